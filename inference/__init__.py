@@ -1,0 +1,1 @@
+"""The models: numpy and torch, files in and files out. Knows no web (DESIGN, idea 4); only tasks.py does."""
