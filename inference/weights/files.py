@@ -1,0 +1,65 @@
+"""Weight files: safetensors with a JSON description, so that a file says itself what it is.
+
+Nothing here can run code from a file: safetensors holds numbers only.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from inference.types import InferenceError
+
+State = dict[str, torch.Tensor]
+
+
+class BadWeights(InferenceError):
+    """The file is missing, truncated, no safetensors file, or made for another model."""
+
+    code = "bad_weights"
+
+
+def save(path: Path, state: State, about: dict[str, Any], *, half: bool = False) -> Path:
+    """Write tensors and their description under a temporary name, then rename. `half` stores float16."""
+    tensors = {
+        name: (value.half() if half and value.is_floating_point() else value).detach().cpu().contiguous()
+        for name, value in state.items()
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(path.name + ".tmp")
+    save_file(tensors, unfinished, metadata={"boxwise": json.dumps(about, sort_keys=True)})
+    os.replace(unfinished, path)
+    return path
+
+
+def load(path: Path, model: str | None = None) -> tuple[State, dict[str, Any]]:
+    """Tensors (float32) and description. Raises BadWeights, also when the file is of another model than `model`."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {}).get("boxwise", "{}"))
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
+    except (OSError, SafetensorError, ValueError) as error:
+        raise BadWeights(f"{path.name} is no readable weight file: {error}") from error
+    if model is not None and about.get("model") != model:
+        raise BadWeights(f"{path.name} holds {about.get('model', 'an unknown model')}, not {model}")
+    return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}, about
+
+
+def fill(module: torch.nn.Module, state: State, path: Path) -> None:
+    """Load all tensors into the module. Raises BadWeights when names or shapes do not fit, or a value is not finite."""
+    if any(not value.isfinite().all() for value in state.values() if value.is_floating_point()):
+        raise BadWeights(f"{path.name} holds numbers that are not finite")
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as error:
+        raise BadWeights(f"{path.name} does not fit its model: {error}") from error
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
