@@ -1,0 +1,153 @@
+"""What goes in and what comes out of a fusion: Parameters, Certificate, Fused. Plain data, no kernels."""
+
+import math
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from inference.types import InferenceError, Mask, Probability
+
+if TYPE_CHECKING:
+    from inference.fusion.strokes import State
+
+VERSION = "fusion-1"  # changes whenever equal inputs may give other labels; stored with every result
+SCALE = 1 << 24  # integer capacity of a cost of 1
+MAX_LAMBDA = 1e6  # 8 * lambda * SCALE * 2^31 pixels would overflow int64 far beyond; 1e6 leaves room for any component
+
+
+class CertificateError(InferenceError):
+    """Flow, cut and objective of a fusion do not agree: a bug, never an answer."""
+
+    code = "certificate_open"
+
+
+class StoppedEarly(InferenceError):
+    """A solver ended before it proved its optimum. What it had is in `fused`; nobody else answers in its place."""
+
+    code = "solver_stopped_early"
+
+    def __init__(self, message: str, fused: "Fused | None" = None) -> None:
+        super().__init__(message)
+        self.fused = fused
+
+
+class SolverMissing(InferenceError):
+    """The named solver is unknown or its package is not installed; the message says what to install."""
+
+    code = "solver_missing"
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Settings of eq. (1)-(7), with the paper's best values as defaults.
+
+    lam             weight of the spatial term, 0..1e6
+    theta           colour distance at which a boundary costs 1/e, in grey levels, > 0
+    grid            K: the image is cut in K x K patches, each with its own colour models
+    patch_px        side of a patch in pixels; when given it takes the place of grid
+    components      N: Gaussians in a mixture, 1..8
+    bits            bits a channel when colours are binned for the mixtures, 3..8; 8 keeps every colour apart ("exact")
+    minimum_pixels  agreed pixels of a class below which a patch uses the whole image's model of that class.
+                    The paper says nothing here, its code takes N; 300 measured better (docs/fusion.md)
+    similarity      "exponential": exp(-d / theta), the paper's eq. (5, 6); "gaussian": exp(-(d / theta)^2), its code
+    """
+
+    lam: float = 2.0
+    theta: float = 25.0
+    grid: int = 5
+    components: int = 2
+    patch_px: int | None = None
+    bits: int = 5
+    minimum_pixels: int = 300
+    similarity: Literal["exponential", "gaussian"] = "exponential"
+
+    def __post_init__(self) -> None:
+        def refuse(name: str, expected: str) -> None:
+            raise ValueError(f"{name} must be {expected}, not {getattr(self, name)!r}")
+
+        for name in ("lam", "theta"):
+            if not isinstance(getattr(self, name), (int, float)):
+                refuse(name, "a number")
+        for name in ("grid", "components", "bits", "minimum_pixels"):
+            if not isinstance(getattr(self, name), int):
+                refuse(name, "an integer")
+        if not 0 <= self.lam <= MAX_LAMBDA:  # also refuses NaN
+            refuse("lam", f"between 0 and {MAX_LAMBDA:g}")
+        if not (self.theta > 0 and math.isfinite(self.theta)):
+            refuse("theta", "finite and above 0")
+        if self.grid < 1:
+            refuse("grid", "at least 1")
+        if not 1 <= self.components <= 8:
+            refuse("components", "between 1 and 8")
+        if not 3 <= self.bits <= 8:
+            refuse("bits", "between 3 and 8")
+        if self.minimum_pixels < 0:
+            refuse("minimum_pixels", "at least 0")
+        if self.patch_px is not None and (not isinstance(self.patch_px, int) or self.patch_px < 1):
+            refuse("patch_px", "None or a whole number of pixels")
+        if self.similarity not in ("exponential", "gaussian"):
+            refuse("similarity", '"exponential" or "gaussian"')
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What proves and describes one fusion.
+
+    objective        eq. (7) over the whole image, from the integer capacities: exact in units of 1 / (2 * SCALE)
+    flow             maximum flow, integer capacity units (SCALE = a cost of 1); None when the solver is no flow solver
+    cut              capacity of the cut that the labels make, same units, counted apart from the solver
+    closed           flow == cut (or the solver proved optimality): nothing better exists
+    status           "optimal" or "feasible"
+    gap              how far the objective may be from the optimum, in eq. (7)'s units; 0 when closed
+    free_pixels      pixels that were optimised
+    components       their 4-connected components
+    ambiguous_share  of the image, 0..1
+    milliseconds     per stage, and "total"
+    strokes          what a person fixed before this call, oldest first: box, pixels, foreground (strokes.py)
+    """
+
+    objective: float
+    flow: int | None
+    cut: int
+    closed: bool
+    free_pixels: int
+    components: int
+    ambiguous_share: float
+    milliseconds: dict[str, float]
+    parameters: Parameters
+    solver: str = "cut"
+    status: str = "optimal"
+    gap: float = 0.0
+    strokes: tuple[dict[str, Any], ...] = ()
+    version: str = VERSION
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same, ready for JSON."""
+        return {**asdict(self), "strokes": list(self.strokes)}
+
+
+@dataclass(frozen=True)
+class Fused:
+    """The answer.
+
+    mask         (H, W) bool
+    pixels       (n,) int32: flat indices y * W + x of the ambiguous pixels, ascending
+    probability  (n,) float32: P, the colour models' probability of being cell at `pixels`; 1 - |2P - 1| is their doubt
+    state        what `refuse` needs; None unless asked for with keep_state=True
+    """
+
+    mask: Mask
+    pixels: npt.NDArray[np.int32]
+    probability: npt.NDArray[np.float32]
+    certificate: Certificate
+    state: "State | None" = None
+
+    @cached_property
+    def probability_map(self) -> Probability:
+        """(H, W) float32: P where the masks disagreed, 1 or 0 where they agreed."""
+        dense = self.mask.astype(np.float32)
+        dense.reshape(-1)[self.pixels] = self.probability
+        return dense

@@ -1,0 +1,188 @@
+"""Patch-wise colour models: P of eq. (2), where the masks disagree.
+
+Patch k of K covers rows k * H // K to (k + 1) * H // K: every pixel lies in one (the paper's public code leaves a rim
+uncovered when K does not divide H). Only patches that hold ambiguous pixels are fitted. A patch with fewer than
+`minimum_pixels` agreed pixels of a class, or none, uses the whole image's model of that class; when the image has
+none either, P is 0.5 and the neighbours decide.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from inference.fusion import mixtures
+from inference.fusion.certificate import Parameters
+from inference.types import RGB
+
+Kind = npt.NDArray[np.uint8]  # (H, W): 0 agreed background, 1 agreed cell, 2 ambiguous
+BACKGROUND, FOREGROUND, AMBIGUOUS = 0, 1, 2
+
+CHUNK = 2048  # ambiguous pixels evaluated at a time: the working columns stay in the first-level cache
+
+
+def bounds(length: int, parameters: Parameters) -> npt.NDArray[np.int64]:
+    """Where patches begin and end along one side, (k + 1,), first 0, last `length`, no patch empty."""
+    if parameters.patch_px is not None:
+        return np.append(np.arange(0, length, parameters.patch_px), length)
+    k = parameters.grid
+    return np.unique(np.arange(k + 1) * length // k)
+
+
+@dataclass(frozen=True)
+class ColourModels:
+    """Frozen mixtures of an image.
+
+    rows, columns  patch bounds, see `bounds`
+    table          (patches down, patches across, 2, N, 10): background then foreground, rows of mixtures.fit
+    known          (2,) bool: whether the image has agreed pixels of the class at all; if not, P is 0.5 everywhere
+    """
+
+    rows: npt.NDArray[np.int64]
+    columns: npt.NDArray[np.int64]
+    table: npt.NDArray[np.float64]
+    known: npt.NDArray[np.bool_]
+
+    def probability(self, rgb: RGB, pixels: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+        """P at flat indices `pixels`, ascending. NaN in a patch that was not fitted (see fit_models)."""
+        if not self.known.all():
+            return np.full(len(pixels), 0.5, np.float32)
+        out = np.empty(len(pixels), np.float32)
+        _evaluate(rgb, pixels, self.rows, self.columns, self.table, out)
+        return out
+
+
+@njit(cache=True)
+def locate(kind: Any, rows: Any, columns: Any) -> Any:
+    """-> pixels (n,) int32 flat indices of kind 2, ascending; counts (down, across, 3) of every kind in every patch."""
+    h, w = kind.shape
+    down, across = len(rows) - 1, len(columns) - 1
+    counts = np.zeros((down, across, 3), np.int64)
+    for i in range(down):
+        for y in range(rows[i], rows[i + 1]):
+            for j in range(across):
+                ones = twos = 0
+                for x in range(columns[j], columns[j + 1]):
+                    k = kind[y, x]
+                    ones += k & 1
+                    twos += k >> 1
+                counts[i, j, 0] += columns[j + 1] - columns[j] - ones - twos
+                counts[i, j, 1] += ones
+                counts[i, j, 2] += twos
+    pixels = np.empty(counts[:, :, 2].sum(), np.int32)
+    n = 0
+    for y in range(h):
+        for x in range(w):
+            if kind[y, x] == 2:
+                pixels[n] = y * w + x
+                n += 1
+    return pixels, counts
+
+
+@njit(cache=True)
+def _evaluate(rgb: Any, pixels: Any, rows: Any, columns: Any, table: Any, out: Any) -> None:
+    w = rgb.shape[1]
+    x, y, z = np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK)
+    found, place = np.empty(CHUNK, np.float32), np.empty(CHUNK, np.int64)
+    scratch = np.empty((5, CHUNK))
+    at = 0
+    for i in range(len(rows) - 1):
+        height = rows[i + 1] - rows[i]
+        cursor, stop = np.empty(height, np.int64), np.empty(height, np.int64)
+        for r in range(height):  # scan order crosses patches, so every row keeps its place
+            cursor[r] = at
+            while at < len(pixels) and pixels[at] < (rows[i] + r + 1) * w:
+                at += 1
+            stop[r] = at
+        if cursor[0] == at:
+            continue
+        for j in range(len(columns) - 1):
+            n = 0
+            for r in range(height):
+                row = rows[i] + r
+                while cursor[r] < stop[r]:
+                    column = pixels[cursor[r]] - row * w
+                    if column >= columns[j + 1]:
+                        break
+                    x[n], y[n], z[n] = rgb[row, column, 0], rgb[row, column, 1], rgb[row, column, 2]
+                    place[n] = cursor[r]
+                    cursor[r] += 1
+                    n += 1
+                    if n == CHUNK:
+                        _flush(table[i, j], x, y, z, place, n, scratch, found, out)
+                        n = 0
+            _flush(table[i, j], x, y, z, place, n, scratch, found, out)
+
+
+@njit(cache=True)
+def _flush(models: Any, x: Any, y: Any, z: Any, place: Any, n: int, scratch: Any, found: Any, out: Any) -> None:
+    mixtures.foreground_probability(models[0], models[1], x[:n], y[:n], z[:n], scratch, found[:n])
+    for k in range(n):
+        out[place[k]] = found[k]
+
+
+class Counter:
+    """Bins agreed pixels region by region, reusing its scratch; what it holds is moved out by `models`."""
+
+    def __init__(self, bits: int, most_pixels: int) -> None:
+        self.bits = bits
+        codes = 1 << (3 * bits + 1)
+        capacity = max(1, min(most_pixels, codes))
+        size = codes if bits <= 5 else 1 << (2 * capacity - 1).bit_length()
+        self._keys = np.zeros(size, np.int32)
+        self._slots = np.empty(size, np.int32)
+        self._moments = np.empty((capacity, mixtures.MOMENTS), np.int64)
+        self._owner = np.empty(capacity, np.uint8)
+
+    def count(self, rgb: RGB, kind: Kind, y0: int, y1: int, x0: int, x1: int) -> int:
+        found: int = mixtures.count_colours(
+            rgb, kind, y0, y1, x0, x1, self.bits, self._keys, self._slots, self._moments, self._owner
+        )
+        self._found = found
+        return found
+
+    def fit(self, side: int, components: int) -> npt.NDArray[np.float64]:
+        """The mixture of class `side` of what was counted last."""
+        centre, columns = mixtures.columns_of(self._moments, self._owner, self._found, side)
+        model: npt.NDArray[np.float64] = mixtures.fit(centre, columns, components)
+        return model
+
+
+def fit_models(
+    rgb: RGB,
+    kind: Kind,
+    counts: npt.NDArray[np.int64],
+    rows: npt.NDArray[np.int64],
+    columns: npt.NDArray[np.int64],
+    parameters: Parameters,
+    *,
+    everywhere: bool = False,
+) -> ColourModels:
+    """Fit the mixtures that the ambiguous pixels need, or those of every patch.
+
+    counts  (down, across, 3) as from `locate`
+    """
+    n = parameters.components
+    agreed = counts[:, :, :2]
+    known = agreed.sum(axis=(0, 1)) > 0
+    table = np.full((*counts.shape[:2], 2, n, 10), np.nan)  # NaN where nothing asks
+    if not known.all():
+        return ColourModels(rows, columns, table, known)
+    needed = np.ones(counts.shape[:2], bool) if everywhere else counts[:, :, 2] > 0
+    enough = agreed >= max(parameters.minimum_pixels, 1)
+    own = enough & needed[:, :, None]
+    counter = Counter(parameters.bits, int(agreed.sum(axis=2)[needed].max(initial=0)))
+    for i, j in np.argwhere(own.any(axis=2)):
+        counter.count(rgb, kind, rows[i], rows[i + 1], columns[j], columns[j + 1])
+        for side in np.flatnonzero(own[i, j]):
+            table[i, j, side] = counter.fit(side, n)
+    lacking = ~enough & needed[:, :, None]
+    if lacking.any():
+        whole = Counter(parameters.bits, int(agreed.sum()))
+        whole.count(rgb, kind, 0, kind.shape[0], 0, kind.shape[1])
+        for side in (BACKGROUND, FOREGROUND):
+            if lacking[:, :, side].any():
+                table[lacking[:, :, side], side] = whole.fit(side, n)
+    return ColourModels(rows, columns, table, known)

@@ -1,0 +1,109 @@
+"""The log over HTTP: packs out, operations in and out, activity in."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from labeling.access import reach
+from labeling.annotations import activity, packs
+from labeling.annotations.models import Layer, Operation
+from labeling.annotations.services import working_layer, write_operations
+from labeling.errors import Invalid
+
+MOST_TAIL = 1000
+
+
+def _layer(request: Request, layer: str, act: str) -> Layer:
+    layers = Layer.objects.visible_to(request.user).select_related("image__project", "head")
+    return reach(layers, request.user, act, project="image.project", pk=layer)
+
+
+class Pack(APIView):
+    """All live annotations of a layer, binary (annotations/packs.py)."""
+
+    def get(self, request: Request, layer: str) -> HttpResponse:
+        found = _layer(request, layer, "see")
+        tag = packs.etag(found, found.head.seq)
+        if request.headers.get("If-None-Match") == tag:
+            response = HttpResponse(status=304)
+        else:
+            seq, body = packs.pack_layer(found)
+            tag = packs.etag(found, seq)
+            response = HttpResponse(body, content_type="application/octet-stream")
+        response["ETag"] = tag
+        response["Cache-Control"] = "private, no-cache"
+        return response
+
+
+class Operations(APIView):
+    """The log of a layer: GET its tail, POST what a person did."""
+
+    def get(self, request: Request, layer: str) -> Response:
+        found = _layer(request, layer, "see")
+        after = _natural(request.query_params.get("after", "0"), "after")
+        limit = min(_natural(request.query_params.get("limit", str(MOST_TAIL)), "limit"), MOST_TAIL)
+        operations = list(
+            found.operations.filter(seq__gt=after)
+            .select_related("author")
+            .prefetch_related("effects__annotation")
+            .order_by("seq")[: limit + 1]
+        )
+        return Response(
+            {
+                "layer": str(found.pk),
+                "seq": found.head.seq,
+                "operations": [operation_json(operation) for operation in operations[:limit]],
+                "more": len(operations) > limit,
+            }
+        )
+
+    def post(self, request: Request, layer: str) -> Response:
+        found = _layer(request, layer, "annotate")
+        if found.kind == Layer.Kind.WORKING and found != working_layer(image=found.image, user=request.user):
+            raise Invalid("this is somebody else's layer", field="layer")
+        operations = request.data.get("operations") if isinstance(request.data, dict) else None
+        seq, verdicts = write_operations(layer=found, author=request.user, operations=operations)
+        kinds = {verdict.verdict for verdict in verdicts}
+        status = 409 if "stale" in kinds else 422 if "invalid" in kinds else 200
+        return Response(
+            {"layer": str(found.pk), "seq": seq, "results": [verdict.as_json() for verdict in verdicts]}, status=status
+        )
+
+
+class Activity(APIView):
+    def post(self, request: Request) -> Response:
+        return Response({"stored": activity.record(user=request.user, data=request.data)})
+
+
+def operation_json(operation: Operation) -> dict[str, Any]:
+    """An operation as the browser replays it."""
+    return {
+        "op_id": str(operation.op_id),
+        "layer": str(operation.layer_id),
+        "seq": operation.seq,
+        "action": operation.action,
+        "author": {"id": operation.author_id, "name": operation.author.display_name},
+        "tool": operation.tool,
+        "session": str(operation.session),
+        "undoes": str(operation.undoes) if operation.undoes else None,
+        "begun_at": operation.begun_at,
+        "committed_at": operation.committed_at,
+        "effects": [
+            {
+                "annotation": str(effect.annotation.uid),
+                "version": effect.version,
+                "before": effect.before,
+                "after": effect.after,
+            }
+            for effect in operation.effects.all()
+        ],
+    }
+
+
+def _natural(value: str, name: str) -> int:
+    if not value.isdecimal() or len(value) > 18:
+        raise Invalid(f"{name} must be a whole number from 0", field=name)
+    return int(value)

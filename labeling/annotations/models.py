@@ -1,0 +1,274 @@
+"""The two logs and what is derived from them (DESIGN, ideas 1 and 2).
+
+Operations say what changed, activity says what hands and eyes did. `Annotation` is the current state, written in the
+same transaction as the operation that made it; replay.py rebuilds it from the log alone.
+"""
+
+import uuid
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Func, IntegerField, Q
+from django.db.models.functions import Cast
+from django.db.models.lookups import Exact
+
+from labeling.images.models import Image
+from labeling.projects.models import LabelClass, Project
+
+if TYPE_CHECKING:
+    from labeling.accounts.models import User
+
+
+class LayerQuerySet(models.QuerySet["Layer"]):
+    def visible_to(self, user: "User") -> "LayerQuerySet":
+        """Layers of the user's projects; where every annotator has a layer, annotators see only their own."""
+        from labeling.projects.models import MAY
+
+        mine = self.filter(image__project__in=Project.objects.visible_to(user))
+        leads = Project.objects.filter(memberships__user=user, memberships__role__in=MAY["export"])
+        return mine.filter(Q(annotator__isnull=True) | Q(annotator=user) | Q(image__project__in=leads.values("pk")))
+
+
+class Layer(models.Model):
+    """A sheet of annotations over one image.
+
+    A working layer is written through the log, by everyone (annotator is null) or by one annotator. Prediction, import
+    and consensus layers are immutable: loaded in bulk, never changed.
+    """
+
+    class Kind(models.TextChoices):
+        WORKING = "working", "working"
+        PREDICTION = "prediction", "prediction"
+        CONSENSUS = "consensus", "consensus"
+        IMPORT = "import", "import"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="layers")
+    kind = models.CharField(max_length=20, choices=Kind)
+    annotator = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="layers"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = LayerQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["image", "annotator"],
+                condition=Q(kind="working"),
+                nulls_distinct=False,
+                name="working_layer_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} layer of {self.image}"
+
+
+class LayerHead(models.Model):
+    """How far the log of a layer goes. Narrow and apart, because every write locks it.
+
+    The lock makes the sequence gapless and in commit order; a PostgreSQL sequence is neither.
+    """
+
+    layer = models.OneToOneField(Layer, on_delete=models.CASCADE, primary_key=True, related_name="head")
+    seq = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.layer_id} at {self.seq}"
+
+
+class Annotation(models.Model):
+    """One cell or region of a layer, as the log left it.
+
+    `uid` is made in the browser (or by the loader of an immutable layer) and is unique in the layer. The box is what a
+    person drew or the tight box of a mask: floats, image pixels, half-open. The mask, if any, is an integer box and a
+    packed bit run relative to it (inference/masks.py). A deleted annotation stays as a row, so that its deletion
+    can be undone.
+    `derived_from` is the uid of the annotation in another layer that this one came from: of a proposal the person's
+    cell
+    whose box prompted it, of an accepted or rejected cell the proposal.
+    """
+
+    class Kind(models.TextChoices):
+        CELL = "cell", "cell"
+        REGION = "region", "region"
+
+    class Status(models.TextChoices):
+        CONFIRMED = "confirmed", "confirmed"  # a person says: this is a cell (on a prediction layer: the model says so)
+        REJECTED = "rejected", "rejected"  # a person says no to the proposal derived_from
+        CANNOT_TELL = "cannot_tell", "cannot tell"  # nobody shall learn from it
+        EXHAUSTIVE = "exhaustive", "exhaustively annotated"  # region: every cell inside is annotated
+        IGNORE = "ignore", "ignore"  # region: artefact, out of focus
+
+    class Reason(models.TextChoices):
+        NONE = "", "no reason given"
+        NOT_A_CELL = "not_a_cell", "not a cell"
+        BOUNDARY = "boundary", "boundary wrong"
+        DUPLICATE = "duplicate", "duplicate"
+        MERGED = "merged", "several cells merged"
+        CANNOT_TELL = "cannot_tell", "cannot tell"
+
+    layer = models.ForeignKey(Layer, on_delete=models.CASCADE, related_name="annotations")
+    uid = models.UUIDField()
+    kind = models.CharField(max_length=10, choices=Kind)
+    status = models.CharField(max_length=20, choices=Status)
+    reason = models.CharField(max_length=20, choices=Reason, blank=True)
+    label_class = models.ForeignKey(LabelClass, on_delete=models.PROTECT, null=True, blank=True)
+    x0, y0, x1, y1 = (models.FloatField() for _ in range(4))
+    mask_x = models.IntegerField(null=True)
+    mask_y = models.IntegerField(null=True)
+    mask_width = models.IntegerField(null=True)
+    mask_height = models.IntegerField(null=True)
+    mask_bits = models.BinaryField(null=True)
+    derived_from = models.UUIDField(null=True)
+    provenance = models.JSONField(default=dict)
+    score = models.FloatField(null=True, help_text="of a proposal: how doubtful, 0..1; the highest is looked at first")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    version = models.PositiveIntegerField(default=1)
+    last_op = models.UUIDField(null=True)
+    deleted = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["layer", "uid"], name="annotation_once_per_layer"),
+            models.UniqueConstraint(
+                fields=["layer", "derived_from"],
+                condition=Q(deleted=False, derived_from__isnull=False),
+                name="decided_once_per_layer",
+            ),
+            models.CheckConstraint(condition=Q(x0__gte=0, y0__gte=0), name="annotation_starts_in_image"),
+            models.CheckConstraint(condition=Q(x0__lt=F("x1"), y0__lt=F("y1")), name="annotation_has_area"),
+            models.CheckConstraint(
+                condition=Q(kind="cell", status__in=["confirmed", "rejected", "cannot_tell"])
+                | Q(kind="region", status__in=["exhaustive", "ignore"]),
+                name="annotation_status_fits_kind",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    mask_x__isnull=True,
+                    mask_y__isnull=True,
+                    mask_width__isnull=True,
+                    mask_height__isnull=True,
+                    mask_bits__isnull=True,
+                )
+                | Q(mask_x__gte=0, mask_y__gte=0, mask_width__gt=0, mask_height__gt=0, mask_bits__isnull=False),
+                name="annotation_mask_whole_or_absent",
+            ),
+            models.CheckConstraint(
+                condition=Q(mask_bits__isnull=True)
+                | Exact(
+                    Func(F("mask_bits"), function="octet_length", output_field=IntegerField()),
+                    Cast((F("mask_width") * F("mask_height") + 7) / 8, IntegerField()),
+                ),
+                name="annotation_mask_bits_fit_box",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.uid}"
+
+
+class Operation(models.Model):
+    """One act of one person: the header of the log. Append-only; nothing updates or deletes a row.
+
+    begun/committed are the person's clocks: wall time, and the browser's monotonic clock in milliseconds, which is the
+    only one whose differences mean anything. `activity_first..activity_last` number the activity events it rests on.
+    """
+
+    class Action(models.TextChoices):
+        DRAW = "draw", "draw"
+        MOVE = "move", "move"
+        RESIZE = "resize", "resize"
+        RESHAPE = "reshape", "reshape"
+        CLASSIFY = "classify", "classify"
+        DELETE = "delete", "delete"
+        ACCEPT = "accept", "accept"
+        REJECT = "reject", "reject"
+        EDIT = "edit", "edit"
+        REGION = "region", "region"
+        CANNOT_TELL = "cannot_tell", "cannot tell"
+        UNDO = "undo", "undo"
+        REDO = "redo", "redo"
+        BULK = "bulk", "bulk"
+
+    layer = models.ForeignKey(Layer, on_delete=models.CASCADE, related_name="operations")
+    seq = models.PositiveBigIntegerField()
+    op_id = models.UUIDField()
+    action = models.CharField(max_length=20, choices=Action)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="operations")
+    tool = models.CharField(max_length=40, blank=True)
+    session = models.UUIDField()
+    begun_at = models.DateTimeField()
+    committed_at = models.DateTimeField()
+    begun_ms = models.FloatField()
+    committed_ms = models.FloatField()
+    activity_first = models.PositiveIntegerField(null=True)
+    activity_last = models.PositiveIntegerField(null=True)
+    undoes = models.UUIDField(null=True)
+    received_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["seq"]
+        constraints = [
+            models.UniqueConstraint(fields=["layer", "seq"], name="operation_seq_once"),
+            models.UniqueConstraint(fields=["layer", "op_id"], name="operation_once"),
+            models.CheckConstraint(condition=Q(seq__gt=0), name="operation_seq_from_one"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.op_id}"
+
+
+class Effect(models.Model):
+    """What an operation did to one annotation: its state before and after, null for absent. Append-only.
+
+    `version` counts the effects on the annotation, from 1; unique, so no two writers can both have been the next.
+    """
+
+    operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="effects")
+    annotation = models.ForeignKey(Annotation, on_delete=models.CASCADE, related_name="effects")
+    version = models.PositiveIntegerField()
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["annotation", "version"], name="effect_version_once"),
+            models.UniqueConstraint(fields=["operation", "annotation"], name="effect_once_per_operation"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.annotation_id} version {self.version}"
+
+
+class ActivityBatch(models.Model):
+    """A run of raw activity events of one browser session, compressed. Append-only.
+
+    Events are numbered without gaps within a session: this row holds first .. first + count - 1. Active time is always
+    computed from them with a declared idle cut-off, never stored as a fact.
+    """
+
+    session = models.UUIDField()
+    first = models.PositiveIntegerField()
+    count = models.PositiveIntegerField()
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="activity")
+    wall_ms = models.FloatField(help_text="wall clock of the browser, ms since 1970, at mono_ms")
+    mono_ms = models.FloatField(help_text="monotonic clock of the browser, ms, when wall_ms was read")
+    events = models.BinaryField(help_text="zlib of the JSON list [[t_ms, kind, data?], ...]")
+    received_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["session", "first"]
+        constraints = [
+            models.UniqueConstraint(fields=["session", "first"], name="activity_once"),
+            models.CheckConstraint(condition=Q(count__gt=0), name="activity_not_empty"),
+        ]
+        indexes = [models.Index(fields=["image", "user"], name="activity_by_image")]
+
+    def __str__(self) -> str:
+        return f"{self.session} {self.first}+{self.count}"

@@ -1,0 +1,61 @@
+"""The log is the truth: rebuild a layer's annotations from it alone, and say where the rows differ."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from labeling.annotations.models import Annotation, Effect, Layer
+from labeling.annotations.state import state_of
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """An annotation as the log alone says: its state (None for deleted), version and last operation."""
+
+    state: dict[str, Any] | None
+    version: int
+    last_op: uuid.UUID
+
+
+def replay(layer: Layer, until: int | None = None) -> dict[uuid.UUID, Replayed]:
+    """Every annotation the log of `layer` ever touched, after operation `until` (default: the last)."""
+    effects = Effect.objects.filter(operation__layer=layer).order_by("operation__seq", "pk")
+    if until is not None:
+        effects = effects.filter(operation__seq__lte=until)
+    return {
+        uid: Replayed(after, version, op_id)  # the last effect of an annotation stands: its `after` is the whole state
+        for uid, after, version, op_id in effects.values_list(
+            "annotation__uid", "after", "version", "operation__op_id"
+        ).iterator()
+    }
+
+
+def differences(layer: Layer) -> list[str]:
+    """Sentences about every row that is not what the log says, and every break in the log; empty when all is well."""
+    log = replay(layer)
+    found = list(_breaks(layer))
+    for row in Annotation.objects.filter(layer=layer).iterator():
+        state = state_of(row)
+        here = Replayed(state and state.as_json(), row.version, row.last_op)
+        said = log.pop(row.uid, None)
+        if here != said:
+            found.append(f"annotation {row.uid}: the row says {here}, the log says {said}")
+    found += [f"annotation {uid} is in the log and has no row" for uid in log]
+    return found
+
+
+def _breaks(layer: Layer) -> Iterator[str]:
+    """Where the log contradicts itself: a gap in seq, a version left out, a `before` that is not the last `after`."""
+    numbers = layer.operations.order_by("seq").values_list("seq", flat=True)
+    for expected, seq in enumerate(numbers.iterator(), start=1):
+        if seq != expected:
+            yield f"operation {seq} stands where {expected} should"
+            break
+    last: dict[uuid.UUID, tuple[int, dict[str, Any] | None]] = {}
+    effects = Effect.objects.filter(operation__layer=layer).order_by("operation__seq", "pk")
+    for uid, version, before, after in effects.values_list("annotation__uid", "version", "before", "after").iterator():
+        old_version, old = last.get(uid, (0, None))
+        if version != old_version + 1 or before != old:
+            yield f"annotation {uid}: version {version} does not follow on version {old_version}"
+        last[uid] = (version, after)

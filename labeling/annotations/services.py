@@ -1,0 +1,369 @@
+"""The one way annotations are written: operations through the log of a working layer, bulk loads into immutable
+ones."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils.dateparse import parse_datetime
+
+from labeling.accounts.models import User
+from labeling.annotations.models import Annotation, Effect, Layer, LayerHead, Operation
+from labeling.annotations.state import State, parse_integer, parse_number, parse_state, parse_uuid, put_state, state_of
+from labeling.errors import Invalid, LabelingError
+from labeling.images.models import Image
+from labeling.projects.models import MAY, Project
+
+MOST_OPERATIONS = 200  # a request; the browser sends its queue in chunks of at most this
+MOST_EFFECTS = 2000  # an operation; a bulk verdict over a field touches this many cells at most
+
+
+class Stale(LabelingError):
+    """The annotation has changed since the client saw it; carries nothing, the verdict names the current state."""
+
+    code = "stale"
+
+
+class ImmutableLayer(LabelingError):
+    """Predictions, imports and consensus are never edited: accept a proposal into a working layer instead."""
+
+    code = "immutable_layer"
+
+
+@dataclass(frozen=True)
+class ParsedEffect:
+    annotation: uuid.UUID
+    seen: uuid.UUID | None
+    after: State | None
+
+
+@dataclass(frozen=True)
+class ParsedOperation:
+    op_id: uuid.UUID
+    action: str
+    tool: str
+    session: uuid.UUID
+    begun_at: datetime
+    committed_at: datetime
+    begun_ms: float
+    committed_ms: float
+    activity: tuple[int, int] | None
+    undoes: uuid.UUID | None
+    effects: tuple[ParsedEffect, ...]
+
+
+@dataclass
+class Verdict:
+    """What became of one operation of a batch: accepted, repeated, stale or invalid."""
+
+    op_id: str
+    verdict: str
+    seq: int | None = None
+    error: dict[str, str] | None = None
+    current: list[dict[str, Any]] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "op_id": self.op_id,
+            "verdict": self.verdict,
+            "seq": self.seq,
+            "error": self.error,
+            "current": self.current,
+        }
+
+
+def working_layer(*, image: Image, user: User) -> Layer | None:
+    """The layer that `user` writes on this image, made at the first call; None for someone who may not annotate."""
+    role = image.project.role_of(user)
+    if role not in MAY["annotate"]:
+        return None
+    annotator = user if image.project.layering == Project.Layering.PER_ANNOTATOR else None
+    layer, _ = Layer.objects.get_or_create(image=image, kind=Layer.Kind.WORKING, annotator=annotator)
+    LayerHead.objects.get_or_create(layer=layer)
+    return layer
+
+
+@transaction.atomic
+def write_operations(*, layer: Layer, author: User, operations: Sequence[Any]) -> tuple[int, list[Verdict]]:
+    """Append operations to the log of a working layer and bring its annotations up to date.
+
+    One transaction; the verdict of each operation is decided before anything is written, so a bad one never loses the
+    others. An operation whose op_id is known is "repeated" (exactly-once saves); one whose effect has not seen the
+    annotation's last operation is "stale" and answered with the current state. An operation may rest on an earlier
+    one of
+    the same batch: chains made offline are replayed. Whether `author` may write here was decided before.
+
+    -> the layer's new seq and the verdicts, in the order of the operations. Raises ImmutableLayer, or Invalid for a
+    batch
+    that is no list of at most MOST_OPERATIONS.
+    """
+    if layer.kind != Layer.Kind.WORKING:
+        raise ImmutableLayer(f"this is a {layer.kind} layer, which nobody edits")
+    if not isinstance(operations, list) or len(operations) > MOST_OPERATIONS:
+        raise Invalid(f"operations must be a list of at most {MOST_OPERATIONS}", field="operations")
+    # The lock on the narrow head row serialises the writers of one layer: seq is gapless and in commit order.
+    head = LayerHead.objects.select_for_update().get(layer=layer)
+    return _Batch(layer, head, author).run(operations)
+
+
+class _Batch:
+    """The working memory of one write_operations call; the layer's head row is locked."""
+
+    def __init__(self, layer: Layer, head: LayerHead, author: User) -> None:
+        self.layer, self.head, self.author = layer, head, author
+        self.image = layer.image
+        self.classes = frozenset(self.image.project.classes.values_list("pk", flat=True))
+        self.rows: dict[uuid.UUID, Annotation] = {}
+        self.decided: dict[uuid.UUID, uuid.UUID] = {}  # proposal -> live annotation derived from it
+        self.known: dict[uuid.UUID, tuple[int, int]] = {}  # op_id -> (seq, author)
+        self.new_operations: list[Operation] = []
+        self.new_effects: list[Effect] = []
+        self.touched: dict[uuid.UUID, Annotation] = {}
+
+    def run(self, operations: Sequence[Any]) -> tuple[int, list[Verdict]]:
+        parsed: list[ParsedOperation | Verdict] = [self._parse(data) for data in operations]
+        good = [p for p in parsed if isinstance(p, ParsedOperation)]
+        self._load(good)
+        verdicts = [p if isinstance(p, Verdict) else self._decide(p) for p in parsed]
+        self._write()
+        return self.head.seq, verdicts
+
+    def _parse(self, data: Any) -> "ParsedOperation | Verdict":
+        op_id = str(data.get("op_id") if isinstance(data, dict) else None)[:64]
+        try:
+            return parse_operation(data, image=self.image, classes=self.classes)
+        except Invalid as error:
+            return Verdict(op_id, "invalid", error=_error(error))
+
+    def _load(self, operations: Iterable[ParsedOperation]) -> None:
+        """Everything the verdicts need to know, in a fixed number of queries."""
+        ids = {op.op_id for op in operations}
+        uids = {effect.annotation for op in operations for effect in op.effects}
+        sources = {e.after.derived_from for op in operations for e in op.effects if e.after and e.after.derived_from}
+        for op_id, seq, author in Operation.objects.filter(layer=self.layer, op_id__in=ids).values_list(
+            "op_id", "seq", "author"
+        ):
+            self.known[op_id] = (seq, author)
+        live = Annotation.objects.filter(layer=self.layer)
+        self.rows = {row.uid: row for row in live.filter(uid__in=uids)}
+        self.decided = dict(live.filter(derived_from__in=sources, deleted=False).values_list("derived_from", "uid"))
+        self.proposals = {
+            row.uid: row
+            for row in Annotation.objects.filter(
+                uid__in=sources, layer__image=self.image, layer__kind__in=[Layer.Kind.PREDICTION, Layer.Kind.IMPORT]
+            )
+        }
+
+    def _decide(self, op: ParsedOperation) -> Verdict:
+        if op.op_id in self.known:
+            seq, author = self.known[op.op_id]
+            if author != self.author.pk:
+                error = Invalid("this op_id belongs to an operation of somebody else", field="op_id")
+                return Verdict(str(op.op_id), "invalid", error=_error(error))
+            return Verdict(str(op.op_id), "repeated", seq=seq)
+        try:
+            before = [self._check(effect) for effect in op.effects]
+        except Stale as error:
+            return Verdict(str(op.op_id), "stale", error=_error(error), current=self._current(op))
+        except Invalid as error:
+            return Verdict(str(op.op_id), "invalid", error=_error(error))
+        return self._accept(op, before)
+
+    def _check(self, effect: ParsedEffect) -> State | None:
+        """The state before; raises Stale or Invalid. Nothing is changed yet."""
+        row = self.rows.get(effect.annotation)
+        if effect.seen != (row.last_op if row else None):
+            raise Stale("the annotation has changed since you saw it")
+        if row is None and effect.after is None:
+            raise Invalid("there is nothing to delete", field="annotation")
+        if effect.after and effect.after.derived_from:
+            holder = self.decided.get(effect.after.derived_from)
+            if holder not in (None, effect.annotation):
+                raise Stale("this proposal has been decided already")
+            if effect.after.derived_from not in self.proposals and (
+                row is None or row.derived_from != effect.after.derived_from
+            ):
+                raise Invalid("derived_from names no proposal of this image", field="derived_from")
+        return state_of(row) if row else None
+
+    def _accept(self, op: ParsedOperation, before: list[State | None]) -> Verdict:
+        self.head.seq += 1
+        operation = Operation(
+            layer=self.layer,
+            seq=self.head.seq,
+            op_id=op.op_id,
+            action=op.action,
+            author=self.author,
+            tool=op.tool,
+            session=op.session,
+            begun_at=op.begun_at,
+            committed_at=op.committed_at,
+            begun_ms=op.begun_ms,
+            committed_ms=op.committed_ms,
+            activity_first=op.activity[0] if op.activity else None,
+            activity_last=op.activity[1] if op.activity else None,
+            undoes=op.undoes,
+        )
+        self.new_operations.append(operation)
+        self.known[op.op_id] = (self.head.seq, self.author.pk)
+        for effect, state_before in zip(op.effects, before, strict=True):
+            row = self.rows.get(effect.annotation)
+            if row is None:
+                row = Annotation(layer=self.layer, uid=effect.annotation, version=0)
+                self.rows[effect.annotation] = row
+            if row.derived_from and self.decided.get(row.derived_from) == row.uid:
+                del self.decided[row.derived_from]
+            after = effect.after and effect.after.with_provenance(self._provenance(effect.after, state_before))
+            put_state(row, after)
+            if after and after.derived_from:
+                self.decided[after.derived_from] = row.uid
+            row.version += 1
+            row.last_op, row.author = op.op_id, self.author
+            self.touched[row.uid] = row
+            self.new_effects.append(
+                Effect(
+                    operation=operation,
+                    annotation=row,
+                    version=row.version,
+                    before=state_before and state_before.as_json(),
+                    after=after and after.as_json(),
+                )
+            )
+        return Verdict(str(op.op_id), "accepted", seq=self.head.seq)
+
+    def _provenance(self, after: State, before: State | None) -> dict[str, Any]:
+        """Where a mask came from, by the server's own knowledge; what a client says of it is not believed."""
+        proposal = self.proposals.get(after.derived_from) if after.derived_from else None
+        if proposal is None:
+            return (before.provenance if before else None) or {}
+        proposed = state_of(proposal)
+        edited = after.mask is not None and (proposed is None or after.mask != proposed.mask)
+        return {**proposal.provenance, "proposal": str(proposal.uid), "edited": edited}
+
+    def _current(self, op: ParsedOperation) -> list[dict[str, Any]]:
+        uids = {effect.annotation for effect in op.effects}
+        for effect in op.effects:
+            if effect.after and effect.after.derived_from in self.decided:
+                uids.add(self.decided[effect.after.derived_from])
+        missing = uids - self.rows.keys()
+        self.rows.update({row.uid: row for row in Annotation.objects.filter(layer=self.layer, uid__in=missing)})
+        current = []
+        for uid in uids:
+            row = self.rows.get(uid)
+            if row is None:
+                current.append({"annotation": str(uid), "version": 0, "last_op": None, "state": None})
+                continue
+            state = state_of(row)
+            current.append(
+                {
+                    "annotation": str(uid),
+                    "version": row.version,
+                    "last_op": str(row.last_op) if row.last_op else None,
+                    "state": state and state.as_json(),
+                }
+            )
+        return current
+
+    def _write(self) -> None:
+        if not self.new_operations:
+            return
+        rows = list(self.touched.values())
+        # Deletions and changes of derived_from first, so that the partial unique index sees what it frees.
+        changed = sorted((r for r in rows if r.pk), key=lambda r: (not r.deleted, r.derived_from is not None))
+        for row in changed:
+            row.save()
+        Annotation.objects.bulk_create([r for r in rows if not r.pk])
+        Operation.objects.bulk_create(self.new_operations)
+        Effect.objects.bulk_create(self.new_effects)
+        self.head.save(update_fields=["seq"])
+
+
+def parse_operation(data: Any, *, image: Image, classes: frozenset[int]) -> ParsedOperation:
+    """What a client sent, checked. Raises Invalid with the name of the field."""
+    if not isinstance(data, dict):
+        raise Invalid("an operation is an object", field="operations")
+    action = data.get("action")
+    if action not in Operation.Action.values:
+        raise Invalid(f"action {action!r} is unknown", field="action")
+    begun_ms, committed_ms = (parse_number(data.get(name), name) for name in ("begun_ms", "committed_ms"))
+    if committed_ms < begun_ms:
+        raise Invalid("committed_ms is before begun_ms", field="committed_ms")
+    effects = data.get("effects")
+    if not isinstance(effects, list) or not 0 < len(effects) <= MOST_EFFECTS:
+        raise Invalid(f"an operation has 1 to {MOST_EFFECTS} effects", field="effects")
+    parsed = tuple(_effect(effect, image, classes) for effect in effects)
+    if len({effect.annotation for effect in parsed}) != len(parsed):
+        raise Invalid("an operation has one effect for each annotation at most", field="effects")
+    activity = data.get("activity")
+    if activity is not None:
+        if not isinstance(activity, list) or len(activity) != 2:
+            raise Invalid("activity must be [first, last]", field="activity")
+        activity = (parse_integer(activity[0], "activity"), parse_integer(activity[1], "activity"))
+        if not 0 <= activity[0] <= activity[1]:
+            raise Invalid("activity must be [first, last]", field="activity")
+    return ParsedOperation(
+        op_id=parse_uuid(data.get("op_id"), "op_id"),
+        action=action,
+        tool=str(data.get("tool") or "")[:40],
+        session=parse_uuid(data.get("session"), "session"),
+        begun_at=_moment(data.get("begun_at"), "begun_at"),
+        committed_at=_moment(data.get("committed_at"), "committed_at"),
+        begun_ms=begun_ms,
+        committed_ms=committed_ms,
+        activity=activity,
+        undoes=None if data.get("undoes") is None else parse_uuid(data["undoes"], "undoes"),
+        effects=parsed,
+    )
+
+
+def _effect(data: Any, image: Image, classes: frozenset[int]) -> ParsedEffect:
+    if not isinstance(data, dict):
+        raise Invalid("an effect is an object", field="effects")
+    after = data.get("after")
+    return ParsedEffect(
+        annotation=parse_uuid(data.get("annotation"), "annotation"),
+        seen=None if data.get("seen") is None else parse_uuid(data["seen"], "seen"),
+        after=None if after is None else parse_state(after, width=image.width, height=image.height, classes=classes),
+    )
+
+
+def _moment(value: Any, name: str) -> datetime:
+    try:
+        moment = parse_datetime(str(value))
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise Invalid(f"{name} must be a time with its zone (ISO 8601), not {str(value)[:60]!r}", field=name)
+    return moment
+
+
+def _error(error: LabelingError) -> dict[str, str]:
+    return {"code": error.code, "detail": str(error), "field": error.field}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """One annotation for an immutable layer: its uid, state and how doubtful it is (0..1, None for unknown)."""
+
+    uid: uuid.UUID
+    state: State
+    score: float | None = None
+
+
+@transaction.atomic
+def load_layer(*, image: Image, kind: str, loaded: Iterable[Loaded]) -> Layer:
+    """A new immutable layer with these annotations, in bulk. Not through the log: nobody edits it."""
+    if kind == Layer.Kind.WORKING:
+        raise ValueError("a working layer is written through the log")
+    layer = Layer.objects.create(image=image, kind=kind)
+    LayerHead.objects.create(layer=layer)
+    rows = []
+    for one in loaded:
+        row = Annotation(layer=layer, uid=one.uid, score=one.score)
+        put_state(row, one.state)
+        rows.append(row)
+    Annotation.objects.bulk_create(rows, batch_size=2000)
+    return layer

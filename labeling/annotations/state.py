@@ -1,0 +1,191 @@
+"""The state of one annotation: as JSON on the wire and in the log, and as columns of its row; checked in between."""
+
+import base64
+import binascii
+import math
+import uuid
+from dataclasses import dataclass, replace
+from typing import Any
+
+from inference import masks
+from labeling.annotations.models import Annotation
+from labeling.errors import Invalid
+
+CELL_STATUSES = ("confirmed", "rejected", "cannot_tell")
+REGION_STATUSES = ("exhaustive", "ignore")
+
+
+@dataclass(frozen=True)
+class PackedMask:
+    """An integer box in image pixels and a packed bit run relative to it (inference/masks.py)."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    bits: bytes
+
+
+@dataclass(frozen=True)
+class State:
+    """What an annotation is at one moment, apart from who made it so and when.
+
+    box  x0, y0, x1, y1: image pixels, half-open, floats
+    """
+
+    kind: str
+    status: str
+    box: tuple[float, float, float, float]
+    label_class: int | None = None
+    mask: PackedMask | None = None
+    derived_from: uuid.UUID | None = None
+    reason: str = ""
+    provenance: dict[str, Any] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The form of the wire and of Effect.before/after."""
+        mask = self.mask and {
+            "x": self.mask.x,
+            "y": self.mask.y,
+            "width": self.mask.width,
+            "height": self.mask.height,
+            "bits": base64.b64encode(self.mask.bits).decode(),
+        }
+        return {
+            "kind": self.kind,
+            "status": self.status,
+            "label_class": self.label_class,
+            "box": list(self.box),
+            "mask": mask,
+            "derived_from": str(self.derived_from) if self.derived_from else None,
+            "reason": self.reason,
+            "provenance": self.provenance or {},
+        }
+
+    def with_provenance(self, provenance: dict[str, Any]) -> "State":
+        return replace(self, provenance=provenance)
+
+
+def state_of(row: Annotation) -> State | None:
+    """The state in a row; None when it is deleted."""
+    if row.deleted:
+        return None
+    mask = None
+    if row.mask_bits is not None:
+        mask = PackedMask(row.mask_x, row.mask_y, row.mask_width, row.mask_height, bytes(row.mask_bits))
+    return State(
+        kind=row.kind,
+        status=row.status,
+        box=(row.x0, row.y0, row.x1, row.y1),
+        label_class=row.label_class_id,
+        mask=mask,
+        derived_from=row.derived_from,
+        reason=row.reason,
+        provenance=row.provenance,
+    )
+
+
+def put_state(row: Annotation, state: State | None) -> None:
+    """Write a state into a row (unsaved). None marks it deleted and keeps its last geometry."""
+    row.deleted = state is None
+    if state is None:
+        return
+    row.kind, row.status, row.reason = state.kind, state.status, state.reason
+    row.label_class_id = state.label_class
+    row.x0, row.y0, row.x1, row.y1 = state.box
+    mask = state.mask
+    row.mask_x, row.mask_y = (mask.x, mask.y) if mask else (None, None)
+    row.mask_width, row.mask_height = (mask.width, mask.height) if mask else (None, None)
+    row.mask_bits = mask.bits if mask else None
+    row.derived_from = state.derived_from
+    row.provenance = state.provenance or {}
+
+
+def parse_state(data: Any, *, width: int, height: int, classes: frozenset[int]) -> State:
+    """What a client sent, checked against its image.
+
+    width, height  of the image, pixels
+    classes        ids of the project's classes
+
+    Raises Invalid with the field's name: numbers must be finite, the box non-empty and inside the image, a mask
+    non-empty, inside the image and as long as its box says, the class one of the project's.
+    """
+    if not isinstance(data, dict):
+        raise Invalid("a state is an object with kind, status and box", field="after")
+    kind, status = data.get("kind"), data.get("status")
+    allowed = {"cell": CELL_STATUSES, "region": REGION_STATUSES}
+    if kind not in allowed:
+        raise Invalid(f"kind must be cell or region, not {kind!r}", field="kind")
+    if status not in allowed[kind]:
+        raise Invalid(
+            f"the status of a {kind} must be one of {', '.join(allowed[kind])}, not {status!r}", field="status"
+        )
+    label_class = data.get("label_class")
+    if label_class is not None and (isinstance(label_class, bool) or label_class not in classes):
+        raise Invalid(f"class {label_class!r} is not one of this project's", field="label_class")
+    reason = data.get("reason") or ""
+    if reason not in Annotation.Reason.values:
+        raise Invalid(f"reason {reason!r} is unknown", field="reason")
+    derived_from = data.get("derived_from")
+    return State(
+        kind=kind,
+        status=status,
+        box=_box(data.get("box"), width, height),
+        label_class=label_class,
+        mask=_mask(data.get("mask"), width, height),
+        derived_from=None if derived_from is None else parse_uuid(derived_from, "derived_from"),
+        reason=reason,
+    )
+
+
+def parse_uuid(value: Any, field: str) -> uuid.UUID:
+    """Raises Invalid, naming the field."""
+    try:
+        return uuid.UUID(str(value))
+    except ValueError:
+        raise Invalid(f"{field} must be a UUID, not {str(value)[:60]!r}", field=field) from None
+
+
+def parse_number(value: Any, field: str) -> float:
+    """A finite number; Raises Invalid, naming the field."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise Invalid(f"{field} must be a finite number, not {str(value)[:60]!r}", field=field)
+    return float(value)
+
+
+def parse_integer(value: Any, field: str) -> int:
+    """A whole number within PostgreSQL's integer; Raises Invalid, naming the field."""
+    if isinstance(value, bool) or not isinstance(value, int) or not -(2**31) <= value < 2**31:
+        raise Invalid(f"{field} must be a whole number, not {str(value)[:60]!r}", field=field)
+    return value
+
+
+def _box(value: Any, width: int, height: int) -> tuple[float, float, float, float]:
+    if not isinstance(value, list | tuple) or len(value) != 4:
+        raise Invalid("box must be four numbers x0, y0, x1, y1", field="box")
+    x0, y0, x1, y1 = (parse_number(v, "box") for v in value)
+    if not (x0 < x1 and y0 < y1):
+        raise Invalid(f"the box {x0:g}, {y0:g}, {x1:g}, {y1:g} is empty", field="box")
+    if x0 < 0 or y0 < 0 or x1 > width or y1 > height:
+        raise Invalid(f"the box {x0:g}, {y0:g}, {x1:g}, {y1:g} leaves the image of {width} x {height} px", field="box")
+    return (x0, y0, x1, y1)
+
+
+def _mask(value: Any, width: int, height: int) -> PackedMask | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise Invalid("mask must be an object with x, y, width, height and bits", field="mask")
+    x, y, w, h = (parse_integer(value.get(name), f"mask.{name}") for name in ("x", "y", "width", "height"))
+    if w <= 0 or h <= 0:
+        raise Invalid(f"the mask's box is empty: {w} x {h}", field="mask.width" if w <= 0 else "mask.height")
+    if x < 0 or y < 0 or x + w > width or y + h > height:
+        raise Invalid(f"the mask's box leaves the image of {width} x {height} px", field="mask")
+    try:
+        bits = base64.b64decode(value.get("bits") or "", validate=True)
+        unpacked = masks.unpack(bits, w, h)
+    except (TypeError, ValueError, binascii.Error) as error:
+        raise Invalid(f"the mask's bits do not fit its box: {error}", field="mask.bits") from None
+    if not unpacked.any():
+        raise Invalid("the mask has no pixel", field="mask.bits")
+    return PackedMask(x, y, w, h, bits)

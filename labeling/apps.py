@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class LabelingConfig(AppConfig):
+    """One Django app for the whole site; the rooms are folders, not apps (DESIGN)."""
+
+    name = "labeling"
+    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,12 @@
+"""The web process: `uvicorn labeling.asgi:application`."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+from labeling.celery import app as celery_app
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labeling.settings")
+
+celery_app.set_default()  # what the site sends by name goes to our broker
+application = get_asgi_application()

@@ -1,0 +1,25 @@
+"""What can go wrong, with a code for programs and a sentence for people; api.py turns each into problem+json."""
+
+
+class LabelingError(Exception):
+    """A rule of the domain said no: `code` is for programs, str(error) for people, `field` names the bad input."""
+
+    code = "labeling_error"
+    status = 409
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class Invalid(LabelingError):
+    """What was sent can never be right, whoever sends it and whenever."""
+
+    code = "invalid"
+    status = 422
+
+
+class WrongState(LabelingError):
+    """The thing is not in a state in which this can be done."""
+
+    code = "wrong_state"

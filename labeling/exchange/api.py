@@ -1,0 +1,34 @@
+"""Exports over HTTP."""
+
+import json
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.http import HttpResponse
+from django.utils.text import slugify
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from labeling.access import reach
+from labeling.errors import Invalid
+from labeling.exchange.cells import accepted_cells
+from labeling.exchange.coco import as_coco
+from labeling.exchange.labels import as_label_maps
+from labeling.projects.models import Project
+
+
+class Export(APIView):
+    """The accepted masks of a project, as a file to keep."""
+
+    def get(self, request: Request, project: int, layout: str) -> HttpResponse:
+        found = reach(Project.objects.visible_to(request.user), request.user, "export", project="", pk=project)
+        if layout == "coco":
+            body = json.dumps(as_coco(found, accepted_cells(found)), cls=DjangoJSONEncoder).encode()
+            response = HttpResponse(body, content_type="application/json")
+            ending = "coco.json"
+        elif layout == "labels":
+            response = HttpResponse(as_label_maps(accepted_cells(found)), content_type="application/zip")
+            ending = "labels.zip"
+        else:
+            raise Invalid(f"layout must be coco or labels, not {layout!r}", field="layout")
+        response["Content-Disposition"] = f'attachment; filename="{slugify(found.name) or "project"}-{ending}"'
+        return response

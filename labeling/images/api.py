@@ -1,0 +1,68 @@
+"""Images over HTTP: uploads, pixels, and everything the workspace needs to open one."""
+
+from typing import Any
+
+from django.http import FileResponse, HttpResponse
+from rest_framework import serializers
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from labeling.access import reach
+from labeling.errors import Invalid
+from labeling.images.models import Image, Split
+from labeling.images.services import add_image
+from labeling.projects.models import Project
+
+MOST_BYTES = 512 * 1024 * 1024
+
+
+class ImageSerializer(serializers.ModelSerializer[Image]):
+    class Meta:
+        model = Image
+        fields = ["id", "name", "position", "width", "height", "um_per_px", "group", "split", "synthetic"]
+
+
+class UploadSerializer(serializers.Serializer[Any]):
+    image = serializers.FileField()
+    group = serializers.CharField(required=False, default="", allow_blank=True, max_length=200)
+    um_per_px = serializers.FloatField(required=False, default=None, allow_null=True, min_value=0.001, max_value=1000)
+    split = serializers.ChoiceField(choices=Split.choices, required=False, default=Split.TRAIN)
+
+
+class ImageList(APIView):
+    parser_classes = [MultiPartParser]
+
+    def get(self, request: Request, project: int) -> Response:
+        found = reach(Project.objects.visible_to(request.user), request.user, "see", project="", pk=project)
+        return Response(ImageSerializer(found.images.all(), many=True).data)
+
+    def post(self, request: Request, project: int) -> Response:
+        found = reach(Project.objects.visible_to(request.user), request.user, "manage", project="", pk=project)
+        upload = UploadSerializer(data=request.data)
+        upload.is_valid(raise_exception=True)
+        file = upload.validated_data.pop("image")
+        if file.size > MOST_BYTES:
+            raise Invalid(f"{file.name} is larger than {MOST_BYTES // 2**20} MiB", field="image")
+        image = add_image(project=found, name=file.name, content=file.read(), **upload.validated_data)
+        return Response(ImageSerializer(image).data, status=201)
+
+
+def _file(found: Image, name: str, content_type: str) -> FileResponse:
+    """A stored file under its own hash: it never changes, so the browser keeps it for a year."""
+    response = FileResponse(getattr(found, name).open("rb"), content_type=content_type)
+    response["Cache-Control"] = "private, max-age=31536000, immutable"
+    return response
+
+
+class Pixels(APIView):
+    def get(self, request: Request, image: int) -> HttpResponse:
+        found = reach(Image.objects.visible_to(request.user), request.user, "see", pk=image)
+        return _file(found, "pixels", "image/png")
+
+
+class Thumbnail(APIView):
+    def get(self, request: Request, image: int) -> HttpResponse:
+        found = reach(Image.objects.visible_to(request.user), request.user, "see", pk=image)
+        return _file(found, "thumbnail", "image/jpeg")

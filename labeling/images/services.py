@@ -1,0 +1,111 @@
+"""Bringing images in: checked before they are decoded, stored as plain 8-bit RGB, named by the server."""
+
+import hashlib
+import io
+import re
+import uuid
+from pathlib import PurePath
+
+import numpy as np
+import PIL.Image
+from django.core.files.base import ContentFile
+from django.db import transaction
+from django.db.models import Max
+
+from labeling.errors import Invalid
+from labeling.images.models import Image, Split
+from labeling.projects.models import Project
+
+MOST_PIXELS = 100_000_000  # larger images need tiles; a whole slide is refused with that reason, not with a crash
+FORMATS = ("PNG", "TIFF", "JPEG", "BMP", "WEBP")
+THUMBNAIL = 256
+
+
+class UnreadableImage(Invalid):
+    """The upload is no image that can be used; says which and why."""
+
+    code = "unreadable_image"
+
+
+def decode(content: bytes, name: str) -> PIL.Image.Image:
+    """The image as 8-bit RGB: grey is spread, 16 bit is scaled, transparency is laid on white.
+
+    Size is checked from the header, before any pixel is decoded. Raises UnreadableImage.
+    """
+    try:
+        opened = PIL.Image.open(io.BytesIO(content), formats=FORMATS)
+    except PIL.Image.DecompressionBombError:
+        raise UnreadableImage(f"{name} has more than {MOST_PIXELS:,} pixels", field="image") from None
+    except (OSError, ValueError, SyntaxError):
+        known = ", ".join(FORMATS)
+        raise UnreadableImage(f"{name} is not an image of a known format ({known})", field="image") from None
+    if opened.width * opened.height > MOST_PIXELS:
+        size = f"{opened.width} x {opened.height}"
+        raise UnreadableImage(f"{name} is {size} px; up to {MOST_PIXELS:,} pixels can be opened", field="image")
+    try:
+        opened.load()
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UnreadableImage(f"{name} is damaged: {error}", field="image") from None
+    if opened.mode.startswith("I") or opened.mode == "F":
+        grey = np.asarray(opened, np.float64)
+        top = 65535.0 if opened.mode.startswith("I") else max(float(np.nanmax(grey)), 1e-9)
+        return PIL.Image.fromarray(np.clip(grey / top * 255, 0, 255).astype(np.uint8)).convert("RGB")
+    if opened.mode in ("RGBA", "LA", "PA") or "transparency" in opened.info:
+        layered = opened.convert("RGBA")
+        white = PIL.Image.new("RGBA", layered.size, "white")
+        return PIL.Image.alpha_composite(white, layered).convert("RGB")
+    return opened.convert("RGB")
+
+
+@transaction.atomic
+def add_image(
+    *,
+    project: Project,
+    name: str,
+    content: bytes,
+    group: str = "",
+    um_per_px: float | None = None,
+    split: str = Split.TRAIN,
+    synthetic: bool = False,
+    reference: "np.ndarray[tuple[int, ...], np.dtype[np.integer]] | None" = None,
+) -> Image:
+    """Store one image at the end of the project.
+
+    content    the file's bytes, any format of FORMATS
+    reference  (H, W) label map, kept for evaluation only
+
+    Raises UnreadableImage, or Invalid when the same pixels are in the project already.
+    """
+    name = _clean(name)
+    rgb = decode(content, name)
+    png = io.BytesIO()
+    rgb.save(png, "PNG", compress_level=4)  # written anew: no metadata of the original survives
+    sha256 = hashlib.sha256(np.asarray(rgb).tobytes() + str(rgb.size).encode()).hexdigest()
+    same = Image.objects.filter(project=project, sha256=sha256).first()
+    if same is not None:
+        raise Invalid(f"{name} is in this project already, as {same.name}", field="image")
+    small = rgb.copy()
+    small.thumbnail((THUMBNAIL, THUMBNAIL))
+    thumbnail = io.BytesIO()
+    small.save(thumbnail, "JPEG", quality=85)
+    Project.objects.select_for_update().get(pk=project.pk)  # two uploads at once must not take one position
+    position = (Image.objects.filter(project=project).aggregate(last=Max("position"))["last"] or 0) + 1
+    image = Image(
+        project=project, name=name, position=position, width=rgb.width, height=rgb.height, um_per_px=um_per_px,
+        group=group, split=split, synthetic=synthetic, sha256=sha256,
+    )  # fmt: skip
+    stem = uuid.uuid4().hex  # never a name that a user chose
+    image.pixels.save(f"{stem}.png", ContentFile(png.getvalue()), save=False)
+    image.thumbnail.save(f"{stem}.jpg", ContentFile(thumbnail.getvalue()), save=False)
+    if reference is not None:
+        labels = io.BytesIO()
+        PIL.Image.fromarray(np.asarray(reference).astype(np.uint16)).save(labels, "PNG")
+        image.reference.save(f"{stem}.png", ContentFile(labels.getvalue()), save=False)
+    image.save()
+    return image
+
+
+def _clean(name: str) -> str:
+    """The last part of a path, without control characters, short enough."""
+    base = PurePath(name.replace("\\", "/")).name
+    return re.sub(r"[\x00-\x1f\x7f]", "", base)[:255] or "image"

@@ -1,0 +1,27 @@
+"""Every table of the site, in the order of the work. The models live in their rooms; Django looks for them here."""
+
+from labeling.accounts.models import User
+from labeling.annotations.models import ActivityBatch, Annotation, Effect, Layer, LayerHead, Operation
+from labeling.images.models import Image
+from labeling.projects.models import LabelClass, Membership, Project
+from labeling.rounds.models import Artifact, Publication, Round, Snapshot, Stage, StageLine
+
+__all__ = [
+    "ActivityBatch",
+    "Annotation",
+    "Artifact",
+    "Effect",
+    "Image",
+    "LabelClass",
+    "Layer",
+    "LayerHead",
+    "Membership",
+    "Operation",
+    "Project",
+    "Publication",
+    "Round",
+    "Snapshot",
+    "Stage",
+    "StageLine",
+    "User",
+]

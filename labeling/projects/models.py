@@ -1,0 +1,110 @@
+"""Projects, who takes part in them, and the classes they sort cells into."""
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+
+if TYPE_CHECKING:
+    from labeling.accounts.models import User
+
+
+class Role(models.TextChoices):
+    """The one role vocabulary. A study participant is an enrolment, not a role."""
+
+    OWNER = "owner", "owner"
+    MANAGER = "manager", "manager"
+    REVIEWER = "reviewer", "reviewer"
+    ANNOTATOR = "annotator", "annotator"
+    VIEWER = "viewer", "viewer"
+
+
+# What each role may do. Views name an act, never a role, so that this table is the whole truth.
+MAY: dict[str, frozenset[str]] = {
+    "see": frozenset(Role.values),
+    "annotate": frozenset({Role.OWNER, Role.MANAGER, Role.REVIEWER, Role.ANNOTATOR}),
+    "export": frozenset({Role.OWNER, Role.MANAGER, Role.REVIEWER}),
+    "manage": frozenset({Role.OWNER, Role.MANAGER}),  # images, classes, rounds, people
+    "own": frozenset({Role.OWNER}),  # other owners, settings that concern privacy
+}
+
+
+class ProjectQuerySet(models.QuerySet["Project"]):
+    def visible_to(self, user: "User") -> "ProjectQuerySet":
+        """The projects of which `user` is a member: the one door through which requests reach anything."""
+        return self.filter(memberships__user=user) if user.is_active else self.none()
+
+
+class Project(models.Model):
+    """One body of work: images, the people who annotate them, and the rounds that retrain on them."""
+
+    class Layering(models.TextChoices):
+        SHARED = "shared", "one shared working layer per image"
+        PER_ANNOTATOR = "per_annotator", "one layer per annotator, who do not see each other's"
+
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    layering = models.CharField(max_length=20, choices=Layering, default=Layering.SHARED)
+    records_activity = models.BooleanField(
+        "record activity",
+        default=False,
+        help_text="Record pointer, key and focus events of annotators, so that working time can be computed. "
+        "People are told of it when they enter.",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ProjectQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return self.name
+
+    def role_of(self, user: "User") -> str | None:
+        """The role of `user` here, or None for a stranger."""
+        return self.memberships.filter(user=user).values_list("role", flat=True).first()
+
+
+class Membership(models.Model):
+    """That a person takes part in a project, and as what."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=20, choices=Role)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "user"], name="member_once"),
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="membership_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} as {self.role} of {self.project}"
+
+
+class LabelClass(models.Model):
+    """A class that cells are sorted into, with its colour and its key 1-9."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="classes")
+    name = models.CharField(max_length=100)
+    color = models.CharField(max_length=7, validators=[RegexValidator(r"^#[0-9a-f]{6}$")])
+    position = models.PositiveSmallIntegerField(help_text="1 is the first; the first nine have the keys 1-9")
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "name"], name="class_named_once"),
+            models.UniqueConstraint(fields=["project", "position"], name="class_position_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def key(self) -> int | None:
+        return self.position if self.position <= 9 else None
+
+
+# Okabe and Ito's palette, told apart by colour-blind people too; vermillion and blue come first as they differ
+# most from hematoxylin and eosin.
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#e69f00", "#56b4e9", "#cc79a7", "#f0e442", "#999999", "#000000")

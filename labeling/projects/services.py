@@ -1,0 +1,97 @@
+"""Projects and their people."""
+
+import secrets
+
+from django.contrib.auth.tokens import default_token_generator
+from django.db import transaction
+from django.urls import reverse
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
+
+from labeling.accounts.models import User
+from labeling.errors import Invalid, LabelingError
+from labeling.projects.models import PALETTE, LabelClass, Membership, Project, Role
+
+
+class NotAllowed(LabelingError):
+    """The role of the one who asks does not reach this far."""
+
+    code = "not_allowed"
+    status = 403
+
+
+@transaction.atomic
+def create_project(
+    *,
+    owner: User,
+    name: str,
+    description: str = "",
+    layering: str = Project.Layering.SHARED,
+    records_activity: bool = False,
+    classes: tuple[str, ...] = ("nucleus",),
+) -> Project:
+    """A project with its owner and its classes, coloured from the palette in order."""
+    project = Project.objects.create(
+        name=name, description=description, layering=layering, records_activity=records_activity
+    )
+    Membership.objects.create(project=project, user=owner, role=Role.OWNER)
+    for class_name in classes:
+        add_class(project=project, name=class_name)
+    return project
+
+
+@transaction.atomic
+def add_class(*, project: Project, name: str) -> LabelClass:
+    """The next class of the project. Raises Invalid for an empty or known name."""
+    name = name.strip()
+    Project.objects.select_for_update().get(pk=project.pk)
+    position = project.classes.count() + 1
+    if not name or project.classes.filter(name__iexact=name).exists():
+        raise Invalid(f"a class needs a name of its own; {name!r} is taken or empty", field="name")
+    return LabelClass.objects.create(
+        project=project, name=name, color=PALETTE[(position - 1) % len(PALETTE)], position=position
+    )
+
+
+@transaction.atomic
+def add_member(*, project: Project, username: str, role: str, by: User) -> tuple[Membership, str | None]:
+    """Let somebody take part; an account is made when there is none.
+
+    -> the membership and, for a new account, the path of a one-time invitation at which its owner sets a password.
+    Only an owner makes owners. Raises Invalid, NotAllowed.
+    """
+    username = username.strip()
+    if role not in Role.values:
+        raise Invalid(f"role must be one of {', '.join(Role.values)}", field="role")
+    if role == Role.OWNER and project.role_of(by) != Role.OWNER:
+        raise NotAllowed("only an owner can add an owner")
+    if not username or len(username) > 150:
+        raise Invalid("a member needs a name to sign in with", field="username")
+    user = User.objects.filter(username=username).first()
+    invitation = None
+    if user is None:
+        user = User(username=username)
+        user.set_password(secrets.token_urlsafe(32))  # nobody knows it; the invitation sets the real one
+        user.full_clean(exclude=["password"])
+        user.save()
+        invitation = reverse(
+            "invitation",
+            kwargs={
+                "uidb64": urlsafe_base64_encode(force_bytes(user.pk)),
+                "token": default_token_generator.make_token(user),
+            },
+        )
+    if project.memberships.filter(user=user).exists():
+        raise Invalid(f"{username} takes part already", field="username")
+    return Membership.objects.create(project=project, user=user, role=role), invitation
+
+
+@transaction.atomic
+def remove_member(*, project: Project, membership: Membership, by: User) -> None:
+    """End somebody's part. What they annotated stays theirs. The last owner stays; only an owner removes an owner."""
+    if membership.role == Role.OWNER:
+        if project.role_of(by) != Role.OWNER:
+            raise NotAllowed("only an owner can remove an owner")
+        if project.memberships.select_for_update().filter(role=Role.OWNER).count() == 1:
+            raise LabelingError("a project keeps at least one owner")
+    membership.delete()

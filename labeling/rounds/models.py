@@ -1,0 +1,179 @@
+"""Rounds: frozen snapshots, content-addressed stages and what they publish (DESIGN, idea 3)."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from labeling.annotations.models import Layer
+from labeling.images.models import Image
+from labeling.projects.models import Project
+
+
+class Snapshot(models.Model):
+    """What a round learns from, frozen: images, log positions, boxes, regions, splits. Same content, same row.
+
+    `content` is canonical JSON in storage (rounds/snapshots.py says what is in it), `sha256` its hash.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="snapshots")
+    sha256 = models.CharField(max_length=64)
+    content = models.FileField(upload_to="snapshots/")
+    summary = models.JSONField(help_text="counts for people: images, boxes, regions, per split")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "sha256"], name="snapshot_once")]
+
+    def __str__(self) -> str:
+        return self.sha256[:12]
+
+
+class Round(models.Model):
+    """One pass of the loop: snapshot in, published proposals out."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "queued"
+        RUNNING = "running", "running"
+        CANCELLED = "cancelled", "cancelled"
+        FAILED = "failed", "failed"
+        PUBLISHED = "published", "published"
+
+    MOVES = {  # every legal one; a cancelled or failed round is started again by Retry
+        State.QUEUED: {State.RUNNING, State.CANCELLED, State.FAILED},
+        State.RUNNING: {State.CANCELLED, State.FAILED, State.PUBLISHED},
+        State.CANCELLED: {State.QUEUED},
+        State.FAILED: {State.QUEUED},
+        State.PUBLISHED: set(),
+    }
+    ACTIVE = (State.QUEUED, State.RUNNING)
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="rounds")
+    number = models.PositiveIntegerField()
+    state = models.CharField(max_length=20, choices=State, default=State.QUEUED)
+    preset = models.CharField(max_length=40)
+    configuration = models.JSONField(help_text="every parameter of every stage, as it was at the start")
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="rounds")
+    started_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    cancel_requested = models.BooleanField(default=False)
+    error = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "number"], name="round_number_once"),
+            models.UniqueConstraint(
+                fields=["project"], condition=Q(state__in=["queued", "running"]), name="one_active_round"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"round {self.number}"
+
+
+class Artifact(models.Model):
+    """What a stage made, named by what it was made from: same key, same content, never made twice."""
+
+    key = models.CharField(max_length=64, primary_key=True)
+    kind = models.CharField(max_length=40)
+    file = models.FileField(upload_to="artifacts/")
+    sha256 = models.CharField(max_length=64)
+    size = models.PositiveBigIntegerField()
+    facts = models.JSONField(default=dict, help_text="small results worth showing: metrics, counts, times")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key[:12]}"
+
+
+class Stage(models.Model):
+    """One step of a round. Its key is the hash of its inputs, its parameters and its own version number.
+
+    Who owns running work is decided by the lease on this row, not by the broker: a worker renews `lease_until`
+    while it works; the sweeper starts again what lost its lease, `MAX_ATTEMPTS` times at most.
+    """
+
+    class Kind(models.TextChoices):
+        PSEUDO_MASKS = "pseudo_masks", "Masks from people's boxes"
+        DETECTOR = "detector", "Detector"
+        SEGMENTER = "segmenter", "Segmenter"
+        PREDICTION = "prediction", "Prediction"
+        FUSION = "fusion", "Exact fusion"
+        INSTANCES = "instances", "Instances"
+        EVALUATION = "evaluation", "Evaluation"
+        PUBLICATION = "publication", "Publication"
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "waiting"
+        RUNNING = "running", "running"
+        DONE = "done", "done"
+        REUSED = "reused", "reused"
+        CANCELLED = "cancelled", "cancelled"
+        FAILED = "failed", "failed"
+
+    MAX_ATTEMPTS = 3
+
+    round = models.ForeignKey(Round, on_delete=models.CASCADE, related_name="stages")
+    position = models.PositiveSmallIntegerField()
+    kind = models.CharField(max_length=20, choices=Kind)
+    state = models.CharField(max_length=20, choices=State, default=State.WAITING)
+    queue = models.CharField(max_length=20, default="cpu")
+    key = models.CharField(max_length=64, blank=True)
+    artifact = models.ForeignKey(Artifact, on_delete=models.PROTECT, null=True, related_name="stages")
+    attempts = models.PositiveSmallIntegerField(default=0)
+    lease_owner = models.UUIDField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    done = models.PositiveIntegerField(default=0)
+    total = models.PositiveIntegerField(default=0)
+    note = models.CharField(max_length=200, blank=True)
+    error = models.TextField(blank=True)
+    queued_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["round", "kind"], name="stage_once_per_round")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.round}"
+
+
+class StageLine(models.Model):
+    """One line of a stage's log: plain words, or numbers worth a curve (epoch, loss)."""
+
+    stage = models.ForeignKey(Stage, on_delete=models.CASCADE, related_name="lines")
+    at = models.DateTimeField(auto_now_add=True)
+    text = models.TextField(blank=True)
+    values = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Publication(models.Model):
+    """That a round's proposals for an image stand on a layer; annotations themselves know nothing of rounds.
+
+    `certificate` is the proof of the fusion's optimality (inference/fusion).
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    round = models.ForeignKey(Round, on_delete=models.CASCADE, related_name="publications")
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="publications")
+    layer = models.OneToOneField(Layer, on_delete=models.CASCADE, related_name="publication")
+    certificate = models.JSONField()
+    model_names = models.JSONField(help_text="of the detector, segmenter and prompter")
+    facts = models.JSONField(default=dict)
+    published_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["round", "image"], name="published_once")]
+
+    def __str__(self) -> str:
+        return f"{self.round} on {self.image}"

@@ -1,0 +1,32 @@
+"""What a finished round puts before people: an immutable layer of proposals for each image."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import transaction
+
+from labeling.annotations.models import Layer
+from labeling.annotations.services import Loaded, load_layer
+from labeling.images.models import Image
+from labeling.rounds.models import Publication, Round
+
+
+@transaction.atomic
+def publish(
+    *,
+    round_: Round,
+    image: Image,
+    proposals: Iterable[Loaded],
+    certificate: dict[str, Any],
+    model_names: dict[str, str],
+    facts: dict[str, Any],
+) -> Publication:
+    """Proposals of a round for one image, all or none; what is published already stays as it is."""
+    Round.objects.select_for_update().get(pk=round_.pk)
+    there = Publication.objects.filter(round=round_, image=image).first()
+    if there is not None:
+        return there
+    layer = load_layer(image=image, kind=Layer.Kind.PREDICTION, loaded=proposals)
+    return Publication.objects.create(
+        round=round_, image=image, layer=layer, certificate=certificate, model_names=model_names, facts=facts
+    )

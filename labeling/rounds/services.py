@@ -1,0 +1,154 @@
+"""Rounds as people start, watch and stop them. What workers call stands in stages.py."""
+
+from functools import partial
+from typing import Any
+
+from celery import current_app
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from labeling.accounts.models import User
+from labeling.errors import Invalid, WrongState
+from labeling.projects.models import Project
+from labeling.rounds.models import Round, Stage
+from labeling.rounds.snapshots import freeze
+
+# A stage starts when those it needs are finished.
+NEEDS: dict[str, tuple[str, ...]] = {
+    "pseudo_masks": (),
+    "detector": (),
+    "segmenter": ("pseudo_masks",),
+    "prediction": ("detector", "segmenter"),
+    "fusion": ("prediction",),
+    "instances": ("fusion",),
+    "evaluation": ("instances",),
+    "publication": ("instances", "evaluation"),
+}
+FINISHED = (Stage.State.DONE, Stage.State.REUSED)
+
+_COMMON: dict[str, Any] = {
+    "prompter": {"name": "grabcut"},
+    "prediction": {"detector_threshold": 0.3, "person_overlap": 0.3},
+    "fusion": {"lam": 2.0, "theta": 25.0, "grid": 5, "components": 2},
+    "instances": {"method": "geodesic"},
+}
+PRESETS: dict[str, dict[str, Any]] = {
+    "quick": _COMMON
+    | {
+        "detector": {"name": "centre", "preset": "quick"},
+        "segmenter": {"name": "unet", "preset": "quick"},
+    },
+    "tiny": _COMMON
+    | {
+        "detector": {"name": "centre", "preset": "tiny"},
+        "segmenter": {"name": "unet", "preset": "tiny"},
+    },
+}
+PRESET_NAMES = {
+    "quick": "Quick: minutes on two processor cores",
+    "tiny": "Tiny: seconds, to try the flow; the masks are rough",
+}
+
+
+def send(task: str, *, queue: str, **kwargs: Any) -> None:
+    """Ask the workers by task name (the site never imports torch), once the row it needs is committed."""
+    transaction.on_commit(partial(current_app.send_task, task, kwargs=kwargs, queue=queue))
+
+
+@transaction.atomic
+def start_round(*, project: Project, by: User | None, preset: str = "quick") -> Round:
+    """Freeze a snapshot and put a round to work. Two managers who start at once get the same round.
+
+    -> the new round, or the one that is at work already. Raises NothingToLearn, Invalid for an unknown preset.
+    """
+    if preset not in PRESETS:
+        raise Invalid(f"preset must be one of {', '.join(PRESETS)}", field="preset")
+    Project.objects.select_for_update().get(pk=project.pk)
+    active = project.rounds.filter(state__in=Round.ACTIVE).first()
+    if active is not None:
+        return active
+    snapshot = freeze(project)
+    last = project.rounds.aggregate(last=Max("number"))["last"] or 0
+    round_ = Round.objects.create(
+        project=project,
+        number=last + 1,
+        preset=preset,
+        configuration=PRESETS[preset],
+        snapshot=snapshot,
+        started_by=by,
+    )
+    Stage.objects.bulk_create(
+        Stage(round=round_, position=position, kind=kind) for position, kind in enumerate(NEEDS, start=1)
+    )
+    advance(round_)
+    return round_
+
+
+def move(round_: Round, state: Round.State) -> None:
+    """Change the state of a round; the caller holds its row. Raises WrongState for a move that is not legal."""
+    if state not in Round.MOVES[Round.State(round_.state)]:
+        raise WrongState(f"round {round_.number} is {round_.state} and cannot become {state}")
+    round_.state = state
+    round_.finished_at = timezone.now() if state not in Round.ACTIVE else None
+    round_.save(update_fields=["state", "finished_at"])
+
+
+@transaction.atomic
+def cancel_round(*, round_: Round) -> Round:
+    """Ask a round to stop. What works stops at the end of its unit of work; what is finished is kept. Raises
+    WrongState."""
+    round_ = Round.objects.select_for_update().get(pk=round_.pk)
+    if round_.state not in Round.ACTIVE:
+        raise WrongState(f"round {round_.number} is {round_.state} already")
+    round_.cancel_requested = True
+    round_.save(update_fields=["cancel_requested"])
+    advance(round_)
+    return round_
+
+
+@transaction.atomic
+def retry_round(*, round_: Round) -> Round:
+    """Go on with a cancelled or failed round: finished stages and finished units of work are not done again. Raises
+    WrongState."""
+    Project.objects.select_for_update().get(pk=round_.project_id)
+    round_ = Round.objects.select_for_update().get(pk=round_.pk)
+    if round_.state in Round.ACTIVE:
+        return round_
+    if round_.project.rounds.filter(state__in=Round.ACTIVE).exists():
+        raise WrongState("another round of this project is at work; wait for it or cancel it first")
+    move(round_, Round.State.QUEUED)
+    round_.cancel_requested, round_.error = False, ""
+    round_.save(update_fields=["cancel_requested", "error"])
+    round_.stages.exclude(state__in=FINISHED).update(
+        state=Stage.State.WAITING, attempts=0, error="", lease_owner=None, lease_until=None, queued_at=None
+    )
+    advance(round_)
+    return round_
+
+
+def advance(round_: Round) -> None:
+    """Bring a round one step on: queue the stages that can start, or end it. The caller holds the round's row.
+
+    Queuing a stage twice is harmless: claiming it is what counts (stages.py).
+    """
+    stages = {stage.kind: stage for stage in round_.stages.all()}
+    running = [s for s in stages.values() if s.state == Stage.State.RUNNING]
+    waiting = [s for s in stages.values() if s.state == Stage.State.WAITING]
+    failed = [s for s in stages.values() if s.state == Stage.State.FAILED]
+    if all(stage.state in FINISHED for stage in stages.values()):
+        move(round_, Round.State.PUBLISHED)
+    elif round_.cancel_requested or failed:
+        for stage in waiting:
+            stage.state = Stage.State.CANCELLED
+            stage.save(update_fields=["state"])
+        if not running:
+            round_.error = failed[0].error if failed else ""
+            round_.save(update_fields=["error"])
+            move(round_, Round.State.FAILED if failed else Round.State.CANCELLED)
+    else:
+        for stage in waiting:
+            if all(stages[need].state in FINISHED for need in NEEDS[stage.kind]):
+                stage.queued_at = timezone.now()
+                stage.save(update_fields=["queued_at"])
+                send("inference.run_stage", queue=stage.queue, stage_id=stage.pk)

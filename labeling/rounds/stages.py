@@ -1,0 +1,171 @@
+"""Stages as workers claim, report and finish them, and as the sweeper finds the ones whose worker died.
+
+A lease on the stage row decides who owns the work: `claim` takes it, `renew` keeps it, every write of a result
+checks it. A worker that
+lost its lease (killed, or cut off for longer than LEASE) writes nothing more.
+"""
+
+import uuid
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.core.files import File
+from django.db import transaction
+from django.utils import timezone
+
+from labeling.rounds.models import Artifact, Round, Stage, StageLine
+from labeling.rounds.services import FINISHED, NEEDS, advance, move, send
+
+LEASE = timedelta(seconds=30)  # a worker renews it every few seconds, so this is how long a death goes unnoticed
+REQUEUE_AFTER = timedelta(seconds=60)  # a message that the broker lost is sent again after this
+
+
+class LeaseLost(Exception):
+    """Somebody else owns this stage now; whatever was being done must not be written."""
+
+
+@transaction.atomic
+def claim(stage_id: int) -> tuple[Stage, uuid.UUID] | None:
+    """Take a waiting stage for this worker; None when there is nothing to do (a second delivery, a cancelled round).
+
+    -> the stage and the lease's owner id, which every later call must name.
+    """
+    round_ = Round.objects.select_for_update().filter(stages__pk=stage_id).first()
+    if round_ is None:
+        return None
+    stage = round_.stages.select_for_update().get(pk=stage_id)
+    if round_.cancel_requested or round_.state not in Round.ACTIVE or stage.state != Stage.State.WAITING:
+        return None
+    others = {s.kind: s for s in round_.stages.all()}
+    if not all(others[need].state in FINISHED for need in NEEDS[stage.kind]):
+        return None
+    if round_.state == Round.State.QUEUED:
+        move(round_, Round.State.RUNNING)
+    now = timezone.now()
+    owner = uuid.uuid4()
+    stage.state, stage.lease_owner, stage.lease_until = Stage.State.RUNNING, owner, now + LEASE
+    stage.attempts += 1
+    stage.started_at = stage.started_at or now
+    stage.finished_at, stage.error = None, ""
+    stage.save()
+    return stage, owner
+
+
+def renew(stage_id: int, owner: uuid.UUID) -> bool:
+    """Keep the lease. -> True when the work should stop because somebody asked for it. Raises LeaseLost."""
+    mine = Stage.objects.filter(pk=stage_id, lease_owner=owner, state=Stage.State.RUNNING)
+    if not mine.update(lease_until=timezone.now() + LEASE):
+        raise LeaseLost
+    return Round.objects.filter(stages__pk=stage_id).values_list("cancel_requested", flat=True).get()
+
+
+def report(stage_id: int, owner: uuid.UUID, *, done: int, total: int, note: str, values: dict[str, float]) -> None:
+    """Progress for people: units done of all, a plain word, numbers worth a curve. Raises LeaseLost."""
+    mine = Stage.objects.filter(pk=stage_id, lease_owner=owner)
+    if not mine.update(done=done, total=total, note=note[:200]):
+        raise LeaseLost
+    if note or values:
+        StageLine.objects.create(stage_id=stage_id, text=note, values=values)
+
+
+def say(stage_id: int, text: str) -> None:
+    """A line in the stage's log."""
+    StageLine.objects.create(stage_id=stage_id, text=text)
+
+
+def known(key: str) -> Artifact | None:
+    """What was made from the same inputs before, by any round."""
+    return Artifact.objects.filter(key=key).first()
+
+
+@transaction.atomic
+def finish(
+    stage_id: int, owner: uuid.UUID, *, key: str, artifact: Artifact | None, state: Stage.State = Stage.State.DONE
+) -> None:
+    """The stage is done (or reused): end its lease and start what waited for it. Raises LeaseLost."""
+    round_, stage = _owned(stage_id, owner)
+    stage.state, stage.key, stage.artifact = state, key, artifact
+    stage.lease_owner = stage.lease_until = None
+    stage.done = stage.total = max(stage.total, 1)
+    stage.finished_at = timezone.now()
+    stage.save()
+    advance(round_)
+
+
+def keep(*, key: str, kind: str, file: Path, sha256: str, facts: dict[str, Any]) -> Artifact:
+    """Store what a stage made. The row is written after the whole file, so a half artifact is never visible."""
+    with transaction.atomic():
+        artifact = Artifact.objects.select_for_update().filter(key=key).first()
+        if artifact is not None:  # made at the same time by another round
+            return artifact
+        artifact = Artifact(key=key, kind=kind, sha256=sha256, size=file.stat().st_size, facts=facts)
+        with file.open("rb") as stream:
+            artifact.file.save(f"{kind}-{key[:32]}{file.suffix}", File(stream), save=False)
+        artifact.save(force_insert=True)
+    return artifact
+
+
+@transaction.atomic
+def end(stage_id: int, owner: uuid.UUID, *, state: Stage.State, error: str = "") -> None:
+    """The stage was cancelled or failed: say why and end the round when nothing else is at work. Raises LeaseLost."""
+    round_, stage = _owned(stage_id, owner)
+    stage.state, stage.error = state, error
+    stage.lease_owner = stage.lease_until = None
+    stage.finished_at = timezone.now()
+    stage.save()
+    if error:
+        StageLine.objects.create(stage=stage, text=error)
+    advance(round_)
+
+
+def _owned(stage_id: int, owner: uuid.UUID) -> tuple[Round, Stage]:
+    """The locked rows, round first: the order in which everyone takes them."""
+    round_ = Round.objects.select_for_update().get(stages__pk=stage_id)
+    stage = round_.stages.select_for_update().get(pk=stage_id)
+    if stage.lease_owner != owner or stage.state != Stage.State.RUNNING:
+        raise LeaseLost
+    return round_, stage
+
+
+def sweep(now: datetime | None = None) -> list[str]:
+    """Start again what lost its worker or its message. -> plain sentences about what was done; empty when all is
+    well."""
+    now = now or timezone.now()
+    said = []
+    for pk in Stage.objects.filter(state=Stage.State.RUNNING, lease_until__lt=now).values_list("pk", flat=True):
+        said += _revive(pk, now)
+    late = Stage.objects.filter(
+        state=Stage.State.WAITING, queued_at__lt=now - REQUEUE_AFTER, round__state__in=Round.ACTIVE
+    )
+    for stage in late:
+        # A message that still waits behind long work and this one are the same work: claim lets one through.
+        Stage.objects.filter(pk=stage.pk).update(queued_at=now)
+        send("inference.run_stage", queue=stage.queue, stage_id=stage.pk)
+    return said
+
+
+@transaction.atomic
+def _revive(stage_id: int, now: datetime) -> list[str]:
+    round_ = Round.objects.select_for_update().get(stages__pk=stage_id)
+    stage = round_.stages.select_for_update().get(pk=stage_id)
+    if stage.state != Stage.State.RUNNING or stage.lease_until is None or stage.lease_until >= now:
+        return []
+    stage.lease_owner = stage.lease_until = None
+    if round_.cancel_requested:
+        stage.state = Stage.State.CANCELLED
+        sentence = f"{stage}: its worker was gone when it was cancelled"
+    elif stage.attempts >= Stage.MAX_ATTEMPTS:
+        stage.state = Stage.State.FAILED
+        stage.error = (
+            f"The worker died {stage.attempts} times in this stage, so it is not tried again. "
+            "Look into the worker's log."
+        )
+        sentence = f"{stage}: given up after {stage.attempts} attempts"
+    else:
+        stage.state = Stage.State.WAITING
+        sentence = f"{stage}: its worker was lost, it goes on where it stopped"
+    stage.save()
+    StageLine.objects.create(stage=stage, text=sentence)
+    advance(round_)
+    return [sentence]

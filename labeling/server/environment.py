@@ -1,0 +1,116 @@
+"""Settings from the environment: what is required, and what the addresses mean.
+
+Nothing here imports Django, so that the supervisor and the tests can use it before the settings exist.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+# libpq keywords that Django names itself; every other one is handed through (sslmode, application_name, ...).
+DJANGO_NAMES = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+
+
+def required(name: str, what: str) -> str:
+    """The value of a setting that nobody may guess.
+
+    Ends the process with one sentence when it is missing: SystemExit and not an exception of
+    Django's, so that manage.py, uvicorn and celery all say the sentence and none a traceback.
+    """
+    value = os.environ.get(name, "").strip()
+    if not value:
+        raise SystemExit(f"Boxwise does not start: set {name} to {what} (`boxwise up` sets everything by itself).")
+    return value
+
+
+def flag(name: str, *, default: bool = False) -> bool:
+    """1, true, yes, on or 0, false, no, off; anything else ends the process with a sentence."""
+    value = os.environ.get(name, "").strip().lower()
+    if not value:
+        return default
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"0", "false", "no", "off"}:
+        return False
+    raise SystemExit(f"Boxwise does not start: {name} is {value!r}, but must be 1 or 0.")
+
+
+def words(name: str) -> list[str]:
+    """A list separated by commas."""
+    return [word.strip() for word in os.environ.get(name, "").split(",") if word.strip()]
+
+
+def number(name: str, default: int) -> int:
+    value = os.environ.get(name, "").strip()
+    if not value:
+        return default
+    if not value.isdigit():
+        raise SystemExit(f"Boxwise does not start: {name} is {value!r}, but must be a whole number.")
+    return int(value)
+
+
+def data_dir() -> Path:
+    """Where an embedded instance keeps everything: BOXWISE_DATA_DIR, or .data in the checkout."""
+    return Path(os.environ.get("BOXWISE_DATA_DIR", "").strip() or CHECKOUT / ".data").expanduser().absolute()
+
+
+def database(url: str) -> dict[str, Any]:
+    """Django's DATABASES entry of a libpq address: postgresql://user:password@host:port/name?sslmode=require.
+
+    A directory as the host is a Unix socket: postgresql://user:password@/name?host=/run/boxwise
+    """
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    if not url.startswith(("postgres://", "postgresql://")):
+        raise SystemExit(
+            "Boxwise does not start: DATABASE_URL must begin with postgresql:// (no other database will do)."
+        )
+    try:
+        parts = conninfo_to_dict(url)
+    except ProgrammingError as error:
+        raise SystemExit(f"Boxwise does not start: DATABASE_URL cannot be read: {str(error).strip()}.") from error
+    if not parts.get("dbname"):
+        raise SystemExit(
+            "Boxwise does not start: DATABASE_URL names no database (postgresql://user:password@host/NAME)."
+        )
+    entry: dict[str, Any] = {"ENGINE": "django.db.backends.postgresql"}
+    entry |= {DJANGO_NAMES[key]: str(value) for key, value in parts.items() if key in DJANGO_NAMES}
+    entry["OPTIONS"] = {key: value for key, value in parts.items() if key not in DJANGO_NAMES}
+    return entry
+
+
+def storage(url: str) -> dict[str, Any]:
+    """Django's STORAGES entry of file:///directory or s3://bucket/prefix?endpoint_url=https://...&region_name=...
+
+    The keys of S3 come from where its client library always looks (AWS_ACCESS_KEY_ID, a role, ...).
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
+        return {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {
+                "location": unquote(parts.path),
+                "base_url": None,
+            },  # files go out through views that check access
+        }
+    if parts.scheme == "s3" and parts.netloc:
+        options: dict[str, Any] = dict(parse_qsl(parts.query))
+        options |= {"bucket_name": parts.netloc, "location": parts.path.strip("/"), "file_overwrite": False}
+        return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+    raise SystemExit("Boxwise does not start: STORAGE_URL must be file:///directory or s3://bucket/prefix.")
+
+
+def feed_url(broker_url: str) -> str:
+    """The address of the live feed for redis-py: FEED_URL, or the broker where that is a Redis or Valkey."""
+    url = os.environ.get("FEED_URL", "").strip()
+    if url:
+        return url
+    if broker_url.startswith("redis+socket://"):
+        return broker_url.replace("redis+socket://", "unix://", 1)
+    if broker_url.startswith(("redis://", "rediss://")):
+        return broker_url
+    return required("FEED_URL", "the address of a Redis or Valkey for the live feed, as BROKER_URL is none")

@@ -1,0 +1,185 @@
+"""Settings: all from the environment, read once, refused with one sentence when half-configured.
+
+`boxwise up` sets everything for one machine. In production set SECRET_KEY, ALLOWED_HOSTS, DATABASE_URL,
+BROKER_URL, STORAGE_URL, and FEED_URL where the broker is not a Redis; docker/env.example lists the rest.
+"""
+
+from labeling.server import environment
+from labeling.server.environment import flag, number, required, words
+
+BASE_DIR = environment.CHECKOUT
+DATA_DIR = environment.data_dir()
+DEBUG = flag("DEBUG")
+
+SECRET_KEY = required("SECRET_KEY", "a long random string that stays the same")
+if len(SECRET_KEY) < 32:
+    raise SystemExit("Boxwise does not start: SECRET_KEY must have at least 32 characters.")
+ALLOWED_HOSTS = words("ALLOWED_HOSTS")
+if not ALLOWED_HOSTS and not DEBUG:
+    required("ALLOWED_HOSTS", "the host names under which people reach the site, separated by commas")
+CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
+
+# -- the parts of the site
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "rest_framework.authtoken",
+    "drf_spectacular",
+    "django_htmx",
+    "labeling",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "labeling.server.headers.headers",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "labeling" / "site" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+ROOT_URLCONF = "labeling.urls"
+ASGI_APPLICATION = "labeling.asgi.application"
+AUTH_USER_MODEL = "labeling.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+# -- database
+
+# Requests run in short-lived threads, so connections are kept by a pool and not by the thread (CONN_MAX_AGE 0);
+# the health check throws out those that a restarted PostgreSQL left dead.
+DATABASES = {
+    "default": environment.database(required("DATABASE_URL", "a PostgreSQL, postgresql://user:password@host/name"))
+}
+DATABASES["default"] |= {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True}
+DATABASES["default"]["OPTIONS"]["pool"] = {
+    "min_size": 1,
+    "max_size": number("DATABASE_POOL_SIZE", 20),
+    "timeout": 10,  # seconds a request waits for a connection before it fails
+}
+
+# -- files
+
+STORAGES = {
+    "default": environment.storage(
+        required("STORAGE_URL", "where images are kept, file:///directory or s3://bucket/prefix")
+    ),
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [
+    folder for folder in (BASE_DIR / "labeling" / "site" / "static", BASE_DIR / "frontend" / "dist") if folder.is_dir()
+]
+WHITENOISE_USE_FINDERS = DEBUG
+WHITENOISE_KEEP_ONLY_HASHED_FILES = False  # the workspace's modules import each other by their plain names
+DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 2**20  # bytes of a request body that is not a file: one batch of masks
+
+# -- workers and live feed
+
+BROKER_URL = required("BROKER_URL", "a Redis, Valkey or RabbitMQ, redis://host:6379/0")
+FEED_URL = environment.feed_url(BROKER_URL)
+
+CELERY_BROKER_URL = BROKER_URL
+CELERY_RESULT_BACKEND = BROKER_URL if BROKER_URL.startswith("redis") else "rpc://"
+CELERY_RESULT_EXPIRES = 60  # seconds; only interactive tasks answer through the broker
+CELERY_TASK_IGNORE_RESULT = True  # interactive tasks ask for theirs with ignore_result=False
+CELERY_TASK_SERIALIZER = "json"
+CELERY_RESULT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_DEFAULT_QUEUE = "cpu"
+CELERY_TASK_ROUTES = {
+    "inference.interactive.*": {"queue": "interactive"}
+}  # the sender's queue argument decides otherwise
+# Tasks are acknowledged before they run: who owns running work is decided by a lease on its row, and the sweeper
+# starts again what lost it (DESIGN, idea 3). A second delivery by the broker would only race with that.
+CELERY_TASK_ACKS_LATE = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# Redis would deliver a message again that waits longer than this without being acknowledged: longer than any round.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 7 * 24 * 3600} if BROKER_URL.startswith("redis") else {}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_IMPORTS = ["inference.tasks"]  # read by workers only: the web process sends tasks by name and never sees torch
+
+# -- the API
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        # Token first: DRF then answers 401, not 403, to somebody whose session has ended.
+        "rest_framework.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser", "rest_framework.parsers.MultiPartParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "labeling.api.exception_handler",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {"TITLE": "Boxwise", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False}
+
+# -- people and safety
+
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+# Behind TLS cookies never travel in the clear. An embedded instance speaks plain HTTP on the loopback
+# interface, where a secure cookie would keep everyone out: `boxwise up` says so with PLAIN_HTTP=1.
+_over_tls = not DEBUG and not flag("PLAIN_HTTP")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _over_tls
+SECURE_SSL_REDIRECT = _over_tls and flag("SSL_REDIRECT", default=True)
+SECURE_REDIRECT_EXEMPT = ["^healthz$"]
+SECURE_HSTS_SECONDS = number("HSTS_SECONDS", 3600) if _over_tls else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if flag("BEHIND_PROXY") else None
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+# Two instances on one machine differ by port only, and cookies do not know ports: each has its own names.
+_instance = number("PORT", 8000)
+SESSION_COOKIE_NAME = f"boxwise_session_{_instance}"
+CSRF_COOKIE_NAME = "csrftoken"
+X_FRAME_OPTIONS = "DENY"
+
+# -- log: plain lines on standard error; the supervisor sends them to a file of each process
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {"django": {"handlers": [], "propagate": True}},
+}

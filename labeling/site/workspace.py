@@ -1,0 +1,97 @@
+"""Everything but pixels and cells that the workspace needs to open an image."""
+
+from typing import Any
+
+from django.urls import reverse
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from labeling.access import reach
+from labeling.accounts.models import User
+from labeling.annotations.models import Layer
+from labeling.annotations.services import working_layer
+from labeling.images.models import Image
+from labeling.projects.api import LabelClassSerializer
+from labeling.rounds.models import Publication
+
+
+class Workspace(APIView):
+    def get(self, request: Request, image: int) -> Response:
+        images = Image.objects.visible_to(request.user).select_related("project")
+        found = reach(images, request.user, "see", pk=image)
+        project, user = found.project, request.user
+        siblings = list(project.images.order_by("position").values_list("pk", flat=True))
+        place = siblings.index(found.pk)
+        return Response(
+            {
+                "image": {
+                    "id": found.pk,
+                    "name": found.name,
+                    "width": found.width,
+                    "height": found.height,
+                    "um_per_px": found.um_per_px,
+                    "synthetic": found.synthetic,
+                    "pixels_url": reverse("image-pixels", args=[found.pk]),
+                    "thumbnail_url": reverse("image-thumbnail", args=[found.pk]),
+                    "position": place + 1,
+                    "count": len(siblings),
+                    "previous": siblings[place - 1] if place else None,
+                    "next": siblings[place + 1] if place + 1 < len(siblings) else None,
+                },
+                "project": {
+                    "id": project.pk,
+                    "name": project.name,
+                    "role": project.role_of(user),
+                    "records_activity": project.records_activity,
+                    "url": reverse("project", args=[project.pk]),
+                    "classes": LabelClassSerializer(project.classes.all(), many=True).data,
+                },
+                "person": {"id": user.pk, "name": user.display_name},
+                "layers": layers_of(image=found, user=user),
+            }
+        )
+
+
+def layers_of(*, image: Image, user: User) -> list[dict[str, Any]]:
+    """The layers of an image that `user` sees: working layers, imports, and the newest publication's proposals."""
+    mine = working_layer(image=image, user=user)
+    newest = Publication.objects.filter(image=image).select_related("round", "layer").order_by("-round__number").first()
+    layers = (
+        Layer.objects.visible_to(user)
+        .filter(image=image)
+        .exclude(kind=Layer.Kind.PREDICTION)
+        .select_related("annotator", "head")
+        .order_by("created_at")
+    )
+    shown = [_layer(layer, writable=layer == mine) for layer in layers]
+    if newest is not None:
+        shown.append(_layer(newest.layer, writable=False) | {"publication": _publication(newest)})
+    return shown
+
+
+def _layer(layer: Layer, *, writable: bool) -> dict[str, Any]:
+    return {
+        "id": str(layer.pk),
+        "kind": layer.kind,
+        "annotator": layer.annotator and {"id": layer.annotator.pk, "name": layer.annotator.display_name},
+        "seq": layer.head.seq,
+        "writable": writable,
+        "publication": None,
+    }
+
+
+def _publication(publication: Publication) -> dict[str, Any]:
+    certificate = publication.certificate
+    shown = ("objective", "flow", "cut", "closed", "ambiguous_share", "components", "free_pixels")
+    milliseconds = certificate.get("milliseconds", 0)
+    if isinstance(milliseconds, dict):
+        milliseconds = milliseconds.get("total", sum(milliseconds.values()))
+    return {
+        "id": str(publication.pk),
+        "round": publication.round_id,
+        "round_number": publication.round.number,
+        "published_at": publication.published_at,
+        "models": publication.model_names,
+        "certificate": {name: certificate.get(name) for name in shown} | {"milliseconds": milliseconds},
+    }
