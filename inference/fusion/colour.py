@@ -176,7 +176,7 @@ def fit_models(
     counter = Counter(parameters.bits, int(agreed.sum(axis=2)[needed].max(initial=0)))
     for i, j in np.argwhere(own.any(axis=2)):
         counter.count(rgb, kind, rows[i], rows[i + 1], columns[j], columns[j + 1])
-        for side in np.flatnonzero(own[i, j]):
+        for side in np.flatnonzero(own[i, j]).tolist():
             table[i, j, side] = counter.fit(side, n)
     lacking = ~enough & needed[:, :, None]
     if lacking.any():

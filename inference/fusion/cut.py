@@ -85,7 +85,7 @@ def components(right: Any, below: Any) -> Any:
 
 
 @njit(cache=True)
-def _solve_all(order: Any, starts: Any, terminal: Any, right: Any, down: Any, below: Any, labels: Any) -> int:
+def _solve_all(order: Any, starts: Any, terminal: Any, right: Any, down: Any, below: Any, labels: Any) -> Any:
     largest = 0
     for c in range(len(starts) - 1):
         largest = max(largest, starts[c + 1] - starts[c])
@@ -141,7 +141,7 @@ def _max_flow(
     stamp: Any,
     active: Any,
     orphans: Any,
-) -> int:
+) -> Any:
     """Boykov-Kolmogorov on one component; on return tree[k] == SOURCE marks what the source still reaches.
 
     capacity[k, d]  residual of the arc from k in direction d

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from inference.fusion.certificate import SCALE, Parameters
+from inference.fusion.certificate import SCALE
 from inference.fusion.colour import Kind
 from inference.types import RGB
 
@@ -81,7 +81,7 @@ def cut_of(energy: Energy, labels: npt.NDArray[np.bool_]) -> int:
 
 
 @njit(cache=True)
-def _cut_of(terminal: Any, right: Any, down: Any, below: Any, labels: Any) -> int:
+def _cut_of(terminal: Any, right: Any, down: Any, below: Any, labels: Any) -> Any:
     total = np.int64(0)
     for i in range(len(labels)):
         if (terminal[i] > 0) != labels[i]:
@@ -110,7 +110,7 @@ def build(
 
 
 @njit(cache=True)
-def _cost(rgb: Any, y: int, x: int, v: int, u: int, costs: Any) -> int:
+def _cost(rgb: Any, y: int, x: int, v: int, u: int, costs: Any) -> Any:
     r = np.int64(rgb[y, x, 0]) - np.int64(rgb[v, u, 0])  # uint8 differences would wrap around
     g = np.int64(rgb[y, x, 1]) - np.int64(rgb[v, u, 1])
     b = np.int64(rgb[y, x, 2]) - np.int64(rgb[v, u, 2])
@@ -154,7 +154,7 @@ def _build(
 
 
 @njit(cache=True)
-def doubled_objective(rgb: Any, mask: Any, pixels: Any, unary: Any, costs: Any) -> int:
+def doubled_objective(rgb: Any, mask: Any, pixels: Any, unary: Any, costs: Any) -> Any:
     """Twice eq. (7) over the whole image in integer units, straight from the labels: it shares no graph with `build`.
 
     2 (x P + (1 - x)(1 - P)) = 1 +- (2 P - 1). Edges between agreed pixels count, as in the paper: a constant.

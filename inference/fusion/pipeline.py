@@ -91,7 +91,7 @@ def fuse(
     mask = kind == colour.FOREGROUND
     mask.reshape(-1)[pixels] = solution.labels
     cut = energy.cut_of(graph, solution.labels)
-    objective = energy.doubled_objective(rgb, mask, pixels, unary, costs) / (2 * SCALE)
+    objective = int(energy.doubled_objective(rgb, mask, pixels, unary, costs)) / (2 * SCALE)
     clock.lap("certificate")
     certificate = Certificate(
         objective=objective,

@@ -8,11 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference.fusion import Parameters, fuse
-from inference.fusion.certificate import SCALE
 from inference.fusion.cut import minimise
 from inference.fusion.energy import build, cut_of, edge_costs, unary_of
-from inference.fusion.pipeline import kind_of
 
 
 def energy_of(rgb, kind, probability, lam=2.0, theta=25.0):
