@@ -1,6 +1,7 @@
 """The bootstrap: what it says in bad surroundings, what it leaves out, what it does not do twice."""
 
 import os
+import re
 import runpy
 import shutil
 import subprocess
@@ -94,8 +95,17 @@ def test_the_lock_without_cuda_keeps_everything_else() -> None:
     assert len(hashes) > 500 and reduced.count("--hash=") < lock.count("--hash=")
 
 
+def test_the_web_image_has_the_versions_of_the_lock_and_no_torch() -> None:
+    def versions(name: str) -> dict[str, str]:
+        return dict(re.findall(r"^([\w.-]+)==([^ ;]+)", (bootstrap.ROOT / name).read_text(), re.MULTILINE))
+
+    everything, web = versions("requirements.lock"), versions("docker/requirements-web.lock")
+    assert web.items() <= everything.items()
+    assert {"django", "celery", "psycopg", "uvicorn"} <= web.keys() and "torch" not in web
+
+
 def test_no_lock_names_a_registry() -> None:
-    for name in ("requirements.lock", "requirements-uv.lock"):
+    for name in ("requirements.lock", "requirements-uv.lock", "docker/requirements-web.lock"):
         text = (bootstrap.ROOT / name).read_text()
         assert "://" not in text and "--hash=sha256:" in text
 
