@@ -11,6 +11,7 @@ from typing import Any
 from inference.types import InferenceError, Prompter, Trainer
 
 PROMPTERS = {
+    "boxwise": "inference.prompters.boxwise:Boxwise",
     "grabcut": "inference.prompters.grabcut:GrabCut",
 }
 TRAINERS = {
@@ -18,6 +19,7 @@ TRAINERS = {
     "segmenter": {"unet": "inference.segmenters.unet:UNet"},
 }
 PRESETS = ("tiny", "quick", "paper")
+DEFAULT_PROMPTER = "boxwise"
 
 
 class UnknownModel(InferenceError):

@@ -226,7 +226,7 @@ def prediction(setting: Setting) -> tuple[Path, dict[str, Any]]:
         detected = find.detect(rgb)
         sure = detected.scores >= chosen["detector_threshold"]
         added = np.flatnonzero(sure & _new(detected.boxes, field, chosen["person_overlap"]))
-        masks, mask_scores = masks_of_cells(prompter, field, field.cells)
+        masks, _ = masks_of_cells(prompter, field, field.cells)
         answer = prompter.decode(prompter.encode(rgb), Prompts(detected.boxes[added])) if len(added) else None
         if answer is not None:
             masks += [mask if mask.bits.any() else None for mask in answer.masks]

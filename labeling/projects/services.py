@@ -95,3 +95,25 @@ def remove_member(*, project: Project, membership: Membership, by: User) -> None
         if project.memberships.select_for_update().filter(role=Role.OWNER).count() == 1:
             raise LabelingError("a project keeps at least one owner")
     membership.delete()
+
+
+@transaction.atomic
+def change_role(*, project: Project, membership: Membership, role: str, by: User) -> Membership:
+    """Give a member another role. Only an owner makes or unmakes owners, and the last owner stays one.
+
+    Raises Invalid for an unknown role, NotAllowed.
+    """
+    if role not in Role.values:
+        raise Invalid(f"role must be one of {', '.join(Role.values)}", field="role")
+    # Two owners who step down at once must not both see the other as the one who stays.
+    owners = project.memberships.select_for_update().filter(role=Role.OWNER)
+    staying = {owner.pk for owner in owners} - {membership.pk}
+    membership.refresh_from_db()
+    if Role.OWNER in (role, membership.role) and role != membership.role:
+        if project.role_of(by) != Role.OWNER:
+            raise NotAllowed("only an owner can make or unmake an owner")
+        if not staying and role != Role.OWNER:
+            raise LabelingError("a project keeps at least one owner; make somebody else an owner first")
+    membership.role = role
+    membership.save(update_fields=["role"])
+    return membership

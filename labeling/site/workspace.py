@@ -84,14 +84,19 @@ def _layer(layer: Layer, *, writable: bool) -> dict[str, Any]:
 def _publication(publication: Publication) -> dict[str, Any]:
     certificate = publication.certificate
     shown = ("objective", "flow", "cut", "closed", "ambiguous_share", "components", "free_pixels")
-    milliseconds = certificate.get("milliseconds", 0)
-    if isinstance(milliseconds, dict):
-        milliseconds = milliseconds.get("total", sum(milliseconds.values()))
     return {
         "id": str(publication.pk),
         "round": publication.round_id,
         "round_number": publication.round.number,
         "published_at": publication.published_at,
         "models": publication.model_names,
-        "certificate": {name: certificate.get(name) for name in shown} | {"milliseconds": milliseconds},
+        "certificate": {name: certificate.get(name) for name in shown} | {"milliseconds": milliseconds_of(certificate)},
     }
+
+
+def milliseconds_of(certificate: dict[str, Any]) -> float:
+    """How long the fusion took; the certificate may hold it per step."""
+    milliseconds = certificate.get("milliseconds", 0)
+    if isinstance(milliseconds, dict):
+        milliseconds = milliseconds.get("total", sum(milliseconds.values()))
+    return float(milliseconds)
