@@ -14,7 +14,7 @@ class SignInForm(AuthenticationForm):
     }
 
 
-class InvitationForm(SetPasswordForm[User]):
+class InvitationForm(SetPasswordForm):  # type: ignore[type-arg]
     """Sets the first password of an invited person, and how colleagues see them."""
 
     full_name = forms.CharField(

@@ -219,9 +219,8 @@ def start(request: Request, project: int) -> HttpResponse:
 @require_POST
 def cancel(request: Request, round: int) -> HttpResponse:
     found = reach_round(request, "manage", round)
-    attempt(
-        request, lambda: cancel_round(round_=found), done="The round stops after its current unit of work. Nothing finished is lost."
-    )  # fmt: skip
+    done = "The round stops after its current unit of work. Nothing finished is lost."
+    attempt(request, lambda: cancel_round(round_=found), done=done)
     return redirect(reverse("round", args=[found.pk]))
 
 
