@@ -22,7 +22,7 @@ from inference.tiles import tiles
 from inference.training.augment import crop, jitter_colour, turn, turn_boxes
 from inference.training.loop import Schedule, fingerprint, fit
 from inference.types import RGB, Boxes, Detections, InferenceError, Report, Sample, Stop
-from inference.weights import files, shipped
+from inference.weights import files, sha256, shipped
 
 MODEL = "centre-1"
 STRIDE = 4
@@ -242,7 +242,7 @@ class CentrePoint:
             device=where,
             work=work,
             fingerprint=fingerprint(
-                (MODEL, self.settings, self.classes), [*samples, *validation], files.sha256(start) if start else ""
+                (MODEL, self.settings, self.classes), [*samples, *validation], sha256(start) if start else ""
             ),
             report=report,
             stop=stop,

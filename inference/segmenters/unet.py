@@ -19,7 +19,7 @@ from inference.tiles import tiles
 from inference.training.augment import crop, jitter_colour, turn
 from inference.training.loop import Schedule, fingerprint, fit
 from inference.types import RGB, InferenceError, Probability, Report, Sample, Stop
-from inference.weights import files, shipped
+from inference.weights import files, sha256, shipped
 
 MODEL = "unet-1"
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -155,9 +155,7 @@ class UNet:
             self.settings.schedule,
             device=where,
             work=work,
-            fingerprint=fingerprint(
-                (MODEL, self.settings), [*samples, *validation], files.sha256(start) if start else ""
-            ),
+            fingerprint=fingerprint((MODEL, self.settings), [*samples, *validation], sha256(start) if start else ""),
             report=report,
             stop=stop,
             evaluate=evaluate if validation else None,

@@ -1,12 +1,15 @@
 """The forms by which people come in: each error says what is wrong and what to do."""
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm
+from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm, UsernameField
 
 from labeling.accounts.models import User
 
 
 class SignInForm(AuthenticationForm):
+    username = UsernameField(
+        label="User name", widget=forms.TextInput(attrs={"autofocus": True, "autocapitalize": "none"})
+    )
     error_messages = {
         "invalid_login": "Name and password do not belong together. Check for capitals and try again; "
         "if you have forgotten the password, ask whoever runs this server.",

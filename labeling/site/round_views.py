@@ -19,7 +19,7 @@ from labeling.rounds.models import Round, Stage, StageLine
 from labeling.rounds.services import FINISHED, NEEDS, PRESET_NAMES, cancel_round, retry_round, start_round
 from labeling.site.curves import curves_of
 from labeling.site.doors import Request, acts_of, attempt, reach_project, reach_round, signed_in
-from labeling.site.forms import StartForm
+from labeling.site.facts import facts_of
 from labeling.site.workspace import milliseconds_of
 
 ROUND_WORDS = {
@@ -126,7 +126,7 @@ def progress_context(found: Round, now: datetime | None = None) -> dict[str, Any
         "overall": round(sum(row["percent"] for row in shown) / max(1, len(shown))),
         "current": next((row for row in shown if row["stage"].state == Stage.State.RUNNING), None),
         "elapsed": (found.finished_at or now) - found.created_at,
-        "evaluation": evaluation.artifact.facts if evaluation and evaluation.artifact else {},
+        "evaluation": facts_of(evaluation.artifact.facts) if evaluation and evaluation.artifact else None,
     }
 
 
@@ -206,8 +206,7 @@ def log_file(request: Request, round: int) -> HttpResponse:
 @require_POST
 def start(request: Request, project: int) -> HttpResponse:
     found = reach_project(request, "manage", project)
-    form = StartForm(request.POST)
-    preset = form.cleaned_data["preset"] if form.is_valid() else request.POST.get("preset", "")
+    preset = request.POST.get("preset", "quick")
     made = attempt(request, lambda: start_round(project=found, by=request.user, preset=preset))
     if made is None:
         return redirect("project", found.pk)
@@ -219,9 +218,8 @@ def start(request: Request, project: int) -> HttpResponse:
 @require_POST
 def cancel(request: Request, round: int) -> HttpResponse:
     found = reach_round(request, "manage", round)
-    attempt(
-        request, lambda: cancel_round(round_=found), done="The round stops after its current unit of work. Nothing finished is lost."
-    )  # fmt: skip
+    done = "The round stops after its current unit of work. Nothing finished is lost."
+    attempt(request, lambda: cancel_round(round_=found), done=done)
     return redirect(reverse("round", args=[found.pk]))
 
 

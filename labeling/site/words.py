@@ -85,15 +85,3 @@ def figure(value: Any) -> str:
 def percent(share: float | None) -> str:
     """A share 0..1 as "3.2 %"."""
     return "–" if share is None else f"{share * 100:.3g} %"
-
-
-@register.filter
-def named(key: Any) -> str:
-    """A key of stored facts as words: "boundary_f1" becomes "boundary f1"."""
-    return str(key).replace("_", " ")
-
-
-@register.filter
-def as_mapping(value: Any) -> dict[str, Any] | None:
-    """The mapping itself, or None: lets a template ask whether a fact has facts inside."""
-    return value if isinstance(value, dict) else None
