@@ -61,6 +61,16 @@ def test_torchs_own_index_out_of_reach_is_told_apart(tmp_path: Path) -> None:
     assert "TORCH=cuda, which needs the package registry only" in bootstrap.what_to_do("Installing", log)
 
 
+def test_a_certificate_of_a_proxy_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And npm, which reads neither of the variables that pip and uv read, is handed the certificates they use."""
+    log = tmp_path / "log"
+    log.write_text("npm error code SELF_SIGNED_CERT_IN_CHAIN\nnpm error request failed\n")
+    assert "set SSL_CERT_FILE to its certificates" in bootstrap.what_to_do("Installing", log)
+    monkeypatch.delenv("NODE_EXTRA_CA_CERTS", raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", "/certificates")
+    assert bootstrap.environment()["NODE_EXTRA_CA_CERTS"] == "/certificates"
+
+
 def test_a_failing_step_quotes_its_log(checkout: Path) -> None:
     (checkout / ".build").mkdir()
     with pytest.raises(SetupFailed, match=r"Trying failed; the end of .*trying\.log says:\nthe reason"):

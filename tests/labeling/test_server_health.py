@@ -47,7 +47,12 @@ def test_real_parts_without_workers(db, client: Client) -> None:
 def test_workers_are_up_when_every_queue_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = [{"one@host": [{"name": "cpu"}, {"name": "gpu"}]}]
     asked = []
-    monkeypatch.setattr(health.app.control, "broadcast", lambda *args, **options: asked.append(args) or answers)
+
+    def broadcast(command: str, **options: object) -> list[dict]:
+        asked.append(command)
+        return answers
+
+    monkeypatch.setattr(health.app.control, "broadcast", broadcast)
     workers = health.Workers()
     assert workers() == "down: no worker for interactive"
     answers.append({"two@host": [{"name": "interactive"}]})

@@ -15,6 +15,7 @@ import pytest
 from labeling.server import processes, surroundings
 from labeling.server.environment import CHECKOUT
 from labeling.server.instance import LONGEST_SOCKET_FOLDER, Instance
+from labeling.server.supervisor import Supervisor
 from labeling.server.surroundings import BadSurroundings
 from tests.running import OURS, Running, free_port
 
@@ -181,3 +182,23 @@ def test_a_port_is_really_free() -> None:
         server.listen()
         with pytest.raises(BadSurroundings):
             surroundings.check_port(port)
+
+
+def test_names_that_people_use_are_added_to_the_local_ones(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The supervisor asks for /healthz at 127.0.0.1, also when ALLOWED_HOSTS names another host."""
+    monkeypatch.setenv("ALLOWED_HOSTS", "boxwise.example.org")
+    folder.joinpath("secrets").mkdir()
+    env = Instance(folder, 8000).environment()
+    assert {"127.0.0.1", "localhost", "boxwise.example.org"} <= set(env["ALLOWED_HOSTS"].split(","))
+    assert env["DEBUG"] == "0" and env["PORT"] == "8000"
+
+
+def test_what_the_environment_gives_is_not_embedded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://db.example.org/boxwise")
+    monkeypatch.setenv("BROKER_URL", "amqp://broker.example.org")
+    monkeypatch.setenv("FEED_URL", "redis://feed.example.org")
+    instance = Instance(folder, 8000)
+    env = instance.environment()
+    assert env["DATABASE_URL"] == "postgresql://db.example.org/boxwise"
+    assert (env["BROKER_URL"], env["FEED_URL"]) == ("amqp://broker.example.org", "redis://feed.example.org")
+    assert Supervisor(instance).servers() == []
