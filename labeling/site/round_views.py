@@ -155,7 +155,8 @@ def words_of(found: Round, stage: Stage, by_kind: dict[str, Stage], now: datetim
         return "waiting for " + " and ".join(need.get_kind_display().lower() for need in missing)
     if stage.attempts:
         return "waiting to go on where it stopped: its worker was lost"
-    if stage.queued_at and now - stage.queued_at > SLOW_TO_START and found.state in Round.ACTIVE:
+    busy = any(other.state == Stage.State.RUNNING for other in by_kind.values())
+    if stage.queued_at and now - stage.queued_at > SLOW_TO_START and found.state in Round.ACTIVE and not busy:
         return "waiting for a free worker; if none is running, nothing will happen"
     return "waiting for a free worker"
 
