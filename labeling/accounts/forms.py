@@ -17,7 +17,7 @@ class SignInForm(AuthenticationForm):
     }
 
 
-class InvitationForm(SetPasswordForm):  # type: ignore[type-arg]
+class InvitationForm(SetPasswordForm):
     """Sets the first password of an invited person, and how colleagues see them."""
 
     full_name = forms.CharField(

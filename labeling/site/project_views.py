@@ -100,7 +100,10 @@ def grid(request: Request, found: Project) -> dict[str, Any]:
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def images(request: Request, project: int) -> HttpResponse:
-    """GET: the grid and the head alone, after an upload. POST: several files; each bad one gets its sentence, the good are kept."""
+    """GET: the grid and the head alone, after an upload.
+
+    POST: several files; each bad one gets its own sentence, the good ones are kept.
+    """
     if request.method != "POST":
         found = reach_project(request, "see", project)
         active = found.rounds.filter(state__in=Round.ACTIVE).first()
@@ -119,7 +122,7 @@ def images(request: Request, project: int) -> HttpResponse:
                 added.append(take(found, file, form.cleaned_data).name)
             except LabelingError as error:
                 refused.append(sentence(error, begins_with_a_name=True))
-    refused += [problem for problems in form.errors.values() for problem in problems]
+    refused += [str(problem) for problems in form.errors.values() for problem in problems]
     if request.htmx:
         answer = render(request, "site/parts/upload_result.html", {"added": added, "refused": refused})
         if added:

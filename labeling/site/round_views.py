@@ -100,7 +100,7 @@ def progress_context(found: Round, now: datetime | None = None) -> dict[str, Any
         .values_list("artifact", "round__number")
     )
     by_kind = {stage.kind: stage for stage in stages}
-    shown = [
+    shown: list[dict[str, Any]] = [
         {
             "stage": stage,
             "percent": percent_of(stage),
@@ -108,7 +108,7 @@ def progress_context(found: Round, now: datetime | None = None) -> dict[str, Any
             "elapsed": (stage.finished_at or now) - stage.started_at
             if has_worked(stage) and stage.started_at
             else None,
-            "made_by": makers.get(stage.artifact_id),
+            "made_by": makers.get(stage.artifact_id or ""),
             "curves": curves_of(reports[stage.pk]),
         }
         for stage in stages
