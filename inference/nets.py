@@ -7,9 +7,12 @@ laboratory's stain is the usual case (notes: re-estimating them lifted zero-shot
 import itertools
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from inference.types import RGB
 
 WIDTHS = (24, 48, 96, 160)  # channels at stride 2, 4, 8, 16
 STRIDE = 16  # sides must be multiples of it
@@ -66,11 +69,9 @@ class Body(nn.Module):
         return x
 
 
-def to_batch(images: Sequence[object]) -> Tensor:
+def to_batch(images: Sequence[RGB]) -> Tensor:
     """uint8 RGB arrays (H, W, 3) of one size -> (B, 3, H, W) float32 in 0..1, in channels_last memory."""
-    import numpy as np
-
-    stacked = torch.from_numpy(np.stack(images))  # type: ignore[call-overload]
+    stacked = torch.from_numpy(np.stack(images))
     return stacked.permute(0, 3, 1, 2).float().div_(255).contiguous(memory_format=torch.channels_last)
 
 

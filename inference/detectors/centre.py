@@ -22,7 +22,7 @@ from inference.tiles import tiles
 from inference.training.augment import crop, jitter_colour, turn, turn_boxes
 from inference.training.loop import Schedule, fingerprint, fit
 from inference.types import RGB, Boxes, Detections, InferenceError, Report, Sample, Stop
-from inference.weights import files, shipped
+from inference.weights import files, sha256, shipped
 
 MODEL = "centre-1"
 STRIDE = 4
@@ -71,6 +71,7 @@ class CentreNet(nn.Module):
         self.trunk = nn.Sequential(nn.Conv2d(c, c, 3, 1, 1, bias=False), norm(c), nn.ReLU(inplace=True))
         self.heat = nn.Conv2d(c, classes, 1)
         self.sides = nn.Conv2d(c, 4, 1)
+        assert self.heat.bias is not None and self.sides.bias is not None
         nn.init.constant_(self.heat.bias, -3.0)  # begin with few centres: the focal loss explodes otherwise
         nn.init.constant_(self.sides.bias, 1.0)  # e cells of 4 px: half of a common nucleus
 
@@ -149,7 +150,7 @@ class CentreDetector:
     def __init__(self, net: CentreNet, settings: CentreSettings, *, device: torch.device, name: str = MODEL) -> None:
         self.net = net.to(device).eval()
         if device.type == "cpu":
-            self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.net.to(memory_format=torch.channels_last)
         self.settings, self.device, self.name = settings, device, name
 
     def detect(self, rgb: RGB) -> Detections:
@@ -224,10 +225,12 @@ class CentrePoint:
             adopt(net, files.load(start, MODEL)[0])
 
         def batch(rng: np.random.Generator) -> Batch:
-            return tuple(part.to(where) for part in self._batch(samples, rng))  # type: ignore[return-value]
+            images, heat, aim, valid = self._batch(samples, rng)
+            return images.to(where), heat.to(where), aim.to(where), valid.to(where)
 
         def evaluate(model: nn.Module) -> dict[str, float]:
-            detector = CentreDetector(model, replace(self.settings, threshold=0.05), device=where)  # type: ignore[arg-type]
+            assert isinstance(model, CentreNet)
+            detector = CentreDetector(model, replace(self.settings, threshold=0.05), device=where)
             ap, f1, threshold = judge(detector, validation)
             return {"score": ap, "ap50": ap, "f1": f1, "threshold": threshold}
 
@@ -239,7 +242,7 @@ class CentrePoint:
             device=where,
             work=work,
             fingerprint=fingerprint(
-                (MODEL, self.settings, self.classes), [*samples, *validation], files.sha256(start) if start else ""
+                (MODEL, self.settings, self.classes), [*samples, *validation], sha256(start) if start else ""
             ),
             report=report,
             stop=stop,

@@ -19,7 +19,7 @@ from inference.tiles import tiles
 from inference.training.augment import crop, jitter_colour, turn
 from inference.training.loop import Schedule, fingerprint, fit
 from inference.types import RGB, InferenceError, Probability, Report, Sample, Stop
-from inference.weights import files, shipped
+from inference.weights import files, sha256, shipped
 
 MODEL = "unet-1"
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -87,7 +87,7 @@ class UNetSegmenter:
     def __init__(self, net: UNetNet, *, device: torch.device, flips: bool = False, name: str = MODEL) -> None:
         self.net = net.to(device).eval()
         if device.type == "cpu":
-            self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.net.to(memory_format=torch.channels_last)
         self.device, self.flips, self.name = device, flips, name
 
     def foreground(self, rgb: RGB) -> Probability:
@@ -140,10 +140,12 @@ class UNet:
             adopt(net, files.load(start, MODEL)[0])
 
         def batch(rng: np.random.Generator) -> Batch:
-            return tuple(part.to(where) for part in self._batch(samples, rng))  # type: ignore[return-value]
+            images, truth, valid = self._batch(samples, rng)
+            return images.to(where), truth.to(where), valid.to(where)
 
         def evaluate(model: nn.Module) -> dict[str, float]:
-            dice = mean_dice(UNetSegmenter(model, device=where), validation)  # type: ignore[arg-type]
+            assert isinstance(model, UNetNet)
+            dice = mean_dice(UNetSegmenter(model, device=where), validation)
             return {"score": dice, "dice": dice}
 
         state = fit(
@@ -153,9 +155,7 @@ class UNet:
             self.settings.schedule,
             device=where,
             work=work,
-            fingerprint=fingerprint(
-                (MODEL, self.settings), [*samples, *validation], files.sha256(start) if start else ""
-            ),
+            fingerprint=fingerprint((MODEL, self.settings), [*samples, *validation], sha256(start) if start else ""),
             report=report,
             stop=stop,
             evaluate=evaluate if validation else None,

@@ -74,7 +74,7 @@ def fit(
     path = work / "checkpoint.pt"
     model.to(device)
     if device.type == "cpu":
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model.to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(model.parameters(), lr=schedule.lr, weight_decay=schedule.weight_decay)
     average = {name: value.clone() for name, value in model.state_dict().items()}
     best: State | None = None
@@ -131,7 +131,11 @@ def fit(
                 best = {name: value.clone() for name, value in average.items()}
             else:
                 waited += 1
-        content = {"fingerprint": fingerprint, "model": model.state_dict(), "optimiser": optimiser.state_dict()}
+        content: dict[str, Any] = {
+            "fingerprint": fingerprint,
+            "model": model.state_dict(),
+            "optimiser": optimiser.state_dict(),
+        }
         content |= {"average": average, "best": best, "best_score": best_score, "waited": waited, "step": step}
         write_checkpoint(path, content)
         report(Progress(-(-step // schedule.epoch), epochs, values=values))

@@ -3,12 +3,12 @@
 from functools import partial
 from typing import Any
 
-from celery import current_app
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
 from labeling.accounts.models import User
+from labeling.celery import app
 from labeling.errors import Invalid, WrongState
 from labeling.projects.models import Project
 from labeling.rounds.models import Round, Stage
@@ -53,7 +53,7 @@ PRESET_NAMES = {
 
 def send(task: str, *, queue: str, **kwargs: Any) -> None:
     """Ask the workers by task name (the site never imports torch), once the row it needs is committed."""
-    transaction.on_commit(partial(current_app.send_task, task, kwargs=kwargs, queue=queue))
+    transaction.on_commit(partial(app.send_task, task, kwargs=kwargs, queue=queue))
 
 
 @transaction.atomic

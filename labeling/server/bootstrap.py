@@ -168,6 +168,11 @@ def _run_one(
 def what_to_do(doing: str, log: Path) -> str:
     text = log.read_text(errors="replace")
     step = doing.partition(" (")[0]
+    if NO_NETWORK.search(text) and "/whl/cpu" in text:
+        return (
+            "TORCH=cpu takes PyTorch from PyTorch's own index, which could not be reached: connect, or install with "
+            "TORCH=cuda, which needs the package registry only (7 GB)."
+        )
     if NO_NETWORK.search(text):
         return (
             f"{step} needs the network and could not reach the package registry: connect (or name a mirror with "
@@ -185,6 +190,7 @@ def environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if name not in ("PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "VIRTUAL_ENV")
     }
+    env["NO_COLOR"] = "1"  # their words end up in a log and in our messages
     env["PATH"] = f"{VENV / 'bin'}{os.pathsep}{env.get('PATH', os.defpath)}"
     return env
 

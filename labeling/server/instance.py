@@ -15,11 +15,11 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from labeling.server import environment, processes, surroundings
 from labeling.server.postgres import Postgres
@@ -27,6 +27,21 @@ from labeling.server.surroundings import BadSurroundings
 from labeling.server.valkey import Valkey
 
 LONGEST_SOCKET_FOLDER = 107 - len("/.s.PGSQL.5432")  # a Unix socket's path has at most 107 characters
+
+
+@dataclass(frozen=True)
+class Lock:
+    """The lock of a data directory, held; its file tells others who holds it."""
+
+    file: IO[str]
+    address: str
+
+    def tell(self, children: Mapping[str, int]) -> None:
+        """Write {"pid", "address", "children": {name: pid}}."""
+        self.file.seek(0)
+        self.file.truncate(0)
+        self.file.write(json.dumps({"pid": os.getpid(), "address": self.address, "children": dict(children)}))
+        self.file.flush()
 
 
 @dataclass(frozen=True)
@@ -124,46 +139,41 @@ class Instance:
     # -- the lock
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator["Lock"]:
         """Hold the data directory; raises BadSurroundings when a running instance holds it.
 
         The lock is the kernel's: it is gone with the process, also after a kill -9.
         """
-        path = self.folder / "lock"
-        with path.open("a+") as file:
+        with (self.folder / "lock").open("a+") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
+                holder = self.holder()
+                who = f" (process {holder['pid']}, {holder['address']})" if holder else ""
                 raise BadSurroundings(
-                    f"The data directory {self.folder} is in use by a running Boxwise{self._holder_words()}: "
+                    f"The data directory {self.folder} is in use by a running Boxwise{who}: "
                     "end that one with `make stop`, or set BOXWISE_DATA_DIR and PORT to run another beside it."
                 ) from None
-            file.truncate(0)
-            file.write(json.dumps({"pid": os.getpid(), "address": self.address}))
-            file.flush()
+            lock = Lock(file, self.address)
+            lock.tell({})
             try:
-                yield
+                yield lock
             finally:
                 file.truncate(0)
 
     def holder(self) -> dict[str, Any] | None:
-        """Who holds the lock ({"pid", "address"}), or None when nobody does."""
-        path = self.folder / "lock"
+        """Who holds the lock, as Lock.tell wrote it; {} when it has not written yet, None when nobody holds it."""
         try:
-            with path.open() as file:
+            with (self.folder / "lock").open() as file:
                 try:
                     fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 except BlockingIOError:
                     with contextlib.suppress(ValueError):
                         return dict(json.loads(file.read()))
-                    return {}  # it holds the lock and has not written its name yet
+                    return {}
         except OSError:
-            return None
+            pass
         return None
-
-    def _holder_words(self) -> str:
-        holder = self.holder()
-        return f" (process {holder['pid']}, {holder['address']})" if holder else ""
 
     # -- checks before the start
 

@@ -19,7 +19,7 @@ from types import FrameType
 
 from labeling.server import postgres, processes, valkey
 from labeling.server.environment import CHECKOUT
-from labeling.server.instance import Instance
+from labeling.server.instance import Instance, Lock
 from labeling.server.postgres import CannotStart
 
 TICK = 0.2  # seconds between two looks at the children
@@ -106,6 +106,7 @@ class Supervisor:
         self.reload = reload
         self.children: list[Child] = []
         self.stop_requested = 0
+        self.lock: Lock
 
     # -- what runs
 
@@ -164,7 +165,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Start, watch, stop. The data directory is held all the while. Raises BadSurroundings, CannotStart."""
-        with self.instance.locked():
+        with self.instance.locked() as self.lock:
             previous = {number: signal.signal(number, self.on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
             try:
                 self.start_everything()
@@ -221,6 +222,7 @@ class Supervisor:
         child.process = child.start(log)
         if child not in self.children:
             self.children.append(child)
+        self.lock.tell({one.name: one.process.pid for one in self.children if one.process is not None})
         if self.reload and child.watch:
             child.seen = self.times(child)
 

@@ -1,0 +1,64 @@
+"""boxwise train DATA -o MODEL: train a method on boxes."""
+
+import argparse
+import signal
+import sys
+import time
+from pathlib import Path
+
+from inference.types import Cancelled, InferenceError, Progress
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="boxwise train",
+        description="Train on the boxes of a data set; its reference masks give the boxes and are not otherwise used. "
+        "Ctrl+C stops at the next batch; the same command goes on from there.",
+    )
+    parser.add_argument("data", type=Path, help="folder with images/, labels/ and dataset.json (train, val)")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL", help="folder to write")
+    parser.add_argument("--method", choices=("boxcell",), default="boxcell")
+    parser.add_argument("--preset", choices=("tiny", "quick", "paper"), default="quick")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 ...")
+    parser.add_argument("--prompter", help="name of a prompter; boxwise models list shows them")
+    parser.add_argument("--detector", default="centre")
+    parser.add_argument("--segmenter", default="unet")
+    options = parser.parse_args(argv)
+    from inference.datasets import open_dataset
+    from inference.methods import boxcell
+    from inference.registry import DEFAULT_PROMPTER
+
+    settings = boxcell.BoxCellSettings(
+        prompter=options.prompter or DEFAULT_PROMPTER,
+        detector=options.detector,
+        segmenter=options.segmenter,
+        preset=options.preset,
+        device=options.device,
+    )
+    stopped: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda *_: stopped.append(1))
+    began = time.monotonic()
+
+    def report(progress: Progress) -> None:
+        values = " ".join(f"{key} {value:.3f}" for key, value in progress.values.items())
+        took = time.monotonic() - began
+        print(f"{took:6.0f} s  {progress.note} {progress.done}/{progress.total}  {values}", flush=True)
+
+    try:
+        dataset = open_dataset(options.data)
+        samples, validation = ([dataset.sample(name) for name in dataset.split(part)] for part in ("train", "val"))
+        if not validation:
+            print("the data set has no validation images: the last epoch is kept", file=sys.stderr)
+        path = boxcell.train(
+            samples, validation, settings, output=options.output, report=report, stop=lambda: bool(stopped)
+        )
+    except Cancelled:
+        print("stopped; the same command goes on from the last epoch", file=sys.stderr)
+        return 130
+    except InferenceError as error:
+        print(f"boxwise train: {error}", file=sys.stderr)
+        return 1
+    finally:
+        signal.signal(signal.SIGINT, before)
+    print(f"{time.monotonic() - began:.0f} s -> {path}")
+    return 0

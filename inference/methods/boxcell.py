@@ -1,0 +1,206 @@
+"""BoxCell (arXiv:2311.17960) on files or in memory: boxes in, exact instance masks out.
+
+Training: masks of the annotated boxes by the prompter (pseudo-masks), a detector learned from the boxes, a segmenter
+(the paper's ITS) learned from the pseudo-masks. Prediction: the detector's boxes prompt the prompter (M_D), the
+segmenter looks at the image (M_S), the minimum cut reconciles the two, and the detections give every cell its id.
+Reference masks are never asked for.
+"""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from inference.fusion import Fused, Parameters, fuse
+from inference.instances import instances
+from inference.prompters.paint import paint
+from inference.registry import DEFAULT_PROMPTER, prompter, trainer
+from inference.types import (
+    RGB,
+    Detections,
+    Detector,
+    InferenceError,
+    Labels,
+    Mask,
+    Probability,
+    Progress,
+    Prompted,
+    Prompter,
+    Prompts,
+    Report,
+    Sample,
+    Segmenter,
+    Stop,
+)
+
+METHOD = "boxcell-1"
+BUNDLE = "boxcell.json"
+
+
+@dataclass(frozen=True)
+class BoxCellSettings:
+    """The parts by their names in inference.registry, and the settings of what joins them.
+
+    least_area  pixels; smaller pieces of M_S and smaller cells are dropped (the paper: 20)
+    options     keyword arguments for "prompter", "detector" and "segmenter", for example other weights
+    """
+
+    prompter: str = DEFAULT_PROMPTER
+    detector: str = "centre"
+    segmenter: str = "unet"
+    preset: str = "quick"
+    classes: int = 1
+    fusion: Parameters = field(default_factory=Parameters)
+    least_area: int = 20
+    device: str = "auto"
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything that one image's prediction was made of, so that a reviewer can see why.
+
+    detected     (H, W) label map M_D: id i + 1 is detections' row i
+    probability  (H, W) of the segmenter
+    segmented    (H, W) bool M_S
+    fused        mask and certificate
+    labels       (H, W) instances; a detected cell keeps its id, cells only the segmenter saw follow
+    """
+
+    detections: Detections
+    prompted: Prompted
+    detected: Labels
+    probability: Probability
+    segmented: Mask
+    fused: Fused
+    labels: Labels
+
+
+@dataclass(frozen=True)
+class BoxCell:
+    """A trained pipeline."""
+
+    prompter: Prompter
+    detector: Detector
+    segmenter: Segmenter
+    settings: BoxCellSettings
+
+    def predict(self, rgb: RGB) -> Parts:
+        height, width = rgb.shape[:2]
+        detections = self.detector.detect(rgb)
+        found = self.prompter.decode(self.prompter.encode(rgb), Prompts(boxes=detections.boxes))
+        detected = paint(found, width, height)
+        probability = self.segmenter.foreground(rgb)
+        segmented = without_specks(probability >= 0.5, self.settings.least_area)
+        fused = fuse(rgb, detected > 0, segmented, self.settings.fusion)
+        labels = instances(fused.mask, detected, smallest=self.settings.least_area)
+        return Parts(detections, found, detected, probability, segmented, fused, labels)
+
+
+def without_specks(mask: Mask, least: int) -> Mask:
+    """4-connected pieces of fewer than `least` pixels become background."""
+    _, pieces, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
+    keep = stats[:, cv2.CC_STAT_AREA] >= least
+    keep[0] = False
+    kept: Mask = keep[pieces]
+    return kept
+
+
+def pseudo_masks(made: Prompter, sample: Sample) -> Sample:
+    """The sample with the prompter's masks of its boxes as labels; labels it already had are not looked at.
+
+    A box without an answer leaves its pixels out of `valid`: unknown is not background.
+    """
+    height, width = sample.rgb.shape[:2]
+    found = made.decode(made.encode(sample.rgb), Prompts(boxes=sample.boxes))
+    valid = sample.valid.copy()
+    for box, mask in zip(sample.boxes, found.masks):
+        if not mask.bits.size:
+            x0, y0 = np.maximum(np.floor(box[:2]), 0).astype(int)
+            x1, y1 = np.maximum(np.ceil(box[2:]), 0).astype(int)
+            valid[y0:y1, x0:x1] = False
+    return replace(sample, labels=paint(found, width, height), valid=valid)
+
+
+def train(
+    samples: Sequence[Sample],
+    validation: Sequence[Sample],
+    settings: BoxCellSettings,
+    *,
+    output: Path,
+    report: Report,
+    stop: Stop,
+) -> Path:
+    """Train both parts and write the bundle folder `output`; going on where a stopped training was.
+
+    Progress is counted in epochs of both parts, with the part's name as its note. Raises Cancelled,
+    TrainingDiverged, InferenceError.
+    """
+    work = output / "work"
+    made = prompter(settings.prompter, **settings.options.get("prompter", {}))
+    boxes_only = [replace(sample, labels=None) for sample in samples]
+    masked = [pseudo_masks(made, sample) for sample in boxes_only]
+    masked_validation = [pseudo_masks(made, replace(sample, labels=None)) for sample in validation]
+    parts = {}
+    for kind, learned, checked in (
+        ("detector", boxes_only, [replace(sample, labels=None) for sample in validation]),
+        ("segmenter", masked, masked_validation),
+    ):
+        part = part_trainer(settings, kind)
+        path = part.train(
+            learned, checked, work=work / kind, report=part_report(report, kind, first=kind == "detector"), stop=stop
+        )
+        parts[kind] = output / path.name
+        # A copy, not a move: the trainer's own file tells a later call that this part is done.
+        parts[kind].write_bytes(path.read_bytes())
+    about = {
+        "method": METHOD,
+        "settings": asdict(settings),
+        "prompter": made.name,
+        "parts": {kind: path.name for kind, path in parts.items()},
+    }
+    unfinished = output / (BUNDLE + ".tmp")
+    unfinished.write_text(json.dumps(about, indent=1, sort_keys=True, default=str))
+    os.replace(unfinished, output / BUNDLE)
+    return output
+
+
+def part_trainer(settings: BoxCellSettings, kind: str) -> Any:
+    options: dict[str, Any] = {"device": settings.device} | settings.options.get(kind, {})
+    if kind == "detector":
+        return trainer(kind, settings.detector, settings.preset, classes=settings.classes, **options)
+    return trainer(kind, settings.segmenter, settings.preset, **options)
+
+
+def part_report(report: Report, kind: str, *, first: bool) -> Callable[[Progress], None]:
+    """Two trainings as one row of epochs; that the second is as long as the first is a guess until it began."""
+
+    def told(progress: Progress) -> None:
+        done = progress.done if first else progress.total + progress.done
+        report(Progress(done, 2 * progress.total, kind, progress.values))
+
+    return told
+
+
+def load(bundle: Path, *, device: str = "auto") -> BoxCell:
+    """Raises InferenceError when the folder holds no trained pipeline, BadWeights when a part is damaged."""
+    try:
+        about = json.loads((bundle / BUNDLE).read_text())
+        if about["method"] != METHOD:
+            raise InferenceError(f"{bundle.name} was made by {about['method']}, not by {METHOD}")
+        kept = dict(about["settings"])
+        settings = BoxCellSettings(**kept | {"fusion": Parameters(**kept["fusion"]), "device": device})
+        paths = {kind: bundle / Path(name).name for kind, name in about["parts"].items()}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InferenceError(f"{bundle.name} is no trained model: {error}") from error
+    return BoxCell(
+        prompter(settings.prompter, **settings.options.get("prompter", {})),
+        part_trainer(settings, "detector").load(paths["detector"]),
+        part_trainer(settings, "segmenter").load(paths["segmenter"]),
+        settings,
+    )

@@ -1,0 +1,163 @@
+"""BoxCell from boxes to instances on painted fields, in memory and by the commands."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inference import metrics
+from inference.commands import masks, predict, train
+from inference.datasets import read_labels
+from inference.methods import boxcell
+from inference.registry import prompter
+from inference.types import Cancelled, InferenceError
+from tests.inference.conftest import painted_field
+
+SETTINGS = boxcell.BoxCellSettings(prompter="grabcut", preset="tiny", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """One training for all tests of this file; half of them would otherwise be spent on it."""
+    output = tmp_path_factory.mktemp("model")
+    seen = []
+    fields = [painted_field(i) for i in range(4)]
+    boxcell.train(fields, [painted_field(7)], SETTINGS, output=output, report=seen.append, stop=lambda: False)
+    return output, seen
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Painted fields in the layout of reference data."""
+    path = tmp_path_factory.mktemp("painted")
+    for part in ("images", "labels"):
+        (path / part).mkdir()
+    for i in range(3):
+        field = painted_field(i)
+        Image.fromarray(field.rgb).save(path / "images" / f"{i}.png")
+        Image.fromarray(field.labels.astype(np.uint16)).save(path / "labels" / f"{i}.png")
+    (path / "dataset.json").write_text(json.dumps({"splits": {"train": ["0", "1"], "val": ["2"]}}))
+    return path
+
+
+def test_progress_counts_both_parts_up_to_the_end(trained):
+    _, seen = trained
+    assert [p.done for p in seen] == [1, 2, 3, 4, 5, 6] and {p.total for p in seen} == {6}
+    assert [p.note for p in seen] == ["detector"] * 3 + ["segmenter"] * 3
+
+
+def test_the_parts_add_up_to_the_result(trained):
+    field = painted_field(9)
+    parts = boxcell.load(trained[0], device="cpu").predict(field.rgb)
+    agreed = (parts.detected > 0) == parts.segmented
+    assert (parts.fused.mask[agreed] == parts.segmented[agreed]).all()
+    assert parts.fused.certificate.closed
+    assert not (parts.labels > 0)[~parts.fused.mask].any()
+    assert metrics.dice(field.labels > 0, parts.fused.mask) > 0.8
+
+
+def test_reference_masks_are_never_looked_at(tmp_path, trained):
+    """Wrong labels with right boxes train the same pipeline, to the bit."""
+    fields = [painted_field(i) for i in range(4)]
+    lying = [replace(field, labels=np.zeros_like(field.labels)) for field in fields]
+    held = replace(painted_field(7), labels=None)
+    boxcell.train(lying, [held], SETTINGS, output=tmp_path, report=lambda p: None, stop=lambda: False)
+    for name in ("detector.safetensors", "segmenter.safetensors"):
+        assert (tmp_path / name).read_bytes() == (trained[0] / name).read_bytes()
+
+
+def test_an_unanswered_box_is_unknown_not_background():
+    field = painted_field(1)
+
+    class Silent:
+        name = "silent"
+
+        def encode(self, rgb):
+            return rgb
+
+        def decode(self, encoded, prompts):
+            found = prompter("grabcut").decode(encoded, prompts)
+            found.masks[0] = boxcell_empty()
+            return found
+
+    def boxcell_empty():
+        from inference.prompters.grabcut import EMPTY
+
+        return EMPTY
+
+    made = boxcell.pseudo_masks(Silent(), field)
+    x0, y0, x1, y1 = field.boxes[0].astype(int)
+    assert not made.valid[y0:y1, x0:x1].any() and made.valid.sum() == field.valid.sum() - (y1 - y0) * (x1 - x0)
+
+
+def test_cancelling_keeps_what_was_trained(tmp_path):
+    asked = []
+
+    def stop():
+        asked.append(1)
+        return len(asked) == 20  # in the detector's third epoch
+
+    fields = [painted_field(0)]
+    with pytest.raises(Cancelled):
+        boxcell.train(fields, [], SETTINGS, output=tmp_path, report=lambda p: None, stop=stop)
+    with pytest.raises(InferenceError, match="no trained model"):
+        boxcell.load(tmp_path)
+    seen = []
+    boxcell.train(fields, [], SETTINGS, output=tmp_path, report=seen.append, stop=lambda: False)
+    assert [p.done for p in seen] == [3, 4, 5, 6]
+
+
+def test_specks_vanish_and_cells_stay():
+    mask = np.zeros((40, 40), bool)
+    mask[2:6, 2:6] = True  # 16 pixels
+    mask[20:25, 20:24] = True  # 20
+    kept = boxcell.without_specks(mask, 20)
+    assert kept.sum() == 20 and kept[20, 20]
+
+
+def test_the_commands_from_boxes_to_instances(folder, tmp_path, capsys, monkeypatch):
+    model, out = tmp_path / "model", tmp_path / "out"
+    arguments = ["--preset", "tiny", "--prompter", "grabcut", "--device", "cpu"]
+    assert train.main([str(folder), "-o", str(model), *arguments]) == 0
+    (tmp_path / "bad.png").write_text("not an image")
+    images = [str(folder / "images"), str(tmp_path / "bad.png")]
+    assert predict.main([str(model), *images, "-o", str(out), "--parts", "--device", "cpu"]) == 1
+    assert "bad.png" in capsys.readouterr().err
+    for kind in ("labels", "detector", "segmenter", "fused"):
+        assert {path.stem for path in (out / kind).glob("*.png")} == {"0", "1", "2"}
+    assert json.loads((out / "fused" / "2.json").read_text())["certificate"]["closed"]
+    assert read_labels(out / "labels" / "2.png").max() > 5
+
+
+def test_masks_keeps_the_order_of_the_boxes(folder, tmp_path, capsys):
+    boxes = painted_field(0).boxes
+    (tmp_path / "boxes.json").write_text(json.dumps([[900, 900, 910, 910], *boxes.tolist()]))
+    arguments = [str(folder / "images" / "0.png"), str(tmp_path / "boxes.json"), "-o", str(tmp_path / "l.png")]
+    assert masks.main([*arguments, "--prompter", "grabcut"]) == 0
+    assert "no mask for box 0" in capsys.readouterr().err
+    labels = read_labels(tmp_path / "l.png")
+    for i, (x0, y0, x1, y1) in enumerate(boxes.astype(int), start=2):
+        assert labels[(y0 + y1) // 2, (x0 + x1) // 2] == i
+
+
+@pytest.mark.parametrize("text", ["[[1, 2, 3]]", "nothing", '{"boxes": []}', "[[1, 2, 3, null, 5]]"])
+def test_masks_names_a_file_without_boxes(folder, tmp_path, capsys, text):
+    (tmp_path / "boxes.json").write_text(text)
+    arguments = [str(folder / "images" / "0.png"), str(tmp_path / "boxes.json"), "-o", str(tmp_path / "l.png")]
+    assert masks.main([*arguments, "--prompter", "grabcut"]) == 1
+    assert "boxes.json" in capsys.readouterr().err
+
+
+def test_no_boxes_give_an_empty_label_map(folder, tmp_path):
+    (tmp_path / "boxes.json").write_text("[]")
+    arguments = [str(folder / "images" / "0.png"), str(tmp_path / "boxes.json"), "-o", str(tmp_path / "l.png")]
+    assert masks.main([*arguments, "--prompter", "grabcut"]) == 0
+    assert read_labels(tmp_path / "l.png").max() == 0
+
+
+def test_two_images_of_one_name_are_refused(trained, folder, tmp_path, capsys):
+    twice = [str(folder / "images" / "0.png"), str(folder / "labels" / "0.png")]
+    assert predict.main([str(trained[0]), *twice, "-o", str(tmp_path)]) == 1
+    assert "overwrite" in capsys.readouterr().err

@@ -1,0 +1,72 @@
+"""What every prompter promises, and what bad prompts and odd images do."""
+
+import numpy as np
+import pytest
+
+from inference.masks import labels_of
+from inference.registry import prompter
+from inference.types import Prompts
+from inference.weights import shipped
+from tests.inference.conftest import painted_field
+
+NAMES = [
+    "grabcut",
+    pytest.param("boxwise", marks=pytest.mark.skipif(shipped("boxwise") is None, reason="built without weights")),
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_boxes_become_cells(name):
+    field, made = painted_field(1), prompter(name)
+    found = made.decode(made.encode(field.rgb), Prompts(boxes=field.boxes))
+    assert len(found.masks) == len(found.scores) == len(field.boxes)
+    union = labels_of(enumerate(found.masks, 1), 192, 192) > 0
+    truth = field.labels > 0
+    assert 2 * (union & truth).sum() / (union.sum() + truth.sum()) > 0.85
+    assert all(0 <= score <= 1 for score in found.scores)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_boxes_outside_and_without_area_have_empty_masks_and_score_0(name):
+    field, made = painted_field(1), prompter(name)
+    boxes = np.array([[500, 500, 520, 520], [30, 30, 30, 50], [-90, -90, -60, -60], [np.nan, 0, 9, 9], field.boxes[0]])
+    found = made.decode(made.encode(field.rgb), Prompts(boxes=boxes))
+    assert [mask.bits.size > 0 for mask in found.masks] == [False, False, False, False, True]
+    assert (found.scores[:4] == 0).all() and found.scores[4] > 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_prompt_one_pixel_and_a_tiny_image(name):
+    made = prompter(name)
+    tiny = np.full((16, 16, 3), 200, np.uint8)
+    encoded = made.encode(tiny)
+    assert len(made.decode(encoded, Prompts(boxes=np.zeros((0, 4)))).masks) == 0
+    boxes = np.array([[0, 0, 16, 16], [3, 3, 4, 4], [-5, -5, 40, 40]], float)
+    for mask in made.decode(encoded, Prompts(boxes=boxes)).masks:
+        h, w = mask.bits.shape
+        assert 0 <= mask.x <= 16 - w and 0 <= mask.y <= 16 - h
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_prompts_give_the_same_masks(name):
+    field, made = painted_field(2), prompter(name)
+    first, second = (made.decode(made.encode(field.rgb), Prompts(boxes=field.boxes)) for _ in range(2))
+    assert all(np.array_equal(a.bits, b.bits) for a, b in zip(first.masks, second.masks))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_click_is_answered_around_it(name):
+    field, made = painted_field(1), prompter(name)
+    middles = (field.boxes[:, :2] + field.boxes[:, 2:]) / 2
+    prompts = Prompts(points=middles[:, None], signs=np.ones((len(middles), 1), np.int8))
+    found = made.decode(made.encode(field.rgb), prompts)
+    for mask, (x, y) in zip(found.masks, middles.astype(int)):
+        assert mask.bits[y - mask.y, x - mask.x]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_clicks_outside_alone_are_refused(name):
+    made = prompter(name)
+    prompts = Prompts(points=np.zeros((1, 1, 2)), signs=np.zeros((1, 1), np.int8))
+    with pytest.raises(ValueError, match="inside"):
+        made.decode(made.encode(painted_field(1).rgb), prompts)
