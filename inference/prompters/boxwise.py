@@ -150,7 +150,7 @@ class Boxwise:
     def __init__(
         self, weights: Path | None = None, *, device: str = "auto", batch: int = 128, flips: bool = False
     ) -> None:
-        path = weights or shipped("boxwise")
+        path = Path(weights) if weights else shipped("boxwise")
         if path is None:
             raise InferenceError("this copy of Boxwise was built without the shipped prompter; use grabcut")
         state, _ = files.load(path, MODEL)

@@ -4,7 +4,7 @@ Learned with BCE + Dice on pseudo-masks (BoxCell's ITS), only where annotation i
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -116,8 +116,12 @@ class UNet:
 
     name = MODEL
 
-    def __init__(self, settings: UNetSettings | str = "quick", *, device: str = "auto") -> None:
+    def __init__(
+        self, settings: UNetSettings | str = "quick", *, device: str = "auto", seed: int | None = None
+    ) -> None:
         self.settings = PRESETS[settings] if isinstance(settings, str) else settings
+        if seed is not None:
+            self.settings = replace(self.settings, schedule=replace(self.settings.schedule, seed=seed))
         self.device = device
 
     def train(
