@@ -9,5 +9,18 @@ from inference.fusion.certificate import (
     StoppedEarly,
 )
 from inference.fusion.pipeline import fuse
+from inference.fusion.strokes import Refused, State, Stroke, refuse
 
-__all__ = ["Certificate", "CertificateError", "Fused", "Parameters", "SolverMissing", "StoppedEarly", "fuse"]
+__all__ = [
+    "Certificate",
+    "CertificateError",
+    "Fused",
+    "Parameters",
+    "Refused",
+    "SolverMissing",
+    "State",
+    "StoppedEarly",
+    "Stroke",
+    "fuse",
+    "refuse",
+]

@@ -3,6 +3,7 @@
 import math
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -106,7 +107,7 @@ class Certificate:
     components       their 4-connected components
     ambiguous_share  of the image, 0..1
     milliseconds     per stage, and "total"
-    strokes          what a person fixed before this call, oldest first: box, pixels, foreground (strokes.py)
+    strokes          what a person fixed, oldest first (strokes.as_record)
     """
 
     objective: float
@@ -151,3 +152,19 @@ class Fused:
         dense = self.mask.astype(np.float32)
         dense.reshape(-1)[self.pixels] = self.probability
         return dense
+
+
+class Clock:
+    """Milliseconds between laps."""
+
+    def __init__(self) -> None:
+        self._begin = self._last = perf_counter()
+        self._laps: dict[str, float] = {}
+
+    def lap(self, name: str) -> None:
+        now = perf_counter()
+        self._laps[name] = (now - self._last) * 1000
+        self._last = now
+
+    def laps(self) -> dict[str, float]:
+        return {**self._laps, "total": (self._last - self._begin) * 1000}

@@ -1,12 +1,10 @@
 """fuse: image and two masks in, exact mask and certificate out."""
 
-from time import perf_counter
-
 import numpy as np
 import numpy.typing as npt
 
 from inference.fusion import colour, energy, solvers
-from inference.fusion.certificate import SCALE, Certificate, CertificateError, Fused, Parameters, StoppedEarly
+from inference.fusion.certificate import SCALE, Certificate, CertificateError, Clock, Fused, Parameters, StoppedEarly
 from inference.fusion.strokes import State
 from inference.types import RGB, Mask
 
@@ -107,7 +105,11 @@ def fuse(
         status=solution.status,
         gap=(cut - solution.bound) / SCALE,
     )
-    state = State(rgb, kind, dense(kind, pixels, unary), mask, models, parameters, certificate) if keep_state else None
+    state = (
+        State(rgb, kind, dense(kind, pixels, unary), mask, np.zeros(shape, np.bool_), models, parameters, certificate)
+        if keep_state
+        else None
+    )
     fused = Fused(mask, pixels, probability, certificate, state)
     if solution.status != "optimal":
         raise StoppedEarly(
@@ -125,19 +127,3 @@ def dense(kind: colour.Kind, pixels: npt.NDArray[np.int32], unary: npt.NDArray[n
     image = np.zeros(kind.shape, np.int32)
     image.reshape(-1)[pixels] = unary
     return image
-
-
-class Clock:
-    """Milliseconds between laps."""
-
-    def __init__(self) -> None:
-        self._begin = self._last = perf_counter()
-        self._laps: dict[str, float] = {}
-
-    def lap(self, name: str) -> None:
-        now = perf_counter()
-        self._laps[name] = (now - self._last) * 1000
-        self._last = now
-
-    def laps(self) -> dict[str, float]:
-        return {**self._laps, "total": (self._last - self._begin) * 1000}

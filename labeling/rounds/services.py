@@ -3,12 +3,12 @@
 from functools import partial
 from typing import Any
 
-from celery import current_app
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
 from labeling.accounts.models import User
+from labeling.celery import app
 from labeling.errors import Invalid, WrongState
 from labeling.projects.models import Project
 from labeling.rounds.models import Round, Stage
@@ -31,7 +31,7 @@ _COMMON: dict[str, Any] = {
     "prompter": {"name": "grabcut"},
     "prediction": {"detector_threshold": 0.3, "person_overlap": 0.3},
     "fusion": {"lam": 2.0, "theta": 25.0, "grid": 5, "components": 2},
-    "instances": {"method": "geodesic"},
+    "instances": {"method": "geodesic", "fragments": "largest", "smallest": 20, "largest_hole": 64},
 }
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": _COMMON
@@ -53,7 +53,7 @@ PRESET_NAMES = {
 
 def send(task: str, *, queue: str, **kwargs: Any) -> None:
     """Ask the workers by task name (the site never imports torch), once the row it needs is committed."""
-    transaction.on_commit(partial(current_app.send_task, task, kwargs=kwargs, queue=queue))
+    transaction.on_commit(partial(app.send_task, task, kwargs=kwargs, queue=queue))
 
 
 @transaction.atomic

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -85,6 +86,7 @@ class Postgres:
                 check=False,
                 cwd=self.folder,
                 env=self.environment(),
+                start_new_session=True,  # a Ctrl-C is for us: it finishes first
                 user=self.account.uid if self.account else None,
                 group=self.account.gid if self.account else None,
                 extra_groups=[] if self.account else None,
@@ -143,7 +145,14 @@ class Postgres:
         return True
 
 
-def wait_until_ready(server: "Postgres", child: subprocess.Popen[bytes], log: Path, seconds: float = 60) -> None:
+def wait_until_ready(
+    server: Postgres,
+    child: subprocess.Popen[bytes],
+    log: Path,
+    *,
+    seconds: float = 60,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> None:
     """Return when the server takes connections; raise CannotStart when it ended or did not come up in time."""
     end = time.monotonic() + seconds  # recovery after a crash replays the log and may take a while
     while not server.ready():
@@ -151,4 +160,5 @@ def wait_until_ready(server: "Postgres", child: subprocess.Popen[bytes], log: Pa
             raise CannotStart(f"PostgreSQL ended at once; the end of {log} says:\n{processes.tail(log)}")
         if time.monotonic() > end:
             raise CannotStart(f"PostgreSQL did not come up within {seconds:.0f} s; see {log}")
+        meanwhile()
         time.sleep(0.05)

@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -68,7 +69,14 @@ class Valkey:
             return False
 
 
-def wait_until_ready(server: Valkey, child: subprocess.Popen[bytes], log: Path, seconds: float = 30) -> None:
+def wait_until_ready(
+    server: Valkey,
+    child: subprocess.Popen[bytes],
+    log: Path,
+    *,
+    seconds: float = 30,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> None:
     """Return when the server answers; raise CannotStart when it ended or did not come up in time."""
     end = time.monotonic() + seconds
     while not server.ready():
@@ -76,4 +84,5 @@ def wait_until_ready(server: Valkey, child: subprocess.Popen[bytes], log: Path, 
             raise CannotStart(f"Valkey ended at once; the end of {log} says:\n{processes.tail(log)}")
         if time.monotonic() > end:
             raise CannotStart(f"Valkey did not come up within {seconds:.0f} s; see {log}")
+        meanwhile()
         time.sleep(0.02)

@@ -2,13 +2,26 @@
 
 from django.urls import path
 
-from labeling.site import views
+from labeling.site import project_views, round_views, views
 
 urlpatterns = [
     path("", views.home, name="home"),
-    path("projects/<int:project>/", views.project, name="project"),
+    path("projects/new/", views.new_project, name="new-project"),
+    path("projects/<int:project>/", project_views.project, name="project"),
+    path("projects/<int:project>/images/", project_views.images, name="project-images"),
+    path("projects/<int:project>/time/", project_views.time, name="project-time"),
+    path("projects/<int:project>/members/", project_views.add, name="project-members"),
+    path("projects/<int:project>/members/<int:membership>/", project_views.change, name="project-member"),
+    path("projects/<int:project>/classes/", project_views.classes, name="project-classes"),
+    path("projects/<int:project>/rounds/", round_views.start, name="project-rounds"),
     path("images/<int:image>/", views.image, name="image"),
-    path("rounds/<int:round>/", views.round_, name="round"),
+    path("rounds/<int:round>/", round_views.round_, name="round"),
+    path("rounds/<int:round>/progress/", round_views.progress, name="round-progress"),
+    path("rounds/<int:round>/at-work/", round_views.at_work, name="round-at-work"),
+    path("rounds/<int:round>/log/", round_views.log, name="round-log"),
+    path("rounds/<int:round>/log.txt", round_views.log_file, name="round-log-file"),
+    path("rounds/<int:round>/cancel/", round_views.cancel, name="cancel-round"),
+    path("rounds/<int:round>/retry/", round_views.retry, name="retry-round"),
     path("accounts/sign-in/", views.SignIn.as_view(), name="sign-in"),
     path("accounts/sign-out/", views.SignOut.as_view(), name="sign-out"),
     path("accounts/invitation/<uidb64>/<token>/", views.Invitation.as_view(), name="invitation"),

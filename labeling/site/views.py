@@ -1,38 +1,77 @@
-"""The pages around the workspace."""
+"""The pages that stand alone: coming in, the list of projects, a new one, and the frame of the workspace."""
 
-from django.contrib.auth.decorators import login_required
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.views import LoginView, LogoutView, PasswordResetConfirmView
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.contrib.staticfiles import finders
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse_lazy
+from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.http import require_http_methods, require_safe
+
+from labeling.access import reach
+from labeling.accounts.forms import InvitationForm, SignInForm
+from labeling.errors import LabelingError
+from labeling.images.models import Image
+from labeling.projects.services import create_project
+from labeling.site.doors import Request, sentence, signed_in
+from labeling.site.forms import ProjectForm
+from labeling.site.overview import cards
 
 
 class SignIn(LoginView):
     template_name = "site/sign_in.html"
+    form_class = SignInForm
+    redirect_authenticated_user = True
 
 
 class SignOut(LogoutView):
-    pass
+    """POST only: nobody can sign somebody else out by a link."""
 
 
 class Invitation(PasswordResetConfirmView):
+    """A one-time link: the invited person sets a password and is signed in. Used or three days old, it is void."""
+
     template_name = "site/invitation.html"
+    form_class = InvitationForm
+    post_reset_login = True
+    success_url = reverse_lazy("home")
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        messages.success(self.request, "Welcome. Your password is set and you are signed in.")
+        return super().form_valid(form)
 
 
-@login_required
-def home(request: HttpRequest) -> HttpResponse:
-    return render(request, "site/home.html")
+@signed_in
+@require_safe
+def home(request: Request) -> HttpResponse:
+    return render(request, "site/home.html", {"cards": cards(request.user)})
 
 
-@login_required
-def project(request: HttpRequest, project: int) -> HttpResponse:
-    return render(request, "site/project.html")
+@signed_in
+@require_http_methods(["GET", "HEAD", "POST"])
+def new_project(request: Request) -> HttpResponse:
+    form = ProjectForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = create_project(owner=request.user, **form.cleaned_data)
+        except LabelingError as error:
+            form.add_error("classes" if error.field == "name" else None, sentence(error))
+        else:
+            messages.success(request, f"{made.name} is there. Add images next.")
+            return redirect("project", made.pk)
+    return render(request, "site/new_project.html", {"form": form}, status=422 if form.errors else 200)
 
 
-@login_required
-def image(request: HttpRequest, image: int) -> HttpResponse:
-    return render(request, "site/workspace.html")
-
-
-@login_required
-def round_(request: HttpRequest, round: int) -> HttpResponse:
-    return render(request, "site/round.html")
+@signed_in
+@require_safe
+@ensure_csrf_cookie  # the workspace sends the token of this cookie with every save
+def image(request: Request, image: int) -> HttpResponse:
+    """The frame of the workspace; everything in it comes from the API."""
+    images = Image.objects.visible_to(request.user).select_related("project")
+    found = reach(images, request.user, "see", pk=image)
+    missing = settings.DEBUG and finders.find("workspace.js") is None
+    return render(request, "site/workspace.html", {"image": found, "missing": missing})

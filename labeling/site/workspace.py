@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling.access import reach
+from labeling.access import person, reach
 from labeling.accounts.models import User
 from labeling.annotations.models import Layer
 from labeling.annotations.services import working_layer
@@ -18,9 +18,9 @@ from labeling.rounds.models import Publication
 
 class Workspace(APIView):
     def get(self, request: Request, image: int) -> Response:
-        images = Image.objects.visible_to(request.user).select_related("project")
-        found = reach(images, request.user, "see", pk=image)
-        project, user = found.project, request.user
+        images = Image.objects.visible_to(person(request)).select_related("project")
+        found = reach(images, person(request), "see", pk=image)
+        project, user = found.project, person(request)
         siblings = list(project.images.order_by("position").values_list("pk", flat=True))
         place = siblings.index(found.pk)
         return Response(
@@ -84,14 +84,19 @@ def _layer(layer: Layer, *, writable: bool) -> dict[str, Any]:
 def _publication(publication: Publication) -> dict[str, Any]:
     certificate = publication.certificate
     shown = ("objective", "flow", "cut", "closed", "ambiguous_share", "components", "free_pixels")
-    milliseconds = certificate.get("milliseconds", 0)
-    if isinstance(milliseconds, dict):
-        milliseconds = milliseconds.get("total", sum(milliseconds.values()))
     return {
         "id": str(publication.pk),
         "round": publication.round_id,
         "round_number": publication.round.number,
         "published_at": publication.published_at,
         "models": publication.model_names,
-        "certificate": {name: certificate.get(name) for name in shown} | {"milliseconds": milliseconds},
+        "certificate": {name: certificate.get(name) for name in shown} | {"milliseconds": milliseconds_of(certificate)},
     }
+
+
+def milliseconds_of(certificate: dict[str, Any]) -> float:
+    """How long the fusion took; the certificate may hold it per step."""
+    milliseconds = certificate.get("milliseconds", 0)
+    if isinstance(milliseconds, dict):
+        milliseconds = milliseconds.get("total", sum(milliseconds.values()))
+    return float(milliseconds)

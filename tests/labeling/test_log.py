@@ -90,9 +90,7 @@ def test_a_chain_made_offline_is_replayed(layer, author):
     drawn = operation(effect(uid, cell()))
     moved = operation(effect(uid, cell((1, 1, 9, 9)), seen=drawn["op_id"]), action="move")
     deleted = operation(effect(uid, None, seen=moved["op_id"]), action="delete")
-    undone = operation(
-        effect(uid, cell((1, 1, 9, 9)), seen=deleted["op_id"]), action="undo", undoes=deleted["op_id"]
-    )
+    undone = operation(effect(uid, cell((1, 1, 9, 9)), seen=deleted["op_id"]), action="undo", undoes=deleted["op_id"])
     assert verdicts(layer, author, drawn, moved, deleted, undone) == ["accepted"] * 4
     row = Annotation.objects.get(uid=uid)
     assert (row.deleted, row.version, row.x1) == (False, 4, 9)
@@ -281,7 +279,8 @@ CLIENTS, CELLS = 3, 3
 def histories(draw):
     """What several clients do without seeing each other, in the order in which their sends arrive, some of them twice.
 
-    Every act is (client, cell, "put" | "delete"); what a client has seen of a cell is its own last operation on it, or what
+    Every act is (client, cell, "put" | "delete"); what a client has seen of a cell is its own last operation on it,
+    or what
     it reads from the server when `looks` is set.
     """
     acts = draw(
@@ -305,7 +304,8 @@ def histories(draw):
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=histories())
 def test_any_interleaving_ends_like_some_serial_order(history):
-    """Repeats and reordering of sends never corrupt: accepted operations, in seq order, are a serial history that a model without
+    """Repeats and reordering of sends never corrupt: accepted operations, in seq order, are a serial history that a
+    model without
     database agrees with, and the log rebuilds the rows."""
     acts, order = history
     layer, author = LayerFactory(), UserFactory()

@@ -1,0 +1,62 @@
+# What you can do here: make help
+PYTHON ?= python3
+BIN := .venv/bin
+# Everything is installed into the checkout (.venv, .build, frontend/node_modules); done once, then skipped.
+SETUP = command -v $(PYTHON) >/dev/null || { echo "Boxwise needs Python 3.11 or newer with venv; on Debian or Ubuntu: apt-get install python3 python3-venv" >&2; exit 1; }; \
+        $(PYTHON) -m labeling.server.bootstrap
+
+# Compiled modules are kept in the checkout, which is ours: without them every start takes twice as long.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up dev stop test test-slow check format bench
+
+help: ## show this list
+	@echo "Boxwise: make TARGET, with PORT= and BOXWISE_DATA_DIR= for a second instance, TORCH=cpu to install without CUDA"
+	@sed -n 's/^\([a-z-]*\):[^#]*## /  \1\t/p' Makefile | expand -t 14
+
+setup: ## install everything into this checkout
+	@$(SETUP)
+
+demo: ## install, start everything, load the demo project (DATA=folder loads that data set)
+	@$(SETUP) --to-start && exec $(BIN)/boxwise demo $(if $(DATA),--data "$(DATA)")
+
+up: ## start everything without the demo project
+	@$(SETUP) --to-start && exec $(BIN)/boxwise up
+
+dev: ## like up, for developers: restarts on changed Python, rebuilds the front end, shows errors
+	@$(SETUP) --to-start && exec $(BIN)/boxwise dev
+
+stop: ## stop the instance that runs in this data directory
+	@[ -x $(BIN)/boxwise ] || { echo "Nothing is installed in this checkout, so nothing runs from it."; exit 0; }; exec $(BIN)/boxwise stop
+
+# pytest comes last, so that its verdict closes the output; a failing vitest still makes `make test` fail.
+test: ## all tests: TypeScript, Python, browser
+	@$(SETUP)
+	@PATH="$(CURDIR)/$(BIN):$$PATH"; export PATH; typescript=0; \
+	if [ -f frontend/package.json ]; then (cd frontend && npm test) || typescript=1; fi; \
+	$(BIN)/python -m pytest -m "not slow" $(PYTEST); python=$$?; \
+	[ $$typescript = 0 ] || echo "The TypeScript tests failed, see above." >&2; \
+	[ $$typescript = 0 ] && exit $$python; exit 1
+
+test-slow: ## the tests that take minutes each
+	@$(SETUP)
+	@$(BIN)/python -m pytest -m slow $(PYTEST)
+
+check: ## style, types, import directions, migrations, front end
+	@$(SETUP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy labeling inference
+	$(BIN)/lint-imports
+	DJANGO_SETTINGS_MODULE=tests.settings_for_tools $(BIN)/python manage.py makemigrations --check --dry-run
+	@PATH="$(CURDIR)/$(BIN):$$PATH"; export PATH; if [ -f frontend/package.json ]; then cd frontend && npm run lint && npm run typecheck; fi
+
+format: ## put the Python into shape
+	@$(SETUP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: ## measure: the demo's full round, the server under 10,000 boxes (docs/benchmarks.md)
+	@$(SETUP)
+	@$(BIN)/python -m tests.bench

@@ -1,0 +1,41 @@
+/** Puts the workspace into `<div id="workspace" data-image="12" data-api="/api/v1/">`. */
+import "./ui/workspace.css";
+import { Api, Refused } from "./sync/api";
+import { Shell } from "./ui/shell";
+import { Workspace } from "./workspace";
+
+declare global {
+  interface Window {
+    /** Read-only, for tests: what the page knows, never a way to change it. */
+    boxwise?: ReturnType<Shell["probes"]>;
+  }
+}
+
+async function mount(root: HTMLElement): Promise<void> {
+  root.classList.add("bw");
+  const image = Number(root.dataset.image);
+  const base = root.dataset.api ?? "/api/v1/";
+  try {
+    const desk = await Workspace.open(new Api(base), image);
+    const shell = new Shell(root, desk);
+    window.boxwise = shell.probes();
+    desk.start();
+  } catch (error) {
+    const text = document.createElement("p");
+    text.className = "bw-fault";
+    text.setAttribute("role", "alert");
+    text.textContent = sentence(error);
+    root.replaceChildren(text);
+    throw error;
+  }
+}
+
+function sentence(error: unknown): string {
+  if (error instanceof Refused && error.status === 401) return "Your session has ended. Sign in again and reload this page.";
+  if (error instanceof Refused && error.status === 404) return "This image does not exist, or you are not a member of its project.";
+  if (error instanceof Refused) return `The server did not hand out this image: ${error.detail}`;
+  return `This image could not be opened: ${error instanceof Error ? error.message : String(error)}`;
+}
+
+const root = document.getElementById("workspace");
+if (root) void mount(root);

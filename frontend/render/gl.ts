@@ -1,0 +1,56 @@
+/** The few WebGL2 calls that everything drawn shares. */
+
+export class NoWebGL extends Error {}
+
+export function program(gl: WebGL2RenderingContext, vertex: string, fragment: string): WebGLProgram {
+  const made = gl.createProgram();
+  for (const [kind, source] of [
+    [gl.VERTEX_SHADER, vertex],
+    [gl.FRAGMENT_SHADER, fragment],
+  ] as const) {
+    const shader = gl.createShader(kind) as WebGLShader;
+    gl.shaderSource(shader, `#version 300 es\nprecision highp float;\nprecision highp int;\n${source}`);
+    gl.compileShader(shader);
+    if (!gl.getShaderParameter(shader, gl.COMPILE_STATUS) && !gl.isContextLost())
+      throw new Error(`shader: ${gl.getShaderInfoLog(shader) ?? ""}`);
+    gl.attachShader(made, shader);
+  }
+  gl.linkProgram(made);
+  if (!gl.getProgramParameter(made, gl.LINK_STATUS) && !gl.isContextLost())
+    throw new Error(`program: ${gl.getProgramInfoLog(made) ?? ""}`);
+  return made;
+}
+
+/** Uniform locations by name, looked up once. */
+export function uniforms<Name extends string>(
+  gl: WebGL2RenderingContext,
+  made: WebGLProgram,
+  names: readonly Name[],
+): Record<Name, WebGLUniformLocation | null> {
+  return Object.fromEntries(names.map((n) => [n, gl.getUniformLocation(made, n)])) as Record<Name, WebGLUniformLocation | null>;
+}
+
+export function nearest(gl: WebGL2RenderingContext): void {
+  for (const [name, value] of [
+    [gl.TEXTURE_MIN_FILTER, gl.NEAREST],
+    [gl.TEXTURE_MAG_FILTER, gl.NEAREST],
+    [gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE],
+    [gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE],
+  ] as const)
+    gl.texParameteri(gl.TEXTURE_2D, name, value);
+}
+
+/** Shared by both shaders: the row's look, its colour, and dashes that stand still while the picture moves. */
+export const LOOK_GLSL = `
+uniform highp usampler2D uLooks;      // one texel a row: colour, mask line, box line, flags
+uniform sampler2D uPalette;
+uniform float uDpr;                   // device pixels a CSS pixel
+uvec4 lookOf(uint row) { return texelFetch(uLooks, ivec2(int(row & 1023u), int(row >> 10)), 0); }
+vec3 colourOf(uvec4 look) { return texelFetch(uPalette, ivec2(int(look.r), 0), 0).rgb; }
+bool inDash(uint line, float along) {
+  if (line == 2u) return mod(along, 9.0 * uDpr) < 5.5 * uDpr;
+  if (line == 3u) return mod(along, 4.0 * uDpr) < 1.8 * uDpr;
+  return true;
+}
+`;
+export const LOOKS_WIDTH = 1024;

@@ -1,0 +1,69 @@
+/** The look-up table as a texture: changing one cell's look is one texel, whatever it covers. */
+import { LOOKS_WIDTH, nearest } from "./gl";
+import { PALETTE_SIZE, type Look } from "./look";
+
+export class Looks {
+  private bytes = new Uint8Array(4 * LOOKS_WIDTH * 8);
+  private first = 0;
+  private last = -1;
+  private uploadedRows = 0;
+  private texture: WebGLTexture | null = null;
+  private paletteTexture: WebGLTexture | null = null;
+
+  constructor(private readonly palette: Uint8Array) {}
+
+  set(row: number, look: Look): void {
+    while (4 * (row + 1) > this.bytes.length) {
+      const wider = new Uint8Array(2 * this.bytes.length);
+      wider.set(this.bytes);
+      this.bytes = wider;
+    }
+    this.bytes.set([look.colour, look.maskLine, look.boxLine, look.flags], 4 * row);
+    const line = Math.floor(row / LOOKS_WIDTH);
+    this.first = this.last < 0 ? line : Math.min(this.first, line);
+    this.last = Math.max(this.last, line);
+  }
+
+  boxLine(row: number): number {
+    return this.bytes[4 * row + 2];
+  }
+  isDrawn(row: number): boolean {
+    return this.bytes[4 * row + 1] + this.bytes[4 * row + 2] > 0;
+  }
+
+  /** After a lost context nothing is on the card any more. */
+  reset(): void {
+    this.texture = null;
+    this.paletteTexture = null;
+    this.uploadedRows = 0;
+  }
+
+  /** Bind the table to unit 0 and the palette to unit 1, with what changed brought up to date. */
+  bind(gl: WebGL2RenderingContext): void {
+    const lines = this.bytes.length / 4 / LOOKS_WIDTH;
+    gl.activeTexture(gl.TEXTURE0);
+    if (!this.texture || this.uploadedRows !== lines) {
+      gl.deleteTexture(this.texture);
+      this.texture = gl.createTexture();
+      gl.bindTexture(gl.TEXTURE_2D, this.texture);
+      nearest(gl);
+      gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8UI, LOOKS_WIDTH, lines, 0, gl.RGBA_INTEGER, gl.UNSIGNED_BYTE, this.bytes);
+      this.uploadedRows = lines;
+    } else {
+      gl.bindTexture(gl.TEXTURE_2D, this.texture);
+      if (this.last >= 0) {
+        const part = this.bytes.subarray(4 * LOOKS_WIDTH * this.first, 4 * LOOKS_WIDTH * (this.last + 1));
+        const height = this.last - this.first + 1;
+        gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, this.first, LOOKS_WIDTH, height, gl.RGBA_INTEGER, gl.UNSIGNED_BYTE, part);
+      }
+    }
+    this.last = -1;
+    gl.activeTexture(gl.TEXTURE1);
+    if (!this.paletteTexture) {
+      this.paletteTexture = gl.createTexture();
+      gl.bindTexture(gl.TEXTURE_2D, this.paletteTexture);
+      nearest(gl);
+      gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, PALETTE_SIZE, 1, 0, gl.RGBA, gl.UNSIGNED_BYTE, this.palette);
+    } else gl.bindTexture(gl.TEXTURE_2D, this.paletteTexture);
+  }
+}

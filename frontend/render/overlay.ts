@@ -1,0 +1,125 @@
+/** The few things that are being edited, on a small 2D canvas: the box being drawn, handles, the mask under the brush. */
+import { HANDLES, handleAt, type Box } from "../geometry/box";
+import { imagePoint, toScreen, type Camera, type Point } from "../geometry/frames";
+import type { Patch } from "../geometry/mask";
+import { rgb } from "./look";
+
+export type Sketch = {
+  readonly box?: { readonly box: Box; readonly colour: string; readonly region: boolean };
+  readonly handles?: Box;
+  readonly patch?: { readonly patch: Patch; readonly colour: string };
+  readonly brush?: { readonly at: Point<"screen">; readonly radius: number; readonly subtract: boolean };
+  /** Regions to tint, so that "exhaustive" and "ignore" are seen without reading a list. */
+  readonly ignored: readonly Box[];
+};
+
+export class Overlay {
+  private readonly context: CanvasRenderingContext2D;
+  private readonly scratch = document.createElement("canvas");
+
+  constructor(private readonly canvas: HTMLCanvasElement) {
+    this.context = canvas.getContext("2d") as CanvasRenderingContext2D;
+  }
+
+  draw(sketch: Sketch, camera: Camera, dpr: number): void {
+    const c = this.context;
+    c.setTransform(dpr, 0, 0, dpr, 0, 0);
+    c.clearRect(0, 0, this.canvas.width / dpr, this.canvas.height / dpr);
+    for (const box of sketch.ignored) this.hatch(onScreen(box, camera));
+    if (sketch.patch) this.patch(sketch.patch.patch, sketch.patch.colour, camera);
+    if (sketch.box) {
+      const [x, y, w, h] = onScreen(sketch.box.box, camera);
+      c.lineWidth = 3.5;
+      c.strokeStyle = "rgba(0, 0, 0, 0.55)";
+      c.strokeRect(x, y, w, h);
+      c.lineWidth = 1.5;
+      c.strokeStyle = sketch.box.colour;
+      if (sketch.box.region) c.setLineDash([6, 4]);
+      c.strokeRect(x, y, w, h);
+      c.setLineDash([]);
+    }
+    if (sketch.handles) this.handles(sketch.handles, camera);
+    if (sketch.brush) {
+      const { at, radius, subtract } = sketch.brush;
+      c.beginPath();
+      c.arc(at.x, at.y, Math.max(1, radius * camera.scale), 0, 2 * Math.PI);
+      c.lineWidth = 3;
+      c.strokeStyle = "rgba(0, 0, 0, 0.5)";
+      c.stroke();
+      c.lineWidth = 1.25;
+      c.strokeStyle = "#fff";
+      c.stroke();
+      c.lineWidth = 2;
+      c.beginPath();
+      c.moveTo(at.x - 4, at.y);
+      c.lineTo(at.x + 4, at.y);
+      if (!subtract) {
+        c.moveTo(at.x, at.y - 4);
+        c.lineTo(at.x, at.y + 4);
+      }
+      c.stroke();
+    }
+  }
+
+  private handles(box: Box, camera: Camera): void {
+    const c = this.context;
+    const [, , w, h] = onScreen(box, camera);
+    if (w < 12 && h < 12) return; // they would hide the cell
+    for (const handle of HANDLES) {
+      const place = handleAt(box, handle);
+      const p = toScreen(imagePoint(place.x, place.y), camera);
+      c.fillStyle = "#fff";
+      c.strokeStyle = "#000";
+      c.lineWidth = 1;
+      c.fillRect(p.x - 3.5, p.y - 3.5, 7, 7);
+      c.strokeRect(p.x - 3.5, p.y - 3.5, 7, 7);
+    }
+  }
+
+  /** Inside tinted, border pixels opaque; drawn at one canvas pixel an image pixel and scaled without smoothing. */
+  private patch(patch: Patch, colour: string, camera: Camera): void {
+    if (!patch.width || !patch.height) return;
+    const { width, height, pixels } = patch;
+    const [r, g, b] = rgb(colour);
+    const data = new ImageData(width, height);
+    for (let y = 0, i = 0; y < height; y++)
+      for (let x = 0; x < width; x++, i++) {
+        if (!pixels[i]) continue;
+        const inner =
+          x > 0 && x < width - 1 && y > 0 && y < height - 1 && pixels[i - 1] && pixels[i + 1] && pixels[i - width] && pixels[i + width];
+        data.data.set([r, g, b, inner ? 72 : 220], 4 * i);
+      }
+    this.scratch.width = width;
+    this.scratch.height = height;
+    (this.scratch.getContext("2d") as CanvasRenderingContext2D).putImageData(data, 0, 0);
+    const at = toScreen(imagePoint(patch.x, patch.y), camera);
+    this.context.imageSmoothingEnabled = false;
+    this.context.drawImage(this.scratch, at.x, at.y, width * camera.scale, height * camera.scale);
+  }
+
+  private hatch([x, y, w, h]: [number, number, number, number]): void {
+    const c = this.context;
+    c.save();
+    c.beginPath();
+    c.rect(x, y, w, h);
+    c.clip();
+    c.fillStyle = "rgba(213, 94, 0, 0.08)";
+    c.fillRect(x, y, w, h);
+    c.strokeStyle = "rgba(213, 94, 0, 0.45)";
+    c.lineWidth = 1;
+    c.beginPath();
+    const [left, right] = [Math.max(x, -20), Math.min(x + w, this.canvas.width + 20)];
+    const [top, bottom] = [Math.max(y, -20), Math.min(y + h, this.canvas.height + 20)];
+    for (let d = Math.floor((left - bottom) / 14) * 14; d < right - top; d += 14) {
+      c.moveTo(d + top, top);
+      c.lineTo(d + bottom, bottom);
+    }
+    c.stroke();
+    c.restore();
+  }
+}
+
+function onScreen(box: Box, camera: Camera): [number, number, number, number] {
+  const p = toScreen(imagePoint(box.x0, box.y0), camera);
+  return [p.x, p.y, (box.x1 - box.x0) * camera.scale, (box.y1 - box.y0) * camera.scale];
+}

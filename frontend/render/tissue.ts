@@ -1,0 +1,71 @@
+/** The tissue itself, by OpenSeadragon: a whole image or a tile pyramid. It follows our camera and decides nothing. */
+import OpenSeadragon from "openseadragon";
+import type { Camera, Size } from "../geometry/frames";
+
+export class Tissue {
+  private readonly viewer: OpenSeadragon.Viewer;
+  private camera: Camera | null = null;
+  readonly opened: Promise<void>;
+
+  constructor(
+    element: HTMLElement,
+    source: { readonly pixels_url: string; readonly tiles_url?: string | null },
+    private readonly image: Size,
+  ) {
+    keepStylesOut();
+    this.viewer = OpenSeadragon({
+      element,
+      tileSources: (source.tiles_url
+        ? source.tiles_url
+        : { type: "image", url: source.pixels_url, buildPyramid: true }) as OpenSeadragon.Options["tileSources"],
+      drawer: ["webgl", "canvas"],
+      showNavigationControl: false,
+      mouseNavEnabled: false,
+      animationTime: 0,
+      blendTime: 0,
+      immediateRender: true,
+      visibilityRatio: 0,
+      minZoomImageRatio: 0.01,
+      maxZoomPixelRatio: 1000,
+      preserveImageSizeOnResize: true,
+      placeholderFillStyle: "transparent",
+      imageLoaderLimit: 6,
+    } as OpenSeadragon.Options);
+    this.opened = new Promise((resolve, reject) => {
+      this.viewer.addHandler("open", () => {
+        this.apply();
+        resolve();
+      });
+      this.viewer.addHandler("open-failed", () => reject(new Error("the image could not be read")));
+    });
+    this.viewer.addHandler("resize", () => this.apply());
+  }
+
+  follow(camera: Camera): void {
+    this.camera = camera;
+    this.apply();
+  }
+
+  private apply(): void {
+    if (!this.camera || !this.viewer.isOpen()) return;
+    const { width, height } = this.viewer.element.getBoundingClientRect();
+    if (!width || !height) return;
+    // OpenSeadragon's unit of length is the image's width, in both directions.
+    const unit = this.image.width;
+    const { left, top, scale } = this.camera;
+    const bounds = new OpenSeadragon.Rect(left / unit, top / unit, width / scale / unit, height / scale / unit);
+    this.viewer.viewport.fitBounds(bounds, true);
+  }
+
+  close(): void {
+    this.viewer.destroy();
+  }
+}
+
+/** OpenSeadragon adds a style element about an outline unless it finds its own; a strict style-src would report it. */
+function keepStylesOut(): void {
+  if (document.querySelector("style[data-openseadragon-mobile-css]")) return;
+  const stand = document.createElementNS("urn:boxwise", "style"); // found by its name, but no style sheet
+  stand.setAttribute("data-openseadragon-mobile-css", "true");
+  document.head.append(stand);
+}

@@ -1,0 +1,317 @@
+/** Everything annotated on an image, all layers, as a structure of arrays: one row an annotation, no object per cell.
+ *
+ *  A row number stays the same for as long as the annotation is known here, also after its deletion (`live` is 0
+ *  then and undo brings it back), so that the look-up table of the drawing and the grid can go by row. */
+import { area, contains, overlap, type Box } from "../geometry/box";
+import { boxOf, covers, fromBase64, toBase64, type Mask } from "../geometry/mask";
+import { Grid } from "../geometry/grid";
+import type { Point, Size } from "../geometry/frames";
+import { KINDS, STATUSES, type Kind, type Reason, type State, type Status } from "./contract";
+import type { Pack } from "./pack";
+import { putUuid, uuidAt } from "./uuid";
+
+const CELL = KINDS.indexOf("cell");
+const REJECTED = STATUSES.indexOf("rejected");
+const CONFIRMED = STATUSES.indexOf("confirmed");
+const CANNOT_TELL = STATUSES.indexOf("cannot_tell");
+
+/** Told of every row that changed, with what it covered before and covers now; twice null: only its look changed. */
+export type Watcher = (row: number, before: Box | null, after: Box | null) => void;
+
+export class Cells {
+  count = 0;
+  private capacity = 1024;
+  live = new Uint8Array(this.capacity);
+  layer = new Uint8Array(this.capacity);
+  kind = new Uint8Array(this.capacity);
+  status = new Uint8Array(this.capacity);
+  labelClass = new Uint32Array(this.capacity);
+  score = new Float32Array(this.capacity);
+  version = new Uint32Array(this.capacity);
+  author = new Uint32Array(this.capacity);
+  box = new Float64Array(4 * this.capacity);
+  /** Of a proposal: the live row of the working layer that decides it, or -1. */
+  private decided = new Int32Array(this.capacity).fill(-1);
+  private ids = new Uint8Array(16 * this.capacity);
+  private lastOps = new Uint8Array(16 * this.capacity);
+  private derived = new Uint8Array(16 * this.capacity);
+  private masks: (Mask | null)[] = [];
+  private reasons = new Map<number, Reason>();
+  private readonly rows = new Map<string, number>();
+  /** proposal id -> the live row of the working layer that decides it */
+  private readonly decisions = new Map<string, number>();
+  private readonly grid: Grid;
+  private readonly watchers: Watcher[] = [];
+  readonly layers: string[] = [];
+  writable = -1;
+
+  constructor(image: Size) {
+    this.grid = new Grid(image.width);
+  }
+
+  watch(watcher: Watcher): void {
+    this.watchers.push(watcher);
+  }
+
+  addLayer(id: string, writable: boolean): number {
+    const index = this.layers.push(id) - 1;
+    if (writable) this.writable = index;
+    return index;
+  }
+
+  /** All rows of a layer's pack at once; the mask bits stay views on the pack's bytes. */
+  load(layer: number, pack: Pack): void {
+    this.reserve(this.count + pack.count);
+    const c = pack.columns;
+    for (let i = 0; i < pack.count; i++) {
+      const row = this.count++;
+      this.live[row] = 1;
+      this.layer[row] = layer;
+      this.kind[row] = c.kind[i];
+      this.status[row] = c.status[i];
+      this.labelClass[row] = c.label_class[i];
+      this.score[row] = c.score[i];
+      this.version[row] = c.version[i];
+      this.author[row] = c.author[i];
+      this.box.set(c.box.subarray(4 * i, 4 * i + 4), 4 * row);
+      this.ids.set(c.id.subarray(16 * i, 16 * i + 16), 16 * row);
+      this.lastOps.set(c.last_op.subarray(16 * i, 16 * i + 16), 16 * row);
+      this.derived.set(c.derived_from.subarray(16 * i, 16 * i + 16), 16 * row);
+      const [x, y, width, height] = c.mask_box.subarray(4 * i, 4 * i + 4);
+      this.masks[row] = width
+        ? { x, y, width, height, bits: c.mask_bits.subarray(c.mask_offset[i], c.mask_offset[i + 1]) }
+        : null;
+      const id = uuidAt(c.id, i) as string;
+      this.rows.set(id, row);
+      this.decided[row] = this.decisions.get(id) ?? -1;
+      this.link(row);
+    }
+    for (let row = this.count - pack.count; row < this.count; row++) this.tell(row, null, this.extent(row));
+  }
+
+  /** Make the row of an annotation say what `state` says (null: deleted), as of operation `op`. */
+  put(layer: number, annotation: string, state: State | null, op: string | null, version?: number, author = 0): number {
+    let row = this.rows.get(annotation) ?? -1;
+    const proposals = new Set([row >= 0 ? this.derivedFrom(row) : null, state?.derived_from ?? null]);
+    const before = row >= 0 && this.live[row] ? this.extent(row) : null;
+    if (row < 0) {
+      this.reserve(this.count + 1);
+      row = this.count++;
+      putUuid(this.ids, row, annotation);
+      this.rows.set(annotation, row);
+      this.layer[row] = layer;
+      this.score[row] = NaN;
+      this.version[row] = 0;
+      this.masks[row] = null;
+      this.decided[row] = this.decisions.get(annotation) ?? -1;
+    } else if (before) this.unlink(row);
+    putUuid(this.lastOps, row, op);
+    this.version[row] = version ?? this.version[row] + 1;
+    this.live[row] = state ? 1 : 0;
+    if (state) {
+      this.author[row] = author || this.author[row];
+      this.kind[row] = KINDS.indexOf(state.kind);
+      this.status[row] = STATUSES.indexOf(state.status);
+      this.labelClass[row] = state.label_class ?? 0;
+      this.box.set(state.box, 4 * row);
+      this.masks[row] = state.mask ? { ...state.mask, bits: fromBase64(state.mask.bits) } : null;
+      putUuid(this.derived, row, state.derived_from);
+      if (state.reason) this.reasons.set(row, state.reason);
+      else this.reasons.delete(row);
+      this.link(row);
+    }
+    this.tell(row, before, state ? this.extent(row) : null);
+    for (const id of proposals) {
+      const proposal = id && layer === this.writable ? this.rowOf(id) : -1;
+      if (proposal >= 0) this.tell(proposal, null, null); // decided or open again: it appears or disappears
+    }
+    return row;
+  }
+
+  /** The state of a row as it travels; null when it is deleted. */
+  stateOf(row: number): State | null {
+    if (!this.live[row]) return null;
+    const mask = this.masks[row];
+    const box = this.box.subarray(4 * row, 4 * row + 4);
+    return {
+      kind: this.kindOf(row),
+      status: this.statusOf(row),
+      label_class: this.labelClass[row] || null,
+      box: [box[0], box[1], box[2], box[3]],
+      mask: mask && { x: mask.x, y: mask.y, width: mask.width, height: mask.height, bits: toBase64(mask.bits) },
+      derived_from: this.derivedFrom(row),
+      reason: this.reasons.get(row) ?? "",
+      provenance: {},
+    };
+  }
+
+  rowOf(annotation: string): number {
+    return this.rows.get(annotation) ?? -1;
+  }
+  idOf(row: number): string {
+    return uuidAt(this.ids, row) as string;
+  }
+  lastOp(row: number): string | null {
+    return uuidAt(this.lastOps, row);
+  }
+  derivedFrom(row: number): string | null {
+    return uuidAt(this.derived, row);
+  }
+  boxOf(row: number): Box {
+    return { x0: this.box[4 * row], y0: this.box[4 * row + 1], x1: this.box[4 * row + 2], y1: this.box[4 * row + 3] };
+  }
+  maskOf(row: number): Mask | null {
+    return this.masks[row] ?? null;
+  }
+  kindOf(row: number): Kind {
+    return KINDS[this.kind[row]];
+  }
+  statusOf(row: number): Status {
+    return STATUSES[this.status[row]];
+  }
+  reasonOf(row: number): Reason {
+    return this.reasons.get(row) ?? "";
+  }
+
+  isMine(row: number): boolean {
+    return this.layer[row] === this.writable;
+  }
+  isProposal(row: number): boolean {
+    return this.live[row] === 1 && !this.isMine(row) && this.kind[row] === CELL;
+  }
+  /** The live row of the working layer that decides this proposal, or -1. */
+  decisionOf(row: number): number {
+    return this.decided[row];
+  }
+  isUndecided(row: number): boolean {
+    return this.isProposal(row) && this.decisionOf(row) < 0;
+  }
+  /** The person's cell that prompted this proposal, when it is alive in the working layer; else -1. */
+  promptOf(row: number): number {
+    const prompt = this.derivedFrom(row);
+    const cell = prompt ? this.rowOf(prompt) : -1;
+    return cell >= 0 && this.live[cell] && this.isMine(cell) ? cell : -1;
+  }
+  /** Is it drawn and picked? Decided proposals and rejections are kept, but not in the picture. */
+  isShown(row: number): boolean {
+    if (!this.live[row]) return false;
+    return this.isMine(row) ? this.status[row] !== REJECTED : this.kind[row] !== CELL || this.decisionOf(row) < 0;
+  }
+
+  /** Rows under a point, the likeliest first: inside its mask, then smaller boxes. Regions only by their edge. */
+  pick(at: Point<"image">, reach: number): number[] {
+    const near = { x0: at.x - reach, y0: at.y - reach, x1: at.x + reach, y1: at.y + reach };
+    const found: { row: number; rank: number; size: number }[] = [];
+    for (const row of this.grid.query(near)) {
+      if (!this.isShown(row)) continue;
+      const box = this.boxOf(row);
+      const mask = this.masks[row];
+      const inMask = mask !== null && mask !== undefined && covers(mask, at.x, at.y);
+      if (!inMask && !contains(box, at, reach)) continue;
+      const inner = { x0: box.x0 + reach, y0: box.y0 + reach, x1: box.x1 - reach, y1: box.y1 - reach };
+      if (this.kind[row] !== CELL && contains(inner, at)) continue;
+      found.push({ row, rank: inMask ? 0 : this.kind[row] === CELL ? 1 : 2, size: area(box) });
+    }
+    found.sort((a, b) => a.rank - b.rank || a.size - b.size || Number(this.isMine(b.row)) - Number(this.isMine(a.row)));
+    return found.map((f) => f.row);
+  }
+
+  /** Live rows of a layer whose mask may touch the box. */
+  masked(layer: number, box: Box): number[] {
+    return this.grid.query(box).filter((row) => {
+      const mask = this.masks[row];
+      return this.live[row] === 1 && this.layer[row] === layer && mask && overlap(boxOf(mask), box);
+    });
+  }
+
+  counts(): Counts {
+    const counts: Counts = { cells: 0, masks: 0, cannotTell: 0, rejected: 0, regions: 0, proposals: 0, undecided: 0 };
+    for (let row = 0; row < this.count; row++) {
+      if (!this.live[row]) continue;
+      if (!this.isMine(row)) {
+        if (this.kind[row] === CELL) {
+          counts.proposals++;
+          if (this.decided[row] < 0) counts.undecided++;
+        }
+      } else if (this.kind[row] !== CELL) counts.regions++;
+      else if (this.status[row] === REJECTED) counts.rejected++;
+      else {
+        counts.cells++;
+        if (this.status[row] === CANNOT_TELL) counts.cannotTell++;
+        if (this.masks[row] && this.status[row] === CONFIRMED) counts.masks++;
+      }
+    }
+    return counts;
+  }
+
+  /** What a row covers: its box and its mask. */
+  extent(row: number): Box {
+    const box = this.boxOf(row);
+    const mask = this.masks[row];
+    if (!mask) return box;
+    return {
+      x0: Math.min(box.x0, mask.x),
+      y0: Math.min(box.y0, mask.y),
+      x1: Math.max(box.x1, mask.x + mask.width),
+      y1: Math.max(box.y1, mask.y + mask.height),
+    };
+  }
+
+  private link(row: number): void {
+    this.grid.insert(row, this.extent(row));
+    if (!this.isMine(row)) return;
+    const proposal = this.derivedFrom(row);
+    if (proposal) this.decide(proposal, row);
+  }
+
+  private unlink(row: number): void {
+    this.grid.remove(row, this.extent(row));
+    if (!this.isMine(row)) return;
+    const proposal = this.derivedFrom(row);
+    if (proposal && this.decisions.get(proposal) === row) this.decide(proposal, -1);
+  }
+
+  private decide(proposal: string, by: number): void {
+    if (by < 0) this.decisions.delete(proposal);
+    else this.decisions.set(proposal, by);
+    const row = this.rows.get(proposal);
+    if (row !== undefined) this.decided[row] = by;
+  }
+
+  private tell(row: number, before: Box | null, after: Box | null): void {
+    for (const watcher of this.watchers) watcher(row, before, after);
+  }
+
+  private reserve(rows: number): void {
+    if (rows <= this.capacity) return;
+    while (this.capacity < rows) this.capacity *= 2;
+    const wider = <T extends Uint8Array | Uint32Array | Int32Array | Float32Array | Float64Array>(old: T, per = 1): T => {
+      const next = new (old.constructor as new (n: number) => T)(per * this.capacity);
+      next.set(old);
+      return next;
+    };
+    this.live = wider(this.live);
+    this.layer = wider(this.layer);
+    this.kind = wider(this.kind);
+    this.status = wider(this.status);
+    this.labelClass = wider(this.labelClass);
+    this.score = wider(this.score);
+    this.version = wider(this.version);
+    this.author = wider(this.author);
+    this.box = wider(this.box, 4);
+    this.decided = wider(this.decided);
+    this.ids = wider(this.ids, 16);
+    this.lastOps = wider(this.lastOps, 16);
+    this.derived = wider(this.derived, 16);
+  }
+}
+
+export type Counts = {
+  cells: number;
+  masks: number;
+  cannotTell: number;
+  rejected: number;
+  regions: number;
+  proposals: number;
+  undecided: number;
+};

@@ -1,0 +1,141 @@
+/** What travels between the server and the workspace, field for field as /api/v1/ has it. */
+
+export type Role = "owner" | "manager" | "reviewer" | "annotator" | "viewer";
+export type LayerKind = "working" | "prediction" | "consensus" | "import";
+export const KINDS = ["cell", "region"] as const;
+export type Kind = (typeof KINDS)[number];
+export const STATUSES = ["confirmed", "rejected", "cannot_tell", "exhaustive", "ignore"] as const;
+export type Status = (typeof STATUSES)[number];
+export const REASONS = ["not_a_cell", "boundary", "duplicate", "merged", "cannot_tell"] as const;
+export type Reason = "" | (typeof REASONS)[number];
+export type Action =
+  | "draw"
+  | "move"
+  | "resize"
+  | "reshape"
+  | "classify"
+  | "delete"
+  | "accept"
+  | "reject"
+  | "edit"
+  | "region"
+  | "cannot_tell"
+  | "undo"
+  | "redo"
+  | "bulk";
+
+export type Person = { id: number; name: string };
+export type LabelClass = { id: number; name: string; color: string; key: number | null };
+
+export type Certificate = {
+  objective: number;
+  flow: number;
+  cut: number;
+  closed: boolean;
+  milliseconds: number;
+  ambiguous_share: number;
+  components: number;
+};
+
+export type Publication = {
+  id: number | string;
+  round: number;
+  round_number: number;
+  published_at: string;
+  models: Record<string, string>;
+  certificate: Certificate | null;
+};
+
+export type Layer = {
+  id: string;
+  kind: LayerKind;
+  annotator: Person | null;
+  seq: number;
+  writable: boolean;
+  publication: Publication | null;
+};
+
+export type Workspace = {
+  image: {
+    id: number;
+    name: string;
+    width: number;
+    height: number;
+    um_per_px: number | null;
+    synthetic: boolean;
+    pixels_url: string;
+    tiles_url?: string | null;
+    thumbnail_url: string;
+    position: number;
+    count: number;
+    previous: number | null;
+    next: number | null;
+  };
+  project: {
+    id: number;
+    name: string;
+    role: Role;
+    records_activity: boolean;
+    url: string;
+    classes: LabelClass[];
+  };
+  person: Person;
+  layers: Layer[];
+};
+
+/** Image pixels, [x0, y0, x1, y1], half-open. */
+export type WireBox = [number, number, number, number];
+export type WireMask = { x: number; y: number; width: number; height: number; bits: string };
+
+export type State = {
+  kind: Kind;
+  status: Status;
+  label_class: number | null;
+  box: WireBox;
+  mask: WireMask | null;
+  derived_from: string | null;
+  reason: Reason;
+  provenance: Record<string, unknown>;
+};
+
+export type EffectIn = { annotation: string; seen: string | null; after: State | null };
+export type EffectOut = { annotation: string; version: number; before: State | null; after: State | null };
+
+export type OperationIn = {
+  op_id: string;
+  action: Action;
+  tool: string;
+  session: string;
+  begun_at: string;
+  committed_at: string;
+  begun_ms: number;
+  committed_ms: number;
+  activity: [number, number] | null;
+  undoes: string | null;
+  effects: EffectIn[];
+};
+
+export type OperationOut = {
+  op_id: string;
+  layer: string;
+  seq: number;
+  action: Action;
+  author: Person;
+  tool: string;
+  session: string;
+  undoes: string | null;
+  begun_at: string;
+  committed_at: string;
+  effects: EffectOut[];
+};
+
+export type Current = { annotation: string; version: number; last_op: string | null; state: State | null };
+export type Verdict = {
+  op_id: string;
+  verdict: "accepted" | "repeated" | "stale" | "invalid";
+  seq: number | null;
+  error: { code: string; detail: string; field?: string | null } | null;
+  current: Current[];
+};
+export type Answer = { layer: string; seq: number; results: Verdict[] };
+export type Tail = { layer: string; seq: number; operations: OperationOut[]; more: boolean };

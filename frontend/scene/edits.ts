@@ -1,0 +1,129 @@
+/** What each act of a person means for the log: the effects of one operation, computed from what is known here.
+ *  Nothing is changed in this file; the desk applies a draft, queues it and remembers it for undo. */
+import type { Box } from "../geometry/box";
+import { boxOf, toBase64, type Mask } from "../geometry/mask";
+import type { Cells } from "./cells";
+import type { Action, EffectIn, Reason, State, WireBox, WireMask } from "./contract";
+import { uuid7 } from "./uuid";
+
+export type Draft = { action: Action; tool: string; effects: EffectIn[]; undoes?: string };
+
+const wire = (box: Box): WireBox => [box.x0, box.y0, box.x1, box.y1];
+const wireMask = (mask: Mask): WireMask => ({
+  x: mask.x,
+  y: mask.y,
+  width: mask.width,
+  height: mask.height,
+  bits: toBase64(mask.bits),
+});
+
+const NEW_CELL: Omit<State, "box"> = {
+  kind: "cell",
+  status: "confirmed",
+  label_class: null,
+  mask: null,
+  derived_from: null,
+  reason: "",
+  provenance: {},
+};
+
+const create = (after: State): EffectIn => ({ annotation: uuid7(), seen: null, after });
+
+function change(cells: Cells, row: number, patch: Partial<State> | null): EffectIn {
+  const state = cells.stateOf(row);
+  if (!state) throw new Error(`annotation ${cells.idOf(row)} is deleted and cannot be changed`);
+  return { annotation: cells.idOf(row), seen: cells.lastOp(row), after: patch && { ...state, ...patch } };
+}
+
+export const draw = (box: Box, labelClass: number | null): Draft => ({
+  action: "draw",
+  tool: "box",
+  effects: [create({ ...NEW_CELL, box: wire(box), label_class: labelClass })],
+});
+
+export const region = (box: Box, status: "exhaustive" | "ignore"): Draft => ({
+  action: "region",
+  tool: "region",
+  effects: [create({ ...NEW_CELL, kind: "region", status, box: wire(box) })],
+});
+
+/** A mask follows its box when the box is moved (by whole pixels), and stays when the box is resized. */
+export function setBox(cells: Cells, row: number, box: Box, action: "move" | "resize"): Draft {
+  const mask = cells.maskOf(row);
+  const was = cells.boxOf(row);
+  if (action === "resize" || !mask) return { action, tool: "select", effects: [change(cells, row, { box: wire(box) })] };
+  const right = Math.round(box.x0 - was.x0);
+  const down = Math.round(box.y0 - was.y0);
+  const shifted = { x0: was.x0 + right, y0: was.y0 + down, x1: was.x1 + right, y1: was.y1 + down };
+  const carried = wireMask({ ...mask, x: mask.x + right, y: mask.y + down });
+  return { action, tool: "select", effects: [change(cells, row, { box: wire(shifted), mask: carried })] };
+}
+
+export const classify = (cells: Cells, row: number, labelClass: number | null): Draft => ({
+  action: "classify",
+  tool: "keys",
+  effects: [change(cells, row, { label_class: labelClass })],
+});
+
+export const remove = (cells: Cells, row: number): Draft => ({
+  action: "delete",
+  tool: "keys",
+  effects: [change(cells, row, null)],
+});
+
+/** Accept a proposal, as it is or with an edited mask: the cell that prompted it gets the mask, or a cell is made. */
+export function accept(cells: Cells, proposal: number, edited: Mask | null = null, labelClass?: number | null): Draft {
+  const proposed = cells.stateOf(proposal);
+  if (!proposed) throw new Error("a withdrawn proposal cannot be accepted");
+  const mask = edited ? wireMask(edited) : proposed.mask;
+  const derived_from = cells.idOf(proposal);
+  const prompt = cells.promptOf(proposal);
+  const effect =
+    prompt >= 0
+      ? change(cells, prompt, {
+          mask,
+          derived_from,
+          status: "confirmed",
+          reason: "",
+          ...(labelClass === undefined ? {} : { label_class: labelClass }),
+        })
+      : create({
+          ...NEW_CELL,
+          box: edited ? wire(boxOf(edited)) : proposed.box,
+          mask,
+          label_class: labelClass === undefined ? proposed.label_class : labelClass,
+          derived_from,
+        });
+  return { action: edited ? "edit" : "accept", tool: edited ? "brush" : "keys", effects: [effect] };
+}
+
+/** The person's box that prompted the proposal stays as it is: only the proposed mask is refused. */
+export function reject(cells: Cells, proposal: number, reason: Reason = ""): Draft {
+  const { x0, y0, x1, y1 } = cells.boxOf(proposal);
+  const after: State = { ...NEW_CELL, status: "rejected", box: [x0, y0, x1, y1], derived_from: cells.idOf(proposal), reason };
+  return { action: "reject", tool: "keys", effects: [create(after)] };
+}
+
+export const giveReason = (cells: Cells, rejection: number, reason: Reason): Draft => ({
+  action: "reject",
+  tool: "keys",
+  effects: [change(cells, rejection, { reason })],
+});
+
+export const reshape = (cells: Cells, row: number, mask: Mask): Draft => ({
+  action: "reshape",
+  tool: "brush",
+  effects: [change(cells, row, { mask: wireMask(mask) })],
+});
+
+/** Mark a cell (or the cell a proposal is about) as one that nobody can judge; on a marked cell it takes the mark off. */
+export function cannotTell(cells: Cells, row: number): Draft {
+  const draft = (effect: EffectIn): Draft => ({ action: "cannot_tell", tool: "keys", effects: [effect] });
+  if (cells.isMine(row))
+    return draft(change(cells, row, { status: cells.statusOf(row) === "cannot_tell" ? "confirmed" : "cannot_tell" }));
+  const prompt = cells.promptOf(row);
+  const derived_from = cells.idOf(row);
+  if (prompt >= 0) return draft(change(cells, prompt, { status: "cannot_tell", derived_from }));
+  const { box, label_class } = cells.stateOf(row) as State;
+  return draft(create({ ...NEW_CELL, status: "cannot_tell", box, label_class, derived_from }));
+}

@@ -1,0 +1,75 @@
+/** The binary pack of a layer: "BXP1", header length, JSON header, columns aligned to eight bytes. */
+
+export type PackColumns = {
+  id: Uint8Array;
+  last_op: Uint8Array;
+  derived_from: Uint8Array;
+  box: Float64Array;
+  kind: Uint8Array;
+  status: Uint8Array;
+  label_class: Uint32Array;
+  score: Float32Array;
+  version: Uint32Array;
+  author: Uint32Array;
+  mask_box: Int32Array;
+  mask_offset: Uint32Array;
+  mask_bits: Uint8Array;
+};
+export type Pack = { layer: string; seq: number; count: number; columns: PackColumns };
+
+const TYPES = {
+  u8: Uint8Array,
+  u32: Uint32Array,
+  i32: Int32Array,
+  f32: Float32Array,
+  f64: Float64Array,
+} as const;
+
+/** Column -> its type, and how many elements it has for a count of rows (-1: not fixed). */
+const LAYOUT: Record<keyof PackColumns, [keyof typeof TYPES, (count: number) => number]> = {
+  id: ["u8", (n) => 16 * n],
+  last_op: ["u8", (n) => 16 * n],
+  derived_from: ["u8", (n) => 16 * n],
+  box: ["f64", (n) => 4 * n],
+  kind: ["u8", (n) => n],
+  status: ["u8", (n) => n],
+  label_class: ["u32", (n) => n],
+  score: ["f32", (n) => n],
+  version: ["u32", (n) => n],
+  author: ["u32", (n) => n],
+  mask_box: ["i32", (n) => 4 * n],
+  mask_offset: ["u32", (n) => n + 1],
+  mask_bits: ["u8", () => -1],
+};
+
+export class BadPack extends Error {}
+
+/** Views on the bytes, nothing is copied. Throws BadPack when the bytes are not a pack of this version. */
+export function decodePack(buffer: ArrayBuffer): Pack {
+  if (buffer.byteLength < 8) throw new BadPack(`a pack has at least 8 bytes, not ${buffer.byteLength}`);
+  const magic = new TextDecoder().decode(new Uint8Array(buffer, 0, 4));
+  if (magic !== "BXP1") throw new BadPack(`not a pack of version 1: it begins with ${JSON.stringify(magic)}`);
+  const headerLength = new DataView(buffer).getUint32(4, true);
+  const start = 8 + headerLength;
+  if (start > buffer.byteLength || start % 8) throw new BadPack(`the header claims ${headerLength} bytes`);
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 8, headerLength))) as {
+    layer: string;
+    seq: number;
+    count: number;
+    columns: { name: string; type: string; offset: number; length: number }[];
+  };
+  const columns: Partial<Record<keyof PackColumns, unknown>> = {};
+  for (const name of Object.keys(LAYOUT) as (keyof PackColumns)[]) {
+    const [type, lengthFor] = LAYOUT[name];
+    const column = header.columns.find((c) => c.name === name);
+    if (!column || column.type !== type) throw new BadPack(`column ${name} should be ${type}`);
+    const expected = lengthFor(header.count);
+    if (expected >= 0 && column.length !== expected)
+      throw new BadPack(`column ${name} has ${column.length} elements, not ${expected}`);
+    const offset = start + column.offset;
+    const bytes = column.length * TYPES[type].BYTES_PER_ELEMENT;
+    if (column.offset % 8 || offset + bytes > buffer.byteLength) throw new BadPack(`column ${name} lies outside the pack`);
+    columns[name] = new TYPES[type](buffer, offset, column.length);
+  }
+  return { layer: header.layer, seq: header.seq, count: header.count, columns: columns as PackColumns };
+}

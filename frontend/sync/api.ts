@@ -1,0 +1,92 @@
+/** The one way to the server: same origin, session cookie, CSRF header, problem+json errors. */
+import type { Answer, OperationIn, Tail, Workspace } from "../scene/contract";
+import { decodePack, type Pack } from "../scene/pack";
+
+/** The server answered, and said no. */
+export class Refused extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    readonly detail: string,
+  ) {
+    super(`${status} ${code}: ${detail}`);
+  }
+}
+/** No answer: no network, server gone, or a proxy in between. Worth trying again. */
+export class Unreachable extends Error {}
+
+export const isTemporary = (error: unknown): boolean =>
+  error instanceof Unreachable || (error instanceof Refused && (error.status >= 500 || error.status === 429 || error.status === 408));
+
+export const csrfToken = (cookies: string): string => /(?:^|;\s*)csrftoken=([^;]+)/.exec(cookies)?.[1] ?? "";
+
+export class Api {
+  constructor(
+    private readonly base: string,
+    private readonly timeout = 30_000,
+  ) {}
+
+  workspace(image: number): Promise<Workspace> {
+    return this.json<Workspace>(`images/${image}/workspace/`);
+  }
+
+  async pack(layer: string): Promise<Pack> {
+    const response = await this.request(`layers/${layer}/pack/`, {});
+    if (!response.ok) throw await refusal(response);
+    return decodePack(await response.arrayBuffer());
+  }
+
+  tail(layer: string, after: number, limit = 1000): Promise<Tail> {
+    return this.json<Tail>(`layers/${layer}/operations/?after=${after}&limit=${limit}`);
+  }
+
+  /** 200, 409 and 422 all carry a verdict for every operation. */
+  async send(layer: string, operations: OperationIn[]): Promise<Answer> {
+    const response = await this.request(`layers/${layer}/operations/`, post({ operations }));
+    if (response.ok || response.status === 409 || response.status === 422) {
+      const body = (await response.json()) as Partial<Answer>;
+      if (Array.isArray(body.results)) return body as Answer;
+      throw new Refused(response.status, "no_verdicts", "the server's answer holds no verdicts");
+    }
+    throw await refusal(response);
+  }
+
+  async activity(batch: unknown, keepalive: boolean): Promise<void> {
+    const response = await this.request("activity/", { ...post(batch), keepalive });
+    if (!response.ok) throw await refusal(response);
+  }
+
+  private async json<T>(path: string): Promise<T> {
+    const response = await this.request(path, {});
+    if (!response.ok) throw await refusal(response);
+    return (await response.json()) as T;
+  }
+
+  private async request(path: string, init: RequestInit): Promise<Response> {
+    try {
+      return await fetch(this.base + path, {
+        credentials: "same-origin",
+        signal: AbortSignal.timeout(this.timeout),
+        ...init,
+        headers: { Accept: "application/json", "X-CSRFToken": csrfToken(document.cookie), ...init.headers },
+      });
+    } catch (error) {
+      throw new Unreachable(String(error));
+    }
+  }
+}
+
+const post = (body: unknown): RequestInit => ({
+  method: "POST",
+  headers: { "Content-Type": "application/json" },
+  body: JSON.stringify(body),
+});
+
+async function refusal(response: Response): Promise<Refused> {
+  try {
+    const problem = (await response.json()) as { code?: string; detail?: string; title?: string };
+    return new Refused(response.status, problem.code ?? "unknown", problem.detail ?? problem.title ?? response.statusText);
+  } catch {
+    return new Refused(response.status, "unknown", response.statusText);
+  }
+}

@@ -1,0 +1,218 @@
+/** The layer that this person writes: own acts go in at once and to the queue, others' acts come from the log's tail.
+ *
+ *  What is drawn is always the server's state plus the own acts that are still on their way. When the server finds
+ *  that somebody else has changed an annotation since (stale), nothing is overwritten on either side: the own version
+ *  stays in the picture and a conflict asks for mine or theirs. */
+import type { Cells } from "../scene/cells";
+import type { Action, Current, OperationIn, OperationOut, Person, State, Tail, Verdict } from "../scene/contract";
+import type { Draft } from "../scene/edits";
+import type { History } from "../scene/history";
+import { uuid7 } from "../scene/uuid";
+import type { Waiting } from "./queue";
+
+export type Conflict = {
+  readonly annotation: string;
+  readonly action: Action;
+  readonly theirs: Current;
+  /** Who acted, when the log's tail has told it already. */
+  readonly by: string | null;
+};
+/** When an act began and ended on the page's clock (ms), and the activity events that it rests on. */
+export type Timing = { begun_ms: number; committed_ms: number; activity: [number, number] | null };
+export type Outbox = {
+  add: (layer: string, image: number, operation: OperationIn) => Promise<void>;
+  left: () => readonly Waiting[];
+};
+export type LogEvents = {
+  onChange: () => void;
+  onNotice: (text: string) => void;
+};
+
+export class Log {
+  readonly conflicts: Conflict[] = [];
+  seq: number;
+  /** Operations made on this page: the tail brings them back, and they are here already. */
+  private readonly own = new Set<string>();
+  private readonly settled = new Set<string>();
+  private readonly lastActor = new Map<string, string>();
+
+  constructor(
+    private readonly cells: Cells,
+    private readonly layer: { readonly id: string; readonly index: number; readonly seq: number },
+    private readonly image: number,
+    private readonly person: Person,
+    private readonly session: string,
+    private readonly history: History,
+    private readonly outbox: Outbox,
+    private readonly events: LogEvents,
+  ) {
+    this.seq = layer.seq;
+  }
+
+  /** Do an act: into the picture now, to the server as soon as it answers. Returns the operation's id. */
+  commit(draft: Draft, timing: Timing): string {
+    const op_id = uuid7();
+    const now = Date.now();
+    const operation: OperationIn = {
+      op_id,
+      action: draft.action,
+      tool: draft.tool,
+      session: this.session,
+      begun_at: new Date(now - (timing.committed_ms - timing.begun_ms)).toISOString(),
+      committed_at: new Date(now).toISOString(),
+      begun_ms: timing.begun_ms,
+      committed_ms: timing.committed_ms,
+      activity: timing.activity,
+      undoes: draft.undoes ?? null,
+      effects: draft.effects,
+    };
+    const changes = draft.effects.map((e) => ({
+      annotation: e.annotation,
+      before: this.stateOf(e.annotation),
+      after: e.after,
+      seen: e.seen,
+    }));
+    this.own.add(op_id);
+    for (const e of draft.effects) this.cells.put(this.layer.index, e.annotation, e.after, op_id, undefined, this.person.id);
+    this.history.record({ op_id, action: draft.action, undoes: draft.undoes ?? null, changes });
+    void this.outbox.add(this.layer.id, this.image, operation);
+    this.events.onChange();
+    return op_id;
+  }
+
+  /** What an earlier page left in the queue goes on top of the server's state, in order: the same picture as before. */
+  replay(waiting: readonly Waiting[]): void {
+    for (const { layer, operation } of waiting) {
+      if (layer !== this.layer.id) continue;
+      this.own.add(operation.op_id);
+      for (const e of operation.effects) {
+        const row = this.cells.rowOf(e.annotation);
+        const last = row >= 0 ? this.cells.lastOp(row) : null;
+        // Another last operation: the server has this one already, or will call it stale.
+        if (last === e.seen) this.cells.put(this.layer.index, e.annotation, e.after, operation.op_id, undefined, this.person.id);
+      }
+    }
+  }
+
+  /** The server's answer for one of the own operations. */
+  settle(verdict: Verdict, waiting: Waiting): void {
+    if (waiting.layer !== this.layer.id) return;
+    switch (verdict.verdict) {
+      case "accepted":
+      case "repeated":
+        for (const now of verdict.current) {
+          const row = this.cells.rowOf(now.annotation);
+          if (row >= 0 && this.cells.lastOp(row) === now.last_op) this.cells.version[row] = now.version;
+        }
+        return;
+      case "stale":
+        this.history.forget(verdict.op_id);
+        if (!this.settled.delete(verdict.op_id))
+          for (const theirs of this.currentOf(verdict, waiting)) this.stale(theirs, waiting.operation.action);
+        break;
+      case "invalid":
+        this.history.forget(verdict.op_id);
+        for (const now of this.currentOf(verdict, waiting)) this.adopt(now);
+        this.events.onNotice(`Not saved, and taken back: ${verdict.error?.detail ?? "the server found it invalid"}`);
+        break;
+    }
+    this.events.onChange();
+  }
+
+  /** Take in what the tail brings; true when there is more to fetch. */
+  follow(tail: Tail): boolean {
+    let changed = false;
+    for (const operation of tail.operations) {
+      this.seq = Math.max(this.seq, operation.seq);
+      if (this.own.delete(operation.op_id)) continue;
+      this.takeIn(operation);
+      changed = true;
+    }
+    if (!tail.more) this.seq = Math.max(this.seq, tail.seq);
+    if (changed) this.events.onChange();
+    return tail.more;
+  }
+
+  /** Settle a conflict: "mine" acts again on top of theirs, "theirs" takes the own version back. */
+  resolve(conflict: Conflict, choice: "mine" | "theirs", timing: Timing): void {
+    const mine = this.stateOf(conflict.annotation);
+    this.conflicts.splice(this.conflicts.indexOf(conflict), 1);
+    for (const { operation } of this.outbox.left())
+      if (operation.effects.some((e) => e.annotation === conflict.annotation)) this.settled.add(operation.op_id);
+    this.adopt(conflict.theirs);
+    if (choice === "mine") {
+      const again = conflict.action === "undo" || conflict.action === "redo" ? "reshape" : conflict.action;
+      const effect = { annotation: conflict.annotation, seen: conflict.theirs.last_op, after: mine };
+      this.commit({ action: mine ? again : "delete", tool: "conflict", effects: [effect] }, timing);
+    }
+    this.events.onChange();
+  }
+
+  private stale(theirs: Current, action: Action): void {
+    const row = this.cells.rowOf(theirs.annotation);
+    const mine = this.stateOf(theirs.annotation);
+    if (theirs.last_op === null) {
+      // It never came to be on the server: a colleague has decided the same proposal. Theirs is in the tail.
+      if (row >= 0) this.adopt(theirs);
+      this.events.onNotice("A colleague had decided this proposal already; their decision stands.");
+      return;
+    }
+    if (same(mine, theirs.state)) {
+      this.adopt(theirs);
+      return;
+    }
+    const known = this.conflicts.findIndex((c) => c.annotation === theirs.annotation);
+    const by = this.lastActor.get(theirs.last_op) ?? null;
+    const conflict: Conflict = { annotation: theirs.annotation, action, theirs, by };
+    if (known >= 0) this.conflicts[known] = conflict;
+    else this.conflicts.push(conflict);
+  }
+
+  private takeIn(operation: OperationOut): void {
+    this.lastActor.set(operation.op_id, operation.author.name);
+    for (const e of operation.effects) {
+      const theirs: Current = { annotation: e.annotation, version: e.version, last_op: operation.op_id, state: e.after };
+      const open = this.conflicts.findIndex((c) => c.annotation === e.annotation);
+      if (open >= 0) {
+        const conflict = this.conflicts[open];
+        if (e.version >= conflict.theirs.version) this.conflicts[open] = { ...conflict, theirs, by: operation.author.name };
+        continue;
+      }
+      if (this.isOnItsWay(e.annotation)) continue; // the own act will be called stale, with the state of that moment
+      const row = this.cells.rowOf(e.annotation);
+      if (row >= 0 && e.version <= this.cells.version[row]) continue; // a verdict told of this act, or of a later one
+      this.adopt(theirs, operation.author.id);
+    }
+  }
+
+  private isOnItsWay(annotation: string): boolean {
+    return this.outbox
+      .left()
+      .some((w) => w.layer === this.layer.id && w.operation.effects.some((e) => e.annotation === annotation));
+  }
+
+  private adopt(now: Current, author = 0): void {
+    if (now.state === null && this.cells.rowOf(now.annotation) < 0) return;
+    this.cells.put(this.layer.index, now.annotation, now.state, now.last_op, now.version, author);
+  }
+
+  private stateOf(annotation: string): State | null {
+    const row = this.cells.rowOf(annotation);
+    return row >= 0 ? this.cells.stateOf(row) : null;
+  }
+
+  /** The server's state of every annotation the operation touched; what it does not name does not exist there. */
+  private currentOf(verdict: Verdict, waiting: Waiting): Current[] {
+    const told = new Map(verdict.current.map((c) => [c.annotation, c]));
+    return waiting.operation.effects.map(
+      (e) => told.get(e.annotation) ?? { annotation: e.annotation, version: 0, last_op: null, state: null },
+    );
+  }
+}
+
+/** The same to a person: provenance is the server's, and does not count. */
+function same(a: State | null, b: State | null): boolean {
+  if (!a || !b) return a === b;
+  const bare = (s: State) => JSON.stringify([s.kind, s.status, s.label_class, s.box, s.mask && [s.mask.x, s.mask.y, s.mask.width, s.mask.height, s.mask.bits], s.derived_from, s.reason]);
+  return bare(a) === bare(b);
+}

@@ -1,0 +1,207 @@
+/** Operations on their way to the server: kept in IndexedDB until the server has answered for each one.
+ *
+ *  The promise to the person is the database, not the network: an operation is written there (strict durability)
+ *  before it is sent, and deleted when the server has it. `op_id` makes a repeated send harmless, so after any
+ *  doubt the queue sends again. Databases are per person, because hospital computers are shared. Tabs of one
+ *  person share the queue: a lock lets one of them send at a time, in the order of the acts. */
+import { openDB, type DBSchema, type IDBPDatabase } from "idb";
+import type { Answer, OperationIn, Verdict } from "../scene/contract";
+import { isTemporary, Refused } from "./api";
+
+export type Waiting = { n?: number; layer: string; image: number; operation: OperationIn };
+interface Schema extends DBSchema {
+  operations: { key: number; value: Waiting };
+}
+
+export type QueueState =
+  | { kind: "saved"; at: Date | null }
+  | { kind: "saving"; count: number }
+  | { kind: "offline"; count: number; retryAt: number }
+  | { kind: "signed_out"; count: number }
+  | { kind: "refused"; count: number; detail: string };
+
+export type Sender = (layer: string, operations: OperationIn[]) => Promise<Answer>;
+export type Events = {
+  /** The server's verdict on an operation; `waiting` says of which image. */
+  onVerdict: (verdict: Verdict, waiting: Waiting) => void;
+  onState: (state: QueueState) => void;
+};
+
+const BATCH = 100;
+const LONGEST_WAIT = 30_000;
+
+export const databaseName = (person: number): string => `boxwise-operations-${person}`;
+
+export class Queue {
+  state: QueueState = { kind: "saved", at: null };
+  /** False when the browser keeps nothing (private window, full disk): said to the person, saving goes on. */
+  durable = true;
+  private database: IDBPDatabase<Schema> | null = null;
+  /** What waits, as this tab knows it: the mirror of the database, and all there is when that cannot be used. */
+  private waiting: Waiting[] = [];
+  private writing: Promise<unknown> = Promise.resolve();
+  private sending: Promise<void> | null = null;
+  private again = false;
+  private failures = 0;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
+  private constructor(
+    private readonly person: number,
+    private readonly sender: Sender,
+    private readonly events: Events,
+  ) {}
+
+  /** Open the person's queue; what an earlier page left there is in `left()` and is sent with the next flush. */
+  static async open(person: number, sender: Sender, events: Events): Promise<Queue> {
+    const queue = new Queue(person, sender, events);
+    try {
+      queue.database = await openDB<Schema>(databaseName(person), 1, {
+        upgrade: (db) => void db.createObjectStore("operations", { keyPath: "n", autoIncrement: true }),
+      });
+      queue.waiting = await queue.database.getAll("operations");
+    } catch {
+      queue.durable = false;
+    }
+    return queue;
+  }
+
+  get count(): number {
+    return this.waiting.length;
+  }
+  left(): readonly Waiting[] {
+    return this.waiting;
+  }
+  isWaiting(op_id: string): boolean {
+    return this.waiting.some((w) => w.operation.op_id === op_id);
+  }
+
+  /** Keep an operation and begin to send. The picture need not wait for this. */
+  add(layer: string, image: number, operation: OperationIn): Promise<void> {
+    const entry: Waiting = { layer, image, operation };
+    this.waiting.push(entry);
+    this.tell({ kind: "saving", count: this.count }, this.state.kind !== "saved" && this.state.kind !== "saving");
+    const kept = this.writing.then(() => this.keep(entry));
+    this.writing = kept;
+    return kept.then(() => {
+      if (this.state.kind === "saving" || this.state.kind === "saved") void this.flush();
+    });
+  }
+
+  /** Send everything now; resolves when the queue is empty or cannot go on. */
+  flush(): Promise<void> {
+    if (this.sending) {
+      this.again = true;
+      return this.sending;
+    }
+    clearTimeout(this.timer);
+    this.sending = this.writing
+      .then(() => exclusively(databaseName(this.person), () => this.sendAll()))
+      .catch((error: unknown) => this.failed(error))
+      .finally(() => {
+        this.sending = null;
+        if (this.again) {
+          this.again = false;
+          if (this.count && this.state.kind === "saving") void this.flush();
+        }
+      });
+    return this.sending;
+  }
+
+  /** A look at the server failed or succeeded although nothing was to be sent: the state says so all the same. */
+  heard(error: unknown): void {
+    const well = this.state.kind === "saved" || this.state.kind === "saving";
+    if (error === null) {
+      if (!well) void this.flush();
+    } else if (well && !this.sending && !this.count) {
+      if (error instanceof Refused && error.status === 401) this.tell({ kind: "signed_out", count: 0 });
+      else if (isTemporary(error)) this.tell({ kind: "offline", count: 0, retryAt: Date.now() });
+    }
+  }
+
+  stop(): void {
+    clearTimeout(this.timer);
+    this.database?.close();
+  }
+
+  private async keep(entry: Waiting): Promise<void> {
+    if (!this.database) return;
+    try {
+      const change = this.database.transaction("operations", "readwrite", { durability: "strict" });
+      const { layer, image, operation } = entry;
+      entry.n = await change.store.add({ layer, image, operation });
+      await change.done;
+    } catch {
+      this.durable = false; // quota or private mode: it waits in memory, and the person is told
+    }
+  }
+
+  private async sendAll(): Promise<void> {
+    await this.readOthers();
+    while (this.waiting.length) {
+      const layer = this.waiting[0].layer;
+      const end = this.waiting.findIndex((w) => w.layer !== layer);
+      const batch = this.waiting.slice(0, Math.min(BATCH, end < 0 ? this.waiting.length : end));
+      this.tell({ kind: "saving", count: this.count });
+      const answer = await this.sender(
+        layer,
+        batch.map((w) => w.operation),
+      );
+      this.failures = 0;
+      const verdicts = new Map(answer.results.map((v) => [v.op_id, v]));
+      const answered = batch.filter((w) => verdicts.has(w.operation.op_id));
+      if (!answered.length) throw new Refused(200, "no_verdicts", "the server answered for none of the operations");
+      await this.drop(answered);
+      for (const entry of answered) this.events.onVerdict(verdicts.get(entry.operation.op_id) as Verdict, entry);
+    }
+    this.tell({ kind: "saved", at: new Date() });
+  }
+
+  /** Another tab of this person may have left operations, or sent some of ours. */
+  private async readOthers(): Promise<void> {
+    if (!this.database) return;
+    const kept = await this.database.getAll("operations");
+    const here = new Set(this.waiting.map((w) => w.operation.op_id));
+    const inMemory = this.waiting.filter((w) => w.n === undefined);
+    // Ours that another tab has sent are kept for one more send: "repeated" is how this tab hears the verdict.
+    const ours = this.waiting.filter((w) => w.n !== undefined);
+    this.waiting = [...ours, ...kept.filter((w) => !here.has(w.operation.op_id))].sort((a, b) => (a.n as number) - (b.n as number));
+    this.waiting.push(...inMemory);
+  }
+
+  private async drop(entries: Waiting[]): Promise<void> {
+    const gone = new Set(entries);
+    this.waiting = this.waiting.filter((w) => !gone.has(w));
+    const keys = entries.flatMap((e) => (e.n === undefined ? [] : [e.n]));
+    if (!this.database || !keys.length) return;
+    const change = this.database.transaction("operations", "readwrite");
+    await Promise.all([...keys.map((n) => change.store.delete(n)), change.done]);
+  }
+
+  private failed(error: unknown): void {
+    if (error instanceof Refused && error.status === 401) {
+      this.tell({ kind: "signed_out", count: this.count });
+    } else if (error instanceof Refused && !isTemporary(error)) {
+      this.tell({ kind: "refused", count: this.count, detail: error.detail });
+    } else {
+      const wait = backOff(this.failures++);
+      this.tell({ kind: "offline", count: this.count, retryAt: Date.now() + wait });
+      this.timer = setTimeout(() => void this.flush(), wait);
+    }
+  }
+
+  private tell(state: QueueState, onlyCount = false): void {
+    if (onlyCount && this.state.kind !== "saved") this.state = { ...this.state, count: this.count };
+    else this.state = state;
+    this.events.onState(this.state);
+  }
+}
+
+/** 1 s, 2 s, 4 s ... 30 s, a little shorter at random so that a ward full of computers does not call at once. */
+export const backOff = (failures: number, random: () => number = Math.random): number =>
+  Math.min(LONGEST_WAIT, 1000 * 2 ** Math.min(failures, 5)) * (0.75 + 0.25 * random());
+
+/** One tab at a time. Without Web Locks (plain http on another machine) two tabs may send twice, which is harmless. */
+function exclusively(name: string, work: () => Promise<void>): Promise<void> {
+  const locks = (globalThis.navigator as Navigator | undefined)?.locks;
+  return locks ? locks.request(name, work) : work();
+}

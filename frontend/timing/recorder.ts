@@ -1,0 +1,115 @@
+/** What hands and eyes did, as raw events in gapless batches; active time is computed elsewhere, with a declared cut-off.
+ *
+ *  Times are on the page's monotonic clock (`performance.now()`, `event.timeStamp`); every batch anchors it to the
+ *  wall clock once. Keys are recorded by the command they mean or as "other": never what somebody types. */
+
+export type EventKind =
+  | "pointer_down"
+  | "pointer_up"
+  | "pointer_move"
+  | "key"
+  | "wheel"
+  | "viewport"
+  | "tool"
+  | "target_presented"
+  | "target_opened"
+  | "target_committed"
+  | "mask_shown"
+  | "decision"
+  | "focus"
+  | "blur"
+  | "visible"
+  | "hidden"
+  | "stall_begin"
+  | "stall_end"
+  | "wait_begin"
+  | "wait_end";
+
+export type ActivityEvent = [t_ms: number, kind: EventKind, data?: unknown];
+export type Batch = {
+  session: string;
+  image: number;
+  wall_ms: number;
+  mono_ms: number;
+  first: number;
+  events: ActivityEvent[];
+};
+export type Clock = { mono: () => number; wall: () => number };
+
+export const MOVE_EVERY_MS = 100;
+export const VIEWPORT_EVERY_MS = 250;
+/** keepalive requests may hold 64 KiB together; half of that is left to the operations. */
+const FAREWELL_EVENTS = 400;
+/** About an hour without a server. Then the session's record ends (a gap would be worse than an end). */
+const MOST_KEPT = 50_000;
+
+export class Recorder {
+  private events: ActivityEvent[] = [];
+  private next = 0;
+  private sent = 0;
+  private lastTime = new Map<EventKind, number>();
+  private busy = false;
+  private ended = false;
+
+  constructor(
+    private readonly on: boolean,
+    readonly session: string,
+    private readonly image: number,
+    private readonly send: (batch: Batch, farewell: boolean) => Promise<void>,
+    /** Is this error worth another try with the same batch? */
+    private readonly worthRetrying: (error: unknown) => boolean,
+    private readonly clock: Clock = { mono: () => performance.now(), wall: () => Date.now() },
+  ) {}
+
+  /** The number the next event will get: an operation's range of events begins here. */
+  get at(): number {
+    return this.next;
+  }
+
+  /** The events since `first`, or null when there are none or nothing is recorded. */
+  since(first: number): [number, number] | null {
+    return this.on && !this.ended && this.next > first ? [first, this.next - 1] : null;
+  }
+
+  record(kind: EventKind, data?: unknown, t = this.clock.mono()): void {
+    if (!this.on || this.ended) return;
+    const every = kind === "pointer_move" || kind === "wheel" ? MOVE_EVERY_MS : kind === "viewport" ? VIEWPORT_EVERY_MS : 0;
+    if (every) {
+      const last = this.lastTime.get(kind);
+      if (last !== undefined && t - last < every) return;
+      this.lastTime.set(kind, t);
+    }
+    const time = Math.round(t * 10) / 10;
+    this.events.push(data === undefined ? [time, kind] : [time, kind, data]);
+    this.next++;
+    if (this.events.length > MOST_KEPT) this.ended = true;
+  }
+
+  /** Send what is there; what could not be sent stays and goes first the next time. */
+  async flush(farewell = false): Promise<void> {
+    if (!this.events.length || (this.busy && !farewell)) return;
+    const events = farewell ? this.events.slice(0, FAREWELL_EVENTS) : this.events.slice();
+    const batch: Batch = {
+      session: this.session,
+      image: this.image,
+      wall_ms: this.clock.wall(),
+      mono_ms: this.clock.mono(),
+      first: this.sent,
+      events,
+    };
+    this.busy = true;
+    try {
+      await this.send(batch, farewell);
+      const done = batch.first + events.length - this.sent; // a farewell may have overtaken a flush
+      this.events.splice(0, Math.max(0, done));
+      this.sent = Math.max(this.sent, batch.first + events.length);
+    } catch (error) {
+      if (!this.worthRetrying(error)) {
+        this.ended = true;
+        this.events = [];
+      }
+    } finally {
+      this.busy = false;
+    }
+  }
+}

@@ -1,0 +1,257 @@
+/** Hands on the canvas: pointer events (mouse, pen, touch) become inputs of the tool in hand; pan, zoom and pinch. */
+import type { Box } from "../geometry/box";
+import { panBy, screenPoint, toImage, zoomAt, type Point } from "../geometry/frames";
+import type { Patch } from "../geometry/mask";
+import type { Focus } from "../render/look";
+import type { Sketch } from "../render/overlay";
+import type { Stage } from "../render/stage";
+import * as boxTool from "../tools/box";
+import * as brushTool from "../tools/brush";
+import { pinch, wheelFactor, type Fingers } from "../tools/hand";
+import type { Input } from "../tools/input";
+import * as selectTool from "../tools/select";
+import type { Workspace } from "../workspace";
+
+/** CSS pixels. A finger covers more than a mouse's point. */
+const REACH = { mouse: 6, pen: 9, touch: 18 } as const;
+const SLIP = { mouse: 3, pen: 4, touch: 8 } as const;
+
+export class Hands {
+  private box: boxTool.State = boxTool.IDLE;
+  private select: selectTool.State = selectTool.IDLE;
+  private brush: brushTool.State = brushTool.IDLE;
+  private readonly pointers = new Map<number, Point<"screen">>();
+  private panning: { id: number; at: Point<"screen"> } | null = null;
+  /** The pointer that works; others are fingers of a pinch. */
+  private working: number | null = null;
+  private kind: keyof typeof REACH = "mouse";
+  private cursor: Point<"screen"> | null = null;
+  private alt = false;
+  /** Space is held. */
+  panHeld = false;
+
+  constructor(
+    private readonly desk: Workspace,
+    private readonly stage: Stage,
+  ) {
+    const surface = stage.surface;
+    surface.addEventListener("pointerdown", (e) => this.down(e));
+    surface.addEventListener("pointermove", (e) => this.move(e));
+    surface.addEventListener("pointerup", (e) => this.up(e));
+    surface.addEventListener("pointercancel", (e) => this.lost(e));
+    surface.addEventListener("lostpointercapture", (e) => this.lost(e));
+    surface.addEventListener("pointerleave", () => {
+      this.cursor = null;
+      this.hover(-1);
+    });
+    surface.addEventListener("wheel", (e) => this.wheel(e), { passive: false });
+    surface.addEventListener("contextmenu", (e) => e.preventDefault());
+    surface.addEventListener("auxclick", (e) => e.preventDefault());
+  }
+
+  get cursorInImage(): Point<"image"> | null {
+    return this.cursor && toImage(this.cursor, this.desk.camera);
+  }
+
+  /** Give up what is in hand: Escape, another tool, a second finger. True when there was something. */
+  cancel(): boolean {
+    const busy = this.box.kind !== "idle" || this.select.kind !== "idle" || this.brush.kind !== "idle";
+    this.feed({ kind: "cancel" });
+    this.working = null;
+    return busy;
+  }
+
+  focus(): Focus {
+    const { desk } = this;
+    const editing = desk.editing?.row ?? selectTool.preview(this.select)?.row ?? -1;
+    return { selected: desk.selected, hovered: this.desk.hovered, boxes: desk.showBoxes, editing };
+  }
+
+  sketch(): Sketch {
+    const { desk } = this;
+    const ignored: Box[] = [];
+    const { cells } = desk;
+    for (let row = 0; row < cells.count; row++)
+      if (cells.live[row] && cells.kind[row] === 1 && cells.statusOf(row) === "ignore") ignored.push(cells.boxOf(row));
+    const colour = (id: number) => desk.classOf(id)?.color ?? "#f0e442";
+    const drawing = boxTool.preview(this.box, desk.opened.image);
+    const moving = selectTool.preview(this.select);
+    const selected = desk.selected;
+    const box = drawing
+      ? { box: drawing, colour: this.region ? "#009e73" : (desk.labelClass?.color ?? "#f0e442"), region: this.region !== null }
+      : moving && { box: moving.box, colour: colour(cells.labelClass[moving.row]), region: false };
+    const handles = moving?.box ?? (this.isEditable(selected) && desk.tool === "select" && !desk.editing ? cells.boxOf(selected) : null);
+    const { editing } = desk;
+    return {
+      ignored,
+      ...(box ? { box } : {}),
+      ...(handles ? { handles } : {}),
+      ...(editing ? { patch: { patch: editing.patch, colour: colour(cells.labelClass[editing.row]) } } : {}),
+      ...(editing && this.cursor
+        ? { brush: { at: this.cursor, radius: editing.radius, subtract: this.alt !== editing.subtract } }
+        : {}),
+    };
+  }
+
+  private get region(): null | "exhaustive" | "ignore" {
+    return this.desk.tool === "region" ? "exhaustive" : this.desk.tool === "ignore" ? "ignore" : null;
+  }
+
+  private isEditable(row: number): boolean {
+    const { cells, canWrite } = this.desk;
+    return canWrite && row >= 0 && cells.live[row] === 1 && cells.isMine(row);
+  }
+
+  private down(e: PointerEvent): void {
+    const at = this.place(e);
+    this.stage.surface.focus({ preventScroll: true });
+    this.pointers.set(e.pointerId, at);
+    this.kind = e.pointerType === "touch" ? "touch" : e.pointerType === "pen" ? "pen" : "mouse";
+    try {
+      this.stage.surface.setPointerCapture(e.pointerId);
+    } catch {
+      // The pointer is gone already (a tap between two events): what follows comes without capture.
+    }
+    this.desk.recorder.record("pointer_down", undefined, e.timeStamp);
+    if (this.pointers.size === 2) {
+      this.cancel(); // the first finger was the beginning of a pinch, not a box
+      return;
+    }
+    if (this.pointers.size > 2) return;
+    if (e.button === 1 || (e.button === 0 && this.panHeld)) {
+      this.panning = { id: e.pointerId, at };
+      this.stage.surface.classList.add("is-panning");
+      e.preventDefault();
+    } else if (e.button === 0 || e.button === 5) {
+      this.working = e.pointerId;
+      if (!this.desk.editing) this.desk.begin();
+      this.feed({ kind: "down", at: toImage(at, this.desk.camera), shift: e.shiftKey, alt: e.altKey || e.button === 5 });
+    }
+    this.stage.invalidate();
+  }
+
+  private move(e: PointerEvent): void {
+    const at = this.place(e);
+    this.cursor = at;
+    this.alt = e.altKey;
+    this.desk.recorder.record("pointer_move", undefined, e.timeStamp);
+    const before = this.pointers.get(e.pointerId);
+    if (before) this.pointers.set(e.pointerId, at);
+    if (before && this.pointers.size === 2) {
+      const other = [...this.pointers].find(([id]) => id !== e.pointerId)?.[1] as Point<"screen">;
+      const { camera, opened, canvas } = this.desk;
+      const fingers = (p: Point<"screen">): Fingers => [p, other];
+      this.desk.look(pinch(camera, fingers(before), fingers(at), opened.image, canvas));
+    } else if (this.panning?.id === e.pointerId) {
+      const { camera, opened, canvas } = this.desk;
+      this.desk.look(panBy(camera, at.x - this.panning.at.x, at.y - this.panning.at.y, opened.image, canvas));
+      this.panning.at = at;
+    } else if (this.working === e.pointerId) {
+      // A brush needs the points between two frames too; a box does not mind them.
+      for (const step of e.getCoalescedEvents().concat(e).slice(-64))
+        this.feed({ kind: "move", at: toImage(this.place(step), this.desk.camera), shift: e.shiftKey, alt: e.altKey });
+    } else if (!before) this.hover(this.desk.tool === "select" && !this.desk.editing ? (this.pick(toImage(at, this.desk.camera))[0] ?? -1) : -1);
+    this.stage.invalidate();
+  }
+
+  private up(e: PointerEvent): void {
+    const at = this.place(e);
+    this.desk.recorder.record("pointer_up", undefined, e.timeStamp);
+    this.pointers.delete(e.pointerId);
+    if (this.panning?.id === e.pointerId) this.endPan();
+    if (this.working === e.pointerId) {
+      this.working = null;
+      this.feed({ kind: "up", at: toImage(at, this.desk.camera), shift: e.shiftKey, alt: e.altKey });
+    }
+    this.stage.invalidate();
+  }
+
+  private lost(e: PointerEvent): void {
+    this.pointers.delete(e.pointerId);
+    if (this.panning?.id === e.pointerId) this.endPan();
+    if (this.working === e.pointerId) this.cancel();
+    this.stage.invalidate();
+  }
+
+  private endPan(): void {
+    this.panning = null;
+    this.stage.surface.classList.remove("is-panning");
+  }
+
+  private wheel(e: WheelEvent): void {
+    e.preventDefault();
+    this.desk.recorder.record("wheel", undefined, e.timeStamp);
+    if (this.desk.editing && e.shiftKey) {
+      // With Shift some systems turn the wheel sideways.
+      this.desk.resizeBrush((e.deltaY || e.deltaX) < 0 ? 1.15 : 1 / 1.15);
+    } else {
+      const { camera, opened, canvas } = this.desk;
+      const factor = wheelFactor(e.deltaY, e.deltaMode === WheelEvent.DOM_DELTA_LINE, e.ctrlKey);
+      this.desk.look(zoomAt(camera, this.place(e), factor, opened.image, canvas));
+    }
+    this.stage.invalidate();
+  }
+
+  /** Hand an input to the tool, and do what it decides. */
+  private feed(input: Input): void {
+    const { desk } = this;
+    const image = desk.opened.image;
+    const slip = SLIP[this.kind] / desk.camera.scale;
+    if (desk.editing) {
+      this.paint(input);
+    } else if (desk.tool === "select" || !desk.canWrite) {
+      const selected = desk.selected;
+      const result = selectTool.step(this.select, input, {
+        image,
+        reach: REACH[this.kind] / desk.camera.scale,
+        slip,
+        selected: selected < 0 ? null : { row: selected, box: desk.cells.boxOf(selected), editable: this.isEditable(selected) },
+        pick: (at) => this.pick(at),
+      });
+      this.select = result.state;
+      if (result.select !== undefined) desk.select(result.select);
+      if (result.commit) desk.reshapedBox(result.commit.row, result.commit.box, result.commit.action);
+    } else {
+      const result = boxTool.step(this.box, input, image, slip);
+      this.box = result.state;
+      const region = result.shift && this.region === "exhaustive" ? "ignore" : this.region;
+      if (result.commit) desk.drawn(result.commit, region);
+      if (result.click) desk.select(selectTool.nextBelow(this.pick(result.click), desk.selected));
+    }
+    if (input.kind === "cancel") {
+      this.select = selectTool.IDLE;
+      this.box = boxTool.IDLE;
+      this.brush = brushTool.IDLE;
+    }
+  }
+
+  private paint(input: Input): void {
+    const editing = this.desk.editing;
+    if (!editing) return;
+    const before: Patch = editing.patch;
+    const saved = input.kind === "down" && this.brush.kind === "idle" ? { ...before, pixels: before.pixels.slice() } : null;
+    const result = brushTool.step(this.brush, input, before, {
+      radius: editing.radius,
+      subtract: editing.subtract,
+      image: this.desk.opened.image,
+    });
+    this.brush = result.state;
+    editing.patch = result.patch;
+    if (saved && result.stroke === "begun") editing.undo.push(saved);
+  }
+
+  private pick(at: Point<"image">): number[] {
+    return this.desk.cells.pick(at, REACH[this.kind] / 2 / this.desk.camera.scale);
+  }
+
+  private hover(row: number): void {
+    if (row === this.desk.hovered) return;
+    this.desk.hovered = row;
+    this.desk.notify();
+  }
+
+  private place(e: { clientX: number; clientY: number }): Point<"screen"> {
+    const { left, top } = this.stage.surface.getBoundingClientRect();
+    return screenPoint(e.clientX - left, e.clientY - top);
+  }
+}

@@ -1,0 +1,521 @@
+/** The panels around the picture. They are drawn again from the desk when it tells so; they keep nothing of it. */
+import type { ComponentChildren } from "preact";
+import { REASONS, type Layer } from "../scene/contract";
+import type { Conflict } from "../sync/log";
+import type { ToolName, Workspace } from "../workspace";
+import { keyLabel, type Command, type Keymap } from "./keymap";
+import { LongList } from "./list";
+import { REASON_WORDS, saveWords, scaleBar, STATUS_WORDS, zoomWords } from "./words";
+
+export type Tab = "cells" | "review" | "masks";
+export type Ui = {
+  readonly desk: Workspace;
+  readonly map: Keymap;
+  readonly run: (command: Command) => void;
+  readonly go: (image: number) => void;
+  readonly tab: () => Tab;
+  readonly openTab: (tab: Tab) => void;
+  readonly sheetOpen: () => boolean;
+  readonly toggleTheme: () => void;
+  readonly masksShown: () => boolean;
+  readonly cursor: () => { x: number; y: number } | null;
+  readonly signInUrl: string;
+};
+
+const Key = ({ ui, command }: { ui: Ui; command: Command }) => <kbd>{keyLabel(ui.map.keysOf(command)[0])}</kbd>;
+
+function Act(props: { ui: Ui; command: Command; children: ComponentChildren; pressed?: boolean; disabled?: boolean; kind?: string }) {
+  const { ui, command, children, pressed, disabled, kind = "" } = props;
+  return (
+    <button
+      type="button"
+      class={`bw-button ${kind}`}
+      disabled={disabled ?? false}
+      {...(pressed === undefined ? {} : { "aria-pressed": pressed })}
+      onClick={() => ui.run(command)}
+    >
+      {children} <Key ui={ui} command={command} />
+    </button>
+  );
+}
+
+export function TopBar({ ui }: { ui: Ui }) {
+  const { image, project } = ui.desk.opened;
+  const conflicts = ui.desk.log?.conflicts.length ?? 0;
+  const save = saveWords(ui.desk.save, conflicts, ui.desk.queue.durable);
+  return (
+    <>
+      <div class="bw-where">
+        <a href={project.url}>{project.name}</a>
+        <span aria-hidden="true">▸</span>
+        <strong title={image.name}>{image.name}</strong>
+        <span class="bw-muted bw-number">
+          {image.position}/{image.count}
+        </span>
+        <Step ui={ui} command="image.previous" to={image.previous} sign="‹" label="Previous image" />
+        <Step ui={ui} command="image.next" to={image.next} sign="›" label="Next image" />
+        {image.synthetic && <span class="bw-tag">synthetic</span>}
+        {!ui.desk.canWrite && <span class="bw-tag">read only</span>}
+      </div>
+      <div class={`bw-save is-${save.tone}`} role="status" data-testid="save-state">
+        <span class="bw-dot" aria-hidden="true" />
+        {save.text}
+        {ui.desk.save.kind === "signed_out" && (
+          <a class="bw-link" href={ui.signInUrl} target="_blank" rel="noopener">
+            Sign in
+          </a>
+        )}
+        {(ui.desk.save.kind === "offline" || ui.desk.save.kind === "signed_out" || ui.desk.save.kind === "refused") && (
+          <button type="button" class="bw-link" onClick={() => ui.run("save.now")}>
+            Try now
+          </button>
+        )}
+      </div>
+      <div class="bw-corner">
+        {project.records_activity && (
+          <span class="bw-muted" title="This project records when and how long its members work on each cell (events of pointer, keys by command, and view; never what you type).">
+            <span class="bw-record" aria-hidden="true" /> time is recorded
+          </span>
+        )}
+        <span class="bw-muted">{ui.desk.opened.person.name}</span>
+        <button type="button" class="bw-icon" title="Dark or light" aria-label="Dark or light" onClick={ui.toggleTheme}>
+          ◐
+        </button>
+        <button type="button" class="bw-icon" title="Keys" aria-label="Keys" onClick={() => ui.run("help.keys")}>
+          ?
+        </button>
+      </div>
+    </>
+  );
+}
+
+function Step(props: { ui: Ui; command: Command; to: number | null; sign: string; label: string }) {
+  const key = keyLabel(props.ui.map.keysOf(props.command)[0]);
+  return (
+    <button type="button" class="bw-icon" disabled={props.to === null} title={`${props.label} (${key})`} aria-label={props.label} onClick={() => props.ui.run(props.command)}>
+      {props.sign}
+    </button>
+  );
+}
+
+const TOOLS: readonly { tool: ToolName; command: Command; label: string; shape: ComponentChildren }[] = [
+  { tool: "select", command: "tool.select", label: "Select", shape: <path d="M5 3l13 8-6 1.5L9 19z" /> },
+  { tool: "box", command: "tool.box", label: "Box", shape: <rect x="4" y="6" width="16" height="12" rx="1" /> },
+  { tool: "region", command: "tool.region", label: "Region", shape: <path d="M4 9V5h4M16 5h4v4M20 15v4h-4M8 19H4v-4M9 12l2 2 4-4" /> },
+  { tool: "ignore", command: "tool.ignore", label: "Ignore", shape: <path d="M4 9V5h4M16 5h4v4M20 15v4h-4M8 19H4v-4M9 9l6 6M15 9l-6 6" /> },
+];
+
+export function Tools({ ui }: { ui: Ui }) {
+  const { desk } = ui;
+  const label = (command: Command, text: string) => `${text} (${keyLabel(ui.map.keysOf(command)[0])})`;
+  return (
+    <>
+      {TOOLS.map(({ tool, command, label: name, shape }) => (
+        <button
+          key={tool}
+          type="button"
+          class="bw-tool"
+          aria-pressed={desk.tool === tool && !desk.editing}
+          disabled={!desk.canWrite && tool !== "select"}
+          title={label(command, name)}
+          onClick={() => ui.run(command)}
+        >
+          <svg viewBox="0 0 24 24" aria-hidden="true">
+            {shape}
+          </svg>
+          <span>{name}</span>
+          <Key ui={ui} command={command} />
+        </button>
+      ))}
+      <div class="bw-gap" />
+      <button type="button" class="bw-tool" disabled={!desk.history.canUndo && !desk.editing?.undo.length} title={label("history.undo", "Undo")} onClick={() => ui.run("history.undo")}>
+        <svg viewBox="0 0 24 24" aria-hidden="true">
+          <path d="M8 6l-4 4 4 4M4 10h10a5 5 0 010 10h-3" />
+        </svg>
+        <span>Undo</span>
+      </button>
+      <button type="button" class="bw-tool" disabled={!desk.history.canRedo} title={label("history.redo", "Redo")} onClick={() => ui.run("history.redo")}>
+        <svg viewBox="0 0 24 24" aria-hidden="true">
+          <path d="M16 6l4 4-4 4M20 10H10a5 5 0 000 10h3" />
+        </svg>
+        <span>Redo</span>
+      </button>
+    </>
+  );
+}
+
+export function SidePanel({ ui }: { ui: Ui }) {
+  const { desk } = ui;
+  const counts = desk.counts();
+  const tab = ui.tab();
+  const tabs: [Tab, string][] = [
+    ["cells", `Cells ${counts.cells}`],
+    ["review", `Review ${counts.undecided}`],
+    ["masks", "Masks"],
+  ];
+  return (
+    <>
+      {desk.log?.conflicts.map((c) => <ConflictCard key={c.annotation} ui={ui} conflict={c} />)}
+      {desk.editing ? <EditPanel ui={ui} /> : null}
+      <div class="bw-tabs" role="tablist">
+        {tabs.map(([name, text]) => (
+          <button key={name} type="button" role="tab" aria-selected={tab === name} onClick={() => ui.openTab(name)}>
+            {text}
+          </button>
+        ))}
+      </div>
+      {tab === "cells" ? <CellsTab ui={ui} /> : tab === "review" ? <ReviewTab ui={ui} /> : <MasksTab layer={desk.publication} />}
+    </>
+  );
+}
+
+function CellsTab({ ui }: { ui: Ui }) {
+  const { desk } = ui;
+  const rows = desk.ownRows();
+  return (
+    <div class="bw-tab" role="tabpanel">
+      <div class="bw-chips" role="group" aria-label="Classes">
+        {desk.opened.project.classes.map((c) => (
+          <button key={c.id} type="button" class="bw-chip" aria-pressed={desk.labelClass?.id === c.id} disabled={!desk.canWrite} onClick={() => desk.chooseClass(c)}>
+            <span class="bw-swatch" style={{ background: c.color }} />
+            {c.name}
+            {c.key !== null && <kbd>{c.key}</kbd>}
+          </button>
+        ))}
+      </div>
+      {rows.length === 0 ? (
+        <p class="bw-empty">
+          {desk.canWrite ? (
+            <>
+              No cells yet. Press <Key ui={ui} command="tool.box" /> and drag a box around each cell. Every box is saved at once.
+            </>
+          ) : (
+            "No cells yet."
+          )}
+        </p>
+      ) : (
+        <LongList rows={rows} current={desk.selected} label="Cells" onChoose={(row) => desk.select(row, true)} line={(row, i) => <OwnLine ui={ui} row={row} index={i} />} />
+      )}
+      {desk.canWrite && (
+        <div class="bw-foot">
+          {desk.selected >= 0 && desk.cells.isMine(desk.selected) && desk.cells.kindOf(desk.selected) === "cell" && (
+            <div class="bw-row">
+              <Act ui={ui} command="cell.edit">
+                Edit mask
+              </Act>
+              <Act ui={ui} command="cell.cannot_tell" pressed={desk.cells.statusOf(desk.selected) === "cannot_tell"}>
+                Cannot tell
+              </Act>
+              <Act ui={ui} command="cell.delete">
+                Delete
+              </Act>
+            </div>
+          )}
+          {desk.isWholeFieldExhaustive() ? (
+            <p class="bw-muted bw-note">✓ Every cell of this image is said to be annotated.</p>
+          ) : (
+            <button type="button" class="bw-button bw-wide" title="Only inside such regions is tissue without a box background for the models." onClick={() => desk.wholeFieldIsExhaustive()}>
+              Every cell of this image is annotated
+            </button>
+          )}
+        </div>
+      )}
+    </div>
+  );
+}
+
+function OwnLine({ ui, row, index }: { ui: Ui; row: number; index: number }) {
+  const { cells } = ui.desk;
+  const label = ui.desk.classOf(cells.labelClass[row]);
+  const status = cells.statusOf(row);
+  const isCell = cells.kindOf(row) === "cell";
+  const box = cells.boxOf(row);
+  return (
+    <>
+      <span class="bw-swatch" style={{ background: isCell ? (label?.color ?? "#f0e442") : status === "ignore" ? "#d55e00" : "#009e73" }} />
+      <span class="bw-number bw-muted">{index + 1}</span>
+      <span class="bw-grow">{isCell && status === "confirmed" ? (label?.name ?? "no class") : STATUS_WORDS[status]}</span>
+      <span class="bw-number bw-muted">
+        {Math.round(box.x1 - box.x0)} × {Math.round(box.y1 - box.y0)}
+        {cells.maskOf(row) ? " ●" : ""}
+      </span>
+    </>
+  );
+}
+
+function ReviewTab({ ui }: { ui: Ui }) {
+  const { desk } = ui;
+  const counts = desk.counts();
+  if (!counts.proposals)
+    return (
+      <p class="bw-empty" role="tabpanel">
+        No proposals on this image yet. They appear here after a round has been run on the project's boxes.
+      </p>
+    );
+  const rows = desk.reviewOrder();
+  const decided = counts.proposals - counts.undecided;
+  const rejection = desk.rejected === null ? -1 : desk.cells.rowOf(desk.rejected);
+  const canJudge = desk.onProposal && desk.canWrite && !desk.editing;
+  const reason = rejection >= 0 ? desk.cells.reasonOf(rejection) : "";
+  return (
+    <div class="bw-tab" role="tabpanel">
+      <div class="bw-progress">
+        <span>
+          <strong class="bw-number">{counts.undecided}</strong> to judge
+        </span>
+        <span class="bw-muted bw-number">
+          {decided} of {counts.proposals} decided
+        </span>
+        <progress value={decided} max={counts.proposals} aria-label="Decided proposals" />
+      </div>
+      <div class="bw-row">
+        <Act ui={ui} command="review.accept" kind="is-primary" disabled={!canJudge}>
+          Accept
+        </Act>
+        <Act ui={ui} command="review.reject" disabled={!canJudge}>
+          Reject
+        </Act>
+        <Act ui={ui} command="cell.edit" disabled={!canJudge}>
+          Edit
+        </Act>
+        <Act ui={ui} command="cell.cannot_tell" disabled={!canJudge}>
+          Cannot tell
+        </Act>
+      </div>
+      {rejection >= 0 && desk.cells.live[rejection] === 1 && (
+        <div class="bw-reasons" role="group" aria-label="Why was it rejected?">
+          <span class="bw-muted">Why rejected? (may stay open)</span>
+          {REASONS.map((r) => (
+            <button key={r} type="button" class="bw-chip" aria-pressed={reason === r} onClick={() => desk.giveReason(r)}>
+              {REASON_WORDS[r]}
+            </button>
+          ))}
+        </div>
+      )}
+      <label class="bw-field">
+        Order
+        <select value={desk.order} onChange={(e) => desk.setOrder(e.currentTarget.value === "uncertainty" ? "uncertainty" : "serpentine")}>
+          <option value="serpentine">through the field</option>
+          <option value="uncertainty">most doubtful first</option>
+        </select>
+        <span class="bw-muted">
+          <Key ui={ui} command="review.next" /> next
+        </span>
+      </label>
+      <LongList rows={rows} current={desk.selected} label="Proposals" onChoose={(row) => desk.select(row, true)} line={(row, i) => <ProposalLine ui={ui} row={row} index={i} />} />
+    </div>
+  );
+}
+
+function ProposalLine({ ui, row, index }: { ui: Ui; row: number; index: number }) {
+  const { cells } = ui.desk;
+  const by = cells.decisionOf(row);
+  const word = by < 0 ? "to judge" : cells.statusOf(by) === "confirmed" ? "accepted" : STATUS_WORDS[cells.statusOf(by)];
+  const score = cells.score[row];
+  return (
+    <>
+      <span class={`bw-mark is-${by < 0 ? "open" : cells.statusOf(by)}`} aria-hidden="true" />
+      <span class="bw-number bw-muted">{index + 1}</span>
+      <span class={by < 0 ? "bw-grow" : "bw-grow bw-muted"}>{word}</span>
+      <span class="bw-number bw-muted" title="Share of doubt">
+        {Number.isNaN(score) ? "" : score.toFixed(2)}
+      </span>
+    </>
+  );
+}
+
+function MasksTab({ layer }: { layer: Layer | undefined }) {
+  const publication = layer?.publication;
+  if (!publication)
+    return (
+      <p class="bw-empty" role="tabpanel">
+        No masks have been computed for this image yet.
+      </p>
+    );
+  const c = publication.certificate;
+  return (
+    <div class="bw-tab bw-scroll" role="tabpanel">
+      <h3>Round {publication.round_number}</h3>
+      <p class="bw-muted">Published {new Date(publication.published_at).toLocaleString()}</p>
+      {c ? (
+        <>
+          <p class={c.closed ? "bw-proof" : "bw-proof is-open"}>
+            {c.closed
+              ? "Proven best: the cut costs exactly as much as the maximum flow, so no other combination of the two masks scores better under this model."
+              : "Not proven best: the cut costs more than the flow that was found."}
+          </p>
+          <dl class="bw-facts">
+            <dt>Cost of this answer (objective)</dt>
+            <dd>{number(c.objective)}</dd>
+            <dt>Maximum flow = minimum cut</dt>
+            <dd>{c.flow === c.cut ? number(c.flow) : `${number(c.flow)} ≠ ${number(c.cut)}`}</dd>
+            <dt>Time to compute</dt>
+            <dd>{c.milliseconds.toFixed(1)} ms</dd>
+            <dt>Ambiguous pixels</dt>
+            <dd>{(100 * c.ambiguous_share).toFixed(2)} %</dd>
+            <dt>Independent parts</dt>
+            <dd>{number(c.components)}</dd>
+          </dl>
+          <p class="bw-muted bw-note">The proof is about the sum that was minimised, not about the tissue: whether a mask is right is for you to judge.</p>
+        </>
+      ) : (
+        <p class="bw-muted">No certificate was stored with these masks.</p>
+      )}
+      <dl class="bw-facts">
+        {Object.entries(publication.models).map(([part, name]) => (
+          <>
+            <dt>{part[0].toUpperCase() + part.slice(1)}</dt>
+            <dd>{name}</dd>
+          </>
+        ))}
+      </dl>
+    </div>
+  );
+}
+
+const number = (n: number): string => n.toLocaleString("en", { maximumFractionDigits: 3 });
+
+function EditPanel({ ui }: { ui: Ui }) {
+  const editing = ui.desk.editing;
+  if (!editing) return null;
+  return (
+    <section class="bw-card" aria-label="Editing a mask">
+      <strong>Editing the mask</strong>
+      <div class="bw-row">
+        <Act ui={ui} command="edit.swap" pressed={editing.subtract}>
+          {editing.subtract ? "Subtracting" : "Adding"}
+        </Act>
+        <Act ui={ui} command="edit.smaller">
+          −
+        </Act>
+        <Act ui={ui} command="edit.larger">
+          +
+        </Act>
+        <span class="bw-muted bw-number">{(2 * editing.radius).toFixed(1)} px</span>
+      </div>
+      <p class="bw-muted bw-note">
+        Drag to paint, <kbd>Alt</kbd> subtracts, <kbd>Shift</kbd> + wheel changes the size.
+      </p>
+      <div class="bw-row">
+        <Act ui={ui} command="edit.commit" kind="is-primary">
+          Keep
+        </Act>
+        <Act ui={ui} command="cancel">
+          Leave as it was
+        </Act>
+      </div>
+    </section>
+  );
+}
+
+function ConflictCard({ ui, conflict }: { ui: Ui; conflict: Conflict }) {
+  const { cells } = ui.desk;
+  const row = cells.rowOf(conflict.annotation);
+  const theirs = conflict.theirs.state;
+  const by = conflict.by ?? "Somebody else";
+  return (
+    <section class="bw-card is-conflict" aria-label="Conflict" data-testid="conflict">
+      <strong>
+        {by} {theirs ? "changed" : "deleted"} this cell while you did
+      </strong>
+      <p class="bw-muted bw-note">Nothing was overwritten. The picture shows your version.</p>
+      <div class="bw-row">
+        <button type="button" class="bw-button" disabled={row < 0} onClick={() => cells.isShown(row) && ui.desk.select(row, true)}>
+          Show
+        </button>
+        <button type="button" class="bw-button" onClick={() => ui.desk.settleConflict(conflict, "mine")}>
+          Keep mine
+        </button>
+        <button type="button" class="bw-button" onClick={() => ui.desk.settleConflict(conflict, "theirs")}>
+          Take theirs
+        </button>
+      </div>
+    </section>
+  );
+}
+
+export function StatusBar({ ui }: { ui: Ui }) {
+  const { desk } = ui;
+  const { image } = desk.opened;
+  const counts = desk.counts();
+  const at = ui.cursor();
+  const inside = at && at.x >= 0 && at.y >= 0 && at.x < image.width && at.y < image.height;
+  const um = image.um_per_px;
+  const bar = scaleBar(desk.camera.scale, um);
+  return (
+    <>
+      <span class="bw-number bw-cursor">{inside ? `x ${at.x.toFixed(1)}  y ${at.y.toFixed(1)} px` : ""}</span>
+      <span class="bw-number">{zoomWords(desk.camera.scale, um)}</span>
+      <span class="bw-number">{um === null ? "scale unknown" : `${um} µm/px`}</span>
+      <span class="bw-bar" style={{ width: `${bar.length}px` }} aria-label={`Scale bar ${bar.label}`}>
+        {bar.label}
+      </span>
+      <span class="bw-grow" />
+      <span class="bw-number" data-testid="counts">
+        {counts.cells} {counts.cells === 1 ? "cell" : "cells"} · {counts.undecided} proposed · {counts.regions} {counts.regions === 1 ? "region" : "regions"}
+      </span>
+      <span class={ui.masksShown() ? "bw-muted" : "bw-warn"}>{ui.masksShown() ? "showing all" : "masks hidden at this zoom: zoom in"}</span>
+    </>
+  );
+}
+
+export function Toasts({ ui }: { ui: Ui }) {
+  return (
+    <>
+      {ui.desk.toasts.map((toast) => (
+        <div key={toast.id} class="bw-toast" role="status">
+          {toast.text}
+          {toast.undo && (
+            <button
+              type="button"
+              class="bw-link"
+              onClick={() => {
+                ui.run("history.undo");
+                ui.desk.dismiss(toast.id);
+              }}
+            >
+              Undo
+            </button>
+          )}
+        </div>
+      ))}
+    </>
+  );
+}
+
+export function KeySheet({ ui }: { ui: Ui }) {
+  if (!ui.sheetOpen()) return null;
+  return (
+    <section class="bw-sheet" aria-label="Keys">
+      <header>
+        <strong>Keys</strong>
+        <button type="button" class="bw-icon" aria-label="Close" onClick={() => ui.run("help.keys")}>
+          ×
+        </button>
+      </header>
+      <div class="bw-sheet-groups">
+        {ui.map.sheet().map(({ group, rows }) => (
+          <dl key={group}>
+            <h3>{group}</h3>
+            {rows.map(({ label, keys }) => (
+              <div key={label}>
+                <dt>{label}</dt>
+                <dd>
+                  <kbd>{keys}</kbd>
+                </dd>
+              </div>
+            ))}
+            {group === "Cells" && (
+              <div>
+                <dt>Class</dt>
+                <dd>
+                  <kbd>1 to 9</kbd>
+                </dd>
+              </div>
+            )}
+          </dl>
+        ))}
+      </div>
+    </section>
+  );
+}

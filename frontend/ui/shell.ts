@@ -1,0 +1,222 @@
+/** The page's frame: where the picture and the panels sit, and who is told what when the desk changes. */
+import { createElement, render, type ComponentType } from "preact";
+import { Stage } from "../render/stage";
+import type { Workspace } from "../workspace";
+import { Hands } from "./canvas";
+import { Keymap, type Command, type Overrides } from "./keymap";
+import { Keys } from "./keys";
+import { KeySheet, SidePanel, StatusBar, Toasts, Tools, TopBar, type Tab, type Ui } from "./panels";
+
+const THEME = "boxwise-theme";
+const KEYS = "boxwise-keys";
+
+export class Shell {
+  private readonly stage: Stage;
+  private readonly hands: Hands;
+  private readonly keys: Keys;
+  private readonly parts: [HTMLElement, ComponentType<{ ui: Ui }>][] = [];
+  private readonly ui: Ui;
+  private tab: Tab;
+  private scheduled = false;
+  private fitted = false;
+  private painting = false;
+
+  constructor(
+    private readonly root: HTMLElement,
+    private readonly desk: Workspace,
+  ) {
+    restoreTheme();
+    const part = (tag: string, name: string, component?: ComponentType<{ ui: Ui }>) => {
+      const element = document.createElement(tag);
+      element.className = name;
+      root.append(element);
+      if (component) this.parts.push([element, component]);
+      return element;
+    };
+    root.replaceChildren();
+    part("header", "bw-top", TopBar);
+    part("nav", "bw-tools", Tools).setAttribute("aria-label", "Tools");
+    const middle = part("main", "bw-middle");
+    part("aside", "bw-side", SidePanel);
+    part("footer", "bw-status", StatusBar);
+    part("div", "bw-toasts", Toasts);
+    part("div", "bw-over", KeySheet);
+    this.stage = new Stage(middle, desk.cells, desk.opened.image, desk.opened.project.classes, {
+      camera: () => desk.camera,
+      sketch: () => this.hands.sketch(),
+      onResize: () => this.resized(),
+      onFrame: () => this.painted(),
+    });
+    const surface = this.stage.surface;
+    surface.tabIndex = 0;
+    surface.setAttribute("role", "application");
+    surface.setAttribute("aria-label", `Image ${desk.opened.image.name}. Press ? for the keys.`);
+    this.hands = new Hands(desk, this.stage);
+    const map = new Keymap(stored<Overrides>(KEYS) ?? {});
+    this.keys = new Keys(desk, this.stage, this.hands, map, (image) => this.go(image));
+    this.tab = desk.counts().undecided ? "review" : "cells";
+    this.ui = {
+      desk,
+      map,
+      run: (command: Command) => {
+        this.keys.run(command);
+        surface.focus({ preventScroll: true });
+      },
+      go: (image) => this.go(image),
+      tab: () => this.tab,
+      openTab: (tab) => {
+        this.tab = tab;
+        this.refresh();
+      },
+      sheetOpen: () => this.keys.sheetOpen,
+      toggleTheme: () => {
+        setTheme(isDark() ? "light" : "dark");
+      },
+      masksShown: () => this.stage.masksShown,
+      cursor: () => this.hands.cursorInImage,
+      signInUrl: `/accounts/sign-in/?next=${encodeURIComponent(location.pathname + location.search)}`,
+    };
+    desk.watch(() => this.refresh());
+    this.listen();
+    this.refresh();
+    surface.focus({ preventScroll: true });
+  }
+
+  /** Read-only views for the browser tests. */
+  probes() {
+    const { desk, stage } = this;
+    return Object.freeze({
+      ready: stage.opened.then(() => new Promise<void>((resolve) => requestAnimationFrame(() => resolve()))),
+      counts: () => ({ ...desk.counts(), drawn: stage.drawn() }),
+      state: () => ({
+        tool: desk.tool,
+        save: desk.save.kind,
+        waiting: desk.queue.count,
+        conflicts: desk.log?.conflicts.length ?? 0,
+        seq: desk.log?.seq ?? null,
+        selected: desk.selected < 0 ? null : desk.cells.idOf(desk.selected),
+        painted: desk.painted >= 0 && desk.painted === desk.selected,
+        editing: desk.editing !== null,
+        labelClass: desk.labelClass?.id ?? null,
+        peeking: stage.peeking,
+        camera: { ...desk.camera },
+        canvas: { ...desk.canvas },
+        session: desk.session,
+        frames: stage.frames,
+        frameMs: stage.lastMilliseconds,
+      }),
+      cells: () => this.listed(true),
+      proposals: () => this.listed(false),
+      /** Where an image point is on the page, CSS pixels. */
+      toPage: (x: number, y: number) => {
+        const { left, top } = stage.surface.getBoundingClientRect();
+        const { scale, left: l, top: t } = desk.camera;
+        return { x: left + (x - l) * scale, y: top + (y - t) * scale };
+      },
+      /** Milliseconds of `n` frames drawn one after the other, each until the card has finished. */
+      measure: (n = 30) =>
+        Array.from({ length: n }, () => {
+          const begun = performance.now();
+          stage.frame();
+          stage.finish();
+          return performance.now() - begun;
+        }),
+    });
+  }
+
+  private listed(mine: boolean) {
+    const { cells } = this.desk;
+    const found = [];
+    for (let row = 0; row < cells.count; row++)
+      if (cells.live[row] && cells.isMine(row) === mine)
+        found.push({ ...cells.stateOf(row), id: cells.idOf(row), version: cells.version[row], shown: cells.isShown(row) });
+    return found;
+  }
+
+  /** Panels and picture are drawn at most once a frame. */
+  private refresh(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    requestAnimationFrame(() => {
+      this.scheduled = false;
+      this.stage.setFocus(this.hands.focus());
+      this.root.dataset.tool = this.desk.editing ? "brush" : this.desk.tool;
+      for (const [element, component] of this.parts) render(createElement(component, { ui: this.ui }), element);
+    });
+  }
+
+  private resized(): void {
+    this.desk.canvas = this.stage.size;
+    if (!this.fitted && this.stage.size.width > 50) {
+      this.fitted = true;
+      this.desk.fitImage();
+    }
+  }
+
+  /** After a frame the browser still has to put it on the screen: what follows the next frame's start is seen. */
+  private painted(): void {
+    if (this.painting || this.desk.painted === this.desk.selected) return;
+    this.painting = true;
+    const shown = this.hands.focus().selected;
+    requestAnimationFrame(() => {
+      this.painting = false;
+      if (shown === this.desk.selected) this.desk.wasPainted();
+      else this.stage.invalidate();
+    });
+  }
+
+  private go(image: number): void {
+    const { pathname } = location;
+    location.assign(pathname.replace(/\d+(?=\/?$)/, String(image)));
+  }
+
+  private listen(): void {
+    const { desk } = this;
+    const say = (kind: Parameters<typeof desk.recorder.record>[0]) => desk.recorder.record(kind);
+    window.addEventListener("focus", () => say("focus"));
+    window.addEventListener("blur", () => say("blur"));
+    window.addEventListener("online", () => void desk.queue.flush());
+    document.addEventListener("visibilitychange", () => {
+      say(document.hidden ? "hidden" : "visible");
+      if (!document.hidden && desk.save.kind !== "saved" && desk.save.kind !== "saving") void desk.queue.flush(); // perhaps signed in again
+      if (!document.hidden) void desk.poll();
+    });
+    window.addEventListener("pagehide", () => {
+      say("hidden");
+      void desk.recorder.flush(true);
+    });
+    this.stage.surface.addEventListener("pointermove", () => this.refresh());
+    say(document.hidden ? "hidden" : "visible");
+  }
+}
+
+function stored<T>(name: string): T | null {
+  try {
+    return JSON.parse(localStorage.getItem(name) ?? "null") as T | null;
+  } catch {
+    return null;
+  }
+}
+
+const isDark = (): boolean => {
+  const set = document.documentElement.dataset.theme;
+  return set ? set === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+};
+
+function setTheme(theme: "light" | "dark"): void {
+  document.documentElement.dataset.theme = theme;
+  try {
+    localStorage.setItem(THEME, theme);
+  } catch {
+    // Private windows may keep nothing; the choice then lasts for this page.
+  }
+}
+
+function restoreTheme(): void {
+  try {
+    const theme = localStorage.getItem(THEME);
+    if (theme === "dark" || theme === "light") document.documentElement.dataset.theme = theme;
+  } catch {
+    // as above
+  }
+}

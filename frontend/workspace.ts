@@ -1,0 +1,465 @@
+/** The desk: what is open, selected and in hand, and what each command does. No DOM except what the stage draws.
+ *
+ *  The panels read from here when `watch` tells them; nothing per cell is copied into them. */
+import { boxOf as maskBox, pack, patchOver, unpack, type Mask, type Patch } from "./geometry/mask";
+import { centre, overlap, type Box } from "./geometry/box";
+import { centredOn, fit, imagePoint, MAX_SCALE, toImage, toScreen, screenPoint, within, type Camera, type Point, type Size } from "./geometry/frames";
+import { Cells, type Counts } from "./scene/cells";
+import type { LabelClass, Layer, Reason, Workspace as Opened } from "./scene/contract";
+import * as edits from "./scene/edits";
+import { History } from "./scene/history";
+import { following, ordered, type Order } from "./scene/order";
+import { uuid7 } from "./scene/uuid";
+import { isTemporary, Refused, type Api } from "./sync/api";
+import { Log, type Conflict } from "./sync/log";
+import { Queue, type QueueState } from "./sync/queue";
+import { Recorder } from "./timing/recorder";
+
+export type ToolName = "select" | "box" | "region" | "ignore";
+export type Toast = { readonly id: number; readonly text: string; readonly undo: boolean };
+/** A mask under the brush: of a proposal (committed as "edit") or of an own cell ("reshape"). */
+export type Editing = { readonly row: number; patch: Patch; readonly undo: Patch[]; subtract: boolean; radius: number };
+
+const POLL_MS = 2000;
+const ACTIVITY_MS = 5000;
+
+export class Workspace {
+  readonly cells: Cells;
+  readonly history = new History();
+  readonly session = uuid7();
+  readonly recorder: Recorder;
+  queue!: Queue;
+  log: Log | null = null;
+  save: QueueState = { kind: "saved", at: null };
+  tool: ToolName = "select";
+  labelClass: LabelClass | null;
+  selected = -1;
+  hovered = -1;
+  private justDrawn = -1;
+  editing: Editing | null = null;
+  order: Order = "serpentine";
+  showBoxes = false;
+  toasts: Toast[] = [];
+  /** The rejection that reason buttons would explain. */
+  rejected: string | null = null;
+  camera: Camera = { scale: 1, left: 0, top: 0 };
+  canvas: Size = { width: 1, height: 1 };
+  brushRadius = 3;
+  /** The row that the last finished frame showed as selected: a verdict on a cell not yet seen is not taken. */
+  painted = -1;
+  begunAt = { ms: performance.now(), event: 0 };
+  private review: number[] = [];
+  private reviewStale = true;
+  private counted: Counts | null = null;
+  private own: number[] | null = null;
+  private toastId = 0;
+  private readonly watchers = new Set<() => void>();
+  private readonly timers: ReturnType<typeof setInterval>[] = [];
+  private polling = false;
+
+  private constructor(
+    readonly opened: Opened,
+    private readonly api: Api,
+  ) {
+    this.cells = new Cells(opened.image);
+    this.labelClass = opened.project.classes[0] ?? null;
+    this.recorder = new Recorder(
+      opened.project.records_activity,
+      this.session,
+      opened.image.id,
+      (batch, farewell) => api.activity(batch, farewell),
+      (error) => isTemporary(error) || (error instanceof Refused && error.status === 401),
+    );
+    this.cells.watch((row) => {
+      if (!this.cells.isMine(row)) this.reviewStale = true;
+      this.counted = null;
+      this.own = null;
+    });
+  }
+
+  /** Fetch an image with everything on it, and the acts that wait on this computer. */
+  static async open(api: Api, image: number): Promise<Workspace> {
+    const opened = await api.workspace(image);
+    const desk = new Workspace(opened, api);
+    const packs = await Promise.all(opened.layers.map((layer) => api.pack(layer.id)));
+    const seqs = opened.layers.map((layer, i) => {
+      desk.cells.load(desk.cells.addLayer(layer.id, layer.writable), packs[i]);
+      return packs[i].seq;
+    });
+    desk.queue = await Queue.open(opened.person.id, (layer, operations) => api.send(layer, operations), {
+      onState: (state) => {
+        desk.save = state;
+        desk.notify();
+      },
+      onVerdict: (verdict, waiting) => desk.log?.settle(verdict, waiting),
+    });
+    const index = opened.layers.findIndex((layer) => layer.writable);
+    if (index >= 0) {
+      const layer = { id: opened.layers[index].id, index, seq: seqs[index] };
+      desk.log = new Log(desk.cells, layer, opened.image.id, opened.person, desk.session, desk.history, desk.queue, {
+        onChange: () => desk.changed(),
+        onNotice: (text) => desk.toast(text, false),
+      });
+      desk.log.replay(desk.queue.left());
+    }
+    if (desk.cells.counts().undecided === 0 && index >= 0) desk.tool = "box";
+    return desk;
+  }
+
+  /** Begin to follow the log and to send. Separate from open, so that a test decides when time passes. */
+  start(): void {
+    if (this.queue.count) void this.queue.flush();
+    this.timers.push(setInterval(() => void this.poll(), POLL_MS));
+    this.timers.push(setInterval(() => void this.recorder.flush(), ACTIVITY_MS));
+  }
+
+  stop(): void {
+    this.timers.forEach(clearInterval);
+    this.queue.stop();
+  }
+
+  watch(watcher: () => void): () => void {
+    this.watchers.add(watcher);
+    return () => this.watchers.delete(watcher);
+  }
+  notify(): void {
+    for (const watcher of this.watchers) watcher();
+  }
+
+  async poll(): Promise<void> {
+    if (!this.log || this.polling || document.hidden) return;
+    this.polling = true;
+    try {
+      while (this.log.follow(await this.api.tail(this.opened.layers[this.cells.writable].id, this.log.seq)));
+      this.queue.heard(null);
+    } catch (error) {
+      this.queue.heard(error); // the next poll heals what this one missed
+    } finally {
+      this.polling = false;
+    }
+  }
+
+  // Reading
+
+  get canWrite(): boolean {
+    return this.log !== null;
+  }
+  get publication(): Layer | undefined {
+    return this.opened.layers.find((layer) => layer.publication);
+  }
+  /** Counted again only after a change: panels ask for it every time they are drawn. */
+  counts(): Counts {
+    return (this.counted ??= this.cells.counts());
+  }
+  /** Own cells and regions, for the list. */
+  ownRows(): readonly number[] {
+    if (!this.own) {
+      this.own = [];
+      for (let row = 0; row < this.cells.count; row++)
+        if (this.cells.isMine(row) && this.cells.isShown(row)) this.own.push(row);
+    }
+    return this.own;
+  }
+  classOf(id: number): LabelClass | undefined {
+    return this.opened.project.classes.find((c) => c.id === id);
+  }
+  /** Undecided proposals and decided ones in the order of review (decided ones stay as places to go on from). */
+  reviewOrder(): number[] {
+    if (this.reviewStale) {
+      const stops = [];
+      for (let row = 0; row < this.cells.count; row++) {
+        if (!this.cells.isProposal(row)) continue;
+        const box = this.cells.boxOf(row);
+        stops.push({ row, ...centre(box), height: box.y1 - box.y0, score: this.cells.score[row] });
+      }
+      this.review = ordered(stops, this.order);
+      this.reviewStale = false;
+    }
+    return this.review;
+  }
+  get onProposal(): boolean {
+    return this.selected >= 0 && this.cells.isUndecided(this.selected);
+  }
+
+  // Looking
+
+  visible(): Box {
+    const a = toImage(screenPoint(0, 0), this.camera);
+    const b = toImage(screenPoint(this.canvas.width, this.canvas.height), this.camera);
+    return { x0: a.x, y0: a.y, x1: b.x, y1: b.y };
+  }
+  look(camera: Camera): void {
+    this.camera = camera;
+    const v = this.visible();
+    this.recorder.record("viewport", [v.x0, v.y0, v.x1, v.y1].map((n) => Math.round(n * 10) / 10));
+    this.notify();
+  }
+  fitImage(): void {
+    this.look(fit(this.opened.image, this.canvas));
+  }
+  /** Bring a row into view only when it is not comfortably in view: the picture does not move without cause. */
+  reveal(row: number): void {
+    const box = this.cells.extent(row);
+    const size = Math.max(box.x1 - box.x0, box.y1 - box.y0) * this.camera.scale;
+    const { x, y } = centre(box);
+    const at = toScreen(imagePoint(x, y), this.camera);
+    const { width, height } = this.canvas;
+    const margin = 0.5 * size + 16;
+    const inside = at.x > margin && at.x < width - margin && at.y > margin && at.y < height - margin;
+    const [least, most] = [24, 0.8 * Math.min(width, height)];
+    if (inside && size >= least && size < most) return;
+    const wanted = size < least ? 48 / size : size >= most ? most / size : 1;
+    const scale = Math.min(MAX_SCALE, wanted * this.camera.scale);
+    this.look(within(centredOn({ ...this.camera, scale }, imagePoint(x, y), this.canvas), this.opened.image, this.canvas));
+  }
+
+  // Selecting
+
+  select(row: number, reveal = false): void {
+    this.justDrawn = -1;
+    if (this.editing && this.editing.row !== row) this.editing = null;
+    if (row !== this.selected) {
+      this.selected = row;
+      this.painted = -1;
+      this.begin();
+      if (row >= 0) this.recorder.record("target_opened", this.cells.idOf(row));
+    }
+    if (row >= 0 && reveal) this.reveal(row);
+    this.notify();
+  }
+  /** The stage has put the selection on the screen. */
+  wasPainted(): void {
+    if (this.selected < 0 || this.painted === this.selected) return;
+    this.painted = this.selected;
+    this.recorder.record("target_presented", this.cells.idOf(this.selected));
+    if (this.cells.maskOf(this.selected)) this.recorder.record("mask_shown", this.cells.idOf(this.selected));
+  }
+  next(step: 1 | -1, from = this.selected): void {
+    const row = following(this.reviewOrder(), from, step, (r) => this.cells.isUndecided(r));
+    if (row >= 0) this.select(row, true);
+    else if (this.opened.layers.some((l) => l.kind === "prediction")) this.toast("Every proposal of this image is decided.", false);
+  }
+  setOrder(order: Order): void {
+    this.order = order;
+    this.reviewStale = true;
+    this.notify();
+  }
+
+  // Acting
+
+  /** An act begins: its time and its first activity event. */
+  begin(): void {
+    this.begunAt = { ms: performance.now(), event: this.recorder.at };
+  }
+
+  private do(draft: edits.Draft): string | null {
+    if (!this.log) return null;
+    const target = draft.effects[0]?.annotation;
+    if (target) this.recorder.record("target_committed", target);
+    return this.log.commit(draft, this.timing());
+  }
+  private timing() {
+    const timing = {
+      begun_ms: this.begunAt.ms,
+      committed_ms: performance.now(),
+      activity: this.recorder.since(this.begunAt.event),
+    };
+    this.begin();
+    return timing;
+  }
+
+  setTool(tool: ToolName): void {
+    if (!this.canWrite && tool !== "select") return;
+    this.cancelEdit();
+    this.tool = tool;
+    this.recorder.record("tool", tool);
+    this.notify();
+  }
+
+  drawn(box: Box, region: null | "exhaustive" | "ignore"): void {
+    const draft = region ? edits.region(box, region) : edits.draw(box, this.labelClass?.id ?? null);
+    this.do(draft);
+    this.select(this.cells.rowOf(draft.effects[0].annotation));
+    this.justDrawn = this.selected;
+  }
+  wholeFieldIsExhaustive(): void {
+    const { width, height } = this.opened.image;
+    this.begin();
+    this.do(edits.region({ x0: 0, y0: 0, x1: width, y1: height }, "exhaustive"));
+    this.toast("Said: every cell of this image is annotated.", true);
+  }
+  /** Is one exhaustive region over the whole image? */
+  isWholeFieldExhaustive(): boolean {
+    const { width, height } = this.opened.image;
+    for (let row = 0; row < this.cells.count; row++) {
+      if (!this.cells.live[row] || !this.cells.isMine(row) || this.cells.statusOf(row) !== "exhaustive") continue;
+      const box = this.cells.boxOf(row);
+      if (box.x0 <= 0 && box.y0 <= 0 && box.x1 >= width && box.y1 >= height) return true;
+    }
+    return false;
+  }
+  reshapedBox(row: number, box: Box, action: "move" | "resize"): void {
+    if (this.isMineAndLive(row)) this.do(edits.setBox(this.cells, row, box, action));
+  }
+  remove(): void {
+    if (this.onProposal) this.toast("A proposal is not deleted but rejected: X.", false);
+    if (!this.isMineAndLive(this.selected)) return;
+    const what = this.cells.kindOf(this.selected) === "region" ? "Region" : "Cell";
+    this.do(edits.remove(this.cells, this.selected));
+    this.select(-1);
+    this.toast(`${what} deleted.`, true);
+  }
+  /** The class sticks for what is drawn next, and is given to what somebody has selected. The box just drawn keeps its
+   *  class: who switches from lymphocytes to tumour means the next box, and would not see the last one change. */
+  chooseClass(chosen: LabelClass): void {
+    this.labelClass = chosen;
+    const row = this.selected;
+    if (row !== this.justDrawn && this.isMineAndLive(row) && this.cells.kindOf(row) === "cell" && this.cells.labelClass[row] !== chosen.id)
+      this.do(edits.classify(this.cells, row, chosen.id));
+    this.notify();
+  }
+  cannotTell(): void {
+    const row = this.selected;
+    if (row < 0 || !this.canWrite || this.cells.kindOf(row) !== "cell") return;
+    if (this.cells.isUndecided(row)) this.decide("cannot_tell", () => edits.cannotTell(this.cells, row));
+    else if (this.isMineAndLive(row)) this.do(edits.cannotTell(this.cells, row));
+  }
+
+  accept(): void {
+    if (this.onProposal) this.decide("accept", () => edits.accept(this.cells, this.selected));
+  }
+  reject(): void {
+    if (!this.onProposal) return;
+    const draft = this.decide("reject", () => edits.reject(this.cells, this.selected));
+    if (draft) this.rejected = draft.effects[0].annotation;
+    this.notify();
+  }
+  giveReason(reason: Reason): void {
+    const row = this.rejected ? this.cells.rowOf(this.rejected) : -1;
+    if (!this.isMineAndLive(row) || this.cells.reasonOf(row) === reason) return;
+    this.begin();
+    this.do(edits.giveReason(this.cells, row, reason));
+  }
+
+  /** A verdict on the selected proposal, only when it has been seen; then on to the next. */
+  private decide(name: string, draftOf: () => edits.Draft): edits.Draft | null {
+    if (!this.canWrite || this.painted !== this.selected) return null;
+    this.recorder.record("decision", name);
+    const draft = draftOf();
+    const from = this.selected; // the act lets go of it
+    this.rejected = null;
+    this.do(draft);
+    this.next(1, from);
+    if (this.selected >= 0 && !this.cells.isShown(this.selected)) this.select(-1);
+    return draft;
+  }
+
+  undo(): void {
+    if (this.editing?.undo.length) {
+      this.editing.patch = this.editing.undo.pop() as Patch;
+      this.notify();
+    } else this.turn("undo");
+  }
+  redo(): void {
+    this.turn("redo");
+  }
+  private turn(action: "undo" | "redo"): void {
+    const step = this.history[action]((id) => this.cells.lastOp(this.cells.rowOf(id)));
+    if (step === "nothing") return;
+    if ("changedSince" in step) {
+      this.history.drop(action);
+      const row = this.cells.rowOf(step.changedSince);
+      if (row >= 0 && this.cells.isShown(row)) this.select(row, true);
+      this.toast(`Not ${action === "undo" ? "undone" : "redone"}: somebody else has changed this cell since.`, false);
+      return;
+    }
+    this.begin();
+    this.do(step.draft);
+    const row = this.cells.rowOf(step.draft.effects[0].annotation);
+    const decided = this.cells.derivedFrom(row);
+    const proposal = decided ? this.cells.rowOf(decided) : -1;
+    const show = this.cells.isShown(row) ? row : proposal >= 0 && this.cells.isShown(proposal) ? proposal : -1;
+    this.select(show, show >= 0);
+  }
+
+  // Editing a mask
+
+  edit(): void {
+    const row = this.selected;
+    if (!this.canWrite || row < 0 || this.cells.kindOf(row) !== "cell" || !this.cells.live[row]) return;
+    if (!this.cells.isMine(row) && !this.cells.isUndecided(row)) return;
+    this.reveal(row);
+    const mask = this.cells.maskOf(row);
+    const patch = mask ? unpack(mask) : patchOver(this.cells.boxOf(row), this.opened.image);
+    const { x0, y0, x1, y1 } = this.cells.boxOf(row);
+    this.brushRadius = Math.min(this.brushRadius, Math.max(1, Math.min(x1 - x0, y1 - y0) / 3));
+    this.editing = { row, patch, undo: [], subtract: false, radius: this.brushRadius };
+    this.recorder.record("tool", "brush");
+    this.notify();
+  }
+  resizeBrush(factor: number): void {
+    if (!this.editing) return;
+    this.brushRadius = this.editing.radius = Math.min(200, Math.max(0.5, this.editing.radius * factor));
+    this.notify();
+  }
+  cancelEdit(): void {
+    if (!this.editing) return;
+    this.editing = null;
+    this.notify();
+  }
+  commitEdit(): void {
+    const editing = this.editing;
+    if (!editing) return;
+    const mask: Mask | null = pack(editing.patch);
+    if (!mask) {
+      this.toast("The mask is empty. Esc leaves it as it was; X rejects the proposal.", false);
+      return;
+    }
+    const { row } = editing;
+    const isProposal = this.cells.isUndecided(row);
+    if (!isProposal && !this.isMineAndLive(row)) {
+      this.cancelEdit();
+      this.toast("Not kept: this cell was decided or deleted meanwhile.", false);
+      return;
+    }
+    this.editing = null;
+    if (isProposal) {
+      this.painted = this.selected; // it was edited, so it was seen
+      this.decide("edit", () => edits.accept(this.cells, row, mask));
+    } else {
+      this.do(edits.reshape(this.cells, row, mask));
+      const grown = overlap(maskBox(mask), this.cells.boxOf(row));
+      if (!grown) this.toast("The mask no longer touches its box.", true);
+    }
+    this.notify();
+  }
+
+  // Telling
+
+  settleConflict(conflict: Conflict, choice: "mine" | "theirs"): void {
+    this.begin();
+    this.log?.resolve(conflict, choice, this.timing());
+  }
+  toast(text: string, undo: boolean): void {
+    const toast = { id: ++this.toastId, text, undo };
+    this.toasts = [...this.toasts.slice(-2), toast];
+    setTimeout(() => this.dismiss(toast.id), undo ? 8000 : 5000);
+    this.notify();
+  }
+  dismiss(id: number): void {
+    this.toasts = this.toasts.filter((t) => t.id !== id);
+    this.notify();
+  }
+
+  private isMineAndLive(row: number): boolean {
+    return this.canWrite && row >= 0 && this.cells.live[row] === 1 && this.cells.isMine(row);
+  }
+
+  /** Somebody (perhaps a colleague) changed the cells: a selection that is gone is let go. */
+  private changed(): void {
+    if (this.selected >= 0 && !this.cells.isShown(this.selected)) this.selected = -1;
+    this.notify();
+  }
+}
+
+export type { Point };

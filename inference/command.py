@@ -1,0 +1,57 @@
+"""The one command, `boxwise`: finds a command by its name and loads only that one.
+
+Commands are entry points of two groups, `boxwise.files` (work on files, without a server and without Django) and
+`boxwise.server` (the website, without torch). Each is a function `main(argv: list[str]) -> int`; the first line
+of its docstring is its help. `boxwise --help` reads those lines from the source, so it imports no command.
+"""
+
+import ast
+import sys
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
+
+GROUPS = {"boxwise.files": "On files, without a server", "boxwise.server": "The website"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `boxwise NAME ...`; the exit code of the command, or 2 when there is none of that name."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(overview())
+        return 0
+    name, *rest = arguments
+    for command in commands():
+        if command.name == name:
+            return int(command.load()(rest) or 0)
+    known = ", ".join(command.name for command in commands())
+    print(f"boxwise has no command {name!r}; it has: {known}.", file=sys.stderr)
+    return 2
+
+
+def commands() -> list[EntryPoint]:
+    """All commands, group by group, by name."""
+    return [command for group in GROUPS for command in sorted(entry_points(group=group), key=lambda found: found.name)]
+
+
+def overview() -> str:
+    """What `boxwise --help` shows."""
+    found = commands()
+    width = max((len(command.name) for command in found), default=0)
+    lines = ["usage: boxwise COMMAND [ARGUMENT ...]     (boxwise COMMAND --help tells more)"]
+    for group, title in GROUPS.items():
+        lines += ["", f"{title}:"]
+        lines += [f"  {command.name:<{width}}  {one_line(command)}" for command in found if command.group == group]
+    return "\n".join(lines)
+
+
+def one_line(command: EntryPoint) -> str:
+    """The first line of a command's docstring, read from its source and not by importing it."""
+    spec = find_spec(command.module)
+    if spec is None or spec.origin is None:
+        return "(not installed)"
+    for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and node.name == command.attr:
+            return (ast.get_docstring(node) or "").partition("\n")[0]
+    return ""

@@ -1,0 +1,148 @@
+"""A frozen snapshot as the models read it: fields with people's cells and the region in which their annotation counts.
+
+The document is written by the website (labeling/rounds/snapshots.py says what is in it); here it is only read, and
+it may as
+well come from a file.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+
+from inference.masks import rasterise_boxes, unpack
+from inference.types import RGB, Boxes, BoxMask, Labels, Mask, UnreadableImage
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A person's cell: its box as drawn, its class (index, None for unclassified) and the mask they verified, if
+    any."""
+
+    uid: str
+    box: tuple[float, float, float, float]
+    class_index: int | None
+    mask: BoxMask | None
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """x, y in image pixels."""
+        return (self.box[0] + self.box[2]) / 2, (self.box[1] + self.box[3]) / 2
+
+
+@dataclass(frozen=True)
+class Field:
+    """One image of a snapshot. Boxes are (n, 4) float64, image pixels, half-open."""
+
+    image: int
+    pixels: Path
+    width: int
+    height: int
+    split: str
+    group: str
+    cells: tuple[Cell, ...]
+    rejected: Boxes
+    cannot_tell: Boxes
+    exhaustive: Boxes
+    ignore: Boxes
+    reference: Path | None
+
+    @property
+    def annotated(self) -> bool:
+        return len(self.exhaustive) > 0
+
+    def rgb(self) -> RGB:
+        """(H, W, 3) uint8. Raises UnreadableImage."""
+        return read_rgb(self.pixels)
+
+    def learning(self) -> tuple[list[Cell], Mask]:
+        """The cells to learn from and where everything else is background.
+
+        -> cells whose centre is exhaustively annotated, and (H, W) bool. Ignored regions and cannot-tell cells are
+        left out of it,
+        and so is the rest of a cell that reaches in from outside: half a cell is neither cell nor background.
+        """
+        valid = rasterise_boxes(self.exhaustive, self.width, self.height)
+        valid &= ~rasterise_boxes(np.concatenate([self.ignore, self.cannot_tell]), self.width, self.height)
+        inside: list[Cell] = []
+        outside: list[Cell] = []
+        for cell in self.cells:
+            x, y = cell.centre
+            row, column = min(int(y), self.height - 1), min(int(x), self.width - 1)
+            (inside if valid[row, column] else outside).append(cell)
+        valid &= ~rasterise_boxes(boxes_of_cells(outside), self.width, self.height)
+        return inside, valid
+
+
+def boxes_of_cells(cells: Sequence[Cell]) -> Boxes:
+    return np.array([cell.box for cell in cells], np.float64).reshape(-1, 4)
+
+
+def read_rgb(path: Path) -> RGB:
+    """(H, W, 3) uint8 of an image file. Raises UnreadableImage."""
+    try:
+        with PIL.Image.open(path) as image:
+            return np.array(image.convert("RGB"))
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UnreadableImage(f"{path.name} cannot be read: {error}") from None
+
+
+def read_labels(path: Path) -> Labels:
+    """(H, W) int32 of a label map. Raises UnreadableImage."""
+    try:
+        with PIL.Image.open(path) as image:
+            return np.array(image).astype(np.int32)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UnreadableImage(f"{path.name} cannot be read: {error}") from None
+
+
+def fields_of(content: dict[str, Any], locate: Callable[[str], Path]) -> list[Field]:
+    """The fields of a snapshot document; `locate` turns a stored name into a file on this machine."""
+    indices = {entry["id"]: index for index, entry in enumerate(content["classes"])}
+    return [
+        Field(
+            image=entry["image"],
+            pixels=locate(entry["pixels"]),
+            width=entry["width"],
+            height=entry["height"],
+            split=entry["split"],
+            group=entry["group"],
+            cells=tuple(_cell(cell, indices) for cell in entry["cells"]),
+            reference=locate(entry["reference"]) if entry["reference"] else None,
+            **{
+                name: np.array(entry[name], np.float64).reshape(-1, 4)
+                for name in ("rejected", "cannot_tell", "exhaustive", "ignore")
+            },
+        )
+        for entry in content["images"]
+    ]
+
+
+def _cell(data: dict[str, Any], indices: dict[int, int]) -> Cell:
+    mask = None
+    if data["mask"]:
+        m = data["mask"]
+        mask = BoxMask(m["x"], m["y"], unpack(base64.b64decode(m["bits"]), m["width"], m["height"]))
+    x0, y0, x1, y1 = data["box"]
+    return Cell(data["uid"], (x0, y0, x1, y1), indices.get(data["label_class"]), mask)
+
+
+def learning_digest(content: dict[str, Any]) -> str:
+    """Hash of what models learn from, and of nothing else: a new image without annotation trains nothing again."""
+    images = [
+        {k: entry[k] for k in ("sha256", "split", "cells", "cannot_tell", "exhaustive", "ignore")}
+        for entry in content["images"]
+        if entry["exhaustive"] and entry["split"] in ("train", "val")
+    ]
+    return digest([content["classes"], images])
+
+
+def digest(value: Any) -> str:
+    """sha256 of canonical JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

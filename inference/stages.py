@@ -1,0 +1,452 @@
+"""The stages of a round on files alone: what goes in, what comes out, how it is named (DESIGN, idea 3).
+
+Every stage has a version number that must change when equal inputs may give another result; with its inputs and
+parameters it makes
+the stage's key. Work is done in units (an image, an epoch); a finished unit is a file in the stage's work folder,
+so a stage that was
+killed goes on after the last one. An artifact is one file: a zip of the units, or weights.
+"""
+
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.ndimage import label
+
+from inference import registry
+from inference.fusion import Parameters, fuse
+from inference.instances import instances
+from inference.masks import cells_of, clip, labels_of, rasterise_boxes
+from inference.metrics import average_precision, box_iou, mean, per_image
+from inference.snapshots import Cell, Field, boxes_of_cells, digest, learning_digest, read_labels
+from inference.types import (
+    RGB,
+    Boxes,
+    BoxMask,
+    Cancelled,
+    Detections,
+    Labels,
+    Progress,
+    Prompter,
+    Prompts,
+    Report,
+    Sample,
+    Stop,
+)
+
+VERSIONS = {
+    "pseudo_masks": 1,
+    "detector": 1,
+    "segmenter": 1,
+    "prediction": 1,
+    "fusion": 1,
+    "instances": 1,
+    "evaluation": 1,
+    "publication": 1,
+}
+Unit = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Everything a stage may use.
+
+    content        the snapshot document
+    fields         its images
+    configuration  parameters of all stages (labeling/rounds/services.py PRESETS)
+    inputs         kind of an earlier stage -> its artifact file
+    work           folder of this stage; what is in it from an earlier attempt is used again
+    """
+
+    content: dict[str, Any]
+    fields: Sequence[Field]
+    configuration: dict[str, Any]
+    inputs: dict[str, Path]
+    work: Path
+    report: Report
+    stop: Stop
+
+    def prompter(self) -> Prompter:
+        return registry.prompter(**self.configuration["prompter"])
+
+    @property
+    def class_count(self) -> int:
+        """1 when any cell is unclassified: a detector cannot learn classes from some of its cells only."""
+        classified = all(cell.class_index is not None for field in self.fields for cell in field.cells)
+        return max(1, len(self.content["classes"])) if classified else 1
+
+
+def keys(content: dict[str, Any], configuration: dict[str, Any]) -> dict[str, str]:
+    """Kind -> key of every stage of a round: hash of inputs, parameters, and the versions of stage and model."""
+    learned, everything = learning_digest(content), digest(content)
+    prompter = [configuration["prompter"], registry.prompter(**configuration["prompter"]).name]
+    detector, segmenter = configuration["detector"], configuration["segmenter"]
+    named = {}
+
+    def name(kind: str, *inputs: Any) -> None:
+        named[kind] = digest([kind, VERSIONS[kind], *inputs])
+
+    name("pseudo_masks", learned, prompter)
+    name("detector", learned, detector, registry.trainer("detector", **detector).name)
+    name("segmenter", named["pseudo_masks"], segmenter, registry.trainer("segmenter", **segmenter).name)
+    name("prediction", everything, named["detector"], named["segmenter"], prompter, configuration["prediction"])
+    name("fusion", named["prediction"], configuration["fusion"])
+    name("instances", named["fusion"], configuration["instances"])
+    name("evaluation", named["instances"], learned)
+    name("publication", named["instances"])
+    return named
+
+
+# -- units
+
+
+def save_unit(folder: Path, image: int, unit: Unit) -> None:
+    """Arrays and JSON values of one image, whole or not at all: written aside, then renamed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = {k: v for k, v in unit.items() if isinstance(v, np.ndarray)}
+    rest = {k: v for k, v in unit.items() if not isinstance(v, np.ndarray)}
+    aside = folder / f".{image}.{os.getpid()}.npz"
+    with aside.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, json=np.frombuffer(json.dumps(rest).encode(), np.uint8), **arrays)
+    aside.replace(folder / f"{image}.npz")
+
+
+def _load(file: Any) -> Unit:
+    with np.load(file, allow_pickle=False) as data:
+        return {**json.loads(data["json"].tobytes()), **{k: data[k] for k in data.files if k != "json"}}
+
+
+def read_unit(artifact: Path, image: int) -> Unit:
+    """The unit of one image; KeyError when the stage had none for it."""
+    with zipfile.ZipFile(artifact) as archive, archive.open(f"{image}.npz") as file:
+        return _load(file)
+
+
+def each_unit(setting: Setting, fields: Sequence[Field], make: Callable[[Field], Unit]) -> Iterator[tuple[Field, Unit]]:
+    """Make what is missing, in order, with progress; asks to stop between units. Raises Cancelled."""
+    folder = setting.work / "units"
+    for number, field in enumerate(fields):
+        path = folder / f"{field.image}.npz"
+        if not path.exists():
+            if setting.stop():
+                raise Cancelled("cancelled")
+            save_unit(folder, field.image, make(field))
+            setting.report(Progress(number + 1, len(fields)))
+        yield field, _load(path)
+    setting.report(Progress(len(fields), len(fields)))
+
+
+def bundle(setting: Setting, name: str) -> Path:
+    """All units of this stage in one file."""
+    path = setting.work / name
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for unit in sorted((setting.work / "units").glob("[0-9]*.npz")):
+            archive.write(unit, unit.name)
+    return path
+
+
+# -- the stages: each returns its artifact and facts worth showing
+
+
+def pseudo_masks(setting: Setting) -> tuple[Path, dict[str, Any]]:
+    """Masks inside people's boxes: what the segmenter learns from. A mask that a person verified is taken as it is."""
+    prompter = setting.prompter()
+    fields = [f for f in setting.fields if f.annotated and f.split in ("train", "val")]
+
+    def make(field: Field) -> Unit:
+        cells, _ = field.learning()
+        masks, _ = masks_of_cells(prompter, field, cells)
+        return {"labels": paint(masks, field)}
+
+    cells = sum(int(unit["labels"].max(initial=0)) for _, unit in each_unit(setting, fields, make))
+    return bundle(setting, "pseudo_masks.zip"), {"images": len(fields), "cells": cells, "prompter": prompter.name}
+
+
+def masks_of_cells(
+    prompter: Prompter, field: Field, cells: Sequence[Cell]
+) -> tuple[list[BoxMask | None], np.ndarray[Any, Any]]:
+    """One mask a cell, in their order (None where the prompter finds nothing), and their scores; verified ones
+    score 1."""
+    masks: list[BoxMask | None] = [cell.mask for cell in cells]
+    scores = np.ones(len(cells), np.float32)
+    asked = [i for i, mask in enumerate(masks) if mask is None]
+    if asked:
+        answer = prompter.decode(prompter.encode(field.rgb()), Prompts(boxes_of_cells([cells[i] for i in asked])))
+        for i, mask, score in zip(asked, answer.masks, answer.scores, strict=True):
+            masks[i], scores[i] = (mask if mask.bits.any() else None), score
+    return masks, scores
+
+
+def paint(masks: Sequence[BoxMask | None], field: Field, order: Sequence[int] | None = None) -> Labels:
+    """Label map with id i + 1 for mask i; where masks overlap, the one earlier in `order` keeps the pixel."""
+    order = range(len(masks)) if order is None else order
+    cells = ((i + 1, mask) for i in order if (mask := masks[i]) is not None)
+    return labels_of(cells, field.width, field.height)
+
+
+def samples(setting: Setting, split: str, *, with_labels: bool) -> list[Sample]:
+    """The annotated fields of a split as training samples."""
+    found = []
+    single = setting.class_count == 1
+    for field in setting.fields:
+        if not field.annotated or field.split != split:
+            continue
+        cells, valid = field.learning()
+        labels = read_unit(setting.inputs["pseudo_masks"], field.image)["labels"] if with_labels else None
+        classes = np.array([0 if single else cell.class_index or 0 for cell in cells], np.int64)
+        found.append(Sample(field.rgb(), boxes_of_cells(cells), classes, valid, labels, str(field.image)))
+    return found
+
+
+def detector(setting: Setting) -> tuple[Path, dict[str, Any]]:
+    trainer = registry.trainer("detector", **setting.configuration["detector"], classes=setting.class_count)
+    return _train(setting, trainer, with_labels=False)
+
+
+def segmenter(setting: Setting) -> tuple[Path, dict[str, Any]]:
+    trainer = registry.trainer("segmenter", **setting.configuration["segmenter"])
+    return _train(setting, trainer, with_labels=True)
+
+
+def _train(setting: Setting, trainer: Any, *, with_labels: bool) -> tuple[Path, dict[str, Any]]:
+    learned = samples(setting, "train", with_labels=with_labels)
+    checked = samples(setting, "val", with_labels=with_labels)
+    weights = trainer.train(learned, checked, work=setting.work / "training", report=setting.report, stop=setting.stop)
+    facts = {"images": len(learned), "validation_images": len(checked), "model": trainer.name}
+    return weights, facts | {"cells": sum(len(sample.boxes) for sample in learned)}
+
+
+def prediction(setting: Setting) -> tuple[Path, dict[str, Any]]:
+    """Both halves of every image: M_D (boxes -> masks) and M_S (the segmenter's mask).
+
+    M_D is prompted by people's boxes; detected boxes are added where nobody has declared the annotation exhaustive
+    and where they do
+    not overlap a person's box.
+    """
+    chosen = setting.configuration["prediction"]
+    prompter = setting.prompter()
+    find = registry.trainer("detector", **setting.configuration["detector"], classes=setting.class_count).load(
+        setting.inputs["detector"]
+    )
+    segment = registry.trainer("segmenter", **setting.configuration["segmenter"]).load(setting.inputs["segmenter"])
+
+    def make(field: Field) -> Unit:
+        rgb = field.rgb()
+        detected = find.detect(rgb)
+        sure = detected.scores >= chosen["detector_threshold"]
+        added = np.flatnonzero(sure & _new(detected.boxes, field, chosen["person_overlap"]))
+        masks, _ = masks_of_cells(prompter, field, field.cells)
+        answer = prompter.decode(prompter.encode(rgb), Prompts(detected.boxes[added])) if len(added) else None
+        if answer is not None:
+            masks += [mask if mask.bits.any() else None for mask in answer.masks]
+        boxes = np.concatenate([boxes_of_cells(field.cells), detected.boxes[added]])
+        scores = np.concatenate([np.ones(len(field.cells), np.float32), detected.scores[added]])
+        order = np.argsort(-scores, kind="stable").tolist()  # the surer box keeps contested pixels
+        classes = [cell.class_index for cell in field.cells] + [
+            int(c) if setting.class_count > 1 else None for c in detected.classes[added]
+        ]
+        alone = {"m_d_alone": _detected_labels(prompter, field, rgb, detected, sure)} if _is_judged(field) else {}
+        return alone | {
+            "m_d": paint(masks, field, order),
+            "m_s": np.packbits(segment.foreground(rgb) >= 0.5, axis=None),
+            "boxes": boxes,
+            "scores": scores,
+            "classes": classes,
+            "sources": [cell.uid for cell in field.cells] + [None] * len(added),
+            "detected_boxes": detected.boxes,
+            "detected_scores": detected.scores,
+        }
+
+    boxes = sum(len(unit["boxes"]) for _, unit in each_unit(setting, setting.fields, make))
+    names = {"detector": find.name, "segmenter": segment.name, "prompter": prompter.name}
+    return bundle(setting, "prediction.zip"), {"images": len(setting.fields), "boxes": boxes, "models": names}
+
+
+def _is_judged(field: Field) -> bool:
+    return field.split == "val" and field.reference is not None
+
+
+def _detected_labels(
+    prompter: Prompter, field: Field, rgb: RGB, detected: Detections, sure: np.ndarray[Any, Any]
+) -> Labels:
+    """M_D as it would be had nobody drawn a box here: what masks are judged by. People's boxes would flatter it."""
+    chosen = np.flatnonzero(sure)
+    if not len(chosen):
+        return np.zeros((field.height, field.width), np.int32)
+    answer = prompter.decode(prompter.encode(rgb), Prompts(detected.boxes[chosen]))
+    order = np.argsort(-detected.scores[chosen], kind="stable").tolist()
+    return paint(list(answer.masks), field, order)
+
+
+def _new(boxes: Boxes, field: Field, overlap: float) -> np.ndarray[Any, Any]:
+    """(n,) bool: detections where a person has not spoken yet."""
+    fresh = np.ones(len(boxes), bool)
+    if not len(boxes):
+        return fresh
+    x = np.clip(((boxes[:, 0] + boxes[:, 2]) / 2).astype(int), 0, field.width - 1)
+    y = np.clip(((boxes[:, 1] + boxes[:, 3]) / 2).astype(int), 0, field.height - 1)
+    fresh &= ~_whole_region(field)[y, x]
+    people = np.concatenate([boxes_of_cells(field.cells), field.cannot_tell])
+    if len(people):
+        fresh &= box_iou(boxes, people).max(axis=1) <= overlap
+    if len(field.rejected):
+        fresh &= box_iou(boxes, field.rejected).max(axis=1) <= 0.5  # a person said no: do not propose it again
+    return fresh
+
+
+def _whole_region(field: Field) -> np.ndarray[Any, Any]:
+    """Where people said that every cell is annotated, or that nothing is to be annotated."""
+    return rasterise_boxes(np.concatenate([field.exhaustive, field.ignore]), field.width, field.height)
+
+
+def fusion(setting: Setting) -> tuple[Path, dict[str, Any]]:
+    """BoxCell's eq. (7) for every image, with its certificate."""
+    parameters = Parameters(**setting.configuration["fusion"])
+
+    def make(field: Field) -> Unit:
+        unit = read_unit(setting.inputs["prediction"], field.image)
+        fused = fuse(field.rgb(), unit["m_d"] > 0, _bits(unit["m_s"], field), parameters)
+        return {
+            "mask": np.packbits(fused.mask, axis=None),
+            "pixels": fused.pixels,
+            "certificate": fused.certificate.as_dict(),
+        }
+
+    certificates = [unit["certificate"] for _, unit in each_unit(setting, setting.fields, make)]
+    return bundle(setting, "fusion.zip"), {
+        "images": len(certificates),
+        "closed": sum(bool(c["closed"]) for c in certificates),
+        "ambiguous_share": float(np.mean([c["ambiguous_share"] for c in certificates])),
+        "median_milliseconds": float(np.median([c["milliseconds"]["total"] for c in certificates])),
+    }
+
+
+def _bits(packed: np.ndarray[Any, Any], field: Field) -> np.ndarray[Any, Any]:
+    size = field.width * field.height
+    return np.unpackbits(packed)[:size].reshape(field.height, field.width).astype(bool)
+
+
+def instance_maps(setting: Setting) -> tuple[Path, dict[str, Any]]:
+    """One id a cell, and how doubtful each cell is: the larger of its share of ambiguous pixels and 1 - its box's
+    score."""
+
+    def make(field: Field) -> Unit:
+        unit = read_unit(setting.inputs["prediction"], field.image)
+        fused = read_unit(setting.inputs["fusion"], field.image)
+        labels = instances(_bits(fused["mask"], field), unit["m_d"], **setting.configuration["instances"])
+        ambiguous = np.zeros(field.width * field.height, bool)
+        ambiguous[fused["pixels"]] = True
+        count = int(labels.max(initial=0)) + 1
+        area = np.bincount(labels.ravel(), minlength=count)
+        unsure = np.bincount(labels.ravel()[ambiguous], minlength=count)
+        scores = np.concatenate([[0.0], unit["scores"], np.zeros(max(0, count - 1 - len(unit["scores"])))])[:count]
+        doubt = np.maximum(unsure / np.maximum(area, 1), 1 - scores)
+        doubt[len(unit["scores"]) + 1 :] = 1.0  # no box stands behind these
+        return {"labels": labels, "doubt": doubt.astype(np.float32)}
+
+    cells = sum(len(np.unique(unit["labels"])) - 1 for _, unit in each_unit(setting, setting.fields, make))
+    return bundle(setting, "instances.zip"), {"images": len(setting.fields), "cells": cells}
+
+
+def evaluation(setting: Setting) -> tuple[Path, dict[str, Any]]:
+    """How good the round is, on images it did not learn from. Never against accepted proposals, which flatter the
+    proposer.
+
+    Boxes: the detector alone against people's boxes inside exhaustive regions (AP at IoU 0.5). Masks: only against
+    reference masks.
+    """
+    judged = [f for f in setting.fields if f.split == "val" and f.annotated]
+    with_reference = [f for f in setting.fields if _is_judged(f)]
+    facts: dict[str, Any] = {"images": len(judged), "reference_images": len(with_reference)}
+    units = {f.image: read_unit(setting.inputs["prediction"], f.image) for f in judged}
+    if judged:
+        found, truth = [], []
+        for field in judged:
+            if setting.stop():
+                raise Cancelled("cancelled")
+            cells, valid = field.learning()
+            boxes, scores = units[field.image]["detected_boxes"], units[field.image]["detected_scores"]
+            x = np.clip(((boxes[:, 0] + boxes[:, 2]) / 2).astype(int), 0, field.width - 1)
+            y = np.clip(((boxes[:, 1] + boxes[:, 3]) / 2).astype(int), 0, field.height - 1)
+            inside = valid[y, x]
+            found.append((boxes[inside], scores[inside]))
+            truth.append(boxes_of_cells(cells))
+        matched = [(box_iou(boxes, people), scores) for (boxes, scores), people in zip(found, truth, strict=True)]
+        facts["box_ap50"] = average_precision(matched).at[0.5]
+    else:
+        facts["sentence"] = "No image of the validation split is exhaustively annotated, so nothing is measured yet."
+    if with_reference:
+        facts["masks"] = _judge_masks(setting, with_reference)
+    elif judged:
+        facts["sentence"] = "Mask quality not measurable yet: there is no reference set drawn without proposals."
+    trained = {f.group for f in setting.fields if f.split == "train" and f.annotated and f.group}
+    if trained & {f.group for f in judged + with_reference}:
+        facts["optimistic"] = "same slide, optimistic: training and validation images come from one slide or patient"
+    path = setting.work / "evaluation.json"
+    path.write_text(json.dumps(facts))
+    setting.report(Progress(1, 1))
+    return path, facts
+
+
+def _judge_masks(setting: Setting, fields: Sequence[Field]) -> dict[str, dict[str, float]]:
+    """Detector's masks, segmenter's mask and their fusion against reference masks, mean over images.
+
+    The boxes are the detector's own, never the people's: on a field that people have boxed, proposals look better
+    than this.
+    """
+    parameters = Parameters(**setting.configuration["fusion"])
+    reports: dict[str, list[Any]] = {"detector": [], "segmenter": [], "fused": []}
+    for field in fields:
+        assert field.reference is not None
+        unit = read_unit(setting.inputs["prediction"], field.image)
+        m_d, m_s = unit["m_d_alone"], _bits(unit["m_s"], field)
+        fused = instances(fuse(field.rgb(), m_d > 0, m_s, parameters).mask, m_d, **setting.configuration["instances"])
+        reference = read_labels(field.reference)
+        reports["detector"].append(per_image(reference, m_d))
+        reports["segmenter"].append(per_image(reference, label(m_s)[0].astype(np.int32)))
+        reports["fused"].append(per_image(reference, fused))
+    kept = ("dice", "iou", "aji", "pq", "dq", "sq", "bf1", "bf1_tolerance_px")
+    return {part: {k: round(float(mean(found)[k]), 4) for k in kept} for part, found in reports.items()}
+
+
+RUN: dict[str, Callable[[Setting], tuple[Path, dict[str, Any]]]] = {
+    "pseudo_masks": pseudo_masks,
+    "detector": detector,
+    "segmenter": segmenter,
+    "prediction": prediction,
+    "fusion": fusion,
+    "instances": instance_maps,
+    "evaluation": evaluation,
+}
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """One cell as a round proposes it: tight mask, class index, the person's cell it was prompted by, and doubt
+    0..1."""
+
+    number: int
+    mask: BoxMask
+    class_index: int | None
+    source: str | None
+    doubt: float
+
+
+def proposals(field: Field, prediction_unit: Unit, instances_unit: Unit) -> list[Proposal]:
+    """What is worth a person's look. A cell whose mask a person has verified is not proposed again."""
+    settled = {cell.uid for cell in field.cells if cell.mask is not None}
+    found = []
+    for number, mask in cells_of(instances_unit["labels"]):
+        known = number <= len(prediction_unit["sources"])
+        source = prediction_unit["sources"][number - 1] if known else None
+        inside = clip(mask, field.width, field.height)
+        if inside is None or (source and source in settled):
+            continue
+        class_index = prediction_unit["classes"][number - 1] if known else None
+        found.append(Proposal(number, inside, class_index, source, float(instances_unit["doubt"][number])))
+    return found

@@ -1,0 +1,242 @@
+"""Celery tasks: the only place that sees both the models and the website. Rows are written through labeling's
+services alone.
+
+A stage is owned through a lease on its row, renewed by a thread for as long as this process lives. A task that is
+delivered twice
+claims nothing the second time; a worker that dies leaves its finished units behind, and the next one goes on after
+them.
+"""
+
+import contextlib
+import hashlib
+import json
+import logging
+import shutil
+import tempfile
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from celery import shared_task
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.db import connection
+
+from inference import stages as work
+from inference.masks import pack
+from inference.snapshots import Field, fields_of
+from inference.types import Cancelled, InferenceError, Progress
+from labeling.annotations.services import Loaded
+from labeling.annotations.state import PackedMask, State
+from labeling.images.models import Image
+from labeling.rounds import stages
+from labeling.rounds.models import Stage
+from labeling.rounds.publishing import publish
+
+logger = logging.getLogger(__name__)
+RENEW_EVERY = 1.0  # seconds: how late a wish to cancel is seen; a small part of the lease
+NAMESPACE = uuid.UUID("0e1b8a1c-59d3-5f0e-9f5e-3f1f5b0c9a11")  # proposals get the same uid when published again
+
+
+class Lease:
+    """Keeps a claimed stage this worker's own while the work goes on, and carries progress to the row."""
+
+    def __init__(self, stage_id: int, owner: uuid.UUID) -> None:
+        self.stage_id, self.owner = stage_id, owner
+        self.over, self.cancelled, self.lost = threading.Event(), threading.Event(), threading.Event()
+        self.last_report = 0.0
+        self.thread = threading.Thread(target=self._keep, daemon=True)
+
+    def __enter__(self) -> "Lease":
+        self.thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.over.set()
+        self.thread.join()
+
+    def _keep(self) -> None:
+        try:
+            while not self.over.wait(RENEW_EVERY):
+                try:
+                    if stages.renew(self.stage_id, self.owner):
+                        self.cancelled.set()
+                except stages.LeaseLost:
+                    self.lost.set()
+                    return
+                except Exception:  # the database is away for a moment: the lease outlasts it, or is lost and we notice
+                    logger.warning("cannot renew the lease of stage %s", self.stage_id, exc_info=True)
+                finally:
+                    connection.close()
+        finally:
+            connection.close()
+
+    def stop(self) -> bool:
+        """True when somebody asked to stop. Raises LeaseLost when the work belongs to another worker now."""
+        if self.lost.is_set():
+            raise stages.LeaseLost
+        return self.cancelled.is_set()
+
+    def report(self, progress: Progress) -> None:
+        """Progress to the row: always when there is something to say, else at most twice a second."""
+        now = monotonic()
+        last = progress.done >= progress.total
+        if progress.note or progress.values or last or now - self.last_report > 0.5:
+            self.last_report = now
+            stages.report(
+                self.stage_id, self.owner,
+                done=progress.done, total=progress.total, note=progress.note, values=progress.values,
+            )  # fmt: skip
+
+
+@shared_task(name="inference.run_stage")
+def run_stage(stage_id: int) -> None:
+    """Do one stage of a round: claim it, use what exists, make what is missing, keep it, hand on.
+
+    Expected failures (a diverged training, no data) end the stage with a sentence; a bug ends it too, and is raised.
+    """
+    claimed = stages.claim(stage_id)
+    if claimed is None:
+        return
+    stage, owner = claimed
+    with Lease(stage.pk, owner) as lease:
+        try:
+            _run(stage, lease)
+        except stages.LeaseLost:
+            logger.warning("stage %s belongs to another worker now; nothing of this attempt is written", stage.pk)
+        except Cancelled:
+            stages.end(stage.pk, owner, state=Stage.State.CANCELLED)
+        except (InferenceError, ValueError) as error:
+            logger.exception("stage %s failed", stage.pk)
+            stages.end(stage.pk, owner, state=Stage.State.FAILED, error=str(error))
+        except Exception as error:  # record, then let it be seen
+            stages.end(stage.pk, owner, state=Stage.State.FAILED, error=f"{type(error).__name__}: {error}")
+            raise
+
+
+def _run(stage: Stage, lease: Lease) -> None:
+    round_ = stage.round
+    content = _content(stage)
+    key = work.keys(content, round_.configuration)[stage.kind]
+    folder = Path(settings.DATA_DIR) / "work" / key[:32]
+    if stage.kind == Stage.Kind.PUBLICATION:
+        with _inputs(stage) as inputs:
+            _publish(stage, lease, fields_of(content, local_file), inputs)
+        stages.finish(stage.pk, lease.owner, key=key, artifact=None)
+        return
+    made = stages.known(key)
+    if made is not None:
+        stages.say(stage.pk, "made by an earlier round from the same inputs: used again")
+        stages.finish(stage.pk, lease.owner, key=key, artifact=made, state=Stage.State.REUSED)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with _inputs(stage) as inputs:
+        setting = work.Setting(
+            content=content,
+            fields=fields_of(content, local_file),
+            configuration=round_.configuration,
+            inputs=inputs,
+            work=folder,
+            report=lease.report,
+            stop=lease.stop,
+        )
+        file, facts = work.RUN[stage.kind](setting)
+    if lease.stop():
+        raise Cancelled("cancelled")
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    artifact = stages.keep(key=key, kind=stage.kind, file=file, sha256=sha256, facts=facts)
+    stages.finish(stage.pk, lease.owner, key=key, artifact=artifact)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _content(stage: Stage) -> dict[str, Any]:
+    with stage.round.snapshot.content.open("rb") as file:
+        content: dict[str, Any] = json.load(file)
+    return content
+
+
+def local_file(name: str) -> Path:
+    """A stored file on this machine: in place, or fetched once when the storage is elsewhere."""
+    try:
+        return Path(default_storage.path(name))
+    except NotImplementedError:
+        kept = Path(settings.DATA_DIR) / "fetched" / name
+        if not kept.exists():
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            with (
+                default_storage.open(name) as source,
+                tempfile.NamedTemporaryFile(dir=kept.parent, delete=False) as aside,
+            ):
+                shutil.copyfileobj(source, aside)
+            Path(aside.name).replace(kept)
+        return kept
+
+
+@contextlib.contextmanager
+def _inputs(stage: Stage) -> Iterator[dict[str, Path]]:
+    """Kind -> file of every finished stage of the round; each is checked against its hash before it is believed."""
+    files = {}
+    for other in stage.round.stages.filter(artifact__isnull=False).select_related("artifact"):
+        assert other.artifact is not None
+        path = local_file(str(other.artifact.file.name))
+        if hashlib.sha256(path.read_bytes()).hexdigest() != other.artifact.sha256:
+            raise InferenceError(
+                f"the stored result of the stage {other.get_kind_display()!r} is damaged (its hash does not fit); "
+                "delete it and retry the round"
+            )
+        files[other.kind] = path
+    yield files
+
+
+def _publish(stage: Stage, lease: Lease, fields: list[Field], inputs: dict[str, Path]) -> None:
+    """A prediction layer for every image. Published images stay as they are, so this can be done again."""
+    round_ = stage.round
+    class_ids = [entry["id"] for entry in _content(stage)["classes"]]
+    predicted = round_.stages.select_related("artifact").get(kind="prediction").artifact
+    assert predicted is not None
+    names = predicted.facts["models"]
+    for number, field in enumerate(fields, start=1):
+        if lease.stop():
+            raise Cancelled("cancelled")
+        image = Image.objects.filter(pk=field.image).first()
+        if image is None:  # taken out of the project since the snapshot
+            continue
+        certificate = work.read_unit(inputs["fusion"], field.image)["certificate"]
+        provenance = {"round": round_.pk, "round_number": round_.number, "models": names}
+        found = work.proposals(
+            field,
+            work.read_unit(inputs["prediction"], field.image),
+            work.read_unit(inputs["instances"], field.image),
+        )
+        loaded = [_loaded(round_.pk, field, proposal, class_ids, provenance) for proposal in found]
+        publish(
+            round_=round_, image=image, proposals=loaded, certificate=certificate, model_names=names,
+            facts={"proposals": len(loaded)},
+        )  # fmt: skip
+        lease.report(Progress(number, len(fields)))
+
+
+def _loaded(
+    round_id: int, field: Field, proposal: work.Proposal, class_ids: list[int], provenance: dict[str, Any]
+) -> Loaded:
+    mask = proposal.mask
+    height, width = mask.bits.shape
+    index = proposal.class_index
+    if index is None and len(class_ids) == 1:
+        index = 0
+    return Loaded(
+        uid=uuid.uuid5(NAMESPACE, f"{round_id}/{field.image}/{proposal.number}"),
+        state=State(
+            kind="cell",
+            status="confirmed",
+            box=(float(mask.x), float(mask.y), float(mask.x + width), float(mask.y + height)),
+            label_class=class_ids[index] if index is not None else None,
+            mask=PackedMask(mask.x, mask.y, width, height, pack(mask.bits)),
+            derived_from=uuid.UUID(proposal.source) if proposal.source else None,
+            provenance=provenance,
+        ),
+        score=min(1.0, max(0.0, proposal.doubt)),
+    )

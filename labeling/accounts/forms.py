@@ -1,0 +1,32 @@
+"""The forms by which people come in: each error says what is wrong and what to do."""
+
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm, UsernameField
+
+from labeling.accounts.models import User
+
+
+class SignInForm(AuthenticationForm):
+    username = UsernameField(
+        label="User name", widget=forms.TextInput(attrs={"autofocus": True, "autocapitalize": "none"})
+    )
+    error_messages = {
+        "invalid_login": "Name and password do not belong together. Check for capitals and try again; "
+        "if you have forgotten the password, ask whoever runs this server.",
+        "inactive": "This account is closed. Ask whoever runs this server to open it again.",
+    }
+
+
+class InvitationForm(SetPasswordForm):  # type: ignore[type-arg]
+    """Sets the first password of an invited person, and how colleagues see them."""
+
+    full_name = forms.CharField(
+        max_length=150, required=False, label="Your name", help_text="as colleagues see it, for example Dr A. Miller"
+    )
+    field_order = ["full_name", "new_password1", "new_password2"]
+    error_messages = {"password_mismatch": "The two passwords differ. Type the same one twice."}
+
+    def save(self, commit: bool = True) -> User:
+        first, _, last = self.cleaned_data["full_name"].strip().rpartition(" ")
+        self.user.first_name, self.user.last_name = first, last
+        return super().save(commit)

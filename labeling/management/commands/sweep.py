@@ -1,0 +1,30 @@
+"""The sweeper: a small process that starts again what lost its worker."""
+
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import Error, close_old_connections
+
+from labeling.rounds.stages import sweep
+
+EVERY = 5.0  # seconds
+
+
+class Command(BaseCommand):
+    help = "Start again the stages whose worker died or whose message was lost; runs until it is stopped."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--once", action="store_true", help="one look, then end")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        while True:
+            try:
+                for sentence in sweep():
+                    self.stdout.write(sentence)
+            except Error as error:  # the database restarts: look again in a moment
+                self.stderr.write(f"cannot look: {error}")
+                close_old_connections()
+            if options["once"]:
+                return
+            time.sleep(EVERY)

@@ -1,0 +1,71 @@
+"""What every page does before its own work: know the person, reach the object, turn a "no" into a toast."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
+
+from labeling.access import reach
+from labeling.accounts.models import User
+from labeling.errors import LabelingError
+from labeling.projects.models import MAY, Project
+from labeling.rounds.models import Round
+
+
+class Request(HttpRequest):
+    """A request as pages see it: behind `signed_in` there is a user, and htmx says whether it asks for a part."""
+
+    user: User  # type: ignore[assignment]
+    htmx: HtmxDetails
+
+
+def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Anybody else is sent to sign in and comes back; a polling page is moved whole, not given a form in its middle."""
+
+    @wraps(view)
+    def inner(request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.user.is_authenticated:
+            return view(request, *args, **kwargs)
+        if request.htmx:
+            return HttpResponseClientRedirect(redirect_to_login(request.htmx.current_url_abs_path or "/").url)
+        return redirect_to_login(request.get_full_path())
+
+    return inner
+
+
+def reach_project(request: Request, act: str, project: int) -> Project:
+    return reach(Project.objects.visible_to(request.user), request.user, act, project="", pk=project)
+
+
+def reach_round(request: Request, act: str, round_: int) -> Round:
+    rounds = Round.objects.filter(project__in=Project.objects.visible_to(request.user))
+    return reach(rounds.select_related("project", "snapshot", "started_by"), request.user, act, pk=round_)
+
+
+def acts_of(role: str | None) -> set[str]:
+    """What a role may do, for templates: `{% if "manage" in may %}`."""
+    return {act for act, roles in MAY.items() if role in roles}
+
+
+def attempt(request: Request, act: Callable[[], Any], *, done: str = "") -> Any:
+    """Run a service; what it refuses becomes a toast, and so does `done` when it went well. -> its result, or None."""
+    try:
+        result = act()
+    except LabelingError as error:
+        messages.error(request, sentence(error))
+        return None
+    if done:
+        messages.success(request, done)
+    return result
+
+
+def sentence(error: LabelingError, *, begins_with_a_name: bool = False) -> str:
+    """The words of an error as a sentence: first letter large, unless it is a name that somebody chose; full stop."""
+    words = str(error)
+    first = words[:1] if begins_with_a_name else words[:1].upper()
+    return first + words[1:] + ("" if words.endswith((".", "!", "?")) else ".")

@@ -1,0 +1,122 @@
+"""How far the work is: counts for cards and grids, in a number of queries that does not grow with the images."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Literal
+
+from django.db.models import Count, F, Q, QuerySet, Window
+from django.db.models.functions import RowNumber
+
+from labeling.accounts.models import User
+from labeling.annotations.models import Annotation, Layer
+from labeling.images.models import Image
+from labeling.projects.models import Membership, Project
+from labeling.rounds.models import Publication, Round
+
+STRIP = 4  # thumbnails on a project's card
+
+
+@dataclass
+class Counts:
+    """Of one image or one project, as one person sees it.
+
+    boxes                   live confirmed cells on the working layers the person sees, in `layers` of them
+    masks                   of these, the ones with a mask
+    exhaustive              regions in which every cell is annotated
+    proposed                cells of the newest publication of each image
+    accepted, rejected, unsure   of these, decided on the layer that the person writes
+    """
+
+    boxes: int = 0
+    layers: int = 0
+    masks: int = 0
+    exhaustive: int = 0
+    proposed: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    unsure: int = 0
+
+    @property
+    def undecided(self) -> int:
+        return max(0, self.proposed - self.accepted - self.rejected - self.unsure)
+
+
+def count(*, images: QuerySet[Image], user: User, per: Literal["image", "project"]) -> dict[int, Counts]:
+    """Counts of `images` by the key of the image or of the project. Three queries, whatever the number of images."""
+    key = {"image": "layer__image", "project": "layer__image__project"}[per]
+    counts: dict[int, Counts] = defaultdict(Counts)
+    working = Annotation.objects.filter(
+        layer__image__in=images, layer__kind=Layer.Kind.WORKING, layer__in=Layer.objects.visible_to(user), deleted=False
+    )
+    confirmed = Q(kind=Annotation.Kind.CELL, status=Annotation.Status.CONFIRMED)
+    drawn = working.values(key).annotate(
+        boxes=Count("pk", filter=confirmed),
+        masks=Count("pk", filter=confirmed & Q(mask_bits__isnull=False)),
+        exhaustive=Count("pk", filter=Q(status=Annotation.Status.EXHAUSTIVE)),
+        layers=Count("layer", filter=confirmed, distinct=True),
+    )
+    for row in drawn.order_by():
+        for name in ("boxes", "masks", "exhaustive", "layers"):
+            setattr(counts[row[key]], name, row[name])
+
+    newest = newest_publications(images).values("layer")
+    proposals = Annotation.objects.filter(layer__in=newest, kind=Annotation.Kind.CELL, deleted=False)
+    for row in proposals.values(key).annotate(n=Count("pk")).order_by():
+        counts[row[key]].proposed = row["n"]
+
+    # Decided is counted from the working side: a proposal is decided when a live annotation there derives from it.
+    mine = working.filter(Q(layer__annotator__isnull=True) | Q(layer__annotator=user))
+    decided = mine.filter(derived_from__in=proposals.values("uid"))
+    names = {"confirmed": "accepted", "rejected": "rejected", "cannot_tell": "unsure"}
+    for row in decided.values(key, "status").annotate(n=Count("pk")).order_by():
+        setattr(counts[row[key]], names[row["status"]], row["n"])
+    return counts
+
+
+def newest_publications(images: QuerySet[Image]) -> QuerySet[Publication]:
+    """The publication of the latest round of each image."""
+    return Publication.objects.filter(image__in=images).order_by("image_id", "-round__number").distinct("image_id")
+
+
+@dataclass
+class Card:
+    """A project on the home page."""
+
+    project: Project
+    role: str
+    images: int
+    strip: list[Image]
+    counts: Counts
+    last_round: Round | None
+
+
+def cards(user: User) -> list[Card]:
+    """The projects of a person, newest first."""
+    projects = list(Project.objects.visible_to(user).order_by("-pk"))
+    keys = [project.pk for project in projects]
+    images = Image.objects.filter(project__in=keys)
+    roles = dict(Membership.objects.filter(project__in=keys, user=user).values_list("project", "role"))
+    totals = dict(images.order_by().values_list("project").annotate(n=Count("pk")))
+    strips: dict[int, list[Image]] = defaultdict(list)
+    place = Window(RowNumber(), partition_by=[F("project")], order_by="position")
+    for image in images.annotate(place=place).filter(place__lte=STRIP).order_by("position"):
+        strips[image.project_id].append(image)
+    rounds = Round.objects.filter(project__in=keys).order_by("project_id", "-number").distinct("project_id")
+    last = {round_.project_id: round_ for round_ in rounds}
+    counts = count(images=images, user=user, per="project")
+    return [
+        Card(p, roles[p.pk], totals.get(p.pk, 0), strips[p.pk], counts.get(p.pk, Counts()), last.get(p.pk))
+        for p in projects
+    ]
+
+
+def exportable(project: Project) -> int:
+    """How many accepted masks an export holds (exchange/cells.py)."""
+    return Annotation.objects.filter(
+        layer__image__project=project,
+        layer__kind=Layer.Kind.WORKING,
+        kind=Annotation.Kind.CELL,
+        status=Annotation.Status.CONFIRMED,
+        deleted=False,
+        mask_bits__isnull=False,
+    ).count()

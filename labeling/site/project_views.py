@@ -1,0 +1,231 @@
+"""The page of one project: its images, people, classes and rounds."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.files.uploadedfile import UploadedFile
+from django.core.paginator import Paginator
+from django.db.models import Case, IntegerField, Value, When
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from labeling.annotations.activity import active_time
+from labeling.errors import Invalid, LabelingError
+from labeling.images.api import MOST_BYTES
+from labeling.images.models import Image, Split
+from labeling.images.services import add_image
+from labeling.projects.models import Project, Role
+from labeling.projects.services import add_class, add_member, change_role, invite_again, remove_member
+from labeling.rounds.models import Round
+from labeling.rounds.services import PRESET_NAMES
+from labeling.site.doors import Request, acts_of, attempt, reach_project, sentence, signed_in
+from labeling.site.forms import MOST_FILES, ClassForm, MemberForm, UploadForm
+from labeling.site.overview import Counts, count, exportable
+from labeling.site.round_views import progress_context
+
+PER_PAGE = 60
+FEWEST_PEOPLE = 5  # below this a project's mean would tell how fast single colleagues are
+
+
+@signed_in
+@require_safe
+def project(request: Request, project: int) -> HttpResponse:
+    return show(request, reach_project(request, "see", project))
+
+
+def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -> HttpResponse:
+    """The whole page; `forms` are the ones that came back with errors."""
+    role = found.role_of(request.user)
+    may = acts_of(role)
+    rounds = list(found.rounds.select_related("started_by"))
+    active = next((r for r in rounds if r.state in Round.ACTIVE), None)
+    context: dict[str, Any] = {
+        "project": found,
+        "role": role,
+        "may": may,
+        "classes": list(found.classes.all()),
+        "members": list(found.memberships.select_related("user").order_by(ROLE_ORDER, "user__username")),
+        "roles": [(r, label) for r, label in Role.choices if r in roles_given_by(role)],
+        "rounds": rounds,
+        "invitation": invitation_of(request, found),
+        "exportable": exportable(found) if "export" in may else 0,
+        "upload_form": UploadForm(),
+        "most_files": MOST_FILES,
+        "member_form": MemberForm(roles=roles_given_by(role)),
+        "class_form": ClassForm(),
+        "presets": list(PRESET_NAMES.items()),
+        **grid(request, found),
+        **forms,
+    }
+    if active is not None:
+        context |= progress_context(active)
+    return render(request, "site/project.html", context, status=status)
+
+
+ROLE_ORDER = Case(*(When(role=r, then=Value(i)) for i, r in enumerate(Role.values)), output_field=IntegerField())
+
+
+def roles_given_by(role: str | None) -> list[str]:
+    """The roles that somebody may give to others: only owners make owners."""
+    return [r for r in Role.values if r != Role.OWNER or role == Role.OWNER]
+
+
+def grid(request: Request, found: Project) -> dict[str, Any]:
+    """The images of one page with their counts, and what the whole project asks for next."""
+    everything = list(found.images.all())
+    counts = count(images=found.images.order_by(), user=request.user, per="image")
+    rows = [(image, counts.get(image.pk, Counts())) for image in everything]
+    to_review = [(image, c) for image, c in rows if c.undecided]
+    to_box = [image for image, c in rows if not c.exhaustive and not c.proposed]
+    return {
+        "page": Paginator(rows, PER_PAGE).get_page(request.GET.get("page")),
+        "total": len(rows),
+        "boxes": sum(c.boxes for _, c in rows),
+        "undecided": sum(c.undecided for _, c in rows),
+        "next_to_review": to_review[0][0] if to_review else None,
+        "next_to_box": to_box[0] if to_box else None,
+        "can_learn": any(c.exhaustive and c.boxes and image.split == Split.TRAIN for image, c in rows),
+    }
+
+
+@signed_in
+@require_http_methods(["GET", "HEAD", "POST"])
+def images(request: Request, project: int) -> HttpResponse:
+    """GET: the grid alone, after an upload. POST: several files; each bad one gets its sentence, the good are kept."""
+    if request.method != "POST":
+        found = reach_project(request, "see", project)
+        return render(request, "site/parts/images.html", {"project": found, **_see(request, found)})
+    found = reach_project(request, "manage", project)
+    form = UploadForm(request.POST)
+    files = request.FILES.getlist("images")
+    added: list[str] = []
+    refused: list[str] = []
+    if not files:
+        refused.append("No file was chosen. Choose one or more images and try again.")
+    elif form.is_valid():
+        for file in files:
+            try:
+                added.append(take(found, file, form.cleaned_data).name)
+            except LabelingError as error:
+                refused.append(sentence(error, begins_with_a_name=True))
+    refused += [problem for problems in form.errors.values() for problem in problems]
+    if request.htmx:
+        answer = render(request, "site/parts/upload_result.html", {"added": added, "refused": refused})
+        if added:
+            answer["HX-Trigger"] = "images-changed"
+        return answer
+    for problem in refused:
+        messages.error(request, problem)
+    if added:
+        messages.success(request, f"{len(added)} image{'s' if len(added) > 1 else ''} added.")
+    return redirect("project", found.pk)
+
+
+def _see(request: Request, found: Project) -> dict[str, Any]:
+    return {"may": acts_of(found.role_of(request.user)), **grid(request, found)}
+
+
+def take(found: Project, file: UploadedFile, common: dict[str, Any]) -> Image:
+    """One uploaded file into the project. Raises Invalid, UnreadableImage."""
+    if (file.size or 0) > MOST_BYTES:
+        raise Invalid(
+            f"{file.name} is larger than {MOST_BYTES // 2**20} MiB; cut it into smaller fields", field="image"
+        )
+    return add_image(project=found, name=file.name or "image", content=file.read(), **common)
+
+
+@signed_in
+@require_safe
+def time(request: Request, project: int) -> HttpResponse:
+    """Active seconds per cell; a part of its own, because a long log takes a moment to read."""
+    found = reach_project(request, "see", project)
+    everyone = active_time(project=found)
+    context = {
+        "project": found,
+        "own": active_time(project=found, user=request.user),
+        "everyone": everyone if everyone.people >= FEWEST_PEOPLE else None,
+        "people": everyone.people,
+        "fewest": FEWEST_PEOPLE,
+    }
+    return render(request, "site/parts/time.html", context)
+
+
+@signed_in
+@require_POST
+def add(request: Request, project: int) -> HttpResponse:
+    """A member; a new account's one-time invitation is shown once, on the page that follows."""
+    found = reach_project(request, "manage", project)
+    form = MemberForm(request.POST, roles=roles_given_by(found.role_of(request.user)))
+    if form.is_valid():
+        try:
+            membership, path = add_member(project=found, by=request.user, **form.cleaned_data)
+        except LabelingError as error:
+            form.add_error(error.field or None, sentence(error, begins_with_a_name=error.field == "username"))
+        else:
+            name = membership.user.get_username()
+            if path:
+                keep_invitation(request, found, name, path)
+            messages.success(request, f"{name} takes part as {membership.role}.")
+            return redirect(f"{reverse('project', args=[found.pk])}#members")
+    return show(request, found, status=422, member_form=form)
+
+
+def keep_invitation(request: Request, found: Project, username: str, path: str) -> None:
+    """For the next page alone: the link is a password, so it is neither stored nor written into an address."""
+    request.session["invitation"] = {"project": found.pk, "username": username, "path": path}
+
+
+def invitation_of(request: Request, found: Project) -> dict[str, str] | None:
+    """The invitation just made, taken out of the session: whoever reloads does not see it again."""
+    invitation = request.session.get("invitation")
+    if not invitation or invitation["project"] != found.pk:
+        return None
+    del request.session["invitation"]
+    return {"username": invitation["username"], "url": request.build_absolute_uri(invitation["path"])}
+
+
+@signed_in
+@require_POST
+def change(request: Request, project: int, membership: int) -> HttpResponse:
+    """Another role for a member; with `remove` the end of their part, with `invite` a new one-time link."""
+    found = reach_project(request, "manage", project)
+    member = get_object_or_404(found.memberships.select_related("user"), pk=membership)
+    name = member.user.display_name
+    if "remove" in request.POST:
+        attempt(
+            request,
+            lambda: remove_member(project=found, membership=member, by=request.user),
+            done=f"{name} no longer takes part. What they annotated stays.",
+        )
+        if member.user == request.user and member.pk is None:
+            return redirect("home")
+    elif "invite" in request.POST:
+        path = attempt(request, lambda: invite_again(membership=member, by=request.user))
+        if path:
+            keep_invitation(request, found, member.user.get_username(), path)
+    else:
+        role = request.POST.get("role", "")
+        attempt(
+            request,
+            lambda: change_role(project=found, membership=member, role=role, by=request.user),
+            done=f"{name} is {role} now.",
+        )
+    return redirect(f"{reverse('project', args=[found.pk])}#members")
+
+
+@signed_in
+@require_POST
+def classes(request: Request, project: int) -> HttpResponse:
+    found = reach_project(request, "manage", project)
+    form = ClassForm(request.POST)
+    if form.is_valid():
+        try:
+            made = add_class(project=found, name=form.cleaned_data["name"])
+        except LabelingError as error:
+            form.add_error(error.field or None, sentence(error))
+        else:
+            messages.success(request, f"{made.name} is a class now.")
+            return redirect(f"{reverse('project', args=[found.pk])}#classes")
+    return show(request, found, status=422, class_form=form)

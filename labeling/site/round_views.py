@@ -1,0 +1,231 @@
+"""The page of one round: its stages as they work, what it learned from, what it found, and its proofs."""
+
+import math
+from collections import defaultdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Count
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from labeling.images.models import Split
+from labeling.rounds.models import Round, Stage, StageLine
+from labeling.rounds.services import FINISHED, NEEDS, PRESET_NAMES, cancel_round, retry_round, start_round
+from labeling.site.curves import curves_of
+from labeling.site.doors import Request, acts_of, attempt, reach_project, reach_round, signed_in
+from labeling.site.facts import facts_of
+from labeling.site.workspace import milliseconds_of
+
+ROUND_WORDS = {
+    Round.State.QUEUED: "waiting for a worker",
+    Round.State.RUNNING: "at work",
+    Round.State.CANCELLED: "cancelled",
+    Round.State.FAILED: "failed",
+    Round.State.PUBLISHED: "done: its proposals are on the images",
+}
+SLOW_TO_START = timedelta(seconds=20)  # after this the reader is told to look whether a worker runs
+LINES = 500  # of the log, shown at once
+
+
+@signed_in
+@require_safe
+def round_(request: Request, round: int) -> HttpResponse:
+    found = reach_round(request, "see", round)
+    publications = found.publications.select_related("image").order_by("image__position")
+    proposals = dict(found.publications.values_list("pk").annotate(n=Count("layer__annotations")))
+    context = {
+        "may": acts_of(found.project.role_of(request.user)),
+        **progress_context(found),
+        **log_context(found, after=0),
+        "preset_name": PRESET_NAMES.get(found.preset, found.preset),
+        "splits": [
+            {"name": label, **found.snapshot.summary.get("splits", {}).get(split, {})} for split, label in Split.choices
+        ],
+        "shared_groups": found.snapshot.summary.get("same_group_in_training_and_evaluation", []),
+        "certificates": [
+            {
+                "image": p.image,
+                "proposals": proposals[p.pk],
+                **p.certificate,
+                "milliseconds": milliseconds_of(p.certificate),
+            }
+            for p in publications
+        ],
+    }
+    return render(request, "site/round.html", context)
+
+
+@signed_in
+@require_safe
+@never_cache
+def progress(request: Request, round: int) -> HttpResponse:
+    """The stages alone, for the poll; when the round has ended the page is asked to load anew, with the results."""
+    found = reach_round(request, "see", round)
+    answer = render(request, "site/parts/progress.html", progress_context(found))
+    if found.state not in Round.ACTIVE:
+        answer["HX-Refresh"] = "true"
+    return answer
+
+
+@signed_in
+@require_safe
+@never_cache
+def at_work(request: Request, round: int) -> HttpResponse:
+    """The same in three lines, for the project's page."""
+    found = reach_round(request, "see", round)
+    answer = render(request, "site/parts/round_at_work.html", progress_context(found))
+    if found.state not in Round.ACTIVE:
+        answer["HX-Refresh"] = "true"
+    return answer
+
+
+def progress_context(found: Round, now: datetime | None = None) -> dict[str, Any]:
+    """What people need to know of a round's stages; four queries."""
+    now = now or timezone.now()
+    stages = list(found.stages.select_related("artifact"))
+    reports: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    lines = StageLine.objects.filter(stage__round=found).exclude(values={})
+    for stage_id, values in lines.values_list("stage", "values"):
+        reports[stage_id].append(values)
+    reused = [stage.artifact_id for stage in stages if stage.state == Stage.State.REUSED]
+    makers = dict(
+        Stage.objects.filter(artifact__in=reused, state=Stage.State.DONE, round__project=found.project_id)
+        .order_by("-round__number")
+        .values_list("artifact", "round__number")
+    )
+    by_kind = {stage.kind: stage for stage in stages}
+    shown = [
+        {
+            "stage": stage,
+            "percent": percent_of(stage),
+            "words": words_of(found, stage, by_kind, now),
+            "elapsed": (stage.finished_at or now) - stage.started_at
+            if has_worked(stage) and stage.started_at
+            else None,
+            "made_by": makers.get(stage.artifact_id),
+            "curves": curves_of(reports[stage.pk]),
+        }
+        for stage in stages
+    ]
+    evaluation = by_kind.get(Stage.Kind.EVALUATION)
+    return {
+        "round": found,
+        "project": found.project,
+        "active": found.state in Round.ACTIVE,
+        "round_words": "stopping at the end of its unit of work"
+        if found.cancel_requested and found.state in Round.ACTIVE
+        else ROUND_WORDS[Round.State(found.state)],
+        "stages": shown,
+        "finished_stages": sum(stage.state in FINISHED for stage in stages),
+        "overall": round(sum(row["percent"] for row in shown) / max(1, len(shown))),
+        "current": next((row for row in shown if row["stage"].state == Stage.State.RUNNING), None),
+        "elapsed": (found.finished_at or now) - found.created_at,
+        "evaluation": facts_of(evaluation.artifact.facts) if evaluation and evaluation.artifact else None,
+    }
+
+
+def percent_of(stage: Stage) -> int:
+    if stage.state in FINISHED:
+        return 100
+    return min(99, math.floor(100 * stage.done / stage.total)) if stage.total else 0
+
+
+def has_worked(stage: Stage) -> bool:
+    return stage.state not in (Stage.State.WAITING, Stage.State.REUSED)
+
+
+def words_of(found: Round, stage: Stage, by_kind: dict[str, Stage], now: datetime) -> str:
+    """The state of a stage in words; what it waits for is said."""
+    if stage.state != Stage.State.WAITING:
+        return {
+            Stage.State.RUNNING: "running",
+            Stage.State.DONE: "done",
+            Stage.State.REUSED: "reused from an earlier round",
+            Stage.State.CANCELLED: "cancelled",
+            Stage.State.FAILED: "failed",
+        }[Stage.State(stage.state)]
+    missing = [by_kind[need] for need in NEEDS.get(stage.kind, ()) if by_kind[need].state not in FINISHED]
+    if missing:
+        return "waiting for " + " and ".join(need.get_kind_display().lower() for need in missing)
+    if stage.attempts:
+        return "waiting to go on where it stopped: its worker was lost"
+    if stage.queued_at and now - stage.queued_at > SLOW_TO_START and found.state in Round.ACTIVE:
+        return "waiting for a free worker; if none is running, nothing will happen"
+    return "waiting for a free worker"
+
+
+@signed_in
+@require_safe
+@never_cache
+def log(request: Request, round: int) -> HttpResponse:
+    """The lines after `after`, and the place where the next ones will come."""
+    found = reach_round(request, "see", round)
+    after = request.GET.get("after", "0")
+    context = log_context(found, after=int(after) if after.isdigit() else 0)
+    return render(
+        request, "site/parts/log_lines.html", {"round": found, "active": found.state in Round.ACTIVE, **context}
+    )
+
+
+def log_context(found: Round, *, after: int) -> dict[str, Any]:
+    lines = StageLine.objects.filter(stage__round=found, pk__gt=after).exclude(text="").select_related("stage")
+    newest = list(lines.order_by("-pk")[:LINES])[::-1]
+    return {"lines": newest, "last_line": newest[-1].pk if newest else after}
+
+
+@signed_in
+@require_safe
+def log_file(request: Request, round: int) -> HttpResponse:
+    """The whole log as text, with the reported numbers."""
+    found = reach_round(request, "see", round)
+    lines = StageLine.objects.filter(stage__round=found).select_related("stage")
+    text = (
+        " ".join(
+            [
+                f"{line.at:%Y-%m-%d %H:%M:%S}",
+                line.stage.kind,
+                *([line.text] if line.text else []),
+                *(f"{name}={value}" for name, value in line.values.items()),
+            ]
+        )
+        + "\n"
+        for line in lines.order_by("pk").iterator()
+    )
+    answer = HttpResponse(text, content_type="text/plain; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="round-{found.number}.log.txt"'
+    return answer
+
+
+@signed_in
+@require_POST
+def start(request: Request, project: int) -> HttpResponse:
+    found = reach_project(request, "manage", project)
+    preset = request.POST.get("preset", "quick")
+    made = attempt(request, lambda: start_round(project=found, by=request.user, preset=preset))
+    if made is None:
+        return redirect("project", found.pk)
+    messages.success(request, f"Round {made.number} is at work. You can leave this page; it goes on.")
+    return redirect("round", made.pk)
+
+
+@signed_in
+@require_POST
+def cancel(request: Request, round: int) -> HttpResponse:
+    found = reach_round(request, "manage", round)
+    done = "The round stops after its current unit of work. Nothing finished is lost."
+    attempt(request, lambda: cancel_round(round_=found), done=done)
+    return redirect(reverse("round", args=[found.pk]))
+
+
+@signed_in
+@require_POST
+def retry(request: Request, round: int) -> HttpResponse:
+    found = reach_round(request, "manage", round)
+    attempt(request, lambda: retry_round(round_=found), done="The round goes on; what was finished is not done again.")
+    return redirect(reverse("round", args=[found.pk]))

@@ -1,0 +1,109 @@
+// What HTML and htmx cannot do alone: the theme, toasts, arrow keys, upload progress, and no polling behind one's back.
+"use strict";
+
+const root = document.documentElement;
+
+// -- theme: as the system, light, dark; kept on this browser
+const THEMES = ["system", "light", "dark"];
+const THEME_WORDS = { system: "as the system", light: "light", dark: "dark" };
+
+function showTheme(button, theme) {
+  if (theme === "system") delete root.dataset.theme;
+  else root.dataset.theme = theme;
+  button.setAttribute("aria-label", `Theme: ${THEME_WORDS[theme]}`);
+  button.title = `Theme: ${THEME_WORDS[theme]}`;
+}
+
+for (const button of document.querySelectorAll("[data-theme-toggle]")) {
+  button.hidden = false;
+  let theme = root.dataset.theme ?? "system";
+  showTheme(button, theme);
+  button.addEventListener("click", () => {
+    theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
+    if (theme === "system") localStorage.removeItem("boxwise-theme");
+    else localStorage.setItem("boxwise-theme", theme);
+    showTheme(button, theme);
+  });
+}
+
+// -- toasts: good news goes by itself, the rest stays until it is closed
+function toast(text) {
+  const made = document.getElementById("toast").content.cloneNode(true);
+  made.querySelector("span").textContent = text;
+  document.getElementById("toasts").append(made);
+}
+
+for (const good of document.querySelectorAll(".toast.success")) setTimeout(() => good.remove(), 8000);
+
+document.addEventListener("click", (event) => {
+  const dismiss = event.target.closest("[data-dismiss]");
+  if (dismiss) dismiss.closest(".toast").remove();
+  const copy = event.target.closest("[data-copy]");
+  if (copy) {
+    const field = document.querySelector(copy.dataset.copy);
+    field.select();
+    navigator.clipboard?.writeText(field.value).then(() => copy.classList.add("copied"));
+  }
+});
+
+// -- arrow keys walk through grids and lists of links
+document.addEventListener("keydown", (event) => {
+  const here = event.target.closest?.("[data-grid] a, [data-list] a");
+  const step = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] }[event.key];
+  if (!here || !step || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  const all = [...here.closest("[data-grid], [data-list]").querySelectorAll("a")];
+  const top = all[0].getBoundingClientRect().top;
+  const columns = Math.max(1, all.findIndex((a) => a.getBoundingClientRect().top > top + 1));
+  const next = all[all.indexOf(here) + step[0] + step[1] * columns];
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
+});
+
+// -- polling rests while nobody looks, and looks at once when somebody is back
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (document.hidden && event.target.matches("[data-poll]")) event.preventDefault();
+});
+
+// -- what went wrong on the way is said
+document.addEventListener("htmx:responseError", (event) => {
+  const status = event.detail.xhr.status;
+  if (event.target.matches("[data-poll]") && status >= 500) return; // the next poll asks again
+  toast(
+    status === 403 ? "Your role in this project does not allow this."
+    : status === 404 ? "This is no longer there, or no longer shown to you. Reload the page."
+    : `The server could not do this (${status}). Reload the page and try again.`,
+  );
+});
+document.addEventListener("htmx:sendError", (event) => {
+  if (!event.target.matches("[data-poll]")) toast("The server cannot be reached. Check the connection and try again.");
+});
+
+// -- upload
+const upload = document.getElementById("upload");
+if (upload) {
+  const files = upload.querySelector("input[type=file]");
+  const bar = upload.querySelector(".upload-bar");
+  files.addEventListener("change", () => {
+    const most = Number(upload.dataset.mostFiles);
+    const tooMany = files.files.length > most;
+    files.setCustomValidity(tooMany ? `Choose at most ${most} files at a time; these are ${files.files.length}.` : "");
+    if (tooMany) files.reportValidity();
+  });
+  const show = (words, share) => {
+    bar.hidden = false;
+    bar.querySelector("progress").value = share * 100;
+    bar.querySelector("span").textContent = words;
+  };
+  upload.addEventListener("htmx:xhr:progress", (event) => {
+    const { loaded, total, lengthComputable } = event.detail;
+    if (!lengthComputable) return;
+    const mib = (bytes) => (bytes / 2 ** 20).toFixed(1);
+    show(loaded < total ? `${mib(loaded)} of ${mib(total)} MiB sent` : "sent; the server is reading the images", loaded / total);
+  });
+  upload.addEventListener("htmx:afterRequest", (event) => {
+    if (event.target !== upload) return;
+    bar.hidden = true;
+    if (event.detail.successful) files.value = "";
+  });
+}

@@ -1,0 +1,87 @@
+"""Template tags: icons, and numbers and times in words with their units."""
+
+import math
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+from django import template
+from django.template.loader import get_template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+register = template.Library()
+
+
+@register.simple_tag
+@cache
+def icon(name: str) -> SafeString:
+    """A Lucide icon in line, hidden from screen readers: the words beside it say what it means."""
+    svg = get_template(f"site/icons/{name}.svg").render()
+    return mark_safe(svg[svg.index("<svg") :].replace("<svg", '<svg aria-hidden="true" focusable="false"', 1))
+
+
+@register.filter
+def thousands(value: Any) -> str:
+    """12345 as 12,345."""
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+@register.filter
+def took(value: timedelta | float | None) -> str:
+    """A span of time in words: "under 1 s", "42 s", "3 min 5 s", "1 h 4 min", "2 d 3 h"."""
+    if value is None:
+        return ""
+    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    if seconds < 1:
+        return "under 1 s"
+    whole = int(seconds)
+    for large, small, unit, rest in ((86400, 3600, "d", "h"), (3600, 60, "h", "min"), (60, 1, "min", "s")):
+        if whole >= large:
+            return f"{whole // large} {unit} {whole % large // small} {rest}"
+    return f"{whole} s"
+
+
+@register.filter
+def ago(moment: datetime | None) -> SafeString | str:
+    """How long ago, with the exact time (UTC) at hand."""
+    if moment is None:
+        return ""
+    seconds = (timezone.now() - moment).total_seconds()
+    units = ((86400, "day"), (3600, "hour"), (60, "minute"))
+    words = "just now"
+    for size, unit in units:
+        if seconds >= size:
+            n = int(seconds // size)
+            words = f"{n} {unit}{'s' if n > 1 else ''} ago"
+            break
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>', moment.isoformat(), f"{moment:%Y-%m-%d %H:%M:%S} UTC", words
+    )
+
+
+@register.filter
+def figure(value: Any) -> str:
+    """A number as people read it: whole ones with thousands, others with four digits that mean something."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "–"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return "not a number"
+        if value == 0 or 1e-3 <= abs(value) < 1e4:
+            return f"{value:.4g}"
+        return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.2e}"
+    if isinstance(value, list | tuple):
+        return ", ".join(figure(v) for v in value) or "none"
+    return str(value)
+
+
+@register.filter
+def percent(share: float | None) -> str:
+    """A share 0..1 as "3.2 %"."""
+    return "–" if share is None else f"{share * 100:.3g} %"

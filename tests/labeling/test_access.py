@@ -1,0 +1,165 @@
+"""Access is a table, and the table is complete."""
+
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from rest_framework.test import APIClient
+
+from labeling.annotations.models import Layer
+from labeling.annotations.services import working_layer
+from labeling.api import routes
+from labeling.images.models import Image
+from labeling.projects.models import Project, Role
+from labeling.rounds.models import Round, Snapshot, Stage
+from tests.factories import ImageFactory, LayerFactory, MembershipFactory, ProjectFactory, UserFactory, png
+from tests.labeling.operations import SESSION, cell, effect, operation
+
+pytestmark = pytest.mark.django_db
+
+WHO = ("owner", "manager", "reviewer", "annotator", "viewer", "stranger", "anonymous")
+ALL = (200, 200, 200, 200, 200, 404, 401)
+MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
+    ("get", "project-list"): (200, 200, 200, 200, 200, 200, 401),  # a stranger's list is empty, tested below
+    ("get", "project-detail"): ALL,
+    ("get", "image-list"): ALL,
+    ("post", "image-list"): (201, 201, 403, 403, 403, 404, 401),
+    ("get", "round-list"): ALL,
+    ("post", "round-list"): (202, 202, 403, 403, 403, 404, 401),
+    ("get", "export"): (200, 200, 200, 403, 403, 404, 401),
+    ("get", "image-workspace"): ALL,
+    ("get", "image-pixels"): ALL,
+    ("get", "image-thumbnail"): ALL,
+    ("get", "layer-pack"): ALL,
+    ("get", "layer-operations"): ALL,
+    ("post", "layer-operations"): (200, 200, 200, 200, 403, 404, 401),
+    ("post", "activity"): (200, 200, 200, 200, 200, 422, 401),  # names its image in the body
+    ("get", "round-detail"): ALL,
+    ("post", "round-cancel"): (202, 202, 403, 403, 403, 404, 401),
+    ("post", "round-retry"): (202, 202, 403, 403, 403, 404, 401),
+}
+
+
+@dataclass
+class Study:
+    """One project with one of everything, and one person of every kind."""
+
+    project: Project
+    image: Image
+    layer: Layer
+    round: Round
+    people: dict[str, Any] = field(default_factory=dict)
+
+    def url(self, route: str) -> str:
+        given = {"project": self.project.pk, "image": self.image.pk, "layer": self.layer.pk, "round": self.round.pk}
+        if route == "export":
+            return reverse(route, kwargs={"project": self.project.pk, "layout": "coco"})
+        if route in ("project-list", "activity"):
+            return reverse(route)
+        owner = {"image-list": "project", "round-list": "project"}.get(route, route.split("-")[0])
+        return reverse(route, kwargs={owner: given[owner]})
+
+    def body(self, route: str) -> Any:
+        if route == "layer-operations":
+            return {"operations": [operation(effect(uuid.uuid4(), cell()))]}
+        if route == "activity":
+            return {
+                "session": str(uuid.uuid4()),
+                "image": self.image.pk,
+                "wall_ms": 1.0,
+                "mono_ms": 1.0,
+                "first": 0,
+                "events": [[1, "focus"]],
+            }
+        return {}
+
+
+@pytest.fixture
+def study():
+    project = ProjectFactory()
+    image = ImageFactory(project=project)
+    people = {role: MembershipFactory(project=project, role=role).user for role in Role.values}
+    people |= {"stranger": UserFactory(), "anonymous": None}
+    layer = working_layer(image=image, user=people["owner"])
+    snapshot = Snapshot.objects.create(project=project, sha256="0" * 64, content="none", summary={})
+    round_ = Round.objects.create(project=project, number=1, preset="tiny", configuration={}, snapshot=snapshot)
+    Stage.objects.create(round=round_, position=1, kind="pseudo_masks")
+    return Study(project, image, layer, round_, people)
+
+
+@pytest.fixture
+def call(study):
+    def go(who: str, method: str, route: str) -> Any:
+        client = APIClient()
+        client.force_authenticate(study.people[who])
+        if (method, route) == ("post", "image-list"):
+            from django.core.files.uploadedfile import SimpleUploadedFile
+
+            file = SimpleUploadedFile("new.png", png(seed=4711))
+            return client.post(study.url(route), {"image": file}, format="multipart")
+        if method == "get":
+            return client.get(study.url(route))
+        return client.post(study.url(route), study.body(route), format="json")
+
+    return go
+
+
+@pytest.mark.parametrize("who", WHO)
+@pytest.mark.parametrize("what", MATRIX, ids="-".join)
+def test_who_may_do_what(what, who, call):
+    answer = call(who, *what)
+    assert answer.status_code == MATRIX[what][WHO.index(who)], answer.content
+    if answer.status_code >= 400:
+        assert answer["Content-Type"] == "application/problem+json"
+        assert answer.json()["code"] and answer.json()["detail"]
+
+
+def test_the_matrix_names_every_route_and_verb():
+    there = {
+        (verb, route.name)
+        for route in routes()
+        for verb in ("get", "post", "put", "patch", "delete")
+        if hasattr(route.callback.cls, verb)
+    }
+    assert set(MATRIX) == there
+
+
+def test_a_stranger_s_list_is_empty(study):
+    client = APIClient()
+    client.force_authenticate(study.people["stranger"])
+    assert client.get(reverse("project-list")).json() == []
+    client.force_authenticate(study.people["viewer"])
+    assert [p["id"] for p in client.get(reverse("project-list")).json()] == [study.project.pk]
+
+
+@pytest.mark.parametrize(("who", "sees"), [("reviewer", 200), ("annotator", 404), ("viewer", 404)])
+def test_where_every_annotator_has_a_layer_they_do_not_see_each_other_s(who, sees, study):
+    study.project.layering = Project.Layering.PER_ANNOTATOR
+    study.project.save()
+    colleague = MembershipFactory(project=study.project).user
+    foreign = LayerFactory(image=study.image, annotator=colleague)
+    client = APIClient()
+    client.force_authenticate(study.people[who])
+    assert client.get(reverse("layer-pack", args=[foreign.pk])).status_code == sees
+    listed = client.get(reverse("image-workspace", args=[study.image.pk])).json()["layers"]
+    assert (str(foreign.pk) in [layer["id"] for layer in listed]) == (sees == 200)
+
+
+def test_nobody_writes_a_colleague_s_layer(study):
+    study.project.layering = Project.Layering.PER_ANNOTATOR
+    study.project.save()
+    foreign = LayerFactory(image=study.image, annotator=study.people["annotator"])
+    client = APIClient()
+    client.force_authenticate(study.people["owner"])
+    body = {"operations": [operation(effect(uuid.uuid4(), cell()))]}
+    assert client.post(reverse("layer-operations", args=[foreign.pk]), body, format="json").status_code == 422
+
+
+def test_the_author_is_the_signed_in_person_whatever_the_body_says(study):
+    client = APIClient()
+    client.force_authenticate(study.people["annotator"])
+    forged = operation(effect(uuid.uuid4(), cell()), author=study.people["owner"].pk, session=SESSION)
+    client.post(reverse("layer-operations", args=[study.layer.pk]), {"operations": [forged]}, format="json")
+    assert study.layer.operations.get().author == study.people["annotator"]
