@@ -57,6 +57,7 @@ TITLES = {
 
 
 def main(argv: list[str]) -> int:
+    """Measure a method's published tables with the models at hand: boxcell DATA... -o OUT."""
     parser = argparse.ArgumentParser(prog="boxwise benchmark", description=__doc__)
     parser.add_argument("method", choices=("boxcell",))
     parser.add_argument("data", type=Path, nargs="+", help="folders in the layout of the reference data")

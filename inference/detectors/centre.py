@@ -197,8 +197,6 @@ class CentrePoint:
     classes  how many classes the boxes have; a class without an example is learned as never there
     """
 
-    name = MODEL
-
     def __init__(
         self,
         settings: CentreSettings | str = "quick",
@@ -211,6 +209,12 @@ class CentrePoint:
         if seed is not None:
             self.settings = replace(self.settings, schedule=replace(self.settings.schedule, seed=seed))
         self.classes, self.device = classes, device
+
+    @property
+    def name(self) -> str:
+        """With the weights it starts from: a round trained from others is another round."""
+        start = shipped("centre") if self.settings.pretrained else None
+        return f"{MODEL}-from-{sha256(start)[:8]}" if start else MODEL
 
     def train(
         self,

@@ -114,8 +114,6 @@ class UNetSegmenter:
 class UNet:
     """Trainer of UNetSegmenter (inference.types.Trainer): learns from Sample.labels > 0."""
 
-    name = MODEL
-
     def __init__(
         self, settings: UNetSettings | str = "quick", *, device: str = "auto", seed: int | None = None
     ) -> None:
@@ -123,6 +121,12 @@ class UNet:
         if seed is not None:
             self.settings = replace(self.settings, schedule=replace(self.settings.schedule, seed=seed))
         self.device = device
+
+    @property
+    def name(self) -> str:
+        """With the weights it starts from: a round trained from others is another round."""
+        start = shipped("unet") if self.settings.pretrained else None
+        return f"{MODEL}-from-{sha256(start)[:8]}" if start else MODEL
 
     def train(
         self,
