@@ -214,7 +214,8 @@ class Supervisor:
             self.start(child)
         self.wait_until_healthy()
         if self.after_start:
-            self.run_once("demo", self.after_start, "Loading the demo project")
+            for line in self.run_once("demo", self.after_start, "Loading the demo project").splitlines():
+                print(f"          {line}", flush=True)
 
     def start(self, child: Child) -> None:
         log = self.log_of(child.name)
