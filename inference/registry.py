@@ -16,7 +16,7 @@ PROMPTERS = {
     "grabcut": "inference.prompters.grabcut:GrabCut",
 }
 TRAINERS = {
-    "detector": {"centre": "inference.detectors.centre:CentrePoint"},
+    "detector": {"centre": "inference.detectors.centre:CentrePoint", "yolo": "inference.detectors.yolo:Yolo"},
     "segmenter": {"unet": "inference.segmenters.unet:UNet"},
 }
 PRESETS = ("tiny", "quick", "paper")

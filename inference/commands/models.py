@@ -15,6 +15,7 @@ SHIPPED = {
 
 
 def main(argv: list[str]) -> int:
+    """List, fetch, verify or add weights."""
     parser = argparse.ArgumentParser(prog="boxwise models", description="Weights on this machine, and those to be had.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="what there is")

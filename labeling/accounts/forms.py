@@ -17,12 +17,15 @@ class SignInForm(AuthenticationForm):
     }
 
 
-class InvitationForm(SetPasswordForm):  # type: ignore[type-arg]
+class InvitationForm(SetPasswordForm):
     """Sets the first password of an invited person, and how colleagues see them."""
 
     full_name = forms.CharField(
         max_length=150, required=False, label="Your name", help_text="as colleagues see it, for example Dr A. Miller"
     )
+    new_password1, new_password2 = SetPasswordForm.create_password_fields("Password", "The same again")
+    new_password1.help_text = "at least 10 characters; no common word, and nothing like your name"
+    new_password2.help_text = ""
     field_order = ["full_name", "new_password1", "new_password2"]
     error_messages = {"password_mismatch": "The two passwords differ. Type the same one twice."}
 

@@ -20,7 +20,7 @@ from labeling.rounds.models import Round
 class Request(HttpRequest):
     """A request as pages see it: behind `signed_in` there is a user, and htmx says whether it asks for a part."""
 
-    user: User  # type: ignore[assignment]
+    user: User
     htmx: HtmxDetails
 
 

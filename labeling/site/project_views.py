@@ -37,14 +37,11 @@ def project(request: Request, project: int) -> HttpResponse:
 
 def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -> HttpResponse:
     """The whole page; `forms` are the ones that came back with errors."""
-    role = found.role_of(request.user)
-    may = acts_of(role)
+    context = head(request, found)
+    role, may = context["role"], context["may"]
     rounds = list(found.rounds.select_related("started_by"))
     active = next((r for r in rounds if r.state in Round.ACTIVE), None)
-    context: dict[str, Any] = {
-        "project": found,
-        "role": role,
-        "may": may,
+    context |= {
         "classes": list(found.classes.all()),
         "members": list(found.memberships.select_related("user").order_by(ROLE_ORDER, "user__username")),
         "roles": [(r, label) for r, label in Role.choices if r in roles_given_by(role)],
@@ -55,13 +52,23 @@ def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -
         "most_files": MOST_FILES,
         "member_form": MemberForm(roles=roles_given_by(role)),
         "class_form": ClassForm(),
-        "presets": list(PRESET_NAMES.items()),
-        **grid(request, found),
         **forms,
     }
     if active is not None:
         context |= progress_context(active)
     return render(request, "site/project.html", context, status=status)
+
+
+def head(request: Request, found: Project) -> dict[str, Any]:
+    """What the head of the page and the grid below it need."""
+    role = found.role_of(request.user)
+    return {
+        "project": found,
+        "role": role,
+        "may": acts_of(role),
+        "presets": list(PRESET_NAMES.items()),
+        **grid(request, found),
+    }
 
 
 ROLE_ORDER = Case(*(When(role=r, then=Value(i)) for i, r in enumerate(Role.values)), output_field=IntegerField())
@@ -93,10 +100,15 @@ def grid(request: Request, found: Project) -> dict[str, Any]:
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def images(request: Request, project: int) -> HttpResponse:
-    """GET: the grid alone, after an upload. POST: several files; each bad one gets its sentence, the good are kept."""
+    """GET: the grid and the head alone, after an upload.
+
+    POST: several files; each bad one gets its own sentence, the good ones are kept.
+    """
     if request.method != "POST":
         found = reach_project(request, "see", project)
-        return render(request, "site/parts/images.html", {"project": found, **_see(request, found)})
+        active = found.rounds.filter(state__in=Round.ACTIVE).first()
+        context = head(request, found) | {"round": active, "active": active is not None}
+        return render(request, "site/parts/images_and_head.html", context)
     found = reach_project(request, "manage", project)
     form = UploadForm(request.POST)
     files = request.FILES.getlist("images")
@@ -110,7 +122,7 @@ def images(request: Request, project: int) -> HttpResponse:
                 added.append(take(found, file, form.cleaned_data).name)
             except LabelingError as error:
                 refused.append(sentence(error, begins_with_a_name=True))
-    refused += [problem for problems in form.errors.values() for problem in problems]
+    refused += [str(problem) for problems in form.errors.values() for problem in problems]
     if request.htmx:
         answer = render(request, "site/parts/upload_result.html", {"added": added, "refused": refused})
         if added:
@@ -121,10 +133,6 @@ def images(request: Request, project: int) -> HttpResponse:
     if added:
         messages.success(request, f"{len(added)} image{'s' if len(added) > 1 else ''} added.")
     return redirect("project", found.pk)
-
-
-def _see(request: Request, found: Project) -> dict[str, Any]:
-    return {"may": acts_of(found.role_of(request.user)), **grid(request, found)}
 
 
 def take(found: Project, file: UploadedFile, common: dict[str, Any]) -> Image:

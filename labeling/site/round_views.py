@@ -100,7 +100,7 @@ def progress_context(found: Round, now: datetime | None = None) -> dict[str, Any
         .values_list("artifact", "round__number")
     )
     by_kind = {stage.kind: stage for stage in stages}
-    shown = [
+    shown: list[dict[str, Any]] = [
         {
             "stage": stage,
             "percent": percent_of(stage),
@@ -108,7 +108,7 @@ def progress_context(found: Round, now: datetime | None = None) -> dict[str, Any
             "elapsed": (stage.finished_at or now) - stage.started_at
             if has_worked(stage) and stage.started_at
             else None,
-            "made_by": makers.get(stage.artifact_id),
+            "made_by": makers.get(stage.artifact_id or ""),
             "curves": curves_of(reports[stage.pk]),
         }
         for stage in stages
@@ -155,7 +155,8 @@ def words_of(found: Round, stage: Stage, by_kind: dict[str, Stage], now: datetim
         return "waiting for " + " and ".join(need.get_kind_display().lower() for need in missing)
     if stage.attempts:
         return "waiting to go on where it stopped: its worker was lost"
-    if stage.queued_at and now - stage.queued_at > SLOW_TO_START and found.state in Round.ACTIVE:
+    busy = any(other.state == Stage.State.RUNNING for other in by_kind.values())
+    if stage.queued_at and now - stage.queued_at > SLOW_TO_START and found.state in Round.ACTIVE and not busy:
         return "waiting for a free worker; if none is running, nothing will happen"
     return "waiting for a free worker"
 

@@ -63,7 +63,7 @@ def ago(moment: datetime | None) -> SafeString | str:
 
 @register.filter
 def figure(value: Any) -> str:
-    """A number as people read it: whole ones with thousands, others with four digits that mean something."""
+    """A number as people read it: whole ones with thousands, others with three or four digits that mean something."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is None:
@@ -73,6 +73,8 @@ def figure(value: Any) -> str:
     if isinstance(value, float):
         if not math.isfinite(value):
             return "not a number"
+        if 0.1 <= abs(value) < 1:
+            return f"{value:.3f}"  # shares and scores stand below each other
         if value == 0 or 1e-3 <= abs(value) < 1e4:
             return f"{value:.4g}"
         return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.2e}"

@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,8 @@ from labeling.rounds.models import Round
 from tests.factories import ProjectFactory, UserFactory
 
 FIELDS = {field["name"]: field for field in demo.seed()["fields"]}
-DATA = Path(os.environ.get("BOXWISE_DATA") or Path(__file__).resolve().parents[2] / "../shared/data").resolve()
+ROOT = Path(__file__).resolve().parents[2]
+DATA = Path(os.environ.get("BOXWISE_DATA") or ROOT / "../shared/data").resolve()
 
 
 @pytest.fixture
@@ -326,3 +329,15 @@ def test_a_real_data_set_stays_within_the_budget_of_a_round(owner):
         for i in project.images.order_by("position")
     }
     assert cells["01_1.png"] == 69 and cells["01_2.png"] == 0 and cells["03_2.png"] == 103
+
+
+def test_the_command_brings_no_torch():
+    """DESIGN, idea 4; docs/decisions/torch_free_leaves.md."""
+    script = (
+        "import sys, django; django.setup(); import labeling.management.commands.load_demo; "
+        "sys.exit(', '.join(sorted({'torch', 'torchvision', 'ultralytics'} & set(sys.modules))) or 0)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=os.environ, cwd=ROOT, check=False
+    )
+    assert answer.returncode == 0, answer.stderr
