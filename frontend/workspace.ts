@@ -53,7 +53,7 @@ export class Workspace {
   private counted: Counts | null = null;
   private own: number[] | null = null;
   private toastId = 0;
-  private readonly watchers = new Set<() => void>();
+  private readonly watchers = new Set<(what: "all" | "view") => void>();
   private readonly timers: ReturnType<typeof setInterval>[] = [];
   private polling = false;
 
@@ -118,12 +118,13 @@ export class Workspace {
     this.queue.stop();
   }
 
-  watch(watcher: () => void): () => void {
+  watch(watcher: (what: "all" | "view") => void): () => void {
     this.watchers.add(watcher);
     return () => this.watchers.delete(watcher);
   }
-  notify(): void {
-    for (const watcher of this.watchers) watcher();
+  /** "view": only the camera moved, so that panning does not draw the panels again. */
+  notify(what: "all" | "view" = "all"): void {
+    for (const watcher of this.watchers) watcher(what);
   }
 
   async poll(): Promise<void> {
@@ -192,7 +193,7 @@ export class Workspace {
     this.camera = camera;
     const v = this.visible();
     this.recorder.record("viewport", [v.x0, v.y0, v.x1, v.y1].map((n) => Math.round(n * 10) / 10));
-    this.notify();
+    this.notify("view");
   }
   fitImage(): void {
     this.look(fit(this.opened.image, this.canvas));
