@@ -195,7 +195,16 @@ export class Shell {
       void desk.recorder.flush(true);
     });
     this.stage.surface.addEventListener("pointermove", () => this.refresh("cursor"));
+    window.addEventListener("beforeunload", (event) => {
+      if (desk.queue.count && !desk.queue.durable) event.preventDefault(); // only here would leaving lose work
+    });
     say(document.hidden ? "hidden" : "visible");
+    say("wait_begin"); // the tissue is on its way: machine time, not a person's
+    const waited = () => say("wait_end");
+    this.stage.opened.then(waited, () => {
+      waited();
+      desk.toast("The pixels of this image could not be read.", false);
+    });
   }
 }
 
