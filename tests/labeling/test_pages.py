@@ -706,7 +706,7 @@ def test_colours_can_be_read_in_both_themes():
                 assert contrast(theme[ink], theme[ground]) >= 4.5, (ink, ground)
             for line in ("border-strong", "focus"):
                 assert contrast(theme[line], theme[ground]) >= 3, (line, ground)
-        assert contrast(theme["on-accent"], theme["accent"]) >= 4.5
+        assert contrast(theme["accent-text"], theme["accent"]) >= 4.5
 
 
 def test_styles_use_only_the_tokens():
