@@ -3,7 +3,7 @@
  *  The panels read from here when `watch` tells them; nothing per cell is copied into them. */
 import { boxOf as maskBox, pack, patchOver, unpack, type Mask, type Patch } from "./geometry/mask";
 import { centre, overlap, type Box } from "./geometry/box";
-import { centredOn, fit, imagePoint, toImage, toScreen, screenPoint, type Camera, type Point, type Size } from "./geometry/frames";
+import { centredOn, fit, imagePoint, MAX_SCALE, toImage, toScreen, screenPoint, within, type Camera, type Point, type Size } from "./geometry/frames";
 import { Cells, type Counts } from "./scene/cells";
 import type { LabelClass, Layer, Reason, Workspace as Opened } from "./scene/contract";
 import * as edits from "./scene/edits";
@@ -131,8 +131,9 @@ export class Workspace {
     this.polling = true;
     try {
       while (this.log.follow(await this.api.tail(this.opened.layers[this.cells.writable].id, this.log.seq)));
-    } catch {
-      // A poll that fails is healed by the next one; whether saving works is told by the queue.
+      this.queue.heard(null);
+    } catch (error) {
+      this.queue.heard(error); // the next poll heals what this one missed
     } finally {
       this.polling = false;
     }
@@ -203,10 +204,13 @@ export class Workspace {
     const { x, y } = centre(box);
     const at = toScreen(imagePoint(x, y), this.camera);
     const { width, height } = this.canvas;
-    const inside = at.x > 0.15 * width && at.x < 0.85 * width && at.y > 0.15 * height && at.y < 0.85 * height;
-    if (inside && size >= 24 && size < 0.8 * Math.min(width, height)) return;
-    const scale = size < 24 ? Math.min(64, (48 / Math.max(size, 1e-3)) * this.camera.scale) : this.camera.scale;
-    this.look(centredOn({ ...this.camera, scale }, imagePoint(x, y), this.canvas));
+    const margin = 0.5 * size + 16;
+    const inside = at.x > margin && at.x < width - margin && at.y > margin && at.y < height - margin;
+    const [least, most] = [24, 0.8 * Math.min(width, height)];
+    if (inside && size >= least && size < most) return;
+    const wanted = size < least ? 48 / size : size >= most ? most / size : 1;
+    const scale = Math.min(MAX_SCALE, wanted * this.camera.scale);
+    this.look(within(centredOn({ ...this.camera, scale }, imagePoint(x, y), this.canvas), this.opened.image, this.canvas));
   }
 
   // Selecting
@@ -298,6 +302,7 @@ export class Workspace {
     if (this.isMineAndLive(row)) this.do(edits.setBox(this.cells, row, box, action));
   }
   remove(): void {
+    if (this.onProposal) this.toast("A proposal is not deleted but rejected: X.", false);
     if (!this.isMineAndLive(this.selected)) return;
     const what = this.cells.kindOf(this.selected) === "region" ? "Region" : "Cell";
     this.do(edits.remove(this.cells, this.selected));

@@ -1,8 +1,8 @@
 """The one command, `boxwise`: finds a command by its name and loads only that one.
 
 Commands are entry points of two groups, `boxwise.files` (work on files, without a server and without Django) and
-`boxwise.server` (the website, without torch). Each is a function `main(argv: list[str]) -> int`; the first line
-of its docstring is its help. `boxwise --help` reads those lines from the source, so it imports no command.
+`boxwise.server` (the website, without torch). Each is a function `main(argv: list[str]) -> int`; its help is the first
+line of its docstring, or of its module's. `boxwise --help` reads those lines from the source and imports no command.
 """
 
 import ast
@@ -47,11 +47,12 @@ def overview() -> str:
 
 
 def one_line(command: EntryPoint) -> str:
-    """The first line of a command's docstring, read from its source and not by importing it."""
+    """The first line about a command, read from its source and not by importing it."""
     spec = find_spec(command.module)
     if spec is None or spec.origin is None:
         return "(not installed)"
-    for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.FunctionDef) and node.name == command.attr:
-            return (ast.get_docstring(node) or "").partition("\n")[0]
-    return ""
+    module = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    functions = [node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == command.attr]
+    texts = [ast.get_docstring(node) for node in (*functions, module)]
+    line = next((text for text in texts if text), "").partition("\n")[0]
+    return line.rpartition(": ")[2] if line.startswith("boxwise ") else line  # "boxwise masks IMAGE: a mask for ..."

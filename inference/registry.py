@@ -4,18 +4,19 @@ prompter("grabcut")                              -> Prompter
 trainer("detector", "centre", "quick", classes=3) -> Trainer
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import Any
 
 from inference.types import InferenceError, Prompter, Trainer
+from inference.weights import catalogue
 
 PROMPTERS = {
     "boxwise": "inference.prompters.boxwise:Boxwise",
     "grabcut": "inference.prompters.grabcut:GrabCut",
 }
 TRAINERS = {
-    "detector": {"centre": "inference.detectors.centre:CentrePoint"},
+    "detector": {"centre": "inference.detectors.centre:CentrePoint", "yolo": "inference.detectors.yolo:Yolo"},
     "segmenter": {"unet": "inference.segmenters.unet:UNet"},
 }
 PRESETS = ("tiny", "quick", "paper")
@@ -29,8 +30,16 @@ class UnknownModel(InferenceError):
 
 
 def prompter(name: str, **options: Any) -> Prompter:
-    made: Prompter = find(PROMPTERS, name)(**options)
-    return made
+    """A name of PROMPTERS, or one of the catalogue (sam-vit-b, medsam ...), whose weights must be on this machine.
+
+    Raises UnknownModel, or NotHere with the way to get the weights.
+    """
+    if name in catalogue.ENTRIES:
+        weights = options.pop("weights", None) or catalogue.found(name)
+        options = {"weights": weights, "name": name} | options
+        made: Prompter = find({name: "inference.prompters.sam:Sam"}, name)(**options)
+        return made
+    return find(PROMPTERS, name, also=catalogue.ENTRIES)(**options)
 
 
 def trainer(kind: str, name: str, preset: Any = "quick", **options: Any) -> Trainer:
@@ -39,9 +48,9 @@ def trainer(kind: str, name: str, preset: Any = "quick", **options: Any) -> Trai
     return made
 
 
-def find(names: dict[str, str], name: str) -> Callable[..., Any]:
+def find(names: dict[str, str], name: str, also: Iterable[str] = ()) -> Callable[..., Any]:
     if name not in names:
-        raise UnknownModel(f"there is no model {name!r}; there are {', '.join(sorted(names))}")
+        raise UnknownModel(f"there is no model {name!r}; there are {', '.join(sorted({*names, *also}))}")
     module, _, attribute = names[name].partition(":")
     found: Callable[..., Any] = getattr(import_module(module), attribute)
     return found

@@ -70,7 +70,8 @@ class Field:
         """
         valid = rasterise_boxes(self.exhaustive, self.width, self.height)
         valid &= ~rasterise_boxes(np.concatenate([self.ignore, self.cannot_tell]), self.width, self.height)
-        inside, outside = [], []
+        inside: list[Cell] = []
+        outside: list[Cell] = []
         for cell in self.cells:
             x, y = cell.centre
             row, column = min(int(y), self.height - 1), min(int(x), self.width - 1)

@@ -181,7 +181,7 @@ def _inputs(stage: Stage) -> Iterator[dict[str, Path]]:
     files = {}
     for other in stage.round.stages.filter(artifact__isnull=False).select_related("artifact"):
         assert other.artifact is not None
-        path = local_file(other.artifact.file.name)
+        path = local_file(str(other.artifact.file.name))
         if hashlib.sha256(path.read_bytes()).hexdigest() != other.artifact.sha256:
             raise InferenceError(
                 f"the stored result of the stage {other.get_kind_display()!r} is damaged (its hash does not fit); "

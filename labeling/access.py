@@ -7,12 +7,21 @@ from typing import TypeVar
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
+from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
+from rest_framework.request import Request
 
 from labeling.accounts.models import User
 from labeling.projects.models import MAY, Project
 
 M = TypeVar("M", bound=Model)
+
+
+def person(request: HttpRequest | Request) -> User:
+    """Who is signed in. Raises PermissionDenied for nobody: views ask for a signed-in person before they come here."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied("sign in first")
+    return request.user
 
 
 def reach(queryset: QuerySet[M], user: User, act: str, *, project: str = "project", **lookup: object) -> M:

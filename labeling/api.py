@@ -34,8 +34,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if response is None:
         return None
     code = getattr(error, "default_code", "error")
-    detail = error.detail if isinstance(error, exceptions.APIException) else str(error)
-    answer = problem(status=response.status_code, code=code, detail=detail if isinstance(detail, str) else str(detail))
+    detail = str(error.detail if isinstance(error, exceptions.APIException) else error)
+    answer = problem(status=response.status_code, code=code, detail=detail)
     for name, value in response.headers.items():
         if name != "Content-Type":
             answer[name] = value

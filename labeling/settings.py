@@ -4,6 +4,8 @@
 BROKER_URL, STORAGE_URL, and FEED_URL where the broker is not a Redis; docker/env.example lists the rest.
 """
 
+import os
+
 from labeling.server import environment
 from labeling.server.environment import flag, number, required, words
 
@@ -95,7 +97,7 @@ STORAGES = {
     },
 }
 STATIC_URL = "static/"
-STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT = os.environ.get("STATIC_ROOT") or DATA_DIR / "static"
 STATICFILES_DIRS = [
     folder for folder in (BASE_DIR / "labeling" / "site" / "static", BASE_DIR / "frontend" / "dist") if folder.is_dir()
 ]

@@ -61,4 +61,17 @@ export const centredOn = (camera: Camera, at: Point<"image">, canvas: Size): Cam
   top: at.y - canvas.height / 2 / camera.scale,
 });
 
+/** The nearest camera of the same scale that shows no empty space where there is image to show. */
+export function within(camera: Camera, image: Size, canvas: Size, margin = 24): Camera {
+  const place = (start: number, length: number, shown: number) => {
+    const rim = margin / camera.scale;
+    return shown >= length + 2 * rim ? (length - shown) / 2 : clamp(start, -rim, length + rim - shown);
+  };
+  return {
+    scale: camera.scale,
+    left: place(camera.left, image.width, canvas.width / camera.scale),
+    top: place(camera.top, image.height, canvas.height / camera.scale),
+  };
+}
+
 export const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value));

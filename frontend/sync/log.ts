@@ -176,8 +176,12 @@ export class Log {
       if (open >= 0) {
         const conflict = this.conflicts[open];
         if (e.version >= conflict.theirs.version) this.conflicts[open] = { ...conflict, theirs, by: operation.author.name };
-      } else if (!this.isOnItsWay(e.annotation)) this.adopt(theirs, operation.author.id);
-      // else: the own act on it is still on its way and will be called stale, with the state of that moment.
+        continue;
+      }
+      if (this.isOnItsWay(e.annotation)) continue; // the own act will be called stale, with the state of that moment
+      const row = this.cells.rowOf(e.annotation);
+      if (row >= 0 && e.version <= this.cells.version[row]) continue; // a verdict told of this act, or of a later one
+      this.adopt(theirs, operation.author.id);
     }
   }
 

@@ -107,6 +107,17 @@ export class Queue {
     return this.sending;
   }
 
+  /** A look at the server failed or succeeded although nothing was to be sent: the state says so all the same. */
+  heard(error: unknown): void {
+    const well = this.state.kind === "saved" || this.state.kind === "saving";
+    if (error === null) {
+      if (!well) void this.flush();
+    } else if (well && !this.sending && !this.count) {
+      if (error instanceof Refused && error.status === 401) this.tell({ kind: "signed_out", count: 0 });
+      else if (isTemporary(error)) this.tell({ kind: "offline", count: 0, retryAt: Date.now() });
+    }
+  }
+
   stop(): void {
     clearTimeout(this.timer);
     this.database?.close();

@@ -95,12 +95,14 @@ export class Keymap {
   }
 }
 
+const SHORT: Record<string, string> = { Mod: "Ctrl", Escape: "Esc", Delete: "Del" };
+
 /** "Mod+Shift+z" as people read it: "Ctrl+Shift+Z". */
 export function keyLabel(chord: string): string {
   if (chord === "+") return chord;
   return chord
     .split("+")
-    .map((part) => (part === "Mod" ? "Ctrl" : part.length === 1 ? part.toUpperCase() : part))
+    .map((part) => SHORT[part] ?? (part.length === 1 ? part.toUpperCase() : part))
     .join("+");
 }
 

@@ -255,6 +255,7 @@ function ReviewTab({ ui }: { ui: Ui }) {
   const rows = desk.reviewOrder();
   const decided = counts.proposals - counts.undecided;
   const rejection = desk.rejected === null ? -1 : desk.cells.rowOf(desk.rejected);
+  const canJudge = desk.onProposal && desk.canWrite && !desk.editing;
   const reason = rejection >= 0 ? desk.cells.reasonOf(rejection) : "";
   return (
     <div class="bw-tab" role="tabpanel">
@@ -268,16 +269,16 @@ function ReviewTab({ ui }: { ui: Ui }) {
         <progress value={decided} max={counts.proposals} aria-label="Decided proposals" />
       </div>
       <div class="bw-row">
-        <Act ui={ui} command="review.accept" kind="is-primary" disabled={!desk.onProposal || !desk.canWrite}>
+        <Act ui={ui} command="review.accept" kind="is-primary" disabled={!canJudge}>
           Accept
         </Act>
-        <Act ui={ui} command="review.reject" disabled={!desk.onProposal || !desk.canWrite}>
+        <Act ui={ui} command="review.reject" disabled={!canJudge}>
           Reject
         </Act>
-        <Act ui={ui} command="cell.edit" disabled={!desk.onProposal || !desk.canWrite}>
+        <Act ui={ui} command="cell.edit" disabled={!canJudge}>
           Edit
         </Act>
-        <Act ui={ui} command="cell.cannot_tell" disabled={!desk.onProposal || !desk.canWrite}>
+        <Act ui={ui} command="cell.cannot_tell" disabled={!canJudge}>
           Cannot tell
         </Act>
       </div>

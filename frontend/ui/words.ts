@@ -17,9 +17,9 @@ export function saveWords(state: QueueState, conflicts: number, durable: boolean
     case "saving":
       return { tone: "busy", text: `Saving ${state.count}…` };
     case "offline":
-      return { tone: "warn", text: `Offline: ${changes(state.count)} ${kept}` };
+      return { tone: "warn", text: state.count ? `Offline: ${changes(state.count)} ${kept}` : "Offline" };
     case "signed_out":
-      return { tone: "warn", text: `Signed out: ${changes(state.count)} ${kept}` };
+      return { tone: "warn", text: state.count ? `Signed out: ${changes(state.count)} ${kept}` : "Signed out" };
     case "refused":
       return { tone: "bad", text: `Not saved: ${state.detail} (${changes(state.count)} ${kept})` };
   }

@@ -12,6 +12,7 @@ from inference.types import Boxes, InferenceError, Prompts
 
 
 def main(argv: list[str]) -> int:
+    """Make a mask for every box: IMAGE BOXES.json -o LABELS.png."""
     parser = argparse.ArgumentParser(
         prog="boxwise masks",
         description="Make a mask for every box. LABELS.png is a 16-bit label map: box i of the list has the id i + 1.",

@@ -19,6 +19,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
 
 def main(argv: list[str]) -> int:
+    """Write instance masks of images: MODEL IMAGES -o OUT."""
     parser = argparse.ArgumentParser(
         prog="boxwise predict",
         description="Write labels/NAME.png, 16-bit instances, for every image. A file that cannot be read is named "

@@ -10,6 +10,7 @@ from inference.types import Cancelled, InferenceError, Progress
 
 
 def main(argv: list[str]) -> int:
+    """Train a method on a data set's boxes: DATA -o MODEL."""
     parser = argparse.ArgumentParser(
         prog="boxwise train",
         description="Train on the boxes of a data set; its reference masks give the boxes and are not otherwise used. "

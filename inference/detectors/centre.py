@@ -13,16 +13,17 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.ops import batched_nms, box_iou
+from torchvision.ops import nms
 
 from inference.devices import device as choose_device
 from inference.devices import mixed
+from inference.metrics import average_precision, box_iou
 from inference.nets import Body, adopt, norm, pad_to_stride, to_batch
 from inference.tiles import tiles
 from inference.training.augment import crop, jitter_colour, turn, turn_boxes
 from inference.training.loop import Schedule, fingerprint, fit
 from inference.types import RGB, Boxes, Detections, InferenceError, Report, Sample, Stop
-from inference.weights import files, shipped
+from inference.weights import files, sha256, shipped
 
 MODEL = "centre-1"
 STRIDE = 4
@@ -168,8 +169,8 @@ class CentreDetector:
         found[:, 0:4:2] = found[:, 0:4:2].clamp(0, width)
         found[:, 1:4:2] = found[:, 1:4:2].clamp(0, height)
         found = found[((found[:, 2:4] - found[:, :2]) >= 1).all(1)]
-        best = batched_nms(found[:, :4], found[:, 4], torch.zeros(len(found), dtype=torch.long), self.settings.nms)
-        found = found[best]  # one cell has one class: boxes of two classes compete as well
+        # Not one class at a time: a cell has one class, so boxes of two classes compete as well.
+        found = found[nms(found[:, :4], found[:, 4], self.settings.nms)]
         return Detections(found[:, :4].double().numpy(), found[:, 4].clamp(0, 1).numpy(), found[:, 5].long().numpy())
 
     @torch.no_grad()
@@ -196,11 +197,24 @@ class CentrePoint:
     classes  how many classes the boxes have; a class without an example is learned as never there
     """
 
-    name = MODEL
-
-    def __init__(self, settings: CentreSettings | str = "quick", *, classes: int = 1, device: str = "auto") -> None:
+    def __init__(
+        self,
+        settings: CentreSettings | str = "quick",
+        *,
+        classes: int = 1,
+        device: str = "auto",
+        seed: int | None = None,
+    ) -> None:
         self.settings = PRESETS[settings] if isinstance(settings, str) else settings
+        if seed is not None:
+            self.settings = replace(self.settings, schedule=replace(self.settings.schedule, seed=seed))
         self.classes, self.device = classes, device
+
+    @property
+    def name(self) -> str:
+        """With the weights it starts from: a round trained from others is another round."""
+        start = shipped("centre") if self.settings.pretrained else None
+        return f"{MODEL}-from-{sha256(start)[:8]}" if start else MODEL
 
     def train(
         self,
@@ -242,7 +256,7 @@ class CentrePoint:
             device=where,
             work=work,
             fingerprint=fingerprint(
-                (MODEL, self.settings, self.classes), [*samples, *validation], files.sha256(start) if start else ""
+                (MODEL, self.settings, self.classes), [*samples, *validation], sha256(start) if start else ""
             ),
             report=report,
             stop=stop,
@@ -297,29 +311,28 @@ def judge(detector: CentreDetector, samples: Sequence[Sample]) -> tuple[float, f
 
     Boxes whose centre lies outside `valid` count neither as found nor as missed.
     """
-    scores, hits, total = [], [], 0
+    images, scores, hits, total = [], [], [], 0
     for sample in samples:
         found, truth = detector.detect(sample.rgb), sample.boxes[inside(sample.boxes, sample.valid)]
         keep = inside(found.boxes, sample.valid)
         total += len(truth)
+        overlap = box_iou(found.boxes[keep], truth)
+        images.append((overlap, found.scores[keep]))
         free = np.ones(len(truth), bool)
-        overlap = box_iou(torch.from_numpy(found.boxes[keep]), torch.from_numpy(truth)).numpy()
-        for score, row in zip(found.scores[keep], overlap):
+        for score, row in zip(found.scores[keep], overlap):  # best first
             row = np.where(free, row, 0)
-            best = int(row.argmax()) if len(row) else 0
-            hit = len(row) > 0 and row[best] >= 0.5
+            hit = len(row) > 0 and row.max() >= 0.5
             if hit:
-                free[best] = False
+                free[row.argmax()] = False
             scores.append(float(score))
             hits.append(hit)
     if not total or not scores:
         return 0.0, 0.0, detector.settings.threshold
-    order = np.argsort(scores)[::-1]
+    order = np.argsort(scores, kind="stable")[::-1]
     true = np.cumsum(np.array(hits)[order])
     recall, precision = true / total, true / np.arange(1, len(order) + 1)
-    envelope = np.maximum.accumulate(precision[::-1])[::-1]
-    ap = float(np.sum(np.diff(recall, prepend=0) * envelope))
     f1 = 2 * recall * precision / np.maximum(recall + precision, 1e-9)
+    ap = average_precision(images, [0.5]).at[0.5]
     return ap, float(f1.max()), float(np.array(scores)[order][f1.argmax()])
 
 

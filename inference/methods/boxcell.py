@@ -47,6 +47,7 @@ class BoxCellSettings:
     """The parts by their names in inference.registry, and the settings of what joins them.
 
     least_area  pixels; smaller pieces of M_S and smaller cells are dropped (the paper: 20)
+    start       weights that "detector" or "segmenter" start from, instead of the shipped ones
     options     keyword arguments for "prompter", "detector" and "segmenter", for example other weights
     """
 
@@ -58,6 +59,8 @@ class BoxCellSettings:
     fusion: Parameters = field(default_factory=Parameters)
     least_area: int = 20
     device: str = "auto"
+    seed: int = 0
+    start: dict[str, Path] = field(default_factory=dict)
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
@@ -153,7 +156,12 @@ def train(
     ):
         part = part_trainer(settings, kind)
         path = part.train(
-            learned, checked, work=work / kind, report=part_report(report, kind, first=kind == "detector"), stop=stop
+            learned,
+            checked,
+            work=work / kind,
+            report=part_report(report, kind, first=kind == "detector"),
+            stop=stop,
+            start_from=settings.start.get(kind),
         )
         parts[kind] = output / path.name
         # A copy, not a move: the trainer's own file tells a later call that this part is done.
@@ -171,7 +179,7 @@ def train(
 
 
 def part_trainer(settings: BoxCellSettings, kind: str) -> Any:
-    options: dict[str, Any] = {"device": settings.device} | settings.options.get(kind, {})
+    options: dict[str, Any] = {"device": settings.device, "seed": settings.seed} | settings.options.get(kind, {})
     if kind == "detector":
         return trainer(kind, settings.detector, settings.preset, classes=settings.classes, **options)
     return trainer(kind, settings.segmenter, settings.preset, **options)

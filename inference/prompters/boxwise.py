@@ -21,7 +21,7 @@ from inference.devices import device as choose_device
 from inference.devices import mixed
 from inference.masks import clip, tight
 from inference.types import RGB, Boxes, BoxMask, InferenceError, Prompted, Prompts, Scores
-from inference.weights import files, shipped
+from inference.weights import files, sha256, shipped
 
 MODEL = "boxwise-1"
 SIDE = 64  # pixels of a cut-out
@@ -145,15 +145,14 @@ class Boxwise:
     flips  also look at the mirror image and average: twice the work
     """
 
-    name = MODEL
-
     def __init__(
         self, weights: Path | None = None, *, device: str = "auto", batch: int = 128, flips: bool = False
     ) -> None:
-        path = weights or shipped("boxwise")
+        path = Path(weights) if weights else shipped("boxwise")
         if path is None:
             raise InferenceError("this copy of Boxwise was built without the shipped prompter; use grabcut")
         state, _ = files.load(path, MODEL)
+        self.name = f"{MODEL}-{sha256(path)[:8]}"  # other weights are another prompter: rounds keep results by name
         net = CropNet()
         files.fill(net, state, path)
         self.device, self.batch, self.flips = choose_device(device), batch, flips

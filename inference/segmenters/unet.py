@@ -4,7 +4,7 @@ Learned with BCE + Dice on pseudo-masks (BoxCell's ITS), only where annotation i
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from inference.tiles import tiles
 from inference.training.augment import crop, jitter_colour, turn
 from inference.training.loop import Schedule, fingerprint, fit
 from inference.types import RGB, InferenceError, Probability, Report, Sample, Stop
-from inference.weights import files, shipped
+from inference.weights import files, sha256, shipped
 
 MODEL = "unet-1"
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -114,11 +114,19 @@ class UNetSegmenter:
 class UNet:
     """Trainer of UNetSegmenter (inference.types.Trainer): learns from Sample.labels > 0."""
 
-    name = MODEL
-
-    def __init__(self, settings: UNetSettings | str = "quick", *, device: str = "auto") -> None:
+    def __init__(
+        self, settings: UNetSettings | str = "quick", *, device: str = "auto", seed: int | None = None
+    ) -> None:
         self.settings = PRESETS[settings] if isinstance(settings, str) else settings
+        if seed is not None:
+            self.settings = replace(self.settings, schedule=replace(self.settings.schedule, seed=seed))
         self.device = device
+
+    @property
+    def name(self) -> str:
+        """With the weights it starts from: a round trained from others is another round."""
+        start = shipped("unet") if self.settings.pretrained else None
+        return f"{MODEL}-from-{sha256(start)[:8]}" if start else MODEL
 
     def train(
         self,
@@ -155,9 +163,7 @@ class UNet:
             self.settings.schedule,
             device=where,
             work=work,
-            fingerprint=fingerprint(
-                (MODEL, self.settings), [*samples, *validation], files.sha256(start) if start else ""
-            ),
+            fingerprint=fingerprint((MODEL, self.settings), [*samples, *validation], sha256(start) if start else ""),
             report=report,
             stop=stop,
             evaluate=evaluate if validation else None,

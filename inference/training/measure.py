@@ -14,18 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torchvision.ops import box_iou
 
 from inference.datasets import STAINED, Dataset, open_dataset
 from inference.detectors import centre
 from inference.masks import cells_of, labels_of
+from inference.metrics import box_iou, dice
 from inference.registry import prompter as find_prompter
 from inference.types import Boxes, Detector, Mask, Prompted, Prompter, Prompts, Sample
-
-
-def dice(a: Mask, b: Mask) -> float:
-    size = int(a.sum()) + int(b.sum())
-    return 2 * int((a & b).sum()) / size if size else 1.0
 
 
 def jitter(boxes: Boxes, amount: float, rng: np.random.Generator) -> Boxes:
@@ -114,7 +109,7 @@ def measure_detector(detector: Detector, samples: Sequence[Sample]) -> BoxFigure
     overlaps, hits, found_, total = [], 0, 0, 0
     for sample in samples:
         boxes = detector.detect(sample.rgb).boxes
-        overlap = box_iou(torch.from_numpy(boxes), torch.from_numpy(sample.boxes)).numpy()
+        overlap = box_iou(boxes, sample.boxes)
         found_, total = found_ + len(boxes), total + len(sample.boxes)
         free = np.ones(len(sample.boxes), bool)
         for row in overlap:

@@ -3,7 +3,6 @@
 Nothing here can run code from a file: safetensors holds numbers only.
 """
 
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -58,8 +57,3 @@ def fill(module: torch.nn.Module, state: State, path: Path) -> None:
         module.load_state_dict(state)
     except RuntimeError as error:
         raise BadWeights(f"{path.name} does not fit its model: {error}") from error
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

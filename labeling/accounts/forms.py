@@ -1,12 +1,15 @@
 """The forms by which people come in: each error says what is wrong and what to do."""
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm
+from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm, UsernameField
 
 from labeling.accounts.models import User
 
 
 class SignInForm(AuthenticationForm):
+    username = UsernameField(
+        label="User name", widget=forms.TextInput(attrs={"autofocus": True, "autocapitalize": "none"})
+    )
     error_messages = {
         "invalid_login": "Name and password do not belong together. Check for capitals and try again; "
         "if you have forgotten the password, ask whoever runs this server.",
@@ -14,12 +17,15 @@ class SignInForm(AuthenticationForm):
     }
 
 
-class InvitationForm(SetPasswordForm):  # type: ignore[type-arg]
+class InvitationForm(SetPasswordForm):
     """Sets the first password of an invited person, and how colleagues see them."""
 
     full_name = forms.CharField(
         max_length=150, required=False, label="Your name", help_text="as colleagues see it, for example Dr A. Miller"
     )
+    new_password1, new_password2 = SetPasswordForm.create_password_fields("Password", "The same again")
+    new_password1.help_text = "at least 10 characters; no common word, and nothing like your name"
+    new_password2.help_text = ""
     field_order = ["full_name", "new_password1", "new_password2"]
     error_messages = {"password_mismatch": "The two passwords differ. Type the same one twice."}
 

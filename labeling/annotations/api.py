@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling.access import reach
+from labeling.access import person, reach
 from labeling.annotations import activity, packs
 from labeling.annotations.models import Layer, Operation
 from labeling.annotations.services import working_layer, write_operations
@@ -17,8 +17,8 @@ MOST_TAIL = 1000
 
 
 def _layer(request: Request, layer: str, act: str) -> Layer:
-    layers = Layer.objects.visible_to(request.user).select_related("image__project", "head")
-    return reach(layers, request.user, act, project="image.project", pk=layer)
+    layers = Layer.objects.visible_to(person(request)).select_related("image__project", "head")
+    return reach(layers, person(request), act, project="image.project", pk=layer)
 
 
 class Pack(APIView):
@@ -62,10 +62,10 @@ class Operations(APIView):
 
     def post(self, request: Request, layer: str) -> Response:
         found = _layer(request, layer, "annotate")
-        if found.kind == Layer.Kind.WORKING and found != working_layer(image=found.image, user=request.user):
+        if found.kind == Layer.Kind.WORKING and found != working_layer(image=found.image, user=person(request)):
             raise Invalid("this is somebody else's layer", field="layer")
         operations = request.data.get("operations") if isinstance(request.data, dict) else None
-        seq, verdicts = write_operations(layer=found, author=request.user, operations=operations)
+        seq, verdicts = write_operations(layer=found, author=person(request), operations=operations)
         kinds = {verdict.verdict for verdict in verdicts}
         status = 409 if "stale" in kinds else 422 if "invalid" in kinds else 200
         return Response(
@@ -75,7 +75,7 @@ class Operations(APIView):
 
 class Activity(APIView):
     def post(self, request: Request) -> Response:
-        return Response({"stored": activity.record(user=request.user, data=request.data)})
+        return Response({"stored": activity.record(user=person(request), data=request.data)})
 
 
 def operation_json(operation: Operation) -> dict[str, Any]:

@@ -159,7 +159,7 @@ class Annotation(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(mask_bits__isnull=True)
-                | Exact(
+                | Exact(  # type: ignore[arg-type]
                     Func(F("mask_bits"), function="octet_length", output_field=IntegerField()),
                     Cast((F("mask_width") * F("mask_height") + 7) / 8, IntegerField()),
                 ),

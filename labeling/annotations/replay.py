@@ -15,7 +15,7 @@ class Replayed:
 
     state: dict[str, Any] | None
     version: int
-    last_op: uuid.UUID
+    last_op: uuid.UUID | None
 
 
 def replay(layer: Layer, until: int | None = None) -> dict[uuid.UUID, Replayed]:
@@ -37,7 +37,7 @@ def differences(layer: Layer) -> list[str]:
     found = list(_breaks(layer))
     for row in Annotation.objects.filter(layer=layer).iterator():
         state = state_of(row)
-        here = Replayed(state and state.as_json(), row.version, row.last_op)
+        here = Replayed(state.as_json() if state else None, row.version, row.last_op)
         said = log.pop(row.uid, None)
         if here != said:
             found.append(f"annotation {row.uid}: the row says {here}, the log says {said}")

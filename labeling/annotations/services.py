@@ -87,7 +87,7 @@ def working_layer(*, image: Image, user: User) -> Layer | None:
 
 
 @transaction.atomic
-def write_operations(*, layer: Layer, author: User, operations: Sequence[Any]) -> tuple[int, list[Verdict]]:
+def write_operations(*, layer: Layer, author: User, operations: Any) -> tuple[int, list[Verdict]]:
     """Append operations to the log of a working layer and bring its annotations up to date.
 
     One transaction; the verdict of each operation is decided before anything is written, so a bad one never loses the
@@ -149,7 +149,8 @@ class _Batch:
             self.known[op_id] = (seq, author)
         live = Annotation.objects.filter(layer=self.layer)
         self.rows = {row.uid: row for row in live.filter(uid__in=uids)}
-        self.decided = dict(live.filter(derived_from__in=sources, deleted=False).values_list("derived_from", "uid"))
+        decided = live.filter(derived_from__in=sources, deleted=False).values_list("derived_from", "uid")
+        self.decided = {source: uid for source, uid in decided if source}
         self.proposals = {
             row.uid: row
             for row in Annotation.objects.filter(

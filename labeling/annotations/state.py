@@ -72,7 +72,9 @@ def state_of(row: Annotation) -> State | None:
         return None
     mask = None
     if row.mask_bits is not None:
-        mask = PackedMask(row.mask_x, row.mask_y, row.mask_width, row.mask_height, bytes(row.mask_bits))
+        place = (row.mask_x, row.mask_y, row.mask_width, row.mask_height)
+        x, y, width, height = (v or 0 for v in place)  # none is None: the database keeps the rule
+        mask = PackedMask(x, y, width, height, bytes(row.mask_bits))
     return State(
         kind=row.kind,
         status=row.status,

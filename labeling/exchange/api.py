@@ -8,7 +8,7 @@ from django.utils.text import slugify
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from labeling.access import reach
+from labeling.access import person, reach
 from labeling.errors import Invalid
 from labeling.exchange.cells import accepted_cells
 from labeling.exchange.coco import as_coco
@@ -20,7 +20,7 @@ class Export(APIView):
     """The accepted masks of a project, as a file to keep."""
 
     def get(self, request: Request, project: int, layout: str) -> HttpResponse:
-        found = reach(Project.objects.visible_to(request.user), request.user, "export", project="", pk=project)
+        found = reach(Project.objects.visible_to(person(request)), person(request), "export", project="", pk=project)
         if layout == "coco":
             body = json.dumps(as_coco(found, accepted_cells(found)), cls=DjangoJSONEncoder).encode()
             response = HttpResponse(body, content_type="application/json")

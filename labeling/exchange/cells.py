@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from inference.masks import clip, tight, unpack
+from inference.masks import clip, unpack
 from inference.types import BoxMask, Mask
 from labeling.annotations.models import Annotation, Layer
+from labeling.annotations.state import state_of
 from labeling.images.models import Image
 from labeling.projects.models import Project
 
@@ -49,9 +50,12 @@ def accepted_cells(project: Project) -> list[tuple[Image, list[Cell]]]:
     sizes = {image.pk: (image.width, image.height) for image in images}
     cells: dict[int, list[Cell]] = {image.pk: [] for image in images}
     for row in rows.iterator():
-        bits = unpack(bytes(row.mask_bits), row.mask_width, row.mask_height)
-        mask = tight(BoxMask(row.mask_x, row.mask_y, bits))
-        mask = mask and clip(mask, *sizes[row.layer.image_id])
+        state = state_of(row)
+        packed = state.mask if state else None
+        if packed is None:
+            continue
+        whole = BoxMask(packed.x, packed.y, unpack(packed.bits, packed.width, packed.height))
+        mask = clip(whole, *sizes[row.layer.image_id])
         if mask is not None:
             author = row.author.display_name if row.author else ""
             cells[row.layer.image_id].append(Cell(row.uid, mask, row.label_class_id, author, row.provenance))

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from django.http import FileResponse, HttpResponse
+from django.http import FileResponse
 from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling.access import reach
+from labeling.access import person, reach
 from labeling.errors import Invalid
 from labeling.images.models import Image, Split
 from labeling.images.services import add_image
@@ -35,11 +35,11 @@ class ImageList(APIView):
     parser_classes = [MultiPartParser]
 
     def get(self, request: Request, project: int) -> Response:
-        found = reach(Project.objects.visible_to(request.user), request.user, "see", project="", pk=project)
+        found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
         return Response(ImageSerializer(found.images.all(), many=True).data)
 
     def post(self, request: Request, project: int) -> Response:
-        found = reach(Project.objects.visible_to(request.user), request.user, "manage", project="", pk=project)
+        found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
         upload = UploadSerializer(data=request.data)
         upload.is_valid(raise_exception=True)
         file = upload.validated_data.pop("image")
@@ -57,12 +57,12 @@ def _file(found: Image, name: str, content_type: str) -> FileResponse:
 
 
 class Pixels(APIView):
-    def get(self, request: Request, image: int) -> HttpResponse:
-        found = reach(Image.objects.visible_to(request.user), request.user, "see", pk=image)
+    def get(self, request: Request, image: int) -> FileResponse:
+        found = reach(Image.objects.visible_to(person(request)), person(request), "see", pk=image)
         return _file(found, "pixels", "image/png")
 
 
 class Thumbnail(APIView):
-    def get(self, request: Request, image: int) -> HttpResponse:
-        found = reach(Image.objects.visible_to(request.user), request.user, "see", pk=image)
+    def get(self, request: Request, image: int) -> FileResponse:
+        found = reach(Image.objects.visible_to(person(request)), person(request), "see", pk=image)
         return _file(found, "thumbnail", "image/jpeg")

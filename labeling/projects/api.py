@@ -5,7 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling.access import reach
+from labeling.access import person, reach
 from labeling.projects.models import LabelClass, Membership, Project
 
 
@@ -31,18 +31,18 @@ class ProjectSerializer(serializers.ModelSerializer[Project]):
 
 class ProjectList(APIView):
     def get(self, request: Request) -> Response:
-        projects = Project.objects.visible_to(request.user).order_by("pk")
+        projects = Project.objects.visible_to(person(request)).order_by("pk")
         return Response(ProjectSerializer(projects, many=True).data)
 
 
 class ProjectDetail(APIView):
     def get(self, request: Request, project: int) -> Response:
-        found = reach(Project.objects.visible_to(request.user), request.user, "see", project="", pk=project)
+        found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
         members = found.memberships.select_related("user").order_by("pk")
         return Response(
             {
                 **ProjectSerializer(found).data,
-                "role": found.role_of(request.user),
+                "role": found.role_of(person(request)),
                 "classes": LabelClassSerializer(found.classes.all(), many=True).data,
                 "members": MembershipSerializer(members, many=True).data,
             }

@@ -3,6 +3,7 @@
 import secrets
 
 from django.contrib.auth.tokens import default_token_generator
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.urls import reverse
 from django.utils.encoding import force_bytes
@@ -10,7 +11,7 @@ from django.utils.http import urlsafe_base64_encode
 
 from labeling.accounts.models import User
 from labeling.errors import Invalid, LabelingError
-from labeling.projects.models import PALETTE, LabelClass, Membership, Project, Role
+from labeling.projects.models import MAY, PALETTE, LabelClass, Membership, Project, Role
 
 
 class NotAllowed(LabelingError):
@@ -72,18 +73,39 @@ def add_member(*, project: Project, username: str, role: str, by: User) -> tuple
     if user is None:
         user = User(username=username)
         user.set_password(secrets.token_urlsafe(32))  # nobody knows it; the invitation sets the real one
-        user.full_clean(exclude=["password"])
+        try:
+            user.full_clean(exclude=["password"])
+        except ValidationError as error:
+            raise Invalid(" ".join(error.messages), field="username") from None
         user.save()
-        invitation = reverse(
-            "invitation",
-            kwargs={
-                "uidb64": urlsafe_base64_encode(force_bytes(user.pk)),
-                "token": default_token_generator.make_token(user),
-            },
-        )
+        invitation = _invitation(user)
     if project.memberships.filter(user=user).exists():
         raise Invalid(f"{username} takes part already", field="username")
     return Membership.objects.create(project=project, user=user, role=role), invitation
+
+
+def _invitation(user: User) -> str:
+    """The path at which `user` sets a password, once, within PASSWORD_RESET_TIMEOUT."""
+    names = {"uidb64": urlsafe_base64_encode(force_bytes(user.pk)), "token": default_token_generator.make_token(user)}
+    return reverse("invitation", kwargs=names)
+
+
+@transaction.atomic
+def invite_again(*, membership: Membership, by: User) -> str:
+    """The path of a new invitation for somebody who never signed in and whose link is lost or too old; the old is void.
+
+    Who holds the link holds the account, so `by` must manage every project of that person: else a manager elsewhere
+    could add an invited name and take the account over. Raises LabelingError, NotAllowed.
+    """
+    user = User.objects.select_for_update().get(pk=membership.user_id)
+    if user.last_login is not None or user.is_staff:
+        raise LabelingError(f"{user.get_username()} has signed in already and needs no invitation")
+    managed = Membership.objects.filter(user=by, role__in=MAY["manage"]).values("project")
+    if user.memberships.exclude(project__in=managed).exists():
+        raise NotAllowed("this person is invited to a project that you do not manage; ask there for a new link")
+    user.set_password(secrets.token_urlsafe(32))  # the token rests on the password: earlier links end here
+    user.save(update_fields=["password"])
+    return _invitation(user)
 
 
 @transaction.atomic

@@ -6,7 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling.access import reach
+from labeling.access import person, reach
 from labeling.projects.models import Project
 from labeling.rounds.models import Round, Stage
 from labeling.rounds.services import cancel_round, retry_round, start_round
@@ -51,28 +51,28 @@ def _rounds(user: Any) -> Any:
 
 class RoundList(APIView):
     def get(self, request: Request, project: int) -> Response:
-        found = reach(Project.objects.visible_to(request.user), request.user, "see", project="", pk=project)
+        found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
         rounds = found.rounds.select_related("snapshot").prefetch_related("stages__artifact")
         return Response([round_json(round_) for round_ in rounds])
 
     def post(self, request: Request, project: int) -> Response:
-        found = reach(Project.objects.visible_to(request.user), request.user, "manage", project="", pk=project)
+        found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
         preset = request.data.get("preset", "quick") if isinstance(request.data, dict) else "quick"
-        return Response(round_json(start_round(project=found, by=request.user, preset=str(preset))), status=202)
+        return Response(round_json(start_round(project=found, by=person(request), preset=str(preset))), status=202)
 
 
 class RoundDetail(APIView):
     def get(self, request: Request, round: int) -> Response:
-        return Response(round_json(reach(_rounds(request.user), request.user, "see", pk=round)))
+        return Response(round_json(reach(_rounds(person(request)), person(request), "see", pk=round)))
 
 
 class Cancel(APIView):
     def post(self, request: Request, round: int) -> Response:
-        found = reach(_rounds(request.user), request.user, "manage", pk=round)
+        found = reach(_rounds(person(request)), person(request), "manage", pk=round)
         return Response(round_json(cancel_round(round_=found)), status=202)
 
 
 class Retry(APIView):
     def post(self, request: Request, round: int) -> Response:
-        found = reach(_rounds(request.user), request.user, "manage", pk=round)
+        found = reach(_rounds(person(request)), person(request), "manage", pk=round)
         return Response(round_json(retry_round(round_=found)), status=202)

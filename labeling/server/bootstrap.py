@@ -41,6 +41,7 @@ NO_NETWORK = re.compile(
     r"ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ENETUNREACH|ETIMEDOUT|ConnectTimeout|ProxyError",
     re.IGNORECASE,
 )
+BAD_CERTIFICATE = re.compile(r"SELF_SIGNED_CERT|CERTIFICATE_VERIFY_FAILED|UNABLE_TO_GET_ISSUER_CERT|UnknownIssuer")
 # What only a GPU needs, besides PyTorch itself: left out with TORCH=cpu. nvidia-ml-py is small and plain Python.
 GPU_PACKAGES = re.compile(r"^(torch|torchvision|triton|nvidia-(?!ml-py)[\w-]+|cuda-[\w-]+)==")
 
@@ -168,6 +169,11 @@ def _run_one(
 def what_to_do(doing: str, log: Path) -> str:
     text = log.read_text(errors="replace")
     step = doing.partition(" (")[0]
+    if BAD_CERTIFICATE.search(text):
+        return (
+            f"{step}: the package registry's certificate is not trusted here, perhaps because a proxy of your "
+            "institution stands between: set SSL_CERT_FILE to its certificates, then run the same command again."
+        )
     if NO_NETWORK.search(text) and "/whl/cpu" in text:
         return (
             "TORCH=cpu takes PyTorch from PyTorch's own index, which could not be reached: connect, or install with "
@@ -191,6 +197,8 @@ def environment() -> dict[str, str]:
         if name not in ("PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "VIRTUAL_ENV")
     }
     env["NO_COLOR"] = "1"  # their words end up in a log and in our messages
+    if certificates := env.get("SSL_CERT_FILE") or env.get("PIP_CERT"):  # npm reads neither
+        env.setdefault("NODE_EXTRA_CA_CERTS", certificates)
     env["PATH"] = f"{VENV / 'bin'}{os.pathsep}{env.get('PATH', os.defpath)}"
     return env
 
@@ -238,7 +246,7 @@ def install_python(torch: str) -> None:
     if not same_python(VENV / "bin" / "python"):
         run("Making .venv", [uv, "venv", "--clear", "--python", sys.executable, VENV], env=env)
     python = VENV / "bin" / "python"
-    sync = [uv, "pip", "sync", "--python", python, "--require-hashes"]
+    sync: list[str | Path] = [uv, "pip", "sync", "--python", python, "--require-hashes"]
     if torch == "cpu":
         lock, versions = without_gpu((ROOT / "requirements.lock").read_text())
         reduced = BUILD / "requirements-without-gpu.lock"
@@ -342,7 +350,9 @@ def build_frontend() -> None:
     modules = digest(str(ROOT), files=manifests)
     if not (is_done("npm", modules) and (folder / "node_modules").is_dir()):
         set_undone("npm")
-        run("Installing JavaScript packages", [npm, "ci", "--no-audit", "--no-fund"], cwd=folder)
+        # npm's own patience with a registry that is out of reach is more than a minute.
+        patience = ["--fetch-retries", "1", "--fetch-retry-mintimeout", "1000"]
+        run("Installing JavaScript packages", [npm, "ci", "--no-audit", "--no-fund", *patience], cwd=folder)
         set_done("npm", modules)
     sources = digest(modules, files=frontend_sources(folder))
     if not (is_done("frontend", sources) and (folder / "dist").is_dir()):

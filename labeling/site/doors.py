@@ -20,7 +20,7 @@ from labeling.rounds.models import Round
 class Request(HttpRequest):
     """A request as pages see it: behind `signed_in` there is a user, and htmx says whether it asks for a part."""
 
-    user: User  # type: ignore[assignment]
+    user: User
     htmx: HtmxDetails
 
 
@@ -64,7 +64,8 @@ def attempt(request: Request, act: Callable[[], Any], *, done: str = "") -> Any:
     return result
 
 
-def sentence(error: LabelingError) -> str:
-    """The words of an error as a sentence: first letter large, full stop."""
+def sentence(error: LabelingError, *, begins_with_a_name: bool = False) -> str:
+    """The words of an error as a sentence: first letter large, unless it is a name that somebody chose; full stop."""
     words = str(error)
-    return words[:1].upper() + words[1:] + ("" if words.endswith((".", "!", "?")) else ".")
+    first = words[:1] if begins_with_a_name else words[:1].upper()
+    return first + words[1:] + ("" if words.endswith((".", "!", "?")) else ".")

@@ -6,7 +6,6 @@ from django import forms
 
 from labeling.images.models import Split
 from labeling.projects.models import Project, Role
-from labeling.rounds.services import PRESET_NAMES
 
 MOST_FILES = 100  # of one upload; Django refuses more by itself (DATA_UPLOAD_MAX_NUMBER_FILES)
 
@@ -94,7 +93,3 @@ class ClassForm(forms.Form):
         label="New class",
         error_messages={"required": "A class needs a name; type one that is not in the list."},
     )
-
-
-class StartForm(forms.Form):
-    preset = forms.ChoiceField(choices=list(PRESET_NAMES.items()), initial="quick")

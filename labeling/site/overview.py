@@ -75,7 +75,7 @@ def count(*, images: QuerySet[Image], user: User, per: Literal["image", "project
 
 def newest_publications(images: QuerySet[Image]) -> QuerySet[Publication]:
     """The publication of the latest round of each image."""
-    return Publication.objects.filter(image__in=images).order_by("image", "-round__number").distinct("image")
+    return Publication.objects.filter(image__in=images).order_by("image_id", "-round__number").distinct("image_id")
 
 
 @dataclass
@@ -101,7 +101,7 @@ def cards(user: User) -> list[Card]:
     place = Window(RowNumber(), partition_by=[F("project")], order_by="position")
     for image in images.annotate(place=place).filter(place__lte=STRIP).order_by("position"):
         strips[image.project_id].append(image)
-    rounds = Round.objects.filter(project__in=keys).order_by("project", "-number").distinct("project")
+    rounds = Round.objects.filter(project__in=keys).order_by("project_id", "-number").distinct("project_id")
     last = {round_.project_id: round_ for round_ in rounds}
     counts = count(images=images, user=user, per="project")
     return [

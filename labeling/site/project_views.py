@@ -17,10 +17,11 @@ from labeling.images.api import MOST_BYTES
 from labeling.images.models import Image, Split
 from labeling.images.services import add_image
 from labeling.projects.models import Project, Role
-from labeling.projects.services import add_class, add_member, change_role, remove_member
+from labeling.projects.services import add_class, add_member, change_role, invite_again, remove_member
 from labeling.rounds.models import Round
+from labeling.rounds.services import PRESET_NAMES
 from labeling.site.doors import Request, acts_of, attempt, reach_project, sentence, signed_in
-from labeling.site.forms import MOST_FILES, ClassForm, MemberForm, StartForm, UploadForm
+from labeling.site.forms import MOST_FILES, ClassForm, MemberForm, UploadForm
 from labeling.site.overview import Counts, count, exportable
 from labeling.site.round_views import progress_context
 
@@ -36,14 +37,11 @@ def project(request: Request, project: int) -> HttpResponse:
 
 def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -> HttpResponse:
     """The whole page; `forms` are the ones that came back with errors."""
-    role = found.role_of(request.user)
-    may = acts_of(role)
+    context = head(request, found)
+    role, may = context["role"], context["may"]
     rounds = list(found.rounds.select_related("started_by"))
     active = next((r for r in rounds if r.state in Round.ACTIVE), None)
-    context: dict[str, Any] = {
-        "project": found,
-        "role": role,
-        "may": may,
+    context |= {
         "classes": list(found.classes.all()),
         "members": list(found.memberships.select_related("user").order_by(ROLE_ORDER, "user__username")),
         "roles": [(r, label) for r, label in Role.choices if r in roles_given_by(role)],
@@ -54,13 +52,23 @@ def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -
         "most_files": MOST_FILES,
         "member_form": MemberForm(roles=roles_given_by(role)),
         "class_form": ClassForm(),
-        "start_form": StartForm(),
-        **grid(request, found),
         **forms,
     }
     if active is not None:
         context |= progress_context(active)
     return render(request, "site/project.html", context, status=status)
+
+
+def head(request: Request, found: Project) -> dict[str, Any]:
+    """What the head of the page and the grid below it need."""
+    role = found.role_of(request.user)
+    return {
+        "project": found,
+        "role": role,
+        "may": acts_of(role),
+        "presets": list(PRESET_NAMES.items()),
+        **grid(request, found),
+    }
 
 
 ROLE_ORDER = Case(*(When(role=r, then=Value(i)) for i, r in enumerate(Role.values)), output_field=IntegerField())
@@ -92,10 +100,15 @@ def grid(request: Request, found: Project) -> dict[str, Any]:
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def images(request: Request, project: int) -> HttpResponse:
-    """GET: the grid alone, after an upload. POST: several files; each bad one gets its sentence, the good are kept."""
+    """GET: the grid and the head alone, after an upload.
+
+    POST: several files; each bad one gets its own sentence, the good ones are kept.
+    """
     if request.method != "POST":
         found = reach_project(request, "see", project)
-        return render(request, "site/parts/images.html", {"project": found, **_see(request, found)})
+        active = found.rounds.filter(state__in=Round.ACTIVE).first()
+        context = head(request, found) | {"round": active, "active": active is not None}
+        return render(request, "site/parts/images_and_head.html", context)
     found = reach_project(request, "manage", project)
     form = UploadForm(request.POST)
     files = request.FILES.getlist("images")
@@ -108,8 +121,8 @@ def images(request: Request, project: int) -> HttpResponse:
             try:
                 added.append(take(found, file, form.cleaned_data).name)
             except LabelingError as error:
-                refused.append(sentence(error))
-    refused += [problem for problems in form.errors.values() for problem in problems]
+                refused.append(sentence(error, begins_with_a_name=True))
+    refused += [str(problem) for problems in form.errors.values() for problem in problems]
     if request.htmx:
         answer = render(request, "site/parts/upload_result.html", {"added": added, "refused": refused})
         if added:
@@ -120,10 +133,6 @@ def images(request: Request, project: int) -> HttpResponse:
     if added:
         messages.success(request, f"{len(added)} image{'s' if len(added) > 1 else ''} added.")
     return redirect("project", found.pk)
-
-
-def _see(request: Request, found: Project) -> dict[str, Any]:
-    return {"may": acts_of(found.role_of(request.user)), **grid(request, found)}
 
 
 def take(found: Project, file: UploadedFile, common: dict[str, Any]) -> Image:
@@ -161,14 +170,19 @@ def add(request: Request, project: int) -> HttpResponse:
         try:
             membership, path = add_member(project=found, by=request.user, **form.cleaned_data)
         except LabelingError as error:
-            form.add_error(error.field or None, sentence(error))
+            form.add_error(error.field or None, sentence(error, begins_with_a_name=error.field == "username"))
         else:
             name = membership.user.get_username()
             if path:
-                request.session["invitation"] = {"project": found.pk, "username": name, "path": path}
+                keep_invitation(request, found, name, path)
             messages.success(request, f"{name} takes part as {membership.role}.")
             return redirect(f"{reverse('project', args=[found.pk])}#members")
     return show(request, found, status=422, member_form=form)
+
+
+def keep_invitation(request: Request, found: Project, username: str, path: str) -> None:
+    """For the next page alone: the link is a password, so it is neither stored nor written into an address."""
+    request.session["invitation"] = {"project": found.pk, "username": username, "path": path}
 
 
 def invitation_of(request: Request, found: Project) -> dict[str, str] | None:
@@ -183,7 +197,7 @@ def invitation_of(request: Request, found: Project) -> dict[str, str] | None:
 @signed_in
 @require_POST
 def change(request: Request, project: int, membership: int) -> HttpResponse:
-    """Another role for a member, or, with `remove`, the end of their part."""
+    """Another role for a member; with `remove` the end of their part, with `invite` a new one-time link."""
     found = reach_project(request, "manage", project)
     member = get_object_or_404(found.memberships.select_related("user"), pk=membership)
     name = member.user.display_name
@@ -195,6 +209,10 @@ def change(request: Request, project: int, membership: int) -> HttpResponse:
         )
         if member.user == request.user and member.pk is None:
             return redirect("home")
+    elif "invite" in request.POST:
+        path = attempt(request, lambda: invite_again(membership=member, by=request.user))
+        if path:
+            keep_invitation(request, found, member.user.get_username(), path)
     else:
         role = request.POST.get("role", "")
         attempt(

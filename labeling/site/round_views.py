@@ -19,7 +19,7 @@ from labeling.rounds.models import Round, Stage, StageLine
 from labeling.rounds.services import FINISHED, NEEDS, PRESET_NAMES, cancel_round, retry_round, start_round
 from labeling.site.curves import curves_of
 from labeling.site.doors import Request, acts_of, attempt, reach_project, reach_round, signed_in
-from labeling.site.forms import StartForm
+from labeling.site.facts import facts_of
 from labeling.site.workspace import milliseconds_of
 
 ROUND_WORDS = {
@@ -100,7 +100,7 @@ def progress_context(found: Round, now: datetime | None = None) -> dict[str, Any
         .values_list("artifact", "round__number")
     )
     by_kind = {stage.kind: stage for stage in stages}
-    shown = [
+    shown: list[dict[str, Any]] = [
         {
             "stage": stage,
             "percent": percent_of(stage),
@@ -108,7 +108,7 @@ def progress_context(found: Round, now: datetime | None = None) -> dict[str, Any
             "elapsed": (stage.finished_at or now) - stage.started_at
             if has_worked(stage) and stage.started_at
             else None,
-            "made_by": makers.get(stage.artifact_id),
+            "made_by": makers.get(stage.artifact_id or ""),
             "curves": curves_of(reports[stage.pk]),
         }
         for stage in stages
@@ -126,7 +126,7 @@ def progress_context(found: Round, now: datetime | None = None) -> dict[str, Any
         "overall": round(sum(row["percent"] for row in shown) / max(1, len(shown))),
         "current": next((row for row in shown if row["stage"].state == Stage.State.RUNNING), None),
         "elapsed": (found.finished_at or now) - found.created_at,
-        "evaluation": evaluation.artifact.facts if evaluation and evaluation.artifact else {},
+        "evaluation": facts_of(evaluation.artifact.facts) if evaluation and evaluation.artifact else None,
     }
 
 
@@ -155,7 +155,8 @@ def words_of(found: Round, stage: Stage, by_kind: dict[str, Stage], now: datetim
         return "waiting for " + " and ".join(need.get_kind_display().lower() for need in missing)
     if stage.attempts:
         return "waiting to go on where it stopped: its worker was lost"
-    if stage.queued_at and now - stage.queued_at > SLOW_TO_START and found.state in Round.ACTIVE:
+    busy = any(other.state == Stage.State.RUNNING for other in by_kind.values())
+    if stage.queued_at and now - stage.queued_at > SLOW_TO_START and found.state in Round.ACTIVE and not busy:
         return "waiting for a free worker; if none is running, nothing will happen"
     return "waiting for a free worker"
 
@@ -206,8 +207,7 @@ def log_file(request: Request, round: int) -> HttpResponse:
 @require_POST
 def start(request: Request, project: int) -> HttpResponse:
     found = reach_project(request, "manage", project)
-    form = StartForm(request.POST)
-    preset = form.cleaned_data["preset"] if form.is_valid() else request.POST.get("preset", "")
+    preset = request.POST.get("preset", "quick")
     made = attempt(request, lambda: start_round(project=found, by=request.user, preset=preset))
     if made is None:
         return redirect("project", found.pk)
@@ -219,9 +219,8 @@ def start(request: Request, project: int) -> HttpResponse:
 @require_POST
 def cancel(request: Request, round: int) -> HttpResponse:
     found = reach_round(request, "manage", round)
-    attempt(
-        request, lambda: cancel_round(round_=found), done="The round stops after its current unit of work. Nothing finished is lost."
-    )  # fmt: skip
+    done = "The round stops after its current unit of work. Nothing finished is lost."
+    attempt(request, lambda: cancel_round(round_=found), done=done)
     return redirect(reverse("round", args=[found.pk]))
 
 

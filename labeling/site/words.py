@@ -63,7 +63,7 @@ def ago(moment: datetime | None) -> SafeString | str:
 
 @register.filter
 def figure(value: Any) -> str:
-    """A number as people read it: whole ones with thousands, others with four digits that mean something."""
+    """A number as people read it: whole ones with thousands, others with three or four digits that mean something."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is None:
@@ -73,6 +73,8 @@ def figure(value: Any) -> str:
     if isinstance(value, float):
         if not math.isfinite(value):
             return "not a number"
+        if 0.1 <= abs(value) < 1:
+            return f"{value:.3f}"  # shares and scores stand below each other
         if value == 0 or 1e-3 <= abs(value) < 1e4:
             return f"{value:.4g}"
         return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.2e}"
@@ -85,15 +87,3 @@ def figure(value: Any) -> str:
 def percent(share: float | None) -> str:
     """A share 0..1 as "3.2 %"."""
     return "–" if share is None else f"{share * 100:.3g} %"
-
-
-@register.filter
-def named(key: Any) -> str:
-    """A key of stored facts as words: "boundary_f1" becomes "boundary f1"."""
-    return str(key).replace("_", " ")
-
-
-@register.filter
-def as_mapping(value: Any) -> dict[str, Any] | None:
-    """The mapping itself, or None: lets a template ask whether a fact has facts inside."""
-    return value if isinstance(value, dict) else None

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling.access import reach
+from labeling.access import person, reach
 from labeling.accounts.models import User
 from labeling.annotations.models import Layer
 from labeling.annotations.services import working_layer
@@ -18,9 +18,9 @@ from labeling.rounds.models import Publication
 
 class Workspace(APIView):
     def get(self, request: Request, image: int) -> Response:
-        images = Image.objects.visible_to(request.user).select_related("project")
-        found = reach(images, request.user, "see", pk=image)
-        project, user = found.project, request.user
+        images = Image.objects.visible_to(person(request)).select_related("project")
+        found = reach(images, person(request), "see", pk=image)
+        project, user = found.project, person(request)
         siblings = list(project.images.order_by("position").values_list("pk", flat=True))
         place = siblings.index(found.pk)
         return Response(

@@ -70,3 +70,44 @@ def test_clicks_outside_alone_are_refused(name):
     prompts = Prompts(points=np.zeros((1, 1, 2)), signs=np.zeros((1, 1), np.int8))
     with pytest.raises(ValueError, match="inside"):
         made.decode(made.encode(painted_field(1).rgb), prompts)
+
+
+@pytest.mark.skipif(shipped("boxwise") is None, reason="built without weights")
+def test_the_exported_net_answers_like_the_trained_one(tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    import torch
+
+    from inference.prompters.boxwise import CHANNELS, SIDE, Boxwise
+    from inference.training.export import export
+
+    path = export(tmp_path / "boxwise.onnx")
+    crops = torch.randn(5, CHANNELS, SIDE, SIDE)
+    with torch.no_grad():
+        logits, quality = (part.numpy() for part in Boxwise(device="cpu").net(crops))
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    theirs = session.run(None, {"crops": crops.numpy()})
+    assert np.abs(theirs[0] - logits).max() < 1e-3 and np.abs(theirs[1] - quality).max() < 1e-3
+
+
+@pytest.mark.skipif(shipped("boxwise") is None, reason="built without weights")
+def test_a_cell_much_larger_than_any_nucleus():
+    """A cell ten times larger than those it learned from."""
+    made = prompter("boxwise")
+    rgb = np.full((512, 512, 3), (225, 200, 220), np.uint8)
+    y, x = np.mgrid[:512, :512]
+    cell = ((x - 256) / 180) ** 2 + ((y - 256) / 140) ** 2 <= 1
+    rgb[cell] = (90, 60, 150)
+    found = made.decode(made.encode(rgb), Prompts(boxes=np.array([[76.0, 116, 437, 397]])))
+    mask = labels_of([(1, found.masks[0])], 512, 512) > 0
+    assert 2 * (mask & cell).sum() / (mask.sum() + cell.sum()) > 0.9
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_prompts_of_one_call_do_not_influence_each_other(name):
+    field, made = painted_field(4), prompter(name)
+    encoded = made.encode(field.rgb)
+    together = made.decode(encoded, Prompts(boxes=field.boxes))
+    for i in (0, 5):
+        alone = made.decode(encoded, Prompts(boxes=field.boxes[i : i + 1])).masks[0]
+        # bfloat16 sums in another order in another batch: a rim pixel may differ
+        assert abs(int(alone.bits.sum()) - int(together.masks[i].bits.sum())) <= 0.03 * alone.bits.sum() + 1

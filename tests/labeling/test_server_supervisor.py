@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import Running, alive, wait_for
+from tests.running import ROOT, Running, alive, wait_for
 
 pytestmark = pytest.mark.timeout(400)
 
 ADD = "from labeling.accounts.models import User; print(User.objects.create_user({name!r}).pk)"
-COUNT = "from labeling.accounts.models import User; print(User.objects.filter(username__startswith='row').count())"
+COUNT = "from labeling.accounts.models import User; print(User.objects.count())"
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +126,23 @@ def test_nothing_outlives_a_killed_supervisor(folder: Path) -> None:
         assert int(recovered.manage(COUNT)) > 0
     finally:
         assert recovered.stop(signal.SIGTERM) == 0
+
+
+def test_dev_restarts_what_a_changed_file_belongs_to(folder: Path) -> None:
+    """A new Python file in labeling/ concerns the web server, one in inference/ the workers only."""
+    instance = Running(folder, "dev")
+    marks = [ROOT / "labeling" / "server" / "dev_test_mark.py", ROOT / "inference" / "dev_test_mark.py"]
+    try:
+        instance.wait_until_up()
+        for mark, restarted in zip(marks, (True, False), strict=True):
+            before, said = instance.children(), len(instance.text)
+            mark.write_text('"""Written and removed by a test."""\n')
+            instance.wait_for_line("Python files changed: worker is started again", after=said)
+            instance.wait_until_healthy()
+            after = instance.children()
+            assert (after["web"] != before["web"]) is restarted
+            assert after["postgres"] == before["postgres"]
+    finally:
+        for mark in marks:
+            mark.unlink(missing_ok=True)
+        instance.stop()

@@ -95,9 +95,12 @@ if (upload) {
     bar.querySelector("progress").value = share * 100;
     bar.querySelector("span").textContent = words;
   };
+  let whole = 0; // htmx reports the answer's bytes by the same event: what is not of the upload's size is the answer
+  upload.addEventListener("htmx:beforeRequest", () => (whole = 0));
   upload.addEventListener("htmx:xhr:progress", (event) => {
     const { loaded, total, lengthComputable } = event.detail;
-    if (!lengthComputable) return;
+    whole ||= total;
+    if (!lengthComputable || total !== whole) return;
     const mib = (bytes) => (bytes / 2 ** 20).toFixed(1);
     show(loaded < total ? `${mib(loaded)} of ${mib(total)} MiB sent` : "sent; the server is reading the images", loaded / total);
   });

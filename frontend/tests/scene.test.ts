@@ -1,0 +1,258 @@
+import { describe, expect, it } from "vitest";
+import { imagePoint } from "../geometry/frames";
+import { pack, unpack } from "../geometry/mask";
+import * as edits from "../scene/edits";
+import { History } from "../scene/history";
+import { following, ordered, type Stop } from "../scene/order";
+import { BadPack, decodePack } from "../scene/pack";
+import { putUuid, uuid7, uuidAt } from "../scene/uuid";
+import { rasterise } from "../render/masks";
+import { packBytes, scene, state, uuid } from "./build";
+import type { Cells } from "../scene/cells";
+
+describe("uuid", () => {
+  it("is version 7, grows within a page, also when the clock is set back", () => {
+    const made = [uuid7(5000), uuid7(5000), uuid7(4000), uuid7(5001), uuid7(90_000)];
+    for (const id of made) expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    expect([...made].sort()).toEqual(made);
+    expect(parseInt(made[4].replaceAll("-", "").slice(0, 12), 16)).toBe(90_000);
+  });
+  it("survives being bytes, and zeros are none", () => {
+    const bytes = new Uint8Array(32);
+    putUuid(bytes, 1, uuid(77));
+    expect(uuidAt(bytes, 1)).toBe(uuid(77));
+    expect(uuidAt(bytes, 0)).toBeNull();
+  });
+});
+
+describe("pack", () => {
+  it("reads every column of a row", () => {
+    const cells = scene();
+    const row = cells.rowOf(uuid(102));
+    expect(cells.stateOf(row)).toEqual(
+      state([100, 100, 120, 130], { label_class: 6, mask: { x: 100, y: 100, width: 8, height: 1, bits: "fg==" } }),
+    );
+    expect(cells.lastOp(row)).toBe(uuid(22));
+    expect(cells.score[row]).toBeCloseTo(0.9);
+  });
+  it("refuses what is no pack, is cut short, or lacks a column", () => {
+    const good = packBytes([{ id: 1, op: 2, box: [0, 0, 1, 1] }]);
+    expect(decodePack(good).count).toBe(1);
+    expect(() => decodePack(new ArrayBuffer(4))).toThrow(BadPack);
+    expect(() => decodePack(new TextEncoder().encode("<html>no</html>").buffer)).toThrow(/BXP1|version 1/);
+    expect(() => decodePack(good.slice(0, good.byteLength - 64))).toThrow(BadPack);
+    const without = packBytes([], 5, (h) => ({ ...h, columns: h.columns.filter((c) => c.name !== "box") }));
+    expect(() => decodePack(without)).toThrow(/box/);
+  });
+  it("reads an empty layer", () => {
+    expect(decodePack(packBytes([])).count).toBe(0);
+  });
+});
+
+describe("cells", () => {
+  it("picks the mask first, then the smaller box, and what is below next", () => {
+    const cells = scene();
+    const picked = cells.pick(imagePoint(15.5, 13.5), 0).map((row) => cells.idOf(row));
+    expect(picked).toEqual([uuid(101), uuid(1)]);
+    expect(cells.pick(imagePoint(20, 20), 0).map((r) => cells.idOf(r))).toEqual([uuid(2), uuid(1)]);
+  });
+  it("shows a proposal until it is decided, and again when the decision is deleted", () => {
+    const cells = scene();
+    const proposal = cells.rowOf(uuid(102));
+    const seen: number[] = [];
+    cells.watch((row) => seen.push(row));
+    const verdict = cells.put(0, uuid(50), state([100, 100, 120, 130], { status: "rejected", derived_from: uuid(102) }), uuid(60));
+    expect(cells.isUndecided(proposal)).toBe(false);
+    expect(cells.isShown(proposal)).toBe(false);
+    expect(cells.isShown(verdict)).toBe(false);
+    expect(seen).toEqual([verdict, proposal]); // the drawing is told of both
+    expect(cells.counts()).toMatchObject({ cells: 2, rejected: 1, proposals: 2, undecided: 1 });
+    cells.put(0, uuid(50), null, uuid(61));
+    expect(cells.isUndecided(proposal)).toBe(true);
+  });
+  it("knows a decision whose proposal is loaded after it", () => {
+    const cells = scene();
+    cells.put(0, uuid(50), state([1, 1, 2, 2], { derived_from: uuid(777) }), uuid(60));
+    cells.put(1, uuid(777), state([1, 1, 2, 2]), uuid(61));
+    expect(cells.isUndecided(cells.rowOf(uuid(777)))).toBe(false);
+  });
+  it("finds a moved cell where it is now, and not where it was", () => {
+    const cells = scene();
+    cells.put(0, uuid(2), state([400, 400, 420, 420]), uuid(60));
+    expect(cells.pick(imagePoint(410, 410), 0).map((r) => cells.idOf(r))).toEqual([uuid(2)]);
+    expect(cells.pick(imagePoint(20, 20), 0).map((r) => cells.idOf(r))).toEqual([uuid(1)]);
+  });
+  it("holds more rows than it began with", () => {
+    const cells = scene();
+    for (let i = 0; i < 3000; i++) cells.put(0, uuid(5000 + i), state([i % 500, 1, (i % 500) + 3, 5]), uuid(1));
+    expect(cells.counts().cells).toBe(3002);
+    expect(cells.idOf(cells.rowOf(uuid(7999)))).toBe(uuid(7999));
+    expect(cells.boxOf(cells.rowOf(uuid(1)))).toEqual({ x0: 10, y0: 10, x1: 30, y1: 30 });
+  });
+  it("picks a region only by its edge", () => {
+    const cells = scene();
+    cells.put(0, uuid(70), state([200, 200, 400, 400], { kind: "region", status: "exhaustive" }), uuid(60));
+    expect(cells.pick(imagePoint(300, 300), 3)).toEqual([]);
+    expect(cells.pick(imagePoint(201, 300), 3).map((r) => cells.idOf(r))).toEqual([uuid(70)]);
+  });
+});
+
+describe("edits", () => {
+  const only = (draft: edits.Draft) => {
+    expect(draft.effects).toHaveLength(1);
+    return draft.effects[0];
+  };
+  it("accepting gives the prompting cell its mask and leaves its box and class", () => {
+    const cells = scene();
+    const effect = only(edits.accept(cells, cells.rowOf(uuid(101))));
+    expect(effect).toMatchObject({ annotation: uuid(1), seen: uuid(11) });
+    expect(effect.after).toMatchObject({ box: [10, 10, 30, 30], label_class: 5, derived_from: uuid(101), mask: { x: 12, y: 12 } });
+  });
+  it("accepting what no person drew makes a cell", () => {
+    const cells = scene();
+    const effect = only(edits.accept(cells, cells.rowOf(uuid(102))));
+    expect(effect.seen).toBeNull();
+    expect(effect.after).toMatchObject({ box: [100, 100, 120, 130], label_class: 6, derived_from: uuid(102), status: "confirmed" });
+  });
+  it("makes a cell when the prompting cell has been deleted", () => {
+    const cells = scene();
+    cells.put(0, uuid(1), null, uuid(60));
+    expect(only(edits.accept(cells, cells.rowOf(uuid(101)))).seen).toBeNull();
+  });
+  it("an edited proposal is an edit, with the new mask", () => {
+    const cells = scene();
+    const patch = unpack(cells.maskOf(cells.rowOf(uuid(102)))!);
+    patch.pixels[0] = 1;
+    const draft = edits.accept(cells, cells.rowOf(uuid(102)), pack(patch));
+    expect(draft.action).toBe("edit");
+    expect(only(draft).after).toMatchObject({ mask: { x: 100, width: 7, bits: "/g==" } });
+  });
+  it("rejecting leaves the person's box alone", () => {
+    const cells = scene();
+    const effect = only(edits.reject(cells, cells.rowOf(uuid(101))));
+    expect(effect.annotation).not.toBe(uuid(1));
+    expect(effect.after).toMatchObject({ status: "rejected", mask: null, derived_from: uuid(101), box: [11, 11, 17, 15] });
+  });
+  it("cannot tell is a mark that comes off again", () => {
+    const cells = scene();
+    const row = cells.rowOf(uuid(2));
+    const { annotation, after } = only(edits.cannotTell(cells, row));
+    expect(after?.status).toBe("cannot_tell");
+    cells.put(0, annotation, after, uuid(60));
+    expect(only(edits.cannotTell(cells, row)).after?.status).toBe("confirmed");
+  });
+  it("a moved box carries its mask by whole pixels, a resized one leaves it", () => {
+    const cells = scene();
+    cells.put(0, uuid(1), state([10, 10, 30, 30], { mask: { x: 12, y: 12, width: 4, height: 2, bits: "/w==" } }), uuid(60));
+    const row = cells.rowOf(uuid(1));
+    const to = { x0: 13.4, y0: 8, x1: 33.4, y1: 28 };
+    expect(only(edits.setBox(cells, row, to, "move")).after).toMatchObject({ box: [13, 8, 33, 28], mask: { x: 15, y: 10 } });
+    expect(only(edits.setBox(cells, row, to, "resize")).after).toMatchObject({ box: [13.4, 8, 33.4, 28], mask: { x: 12, y: 12 } });
+  });
+});
+
+describe("undo", () => {
+  let op = 1000;
+  const apply = (cells: Cells, history: History, draft: edits.Draft) => {
+    const id = uuid(op++);
+    const changes = draft.effects.map((e) => {
+      const row = cells.rowOf(e.annotation);
+      return { annotation: e.annotation, before: row < 0 ? null : cells.stateOf(row), after: e.after, seen: e.seen };
+    });
+    for (const e of draft.effects) {
+      const row = cells.rowOf(e.annotation);
+      expect(e.seen).toBe(row < 0 ? null : cells.lastOp(row)); // what the server checks
+      cells.put(0, e.annotation, e.after, id);
+    }
+    history.record({ op_id: id, action: draft.action, undoes: draft.undoes ?? null, changes });
+    return draft.effects[0].annotation;
+  };
+  const step = (cells: Cells, history: History, way: "undo" | "redo") => {
+    const result = history[way]((id) => cells.lastOp(cells.rowOf(id)));
+    if (result === "nothing" || "changedSince" in result) return result;
+    apply(cells, history, result.draft);
+    return "done";
+  };
+  const boxOf = (cells: Cells, id: string) => cells.stateOf(cells.rowOf(id))?.box ?? null;
+
+  it("takes a chain on one cell back, forth and back, every step a valid operation", () => {
+    const [cells, history] = [scene(), new History()];
+    const id = apply(cells, history, edits.draw({ x0: 1, y0: 1, x1: 5, y1: 5 }, null));
+    apply(cells, history, edits.setBox(cells, cells.rowOf(id), { x0: 2, y0: 1, x1: 6, y1: 5 }, "move"));
+    apply(cells, history, edits.remove(cells, cells.rowOf(id)));
+    for (let round = 0; round < 3; round++) {
+      expect(boxOf(cells, id)).toBeNull();
+      expect(step(cells, history, "undo")).toBe("done");
+      expect(boxOf(cells, id)).toEqual([2, 1, 6, 5]);
+      expect(step(cells, history, "undo")).toBe("done");
+      expect(boxOf(cells, id)).toEqual([1, 1, 5, 5]);
+      expect(step(cells, history, "undo")).toBe("done");
+      expect(boxOf(cells, id)).toBeNull();
+      expect(step(cells, history, "undo")).toBe("nothing");
+      for (let i = 0; i < 3; i++) expect(step(cells, history, "redo")).toBe("done");
+      expect(step(cells, history, "redo")).toBe("nothing");
+    }
+  });
+  it("is refused when a colleague acted since, and the act before can still be undone", () => {
+    const [cells, history] = [scene(), new History()];
+    const first = apply(cells, history, edits.draw({ x0: 1, y0: 1, x1: 5, y1: 5 }, null));
+    apply(cells, history, edits.setBox(cells, cells.rowOf(uuid(2)), { x0: 40, y0: 40, x1: 50, y1: 50 }, "move"));
+    cells.put(0, uuid(2), state([300, 300, 310, 310]), uuid(4242));
+    expect(step(cells, history, "undo")).toEqual({ changedSince: uuid(2) });
+    history.drop("undo");
+    expect(step(cells, history, "undo")).toBe("done");
+    expect(boxOf(cells, first)).toBeNull();
+    expect(boxOf(cells, uuid(2))).toEqual([300, 300, 310, 310]);
+  });
+  it("a new act ends what could be redone", () => {
+    const [cells, history] = [scene(), new History()];
+    apply(cells, history, edits.draw({ x0: 1, y0: 1, x1: 5, y1: 5 }, null));
+    step(cells, history, "undo");
+    apply(cells, history, edits.draw({ x0: 7, y0: 7, x1: 9, y1: 9 }, null));
+    expect(step(cells, history, "redo")).toBe("nothing");
+  });
+  it("undoing an acceptance opens the proposal again and takes the mask off the box", () => {
+    const [cells, history] = [scene(), new History()];
+    apply(cells, history, edits.accept(cells, cells.rowOf(uuid(101))));
+    expect(cells.isUndecided(cells.rowOf(uuid(101)))).toBe(false);
+    step(cells, history, "undo");
+    expect(cells.isUndecided(cells.rowOf(uuid(101)))).toBe(true);
+    expect(cells.stateOf(cells.rowOf(uuid(1)))).toMatchObject({ mask: null, derived_from: null });
+  });
+});
+
+describe("order of review", () => {
+  const stop = (row: number, x: number, y: number, score = NaN): Stop => ({ row, x, y, height: 10, score });
+  it("goes to the right, then back, band by band", () => {
+    const stops = [stop(1, 50, 5), stop(2, 10, 12), stop(3, 90, 3), stop(4, 10, 40), stop(5, 90, 44), stop(6, 20, 70)];
+    expect(ordered(stops, "serpentine")).toEqual([2, 1, 3, 5, 4, 6]);
+  });
+  it("puts the most doubtful first and the unknown last", () => {
+    expect(ordered([stop(1, 0, 0, 0.1), stop(2, 5, 0), stop(3, 9, 0, 0.8), stop(4, 7, 0, 0.1)], "uncertainty")).toEqual([3, 1, 4, 2]);
+  });
+  it("walks on from where it is, skips what is decided, goes round once", () => {
+    const open = new Set([2, 4]);
+    const next = (from: number, step: 1 | -1) => following([1, 2, 3, 4, 5], from, step, (r) => open.has(r));
+    expect([next(-1, 1), next(2, 1), next(4, 1), next(1, -1), next(-1, -1)]).toEqual([2, 4, 2, 4, 4]);
+    open.delete(4);
+    expect(next(2, 1)).toBe(-1);
+  });
+});
+
+describe("id blocks", () => {
+  it("puts overlapping cells into two slots and hidden ones into none", () => {
+    const cells = scene();
+    cells.put(1, uuid(103), state([10, 10, 20, 20], { mask: { x: 14, y: 12, width: 4, height: 1, bits: "8A==" } }), uuid(23));
+    const box = { x0: 0, y0: 0, x1: 512, y1: 512 };
+    const rows = cells.masked(1, box);
+    const [a, b] = [cells.rowOf(uuid(101)) + 1, cells.rowOf(uuid(103)) + 1];
+    const slots = rasterise(cells, rows, box);
+    const line = (slot: Uint32Array) => [...slot.subarray(12 * 512 + 11, 12 * 512 + 19)];
+    expect(line(slots[0])).toEqual([0, a, a, a, a, b, b, 0]);
+    expect(line(slots[1])).toEqual([0, 0, 0, b, b, 0, 0, 0]);
+    cells.put(0, uuid(50), state([1, 1, 2, 2], { status: "rejected", derived_from: uuid(101) }), uuid(60));
+    const after = rasterise(cells, rows, box);
+    expect(after).toHaveLength(1);
+    expect(line(after[0])).toEqual([0, 0, 0, b, b, b, b, 0]);
+  });
+});

@@ -1,0 +1,330 @@
+import "fake-indexeddb/auto";
+import { deleteDB, openDB } from "idb";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Answer, OperationIn, OperationOut, State, Verdict } from "../scene/contract";
+import * as edits from "../scene/edits";
+import { History } from "../scene/history";
+import { csrfToken, Refused, Unreachable } from "../sync/api";
+import { Log } from "../sync/log";
+import { backOff, databaseName, Queue, type QueueState, type Sender, type Waiting } from "../sync/queue";
+import { scene, state, uuid } from "./build";
+
+const PERSON = 7;
+const LAYER = uuid(900);
+const operation = (n: number, effects: OperationIn["effects"] = []): OperationIn => ({
+  op_id: uuid(n),
+  action: "draw",
+  tool: "box",
+  session: uuid(1),
+  begun_at: "",
+  committed_at: "",
+  begun_ms: 0,
+  committed_ms: 0,
+  activity: null,
+  undoes: null,
+  effects,
+});
+const accept = (layer: string, operations: OperationIn[]): Answer => ({
+  layer,
+  seq: 1,
+  results: operations.map((o) => ({ op_id: o.op_id, verdict: "accepted", seq: 1, error: null, current: [] })),
+});
+const kept = async () => {
+  const db = await openDB(databaseName(PERSON));
+  const all = (await db.getAll("operations")) as Waiting[];
+  db.close();
+  return all.map((w) => w.operation.op_id);
+};
+
+describe("queue", () => {
+  const queues: Queue[] = [];
+  const states: QueueState[] = [];
+  const verdicts: Verdict[] = [];
+  const open = async (sender: Sender) => {
+    const queue = await Queue.open(PERSON, sender, { onState: (s) => states.push(s), onVerdict: (v) => verdicts.push(v) });
+    queues.push(queue);
+    return queue;
+  };
+  beforeEach(() => {
+    states.length = verdicts.length = 0;
+  });
+  afterEach(async () => {
+    for (const queue of queues.splice(0)) queue.stop();
+    await deleteDB(databaseName(PERSON));
+  });
+
+  it("keeps an operation before it is sent, and lets go of it when the server has it", async () => {
+    let atSending: string[] = [];
+    const queue = await open(async (layer, operations) => {
+      atSending = await kept();
+      return accept(layer, operations);
+    });
+    await queue.add(LAYER, 1, operation(1));
+    await queue.flush();
+    expect(atSending).toEqual([uuid(1)]);
+    expect(await kept()).toEqual([]);
+    expect(verdicts.map((v) => v.op_id)).toEqual([uuid(1)]);
+    expect(queue.state.kind).toBe("saved");
+  });
+
+  it("brings 250 acts made without a server through a new page, all, in order, once each", async () => {
+    const offline = await open(() => Promise.reject(new Unreachable("no route")));
+    for (let i = 0; i < 250; i++) void offline.add(LAYER, 1, operation(i));
+    await offline.add(LAYER, 1, operation(250));
+    await offline.flush();
+    expect(offline.state).toMatchObject({ kind: "offline", count: 251 });
+    offline.stop();
+
+    const stored: string[] = [];
+    let broken = true;
+    const queue = await open((layer, operations) => {
+      expect(operations.length).toBeLessThanOrEqual(200);
+      // The server takes the batch, and the answer to the first one is lost.
+      for (const o of operations) if (!stored.includes(o.op_id)) stored.push(o.op_id);
+      if (broken) {
+        broken = false;
+        return Promise.reject(new Unreachable("reset"));
+      }
+      return Promise.resolve(accept(layer, operations));
+    });
+    expect(queue.count).toBe(251);
+    await queue.flush();
+    expect(queue.state.kind).toBe("offline");
+    await queue.flush();
+    expect(stored).toEqual(Array.from({ length: 251 }, (_, i) => uuid(i)));
+    expect(await kept()).toEqual([]);
+    expect(queue.state.kind).toBe("saved");
+  });
+
+  it("keeps everything when the session has ended, and goes on when it is renewed", async () => {
+    let signedIn = false;
+    const queue = await open((layer, operations) =>
+      signedIn ? Promise.resolve(accept(layer, operations)) : Promise.reject(new Refused(401, "not_signed_in", "")),
+    );
+    await queue.add(LAYER, 1, operation(1));
+    await queue.flush();
+    expect(queue.state).toEqual({ kind: "signed_out", count: 1 });
+    expect(await kept()).toEqual([uuid(1)]);
+    await queue.add(LAYER, 1, operation(2)); // work goes on, nothing is sent
+    expect(queue.state).toEqual({ kind: "signed_out", count: 2 });
+    signedIn = true;
+    await queue.flush();
+    expect(queue.state.kind).toBe("saved");
+  });
+
+  it("one bad operation does not hold the others back", async () => {
+    const queue = await open((layer, operations) => {
+      const answer = accept(layer, operations);
+      answer.results[0].verdict = "invalid";
+      return Promise.resolve(answer);
+    });
+    await Promise.all([queue.add(LAYER, 1, operation(1)), queue.add(LAYER, 1, operation(2))]);
+    await queue.flush();
+    expect(verdicts.map((v) => v.verdict).sort()).toContain("accepted");
+    expect(await kept()).toEqual([]);
+  });
+
+  it("says what the server refuses and keeps it", async () => {
+    const queue = await open(() => Promise.reject(new Refused(403, "role", "a viewer may not write")));
+    await queue.add(LAYER, 1, operation(1));
+    await queue.flush();
+    expect(queue.state).toMatchObject({ kind: "refused", count: 1, detail: "a viewer may not write" });
+    expect(await kept()).toEqual([uuid(1)]);
+  });
+
+  it("tries again by itself", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"], shouldAdvanceTime: true, advanceTimeDelta: 200 });
+    try {
+      let tries = 0;
+      const queue = await open((layer, operations) =>
+        ++tries < 3 ? Promise.reject(new Refused(503, "", "")) : Promise.resolve(accept(layer, operations)),
+      );
+      await queue.add(LAYER, 1, operation(1));
+      await vi.waitFor(() => expect(queue.state.kind).toBe("saved"), { timeout: 8000 });
+      expect(tries).toBe(3);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("sends what another tab of the same person has left", async () => {
+    const sent: string[] = [];
+    const one = await open(() => Promise.reject(new Unreachable("")));
+    const two = await open((layer, operations) => {
+      sent.push(...operations.map((o) => o.op_id));
+      return Promise.resolve(accept(layer, operations));
+    });
+    await one.add(LAYER, 1, operation(1));
+    await one.flush();
+    await two.flush();
+    expect(sent).toEqual([uuid(1)]);
+  });
+
+  it("does not show one person's queue to another", async () => {
+    const queue = await open(() => Promise.reject(new Unreachable("")));
+    await queue.add(LAYER, 1, operation(1));
+    const other = await Queue.open(8, () => Promise.reject(new Error("nothing to send")), { onState: () => {}, onVerdict: () => {} });
+    expect(other.count).toBe(0);
+    other.stop();
+  });
+
+  it("goes on without a database and says that nothing is kept", async () => {
+    const real = globalThis.indexedDB;
+    Object.defineProperty(globalThis, "indexedDB", { value: undefined, configurable: true, writable: true });
+    try {
+      const queue = await open((layer, operations) => Promise.resolve(accept(layer, operations)));
+      expect(queue.durable).toBe(false);
+      await queue.add(LAYER, 1, operation(1));
+      await queue.flush();
+      expect(queue.state.kind).toBe("saved");
+    } finally {
+      Object.defineProperty(globalThis, "indexedDB", { value: real, configurable: true, writable: true });
+    }
+  });
+
+  it("waits longer after every failure, up to half a minute", () => {
+    expect([0, 1, 2, 3, 9].map((n) => backOff(n, () => 1))).toEqual([1000, 2000, 4000, 8000, 30_000]);
+    expect(backOff(3, () => 0)).toBe(6000);
+  });
+});
+
+describe("log", () => {
+  const TIMING = { begun_ms: 1, committed_ms: 2, activity: null };
+  const desk = () => {
+    const cells = scene();
+    const history = new History();
+    const out: Waiting[] = [];
+    const notices: string[] = [];
+    const log = new Log(cells, { id: LAYER, index: 0, seq: 5 }, 1, { id: PERSON, name: "A" }, uuid(1), history, {
+      add: (layer, image, op) => Promise.resolve(void out.push({ layer, image, operation: op })),
+      left: () => out,
+    }, { onChange: () => {}, onNotice: (text) => notices.push(text) });
+    const boxOf = (id: string) => cells.stateOf(cells.rowOf(id))?.box ?? null;
+    const answer = (verdict: Verdict["verdict"], now: Verdict["current"] = []) => {
+      const waiting = out.shift() as Waiting;
+      log.settle({ op_id: waiting.operation.op_id, verdict, seq: 9, error: null, current: now }, waiting);
+    };
+    return { cells, history, out, notices, log, boxOf, answer };
+  };
+  const theirs = (seq: number, annotation: string, after: State | null, version = 2, op = 5000 + seq): OperationOut => ({
+    op_id: uuid(op), layer: LAYER, seq, action: "move", author: { id: 8, name: "Dr B" }, tool: "select", session: uuid(2),
+    undoes: null, begun_at: "", committed_at: "", effects: [{ annotation, version, before: null, after }],
+  });
+  const tail = (operations: OperationOut[], seq = 0) => ({ layer: LAYER, seq, operations, more: false });
+  const move = (d: ReturnType<typeof desk>, id: string, by: number) => {
+    const row = d.cells.rowOf(id);
+    const b = d.cells.boxOf(row);
+    return d.log.commit(edits.setBox(d.cells, row, { x0: b.x0 + by, y0: b.y0, x1: b.x1 + by, y1: b.y1 }, "move"), TIMING);
+  };
+
+  it("an own act is in the picture at once and not applied again when the tail brings it", () => {
+    const d = desk();
+    const op = move(d, uuid(2), 10);
+    expect(d.boxOf(uuid(2))).toEqual([25, 15, 35, 25]);
+    d.answer("accepted", [{ annotation: uuid(2), version: 2, last_op: op, state: null }]);
+    const later = move(d, uuid(2), 10);
+    const own = { ...theirs(6, uuid(2), state([25, 15, 35, 25])), op_id: op };
+    d.log.follow(tail([own], 6));
+    expect(d.boxOf(uuid(2))).toEqual([35, 15, 45, 25]);
+    expect(d.cells.lastOp(d.cells.rowOf(uuid(2)))).toBe(later);
+    expect(d.log.seq).toBe(6);
+  });
+
+  it("a chain made offline names the act before it as seen", () => {
+    const d = desk();
+    const first = move(d, uuid(2), 10);
+    move(d, uuid(2), 10);
+    expect(d.out.map((w) => w.operation.effects[0].seen)).toEqual([uuid(12), first]);
+  });
+
+  it("shows what a colleague did, and what they deleted", () => {
+    const d = desk();
+    d.log.follow(tail([theirs(6, uuid(2), state([1, 1, 9, 9])), theirs(7, uuid(1), null)], 7));
+    expect(d.boxOf(uuid(2))).toEqual([1, 1, 9, 9]);
+    expect(d.boxOf(uuid(1))).toBeNull();
+  });
+
+  it("two people move one box: neither is overwritten, and both choices lead to one state", () => {
+    for (const choice of ["mine", "theirs"] as const) {
+      const d = desk();
+      move(d, uuid(2), 10);
+      move(d, uuid(2), 10);
+      const now = { annotation: uuid(2), version: 2, last_op: uuid(5006), state: state([50, 50, 60, 60]) };
+      d.log.follow(tail([theirs(6, uuid(2), now.state)], 6));
+      expect(d.boxOf(uuid(2))).toEqual([35, 15, 45, 25]); // still my picture: my acts are on their way
+      d.answer("stale", [now]);
+      d.answer("stale", [now]);
+      expect(d.log.conflicts).toMatchObject([{ annotation: uuid(2), by: "Dr B" }]);
+      expect(d.history.canUndo).toBe(false);
+      d.log.resolve(d.log.conflicts[0], choice, TIMING);
+      expect(d.log.conflicts).toEqual([]);
+      expect(d.boxOf(uuid(2))).toEqual(choice === "mine" ? [35, 15, 45, 25] : [50, 50, 60, 60]);
+      expect(d.out.map((w) => [w.operation.action, w.operation.effects[0].seen])).toEqual(choice === "mine" ? [["move", uuid(5006)]] : []);
+    }
+  });
+
+  it("the tail that comes late does not take back the choice", () => {
+    const d = desk();
+    move(d, uuid(2), 10);
+    const now = { annotation: uuid(2), version: 2, last_op: uuid(5006), state: state([50, 50, 60, 60]) };
+    d.answer("stale", [now]);
+    d.log.resolve(d.log.conflicts[0], "mine", TIMING);
+    const again = d.out[0].operation.op_id;
+    d.answer("accepted", [{ annotation: uuid(2), version: 3, last_op: again, state: null }]);
+    d.log.follow(tail([theirs(6, uuid(2), now.state)], 6));
+    expect(d.boxOf(uuid(2))).toEqual([25, 15, 35, 25]);
+    expect(d.cells.lastOp(d.cells.rowOf(uuid(2)))).toBe(again);
+  });
+
+  it("the same decision on both sides is no conflict", () => {
+    const d = desk();
+    move(d, uuid(2), 10);
+    d.answer("stale", [{ annotation: uuid(2), version: 2, last_op: uuid(5006), state: state([25, 15, 35, 25]) }]);
+    expect(d.log.conflicts).toEqual([]);
+    expect(d.cells.lastOp(d.cells.rowOf(uuid(2)))).toBe(uuid(5006));
+  });
+
+  it("a colleague has decided the same proposal: theirs stands, and it is said", () => {
+    const d = desk();
+    d.log.commit(edits.accept(d.cells, d.cells.rowOf(uuid(102))), TIMING);
+    const mine = d.out[0].operation.effects[0].annotation;
+    d.answer("stale", []);
+    expect(d.boxOf(mine)).toBeNull();
+    expect(d.notices).toHaveLength(1);
+    d.log.follow(tail([theirs(6, uuid(60), state([100, 100, 120, 130], { status: "rejected", derived_from: uuid(102) }), 1)], 6));
+    expect(d.cells.isUndecided(d.cells.rowOf(uuid(102)))).toBe(false);
+  });
+
+  it("takes an invalid act back and says why", () => {
+    const d = desk();
+    move(d, uuid(2), 10);
+    const waiting = d.out.shift() as Waiting;
+    const error = { code: "bad_box", detail: "the box lies outside the image", field: "box" };
+    const now = { annotation: uuid(2), version: 1, last_op: uuid(12), state: state([15, 15, 25, 25]) };
+    d.log.settle({ op_id: waiting.operation.op_id, verdict: "invalid", seq: null, error, current: [now] }, waiting);
+    expect(d.boxOf(uuid(2))).toEqual([15, 15, 25, 25]);
+    expect(d.notices[0]).toContain("outside the image");
+    expect(d.history.canUndo).toBe(false);
+  });
+
+  it("a reload shows what is still waiting on top of the server's state, and what it has already only once", () => {
+    const before = desk();
+    move(before, uuid(2), 10);
+    move(before, uuid(2), 10);
+    const draft = edits.draw({ x0: 200, y0: 200, x1: 210, y1: 210 }, null);
+    before.log.commit(draft, TIMING);
+    const after = desk();
+    // The server has taken the first move; its answer was lost.
+    after.cells.put(0, uuid(2), state([25, 15, 35, 25]), before.out[0].operation.op_id, 2);
+    after.log.replay(before.out);
+    expect(after.boxOf(uuid(2))).toEqual([35, 15, 45, 25]);
+    expect(after.boxOf(draft.effects[0].annotation)).toEqual([200, 200, 210, 210]);
+  });
+});
+
+describe("api", () => {
+  it("finds the CSRF token among the cookies", () => {
+    expect(csrfToken("a=1; csrftoken=abc; b=2")).toBe("abc");
+    expect(csrfToken("xcsrftoken=no")).toBe("");
+  });
+});

@@ -1,0 +1,104 @@
+import { describe, expect, it } from "vitest";
+import { Refused, Unreachable } from "../sync/api";
+import { Recorder, type Batch } from "../timing/recorder";
+
+function setUp(on = true, answer: () => Promise<void> = () => Promise.resolve()) {
+  const sent: Batch[] = [];
+  const clock = { t: 0, mono: () => clock.t, wall: () => 1_000_000 + clock.t };
+  const recorder = new Recorder(
+    on,
+    "s",
+    3,
+    (batch) => {
+      sent.push(structuredClone(batch));
+      return answer();
+    },
+    (error) => error instanceof Unreachable,
+    clock,
+  );
+  return { recorder, sent, clock };
+}
+
+describe("activity recorder", () => {
+  it("numbers events without a gap over batches, and anchors each batch to the wall clock", async () => {
+    const { recorder, sent, clock } = setUp();
+    recorder.record("focus");
+    clock.t = 40.26;
+    recorder.record("key", "review.accept");
+    await recorder.flush();
+    clock.t = 90;
+    recorder.record("decision", "accept", 88);
+    await recorder.flush();
+    await recorder.flush(); // nothing new: nothing sent
+    expect(sent).toEqual([
+      { session: "s", image: 3, wall_ms: 1_000_040.26, mono_ms: 40.26, first: 0, events: [[0, "focus"], [40.3, "key", "review.accept"]] },
+      { session: "s", image: 3, wall_ms: 1_000_090, mono_ms: 90, first: 2, events: [[88, "decision", "accept"]] },
+    ]);
+  });
+
+  it("thins pointer moves to ten a second and loses no click", () => {
+    const { recorder } = setUp();
+    for (let t = 0; t < 1000; t += 5) recorder.record("pointer_move", undefined, t);
+    expect(recorder.at).toBe(10);
+    for (let t = 0; t < 20; t += 5) recorder.record("pointer_down", undefined, t);
+    expect(recorder.at).toBe(14);
+  });
+
+  it("sends the same events again after a failure, with those that came meanwhile", async () => {
+    let broken = true;
+    const { recorder, sent } = setUp(true, () => (broken ? Promise.reject(new Unreachable("")) : Promise.resolve()));
+    recorder.record("focus");
+    await recorder.flush();
+    recorder.record("blur");
+    broken = false;
+    await recorder.flush();
+    expect(sent.map((b) => [b.first, b.events.length])).toEqual([[0, 1], [0, 2]]);
+  });
+
+  it("does not send an event twice when the page is left during a send", async () => {
+    let release = () => {};
+    const { recorder, sent } = setUp(true, () => new Promise((resolve) => (release = resolve)));
+    recorder.record("focus");
+    const first = recorder.flush();
+    const releaseFirst = release;
+    recorder.record("blur");
+    const farewell = recorder.flush(true);
+    release();
+    await farewell;
+    releaseFirst();
+    await first;
+    recorder.record("visible");
+    const last = recorder.flush();
+    release();
+    await last;
+    expect(sent.map((b) => [b.first, b.events.length])).toEqual([[0, 1], [0, 2], [2, 1]]);
+  });
+
+  it("ends its record where the server refuses it, instead of leaving a gap", async () => {
+    const { recorder, sent } = setUp(true, () => Promise.reject(new Refused(422, "gap", "")));
+    recorder.record("focus");
+    await recorder.flush();
+    recorder.record("blur");
+    await recorder.flush();
+    expect(sent).toHaveLength(1);
+    expect(recorder.since(0)).toBeNull();
+  });
+
+  it("names the range of events of an act", () => {
+    const { recorder } = setUp();
+    recorder.record("focus");
+    const begun = recorder.at;
+    expect(recorder.since(begun)).toBeNull();
+    recorder.record("pointer_down");
+    recorder.record("pointer_up");
+    expect(recorder.since(begun)).toEqual([1, 2]);
+  });
+
+  it("records nothing where the project does not record", async () => {
+    const { recorder, sent } = setUp(false);
+    recorder.record("focus");
+    await recorder.flush(true);
+    expect(sent).toEqual([]);
+    expect(recorder.since(0)).toBeNull();
+  });
+});

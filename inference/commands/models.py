@@ -1,0 +1,99 @@
+"""boxwise models list|pull|verify|add: weights on this machine."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from inference.types import InferenceError
+from inference.weights import catalogue, sha256, shipped
+
+SHIPPED = {
+    "boxwise": "prompter: box or clicks -> mask",
+    "centre": "detector, to start a project's own training from",
+    "unet": "segmenter, to start a project's own training from",
+}
+
+
+def main(argv: list[str]) -> int:
+    """List, fetch, verify or add weights."""
+    parser = argparse.ArgumentParser(prog="boxwise models", description="Weights on this machine, and those to be had.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="what there is")
+    pull = commands.add_parser("pull", help="fetch weights from their makers")
+    pull.add_argument("name")
+    pull.add_argument("--accept-licence", action="store_true", help="do not ask")
+    verify = commands.add_parser("verify", help="compare the files on this machine with their hashes")
+    verify.add_argument("name", nargs="?")
+    add = commands.add_parser("add", help="take over a file that was fetched by hand")
+    add.add_argument("name")
+    add.add_argument("file", type=Path)
+    options = parser.parse_args(argv)
+    try:
+        if options.command == "list":
+            return list_all()
+        if options.command == "pull":
+            return fetch(options.name, accepted=options.accept_licence)
+        if options.command == "add":
+            print(f"{options.name} -> {catalogue.add(options.name, options.file)}")
+            return 0
+        return verify_all([options.name] if options.name else None)
+    except InferenceError as error:
+        print(f"boxwise models: {error}", file=sys.stderr)
+        return 1
+
+
+def list_all() -> int:
+    for name, title in (
+        ("boxwise", "prompter: box or clicks -> mask"),
+        ("centre", "detector, to start from"),
+        ("unet", "segmenter, to start from"),
+    ):
+        path = shipped(name)
+        size = f"{path.stat().st_size / 1e6:7.1f} MB" if path else "   absent "
+        print(f"{name:18} {size}  comes with Boxwise   AGPL-3.0, trained on CC0 and CC BY data   {title}")
+    print(
+        f"{'grabcut':18}    0.0 MB  comes with Boxwise   no weights                                prompter, classical"
+    )
+    for entry in catalogue.ENTRIES.values():
+        size = f"{entry.size / 1e6:7.1f} MB" if entry.size else "    ? MB   "
+        where = "on this machine  " if catalogue.place(entry.name).exists() else "to be had        "
+        print(f"{entry.name:18} {size}  {where}   {entry.licence}   {entry.title}   {entry.address or entry.page}")
+    return 0
+
+
+def fetch(name: str, *, accepted: bool) -> int:
+    entry = catalogue.entry(name)
+    print(f"{entry.title}\nlicence: {entry.licence}\nfrom:    {entry.address or entry.page}")
+    if entry.address is not None and not accepted:
+        if not sys.stdin.isatty():
+            raise InferenceError("say --accept-licence when nobody can be asked")
+        if input("Fetch it under this licence? [y/N] ").strip().lower() not in ("y", "yes"):
+            return 1
+
+    def report(done: int, total: int | None) -> None:
+        print(f"\r{done / 1e6:9.1f} MB" + (f" of {total / 1e6:.1f} MB" if total else ""), end="", flush=True)
+
+    path = catalogue.pull(name, report)
+    print(f"\n{name} -> {path}")
+    return 0
+
+
+def verify_all(names: list[str] | None) -> int:
+    """Every file on this machine, or the named one, which must be there."""
+    bad = 0
+    for name in SHIPPED:
+        path = shipped(name)
+        if path is not None and (names is None or name in names):
+            from inference.weights import files  # with torch, which a list does not need
+
+            files.load(path)
+            print(f"{name}: whole, {sha256(path)}")
+    for name in names or [key for key in catalogue.ENTRIES if catalogue.place(key).exists()]:
+        if name in SHIPPED:
+            continue
+        try:
+            print(f"{name}: whole, {catalogue.check(catalogue.found(name), catalogue.entry(name))}")
+        except catalogue.WrongFile as error:
+            print(f"{name}: {error}", file=sys.stderr)
+            bad += 1
+    return 1 if bad else 0

@@ -1,0 +1,192 @@
+"""Weights that do not come with the program: name, licence, size, hash, official address; and the folder they rest in.
+
+Only `boxwise models pull` touches the network. Where there is none, `boxwise models add FILE` takes a file that was
+carried there, after the same check.
+"""
+
+import os
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from inference.types import InferenceError
+from inference.weights import sha256
+
+CHUNK = 1 << 20
+
+
+class WrongFile(InferenceError):
+    """The file is not the one that its name promises."""
+
+    code = "wrong_file"
+
+
+class NotHere(InferenceError):
+    """The weights were neither pulled nor added; the message says how to get them."""
+
+    code = "weights_missing"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """address None, size None, sha256 None: the makers give no stable one; such files come by `add` alone."""
+
+    name: str
+    title: str
+    licence: str
+    page: str
+    address: str | None = None
+    size: int | None = None
+    sha256: str | None = None
+    suffix: str = ".pth"
+
+
+MICRO_SAM = "https://github.com/computational-cell-analytics/micro-sam"
+SAM = "https://dl.fbaipublicfiles.com/segment_anything/"
+ENTRIES = {
+    entry.name: entry
+    for entry in (
+        Entry(
+            "sam-vit-b",
+            "Segment Anything, ViT-B",
+            "Apache-2.0",
+            "https://github.com/facebookresearch/segment-anything",
+            SAM + "sam_vit_b_01ec64.pth",
+            375_042_383,
+            "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",
+        ),
+        Entry(
+            "sam-vit-l",
+            "Segment Anything, ViT-L",
+            "Apache-2.0",
+            "https://github.com/facebookresearch/segment-anything",
+            SAM + "sam_vit_l_0b3195.pth",
+            1_249_524_607,
+            "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622",
+        ),
+        Entry(
+            "sam-vit-h",
+            "Segment Anything, ViT-H (the paper's)",
+            "Apache-2.0",
+            "https://github.com/facebookresearch/segment-anything",
+            SAM + "sam_vit_h_4b8939.pth",
+            2_564_550_879,
+            "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
+        ),
+        Entry("medsam", "MedSAM, ViT-B", "Apache-2.0", "https://github.com/bowang-lab/MedSAM"),
+        Entry(
+            "micro-sam-vit-b",
+            "micro-SAM, ViT-B",
+            "CC BY 4.0",
+            "https://github.com/computational-cell-analytics/micro-sam",
+        ),
+        Entry(
+            "micro-sam-vit-l",
+            "micro-SAM, ViT-L",
+            "CC BY 4.0",
+            "https://github.com/computational-cell-analytics/micro-sam",
+        ),
+    )
+}
+
+
+def folder() -> Path:
+    """BOXWISE_MODELS, or .boxwise/models in the home folder."""
+    return Path(os.environ.get("BOXWISE_MODELS") or Path.home() / ".boxwise" / "models")
+
+
+def entry(name: str) -> Entry:
+    if name not in ENTRIES:
+        raise NotHere(f"there is no model {name!r}; there are {', '.join(sorted(ENTRIES))}")
+    return ENTRIES[name]
+
+
+def place(name: str) -> Path:
+    return folder() / (name + entry(name).suffix)
+
+
+def found(name: str) -> Path:
+    """The file of a model that was pulled or added. Raises NotHere, which says how to get it."""
+    path = place(name)
+    if not path.exists():
+        kept = entry(name)
+        how = f"boxwise models pull {name}, or " if kept.address else ""
+        raise NotHere(
+            f"{name} is not on this machine. Get it with {how}by hand: fetch it from {kept.address or kept.page} "
+            f"and run boxwise models add {name} FILE"
+        )
+    return path
+
+
+def check(path: Path, kept: Entry) -> str:
+    """The file's hash. Raises WrongFile when size or hash are not those of the catalogue."""
+    if kept.size is not None and path.stat().st_size != kept.size:
+        raise WrongFile(f"{path.name} has {path.stat().st_size} bytes; {kept.name} has {kept.size}")
+    value = sha256(path)
+    if kept.sha256 is not None and value != kept.sha256:
+        raise WrongFile(f"{path.name} has the hash {value[:16]}...; {kept.name} has {kept.sha256[:16]}...")
+    recorded = folder() / f"{kept.name}.sha256"
+    if kept.sha256 is None and path == place(kept.name) and recorded.exists() and recorded.read_text() != value:
+        raise WrongFile(f"{path.name} changed since it was added")
+    return value
+
+
+def add(name: str, file: Path) -> Path:
+    """Take over a file that a person brought. Raises WrongFile, NotHere, or InferenceError when it cannot be read."""
+    kept = entry(name)
+    try:
+        value = check(file, kept)
+        folder().mkdir(parents=True, exist_ok=True)
+        unfinished = place(name).with_suffix(".tmp")
+        shutil.copyfile(file, unfinished)
+    except OSError as error:
+        raise InferenceError(f"{file} cannot be read: {error}") from error
+    os.replace(unfinished, place(name))
+    (folder() / f"{name}.sha256").write_text(value)
+    return place(name)
+
+
+def pull(name: str, report: Callable[[int, int | None], None]) -> Path:
+    """Fetch from the official address, going on with what an interrupted attempt left, and check.
+
+    report is told bytes so far and in all. Raises NotHere without address or network, WrongFile when what came is not
+    what was promised (it is then deleted).
+    """
+    kept = entry(name)
+    if kept.address is None:
+        raise NotHere(
+            f"{name} has no address to pull from; fetch it from {kept.page}, then boxwise models add {name} FILE"
+        )
+    folder().mkdir(parents=True, exist_ok=True)
+    part = place(name).with_suffix(".part")
+    have = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(kept.address, headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer, part.open("ab") as file:
+            if have and answer.status != 206:  # the server sends all of it again
+                file.truncate(0)
+                have = 0
+            while data := answer.read(CHUNK):
+                file.write(data)
+                have += len(data)
+                report(have, kept.size)
+    except urllib.error.HTTPError as error:
+        if error.code != 416:  # 416: nothing is left to send
+            raise NotHere(f"{kept.address} answered {error.code} {error.reason}") from error
+    except OSError as error:
+        raise NotHere(
+            f"{kept.address} cannot be reached ({error}). Fetch it on another machine and run boxwise models add "
+            f"{name} FILE; what has arrived is kept"
+        ) from error
+    if kept.size is not None and have < kept.size:  # http.client ends a broken connection like a whole answer
+        raise NotHere(f"the connection broke off at {have} of {kept.size} bytes; the same command goes on from there")
+    try:
+        check(part, kept)
+    except WrongFile:
+        part.unlink()
+        raise
+    os.replace(part, place(name))
+    return place(name)

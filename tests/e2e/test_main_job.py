@@ -1,0 +1,232 @@
+"""The main job in a real browser, against the running stack with a real worker, on real tissue: from boxes to
+reviewed masks."""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.running import Running, wait_for
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+
+
+class Bench:
+    """A person at the workspace of one image: real pointer and key events, and read-only looks at what is there."""
+
+    def __init__(self, page: "Page") -> None:
+        self.page = page
+
+    def open(self, url: str) -> None:
+        self.page.goto(url)
+        # polled from here: the page's own policy forbids the eval that Playwright's wait_for_function needs
+        wait_for(lambda: self.page.evaluate("window.boxwise !== undefined"), 60, "the workspace")
+        self.page.evaluate("window.boxwise.ready")
+        self.page.locator("canvas").first.wait_for()
+
+    def state(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.page.evaluate("window.boxwise.state()")
+        return found
+
+    def cells(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.page.evaluate("window.boxwise.cells()")
+        return found
+
+    def proposals(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.page.evaluate("window.boxwise.proposals()")
+        return found
+
+    def cell(self, uid: str) -> dict[str, Any]:
+        (found,) = (cell for cell in self.cells() if cell["id"] == uid)
+        return found
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        """Where an image point is on the page."""
+        point = self.page.evaluate("([x, y]) => window.boxwise.toPage(x, y)", [x, y])
+        return point["x"], point["y"]
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """From image point to image point, as a hand does: several moves between down and up."""
+        mouse = self.page.mouse
+        mouse.move(*self.at(*start))
+        mouse.down()
+        mouse.move(*self.at(*end), steps=6)
+        mouse.up()
+
+    def click(self, x: float, y: float) -> None:
+        self.page.mouse.click(*self.at(x, y))
+
+    def press(self, key: str) -> None:
+        self.page.keyboard.press(key)
+
+    def until_saved(self) -> None:
+        wait_for(lambda: self.state()["waiting"] == 0 and self.state()["save"] == "saved", 20, f"saved: {self.state()}")
+
+
+def sign_in(page: "Page", running: Running) -> None:
+    page.goto(running.address)
+    page.get_by_label("Name").or_(page.locator("input[name=username]")).first.fill(running.username)
+    page.locator("input[name=password]").fill(running.password)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("heading", name="Projects").wait_for()
+
+
+@pytest.fixture
+def page(browser: "Browser"):
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert errors == []
+
+
+def test_from_boxes_to_reviewed_masks(page, running: Running, tmp_path: Path):
+    running.manage("from django.core.management import call_command; call_command('load_demo', no_round=True)")
+    bench = Bench(page)
+
+    # 1. sign in; the project list; the demo project with thumbnails and the state of every image
+    sign_in(page, running)
+    page.get_by_role("link", name="Demo").first.click()
+    page.wait_for_url("**/projects/*/")
+    assert page.locator("img[src*=thumbnail]").count() == 4
+    project_url = page.url
+
+    # 2. open an image that people have boxed; draw, select, move, resize, delete, classify, undo
+    boxed = running.manage(
+        "from labeling.models import Image; from django.db.models import Count;"
+        "print(Image.objects.filter(split='train').annotate(n=Count('layers__annotations')).order_by('-n')[0].pk)"
+    )
+    first_image = f"/images/{boxed}/"
+    bench.open(running.address + first_image)
+    before = {cell["id"] for cell in bench.cells()}
+    assert before, "the demo's boxes are there"
+    bench.press("r")
+    bench.drag((200, 200), (224, 230))
+    bench.until_saved()
+    (drawn,) = (cell["id"] for cell in bench.cells() if cell["id"] not in before)
+    box = bench.cell(drawn)["box"]
+    assert [round(v) for v in box] == pytest.approx([200, 200, 224, 230], abs=1)
+    bench.press("v")
+    bench.click(200, 215)  # its edge
+    assert bench.state()["selected"] == drawn
+    bench.press("1")
+    bench.until_saved()
+    assert bench.cell(drawn)["label_class"] is not None
+    bench.drag((224, 230), (234, 236))  # the corner's handle
+    bench.until_saved()
+    assert bench.cell(drawn)["box"][2:] == pytest.approx([234, 236], abs=1.5)
+    resized = bench.cell(drawn)["box"]
+    bench.drag((200, 208), (195, 203))  # its edge, away from the handles, moves it
+    bench.until_saved()
+    moved = bench.cell(drawn)["box"]
+    assert (moved[0], moved[1]) == pytest.approx((resized[0] - 5, resized[1] - 5), abs=1.5)
+    assert moved[2] - moved[0] == pytest.approx(resized[2] - resized[0], abs=0.01)
+    bench.press("Delete")
+    bench.until_saved()
+    assert {cell["id"] for cell in bench.cells()} == before
+    bench.press("Control+z")
+    bench.until_saved()
+    assert bench.cell(drawn)["box"] == moved
+    bench.press("Control+z")
+    bench.until_saved()
+    assert bench.cell(drawn)["box"] == resized
+    bench.press("Control+Shift+z")
+    bench.until_saved()
+    assert bench.cell(drawn)["box"] == moved
+    there = {cell["id"]: cell["box"] for cell in bench.cells()}
+    assert page.get_by_text("Saved").first.is_visible()
+    page.reload()
+    bench.open(page.url)
+    assert {cell["id"]: cell["box"] for cell in bench.cells()} == there  # reload shows the same picture
+    bench.press("v")
+    bench.click(195, 205)
+    bench.press("Delete")  # it was no cell of the demo's: leave the region exhaustive and true
+    bench.until_saved()
+
+    # 3. a round, watched
+    page.goto(project_url)
+    page.get_by_label("Preset").select_option("tiny")
+    page.get_by_role("button", name="Start round").click()
+    page.wait_for_url("**/rounds/*/")
+    assert page.get_by_role("progressbar").count() >= 8
+    page.get_by_text("Done: its proposals are on the images").wait_for(timeout=400_000)
+    assert page.get_by_text("same slide, optimistic").first.is_visible()
+
+    # 4. proposals, dashed, beside what people drew; the certificate of the image
+    bench.open(running.address + first_image)
+    assert {cell["id"]: cell["box"] for cell in bench.cells() if cell["id"] in before} == {
+        uid: box for uid, box in there.items() if uid in before
+    }
+    proposals = bench.proposals()
+    assert proposals and all(p["mask"] for p in proposals)
+    page.get_by_role("tab", name="Masks").click()
+    assert page.get_by_text("flow").first.is_visible()
+
+    # 5. review with the keyboard: accept, reject, edit, next
+    page.get_by_role("tab", name="Review").click()
+    page.locator("canvas").last.focus()
+    undecided = len(proposals)
+    decided: list[str] = []
+
+    def judge(key: str) -> None:
+        wait_for(lambda: bench.state()["painted"], 10, "the cell is painted")
+        selected = bench.state()["selected"]
+        bench.press(key)
+        wait_for(lambda: bench.state()["selected"] != selected, 10, f"auto-advance after {key}")
+        decided.append(selected)
+
+    bench.press("Tab")
+    judge("a")
+    judge("a")
+    judge("x")
+    bench.until_saved()
+    by_proposal = {cell["derived_from"]: cell for cell in bench.cells() if cell["derived_from"]}
+    assert [by_proposal[uid]["status"] for uid in decided] == ["confirmed", "confirmed", "rejected"]
+    accepted = by_proposal[decided[0]]
+    assert accepted["mask"] == next(p["mask"] for p in proposals if p["id"] == decided[0])
+    wait_for(lambda: bench.state()["painted"], 10, "the cell is painted")
+    edited = bench.state()["selected"]
+    proposal = next(p for p in proposals if p["id"] == edited)
+    bench.press("e")
+    wait_for(lambda: bench.state()["editing"], 5, "the brush is out")
+    x0, y0, x1, y1 = proposal["box"]
+    bench.drag(((x0 + x1) / 2, (y0 + y1) / 2), (x1 + 3, (y0 + y1) / 2))
+    bench.press("Enter")
+    bench.until_saved()
+    by_proposal = {cell["derived_from"]: cell for cell in bench.cells() if cell["derived_from"]}
+    assert by_proposal[edited]["mask"] != proposal["mask"]
+    provenance = running.manage(
+        "from labeling.models import Annotation; import json;"
+        "print(json.dumps(list(Annotation.objects.filter(layer__kind='working', provenance__proposal__isnull=False)"
+        ".values_list('provenance', flat=True))))"
+    )
+    recorded = {p["proposal"]: p for p in json.loads(provenance)}
+    assert recorded[decided[0]]["edited"] is False and recorded[edited]["edited"] is True
+    assert recorded[decided[0]]["models"]["prompter"]
+    page.reload()
+    bench.open(page.url)
+    assert len([c for c in bench.cells() if c["derived_from"]]) == 4 <= undecided
+
+    # 6. active seconds per cell
+    page.wait_for_timeout(6000)  # the recorder sends every five seconds
+    page.goto(project_url)
+    assert page.get_by_text("active seconds", exact=False).or_(page.get_by_text("per cell")).first.is_visible()
+
+    # 7. exports
+    with page.expect_download() as download:
+        page.get_by_role("link", name="COCO JSON").click()
+    download.value.save_as(tmp_path / "coco.json")
+    coco = json.loads((tmp_path / "coco.json").read_text())
+    assert len(coco["annotations"]) == 3 and len(coco["images"]) == 4
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Label PNGs").click()
+    download.value.save_as(tmp_path / "labels.zip")
+    with zipfile.ZipFile(tmp_path / "labels.zip") as folder:
+        assert len([n for n in folder.namelist() if n.endswith(".png")]) == 4

@@ -1,0 +1,71 @@
+"""GET /healthz says what is down and with which code, and security headers go out with every page."""
+
+import pytest
+from django.test import Client
+
+from labeling.server import health
+
+
+@pytest.fixture
+def parts(monkeypatch: pytest.MonkeyPatch) -> dict:
+    """Every part is up; a test breaks the one it is about."""
+    found = {name: (lambda: "up") for name in health.PARTS}
+    monkeypatch.setattr(health, "PARTS", found)
+    return found
+
+
+def test_all_up_is_200(parts: dict, client: Client) -> None:
+    answer = client.get("/healthz")
+    assert answer.status_code == 200
+    assert answer.json() == {"healthy": True, **dict.fromkeys(parts, "up")}
+    assert "no-store" in answer["Cache-Control"]
+
+
+@pytest.mark.parametrize("name", ["database", "broker", "storage", "workers"])
+def test_one_part_down_is_503_and_named_without_its_secrets(name: str, parts: dict, client: Client) -> None:
+    def broken() -> str:
+        raise ConnectionError("postgresql://user:secret@host refused")
+
+    parts[name] = broken
+    answer = client.get("/healthz")
+    assert answer.status_code == 503
+    assert answer.json()[name] == "down: ConnectionError"
+    assert "secret" not in answer.content.decode()
+
+
+def test_real_parts_without_workers(db, client: Client) -> None:
+    answer = client.get("/healthz")
+    assert answer.json() == {
+        "healthy": False,
+        "database": "up",
+        "broker": "up",
+        "storage": "up",
+        "workers": "down: no worker for cpu and interactive",
+    }
+
+
+def test_workers_are_up_when_every_queue_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [{"one@host": [{"name": "cpu"}, {"name": "gpu"}]}]
+    asked = []
+
+    def broadcast(command: str, **options: object) -> list[dict]:
+        asked.append(command)
+        return answers
+
+    monkeypatch.setattr(health.app.control, "broadcast", broadcast)
+    workers = health.Workers()
+    assert workers() == "down: no worker for interactive"
+    answers.append({"two@host": [{"name": "interactive"}]})
+    assert workers() == "up" and workers() == "up"
+    assert len(asked) == 2, "a good answer is remembered for a few seconds"
+
+
+def test_security_headers(parts: dict, client: Client) -> None:
+    headers = client.get("/healthz").headers
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'self'" in policy and "script-src 'self' 'wasm-unsafe-eval'" in policy
+    assert "script-src 'self' 'unsafe-inline'" not in policy and "frame-ancestors 'none'" in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Embedder-Policy"] == "require-corp"
