@@ -188,7 +188,7 @@ def group_of(name: str, entry: dict[str, Any], about: dict[str, Any]) -> str:
 def _in_turns(dataset: Dataset, about: dict[str, Any], names: Sequence[str]) -> tuple[str, ...]:
     """The names, those first that are the first of their group, then the second ones; else in their order."""
     seen: Counter[str] = Counter()
-    turns = []
+    turns: list[tuple[int, int, str]] = []
     for name in names:
         group = group_of(name, dataset.entries.get(name, {}), about)
         turns.append((seen[group], len(turns), name))
