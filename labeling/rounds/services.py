@@ -28,7 +28,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
 FINISHED = (Stage.State.DONE, Stage.State.REUSED)
 
 _COMMON: dict[str, Any] = {
-    "prompter": {"name": "grabcut"},
+    "prompter": {"name": "boxwise"},
     "prediction": {"detector_threshold": 0.3, "person_overlap": 0.3},
     "fusion": {"lam": 2.0, "theta": 25.0, "grid": 5, "components": 2},
     "instances": {"method": "geodesic", "fragments": "largest", "smallest": 20, "largest_hole": 64},
