@@ -97,7 +97,8 @@ export class MaskDrawing {
     if (view.x1 <= view.x0 || view.y1 <= view.y0) return true;
     const [c0, r0] = [Math.floor(view.x0 / BLOCK), Math.floor(view.y0 / BLOCK)];
     const [c1, r1] = [Math.ceil(view.x1 / BLOCK), Math.ceil(view.y1 / BLOCK)];
-    if ((c1 - c0) * (r1 - r0) * cells.layers.length > MOST_IN_VIEW) return false;
+    const layers = cells.layers.map((_, layer) => layer).filter((layer) => cells.maskCounts[layer] > 0);
+    if ((c1 - c0) * (r1 - r0) * layers.length > MOST_IN_VIEW) return false;
     this.frame++;
     gl.useProgram(this.made);
     gl.bindVertexArray(this.empty);
@@ -109,7 +110,7 @@ export class MaskDrawing {
     gl.uniform1f(this.at.uScale, camera.scale * dpr);
     gl.uniform2f(this.at.uCanvas, gl.drawingBufferWidth, gl.drawingBufferHeight);
     gl.activeTexture(gl.TEXTURE2);
-    for (let layer = 0; layer < cells.layers.length; layer++)
+    for (const layer of layers)
       for (let row = r0; row < r1; row++)
         for (let column = c0; column < c1; column++) {
           const block = this.block(cells, layer, column, row);

@@ -43,6 +43,8 @@ export class Cells {
   private readonly grid: Grid;
   private readonly watchers: Watcher[] = [];
   readonly layers: string[] = [];
+  /** How many live rows of each layer have a mask: a layer without any is not looked at for drawing. */
+  readonly maskCounts: number[] = [];
   writable = -1;
 
   constructor(image: Size) {
@@ -55,6 +57,7 @@ export class Cells {
 
   addLayer(id: string, writable: boolean): number {
     const index = this.layers.push(id) - 1;
+    this.maskCounts[index] = 0;
     if (writable) this.writable = index;
     return index;
   }
@@ -259,6 +262,7 @@ export class Cells {
 
   private link(row: number): void {
     this.grid.insert(row, this.extent(row));
+    if (this.masks[row]) this.maskCounts[this.layer[row]]++;
     if (!this.isMine(row)) return;
     const proposal = this.derivedFrom(row);
     if (proposal) this.decide(proposal, row);
@@ -266,6 +270,7 @@ export class Cells {
 
   private unlink(row: number): void {
     this.grid.remove(row, this.extent(row));
+    if (this.masks[row]) this.maskCounts[this.layer[row]]--;
     if (!this.isMine(row)) return;
     const proposal = this.derivedFrom(row);
     if (proposal && this.decisions.get(proposal) === row) this.decide(proposal, -1);

@@ -80,17 +80,38 @@ export class Log {
     return op_id;
   }
 
+  /** The layer's last operations up to what was loaded: the own ones among them can be undone on this page too. */
+  remember(tail: Tail): void {
+    const last = new Map<string, string>();
+    for (const operation of tail.operations) {
+      if (operation.seq > this.seq) break; // these come again when the log is followed
+      const changes = operation.effects.map((e) => ({
+        annotation: e.annotation,
+        before: e.before,
+        after: e.after,
+        seen: last.get(e.annotation) ?? null,
+      }));
+      for (const e of operation.effects) last.set(e.annotation, operation.op_id);
+      this.lastActor.set(operation.op_id, operation.author.name);
+      if (operation.author.id !== this.person.id) continue;
+      this.history.record({ op_id: operation.op_id, action: operation.action, undoes: operation.undoes, changes });
+    }
+  }
+
   /** What an earlier page left in the queue goes on top of the server's state, in order: the same picture as before. */
   replay(waiting: readonly Waiting[]): void {
     for (const { layer, operation } of waiting) {
       if (layer !== this.layer.id) continue;
       this.own.add(operation.op_id);
-      for (const e of operation.effects) {
+      const changes = operation.effects.map((e) => ({ ...e, before: this.stateOf(e.annotation) }));
+      // Another last operation: the server has this one already, or will call it stale.
+      const follows = changes.every((e) => {
         const row = this.cells.rowOf(e.annotation);
-        const last = row >= 0 ? this.cells.lastOp(row) : null;
-        // Another last operation: the server has this one already, or will call it stale.
-        if (last === e.seen) this.cells.put(this.layer.index, e.annotation, e.after, operation.op_id, undefined, this.person.id);
-      }
+        return (row >= 0 ? this.cells.lastOp(row) : null) === e.seen;
+      });
+      if (!follows) continue;
+      for (const e of changes) this.cells.put(this.layer.index, e.annotation, e.after, operation.op_id, undefined, this.person.id);
+      this.history.record({ op_id: operation.op_id, action: operation.action, undoes: operation.undoes, changes });
     }
   }
 

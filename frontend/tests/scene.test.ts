@@ -76,6 +76,16 @@ describe("cells", () => {
     cells.put(1, uuid(777), state([1, 1, 2, 2]), uuid(61));
     expect(cells.isUndecided(cells.rowOf(uuid(777)))).toBe(false);
   });
+  it("knows which layers have masks to draw", () => {
+    const cells = scene();
+    expect(cells.maskCounts).toEqual([0, 2]);
+    const row = cells.rowOf(uuid(101));
+    const { annotation, after } = edits.accept(cells, row).effects[0];
+    cells.put(0, annotation, after, uuid(60));
+    expect(cells.maskCounts).toEqual([1, 2]);
+    cells.put(0, annotation, null, uuid(61));
+    expect(cells.maskCounts).toEqual([0, 2]);
+  });
   it("finds a moved cell where it is now, and not where it was", () => {
     const cells = scene();
     cells.put(0, uuid(2), state([400, 400, 420, 420]), uuid(60));

@@ -307,6 +307,24 @@ describe("log", () => {
     expect(d.history.canUndo).toBe(false);
   });
 
+  it("own acts can be undone after a reload, a colleague's cannot", () => {
+    const d = desk();
+    const mine = (seq: number, op: number, action: OperationOut["action"], before: State | null, after: State | null, undoes: string | null = null) => ({
+      ...theirs(seq, uuid(2), after, seq, op), action, undoes, author: { id: PERSON, name: "A" },
+      effects: [{ annotation: uuid(2), version: seq, before, after }],
+    });
+    const [a, b, c] = [1, 2, 3].map((n) => state([n, n, n + 9, n + 9]));
+    // Drawn, moved, the move undone; in between a colleague acted on another cell.
+    d.log.remember(tail([mine(1, 31, "draw", null, a), mine(2, 32, "move", a, b), theirs(3, uuid(1), c, 2), mine(4, 33, "undo", b, a, uuid(32))], 4));
+    d.cells.put(0, uuid(2), a, uuid(33), 3);
+    const lastOp = (id: string) => d.cells.lastOp(d.cells.rowOf(id));
+    expect(d.history.redo(lastOp)).toMatchObject({ draft: { undoes: uuid(33), effects: [{ seen: uuid(33), after: b }] } });
+    expect(d.history.undo(lastOp)).toMatchObject({ draft: { undoes: uuid(31), effects: [{ annotation: uuid(2), seen: uuid(33), after: null }] } });
+    // The cell of this scene's pack was not there before operation 31 in the remembered log.
+    d.history.drop("undo");
+    expect(d.history.undo(lastOp)).toBe("nothing");
+  });
+
   it("a reload shows what is still waiting on top of the server's state, and what it has already only once", () => {
     const before = desk();
     move(before, uuid(2), 10);

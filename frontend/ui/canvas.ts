@@ -151,7 +151,7 @@ export class Hands {
       for (const step of e.getCoalescedEvents().concat(e).slice(-64))
         this.feed({ kind: "move", at: toImage(this.place(step), this.desk.camera), shift: e.shiftKey, alt: e.altKey });
     } else if (!before) this.hover(this.desk.tool === "select" && !this.desk.editing ? (this.pick(toImage(at, this.desk.camera))[0] ?? -1) : -1);
-    this.stage.invalidate();
+    if (before || this.desk.editing) this.stage.invalidate("sketch");
   }
 
   private up(e: PointerEvent): void {
@@ -208,7 +208,9 @@ export class Hands {
         selected: selected < 0 ? null : { row: selected, box: desk.cells.boxOf(selected), editable: this.isEditable(selected) },
         pick: (at) => this.pick(at),
       });
+      const held = selectTool.preview(this.select)?.row;
       this.select = result.state;
+      if (held !== selectTool.preview(this.select)?.row) desk.notify(); // the cell itself stays behind as a shadow
       if (result.select !== undefined) desk.select(result.select);
       if (result.commit) desk.reshapedBox(result.commit.row, result.commit.box, result.commit.action);
     } else {

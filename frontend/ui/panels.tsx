@@ -174,15 +174,7 @@ function CellsTab({ ui }: { ui: Ui }) {
   const rows = desk.ownRows();
   return (
     <div class="bw-tab" role="tabpanel">
-      <div class="bw-chips" role="group" aria-label="Classes">
-        {desk.opened.project.classes.map((c) => (
-          <button key={c.id} type="button" class="bw-chip" aria-pressed={desk.labelClass?.id === c.id} disabled={!desk.canWrite} onClick={() => desk.chooseClass(c)}>
-            <span class="bw-swatch" style={{ background: c.color }} />
-            {c.name}
-            {c.key !== null && <kbd>{c.key}</kbd>}
-          </button>
-        ))}
-      </div>
+      <Classes ui={ui} current={desk.labelClass?.id ?? null} />
       {rows.length === 0 ? (
         <p class="bw-empty">
           {desk.canWrite ? (
@@ -220,6 +212,21 @@ function CellsTab({ ui }: { ui: Ui }) {
           )}
         </div>
       )}
+    </div>
+  );
+}
+
+function Classes({ ui, current }: { ui: Ui; current: number | null }) {
+  const { desk } = ui;
+  return (
+    <div class="bw-chips" role="group" aria-label="Classes">
+      {desk.opened.project.classes.map((c) => (
+        <button key={c.id} type="button" class="bw-chip" aria-pressed={current === c.id} disabled={!desk.canWrite} onClick={() => desk.chooseClass(c)}>
+          <span class="bw-swatch" style={{ background: c.color }} />
+          {c.name}
+          {c.key !== null && <kbd>{c.key}</kbd>}
+        </button>
+      ))}
     </div>
   );
 }
@@ -282,6 +289,7 @@ function ReviewTab({ ui }: { ui: Ui }) {
           Cannot tell
         </Act>
       </div>
+      {desk.onProposal && <Classes ui={ui} current={desk.proposalClass ?? (desk.cells.labelClass[desk.selected] || null)} />}
       {rejection >= 0 && desk.cells.live[rejection] === 1 && (
         <div class="bw-reasons" role="group" aria-label="Why was it rejected?">
           <span class="bw-muted">Why rejected? (may stay open)</span>
