@@ -14,7 +14,7 @@ from labeling.rounds.publishing import publish
 from labeling.site import urls
 from labeling.site.curves import curves_of, polyline
 from labeling.site.facts import facts_of
-from labeling.site.words import figure, took
+from labeling.site.words import figure, percent, took
 from tests.factories import UserFactory
 from tests.labeling.pages import (
     CERTIFICATE,
@@ -193,6 +193,11 @@ def test_times_in_words(seconds, words):
 )  # fmt: skip
 def test_figures_as_people_read_them(value, words):
     assert figure(value) == words
+
+
+@pytest.mark.parametrize(("share", "words"), [(0.0312, "3.12 %"), (0, "0 %"), (None, "–"), ("", "–")])
+def test_shares_in_percent(share, words):
+    assert percent(share) == words
 
 
 def test_a_curve_spans_its_box_with_the_highest_value_on_top():
