@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from inference import metrics
 from inference.commands.files import FileProblem, read_labels
@@ -47,7 +48,7 @@ def main(argv: list[str]) -> int:
         print(f"boxwise evaluate: {error}", file=sys.stderr)
         return 2
     every = list(reports.values())
-    result = {
+    result: dict[str, Any] = {
         "images": {name: report.as_dict() for name, report in reports.items()},
         "mean": metrics.mean(every),
         "pooled": metrics.pooled(every),

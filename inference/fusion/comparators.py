@@ -2,7 +2,8 @@
 
 AP, LP and ENet average probabilities. On *binary* masks they say little, and what they say hangs on one comparison:
 AP is the union with >= 0.5 (used here) and the intersection with > 0.5; LP at 0.9 is the intersection; ENet with
-weights w and 1 - w, w > 0.5, returns the first mask itself. Give them soft masks of both models, never one of each kind.
+weights w and 1 - w, w > 0.5, returns the first mask itself. Give them soft masks of both models, never one of each
+kind.
 """
 
 from dataclasses import replace
