@@ -46,7 +46,7 @@ void main() {
   if (look.g == 0u) discard;
   bool selected = (look.a & 1u) != 0u;
   vec3 own = colourOf(look);
-  float width = (selected ? 2.0 : (look.a & 2u) != 0u ? 2.2 : 1.6) * uDpr;
+  float width = (selected ? 2.0 : (look.a & 2u) != 0u ? 2.8 : 2.0) * uDpr;
   if (selected && edge(id, vTexel, 2.0 * uDpr)) { colour = vec4(1.0); return; }
   if (edge(id, vTexel, width + (selected ? 2.0 * uDpr : 0.0))) {
     // An outline in a texture has no length along it; a checkered pattern cuts it into dashes in every direction.
@@ -54,6 +54,7 @@ void main() {
     float dash = look.g == 3u ? 2.2 * uDpr : 5.0 * uDpr;
     bool gap = look.g != 1u && mod(floor(place.x / dash) + floor(place.y / dash), 2.0) > 0.5;
     if (!gap) { colour = vec4(own, 1.0); return; }
+    if (selected) { colour = vec4(0.0, 0.0, 0.0, 1.0); return; }
   }
   if ((look.a & 4u) == 0u) discard;
   colour = vec4(own * 0.22, 0.22);    // premultiplied

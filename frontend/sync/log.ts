@@ -31,8 +31,6 @@ export type LogEvents = {
 export class Log {
   readonly conflicts: Conflict[] = [];
   seq: number;
-  /** Operations made on this page: the tail brings them back, and they are here already. */
-  private readonly own = new Set<string>();
   private readonly settled = new Set<string>();
   private readonly lastActor = new Map<string, string>();
 
@@ -72,7 +70,6 @@ export class Log {
       after: e.after,
       seen: e.seen,
     }));
-    this.own.add(op_id);
     for (const e of draft.effects) this.cells.put(this.layer.index, e.annotation, e.after, op_id, undefined, this.person.id);
     this.history.record({ op_id, action: draft.action, undoes: draft.undoes ?? null, changes });
     void this.outbox.add(this.layer.id, this.image, operation);
@@ -98,18 +95,12 @@ export class Log {
     }
   }
 
-  /** What an earlier page left in the queue goes on top of the server's state, in order: the same picture as before. */
+  /** What an earlier page left in the queue goes on top of the server's state, in order: the same picture as before.
+   *  Also what the server will call stale: the own version has to be there when the conflict asks about it. */
   replay(waiting: readonly Waiting[]): void {
     for (const { layer, operation } of waiting) {
-      if (layer !== this.layer.id) continue;
-      this.own.add(operation.op_id);
+      if (layer !== this.layer.id || this.lastActor.has(operation.op_id)) continue; // saved, only its answer was lost
       const changes = operation.effects.map((e) => ({ ...e, before: this.stateOf(e.annotation) }));
-      // Another last operation: the server has this one already, or will call it stale.
-      const follows = changes.every((e) => {
-        const row = this.cells.rowOf(e.annotation);
-        return (row >= 0 ? this.cells.lastOp(row) : null) === e.seen;
-      });
-      if (!follows) continue;
       for (const e of changes) this.cells.put(this.layer.index, e.annotation, e.after, operation.op_id, undefined, this.person.id);
       this.history.record({ op_id: operation.op_id, action: operation.action, undoes: operation.undoes, changes });
     }
@@ -124,8 +115,10 @@ export class Log {
         for (const now of verdict.current) {
           const row = this.cells.rowOf(now.annotation);
           if (row >= 0 && this.cells.lastOp(row) === now.last_op) this.cells.version[row] = now.version;
+          // Saved long ago, and somebody has acted on top of it since.
+          else if (verdict.verdict === "repeated" && !this.isOnItsWay(now.annotation)) this.adopt(now);
         }
-        return;
+        break;
       case "stale":
         this.history.forget(verdict.op_id);
         if (!this.settled.delete(verdict.op_id))
@@ -145,7 +138,6 @@ export class Log {
     let changed = false;
     for (const operation of tail.operations) {
       this.seq = Math.max(this.seq, operation.seq);
-      if (this.own.delete(operation.op_id)) continue;
       this.takeIn(operation);
       changed = true;
     }

@@ -2,7 +2,7 @@
 import type { Box } from "../geometry/box";
 import { panBy, screenPoint, toImage, zoomAt, type Point } from "../geometry/frames";
 import type { Patch } from "../geometry/mask";
-import type { Focus } from "../render/look";
+import { REGION_COLOUR, type Focus } from "../render/look";
 import type { Sketch } from "../render/overlay";
 import type { Stage } from "../render/stage";
 import * as boxTool from "../tools/box";
@@ -78,7 +78,7 @@ export class Hands {
     const moving = selectTool.preview(this.select);
     const selected = desk.selected;
     const box = drawing
-      ? { box: drawing, colour: this.region ? "#009e73" : (desk.labelClass?.color ?? "#f0e442"), region: this.region !== null }
+      ? { box: drawing, colour: this.region ? REGION_COLOUR : (desk.labelClass?.color ?? "#f0e442"), region: this.region !== null }
       : moving && { box: moving.box, colour: colour(cells.labelClass[moving.row]), region: false };
     const handles = moving?.box ?? (this.isEditable(selected) && desk.tool === "select" && !desk.editing ? cells.boxOf(selected) : null);
     const { editing } = desk;

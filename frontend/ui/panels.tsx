@@ -239,7 +239,7 @@ function OwnLine({ ui, row, index }: { ui: Ui; row: number; index: number }) {
   const box = cells.boxOf(row);
   return (
     <>
-      <span class="bw-swatch" style={{ background: isCell ? (label?.color ?? "#f0e442") : status === "ignore" ? "#d55e00" : "#009e73" }} />
+      {isCell ? <span class="bw-swatch" style={{ background: label?.color ?? "#f0e442" }} /> : <span class={`bw-swatch is-${status}`} />}
       <span class="bw-number bw-muted">{index + 1}</span>
       <span class="bw-grow">{isCell && status === "confirmed" ? (label?.name ?? "no class") : STATUS_WORDS[status]}</span>
       <span class="bw-number bw-muted">
