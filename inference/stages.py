@@ -440,12 +440,16 @@ class Proposal:
 def proposals(field: Field, prediction_unit: Unit, instances_unit: Unit) -> list[Proposal]:
     """What is worth a person's look. A cell whose mask a person has verified is not proposed again."""
     settled = {cell.uid for cell in field.cells if cell.mask is not None}
+    nobody_asks = rasterise_boxes(np.concatenate([field.ignore, field.cannot_tell]), field.width, field.height)
     found = []
     for number, mask in cells_of(instances_unit["labels"]):
         known = number <= len(prediction_unit["sources"])
         source = prediction_unit["sources"][number - 1] if known else None
         inside = clip(mask, field.width, field.height)
         if inside is None or (source and source in settled):
+            continue
+        h, w = inside.bits.shape
+        if source is None and nobody_asks[inside.y : inside.y + h, inside.x : inside.x + w][inside.bits].mean() > 0.5:
             continue
         class_index = prediction_unit["classes"][number - 1] if known else None
         found.append(Proposal(number, inside, class_index, source, float(instances_unit["doubt"][number])))
