@@ -251,6 +251,10 @@ export class Workspace {
     if (row >= 0) this.select(row, true);
     else if (this.opened.layers.some((l) => l.kind === "prediction")) this.toast("Every proposal of this image is decided.", false);
   }
+  /** Colleagues' layers, consensus or imports that nobody has asked to see. */
+  hiddenLayers(): number {
+    return this.opened.layers.filter((l, i) => !l.writable && l.kind !== "prediction" && !this.cells.isLayerShown(i)).length;
+  }
   showLayer(layer: number, shown: boolean): void {
     this.cells.showLayer(layer, shown);
     this.changed();

@@ -5,7 +5,7 @@ import type { Conflict } from "../sync/log";
 import type { ToolName, Workspace } from "../workspace";
 import { keyLabel, type Command, type Keymap } from "./keymap";
 import { LongList } from "./list";
-import { REASON_WORDS, saveWords, scaleBar, STATUS_WORDS, zoomWords } from "./words";
+import { REASON_WORDS, saveWords, scaleBar, shownWords, STATUS_WORDS, zoomWords } from "./words";
 
 export type Tab = "cells" | "review" | "masks";
 export type Ui = {
@@ -481,7 +481,7 @@ export function StatusBar({ ui }: { ui: Ui }) {
       <span class="bw-number" data-testid="counts">
         {counts.cells} {counts.cells === 1 ? "cell" : "cells"} · {counts.undecided} proposed · {counts.regions} {counts.regions === 1 ? "region" : "regions"}
       </span>
-      <span class={ui.masksShown() ? "bw-muted" : "bw-warn"}>{ui.masksShown() ? "showing all" : "masks hidden at this zoom: zoom in"}</span>
+      <span class={ui.masksShown() ? "bw-muted" : "bw-warn"}>{ui.masksShown() ? shownWords(desk.hiddenLayers()) : "masks hidden at this zoom: zoom in"}</span>
     </>
   );
 }
