@@ -16,7 +16,7 @@ round_ = Round.objects.get()
 print(json.dumps({
     "state": round_.state,
     "error": round_.error,
-    "stages": [[s.get_kind_display(), s.state, (s.finished_at - s.started_at).total_seconds() if s.finished_at else None]
+    "stages": [[s.get_kind_display(), s.state, s.finished_at and (s.finished_at - s.started_at).total_seconds()]
                for s in round_.stages.all()],
     "seconds": (round_.finished_at - round_.created_at).total_seconds() if round_.finished_at else None,
     "facts": {s.kind: s.artifact.facts for s in round_.stages.all() if s.artifact},
