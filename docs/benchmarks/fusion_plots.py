@@ -1,6 +1,6 @@
 """Draws docs/benchmarks/fusion_*.svg: python -m docs.benchmarks.fusion_plots (needs gbm40 in BOXWISE_DATA).
 
-Time against size, and Dice against lambda, theta and K. The two masks are the truth with its border moved by smooth noise:
+Time against size, and Dice against lambda, theta and K. The two masks are the truth, its border moved by smooth noise:
 the curves compare settings on equal input, they are no result on a model's masks.
 """
 
