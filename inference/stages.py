@@ -19,7 +19,7 @@ import numpy as np
 from scipy.ndimage import find_objects, label
 
 from inference import registry
-from inference.fusion import Parameters, fuse
+from inference.fusion import Parameters, certificate, fuse
 from inference.instances import instances
 from inference.masks import cells_of, clip, labels_of, rasterise_boxes
 from inference.metrics import average_precision, box_iou, mean, per_image
@@ -96,7 +96,7 @@ def keys(content: dict[str, Any], configuration: dict[str, Any]) -> dict[str, st
     name("detector", learned, detector, registry.trainer("detector", **detector).name)
     name("segmenter", named["pseudo_masks"], segmenter, registry.trainer("segmenter", **segmenter).name)
     name("prediction", everything, named["detector"], named["segmenter"], prompter, configuration["prediction"])
-    name("fusion", named["prediction"], configuration["fusion"])
+    name("fusion", named["prediction"], configuration["fusion"], certificate.VERSION)
     name("instances", named["fusion"], configuration["instances"])
     name("evaluation", named["instances"], learned)
     name("publication", named["instances"])
