@@ -13,7 +13,7 @@ import { uuid7 } from "./scene/uuid";
 import { isTemporary, Refused, type Api } from "./sync/api";
 import { Log, type Conflict } from "./sync/log";
 import { Queue, type QueueState } from "./sync/queue";
-import { Recorder } from "./timing/recorder";
+import { BEAT_MS, Recorder } from "./timing/recorder";
 
 export type ToolName = "select" | "box" | "region" | "ignore";
 export type Toast = { readonly id: number; readonly text: string; readonly undo: boolean };
@@ -88,6 +88,8 @@ export class Workspace {
     });
     desk.queue = await Queue.open(opened.person.id, (layer, operations) => api.send(layer, operations), {
       onState: (state) => {
+        if ((state.kind === "offline") !== (desk.save.kind === "offline"))
+          desk.recorder.record(state.kind === "offline" ? "stall_begin" : "stall_end");
         desk.save = state;
         desk.notify();
       },
@@ -111,6 +113,7 @@ export class Workspace {
     if (this.queue.count) void this.queue.flush();
     this.timers.push(setInterval(() => void this.poll(), POLL_MS));
     this.timers.push(setInterval(() => void this.recorder.flush(), ACTIVITY_MS));
+    this.timers.push(setInterval(() => this.recorder.beat(document.hidden), BEAT_MS));
   }
 
   stop(): void {

@@ -186,7 +186,9 @@ export class Shell {
       void desk.recorder.flush(true);
     });
     this.stage.surface.addEventListener("pointermove", () => this.refresh());
+    desk.recorder.record("wait_begin", "open", 0); // the page was asked for at 0: until the picture is there, the machine has the turn
     say(document.hidden ? "hidden" : "visible");
+    void this.stage.opened.then(() => say("wait_end"));
   }
 }
 
