@@ -22,6 +22,8 @@ export type Editing = { readonly row: number; patch: Patch; readonly undo: Patch
 
 const POLL_MS = 2000;
 const ACTIVITY_MS = 5000;
+/** So many of the layer's last operations are looked through for own acts that can still be undone. */
+const REMEMBERED = 100;
 
 export class Workspace {
   readonly cells: Cells;
@@ -36,6 +38,8 @@ export class Workspace {
   selected = -1;
   hovered = -1;
   private justDrawn = -1;
+  /** The class that accepting would give the selected proposal; undefined: the proposed one. */
+  proposalClass: number | undefined;
   editing: Editing | null = null;
   order: Order = "serpentine";
   showBoxes = false;
@@ -53,7 +57,7 @@ export class Workspace {
   private counted: Counts | null = null;
   private own: number[] | null = null;
   private toastId = 0;
-  private readonly watchers = new Set<() => void>();
+  private readonly watchers = new Set<(what: "all" | "view") => void>();
   private readonly timers: ReturnType<typeof setInterval>[] = [];
   private polling = false;
 
@@ -81,27 +85,31 @@ export class Workspace {
   static async open(api: Api, image: number): Promise<Workspace> {
     const opened = await api.workspace(image);
     const desk = new Workspace(opened, api);
-    const packs = await Promise.all(opened.layers.map((layer) => api.pack(layer.id)));
+    const index = opened.layers.findIndex((layer) => layer.writable);
+    const recent = index < 0 ? null : api.tail(opened.layers[index].id, Math.max(0, opened.layers[index].seq - REMEMBERED), REMEMBERED);
+    const [packs, remembered] = await Promise.all([Promise.all(opened.layers.map((layer) => api.pack(layer.id))), recent]);
     const seqs = opened.layers.map((layer, i) => {
-      desk.cells.load(desk.cells.addLayer(layer.id, layer.writable), packs[i]);
+      desk.cells.load(desk.cells.addLayer(layer.id, layer.writable, layer.kind), packs[i]);
       return packs[i].seq;
     });
+    // Who only looks has no layer of their own to look at: then everybody's is the picture.
+    if (index < 0) opened.layers.forEach((_, layer) => desk.cells.showLayer(layer, true));
     desk.queue = await Queue.open(opened.person.id, (layer, operations) => api.send(layer, operations), {
       onState: (state) => {
-        if ((state.kind === "offline") !== (desk.save.kind === "offline"))
-          desk.recorder.record(state.kind === "offline" ? "stall_begin" : "stall_end");
+        const [was, is] = [desk.save, state].map((s) => s.kind === "offline" || s.kind === "signed_out");
+        if (was !== is) desk.recorder.record(is ? "stall_begin" : "stall_end");
         desk.save = state;
         desk.notify();
       },
       onVerdict: (verdict, waiting) => desk.log?.settle(verdict, waiting),
     });
-    const index = opened.layers.findIndex((layer) => layer.writable);
     if (index >= 0) {
       const layer = { id: opened.layers[index].id, index, seq: seqs[index] };
       desk.log = new Log(desk.cells, layer, opened.image.id, opened.person, desk.session, desk.history, desk.queue, {
         onChange: () => desk.changed(),
         onNotice: (text) => desk.toast(text, false),
       });
+      if (remembered) desk.log.remember(remembered);
       desk.log.replay(desk.queue.left());
     }
     if (desk.cells.counts().undecided === 0 && index >= 0) desk.tool = "box";
@@ -121,12 +129,13 @@ export class Workspace {
     this.queue.stop();
   }
 
-  watch(watcher: () => void): () => void {
+  watch(watcher: (what: "all" | "view") => void): () => void {
     this.watchers.add(watcher);
     return () => this.watchers.delete(watcher);
   }
-  notify(): void {
-    for (const watcher of this.watchers) watcher();
+  /** "view": only the camera moved, so that panning does not draw the panels again. */
+  notify(what: "all" | "view" = "all"): void {
+    for (const watcher of this.watchers) watcher(what);
   }
 
   async poll(): Promise<void> {
@@ -195,7 +204,7 @@ export class Workspace {
     this.camera = camera;
     const v = this.visible();
     this.recorder.record("viewport", [v.x0, v.y0, v.x1, v.y1].map((n) => Math.round(n * 10) / 10));
-    this.notify();
+    this.notify("view");
   }
   fitImage(): void {
     this.look(fit(this.opened.image, this.canvas));
@@ -224,6 +233,7 @@ export class Workspace {
     if (row !== this.selected) {
       this.selected = row;
       this.painted = -1;
+      this.proposalClass = undefined;
       this.begin();
       if (row >= 0) this.recorder.record("target_opened", this.cells.idOf(row));
     }
@@ -241,6 +251,14 @@ export class Workspace {
     const row = following(this.reviewOrder(), from, step, (r) => this.cells.isUndecided(r));
     if (row >= 0) this.select(row, true);
     else if (this.opened.layers.some((l) => l.kind === "prediction")) this.toast("Every proposal of this image is decided.", false);
+  }
+  /** Colleagues' layers, consensus or imports that nobody has asked to see. */
+  hiddenLayers(): number {
+    return this.opened.layers.filter((l, i) => !l.writable && l.kind !== "prediction" && !this.cells.isLayerShown(i)).length;
+  }
+  showLayer(layer: number, shown: boolean): void {
+    this.cells.showLayer(layer, shown);
+    this.changed();
   }
   setOrder(order: Order): void {
     this.order = order;
@@ -317,6 +335,7 @@ export class Workspace {
   chooseClass(chosen: LabelClass): void {
     this.labelClass = chosen;
     const row = this.selected;
+    if (this.onProposal) this.proposalClass = chosen.id;
     if (row !== this.justDrawn && this.isMineAndLive(row) && this.cells.kindOf(row) === "cell" && this.cells.labelClass[row] !== chosen.id)
       this.do(edits.classify(this.cells, row, chosen.id));
     this.notify();
@@ -329,7 +348,7 @@ export class Workspace {
   }
 
   accept(): void {
-    if (this.onProposal) this.decide("accept", () => edits.accept(this.cells, this.selected));
+    if (this.onProposal) this.decide("accept", () => edits.accept(this.cells, this.selected, null, this.proposalClass));
   }
   reject(): void {
     if (!this.onProposal) return;
@@ -428,7 +447,7 @@ export class Workspace {
     this.editing = null;
     if (isProposal) {
       this.painted = this.selected; // it was edited, so it was seen
-      this.decide("edit", () => edits.accept(this.cells, row, mask));
+      this.decide("edit", () => edits.accept(this.cells, row, mask, this.proposalClass));
     } else {
       this.do(edits.reshape(this.cells, row, mask));
       const grown = overlap(maskBox(mask), this.cells.boxOf(row));

@@ -53,6 +53,6 @@ def one_line(command: EntryPoint) -> str:
         return "(not installed)"
     module = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
     functions = [node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == command.attr]
-    texts = [ast.get_docstring(node) for node in (*functions, module)]
+    texts = [*map(ast.get_docstring, functions), ast.get_docstring(module)]
     line = next((text for text in texts if text), "").partition("\n")[0]
     return line.rpartition(": ")[2] if line.startswith("boxwise ") else line  # "boxwise masks IMAGE: a mask for ..."

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import label
+from scipy.ndimage import find_objects, label
 
 from inference import registry
 from inference.fusion import Parameters, fuse
@@ -31,6 +31,7 @@ from inference.types import (
     Cancelled,
     Detections,
     Labels,
+    Mask,
     Progress,
     Prompter,
     Prompts,
@@ -338,7 +339,9 @@ def instance_maps(setting: Setting) -> tuple[Path, dict[str, Any]]:
     def make(field: Field) -> Unit:
         unit = read_unit(setting.inputs["prediction"], field.image)
         fused = read_unit(setting.inputs["fusion"], field.image)
-        labels = instances(_bits(fused["mask"], field), unit["m_d"], **setting.configuration["instances"])
+        labels = bounded_instances(
+            _bits(fused["mask"], field), unit["m_d"], unit["boxes"], **setting.configuration["instances"]
+        )
         ambiguous = np.zeros(field.width * field.height, bool)
         ambiguous[fused["pixels"]] = True
         count = int(labels.max(initial=0)) + 1
@@ -351,6 +354,33 @@ def instance_maps(setting: Setting) -> tuple[Path, dict[str, Any]]:
 
     cells = sum(len(np.unique(unit["labels"])) - 1 for _, unit in each_unit(setting, setting.fields, make))
     return bundle(setting, "instances.zip"), {"images": len(setting.fields), "cells": cells}
+
+
+def bounded_instances(mask: Mask, detected: Labels, boxes: Boxes, *, box_margin: float, **options: Any) -> Labels:
+    """instances(), with every cell held within its box and a margin.
+
+    Growth gives foreground that no box claims to the nearest cell, far outside its box when its neighbour was not
+    detected. A box says
+    how far its cell reaches, so what lies beyond is cut off.
+
+    mask        (H, W) bool
+    detected    (H, W) ids; id i belongs to boxes[i - 1]
+    box_margin  how far a cell may leave its box, as a share of the box's longer side (2 px at least)
+    options     of inference.instances.instances
+    """
+    labels = instances(mask, detected, options.get("method", "geodesic"))
+    for index, place in enumerate(find_objects(labels)[: len(boxes)], start=1):
+        if place is None:
+            continue
+        x0, y0, x1, y1 = boxes[index - 1]
+        margin = max(2.0, box_margin * max(x1 - x0, y1 - y0))
+        rows, columns = place
+        y = np.arange(rows.start, rows.stop)[:, None] + 0.5
+        x = np.arange(columns.start, columns.stop)[None] + 0.5
+        inside = (x > x0 - margin) & (x < x1 + margin) & (y > y0 - margin) & (y < y1 + margin)
+        window = labels[place]
+        window[(window == index) & ~inside] = 0
+    return instances(labels > 0, labels, **options)
 
 
 def evaluation(setting: Setting) -> tuple[Path, dict[str, Any]]:
@@ -405,7 +435,14 @@ def _judge_masks(setting: Setting, fields: Sequence[Field]) -> dict[str, dict[st
         assert field.reference is not None
         unit = read_unit(setting.inputs["prediction"], field.image)
         m_d, m_s = unit["m_d_alone"], _bits(unit["m_s"], field)
-        fused = instances(fuse(field.rgb(), m_d > 0, m_s, parameters).mask, m_d, **setting.configuration["instances"])
+        fused = bounded_instances(
+            fuse(field.rgb(), m_d > 0, m_s, parameters).mask,
+            m_d,
+            unit["detected_boxes"][
+                unit["detected_scores"] >= setting.configuration["prediction"]["detector_threshold"]
+            ],
+            **setting.configuration["instances"],
+        )
         reference = read_labels(field.reference)
         reports["detector"].append(per_image(reference, m_d))
         reports["segmenter"].append(per_image(reference, label(m_s)[0].astype(np.int32)))
@@ -440,12 +477,16 @@ class Proposal:
 def proposals(field: Field, prediction_unit: Unit, instances_unit: Unit) -> list[Proposal]:
     """What is worth a person's look. A cell whose mask a person has verified is not proposed again."""
     settled = {cell.uid for cell in field.cells if cell.mask is not None}
+    nobody_asks = rasterise_boxes(np.concatenate([field.ignore, field.cannot_tell]), field.width, field.height)
     found = []
     for number, mask in cells_of(instances_unit["labels"]):
         known = number <= len(prediction_unit["sources"])
         source = prediction_unit["sources"][number - 1] if known else None
         inside = clip(mask, field.width, field.height)
         if inside is None or (source and source in settled):
+            continue
+        h, w = inside.bits.shape
+        if source is None and nobody_asks[inside.y : inside.y + h, inside.x : inside.x + w][inside.bits].mean() > 0.5:
             continue
         class_index = prediction_unit["classes"][number - 1] if known else None
         found.append(Proposal(number, inside, class_index, source, float(instances_unit["doubt"][number])))

@@ -4,6 +4,7 @@ Django reads its settings before any conftest is imported, and the settings refu
 So the addresses are decided here, at import; the servers behind them start with the first test that needs them.
 """
 
+import atexit
 import os
 import secrets
 import shutil
@@ -56,9 +57,8 @@ def prepare() -> Embedded:
 
 EMBEDDED = prepare()
 
-
-def pytest_unconfigure() -> None:
-    shutil.rmtree(EMBEDDED.folder, ignore_errors=True)
+# Not pytest_unconfigure, which a run that fails before its first test does not reach.
+atexit.register(shutil.rmtree, EMBEDDED.folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

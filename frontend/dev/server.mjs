@@ -1,7 +1,7 @@
 /** The workspace without the site: the built files, a page like the site's and an /api/v1/ that lives in memory.
  *
- *  For developers and screenshots only. Images: 1 empty, 2 with 500 boxes, 3 with proposals, 4 with 10,000 boxes,
- *  5 with 100,000 boxes. What others do is told by POST /dev/: {"down": true}, {"signedOut": true},
+ *  For developers and screenshots only. Images: 1 empty, 2 with 500 boxes and a colleague's layer, 3 with proposals, 4 with 10,000 boxes,
+ *  5 with 100,000 boxes, 6 with 10,000 masks. What others do is told by POST /dev/: {"down": true}, {"signedOut": true},
  *  {"move": annotation}, {"decide": proposal}.   node dev/server.mjs [port] */
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
@@ -62,13 +62,17 @@ function add(l, s, score = NaN, author = ME.id) {
   l.rows.set(id, { state: s, last_op: randomUUID(), version: 1, score, author });
   return id;
 }
-function image(id, name, size, count, proposals) {
+function image(id, name, size, count, proposals, masks = false) {
   const [w, h] = size;
   const cells = field(Math.max(1, count || 60), w, h);
   const working = layer("working");
   const layers = [working];
+  if (id === 2) {
+    layers.push(layer("working", { writable: false, annotator: OTHER }));
+    for (const e of cells.slice(0, 200)) add(layers[1], state({ box: boxOf({ ...e, x: e.x + 3, y: e.y + 2 }, w, h), label_class: 12 }), NaN, OTHER.id);
+  }
   const classFor = () => CLASSES[Math.floor(random() * 3)].id;
-  if (count && !proposals) for (const e of cells) add(working, state({ box: boxOf(e, w, h), label_class: classFor() }));
+  if (count && !proposals) for (const e of cells) add(working, state({ box: boxOf(e, w, h), label_class: classFor(), mask: masks ? maskOf(e, w, h) : null }));
   if (proposals) {
     const certificate = { objective: 184223, flow: 184223, cut: 184223, closed: true, milliseconds: 14.2, ambiguous_share: 0.0312, components: 47 };
     const models = { detector: "yolov8n round 3", segmenter: "unet-small round 3", prompter: "grabcut" };
@@ -89,6 +93,7 @@ const images = [
   image(3, "proposals", [512, 512], 120, true),
   image(4, "10,000 boxes", [4000, 4000], 10_000, false),
   image(5, "100,000 boxes", [12_000, 12_000], 100_000, false),
+  image(6, "10,000 masks", [2048, 2048], 10_000, false, true),
 ];
 const layers = new Map(images.flatMap((i) => i.layers.map((l) => [l.id, l])));
 

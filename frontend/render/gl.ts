@@ -40,17 +40,22 @@ export function nearest(gl: WebGL2RenderingContext): void {
     gl.texParameteri(gl.TEXTURE_2D, name, value);
 }
 
-/** Shared by both shaders: the row's look, its colour, and dashes that stand still while the picture moves. */
+/** Dashes along a line; `along` in device pixels. */
+export const LINE_GLSL = `
+uniform float uDpr;                   // device pixels a CSS pixel
+bool inDash(uint line, float along) {
+  if (line == 2u) return mod(along, 9.0 * uDpr) < 5.5 * uDpr;
+  if (line == 3u) return mod(along, 4.0 * uDpr) < 1.8 * uDpr;
+  return true;
+}
+`;
+
+/** The look of a row and its colour, from the two tables that Looks binds to units 0 and 1. */
 export const LOOK_GLSL = `
 uniform highp usampler2D uLooks;      // one texel a row: colour, mask line, box line, flags
 uniform sampler2D uPalette;
 uniform float uDpr;                   // device pixels a CSS pixel
 uvec4 lookOf(uint row) { return texelFetch(uLooks, ivec2(int(row & 1023u), int(row >> 10)), 0); }
 vec3 colourOf(uvec4 look) { return texelFetch(uPalette, ivec2(int(look.r), 0), 0).rgb; }
-bool inDash(uint line, float along) {
-  if (line == 2u) return mod(along, 9.0 * uDpr) < 5.5 * uDpr;
-  if (line == 3u) return mod(along, 4.0 * uDpr) < 1.8 * uDpr;
-  return true;
-}
 `;
 export const LOOKS_WIDTH = 1024;

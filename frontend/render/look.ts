@@ -6,6 +6,9 @@ import type { LabelClass } from "../scene/contract";
 /** Okabe and Ito's colours, safe for the colour-blind; black is left out (invisible on dark nuclei). */
 export const OKABE_ITO = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442"] as const;
 
+/** Regions are no class: the one dark colour that no class has. What kind they are is told by line and hatching. */
+export const REGION_COLOUR = "#20262c";
+
 export const Line = { none: 0, solid: 1, dashed: 2, dotted: 3 } as const;
 export const Flag = { selected: 1, hovered: 2, filled: 4, region: 8 } as const;
 
@@ -28,8 +31,8 @@ export function palette(classes: LabelClass[]): Uint8Array {
   const set = (index: number, colour: string) => bytes.set([...rgb(colour), 255], 4 * index);
   set(UNCLASSIFIED, OKABE_ITO[6]);
   classes.forEach((c, i) => set(1 + (i % 240), c.color));
-  set(EXHAUSTIVE, "#009e73");
-  set(IGNORED, "#d55e00");
+  set(EXHAUSTIVE, REGION_COLOUR);
+  set(IGNORED, REGION_COLOUR);
   return bytes;
 }
 
@@ -52,7 +55,7 @@ export function lookOf(cells: Cells, row: number, places: Map<number, number>, f
       flags: (selected ? Flag.selected : 0) | Flag.region,
     };
   }
-  const line = !cells.isMine(row) ? Line.dashed : cells.status[row] === CANNOT_TELL_STATUS ? Line.dotted : Line.solid;
+  const line = cells.isProposal(row) ? Line.dashed : cells.status[row] === CANNOT_TELL_STATUS ? Line.dotted : Line.solid;
   const hasMask = cells.maskOf(row) !== null;
   if (row === focus.editing) return { colour, maskLine: Line.none, boxLine: Line.dotted, flags: 0 };
   // A cell with a mask is its outline; its box would only hide tissue. A proposal whose box a person drew shows no second box.

@@ -3,7 +3,8 @@ import { LOOKS_WIDTH, nearest } from "./gl";
 import { PALETTE_SIZE, type Look } from "./look";
 
 export class Looks {
-  private bytes = new Uint8Array(4 * LOOKS_WIDTH * 8);
+  /** Four bytes a row: colour, mask line, box line, flags. */
+  bytes = new Uint8Array(4 * LOOKS_WIDTH * 8);
   private first = 0;
   private last = -1;
   private uploadedRows = 0;
@@ -24,9 +25,6 @@ export class Looks {
     this.last = Math.max(this.last, line);
   }
 
-  boxLine(row: number): number {
-    return this.bytes[4 * row + 2];
-  }
   isDrawn(row: number): boolean {
     return this.bytes[4 * row + 1] + this.bytes[4 * row + 2] > 0;
   }

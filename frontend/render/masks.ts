@@ -46,7 +46,7 @@ void main() {
   if (look.g == 0u) discard;
   bool selected = (look.a & 1u) != 0u;
   vec3 own = colourOf(look);
-  float width = (selected ? 2.0 : (look.a & 2u) != 0u ? 2.2 : 1.6) * uDpr;
+  float width = (selected ? 2.0 : (look.a & 2u) != 0u ? 2.8 : 2.0) * uDpr;
   if (selected && edge(id, vTexel, 2.0 * uDpr)) { colour = vec4(1.0); return; }
   if (edge(id, vTexel, width + (selected ? 2.0 * uDpr : 0.0))) {
     // An outline in a texture has no length along it; a checkered pattern cuts it into dashes in every direction.
@@ -54,6 +54,7 @@ void main() {
     float dash = look.g == 3u ? 2.2 * uDpr : 5.0 * uDpr;
     bool gap = look.g != 1u && mod(floor(place.x / dash) + floor(place.y / dash), 2.0) > 0.5;
     if (!gap) { colour = vec4(own, 1.0); return; }
+    if (selected) { colour = vec4(0.0, 0.0, 0.0, 1.0); return; }
   }
   if ((look.a & 4u) == 0u) discard;
   colour = vec4(own * 0.22, 0.22);    // premultiplied
@@ -97,7 +98,8 @@ export class MaskDrawing {
     if (view.x1 <= view.x0 || view.y1 <= view.y0) return true;
     const [c0, r0] = [Math.floor(view.x0 / BLOCK), Math.floor(view.y0 / BLOCK)];
     const [c1, r1] = [Math.ceil(view.x1 / BLOCK), Math.ceil(view.y1 / BLOCK)];
-    if ((c1 - c0) * (r1 - r0) * cells.layers.length > MOST_IN_VIEW) return false;
+    const layers = cells.layers.map((_, layer) => layer).filter((layer) => cells.maskCounts[layer] > 0);
+    if ((c1 - c0) * (r1 - r0) * layers.length > MOST_IN_VIEW) return false;
     this.frame++;
     gl.useProgram(this.made);
     gl.bindVertexArray(this.empty);
@@ -109,7 +111,7 @@ export class MaskDrawing {
     gl.uniform1f(this.at.uScale, camera.scale * dpr);
     gl.uniform2f(this.at.uCanvas, gl.drawingBufferWidth, gl.drawingBufferHeight);
     gl.activeTexture(gl.TEXTURE2);
-    for (let layer = 0; layer < cells.layers.length; layer++)
+    for (const layer of layers)
       for (let row = r0; row < r1; row++)
         for (let column = c0; column < c1; column++) {
           const block = this.block(cells, layer, column, row);

@@ -103,9 +103,9 @@ export class Overlay {
     c.beginPath();
     c.rect(x, y, w, h);
     c.clip();
-    c.fillStyle = "rgba(213, 94, 0, 0.08)";
+    c.fillStyle = "rgba(32, 38, 44, 0.12)";
     c.fillRect(x, y, w, h);
-    c.strokeStyle = "rgba(213, 94, 0, 0.45)";
+    c.strokeStyle = "rgba(32, 38, 44, 0.45)";
     c.lineWidth = 1;
     c.beginPath();
     const [left, right] = [Math.max(x, -20), Math.min(x + w, this.canvas.width + 20)];

@@ -11,8 +11,6 @@ import { MaskDrawing } from "./masks";
 import { Overlay, type Sketch } from "./overlay";
 import { Tissue } from "./tissue";
 
-export type FrameReport = { readonly masksShown: boolean; readonly milliseconds: number };
-
 export class Stage {
   readonly element = document.createElement("div");
   private readonly glCanvas = document.createElement("canvas");
@@ -27,10 +25,13 @@ export class Stage {
   private focus: Focus = { selected: -1, hovered: -1, boxes: false, editing: -1 };
   private scheduled = 0;
   private lost = false;
+  private stale = true;
   /** Bare tissue: nothing of ours is drawn. */
   peeking = false;
   size: Size = { width: 1, height: 1 };
   masksShown = true;
+  /** The row that the last full frame drew as selected. */
+  shownSelected = -1;
   frames = 0;
   lastMilliseconds = 0;
 
@@ -70,8 +71,6 @@ export class Stage {
       this.looks.reset();
       this.boxes = new BoxDrawing(gl);
       this.masks = new MaskDrawing(gl, image);
-      this.boxes.touch(0);
-      this.boxes.touch(Math.max(0, cells.count - 1));
       this.invalidate();
     });
     cells.watch((row, before, after) => this.changed(row, before, after));
@@ -86,6 +85,8 @@ export class Stage {
   /** What is selected, hovered, edited; only the rows concerned are touched. */
   setFocus(focus: Focus): void {
     const was = this.focus;
+    const names = ["selected", "hovered", "boxes", "editing"] as const;
+    if (names.every((name) => was[name] === focus[name])) return;
     this.focus = focus;
     if (was.boxes !== focus.boxes) for (let row = 0; row < this.cells.count; row++) this.restyle(row);
     else
@@ -94,12 +95,22 @@ export class Stage {
     this.invalidate();
   }
 
-  invalidate(): void {
+  /** "sketch": only what is being edited has changed, the cells stand as they were drawn. */
+  invalidate(what: "all" | "sketch" = "all"): void {
+    if (what === "all") this.stale = true;
     if (this.scheduled) return;
     this.scheduled = requestAnimationFrame(() => {
       this.scheduled = 0;
-      this.frame();
+      this.frame(this.stale);
     });
+  }
+
+  /** In an animation frame already: draw what is due now instead of one frame later. */
+  drawDue(): void {
+    if (!this.scheduled) return;
+    cancelAnimationFrame(this.scheduled);
+    this.scheduled = 0;
+    this.frame(this.stale);
   }
 
   /** How many rows have anything drawn (in view or not). */
@@ -109,12 +120,14 @@ export class Stage {
     return total;
   }
 
-  frame(): FrameReport {
+  frame(all = true): void {
     const begun = performance.now();
     const camera = this.view.camera();
     const dpr = window.devicePixelRatio || 1;
-    this.tissue.follow(camera);
-    if (!this.lost) {
+    if (all) this.tissue.follow(camera);
+    if (all && !this.lost) {
+      this.stale = false;
+      this.shownSelected = this.focus.selected;
       const { gl } = this;
       gl.viewport(0, 0, gl.drawingBufferWidth, gl.drawingBufferHeight);
       gl.clearColor(0, 0, 0, 0);
@@ -130,7 +143,6 @@ export class Stage {
     this.frames++;
     this.lastMilliseconds = performance.now() - begun;
     this.view.onFrame();
-    return { masksShown: this.masksShown, milliseconds: this.lastMilliseconds };
   }
 
   /** Draw until the card has really finished: for measuring, never in the loop. */
@@ -146,7 +158,6 @@ export class Stage {
 
   private changed(row: number, before: Box | null, after: Box | null): void {
     this.restyle(row);
-    if (before || after) this.boxes.touch(row);
     for (const box of before || after ? [before, after] : [this.cells.extent(row)]) if (box) this.masks.touch(box);
     this.invalidate();
   }

@@ -6,7 +6,7 @@ import { area, contains, overlap, type Box } from "../geometry/box";
 import { boxOf, covers, fromBase64, toBase64, type Mask } from "../geometry/mask";
 import { Grid } from "../geometry/grid";
 import type { Point, Size } from "../geometry/frames";
-import { KINDS, STATUSES, type Kind, type Reason, type State, type Status } from "./contract";
+import { KINDS, STATUSES, type Kind, type LayerKind, type Reason, type State, type Status } from "./contract";
 import type { Pack } from "./pack";
 import { putUuid, uuidAt } from "./uuid";
 
@@ -43,6 +43,8 @@ export class Cells {
   private readonly grid: Grid;
   private readonly watchers: Watcher[] = [];
   readonly layers: string[] = [];
+  /** How many live rows of each layer have a mask: a layer without any is not looked at for drawing. */
+  readonly maskCounts: number[] = [];
   writable = -1;
 
   constructor(image: Size) {
@@ -53,8 +55,15 @@ export class Cells {
     this.watchers.push(watcher);
   }
 
-  addLayer(id: string, writable: boolean): number {
+  /** Whether a layer that is neither mine nor a prediction (a colleague's, a consensus, an import) is in the picture. */
+  private readonly opened: boolean[] = [];
+  private readonly kinds: LayerKind[] = [];
+
+  addLayer(id: string, writable: boolean, kind: LayerKind): number {
     const index = this.layers.push(id) - 1;
+    this.kinds[index] = kind;
+    this.opened[index] = false;
+    this.maskCounts[index] = 0;
     if (writable) this.writable = index;
     return index;
   }
@@ -177,7 +186,7 @@ export class Cells {
     return this.layer[row] === this.writable;
   }
   isProposal(row: number): boolean {
-    return this.live[row] === 1 && !this.isMine(row) && this.kind[row] === CELL;
+    return this.live[row] === 1 && this.kind[row] === CELL && this.kinds[this.layer[row]] === "prediction";
   }
   /** The live row of the working layer that decides this proposal, or -1. */
   decisionOf(row: number): number {
@@ -194,8 +203,17 @@ export class Cells {
   }
   /** Is it drawn and picked? Decided proposals and rejections are kept, but not in the picture. */
   isShown(row: number): boolean {
-    if (!this.live[row]) return false;
-    return this.isMine(row) ? this.status[row] !== REJECTED : this.kind[row] !== CELL || this.decisionOf(row) < 0;
+    if (!this.live[row] || this.status[row] === REJECTED) return false;
+    if (this.isMine(row)) return true;
+    if (this.kinds[this.layer[row]] !== "prediction") return this.opened[this.layer[row]];
+    return this.kind[row] !== CELL || this.decided[row] < 0;
+  }
+  isLayerShown(layer: number): boolean {
+    return this.opened[layer];
+  }
+  showLayer(layer: number, shown: boolean): void {
+    this.opened[layer] = shown;
+    for (let row = 0; row < this.count; row++) if (this.layer[row] === layer) this.tell(row, null, null);
   }
 
   /** Rows under a point, the likeliest first: inside its mask, then smaller boxes. Regions only by their edge. */
@@ -229,10 +247,9 @@ export class Cells {
     for (let row = 0; row < this.count; row++) {
       if (!this.live[row]) continue;
       if (!this.isMine(row)) {
-        if (this.kind[row] === CELL) {
-          counts.proposals++;
-          if (this.decided[row] < 0) counts.undecided++;
-        }
+        if (!this.isProposal(row)) continue;
+        counts.proposals++;
+        if (this.decided[row] < 0) counts.undecided++;
       } else if (this.kind[row] !== CELL) counts.regions++;
       else if (this.status[row] === REJECTED) counts.rejected++;
       else {
@@ -259,6 +276,7 @@ export class Cells {
 
   private link(row: number): void {
     this.grid.insert(row, this.extent(row));
+    if (this.masks[row]) this.maskCounts[this.layer[row]]++;
     if (!this.isMine(row)) return;
     const proposal = this.derivedFrom(row);
     if (proposal) this.decide(proposal, row);
@@ -266,6 +284,7 @@ export class Cells {
 
   private unlink(row: number): void {
     this.grid.remove(row, this.extent(row));
+    if (this.masks[row]) this.maskCounts[this.layer[row]]--;
     if (!this.isMine(row)) return;
     const proposal = this.derivedFrom(row);
     if (proposal && this.decisions.get(proposal) === row) this.decide(proposal, -1);

@@ -31,8 +31,6 @@ export type LogEvents = {
 export class Log {
   readonly conflicts: Conflict[] = [];
   seq: number;
-  /** Operations made on this page: the tail brings them back, and they are here already. */
-  private readonly own = new Set<string>();
   private readonly settled = new Set<string>();
   private readonly lastActor = new Map<string, string>();
 
@@ -72,7 +70,6 @@ export class Log {
       after: e.after,
       seen: e.seen,
     }));
-    this.own.add(op_id);
     for (const e of draft.effects) this.cells.put(this.layer.index, e.annotation, e.after, op_id, undefined, this.person.id);
     this.history.record({ op_id, action: draft.action, undoes: draft.undoes ?? null, changes });
     void this.outbox.add(this.layer.id, this.image, operation);
@@ -80,17 +77,32 @@ export class Log {
     return op_id;
   }
 
-  /** What an earlier page left in the queue goes on top of the server's state, in order: the same picture as before. */
+  /** The layer's last operations up to what was loaded: the own ones among them can be undone on this page too. */
+  remember(tail: Tail): void {
+    const last = new Map<string, string>();
+    for (const operation of tail.operations) {
+      if (operation.seq > this.seq) break; // these come again when the log is followed
+      const changes = operation.effects.map((e) => ({
+        annotation: e.annotation,
+        before: e.before,
+        after: e.after,
+        seen: last.get(e.annotation) ?? null,
+      }));
+      for (const e of operation.effects) last.set(e.annotation, operation.op_id);
+      this.lastActor.set(operation.op_id, operation.author.name);
+      if (operation.author.id !== this.person.id) continue;
+      this.history.record({ op_id: operation.op_id, action: operation.action, undoes: operation.undoes, changes });
+    }
+  }
+
+  /** What an earlier page left in the queue goes on top of the server's state, in order: the same picture as before.
+   *  Also what the server will call stale: the own version has to be there when the conflict asks about it. */
   replay(waiting: readonly Waiting[]): void {
     for (const { layer, operation } of waiting) {
-      if (layer !== this.layer.id) continue;
-      this.own.add(operation.op_id);
-      for (const e of operation.effects) {
-        const row = this.cells.rowOf(e.annotation);
-        const last = row >= 0 ? this.cells.lastOp(row) : null;
-        // Another last operation: the server has this one already, or will call it stale.
-        if (last === e.seen) this.cells.put(this.layer.index, e.annotation, e.after, operation.op_id, undefined, this.person.id);
-      }
+      if (layer !== this.layer.id || this.lastActor.has(operation.op_id)) continue; // saved, only its answer was lost
+      const changes = operation.effects.map((e) => ({ ...e, before: this.stateOf(e.annotation) }));
+      for (const e of changes) this.cells.put(this.layer.index, e.annotation, e.after, operation.op_id, undefined, this.person.id);
+      this.history.record({ op_id: operation.op_id, action: operation.action, undoes: operation.undoes, changes });
     }
   }
 
@@ -103,8 +115,10 @@ export class Log {
         for (const now of verdict.current) {
           const row = this.cells.rowOf(now.annotation);
           if (row >= 0 && this.cells.lastOp(row) === now.last_op) this.cells.version[row] = now.version;
+          // Saved long ago, and somebody has acted on top of it since.
+          else if (verdict.verdict === "repeated" && !this.isOnItsWay(now.annotation)) this.adopt(now);
         }
-        return;
+        break;
       case "stale":
         this.history.forget(verdict.op_id);
         if (!this.settled.delete(verdict.op_id))
@@ -124,7 +138,6 @@ export class Log {
     let changed = false;
     for (const operation of tail.operations) {
       this.seq = Math.max(this.seq, operation.seq);
-      if (this.own.delete(operation.op_id)) continue;
       this.takeIn(operation);
       changed = true;
     }

@@ -188,7 +188,7 @@ describe("queue", () => {
   });
 });
 
-describe("log", () => {
+function logTools() {
   const TIMING = { begun_ms: 1, committed_ms: 2, activity: null };
   const desk = () => {
     const cells = scene();
@@ -216,6 +216,11 @@ describe("log", () => {
     const b = d.cells.boxOf(row);
     return d.log.commit(edits.setBox(d.cells, row, { x0: b.x0 + by, y0: b.y0, x1: b.x1 + by, y1: b.y1 }, "move"), TIMING);
   };
+  return { TIMING, desk, theirs, tail, move };
+}
+
+describe("log", () => {
+  const { TIMING, desk, theirs, tail, move } = logTools();
 
   it("an own act is in the picture at once and not applied again when the tail brings it", () => {
     const d = desk();
@@ -307,6 +312,24 @@ describe("log", () => {
     expect(d.history.canUndo).toBe(false);
   });
 
+  it("own acts can be undone after a reload, a colleague's cannot", () => {
+    const d = desk();
+    const mine = (seq: number, op: number, action: OperationOut["action"], before: State | null, after: State | null, undoes: string | null = null) => ({
+      ...theirs(seq, uuid(2), after, seq, op), action, undoes, author: { id: PERSON, name: "A" },
+      effects: [{ annotation: uuid(2), version: seq, before, after }],
+    });
+    const [a, b, c] = [1, 2, 3].map((n) => state([n, n, n + 9, n + 9]));
+    // Drawn, moved, the move undone; in between a colleague acted on another cell.
+    d.log.remember(tail([mine(1, 31, "draw", null, a), mine(2, 32, "move", a, b), theirs(3, uuid(1), c, 2), mine(4, 33, "undo", b, a, uuid(32))], 4));
+    d.cells.put(0, uuid(2), a, uuid(33), 3);
+    const lastOp = (id: string) => d.cells.lastOp(d.cells.rowOf(id));
+    expect(d.history.redo(lastOp)).toMatchObject({ draft: { undoes: uuid(33), effects: [{ seen: uuid(33), after: b }] } });
+    expect(d.history.undo(lastOp)).toMatchObject({ draft: { undoes: uuid(31), effects: [{ annotation: uuid(2), seen: uuid(33), after: null }] } });
+    // The cell of this scene's pack was not there before operation 31 in the remembered log.
+    d.history.drop("undo");
+    expect(d.history.undo(lastOp)).toBe("nothing");
+  });
+
   it("a reload shows what is still waiting on top of the server's state, and what it has already only once", () => {
     const before = desk();
     move(before, uuid(2), 10);
@@ -319,6 +342,53 @@ describe("log", () => {
     after.log.replay(before.out);
     expect(after.boxOf(uuid(2))).toEqual([35, 15, 45, 25]);
     expect(after.boxOf(draft.effects[0].annotation)).toEqual([200, 200, 210, 210]);
+  });
+});
+
+describe("log after a reload", () => {
+  const { desk, move, theirs, tail, TIMING } = logTools();
+
+  it("an act that the server will refuse stays in the picture, so that nothing of it is lost unasked", () => {
+    const before = desk();
+    move(before, uuid(2), 10);
+    const after = desk();
+    const theirState = state([50, 50, 60, 60]);
+    after.cells.put(0, uuid(2), theirState, uuid(5006), 2); // a colleague was faster
+    after.log.replay(before.out);
+    after.out.push(...before.out);
+    expect(after.boxOf(uuid(2))).toEqual([25, 15, 35, 25]);
+    after.answer("stale", [{ annotation: uuid(2), version: 2, last_op: uuid(5006), state: theirState }]);
+    expect(after.log.conflicts).toHaveLength(1);
+    after.log.resolve(after.log.conflicts[0], "mine", TIMING);
+    expect(after.out[0].operation.effects[0]).toMatchObject({ seen: uuid(5006), after: { box: [25, 15, 35, 25] } });
+  });
+
+  it("an act that was saved although its answer was lost is undone to what was before it", () => {
+    const before = desk();
+    const op = move(before, uuid(2), 10);
+    const after = desk();
+    const [from, to] = [state([15, 15, 25, 25]), state([25, 15, 35, 25])];
+    after.cells.put(0, uuid(2), to, op, 2);
+    const saved = { ...theirs(5, uuid(2), to), op_id: op, author: { id: PERSON, name: "A" } };
+    after.log.remember(tail([{ ...saved, effects: [{ annotation: uuid(2), version: 2, before: from, after: to }] }], 5));
+    after.log.replay(before.out);
+    const undo = () => after.history.undo((id) => after.cells.lastOp(after.cells.rowOf(id)));
+    expect(undo()).toMatchObject({ draft: { undoes: op, effects: [{ after: from }] } });
+    after.history.drop("undo");
+    expect(undo()).toBe("nothing");
+  });
+
+  it("an act that was saved, and acted upon since, gives way to what is there now", () => {
+    const before = desk();
+    move(before, uuid(2), 10);
+    const after = desk();
+    const now = { annotation: uuid(2), version: 3, last_op: uuid(5006), state: state([50, 50, 60, 60]) };
+    after.cells.put(0, uuid(2), now.state, now.last_op, 3);
+    after.log.replay(before.out);
+    after.out.push(...before.out);
+    after.answer("repeated", [now]);
+    expect(after.boxOf(uuid(2))).toEqual([50, 50, 60, 60]);
+    expect(after.log.conflicts).toEqual([]);
   });
 });
 

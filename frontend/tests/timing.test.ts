@@ -65,9 +65,9 @@ describe("activity recorder", () => {
     const farewell = recorder.flush(true);
     release();
     await farewell;
+    recorder.record("visible");
     releaseFirst();
     await first;
-    recorder.record("visible");
     const last = recorder.flush();
     release();
     await last;

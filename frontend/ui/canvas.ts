@@ -2,7 +2,7 @@
 import type { Box } from "../geometry/box";
 import { panBy, screenPoint, toImage, zoomAt, type Point } from "../geometry/frames";
 import type { Patch } from "../geometry/mask";
-import type { Focus } from "../render/look";
+import { REGION_COLOUR, type Focus } from "../render/look";
 import type { Sketch } from "../render/overlay";
 import type { Stage } from "../render/stage";
 import * as boxTool from "../tools/box";
@@ -78,7 +78,7 @@ export class Hands {
     const moving = selectTool.preview(this.select);
     const selected = desk.selected;
     const box = drawing
-      ? { box: drawing, colour: this.region ? "#009e73" : (desk.labelClass?.color ?? "#f0e442"), region: this.region !== null }
+      ? { box: drawing, colour: this.region ? REGION_COLOUR : (desk.labelClass?.color ?? "#f0e442"), region: this.region !== null }
       : moving && { box: moving.box, colour: colour(cells.labelClass[moving.row]), region: false };
     const handles = moving?.box ?? (this.isEditable(selected) && desk.tool === "select" && !desk.editing ? cells.boxOf(selected) : null);
     const { editing } = desk;
@@ -151,7 +151,7 @@ export class Hands {
       for (const step of e.getCoalescedEvents().concat(e).slice(-64))
         this.feed({ kind: "move", at: toImage(this.place(step), this.desk.camera), shift: e.shiftKey, alt: e.altKey });
     } else if (!before) this.hover(this.desk.tool === "select" && !this.desk.editing ? (this.pick(toImage(at, this.desk.camera))[0] ?? -1) : -1);
-    this.stage.invalidate();
+    if (before || this.desk.editing) this.stage.invalidate("sketch");
   }
 
   private up(e: PointerEvent): void {
@@ -208,7 +208,9 @@ export class Hands {
         selected: selected < 0 ? null : { row: selected, box: desk.cells.boxOf(selected), editable: this.isEditable(selected) },
         pick: (at) => this.pick(at),
       });
+      const held = selectTool.preview(this.select)?.row;
       this.select = result.state;
+      if (held !== selectTool.preview(this.select)?.row) desk.notify(); // the cell itself stays behind as a shadow
       if (result.select !== undefined) desk.select(result.select);
       if (result.commit) desk.reshapedBox(result.commit.row, result.commit.box, result.commit.action);
     } else {

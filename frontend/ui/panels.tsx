@@ -5,7 +5,7 @@ import type { Conflict } from "../sync/log";
 import type { ToolName, Workspace } from "../workspace";
 import { keyLabel, type Command, type Keymap } from "./keymap";
 import { LongList } from "./list";
-import { REASON_WORDS, saveWords, scaleBar, STATUS_WORDS, zoomWords } from "./words";
+import { REASON_WORDS, saveWords, scaleBar, shownWords, STATUS_WORDS, zoomWords } from "./words";
 
 export type Tab = "cells" | "review" | "masks";
 export type Ui = {
@@ -174,15 +174,7 @@ function CellsTab({ ui }: { ui: Ui }) {
   const rows = desk.ownRows();
   return (
     <div class="bw-tab" role="tabpanel">
-      <div class="bw-chips" role="group" aria-label="Classes">
-        {desk.opened.project.classes.map((c) => (
-          <button key={c.id} type="button" class="bw-chip" aria-pressed={desk.labelClass?.id === c.id} disabled={!desk.canWrite} onClick={() => desk.chooseClass(c)}>
-            <span class="bw-swatch" style={{ background: c.color }} />
-            {c.name}
-            {c.key !== null && <kbd>{c.key}</kbd>}
-          </button>
-        ))}
-      </div>
+      <Classes ui={ui} current={desk.labelClass?.id ?? null} />
       {rows.length === 0 ? (
         <p class="bw-empty">
           {desk.canWrite ? (
@@ -196,6 +188,7 @@ function CellsTab({ ui }: { ui: Ui }) {
       ) : (
         <LongList rows={rows} current={desk.selected} label="Cells" onChoose={(row) => desk.select(row, true)} line={(row, i) => <OwnLine ui={ui} row={row} index={i} />} />
       )}
+      <OtherLayers ui={ui} />
       {desk.canWrite && (
         <div class="bw-foot">
           {desk.selected >= 0 && desk.cells.isMine(desk.selected) && desk.cells.kindOf(desk.selected) === "cell" && (
@@ -224,6 +217,38 @@ function CellsTab({ ui }: { ui: Ui }) {
   );
 }
 
+/** Colleagues' layers are out of the picture until somebody asks for them: two people's boxes over one cell hide it. */
+function OtherLayers({ ui }: { ui: Ui }) {
+  const { desk } = ui;
+  const others = desk.opened.layers.flatMap((layer, index) => (layer.writable || layer.kind === "prediction" ? [] : [{ layer, index }]));
+  if (!others.length) return null;
+  return (
+    <div class="bw-reasons" role="group" aria-label="Other layers">
+      <span class="bw-muted">Also show</span>
+      {others.map(({ layer, index }) => (
+        <button key={layer.id} type="button" class="bw-chip" aria-pressed={desk.cells.isLayerShown(index)} onClick={() => desk.showLayer(index, !desk.cells.isLayerShown(index))}>
+          {layer.annotator?.name ?? layer.kind}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+function Classes({ ui, current }: { ui: Ui; current: number | null }) {
+  const { desk } = ui;
+  return (
+    <div class="bw-chips" role="group" aria-label="Classes">
+      {desk.opened.project.classes.map((c) => (
+        <button key={c.id} type="button" class="bw-chip" aria-pressed={current === c.id} disabled={!desk.canWrite} onClick={() => desk.chooseClass(c)}>
+          <span class="bw-swatch" style={{ background: c.color }} />
+          {c.name}
+          {c.key !== null && <kbd>{c.key}</kbd>}
+        </button>
+      ))}
+    </div>
+  );
+}
+
 function OwnLine({ ui, row, index }: { ui: Ui; row: number; index: number }) {
   const { cells } = ui.desk;
   const label = ui.desk.classOf(cells.labelClass[row]);
@@ -232,7 +257,7 @@ function OwnLine({ ui, row, index }: { ui: Ui; row: number; index: number }) {
   const box = cells.boxOf(row);
   return (
     <>
-      <span class="bw-swatch" style={{ background: isCell ? (label?.color ?? "#f0e442") : status === "ignore" ? "#d55e00" : "#009e73" }} />
+      {isCell ? <span class="bw-swatch" style={{ background: label?.color ?? "#f0e442" }} /> : <span class={`bw-swatch is-${status}`} />}
       <span class="bw-number bw-muted">{index + 1}</span>
       <span class="bw-grow">{isCell && status === "confirmed" ? (label?.name ?? "no class") : STATUS_WORDS[status]}</span>
       <span class="bw-number bw-muted">
@@ -282,6 +307,7 @@ function ReviewTab({ ui }: { ui: Ui }) {
           Cannot tell
         </Act>
       </div>
+      {desk.onProposal && <Classes ui={ui} current={desk.proposalClass ?? (desk.cells.labelClass[desk.selected] || null)} />}
       {rejection >= 0 && desk.cells.live[rejection] === 1 && (
         <div class="bw-reasons" role="group" aria-label="Why was it rejected?">
           <span class="bw-muted">Why rejected? (may stay open)</span>
@@ -350,9 +376,9 @@ function MasksTab({ layer }: { layer: Layer | undefined }) {
             <dt>Maximum flow = minimum cut</dt>
             <dd>{c.flow === c.cut ? number(c.flow) : `${number(c.flow)} ≠ ${number(c.cut)}`}</dd>
             <dt>Time to compute</dt>
-            <dd>{c.milliseconds.toFixed(1)} ms</dd>
+            <dd>{number(c.milliseconds, 1, " ms")}</dd>
             <dt>Ambiguous pixels</dt>
-            <dd>{(100 * c.ambiguous_share).toFixed(2)} %</dd>
+            <dd>{number(c.ambiguous_share === null ? null : 100 * c.ambiguous_share, 2, " %")}</dd>
             <dt>Independent parts</dt>
             <dd>{number(c.components)}</dd>
           </dl>
@@ -373,7 +399,8 @@ function MasksTab({ layer }: { layer: Layer | undefined }) {
   );
 }
 
-const number = (n: number): string => n.toLocaleString("en", { maximumFractionDigits: 3 });
+const number = (n: number | null, digits = 3, unit = ""): string =>
+  n === null ? "not stated" : `${n.toLocaleString("en", { maximumFractionDigits: digits })}${unit}`;
 
 function EditPanel({ ui }: { ui: Ui }) {
   const editing = ui.desk.editing;
@@ -454,7 +481,7 @@ export function StatusBar({ ui }: { ui: Ui }) {
       <span class="bw-number" data-testid="counts">
         {counts.cells} {counts.cells === 1 ? "cell" : "cells"} · {counts.undecided} proposed · {counts.regions} {counts.regions === 1 ? "region" : "regions"}
       </span>
-      <span class={ui.masksShown() ? "bw-muted" : "bw-warn"}>{ui.masksShown() ? "showing all" : "masks hidden at this zoom: zoom in"}</span>
+      <span class={ui.masksShown() ? "bw-muted" : "bw-warn"}>{ui.masksShown() ? shownWords(desk.hiddenLayers()) : "masks hidden at this zoom: zoom in"}</span>
     </>
   );
 }

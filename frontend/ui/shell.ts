@@ -17,7 +17,9 @@ export class Shell {
   private readonly parts: [HTMLElement, ComponentType<{ ui: Ui }>][] = [];
   private readonly ui: Ui;
   private tab: Tab;
+  private readonly status: HTMLElement;
   private scheduled = false;
+  private stale = true;
   private fitted = false;
   private painting = false;
 
@@ -38,7 +40,7 @@ export class Shell {
     part("nav", "bw-tools", Tools).setAttribute("aria-label", "Tools");
     const middle = part("main", "bw-middle");
     part("aside", "bw-side", SidePanel);
-    part("footer", "bw-status", StatusBar);
+    this.status = part("footer", "bw-status", StatusBar);
     part("div", "bw-toasts", Toasts);
     part("div", "bw-over", KeySheet);
     this.stage = new Stage(middle, desk.cells, desk.opened.image, desk.opened.project.classes, {
@@ -76,7 +78,7 @@ export class Shell {
       cursor: () => this.hands.cursorInImage,
       signInUrl: `/accounts/sign-in/?next=${encodeURIComponent(location.pathname + location.search)}`,
     };
-    desk.watch(() => this.refresh());
+    desk.watch((what) => this.refresh(what));
     this.listen();
     this.refresh();
     surface.focus({ preventScroll: true });
@@ -128,18 +130,26 @@ export class Shell {
     const { cells } = this.desk;
     const found = [];
     for (let row = 0; row < cells.count; row++)
-      if (cells.live[row] && cells.isMine(row) === mine)
+      if (cells.live[row] && (mine ? cells.isMine(row) : cells.isProposal(row)))
         found.push({ ...cells.stateOf(row), id: cells.idOf(row), version: cells.version[row], shown: cells.isShown(row) });
     return found;
   }
 
-  /** Panels and picture are drawn at most once a frame. */
-  private refresh(): void {
+  /** Panels and picture are drawn at most once a frame; for a moved view or cursor only the status bar. */
+  private refresh(what: "all" | "view" | "cursor" = "all"): void {
+    if (what === "all") this.stale = true;
+    if (what !== "cursor") this.stage.invalidate();
     if (this.scheduled) return;
     this.scheduled = true;
     requestAnimationFrame(() => {
       this.scheduled = false;
+      if (!this.stale) {
+        render(createElement(StatusBar, { ui: this.ui }), this.status);
+        return;
+      }
+      this.stale = false;
       this.stage.setFocus(this.hands.focus());
+      this.stage.drawDue();
       this.root.dataset.tool = this.desk.editing ? "brush" : this.desk.tool;
       for (const [element, component] of this.parts) render(createElement(component, { ui: this.ui }), element);
     });
@@ -153,15 +163,14 @@ export class Shell {
     }
   }
 
-  /** After a frame the browser still has to put it on the screen: what follows the next frame's start is seen. */
+  /** After a frame the browser still has to put it on the screen: what the next frame's start finds drawn was seen. */
   private painted(): void {
-    if (this.painting || this.desk.painted === this.desk.selected) return;
+    const shown = this.stage.shownSelected;
+    if (this.painting || shown < 0 || this.desk.painted === shown || shown !== this.desk.selected) return;
     this.painting = true;
-    const shown = this.hands.focus().selected;
     requestAnimationFrame(() => {
       this.painting = false;
-      if (shown === this.desk.selected) this.desk.wasPainted();
-      else this.stage.invalidate();
+      if (this.stage.shownSelected === this.desk.selected) this.desk.wasPainted();
     });
   }
 
@@ -185,10 +194,19 @@ export class Shell {
       say("hidden");
       void desk.recorder.flush(true);
     });
-    this.stage.surface.addEventListener("pointermove", () => this.refresh());
-    desk.recorder.record("wait_begin", "open", 0); // the page was asked for at 0: until the picture is there, the machine has the turn
+    this.stage.surface.addEventListener("pointermove", () => this.refresh("cursor"));
+    window.addEventListener("beforeunload", (event) => {
+      // Only here would leaving lose work: acts that the browser does not keep, and own versions not yet chosen for.
+      if ((desk.queue.count && !desk.queue.durable) || desk.log?.conflicts.length) event.preventDefault();
+    });
+    // The page was asked for at 0, and until the tissue is there it is the machine's time, not a person's.
+    desk.recorder.record("wait_begin", "open", 0);
     say(document.hidden ? "hidden" : "visible");
-    void this.stage.opened.then(() => say("wait_end"));
+    const waited = () => say("wait_end");
+    this.stage.opened.then(waited, () => {
+      waited();
+      desk.toast("The pixels of this image could not be read.", false);
+    });
   }
 }
 

@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 from labeling.access import person, reach
 from labeling.annotations import activity, packs
 from labeling.annotations.models import Layer, Operation
-from labeling.annotations.services import working_layer, write_operations
+from labeling.annotations.services import is_writer, write_operations
 from labeling.errors import Invalid
 
 MOST_TAIL = 1000
@@ -62,7 +62,7 @@ class Operations(APIView):
 
     def post(self, request: Request, layer: str) -> Response:
         found = _layer(request, layer, "annotate")
-        if found.kind == Layer.Kind.WORKING and found != working_layer(image=found.image, user=person(request)):
+        if found.kind == Layer.Kind.WORKING and not is_writer(layer=found, user=person(request)):
             raise Invalid("this is somebody else's layer", field="layer")
         operations = request.data.get("operations") if isinstance(request.data, dict) else None
         seq, verdicts = write_operations(layer=found, author=person(request), operations=operations)

@@ -86,6 +86,12 @@ def working_layer(*, image: Image, user: User) -> Layer | None:
     return layer
 
 
+def is_writer(*, layer: Layer, user: User) -> bool:
+    """Whether this working layer is the one that `user` writes, given that the role allows it."""
+    own = layer.image.project.layering == Project.Layering.PER_ANNOTATOR
+    return layer.annotator_id == (user.pk if own else None)
+
+
 @transaction.atomic
 def write_operations(*, layer: Layer, author: User, operations: Any) -> tuple[int, list[Verdict]]:
     """Append operations to the log of a working layer and bring its annotations up to date.

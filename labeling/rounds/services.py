@@ -28,10 +28,10 @@ NEEDS: dict[str, tuple[str, ...]] = {
 FINISHED = (Stage.State.DONE, Stage.State.REUSED)
 
 _COMMON: dict[str, Any] = {
-    "prompter": {"name": "grabcut"},
+    "prompter": {"name": "boxwise"},
     "prediction": {"detector_threshold": 0.3, "person_overlap": 0.3},
     "fusion": {"lam": 2.0, "theta": 25.0, "grid": 5, "components": 2},
-    "instances": {"method": "geodesic", "fragments": "largest", "smallest": 20, "largest_hole": 64},
+    "instances": {"method": "geodesic", "box_margin": 0.15, "fragments": "largest", "smallest": 20, "largest_hole": 64},
 }
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": _COMMON
@@ -148,7 +148,7 @@ def advance(round_: Round) -> None:
             move(round_, Round.State.FAILED if failed else Round.State.CANCELLED)
     else:
         for stage in waiting:
-            if all(stages[need].state in FINISHED for need in NEEDS[stage.kind]):
+            if stage.queued_at is None and all(stages[need].state in FINISHED for need in NEEDS[stage.kind]):
                 stage.queued_at = timezone.now()
                 stage.save(update_fields=["queued_at"])
                 send("inference.run_stage", queue=stage.queue, stage_id=stage.pk)

@@ -27,7 +27,7 @@ def up(argv: list[str]) -> int:
 def demo(argv: list[str]) -> int:
     """Start everything with the demo project loaded."""
     parser = argparse.ArgumentParser("boxwise demo", description=demo.__doc__)
-    parser.add_argument("--data", metavar="DIR", help="load this data set instead (layout: docs/data.md)")
+    parser.add_argument("--data", metavar="DIR", help="load this data set instead (layout: docs/demo.md)")
     arguments = parser.parse_args(argv)
     command = [sys.executable, str(CHECKOUT / "manage.py"), "load_demo"]
     if arguments.data:

@@ -97,7 +97,7 @@ class Supervisor:
         reload: bool = False,
     ) -> None:
         """
-        after_start  a command to run once when everything is up, before the last line is said (the demo)
+        after_start  a command to run once while everything comes up, before the last line is said (the demo)
         extra        more children (the front end's watcher)
         reload       restart web server and workers when their Python files change
         """
@@ -212,9 +212,10 @@ class Supervisor:
         say(f"Starting {', '.join(child.name for child in site)} ...")
         for child in site:
             self.start(child)
+        if self.after_start:  # while the others come up: it needs only the servers
+            for line in self.run_once("demo", self.after_start, "Loading the demo project").splitlines():
+                print(f"          {line}", flush=True)
         self.wait_until_healthy()
-        if self.after_start:
-            self.run_once("demo", self.after_start, "Loading the demo project")
 
     def start(self, child: Child) -> None:
         log = self.log_of(child.name)

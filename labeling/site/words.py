@@ -66,7 +66,7 @@ def figure(value: Any) -> str:
     """A number as people read it: whole ones with thousands, others with three or four digits that mean something."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if value is None:
+    if value is None or value == "":
         return "–"
     if isinstance(value, int):
         return f"{value:,}"
@@ -84,6 +84,6 @@ def figure(value: Any) -> str:
 
 
 @register.filter
-def percent(share: float | None) -> str:
-    """A share 0..1 as "3.2 %"."""
-    return "–" if share is None else f"{share * 100:.3g} %"
+def percent(share: Any) -> str:
+    """A share 0..1 as "3.2 %"; a dash for what is not there (a template hands a missing key on as "")."""
+    return f"{share * 100:.3g} %" if isinstance(share, int | float) else "–"

@@ -1,4 +1,5 @@
-"""The main job in a real browser, against the running stack with a real worker, on real tissue: from boxes to reviewed masks."""
+"""The main job in a real browser, against the running stack with a real worker, on real tissue: from boxes to
+reviewed masks."""
 
 import json
 import zipfile

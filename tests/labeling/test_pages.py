@@ -1,89 +1,46 @@
-"""The pages: who sees what, what they say, and that they stay cheap, readable and free of inline script."""
+"""The pages: who may open them and do what there, what they count, how people, images and figures get in and out."""
 
 import re
 import uuid
 import zlib
-from datetime import timedelta
-from html.parser import HTMLParser
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from django.contrib.messages import get_messages
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client, RequestFactory
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
-from django.views.defaults import server_error
 
 from labeling.annotations.models import ActivityBatch
-from labeling.annotations.services import Loaded, working_layer, write_operations
-from labeling.annotations.state import PackedMask, State
 from labeling.errors import LabelingError
 from labeling.images.models import Image, Split
 from labeling.projects.models import Membership, Project, Role
 from labeling.projects.services import NotAllowed, add_member, change_role, invite_again
-from labeling.rounds.models import Artifact, Round, Stage, StageLine
+from labeling.rounds.models import Round
 from labeling.rounds.publishing import publish
 from labeling.rounds.services import start_round
 from labeling.site import urls
-from labeling.site.curves import curves_of, polyline
-from labeling.site.facts import facts_of
 from labeling.site.overview import count
-from labeling.site.words import figure, took
-from tests.factories import ImageFactory, LabelClassFactory, MembershipFactory, ProjectFactory, UserFactory, png
-from tests.labeling.operations import SESSION, cell, effect, mask, operation, region
+from tests.factories import ImageFactory, MembershipFactory, ProjectFactory, UserFactory, png
+from tests.labeling.operations import SESSION, cell, mask, region
+from tests.labeling.pages import (
+    CERTIFICATE,
+    accept,
+    address,
+    draw,
+    make_study,
+    proposals,
+    reject,
+    said,
+    signed_in,
+)
 
-STATIC = Path(urls.__file__).parent / "static" / "site"
 pytestmark = pytest.mark.django_db
-CERTIFICATE = {
-    "objective": 512.5, "flow": 4321, "cut": 4321, "closed": True, "milliseconds": {"cut": 3.0, "total": 7.5},
-    "ambiguous_share": 0.0312, "components": 2, "free_pixels": 90,
-}  # fmt: skip
-
-
-def draw(image: Image, user, *states) -> None:
-    layer = working_layer(image=image, user=user)
-    acts = [operation(effect(uuid.uuid4(), state)) for state in states]
-    assert layer is not None
-    _, verdicts = write_operations(layer=layer, author=user, operations=acts)
-    assert {v.verdict for v in verdicts} == {"accepted"}
-
-
-def proposals(n: int) -> list[Loaded]:
-    bits = PackedMask(12, 11, 5, 4, b"\xff\xff\xf0")
-    return [Loaded(uuid.uuid4(), State("cell", "confirmed", (10, 10, 20, 20), mask=bits)) for _ in range(n)]
-
-
-def accept(image: Image, user, proposal: Loaded) -> None:
-    draw(image, user, proposal.state.as_json() | {"derived_from": str(proposal.uid)})
-
-
-def reject(image: Image, user, proposal: Loaded) -> None:
-    draw(image, user, cell(status="rejected", derived_from=str(proposal.uid), reason="not_a_cell"))
 
 
 @pytest.fixture
 def study() -> SimpleNamespace:
-    """A project with a person of every role, a learnable image and a round at work."""
-    project = ProjectFactory(name="Breast")
-    people = {role: MembershipFactory(project=project, role=role).user for role in Role.values}
-    people["stranger"] = UserFactory()
-    LabelClassFactory(project=project, name="nucleus", position=1)
-    image = ImageFactory(project=project, group="slide 7")
-    draw(image, people["owner"], cell(), cell((30, 20, 44, 40)), region())
-    round_ = start_round(project=project, by=people["owner"])
-    return SimpleNamespace(project=project, people=people, image=image, round=round_)
-
-
-def signed_in(user) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-def said(response) -> list[str]:
-    return [str(message) for message in get_messages(response.wsgi_request)]
+    return make_study()
 
 
 # -- who sees what
@@ -114,17 +71,6 @@ MATRIX = {
     ("post", "retry-round"): MANAGERS,
 }
 OPEN = {"sign-in", "sign-out", "invitation"}
-
-
-def address(study: SimpleNamespace, route: str) -> str:
-    values = {
-        "project": study.project.pk,
-        "image": study.image.pk,
-        "round": study.round.pk,
-        "membership": study.project.memberships.get(user=study.people["viewer"]).pk,
-    }
-    pattern = next(str(u.pattern) for u in urls.urlpatterns if u.name == route)
-    return reverse(route, kwargs={name: values[name] for name in re.findall(r"<int:(\w+)>", pattern)})
 
 
 @pytest.mark.parametrize("call", MATRIX, ids="-".join)
@@ -464,290 +410,3 @@ def test_export_is_off_with_a_reason_until_a_mask_is_accepted(study):
     for layout in ("coco", "labels"):
         link = reverse("export", args=[study.project.pk, layout])
         assert f'href="{link}"' in page and client.get(link).status_code == 200
-
-
-# -- rounds
-
-
-def test_a_round_that_cannot_learn_is_refused_in_words(study):
-    empty = ProjectFactory()
-    empty.memberships.create(user=study.people["owner"], role=Role.OWNER)
-    answer = signed_in(study.people["owner"]).post(reverse("project-rounds", args=[empty.pk]))
-    assert "exhaustively annotated" in said(answer)[0] and not empty.rounds.exists()
-
-
-def test_start_cancel_retry(study):
-    client = signed_in(study.people["manager"])
-    client.post(address(study, "cancel-round"))
-    study.round.refresh_from_db()
-    assert study.round.state == Round.State.CANCELLED
-    assert "Retry" in client.get(address(study, "round")).content.decode()
-    client.post(address(study, "retry-round"))
-    study.round.refresh_from_db()
-    assert study.round.state == Round.State.QUEUED
-    again = client.post(address(study, "project-rounds"), {"preset": "tiny"})
-    assert again.headers["Location"] == address(study, "round"), "two managers who start at once get the same round"
-    client.post(address(study, "cancel-round"))
-    assert said(client.post(address(study, "cancel-round")))[-1] == "Round 1 is cancelled already."
-    unknown = client.post(address(study, "project-rounds"), {"preset": "huge"})
-    assert "preset must be one of" in said(unknown)[-1].lower()
-
-
-def test_a_round_is_polled_only_while_it_is_at_work(study):
-    client = signed_in(study.people["viewer"])
-    page = client.get(address(study, "round")).content.decode()
-    assert f'hx-get="{address(study, "round-progress")}"' in page and page.count("data-poll") == 2
-    assert "HX-Refresh" not in client.get(address(study, "round-progress")).headers
-    Round.objects.update(state=Round.State.PUBLISHED, finished_at=timezone.now())
-    for route in ("round-progress", "round-at-work"):
-        assert client.get(address(study, route)).headers["HX-Refresh"] == "true"
-    assert "data-poll" not in client.get(address(study, "round")).content.decode()
-
-
-def test_stages_say_how_far_they_are_and_what_they_wait_for(study):
-    stages = {stage.kind: stage for stage in study.round.stages.all()}
-    for number in range(3):
-        StageLine.objects.create(stage=stages["detector"], text=f"epoch {number + 1}", values={"loss": 3.0 - number})
-    artifact = Artifact.objects.create(key="k", kind="pseudo_masks", sha256="0" * 64, size=1)
-    Stage.objects.filter(pk=stages["detector"].pk).update(
-        state=Stage.State.RUNNING, done=3, total=12, note="epoch 3 of 12", started_at=timezone.now(), attempts=1
-    )
-    Stage.objects.filter(pk=stages["segmenter"].pk).update(state=Stage.State.FAILED, error="Disk full. Free some.")
-    Stage.objects.filter(pk=stages["pseudo_masks"].pk).update(state=Stage.State.REUSED, artifact=artifact)
-    page = signed_in(study.people["viewer"]).get(address(study, "round-progress")).content.decode()
-    assert 'aria-label="Detector" aria-valuemin="0" aria-valuemax="100" aria-valuenow="25"' in page
-    assert "3 of 12" in page and "epoch 3 of 12" in page and "Disk full. Free some." in page
-    assert "loss went from 3 to 1 over 3 reports; lowest 1, highest 3" in page
-    assert "waiting for detector and segmenter" in page and "reused from an earlier round" in page
-
-
-def test_a_stage_that_nobody_takes_says_that_a_worker_may_be_missing(study):
-    long_ago = timezone.now() - timedelta(minutes=2)
-    study.round.stages.filter(kind__in=["pseudo_masks", "detector"]).update(queued_at=long_ago)
-    client = signed_in(study.people["viewer"])
-    missing = "if none is running, nothing will happen"
-    assert missing in client.get(address(study, "round-progress")).content.decode()
-    study.round.stages.filter(kind="detector").update(state=Stage.State.RUNNING, started_at=long_ago)
-    assert missing not in client.get(address(study, "round-progress")).content.decode(), "the worker is busy"
-
-
-def test_a_reused_stage_names_the_round_that_made_it(study):
-    artifact = Artifact.objects.create(key="k", kind="detector", sha256="0" * 64, size=1)
-    study.round.stages.filter(kind="detector").update(state=Stage.State.DONE, artifact=artifact)
-    Round.objects.update(state=Round.State.FAILED, error="The loss is not a number.")
-    second = start_round(project=study.project, by=study.people["owner"])
-    second.stages.filter(kind="detector").update(state=Stage.State.REUSED, artifact=artifact)
-    client = signed_in(study.people["viewer"])
-    assert "reused from round 1" in client.get(reverse("round", args=[second.pk])).content.decode()
-    assert "The loss is not a number." in client.get(address(study, "round")).content.decode()
-
-
-def test_the_log_goes_on_where_the_reader_is(study):
-    stage = study.round.stages.get(kind="detector")
-    first, second = (StageLine.objects.create(stage=stage, text=text) for text in ("one", "two <b>"))
-    StageLine.objects.create(stage=stage, text="", values={"loss": 0.5})
-    client = signed_in(study.people["viewer"])
-    part = client.get(address(study, "round-log") + f"?after={first.pk}").content.decode()
-    assert "one" not in part and "two &lt;b&gt;" in part and f"after={second.pk}" in part
-    whole = client.get(address(study, "round-log-file"))
-    assert whole.headers["Content-Disposition"] == 'attachment; filename="round-1.log.txt"'
-    lines = whole.content.decode().splitlines()
-    assert [line.split(" ", 2)[2] for line in lines] == ["detector one", "detector two <b>", "detector loss=0.5"]
-
-
-def test_a_finished_round_shows_its_proofs_figures_and_doubts(study):
-    owner = study.people["owner"]
-    judged = ImageFactory(project=study.project, group="slide 7", split=Split.VAL)
-    Round.objects.update(state=Round.State.FAILED)
-    second = start_round(project=study.project, by=owner)
-    publish(round_=second, image=judged, proposals=proposals(3), certificate=CERTIFICATE, model_names={}, facts={})
-    publish(
-        round_=second, image=study.image, proposals=proposals(1),
-        certificate=CERTIFICATE | {"cut": 5000, "closed": False}, model_names={}, facts={},
-    )  # fmt: skip
-    facts = {"box_ap50": 0.61234, "images": 1, "masks": {"dice": 0.8, "pq": 0.5}, "sentence": "Only one image."}
-    artifact = Artifact.objects.create(key="e", kind="evaluation", sha256="0" * 64, size=1, facts=facts)
-    second.stages.filter(kind="evaluation").update(state=Stage.State.DONE, artifact=artifact)
-    Round.objects.filter(pk=second.pk).update(state=Round.State.PUBLISHED, finished_at=timezone.now())
-    page = signed_in(owner).get(reverse("round", args=[second.pk])).content.decode()
-    assert "Same slide, optimistic." in page and "Images of slide 7 stand both in training and in evaluation" in page
-    assert f'href="{reverse("image", args=[judged.pk])}"' in page
-    assert "4,321" in page and "7.5 ms" in page and "3.12 %" in page and "512.5" in page
-    assert "4,321 ≠ 5,000, not proven" in page
-    assert page.index("Box AP at IoU 0.5") < page.index("0.612") < page.index("Dice") < page.index("PQ")
-    assert "Only one image." in page
-
-
-# -- the frame of the workspace
-
-
-def test_the_workspace_gets_its_image_and_the_token_for_saves(study):
-    client = signed_in(study.people["viewer"])
-    answer = client.get(address(study, "image"))
-    assert f'<div id="workspace" data-image="{study.image.pk}" data-api="/api/v1/"></div>' in answer.content.decode()
-    assert "csrftoken" in client.cookies
-
-
-def test_a_developer_without_the_front_end_is_told_how_to_build_it(study, settings, monkeypatch):
-    settings.DEBUG = True
-    monkeypatch.setattr("labeling.site.views.finders.find", lambda name: None)
-    page = signed_in(study.people["viewer"]).get(address(study, "image")).content.decode()
-    assert "npm run build" in page and "workspace.js" not in page
-
-
-# -- errors
-
-
-@pytest.mark.parametrize(
-    ("path", "status", "words"), [("/nowhere/", 404, "There is no such page"), ("/projects/999/", 404, "no such page")]
-)
-def test_errors_come_in_the_same_dress(path, status, words):
-    answer = signed_in(UserFactory()).get(path)
-    assert answer.status_code == status
-    assert words in answer.content.decode() and "site/tokens.css" in answer.content.decode()
-
-
-def test_a_role_that_does_not_reach_is_told_who_can_change_that(study):
-    answer = signed_in(study.people["viewer"]).post(address(study, "project-rounds"))
-    assert answer.status_code == 403
-    assert "Your role in this project does not allow this. An owner or manager" in answer.content.decode()
-
-
-def test_the_page_of_a_crash_needs_nothing_that_may_be_broken():
-    answer = server_error(RequestFactory().get("/"))
-    assert answer.status_code == 500 and "what was saved stays saved" in answer.content.decode()
-
-
-def test_a_stale_form_is_refused_in_words(study):
-    client = Client(enforce_csrf_checks=True)
-    client.force_login(study.people["manager"])
-    answer = client.post(address(study, "project-rounds"))
-    assert answer.status_code == 403 and "Nothing was changed" in answer.content.decode()
-
-
-def test_a_wrong_password_says_what_to_do():
-    user = UserFactory(username="miller")
-    user.set_password("correct horse")
-    user.save()
-    client = Client()
-    wrong = client.post(reverse("sign-in"), {"username": "miller", "password": "battery"})
-    assert "do not belong together" in wrong.content.decode()
-    right = client.post(
-        reverse("sign-in"), {"username": "miller", "password": "correct horse", "next": "/projects/new/"}
-    )
-    assert right.headers["Location"] == "/projects/new/"
-    away = Client().post(
-        reverse("sign-in"), {"username": "miller", "password": "correct horse", "next": "//evil.example/"}
-    )
-    assert away.headers["Location"] == "/"
-
-
-# -- the dress
-
-
-class Inline(HTMLParser):
-    """Collects what the content security policy would refuse, and controls without a name."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-        self.labels: set[str | None] = set()
-        self.controls: list[dict[str, str | None]] = []
-
-    def handle_starttag(self, tag, attrs):
-        given = dict(attrs)
-        if (tag == "script" and "src" not in given) or tag == "style" or any(a.startswith("on") for a in given):
-            self.found.append(self.get_starttag_text() or tag)
-        if any(a.startswith("hx-on") or (a == "hx-trigger" and "[" in (v or "")) for a, v in attrs):
-            self.found.append(self.get_starttag_text() or tag)  # htmx would need eval
-        if tag == "label":
-            self.labels.add(given.get("for"))
-        if tag in ("input", "select", "textarea") and given.get("type") not in ("hidden", "radio"):
-            self.controls.append(given)
-
-
-@pytest.mark.parametrize("route", [r for method, r in MATRIX if method == "get" and r != "round-log-file"])
-def test_pages_hold_no_inline_script_or_style_and_every_control_has_a_name(route, study):
-    found = proposals(1)
-    publish(round_=study.round, image=study.image, proposals=found, certificate=CERTIFICATE, model_names={}, facts={})
-    page = Inline()
-    page.feed(signed_in(study.people["owner"]).get(address(study, route)).content.decode())
-    assert page.found == []
-    assert [c for c in page.controls if "aria-label" not in c and c.get("id") not in page.labels] == []
-
-
-def blocks() -> dict[str, dict[str, str]]:
-    css = re.sub(r"/\*.*?\*/", "", (STATIC / "tokens.css").read_text(), flags=re.S)
-    found = re.findall(r"(:root[^{]*)\{([^}]*)\}", css)
-    return {name.strip(): dict(re.findall(r"--([\w-]+):\s*([^;]+);", body)) for name, body in found}
-
-
-def contrast(a: str, b: str) -> float:
-    """The contrast ratio of WCAG 2.2, 1 to 21."""
-
-    def luminance(colour: str) -> float:
-        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-        r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
-        return 0.2126 * r + 0.7152 * g + 0.0722 * b
-
-    light, dark = sorted((luminance(a), luminance(b)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
-
-
-def test_colours_can_be_read_in_both_themes():
-    assert contrast("#ffffff", "#000000") == pytest.approx(21) and contrast("#777777", "#ffffff") == pytest.approx(
-        4.478, 1e-3
-    )
-    themes = blocks()
-    assert themes[':root:not([data-theme="light"])'] == themes[':root[data-theme="dark"]']
-    for theme in (themes[":root"], themes[':root[data-theme="dark"]']):
-        for ground in ("surface", "surface-raised", "surface-sunken"):
-            for ink in ("text", "text-muted", "accent", "danger", "ok", "warn"):
-                assert contrast(theme[ink], theme[ground]) >= 4.5, (ink, ground)
-            for line in ("border-strong", "focus"):
-                assert contrast(theme[line], theme[ground]) >= 3, (line, ground)
-        assert contrast(theme["on-accent"], theme["accent"]) >= 4.5
-
-
-def test_styles_use_only_the_tokens():
-    css = (STATIC / "site.css").read_text()
-    known = blocks()[":root"].keys()
-    assert set(re.findall(r"var\(--([\w-]+)\)", css)) <= known
-    assert re.findall(r"#[0-9a-f]{3,8}\b", css) == []
-
-
-# -- words, curves, facts
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0.3, "under 1 s"), (42.9, "42 s"), (185, "3 min 5 s"), (3840, "1 h 4 min"), (183_600, "2 d 3 h"), (None, "")],
-)
-def test_times_in_words(seconds, words):
-    assert took(seconds) == words
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [(1234567, "1,234,567"), (0.61234, "0.612"), (0.5, "0.500"), (123456.7, "123,457"), (2.5e-7, "2.50e-07"),
-     (0.0, "0"), (None, "–"), (True, "yes"), ([1, 0.5], "1, 0.500"), (float("nan"), "not a number")],
-)  # fmt: skip
-def test_figures_as_people_read_them(value, words):
-    assert figure(value) == words
-
-
-def test_a_curve_spans_its_box_with_the_highest_value_on_top():
-    assert polyline([1.0, 3.0, 2.0]) == "3.0,45.0 120.0,3.0 237.0,24.0"
-    assert polyline([2.0, 2.0]) == "3.0,24.0 237.0,24.0"
-    reports = [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0, "score": 0.3}, {"loss": float("nan")}]
-    assert [(c.name, c.values) for c in curves_of(reports)] == [("loss", (2.0, 1.0))]
-
-
-def test_facts_of_any_shape_are_put_in_reading_order():
-    facts = facts_of(
-        {"zeta": 1, "images": 3, "masks": {"pq": 0.4, "dice": 0.7}, "optimistic": "so it is", "why": "No set."}
-    )
-    assert facts.numbers == [("Images", 3), ("zeta", 1)] and facts.sentences == ["No set."]
-    assert [(name, inner.numbers) for name, inner in facts.groups] == [
-        ("Masks, mean over images", [("Dice", 0.7), ("PQ", 0.4)])
-    ]

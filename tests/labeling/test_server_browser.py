@@ -18,8 +18,8 @@ def test_the_first_password_signs_in_and_the_page_keeps_to_its_own_policy(runnin
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(running.address)
-    page.get_by_label("Username").fill(running.username)
-    page.get_by_label("Password").fill(running.password)
+    page.locator("input[name=username]").fill(running.username)
+    page.locator("input[name=password]").fill(running.password)
     page.keyboard.press("Enter")
     page.wait_for_url(f"{running.address}/")
     assert "sign-in" not in page.url

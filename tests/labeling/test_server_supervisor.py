@@ -1,16 +1,22 @@
 """The supervisor with real processes: kill -9 of each child and of itself, Ctrl-C, a second start."""
 
+import http.client
+import json
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
+import urllib.request
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.labeling.operations import cell, effect, operation
 from tests.running import ROOT, Running, alive, wait_for
 
 pytestmark = pytest.mark.timeout(400)
@@ -70,6 +76,68 @@ def test_a_killed_child_comes_back_and_committed_rows_are_there(boxwise: Running
     }, "only the killed child is started again"
     assert after[name] != before[name]
     assert boxwise.manage(COUNT) == rows
+
+
+SAVING = """
+from labeling.annotations.services import working_layer
+from labeling.accounts.models import User
+from rest_framework.authtoken.models import Token
+from tests.factories import ImageFactory, MembershipFactory
+admin = User.objects.get(is_superuser=True)
+image = ImageFactory(project=MembershipFactory(user=admin, role="owner").project)
+print(working_layer(image=image, user=admin).pk, Token.objects.get_or_create(user=admin)[0].key)
+"""
+SAVED = """
+from labeling.annotations.models import Layer
+layer = Layer.objects.get(pk={layer!r})
+print(*[f"{{one.seq}}:{{one.op_id}}" for one in layer.operations.order_by("seq")])
+"""
+
+
+@pytest.mark.parametrize("name", ["web", "postgres"])
+def test_a_kill_in_mid_save_loses_and_doubles_nothing(boxwise: Running, name: str) -> None:
+    """A browser's queue in short: send, and send the same again until it is acknowledged, while the server dies."""
+    layer, token = boxwise.manage(SAVING).split()
+    url = f"http://127.0.0.1:{boxwise.port}/api/v1/layers/{layer}/operations/"
+    acknowledged: list[str] = []
+    failed_sends = 0
+    stop = threading.Event()
+
+    def save_until_stopped() -> None:
+        nonlocal failed_sends
+        while not stop.is_set():
+            drawn = operation(effect(uuid.uuid4(), cell()))
+            body = json.dumps({"operations": [drawn]}).encode()
+            headers = {"Content-Type": "application/json", "Authorization": f"Token {token}"}
+            while True:
+                try:
+                    with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=15) as answer:
+                        assert answer.status == 200
+                    acknowledged.append(drawn["op_id"])
+                    break
+                except (OSError, http.client.HTTPException):  # refused, cut off, or answered 500 without a database
+                    failed_sends += 1
+                    time.sleep(0.02)
+
+    saver = threading.Thread(target=save_until_stopped)
+    saver.start()
+    try:
+        for _ in range(2):
+            enough = len(acknowledged) + 20
+            wait_for(lambda: len(acknowledged) >= enough, 60, "saving")  # noqa: B023 (called at once)
+            said = len(boxwise.text)
+            boxwise.kill(name)
+            boxwise.wait_for_line(f"{name} was started again", after=said)
+            boxwise.wait_until_healthy()
+        enough = len(acknowledged) + 5
+        wait_for(lambda: len(acknowledged) >= enough, 60, "saving after the last kill")
+    finally:
+        stop.set()
+        saver.join(60)
+    stored = [entry.split(":") for entry in boxwise.manage(SAVED.format(layer=layer)).split()]
+    assert failed_sends > 0, "the kills were noticed"
+    assert [op_id for _, op_id in stored] == acknowledged, "each once, none missing, in the order they were made"
+    assert [int(seq) for seq, _ in stored] == list(range(1, len(acknowledged) + 1)), "without a gap"
 
 
 def test_a_second_instance_in_the_same_directory_is_refused(boxwise: Running, folder: Path) -> None:

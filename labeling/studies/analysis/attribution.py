@@ -256,12 +256,12 @@ def _hand_down(numbers: npt.NDArray[np.int64], kinds: list[str], t: Floats, act:
     return float(act.begun_ms)
 
 
-def _hand_up(kinds: list[str], t: Floats, i: int, stop: int, committed: float) -> float:
-    """When the hand had done it: the key or the lifted pointer that made the machine commit, a moment before."""
+def _hand_up(kinds: list[str], t: Floats, i: int, stop: int, heard: float) -> float:
+    """When the hand did it: the key or pointer that made the machine do what it did at `heard`, a moment before."""
     for k in range(min(stop, len(t)) - 1, i - 1, -1):
-        if kinds[k] in ("pointer_up", "key"):
-            return float(t[k]) if committed - t[k] <= PROCESSING_MS else committed
-    return committed
+        if kinds[k] in ("pointer_up", "pointer_down", "key"):
+            return float(t[k]) if heard - t[k] <= PROCESSING_MS else heard
+    return heard
 
 
 def _looks(
@@ -280,7 +280,8 @@ def _looks(
     A cell just drawn is selected by itself: that is no look at it.
     """
     for i in events:
-        kind, what, at = kinds[i], data[i], float(t[i])
+        kind, what = kinds[i], data[i]
+        at = max(_hand_up(kinds, t, max(0, i - 8), i, float(t[i])), marks[-1][0])
         if kind == "target_opened":
             if str(what) != drawn:
                 opened, opened_at = alias.get(str(what), str(what)), at

@@ -20,9 +20,9 @@ for (const button of document.querySelectorAll("[data-theme-toggle]")) {
   showTheme(button, theme);
   button.addEventListener("click", () => {
     theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
+    showTheme(button, theme);
     if (theme === "system") localStorage.removeItem("boxwise-theme");
     else localStorage.setItem("boxwise-theme", theme);
-    showTheme(button, theme);
   });
 }
 

@@ -1,0 +1,60 @@
+"""boxwise evaluate REFERENCE PREDICTION [--json]: two label maps, or two folders with equal names."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from inference import metrics
+from inference.commands.files import FileProblem, read_labels
+
+SHOWN = ("dice", "iou", "aji", "aji_plus", "pq", "dq", "sq", "bf1")
+
+
+def pairs(reference: Path, predicted: Path) -> list[tuple[str, Path, Path]]:
+    """(name, reference file, predicted file). Raises FileProblem when a name is on one side only."""
+    if reference.is_dir() != predicted.is_dir():
+        raise FileProblem(f"{reference} and {predicted}: give two files or two folders")
+    if not reference.is_dir():
+        return [(reference.name, reference, predicted)]
+    left, right = ({f.name: f for f in folder.iterdir() if f.is_file()} for folder in (reference, predicted))
+    lonely = sorted(set(left) ^ set(right))
+    if lonely:
+        raise FileProblem(f"only on one side: {', '.join(lonely[:5])}{' ...' if len(lonely) > 5 else ''}")
+    if not left:
+        raise FileProblem(f"{reference}: holds no file")
+    return [(name, left[name], right[name]) for name in sorted(left)]
+
+
+def main(argv: list[str]) -> int:
+    """Exit 0: measured; 2: the input does not fit."""
+    parser = argparse.ArgumentParser("boxwise evaluate", description="Measure label maps against a reference.")
+    parser.add_argument("reference", type=Path)
+    parser.add_argument("prediction", type=Path)
+    parser.add_argument("--tolerance", type=float, default=metrics.BF1_TOLERANCE, help="of BF1, pixels (%(default)s)")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args(argv)
+    reports = {}
+    try:
+        for name, reference, predicted in pairs(given.reference, given.prediction):
+            try:
+                reports[name] = metrics.per_image(
+                    read_labels(reference), read_labels(predicted), tolerance=given.tolerance
+                )
+            except ValueError as error:
+                raise FileProblem(f"{name}: {error}") from error
+    except FileProblem as error:
+        print(f"boxwise evaluate: {error}", file=sys.stderr)
+        return 2
+    every = list(reports.values())
+    images = {name: report.as_dict() for name, report in reports.items()}
+    mean, pooled = metrics.mean(every), metrics.pooled(every)
+    if given.json:
+        print(json.dumps({"images": images, "mean": mean, "pooled": pooled}, indent=2))
+        return 0
+    rows = [*images.items(), ("mean", mean), ("pooled", pooled)]
+    width = max(len(name) for name, _ in rows)
+    print(" " * width, *(f"{key:>8}" for key in SHOWN), f"  (BF1 within {given.tolerance:g} px)")
+    for name, row in rows:
+        print(f"{name:<{width}}", *(f"{row[key]:8.4f}" for key in SHOWN))
+    return 0

@@ -1,0 +1,35 @@
+"""What ships: small, described, and better than what needs no weights."""
+
+import numpy as np
+import pytest
+
+from inference.registry import DEFAULT_PROMPTER, prompter
+from inference.training.data import training_samples
+from inference.training.measure import measure_prompter
+from inference.weights import files, shipped
+
+NAMES = [name for name in ("boxwise", "centre", "unet") if shipped(name)]
+
+
+def test_shipped_weights_are_small_and_have_cards():
+    paths = [shipped(name) for name in NAMES]
+    assert sum(path.stat().st_size for path in paths if path) <= 12e6
+    for path in paths:
+        assert path is not None
+        card = path.with_suffix(".md").read_text()
+        assert all(word in card for word in ("Data", "Recipe", "Limits", "Licence", "CC0", "CC BY"))
+        files.load(path)
+
+
+def test_shipped_weights_cannot_be_trained_on_other_sets(tmp_path):
+    with pytest.raises(ValueError, match="consep"):
+        training_samples(tmp_path, ["consep"])
+
+
+@pytest.mark.skipif(shipped("boxwise") is None, reason="built without weights")
+def test_the_default_prompter_beats_grabcut_on_a_patient_it_never_saw(tnbc):
+    samples = [tnbc.sample(name, with_labels=True) for name in tnbc.split("val")[:2]]
+    ours, classical = (measure_prompter(prompter(name), samples, seeds=1) for name in (DEFAULT_PROMPTER, "grabcut"))
+    assert ours.gold > classical.gold + 0.04
+    assert np.mean(ours.jittered) > np.mean(classical.jittered) + 0.05
+    assert ours.clicked > 0.75

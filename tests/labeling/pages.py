@@ -1,0 +1,77 @@
+"""A project with a person of every role, and the small acts that tests of the pages are made of."""
+
+import re
+import uuid
+from types import SimpleNamespace
+
+from django.contrib.messages import get_messages
+from django.test import Client
+from django.urls import reverse
+
+from labeling.annotations.services import Loaded, working_layer, write_operations
+from labeling.annotations.state import PackedMask, State
+from labeling.images.models import Image
+from labeling.projects.models import Role
+from labeling.rounds.services import start_round
+from labeling.site import urls
+from tests.factories import ImageFactory, LabelClassFactory, MembershipFactory, ProjectFactory, UserFactory
+from tests.labeling.operations import cell, effect, operation, region
+
+CERTIFICATE = {
+    "objective": 512.5, "flow": 4321, "cut": 4321, "closed": True, "milliseconds": {"cut": 3.0, "total": 7.5},
+    "ambiguous_share": 0.0312, "components": 2, "free_pixels": 90,
+}  # fmt: skip
+
+
+def draw(image: Image, user, *states) -> None:
+    layer = working_layer(image=image, user=user)
+    acts = [operation(effect(uuid.uuid4(), state)) for state in states]
+    assert layer is not None
+    _, verdicts = write_operations(layer=layer, author=user, operations=acts)
+    assert {v.verdict for v in verdicts} == {"accepted"}
+
+
+def proposals(n: int) -> list[Loaded]:
+    bits = PackedMask(12, 11, 5, 4, b"\xff\xff\xf0")
+    return [Loaded(uuid.uuid4(), State("cell", "confirmed", (10, 10, 20, 20), mask=bits)) for _ in range(n)]
+
+
+def accept(image: Image, user, proposal: Loaded) -> None:
+    draw(image, user, proposal.state.as_json() | {"derived_from": str(proposal.uid)})
+
+
+def reject(image: Image, user, proposal: Loaded) -> None:
+    draw(image, user, cell(status="rejected", derived_from=str(proposal.uid), reason="not_a_cell"))
+
+
+def make_study() -> SimpleNamespace:
+    """A project with a person of every role, a learnable image and a round at work."""
+    project = ProjectFactory(name="Breast")
+    people = {role: MembershipFactory(project=project, role=role).user for role in Role.values}
+    people["stranger"] = UserFactory()
+    LabelClassFactory(project=project, name="nucleus", position=1)
+    image = ImageFactory(project=project, group="slide 7")
+    draw(image, people["owner"], cell(), cell((30, 20, 44, 40)), region())
+    round_ = start_round(project=project, by=people["owner"])
+    return SimpleNamespace(project=project, people=people, image=image, round=round_)
+
+
+def signed_in(user) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def said(response) -> list[str]:
+    return [str(message) for message in get_messages(response.wsgi_request)]
+
+
+def address(study: SimpleNamespace, route: str) -> str:
+    values = {
+        "project": study.project.pk,
+        "image": study.image.pk,
+        "round": study.round.pk,
+        "membership": study.project.memberships.get(user=study.people["viewer"]).pk,
+    }
+    pattern = next(str(u.pattern) for u in urls.urlpatterns if u.name == route)
+    return reverse(route, kwargs={name: values[name] for name in re.findall(r"<int:(\w+)>", pattern)})

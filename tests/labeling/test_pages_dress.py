@@ -1,0 +1,217 @@
+"""The dress of the pages: errors in words, no inline script, colours that can be read, numbers with units."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from django.test import Client, RequestFactory
+from django.urls import reverse
+from django.views.defaults import server_error
+
+from labeling.rounds.publishing import publish
+from labeling.site import urls
+from labeling.site.curves import curves_of, polyline
+from labeling.site.facts import facts_of
+from labeling.site.words import figure, percent, took
+from tests.factories import UserFactory
+from tests.labeling.pages import (
+    CERTIFICATE,
+    address,
+    make_study,
+    proposals,
+    signed_in,
+)
+
+STATIC = Path(urls.__file__).parent / "static" / "site"
+PAGES = [
+    "home", "new-project", "project", "project-images", "project-time", "image", "round", "round-progress",
+    "round-at-work", "round-log",
+]  # fmt: skip
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def study() -> SimpleNamespace:
+    return make_study()
+
+
+# -- the frame of the workspace
+
+
+def test_the_workspace_gets_its_image_and_the_token_for_saves(study):
+    client = signed_in(study.people["viewer"])
+    answer = client.get(address(study, "image"))
+    assert f'<div id="workspace" data-image="{study.image.pk}" data-api="/api/v1/"></div>' in answer.content.decode()
+    assert "csrftoken" in client.cookies
+
+
+def test_a_developer_without_the_front_end_is_told_how_to_build_it(study, settings, monkeypatch):
+    settings.DEBUG = True
+    monkeypatch.setattr("labeling.site.views.finders.find", lambda name: None)
+    page = signed_in(study.people["viewer"]).get(address(study, "image")).content.decode()
+    assert "npm run build" in page and "workspace.js" not in page
+
+
+# -- errors
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"), [("/nowhere/", 404, "There is no such page"), ("/projects/999/", 404, "no such page")]
+)
+def test_errors_come_in_the_same_dress(path, status, words):
+    answer = signed_in(UserFactory()).get(path)
+    assert answer.status_code == status
+    assert words in answer.content.decode() and "site/tokens.css" in answer.content.decode()
+
+
+def test_a_role_that_does_not_reach_is_told_who_can_change_that(study):
+    answer = signed_in(study.people["viewer"]).post(address(study, "project-rounds"))
+    assert answer.status_code == 403
+    assert "Your role in this project does not allow this. An owner or manager" in answer.content.decode()
+
+
+def test_the_page_of_a_crash_needs_nothing_that_may_be_broken():
+    answer = server_error(RequestFactory().get("/"))
+    assert answer.status_code == 500 and "what was saved stays saved" in answer.content.decode()
+
+
+def test_a_stale_form_is_refused_in_words(study):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(study.people["manager"])
+    answer = client.post(address(study, "project-rounds"))
+    assert answer.status_code == 403 and "Nothing was changed" in answer.content.decode()
+
+
+def test_a_wrong_password_says_what_to_do():
+    user = UserFactory(username="miller")
+    user.set_password("correct horse")
+    user.save()
+    client = Client()
+    wrong = client.post(reverse("sign-in"), {"username": "miller", "password": "battery"})
+    assert "do not belong together" in wrong.content.decode()
+    right = client.post(
+        reverse("sign-in"), {"username": "miller", "password": "correct horse", "next": "/projects/new/"}
+    )
+    assert right.headers["Location"] == "/projects/new/"
+    away = Client().post(
+        reverse("sign-in"), {"username": "miller", "password": "correct horse", "next": "//evil.example/"}
+    )
+    assert away.headers["Location"] == "/"
+
+
+# -- the dress
+
+
+class Inline(HTMLParser):
+    """Collects what the content security policy would refuse, and controls without a name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.labels: set[str | None] = set()
+        self.controls: list[dict[str, str | None]] = []
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        if (tag == "script" and "src" not in given) or tag == "style" or any(a.startswith("on") for a in given):
+            self.found.append(self.get_starttag_text() or tag)
+        if any(a.startswith("hx-on") or (a == "hx-trigger" and "[" in (v or "")) for a, v in attrs):
+            self.found.append(self.get_starttag_text() or tag)  # htmx would need eval
+        if tag == "label":
+            self.labels.add(given.get("for"))
+        if tag in ("input", "select", "textarea") and given.get("type") not in ("hidden", "radio"):
+            self.controls.append(given)
+
+
+@pytest.mark.parametrize("route", PAGES)
+def test_pages_hold_no_inline_script_or_style_and_every_control_has_a_name(route, study):
+    found = proposals(1)
+    publish(round_=study.round, image=study.image, proposals=found, certificate=CERTIFICATE, model_names={}, facts={})
+    page = Inline()
+    page.feed(signed_in(study.people["owner"]).get(address(study, route)).content.decode())
+    assert page.found == []
+    assert [c for c in page.controls if "aria-label" not in c and c.get("id") not in page.labels] == []
+
+
+def blocks() -> dict[str, dict[str, str]]:
+    css = re.sub(r"/\*.*?\*/", "", (STATIC / "tokens.css").read_text(), flags=re.S)
+    found = re.findall(r"(:root[^{]*)\{([^}]*)\}", css)
+    return {name.strip(): dict(re.findall(r"--([\w-]+):\s*([^;]+);", body)) for name, body in found}
+
+
+def contrast(a: str, b: str) -> float:
+    """The contrast ratio of WCAG 2.2, 1 to 21."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+    light, dark = sorted((luminance(a), luminance(b)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_colours_can_be_read_in_both_themes():
+    assert contrast("#ffffff", "#000000") == pytest.approx(21) and contrast("#777777", "#ffffff") == pytest.approx(
+        4.478, 1e-3
+    )
+    themes = blocks()
+    assert themes[':root:not([data-theme="light"])'] == themes[':root[data-theme="dark"]']
+    for theme in (themes[":root"], themes[':root[data-theme="dark"]']):
+        for ground in ("surface", "surface-raised", "surface-sunken"):
+            for ink in ("text", "text-muted", "accent", "danger", "ok", "warn"):
+                assert contrast(theme[ink], theme[ground]) >= 4.5, (ink, ground)
+            for line in ("border-strong", "focus"):
+                assert contrast(theme[line], theme[ground]) >= 3, (line, ground)
+        assert contrast(theme["accent-text"], theme["accent"]) >= 4.5
+
+
+def test_styles_use_only_the_tokens():
+    css = (STATIC / "site.css").read_text()
+    known = blocks()[":root"].keys()
+    assert set(re.findall(r"var\(--([\w-]+)\)", css)) <= known
+    assert re.findall(r"#[0-9a-f]{3,8}\b", css) == []
+
+
+# -- words, curves, facts
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.3, "under 1 s"), (42.9, "42 s"), (185, "3 min 5 s"), (3840, "1 h 4 min"), (183_600, "2 d 3 h"), (None, "")],
+)
+def test_times_in_words(seconds, words):
+    assert took(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(1234567, "1,234,567"), (0.61234, "0.612"), (0.5, "0.500"), (123456.7, "123,457"), (2.5e-7, "2.50e-07"),
+     (0.0, "0"), (None, "–"), (True, "yes"), ([1, 0.5], "1, 0.500"), (float("nan"), "not a number")],
+)  # fmt: skip
+def test_figures_as_people_read_them(value, words):
+    assert figure(value) == words
+
+
+@pytest.mark.parametrize(("share", "words"), [(0.0312, "3.12 %"), (0, "0 %"), (None, "–"), ("", "–")])
+def test_shares_in_percent(share, words):
+    assert percent(share) == words
+
+
+def test_a_curve_spans_its_box_with_the_highest_value_on_top():
+    assert polyline([1.0, 3.0, 2.0]) == "3.0,45.0 120.0,3.0 237.0,24.0"
+    assert polyline([2.0, 2.0]) == "3.0,24.0 237.0,24.0"
+    reports = [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0, "score": 0.3}, {"loss": float("nan")}]
+    assert [(c.name, c.values) for c in curves_of(reports)] == [("loss", (2.0, 1.0))]
+
+
+def test_facts_of_any_shape_are_put_in_reading_order():
+    facts = facts_of(
+        {"zeta": 1, "images": 3, "masks": {"pq": 0.4, "dice": 0.7}, "optimistic": "so it is", "why": "No set."}
+    )
+    assert facts.numbers == [("Images", 3), ("zeta", 1)] and facts.sentences == ["No set."]
+    assert [(name, inner.numbers) for name, inner in facts.groups] == [
+        ("Masks, mean over images", [("Dice", 0.7), ("PQ", 0.4)])
+    ]

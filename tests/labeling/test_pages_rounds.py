@@ -1,0 +1,139 @@
+"""The pages of rounds: start, progress, log, proofs, figures."""
+
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from labeling.images.models import Split
+from labeling.projects.models import Role
+from labeling.rounds.models import Artifact, Round, Stage, StageLine
+from labeling.rounds.publishing import publish
+from labeling.rounds.services import start_round
+from tests.factories import ImageFactory, ProjectFactory
+from tests.labeling.pages import (
+    CERTIFICATE,
+    address,
+    make_study,
+    proposals,
+    said,
+    signed_in,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def study() -> SimpleNamespace:
+    return make_study()
+
+
+def test_a_round_that_cannot_learn_is_refused_in_words(study):
+    empty = ProjectFactory()
+    empty.memberships.create(user=study.people["owner"], role=Role.OWNER)
+    answer = signed_in(study.people["owner"]).post(reverse("project-rounds", args=[empty.pk]))
+    assert "exhaustively annotated" in said(answer)[0] and not empty.rounds.exists()
+
+
+def test_start_cancel_retry(study):
+    client = signed_in(study.people["manager"])
+    client.post(address(study, "cancel-round"))
+    study.round.refresh_from_db()
+    assert study.round.state == Round.State.CANCELLED
+    assert "Retry" in client.get(address(study, "round")).content.decode()
+    client.post(address(study, "retry-round"))
+    study.round.refresh_from_db()
+    assert study.round.state == Round.State.QUEUED
+    again = client.post(address(study, "project-rounds"), {"preset": "tiny"})
+    assert again.headers["Location"] == address(study, "round"), "two managers who start at once get the same round"
+    client.post(address(study, "cancel-round"))
+    assert said(client.post(address(study, "cancel-round")))[-1] == "Round 1 is cancelled already."
+    unknown = client.post(address(study, "project-rounds"), {"preset": "huge"})
+    assert "preset must be one of" in said(unknown)[-1].lower()
+
+
+def test_a_round_is_polled_only_while_it_is_at_work(study):
+    client = signed_in(study.people["viewer"])
+    page = client.get(address(study, "round")).content.decode()
+    assert f'hx-get="{address(study, "round-progress")}"' in page and page.count("data-poll") == 2
+    assert "HX-Refresh" not in client.get(address(study, "round-progress")).headers
+    Round.objects.update(state=Round.State.PUBLISHED, finished_at=timezone.now())
+    for route in ("round-progress", "round-at-work"):
+        assert client.get(address(study, route)).headers["HX-Refresh"] == "true"
+    assert "data-poll" not in client.get(address(study, "round")).content.decode()
+
+
+def test_stages_say_how_far_they_are_and_what_they_wait_for(study):
+    stages = {stage.kind: stage for stage in study.round.stages.all()}
+    for number in range(3):
+        StageLine.objects.create(stage=stages["detector"], text=f"epoch {number + 1}", values={"loss": 3.0 - number})
+    artifact = Artifact.objects.create(key="k", kind="pseudo_masks", sha256="0" * 64, size=1)
+    Stage.objects.filter(pk=stages["detector"].pk).update(
+        state=Stage.State.RUNNING, done=3, total=12, note="epoch 3 of 12", started_at=timezone.now(), attempts=1
+    )
+    Stage.objects.filter(pk=stages["segmenter"].pk).update(state=Stage.State.FAILED, error="Disk full. Free some.")
+    Stage.objects.filter(pk=stages["pseudo_masks"].pk).update(state=Stage.State.REUSED, artifact=artifact)
+    page = signed_in(study.people["viewer"]).get(address(study, "round-progress")).content.decode()
+    assert 'aria-label="Detector" aria-valuemin="0" aria-valuemax="100" aria-valuenow="25"' in page
+    assert "3 of 12" in page and "epoch 3 of 12" in page and "Disk full. Free some." in page
+    assert "loss went from 3 to 1 over 3 reports; lowest 1, highest 3" in page
+    assert "waiting for detector and segmenter" in page and "reused from an earlier round" in page
+
+
+def test_a_stage_that_nobody_takes_says_that_a_worker_may_be_missing(study):
+    long_ago = timezone.now() - timedelta(minutes=2)
+    study.round.stages.filter(kind__in=["pseudo_masks", "detector"]).update(queued_at=long_ago)
+    client = signed_in(study.people["viewer"])
+    missing = "if none is running, nothing will happen"
+    assert missing in client.get(address(study, "round-progress")).content.decode()
+    study.round.stages.filter(kind="detector").update(state=Stage.State.RUNNING, started_at=long_ago)
+    assert missing not in client.get(address(study, "round-progress")).content.decode(), "the worker is busy"
+
+
+def test_a_reused_stage_names_the_round_that_made_it(study):
+    artifact = Artifact.objects.create(key="k", kind="detector", sha256="0" * 64, size=1)
+    study.round.stages.filter(kind="detector").update(state=Stage.State.DONE, artifact=artifact)
+    Round.objects.update(state=Round.State.FAILED, error="The loss is not a number.")
+    second = start_round(project=study.project, by=study.people["owner"])
+    second.stages.filter(kind="detector").update(state=Stage.State.REUSED, artifact=artifact)
+    client = signed_in(study.people["viewer"])
+    assert "reused from round 1" in client.get(reverse("round", args=[second.pk])).content.decode()
+    assert "The loss is not a number." in client.get(address(study, "round")).content.decode()
+
+
+def test_the_log_goes_on_where_the_reader_is(study):
+    stage = study.round.stages.get(kind="detector")
+    first, second = (StageLine.objects.create(stage=stage, text=text) for text in ("one", "two <b>"))
+    StageLine.objects.create(stage=stage, text="", values={"loss": 0.5})
+    client = signed_in(study.people["viewer"])
+    part = client.get(address(study, "round-log") + f"?after={first.pk}").content.decode()
+    assert "one" not in part and "two &lt;b&gt;" in part and f"after={second.pk}" in part
+    whole = client.get(address(study, "round-log-file"))
+    assert whole.headers["Content-Disposition"] == 'attachment; filename="round-1.log.txt"'
+    lines = whole.content.decode().splitlines()
+    assert [line.split(" ", 2)[2] for line in lines] == ["detector one", "detector two <b>", "detector loss=0.5"]
+
+
+def test_a_finished_round_shows_its_proofs_figures_and_doubts(study):
+    owner = study.people["owner"]
+    judged = ImageFactory(project=study.project, group="slide 7", split=Split.VAL)
+    Round.objects.update(state=Round.State.FAILED)
+    second = start_round(project=study.project, by=owner)
+    publish(round_=second, image=judged, proposals=proposals(3), certificate=CERTIFICATE, model_names={}, facts={})
+    publish(
+        round_=second, image=study.image, proposals=proposals(1),
+        certificate=CERTIFICATE | {"cut": 5000, "closed": False}, model_names={}, facts={},
+    )  # fmt: skip
+    facts = {"box_ap50": 0.61234, "images": 1, "masks": {"dice": 0.8, "pq": 0.5}, "sentence": "Only one image."}
+    artifact = Artifact.objects.create(key="e", kind="evaluation", sha256="0" * 64, size=1, facts=facts)
+    second.stages.filter(kind="evaluation").update(state=Stage.State.DONE, artifact=artifact)
+    Round.objects.filter(pk=second.pk).update(state=Round.State.PUBLISHED, finished_at=timezone.now())
+    page = signed_in(owner).get(reverse("round", args=[second.pk])).content.decode()
+    assert "Same slide, optimistic." in page and "Images of slide 7 stand both in training and in evaluation" in page
+    assert f'href="{reverse("image", args=[judged.pk])}"' in page
+    assert "4,321" in page and "7.5 ms" in page and "3.12 %" in page and "512.5" in page
+    assert "4,321 ≠ 5,000, not proven" in page
+    assert page.index("Box AP at IoU 0.5") < page.index("0.612") < page.index("Dice") < page.index("PQ")
+    assert "Only one image." in page
