@@ -112,7 +112,7 @@ export class Workspace {
       if (remembered) desk.log.remember(remembered);
       desk.log.replay(desk.queue.left());
     }
-    if (desk.cells.counts().undecided === 0 && index >= 0) desk.tool = "box";
+    if (desk.cells.counts().undecided === 0 && index >= 0 && desk.offers("box")) desk.tool = "box";
     return desk;
   }
 
@@ -289,8 +289,12 @@ export class Workspace {
     return timing;
   }
 
+  /** A study's arm has its own tools and no others; elsewhere there is everything. */
+  offers(tool: ToolName | "brush"): boolean {
+    return !this.opened.study || tool === "select" || this.opened.study.tools.includes(tool);
+  }
   setTool(tool: ToolName): void {
-    if (!this.canWrite && tool !== "select") return;
+    if (!this.offers(tool) || (!this.canWrite && tool !== "select")) return;
     this.cancelEdit();
     this.tool = tool;
     this.recorder.record("tool", tool);
@@ -408,6 +412,7 @@ export class Workspace {
 
   edit(): void {
     const row = this.selected;
+    if (!this.offers("brush")) return;
     if (!this.canWrite || row < 0 || this.cells.kindOf(row) !== "cell" || !this.cells.live[row]) return;
     if (!this.cells.isMine(row) && !this.cells.isUndecided(row)) return;
     this.reveal(row);
