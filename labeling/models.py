@@ -5,23 +5,31 @@ from labeling.annotations.models import ActivityBatch, Annotation, Effect, Layer
 from labeling.images.models import Image
 from labeling.projects.models import LabelClass, Membership, Project
 from labeling.rounds.models import Artifact, Publication, Round, Snapshot, Stage, StageLine
+from labeling.studies.models import Amendment, Arm, Item, Participant, Sitting, Study, StudyField
 
 __all__ = [
     "ActivityBatch",
+    "Amendment",
     "Annotation",
+    "Arm",
     "Artifact",
     "Effect",
     "Image",
+    "Item",
     "LabelClass",
     "Layer",
     "LayerHead",
     "Membership",
     "Operation",
+    "Participant",
     "Project",
     "Publication",
     "Round",
+    "Sitting",
     "Snapshot",
     "Stage",
     "StageLine",
+    "Study",
+    "StudyField",
     "User",
 ]

@@ -13,7 +13,9 @@ from labeling.annotations.models import Layer
 from labeling.annotations.services import working_layer
 from labeling.images.models import Image
 from labeling.projects.api import LabelClassSerializer
+from labeling.projects.models import Project
 from labeling.rounds.models import Publication
+from labeling.studies.models import Item
 
 
 class Workspace(APIView):
@@ -49,6 +51,7 @@ class Workspace(APIView):
                 },
                 "person": {"id": user.pk, "name": user.display_name},
                 "layers": layers_of(image=found, user=user),
+                "study": study_of(project),
             }
         )
 
@@ -65,9 +68,18 @@ def layers_of(*, image: Image, user: User) -> list[dict[str, Any]]:
         .order_by("created_at")
     )
     shown = [_layer(layer, writable=layer == mine) for layer in layers]
-    if newest is not None:
+    if study_of(image.project):  # shown without their models: what made them is not the reader's to know
+        sheet = Layer.objects.filter(image=image, kind=Layer.Kind.PREDICTION).select_related("annotator", "head")
+        shown += [_layer(layer, writable=False) for layer in sheet]
+    elif newest is not None:
         shown.append(_layer(newest.layer, writable=False) | {"publication": _publication(newest)})
     return shown
+
+
+def study_of(project: Project) -> dict[str, Any] | None:
+    """For the sheet of a study's item: the tools of its arm, and nothing that names the arm."""
+    item = Item.objects.filter(sheet=project).select_related("arm").first()
+    return item and {"tools": item.arm.tools}
 
 
 def _layer(layer: Layer, *, writable: bool) -> dict[str, Any]:
