@@ -4,7 +4,18 @@ from labeling.accounts.models import User
 from labeling.annotations.models import ActivityBatch, Annotation, Effect, Layer, LayerHead, Operation
 from labeling.images.models import Image
 from labeling.projects.models import LabelClass, Membership, Project
-from labeling.rounds.models import Artifact, Publication, Round, Snapshot, Stage, StageLine
+from labeling.rounds.models import (
+    Artifact,
+    ModelVersion,
+    Promotion,
+    Publication,
+    Round,
+    RoundPolicy,
+    Snapshot,
+    Stage,
+    StageLine,
+    Sweep,
+)
 
 __all__ = [
     "ActivityBatch",
@@ -16,12 +27,16 @@ __all__ = [
     "Layer",
     "LayerHead",
     "Membership",
+    "ModelVersion",
     "Operation",
     "Project",
+    "Promotion",
     "Publication",
     "Round",
+    "RoundPolicy",
     "Snapshot",
     "Stage",
     "StageLine",
+    "Sweep",
     "User",
 ]

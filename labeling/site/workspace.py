@@ -14,6 +14,7 @@ from labeling.annotations.services import working_layer
 from labeling.images.models import Image
 from labeling.projects.api import LabelClassSerializer
 from labeling.rounds.models import Publication
+from labeling.rounds.promotion import current_publications
 
 
 class Workspace(APIView):
@@ -54,9 +55,9 @@ class Workspace(APIView):
 
 
 def layers_of(*, image: Image, user: User) -> list[dict[str, Any]]:
-    """The layers of an image that `user` sees: working layers, imports, and the newest publication's proposals."""
+    """The layers of an image that `user` sees: working layers, imports, and the current round's proposals."""
     mine = working_layer(image=image, user=user)
-    newest = Publication.objects.filter(image=image).select_related("round", "layer").order_by("-round__number").first()
+    proposed = current_publications(Image.objects.filter(pk=image.pk)).select_related("round", "layer__head").first()
     layers = (
         Layer.objects.visible_to(user)
         .filter(image=image)
@@ -65,8 +66,8 @@ def layers_of(*, image: Image, user: User) -> list[dict[str, Any]]:
         .order_by("created_at")
     )
     shown = [_layer(layer, writable=layer == mine) for layer in layers]
-    if newest is not None:
-        shown.append(_layer(newest.layer, writable=False) | {"publication": _publication(newest)})
+    if proposed is not None:
+        shown.append(_layer(proposed.layer, writable=False) | {"publication": _publication(proposed)})
     return shown
 
 
