@@ -89,9 +89,11 @@ export class Workspace {
     const recent = index < 0 ? null : api.tail(opened.layers[index].id, Math.max(0, opened.layers[index].seq - REMEMBERED), REMEMBERED);
     const [packs, remembered] = await Promise.all([Promise.all(opened.layers.map((layer) => api.pack(layer.id))), recent]);
     const seqs = opened.layers.map((layer, i) => {
-      desk.cells.load(desk.cells.addLayer(layer.id, layer.writable), packs[i]);
+      desk.cells.load(desk.cells.addLayer(layer.id, layer.writable, layer.kind), packs[i]);
       return packs[i].seq;
     });
+    // Who only looks has no layer of their own to look at: then everybody's is the picture.
+    if (index < 0) opened.layers.forEach((_, layer) => desk.cells.showLayer(layer, true));
     desk.queue = await Queue.open(opened.person.id, (layer, operations) => api.send(layer, operations), {
       onState: (state) => {
         const [was, is] = [desk.save, state].map((s) => s.kind === "offline" || s.kind === "signed_out");
@@ -248,6 +250,14 @@ export class Workspace {
     const row = following(this.reviewOrder(), from, step, (r) => this.cells.isUndecided(r));
     if (row >= 0) this.select(row, true);
     else if (this.opened.layers.some((l) => l.kind === "prediction")) this.toast("Every proposal of this image is decided.", false);
+  }
+  /** Colleagues' layers, consensus or imports that nobody has asked to see. */
+  hiddenLayers(): number {
+    return this.opened.layers.filter((l, i) => !l.writable && l.kind !== "prediction" && !this.cells.isLayerShown(i)).length;
+  }
+  showLayer(layer: number, shown: boolean): void {
+    this.cells.showLayer(layer, shown);
+    this.changed();
   }
   setOrder(order: Order): void {
     this.order = order;

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import label
+from scipy.ndimage import find_objects, label
 
 from inference import registry
 from inference.acquisition import embedding, image_scores
-from inference.fusion import Parameters, fuse
+from inference.fusion import Parameters, certificate, fuse
 from inference.instances import instances
 from inference.masks import cells_of, clip, labels_of, rasterise_boxes
 from inference.metrics import average_precision, box_iou, contingency, mask_iou, mean, per_image
@@ -34,6 +34,7 @@ from inference.types import (
     Detections,
     InferenceError,
     Labels,
+    Mask,
     Progress,
     Prompter,
     Prompts,
@@ -131,7 +132,7 @@ def keys(content: dict[str, Any], configuration: dict[str, Any]) -> dict[str, st
     name("detector", learned, detector, trainer_of("detector", detector).name)
     name("segmenter", named["pseudo_masks"], segmenter, trainer_of("segmenter", segmenter).name)
     name("prediction", everything, named["detector"], named["segmenter"], prompter, configuration["prediction"])
-    name("fusion", named["prediction"], configuration["fusion"])
+    name("fusion", named["prediction"], configuration["fusion"], certificate.VERSION)
     name("instances", named["fusion"], configuration["instances"])
     name("evaluation", named["instances"], learned)
     name("publication", named["instances"])
@@ -337,13 +338,17 @@ def _detected_masks(prompter: Prompter, rgb: RGB, detected: Detections) -> Unit:
     masks = prompter.decode(prompter.encode(rgb), Prompts(detected.boxes[chosen])).masks if len(chosen) else []
     return {
         "alone_scores": detected.scores[chosen],
+        "alone_prompts": detected.boxes[chosen],
         "alone_boxes": np.array([(m.x, m.y, *m.bits.shape[::-1]) for m in masks], np.int32).reshape(-1, 4),
         "alone_bits": np.packbits(np.concatenate([np.zeros(0, bool), *(m.bits.ravel() for m in masks)])),
     }
 
 
-def alone(unit: Unit, field: Field, threshold: float) -> Labels:
-    """M_D of the detector alone from `_detected_masks`, boxes below the threshold left out; surer boxes on top."""
+def alone(unit: Unit, field: Field, threshold: float) -> tuple[Labels, Boxes]:
+    """M_D of the detector alone from `_detected_masks`, boxes below the threshold left out; surer boxes on top.
+
+    -> (H, W) ids, and the (n, 4) boxes: id i belongs to boxes[i - 1]
+    """
     sizes = [int(w) * int(h) for _, _, w, h in unit["alone_boxes"]]
     bits = np.unpackbits(unit["alone_bits"])[: sum(sizes)].astype(bool)
     patches = np.split(bits, np.cumsum(sizes)[:-1]) if sizes else []
@@ -352,7 +357,7 @@ def alone(unit: Unit, field: Field, threshold: float) -> Labels:
         for (x, y, w, h), patch, score in zip(unit["alone_boxes"], patches, unit["alone_scores"], strict=True)
         if score >= threshold
     ]
-    return paint(masks, field)
+    return paint(masks, field), unit["alone_prompts"][unit["alone_scores"] >= threshold]
 
 
 def _new(boxes: Boxes, field: Field, overlap: float) -> np.ndarray[Any, Any]:
@@ -416,7 +421,9 @@ def instance_maps(setting: Setting) -> tuple[Path, dict[str, Any]]:
     def make(field: Field) -> Unit:
         unit = read_unit(setting.inputs["prediction"], field.image)
         fused = read_unit(setting.inputs["fusion"], field.image)
-        labels = instances(bits_of(fused["mask"], field), unit["m_d"], **setting.configuration["instances"])
+        labels = bounded_instances(
+            bits_of(fused["mask"], field), unit["m_d"], unit["boxes"], **setting.configuration["instances"]
+        )
         ambiguous = np.zeros(field.width * field.height, bool)
         ambiguous[fused["pixels"]] = True
         count = int(labels.max(initial=0)) + 1
@@ -429,6 +436,33 @@ def instance_maps(setting: Setting) -> tuple[Path, dict[str, Any]]:
 
     cells = sum(len(np.unique(unit["labels"])) - 1 for _, unit in each_unit(setting, fields, make))
     return bundle(setting, "instances.zip"), {"images": len(fields), "cells": cells}
+
+
+def bounded_instances(mask: Mask, detected: Labels, boxes: Boxes, *, box_margin: float, **options: Any) -> Labels:
+    """instances(), with every cell held within its box and a margin.
+
+    Growth gives foreground that no box claims to the nearest cell, far outside its box when its neighbour was not
+    detected. A box says
+    how far its cell reaches, so what lies beyond is cut off.
+
+    mask        (H, W) bool
+    detected    (H, W) ids; id i belongs to boxes[i - 1]
+    box_margin  how far a cell may leave its box, as a share of the box's longer side (2 px at least)
+    options     of inference.instances.instances
+    """
+    labels = instances(mask, detected, options.get("method", "geodesic"))
+    for index, place in enumerate(find_objects(labels)[: len(boxes)], start=1):
+        if place is None:
+            continue
+        x0, y0, x1, y1 = boxes[index - 1]
+        margin = max(2.0, box_margin * max(x1 - x0, y1 - y0))
+        rows, columns = place
+        y = np.arange(rows.start, rows.stop)[:, None] + 0.5
+        x = np.arange(columns.start, columns.stop)[None] + 0.5
+        inside = (x > x0 - margin) & (x < x1 + margin) & (y > y0 - margin) & (y < y1 + margin)
+        window = labels[place]
+        window[(window == index) & ~inside] = 0
+    return instances(labels > 0, labels, **options)
 
 
 def evaluation(setting: Setting) -> tuple[Path, dict[str, Any]]:
@@ -492,11 +526,9 @@ def _judge_masks(
             raise Cancelled("cancelled")
         assert field.reference is not None
         unit = read_unit(setting.inputs["prediction"], field.image)
-        m_d, m_s = (
-            alone(unit, field, setting.configuration["prediction"]["detector_threshold"]),
-            bits_of(unit["m_s"], field),
-        )
-        fused = fused_alone(field.rgb(), m_d, m_s, setting.configuration)
+        threshold = setting.configuration["prediction"]["detector_threshold"]
+        (m_d, boxes), m_s = alone(unit, field, threshold), bits_of(unit["m_s"], field)
+        fused = fused_alone(field.rgb(), m_d, boxes, m_s, setting.configuration)
         reference = read_labels(field.reference)
         reports["detector"].append(per_image(reference, m_d))
         reports["segmenter"].append(per_image(reference, label(m_s)[0].astype(np.int32)))
@@ -509,10 +541,10 @@ def _judge_masks(
     return {part: {k: round(float(mean(found)[k]), 4) for k in kept} for part, found in reports.items()}
 
 
-def fused_alone(rgb: RGB, m_d: Labels, m_s: np.ndarray[Any, Any], configuration: dict[str, Any]) -> Labels:
+def fused_alone(rgb: RGB, m_d: Labels, boxes: Boxes, m_s: Mask, configuration: dict[str, Any]) -> Labels:
     """Instances from the two halves, as the stages fusion and instances make them."""
     parameters = Parameters(**configuration["fusion"])
-    return instances(fuse(rgb, m_d > 0, m_s, parameters).mask, m_d, **configuration["instances"])
+    return bounded_instances(fuse(rgb, m_d > 0, m_s, parameters).mask, m_d, boxes, **configuration["instances"])
 
 
 RUN: dict[str, Callable[[Setting], tuple[Path, dict[str, Any]]]] = {
@@ -541,12 +573,16 @@ class Proposal:
 def proposals(field: Field, prediction_unit: Unit, instances_unit: Unit) -> list[Proposal]:
     """What is worth a person's look. A cell whose mask a person has verified is not proposed again."""
     settled = {cell.uid for cell in field.cells if cell.mask is not None}
+    nobody_asks = rasterise_boxes(np.concatenate([field.ignore, field.cannot_tell]), field.width, field.height)
     found = []
     for number, mask in cells_of(instances_unit["labels"]):
         known = number <= len(prediction_unit["sources"])
         source = prediction_unit["sources"][number - 1] if known else None
         inside = clip(mask, field.width, field.height)
         if inside is None or (source and source in settled):
+            continue
+        h, w = inside.bits.shape
+        if source is None and nobody_asks[inside.y : inside.y + h, inside.x : inside.x + w][inside.bits].mean() > 0.5:
             continue
         class_index = prediction_unit["classes"][number - 1] if known else None
         found.append(Proposal(number, inside, class_index, source, float(instances_unit["doubt"][number])))

@@ -56,7 +56,7 @@ def sweep(setting: Setting, *, report: Callable[[int, int], None] = lambda done,
             tried[path[0]][path[1]] = type(base[parameter])(value)
             threshold = tried["prediction"]["detector_threshold"]
             found = [
-                per_image(reference, fused_alone(rgb, alone(unit, f, threshold), bits_of(unit["m_s"], f), tried))
+                per_image(reference, fused_alone(rgb, *alone(unit, f, threshold), bits_of(unit["m_s"], f), tried))
                 for f, rgb, unit, reference in loaded
             ]
             measured = mean(found)

@@ -27,14 +27,15 @@ export type Action =
 export type Person = { id: number; name: string };
 export type LabelClass = { id: number; name: string; color: string; key: number | null };
 
+/** null: the method that made the masks does not state it. */
 export type Certificate = {
-  objective: number;
-  flow: number;
-  cut: number;
-  closed: boolean;
-  milliseconds: number;
-  ambiguous_share: number;
-  components: number;
+  objective: number | null;
+  flow: number | null;
+  cut: number | null;
+  closed: boolean | null;
+  milliseconds: number | null;
+  ambiguous_share: number | null;
+  components: number | null;
 };
 
 export type Publication = {

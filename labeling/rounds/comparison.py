@@ -16,8 +16,14 @@ from inference.metrics import paired
 from labeling.rounds.models import Round, Stage
 
 MEASURES = {
-    "dice": "Dice", "iou": "IoU", "aji": "AJI", "pq": "PQ", "bf1": "BF1", "mask_ap50": "Mask AP50", "box_ap50": "Box AP50",
-}  # fmt: skip
+    "dice": "Dice",
+    "iou": "IoU",
+    "aji": "AJI",
+    "pq": "PQ",
+    "bf1": "BF1",
+    "mask_ap50": "Mask AP50",
+    "box_ap50": "Box AP50",
+}
 RESAMPLES = 2000
 NOT_MEASURABLE = "mask quality not measurable yet: there is no reference set drawn without proposals"
 Floats = npt.NDArray[np.float64]
@@ -80,7 +86,7 @@ def per_image(round_: Round) -> dict[int, dict[str, Any]]:
 
 
 def compare(rounds: Sequence[Round]) -> Comparison:
-    """Rounds in the order given, the first is what the others are held against. Raises ValueError for fewer than two."""
+    """Rounds in the order given, the first is what the others are held against. Raises ValueError for fewer."""
     if len(rounds) < 2:
         raise ValueError("two rounds at least are compared")
     kept = [per_image(round_) for round_ in rounds]

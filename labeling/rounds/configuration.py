@@ -11,7 +11,7 @@ _COMMON: dict[str, Any] = {
     "prompter": {"name": "boxwise"},
     "prediction": {"detector_threshold": 0.3, "person_overlap": 0.3},
     "fusion": {"lam": 2.0, "theta": 25.0, "grid": 5, "components": 2},
-    "instances": {"method": "geodesic", "fragments": "largest", "smallest": 20, "largest_hole": 64},
+    "instances": {"method": "geodesic", "box_margin": 0.15, "fragments": "largest", "smallest": 20, "largest_hole": 64},
 }
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": _COMMON

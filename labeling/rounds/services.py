@@ -141,7 +141,7 @@ def advance(round_: Round) -> None:
             move(round_, Round.State.FAILED if failed else Round.State.CANCELLED)
     else:
         for stage in waiting:
-            if all(stages[need].state in FINISHED for need in NEEDS[stage.kind]):
+            if stage.queued_at is None and all(stages[need].state in FINISHED for need in NEEDS[stage.kind]):
                 stage.queued_at = timezone.now()
                 stage.save(update_fields=["queued_at"])
                 send("inference.run_stage", queue=stage.queue, stage_id=stage.pk)

@@ -168,7 +168,7 @@ def _revive(stage_id: int, now: datetime) -> list[str]:
         )
         sentence = f"{stage}: given up after {stage.attempts} attempts"
     else:
-        stage.state = Stage.State.WAITING
+        stage.state, stage.queued_at = Stage.State.WAITING, None
         sentence = f"{stage}: its worker was lost, it goes on where it stopped"
     stage.save()
     StageLine.objects.create(stage=stage, text=sentence)

@@ -28,8 +28,16 @@ FUNCTIONS = {  # of inference/stages.py
     "segmenter": ["segmenter", "_train", "samples", "trainer_of"],
     "prediction": ["prediction", "masks_of_cells", "paint", "_detected_masks", "_new", "_whole_region", "_is_judged"],
     "fusion": ["fusion", "bits_of"],
-    "instances": ["instance_maps", "bits_of"],
-    "evaluation": ["evaluation", "_matched_boxes", "_judge_masks", "fused_alone", "alone", "bits_of"],
+    "instances": ["instance_maps", "bounded_instances", "bits_of"],
+    "evaluation": [
+        "evaluation",
+        "_matched_boxes",
+        "_judge_masks",
+        "fused_alone",
+        "bounded_instances",
+        "alone",
+        "bits_of",
+    ],
     "publication": ["proposals"],
 }
 
