@@ -13,7 +13,7 @@ import { uuid7 } from "./scene/uuid";
 import { isTemporary, Refused, type Api } from "./sync/api";
 import { Log, type Conflict } from "./sync/log";
 import { Queue, type QueueState } from "./sync/queue";
-import { Recorder } from "./timing/recorder";
+import { BEAT_MS, Recorder } from "./timing/recorder";
 
 export type ToolName = "select" | "box" | "region" | "ignore";
 export type Toast = { readonly id: number; readonly text: string; readonly undo: boolean };
@@ -89,9 +89,11 @@ export class Workspace {
     const recent = index < 0 ? null : api.tail(opened.layers[index].id, Math.max(0, opened.layers[index].seq - REMEMBERED), REMEMBERED);
     const [packs, remembered] = await Promise.all([Promise.all(opened.layers.map((layer) => api.pack(layer.id))), recent]);
     const seqs = opened.layers.map((layer, i) => {
-      desk.cells.load(desk.cells.addLayer(layer.id, layer.writable), packs[i]);
+      desk.cells.load(desk.cells.addLayer(layer.id, layer.writable, layer.kind), packs[i]);
       return packs[i].seq;
     });
+    // Who only looks has no layer of their own to look at: then everybody's is the picture.
+    if (index < 0) opened.layers.forEach((_, layer) => desk.cells.showLayer(layer, true));
     desk.queue = await Queue.open(opened.person.id, (layer, operations) => api.send(layer, operations), {
       onState: (state) => {
         const [was, is] = [desk.save, state].map((s) => s.kind === "offline" || s.kind === "signed_out");
@@ -110,7 +112,7 @@ export class Workspace {
       if (remembered) desk.log.remember(remembered);
       desk.log.replay(desk.queue.left());
     }
-    if (desk.cells.counts().undecided === 0 && index >= 0) desk.tool = "box";
+    if (desk.cells.counts().undecided === 0 && index >= 0 && desk.offers("box")) desk.tool = "box";
     return desk;
   }
 
@@ -119,6 +121,7 @@ export class Workspace {
     if (this.queue.count) void this.queue.flush();
     this.timers.push(setInterval(() => void this.poll(), POLL_MS));
     this.timers.push(setInterval(() => void this.recorder.flush(), ACTIVITY_MS));
+    this.timers.push(setInterval(() => this.recorder.beat(document.hidden), BEAT_MS));
   }
 
   stop(): void {
@@ -249,6 +252,14 @@ export class Workspace {
     if (row >= 0) this.select(row, true);
     else if (this.opened.layers.some((l) => l.kind === "prediction")) this.toast("Every proposal of this image is decided.", false);
   }
+  /** Colleagues' layers, consensus or imports that nobody has asked to see. */
+  hiddenLayers(): number {
+    return this.opened.layers.filter((l, i) => !l.writable && l.kind !== "prediction" && !this.cells.isLayerShown(i)).length;
+  }
+  showLayer(layer: number, shown: boolean): void {
+    this.cells.showLayer(layer, shown);
+    this.changed();
+  }
   setOrder(order: Order): void {
     this.order = order;
     this.reviewStale = true;
@@ -278,8 +289,12 @@ export class Workspace {
     return timing;
   }
 
+  /** A study's arm has its own tools and no others; elsewhere there is everything. */
+  offers(tool: ToolName | "brush"): boolean {
+    return !this.opened.study || tool === "select" || this.opened.study.tools.includes(tool);
+  }
   setTool(tool: ToolName): void {
-    if (!this.canWrite && tool !== "select") return;
+    if (!this.offers(tool) || (!this.canWrite && tool !== "select")) return;
     this.cancelEdit();
     this.tool = tool;
     this.recorder.record("tool", tool);
@@ -397,6 +412,7 @@ export class Workspace {
 
   edit(): void {
     const row = this.selected;
+    if (!this.offers("brush")) return;
     if (!this.canWrite || row < 0 || this.cells.kindOf(row) !== "cell" || !this.cells.live[row]) return;
     if (!this.cells.isMine(row) && !this.cells.isUndecided(row)) return;
     this.reveal(row);

@@ -1,6 +1,6 @@
 /** The workspace without the site: the built files, a page like the site's and an /api/v1/ that lives in memory.
  *
- *  For developers and screenshots only. Images: 1 empty, 2 with 500 boxes, 3 with proposals, 4 with 10,000 boxes,
+ *  For developers and screenshots only. Images: 1 empty, 2 with 500 boxes and a colleague's layer, 3 with proposals, 4 with 10,000 boxes,
  *  5 with 100,000 boxes, 6 with 10,000 masks. What others do is told by POST /dev/: {"down": true}, {"signedOut": true},
  *  {"move": annotation}, {"decide": proposal}.   node dev/server.mjs [port] */
 import { createServer } from "node:http";
@@ -67,6 +67,10 @@ function image(id, name, size, count, proposals, masks = false) {
   const cells = field(Math.max(1, count || 60), w, h);
   const working = layer("working");
   const layers = [working];
+  if (id === 2) {
+    layers.push(layer("working", { writable: false, annotator: OTHER }));
+    for (const e of cells.slice(0, 200)) add(layers[1], state({ box: boxOf({ ...e, x: e.x + 3, y: e.y + 2 }, w, h), label_class: 12 }), NaN, OTHER.id);
+  }
   const classFor = () => CLASSES[Math.floor(random() * 3)].id;
   if (count && !proposals) for (const e of cells) add(working, state({ box: boxOf(e, w, h), label_class: classFor(), mask: masks ? maskOf(e, w, h) : null }));
   if (proposals) {

@@ -55,7 +55,7 @@ export function lookOf(cells: Cells, row: number, places: Map<number, number>, f
       flags: (selected ? Flag.selected : 0) | Flag.region,
     };
   }
-  const line = !cells.isMine(row) ? Line.dashed : cells.status[row] === CANNOT_TELL_STATUS ? Line.dotted : Line.solid;
+  const line = cells.isProposal(row) ? Line.dashed : cells.status[row] === CANNOT_TELL_STATUS ? Line.dotted : Line.solid;
   const hasMask = cells.maskOf(row) !== null;
   if (row === focus.editing) return { colour, maskLine: Line.none, boxLine: Line.dotted, flags: 0 };
   // A cell with a mask is its outline; its box would only hide tissue. A proposal whose box a person drew shows no second box.

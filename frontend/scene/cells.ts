@@ -6,7 +6,7 @@ import { area, contains, overlap, type Box } from "../geometry/box";
 import { boxOf, covers, fromBase64, toBase64, type Mask } from "../geometry/mask";
 import { Grid } from "../geometry/grid";
 import type { Point, Size } from "../geometry/frames";
-import { KINDS, STATUSES, type Kind, type Reason, type State, type Status } from "./contract";
+import { KINDS, STATUSES, type Kind, type LayerKind, type Reason, type State, type Status } from "./contract";
 import type { Pack } from "./pack";
 import { putUuid, uuidAt } from "./uuid";
 
@@ -55,8 +55,14 @@ export class Cells {
     this.watchers.push(watcher);
   }
 
-  addLayer(id: string, writable: boolean): number {
+  /** Whether a layer that is neither mine nor a prediction (a colleague's, a consensus, an import) is in the picture. */
+  private readonly opened: boolean[] = [];
+  private readonly kinds: LayerKind[] = [];
+
+  addLayer(id: string, writable: boolean, kind: LayerKind): number {
     const index = this.layers.push(id) - 1;
+    this.kinds[index] = kind;
+    this.opened[index] = false;
     this.maskCounts[index] = 0;
     if (writable) this.writable = index;
     return index;
@@ -180,7 +186,7 @@ export class Cells {
     return this.layer[row] === this.writable;
   }
   isProposal(row: number): boolean {
-    return this.live[row] === 1 && !this.isMine(row) && this.kind[row] === CELL;
+    return this.live[row] === 1 && this.kind[row] === CELL && this.kinds[this.layer[row]] === "prediction";
   }
   /** The live row of the working layer that decides this proposal, or -1. */
   decisionOf(row: number): number {
@@ -197,8 +203,17 @@ export class Cells {
   }
   /** Is it drawn and picked? Decided proposals and rejections are kept, but not in the picture. */
   isShown(row: number): boolean {
-    if (!this.live[row]) return false;
-    return this.isMine(row) ? this.status[row] !== REJECTED : this.kind[row] !== CELL || this.decisionOf(row) < 0;
+    if (!this.live[row] || this.status[row] === REJECTED) return false;
+    if (this.isMine(row)) return true;
+    if (this.kinds[this.layer[row]] !== "prediction") return this.opened[this.layer[row]];
+    return this.kind[row] !== CELL || this.decided[row] < 0;
+  }
+  isLayerShown(layer: number): boolean {
+    return this.opened[layer];
+  }
+  showLayer(layer: number, shown: boolean): void {
+    this.opened[layer] = shown;
+    for (let row = 0; row < this.count; row++) if (this.layer[row] === layer) this.tell(row, null, null);
   }
 
   /** Rows under a point, the likeliest first: inside its mask, then smaller boxes. Regions only by their edge. */
@@ -232,10 +247,9 @@ export class Cells {
     for (let row = 0; row < this.count; row++) {
       if (!this.live[row]) continue;
       if (!this.isMine(row)) {
-        if (this.kind[row] === CELL) {
-          counts.proposals++;
-          if (this.decided[row] < 0) counts.undecided++;
-        }
+        if (!this.isProposal(row)) continue;
+        counts.proposals++;
+        if (this.decided[row] < 0) counts.undecided++;
       } else if (this.kind[row] !== CELL) counts.regions++;
       else if (this.status[row] === REJECTED) counts.rejected++;
       else {

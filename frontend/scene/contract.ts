@@ -27,14 +27,15 @@ export type Action =
 export type Person = { id: number; name: string };
 export type LabelClass = { id: number; name: string; color: string; key: number | null };
 
+/** null: the method that made the masks does not state it. */
 export type Certificate = {
-  objective: number;
-  flow: number;
-  cut: number;
-  closed: boolean;
-  milliseconds: number;
-  ambiguous_share: number;
-  components: number;
+  objective: number | null;
+  flow: number | null;
+  cut: number | null;
+  closed: boolean | null;
+  milliseconds: number | null;
+  ambiguous_share: number | null;
+  components: number | null;
 };
 
 export type Publication = {
@@ -81,6 +82,8 @@ export type Workspace = {
   };
   person: Person;
   layers: Layer[];
+  /** On the sheet of a study's item: the tools of its arm. */
+  study?: { tools: string[] } | null;
 };
 
 /** Image pixels, [x0, y0, x1, y1], half-open. */

@@ -71,9 +71,9 @@ export const packOf = (rows: Row[], seq?: number): Pack => decodePack(packBytes(
 export function scene(): Cells {
   const cells = new Cells(IMAGE);
   const mask: [number, number, number, number, Uint8Array] = [12, 12, 4, 2, Uint8Array.of(0xff)];
-  cells.load(cells.addLayer(uuid(900), true), packOf([{ id: 1, op: 11, box: [10, 10, 30, 30], label: 5 }, { id: 2, op: 12, box: [15, 15, 25, 25] }]));
+  cells.load(cells.addLayer(uuid(900), true, "working"), packOf([{ id: 1, op: 11, box: [10, 10, 30, 30], label: 5 }, { id: 2, op: 12, box: [15, 15, 25, 25] }]));
   cells.load(
-    cells.addLayer(uuid(901), false),
+    cells.addLayer(uuid(901), false, "prediction"),
     packOf([
       { id: 101, op: 21, box: [11, 11, 17, 15], derived: 1, mask, score: 0.2 },
       { id: 102, op: 22, box: [100, 100, 120, 130], mask: [100, 100, 8, 1, Uint8Array.of(0x7e)], score: 0.9, label: 6 },

@@ -76,6 +76,19 @@ describe("cells", () => {
     cells.put(1, uuid(777), state([1, 1, 2, 2]), uuid(61));
     expect(cells.isUndecided(cells.rowOf(uuid(777)))).toBe(false);
   });
+  it("does not take a colleague's cells for proposals, and shows them only when asked", () => {
+    const cells = scene();
+    const layer = cells.addLayer(uuid(902), false, "working");
+    const row = cells.put(layer, uuid(201), state([200, 200, 220, 220]), uuid(31));
+    expect(cells.isProposal(row)).toBe(false);
+    expect(cells.counts()).toMatchObject({ cells: 2, proposals: 2, undecided: 2 });
+    expect(cells.pick(imagePoint(210, 210), 0)).toEqual([]);
+    const told: number[] = [];
+    cells.watch((r) => told.push(r));
+    cells.showLayer(layer, true);
+    expect(told).toEqual([row]);
+    expect(cells.pick(imagePoint(210, 210), 0)).toEqual([row]);
+  });
   it("knows which layers have masks to draw", () => {
     const cells = scene();
     expect(cells.maskCounts).toEqual([0, 2]);

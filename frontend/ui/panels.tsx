@@ -5,7 +5,7 @@ import type { Conflict } from "../sync/log";
 import type { ToolName, Workspace } from "../workspace";
 import { keyLabel, type Command, type Keymap } from "./keymap";
 import { LongList } from "./list";
-import { REASON_WORDS, saveWords, scaleBar, STATUS_WORDS, zoomWords } from "./words";
+import { REASON_WORDS, saveWords, scaleBar, shownWords, STATUS_WORDS, zoomWords } from "./words";
 
 export type Tab = "cells" | "review" | "masks";
 export type Ui = {
@@ -46,7 +46,7 @@ export function TopBar({ ui }: { ui: Ui }) {
   return (
     <>
       <div class="bw-where">
-        <a href={project.url}>{project.name}</a>
+        {ui.desk.opened.study ? <span>{project.name}</span> : <a href={project.url}>{project.name}</a>}
         <span aria-hidden="true">▸</span>
         <strong title={image.name}>{image.name}</strong>
         <span class="bw-muted bw-number">
@@ -110,7 +110,7 @@ export function Tools({ ui }: { ui: Ui }) {
   const label = (command: Command, text: string) => `${text} (${keyLabel(ui.map.keysOf(command)[0])})`;
   return (
     <>
-      {TOOLS.map(({ tool, command, label: name, shape }) => (
+      {TOOLS.filter(({ tool }) => desk.offers(tool)).map(({ tool, command, label: name, shape }) => (
         <button
           key={tool}
           type="button"
@@ -188,6 +188,7 @@ function CellsTab({ ui }: { ui: Ui }) {
       ) : (
         <LongList rows={rows} current={desk.selected} label="Cells" onChoose={(row) => desk.select(row, true)} line={(row, i) => <OwnLine ui={ui} row={row} index={i} />} />
       )}
+      <OtherLayers ui={ui} />
       {desk.canWrite && (
         <div class="bw-foot">
           {desk.selected >= 0 && desk.cells.isMine(desk.selected) && desk.cells.kindOf(desk.selected) === "cell" && (
@@ -212,6 +213,23 @@ function CellsTab({ ui }: { ui: Ui }) {
           )}
         </div>
       )}
+    </div>
+  );
+}
+
+/** Colleagues' layers are out of the picture until somebody asks for them: two people's boxes over one cell hide it. */
+function OtherLayers({ ui }: { ui: Ui }) {
+  const { desk } = ui;
+  const others = desk.opened.layers.flatMap((layer, index) => (layer.writable || layer.kind === "prediction" ? [] : [{ layer, index }]));
+  if (!others.length) return null;
+  return (
+    <div class="bw-reasons" role="group" aria-label="Other layers">
+      <span class="bw-muted">Also show</span>
+      {others.map(({ layer, index }) => (
+        <button key={layer.id} type="button" class="bw-chip" aria-pressed={desk.cells.isLayerShown(index)} onClick={() => desk.showLayer(index, !desk.cells.isLayerShown(index))}>
+          {layer.annotator?.name ?? layer.kind}
+        </button>
+      ))}
     </div>
   );
 }
@@ -358,9 +376,9 @@ function MasksTab({ layer }: { layer: Layer | undefined }) {
             <dt>Maximum flow = minimum cut</dt>
             <dd>{c.flow === c.cut ? number(c.flow) : `${number(c.flow)} ≠ ${number(c.cut)}`}</dd>
             <dt>Time to compute</dt>
-            <dd>{c.milliseconds.toFixed(1)} ms</dd>
+            <dd>{number(c.milliseconds, 1, " ms")}</dd>
             <dt>Ambiguous pixels</dt>
-            <dd>{(100 * c.ambiguous_share).toFixed(2)} %</dd>
+            <dd>{number(c.ambiguous_share === null ? null : 100 * c.ambiguous_share, 2, " %")}</dd>
             <dt>Independent parts</dt>
             <dd>{number(c.components)}</dd>
           </dl>
@@ -381,7 +399,8 @@ function MasksTab({ layer }: { layer: Layer | undefined }) {
   );
 }
 
-const number = (n: number): string => n.toLocaleString("en", { maximumFractionDigits: 3 });
+const number = (n: number | null, digits = 3, unit = ""): string =>
+  n === null ? "not stated" : `${n.toLocaleString("en", { maximumFractionDigits: digits })}${unit}`;
 
 function EditPanel({ ui }: { ui: Ui }) {
   const editing = ui.desk.editing;
@@ -462,7 +481,7 @@ export function StatusBar({ ui }: { ui: Ui }) {
       <span class="bw-number" data-testid="counts">
         {counts.cells} {counts.cells === 1 ? "cell" : "cells"} · {counts.undecided} proposed · {counts.regions} {counts.regions === 1 ? "region" : "regions"}
       </span>
-      <span class={ui.masksShown() ? "bw-muted" : "bw-warn"}>{ui.masksShown() ? "showing all" : "masks hidden at this zoom: zoom in"}</span>
+      <span class={ui.masksShown() ? "bw-muted" : "bw-warn"}>{ui.masksShown() ? shownWords(desk.hiddenLayers()) : "masks hidden at this zoom: zoom in"}</span>
     </>
   );
 }

@@ -130,7 +130,7 @@ export class Shell {
     const { cells } = this.desk;
     const found = [];
     for (let row = 0; row < cells.count; row++)
-      if (cells.live[row] && cells.isMine(row) === mine)
+      if (cells.live[row] && (mine ? cells.isMine(row) : cells.isProposal(row)))
         found.push({ ...cells.stateOf(row), id: cells.idOf(row), version: cells.version[row], shown: cells.isShown(row) });
     return found;
   }
@@ -196,10 +196,12 @@ export class Shell {
     });
     this.stage.surface.addEventListener("pointermove", () => this.refresh("cursor"));
     window.addEventListener("beforeunload", (event) => {
-      if (desk.queue.count && !desk.queue.durable) event.preventDefault(); // only here would leaving lose work
+      // Only here would leaving lose work: acts that the browser does not keep, and own versions not yet chosen for.
+      if ((desk.queue.count && !desk.queue.durable) || desk.log?.conflicts.length) event.preventDefault();
     });
+    // The page was asked for at 0, and until the tissue is there it is the machine's time, not a person's.
+    desk.recorder.record("wait_begin", "open", 0);
     say(document.hidden ? "hidden" : "visible");
-    say("wait_begin"); // the tissue is on its way: machine time, not a person's
     const waited = () => say("wait_end");
     this.stage.opened.then(waited, () => {
       waited();

@@ -33,6 +33,10 @@ export const REASON_WORDS: Record<Exclude<Reason, "">, string> = {
   cannot_tell: "Cannot tell",
 };
 
+/** Nothing is left out of the picture without the corner saying so. */
+export const shownWords = (hiddenLayers: number): string =>
+  hiddenLayers ? `${hiddenLayers} ${hiddenLayers === 1 ? "layer" : "layers"} not shown` : "showing all";
+
 export const STATUS_WORDS: Record<Status, string> = {
   confirmed: "cell",
   rejected: "rejected",

@@ -14,7 +14,7 @@ from inference.types import InferenceError, Mask, Probability
 if TYPE_CHECKING:
     from inference.fusion.strokes import State
 
-VERSION = "fusion-1"  # changes whenever equal inputs may give other labels; stored with every result
+VERSION = "fusion-2"  # changes whenever equal inputs may give other labels; stored with every result
 SCALE = 1 << 24  # integer capacity of a cost of 1
 MAX_LAMBDA = 1e6  # 8 * lambda * SCALE * 2^31 pixels would overflow int64 far beyond; 1e6 leaves room for any component
 

@@ -44,7 +44,8 @@ def _float_of(typingctx: Any, bits: Any) -> Any:
     return types.float64(types.int64), codegen
 
 
-@njit(cache=True, inline="never")
+# fastmath must be said: a callee takes its caller's otherwise, and reassociation folds the rounding below away
+@njit(cache=True, fastmath=False)
 def _exp(x: float) -> float:
     """exp(x) for x <= 0 to 1e-14; 0 below -700. Adding 1.5 * 2^52 rounds x / ln 2 to an integer in the low bits."""
     x = max(x, -700.0)
@@ -66,7 +67,7 @@ def _exp(x: float) -> float:
     return p * _float_of((_bits_of(shifted) + 1023) << 52)
 
 
-@njit(cache=True, inline="never")
+@njit(cache=True, fastmath=False)
 def _log(x: float) -> float:
     """log(x) for normal x > 0, to 1e-14: exponent apart, then 2 atanh((m - 1) / (m + 1))."""
     bits = _bits_of(x)
@@ -89,18 +90,28 @@ def _log(x: float) -> float:
 
 @njit(cache=True)
 def count_colours(
-    rgb: Any, kind: Any, y0: int, y1: int, x0: int, x1: int, bits: int, keys: Any, slots: Any, moments: Any, owner: Any
+    rgb: Any,
+    kind: Any,
+    y0: int,
+    y1: int,
+    x0: int,
+    x1: int,
+    bits: int,
+    keys: Any,
+    slots: Any,
+    moments: Any,
+    owner: Any,
+    count: int,
 ) -> int:
-    """Bin the agreed pixels (kind 0 or 1) of one patch; returns the number of bins of both classes.
+    """Bin the agreed pixels (kind 0 or 1) of a region, after `count` bins that are there; returns how many are then.
 
-    keys, slots  (2^t,) int32 scratch, keys all 0 on entry and on return: an open hash table from colour bin to row
+    keys, slots  (2^t,) int32: an open hash table from colour bin to row, kept between calls; keys all 0 at first
     moments      (m, MOMENTS) int64, out: exact sums over the pixels of a bin
     owner        (m,) uint8, out: the class a bin belongs to
     """
     shift = 8 - bits
     last = len(keys) - 1
     direct = len(keys) >= 1 << (3 * bits + 1)
-    count = 0
     for y in range(y0, y1):
         for x in range(x0, x1):
             k = kind[y, x]
@@ -129,7 +140,6 @@ def count_colours(
             moments[row, 7] += g * g
             moments[row, 8] += g * b
             moments[row, 9] += b * b
-    keys[:] = 0
     return count
 
 
@@ -339,7 +349,7 @@ def fit(centre: Any, columns: Any, components: int) -> Any:
     centres = np.empty((k_used, 3))
     for k in range(k_used):  # 1.6 spreads two centres to where a normal distribution has its 2-means
         centres[k] = axis * (spread * 1.6 * ((2 * k + 1) / k_used - 1.0))
-    for _ in range(20):
+    for _ in range(100):  # to the end: EM stops early by its tolerance, so where it starts shows
         _assign(columns, centres, share, best)
         moved = 0.0
         for k in range(k_used):
@@ -349,7 +359,7 @@ def fit(centre: Any, columns: Any, components: int) -> Any:
                     new = s[1 + c] / s[0]
                     moved = max(moved, abs(new - centres[k, c]))
                     centres[k, c] = new
-        if moved <= 1e-2 * spread:
+        if moved <= 1e-3 * spread:
             break
 
     before = -np.inf
@@ -361,6 +371,9 @@ def fit(centre: Any, columns: Any, components: int) -> Any:
         if abs(now - before) < TOLERANCE:
             break
         before = now
+    for k in range(k_used):  # scikit-learn ends on an M step too
+        _moments_of(columns, share, k, s)
+        _gaussian(s, total, model[k])
     for k in range(k_used):  # from the class's centre to RGB's zero
         row = model[k]
         row[7] += row[1] * centre[0]

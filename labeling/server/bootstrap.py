@@ -62,6 +62,7 @@ def main(argv: list[str] | None = None) -> int:
             check_surroundings()
         with one_at_a_time():
             install_python(torch_choice())
+            compile_kernels()
             build_frontend()
     except SetupFailed as error:
         print(f"\nBoxwise is not set up. {error}", file=sys.stderr)
@@ -336,6 +337,20 @@ def without_gpu(lock: str) -> tuple[str, list[str]]:
 
 
 # -- the front end
+
+
+def compile_kernels() -> None:
+    """The numba kernels of the fusion, into their cache: half a minute here, once, and none in anybody's first
+    round."""
+    sources = [*sorted((ROOT / "inference" / "fusion").glob("*.py")), *sorted((ROOT / "inference").glob("*.py"))]
+    made_from = digest(sys.version, str(ROOT), files=[ROOT / "requirements.lock", *sources])
+    if is_done("kernels", made_from):
+        return
+    run(
+        "Compiling the fusion's kernels (once: half a minute)",
+        [VENV / "bin" / "python", "-m", "inference.fusion.warm"],
+    )
+    set_done("kernels", made_from)
 
 
 def build_frontend() -> None:
