@@ -13,7 +13,7 @@ import { uuid7 } from "./scene/uuid";
 import { isTemporary, Refused, type Api } from "./sync/api";
 import { Log, type Conflict } from "./sync/log";
 import { Queue, type QueueState } from "./sync/queue";
-import { Recorder } from "./timing/recorder";
+import { BEAT_MS, Recorder } from "./timing/recorder";
 
 export type ToolName = "select" | "box" | "region" | "ignore";
 export type Toast = { readonly id: number; readonly text: string; readonly undo: boolean };
@@ -112,7 +112,7 @@ export class Workspace {
       if (remembered) desk.log.remember(remembered);
       desk.log.replay(desk.queue.left());
     }
-    if (desk.cells.counts().undecided === 0 && index >= 0) desk.tool = "box";
+    if (desk.cells.counts().undecided === 0 && index >= 0 && desk.offers("box")) desk.tool = "box";
     return desk;
   }
 
@@ -121,6 +121,7 @@ export class Workspace {
     if (this.queue.count) void this.queue.flush();
     this.timers.push(setInterval(() => void this.poll(), POLL_MS));
     this.timers.push(setInterval(() => void this.recorder.flush(), ACTIVITY_MS));
+    this.timers.push(setInterval(() => this.recorder.beat(document.hidden), BEAT_MS));
   }
 
   stop(): void {
@@ -288,8 +289,12 @@ export class Workspace {
     return timing;
   }
 
+  /** A study's arm has its own tools and no others; elsewhere there is everything. */
+  offers(tool: ToolName | "brush"): boolean {
+    return !this.opened.study || tool === "select" || this.opened.study.tools.includes(tool);
+  }
   setTool(tool: ToolName): void {
-    if (!this.canWrite && tool !== "select") return;
+    if (!this.offers(tool) || (!this.canWrite && tool !== "select")) return;
     this.cancelEdit();
     this.tool = tool;
     this.recorder.record("tool", tool);
@@ -407,6 +412,7 @@ export class Workspace {
 
   edit(): void {
     const row = this.selected;
+    if (!this.offers("brush")) return;
     if (!this.canWrite || row < 0 || this.cells.kindOf(row) !== "cell" || !this.cells.live[row]) return;
     if (!this.cells.isMine(row) && !this.cells.isUndecided(row)) return;
     this.reveal(row);

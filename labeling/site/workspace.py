@@ -13,8 +13,10 @@ from labeling.annotations.models import Layer
 from labeling.annotations.services import working_layer
 from labeling.images.models import Image
 from labeling.projects.api import LabelClassSerializer
+from labeling.projects.models import Project
 from labeling.rounds.models import Publication
 from labeling.rounds.promotion import current_publications
+from labeling.studies.models import Item
 
 
 class Workspace(APIView):
@@ -50,6 +52,7 @@ class Workspace(APIView):
                 },
                 "person": {"id": user.pk, "name": user.display_name},
                 "layers": layers_of(image=found, user=user),
+                "study": study_of(project),
             }
         )
 
@@ -66,9 +69,18 @@ def layers_of(*, image: Image, user: User) -> list[dict[str, Any]]:
         .order_by("created_at")
     )
     shown = [_layer(layer, writable=layer == mine) for layer in layers]
-    if proposed is not None:
+    if study_of(image.project):  # shown without their models: what made them is not the reader's to know
+        sheet = Layer.objects.filter(image=image, kind=Layer.Kind.PREDICTION).select_related("annotator", "head")
+        shown += [_layer(layer, writable=False) for layer in sheet]
+    elif proposed is not None:
         shown.append(_layer(proposed.layer, writable=False) | {"publication": _publication(proposed)})
     return shown
+
+
+def study_of(project: Project) -> dict[str, Any] | None:
+    """For the sheet of a study's item: the tools of its arm, and nothing that names the arm."""
+    item = Item.objects.filter(sheet=project).select_related("arm").first()
+    return item and {"tools": item.arm.tools}
 
 
 def _layer(layer: Layer, *, writable: bool) -> dict[str, Any]:
