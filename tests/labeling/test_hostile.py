@@ -1,0 +1,63 @@
+"""What no honest browser sends: an answer that names the field, never a crash, and never a row that cannot be read."""
+
+import json
+import uuid
+
+import pytest
+from django.urls import reverse
+from rest_framework.test import APIClient
+
+from tests.factories import LayerFactory, MembershipFactory
+from tests.labeling.operations import cell, effect, operation
+from tests.labeling.test_api import activity
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def layer():
+    return LayerFactory()
+
+
+@pytest.fixture
+def client(layer):
+    client = APIClient(raise_request_exception=False)
+    client.force_authenticate(MembershipFactory(project=layer.image.project).user)
+    return client
+
+
+def post(client, url, body):
+    """json.dumps, not the test client's encoder: it writes what a program of one's own can send."""
+    return client.post(url, body if isinstance(body, str) else json.dumps(body), content_type="application/json")
+
+
+def send(client, layer, *operations):
+    return post(client, reverse("layer-operations", args=[layer.pk]), {"operations": list(operations)})
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"kind": []}, "kind"),
+        ({"kind": {}}, "kind"),
+        ({"status": []}, "status"),
+        ({"label_class": []}, "label_class"),
+        ({"box": [1, 1, 10**400, 3]}, "box"),
+    ],
+)
+def test_a_state_of_the_wrong_types_is_refused_by_name_and_the_others_are_kept(client, layer, change, field):
+    answer = send(
+        client, layer, operation(effect(uuid.uuid4(), cell() | change)), operation(effect(uuid.uuid4(), cell()))
+    )
+    assert answer.status_code == 422
+    refused, kept = answer.json()["results"]
+    assert (refused["error"]["field"], kept["verdict"]) == (field, "accepted")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [({"events": [[1, []]]}, "events"), ({"events": [[10**400, "key"]]}, "events"), ({"wall_ms": 10**400}, "wall_ms")],
+)
+def test_activity_of_the_wrong_types_is_refused_by_name(client, layer, changes, field):
+    answer = post(client, reverse("activity"), activity(layer.image, **changes))
+    assert (answer.status_code, answer.json()["field"]) == (422, field)
