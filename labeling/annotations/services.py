@@ -139,6 +139,7 @@ class _Batch:
 
     def _parse(self, data: Any) -> "ParsedOperation | Verdict":
         op_id = str(data.get("op_id") if isinstance(data, dict) else None)[:64]
+        op_id = op_id.encode(errors="replace").decode()  # half a character cannot be answered
         try:
             return parse_operation(data, image=self.image, classes=self.classes)
         except Invalid as error:
@@ -298,6 +299,9 @@ def parse_operation(data: Any, *, image: Image, classes: frozenset[int]) -> Pars
     begun_ms, committed_ms = (parse_number(data.get(name), name) for name in ("begun_ms", "committed_ms"))
     if committed_ms < begun_ms:
         raise Invalid("committed_ms is before begun_ms", field="committed_ms")
+    tool = str(data.get("tool") or "")[:40]
+    if not tool.isprintable():  # PostgreSQL holds no NUL and no half of a character
+        raise Invalid(f"tool must be a word, not {tool!r}", field="tool")
     effects = data.get("effects")
     if not isinstance(effects, list) or not 0 < len(effects) <= MOST_EFFECTS:
         raise Invalid(f"an operation has 1 to {MOST_EFFECTS} effects", field="effects")
@@ -314,7 +318,7 @@ def parse_operation(data: Any, *, image: Image, classes: frozenset[int]) -> Pars
     return ParsedOperation(
         op_id=parse_uuid(data.get("op_id"), "op_id"),
         action=action,
-        tool=str(data.get("tool") or "")[:40],
+        tool=tool,
         session=parse_uuid(data.get("session"), "session"),
         begun_at=_moment(data.get("begun_at"), "begun_at"),
         committed_at=_moment(data.get("committed_at"), "committed_at"),

@@ -61,3 +61,17 @@ def test_a_state_of_the_wrong_types_is_refused_by_name_and_the_others_are_kept(c
 def test_activity_of_the_wrong_types_is_refused_by_name(client, layer, changes, field):
     answer = post(client, reverse("activity"), activity(layer.image, **changes))
     assert (answer.status_code, answer.json()["field"]) == (422, field)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"tool": "a\0b"}, "tool"),
+        ({"tool": "\ud800"}, "tool"),
+        ({"op_id": "\ud800"}, "op_id"),
+        ({"op_id": "\0"}, "op_id"),
+    ],
+)
+def test_characters_that_the_database_cannot_hold_are_refused_by_name(client, layer, change, field):
+    answer = send(client, layer, operation(effect(uuid.uuid4(), cell()), **change))
+    assert (answer.status_code, answer.json()["results"][0]["error"]["field"]) == (422, field)
