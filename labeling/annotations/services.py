@@ -4,7 +4,7 @@ ones."""
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
@@ -348,7 +348,10 @@ def _moment(value: Any, name: str) -> datetime:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise Invalid(f"{name} must be a time with its zone (ISO 8601), not {str(value)[:60]!r}", field=name)
-    return moment
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # PostgreSQL would take it, and Python could never read the log again
+        raise Invalid(f"{name} leaves the calendar: {str(value)[:60]!r}", field=name) from None
 
 
 def _error(error: LabelingError) -> dict[str, str]:

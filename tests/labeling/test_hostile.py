@@ -75,3 +75,10 @@ def test_activity_of_the_wrong_types_is_refused_by_name(client, layer, changes, 
 def test_characters_that_the_database_cannot_hold_are_refused_by_name(client, layer, change, field):
     answer = send(client, layer, operation(effect(uuid.uuid4(), cell()), **change))
     assert (answer.status_code, answer.json()["results"][0]["error"]["field"]) == (422, field)
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_outside_the_calendar_does_not_spoil_the_log(client, layer, moment):
+    answer = send(client, layer, operation(effect(uuid.uuid4(), cell()), begun_at=moment))
+    assert (answer.status_code, answer.json()["results"][0]["error"]["field"]) == (422, "begun_at")
+    assert client.get(reverse("layer-operations", args=[layer.pk])).status_code == 200
