@@ -390,6 +390,19 @@ describe("log after a reload", () => {
     expect(after.boxOf(uuid(2))).toEqual([50, 50, 60, 60]);
     expect(after.log.conflicts).toEqual([]);
   });
+
+  it("an own act on top of a repeated one stays, although the queue has let go of both", () => {
+    const d = desk();
+    const [first, second] = [move(d, uuid(2), 10), move(d, uuid(2), 10)];
+    const [a, b] = d.out.splice(0) as Waiting[];
+    const theirState = state([50, 50, 60, 60]);
+    const current = [{ annotation: uuid(2), version: 3, last_op: uuid(5006), state: theirState }];
+    const error = { code: "stale", detail: "", field: "" };
+    d.log.settle({ op_id: first, verdict: "repeated", seq: 1, error: null, current }, a);
+    d.log.settle({ op_id: second, verdict: "stale", seq: null, error, current }, b);
+    expect(d.boxOf(uuid(2))).toEqual([35, 15, 45, 25]);
+    expect(d.log.conflicts).toHaveLength(1);
+  });
 });
 
 describe("api", () => {

@@ -3,6 +3,7 @@ ones."""
 
 import uuid
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -133,7 +134,11 @@ class _Batch:
         parsed: list[ParsedOperation | Verdict] = [self._parse(data) for data in operations]
         good = [p for p in parsed if isinstance(p, ParsedOperation)]
         self._load(good)
-        verdicts = [p if isinstance(p, Verdict) else self._decide(p) for p in parsed]
+        verdicts = []
+        for p, data in zip(parsed, operations, strict=True):
+            if isinstance(p, Verdict):  # of what cannot be read, at least what it was about
+                p.current = self._current(_named(data))
+            verdicts.append(p if isinstance(p, Verdict) else self._decide(p))
         self._write()
         return self.head.seq, verdicts
 
@@ -171,13 +176,13 @@ class _Batch:
             if author != self.author.pk:
                 error = Invalid("this op_id belongs to an operation of somebody else", field="op_id")
                 return Verdict(str(op.op_id), "invalid", error=_error(error))
-            return Verdict(str(op.op_id), "repeated", seq=seq)
+            return Verdict(str(op.op_id), "repeated", seq=seq, current=self._current(_touched(op)))
         try:
             before = [self._check(effect) for effect in op.effects]
         except Stale as error:
-            return Verdict(str(op.op_id), "stale", error=_error(error), current=self._current(op))
+            return Verdict(str(op.op_id), "stale", error=_error(error), current=self._current(_touched(op), op))
         except Invalid as error:
-            return Verdict(str(op.op_id), "invalid", error=_error(error))
+            return Verdict(str(op.op_id), "invalid", error=_error(error), current=self._current(_touched(op)))
         return self._accept(op, before)
 
     def _check(self, effect: ParsedEffect) -> State | None:
@@ -251,13 +256,14 @@ class _Batch:
         edited = after.mask is not None and (proposed is None or after.mask != proposed.mask)
         return {**proposal.provenance, "proposal": str(proposal.uid), "edited": edited}
 
-    def _current(self, op: ParsedOperation) -> list[dict[str, Any]]:
-        uids = {effect.annotation for effect in op.effects}
-        for effect in op.effects:
+    def _current(self, uids: set[uuid.UUID], op: ParsedOperation | None = None) -> list[dict[str, Any]]:
+        """The annotations as they are now, and those that hold what `op` wanted to decide."""
+        for effect in op.effects if op else ():
             if effect.after and effect.after.derived_from in self.decided:
                 uids.add(self.decided[effect.after.derived_from])
         missing = uids - self.rows.keys()
-        self.rows.update({row.uid: row for row in Annotation.objects.filter(layer=self.layer, uid__in=missing)})
+        if missing:
+            self.rows.update({row.uid: row for row in Annotation.objects.filter(layer=self.layer, uid__in=missing)})
         current = []
         for uid in uids:
             row = self.rows.get(uid)
@@ -339,6 +345,20 @@ def _effect(data: Any, image: Image, classes: frozenset[int]) -> ParsedEffect:
         seen=None if data.get("seen") is None else parse_uuid(data["seen"], "seen"),
         after=None if after is None else parse_state(after, width=image.width, height=image.height, classes=classes),
     )
+
+
+def _touched(op: ParsedOperation) -> set[uuid.UUID]:
+    return {effect.annotation for effect in op.effects}
+
+
+def _named(data: Any) -> set[uuid.UUID]:
+    """The annotations that an operation names which cannot be read as a whole."""
+    effects = data.get("effects") if isinstance(data, dict) else None
+    found = set()
+    for effect in effects[:MOST_EFFECTS] if isinstance(effects, list) else ():
+        with suppress(Invalid):
+            found.add(parse_uuid(effect.get("annotation") if isinstance(effect, dict) else None, "annotation"))
+    return found
 
 
 def _moment(value: Any, name: str) -> datetime:
