@@ -314,6 +314,9 @@ def parse_operation(data: Any, *, image: Image, classes: frozenset[int]) -> Pars
     parsed = tuple(_effect(effect, image, classes) for effect in effects)
     if len({effect.annotation for effect in parsed}) != len(parsed):
         raise Invalid("an operation has one effect for each annotation at most", field="effects")
+    decided = [effect.after.derived_from for effect in parsed if effect.after and effect.after.derived_from]
+    if len(set(decided)) != len(decided):
+        raise Invalid("an operation decides a proposal once at most", field="derived_from")
     activity = data.get("activity")
     if activity is not None:
         if not isinstance(activity, list) or len(activity) != 2:

@@ -7,7 +7,8 @@ import pytest
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from tests.factories import LayerFactory, MembershipFactory
+from labeling.annotations.models import Annotation, Layer
+from tests.factories import AnnotationFactory, LayerFactory, MembershipFactory
 from tests.labeling.operations import cell, effect, operation
 from tests.labeling.test_api import activity
 
@@ -82,3 +83,17 @@ def test_a_time_outside_the_calendar_does_not_spoil_the_log(client, layer, momen
     answer = send(client, layer, operation(effect(uuid.uuid4(), cell()), begun_at=moment))
     assert (answer.status_code, answer.json()["results"][0]["error"]["field"]) == (422, "begun_at")
     assert client.get(reverse("layer-operations", args=[layer.pk])).status_code == 200
+
+
+def proposal(layer, **changes):
+    prediction = LayerFactory(image=layer.image, kind=Layer.Kind.PREDICTION)
+    return str(AnnotationFactory(layer=prediction, **changes).uid)
+
+
+def test_a_proposal_decided_twice_in_one_operation_is_refused_and_the_others_are_kept(client, layer):
+    decided = cell(derived_from=proposal(layer))
+    twice = operation(effect(uuid.uuid4(), decided), effect(uuid.uuid4(), decided), action="bulk")
+    answer = send(client, layer, operation(effect(uuid.uuid4(), cell())), twice)
+    assert answer.status_code == 422
+    assert [r["verdict"] for r in answer.json()["results"]] == ["accepted", "invalid"]
+    assert Annotation.objects.filter(layer=layer).count() == 1
