@@ -285,8 +285,9 @@ class _Batch:
         if not self.new_operations:
             return
         rows = list(self.touched.values())
-        # Deletions and changes of derived_from first, so that the partial unique index sees what it frees.
-        changed = sorted((r for r in rows if r.pk), key=lambda r: (not r.deleted, r.derived_from is not None))
+        changed = [r for r in rows if r.pk]
+        # Two annotations may have changed their proposals: whatever the partial unique index held is freed first.
+        Annotation.objects.filter(pk__in=[r.pk for r in changed], derived_from__isnull=False).update(derived_from=None)
         for row in changed:
             row.save()
         Annotation.objects.bulk_create([r for r in rows if not r.pk])

@@ -8,6 +8,7 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from labeling.annotations.models import Annotation, Layer
+from labeling.annotations.replay import differences
 from tests.factories import AnnotationFactory, LayerFactory, MembershipFactory
 from tests.labeling.operations import cell, effect, operation
 from tests.labeling.test_api import activity
@@ -97,3 +98,17 @@ def test_a_proposal_decided_twice_in_one_operation_is_refused_and_the_others_are
     assert answer.status_code == 422
     assert [r["verdict"] for r in answer.json()["results"]] == ["accepted", "invalid"]
     assert Annotation.objects.filter(layer=layer).count() == 1
+
+
+def test_two_cells_can_change_their_proposals_within_one_batch(client, layer):
+    (p, q), (a, b) = [proposal(layer), proposal(layer)], [uuid.uuid4(), uuid.uuid4()]
+    first = [operation(effect(a, cell(derived_from=p))), operation(effect(b, cell(derived_from=q)))]
+    assert send(client, layer, *first).status_code == 200
+    freed = [operation(effect(uid, cell(), seen=op["op_id"])) for uid, op in zip((a, b), first, strict=True)]
+    swapped = [
+        operation(effect(uid, cell(derived_from=source), seen=op["op_id"]))
+        for uid, source, op in zip((a, b), (q, p), freed, strict=True)
+    ]
+    assert send(client, layer, *freed, *swapped).status_code == 200
+    assert str(Annotation.objects.get(layer=layer, uid=a).derived_from) == q
+    assert differences(layer) == []
