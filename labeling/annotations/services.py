@@ -250,8 +250,9 @@ class _Batch:
     def _provenance(self, after: State, before: State | None) -> dict[str, Any]:
         """Where a mask came from, by the server's own knowledge; what a client says of it is not believed."""
         proposal = self.proposals.get(after.derived_from) if after.derived_from else None
-        if proposal is None:
-            return (before.provenance if before else None) or {}
+        if proposal is None:  # an undone acceptance leaves nothing of its proposal behind
+            kept = before.provenance if before and before.derived_from == after.derived_from else None
+            return kept or {}
         proposed = state_of(proposal)
         edited = after.mask is not None and (proposed is None or after.mask != proposed.mask)
         return {**proposal.provenance, "proposal": str(proposal.uid), "edited": edited}

@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 from labeling.annotations.models import Annotation, Layer
 from labeling.annotations.replay import differences
 from tests.factories import AnnotationFactory, LayerFactory, MembershipFactory
-from tests.labeling.operations import cell, effect, operation
+from tests.labeling.operations import cell, effect, mask, operation
 from tests.labeling.test_api import activity
 
 pytestmark = pytest.mark.django_db
@@ -112,3 +112,15 @@ def test_two_cells_can_change_their_proposals_within_one_batch(client, layer):
     assert send(client, layer, *freed, *swapped).status_code == 200
     assert str(Annotation.objects.get(layer=layer, uid=a).derived_from) == q
     assert differences(layer) == []
+
+
+def test_a_mask_drawn_after_an_undone_acceptance_is_not_the_models(client, layer):
+    uid, source = uuid.uuid4(), proposal(layer, provenance={"round_number": 3})
+    drawn = operation(effect(uid, cell()))
+    accepted = operation(effect(uid, cell(derived_from=source, mask=mask()), seen=drawn["op_id"]), action="accept")
+    undone = operation(effect(uid, cell(), seen=accepted["op_id"]), action="undo", undoes=accepted["op_id"])
+    by_hand = operation(effect(uid, cell(mask=mask(width=3)), seen=undone["op_id"]), action="reshape")
+    assert send(client, layer, drawn, accepted).status_code == 200
+    assert Annotation.objects.get(layer=layer, uid=uid).provenance["round_number"] == 3
+    assert send(client, layer, undone, by_hand).status_code == 200
+    assert Annotation.objects.get(layer=layer, uid=uid).provenance == {}
