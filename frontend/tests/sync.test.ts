@@ -132,6 +132,18 @@ describe("queue", () => {
     expect(await kept()).toEqual([uuid(1)]);
   });
 
+  it("a layer that the server refuses does not hold the others back", async () => {
+    const other = uuid(901);
+    const queue = await open((layer, operations) =>
+      layer === other ? Promise.reject(new Refused(404, "not_found", "no such layer")) : Promise.resolve(accept(layer, operations)),
+    );
+    await Promise.all([queue.add(other, 1, operation(1)), queue.add(LAYER, 2, operation(2)), queue.add(other, 1, operation(3))]);
+    await queue.flush();
+    expect(verdicts.map((v) => v.op_id)).toEqual([uuid(2)]);
+    expect(queue.state).toMatchObject({ kind: "refused", count: 2, detail: "no such layer" });
+    expect(await kept()).toEqual([uuid(1), uuid(3)]);
+  });
+
   it("tries again by itself", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"], shouldAdvanceTime: true, advanceTimeDelta: 200 });
     try {
