@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.site import project_views, round_views, views
+from labeling.site import model_views, project_views, round_views, study_views, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -14,6 +14,12 @@ urlpatterns = [
     path("projects/<int:project>/members/<int:membership>/", project_views.change, name="project-member"),
     path("projects/<int:project>/classes/", project_views.classes, name="project-classes"),
     path("projects/<int:project>/rounds/", round_views.start, name="project-rounds"),
+    path("projects/<int:project>/models/", model_views.models, name="project-models"),
+    path("projects/<int:project>/models/policy/", model_views.policy, name="round-policy"),
+    path("projects/<int:project>/rounds/roll-back/", model_views.roll_back_rounds, name="roll-back-rounds"),
+    path("projects/<int:project>/rounds/compare/", model_views.compare, name="compare-rounds"),
+    path("rounds/<int:round>/promote/", model_views.promote_round, name="promote-round"),
+    path("rounds/<int:round>/sweep/", model_views.sweep, name="sweep-round"),
     path("images/<int:image>/", views.image, name="image"),
     path("rounds/<int:round>/", round_views.round_, name="round"),
     path("rounds/<int:round>/progress/", round_views.progress, name="round-progress"),
@@ -22,6 +28,16 @@ urlpatterns = [
     path("rounds/<int:round>/log.txt", round_views.log_file, name="round-log-file"),
     path("rounds/<int:round>/cancel/", round_views.cancel, name="cancel-round"),
     path("rounds/<int:round>/retry/", round_views.retry, name="retry-round"),
+    path("projects/<int:project>/studies/", study_views.studies, name="studies"),
+    path("studies/<int:study>/", study_views.study, name="study"),
+    path("studies/<int:study>/act/", study_views.act, name="study-act"),
+    path("studies/<int:study>/report/", study_views.study_report, name="study-report"),
+    path("studies/<int:study>/report.pdf", study_views.study_pdf, name="study-pdf"),
+    path("studies/<int:study>/bundle.zip", study_views.study_bundle, name="study-bundle"),
+    path("studies/<int:study>/plots/<str:name>.svg", study_views.study_plot, name="study-plot"),
+    path("participations/<int:participant>/", study_views.participation, name="participation"),
+    path("study-items/<int:item>/", study_views.study_item, name="study-item"),
+    path("study-items/<int:item>/stop/", study_views.stop_item, name="stop-item"),
     path("accounts/sign-in/", views.SignIn.as_view(), name="sign-in"),
     path("accounts/sign-out/", views.SignOut.as_view(), name="sign-out"),
     path("accounts/invitation/<uidb64>/<token>/", views.Invitation.as_view(), name="invitation"),
