@@ -234,9 +234,11 @@ def participation(request: Request, participant: int) -> HttpResponse:
             attempt(request, lambda: services.withdraw(participant=found, reason=request.POST.get("reason", "")))
         elif what == "next":
             item, _ = services.next_item(found)
-            opened = item and attempt(request, lambda: services.open_item(participant=found, item_id=item.pk))
-            if opened:
-                return redirect("study-item", opened.pk)
+            if item is not None:
+                number = item.pk
+                opened = attempt(request, lambda: services.open_item(participant=found, item_id=number))
+                if opened:
+                    return redirect("study-item", number)
         return redirect("participation", found.pk)
     item, available = services.next_item(found) if found.consented_at else (None, None)
     total = found.items.count()

@@ -184,7 +184,8 @@ def recompute(path: Path, expected_key: str | None = None) -> Recomputed:
         raise BadBundle("the signature does not fit: the list of files was changed") from None
     if expected_key is not None and about["public_key"] != expected_key:
         raise BadBundle("the bundle was signed by another server")
-    listed = dict(reversed(line.split("  ", 1)) for line in manifest.decode().splitlines())
+    lines = (line.partition("  ") for line in manifest.decode().splitlines())
+    listed = {name: sha256 for sha256, _, name in lines}
     for name in sorted({*listed, *files} - {"SHA256SUMS", "SHA256SUMS.ed25519"}):
         if name not in files or name not in listed or hashlib.sha256(files[name]).hexdigest() != listed[name]:
             raise BadBundle(f"{name} is not as it was signed")

@@ -42,6 +42,7 @@ def pdf(study: Study) -> bytes:
 
 
 def bundled(study: Study) -> bytes:
+    assert study.protocol is not None  # the database holds it: only a draft has none
     return bundle.write(
         tables=tables_of(study),
         protocol=effective(study),

@@ -9,7 +9,7 @@ from labeling.studies import bundle
 from tests.e2e.test_main_job import Bench
 from tests.running import Running, wait_for
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 SET_UP = """
 import io, uuid, numpy as np, PIL.Image
@@ -119,7 +119,7 @@ def test_from_design_to_recomputed_numbers(browser, running: Running, tmp_path: 
         own.close()
 
     # Report and bundle.
-    page.goto(study + "report/")
+    page.goto(study + "report/", timeout=120_000)  # the first report loads the statistics
     page.get_by_text("proposals against by hand: reduction").wait_for()
     assert page.get_by_text("1 sessions ended without a farewell").count() == 1
     with page.expect_download() as download:
