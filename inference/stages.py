@@ -276,7 +276,8 @@ def _train(setting: Setting, kind: str, *, with_labels: bool) -> tuple[Path, dic
     facts = {"images": len(learned), "validation_images": len(checked), "model": trainer.name}
     # Every parameter, not only the name of the preset: presets change, what this round used does not.
     return weights, facts | {
-        "cells": sum(len(sample.boxes) for sample in learned), "settings": asdict(trainer.settings),
+        "cells": sum(len(sample.boxes) for sample in learned), "classes": setting.class_count,
+        "settings": asdict(trainer.settings),
     }  # fmt: skip
 
 
