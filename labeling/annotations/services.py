@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils.dateparse import parse_datetime
 
 from labeling.accounts.models import User
+from labeling.annotations import feed
 from labeling.annotations.models import Annotation, Effect, Layer, LayerHead, Operation
 from labeling.annotations.state import State, parse_integer, parse_number, parse_state, parse_uuid, put_state, state_of
 from labeling.errors import Invalid, LabelingError
@@ -112,7 +113,11 @@ def write_operations(*, layer: Layer, author: User, operations: Any) -> tuple[in
         raise Invalid(f"operations must be a list of at most {MOST_OPERATIONS}", field="operations")
     # The lock on the narrow head row serialises the writers of one layer: seq is gapless and in commit order.
     head = LayerHead.objects.select_for_update().get(layer=layer)
-    return _Batch(layer, head, author).run(operations)
+    before = head.seq
+    seq, verdicts = _Batch(layer, head, author).run(operations)
+    if seq > before:
+        feed.announce(layer.pk, seq)
+    return seq, verdicts
 
 
 class _Batch:

@@ -134,7 +134,7 @@ def parse_state(data: Any, *, width: int, height: int, classes: frozenset[int]) 
         status=status,
         box=_box(data.get("box"), width, height),
         label_class=label_class,
-        mask=_mask(data.get("mask"), width, height),
+        mask=parse_mask(data.get("mask"), width, height),
         derived_from=None if derived_from is None else parse_uuid(derived_from, "derived_from"),
         reason=reason,
     )
@@ -173,7 +173,8 @@ def _box(value: Any, width: int, height: int) -> tuple[float, float, float, floa
     return (x0, y0, x1, y1)
 
 
-def _mask(value: Any, width: int, height: int) -> PackedMask | None:
+def parse_mask(value: Any, width: int, height: int) -> PackedMask | None:
+    """A mask from the wire, checked against its image; None for null. Raises Invalid with the field."""
     if value is None:
         return None
     if not isinstance(value, dict):

@@ -10,7 +10,8 @@ from labeling.errors import Invalid
 _COMMON: dict[str, Any] = {
     "prompter": {"name": "boxwise"},
     "prediction": {"detector_threshold": 0.3, "person_overlap": 0.3},
-    "fusion": {"lam": 2.0, "theta": 25.0, "grid": 5, "components": 2},
+    # trust: measured on four data sets (docs/fusion.md, "Trust"); the paper's own setting, 0, is in the preset "paper"
+    "fusion": {"lam": 2.0, "theta": 25.0, "grid": 5, "components": 2, "trust": 3.0},
     "instances": {"method": "geodesic", "box_margin": 0.15, "fragments": "largest", "smallest": 20, "largest_hole": 64},
 }
 PRESETS: dict[str, dict[str, Any]] = {
@@ -27,6 +28,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # YOLOv8x for 300 epochs, confidence 0.3, NMS 0.5 stand in the detector's own preset; K, lambda, theta and N above.
     "paper": _COMMON
     | {
+        "fusion": _COMMON["fusion"] | {"trust": 0.0},
         "detector": {"name": "yolo", "preset": "paper"},
         "segmenter": {"name": "unet", "preset": "paper"},
     },
@@ -82,6 +84,15 @@ CHOICES = (
         "theta", ("fusion", "theta"), float, 0.1, 1000.0, "θ, colour distance", "where a border costs 1/e, grey levels"
     ),
     Choice("components", ("fusion", "components"), int, 1, 10, "N, components", "of each mixture of Gaussians"),
+    Choice(
+        "trust",
+        ("fusion", "trust"),
+        float,
+        -50.0,
+        50.0,
+        "Trust in the detector",
+        "log-odds beside the colours; paper: 0",
+    ),
     Choice("smallest", ("instances", "smallest"), int, 0, 10_000, "Smallest cell, px", "smaller pieces are dropped"),
     Choice("detector_steps", ("detector", "change", "steps"), int, 1, 1_000_000, "Detector steps", _AS_PRESET),
     Choice("detector_lr", ("detector", "change", "lr"), float, 1e-7, 1.0, "Detector learning rate", _AS_PRESET),

@@ -156,7 +156,8 @@ def recompute(path: Path, expected_key: str | None = None) -> Recomputed:
 
 
 def code_version() -> str:
-    """The package's version and a hash over the sources of the analysis: two bundles with the same were computed alike."""
+    """The package's version and a hash over the sources of the analysis: two bundles with the same were computed
+    alike."""
     digest = hashlib.sha256()
     for file in sorted(Path(report.__file__).parent.glob("*.py")):
         digest.update(file.name.encode() + b"\0" + file.read_bytes())

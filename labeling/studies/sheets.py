@@ -1,4 +1,5 @@
-"""The sheet of an item: a project of its own with one image, so that a participant reaches that image and nothing else."""
+"""The sheet of an item: a project of its own with one image, so that a participant reaches that image and nothing
+else."""
 
 import io
 import uuid

@@ -1,4 +1,5 @@
-"""The raw tables of a study, pseudonymous, as the analysis and the bundle take them (bundle.DICTIONARY says what is in them)."""
+"""The raw tables of a study, pseudonymous, as the analysis and the bundle take them (bundle.DICTIONARY says what is
+in them)."""
 
 import base64
 

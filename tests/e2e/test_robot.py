@@ -1,4 +1,5 @@
-"""The robot annotator: a script at the real workspace whose true times are known, and what the measurement makes of them.
+"""The robot annotator: a script at the real workspace whose true times are known, and what the measurement makes of
+them.
 
 The robot stamps every input twice: on its own clock before and after it sends it, and in the page when the input
 arrives there (a listener of the robot's, before any of the workspace's). The two must agree within the time the input
@@ -60,7 +61,8 @@ for name, frame in (("events", events_frame(found)), ("batches", batches_frame(f
 FEEL = """
 window.felt = {};
 for (const kind of ["pointerdown", "pointerup", "pointermove", "keydown", "blur", "focus", "pagehide"])
-  window.addEventListener(kind, (e) => { if (e.target === window || e.type.startsWith("p") || e.type === "keydown") felt[kind] = e.timeStamp; }, true);
+  window.addEventListener(kind, (e) => { if (e.target === window || e.type.startsWith("p") || e.type === "keydown")
+  felt[kind] = e.timeStamp; }, true);
 window.shift = 0; // the robot may move the wall clock of its page, as daylight saving or a time server does
 const now = Date.now;
 Date.now = () => now() + window.shift;
@@ -294,7 +296,8 @@ def test_measured_time_is_true_time(robot: Robot, browser, running: Running, tmp
     assert sums[[*PHASES, *OTHER]].sum() == pytest.approx(length, abs=1e-6)
     (report,) = check(tables["events"], tables["operations"], tables["batches"])
     assert (report.duplicates, report.gaps, report.lost_tail, report.backwards) == (0, 0, 0, 0)
-    # An overloaded machine may hold the page up once more while it loads; the phases above say that nothing else is lost.
+    # An overloaded machine may hold the page up once more while it loads; the phases above say that nothing else is
+    # lost.
     assert report.frozen >= 1 and report.frozen_ms >= 1000 * slept - 100
     assert report.clock_jumps == 1 and not report.no_farewell
     assert sums["missing"] == 0

@@ -10,7 +10,8 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class Trend:
-    """Change of time per cell with each further field of an arm, in per cent; interval robust to readers' own levels."""
+    """Change of time per cell with each further field of an arm, in per cent; interval robust to readers' own
+    levels."""
 
     arm: str
     per_field: float

@@ -30,7 +30,8 @@ class Mixed:
 
 
 def fit(fields: pd.DataFrame, *, reference: str, arm: str, confidence: float = 0.95, value: str = "active_s") -> Mixed:
-    """Arm, period and sequence fixed; reader, reader by arm and field random (crossed), on the logarithm of time per cell.
+    """Arm, period and sequence fixed; reader, reader by arm and field random (crossed), on the logarithm of time
+    per cell.
 
     fields   participant, sequence, period, arm, field, reference_cells, `value`; times above 0
     """

@@ -1,4 +1,5 @@
-"""How many readers and fields a study needs, by simulation of the analysis that will be run; and the test of that analysis."""
+"""How many readers and fields a study needs, by simulation of the analysis that will be run; and the test of that
+analysis."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,7 +36,8 @@ class Components:
         if min(self.reader, self.slope, self.field, self.residual) < 0 or not self.seconds_per_cell > 0:
             raise ValueError("variance components must not be negative, seconds per cell must be positive")
         if self.reader == 0 or self.residual == 0:
-            # A published mean and SD of pooled cells does not say how readers differ, and a study of readers needs that.
+            # A published mean and SD of pooled cells does not say how readers differ, and a study of readers needs
+            # that.
             raise ValueError(
                 "state how readers differ and what is left within one (pilot data); a published summary does not say"
             )

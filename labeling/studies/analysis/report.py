@@ -1,4 +1,5 @@
-"""Every number of a study's report, from the raw tables and the protocol alone. The page, the PDF and the bundle use it.
+"""Every number of a study's report, from the raw tables and the protocol alone. The page, the PDF and the bundle
+use it.
 
 Tables (data frames; bundle.py's dictionary explains each column): items, sittings, batches, events, operations, cells,
 reference_cells. What cannot be computed is not left out: its place says why.
@@ -64,7 +65,8 @@ def compute(tables: Tables, protocol: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_fields(tables: Tables, rules: Rules) -> pd.DataFrame:
-    """One row for each item that was opened: its times in seconds by phase, its quality, whether it counts and why not."""
+    """One row for each item that was opened: its times in seconds by phase, its quality, whether it counts and why
+    not."""
     intervals = attribute(tables["events"], tables["operations"], rules)
     sessions = tables["batches"][["session", "item"]].drop_duplicates("session")
     intervals = intervals.merge(sessions, on="session", how="left")

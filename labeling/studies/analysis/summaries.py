@@ -10,7 +10,8 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class Summary:
-    """One arm: mean and its confidence interval by t with n - 1 degrees of freedom; geometric mean of positive values."""
+    """One arm: mean and its confidence interval by t with n - 1 degrees of freedom; geometric mean of positive
+    values."""
 
     n: int
     mean: float
