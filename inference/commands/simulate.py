@@ -24,7 +24,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="boxwise simulate",
         description="Annotates images in the order each strategy asks for, trains after every step, and judges on "
-        "patients that are never annotated (the part of a name before the first _ is its patient), or on single images.",
+        "patients that are never annotated (the part of a name before the first _), or on single images.",
     )
     parser.add_argument("dataset", type=Path)
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="JSON with every point of every curve")
