@@ -172,7 +172,9 @@ def each_unit(setting: Setting, fields: Sequence[Field], make: Callable[[Field],
     folder = setting.work / "units"
     for number, field in enumerate(fields):
         path = folder / f"{field.image}.npz"
-        if not path.exists():
+        if path.exists():
+            unit = _load(path)
+        else:
             if setting.stop():
                 raise Cancelled("cancelled")
             note = ""
@@ -183,7 +185,6 @@ def each_unit(setting: Setting, fields: Sequence[Field], make: Callable[[Field],
                 note = f"image {field.image} is left out: {error}"
             save_unit(folder, field.image, unit)
             setting.report(Progress(number + 1, len(fields), note))
-        unit = _load(path)
         if "unreadable" not in unit:
             yield field, unit
     setting.report(Progress(len(fields), len(fields)))

@@ -5,6 +5,7 @@ measured.
 """
 
 import json
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -34,17 +35,18 @@ unit = {{"labels": np.zeros((256, 256), np.int32)}}
 work_folder = Path({folder!r})
 with Lease(stage.pk, owner) as lease:
     setting = work.Setting({{}}, [], {{}}, {{}}, work_folder, lease.report, lease.stop)
-    began = time.perf_counter()
+    began, used = time.perf_counter(), time.process_time()
     for _ in work.each_unit(setting, [Field(i) for i in range({images})], lambda field: unit):
         pass
     each = (time.perf_counter() - began) / {images} * 1000
+    busy = (time.process_time() - used) / {images} * 1000
     began = time.perf_counter()
     path = work.bundle(setting, "bench.zip")
     bundled = (time.perf_counter() - began) / {images} * 1000
     began = time.perf_counter()
     artifact = stages.keep(key="bench", kind="pseudo_masks", file=path, sha256="0" * 64, facts={{}})
     kept = (time.perf_counter() - began) / {images} * 1000
-print(json.dumps([each, bundled, kept]))
+print(json.dumps([each, busy, bundled, kept]))
 """
 LOAD = """
 import json, time, uuid
@@ -65,12 +67,12 @@ def cells(n):
 images = [ImageFactory(project=round_.project, width=8, height=8) for _ in range({images})]
 Image.objects.filter(pk__in=[i.pk for i in images]).update(width=2000, height=2000)
 certificate = {{"objective": 0.0, "flow": 0, "cut": 0, "closed": True, "milliseconds": 0.0, "ambiguous_share": 0.0}}
-began = time.perf_counter()
+began, used = time.perf_counter(), time.process_time()
 for image in images:
     publish(round_=round_, image=image, proposals=cells({each}), certificate=certificate, model_names={{}}, facts={{}})
 seconds = time.perf_counter() - began
 assert Annotation.objects.filter(layer__publication__round=round_).count() == {each} * {images}
-print(json.dumps(seconds))
+print(json.dumps([seconds, time.process_time() - used]))
 """
 
 
@@ -81,16 +83,18 @@ def main() -> None:
     try:
         house.wait_until_up(240)
         said = house.manage(OVERHEAD.format(folder=str(folder / "units"), images=IMAGES))
-        each, bundled, kept = json.loads(said.splitlines()[-1])
+        each, busy, bundled, kept = json.loads(said.splitlines()[-1])
+        print(f"load average of the machine: {os.getloadavg()[0]:.1f}\n")
         print("| of an image's work, without the models | ms an image |")
         print("| --- | --- |")
         print(f"| unit saved, progress reported, wish to cancel asked ({IMAGES} images of 256 px) | {each:.2f} |")
+        print(f"| of that, processor time of this process | {busy:.2f} |")
         print(f"| bundled into the artifact | {bundled:.2f} |")
         print(f"| artifact stored and entered | {kept:.2f} |")
         images = CELLS // PER_IMAGE
-        seconds = json.loads(house.manage(LOAD.format(images=images, each=PER_IMAGE)).splitlines()[-1])
+        seconds, busy = json.loads(house.manage(LOAD.format(images=images, each=PER_IMAGE)).splitlines()[-1])
         print(f"\n{CELLS:,} cells with 20 x 20 px masks, {images} layers: {seconds:.1f} s", end="")
-        print(f" ({CELLS / seconds:,.0f} cells a second)")
+        print(f" ({CELLS / seconds:,.0f} a second; {busy:.1f} s of them processor time of this process)")
     finally:
         house.stop()
         shutil.rmtree(folder, ignore_errors=True)
