@@ -88,7 +88,7 @@ class Card:
 
 def cards(user: User) -> list[Card]:
     """The projects of a person, newest first."""
-    projects = list(Project.objects.visible_to(user).order_by("-pk"))
+    projects = list(Project.objects.visible_to(user).filter(study_item__isnull=True).order_by("-pk"))
     keys = [project.pk for project in projects]
     images = Image.objects.filter(project__in=keys)
     roles = dict(Membership.objects.filter(project__in=keys, user=user).values_list("project", "role"))

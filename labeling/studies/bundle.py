@@ -24,42 +24,85 @@ from labeling.studies.analysis import report
 FORMAT = 1
 DICTIONARY: dict[str, dict[str, str]] = {
     "items": {
-        "item": "pseudonym of the reader and place in their sequence", "participant": "pseudonym of the reader",
-        "position": "place in the reader's sequence, from 1", "sequence": "order of the arms, by letter",
-        "period": "from 0; a second reading has the period after the last", "arm": "name of the arm", "field": "number of the field",
-        "training": "practice, does not count", "repeat": "second reading, of a flipped view", "state": "planned, open or done",
-        "opened_at": "server's clock, ISO 8601", "done_at": "server's clock, ISO 8601", "excluded": "reason, empty when none",
-        "withdrawn": "the reader withdrew, and the raw data are removed", "reference_cells": "cells of the field's reference",
-        "width": "of the field, px", "height": "of the field, px",
+        "item": "pseudonym of the reader and place in their sequence",
+        "participant": "pseudonym of the reader",
+        "position": "place in the reader's sequence, from 1",
+        "sequence": "order of the arms, by letter",
+        "period": "from 0; a second reading has the period after the last",
+        "arm": "name of the arm",
+        "field": "number of the field",
+        "training": "practice, does not count",
+        "repeat": "second reading, of a flipped view",
+        "state": "planned, open or done",
+        "opened_at": "server's clock, ISO 8601",
+        "done_at": "server's clock, ISO 8601",
+        "excluded": "reason, empty when none",
+        "withdrawn": "the reader withdrew, and the raw data are removed",
+        "reference_cells": "cells of the field's reference",
+        "width": "of the field, px",
+        "height": "of the field, px",
     },
     "sittings": {
-        "item": "see items", "begun_at": "server's clock", "ended_at": "server's clock, empty while open",
+        "item": "see items",
+        "begun_at": "server's clock",
+        "ended_at": "server's clock, empty while open",
         "end": "pause, done, or lost (nobody ended it: a crash)",
     },
     "batches": {
-        "item": "see items", "participant": "see items", "session": "one opening of the page", "first": "number of the first event",
-        "count": "events", "wall_ms": "browser's wall clock, ms since 1970, at mono_ms", "mono_ms": "browser's monotonic clock, ms",
+        "item": "see items",
+        "participant": "see items",
+        "session": "one opening of the page",
+        "first": "number of the first event",
+        "count": "events",
+        "wall_ms": "browser's wall clock, ms since 1970, at mono_ms",
+        "mono_ms": "browser's monotonic clock, ms",
         "received_at": "server's clock, ISO 8601",
     },
     "events": {
-        "session": "see batches", "n": "number in the session, from 0, gapless unless lost", "t_ms": "monotonic clock, ms since the page was asked for",
-        "kind": "what happened", "data": "JSON: command of a key, cell of a target, corners of a viewport in image px; never typed text",
+        "session": "see batches",
+        "n": "number in the session, from 0, gapless unless lost",
+        "t_ms": "monotonic clock, ms since the page was asked for",
+        "kind": "what happened",
+        "data": "JSON: command of a key, cell of a target, corners of a viewport in image px; never typed text",
     },
     "operations": {
-        "item": "see items", "participant": "see items", "session": "see batches", "seq": "place in the log of the layer",
-        "action": "what was done", "tool": "with which tool", "cell": "to which cell", "proposal": "the proposal decided on, or empty",
-        "begun_ms": "monotonic clock, ms", "committed_ms": "monotonic clock, ms", "activity_first": "number of the first event it rests on",
-        "activity_last": "number of the last one", "received_at": "server's clock, ISO 8601",
+        "item": "see items",
+        "participant": "see items",
+        "session": "see batches",
+        "seq": "place in the log of the layer",
+        "action": "what was done",
+        "tool": "with which tool",
+        "cell": "to which cell",
+        "proposal": "the proposal decided on, or empty",
+        "begun_ms": "monotonic clock, ms",
+        "committed_ms": "monotonic clock, ms",
+        "activity_first": "number of the first event it rests on",
+        "activity_last": "number of the last one",
+        "received_at": "server's clock, ISO 8601",
     },
     "cells": {
-        "item": "see items", "cell": "name", "x0": "box, image px, half-open", "y0": "", "x1": "", "y1": "",
-        "x": "left of the mask's box, px", "y": "top", "width": "px, 0 without a mask", "height": "px",
+        "item": "see items",
+        "cell": "name",
+        "x0": "box, image px, half-open",
+        "y0": "",
+        "x1": "",
+        "y1": "",
+        "x": "left of the mask's box, px",
+        "y": "top",
+        "width": "px, 0 without a mask",
+        "height": "px",
         "bits": "base64 of the packed mask, row by row, first pixel in the highest bit; empty without a mask",
     },
     "reference_cells": {
-        "field": "number of the field", "number": "in the label map", "x": "px", "y": "px", "width": "px", "height": "px", "bits": "as in cells",
+        "field": "number of the field",
+        "number": "in the label map",
+        "x": "px",
+        "y": "px",
+        "width": "px",
+        "height": "px",
+        "bits": "as in cells",
     },
-}  # fmt: skip
+}
 
 
 class BadBundle(ValueError):
@@ -93,11 +136,17 @@ def write(
         "allocation.csv": pd.DataFrame(frozen["allocation"]).to_csv(index=False).encode(),
         "dictionary.json": _json(DICTIONARY),
         "numbers.json": _json(report.compute(tables, protocol)),
-        "about.json": _json({
-            "format": FORMAT, "protocol_sha256": frozen_sha256, "code": code_version(), "public_key": public_key(key),
-            "recompute": "boxwise study recompute BUNDLE.zip", "not_recomputable": removed,
-        }),
-    }  # fmt: skip
+        "about.json": _json(
+            {
+                "format": FORMAT,
+                "protocol_sha256": frozen_sha256,
+                "code": code_version(),
+                "public_key": public_key(key),
+                "recompute": "boxwise study recompute BUNDLE.zip",
+                "not_recomputable": removed,
+            }
+        ),
+    }
     for name, table in tables.items():
         stored = _stored(name, table)
         parquet = io.BytesIO()
@@ -156,8 +205,7 @@ def recompute(path: Path, expected_key: str | None = None) -> Recomputed:
 
 
 def code_version() -> str:
-    """The package's version and a hash over the sources of the analysis: two bundles with the same were computed
-    alike."""
+    """The package's version and a hash over the sources of the analysis: the same means computed alike."""
     digest = hashlib.sha256()
     for file in sorted(Path(report.__file__).parent.glob("*.py")):
         digest.update(file.name.encode() + b"\0" + file.read_bytes())

@@ -97,15 +97,18 @@ def allocate(plan: Plan) -> list[Planned]:
     sets = 1 if plan.kind == "parallel" else k
     measured = _sets(rng, plan.fields, sets)
     practice = _sets(rng, dict.fromkeys(plan.training, ""), sets)
-    # Every sequence has equally many readers, and within one the sets of fields go round.
+    # Every sequence has equally many readers, and everybody reads the same set of fields in the same period: so every
+    # field is read in every arm equally often, and how hard a set is cancels together with the period. Sets that go
+    # round over the readers balance as well, but leave their difference in the noise (measured: at 4 readers 97 % of
+    # the 95 % intervals held the truth, where 95 % should).
     order = rng.permutation(plan.readers)
     items: list[Planned] = []
     for rank, reader in enumerate(int(r) for r in order):
-        row, turn = rows[rank % len(rows)], rank // len(rows)
+        row = rows[rank % len(rows)]
         name = "".join(chr(ord("A") + arm) for arm in row)
         planned: list[tuple[int, int, int, bool, bool]] = []
         for period, arm in enumerate(row):
-            chosen = 0 if sets == 1 else (arm + turn) % sets
+            chosen = 0 if sets == 1 else period
             planned += [(period, arm, f, True, False) for f in _shuffled(rng, practice[chosen])]
             planned += [(period, arm, f, False, False) for f in _shuffled(rng, measured[chosen])]
         last = [p for p in planned if p[0] == len(row) - 1 and not p[3]]

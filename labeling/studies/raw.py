@@ -12,9 +12,20 @@ from labeling.annotations.models import ActivityBatch, Effect
 EVENTS = ["session", "n", "t_ms", "kind", "data"]
 BATCHES = ["session", "image", "user", "first", "count", "wall_ms", "mono_ms", "received_at"]
 OPERATIONS = [
-    "session", "image", "user", "seq", "action", "tool", "cell", "proposal", "begun_ms", "committed_ms",
-    "activity_first", "activity_last", "received_at",
-]  # fmt: skip
+    "session",
+    "image",
+    "user",
+    "seq",
+    "action",
+    "tool",
+    "cell",
+    "proposal",
+    "begun_ms",
+    "committed_ms",
+    "activity_first",
+    "activity_last",
+    "received_at",
+]
 
 
 def batches_frame(batches: QuerySet[ActivityBatch]) -> pd.DataFrame:
@@ -46,10 +57,22 @@ def operations_frame(images: Iterable[int], sessions: Iterable[str] | None = Non
     rows = []
     for effect in found.select_related("operation__layer", "annotation").order_by("operation__layer", "operation__seq"):
         op, after = effect.operation, effect.after or {}
-        rows.append((
-            str(op.session), op.layer.image_id, op.author_id, op.seq, op.action, op.tool, str(effect.annotation.uid),
-            str(after.get("derived_from") or ""), op.begun_ms, op.committed_ms, op.activity_first, op.activity_last,
-            op.received_at,
-        ))  # fmt: skip
+        rows.append(
+            (
+                str(op.session),
+                op.layer.image_id,
+                op.author_id,
+                op.seq,
+                op.action,
+                op.tool,
+                str(effect.annotation.uid),
+                str(after.get("derived_from") or ""),
+                op.begun_ms,
+                op.committed_ms,
+                op.activity_first,
+                op.activity_last,
+                op.received_at,
+            )
+        )
     table = pd.DataFrame(rows, columns=OPERATIONS)
     return table.astype({"activity_first": float, "activity_last": float, "begun_ms": float, "committed_ms": float})

@@ -146,11 +146,17 @@ def freeze(*, study: Study, by: User) -> Study:
     study.save()
     Item.objects.bulk_create(
         Item(
-            participant=participants[p.reader], position=p.position, sequence=p.sequence, period=p.period,
-            arm=by_name[p.arm], field=fields[p.field], training=p.training, repeat=p.repeat,
+            participant=participants[p.reader],
+            position=p.position,
+            sequence=p.sequence,
+            period=p.period,
+            arm=by_name[p.arm],
+            field=fields[p.field],
+            training=p.training,
+            repeat=p.repeat,
         )
         for p in planned
-    )  # fmt: skip
+    )
     return study
 
 
@@ -182,8 +188,12 @@ def _protocol(
         "outcome": "active human seconds per field per reference cell, ratio of arithmetic means over readers",
         "measurement": {"idle_after_s": study.idle_after_s, "blur_is_away": True},
         "analysis": {
-            "reference": arms[0].name, "confidence": 0.95, "inference": "t test on readers", "seed": study.seed,
-            "outlier_iqr": study.outlier_iqr, "quality_measure": study.quality_measure,
+            "reference": arms[0].name,
+            "confidence": 0.95,
+            "inference": "t test on readers",
+            "seed": study.seed,
+            "outlier_iqr": study.outlier_iqr,
+            "quality_measure": study.quality_measure,
             "quality_margin": study.quality_margin,
         },
         "exclusion_rules": study.exclusion_rules,
@@ -192,8 +202,14 @@ def _protocol(
         "washout_days": study.washout_days,
         "arms": [{"name": a.name, "tools": a.tools, "assistance": a.assistance} for a in arms],
         "fields": [
-            {"field": f.pk, "sha256": f.image.sha256, "reference_cells": f.reference_cells, "stratum": f.stratum,
-             "training": f.training, "proposals": str(f.proposals_id) if f.proposals_id else None}
+            {
+                "field": f.pk,
+                "sha256": f.image.sha256,
+                "reference_cells": f.reference_cells,
+                "stratum": f.stratum,
+                "training": f.training,
+                "proposals": str(f.proposals_id) if f.proposals_id else None,
+            }
             for f in sorted(fields, key=lambda f: f.pk)
         ],
         "allocation": [asdict(p) for p in planned],
@@ -201,7 +217,7 @@ def _protocol(
         "ethics_reference": study.ethics_reference,
         "retention_until": retention.isoformat() if isinstance(retention, date) else retention,
         "withdrawal_after_lock": study.withdrawal_after_lock,
-    }  # fmt: skip
+    }
 
 
 def hash_of(protocol: dict[str, Any]) -> str:

@@ -1,5 +1,4 @@
-"""The sheet of an item: a project of its own with one image, so that a participant reaches that image and nothing
-else."""
+"""The sheet of an item: a project of its own with one image, so that a reader reaches that and nothing else."""
 
 import io
 import uuid

@@ -1,5 +1,4 @@
-"""The raw tables of a study, pseudonymous, as the analysis and the bundle take them (bundle.DICTIONARY says what is
-in them)."""
+"""The raw tables of a study, pseudonymous, as the analysis takes them (bundle.DICTIONARY explains the columns)."""
 
 import base64
 
@@ -40,12 +39,26 @@ def tables_of(study: Study) -> dict[str, pd.DataFrame]:
         frame["received_at"] = [at.isoformat() for at in frame["received_at"]]
     rows = [
         (
-            named[i.pk], i.participant.pseudonym, i.position, i.sequence, i.period, i.arm.name, i.field_id, i.training, i.repeat,
-            i.state, i.opened_at.isoformat() if i.opened_at else "", i.done_at.isoformat() if i.done_at else "", i.excluded,
-            i.participant_id in gone, i.field.reference_cells, i.field.image.width, i.field.image.height,
+            named[i.pk],
+            i.participant.pseudonym,
+            i.position,
+            i.sequence,
+            i.period,
+            i.arm.name,
+            i.field_id,
+            i.training,
+            i.repeat,
+            i.state,
+            i.opened_at.isoformat() if i.opened_at else "",
+            i.done_at.isoformat() if i.done_at else "",
+            i.excluded,
+            i.participant_id in gone,
+            i.field.reference_cells,
+            i.field.image.width,
+            i.field.image.height,
         )
         for i in items
-    ]  # fmt: skip
+    ]
     sittings = [
         (named[i.pk], s.begun_at.isoformat(), s.ended_at.isoformat() if s.ended_at else "", s.end)
         for i in left
@@ -63,9 +76,24 @@ def tables_of(study: Study) -> dict[str, pd.DataFrame]:
 
 
 ITEMS = [
-    "item", "participant", "position", "sequence", "period", "arm", "field", "training", "repeat", "state", "opened_at",
-    "done_at", "excluded", "withdrawn", "reference_cells", "width", "height",
-]  # fmt: skip
+    "item",
+    "participant",
+    "position",
+    "sequence",
+    "period",
+    "arm",
+    "field",
+    "training",
+    "repeat",
+    "state",
+    "opened_at",
+    "done_at",
+    "excluded",
+    "withdrawn",
+    "reference_cells",
+    "width",
+    "height",
+]
 
 
 def _removes(study: Study, item: Item) -> bool:

@@ -1,5 +1,4 @@
-"""The robot annotator: a script at the real workspace whose true times are known, and what the measurement makes of
-them.
+"""The robot annotator: a script at the real workspace whose true times are known, and what is measured of them.
 
 The robot stamps every input twice: on its own clock before and after it sends it, and in the page when the input
 arrives there (a listener of the robot's, before any of the workspace's). The two must agree within the time the input
@@ -54,15 +53,16 @@ from labeling.studies.raw import batches_frame, events_frame, operations_frame
 found = ActivityBatch.objects.filter(image={image})
 for name, frame in (("events", events_frame(found)), ("batches", batches_frame(found)),
                     ("operations", operations_frame([{image}]))):
-    frame.to_pickle("{folder}/" + name + ".pickle")
+    frame.drop(columns=["received_at"], errors="ignore").to_json("{folder}/" + name + ".json", orient="split")
 """
 
 
 FEEL = """
 window.felt = {};
 for (const kind of ["pointerdown", "pointerup", "pointermove", "keydown", "blur", "focus", "pagehide"])
-  window.addEventListener(kind, (e) => { if (e.target === window || e.type.startsWith("p") || e.type === "keydown")
-  felt[kind] = e.timeStamp; }, true);
+  window.addEventListener(kind, (e) => {
+    if (e.target === window || !["blur", "focus"].includes(kind)) felt[kind] = e.timeStamp;
+  }, true);
 window.shift = 0; // the robot may move the wall clock of its page, as daylight saving or a time server does
 const now = Date.now;
 Date.now = () => now() + window.shift;
@@ -140,7 +140,11 @@ def robot(browser) -> Iterator[Robot]:
 def read(running: Running, image: int, folder: Path) -> dict[str, pd.DataFrame]:
     folder.chmod(0o777)
     running.manage(READ.format(image=image, folder=folder))
-    return {name: pd.read_pickle(folder / f"{name}.pickle") for name in ("events", "batches", "operations")}
+    names = ("events", "batches", "operations")
+    tables = {n: pd.read_json(folder / f"{n}.json", orient="split", dtype=False, precise_float=True) for n in names}
+    times = ["begun_ms", "committed_ms", "activity_first", "activity_last"]
+    tables["operations"] = tables["operations"].astype(dict.fromkeys(times, float))
+    return tables
 
 
 def set_up(running: Running, name: str, seed: int) -> int:
@@ -296,8 +300,7 @@ def test_measured_time_is_true_time(robot: Robot, browser, running: Running, tmp
     assert sums[[*PHASES, *OTHER]].sum() == pytest.approx(length, abs=1e-6)
     (report,) = check(tables["events"], tables["operations"], tables["batches"])
     assert (report.duplicates, report.gaps, report.lost_tail, report.backwards) == (0, 0, 0, 0)
-    # An overloaded machine may hold the page up once more while it loads; the phases above say that nothing else is
-    # lost.
+    # An overloaded machine may hold the page up once more while it loads; the phases above say what it costs.
     assert report.frozen >= 1 and report.frozen_ms >= 1000 * slept - 100
     assert report.clock_jumps == 1 and not report.no_farewell
     assert sums["missing"] == 0

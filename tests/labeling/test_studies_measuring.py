@@ -33,11 +33,21 @@ def seconds(found):
 
 def test_a_box_is_searched_and_drawn_and_its_proposal_verified_and_refined():
     record = events(
-        (0, "wait_begin", "open"), (2, "wait_end"), (5, "pointer_down"), (6, "pointer_up"), (6, "target_committed", "c"),
-        (6, "target_opened", "c"), (8, "key", "review.next"), (8, "target_opened", "P"), (11, "key", "cell.edit"),
-        (11, "tool", "brush"), (14, "key", "edit.commit"), (14, "decision", "edit"), (14.1, "target_committed", "c"),
+        (0, "wait_begin", "open"),
+        (2, "wait_end"),
+        (5, "pointer_down"),
+        (6, "pointer_up"),
+        (6, "target_committed", "c"),
+        (6, "target_opened", "c"),
+        (8, "key", "review.next"),
+        (8, "target_opened", "P"),
+        (11, "key", "cell.edit"),
+        (11, "tool", "brush"),
+        (14, "key", "edit.commit"),
+        (14, "decision", "edit"),
+        (14.1, "target_committed", "c"),
         (15, "pointer_move"),
-    )  # fmt: skip
+    )
     log = operations(("draw", "c", 5.01, 6, 3, 4), ("edit", "c", 8, 14.1, 7, 12, "P"))
     assert seconds(attribute(record, log, RULES)) == pytest.approx(
         {
@@ -53,15 +63,26 @@ def test_a_box_is_searched_and_drawn_and_its_proposal_verified_and_refined():
 
 def test_the_next_proposal_opens_at_the_moment_of_the_verdict_and_its_time_is_its_own():
     record = events(
-        (0, "key", "review.next"), (0, "target_opened", "P"), (3, "key", "review.accept"), (3, "target_committed", "c"),
-        (3, "target_opened", "Q"), (7, "key", "review.reject"), (7, "target_committed", "d"),
-    )  # fmt: skip
+        (0, "key", "review.next"),
+        (0, "target_opened", "P"),
+        (3, "key", "review.accept"),
+        (3, "target_committed", "c"),
+        (3, "target_opened", "Q"),
+        (7, "key", "review.reject"),
+        (7, "target_committed", "d"),
+    )
     log = operations(("accept", "c", 0, 3, 2, 3, "P"), ("reject", "d", 3, 7, 5, 6, "Q"))
     assert seconds(attribute(record, log, RULES)) == pytest.approx({("verify", "c"): 3, ("verify", "d"): 4})
 
 
 def test_classifying_counts_from_the_look_at_the_cell():
-    record = events((0, "pointer_move"), (2, "pointer_down"), (2, "target_opened", "c"), (5, "key", "class"), (5, "target_committed", "c"))  # fmt: skip
+    record = events(
+        (0, "pointer_move"),
+        (2, "pointer_down"),
+        (2, "target_opened", "c"),
+        (5, "key", "class"),
+        (5, "target_committed", "c"),
+    )
     found = seconds(attribute(record, operations(("classify", "c", 2, 5, 3, 4)), RULES))
     assert found == pytest.approx({("search", "c"): 2, ("classify", "c"): 3})
 
@@ -113,10 +134,20 @@ KINDS = ["pointer_down", "pointer_up", "key", "tool", "target_opened", "wait_beg
 
 @settings(max_examples=150, deadline=None)
 @given(
-    st.lists(st.tuples(st.floats(0, 50), st.sampled_from(KINDS), st.sampled_from(["a", "b", "brush", None])), min_size=2, max_size=25),
-    st.lists(st.tuples(st.sampled_from(["draw", "accept", "edit", "classify", "undo", "delete"]), st.sampled_from(["a", "c"])), max_size=5),
-    st.sets(st.integers(1, 20), max_size=4), st.data(),
-)  # fmt: skip
+    st.lists(
+        st.tuples(st.floats(0, 50), st.sampled_from(KINDS), st.sampled_from(["a", "b", "brush", None])),
+        min_size=2,
+        max_size=25,
+    ),
+    st.lists(
+        st.tuples(
+            st.sampled_from(["draw", "accept", "edit", "classify", "undo", "delete"]), st.sampled_from(["a", "c"])
+        ),
+        max_size=5,
+    ),
+    st.sets(st.integers(1, 20), max_size=4),
+    st.data(),
+)
 def test_phases_and_the_rest_add_up_to_the_session(steps, acts, lost, data):
     t, rows = 0.0, []
     for step, kind, what in steps:

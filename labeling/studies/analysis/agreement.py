@@ -39,9 +39,13 @@ def icc(table: pd.DataFrame) -> float:
     n, k = table.shape
     if n < 2 or k < 2 or table.isna().any().any():
         raise ValueError("the intraclass correlation needs a full table of at least two subjects and two readings")
-    long = pd.DataFrame({
-        "y": table.to_numpy(np.float64).ravel(), "subject": np.repeat(np.arange(n), k), "reading": np.tile(np.arange(k), n)
-    })  # fmt: skip
+    long = pd.DataFrame(
+        {
+            "y": table.to_numpy(np.float64).ravel(),
+            "subject": np.repeat(np.arange(n), k),
+            "reading": np.tile(np.arange(k), n),
+        }
+    )
     squares = anova_lm(smf.ols("y ~ C(subject) + C(reading)", long).fit())
     rows, columns, error = (squares.loc[name, "mean_sq"] for name in ("C(subject)", "C(reading)", "Residual"))
     return float((rows - error) / (rows + (k - 1) * error + k * (columns - error) / n))

@@ -6,8 +6,7 @@ The rules are docs/time_study.md's, in short:
 - An operation of the log ends a piece of work. What lies between two of them is divided by what was opened and which
   tool was taken: search (looking for the next cell), draw, verify (looking at one cell), refine (its boundary),
   classify, rest (undo, delete, regions).
-- Not work, in this order of precedence: missing (events were lost here), wait (the machine had the turn), away (the
-page
+- Not work, in this order of precedence: missing (events were lost), wait (the machine had the turn), away (the page
   was hidden or had lost the focus), idle (a gap between a person's acts that is longer than the declared cut-off; all
   of it, because a pause is not work up to its thirtieth second).
 
@@ -30,7 +29,9 @@ CLOCK_JUMP_MS = 500.0
 PROCESSING_MS = 500.0  # between a person's input and the commit it causes; longer, and the input was for something else
 
 # What the machine does by itself says nothing about whether somebody is there.
-MACHINE = frozenset({"target_presented", "mask_shown", "wait_begin", "wait_end", "stall_begin", "stall_end", "blur", "hidden", "frozen"})  # fmt: skip
+MACHINE = frozenset(
+    {"target_presented", "mask_shown", "wait_begin", "wait_end", "stall_begin", "stall_end", "blur", "hidden", "frozen"}
+)
 REFINING = frozenset({"move", "resize", "reshape", "edit"})
 OTHER_WORK = frozenset({"undo", "redo", "region", "bulk"})
 

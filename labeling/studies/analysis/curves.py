@@ -10,8 +10,7 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class Trend:
-    """Change of time per cell with each further field of an arm, in per cent; interval robust to readers' own
-    levels."""
+    """Change of time per cell with each further field of an arm, in per cent; readers keep their own levels."""
 
     arm: str
     per_field: float

@@ -101,14 +101,28 @@ def compare(
     geometric, g_low, g_high = _shift_interval(log_test, np.log(a), np.log(b), groups, kind, confidence)
     boot = _bootstrap(a, b, kind, confidence, seed, resamples)
     return Contrast(
-        reference=reference, arm=arm, readers=readers, mean_reference=mean_a, mean_arm=mean_b,
-        difference=mean_b - mean_a, ratio=ratio, ratio_low=low, ratio_high=high,
-        reduction=100 * (1 - ratio), reduction_low=100 * (1 - high), reduction_high=100 * (1 - low),
-        p=p, df=df, boot_low=boot[0], boot_high=boot[1],
+        reference=reference,
+        arm=arm,
+        readers=readers,
+        mean_reference=mean_a,
+        mean_arm=mean_b,
+        difference=mean_b - mean_a,
+        ratio=ratio,
+        ratio_low=low,
+        ratio_high=high,
+        reduction=100 * (1 - ratio),
+        reduction_low=100 * (1 - high),
+        reduction_high=100 * (1 - low),
+        p=p,
+        df=df,
+        boot_low=boot[0],
+        boot_high=boot[1],
         p_permutation=_permutation(a, b, kind, seed, resamples),
-        geometric_ratio=geometric, geometric_low=g_low, geometric_high=g_high,
+        geometric_ratio=geometric,
+        geometric_low=g_low,
+        geometric_high=g_high,
         method=_method(kind, groups),
-    )  # fmt: skip
+    )
 
 
 Test = Callable[..., tuple[float, float]]
@@ -124,6 +138,8 @@ def within(a: Floats, b: Floats, groups: npt.NDArray) -> Test:
 
     def test(ratio: float = 1.0, shift: float = 0.0) -> tuple[float, float]:
         d = b - ratio * a - shift
+        if np.ptp(d) <= 1e-12 * np.abs(d).max(initial=1e-300):  # no spread at all: the test has no denominator
+            return (1.0 if not d.any() else 0.0), float(len(d) - 1)
         if len(names) < 2 or len(d) <= len(names):
             found = stats.ttest_1samp(d, 0.0)
             return float(found.pvalue), float(found.df)
@@ -194,19 +210,28 @@ def _bootstrap(a: Floats, b: Floats, kind: str, confidence: float, seed: int, re
         return 100 * (1 - np.mean(y, axis=axis) / np.mean(x, axis=axis))
 
     found = stats.bootstrap(
-        (a, b), reduction, paired=kind in WITHIN, confidence_level=confidence, n_resamples=resamples,
-        method="percentile", rng=np.random.default_rng(seed), vectorized=True,
-    ).confidence_interval  # fmt: skip
+        (a, b),
+        reduction,
+        paired=kind in WITHIN,
+        confidence_level=confidence,
+        n_resamples=resamples,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+        vectorized=True,
+    ).confidence_interval
     return float(found.low), float(found.high)
 
 
 def _permutation(a: Floats, b: Floats, kind: str, seed: int, resamples: int) -> float:
     """Two-sided, on the difference of means; every arrangement when they are few."""
     found = stats.permutation_test(
-        (b, a), lambda y, x, axis=-1: np.mean(y, axis=axis) - np.mean(x, axis=axis), vectorized=True,
-        permutation_type="samples" if kind in WITHIN else "independent", n_resamples=max(resamples, 9999),
+        (b, a),
+        lambda y, x, axis=-1: np.mean(y, axis=axis) - np.mean(x, axis=axis),
+        vectorized=True,
+        permutation_type="samples" if kind in WITHIN else "independent",
+        n_resamples=max(resamples, 9999),
         rng=np.random.default_rng(seed),
-    )  # fmt: skip
+    )
     return float(found.pvalue)
 
 

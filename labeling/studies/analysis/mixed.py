@@ -30,8 +30,7 @@ class Mixed:
 
 
 def fit(fields: pd.DataFrame, *, reference: str, arm: str, confidence: float = 0.95, value: str = "active_s") -> Mixed:
-    """Arm, period and sequence fixed; reader, reader by arm and field random (crossed), on the logarithm of time
-    per cell.
+    """Arm, period and sequence fixed; reader, reader by arm and field random (crossed), on the log of time per cell.
 
     fields   participant, sequence, period, arm, field, reference_cells, `value`; times above 0
     """
@@ -51,8 +50,14 @@ def fit(fields: pd.DataFrame, *, reference: str, arm: str, confidence: float = 0
     low, high = found.conf_int(alpha=1 - confidence).loc["x"]
     variances = dict(zip(model.exog_vc.names, found.vcomp, strict=True))
     return Mixed(
-        ratio=float(np.exp(found.params["x"])), low=float(np.exp(low)), high=float(np.exp(high)),
-        reader=float(variances["reader"]), slope=float(variances["slope"]), field=float(variances.get("field", 0.0)),
-        residual=float(found.scale), fields=len(rows), readers=int(rows["participant"].nunique()),
+        ratio=float(np.exp(found.params["x"])),
+        low=float(np.exp(low)),
+        high=float(np.exp(high)),
+        reader=float(variances["reader"]),
+        slope=float(variances["slope"]),
+        field=float(variances.get("field", 0.0)),
+        residual=float(found.scale),
+        fields=len(rows),
+        readers=int(rows["participant"].nunique()),
         converged=bool(found.converged) and not any(issubclass(w.category, ConvergenceWarning) for w in said),
-    )  # fmt: skip
+    )

@@ -1,5 +1,4 @@
-"""How many readers and fields a study needs, by simulation of the analysis that will be run; and the test of that
-analysis."""
+"""How many readers and fields a study needs, by simulation of the analysis that will be run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,8 +35,7 @@ class Components:
         if min(self.reader, self.slope, self.field, self.residual) < 0 or not self.seconds_per_cell > 0:
             raise ValueError("variance components must not be negative, seconds per cell must be positive")
         if self.reader == 0 or self.residual == 0:
-            # A published mean and SD of pooled cells does not say how readers differ, and a study of readers needs
-            # that.
+            # The mean and SD of pooled cells, as papers print them, do not say how readers differ.
             raise ValueError(
                 "state how readers differ and what is left within one (pilot data); a published summary does not say"
             )
@@ -59,7 +57,7 @@ def virtual_study(
     fields   of each reader in each arm (crossover) or altogether (parallel)
     ->       participant, sequence, period, position, arm, field, reference_cells, active_s
 
-    No reader sees a field in both arms: the fields are two sets, and who reads which set in which arm alternates.
+    No reader sees a field in both arms: the fields are two sets, one for each period (design.allocate).
     """
     c = components
     difficulty = rng.normal(0, c.field, 2 * fields)
@@ -69,11 +67,9 @@ def virtual_study(
     rows = []
     for i in range(readers):
         sequence = ("AB", "BA")[i % 2]
-        sets = ((0, 1), (1, 0))[(i // 2) % 2]
-        periods = [(0, sequence[0], sets[0])] if kind == "parallel" else [(p, sequence[p], sets[p]) for p in (0, 1)]
-        for period, arm, chosen in periods:
+        for period, arm in [(0, sequence[0])] if kind == "parallel" else list(enumerate(sequence)):
             x = 0.5 if arm == "B" else -0.5
-            for position, f in enumerate(rng.permutation(np.arange(fields) + chosen * fields)):
+            for position, f in enumerate(rng.permutation(np.arange(fields) + period * fields)):
                 log = speed[i] + slope[i] * x + difficulty[f] + c.period * period + c.learning * position
                 log += rng.normal(0, c.residual) + np.log(c.seconds_per_cell) + np.log(ratio) * (arm == "B")
                 name = sequence if kind != "parallel" else arm

@@ -1,5 +1,4 @@
-"""Every number of a study's report, from the raw tables and the protocol alone. The page, the PDF and the bundle
-use it.
+"""Every number of a study's report, from the raw tables and the protocol alone: for the page, the PDF and the bundle.
 
 Tables (data frames; bundle.py's dictionary explains each column): items, sittings, batches, events, operations, cells,
 reference_cells. What cannot be computed is not left out: its place says why.
@@ -40,33 +39,48 @@ def compute(tables: Tables, protocol: dict[str, Any]) -> dict[str, Any]:
     counted_events = tables["events"][sessions]
     counted_operations = tables["operations"][tables["operations"]["item"].isin(counted["item"])]
     design = {"kind": protocol["design"], "reference": reference}
-    return _plain({
-        "rules": asdict(rules),
-        "flow": flow(tables["items"], fields),
-        "arms": {arm: _arm(rows) for arm, rows in kept.groupby("arm", sort=True)},
-        "training_s": fields[fields["training"]].groupby("arm")["active_s"].sum().to_dict(),
-        "contrasts": [_contrast(kept, arm, analysis, **design) for arm in others],
-        "with_outliers": [_try(lambda arm=arm: compare(rates(counted), arm=arm, seed=analysis["seed"], **design)) for arm in others],
-        "outliers": outliers.assign(item=outliers["item"].astype(str))[["item", "arm", "participant"]].to_dict("records"),
-        "mixed": [_try(lambda arm=arm: mixed.fit(kept, reference=reference, arm=arm)) for arm in others],
-        "trends": _try(lambda: curves.trends(kept)),
-        "carry_over": [_try(lambda arm=arm: curves.carry_over(rates(kept), reference=reference, arm=arm)) for arm in others],
-        "sensitivity": sensitivity(counted_events, counted_operations, rules).reset_index().to_dict("records"),
-        "readers": rates(kept).to_dict("records"),
-        "rereading": _try(lambda: rereading(fields)),
-        "between_readers": {arm: _try(lambda rows=rows: between_readers(rows)) for arm, rows in kept.groupby("arm")},
-        "gestures": {
-            arm: asdict(keystroke_level(gestures(counted_events[counted_events["session"].isin(_sessions_of(tables, rows["item"]))]), int(rows["cells_done"].sum())))
-            for arm, rows in kept.groupby("arm", sort=True)
-        },
-        "checks": [asdict(c) for c in check(tables["events"], tables["operations"], tables["batches"])],
-        "fields": fields.drop(columns=["opened_at", "done_at"]).to_dict("records"),
-    })  # fmt: skip
+    return _plain(
+        {
+            "rules": asdict(rules),
+            "flow": flow(tables["items"], fields),
+            "arms": {arm: _arm(rows) for arm, rows in kept.groupby("arm", sort=True)},
+            "training_s": fields[fields["training"]].groupby("arm")["active_s"].sum().to_dict(),
+            "contrasts": [_contrast(kept, arm, analysis, **design) for arm in others],
+            "with_outliers": [
+                _try(lambda arm=arm: compare(rates(counted), arm=arm, seed=analysis["seed"], **design))
+                for arm in others
+            ],
+            "outliers": outliers.assign(item=outliers["item"].astype(str))[["item", "arm", "participant"]].to_dict(
+                "records"
+            ),
+            "mixed": [_try(lambda arm=arm: mixed.fit(kept, reference=reference, arm=arm)) for arm in others],
+            "trends": _try(lambda: curves.trends(kept)),
+            "carry_over": [
+                _try(lambda arm=arm: curves.carry_over(rates(kept), reference=reference, arm=arm)) for arm in others
+            ],
+            "sensitivity": sensitivity(counted_events, counted_operations, rules).reset_index().to_dict("records"),
+            "readers": rates(kept).to_dict("records"),
+            "rereading": _try(lambda: rereading(fields)),
+            "between_readers": {
+                arm: _try(lambda rows=rows: between_readers(rows)) for arm, rows in kept.groupby("arm")
+            },
+            "gestures": {
+                arm: asdict(
+                    keystroke_level(
+                        gestures(counted_events[counted_events["session"].isin(_sessions_of(tables, rows["item"]))]),
+                        int(rows["cells_done"].sum()),
+                    )
+                )
+                for arm, rows in kept.groupby("arm", sort=True)
+            },
+            "checks": [asdict(c) for c in check(tables["events"], tables["operations"], tables["batches"])],
+            "fields": fields.drop(columns=["opened_at", "done_at"]).to_dict("records"),
+        }
+    )
 
 
 def read_fields(tables: Tables, rules: Rules) -> pd.DataFrame:
-    """One row for each item that was opened: its times in seconds by phase, its quality, whether it counts and why
-    not."""
+    """One row for each item that was opened: its times in seconds by phase, its quality, whether it counts, why not."""
     intervals = attribute(tables["events"], tables["operations"], rules)
     sessions = tables["batches"][["session", "item"]].drop_duplicates("session")
     intervals = intervals.merge(sessions, on="session", how="left")

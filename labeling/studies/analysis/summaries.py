@@ -10,8 +10,7 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class Summary:
-    """One arm: mean and its confidence interval by t with n - 1 degrees of freedom; geometric mean of positive
-    values."""
+    """One arm: mean and its confidence interval by t with n - 1 degrees of freedom; geometric mean if positive."""
 
     n: int
     mean: float
@@ -94,9 +93,10 @@ def audit(arms: Sequence[Printed], reduction: str, confidence: float = 0.95) -> 
             for m, s in product(_range(arm.mean), _range(arm.sd))
         ]
         possible = all(
-            min(getattr(c, side) for c in corners) <= _range(text)[1] and max(getattr(c, side) for c in corners) >= _range(text)[0]
+            min(getattr(c, side) for c in corners) <= _range(text)[1]
+            and max(getattr(c, side) for c in corners) >= _range(text)[0]
             for side, text in (("low", arm.low), ("high", arm.high))
-        )  # fmt: skip
+        )
         findings.append(
             Finding(f"{arm.name}, {confidence:.0%} interval", printed, computed, printed == computed, possible)
         )
