@@ -21,7 +21,7 @@ import { uuid7 } from "./scene/uuid";
 import { isTemporary, Refused, type Answered, type Api } from "./sync/api";
 import { Log, type Conflict } from "./sync/log";
 import { Queue, type QueueState } from "./sync/queue";
-import { Recorder } from "./timing/recorder";
+import { BEAT_MS, Recorder } from "./timing/recorder";
 
 export type ToolName =
   | "select"
@@ -160,7 +160,7 @@ export class Workspace {
       if (remembered) desk.log.remember(remembered);
       desk.log.replay(desk.queue.left());
     }
-    if (desk.cells.counts().undecided === 0 && index >= 0) desk.tool = "box";
+    if (desk.cells.counts().undecided === 0 && index >= 0 && desk.offers("box")) desk.tool = "box";
     return desk;
   }
 
@@ -170,6 +170,7 @@ export class Workspace {
     this.timers.push(setInterval(() => void this.pollWhenDue(), POLL_MS));
     this.follow();
     this.timers.push(setInterval(() => void this.recorder.flush(), ACTIVITY_MS));
+    this.timers.push(setInterval(() => this.recorder.beat(document.hidden), BEAT_MS));
   }
 
   stop(): void {
@@ -383,8 +384,12 @@ export class Workspace {
     return timing;
   }
 
+  /** A study's arm has its own tools and no others; elsewhere there is everything. */
+  offers(tool: ToolName | "brush"): boolean {
+    return !this.opened.study || tool === "select" || this.opened.study.tools.includes(tool);
+  }
   setTool(tool: ToolName): void {
-    if (!this.canWrite && !FOR_LOOKING.includes(tool)) return;
+    if (!this.offers(tool) || (!this.canWrite && !FOR_LOOKING.includes(tool))) return;
     this.cancelEdit();
     this.together.endNudge();
     this.tool = tool;
@@ -571,6 +576,7 @@ export class Workspace {
 
   edit(): void {
     const row = this.selected;
+    if (!this.offers("brush")) return;
     if (!this.canWrite || row < 0 || this.cells.kindOf(row) !== "cell" || !this.cells.live[row]) return;
     if (!this.cells.isMine(row) && !this.cells.isUndecided(row)) return;
     this.reveal(row);

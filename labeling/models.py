@@ -4,24 +4,47 @@ from labeling.accounts.models import User
 from labeling.annotations.models import ActivityBatch, Annotation, Effect, Layer, LayerHead, Operation
 from labeling.images.models import Image
 from labeling.projects.models import LabelClass, Membership, Project
-from labeling.rounds.models import Artifact, Publication, Round, Snapshot, Stage, StageLine
+from labeling.rounds.models import (
+    Artifact,
+    ModelVersion,
+    Promotion,
+    Publication,
+    Round,
+    RoundPolicy,
+    Snapshot,
+    Stage,
+    StageLine,
+    Sweep,
+)
+from labeling.studies.models import Amendment, Arm, Item, Participant, Sitting, Study, StudyField
 
 __all__ = [
     "ActivityBatch",
+    "Amendment",
     "Annotation",
+    "Arm",
     "Artifact",
     "Effect",
     "Image",
+    "Item",
     "LabelClass",
     "Layer",
     "LayerHead",
     "Membership",
+    "ModelVersion",
     "Operation",
+    "Participant",
     "Project",
+    "Promotion",
     "Publication",
     "Round",
+    "RoundPolicy",
+    "Sitting",
     "Snapshot",
     "Stage",
     "StageLine",
+    "Study",
+    "StudyField",
+    "Sweep",
     "User",
 ]

@@ -82,6 +82,8 @@ export type Workspace = {
   };
   person: Person;
   layers: Layer[];
+  /** On the sheet of a study's item: the tools of its arm. */
+  study?: { tools: string[] } | null;
 };
 
 /** Image pixels, [x0, y0, x1, y1], half-open. */

@@ -102,3 +102,32 @@ describe("activity recorder", () => {
     expect(recorder.since(0)).toBeNull();
   });
 });
+
+describe("what the clocks do to the record", () => {
+  it("never lets a time go back: input is stamped before, and heard after, what the page did meanwhile", async () => {
+    const { recorder, sent } = setUp();
+    recorder.record("target_presented", "a", 111.5);
+    recorder.record("pointer_down", undefined, 108.2);
+    recorder.record("pointer_up", undefined, 130);
+    await recorder.flush();
+    expect(sent[0].events.map(([t]) => t)).toEqual([111.5, 111.5, 130]);
+  });
+
+  it("says when the page did not run, and since when", () => {
+    const { recorder, sent, clock } = setUp();
+    const beat = (t: number, hidden = false) => {
+      clock.t = t;
+      recorder.beat(hidden);
+    };
+    beat(0);
+    beat(50);
+    beat(900); // a slow moment
+    expect(recorder.at).toBe(0);
+    beat(4000); // a stopped process
+    beat(4050, true);
+    beat(9000, true); // hidden pages are slowed down
+    beat(9050);
+    void recorder.flush();
+    expect(sent[0].events).toEqual([[4000, "wait_end", { since: 925 }]]);
+  });
+});

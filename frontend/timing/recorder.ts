@@ -38,6 +38,9 @@ export type Clock = { mono: () => number; wall: () => number };
 
 export const MOVE_EVERY_MS = 100;
 export const VIEWPORT_EVERY_MS = 250;
+/** The recorder's own clock. A beat that comes this late says that the page did not run: sleep, a stopped process, overload. */
+export const BEAT_MS = 50;
+export const FROZEN_MS = 1000;
 /** keepalive requests may hold 64 KiB together; half of that is left to the operations. */
 const FAREWELL_EVENTS = 400;
 /** About an hour without a server. Then the session's record ends (a gap would be worse than an end). */
@@ -50,6 +53,8 @@ export class Recorder {
   private lastTime = new Map<EventKind, number>();
   private busy = false;
   private ended = false;
+  private latest = 0;
+  private lastBeat: number | null = null;
 
   constructor(
     private readonly on: boolean,
@@ -79,10 +84,20 @@ export class Recorder {
       if (last !== undefined && t - last < every) return;
       this.lastTime.set(kind, t);
     }
-    const time = Math.round(t * 10) / 10;
+    // Input is stamped when it happens and heard a frame later, when other things may have been recorded already.
+    const time = Math.max(this.latest, Math.round(t * 10) / 10);
+    this.latest = time;
     this.events.push(data === undefined ? [time, kind] : [time, kind, data]);
     this.next++;
     if (this.events.length > MOST_KEPT) this.ended = true;
+  }
+
+  /** To be called every BEAT_MS. Hidden pages are slowed down by the browser, so there a late beat means nothing. */
+  beat(hidden: boolean): void {
+    const now = this.clock.mono();
+    if (!hidden && this.lastBeat !== null && now - this.lastBeat > FROZEN_MS)
+      this.record("wait_end", { since: Math.round((this.lastBeat + BEAT_MS / 2) * 10) / 10 });
+    this.lastBeat = hidden ? null : now;
   }
 
   /** Send what is there; what could not be sent stays and goes first the next time. */

@@ -1,4 +1,5 @@
 /** Keys: from the table to what they do. Off while somebody types; Tab goes through cells only from the canvas. */
+import type { LabelClass } from "../scene/contract";
 import type { Stage } from "../render/stage";
 import type { Workspace } from "../workspace";
 import type { Hands } from "./canvas";
@@ -45,7 +46,9 @@ export class Keys {
     if (e.key === "Tab" && e.target !== this.stage.surface) return;
     this.shift = e.shiftKey;
     const arrow = e.key.startsWith("Arrow") && e.shiftKey;
-    const command = this.map.commandOf(arrow ? { key: e.key, shiftKey: false, ctrlKey: e.ctrlKey, metaKey: e.metaKey, altKey: e.altKey } : e, this.scopes) ?? this.classKey(e);
+    const pressed = arrow ? { key: e.key, shiftKey: false, ctrlKey: e.ctrlKey, metaKey: e.metaKey, altKey: e.altKey } : e;
+    const chosen = this.classOfKey(e);
+    const command = this.map.commandOf(pressed, this.scopes) ?? (chosen ? "class" : null);
     if (!e.repeat) this.desk.recorder.record("key", command ?? "other", e.timeStamp);
     if (command === null) return;
     // Leaving the canvas by keyboard stays possible: when no proposal is open, Tab is the browser's.
@@ -53,6 +56,7 @@ export class Keys {
     e.preventDefault();
     if (e.repeat && (command === "class" || !this.map.repeats(command))) return;
     if (command !== "class") this.run(command);
+    else if (chosen) this.desk.chooseClass(chosen);
     this.stage.invalidate();
   }
 
@@ -93,12 +97,9 @@ export class Keys {
   }
 
   /** 1-9 are the classes' own keys, set by the project and shown on their chips. */
-  private classKey(e: KeyboardEvent): "class" | null {
-    if (e.ctrlKey || e.metaKey || e.altKey || !/^[1-9]$/.test(e.key)) return null;
-    const chosen = this.desk.opened.project.classes.find((c) => String(c.key) === e.key);
-    if (!chosen) return null;
-    if (!e.repeat) this.desk.chooseClass(chosen);
-    return "class";
+  private classOfKey(e: KeyboardEvent): LabelClass | undefined {
+    if (e.ctrlKey || e.metaKey || e.altKey || !/^[1-9]$/.test(e.key)) return undefined;
+    return this.desk.opened.project.classes.find((c) => String(c.key) === e.key);
   }
 
   readonly run = (command: Command): void => {

@@ -54,7 +54,7 @@ export function TopBar({ ui }: { ui: Ui }) {
   return (
     <>
       <div class="bw-where">
-        <a href={project.url}>{project.name}</a>
+        {ui.desk.opened.study ? <span>{project.name}</span> : <a href={project.url}>{project.name}</a>}
         <span aria-hidden="true">▸</span>
         <strong title={image.name}>{image.name}</strong>
         <span class="bw-muted bw-number">
@@ -127,7 +127,7 @@ export function Tools({ ui }: { ui: Ui }) {
   const label = (command: Command, text: string) => `${text} (${keyLabel(ui.map.keysOf(command)[0])})`;
   return (
     <>
-      {TOOLS.map(({ tool, command, label: name, shape }) => (
+      {TOOLS.filter(({ tool }) => desk.offers(tool)).map(({ tool, command, label: name, shape }) => (
         <button
           key={tool}
           type="button"

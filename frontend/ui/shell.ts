@@ -262,8 +262,9 @@ export class Shell {
       // Only here would leaving lose work: acts that the browser does not keep, and own versions not yet chosen for.
       if ((desk.queue.count && !desk.queue.durable) || desk.log?.conflicts.length) event.preventDefault();
     });
+    // The page was asked for at 0, and until the tissue is there it is the machine's time, not a person's.
+    desk.recorder.record("wait_begin", "open", 0);
     say(document.hidden ? "hidden" : "visible");
-    say("wait_begin"); // the tissue is on its way: machine time, not a person's
     const waited = () => say("wait_end");
     this.stage.opened.then(waited, () => {
       waited();

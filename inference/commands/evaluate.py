@@ -4,7 +4,6 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from inference import metrics
 from inference.commands.files import FileProblem, read_labels
@@ -48,15 +47,12 @@ def main(argv: list[str]) -> int:
         print(f"boxwise evaluate: {error}", file=sys.stderr)
         return 2
     every = list(reports.values())
-    result: dict[str, Any] = {
-        "images": {name: report.as_dict() for name, report in reports.items()},
-        "mean": metrics.mean(every),
-        "pooled": metrics.pooled(every),
-    }
+    images = {name: report.as_dict() for name, report in reports.items()}
+    mean, pooled = metrics.mean(every), metrics.pooled(every)
     if given.json:
-        print(json.dumps(result, indent=2))
+        print(json.dumps({"images": images, "mean": mean, "pooled": pooled}, indent=2))
         return 0
-    rows = [*result["images"].items(), ("mean", result["mean"]), ("pooled", result["pooled"])]
+    rows = [*images.items(), ("mean", mean), ("pooled", pooled)]
     width = max(len(name) for name, _ in rows)
     print(" " * width, *(f"{key:>8}" for key in SHOWN), f"  (BF1 within {given.tolerance:g} px)")
     for name, row in rows:

@@ -2,8 +2,7 @@
 
 AP, LP and ENet average probabilities. On *binary* masks they say little, and what they say hangs on one comparison:
 AP is the union with >= 0.5 (used here) and the intersection with > 0.5; LP at 0.9 is the intersection; ENet with
-weights w and 1 - w, w > 0.5, returns the first mask itself. Give them soft masks of both models, never one of each
-kind.
+weights w and 1 - w, w > 0.5, returns the first mask itself. Give them soft masks of both models, never one of each.
 """
 
 from dataclasses import replace
@@ -13,7 +12,7 @@ import numpy.typing as npt
 
 from inference.fusion import cut
 from inference.fusion.certificate import Parameters
-from inference.fusion.energy import build, edge_costs
+from inference.fusion.energy import build, edge_costs, unary_of
 from inference.fusion.pipeline import checked_image, checked_mask, fuse, kind_of
 from inference.types import RGB, Mask
 
@@ -55,13 +54,18 @@ def intensity_only(rgb: RGB, m_d: Mask, m_s: Mask, parameters: Parameters | None
 
 def spatial_only(rgb: RGB, m_d: Mask, m_s: Mask, parameters: Parameters | None = None) -> Mask:
     """SCF alone: the cheapest boundary through the disagreement, P = 0.5 everywhere. Table 7's fourth row."""
-    parameters = parameters or Parameters()
+    return cut_with(rgb, m_d, m_s, np.full(m_d.shape, 0.5, np.float32), parameters or Parameters())
+
+
+def cut_with(rgb: RGB, m_d: Mask, m_s: Mask, probability: Soft, parameters: Parameters) -> Mask:
+    """Eq. (7) with somebody else's P, (H, W): what is left of BoxCell when its colour models are replaced."""
     rgb = checked_image(rgb)
     kind = kind_of(checked_mask("m_d", m_d, rgb.shape[:2]), checked_mask("m_s", m_s, rgb.shape[:2]))
     pixels = np.flatnonzero(kind == 2).astype(np.int32)
+    unary = unary_of(probability.reshape(-1)[pixels].astype(np.float32))
     costs = edge_costs(parameters.lam, parameters.theta, parameters.similarity)
     mask = kind == 1
-    mask.reshape(-1)[pixels] = cut.minimise(build(rgb, kind, pixels, np.zeros(len(pixels), np.int32), costs)).labels
+    mask.reshape(-1)[pixels] = cut.minimise(build(rgb, kind, pixels, unary, costs)).labels
     return mask
 
 

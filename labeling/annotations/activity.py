@@ -43,6 +43,7 @@ KINDS = frozenset(
     ]
 )
 MOST_EVENTS = 5000  # a batch; the browser sends one every five seconds
+CLOCK_SLACK_MS = 1000.0  # browsers round their clocks, some to 100 ms
 IDLE_AFTER_MS = 30_000.0  # the cut-off the project page declares; studies declare their own
 
 
@@ -72,20 +73,28 @@ def record(*, user: User, data: Any) -> bool:
         image=image,
         wall_ms=parse_number(data.get("wall_ms"), "wall_ms"),
         mono_ms=parse_number(data.get("mono_ms"), "mono_ms"),
-        events=zlib.compress(json.dumps(events, separators=(",", ":")).encode()),
+        events=_packed(events),
     )
     others = ActivityBatch.objects.filter(session=session)
     if others.exclude(user=user).exists():
         raise Invalid("this session belongs to somebody else", field="session")
-    same = others.filter(first=first).first()
-    if same is not None:
-        if same.count != batch.count:
-            raise Invalid("another batch of this session begins at the same number", field="first")
-        return False
-    before = others.filter(first__lt=first).order_by("-first").first()
+    before = others.filter(first__lte=first).order_by("-first").first()
     after = others.filter(first__gt=first).order_by("first").first()
-    if (before and before.first + before.count > first) or (after and first + len(events) > after.first):
+    # A batch whose answer was lost comes again, and by then it is longer: what is known of it is left out.
+    known = max(0, before.first + before.count - first) if before else 0
+    if known >= len(events):
+        return False
+    if before and known and events_of(before)[-known:] != events[:known]:
+        raise Invalid("other events of this session have the same numbers", field="first")
+    if after and first + len(events) > after.first:
         raise Invalid("events of this batch are there already under the same numbers", field="first")
+    if events[-1][0] > batch.mono_ms + CLOCK_SLACK_MS:
+        raise Invalid("an event of this batch lies after its sending", field="events")
+    if (before and events_of(before)[-1][0] > events[known][0]) or (after and events[-1][0] > events_of(after)[0][0]):
+        raise Invalid("the times of events must not go back between batches", field="events")
+    if known:
+        batch.first, batch.count = first + known, len(events) - known
+        batch.events = _packed(events[known:])
     try:
         with transaction.atomic():
             batch.save()
@@ -99,13 +108,17 @@ def _events(data: Any) -> list[list[Any]]:
         raise Invalid(f"events must be a list of 1 to {MOST_EVENTS}", field="events")
     last = -math.inf
     for event in data:
-        if not isinstance(event, list) or len(event) not in (2, 3) or event[1] not in KINDS:
+        if not isinstance(event, list) or len(event) not in (2, 3) or str(event[1]) not in KINDS:
             raise Invalid(f"an event is [t_ms, kind, data?] with a known kind, not {str(event)[:80]}", field="events")
         t = parse_number(event[0], "events")
         if t < 0 or t < last:
             raise Invalid("the times of events must not go back", field="events")
         last = t
     return data
+
+
+def _packed(events: list[list[Any]]) -> bytes:
+    return zlib.compress(json.dumps(events, separators=(",", ":")).encode())
 
 
 def events_of(batch: ActivityBatch) -> list[list[Any]]:

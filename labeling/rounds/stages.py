@@ -15,6 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from labeling.rounds.models import Artifact, Round, Stage, StageLine
+from labeling.rounds.promotion import measured, register
 from labeling.rounds.services import FINISHED, NEEDS, advance, move, send
 
 LEASE = timedelta(seconds=30)  # a worker renews it every few seconds, so this is how long a death goes unnoticed
@@ -90,6 +91,10 @@ def finish(
     stage.done = stage.total = max(stage.total, 1)
     stage.finished_at = timezone.now()
     stage.save()
+    if artifact is not None:
+        register(stage, artifact)
+    if artifact is not None and stage.kind == Stage.Kind.EVALUATION:
+        measured(round_, artifact.facts)
     advance(round_)
 
 
@@ -100,10 +105,26 @@ def keep(*, key: str, kind: str, file: Path, sha256: str, facts: dict[str, Any])
         if artifact is not None:  # made at the same time by another round
             return artifact
         artifact = Artifact(key=key, kind=kind, sha256=sha256, size=file.stat().st_size, facts=facts)
-        with file.open("rb") as stream:
-            artifact.file.save(f"{kind}-{key[:32]}{file.suffix}", File(stream), save=False)
+        _store(artifact, file, f"{kind}-{key[:32]}{file.suffix}")
         artifact.save(force_insert=True)
     return artifact
+
+
+def _store(artifact: Artifact, file: Path, name: str) -> None:
+    """The file into storage, checked and whole; what was half written when the disk was full is taken away again.
+
+    Nobody sees the file before its row is there, and the row comes after this. Raises OSError.
+    """
+    field = artifact.file
+    wanted = field.storage.get_available_name(field.field.generate_filename(artifact, name))
+    try:
+        with file.open("rb") as stream:
+            field.name = field.storage.save(wanted, File(stream))
+        if field.storage.size(field.name) != artifact.size:
+            raise OSError(f"{name} was stored with {field.storage.size(field.name)} of {artifact.size} bytes")
+    except BaseException:
+        field.storage.delete(wanted)
+        raise
 
 
 @transaction.atomic

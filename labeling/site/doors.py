@@ -39,7 +39,9 @@ def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
 
 
 def reach_project(request: Request, act: str, project: int) -> Project:
-    return reach(Project.objects.visible_to(request.user), request.user, act, project="", pk=project)
+    # The sheet of a study's item has no page of its own: its reader sees the field and nothing around it.
+    projects = Project.objects.visible_to(request.user).filter(study_item__isnull=True)
+    return reach(projects, request.user, act, project="", pk=project)
 
 
 def reach_round(request: Request, act: str, round_: int) -> Round:

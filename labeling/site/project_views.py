@@ -18,12 +18,13 @@ from labeling.images.models import Image, Split
 from labeling.images.services import add_image
 from labeling.projects.models import Project, Role
 from labeling.projects.services import add_class, add_member, change_role, invite_again, remove_member
+from labeling.rounds.configuration import CHOICES, PRESET_NAMES
 from labeling.rounds.models import Round
-from labeling.rounds.services import PRESET_NAMES
 from labeling.site.doors import Request, acts_of, attempt, reach_project, sentence, signed_in
 from labeling.site.forms import MOST_FILES, ClassForm, MemberForm, UploadForm
 from labeling.site.overview import Counts, count, exportable
 from labeling.site.round_views import progress_context
+from labeling.site.waiting import STRATEGIES, next_images
 
 PER_PAGE = 60
 FEWEST_PEOPLE = 5  # below this a project's mean would tell how fast single colleagues are
@@ -67,6 +68,7 @@ def head(request: Request, found: Project) -> dict[str, Any]:
         "role": role,
         "may": acts_of(role),
         "presets": list(PRESET_NAMES.items()),
+        "choices": CHOICES,
         **grid(request, found),
     }
 
@@ -84,11 +86,20 @@ def grid(request: Request, found: Project) -> dict[str, Any]:
     everything = list(found.images.all())
     counts = count(images=found.images.order_by(), user=request.user, per="image")
     rows = [(image, counts.get(image.pk, Counts())) for image in everything]
+    strategy = request.GET.get("queue", "mix")
+    waiting = next_images(found, counts, strategy)
     to_review = [(image, c) for image, c in rows if c.undecided]
     to_box = [image for image, c in rows if not c.exhaustive and not c.proposed]
+    for image, _ in rows:
+        image.look_next = waiting.get(image.pk)  # type: ignore[attr-defined]
+    if request.GET.get("order") == "queue":
+        rows.sort(key=lambda row: getattr(waiting.get(row[0].pk), "place", len(rows)))
     return {
         "page": Paginator(rows, PER_PAGE).get_page(request.GET.get("page")),
         "total": len(rows),
+        "strategy": strategy,
+        "strategies": STRATEGIES.items() if waiting else [],
+        "by_queue": request.GET.get("order") == "queue",
         "boxes": sum(c.boxes for _, c in rows),
         "undecided": sum(c.undecided for _, c in rows),
         "next_to_review": to_review[0][0] if to_review else None,

@@ -20,6 +20,7 @@ from labeling.projects.services import create_project
 from labeling.site.doors import Request, sentence, signed_in
 from labeling.site.forms import ProjectForm
 from labeling.site.overview import cards
+from labeling.studies.models import Item
 
 
 class SignIn(LoginView):
@@ -48,7 +49,8 @@ class Invitation(PasswordResetConfirmView):
 @signed_in
 @require_safe
 def home(request: Request) -> HttpResponse:
-    return render(request, "site/home.html", {"cards": cards(request.user)})
+    reads = request.user.participations.filter(withdrawn_at__isnull=True).select_related("study")
+    return render(request, "site/home.html", {"cards": cards(request.user), "participations": reads})
 
 
 @signed_in
@@ -73,5 +75,7 @@ def image(request: Request, image: int) -> HttpResponse:
     """The frame of the workspace; everything in it comes from the API."""
     images = Image.objects.visible_to(request.user).select_related("project")
     found = reach(images, request.user, "see", pk=image)
+    if item := Item.objects.filter(sheet=found.project).first():
+        return redirect("study-item", item.pk)
     missing = settings.DEBUG and finders.find("workspace.js") is None
     return render(request, "site/workspace.html", {"image": found, "missing": missing})

@@ -13,7 +13,10 @@ from labeling.annotations.models import Layer
 from labeling.annotations.services import working_layer
 from labeling.images.models import Image
 from labeling.projects.api import LabelClassSerializer
+from labeling.projects.models import Project
 from labeling.rounds.models import Publication
+from labeling.rounds.promotion import current_publications
+from labeling.studies.models import Item
 
 
 class Workspace(APIView):
@@ -49,14 +52,15 @@ class Workspace(APIView):
                 },
                 "person": {"id": user.pk, "name": user.display_name},
                 "layers": layers_of(image=found, user=user),
+                "study": study_of(project),
             }
         )
 
 
 def layers_of(*, image: Image, user: User) -> list[dict[str, Any]]:
-    """The layers of an image that `user` sees: working layers, imports, and the newest publication's proposals."""
+    """The layers of an image that `user` sees: working layers, imports, and the current round's proposals."""
     mine = working_layer(image=image, user=user)
-    newest = Publication.objects.filter(image=image).select_related("round", "layer").order_by("-round__number").first()
+    proposed = current_publications(Image.objects.filter(pk=image.pk)).select_related("round", "layer__head").first()
     layers = (
         Layer.objects.visible_to(user)
         .filter(image=image)
@@ -65,9 +69,18 @@ def layers_of(*, image: Image, user: User) -> list[dict[str, Any]]:
         .order_by("created_at")
     )
     shown = [_layer(layer, writable=layer == mine) for layer in layers]
-    if newest is not None:
-        shown.append(_layer(newest.layer, writable=False) | {"publication": _publication(newest)})
+    if study_of(image.project):  # shown without their models: what made them is not the reader's to know
+        sheet = Layer.objects.filter(image=image, kind=Layer.Kind.PREDICTION).select_related("annotator", "head")
+        shown += [_layer(layer, writable=False) for layer in sheet]
+    elif proposed is not None:
+        shown.append(_layer(proposed.layer, writable=False) | {"publication": _publication(proposed)})
     return shown
+
+
+def study_of(project: Project) -> dict[str, Any] | None:
+    """For the sheet of a study's item: the tools of its arm, and nothing that names the arm."""
+    item = Item.objects.filter(sheet=project).select_related("arm").first()
+    return {"tools": item.arm.tools} if item else None
 
 
 def _layer(layer: Layer, *, writable: bool) -> dict[str, Any]:

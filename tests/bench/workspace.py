@@ -1,7 +1,9 @@
 """python -m tests.bench.workspace: the workspace's frames, openings and memory in headless Chromium (software WebGL).
 
-The server is frontend/dev/server.mjs (its data in memory), so that what is measured is the browser's work. Ratios within one
-run are worth more than milliseconds: both sides of a ratio are timed by the same loop, animation frame to animation frame.
+The server is frontend/dev/server.mjs (its data in memory), so that what is measured is the browser's work. Ratios
+within one
+run are worth more than milliseconds: both sides of a ratio are timed by the same loop, animation frame to animation
+frame.
 """
 
 import gzip
@@ -26,7 +28,8 @@ PAN = """async (n) => {
   const surface = document.querySelector('.bw-surface');
   const { left, top, width, height } = surface.getBoundingClientRect();
   const next = () => new Promise((r) => requestAnimationFrame(r));
-  const turn = (i) => surface.dispatchEvent(new WheelEvent('wheel', { deltaY: i % 2 ? 24 : -24, clientX: left + width / 2, clientY: top + height / 2, cancelable: true }));
+  const turn = (i) => surface.dispatchEvent(new WheelEvent('wheel', { deltaY: i % 2 ? 24 : -24, clientX: left +
+  width / 2, clientY: top + height / 2, cancelable: true }));
   for (let i = 0; i < 4; i++) { turn(i); await next(); }
   const begun = performance.now();
   for (let i = 0; i < n; i++) { turn(i); await next(); }
@@ -34,11 +37,14 @@ PAN = """async (n) => {
 }"""
 SVG = """async ([boxes, size, n]) => {
   const colours = ['#0072b2', '#e69f00', '#009e73'];
-  document.body.innerHTML = `<svg xmlns="http://www.w3.org/2000/svg" style="width:100vw;height:100vh" viewBox="0 0 ${size} ${size}">` +
-    boxes.map(([x0, y0, x1, y1], i) => `<rect x="${x0}" y="${y0}" width="${x1 - x0}" height="${y1 - y0}" fill="none" stroke="${colours[i % 3]}" vector-effect="non-scaling-stroke"/>`).join('') + '</svg>';
+  document.body.innerHTML = `<svg xmlns="http://www.w3.org/2000/svg" style="width:100vw;height:100vh" viewBox="0 0
+  ${size} ${size}">` +
+    boxes.map(([x0, y0, x1, y1], i) => `<rect x="${x0}" y="${y0}" width="${x1 - x0}" height="${y1 - y0}" fill="none"
+    stroke="${colours[i % 3]}" vector-effect="non-scaling-stroke"/>`).join('') + '</svg>';
   const svg = document.querySelector('svg');
   const next = () => new Promise((r) => requestAnimationFrame(r));
-  const turn = (i) => svg.setAttribute('viewBox', i % 2 ? `0 0 ${size} ${size}` : `${size * 0.02} ${size * 0.02} ${size * 0.96} ${size * 0.96}`);
+  const turn = (i) => svg.setAttribute('viewBox', i % 2 ? `0 0 ${size} ${size}` : `${size * 0.02} ${size * 0.02}
+  ${size * 0.96} ${size * 0.96}`);
   for (let i = 0; i < 4; i++) { turn(i); await next(); }
   const begun = performance.now();
   for (let i = 0; i < n; i++) { turn(i); await next(); }
@@ -47,7 +53,8 @@ SVG = """async ([boxes, size, n]) => {
 VERDICTS = """async (n) => {
   const found = [];
   const next = () => new Promise((r) => requestAnimationFrame(r));
-  const press = (key) => document.querySelector('.bw-surface').dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
+  const press = (key) => document.querySelector('.bw-surface').dispatchEvent(new KeyboardEvent('keydown', { key,
+  bubbles: true, cancelable: true }));
   press('Tab');
   while (!boxwise.state().painted) await next();
   for (let i = 0; i < n; i++) {
@@ -65,7 +72,9 @@ VERDICTS = """async (n) => {
 def dev_server() -> Iterator[str]:
     port = free_port()
     node = shutil.which("node") or "node"
-    process = subprocess.Popen([node, "dev/server.mjs", str(port)], cwd=ROOT / "frontend", stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [node, "dev/server.mjs", str(port)], cwd=ROOT / "frontend", stdout=subprocess.PIPE, text=True
+    )
     try:
         assert process.stdout is not None
         process.stdout.readline()

@@ -1,4 +1,5 @@
-"""A project on real tissue as a round leaves it, made in seconds: the shipped prompter's masks as M_D, the dark pixels as
+"""A project on real tissue as a round leaves it, made in seconds: the shipped prompter's masks as M_D, the dark
+pixels as
 M_S, their exact fusion published as proposals. Run inside the instance (Running.manage)."""
 
 import hashlib
@@ -56,7 +57,11 @@ def make() -> str:
     )  # fmt: skip
     stage = Stage.objects.create(round=round_, position=1, kind="prediction", state=Stage.State.DONE)
     stage.artifact = stages.keep(
-        key=uuid.uuid4().hex, kind="prediction", file=file, sha256=hashlib.sha256(file.read_bytes()).hexdigest(), facts={}
+        key=uuid.uuid4().hex,
+        kind="prediction",
+        file=file,
+        sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+        facts={},
     )
     stage.save()
     fused = fuse(rgb, m_d > 0, m_s, Parameters(**FUSION))

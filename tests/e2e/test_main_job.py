@@ -24,6 +24,10 @@ class Bench:
 
     def open(self, url: str) -> None:
         self.page.goto(url)
+        self.open_here()
+
+    def open_here(self) -> None:
+        """Wait until the workspace of this page is there and its picture shown."""
         # polled from here: the page's own policy forbids the eval that Playwright's wait_for_function needs
         wait_for(lambda: self.page.evaluate("window.boxwise !== undefined"), 60, "the workspace")
         self.page.evaluate("window.boxwise.ready")

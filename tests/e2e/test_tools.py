@@ -1,4 +1,5 @@
-"""Every tool of the workspace with real pointer, key, touch and pen events, on real tissue, against the running stack."""
+"""Every tool of the workspace with real pointer, key, touch and pen events, on real tissue, against the running
+stack."""
 
 import json
 import shutil
@@ -98,7 +99,8 @@ class Tools(Bench):
         """The log of my layer, as the server has it."""
         found: list[dict[str, Any]] = self.page.evaluate(
             """async () => {
-              const opened = await (await fetch(`/api/v1/images/${document.getElementById('workspace').dataset.image}/workspace/`)).json();
+              const opened = await (await
+              fetch(`/api/v1/images/${document.getElementById('workspace').dataset.image}/workspace/`)).json();
               const layer = opened.layers.find((l) => l.writable);
               const after = Math.max(0, layer.seq - 900);
               return (await (await fetch(`/api/v1/layers/${layer.id}/operations/?after=${after}`)).json()).operations;
@@ -264,14 +266,18 @@ def test_a_stroke_fixes_pixels_and_the_rest_is_fused_again_with_a_proof(bench: T
     x0, y0, x1, y1 = proposal["box"]
     y = (y0 + y1) / 2
     bench.drag((x1 - 2, y), (x1 + 6, y))  # beyond the mask: this is cell
-    wait_for(lambda: bench.state()["constraint"]["strokes"] == 1 and not bench.state()["constraint"]["waiting"], 20, "fused")
+    wait_for(
+        lambda: bench.state()["constraint"]["strokes"] == 1 and not bench.state()["constraint"]["waiting"], 20, "fused"
+    )
     constraint = bench.state()["constraint"]
     assert constraint["trouble"] == "" and constraint["certificate"]["closed"]
     assert constraint["certificate"]["flow"] == constraint["certificate"]["cut"]
     bench.page.keyboard.down("Alt")
     bench.drag((x0, y0 + 1), (x0 + 3, y0 + 1))  # and this is background
     bench.page.keyboard.up("Alt")
-    wait_for(lambda: bench.state()["constraint"]["strokes"] == 2 and not bench.state()["constraint"]["waiting"], 20, "fused")
+    wait_for(
+        lambda: bench.state()["constraint"]["strokes"] == 2 and not bench.state()["constraint"]["waiting"], 20, "fused"
+    )
     bench.page.screenshot(path=str(Path(tempfile.gettempdir()) / "boxwise-constraint.png"))
     bench.press("Enter")
     bench.until_saved()

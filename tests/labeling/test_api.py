@@ -13,7 +13,7 @@ from django.urls import reverse
 from pycocotools import mask as coco_mask
 from rest_framework.test import APIClient
 
-from labeling.annotations.activity import active_ms, active_time
+from labeling.annotations.activity import active_ms, active_time, events_of
 from labeling.annotations.models import ActivityBatch, Annotation
 from labeling.annotations.packs import unpack_layer
 from labeling.annotations.services import working_layer
@@ -212,7 +212,7 @@ def activity(image, first=0, events=((0, "focus"), (1000, "pointer_down")), sess
         "session": session,
         "image": image.pk,
         "wall_ms": 1.7e12,
-        "mono_ms": 5.0,
+        "mono_ms": 100_000.0,
         "first": first,
         "events": [list(e) for e in events],
     } | changes
@@ -249,7 +249,25 @@ def test_impossible_activity_is_refused_by_name(client, image, changes, field):
 def test_numbers_that_are_taken_are_refused(client, image):
     record(client, activity(image))
     assert record(client, activity(image, first=1)).status_code == 422
-    assert record(client, activity(image, first=2)).status_code == 200
+    assert record(client, activity(image, first=2, events=[(2000, "blur")])).status_code == 200
+
+
+def test_a_batch_that_comes_again_longer_adds_what_is_new(client, image):
+    """The browser did not hear the first answer; meanwhile more happened."""
+    record(client, activity(image))
+    longer = [(0, "focus"), (1000, "pointer_down"), (1500, "pointer_up")]
+    assert record(client, activity(image, events=longer)).json() == {"stored": True}
+    batches = ActivityBatch.objects.order_by("first")
+    assert [(b.first, b.count, events_of(b)[-1]) for b in batches] == [
+        (0, 2, [1000, "pointer_down"]),
+        (2, 1, [1500, "pointer_up"]),
+    ]
+
+
+def test_events_after_their_sending_or_before_their_predecessors_are_refused(client, image):
+    assert record(client, activity(image, events=[(102_000, "focus")])).status_code == 422
+    record(client, activity(image))
+    assert record(client, activity(image, first=2, events=[(999, "blur")])).json()["field"] == "events"
 
 
 def test_a_session_belongs_to_one_person(client, image, member):

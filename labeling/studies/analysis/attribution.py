@@ -1,0 +1,370 @@
+"""From raw events to time: every millisecond of a session gets one phase, and a phase of work gets its cell.
+
+The rules are docs/time_study.md's, in short:
+
+- Time is the browser's monotonic clock. Wall clocks jump, so they only date a session and betray a jump.
+- An operation of the log ends a piece of work. What lies between two of them is divided by what was opened and which
+  tool was taken: search (looking for the next cell), draw, verify (looking at one cell), refine (its boundary),
+  classify, rest (undo, delete, regions).
+- Not work, in this order of precedence: missing (events were lost), wait (the machine had the turn), away (the page
+  was hidden or had lost the focus), idle (a gap between a person's acts that is longer than the declared cut-off; all
+  of it, because a pause is not work up to its thirtieth second).
+
+So the phases, missing, wait, away and idle of a session always add up to its length.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+PHASES = ("search", "draw", "verify", "refine", "classify", "rest")
+OTHER = ("wait", "idle", "away", "missing")
+COLUMNS = ["session", "begin_ms", "end_ms", "ms", "phase", "cell"]
+CLOCK_JUMP_MS = 500.0
+PROCESSING_MS = 500.0  # between a person's input and the commit it causes; longer, and the input was for something else
+
+# What the machine does by itself says nothing about whether somebody is there.
+MACHINE = frozenset(
+    {"target_presented", "mask_shown", "wait_begin", "wait_end", "stall_begin", "stall_end", "blur", "hidden", "frozen"}
+)
+REFINING = frozenset({"move", "resize", "reshape", "edit"})
+OTHER_WORK = frozenset({"undo", "redo", "region", "bulk"})
+
+Spans = list[tuple[float, float]]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The declared parameters of the measurement; a protocol freezes them.
+
+    idle_after_s   a gap between two acts of a person that is longer counts as idle, all of it
+    blur_is_away   a page without focus is not worked at, until the next act on it
+    """
+
+    idle_after_s: float = 30.0
+    blur_is_away: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.idle_after_s > 0:
+            raise ValueError(f"the idle cut-off must be positive, not {self.idle_after_s} s")
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What is wrong with the record of one session. Nothing of it is repaired silently.
+
+    duplicates        events that came twice; one is kept
+    gaps              how often numbers are missing, and missing_events how many
+    gap_ms            how long the stretches are in which they are missing: measured as "missing"
+    lost_tail         events that an operation rests on, after the last one received
+    no_farewell       the page did not say good-bye (crash, power, killed tab): up to 5 s may be missing
+    backwards         events whose time is before their predecessor's
+    clock_jumps       how often the wall clock moved against the monotonic one by more than half a second
+    frozen            how often the page did not run for over a second (sleep, overload); counted as wait
+    stalls            how often saving stood still for lack of a network; work went on
+    """
+
+    session: str
+    events: int
+    duplicates: int
+    gaps: int
+    missing_events: int
+    gap_ms: float
+    lost_tail: int
+    no_farewell: bool
+    backwards: int
+    clock_jumps: int
+    frozen: int
+    frozen_ms: float
+    stalls: int
+
+
+def attribute(events: pd.DataFrame, operations: pd.DataFrame, rules: Rules) -> pd.DataFrame:
+    """Every session cut into intervals of one phase each.
+
+    events       session, n (number in the session), t_ms (monotonic), kind, data; any order, duplicates allowed
+    operations   session, action, cell, proposal ("" for none), begun_ms, committed_ms, activity_first, activity_last
+                 (the numbers of the events it rests on, NaN for none)
+    ->           COLUMNS, sorted by session and time; gapless within a session; `cell` is "" where there is none
+    """
+    parts = []
+    acts = dict(list(operations.groupby("session", sort=False)))
+    for session, found in events.groupby("session", sort=True):
+        own = acts.get(session, operations.iloc[:0])
+        part = _session(_ordered(found), own.sort_values("committed_ms", kind="stable"), rules)
+        part.insert(0, "session", session)
+        parts.append(part)
+    if not parts:
+        return pd.DataFrame(
+            {c: pd.Series(dtype=object if c in ("session", "phase", "cell") else float) for c in COLUMNS}
+        )
+    return pd.concat(parts, ignore_index=True)[COLUMNS]
+
+
+def totals(intervals: pd.DataFrame, by: Iterable[str] = ("session",)) -> pd.DataFrame:
+    """Seconds of every phase (columns PHASES and OTHER), active_s and session_s, one row for each group."""
+    table = intervals.pivot_table(index=list(by), columns="phase", values="ms", aggfunc="sum", fill_value=0.0) / 1000
+    table = table.reindex(columns=[*PHASES, *OTHER], fill_value=0.0)
+    table["active_s"] = table[list(PHASES)].sum(axis=1)
+    table["session_s"] = table["active_s"] + table[list(OTHER)].sum(axis=1)
+    return table
+
+
+def sensitivity(
+    events: pd.DataFrame, operations: pd.DataFrame, rules: Rules, cut_offs_s: Iterable[float] = (10, 30, 60, 100, 300)
+) -> pd.DataFrame:
+    """Active and idle seconds of all sessions under other idle cut-offs: index idle_after_s."""
+    rows = {}
+    for cut_off in sorted({*map(float, cut_offs_s), rules.idle_after_s}):
+        found = totals(attribute(events, operations, Rules(cut_off, rules.blur_is_away))).sum()
+        rows[cut_off] = {"active_s": found["active_s"], "idle_s": found["idle"], "session_s": found["session_s"]}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("idle_after_s")
+
+
+def check(events: pd.DataFrame, operations: pd.DataFrame, batches: pd.DataFrame) -> list[Checks]:
+    """What is wrong with each session's record.
+
+    operations   session, activity_last (the number of the last event it rests on, NaN for none)
+    batches      session, first, wall_ms, mono_ms
+    """
+    reports = []
+    for session, raw in events.groupby("session", sort=True):
+        found = _ordered(raw)
+        numbers, kinds = found["n"].to_numpy(np.int64), found["kind"].to_numpy(object)
+        steps = np.diff(numbers, prepend=-1)
+        last = operations.loc[operations["session"] == session, "activity_last"].max()
+        own = batches[batches["session"] == session].sort_values("first")
+        drift = np.abs(np.diff((own["wall_ms"] - own["mono_ms"]).to_numpy(np.float64)))
+        frozen = _frozen(found)
+        reports.append(
+            Checks(
+                session=str(session),
+                events=len(found),
+                duplicates=len(raw) - len(found),
+                gaps=int((steps > 1).sum()),
+                missing_events=int((steps - 1).sum()),
+                gap_ms=sum(end - begin for begin, end in _missing(found)),
+                lost_tail=max(0, int(last) - int(numbers[-1])) if not math.isnan(last) else 0,
+                no_farewell=kinds[-1] != "hidden",
+                backwards=int((np.diff(found["t_ms"].to_numpy(np.float64)) < 0).sum()),
+                clock_jumps=int((drift > CLOCK_JUMP_MS).sum()),
+                frozen=len(frozen),
+                frozen_ms=sum(end - begin for begin, end in frozen),
+                stalls=int((kinds == "stall_begin").sum()),
+            )
+        )
+    return reports
+
+
+def _ordered(events: pd.DataFrame) -> pd.DataFrame:
+    """In the order of their numbers, each once. Raises ValueError when one number has two different events."""
+    found = events.sort_values("n", kind="stable").reset_index(drop=True)
+    twice = found.duplicated("n", keep=False)
+    if twice.any():
+        different = found[twice].assign(data=found["data"].map(repr)).drop_duplicates(["n", "t_ms", "kind", "data"])
+        if different["n"].duplicated().any():
+            raise ValueError(f"session {found['session'].iloc[0]}: two different events have one number")
+    return found.drop_duplicates("n")
+
+
+def _session(events: pd.DataFrame, acts: pd.DataFrame, rules: Rules) -> pd.DataFrame:
+    t = np.maximum.accumulate(events["t_ms"].to_numpy(np.float64))
+    # A beat of the recorder's own clock that came late closes no wait that somebody else began.
+    late = events["data"].map(lambda what: isinstance(what, dict) and "since" in what)
+    kinds = events["kind"].where(~late, "frozen").tolist()
+    missing = _missing(events)
+    begin, end = min([float(t[0]), *(a for a, _ in missing)]), float(t[-1])
+    if len(acts) and float(acts["committed_ms"].max()) > end:  # the tail is lost, but the log knows how long it was
+        missing.append((end, float(acts["committed_ms"].max())))
+        end = missing[-1][1]
+    waits = _between(t, kinds, "wait_begin", {"wait_end"}, end) + _frozen(events)
+    away = _between(t, kinds, "hidden", {"visible"}, end)
+    if rules.blur_is_away:
+        away += _between(t, kinds, "blur", set(kinds) - MACHINE, end)
+    work = _work(events, t, acts, begin)
+    not_human = missing + waits + away
+    human = t[[kind not in MACHINE for kind in kinds]]
+    idle = _idle(np.unique(np.concatenate([[begin], human, [end]])), not_human, rules.idle_after_s * 1000)
+
+    edges = [begin, end, *(mark[0] for mark in work), *(x for span in not_human + idle for x in span)]
+    cuts = np.unique(np.clip(np.array(edges, np.float64), begin, end))
+    if len(cuts) < 2:
+        return pd.DataFrame(columns=COLUMNS[1:])
+    middle = (cuts[:-1] + cuts[1:]) / 2
+    place = np.searchsorted(np.array([mark[0] for mark in work]), middle, side="right") - 1
+    phase = np.array([work[i][1] for i in place], object)
+    cell = np.array([work[i][2] for i in place], object)
+    for name, spans in (("idle", idle), ("away", away), ("wait", waits), ("missing", missing)):
+        inside = _inside(middle, spans)
+        phase[inside], cell[inside] = name, ""
+    same = np.concatenate([[False], (phase[1:] == phase[:-1]) & (cell[1:] == cell[:-1])])
+    first = np.flatnonzero(~same)
+    begins, ends = cuts[:-1][first], np.append(cuts[:-1][first[1:]], cuts[-1])
+    return pd.DataFrame(
+        {"begin_ms": begins, "end_ms": ends, "ms": ends - begins, "phase": phase[first], "cell": cell[first]}
+    )
+
+
+def _work(events: pd.DataFrame, t: Floats, acts: pd.DataFrame, begin: float) -> list[tuple[float, str, str]]:
+    """From when on which phase of which cell is worked at: marks (t_ms, phase, cell), sorted; the first at `begin`.
+
+    An operation names the events it rests on by number, which is exact where times are not: the browser rounds the
+    times of events, and stamps input when it happens but operations when they are done.
+    """
+    numbers, kinds, data = events["n"].to_numpy(np.int64), events["kind"].tolist(), events["data"].tolist()
+    alias = {p: c for p, c in zip(acts["proposal"], acts["cell"], strict=True) if p}
+    marks: list[tuple[float, str, str]] = [(begin, "search", "")]
+    opened, opened_at, drawn, i = "", begin, "", 0
+    for act in acts.itertuples():
+        if math.isnan(act.activity_last):
+            stop = int(np.searchsorted(t, act.committed_ms, side="right"))
+        else:
+            stop = int(np.searchsorted(numbers, act.activity_last, side="right"))
+        committed = float(t[stop - 1]) if 0 < stop < len(t) or act.committed_ms <= t[-1] else float(act.committed_ms)
+        committed = max(_hand_up(kinds, t, i, stop, committed), marks[-1][0])
+        begun = max(min(_hand_down(numbers, kinds, t, act, i), committed), marks[-1][0])
+        opened, opened_at = _looks(marks, t, kinds, data, range(i, stop), alias, drawn, opened, opened_at)
+        i = max(i, stop)
+        since = max(begun, opened_at) if opened else begun
+        if act.action == "draw":
+            marks.append((begun, "draw", act.cell))
+        elif act.action in REFINING and marks[-1][1] != "refine":
+            marks.append((begun, "refine", act.cell))
+        elif act.action == "classify":
+            marks.append((since, "classify", act.cell))
+        elif act.action == "delete":
+            marks.append((since, "rest", act.cell))
+        elif act.action in OTHER_WORK:
+            marks.append((begun, "rest", ""))
+        drawn, opened = (act.cell if act.action == "draw" else ""), ""
+        marks.append((committed, "search", ""))
+    _looks(marks, t, kinds, data, range(i, len(t)), alias, drawn, opened, opened_at)
+    marks.sort(key=lambda mark: mark[0])  # stable: what was said later wins at the same moment
+    return _searches_named(marks)
+
+
+def _hand_down(numbers: npt.NDArray[np.int64], kinds: list[str], t: Floats, act: Any, i: int) -> float:
+    """When the act began: the pointer that went down for it, else what the operation says itself."""
+    if not math.isnan(act.activity_first):
+        for k in range(int(np.searchsorted(numbers, act.activity_first, side="right")) - 1, i - 1, -1):
+            if kinds[k] == "pointer_down":
+                return float(t[k]) if act.action in ("draw", "move", "resize", "region") else float(act.begun_ms)
+    return float(act.begun_ms)
+
+
+def _hand_up(kinds: list[str], t: Floats, i: int, stop: int, heard: float) -> float:
+    """When the hand did it: the key or pointer that made the machine do what it did at `heard`, a moment before."""
+    for k in range(min(stop, len(t)) - 1, i - 1, -1):
+        if kinds[k] in ("pointer_up", "pointer_down", "key"):
+            return float(t[k]) if heard - t[k] <= PROCESSING_MS else heard
+    return heard
+
+
+def _looks(
+    marks: list[tuple[float, str, str]],
+    t: Floats,
+    kinds: list[str],
+    data: list[Any],
+    events: range,
+    alias: dict[str, str],
+    drawn: str,
+    opened: str,
+    opened_at: float,
+) -> tuple[str, float]:
+    """What was looked at between two operations, added to `marks`. -> the cell that is open at the end, and since when.
+
+    A cell just drawn is selected by itself: that is no look at it.
+    """
+    for i in events:
+        kind, what = kinds[i], data[i]
+        at = max(_hand_up(kinds, t, max(0, i - 8), i, float(t[i])), marks[-1][0])
+        if kind == "target_opened":
+            if str(what) != drawn:
+                opened, opened_at = alias.get(str(what), str(what)), at
+                marks.append((at, "verify", opened))
+        elif kind == "tool" and what == "brush":
+            marks.append((at, "refine", opened or drawn))
+        elif kind == "key" and what == "cancel" and marks[-1][1] == "refine":
+            marks.append((at, "verify", opened or drawn))
+        elif opened and (kind == "tool" or (kind == "key" and what == "cancel")):
+            opened = ""
+            marks.append((at, "search", ""))
+    return opened, opened_at
+
+
+def _searches_named(marks: list[tuple[float, str, str]]) -> list[tuple[float, str, str]]:
+    """A search belongs to the cell that ended it; one that ended nothing belongs to no cell."""
+    named, following = [], ""
+    for t, phase, cell in reversed(marks):
+        if phase == "search":
+            cell = following
+        elif cell:
+            following = cell
+        named.append((t, phase, cell))
+    return named[::-1]
+
+
+def _missing(events: pd.DataFrame) -> Spans:
+    """Where numbers are missing: from the event before to the event after. A missing beginning counts from 0."""
+    numbers, t = events["n"].to_numpy(np.int64), events["t_ms"].to_numpy(np.float64)
+    holes = np.flatnonzero(np.diff(numbers) > 1)
+    beginning = [(0.0, float(t[0]))] if numbers[0] > 0 else []
+    return beginning + [(float(t[i]), float(t[i + 1])) for i in holes]
+
+
+def _frozen(events: pd.DataFrame) -> Spans:
+    """Stretches in which the page did not run: the recorder's clock struck late and says since when."""
+    found = events[events["kind"] == "wait_end"]
+    return [
+        (float(what["since"]), float(t))
+        for t, what in zip(found["t_ms"], found["data"], strict=True)
+        if isinstance(what, dict) and what["since"] < t
+    ]
+
+
+def _between(t: Floats, kinds: list[str], opens: str, closes: set[str], end: float) -> Spans:
+    """From an event `opens` to the next one of `closes`, or to the end."""
+    spans, since = [], None
+    for at, kind in zip(t.tolist(), kinds, strict=True):
+        if kind == opens and since is None:
+            since = at
+        elif kind in closes and since is not None:
+            spans.append((since, at))
+            since = None
+    if since is not None:
+        spans.append((since, end))
+    return spans
+
+
+def _idle(ticks: Floats, not_human: Spans, longest_ms: float) -> Spans:
+    """Gaps between a person's acts that are longer than `longest_ms`, the time that was not theirs taken off first."""
+    return [
+        (a, b)
+        for a, b in zip(ticks[:-1].tolist(), ticks[1:].tolist(), strict=True)
+        if b - a > longest_ms and b - a - _covered(a, b, not_human) > longest_ms
+    ]
+
+
+def _covered(a: float, b: float, spans: Spans) -> float:
+    """How much of a..b the spans cover; spans may overlap."""
+    total, reached = 0.0, a
+    for begin, end in sorted(spans):
+        begin, end = max(begin, reached), min(end, b)
+        if end > begin:
+            total += end - begin
+            reached = end
+    return total
+
+
+def _inside(points: Floats, spans: Spans) -> npt.NDArray[np.bool_]:
+    """Which points lie in any span."""
+    inside = np.zeros(len(points), bool)
+    for begin, end in spans:
+        inside |= (points >= begin) & (points < end)
+    return inside

@@ -1,0 +1,240 @@
+"""A study as one signed file: protocol, allocation, raw tables, numbers; and recomputing the numbers from it alone.
+
+No Django: whoever has the file and Boxwise's code can recompute every number of the report.
+"""
+
+import base64
+import hashlib
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from labeling.studies.analysis import report
+from labeling.studies.signing import public_key
+
+FORMAT = 1
+DICTIONARY: dict[str, dict[str, str]] = {
+    "items": {
+        "item": "pseudonym of the reader and place in their sequence",
+        "participant": "pseudonym of the reader",
+        "position": "place in the reader's sequence, from 1",
+        "sequence": "order of the arms, by letter",
+        "period": "from 0; a second reading has the period after the last",
+        "arm": "name of the arm",
+        "field": "number of the field",
+        "training": "practice, does not count",
+        "repeat": "second reading, of a flipped view",
+        "state": "planned, open or done",
+        "opened_at": "server's clock, ISO 8601",
+        "done_at": "server's clock, ISO 8601",
+        "excluded": "reason, empty when none",
+        "withdrawn": "the reader withdrew, and the raw data are removed",
+        "reference_cells": "cells of the field's reference",
+        "width": "of the field, px",
+        "height": "of the field, px",
+    },
+    "sittings": {
+        "item": "see items",
+        "begun_at": "server's clock",
+        "ended_at": "server's clock, empty while open",
+        "end": "pause, done, or lost (nobody ended it: a crash)",
+    },
+    "batches": {
+        "item": "see items",
+        "participant": "see items",
+        "session": "one opening of the page",
+        "first": "number of the first event",
+        "count": "events",
+        "wall_ms": "browser's wall clock, ms since 1970, at mono_ms",
+        "mono_ms": "browser's monotonic clock, ms",
+        "received_at": "server's clock, ISO 8601",
+    },
+    "events": {
+        "session": "see batches",
+        "n": "number in the session, from 0, gapless unless lost",
+        "t_ms": "monotonic clock, ms since the page was asked for",
+        "kind": "what happened",
+        "data": "JSON: command of a key, cell of a target, corners of a viewport in image px; never typed text",
+    },
+    "operations": {
+        "item": "see items",
+        "participant": "see items",
+        "session": "see batches",
+        "seq": "place in the log of the layer",
+        "action": "what was done",
+        "tool": "with which tool",
+        "cell": "to which cell",
+        "proposal": "the proposal decided on, or empty",
+        "begun_ms": "monotonic clock, ms",
+        "committed_ms": "monotonic clock, ms",
+        "activity_first": "number of the first event it rests on",
+        "activity_last": "number of the last one",
+        "received_at": "server's clock, ISO 8601",
+    },
+    "cells": {
+        "item": "see items",
+        "cell": "name",
+        "x0": "box, image px, half-open",
+        "y0": "",
+        "x1": "",
+        "y1": "",
+        "x": "left of the mask's box, px",
+        "y": "top",
+        "width": "px, 0 without a mask",
+        "height": "px",
+        "bits": "base64 of the packed mask, row by row, first pixel in the highest bit; empty without a mask",
+    },
+    "reference_cells": {
+        "field": "number of the field",
+        "number": "in the label map",
+        "x": "px",
+        "y": "px",
+        "width": "px",
+        "height": "px",
+        "bits": "as in cells",
+    },
+}
+
+
+class BadBundle(ValueError):
+    """The file is no bundle, or somebody changed it."""
+
+
+def write(
+    *,
+    tables: report.Tables,
+    protocol: dict[str, Any],
+    frozen: dict[str, Any],
+    frozen_sha256: str,
+    amendments: list[dict[str, Any]],
+    removed: list[str],
+    key: Ed25519PrivateKey,
+) -> bytes:
+    """The bundle, a zip. protocol: as amended; frozen: as it was hashed. removed: what can no longer be recomputed."""
+    files: dict[str, bytes] = {
+        "protocol.json": _json(frozen),
+        "protocol_as_amended.json": _json(protocol),
+        "amendments.json": _json(amendments),
+        "allocation.csv": pd.DataFrame(frozen["allocation"]).to_csv(index=False).encode(),
+        "dictionary.json": _json(DICTIONARY),
+        "numbers.json": _json(report.compute(tables, protocol)),
+        "about.json": _json(
+            {
+                "format": FORMAT,
+                "protocol_sha256": frozen_sha256,
+                "code": code_version(),
+                "public_key": public_key(key),
+                "recompute": "boxwise study recompute BUNDLE.zip",
+                "not_recomputable": removed,
+            }
+        ),
+    }
+    for name, table in tables.items():
+        stored = _stored(name, table)
+        parquet = io.BytesIO()
+        stored.to_parquet(parquet, index=False)
+        files[f"tables/{name}.parquet"] = parquet.getvalue()
+        files[f"tables/{name}.csv"] = stored.to_csv(index=False).encode()
+    manifest = "".join(f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files)).encode()
+    files["SHA256SUMS"] = manifest
+    files["SHA256SUMS.ed25519"] = base64.b64encode(key.sign(manifest)) + b"\n"
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(files):
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), files[name], zipfile.ZIP_DEFLATED)
+    return out.getvalue()
+
+
+@dataclass(frozen=True)
+class Recomputed:
+    """numbers as computed now; `differences` names every one that is not what the bundle says (empty: identical)."""
+
+    numbers: dict[str, Any]
+    differences: list[str]
+    public_key: str
+    code_then: str
+    code_now: str
+
+
+def recompute(path: Path, expected_key: str | None = None) -> Recomputed:
+    """Check the signature and every file, then compute all numbers again from the raw tables.
+
+    expected_key   the server's public key from its study page; without it the file only proves that it is whole
+    Raises BadBundle.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            files = {name: archive.read(name) for name in archive.namelist()}
+        about = json.loads(files["about.json"])
+        manifest = files["SHA256SUMS"]
+        Ed25519PublicKey.from_public_bytes(base64.b64decode(about["public_key"])).verify(
+            base64.b64decode(files["SHA256SUMS.ed25519"]), manifest
+        )
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+        raise BadBundle(f"{path} is no study bundle: {error}") from error
+    except InvalidSignature:
+        raise BadBundle("the signature does not fit: the list of files was changed") from None
+    if expected_key is not None and about["public_key"] != expected_key:
+        raise BadBundle("the bundle was signed by another server")
+    lines = (line.partition("  ") for line in manifest.decode().splitlines())
+    listed = {name: sha256 for sha256, _, name in lines}
+    for name in sorted({*listed, *files} - {"SHA256SUMS", "SHA256SUMS.ed25519"}):
+        if name not in files or name not in listed or hashlib.sha256(files[name]).hexdigest() != listed[name]:
+            raise BadBundle(f"{name} is not as it was signed")
+    tables = {name: _read(name, files[f"tables/{name}.parquet"]) for name in DICTIONARY}
+    numbers = report.compute(tables, json.loads(files["protocol_as_amended.json"]))
+    differences = list(_differences("", json.loads(files["numbers.json"]), numbers))
+    return Recomputed(numbers, differences, about["public_key"], about["code"], code_version())
+
+
+def code_version() -> str:
+    """The package's version and a hash over the sources of the analysis: the same means computed alike."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(report.__file__).parent.glob("*.py")):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    try:
+        package = version("boxwise")
+    except PackageNotFoundError:  # run from a checkout
+        package = "checkout"
+    return f"boxwise {package}, analysis {digest.hexdigest()[:16]}"
+
+
+def _stored(name: str, table: pd.DataFrame) -> pd.DataFrame:
+    """In the columns and order of the dictionary; an event's data as JSON text."""
+    if name == "events":
+        table = table.assign(
+            data=[json.dumps(d, separators=(",", ":")) if d is not None else "" for d in table["data"]]
+        )
+    return table[list(DICTIONARY[name])]
+
+
+def _read(name: str, content: bytes) -> pd.DataFrame:
+    table = pd.read_parquet(io.BytesIO(content))
+    if name == "events":
+        table["data"] = pd.Series(
+            [json.loads(d) if d else None for d in table["data"]], dtype=object, index=table.index
+        )
+    return table
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False).encode() + b"\n"
+
+
+def _differences(place: str, then: Any, now: Any) -> Any:
+    if isinstance(then, dict) and isinstance(now, dict):
+        for name in sorted({*then, *now}):
+            yield from _differences(f"{place}.{name}" if place else name, then.get(name), now.get(name))
+    elif isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
+        for i, (a, b) in enumerate(zip(then, now, strict=True)):
+            yield from _differences(f"{place}[{i}]", a, b)
+    elif then != now:
+        yield f"{place}: {then} then, {now} now"

@@ -1,0 +1,245 @@
+"""Studies of annotation time: what was planned, who takes part, what each reader gets next."""
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from labeling.annotations.models import Layer
+from labeling.errors import WrongState
+from labeling.images.models import Image
+from labeling.projects.models import Project
+
+if TYPE_CHECKING:
+    from labeling.accounts.models import User
+
+
+class StudyQuerySet(models.QuerySet["Study"]):
+    def visible_to(self, user: "User") -> "StudyQuerySet":
+        """Studies of the user's projects. A participant reaches a study by their enrolment instead."""
+        return self.filter(project__in=Project.objects.visible_to(user))
+
+
+class Study(models.Model):
+    """One comparison of ways to annotate, on fields of one project.
+
+    The protocol is a draft until it is frozen: `protocol` then holds everything that decides the result (hypothesis,
+    rules of measurement, arms, fields, allocation, analysis), and `protocol_sha256` is the hash of its canonical JSON.
+    """
+
+    class Design(models.TextChoices):
+        CROSSOVER = "crossover", "AB/BA crossover: every reader in both arms"
+        WILLIAMS = "williams", "Williams square: every reader in every arm"
+        PARALLEL = "parallel", "parallel: every reader in one arm"
+
+    class State(models.TextChoices):
+        DRAFT = "draft", "draft"
+        RUNNING = "running", "running"
+        LOCKED = "locked", "locked"
+
+    MOVES = {State.DRAFT: {State.RUNNING}, State.RUNNING: {State.LOCKED}, State.LOCKED: set()}
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="studies")
+    name = models.CharField(max_length=200)
+    design = models.CharField(max_length=20, choices=Design, default=Design.CROSSOVER)
+    state = models.CharField(max_length=20, choices=State, default=State.DRAFT)
+    seed = models.PositiveIntegerField(help_text="of every draw of the allocation")
+    hypothesis = models.TextField()
+    idle_after_s = models.FloatField("idle cut-off, s", default=30)
+    washout_days = models.PositiveIntegerField(default=28)
+    training_per_arm = models.PositiveIntegerField(default=1)
+    repeats = models.PositiveIntegerField("repeated items", default=0)
+    outlier_iqr = models.FloatField(
+        null=True, blank=True, help_text="exclude fields whose log time per cell is further than this many IQR outside"
+    )
+    quality_measure = models.CharField(max_length=10, default="dice")
+    quality_margin = models.FloatField(default=0.05)
+    exclusion_rules = models.TextField(blank=True)
+    consent_text = models.TextField(blank=True)
+    ethics_reference = models.CharField(max_length=200, blank=True)
+    retention_until = models.DateField(null=True, blank=True)
+    withdrawal_after_lock = models.CharField(
+        max_length=10, choices=[("keep", "data stay in the analysis"), ("remove", "data are removed")], default="remove"
+    )
+    protocol = models.JSONField(null=True)
+    protocol_sha256 = models.CharField(max_length=64, blank=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    frozen_at = models.DateTimeField(null=True)
+    locked_at = models.DateTimeField(null=True)
+
+    objects = StudyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "studies"
+        constraints = [
+            models.UniqueConstraint(fields=["project", "name"], name="study_named_once"),
+            models.CheckConstraint(condition=Q(idle_after_s__gt=0), name="study_cut_off_positive"),
+            models.CheckConstraint(
+                condition=Q(state="draft", protocol__isnull=True) | ~Q(state="draft") & ~Q(protocol_sha256=""),
+                name="study_runs_frozen",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def move_to(self, state: str) -> None:  # the caller holds the row lock
+        if state not in self.MOVES[self.State(self.state)]:
+            raise WrongState(f"study {self.name} is {self.state} and cannot become {state}")
+        self.state = state
+
+
+class Arm(models.Model):
+    """One way to annotate: the tools at hand, and whether proposals are shown. The first arm is the reference."""
+
+    class Assistance(models.TextChoices):
+        NONE = "none", "nothing is proposed"
+        PROPOSALS = "proposals", "proposals are shown, to be accepted, rejected or edited"
+
+    TOOLS = ("box", "brush", "polygon", "point", "smart")
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="arms")
+    position = models.PositiveSmallIntegerField()
+    name = models.CharField(max_length=100)
+    tools = models.JSONField(default=list, help_text="of Arm.TOOLS")
+    assistance = models.CharField(max_length=20, choices=Assistance, default=Assistance.NONE)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["study", "position"], name="arm_position_once"),
+            models.UniqueConstraint(fields=["study", "name"], name="arm_named_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class StudyField(models.Model):
+    """An image that the study uses, and how many cells its reference has; the reference is made by neither arm.
+
+    `proposals` is the immutable layer shown in arms with proposals, as it was at the freezing.
+    """
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="fields")
+    image = models.ForeignKey(Image, on_delete=models.PROTECT, related_name="+")
+    stratum = models.CharField(max_length=40, blank=True)
+    training = models.BooleanField(default=False)
+    reference_cells = models.PositiveIntegerField()
+    proposals = models.ForeignKey(Layer, on_delete=models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["study", "image"], name="study_field_once"),
+            models.CheckConstraint(condition=Q(reference_cells__gt=0), name="study_field_has_cells"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.image} in {self.study}"
+
+
+class Participant(models.Model):
+    """That somebody reads for a study. An enrolment, not a role: it gives no access to the project."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="participants")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="participations")
+    number = models.PositiveSmallIntegerField(help_text="from 1; the pseudonym in every table is P01, P02, ...")
+    consented_at = models.DateTimeField(null=True)
+    withdrawn_at = models.DateTimeField(null=True)
+    withdrawal_reason = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [
+            models.UniqueConstraint(fields=["study", "user"], name="participant_once"),
+            models.UniqueConstraint(fields=["study", "number"], name="participant_number_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.pseudonym
+
+    @property
+    def pseudonym(self) -> str:
+        return f"P{self.number:02d}"
+
+
+class Item(models.Model):
+    """One field to be read by one participant in one arm, in its place of the allocation.
+
+    `sheet` is a project of its own with this one image, made when the item is opened: the participant is a member of it
+    only while the item is open, so nothing else of the study is ever within reach, and nothing once it is done.
+    """
+
+    class State(models.TextChoices):
+        PLANNED = "planned", "planned"
+        OPEN = "open", "open"
+        DONE = "done", "done"
+
+    participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="items")
+    position = models.PositiveIntegerField()
+    sequence = models.CharField(max_length=20)
+    period = models.PositiveSmallIntegerField()
+    arm = models.ForeignKey(Arm, on_delete=models.PROTECT, related_name="items")
+    field = models.ForeignKey(StudyField, on_delete=models.PROTECT, related_name="items")
+    training = models.BooleanField(default=False)
+    repeat = models.BooleanField(default=False, help_text="a second reading, of a flipped view")
+    state = models.CharField(max_length=10, choices=State, default=State.PLANNED)
+    sheet = models.OneToOneField(Project, on_delete=models.PROTECT, null=True, related_name="study_item")
+    opened_at = models.DateTimeField(null=True)
+    done_at = models.DateTimeField(null=True)
+    excluded = models.TextField(blank=True, help_text="why this item does not count; empty when it counts")
+
+    class Meta:
+        ordering = ["participant", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["participant", "position"], name="item_position_once"),
+            models.UniqueConstraint(
+                fields=["participant"], condition=Q(state="open"), name="one_open_item_per_participant"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="planned", sheet__isnull=True) | ~Q(state="planned") & Q(sheet__isnull=False),
+                name="item_has_sheet_once_opened",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.participant} item {self.position}"
+
+
+class Sitting(models.Model):
+    """One stretch at an item, from opening or resuming it to a pause, its end or a crash (then `end` is "lost")."""
+
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="sittings")
+    begun_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    end = models.CharField(max_length=10, choices=[("pause", "paused"), ("done", "done"), ("lost", "lost")], blank=True)
+
+    class Meta:
+        ordering = ["begun_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["item"], condition=Q(ended_at__isnull=True), name="one_sitting_at_a_time"),
+            models.CheckConstraint(
+                condition=Q(ended_at__isnull=True) | Q(ended_at__gte=F("begun_at")), name="sitting_ends_after_beginning"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.item} from {self.begun_at}"
+
+
+class Amendment(models.Model):
+    """A change of a frozen protocol: what, why, when, by whom. Append-only."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="amendments")
+    reason = models.TextField()
+    change = models.JSONField()
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["at"]
+
+    def __str__(self) -> str:
+        return f"amendment of {self.study} at {self.at}"

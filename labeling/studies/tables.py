@@ -1,0 +1,131 @@
+"""The raw tables of a study, pseudonymous, as the analysis takes them (bundle.DICTIONARY explains the columns)."""
+
+import base64
+
+import numpy as np
+import pandas as pd
+import PIL.Image
+
+from inference.masks import cells_of, pack
+from labeling.annotations.models import ActivityBatch, Annotation, Layer
+from labeling.images.models import Image
+from labeling.studies.models import Item, Study
+from labeling.studies.raw import batches_frame, events_frame, operations_frame
+
+MASK = ["x", "y", "width", "height", "bits"]
+
+
+def tables_of(study: Study) -> dict[str, pd.DataFrame]:
+    """Every table. Who withdrew before lock, or after it where the consent says "remove", has left no row in any of the
+    raw tables, and only a row without times in items."""
+    items = list(
+        Item.objects.filter(participant__study=study)
+        .select_related("participant", "arm", "field__image", "sheet")
+        .order_by("participant__number", "position")
+    )
+    gone = {i.participant_id for i in items if i.participant.withdrawn_at and _removes(study, i)}
+    named = {i.pk: f"{i.participant.pseudonym}-{i.position:03d}" for i in items}
+    left = [i for i in items if i.sheet_id and i.participant_id not in gone]
+    images = dict(Image.objects.filter(project__in=[i.sheet_id for i in left]).values_list("project", "pk"))
+    of_image = {images[i.sheet_id]: i for i in left if i.sheet_id in images}
+    batches = ActivityBatch.objects.filter(image__in=of_image)
+    found = batches_frame(batches)
+    operations = operations_frame(of_image)
+    item_of = {image: named[item.pk] for image, item in of_image.items()}
+    reader_of = {image: item.participant.pseudonym for image, item in of_image.items()}
+    for frame in (found, operations):
+        frame.insert(0, "item", frame["image"].map(item_of).astype(str))
+        frame.insert(1, "participant", frame["image"].map(reader_of).astype(str))
+        frame["received_at"] = [at.isoformat() for at in frame["received_at"]]
+    rows = [
+        (
+            named[i.pk],
+            i.participant.pseudonym,
+            i.position,
+            i.sequence,
+            i.period,
+            i.arm.name,
+            i.field_id,
+            i.training,
+            i.repeat,
+            i.state,
+            i.opened_at.isoformat() if i.opened_at else "",
+            i.done_at.isoformat() if i.done_at else "",
+            i.excluded,
+            i.participant_id in gone,
+            i.field.reference_cells,
+            i.field.image.width,
+            i.field.image.height,
+        )
+        for i in items
+    ]
+    sittings = [
+        (named[i.pk], s.begun_at.isoformat(), s.ended_at.isoformat() if s.ended_at else "", s.end)
+        for i in left
+        for s in i.sittings.all()
+    ]
+    return {
+        "items": pd.DataFrame(rows, columns=ITEMS),
+        "sittings": pd.DataFrame(sittings, columns=["item", "begun_at", "ended_at", "end"]),
+        "batches": found.drop(columns=["image", "user"]),
+        "events": events_frame(batches),
+        "operations": operations.drop(columns=["image", "user"]),
+        "cells": _cells(of_image, item_of),
+        "reference_cells": _reference(study),
+    }
+
+
+ITEMS = [
+    "item",
+    "participant",
+    "position",
+    "sequence",
+    "period",
+    "arm",
+    "field",
+    "training",
+    "repeat",
+    "state",
+    "opened_at",
+    "done_at",
+    "excluded",
+    "withdrawn",
+    "reference_cells",
+    "width",
+    "height",
+]
+
+
+def _removes(study: Study, item: Item) -> bool:
+    """Before lock a withdrawal always removes; after it, the consent decides."""
+    at = item.participant.withdrawn_at
+    return (
+        study.locked_at is None or (at is not None and at < study.locked_at) or study.withdrawal_after_lock == "remove"
+    )
+
+
+def _cells(of_image: dict[int, Item], item_of: dict[int, str]) -> pd.DataFrame:
+    """Confirmed cells of the reader's own layer as it stands: "" in bits where there is only a box."""
+    rows = []
+    for a in (
+        Annotation.objects.filter(
+            layer__image__in=of_image, layer__kind=Layer.Kind.WORKING, kind="cell", status="confirmed", deleted=False
+        )
+        .select_related("layer")
+        .order_by("layer__image", "uid")
+    ):
+        bits = base64.b64encode(bytes(a.mask_bits)).decode() if a.mask_bits is not None else ""
+        mask = (a.mask_x or 0, a.mask_y or 0, a.mask_width or 0, a.mask_height or 0, bits)
+        rows.append((item_of[a.layer.image_id], str(a.uid), a.x0, a.y0, a.x1, a.y1, *mask))
+    return pd.DataFrame(rows, columns=["item", "cell", "x0", "y0", "x1", "y1", *MASK])
+
+
+def _reference(study: Study) -> pd.DataFrame:
+    rows = []
+    for field in study.fields.select_related("image").order_by("pk"):
+        with field.image.reference.open("rb") as file:
+            labels = np.asarray(PIL.Image.open(file)).astype(np.int32)
+        for number, mask in cells_of(labels):
+            height, width = mask.bits.shape
+            rows.append((field.pk, number, mask.x, mask.y, width, height, base64.b64encode(pack(mask.bits)).decode()))
+    return pd.DataFrame(rows, columns=["field", "number", *MASK])

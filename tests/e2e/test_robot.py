@@ -1,0 +1,345 @@
+"""The robot annotator: a script at the real workspace whose true times are known, and what is measured of them.
+
+The robot stamps every input twice: on its own clock before and after it sends it, and in the page when the input
+arrives there (a listener of the robot's, before any of the workspace's). The two must agree within the time the input
+was under way; the second, free of that, is the truth. Measured time per phase and cell must agree with it within 2 % or
+50 ms, whichever is larger.
+"""
+
+import json
+import math
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from playwright.sync_api import Error
+
+from labeling.studies.analysis.attribution import OTHER, PHASES, Rules, attribute, check, totals
+from tests.e2e.test_main_job import Bench, sign_in
+from tests.running import Running, wait_for
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+RULES = Rules(idle_after_s=4.0)
+SET_UP = """
+import io, json, uuid, numpy as np, PIL.Image
+from labeling.models import Round, Snapshot, User
+from labeling.annotations.services import Loaded
+from labeling.annotations.state import PackedMask, State
+from labeling.images.services import add_image
+from labeling.projects.services import create_project
+from labeling.rounds.publishing import publish
+project = create_project(owner=User.objects.get(username={user!r}), name={name!r}, records_activity=True,
+                         classes=("nucleus", "tumour"))
+file = io.BytesIO()
+PIL.Image.fromarray(np.random.default_rng({seed}).integers(120, 220, (300, 400, 3), np.uint8)).save(file, "PNG")
+image = add_image(project=project, name="field.png", content=file.getvalue())
+bits = PackedMask(0, 0, 16, 16, b"\\xff" * 32)
+boxes = [(20 + 60 * i, 20, 36 + 60 * i, 36) for i in range(4)]
+masks = [PackedMask(x, y, 16, 16, b"\\xff" * 32) for x, y, _, _ in boxes]
+proposals = [Loaded(uuid.uuid4(), State("cell", "confirmed", b, mask=m), score=0.5) for b, m in zip(boxes, masks)]
+snapshot = Snapshot.objects.create(project=project, sha256="0" * 64, content="none", summary={{}})
+round_ = Round.objects.create(project=project, number=1, preset="tiny", configuration={{}}, snapshot=snapshot)
+publish(round_=round_, image=image, proposals=proposals, certificate={{}}, model_names={{}}, facts={{}})
+print(json.dumps(image.pk))
+"""
+READ = """
+from labeling.annotations.models import ActivityBatch
+from labeling.studies.raw import batches_frame, events_frame, operations_frame
+found = ActivityBatch.objects.filter(image={image})
+for name, frame in (("events", events_frame(found)), ("batches", batches_frame(found)),
+                    ("operations", operations_frame([{image}]))):
+    frame.drop(columns=["received_at"], errors="ignore").to_json("{folder}/" + name + ".json", orient="split")
+"""
+
+
+FEEL = """
+window.felt = {};
+for (const kind of ["pointerdown", "pointerup", "pointermove", "keydown", "blur", "focus", "pagehide"])
+  window.addEventListener(kind, (e) => {
+    if (e.target === window || !["blur", "focus"].includes(kind)) felt[kind] = e.timeStamp;
+  }, true);
+window.shift = 0; // the robot may move the wall clock of its page, as daylight saving or a time server does
+const now = Date.now;
+Date.now = () => now() + window.shift;
+"""
+HIDE = """(hidden) => {
+  const at = performance.now();
+  Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+  document.dispatchEvent(new Event("visibilitychange"));
+  return at;
+}"""  # headless browsers never hide a page, so it is told
+
+
+class Robot(Bench):
+    """Knows what it did and when."""
+
+    def __init__(self, page) -> None:
+        super().__init__(page)
+        self.truth: list[tuple[str, str, float]] = []  # phase, cell, seconds
+        self.lead = (-math.inf, math.inf)  # by how much the robot's clock is ahead of the page's, s
+
+    def act(self, what, kind: str) -> float:
+        """Do it. -> when the page felt it, s on the page's clock."""
+        sent = time.monotonic()
+        what()
+        done = time.monotonic()
+        felt = self.page.evaluate("kind => window.felt[kind]", kind) / 1000
+        # The page felt it while it was under way: every input narrows how far the two clocks are apart.
+        self.lead = (max(self.lead[0], sent - felt), min(self.lead[1], done - felt))
+        assert self.lead[0] <= self.lead[1] + 0.02, "the page felt it when the robot did it"
+        return felt
+
+    def key(self, key: str) -> float:
+        return self.act(lambda: self.page.keyboard.press(key), "keydown")
+
+    def move(self, x: float, y: float) -> float:
+        return self.act(lambda: self.page.mouse.move(x, y), "pointermove")
+
+    def now(self) -> float:
+        return float(self.page.evaluate("performance.now()")) / 1000
+
+    def dwell(self, seconds: float) -> None:
+        """Look, and move the hand a little now and then."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, 0.7))
+
+    def was(self, phase: str, cell: str, begin: float, end: float, without: float = 0.0) -> None:
+        self.truth.append((phase, cell, end - begin - without))
+
+    def draw(self, box, *, looks_for: float, drags_for: float) -> tuple[str, float, float]:
+        """One box: search, then draw. -> the cell, when the search ended, when it was done."""
+        before = {cell["id"] for cell in self.cells()}
+        start, end = self.at(*box[:2]), self.at(*box[2:])
+        self.page.mouse.move(*start)
+        self.dwell(looks_for)
+        down = self.act(self.page.mouse.down, "pointerdown")
+        self.page.mouse.move((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
+        self.dwell(drags_for)
+        self.page.mouse.move(*end)
+        up = self.act(self.page.mouse.up, "pointerup")
+        (cell,) = {cell["id"] for cell in self.cells()} - before
+        self.was("draw", cell, down, up)
+        return cell, down, up
+
+
+@pytest.fixture
+def robot(browser) -> Iterator[Robot]:
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.add_init_script(FEEL)
+    page = context.new_page()
+    yield Robot(page)
+    context.close()
+
+
+def read(running: Running, image: int, folder: Path) -> dict[str, pd.DataFrame]:
+    folder.chmod(0o777)
+    running.manage(READ.format(image=image, folder=folder))
+    names = ("events", "batches", "operations")
+    tables = {n: pd.read_json(folder / f"{n}.json", orient="split", dtype=False, precise_float=True) for n in names}
+    times = ["begun_ms", "committed_ms", "activity_first", "activity_last"]
+    tables["operations"] = tables["operations"].astype(dict.fromkeys(times, float))
+    return tables
+
+
+def set_up(running: Running, name: str, seed: int) -> int:
+    return int(json.loads(running.manage(SET_UP.format(user=running.username, name=name, seed=seed))))
+
+
+def processes_of_the_browser() -> list[int]:
+    """Chromium's processes that descend from this one."""
+    parents, commands = {}, {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+            commands[int(stat.parent.name)] = (stat.parent / "cmdline").read_bytes()
+        except OSError:
+            continue
+
+    def is_ours(pid: int) -> bool:
+        while pid > 1:
+            if pid == os.getpid():
+                return True
+            pid = parents.get(pid, 0)
+        return False
+
+    return [pid for pid, command in commands.items() if b"chrom" in command.split(b"\0")[0] and is_ours(pid)]
+
+
+def compare(robot: Robot, intervals: pd.DataFrame) -> None:
+    """Each phase of each cell: |measured - true| within 2 % or 50 ms, whichever is larger."""
+    measured = intervals.groupby(["phase", "cell"])["ms"].sum() / 1000
+    wrong = []
+    for phase, cell, true in robot.truth:
+        found = float(measured.get((phase, cell), 0.0))
+        print(f"{phase:9} {cell[-6:]:6} true {true:7.3f} s   measured {found:7.3f} s   off {found - true:+.3f}")
+        if abs(found - true) > max(0.05, 0.02 * true):
+            wrong.append((phase, cell, true, found))
+    assert wrong == []
+
+
+def test_measured_time_is_true_time(robot: Robot, browser, running: Running, tmp_path: Path):
+    image = set_up(running, "robot", 1)
+    page = robot.page
+    sign_in(page, running)
+
+    # A slow server: the picture is there only after two seconds, which are the machine's.
+    page.route("**/pixels/", lambda route: (time.sleep(2.0), route.continue_()))
+    asked = time.monotonic()
+    page.goto(f"{running.address}/images/{image}/", wait_until="commit")
+    robot.open_here()
+    loading = time.monotonic() - asked
+    page.unroute("**/pixels/")
+    robot.press("r")
+
+    # Search and draw.
+    _, _, first = robot.draw((30, 100, 60, 130), looks_for=0.5, drags_for=1.2)
+    cell, found, second = robot.draw((100, 100, 130, 140), looks_for=2.5, drags_for=0.8)
+    robot.was("search", cell, first, found)
+    # A pause over the cut-off: none of it is work.
+    robot.dwell(0.2)
+    left = robot.move(700, 500)
+    robot.dwell(4.5)
+    back = robot.move(720, 520)
+    cell, found, _ = robot.draw((160, 100, 190, 130), looks_for=2.0, drags_for=0.8)
+    robot.was("search", cell, second, found, without=back - left)
+    idle = back - left
+
+    # Another tab for a moment: the page loses the focus. Not work, although it is shorter than the cut-off.
+    session = page.context.new_cdp_session(page)
+    session.send("Emulation.setFocusEmulationEnabled", {"enabled": False})
+    other = page.context.new_page()
+    other.bring_to_front()
+    robot.dwell(2.0)
+    back = robot.act(page.bring_to_front, "focus")
+    left = page.evaluate("window.felt.blur") / 1000
+    other.close()
+    session.send("Emulation.setFocusEmulationEnabled", {"enabled": True})
+    hidden = page.evaluate(HIDE, True)
+    robot.dwell(1.5)
+    shown = page.evaluate(HIDE, False)
+    assert back - left > 2.0
+    robot.was("away", "", left, back, without=-(shown - hidden) / 1000)
+
+    # Verify: Tab opens the first proposal, a verdict opens the next.
+    page.evaluate("window.shift = 3600e3")  # the wall clock jumps by an hour
+    page.locator("canvas").last.focus()
+    opened = robot.key("Tab")
+    for seconds, verdict in ((2.0, "a"), (2.6, "x")):
+        wait_for(lambda: robot.state()["painted"], 5, "the proposal is seen")
+        proposal = robot.state()["selected"]
+        robot.dwell(seconds)
+        judged = robot.key(verdict)
+        robot.was("verify", proposal, opened, judged)
+        opened = judged
+    # Verify, interrupted: the machine sleeps (the browser's processes are stopped) for two and a half seconds.
+    third = robot.state()["selected"]
+    robot.dwell(1.0)
+    pids = processes_of_the_browser()
+    assert pids
+    asleep = time.monotonic()
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(2.5)
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+    slept = time.monotonic() - asleep
+    robot.dwell(1.0)
+    # Refine it, with the brush.
+    brush = robot.key("e")
+    wait_for(lambda: robot.state()["editing"], 5, "the brush is out")
+    (x0, y0, x1, y1) = next(p["box"] for p in robot.proposals() if p["id"] == third)
+    page.mouse.move(*robot.at(x0 + 4, y0 + 4))
+    page.mouse.down()
+    robot.dwell(0.8)
+    page.mouse.move(*robot.at(x1 + 4, y1 + 4), steps=4)
+    page.mouse.up()
+    robot.dwell(1.2)
+    kept = robot.key("Enter")
+    robot.was("verify", third, opened, brush, without=slept)
+    robot.was("refine", third, brush, kept)
+    # The connection is lost for longer than the recorder keeps events back.
+    page.context.set_offline(True)
+    fourth = robot.state()["selected"]
+    robot.dwell(3.0)
+    robot.move(600, 400)
+    robot.dwell(3.0)
+    judged = robot.key("a")
+    robot.was("verify", fourth, kept, judged)
+    robot.dwell(0.5)
+    page.context.set_offline(False)
+    # Classify an own cell.
+    robot.press("v")
+    clicked = robot.act(lambda: robot.click(30, 115), "pointerup")
+    mine = robot.state()["selected"]
+    robot.dwell(2.0)
+    classified = robot.key("2")
+    robot.was("classify", mine, clicked, classified)
+    robot.until_saved()
+    page.wait_for_timeout(5500)  # the recorder sends every five seconds
+    page.evaluate("window.addEventListener('pagehide', (e) => sessionStorage.setItem('left', e.timeStamp))")
+    page.goto(running.address)
+    gone = float(page.evaluate("sessionStorage.getItem('left')")) / 1000
+    robot.was("idle", "", classified, gone, without=-idle)
+
+    page.wait_for_timeout(500)
+    tables = read(running, image, tmp_path)
+    intervals = attribute(tables["events"], tables["operations"], RULES)
+    # A proposal that became a cell is that cell.
+    became = {p: c for p, c in zip(tables["operations"]["proposal"], tables["operations"]["cell"], strict=True) if p}
+    robot.truth = [(phase, became.get(cell, cell), seconds) for phase, cell, seconds in robot.truth]
+    compare(robot, intervals)
+    sums = totals(intervals).iloc[0]
+    assert 2.0 + slept - 0.05 <= sums["wait"] <= loading + slept + 0.05
+    length = tables["events"]["t_ms"].max() / 1000
+    assert sums[[*PHASES, *OTHER]].sum() == pytest.approx(length, abs=1e-6)
+    (report,) = check(tables["events"], tables["operations"], tables["batches"])
+    assert (report.duplicates, report.gaps, report.lost_tail, report.backwards) == (0, 0, 0, 0)
+    # An overloaded machine may hold the page up once more while it loads; the phases above say what it costs.
+    assert report.frozen >= 1 and report.frozen_ms >= 1000 * slept - 100
+    assert report.clock_jumps == 1 and not report.no_farewell
+    assert sums["missing"] == 0
+
+
+def test_what_was_lost_is_missing_and_not_time(robot: Robot, running: Running, tmp_path: Path):
+    image = set_up(running, "robot with losses", 2)
+    page = robot.page
+    sign_in(page, running)
+    page.goto(f"{running.address}/images/{image}/")
+    robot.open_here()
+    robot.press("r")
+    robot.draw((30, 100, 60, 130), looks_for=0.5, drags_for=0.8)
+    page.wait_for_timeout(5200)  # sent
+    # Batches are lost on the way: a proxy says yes and keeps them.
+    page.route("**/activity/", lambda route: route.fulfill(status=200, body='{"stored": true}'))
+    known = list(robot.truth)
+    robot.draw((100, 100, 130, 140), looks_for=2.0, drags_for=1.0)
+    page.wait_for_timeout(5200)
+    page.unroute("**/activity/")
+    robot.truth = known
+    robot.draw((160, 100, 190, 130), looks_for=1.0, drags_for=1.0)
+    page.wait_for_timeout(5200)
+    # The tab crashes: nothing says good-bye, and what was not sent yet is gone; the log still has the box.
+    page.route("**/activity/", lambda route: route.abort())
+    known = list(robot.truth)
+    robot.draw((220, 100, 250, 130), looks_for=0.5, drags_for=0.5)
+    robot.truth = known
+    robot.until_saved()
+    with pytest.raises(Error, match="crash"):
+        page.goto("chrome://crash", timeout=20_000)
+
+    tables = read(running, image, tmp_path)
+    intervals = attribute(tables["events"], tables["operations"], RULES)
+    compare(robot, intervals)
+    (report,) = check(tables["events"], tables["operations"], tables["batches"])
+    assert report.gaps == 1 and report.missing_events > 5 and report.gap_ms > 3000
+    assert report.lost_tail > 0 and report.no_farewell
+    missing = intervals[intervals["phase"] == "missing"]
+    assert len(missing) == 2 and missing["ms"].sum() > report.gap_ms
+    cells = tables["operations"]["cell"].tolist()  # of the four, the second and the last were drawn in the dark
+    assert not set(intervals.loc[intervals["phase"] == "draw", "cell"]) & {cells[1], cells[3]}
