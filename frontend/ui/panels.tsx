@@ -553,8 +553,9 @@ export function KeySheet({ ui }: { ui: Ui }) {
       </header>
       <div class="bw-sheet-groups">
         {ui.map.sheet().map(({ group, rows }) => (
-          <dl key={group}>
+          <div key={group} class="bw-sheet-group">
             <h3>{group}</h3>
+            <dl>
             {rows.map(({ label, keys }) => (
               <div key={label}>
                 <dt>{label}</dt>
@@ -572,6 +573,7 @@ export function KeySheet({ ui }: { ui: Ui }) {
               </div>
             )}
           </dl>
+          </div>
         ))}
       </div>
     </section>
