@@ -49,10 +49,10 @@ VERSIONS = {
     "pseudo_masks": 1,
     "detector": 1,
     "segmenter": 1,
-    "prediction": 2,
+    "prediction": 3,
     "fusion": 2,
     "instances": 2,
-    "evaluation": 2,
+    "evaluation": 3,
     "publication": 2,
 }
 FAINTEST = 0.05  # detections below this score are in no threshold sweep
@@ -328,7 +328,15 @@ def prediction(setting: Setting) -> tuple[Path, dict[str, Any]]:
 
 
 def _is_judged(field: Field) -> bool:
-    return field.split == "val" and field.reference is not None
+    """Whether the detector's masks alone are kept of it: the test split judges, validation serves sweeps, and judges
+    where there is no test split."""
+    return field.split in ("val", "test") and field.reference is not None
+
+
+def judging_split(fields: Sequence[Field]) -> str:
+    """ "test" where any test image is annotated or has reference masks; else "val", which also chose the best epoch."""
+    tested = any(f.split == "test" and (f.annotated or f.reference is not None) for f in fields)
+    return "test" if tested else "val"
 
 
 def _detected_masks(prompter: Prompter, rgb: RGB, detected: Detections) -> Unit:
@@ -475,9 +483,10 @@ def evaluation(setting: Setting) -> tuple[Path, dict[str, Any]]:
     reference masks. The artifact is JSON with the facts and "per_image", one row an image: rounds are compared by it.
     """
     readable = setting.readable()
-    judged = [f for f in readable if f.split == "val" and f.annotated]
-    with_reference = [f for f in readable if _is_judged(f)]
-    facts: dict[str, Any] = {"images": len(judged), "reference_images": len(with_reference)}
+    split = judging_split(readable)
+    judged = [f for f in readable if f.split == split and f.annotated]
+    with_reference = [f for f in readable if f.split == split and _is_judged(f)]
+    facts: dict[str, Any] = {"split": split, "images": len(judged), "reference_images": len(with_reference)}
     rows = {f.image: {"image": f.image, "group": f.group} for f in judged + with_reference}
     if judged:
         matched = []
@@ -495,7 +504,7 @@ def evaluation(setting: Setting) -> tuple[Path, dict[str, Any]]:
         facts["sentence"] = "Mask quality not measurable yet: there is no reference set drawn without proposals."
     trained = {f.group for f in setting.fields if f.split == "train" and f.annotated and f.group}
     if trained & {f.group for f in judged + with_reference}:
-        facts["optimistic"] = "same slide, optimistic: training and validation images come from one slide or patient"
+        facts["optimistic"] = "same slide, optimistic: training and judging images come from one slide or patient"
     path = setting.work / "evaluation.json"
     path.write_text(json.dumps(facts | {"per_image": list(rows.values())}))
     setting.report(Progress(1, 1))

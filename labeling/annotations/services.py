@@ -2,7 +2,7 @@
 ones."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from django.utils.dateparse import parse_datetime
 
 from labeling.accounts.models import User
 from labeling.annotations import feed
+from labeling.annotations.bulk import copy_annotations
 from labeling.annotations.models import Annotation, Effect, Layer, LayerHead, Operation
 from labeling.annotations.state import State, parse_integer, parse_number, parse_state, parse_uuid, put_state, state_of
 from labeling.errors import Invalid, LabelingError
@@ -404,10 +405,12 @@ def load_layer(*, image: Image, kind: str, loaded: Iterable[Loaded]) -> Layer:
         raise ValueError("a working layer is written through the log")
     layer = Layer.objects.create(image=image, kind=kind)
     LayerHead.objects.create(layer=layer)
-    rows = []
-    for one in loaded:
-        row = Annotation(layer=layer, uid=one.uid, score=one.score)
-        put_state(row, one.state)
-        rows.append(row)
-    Annotation.objects.bulk_create(rows, batch_size=2000)
+
+    def rows() -> Iterator[Annotation]:
+        for one in loaded:
+            row = Annotation(layer=layer, uid=one.uid, score=one.score)
+            put_state(row, one.state)
+            yield row
+
+    copy_annotations(rows())
     return layer

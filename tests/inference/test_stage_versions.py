@@ -32,6 +32,8 @@ FUNCTIONS = {  # of inference/stages.py
     "instances": ["instance_maps", "bounded_instances", "bits_of"],
     "evaluation": [
         "evaluation",
+        "judging_split",
+        "_is_judged",
         "_matched_boxes",
         "_judge_masks",
         "fused_alone",
