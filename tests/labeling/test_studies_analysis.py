@@ -74,6 +74,13 @@ def test_a_period_effect_is_taken_out_of_a_crossover():
     assert stats.ttest_rel(a - 2 + period + noise, a).pvalue > 0.3
 
 
+def test_readers_who_agree_to_the_last_digit_are_no_crash():
+    found = compare(
+        readers([10.0, 12, 14, 16], [5.0, 6, 7, 8], ["AB", "BA"] * 2), reference="A", arm="B", kind="crossover"
+    )
+    assert (found.ratio_low, found.ratio_high) == pytest.approx((0.5, 0.5)) and found.p < 0.05
+
+
 def test_parallel_groups_are_compared_by_student_s_t():
     study = virtual_study(
         np.random.default_rng(3), readers=8, fields=6, ratio=0.5, components=Components(), kind="parallel"
