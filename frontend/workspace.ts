@@ -4,23 +4,58 @@
 import { boxOf as maskBox, pack, patchOver, unpack, type Mask, type Patch } from "./geometry/mask";
 import { centre, overlap, type Box } from "./geometry/box";
 import { centredOn, fit, imagePoint, MAX_SCALE, toImage, toScreen, screenPoint, within, type Camera, type Point, type Size } from "./geometry/frames";
+import { Constrain, type Constraint } from "./acts/constrain";
+import { Together } from "./acts/together";
+import type { Vertex } from "./geometry/polygon";
+import * as bulk from "./scene/bulk";
+import { Seen } from "./scene/seen";
+import { Asker } from "./sync/ask";
+import { Live } from "./sync/live";
+import type { Prompt } from "./tools/smart";
 import { Cells, type Counts } from "./scene/cells";
 import type { LabelClass, Layer, Reason, Workspace as Opened } from "./scene/contract";
 import * as edits from "./scene/edits";
 import { History } from "./scene/history";
 import { following, ordered, type Order } from "./scene/order";
 import { uuid7 } from "./scene/uuid";
-import { isTemporary, Refused, type Api } from "./sync/api";
+import { isTemporary, Refused, type Answered, type Api } from "./sync/api";
 import { Log, type Conflict } from "./sync/log";
 import { Queue, type QueueState } from "./sync/queue";
 import { BEAT_MS, Recorder } from "./timing/recorder";
 
-export type ToolName = "select" | "box" | "region" | "ignore";
+export type ToolName =
+  | "select"
+  | "box"
+  | "smart"
+  | "polygon"
+  | "brush"
+  | "wand"
+  | "extremes"
+  | "stamp"
+  | "lasso"
+  | "split"
+  | "measure"
+  | "region"
+  | "ignore";
+/** Tools of those who only look. */
+const FOR_LOOKING: readonly ToolName[] = ["select", "lasso", "measure"];
 export type Toast = { readonly id: number; readonly text: string; readonly undo: boolean };
 /** A mask under the brush: of a proposal (committed as "edit") or of an own cell ("reshape"). */
-export type Editing = { readonly row: number; patch: Patch; readonly undo: Patch[]; subtract: boolean; radius: number };
+export type Editing = {
+  readonly row: number;
+  patch: Patch;
+  readonly undo: { readonly patch: Patch; readonly constraint: Constraint | null }[];
+  subtract: boolean;
+  radius: number;
+  /** Strokes fix pixels and the rest is fused again; null: they paint. */
+  constraint: Constraint | null;
+  /** A constraint stroke was made: the operation says so. */
+  painted: boolean;
+};
 
 const POLL_MS = 2000;
+/** While the feed tells of every change, the poll only heals what it missed. */
+const SLOW_POLL_MS = 15_000;
 const ACTIVITY_MS = 5000;
 /** So many of the layer's last operations are looked through for own acts that can still be undone. */
 const REMEMBERED = 100;
@@ -36,6 +71,18 @@ export class Workspace {
   tool: ToolName = "select";
   labelClass: LabelClass | null;
   selected = -1;
+  /** Cells selected together, by the lasso. */
+  many: readonly number[] = [];
+  readonly seen = new Seen();
+  readonly together = new Together(this);
+  readonly constrain = new Constrain(this);
+  readonly smartAsker = new Asker();
+  live: Live | null = null;
+  /** The pointer on the picture, for those who follow me. */
+  cursor: Point<"image"> | null = null;
+  /** Of the box drawn or copied last, image pixels. */
+  lastSize: Size = { width: 24, height: 24 };
+  brushMode: "new" | "add" | "subtract" = "new";
   hovered = -1;
   private justDrawn = -1;
   /** The class that accepting would give the selected proposal; undefined: the proposed one. */
@@ -63,7 +110,7 @@ export class Workspace {
 
   private constructor(
     readonly opened: Opened,
-    private readonly api: Api,
+    readonly api: Api,
   ) {
     this.cells = new Cells(opened.image);
     this.labelClass = opened.project.classes[0] ?? null;
@@ -76,6 +123,7 @@ export class Workspace {
     );
     this.cells.watch((row) => {
       if (!this.cells.isMine(row)) this.reviewStale = true;
+      this.seen.forget(row);
       this.counted = null;
       this.own = null;
     });
@@ -119,13 +167,15 @@ export class Workspace {
   /** Begin to follow the log and to send. Separate from open, so that a test decides when time passes. */
   start(): void {
     if (this.queue.count) void this.queue.flush();
-    this.timers.push(setInterval(() => void this.poll(), POLL_MS));
+    this.timers.push(setInterval(() => void this.pollWhenDue(), POLL_MS));
+    this.follow();
     this.timers.push(setInterval(() => void this.recorder.flush(), ACTIVITY_MS));
     this.timers.push(setInterval(() => this.recorder.beat(document.hidden), BEAT_MS));
   }
 
   stop(): void {
     this.timers.forEach(clearInterval);
+    this.live?.close();
     this.queue.stop();
   }
 
@@ -138,9 +188,35 @@ export class Workspace {
     for (const watcher of this.watchers) watcher(what);
   }
 
+  /** Others' acts and places as they happen, where the browser and the server can. */
+  private follow(): void {
+    const layer = this.opened.layers[this.cells.writable];
+    if (!layer || typeof EventSource === "undefined") return;
+    this.live = new Live(
+      `${this.api.base}layers/${layer.id}/feed/`,
+      this.session,
+      (body, farewell) => this.api.presence(layer.id, body, farewell),
+      () => {
+        const v = this.visible();
+        const cursor = this.cursor && !document.hidden ? ([this.cursor.x, this.cursor.y].map((n) => Math.round(n * 10) / 10) as [number, number]) : null;
+        const held = this.editing?.row ?? -1;
+        return { cursor, view: [v.x0, v.y0, v.x1, v.y1].map(Math.round), editing: held >= 0 ? this.cells.idOf(held) : null };
+      },
+      { onSeq: (seq) => seq > (this.log?.seq ?? 0) && void this.poll(), onOthers: () => this.notify() },
+    );
+    if (!document.hidden) this.live.open();
+  }
+  private lastPoll = 0;
+  private async pollWhenDue(): Promise<void> {
+    const due = this.live?.connected ? SLOW_POLL_MS : POLL_MS;
+    if (performance.now() - this.lastPoll >= due - 100) await this.poll();
+  }
+
   async poll(): Promise<void> {
+    if (this.polling) this.pollAgain = true;
     if (!this.log || this.polling || document.hidden) return;
     this.polling = true;
+    this.lastPoll = performance.now();
     try {
       while (this.log.follow(await this.api.tail(this.opened.layers[this.cells.writable].id, this.log.seq)));
       this.queue.heard(null);
@@ -148,8 +224,13 @@ export class Workspace {
       this.queue.heard(error); // the next poll heals what this one missed
     } finally {
       this.polling = false;
+      if (this.pollAgain) {
+        this.pollAgain = false;
+        void this.poll();
+      }
     }
   }
+  private pollAgain = false;
 
   // Reading
 
@@ -229,6 +310,8 @@ export class Workspace {
 
   select(row: number, reveal = false): void {
     this.justDrawn = -1;
+    this.together.endNudge();
+    if (row >= 0) this.many = [];
     if (this.editing && this.editing.row !== row) this.editing = null;
     if (row !== this.selected) {
       this.selected = row;
@@ -260,6 +343,18 @@ export class Workspace {
     this.cells.showLayer(layer, shown);
     this.changed();
   }
+  /** Keep out of the picture what somebody does not want to see now; the corner says how many. */
+  filter(look: { hiddenClasses: readonly number[]; hiddenStatuses: readonly string[]; leastDoubt: number; proposals: boolean }): void {
+    const { cells } = this;
+    const none = !look.hiddenClasses.length && !look.hiddenStatuses.length && !look.leastDoubt && look.proposals;
+    const isHidden = (row: number) => {
+      if (cells.isProposal(row)) return !look.proposals || cells.score[row] < look.leastDoubt || look.hiddenClasses.includes(cells.labelClass[row]);
+      if (look.hiddenStatuses.includes(cells.statusOf(row))) return true;
+      return cells.kindOf(row) === "cell" && look.hiddenClasses.includes(cells.labelClass[row]);
+    };
+    cells.hide(none ? null : isHidden);
+    this.changed();
+  }
   setOrder(order: Order): void {
     this.order = order;
     this.reviewStale = true;
@@ -273,7 +368,7 @@ export class Workspace {
     this.begunAt = { ms: performance.now(), event: this.recorder.at };
   }
 
-  private do(draft: edits.Draft): string | null {
+  do(draft: edits.Draft): string | null {
     if (!this.log) return null;
     const target = draft.effects[0]?.annotation;
     if (target) this.recorder.record("target_committed", target);
@@ -294,19 +389,81 @@ export class Workspace {
     return !this.opened.study || tool === "select" || this.opened.study.tools.includes(tool);
   }
   setTool(tool: ToolName): void {
-    if (!this.offers(tool) || (!this.canWrite && tool !== "select")) return;
+    if (!this.offers(tool) || (!this.canWrite && !FOR_LOOKING.includes(tool))) return;
     this.cancelEdit();
+    this.together.endNudge();
     this.tool = tool;
+    if (tool === "smart") void this.getReady();
     this.recorder.record("tool", tool);
     this.notify();
   }
 
-  drawn(box: Box, region: null | "exhaustive" | "ignore"): void {
-    const draft = region ? edits.region(box, region) : edits.draw(box, this.labelClass?.id ?? null);
+  drawn(box: Box, region: null | "exhaustive" | "ignore", tool = "box"): void {
+    const draft = region ? edits.region(box, region) : edits.draw(box, this.labelClass?.id ?? null, tool);
+    if (!region) this.lastSize = { width: box.x1 - box.x0, height: box.y1 - box.y0 };
     this.do(draft);
     this.select(this.cells.rowOf(draft.effects[0].annotation));
     this.justDrawn = this.selected;
   }
+  /** A cell with its mask at once; `box`: the one that a person drew for it. */
+  drawnMask(mask: Mask, tool: string, box: Box = maskBox(mask)): void {
+    const draft = bulk.drawMask(mask, tool, this.labelClass?.id ?? null, box);
+    this.do(draft);
+    this.select(this.cells.rowOf(draft.effects[0].annotation));
+    this.justDrawn = this.selected;
+  }
+  reshaped(row: number, mask: Mask, tool: string): void {
+    if (this.isMineAndLive(row)) this.do(edits.reshape(this.cells, row, mask, tool));
+  }
+  split(row: number, path: readonly Vertex[]): void {
+    this.together.split(row, path);
+  }
+  selectMany(rows: readonly number[]): void {
+    this.many = rows;
+    if (rows.length) this.selected = -1;
+    this.notify();
+  }
+  isOwnCell(row: number): boolean {
+    return this.isMineAndLive(row) && this.cells.kindOf(row) === "cell" && this.cells.statusOf(row) !== "rejected";
+  }
+  /** Put the next box like the selected one: the stamp takes its size. */
+  copySize(): void {
+    if (this.selected < 0) return;
+    const { x0, y0, x1, y1 } = this.cells.boxOf(this.selected);
+    this.lastSize = { width: x1 - x0, height: y1 - y0 };
+    this.setTool("stamp");
+  }
+
+  // Asking the interactive worker
+
+  askSmart(prompt: Prompt): Promise<Answered | null> {
+    const { box, clicks } = prompt;
+    const points = clicks.map(({ at, inside }) => [at.x, at.y, inside ? 1 : 0]);
+    const request = { session: this.session, box: box && [box.x0, box.y0, box.x1, box.y1], points };
+    return this.smartAsker.ask((number) => this.waited(this.api.smart(this.opened.image.id, { ...request, number })));
+  }
+  private async getReady(): Promise<void> {
+    try {
+      await this.smartAsker.ask((number) => this.api.smart(this.opened.image.id, { session: this.session, number, box: null, points: [], ready: true }));
+    } catch {
+      // The first click says what is wrong, when somebody needs it.
+    }
+  }
+  /** Time spent waiting for a machine is no working time. */
+  async waited<T>(work: Promise<T>): Promise<T> {
+    if (this.waits++ === 0) this.recorder.record("wait_begin");
+    try {
+      return await work;
+    } finally {
+      if (--this.waits === 0) this.recorder.record("wait_end");
+    }
+  }
+  private waits = 0;
+  sentence(error: unknown): string {
+    if (error instanceof Refused) return error.detail;
+    return "The server does not answer, so no mask can be computed. Draw by hand meanwhile.";
+  }
+
   wholeFieldIsExhaustive(): void {
     const { width, height } = this.opened.image;
     this.begin();
@@ -327,6 +484,7 @@ export class Workspace {
     if (this.isMineAndLive(row)) this.do(edits.setBox(this.cells, row, box, action));
   }
   remove(): void {
+    if (this.many.length) return this.together.remove();
     if (this.onProposal) this.toast("A proposal is not deleted but rejected: X.", false);
     if (!this.isMineAndLive(this.selected)) return;
     const what = this.cells.kindOf(this.selected) === "region" ? "Region" : "Cell";
@@ -338,6 +496,7 @@ export class Workspace {
    *  class: who switches from lymphocytes to tumour means the next box, and would not see the last one change. */
   chooseClass(chosen: LabelClass): void {
     this.labelClass = chosen;
+    if (this.many.length) this.together.classify(chosen);
     const row = this.selected;
     if (this.onProposal) this.proposalClass = chosen.id;
     if (row !== this.justDrawn && this.isMineAndLive(row) && this.cells.kindOf(row) === "cell" && this.cells.labelClass[row] !== chosen.id)
@@ -352,6 +511,7 @@ export class Workspace {
   }
 
   accept(): void {
+    if (this.many.length) return this.together.accept();
     if (this.onProposal) this.decide("accept", () => edits.accept(this.cells, this.selected, null, this.proposalClass));
   }
   reject(): void {
@@ -381,8 +541,12 @@ export class Workspace {
   }
 
   undo(): void {
+    this.together.endNudge();
     if (this.editing?.undo.length) {
-      this.editing.patch = this.editing.undo.pop() as Patch;
+      const before = this.editing.undo.pop() as Editing["undo"][number];
+      this.editing.patch = before.patch;
+      this.editing.constraint = before.constraint;
+      this.constrain.undone();
       this.notify();
     } else this.turn("undo");
   }
@@ -420,23 +584,25 @@ export class Workspace {
     const patch = mask ? unpack(mask) : patchOver(this.cells.boxOf(row), this.opened.image);
     const { x0, y0, x1, y1 } = this.cells.boxOf(row);
     this.brushRadius = Math.min(this.brushRadius, Math.max(1, Math.min(x1 - x0, y1 - y0) / 3));
-    this.editing = { row, patch, undo: [], subtract: false, radius: this.brushRadius };
+    this.editing = { row, patch, undo: [], subtract: false, radius: this.brushRadius, constraint: null, painted: false };
+    this.live?.say(true);
     this.recorder.record("tool", "brush");
     this.notify();
   }
   resizeBrush(factor: number): void {
-    if (!this.editing) return;
-    this.brushRadius = this.editing.radius = Math.min(200, Math.max(0.5, this.editing.radius * factor));
+    this.brushRadius = Math.min(200, Math.max(0.5, this.brushRadius * factor));
+    if (this.editing) this.editing.radius = this.brushRadius;
     this.notify();
   }
   cancelEdit(): void {
     if (!this.editing) return;
     this.editing = null;
+    this.live?.say(true);
     this.notify();
   }
   commitEdit(): void {
     const editing = this.editing;
-    if (!editing) return;
+    if (!editing || this.constrain.keepLater(editing)) return;
     const mask: Mask | null = pack(editing.patch);
     if (!mask) {
       this.toast("The mask is empty. Esc leaves it as it was; X rejects the proposal.", false);
@@ -450,11 +616,13 @@ export class Workspace {
       return;
     }
     this.editing = null;
+    this.live?.say(true);
+    const tool = editing.painted ? "constraint" : "brush";
     if (isProposal) {
       this.painted = this.selected; // it was edited, so it was seen
-      this.decide("edit", () => edits.accept(this.cells, row, mask, this.proposalClass));
+      this.decide("edit", () => edits.accept(this.cells, row, mask, this.proposalClass, tool));
     } else {
-      this.do(edits.reshape(this.cells, row, mask));
+      this.do(edits.reshape(this.cells, row, mask, tool));
       const grown = overlap(maskBox(mask), this.cells.boxOf(row));
       if (!grown) this.toast("The mask no longer touches its box.", true);
     }
@@ -485,6 +653,7 @@ export class Workspace {
   /** Somebody (perhaps a colleague) changed the cells: a selection that is gone is let go. */
   private changed(): void {
     if (this.selected >= 0 && !this.cells.isShown(this.selected)) this.selected = -1;
+    if (this.many.some((row) => !this.cells.isShown(row))) this.many = this.many.filter((row) => this.cells.isShown(row));
     this.notify();
   }
 }

@@ -11,7 +11,8 @@ import json
 import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from dataclasses import fields as fields_of_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ import numpy as np
 from scipy.ndimage import find_objects, label
 
 from inference import registry
-from inference.fusion import Parameters, fuse
+from inference.acquisition import embedding, image_scores
+from inference.fusion import Parameters, certificate, fuse
 from inference.instances import instances
 from inference.masks import cells_of, clip, labels_of, rasterise_boxes
-from inference.metrics import average_precision, box_iou, mean, per_image
+from inference.metrics import average_precision, box_iou, contingency, mask_iou, mean, per_image
 from inference.snapshots import Cell, Field, boxes_of_cells, digest, learning_digest, read_labels
 from inference.types import (
     RGB,
@@ -30,6 +32,7 @@ from inference.types import (
     BoxMask,
     Cancelled,
     Detections,
+    InferenceError,
     Labels,
     Mask,
     Progress,
@@ -38,18 +41,22 @@ from inference.types import (
     Report,
     Sample,
     Stop,
+    Trainer,
+    UnreadableImage,
 )
 
 VERSIONS = {
     "pseudo_masks": 1,
     "detector": 1,
     "segmenter": 1,
-    "prediction": 1,
-    "fusion": 1,
-    "instances": 1,
-    "evaluation": 1,
-    "publication": 1,
+    "prediction": 2,
+    "fusion": 2,
+    "instances": 2,
+    "evaluation": 2,
+    "publication": 2,
 }
+FAINTEST = 0.05  # detections below this score are in no threshold sweep
+COMPARED = ("dice", "iou", "aji", "pq", "dq", "sq", "bf1")  # measures of masks that a round is judged by
 Unit = dict[str, Any]
 
 
@@ -75,11 +82,40 @@ class Setting:
     def prompter(self) -> Prompter:
         return registry.prompter(**self.configuration["prompter"])
 
+    def trainer(self, kind: str) -> Any:
+        return trainer_of(kind, self.configuration[kind], classes=self.class_count)
+
+    def readable(self) -> list[Field]:
+        """The fields that the prediction could read; it has said why it could not read the others."""
+        return [f for f in self.fields if "unreadable" not in read_unit(self.inputs["prediction"], f.image)]
+
     @property
     def class_count(self) -> int:
         """1 when any cell is unclassified: a detector cannot learn classes from some of its cells only."""
         classified = all(cell.class_index is not None for field in self.fields for cell in field.cells)
         return max(1, len(self.content["classes"])) if classified else 1
+
+
+def trainer_of(kind: str, chosen: dict[str, Any], *, classes: int = 1) -> Trainer:
+    """The trainer that a round's configuration names: {"name", "preset", "change": {"steps": ...}, "start_from"}.
+
+    A change is a field of the model's settings or of its schedule. Raises InferenceError for one it does not have.
+    """
+    options = {"classes": classes} if kind == "detector" else {}
+    made: Any = registry.trainer(kind, chosen["name"], chosen["preset"], **options)
+    settings = made.settings
+    for name, value in chosen.get("change", {}).items():
+        schedule = getattr(settings, "schedule", None)
+        if name in {field.name for field in fields_of_dataclass(settings)}:
+            settings = replace(settings, **{name: value})
+        elif schedule is not None and name in {field.name for field in fields_of_dataclass(schedule)}:
+            settings = replace(settings, schedule=replace(schedule, **{name: value}))
+        else:
+            raise InferenceError(
+                f"the {kind} {chosen['name']!r} has no setting {name!r}; leave it as the preset has it"
+            )
+    trainer: Trainer = registry.trainer(kind, chosen["name"], settings, **options)
+    return trainer
 
 
 def keys(content: dict[str, Any], configuration: dict[str, Any]) -> dict[str, str]:
@@ -93,10 +129,10 @@ def keys(content: dict[str, Any], configuration: dict[str, Any]) -> dict[str, st
         named[kind] = digest([kind, VERSIONS[kind], *inputs])
 
     name("pseudo_masks", learned, prompter)
-    name("detector", learned, detector, registry.trainer("detector", **detector).name)
-    name("segmenter", named["pseudo_masks"], segmenter, registry.trainer("segmenter", **segmenter).name)
+    name("detector", learned, detector, trainer_of("detector", detector).name)
+    name("segmenter", named["pseudo_masks"], segmenter, trainer_of("segmenter", segmenter).name)
     name("prediction", everything, named["detector"], named["segmenter"], prompter, configuration["prediction"])
-    name("fusion", named["prediction"], configuration["fusion"])
+    name("fusion", named["prediction"], configuration["fusion"], certificate.VERSION)
     name("instances", named["fusion"], configuration["instances"])
     name("evaluation", named["instances"], learned)
     name("publication", named["instances"])
@@ -129,16 +165,27 @@ def read_unit(artifact: Path, image: int) -> Unit:
 
 
 def each_unit(setting: Setting, fields: Sequence[Field], make: Callable[[Field], Unit]) -> Iterator[tuple[Field, Unit]]:
-    """Make what is missing, in order, with progress; asks to stop between units. Raises Cancelled."""
+    """Make what is missing, in order, with progress; asks to stop between units. Raises Cancelled.
+
+    An image that cannot be read is a unit with the reason, said in the log and passed over: the others go on.
+    """
     folder = setting.work / "units"
     for number, field in enumerate(fields):
         path = folder / f"{field.image}.npz"
         if not path.exists():
             if setting.stop():
                 raise Cancelled("cancelled")
-            save_unit(folder, field.image, make(field))
-            setting.report(Progress(number + 1, len(fields)))
-        yield field, _load(path)
+            note = ""
+            try:
+                unit = make(field)
+            except UnreadableImage as error:
+                unit = {"unreadable": str(error)}
+                note = f"image {field.image} is left out: {error}"
+            save_unit(folder, field.image, unit)
+            setting.report(Progress(number + 1, len(fields), note))
+        unit = _load(path)
+        if "unreadable" not in unit:
+            yield field, unit
     setting.report(Progress(len(fields), len(fields)))
 
 
@@ -198,28 +245,39 @@ def samples(setting: Setting, split: str, *, with_labels: bool) -> list[Sample]:
         if not field.annotated or field.split != split:
             continue
         cells, valid = field.learning()
-        labels = read_unit(setting.inputs["pseudo_masks"], field.image)["labels"] if with_labels else None
+        try:
+            rgb = field.rgb()
+            labels = read_unit(setting.inputs["pseudo_masks"], field.image)["labels"] if with_labels else None
+        except UnreadableImage as error:
+            setting.report(Progress(0, 0, f"image {field.image} teaches nothing: {error}"))
+            continue
         classes = np.array([0 if single else cell.class_index or 0 for cell in cells], np.int64)
-        found.append(Sample(field.rgb(), boxes_of_cells(cells), classes, valid, labels, str(field.image)))
+        found.append(Sample(rgb, boxes_of_cells(cells), classes, valid, labels, str(field.image)))
     return found
 
 
 def detector(setting: Setting) -> tuple[Path, dict[str, Any]]:
-    trainer = registry.trainer("detector", **setting.configuration["detector"], classes=setting.class_count)
-    return _train(setting, trainer, with_labels=False)
+    return _train(setting, "detector", with_labels=False)
 
 
 def segmenter(setting: Setting) -> tuple[Path, dict[str, Any]]:
-    trainer = registry.trainer("segmenter", **setting.configuration["segmenter"])
-    return _train(setting, trainer, with_labels=True)
+    return _train(setting, "segmenter", with_labels=True)
 
 
-def _train(setting: Setting, trainer: Any, *, with_labels: bool) -> tuple[Path, dict[str, Any]]:
+def _train(setting: Setting, kind: str, *, with_labels: bool) -> tuple[Path, dict[str, Any]]:
+    trainer = setting.trainer(kind)
     learned = samples(setting, "train", with_labels=with_labels)
     checked = samples(setting, "val", with_labels=with_labels)
-    weights = trainer.train(learned, checked, work=setting.work / "training", report=setting.report, stop=setting.stop)
+    weights = trainer.train(
+        learned, checked,
+        work=setting.work / "training", report=setting.report, stop=setting.stop,
+        start_from=setting.inputs.get(f"start of the {kind}"),
+    )  # fmt: skip
     facts = {"images": len(learned), "validation_images": len(checked), "model": trainer.name}
-    return weights, facts | {"cells": sum(len(sample.boxes) for sample in learned)}
+    # Every parameter, not only the name of the preset: presets change, what this round used does not.
+    return weights, facts | {
+        "cells": sum(len(sample.boxes) for sample in learned), "settings": asdict(trainer.settings),
+    }  # fmt: skip
 
 
 def prediction(setting: Setting) -> tuple[Path, dict[str, Any]]:
@@ -231,10 +289,8 @@ def prediction(setting: Setting) -> tuple[Path, dict[str, Any]]:
     """
     chosen = setting.configuration["prediction"]
     prompter = setting.prompter()
-    find = registry.trainer("detector", **setting.configuration["detector"], classes=setting.class_count).load(
-        setting.inputs["detector"]
-    )
-    segment = registry.trainer("segmenter", **setting.configuration["segmenter"]).load(setting.inputs["segmenter"])
+    find = setting.trainer("detector").load(setting.inputs["detector"])
+    segment = setting.trainer("segmenter").load(setting.inputs["segmenter"])
 
     def make(field: Field) -> Unit:
         rgb = field.rgb()
@@ -251,7 +307,7 @@ def prediction(setting: Setting) -> tuple[Path, dict[str, Any]]:
         classes = [cell.class_index for cell in field.cells] + [
             int(c) if setting.class_count > 1 else None for c in detected.classes[added]
         ]
-        alone = {"m_d_alone": _detected_labels(prompter, field, rgb, detected, sure)} if _is_judged(field) else {}
+        alone = _detected_masks(prompter, rgb, detected) if _is_judged(field) else {}
         return alone | {
             "m_d": paint(masks, field, order),
             "m_s": np.packbits(segment.foreground(rgb) >= 0.5, axis=None),
@@ -263,25 +319,45 @@ def prediction(setting: Setting) -> tuple[Path, dict[str, Any]]:
             "detected_scores": detected.scores,
         }
 
-    boxes = sum(len(unit["boxes"]) for _, unit in each_unit(setting, setting.fields, make))
+    made = [len(unit["boxes"]) for _, unit in each_unit(setting, setting.fields, make)]
     names = {"detector": find.name, "segmenter": segment.name, "prompter": prompter.name}
-    return bundle(setting, "prediction.zip"), {"images": len(setting.fields), "boxes": boxes, "models": names}
+    bad = {"unreadable_images": len(setting.fields) - len(made)} if len(made) < len(setting.fields) else {}
+    return bundle(setting, "prediction.zip"), {"images": len(made), "boxes": sum(made), "models": names} | bad
 
 
 def _is_judged(field: Field) -> bool:
     return field.split == "val" and field.reference is not None
 
 
-def _detected_labels(
-    prompter: Prompter, field: Field, rgb: RGB, detected: Detections, sure: np.ndarray[Any, Any]
-) -> Labels:
-    """M_D as it would be had nobody drawn a box here: what masks are judged by. People's boxes would flatter it."""
-    chosen = np.flatnonzero(sure)
-    if not len(chosen):
-        return np.zeros((field.height, field.width), np.int32)
-    answer = prompter.decode(prompter.encode(rgb), Prompts(detected.boxes[chosen]))
-    order = np.argsort(-detected.scores[chosen], kind="stable").tolist()
-    return paint(list(answer.masks), field, order)
+def _detected_masks(prompter: Prompter, rgb: RGB, detected: Detections) -> Unit:
+    """The detections' masks as they would be had nobody drawn a box here: what masks are judged by, since people's
+    boxes would flatter it. Kept one by one, also below the threshold, so that a sweep of it needs no model.
+    """
+    chosen = np.flatnonzero(detected.scores >= FAINTEST)
+    chosen = chosen[np.argsort(-detected.scores[chosen], kind="stable")]
+    masks = prompter.decode(prompter.encode(rgb), Prompts(detected.boxes[chosen])).masks if len(chosen) else []
+    return {
+        "alone_scores": detected.scores[chosen],
+        "alone_prompts": detected.boxes[chosen],
+        "alone_boxes": np.array([(m.x, m.y, *m.bits.shape[::-1]) for m in masks], np.int32).reshape(-1, 4),
+        "alone_bits": np.packbits(np.concatenate([np.zeros(0, bool), *(m.bits.ravel() for m in masks)])),
+    }
+
+
+def alone(unit: Unit, field: Field, threshold: float) -> tuple[Labels, Boxes]:
+    """M_D of the detector alone from `_detected_masks`, boxes below the threshold left out; surer boxes on top.
+
+    -> (H, W) ids, and the (n, 4) boxes: id i belongs to boxes[i - 1]
+    """
+    sizes = [int(w) * int(h) for _, _, w, h in unit["alone_boxes"]]
+    bits = np.unpackbits(unit["alone_bits"])[: sum(sizes)].astype(bool)
+    patches = np.split(bits, np.cumsum(sizes)[:-1]) if sizes else []
+    masks = [
+        BoxMask(int(x), int(y), patch.reshape(int(h), int(w)))
+        for (x, y, w, h), patch, score in zip(unit["alone_boxes"], patches, unit["alone_scores"], strict=True)
+        if score >= threshold
+    ]
+    return paint(masks, field), unit["alone_prompts"][unit["alone_scores"] >= threshold]
 
 
 def _new(boxes: Boxes, field: Field, overlap: float) -> np.ndarray[Any, Any]:
@@ -311,14 +387,18 @@ def fusion(setting: Setting) -> tuple[Path, dict[str, Any]]:
 
     def make(field: Field) -> Unit:
         unit = read_unit(setting.inputs["prediction"], field.image)
-        fused = fuse(field.rgb(), unit["m_d"] > 0, _bits(unit["m_s"], field), parameters)
+        fused = fuse(field.rgb(), unit["m_d"] > 0, bits_of(unit["m_s"], field), parameters)
         return {
             "mask": np.packbits(fused.mask, axis=None),
             "pixels": fused.pixels,
             "certificate": fused.certificate.as_dict(),
+            "queue": image_scores(unit["m_d"], bits_of(unit["m_s"], field), unit["detected_scores"], fused.probability),
+            "embedding": embedding(field.rgb(), fused.mask).tolist(),
         }
 
-    certificates = [unit["certificate"] for _, unit in each_unit(setting, setting.fields, make)]
+    certificates = [unit["certificate"] for _, unit in each_unit(setting, setting.readable(), make)]
+    if not certificates:
+        raise InferenceError("none of the images can be read, so there is nothing to fuse")
     return bundle(setting, "fusion.zip"), {
         "images": len(certificates),
         "closed": sum(bool(c["closed"]) for c in certificates),
@@ -327,7 +407,7 @@ def fusion(setting: Setting) -> tuple[Path, dict[str, Any]]:
     }
 
 
-def _bits(packed: np.ndarray[Any, Any], field: Field) -> np.ndarray[Any, Any]:
+def bits_of(packed: np.ndarray[Any, Any], field: Field) -> np.ndarray[Any, Any]:
     size = field.width * field.height
     return np.unpackbits(packed)[:size].reshape(field.height, field.width).astype(bool)
 
@@ -336,11 +416,13 @@ def instance_maps(setting: Setting) -> tuple[Path, dict[str, Any]]:
     """One id a cell, and how doubtful each cell is: the larger of its share of ambiguous pixels and 1 - its box's
     score."""
 
+    fields = setting.readable()
+
     def make(field: Field) -> Unit:
         unit = read_unit(setting.inputs["prediction"], field.image)
         fused = read_unit(setting.inputs["fusion"], field.image)
         labels = bounded_instances(
-            _bits(fused["mask"], field), unit["m_d"], unit["boxes"], **setting.configuration["instances"]
+            bits_of(fused["mask"], field), unit["m_d"], unit["boxes"], **setting.configuration["instances"]
         )
         ambiguous = np.zeros(field.width * field.height, bool)
         ambiguous[fused["pixels"]] = True
@@ -352,8 +434,8 @@ def instance_maps(setting: Setting) -> tuple[Path, dict[str, Any]]:
         doubt[len(unit["scores"]) + 1 :] = 1.0  # no box stands behind these
         return {"labels": labels, "doubt": doubt.astype(np.float32)}
 
-    cells = sum(len(np.unique(unit["labels"])) - 1 for _, unit in each_unit(setting, setting.fields, make))
-    return bundle(setting, "instances.zip"), {"images": len(setting.fields), "cells": cells}
+    cells = sum(len(np.unique(unit["labels"])) - 1 for _, unit in each_unit(setting, fields, make))
+    return bundle(setting, "instances.zip"), {"images": len(fields), "cells": cells}
 
 
 def bounded_instances(mask: Mask, detected: Labels, boxes: Boxes, *, box_margin: float, **options: Any) -> Labels:
@@ -388,67 +470,81 @@ def evaluation(setting: Setting) -> tuple[Path, dict[str, Any]]:
     proposer.
 
     Boxes: the detector alone against people's boxes inside exhaustive regions (AP at IoU 0.5). Masks: only against
-    reference masks.
+    reference masks. The artifact is JSON with the facts and "per_image", one row an image: rounds are compared by it.
     """
-    judged = [f for f in setting.fields if f.split == "val" and f.annotated]
-    with_reference = [f for f in setting.fields if _is_judged(f)]
+    readable = setting.readable()
+    judged = [f for f in readable if f.split == "val" and f.annotated]
+    with_reference = [f for f in readable if _is_judged(f)]
     facts: dict[str, Any] = {"images": len(judged), "reference_images": len(with_reference)}
-    units = {f.image: read_unit(setting.inputs["prediction"], f.image) for f in judged}
+    rows = {f.image: {"image": f.image, "group": f.group} for f in judged + with_reference}
     if judged:
-        found, truth = [], []
+        matched = []
         for field in judged:
             if setting.stop():
                 raise Cancelled("cancelled")
-            cells, valid = field.learning()
-            boxes, scores = units[field.image]["detected_boxes"], units[field.image]["detected_scores"]
-            x = np.clip(((boxes[:, 0] + boxes[:, 2]) / 2).astype(int), 0, field.width - 1)
-            y = np.clip(((boxes[:, 1] + boxes[:, 3]) / 2).astype(int), 0, field.height - 1)
-            inside = valid[y, x]
-            found.append((boxes[inside], scores[inside]))
-            truth.append(boxes_of_cells(cells))
-        matched = [(box_iou(boxes, people), scores) for (boxes, scores), people in zip(found, truth, strict=True)]
-        facts["box_ap50"] = average_precision(matched).at[0.5]
+            matched.append(_matched_boxes(setting, field))
+            rows[field.image]["box_ap50"] = average_precision(matched[-1:], (0.5,)).ap
+        facts["box_ap50"] = average_precision(matched, (0.5,)).ap
     else:
         facts["sentence"] = "No image of the validation split is exhaustively annotated, so nothing is measured yet."
     if with_reference:
-        facts["masks"] = _judge_masks(setting, with_reference)
+        facts["masks"] = _judge_masks(setting, with_reference, rows)
     elif judged:
         facts["sentence"] = "Mask quality not measurable yet: there is no reference set drawn without proposals."
     trained = {f.group for f in setting.fields if f.split == "train" and f.annotated and f.group}
     if trained & {f.group for f in judged + with_reference}:
         facts["optimistic"] = "same slide, optimistic: training and validation images come from one slide or patient"
     path = setting.work / "evaluation.json"
-    path.write_text(json.dumps(facts))
+    path.write_text(json.dumps(facts | {"per_image": list(rows.values())}))
     setting.report(Progress(1, 1))
     return path, facts
 
 
-def _judge_masks(setting: Setting, fields: Sequence[Field]) -> dict[str, dict[str, float]]:
-    """Detector's masks, segmenter's mask and their fusion against reference masks, mean over images.
+def _matched_boxes(setting: Setting, field: Field) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """(IoU with people's boxes, scores) of the detections inside the region where annotation counts."""
+    unit = read_unit(setting.inputs["prediction"], field.image)
+    cells, valid = field.learning()
+    boxes, scores = unit["detected_boxes"], unit["detected_scores"]
+    x = np.clip(((boxes[:, 0] + boxes[:, 2]) / 2).astype(int), 0, field.width - 1)
+    y = np.clip(((boxes[:, 1] + boxes[:, 3]) / 2).astype(int), 0, field.height - 1)
+    inside = valid[y, x]
+    return box_iou(boxes[inside], boxes_of_cells(cells)), scores[inside]
+
+
+def _judge_masks(
+    setting: Setting, fields: Sequence[Field], rows: dict[int, dict[str, Any]]
+) -> dict[str, dict[str, float]]:
+    """Detector's masks, segmenter's mask and their fusion against reference masks, mean over images; the fused ones
+    of each image into its row.
 
     The boxes are the detector's own, never the people's: on a field that people have boxed, proposals look better
     than this.
     """
-    parameters = Parameters(**setting.configuration["fusion"])
     reports: dict[str, list[Any]] = {"detector": [], "segmenter": [], "fused": []}
     for field in fields:
+        if setting.stop():
+            raise Cancelled("cancelled")
         assert field.reference is not None
         unit = read_unit(setting.inputs["prediction"], field.image)
-        m_d, m_s = unit["m_d_alone"], _bits(unit["m_s"], field)
-        fused = bounded_instances(
-            fuse(field.rgb(), m_d > 0, m_s, parameters).mask,
-            m_d,
-            unit["detected_boxes"][
-                unit["detected_scores"] >= setting.configuration["prediction"]["detector_threshold"]
-            ],
-            **setting.configuration["instances"],
-        )
+        threshold = setting.configuration["prediction"]["detector_threshold"]
+        (m_d, boxes), m_s = alone(unit, field, threshold), bits_of(unit["m_s"], field)
+        fused = fused_alone(field.rgb(), m_d, boxes, m_s, setting.configuration)
         reference = read_labels(field.reference)
         reports["detector"].append(per_image(reference, m_d))
         reports["segmenter"].append(per_image(reference, label(m_s)[0].astype(np.int32)))
         reports["fused"].append(per_image(reference, fused))
-    kept = ("dice", "iou", "aji", "pq", "dq", "sq", "bf1", "bf1_tolerance_px")
+        rows[field.image] |= {k: float(reports["fused"][-1].as_dict()[k]) for k in COMPARED}
+        # Without a score a cell counts as sure: AP then asks only how many cells of the reference are met.
+        overlap = mask_iou(contingency(reference, fused))
+        rows[field.image]["mask_ap50"] = average_precision([(overlap, np.ones(len(overlap), np.float32))], (0.5,)).ap
+    kept = (*COMPARED, "bf1_tolerance_px")
     return {part: {k: round(float(mean(found)[k]), 4) for k in kept} for part, found in reports.items()}
+
+
+def fused_alone(rgb: RGB, m_d: Labels, boxes: Boxes, m_s: Mask, configuration: dict[str, Any]) -> Labels:
+    """Instances from the two halves, as the stages fusion and instances make them."""
+    parameters = Parameters(**configuration["fusion"])
+    return bounded_instances(fuse(rgb, m_d > 0, m_s, parameters).mask, m_d, boxes, **configuration["instances"])
 
 
 RUN: dict[str, Callable[[Setting], tuple[Path, dict[str, Any]]]] = {

@@ -26,14 +26,16 @@ from django.core.files.storage import default_storage
 from django.db import connection
 
 from inference import stages as work
+from inference.acquisition import queue
 from inference.masks import pack
 from inference.snapshots import Field, fields_of
+from inference.sweeps import sweep
 from inference.types import Cancelled, InferenceError, Progress
 from labeling.annotations.services import Loaded
 from labeling.annotations.state import PackedMask, State
 from labeling.images.models import Image
-from labeling.rounds import stages
-from labeling.rounds.models import Stage
+from labeling.rounds import stages, sweeping
+from labeling.rounds.models import Artifact, Stage, Sweep
 from labeling.rounds.publishing import publish
 
 logger = logging.getLogger(__name__)
@@ -146,10 +148,40 @@ def _run(stage: Stage, lease: Lease) -> None:
         file, facts = work.RUN[stage.kind](setting)
     if lease.stop():
         raise Cancelled("cancelled")
-    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    with file.open("rb") as stream:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     artifact = stages.keep(key=key, kind=stage.kind, file=file, sha256=sha256, facts=facts)
     stages.finish(stage.pk, lease.owner, key=key, artifact=artifact)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@shared_task(name="inference.sweep_round")
+def sweep_round(sweep_id: int) -> None:
+    """Try settings on the cached masks of a finished round. Delivered twice it computes the same table twice."""
+    asked = Sweep.objects.select_related("round__snapshot").filter(pk=sweep_id, state=Sweep.State.QUEUED).first()
+    if asked is None:
+        return
+    try:
+        stage = asked.round.stages.get(kind=Stage.Kind.EVALUATION)
+        with _inputs(stage) as inputs:
+            content = _content(stage)
+            setting = work.Setting(
+                content=content,
+                fields=fields_of(content, local_file),
+                configuration=asked.round.configuration,
+                inputs=inputs,
+                work=Path(settings.DATA_DIR) / "work",
+                report=lambda progress: None,
+                stop=lambda: False,
+            )
+            began = monotonic()
+            result = sweep(setting)
+        sweeping.finish(asked.pk, result=result | {"seconds": round(monotonic() - began, 1)})
+    except (InferenceError, ValueError) as error:
+        sweeping.finish(asked.pk, error=str(error))
+    except Exception as error:  # record, then let it be seen
+        sweeping.finish(asked.pk, error=f"{type(error).__name__}: {error}")
+        raise
 
 
 def _content(stage: Stage) -> dict[str, Any]:
@@ -181,14 +213,23 @@ def _inputs(stage: Stage) -> Iterator[dict[str, Path]]:
     files = {}
     for other in stage.round.stages.filter(artifact__isnull=False).select_related("artifact"):
         assert other.artifact is not None
-        path = local_file(str(other.artifact.file.name))
-        if hashlib.sha256(path.read_bytes()).hexdigest() != other.artifact.sha256:
-            raise InferenceError(
-                f"the stored result of the stage {other.get_kind_display()!r} is damaged (its hash does not fit); "
-                "delete it and retry the round"
-            )
-        files[other.kind] = path
+        files[other.kind] = whole(other.artifact, f"result of the stage {other.get_kind_display()!r}")
+    start = stage.round.configuration.get(stage.kind, {}).get("start_from")
+    if start:
+        kept = stages.known(start)
+        if kept is None:
+            raise InferenceError(f"the weights that the {stage.kind} was to start from are gone; start another round")
+        files[f"start of the {stage.kind}"] = whole(kept, f"start of the {stage.kind}")
     yield files
+
+
+def whole(artifact: Artifact, name: str) -> Path:
+    """The artifact's file, once its hash was found right. Raises InferenceError."""
+    path = local_file(str(artifact.file.name))
+    with path.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != artifact.sha256:
+            raise InferenceError(f"the stored {name} is damaged (its hash does not fit); delete it and retry the round")
+    return path
 
 
 def _publish(stage: Stage, lease: Lease, fields: list[Field], inputs: dict[str, Path]) -> None:
@@ -198,9 +239,14 @@ def _publish(stage: Stage, lease: Lease, fields: list[Field], inputs: dict[str, 
     predicted = round_.stages.select_related("artifact").get(kind="prediction").artifact
     assert predicted is not None
     names = predicted.facts["models"]
+    readable = {f.image for f in fields if "unreadable" not in work.read_unit(inputs["prediction"], f.image)}
+    waiting = _queue([f for f in fields if f.image in readable], inputs["fusion"], round_.pk)
     for number, field in enumerate(fields, start=1):
         if lease.stop():
             raise Cancelled("cancelled")
+        if field.image not in readable:
+            stages.say(stage.pk, f"image {field.image} gets no proposals: it cannot be read")
+            continue
         image = Image.objects.filter(pk=field.image).first()
         if image is None:  # taken out of the project since the snapshot
             continue
@@ -214,9 +260,18 @@ def _publish(stage: Stage, lease: Lease, fields: list[Field], inputs: dict[str, 
         loaded = [_loaded(round_.pk, field, proposal, class_ids, provenance) for proposal in found]
         publish(
             round_=round_, image=image, proposals=loaded, certificate=certificate, model_names=names,
-            facts={"proposals": len(loaded)},
+            facts={"proposals": len(loaded), "queue": waiting.get(str(field.image), {})},
         )  # fmt: skip
         lease.report(Progress(number, len(fields)))
+
+
+def _queue(fields: list[Field], fusion: Path, seed: int) -> dict[str, dict[str, float]]:
+    """Image -> strategy -> score of what to annotate next, for images without an exhaustive region."""
+    units = {str(f.image): work.read_unit(fusion, f.image) for f in fields}
+    seen = {str(f.image) for f in fields if f.annotated}
+    scores = {image: unit["queue"] for image, unit in units.items()}
+    embeddings = {image: unit["embedding"] for image, unit in units.items()}
+    return queue(scores, embeddings, seen=seen, seed=seed)
 
 
 def _loaded(

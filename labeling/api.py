@@ -44,6 +44,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
 
 def routes() -> list[Any]:
     """Every route of /api/v1/, named like its view. tests/labeling/test_access.py has a row for each."""
+    from labeling import interactive
     from labeling.annotations import api as annotations
     from labeling.exchange import api as exchange
     from labeling.images import api as images
@@ -60,6 +61,10 @@ def routes() -> list[Any]:
         path("images/<int:image>/workspace/", workspace.Workspace.as_view(), name="image-workspace"),
         path("images/<int:image>/pixels/", images.Pixels.as_view(), name="image-pixels"),
         path("images/<int:image>/thumbnail/", images.Thumbnail.as_view(), name="image-thumbnail"),
+        path("images/<int:image>/smart/", interactive.Smart.as_view(), name="image-smart"),
+        path("images/<int:image>/refuse/", interactive.Refuse.as_view(), name="image-refuse"),
+        path("layers/<uuid:layer>/feed/", annotations.Feed.as_view(), name="layer-feed"),
+        path("layers/<uuid:layer>/presence/", annotations.Presence.as_view(), name="layer-presence"),
         path("layers/<uuid:layer>/pack/", annotations.Pack.as_view(), name="layer-pack"),
         path("layers/<uuid:layer>/operations/", annotations.Operations.as_view(), name="layer-operations"),
         path("activity/", annotations.Activity.as_view(), name="activity"),

@@ -4,7 +4,18 @@ from labeling.accounts.models import User
 from labeling.annotations.models import ActivityBatch, Annotation, Effect, Layer, LayerHead, Operation
 from labeling.images.models import Image
 from labeling.projects.models import LabelClass, Membership, Project
-from labeling.rounds.models import Artifact, Publication, Round, Snapshot, Stage, StageLine
+from labeling.rounds.models import (
+    Artifact,
+    ModelVersion,
+    Promotion,
+    Publication,
+    Round,
+    RoundPolicy,
+    Snapshot,
+    Stage,
+    StageLine,
+    Sweep,
+)
 from labeling.studies.models import Amendment, Arm, Item, Participant, Sitting, Study, StudyField
 
 __all__ = [
@@ -20,16 +31,20 @@ __all__ = [
     "Layer",
     "LayerHead",
     "Membership",
+    "ModelVersion",
     "Operation",
     "Participant",
     "Project",
+    "Promotion",
     "Publication",
     "Round",
+    "RoundPolicy",
     "Sitting",
     "Snapshot",
     "Stage",
     "StageLine",
     "Study",
     "StudyField",
+    "Sweep",
     "User",
 ]

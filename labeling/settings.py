@@ -129,7 +129,10 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 7 * 24 * 3600} if BROKER_URL.startswith("redis") else {}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_IMPORTS = ["inference.tasks"]  # read by workers only: the web process sends tasks by name and never sees torch
+CELERY_IMPORTS = [
+    "inference.tasks",
+    "inference.interactive",
+]  # read by workers only: the web process sends tasks by name and never sees torch
 
 # -- the API
 

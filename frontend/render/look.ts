@@ -18,7 +18,7 @@ const EXHAUSTIVE = 250;
 const IGNORED = 251;
 
 export type Look = { colour: number; maskLine: number; boxLine: number; flags: number };
-export type Focus = { readonly selected: number; readonly hovered: number; readonly boxes: boolean; readonly editing: number };
+export type Focus = { readonly selected: number; readonly hovered: number; readonly boxes: boolean; readonly editing: number; readonly fill?: boolean };
 
 /** Class id -> place in the palette. */
 export function paletteIndex(classes: LabelClass[]): Map<number, number> {
@@ -44,7 +44,7 @@ export function rgb(colour: string): [number, number, number] {
 export function lookOf(cells: Cells, row: number, places: Map<number, number>, focus: Focus): Look {
   if (!cells.isShown(row)) return { colour: 0, maskLine: Line.none, boxLine: Line.none, flags: 0 };
   const selected = row === focus.selected;
-  const flags = (selected ? Flag.selected | Flag.filled : 0) | (row === focus.hovered ? Flag.hovered | Flag.filled : 0);
+  const flags = (selected ? Flag.selected | Flag.filled : 0) | (row === focus.hovered ? Flag.hovered | Flag.filled : 0) | (focus.fill ? Flag.filled : 0);
   const colour = places.get(cells.labelClass[row]) ?? UNCLASSIFIED;
   if (cells.kindOf(row) === "region") {
     const ignore = cells.status[row] === IGNORE_STATUS;

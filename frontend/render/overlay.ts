@@ -9,6 +9,17 @@ export type Sketch = {
   readonly handles?: Box;
   readonly patch?: { readonly patch: Patch; readonly colour: string };
   readonly brush?: { readonly at: Point<"screen">; readonly radius: number; readonly subtract: boolean };
+  /** An outline, a cut, a lasso or a ruler. */
+  readonly path?: { readonly points: readonly { x: number; y: number }[]; readonly corners: boolean; readonly closed: boolean; readonly colour: string };
+  /** Clicks: inside a cell (+) or outside it (-). */
+  readonly marks?: readonly { readonly at: Point<"image">; readonly inside: boolean }[];
+  readonly note?: { readonly at: Point<"image">; readonly text: string };
+  /** Cells selected together. */
+  readonly many?: readonly Box[];
+  /** Strokes that fix pixels. */
+  readonly strokes?: readonly { readonly patch: Patch; readonly foreground: boolean }[];
+  /** Where others are. */
+  readonly others?: readonly { readonly at: Point<"image"> | null; readonly box: Box | null; readonly name: string }[];
   /** Regions to tint, so that "exhaustive" and "ignore" are seen without reading a list. */
   readonly ignored: readonly Box[];
 };
@@ -27,6 +38,8 @@ export class Overlay {
     c.clearRect(0, 0, this.canvas.width / dpr, this.canvas.height / dpr);
     for (const box of sketch.ignored) this.hatch(onScreen(box, camera));
     if (sketch.patch) this.patch(sketch.patch.patch, sketch.patch.colour, camera);
+    for (const { patch, foreground } of sketch.strokes ?? []) this.patch(patch, foreground ? "#56b4e9" : "#d55e00", camera, 170);
+    if (sketch.many?.length) this.many(sketch.many, camera);
     if (sketch.box) {
       const [x, y, w, h] = onScreen(sketch.box.box, camera);
       c.lineWidth = 3.5;
@@ -38,6 +51,10 @@ export class Overlay {
       c.strokeRect(x, y, w, h);
       c.setLineDash([]);
     }
+    if (sketch.path) this.path(sketch.path, camera);
+    for (const { at, inside } of sketch.marks ?? []) this.mark(toScreen(at, camera), inside);
+    for (const other of sketch.others ?? []) this.other(other, camera);
+    if (sketch.note) this.note(toScreen(sketch.note.at, camera), sketch.note.text);
     if (sketch.handles) this.handles(sketch.handles, camera);
     if (sketch.brush) {
       const { at, radius, subtract } = sketch.brush;
@@ -61,6 +78,111 @@ export class Overlay {
     }
   }
 
+  private many(boxes: readonly Box[], camera: Camera): void {
+    const c = this.context;
+    c.beginPath();
+    for (const box of boxes) {
+      const [x, y, w, h] = onScreen(box, camera);
+      c.rect(x - 2, y - 2, w + 4, h + 4);
+    }
+    c.lineWidth = 3;
+    c.strokeStyle = "rgba(0, 0, 0, 0.6)";
+    c.stroke();
+    c.lineWidth = 1.25;
+    c.strokeStyle = "#fff";
+    c.stroke();
+  }
+
+  private path({ points, corners, closed, colour }: NonNullable<Sketch["path"]>, camera: Camera): void {
+    const c = this.context;
+    const places = points.map((p) => toScreen(imagePoint(p.x, p.y), camera));
+    c.beginPath();
+    places.forEach((p, i) => (i ? c.lineTo(p.x, p.y) : c.moveTo(p.x, p.y)));
+    c.lineWidth = 3.5;
+    c.strokeStyle = "rgba(0, 0, 0, 0.55)";
+    c.stroke();
+    c.lineWidth = 1.5;
+    c.strokeStyle = colour;
+    c.stroke();
+    if (closed && places.length > 2) {
+      c.setLineDash([3, 4]);
+      c.beginPath();
+      c.moveTo(places[places.length - 1].x, places[places.length - 1].y);
+      c.lineTo(places[0].x, places[0].y);
+      c.stroke();
+      c.setLineDash([]);
+    }
+    if (!corners) return;
+    for (const [i, p] of places.entries()) {
+      c.beginPath();
+      c.arc(p.x, p.y, i ? 2.5 : 4.5, 0, 2 * Math.PI);
+      c.fillStyle = "#fff";
+      c.fill();
+      c.lineWidth = 1;
+      c.strokeStyle = "#000";
+      c.stroke();
+    }
+  }
+
+  private mark(p: Point<"screen">, inside: boolean): void {
+    const c = this.context;
+    c.beginPath();
+    c.arc(p.x, p.y, 6, 0, 2 * Math.PI);
+    c.fillStyle = inside ? "#fff" : "#20262c";
+    c.fill();
+    c.lineWidth = 1.5;
+    c.strokeStyle = inside ? "#20262c" : "#fff";
+    c.stroke();
+    c.beginPath();
+    c.moveTo(p.x - 3, p.y);
+    c.lineTo(p.x + 3, p.y);
+    if (inside) {
+      c.moveTo(p.x, p.y - 3);
+      c.lineTo(p.x, p.y + 3);
+    }
+    c.stroke();
+  }
+
+  private note(p: Point<"screen">, text: string): void {
+    const c = this.context;
+    c.font = "600 12px system-ui, sans-serif";
+    const width = c.measureText(text).width + 10;
+    c.fillStyle = "rgba(20, 24, 28, 0.85)";
+    c.fillRect(p.x + 10, p.y - 24, width, 19);
+    c.fillStyle = "#fff";
+    c.fillText(text, p.x + 15, p.y - 10);
+  }
+
+  private other({ at, box, name }: NonNullable<Sketch["others"]>[number], camera: Camera): void {
+    const c = this.context;
+    if (box) {
+      const [x, y, w, h] = onScreen(box, camera);
+      c.setLineDash([2, 3]);
+      c.lineWidth = 2;
+      c.strokeStyle = "#fff";
+      c.strokeRect(x - 4, y - 4, w + 8, h + 8);
+      c.strokeStyle = "#000";
+      c.lineDashOffset = 2.5;
+      c.strokeRect(x - 4, y - 4, w + 8, h + 8);
+      c.setLineDash([]);
+      c.lineDashOffset = 0;
+      this.note(toScreen(imagePoint(box.x1, box.y0), camera), `${name} is editing`);
+    }
+    if (!at) return;
+    const p = toScreen(at, camera);
+    c.beginPath();
+    c.moveTo(p.x, p.y);
+    c.lineTo(p.x + 4, p.y + 13);
+    c.lineTo(p.x + 12, p.y + 6);
+    c.closePath();
+    c.fillStyle = "#20262c";
+    c.fill();
+    c.lineWidth = 1.5;
+    c.strokeStyle = "#fff";
+    c.stroke();
+    if (!box) this.note({ ...p, y: p.y + 34 }, name);
+  }
+
   private handles(box: Box, camera: Camera): void {
     const c = this.context;
     const [, , w, h] = onScreen(box, camera);
@@ -77,7 +199,7 @@ export class Overlay {
   }
 
   /** Inside tinted, border pixels opaque; drawn at one canvas pixel an image pixel and scaled without smoothing. */
-  private patch(patch: Patch, colour: string, camera: Camera): void {
+  private patch(patch: Patch, colour: string, camera: Camera, inside = 72): void {
     if (!patch.width || !patch.height) return;
     const { width, height, pixels } = patch;
     const [r, g, b] = rgb(colour);
@@ -87,7 +209,7 @@ export class Overlay {
         if (!pixels[i]) continue;
         const inner =
           x > 0 && x < width - 1 && y > 0 && y < height - 1 && pixels[i - 1] && pixels[i + 1] && pixels[i - width] && pixels[i + width];
-        data.data.set([r, g, b, inner ? 72 : 220], 4 * i);
+        data.data.set([r, g, b, inner ? inside : 220], 4 * i);
       }
     this.scratch.width = width;
     this.scratch.height = height;

@@ -9,6 +9,7 @@ import { lookOf, palette, paletteIndex, type Focus } from "./look";
 import { Looks } from "./looks";
 import { MaskDrawing } from "./masks";
 import { Overlay, type Sketch } from "./overlay";
+import { stainFilter } from "./stains";
 import { Tissue } from "./tissue";
 
 export class Stage {
@@ -23,6 +24,9 @@ export class Stage {
   private boxes: BoxDrawing;
   private masks: MaskDrawing;
   private focus: Focus = { selected: -1, hovered: -1, boxes: false, editing: -1 };
+  private fill = false;
+  private readonly defs = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  private readonly tissueElement = document.createElement("div");
   private scheduled = 0;
   private lost = false;
   private stale = true;
@@ -43,7 +47,9 @@ export class Stage {
     private readonly view: { camera: () => Camera; sketch: () => Sketch; onResize: () => void; onFrame: () => void },
   ) {
     this.element.className = "bw-stage";
-    const tissueElement = document.createElement("div");
+    const { tissueElement } = this;
+    this.defs.setAttribute("class", "bw-defs");
+    this.defs.setAttribute("aria-hidden", "true");
     for (const [child, name] of [
       [tissueElement, "bw-tissue"],
       [this.glCanvas, "bw-cells"],
@@ -52,7 +58,7 @@ export class Stage {
       child.className = name;
       this.element.append(child);
     }
-    this.host.append(this.element);
+    this.host.append(this.element, this.defs);
     this.tissue = new Tissue(tissueElement, image, image);
     const gl = this.glCanvas.getContext("webgl2", { alpha: true, premultipliedAlpha: true, antialias: false, depth: false });
     if (!gl) throw new NoWebGL("This browser cannot draw cells: WebGL 2 is switched off or missing.");
@@ -85,10 +91,11 @@ export class Stage {
   /** What is selected, hovered, edited; only the rows concerned are touched. */
   setFocus(focus: Focus): void {
     const was = this.focus;
-    const names = ["selected", "hovered", "boxes", "editing"] as const;
+    focus = { fill: this.fill, ...focus };
+    const names = ["selected", "hovered", "boxes", "editing", "fill"] as const;
     if (names.every((name) => was[name] === focus[name])) return;
     this.focus = focus;
-    if (was.boxes !== focus.boxes) for (let row = 0; row < this.cells.count; row++) this.restyle(row);
+    if (was.boxes !== focus.boxes || was.fill !== focus.fill) for (let row = 0; row < this.cells.count; row++) this.restyle(row);
     else
       for (const row of new Set([was.selected, was.hovered, was.editing, focus.selected, focus.hovered, focus.editing]))
         if (row >= 0) this.restyle(row);
@@ -103,6 +110,22 @@ export class Stage {
       this.scheduled = 0;
       this.frame(this.stale);
     });
+  }
+
+  /** Brightness, contrast and stain of the tissue, opacity and fill of the cells. */
+  dress(look: { brightness: number; contrast: number; stain: "none" | "hematoxylin" | "eosin" | "dab"; opacity: number; fill: boolean }): void {
+    const filters = [];
+    if (look.stain !== "none") {
+      this.defs.innerHTML = stainFilter("bw-stain", look.stain);
+      filters.push("url(#bw-stain)");
+    }
+    if (look.brightness !== 1) filters.push(`brightness(${look.brightness})`);
+    if (look.contrast !== 1) filters.push(`contrast(${look.contrast})`);
+    this.tissueElement.style.filter = filters.join(" ");
+    this.glCanvas.style.opacity = String(look.opacity);
+    this.setFocus({ ...this.focus, fill: look.fill });
+    this.fill = look.fill;
+    this.invalidate();
   }
 
   /** In an animation frame already: draw what is due now instead of one frame later. */

@@ -203,6 +203,26 @@ export class Cells {
   }
   /** Is it drawn and picked? Decided proposals and rejections are kept, but not in the picture. */
   isShown(row: number): boolean {
+    return this.wouldShow(row) && !this.hidden?.(row);
+  }
+  private hidden: ((row: number) => boolean) | null = null;
+  /** What a person does not want to see now; null: everything. */
+  hide(hidden: ((row: number) => boolean) | null): void {
+    this.hidden = hidden;
+    for (let row = 0; row < this.count; row++) this.tell(row, null, null);
+  }
+  /** Rows that a filter keeps out of the picture, and all that would be in it. */
+  filtered(): { hidden: number; all: number } {
+    const found = { hidden: 0, all: 0 };
+    if (!this.hidden) return found;
+    for (let row = 0; row < this.count; row++)
+      if (this.wouldShow(row)) {
+        found.all++;
+        if (this.hidden(row)) found.hidden++;
+      }
+    return found;
+  }
+  private wouldShow(row: number): boolean {
     if (!this.live[row] || this.status[row] === REJECTED) return false;
     if (this.isMine(row)) return true;
     if (this.kinds[this.layer[row]] !== "prediction") return this.opened[this.layer[row]];
@@ -232,6 +252,11 @@ export class Cells {
     }
     found.sort((a, b) => a.rank - b.rank || a.size - b.size || Number(this.isMine(b.row)) - Number(this.isMine(a.row)));
     return found.map((f) => f.row);
+  }
+
+  /** Rows that may touch the box; the caller compares. */
+  near(box: Box): number[] {
+    return this.grid.query(box);
   }
 
   /** Live rows of a layer whose mask may touch the box. */

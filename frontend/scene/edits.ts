@@ -8,8 +8,8 @@ import { uuid7 } from "./uuid";
 
 export type Draft = { action: Action; tool: string; effects: EffectIn[]; undoes?: string };
 
-const wire = (box: Box): WireBox => [box.x0, box.y0, box.x1, box.y1];
-const wireMask = (mask: Mask): WireMask => ({
+export const wire = (box: Box): WireBox => [box.x0, box.y0, box.x1, box.y1];
+export const wireMask = (mask: Mask): WireMask => ({
   x: mask.x,
   y: mask.y,
   width: mask.width,
@@ -17,7 +17,7 @@ const wireMask = (mask: Mask): WireMask => ({
   bits: toBase64(mask.bits),
 });
 
-const NEW_CELL: Omit<State, "box"> = {
+export const NEW_CELL: Omit<State, "box"> = {
   kind: "cell",
   status: "confirmed",
   label_class: null,
@@ -27,17 +27,17 @@ const NEW_CELL: Omit<State, "box"> = {
   provenance: {},
 };
 
-const create = (after: State): EffectIn => ({ annotation: uuid7(), seen: null, after });
+export const create = (after: State): EffectIn => ({ annotation: uuid7(), seen: null, after });
 
-function change(cells: Cells, row: number, patch: Partial<State> | null): EffectIn {
+export function change(cells: Cells, row: number, patch: Partial<State> | null): EffectIn {
   const state = cells.stateOf(row);
   if (!state) throw new Error(`annotation ${cells.idOf(row)} is deleted and cannot be changed`);
   return { annotation: cells.idOf(row), seen: cells.lastOp(row), after: patch && { ...state, ...patch } };
 }
 
-export const draw = (box: Box, labelClass: number | null): Draft => ({
+export const draw = (box: Box, labelClass: number | null, tool = "box"): Draft => ({
   action: "draw",
-  tool: "box",
+  tool,
   effects: [create({ ...NEW_CELL, box: wire(box), label_class: labelClass })],
 });
 
@@ -72,7 +72,7 @@ export const remove = (cells: Cells, row: number): Draft => ({
 });
 
 /** Accept a proposal, as it is or with an edited mask: the cell that prompted it gets the mask, or a cell is made. */
-export function accept(cells: Cells, proposal: number, edited: Mask | null = null, labelClass?: number | null): Draft {
+export function accept(cells: Cells, proposal: number, edited: Mask | null = null, labelClass?: number | null, tool = "brush"): Draft {
   const proposed = cells.stateOf(proposal);
   if (!proposed) throw new Error("a withdrawn proposal cannot be accepted");
   const mask = edited ? wireMask(edited) : proposed.mask;
@@ -94,7 +94,7 @@ export function accept(cells: Cells, proposal: number, edited: Mask | null = nul
           label_class: labelClass === undefined ? proposed.label_class : labelClass,
           derived_from,
         });
-  return { action: edited ? "edit" : "accept", tool: edited ? "brush" : "keys", effects: [effect] };
+  return { action: edited ? "edit" : "accept", tool: edited ? tool : "keys", effects: [effect] };
 }
 
 /** The person's box that prompted the proposal stays as it is: only the proposed mask is refused. */
@@ -110,9 +110,9 @@ export const giveReason = (cells: Cells, rejection: number, reason: Reason): Dra
   effects: [change(cells, rejection, { reason })],
 });
 
-export const reshape = (cells: Cells, row: number, mask: Mask): Draft => ({
+export const reshape = (cells: Cells, row: number, mask: Mask, tool = "brush"): Draft => ({
   action: "reshape",
-  tool: "brush",
+  tool,
   effects: [change(cells, row, { mask: wireMask(mask) })],
 });
 

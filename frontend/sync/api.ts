@@ -1,5 +1,6 @@
 /** The one way to the server: same origin, session cookie, CSRF header, problem+json errors. */
-import type { Answer, OperationIn, Tail, Workspace } from "../scene/contract";
+import { fromBase64, type Mask } from "../geometry/mask";
+import type { Answer, Certificate, OperationIn, Tail, WireMask, Workspace } from "../scene/contract";
 import { decodePack, type Pack } from "../scene/pack";
 
 /** The server answered, and said no. */
@@ -20,9 +21,22 @@ export const isTemporary = (error: unknown): boolean =>
 
 export const csrfToken = (cookies: string): string => /(?:^|;\s*)csrftoken=([^;]+)/.exec(cookies)?.[1] ?? "";
 
+export type Stroke = WireMask & { foreground: boolean };
+/** What the interactive worker says; `superseded`: it was asked something newer meanwhile. */
+export type Answered = {
+  readonly mask: Mask | null;
+  readonly score?: number;
+  readonly prompter?: string;
+  readonly certificate?: Certificate & { free_pixels?: number };
+  readonly milliseconds?: number;
+  readonly superseded?: boolean;
+};
+export type SmartRequest = { session: string; number: number; box: number[] | null; points: number[][]; ready?: true };
+export type RefuseRequest = { session: string; number: number; mask: WireMask | null; strokes: Stroke[] };
+
 export class Api {
   constructor(
-    private readonly base: string,
+    readonly base: string,
     private readonly timeout = 30_000,
   ) {}
 
@@ -52,6 +66,26 @@ export class Api {
       throw new Refused(response.status, "no_verdicts", "the server's answer holds no verdicts");
     }
     throw await refusal(response);
+  }
+
+  /** A mask from a box and clicks, by the interactive worker. */
+  smart(image: number, body: SmartRequest): Promise<Answered> {
+    return this.asked(`images/${image}/smart/`, body);
+  }
+  /** A cell's mask after its image was fused again with strokes as constraints. */
+  refuse(image: number, body: RefuseRequest): Promise<Answered> {
+    return this.asked(`images/${image}/refuse/`, body);
+  }
+  private async asked(path: string, body: unknown): Promise<Answered> {
+    const response = await this.request(path, post(body));
+    if (!response.ok) throw await refusal(response);
+    const answer = (await response.json()) as Omit<Answered, "mask"> & { mask?: WireMask | null };
+    return { ...answer, mask: answer.mask ? { ...answer.mask, bits: fromBase64(answer.mask.bits) } : null };
+  }
+
+  async presence(layer: string, body: unknown, farewell: boolean): Promise<void> {
+    const response = await this.request(`layers/${layer}/presence/`, { ...post(body), keepalive: farewell });
+    if (!response.ok) throw await refusal(response);
   }
 
   async activity(batch: unknown, keepalive: boolean): Promise<void> {

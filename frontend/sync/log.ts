@@ -116,7 +116,8 @@ export class Log {
           const row = this.cells.rowOf(now.annotation);
           if (row >= 0 && this.cells.lastOp(row) === now.last_op) this.cells.version[row] = now.version;
           // Saved long ago, and somebody has acted on top of it since.
-          else if (verdict.verdict === "repeated" && !this.isOnItsWay(now.annotation)) this.adopt(now);
+          // An own later act in the picture is decided by its own verdict, which may follow in the same answer.
+          else if (verdict.verdict === "repeated" && row >= 0 && this.cells.lastOp(row) === verdict.op_id) this.adopt(now);
         }
         break;
       case "stale":

@@ -137,15 +137,25 @@ export class Queue {
 
   private async sendAll(): Promise<void> {
     await this.readOthers();
-    while (this.waiting.length) {
-      const layer = this.waiting[0].layer;
-      const end = this.waiting.findIndex((w) => w.layer !== layer);
-      const batch = this.waiting.slice(0, Math.min(BATCH, end < 0 ? this.waiting.length : end));
+    const refused = new Map<string, Refused>(); // layer -> why; the other layers need not wait for it
+    for (;;) {
+      const begin = this.waiting.findIndex((w) => !refused.has(w.layer));
+      if (begin < 0) break;
+      const layer = this.waiting[begin].layer;
+      const end = this.waiting.findIndex((w, i) => i > begin && w.layer !== layer);
+      const batch = this.waiting.slice(begin, Math.min(begin + BATCH, end < 0 ? this.waiting.length : end));
       this.tell({ kind: "saving", count: this.count });
-      const answer = await this.sender(
-        layer,
-        batch.map((w) => w.operation),
-      );
+      let answer: Answer;
+      try {
+        answer = await this.sender(
+          layer,
+          batch.map((w) => w.operation),
+        );
+      } catch (error) {
+        if (!(error instanceof Refused) || error.status === 401 || isTemporary(error)) throw error;
+        refused.set(layer, error);
+        continue;
+      }
       this.failures = 0;
       const verdicts = new Map(answer.results.map((v) => [v.op_id, v]));
       const answered = batch.filter((w) => verdicts.has(w.operation.op_id));
@@ -153,6 +163,7 @@ export class Queue {
       await this.drop(answered);
       for (const entry of answered) this.events.onVerdict(verdicts.get(entry.operation.op_id) as Verdict, entry);
     }
+    for (const error of refused.values()) throw error; // what it refuses is kept, and the person is told
     this.tell({ kind: "saved", at: new Date() });
   }
 

@@ -132,6 +132,18 @@ describe("queue", () => {
     expect(await kept()).toEqual([uuid(1)]);
   });
 
+  it("a layer that the server refuses does not hold the others back", async () => {
+    const other = uuid(901);
+    const queue = await open((layer, operations) =>
+      layer === other ? Promise.reject(new Refused(404, "not_found", "no such layer")) : Promise.resolve(accept(layer, operations)),
+    );
+    await Promise.all([queue.add(other, 1, operation(1)), queue.add(LAYER, 2, operation(2)), queue.add(other, 1, operation(3))]);
+    await queue.flush();
+    expect(verdicts.map((v) => v.op_id)).toEqual([uuid(2)]);
+    expect(queue.state).toMatchObject({ kind: "refused", count: 2, detail: "no such layer" });
+    expect(await kept()).toEqual([uuid(1), uuid(3)]);
+  });
+
   it("tries again by itself", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"], shouldAdvanceTime: true, advanceTimeDelta: 200 });
     try {
@@ -389,6 +401,19 @@ describe("log after a reload", () => {
     after.answer("repeated", [now]);
     expect(after.boxOf(uuid(2))).toEqual([50, 50, 60, 60]);
     expect(after.log.conflicts).toEqual([]);
+  });
+
+  it("an own act on top of a repeated one stays, although the queue has let go of both", () => {
+    const d = desk();
+    const [first, second] = [move(d, uuid(2), 10), move(d, uuid(2), 10)];
+    const [a, b] = d.out.splice(0) as Waiting[];
+    const theirState = state([50, 50, 60, 60]);
+    const current = [{ annotation: uuid(2), version: 3, last_op: uuid(5006), state: theirState }];
+    const error = { code: "stale", detail: "", field: "" };
+    d.log.settle({ op_id: first, verdict: "repeated", seq: 1, error: null, current }, a);
+    d.log.settle({ op_id: second, verdict: "stale", seq: null, error, current }, b);
+    expect(d.boxOf(uuid(2))).toEqual([35, 15, 45, 25]);
+    expect(d.log.conflicts).toHaveLength(1);
   });
 });
 

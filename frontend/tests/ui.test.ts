@@ -41,10 +41,14 @@ describe("keys", () => {
   it("is remapped, unless another command of the scope has the key", () => {
     const own = new Keymap();
     expect(own.remap("view.boxes", ["h"])).toEqual(["view.peek"]);
-    expect(own.keysOf("view.boxes")).toEqual(["b"]);
+    expect(own.keysOf("view.boxes")).toEqual(["Shift+b"]);
     expect(own.remap("view.boxes", ["o"])).toEqual([]);
     expect(own.commandOf(press("o"), ["canvas"])).toBe("view.boxes");
-    expect(own.commandOf(press("b"), ["canvas"])).toBeNull();
+    expect(own.commandOf(press("B", { shiftKey: true }), ["canvas"])).toBeNull();
+    expect(own.hidden("edit.commit", ["o"])).toEqual(["view.boxes"]);
+    expect(own.isChanged("view.boxes")).toBe(true);
+    expect(own.reset("view.boxes")).toEqual([]);
+    expect(own.keysOf("view.boxes")).toEqual(["Shift+b"]);
   });
   it("repeats undo, never a verdict", () => {
     expect(map.repeats("history.undo")).toBe(true);

@@ -1,7 +1,7 @@
 /** Hands on the canvas: pointer events (mouse, pen, touch) become inputs of the tool in hand; pan, zoom and pinch. */
 import type { Box } from "../geometry/box";
 import { panBy, screenPoint, toImage, zoomAt, type Point } from "../geometry/frames";
-import type { Patch } from "../geometry/mask";
+import { patchOver, type Patch } from "../geometry/mask";
 import { REGION_COLOUR, type Focus } from "../render/look";
 import type { Sketch } from "../render/overlay";
 import type { Stage } from "../render/stage";
@@ -10,6 +10,8 @@ import * as brushTool from "../tools/brush";
 import { pinch, wheelFactor, type Fingers } from "../tools/hand";
 import type { Input } from "../tools/input";
 import * as selectTool from "../tools/select";
+import { Pixels } from "../render/pixels";
+import { wield, type Sizes, type Wielded } from "./wield";
 import type { Workspace } from "../workspace";
 
 /** CSS pixels. A finger covers more than a mouse's point. */
@@ -20,6 +22,9 @@ export class Hands {
   private box: boxTool.State = boxTool.IDLE;
   private select: selectTool.State = selectTool.IDLE;
   private brush: brushTool.State = brushTool.IDLE;
+  /** The stroke that fixes pixels, while it is drawn. */
+  private fixing: { patch: Patch; foreground: boolean } | null = null;
+  private readonly wielded: ReturnType<typeof wield>;
   private readonly pointers = new Map<number, Point<"screen">>();
   private panning: { id: number; at: Point<"screen"> } | null = null;
   /** The pointer that works; others are fingers of a pinch. */
@@ -34,6 +39,8 @@ export class Hands {
     private readonly desk: Workspace,
     private readonly stage: Stage,
   ) {
+    const pixels = new Pixels(desk.opened.image.pixels_url, desk.opened.image);
+    this.wielded = wield(desk, pixels, (at) => this.pick(at));
     const surface = stage.surface;
     surface.addEventListener("pointerdown", (e) => this.down(e));
     surface.addEventListener("pointermove", (e) => this.move(e));
@@ -41,7 +48,8 @@ export class Hands {
     surface.addEventListener("pointercancel", (e) => this.lost(e));
     surface.addEventListener("lostpointercapture", (e) => this.lost(e));
     surface.addEventListener("pointerleave", () => {
-      this.cursor = null;
+      this.cursor = this.desk.cursor = null;
+      this.stage.invalidate("sketch");
       this.hover(-1);
     });
     surface.addEventListener("wheel", (e) => this.wheel(e), { passive: false });
@@ -55,10 +63,25 @@ export class Hands {
 
   /** Give up what is in hand: Escape, another tool, a second finger. True when there was something. */
   cancel(): boolean {
-    const busy = this.box.kind !== "idle" || this.select.kind !== "idle" || this.brush.kind !== "idle";
+    const busy = this.box.kind !== "idle" || this.select.kind !== "idle" || this.brush.kind !== "idle" || this.busy;
     this.feed({ kind: "cancel" });
     this.working = null;
     return busy;
+  }
+
+  /** The tool in hand, unless a mask is being edited. */
+  private get held(): Wielded | null {
+    return this.desk.editing ? null : (this.wielded[this.desk.tool] ?? null);
+  }
+  /** Something is begun with the tool in hand that Enter keeps. */
+  get busy(): boolean {
+    return this.held?.busy() ?? false;
+  }
+  keep(): void {
+    this.held?.keep?.();
+  }
+  back(): void {
+    this.held?.back?.();
   }
 
   focus(): Focus {
@@ -73,24 +96,37 @@ export class Hands {
     const { cells } = desk;
     for (let row = 0; row < cells.count; row++)
       if (cells.live[row] && cells.kind[row] === 1 && cells.statusOf(row) === "ignore") ignored.push(cells.boxOf(row));
+    const { editing } = desk;
     const colour = (id: number) => desk.classOf(id)?.color ?? "#f0e442";
     const drawing = boxTool.preview(this.box, desk.opened.image);
-    const moving = selectTool.preview(this.select);
+    const moving = selectTool.preview(this.select) ?? desk.together.nudging;
     const selected = desk.selected;
+    const constraint = editing?.constraint;
     const box = drawing
       ? { box: drawing, colour: this.region ? REGION_COLOUR : (desk.labelClass?.color ?? "#f0e442"), region: this.region !== null }
       : moving && { box: moving.box, colour: colour(cells.labelClass[moving.row]), region: false };
     const handles = moving?.box ?? (this.isEditable(selected) && desk.tool === "select" && !desk.editing ? cells.boxOf(selected) : null);
-    const { editing } = desk;
     return {
       ignored,
+      ...(this.held?.sketch(this.cursorInImage) ?? {}),
+      many: desk.many.map((row) => cells.extent(row)),
+      others: this.others(),
+      ...(constraint ? { strokes: constraint.growing ? [...constraint.strokes, constraint.growing] : constraint.strokes } : {}),
       ...(box ? { box } : {}),
       ...(handles ? { handles } : {}),
       ...(editing ? { patch: { patch: editing.patch, colour: colour(cells.labelClass[editing.row]) } } : {}),
-      ...(editing && this.cursor
-        ? { brush: { at: this.cursor, radius: editing.radius, subtract: this.alt !== editing.subtract } }
+      ...((editing || desk.tool === "brush") && this.cursor
+        ? { brush: { at: this.cursor, radius: desk.brushRadius, subtract: this.alt !== (editing ? editing.subtract : desk.brushMode === "subtract") } }
         : {}),
     };
+  }
+
+  private others(): NonNullable<Sketch["others"]> {
+    const { live, cells } = this.desk;
+    return [...(live?.others.values() ?? [])].map(({ cursor, editing, person }) => {
+      const row = editing ? cells.rowOf(editing) : -1;
+      return { at: cursor, box: row >= 0 && cells.isShown(row) ? cells.extent(row) : null, name: person.name };
+    });
   }
 
   private get region(): null | "exhaustive" | "ignore" {
@@ -122,10 +158,10 @@ export class Hands {
       this.panning = { id: e.pointerId, at };
       this.stage.surface.classList.add("is-panning");
       e.preventDefault();
-    } else if (e.button === 0 || e.button === 5) {
+    } else if (e.button === 0 || e.button === 5 || (e.button === 2 && this.desk.tool === "smart" && !this.desk.editing)) {
       this.working = e.pointerId;
-      if (!this.desk.editing) this.desk.begin();
-      this.feed({ kind: "down", at: toImage(at, this.desk.camera), shift: e.shiftKey, alt: e.altKey || e.button === 5 });
+      if (!this.desk.editing && !this.busy) this.desk.begin();
+      this.feed({ kind: "down", at: toImage(at, this.desk.camera), shift: e.shiftKey, alt: e.altKey || e.button !== 0 });
     }
     this.stage.invalidate();
   }
@@ -133,6 +169,8 @@ export class Hands {
   private move(e: PointerEvent): void {
     const at = this.place(e);
     this.cursor = at;
+    this.desk.cursor = toImage(at, this.desk.camera);
+    this.desk.live?.say(true);
     this.alt = e.altKey;
     this.desk.recorder.record("pointer_move", undefined, e.timeStamp);
     const before = this.pointers.get(e.pointerId);
@@ -151,7 +189,7 @@ export class Hands {
       for (const step of e.getCoalescedEvents().concat(e).slice(-64))
         this.feed({ kind: "move", at: toImage(this.place(step), this.desk.camera), shift: e.shiftKey, alt: e.altKey });
     } else if (!before) this.hover(this.desk.tool === "select" && !this.desk.editing ? (this.pick(toImage(at, this.desk.camera))[0] ?? -1) : -1);
-    if (before || this.desk.editing) this.stage.invalidate("sketch");
+    if (before || this.desk.editing || this.held) this.stage.invalidate("sketch");
   }
 
   private up(e: PointerEvent): void {
@@ -181,7 +219,7 @@ export class Hands {
   private wheel(e: WheelEvent): void {
     e.preventDefault();
     this.desk.recorder.record("wheel", undefined, e.timeStamp);
-    if (this.desk.editing && e.shiftKey) {
+    if ((this.desk.editing || this.desk.tool === "brush") && e.shiftKey) {
       // With Shift some systems turn the wheel sideways.
       this.desk.resizeBrush((e.deltaY || e.deltaX) < 0 ? 1.15 : 1 / 1.15);
     } else {
@@ -199,7 +237,7 @@ export class Hands {
     const slip = SLIP[this.kind] / desk.camera.scale;
     if (desk.editing) {
       this.paint(input);
-    } else if (desk.tool === "select" || !desk.canWrite) {
+    } else if (desk.tool === "select" || (!desk.canWrite && !this.held)) {
       const selected = desk.selected;
       const result = selectTool.step(this.select, input, {
         image,
@@ -213,6 +251,9 @@ export class Hands {
       if (held !== selectTool.preview(this.select)?.row) desk.notify(); // the cell itself stays behind as a shadow
       if (result.select !== undefined) desk.select(result.select);
       if (result.commit) desk.reshapedBox(result.commit.row, result.commit.box, result.commit.action);
+    } else if (this.held) {
+      const sizes: Sizes = { reach: REACH[this.kind] / desk.camera.scale, slip, spacing: Math.max(0.5, 2 / desk.camera.scale) };
+      this.held.feed(input, sizes);
     } else {
       const result = boxTool.step(this.box, input, image, slip);
       this.box = result.state;
@@ -230,6 +271,10 @@ export class Hands {
   private paint(input: Input): void {
     const editing = this.desk.editing;
     if (!editing) return;
+    if (editing.constraint) {
+      this.fix(input, editing.radius, editing.subtract);
+      return;
+    }
     const before: Patch = editing.patch;
     const saved = input.kind === "down" && this.brush.kind === "idle" ? { ...before, pixels: before.pixels.slice() } : null;
     const result = brushTool.step(this.brush, input, before, {
@@ -239,7 +284,28 @@ export class Hands {
     });
     this.brush = result.state;
     editing.patch = result.patch;
-    if (saved && result.stroke === "begun") editing.undo.push(saved);
+    if (saved && result.stroke === "begun") editing.undo.push({ patch: saved, constraint: null });
+  }
+
+  /** A stroke of its own, in the order of painting; what it does to the mask is the worker's to say. */
+  private fix(input: Input, radius: number, subtract: boolean): void {
+    const { image } = this.desk.opened;
+    if (input.kind === "down" && !this.fixing) {
+      const { x, y } = input.at;
+      this.fixing = { patch: patchOver({ x0: x, y0: y, x1: x, y1: y }, image), foreground: input.alt === subtract };
+    }
+    if (!this.fixing) return;
+    if (input.kind === "cancel") {
+      this.fixing = null;
+      this.brush = brushTool.IDLE;
+      this.desk.constrain.dropGrowing();
+      return;
+    }
+    const step = brushTool.step(this.brush, { ...input, alt: false }, this.fixing.patch, { radius, subtract: false, image });
+    this.brush = step.state;
+    this.fixing = { ...this.fixing, patch: step.patch };
+    if (step.stroke !== "none") this.desk.constrain.paint(step.patch, this.fixing.foreground, step.stroke === "done");
+    if (step.stroke === "done") this.fixing = null;
   }
 
   private pick(at: Point<"image">): number[] {

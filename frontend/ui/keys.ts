@@ -3,6 +3,7 @@ import type { LabelClass } from "../scene/contract";
 import type { Stage } from "../render/stage";
 import type { Workspace } from "../workspace";
 import type { Hands } from "./canvas";
+import { panBy, screenPoint, zoomAt } from "../geometry/frames";
 import { isTyping, type Command, type Keymap, type Scope } from "./keymap";
 
 /** Verdicts: a held key must not judge a row of cells that nobody has looked at. */
@@ -10,6 +11,8 @@ export type Act = () => void;
 
 export class Keys {
   sheetOpen = false;
+  paletteOpen = false;
+  remapOpen = false;
 
   constructor(
     private readonly desk: Workspace,
@@ -25,7 +28,13 @@ export class Keys {
 
   private get scopes(): Scope[] {
     const { desk } = this;
-    return ["canvas", ...(desk.onProposal && !desk.editing ? (["review"] as const) : []), ...(desk.editing ? (["edit"] as const) : [])];
+    return [
+      "canvas",
+      ...(desk.onProposal && !desk.editing ? (["review"] as const) : []),
+      ...(desk.many.length && !desk.editing ? (["many"] as const) : []),
+      ...(this.hands.busy ? (["draw"] as const) : []),
+      ...(desk.editing ? (["edit"] as const) : []),
+    ];
   }
 
   private down(e: KeyboardEvent): void {
@@ -33,8 +42,11 @@ export class Keys {
     const onButton = e.target instanceof HTMLElement && e.target.closest("button, a, summary") !== null;
     if (onButton && (e.key === " " || e.key === "Enter" || e.key === "Tab")) return; // these belong to the control
     if (e.key === "Tab" && e.target !== this.stage.surface) return;
+    this.shift = e.shiftKey;
+    const arrow = e.key.startsWith("Arrow") && e.shiftKey;
+    const pressed = arrow ? { key: e.key, shiftKey: false, ctrlKey: e.ctrlKey, metaKey: e.metaKey, altKey: e.altKey } : e;
     const chosen = this.classOfKey(e);
-    const command = this.map.commandOf(e, this.scopes) ?? (chosen ? "class" : null);
+    const command = this.map.commandOf(pressed, this.scopes) ?? (chosen ? "class" : null);
     if (!e.repeat) this.desk.recorder.record("key", command ?? "other", e.timeStamp);
     if (command === null) return;
     // Leaving the canvas by keyboard stays possible: when no proposal is open, Tab is the browser's.
@@ -44,6 +56,24 @@ export class Keys {
     if (command !== "class") this.run(command);
     else if (chosen) this.desk.chooseClass(chosen);
     this.stage.invalidate();
+  }
+
+  private shift = false;
+
+  /** With Shift ten times as far. Where nothing of mine is selected the view moves, so that no mouse is needed to look around. */
+  private arrow(dx: number, dy: number): void {
+    const far = this.shift ? 10 : 1;
+    if (this.desk.together.nudge(dx * far, dy * far)) return;
+    const { camera, opened, canvas } = this.desk;
+    const step = this.shift ? 240 : 60;
+    this.desk.look(panBy(camera, -dx * step, -dy * step, opened.image, canvas));
+  }
+
+  private zoom(factor: number): void {
+    const { desk } = this;
+    if (desk.tool === "brush") return desk.resizeBrush(factor > 1 ? 1.25 : 0.8);
+    const middle = screenPoint(desk.canvas.width / 2, desk.canvas.height / 2);
+    desk.look(zoomAt(desk.camera, middle, factor, desk.opened.image, desk.canvas));
   }
 
   private up(e: KeyboardEvent): void {
@@ -76,8 +106,32 @@ export class Keys {
     const acts: Record<Command, Act> = {
       "tool.select": () => this.tool("select"),
       "tool.box": () => this.tool("box"),
+      "tool.smart": () => this.tool("smart"),
+      "tool.polygon": () => this.tool("polygon"),
+      "tool.brush": () => this.tool("brush"),
+      "tool.wand": () => this.tool("wand"),
+      "tool.stamp": () => this.tool("stamp"),
+      "tool.extremes": () => this.tool("extremes"),
+      "tool.lasso": () => this.tool("lasso"),
+      "tool.split": () => this.tool("split"),
+      "tool.measure": () => this.tool("measure"),
       "tool.region": () => this.tool("region"),
       "tool.ignore": () => this.tool("ignore"),
+      "cell.copy": () => desk.copySize(),
+      "move.left": () => this.arrow(-1, 0),
+      "move.right": () => this.arrow(1, 0),
+      "move.up": () => this.arrow(0, -1),
+      "move.down": () => this.arrow(0, 1),
+      "many.accept": () => desk.together.accept(),
+      "many.merge": () => desk.together.merge(),
+      "draw.keep": () => this.hands.keep(),
+      "draw.back": () => this.hands.back(),
+      "review.viewed": () => desk.together.acceptInView(),
+      "edit.constrain": () => desk.constrain.toggle(),
+      "view.larger": () => this.zoom(1.25),
+      "view.smaller": () => this.zoom(0.8),
+      "help.palette": () => this.open("palette"),
+      "help.remap": () => this.open("remap"),
       "cell.delete": () => desk.remove(),
       "cell.cannot_tell": () => desk.cannotTell(),
       "cell.edit": () => desk.edit(),
@@ -104,14 +158,12 @@ export class Keys {
       "view.fit": () => desk.fitImage(),
       "image.next": () => next !== null && this.go(next),
       "image.previous": () => previous !== null && this.go(previous),
-      "help.keys": () => {
-        this.sheetOpen = !this.sheetOpen;
-        desk.notify();
-      },
+      "help.keys": () => this.open("sheet"),
       cancel: () => {
-        if (this.sheetOpen) this.sheetOpen = false;
+        if (this.sheetOpen || this.paletteOpen || this.remapOpen) this.close();
         else if (this.hands.cancel()) return;
         else if (desk.editing) desk.cancelEdit();
+        else if (desk.many.length) desk.selectMany([]);
         else desk.select(-1);
         desk.notify();
       },
@@ -119,6 +171,22 @@ export class Keys {
     acts[command]();
     this.stage.invalidate();
   };
+
+  /** One thing above the picture at a time; the same command closes it. */
+  private open(what: "sheet" | "palette" | "remap"): void {
+    const was = { sheet: this.sheetOpen, palette: this.paletteOpen, remap: this.remapOpen }[what];
+    this.close();
+    if (!was) {
+      this.sheetOpen = what === "sheet";
+      this.paletteOpen = what === "palette";
+      this.remapOpen = what === "remap";
+    }
+    this.desk.notify();
+  }
+  close(): void {
+    this.sheetOpen = this.paletteOpen = this.remapOpen = false;
+    this.desk.notify();
+  }
 
   private tool(name: Parameters<Workspace["setTool"]>[0]): void {
     this.hands.cancel();

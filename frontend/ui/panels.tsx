@@ -3,11 +3,14 @@ import type { ComponentChildren } from "preact";
 import { REASONS, type Layer } from "../scene/contract";
 import type { Conflict } from "../sync/log";
 import type { ToolName, Workspace } from "../workspace";
+import type { LookSettings } from "./look_settings";
+import { ViewTab } from "./view_tab";
 import { keyLabel, type Command, type Keymap } from "./keymap";
 import { LongList } from "./list";
+import { ConstraintLines, ManyCard, ToolCard } from "./tool_cards";
 import { REASON_WORDS, saveWords, scaleBar, shownWords, STATUS_WORDS, zoomWords } from "./words";
 
-export type Tab = "cells" | "review" | "masks";
+export type Tab = "cells" | "review" | "masks" | "view";
 export type Ui = {
   readonly desk: Workspace;
   readonly map: Keymap;
@@ -20,11 +23,16 @@ export type Ui = {
   readonly masksShown: () => boolean;
   readonly cursor: () => { x: number; y: number } | null;
   readonly signInUrl: string;
+  readonly paletteOpen: () => boolean;
+  readonly remapOpen: () => boolean;
+  readonly closeOver: () => void;
+  readonly keepKeys: () => void;
+  readonly look: LookSettings;
 };
 
-const Key = ({ ui, command }: { ui: Ui; command: Command }) => <kbd>{keyLabel(ui.map.keysOf(command)[0])}</kbd>;
+export const Key = ({ ui, command }: { ui: Ui; command: Command }) => <kbd>{keyLabel(ui.map.keysOf(command)[0])}</kbd>;
 
-function Act(props: { ui: Ui; command: Command; children: ComponentChildren; pressed?: boolean; disabled?: boolean; kind?: string }) {
+export function Act(props: { ui: Ui; command: Command; children: ComponentChildren; pressed?: boolean; disabled?: boolean; kind?: string }) {
   const { ui, command, children, pressed, disabled, kind = "" } = props;
   return (
     <button
@@ -60,11 +68,6 @@ export function TopBar({ ui }: { ui: Ui }) {
       <div class={`bw-save is-${save.tone}`} role="status" data-testid="save-state">
         <span class="bw-dot" aria-hidden="true" />
         {save.text}
-        {ui.desk.save.kind === "signed_out" && (
-          <a class="bw-link" href={ui.signInUrl} target="_blank" rel="noopener">
-            Sign in
-          </a>
-        )}
         {(ui.desk.save.kind === "offline" || ui.desk.save.kind === "signed_out" || ui.desk.save.kind === "refused") && (
           <button type="button" class="bw-link" onClick={() => ui.run("save.now")}>
             Try now
@@ -77,6 +80,11 @@ export function TopBar({ ui }: { ui: Ui }) {
             <span class="bw-record" aria-hidden="true" /> time is recorded
           </span>
         )}
+        {(ui.desk.live?.people() ?? []).map((p) => (
+          <span key={p.id} class="bw-tag" data-testid="present" title={`${p.name} looks at this image now`}>
+            {p.name}
+          </span>
+        ))}
         <span class="bw-muted">{ui.desk.opened.person.name}</span>
         <button type="button" class="bw-icon" title="Dark or light" aria-label="Dark or light" onClick={ui.toggleTheme}>
           ◐
@@ -101,6 +109,15 @@ function Step(props: { ui: Ui; command: Command; to: number | null; sign: string
 const TOOLS: readonly { tool: ToolName; command: Command; label: string; shape: ComponentChildren }[] = [
   { tool: "select", command: "tool.select", label: "Select", shape: <path d="M5 3l13 8-6 1.5L9 19z" /> },
   { tool: "box", command: "tool.box", label: "Box", shape: <rect x="4" y="6" width="16" height="12" rx="1" /> },
+  { tool: "smart", command: "tool.smart", label: "Smart", shape: <path d="M11 3v4M11 15v4M3 11h4M15 11h4M13 13l7 7M11 11h.01" /> },
+  { tool: "polygon", command: "tool.polygon", label: "Polygon", shape: <path d="M5 8l7-4 7 6-3 9H7z" /> },
+  { tool: "brush", command: "tool.brush", label: "Brush", shape: <path d="M14 4l6 6-8 7-5-5zM7 12c-3 1-2 5-4 7 3 1 7 0 8-3" /> },
+  { tool: "wand", command: "tool.wand", label: "Wand", shape: <path d="M4 20L14 10M17 3v4M15 5h4M20 10v3M18.500 11.500h3M10 4v3M8.500 5.500h3" /> },
+  { tool: "stamp", command: "tool.stamp", label: "Centre", shape: <path d="M5 7h14v10H5zM12 11v2M11 12h2" /> },
+  { tool: "extremes", command: "tool.extremes", label: "4 points", shape: <path d="M12 4h.01M20 12h.01M12 20h.01M4 12h.01M7 7h10v10H7z" /> },
+  { tool: "lasso", command: "tool.lasso", label: "Lasso", shape: <path d="M12 4c5 0 9 2 9 6s-4 6-9 6-9-2-9-6 4-6 9-6zM7 15c-1 3 1 5 3 5" /> },
+  { tool: "split", command: "tool.split", label: "Split", shape: <path d="M5 12a7 7 0 0114 0 7 7 0 01-14 0zM16 3L8 21" /> },
+  { tool: "measure", command: "tool.measure", label: "Measure", shape: <path d="M3 16L16 3l5 5L8 21zM7 12l2 2M10 9l3 3M13 6l2 2" /> },
   { tool: "region", command: "tool.region", label: "Region", shape: <path d="M4 9V5h4M16 5h4v4M20 15v4h-4M8 19H4v-4M9 12l2 2 4-4" /> },
   { tool: "ignore", command: "tool.ignore", label: "Ignore", shape: <path d="M4 9V5h4M16 5h4v4M20 15v4h-4M8 19H4v-4M9 9l6 6M15 9l-6 6" /> },
 ];
@@ -116,7 +133,7 @@ export function Tools({ ui }: { ui: Ui }) {
           type="button"
           class="bw-tool"
           aria-pressed={desk.tool === tool && !desk.editing}
-          disabled={!desk.canWrite && tool !== "select"}
+          disabled={!desk.canWrite && !["select", "lasso", "measure"].includes(tool)}
           title={label(command, name)}
           onClick={() => ui.run(command)}
         >
@@ -152,11 +169,13 @@ export function SidePanel({ ui }: { ui: Ui }) {
     ["cells", `Cells ${counts.cells}`],
     ["review", `Review ${counts.undecided}`],
     ["masks", "Masks"],
+    ["view", "View"],
   ];
   return (
     <>
       {desk.log?.conflicts.map((c) => <ConflictCard key={c.annotation} ui={ui} conflict={c} />)}
-      {desk.editing ? <EditPanel ui={ui} /> : null}
+      {desk.editing ? <EditPanel ui={ui} /> : <ToolCard ui={ui} />}
+      {desk.many.length > 0 && !desk.editing && <ManyCard ui={ui} />}
       <div class="bw-tabs" role="tablist">
         {tabs.map(([name, text]) => (
           <button key={name} type="button" role="tab" aria-selected={tab === name} onClick={() => ui.openTab(name)}>
@@ -164,7 +183,7 @@ export function SidePanel({ ui }: { ui: Ui }) {
           </button>
         ))}
       </div>
-      {tab === "cells" ? <CellsTab ui={ui} /> : tab === "review" ? <ReviewTab ui={ui} /> : <MasksTab layer={desk.publication} />}
+      {tab === "cells" ? <CellsTab ui={ui} /> : tab === "review" ? <ReviewTab ui={ui} /> : tab === "masks" ? <MasksTab layer={desk.publication} /> : <ViewTab ui={ui} />}
     </>
   );
 }
@@ -234,7 +253,7 @@ function OtherLayers({ ui }: { ui: Ui }) {
   );
 }
 
-function Classes({ ui, current }: { ui: Ui; current: number | null }) {
+export function Classes({ ui, current }: { ui: Ui; current: number | null }) {
   const { desk } = ui;
   return (
     <div class="bw-chips" role="group" aria-label="Classes">
@@ -318,6 +337,11 @@ function ReviewTab({ ui }: { ui: Ui }) {
           ))}
         </div>
       )}
+      {desk.canWrite && counts.undecided > 0 && (
+        <Act ui={ui} command="review.viewed" kind="bw-wide">
+          Accept the rest in view
+        </Act>
+      )}
       <label class="bw-field">
         Order
         <select value={desk.order} onChange={(e) => desk.setOrder(e.currentTarget.value === "uncertainty" ? "uncertainty" : "serpentine")}>
@@ -399,7 +423,7 @@ function MasksTab({ layer }: { layer: Layer | undefined }) {
   );
 }
 
-const number = (n: number | null, digits = 3, unit = ""): string =>
+export const number = (n: number | null, digits = 3, unit = ""): string =>
   n === null ? "not stated" : `${n.toLocaleString("en", { maximumFractionDigits: digits })}${unit}`;
 
 function EditPanel({ ui }: { ui: Ui }) {
@@ -410,7 +434,7 @@ function EditPanel({ ui }: { ui: Ui }) {
       <strong>Editing the mask</strong>
       <div class="bw-row">
         <Act ui={ui} command="edit.swap" pressed={editing.subtract}>
-          {editing.subtract ? "Subtracting" : "Adding"}
+          {editing.constraint ? (editing.subtract ? "Background" : "Cell") : editing.subtract ? "Subtracting" : "Adding"}
         </Act>
         <Act ui={ui} command="edit.smaller">
           −
@@ -420,9 +444,16 @@ function EditPanel({ ui }: { ui: Ui }) {
         </Act>
         <span class="bw-muted bw-number">{(2 * editing.radius).toFixed(1)} px</span>
       </div>
-      <p class="bw-muted bw-note">
-        Drag to paint, <kbd>Alt</kbd> subtracts, <kbd>Shift</kbd> + wheel changes the size.
-      </p>
+      <Act ui={ui} command="edit.constrain" pressed={editing.constraint !== null}>
+        Fix pixels, fuse the rest
+      </Act>
+      {editing.constraint ? (
+        <ConstraintLines constraint={editing.constraint} />
+      ) : (
+        <p class="bw-muted bw-note">
+          Drag to paint, <kbd>Alt</kbd> subtracts, <kbd>Shift</kbd> + wheel changes the size.
+        </p>
+      )}
       <div class="bw-row">
         <Act ui={ui} command="edit.commit" kind="is-primary">
           Keep
@@ -481,7 +512,7 @@ export function StatusBar({ ui }: { ui: Ui }) {
       <span class="bw-number" data-testid="counts">
         {counts.cells} {counts.cells === 1 ? "cell" : "cells"} · {counts.undecided} proposed · {counts.regions} {counts.regions === 1 ? "region" : "regions"}
       </span>
-      <span class={ui.masksShown() ? "bw-muted" : "bw-warn"}>{ui.masksShown() ? shownWords(desk.hiddenLayers()) : "masks hidden at this zoom: zoom in"}</span>
+      <span class={ui.masksShown() ? "bw-muted" : "bw-warn"}>{ui.masksShown() ? shownWords(desk.hiddenLayers(), desk.cells.filtered()) : "masks hidden at this zoom: zoom in"}</span>
     </>
   );
 }

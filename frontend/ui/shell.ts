@@ -5,15 +5,23 @@ import type { Workspace } from "../workspace";
 import { Hands } from "./canvas";
 import { Keymap, type Command, type Overrides } from "./keymap";
 import { Keys } from "./keys";
+import { LookSettings, type Look } from "./look_settings";
+import { Minimap } from "./minimap";
+import { Palette, Remap } from "./over";
+import { SignIn } from "./sign_in";
 import { KeySheet, SidePanel, StatusBar, Toasts, Tools, TopBar, type Tab, type Ui } from "./panels";
 
 const THEME = "boxwise-theme";
 const KEYS = "boxwise-keys";
+const LOOK = "boxwise-look";
 
 export class Shell {
   private readonly stage: Stage;
   private readonly hands: Hands;
   private readonly keys: Keys;
+  private readonly look: LookSettings;
+  private readonly minimap: Minimap;
+  private seenTimer: ReturnType<typeof setTimeout> | undefined;
   private readonly parts: [HTMLElement, ComponentType<{ ui: Ui }>][] = [];
   private readonly ui: Ui;
   private tab: Tab;
@@ -43,12 +51,19 @@ export class Shell {
     this.status = part("footer", "bw-status", StatusBar);
     part("div", "bw-toasts", Toasts);
     part("div", "bw-over", KeySheet);
+    part("div", "bw-over-palette", Palette);
+    part("div", "bw-over-keys", Remap);
+    part("div", "bw-over-signin", SignIn);
+    this.look = new LookSettings(stored<Partial<Look>>(LOOK), (look, before) => this.dress(look, before));
     this.stage = new Stage(middle, desk.cells, desk.opened.image, desk.opened.project.classes, {
       camera: () => desk.camera,
       sketch: () => this.hands.sketch(),
       onResize: () => this.resized(),
       onFrame: () => this.painted(),
     });
+    this.minimap = new Minimap(desk);
+    middle.append(this.minimap.element);
+    this.stage.dress(this.look.now);
     const surface = this.stage.surface;
     surface.tabIndex = 0;
     surface.setAttribute("role", "application");
@@ -71,6 +86,14 @@ export class Shell {
         this.refresh();
       },
       sheetOpen: () => this.keys.sheetOpen,
+      paletteOpen: () => this.keys.paletteOpen,
+      remapOpen: () => this.keys.remapOpen,
+      closeOver: () => {
+        this.keys.close();
+        surface.focus({ preventScroll: true });
+      },
+      keepKeys: () => keep(KEYS, map.kept()),
+      look: this.look,
       toggleTheme: () => {
         setTheme(isDark() ? "light" : "dark");
       },
@@ -106,6 +129,18 @@ export class Shell {
         session: desk.session,
         frames: stage.frames,
         frameMs: stage.lastMilliseconds,
+        many: desk.many.map((row) => desk.cells.idOf(row)),
+        seen: desk.many.filter((row) => desk.seen.has(row)).length,
+        busy: this.hands.busy,
+        constraint: desk.editing?.constraint && {
+          strokes: desk.editing.constraint.strokes.length,
+          waiting: desk.editing.constraint.waiting,
+          trouble: desk.editing.constraint.trouble,
+          certificate: desk.editing.constraint.certificate,
+        },
+        patch: desk.editing && desk.editing.patch.pixels.reduce((a, b) => a + b, 0),
+        connected: desk.live?.connected ?? false,
+        others: [...(desk.live?.others.values() ?? [])].map((o) => ({ name: o.person.name, editing: o.editing, cursor: o.cursor })),
       }),
       cells: () => this.listed(true),
       proposals: () => this.listed(false),
@@ -143,6 +178,7 @@ export class Shell {
     this.scheduled = true;
     requestAnimationFrame(() => {
       this.scheduled = false;
+      this.minimap.update(this.look.now.minimap);
       if (!this.stale) {
         render(createElement(StatusBar, { ui: this.ui }), this.status);
         return;
@@ -165,6 +201,7 @@ export class Shell {
 
   /** After a frame the browser still has to put it on the screen: what the next frame's start finds drawn was seen. */
   private painted(): void {
+    this.noteSeen();
     const shown = this.stage.shownSelected;
     if (this.painting || shown < 0 || this.desk.painted === shown || shown !== this.desk.selected) return;
     this.painting = true;
@@ -172,6 +209,25 @@ export class Shell {
       this.painting = false;
       if (this.stage.shownSelected === this.desk.selected) this.desk.wasPainted();
     });
+  }
+
+  /** What stands still on the screen has been seen; the frame that shows it may be the last one for a while. */
+  private noteSeen(): void {
+    clearTimeout(this.seenTimer);
+    if (this.stage.peeking || document.hidden) return;
+    const { desk } = this;
+    const missing = desk.seen.painted(desk.cells, desk.camera, desk.visible(), this.stage.masksShown, performance.now());
+    if (missing > 0) this.seenTimer = setTimeout(() => this.noteSeen(), missing + 1);
+    else if (desk.many.length) this.refresh();
+  }
+
+  /** Tissue and cells are shown as chosen; what a filter hides can neither be seen nor picked. */
+  private dress(look: Look, before: Look): void {
+    keep(LOOK, look);
+    this.stage.dress(look);
+    const filters = ["hiddenClasses", "hiddenStatuses", "leastDoubt", "proposals"] as const;
+    if (filters.some((f) => look[f] !== before[f])) this.desk.filter(look);
+    this.refresh();
   }
 
   private go(image: number): void {
@@ -189,9 +245,12 @@ export class Shell {
       say(document.hidden ? "hidden" : "visible");
       if (!document.hidden && desk.save.kind !== "saved" && desk.save.kind !== "saving") void desk.queue.flush(); // perhaps signed in again
       if (!document.hidden) void desk.poll();
+      if (document.hidden) desk.live?.close();
+      else desk.live?.open();
     });
     window.addEventListener("pagehide", () => {
       say("hidden");
+      desk.live?.close();
       void desk.recorder.flush(true);
     });
     this.stage.surface.addEventListener("pointermove", () => this.refresh("cursor"));
@@ -215,6 +274,14 @@ function stored<T>(name: string): T | null {
     return JSON.parse(localStorage.getItem(name) ?? "null") as T | null;
   } catch {
     return null;
+  }
+}
+
+function keep(name: string, value: unknown): void {
+  try {
+    localStorage.setItem(name, JSON.stringify(value));
+  } catch {
+    // Private windows may keep nothing; the choice then lasts for this page.
   }
 }
 

@@ -34,8 +34,8 @@ export const REASON_WORDS: Record<Exclude<Reason, "">, string> = {
 };
 
 /** Nothing is left out of the picture without the corner saying so. */
-export const shownWords = (hiddenLayers: number): string =>
-  hiddenLayers ? `${hiddenLayers} ${hiddenLayers === 1 ? "layer" : "layers"} not shown` : "showing all";
+export const shownWords = (hiddenLayers: number, filtered: { hidden: number; all: number } = { hidden: 0, all: 0 }): string =>
+  filtered.hidden ? `showing ${filtered.all - filtered.hidden} of ${filtered.all}` : hiddenLayers ? `${hiddenLayers} ${hiddenLayers === 1 ? "layer" : "layers"} not shown` : "showing all";
 
 export const STATUS_WORDS: Record<Status, string> = {
   confirmed: "cell",

@@ -10,6 +10,7 @@ from inference.fusion.certificate import (
 )
 from inference.fusion.pipeline import fuse
 from inference.fusion.strokes import Refused, State, Stroke, refuse
+from inference.fusion.tiled import fuse_tiled
 
 __all__ = [
     "Certificate",
@@ -22,5 +23,6 @@ __all__ = [
     "StoppedEarly",
     "Stroke",
     "fuse",
+    "fuse_tiled",
     "refuse",
 ]

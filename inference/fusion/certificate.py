@@ -14,7 +14,7 @@ from inference.types import InferenceError, Mask, Probability
 if TYPE_CHECKING:
     from inference.fusion.strokes import State
 
-VERSION = "fusion-1"  # changes whenever equal inputs may give other labels; stored with every result
+VERSION = "fusion-2"  # changes whenever equal inputs may give other labels; stored with every result
 SCALE = 1 << 24  # integer capacity of a cost of 1
 MAX_LAMBDA = 1e6  # 8 * lambda * SCALE * 2^31 pixels would overflow int64 far beyond; 1e6 leaves room for any component
 
@@ -53,6 +53,8 @@ class Parameters:
     bits            bits a channel when colours are binned for the mixtures, 3..8; 8 keeps every colour apart ("exact")
     minimum_pixels  agreed pixels of a class below which a patch uses the whole image's model of that class.
                     The paper says nothing here, its code takes N; 300 measured better (docs/fusion.md)
+    trust           log-odds by which M_D is believed over M_S where they disagree, beside the colours; 0 is the paper.
+                    The sum is a probability again, so the energy stays a cut (docs/fusion.md, "Trust")
     similarity      "exponential": exp(-d / theta), the paper's eq. (5, 6); "gaussian": exp(-(d / theta)^2), its code
     """
 
@@ -64,12 +66,13 @@ class Parameters:
     bits: int = 5
     minimum_pixels: int = 300
     similarity: Literal["exponential", "gaussian"] = "exponential"
+    trust: float = 0.0
 
     def __post_init__(self) -> None:
         def refuse(name: str, expected: str) -> None:
             raise ValueError(f"{name} must be {expected}, not {getattr(self, name)!r}")
 
-        for name in ("lam", "theta"):
+        for name in ("lam", "theta", "trust"):
             if not isinstance(getattr(self, name), (int, float)):
                 refuse(name, "a number")
         for name in ("grid", "components", "bits", "minimum_pixels"):
@@ -79,6 +82,8 @@ class Parameters:
             refuse("lam", f"between 0 and {MAX_LAMBDA:g}")
         if not (self.theta > 0 and math.isfinite(self.theta)):
             refuse("theta", "finite and above 0")
+        if not abs(self.trust) <= 50:  # also refuses NaN
+            refuse("trust", "between -50 and 50")
         if self.grid < 1:
             refuse("grid", "at least 1")
         if not 1 <= self.components <= 8:

@@ -124,7 +124,7 @@ def _flush(models: Any, x: Any, y: Any, z: Any, place: Any, n: int, scratch: Any
 
 
 class Counter:
-    """Bins agreed pixels region by region, reusing its scratch; what it holds is moved out by `models`."""
+    """Bins agreed pixels region by region, reusing its scratch."""
 
     def __init__(self, bits: int, most_pixels: int) -> None:
         self.bits = bits
@@ -136,15 +136,20 @@ class Counter:
         self._moments = np.empty((capacity, mixtures.MOMENTS), np.int64)
         self._owner = np.empty(capacity, np.uint8)
 
-    def count(self, rgb: RGB, kind: Kind, y0: int, y1: int, x0: int, x1: int) -> int:
-        found: int = mixtures.count_colours(
-            rgb, kind, y0, y1, x0, x1, self.bits, self._keys, self._slots, self._moments, self._owner
+        self._found = 0
+
+    def clear(self) -> None:
+        self._keys[:] = 0
+        self._found = 0
+
+    def count(self, rgb: RGB, kind: Kind, y0: int, y1: int, x0: int, x1: int) -> None:
+        """Add the agreed pixels of a region to what was counted since the last `clear`."""
+        self._found = mixtures.count_colours(
+            rgb, kind, y0, y1, x0, x1, self.bits, self._keys, self._slots, self._moments, self._owner, self._found
         )
-        self._found = found
-        return found
 
     def fit(self, side: int, components: int) -> npt.NDArray[np.float64]:
-        """The mixture of class `side` of what was counted last."""
+        """The mixture of class `side` of what was counted."""
         centre, columns = mixtures.columns_of(self._moments, self._owner, self._found, side)
         model: npt.NDArray[np.float64] = mixtures.fit(centre, columns, components)
         return model
@@ -175,6 +180,7 @@ def fit_models(
     own = enough & needed[:, :, None]
     counter = Counter(parameters.bits, int(agreed.sum(axis=2)[needed].max(initial=0)))
     for i, j in np.argwhere(own.any(axis=2)):
+        counter.clear()
         counter.count(rgb, kind, rows[i], rows[i + 1], columns[j], columns[j + 1])
         for side in np.flatnonzero(own[i, j]).tolist():
             table[i, j, side] = counter.fit(side, n)

@@ -63,7 +63,7 @@ class Energy:
     below: npt.NDArray[np.int32]
 
     def __len__(self) -> int:
-        return len(self.pixels)
+        return len(self.terminal)
 
     def edges(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """The n-links as (i, j, w), i < j."""

@@ -90,18 +90,28 @@ def _log(x: float) -> float:
 
 @njit(cache=True)
 def count_colours(
-    rgb: Any, kind: Any, y0: int, y1: int, x0: int, x1: int, bits: int, keys: Any, slots: Any, moments: Any, owner: Any
+    rgb: Any,
+    kind: Any,
+    y0: int,
+    y1: int,
+    x0: int,
+    x1: int,
+    bits: int,
+    keys: Any,
+    slots: Any,
+    moments: Any,
+    owner: Any,
+    count: int,
 ) -> int:
-    """Bin the agreed pixels (kind 0 or 1) of one patch; returns the number of bins of both classes.
+    """Bin the agreed pixels (kind 0 or 1) of a region, after `count` bins that are there; returns how many are then.
 
-    keys, slots  (2^t,) int32 scratch, keys all 0 on entry and on return: an open hash table from colour bin to row
+    keys, slots  (2^t,) int32: an open hash table from colour bin to row, kept between calls; keys all 0 at first
     moments      (m, MOMENTS) int64, out: exact sums over the pixels of a bin
     owner        (m,) uint8, out: the class a bin belongs to
     """
     shift = 8 - bits
     last = len(keys) - 1
     direct = len(keys) >= 1 << (3 * bits + 1)
-    count = 0
     for y in range(y0, y1):
         for x in range(x0, x1):
             k = kind[y, x]
@@ -130,7 +140,6 @@ def count_colours(
             moments[row, 7] += g * g
             moments[row, 8] += g * b
             moments[row, 9] += b * b
-    keys[:] = 0
     return count
 
 

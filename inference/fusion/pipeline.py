@@ -59,7 +59,7 @@ def fuse(
     minus lambda times the similarity across label changes.
 
     rgb         (H, W, 3) uint8
-    m_d, m_s    (H, W) bool (or whole numbers, 0 is background); they may be swapped without effect
+    m_d, m_s    (H, W) bool (or whole numbers, 0 is background); with trust 0 they may be swapped without effect
     solver      "cut" (exact, milliseconds), or one of solvers.NAMES, for comparison
     time_limit  seconds, for solvers that can stop early
     keep_state  fit all colour models and return what `refuse` needs
@@ -78,7 +78,7 @@ def fuse(
     clock.lap("split")
     models = colour.fit_models(rgb, kind, counts, rows, columns, parameters, everywhere=keep_state)
     clock.lap("colour_models")
-    probability = models.probability(rgb, pixels)
+    probability = lean(models.probability(rgb, pixels), np.asarray(m_d).reshape(-1)[pixels] != 0, parameters.trust)
     clock.lap("probability")
     unary = energy.unary_of(probability)
     costs = energy.edge_costs(parameters.lam, parameters.theta, parameters.similarity)
@@ -120,6 +120,19 @@ def fuse(
     if not certificate.closed:
         raise CertificateError(f"{solver} claims a minimum of {solution.bound}, but its labels cost {cut}")
     return fused
+
+
+def lean(
+    probability: npt.NDArray[np.float32], detected: npt.NDArray[np.bool_], trust: float
+) -> npt.NDArray[np.float32]:
+    """P with `trust` added to its log-odds where M_D says cell, and taken from them where it says background. (n,)
+    each."""
+    if trust == 0:
+        return probability
+    odds = np.where(detected, np.exp(trust), np.exp(-trust))
+    p = probability.astype(np.float64)
+    leaned: npt.NDArray[np.float32] = (p * odds / (p * odds + (1 - p))).astype(np.float32)
+    return leaned
 
 
 def dense(kind: colour.Kind, pixels: npt.NDArray[np.int32], unary: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:

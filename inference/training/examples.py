@@ -1,6 +1,6 @@
 """Draw a page of the prompter's masks beside the reference: good, typical and bad cells, chosen by rank of Dice.
 
-    python -m inference.training.examples DATA -o masks.png
+    python -m inference.training.examples DATA -o masks.jpg
 
 From tnbc's validation patient (CC BY 4.0), so that the page may be shown.
 """

@@ -30,6 +30,7 @@ class Schedule:
     epoch     steps between two checkpoints (and evaluations)
     average   decay of the exponential moving average of the weights
     patience  epochs without a better validation score after which training ends; None: never
+    until     step at which to end although the rate has not come down to its least; None: steps
     """
 
     steps: int
@@ -41,6 +42,11 @@ class Schedule:
     average: float = 0.99
     patience: int | None = None
     seed: int = 0
+    until: int | None = None
+
+    @property
+    def last(self) -> int:
+        return min(self.steps, self.until or self.steps)
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.epoch < 1 or self.lr <= 0 or not 0 <= self.average < 1:
@@ -86,11 +92,11 @@ def fit(
         average, best, best_score, waited, step = (
             kept[key] for key in ("average", "best", "best_score", "waited", "step")
         )
-    epochs = -(-schedule.steps // schedule.epoch)
-    while step < schedule.steps and not (schedule.patience and waited >= schedule.patience):
+    epochs = -(-schedule.last // schedule.epoch)
+    while step < schedule.last and not (schedule.patience and waited >= schedule.patience):
         model.train()
         total, began = 0.0, step
-        while step < min(schedule.steps, began + schedule.epoch):
+        while step < min(schedule.last, began + schedule.epoch):
             if stop():
                 raise Cancelled(f"stopped in epoch {began // schedule.epoch + 1} of {epochs}")
             rng = np.random.default_rng([schedule.seed, step])

@@ -180,6 +180,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--sets", default="dsb2018,tnbc")
     parser.add_argument("--steps", type=int, default=2500)
+    parser.add_argument("--until", type=int, help="end at this step of the schedule")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, default=Path("work/prompter"))
@@ -189,7 +190,7 @@ def main(argv: list[str] | None = None) -> int:
     samples = training_samples(options.data, sets)
     pool = Pool.of(samples)
     where = choose_device(options.device)
-    schedule = Schedule(options.steps, 100, warmup=100, average=0.995, seed=options.seed)
+    schedule = Schedule(options.steps, 100, warmup=100, average=0.995, seed=options.seed, until=options.until)
     torch.manual_seed(options.seed)
     state = fit(
         CropNet(),
@@ -202,7 +203,14 @@ def main(argv: list[str] | None = None) -> int:
         report=lambda p: print(f"epoch {p.done}/{p.total} loss {p.values['loss']:.4f}", flush=True),
         stop=lambda: False,
     )
-    about = {"model": MODEL, "sets": sets, "steps": options.steps, "batch": options.batch, "seed": options.seed}
+    about = {
+        "model": MODEL,
+        "sets": sets,
+        "steps": options.steps,
+        "until": options.until,
+        "batch": options.batch,
+        "seed": options.seed,
+    }
     files.save(options.output, state, about, half=True)
     return 0
 

@@ -108,7 +108,7 @@ def _events(data: Any) -> list[list[Any]]:
         raise Invalid(f"events must be a list of 1 to {MOST_EVENTS}", field="events")
     last = -math.inf
     for event in data:
-        if not isinstance(event, list) or len(event) not in (2, 3) or event[1] not in KINDS:
+        if not isinstance(event, list) or len(event) not in (2, 3) or str(event[1]) not in KINDS:
             raise Invalid(f"an event is [t_ms, kind, data?] with a known kind, not {str(event)[:80]}", field="events")
         t = parse_number(event[0], "events")
         if t < 0 or t < last:

@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling.access import person, reach
-from labeling.annotations import activity, packs
+from labeling.annotations import activity, feed, packs
 from labeling.annotations.models import Layer, Operation
 from labeling.annotations.services import is_writer, write_operations
+from labeling.annotations.state import parse_number, parse_uuid
 from labeling.errors import Invalid
 
 MOST_TAIL = 1000
@@ -73,6 +74,39 @@ class Operations(APIView):
         )
 
 
+class Feed(APIView):
+    """What happens on a layer, as server-sent events: {"seq": n} when its log has grown, {"person": ...} for where
+    others look and what they edit. Hints only; the log is read over HTTP."""
+
+    def get(self, request: Request, layer: str) -> StreamingHttpResponse:
+        found = _layer(request, layer, "see")
+        response = StreamingHttpResponse(feed.events(found.pk, found.head.seq), content_type="text/event-stream")
+        response["Cache-Control"] = "no-store"
+        response["X-Accel-Buffering"] = "no"  # a proxy that gathers would make it late
+        return response
+
+
+class Presence(APIView):
+    """Where I am on a layer, told to the others who follow it now; kept nowhere."""
+
+    def post(self, request: Request, layer: str) -> Response:
+        found = _layer(request, layer, "see")
+        if not isinstance(request.data, dict):
+            raise Invalid("presence must be an object")
+        session = str(parse_uuid(request.data.get("session"), "session"))
+        editing = request.data.get("editing")
+        message = {
+            "person": {"id": person(request).pk, "name": person(request).display_name},
+            "session": session,
+            "cursor": _numbers(request.data.get("cursor"), 2, "cursor"),
+            "view": _numbers(request.data.get("view"), 4, "view"),
+            "editing": None if editing is None else str(parse_uuid(editing, "editing")),
+            "gone": request.data.get("gone") is True,
+        }
+        feed.tell(found.pk, message)
+        return Response({"told": True})
+
+
 class Activity(APIView):
     def post(self, request: Request) -> Response:
         return Response({"stored": activity.record(user=person(request), data=request.data)})
@@ -101,6 +135,14 @@ def operation_json(operation: Operation) -> dict[str, Any]:
             for effect in operation.effects.all()
         ],
     }
+
+
+def _numbers(value: Any, count: int, name: str) -> list[float] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or len(value) != count:
+        raise Invalid(f"{name} must be {count} numbers", field=name)
+    return [parse_number(v, name) for v in value]
 
 
 def _natural(value: str, name: str) -> int:

@@ -3,14 +3,16 @@ ones."""
 
 import uuid
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
 from django.utils.dateparse import parse_datetime
 
 from labeling.accounts.models import User
+from labeling.annotations import feed
 from labeling.annotations.models import Annotation, Effect, Layer, LayerHead, Operation
 from labeling.annotations.state import State, parse_integer, parse_number, parse_state, parse_uuid, put_state, state_of
 from labeling.errors import Invalid, LabelingError
@@ -112,7 +114,11 @@ def write_operations(*, layer: Layer, author: User, operations: Any) -> tuple[in
         raise Invalid(f"operations must be a list of at most {MOST_OPERATIONS}", field="operations")
     # The lock on the narrow head row serialises the writers of one layer: seq is gapless and in commit order.
     head = LayerHead.objects.select_for_update().get(layer=layer)
-    return _Batch(layer, head, author).run(operations)
+    before = head.seq
+    seq, verdicts = _Batch(layer, head, author).run(operations)
+    if seq > before:
+        feed.announce(layer.pk, seq)
+    return seq, verdicts
 
 
 class _Batch:
@@ -133,12 +139,17 @@ class _Batch:
         parsed: list[ParsedOperation | Verdict] = [self._parse(data) for data in operations]
         good = [p for p in parsed if isinstance(p, ParsedOperation)]
         self._load(good)
-        verdicts = [p if isinstance(p, Verdict) else self._decide(p) for p in parsed]
+        verdicts = []
+        for p, data in zip(parsed, operations, strict=True):
+            if isinstance(p, Verdict):  # of what cannot be read, at least what it was about
+                p.current = self._current(_named(data))
+            verdicts.append(p if isinstance(p, Verdict) else self._decide(p))
         self._write()
         return self.head.seq, verdicts
 
     def _parse(self, data: Any) -> "ParsedOperation | Verdict":
         op_id = str(data.get("op_id") if isinstance(data, dict) else None)[:64]
+        op_id = op_id.encode(errors="replace").decode()  # half a character cannot be answered
         try:
             return parse_operation(data, image=self.image, classes=self.classes)
         except Invalid as error:
@@ -170,13 +181,13 @@ class _Batch:
             if author != self.author.pk:
                 error = Invalid("this op_id belongs to an operation of somebody else", field="op_id")
                 return Verdict(str(op.op_id), "invalid", error=_error(error))
-            return Verdict(str(op.op_id), "repeated", seq=seq)
+            return Verdict(str(op.op_id), "repeated", seq=seq, current=self._current(_touched(op)))
         try:
             before = [self._check(effect) for effect in op.effects]
         except Stale as error:
-            return Verdict(str(op.op_id), "stale", error=_error(error), current=self._current(op))
+            return Verdict(str(op.op_id), "stale", error=_error(error), current=self._current(_touched(op), op))
         except Invalid as error:
-            return Verdict(str(op.op_id), "invalid", error=_error(error))
+            return Verdict(str(op.op_id), "invalid", error=_error(error), current=self._current(_touched(op)))
         return self._accept(op, before)
 
     def _check(self, effect: ParsedEffect) -> State | None:
@@ -244,19 +255,21 @@ class _Batch:
     def _provenance(self, after: State, before: State | None) -> dict[str, Any]:
         """Where a mask came from, by the server's own knowledge; what a client says of it is not believed."""
         proposal = self.proposals.get(after.derived_from) if after.derived_from else None
-        if proposal is None:
-            return (before.provenance if before else None) or {}
+        if proposal is None:  # an undone acceptance leaves nothing of its proposal behind
+            kept = before.provenance if before and before.derived_from == after.derived_from else None
+            return kept or {}
         proposed = state_of(proposal)
         edited = after.mask is not None and (proposed is None or after.mask != proposed.mask)
         return {**proposal.provenance, "proposal": str(proposal.uid), "edited": edited}
 
-    def _current(self, op: ParsedOperation) -> list[dict[str, Any]]:
-        uids = {effect.annotation for effect in op.effects}
-        for effect in op.effects:
+    def _current(self, uids: set[uuid.UUID], op: ParsedOperation | None = None) -> list[dict[str, Any]]:
+        """The annotations as they are now, and those that hold what `op` wanted to decide."""
+        for effect in op.effects if op else ():
             if effect.after and effect.after.derived_from in self.decided:
                 uids.add(self.decided[effect.after.derived_from])
         missing = uids - self.rows.keys()
-        self.rows.update({row.uid: row for row in Annotation.objects.filter(layer=self.layer, uid__in=missing)})
+        if missing:
+            self.rows.update({row.uid: row for row in Annotation.objects.filter(layer=self.layer, uid__in=missing)})
         current = []
         for uid in uids:
             row = self.rows.get(uid)
@@ -278,8 +291,9 @@ class _Batch:
         if not self.new_operations:
             return
         rows = list(self.touched.values())
-        # Deletions and changes of derived_from first, so that the partial unique index sees what it frees.
-        changed = sorted((r for r in rows if r.pk), key=lambda r: (not r.deleted, r.derived_from is not None))
+        changed = [r for r in rows if r.pk]
+        # Two annotations may have changed their proposals: whatever the partial unique index held is freed first.
+        Annotation.objects.filter(pk__in=[r.pk for r in changed], derived_from__isnull=False).update(derived_from=None)
         for row in changed:
             row.save()
         Annotation.objects.bulk_create([r for r in rows if not r.pk])
@@ -298,12 +312,18 @@ def parse_operation(data: Any, *, image: Image, classes: frozenset[int]) -> Pars
     begun_ms, committed_ms = (parse_number(data.get(name), name) for name in ("begun_ms", "committed_ms"))
     if committed_ms < begun_ms:
         raise Invalid("committed_ms is before begun_ms", field="committed_ms")
+    tool = str(data.get("tool") or "")[:40]
+    if not tool.isprintable():  # PostgreSQL holds no NUL and no half of a character
+        raise Invalid(f"tool must be a word, not {tool!r}", field="tool")
     effects = data.get("effects")
     if not isinstance(effects, list) or not 0 < len(effects) <= MOST_EFFECTS:
         raise Invalid(f"an operation has 1 to {MOST_EFFECTS} effects", field="effects")
     parsed = tuple(_effect(effect, image, classes) for effect in effects)
     if len({effect.annotation for effect in parsed}) != len(parsed):
         raise Invalid("an operation has one effect for each annotation at most", field="effects")
+    decided = [effect.after.derived_from for effect in parsed if effect.after and effect.after.derived_from]
+    if len(set(decided)) != len(decided):
+        raise Invalid("an operation decides a proposal once at most", field="derived_from")
     activity = data.get("activity")
     if activity is not None:
         if not isinstance(activity, list) or len(activity) != 2:
@@ -314,7 +334,7 @@ def parse_operation(data: Any, *, image: Image, classes: frozenset[int]) -> Pars
     return ParsedOperation(
         op_id=parse_uuid(data.get("op_id"), "op_id"),
         action=action,
-        tool=str(data.get("tool") or "")[:40],
+        tool=tool,
         session=parse_uuid(data.get("session"), "session"),
         begun_at=_moment(data.get("begun_at"), "begun_at"),
         committed_at=_moment(data.get("committed_at"), "committed_at"),
@@ -337,6 +357,20 @@ def _effect(data: Any, image: Image, classes: frozenset[int]) -> ParsedEffect:
     )
 
 
+def _touched(op: ParsedOperation) -> set[uuid.UUID]:
+    return {effect.annotation for effect in op.effects}
+
+
+def _named(data: Any) -> set[uuid.UUID]:
+    """The annotations that an operation names which cannot be read as a whole."""
+    effects = data.get("effects") if isinstance(data, dict) else None
+    found = set()
+    for effect in effects[:MOST_EFFECTS] if isinstance(effects, list) else ():
+        with suppress(Invalid):
+            found.add(parse_uuid(effect.get("annotation") if isinstance(effect, dict) else None, "annotation"))
+    return found
+
+
 def _moment(value: Any, name: str) -> datetime:
     try:
         moment = parse_datetime(str(value))
@@ -344,7 +378,10 @@ def _moment(value: Any, name: str) -> datetime:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise Invalid(f"{name} must be a time with its zone (ISO 8601), not {str(value)[:60]!r}", field=name)
-    return moment
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # PostgreSQL would take it, and Python could never read the log again
+        raise Invalid(f"{name} leaves the calendar: {str(value)[:60]!r}", field=name) from None
 
 
 def _error(error: LabelingError) -> dict[str, str]:

@@ -116,14 +116,14 @@ def parse_state(data: Any, *, width: int, height: int, classes: frozenset[int]) 
         raise Invalid("a state is an object with kind, status and box", field="after")
     kind, status = data.get("kind"), data.get("status")
     allowed = {"cell": CELL_STATUSES, "region": REGION_STATUSES}
-    if kind not in allowed:
+    if not isinstance(kind, str) or kind not in allowed:
         raise Invalid(f"kind must be cell or region, not {kind!r}", field="kind")
     if status not in allowed[kind]:
         raise Invalid(
             f"the status of a {kind} must be one of {', '.join(allowed[kind])}, not {status!r}", field="status"
         )
     label_class = data.get("label_class")
-    if label_class is not None and (isinstance(label_class, bool) or label_class not in classes):
+    if label_class is not None and (type(label_class) is not int or label_class not in classes):
         raise Invalid(f"class {label_class!r} is not one of this project's", field="label_class")
     reason = data.get("reason") or ""
     if reason not in Annotation.Reason.values:
@@ -134,7 +134,7 @@ def parse_state(data: Any, *, width: int, height: int, classes: frozenset[int]) 
         status=status,
         box=_box(data.get("box"), width, height),
         label_class=label_class,
-        mask=_mask(data.get("mask"), width, height),
+        mask=parse_mask(data.get("mask"), width, height),
         derived_from=None if derived_from is None else parse_uuid(derived_from, "derived_from"),
         reason=reason,
     )
@@ -150,9 +150,13 @@ def parse_uuid(value: Any, field: str) -> uuid.UUID:
 
 def parse_number(value: Any, field: str) -> float:
     """A finite number; Raises Invalid, naming the field."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    try:
+        number = math.nan if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
+    except OverflowError:  # JSON's integers have no end
+        number = math.inf
+    if not math.isfinite(number):
         raise Invalid(f"{field} must be a finite number, not {str(value)[:60]!r}", field=field)
-    return float(value)
+    return number
 
 
 def parse_integer(value: Any, field: str) -> int:
@@ -173,7 +177,8 @@ def _box(value: Any, width: int, height: int) -> tuple[float, float, float, floa
     return (x0, y0, x1, y1)
 
 
-def _mask(value: Any, width: int, height: int) -> PackedMask | None:
+def parse_mask(value: Any, width: int, height: int) -> PackedMask | None:
+    """A mask from the wire, checked against its image; None for null. Raises Invalid with the field."""
     if value is None:
         return None
     if not isinstance(value, dict):

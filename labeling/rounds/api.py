@@ -7,6 +7,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling.access import person, reach
+from labeling.errors import Invalid
 from labeling.projects.models import Project
 from labeling.rounds.models import Round, Stage
 from labeling.rounds.services import cancel_round, retry_round, start_round
@@ -57,8 +58,19 @@ class RoundList(APIView):
 
     def post(self, request: Request, project: int) -> Response:
         found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
-        preset = request.data.get("preset", "quick") if isinstance(request.data, dict) else "quick"
-        return Response(round_json(start_round(project=found, by=person(request), preset=str(preset))), status=202)
+        asked = request.data if isinstance(request.data, dict) else {}
+        changes = asked.get("changes") or {}
+        if not isinstance(changes, dict):
+            raise Invalid("changes must be an object: name of a setting -> number", field="changes")
+        made = start_round(
+            project=found,
+            by=person(request),
+            preset=str(asked.get("preset", "quick")),
+            changes=changes,
+            same_slide=asked.get("same_slide") is True,
+            warm_start=asked.get("warm_start") is True,
+        )
+        return Response(round_json(made), status=202)
 
 
 class RoundDetail(APIView):

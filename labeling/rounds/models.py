@@ -177,3 +177,92 @@ class Publication(models.Model):
 
     def __str__(self) -> str:
         return f"{self.round} on {self.image}"
+
+
+class RoundPolicy(models.Model):
+    """What a project has decided about its rounds; without a row, the defaults hold."""
+
+    project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="round_policy", primary_key=True)
+    promotes_itself = models.BooleanField(
+        default=True, help_text="a finished round's proposals become current at once; else when somebody promotes it"
+    )
+    data_licence = models.CharField(max_length=200, blank=True, help_text="of the images and labels, for model cards")
+
+    def __str__(self) -> str:
+        return f"round policy of {self.project}"
+
+
+class Promotion(models.Model):
+    """That a round's proposals became the current ones. Append-only: the last row of a project is what holds, and
+    rolling back is one more row."""
+
+    class Reason(models.TextChoices):
+        FINISHED = "finished", "the round finished"
+        PROMOTED = "promoted", "promoted"
+        ROLLED_BACK = "rolled_back", "rolled back"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="promotions")
+    round = models.ForeignKey(Round, on_delete=models.CASCADE, related_name="promotions")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    reason = models.CharField(max_length=20, choices=Reason)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.round}: {self.get_reason_display()}"
+
+
+class ModelVersion(models.Model):
+    """Trained weights of a project: what they are, what they were made from and how good they were.
+
+    `number` counts the versions of one kind. The weights are the artifact (safetensors; its sha256 and size).
+    `round` is the first that made them: a later round on equal inputs uses the same version.
+    """
+
+    class Kind(models.TextChoices):
+        DETECTOR = "detector", "detector"
+        SEGMENTER = "segmenter", "segmenter"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="model_versions")
+    kind = models.CharField(max_length=20, choices=Kind)
+    number = models.PositiveIntegerField()
+    architecture = models.CharField(max_length=100)
+    artifact = models.ForeignKey(Artifact, on_delete=models.PROTECT, related_name="model_versions")
+    parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="children")
+    round = models.ForeignKey(Round, on_delete=models.CASCADE, related_name="model_versions")
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="model_versions")
+    metrics = models.JSONField(default=dict, help_text="of the evaluation of the round that made it")
+    data_licence = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["kind", "-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "kind", "number"], name="model_version_numbered_once"),
+            models.UniqueConstraint(fields=["project", "artifact"], name="model_version_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.number}"
+
+
+class Sweep(models.Model):
+    """A table of settings tried on a finished round's cached masks, on its validation images alone."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "queued"
+        DONE = "done", "done"
+        FAILED = "failed", "failed"
+
+    round = models.OneToOneField(Round, on_delete=models.CASCADE, related_name="sweep")
+    state = models.CharField(max_length=20, choices=State, default=State.QUEUED)
+    result = models.JSONField(default=dict)
+    error = models.TextField(blank=True)
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    requested_at = models.DateTimeField(auto_now=True)
+    finished_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"sweep of {self.round}"

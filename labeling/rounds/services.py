@@ -9,9 +9,11 @@ from django.utils import timezone
 
 from labeling.accounts.models import User
 from labeling.celery import app
-from labeling.errors import Invalid, WrongState
+from labeling.errors import WrongState
 from labeling.projects.models import Project
+from labeling.rounds.configuration import configure
 from labeling.rounds.models import Round, Stage
+from labeling.rounds.promotion import became_current, warm_started
 from labeling.rounds.snapshots import freeze
 
 # A stage starts when those it needs are finished.
@@ -27,29 +29,6 @@ NEEDS: dict[str, tuple[str, ...]] = {
 }
 FINISHED = (Stage.State.DONE, Stage.State.REUSED)
 
-_COMMON: dict[str, Any] = {
-    "prompter": {"name": "boxwise"},
-    "prediction": {"detector_threshold": 0.3, "person_overlap": 0.3},
-    "fusion": {"lam": 2.0, "theta": 25.0, "grid": 5, "components": 2},
-    "instances": {"method": "geodesic", "box_margin": 0.15, "fragments": "largest", "smallest": 20, "largest_hole": 64},
-}
-PRESETS: dict[str, dict[str, Any]] = {
-    "quick": _COMMON
-    | {
-        "detector": {"name": "centre", "preset": "quick"},
-        "segmenter": {"name": "unet", "preset": "quick"},
-    },
-    "tiny": _COMMON
-    | {
-        "detector": {"name": "centre", "preset": "tiny"},
-        "segmenter": {"name": "unet", "preset": "tiny"},
-    },
-}
-PRESET_NAMES = {
-    "quick": "Quick: minutes on two processor cores",
-    "tiny": "Tiny: seconds, to try the flow; the masks are rough",
-}
-
 
 def send(task: str, *, queue: str, **kwargs: Any) -> None:
     """Ask the workers by task name (the site never imports torch), once the row it needs is committed."""
@@ -57,24 +36,37 @@ def send(task: str, *, queue: str, **kwargs: Any) -> None:
 
 
 @transaction.atomic
-def start_round(*, project: Project, by: User | None, preset: str = "quick") -> Round:
+def start_round(
+    *,
+    project: Project,
+    by: User | None,
+    preset: str = "quick",
+    changes: dict[str, Any] | None = None,
+    same_slide: bool = False,
+    warm_start: bool = False,
+) -> Round:
     """Freeze a snapshot and put a round to work. Two managers who start at once get the same round.
 
-    -> the new round, or the one that is at work already. Raises NothingToLearn, Invalid for an unknown preset.
+    changes     name of a configuration.Choice -> number, on top of the preset
+    same_slide  training and evaluation may share slides; the figures are then marked optimistic
+    warm_start  train on from the models of the current round, where they are of the same architecture
+
+    -> the new round, or the one that is at work already. Raises NothingToLearn, Leaks, MixedScales, Invalid.
     """
-    if preset not in PRESETS:
-        raise Invalid(f"preset must be one of {', '.join(PRESETS)}", field="preset")
+    configuration = configure(preset, changes)
     Project.objects.select_for_update().get(pk=project.pk)
     active = project.rounds.filter(state__in=Round.ACTIVE).first()
     if active is not None:
         return active
-    snapshot = freeze(project)
+    snapshot = freeze(project, same_slide=same_slide)
+    if warm_start:
+        configuration = warm_started(project, configuration)
     last = project.rounds.aggregate(last=Max("number"))["last"] or 0
     round_ = Round.objects.create(
         project=project,
         number=last + 1,
         preset=preset,
-        configuration=PRESETS[preset],
+        configuration=configuration,
         snapshot=snapshot,
         started_by=by,
     )
@@ -138,6 +130,7 @@ def advance(round_: Round) -> None:
     failed = [s for s in stages.values() if s.state == Stage.State.FAILED]
     if all(stage.state in FINISHED for stage in stages.values()):
         move(round_, Round.State.PUBLISHED)
+        became_current(round_)
     elif round_.cancel_requested or failed:
         for stage in waiting:
             stage.state = Stage.State.CANCELLED

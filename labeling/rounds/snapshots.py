@@ -23,6 +23,7 @@ from labeling.projects.models import Project
 from labeling.rounds.models import Snapshot
 
 VERSION = 1
+SAME_SCALE = 1.1  # µm/px of images that differ by less than this factor count as one working scale
 
 
 class NothingToLearn(LabelingError):
@@ -31,8 +32,23 @@ class NothingToLearn(LabelingError):
     code = "nothing_to_learn"
 
 
-def freeze(project: Project) -> Snapshot:
-    """The snapshot of the project as it is now; an equal one is used again. Raises NothingToLearn.
+class Leaks(LabelingError):
+    """Images of one slide or patient would stand on both sides of the evaluation."""
+
+    code = "leaks"
+
+
+class MixedScales(LabelingError):
+    """A round works at one µm/px; what it learns from has several."""
+
+    code = "mixed_scales"
+
+
+def freeze(project: Project, *, same_slide: bool = False) -> Snapshot:
+    """The snapshot of the project as it is now; an equal one is used again.
+
+    same_slide  somebody has said that training and evaluation may share slides; the figures are marked optimistic
+    Raises NothingToLearn, Leaks, MixedScales.
 
     The caller holds the project's row, so that no round is made beside this one; annotators may go on: each image
     is read at
@@ -51,6 +67,8 @@ def freeze(project: Project) -> Snapshot:
             "in an image of the training split. Draw boxes around every cell of a region, then mark the region (key G) "
             "or the whole field."
         )
+    refuse_leaks(images, same_slide=same_slide)
+    refuse_mixed_scales(images)
     data = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
     sha256 = hashlib.sha256(data).hexdigest()
     snapshot = Snapshot.objects.filter(project=project, sha256=sha256).first()
@@ -59,6 +77,45 @@ def freeze(project: Project) -> Snapshot:
         snapshot.content.save(f"{sha256}.json", ContentFile(data), save=False)
         snapshot.save()
     return snapshot
+
+
+def sides_of_groups(images: list[dict[str, Any]]) -> dict[str, set[str]]:
+    """Slide or patient -> the splits in which its images teach or judge. Images that do neither do not count, nor do
+    those whose slide nobody has named: each of them is taken to be a slide of its own."""
+    sides: dict[str, set[str]] = {}
+    for i in images:
+        teaches = i["split"] == Split.TRAIN and i["exhaustive"]
+        judges = i["split"] != Split.TRAIN and (i["exhaustive"] or i["reference"])
+        if i["group"] and (teaches or judges):
+            sides.setdefault(i["group"], set()).add(i["split"])
+    return sides
+
+
+def refuse_leaks(images: list[dict[str, Any]], *, same_slide: bool) -> None:
+    """The rule: a slide or patient stands in one split only. It is waived for a project of one single slide, which has
+    nothing to split by, and where somebody says so; the figures are then marked optimistic. Raises Leaks."""
+    sides = sides_of_groups(images)
+    shared = sorted(group for group, splits in sides.items() if len(splits) > 1)
+    if shared and len(sides) > 1 and not same_slide:
+        named = ", ".join(shared[:5]) + (f" and {len(shared) - 5} more" if len(shared) > 5 else "")
+        raise Leaks(
+            f"Images of {named} stand in more than one of training, validation and test. Tissue of one slide or "
+            "patient is alike, so the figures would flatter the models. Put all images of a slide into one split, or "
+            'start the round with "same slide" allowed: its figures are then marked optimistic.',
+            field="same_slide",
+        )
+
+
+def refuse_mixed_scales(images: list[dict[str, Any]]) -> None:
+    """Images that teach or judge have one µm/px; those without one are taken to have it. Raises MixedScales."""
+    used = [i for i in images if i["um_per_px"] and (i["exhaustive"] or i["reference"])]
+    scales = sorted({float(i["um_per_px"]) for i in used})
+    if scales and scales[-1] > SAME_SCALE * scales[0]:
+        raise MixedScales(
+            f"The annotated images have different scales, from {scales[0]:g} to {scales[-1]:g} µm per pixel. A cell "
+            "would be learned at several sizes at once. Add the images again at one scale, or keep each scale in a "
+            "project of its own."
+        )
 
 
 def summarise(images: list[dict[str, Any]]) -> dict[str, Any]:
@@ -72,9 +129,15 @@ def summarise(images: list[dict[str, Any]]) -> dict[str, Any]:
             "cells": sum(len(i["cells"]) for i in part),
             "verified_masks": sum(cell["mask"] is not None for i in part for cell in i["cells"]),
         }
-    trained = {i["group"] for i in images if i["split"] == Split.TRAIN and i["exhaustive"] and i["group"]}
-    judged = {i["group"] for i in images if i["split"] != Split.TRAIN and i["group"]}
-    return {"splits": splits, "same_group_in_training_and_evaluation": sorted(trained & judged)}
+    shared = sorted(group for group, splits in sides_of_groups(images).items() if len(splits) > 1)
+    scales = sorted({float(i["um_per_px"]) for i in images if i["um_per_px"]})
+    return {
+        "splits": splits,
+        "same_group_in_training_and_evaluation": shared,
+        "um_per_px": scales[0] if scales else None,
+        "images_without_scale": sum(not i["um_per_px"] for i in images),
+        "images_without_group": sum(not i["group"] for i in images),
+    }
 
 
 def _image(image: Image) -> dict[str, Any]:

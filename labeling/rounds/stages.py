@@ -15,6 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from labeling.rounds.models import Artifact, Round, Stage, StageLine
+from labeling.rounds.promotion import measured, register
 from labeling.rounds.services import FINISHED, NEEDS, advance, move, send
 
 LEASE = timedelta(seconds=30)  # a worker renews it every few seconds, so this is how long a death goes unnoticed
@@ -90,6 +91,10 @@ def finish(
     stage.done = stage.total = max(stage.total, 1)
     stage.finished_at = timezone.now()
     stage.save()
+    if artifact is not None:
+        register(stage, artifact)
+    if artifact is not None and stage.kind == Stage.Kind.EVALUATION:
+        measured(round_, artifact.facts)
     advance(round_)
 
 

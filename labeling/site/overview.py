@@ -11,7 +11,8 @@ from labeling.accounts.models import User
 from labeling.annotations.models import Annotation, Layer
 from labeling.images.models import Image
 from labeling.projects.models import Membership, Project
-from labeling.rounds.models import Publication, Round
+from labeling.rounds.models import Round
+from labeling.rounds.promotion import current_publications
 
 STRIP = 4  # thumbnails on a project's card
 
@@ -23,7 +24,7 @@ class Counts:
     boxes                   live confirmed cells on the working layers the person sees, in `layers` of them
     masks                   of these, the ones with a mask
     exhaustive              regions in which every cell is annotated
-    proposed                cells of the newest publication of each image
+    proposed                cells of the current publication of each image
     accepted, rejected, unsure   of these, decided on the layer that the person writes
     """
 
@@ -59,8 +60,8 @@ def count(*, images: QuerySet[Image], user: User, per: Literal["image", "project
         for name in ("boxes", "masks", "exhaustive", "layers"):
             setattr(counts[row[key]], name, row[name])
 
-    newest = newest_publications(images).values("layer")
-    proposals = Annotation.objects.filter(layer__in=newest, kind=Annotation.Kind.CELL, deleted=False)
+    current = current_publications(images).values("layer")
+    proposals = Annotation.objects.filter(layer__in=current, kind=Annotation.Kind.CELL, deleted=False)
     for row in proposals.values(key).annotate(n=Count("pk")).order_by():
         counts[row[key]].proposed = row["n"]
 
@@ -71,11 +72,6 @@ def count(*, images: QuerySet[Image], user: User, per: Literal["image", "project
     for row in decided.values(key, "status").annotate(n=Count("pk")).order_by():
         setattr(counts[row[key]], names[row["status"]], row["n"])
     return counts
-
-
-def newest_publications(images: QuerySet[Image]) -> QuerySet[Publication]:
-    """The publication of the latest round of each image."""
-    return Publication.objects.filter(image__in=images).order_by("image_id", "-round__number").distinct("image_id")
 
 
 @dataclass

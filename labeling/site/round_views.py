@@ -15,8 +15,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling.images.models import Split
-from labeling.rounds.models import Round, Stage, StageLine
-from labeling.rounds.services import FINISHED, NEEDS, PRESET_NAMES, cancel_round, retry_round, start_round
+from labeling.rounds.configuration import BY_NAME, PRESET_NAMES, flat
+from labeling.rounds.models import Round, Stage, StageLine, Sweep
+from labeling.rounds.promotion import current_round
+from labeling.rounds.services import FINISHED, NEEDS, cancel_round, retry_round, start_round
 from labeling.site.curves import curves_of
 from labeling.site.doors import Request, acts_of, attempt, reach_project, reach_round, signed_in
 from labeling.site.facts import facts_of
@@ -44,6 +46,10 @@ def round_(request: Request, round: int) -> HttpResponse:
         **progress_context(found),
         **log_context(found, after=0),
         "preset_name": PRESET_NAMES.get(found.preset, found.preset),
+        "is_current": current_round(found.project) == found,
+        "others": found.project.rounds.filter(state=Round.State.PUBLISHED, number__lt=found.number)[:1],
+        "parameters": sorted(flat(found.configuration | {"settings": settings_of(found)}).items()),
+        "sweep": sweep_of(found),
         "splits": [
             {"name": label, **found.snapshot.summary.get("splits", {}).get(split, {})} for split, label in Split.choices
         ],
@@ -59,6 +65,26 @@ def round_(request: Request, round: int) -> HttpResponse:
         ],
     }
     return render(request, "site/round.html", context)
+
+
+def sweep_of(found: Round) -> dict[str, Any] | None:
+    """The table of a sweep by parameter, the round's own values and the best ones marked."""
+    asked = Sweep.objects.filter(round=found).first()
+    if asked is None:
+        return None
+    tables: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in asked.result.get("rows", []):
+        name = row["parameter"]
+        own, best = asked.result["base"][name], asked.result["best"][name]
+        tables[name].append(row | {"own": row["value"] == own, "best": row["value"] == best})
+    named = [(BY_NAME[name].label, rows) for name, rows in tables.items()]
+    return {"asked": asked, "tables": named, "images": asked.result.get("images"), "best": asked.result.get("best", {})}
+
+
+def settings_of(found: Round) -> dict[str, Any]:
+    """The settings that the trained models report, in full: presets name them, this round's stages used them."""
+    learned = found.stages.filter(artifact__isnull=False).select_related("artifact")
+    return {s.kind: s.artifact.facts["settings"] for s in learned if s.artifact and "settings" in s.artifact.facts}
 
 
 @signed_in
@@ -208,7 +234,13 @@ def log_file(request: Request, round: int) -> HttpResponse:
 def start(request: Request, project: int) -> HttpResponse:
     found = reach_project(request, "manage", project)
     preset = request.POST.get("preset", "quick")
-    made = attempt(request, lambda: start_round(project=found, by=request.user, preset=preset))
+    options: dict[str, Any] = {
+        "preset": preset,
+        "changes": {name: request.POST[name].strip() for name in BY_NAME if request.POST.get(name, "").strip()},
+        "same_slide": "same_slide" in request.POST,
+        "warm_start": "warm_start" in request.POST,
+    }
+    made = attempt(request, lambda: start_round(project=found, by=request.user, **options))
     if made is None:
         return redirect("project", found.pk)
     messages.success(request, f"Round {made.number} is at work. You can leave this page; it goes on.")

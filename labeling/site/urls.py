@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.site import project_views, round_views, views
+from labeling.site import model_views, project_views, round_views, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -14,6 +14,12 @@ urlpatterns = [
     path("projects/<int:project>/members/<int:membership>/", project_views.change, name="project-member"),
     path("projects/<int:project>/classes/", project_views.classes, name="project-classes"),
     path("projects/<int:project>/rounds/", round_views.start, name="project-rounds"),
+    path("projects/<int:project>/models/", model_views.models, name="project-models"),
+    path("projects/<int:project>/models/policy/", model_views.policy, name="round-policy"),
+    path("projects/<int:project>/rounds/roll-back/", model_views.roll_back_rounds, name="roll-back-rounds"),
+    path("projects/<int:project>/rounds/compare/", model_views.compare, name="compare-rounds"),
+    path("rounds/<int:round>/promote/", model_views.promote_round, name="promote-round"),
+    path("rounds/<int:round>/sweep/", model_views.sweep, name="sweep-round"),
     path("images/<int:image>/", views.image, name="image"),
     path("rounds/<int:round>/", round_views.round_, name="round"),
     path("rounds/<int:round>/progress/", round_views.progress, name="round-progress"),

@@ -15,6 +15,7 @@ from labeling.images.models import Image
 from labeling.projects.api import LabelClassSerializer
 from labeling.projects.models import Project
 from labeling.rounds.models import Publication
+from labeling.rounds.promotion import current_publications
 from labeling.studies.models import Item
 
 
@@ -57,9 +58,9 @@ class Workspace(APIView):
 
 
 def layers_of(*, image: Image, user: User) -> list[dict[str, Any]]:
-    """The layers of an image that `user` sees: working layers, imports, and the newest publication's proposals."""
+    """The layers of an image that `user` sees: working layers, imports, and the current round's proposals."""
     mine = working_layer(image=image, user=user)
-    newest = Publication.objects.filter(image=image).select_related("round", "layer").order_by("-round__number").first()
+    proposed = current_publications(Image.objects.filter(pk=image.pk)).select_related("round", "layer__head").first()
     layers = (
         Layer.objects.visible_to(user)
         .filter(image=image)
@@ -71,8 +72,8 @@ def layers_of(*, image: Image, user: User) -> list[dict[str, Any]]:
     if study_of(image.project):  # shown without their models: what made them is not the reader's to know
         sheet = Layer.objects.filter(image=image, kind=Layer.Kind.PREDICTION).select_related("annotator", "head")
         shown += [_layer(layer, writable=False) for layer in sheet]
-    elif newest is not None:
-        shown.append(_layer(newest.layer, writable=False) | {"publication": _publication(newest)})
+    elif proposed is not None:
+        shown.append(_layer(proposed.layer, writable=False) | {"publication": _publication(proposed)})
     return shown
 
 

@@ -32,6 +32,10 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("get", "image-workspace"): ALL,
     ("get", "image-pixels"): ALL,
     ("get", "image-thumbnail"): ALL,
+    ("post", "image-smart"): (422, 422, 422, 422, 403, 404, 401),  # an empty prompt: who may ask hears that it is empty
+    ("post", "image-refuse"): (409, 409, 409, 409, 403, 404, 401),  # no round has been fused here
+    ("get", "layer-feed"): ALL,
+    ("post", "layer-presence"): ALL,
     ("get", "layer-pack"): ALL,
     ("get", "layer-operations"): ALL,
     ("post", "layer-operations"): (200, 200, 200, 200, 403, 404, 401),
@@ -64,6 +68,8 @@ class Study:
     def body(self, route: str) -> Any:
         if route == "layer-operations":
             return {"operations": [operation(effect(uuid.uuid4(), cell()))]}
+        if route == "layer-presence":
+            return {"session": SESSION, "cursor": [1, 2], "view": None, "editing": None}
         if route == "activity":
             return {
                 "session": str(uuid.uuid4()),

@@ -85,6 +85,29 @@ def test_one_bad_operation_never_loses_the_others(layer, author):
     assert Annotation.objects.count() == 2
 
 
+@pytest.mark.parametrize("change", [{"box": [5, 5, 5, 9]}, {"derived_from": str(uuid.UUID(int=5))}, {"kind": "no"}])
+def test_an_invalid_change_is_told_what_stands_so_that_the_browser_can_take_its_own_back(layer, author, change):
+    uid = uuid.uuid4()
+    drawn = operation(effect(uid, cell()))
+    send(layer, author, drawn)
+    bad = operation(effect(uid, cell() | change, seen=drawn["op_id"]), action="move")
+    _, (verdict,) = send(layer, author, bad)
+    (now,) = verdict.current
+    assert (verdict.verdict, now["annotation"], now["last_op"]) == ("invalid", str(uid), drawn["op_id"])
+    assert now["state"]["box"] == [10, 10, 30, 24]
+
+
+def test_a_repeated_save_is_told_what_others_have_done_since(layer, author):
+    uid = uuid.uuid4()
+    drawn = operation(effect(uid, cell()))
+    moved = operation(effect(uid, cell((1, 1, 9, 9)), seen=drawn["op_id"]), action="move")
+    send(layer, author, drawn)
+    send(layer, UserFactory(), moved)
+    _, (verdict,) = send(layer, author, drawn)
+    assert (verdict.verdict, verdict.current[0]["last_op"]) == ("repeated", moved["op_id"])
+    assert (verdict.current[0]["version"], verdict.current[0]["state"]["box"]) == (2, [1, 1, 9, 9])
+
+
 def test_a_chain_made_offline_is_replayed(layer, author):
     uid = uuid.uuid4()
     drawn = operation(effect(uid, cell()))

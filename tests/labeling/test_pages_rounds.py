@@ -13,9 +13,11 @@ from labeling.rounds.models import Artifact, Round, Stage, StageLine
 from labeling.rounds.publishing import publish
 from labeling.rounds.services import start_round
 from tests.factories import ImageFactory, ProjectFactory
+from tests.labeling.operations import region
 from tests.labeling.pages import (
     CERTIFICATE,
     address,
+    draw,
     make_study,
     proposals,
     said,
@@ -119,6 +121,7 @@ def test_the_log_goes_on_where_the_reader_is(study):
 def test_a_finished_round_shows_its_proofs_figures_and_doubts(study):
     owner = study.people["owner"]
     judged = ImageFactory(project=study.project, group="slide 7", split=Split.VAL)
+    draw(judged, owner, region())
     Round.objects.update(state=Round.State.FAILED)
     second = start_round(project=study.project, by=owner)
     publish(round_=second, image=judged, proposals=proposals(3), certificate=CERTIFICATE, model_names={}, facts={})

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("labeling", "0001_tables"),
+        ("labeling", "0002_round_models"),
     ]
 
     operations = [

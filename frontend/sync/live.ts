@@ -1,0 +1,99 @@
+/** Who else is here, and word of their acts as soon as they are saved. A hint only: what was missed, the poll heals. */
+import { imagePoint, type Point } from "../geometry/frames";
+import type { Person } from "../scene/contract";
+
+export type Other = { readonly person: Person; readonly cursor: Point<"image"> | null; readonly editing: string | null; readonly heard: number };
+type Message = { seq?: number; person?: Person; session?: string; cursor?: [number, number] | null; editing?: string | null; gone?: boolean };
+export type Here = { readonly cursor: [number, number] | null; readonly view: number[] | null; readonly editing: string | null };
+
+const SILENT_MS = 30_000;
+const HEARTBEAT_MS = 10_000;
+const LEAST_BETWEEN_MS = 200;
+
+export class Live {
+  readonly others = new Map<string, Other>();
+  connected = false;
+  private source: EventSource | null = null;
+  private lastSent = 0;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private lastHere = "";
+
+  constructor(
+    private readonly url: string,
+    private readonly session: string,
+    private readonly send: (body: unknown, farewell: boolean) => Promise<void>,
+    private readonly here: () => Here,
+    private readonly events: { onSeq: (seq: number) => void; onOthers: () => void },
+    private readonly now: () => number = () => performance.now(),
+  ) {}
+
+  /** Browsers keep six lines to a server open: a page that nobody looks at gives its line back. */
+  open(): void {
+    if (this.source) return;
+    const source = new EventSource(this.url);
+    this.source = source;
+    source.onopen = () => {
+      this.connected = true;
+      this.say(true);
+    };
+    source.onerror = () => (this.connected = false); // the browser connects again by itself
+    source.onmessage = (event: MessageEvent<string>) => this.take(event.data);
+  }
+
+  close(): void {
+    this.source?.close();
+    this.source = null;
+    this.connected = false;
+    clearTimeout(this.timer);
+    if (this.others.size) this.events.onOthers();
+    this.others.clear();
+    void this.send({ session: this.session, cursor: null, view: null, editing: null, gone: true }, true).catch(() => undefined);
+  }
+
+  take(data: string): void {
+    let message: Message;
+    try {
+      message = JSON.parse(data) as Message;
+    } catch {
+      return; // cut off in the middle
+    }
+    if (typeof message.seq === "number") this.events.onSeq(message.seq);
+    const { session, person } = message;
+    if (!session || !person || session === this.session) return;
+    const known = this.others.has(session);
+    if (message.gone) this.others.delete(session);
+    else {
+      const cursor = message.cursor ? imagePoint(...message.cursor) : null;
+      this.others.set(session, { person, cursor, editing: message.editing ?? null, heard: this.now() });
+      if (!known) this.say(true); // a newcomer should see me at once
+    }
+    this.events.onOthers();
+  }
+
+  /** Tell the others where I am: soon while somebody is here, seldom while nobody is. */
+  say(changed: boolean): void {
+    if (!this.source) return;
+    for (const [session, other] of this.others) if (this.now() - other.heard > SILENT_MS) this.others.delete(session);
+    clearTimeout(this.timer);
+    const wait = changed && this.others.size ? LEAST_BETWEEN_MS - (this.now() - this.lastSent) : changed && !this.lastSent ? 0 : HEARTBEAT_MS - (this.now() - this.lastSent);
+    this.timer = setTimeout(() => {
+      const here = this.here();
+      const text = JSON.stringify(here);
+      if (text !== this.lastHere || this.now() - this.lastSent >= HEARTBEAT_MS || !this.lastSent) {
+        this.lastSent = this.now();
+        this.lastHere = text;
+        void this.send({ session: this.session, ...here }, false).catch(() => undefined);
+      }
+      this.say(false);
+    }, Math.max(0, wait));
+  }
+
+  /** The others who are here, newest word first; one line a person. */
+  people(): Person[] {
+    return [...new Map([...this.others.values()].map((o) => [o.person.id, o.person])).values()];
+  }
+  editorOf(annotation: string): Person | null {
+    for (const other of this.others.values()) if (other.editing === annotation) return other.person;
+    return null;
+  }
+}

@@ -1,0 +1,68 @@
+/** An outline by clicks, by dragging (freehand), or both. Pure: no DOM, no store, no clock.
+ *
+ *  A drag that begins the outline closes it when it is let go. A click on the first corner, or on the last one again
+ *  (a double click), closes it. How a self-crossing outline is filled stands in geometry/polygon.ts. */
+import type { Point } from "../geometry/frames";
+import type { Input } from "./input";
+
+export const MOST_VERTICES = 5000;
+
+export type State =
+  | { readonly kind: "idle" }
+  | {
+      readonly kind: "drawing";
+      readonly vertices: readonly Point<"image">[];
+      readonly pressed: boolean;
+      /** This press has been dragged; `first`: it is the press that began the outline. */
+      readonly dragged: boolean;
+      readonly first: boolean;
+    };
+export type Step = { readonly state: State; readonly commit?: readonly Point<"image">[]; readonly full?: true };
+export const IDLE: State = { kind: "idle" };
+
+const near = (a: Point<"image">, b: Point<"image">, reach: number) => Math.hypot(a.x - b.x, a.y - b.y) <= reach;
+
+/** `reach`: how near a click must be to a corner to mean it; `spacing`: distance of freehand corners; image pixels. */
+export function step(state: State, input: Input, reach: number, spacing: number): Step {
+  if (input.kind === "cancel") return { state: IDLE };
+  if (state.kind === "idle") {
+    if (input.kind !== "down") return { state };
+    return { state: { kind: "drawing", vertices: [input.at], pressed: true, dragged: false, first: true } };
+  }
+  const { vertices } = state;
+  const last = vertices[vertices.length - 1];
+  switch (input.kind) {
+    case "down": {
+      if (state.pressed) return { state }; // a second finger
+      if (near(input.at, vertices[0], reach) || near(input.at, last, reach)) return close(vertices);
+      return add({ ...state, pressed: true, dragged: false, first: false }, input.at);
+    }
+    case "move":
+      if (!state.pressed || near(input.at, last, spacing)) return { state };
+      return add({ ...state, dragged: true }, input.at);
+    case "up":
+      if (state.dragged && state.first) return close(vertices);
+      return { state: { ...state, pressed: false, dragged: false, first: false } };
+  }
+}
+
+type Drawing = Extract<State, { kind: "drawing" }>;
+
+function add(state: Drawing, at: Point<"image">): Step {
+  if (state.vertices.length >= MOST_VERTICES) return { state, full: true };
+  return { state: { ...state, vertices: [...state.vertices, at] } };
+}
+
+/** With fewer than three corners there is nothing inside: the outline is dropped. */
+function close(vertices: readonly Point<"image">[]): Step {
+  return vertices.length >= 3 ? { state: IDLE, commit: vertices } : { state: IDLE };
+}
+
+/** Enter: close it as it stands. */
+export const finish = (state: State): Step => (state.kind === "drawing" ? close(state.vertices) : { state });
+
+/** Backspace: the last corner goes. */
+export function back(state: State): State {
+  if (state.kind === "idle") return state;
+  return state.vertices.length > 1 ? { ...state, vertices: state.vertices.slice(0, -1) } : IDLE;
+}

@@ -1,0 +1,57 @@
+/** How tissue and cells are shown; kept on this computer, never part of the log. */
+import type { Status } from "../scene/contract";
+
+export const STAINS = ["none", "hematoxylin", "eosin", "dab"] as const;
+export type Stain = (typeof STAINS)[number];
+
+export type Look = {
+  readonly brightness: number;
+  readonly contrast: number;
+  readonly stain: Stain;
+  /** Of the cells, 0..1. */
+  readonly opacity: number;
+  readonly fill: boolean;
+  readonly minimap: boolean;
+  readonly hiddenClasses: readonly number[];
+  readonly hiddenStatuses: readonly Status[];
+  /** Proposals with less doubt than this are not drawn. */
+  readonly leastDoubt: number;
+  readonly proposals: boolean;
+};
+
+export const PLAIN: Look = {
+  brightness: 1,
+  contrast: 1,
+  stain: "none",
+  opacity: 1,
+  fill: false,
+  minimap: true,
+  hiddenClasses: [],
+  hiddenStatuses: [],
+  leastDoubt: 0,
+  proposals: true,
+};
+
+export class LookSettings {
+  now: Look;
+
+  constructor(
+    kept: Partial<Look> | null,
+    private readonly onChange: (look: Look, before: Look) => void,
+  ) {
+    // What hides cells is not carried over to the next image or day: a filter that somebody forgot looks like no cells.
+    const { brightness, contrast, stain, opacity, fill, minimap } = { ...PLAIN, ...kept };
+    this.now = { ...PLAIN, brightness, contrast, stain: STAINS.includes(stain) ? stain : "none", opacity, fill, minimap };
+  }
+
+  set(part: Partial<Look>): void {
+    const before = this.now;
+    this.now = { ...before, ...part };
+    this.onChange(this.now, before);
+  }
+  toggle<T extends "hiddenClasses" | "hiddenStatuses">(which: T, value: Look[T][number]): void {
+    const list = this.now[which] as readonly unknown[];
+    const next = list.includes(value) ? list.filter((v) => v !== value) : [...list, value];
+    this.set({ [which]: next } as Partial<Look>);
+  }
+}

@@ -1,0 +1,52 @@
+/** The whole image, small, with what is in view; a press or drag on it moves there. */
+import { centredOn, clamp, imagePoint, within } from "../geometry/frames";
+import type { Workspace } from "../workspace";
+
+const LONGER = 150;
+
+export class Minimap {
+  readonly element = document.createElement("div");
+  private readonly frame = document.createElement("div");
+  private readonly scale: number;
+
+  constructor(private readonly desk: Workspace) {
+    const { width, height, thumbnail_url, pixels_url } = desk.opened.image;
+    this.scale = LONGER / Math.max(width, height);
+    this.element.className = "bw-minimap";
+    this.element.setAttribute("aria-hidden", "true"); // the arrow keys and "whole image" do the same without eyes
+    this.element.style.width = `${width * this.scale}px`;
+    this.element.style.height = `${height * this.scale}px`;
+    const picture = document.createElement("img");
+    picture.alt = "";
+    picture.draggable = false;
+    picture.src = thumbnail_url || pixels_url;
+    this.frame.className = "bw-minimap-view";
+    this.element.append(picture, this.frame);
+    this.element.addEventListener("pointerdown", (e) => {
+      this.element.setPointerCapture(e.pointerId);
+      this.go(e);
+    });
+    this.element.addEventListener("pointermove", (e) => e.buttons === 1 && this.go(e));
+  }
+
+  update(shown: boolean): void {
+    const { image } = this.desk.opened;
+    const v = this.desk.visible();
+    const all = v.x0 <= 0 && v.y0 <= 0 && v.x1 >= image.width && v.y1 >= image.height;
+    this.element.hidden = !shown || all; // when everything is in view it has nothing to say
+    const [x0, x1] = [clamp(v.x0, 0, image.width), clamp(v.x1, 0, image.width)];
+    const [y0, y1] = [clamp(v.y0, 0, image.height), clamp(v.y1, 0, image.height)];
+    const { style } = this.frame;
+    style.left = `${x0 * this.scale}px`;
+    style.top = `${y0 * this.scale}px`;
+    style.width = `${Math.max(3, (x1 - x0) * this.scale)}px`;
+    style.height = `${Math.max(3, (y1 - y0) * this.scale)}px`;
+  }
+
+  private go(e: PointerEvent): void {
+    const { left, top } = this.element.getBoundingClientRect();
+    const at = imagePoint((e.clientX - left) / this.scale, (e.clientY - top) / this.scale);
+    const { camera, canvas, opened } = this.desk;
+    this.desk.look(within(centredOn(camera, at, canvas), opened.image, canvas));
+  }
+}

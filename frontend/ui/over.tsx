@@ -1,0 +1,165 @@
+/** What lies above the picture for a moment: the command palette and the screen on which keys are changed. */
+import { Component, createRef } from "preact";
+import { chordOf, COMMANDS, keyLabel, type Command } from "./keymap";
+import type { Ui } from "./panels";
+
+const ALL = Object.keys(COMMANDS) as Command[];
+/** Held keys and the palette itself make no sense as a choice in a list. */
+const CHOICES = ALL.filter((c) => !["view.peek", "view.pan", "help.palette", "cancel"].includes(c));
+
+/** Commands whose words hold every word that was typed, those that begin with it first. */
+export function found(typed: string): Command[] {
+  const words = typed.toLowerCase().split(/\s+/).filter(Boolean);
+  const label = (c: Command) => `${COMMANDS[c].label} ${COMMANDS[c].group}`.toLowerCase();
+  const fit = CHOICES.filter((c) => words.every((w) => label(c).includes(w)));
+  const begins = (c: Command) => (words.length && label(c).startsWith(words[0]) ? 0 : 1);
+  return fit.sort((a, b) => begins(a) - begins(b));
+}
+
+export class Palette extends Component<{ ui: Ui }, { typed: string; at: number }> {
+  override state = { typed: "", at: 0 };
+  private readonly field = createRef<HTMLInputElement>();
+  private wasOpen = false;
+
+  override componentDidUpdate(): void {
+    const open = this.props.ui.paletteOpen();
+    if (open && !this.wasOpen) this.field.current?.focus();
+    if (!open && this.wasOpen) this.setState({ typed: "", at: 0 });
+    this.wasOpen = open;
+  }
+
+  private key(e: KeyboardEvent, list: Command[]): void {
+    const { ui } = this.props;
+    if (e.key === "ArrowDown" || e.key === "ArrowUp") {
+      e.preventDefault();
+      const step = e.key === "ArrowDown" ? 1 : -1;
+      this.setState({ at: (this.state.at + step + list.length) % Math.max(1, list.length) });
+    } else if (e.key === "Enter" && list[this.state.at]) {
+      e.preventDefault();
+      ui.closeOver();
+      ui.run(list[this.state.at]);
+    } else if (e.key === "Escape") {
+      e.preventDefault();
+      ui.closeOver();
+    }
+    e.stopPropagation();
+  }
+
+  override render() {
+    const { ui } = this.props;
+    if (!ui.paletteOpen()) return null;
+    const list = found(this.state.typed);
+    return (
+      <section class="bw-palette" aria-label="Find a command">
+        <input
+          ref={this.field}
+          role="combobox"
+          aria-expanded="true"
+          aria-controls="bw-commands"
+          aria-activedescendant={list[this.state.at] ? `bw-command-${this.state.at}` : undefined}
+          aria-label="Find a command"
+          placeholder="What do you want to do?"
+          value={this.state.typed}
+          onInput={(e) => this.setState({ typed: e.currentTarget.value, at: 0 })}
+          onKeyDown={(e) => this.key(e, list)}
+        />
+        <div id="bw-commands" role="listbox" aria-label="Commands">
+          {list.slice(0, 12).map((command, i) => (
+            <div
+              key={command}
+              id={`bw-command-${i}`}
+              role="option"
+              aria-selected={i === this.state.at}
+              onClick={() => {
+                ui.closeOver();
+                ui.run(command);
+              }}
+            >
+              <span class="bw-grow">{COMMANDS[command].label}</span>
+              <kbd>{ui.map.keysOf(command).map(keyLabel).join(" ")}</kbd>
+            </div>
+          ))}
+          {!list.length && <p class="bw-muted">No command has these words.</p>}
+        </div>
+      </section>
+    );
+  }
+}
+
+export class Remap extends Component<{ ui: Ui }, { listening: Command | null; trouble: string; warning: string }> {
+  override state = { listening: null as Command | null, trouble: "", warning: "" };
+
+  private take(e: KeyboardEvent, command: Command): void {
+    if (e.key === "Shift" || e.key === "Control" || e.key === "Alt" || e.key === "Meta" || e.key === "Tab") return;
+    e.preventDefault();
+    e.stopPropagation();
+    if (e.key === "Escape") {
+      this.setState({ listening: null });
+      return;
+    }
+    const { map, keepKeys } = this.props.ui;
+    const keys = [chordOf(e)];
+    const taken = map.remap(command, keys);
+    if (taken.length) {
+      this.setState({ trouble: `${keyLabel(keys[0])} is already: ${taken.map((c) => COMMANDS[c].label).join(", ")}. Nothing was changed.`, warning: "" });
+      return;
+    }
+    keepKeys();
+    const hidden = map.hidden(command, keys);
+    const digit = /^[1-9]$/.test(keys[0]) ? " It also chooses a class." : "";
+    const warning = hidden.length || digit ? `${hidden.length ? `While this is possible, ${keyLabel(keys[0])} no longer does: ${hidden.map((c) => COMMANDS[c].label).join(", ")}.` : ""}${digit}` : "";
+    this.setState({ listening: null, trouble: "", warning });
+  }
+
+  override render() {
+    const { ui } = this.props;
+    if (!ui.remapOpen()) return null;
+    return (
+      <section class="bw-sheet" aria-label="Change the keys" data-testid="remap">
+        <header>
+          <strong>Change the keys</strong>
+          <button type="button" class="bw-icon" aria-label="Close" onClick={ui.closeOver}>
+            ×
+          </button>
+        </header>
+        <p class="bw-muted bw-note">Choose a command, then press its new key. Kept on this computer.</p>
+        {this.state.trouble && (
+          <p class="bw-warn" role="alert">
+            {this.state.trouble}
+          </p>
+        )}
+        {this.state.warning && <p role="status">{this.state.warning}</p>}
+        <div class="bw-sheet-groups">
+          {ALL.map((command) => (
+            <div key={command} class="bw-remap-line">
+              <span class="bw-grow">{COMMANDS[command].label}</span>
+              <button
+                type="button"
+                class="bw-button"
+                aria-pressed={this.state.listening === command}
+                aria-label={`Key for: ${COMMANDS[command].label}`}
+                onClick={() => this.setState({ listening: command, trouble: "", warning: "" })}
+                onKeyDown={(e) => this.state.listening === command && this.take(e, command)}
+              >
+                {this.state.listening === command ? "press a key…" : ui.map.keysOf(command).map(keyLabel).join(" or ")}
+              </button>
+              <button
+                type="button"
+                class="bw-icon"
+                aria-label={`First key for: ${COMMANDS[command].label}`}
+                disabled={!ui.map.isChanged(command)}
+                onClick={() => {
+                  const taken = ui.map.reset(command);
+                  ui.keepKeys();
+                  this.setState({ listening: null, trouble: taken.length ? `Its first key now belongs to: ${taken.map((c) => COMMANDS[c].label).join(", ")}.` : "" });
+                }}
+              >
+                ↺
+              </button>
+            </div>
+          ))}
+        </div>
+      </section>
+    );
+  }
+}

@@ -1,0 +1,127 @@
+/** What the tool in hand can do now, and what is selected together: buttons for hands that hold a pen instead of keys. */
+import type { Constraint } from "../acts/constrain";
+import { Act, Classes, number, type Ui } from "./panels";
+
+const MODES = [
+  ["new", "New cell"],
+  ["add", "Add"],
+  ["subtract", "Subtract"],
+] as const;
+
+const HINTS: Partial<Record<string, string>> = {
+  smart: "Click in a cell, or drag a box. Right click or Alt takes a place out. Enter keeps, Esc drops.",
+  polygon: "Click corners or draw freehand. Double click, the first corner or Enter closes.",
+  wand: "Press in a cell and drag away until it fits.",
+  stamp: "Click the centre of a cell: the box has the size of the last one.",
+  extremes: "Click the outermost points: left, top, right, bottom, in any order.",
+  lasso: "Draw around cells; Shift adds more.",
+  split: "Draw a cut all the way through a cell.",
+  measure: "Drag from point to point. Nothing is stored.",
+};
+
+export function ToolCard({ ui }: { ui: Ui }) {
+  const { desk } = ui;
+  if (!desk.canWrite && desk.tool !== "measure") return null;
+  if (desk.tool === "brush")
+    return (
+      <section class="bw-card" aria-label="Brush">
+        <div class="bw-row" role="group" aria-label="What the brush does">
+          {MODES.map(([mode, words]) => (
+            <button
+              key={mode}
+              type="button"
+              class="bw-button"
+              aria-pressed={desk.brushMode === mode}
+              onClick={() => {
+                desk.brushMode = mode;
+                desk.notify();
+              }}
+            >
+              {words}
+            </button>
+          ))}
+          <span class="bw-muted bw-number">{(2 * desk.brushRadius).toFixed(1)} px</span>
+        </div>
+        <p class="bw-muted bw-note">Shift adds to the selected cell, Alt subtracts from it, + and − change the size.</p>
+      </section>
+    );
+  const hint = HINTS[desk.tool];
+  if (!hint) return null;
+  return (
+    <section class="bw-card" aria-label="The tool in hand">
+      <p class="bw-muted bw-note">{hint}</p>
+      {(desk.tool === "smart" || desk.tool === "polygon") && (
+        <div class="bw-row">
+          <Act ui={ui} command="draw.keep">
+            Keep
+          </Act>
+          <Act ui={ui} command="draw.back">
+            Back
+          </Act>
+          <Act ui={ui} command="cancel">
+            Drop
+          </Act>
+        </div>
+      )}
+    </section>
+  );
+}
+
+export function ManyCard({ ui }: { ui: Ui }) {
+  const { desk } = ui;
+  const own = desk.many.filter((row) => desk.cells.isMine(row)).length;
+  const open = desk.many.filter((row) => desk.cells.isUndecided(row));
+  const seen = open.filter((row) => desk.seen.has(row)).length;
+  return (
+    <section class="bw-card" aria-label="Selected together" data-testid="many">
+      <strong>
+        {own} {own === 1 ? "cell" : "cells"}
+        {open.length > 0 && `, ${open.length} ${open.length === 1 ? "proposal" : "proposals"} (${seen} shown so far)`} selected
+      </strong>
+      {own > 0 && desk.canWrite && <Classes ui={ui} current={null} />}
+      {desk.canWrite && (
+        <div class="bw-row">
+          {open.length > 0 && (
+            <Act ui={ui} command="many.accept" disabled={!seen}>
+              Accept
+            </Act>
+          )}
+          {own > 1 && (
+            <Act ui={ui} command="many.merge">
+              Merge
+            </Act>
+          )}
+          {own > 0 && (
+            <Act ui={ui} command="cell.delete">
+              Delete
+            </Act>
+          )}
+        </div>
+      )}
+    </section>
+  );
+}
+
+/** The proof of what the strokes gave, and why there is none when there is none. */
+export function ConstraintLines({ constraint }: { constraint: Constraint }) {
+  const { certificate: c, strokes, waiting, trouble } = constraint;
+  return (
+    <>
+      <p class="bw-muted bw-note">
+        What you paint is fixed: blue is cell, orange is background. Everything around it is fused again. {strokes.length} {strokes.length === 1 ? "stroke" : "strokes"}
+        {waiting ? " · computing…" : ""}
+      </p>
+      {trouble && (
+        <p class="bw-warn bw-note" role="alert">
+          {trouble} Only the painted pixels change.
+        </p>
+      )}
+      {c && !trouble && (
+        <p class={c.closed ? "bw-proof bw-note" : "bw-proof is-open bw-note"} data-testid="certificate">
+          {c.closed ? "Proven best under your strokes" : "Not proven best"}: flow {number(c.flow)}
+          {c.flow === c.cut ? " = cut" : ` ≠ cut ${number(c.cut)}`}, {number(c.milliseconds, 1, " ms")}
+        </p>
+      )}
+    </>
+  );
+}

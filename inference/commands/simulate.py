@@ -1,0 +1,113 @@
+"""boxwise simulate DATASET: learning curves of annotation strategies, on a data set that is fully labelled."""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from inference.acquisition import STRATEGIES
+from inference.datasets import Dataset, open_dataset
+from inference.masks import boxes_of, cells_of
+from inference.types import InferenceError, Sample
+
+if TYPE_CHECKING:
+    from inference.simulation import Point
+
+
+def main(argv: list[str]) -> int:
+    """Replay a labelled data set by strategy and draw learning curves: DATASET [-o FILE]."""
+    parser = argparse.ArgumentParser(
+        prog="boxwise simulate",
+        description="Annotates images in the order each strategy asks for, trains after every step, and judges on "
+        "patients that are never annotated (the part of a name before the first _ is its patient).",
+    )
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="JSON with every point of every curve")
+    parser.add_argument("--strategies", nargs="+", default=["random", "mix"], choices=STRATEGIES, metavar="NAME")
+    parser.add_argument("--leave-out", nargs="+", required=True, metavar="PATIENTS", help="one fold each: 03 or 03,07")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--start", type=int, default=2, help="images annotated before the first round")
+    parser.add_argument("--step", type=int, default=2, help="images annotated after each round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--pool", type=int, help="at most so many images to choose from, drawn by the seed")
+    parser.add_argument("--side", type=int, help="use the middle SIDE x SIDE pixels of every image: cheaper")
+    parser.add_argument("--preset", default="tiny")
+    parser.add_argument("--jitter", type=float, default=0.05, help="of boxes, as a share of their size")
+    parser.add_argument("--miss", type=float, default=0.05, help="share of cells that get no box")
+    options = parser.parse_args(argv)
+    from inference import simulation
+
+    points: list[Point] = []
+    try:
+        plan = simulation.Plan(
+            tuple(options.strategies), options.start, options.step, options.rounds,
+            simulation.Annotator(options.jitter, options.miss),
+        )  # fmt: skip
+        data = open_dataset(options.dataset)
+        train = simulation.boxcell_trainer(options.preset, lambda progress: None, lambda: False)
+        with tempfile.TemporaryDirectory(prefix="boxwise-simulate-") as work:
+            for fold in options.leave_out:
+                out = tuple(fold.split(","))
+                judges = [sample_of(data, name, options.side) for name in data.names if patient(name) in out]
+                for seed in options.seeds:
+                    names = [name for name in data.names if patient(name) not in out]
+                    if options.pool:
+                        names = sorted(np.random.default_rng(seed).permutation(names)[: options.pool].tolist())
+                    pool = [sample_of(data, name, options.side) for name in names]
+                    for point in simulation.replay(
+                        pool, judges, plan, fold=fold, seed=seed, train=train, work=Path(work)
+                    ):
+                        points.append(point)
+                        print(line(point), flush=True)
+        about = {"dataset": data.name, "preset": options.preset, "side": options.side, "pool": options.pool}
+        if options.output:
+            simulation.write(options.output, points, plan, about)
+        print(table(simulation.boxes_to_reach(points)))
+    except (InferenceError, ValueError) as error:
+        print(f"boxwise simulate: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def patient(name: str) -> str:
+    return name.partition("_")[0]
+
+
+def sample_of(data: Dataset, name: str, side: int | None) -> Sample:
+    """The image with its reference; cut to its middle, cells cut through by the border get the box of what is left."""
+    sample = data.sample(name, with_labels=True)
+    height, width = sample.rgb.shape[:2]
+    if side is None or side >= min(height, width):
+        return sample
+    y, x = (height - side) // 2, (width - side) // 2
+    assert sample.labels is not None
+    labels = np.ascontiguousarray(sample.labels[y : y + side, x : x + side])
+    boxes = boxes_of([mask for _, mask in cells_of(labels)])
+    return replace(
+        sample, rgb=np.ascontiguousarray(sample.rgb[y : y + side, x : x + side]), boxes=boxes,
+        classes=np.zeros(len(boxes), np.int64), valid=np.ones((side, side), bool), labels=labels,
+    )  # fmt: skip
+
+
+def line(point: "Point") -> str:
+    return (
+        f"fold {point.fold} seed {point.seed} {point.strategy:<12} round {point.round}: {point.images} images, "
+        f"{point.boxes} boxes, {point.seconds / 60:.0f} modelled min, Dice {point.dice:.3f}, PQ {point.pq:.3f}"
+    )
+
+
+def table(rows: Sequence[dict[str, object]]) -> str:
+    """Boxes to the final PQ of random, one row a curve."""
+    lines = ["boxes to reach random's final PQ (share of random's boxes):"]
+    for row in rows:
+        share = row["share"]
+        said = "not reached" if not isinstance(share, float) else f"{row['boxes']:.0f} ({share:.0%})"
+        lines.append(
+            f"  fold {row['fold']} seed {row['seed']} {row['strategy']!s:<12} {said}; final {row['final']:.3f}"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,205 @@
+"""Annotation replayed: a fully labelled data set is annotated image by image in the order that a strategy asks for.
+
+Every round trains BoxCell on the images annotated so far (boxes alone), is judged on the images of patients that are
+never annotated, and scores the rest of the pool (inference.acquisition). Simulated annotators jitter the corners of
+boxes and miss cells; what a strategy sees is what it would see in a project, never the reference.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from inference.acquisition import STRATEGIES, embedding, image_scores, queue
+from inference.metrics import mean, per_image
+from inference.types import InferenceError, Report, Sample, Stop
+
+
+@dataclass(frozen=True)
+class Annotator:
+    """How a simulated person errs and how long they take.
+
+    jitter        standard deviation of each side of a box, as a share of the box's size
+    miss          share of cells that get no box
+    box_seconds   modelled seconds a box, and image_seconds per image opened: assumptions, not measurements
+    """
+
+    jitter: float = 0.05
+    miss: float = 0.05
+    box_seconds: float = 7.0
+    image_seconds: float = 20.0
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.jitter < 0.5 and 0 <= self.miss < 1 and self.box_seconds >= 0 and self.image_seconds >= 0):
+            raise ValueError(f"impossible annotator: {self}")
+
+    def annotate(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """The sample as this person would have left it: fewer and shifted boxes, no masks."""
+        boxes = sample.boxes
+        kept = rng.random(len(boxes)) >= self.miss
+        size = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
+        moved = boxes + rng.normal(0, 1, boxes.shape) * self.jitter * size
+        height, width = sample.rgb.shape[:2]
+        moved[:, 0::2] = moved[:, 0::2].clip(0, width)
+        moved[:, 1::2] = moved[:, 1::2].clip(0, height)
+        kept &= ((moved[:, 2:] - moved[:, :2]) >= 1).all(axis=1)
+        return replace(sample, boxes=moved[kept], classes=sample.classes[kept], labels=None)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """start, step: images annotated before the first round and after each; the same start for every strategy."""
+
+    strategies: tuple[str, ...] = ("random", "mix")
+    start: int = 2
+    step: int = 2
+    rounds: int = 3
+    annotator: Annotator = Annotator()
+
+    def __post_init__(self) -> None:
+        unknown = set(self.strategies) - set(STRATEGIES)
+        if unknown or not self.strategies:
+            raise InferenceError(f"strategies are {', '.join(STRATEGIES)}, not {', '.join(sorted(unknown)) or 'none'}")
+        if min(self.start, self.step, self.rounds) < 1:
+            raise InferenceError("start, step and rounds are whole numbers from 1 on")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One round of one simulated project; dice and pq are means over the held-out images."""
+
+    fold: str
+    seed: int
+    strategy: str
+    round: int
+    images: int
+    boxes: int
+    seconds: float
+    dice: float
+    pq: float
+    chosen: tuple[str, ...]
+
+
+# Trains on the samples in a folder; -> a function from an image to inference.methods.boxcell.Parts.
+Train = Callable[[Sequence[Sample], Path, int], Callable[[npt.NDArray[np.uint8]], Any]]
+
+
+def replay(
+    pool: Sequence[Sample], judges: Sequence[Sample], plan: Plan, *, fold: str, seed: int, train: Train, work: Path
+) -> Iterator[Point]:
+    """The learning curves of every strategy on one fold, point by point.
+
+    pool, judges  samples with reference labels; those of `pool` are used for boxes alone
+    Raises InferenceError when the pool is too small for the plan.
+    """
+    needed = plan.start + plan.step * (plan.rounds - 1)
+    if len(pool) < needed or not judges:
+        raise InferenceError(f"the pool has {len(pool)} images and {len(judges)} judge; the plan takes {needed} and 1")
+    rng = np.random.default_rng(seed)
+    by_name = {sample.name: sample for sample in pool}
+    start = [pool[i].name for i in rng.permutation(len(pool))[: plan.start]]
+    drawn = {
+        name: plan.annotator.annotate(sample, np.random.default_rng([seed, number]))
+        for number, (name, sample) in enumerate(sorted(by_name.items()))
+    }
+    first: tuple[dict[str, float], dict[str, dict[str, float]]] | None = None
+    for strategy in plan.strategies:
+        taken = list(start)
+        for number in range(1, plan.rounds + 1):
+            if number == 1 and first is not None:
+                judged, waiting = first  # the same images, the same models: not trained again
+            else:
+                predict = train([drawn[name] for name in taken], work / f"{fold}-{seed}-{strategy}-{number}", seed)
+                judged = judge(predict, judges)
+                waiting = scored(predict, pool, set(taken), seed)
+                first = first or (judged, waiting)
+            boxes = sum(len(drawn[name].boxes) for name in taken)
+            seconds = boxes * plan.annotator.box_seconds + len(taken) * plan.annotator.image_seconds
+            yield Point(
+                fold, seed, strategy, number, len(taken), boxes, seconds, judged["dice"], judged["pq"], tuple(taken)
+            )
+            order = sorted(waiting, key=lambda name: (-waiting[name][strategy], name))
+            taken += order[: plan.step]
+
+
+def judge(predict: Callable[[npt.NDArray[np.uint8]], Any], judges: Sequence[Sample]) -> dict[str, float]:
+    reports = []
+    for sample in judges:
+        assert sample.labels is not None
+        reports.append(per_image(sample.labels, predict(sample.rgb).labels))
+    return mean(reports)
+
+
+def scored(
+    predict: Callable[[npt.NDArray[np.uint8]], Any], pool: Sequence[Sample], seen: set[str], seed: int
+) -> dict[str, dict[str, float]]:
+    scores, embeddings = {}, {}
+    for sample in pool:
+        parts = predict(sample.rgb)
+        scores[sample.name] = image_scores(
+            parts.detected, parts.segmented, parts.detections.scores, parts.fused.probability
+        )
+        embeddings[sample.name] = embedding(sample.rgb, parts.fused.mask).tolist()
+    return queue(scores, embeddings, seen=seen, seed=seed)
+
+
+def boxcell_trainer(preset: str, report: Report, stop: Stop) -> Train:
+    """Train with inference.methods.boxcell, without validation images: nothing is tuned on what judges."""
+    from inference.methods import boxcell
+
+    def train(samples: Sequence[Sample], work: Path, seed: int) -> Callable[[npt.NDArray[np.uint8]], Any]:
+        settings = boxcell.BoxCellSettings(preset=preset, seed=seed)
+        bundle = boxcell.train(samples, [], settings, output=work, report=report, stop=stop)
+        return boxcell.load(bundle).predict
+
+    return train
+
+
+def boxes_to_reach(points: Sequence[Point], measure: str = "pq") -> list[dict[str, Any]]:
+    """For every fold, seed and strategy: the boxes at which it reaches the final quality of random, and their share of
+    random's boxes. Between rounds the curve is taken as straight; None where it never gets there.
+    """
+    curves: dict[tuple[str, int, str], list[Point]] = {}
+    for point in points:
+        curves.setdefault((point.fold, point.seed, point.strategy), []).append(point)
+    found = []
+    for (fold, seed, strategy), curve in sorted(curves.items()):
+        base = curves.get((fold, seed, "random"))
+        if base is None:
+            continue
+        goal, budget = getattr(base[-1], measure), base[-1].boxes
+        boxes = first_reach([(p.boxes, getattr(p, measure)) for p in curve], goal)
+        row = {"fold": fold, "seed": seed, "strategy": strategy, "goal": goal, "final": getattr(curve[-1], measure)}
+        found.append(row | {"boxes": boxes, "share": None if boxes is None else boxes / budget})
+    return found
+
+
+def first_reach(curve: Sequence[tuple[float, float]], goal: float) -> float | None:
+    """Where a polyline of (boxes, quality), boxes ascending, first has quality >= goal."""
+    before: tuple[float, float] | None = None
+    for boxes, quality in curve:
+        if quality >= goal:
+            if before is None:
+                return float(boxes)
+            share = (goal - before[1]) / (quality - before[1])
+            return float(before[0] + share * (boxes - before[0]))
+        before = (boxes, quality)
+    return None
+
+
+def write(path: Path, points: Sequence[Point], plan: Plan, about: dict[str, Any]) -> None:
+    path.write_text(
+        json.dumps(
+            {
+                "about": about,
+                "plan": asdict(plan),
+                "points": [asdict(p) for p in points],
+                "boxes_to_reach_random": boxes_to_reach(points),
+            },
+            indent=1,
+        )  # fmt: skip
+    )

@@ -1,0 +1,147 @@
+"""What a round does, as numbers: presets, the few that people may change, and what differs between two rounds."""
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from labeling.errors import Invalid
+
+_COMMON: dict[str, Any] = {
+    "prompter": {"name": "boxwise"},
+    "prediction": {"detector_threshold": 0.3, "person_overlap": 0.3},
+    # trust: measured on four data sets (docs/fusion.md, "Trust"); the paper's own setting, 0, is in the preset "paper"
+    "fusion": {"lam": 2.0, "theta": 25.0, "grid": 5, "components": 2, "trust": 3.0},
+    "instances": {"method": "geodesic", "box_margin": 0.15, "fragments": "largest", "smallest": 20, "largest_hole": 64},
+}
+PRESETS: dict[str, dict[str, Any]] = {
+    "quick": _COMMON
+    | {
+        "detector": {"name": "centre", "preset": "quick"},
+        "segmenter": {"name": "unet", "preset": "quick"},
+    },
+    "tiny": _COMMON
+    | {
+        "detector": {"name": "centre", "preset": "tiny"},
+        "segmenter": {"name": "unet", "preset": "tiny"},
+    },
+    # YOLOv8x for 300 epochs, confidence 0.3, NMS 0.5 stand in the detector's own preset; K, lambda, theta and N above.
+    "paper": _COMMON
+    | {
+        "fusion": _COMMON["fusion"] | {"trust": 0.0},
+        "detector": {"name": "yolo", "preset": "paper"},
+        "segmenter": {"name": "unet", "preset": "paper"},
+    },
+}
+PRESET_NAMES = {
+    "quick": "Quick: minutes on two processor cores",
+    "tiny": "Tiny: seconds, to try the flow; the masks are rough",
+    "paper": "Paper: BoxCell's own settings; days without a GPU",
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One number that people may set: where it stands in the configuration, its bounds, and what it is.
+
+    `name` is its name in forms. `preset` None means that it stands in the model's own preset unless it is changed.
+    """
+
+    name: str
+    path: tuple[str, ...]
+    kind: type
+    low: float
+    high: float
+    label: str
+    help: str
+
+    def read(self, value: Any) -> int | float:
+        """What somebody typed, as a number within the bounds. Raises Invalid with a sentence."""
+        try:
+            number = self.kind(value) if isinstance(value, str) or self.kind is float else _whole(value)
+        except (TypeError, ValueError):
+            kind = "a whole number" if self.kind is int else "a number"
+            raise Invalid(f"{self.label} must be {kind}, not {str(value)[:40]!r}", field=self.name) from None
+        if not (math.isfinite(number) and self.low <= number <= self.high):
+            raise Invalid(
+                f"{self.label} must lie between {self.low:g} and {self.high:g}, not {number}", field=self.name
+            )
+        return number  # type: ignore[no-any-return]
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or int(value) != value:
+        raise ValueError
+    return int(value)
+
+
+_AS_PRESET = "empty: as the preset"
+CHOICES = (
+    Choice("threshold", ("prediction", "detector_threshold"), float, 0.01, 0.99, "Detector threshold", "score, 0 to 1"),
+    Choice("grid", ("fusion", "grid"), int, 1, 50, "K, patches a side", "colour models are fitted on K × K patches"),
+    Choice("lam", ("fusion", "lam"), float, 0.0, 100.0, "λ, smoothness", "how much a change of label costs"),
+    Choice(
+        "theta", ("fusion", "theta"), float, 0.1, 1000.0, "θ, colour distance", "where a border costs 1/e, grey levels"
+    ),
+    Choice("components", ("fusion", "components"), int, 1, 10, "N, components", "of each mixture of Gaussians"),
+    Choice(
+        "trust",
+        ("fusion", "trust"),
+        float,
+        -50.0,
+        50.0,
+        "Trust in the detector",
+        "log-odds beside the colours; paper: 0",
+    ),
+    Choice("smallest", ("instances", "smallest"), int, 0, 10_000, "Smallest cell, px", "smaller pieces are dropped"),
+    Choice("detector_steps", ("detector", "change", "steps"), int, 1, 1_000_000, "Detector steps", _AS_PRESET),
+    Choice("detector_lr", ("detector", "change", "lr"), float, 1e-7, 1.0, "Detector learning rate", _AS_PRESET),
+    Choice("segmenter_steps", ("segmenter", "change", "steps"), int, 1, 1_000_000, "Segmenter steps", _AS_PRESET),
+    Choice("segmenter_lr", ("segmenter", "change", "lr"), float, 1e-7, 1.0, "Segmenter learning rate", _AS_PRESET),
+    Choice("seed", ("seed",), int, 0, 2**31 - 1, "Seed", "of everything random"),
+)
+BY_NAME = {choice.name: choice for choice in CHOICES}
+
+
+def configure(preset: str, changes: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Every parameter of a round: the preset's, with what somebody changed. Empty values change nothing.
+
+    Unchanged values are written as the preset has them, so that equal rounds have equal stage keys.
+    Raises Invalid for an unknown preset or name, and for a number that cannot be.
+    """
+    if preset not in PRESETS:
+        raise Invalid(f"preset must be one of {', '.join(PRESETS)}", field="preset")
+    made = copy.deepcopy(PRESETS[preset])
+    for name, value in (changes or {}).items():
+        if name not in BY_NAME:
+            raise Invalid(f"there is no setting {name!r}; there are {', '.join(BY_NAME)}", field=name)
+        if value is None or value == "":
+            continue
+        choice = BY_NAME[name]
+        number = choice.read(value)
+        place = made
+        for step in choice.path[:-1]:
+            place = place.setdefault(step, {})
+        place[choice.path[-1]] = number
+    seed = made.pop("seed", None)
+    if seed:  # 0 is the models' own default; written only where it differs, for the sake of the keys
+        for kind in ("detector", "segmenter"):
+            made[kind].setdefault("change", {})["seed"] = seed
+    return made
+
+
+def flat(configuration: dict[str, Any], before: str = "") -> dict[str, Any]:
+    """{"fusion": {"lam": 2}} -> {"fusion.lam": 2}."""
+    found: dict[str, Any] = {}
+    for name, value in configuration.items():
+        if isinstance(value, dict):
+            found |= flat(value, f"{before}{name}.")
+        else:
+            found[before + name] = value
+    return found
+
+
+def differences(a: dict[str, Any], b: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """(name, in a, in b) of every parameter that is not the same in both; None where one has no such parameter."""
+    in_a, in_b = flat(a), flat(b)
+    return [(k, in_a.get(k), in_b.get(k)) for k in sorted(in_a.keys() | in_b.keys()) if in_a.get(k) != in_b.get(k)]

@@ -1,0 +1,132 @@
+"""Which models a project has, and which round's proposals people see: promoted, rolled back, nothing deleted."""
+
+import copy
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery
+
+from labeling.accounts.models import User
+from labeling.errors import WrongState
+from labeling.images.models import Image
+from labeling.projects.models import Project
+from labeling.rounds.models import Artifact, ModelVersion, Promotion, Publication, Round, RoundPolicy, Stage
+
+LEARNED = (Stage.Kind.DETECTOR, Stage.Kind.SEGMENTER)  # stages whose artifact is weights
+
+
+def policy_of(project: Project) -> RoundPolicy:
+    """The project's decisions about its rounds; not saved when nobody has decided anything."""
+    return RoundPolicy.objects.filter(project=project).first() or RoundPolicy(project=project)
+
+
+# -- which round is current
+
+
+def current_round(project: Project) -> Round | None:
+    """The round that was promoted last, by hand or by finishing."""
+    last = Promotion.objects.filter(project=project).select_related("round").order_by("-pk").first()
+    return last.round if last else None
+
+
+def became_current(round_: Round) -> None:
+    """A round has finished: its proposals become current, unless the project promotes by hand. The caller holds its
+    row."""
+    if policy_of(round_.project).promotes_itself:
+        Promotion.objects.create(project_id=round_.project_id, round=round_, reason=Promotion.Reason.FINISHED)
+
+
+@transaction.atomic
+def promote(*, round_: Round, by: User) -> Promotion:
+    """Make the proposals of a finished round the current ones. Raises WrongState for a round that has not finished."""
+    Project.objects.select_for_update().get(pk=round_.project_id)
+    if round_.state != Round.State.PUBLISHED:
+        raise WrongState(f"round {round_.number} is {round_.state}; only a finished round can be promoted")
+    now = current_round(round_.project)
+    if now == round_:
+        raise WrongState(f"the proposals of round {round_.number} are the current ones already")
+    back = now is not None and round_.number < now.number
+    reason = Promotion.Reason.ROLLED_BACK if back else Promotion.Reason.PROMOTED
+    return Promotion.objects.create(project_id=round_.project_id, round=round_, by=by, reason=reason)
+
+
+def roll_back(*, project: Project, by: User) -> Promotion:
+    """Back to the finished round before the current one. Raises WrongState when there is none."""
+    now = current_round(project)
+    before = (
+        project.rounds.filter(state=Round.State.PUBLISHED, number__lt=now.number).order_by("-number").first()
+        if now
+        else None
+    )
+    if before is None:
+        raise WrongState("there is no earlier finished round to go back to")
+    return promote(round_=before, by=by)
+
+
+def current_publications(images: QuerySet[Image]) -> QuerySet[Publication]:
+    """One publication an image: of the current round, or, where that one says nothing about the image, of the newest
+    round before it. While nothing has been promoted, the newest."""
+    promoted = Promotion.objects.filter(project=OuterRef("image__project")).order_by("-pk")
+    return (
+        Publication.objects.filter(image__in=images)
+        .annotate(current=Subquery(promoted.values("round__number")[:1]))
+        .filter(Q(current__isnull=True) | Q(round__number__lte=F("current")))
+        .order_by("image_id", "-round__number")
+        .distinct("image_id")
+    )
+
+
+# -- the registry of models
+
+
+def register(stage: Stage, artifact: Artifact) -> ModelVersion | None:
+    """Enter the weights that a stage made, or used again; entering them twice changes nothing. The caller holds the
+    round's row."""
+    if stage.kind not in LEARNED:
+        return None
+    round_ = stage.round
+    project = Project.objects.select_for_update().get(pk=round_.project_id)
+    there = project.model_versions.filter(artifact=artifact).first()
+    if there is not None:
+        return there
+    start = round_.configuration[stage.kind].get("start_from")
+    return ModelVersion.objects.create(
+        project=project,
+        kind=stage.kind,
+        number=(project.model_versions.filter(kind=stage.kind).aggregate(last=Max("number"))["last"] or 0) + 1,
+        architecture=str(artifact.facts.get("model", round_.configuration[stage.kind]["name"])),
+        artifact=artifact,
+        parent=project.model_versions.filter(artifact=start).first() if start else None,
+        round=round_,
+        snapshot=round_.snapshot,
+        data_licence=policy_of(project).data_licence,
+    )
+
+
+def measured(round_: Round, facts: dict[str, Any]) -> None:
+    """The evaluation's figures beside the models that the round was the first to use."""
+    kept = {name: facts[name] for name in ("box_ap50", "masks", "sentence", "optimistic") if name in facts}
+    ModelVersion.objects.filter(round=round_, metrics={}).update(metrics=kept)
+
+
+def models_of(round_: Round) -> QuerySet[ModelVersion]:
+    """The weights that a round works with, whichever round made them."""
+    return ModelVersion.objects.filter(
+        project=round_.project_id, artifact__in=round_.stages.filter(kind__in=LEARNED).values("artifact")
+    ).select_related("artifact", "round", "parent", "snapshot")
+
+
+def warm_started(project: Project, configuration: dict[str, Any]) -> dict[str, Any]:
+    """The configuration with training going on from the current round's weights, where the model is the same one.
+
+    The artifact's key names them in the configuration, so it is part of the stage's key. Raises WrongState when no
+    round is there to start from.
+    """
+    now = current_round(project)
+    if now is None:
+        raise WrongState("there is no finished round whose models a new one could start from")
+    made = copy.deepcopy(configuration)
+    for model in models_of(now):
+        if now.configuration[model.kind]["name"] == made[model.kind]["name"]:
+            made[model.kind]["start_from"] = model.artifact_id
+    return made

@@ -1,0 +1,118 @@
+"""What a project's rounds left behind: its models, which round is current, and how rounds compare."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from labeling.images.models import Image
+from labeling.projects.models import Project
+from labeling.rounds.comparison import Comparison
+from labeling.rounds.comparison import compare as compare_rounds
+from labeling.rounds.configuration import differences
+from labeling.rounds.models import Promotion, Round, RoundPolicy
+from labeling.rounds.promotion import current_round, policy_of, promote, roll_back
+from labeling.rounds.sweeping import request_sweep
+from labeling.site.doors import Request, acts_of, attempt, reach_project, reach_round, signed_in
+from labeling.site.facts import facts_of
+
+
+@signed_in
+@require_safe
+def models(request: Request, project: int) -> HttpResponse:
+    """Every model version with where it came from, and the history of which round was current."""
+    found = reach_project(request, "see", project)
+    versions = found.model_versions.select_related("artifact", "round", "parent", "snapshot")
+    context: dict[str, Any] = {
+        "project": found,
+        "may": acts_of(found.role_of(request.user)),
+        "versions": [(version, facts_of(version.metrics)) for version in versions],
+        "promotions": Promotion.objects.filter(project=found).select_related("round", "by").order_by("-pk")[:50],
+        "current": current_round(found),
+        "policy": policy_of(found),
+        "finished": found.rounds.filter(state=Round.State.PUBLISHED),
+    }
+    return render(request, "site/models.html", context)
+
+
+@signed_in
+@require_POST
+def policy(request: Request, project: int) -> HttpResponse:
+    found = reach_project(request, "manage", project)
+    RoundPolicy.objects.update_or_create(
+        project=found,
+        defaults={
+            "promotes_itself": "promotes_itself" in request.POST,
+            "data_licence": request.POST.get("data_licence", "").strip()[:200],
+        },
+    )
+    return redirect("project-models", found.pk)
+
+
+@signed_in
+@require_POST
+def promote_round(request: Request, round: int) -> HttpResponse:
+    found = reach_round(request, "manage", round)
+    done = f"The proposals of round {found.number} are the current ones. Nothing was deleted."
+    attempt(request, lambda: promote(round_=found, by=request.user), done=done)
+    return redirect("round", found.pk)
+
+
+@signed_in
+@require_POST
+def roll_back_rounds(request: Request, project: int) -> HttpResponse:
+    found = reach_project(request, "manage", project)
+    done = "The earlier round's proposals are current again. Nothing was deleted."
+    attempt(request, lambda: roll_back(project=found, by=request.user), done=done)
+    return redirect("project-models", found.pk)
+
+
+SCATTER = 200  # units of the SVG's side
+MOST_ROUNDS = 5
+
+
+@signed_in
+@require_safe
+def compare(request: Request, project: int) -> HttpResponse:
+    """Rounds side by side; `?round=` names them, else the two that finished last. The first named is the base."""
+    found = reach_project(request, "see", project)
+    finished = list(found.rounds.filter(state=Round.State.PUBLISHED).select_related("snapshot"))
+    asked = [value for value in request.GET.getlist("round") if value.isdigit()]
+    by_key = {str(round_.pk): round_ for round_ in finished}
+    chosen = [by_key[key] for key in dict.fromkeys(asked) if key in by_key] or finished[1::-1]
+    made = compare_rounds(chosen[:MOST_ROUNDS]) if len(chosen) > 1 else None
+    context: dict[str, Any] = {
+        "project": found,
+        "finished": finished,
+        "chosen": chosen,
+        "comparison": made,
+        "scatter": scatter(found, made) if made else [],
+        "side": SCATTER,
+        "configurations": differences(chosen[0].configuration, chosen[-1].configuration) if made else [],
+    }
+    return render(request, "site/compare.html", context)
+
+
+def scatter(project: Project, made: Comparison) -> list[dict[str, Any]]:
+    """One dot an image, worst under the last round first: x under the first round, y under the last, y down."""
+    images = {image.pk: image for image in Image.objects.filter(project=project, pk__in=[p.image for p in made.pairs])}
+    return [
+        {
+            "image": images[pair.image],
+            "pair": pair,
+            "x": round(pair.first * SCATTER, 1),
+            "y": round((1 - pair.last) * SCATTER, 1),
+        }
+        for pair in made.pairs
+        if pair.image in images
+    ]
+
+
+@signed_in
+@require_POST
+def sweep(request: Request, round: int) -> HttpResponse:
+    found = reach_round(request, "manage", round)
+    done = "Settings are being tried on the cached masks; the table appears on this page within a minute or so."
+    attempt(request, lambda: request_sweep(round_=found, by=request.user), done=done)
+    return redirect("round", found.pk)

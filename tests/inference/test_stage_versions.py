@@ -1,0 +1,94 @@
+"""A stage's version must change when equal inputs may give another result: else an old artifact is used again.
+
+`python -m tests.inference.test_stage_versions` records the sources as they are, after the version was changed, or
+after a change that cannot change any result.
+"""
+
+import ast
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from inference import stages
+
+ROOT = Path(__file__).resolve().parents[2]
+RECORD = Path(__file__).with_name("stage_sources.json")
+FUSION = ["colour", "cut", "energy", "mixtures", "pipeline", "solvers"]
+MODULES = {  # what a stage's result hangs on besides its own functions; models carry a version in their name
+    "pseudo_masks": ["inference/masks.py"],
+    "fusion": [*(f"inference/fusion/{name}.py" for name in FUSION), "inference/acquisition.py"],
+    "instances": ["inference/instances.py"],
+    "evaluation": ["inference/metrics.py"],
+}
+FUNCTIONS = {  # of inference/stages.py
+    "pseudo_masks": ["pseudo_masks", "masks_of_cells", "paint"],
+    "detector": ["detector", "_train", "samples", "trainer_of"],
+    "segmenter": ["segmenter", "_train", "samples", "trainer_of"],
+    "prediction": ["prediction", "masks_of_cells", "paint", "_detected_masks", "_new", "_whole_region", "_is_judged"],
+    "fusion": ["fusion", "bits_of"],
+    "instances": ["instance_maps", "bounded_instances", "bits_of"],
+    "evaluation": [
+        "evaluation",
+        "_matched_boxes",
+        "_judge_masks",
+        "fused_alone",
+        "bounded_instances",
+        "alone",
+        "bits_of",
+    ],
+    "publication": ["proposals"],
+}
+
+
+def bare(tree: ast.AST) -> str:
+    """The code without docstrings; comments and layout are not in a tree anyway."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            first = body[0]
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                node.body = body[1:] or [ast.Pass()]  # type: ignore[attr-defined]
+    return ast.dump(tree)
+
+
+def sources() -> dict[str, dict[str, object]]:
+    tree = ast.parse((ROOT / "inference/stages.py").read_text())
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    learning = ast.parse((ROOT / "inference/snapshots.py").read_text())
+    found: dict[str, dict[str, object]] = {}
+    for kind, version in stages.VERSIONS.items():
+        digest = hashlib.sha256(bare(learning).encode())
+        for name in FUNCTIONS[kind]:
+            digest.update(bare(functions[name]).encode())
+        for path in MODULES.get(kind, []):
+            digest.update(bare(ast.parse((ROOT / path).read_text())).encode())
+        found[kind] = {"version": version, "sha256": digest.hexdigest()[:16]}
+    return found
+
+
+@pytest.mark.parametrize("kind", stages.VERSIONS)
+def test_a_stage_whose_source_changed_has_another_version(kind):
+    recorded, now = json.loads(RECORD.read_text())[kind], sources()[kind]
+    if now["version"] == recorded["version"]:
+        assert now["sha256"] == recorded["sha256"], (
+            f"the source of the stage {kind} changed and its version did not: raise VERSIONS[{kind!r}] in "
+            "inference/stages.py unless no result can have changed, then run python -m "
+            "tests.inference.test_stage_versions"
+        )
+    else:
+        pytest.fail(
+            f"stage {kind} is version {now['version']}: python -m tests.inference.test_stage_versions records it"
+        )
+
+
+def test_docstrings_and_comments_do_not_count_but_code_does():
+    a = ast.parse('def f(x):\n    """One."""\n    return x  # why')
+    b = ast.parse('def f(x):\n    """Two."""\n    return x')
+    c = ast.parse("def f(x):\n    return x + 1")
+    assert bare(a) == bare(b) != bare(c)
+
+
+if __name__ == "__main__":
+    RECORD.write_text(json.dumps(sources(), indent=1) + "\n")

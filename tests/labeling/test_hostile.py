@@ -1,0 +1,126 @@
+"""What no honest browser sends: an answer that names the field, never a crash, and never a row that cannot be read."""
+
+import json
+import uuid
+
+import pytest
+from django.urls import reverse
+from rest_framework.test import APIClient
+
+from labeling.annotations.models import Annotation, Layer
+from labeling.annotations.replay import differences
+from tests.factories import AnnotationFactory, LayerFactory, MembershipFactory
+from tests.labeling.operations import cell, effect, mask, operation
+from tests.labeling.test_api import activity
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def layer():
+    return LayerFactory()
+
+
+@pytest.fixture
+def client(layer):
+    client = APIClient(raise_request_exception=False)
+    client.force_authenticate(MembershipFactory(project=layer.image.project).user)
+    return client
+
+
+def post(client, url, body):
+    """json.dumps, not the test client's encoder: it writes what a program of one's own can send."""
+    return client.post(url, body if isinstance(body, str) else json.dumps(body), content_type="application/json")
+
+
+def send(client, layer, *operations):
+    return post(client, reverse("layer-operations", args=[layer.pk]), {"operations": list(operations)})
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"kind": []}, "kind"),
+        ({"kind": {}}, "kind"),
+        ({"status": []}, "status"),
+        ({"label_class": []}, "label_class"),
+        ({"box": [1, 1, 10**400, 3]}, "box"),
+    ],
+)
+def test_a_state_of_the_wrong_types_is_refused_by_name_and_the_others_are_kept(client, layer, change, field):
+    answer = send(
+        client, layer, operation(effect(uuid.uuid4(), cell() | change)), operation(effect(uuid.uuid4(), cell()))
+    )
+    assert answer.status_code == 422
+    refused, kept = answer.json()["results"]
+    assert (refused["error"]["field"], kept["verdict"]) == (field, "accepted")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [({"events": [[1, []]]}, "events"), ({"events": [[10**400, "key"]]}, "events"), ({"wall_ms": 10**400}, "wall_ms")],
+)
+def test_activity_of_the_wrong_types_is_refused_by_name(client, layer, changes, field):
+    answer = post(client, reverse("activity"), activity(layer.image, **changes))
+    assert (answer.status_code, answer.json()["field"]) == (422, field)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"tool": "a\0b"}, "tool"),
+        ({"tool": "\ud800"}, "tool"),
+        ({"op_id": "\ud800"}, "op_id"),
+        ({"op_id": "\0"}, "op_id"),
+    ],
+)
+def test_characters_that_the_database_cannot_hold_are_refused_by_name(client, layer, change, field):
+    answer = send(client, layer, operation(effect(uuid.uuid4(), cell()), **change))
+    assert (answer.status_code, answer.json()["results"][0]["error"]["field"]) == (422, field)
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_outside_the_calendar_does_not_spoil_the_log(client, layer, moment):
+    answer = send(client, layer, operation(effect(uuid.uuid4(), cell()), begun_at=moment))
+    assert (answer.status_code, answer.json()["results"][0]["error"]["field"]) == (422, "begun_at")
+    assert client.get(reverse("layer-operations", args=[layer.pk])).status_code == 200
+
+
+def proposal(layer, **changes):
+    prediction = LayerFactory(image=layer.image, kind=Layer.Kind.PREDICTION)
+    return str(AnnotationFactory(layer=prediction, **changes).uid)
+
+
+def test_a_proposal_decided_twice_in_one_operation_is_refused_and_the_others_are_kept(client, layer):
+    decided = cell(derived_from=proposal(layer))
+    twice = operation(effect(uuid.uuid4(), decided), effect(uuid.uuid4(), decided), action="bulk")
+    answer = send(client, layer, operation(effect(uuid.uuid4(), cell())), twice)
+    assert answer.status_code == 422
+    assert [r["verdict"] for r in answer.json()["results"]] == ["accepted", "invalid"]
+    assert Annotation.objects.filter(layer=layer).count() == 1
+
+
+def test_two_cells_can_change_their_proposals_within_one_batch(client, layer):
+    (p, q), (a, b) = [proposal(layer), proposal(layer)], [uuid.uuid4(), uuid.uuid4()]
+    first = [operation(effect(a, cell(derived_from=p))), operation(effect(b, cell(derived_from=q)))]
+    assert send(client, layer, *first).status_code == 200
+    freed = [operation(effect(uid, cell(), seen=op["op_id"])) for uid, op in zip((a, b), first, strict=True)]
+    swapped = [
+        operation(effect(uid, cell(derived_from=source), seen=op["op_id"]))
+        for uid, source, op in zip((a, b), (q, p), freed, strict=True)
+    ]
+    assert send(client, layer, *freed, *swapped).status_code == 200
+    assert str(Annotation.objects.get(layer=layer, uid=a).derived_from) == q
+    assert differences(layer) == []
+
+
+def test_a_mask_drawn_after_an_undone_acceptance_is_not_the_models(client, layer):
+    uid, source = uuid.uuid4(), proposal(layer, provenance={"round_number": 3})
+    drawn = operation(effect(uid, cell()))
+    accepted = operation(effect(uid, cell(derived_from=source, mask=mask()), seen=drawn["op_id"]), action="accept")
+    undone = operation(effect(uid, cell(), seen=accepted["op_id"]), action="undo", undoes=accepted["op_id"])
+    by_hand = operation(effect(uid, cell(mask=mask(width=3)), seen=undone["op_id"]), action="reshape")
+    assert send(client, layer, drawn, accepted).status_code == 200
+    assert Annotation.objects.get(layer=layer, uid=uid).provenance["round_number"] == 3
+    assert send(client, layer, undone, by_hand).status_code == 200
+    assert Annotation.objects.get(layer=layer, uid=uid).provenance == {}

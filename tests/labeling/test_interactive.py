@@ -1,0 +1,135 @@
+"""The way of a smart click and of a stroke to the interactive worker and back, with a worker's part played here."""
+
+import asyncio
+import json
+import threading
+import uuid
+
+import pytest
+from celery.exceptions import TimeoutError as NoAnswerInTime
+from django.urls import reverse
+from rest_framework.test import APIClient
+
+from labeling import interactive
+from labeling.annotations import feed
+from labeling.annotations.services import working_layer, write_operations
+from tests.factories import ImageFactory, MembershipFactory, ProjectFactory
+from tests.labeling.operations import cell, effect, operation
+
+pytestmark = pytest.mark.django_db
+
+
+class Sent:
+    """What send_task returns, and what it was given."""
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.calls = []
+
+    def send_task(self, name, **given):
+        self.calls.append((name, given))
+        return self
+
+    def get(self, timeout, interval):
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def forget(self):
+        self.forgotten = True
+
+
+@pytest.fixture
+def image():
+    return ImageFactory(project=ProjectFactory())
+
+
+@pytest.fixture
+def client(image):
+    client = APIClient()
+    client.force_authenticate(MembershipFactory(project=image.project, role="annotator").user)
+    return client
+
+
+def ask(client, image, route="image-smart", **body):
+    body = {"session": str(uuid.uuid4()), "number": 3, "points": [[5, 5, 1]]} | body
+    return client.post(reverse(route, args=[image.pk]), body, format="json")
+
+
+def test_a_click_goes_to_the_interactive_queue_with_an_expiry(client, image, monkeypatch):
+    worker = Sent({"mask": None, "score": 0.0})
+    monkeypatch.setattr(interactive, "app", worker)
+    session = str(uuid.uuid4())
+    answer = ask(client, image, session=session)
+    assert answer.status_code == 200 and answer.json() == {"mask": None, "score": 0.0}
+    ((name, given),) = worker.calls
+    assert name == "inference.interactive.prompt" and given["queue"] == "interactive"
+    assert 0 < given["expires"] <= 10 and given["ignore_result"] is False
+    assert given["kwargs"]["image"] == image.sha256 and given["kwargs"]["points"] == [[5, 5, 1]]
+    assert feed.newest_request(session) == 3
+
+
+def test_when_nobody_answers_a_sentence_says_so(client, image, monkeypatch):
+    monkeypatch.setattr(interactive, "app", Sent(NoAnswerInTime()))
+    answer = ask(client, image)
+    assert answer.status_code == 503 and answer["Content-Type"] == "application/problem+json"
+    assert answer.json()["code"] == "no_worker" and "by hand" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"points": []}, "points"),
+        ({"points": [[1, 2, 7]]}, "points"),
+        ({"points": [[1, float("1e400"), 1]]}, "points"),
+        ({"points": [[1, 2, 1]] * 33}, "points"),
+        ({"box": [1, 2, 3]}, "box"),
+        ({"session": "x"}, "session"),
+        ({"number": "x"}, "number"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_its_field(client, image, monkeypatch, body, field):
+    monkeypatch.setattr(interactive, "app", Sent({}))
+    given = {"session": str(uuid.uuid4()), "number": 3, "points": [[5, 5, 1]]} | body
+    text = json.dumps(given).replace("Infinity", "1e400")
+    answer = client.post(reverse("image-smart", args=[image.pk]), text, content_type="application/json")
+    assert answer.status_code in (400, 422), answer.content
+    if answer.status_code == 422:
+        assert answer.json()["field"] == field
+
+
+def test_a_stroke_outside_the_image_is_refused(client, image):
+    stroke = {"x": image.width - 1, "y": 0, "width": 2, "height": 1, "bits": "wA==", "foreground": True}
+    answer = ask(client, image, "image-refuse", strokes=[stroke])
+    assert answer.status_code == 422 and answer.json()["field"] == "mask"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_saved_stroke_reaches_those_who_follow_the_layer(image):
+    writer = MembershipFactory(project=image.project, role="annotator").user
+    layer = working_layer(image=image, user=writer)
+    heard: list[dict] = []
+    listening, done = threading.Event(), threading.Event()
+
+    async def follow():
+        async for part in feed.events(layer.pk, 0):
+            heard.extend(json.loads(line[5:]) for line in part.decode().splitlines() if line.startswith("data:"))
+            listening.set()
+            if {"seq": 1} in heard:
+                return
+
+    def run():
+        asyncio.run(asyncio.wait_for(follow(), 20))
+        done.set()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    assert listening.wait(10)
+    for _ in range(50):  # until the subscription stands: presence is told to whoever listens then
+        feed.tell(layer.pk, {"session": "probe"})
+        if {"session": "probe"} in heard:
+            break
+        done.wait(0.1)
+    write_operations(layer=layer, author=writer, operations=[operation(effect(uuid.uuid4(), cell()))])
+    assert done.wait(10), heard
+    assert heard[0] == {"seq": 0} and heard[-1] == {"seq": 1}

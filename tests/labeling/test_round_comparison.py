@@ -1,0 +1,142 @@
+"""Rounds side by side, and settings tried on cached masks."""
+
+import hashlib
+import json
+import math
+
+import numpy as np
+import pytest
+from django.core.files.base import ContentFile
+from django.urls import reverse
+
+from inference import tasks
+from labeling.rounds import services
+from labeling.rounds.comparison import by_unit, compare, interval
+from labeling.rounds.models import Artifact, Round, Snapshot, Stage, Sweep
+from labeling.rounds.sweeping import request_sweep
+from tests.factories import ImageFactory, ProjectFactory, UserFactory
+from tests.labeling.pages import said
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def sent(monkeypatch):
+    messages: list = []
+    monkeypatch.setattr(services, "send", lambda task, queue, **kwargs: messages.append((task, kwargs)))
+    return messages
+
+
+def evaluated(project, number, rows, *, trained=()):
+    """A finished round that was judged as `rows` say."""
+    content = {"images": [{"image": image, "split": "train", "exhaustive": [[0, 0, 1, 1]]} for image in trained]}
+    snapshot = Snapshot(project=project, sha256=str(number) * 64, summary={})
+    snapshot.content.save("s.json", ContentFile(json.dumps(content).encode()), save=True)
+    round_ = Round.objects.create(
+        project=project, number=number, state=Round.State.PUBLISHED, preset="tiny", snapshot=snapshot,
+        configuration={"fusion": {"lam": float(number)}},
+    )  # fmt: skip
+    kept = json.dumps({"per_image": rows}).encode()
+    artifact = Artifact(key=f"e{number}", kind="evaluation", sha256=hashlib.sha256(kept).hexdigest(), size=len(kept))
+    artifact.file.save("e.json", ContentFile(kept), save=True)
+    Stage.objects.create(round=round_, position=1, kind="evaluation", state=Stage.State.DONE, artifact=artifact)
+    return round_
+
+
+@pytest.fixture
+def project():
+    return ProjectFactory()
+
+
+def rows(values, groups, measure="pq"):
+    return [{"image": i, "group": g, measure: v} for i, (v, g) in enumerate(zip(values, groups, strict=True))]
+
+
+def test_rounds_are_compared_on_the_images_they_share_and_never_on_what_one_of_them_learned(project):
+    first = evaluated(project, 1, rows([0.1, 0.2, 0.3, 0.9], "abcd"))
+    second = evaluated(project, 2, rows([0.3, 0.4, 0.6], "abc"), trained=[2])
+    made = compare([first, second])
+    (row,) = made.rows
+    assert (made.images, made.groups, row.measure) == (2, 2, "pq")
+    assert [round(f.mean, 6) for f in row.figures] == [0.15, 0.35]
+    assert row.figures[0].against is None
+    assert math.isclose(row.figures[1].against["mean_difference"], 0.2)
+    assert [(pair.image, round(pair.difference, 6)) for pair in made.pairs] == [(0, 0.2), (1, 0.2)]  # worst first
+
+
+def test_patients_are_resampled_whole():
+    """Four images of one patient are one observation: the interval must be that of two patients, not of five images."""
+    values = np.array([0.0, 0.0, 0.0, 0.0, 1.0])
+    units = by_unit(["p", "p", "p", "p", "q"])
+    assert [unit.tolist() for unit in units] == [[0, 1, 2, 3], [4]]
+    assert interval(values, units) == (0.0, 1.0)
+    low, high = interval(values, by_unit(["a", "b", "c", "d", "e"]))
+    assert (low, high) != (0.0, 1.0) and 0 <= low < 0.2 < high < 1
+    assert all(math.isnan(v) for v in interval(values[:1], by_unit(["a"])))
+
+
+def test_a_paired_test_takes_one_value_a_patient(project):
+    groups = ["a"] * 9 + ["b"]
+    first = evaluated(project, 1, rows([0.5] * 10, groups))
+    second = evaluated(project, 2, rows([0.6] * 9 + [0.5], groups))
+    against = compare([first, second]).rows[0].figures[1].against
+    assert against["n"] == 2 and math.isclose(against["mean_difference"], 0.05)
+
+
+def test_without_a_reference_mask_quality_is_not_measurable_and_that_is_said(project):
+    boxes = rows([0.5, 0.6], "ab", "box_ap50")
+    made = compare([evaluated(project, 1, boxes), evaluated(project, 2, boxes)])
+    assert [row.measure for row in made.rows] == ["box_ap50"]
+    assert "Mask quality not measurable yet: there is no reference set drawn without proposals." in made.sentences
+
+
+def test_one_patient_is_said_to_be_optimistic_and_nothing_in_common_too(project):
+    first = evaluated(project, 1, rows([0.1, 0.2], "aa"))
+    assert "one slide or patient" in " ".join(compare([first, evaluated(project, 2, rows([0.3, 0.5], "aa"))]).sentences)
+    nothing = compare([first, evaluated(project, 3, [])])
+    assert nothing.rows == [] and "cannot be compared" in nothing.sentences[0]
+
+
+def test_the_page_shows_figures_differences_and_the_worst_image_first(project, client):
+    owner = UserFactory()
+    project.memberships.create(user=owner, role="owner")
+    images = [ImageFactory(project=project) for _ in range(2)]
+    for number, values in ((1, (0.9, 0.2)), (2, (0.8, 0.3))):
+        evaluated(
+            project, number, [{"image": i.pk, "group": str(i.pk), "pq": v} for i, v in zip(images, values, strict=True)]
+        )
+    client.force_login(owner)
+    page = client.get(reverse("compare-rounds", args=[project.pk])).content.decode()
+    assert "round 1" in page and "0.550" in page and "fusion.lam" in page
+    table = page[page.index("Worst first") :]
+    assert table.index(images[1].name) < table.index(images[0].name)
+    assert page.count("<circle") == 2
+
+
+def test_a_sweep_is_for_finished_rounds_and_for_managers(project, client, sent):
+    owner, viewer = UserFactory(), UserFactory()
+    project.memberships.create(user=owner, role="owner")
+    project.memberships.create(user=viewer, role="viewer")
+    finished = evaluated(project, 1, [])
+    client.force_login(viewer)
+    assert client.post(reverse("sweep-round", args=[finished.pk])).status_code == 403 and not sent
+    client.force_login(owner)
+    client.post(reverse("sweep-round", args=[finished.pk]))
+    assert sent == [("inference.sweep_round", {"sweep_id": Sweep.objects.get().pk})]
+    Round.objects.update(state=Round.State.FAILED)
+    answer = client.post(reverse("sweep-round", args=[finished.pk]))
+    assert "settings are tried on a finished round" in said(answer)[-1]
+
+
+def test_a_sweep_without_references_says_so_and_delivered_late_does_nothing(project, monkeypatch, settings, tmp_path):
+    settings.DATA_DIR = tmp_path
+    finished = evaluated(project, 1, [])
+    asked = request_sweep(round_=finished, by=UserFactory())
+    monkeypatch.setattr(tasks, "fields_of", lambda content, locate: [])
+    monkeypatch.setattr(tasks, "_content", lambda stage: {"images": []})
+    tasks.sweep_round(asked.pk)
+    asked.refresh_from_db()
+    assert asked.state == Sweep.State.FAILED and "nothing to tune on" in asked.error
+    tasks.sweep_round(asked.pk)  # not queued any more
+    asked.refresh_from_db()
+    assert asked.state == Sweep.State.FAILED
