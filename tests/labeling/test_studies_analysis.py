@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from labeling.studies import command
 from labeling.studies.analysis.agreement import bland_altman, icc
 from labeling.studies.analysis.curves import carry_over, trends
 from labeling.studies.analysis.estimands import compare, rates
@@ -152,3 +153,13 @@ def test_the_planned_test_keeps_its_level():
         for _ in range(300)
     ]
     assert stats.binomtest(sum(p < 0.05 for p in ps), 300, 0.05).pvalue > 0.001
+
+
+def test_the_command_audits_the_paper_and_plans_a_study(capsys):
+    assert command.main(["boxcell"]) == 0
+    assert "17.39-18.25 follows" in capsys.readouterr().out
+    sds = ["--reader-sd", "0.2", "--slope-sd", "0.1", "--field-sd", "0.2", "--residual-sd", "0.2"]
+    plan = ["power", "--reduction", "40", "--readers", "6", "--fields", "4", "--studies", "20"]
+    assert command.main([*plan, *sds]) == 0 and "power" in capsys.readouterr().out
+    assert command.main([*plan, *sds[:1], "0", *sds[2:]]) == 2
+    assert "published summary" in capsys.readouterr().err
