@@ -124,3 +124,12 @@ def test_a_mask_drawn_after_an_undone_acceptance_is_not_the_models(client, layer
     assert Annotation.objects.get(layer=layer, uid=uid).provenance["round_number"] == 3
     assert send(client, layer, undone, by_hand).status_code == 200
     assert Annotation.objects.get(layer=layer, uid=uid).provenance == {}
+
+
+@pytest.mark.parametrize("depth", [950, 100_000])
+def test_a_body_nested_too_deeply_is_a_problem(client, layer, depth):
+    deep = "[" * depth + "]" * depth
+    nested = json.dumps({"operations": [operation(effect(uuid.uuid4(), cell(derived_from="DEEP")))]})
+    for body in (deep, nested.replace('"DEEP"', deep)):
+        answer = post(client, reverse("layer-operations", args=[layer.pk]), body)
+        assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
