@@ -48,7 +48,8 @@ def decode(content: bytes, name: str) -> PIL.Image.Image:
         raise UnreadableImage(f"{name} is damaged: {error}", field="image") from None
     if opened.mode.startswith("I") or opened.mode == "F":
         grey = np.asarray(opened, np.float64)
-        top = 65535.0 if opened.mode.startswith("I") else max(float(np.nanmax(grey)), 1e-9)
+        top = 65535.0 if opened.mode.startswith("I") else float(np.max(grey[np.isfinite(grey)], initial=1e-9))
+        grey = np.nan_to_num(grey, nan=0, posinf=top, neginf=0)
         return PIL.Image.fromarray(np.clip(grey / top * 255, 0, 255).astype(np.uint8)).convert("RGB")
     if opened.mode in ("RGBA", "LA", "PA") or "transparency" in opened.info:
         layered = opened.convert("RGBA")

@@ -1,14 +1,18 @@
 """What no honest browser sends: an answer that names the field, never a crash, and never a row that cannot be read."""
 
+import io
 import json
 import uuid
 
+import numpy as np
+import PIL.Image
 import pytest
 from django.urls import reverse
 from rest_framework.test import APIClient
 
 from labeling.annotations.models import Annotation, Layer
 from labeling.annotations.replay import differences
+from labeling.images.services import decode
 from tests.factories import AnnotationFactory, LayerFactory, MembershipFactory
 from tests.labeling.operations import cell, effect, mask, operation
 from tests.labeling.test_api import activity
@@ -133,3 +137,13 @@ def test_a_body_nested_too_deeply_is_a_problem(client, layer, depth):
     for body in (deep, nested.replace('"DEEP"', deep)):
         answer = post(client, reverse("layer-operations", args=[layer.pk]), body)
         assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
+def test_a_float_image_with_a_pixel_that_is_no_number_keeps_the_others(odd):
+    grey = np.linspace(0, 2, 16, dtype=np.float32).reshape(4, 4)
+    grey[0, 0] = odd
+    file = io.BytesIO()
+    PIL.Image.fromarray(grey).save(file, "TIFF")
+    found = np.asarray(decode(file.getvalue(), "float.tif"))[..., 0]
+    assert (found[3, 3], found[0, 0]) == (255, 255 if odd == np.inf else 0)
