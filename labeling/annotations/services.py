@@ -77,6 +77,7 @@ class Verdict:
         }
 
 
+@transaction.atomic  # nobody meets the layer before it has its head
 def working_layer(*, image: Image, user: User) -> Layer | None:
     """The layer that `user` writes on this image, made at the first call; None for someone who may not annotate."""
     role = image.project.role_of(user)

@@ -10,10 +10,11 @@ import pytest
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from labeling.annotations.models import Annotation, Layer
+from labeling.annotations.models import Annotation, Layer, LayerHead
 from labeling.annotations.replay import differences
+from labeling.annotations.services import working_layer
 from labeling.images.services import decode
-from tests.factories import AnnotationFactory, LayerFactory, MembershipFactory
+from tests.factories import AnnotationFactory, ImageFactory, LayerFactory, MembershipFactory
 from tests.labeling.operations import cell, effect, mask, operation
 from tests.labeling.test_api import activity
 
@@ -147,3 +148,16 @@ def test_a_float_image_with_a_pixel_that_is_no_number_keeps_the_others(odd):
     PIL.Image.fromarray(grey).save(file, "TIFF")
     found = np.asarray(decode(file.getvalue(), "float.tif"))[..., 0]
     assert (found[3, 3], found[0, 0]) == (255, 255 if odd == np.inf else 0)
+
+
+def test_a_layer_is_never_seen_without_its_head(monkeypatch):
+    image = ImageFactory()
+    user = MembershipFactory(project=image.project).user
+
+    def dies(**lookup):
+        raise SystemExit
+
+    monkeypatch.setattr(LayerHead.objects, "get_or_create", dies)
+    with pytest.raises(SystemExit):
+        working_layer(image=image, user=user)
+    assert not Layer.objects.filter(image=image).exists()
