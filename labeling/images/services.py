@@ -82,14 +82,16 @@ def add_image(
     png = io.BytesIO()
     rgb.save(png, "PNG", compress_level=4)  # written anew: no metadata of the original survives
     sha256 = hashlib.sha256(np.asarray(rgb).tobytes() + str(rgb.size).encode()).hexdigest()
-    same = Image.objects.filter(project=project, sha256=sha256).first()
-    if same is not None:
-        raise Invalid(f"{name} is in this project already, as {same.name}", field="image")
     small = rgb.copy()
     small.thumbnail((THUMBNAIL, THUMBNAIL))
     thumbnail = io.BytesIO()
     small.save(thumbnail, "JPEG", quality=85)
-    Project.objects.select_for_update().get(pk=project.pk)  # two uploads at once must not take one position
+    Project.objects.select_for_update().get(
+        pk=project.pk
+    )  # two uploads at once must not take one position or both be the first
+    same = Image.objects.filter(project=project, sha256=sha256).first()
+    if same is not None:
+        raise Invalid(f"{name} is in this project already, as {same.name}", field="image")
     position = (Image.objects.filter(project=project).aggregate(last=Max("position"))["last"] or 0) + 1
     image = Image(
         project=project, name=name, position=position, width=rgb.width, height=rgb.height, um_per_px=um_per_px,

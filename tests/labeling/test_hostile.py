@@ -13,8 +13,9 @@ from rest_framework.test import APIClient
 from labeling.annotations.models import Annotation, Layer, LayerHead
 from labeling.annotations.replay import differences
 from labeling.annotations.services import working_layer
-from labeling.images.services import decode
-from tests.factories import AnnotationFactory, ImageFactory, LayerFactory, MembershipFactory
+from labeling.errors import Invalid
+from labeling.images.services import add_image, decode
+from tests.factories import AnnotationFactory, ImageFactory, LayerFactory, MembershipFactory, png
 from tests.labeling.operations import cell, effect, mask, operation
 from tests.labeling.test_api import activity
 
@@ -161,3 +162,16 @@ def test_a_layer_is_never_seen_without_its_head(monkeypatch):
     with pytest.raises(SystemExit):
         working_layer(image=image, user=user)
     assert not Layer.objects.filter(image=image).exists()
+
+
+def test_the_same_pixels_uploaded_twice_at_once_are_refused_by_name(layer, monkeypatch):
+    project, make_small = layer.image.project, PIL.Image.Image.thumbnail
+
+    def meanwhile(image, size):
+        monkeypatch.setattr(PIL.Image.Image, "thumbnail", make_small)
+        add_image(project=project, name="first.png", content=png(seed=77))
+        make_small(image, size)
+
+    monkeypatch.setattr(PIL.Image.Image, "thumbnail", meanwhile)
+    with pytest.raises(Invalid, match=r"first\.png"):
+        add_image(project=project, name="second.png", content=png(seed=77))
