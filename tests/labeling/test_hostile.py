@@ -13,8 +13,9 @@ from rest_framework.test import APIClient
 from labeling.annotations.models import Annotation, Layer, LayerHead
 from labeling.annotations.replay import differences
 from labeling.annotations.services import working_layer
-from labeling.errors import Invalid
+from labeling.errors import Invalid, LabelingError
 from labeling.images.services import add_image, decode
+from labeling.projects.services import remove_member
 from tests.factories import AnnotationFactory, ImageFactory, LayerFactory, MembershipFactory, png
 from tests.labeling.operations import cell, effect, mask, operation
 from tests.labeling.test_api import activity
@@ -175,3 +176,13 @@ def test_the_same_pixels_uploaded_twice_at_once_are_refused_by_name(layer, monke
     monkeypatch.setattr(PIL.Image.Image, "thumbnail", meanwhile)
     with pytest.raises(Invalid, match=r"first\.png"):
         add_image(project=project, name="second.png", content=png(seed=77))
+
+
+def test_removing_an_owner_holds_the_owners(django_assert_max_num_queries):
+    first = MembershipFactory(role="owner")
+    second = MembershipFactory(role="owner", project=first.project)
+    with django_assert_max_num_queries(9) as said:
+        remove_member(project=first.project, membership=first, by=second.user)
+    assert any("FOR UPDATE" in query["sql"] for query in said.captured_queries)
+    with pytest.raises(LabelingError, match="at least one owner"):
+        remove_member(project=first.project, membership=second, by=second.user)
