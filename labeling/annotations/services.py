@@ -77,15 +77,18 @@ class Verdict:
         }
 
 
-@transaction.atomic  # nobody meets the layer before it has its head
 def working_layer(*, image: Image, user: User) -> Layer | None:
     """The layer that `user` writes on this image, made at the first call; None for someone who may not annotate."""
     role = image.project.role_of(user)
     if role not in MAY["annotate"]:
         return None
     annotator = user if image.project.layering == Project.Layering.PER_ANNOTATOR else None
-    layer, _ = Layer.objects.get_or_create(image=image, kind=Layer.Kind.WORKING, annotator=annotator)
-    LayerHead.objects.get_or_create(layer=layer)
+    there = Layer.objects.filter(image=image, kind=Layer.Kind.WORKING, annotator=annotator, head__isnull=False).first()
+    if there is not None:
+        return there
+    with transaction.atomic():  # nobody meets the layer before it has its head
+        layer, _ = Layer.objects.get_or_create(image=image, kind=Layer.Kind.WORKING, annotator=annotator)
+        LayerHead.objects.get_or_create(layer=layer)
     return layer
 
 
