@@ -192,14 +192,5 @@ def first_reach(curve: Sequence[tuple[float, float]], goal: float) -> float | No
 
 
 def write(path: Path, points: Sequence[Point], plan: Plan, about: dict[str, Any]) -> None:
-    path.write_text(
-        json.dumps(
-            {
-                "about": about,
-                "plan": asdict(plan),
-                "points": [asdict(p) for p in points],
-                "boxes_to_reach_random": boxes_to_reach(points),
-            },
-            indent=1,
-        )  # fmt: skip
-    )
+    content = {"about": about, "plan": asdict(plan), "points": [asdict(point) for point in points]}
+    path.write_text(json.dumps(content | {"boxes_to_reach_random": boxes_to_reach(points)}, indent=1))

@@ -177,7 +177,9 @@ def each_unit(setting: Setting, fields: Sequence[Field], make: Callable[[Field],
     folder = setting.work / "units"
     for number, field in enumerate(fields):
         path = folder / f"{field.image}.npz"
-        if not path.exists():
+        if path.exists():
+            unit = _load(path)
+        else:
             if setting.stop():
                 raise Cancelled("cancelled")
             note = ""
@@ -188,7 +190,6 @@ def each_unit(setting: Setting, fields: Sequence[Field], make: Callable[[Field],
                 note = f"image {field.image} is left out: {error}"
             save_unit(folder, field.image, unit)
             setting.report(Progress(number + 1, len(fields), note))
-        unit = _load(path)
         if "unreadable" not in unit:
             yield field, unit
     setting.report(Progress(len(fields), len(fields)))
@@ -281,7 +282,8 @@ def _train(setting: Setting, kind: str, *, with_labels: bool) -> tuple[Path, dic
     facts = {"images": len(learned), "validation_images": len(checked), "model": trainer.name}
     # Every parameter, not only the name of the preset: presets change, what this round used does not.
     return weights, facts | {
-        "cells": sum(len(sample.boxes) for sample in learned), "settings": asdict(trainer.settings),
+        "cells": sum(len(sample.boxes) for sample in learned), "classes": setting.class_count,
+        "settings": asdict(trainer.settings),
     }  # fmt: skip
 
 

@@ -8,9 +8,11 @@ them.
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import logging
+import resource
 import shutil
 import tempfile
 import threading
@@ -39,6 +41,7 @@ from labeling.rounds.models import Artifact, Stage, Sweep
 from labeling.rounds.publishing import publish
 
 logger = logging.getLogger(__name__)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 RENEW_EVERY = 1.0  # seconds: how late a wish to cancel is seen; a small part of the lease
 NAMESPACE = uuid.UUID("0e1b8a1c-59d3-5f0e-9f5e-3f1f5b0c9a11")  # proposals get the same uid when published again
 
@@ -114,6 +117,18 @@ def run_stage(stage_id: int) -> None:
         except (InferenceError, ValueError) as error:
             logger.exception("stage %s failed", stage.pk)
             stages.end(stage.pk, owner, state=Stage.State.FAILED, error=str(error))
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                stages.end(stage.pk, owner, state=Stage.State.FAILED, error=f"{type(error).__name__}: {error}")
+                raise
+            logger.exception("stage %s has no room", stage.pk)
+            stages.end(stage.pk, owner, state=Stage.State.FAILED, error="The disk is full. Make room, then retry.")
+        except MemoryError:
+            logger.exception("stage %s has no memory", stage.pk)
+            stages.end(
+                stage.pk, owner, state=Stage.State.FAILED,
+                error="The worker has too little memory for this stage. Give it more, then retry.",
+            )  # fmt: skip
         except Exception as error:  # record, then let it be seen
             stages.end(stage.pk, owner, state=Stage.State.FAILED, error=f"{type(error).__name__}: {error}")
             raise
@@ -135,6 +150,7 @@ def _run(stage: Stage, lease: Lease) -> None:
         stages.finish(stage.pk, lease.owner, key=key, artifact=made, state=Stage.State.REUSED)
         return
     folder.mkdir(parents=True, exist_ok=True)
+    before = resource.getrusage(resource.RUSAGE_SELF)
     with _inputs(stage) as inputs:
         setting = work.Setting(
             content=content,
@@ -150,9 +166,18 @@ def _run(stage: Stage, lease: Lease) -> None:
         raise Cancelled("cancelled")
     with file.open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    stages.say(stage.pk, used_since(before))
     artifact = stages.keep(key=key, kind=stage.kind, file=file, sha256=sha256, facts=facts)
     stages.finish(stage.pk, lease.owner, key=key, artifact=artifact)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def used_since(before: resource.struct_rusage) -> str:
+    """What this process used for the stage, for its log: processor seconds, and its highest memory so far."""
+    now = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = now.ru_utime + now.ru_stime - before.ru_utime - before.ru_stime
+    # Linux counts ru_maxrss in KiB.
+    return f"used {seconds:.1f} s of processor time; the worker's memory was {now.ru_maxrss // 1024} MiB at its highest"
 
 
 @shared_task(name="inference.sweep_round")

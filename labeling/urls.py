@@ -11,3 +11,4 @@ if find_spec("labeling.api"):
     urlpatterns.append(path("api/v1/", include("labeling.api")))
 if find_spec("labeling.site") and find_spec("labeling.site.urls"):
     urlpatterns.append(path("", include("labeling.site.urls")))
+    urlpatterns.append(path("", include("labeling.site.study_urls")))

@@ -1,7 +1,7 @@
 /** The workspace without the site: the built files, a page like the site's and an /api/v1/ that lives in memory.
  *
  *  For developers and screenshots only. Images: 1 empty, 2 with 500 boxes and a colleague's layer, 3 with proposals, 4 with 10,000 boxes,
- *  5 with 100,000 boxes, 6 with 10,000 masks. What others do is told by POST /dev/: {"down": true}, {"signedOut": true},
+ *  5 with 100,000 boxes, 6 with 10,000 masks, 7 with 1,000 boxes. What others do is told by POST /dev/: {"down": true}, {"signedOut": true},
  *  {"move": annotation}, {"decide": proposal}.   node dev/server.mjs [port] */
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
@@ -94,6 +94,7 @@ const images = [
   image(4, "10,000 boxes", [4000, 4000], 10_000, false),
   image(5, "100,000 boxes", [12_000, 12_000], 100_000, false),
   image(6, "10,000 masks", [2048, 2048], 10_000, false, true),
+  image(7, "1,000 boxes", [1280, 1280], 1_000, false),
 ];
 const layers = new Map(images.flatMap((i) => i.layers.map((l) => [l.id, l])));
 

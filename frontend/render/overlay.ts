@@ -38,7 +38,7 @@ export class Overlay {
     c.clearRect(0, 0, this.canvas.width / dpr, this.canvas.height / dpr);
     for (const box of sketch.ignored) this.hatch(onScreen(box, camera));
     if (sketch.patch) this.patch(sketch.patch.patch, sketch.patch.colour, camera);
-    for (const { patch, foreground } of sketch.strokes ?? []) this.patch(patch, foreground ? "#56b4e9" : "#d55e00", camera, 170);
+    for (const { patch, foreground } of sketch.strokes ?? []) this.patch(patch, foreground ? "#56b4e9" : "#d55e00", camera, 120);
     if (sketch.many?.length) this.many(sketch.many, camera);
     if (sketch.box) {
       const [x, y, w, h] = onScreen(sketch.box.box, camera);

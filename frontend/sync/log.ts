@@ -128,6 +128,7 @@ export class Log {
       case "invalid":
         this.history.forget(verdict.op_id);
         for (const now of this.currentOf(verdict, waiting)) this.adopt(now);
+        if (verdict.error?.field === "label_class" && this.withoutClass(verdict, waiting)) break;
         this.events.onNotice(`Not saved, and taken back: ${verdict.error?.detail ?? "the server found it invalid"}`);
         break;
     }
@@ -160,6 +161,17 @@ export class Log {
       this.commit({ action: mine ? again : "delete", tool: "conflict", effects: [effect] }, timing);
     }
     this.events.onChange();
+  }
+
+  /** A class was deleted while somebody drew with it: the cell is worth more than its class, and is sent without it. */
+  private withoutClass(verdict: Verdict, waiting: Waiting): boolean {
+    const { operation } = waiting;
+    const last = new Map(this.currentOf(verdict, waiting).map((c) => [c.annotation, c.last_op]));
+    const effects = operation.effects.map((e) => ({ annotation: e.annotation, seen: last.get(e.annotation) ?? null, after: e.after && { ...e.after, label_class: null } }));
+    if (operation.action === "classify" || operation.effects.every((e) => !e.after?.label_class)) return false;
+    this.commit({ action: operation.action, tool: operation.tool, effects }, operation);
+    this.events.onNotice("This class has been removed from the project meanwhile. What you drew is kept, without a class.");
+    return true;
   }
 
   private stale(theirs: Current, action: Action): void {

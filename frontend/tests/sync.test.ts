@@ -7,6 +7,7 @@ import { History } from "../scene/history";
 import { csrfToken, Refused, Unreachable } from "../sync/api";
 import { Log } from "../sync/log";
 import { backOff, databaseName, Queue, type QueueState, type Sender, type Waiting } from "../sync/queue";
+import { saveWords } from "../ui/words";
 import { scene, state, uuid } from "./build";
 
 const PERSON = 7;
@@ -194,6 +195,38 @@ describe("queue", () => {
     }
   });
 
+  it("when the browser's disk is full it says so, and what is drawn still goes to the server", async () => {
+    const queue = await open((layer, operations) => Promise.resolve(accept(layer, operations)));
+    const add = vi.spyOn(IDBObjectStore.prototype, "add").mockImplementation(() => {
+      throw new DOMException("full", "QuotaExceededError");
+    });
+    try {
+      await queue.add(LAYER, 1, operation(1));
+      expect(queue.durable).toBe(false);
+      expect(saveWords({ kind: "offline", count: 1, retryAt: 0 }, 0, queue.durable).text).toContain("do not close");
+      await queue.flush();
+      expect(queue.state.kind).toBe("saved");
+      expect(verdicts.map((v) => v.op_id)).toEqual([uuid(1)]);
+    } finally {
+      add.mockRestore();
+    }
+  });
+
+  it("verdicts that come in another order are matched to their operations", async () => {
+    const told: [string, string][] = [];
+    const queue = await Queue.open(PERSON, (layer, operations) => {
+      const answer = accept(layer, operations);
+      answer.results.reverse();
+      return Promise.resolve(answer);
+    }, { onState: () => {}, onVerdict: (v, w) => told.push([v.op_id, w.operation.op_id]) });
+    queues.push(queue);
+    await Promise.all([1, 2, 3].map((n) => queue.add(LAYER, 1, operation(n))));
+    await queue.flush();
+    expect(told.map(([v]) => v).sort()).toEqual([uuid(1), uuid(2), uuid(3)]);
+    expect(told.every(([v, w]) => v === w)).toBe(true);
+    expect(await kept()).toEqual([]);
+  });
+
   it("waits longer after every failure, up to half a minute", () => {
     expect([0, 1, 2, 3, 9].map((n) => backOff(n, () => 1))).toEqual([1000, 2000, 4000, 8000, 30_000]);
     expect(backOff(3, () => 0)).toBe(6000);
@@ -322,6 +355,21 @@ describe("log", () => {
     expect(d.boxOf(uuid(2))).toEqual([15, 15, 25, 25]);
     expect(d.notices[0]).toContain("outside the image");
     expect(d.history.canUndo).toBe(false);
+  });
+
+  it("a class deleted while it was in use costs the class, not the cell", () => {
+    const d = desk();
+    const draft = edits.draw({ x0: 40, y0: 40, x1: 60, y1: 60 }, 99);
+    d.log.commit(draft, TIMING);
+    const waiting = d.out.shift() as Waiting;
+    const id = draft.effects[0].annotation;
+    const error = { code: "invalid", detail: "class 99 is not one of this project's", field: "label_class" };
+    d.log.settle({ op_id: waiting.operation.op_id, verdict: "invalid", seq: null, error, current: [] }, waiting);
+    expect(d.boxOf(id)).toEqual([40, 40, 60, 60]);
+    expect(d.out[0].operation.effects[0]).toMatchObject({ annotation: id, seen: null, after: { label_class: null } });
+    expect(d.notices[0]).toContain("without a class");
+    d.answer("accepted", [{ annotation: id, version: 1, last_op: d.cells.lastOp(d.cells.rowOf(id)), state: d.cells.stateOf(d.cells.rowOf(id)) }]);
+    expect(d.history.canUndo).toBe(true);
   });
 
   it("own acts can be undone after a reload, a colleague's cannot", () => {

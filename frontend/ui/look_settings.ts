@@ -52,6 +52,6 @@ export class LookSettings {
   toggle<T extends "hiddenClasses" | "hiddenStatuses">(which: T, value: Look[T][number]): void {
     const list = this.now[which] as readonly unknown[];
     const next = list.includes(value) ? list.filter((v) => v !== value) : [...list, value];
-    this.set({ [which]: next } as Partial<Look>);
+    this.set({ [which]: next });
   }
 }

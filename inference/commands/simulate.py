@@ -24,12 +24,14 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="boxwise simulate",
         description="Annotates images in the order each strategy asks for, trains after every step, and judges on "
-        "patients that are never annotated (the part of a name before the first _ is its patient).",
+        "patients that are never annotated (the part of a name before the first _), or on single images.",
     )
     parser.add_argument("dataset", type=Path)
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="JSON with every point of every curve")
     parser.add_argument("--strategies", nargs="+", default=["random", "mix"], choices=STRATEGIES, metavar="NAME")
-    parser.add_argument("--leave-out", nargs="+", required=True, metavar="PATIENTS", help="one fold each: 03 or 03,07")
+    parser.add_argument(
+        "--leave-out", nargs="+", required=True, metavar="WHO", help="one fold each: 03 or 03,07 or image names"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--start", type=int, default=2, help="images annotated before the first round")
     parser.add_argument("--step", type=int, default=2, help="images annotated after each round")
@@ -53,9 +55,10 @@ def main(argv: list[str]) -> int:
         with tempfile.TemporaryDirectory(prefix="boxwise-simulate-") as work:
             for fold in options.leave_out:
                 out = tuple(fold.split(","))
-                judges = [sample_of(data, name, options.side) for name in data.names if patient(name) in out]
+                judging = [name for name in data.names if patient(name) in out or name in out]
+                judges = [sample_of(data, name, options.side) for name in judging]
                 for seed in options.seeds:
-                    names = [name for name in data.names if patient(name) not in out]
+                    names = [name for name in data.names if name not in judging]
                     if options.pool:
                         names = sorted(np.random.default_rng(seed).permutation(names)[: options.pool].tolist())
                     pool = [sample_of(data, name, options.side) for name in names]

@@ -14,7 +14,7 @@ from inference.types import InferenceError, Mask, Probability
 if TYPE_CHECKING:
     from inference.fusion.strokes import State
 
-VERSION = "fusion-2"  # changes whenever equal inputs may give other labels; stored with every result
+VERSION = "fusion-3"  # changes whenever equal inputs may give other labels; stored with every result
 SCALE = 1 << 24  # integer capacity of a cost of 1
 MAX_LAMBDA = 1e6  # 8 * lambda * SCALE * 2^31 pixels would overflow int64 far beyond; 1e6 leaves room for any component
 
@@ -50,7 +50,8 @@ class Parameters:
     grid            K: the image is cut in K x K patches, each with its own colour models
     patch_px        side of a patch in pixels; when given it takes the place of grid
     components      N: Gaussians in a mixture, 1..8
-    bits            bits a channel when colours are binned for the mixtures, 3..8; 8 keeps every colour apart ("exact")
+    bits            bits a channel when colours are binned for the mixtures, 3..8, or more in a patch of few colours
+                    (colour.Counter); 8 keeps every colour apart ("exact")
     minimum_pixels  agreed pixels of a class below which a patch uses the whole image's model of that class.
                     The paper says nothing here, its code takes N; 300 measured better (docs/fusion.md)
     trust           log-odds by which M_D is believed over M_S where they disagree, beside the colours; 0 is the paper.

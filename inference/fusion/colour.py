@@ -20,6 +20,7 @@ from inference.types import RGB
 Kind = npt.NDArray[np.uint8]  # (H, W): 0 agreed background, 1 agreed cell, 2 ambiguous
 BACKGROUND, FOREGROUND, AMBIGUOUS = 0, 1, 2
 
+FEW = 400  # bins of a patch, both classes, up to which it is binned a bit finer
 CHUNK = 2048  # ambiguous pixels evaluated at a time: the working columns stay in the first-level cache
 
 
@@ -124,35 +125,65 @@ def _flush(models: Any, x: Any, y: Any, z: Any, place: Any, n: int, scratch: Any
 
 
 class Counter:
-    """Bins agreed pixels region by region, reusing its scratch."""
+    """Bins the agreed pixels of a region, reusing its scratch, and as finely as its colours are few.
+
+    Bins are a bit a channel finer than `bits` while those of the level above number at most FEW. A patch of narrow
+    colours has few bins, so EM has time for finer ones; and it needs them, since its Gaussians are narrower than a bin.
+    """
 
     def __init__(self, bits: int, most_pixels: int) -> None:
-        self.bits = bits
-        codes = 1 << (3 * bits + 1)
-        capacity = max(1, min(most_pixels, codes))
-        size = codes if bits <= 5 else 1 << (2 * capacity - 1).bit_length()
-        self._keys = np.zeros(size, np.int32)
-        self._slots = np.empty(size, np.int32)
-        self._moments = np.empty((capacity, mixtures.MOMENTS), np.int64)
-        self._owner = np.empty(capacity, np.uint8)
-
-        self._found = 0
+        self._levels = [
+            _Bins(level, min(most_pixels, 1 << (3 * level + 1), 8 * FEW if level > bits else most_pixels))
+            for level in range(bits, 9)
+        ]
+        self._used = len(self._levels)
 
     def clear(self) -> None:
-        self._keys[:] = 0
-        self._found = 0
+        for level in self._levels[: self._used]:
+            level.clear()
+        self._used = len(self._levels)
 
     def count(self, rgb: RGB, kind: Kind, y0: int, y1: int, x0: int, x1: int) -> None:
         """Add the agreed pixels of a region to what was counted since the last `clear`."""
-        self._found = mixtures.count_colours(
-            rgb, kind, y0, y1, x0, x1, self.bits, self._keys, self._slots, self._moments, self._owner, self._found
-        )
+        for k, level in enumerate(self._levels[: self._used]):
+            level.count(rgb, kind, y0, y1, x0, x1)
+            if level.found > FEW:
+                for finer in self._levels[k + 1 : self._used]:
+                    finer.clear()
+                self._used = k + 1
+                break
 
     def fit(self, side: int, components: int) -> npt.NDArray[np.float64]:
         """The mixture of class `side` of what was counted."""
-        centre, columns = mixtures.columns_of(self._moments, self._owner, self._found, side)
+        bins = self._levels[self._used - 1]
+        centre, columns = mixtures.columns_of(bins.moments, bins.owner, bins.found, side)
         model: npt.NDArray[np.float64] = mixtures.fit(centre, columns, components)
         return model
+
+
+class _Bins:
+    """Colour bins of both classes at one level, at most `capacity`. Scratch is allocated when first used."""
+
+    def __init__(self, bits: int, capacity: int) -> None:
+        self._bits, self._capacity = bits, max(1, capacity)
+        self.found = 0
+
+    def clear(self) -> None:
+        if self.found:
+            self._keys[:] = 0
+            self.found = 0
+
+    def count(self, rgb: RGB, kind: Kind, y0: int, y1: int, x0: int, x1: int) -> None:
+        if not hasattr(self, "_keys"):
+            codes = 1 << (3 * self._bits + 1)
+            hashed = 1 << (2 * self._capacity - 1).bit_length()
+            size = codes if self._bits <= 5 else hashed
+            self._keys, self._slots = np.zeros(size, np.int32), np.empty(size, np.int32)
+            self.moments = np.empty((self._capacity, mixtures.MOMENTS), np.int64)
+            self.owner = np.empty(self._capacity, np.uint8)
+        self.found = mixtures.count_colours(
+            rgb, kind, y0, y1, x0, x1, self._bits, self._keys, self._slots, self.moments, self.owner, self.found
+        )
 
 
 def fit_models(

@@ -2,8 +2,8 @@
 
 Pixels are counted into colour bins of 2^bits levels a channel. A bin keeps the exact number, mean and scatter of its
 pixels, so that the M step sees the true moments and only the responsibilities are shared within a bin; with 8 bits
-a bin is one colour and nothing is approximated. The start is deterministic: bins ordered along the principal axis,
-cut in equal shares, then Lloyd's iterations. Stopping rule and regularisation are scikit-learn's, which serves as the
+a bin is one colour and nothing is approximated. The start is deterministic: centres along the principal axis, then
+Lloyd's iterations. Stopping rule and regularisation are scikit-learn's, which serves as the
 reference in the tests.
 
 EM is most of the time of a fusion, so its inner loops run over plain columns and use an exp and a log that the
@@ -20,6 +20,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 MOMENTS = 10  # n, r, g, b, rr, rg, rb, gg, gb, bb
+COLUMNS = 19  # see columns_of
 TOLERANCE = 1e-3  # of the mean log-likelihood
 MAX_ITERATIONS = 100
 REGULARISATION = 1e-6  # grey levels squared, on the diagonal of a covariance
@@ -147,8 +148,8 @@ def count_colours(
 def columns_of(moments: Any, owner: Any, count: int, wanted: int) -> Any:
     """Bins of one class as columns for EM.
 
-    -> centre (3,): mean colour; columns (13, m): n, mean r g b, summed r g b, summed second moments (6), all but n
-       relative to the centre, so that nothing large cancels
+    -> centre (3,): mean colour; columns (19, m): n, mean r g b, summed r g b, summed second moments (6), all but n
+       relative to the centre, so that nothing large cancels; and the covariance within the bin (6)
     """
     m = 0
     total = np.zeros(4)
@@ -157,7 +158,7 @@ def columns_of(moments: Any, owner: Any, count: int, wanted: int) -> Any:
             m += 1
             for c in range(4):
                 total[c] += moments[i, c]
-    columns = np.empty((13, m))
+    columns = np.empty((COLUMNS, m))
     centre = total[1:] / max(total[0], 1.0)
     j = 0
     for i in range(count):
@@ -178,6 +179,9 @@ def columns_of(moments: Any, owner: Any, count: int, wanted: int) -> Any:
                     - centre[d] * moments[i, 1 + c]
                     + n * centre[c] * centre[d]
                 )
+                # (n sum uv - sum u sum v) / n^2, exact for a bin of one colour: 0
+                products = n * moments[i, place - 3] - float(moments[i, 1 + c]) * float(moments[i, 1 + d])
+                columns[place + 6, j] = products / (n * n)
                 place += 1
         j += 1
     return centre, columns
@@ -302,12 +306,29 @@ def _log_density(row: Any, x: Any, y: Any, z: Any, out: Any) -> None:
 
 
 @njit(cache=True, fastmath=FIT)
+def _less_scatter(row: Any, columns: Any, out: Any) -> None:
+    """From the log density at a bin's mean to its average over the bin's pixels: less half of tr(U' U scatter)."""
+    u00, u10, u11, u20, u21, u22 = row[1], row[2], row[3], row[4], row[5], row[6]
+    xx, xy, xz = u00 * u00 + u10 * u10 + u20 * u20, u10 * u11 + u20 * u21, u20 * u22
+    yy, yz, zz = u11 * u11 + u21 * u21, u21 * u22, u22 * u22
+    for b in range(len(out)):
+        out[b] -= 0.5 * (xx * columns[13, b] + yy * columns[16, b] + zz * columns[18, b]) + (
+            xy * columns[14, b] + xz * columns[15, b] + yz * columns[17, b]
+        )
+
+
+@njit(cache=True, fastmath=FIT)
 def _expectation(columns: Any, model: Any, share: Any, best: Any, sums: Any) -> float:
-    """E step: share[k, b] = responsibility of component k for bin b. Returns the summed log-likelihood."""
+    """E step: share[k, b] = responsibility of component k for bin b. Returns a bound on the summed log-likelihood.
+
+    Pixels of a bin share one responsibility. The one that the likelihood's bound asks for follows from the average log
+    density over the bin, which its mean and scatter give exactly: so E and M step climb the same bound.
+    """
     components, m = share.shape
     n, x, y, z = columns[0], columns[1], columns[2], columns[3]
     for k in range(components):
         _log_density(model[k], x, y, z, share[k])
+        _less_scatter(model[k], columns, share[k])
     best[:] = share[0]
     for k in range(1, components):
         for b in range(m):
@@ -329,7 +350,33 @@ def _expectation(columns: Any, model: Any, share: Any, best: Any, sums: Any) -> 
 
 
 @njit(cache=True)
-def fit(centre: Any, columns: Any, components: int) -> Any:
+def started(columns: Any, components: int) -> Any:
+    """Where EM begins: (components, m), 1 where a bin belongs to a component. Lloyd from the principal axis."""
+    share, best = np.empty((components, columns.shape[1])), np.empty(columns.shape[1])
+    s = np.empty(MOMENTS)
+    axis, spread = _principal_axis(columns)
+    centres = np.empty((components, 3))
+    for k in range(components):  # 1.6 spreads two centres to where a normal distribution has its 2-means
+        centres[k] = axis * (spread * 1.6 * ((2 * k + 1) / components - 1.0))
+    for _ in range(100):  # to the end: EM stops early by its tolerance, so where it starts shows
+        _assign(columns, centres, share, best)
+        moved = 0.0
+        for k in range(components):
+            _moments_of(columns, share, k, s)
+            if s[0] > 0.0:
+                for c in range(3):
+                    new = s[1 + c] / s[0]
+                    moved = max(moved, abs(new - centres[k, c]))
+                    centres[k, c] = new
+        if moved <= 1e-3 * spread:
+            break
+    return share
+
+
+@njit(cache=True)
+def fit(
+    centre: Any, columns: Any, components: int, tolerance: float = TOLERANCE, max_iterations: int = MAX_ITERATIONS
+) -> Any:
     """EM over the bins of one class (see columns_of) -> (components, 10) rows of log_density, in RGB's own frame.
 
     With fewer bins than components the rest have no weight. No bins at all: no weight anywhere.
@@ -341,34 +388,16 @@ def fit(centre: Any, columns: Any, components: int) -> Any:
     if k_used == 0:
         return model
     total = columns[0].sum()
-    share = np.empty((k_used, m))
+    share = started(columns, k_used)
     best, sums = np.empty(m), np.empty(m)
     s = np.empty(MOMENTS)
-
-    axis, spread = _principal_axis(columns)
-    centres = np.empty((k_used, 3))
-    for k in range(k_used):  # 1.6 spreads two centres to where a normal distribution has its 2-means
-        centres[k] = axis * (spread * 1.6 * ((2 * k + 1) / k_used - 1.0))
-    for _ in range(100):  # to the end: EM stops early by its tolerance, so where it starts shows
-        _assign(columns, centres, share, best)
-        moved = 0.0
-        for k in range(k_used):
-            _moments_of(columns, share, k, s)
-            if s[0] > 0.0:
-                for c in range(3):
-                    new = s[1 + c] / s[0]
-                    moved = max(moved, abs(new - centres[k, c]))
-                    centres[k, c] = new
-        if moved <= 1e-3 * spread:
-            break
-
     before = -np.inf
-    for _ in range(MAX_ITERATIONS):
+    for _ in range(max_iterations):
         for k in range(k_used):
             _moments_of(columns, share, k, s)
             _gaussian(s, total, model[k])
         now = _expectation(columns, model[:k_used], share, best, sums) / total
-        if abs(now - before) < TOLERANCE:
+        if abs(now - before) < tolerance:
             break
         before = now
     for k in range(k_used):  # scikit-learn ends on an M step too

@@ -66,7 +66,7 @@ class Choice:
             raise Invalid(
                 f"{self.label} must lie between {self.low:g} and {self.high:g}, not {number}", field=self.name
             )
-        return number  # type: ignore[no-any-return]
+        return number
 
 
 def _whole(value: Any) -> int:

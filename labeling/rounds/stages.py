@@ -105,10 +105,26 @@ def keep(*, key: str, kind: str, file: Path, sha256: str, facts: dict[str, Any])
         if artifact is not None:  # made at the same time by another round
             return artifact
         artifact = Artifact(key=key, kind=kind, sha256=sha256, size=file.stat().st_size, facts=facts)
-        with file.open("rb") as stream:
-            artifact.file.save(f"{kind}-{key[:32]}{file.suffix}", File(stream), save=False)
+        _store(artifact, file, f"{kind}-{key[:32]}{file.suffix}")
         artifact.save(force_insert=True)
     return artifact
+
+
+def _store(artifact: Artifact, file: Path, name: str) -> None:
+    """The file into storage, checked and whole; what was half written when the disk was full is taken away again.
+
+    Nobody sees the file before its row is there, and the row comes after this. Raises OSError.
+    """
+    field = artifact.file
+    wanted = field.storage.get_available_name(field.field.generate_filename(artifact, name))
+    try:
+        with file.open("rb") as stream:
+            field.name = field.storage.save(wanted, File(stream))
+        if field.storage.size(field.name) != artifact.size:
+            raise OSError(f"{name} was stored with {field.storage.size(field.name)} of {artifact.size} bytes")
+    except BaseException:
+        field.storage.delete(wanted)
+        raise
 
 
 @transaction.atomic

@@ -24,6 +24,7 @@ from labeling.site.doors import Request, acts_of, attempt, reach_project, senten
 from labeling.site.forms import MOST_FILES, ClassForm, MemberForm, UploadForm
 from labeling.site.overview import Counts, count, exportable
 from labeling.site.round_views import progress_context
+from labeling.site.waiting import STRATEGIES, next_images
 
 PER_PAGE = 60
 FEWEST_PEOPLE = 5  # below this a project's mean would tell how fast single colleagues are
@@ -85,11 +86,20 @@ def grid(request: Request, found: Project) -> dict[str, Any]:
     everything = list(found.images.all())
     counts = count(images=found.images.order_by(), user=request.user, per="image")
     rows = [(image, counts.get(image.pk, Counts())) for image in everything]
+    strategy = request.GET.get("queue", "mix")
+    waiting = next_images(found, counts, strategy)
     to_review = [(image, c) for image, c in rows if c.undecided]
     to_box = [image for image, c in rows if not c.exhaustive and not c.proposed]
+    for image, _ in rows:
+        image.look_next = waiting.get(image.pk)  # type: ignore[attr-defined]
+    if request.GET.get("order") == "queue":
+        rows.sort(key=lambda row: getattr(waiting.get(row[0].pk), "place", len(rows)))
     return {
         "page": Paginator(rows, PER_PAGE).get_page(request.GET.get("page")),
         "total": len(rows),
+        "strategy": strategy,
+        "strategies": STRATEGIES.items() if waiting else [],
+        "by_queue": request.GET.get("order") == "queue",
         "boxes": sum(c.boxes for _, c in rows),
         "undecided": sum(c.undecided for _, c in rows),
         "next_to_review": to_review[0][0] if to_review else None,

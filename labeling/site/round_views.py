@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from labeling.images.models import Split
 from labeling.rounds.configuration import BY_NAME, PRESET_NAMES, flat
 from labeling.rounds.models import Round, Stage, StageLine, Sweep
-from labeling.rounds.promotion import current_round
+from labeling.rounds.promotion import LEARNED, current_round
 from labeling.rounds.services import FINISHED, NEEDS, cancel_round, retry_round, start_round
 from labeling.site.curves import curves_of
 from labeling.site.doors import Request, acts_of, attempt, reach_project, reach_round, signed_in
@@ -134,6 +134,7 @@ def progress_context(found: Round, now: datetime | None = None) -> dict[str, Any
             "elapsed": (stage.finished_at or now) - stage.started_at
             if has_worked(stage) and stage.started_at
             else None,
+            "pace": pace_of(stage, now),
             "made_by": makers.get(stage.artifact_id or ""),
             "curves": curves_of(reports[stage.pk]),
         }
@@ -160,6 +161,24 @@ def percent_of(stage: Stage) -> int:
     if stage.state in FINISHED:
         return 100
     return min(99, math.floor(100 * stage.done / stage.total)) if stage.total else 0
+
+
+def pace_of(stage: Stage, now: datetime) -> dict[str, Any] | None:
+    """Units a second so far and the time that the rest takes at that pace; None while there is nothing to go by.
+
+    Not after a worker was lost: what it had finished would look like the work of a moment.
+    """
+    if stage.state != Stage.State.RUNNING or not stage.started_at or not 0 < stage.done < stage.total:
+        return None
+    seconds = (now - stage.started_at).total_seconds()
+    if stage.attempts > 1 or seconds <= 0:
+        return None
+    unit = "epochs" if stage.kind in LEARNED else "images"
+    return {
+        "rate": stage.done / seconds,
+        "unit": unit,
+        "left": timedelta(seconds=(stage.total - stage.done) * seconds / stage.done),
+    }
 
 
 def has_worked(stage: Stage) -> bool:

@@ -13,10 +13,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from labeling.access import reach
 from labeling.errors import Invalid, LabelingError
 from labeling.site.doors import Request, acts_of, attempt, reach_project, sentence, signed_in
-from labeling.studies import bundle, plots, services, words
-from labeling.studies.analysis import report
+from labeling.studies import services
 from labeling.studies.models import Arm, Item, Participant, Study
-from labeling.studies.tables import tables_of
+from labeling.studies.signing import public_key, signing_key
 
 
 class StudyForm(forms.ModelForm):
@@ -124,7 +123,7 @@ def study(request: Request, study: int) -> HttpResponse:
         "readers": done,
         "arms": list(found.arms.all()),
         "fields": sorted(fields.values(), key=lambda f: f.pk),
-        "key": bundle.public_key(bundle.signing_key(settings.SECRET_KEY)),
+        "key": public_key(signing_key(settings.SECRET_KEY)),
         "amendments": list(found.amendments.select_related("by")),
         "amendable": sorted(services.MAY_BE_AMENDED),
     }
@@ -160,73 +159,54 @@ def act(request: Request, study: int) -> HttpResponse:
     return redirect("study", found.pk)
 
 
-def numbers_of(found: Study) -> tuple[dict[str, Any], dict[str, Any], report.Tables]:
-    """-> the protocol as amended, the numbers and the tables. Raises WrongState for a draft."""
+# pandas, statsmodels and matplotlib take seconds and a hundred megabytes to load: whoever asks for a report waits for
+# them once, and no other process does. So the views below import them.
+
+
+def reach_frozen(request: Request, study: int) -> Study:
+    found = reach_study(request, "manage", study)
     if found.state == Study.State.DRAFT:
         raise Http404
-    tables, protocol = tables_of(found), services.effective(found)
-    return protocol, report.compute(tables, protocol), tables
+    return found
 
 
 @signed_in
 @require_safe
 def study_report(request: Request, study: int) -> HttpResponse:
-    found = reach_study(request, "manage", study)
-    protocol, numbers, _ = numbers_of(found)
-    context = {
-        "study": found,
-        "project": found.project,
-        "numbers": numbers,
-        "plots": list(plots.PLOTS),
-        "methods": words.methods(protocol, numbers, sha256=found.protocol_sha256),
-        "results": words.results(numbers),
-        "not_recomputable": removed_of(found),
-    }
-    return render(request, "studies/report.html", context)
+    found = reach_frozen(request, study)
+    from labeling.studies import reporting
+
+    return render(request, "studies/report.html", {"study": found, "project": found.project, **reporting.page(found)})
 
 
 @signed_in
 @require_safe
 def study_plot(request: Request, study: int, name: str) -> HttpResponse:
-    found = reach_study(request, "manage", study)
-    if name not in plots.PLOTS:
-        raise Http404
-    return HttpResponse(plots.svg(numbers_of(found)[1], name), content_type="image/svg+xml")
+    found = reach_frozen(request, study)
+    from labeling.studies import reporting
+
+    try:
+        return HttpResponse(reporting.plot(found, name), content_type="image/svg+xml")
+    except KeyError:
+        raise Http404 from None
 
 
 @signed_in
 @require_safe
 def study_pdf(request: Request, study: int) -> HttpResponse:
-    found = reach_study(request, "manage", study)
-    protocol, numbers, _ = numbers_of(found)
-    text = [*words.methods(protocol, numbers, sha256=found.protocol_sha256), *words.results(numbers)]
-    return _file(plots.pdf(found.name, text, numbers), "application/pdf", f"study-{found.pk}.pdf")
+    found = reach_frozen(request, study)
+    from labeling.studies import reporting
+
+    return _file(reporting.pdf(found), "application/pdf", f"study-{found.pk}.pdf")
 
 
 @signed_in
 @require_safe
 def study_bundle(request: Request, study: int) -> HttpResponse:
-    found = reach_study(request, "manage", study)
-    protocol, _, tables = numbers_of(found)
-    amendments = [{"at": a.at.isoformat(), "reason": a.reason, "change": a.change} for a in found.amendments.all()]
-    content = bundle.write(
-        tables=tables,
-        protocol=protocol,
-        frozen=found.protocol,
-        frozen_sha256=found.protocol_sha256,
-        amendments=amendments,
-        removed=removed_of(found),
-        key=bundle.signing_key(settings.SECRET_KEY),
-    )
-    return _file(content, "application/zip", f"study-{found.pk}.zip")
+    found = reach_frozen(request, study)
+    from labeling.studies import reporting
 
-
-def removed_of(found: Study) -> list[str]:
-    """What can no longer be recomputed because a reader withdrew after lock and the consent removes their data."""
-    if found.locked_at is None or found.withdrawal_after_lock != "remove":
-        return []
-    late = found.participants.filter(withdrawn_at__gt=found.locked_at)
-    return [f"every number of a report made before {p.pseudonym} withdrew on {p.withdrawn_at:%Y-%m-%d}" for p in late]
+    return _file(reporting.bundled(found), "application/zip", f"study-{found.pk}.zip")
 
 
 def _file(content: bytes, kind: str, name: str) -> HttpResponse:
@@ -254,9 +234,11 @@ def participation(request: Request, participant: int) -> HttpResponse:
             attempt(request, lambda: services.withdraw(participant=found, reason=request.POST.get("reason", "")))
         elif what == "next":
             item, _ = services.next_item(found)
-            opened = item and attempt(request, lambda: services.open_item(participant=found, item_id=item.pk))
-            if opened:
-                return redirect("study-item", opened.pk)
+            if item is not None:
+                number = item.pk
+                opened = attempt(request, lambda: services.open_item(participant=found, item_id=number))
+                if opened:
+                    return redirect("study-item", number)
         return redirect("participation", found.pk)
     item, available = services.next_item(found) if found.consented_at else (None, None)
     total = found.items.count()

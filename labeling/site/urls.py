@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.site import model_views, project_views, round_views, study_views, views
+from labeling.site import model_views, project_views, round_views, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -28,16 +28,6 @@ urlpatterns = [
     path("rounds/<int:round>/log.txt", round_views.log_file, name="round-log-file"),
     path("rounds/<int:round>/cancel/", round_views.cancel, name="cancel-round"),
     path("rounds/<int:round>/retry/", round_views.retry, name="retry-round"),
-    path("projects/<int:project>/studies/", study_views.studies, name="studies"),
-    path("studies/<int:study>/", study_views.study, name="study"),
-    path("studies/<int:study>/act/", study_views.act, name="study-act"),
-    path("studies/<int:study>/report/", study_views.study_report, name="study-report"),
-    path("studies/<int:study>/report.pdf", study_views.study_pdf, name="study-pdf"),
-    path("studies/<int:study>/bundle.zip", study_views.study_bundle, name="study-bundle"),
-    path("studies/<int:study>/plots/<str:name>.svg", study_views.study_plot, name="study-plot"),
-    path("participations/<int:participant>/", study_views.participation, name="participation"),
-    path("study-items/<int:item>/", study_views.study_item, name="study-item"),
-    path("study-items/<int:item>/stop/", study_views.stop_item, name="stop-item"),
     path("accounts/sign-in/", views.SignIn.as_view(), name="sign-in"),
     path("accounts/sign-out/", views.SignOut.as_view(), name="sign-out"),
     path("accounts/invitation/<uidb64>/<token>/", views.Invitation.as_view(), name="invitation"),

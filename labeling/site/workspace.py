@@ -80,7 +80,7 @@ def layers_of(*, image: Image, user: User) -> list[dict[str, Any]]:
 def study_of(project: Project) -> dict[str, Any] | None:
     """For the sheet of a study's item: the tools of its arm, and nothing that names the arm."""
     item = Item.objects.filter(sheet=project).select_related("arm").first()
-    return item and {"tools": item.arm.tools}
+    return {"tools": item.arm.tools} if item else None
 
 
 def _layer(layer: Layer, *, writable: bool) -> dict[str, Any]:

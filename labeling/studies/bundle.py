@@ -5,7 +5,6 @@ No Django: whoever has the file and Boxwise's code can recompute every number of
 
 import base64
 import hashlib
-import hmac
 import io
 import json
 import zipfile
@@ -17,9 +16,9 @@ from typing import Any
 import pandas as pd
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from labeling.studies.analysis import report
+from labeling.studies.signing import public_key
 
 FORMAT = 1
 DICTIONARY: dict[str, dict[str, str]] = {
@@ -109,15 +108,6 @@ class BadBundle(ValueError):
     """The file is no bundle, or somebody changed it."""
 
 
-def signing_key(secret: str) -> Ed25519PrivateKey:
-    """This server's key, from its secret: nothing more to keep, and the same after a restore from backup."""
-    return Ed25519PrivateKey.from_private_bytes(hmac.digest(secret.encode(), b"boxwise.studies.bundle", "sha256"))
-
-
-def public_key(key: Ed25519PrivateKey) -> str:
-    return base64.b64encode(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
-
-
 def write(
     *,
     tables: report.Tables,
@@ -194,7 +184,8 @@ def recompute(path: Path, expected_key: str | None = None) -> Recomputed:
         raise BadBundle("the signature does not fit: the list of files was changed") from None
     if expected_key is not None and about["public_key"] != expected_key:
         raise BadBundle("the bundle was signed by another server")
-    listed = dict(reversed(line.split("  ", 1)) for line in manifest.decode().splitlines())
+    lines = (line.partition("  ") for line in manifest.decode().splitlines())
+    listed = {name: sha256 for sha256, _, name in lines}
     for name in sorted({*listed, *files} - {"SHA256SUMS", "SHA256SUMS.ed25519"}):
         if name not in files or name not in listed or hashlib.sha256(files[name]).hexdigest() != listed[name]:
             raise BadBundle(f"{name} is not as it was signed")
@@ -247,6 +238,3 @@ def _differences(place: str, then: Any, now: Any) -> Any:
             yield from _differences(f"{place}[{i}]", a, b)
     elif then != now:
         yield f"{place}: {then} then, {now} now"
-
-
-__all__ = ["DICTIONARY", "BadBundle", "Recomputed", "public_key", "recompute", "signing_key", "write"]

@@ -10,15 +10,16 @@ def methods(protocol: dict[str, Any], numbers: dict[str, Any], *, sha256: str) -
     cells = sum(f["reference_cells"] for f in measured)
     left_out = "".join(f"; {n} left out ({why})" for why, n in flow["excluded"].items())
     return [
-        f"Design: {protocol['design']}, {flow['readers']} readers, {len(measured)} fields with {cells} reference cells; "
-        f"arms: {', '.join(_arm(arm) for arm in protocol['arms'])}. The allocation was generated from seed "
+        f"Design: {protocol['design']}, {flow['readers']} readers, {len(measured)} fields with {cells} reference "
+        f"cells; arms: {', '.join(_arm(arm) for arm in protocol['arms'])}. The allocation was generated from seed "
         f"{protocol['seed']}; no reader saw a field in two arms. Washout {protocol['washout_days']} days.",
         "Time was computed from raw browser events on the monotonic clock; a gap between two acts of more than "
         f"{rules['idle_after_s']:g} s counts as idle. Waiting for the machine, hidden pages and lost events are not "
         "active time.",
-        "Outcome: active seconds (search, missed cells and false proposals included) per reference cell, as the ratio of "
-        "arithmetic means over readers. Inference is on readers, by t; intervals hold every ratio that the test does not "
-        f"reject. Time is tested only if {analysis['quality_measure']} is not worse by {analysis['quality_margin']:g}.",
+        "Outcome: active seconds (search, missed cells and false proposals included) per reference cell, as the ratio "
+        "of arithmetic means over readers. Inference is on readers, by t; intervals hold every ratio that the test "
+        f"does not reject. Time is tested only if {analysis['quality_measure']} is not worse by "
+        f"{analysis['quality_margin']:g}.",
         f"{flow['allocated']} items were allocated, {flow['completed']} completed and {flow['analysed']} analysed"
         f"{left_out}. Protocol frozen as SHA-256 {sha256}. Readers cannot be blinded to their tool.",
     ]
@@ -44,8 +45,8 @@ def _of_arm(name: str, arm: dict[str, Any]) -> str:
     return (
         f"{name}: {readers['mean']:.2f} s per reference cell (mean of {readers['n']} readers, SD {readers['sd']:.2f}, "
         f"95 % CI {readers['low']:.2f}-{readers['high']:.2f}, median {readers['median']:.2f}, geometric mean "
-        f"{_number(readers['geometric_mean'])}), {arm['fields']} fields with {arm['reference_cells']} cells, SD of fields "
-        f"{_number(arm['seconds_per_cell'].get('sd'))}; Dice {_number(arm['dice'])}, PQ {_number(arm['pq'])}."
+        f"{_number(readers['geometric_mean'])}), {arm['fields']} fields with {arm['reference_cells']} cells, SD of "
+        f"fields {_number(arm['seconds_per_cell'].get('sd'))}; Dice {_number(arm['dice'])}, PQ {_number(arm['pq'])}."
     )
 
 

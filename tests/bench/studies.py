@@ -32,9 +32,9 @@ def one(task: tuple[str, str, int, int, int]) -> tuple[int, int, int]:
     held = found = 0
     for _ in range(studies):
         effect = virtual_study(rng, readers=readers, fields=FIELDS, ratio=RATIO, components=SCENES[scene], kind=kind)
-        held += planned_test(effect, kind=kind, ratio=RATIO)[0] >= 0.05
+        held += planned_test(effect, kind=kind, ratio=RATIO) >= 0.05
         none = virtual_study(rng, readers=readers, fields=FIELDS, ratio=1.0, components=SCENES[scene], kind=kind)
-        found += planned_test(none, kind=kind)[0] < 0.05
+        found += planned_test(none, kind=kind) < 0.05
     return studies, held, found
 
 
@@ -45,7 +45,9 @@ def mixed_models(studies: int, readers: int, seed: int) -> tuple[int, int, int]:
     rng = np.random.default_rng(seed)
     slope = intercept = 0
     for _ in range(studies):
-        rows = virtual_study(rng, readers=readers, fields=FIELDS, ratio=1.0, components=SCENES["readers very unlike"])
+        rows = virtual_study(
+            rng, readers=readers, fields=FIELDS, ratio=1.0, components=SCENES["readers very unlike"]
+        ).table()
         found = mixed.fit(rows, reference="A", arm="B")
         slope += not found.low <= 1 <= found.high
         rows["y"] = np.log(rows["active_s"] / rows["reference_cells"])

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from inference import stages
+from inference.fusion import certificate
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORD = Path(__file__).with_name("stage_sources.json")
@@ -64,7 +65,8 @@ def sources() -> dict[str, dict[str, object]]:
             digest.update(bare(functions[name]).encode())
         for path in MODULES.get(kind, []):
             digest.update(bare(ast.parse((ROOT / path).read_text())).encode())
-        found[kind] = {"version": version, "sha256": digest.hexdigest()[:16]}
+        named = f"{version} {certificate.VERSION}" if kind in ("fusion", "evaluation") else str(version)
+        found[kind] = {"version": named, "sha256": digest.hexdigest()[:16]}
     return found
 
 

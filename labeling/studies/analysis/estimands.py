@@ -138,8 +138,9 @@ def within(a: Floats, b: Floats, groups: npt.NDArray) -> Test:
 
     def test(ratio: float = 1.0, shift: float = 0.0) -> tuple[float, float]:
         d = b - ratio * a - shift
-        if np.ptp(d) <= 1e-12 * np.abs(d).max(initial=1e-300):  # no spread at all: the test has no denominator
-            return (1.0 if not d.any() else 0.0), float(len(d) - 1)
+        scale = 1e-9 * max(float(np.abs(a).max()), float(np.abs(b).max()))
+        if np.ptp(d) <= scale:  # no spread at all: the test has no denominator
+            return (1.0 if abs(d[0]) <= scale else 0.0), float(len(d) - 1)
         if len(names) < 2 or len(d) <= len(names):
             found = stats.ttest_1samp(d, 0.0)
             return float(found.pvalue), float(found.df)
@@ -152,10 +153,15 @@ def within(a: Floats, b: Floats, groups: npt.NDArray) -> Test:
 
 
 def between(a: Floats, b: Floats) -> Test:
-    """The same for two groups of readers: Welch's t."""
+    """The same for two groups of readers: Student's t.
+
+    The design gives both arms equally many readers, for whom unequal variances hardly matter, and times spread in
+    proportion to their mean, so b and ratio * a spread alike where the ratio is true. Welch's t was too careful (at 2
+    readers an arm it held the truth in 97 % and found an effect where there was none in 2 %).
+    """
 
     def test(ratio: float = 1.0, shift: float = 0.0) -> tuple[float, float]:
-        found = stats.ttest_ind(b - shift, ratio * a, equal_var=False)
+        found = stats.ttest_ind(b - shift, ratio * a)
         return float(found.pvalue), float(found.df)
 
     return test
@@ -237,7 +243,7 @@ def _permutation(a: Floats, b: Floats, kind: str, seed: int, resamples: int) -> 
 
 def _method(kind: str, groups: npt.NDArray) -> str:
     if kind not in WITHIN:
-        return "Welch's t test on readers' means; interval by inversion of the test (Fieller)"
+        return "t test on readers of two groups; interval by inversion of the test (Fieller)"
     if len(np.unique(groups)) < 2:
         return "paired t test on readers; interval by inversion of the test (Fieller)"
     return "t test on readers' differences, averaged over sequences; interval by inversion of the test (Fieller)"

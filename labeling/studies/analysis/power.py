@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from labeling.studies.analysis.estimands import WITHIN, balanced_mean, between, rates, within
+from labeling.studies.analysis.estimands import WITHIN, Floats, between, within
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,38 @@ class Components:
             raise ValueError("a field needs at least one cell")
 
 
+@dataclass(frozen=True)
+class Virtual:
+    """One simulated study. seconds, cells: (readers, periods, fields of a period); arm: 0 or 1, (readers, periods)."""
+
+    seconds: Floats
+    cells: Floats
+    arm: npt.NDArray[np.int64]
+    order: npt.NDArray[np.int64]
+
+    @property
+    def groups(self) -> npt.NDArray[np.int64]:
+        """The sequence of each reader: which arm came first."""
+        return self.arm[:, 0]
+
+    def rates(self) -> tuple[Floats, Floats]:
+        """Seconds per cell of each reader in arm 0 and in arm 1; of the readers of each arm in a parallel design."""
+        per_cell = self.seconds.sum(axis=2) / self.cells.sum(axis=2)
+        return per_cell[self.arm == 0], per_cell[self.arm == 1]
+
+    def table(self) -> pd.DataFrame:
+        """participant, sequence, period, position, arm, field, reference_cells, active_s: as read_fields gives them."""
+        fields = self.seconds.shape[2]
+        reader, period, field = (x.ravel() for x in np.indices(self.seconds.shape))
+        names = np.array(["A", "B"])[self.arm]
+        sequence = np.array(["".join(row) for row in names])
+        return pd.DataFrame({
+            "participant": reader, "sequence": sequence[reader], "period": period, "position": self.order.ravel() + 1,
+            "arm": names[reader, period], "field": field + fields * period, "reference_cells": self.cells.ravel(),
+            "active_s": self.seconds.ravel(),
+        })  # fmt: skip
+
+
 def virtual_study(
     rng: np.random.Generator,
     *,
@@ -51,43 +84,32 @@ def virtual_study(
     ratio: float,
     components: Components,
     kind: str = "crossover",
-) -> pd.DataFrame:
-    """Counted fields of one simulated study: arms "A" and "B", B's true ratio of means to A's is `ratio`.
+) -> Virtual:
+    """Counted fields of one simulated study; the true ratio of means of arm 1 to arm 0 is `ratio`.
 
     fields   of each reader in each arm (crossover) or altogether (parallel)
-    ->       participant, sequence, period, position, arm, field, reference_cells, active_s
 
     No reader sees a field in both arms: the fields are two sets, one for each period (design.allocate).
     """
     c = components
-    difficulty = rng.normal(0, c.field, 2 * fields)
-    cells = np.maximum(1, rng.poisson(c.cells, 2 * fields))
-    speed = rng.normal(0, c.reader, readers)
-    slope = rng.normal(0, c.slope, readers)
-    rows = []
-    for i in range(readers):
-        sequence = ("AB", "BA")[i % 2]
-        for period, arm in [(0, sequence[0])] if kind == "parallel" else list(enumerate(sequence)):
-            x = 0.5 if arm == "B" else -0.5
-            for position, f in enumerate(rng.permutation(np.arange(fields) + period * fields)):
-                log = speed[i] + slope[i] * x + difficulty[f] + c.period * period + c.learning * position
-                log += rng.normal(0, c.residual) + np.log(c.seconds_per_cell) + np.log(ratio) * (arm == "B")
-                name = sequence if kind != "parallel" else arm
-                rows.append((i, name, period, position + 1, arm, int(f), cells[f], float(np.exp(log) * cells[f])))
-    return pd.DataFrame(
-        rows, columns=["participant", "sequence", "period", "position", "arm", "field", "reference_cells", "active_s"]
-    )
+    periods = 1 if kind == "parallel" else 2
+    shape = (readers, periods, fields)
+    difficulty = rng.normal(0, c.field, (1, periods, fields))
+    cells = np.broadcast_to(np.maximum(1, rng.poisson(c.cells, (1, periods, fields))), shape).astype(np.float64)
+    speed, slope = rng.normal(0, c.reader, (readers, 1, 1)), rng.normal(0, c.slope, (readers, 1, 1))
+    arm = (np.arange(readers)[:, None] + np.arange(periods)) % 2
+    order = rng.permuted(np.broadcast_to(np.arange(fields), shape), axis=2)
+    x = arm[:, :, None]
+    log = speed + slope * (x - 0.5) + difficulty + c.period * np.arange(periods)[None, :, None] + c.learning * order
+    log = log + rng.normal(0, c.residual, shape) + np.log(c.seconds_per_cell) + np.log(ratio) * x
+    return Virtual(np.exp(log) * cells, cells, arm, order)
 
 
-def planned_test(fields: pd.DataFrame, *, kind: str, ratio: float = 1.0) -> tuple[float, float]:
-    """The p value of the planned analysis for "the ratio of means is `ratio`", and the estimated ratio."""
-    wide = rates(fields).pivot(index=["participant", "sequence"], columns="arm", values="rate")
-    if kind in WITHIN:
-        groups = wide.index.get_level_values("sequence").to_numpy()
-        a, b = wide["A"].to_numpy(np.float64), wide["B"].to_numpy(np.float64)
-        return within(a, b, groups)(ratio)[0], balanced_mean(b, groups) / balanced_mean(a, groups)
-    a, b = wide["A"].dropna().to_numpy(np.float64), wide["B"].dropna().to_numpy(np.float64)
-    return between(a, b)(ratio)[0], float(b.mean() / a.mean())
+def planned_test(study: Virtual, *, kind: str, ratio: float = 1.0) -> float:
+    """The p value of the planned analysis (estimands.compare) for "the ratio of means is `ratio`"."""
+    a, b = study.rates()
+    test = within(a, b, study.groups) if kind in WITHIN else between(a, b)
+    return test(ratio)[0]
 
 
 @dataclass(frozen=True)
@@ -125,7 +147,7 @@ def power(
                 study = virtual_study(
                     rng, readers=r, fields=f, ratio=1 - reduction / 100, components=components, kind=kind
                 )
-                hits += planned_test(study, kind=kind)[0] < alpha
+                hits += planned_test(study, kind=kind) < alpha
             interval = stats.binomtest(hits, studies).proportion_ci(method="wilson")
             found.append(Power(r, f, hits / studies, float(interval.low), float(interval.high), studies))
     return found

@@ -8,6 +8,7 @@ import base64
 import json
 from collections.abc import Callable
 from dataclasses import asdict, is_dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,43 +36,40 @@ def compute(tables: Tables, protocol: dict[str, Any]) -> dict[str, Any]:
     kept, outliers = without_outliers(counted, analysis["outlier_iqr"])
     reference = analysis["reference"]
     others = [arm["name"] for arm in protocol["arms"] if arm["name"] != reference]
-    sessions = tables["events"]["session"].isin(_sessions_of(tables, fields[fields["counts"]]["item"]))
-    counted_events = tables["events"][sessions]
-    counted_operations = tables["operations"][tables["operations"]["item"].isin(counted["item"])]
+    events = _events_of(tables, counted)
+    operations = tables["operations"][tables["operations"]["item"].isin(counted["item"])]
     design = {"kind": protocol["design"], "reference": reference}
+    of_readers = rates(kept)
+
+    def with_outliers(arm: str) -> Any:
+        return compare(rates(counted), arm=arm, seed=analysis["seed"], **design)
+
+    def of_fields(arm: str) -> Any:
+        return mixed.fit(kept, reference=reference, arm=arm)
+
+    def carried_over(arm: str) -> Any:
+        return curves.carry_over(of_readers, reference=reference, arm=arm)
+
+    by_arm = list(kept.groupby("arm", sort=True))
     return _plain(
         {
             "rules": asdict(rules),
             "flow": flow(tables["items"], fields),
-            "arms": {arm: _arm(rows) for arm, rows in kept.groupby("arm", sort=True)},
+            "arms": {arm: _arm(rows) for arm, rows in by_arm},
             "training_s": fields[fields["training"]].groupby("arm")["active_s"].sum().to_dict(),
             "contrasts": [_contrast(kept, arm, analysis, **design) for arm in others],
-            "with_outliers": [
-                _try(lambda arm=arm: compare(rates(counted), arm=arm, seed=analysis["seed"], **design))
-                for arm in others
-            ],
-            "outliers": outliers.assign(item=outliers["item"].astype(str))[["item", "arm", "participant"]].to_dict(
-                "records"
-            ),
-            "mixed": [_try(lambda arm=arm: mixed.fit(kept, reference=reference, arm=arm)) for arm in others],
-            "trends": _try(lambda: curves.trends(kept)),
-            "carry_over": [
-                _try(lambda arm=arm: curves.carry_over(rates(kept), reference=reference, arm=arm)) for arm in others
-            ],
-            "sensitivity": sensitivity(counted_events, counted_operations, rules).reset_index().to_dict("records"),
-            "readers": rates(kept).to_dict("records"),
-            "rereading": _try(lambda: rereading(fields)),
-            "between_readers": {
-                arm: _try(lambda rows=rows: between_readers(rows)) for arm, rows in kept.groupby("arm")
-            },
+            "outliers": outliers[["item", "arm", "participant"]].to_dict("records"),
+            "with_outliers": [_try(partial(with_outliers, arm)) for arm in others],
+            "mixed": [_try(partial(of_fields, arm)) for arm in others],
+            "trends": _try(partial(curves.trends, kept)),
+            "carry_over": [_try(partial(carried_over, arm)) for arm in others],
+            "sensitivity": sensitivity(events, operations, rules).reset_index().to_dict("records"),
+            "readers": of_readers.to_dict("records"),
+            "rereading": _try(partial(rereading, fields)),
+            "between_readers": {arm: _try(partial(between_readers, rows)) for arm, rows in by_arm},
             "gestures": {
-                arm: asdict(
-                    keystroke_level(
-                        gestures(counted_events[counted_events["session"].isin(_sessions_of(tables, rows["item"]))]),
-                        int(rows["cells_done"].sum()),
-                    )
-                )
-                for arm, rows in kept.groupby("arm", sort=True)
+                arm: asdict(keystroke_level(gestures(_events_of(tables, rows)), int(rows["cells_done"].sum())))
+                for arm, rows in by_arm
             },
             "checks": [asdict(c) for c in check(tables["events"], tables["operations"], tables["batches"])],
             "fields": fields.drop(columns=["opened_at", "done_at"]).to_dict("records"),
@@ -234,9 +232,9 @@ def _masks(rows: pd.DataFrame) -> list[tuple[int, BoxMask]]:
     ]
 
 
-def _sessions_of(tables: Tables, items: pd.Series) -> pd.Series:
-    batches = tables["batches"]
-    return batches[batches["item"].isin(items)]["session"]
+def _events_of(tables: Tables, fields: pd.DataFrame) -> pd.DataFrame:
+    batches, events = tables["batches"], tables["events"]
+    return events[events["session"].isin(batches[batches["item"].isin(fields["item"])]["session"])]
 
 
 def _mean(values: pd.Series) -> float | None:

@@ -1,0 +1,133 @@
+"""A whole study in a real browser: design, freeze, two readers, a crash and going on, report, bundle recomputed."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Error
+
+from labeling.studies import bundle
+from tests.e2e.test_main_job import Bench
+from tests.running import Running, wait_for
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+SET_UP = """
+import io, uuid, numpy as np, PIL.Image
+from labeling.models import Round, Snapshot, User
+from labeling.annotations.services import Loaded
+from labeling.annotations.state import PackedMask, State
+from labeling.images.services import add_image
+from labeling.projects.services import create_project
+from labeling.rounds.publishing import publish
+project = create_project(owner=User.objects.get(username={user!r}), name="To be studied")
+snapshot = Snapshot.objects.create(project=project, sha256="1" * 64, content="none", summary={{}})
+round_ = Round.objects.create(project=project, number=1, preset="tiny", configuration={{}}, snapshot=snapshot)
+labels = np.zeros((300, 400), np.int32)
+labels[100:130, 30:60] = 1
+for seed in (5, 6):
+    file = io.BytesIO()
+    PIL.Image.fromarray(np.random.default_rng(seed).integers(120, 220, (300, 400, 3), np.uint8)).save(file, "PNG")
+    image = add_image(project=project, name=f"{{seed}}.png", content=file.getvalue(), split="test", reference=labels)
+    mask = PackedMask(30, 100, 30, 30, b"\\xff" * 112 + b"\\xf0")
+    proposal = Loaded(uuid.uuid4(), State("cell", "confirmed", (30, 100, 60, 130), mask=mask), score=0.5)
+    publish(round_=round_, image=image, proposals=[proposal], certificate={{}}, model_names={{}}, facts={{}})
+for name in ("reader-one", "reader-two"):
+    User.objects.create_user(name, password="a long enough password")
+print(project.pk)
+"""
+
+
+def enter(context, running: Running, name: str, password: str):
+    page = context.new_page()
+    page.goto(f"{running.address}/accounts/sign-in/")
+    page.locator("input[name=username]").fill(name)
+    page.locator("input[name=password]").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("heading", name="Projects").wait_for()
+    return page
+
+
+def read_field(bench: Bench) -> None:
+    """Accept what is proposed, or draw the cell."""
+    if bench.proposals():
+        bench.page.locator("canvas").last.focus()
+        bench.press("Tab")
+        wait_for(lambda: bench.state()["painted"], 10, "the proposal is seen")
+        bench.page.wait_for_timeout(700)
+        bench.press("a")
+    else:
+        bench.press("r")
+        bench.page.wait_for_timeout(900)
+        bench.drag((30, 100), (60, 130))
+    bench.until_saved()
+
+
+def test_from_design_to_recomputed_numbers(browser, running: Running, tmp_path: Path):
+    project = running.manage(SET_UP.format(user=running.username))
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+    page = enter(context, running, running.username, running.password)
+
+    # Design and freeze.
+    page.goto(f"{running.address}/projects/{project}/studies/")
+    page.get_by_label("Name", exact=True).first.fill("Boxes or proposals")
+    page.get_by_label("Hypothesis").fill("Proposals save time.")
+    page.get_by_label("Seed").fill("11")
+    page.get_by_label("Washout days").fill("0")
+    page.get_by_label("Training per arm").fill("0")
+    page.get_by_label("Consent text").fill("Your times are recorded.")
+    page.get_by_label("Ethics reference").fill("EK 12/2026")
+    page.get_by_label("Retention until").fill("2036-01-01")
+    page.get_by_role("button", name="Make the draft").click()
+    page.wait_for_url("**/studies/*/")
+    study = page.url
+    for name in ("reader-one", "reader-two"):
+        page.get_by_label("Add a reader").fill(name)
+        page.get_by_role("button", name="Add", exact=True).click()
+        page.locator("li", has_text=name).wait_for()
+    assert page.get_by_role("cell", name="measured").count() == 4
+    page.get_by_role("button", name="Freeze the protocol").click()
+    page.get_by_text("SHA-256").first.wait_for()
+
+    # Two readers; the first one's browser crashes in the middle of a field.
+    for name in ("reader-one", "reader-two"):
+        own = browser.new_context(viewport={"width": 1280, "height": 800})
+        desk = enter(own, running, name, "a long enough password")
+        desk.get_by_role("link", name="Go to your fields").click()
+        desk.get_by_role("button", name="I have read this").click()
+        home = desk.url
+        for number in (1, 2):
+            desk.get_by_role("button", name=f"Begin field {number}").click()
+            bench = Bench(desk)
+            bench.open_here()
+            assert desk.get_by_role("button", name="Region").count() == 0  # the arm's tools and nothing else
+            read_field(bench)
+            if name == "reader-one" and number == 1:
+                drawn = bench.cells()
+                desk.wait_for_timeout(5500)
+                with pytest.raises(Error, match="crash"):
+                    desk.goto("chrome://crash", timeout=20_000)
+                desk = own.new_page()
+                desk.goto(home)
+                desk.get_by_role("button", name="Go on with field 1").click()
+                bench = Bench(desk)
+                bench.open_here()
+                assert [c["id"] for c in bench.cells()] == [c["id"] for c in drawn]
+            desk.get_by_role("link", name="Stop: pause or finish").click()
+            desk.get_by_role("button", name=f"Field {number} is finished").click()
+            desk.wait_for_url(home)
+        desk.get_by_text("All 2 fields are done").wait_for()
+        own.close()
+
+    # Report and bundle.
+    page.goto(study + "report/", timeout=120_000)  # the first report loads the statistics
+    page.get_by_text("proposals against by hand: reduction").wait_for()
+    assert page.get_by_text("1 sessions ended without a farewell").count() == 1
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Signed bundle").click()
+    path = tmp_path / "bundle.zip"
+    download.value.save_as(path)
+    found = bundle.recompute(path)
+    assert found.differences == []
+    assert found.numbers["flow"]["analysed"] == 4 and all(f["active_s"] > 0.5 for f in found.numbers["fields"])
+    assert "reader-one" not in str(found.numbers)
+    context.close()

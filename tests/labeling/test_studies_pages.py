@@ -1,0 +1,153 @@
+"""The pages of studies: who may open them, what a participant is shown, what the report says."""
+
+import re
+import zipfile
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from labeling.site import study_urls
+from labeling.studies import services
+from labeling.studies.models import Item, Study
+from tests.factories import MembershipFactory, UserFactory
+from tests.labeling.pages import said, signed_in
+from tests.labeling.test_studies_path import SECONDS, agreed, draft, project, read_all, study  # noqa: F401
+
+pytestmark = pytest.mark.django_db
+
+WHO = ("owner", "manager", "reviewer", "annotator", "viewer", "reader", "stranger", "anonymous")
+MANAGERS = (200, 200, 403, 403, 403, 404, 404, 302)
+READER = (404, 404, 404, 404, 404, 200, 404, 302)
+MATRIX = {
+    ("get", "studies"): MANAGERS,
+    ("get", "study"): MANAGERS,
+    ("post", "study-act"): (302, 302, 403, 403, 403, 404, 404, 302),
+    ("get", "study-report"): MANAGERS,
+    ("get", "study-pdf"): MANAGERS,
+    ("get", "study-bundle"): MANAGERS,
+    ("get", "study-plot"): MANAGERS,
+    ("get", "participation"): READER,
+    ("get", "study-item"): READER,
+    ("get", "stop-item"): READER,
+}
+
+
+@pytest.fixture
+def opened(study) -> Item:  # noqa: F811
+    participant = agreed(study)
+    return services.open_item(participant=participant, item_id=services.next_item(participant)[0].pk)
+
+
+def address(route: str, study: Study, item: Item | None = None) -> str:  # noqa: F811
+    values = {
+        "project": study.project_id, "study": study.pk, "name": "readers", "participant": item and item.participant_id,
+        "item": item and item.pk,
+    }  # fmt: skip
+    pattern = next(str(u.pattern) for u in study_urls.urlpatterns if u.name == route)
+    return reverse(route, kwargs={name: values[name] for name in re.findall(r"<\w+:(\w+)>", pattern)})
+
+
+@pytest.mark.parametrize("call", MATRIX, ids="-".join)
+def test_who_may_open_or_do_what(call, study, opened):  # noqa: F811
+    method, route = call
+    people = {role: MembershipFactory(project=study.project, role=role).user for role in WHO[1:5]}
+    people |= {"owner": study.created_by, "reader": opened.participant.user, "stranger": UserFactory()}
+    clients = {who: Client() if who == "anonymous" else signed_in(people[who]) for who in WHO}
+    body = {"act": "enrol", "username": "nobody"} if method == "post" else {}
+    answers = {
+        who: getattr(client, method)(address(route, study, opened), body).status_code for who, client in clients.items()
+    }
+    assert answers == dict(zip(WHO, MATRIX[call], strict=True))
+
+
+def test_the_matrix_names_every_page():
+    assert {route for _, route in MATRIX} == {url.name for url in study_urls.urlpatterns}
+
+
+def test_a_draft_previews_its_allocation_and_says_what_is_missing(project):  # noqa: F811
+    study = draft(project, readers=1)  # noqa: F811
+    client = signed_in(project.owner)
+    assert "multiple of 2 readers" in client.get(address("study", study)).content.decode()
+    client.post(address("study-act", study), {"act": "enrol", "username": UserFactory().username})
+    page = client.get(address("study", study)).content.decode()
+    assert "Allocation as it would be" in page and page.count(">measured<") == 2 * 8
+    answer = client.post(address("study-act", study), {"act": "freeze"}, follow=True)
+    study.refresh_from_db()
+    assert study.state == "running" and study.protocol_sha256 in answer.content.decode()
+
+
+def test_a_refused_freeze_says_why(project):  # noqa: F811
+    study = draft(project, ethics_reference="")  # noqa: F811
+    answer = signed_in(project.owner).post(address("study-act", study), {"act": "freeze"})
+    assert said(answer) == ["Before freezing, the study needs: ethics reference."]
+
+
+def test_the_form_makes_a_draft_with_its_arms(project):  # noqa: F811
+    client = signed_in(project.owner)
+    body = {
+        "name": "New", "hypothesis": "Faster", "design": "crossover", "seed": 3, "idle_after_s": 30, "washout_days": 28,
+        "training_per_arm": 1, "repeats": 0, "quality_margin": 0.05, "withdrawal_after_lock": "remove",
+        "arm0-name": "hand", "arm0-tools": ["box"], "arm0-assistance": "none",
+        "arm1-name": "help", "arm1-tools": ["box", "brush"], "arm1-assistance": "proposals",
+    }  # fmt: skip
+    answer = client.post(address("studies", Study(project=project, pk=1)), body)
+    made = Study.objects.get(name="New")
+    assert answer.status_code == 302
+    assert list(made.arms.values_list("name", "tools", "assistance")) == [
+        ("hand", ["box"], "none"),
+        ("help", ["box", "brush"], "proposals"),
+    ]
+    assert made.fields.filter(training=False).count() == 8 and made.fields.filter(training=True).count() == 2
+    assert client.post(address("studies", made), body | {"seed": "x"}).status_code == 422
+
+
+def test_a_participant_agrees_reads_stops_and_goes_on(study):  # noqa: F811
+    participant = study.participants.get(number=1)
+    client = signed_in(participant.user)
+    home = reverse("participation", args=[participant.pk])
+    assert "Your times are recorded." in client.get(home).content.decode()
+    client.post(home, {"act": "next"})
+    assert not Item.objects.filter(state="open").exists()  # not before consent
+    client.post(home, {"act": "consent"})
+    answer = client.post(home, {"act": "next"})
+    item = Item.objects.get(state="open")
+    assert answer.headers["Location"] == reverse("study-item", args=[item.pk])
+    page = client.get(answer.headers["Location"]).content.decode()
+    assert f'data-image="{item.sheet.images.get().pk}"' in page and item.arm.name not in page
+    # the sheet has no page of its own, in no list and by no address
+    assert client.get(reverse("project", args=[item.sheet_id])).status_code == 404
+    assert item.sheet.name not in client.get("/").content.decode()
+    assert (
+        client.get(reverse("image", args=[item.sheet.images.get().pk])).headers["Location"]
+        == answer.headers["Location"]
+    )
+    # leaving it stops the clock; the back button does not start it again
+    assert "The clock stands" in client.get(reverse("stop-item", args=[item.pk])).content.decode()
+    assert client.get(answer.headers["Location"]).headers["Location"] == home
+    client.post(reverse("stop-item", args=[item.pk]), {"act": "on"})
+    assert client.get(answer.headers["Location"]).status_code == 200
+    client.get(reverse("stop-item", args=[item.pk]))
+    client.post(reverse("stop-item", args=[item.pk]), {"act": "done"})
+    assert client.get(answer.headers["Location"]).status_code == 404
+    assert [s.end for s in item.sittings.all()] == ["pause", "pause"]
+    assert "1 of 10 fields are done" in client.get(home).content.decode()
+
+
+def test_the_report_its_plots_its_pdf_and_its_bundle(study, tmp_path):  # noqa: F811
+    read_all(study, lambda reader, arm, k: SECONDS[arm] * (1 + 0.05 * reader) + k % 3)
+    client = signed_in(study.created_by)
+    page = client.get(address("study-report", study)).content.decode()
+    assert "reduction 49" in page or "reduction 50" in page
+    assert "Record: all 40 sessions are complete." in page and study.protocol_sha256 in page
+    assert client.get(address("study-pdf", study)).content.startswith(b"%PDF")
+    for name in ("readers", "phases", "cut_offs", "learning"):
+        assert b"<svg" in client.get(reverse("study-plot", args=[study.pk, name])).content
+    assert client.get(reverse("study-plot", args=[study.pk, "secrets"])).status_code == 404
+    path = tmp_path / "bundle.zip"
+    path.write_bytes(client.get(address("study-bundle", study)).content)
+    assert "numbers.json" in zipfile.ZipFile(path).namelist()
+
+
+def test_a_draft_has_no_report(project):  # noqa: F811
+    assert signed_in(project.owner).get(address("study-report", draft(project))).status_code == 404
