@@ -47,7 +47,7 @@ from inference.types import (
 
 VERSIONS = {
     "pseudo_masks": 1,
-    "detector": 1,
+    "detector": 2,
     "segmenter": 1,
     "prediction": 3,
     "fusion": 2,
@@ -91,8 +91,13 @@ class Setting:
 
     @property
     def class_count(self) -> int:
-        """1 when any cell is unclassified: a detector cannot learn classes from some of its cells only."""
-        classified = all(cell.class_index is not None for field in self.fields for cell in field.cells)
+        """1 when any cell is unclassified: a detector cannot learn classes from some of its cells only.
+
+        Only fields that are learned from count, as in learning_digest: a cell elsewhere does not change the detector's
+        key, so it must not change what fits its weights.
+        """
+        learned = [field for field in self.fields if field.annotated and field.split in ("train", "val")]
+        classified = all(cell.class_index is not None for field in learned for cell in field.cells)
         return max(1, len(self.content["classes"])) if classified else 1
 
 

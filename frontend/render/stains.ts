@@ -19,28 +19,23 @@ const unit = (v: Vector): Vector => {
 };
 const cross = (a: Vector, b: Vector): Vector => [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
 
-/** Rows give the amounts of the three stains from the optical densities; the third is what the two leave over. */
-export function unmixing(a: Vector, b: Vector): readonly [Vector, Vector, Vector] {
-  const m = [unit(a), unit(b), unit(cross(unit(a), unit(b)))] as const; // od = amounts * m
-  const [p, q, r] = m;
-  const det = p[0] * (q[1] * r[2] - q[2] * r[1]) - p[1] * (q[0] * r[2] - q[2] * r[0]) + p[2] * (q[0] * r[1] - q[1] * r[0]);
-  const [c0, c1, c2] = [cross(q, r), cross(r, p), cross(p, q)]; // the inverse's columns, times det
-  return [c0, c1, c2].map((c) => [c[0] / det, c[1] / det, c[2] / det]) as unknown as readonly [Vector, Vector, Vector];
+/** Rows give the amounts of the three stains from the optical densities. */
+export function unmixing(a: Vector, b: Vector, c: Vector): readonly [Vector, Vector, Vector] {
+  const [p, q, r] = [unit(a), unit(b), unit(c)]; // od = amounts * [p, q, r]
+  const columns = [cross(q, r), cross(r, p), cross(p, q)]; // of the inverse, times the determinant
+  const det = p[0] * columns[0][0] + p[1] * columns[0][1] + p[2] * columns[0][2];
+  return columns.map((v) => [v[0] / det, v[1] / det, v[2] / det]) as unknown as readonly [Vector, Vector, Vector];
 }
 
-const STAIN: Record<"hematoxylin" | "eosin" | "dab", { own: Vector; other: Vector }> = {
-  hematoxylin: { own: HEMATOXYLIN, other: EOSIN },
-  eosin: { own: EOSIN, other: HEMATOXYLIN },
-  dab: { own: DAB, other: HEMATOXYLIN },
-};
+const STAINS = { hematoxylin: HEMATOXYLIN, eosin: EOSIN, dab: DAB } as const;
+const ORDER = ["hematoxylin", "eosin", "dab"] as const;
 
 const table = (f: (x: number) => number) => Array.from({ length: STEPS + 1 }, (_, i) => Math.min(1, Math.max(0, f(i / STEPS))).toFixed(4)).join(" ");
 
 /** The element to put into the page once; use it as `filter: url(#id)`. */
-export function stainFilter(id: string, stain: keyof typeof STAIN): string {
-  const { own, other } = STAIN[stain];
-  const [amount] = unmixing(own, other);
-  const colour = unit(own);
+export function stainFilter(id: string, stain: keyof typeof STAINS): string {
+  const amount = unmixing(HEMATOXYLIN, EOSIN, DAB)[ORDER.indexOf(stain)];
+  const colour = unit(STAINS[stain]);
   // In: od / MOST_OD for each channel. Out: the od of this stain alone, again / MOST_OD.
   const rows = colour.map((c) => `${amount.map((a) => (a * c).toFixed(5)).join(" ")} 0 0`).join(" ");
   const curve = (values: string) => ["R", "G", "B"].map((c) => `<feFunc${c} type="table" tableValues="${values}"/>`).join("");

@@ -86,6 +86,9 @@ describe("polygon tool", () => {
   it("leaves nothing of a cancelled one, and does not begin again with a second finger", () => {
     expect(run([...clicks([10, 10], [40, 10]), { kind: "cancel" }])).toEqual({ state: polygon.IDLE });
     expect(run([at("down", 10, 10), at("down", 90, 90)]).state).toMatchObject({ vertices: [{ x: 10 }] });
+    const pinched = run([...clicks([10, 10], [40, 10]), at("down", 60, 60), { kind: "cancel" }]).state;
+    expect(pinched).toMatchObject({ kind: "drawing", pressed: false });
+    expect(polygon.step(pinched, { kind: "cancel" }, 3, 2).state).toEqual(polygon.IDLE);
   });
 });
 
@@ -305,11 +308,12 @@ describe("live", () => {
 
 describe("stains", () => {
   it("gives a pure stain an amount of one and the other of none", () => {
-    const [h] = unmixing([0.65, 0.704, 0.286], [0.072, 0.99, 0.105]);
+    const [h] = unmixing([0.65, 0.704, 0.286], [0.072, 0.99, 0.105], [0.268, 0.57, 0.776]);
     const unit = (v: number[]) => v.map((x) => x / Math.hypot(...v));
     const amount = (od: number[]) => h.reduce((sum, w, i) => sum + w * od[i], 0);
     expect(amount(unit([0.65, 0.704, 0.286]))).toBeCloseTo(1);
     expect(amount(unit([0.072, 0.99, 0.105]))).toBeCloseTo(0);
+    expect(amount(unit([0.268, 0.57, 0.776]))).toBeCloseTo(0); // brown is not blue
   });
 });
 

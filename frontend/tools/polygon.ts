@@ -24,7 +24,11 @@ const near = (a: Point<"image">, b: Point<"image">, reach: number) => Math.hypot
 
 /** `reach`: how near a click must be to a corner to mean it; `spacing`: distance of freehand corners; image pixels. */
 export function step(state: State, input: Input, reach: number, spacing: number): Step {
-  if (input.kind === "cancel") return { state: IDLE };
+  if (input.kind === "cancel") {
+    // A second finger in mid-outline zooms; what was drawn before this press stays.
+    if (state.kind === "drawing" && state.pressed && !state.first) return { state: { ...state, pressed: false, dragged: false } };
+    return { state: IDLE };
+  }
   if (state.kind === "idle") {
     if (input.kind !== "down") return { state };
     return { state: { kind: "drawing", vertices: [input.at], pressed: true, dragged: false, first: true } };

@@ -13,6 +13,8 @@ export class Keys {
   sheetOpen = false;
   paletteOpen = false;
   remapOpen = false;
+  /** Draws what lies above the picture at once: who types on after Ctrl+K means the palette, not the tools below it. */
+  onOver: () => void = () => undefined;
 
   constructor(
     private readonly desk: Workspace,
@@ -182,6 +184,7 @@ export class Keys {
       this.remapOpen = what === "remap";
     }
     this.desk.notify();
+    this.onOver();
   }
   close(): void {
     this.sheetOpen = this.paletteOpen = this.remapOpen = false;

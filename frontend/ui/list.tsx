@@ -36,6 +36,16 @@ export class LongList extends Component<Props, { top: number; height: number }> 
     else if (frame.scrollTop < below) frame.scrollTop = below;
   }
 
+  /** A list box by the keyboard: the arrows choose. */
+  private key(e: KeyboardEvent): void {
+    const { rows, current, onChoose } = this.props;
+    const step = e.key === "ArrowDown" ? 1 : e.key === "ArrowUp" ? -1 : 0;
+    if (!step || !rows.length) return;
+    e.preventDefault();
+    const at = rows.indexOf(current);
+    onChoose(rows[at < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, at + step))]);
+  }
+
   override render() {
     const { rows, current, line, onChoose, label } = this.props;
     const first = Math.max(0, Math.floor(this.state.top / LINE) - 4);
@@ -45,6 +55,8 @@ export class LongList extends Component<Props, { top: number; height: number }> 
         class="bw-list"
         ref={this.frame}
         role="listbox"
+        tabIndex={0}
+        onKeyDown={(e) => this.key(e)}
         aria-label={label}
         onScroll={(e) => this.setState({ top: e.currentTarget.scrollTop, height: e.currentTarget.clientHeight })}
       >

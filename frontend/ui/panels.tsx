@@ -80,7 +80,7 @@ export function TopBar({ ui }: { ui: Ui }) {
             <span class="bw-record" aria-hidden="true" /> time is recorded
           </span>
         )}
-        {(ui.desk.live?.people() ?? []).map((p) => (
+        {(ui.desk.live?.people() ?? []).filter((p) => p.id !== ui.desk.opened.person.id).map((p) => (
           <span key={p.id} class="bw-tag" data-testid="present" title={`${p.name} looks at this image now`}>
             {p.name}
           </span>
@@ -141,7 +141,7 @@ export function Tools({ ui }: { ui: Ui }) {
             {shape}
           </svg>
           <span>{name}</span>
-          <Key ui={ui} command={command} />
+          <kbd>{keyLabel(ui.map.keysOf(command)[0]).replace("Shift+", "⇧")}</kbd>
         </button>
       ))}
       <div class="bw-gap" />

@@ -102,6 +102,7 @@ export class Shell {
       signInUrl: `/accounts/sign-in/?next=${encodeURIComponent(location.pathname + location.search)}`,
     };
     desk.watch((what) => this.refresh(what));
+    this.keys.onOver = () => this.drawPanels();
     this.listen();
     this.refresh();
     surface.focus({ preventScroll: true });
@@ -187,8 +188,11 @@ export class Shell {
       this.stage.setFocus(this.hands.focus());
       this.stage.drawDue();
       this.root.dataset.tool = this.desk.editing ? "brush" : this.desk.tool;
-      for (const [element, component] of this.parts) render(createElement(component, { ui: this.ui }), element);
+      this.drawPanels();
     });
+  }
+  private drawPanels(): void {
+    for (const [element, component] of this.parts) render(createElement(component, { ui: this.ui }), element);
   }
 
   private resized(): void {

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import HttpResponse, StreamingHttpResponse
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -74,9 +75,18 @@ class Operations(APIView):
         )
 
 
+class EventStream(JSONRenderer):
+    """What a browser's EventSource asks for; an error goes out as JSON all the same."""
+
+    media_type = "text/event-stream"
+    format = "event-stream"
+
+
 class Feed(APIView):
     """What happens on a layer, as server-sent events: {"seq": n} when its log has grown, {"person": ...} for where
     others look and what they edit. Hints only; the log is read over HTTP."""
+
+    renderer_classes = [EventStream, JSONRenderer]
 
     def get(self, request: Request, layer: str) -> StreamingHttpResponse:
         found = _layer(request, layer, "see")

@@ -84,8 +84,12 @@ def working_layer(*, image: Image, user: User) -> Layer | None:
     if role not in MAY["annotate"]:
         return None
     annotator = user if image.project.layering == Project.Layering.PER_ANNOTATOR else None
-    layer, _ = Layer.objects.get_or_create(image=image, kind=Layer.Kind.WORKING, annotator=annotator)
-    LayerHead.objects.get_or_create(layer=layer)
+    there = Layer.objects.filter(image=image, kind=Layer.Kind.WORKING, annotator=annotator, head__isnull=False).first()
+    if there is not None:
+        return there
+    with transaction.atomic():  # nobody meets the layer before it has its head
+        layer, _ = Layer.objects.get_or_create(image=image, kind=Layer.Kind.WORKING, annotator=annotator)
+        LayerHead.objects.get_or_create(layer=layer)
     return layer
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from inference.masks import unpack
 from tests.e2e.test_main_job import Bench, sign_in
-from tests.running import Running, wait_for
+from tests.running import ROOT, Running, wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -359,7 +359,7 @@ def test_the_palette_runs_commands_and_keys_can_be_changed(bench: Tools):
     assert bench.state()["tool"] == "extremes"
     bench.press("Control+,")
     sheet = bench.page.get_by_test_id("remap")
-    sheet.get_by_label("Key for: Measure").click()
+    sheet.get_by_label("Key for: Measure", exact=True).click()
     bench.press("r")
     assert sheet.get_by_role("alert").inner_text().startswith("R is already")
     bench.press("u")
@@ -374,7 +374,7 @@ def test_the_palette_runs_commands_and_keys_can_be_changed(bench: Tools):
 
 
 def test_nothing_is_left_out_silently(bench: Tools):
-    bench.page.get_by_role("tab", name="View").click()
+    bench.page.get_by_role("tab", name="View", exact=True).click()
     bench.page.get_by_label("Proposals").uncheck()
     shown = bench.page.get_by_text("showing").inner_text()
     n, m = (int(word) for word in shown.split() if word.isdigit())
@@ -471,6 +471,7 @@ def test_a_second_finger_a_pen_and_a_window_that_changes_lose_nothing(bench: Too
     touch("touchMove", (ax + 10, ay + 20), (bx + 80, by))
     touch("touchEnd")
     assert bench.ids() == before
+    bench.press("0")  # the pinch has moved the picture
     (ax, ay), (bx, by) = bench.at(x - 8, y - 8), bench.at(x + 8, y + 8)
     touch("touchStart", (ax, ay))
     touch("touchMove", (bx, by))
@@ -495,6 +496,39 @@ def test_a_second_finger_a_pen_and_a_window_that_changes_lose_nothing(bench: Too
     assert bench.one_new(before)["box"] == pytest.approx([x - 8, y - 8, x + 8, y + 8], abs=1.5)
     bench.press("Control+z")
     bench.until_saved()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_workspace_has_no_barrier_that_axe_finds(
+    browser: "Browser", signed_in: Any, house: Running, image: int, theme: str
+):
+    axe = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+    if not axe.exists():
+        pytest.skip("axe-core is not installed (npm ci in frontend)")
+    # axe is put into the page, which the page's own policy would forbid
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, storage_state=signed_in, bypass_csp=True)
+    page = context.new_page()
+    bench = Tools(page)
+    bench.open(f"{house.address}/images/{image}/")
+    page.evaluate("(theme) => document.documentElement.dataset.theme = theme", theme)
+    page.add_script_tag(path=str(axe))
+
+    def violations() -> list[Any]:
+        found = page.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})")
+        return [(v["id"], [node["html"][:120] for node in v["nodes"][:3]]) for v in found["violations"]]
+
+    for tab in ("Cells", "Review", "Masks", "View"):
+        page.get_by_role("tab", name=tab).first.click()
+        assert violations() == [], tab
+    for key in ("Control+k", "Control+,", "?"):
+        page.locator("canvas").last.focus()
+        bench.press(key)
+        assert violations() == [], key
+        bench.press("Escape")
+    page.locator("canvas").last.focus()
+    bench.press("b")
+    assert violations() == [], "the brush's card"
+    context.close()
 
 
 def test_an_ended_session_asks_for_the_password_in_place(bench: Tools, house: Running):

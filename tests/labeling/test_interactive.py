@@ -104,6 +104,14 @@ def test_a_stroke_outside_the_image_is_refused(client, image):
     assert answer.status_code == 422 and answer.json()["field"] == "mask"
 
 
+def test_the_feed_answers_what_a_browser_s_event_source_asks_for(client, image):
+    layer = working_layer(image=image, user=image.project.memberships.first().user)
+    answer = client.get(reverse("layer-feed", args=[layer.pk]), headers={"Accept": "text/event-stream"})
+    assert answer.status_code == 200 and answer["Content-Type"] == "text/event-stream"
+    gone = client.get(reverse("layer-feed", args=[uuid.uuid4()]), headers={"Accept": "text/event-stream"})
+    assert gone.status_code == 404 and gone["Content-Type"] == "application/problem+json"
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_saved_stroke_reaches_those_who_follow_the_layer(image):
     writer = MembershipFactory(project=image.project, role="annotator").user
