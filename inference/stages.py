@@ -51,7 +51,7 @@ VERSIONS = {
     "segmenter": 1,
     "prediction": 4,
     "fusion": 2,
-    "instances": 2,
+    "instances": 3,
     "evaluation": 3,
     "publication": 3,
 }
