@@ -49,11 +49,11 @@ VERSIONS = {
     "pseudo_masks": 1,
     "detector": 2,
     "segmenter": 1,
-    "prediction": 3,
+    "prediction": 4,
     "fusion": 2,
-    "instances": 2,
+    "instances": 3,
     "evaluation": 3,
-    "publication": 2,
+    "publication": 3,
 }
 FAINTEST = 0.05  # detections below this score are in no threshold sweep
 COMPARED = ("dice", "iou", "aji", "pq", "dq", "sq", "bf1")  # measures of masks that a round is judged by
@@ -300,6 +300,7 @@ def prediction(setting: Setting) -> tuple[Path, dict[str, Any]]:
     segment = setting.trainer("segmenter").load(setting.inputs["segmenter"])
 
     def make(field: Field) -> Unit:
+        field = proposed_on(setting.content, field)
         rgb = field.rgb()
         detected = find.detect(rgb)
         sure = detected.scores >= chosen["detector_threshold"]
@@ -373,6 +374,11 @@ def alone(unit: Unit, field: Field, threshold: float) -> tuple[Labels, Boxes]:
         if score >= threshold
     ]
     return paint(masks, field), unit["alone_prompts"][unit["alone_scores"] >= threshold]
+
+
+def proposed_on(content: dict[str, Any], field: Field) -> Field:
+    """What proposals may know of the people's annotations: everything, or nothing where annotators work blinded."""
+    return field.unspoken() if content.get("blinded") else field
 
 
 def _new(boxes: Boxes, field: Field, overlap: float) -> np.ndarray[Any, Any]:

@@ -137,7 +137,7 @@ export class Remap extends Component<{ ui: Ui }, { listening: Command | null; tr
                 type="button"
                 class="bw-button"
                 aria-pressed={this.state.listening === command}
-                aria-label={`Key for: ${COMMANDS[command].label}`}
+                aria-label={`${this.state.listening === command ? "press a key…" : ui.map.keysOf(command).map(keyLabel).join(" or ")}. Key for: ${COMMANDS[command].label}`}
                 onClick={() => this.setState({ listening: command, trouble: "", warning: "" })}
                 onKeyDown={(e) => this.state.listening === command && this.take(e, command)}
               >
@@ -146,7 +146,7 @@ export class Remap extends Component<{ ui: Ui }, { listening: Command | null; tr
               <button
                 type="button"
                 class="bw-icon"
-                aria-label={`First key for: ${COMMANDS[command].label}`}
+                aria-label={`↺ First key for: ${COMMANDS[command].label}`}
                 disabled={!ui.map.isChanged(command)}
                 onClick={() => {
                   const taken = ui.map.reset(command);

@@ -127,6 +127,7 @@ export class Shell {
         peeking: stage.peeking,
         camera: { ...desk.camera },
         canvas: { ...desk.canvas },
+        image: { width: desk.opened.image.width, height: desk.opened.image.height },
         session: desk.session,
         frames: stage.frames,
         frameMs: stage.lastMilliseconds,
