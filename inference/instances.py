@@ -59,16 +59,16 @@ def instances(
 
     mask = np.ascontiguousarray(mask)
     if method == "geodesic":
-        labels = np.where(mask, detections, 0).astype(np.int32)
-        _grow(mask, labels)
-        _number_the_rest(mask, labels, _largest(detections))
+        labels = np.where(mask, detections, 0).astype(np.int32, copy=False)
+        rest = _grow(mask, labels)
+        _number_the_rest(mask, labels, _largest(detections), rest)
     elif method == "kmeans":
         labels = np.where(mask, detections, 0).astype(np.int32)
         _cluster(mask, labels, np.ascontiguousarray(detections, np.int32))
-        _number_the_rest(mask, labels, _largest(detections))
+        _number_the_rest(mask, labels, _largest(detections), _without_id(mask, labels))
     elif method == "components":
         labels = np.zeros(mask.shape, np.int32)
-        _number_the_rest(mask, labels, 0)
+        _number_the_rest(mask, labels, 0, _without_id(mask, labels))
     else:
         labels = _watershed(mask)
     if fragments != "keep" or smallest > 0:
@@ -82,9 +82,13 @@ def _largest(labels: Labels) -> int:
     return int(labels.max(initial=0))
 
 
+def _without_id(mask: Mask, labels: Labels) -> int:
+    return int(np.count_nonzero(mask & (labels == 0)))
+
+
 @njit(cache=True)
-def _grow(mask: Any, labels: Any) -> None:
-    """Multi-source breadth-first growth of the ids through the mask, in place.
+def _grow(mask: Any, labels: Any) -> int:
+    """Multi-source breadth-first growth of the ids through the mask, in place; how many pixels none reached.
 
     A pixel reached in the current step holds minus its id, so that within a step the smallest id can still take it:
     the result does not depend on the order of the scan.
@@ -134,6 +138,7 @@ def _grow(mask: Any, labels: Any) -> None:
                 elif flat[j] < 0 and -flat[j] > own:
                     flat[j] = -own
         begin = stop
+    return waiting - end
 
 
 @njit(cache=True)
@@ -163,18 +168,17 @@ def _flood(member: Any, start: int, w: int, value: int, labels: Any, queue: Any)
 
 
 @njit(cache=True)
-def _number_the_rest(mask: Any, labels: Any, last: int) -> None:
-    """Every 4-connected piece of mask without an id gets the next one."""
+def _number_the_rest(mask: Any, labels: Any, last: int, waiting: int) -> None:
+    """Every 4-connected piece of mask without an id gets the next one. waiting: how many such pixels there are."""
     w = mask.shape[1]
     flat, inside = labels.reshape(-1), mask.reshape(-1)
-    waiting = 0
-    for i in range(len(flat)):
-        waiting += inside[i] and flat[i] == 0
     queue = np.empty(waiting, np.int32)
-    for i in range(len(flat)):
+    i = 0
+    while waiting > 0:
         if inside[i] and flat[i] == 0:
             last += 1
-            _flood(inside, i, w, last, flat, queue)
+            waiting -= _flood(inside, i, w, last, flat, queue)
+        i += 1
 
 
 @njit(cache=True)
@@ -270,12 +274,12 @@ def _watershed(mask: Mask) -> Labels:
 
     depth = distance_transform_edt(mask)
     pieces = np.zeros(mask.shape, np.int32)
-    _number_the_rest(mask, pieces, 0)
+    _number_the_rest(mask, pieces, 0, _without_id(mask, pieces))
     seeds = np.zeros(mask.shape, np.int32)
     peaks = peak_local_max(depth, min_distance=5, labels=pieces, exclude_border=False)
     seeds[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
     labels: Labels = np.ascontiguousarray(watershed(-depth, seeds, mask=mask), np.int32)
-    _number_the_rest(mask, labels, _largest(labels))
+    _number_the_rest(mask, labels, _largest(labels), _without_id(mask, labels))
     return labels
 
 

@@ -9,7 +9,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,12 @@ class Field:
     def rgb(self) -> RGB:
         """(H, W, 3) uint8. Raises UnreadableImage."""
         return read_rgb(self.pixels)
+
+    def unspoken(self) -> "Field":
+        """The same field as if nobody had annotated it: for proposals that annotators who must not see each other's
+        see."""
+        none = np.zeros((0, 4))
+        return replace(self, cells=(), rejected=none, cannot_tell=none, exhaustive=none, ignore=none)
 
     def learning(self) -> tuple[list[Cell], Mask]:
         """The cells to learn from and where everything else is background.

@@ -47,13 +47,13 @@ from inference.types import (
 
 VERSIONS = {
     "pseudo_masks": 1,
-    "detector": 1,
+    "detector": 2,
     "segmenter": 1,
-    "prediction": 2,
+    "prediction": 4,
     "fusion": 2,
-    "instances": 2,
-    "evaluation": 2,
-    "publication": 2,
+    "instances": 3,
+    "evaluation": 3,
+    "publication": 3,
 }
 FAINTEST = 0.05  # detections below this score are in no threshold sweep
 COMPARED = ("dice", "iou", "aji", "pq", "dq", "sq", "bf1")  # measures of masks that a round is judged by
@@ -91,8 +91,13 @@ class Setting:
 
     @property
     def class_count(self) -> int:
-        """1 when any cell is unclassified: a detector cannot learn classes from some of its cells only."""
-        classified = all(cell.class_index is not None for field in self.fields for cell in field.cells)
+        """1 when any cell is unclassified: a detector cannot learn classes from some of its cells only.
+
+        Only fields that are learned from count, as in learning_digest: a cell elsewhere does not change the detector's
+        key, so it must not change what fits its weights.
+        """
+        learned = [field for field in self.fields if field.annotated and field.split in ("train", "val")]
+        classified = all(cell.class_index is not None for field in learned for cell in field.cells)
         return max(1, len(self.content["classes"])) if classified else 1
 
 
@@ -295,6 +300,7 @@ def prediction(setting: Setting) -> tuple[Path, dict[str, Any]]:
     segment = setting.trainer("segmenter").load(setting.inputs["segmenter"])
 
     def make(field: Field) -> Unit:
+        field = proposed_on(setting.content, field)
         rgb = field.rgb()
         detected = find.detect(rgb)
         sure = detected.scores >= chosen["detector_threshold"]
@@ -328,7 +334,15 @@ def prediction(setting: Setting) -> tuple[Path, dict[str, Any]]:
 
 
 def _is_judged(field: Field) -> bool:
-    return field.split == "val" and field.reference is not None
+    """Whether the detector's masks alone are kept of it: the test split judges, validation serves sweeps, and judges
+    where there is no test split."""
+    return field.split in ("val", "test") and field.reference is not None
+
+
+def judging_split(fields: Sequence[Field]) -> str:
+    """ "test" where any test image is annotated or has reference masks; else "val", which also chose the best epoch."""
+    tested = any(f.split == "test" and (f.annotated or f.reference is not None) for f in fields)
+    return "test" if tested else "val"
 
 
 def _detected_masks(prompter: Prompter, rgb: RGB, detected: Detections) -> Unit:
@@ -360,6 +374,11 @@ def alone(unit: Unit, field: Field, threshold: float) -> tuple[Labels, Boxes]:
         if score >= threshold
     ]
     return paint(masks, field), unit["alone_prompts"][unit["alone_scores"] >= threshold]
+
+
+def proposed_on(content: dict[str, Any], field: Field) -> Field:
+    """What proposals may know of the people's annotations: everything, or nothing where annotators work blinded."""
+    return field.unspoken() if content.get("blinded") else field
 
 
 def _new(boxes: Boxes, field: Field, overlap: float) -> np.ndarray[Any, Any]:
@@ -475,9 +494,10 @@ def evaluation(setting: Setting) -> tuple[Path, dict[str, Any]]:
     reference masks. The artifact is JSON with the facts and "per_image", one row an image: rounds are compared by it.
     """
     readable = setting.readable()
-    judged = [f for f in readable if f.split == "val" and f.annotated]
-    with_reference = [f for f in readable if _is_judged(f)]
-    facts: dict[str, Any] = {"images": len(judged), "reference_images": len(with_reference)}
+    split = judging_split(readable)
+    judged = [f for f in readable if f.split == split and f.annotated]
+    with_reference = [f for f in readable if f.split == split and _is_judged(f)]
+    facts: dict[str, Any] = {"split": split, "images": len(judged), "reference_images": len(with_reference)}
     rows = {f.image: {"image": f.image, "group": f.group} for f in judged + with_reference}
     if judged:
         matched = []
@@ -495,7 +515,7 @@ def evaluation(setting: Setting) -> tuple[Path, dict[str, Any]]:
         facts["sentence"] = "Mask quality not measurable yet: there is no reference set drawn without proposals."
     trained = {f.group for f in setting.fields if f.split == "train" and f.annotated and f.group}
     if trained & {f.group for f in judged + with_reference}:
-        facts["optimistic"] = "same slide, optimistic: training and validation images come from one slide or patient"
+        facts["optimistic"] = "same slide, optimistic: training and judging images come from one slide or patient"
     path = setting.work / "evaluation.json"
     path.write_text(json.dumps(facts | {"per_image": list(rows.values())}))
     setting.report(Progress(1, 1))

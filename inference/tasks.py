@@ -260,7 +260,8 @@ def whole(artifact: Artifact, name: str) -> Path:
 def _publish(stage: Stage, lease: Lease, fields: list[Field], inputs: dict[str, Path]) -> None:
     """A prediction layer for every image. Published images stay as they are, so this can be done again."""
     round_ = stage.round
-    class_ids = [entry["id"] for entry in _content(stage)["classes"]]
+    content = _content(stage)
+    class_ids = [entry["id"] for entry in content["classes"]]
     predicted = round_.stages.select_related("artifact").get(kind="prediction").artifact
     assert predicted is not None
     names = predicted.facts["models"]
@@ -278,7 +279,7 @@ def _publish(stage: Stage, lease: Lease, fields: list[Field], inputs: dict[str, 
         certificate = work.read_unit(inputs["fusion"], field.image)["certificate"]
         provenance = {"round": round_.pk, "round_number": round_.number, "models": names}
         found = work.proposals(
-            field,
+            work.proposed_on(content, field),
             work.read_unit(inputs["prediction"], field.image),
             work.read_unit(inputs["instances"], field.image),
         )

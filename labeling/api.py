@@ -25,6 +25,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     """DRF's hook: every error leaves as problem+json; what is not expected is left to crash loudly."""
     if isinstance(error, LabelingError):
         return problem(status=error.status, code=error.code, detail=str(error), field=error.field)
+    if isinstance(error, RecursionError):  # nothing of ours goes that deep: the body does
+        return problem(status=400, code="parse_error", detail="What was sent is nested too deeply.")
     if isinstance(error, Http404):
         return problem(status=404, code="not_found", detail="There is no such thing, or it is not shown to you.")
     if isinstance(error, PermissionDenied):

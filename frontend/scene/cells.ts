@@ -47,7 +47,7 @@ export class Cells {
   readonly maskCounts: number[] = [];
   writable = -1;
 
-  constructor(image: Size) {
+  constructor(readonly image: Size) {
     this.grid = new Grid(image.width);
   }
 

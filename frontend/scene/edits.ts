@@ -47,13 +47,17 @@ export const region = (box: Box, status: "exhaustive" | "ignore"): Draft => ({
   effects: [create({ ...NEW_CELL, kind: "region", status, box: wire(box) })],
 });
 
-/** A mask follows its box when the box is moved (by whole pixels), and stays when the box is resized. */
+/** A mask follows its box when the box is moved (by whole pixels, both staying in the image), and stays when the box
+ *  is resized. */
 export function setBox(cells: Cells, row: number, box: Box, action: "move" | "resize"): Draft {
   const mask = cells.maskOf(row);
   const was = cells.boxOf(row);
   if (action === "resize" || !mask) return { action, tool: "select", effects: [change(cells, row, { box: wire(box) })] };
-  const right = Math.round(box.x0 - was.x0);
-  const down = Math.round(box.y0 - was.y0);
+  const all = cells.extent(row);
+  const within = (by: number, from: number, to: number, size: number) =>
+    Math.min(Math.max(Math.round(by), Math.ceil(-from)), Math.floor(size - to));
+  const right = within(box.x0 - was.x0, all.x0, all.x1, cells.image.width);
+  const down = within(box.y0 - was.y0, all.y0, all.y1, cells.image.height);
   const shifted = { x0: was.x0 + right, y0: was.y0 + down, x1: was.x1 + right, y1: was.y1 + down };
   const carried = wireMask({ ...mask, x: mask.x + right, y: mask.y + down });
   return { action, tool: "select", effects: [change(cells, row, { box: wire(shifted), mask: carried })] };

@@ -172,6 +172,16 @@ describe("edits", () => {
     expect(only(edits.setBox(cells, row, to, "move")).after).toMatchObject({ box: [13, 8, 33, 28], mask: { x: 15, y: 10 } });
     expect(only(edits.setBox(cells, row, to, "resize")).after).toMatchObject({ box: [13.4, 8, 33.4, 28], mask: { x: 12, y: 12 } });
   });
+  it("a cell that is moved against the edge of the image stays in it, with the mask that sticks out of its box", () => {
+    const cells = scene();
+    const mask = { x: 478, y: 12, width: 4, height: 2, bits: "/w==" };
+    cells.put(0, uuid(1), state([460.3, 10.7, 480.3, 30.7], { mask }), uuid(60));
+    const corner = { x0: 492, y0: 0, x1: 512, y1: 20 }; // 31.7 px to the right, 10.7 up
+    expect(only(edits.setBox(cells, cells.rowOf(uuid(1)), corner, "move")).after).toMatchObject({
+      box: [490.3, 0.7, 510.3, 20.7].map((v) => expect.closeTo(v, 6) as number),
+      mask: { x: 508, y: 2 },
+    });
+  });
 });
 
 describe("undo", () => {

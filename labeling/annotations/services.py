@@ -2,7 +2,7 @@
 ones."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from django.utils.dateparse import parse_datetime
 
 from labeling.accounts.models import User
 from labeling.annotations import feed
+from labeling.annotations.bulk import copy_annotations
 from labeling.annotations.models import Annotation, Effect, Layer, LayerHead, Operation
 from labeling.annotations.state import State, parse_integer, parse_number, parse_state, parse_uuid, put_state, state_of
 from labeling.errors import Invalid, LabelingError
@@ -83,8 +84,12 @@ def working_layer(*, image: Image, user: User) -> Layer | None:
     if role not in MAY["annotate"]:
         return None
     annotator = user if image.project.layering == Project.Layering.PER_ANNOTATOR else None
-    layer, _ = Layer.objects.get_or_create(image=image, kind=Layer.Kind.WORKING, annotator=annotator)
-    LayerHead.objects.get_or_create(layer=layer)
+    there = Layer.objects.filter(image=image, kind=Layer.Kind.WORKING, annotator=annotator, head__isnull=False).first()
+    if there is not None:
+        return there
+    with transaction.atomic():  # nobody meets the layer before it has its head
+        layer, _ = Layer.objects.get_or_create(image=image, kind=Layer.Kind.WORKING, annotator=annotator)
+        LayerHead.objects.get_or_create(layer=layer)
     return layer
 
 
@@ -404,10 +409,12 @@ def load_layer(*, image: Image, kind: str, loaded: Iterable[Loaded]) -> Layer:
         raise ValueError("a working layer is written through the log")
     layer = Layer.objects.create(image=image, kind=kind)
     LayerHead.objects.create(layer=layer)
-    rows = []
-    for one in loaded:
-        row = Annotation(layer=layer, uid=one.uid, score=one.score)
-        put_state(row, one.state)
-        rows.append(row)
-    Annotation.objects.bulk_create(rows, batch_size=2000)
+
+    def rows() -> Iterator[Annotation]:
+        for one in loaded:
+            row = Annotation(layer=layer, uid=one.uid, score=one.score)
+            put_state(row, one.state)
+            yield row
+
+    copy_annotations(rows())
     return layer

@@ -48,7 +48,8 @@ def decode(content: bytes, name: str) -> PIL.Image.Image:
         raise UnreadableImage(f"{name} is damaged: {error}", field="image") from None
     if opened.mode.startswith("I") or opened.mode == "F":
         grey = np.asarray(opened, np.float64)
-        top = 65535.0 if opened.mode.startswith("I") else max(float(np.nanmax(grey)), 1e-9)
+        top = 65535.0 if opened.mode.startswith("I") else float(np.max(grey[np.isfinite(grey)], initial=1e-9))
+        grey = np.nan_to_num(grey, nan=0, posinf=top, neginf=0)
         return PIL.Image.fromarray(np.clip(grey / top * 255, 0, 255).astype(np.uint8)).convert("RGB")
     if opened.mode in ("RGBA", "LA", "PA") or "transparency" in opened.info:
         layered = opened.convert("RGBA")
@@ -81,14 +82,16 @@ def add_image(
     png = io.BytesIO()
     rgb.save(png, "PNG", compress_level=4)  # written anew: no metadata of the original survives
     sha256 = hashlib.sha256(np.asarray(rgb).tobytes() + str(rgb.size).encode()).hexdigest()
-    same = Image.objects.filter(project=project, sha256=sha256).first()
-    if same is not None:
-        raise Invalid(f"{name} is in this project already, as {same.name}", field="image")
     small = rgb.copy()
     small.thumbnail((THUMBNAIL, THUMBNAIL))
     thumbnail = io.BytesIO()
     small.save(thumbnail, "JPEG", quality=85)
-    Project.objects.select_for_update().get(pk=project.pk)  # two uploads at once must not take one position
+    Project.objects.select_for_update().get(
+        pk=project.pk
+    )  # two uploads at once must not take one position or both be the first
+    same = Image.objects.filter(project=project, sha256=sha256).first()
+    if same is not None:
+        raise Invalid(f"{name} is in this project already, as {same.name}", field="image")
     position = (Image.objects.filter(project=project).aggregate(last=Max("position"))["last"] or 0) + 1
     image = Image(
         project=project, name=name, position=position, width=rgb.width, height=rgb.height, um_per_px=um_per_px,

@@ -111,10 +111,12 @@ def invite_again(*, membership: Membership, by: User) -> str:
 @transaction.atomic
 def remove_member(*, project: Project, membership: Membership, by: User) -> None:
     """End somebody's part. What they annotated stays theirs. The last owner stays; only an owner removes an owner."""
-    if membership.role == Role.OWNER:
+    # Locked as rows (a count locks nothing): two owners who remove each other at once must not both succeed.
+    owners = {owner.pk for owner in project.memberships.select_for_update().filter(role=Role.OWNER)}
+    if membership.pk in owners:
         if project.role_of(by) != Role.OWNER:
             raise NotAllowed("only an owner can remove an owner")
-        if project.memberships.select_for_update().filter(role=Role.OWNER).count() == 1:
+        if len(owners) == 1:
             raise LabelingError("a project keeps at least one owner")
     membership.delete()
 

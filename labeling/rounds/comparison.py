@@ -25,6 +25,7 @@ MEASURES = {
     "box_ap50": "Box AP50",
 }
 RESAMPLES = 2000
+FEW_GROUPS = 6  # with fewer pairs Wilcoxon's p cannot fall below 0.05, and a bootstrap of so few is too narrow
 NOT_MEASURABLE = "mask quality not measurable yet: there is no reference set drawn without proposals"
 Floats = npt.NDArray[np.float64]
 
@@ -106,6 +107,11 @@ def compare(rounds: Sequence[Round]) -> Comparison:
         sentences.append(
             "All common images come from one slide or patient, so intervals and p values count images as if they "
             "were independent: read them as optimistic."
+        )
+    elif common and len(groups) < FEW_GROUPS:
+        sentences.append(
+            f"Only {len(groups)} slides or patients judge here: intervals and p values that rest on so few are too "
+            "narrow. Read the images one by one."
         )
     shown = next((m for m in ("pq", "box_ap50") if any(row.measure == m for row in rows)), "")
     pairs = [Pair(i, kept[0][i][shown], kept[-1][i][shown]) for i in common if all(shown in of[i] for of in kept)]

@@ -57,6 +57,7 @@ def freeze(project: Project, *, same_slide: bool = False) -> Snapshot:
     images = [_image(image) for image in project.images.order_by("pk")]
     content = {
         "version": VERSION,
+        "blinded": project.layering == Project.Layering.PER_ANNOTATOR,
         "classes": [{"id": c.pk, "name": c.name} for c in project.classes.all()],
         "images": images,
     }

@@ -5,6 +5,7 @@ from typing import Any
 
 # In the order in which they are shown; what is not here follows, by name.
 WORDS = {
+    "split": "Judged on the split",
     "box_ap50": "Box AP at IoU 0.5",
     "masks": "Masks, mean over images",
     "dice": "Dice",

@@ -50,6 +50,7 @@ def round_(request: Request, round: int) -> HttpResponse:
         "others": found.project.rounds.filter(state=Round.State.PUBLISHED, number__lt=found.number)[:1],
         "parameters": sorted(flat(found.configuration | {"settings": settings_of(found)}).items()),
         "sweep": sweep_of(found),
+        "looks": looks_at_test(found),
         "splits": [
             {"name": label, **found.snapshot.summary.get("splits", {}).get(split, {})} for split, label in Split.choices
         ],
@@ -65,6 +66,12 @@ def round_(request: Request, round: int) -> HttpResponse:
         ],
     }
     return render(request, "site/round.html", context)
+
+
+def looks_at_test(found: Round) -> int:
+    """How many results the project's test images have judged so far; each look makes them less of a test."""
+    looked = Stage.objects.filter(round__project=found.project_id, kind=Stage.Kind.EVALUATION)
+    return looked.filter(artifact__facts__split=Split.TEST).values("artifact").distinct().count()
 
 
 def sweep_of(found: Round) -> dict[str, Any] | None:

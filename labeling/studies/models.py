@@ -98,7 +98,7 @@ class Arm(models.Model):
         NONE = "none", "nothing is proposed"
         PROPOSALS = "proposals", "proposals are shown, to be accepted, rejected or edited"
 
-    TOOLS = ("box", "brush", "polygon", "point", "smart")
+    TOOLS = ("box", "polygon", "brush", "wand", "stamp", "extremes", "smart", "point")
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="arms")
     position = models.PositiveSmallIntegerField()

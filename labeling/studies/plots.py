@@ -73,7 +73,8 @@ def learning(numbers: Numbers, axes: Axes) -> None:
     axes.set_ylabel("active s per reference cell")
     axes.set_ylim(bottom=0)
     axes.set_title("Learning and fatigue")
-    axes.legend(fontsize=7)
+    if rows:
+        axes.legend(fontsize=7)
 
 
 PLOTS: dict[str, Callable[[Numbers, Axes], None]] = {

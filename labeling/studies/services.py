@@ -22,7 +22,7 @@ from labeling.studies import design
 from labeling.studies.models import Amendment, Arm, Item, Participant, Sitting, Study, StudyField
 from labeling.studies.sheets import make_sheet
 
-TOOLS_OF_THE_APP = frozenset({"box", "brush"})  # an arm with another tool would run somewhere else, untimed
+TOOLS_OF_THE_APP = frozenset(Arm.TOOLS) - {"point"}  # an arm with another tool would run somewhere else, untimed
 REREAD_AFTER = timedelta(days=28)
 MAY_BE_AMENDED = frozenset({"idle_after_s", "outlier_iqr", "quality_margin", "exclusion_rules", "retention_until"})
 

@@ -46,6 +46,7 @@ with Lease(stage.pk, owner) as lease:
     began = time.perf_counter()
     artifact = stages.keep(key="bench", kind="pseudo_masks", file=path, sha256="0" * 64, facts={{}})
     kept = (time.perf_counter() - began) / {images} * 1000
+services.cancel_round(round_=round_)  # or the sweeper would have the real worker do it during the next measurement
 print(json.dumps([each, busy, bundled, kept]))
 """
 LOAD = """
@@ -71,7 +72,7 @@ began, used = time.perf_counter(), time.process_time()
 for image in images:
     publish(round_=round_, image=image, proposals=cells({each}), certificate=certificate, model_names={{}}, facts={{}})
 seconds = time.perf_counter() - began
-assert Annotation.objects.filter(layer__publication__round=round_).count() == {each} * {images}
+assert Annotation.objects.filter(layer__image__in=images).count() == {each} * {images}
 print(json.dumps([seconds, time.process_time() - used]))
 """
 

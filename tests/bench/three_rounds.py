@@ -9,6 +9,7 @@ import json
 import shutil
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,10 @@ print(json.dumps({{"images": made.images, "groups": made.groups, "sentences": ma
 """
 
 
+def over(house: Running, given: dict[str, Any], address: str) -> bool:
+    return call(house, given, address)["state"] not in ("queued", "running")
+
+
 def last_line(text: str) -> Any:
     return json.loads(text.splitlines()[-1])
 
@@ -103,7 +108,7 @@ def main(seconds: float = 3600) -> None:
             began = time.monotonic()
             made = call(house, given, f"projects/{given['project']}/rounds/", {"preset": "quick"})
             address = f"rounds/{made['id']}/"
-            wait_for(lambda at=address: call(house, given, at)["state"] not in ("queued", "running"), seconds, "round")
+            wait_for(partial(over, house, given, address), seconds, "round")
             ended = call(house, given, address)
             facts = {s["kind"]: s["facts"] for s in ended["stages"]}
             print(f"round {number}: {ended['state']} {ended['error']} in {time.monotonic() - began:.0f} s", flush=True)

@@ -1,9 +1,14 @@
 """fuse as a whole: edge cases, invariances, the colour models against scikit-learn, the file commands."""
 
+import importlib.util
 import json
+import os
+import subprocess
+import sys
 import warnings
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +17,8 @@ from PIL import Image
 from inference.commands import evaluate as evaluate_command
 from inference.commands import fuse as fuse_command
 from inference.commands import instances as instances_command
-from inference.fusion import Parameters, colour, comparators, fuse, mixtures
+from inference.fusion import Parameters, colour, comparators, energy, fuse, mixtures
+from inference.fusion.certificate import SCALE
 from inference.fusion.energy import unary_of
 from inference.fusion.pipeline import kind_of
 from tests.inference.test_fusion_solvers import real_scene
@@ -331,6 +337,112 @@ def test_commands_say_what_is_wrong_in_a_sentence(tmp_path, capsys):
     (tmp_path / "a" / "only.png").touch()
     assert evaluate_command.main([str(tmp_path / "a"), str(tmp_path / "b")]) == 2
     assert "only on one side: only.png" in capsys.readouterr().err
+
+
+def test_ids_beyond_16_bits_are_written_as_tiff_or_not_at_all(tmp_path, capsys):
+    ids = np.array([[0, 70_000], [3, 70_000]], np.int32)
+    found, png, tif = tmp_path / "ids.tif", tmp_path / "cells.png", tmp_path / "cells.tif"
+    Image.fromarray(ids).save(found)
+    arguments = [str(found), "--detections", str(found), "-o"]
+    assert instances_command.main([*arguments, str(png)]) == 2
+    assert "id 70000 does not fit in 16 bits; give a name that ends in .tif" in capsys.readouterr().err
+    assert not png.exists()
+    assert instances_command.main([*arguments, str(tif)]) == 0
+    assert (np.array(Image.open(tif)) == ids).all()
+
+
+def test_the_example_runs_on_files_alone(tmp_path):
+    rgb, m_d, m_s = scene()
+    ids = np.where(m_d, 1 + (np.arange(70) // 10)[None], 0).astype(np.uint16)
+    for name, picture in (("image", rgb), ("d", m_d), ("s", m_s), ("ids", ids)):
+        Image.fromarray(picture).save(tmp_path / f"{name}.png")
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, str(root / "docs" / "examples" / "fuse_one_image.py")]
+        + [str(tmp_path / f"{name}.png") for name in ("image", "d", "s", "ids", "mask", "cells")],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    expected = fuse(rgb, m_d, m_s)
+    assert f"flow {expected.certificate.flow} == cut {expected.certificate.cut}" in done.stdout
+    assert (np.array(Image.open(tmp_path / "mask.png")) == expected.mask).all()
+    cells = np.array(Image.open(tmp_path / "cells.png"))
+    assert cells.dtype == np.uint16 and ((cells > 0) == expected.mask).all()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_objective_is_what_the_flow_leaves(seed):
+    """eq. (7) of the answer = eq. (7) of A all background + what pulls to cell - flow, to the last unit."""
+    rgb, m_d, m_s = scene(seed=seed)
+    fused = fuse(rgb, m_d, m_s)
+    unary, costs = unary_of(fused.probability), energy.edge_costs(2.0, 25.0, "exponential")
+    nothing = int(energy.doubled_objective(rgb, m_d & m_s, fused.pixels, unary, costs))
+    graph = energy.build(rgb, kind_of(m_d, m_s), fused.pixels, unary, costs)
+    pull = int(graph.terminal[graph.terminal > 0].sum())
+    assert fused.certificate.objective * 2 * SCALE == nothing + 2 * (pull - fused.certificate.flow)
+
+
+def test_blue_before_red_is_the_same():
+    rgb, m_d, m_s = scene()
+    assert (fuse(rgb[:, :, ::-1], m_d, m_s).mask == fuse(rgb, m_d, m_s).mask).all()
+
+
+@pytest.mark.parametrize(("h", "w", "grid"), [(61, 73, 5), (512, 11, 5), (7, 5, 20)])
+def test_patches_cover_every_pixel(h, w, grid):
+    rng = np.random.default_rng(0)
+    m_d, m_s = rng.random((2, h, w)) < 0.5
+    rgb = rng.integers(0, 256, (h, w, 3), np.uint8)
+    assert np.isfinite(fuse(rgb, m_d, m_s, Parameters(grid=grid, minimum_pixels=1)).probability).all()
+    for length in (h, w):
+        bounds = colour.bounds(length, Parameters(grid=grid))
+        assert bounds[0] == 0 and bounds[-1] == length and (np.diff(bounds) > 0).all()
+
+
+def test_colour_differences_do_not_wrap_around():
+    costs = energy.edge_costs(2.0, 25.0, "exponential")
+    rgb = np.array([[[250, 0, 0], [5, 0, 0]]], np.uint8)  # 245 apart; wrapped around they would be 11
+    graph = energy.build(rgb, np.full((1, 2), 2, np.uint8), np.arange(2, dtype=np.int32), np.zeros(2, np.int32), costs)
+    assert graph.right[0] == costs[245**2] < costs[11**2]
+
+
+def test_the_ends_of_lambda_and_theta():
+    rgb, m_d, m_s = scene()
+    assert fuse(rgb, m_d, m_s, Parameters(lam=1e6)).certificate.closed
+    least = energy.edge_costs(2.0, 1e-200, "exponential")
+    assert least[0] == 2 * SCALE and not least[1:].any()  # theta -> 0: only equal colours hold together
+
+
+@pytest.mark.parametrize("components", [1, 2, 8])
+def test_components_that_die_leave_a_density(components):
+    two = np.repeat(np.array([[10, 10, 10], [200, 180, 90]], np.uint8), 50, axis=0)
+    for colours in (two, two[:1], two[:2], two[:components], two[: components + 1]):
+        model = mixtures.fit(*counted(colours, 5), components)
+        density = log_likelihood(model, colours)
+        assert np.isfinite(density).all()
+        assert (density > log_likelihood(model, np.full_like(colours, 90))).all()
+
+
+def test_nobody_loads_highs_beside_ortools():
+    """The two cannot live in one process (an undefined symbol): no module of ours imports highspy."""
+    sources = (Path(__file__).parents[2] / "inference").rglob("*.py")
+    assert not [path for path in sources if "highspy" in path.read_text()]
+
+
+def test_dense_crf_smooths_a_speckle_away_or_says_what_to_install():
+    rgb = np.full((30, 30, 3), 220, np.uint8)
+    rgb[:, :15] = (110, 60, 140)
+    speckled = np.zeros((30, 30))
+    speckled[:, :15] = 1
+    speckled[15, 25] = 1
+    if importlib.util.find_spec("pydensecrf") is None:
+        with pytest.raises(ImportError, match="pip install pydensecrf2"):
+            comparators.dense_crf(rgb, speckled)
+        return
+    expected = speckled > 0
+    expected[15, 25] = False
+    assert (comparators.dense_crf(rgb, speckled) == expected).all()
 
 
 def test_exp_and_log_are_those_of_the_library():

@@ -134,6 +134,28 @@ def test_a_solver_that_claims_too_much_is_an_error(monkeypatch):
         fuse(np.zeros((6, 6, 3), np.uint8), m_d, np.zeros((6, 6), bool))
 
 
+@pytest.mark.parametrize("name", HERE)
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_everything_pulling_one_way_is_solved_by_everyone(name, sign):
+    """OR-Tools' max-flow has no source side to report when no arc reaches the sink."""
+    rgb = np.zeros((3, 4, 3), np.uint8)
+    unary = np.full(12, sign * 1000, np.int32)
+    whole = build(
+        rgb, np.full((3, 4), 2, np.uint8), np.arange(12, dtype=np.int32), unary, edge_costs(2.0, 25.0, "exponential")
+    )
+    found = named(name)(whole)
+    assert found.bound == 0 and (found.labels == (sign > 0)).all()
+
+
+def test_scipy_refuses_what_32_bits_do_not_hold():
+    rgb, mask = np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), bool)
+    other = mask.copy()
+    other[1:3, 1:3] = True
+    rgb[1:3, 1:3] = np.arange(12).reshape(2, 2, 3) * 7
+    with pytest.raises(ValueError, match="scipy-flow has 32-bit capacities"):
+        fuse(rgb, other, mask, Parameters(lam=1000), solver="scipy-flow")
+
+
 def test_an_unknown_solver_is_named_with_those_there_are():
     with pytest.raises(SolverMissing, match=r"'gurbi'; there are cut, .*gurobi"):
         named("gurbi")

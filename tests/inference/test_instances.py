@@ -83,3 +83,25 @@ def test_input_that_does_not_fit_is_named():
         instances(mask.astype(float), np.zeros((2, 2), np.int32))
     with pytest.raises(ValueError, match="method must be one of geodesic"):
         instances(mask, np.zeros((2, 2), np.int32), "voronoi")
+
+
+@pytest.mark.parametrize("method", ["geodesic", "kmeans"])
+def test_without_any_detection_every_piece_is_a_cell(method):
+    out = instances(picture("11.1 11.1") > 0, np.zeros((2, 4), np.int32), method)
+    assert (out == picture("11.2 11.2")).all()
+
+
+@pytest.mark.parametrize("method", ["geodesic", "kmeans"])
+def test_boxes_without_pixels_and_overlapping_boxes(method):
+    detections = picture("1111. 12.2. .22.3")  # the boxes of 1 and 2 overlap, 3 lies outside the mask
+    mask = picture("11111 1222. 1222.") > 0
+    out = instances(mask, detections, method)
+    assert (out[mask & (detections > 0)] == detections[mask & (detections > 0)]).all()
+    assert set(np.unique(out)) == {0, 1, 2}
+
+
+def test_k_means_with_one_centre_for_two_boxes():
+    """Both boxes have the centre (2, 2): a tie at every pixel goes to the smaller id, detected pixels keep theirs."""
+    detections = picture("1...2 ..... ..... ..... 2...1")
+    out = instances(np.ones((5, 5), bool), detections, "kmeans")
+    assert ((out == 2) == (detections == 2)).all() and (out > 0).all()

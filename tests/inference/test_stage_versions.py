@@ -27,11 +27,22 @@ FUNCTIONS = {  # of inference/stages.py
     "pseudo_masks": ["pseudo_masks", "masks_of_cells", "paint"],
     "detector": ["detector", "_train", "samples", "trainer_of"],
     "segmenter": ["segmenter", "_train", "samples", "trainer_of"],
-    "prediction": ["prediction", "masks_of_cells", "paint", "_detected_masks", "_new", "_whole_region", "_is_judged"],
+    "prediction": [
+        "prediction",
+        "masks_of_cells",
+        "paint",
+        "_detected_masks",
+        "_new",
+        "proposed_on",
+        "_whole_region",
+        "_is_judged",
+    ],
     "fusion": ["fusion", "bits_of"],
     "instances": ["instance_maps", "bounded_instances", "bits_of"],
     "evaluation": [
         "evaluation",
+        "judging_split",
+        "_is_judged",
         "_matched_boxes",
         "_judge_masks",
         "fused_alone",
@@ -39,7 +50,7 @@ FUNCTIONS = {  # of inference/stages.py
         "alone",
         "bits_of",
     ],
-    "publication": ["proposals"],
+    "publication": ["proposals", "proposed_on"],
 }
 
 

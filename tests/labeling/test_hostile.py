@@ -1,15 +1,22 @@
 """What no honest browser sends: an answer that names the field, never a crash, and never a row that cannot be read."""
 
+import io
 import json
 import uuid
 
+import numpy as np
+import PIL.Image
 import pytest
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from labeling.annotations.models import Annotation, Layer
+from labeling.annotations.models import Annotation, Layer, LayerHead
 from labeling.annotations.replay import differences
-from tests.factories import AnnotationFactory, LayerFactory, MembershipFactory
+from labeling.annotations.services import working_layer
+from labeling.errors import Invalid, LabelingError
+from labeling.images.services import add_image, decode
+from labeling.projects.services import remove_member
+from tests.factories import AnnotationFactory, ImageFactory, LayerFactory, MembershipFactory, png
 from tests.labeling.operations import cell, effect, mask, operation
 from tests.labeling.test_api import activity
 
@@ -124,3 +131,58 @@ def test_a_mask_drawn_after_an_undone_acceptance_is_not_the_models(client, layer
     assert Annotation.objects.get(layer=layer, uid=uid).provenance["round_number"] == 3
     assert send(client, layer, undone, by_hand).status_code == 200
     assert Annotation.objects.get(layer=layer, uid=uid).provenance == {}
+
+
+@pytest.mark.parametrize("depth", [950, 100_000])
+def test_a_body_nested_too_deeply_is_a_problem(client, layer, depth):
+    deep = "[" * depth + "]" * depth
+    nested = json.dumps({"operations": [operation(effect(uuid.uuid4(), cell(derived_from="DEEP")))]})
+    for body in (deep, nested.replace('"DEEP"', deep)):
+        answer = post(client, reverse("layer-operations", args=[layer.pk]), body)
+        assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
+def test_a_float_image_with_a_pixel_that_is_no_number_keeps_the_others(odd):
+    grey = np.linspace(0, 2, 16, dtype=np.float32).reshape(4, 4)
+    grey[0, 0] = odd
+    file = io.BytesIO()
+    PIL.Image.fromarray(grey).save(file, "TIFF")
+    found = np.asarray(decode(file.getvalue(), "float.tif"))[..., 0]
+    assert (found[3, 3], found[0, 0]) == (255, 255 if odd == np.inf else 0)
+
+
+def test_a_layer_is_never_seen_without_its_head(monkeypatch):
+    image = ImageFactory()
+    user = MembershipFactory(project=image.project).user
+
+    def dies(**lookup):
+        raise SystemExit
+
+    monkeypatch.setattr(LayerHead.objects, "get_or_create", dies)
+    with pytest.raises(SystemExit):
+        working_layer(image=image, user=user)
+    assert not Layer.objects.filter(image=image).exists()
+
+
+def test_the_same_pixels_uploaded_twice_at_once_are_refused_by_name(layer, monkeypatch):
+    project, make_small = layer.image.project, PIL.Image.Image.thumbnail
+
+    def meanwhile(image, size):
+        monkeypatch.setattr(PIL.Image.Image, "thumbnail", make_small)
+        add_image(project=project, name="first.png", content=png(seed=77))
+        make_small(image, size)
+
+    monkeypatch.setattr(PIL.Image.Image, "thumbnail", meanwhile)
+    with pytest.raises(Invalid, match=r"first\.png"):
+        add_image(project=project, name="second.png", content=png(seed=77))
+
+
+def test_removing_an_owner_holds_the_owners(django_assert_max_num_queries):
+    first = MembershipFactory(role="owner")
+    second = MembershipFactory(role="owner", project=first.project)
+    with django_assert_max_num_queries(9) as said:
+        remove_member(project=first.project, membership=first, by=second.user)
+    assert any("FOR UPDATE" in query["sql"] for query in said.captured_queries)
+    with pytest.raises(LabelingError, match="at least one owner"):
+        remove_member(project=first.project, membership=second, by=second.user)

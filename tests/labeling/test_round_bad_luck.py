@@ -201,6 +201,19 @@ def test_evaluation_keeps_its_figures_image_by_image(owner, sent):
     assert row["box_ap50"] == pytest.approx(artifact.facts["box_ap50"])
 
 
+def test_a_test_split_judges_instead_of_validation_and_looks_are_counted(owner, sent, client):
+    project = small_project(owner, fields=4)
+    tested = project.images.order_by("position")[1]  # annotated; the third is for validation
+    validation = project.images.get(split=Split.VAL)
+    Image.objects.filter(pk=tested.pk).update(split=Split.TEST, reference=validation.reference.name)
+    round_ = finished(project, owner, sent)
+    artifact = round_.stages.get(kind="evaluation").artifact
+    assert artifact.facts["split"] == "test"
+    assert [row["image"] for row in json.load(artifact.file.open())["per_image"]] == [tested.pk]
+    client.force_login(owner)
+    assert "looked at 1 time;" in client.get(reverse("round", args=[round_.pk])).content.decode()
+
+
 def test_pace_tells_units_a_second_and_what_is_left():
     now = timezone.now()
     stage = Stage(kind="prediction", state="running", done=5, total=20, started_at=now - timedelta(seconds=10))

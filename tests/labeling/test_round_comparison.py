@@ -94,6 +94,12 @@ def test_one_patient_is_said_to_be_optimistic_and_nothing_in_common_too(project)
     first = evaluated(project, 1, rows([0.1, 0.2], "aa"))
     assert "one slide or patient" in " ".join(compare([first, evaluated(project, 2, rows([0.3, 0.5], "aa"))]).sentences)
     nothing = compare([first, evaluated(project, 3, [])])
+    few = [evaluated(project, number, rows([0.1 * number, 0.2], "ab")) for number in (4, 5)]
+    assert "Only 2 slides or patients" in " ".join(compare(few).sentences)
+    enough = [evaluated(project, number, rows([0.1 * number] * 6, "abcdef")) for number in (6, 7)]
+    assert compare(enough).sentences == [
+        "Mask quality not measurable yet: there is no reference set drawn without proposals."
+    ]
     assert nothing.rows == [] and "cannot be compared" in nothing.sentences[0]
 
 

@@ -76,7 +76,7 @@ def test_two_scales_are_refused_and_rounding_is_not(owner):
 
 def test_a_configuration_records_changes_and_refuses_what_cannot_be():
     made = configure("tiny", {"lam": "3.5", "detector_steps": 7, "seed": 4, "theta": ""})
-    assert made["fusion"] == {"lam": 3.5, "theta": 25.0, "grid": 5, "components": 2}
+    assert made["fusion"] == PRESETS["tiny"]["fusion"] | {"lam": 3.5}
     assert made["detector"] == {"name": "centre", "preset": "tiny", "change": {"steps": 7, "seed": 4}}
     assert configure("tiny") == PRESETS["tiny"] and "change" not in PRESETS["tiny"]["detector"]
     assert differences(configure("tiny"), made) == [

@@ -19,6 +19,7 @@ from inference.types import Cancelled
 from labeling.annotations.models import Annotation, Layer
 from labeling.annotations.services import working_layer, write_operations
 from labeling.annotations.state import state_of
+from labeling.projects.models import Membership, Project
 from labeling.rounds import services, stages
 from labeling.rounds.models import Artifact, Publication, Round, Stage
 from labeling.rounds.services import cancel_round, retry_round, start_round
@@ -339,3 +340,17 @@ def test_proposals_keep_their_names(project, owner, sent):
     tasks.run_stage(stage.pk)
     assert set(Annotation.objects.filter(layer__publication__round=round_).values_list("uid", flat=True)) == uids
     assert all(isinstance(uid, uuid.UUID) for uid in uids)
+
+
+def test_annotators_who_work_blinded_are_proposed_nothing_of_each_other_s(owner, sent):
+    project = small_project(owner)
+    reviewer = UserFactory()
+    Membership.objects.create(project=project, user=reviewer, role="annotator")
+    Project.objects.filter(pk=project.pk).update(layering=Project.Layering.PER_ANNOTATOR)
+    Layer.objects.filter(image__project=project).update(annotator=owner)
+    project.refresh_from_db()
+    start_round(project=project, by=owner, preset="tiny")
+    run_all(tasks.run_stage, sent)
+    proposals = Annotation.objects.filter(layer__kind="prediction", layer__image__project=project)
+    assert proposals.exists()
+    assert not proposals.filter(derived_from__isnull=False).exists()

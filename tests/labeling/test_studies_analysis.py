@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from labeling.studies import command
 from labeling.studies.analysis.agreement import bland_altman, icc
 from labeling.studies.analysis.curves import carry_over, trends
 from labeling.studies.analysis.estimands import compare, rates
@@ -72,6 +73,13 @@ def test_a_period_effect_is_taken_out_of_a_crossover():
     )
     assert found.difference == pytest.approx(-2) and found.df == 2 and found.p < 0.01
     assert stats.ttest_rel(a - 2 + period + noise, a).pvalue > 0.3
+
+
+def test_readers_who_agree_to_the_last_digit_are_no_crash():
+    found = compare(
+        readers([10.0, 12, 14, 16], [5.0, 6, 7, 8], ["AB", "BA"] * 2), reference="A", arm="B", kind="crossover"
+    )
+    assert (found.ratio_low, found.ratio_high) == pytest.approx((0.5, 0.5)) and found.p < 0.05
 
 
 def test_parallel_groups_are_compared_by_student_s_t():
@@ -145,3 +153,13 @@ def test_the_planned_test_keeps_its_level():
         for _ in range(300)
     ]
     assert stats.binomtest(sum(p < 0.05 for p in ps), 300, 0.05).pvalue > 0.001
+
+
+def test_the_command_audits_the_paper_and_plans_a_study(capsys):
+    assert command.main(["boxcell"]) == 0
+    assert "17.39-18.25 follows" in capsys.readouterr().out
+    sds = ["--reader-sd", "0.2", "--slope-sd", "0.1", "--field-sd", "0.2", "--residual-sd", "0.2"]
+    plan = ["power", "--reduction", "40", "--readers", "6", "--fields", "4", "--studies", "20"]
+    assert command.main([*plan, *sds]) == 0 and "power" in capsys.readouterr().out
+    assert command.main([*plan, *sds[:1], "0", *sds[2:]]) == 2
+    assert "published summary" in capsys.readouterr().err

@@ -138,9 +138,9 @@ def within(a: Floats, b: Floats, groups: npt.NDArray) -> Test:
 
     def test(ratio: float = 1.0, shift: float = 0.0) -> tuple[float, float]:
         d = b - ratio * a - shift
-        scale = 1e-9 * max(float(np.abs(a).max()), float(np.abs(b).max()))
-        if np.ptp(d) <= scale:  # no spread at all: the test has no denominator
-            return (1.0 if abs(d[0]) <= scale else 0.0), float(len(d) - 1)
+        scale = 1e-9 * max(1e-300, float(np.abs(a).max()), float(np.abs(b).max()))
+        if max(float(np.ptp(d[groups == name])) for name in names) <= scale:  # no spread: the test has no denominator
+            return (1.0 if abs(balanced_mean(d, groups)) <= scale else 0.0), float(max(1, len(d) - len(names)))
         if len(names) < 2 or len(d) <= len(names):
             found = stats.ttest_1samp(d, 0.0)
             return float(found.pvalue), float(found.df)

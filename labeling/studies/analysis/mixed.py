@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import statsmodels.formula.api as smf
+from scipy import stats
 from statsmodels.tools.sm_exceptions import ConvergenceWarning
 
 
 @dataclass(frozen=True)
 class Mixed:
-    """ratio of geometric means of the arms, with a Wald interval; variance components on the log scale.
+    """ratio of geometric means of the arms, interval by t with readers - 1; variance components on the log scale.
 
     `slope` is the variance of the readers' own arm effects: a model without it takes readers for alike and rejects far
     too often. `converged` False: do not read the figures.
@@ -47,7 +48,9 @@ def fit(fields: pd.DataFrame, *, reference: str, arm: str, confidence: float = 0
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         found = model.fit(reml=True, method=["lbfgs", "powell"])
-    low, high = found.conf_int(alpha=1 - confidence).loc["x"]
+    readers = int(rows["participant"].nunique())
+    # Wald's interval by the normal takes the readers' variance for known, which few readers cannot give.
+    low, high = stats.t.interval(confidence, max(1, readers - 1), loc=found.params["x"], scale=found.bse["x"])
     variances = dict(zip(model.exog_vc.names, found.vcomp, strict=True))
     return Mixed(
         ratio=float(np.exp(found.params["x"])),
@@ -58,6 +61,6 @@ def fit(fields: pd.DataFrame, *, reference: str, arm: str, confidence: float = 0
         field=float(variances.get("field", 0.0)),
         residual=float(found.scale),
         fields=len(rows),
-        readers=int(rows["participant"].nunique()),
+        readers=readers,
         converged=bool(found.converged) and not any(issubclass(w.category, ConvergenceWarning) for w in said),
     )
