@@ -3,7 +3,7 @@
 The robot stamps every input twice: on its own clock before and after it sends it, and in the page when the input
 arrives there (a listener of the robot's, before any of the workspace's). The two must agree within the time the input
 was under way; the second, free of that, is the truth. Measured time per phase and cell must agree with it within 2 % or
-50 ms, whichever is larger.
+50 ms, whichever is larger; on a machine so overloaded that inputs wait for over 50 ms, plus that wait.
 """
 
 import json
@@ -24,7 +24,7 @@ from tests.running import Running, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
-RULES = Rules(idle_after_s=4.0)
+RULES = Rules(idle_after_s=7.0)  # an overloaded machine stretches the robot's dwell times
 SET_UP = """
 import io, json, uuid, numpy as np, PIL.Image
 from labeling.models import Round, Snapshot, User
@@ -61,7 +61,10 @@ FEEL = """
 window.felt = {};
 for (const kind of ["pointerdown", "pointerup", "pointermove", "keydown", "blur", "focus", "pagehide"])
   window.addEventListener(kind, (e) => {
-    if (e.target === window || !["blur", "focus"].includes(kind)) felt[kind] = e.timeStamp;
+    if (e.target === window || !["blur", "focus"].includes(kind)) {
+      felt[kind] = e.timeStamp;
+      window.late = Math.max(window.late ?? 0, performance.now() - e.timeStamp);
+    }
   }, true);
 window.shift = 0; // the robot may move the wall clock of its page, as daylight saving or a time server does
 const now = Date.now;
@@ -81,6 +84,7 @@ class Robot(Bench):
     def __init__(self, page) -> None:
         super().__init__(page)
         self.truth: list[tuple[str, str, float]] = []  # phase, cell, seconds
+        self.late = 0.0  # the longest that an input waited until the page heard it, s: near 0 unless overloaded
         self.lead = (-math.inf, math.inf)  # by how much the robot's clock is ahead of the page's, s
 
     def act(self, what, kind: str) -> float:
@@ -89,6 +93,7 @@ class Robot(Bench):
         what()
         done = time.monotonic()
         felt = self.page.evaluate("kind => window.felt[kind]", kind) / 1000
+        self.late = self.page.evaluate("window.late") / 1000
         # The page felt it while it was under way: every input narrows how far the two clocks are apart.
         self.lead = (max(self.lead[0], sent - felt), min(self.lead[1], done - felt))
         assert self.lead[0] <= self.lead[1] + 0.02, "the page felt it when the robot did it"
@@ -175,10 +180,13 @@ def compare(robot: Robot, intervals: pd.DataFrame) -> None:
     """Each phase of each cell: |measured - true| within 2 % or 50 ms, whichever is larger."""
     measured = intervals.groupby(["phase", "cell"])["ms"].sum() / 1000
     wrong = []
+    # Nothing on a machine that keeps up. On an overloaded one the page itself knows its inputs only that well.
+    overload = robot.late if robot.late > 0.05 else 0.0
+    print(f"an input waited up to {robot.late:.3f} s")
     for phase, cell, true in robot.truth:
         found = float(measured.get((phase, cell), 0.0))
         print(f"{phase:9} {cell[-6:]:6} true {true:7.3f} s   measured {found:7.3f} s   off {found - true:+.3f}")
-        if abs(found - true) > max(0.05, 0.02 * true):
+        if abs(found - true) > max(0.05, 0.02 * true) + overload:
             wrong.append((phase, cell, true, found))
     assert wrong == []
 
@@ -204,7 +212,7 @@ def test_measured_time_is_true_time(robot: Robot, browser, running: Running, tmp
     # A pause over the cut-off: none of it is work.
     robot.dwell(0.2)
     left = robot.move(700, 500)
-    robot.dwell(4.5)
+    robot.dwell(7.5)
     back = robot.move(720, 520)
     cell, found, _ = robot.draw((160, 100, 190, 130), looks_for=2.0, drags_for=0.8)
     robot.was("search", cell, second, found, without=back - left)
@@ -248,6 +256,7 @@ def test_measured_time_is_true_time(robot: Robot, browser, running: Running, tmp
     time.sleep(2.5)
     for pid in pids:
         os.kill(pid, signal.SIGCONT)
+    robot.now()  # the page runs again
     slept = time.monotonic() - asleep
     robot.dwell(1.0)
     # Refine it, with the brush.
@@ -281,7 +290,7 @@ def test_measured_time_is_true_time(robot: Robot, browser, running: Running, tmp
     classified = robot.key("2")
     robot.was("classify", mine, clicked, classified)
     robot.until_saved()
-    page.wait_for_timeout(5500)  # the recorder sends every five seconds
+    page.wait_for_timeout(7500)  # a pause at the end; the recorder sends every five seconds
     page.evaluate("window.addEventListener('pagehide', (e) => sessionStorage.setItem('left', e.timeStamp))")
     page.goto(running.address)
     gone = float(page.evaluate("sessionStorage.getItem('left')")) / 1000
