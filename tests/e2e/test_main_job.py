@@ -145,7 +145,7 @@ def test_from_boxes_to_reviewed_masks(page, running: Running, tmp_path: Path):
     bench.until_saved()
     assert bench.cell(drawn)["box"] == moved
     there = {cell["id"]: cell["box"] for cell in bench.cells()}
-    assert page.get_by_text("Saved").first.is_visible()
+    page.get_by_text("Saved").first.wait_for()
     page.reload()
     bench.open(page.url)
     assert {cell["id"]: cell["box"] for cell in bench.cells()} == there  # reload shows the same picture
@@ -161,7 +161,7 @@ def test_from_boxes_to_reviewed_masks(page, running: Running, tmp_path: Path):
     page.wait_for_url("**/rounds/*/")
     assert page.get_by_role("progressbar").count() >= 8
     page.get_by_text("Done: its proposals are on the images").wait_for(timeout=400_000)
-    assert page.get_by_text("same slide, optimistic").first.is_visible()
+    page.get_by_text("same slide, optimistic").first.wait_for()
 
     # 4. proposals, dashed, beside what people drew; the certificate of the image
     bench.open(running.address + first_image)
@@ -171,7 +171,7 @@ def test_from_boxes_to_reviewed_masks(page, running: Running, tmp_path: Path):
     proposals = bench.proposals()
     assert proposals and all(p["mask"] for p in proposals)
     page.get_by_role("tab", name="Masks").click()
-    assert page.get_by_text("flow").first.is_visible()
+    page.get_by_text("flow").first.wait_for()
 
     # 5. review with the keyboard: accept, reject, edit, next
     page.get_by_role("tab", name="Review").click()
@@ -221,7 +221,7 @@ def test_from_boxes_to_reviewed_masks(page, running: Running, tmp_path: Path):
     # 6. active seconds per cell
     page.wait_for_timeout(6000)  # the recorder sends every five seconds
     page.goto(project_url)
-    assert page.get_by_text("active seconds", exact=False).or_(page.get_by_text("per cell")).first.is_visible()
+    page.get_by_text("active seconds", exact=False).or_(page.get_by_text("per cell")).first.wait_for()
 
     # 7. exports
     with page.expect_download() as download:
