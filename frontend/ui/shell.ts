@@ -97,7 +97,7 @@ export class Shell {
       toggleTheme: () => {
         setTheme(isDark() ? "light" : "dark");
       },
-      masksShown: () => this.stage.masksShown,
+      density: () => (this.stage.isDensity ? this.stage.density.bins.total : null),
       cursor: () => this.hands.cursorInImage,
       signInUrl: `/accounts/sign-in/?next=${encodeURIComponent(location.pathname + location.search)}`,
     };
@@ -156,7 +156,7 @@ export class Shell {
       measure: (n = 30) =>
         Array.from({ length: n }, () => {
           const begun = performance.now();
-          stage.frame();
+          stage.frame(true);
           stage.finish();
           return performance.now() - begun;
         }),
