@@ -47,7 +47,10 @@ def decode(content: bytes, name: str) -> PIL.Image.Image:
         opened.load()
     except (OSError, ValueError, SyntaxError) as error:
         raise UnreadableImage(f"{name} is damaged: {error}", field="image") from None
-    opened = PIL.ImageOps.exif_transpose(opened)  # a camera's photograph stands as it was held
+    return _as_rgb(PIL.ImageOps.exif_transpose(opened))  # a camera's photograph stands as it was held
+
+
+def _as_rgb(opened: PIL.Image.Image) -> PIL.Image.Image:
     if opened.mode.startswith("I") or opened.mode == "F":
         grey = np.asarray(opened, np.float64)
         top = 65535.0 if opened.mode.startswith("I") else float(np.max(grey[np.isfinite(grey)], initial=1e-9))
