@@ -1,8 +1,8 @@
 /** Puts the workspace into `<div id="workspace" data-image="12" data-api="/api/v1/">`. */
 import "./ui/workspace.css";
+import { open } from "./acts/opening";
 import { Api, Refused } from "./sync/api";
 import { Shell } from "./ui/shell";
-import { Workspace } from "./workspace";
 
 declare global {
   interface Window {
@@ -16,8 +16,10 @@ async function mount(root: HTMLElement): Promise<void> {
   const image = Number(root.dataset.image);
   const base = root.dataset.api ?? "/api/v1/";
   try {
-    const desk = await Workspace.open(new Api(base), image);
-    const shell = new Shell(root, desk);
+    const desk = await open(new Api(base), image);
+    const shell = new Shell(root, desk); // the tissue is on its way while the cells are
+    await desk.loaded;
+    shell.begin();
     window.boxwise = shell.probes();
     desk.start();
   } catch (error) {
