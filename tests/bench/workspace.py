@@ -8,6 +8,7 @@ open frames verdicts svg.
 """
 
 import gzip
+import json
 import os
 import shutil
 import signal
@@ -159,26 +160,23 @@ class Frames:
 def frames_of(browser: Any, page: Any, script: str, turns: int) -> Frames:
     """Run `script` (turns -> so many animation frames) and count the frames that the compositor activated meanwhile."""
     page.evaluate(script, 4)
-    browser.start_tracing(page=page, categories=["devtools.timeline.frame", "disabled-by-default-devtools.timeline.frame",
-                                                 "devtools.timeline"])  # fmt: skip
+    browser.start_tracing(page=page, categories=["cc", "benchmark"])
     before = processor_seconds()
     page.evaluate(script, turns)
     time.sleep(0.3)  # the last ones are still on their way
     used = processor_seconds() - before
     trace = browser.stop_tracing()
-    shown = sorted(activations(trace, page))
+    shown = sorted(activations(trace))
     assert len(shown) > 2, "no frames in the trace"
     return Frames((shown[-1] - shown[0]) / 1000 / (len(shown) - 1), 1000 * used / len(shown), len(shown))
 
 
-def activations(trace: bytes, page: Any) -> list[float]:
-    """When (microseconds) new content of the page was activated for drawing."""
-    import json
-
+def activations(trace: bytes) -> list[float]:
+    """When (microseconds) the compositor of the busiest page had new content, drawn to the last tile, ready for the screen."""
     events = json.loads(trace)["traceEvents"]
     per_process: dict[int, list[float]] = {}
     for event in events:
-        if event["name"] == "ActivateLayerTree":
+        if event["name"] == "EndCommitToActivation" and event["ph"] == "e":
             per_process.setdefault(event["pid"], []).append(event["ts"])
     return max(per_process.values(), key=len, default=[])
 
