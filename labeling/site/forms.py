@@ -11,7 +11,9 @@ from labeling.projects.models import Project, Role
 MOST_FILES = 100  # of one upload; Django refuses more by itself (DATA_UPLOAD_MAX_NUMBER_FILES)
 
 
-class ProjectForm(forms.Form):
+class SettingsForm(forms.Form):
+    """What of a project can be changed at any time."""
+
     name = forms.CharField(
         max_length=200, label=_("Name"), error_messages={"required": _("A project needs a name; type one.")}
     )
@@ -21,6 +23,10 @@ class ProjectForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text=_("what is annotated, and for what"),
     )
+    records_activity = forms.BooleanField(required=False, label=_("Record working time"))
+
+
+class ProjectForm(SettingsForm):
     classes = forms.CharField(
         label=_("Classes"),
         initial="nucleus",
@@ -38,7 +44,6 @@ class ProjectForm(forms.Form):
         label=_("How people annotate an image"),
         help_text=_("cannot be changed later"),
     )
-    records_activity = forms.BooleanField(required=False, label=_("Record working time"))
 
     def clean_classes(self) -> tuple[str, ...]:
         names = tuple(line.strip() for line in self.cleaned_data["classes"].splitlines() if line.strip())
@@ -54,16 +59,8 @@ class ProjectForm(forms.Form):
         return names
 
 
-class UploadForm(forms.Form):
-    """What the files of one upload have in common; the files themselves are judged one by one."""
-
-    group = forms.CharField(
-        max_length=200,
-        required=False,
-        label=_("Slide or patient"),
-        help_text=_("images of one slide are not independent; evaluation says so"),
-    )
-    um_per_px = forms.FloatField(
+def scale_field() -> forms.FloatField:
+    return forms.FloatField(
         min_value=0.001,
         max_value=1000,
         required=False,
@@ -75,12 +72,32 @@ class UploadForm(forms.Form):
             "max_value": _("µm per pixel must be at most 1000; leave it empty when it is not known."),
         },
     )
+
+
+class UploadForm(forms.Form):
+    """What the files of one upload have in common; the files themselves are judged one by one."""
+
+    group = forms.CharField(
+        max_length=200,
+        required=False,
+        label=_("Slide or patient"),
+        help_text=_("images of one slide are not independent; evaluation says so"),
+    )
+    um_per_px = scale_field()
     split = forms.ChoiceField(
         label=_("Split"),
         choices=[(value, _(label)) for value, label in Split.choices],
         initial=Split.TRAIN,
         help_text=_("test images are never learned from"),
     )
+
+
+class ImageForm(forms.Form):
+    """What can be mended of an image after its upload."""
+
+    group = forms.CharField(max_length=200, required=False, label=_("Slide or patient"))
+    um_per_px = scale_field()
+    split = forms.ChoiceField(choices=[(value, _(label)) for value, label in Split.choices])
 
 
 class MemberForm(forms.Form):

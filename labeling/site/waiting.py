@@ -11,6 +11,7 @@ from labeling.site.overview import Counts
 # Name of a score (inference/acquisition.py) -> its name for people.
 STRATEGIES = {
     "mix": "a mix of all",
+    "economy": "a mix, per minute of work",
     "ambiguous": "disputed pixels",
     "entropy": "undecided colour",
     "disagreement": "detector against segmenter",
@@ -61,6 +62,7 @@ def why(scores: dict[str, float], strategy: str) -> str:
         "detector": _("detections are {n} % unsure on average").format(n=share("detector")),
         "diversity": _("its colours are among the {n} % least like annotated ones").format(n=f"{unlike:.0f}"),
         "random": _("drawn by chance, the baseline"),
+        "economy": _("much in doubt for the few cells that would have to be boxed"),
     }
     if strategy in sentences:
         return sentences[strategy]
