@@ -1,7 +1,7 @@
 /** What lies above the picture for a moment: the command palette and the screen on which keys are changed. */
 import { Component, createRef } from "preact";
 import { chordOf, COMMANDS, keyLabel, type Command } from "./keymap";
-import type { Ui } from "./panels";
+import type { Ui } from "./parts";
 
 const ALL = Object.keys(COMMANDS) as Command[];
 /** Held keys and the palette itself make no sense as a choice in a list. */

@@ -9,7 +9,11 @@ import { LookSettings, type Look } from "./look_settings";
 import { Minimap } from "./minimap";
 import { Palette, Remap } from "./over";
 import { SignIn } from "./sign_in";
-import { KeySheet, SidePanel, StatusBar, Toasts, Tools, TopBar, type Tab, type Ui } from "./panels";
+import type { Tab, Ui } from "./parts";
+import { SidePanel } from "./side_panel";
+import { KeySheet, StatusBar, Toasts } from "./status_bar";
+import { Tools } from "./tools_bar";
+import { TopBar } from "./top_bar";
 
 const THEME = "boxwise-theme";
 const KEYS = "boxwise-keys";

@@ -1,7 +1,7 @@
 /** A session that has ended asks for the password here: the page, the picture and what waits on this computer stay. */
 import { Component } from "preact";
 import { csrfToken } from "../sync/api";
-import type { Ui } from "./panels";
+import type { Ui } from "./parts";
 
 export class SignIn extends Component<{ ui: Ui }, { busy: boolean; trouble: string }> {
   override state = { busy: false, trouble: "" };

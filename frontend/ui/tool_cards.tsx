@@ -1,6 +1,6 @@
 /** What the tool in hand can do now, and what is selected together: buttons for hands that hold a pen instead of keys. */
 import type { Constraint } from "../acts/constrain";
-import { Act, Classes, number, type Ui } from "./panels";
+import { Act, Classes, number, type Ui } from "./parts";
 
 const MODES = [
   ["new", "New cell"],

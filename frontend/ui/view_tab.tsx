@@ -1,7 +1,7 @@
 /** How tissue and cells are shown: nothing here changes what is stored. */
 import type { Status } from "../scene/contract";
 import { PLAIN, STAINS, type Stain } from "./look_settings";
-import type { Ui } from "./panels";
+import type { Ui } from "./parts";
 
 const STAIN_WORDS: Record<Stain, string> = { none: "as scanned", hematoxylin: "hematoxylin alone", eosin: "eosin alone", dab: "DAB alone" };
 const STATUSES: readonly (readonly [Status, string])[] = [
