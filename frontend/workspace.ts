@@ -125,8 +125,9 @@ export class Workspace {
       (batch, farewell) => api.activity(batch, farewell),
       (error) => isTemporary(error) || (error instanceof Refused && error.status === 401),
     );
-    this.cells.watch((row) => {
-      if (!this.cells.isMine(row)) this.reviewStale = true;
+    this.cells.watch((row, before, after) => {
+      // A proposal that is decided or open again keeps its place.
+      if ((before || after) && !this.cells.isMine(row)) this.reviewStale = true;
       this.seen.forget(row);
       this.counted = null;
       this.own = null;

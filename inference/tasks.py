@@ -28,6 +28,7 @@ from django.core.files.storage import default_storage
 from django.db import InterfaceError, OperationalError, connection
 
 from inference import stages as work
+from inference import units
 from inference.acquisition import queue
 from inference.masks import pack
 from inference.snapshots import Field, fields_of
@@ -178,7 +179,7 @@ def _run(stage: Stage, lease: Lease) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     before = resource.getrusage(resource.RUSAGE_SELF)
     with _inputs(stage) as inputs:
-        setting = work.Setting(
+        setting = units.Setting(
             content=content,
             fields=fields_of(content, local_file),
             configuration=round_.configuration,
@@ -216,7 +217,7 @@ def sweep_round(sweep_id: int) -> None:
         stage = asked.round.stages.get(kind=Stage.Kind.EVALUATION)
         with _inputs(stage) as inputs:
             content = _content(stage)
-            setting = work.Setting(
+            setting = units.Setting(
                 content=content,
                 fields=fields_of(content, local_file),
                 configuration=asked.round.configuration,
@@ -291,7 +292,7 @@ def _publish(stage: Stage, lease: Lease, fields: list[Field], inputs: dict[str, 
     predicted = round_.stages.select_related("artifact").get(kind="prediction").artifact
     assert predicted is not None
     names = predicted.facts["models"]
-    readable = {f.image for f in fields if "unreadable" not in work.read_unit(inputs["prediction"], f.image)}
+    readable = {f.image for f in fields if "unreadable" not in units.read_unit(inputs["prediction"], f.image)}
     waiting = _queue([f for f in fields if f.image in readable], inputs["fusion"], round_.pk)
     for number, field in enumerate(fields, start=1):
         if lease.stop():
@@ -302,12 +303,12 @@ def _publish(stage: Stage, lease: Lease, fields: list[Field], inputs: dict[str, 
         image = Image.objects.filter(pk=field.image).first()
         if image is None:  # taken out of the project since the snapshot
             continue
-        certificate = work.read_unit(inputs["fusion"], field.image)["certificate"]
+        certificate = units.read_unit(inputs["fusion"], field.image)["certificate"]
         provenance = {"round": round_.pk, "round_number": round_.number, "models": names}
         found = work.proposals(
             work.proposed_on(content, field),
-            work.read_unit(inputs["prediction"], field.image),
-            work.read_unit(inputs["instances"], field.image),
+            units.read_unit(inputs["prediction"], field.image),
+            units.read_unit(inputs["instances"], field.image),
         )
         loaded = [_loaded(round_.pk, field, proposal, class_ids, provenance) for proposal in found]
         publish(
@@ -319,10 +320,10 @@ def _publish(stage: Stage, lease: Lease, fields: list[Field], inputs: dict[str, 
 
 def _queue(fields: list[Field], fusion: Path, seed: int) -> dict[str, dict[str, float]]:
     """Image -> strategy -> score of what to annotate next, for images without an exhaustive region."""
-    units = {str(f.image): work.read_unit(fusion, f.image) for f in fields}
+    kept = {str(f.image): units.read_unit(fusion, f.image) for f in fields}
     seen = {str(f.image) for f in fields if f.annotated}
-    scores = {image: unit["queue"] for image, unit in units.items()}
-    embeddings = {image: unit["embedding"] for image, unit in units.items()}
+    scores = {image: unit["queue"] for image, unit in kept.items()}
+    embeddings = {image: unit["embedding"] for image, unit in kept.items()}
     return queue(scores, embeddings, seen=seen, seed=seed)
 
 

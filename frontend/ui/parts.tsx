@@ -13,7 +13,8 @@ export type Ui = {
   readonly openTab: (tab: Tab) => void;
   readonly sheetOpen: () => boolean;
   readonly toggleTheme: () => void;
-  readonly masksShown: () => boolean;
+  /** How many cells a picture of their density stands for, at zooms where each would be a dot; null: each is drawn. */
+  readonly density: () => number | null;
   readonly cursor: () => { x: number; y: number } | null;
   readonly signInUrl: string;
   readonly paletteOpen: () => boolean;

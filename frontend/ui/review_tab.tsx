@@ -1,7 +1,7 @@
 /** Proposals to judge, in the order of review. */
 import { REASONS } from "../scene/contract";
 import { LongList } from "./list";
-import { Act, Classes, Key, type Ui, number } from "./parts";
+import { Act, Classes, Key, type Ui } from "./parts";
 import { REASON_WORDS, STATUS_WORDS } from "./words";
 
 export function ReviewTab({ ui }: { ui: Ui }) {

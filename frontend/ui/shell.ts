@@ -101,7 +101,7 @@ export class Shell {
       toggleTheme: () => {
         setTheme(isDark() ? "light" : "dark");
       },
-      masksShown: () => this.stage.masksShown,
+      density: () => (this.stage.isDensity ? this.stage.density.bins.total : null),
       cursor: () => this.hands.cursorInImage,
       signInUrl: `/accounts/sign-in/?next=${encodeURIComponent(location.pathname + location.search)}`,
     };
@@ -110,6 +110,8 @@ export class Shell {
     this.listen();
     this.refresh();
     surface.focus({ preventScroll: true });
+    requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("boxwise:cells")));
+    void this.stage.opened.then(() => requestAnimationFrame(() => performance.mark("boxwise:tissue")), () => undefined);
   }
 
   /** Read-only views for the browser tests. */
@@ -161,7 +163,7 @@ export class Shell {
       measure: (n = 30) =>
         Array.from({ length: n }, () => {
           const begun = performance.now();
-          stage.frame();
+          stage.frame(true);
           stage.finish();
           return performance.now() - begun;
         }),

@@ -22,7 +22,9 @@ export function StatusBar({ ui }: { ui: Ui }) {
       <span class="bw-number" data-testid="counts">
         {counts.cells} {counts.cells === 1 ? "cell" : "cells"} · {counts.undecided} proposed · {counts.regions} {counts.regions === 1 ? "region" : "regions"}
       </span>
-      <span class={ui.masksShown() ? "bw-muted" : "bw-warn"}>{ui.masksShown() ? shownWords(desk.hiddenLayers(), desk.cells.filtered()) : "masks hidden at this zoom: zoom in"}</span>
+      <span class="bw-muted" data-testid="shown">
+        {shownWords(desk.hiddenLayers(), desk.cells.filtered(), ui.density())}
+      </span>
     </>
   );
 }

@@ -1,6 +1,6 @@
 /** Where you are, whether it is saved, who else is here. */
 import { type Command, keyLabel } from "./keymap";
-import { type Ui, number } from "./parts";
+import { type Ui } from "./parts";
 import { saveWords } from "./words";
 
 export function TopBar({ ui }: { ui: Ui }) {

@@ -9,8 +9,7 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from inference import stages as work
-from inference import tasks
+from inference import tasks, units
 from inference.detectors import centre
 from inference.segmenters import unet
 from labeling.projects.models import Project
@@ -50,13 +49,13 @@ def states(round_):
 def count_work(monkeypatch):
     """How often each unit was made and each training step was taken; a Counter that fills itself."""
     done: Counter = Counter()
-    save = work.save_unit
+    save = units.save_unit
 
     def saved(folder, image, unit):
         done[folder, image] += 1
         save(folder, image, unit)
 
-    monkeypatch.setattr(work, "save_unit", saved)
+    monkeypatch.setattr(units, "save_unit", saved)
     for module in (centre, unet):
 
         def stepped(*args, real=module.loss, name=module.__name__):
