@@ -18,7 +18,7 @@ import json, time, uuid
 from pathlib import Path
 import numpy as np
 from django.contrib.auth import get_user_model
-from inference import stages as work
+from inference import units as work
 from inference.tasks import Lease
 from labeling.rounds import services, stages
 from labeling.rounds.models import Stage
