@@ -13,18 +13,29 @@ export class Looks {
 
   constructor(private readonly palette: Uint8Array) {}
 
-  set(row: number, look: Look): void {
+  /** False when the row looks like this already. */
+  set(row: number, look: Look): boolean {
     while (4 * (row + 1) > this.bytes.length) {
       const wider = new Uint8Array(2 * this.bytes.length);
       wider.set(this.bytes);
       this.bytes = wider;
     }
-    this.bytes.set([look.colour, look.maskLine, look.boxLine, look.flags], 4 * row);
+    const { bytes } = this;
+    const i = 4 * row;
+    if (bytes[i] === look.colour && bytes[i + 1] === look.maskLine && bytes[i + 2] === look.boxLine && bytes[i + 3] === look.flags) return false;
+    bytes[i] = look.colour;
+    bytes[i + 1] = look.maskLine;
+    bytes[i + 2] = look.boxLine;
+    bytes[i + 3] = look.flags;
     const line = Math.floor(row / LOOKS_WIDTH);
     this.first = this.last < 0 ? line : Math.min(this.first, line);
     this.last = Math.max(this.last, line);
+    return true;
   }
 
+  hasMask(row: number): boolean {
+    return this.bytes[4 * row + 1] > 0;
+  }
   isDrawn(row: number): boolean {
     return this.bytes[4 * row + 1] + this.bytes[4 * row + 2] > 0;
   }

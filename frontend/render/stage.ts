@@ -1,9 +1,11 @@
-/** The picture: tissue below, cells by WebGL2 above it, a small canvas for what is being edited on top. One frame on demand. */
+/** The picture: tissue below, cells by WebGL2 above it, a small canvas for what is being edited on top. One frame on demand,
+ *  and of its three layers only those that would look different from the last one. */
 import type { Box } from "../geometry/box";
 import type { Camera, Size } from "../geometry/frames";
 import type { Cells } from "../scene/cells";
 import type { LabelClass } from "../scene/contract";
 import { BoxDrawing } from "./boxes";
+import { Bins, DensityDrawing } from "./density";
 import { NoWebGL } from "./gl";
 import { lookOf, palette, paletteIndex, type Focus } from "./look";
 import { Looks } from "./looks";
@@ -23,17 +25,24 @@ export class Stage {
   private readonly tissue: Tissue;
   private boxes: BoxDrawing;
   private masks: MaskDrawing;
+  density: DensityDrawing;
   private focus: Focus = { selected: -1, hovered: -1, boxes: false, editing: -1 };
   private fill = false;
   private readonly defs = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   private readonly tissueElement = document.createElement("div");
   private scheduled = 0;
   private lost = false;
+  /** A cell looks different from what is drawn. */
   private stale = true;
+  /** From where the drawn tissue and cells are seen. */
+  private shownFrom = "";
+  private overlayEmpty = false;
   /** Bare tissue: nothing of ours is drawn. */
   peeking = false;
   size: Size = { width: 1, height: 1 };
   masksShown = true;
+  /** Cells are too small to be drawn one by one: the density picture stands for them. */
+  isDensity = false;
   /** The row that the last full frame drew as selected. */
   shownSelected = -1;
   frames = 0;
@@ -67,6 +76,7 @@ export class Stage {
     this.places = paletteIndex(classes);
     this.boxes = new BoxDrawing(gl);
     this.masks = new MaskDrawing(gl, image);
+    this.density = new DensityDrawing(gl, new Bins(image, palette(classes)));
     this.overlay = new Overlay(this.surface);
     this.glCanvas.addEventListener("webglcontextlost", (event) => {
       event.preventDefault(); // without this the browser never gives the context back
@@ -77,6 +87,8 @@ export class Stage {
       this.looks.reset();
       this.boxes = new BoxDrawing(gl);
       this.masks = new MaskDrawing(gl, image);
+      this.density = new DensityDrawing(gl, this.density.bins);
+      this.stale = true;
       this.invalidate();
     });
     cells.watch((row, before, after) => this.changed(row, before, after));
@@ -95,6 +107,7 @@ export class Stage {
     const names = ["selected", "hovered", "boxes", "editing", "fill"] as const;
     if (names.every((name) => was[name] === focus[name])) return;
     this.focus = focus;
+    if (was.selected !== focus.selected) this.stale = true; // what is selected is to be said of a frame of its own
     if (was.boxes !== focus.boxes || was.fill !== focus.fill) for (let row = 0; row < this.cells.count; row++) this.restyle(row);
     else
       for (const row of new Set([was.selected, was.hovered, was.editing, focus.selected, focus.hovered, focus.editing]))
@@ -102,13 +115,11 @@ export class Stage {
     this.invalidate();
   }
 
-  /** "sketch": only what is being edited has changed, the cells stand as they were drawn. */
-  invalidate(what: "all" | "sketch" = "all"): void {
-    if (what === "all") this.stale = true;
-    if (this.scheduled) return;
-    this.scheduled = requestAnimationFrame(() => {
+  /** Something may look different: a frame is due, which finds out what. */
+  invalidate(): void {
+    this.scheduled ||= requestAnimationFrame(() => {
       this.scheduled = 0;
-      this.frame(this.stale);
+      this.frame();
     });
   }
 
@@ -133,7 +144,7 @@ export class Stage {
     if (!this.scheduled) return;
     cancelAnimationFrame(this.scheduled);
     this.scheduled = 0;
-    this.frame(this.stale);
+    this.frame();
   }
 
   /** How many rows have anything drawn (in view or not). */
@@ -143,29 +154,41 @@ export class Stage {
     return total;
   }
 
-  frame(all = true): void {
+  /** `all`: also what looks the same as before, for measuring and after the canvases were emptied. */
+  frame(all = false): void {
     const begun = performance.now();
     const camera = this.view.camera();
     const dpr = window.devicePixelRatio || 1;
-    if (all) this.tissue.follow(camera);
-    if (all && !this.lost) {
-      this.stale = false;
-      this.shownSelected = this.focus.selected;
-      const { gl } = this;
-      gl.viewport(0, 0, gl.drawingBufferWidth, gl.drawingBufferHeight);
-      gl.clearColor(0, 0, 0, 0);
-      gl.clear(gl.COLOR_BUFFER_BIT);
-      gl.enable(gl.BLEND);
-      gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
-      if (!this.peeking) {
-        this.masksShown = this.masks.draw(this.cells, this.looks, camera, dpr);
-        this.boxes.draw(this.cells, this.looks, camera, dpr);
-      }
-    }
-    this.overlay.draw(this.peeking ? { ignored: [] } : this.view.sketch(), camera, dpr);
+    const from = `${camera.scale} ${camera.left} ${camera.top} ${dpr} ${this.peeking}`;
+    const moved = all || from !== this.shownFrom;
+    if (moved) this.tissue.follow(camera);
+    if (moved || this.stale) this.drawCells(camera, dpr, from);
+    const sketch = this.peeking ? { ignored: [] } : this.view.sketch();
+    const empty = isEmpty(sketch);
+    if (all || !empty || !this.overlayEmpty) this.overlay.draw(sketch, camera, dpr);
+    this.overlayEmpty = empty;
     this.frames++;
     this.lastMilliseconds = performance.now() - begun;
     this.view.onFrame();
+  }
+
+  private drawCells(camera: Camera, dpr: number, from: string): void {
+    if (this.lost) return;
+    this.stale = false;
+    this.shownFrom = from;
+    this.shownSelected = this.focus.selected;
+    const { gl } = this;
+    gl.viewport(0, 0, gl.drawingBufferWidth, gl.drawingBufferHeight);
+    gl.clearColor(0, 0, 0, 0);
+    gl.clear(gl.COLOR_BUFFER_BIT);
+    gl.enable(gl.BLEND);
+    gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+    if (this.peeking) return;
+    const dotsFit = this.boxes.gather(this.cells, this.looks, camera, dpr);
+    this.masksShown = this.masks.draw(this.cells, this.looks, camera, dpr);
+    this.isDensity = !dotsFit || !this.masksShown;
+    if (this.isDensity) this.density.draw(camera, dpr);
+    this.boxes.draw(this.looks, dpr);
   }
 
   /** Draw until the card has really finished: for measuring, never in the loop. */
@@ -180,13 +203,18 @@ export class Stage {
   }
 
   private changed(row: number, before: Box | null, after: Box | null): void {
-    this.restyle(row);
-    for (const box of before || after ? [before, after] : [this.cells.extent(row)]) if (box) this.masks.touch(box);
+    const wasDrawn = this.looks.hasMask(row);
+    const moved = before !== null || after !== null;
+    this.restyle(row, moved);
+    if (moved) [before, after].forEach((box) => box && this.masks.touch(box));
+    else if (wasDrawn !== this.looks.hasMask(row)) this.masks.touch(this.cells.extent(row));
     this.invalidate();
   }
 
-  private restyle(row: number): void {
-    this.looks.set(row, lookOf(this.cells, row, this.places, this.focus));
+  private restyle(row: number, moved = false): void {
+    if (!this.looks.set(row, lookOf(this.cells, row, this.places, this.focus)) && !moved) return;
+    this.density.restyle(this.cells, row, this.looks.bytes);
+    this.stale = true;
   }
 
   private resize(): void {
@@ -198,6 +226,9 @@ export class Stage {
       canvas.height = Math.max(1, Math.round(height * dpr));
     }
     this.view.onResize();
-    this.frame(); // at once: a resized canvas is blank, and blank for a frame is a flicker
+    this.frame(true); // at once: a resized canvas is blank, and blank for a frame is a flicker
   }
 }
+
+const isEmpty = (sketch: Sketch): boolean =>
+  Object.values(sketch).every((part) => part === undefined || part === null || (Array.isArray(part) && part.length === 0));

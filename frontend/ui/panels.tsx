@@ -20,7 +20,8 @@ export type Ui = {
   readonly openTab: (tab: Tab) => void;
   readonly sheetOpen: () => boolean;
   readonly toggleTheme: () => void;
-  readonly masksShown: () => boolean;
+  /** How many cells a picture of their density stands for, at zooms where each would be a dot; null: each is drawn. */
+  readonly density: () => number | null;
   readonly cursor: () => { x: number; y: number } | null;
   readonly signInUrl: string;
   readonly paletteOpen: () => boolean;
@@ -512,7 +513,9 @@ export function StatusBar({ ui }: { ui: Ui }) {
       <span class="bw-number" data-testid="counts">
         {counts.cells} {counts.cells === 1 ? "cell" : "cells"} · {counts.undecided} proposed · {counts.regions} {counts.regions === 1 ? "region" : "regions"}
       </span>
-      <span class={ui.masksShown() ? "bw-muted" : "bw-warn"}>{ui.masksShown() ? shownWords(desk.hiddenLayers(), desk.cells.filtered()) : "masks hidden at this zoom: zoom in"}</span>
+      <span class="bw-muted" data-testid="shown">
+        {shownWords(desk.hiddenLayers(), desk.cells.filtered(), ui.density())}
+      </span>
     </>
   );
 }

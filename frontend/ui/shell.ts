@@ -97,7 +97,7 @@ export class Shell {
       toggleTheme: () => {
         setTheme(isDark() ? "light" : "dark");
       },
-      masksShown: () => this.stage.masksShown,
+      density: () => (this.stage.isDensity ? this.stage.density.bins.total : null),
       cursor: () => this.hands.cursorInImage,
       signInUrl: `/accounts/sign-in/?next=${encodeURIComponent(location.pathname + location.search)}`,
     };
@@ -106,6 +106,8 @@ export class Shell {
     this.listen();
     this.refresh();
     surface.focus({ preventScroll: true });
+    requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("boxwise:cells")));
+    void this.stage.opened.then(() => requestAnimationFrame(() => performance.mark("boxwise:tissue")), () => undefined);
   }
 
   /** Read-only views for the browser tests. */
@@ -141,6 +143,7 @@ export class Shell {
           certificate: desk.editing.constraint.certificate,
         },
         patch: desk.editing && desk.editing.patch.pixels.reduce((a, b) => a + b, 0),
+        prompter: { name: desk.prompter?.name ?? null, answered: desk.prompter?.answered ?? 0, asked: desk.prompter?.last?.clicks.map(({ at }) => [at.x, at.y]) ?? [] },
         connected: desk.live?.connected ?? false,
         others: [...(desk.live?.others.values() ?? [])].map((o) => ({ name: o.person.name, editing: o.editing, cursor: o.cursor })),
       }),
@@ -156,7 +159,7 @@ export class Shell {
       measure: (n = 30) =>
         Array.from({ length: n }, () => {
           const begun = performance.now();
-          stage.frame();
+          stage.frame(true);
           stage.finish();
           return performance.now() - begun;
         }),

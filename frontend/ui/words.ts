@@ -33,9 +33,13 @@ export const REASON_WORDS: Record<Exclude<Reason, "">, string> = {
   cannot_tell: "Cannot tell",
 };
 
-/** Nothing is left out of the picture without the corner saying so. */
-export const shownWords = (hiddenLayers: number, filtered: { hidden: number; all: number } = { hidden: 0, all: 0 }): string =>
-  filtered.hidden ? `showing ${filtered.all - filtered.hidden} of ${filtered.all}` : hiddenLayers ? `${hiddenLayers} ${hiddenLayers === 1 ? "layer" : "layers"} not shown` : "showing all";
+/** Nothing is left out of the picture without the corner saying so. `density`: cells that a picture of their density stands for. */
+export const shownWords = (hiddenLayers: number, filtered: { hidden: number; all: number } = { hidden: 0, all: 0 }, density: number | null = null): string => {
+  const crowd = density === null ? "" : `density of ${density} cells: zoom in for each`;
+  if (filtered.hidden) return `showing ${filtered.all - filtered.hidden} of ${filtered.all}${crowd && `, ${crowd}`}`;
+  if (crowd) return crowd;
+  return hiddenLayers ? `${hiddenLayers} ${hiddenLayers === 1 ? "layer" : "layers"} not shown` : "showing all";
+};
 
 export const STATUS_WORDS: Record<Status, string> = {
   confirmed: "cell",

@@ -12,6 +12,7 @@ from labeling.accounts.models import User
 from labeling.annotations.models import Layer
 from labeling.annotations.services import working_layer
 from labeling.images.models import Image
+from labeling.images.tiles import SIDE, is_tiled, sizes
 from labeling.projects.api import LabelClassSerializer
 from labeling.projects.models import Project
 from labeling.rounds.models import Publication
@@ -36,6 +37,7 @@ class Workspace(APIView):
                     "um_per_px": found.um_per_px,
                     "synthetic": found.synthetic,
                     "pixels_url": reverse("image-pixels", args=[found.pk]),
+                    "tiles": tiles_of(found),
                     "thumbnail_url": reverse("image-thumbnail", args=[found.pk]),
                     "position": place + 1,
                     "count": len(siblings),
@@ -55,6 +57,14 @@ class Workspace(APIView):
                 "study": study_of(project),
             }
         )
+
+
+def tiles_of(image: Image) -> dict[str, Any] | None:
+    """Where a large image's tiles are: `url` + "level/column/row/", level 0 is the image itself. None: fetch it whole."""
+    if not is_tiled(image):
+        return None
+    url = reverse("image-tile", args=[image.pk, 0, 0, 0]).removesuffix("0/0/0/")
+    return {"url": url, "size": SIDE, "levels": len(sizes(image.width, image.height))}
 
 
 def layers_of(*, image: Image, user: User) -> list[dict[str, Any]]:

@@ -32,6 +32,7 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("get", "image-workspace"): ALL,
     ("get", "image-pixels"): ALL,
     ("get", "image-thumbnail"): ALL,
+    ("get", "image-tile"): ALL,
     ("post", "image-smart"): (422, 422, 422, 422, 403, 404, 401),  # an empty prompt: who may ask hears that it is empty
     ("post", "image-refuse"): (409, 409, 409, 409, 403, 404, 401),  # no round has been fused here
     ("get", "layer-feed"): ALL,
@@ -60,6 +61,8 @@ class Study:
         given = {"project": self.project.pk, "image": self.image.pk, "layer": self.layer.pk, "round": self.round.pk}
         if route == "export":
             return reverse(route, kwargs={"project": self.project.pk, "layout": "coco"})
+        if route == "image-tile":
+            return reverse(route, kwargs={"image": self.image.pk, "level": 0, "column": 0, "row": 0})
         if route in ("project-list", "activity"):
             return reverse(route)
         owner = {"image-list": "project", "round-list": "project"}.get(route, route.split("-")[0])
