@@ -5,6 +5,7 @@ import { boxOf as maskBox, pack, patchOver, unpack, type Mask, type Patch } from
 import { centre, overlap, type Box } from "./geometry/box";
 import { centredOn, fit, imagePoint, MAX_SCALE, toImage, toScreen, screenPoint, within, type Camera, type Point, type Size } from "./geometry/frames";
 import { Constrain, type Constraint } from "./acts/constrain";
+import * as smart from "./acts/smart";
 import { Together } from "./acts/together";
 import type { Vertex } from "./geometry/polygon";
 import * as bulk from "./scene/bulk";
@@ -12,6 +13,7 @@ import { Seen } from "./scene/seen";
 import { Asker } from "./sync/ask";
 import { Live } from "./sync/live";
 import type { Prompt } from "./tools/smart";
+import type { BrowserPrompter } from "./prompter/browser";
 import { Cells, type Counts } from "./scene/cells";
 import type { LabelClass, Layer, Reason, Workspace as Opened } from "./scene/contract";
 import * as edits from "./scene/edits";
@@ -77,6 +79,8 @@ export class Workspace {
   readonly together = new Together(this);
   readonly constrain = new Constrain(this);
   readonly smartAsker = new Asker();
+  /** The prompter in this browser; null where there are no hands that need one. */
+  prompter: BrowserPrompter | null = null;
   live: Live | null = null;
   /** The pointer on the picture, for those who follow me. */
   cursor: Point<"image"> | null = null;
@@ -393,7 +397,7 @@ export class Workspace {
     this.cancelEdit();
     this.together.endNudge();
     this.tool = tool;
-    if (tool === "smart") void this.getReady();
+    if (tool === "smart") void smart.getReady(this);
     this.recorder.record("tool", tool);
     this.notify();
   }
@@ -437,17 +441,7 @@ export class Workspace {
   // Asking the interactive worker
 
   askSmart(prompt: Prompt): Promise<Answered | null> {
-    const { box, clicks } = prompt;
-    const points = clicks.map(({ at, inside }) => [at.x, at.y, inside ? 1 : 0]);
-    const request = { session: this.session, box: box && [box.x0, box.y0, box.x1, box.y1], points };
-    return this.smartAsker.ask((number) => this.waited(this.api.smart(this.opened.image.id, { ...request, number })));
-  }
-  private async getReady(): Promise<void> {
-    try {
-      await this.smartAsker.ask((number) => this.api.smart(this.opened.image.id, { session: this.session, number, box: null, points: [], ready: true }));
-    } catch {
-      // The first click says what is wrong, when somebody needs it.
-    }
+    return this.smartAsker.ask((number) => this.waited(smart.answer(this, prompt, number)));
   }
   /** Time spent waiting for a machine is no working time. */
   async waited<T>(work: Promise<T>): Promise<T> {

@@ -17,13 +17,15 @@ from inference.types import RGB, Labels, Mask, Scores
 
 Floats = npt.NDArray[np.float64]
 SINGLE = ("ambiguous", "entropy", "disagreement", "detector")  # of one image by itself
-STRATEGIES = (*SINGLE, "diversity", "random", "mix")
+STRATEGIES = (*SINGLE, "diversity", "random", "mix", "economy")
 MIXED = ("ambiguous", "disagreement", "detector", "diversity")
+# Assumptions, not measurements, about what annotating costs (inference/simulation.py uses the same).
+BOX_SECONDS, IMAGE_SECONDS = 7.0, 20.0
 FAINT = 0.1  # detections below this score are noise, not doubt
 
 
 def image_scores(m_d: Labels, m_s: Mask, detected: Scores, probability: npt.NDArray[Any]) -> dict[str, float]:
-    """The scores of one image by itself, each 0..1.
+    """The scores of one image by itself, each 0..1, and "cells", how many the detector's masks show.
 
     m_d          (H, W) label map of the detector's cells
     m_s          (H, W) the segmenter's mask
@@ -45,6 +47,7 @@ def image_scores(m_d: Labels, m_s: Mask, detected: Scores, probability: npt.NDAr
         "entropy": float(entropy.mean()) if p.size else 0.0,
         "disagreement": 1.0 - panoptic(contingency(m_d.astype(np.int32), pieces)).pq,
         "detector": float(np.mean(1 - np.abs(2 * sure - 1))) if sure.size else 0.0,
+        "cells": float(np.count_nonzero(np.bincount(m_d.ravel())[1:])),
     }
 
 
@@ -105,7 +108,8 @@ def queue(
 
     scores      image -> its `image_scores`
     embeddings  image -> its `embedding`, for the images of `scores`
-    `mix` is the mean rank over the strategies of MIXED.
+    `mix` is the mean rank over the strategies of MIXED; `economy` is the mix per second that annotating the expected
+    cells would take, relative to an image without cells: doubt in crowded images costs more boxes.
     """
     names = sorted(scores)
     if not names:
@@ -118,4 +122,8 @@ def queue(
         for i in waiting
     ]
     mixed = np.mean([ranks([row[s] for row in rows]) for s in MIXED], axis=0) if rows else []
-    return {names[i]: row | {"mix": float(m)} for i, row, m in zip(waiting, rows, mixed, strict=True)}
+    cost = [1 + BOX_SECONDS / IMAGE_SECONDS * float(scores[names[i]]["cells"]) for i in waiting]
+    return {
+        names[i]: row | {"mix": float(m), "economy": float(m / c)}
+        for i, row, m, c in zip(waiting, rows, mixed, cost, strict=True)
+    }

@@ -59,9 +59,9 @@ def instances(
 
     mask = np.ascontiguousarray(mask)
     if method == "geodesic":
-        labels = np.where(mask, detections, 0).astype(np.int32, copy=False)
-        rest = _grow(mask, labels)
-        _number_the_rest(mask, labels, _largest(detections), rest)
+        labels, last, open_ = _lay(mask, np.ascontiguousarray(detections))
+        _grow(mask, labels, open_)
+        _number_the_rest(mask, labels, last, open_)
     elif method == "kmeans":
         labels = np.where(mask, detections, 0).astype(np.int32)
         _cluster(mask, labels, np.ascontiguousarray(detections, np.int32))
@@ -82,42 +82,53 @@ def _largest(labels: Labels) -> int:
     return int(labels.max(initial=0))
 
 
-def _without_id(mask: Mask, labels: Labels) -> int:
-    return int(np.count_nonzero(mask & (labels == 0)))
+def _without_id(mask: Mask, labels: Labels) -> Any:
+    return np.flatnonzero(mask & (labels == 0)).astype(np.int32)
 
 
 @njit(cache=True)
-def _grow(mask: Any, labels: Any) -> int:
-    """Multi-source breadth-first growth of the ids through the mask, in place; how many pixels none reached.
+def _lay(mask: Any, detections: Any) -> Any:
+    """One pass: the ids inside the mask (H, W) int32, the largest id anywhere, and the mask's pixels without an id."""
+    labels = np.zeros(mask.shape, np.int32)
+    flat, inside, found = labels.reshape(-1), mask.reshape(-1), detections.reshape(-1)
+    open_ = np.empty(flat.size, np.int32)  # the pages behind what is used are never touched
+    last = n = 0
+    for i in range(flat.size):
+        last = max(last, found[i])
+        if inside[i]:
+            flat[i] = found[i]
+            if found[i] == 0:
+                open_[n] = i
+                n += 1
+    return labels, last, open_[:n]
+
+
+@njit(cache=True)
+def _grow(mask: Any, labels: Any, open_: Any) -> None:
+    """Multi-source breadth-first growth of the ids through the mask, in place. open_: its pixels without an id.
 
     A pixel reached in the current step holds minus its id, so that within a step the smallest id can still take it:
     the result does not depend on the order of the scan.
     """
     h, w = mask.shape
     flat, inside = labels.reshape(-1), mask.reshape(-1)
-    waiting = 0
-    for i in range(h * w):
-        waiting += inside[i] and flat[i] == 0
-    queue = np.empty(waiting, np.int32)
+    queue = np.empty(len(open_), np.int32)
     begin = end = 0
-    for y in range(h):  # first step: next to a detection
-        for x in range(w):
-            i = y * w + x
-            if not inside[i] or flat[i] != 0:
-                continue
-            best = 0
-            if x > 0 and flat[i - 1] > 0:
-                best = flat[i - 1]
-            if x + 1 < w and flat[i + 1] > 0 and (best == 0 or flat[i + 1] < best):
-                best = flat[i + 1]
-            if y > 0 and flat[i - w] > 0 and (best == 0 or flat[i - w] < best):
-                best = flat[i - w]
-            if y + 1 < h and flat[i + w] > 0 and (best == 0 or flat[i + w] < best):
-                best = flat[i + w]
-            if best:
-                flat[i] = -best
-                queue[end] = i
-                end += 1
+    for i in open_:  # first step: next to a detection
+        x = i % w
+        best = 0
+        if x > 0 and flat[i - 1] > 0:
+            best = flat[i - 1]
+        if x + 1 < w and flat[i + 1] > 0 and (best == 0 or flat[i + 1] < best):
+            best = flat[i + 1]
+        if i >= w and flat[i - w] > 0 and (best == 0 or flat[i - w] < best):
+            best = flat[i - w]
+        if i + w < h * w and flat[i + w] > 0 and (best == 0 or flat[i + w] < best):
+            best = flat[i + w]
+        if best:
+            flat[i] = -best
+            queue[end] = i
+            end += 1
     while begin < end:
         stop = end
         for at in range(begin, stop):
@@ -138,7 +149,6 @@ def _grow(mask: Any, labels: Any) -> int:
                 elif flat[j] < 0 and -flat[j] > own:
                     flat[j] = -own
         begin = stop
-    return waiting - end
 
 
 @njit(cache=True)
@@ -168,17 +178,15 @@ def _flood(member: Any, start: int, w: int, value: int, labels: Any, queue: Any)
 
 
 @njit(cache=True)
-def _number_the_rest(mask: Any, labels: Any, last: int, waiting: int) -> None:
-    """Every 4-connected piece of mask without an id gets the next one. waiting: how many such pixels there are."""
+def _number_the_rest(mask: Any, labels: Any, last: int, open_: Any) -> None:
+    """Every 4-connected piece of mask without an id gets the next one. open_: ascending, all that may lack one."""
     w = mask.shape[1]
     flat, inside = labels.reshape(-1), mask.reshape(-1)
-    queue = np.empty(waiting, np.int32)
-    i = 0
-    while waiting > 0:
-        if inside[i] and flat[i] == 0:
+    queue = np.empty(len(open_), np.int32)
+    for i in open_:
+        if flat[i] == 0:
             last += 1
-            waiting -= _flood(inside, i, w, last, flat, queue)
-        i += 1
+            _flood(inside, i, w, last, flat, queue)
 
 
 @njit(cache=True)

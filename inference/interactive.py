@@ -10,12 +10,14 @@ from base64 import b64decode, b64encode
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from pathlib import Path
+from threading import Lock, Timer
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from celery import shared_task
+from celery.signals import worker_ready
 
 from inference.masks import clip, pack, tight, unpack
 from inference.types import RGB, BoxMask, InferenceError, Mask, Prompter, Prompts
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from inference.fusion.strokes import State
 
 T = TypeVar("T")
+WARM_AFTER = 5.0  # seconds after the worker's start, when the rest of a house that starts with it is up
 BAND = 4  # pixels beside a stroke that are optimised too: a border that both models had wrong can move this far
 
 
@@ -226,13 +229,41 @@ def rgb_of(image: str, file: str) -> RGB:
     return pixels.get(image, read)
 
 
+_loading = Lock()
+
+
 def prompter() -> Prompter:
     from inference import registry
 
     name = registry.DEFAULT_PROMPTER
-    if name not in prompters:
-        prompters[name] = registry.prompter(name)
+    with _loading:  # the warm-up and the first click may come together
+        if name not in prompters:
+            prompters[name] = registry.prompter(name)
     return prompters[name]
+
+
+@worker_ready.connect
+def warm_up_later(sender: Any, **_: Any) -> None:
+    """Load the models before anybody waits for them: the first smart click would else last as long as importing torch.
+
+    Only in a worker of the interactive queue; the round's workers load what they need when they need it.
+    """
+    if "interactive" in sender.app.amqp.queues.consume_from:
+        timer = Timer(WARM_AFTER, warm_up)
+        timer.daemon = True
+        timer.start()
+
+
+def warm_up() -> None:
+    """The prompter and the fusion, loaded and once used. What is missing is said to the first who asks."""
+    try:
+        asked = prompter()
+        asked.decode(
+            asked.encode(np.full((64, 64, 3), 200, np.uint8)), Prompts(boxes=np.array([[20.0, 20.0, 40.0, 40.0]]))
+        )
+        import inference.fusion.strokes  # noqa: F401
+    except InferenceError:
+        return
 
 
 def view_of(image: str, file: str) -> Any:

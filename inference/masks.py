@@ -85,11 +85,18 @@ def rasterise_boxes(boxes: Boxes, width: int, height: int) -> Mask:
     return filled
 
 
-def run_lengths(bits: Mask) -> list[int]:
-    """COCO's uncompressed run lengths: down the columns, beginning with a (maybe empty) run of background."""
-    flat = np.concatenate([[False], bits.ravel(order="F")])
-    changes = np.flatnonzero(flat[1:] != flat[:-1])
-    return [int(n) for n in np.diff(np.concatenate([[0], changes, [bits.size]]))]
+def run_lengths(cell: BoxMask, width: int, height: int) -> list[int]:
+    """COCO's uncompressed run lengths in an image of this size, in which the cell lies: down the columns, beginning
+    with a (maybe empty) run of background. Costs what the cell is large, not what the image is.
+    """
+    columns, rows = np.nonzero(cell.bits.T)
+    at = (columns + cell.x) * height + rows + cell.y  # ascending
+    breaks = np.flatnonzero(np.diff(at) > 1)
+    begins = at[np.concatenate([[0], breaks + 1])] if at.size else at
+    ends = at[np.concatenate([breaks, [-1]])] + 1 if at.size else at
+    changes = np.stack([begins, ends], axis=1).ravel()
+    lengths = np.diff(np.concatenate([[0], changes, [width * height]])).tolist()
+    return lengths[:-1] if lengths[-1] == 0 and len(lengths) > 1 else lengths
 
 
 def from_run_lengths(counts: Sequence[int], width: int, height: int) -> Mask:

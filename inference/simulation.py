@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inference.acquisition import STRATEGIES, embedding, image_scores, queue
+from inference.acquisition import BOX_SECONDS, IMAGE_SECONDS, STRATEGIES, embedding, image_scores, queue
 from inference.metrics import mean, per_image
 from inference.types import InferenceError, Report, Sample, Stop
 
@@ -30,8 +30,8 @@ class Annotator:
 
     jitter: float = 0.05
     miss: float = 0.05
-    box_seconds: float = 7.0
-    image_seconds: float = 20.0
+    box_seconds: float = BOX_SECONDS
+    image_seconds: float = IMAGE_SECONDS
 
     def __post_init__(self) -> None:
         if not (0 <= self.jitter < 0.5 and 0 <= self.miss < 1 and self.box_seconds >= 0 and self.image_seconds >= 0):
@@ -52,20 +52,26 @@ class Annotator:
 
 @dataclass(frozen=True)
 class Plan:
-    """start, step: images annotated before the first round and after each; the same start for every strategy."""
+    """What is replayed.
+
+    start, step  images annotated before the first round and after each; the same start for every strategy
+    rounds       of every strategy; where "random" is one of them, the others go on for `further` rounds at most, until
+                 they have drawn as many boxes as it has or have reached its final PQ: what is compared is boxes
+    """
 
     strategies: tuple[str, ...] = ("random", "mix")
     start: int = 2
     step: int = 2
     rounds: int = 3
+    further: int = 0
     annotator: Annotator = Annotator()
 
     def __post_init__(self) -> None:
         unknown = set(self.strategies) - set(STRATEGIES)
         if unknown or not self.strategies:
             raise InferenceError(f"strategies are {', '.join(STRATEGIES)}, not {', '.join(sorted(unknown)) or 'none'}")
-        if min(self.start, self.step, self.rounds) < 1:
-            raise InferenceError("start, step and rounds are whole numbers from 1 on")
+        if min(self.start, self.step, self.rounds) < 1 or self.further < 0:
+            raise InferenceError("start, step and rounds are whole numbers from 1 on, further one from 0 on")
 
 
 @dataclass(frozen=True)
@@ -107,9 +113,10 @@ def replay(
         for number, (name, sample) in enumerate(sorted(by_name.items()))
     }
     first: tuple[dict[str, float], dict[str, dict[str, float]]] | None = None
-    for strategy in plan.strategies:
+    goal: Point | None = None  # where random ended
+    for strategy in sorted(plan.strategies, key=lambda name: name != "random"):
         taken = list(start)
-        for number in range(1, plan.rounds + 1):
+        for number in range(1, plan.rounds + plan.further + 1):
             if number == 1 and first is not None:
                 judged, waiting = first  # the same images, the same models: not trained again
             else:
@@ -119,11 +126,17 @@ def replay(
                 first = first or (judged, waiting)
             boxes = sum(len(drawn[name].boxes) for name in taken)
             seconds = boxes * plan.annotator.box_seconds + len(taken) * plan.annotator.image_seconds
-            yield Point(
+            point = Point(
                 fold, seed, strategy, number, len(taken), boxes, seconds, judged["dice"], judged["pq"], tuple(taken)
             )
+            yield point
+            enough = goal is None or boxes >= goal.boxes or point.pq >= goal.pq
+            if (number >= plan.rounds and enough) or len(taken) == len(pool):
+                break
             order = sorted(waiting, key=lambda name: (-waiting[name][strategy], name))
             taken += order[: plan.step]
+        if strategy == "random":
+            goal = point
 
 
 def judge(predict: Callable[[npt.NDArray[np.uint8]], Any], judges: Sequence[Sample]) -> dict[str, float]:
@@ -147,12 +160,16 @@ def scored(
     return queue(scores, embeddings, seen=seen, seed=seed)
 
 
-def boxcell_trainer(preset: str, report: Report, stop: Stop) -> Train:
-    """Train with inference.methods.boxcell, without validation images: nothing is tuned on what judges."""
+def boxcell_trainer(preset: str, report: Report, stop: Stop, *, start: dict[str, Path] | None = None) -> Train:
+    """Train with inference.methods.boxcell, without validation images: nothing is tuned on what judges.
+
+    start  weights that "detector" and "segmenter" start from instead of the shipped ones, which have learned from some
+           published data sets: on those, a curve from the shipped ones is not the curve of somebody's new tissue
+    """
     from inference.methods import boxcell
 
     def train(samples: Sequence[Sample], work: Path, seed: int) -> Callable[[npt.NDArray[np.uint8]], Any]:
-        settings = boxcell.BoxCellSettings(preset=preset, seed=seed)
+        settings = boxcell.BoxCellSettings(preset=preset, seed=seed, start=start or {})
         bundle = boxcell.train(samples, [], settings, output=work, report=report, stop=stop)
         return boxcell.load(bundle).predict
 
@@ -191,6 +208,63 @@ def first_reach(curve: Sequence[tuple[float, float]], goal: float) -> float | No
     return None
 
 
+def summary(rows: Sequence[dict[str, Any]], *, resamples: int = 2000) -> dict[str, dict[str, float | int]]:
+    """Strategy -> what `boxes_to_reach` says on average, over folds and seeds.
+
+    share      mean share of random's boxes; a curve that never got there counts as 1, which flatters it
+    low, high  95 % percentile bootstrap: whole folds are drawn, then seeds within them
+    curves, reached  how many there are, and how many got to random's final quality
+
+    Read it beside random's own row: a noisy curve crosses its final quality early by luck, and so does random's.
+    """
+    rng = np.random.default_rng(0)
+    found: dict[str, dict[str, float | int]] = {}
+    for strategy in dict.fromkeys(row["strategy"] for row in rows):
+        mine = [row for row in rows if row["strategy"] == strategy]
+        folds: dict[str, list[float]] = {}
+        for row in mine:
+            folds.setdefault(row["fold"], []).append(1.0 if row["share"] is None else row["share"])
+        means = []
+        for _ in range(resamples):
+            drawn = [list(folds.values())[i] for i in rng.integers(0, len(folds), len(folds))]
+            means.append(np.mean(np.concatenate([rng.choice(values, len(values)) for values in drawn])))
+        low, high = np.percentile(means, [2.5, 97.5])
+        found[strategy] = {
+            "share": float(np.mean(np.concatenate(list(folds.values())))), "low": float(low), "high": float(high),
+            "curves": len(mine), "reached": sum(row["share"] is not None for row in mine),
+        }  # fmt: skip
+    return found
+
+
 def write(path: Path, points: Sequence[Point], plan: Plan, about: dict[str, Any]) -> None:
     content = {"about": about, "plan": asdict(plan), "points": [asdict(point) for point in points]}
-    path.write_text(json.dumps(content | {"boxes_to_reach_random": boxes_to_reach(points)}, indent=1))
+    rows = boxes_to_reach(points)
+    path.write_text(json.dumps(content | {"boxes_to_reach_random": rows, "summary": summary(rows)}, indent=1))
+
+
+def draw(path: Path, points: Sequence[Point], *, title: str) -> None:
+    """The learning curves as SVG: PQ against boxes and against modelled minutes, one thin line a curve and a thick one
+    through the means of each strategy's rounds."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    axes = figure.subplots(1, 2, sharey=True)
+    for colour, strategy in enumerate(dict.fromkeys(point.strategy for point in points)):
+        mine = [point for point in points if point.strategy == strategy]
+        for axis, unit in zip(axes, ("boxes", "seconds"), strict=True):
+            scale = 60 if unit == "seconds" else 1
+            for key in sorted({(point.fold, point.seed) for point in mine}):
+                curve = [point for point in mine if (point.fold, point.seed) == key]
+                x = [getattr(point, unit) / scale for point in curve]
+                axis.plot(x, [point.pq for point in curve], color=f"C{colour}", lw=0.6, alpha=0.4)
+            rounds = sorted({point.round for point in mine})
+            whole = [r for r in rounds if sum(p.round == r for p in mine) == sum(p.round == 1 for p in mine)]
+            x, y = (
+                [float(np.mean([value(p) for p in mine if p.round == r])) for r in whole]
+                for value in (lambda p: getattr(p, unit) / scale, lambda p: p.pq)  # noqa: B023
+            )
+            axis.plot(x, y, color=f"C{colour}", lw=2.5, marker="o", label=strategy)
+    axes[0].set(xlabel="boxes drawn", ylabel="PQ on held-out images", title=title)
+    axes[1].set(xlabel="modelled minutes of annotating")
+    axes[1].legend(loc="lower right")
+    figure.savefig(path, metadata={"Date": None})

@@ -50,7 +50,7 @@ VERSIONS = {
     "detector": 2,
     "segmenter": 1,
     "prediction": 4,
-    "fusion": 2,
+    "fusion": 3,
     "instances": 3,
     "evaluation": 3,
     "publication": 3,

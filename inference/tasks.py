@@ -17,15 +17,15 @@ import shutil
 import tempfile
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from time import monotonic
-from typing import Any
+from time import monotonic, sleep
+from typing import Any, TypeVar
 
 from celery import shared_task
 from django.conf import settings
 from django.core.files.storage import default_storage
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
 from inference import stages as work
 from inference.acquisition import queue
@@ -43,7 +43,25 @@ from labeling.rounds.publishing import publish
 logger = logging.getLogger(__name__)
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 RENEW_EVERY = 1.0  # seconds: how late a wish to cancel is seen; a small part of the lease
+AWAY = (OperationalError, InterfaceError)  # what a restarting database raises
+AWAY_FOR = 60.0  # seconds that a worker waits for it before it leaves the work to the sweeper
+Answer = TypeVar("Answer")
 NAMESPACE = uuid.UUID("0e1b8a1c-59d3-5f0e-9f5e-3f1f5b0c9a11")  # proposals get the same uid when published again
+
+
+def patiently(act: Callable[[], Answer]) -> Answer:
+    """What `act` answers; while the database is away, again and again. Only for acts that may happen twice: the answer
+    of the first may be what was lost."""
+    end = monotonic() + AWAY_FOR
+    while True:
+        try:
+            return act()
+        except AWAY:
+            connection.close()
+            if monotonic() > end:
+                raise
+            logger.warning("the database is away; trying again", exc_info=True)
+            sleep(0.5)
 
 
 class Lease:
@@ -91,9 +109,11 @@ class Lease:
         last = progress.done >= progress.total
         if progress.note or progress.values or last or now - self.last_report > 0.5:
             self.last_report = now
-            stages.report(
-                self.stage_id, self.owner,
-                done=progress.done, total=progress.total, note=progress.note, values=progress.values,
+            patiently(
+                lambda: stages.report(
+                    self.stage_id, self.owner,
+                    done=progress.done, total=progress.total, note=progress.note, values=progress.values,
+                )
             )  # fmt: skip
 
 
@@ -103,34 +123,40 @@ def run_stage(stage_id: int) -> None:
 
     Expected failures (a diverged training, no data) end the stage with a sentence; a bug ends it too, and is raised.
     """
-    claimed = stages.claim(stage_id)
+    claimed = patiently(lambda: stages.claim(stage_id))
     if claimed is None:
         return
     stage, owner = claimed
+
+    def end(state: Stage.State, error: str = "") -> None:
+        with contextlib.suppress(stages.LeaseLost):  # ended at the first try, or somebody else's
+            patiently(lambda: stages.end(stage.pk, owner, state=state, error=error))
+
     with Lease(stage.pk, owner) as lease:
         try:
             _run(stage, lease)
         except stages.LeaseLost:
             logger.warning("stage %s belongs to another worker now; nothing of this attempt is written", stage.pk)
         except Cancelled:
-            stages.end(stage.pk, owner, state=Stage.State.CANCELLED)
+            end(Stage.State.CANCELLED)
+        except AWAY:
+            logger.exception("stage %s: the database went away", stage.pk)
+            with contextlib.suppress(stages.LeaseLost):
+                patiently(lambda: stages.hand_back(stage.pk, owner, "the database went away for a moment"))
         except (InferenceError, ValueError) as error:
             logger.exception("stage %s failed", stage.pk)
-            stages.end(stage.pk, owner, state=Stage.State.FAILED, error=str(error))
+            end(Stage.State.FAILED, str(error))
         except OSError as error:
             if error.errno not in NO_ROOM:
-                stages.end(stage.pk, owner, state=Stage.State.FAILED, error=f"{type(error).__name__}: {error}")
+                end(Stage.State.FAILED, f"{type(error).__name__}: {error}")
                 raise
             logger.exception("stage %s has no room", stage.pk)
-            stages.end(stage.pk, owner, state=Stage.State.FAILED, error="The disk is full. Make room, then retry.")
+            end(Stage.State.FAILED, "The disk is full. Make room, then retry.")
         except MemoryError:
             logger.exception("stage %s has no memory", stage.pk)
-            stages.end(
-                stage.pk, owner, state=Stage.State.FAILED,
-                error="The worker has too little memory for this stage. Give it more, then retry.",
-            )  # fmt: skip
+            end(Stage.State.FAILED, "The worker has too little memory for this stage. Give it more, then retry.")
         except Exception as error:  # record, then let it be seen
-            stages.end(stage.pk, owner, state=Stage.State.FAILED, error=f"{type(error).__name__}: {error}")
+            end(Stage.State.FAILED, f"{type(error).__name__}: {error}")
             raise
 
 
@@ -142,12 +168,12 @@ def _run(stage: Stage, lease: Lease) -> None:
     if stage.kind == Stage.Kind.PUBLICATION:
         with _inputs(stage) as inputs:
             _publish(stage, lease, fields_of(content, local_file), inputs)
-        stages.finish(stage.pk, lease.owner, key=key, artifact=None)
+        patiently(lambda: stages.finish(stage.pk, lease.owner, key=key, artifact=None))
         return
-    made = stages.known(key)
+    made = patiently(lambda: stages.known(key))
     if made is not None:
         stages.say(stage.pk, "made by an earlier round from the same inputs: used again")
-        stages.finish(stage.pk, lease.owner, key=key, artifact=made, state=Stage.State.REUSED)
+        patiently(lambda: stages.finish(stage.pk, lease.owner, key=key, artifact=made, state=Stage.State.REUSED))
         return
     folder.mkdir(parents=True, exist_ok=True)
     before = resource.getrusage(resource.RUSAGE_SELF)
@@ -166,9 +192,9 @@ def _run(stage: Stage, lease: Lease) -> None:
         raise Cancelled("cancelled")
     with file.open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    stages.say(stage.pk, used_since(before))
-    artifact = stages.keep(key=key, kind=stage.kind, file=file, sha256=sha256, facts=facts)
-    stages.finish(stage.pk, lease.owner, key=key, artifact=artifact)
+    patiently(lambda: stages.say(stage.pk, used_since(before)))
+    artifact = patiently(lambda: stages.keep(key=key, kind=stage.kind, file=file, sha256=sha256, facts=facts))
+    patiently(lambda: stages.finish(stage.pk, lease.owner, key=key, artifact=artifact))
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -60,6 +60,16 @@ export function cut(patch: Patch, path: readonly Vertex[]): Patch[] {
     .map(({ n }) => ({ ...patch, pixels: Uint8Array.from(of, (m) => (m === n ? 1 : 0)) }));
 }
 
+/** The largest piece alone (of equal ones the first, row by row). */
+export function largest(patch: Patch): Patch {
+  const { of, count } = numbered(patch);
+  if (count < 2) return patch;
+  const sizes = new Array<number>(count + 1).fill(0);
+  for (const n of of) if (n) sizes[n]++;
+  const most = sizes.indexOf(Math.max(...sizes));
+  return { ...patch, pixels: Uint8Array.from(of, (n) => (n === most ? 1 : 0)) };
+}
+
 /** All pixels of all patches in one. */
 export function united(patches: readonly Patch[], image: Size): Patch {
   const box: Box = {

@@ -10,6 +10,7 @@ import * as brushTool from "../tools/brush";
 import { pinch, wheelFactor, type Fingers } from "../tools/hand";
 import type { Input } from "../tools/input";
 import * as selectTool from "../tools/select";
+import { BrowserPrompter } from "../prompter/browser";
 import { Pixels } from "../render/pixels";
 import { wield, type Sizes, type Wielded } from "./wield";
 import type { Workspace } from "../workspace";
@@ -40,6 +41,7 @@ export class Hands {
     private readonly stage: Stage,
   ) {
     const pixels = new Pixels(desk.opened.image.pixels_url, desk.opened.image);
+    desk.prompter = new BrowserPrompter(desk.opened.image, pixels);
     this.wielded = wield(desk, pixels, (at) => this.pick(at));
     const surface = stage.surface;
     surface.addEventListener("pointerdown", (e) => this.down(e));

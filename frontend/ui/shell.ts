@@ -141,6 +141,7 @@ export class Shell {
           certificate: desk.editing.constraint.certificate,
         },
         patch: desk.editing && desk.editing.patch.pixels.reduce((a, b) => a + b, 0),
+        prompter: { name: desk.prompter?.name ?? null, answered: desk.prompter?.answered ?? 0 },
         connected: desk.live?.connected ?? false,
         others: [...(desk.live?.others.values() ?? [])].map((o) => ({ name: o.person.name, editing: o.editing, cursor: o.cursor })),
       }),

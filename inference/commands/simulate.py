@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +28,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("dataset", type=Path)
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="JSON with every point of every curve")
+    parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="the learning curves")
     parser.add_argument("--strategies", nargs="+", default=["random", "mix"], choices=STRATEGIES, metavar="NAME")
     parser.add_argument(
         "--leave-out", nargs="+", required=True, metavar="WHO", help="one fold each: 03 or 03,07 or image names"
@@ -36,9 +37,14 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--start", type=int, default=2, help="images annotated before the first round")
     parser.add_argument("--step", type=int, default=2, help="images annotated after each round")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--further", type=int, default=0, help="rounds that others may take to reach random's PQ or boxes"
+    )
     parser.add_argument("--pool", type=int, help="at most so many images to choose from, drawn by the seed")
     parser.add_argument("--side", type=int, help="use the middle SIDE x SIDE pixels of every image: cheaper")
     parser.add_argument("--preset", default="tiny")
+    parser.add_argument("--start-detector", type=Path, metavar="FILE", help="instead of the shipped weights")
+    parser.add_argument("--start-segmenter", type=Path, metavar="FILE", help="instead of the shipped weights")
     parser.add_argument("--jitter", type=float, default=0.05, help="of boxes, as a share of their size")
     parser.add_argument("--miss", type=float, default=0.05, help="share of cells that get no box")
     options = parser.parse_args(argv)
@@ -47,11 +53,13 @@ def main(argv: list[str]) -> int:
     points: list[Point] = []
     try:
         plan = simulation.Plan(
-            tuple(options.strategies), options.start, options.step, options.rounds,
+            tuple(options.strategies), options.start, options.step, options.rounds, options.further,
             simulation.Annotator(options.jitter, options.miss),
         )  # fmt: skip
         data = open_dataset(options.dataset)
-        train = simulation.boxcell_trainer(options.preset, lambda progress: None, lambda: False)
+        given = {"detector": options.start_detector, "segmenter": options.start_segmenter}
+        start = {kind: path for kind, path in given.items() if path}
+        train = simulation.boxcell_trainer(options.preset, lambda progress: None, lambda: False, start=start)
         with tempfile.TemporaryDirectory(prefix="boxwise-simulate-") as work:
             for fold in options.leave_out:
                 out = tuple(fold.split(","))
@@ -69,7 +77,9 @@ def main(argv: list[str]) -> int:
                         print(line(point), flush=True)
         about = {"dataset": data.name, "preset": options.preset, "side": options.side, "pool": options.pool}
         if options.output:
-            simulation.write(options.output, points, plan, about)
+            simulation.write(options.output, points, plan, about | {"start": {k: p.name for k, p in start.items()}})
+        if options.plot:
+            simulation.draw(options.plot, points, title=f"{data.name}, {len(options.leave_out)} x {len(options.seeds)}")
         print(table(simulation.boxes_to_reach(points)))
     except (InferenceError, ValueError) as error:
         print(f"boxwise simulate: {error}", file=sys.stderr)
@@ -104,8 +114,10 @@ def line(point: "Point") -> str:
     )
 
 
-def table(rows: Sequence[dict[str, object]]) -> str:
-    """Boxes to the final PQ of random, one row a curve."""
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Boxes to the final PQ of random, one row a curve, and their means."""
+    from inference.simulation import summary
+
     lines = ["boxes to reach random's final PQ (share of random's boxes):"]
     for row in rows:
         share = row["share"]
@@ -113,4 +125,9 @@ def table(rows: Sequence[dict[str, object]]) -> str:
         lines.append(
             f"  fold {row['fold']} seed {row['seed']} {row['strategy']!s:<12} {said}; final {row['final']:.3f}"
         )
+    lines.append("mean share over folds and seeds (95 % interval; not reached counts as 100 %):")
+    for strategy, found in summary(list(rows)).items():
+        share, low, high = (float(found[name]) for name in ("share", "low", "high"))
+        reached = f"reached by {found['reached']} of {found['curves']}"
+        lines.append(f"  {strategy:<12} {share:.0%} ({low:.0%} to {high:.0%}); {reached}")
     return "\n".join(lines)

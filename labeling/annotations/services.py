@@ -2,7 +2,7 @@
 ones."""
 
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from django.utils.dateparse import parse_datetime
 
 from labeling.accounts.models import User
 from labeling.annotations import feed
-from labeling.annotations.bulk import copy_annotations
+from labeling.annotations.bulk import copy_states
 from labeling.annotations.models import Annotation, Effect, Layer, LayerHead, Operation
 from labeling.annotations.state import State, parse_integer, parse_number, parse_state, parse_uuid, put_state, state_of
 from labeling.errors import Invalid, LabelingError
@@ -410,11 +410,5 @@ def load_layer(*, image: Image, kind: str, loaded: Iterable[Loaded]) -> Layer:
     layer = Layer.objects.create(image=image, kind=kind)
     LayerHead.objects.create(layer=layer)
 
-    def rows() -> Iterator[Annotation]:
-        for one in loaded:
-            row = Annotation(layer=layer, uid=one.uid, score=one.score)
-            put_state(row, one.state)
-            yield row
-
-    copy_annotations(rows())
+    copy_states(layer.pk, ((one.uid, one.state, one.score) for one in loaded))
     return layer

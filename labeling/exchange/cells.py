@@ -4,10 +4,8 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from inference.masks import clip, unpack
-from inference.types import BoxMask, Mask
+from inference.types import BoxMask
 from labeling.annotations.models import Annotation, Layer
 from labeling.annotations.state import state_of
 from labeling.images.models import Image
@@ -23,13 +21,6 @@ class Cell:
     label_class: int | None
     author: str
     provenance: dict[str, Any]
-
-    def full(self, width: int, height: int) -> Mask:
-        """The mask as (height, width) bool."""
-        whole = np.zeros((height, width), bool)
-        h, w = self.mask.bits.shape
-        whole[self.mask.y : self.mask.y + h, self.mask.x : self.mask.x + w] = self.mask.bits
-        return whole
 
 
 def accepted_cells(project: Project) -> list[tuple[Image, list[Cell]]]:

@@ -21,14 +21,14 @@ def as_coco(project: Project, cells: Sequence[tuple[Image, Sequence[Cell]]]) -> 
     annotations: list[dict[str, Any]] = []
     for image, of_image in cells:
         for cell in of_image:
-            bits = cell.full(image.width, image.height)
             mask = cell.mask
+            counts = run_lengths(mask, image.width, image.height)
             annotations.append(
                 {
                     "id": len(annotations) + 1,
                     "image_id": image.pk,
                     "category_id": cell.label_class or 0,
-                    "segmentation": {"size": [image.height, image.width], "counts": run_lengths(bits)},
+                    "segmentation": {"size": [image.height, image.width], "counts": counts},
                     "area": int(mask.bits.sum()),
                     "bbox": [mask.x, mask.y, mask.bits.shape[1], mask.bits.shape[0]],
                     "iscrowd": 0,

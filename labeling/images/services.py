@@ -8,6 +8,7 @@ from pathlib import PurePath
 
 import numpy as np
 import PIL.Image
+import PIL.ImageOps
 from django.core.files.base import ContentFile
 from django.db import transaction
 from django.db.models import Max
@@ -46,6 +47,10 @@ def decode(content: bytes, name: str) -> PIL.Image.Image:
         opened.load()
     except (OSError, ValueError, SyntaxError) as error:
         raise UnreadableImage(f"{name} is damaged: {error}", field="image") from None
+    return _as_rgb(PIL.ImageOps.exif_transpose(opened))  # a camera's photograph stands as it was held
+
+
+def _as_rgb(opened: PIL.Image.Image) -> PIL.Image.Image:
     if opened.mode.startswith("I") or opened.mode == "F":
         grey = np.asarray(opened, np.float64)
         top = 65535.0 if opened.mode.startswith("I") else float(np.max(grey[np.isfinite(grey)], initial=1e-9))
@@ -105,6 +110,20 @@ def add_image(
         PIL.Image.fromarray(np.asarray(reference).astype(np.uint16)).save(labels, "PNG")
         image.reference.save(f"{stem}.png", ContentFile(labels.getvalue()), save=False)
     image.save()
+    return image
+
+
+def change_image(*, image: Image, group: str, um_per_px: float | None, split: str) -> Image:
+    """What was said of an image at its upload, mended. Rounds keep what they learned from: a snapshot is frozen.
+
+    Raises Invalid that names the field.
+    """
+    if split not in Split.values:
+        raise Invalid(f"split must be one of {', '.join(Split.values)}", field="split")
+    if um_per_px is not None and not 0.001 <= um_per_px <= 1000:
+        raise Invalid("µm per pixel must be from 0.001 to 1000, or empty when it is not known", field="um_per_px")
+    image.group, image.um_per_px, image.split = group.strip()[:200], um_per_px, split
+    image.save(update_fields=["group", "um_per_px", "split"])
     return image
 
 

@@ -5,6 +5,7 @@ import secrets
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import ProtectedError
 from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
@@ -52,6 +53,64 @@ def add_class(*, project: Project, name: str) -> LabelClass:
     return LabelClass.objects.create(
         project=project, name=name, color=PALETTE[(position - 1) % len(PALETTE)], position=position
     )
+
+
+@transaction.atomic
+def change_project(*, project: Project, by: User, name: str, description: str, records_activity: bool) -> Project:
+    """New words on a project. Whether working time is recorded concerns privacy: only an owner changes it.
+
+    Raises Invalid for an empty name, NotAllowed.
+    """
+    name = name.strip()
+    if not name or len(name) > 200:
+        raise Invalid("a project needs a name of at most 200 characters", field="name")
+    if records_activity != project.records_activity and project.role_of(by) not in MAY["own"]:
+        raise NotAllowed("only an owner decides whether working time is recorded")
+    project.name, project.description, project.records_activity = name, description, records_activity
+    project.save(update_fields=["name", "description", "records_activity"])
+    return project
+
+
+@transaction.atomic
+def change_class(*, label_class: LabelClass, name: str, color: str) -> LabelClass:
+    """Another name or colour; cells keep the class. Raises Invalid for a name that is empty or taken, or no colour."""
+    name = name.strip()
+    project = Project.objects.select_for_update().get(pk=label_class.project_id)
+    if not name or project.classes.filter(name__iexact=name).exclude(pk=label_class.pk).exists():
+        raise Invalid(f"a class needs a name of its own; {name!r} is taken or empty", field="name")
+    label_class.name, label_class.color = name, color.lower()
+    try:
+        label_class.full_clean(exclude=["project", "position"])
+    except ValidationError as error:
+        raise Invalid(" ".join(error.messages), field=next(iter(error.message_dict))) from None
+    label_class.save(update_fields=["name", "color"])
+    return label_class
+
+
+@transaction.atomic
+def remove_class(*, label_class: LabelClass) -> None:
+    """Take away a class that no cell has; the classes after it move up, and their keys with them.
+
+    Somebody who draws with it at this moment loses the class, not the cell: the workspace sends that cell without it.
+    Raises LabelingError for a class in use (on any layer, deleted cells and proposals included: undo may bring them
+    back) and for the last one.
+    """
+    project = Project.objects.select_for_update().get(pk=label_class.project_id)
+    if project.classes.count() == 1:
+        raise LabelingError("a project keeps at least one class; rename this one instead")
+    try:
+        with transaction.atomic():
+            label_class.delete()
+    except ProtectedError as error:
+        cells = len(error.protected_objects)
+        raise LabelingError(
+            f"{cells} cell{'s have' if cells != 1 else ' has'} the class {label_class.name}; give another one in the "
+            "workspace first, or rename this one"
+        ) from None
+    for position, other in enumerate(project.classes.order_by("position"), start=1):
+        if other.position != position:
+            other.position = position
+            other.save(update_fields=["position"])
 
 
 @transaction.atomic

@@ -1,6 +1,5 @@
 """Rounds as people start, watch and stop them. What workers call stands in stages.py."""
 
-from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -31,8 +30,16 @@ FINISHED = (Stage.State.DONE, Stage.State.REUSED)
 
 
 def send(task: str, *, queue: str, **kwargs: Any) -> None:
-    """Ask the workers by task name (the site never imports torch), once the row it needs is committed."""
-    transaction.on_commit(partial(app.send_task, task, kwargs=kwargs, queue=queue))
+    """Ask the workers by task name (the site never imports torch), once the row it needs is committed.
+
+    While the broker is away the message is not sent, which is logged: the row says what waits, and the sweeper sends
+    it again.
+    """
+
+    def now() -> None:  # not a partial: Django logs the name of a function that failed
+        app.send_task(task, kwargs=kwargs, queue=queue)
+
+    transaction.on_commit(now, robust=True)
 
 
 @transaction.atomic

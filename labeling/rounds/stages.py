@@ -71,8 +71,9 @@ def report(stage_id: int, owner: uuid.UUID, *, done: int, total: int, note: str,
 
 
 def say(stage_id: int, text: str) -> None:
-    """A line in the stage's log."""
-    StageLine.objects.create(stage_id=stage_id, text=text)
+    """A line in the stage's log; nothing for a stage that was deleted with its project."""
+    if Stage.objects.filter(pk=stage_id).exists():
+        StageLine.objects.create(stage_id=stage_id, text=text)
 
 
 def known(key: str) -> Artifact | None:
@@ -128,6 +129,15 @@ def _store(artifact: Artifact, file: Path, name: str) -> None:
 
 
 @transaction.atomic
+def hand_back(stage_id: int, owner: uuid.UUID, reason: str) -> None:
+    """Give up the lease at once, so that the sweeper starts the stage again where it stopped. Raises LeaseLost."""
+    _, stage = _owned(stage_id, owner)
+    stage.lease_until = timezone.now()
+    stage.save(update_fields=["lease_until"])
+    StageLine.objects.create(stage=stage, text=reason)
+
+
+@transaction.atomic
 def end(stage_id: int, owner: uuid.UUID, *, state: Stage.State, error: str = "") -> None:
     """The stage was cancelled or failed: say why and end the round when nothing else is at work. Raises LeaseLost."""
     round_, stage = _owned(stage_id, owner)
@@ -141,8 +151,10 @@ def end(stage_id: int, owner: uuid.UUID, *, state: Stage.State, error: str = "")
 
 
 def _owned(stage_id: int, owner: uuid.UUID) -> tuple[Round, Stage]:
-    """The locked rows, round first: the order in which everyone takes them."""
-    round_ = Round.objects.select_for_update().get(stages__pk=stage_id)
+    """The locked rows, round first: the order in which everyone takes them. Raises LeaseLost."""
+    round_ = Round.objects.select_for_update().filter(stages__pk=stage_id).first()
+    if round_ is None:  # deleted with its project
+        raise LeaseLost
     stage = round_.stages.select_for_update().get(pk=stage_id)
     if stage.lease_owner != owner or stage.state != Stage.State.RUNNING:
         raise LeaseLost

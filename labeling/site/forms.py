@@ -10,11 +10,17 @@ from labeling.projects.models import Project, Role
 MOST_FILES = 100  # of one upload; Django refuses more by itself (DATA_UPLOAD_MAX_NUMBER_FILES)
 
 
-class ProjectForm(forms.Form):
+class SettingsForm(forms.Form):
+    """What of a project can be changed at any time."""
+
     name = forms.CharField(max_length=200, error_messages={"required": "A project needs a name; type one."})
     description = forms.CharField(
         required=False, widget=forms.Textarea(attrs={"rows": 3}), help_text="what is annotated, and for what"
     )
+    records_activity = forms.BooleanField(required=False, label="Record working time")
+
+
+class ProjectForm(SettingsForm):
     classes = forms.CharField(
         initial="nucleus",
         widget=forms.Textarea(attrs={"rows": 3}),
@@ -31,7 +37,6 @@ class ProjectForm(forms.Form):
         label="How people annotate an image",
         help_text="cannot be changed later",
     )
-    records_activity = forms.BooleanField(required=False, label="Record working time")
 
     def clean_classes(self) -> tuple[str, ...]:
         names = tuple(line.strip() for line in self.cleaned_data["classes"].splitlines() if line.strip())
@@ -45,16 +50,8 @@ class ProjectForm(forms.Form):
         return names
 
 
-class UploadForm(forms.Form):
-    """What the files of one upload have in common; the files themselves are judged one by one."""
-
-    group = forms.CharField(
-        max_length=200,
-        required=False,
-        label="Slide or patient",
-        help_text="images of one slide are not independent; evaluation says so",
-    )
-    um_per_px = forms.FloatField(
+def scale_field() -> forms.FloatField:
+    return forms.FloatField(
         min_value=0.001,
         max_value=1000,
         required=False,
@@ -66,9 +63,29 @@ class UploadForm(forms.Form):
             "max_value": "µm per pixel must be at most 1000; leave it empty when it is not known.",
         },
     )
+
+
+class UploadForm(forms.Form):
+    """What the files of one upload have in common; the files themselves are judged one by one."""
+
+    group = forms.CharField(
+        max_length=200,
+        required=False,
+        label="Slide or patient",
+        help_text="images of one slide are not independent; evaluation says so",
+    )
+    um_per_px = scale_field()
     split = forms.ChoiceField(
         choices=Split.choices, initial=Split.TRAIN, help_text="test images are never learned from"
     )
+
+
+class ImageForm(forms.Form):
+    """What can be mended of an image after its upload."""
+
+    group = forms.CharField(max_length=200, required=False, label="Slide or patient")
+    um_per_px = scale_field()
+    split = forms.ChoiceField(choices=Split.choices)
 
 
 class MemberForm(forms.Form):

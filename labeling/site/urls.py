@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.site import model_views, project_views, round_views, views
+from labeling.site import model_views, project_views, round_views, settings_views, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -13,6 +13,9 @@ urlpatterns = [
     path("projects/<int:project>/members/", project_views.add, name="project-members"),
     path("projects/<int:project>/members/<int:membership>/", project_views.change, name="project-member"),
     path("projects/<int:project>/classes/", project_views.classes, name="project-classes"),
+    path("projects/<int:project>/settings/", settings_views.settings, name="project-settings"),
+    path("projects/<int:project>/settings/images/", settings_views.images, name="settings-images"),
+    path("projects/<int:project>/settings/classes/<int:label_class>/", settings_views.class_, name="settings-class"),
     path("projects/<int:project>/rounds/", round_views.start, name="project-rounds"),
     path("projects/<int:project>/models/", model_views.models, name="project-models"),
     path("projects/<int:project>/models/policy/", model_views.policy, name="round-policy"),

@@ -9,6 +9,7 @@ from labeling.site.overview import Counts
 # Name of a score (inference/acquisition.py) -> its name for people.
 STRATEGIES = {
     "mix": "a mix of all",
+    "economy": "a mix, per minute of work",
     "ambiguous": "disputed pixels",
     "entropy": "undecided colour",
     "disagreement": "detector against segmenter",
@@ -54,6 +55,7 @@ def why(scores: dict[str, float], strategy: str) -> str:
         "detector": f"detections are {s.get('detector', 0):.0f} % unsure on average",
         "diversity": f"its colours are among the {max(1, 100 - s.get('diversity', 0)):.0f} % least like annotated ones",
         "random": "drawn by chance, the baseline",
+        "economy": "much in doubt for the few cells that would have to be boxed",
     }
     if strategy in sentences:
         return sentences[strategy]

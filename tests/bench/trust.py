@@ -1,10 +1,8 @@
 """How far to believe the detector's mask where the two masks disagree: Dice against `trust`, on sets of several kinds.
 
-Trains BoxCell's quick preset on tnbc's training images (boxes only; the shipped weights it starts from have seen
-masks of tnbc's
-training images, so the rows compare settings and are no result on tnbc). tnbc's validation images and every fourth
-image of the
-other sets are measured; no test image is touched.
+Trains BoxCell's quick preset on tnbc's training images (boxes only; the shipped weights it starts from have seen masks
+of tnbc's training images, so the rows compare settings and are no result on tnbc). tnbc's validation images and every
+fourth image of the other sets are measured; no test image is touched.
 """
 
 import json

@@ -157,3 +157,62 @@ def test_a_round_goes_on_after_its_worker_was_killed(house: Running, given: dict
         "print(found.count(), max(Counter(found.values_list('image_id', flat=True)).values()))"
     )
     assert published.split() == ["5", "1"]
+
+
+RUN_TWICE = """
+from labeling.celery import app
+from labeling.rounds.models import Stage
+for pk in Stage.objects.filter(round_id={round}).values_list("pk", flat=True):
+    for _ in range(2):
+        app.send_task("inference.run_stage", kwargs={{"stage_id": pk}}, queue="cpu")
+"""
+WHAT_IS_THERE = """
+import json
+from collections import Counter
+from labeling.models import Publication, Stage
+images = Counter(Publication.objects.filter(round_id={round}).values_list("image_id", flat=True))
+stages = Stage.objects.filter(round_id={round})
+print(json.dumps({{"images": len(images), "most": max(images.values()),
+                   "attempts": {{s.kind: s.attempts for s in stages}}}}))
+"""
+
+
+def test_broker_and_database_restart_in_mid_stage_and_messages_come_twice(house: Running, given: dict[str, Any]):
+    """Nothing lost and nothing twice; the stage at work waits for the database and is not even begun again."""
+    wished = {"preset": "tiny", "changes": {"seed": 7}}  # its own models: nothing of another round is used again
+    round_ = call(house, given, f"projects/{given['project']}/rounds/", wished)
+    address = f"rounds/{round_['id']}/"
+
+    def training() -> bool:
+        detector = next(s for s in call(house, given, address)["stages"] if s["kind"] == "detector")
+        return detector["state"] == "running" and detector["done"] > 0
+
+    wait_for(training, 120, "training begins")
+    house.manage(RUN_TWICE.format(round=round_["id"]))
+    house.kill("valkey")
+    house.kill("postgres")
+    house.wait_until_healthy(60)
+    wait_for(lambda: call(house, given, address)["state"] not in ("queued", "running"), 240, "the round ends")
+    ended = call(house, given, address)
+    assert ended["state"] == "published", ended
+    found = json.loads(house.manage(WHAT_IS_THERE.format(round=round_["id"])).splitlines()[-1])
+    assert (found["images"], found["most"]) == (5, 1)
+    assert set(found["attempts"].values()) == {1}, found
+
+
+def test_cancel_reaches_a_worker_that_trains_and_retry_goes_on(house: Running, given: dict[str, Any]):
+    wished = {"preset": "tiny", "changes": {"seed": 8}}
+    round_ = call(house, given, f"projects/{given['project']}/rounds/", wished)
+    address = f"rounds/{round_['id']}/"
+
+    def detector() -> dict[str, Any]:
+        found: dict[str, Any] = next(s for s in call(house, given, address)["stages"] if s["kind"] == "detector")
+        return found
+
+    wait_for(lambda: detector()["state"] == "running", 120, "training begins")
+    call(house, given, f"{address}cancel/", {})
+    wait_for(lambda: call(house, given, address)["state"] == "cancelled", 30, "the worker stops")
+    assert detector()["state"] == "cancelled"
+    call(house, given, f"{address}retry/", {})
+    wait_for(lambda: detector()["state"] in ("running", "done"), 60, "it goes on")
+    call(house, given, f"{address}cancel/", {})

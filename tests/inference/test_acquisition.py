@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from inference.acquisition import MIXED, STRATEGIES, diversity, drawn, embedding, image_scores, queue, ranks
 from inference.commands.simulate import sample_of, table
-from inference.simulation import Annotator, Plan, Point, boxes_to_reach, first_reach, replay
+from inference.simulation import Annotator, Plan, Point, boxes_to_reach, draw, first_reach, replay, summary
 from inference.synthetic import tissue
 from inference.types import Detections, InferenceError, Sample
 
@@ -29,7 +29,7 @@ def test_image_scores_of_a_worked_example():
 def test_an_empty_image_has_no_doubt():
     nothing = np.zeros((5, 5), np.int32)
     found = image_scores(nothing, nothing > 0, np.zeros(0, np.float32), np.zeros(0))
-    assert found == {"ambiguous": 0, "entropy": 0, "disagreement": 0, "detector": 0}
+    assert found == {"ambiguous": 0, "entropy": 0, "disagreement": 0, "detector": 0, "cells": 0}
 
 
 def test_diversity_takes_the_farthest_from_what_is_annotated_first_and_then_from_that():
@@ -49,7 +49,9 @@ def test_ranks_keep_the_order_and_equal_values_share_a_place(values):
 
 
 def test_the_queue_scores_what_nobody_has_seen_in_every_way():
-    scores = {str(i): dict.fromkeys(("ambiguous", "entropy", "disagreement", "detector"), i / 10) for i in range(4)}
+    scores = {
+        str(i): dict.fromkeys(("ambiguous", "entropy", "disagreement", "detector", "cells"), i / 10) for i in range(4)
+    }
     embeddings = {str(i): [float(i), 0.0] for i in range(4)}
     made = queue(scores, embeddings, seen={"0"}, seed=1)
     assert set(made) == {"1", "2", "3"} and all(set(row) == set(STRATEGIES) for row in made.values())
@@ -160,3 +162,49 @@ def test_the_middle_of_an_image_has_the_boxes_of_what_is_left(tmp_path):
     (tmp_path / "dataset.json").write_text(json.dumps({}))
     cut = sample_of(open_dataset(tmp_path), "01_1", 10)
     assert cut.boxes.tolist() == [[3, 0, 7, 3]] and cut.rgb.shape == (10, 10, 3)
+
+
+def test_economy_is_the_doubt_per_second_that_annotating_would_take():
+    same = dict.fromkeys(("ambiguous", "disagreement", "detector", "entropy"), 0.5)
+    scores = {"crowded": same | {"cells": 40.0}, "sparse": same | {"cells": 4.0}}
+    embeddings = {"crowded": [0.0], "sparse": [0.0]}
+    made = queue(scores, embeddings, seen=set(), seed=0)
+    rate = {name: row["economy"] / row["mix"] for name, row in made.items()}
+    assert rate["sparse"] / rate["crowded"] == pytest.approx((20 + 7 * 40) / (20 + 7 * 4))
+
+
+def test_a_strategy_with_fewer_boxes_goes_on_until_it_has_random_s(tmp_path):
+    pool = [a_sample(i, f"p{i}") for i in range(8)]
+    plan = Plan(("ambiguous", "random"), start=1, step=1, rounds=2, further=5, annotator=Annotator(0, 0))
+    train = fake_train([])
+    judge = a_sample(9, "j")
+
+    def better_with_more(samples, work, seed):
+        predict = train(samples, work, seed)
+
+        def answer(rgb):
+            found = predict(rgb)
+            found.labels = np.where(judge.labels <= sum(len(s.boxes) for s in samples) // 4, judge.labels, 0)
+            return found
+
+        return answer
+
+    points = list(replay(pool, [judge], plan, fold="x", seed=3, train=better_with_more, work=tmp_path))
+    end = [p for p in points if p.strategy == "random"][-1]
+    curve = [p for p in points if p.strategy == "ambiguous"]
+    assert end.round == 2 and (curve[-1].boxes >= end.boxes or curve[-1].pq >= end.pq)
+    assert all(p.boxes < end.boxes and p.pq < end.pq for p in curve[1:-1])
+
+
+def test_the_summary_counts_what_never_got_there_as_no_gain(tmp_path):
+    rows = [
+        {"fold": "a", "seed": 0, "strategy": "mix", "share": 0.5},
+        {"fold": "b", "seed": 0, "strategy": "mix", "share": None},
+    ]
+    found = summary(rows)["mix"]
+    assert (found["share"], found["reached"], found["curves"]) == (0.75, 1, 2)
+    assert (found["low"], found["high"]) == (0.5, 1.0)
+    points = [Point("a", 0, s, r, r, 10 * r, 60.0 * r, 0.5, 0.1 * r, ()) for s in ("random", "mix") for r in (1, 2)]
+    draw(tmp_path / "curves.svg", points, title="two strategies")
+    drawn_text = (tmp_path / "curves.svg").read_text()
+    assert drawn_text.startswith("<?xml") and "svg" in drawn_text

@@ -111,6 +111,7 @@ def test_an_early_stop_reports_bound_and_gap_and_raises(monkeypatch):
     monkeypatch.setitem(solvers._TIMED, "cp-sat", tired)
     with pytest.raises(StoppedEarly, match="gap") as stopped:
         fuse(rgb, m_d, m_s, solver="cp-sat", time_limit=5)
+    assert stopped.value.fused is not None
     left = stopped.value.fused.certificate
     assert (left.status, left.closed, left.solver) == ("feasible", False, "cp-sat")
     assert left.gap > 0

@@ -147,3 +147,24 @@ def test_no_prediction_of_this_image_is_a_sentence_not_a_crash(field):
         mask=None, strokes=[], session="s", number=1,
     )  # fmt: skip
     assert "8" in answer["error"]
+
+
+def test_only_the_interactive_worker_warms_up_and_what_it_loads_is_what_a_click_uses(monkeypatch):
+    from types import SimpleNamespace
+
+    begun = []
+    monkeypatch.setattr(interactive, "Timer", lambda after, what: SimpleNamespace(start=lambda: begun.append(what)))
+
+    def worker(*queues):
+        return SimpleNamespace(app=SimpleNamespace(amqp=SimpleNamespace(queues=SimpleNamespace(consume_from=queues))))
+
+    interactive.warm_up_later(worker("cpu", "gpu"))
+    assert begun == []
+    interactive.warm_up_later(worker("interactive"))
+    assert begun == [interactive.warm_up]
+    made = []
+    monkeypatch.setattr(interactive, "prompters", {})
+    monkeypatch.setattr("inference.registry.prompter", lambda name: made.append(name) or Disc())
+    interactive.warm_up()
+    interactive.prompter()
+    assert made == ["boxwise"], "loaded once"

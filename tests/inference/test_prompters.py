@@ -111,3 +111,19 @@ def test_prompts_of_one_call_do_not_influence_each_other(name):
         alone = made.decode(encoded, Prompts(boxes=field.boxes[i : i + 1])).masks[0]
         # bfloat16 sums in another order in another batch: a rim pixel may differ
         assert abs(int(alone.bits.sum()) - int(together.masks[i].bits.sum())) <= 0.03 * alone.bits.sum() + 1
+
+
+@pytest.mark.skipif(shipped("boxwise") is None, reason="built without weights")
+def test_the_net_of_the_browser_is_made_from_the_shipped_weights(tmp_path):
+    """Else the browser's masks would not be the server's: `python -m inference.training.export` makes it anew."""
+    import json
+
+    onnx = pytest.importorskip("onnx")
+    from inference.training.export import OUTPUT
+    from inference.weights import sha256
+
+    weights = sha256(shipped("boxwise"))
+    about = json.loads(OUTPUT.with_suffix(".json").read_text())
+    assert about == {"prompter": prompter("boxwise").name, "weights": weights, "sha256": sha256(OUTPUT)}
+    props = {p.key: p.value for p in onnx.load(OUTPUT).metadata_props}
+    assert props == {"prompter": about["prompter"], "weights": weights}

@@ -71,6 +71,7 @@ def address(study: SimpleNamespace, route: str) -> str:
         "project": study.project.pk,
         "image": study.image.pk,
         "round": study.round.pk,
+        "label_class": study.project.classes.get().pk,
         "membership": study.project.memberships.get(user=study.people["viewer"]).pk,
     }
     pattern = next(str(u.pattern) for u in urls.urlpatterns if u.name == route)

@@ -5,7 +5,7 @@ import uuid
 import pytest
 from django.db import IntegrityError, transaction
 
-from labeling.annotations.bulk import COLUMNS, copy_annotations
+from labeling.annotations.bulk import COLUMNS, copy_states
 from labeling.annotations.models import Annotation
 from labeling.annotations.services import Loaded, load_layer
 from labeling.annotations.state import PackedMask, State, put_state
@@ -36,7 +36,7 @@ def test_copied_rows_are_the_rows_that_bulk_create_makes():
         (uuid.uuid4(), State("cell", "rejected", (1, 2, 3, 4), reason="not_a_cell")),
         (uuid.uuid4(), State("region", "exhaustive", (0, 0, 8, 8))),
     ]  # fmt: skip
-    copy_annotations(rows(a, states))
+    copy_states(a.pk, ((uid, state, 0.25) for uid, state in states))
     Annotation.objects.bulk_create(rows(b, states))
     fields = [f.attname for f in Annotation._meta.concrete_fields if f.attname not in ("id", "layer_id")]
 

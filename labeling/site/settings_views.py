@@ -1,0 +1,107 @@
+"""The settings of a project: its words, its classes, and what was said of its images."""
+
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.forms import formset_factory
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST
+
+from labeling.errors import LabelingError
+from labeling.images.services import change_image
+from labeling.projects.models import Project
+from labeling.projects.services import change_class, change_project, remove_class
+from labeling.site.doors import Request, acts_of, attempt, reach_project, sentence, signed_in
+from labeling.site.forms import ImageForm, SettingsForm
+
+PER_PAGE = 50
+ImageForms = formset_factory(ImageForm, extra=0)
+
+
+@signed_in
+@require_http_methods(["GET", "HEAD", "POST"])
+def settings(request: Request, project: int) -> HttpResponse:
+    found = reach_project(request, "manage", project)
+    if request.method != "POST":
+        return show(request, found)
+    form = words_form(request, found, request.POST)
+    if form.is_valid():
+        try:
+            change_project(project=found, by=request.user, **form.cleaned_data)
+        except LabelingError as error:
+            form.add_error(error.field or None, sentence(error))
+        else:
+            return saved(request, found)
+    return show(request, found, status=422, form=form)
+
+
+@signed_in
+@require_POST
+def images(request: Request, project: int) -> HttpResponse:
+    """The images of one page at once: all of them are right, or none is changed."""
+    found = reach_project(request, "manage", project)
+    shown = page_of(request, found)
+    forms = ImageForms(request.POST, initial=facts(shown))
+    if not forms.is_valid() or len(forms) != len(shown):
+        return show(request, found, status=422, image_forms=forms)
+    changed = 0
+    for image, form in zip(shown, forms, strict=True):
+        if form.has_changed():
+            change_image(image=image, **form.cleaned_data)
+            changed += 1
+    return saved(request, found, f"{changed} image{'s' if changed != 1 else ''} changed.", "images", shown.number)
+
+
+@signed_in
+@require_POST
+def class_(request: Request, project: int, label_class: int) -> HttpResponse:
+    """Another name or colour of a class; with `remove` its end, where no cell has it."""
+    found = reach_project(request, "manage", project)
+    made = get_object_or_404(found.classes, pk=label_class)
+    if "remove" in request.POST:
+        attempt(request, lambda: remove_class(label_class=made), done=f"{made.name} is no class here any more.")
+    else:
+        name, color = request.POST.get("name", ""), request.POST.get("color", "")
+        attempt(request, lambda: change_class(label_class=made, name=name, color=color), done="Saved.")
+    return redirect(f"{reverse('project-settings', args=[found.pk])}#classes")
+
+
+def saved(request: Request, found: Project, words: str = "Saved.", part: str = "words", page: int = 1) -> HttpResponse:
+    attempt(request, lambda: None, done=words)
+    return redirect(f"{reverse('project-settings', args=[found.pk])}?page={page}#{part}")
+
+
+def page_of(request: Request, found: Project) -> Any:
+    return Paginator(found.images.order_by("position"), PER_PAGE).get_page(request.GET.get("page"))
+
+
+def facts(images: Any) -> list[dict[str, Any]]:
+    return [{"group": i.group, "um_per_px": i.um_per_px, "split": i.split} for i in images]
+
+
+def words_form(request: Request, found: Project, data: Any = None) -> SettingsForm:
+    """Whether working time is recorded is shown to managers and changed by owners."""
+    form = SettingsForm(data, initial={key: getattr(found, key) for key in ("name", "description", "records_activity")})
+    form.fields["records_activity"].disabled = "own" not in acts_of(found.role_of(request.user))
+    return form
+
+
+def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -> HttpResponse:
+    """The whole page; `forms` are the ones that came back with errors."""
+    shown = page_of(request, found)
+    context = {
+        "project": found,
+        "form": words_form(request, found),
+        "image_forms": ImageForms(initial=facts(shown)),
+        "classes": found.classes.all(),
+        "page": shown,
+        **forms,
+    }
+    rows = list(zip(shown, context["image_forms"], strict=False))
+    for image, form in rows:
+        for field in form.fields.values():
+            field.widget.attrs["aria-label"] = f"{field.label} of {image.name}"
+    context["rows"] = rows
+    return render(request, "site/settings.html", context, status=status)
