@@ -1,7 +1,8 @@
 /** Own cells and regions; whose other layers to show. */
+import { t } from "../locale/locale";
 import { LongList } from "./list";
 import { Act, Classes, Key, type Ui } from "./parts";
-import { STATUS_WORDS } from "./words";
+import { LAYER_WORDS, STATUS_WORDS } from "./words";
 
 export function CellsTab({ ui }: { ui: Ui }) {
   const { desk } = ui;
@@ -13,14 +14,14 @@ export function CellsTab({ ui }: { ui: Ui }) {
         <p class="bw-empty">
           {desk.canWrite ? (
             <>
-              No cells yet. Press <Key ui={ui} command="tool.box" /> and drag a box around each cell. Every box is saved at once.
+              {t("No cells yet. Press")} <Key ui={ui} command="tool.box" /> {t("and drag a box around each cell. Every box is saved at once.")}
             </>
           ) : (
-            "No cells yet."
+            t("No cells yet.")
           )}
         </p>
       ) : (
-        <LongList rows={rows} current={desk.selected} label="Cells" onChoose={(row) => desk.select(row, true)} line={(row, i) => <OwnLine ui={ui} row={row} index={i} />} />
+        <LongList rows={rows} current={desk.selected} label={t("Cells")} onChoose={(row) => desk.select(row, true)} line={(row, i) => <OwnLine ui={ui} row={row} index={i} />} />
       )}
       <OtherLayers ui={ui} />
       {desk.canWrite && (
@@ -28,21 +29,21 @@ export function CellsTab({ ui }: { ui: Ui }) {
           {desk.selected >= 0 && desk.cells.isMine(desk.selected) && desk.cells.kindOf(desk.selected) === "cell" && (
             <div class="bw-row">
               <Act ui={ui} command="cell.edit">
-                Edit mask
+                {t("Edit mask")}
               </Act>
               <Act ui={ui} command="cell.cannot_tell" pressed={desk.cells.statusOf(desk.selected) === "cannot_tell"}>
-                Cannot tell
+                {t("Cannot tell")}
               </Act>
               <Act ui={ui} command="cell.delete">
-                Delete
+                {t("Delete")}
               </Act>
             </div>
           )}
           {desk.isWholeFieldExhaustive() ? (
-            <p class="bw-muted bw-note">✓ Every cell of this image is said to be annotated.</p>
+            <p class="bw-muted bw-note">{"✓ " + t("Every cell of this image is said to be annotated.")}</p>
           ) : (
-            <button type="button" class="bw-button bw-wide" title="Only inside such regions is tissue without a box background for the models." onClick={() => desk.wholeFieldIsExhaustive()}>
-              Every cell of this image is annotated
+            <button type="button" class="bw-button bw-wide" title={t("Only inside such regions is tissue without a box background for the models.")} onClick={() => desk.wholeFieldIsExhaustive()}>
+              {t("Every cell of this image is annotated")}
             </button>
           )}
         </div>
@@ -57,11 +58,11 @@ function OtherLayers({ ui }: { ui: Ui }) {
   const others = desk.opened.layers.flatMap((layer, index) => (layer.writable || layer.kind === "prediction" ? [] : [{ layer, index }]));
   if (!others.length) return null;
   return (
-    <div class="bw-reasons" role="group" aria-label="Other layers">
-      <span class="bw-muted">Also show</span>
+    <div class="bw-reasons" role="group" aria-label={t("Other layers")}>
+      <span class="bw-muted">{t("Also show")}</span>
       {others.map(({ layer, index }) => (
         <button key={layer.id} type="button" class="bw-chip" aria-pressed={desk.cells.isLayerShown(index)} onClick={() => desk.showLayer(index, !desk.cells.isLayerShown(index))}>
-          {layer.annotator?.name ?? layer.kind}
+          {layer.annotator?.name ?? t(LAYER_WORDS[layer.kind])}
         </button>
       ))}
     </div>
@@ -78,7 +79,7 @@ function OwnLine({ ui, row, index }: { ui: Ui; row: number; index: number }) {
     <>
       {isCell ? <span class="bw-swatch" style={{ background: label?.color ?? "#f0e442" }} /> : <span class={`bw-swatch is-${status}`} />}
       <span class="bw-number bw-muted">{index + 1}</span>
-      <span class="bw-grow">{isCell && status === "confirmed" ? (label?.name ?? "no class") : STATUS_WORDS[status]}</span>
+      <span class="bw-grow">{isCell && status === "confirmed" ? (label?.name ?? t("no class")) : t(STATUS_WORDS[status])}</span>
       <span class="bw-number bw-muted">
         {Math.round(box.x1 - box.x0)} × {Math.round(box.y1 - box.y0)}
         {cells.maskOf(row) ? " ●" : ""}

@@ -1,4 +1,5 @@
 /** What every panel is given, and the buttons that show their key. */
+import { t } from "../locale/locale";
 import type { ComponentChildren } from "preact";
 import type { Workspace } from "../workspace";
 import { type Command, type Keymap, keyLabel } from "./keymap";
@@ -46,7 +47,7 @@ export function Act(props: { ui: Ui; command: Command; children: ComponentChildr
 export function Classes({ ui, current }: { ui: Ui; current: number | null }) {
   const { desk } = ui;
   return (
-    <div class="bw-chips" role="group" aria-label="Classes">
+    <div class="bw-chips" role="group" aria-label={t("Classes")}>
       {desk.opened.project.classes.map((c) => (
         <button key={c.id} type="button" class="bw-chip" aria-pressed={current === c.id} disabled={!desk.canWrite} onClick={() => desk.chooseClass(c)}>
           <span class="bw-swatch" style={{ background: c.color }} />
@@ -59,4 +60,4 @@ export function Classes({ ui, current }: { ui: Ui; current: number | null }) {
 }
 
 export const number = (n: number | null, digits = 3, unit = ""): string =>
-  n === null ? "not stated" : `${n.toLocaleString("en", { maximumFractionDigits: digits })}${unit}`;
+  n === null ? t("not stated") : `${n.toLocaleString("en", { maximumFractionDigits: digits })}${unit}`;

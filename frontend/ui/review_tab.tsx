@@ -1,4 +1,5 @@
 /** Proposals to judge, in the order of review. */
+import { mark, t } from "../locale/locale";
 import { REASONS } from "../scene/contract";
 import { LongList } from "./list";
 import { Act, Classes, Key, type Ui } from "./parts";
@@ -10,7 +11,7 @@ export function ReviewTab({ ui }: { ui: Ui }) {
   if (!counts.proposals)
     return (
       <p class="bw-empty" role="tabpanel">
-        No proposals on this image yet. They appear here after a round has been run on the project's boxes.
+        {t("No proposals on this image yet. They appear here after a round has been run on the project's boxes.")}
       </p>
     );
   const rows = desk.reviewOrder();
@@ -22,54 +23,54 @@ export function ReviewTab({ ui }: { ui: Ui }) {
     <div class="bw-tab" role="tabpanel">
       <div class="bw-progress">
         <span>
-          <strong class="bw-number">{counts.undecided}</strong> to judge
+          <strong class="bw-number">{counts.undecided}</strong> {t("to judge")}
         </span>
         <span class="bw-muted bw-number">
-          {decided} of {counts.proposals} decided
+          {t("{n} of {all} decided", { n: decided, all: counts.proposals })}
         </span>
-        <progress value={decided} max={counts.proposals} aria-label="Decided proposals" />
+        <progress value={decided} max={counts.proposals} aria-label={t("Decided proposals")} />
       </div>
       <div class="bw-row">
         <Act ui={ui} command="review.accept" kind="is-primary" disabled={!canJudge}>
-          Accept
+          {t("Accept")}
         </Act>
         <Act ui={ui} command="review.reject" disabled={!canJudge}>
-          Reject
+          {t("Reject")}
         </Act>
         <Act ui={ui} command="cell.edit" disabled={!canJudge}>
-          Edit
+          {t("Edit")}
         </Act>
         <Act ui={ui} command="cell.cannot_tell" disabled={!canJudge}>
-          Cannot tell
+          {t("Cannot tell")}
         </Act>
       </div>
       {desk.onProposal && <Classes ui={ui} current={desk.proposalClass ?? (desk.cells.labelClass[desk.selected] || null)} />}
       {rejection >= 0 && desk.cells.live[rejection] === 1 && (
-        <div class="bw-reasons" role="group" aria-label="Why was it rejected?">
-          <span class="bw-muted">Why rejected? (may stay open)</span>
+        <div class="bw-reasons" role="group" aria-label={t("Why was it rejected?")}>
+          <span class="bw-muted">{t("Why rejected? (may stay open)")}</span>
           {REASONS.map((r) => (
             <button key={r} type="button" class="bw-chip" aria-pressed={reason === r} onClick={() => desk.giveReason(r)}>
-              {REASON_WORDS[r]}
+              {t(REASON_WORDS[r])}
             </button>
           ))}
         </div>
       )}
       {desk.canWrite && counts.undecided > 0 && (
         <Act ui={ui} command="review.viewed" kind="bw-wide">
-          Accept the rest in view
+          {t("Accept the rest in view")}
         </Act>
       )}
       <label class="bw-field">
-        Order
+        {t("Order")}
         <select value={desk.order} onChange={(e) => desk.setOrder(e.currentTarget.value === "uncertainty" ? "uncertainty" : "serpentine")}>
-          <option value="serpentine">through the field</option>
-          <option value="uncertainty">most doubtful first</option>
+          <option value="serpentine">{t("through the field")}</option>
+          <option value="uncertainty">{t("most doubtful first")}</option>
         </select>
         <span class="bw-muted">
-          <Key ui={ui} command="review.next" /> next
+          <Key ui={ui} command="review.next" /> {t("next")}
         </span>
       </label>
-      <LongList rows={rows} current={desk.selected} label="Proposals" onChoose={(row) => desk.select(row, true)} line={(row, i) => <ProposalLine ui={ui} row={row} index={i} />} />
+      <LongList rows={rows} current={desk.selected} label={t("Proposals")} onChoose={(row) => desk.select(row, true)} line={(row, i) => <ProposalLine ui={ui} row={row} index={i} />} />
     </div>
   );
 }
@@ -77,14 +78,14 @@ export function ReviewTab({ ui }: { ui: Ui }) {
 function ProposalLine({ ui, row, index }: { ui: Ui; row: number; index: number }) {
   const { cells } = ui.desk;
   const by = cells.decisionOf(row);
-  const word = by < 0 ? "to judge" : cells.statusOf(by) === "confirmed" ? "accepted" : STATUS_WORDS[cells.statusOf(by)];
+  const word = t(by < 0 ? mark("to judge") : cells.statusOf(by) === "confirmed" ? mark("accepted") : STATUS_WORDS[cells.statusOf(by)]);
   const score = cells.score[row];
   return (
     <>
       <span class={`bw-mark is-${by < 0 ? "open" : cells.statusOf(by)}`} aria-hidden="true" />
       <span class="bw-number bw-muted">{index + 1}</span>
       <span class={by < 0 ? "bw-grow" : "bw-grow bw-muted"}>{word}</span>
-      <span class="bw-number bw-muted" title="Share of doubt">
+      <span class="bw-number bw-muted" title={t("Share of doubt")}>
         {Number.isNaN(score) ? "" : score.toFixed(2)}
       </span>
     </>

@@ -1,4 +1,5 @@
 /** The page's frame: where the picture and the panels sit, and who is told what when the desk changes. */
+import { t } from "../locale/locale";
 import { createElement, render, type ComponentType } from "preact";
 import { Stage } from "../render/stage";
 import type { Workspace } from "../workspace";
@@ -71,7 +72,7 @@ export class Shell {
     const surface = this.stage.surface;
     surface.tabIndex = 0;
     surface.setAttribute("role", "application");
-    surface.setAttribute("aria-label", `Image ${desk.opened.image.name}. Press ? for the keys.`);
+    surface.setAttribute("aria-label", t("Image {name}. Press ? for the keys.", { name: desk.opened.image.name }));
     this.hands = new Hands(desk, this.stage);
     const map = new Keymap(stored<Overrides>(KEYS) ?? {});
     this.keys = new Keys(desk, this.stage, this.hands, map, (image) => this.go(image));
@@ -276,7 +277,7 @@ export class Shell {
     const waited = () => say("wait_end");
     this.stage.opened.then(waited, () => {
       waited();
-      desk.toast("The pixels of this image could not be read.", false);
+      desk.toast(t("The pixels of this image could not be read."), false);
     });
   }
 }

@@ -1,4 +1,5 @@
 /** The right side: cards of what is going on, and the tabs below them. */
+import { t } from "../locale/locale";
 import { ConflictCard, EditPanel } from "./cards";
 import { CellsTab } from "./cells_tab";
 import { MasksTab } from "./masks_tab";
@@ -12,10 +13,10 @@ export function SidePanel({ ui }: { ui: Ui }) {
   const counts = desk.counts();
   const tab = ui.tab();
   const tabs: [Tab, string][] = [
-    ["cells", `Cells ${counts.cells}`],
-    ["review", `Review ${counts.undecided}`],
-    ["masks", "Masks"],
-    ["view", "View"],
+    ["cells", `${t("Cells")} ${counts.cells}`],
+    ["review", `${t("Review")} ${counts.undecided}`],
+    ["masks", t("Masks")],
+    ["view", t("View")],
   ];
   return (
     <>

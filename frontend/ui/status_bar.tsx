@@ -1,4 +1,5 @@
 /** The line below the picture, what is said for a moment, the list of keys. */
+import { t, tn } from "../locale/locale";
 import type { Ui } from "./parts";
 import { scaleBar, shownWords, zoomWords } from "./words";
 
@@ -14,13 +15,13 @@ export function StatusBar({ ui }: { ui: Ui }) {
     <>
       <span class="bw-number bw-cursor">{inside ? `x ${at.x.toFixed(1)}  y ${at.y.toFixed(1)} px` : ""}</span>
       <span class="bw-number">{zoomWords(desk.camera.scale, um)}</span>
-      <span class="bw-number">{um === null ? "scale unknown" : `${um} µm/px`}</span>
-      <span class="bw-bar" style={{ width: `${bar.length}px` }} aria-label={`Scale bar ${bar.label}`}>
+      <span class="bw-number">{um === null ? t("scale unknown") : `${um} µm/px`}</span>
+      <span class="bw-bar" style={{ width: `${bar.length}px` }} aria-label={t("Scale bar {length}", { length: bar.label })}>
         {bar.label}
       </span>
       <span class="bw-grow" />
       <span class="bw-number" data-testid="counts">
-        {counts.cells} {counts.cells === 1 ? "cell" : "cells"} · {counts.undecided} proposed · {counts.regions} {counts.regions === 1 ? "region" : "regions"}
+        {tn(counts.cells, "{n} cell", "{n} cells")} · {t("{n} proposed", { n: counts.undecided })} · {tn(counts.regions, "{n} region", "{n} regions")}
       </span>
       <span class="bw-muted" data-testid="shown">
         {shownWords(desk.hiddenLayers(), desk.cells.filtered(), ui.density())}
@@ -44,7 +45,7 @@ export function Toasts({ ui }: { ui: Ui }) {
                 ui.desk.dismiss(toast.id);
               }}
             >
-              Undo
+              {t("Undo")}
             </button>
           )}
         </div>
@@ -56,10 +57,10 @@ export function Toasts({ ui }: { ui: Ui }) {
 export function KeySheet({ ui }: { ui: Ui }) {
   if (!ui.sheetOpen()) return null;
   return (
-    <section class="bw-sheet" aria-label="Keys">
+    <section class="bw-sheet" aria-label={t("Keys")}>
       <header>
-        <strong>Keys</strong>
-        <button type="button" class="bw-icon" aria-label="Close" onClick={() => ui.run("help.keys")}>
+        <strong>{t("Keys")}</strong>
+        <button type="button" class="bw-icon" aria-label={t("Close")} onClick={() => ui.run("help.keys")}>
           ×
         </button>
       </header>
@@ -76,11 +77,11 @@ export function KeySheet({ ui }: { ui: Ui }) {
                 </dd>
               </div>
             ))}
-            {group === "Cells" && (
+            {group === t("Cells") && (
               <div>
-                <dt>Class</dt>
+                <dt>{t("Class")}</dt>
                 <dd>
-                  <kbd>1 to 9</kbd>
+                  <kbd>{t("1 to 9")}</kbd>
                 </dd>
               </div>
             )}
