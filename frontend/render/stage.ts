@@ -4,7 +4,7 @@ import { t } from "../locale/locale";
 import type { Box } from "../geometry/box";
 import type { Camera, Size } from "../geometry/frames";
 import type { Cells } from "../scene/cells";
-import type { LabelClass } from "../scene/contract";
+import type { LabelClass, Tiles } from "../scene/contract";
 import { BoxDrawing } from "./boxes";
 import { Bins, DensityDrawing } from "./density";
 import { NoWebGL } from "./gl";
@@ -52,7 +52,7 @@ export class Stage {
   constructor(
     private readonly host: HTMLElement,
     private readonly cells: Cells,
-    image: Size & { readonly pixels_url: string; readonly tiles_url?: string | null },
+    image: Size & { readonly pixels_url: string; readonly tiles?: Tiles | null },
     classes: LabelClass[],
     private readonly view: { camera: () => Camera; sketch: () => Sketch; onResize: () => void; onFrame: () => void },
   ) {
