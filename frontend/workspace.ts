@@ -1,6 +1,7 @@
 /** The desk: what is open, selected and in hand, and what each command does. No DOM except what the stage draws.
  *
  *  The panels read from here when `watch` tells them; nothing per cell is copied into them. */
+import { mark, t } from "./locale/locale";
 import { boxOf as maskBox, type Mask } from "./geometry/mask";
 import { centre, type Box } from "./geometry/box";
 import { centredOn, fit, imagePoint, MAX_SCALE, toImage, toScreen, screenPoint, within, type Camera, type Point, type Size } from "./geometry/frames";
@@ -341,14 +342,14 @@ export class Workspace {
   private waits = 0;
   sentence(error: unknown): string {
     if (error instanceof Refused) return error.detail;
-    return "The server does not answer, so no mask can be computed. Draw by hand meanwhile.";
+    return t("The server does not answer, so no mask can be computed. Draw by hand meanwhile.");
   }
 
   wholeFieldIsExhaustive(): void {
     const { width, height } = this.opened.image;
     this.begin();
     this.do(edits.region({ x0: 0, y0: 0, x1: width, y1: height }, "exhaustive"));
-    this.toast("Said: every cell of this image is annotated.", true);
+    this.toast(t("Said: every cell of this image is annotated."), true);
   }
   /** Is one exhaustive region over the whole image? */
   isWholeFieldExhaustive(): boolean {
@@ -365,12 +366,12 @@ export class Workspace {
   }
   remove(): void {
     if (this.many.length) return this.together.remove();
-    if (this.onProposal) this.toast("A proposal is not deleted but rejected: X.", false);
+    if (this.onProposal) this.toast(t("A proposal is not deleted but rejected: X."), false);
     if (!this.isMineAndLive(this.selected)) return;
-    const what = this.cells.kindOf(this.selected) === "region" ? "Region" : "Cell";
+    const what = this.cells.kindOf(this.selected) === "region" ? mark("Region deleted.") : mark("Cell deleted.");
     this.do(edits.remove(this.cells, this.selected));
     this.select(-1);
-    this.toast(`${what} deleted.`, true);
+    this.toast(t(what), true);
   }
   /** The class sticks for what is drawn next, and is given to what somebody has selected. The box just drawn keeps its
    *  class: who switches from lymphocytes to tumour means the next box, and would not see the last one change. */
@@ -448,7 +449,7 @@ export class Workspace {
       this.history.drop(action);
       const row = this.cells.rowOf(step.changedSince);
       if (row >= 0 && this.cells.isShown(row)) this.select(row, true);
-      this.toast(`Not ${action === "undo" ? "undone" : "redone"}: somebody else has changed this cell since.`, false);
+      this.toast(t(action === "undo" ? mark("Not undone: somebody else has changed this cell since.") : mark("Not redone: somebody else has changed this cell since.")), false);
       return;
     }
     this.begin();

@@ -8,10 +8,12 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+from inference.judging import alone, fused_alone
 from inference.metrics import mean, per_image
+from inference.painting import bits_of
 from inference.snapshots import read_labels
-from inference.stages import Setting, alone, bits_of, fused_alone, read_unit
 from inference.types import Cancelled, InferenceError
+from inference.units import Setting, read_unit
 
 GRID: dict[str, tuple[tuple[str, str], tuple[float, ...]]] = {
     "threshold": (("prediction", "detector_threshold"), (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)),

@@ -1,4 +1,5 @@
 /** A mask under the brush: taken up, painted, kept or left as it was. */
+import { t } from "../locale/locale";
 import { overlap } from "../geometry/box";
 import { boxOf as maskBox, pack, patchOver, unpack, type Mask, type Patch } from "../geometry/mask";
 import * as edits from "../scene/edits";
@@ -58,14 +59,14 @@ export class Brush {
     if (!editing || desk.constrain.keepLater(editing)) return;
     const mask: Mask | null = pack(editing.patch);
     if (!mask) {
-      desk.toast("The mask is empty. Esc leaves it as it was; X rejects the proposal.", false);
+      desk.toast(t("The mask is empty. Esc leaves it as it was; X rejects the proposal."), false);
       return;
     }
     const { row } = editing;
     const isProposal = desk.cells.isUndecided(row);
     if (!isProposal && !desk.isMineAndLive(row)) {
       this.cancel();
-      desk.toast("Not kept: this cell was decided or deleted meanwhile.", false);
+      desk.toast(t("Not kept: this cell was decided or deleted meanwhile."), false);
       return;
     }
     this.editing = null;
@@ -77,7 +78,7 @@ export class Brush {
     } else {
       desk.do(edits.reshape(desk.cells, row, mask, tool));
       const grown = overlap(maskBox(mask), desk.cells.boxOf(row));
-      if (!grown) desk.toast("The mask no longer touches its box.", true);
+      if (!grown) desk.toast(t("The mask no longer touches its box."), true);
     }
     desk.notify();
   }

@@ -1,4 +1,5 @@
 /** Going through the proposals: in which order, and what each verdict does. */
+import { t } from "../locale/locale";
 import { centre } from "../geometry/box";
 import type { Reason } from "../scene/contract";
 import * as edits from "../scene/edits";
@@ -44,7 +45,7 @@ export class Review {
     const { desk } = this;
     const row = following(this.inOrder(), from, step, (r) => desk.cells.isUndecided(r));
     if (row >= 0) desk.select(row, true);
-    else if (desk.opened.layers.some((l) => l.kind === "prediction")) desk.toast("Every proposal of this image is decided.", false);
+    else if (desk.opened.layers.some((l) => l.kind === "prediction")) desk.toast(t("Every proposal of this image is decided."), false);
   }
 
   cannotTell(): void {

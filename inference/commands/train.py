@@ -34,6 +34,7 @@ def main(argv: list[str]) -> int:
         detector=options.detector,
         segmenter=options.segmenter,
         preset=options.preset,
+        fusion=boxcell.fusion_of(options.preset),
         device=options.device,
     )
     stopped: list[int] = []

@@ -4,8 +4,6 @@ Trained weights rest as safetensors with the names of ultralytics' own model; ul
 that can run code) are only read from the folder in which this program wrote them.
 """
 
-import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from PIL import Image
 from torchvision.ops import batched_nms
 
 from inference.devices import device as choose_device
+from inference.offline import offline
 from inference.tiles import tiles
 from inference.types import (
     RGB,
@@ -59,28 +58,6 @@ PRESETS = {
     "quick": YoloSettings(epochs=40),
     "paper": YoloSettings(size="x", epochs=300, batch=32, side=640),
 }
-
-
-def offline(folder: Path) -> Any:
-    """ultralytics, kept from the network and from the home folder. `folder` takes its settings file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    os.environ |= {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_VERBOSE": "false"}
-    os.environ.setdefault("YOLO_CONFIG_DIR", str(folder))
-    import matplotlib
-
-    font = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
-    for name in ("Arial.ttf", "Arial.Unicode.ttf"):  # it fetches these fonts where it does not find them
-        wanted = Path(os.environ["YOLO_CONFIG_DIR"]) / "Ultralytics" / name
-        for place in (wanted, wanted.parent.parent / name):
-            if not place.exists():
-                place.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(font, place)
-    import ultralytics
-    from ultralytics.utils import SETTINGS
-
-    integrations = ("sync", "clearml", "comet", "dvc", "hub", "mlflow", "neptune", "raytune", "tensorboard", "wandb")
-    SETTINGS.update({name: False for name in integrations if name in SETTINGS})
-    return ultralytics
 
 
 class YoloDetector:

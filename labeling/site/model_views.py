@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling.images.models import Image
@@ -54,7 +55,7 @@ def policy(request: Request, project: int) -> HttpResponse:
 @require_POST
 def promote_round(request: Request, round: int) -> HttpResponse:
     found = reach_round(request, "manage", round)
-    done = f"The proposals of round {found.number} are the current ones. Nothing was deleted."
+    done = _("The proposals of round {n} are the current ones. Nothing was deleted.").format(n=found.number)
     attempt(request, lambda: promote(round_=found, by=request.user), done=done)
     return redirect("round", found.pk)
 
@@ -63,7 +64,7 @@ def promote_round(request: Request, round: int) -> HttpResponse:
 @require_POST
 def roll_back_rounds(request: Request, project: int) -> HttpResponse:
     found = reach_project(request, "manage", project)
-    done = "The earlier round's proposals are current again. Nothing was deleted."
+    done = _("The earlier round's proposals are current again. Nothing was deleted.")
     attempt(request, lambda: roll_back(project=found, by=request.user), done=done)
     return redirect("project-models", found.pk)
 
@@ -113,6 +114,6 @@ def scatter(project: Project, made: Comparison) -> list[dict[str, Any]]:
 @require_POST
 def sweep(request: Request, round: int) -> HttpResponse:
     found = reach_round(request, "manage", round)
-    done = "Settings are being tried on the cached masks; the table appears on this page within a minute or so."
+    done = _("Settings are being tried on the cached masks; the table appears on this page within a minute or so.")
     attempt(request, lambda: request_sweep(round_=found, by=request.user), done=done)
     return redirect("round", found.pk)

@@ -7,6 +7,8 @@ from django.forms import formset_factory
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling.errors import LabelingError
@@ -51,7 +53,8 @@ def images(request: Request, project: int) -> HttpResponse:
         if form.has_changed():
             change_image(image=image, **form.cleaned_data)
             changed += 1
-    return saved(request, found, f"{changed} image{'s' if changed != 1 else ''} changed.", "images", shown.number)
+    said = ngettext("{n} image changed.", "{n} images changed.", changed).format(n=changed)
+    return saved(request, found, said, "images", shown.number)
 
 
 @signed_in
@@ -61,15 +64,16 @@ def class_(request: Request, project: int, label_class: int) -> HttpResponse:
     found = reach_project(request, "manage", project)
     made = get_object_or_404(found.classes, pk=label_class)
     if "remove" in request.POST:
-        attempt(request, lambda: remove_class(label_class=made), done=f"{made.name} is no class here any more.")
+        done = _("{name} is no class here any more.").format(name=made.name)
+        attempt(request, lambda: remove_class(label_class=made), done=done)
     else:
         name, color = request.POST.get("name", ""), request.POST.get("color", "")
-        attempt(request, lambda: change_class(label_class=made, name=name, color=color), done="Saved.")
+        attempt(request, lambda: change_class(label_class=made, name=name, color=color), done=_("Saved."))
     return redirect(f"{reverse('project-settings', args=[found.pk])}#classes")
 
 
-def saved(request: Request, found: Project, words: str = "Saved.", part: str = "words", page: int = 1) -> HttpResponse:
-    attempt(request, lambda: None, done=words)
+def saved(request: Request, found: Project, words: str = "", part: str = "words", page: int = 1) -> HttpResponse:
+    attempt(request, lambda: None, done=words or _("Saved."))
     return redirect(f"{reverse('project-settings', args=[found.pk])}?page={page}#{part}")
 
 
@@ -102,6 +106,6 @@ def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -
     rows = list(zip(shown, context["image_forms"], strict=False))
     for image, form in rows:
         for field in form.fields.values():
-            field.widget.attrs["aria-label"] = f"{field.label} of {image.name}"
+            field.widget.attrs["aria-label"] = _("{field} of {name}").format(field=field.label, name=image.name)
     context["rows"] = rows
     return render(request, "site/settings.html", context, status=status)

@@ -9,8 +9,7 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from inference import stages as work
-from inference import tasks
+from inference import tasks, units
 from inference.detectors import centre
 from inference.segmenters import unet
 from labeling.projects.models import Project
@@ -50,13 +49,13 @@ def states(round_):
 def count_work(monkeypatch):
     """How often each unit was made and each training step was taken; a Counter that fills itself."""
     done: Counter = Counter()
-    save = work.save_unit
+    save = units.save_unit
 
     def saved(folder, image, unit):
         done[folder, image] += 1
         save(folder, image, unit)
 
-    monkeypatch.setattr(work, "save_unit", saved)
+    monkeypatch.setattr(units, "save_unit", saved)
     for module in (centre, unet):
 
         def stepped(*args, real=module.loss, name=module.__name__):
@@ -75,7 +74,7 @@ def test_a_worker_killed_in_the_middle_of_every_stage_costs_nothing_that_was_fin
 
     def report_and_die(lease, progress):
         report(lease, progress)
-        kind = Stage.objects.get(pk=lease.stage_id).kind
+        kind = Stage.objects.get(pk=lease.row_id).kind
         if progress.done and kind not in died:
             died.append(kind)
             raise SystemExit
@@ -198,7 +197,7 @@ def test_a_project_deleted_during_a_round_ends_its_work_quietly(round_, sent, mo
     report, project = tasks.Lease.report, round_.project
 
     def report_and_delete(lease, progress):
-        if Stage.objects.filter(pk=lease.stage_id, kind=kind).exists():
+        if Stage.objects.filter(pk=lease.row_id, kind=kind).exists():
             Round.objects.filter(pk=round_.pk).delete()
             project.snapshots.all().delete()
             Project.objects.filter(pk=project.pk).delete()
