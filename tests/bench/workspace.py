@@ -177,7 +177,7 @@ def frames_of(browser: Any, page: Any, script: str, turns: int) -> Frames:
 
 
 def activations(trace: bytes) -> list[float]:
-    """When (microseconds) the compositor of the busiest page had new content, drawn to the last tile, for the screen."""
+    """When (microseconds) the compositor of the busiest page had new content, drawn to the last tile."""
     events = json.loads(trace)["traceEvents"]
     per_process: dict[int, list[float]] = {}
     for event in events:
@@ -238,7 +238,8 @@ def main() -> None:
                 svg = frames_of(browser, plain, "(n) => zoom(n)", 12)
                 plain.close()
                 print(f"{IMAGES[number]} as SVG: {svg} ({svg.shown} frames): "
-                      f"{svg.ms / ours[number].ms:.1f} x the time, {svg.processor_ms / ours[number].processor_ms:.1f} x the processor")  # fmt: skip
+                      f"{svg.ms / ours[number].ms:.1f} x the time, "
+                      f"{svg.processor_ms / ours[number].processor_ms:.1f} x the processor")  # fmt: skip
         if "verdicts" in parts:
             loaded(page, f"{address}/images/3/")
             used = processor_seconds()
