@@ -224,8 +224,10 @@ def main() -> None:
                 print(f"{what}: {ours[number]} ({ours[number].shown} frames)")
             print(f"100,000 boxes against 1,000: {ours[5].ms / ours[7].ms:.1f} x the time, "
                   f"{ours[5].processor_ms / ours[7].processor_ms:.1f} x the processor")  # fmt: skip
+        page.close()
         if "svg" in parts:
             for number, outlines in ((4, False), (6, True)):
+                page = browser.new_page(viewport=VIEW, bypass_csp=True)
                 loaded(page, f"{address}/images/{number}/")
                 boxes = page.evaluate("boxwise.cells().map((c) => c.box)")
                 views = []
@@ -233,6 +235,7 @@ def main() -> None:
                     page.evaluate(ZOOM, turns)
                     views.append(page.evaluate("boxwise.state().camera"))
                 canvas = page.evaluate("boxwise.state().canvas")
+                page.close()  # of two pages one may stand behind the other, and is then not drawn
                 plain = browser.new_page(viewport=VIEW)
                 plain.evaluate(SVG, [boxes, views, canvas, outlines])
                 svg = frames_of(browser, plain, "(n) => zoom(n)", 12)
@@ -241,6 +244,7 @@ def main() -> None:
                       f"{svg.ms / ours[number].ms:.1f} x the time, "
                       f"{svg.processor_ms / ours[number].processor_ms:.1f} x the processor")  # fmt: skip
         if "verdicts" in parts:
+            page = browser.new_page(viewport=VIEW, bypass_csp=True)
             loaded(page, f"{address}/images/3/")
             used = processor_seconds()
             verdicts = sorted(page.evaluate(VERDICTS, 40))
