@@ -52,6 +52,7 @@ def round_(request: Request, round: int) -> HttpResponse:
         "parameters": sorted(flat(found.configuration | {"settings": settings_of(found)}).items()),
         "sweep": sweep_of(found),
         "looks": looks_at_test(found),
+        "reference_set": found.snapshot.summary.get("reference_set"),
         "splits": [
             {"name": label, **found.snapshot.summary.get("splits", {}).get(split, {})} for split, label in Split.choices
         ],
