@@ -1,6 +1,7 @@
 /** The desk: what is open, selected and in hand, and what each command does. No DOM except what the stage draws.
  *
  *  The panels read from here when `watch` tells them; nothing per cell is copied into them. */
+import { mark, t } from "./locale/locale";
 import { boxOf as maskBox, pack, patchOver, unpack, type Mask, type Patch } from "./geometry/mask";
 import { centre, overlap, type Box } from "./geometry/box";
 import { centredOn, fit, imagePoint, MAX_SCALE, toImage, toScreen, screenPoint, within, type Camera, type Point, type Size } from "./geometry/frames";
@@ -338,7 +339,7 @@ export class Workspace {
   next(step: 1 | -1, from = this.selected): void {
     const row = following(this.reviewOrder(), from, step, (r) => this.cells.isUndecided(r));
     if (row >= 0) this.select(row, true);
-    else if (this.opened.layers.some((l) => l.kind === "prediction")) this.toast("Every proposal of this image is decided.", false);
+    else if (this.opened.layers.some((l) => l.kind === "prediction")) this.toast(t("Every proposal of this image is decided."), false);
   }
   /** Colleagues' layers, consensus or imports that nobody has asked to see. */
   hiddenLayers(): number {
@@ -456,14 +457,14 @@ export class Workspace {
   private waits = 0;
   sentence(error: unknown): string {
     if (error instanceof Refused) return error.detail;
-    return "The server does not answer, so no mask can be computed. Draw by hand meanwhile.";
+    return t("The server does not answer, so no mask can be computed. Draw by hand meanwhile.");
   }
 
   wholeFieldIsExhaustive(): void {
     const { width, height } = this.opened.image;
     this.begin();
     this.do(edits.region({ x0: 0, y0: 0, x1: width, y1: height }, "exhaustive"));
-    this.toast("Said: every cell of this image is annotated.", true);
+    this.toast(t("Said: every cell of this image is annotated."), true);
   }
   /** Is one exhaustive region over the whole image? */
   isWholeFieldExhaustive(): boolean {
@@ -480,12 +481,12 @@ export class Workspace {
   }
   remove(): void {
     if (this.many.length) return this.together.remove();
-    if (this.onProposal) this.toast("A proposal is not deleted but rejected: X.", false);
+    if (this.onProposal) this.toast(t("A proposal is not deleted but rejected: X."), false);
     if (!this.isMineAndLive(this.selected)) return;
-    const what = this.cells.kindOf(this.selected) === "region" ? "Region" : "Cell";
+    const what = this.cells.kindOf(this.selected) === "region" ? mark("Region deleted.") : mark("Cell deleted.");
     this.do(edits.remove(this.cells, this.selected));
     this.select(-1);
-    this.toast(`${what} deleted.`, true);
+    this.toast(t(what), true);
   }
   /** The class sticks for what is drawn next, and is given to what somebody has selected. The box just drawn keeps its
    *  class: who switches from lymphocytes to tumour means the next box, and would not see the last one change. */
@@ -555,7 +556,7 @@ export class Workspace {
       this.history.drop(action);
       const row = this.cells.rowOf(step.changedSince);
       if (row >= 0 && this.cells.isShown(row)) this.select(row, true);
-      this.toast(`Not ${action === "undo" ? "undone" : "redone"}: somebody else has changed this cell since.`, false);
+      this.toast(t(action === "undo" ? mark("Not undone: somebody else has changed this cell since.") : mark("Not redone: somebody else has changed this cell since.")), false);
       return;
     }
     this.begin();
@@ -600,14 +601,14 @@ export class Workspace {
     if (!editing || this.constrain.keepLater(editing)) return;
     const mask: Mask | null = pack(editing.patch);
     if (!mask) {
-      this.toast("The mask is empty. Esc leaves it as it was; X rejects the proposal.", false);
+      this.toast(t("The mask is empty. Esc leaves it as it was; X rejects the proposal."), false);
       return;
     }
     const { row } = editing;
     const isProposal = this.cells.isUndecided(row);
     if (!isProposal && !this.isMineAndLive(row)) {
       this.cancelEdit();
-      this.toast("Not kept: this cell was decided or deleted meanwhile.", false);
+      this.toast(t("Not kept: this cell was decided or deleted meanwhile."), false);
       return;
     }
     this.editing = null;
@@ -619,7 +620,7 @@ export class Workspace {
     } else {
       this.do(edits.reshape(this.cells, row, mask, tool));
       const grown = overlap(maskBox(mask), this.cells.boxOf(row));
-      if (!grown) this.toast("The mask no longer touches its box.", true);
+      if (!grown) this.toast(t("The mask no longer touches its box."), true);
     }
     this.notify();
   }

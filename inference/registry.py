@@ -16,7 +16,11 @@ PROMPTERS = {
     "grabcut": "inference.prompters.grabcut:GrabCut",
 }
 TRAINERS = {
-    "detector": {"centre": "inference.detectors.centre:CentrePoint", "yolo": "inference.detectors.yolo:Yolo"},
+    "detector": {
+        "centre": "inference.detectors.centre:CentrePoint",
+        "faster-rcnn": "inference.detectors.rcnn:FasterRcnn",
+        "yolo": "inference.detectors.yolo:Yolo",
+    },
     "segmenter": {"unet": "inference.segmenters.unet:UNet"},
 }
 PRESETS = ("tiny", "quick", "paper")
@@ -34,12 +38,12 @@ def prompter(name: str, **options: Any) -> Prompter:
 
     Raises UnknownModel, or NotHere with the way to get the weights.
     """
-    if name in catalogue.ENTRIES:
+    if name in catalogue.ENTRIES and catalogue.ENTRIES[name].prompts:
         weights = options.pop("weights", None) or catalogue.found(name)
         options = {"weights": weights, "name": name} | options
         made: Prompter = find({name: "inference.prompters.sam:Sam"}, name)(**options)
         return made
-    return find(PROMPTERS, name, also=catalogue.ENTRIES)(**options)
+    return find(PROMPTERS, name, also=[e.name for e in catalogue.ENTRIES.values() if e.prompts])(**options)
 
 
 def trainer(kind: str, name: str, preset: Any = "quick", **options: Any) -> Trainer:

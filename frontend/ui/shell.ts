@@ -1,4 +1,5 @@
 /** The page's frame: where the picture and the panels sit, and who is told what when the desk changes. */
+import { t } from "../locale/locale";
 import { createElement, render, type ComponentType } from "preact";
 import { Stage } from "../render/stage";
 import type { Workspace } from "../workspace";
@@ -9,7 +10,11 @@ import { LookSettings, type Look } from "./look_settings";
 import { Minimap } from "./minimap";
 import { Palette, Remap } from "./over";
 import { SignIn } from "./sign_in";
-import { KeySheet, SidePanel, StatusBar, Toasts, Tools, TopBar, type Tab, type Ui } from "./panels";
+import type { Tab, Ui } from "./parts";
+import { SidePanel } from "./side_panel";
+import { KeySheet, StatusBar, Toasts } from "./status_bar";
+import { Tools } from "./tools_bar";
+import { TopBar } from "./top_bar";
 
 const THEME = "boxwise-theme";
 const KEYS = "boxwise-keys";
@@ -67,7 +72,7 @@ export class Shell {
     const surface = this.stage.surface;
     surface.tabIndex = 0;
     surface.setAttribute("role", "application");
-    surface.setAttribute("aria-label", `Image ${desk.opened.image.name}. Press ? for the keys.`);
+    surface.setAttribute("aria-label", t("Image {name}. Press ? for the keys.", { name: desk.opened.image.name }));
     this.hands = new Hands(desk, this.stage);
     const map = new Keymap(stored<Overrides>(KEYS) ?? {});
     this.keys = new Keys(desk, this.stage, this.hands, map, (image) => this.go(image));
@@ -272,7 +277,7 @@ export class Shell {
     const waited = () => say("wait_end");
     this.stage.opened.then(waited, () => {
       waited();
-      desk.toast("The pixels of this image could not be read.", false);
+      desk.toast(t("The pixels of this image could not be read."), false);
     });
   }
 }

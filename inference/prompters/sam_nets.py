@@ -7,7 +7,6 @@
 Modules come from segment-anything and ultralytics, which keep the makers' names, so that a file fits by name.
 """
 
-import pickle
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +22,6 @@ from inference.weights import files
 Clicks = tuple[Tensor, Tensor]
 """Places (n, k, 2) in pixels of the model's input, and signs (n, k): 1 inside, 0 outside, -1 unused."""
 
-WRAPPINGS = ("model_state", "model_state_dict", "model", "state_dict")  # micro-SAM and trainers wrap the tensors
 TINY_VIT = "image_encoder.patch_embed.seq.0.c.weight"
 HIERA = "image_encoder.trunk.patch_embed.proj.weight"
 VIDEO_ONLY = (  # parts of SAM 2 that a single image never meets
@@ -57,43 +55,13 @@ class Net(Protocol):
         """Logits (n, 3, side / 4, side / 4) of three masks a prompt, and the net's guess of their IoU (n, 3)."""
 
 
-def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """Tensors of a safetensors file or of a .pth that holds nothing but tensors. Raises BadWeights.
-
-    A .pth is a pickle: torch's weights_only reader refuses everything in it that could run. Which of the two a file is
-    is seen from its beginning, whatever its name.
-    """
-    try:
-        with path.open("rb") as file:
-            head = file.read(9)
-    except OSError as error:
-        raise files.BadWeights(f"{path.name} cannot be read: {error}") from error
-    if head[8:] == b"{":
-        return files.load(path)[0]
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise files.BadWeights(f"{path.name} cannot be read safely as weights: {reason}") from error
-    for key in WRAPPINGS:
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-            break
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise files.BadWeights(f"{path.name} holds no table of tensors")
-    return {
-        name.removeprefix("module.").removeprefix("sam."): value.float() if value.is_floating_point() else value
-        for name, value in content.items()
-    }
-
-
 def build(path: Path, side: int | None = None) -> "SamNet | Sam2Net":
     """The net of a checkpoint, whichever of the family it is. Raises BadWeights.
 
     side  pixels of the input where it is not the makers' 1024 (MedSAM2 and others were fine-tuned at 512); the
           segment-anything ViTs carry theirs in a table of positions and take no other
     """
-    state = read_checkpoint(path)
+    state = {name.removeprefix("sam."): value for name, value in files.read_checkpoint(path).items()}
     net: SamNet | Sam2Net
     if HIERA in state:
         net = Sam2Net(Hiera.of(state, path.name), side or 1024)

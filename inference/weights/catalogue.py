@@ -32,7 +32,10 @@ class NotHere(InferenceError):
 
 @dataclass(frozen=True)
 class Entry:
-    """address None, size None, sha256 None: the makers give no stable one; such files come by `add` alone."""
+    """address None, size None, sha256 None: the makers give no stable one; such files come by `add` alone.
+
+    prompts  a prompter; otherwise weights that a detector or segmenter starts its training from
+    """
 
     name: str
     title: str
@@ -42,6 +45,7 @@ class Entry:
     size: int | None = None
     sha256: str | None = None
     suffix: str = ".pth"
+    prompts: bool = True
 
 
 META = "https://dl.fbaipublicfiles.com/"
@@ -156,6 +160,15 @@ ENTRIES = {
         Entry("micro-sam-vit-t", "micro-SAM, Tiny-ViT", "CC BY 4.0", MICRO_SAM_PAGE),
         Entry("micro-sam-vit-b", "micro-SAM, ViT-B", "CC BY 4.0", MICRO_SAM_PAGE),
         Entry("micro-sam-vit-l", "micro-SAM, ViT-L", "CC BY 4.0", MICRO_SAM_PAGE),
+        Entry(
+            "faster-rcnn-coco",
+            "Faster R-CNN v2 on COCO: start for the detector faster-rcnn",
+            "BSD-3-Clause",
+            "https://docs.pytorch.org/vision/stable/models/faster_rcnn.html",
+            "https://download.pytorch.org/models/fasterrcnn_resnet50_fpn_v2_coco-dd69338a.pth",
+            sha256="dd69338a24b8d7381807e247652bdc356325bcbaf1cd3e092e00e0a1a58706bf",
+            prompts=False,
+        ),
     )
 }
 
