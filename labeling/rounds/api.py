@@ -88,6 +88,7 @@ class RoundList(APIView):
             changes=changes,
             same_slide=asked.get("same_slide") is True,
             warm_start=asked.get("warm_start") is True,
+            line_up=asked.get("line_up") is True,
         )
         return Response(round_json(made), status=202)
 

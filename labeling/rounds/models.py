@@ -34,6 +34,7 @@ class Round(models.Model):
     """One pass of the loop: snapshot in, published proposals out."""
 
     class State(models.TextChoices):
+        PLANNED = "planned", "in line"  # starts when the project's rounds before it have ended
         QUEUED = "queued", "queued"
         RUNNING = "running", "running"
         CANCELLED = "cancelled", "cancelled"
@@ -41,6 +42,7 @@ class Round(models.Model):
         PUBLISHED = "published", "published"
 
     MOVES = {  # every legal one; a cancelled or failed round is started again by Retry
+        State.PLANNED: {State.QUEUED, State.CANCELLED},
         State.QUEUED: {State.RUNNING, State.CANCELLED, State.FAILED},
         State.RUNNING: {State.CANCELLED, State.FAILED, State.PUBLISHED},
         State.CANCELLED: {State.QUEUED},
