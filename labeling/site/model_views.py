@@ -9,15 +9,18 @@ from django.views.decorators.http import require_POST, require_safe
 
 from labeling.images.models import Image
 from labeling.projects.models import Project
-from labeling.rounds.comparison import Comparison
+from labeling.rounds.comparison import Comparison, drift
 from labeling.rounds.comparison import compare as compare_rounds
 from labeling.rounds.configuration import differences
 from labeling.rounds.models import Promotion, ReferenceSet, Round, RoundPolicy
 from labeling.rounds.promotion import current_round, policy_of, promote, roll_back
 from labeling.rounds.reference import candidates, current, lock
 from labeling.rounds.sweeping import request_sweep
+from labeling.site.curves import curves_of
 from labeling.site.doors import Request, acts_of, attempt, reach_project, reach_round, signed_in
 from labeling.site.facts import facts_of
+
+DRIFT_ROUNDS = 12  # the newest; each is a file to read
 
 
 @signed_in
@@ -35,6 +38,7 @@ def models(request: Request, project: int) -> HttpResponse:
         "policy": policy_of(found),
         "finished": found.rounds.filter(state=Round.State.PUBLISHED),
         "reference": reference_of(found),
+        "drift": curves_of(drift(list(found.rounds.filter(state=Round.State.PUBLISHED))[:DRIFT_ROUNDS][::-1])),
         "candidates": candidates(found).count(),
         "origins": ReferenceSet.Origin.choices,
     }
