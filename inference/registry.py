@@ -21,7 +21,11 @@ TRAINERS = {
         "faster-rcnn": "inference.detectors.rcnn:FasterRcnn",
         "yolo": "inference.detectors.yolo:Yolo",
     },
-    "segmenter": {"unet": "inference.segmenters.unet:UNet"},
+    "segmenter": {
+        "caranet": "inference.segmenters.caranet:CaraNet",
+        "segformer": "inference.segmenters.segformer:SegFormer",
+        "unet": "inference.segmenters.unet:UNet",
+    },
 }
 PRESETS = ("tiny", "quick", "paper")
 DEFAULT_PROMPTER = "boxwise"
