@@ -28,6 +28,11 @@ TRAINERS = {
     },
 }
 PRESETS = ("tiny", "quick", "paper")
+PARTS = {  # which models a preset means when nobody names others
+    "tiny": {"detector": "centre", "segmenter": "unet"},
+    "quick": {"detector": "centre", "segmenter": "unet"},
+    "paper": {"detector": "yolo", "segmenter": "caranet"},  # YOLOv8x and CaraNet on Res2Net-101, as in BoxCell
+}
 DEFAULT_PROMPTER = "boxwise"
 
 

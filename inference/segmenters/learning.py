@@ -184,8 +184,10 @@ class SegmenterTrainer(ABC):
     def load(self, weights: Path) -> NetSegmenter:
         """A segmenter from its file. Raises BadWeights."""
         state, about = files.load(weights, self.MODEL)
-        kept = dict(about["settings"])
-        settings = type(self.settings)(**kept | {"schedule": Schedule(**kept["schedule"]), "zoom": tuple(kept["zoom"])})
+        known = {one.name for one in fields(self.settings)}
+        kept = {name: value for name, value in about["settings"].items() if name in known}
+        kept |= {"schedule": Schedule(**kept["schedule"]), "zoom": tuple(kept["zoom"])}
+        settings = type(self.settings)(**kept)
         made = type(self)(settings, device=self.device)
         net = made.net()
         files.fill(net, state, weights)
