@@ -14,7 +14,7 @@ export default defineConfig({
       output: {
         format: "es",
         entryFileNames: "workspace.js",
-        assetFileNames: "workspace[extname]",
+        assetFileNames: (asset) => (asset.names[0]?.endsWith(".css") ? "workspace[extname]" : "[name]-[hash][extname]"), // languages
         codeSplitting: false,
       },
     },

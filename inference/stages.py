@@ -117,7 +117,16 @@ def _train(setting: Setting, kind: str, *, with_labels: bool) -> tuple[Path, dic
 
 
 def prediction(setting: Setting) -> tuple[Path, dict[str, Any]]:
-    """Both halves of every image: M_D (boxes -> masks) and M_S (the segmenter's mask).
+    """Both halves of every image; what portions have made already is taken as it is."""
+    make, names = predictor(setting)
+    made = [len(unit["boxes"]) for _, unit in each_unit(setting, setting.fields, make)]
+    bad = {"unreadable_images": len(setting.fields) - len(made)} if len(made) < len(setting.fields) else {}
+    return bundle(setting, "prediction.zip"), {"images": len(made), "boxes": sum(made), "models": names} | bad
+
+
+def predictor(setting: Setting) -> tuple[Callable[[Field], Unit], dict[str, str]]:
+    """Load the models. -> what makes M_D (boxes -> masks) and M_S (the segmenter's mask) of one image, and the models'
+    names.
 
     M_D is prompted by people's boxes; detected boxes are added where nobody has declared the annotation exhaustive
     and where they do
@@ -156,10 +165,7 @@ def prediction(setting: Setting) -> tuple[Path, dict[str, Any]]:
             "detected_scores": detected.scores,
         }
 
-    made = [len(unit["boxes"]) for _, unit in each_unit(setting, setting.fields, make)]
-    names = {"detector": find.name, "segmenter": segment.name, "prompter": prompter.name}
-    bad = {"unreadable_images": len(setting.fields) - len(made)} if len(made) < len(setting.fields) else {}
-    return bundle(setting, "prediction.zip"), {"images": len(made), "boxes": sum(made), "models": names} | bad
+    return make, {"detector": find.name, "segmenter": segment.name, "prompter": prompter.name}
 
 
 def proposed_on(content: dict[str, Any], field: Field) -> Field:
@@ -240,6 +246,8 @@ def instance_maps(setting: Setting) -> tuple[Path, dict[str, Any]]:
     return bundle(setting, "instances.zip"), {"images": len(fields), "cells": cells}
 
 
+# Stages whose images can be made by many workers: what makes one image, once its models are loaded.
+SPREAD: dict[str, Callable[[Setting], tuple[Callable[[Field], Unit], dict[str, str]]]] = {"prediction": predictor}
 RUN: dict[str, Callable[[Setting], tuple[Path, dict[str, Any]]]] = {
     "pseudo_masks": pseudo_masks,
     "detector": detector,

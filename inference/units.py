@@ -133,10 +133,11 @@ def each_unit(setting: Setting, fields: Sequence[Field], make: Callable[[Field],
     setting.report(Progress(len(fields), len(fields)))
 
 
-def bundle(setting: Setting, name: str) -> Path:
-    """All units of this stage in one file."""
-    path = setting.work / name
+def bundle(setting: Setting, name: str, *, images: Sequence[int] | None = None) -> Path:
+    """The units of these images, or all of this stage, in one file."""
+    path, folder = setting.work / name, setting.work / "units"
+    found = sorted(folder.glob("[0-9]*.npz")) if images is None else [folder / f"{image}.npz" for image in images]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for unit in sorted((setting.work / "units").glob("[0-9]*.npz")):
+        for unit in found:
             archive.write(unit, unit.name)
     return path

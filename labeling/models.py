@@ -7,6 +7,7 @@ from labeling.projects.models import LabelClass, Membership, Project
 from labeling.rounds.models import (
     Artifact,
     ModelVersion,
+    Portion,
     Promotion,
     Publication,
     Round,
@@ -34,6 +35,7 @@ __all__ = [
     "ModelVersion",
     "Operation",
     "Participant",
+    "Portion",
     "Project",
     "Promotion",
     "Publication",

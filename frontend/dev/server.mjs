@@ -6,6 +6,7 @@
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
+import { crc32, deflateSync } from "node:zlib";
 
 const PORT = Number(process.argv[2] ?? 5199);
 const DIST = new URL("../dist/", import.meta.url);
@@ -175,7 +176,65 @@ function tissue(img) {
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${img.width}" height="${img.height}"><rect width="100%" height="100%" fill="#f0d3e0"/><g fill="#7a5299" fill-opacity="0.75">${img.cells.length > 20_000 ? "" : shapes.join("")}</g></svg>`;
 }
 
-const page = (id) => `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Boxwise</title><link rel="stylesheet" href="/static/page.css"><link rel="stylesheet" href="/static/workspace.css"></head><body><div id="workspace" data-image="${id}" data-api="/api/v1/"></div><script type="module" src="/static/workspace.js"></script></body></html>`;
+/** Large images come in tiles, as from labeling/images/tiles.py; here painted from the cells and kept. */
+const SIDE = 512;
+const levelsOf = ({ width, height }) => Math.ceil(Math.log2(Math.max(1, Math.max(width, height) / SIDE))) + 1;
+const isTiled = ({ width, height }) => Math.max(width, height) > 2048;
+const painted = new Map();
+function tile(img, level, column, row) {
+  const key = `${img.id}/${level}/${column}/${row}`;
+  if (!painted.has(key)) painted.set(key, paint(img, level, column, row));
+  return painted.get(key);
+}
+function paint(img, level, column, row) {
+  const by = 2 ** level;
+  const [left, top] = [column * SIDE, row * SIDE];
+  const [w, h] = [img.width, img.height].map((n, i) => Math.min(SIDE, Math.ceil(n / by) - [left, top][i]));
+  if (level >= levelsOf(img) || w <= 0 || h <= 0) return null;
+  const line = 1 + 3 * w;
+  const raw = Buffer.alloc(line * h);
+  for (let y = 0; y < h; y++)
+    for (let x = 0; x < w; x++) {
+      const grain = (((x + left) * 7 + (y + top) * 13) ^ ((x + left) * (y + top))) & 7; // so that it does not pack like a drawing
+      raw.set([236 + grain, 207 + grain, 220 + grain], y * line + 1 + 3 * x);
+    }
+  for (const e of img.cells) {
+    const [cx, cy, rx, ry] = [e.x / by - left, e.y / by - top, e.rx / by, e.ry / by];
+    if (cx + rx < 0 || cy + ry < 0 || cx - rx > w || cy - ry > h) continue;
+    for (let y = Math.max(0, Math.ceil(cy - ry)); y < Math.min(h, cy + ry); y++)
+      for (let x = Math.max(0, Math.ceil(cx - rx)); x < Math.min(w, cx + rx); x++)
+        if (((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2 <= 1) {
+          const at = y * line + 1 + 3 * x;
+          raw[at] -= 90;
+          raw[at + 1] -= 95;
+          raw[at + 2] -= 50;
+        }
+  }
+  const chunk = (type, data) => {
+    const body = Buffer.concat([Buffer.from(type), data]);
+    const size = Buffer.alloc(4);
+    size.writeUInt32BE(data.length);
+    const check = Buffer.alloc(4);
+    check.writeUInt32BE(crc32(body));
+    return Buffer.concat([size, body, check]);
+  };
+  const head = Buffer.alloc(13);
+  head.writeUInt32BE(w, 0);
+  head.writeUInt32BE(h, 4);
+  head.set([8, 2, 0, 0, 0], 8);
+  const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+  return Buffer.concat([signature, chunk("IHDR", head), chunk("IDAT", deflateSync(raw, { level: 1 })), chunk("IEND", Buffer.alloc(0))]);
+}
+// What a server has cut beforehand: the first view of every image does not wait for our painting.
+for (const img of images.filter(isTiled)) {
+  const whole = levelsOf(img) - 1;
+  for (let level = whole; level >= Math.max(0, whole - 1); level--)
+    for (let row = 0; row * SIDE < img.height / 2 ** level; row++) for (let column = 0; column * SIDE < img.width / 2 ** level; column++) tile(img, level, column, row);
+}
+const tilesOf = (img) => (isTiled(img) ? { url: `/tiles/${img.id}/`, size: SIDE, levels: levelsOf(img) } : null);
+const thumbnailOf = (img) => (isTiled(img) ? `/tiles/${img.id}/${levelsOf(img) - 1}/0/0/` : `/pixels/${img.id}.svg`);
+
+const page = (id) => `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Boxwise</title><link rel="stylesheet" href="/static/page.css"><link rel="stylesheet" href="/static/workspace.css"><link rel="preload" as="fetch" crossorigin href="/api/v1/images/${id}/workspace/">${isTiled(images[id - 1]) ? "" : `<link rel="preload" as="image" href="/pixels/${id}.svg">`}<script type="module" src="/static/workspace.js"></script></head><body><div id="workspace" data-image="${id}" data-api="/api/v1/"></div></body></html>`;
 
 const body = async (request) => {
   const parts = [];
@@ -220,6 +279,12 @@ createServer(async (request, response) => {
     if (match) return answer(200, page(match[1]), "text/html");
     match = /^\/pixels\/(\d+)\.svg$/.exec(path);
     if (match) return answer(200, tissue(images[match[1] - 1]), "image/svg+xml");
+    match = /^\/tiles\/(\d+)\/(\d+)\/(\d+)\/(\d+)\/$/.exec(path);
+    if (match) {
+      const [id, level, column, row] = match.slice(1).map(Number);
+      const png = tile(images[id - 1], level, column, row);
+      return png ? answer(200, png, "image/png") : problem(404, "not_found", path);
+    }
     if (trouble.down) return request.socket.destroy();
     if (trouble.signedOut) return problem(401, "not_signed_in", "Your session has ended.");
     match = /^\/api\/v1\/images\/(\d+)\/workspace\/$/.exec(path);
@@ -227,7 +292,7 @@ createServer(async (request, response) => {
       const i = images[match[1] - 1];
       if (!i) return problem(404, "not_found", "No such image.");
       return answer(200, {
-        image: { id: i.id, name: i.name, width: i.width, height: i.height, um_per_px: 0.25, synthetic: true, pixels_url: `/pixels/${i.id}.svg`, thumbnail_url: "", position: i.id, count: images.length, previous: i.id > 1 ? i.id - 1 : null, next: i.id < images.length ? i.id + 1 : null },
+        image: { id: i.id, name: i.name, width: i.width, height: i.height, um_per_px: 0.25, synthetic: true, pixels_url: `/pixels/${i.id}.svg`, tiles: tilesOf(i), thumbnail_url: thumbnailOf(i), position: i.id, count: images.length, previous: i.id > 1 ? i.id - 1 : null, next: i.id < images.length ? i.id + 1 : null },
         project: { id: 3, name: "Breast pilot", role: "owner", records_activity: true, url: "/projects/3/", classes: CLASSES },
         person: ME,
         layers: i.layers.map(({ id, kind, annotator, seq, writable, publication }) => ({ id, kind, annotator, seq, writable, publication })),

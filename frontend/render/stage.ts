@@ -1,9 +1,10 @@
 /** The picture: tissue below, cells by WebGL2 above it, a small canvas for what is being edited on top. One frame on demand,
  *  and of its three layers only those that would look different from the last one. */
+import { t } from "../locale/locale";
 import type { Box } from "../geometry/box";
 import type { Camera, Size } from "../geometry/frames";
 import type { Cells } from "../scene/cells";
-import type { LabelClass } from "../scene/contract";
+import type { LabelClass, Tiles } from "../scene/contract";
 import { BoxDrawing } from "./boxes";
 import { Bins, DensityDrawing } from "./density";
 import { NoWebGL } from "./gl";
@@ -51,7 +52,7 @@ export class Stage {
   constructor(
     private readonly host: HTMLElement,
     private readonly cells: Cells,
-    image: Size & { readonly pixels_url: string; readonly tiles_url?: string | null },
+    image: Size & { readonly pixels_url: string; readonly tiles?: Tiles | null },
     classes: LabelClass[],
     private readonly view: { camera: () => Camera; sketch: () => Sketch; onResize: () => void; onFrame: () => void },
   ) {
@@ -70,7 +71,7 @@ export class Stage {
     this.host.append(this.element, this.defs);
     this.tissue = new Tissue(tissueElement, image, image);
     const gl = this.glCanvas.getContext("webgl2", { alpha: true, premultipliedAlpha: true, antialias: false, depth: false });
-    if (!gl) throw new NoWebGL("This browser cannot draw cells: WebGL 2 is switched off or missing.");
+    if (!gl) throw new NoWebGL(t("This browser cannot draw cells: WebGL 2 is switched off or missing."));
     this.gl = gl;
     this.looks = new Looks(palette(classes));
     this.places = paletteIndex(classes);

@@ -56,6 +56,9 @@ export type Layer = {
   publication: Publication | null;
 };
 
+/** Where a large image's tiles are: `url` + "level/column/row/", squares of `size` px, level 0 the image itself, each further one half as large. */
+export type Tiles = { url: string; size: number; levels: number };
+
 export type Workspace = {
   image: {
     id: number;
@@ -65,7 +68,8 @@ export type Workspace = {
     um_per_px: number | null;
     synthetic: boolean;
     pixels_url: string;
-    tiles_url?: string | null;
+    /** null: small enough to be fetched whole. */
+    tiles?: Tiles | null;
     thumbnail_url: string;
     position: number;
     count: number;

@@ -3,6 +3,7 @@
  *  What is drawn is always the server's state plus the own acts that are still on their way. When the server finds
  *  that somebody else has changed an annotation since (stale), nothing is overwritten on either side: the own version
  *  stays in the picture and a conflict asks for mine or theirs. */
+import { t } from "../locale/locale";
 import type { Cells } from "../scene/cells";
 import type { Action, Current, OperationIn, OperationOut, Person, State, Tail, Verdict } from "../scene/contract";
 import type { Draft } from "../scene/edits";
@@ -129,7 +130,7 @@ export class Log {
         this.history.forget(verdict.op_id);
         for (const now of this.currentOf(verdict, waiting)) this.adopt(now);
         if (verdict.error?.field === "label_class" && this.withoutClass(verdict, waiting)) break;
-        this.events.onNotice(`Not saved, and taken back: ${verdict.error?.detail ?? "the server found it invalid"}`);
+        this.events.onNotice(t("Not saved, and taken back: {detail}", { detail: verdict.error?.detail ?? t("the server found it invalid") }));
         break;
     }
     this.events.onChange();
@@ -170,7 +171,7 @@ export class Log {
     const effects = operation.effects.map((e) => ({ annotation: e.annotation, seen: last.get(e.annotation) ?? null, after: e.after && { ...e.after, label_class: null } }));
     if (operation.action === "classify" || operation.effects.every((e) => !e.after?.label_class)) return false;
     this.commit({ action: operation.action, tool: operation.tool, effects }, operation);
-    this.events.onNotice("This class has been removed from the project meanwhile. What you drew is kept, without a class.");
+    this.events.onNotice(t("This class has been removed from the project meanwhile. What you drew is kept, without a class."));
     return true;
   }
 
@@ -180,7 +181,7 @@ export class Log {
     if (theirs.last_op === null) {
       // It never came to be on the server: a colleague has decided the same proposal. Theirs is in the tail.
       if (row >= 0) this.adopt(theirs);
-      this.events.onNotice("A colleague had decided this proposal already; their decision stands.");
+      this.events.onNotice(t("A colleague had decided this proposal already; their decision stands."));
       return;
     }
     if (same(mine, theirs.state)) {

@@ -128,6 +128,6 @@ describe("what the clocks do to the record", () => {
     beat(9000, true); // hidden pages are slowed down
     beat(9050);
     void recorder.flush();
-    expect(sent[0].events).toEqual([[4000, "wait_end", { since: 925 }]]);
+    expect(sent[0].events).toEqual([[4000, "wait_end", { since: 912.5 }]]);
   });
 });

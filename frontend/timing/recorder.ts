@@ -39,7 +39,7 @@ export type Clock = { mono: () => number; wall: () => number };
 export const MOVE_EVERY_MS = 100;
 export const VIEWPORT_EVERY_MS = 250;
 /** The recorder's own clock. A beat that comes this late says that the page did not run: sleep, a stopped process, overload. */
-export const BEAT_MS = 50;
+export const BEAT_MS = 25;
 export const FROZEN_MS = 1000;
 /** keepalive requests may hold 64 KiB together; half of that is left to the operations. */
 const FAREWELL_EVENTS = 400;

@@ -40,7 +40,7 @@ export class Hands {
     private readonly desk: Workspace,
     private readonly stage: Stage,
   ) {
-    const pixels = new Pixels(desk.opened.image.pixels_url, desk.opened.image);
+    const pixels = new Pixels(desk.opened.image);
     desk.prompter = new BrowserPrompter(desk.opened.image, pixels);
     this.wielded = wield(desk, pixels, (at) => this.pick(at));
     const surface = stage.surface;

@@ -1,4 +1,5 @@
 /** The page's frame: where the picture and the panels sit, and who is told what when the desk changes. */
+import { t } from "../locale/locale";
 import { createElement, render, type ComponentType } from "preact";
 import { Stage } from "../render/stage";
 import type { Workspace } from "../workspace";
@@ -9,7 +10,11 @@ import { LookSettings, type Look } from "./look_settings";
 import { Minimap } from "./minimap";
 import { Palette, Remap } from "./over";
 import { SignIn } from "./sign_in";
-import { KeySheet, SidePanel, StatusBar, Toasts, Tools, TopBar, type Tab, type Ui } from "./panels";
+import type { Tab, Ui } from "./parts";
+import { SidePanel } from "./side_panel";
+import { KeySheet, StatusBar, Toasts } from "./status_bar";
+import { Tools } from "./tools_bar";
+import { TopBar } from "./top_bar";
 
 const THEME = "boxwise-theme";
 const KEYS = "boxwise-keys";
@@ -24,7 +29,7 @@ export class Shell {
   private seenTimer: ReturnType<typeof setTimeout> | undefined;
   private readonly parts: [HTMLElement, ComponentType<{ ui: Ui }>][] = [];
   private readonly ui: Ui;
-  private tab: Tab;
+  private tab: Tab = "cells";
   private readonly status: HTMLElement;
   private scheduled = false;
   private stale = true;
@@ -67,11 +72,10 @@ export class Shell {
     const surface = this.stage.surface;
     surface.tabIndex = 0;
     surface.setAttribute("role", "application");
-    surface.setAttribute("aria-label", `Image ${desk.opened.image.name}. Press ? for the keys.`);
+    surface.setAttribute("aria-label", t("Image {name}. Press ? for the keys.", { name: desk.opened.image.name }));
     this.hands = new Hands(desk, this.stage);
     const map = new Keymap(stored<Overrides>(KEYS) ?? {});
     this.keys = new Keys(desk, this.stage, this.hands, map, (image) => this.go(image));
-    this.tab = desk.counts().undecided ? "review" : "cells";
     this.ui = {
       desk,
       map,
@@ -106,8 +110,14 @@ export class Shell {
     this.listen();
     this.refresh();
     surface.focus({ preventScroll: true });
-    requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("boxwise:cells")));
     void this.stage.opened.then(() => requestAnimationFrame(() => performance.mark("boxwise:tissue")), () => undefined);
+  }
+
+  /** The cells are there: what is said about them can be shown. */
+  begin(): void {
+    this.tab = this.desk.counts().undecided ? "review" : "cells";
+    this.refresh();
+    requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("boxwise:cells")));
   }
 
   /** Read-only views for the browser tests. */
@@ -185,12 +195,13 @@ export class Shell {
       this.scheduled = false;
       this.minimap.update(this.look.now.minimap);
       if (!this.stale) {
-        render(createElement(StatusBar, { ui: this.ui }), this.status);
+        if (this.desk.isLoaded) render(createElement(StatusBar, { ui: this.ui }), this.status);
         return;
       }
       this.stale = false;
       this.stage.setFocus(this.hands.focus());
       this.stage.drawDue();
+      if (!this.desk.isLoaded) return; // "no cells" would be a lie until then
       this.root.dataset.tool = this.desk.editing ? "brush" : this.desk.tool;
       this.drawPanels();
     });
@@ -272,7 +283,7 @@ export class Shell {
     const waited = () => say("wait_end");
     this.stage.opened.then(waited, () => {
       waited();
-      desk.toast("The pixels of this image could not be read.", false);
+      desk.toast(t("The pixels of this image could not be read."), false);
     });
   }
 }

@@ -142,6 +142,37 @@ class Stage(models.Model):
         return f"{self.kind} of {self.round}"
 
 
+class Portion(models.Model):
+    """Some images of a stage that is spread over many workers; whoever is free takes the next portion.
+
+    Owned as a stage is: by a lease on this row (portions.py). `file` holds its finished units, for the worker that
+    gathers them, which may stand on another machine.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "waiting"
+        RUNNING = "running", "running"
+        DONE = "done", "done"
+
+    stage = models.ForeignKey(Stage, on_delete=models.CASCADE, related_name="portions")
+    number = models.PositiveIntegerField()
+    images = models.JSONField(help_text="ids, in order")
+    state = models.CharField(max_length=20, choices=State, default=State.WAITING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    lease_owner = models.UUIDField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    queued_at = models.DateTimeField(null=True)
+    done = models.PositiveIntegerField(default=0)
+    file = models.FileField(upload_to="portions/", blank=True)
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [models.UniqueConstraint(fields=["stage", "number"], name="portion_once_per_stage")]
+
+    def __str__(self) -> str:
+        return f"portion {self.number} of {self.stage}"
+
+
 class StageLine(models.Model):
     """One line of a stage's log: plain words, or numbers worth a curve (epoch, loss)."""
 

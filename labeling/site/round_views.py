@@ -205,7 +205,7 @@ def words_of(found: Round, stage: Stage, by_kind: dict[str, Stage], now: datetim
         }[Stage.State(stage.state)]
     missing = [by_kind[need] for need in NEEDS.get(stage.kind, ()) if by_kind[need].state not in FINISHED]
     if missing:
-        names = _(" and ").join(_(need.get_kind_display()).lower() for need in missing)
+        names = f" {_('and')} ".join(_(need.get_kind_display()).lower() for need in missing)
         return _("waiting for {names}").format(names=names)
     if stage.attempts:
         return _("waiting to go on where it stopped: its worker was lost")

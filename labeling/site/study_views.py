@@ -14,9 +14,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from labeling.access import reach
 from labeling.errors import Invalid, LabelingError
 from labeling.site.doors import Request, acts_of, attempt, reach_project, sentence, signed_in
-from labeling.studies import services
+from labeling.studies import outside, services
 from labeling.studies.models import Arm, Item, Participant, Study
 from labeling.studies.signing import public_key, signing_key
+
+MOST_ARCHIVE = 256 * 2**20  # LabelMe puts the picture into each file unless told not to
 
 
 class StudyForm(forms.ModelForm):
@@ -152,12 +154,24 @@ def act(request: Request, study: int) -> HttpResponse:
         "enrol": lambda: services.enrol(study=found, username=post.get("username", "")),
         "freeze": lambda: services.freeze(study=found, by=by),
         "amend": amend,
+        "labelme": lambda: outside.import_labelme(
+            study=found, name=post.get("name", ""), content=_archive(request), reason=post.get("reason", ""), by=by
+        ),
         "lock": lambda: services.lock(study=found),
     }
     if what not in acts:
         raise Http404
     attempt(request, acts[what])
     return redirect("study", found.pk)
+
+
+def _archive(request: Request) -> bytes:
+    file = request.FILES.get("archive")
+    if file is None:
+        raise Invalid("choose a zip of LabelMe's files", field="archive")
+    if (file.size or 0) > MOST_ARCHIVE:
+        raise Invalid(f"the archive is larger than {MOST_ARCHIVE >> 20} MiB", field="archive")
+    return file.read()
 
 
 # pandas, statsmodels and matplotlib take seconds and a hundred megabytes to load: whoever asks for a report waits for

@@ -101,6 +101,24 @@ DICTIONARY: dict[str, dict[str, str]] = {
         "height": "px",
         "bits": "as in cells",
     },
+    "outside": {
+        "arm": "name of an arm that was read in another program; described, never tested",
+        "tool": "which program",
+        "field": "number of the field",
+        "file": "its file",
+        "cells": "drawn",
+        "left_out": "shapes without an inside",
+        "saved_at": "when the file was last written, ISO 8601; only differences mean anything",
+    },
+    "outside_cells": {
+        "arm": "see outside",
+        "field": "number of the field",
+        "x": "px",
+        "y": "px",
+        "width": "px",
+        "height": "px",
+        "bits": "as in cells",
+    },
 }
 
 
@@ -189,7 +207,11 @@ def recompute(path: Path, expected_key: str | None = None) -> Recomputed:
     for name in sorted({*listed, *files} - {"SHA256SUMS", "SHA256SUMS.ed25519"}):
         if name not in files or name not in listed or hashlib.sha256(files[name]).hexdigest() != listed[name]:
             raise BadBundle(f"{name} is not as it was signed")
-    tables = {name: _read(name, files[f"tables/{name}.parquet"]) for name in DICTIONARY}
+    # A bundle of an older version has fewer tables.
+    tables = {
+        name: _read(name, files[place]) if (place := f"tables/{name}.parquet") in files else pd.DataFrame(columns=[*columns])
+        for name, columns in DICTIONARY.items()
+    }
     numbers = report.compute(tables, json.loads(files["protocol_as_amended.json"]))
     differences = list(_differences("", json.loads(files["numbers.json"]), numbers))
     return Recomputed(numbers, differences, about["public_key"], about["code"], code_version())

@@ -251,7 +251,7 @@ def effective(study: Study) -> dict[str, Any]:
     places = {"idle_after_s": "measurement", "outlier_iqr": "analysis", "quality_margin": "analysis"}
     for amendment in study.amendments.all():
         for name, value in amendment.change.items():
-            if name == "excluded":  # stands with its item
+            if name in ("excluded", "outside_arm"):  # stands with its item; stands in the tables
                 continue
             (protocol[places[name]] if name in places else protocol)[name] = value
     return protocol

@@ -10,6 +10,7 @@ from inference.masks import cells_of, pack
 from labeling.annotations.models import ActivityBatch, Annotation, Layer
 from labeling.images.models import Image
 from labeling.studies.models import Item, Study
+from labeling.studies.outside import outside_arms
 from labeling.studies.raw import batches_frame, events_frame, operations_frame
 
 MASK = ["x", "y", "width", "height", "bits"]
@@ -72,6 +73,7 @@ def tables_of(study: Study) -> dict[str, pd.DataFrame]:
         "operations": operations.drop(columns=["image", "user"]),
         "cells": _cells(of_image, item_of),
         "reference_cells": _reference(study),
+        **_outside(study),
     }
 
 
@@ -129,3 +131,23 @@ def _reference(study: Study) -> pd.DataFrame:
             height, width = mask.bits.shape
             rows.append((field.pk, number, mask.x, mask.y, width, height, base64.b64encode(pack(mask.bits)).decode()))
     return pd.DataFrame(rows, columns=["field", "number", *MASK])
+
+
+def _outside(study: Study) -> dict[str, pd.DataFrame]:
+    """Arms that were read in another program: one row for each file, and the cells drawn there."""
+    arms = outside_arms(study)
+    files = [
+        (arm["name"], arm["tool"], r["field"], r["file"], r["cells"], r["left_out"], r["saved_at"])
+        for arm in arms
+        for r in arm["readings"]
+    ]
+    of_layer = {r["layer"]: (arm["name"], r["field"]) for arm in arms for r in arm["readings"]}
+    cells = [
+        (*of_layer[str(a.layer_id)], a.mask_x, a.mask_y, a.mask_width, a.mask_height)
+        + (base64.b64encode(bytes(a.mask_bits or b"")).decode(),)
+        for a in Annotation.objects.filter(layer__in=of_layer).order_by("layer", "uid")
+    ]
+    return {
+        "outside": pd.DataFrame(files, columns=["arm", "tool", "field", "file", "cells", "left_out", "saved_at"]),
+        "outside_cells": pd.DataFrame(cells, columns=["arm", "field", *MASK]),
+    }

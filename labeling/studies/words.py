@@ -35,6 +35,7 @@ def results(numbers: dict[str, Any]) -> list[str]:
     said = [_of_arm(name, arm) for name, arm in numbers["arms"].items()]
     for contrast in numbers["contrasts"]:
         said += [_of_quality(contrast["arm"], contrast["quality"]), _of_time(contrast["arm"], contrast["time"])]
+    said += [_of_outside(arm) for arm in numbers["outside_arms"]]
     return [*said, _of_record(numbers["checks"])]
 
 
@@ -47,6 +48,21 @@ def _of_arm(name: str, arm: dict[str, Any]) -> str:
         f"95 % CI {readers['low']:.2f}-{readers['high']:.2f}, median {readers['median']:.2f}, geometric mean "
         f"{_number(readers['geometric_mean'])}), {arm['fields']} fields with {arm['reference_cells']} cells, SD of "
         f"fields {_number(arm['seconds_per_cell'].get('sd'))}; Dice {_number(arm['dice'])}, PQ {_number(arm['pq'])}."
+    )
+
+
+def _of_outside(arm: dict[str, Any]) -> str:
+    time = arm["seconds_per_cell"]
+    if "not_computed" in time:
+        timed = f"no time ({time['not_computed']})"
+    else:
+        timed = (
+            f"{time['median']:.2f} s per reference cell between savings (median of {time['n']} fields, mean "
+            f"{time['mean']:.2f}, SD {time['sd']:.2f})"
+        )
+    return (
+        f"{arm['arm']} ({arm['tool']}, outside this app): {arm['fields']} fields with {arm['reference_cells']} cells, "
+        f"{arm['cells']} drawn; {timed}; Dice {_number(arm['dice'])}, PQ {_number(arm['pq'])}. {arm['reservation']}"
     )
 
 

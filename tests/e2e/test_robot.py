@@ -2,8 +2,9 @@
 
 The robot stamps every input twice: on its own clock before and after it sends it, and in the page when the input
 arrives there (a listener of the robot's, before any of the workspace's). The two must agree within the time the input
-was under way; the second, free of that, is the truth. Measured time per phase and cell must agree with it within 2 % or
-50 ms, whichever is larger; on a machine so overloaded that inputs wait for over 50 ms, plus that wait.
+was under way; the second, free of that, is the truth. When the page does not run for over a second the robot notes it in
+the page too: that time is the machine's. Measured time per phase and cell must agree with the truth within 2 % or 50 ms,
+whichever is larger, however loaded the machine is.
 """
 
 import json
@@ -24,7 +25,7 @@ from tests.running import Running, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
-RULES = Rules(idle_after_s=7.0)  # an overloaded machine stretches the robot's dwell times
+RULES = Rules(idle_after_s=5.0)  # an overloaded machine stretches the robot's dwell times
 SET_UP = """
 import io, json, uuid, numpy as np, PIL.Image
 from labeling.models import Round, Snapshot, User
@@ -66,6 +67,15 @@ for (const kind of ["pointerdown", "pointerup", "pointermove", "keydown", "blur"
       window.late = Math.max(window.late ?? 0, performance.now() - e.timeStamp);
     }
   }, true);
+// When the page did not run for over a second. Signals reach the browser's processes one after another, and late on a
+// busy machine, so how long it stood is known here only; from outside it is known how long it stood at least.
+window.stands = [];
+let ran = performance.now();
+setInterval(() => {
+  const at = performance.now();
+  if (at - ran > 1000 && !document.hidden) stands.push([ran, at]);
+  ran = at;
+}, 10);
 window.shift = 0; // the robot may move the wall clock of its page, as daylight saving or a time server does
 const now = Date.now;
 Date.now = () => now() + window.shift;
@@ -77,13 +87,18 @@ HIDE = """(hidden) => {
   return at;
 }"""  # headless browsers never hide a page, so it is told
 
+LEAVE = """window.addEventListener("pagehide", (e) => {
+  sessionStorage.left = e.timeStamp;
+  sessionStorage.stands = JSON.stringify(stands);
+})"""
+
 
 class Robot(Bench):
     """Knows what it did and when."""
 
     def __init__(self, page) -> None:
         super().__init__(page)
-        self.truth: list[tuple[str, str, float]] = []  # phase, cell, seconds
+        self.truth: dict[tuple[str, str], float] = {}  # seconds of a phase and cell
         self.late = 0.0  # the longest that an input waited until the page heard it, s: near 0 unless overloaded
         self.lead = (-math.inf, math.inf)  # by how much the robot's clock is ahead of the page's, s
 
@@ -114,8 +129,14 @@ class Robot(Bench):
         while (left := end - time.monotonic()) > 0:
             time.sleep(min(left, 0.7))
 
-    def was(self, phase: str, cell: str, begin: float, end: float, without: float = 0.0) -> None:
-        self.truth.append((phase, cell, end - begin - without))
+    def stood(self, begin: float, end: float) -> float:
+        """How long of this time the page did not run: the machine's time, whatever the robot was at."""
+        stands = [(a / 1000, b / 1000) for a, b in self.page.evaluate("window.stands")]
+        return sum(max(0.0, min(b, end) - max(a, begin)) for a, b in stands)
+
+    def was(self, phase: str, cell: str, begin: float, end: float) -> None:
+        seconds = end - begin - self.stood(begin, end)
+        self.truth[phase, cell] = self.truth.get((phase, cell), 0.0) + seconds
 
     def draw(self, box, *, looks_for: float, drags_for: float) -> tuple[str, float, float]:
         """One box: search, then draw. -> the cell, when the search ended, when it was done."""
@@ -180,18 +201,15 @@ def compare(robot: Robot, intervals: pd.DataFrame) -> None:
     """Each phase of each cell: |measured - true| within 2 % or 50 ms, whichever is larger."""
     measured = intervals.groupby(["phase", "cell"])["ms"].sum() / 1000
     wrong = []
-    # Nothing on a machine that keeps up. On an overloaded one the page itself knows its inputs only that well.
-    overload = robot.late if robot.late > 0.05 else 0.0
     print(f"an input waited up to {robot.late:.3f} s")
-    for phase, cell, true in robot.truth:
+    for (phase, cell), true in robot.truth.items():
         found = float(measured.get((phase, cell), 0.0))
         print(f"{phase:9} {cell[-6:]:6} true {true:7.3f} s   measured {found:7.3f} s   off {found - true:+.3f}")
-        if abs(found - true) > max(0.05, 0.02 * true) + overload:
+        if abs(found - true) > max(0.05, 0.02 * true):
             wrong.append((phase, cell, true, found))
     assert wrong == []
 
 
-@pytest.mark.slow  # one of its runs on a quiet machine was 64 ms off where 50 are allowed; not yet taken apart
 def test_measured_time_is_true_time(robot: Robot, browser, running: Running, tmp_path: Path):
     image = set_up(running, "robot", 1)
     page = robot.page
@@ -202,22 +220,23 @@ def test_measured_time_is_true_time(robot: Robot, browser, running: Running, tmp
     asked = time.monotonic()
     page.goto(f"{running.address}/images/{image}/", wait_until="commit")
     robot.open_here()
-    loading = time.monotonic() - asked
+    loading, loaded = time.monotonic() - asked, robot.now()
     page.unroute("**/pixels/")
     robot.press("r")
 
     # Search and draw.
     _, _, first = robot.draw((30, 100, 60, 130), looks_for=0.5, drags_for=1.2)
-    cell, found, second = robot.draw((100, 100, 130, 140), looks_for=2.5, drags_for=0.8)
+    cell, found, second = robot.draw((100, 100, 130, 140), looks_for=1.8, drags_for=0.8)
     robot.was("search", cell, first, found)
     # A pause over the cut-off: none of it is work.
     robot.dwell(0.2)
     left = robot.move(700, 500)
-    robot.dwell(7.5)
+    robot.dwell(5.5)
     back = robot.move(720, 520)
     cell, found, _ = robot.draw((160, 100, 190, 130), looks_for=2.0, drags_for=0.8)
-    robot.was("search", cell, second, found, without=back - left)
-    idle = back - left
+    robot.was("search", cell, second, left)
+    robot.was("search", cell, back, found)
+    robot.was("idle", "", left, back)
 
     # Another tab for a moment: the page loses the focus. Not work, although it is shorter than the cut-off.
     session = page.context.new_cdp_session(page)
@@ -232,14 +251,15 @@ def test_measured_time_is_true_time(robot: Robot, browser, running: Running, tmp
     hidden = page.evaluate(HIDE, True)
     robot.dwell(1.5)
     shown = page.evaluate(HIDE, False)
-    assert back - left > 2.0
-    robot.was("away", "", left, back, without=-(shown - hidden) / 1000)
+    assert back - left > 1.5  # the page did lose the focus; it is told of either moment when the browser gets to it
+    robot.was("away", "", left, back)
+    robot.was("away", "", hidden / 1000, shown / 1000)
 
     # Verify: Tab opens the first proposal, a verdict opens the next.
     page.evaluate("window.shift = 3600e3")  # the wall clock jumps by an hour
     page.locator("canvas").last.focus()
     opened = robot.key("Tab")
-    for seconds, verdict in ((2.0, "a"), (2.6, "x")):
+    for seconds, verdict in ((1.5, "a"), (2.0, "x")):
         wait_for(lambda: robot.state()["painted"], 5, "the proposal is seen")
         proposal = robot.state()["selected"]
         robot.dwell(seconds)
@@ -251,14 +271,15 @@ def test_measured_time_is_true_time(robot: Robot, browser, running: Running, tmp
     robot.dwell(1.0)
     pids = processes_of_the_browser()
     assert pids
-    asleep = time.monotonic()
+    before = robot.now()
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
+    asleep = time.monotonic()
     time.sleep(2.5)
+    stopped = time.monotonic() - asleep
     for pid in pids:
         os.kill(pid, signal.SIGCONT)
-    robot.now()  # the page runs again
-    slept = time.monotonic() - asleep
+    wait_for(lambda: robot.stood(before, math.inf) > stopped, 10, "the page runs again, and knows that it stood")
     robot.dwell(1.0)
     # Refine it, with the brush.
     brush = robot.key("e")
@@ -271,14 +292,14 @@ def test_measured_time_is_true_time(robot: Robot, browser, running: Running, tmp
     page.mouse.up()
     robot.dwell(1.2)
     kept = robot.key("Enter")
-    robot.was("verify", third, opened, brush, without=slept)
+    robot.was("verify", third, opened, brush)
     robot.was("refine", third, brush, kept)
     # The connection is lost for longer than the recorder keeps events back.
     page.context.set_offline(True)
     fourth = robot.state()["selected"]
-    robot.dwell(3.0)
+    robot.dwell(2.7)
     robot.move(600, 400)
-    robot.dwell(3.0)
+    robot.dwell(2.7)
     judged = robot.key("a")
     robot.was("verify", fourth, kept, judged)
     robot.dwell(0.5)
@@ -291,27 +312,28 @@ def test_measured_time_is_true_time(robot: Robot, browser, running: Running, tmp
     classified = robot.key("2")
     robot.was("classify", mine, clicked, classified)
     robot.until_saved()
-    page.wait_for_timeout(7500)  # a pause at the end; the recorder sends every five seconds
-    page.evaluate("window.addEventListener('pagehide', (e) => sessionStorage.setItem('left', e.timeStamp))")
+    page.wait_for_timeout(5500)  # a pause at the end; the recorder sends every five seconds
+    page.evaluate(LEAVE)
     page.goto(running.address)
-    gone = float(page.evaluate("sessionStorage.getItem('left')")) / 1000
-    robot.was("idle", "", classified, gone, without=-idle)
+    gone = float(page.evaluate("(window.stands = JSON.parse(sessionStorage.stands), sessionStorage.left)")) / 1000
+    robot.was("idle", "", classified, gone)
 
     page.wait_for_timeout(500)
     tables = read(running, image, tmp_path)
     intervals = attribute(tables["events"], tables["operations"], RULES)
     # A proposal that became a cell is that cell.
     became = {p: c for p, c in zip(tables["operations"]["proposal"], tables["operations"]["cell"], strict=True) if p}
-    robot.truth = [(phase, became.get(cell, cell), seconds) for phase, cell, seconds in robot.truth]
+    robot.truth = {(phase, became.get(cell, cell)): seconds for (phase, cell), seconds in robot.truth.items()}
     compare(robot, intervals)
     sums = totals(intervals).iloc[0]
-    assert 2.0 + slept - 0.05 <= sums["wait"] <= loading + slept + 0.05
+    stood = robot.stood(loaded, math.inf)
+    assert 2.0 + stood - 0.05 <= sums["wait"] <= loading + stood + 0.05
     length = tables["events"]["t_ms"].max() / 1000
     assert sums[[*PHASES, *OTHER]].sum() == pytest.approx(length, abs=1e-6)
     (report,) = check(tables["events"], tables["operations"], tables["batches"])
     assert (report.duplicates, report.gaps, report.lost_tail, report.backwards) == (0, 0, 0, 0)
     # An overloaded machine may hold the page up once more while it loads; the phases above say what it costs.
-    assert report.frozen >= 1 and report.frozen_ms >= 1000 * slept - 100
+    assert report.frozen >= 1 and report.frozen_ms >= 1000 * stopped - 50
     assert report.clock_jumps == 1 and not report.no_farewell
     assert sums["missing"] == 0
 
@@ -327,7 +349,7 @@ def test_what_was_lost_is_missing_and_not_time(robot: Robot, running: Running, t
     page.wait_for_timeout(5200)  # sent
     # Batches are lost on the way: a proxy says yes and keeps them.
     page.route("**/activity/", lambda route: route.fulfill(status=200, body='{"stored": true}'))
-    known = list(robot.truth)
+    known = dict(robot.truth)
     robot.draw((100, 100, 130, 140), looks_for=2.0, drags_for=1.0)
     page.wait_for_timeout(5200)
     page.unroute("**/activity/")
@@ -336,7 +358,7 @@ def test_what_was_lost_is_missing_and_not_time(robot: Robot, running: Running, t
     page.wait_for_timeout(5200)
     # The tab crashes: nothing says good-bye, and what was not sent yet is gone; the log still has the box.
     page.route("**/activity/", lambda route: route.abort())
-    known = list(robot.truth)
+    known = dict(robot.truth)
     robot.draw((220, 100, 250, 130), looks_for=0.5, drags_for=0.5)
     robot.truth = known
     robot.until_saved()

@@ -30,6 +30,7 @@ FUNCTIONS = {  # of the modules in STAGES
     "segmenter": ["segmenter", "_train", "samples", "trainer_of"],
     "prediction": [
         "prediction",
+        "predictor",
         "masks_of_cells",
         "paint",
         "detected_masks",

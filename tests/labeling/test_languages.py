@@ -38,7 +38,7 @@ def test_what_django_reads_is_compiled_from_what_people_wrote(path):
 
 def test_a_catalogue_survives_being_written_and_read(tmp_path):
     made = {
-        Message(""): ("Plural-Forms: nplurals=2; plural=(n != 1);\n",),
+        Message(""): ("Content-Type: text/plain; charset=UTF-8\nPlural-Forms: nplurals=2; plural=(n != 1);\n",),
         Message('a "quoted"\nline \\ %(n)s'): ("eine „zitierte“\nZeile \\ %(n)s",),
         Message("one cell", "%(n)s cells"): ("eine Zelle", "%(n)s Zellen"),
         Message("new"): ("",),

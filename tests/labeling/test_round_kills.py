@@ -74,7 +74,7 @@ def test_a_worker_killed_in_the_middle_of_every_stage_costs_nothing_that_was_fin
 
     def report_and_die(lease, progress):
         report(lease, progress)
-        kind = Stage.objects.get(pk=lease.stage_id).kind
+        kind = Stage.objects.get(pk=lease.row_id).kind
         if progress.done and kind not in died:
             died.append(kind)
             raise SystemExit
@@ -197,7 +197,7 @@ def test_a_project_deleted_during_a_round_ends_its_work_quietly(round_, sent, mo
     report, project = tasks.Lease.report, round_.project
 
     def report_and_delete(lease, progress):
-        if Stage.objects.filter(pk=lease.stage_id, kind=kind).exists():
+        if Stage.objects.filter(pk=lease.row_id, kind=kind).exists():
             Round.objects.filter(pk=round_.pk).delete()
             project.snapshots.all().delete()
             Project.objects.filter(pk=project.pk).delete()

@@ -231,15 +231,16 @@ def _work(events: pd.DataFrame, t: Floats, acts: pd.DataFrame, begin: float) -> 
         begun = max(min(_hand_down(numbers, kinds, t, act, i), committed), marks[-1][0])
         opened, opened_at = _looks(marks, t, kinds, data, range(i, stop), alias, drawn, opened, opened_at)
         i = max(i, stop)
-        since = max(begun, opened_at) if opened else begun
         if act.action == "draw":
             marks.append((begun, "draw", act.cell))
         elif act.action in REFINING and marks[-1][1] != "refine":
             marks.append((begun, "refine", act.cell))
-        elif act.action == "classify":
-            marks.append((since, "classify", act.cell))
-        elif act.action == "delete":
-            marks.append((since, "rest", act.cell))
+        elif act.action in ("classify", "delete"):
+            phase = "classify" if act.action == "classify" else "rest"
+            if opened:
+                _looked_for(marks, opened_at, phase, act.cell)
+            else:
+                marks.append((begun, phase, act.cell))
         elif act.action in OTHER_WORK:
             marks.append((begun, "rest", ""))
         drawn, opened = (act.cell if act.action == "draw" else ""), ""
@@ -247,6 +248,16 @@ def _work(events: pd.DataFrame, t: Floats, acts: pd.DataFrame, begin: float) -> 
     _looks(marks, t, kinds, data, range(i, len(t)), alias, drawn, opened, opened_at)
     marks.sort(key=lambda mark: mark[0])  # stable: what was said later wins at the same moment
     return _searches_named(marks)
+
+
+def _looked_for(marks: list[tuple[float, str, str]], opened_at: float, phase: str, cell: str) -> None:
+    """The look at a cell turned out to be for this: from its opening on, which the operation itself, begun when the
+    machine had heard of it, does not know."""
+    for k in range(len(marks) - 1, -1, -1):
+        if marks[k][0] < opened_at:
+            break
+        if marks[k][1] == "verify":
+            marks[k] = (marks[k][0], phase, cell)
 
 
 def _hand_down(numbers: npt.NDArray[np.int64], kinds: list[str], t: Floats, act: Any, i: int) -> float:

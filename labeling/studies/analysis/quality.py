@@ -1,10 +1,14 @@
 """Quality beside time: time is tested only where quality is not worse than a margin declared before."""
 
+import base64
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from inference.masks import labels_of, unpack
+from inference.metrics import dice, panoptic_quality
+from inference.types import BoxMask
 from labeling.studies.analysis.estimands import WITHIN, balanced_mean, between, within
 
 
@@ -64,3 +68,28 @@ def _lower(p, centre: float, alpha: float, step: float) -> float:  # type: ignor
     if p(centre - far) > alpha:
         return float("-inf")
     return float(optimize.brentq(lambda s: p(s) - alpha, centre - far, centre, xtol=1e-12))
+
+
+def measured_quality(
+    cells: pd.DataFrame, reference: pd.DataFrame, size: tuple[int, int], *, flipped: bool = False
+) -> tuple[float | None, float | None]:
+    """Dice of the foreground and panoptic quality of a field against its reference; None where one of them is empty.
+
+    cells, reference   x, y, width, height, bits (base64, "" for a cell that is only a box)
+    size               width, height of the field, px
+    flipped            the cells were drawn on the field's mirror image
+    """
+    masks = cells[cells["bits"] != ""]
+    if not len(masks) or not len(reference):
+        return None, None
+    found, true = (labels_of(_masks(rows), *size) for rows in (masks, reference))
+    if flipped:
+        found = np.ascontiguousarray(found[:, ::-1])
+    return float(dice(true > 0, found > 0)), float(panoptic_quality(true, found).pq)
+
+
+def _masks(rows: pd.DataFrame) -> list[tuple[int, BoxMask]]:
+    return [
+        (k, BoxMask(int(r.x), int(r.y), unpack(base64.b64decode(r.bits), int(r.width), int(r.height))))
+        for k, r in enumerate(rows.itertuples(), start=1)
+    ]

@@ -4,7 +4,6 @@ Tables (data frames; bundle.py's dictionary explains each column): items, sittin
 reference_cells. What cannot be computed is not left out: its place says why.
 """
 
-import base64
 import json
 from collections.abc import Callable
 from dataclasses import asdict, is_dataclass
@@ -14,14 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inference.masks import labels_of, unpack
-from inference.metrics import dice, panoptic_quality
-from inference.types import BoxMask
-from labeling.studies.analysis import agreement, curves, mixed
+from labeling.studies.analysis import agreement, curves, mixed, outside
 from labeling.studies.analysis.attribution import OTHER, PHASES, Rules, attribute, check, sensitivity, totals
 from labeling.studies.analysis.estimands import compare, rates
 from labeling.studies.analysis.gestures import gestures, keystroke_level
-from labeling.studies.analysis.quality import non_inferior
+from labeling.studies.analysis.quality import measured_quality, non_inferior
 from labeling.studies.analysis.summaries import summarise
 
 Tables = dict[str, pd.DataFrame]
@@ -71,6 +67,7 @@ def compute(tables: Tables, protocol: dict[str, Any]) -> dict[str, Any]:
                 arm: asdict(keystroke_level(gestures(_events_of(tables, rows)), int(rows["cells_done"].sum())))
                 for arm, rows in by_arm
             },
+            "outside_arms": outside.describe(tables),
             "checks": [asdict(c) for c in check(tables["events"], tables["operations"], tables["batches"])],
             "fields": fields.drop(columns=["opened_at", "done_at"]).to_dict("records"),
         }
@@ -215,21 +212,9 @@ def _quality(item: str, tables: Tables) -> tuple[float | None, float | None, int
     """Dice of the foreground and panoptic quality against the reference, and how many cells were left confirmed."""
     cells = tables["cells"][tables["cells"]["item"] == item]
     row = tables["items"].set_index("item").loc[item]
-    masks = cells[cells["bits"] != ""]
+    size = int(row["width"]), int(row["height"])
     reference = tables["reference_cells"][tables["reference_cells"]["field"] == row["field"]]
-    if not len(masks) or not len(reference):
-        return None, None, len(cells)
-    found, true = (labels_of(_masks(rows), int(row["width"]), int(row["height"])) for rows in (masks, reference))
-    if row["repeat"]:
-        found = np.ascontiguousarray(found[:, ::-1])
-    return float(dice(true > 0, found > 0)), float(panoptic_quality(true, found).pq), len(cells)
-
-
-def _masks(rows: pd.DataFrame) -> list[tuple[int, BoxMask]]:
-    return [
-        (k, BoxMask(int(r.x), int(r.y), unpack(base64.b64decode(r.bits), int(r.width), int(r.height))))
-        for k, r in enumerate(rows.itertuples(), start=1)
-    ]
+    return *measured_quality(cells, reference, size, flipped=bool(row["repeat"])), len(cells)
 
 
 def _events_of(tables: Tables, fields: pd.DataFrame) -> pd.DataFrame:

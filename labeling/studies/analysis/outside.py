@@ -1,0 +1,75 @@
+"""Arms that were read in another program: what can be said of them, and with which reservation. Never a test."""
+
+from typing import Any
+
+import pandas as pd
+
+from labeling.studies.analysis.quality import measured_quality
+from labeling.studies.analysis.summaries import summarise
+
+FASTEST_S = 1.0  # no hand draws an outline faster: files written at such a pace were copied, not saved by somebody
+RESERVATION = (
+    "Read in another program, so not compared: no raw events, the order and the conditions were not controlled, and the "
+    "time is the gap between two savings, with pauses, loading and everything else that happened in it."
+)
+UNTIMED = "the files were written faster than anybody draws: they were copied, and when they were saved is lost"
+
+
+def describe(tables: dict[str, pd.DataFrame]) -> list[dict[str, Any]]:
+    """One entry for each arm of the table `outside`; see bundle.DICTIONARY.
+
+    A field's time is from the saving before to its own; the first one of an archive has none. seconds_per_cell holds
+    a summary of fields, or why there is none.
+    """
+    found = []
+    for arm, rows in tables["outside"].groupby("arm", sort=True):
+        fields = rows.assign(at=pd.to_datetime(rows["saved_at"])).sort_values(["at", "field"])
+        seconds = fields["at"].diff().dt.total_seconds()
+        true = _reference_sizes(tables, fields["field"].tolist())
+        rate = [s / true[f][0] for s, f in zip(seconds, fields["field"], strict=True) if s == s]  # NaN: the first
+        drawn = fields["cells"].tolist()[1:]
+        copied = any(s < FASTEST_S * n for s, n in zip(seconds.tolist()[1:], drawn, strict=True) if n)
+        quality = [_quality(tables, str(arm), field, true[field][1]) for field in fields["field"]]
+        dices, pqs = ([q[k] for q in quality if q[k] is not None] for k in (0, 1))
+        found.append(
+            {
+                "arm": arm,
+                "tool": fields["tool"].iloc[0],
+                "fields": len(fields),
+                "reference_cells": sum(true[f][0] for f in fields["field"]),
+                "cells": int(fields["cells"].sum()),
+                "left_out": int(fields["left_out"].sum()),
+                "timed_fields": 0 if copied else len(rate),
+                "seconds_per_cell": _summary(rate, copied),
+                "dice": sum(dices) / len(dices) if dices else None,
+                "pq": sum(pqs) / len(pqs) if pqs else None,
+                "reservation": RESERVATION,
+            }
+        )
+    return found
+
+
+def _summary(rate: list[float], copied: bool) -> dict[str, Any]:
+    if copied:
+        return {"not_computed": UNTIMED}
+    if len(rate) < 2:
+        return {"not_computed": "fewer than two fields have a saving before them"}
+    of = summarise(rate)
+    return {"n": of.n, "mean": of.mean, "sd": of.sd, "median": of.median, "low": of.low, "high": of.high}
+
+
+def _reference_sizes(tables: dict[str, pd.DataFrame], fields: list[int]) -> dict[int, tuple[int, tuple[int, int]]]:
+    """Reference cells, and (width, height) of each field."""
+    items = tables["items"].drop_duplicates("field").set_index("field")
+    return {
+        f: (int(items.loc[f, "reference_cells"]), (int(items.loc[f, "width"]), int(items.loc[f, "height"])))
+        for f in fields
+    }
+
+
+def _quality(
+    tables: dict[str, pd.DataFrame], arm: str, field: int, size: tuple[int, int]
+) -> tuple[float | None, float | None]:
+    cells, reference = tables["outside_cells"], tables["reference_cells"]
+    mine = cells[(cells["arm"] == arm) & (cells["field"] == field)]
+    return measured_quality(mine, reference[reference["field"] == field], size)

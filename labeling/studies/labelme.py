@@ -1,0 +1,140 @@
+"""What LabelMe saved (github.com/wkentaro/labelme, JSON of versions 3 to 5): drawn shapes as masks, and when.
+
+LabelMe keeps no time in its files. All there is, is when each file was last written: as the archive says.
+"""
+
+import base64
+import io
+import json
+import struct
+import zipfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import PIL.ImageDraw
+
+from inference.masks import clip, tight
+from inference.types import BoxMask
+from labeling.errors import Invalid
+
+MOST_FILES, MOST_BYTES = 1000, 64 * 2**20  # of one file: LabelMe puts the image into it
+AREAS = {"polygon": 3, "rectangle": 2, "circle": 2, "mask": 2}  # shapes that have an inside, and their fewest points
+EXTENDED_TIMESTAMP = 0x5455  # Info-ZIP's extra field: seconds since 1970, UTC
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One LabelMe file.
+
+    image      the name of the picture it was drawn on, without folders
+    size       width, height of that picture, px
+    cells      tight masks inside the picture; shapes of one group are one cell, as LabelMe's own converters have it
+    left_out   shapes without an inside: points, lines
+    saved_at   when the file was last written
+    """
+
+    file: str
+    image: str
+    version: str
+    size: tuple[int, int]
+    cells: list[BoxMask]
+    left_out: int
+    saved_at: datetime
+
+
+def read_archive(content: bytes) -> list[Drawing]:
+    """Every *.json of a zip, in the order in which they were saved. Raises Invalid with the file's name."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            files = [f for f in archive.infolist() if f.filename.endswith(".json") and "__MACOSX" not in f.filename]
+            if not 0 < len(files) <= MOST_FILES:
+                raise Invalid(f"an archive holds 1 to {MOST_FILES} LabelMe files, not {len(files)}", field="archive")
+            if large := next((f for f in files if f.file_size > MOST_BYTES), None):
+                raise Invalid(f"{large.filename} is larger than {MOST_BYTES >> 20} MiB", field="archive")
+            found = [_drawing(f.filename, archive.read(f), _saved_at(f)) for f in files]
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError) as error:
+        raise Invalid(f"this is no zip that can be read: {error}", field="archive") from error
+    return sorted(found, key=lambda d: d.saved_at)
+
+
+def _drawing(name: str, content: bytes, saved_at: datetime) -> Drawing:
+    try:
+        data = json.loads(content)
+        width, height = int(data["imageWidth"]), int(data["imageHeight"])
+        picture = PurePosixPath(str(data["imagePath"]).replace("\\", "/")).name  # saved on Windows too
+        if not (0 < width <= 20_000 and 0 < height <= 20_000):
+            raise ValueError(f"a picture of {width} x {height} px")
+        groups: dict[Any, list[BoxMask]] = {}
+        left_out = 0
+        for k, shape in enumerate(data["shapes"]):
+            kind, group = shape.get("shape_type") or "polygon", shape.get("group_id")
+            if kind not in AREAS or len(shape["points"]) < AREAS[kind]:
+                left_out += 1
+                continue
+            mask = clip(_inside(kind, shape, name), width, height)
+            if mask is not None:
+                groups.setdefault(("one", k) if group is None else (str(shape["label"]), group), []).append(mask)
+    except (KeyError, TypeError, ValueError, AttributeError, OSError, OverflowError) as error:
+        raise Invalid(f"{name} is no LabelMe file: {error!r}", field="archive") from error
+    cells = [_union(masks) for masks in groups.values()]
+    return Drawing(name, picture, str(data.get("version", "unknown")), (width, height), cells, left_out, saved_at)
+
+
+def _inside(kind: str, shape: dict[str, Any], name: str) -> BoxMask:
+    """The pixels of a shape as LabelMe itself fills them: with its outline."""
+    points = np.array(shape["points"], np.float64)
+    if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all() or np.abs(points).max() > 1e5:
+        raise ValueError("points are pairs of numbers")
+    if kind == "mask":
+        with PIL.Image.open(io.BytesIO(base64.b64decode(shape["mask"])), formats=["PNG"]) as image:
+            if image.width * image.height > 4e8:
+                raise ValueError("a mask larger than any picture")
+            bits = np.asarray(image.convert("L")) > 0
+        return BoxMask(*(int(v) for v in np.floor(points.min(axis=0))), bits)
+    if kind == "circle":
+        radius = float(np.hypot(*(points[1] - points[0])))
+        low, high = points[0] - radius, points[0] + radius
+    else:
+        low, high = points.min(axis=0), points.max(axis=0)
+    x, y = (int(v) for v in np.floor(low))
+    width, height = (int(v) for v in np.floor(high) - np.floor(low) + 1)
+    if width * height > 4e8:
+        raise ValueError("a shape larger than any picture")
+    canvas = PIL.Image.new("1", (width, height))
+    draw = PIL.ImageDraw.Draw(canvas)
+    corners = [(float(px - x), float(py - y)) for px, py in points]
+    if kind == "polygon":
+        draw.polygon(corners, outline=1, fill=1)
+    else:
+        draw_in = draw.ellipse if kind == "circle" else draw.rectangle
+        draw_in([*(low - (x, y)), *(high - (x, y))], outline=1, fill=1)
+    return BoxMask(x, y, np.asarray(canvas, bool))
+
+
+def _union(masks: list[BoxMask]) -> BoxMask:
+    x, y = min(m.x for m in masks), min(m.y for m in masks)
+    right, bottom = max(m.x + m.bits.shape[1] for m in masks), max(m.y + m.bits.shape[0] for m in masks)
+    bits = np.zeros((bottom - y, right - x), bool)
+    for m in masks:
+        bits[m.y - y : m.y - y + m.bits.shape[0], m.x - x : m.x - x + m.bits.shape[1]] |= m.bits
+    found = tight(BoxMask(x, y, bits))
+    assert found is not None  # each mask has a pixel
+    return found
+
+
+def _saved_at(file: zipfile.ZipInfo) -> datetime:
+    """The file's time of last writing: to the second where the archive says so, else to two, of an unnamed zone."""
+    extra = file.extra
+    while len(extra) >= 4:
+        kind, size = struct.unpack("<HH", extra[:4])
+        if kind == EXTENDED_TIMESTAMP and size >= 5 and extra[4] & 1 and len(extra) >= 9:
+            return datetime.fromtimestamp(struct.unpack("<i", extra[5:9])[0], UTC)
+        extra = extra[4 + size :]
+    try:
+        return datetime(*file.date_time, tzinfo=UTC)
+    except ValueError:
+        return datetime(1980, 1, 1, tzinfo=UTC)
