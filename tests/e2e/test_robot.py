@@ -13,6 +13,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +21,7 @@ import pytest
 from playwright.sync_api import Error
 
 from labeling.studies.analysis.attribution import OTHER, PHASES, Rules, attribute, check, totals
+from labeling.studies.analysis.gestures import Gestures, gestures
 from tests.e2e.test_main_job import Bench, sign_in
 from tests.running import Running, wait_for
 
@@ -375,3 +377,51 @@ def test_what_was_lost_is_missing_and_not_time(robot: Robot, running: Running, t
     assert len(missing) == 2 and missing["ms"].sum() > report.gap_ms
     cells = tables["operations"]["cell"].tolist()  # of the four, the second and the last were drawn in the dark
     assert not set(intervals.loc[intervals["phase"] == "draw", "cell"]) & {cells[1], cells[3]}
+
+
+def test_a_finished_cell_takes_as_few_gestures_as_documented(robot: Robot, running: Running, tmp_path: Path):
+    """docs/gestures.md, counted from the recorded events: from what followed the operation before to its own end."""
+    image = set_up(running, "robot that counts", 3)
+    page = robot.page
+    sign_in(page, running)
+    page.goto(f"{running.address}/images/{image}/")
+    robot.open_here()
+    robot.press("r")
+    for x in (40, 100, 160):
+        robot.drag((x, 100), (x + 30, 130))
+    page.locator("canvas").last.focus()
+    robot.press("Tab")
+
+    def seen() -> None:
+        wait_for(lambda: robot.state()["painted"], 10, "the proposal is seen")
+
+    for _ in range(2):
+        seen()
+        robot.press("a")
+    seen()
+    proposal = next(p for p in robot.proposals() if p["id"] == robot.state()["selected"])
+    robot.press("e")
+    wait_for(lambda: robot.state()["editing"], 5, "the brush is out")
+    _, y0, x1, y1 = proposal["box"]
+    robot.drag((x1 - 2, y0 + 2), (x1 + 3, y1 - 2))
+    robot.press("Enter")
+    seen()
+    robot.press("a")
+    robot.press("p")
+    corners = [(260 + 25 * math.cos(a * math.pi / 6), 200 + 25 * math.sin(a * math.pi / 6)) for a in range(12)]
+    for corner in corners:
+        robot.click(*corner)
+    robot.press("Enter")
+    robot.until_saved()
+    page.wait_for_timeout(5200)  # the recorder sends every five seconds
+    tables = read(running, image, tmp_path)
+    events, acts = tables["events"], tables["operations"].sort_values("committed_ms")
+    ends = [-1, *acts["activity_last"].astype(int)]
+    found = [gestures(events[(events["n"] > begin) & (events["n"] <= end)]) for begin, end in pairwise(ends)]
+    key, drag = Gestures(0, 0, 1, 0), Gestures(1, 0, 0, 0)
+    first_box, box, _, first_verdict, verdict, fixed, again, polygon = found
+    assert acts["action"].tolist() == [*["draw"] * 3, "accept", "accept", "edit", "accept", "draw"]
+    assert (first_box, box) == (Gestures(1, 0, 1, 0), drag)  # the tool is taken once
+    assert (first_verdict.all, verdict, again) == (2, key, key)  # so is the first proposal; a verdict opens the next
+    assert fixed == Gestures(1, 0, 2, 0)  # e, a stroke, Enter: two more than accepting it as it is
+    assert polygon == Gestures(0, 12, 2, 0)  # p once, a click for each corner, Enter
