@@ -5,6 +5,7 @@ import { mark, t } from "./locale/locale";
 import { boxOf as maskBox, pack, patchOver, unpack, type Mask, type Patch } from "./geometry/mask";
 import { centre, overlap, type Box } from "./geometry/box";
 import { centredOn, fit, imagePoint, MAX_SCALE, toImage, toScreen, screenPoint, within, type Camera, type Point, type Size } from "./geometry/frames";
+import { Attributes } from "./acts/attributes";
 import { Constrain, type Constraint } from "./acts/constrain";
 import * as smart from "./acts/smart";
 import { Together } from "./acts/together";
@@ -79,6 +80,7 @@ export class Workspace {
   readonly seen = new Seen();
   readonly together = new Together(this);
   readonly constrain = new Constrain(this);
+  readonly attributes = new Attributes(this);
   readonly smartAsker = new Asker();
   /** The prompter in this browser; null where there are no hands that need one. */
   prompter: BrowserPrompter | null = null;
@@ -323,6 +325,7 @@ export class Workspace {
       this.selected = row;
       this.painted = -1;
       this.proposalClass = undefined;
+      this.attributes.pending = {};
       this.begin();
       if (row >= 0) this.recorder.record("target_opened", this.cells.idOf(row));
     }
@@ -350,12 +353,12 @@ export class Workspace {
     this.changed();
   }
   /** Keep out of the picture what somebody does not want to see now; the corner says how many. */
-  filter(look: { hiddenClasses: readonly number[]; hiddenStatuses: readonly string[]; leastDoubt: number; proposals: boolean }): void {
+  filter(look: { hiddenClasses: readonly number[]; hiddenStatuses: readonly string[]; hiddenAuthors: readonly number[]; leastDoubt: number; proposals: boolean }): void {
     const { cells } = this;
-    const none = !look.hiddenClasses.length && !look.hiddenStatuses.length && !look.leastDoubt && look.proposals;
+    const none = !look.hiddenAuthors.length && !look.hiddenClasses.length && !look.hiddenStatuses.length && !look.leastDoubt && look.proposals;
     const isHidden = (row: number) => {
       if (cells.isProposal(row)) return !look.proposals || cells.score[row] < look.leastDoubt || look.hiddenClasses.includes(cells.labelClass[row]);
-      if (look.hiddenStatuses.includes(cells.statusOf(row))) return true;
+      if (look.hiddenStatuses.includes(cells.statusOf(row)) || look.hiddenAuthors.includes(cells.author[row])) return true;
       return cells.kindOf(row) === "cell" && look.hiddenClasses.includes(cells.labelClass[row]);
     };
     cells.hide(none ? null : isHidden);
@@ -508,7 +511,7 @@ export class Workspace {
 
   accept(): void {
     if (this.many.length) return this.together.accept();
-    if (this.onProposal) this.decide("accept", () => edits.accept(this.cells, this.selected, null, this.proposalClass));
+    if (this.onProposal) this.decide("accept", () => edits.accept(this.cells, this.selected, null, this.proposalClass, undefined, this.attributes.pending));
   }
   reject(): void {
     if (!this.onProposal) return;
@@ -616,7 +619,7 @@ export class Workspace {
     const tool = editing.painted ? "constraint" : "brush";
     if (isProposal) {
       this.painted = this.selected; // it was edited, so it was seen
-      this.decide("edit", () => edits.accept(this.cells, row, mask, this.proposalClass, tool));
+      this.decide("edit", () => edits.accept(this.cells, row, mask, this.proposalClass, tool, this.attributes.pending));
     } else {
       this.do(edits.reshape(this.cells, row, mask, tool));
       const grown = overlap(maskBox(mask), this.cells.boxOf(row));

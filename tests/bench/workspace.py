@@ -87,7 +87,9 @@ def dev_server() -> Iterator[str]:
     node = shutil.which("node") or "node"
     command = [node, "dev/server.mjs", str(port)]
     # A group of its own: node may be a wrapper's child, which would outlive it.
-    process = subprocess.Popen(command, cwd=ROOT / "frontend", stdout=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        command, cwd=ROOT / "frontend", stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
     try:
         assert process.stdout is not None
         process.stdout.readline()
