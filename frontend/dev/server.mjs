@@ -234,7 +234,7 @@ for (const img of images.filter(isTiled)) {
 const tilesOf = (img) => (isTiled(img) ? { url: `/tiles/${img.id}/`, size: SIDE, levels: levelsOf(img) } : null);
 const thumbnailOf = (img) => (isTiled(img) ? `/tiles/${img.id}/${levelsOf(img) - 1}/0/0/` : `/pixels/${img.id}.svg`);
 
-const page = (id) => `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Boxwise</title><link rel="stylesheet" href="/static/page.css"><link rel="stylesheet" href="/static/workspace.css"></head><body><div id="workspace" data-image="${id}" data-api="/api/v1/"></div><script type="module" src="/static/workspace.js"></script></body></html>`;
+const page = (id) => `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Boxwise</title><link rel="stylesheet" href="/static/page.css"><link rel="stylesheet" href="/static/workspace.css"><link rel="preload" as="fetch" crossorigin href="/api/v1/images/${id}/workspace/">${isTiled(images[id - 1]) ? "" : `<link rel="preload" as="image" href="/pixels/${id}.svg">`}<script type="module" src="/static/workspace.js"></script></head><body><div id="workspace" data-image="${id}" data-api="/api/v1/"></div></body></html>`;
 
 const body = async (request) => {
   const parts = [];

@@ -30,7 +30,7 @@ export class Shell {
   private seenTimer: ReturnType<typeof setTimeout> | undefined;
   private readonly parts: [HTMLElement, ComponentType<{ ui: Ui }>][] = [];
   private readonly ui: Ui;
-  private tab: Tab;
+  private tab: Tab = "cells";
   private readonly status: HTMLElement;
   private scheduled = false;
   private stale = true;
@@ -77,7 +77,6 @@ export class Shell {
     this.hands = new Hands(desk, this.stage);
     const map = new Keymap(stored<Overrides>(KEYS) ?? {});
     this.keys = new Keys(desk, this.stage, this.hands, map, (image) => this.go(image));
-    this.tab = desk.counts().undecided ? "review" : "cells";
     this.ui = {
       desk,
       map,
@@ -112,8 +111,14 @@ export class Shell {
     this.listen();
     this.refresh();
     surface.focus({ preventScroll: true });
-    requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("boxwise:cells")));
     void this.stage.opened.then(() => requestAnimationFrame(() => performance.mark("boxwise:tissue")), () => undefined);
+  }
+
+  /** The cells are there: what is said about them can be shown. */
+  begin(): void {
+    this.tab = this.desk.counts().undecided ? "review" : "cells";
+    this.refresh();
+    requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("boxwise:cells")));
   }
 
   /** Read-only views for the browser tests. */
@@ -191,12 +196,13 @@ export class Shell {
       this.scheduled = false;
       this.minimap.update(this.look.now.minimap);
       if (!this.stale) {
-        render(createElement(StatusBar, { ui: this.ui }), this.status);
+        if (this.desk.isLoaded) render(createElement(StatusBar, { ui: this.ui }), this.status);
         return;
       }
       this.stale = false;
       this.stage.setFocus(this.hands.focus());
       this.stage.drawDue();
+      if (!this.desk.isLoaded) return; // "no cells" would be a lie until then
       this.root.dataset.tool = this.desk.editing ? "brush" : this.desk.tool;
       this.drawPanels();
     });
