@@ -393,7 +393,7 @@ def _publish(stage: Stage, lease: Lease, fields: list[Field], inputs: dict[str, 
     assert predicted is not None
     names = predicted.facts["models"]
     readable = {f.image for f in fields if "unreadable" not in units.read_unit(inputs["prediction"], f.image)}
-    waiting = _queue([f for f in fields if f.image in readable], inputs["fusion"], round_.pk)
+    waiting = _queue([f for f in fields if f.image in readable and f.reference is None], inputs["fusion"], round_.pk)
     for number, field in enumerate(fields, start=1):
         if lease.stop():
             raise Cancelled("cancelled")

@@ -44,6 +44,7 @@ async function load(desk: Workspace, opened: Opened, coming: Promise<Pack[]>): P
       onNotice: (text) => desk.toast(text, false),
     });
     if (remembered) desk.log.remember(remembered);
+    desk.log.reopen();
     desk.log.replay(desk.queue.left());
   }
   if (desk.cells.counts().undecided === 0 && index >= 0 && desk.offers("box")) desk.tool = "box";

@@ -27,7 +27,7 @@ export async function answer(desk: Workspace, prompt: Prompt, number: number): P
  *  the prompter finds in the box. */
 export async function snap(desk: Workspace): Promise<void> {
   const { cells, selected: row } = desk;
-  if (!desk.isOwnCell(row)) return;
+  if (!desk.isOwnCell(row) || !desk.offers("smart")) return; // in a study it is help that not every arm has
   const was = cells.boxOf(row);
   const op = cells.lastOp(row);
   desk.begin();

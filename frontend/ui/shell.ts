@@ -282,8 +282,8 @@ export class Shell {
     });
     this.stage.surface.addEventListener("pointermove", () => this.refresh("cursor"));
     window.addEventListener("beforeunload", (event) => {
-      // Only here would leaving lose work: acts that the browser does not keep, and own versions not yet chosen for.
-      if ((desk.queue.count && !desk.queue.durable) || desk.log?.conflicts.length) event.preventDefault();
+      // Only here would leaving lose work: acts, and own versions not yet chosen for, that the browser does not keep.
+      if ((desk.queue.count || desk.log?.conflicts.length) && !desk.queue.durable) event.preventDefault();
     });
     // The page was asked for at 0, and until the tissue is there it is the machine's time, not a person's.
     desk.recorder.record("wait_begin", "open", 0);

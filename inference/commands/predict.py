@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from inference.commands import blocks
 from inference.datasets import read_rgb, write_labels
-from inference.types import InferenceError, UnreadableImage
+from inference.types import InferenceError, Labels, UnreadableImage
 
 if TYPE_CHECKING:
     from inference.methods.boxcell import Parts
@@ -22,8 +23,8 @@ def main(argv: list[str]) -> int:
     """Write instance masks of images: MODEL IMAGES -o OUT."""
     parser = argparse.ArgumentParser(
         prog="boxwise predict",
-        description="Write labels/NAME.png, 16-bit instances, for every image. A file that cannot be read is named "
-        "and passed over; the exit status is then 1.",
+        description="Write labels/NAME.png, 16-bit instances, for every image (NAME.tif of 32 bits for more than "
+        "65,535 cells). A file that cannot be read is named and passed over; the exit status is then 1.",
     )
     parser.add_argument("model", type=Path, help="folder that boxwise train wrote")
     parser.add_argument("images", type=Path, nargs="+", help="image files or folders of them")
@@ -33,6 +34,7 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     from inference.methods import boxcell
 
+    Image.MAX_IMAGE_PIXELS = None  # a person names the files; large ones are what this is for
     bad = 0
     try:
         model = boxcell.load(options.model, device=options.device)
@@ -42,6 +44,11 @@ def main(argv: list[str]) -> int:
             except UnreadableImage as error:
                 print(f"boxwise predict: {error}", file=sys.stderr)
                 bad += 1
+                continue
+            if rgb.shape[0] * rgb.shape[1] > blocks.LARGEST:
+                labels = blocks.in_blocks(lambda block: model.predict(block).labels, rgb)
+                write_labels(options.output / "labels" / f"{path.stem}.{suffix(labels)}", labels)
+                print(f"{path.name}: {labels.max()} cells, in blocks; of so large an image no parts are written")
                 continue
             parts = model.predict(rgb)
             write_labels(options.output / "labels" / f"{path.stem}.png", parts.labels)
@@ -56,6 +63,11 @@ def main(argv: list[str]) -> int:
         print(f"boxwise predict: {error}", file=sys.stderr)
         return 1
     return 1 if bad else 0
+
+
+def suffix(labels: Labels) -> str:
+    """A 16-bit PNG cannot name more than 65,535 cells; a TIFF of 32 bits can."""
+    return "png" if labels.max(initial=0) <= np.iinfo(np.uint16).max else "tif"
 
 
 def files_of(paths: list[Path]) -> list[Path]:

@@ -134,6 +134,9 @@ class _Batch:
         self.image = layer.image
         self.classes = frozenset(self.image.project.classes.values_list("pk", flat=True))
         self.attributes = self.image.project.declared_attributes
+        # The sheet of a study's item takes work with its arm's tools only; that the page offers no others is no proof.
+        sheet_of = getattr(self.image.project, "study_item", None)
+        self.tools = frozenset(sheet_of.arm.tools) if sheet_of else None
         self.rows: dict[uuid.UUID, Annotation] = {}
         self.decided: dict[uuid.UUID, uuid.UUID] = {}  # proposal -> live annotation derived from it
         self.known: dict[uuid.UUID, tuple[int, int]] = {}  # op_id -> (seq, author)
@@ -157,7 +160,10 @@ class _Batch:
         op_id = str(data.get("op_id") if isinstance(data, dict) else None)[:64]
         op_id = op_id.encode(errors="replace").decode()  # half a character cannot be answered
         try:
-            return parse_operation(data, image=self.image, classes=self.classes, attributes=self.attributes)
+            parsed = parse_operation(data, image=self.image, classes=self.classes, attributes=self.attributes)
+            if self.tools is not None:
+                _in_tools(parsed, self.tools)
+            return parsed
         except Invalid as error:
             return Verdict(op_id, "invalid", error=_error(error))
 
@@ -306,6 +312,18 @@ class _Batch:
         Operation.objects.bulk_create(self.new_operations)
         Effect.objects.bulk_create(self.new_effects)
         self.head.save(update_fields=["seq"])
+
+
+def _in_tools(op: ParsedOperation, tools: frozenset[str]) -> None:
+    """Raises Invalid for work with another tool. Selecting, classes, verdicts and undo belong to every arm; making or
+    changing a mask with none named does not."""
+    tool = "brush" if op.tool == "constraint" else op.tool  # the brush, whose stroke the fusion follows
+    makes = op.action in (Operation.Action.DRAW, Operation.Action.RESHAPE, Operation.Action.EDIT)
+    if tool not in tools and (makes or tool not in ("select", "keys")):
+        offered = ", ".join(sorted(tools)) or "none to draw with"
+        raise Invalid(
+            f"the tool {op.tool or 'without a name'} is not one of this study's here: {offered}", field="tool"
+        )
 
 
 def parse_operation(

@@ -64,7 +64,7 @@ class Workspace(APIView):
 
 
 def tiles_of(image: Image) -> dict[str, Any] | None:
-    """Where a large image's tiles are: `url` + "level/column/row/", level 0 is the image itself. None: fetch it whole."""
+    """Where a large image's tiles are: `url` + "level/column/row/", level 0 the image itself. None: fetch it whole."""
     if not is_tiled(image):
         return None
     url = reverse("image-tile", args=[image.pk, 0, 0, 0]).removesuffix("0/0/0/")

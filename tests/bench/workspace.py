@@ -208,7 +208,7 @@ def main() -> None:
     with dev_server() as address, sync_playwright() as playwright:
         path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
         browser = playwright.chromium.launch(executable_path=path, headless=True, args=FLAGS.split())
-        page = browser.new_page(viewport=VIEW, bypass_csp=True)  # of the bench, to wait for its conditions
+        page = browser.new_page(viewport=VIEW)
         if "open" in parts:
             for number, what in IMAGES.items():
                 times = [opened(page, f"{address}/images/{number}/") for _ in range(3)]

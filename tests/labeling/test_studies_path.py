@@ -1,5 +1,6 @@
 """A study from its draft to its bundle: the order of items, who reaches what, freezing, withdrawal, recomputing."""
 
+import io
 import json
 import uuid
 import zipfile
@@ -10,6 +11,7 @@ import numpy as np
 import PIL.Image
 import pytest
 from django.conf import settings
+from django.core.files.base import ContentFile
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
@@ -22,7 +24,7 @@ from labeling.errors import Invalid, WrongState
 from labeling.images.models import Image
 from labeling.images.services import add_image
 from labeling.projects.models import Role
-from labeling.rounds.models import Round, Snapshot
+from labeling.rounds.models import Publication, Round, Snapshot
 from labeling.rounds.publishing import publish
 from labeling.studies import bundle, command, design, services
 from labeling.studies.analysis import report
@@ -31,7 +33,7 @@ from labeling.studies.sheets import flip
 from labeling.studies.signing import public_key, signing_key
 from labeling.studies.tables import tables_of
 from tests.factories import LabelClassFactory, MembershipFactory, ProjectFactory, UserFactory, png
-from tests.labeling.operations import cell, effect, mask, operation
+from tests.labeling.operations import cell, effect, mask, operation, region
 
 pytestmark = pytest.mark.django_db
 ARMS = [
@@ -215,6 +217,31 @@ def test_what_cannot_be_balanced_is_refused(changes, says):
         design.Plan(**given)
 
 
+def test_sets_are_made_alike_by_what_the_study_declares(project):
+    study = draft(project, readers=0, training_per_arm=0)
+    for k, publication in enumerate(Publication.objects.order_by("image__name")):
+        publication.layer.annotations.update(score=0.9 if k % 2 else 0.1)
+        image = publication.image  # cells of field 0..4 are small
+        image.reference.save("r.png", ContentFile(label_png(labels(4) if k < 5 else labels(4).repeat(2, 0)[:48])))
+    found = {}
+    for strata in services.Strata:
+        services.choose_fields(study=study, strata=strata)
+        found[strata] = {f.image.name: f.stratum for f in study.fields.select_related("image")}
+    assert set(found["density"].values()) == {"sparse"}  # all have four cells: no half lies above the median
+    assert {n for n, s in found["ambiguity"].items() if s == "doubtful"} <= {f"field {k}.png" for k in range(1, 10, 2)}
+    assert {n for n, s in found["size"].items() if s == "large cells"} <= {f"field {k}.png" for k in range(5, 10)}
+    assert len(set(found["size"].values())) == len(set(found["ambiguity"].values())) == 2
+    Publication.objects.first().layer.annotations.update(score=None)
+    with pytest.raises(Invalid, match="no proposals"):
+        services.choose_fields(study=study, strata="ambiguity")
+
+
+def label_png(found: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    PIL.Image.fromarray(found.astype(np.uint16)).save(out, "PNG")
+    return out.getvalue()
+
+
 # -- freezing
 
 
@@ -303,6 +330,40 @@ def test_only_the_open_sheet_is_within_reach_and_a_done_one_takes_no_more_work(s
     body = {"operations": [operation(effect(uuid.uuid4(), cell()))]}
     assert client.post(reverse("layer-operations", args=[layer]), body, format="json").status_code == 404
     assert client.get(reverse("image-workspace", args=[image.pk])).status_code == 404
+
+
+def test_work_with_a_tool_that_the_arm_does_not_have_is_refused_and_nothing_else_of_it_lost(study):
+    participant = agreed(study)
+    client = APIClient()
+    client.force_authenticate(participant.user)
+    item = services.open_item(participant=participant, item_id=services.next_item(participant)[0].pk)
+    layer = working_layer(image=item.sheet.images.get(), user=participant.user)
+    url = reverse("layer-operations", args=[layer.pk])
+    cells = [uuid.uuid4() for _ in range(4)]
+    first = operation(effect(cells[0], cell()))
+    body = [
+        first,
+        operation(effect(cells[1], cell(mask=mask())), tool="smart"),
+        operation(effect(cells[2], cell(mask=mask())), tool="keys"),  # nobody draws with no tool
+        operation(effect(uuid.uuid4(), region()), action="region", tool="region"),
+        operation(effect(cells[3], cell(mask=mask())), tool="brush"),
+        operation(effect(cells[0], cell((12, 10, 32, 24)), first["op_id"]), action="move", tool="select"),
+    ]
+    answer = client.post(url, {"operations": body}, format="json")
+    verdicts = answer.json()["results"]
+    assert [v["verdict"] for v in verdicts] == ["accepted", *["invalid"] * 3, *["accepted"] * 2]
+    assert verdicts[1]["error"]["detail"] == "the tool smart is not one of this study's here: box, brush"
+    assert answer.status_code == 422 and verdicts[1]["error"]["field"] == "tool"
+    kept = {a.uid: a.x0 for a in layer.annotations.all()}
+    assert kept == {cells[0]: 12.0, cells[3]: 10.0}
+    # elsewhere every tool is at hand
+    member = MembershipFactory(project=study.project, role=Role.ANNOTATOR).user
+    _, (verdict,) = write_operations(
+        layer=working_layer(image=item.field.image, user=member),
+        author=member,
+        operations=[operation(effect(uuid.uuid4(), cell(mask=mask())), tool="smart")],
+    )
+    assert verdict.verdict == "accepted"
 
 
 def test_an_arm_with_proposals_shows_them_without_their_models_and_the_other_shows_none(study):
