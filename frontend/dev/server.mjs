@@ -2,7 +2,7 @@
  *
  *  For developers and screenshots only. Images: 1 empty, 2 with 500 boxes and a colleague's layer, 3 with proposals, 4 with 10,000 boxes,
  *  5 with 100,000 boxes, 6 with 10,000 masks, 7 with 1,000 boxes. What others do is told by POST /dev/: {"down": true}, {"signedOut": true},
- *  {"move": annotation}, {"decide": proposal}.   node dev/server.mjs [port] */
+ *  {"move": annotation}, {"decide": proposal}. An address with ?lang=de speaks German.   node dev/server.mjs [port] */
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
@@ -17,9 +17,15 @@ const CLASSES = [
   { id: 12, name: "Lymphocyte", color: "#e69f00", key: 2 },
   { id: 13, name: "Stroma", color: "#009e73", key: 3 },
 ];
+const ATTRIBUTES = [
+  { name: "Stain intensity", values: ["0", "1", "2", "3"] },
+  { name: "Mitosis", values: ["no", "yes"] },
+  { name: "Confidence", values: ["1", "2", "3"] },
+];
 const ME = { id: 7, name: "Dr A" };
 const OTHER = { id: 8, name: "Dr B" };
-const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'self'";
+const CSP = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'self'";
+const TYPES = { css: "text/css", js: "text/javascript", wasm: "application/wasm", json: "text/plain" };
 const trouble = { down: false, signedOut: false };
 const activity = [];
 
@@ -233,7 +239,7 @@ for (const img of images.filter(isTiled)) {
 const tilesOf = (img) => (isTiled(img) ? { url: `/tiles/${img.id}/`, size: SIDE, levels: levelsOf(img) } : null);
 const thumbnailOf = (img) => (isTiled(img) ? `/tiles/${img.id}/${levelsOf(img) - 1}/0/0/` : `/pixels/${img.id}.png`);
 
-const page = (id) => `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Boxwise</title><link rel="stylesheet" href="/static/page.css"><link rel="stylesheet" href="/static/workspace.css"><link rel="preload" as="fetch" crossorigin href="/api/v1/images/${id}/workspace/">${isTiled(images[id - 1]) ? "" : `<link rel="preload" as="image" href="/pixels/${id}.png">`}<script type="module" src="/static/workspace.js"></script></head><body><div id="workspace" data-image="${id}" data-api="/api/v1/"></div></body></html>`;
+const page = (id, lang = "en") => `<!doctype html><html lang="${lang}"><head><meta charset="utf-8"><title>Boxwise</title><link rel="stylesheet" href="/static/page.css"><link rel="stylesheet" href="/static/workspace.css"><link rel="preload" as="fetch" crossorigin href="/api/v1/images/${id}/workspace/">${isTiled(images[id - 1]) ? "" : `<link rel="preload" as="image" href="/pixels/${id}.png">`}<script type="module" src="/static/workspace.js"></script></head><body><div id="workspace" data-image="${id}" data-api="/api/v1/"></div></body></html>`;
 
 const body = async (request) => {
   const parts = [];
@@ -271,11 +277,11 @@ createServer(async (request, response) => {
     if (path.startsWith("/static/")) {
       const name = path.slice(8);
       if (name === "page.css") return answer(200, "body { margin: 0 }", "text/css");
-      const type = name.endsWith(".css") ? "text/css" : name.endsWith(".map") ? "application/octet-stream" : "text/javascript";
+      const type = TYPES[name.split(".").at(-1)] ?? "application/octet-stream";
       return answer(200, await readFile(new URL(name, DIST)), type);
     }
     let match = /^\/images\/(\d+)\/$/.exec(path);
-    if (match) return answer(200, page(match[1]), "text/html");
+    if (match) return answer(200, page(match[1], url.searchParams.get("lang") === "de" ? "de" : "en"), "text/html");
     match = /^\/pixels\/(\d+)\.png$/.exec(path);
     if (match) return answer(200, whole(images[match[1] - 1]), "image/png");
     match = /^\/tiles\/(\d+)\/(\d+)\/(\d+)\/(\d+)\/$/.exec(path);
@@ -292,8 +298,9 @@ createServer(async (request, response) => {
       if (!i) return problem(404, "not_found", "No such image.");
       return answer(200, {
         image: { id: i.id, name: i.name, width: i.width, height: i.height, um_per_px: 0.25, synthetic: true, pixels_url: `/pixels/${i.id}.png`, tiles: tilesOf(i), thumbnail_url: thumbnailOf(i), position: i.id, count: images.length, previous: i.id > 1 ? i.id - 1 : null, next: i.id < images.length ? i.id + 1 : null },
-        project: { id: 3, name: "Breast pilot", role: "owner", records_activity: true, url: "/projects/3/", classes: CLASSES },
+        project: { id: 3, name: "Breast pilot", role: "owner", records_activity: true, url: "/projects/3/", classes: CLASSES, attributes: ATTRIBUTES },
         person: ME,
+        people: [ME, OTHER],
         layers: i.layers.map(({ id, kind, annotator, seq, writable, publication }) => ({ id, kind, annotator, seq, writable, publication })),
       });
     }

@@ -121,6 +121,22 @@ describe("activity recorder", () => {
   });
 });
 
+describe("a batch that came again", () => {
+  it("is counted in the record itself", async () => {
+    let failures = 2;
+    const { recorder, sent } = setUp(true, () => (failures-- > 0 ? Promise.reject(new Unreachable("")) : Promise.resolve()));
+    recorder.record("key", "other", 100);
+    for (let k = 0; k < 3; k++) await recorder.flush();
+    recorder.record("key", "other", 200);
+    await recorder.flush();
+    expect(sent.map((batch) => batch.first)).toEqual([0, 0, 0, 1]);
+    expect(sent[3].events.map(([, kind, data]) => [kind, data])).toEqual([
+      ["stall_end", { again: 2 }],
+      ["key", "other"],
+    ]);
+  });
+});
+
 describe("what the clocks do to the record", () => {
   it("never lets a time go back: input is stamped before, and heard after, what the page did meanwhile", async () => {
     const { recorder, sent } = setUp();

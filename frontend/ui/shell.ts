@@ -7,6 +7,7 @@ import { Hands } from "./canvas";
 import { Keymap, type Command, type Overrides } from "./keymap";
 import { Keys } from "./keys";
 import { LookSettings, type Look } from "./look_settings";
+import { Rest } from "../timing/rest";
 import { Minimap } from "./minimap";
 import { Palette, Remap } from "./over";
 import { SignIn } from "./sign_in";
@@ -244,7 +245,7 @@ export class Shell {
   private dress(look: Look, before: Look): void {
     keep(LOOK, look);
     this.stage.dress(look);
-    const filters = ["hiddenClasses", "hiddenStatuses", "leastDoubt", "proposals"] as const;
+    const filters = ["hiddenClasses", "hiddenStatuses", "hiddenAuthors", "leastDoubt", "proposals"] as const;
     if (filters.some((f) => look[f] !== before[f])) this.desk.filter(look);
     this.refresh();
   }
@@ -267,6 +268,13 @@ export class Shell {
       if (document.hidden) desk.live?.close();
       else desk.live?.open();
     });
+    const rest = new Rest();
+    const hands = () => {
+      // A study's clock has its own pauses.
+      if (rest.seen(performance.now()) && this.look.now.breaks && !desk.opened.study)
+        desk.toast(t("You have worked for a good while. A short break keeps the eye sharp; what you did is saved."), false);
+    };
+    for (const kind of ["pointerdown", "keydown"]) window.addEventListener(kind, hands);
     window.addEventListener("pagehide", () => {
       say("hidden");
       desk.live?.close();

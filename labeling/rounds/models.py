@@ -34,6 +34,7 @@ class Round(models.Model):
     """One pass of the loop: snapshot in, published proposals out."""
 
     class State(models.TextChoices):
+        PLANNED = "planned", "in line"  # starts when the project's rounds before it have ended
         QUEUED = "queued", "queued"
         RUNNING = "running", "running"
         CANCELLED = "cancelled", "cancelled"
@@ -41,6 +42,7 @@ class Round(models.Model):
         PUBLISHED = "published", "published"
 
     MOVES = {  # every legal one; a cancelled or failed round is started again by Retry
+        State.PLANNED: {State.QUEUED, State.CANCELLED},
         State.QUEUED: {State.RUNNING, State.CANCELLED, State.FAILED},
         State.RUNNING: {State.CANCELLED, State.FAILED, State.PUBLISHED},
         State.CANCELLED: {State.QUEUED},
@@ -72,6 +74,34 @@ class Round(models.Model):
 
     def __str__(self) -> str:
         return f"round {self.number}"
+
+
+class ReferenceSet(models.Model):
+    """The images whose reference masks judge the masks of a project's rounds, as they were when somebody locked them.
+
+    `images` holds {"image", "group", "sha256"} of each, the hash of its reference masks. Rows are never changed; the
+    one of the highest number holds (reference.py).
+    """
+
+    class Origin(models.TextChoices):
+        SCRATCH = "scratch", "drawn from scratch, without proposals"
+        PUBLISHED = "published", "came with the data set"
+        EXACT = "exact", "exact: the images are synthetic"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="reference_sets")
+    number = models.PositiveIntegerField()
+    images = models.JSONField()
+    origin = models.CharField(max_length=20, choices=Origin)
+    readers = models.PositiveSmallIntegerField(default=1, help_text="people who read each image independently")
+    note = models.CharField(max_length=200, blank=True)
+    locked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    locked_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "number"], name="reference_set_numbered_once")]
+
+    def __str__(self) -> str:
+        return f"reference set {self.number}"
 
 
 class Artifact(models.Model):

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from labeling.rounds.models import Artifact, Round, Stage, StageLine
 from labeling.rounds.promotion import measured, register
-from labeling.rounds.services import FINISHED, NEEDS, advance, move, send
+from labeling.rounds.services import FINISHED, NEEDS, advance, move, send, start_next
 
 LEASE = timedelta(seconds=30)  # a worker renews it every few seconds, so this is how long a death goes unnoticed
 REQUEUE_AFTER = timedelta(seconds=60)  # a message that the broker lost is sent again after this
@@ -175,6 +175,9 @@ def sweep(now: datetime | None = None) -> list[str]:
         # A message that still waits behind long work and this one are the same work: claim lets one through.
         Stage.objects.filter(pk=stage.pk).update(queued_at=now)
         send("inference.run_stage", queue=stage.queue, stage_id=stage.pk)
+    planned = Round.objects.filter(state=Round.State.PLANNED).exclude(project__rounds__state__in=Round.ACTIVE)
+    for project_id in planned.values_list("project", flat=True).distinct():
+        start_next(project_id)
     return said
 
 

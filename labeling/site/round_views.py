@@ -26,6 +26,7 @@ from labeling.site.facts import facts_of
 from labeling.site.workspace import milliseconds_of
 
 ROUND_WORDS = {
+    Round.State.PLANNED: "in line: it starts when the round before it has ended",
     Round.State.QUEUED: "waiting for a worker",
     Round.State.RUNNING: "at work",
     Round.State.CANCELLED: "cancelled",
@@ -52,6 +53,7 @@ def round_(request: Request, round: int) -> HttpResponse:
         "parameters": sorted(flat(found.configuration | {"settings": settings_of(found)}).items()),
         "sweep": sweep_of(found),
         "looks": looks_at_test(found),
+        "reference_set": found.snapshot.summary.get("reference_set"),
         "splits": [
             {"name": label, **found.snapshot.summary.get("splits", {}).get(split, {})} for split, label in Split.choices
         ],
@@ -267,11 +269,18 @@ def start(request: Request, project: int) -> HttpResponse:
         "changes": {name: request.POST[name].strip() for name in BY_NAME if request.POST.get(name, "").strip()},
         "same_slide": "same_slide" in request.POST,
         "warm_start": "warm_start" in request.POST,
+        "line_up": "line_up" in request.POST,
     }
     made = attempt(request, lambda: start_round(project=found, by=request.user, **options))
     if made is None:
         return redirect("project", found.pk)
-    messages.success(request, _("Round {n} is at work. You can leave this page; it goes on.").format(n=made.number))
+    if made.state == Round.State.PLANNED:
+        text = _(
+            "Round {n} is in line: it starts when the round before it has ended, on the annotations as they are now."
+        )
+    else:
+        text = _("Round {n} is at work. You can leave this page; it goes on.")
+    messages.success(request, text.format(n=made.number))
     return redirect("round", made.pk)
 
 

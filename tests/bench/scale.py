@@ -1,5 +1,7 @@
 """Rounds at scale: what the book-keeping costs an image, how workers share ten thousand of them, a million proposals.
 
+BENCH_IMAGES and BENCH_CELLS make it smaller (0: leave that part out).
+
 Against the running embedded PostgreSQL and Valkey, with real Celery workers in processes of their own. The models are
 simulated: each image takes 100 ms of sleep, so that two cores serve eight workers and only the orchestration counts.
 """
@@ -12,18 +14,21 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from tests.running import ROOT, Running
 
 MODEL = 0.1  # seconds an image
-IMAGES = {1: 160, 8: int(os.environ.get("BENCH_IMAGES", "10000"))}  # workers -> images
+IMAGES = {1: 400, 8: int(os.environ.get("BENCH_IMAGES", "10000"))}  # workers -> images
 CELLS, PER_IMAGE = int(os.environ.get("BENCH_CELLS", "1000000")), 10_000
 
 # Only the stages up to the prediction, the earlier ones as if done; only this module's workers listen to its queue.
 START = """
-import json
+import json, time
 from django.contrib.auth import get_user_model
 from django.core.files.base import ContentFile
 from labeling.models import Project, Round, Snapshot, Stage
@@ -47,15 +52,21 @@ for position, kind in enumerate(("pseudo_masks", "detector", "segmenter", "predi
     Stage.objects.create(round=round_, position=position, kind=kind, queue="bench",
                          state="done" if position < 3 else "waiting")
 services.advance(round_)
-print(round_.pk)
+while round_.state in Round.ACTIVE:
+    time.sleep(1)
+    round_.refresh_from_db()
+print(json.dumps([round_.state, round_.error]))
 """
 WORKER = """
 import time
 import numpy as np
 from inference import stages as work, tasks
 from labeling.celery import app
+log = open({log!r}, "a", buffering=1)
 def make(field):
+    began = time.time()
     time.sleep({model})
+    print(began, time.time(), time.process_time(), file=log)
     return {{"boxes": np.zeros((0, 4)), "m_d": np.zeros((256, 256), np.int32)}}
 def predictor(setting):
     return make, {{"detector": "sleep", "segmenter": "sleep", "prompter": "sleep"}}
@@ -66,14 +77,6 @@ app.worker_main(["worker", "-P", "threads", "-c", "1", "-Q", "bench", "-n", "ben
 READY = """
 from labeling.celery import app
 print(len([name for name in (app.control.ping(timeout=5) or []) if "bench" in str(name)]))
-"""
-STATE = """
-import json
-from labeling.models import Round
-r = Round.objects.get(pk={round})
-s = r.stages.get(kind="prediction")
-print(json.dumps([r.state, s.done, s.started_at and s.started_at.timestamp(),
-                  s.finished_at and s.finished_at.timestamp(), s.error]))
 """
 LOAD = """
 import json, time, uuid
@@ -112,7 +115,7 @@ def workers(house: Running, count: int) -> Iterator[None]:
     """`count` Celery workers that answer; ended by their own process ids."""
     processes = []
     for number in range(count):
-        code = WORKER.format(model=MODEL, number=number)
+        code = WORKER.format(model=MODEL, number=number, log=str(house.folder / f"{count}-{number}.times"))
         with (house.folder / f"bench{number}.log").open("ab") as log:
             command = house.command_line("manage", "shell", "--no-imports", "-c", code)
             processes.append(subprocess.Popen(command, cwd=ROOT, env=house.env, stdout=log, stderr=log))
@@ -132,18 +135,28 @@ def workers(house: Running, count: int) -> Iterator[None]:
                 process.wait()
 
 
-def spread(house: Running, count: int) -> tuple[float, float]:
-    """Seconds from the claim of the stage to its end, and how busy the workers were with their models, 0..1."""
+@dataclass(frozen=True)
+class Shared:
+    """Of a stage that workers shared: seconds from the first image's start to the last one's end, the share of the
+    workers' time that the models would have taken on an idle machine, and the workers' processor milliseconds an image.
+    """
+
+    seconds: float
+    busy: float
+    processor_ms: float
+
+
+def share(house: Running, count: int) -> Shared:
+    """From the first image on: that each worker loads torch once is no part of what an image costs."""
     images = IMAGES[count]
     with workers(house, count):
-        round_ = int(house.manage(START.format(images=images, workers=count)).splitlines()[-1])
-        while True:
-            state, _, began, ended, error = last(house.manage(STATE.format(round=round_)))
-            if state not in ("queued", "running"):
-                break
-            time.sleep(5)
+        state, error = last(house.manage(START.format(images=images, workers=count)))
     assert state == "published", error
-    return ended - began, images * MODEL / (count * (ended - began))
+    times = [np.loadtxt(path, ndmin=2) for path in house.folder.glob(f"{count}-*.times") if path.stat().st_size]
+    assert sum(map(len, times)) == images  # nothing lost and nothing twice
+    seconds = max(t[-1, 1] for t in times) - min(t[0, 0] for t in times)
+    used = sum(t[-1, 2] - t[0, 2] for t in times)
+    return Shared(seconds, images * MODEL / (count * seconds), 1000 * used / images)
 
 
 def main() -> None:
@@ -152,13 +165,15 @@ def main() -> None:
     house = Running(folder / "data")
     try:
         house.wait_until_up(240)
-        print("| workers | images of 100 ms | seconds | images/s | busy | overhead, ms an image | load average |")
-        print("|---|---|---|---|---|---|---|", flush=True)
-        for count, images in IMAGES.items():
-            seconds, busy = spread(house, count)
-            over = 1000 * (count * seconds / images - MODEL)
-            print(f"| {count} | {images:,} | {seconds:.1f} | {images / seconds:.1f} | {busy:.1%} | {over:.1f} "
-                  f"| {os.getloadavg()[0]:.1f} |", flush=True)  # fmt: skip
+        print(
+            "| workers | images of 100 ms | s | images/s | busy | ms an image beside the model | processor ms | load |"
+        )
+        print("|---|---|---|---|---|---|---|---|", flush=True)
+        for count, images in IMAGES.items() if IMAGES[8] else ():
+            f = share(house, count)
+            beside = 1000 * count * f.seconds * (1 - f.busy) / images
+            print(f"| {count} | {images:,} | {f.seconds:.1f} | {images / f.seconds:.1f} | {f.busy:.1%} | {beside:.1f} "
+                  f"| {f.processor_ms:.1f} | {os.getloadavg()[0]:.1f} |", flush=True)  # fmt: skip
         if CELLS:
             images = CELLS // PER_IMAGE
             seconds, used = last(house.manage(LOAD.format(images=images, each=PER_IMAGE)))
