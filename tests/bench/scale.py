@@ -84,10 +84,12 @@ from labeling.annotations.models import Annotation
 from labeling.annotations.services import Loaded
 from labeling.annotations.state import PackedMask, State
 from labeling.images.models import Image
-from labeling.rounds.models import Round
+from labeling.rounds.models import Round, Snapshot
 from labeling.rounds.publishing import publish
-from tests.factories import ImageFactory
-round_ = Round.objects.first()
+from tests.factories import ImageFactory, ProjectFactory
+project = ProjectFactory()
+snapshot = Snapshot.objects.create(project=project, sha256="load", content="none", summary={{}})
+round_ = Round.objects.create(project=project, number=1, preset="tiny", configuration={{}}, snapshot=snapshot)
 bits = bytes(range(50))  # 20 x 20 pixels
 def cells(n):
     for i in range(n):
