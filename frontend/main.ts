@@ -1,9 +1,9 @@
 /** Puts the workspace into `<div id="workspace" data-image="12" data-api="/api/v1/">`. */
 import { speakAs, t } from "./locale/locale";
 import "./ui/workspace.css";
+import { open } from "./acts/opening";
 import { Api, Refused } from "./sync/api";
 import { Shell } from "./ui/shell";
-import { Workspace } from "./workspace";
 
 declare global {
   interface Window {
@@ -18,10 +18,12 @@ async function mount(root: HTMLElement): Promise<void> {
   const base = root.dataset.api ?? "/api/v1/";
   try {
     const words = speakAs(document.documentElement.lang);
-    const opening = Workspace.open(new Api(base), image);
+    const opening = open(new Api(base), image);
     await Promise.allSettled([words, opening]);
     const desk = await opening;
-    const shell = new Shell(root, desk);
+    const shell = new Shell(root, desk); // the tissue is on its way while the cells are
+    await desk.loaded;
+    shell.begin();
     window.boxwise = shell.probes();
     desk.start();
   } catch (error) {

@@ -21,9 +21,18 @@ TRAINERS = {
         "faster-rcnn": "inference.detectors.rcnn:FasterRcnn",
         "yolo": "inference.detectors.yolo:Yolo",
     },
-    "segmenter": {"unet": "inference.segmenters.unet:UNet"},
+    "segmenter": {
+        "caranet": "inference.segmenters.caranet:CaraNet",
+        "segformer": "inference.segmenters.segformer:SegFormer",
+        "unet": "inference.segmenters.unet:UNet",
+    },
 }
 PRESETS = ("tiny", "quick", "paper")
+PARTS = {  # which models a preset means when nobody names others
+    "tiny": {"detector": "centre", "segmenter": "unet"},
+    "quick": {"detector": "centre", "segmenter": "unet"},
+    "paper": {"detector": "yolo", "segmenter": "caranet"},  # YOLOv8x and CaraNet on Res2Net-101, as in BoxCell
+}
 DEFAULT_PROMPTER = "boxwise"
 
 

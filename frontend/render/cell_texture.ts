@@ -33,27 +33,27 @@ export function rasterise(cells: Cells, rows: number[], box: Box): Uint32Array[]
   return slots;
 }
 
-/** Put into the high byte how many texels one can go left, right, up or down (the shortest of the four) until another id
- *  comes: 1 on a cell's rim, at most FARTHEST. The end of the box is no rim. In place; returns `ids`. */
+/** Two numbers a texel: the id, and how many texels one can go left, up, right and down (low byte to high) until another id
+ *  comes: 1 on a cell's rim, at most FARTHEST. The end of the box is no rim. */
 export function withReach(ids: Uint32Array, width: number): Uint32Array {
   const height = ids.length / width;
-  const reach = new Uint8Array(ids.length).fill(FARTHEST);
-  const run = (start: number, step: number, length: number) => {
+  const told = new Uint32Array(2 * ids.length);
+  const run = (start: number, step: number, length: number, shift: number) => {
     let steps = FARTHEST;
-    for (let n = 1, at = start + step; n < length; n++, at += step) {
-      if (ids[at] !== ids[at - step]) steps = 1;
+    for (let n = 0, at = start; n < length; n++, at += step) {
+      if (n && ids[at] !== ids[at - step]) steps = 1;
       else if (steps < FARTHEST) steps++;
-      if (steps < reach[at]) reach[at] = steps;
+      told[2 * at + 1] |= steps << shift;
     }
   };
   for (let y = 0; y < height; y++) {
-    run(y * width, 1, width);
-    run((y + 1) * width - 1, -1, width);
+    run(y * width, 1, width, 0);
+    run((y + 1) * width - 1, -1, width, 16);
   }
   for (let x = 0; x < width; x++) {
-    run(x, width, height);
-    run((height - 1) * width + x, -width, height);
+    run(x, width, height, 8);
+    run((height - 1) * width + x, -width, height, 24);
   }
-  for (let i = 0; i < ids.length; i++) if (ids[i]) ids[i] += reach[i] * 0x1000000; // not <<: the sum may pass 2^31
-  return ids;
+  for (let i = 0; i < ids.length; i++) told[2 * i] = ids[i];
+  return told;
 }

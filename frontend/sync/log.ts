@@ -23,6 +23,8 @@ export type Timing = { begun_ms: number; committed_ms: number; activity: [number
 export type Outbox = {
   add: (layer: string, image: number, operation: OperationIn) => Promise<void>;
   left: () => readonly Waiting[];
+  unsettled: (layer: string) => readonly Waiting[];
+  settle: (op_ids: ReadonlySet<string>) => Promise<void>;
 };
 export type LogEvents = {
   onChange: () => void;
@@ -107,6 +109,34 @@ export class Log {
     }
   }
 
+  /** Conflicts that an earlier page left open: the own version is in the picture again, and the question with it. */
+  reopen(): void {
+    for (const { operation, theirs } of this.outbox.unsettled(this.layer.id))
+      for (const e of operation.effects) {
+        const known = theirs?.find((t) => t.annotation === e.annotation);
+        if (!known || known.last_op === null) continue; // it never came to be on the server: nothing to choose
+        const open = this.conflicts.findIndex((c) => c.annotation === e.annotation);
+        const row = this.cells.rowOf(e.annotation);
+        // What the pack does not have has been deleted; a choice for the own version is then judged by the server.
+        const now: Current = open >= 0 ? this.conflicts[open].theirs : row < 0 ? { ...known, state: null } : { annotation: e.annotation, version: this.cells.version[row], last_op: this.cells.lastOp(row), state: this.stateOf(e.annotation) };
+        if (open >= 0) this.conflicts.splice(open, 1); // a later act on the same cell
+        if (same(e.after, now.state)) {
+          if (open >= 0) this.adopt(now);
+          continue;
+        }
+        this.cells.put(this.layer.index, e.annotation, e.after, operation.op_id, undefined, this.person.id);
+        this.conflicts.push({ annotation: e.annotation, action: operation.action, theirs: now, by: (now.last_op && this.lastActor.get(now.last_op)) ?? null });
+      }
+    this.letGo();
+  }
+
+  /** What the queue keeps for a choice that is made, or need not be made, need not be kept. */
+  private letGo(): void {
+    const open = new Set(this.conflicts.map((c) => c.annotation));
+    const done = this.outbox.unsettled(this.layer.id).filter((w) => !w.operation.effects.some((e) => open.has(e.annotation)));
+    if (done.length) void this.outbox.settle(new Set(done.map((w) => w.operation.op_id)));
+  }
+
   /** The server's answer for one of the own operations. */
   settle(verdict: Verdict, waiting: Waiting): void {
     if (waiting.layer !== this.layer.id) return;
@@ -125,6 +155,7 @@ export class Log {
         this.history.forget(verdict.op_id);
         if (!this.settled.delete(verdict.op_id))
           for (const theirs of this.currentOf(verdict, waiting)) this.stale(theirs, waiting.operation.action);
+        this.letGo();
         break;
       case "invalid":
         this.history.forget(verdict.op_id);
@@ -161,6 +192,7 @@ export class Log {
       const effect = { annotation: conflict.annotation, seen: conflict.theirs.last_op, after: mine };
       this.commit({ action: mine ? again : "delete", tool: "conflict", effects: [effect] }, timing);
     }
+    this.letGo();
     this.events.onChange();
   }
 

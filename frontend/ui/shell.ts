@@ -7,6 +7,7 @@ import { Hands } from "./canvas";
 import { Keymap, type Command, type Overrides } from "./keymap";
 import { Keys } from "./keys";
 import { LookSettings, type Look } from "./look_settings";
+import { Rest } from "../timing/rest";
 import { Minimap } from "./minimap";
 import { Palette, Remap } from "./over";
 import { SignIn } from "./sign_in";
@@ -29,7 +30,7 @@ export class Shell {
   private seenTimer: ReturnType<typeof setTimeout> | undefined;
   private readonly parts: [HTMLElement, ComponentType<{ ui: Ui }>][] = [];
   private readonly ui: Ui;
-  private tab: Tab;
+  private tab: Tab = "cells";
   private readonly status: HTMLElement;
   private scheduled = false;
   private stale = true;
@@ -76,7 +77,6 @@ export class Shell {
     this.hands = new Hands(desk, this.stage);
     const map = new Keymap(stored<Overrides>(KEYS) ?? {});
     this.keys = new Keys(desk, this.stage, this.hands, map, (image) => this.go(image));
-    this.tab = desk.counts().undecided ? "review" : "cells";
     this.ui = {
       desk,
       map,
@@ -111,8 +111,14 @@ export class Shell {
     this.listen();
     this.refresh();
     surface.focus({ preventScroll: true });
-    requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("boxwise:cells")));
     void this.stage.opened.then(() => requestAnimationFrame(() => performance.mark("boxwise:tissue")), () => undefined);
+  }
+
+  /** The cells are there: what is said about them can be shown. */
+  begin(): void {
+    this.tab = this.desk.counts().undecided ? "review" : "cells";
+    this.refresh();
+    requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("boxwise:cells")));
   }
 
   /** Read-only views for the browser tests. */
@@ -190,12 +196,13 @@ export class Shell {
       this.scheduled = false;
       this.minimap.update(this.look.now.minimap);
       if (!this.stale) {
-        render(createElement(StatusBar, { ui: this.ui }), this.status);
+        if (this.desk.isLoaded) render(createElement(StatusBar, { ui: this.ui }), this.status);
         return;
       }
       this.stale = false;
       this.stage.setFocus(this.hands.focus());
       this.stage.drawDue();
+      if (!this.desk.isLoaded) return; // "no cells" would be a lie until then
       this.root.dataset.tool = this.desk.editing ? "brush" : this.desk.tool;
       this.drawPanels();
     });
@@ -238,7 +245,7 @@ export class Shell {
   private dress(look: Look, before: Look): void {
     keep(LOOK, look);
     this.stage.dress(look);
-    const filters = ["hiddenClasses", "hiddenStatuses", "leastDoubt", "proposals"] as const;
+    const filters = ["hiddenClasses", "hiddenStatuses", "hiddenAuthors", "leastDoubt", "proposals"] as const;
     if (filters.some((f) => look[f] !== before[f])) this.desk.filter(look);
     this.refresh();
   }
@@ -253,7 +260,7 @@ export class Shell {
     const say = (kind: Parameters<typeof desk.recorder.record>[0]) => desk.recorder.record(kind);
     window.addEventListener("focus", () => say("focus"));
     window.addEventListener("blur", () => say("blur"));
-    window.addEventListener("online", () => void desk.queue.flush());
+    window.addEventListener("online", () => desk.isLoaded && void desk.queue.flush());
     document.addEventListener("visibilitychange", () => {
       say(document.hidden ? "hidden" : "visible");
       if (!document.hidden && desk.save.kind !== "saved" && desk.save.kind !== "saving") void desk.queue.flush(); // perhaps signed in again
@@ -261,6 +268,13 @@ export class Shell {
       if (document.hidden) desk.live?.close();
       else desk.live?.open();
     });
+    const rest = new Rest();
+    const hands = () => {
+      // A study's clock has its own pauses.
+      if (rest.seen(performance.now()) && this.look.now.breaks && !desk.opened.study)
+        desk.toast(t("You have worked for a good while. A short break keeps the eye sharp; what you did is saved."), false);
+    };
+    for (const kind of ["pointerdown", "keydown"]) window.addEventListener(kind, hands);
     window.addEventListener("pagehide", () => {
       say("hidden");
       desk.live?.close();
@@ -268,8 +282,8 @@ export class Shell {
     });
     this.stage.surface.addEventListener("pointermove", () => this.refresh("cursor"));
     window.addEventListener("beforeunload", (event) => {
-      // Only here would leaving lose work: acts that the browser does not keep, and own versions not yet chosen for.
-      if ((desk.queue.count && !desk.queue.durable) || desk.log?.conflicts.length) event.preventDefault();
+      // Only here would leaving lose work: acts, and own versions not yet chosen for, that the browser does not keep.
+      if (desk.isLoaded && (desk.queue.count || desk.log?.conflicts.length) && !desk.queue.durable) event.preventDefault();
     });
     // The page was asked for at 0, and until the tissue is there it is the machine's time, not a person's.
     desk.recorder.record("wait_begin", "open", 0);

@@ -224,8 +224,6 @@ class RcnnDetector:
 
     def __init__(self, net: RcnnNet, settings: RcnnSettings, *, device: torch.device, name: str = MODEL) -> None:
         self.net, self.settings, self.device, self.name = net.to(device).eval(), settings, device, name
-        # Overlaps are suppressed below, over tiles and classes together.
-        net.roi_heads.score_thresh, net.roi_heads.nms_thresh = settings.threshold, max(OVERLAPS)
 
     @torch.no_grad()
     def detect(self, rgb: RGB) -> Detections:
@@ -253,6 +251,10 @@ class RcnnDetector:
         if (h, w) != rgb.shape[:2]:
             x = F.interpolate(x, (h, w), mode="bilinear", align_corners=False, antialias=True)
         x = F.pad(x, (0, -w % STRIDE, 0, -h % STRIDE), mode="constant", value=0.9)  # glass
+        # Set every time: detectors of other thresholds share the net. Overlaps are suppressed over tiles and classes
+        # together, so here only what goes in any case.
+        heads = self.net.roi_heads
+        heads.score_thresh, heads.nms_thresh = self.settings.threshold, max(OVERLAPS)
         with mixed(self.device):
             found = self.net(x)[0]
         boxes = found["boxes"] / self.settings.enlarge

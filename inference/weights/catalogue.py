@@ -169,6 +169,27 @@ ENTRIES = {
             sha256="dd69338a24b8d7381807e247652bdc356325bcbaf1cd3e092e00e0a1a58706bf",
             prompts=False,
         ),
+        *(
+            Entry(
+                f"res2net{depth}d",
+                f"Res2Net-{depth} on ImageNet: start for the segmenter caranet",
+                "not stated, see the page",
+                f"https://huggingface.co/timm/res2net{depth}d.in1k",
+                suffix=".safetensors",
+                prompts=False,
+            )
+            for depth in (50, 101)
+        ),
+        *(
+            Entry(
+                f"mit-b{size}",
+                f"MiT-B{size} on ImageNet: start for the segmenter segformer",
+                "NVIDIA, for research only",
+                f"https://huggingface.co/nvidia/mit-b{size}",
+                prompts=False,
+            )
+            for size in range(6)
+        ),
     )
 }
 

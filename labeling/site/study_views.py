@@ -61,33 +61,65 @@ class ArmForm(forms.ModelForm):
         fields = ("name", "tools", "assistance")
 
 
+class FurtherArmForm(ArmForm):
+    """An arm that is only there when somebody begins to fill it."""
+
+    def has_changed(self) -> bool:
+        return bool(self["name"].data or self["tools"].data)
+
+
 def arm_forms(request: Request) -> list[ArmForm]:
+    """Two arms, and two more that stay empty unless somebody fills them."""
     initial = [
         {"name": "by hand", "tools": ["box", "brush"], "assistance": "none"},
         {"name": "with proposals", "tools": ["box", "brush"], "assistance": "proposals"},
     ]
-    return [ArmForm(request.POST or None, prefix=f"arm{k}", initial=values) for k, values in enumerate(initial)]
+    first = [ArmForm(request.POST or None, prefix=f"arm{k}", initial=values) for k, values in enumerate(initial)]
+    blank = {"empty_permitted": True, "use_required_attribute": False, "initial": {"assistance": "none"}}
+    return first + [FurtherArmForm(request.POST or None, prefix=f"arm{k}", **blank) for k in (2, 3)]
+
+
+class FieldsForm(forms.Form):
+    """Which images are drawn."""
+
+    strata = forms.ChoiceField(
+        label="Alike sets by",
+        choices=services.Strata.choices,
+        initial=services.Strata.DENSITY,
+        help_text="half of the fields lie above the median, half below, and every arm gets equally many of both",
+    )
+    measured = forms.IntegerField(
+        label="Measured fields",
+        required=False,
+        min_value=1,
+        help_text="empty: as many as have a reference and can be shared equally",
+    )
 
 
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def studies(request: Request, project: int) -> HttpResponse:
-    """The studies of a project, and a form for a new one of two arms."""
+    """The studies of a project, and a form for a new one of two to four arms."""
     found = reach_project(request, "manage", project)
     form, arms = StudyForm(request.POST or None), arm_forms(request)
-    valid = [one.is_valid() for one in (form, *arms)]  # each, so that each shows its errors
+    fields = FieldsForm(request.POST or None)
+    valid = [one.is_valid() for one in (form, fields, *arms)]  # each, so that each shows its errors
     if request.method == "POST" and all(valid):
         try:
-            made = services.create_study(
-                project=found, by=request.user, arms=[arm.cleaned_data for arm in arms], **form.cleaned_data
+            made = services.draft_study(
+                project=found,
+                by=request.user,
+                arms=[arm.cleaned_data for arm in arms if arm.cleaned_data.get("name")],
+                chosen=fields.cleaned_data,
+                **form.cleaned_data,
             )
-            services.choose_fields(study=made)
         except LabelingError as error:
             form.add_error(error.field if error.field in form.fields else None, sentence(error))
         else:
             return redirect("study", made.pk)
-    context = {"project": found, "studies": found.studies.order_by("-pk"), "form": form, "arm_forms": arms}
-    return render(request, "studies/studies.html", context, status=422 if form.errors else 200)
+    context = {"project": found, "studies": found.studies.order_by("-pk"), "form": form}
+    context |= {"arm_forms": arms[:2], "more_arms": arms[2:], "fields_form": fields}
+    return render(request, "studies/studies.html", context, status=422 if request.method == "POST" else 200)
 
 
 def reach_study(request: Request, act: str, study: int) -> Study:

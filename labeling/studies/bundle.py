@@ -209,7 +209,9 @@ def recompute(path: Path, expected_key: str | None = None) -> Recomputed:
             raise BadBundle(f"{name} is not as it was signed")
     # A bundle of an older version has fewer tables.
     tables = {
-        name: _read(name, files[place]) if (place := f"tables/{name}.parquet") in files else pd.DataFrame(columns=[*columns])
+        name: _read(name, files[place])
+        if (place := f"tables/{name}.parquet") in files
+        else pd.DataFrame(columns=[*columns])
         for name, columns in DICTIONARY.items()
     }
     numbers = report.compute(tables, json.loads(files["protocol_as_amended.json"]))

@@ -94,7 +94,8 @@ def _inside(kind: str, shape: dict[str, Any], name: str) -> BoxMask:
             if image.width * image.height > 4e8:
                 raise ValueError("a mask larger than any picture")
             bits = np.asarray(image.convert("L")) > 0
-        return BoxMask(*(int(v) for v in np.floor(points.min(axis=0))), bits)
+        left, top = (int(v) for v in np.floor(points.min(axis=0)))
+        return BoxMask(left, top, bits)
     if kind == "circle":
         radius = float(np.hypot(*(points[1] - points[0])))
         low, high = points[0] - radius, points[0] + radius

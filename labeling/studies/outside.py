@@ -36,7 +36,9 @@ def import_labelme(*, study: Study, name: str, content: bytes, reason: str, by: 
     measured = list(study.fields.filter(training=False).select_related("image"))
     fields = {f.image.name: f for f in measured}
     if len(fields) < len(measured):
-        raise Invalid("two fields of this study have one name, so LabelMe's files do not say which is which", field="archive")
+        raise Invalid(
+            "two fields of this study have one name, so LabelMe's files do not say which is which", field="archive"
+        )
     drawings = read_archive(content)
     twice = [image for image, n in Counter(d.image for d in drawings).items() if n > 1]
     if twice:
@@ -47,8 +49,12 @@ def import_labelme(*, study: Study, name: str, content: bytes, reason: str, by: 
         if field is None:
             raise Invalid(f"{drawing.file} was drawn on {drawing.image}, no measured field here", field="archive")
         if drawing.size != (field.image.width, field.image.height):
-            raise Invalid(f"{drawing.file} was drawn on a picture of another size than {drawing.image}", field="archive")
-        layer = load_layer(image=field.image, kind=Layer.Kind.IMPORT, loaded=[_loaded(c, drawing) for c in drawing.cells])
+            raise Invalid(
+                f"{drawing.file} was drawn on a picture of another size than {drawing.image}", field="archive"
+            )
+        layer = load_layer(
+            image=field.image, kind=Layer.Kind.IMPORT, loaded=[_loaded(c, drawing) for c in drawing.cells]
+        )
         readings.append(
             {
                 "field": field.pk,

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
-from django.db import transaction
-from django.db.models import Q
+from django.db import models, transaction
+from django.db.models import Avg, Q
 from django.utils import timezone
 
 from labeling.accounts.models import User
@@ -51,38 +51,75 @@ def create_study(
     return study
 
 
-@transaction.atomic
-def choose_fields(*, study: Study, measured: int | None = None) -> None:
-    """Draw the study's fields by its seed from the project's images that have a reference, in strata of density.
+class Strata(models.TextChoices):
+    """By what the sets of fields are made alike: the value of a field, and the names of its halves."""
 
-    The reference (a label map) belongs to neither arm. Half of the fields are dense, half sparse, so that the sets of
-    the arms are alike; first the training fields are drawn, then the measured ones. Raises Invalid.
+    DENSITY = "density", "density: cells of the reference in a field's area"
+    SIZE = "size", "size: the median area of its reference cells"
+    AMBIGUITY = "ambiguity", "ambiguity: how doubtful its newest proposals are"
+
+
+HALVES = {
+    Strata.DENSITY: ("sparse", "dense"),
+    Strata.SIZE: ("small cells", "large cells"),
+    Strata.AMBIGUITY: ("clear", "doubtful"),
+}
+
+
+@transaction.atomic
+def draft_study(*, chosen: dict[str, Any], **given: Any) -> Study:
+    """A draft with its fields, or nothing. chosen: of choose_fields; given: of create_study. Raises Invalid."""
+    study = create_study(**given)
+    choose_fields(study=study, **chosen)
+    return study
+
+
+@transaction.atomic
+def choose_fields(*, study: Study, measured: int | None = None, strata: str = Strata.DENSITY) -> None:
+    """Draw the study's fields by its seed from the project's images that have a reference, in strata.
+
+    The reference (a label map) belongs to neither arm. Half of the fields lie above the median, half below, so that
+    the sets of the arms are alike; first the training fields are drawn, then the measured ones. Raises Invalid.
     """
     _draft(study)
     arms = study.arms.count()
     sets = 1 if study.design == Study.Design.PARALLEL else arms
-    found = [(image, cells_of_reference(image)) for image in study.project.images.exclude(reference="").order_by("pk")]
-    found = [(image, cells) for image, cells in found if cells]
+    found = [
+        (image, *_of_reference(image, Strata(strata)))
+        for image in study.project.images.exclude(reference="").order_by("pk")
+    ]
+    found = [one for one in found if one[1]]
     rng = np.random.Generator(np.random.PCG64(study.seed))
     order = [found[int(i)] for i in rng.permutation(len(found))]
     practice, rest = order[: study.training_per_arm * sets], order[study.training_per_arm * sets :]
     rest = rest[:measured] if measured else rest
-    middle = float(np.median([cells for _, cells in rest])) if rest else 0.0
-    strata = {"sparse": [r for r in rest if r[1] <= middle], "dense": [r for r in rest if r[1] > middle]}
-    rows = [StudyField(study=study, image=i, reference_cells=c, training=True) for i, c in practice]
-    for stratum, members in strata.items():
+    middle = float(np.median([value for _, _, value in rest])) if rest else 0.0
+    low, high = HALVES[Strata(strata)]
+    halves = {low: [r for r in rest if r[2] <= middle], high: [r for r in rest if r[2] > middle]}
+    rows = [StudyField(study=study, image=i, reference_cells=c, training=True) for i, c, _ in practice]
+    for stratum, members in halves.items():
         whole = members[: len(members) // sets * sets]
-        rows += [StudyField(study=study, image=i, reference_cells=c, stratum=stratum) for i, c in whole]
+        rows += [StudyField(study=study, image=i, reference_cells=c, stratum=stratum) for i, c, _ in whole]
     if not any(not row.training for row in rows) or len(practice) < study.training_per_arm * sets:
         raise Invalid(f"{len(found)} images have a reference; that is too few for this design", field="fields")
     study.fields.all().delete()
     StudyField.objects.bulk_create(rows)
 
 
-def cells_of_reference(image: Image) -> int:
+def _of_reference(image: Image, strata: Strata) -> tuple[int, float]:
+    """How many cells the reference has, and the field's value for these strata. Raises Invalid without proposals."""
     with image.reference.open("rb") as file:
-        labels = np.asarray(PIL.Image.open(file))
-    return int(np.count_nonzero(np.unique(labels)))
+        areas = np.unique(np.asarray(PIL.Image.open(file)), return_counts=True)
+    cells = {int(label): int(n) for label, n in zip(*areas, strict=True) if label}
+    if not cells or strata == Strata.DENSITY:
+        return len(cells), len(cells) / (image.width * image.height)
+    if strata == Strata.SIZE:
+        return len(cells), float(np.median(list(cells.values())))
+    newest = Publication.objects.filter(image=image).order_by("-round__number").first()
+    scores = newest and newest.layer.annotations.filter(score__isnull=False).aggregate(mean=Avg("score"))["mean"]
+    if scores is None:
+        raise Invalid(f"{image.name} has no proposals, so how ambiguous it is is unknown", field="strata")
+    return len(cells), float(scores)
 
 
 @transaction.atomic

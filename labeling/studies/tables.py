@@ -116,8 +116,7 @@ def _cells(of_image: dict[int, Item], item_of: dict[int, str]) -> pd.DataFrame:
         .select_related("layer")
         .order_by("layer__image", "uid")
     ):
-        bits = base64.b64encode(bytes(a.mask_bits)).decode() if a.mask_bits is not None else ""
-        mask = (a.mask_x or 0, a.mask_y or 0, a.mask_width or 0, a.mask_height or 0, bits)
+        mask = (a.mask_x or 0, a.mask_y or 0, a.mask_width or 0, a.mask_height or 0, _base64(a.mask_bits))
         rows.append((item_of[a.layer.image_id], str(a.uid), a.x0, a.y0, a.x1, a.y1, *mask))
     return pd.DataFrame(rows, columns=["item", "cell", "x0", "y0", "x1", "y1", *MASK])
 
@@ -133,6 +132,10 @@ def _reference(study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["field", "number", *MASK])
 
 
+def _base64(bits: bytes | memoryview | None) -> str:
+    return base64.b64encode(bytes(bits)).decode() if bits is not None else ""
+
+
 def _outside(study: Study) -> dict[str, pd.DataFrame]:
     """Arms that were read in another program: one row for each file, and the cells drawn there."""
     arms = outside_arms(study)
@@ -143,8 +146,7 @@ def _outside(study: Study) -> dict[str, pd.DataFrame]:
     ]
     of_layer = {r["layer"]: (arm["name"], r["field"]) for arm in arms for r in arm["readings"]}
     cells = [
-        (*of_layer[str(a.layer_id)], a.mask_x, a.mask_y, a.mask_width, a.mask_height)
-        + (base64.b64encode(bytes(a.mask_bits or b"")).decode(),)
+        (*of_layer[str(a.layer_id)], a.mask_x, a.mask_y, a.mask_width, a.mask_height, _base64(a.mask_bits))
         for a in Annotation.objects.filter(layer__in=of_layer).order_by("layer", "uid")
     ]
     return {

@@ -55,16 +55,26 @@ def test_weights_of_the_catalogue_are_the_start_of_the_large_one_alone(tmp_path,
     assert FasterRcnn("paper").name.startswith("faster-rcnn-1-from-") and FasterRcnn("quick").name == "faster-rcnn-1"
 
 
-def test_it_learns_boxes_and_classes_within_seconds(tmp_path):
+def test_its_losses_fall_within_seconds(tmp_path):
+    settings = replace(LEARNING, schedule=replace(LEARNING.schedule, steps=12, epoch=4), side=128, regions=16)
+    seen = []
+    made = FasterRcnn(settings, classes=3, device="cpu")  # the second and third class have no example
+    path = made.train([painted_field(0, side=128)], [], work=tmp_path, report=seen.append, stop=lambda: False)
+    assert seen[-1].values["loss"] < 0.75 * seen[0].values["loss"]
+    found = made.load(path).detect(painted_field(0).rgb)
+    assert found.boxes.shape[1] == 4 and (np.diff(found.scores) <= 0).all()
+
+
+@pytest.mark.slow
+def test_it_learns_boxes_and_classes(tmp_path):
     fields = [painted_field(i, classes=2) for i in range(2)]
     made = FasterRcnn(LEARNING, classes=3, device="cpu")  # the third class has no example
     path = made.train(fields, fields, work=tmp_path, report=ignore, stop=lambda: False)
     detector = made.load(path)
-    ap, _, _ = judge(detector, fields)
-    assert ap > 0.8
+    assert judge(detector, fields)[0] > 0.8
     found = detector.detect(fields[0].rgb)
     assert set(found.classes.tolist()) <= {0, 1} and (np.diff(found.scores) <= 0).all()
-    # Tiles give what the whole gave: the same cells, some of them seen twice near a seam.
+    # Tiles give what the whole gave: the same cells.
     seen = RcnnDetector(detector.net, replace(detector.settings, tile=64), device=torch.device("cpu"))
     assert judge(seen, fields)[1] > 0.7
     _, about = files.load(path)
@@ -147,12 +157,12 @@ class Fixed:
 
 
 def test_tuning_finds_the_overlap_that_keeps_touching_cells():
-    """Two cells whose boxes overlap by .55 are lost to a suppression at .5, and each is found twice at .7."""
+    """Two cells whose boxes overlap by .54: a suppression at .5 loses one; at .6 only the double of the first goes."""
     field = painted_field(0)
     truth = np.array([[10.0, 10, 50, 50], [10, 22, 50, 62]])
     sample = replace(field, boxes=truth, classes=np.zeros(2, np.int64))
-    boxes = np.concatenate([truth, truth + np.array([0, 0, 0, 9])])
-    found = Detections(boxes, np.array([0.9, 0.8, 0.7, 0.6], np.float32), np.zeros(4, np.int64))
+    boxes = np.concatenate([truth, [[10, 6, 50, 46]]])
+    found = Detections(boxes, np.array([0.9, 0.8, 0.7], np.float32), np.zeros(3, np.int64))
     best = tune(Fixed(found), [sample])
     assert best is not None and best.nms == 0.6 and best.f1 == 1.0 and best.threshold == pytest.approx(0.8)
     assert len(suppressed(found, 0.5)) == 1

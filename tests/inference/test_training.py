@@ -9,6 +9,8 @@ import torch
 from inference.detectors.centre import CentrePoint, CentreSettings
 from inference.detectors.rcnn import FasterRcnn, RcnnSettings
 from inference.registry import UnknownModel, trainer
+from inference.segmenters.caranet import CaraNet, CaraNetSettings
+from inference.segmenters.segformer import SegFormer, SegFormerSettings
 from inference.segmenters.unet import UNet, UNetSettings
 from inference.training.loop import Schedule
 from inference.types import Cancelled, InferenceError, TrainingDiverged
@@ -19,7 +21,9 @@ SHORT = Schedule(steps=6, epoch=2, warmup=2, average=0.5)
 TRAINERS = [
     CentrePoint(CentreSettings(schedule=SHORT, batch=2, side=96, pretrained=False), device="cpu"),
     UNet(UNetSettings(schedule=SHORT, batch=2, side=96, pretrained=False), device="cpu"),
-    FasterRcnn(RcnnSettings(schedule=SHORT, batch=2, side=96, regions=16, pretrained=False), device="cpu"),
+    CaraNet(CaraNetSettings(schedule=SHORT, batch=2, side=64), device="cpu"),
+    SegFormer(SegFormerSettings(schedule=SHORT, batch=2, side=64, size="tiny"), device="cpu"),
+    FasterRcnn(RcnnSettings(schedule=SHORT, batch=2, side=64, regions=8, pretrained=False), device="cpu"),
 ]
 
 

@@ -91,6 +91,7 @@ def test_the_form_makes_a_draft_with_its_arms(project):  # noqa: F811
         "arm0-name": "hand", "arm0-tools": ["box"], "arm0-assistance": "none",
         "arm1-name": "help", "arm1-tools": ["box", "brush"], "arm1-assistance": "proposals",
     }  # fmt: skip
+    body |= {"strata": "density"}
     answer = client.post(address("studies", Study(project=project, pk=1)), body)
     made = Study.objects.get(name="New")
     assert answer.status_code == 302
@@ -100,6 +101,22 @@ def test_the_form_makes_a_draft_with_its_arms(project):  # noqa: F811
     ]
     assert made.fields.filter(training=False).count() == 8 and made.fields.filter(training=True).count() == 2
     assert client.post(address("studies", made), body | {"seed": "x"}).status_code == 422
+    # three arms in a Williams square, six measured fields
+    third = {"arm2-name": "polygons", "arm2-tools": ["polygon"], "arm2-assistance": "none"}
+    more = body | third | {"name": "Three", "design": "williams", "measured": 7}
+    assert client.post(address("studies", made), more).status_code == 302
+    made = Study.objects.get(name="Three")
+    assert made.arms.count() == 3 and made.fields.filter(training=True).count() == 3
+    assert set(made.fields.filter(training=False).values_list("stratum", flat=True)) == {"sparse", "dense"}
+    for _ in range(6):
+        services.enrol(study=made, username=UserFactory().username)
+    page = client.get(address("study", made)).content.decode()
+    assert all(sequence in page for sequence in ("ABC", "BCA", "CAB", "CBA", "ACB", "BAC"))
+    # an arm with tools and no name is a mistake, and leaves no half of a study
+    nameless = client.post(address("studies", made), more | {"name": "Four", "arm3-tools": ["box"]})
+    assert nameless.status_code == 422 and "This field is required" in nameless.content.decode()
+    few = client.post(address("studies", made), more | {"name": "Four", "training_per_arm": 5})
+    assert few.status_code == 422 and not Study.objects.filter(name="Four").exists()
 
 
 def test_a_participant_agrees_reads_stops_and_goes_on(study):  # noqa: F811

@@ -1,5 +1,6 @@
 """A study from its draft to its bundle: the order of items, who reaches what, freezing, withdrawal, recomputing."""
 
+import io
 import json
 import uuid
 import zipfile
@@ -10,7 +11,9 @@ import numpy as np
 import PIL.Image
 import pytest
 from django.conf import settings
+from django.core.files.base import ContentFile
 from django.db import IntegrityError, transaction
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -22,16 +25,16 @@ from labeling.errors import Invalid, WrongState
 from labeling.images.models import Image
 from labeling.images.services import add_image
 from labeling.projects.models import Role
-from labeling.rounds.models import Round, Snapshot
+from labeling.rounds.models import Publication, Round, Snapshot
 from labeling.rounds.publishing import publish
-from labeling.studies import bundle, command, design, services
+from labeling.studies import bundle, command, design, reporting, services, words
 from labeling.studies.analysis import report
 from labeling.studies.models import Item, Study
 from labeling.studies.sheets import flip
 from labeling.studies.signing import public_key, signing_key
 from labeling.studies.tables import tables_of
 from tests.factories import LabelClassFactory, MembershipFactory, ProjectFactory, UserFactory, png
-from tests.labeling.operations import cell, effect, mask, operation
+from tests.labeling.operations import cell, effect, mask, operation, region
 
 pytestmark = pytest.mark.django_db
 ARMS = [
@@ -215,6 +218,31 @@ def test_what_cannot_be_balanced_is_refused(changes, says):
         design.Plan(**given)
 
 
+def test_sets_are_made_alike_by_what_the_study_declares(project):
+    study = draft(project, readers=0, training_per_arm=0)
+    for k, publication in enumerate(Publication.objects.order_by("image__name")):
+        publication.layer.annotations.update(score=0.9 if k % 2 else 0.1)
+        image = publication.image  # cells of field 0..4 are small
+        image.reference.save("r.png", ContentFile(label_png(labels(4) if k < 5 else labels(4).repeat(2, 0)[:48])))
+    found = {}
+    for strata in services.Strata:
+        services.choose_fields(study=study, strata=strata)
+        found[strata] = {f.image.name: f.stratum for f in study.fields.select_related("image")}
+    assert set(found["density"].values()) == {"sparse"}  # all have four cells: no half lies above the median
+    assert {n for n, s in found["ambiguity"].items() if s == "doubtful"} <= {f"field {k}.png" for k in range(1, 10, 2)}
+    assert {n for n, s in found["size"].items() if s == "large cells"} <= {f"field {k}.png" for k in range(5, 10)}
+    assert len(set(found["size"].values())) == len(set(found["ambiguity"].values())) == 2
+    Publication.objects.first().layer.annotations.update(score=None)
+    with pytest.raises(Invalid, match="no proposals"):
+        services.choose_fields(study=study, strata="ambiguity")
+
+
+def label_png(found: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    PIL.Image.fromarray(found.astype(np.uint16)).save(out, "PNG")
+    return out.getvalue()
+
+
 # -- freezing
 
 
@@ -303,6 +331,40 @@ def test_only_the_open_sheet_is_within_reach_and_a_done_one_takes_no_more_work(s
     body = {"operations": [operation(effect(uuid.uuid4(), cell()))]}
     assert client.post(reverse("layer-operations", args=[layer]), body, format="json").status_code == 404
     assert client.get(reverse("image-workspace", args=[image.pk])).status_code == 404
+
+
+def test_work_with_a_tool_that_the_arm_does_not_have_is_refused_and_nothing_else_of_it_lost(study):
+    participant = agreed(study)
+    client = APIClient()
+    client.force_authenticate(participant.user)
+    item = services.open_item(participant=participant, item_id=services.next_item(participant)[0].pk)
+    layer = working_layer(image=item.sheet.images.get(), user=participant.user)
+    url = reverse("layer-operations", args=[layer.pk])
+    cells = [uuid.uuid4() for _ in range(4)]
+    first = operation(effect(cells[0], cell()))
+    body = [
+        first,
+        operation(effect(cells[1], cell(mask=mask())), tool="smart"),
+        operation(effect(cells[2], cell(mask=mask())), tool="keys"),  # nobody draws with no tool
+        operation(effect(uuid.uuid4(), region()), action="region", tool="region"),
+        operation(effect(cells[3], cell(mask=mask())), tool="brush"),
+        operation(effect(cells[0], cell((12, 10, 32, 24)), first["op_id"]), action="move", tool="select"),
+    ]
+    answer = client.post(url, {"operations": body}, format="json")
+    verdicts = answer.json()["results"]
+    assert [v["verdict"] for v in verdicts] == ["accepted", *["invalid"] * 3, *["accepted"] * 2]
+    assert verdicts[1]["error"]["detail"] == "the tool smart is not one of this study's here: box, brush"
+    assert answer.status_code == 422 and verdicts[1]["error"]["field"] == "tool"
+    kept = {a.uid: a.x0 for a in layer.annotations.all()}
+    assert kept == {cells[0]: 12.0, cells[3]: 10.0}
+    # elsewhere every tool is at hand
+    member = MembershipFactory(project=study.project, role=Role.ANNOTATOR).user
+    _, (verdict,) = write_operations(
+        layer=working_layer(image=item.field.image, user=member),
+        author=member,
+        operations=[operation(effect(uuid.uuid4(), cell(mask=mask())), tool="smart")],
+    )
+    assert verdict.verdict == "accepted"
 
 
 def test_an_arm_with_proposals_shows_them_without_their_models_and_the_other_shows_none(study):
@@ -475,6 +537,50 @@ def test_who_withdraws_before_lock_leaves_no_raw_data_and_after_it_what_the_cons
     study.save()
     services.withdraw(participant=study.participants.get(number=3))
     assert tables_of(study)["operations"]["participant"].eq("P03").any()
+
+
+def test_withdrawal_after_lock_removes_and_says_what_can_no_longer_be_recomputed(study, tmp_path):
+    read_all(study, lambda reader, arm, k: SECONDS[arm] + reader)
+    services.lock(study=study)
+    study.refresh_from_db()
+    before = reporting.numbers_of(study)
+    assert study.withdrawal_after_lock == "remove" and reporting.not_recomputable(study) == []
+    participant = study.participants.get(number=3)
+    services.withdraw(participant=participant, reason="moved")
+    tables = tables_of(study)
+    for name in ("batches", "operations", "cells", "sittings"):
+        assert not tables[name]["item"].str.startswith("P03").any(), name
+    assert set(tables["events"]["session"]) == set(tables["batches"]["session"])
+    after = reporting.numbers_of(study)  # analysed again, without the reader
+    assert before["flow"]["analysed"] == 32 and after["flow"]["analysed"] == 24
+    assert {r["participant"] for r in after["readers"]} == {"P01", "P02", "P04"}
+    path = tmp_path / "bundle.zip"
+    path.write_bytes(reporting.bundled(study))
+    (gone,) = json.loads(zipfile.ZipFile(path).read("about.json"))["not_recomputable"]
+    assert gone.startswith("every number of a report made before P03 withdrew on ")
+    assert bundle.recompute(path).differences == []
+    client = Client()
+    client.force_login(study.created_by)
+    assert gone in client.get(reverse("study-report", args=[study.pk])).content.decode()
+
+
+def test_a_batch_that_comes_twice_or_longer_is_stored_once(study):
+    participant = agreed(study)
+    item = services.open_item(participant=participant, item_id=services.next_item(participant)[0].pk)
+    image, session = item.sheet.images.get(), str(uuid.uuid4())
+    given = {"session": session, "image": image.pk, "wall_ms": 1.7e12, "mono_ms": 9000.0, "first": 0}
+    events = [[1000.0, "key", "other"], [2000.0, "key", "other"]]
+    assert activity.record(user=participant.user, data=given | {"events": events})
+    assert not activity.record(user=participant.user, data=given | {"events": events})
+    longer = [*events, [3000.0, "stall_end", {"again": 2}]]
+    assert activity.record(user=participant.user, data=given | {"events": longer})
+    tables = tables_of(study)
+    assert tables["events"]["n"].tolist() == [0, 1, 2]
+    numbers = report.compute(tables, services.effective(study))
+    (found,) = numbers["checks"]
+    assert (found["duplicates"], found["gaps"], found["resent"]) == (0, 0, 2)
+    assert "2 batches were sent more than once" in words.results(numbers)[-1]
+    assert [row["idle_after_s"] for row in numbers["sensitivity"]] == [10, 30, 60, 100, 300]
 
 
 def test_an_exclusion_has_a_reason_and_shows_in_the_flow(study, project):

@@ -1,6 +1,7 @@
 """Tiles of large images: every pixel is in one, cut once, and handed out to members alone."""
 
 import io
+from itertools import pairwise
 
 import numpy as np
 import PIL.Image
@@ -52,7 +53,7 @@ def test_levels_halve_until_one_tile_holds_all(size):
     assert levels[0] == size
     assert max(levels[-1]) <= tiles.SIDE
     assert all(max(level) > tiles.SIDE for level in levels[:-1])
-    assert all(b == (-(-a[0] // 2), -(-a[1] // 2)) for a, b in zip(levels, levels[1:], strict=False))
+    assert all(b == (-(-a[0] // 2), -(-a[1] // 2)) for a, b in pairwise(levels))
 
 
 def test_the_tiles_of_a_20000_px_image_are_its_pixels():

@@ -9,8 +9,8 @@ from labeling.studies.analysis.summaries import summarise
 
 FASTEST_S = 1.0  # no hand draws an outline faster: files written at such a pace were copied, not saved by somebody
 RESERVATION = (
-    "Read in another program, so not compared: no raw events, the order and the conditions were not controlled, and the "
-    "time is the gap between two savings, with pauses, loading and everything else that happened in it."
+    "Read in another program, so not compared: there are no raw events, order and conditions were not controlled, and "
+    "the time is the gap between two savings, with pauses, loading and everything else that happened in it."
 )
 UNTIMED = "the files were written faster than anybody draws: they were copied, and when they were saved is lost"
 
@@ -30,7 +30,6 @@ def describe(tables: dict[str, pd.DataFrame]) -> list[dict[str, Any]]:
         drawn = fields["cells"].tolist()[1:]
         copied = any(s < FASTEST_S * n for s, n in zip(seconds.tolist()[1:], drawn, strict=True) if n)
         quality = [_quality(tables, str(arm), field, true[field][1]) for field in fields["field"]]
-        dices, pqs = ([q[k] for q in quality if q[k] is not None] for k in (0, 1))
         found.append(
             {
                 "arm": arm,
@@ -41,12 +40,17 @@ def describe(tables: dict[str, pd.DataFrame]) -> list[dict[str, Any]]:
                 "left_out": int(fields["left_out"].sum()),
                 "timed_fields": 0 if copied else len(rate),
                 "seconds_per_cell": _summary(rate, copied),
-                "dice": sum(dices) / len(dices) if dices else None,
-                "pq": sum(pqs) / len(pqs) if pqs else None,
+                "dice": _mean([dice for dice, _ in quality]),
+                "pq": _mean([pq for _, pq in quality]),
                 "reservation": RESERVATION,
             }
         )
     return found
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [v for v in values if v is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _summary(rate: list[float], copied: bool) -> dict[str, Any]:

@@ -63,10 +63,7 @@ def compute(tables: Tables, protocol: dict[str, Any]) -> dict[str, Any]:
             "readers": of_readers.to_dict("records"),
             "rereading": _try(partial(rereading, fields)),
             "between_readers": {arm: _try(partial(between_readers, rows)) for arm, rows in by_arm},
-            "gestures": {
-                arm: asdict(keystroke_level(gestures(_events_of(tables, rows)), int(rows["cells_done"].sum())))
-                for arm, rows in by_arm
-            },
+            "gestures": {arm: _gestures(tables, rows) for arm, rows in by_arm},
             "outside_arms": outside.describe(tables),
             "checks": [asdict(c) for c in check(tables["events"], tables["operations"], tables["batches"])],
             "fields": fields.drop(columns=["opened_at", "done_at"]).to_dict("records"),
@@ -157,6 +154,13 @@ def _arm(rows: pd.DataFrame) -> dict[str, Any]:
         "dice": _mean(rows["dice"]),
         "pq": _mean(rows["pq"]),
     }
+
+
+def _gestures(tables: Tables, rows: pd.DataFrame) -> dict[str, Any]:
+    """Gestures per finished cell, what the keystroke-level model makes of them, and what was measured."""
+    cells = int(rows["cells_done"].sum())
+    measured = float(rows["active_s"].sum()) / cells if cells else None
+    return asdict(keystroke_level(gestures(_events_of(tables, rows)), cells)) | {"measured_s_per_cell": measured}
 
 
 def _contrast(kept: pd.DataFrame, arm: str, analysis: dict[str, Any], *, kind: str, reference: str) -> dict[str, Any]:
