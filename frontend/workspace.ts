@@ -5,6 +5,7 @@ import { mark, t } from "./locale/locale";
 import { boxOf as maskBox, type Mask } from "./geometry/mask";
 import { centre, type Box } from "./geometry/box";
 import { centredOn, fit, imagePoint, MAX_SCALE, toImage, toScreen, screenPoint, within, type Camera, type Point, type Size } from "./geometry/frames";
+import { Attributes } from "./acts/attributes";
 import { Brush, type Editing } from "./acts/brush";
 import { Constrain } from "./acts/constrain";
 import { Following } from "./acts/following";
@@ -51,6 +52,7 @@ export class Workspace {
   readonly history = new History();
   readonly session = uuid7();
   readonly recorder: Recorder;
+  /** There when the cells are. */
   queue!: Queue;
   log: Log | null = null;
   /** When the cells are there; rejects when they could not be had. */
@@ -68,6 +70,7 @@ export class Workspace {
   readonly brush = new Brush(this);
   readonly together = new Together(this);
   readonly constrain = new Constrain(this);
+  readonly attributes = new Attributes(this);
   readonly smartAsker = new Asker();
   /** The prompter in this browser; null where there are no hands that need one. */
   prompter: BrowserPrompter | null = null;
@@ -118,7 +121,7 @@ export class Workspace {
   }
   stop(): void {
     this.following.stop();
-    this.queue.stop();
+    if (this.isLoaded) this.queue.stop();
   }
   get live(): Live | null {
     return this.following.live;
@@ -216,6 +219,7 @@ export class Workspace {
       this.selected = row;
       this.painted = -1;
       this.verdicts.proposalClass = undefined;
+      this.attributes.pending = {};
       this.begin();
       if (row >= 0) this.recorder.record("target_opened", this.cells.idOf(row));
     }
@@ -241,12 +245,12 @@ export class Workspace {
     this.changed();
   }
   /** Keep out of the picture what somebody does not want to see now; the corner says how many. */
-  filter(look: { hiddenClasses: readonly number[]; hiddenStatuses: readonly string[]; leastDoubt: number; proposals: boolean }): void {
+  filter(look: { hiddenClasses: readonly number[]; hiddenStatuses: readonly string[]; hiddenAuthors: readonly number[]; leastDoubt: number; proposals: boolean }): void {
     const { cells } = this;
-    const none = !look.hiddenClasses.length && !look.hiddenStatuses.length && !look.leastDoubt && look.proposals;
+    const none = !look.hiddenAuthors.length && !look.hiddenClasses.length && !look.hiddenStatuses.length && !look.leastDoubt && look.proposals;
     const isHidden = (row: number) => {
       if (cells.isProposal(row)) return !look.proposals || cells.score[row] < look.leastDoubt || look.hiddenClasses.includes(cells.labelClass[row]);
-      if (look.hiddenStatuses.includes(cells.statusOf(row))) return true;
+      if (look.hiddenStatuses.includes(cells.statusOf(row)) || look.hiddenAuthors.includes(cells.author[row])) return true;
       return cells.kindOf(row) === "cell" && look.hiddenClasses.includes(cells.labelClass[row]);
     };
     cells.hide(none ? null : isHidden);

@@ -106,6 +106,21 @@ STATICFILES_DIRS = [
     folder for folder in (BASE_DIR / "labeling" / "site" / "static", BASE_DIR / "frontend" / "dist") if folder.is_dir()
 ]
 WHITENOISE_USE_FINDERS = DEBUG
+# The build of the front end has packed the last two already; the others do not get smaller.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (
+    "jpg",
+    "jpeg",
+    "png",
+    "gif",
+    "webp",
+    "zip",
+    "gz",
+    "br",
+    "woff",
+    "woff2",
+    "wasm",
+    "onnx",
+)
 WHITENOISE_KEEP_ONLY_HASHED_FILES = False  # the workspace's modules import each other by their plain names
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 2**20  # bytes of a request body that is not a file: one batch of masks
 

@@ -74,7 +74,7 @@ export class Brush {
     const tool = editing.painted ? "constraint" : "brush";
     if (isProposal) {
       desk.painted = desk.selected; // it was edited, so it was seen
-      desk.verdicts.decide("edit", () => edits.accept(desk.cells, row, mask, desk.proposalClass, tool));
+      desk.verdicts.decide("edit", () => edits.accept(desk.cells, row, mask, desk.proposalClass, tool, desk.attributes.pending));
     } else {
       desk.do(edits.reshape(desk.cells, row, mask, tool));
       const grown = overlap(maskBox(mask), desk.cells.boxOf(row));

@@ -57,7 +57,7 @@ export class Review {
   }
   accept(): void {
     const { desk } = this;
-    if (desk.onProposal) this.decide("accept", () => edits.accept(desk.cells, desk.selected, null, this.proposalClass));
+    if (desk.onProposal) this.decide("accept", () => edits.accept(desk.cells, desk.selected, null, this.proposalClass, undefined, desk.attributes.pending));
   }
   reject(): void {
     const { desk } = this;

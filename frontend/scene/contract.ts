@@ -25,6 +25,8 @@ export type Action =
   | "bulk";
 
 export type Person = { id: number; name: string };
+/** What a project asks of a cell besides its class. */
+export type Attribute = { name: string; values: string[] };
 export type LabelClass = { id: number; name: string; color: string; key: number | null };
 
 /** null: the method that made the masks does not state it. */
@@ -83,7 +85,10 @@ export type Workspace = {
     records_activity: boolean;
     url: string;
     classes: LabelClass[];
+    attributes?: Attribute[];
   };
+  /** Who has annotated on the layers that are shown. */
+  people?: Person[];
   person: Person;
   layers: Layer[];
   /** On the sheet of a study's item: the tools of its arm. */
@@ -103,6 +108,10 @@ export type State = {
   derived_from: string | null;
   reason: Reason;
   provenance: Record<string, unknown>;
+  /** Absent where nothing is said. */
+  attributes?: Record<string, string>;
+  /** The cell of the same layer that this one lies in. */
+  parent?: string | null;
 };
 
 export type EffectIn = { annotation: string; seen: string | null; after: State | null };

@@ -1,7 +1,7 @@
 /** Own cells and regions; whose other layers to show. */
 import { t } from "../locale/locale";
 import { LongList } from "./list";
-import { Act, Classes, Key, type Ui } from "./parts";
+import { Act, AttributeLines, Classes, Key, type Ui } from "./parts";
 import { LAYER_WORDS, STATUS_WORDS } from "./words";
 
 export function CellsTab({ ui }: { ui: Ui }) {
@@ -10,6 +10,7 @@ export function CellsTab({ ui }: { ui: Ui }) {
   return (
     <div class="bw-tab" role="tabpanel">
       <Classes ui={ui} current={desk.labelClass?.id ?? null} />
+      <AttributeLines ui={ui} />
       {rows.length === 0 ? (
         <p class="bw-empty">
           {desk.canWrite ? (
@@ -83,6 +84,8 @@ function OwnLine({ ui, row, index }: { ui: Ui; row: number; index: number }) {
       <span class="bw-number bw-muted">
         {Math.round(box.x1 - box.x0)} × {Math.round(box.y1 - box.y0)}
         {cells.maskOf(row) ? " ●" : ""}
+        {Object.keys(cells.attributesOf(row)).length ? " ◆" : ""}
+        {cells.parentOf(row) >= 0 ? " ⊂" : ""}
       </span>
     </>
   );

@@ -61,3 +61,30 @@ export function Classes({ ui, current }: { ui: Ui; current: number | null }) {
 
 export const number = (n: number | null, digits = 3, unit = ""): string =>
   n === null ? t("not stated") : `${n.toLocaleString("en", { maximumFractionDigits: digits })}${unit}`;
+
+const ATTRIBUTE_KEYS = ["attribute.1", "attribute.2", "attribute.3", "attribute.4"] as const;
+
+/** What is said of the selected besides the class; the key goes from value to value. */
+export function AttributeLines({ ui }: { ui: Ui }) {
+  const { attributes } = ui.desk;
+  if (!attributes.isPossible) return null;
+  return (
+    <div class="bw-attributes" data-testid="attributes">
+      {attributes.declared.map(({ name, values }, i) => (
+        <div key={name} class="bw-reasons" role="group" aria-label={name}>
+          <span class="bw-muted">
+            {name} {i < ATTRIBUTE_KEYS.length && <Key ui={ui} command={ATTRIBUTE_KEYS[i]} />}
+          </span>
+          {values.map((value) => {
+            const chosen = attributes.valueOf(name) === value;
+            return (
+              <button key={value} type="button" class="bw-chip" aria-pressed={chosen} onClick={() => attributes.set(name, chosen ? null : value)}>
+                {value}
+              </button>
+            );
+          })}
+        </div>
+      ))}
+    </div>
+  );
+}

@@ -2,7 +2,7 @@
 import { mark, t } from "../locale/locale";
 import { REASONS } from "../scene/contract";
 import { LongList } from "./list";
-import { Act, Classes, Key, type Ui } from "./parts";
+import { Act, AttributeLines, Classes, Key, type Ui } from "./parts";
 import { REASON_WORDS, STATUS_WORDS } from "./words";
 
 export function ReviewTab({ ui }: { ui: Ui }) {
@@ -45,6 +45,7 @@ export function ReviewTab({ ui }: { ui: Ui }) {
         </Act>
       </div>
       {desk.onProposal && <Classes ui={ui} current={desk.proposalClass ?? (desk.cells.labelClass[desk.selected] || null)} />}
+      {desk.onProposal && <AttributeLines ui={ui} />}
       {rejection >= 0 && desk.cells.live[rejection] === 1 && (
         <div class="bw-reasons" role="group" aria-label={t("Why was it rejected?")}>
           <span class="bw-muted">{t("Why rejected? (may stay open)")}</span>

@@ -7,6 +7,7 @@ import { Hands } from "./canvas";
 import { Keymap, type Command, type Overrides } from "./keymap";
 import { Keys } from "./keys";
 import { LookSettings, type Look } from "./look_settings";
+import { Rest } from "../timing/rest";
 import { Minimap } from "./minimap";
 import { Palette, Remap } from "./over";
 import { SignIn } from "./sign_in";
@@ -244,7 +245,7 @@ export class Shell {
   private dress(look: Look, before: Look): void {
     keep(LOOK, look);
     this.stage.dress(look);
-    const filters = ["hiddenClasses", "hiddenStatuses", "leastDoubt", "proposals"] as const;
+    const filters = ["hiddenClasses", "hiddenStatuses", "hiddenAuthors", "leastDoubt", "proposals"] as const;
     if (filters.some((f) => look[f] !== before[f])) this.desk.filter(look);
     this.refresh();
   }
@@ -259,7 +260,7 @@ export class Shell {
     const say = (kind: Parameters<typeof desk.recorder.record>[0]) => desk.recorder.record(kind);
     window.addEventListener("focus", () => say("focus"));
     window.addEventListener("blur", () => say("blur"));
-    window.addEventListener("online", () => void desk.queue.flush());
+    window.addEventListener("online", () => desk.isLoaded && void desk.queue.flush());
     document.addEventListener("visibilitychange", () => {
       say(document.hidden ? "hidden" : "visible");
       if (!document.hidden && desk.save.kind !== "saved" && desk.save.kind !== "saving") void desk.queue.flush(); // perhaps signed in again
@@ -267,6 +268,13 @@ export class Shell {
       if (document.hidden) desk.live?.close();
       else desk.live?.open();
     });
+    const rest = new Rest();
+    const hands = () => {
+      // A study's clock has its own pauses.
+      if (rest.seen(performance.now()) && this.look.now.breaks && !desk.opened.study)
+        desk.toast(t("You have worked for a good while. A short break keeps the eye sharp; what you did is saved."), false);
+    };
+    for (const kind of ["pointerdown", "keydown"]) window.addEventListener(kind, hands);
     window.addEventListener("pagehide", () => {
       say("hidden");
       desk.live?.close();
@@ -275,7 +283,7 @@ export class Shell {
     this.stage.surface.addEventListener("pointermove", () => this.refresh("cursor"));
     window.addEventListener("beforeunload", (event) => {
       // Only here would leaving lose work: acts, and own versions not yet chosen for, that the browser does not keep.
-      if ((desk.queue.count || desk.log?.conflicts.length) && !desk.queue.durable) event.preventDefault();
+      if (desk.isLoaded && (desk.queue.count || desk.log?.conflicts.length) && !desk.queue.durable) event.preventDefault();
     });
     // The page was asked for at 0, and until the tissue is there it is the machine's time, not a person's.
     desk.recorder.record("wait_begin", "open", 0);

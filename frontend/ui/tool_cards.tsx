@@ -88,9 +88,14 @@ export function ManyCard({ ui }: { ui: Ui }) {
             </Act>
           )}
           {own > 1 && (
-            <Act ui={ui} command="many.merge">
-              {t("Merge")}
-            </Act>
+            <>
+              <Act ui={ui} command="many.merge">
+                {t("Merge")}
+              </Act>
+              <Act ui={ui} command="many.nest">
+                {t("Link to the cell around")}
+              </Act>
+            </>
           )}
           {own > 0 && (
             <Act ui={ui} command="cell.delete">

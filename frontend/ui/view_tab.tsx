@@ -61,6 +61,18 @@ export function ViewTab({ ui }: { ui: Ui }) {
           </button>
         ))}
       </div>
+      {(desk.opened.people ?? []).length > 1 && (
+        <div class="bw-chips" role="group" aria-label={t("Cells of")}>
+          {(desk.opened.people ?? []).map((p) => (
+            <button key={p.id} type="button" class="bw-chip" aria-pressed={!now.hiddenAuthors.includes(p.id)} onClick={() => look.toggle("hiddenAuthors", p.id)}>
+              {p.name}
+            </button>
+          ))}
+        </div>
+      )}
+      <label class="bw-check">
+        <input type="checkbox" checked={now.breaks} onChange={(e) => look.set({ breaks: e.currentTarget.checked })} /> {t("Suggest a break now and then")}
+      </label>
       <label class="bw-check">
         <input type="checkbox" checked={now.minimap} onChange={(e) => look.set({ minimap: e.currentTarget.checked })} /> {t("Small map")}
       </label>

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("labeling", "0003_studies"),
+        ("labeling", "0004_attributes"),
     ]
 
     operations = [

@@ -93,8 +93,8 @@ def of_choices() -> Iterator[str]:
     for choice in CHOICES:
         yield from (choice.label, choice.help)
     for form in (StudyForm, ArmForm):
-        for field in form.base_fields.values():
-            yield from (str(field.label or ""), str(field.help_text))
+        for asked in form.base_fields.values():
+            yield from (str(asked.label or ""), str(asked.help_text))
 
 
 # -- files

@@ -26,6 +26,17 @@ class SettingsForm(forms.Form):
     records_activity = forms.BooleanField(required=False, label=_("Record working time"))
 
 
+class AttributesForm(forms.Form):
+    """What is said of a cell besides its class (annotations/attributes.py)."""
+
+    attributes = forms.CharField(
+        required=False,
+        label=_("Attributes"),
+        widget=forms.Textarea(attrs={"rows": 3, "placeholder": "Mitosis: no, yes"}),
+        help_text=_("said of a cell besides its class; one a line, as in “Mitosis: no, yes”; at most four"),
+    )
+
+
 class ProjectForm(SettingsForm):
     classes = forms.CharField(
         label=_("Classes"),

@@ -11,12 +11,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
+from labeling.annotations.attributes import declare_attributes, written_attributes
 from labeling.errors import LabelingError
 from labeling.images.services import change_image
 from labeling.projects.models import Project
 from labeling.projects.services import change_class, change_project, remove_class
 from labeling.site.doors import Request, acts_of, attempt, reach_project, sentence, signed_in
-from labeling.site.forms import ImageForm, SettingsForm
+from labeling.site.forms import AttributesForm, ImageForm, SettingsForm
 
 PER_PAGE = 50
 ImageForms = formset_factory(ImageForm, extra=0)
@@ -28,6 +29,8 @@ def settings(request: Request, project: int) -> HttpResponse:
     found = reach_project(request, "manage", project)
     if request.method != "POST":
         return show(request, found)
+    if "attributes" in request.POST:
+        return attributes(request, found)
     form = words_form(request, found, request.POST)
     if form.is_valid():
         try:
@@ -37,6 +40,18 @@ def settings(request: Request, project: int) -> HttpResponse:
         else:
             return saved(request, found)
     return show(request, found, status=422, form=form)
+
+
+def attributes(request: Request, found: Project) -> HttpResponse:
+    form = AttributesForm(request.POST)
+    if form.is_valid():
+        try:
+            declare_attributes(project=found, text=form.cleaned_data["attributes"])
+        except LabelingError as error:
+            form.add_error("attributes", sentence(error, begins_with_a_name=True))
+        else:
+            return saved(request, found, part="attributes")
+    return show(request, found, status=422, attributes_form=form)
 
 
 @signed_in
@@ -98,6 +113,7 @@ def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -
     context = {
         "project": found,
         "form": words_form(request, found),
+        "attributes_form": AttributesForm(initial={"attributes": written_attributes(found)}),
         "image_forms": ImageForms(initial=facts(shown)),
         "classes": found.classes.all(),
         "page": shown,

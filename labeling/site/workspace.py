@@ -1,6 +1,7 @@
 """Everything but pixels and cells that the workspace needs to open an image."""
 
 from typing import Any
+from uuid import UUID
 
 from django.urls import reverse
 from rest_framework.request import Request
@@ -9,7 +10,7 @@ from rest_framework.views import APIView
 
 from labeling.access import person, reach
 from labeling.accounts.models import User
-from labeling.annotations.models import Layer
+from labeling.annotations.models import Annotation, Layer
 from labeling.annotations.services import working_layer
 from labeling.images.models import Image
 from labeling.images.tiles import SIDE, is_tiled, sizes
@@ -27,6 +28,7 @@ class Workspace(APIView):
         project, user = found.project, person(request)
         siblings = list(project.images.order_by("position").values_list("pk", flat=True))
         place = siblings.index(found.pk)
+        layers = layers_of(image=found, user=user)
         return Response(
             {
                 "image": {
@@ -51,10 +53,12 @@ class Workspace(APIView):
                     "records_activity": project.records_activity,
                     "url": reverse("project", args=[project.pk]),
                     "classes": LabelClassSerializer(project.classes.all(), many=True).data,
+                    "attributes": [{"name": name, "values": values} for name, values in project.attributes],
                 },
                 "person": {"id": user.pk, "name": user.display_name},
-                "layers": layers_of(image=found, user=user),
+                "layers": layers,
                 "study": study_of(project),
+                "people": people_of([UUID(layer["id"]) for layer in layers]),
             }
         )
 
@@ -85,6 +89,12 @@ def layers_of(*, image: Image, user: User) -> list[dict[str, Any]]:
     elif proposed is not None:
         shown.append(_layer(proposed.layer, writable=False) | {"publication": _publication(proposed)})
     return shown
+
+
+def people_of(layers: list[UUID]) -> list[dict[str, Any]]:
+    """Whose annotations stand on these layers: nobody hears of others than those whose layers they see."""
+    authors = Annotation.objects.filter(layer_id__in=layers, author__isnull=False).values("author").distinct()
+    return [{"id": p.pk, "name": p.display_name} for p in User.objects.filter(pk__in=authors).order_by("pk")]
 
 
 def study_of(project: Project) -> dict[str, Any] | None:

@@ -575,6 +575,86 @@ def test_a_second_finger_a_pen_and_a_window_that_changes_lose_nothing(bench: Too
     bench.until_saved()
 
 
+def test_attributes_are_said_by_key_and_a_box_snaps_to_its_cell(bench: Tools, house: Running, image: int):
+    house.manage(
+        "from labeling.models import Image; from labeling.annotations.attributes import declare_attributes as d;"
+        f"d(project=Image.objects.get(pk={image}).project, text='Stain intensity: 0, 1, 2, 3\\nMitosis: no, yes')"
+    )
+    bench.open(bench.page.url)
+    target = next(p for p in bench.open_proposals() if p["box"][2] - p["box"][0] > 8)
+    x0, y0, x1, y1 = target["box"]
+    before = bench.ids()
+    bench.press("r")
+    bench.drag((x0 - 3, y0 - 3), (x1 + 4, y1 + 3))
+    drawn = bench.one_new(before)
+    bench.press("t")
+    m = target["mask"]
+    wait_for(
+        lambda: bench.cell(drawn["id"])["box"] == [m["x"], m["y"], m["x"] + m["width"], m["y"] + m["height"]],
+        20,
+        f"the edges of the proposal: {bench.cell(drawn['id'])['box']}",
+    )
+    assert bench.last()["action"] == "resize"
+    for key in ("i", "i", "i", "z"):  # 0, 1, 2; no
+        bench.press(key)
+    bench.page.get_by_role("tab", name="Cells").click()
+    said = bench.page.get_by_test_id("attributes")
+    said.get_by_role("group", name="Mitosis").get_by_role("button", name="yes").click()
+    wait_for(
+        lambda: bench.cell(drawn["id"]).get("attributes") == {"Stain intensity": "2", "Mitosis": "yes"},
+        5,
+        "what is said",
+    )
+    assert (bench.last()["action"], bench.last()["tool"]) == ("classify", "attribute")
+    bench.page.screenshot(path=str(Path(tempfile.gettempdir()) / "boxwise-attributes.png"))
+    bench.page.reload()
+    bench.open(bench.page.url)
+    assert bench.cell(drawn["id"])["attributes"] == {"Stain intensity": "2", "Mitosis": "yes"}, "from the pack"
+    bench.press("v")
+    bench.click(x0, (y0 + y1) / 2)
+    bench.press("Control+z")
+    wait_for(lambda: bench.cell(drawn["id"])["attributes"] == {"Stain intensity": "2", "Mitosis": "no"}, 5, "undone")
+    for _ in range(2):
+        bench.press("i")  # 3, then nothing
+    wait_for(lambda: bench.cell(drawn["id"]).get("attributes") == {"Mitosis": "no"}, 5, "taken back")
+    bench.until_saved()
+
+
+def test_pages_and_workspace_speak_german_until_somebody_chooses_english(
+    browser: "Browser", house: Running, image: int
+):
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="de-DE")
+    page = context.new_page()
+    page.goto(house.address)
+    page.locator("input[name=username]").fill(house.username)
+    page.locator("input[name=password]").fill(house.password)
+    page.get_by_role("button", name="Anmelden").click()
+    page.get_by_role("heading", name="Projekte").wait_for()
+    bench = Tools(page)
+    bench.open(f"{house.address}/images/{image}/")
+    assert page.evaluate("document.documentElement.lang") == "de"
+    assert page.get_by_role("tab").all_inner_texts()[1].startswith("Prüfen")
+    before = bench.ids()
+    bench.press(".")
+    assert "hat die Größe der letzten" in page.get_by_role("region", name="Das Werkzeug in der Hand").inner_text()
+    bench.click(*bench.empty_place(30))
+    bench.one_new(before)
+    wait_for(lambda: "Gespeichert" in page.get_by_test_id("save-state").inner_text(), 10, "said in German")
+    bench.press("Delete")
+    page.get_by_role("status").filter(has_text="Zelle gelöscht.").wait_for()
+    page.screenshot(path=str(Path(tempfile.gettempdir()) / "boxwise-german.png"))
+    bench.press("Control+k")
+    page.keyboard.type("vier äußerste")
+    bench.press("Enter")
+    assert bench.state()["tool"] == "extremes"
+    page.goto(house.address)
+    page.get_by_label("Sprache").select_option("en")
+    page.get_by_role("heading", name="Projects").wait_for()
+    bench.open(f"{house.address}/images/{image}/")
+    assert page.get_by_role("tab").all_inner_texts()[1].startswith("Review")
+    context.close()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_workspace_has_no_barrier_that_axe_finds(
     browser: "Browser", signed_in: Any, house: Running, image: int, theme: str

@@ -11,7 +11,7 @@ from tests.factories import MembershipFactory
 
 LANGUAGES = pytest.mark.parametrize("path", catalogues.languages(), ids=lambda path: path.parts[-3])
 # Names and signs that are the same in every language.
-NAMES = {"Boxwise", "SHA-256", "Dice", "PQ", "AJI", "COCO JSON", "px", "ms"}
+NAMES = {"Boxwise", "SHA-256", "Dice", "PQ", "AJI", "COCO JSON", "GeoJSON", "px", "ms"}
 
 
 @LANGUAGES
