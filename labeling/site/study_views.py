@@ -46,6 +46,38 @@ class StudyForm(forms.ModelForm):
             **{name: forms.Textarea(attrs={"rows": 3}) for name in ("hypothesis", "exclusion_rules", "consent_text")},
             "retention_until": forms.DateInput(attrs={"type": "date"}),
         }
+        labels = {
+            "outlier_iqr": "Outliers beyond, IQR",
+            "training_per_arm": "Training per arm",
+            "quality_margin": "Quality margin, Dice",
+        }
+        help_texts = {
+            **dict.fromkeys(("consent_text", "ethics_reference", "retention_until"), "needed before freezing"),
+            "outlier_iqr": "fields whose log time per cell lies further outside the quartiles; empty: none",
+            "quality_margin": "time is tested only where quality is not worse by more",
+            "idle_after_s": "a longer gap is not work",
+        }
+
+    # The numbers of a protocol stand beside each other.
+    NUMBERS = (
+        "seed",
+        "idle_after_s",
+        "washout_days",
+        "training_per_arm",
+        "repeats",
+        "outlier_iqr",
+        "quality_margin",
+    )
+
+    def words_before(self) -> list[forms.BoundField]:
+        return [self[name] for name in ("name", "hypothesis", "design")]
+
+    def numbers(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.NUMBERS]
+
+    def words_after(self) -> list[forms.BoundField]:
+        shown = {"name", "hypothesis", "design", *self.NUMBERS}
+        return [field for field in self if field.name not in shown]
 
 
 class ArmForm(forms.ModelForm):

@@ -166,5 +166,12 @@ def test_the_report_its_plots_its_pdf_and_its_bundle(study, tmp_path):  # noqa: 
     assert "numbers.json" in zipfile.ZipFile(path).namelist()
 
 
+def test_a_report_before_anybody_has_finished_says_so_and_draws_nothing(study):  # noqa: F811
+    page = signed_in(study.created_by).get(address("study-report", study)).content.decode()
+    assert "No field counts yet" in page and "0 of 32 fields are begun" in page and "<img" not in page
+    assert "no finished field of boxes by hand and proposals counts yet" in page and "KeyError" not in page
+    assert "Record: nobody has begun." in page
+
+
 def test_a_draft_has_no_report(project):  # noqa: F811
     assert signed_in(project.owner).get(address("study-report", draft(project))).status_code == 404
