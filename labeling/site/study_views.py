@@ -106,8 +106,16 @@ def arm_forms(request: Request) -> list[ArmForm]:
         {"name": "with proposals", "tools": ["box", "brush"], "assistance": "proposals"},
     ]
     first = [ArmForm(request.POST or None, prefix=f"arm{k}", initial=values) for k, values in enumerate(initial)]
-    blank = {"empty_permitted": True, "use_required_attribute": False, "initial": {"assistance": "none"}}
-    return first + [FurtherArmForm(request.POST or None, prefix=f"arm{k}", **blank) for k in (2, 3)]
+    return first + [
+        FurtherArmForm(
+            request.POST or None,
+            prefix=f"arm{k}",
+            initial={"assistance": "none"},
+            empty_permitted=True,
+            use_required_attribute=False,
+        )
+        for k in (2, 3)
+    ]
 
 
 class FieldsForm(forms.Form):
@@ -148,8 +156,14 @@ def studies(request: Request, project: int) -> HttpResponse:
             form.add_error(error.field if error.field in form.fields else None, sentence(error))
         else:
             return redirect("study", made.pk)
-    context = {"project": found, "studies": found.studies.order_by("-pk"), "form": form}
-    context |= {"arm_forms": arms[:2], "more_arms": arms[2:], "fields_form": fields}
+    context: dict[str, Any] = {
+        "project": found,
+        "studies": found.studies.order_by("-pk"),
+        "form": form,
+        "arm_forms": arms[:2],
+        "more_arms": arms[2:],
+        "fields_form": fields,
+    }
     return render(request, "studies/studies.html", context, status=422 if request.method == "POST" else 200)
 
 
@@ -190,6 +204,9 @@ def study(request: Request, study: int) -> HttpResponse:
         "arms": list(found.arms.all()),
         "fields": sorted(fields.values(), key=lambda f: f.pk),
         "key": public_key(signing_key(settings.SECRET_KEY)),
+        "finished": Item.objects.filter(
+            participant__study=found, state=Item.State.DONE, training=False, excluded=""
+        ).select_related("participant", "arm"),
         "amendments": list(found.amendments.select_related("by")),
         "amendable": sorted(services.MAY_BE_AMENDED),
     }
@@ -217,6 +234,11 @@ def act(request: Request, study: int) -> HttpResponse:
         "enrol": lambda: services.enrol(study=found, username=post.get("username", "")),
         "freeze": lambda: services.freeze(study=found, by=by),
         "amend": amend,
+        "exclude": lambda: services.exclude(
+            item=get_object_or_404(Item, pk=_number(post.get("item")), participant__study=found, state=Item.State.DONE),
+            reason=post.get("reason", ""),
+            by=by,
+        ),
         "labelme": lambda: outside.import_labelme(
             study=found, name=post.get("name", ""), content=_archive(request), reason=post.get("reason", ""), by=by
         ),
@@ -226,6 +248,10 @@ def act(request: Request, study: int) -> HttpResponse:
         raise Http404
     attempt(request, acts[what])
     return redirect("study", found.pk)
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() and len(text) < 19 else 0
 
 
 def _archive(request: Request) -> bytes:
