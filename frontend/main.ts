@@ -1,8 +1,9 @@
 /** Puts the workspace into `<div id="workspace" data-image="12" data-api="/api/v1/">`. */
+import { speakAs, t } from "./locale/locale";
 import "./ui/workspace.css";
+import { open } from "./acts/opening";
 import { Api, Refused } from "./sync/api";
 import { Shell } from "./ui/shell";
-import { Workspace } from "./workspace";
 
 declare global {
   interface Window {
@@ -16,8 +17,13 @@ async function mount(root: HTMLElement): Promise<void> {
   const image = Number(root.dataset.image);
   const base = root.dataset.api ?? "/api/v1/";
   try {
-    const desk = await Workspace.open(new Api(base), image);
-    const shell = new Shell(root, desk);
+    const words = speakAs(document.documentElement.lang);
+    const opening = open(new Api(base), image);
+    await Promise.allSettled([words, opening]);
+    const desk = await opening;
+    const shell = new Shell(root, desk); // the tissue is on its way while the cells are
+    await desk.loaded;
+    shell.begin();
     window.boxwise = shell.probes();
     desk.start();
   } catch (error) {
@@ -31,10 +37,10 @@ async function mount(root: HTMLElement): Promise<void> {
 }
 
 function sentence(error: unknown): string {
-  if (error instanceof Refused && error.status === 401) return "Your session has ended. Sign in again and reload this page.";
-  if (error instanceof Refused && error.status === 404) return "This image does not exist, or you are not a member of its project.";
-  if (error instanceof Refused) return `The server did not hand out this image: ${error.detail}`;
-  return `This image could not be opened: ${error instanceof Error ? error.message : String(error)}`;
+  if (error instanceof Refused && error.status === 401) return t("Your session has ended. Sign in again and reload this page.");
+  if (error instanceof Refused && error.status === 404) return t("This image does not exist, or you are not a member of its project.");
+  if (error instanceof Refused) return t("The server did not hand out this image: {detail}", { detail: error.detail });
+  return t("This image could not be opened: {detail}", { detail: error instanceof Error ? error.message : String(error) });
 }
 
 const root = document.getElementById("workspace");

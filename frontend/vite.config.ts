@@ -1,8 +1,21 @@
+import { readFile, readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { defineConfig } from "vitest/config";
+
+/** What is large and changes with a release only is packed here, once, and not by the server at each of its starts. */
+const packed = (folder: string) => ({
+  name: "packed",
+  async closeBundle() {
+    for (const name of await readdir(folder))
+      if (/\.(wasm|onnx)$/.test(name)) await writeFile(join(folder, `${name}.gz`), gzipSync(await readFile(join(folder, name)), { level: 9 }));
+  },
+});
 
 // The server's template names these two files, so they carry no hash; the server versions them by its own static files storage.
 export default defineConfig({
   base: "./", // the static files live wherever the server serves them
+  plugins: [packed("dist")],
   build: {
     target: "es2022",
     cssCodeSplit: false,
@@ -14,7 +27,7 @@ export default defineConfig({
       output: {
         format: "es",
         entryFileNames: "workspace.js",
-        assetFileNames: "workspace[extname]",
+        assetFileNames: (asset) => (asset.names[0]?.endsWith(".css") ? "workspace[extname]" : "[name]-[hash][extname]"), // languages
         codeSplitting: false,
       },
     },

@@ -1,29 +1,34 @@
 /** The desk: what is open, selected and in hand, and what each command does. No DOM except what the stage draws.
  *
  *  The panels read from here when `watch` tells them; nothing per cell is copied into them. */
-import { boxOf as maskBox, pack, patchOver, unpack, type Mask, type Patch } from "./geometry/mask";
-import { centre, overlap, type Box } from "./geometry/box";
+import { mark, t } from "./locale/locale";
+import { boxOf as maskBox, type Mask } from "./geometry/mask";
+import { centre, type Box } from "./geometry/box";
 import { centredOn, fit, imagePoint, MAX_SCALE, toImage, toScreen, screenPoint, within, type Camera, type Point, type Size } from "./geometry/frames";
-import { Constrain, type Constraint } from "./acts/constrain";
+import { Attributes } from "./acts/attributes";
+import { Brush, type Editing } from "./acts/brush";
+import { Constrain } from "./acts/constrain";
+import { Following } from "./acts/following";
+import { Review } from "./acts/review";
 import * as smart from "./acts/smart";
 import { Together } from "./acts/together";
 import type { Vertex } from "./geometry/polygon";
 import * as bulk from "./scene/bulk";
 import { Seen } from "./scene/seen";
 import { Asker } from "./sync/ask";
-import { Live } from "./sync/live";
+import type { Live } from "./sync/live";
 import type { Prompt } from "./tools/smart";
 import type { BrowserPrompter } from "./prompter/browser";
 import { Cells, type Counts } from "./scene/cells";
 import type { LabelClass, Layer, Reason, Workspace as Opened } from "./scene/contract";
 import * as edits from "./scene/edits";
 import { History } from "./scene/history";
-import { following, ordered, type Order } from "./scene/order";
+import type { Order } from "./scene/order";
 import { uuid7 } from "./scene/uuid";
 import { isTemporary, Refused, type Answered, type Api } from "./sync/api";
-import { Log, type Conflict } from "./sync/log";
-import { Queue, type QueueState } from "./sync/queue";
-import { BEAT_MS, Recorder } from "./timing/recorder";
+import type { Conflict, Log } from "./sync/log";
+import type { Queue, QueueState } from "./sync/queue";
+import { Recorder } from "./timing/recorder";
 
 export type ToolName =
   | "select"
@@ -42,33 +47,17 @@ export type ToolName =
 /** Tools of those who only look. */
 const FOR_LOOKING: readonly ToolName[] = ["select", "lasso", "measure"];
 export type Toast = { readonly id: number; readonly text: string; readonly undo: boolean };
-/** A mask under the brush: of a proposal (committed as "edit") or of an own cell ("reshape"). */
-export type Editing = {
-  readonly row: number;
-  patch: Patch;
-  readonly undo: { readonly patch: Patch; readonly constraint: Constraint | null }[];
-  subtract: boolean;
-  radius: number;
-  /** Strokes fix pixels and the rest is fused again; null: they paint. */
-  constraint: Constraint | null;
-  /** A constraint stroke was made: the operation says so. */
-  painted: boolean;
-};
-
-const POLL_MS = 2000;
-/** While the feed tells of every change, the poll only heals what it missed. */
-const SLOW_POLL_MS = 15_000;
-const ACTIVITY_MS = 5000;
-/** So many of the layer's last operations are looked through for own acts that can still be undone. */
-const REMEMBERED = 100;
-
 export class Workspace {
   readonly cells: Cells;
   readonly history = new History();
   readonly session = uuid7();
   readonly recorder: Recorder;
+  /** There when the cells are. */
   queue!: Queue;
   log: Log | null = null;
+  /** When the cells are there; rejects when they could not be had. */
+  loaded: Promise<void> = Promise.resolve();
+  isLoaded = false;
   save: QueueState = { kind: "saved", at: null };
   tool: ToolName = "select";
   labelClass: LabelClass | null;
@@ -76,43 +65,35 @@ export class Workspace {
   /** Cells selected together, by the lasso. */
   many: readonly number[] = [];
   readonly seen = new Seen();
+  readonly following = new Following(this);
+  readonly verdicts = new Review(this);
+  readonly brush = new Brush(this);
   readonly together = new Together(this);
   readonly constrain = new Constrain(this);
+  readonly attributes = new Attributes(this);
   readonly smartAsker = new Asker();
   /** The prompter in this browser; null where there are no hands that need one. */
   prompter: BrowserPrompter | null = null;
-  live: Live | null = null;
   /** The pointer on the picture, for those who follow me. */
   cursor: Point<"image"> | null = null;
   /** Of the box drawn or copied last, image pixels. */
   lastSize: Size = { width: 24, height: 24 };
-  brushMode: "new" | "add" | "subtract" = "new";
   hovered = -1;
   private justDrawn = -1;
-  /** The class that accepting would give the selected proposal; undefined: the proposed one. */
-  proposalClass: number | undefined;
-  editing: Editing | null = null;
-  order: Order = "serpentine";
   showBoxes = false;
   toasts: Toast[] = [];
-  /** The rejection that reason buttons would explain. */
-  rejected: string | null = null;
   camera: Camera = { scale: 1, left: 0, top: 0 };
   canvas: Size = { width: 1, height: 1 };
-  brushRadius = 3;
   /** The row that the last finished frame showed as selected: a verdict on a cell not yet seen is not taken. */
   painted = -1;
   begunAt = { ms: performance.now(), event: 0 };
-  private review: number[] = [];
-  private reviewStale = true;
   private counted: Counts | null = null;
   private own: number[] | null = null;
   private toastId = 0;
   private readonly watchers = new Set<(what: "all" | "view") => void>();
-  private readonly timers: ReturnType<typeof setInterval>[] = [];
-  private polling = false;
 
-  private constructor(
+  /** Without cells yet: acts/opening.ts fills it. */
+  constructor(
     readonly opened: Opened,
     readonly api: Api,
   ) {
@@ -125,62 +106,28 @@ export class Workspace {
       (batch, farewell) => api.activity(batch, farewell),
       (error) => isTemporary(error) || (error instanceof Refused && error.status === 401),
     );
-    this.cells.watch((row) => {
-      if (!this.cells.isMine(row)) this.reviewStale = true;
+    this.cells.watch((row, before, after) => {
+      // A proposal that is decided or open again keeps its place.
+      if ((before || after) && !this.cells.isMine(row)) this.verdicts.forgetOrder();
       this.seen.forget(row);
       this.counted = null;
       this.own = null;
     });
   }
 
-  /** Fetch an image with everything on it, and the acts that wait on this computer. */
-  static async open(api: Api, image: number): Promise<Workspace> {
-    const opened = await api.workspace(image);
-    const desk = new Workspace(opened, api);
-    const index = opened.layers.findIndex((layer) => layer.writable);
-    const recent = index < 0 ? null : api.tail(opened.layers[index].id, Math.max(0, opened.layers[index].seq - REMEMBERED), REMEMBERED);
-    const [packs, remembered] = await Promise.all([Promise.all(opened.layers.map((layer) => api.pack(layer.id))), recent]);
-    const seqs = opened.layers.map((layer, i) => {
-      desk.cells.load(desk.cells.addLayer(layer.id, layer.writable, layer.kind), packs[i]);
-      return packs[i].seq;
-    });
-    // Who only looks has no layer of their own to look at: then everybody's is the picture.
-    if (index < 0) opened.layers.forEach((_, layer) => desk.cells.showLayer(layer, true));
-    desk.queue = await Queue.open(opened.person.id, (layer, operations) => api.send(layer, operations), {
-      onState: (state) => {
-        const [was, is] = [desk.save, state].map((s) => s.kind === "offline" || s.kind === "signed_out");
-        if (was !== is) desk.recorder.record(is ? "stall_begin" : "stall_end");
-        desk.save = state;
-        desk.notify();
-      },
-      onVerdict: (verdict, waiting) => desk.log?.settle(verdict, waiting),
-    });
-    if (index >= 0) {
-      const layer = { id: opened.layers[index].id, index, seq: seqs[index] };
-      desk.log = new Log(desk.cells, layer, opened.image.id, opened.person, desk.session, desk.history, desk.queue, {
-        onChange: () => desk.changed(),
-        onNotice: (text) => desk.toast(text, false),
-      });
-      if (remembered) desk.log.remember(remembered);
-      desk.log.replay(desk.queue.left());
-    }
-    if (desk.cells.counts().undecided === 0 && index >= 0 && desk.offers("box")) desk.tool = "box";
-    return desk;
-  }
-
-  /** Begin to follow the log and to send. Separate from open, so that a test decides when time passes. */
+  /** Begin to follow the log and to send. Separate from opening, so that a test decides when time passes. */
   start(): void {
-    if (this.queue.count) void this.queue.flush();
-    this.timers.push(setInterval(() => void this.pollWhenDue(), POLL_MS));
-    this.follow();
-    this.timers.push(setInterval(() => void this.recorder.flush(), ACTIVITY_MS));
-    this.timers.push(setInterval(() => this.recorder.beat(document.hidden), BEAT_MS));
+    this.following.start();
   }
-
   stop(): void {
-    this.timers.forEach(clearInterval);
-    this.live?.close();
-    this.queue.stop();
+    this.following.stop();
+    if (this.isLoaded) this.queue.stop();
+  }
+  get live(): Live | null {
+    return this.following.live;
+  }
+  poll(): Promise<void> {
+    return this.following.poll();
   }
 
   watch(watcher: (what: "all" | "view") => void): () => void {
@@ -191,50 +138,6 @@ export class Workspace {
   notify(what: "all" | "view" = "all"): void {
     for (const watcher of this.watchers) watcher(what);
   }
-
-  /** Others' acts and places as they happen, where the browser and the server can. */
-  private follow(): void {
-    const layer = this.opened.layers[this.cells.writable];
-    if (!layer || typeof EventSource === "undefined") return;
-    this.live = new Live(
-      `${this.api.base}layers/${layer.id}/feed/`,
-      this.session,
-      (body, farewell) => this.api.presence(layer.id, body, farewell),
-      () => {
-        const v = this.visible();
-        const cursor = this.cursor && !document.hidden ? ([this.cursor.x, this.cursor.y].map((n) => Math.round(n * 10) / 10) as [number, number]) : null;
-        const held = this.editing?.row ?? -1;
-        return { cursor, view: [v.x0, v.y0, v.x1, v.y1].map(Math.round), editing: held >= 0 ? this.cells.idOf(held) : null };
-      },
-      { onSeq: (seq) => seq > (this.log?.seq ?? 0) && void this.poll(), onOthers: () => this.notify() },
-    );
-    if (!document.hidden) this.live.open();
-  }
-  private lastPoll = 0;
-  private async pollWhenDue(): Promise<void> {
-    const due = this.live?.connected ? SLOW_POLL_MS : POLL_MS;
-    if (performance.now() - this.lastPoll >= due - 100) await this.poll();
-  }
-
-  async poll(): Promise<void> {
-    if (this.polling) this.pollAgain = true;
-    if (!this.log || this.polling || document.hidden) return;
-    this.polling = true;
-    this.lastPoll = performance.now();
-    try {
-      while (this.log.follow(await this.api.tail(this.opened.layers[this.cells.writable].id, this.log.seq)));
-      this.queue.heard(null);
-    } catch (error) {
-      this.queue.heard(error); // the next poll heals what this one missed
-    } finally {
-      this.polling = false;
-      if (this.pollAgain) {
-        this.pollAgain = false;
-        void this.poll();
-      }
-    }
-  }
-  private pollAgain = false;
 
   // Reading
 
@@ -260,19 +163,14 @@ export class Workspace {
   classOf(id: number): LabelClass | undefined {
     return this.opened.project.classes.find((c) => c.id === id);
   }
-  /** Undecided proposals and decided ones in the order of review (decided ones stay as places to go on from). */
   reviewOrder(): number[] {
-    if (this.reviewStale) {
-      const stops = [];
-      for (let row = 0; row < this.cells.count; row++) {
-        if (!this.cells.isProposal(row)) continue;
-        const box = this.cells.boxOf(row);
-        stops.push({ row, ...centre(box), height: box.y1 - box.y0, score: this.cells.score[row] });
-      }
-      this.review = ordered(stops, this.order);
-      this.reviewStale = false;
-    }
-    return this.review;
+    return this.verdicts.inOrder();
+  }
+  get order(): Order {
+    return this.verdicts.order;
+  }
+  setOrder(order: Order): void {
+    this.verdicts.setOrder(order);
   }
   get onProposal(): boolean {
     return this.selected >= 0 && this.cells.isUndecided(this.selected);
@@ -316,11 +214,12 @@ export class Workspace {
     this.justDrawn = -1;
     this.together.endNudge();
     if (row >= 0) this.many = [];
-    if (this.editing && this.editing.row !== row) this.editing = null;
+    if (this.editing && this.editing.row !== row) this.brush.editing = null;
     if (row !== this.selected) {
       this.selected = row;
       this.painted = -1;
-      this.proposalClass = undefined;
+      this.verdicts.proposalClass = undefined;
+      this.attributes.pending = {};
       this.begin();
       if (row >= 0) this.recorder.record("target_opened", this.cells.idOf(row));
     }
@@ -334,10 +233,8 @@ export class Workspace {
     this.recorder.record("target_presented", this.cells.idOf(this.selected));
     if (this.cells.maskOf(this.selected)) this.recorder.record("mask_shown", this.cells.idOf(this.selected));
   }
-  next(step: 1 | -1, from = this.selected): void {
-    const row = following(this.reviewOrder(), from, step, (r) => this.cells.isUndecided(r));
-    if (row >= 0) this.select(row, true);
-    else if (this.opened.layers.some((l) => l.kind === "prediction")) this.toast("Every proposal of this image is decided.", false);
+  next(step: 1 | -1): void {
+    this.verdicts.next(step);
   }
   /** Colleagues' layers, consensus or imports that nobody has asked to see. */
   hiddenLayers(): number {
@@ -348,23 +245,17 @@ export class Workspace {
     this.changed();
   }
   /** Keep out of the picture what somebody does not want to see now; the corner says how many. */
-  filter(look: { hiddenClasses: readonly number[]; hiddenStatuses: readonly string[]; leastDoubt: number; proposals: boolean }): void {
+  filter(look: { hiddenClasses: readonly number[]; hiddenStatuses: readonly string[]; hiddenAuthors: readonly number[]; leastDoubt: number; proposals: boolean }): void {
     const { cells } = this;
-    const none = !look.hiddenClasses.length && !look.hiddenStatuses.length && !look.leastDoubt && look.proposals;
+    const none = !look.hiddenAuthors.length && !look.hiddenClasses.length && !look.hiddenStatuses.length && !look.leastDoubt && look.proposals;
     const isHidden = (row: number) => {
       if (cells.isProposal(row)) return !look.proposals || cells.score[row] < look.leastDoubt || look.hiddenClasses.includes(cells.labelClass[row]);
-      if (look.hiddenStatuses.includes(cells.statusOf(row))) return true;
+      if (look.hiddenStatuses.includes(cells.statusOf(row)) || look.hiddenAuthors.includes(cells.author[row])) return true;
       return cells.kindOf(row) === "cell" && look.hiddenClasses.includes(cells.labelClass[row]);
     };
     cells.hide(none ? null : isHidden);
     this.changed();
   }
-  setOrder(order: Order): void {
-    this.order = order;
-    this.reviewStale = true;
-    this.notify();
-  }
-
   // Acting
 
   /** An act begins: its time and its first activity event. */
@@ -455,14 +346,14 @@ export class Workspace {
   private waits = 0;
   sentence(error: unknown): string {
     if (error instanceof Refused) return error.detail;
-    return "The server does not answer, so no mask can be computed. Draw by hand meanwhile.";
+    return t("The server does not answer, so no mask can be computed. Draw by hand meanwhile.");
   }
 
   wholeFieldIsExhaustive(): void {
     const { width, height } = this.opened.image;
     this.begin();
     this.do(edits.region({ x0: 0, y0: 0, x1: width, y1: height }, "exhaustive"));
-    this.toast("Said: every cell of this image is annotated.", true);
+    this.toast(t("Said: every cell of this image is annotated."), true);
   }
   /** Is one exhaustive region over the whole image? */
   isWholeFieldExhaustive(): boolean {
@@ -479,12 +370,12 @@ export class Workspace {
   }
   remove(): void {
     if (this.many.length) return this.together.remove();
-    if (this.onProposal) this.toast("A proposal is not deleted but rejected: X.", false);
+    if (this.onProposal) this.toast(t("A proposal is not deleted but rejected: X."), false);
     if (!this.isMineAndLive(this.selected)) return;
-    const what = this.cells.kindOf(this.selected) === "region" ? "Region" : "Cell";
+    const what = this.cells.kindOf(this.selected) === "region" ? mark("Region deleted.") : mark("Cell deleted.");
     this.do(edits.remove(this.cells, this.selected));
     this.select(-1);
-    this.toast(`${what} deleted.`, true);
+    this.toast(t(what), true);
   }
   /** The class sticks for what is drawn next, and is given to what somebody has selected. The box just drawn keeps its
    *  class: who switches from lymphocytes to tumour means the next box, and would not see the last one change. */
@@ -492,57 +383,65 @@ export class Workspace {
     this.labelClass = chosen;
     if (this.many.length) this.together.classify(chosen);
     const row = this.selected;
-    if (this.onProposal) this.proposalClass = chosen.id;
+    if (this.onProposal) this.verdicts.proposalClass = chosen.id;
     if (row !== this.justDrawn && this.isMineAndLive(row) && this.cells.kindOf(row) === "cell" && this.cells.labelClass[row] !== chosen.id)
       this.do(edits.classify(this.cells, row, chosen.id));
     this.notify();
   }
-  cannotTell(): void {
-    const row = this.selected;
-    if (row < 0 || !this.canWrite || this.cells.kindOf(row) !== "cell") return;
-    if (this.cells.isUndecided(row)) this.decide("cannot_tell", () => edits.cannotTell(this.cells, row));
-    else if (this.isMineAndLive(row)) this.do(edits.cannotTell(this.cells, row));
-  }
+  // Verdicts (acts/review.ts)
 
+  get proposalClass(): number | undefined {
+    return this.verdicts.proposalClass;
+  }
+  get rejected(): string | null {
+    return this.verdicts.rejected;
+  }
   accept(): void {
-    if (this.many.length) return this.together.accept();
-    if (this.onProposal) this.decide("accept", () => edits.accept(this.cells, this.selected, null, this.proposalClass));
+    if (this.many.length) this.together.accept();
+    else this.verdicts.accept();
   }
   reject(): void {
-    if (!this.onProposal) return;
-    const draft = this.decide("reject", () => edits.reject(this.cells, this.selected));
-    if (draft) this.rejected = draft.effects[0].annotation;
-    this.notify();
+    this.verdicts.reject();
+  }
+  cannotTell(): void {
+    this.verdicts.cannotTell();
   }
   giveReason(reason: Reason): void {
-    const row = this.rejected ? this.cells.rowOf(this.rejected) : -1;
-    if (!this.isMineAndLive(row) || this.cells.reasonOf(row) === reason) return;
-    this.begin();
-    this.do(edits.giveReason(this.cells, row, reason));
+    this.verdicts.giveReason(reason);
   }
 
-  /** A verdict on the selected proposal, only when it has been seen; then on to the next. */
-  private decide(name: string, draftOf: () => edits.Draft): edits.Draft | null {
-    if (!this.canWrite || this.painted !== this.selected) return null;
-    this.recorder.record("decision", name);
-    const draft = draftOf();
-    const from = this.selected; // the act lets go of it
-    this.rejected = null;
-    this.do(draft);
-    this.next(1, from);
-    if (this.selected >= 0 && !this.cells.isShown(this.selected)) this.select(-1);
-    return draft;
+  // A mask under the brush (acts/brush.ts)
+
+  get editing(): Editing | null {
+    return this.brush.editing;
   }
+  get brushRadius(): number {
+    return this.brush.radius;
+  }
+  get brushMode(): Brush["mode"] {
+    return this.brush.mode;
+  }
+  set brushMode(mode: Brush["mode"]) {
+    this.brush.mode = mode;
+  }
+  edit(): void {
+    this.brush.edit();
+  }
+  resizeBrush(factor: number): void {
+    this.brush.resize(factor);
+  }
+  cancelEdit(): void {
+    this.brush.cancel();
+  }
+  commitEdit(): void {
+    this.brush.commit();
+  }
+
+  // Back and forth
 
   undo(): void {
     this.together.endNudge();
-    if (this.editing?.undo.length) {
-      const before = this.editing.undo.pop() as Editing["undo"][number];
-      this.editing.patch = before.patch;
-      this.editing.constraint = before.constraint;
-      this.constrain.undone();
-      this.notify();
-    } else this.turn("undo");
+    if (!this.brush.undo()) this.turn("undo");
   }
   redo(): void {
     this.turn("redo");
@@ -554,7 +453,7 @@ export class Workspace {
       this.history.drop(action);
       const row = this.cells.rowOf(step.changedSince);
       if (row >= 0 && this.cells.isShown(row)) this.select(row, true);
-      this.toast(`Not ${action === "undo" ? "undone" : "redone"}: somebody else has changed this cell since.`, false);
+      this.toast(t(action === "undo" ? mark("Not undone: somebody else has changed this cell since.") : mark("Not redone: somebody else has changed this cell since.")), false);
       return;
     }
     this.begin();
@@ -564,63 +463,6 @@ export class Workspace {
     const proposal = decided ? this.cells.rowOf(decided) : -1;
     const show = this.cells.isShown(row) ? row : proposal >= 0 && this.cells.isShown(proposal) ? proposal : -1;
     this.select(show, show >= 0);
-  }
-
-  // Editing a mask
-
-  edit(): void {
-    const row = this.selected;
-    if (!this.offers("brush")) return;
-    if (!this.canWrite || row < 0 || this.cells.kindOf(row) !== "cell" || !this.cells.live[row]) return;
-    if (!this.cells.isMine(row) && !this.cells.isUndecided(row)) return;
-    this.reveal(row);
-    const mask = this.cells.maskOf(row);
-    const patch = mask ? unpack(mask) : patchOver(this.cells.boxOf(row), this.opened.image);
-    const { x0, y0, x1, y1 } = this.cells.boxOf(row);
-    this.brushRadius = Math.min(this.brushRadius, Math.max(1, Math.min(x1 - x0, y1 - y0) / 3));
-    this.editing = { row, patch, undo: [], subtract: false, radius: this.brushRadius, constraint: null, painted: false };
-    this.live?.say(true);
-    this.recorder.record("tool", "brush");
-    this.notify();
-  }
-  resizeBrush(factor: number): void {
-    this.brushRadius = Math.min(200, Math.max(0.5, this.brushRadius * factor));
-    if (this.editing) this.editing.radius = this.brushRadius;
-    this.notify();
-  }
-  cancelEdit(): void {
-    if (!this.editing) return;
-    this.editing = null;
-    this.live?.say(true);
-    this.notify();
-  }
-  commitEdit(): void {
-    const editing = this.editing;
-    if (!editing || this.constrain.keepLater(editing)) return;
-    const mask: Mask | null = pack(editing.patch);
-    if (!mask) {
-      this.toast("The mask is empty. Esc leaves it as it was; X rejects the proposal.", false);
-      return;
-    }
-    const { row } = editing;
-    const isProposal = this.cells.isUndecided(row);
-    if (!isProposal && !this.isMineAndLive(row)) {
-      this.cancelEdit();
-      this.toast("Not kept: this cell was decided or deleted meanwhile.", false);
-      return;
-    }
-    this.editing = null;
-    this.live?.say(true);
-    const tool = editing.painted ? "constraint" : "brush";
-    if (isProposal) {
-      this.painted = this.selected; // it was edited, so it was seen
-      this.decide("edit", () => edits.accept(this.cells, row, mask, this.proposalClass, tool));
-    } else {
-      this.do(edits.reshape(this.cells, row, mask, tool));
-      const grown = overlap(maskBox(mask), this.cells.boxOf(row));
-      if (!grown) this.toast("The mask no longer touches its box.", true);
-    }
-    this.notify();
   }
 
   // Telling
@@ -640,16 +482,16 @@ export class Workspace {
     this.notify();
   }
 
-  private isMineAndLive(row: number): boolean {
+  isMineAndLive(row: number): boolean {
     return this.canWrite && row >= 0 && this.cells.live[row] === 1 && this.cells.isMine(row);
   }
 
   /** Somebody (perhaps a colleague) changed the cells: a selection that is gone is let go. */
-  private changed(): void {
+  changed(): void {
     if (this.selected >= 0 && !this.cells.isShown(this.selected)) this.selected = -1;
     if (this.many.some((row) => !this.cells.isShown(row))) this.many = this.many.filter((row) => this.cells.isShown(row));
     this.notify();
   }
 }
 
-export type { Point };
+export type { Editing, Point };

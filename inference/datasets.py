@@ -126,10 +126,13 @@ def read_labels(path: Path) -> Labels:
 
 
 def write_labels(path: Path, labels: Labels) -> None:
-    """16-bit PNG. Raises InferenceError for more cells than 16 bits can name."""
+    """16-bit PNG, or 32-bit TIFF by its name. Raises InferenceError for more cells than 16 bits can name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".tif":
+        Image.fromarray(labels.astype(np.int32)).save(path, compression="tiff_adobe_deflate")
+        return
     if labels.max(initial=0) > np.iinfo(np.uint16).max:
         raise InferenceError(f"{labels.max()} cells do not fit into a 16-bit file")
-    path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(labels.astype(np.uint16)).save(path)
 
 

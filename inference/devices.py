@@ -13,6 +13,12 @@ class NoGpu(InferenceError):
     code = "no_gpu"
 
 
+class OutOfMemory(InferenceError):
+    """Even the smallest unit of work does not fit into the GPU's memory; says which, and what to do."""
+
+    code = "out_of_memory"
+
+
 def device(name: str = "auto") -> torch.device:
     """ "auto" is the first GPU, or the CPU where there is none. Raises NoGpu when a named device is absent."""
     if name == "auto":

@@ -16,10 +16,23 @@ PROMPTERS = {
     "grabcut": "inference.prompters.grabcut:GrabCut",
 }
 TRAINERS = {
-    "detector": {"centre": "inference.detectors.centre:CentrePoint", "yolo": "inference.detectors.yolo:Yolo"},
-    "segmenter": {"unet": "inference.segmenters.unet:UNet"},
+    "detector": {
+        "centre": "inference.detectors.centre:CentrePoint",
+        "faster-rcnn": "inference.detectors.rcnn:FasterRcnn",
+        "yolo": "inference.detectors.yolo:Yolo",
+    },
+    "segmenter": {
+        "caranet": "inference.segmenters.caranet:CaraNet",
+        "segformer": "inference.segmenters.segformer:SegFormer",
+        "unet": "inference.segmenters.unet:UNet",
+    },
 }
 PRESETS = ("tiny", "quick", "paper")
+PARTS = {  # which models a preset means when nobody names others
+    "tiny": {"detector": "centre", "segmenter": "unet"},
+    "quick": {"detector": "centre", "segmenter": "unet"},
+    "paper": {"detector": "yolo", "segmenter": "caranet"},  # YOLOv8x and CaraNet on Res2Net-101, as in BoxCell
+}
 DEFAULT_PROMPTER = "boxwise"
 
 
@@ -34,12 +47,12 @@ def prompter(name: str, **options: Any) -> Prompter:
 
     Raises UnknownModel, or NotHere with the way to get the weights.
     """
-    if name in catalogue.ENTRIES:
+    if name in catalogue.ENTRIES and catalogue.ENTRIES[name].prompts:
         weights = options.pop("weights", None) or catalogue.found(name)
         options = {"weights": weights, "name": name} | options
         made: Prompter = find({name: "inference.prompters.sam:Sam"}, name)(**options)
         return made
-    return find(PROMPTERS, name, also=catalogue.ENTRIES)(**options)
+    return find(PROMPTERS, name, also=[e.name for e in catalogue.ENTRIES.values() if e.prompts])(**options)
 
 
 def trainer(kind: str, name: str, preset: Any = "quick", **options: Any) -> Trainer:

@@ -6,12 +6,16 @@ validation split with reference masks are looked at; a test split is never tuned
 
 import copy
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
+from inference.fusion import Parameters
+from inference.judging import alone, fused_alone
 from inference.metrics import mean, per_image
+from inference.painting import bits_of
 from inference.snapshots import read_labels
-from inference.stages import Setting, alone, bits_of, fused_alone, read_unit
 from inference.types import Cancelled, InferenceError
+from inference.units import Setting, read_unit
 
 GRID: dict[str, tuple[tuple[str, str], tuple[float, ...]]] = {
     "threshold": (("prediction", "detector_threshold"), (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)),
@@ -19,6 +23,7 @@ GRID: dict[str, tuple[tuple[str, str], tuple[float, ...]]] = {
     "lam": (("fusion", "lam"), (0.5, 1.0, 2.0, 4.0, 8.0)),
     "theta": (("fusion", "theta"), (10.0, 15.0, 25.0, 40.0)),
     "components": (("fusion", "components"), (1, 2, 3, 4)),
+    "trust": (("fusion", "trust"), (0.0, 1.0, 2.0, 3.0, 4.0, 6.0)),
 }
 SHOWN = ("dice", "pq", "aji")
 
@@ -47,7 +52,12 @@ def sweep(setting: Setting, *, report: Callable[[int, int], None] = lambda done,
         if f.reference is not None
     ]
     total, rows = sum(len(values) for _, values in GRID.values()), []
-    base = {name: setting.configuration[path[0]][path[1]] for name, (path, _) in GRID.items()}
+    # A round from before a parameter was there had its default.
+    own = {
+        "fusion": asdict(Parameters()) | setting.configuration["fusion"],
+        "prediction": setting.configuration["prediction"],
+    }
+    base = {name: own[path[0]][path[1]] for name, (path, _) in GRID.items()}
     for parameter, (path, values) in GRID.items():
         for value in sorted({*values, base[parameter]}):
             if setting.stop():

@@ -17,7 +17,10 @@ import shutil
 import tempfile
 import threading
 import uuid
+import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, TypeVar
@@ -28,6 +31,7 @@ from django.core.files.storage import default_storage
 from django.db import InterfaceError, OperationalError, connection
 
 from inference import stages as work
+from inference import units
 from inference.acquisition import queue
 from inference.masks import pack
 from inference.snapshots import Field, fields_of
@@ -36,8 +40,8 @@ from inference.types import Cancelled, InferenceError, Progress
 from labeling.annotations.services import Loaded
 from labeling.annotations.state import PackedMask, State
 from labeling.images.models import Image
-from labeling.rounds import stages, sweeping
-from labeling.rounds.models import Artifact, Stage, Sweep
+from labeling.rounds import portions, stages, sweeping
+from labeling.rounds.models import Artifact, Portion, Stage, Sweep
 from labeling.rounds.publishing import publish
 
 logger = logging.getLogger(__name__)
@@ -67,8 +71,8 @@ def patiently(act: Callable[[], Answer]) -> Answer:
 class Lease:
     """Keeps a claimed stage this worker's own while the work goes on, and carries progress to the row."""
 
-    def __init__(self, stage_id: int, owner: uuid.UUID) -> None:
-        self.stage_id, self.owner = stage_id, owner
+    def __init__(self, row_id: int, owner: uuid.UUID) -> None:
+        self.row_id, self.owner = row_id, owner
         self.over, self.cancelled, self.lost = threading.Event(), threading.Event(), threading.Event()
         self.last_report = 0.0
         self.thread = threading.Thread(target=self._keep, daemon=True)
@@ -85,13 +89,13 @@ class Lease:
         try:
             while not self.over.wait(RENEW_EVERY):
                 try:
-                    if stages.renew(self.stage_id, self.owner):
+                    if self.renew():
                         self.cancelled.set()
                 except stages.LeaseLost:
                     self.lost.set()
                     return
                 except Exception:  # the database is away for a moment: the lease outlasts it, or is lost and we notice
-                    logger.warning("cannot renew the lease of stage %s", self.stage_id, exc_info=True)
+                    logger.warning("cannot renew the lease of %s", self.row_id, exc_info=True)
                 finally:
                     connection.close()
         finally:
@@ -109,12 +113,32 @@ class Lease:
         last = progress.done >= progress.total
         if progress.note or progress.values or last or now - self.last_report > 0.5:
             self.last_report = now
-            patiently(
-                lambda: stages.report(
-                    self.stage_id, self.owner,
-                    done=progress.done, total=progress.total, note=progress.note, values=progress.values,
-                )
-            )  # fmt: skip
+            patiently(lambda: self.tell(progress))
+
+    def renew(self) -> bool:
+        return stages.renew(self.row_id, self.owner)
+
+    def tell(self, progress: Progress) -> None:
+        stages.report(
+            self.row_id, self.owner,
+            done=progress.done, total=progress.total, note=progress.note, values=progress.values,
+        )  # fmt: skip
+
+
+class PortionLease(Lease):
+    """The same for a portion of a stage. Progress goes with the renewal: the work never waits for it."""
+
+    def __init__(self, portion: Portion, owner: uuid.UUID) -> None:
+        super().__init__(portion.pk, owner)
+        self.portion, self.done = portion, 0
+
+    def renew(self) -> bool:
+        return portions.renew(self.row_id, self.owner, done=self.done)
+
+    def report(self, progress: Progress) -> None:
+        self.done = progress.done
+        if progress.note:
+            patiently(lambda: stages.say(self.portion.stage_id, progress.note))
 
 
 @shared_task(name="inference.run_stage")
@@ -176,9 +200,13 @@ def _run(stage: Stage, lease: Lease) -> None:
         patiently(lambda: stages.finish(stage.pk, lease.owner, key=key, artifact=made, state=Stage.State.REUSED))
         return
     folder.mkdir(parents=True, exist_ok=True)
+    if stage.kind in work.SPREAD and len(content["images"]) > portions.SMALLEST:
+        if portions.spread(stage.pk, lease.owner, [entry["image"] for entry in content["images"]]):
+            return  # the last of its portions puts the stage back into the queue
+        _fetch_units(stage, folder)
     before = resource.getrusage(resource.RUSAGE_SELF)
     with _inputs(stage) as inputs:
-        setting = work.Setting(
+        setting = units.Setting(
             content=content,
             fields=fields_of(content, local_file),
             configuration=round_.configuration,
@@ -196,6 +224,81 @@ def _run(stage: Stage, lease: Lease) -> None:
     artifact = patiently(lambda: stages.keep(key=key, kind=stage.kind, file=file, sha256=sha256, facts=facts))
     patiently(lambda: stages.finish(stage.pk, lease.owner, key=key, artifact=artifact))
     shutil.rmtree(folder, ignore_errors=True)
+    patiently(lambda: portions.gathered(stage.pk))
+
+
+def _fetch_units(stage: Stage, folder: Path) -> None:
+    """The units that portions made, into this worker's folder; those made on this machine are there already."""
+    (folder / "units").mkdir(exist_ok=True)
+    for portion in stage.portions.all():
+        if any(not (folder / "units" / f"{image}.npz").exists() for image in portion.images):
+            with portion.file.open("rb") as file, zipfile.ZipFile(file) as archive:
+                archive.extractall(folder / "units")
+
+
+@shared_task(name="inference.run_portion")
+def run_portion(portion_id: int) -> None:
+    """Make some images of a stage that is spread over many workers. Ends as run_stage does."""
+    claimed = patiently(lambda: portions.claim(portion_id))
+    if claimed is None:
+        return
+    portion, owner = claimed
+    with PortionLease(portion, owner) as lease, contextlib.suppress(stages.LeaseLost):
+        try:
+            file = _portion(portion, lease)
+            patiently(lambda: portions.finish(portion, owner, file=file))
+            file.unlink(missing_ok=True)
+        except stages.LeaseLost:
+            logger.warning("%s belongs to another worker now; nothing of this attempt is written", portion)
+        except Cancelled:
+            patiently(lambda: portions.cancelled(portion.pk, owner))
+        except AWAY:
+            logger.exception("%s: the database went away", portion)
+            patiently(lambda: portions.hand_back(portion.pk, owner))
+        except (InferenceError, ValueError) as error:
+            logger.exception("%s failed", portion)
+            sentence = str(error)
+            patiently(lambda: portions.failed(portion.pk, owner, sentence))
+        except Exception as error:  # record, then let it be seen
+            sentence = f"{type(error).__name__}: {error}"
+            patiently(lambda: portions.failed(portion.pk, owner, sentence))
+            raise
+
+
+def _portion(portion: Portion, lease: Lease) -> Path:
+    """The zip of the portion's units."""
+    opened = _opened(portion.stage_id, portion.stage.round.snapshot.sha256)
+    setting = replace(opened.setting, report=lease.report, stop=lease.stop)
+    fields = [opened.fields[image] for image in portion.images]
+    for _ in units.each_unit(setting, fields, opened.make):
+        pass
+    path = setting.work / f"portion-{portion.number}-{lease.owner.hex[:8]}.zip"
+    return units.bundle(setting, path.name, images=portion.images)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A stage with its models loaded; kept from one portion to the next, since loading costs seconds."""
+
+    setting: units.Setting
+    fields: dict[int, Field]
+    make: Callable[[Field], units.Unit]
+
+
+@lru_cache(maxsize=1)
+def _opened(stage_id: int, snapshot: str) -> Opened:
+    """Raises what the loading raises; nothing is kept then."""
+    stage = Stage.objects.select_related("round__snapshot").get(pk=stage_id)
+    content = _content(stage)
+    key = work.keys(content, stage.round.configuration)[stage.kind]
+    with _inputs(stage) as inputs:
+        setting = units.Setting(
+            content=content, fields=fields_of(content, local_file), configuration=stage.round.configuration,
+            inputs=inputs, work=Path(settings.DATA_DIR) / "work" / key[:32],
+            report=lambda progress: None, stop=lambda: False,
+        )  # fmt: skip
+    make, _ = work.SPREAD[stage.kind](setting)
+    return Opened(setting, {field.image: field for field in setting.fields}, make)
 
 
 def used_since(before: resource.struct_rusage) -> str:
@@ -216,7 +319,7 @@ def sweep_round(sweep_id: int) -> None:
         stage = asked.round.stages.get(kind=Stage.Kind.EVALUATION)
         with _inputs(stage) as inputs:
             content = _content(stage)
-            setting = work.Setting(
+            setting = units.Setting(
                 content=content,
                 fields=fields_of(content, local_file),
                 configuration=asked.round.configuration,
@@ -291,8 +394,8 @@ def _publish(stage: Stage, lease: Lease, fields: list[Field], inputs: dict[str, 
     predicted = round_.stages.select_related("artifact").get(kind="prediction").artifact
     assert predicted is not None
     names = predicted.facts["models"]
-    readable = {f.image for f in fields if "unreadable" not in work.read_unit(inputs["prediction"], f.image)}
-    waiting = _queue([f for f in fields if f.image in readable], inputs["fusion"], round_.pk)
+    readable = {f.image for f in fields if "unreadable" not in units.read_unit(inputs["prediction"], f.image)}
+    waiting = _queue([f for f in fields if f.image in readable and f.reference is None], inputs["fusion"], round_.pk)
     for number, field in enumerate(fields, start=1):
         if lease.stop():
             raise Cancelled("cancelled")
@@ -302,12 +405,12 @@ def _publish(stage: Stage, lease: Lease, fields: list[Field], inputs: dict[str, 
         image = Image.objects.filter(pk=field.image).first()
         if image is None:  # taken out of the project since the snapshot
             continue
-        certificate = work.read_unit(inputs["fusion"], field.image)["certificate"]
+        certificate = units.read_unit(inputs["fusion"], field.image)["certificate"]
         provenance = {"round": round_.pk, "round_number": round_.number, "models": names}
         found = work.proposals(
             work.proposed_on(content, field),
-            work.read_unit(inputs["prediction"], field.image),
-            work.read_unit(inputs["instances"], field.image),
+            units.read_unit(inputs["prediction"], field.image),
+            units.read_unit(inputs["instances"], field.image),
         )
         loaded = [_loaded(round_.pk, field, proposal, class_ids, provenance) for proposal in found]
         publish(
@@ -319,10 +422,10 @@ def _publish(stage: Stage, lease: Lease, fields: list[Field], inputs: dict[str, 
 
 def _queue(fields: list[Field], fusion: Path, seed: int) -> dict[str, dict[str, float]]:
     """Image -> strategy -> score of what to annotate next, for images without an exhaustive region."""
-    units = {str(f.image): work.read_unit(fusion, f.image) for f in fields}
+    kept = {str(f.image): units.read_unit(fusion, f.image) for f in fields}
     seen = {str(f.image) for f in fields if f.annotated}
-    scores = {image: unit["queue"] for image, unit in units.items()}
-    embeddings = {image: unit["embedding"] for image, unit in units.items()}
+    scores = {image: unit["queue"] for image, unit in kept.items()}
+    embeddings = {image: unit["embedding"] for image, unit in kept.items()}
     return queue(scores, embeddings, seen=seen, seed=seed)
 
 

@@ -59,10 +59,14 @@ def routes() -> list[Any]:
         path("projects/<int:project>/", projects.ProjectDetail.as_view(), name="project-detail"),
         path("projects/<int:project>/images/", images.ImageList.as_view(), name="image-list"),
         path("projects/<int:project>/rounds/", rounds.RoundList.as_view(), name="round-list"),
+        path("projects/<int:project>/rounds/compare/", rounds.Compare.as_view(), name="round-compare"),
+        path("projects/<int:project>/rounds/roll-back/", rounds.RollBack.as_view(), name="round-roll-back"),
+        path("projects/<int:project>/reference-sets/", rounds.ReferenceSets.as_view(), name="reference-set-list"),
         path("projects/<int:project>/export/<str:layout>/", exchange.Export.as_view(), name="export"),
         path("images/<int:image>/workspace/", workspace.Workspace.as_view(), name="image-workspace"),
         path("images/<int:image>/pixels/", images.Pixels.as_view(), name="image-pixels"),
         path("images/<int:image>/thumbnail/", images.Thumbnail.as_view(), name="image-thumbnail"),
+        path("images/<int:image>/tiles/<int:level>/<int:column>/<int:row>/", images.Tile.as_view(), name="image-tile"),
         path("images/<int:image>/smart/", interactive.Smart.as_view(), name="image-smart"),
         path("images/<int:image>/refuse/", interactive.Refuse.as_view(), name="image-refuse"),
         path("layers/<uuid:layer>/feed/", annotations.Feed.as_view(), name="layer-feed"),
@@ -73,6 +77,8 @@ def routes() -> list[Any]:
         path("rounds/<int:round>/", rounds.RoundDetail.as_view(), name="round-detail"),
         path("rounds/<int:round>/cancel/", rounds.Cancel.as_view(), name="round-cancel"),
         path("rounds/<int:round>/retry/", rounds.Retry.as_view(), name="round-retry"),
+        path("rounds/<int:round>/promote/", rounds.Promote.as_view(), name="round-promote"),
+        path("rounds/<int:round>/sweep/", rounds.SweepSettings.as_view(), name="round-sweep"),
     ]
 
 

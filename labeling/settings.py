@@ -39,6 +39,7 @@ MIDDLEWARE = [
     "labeling.server.headers.headers",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -65,7 +66,11 @@ ROOT_URLCONF = "labeling.urls"
 ASGI_APPLICATION = "labeling.asgi.application"
 AUTH_USER_MODEL = "labeling.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# A language is a file: labeling/locale/CODE/LC_MESSAGES/django.po (see labeling/site/catalogues.py) for the pages and
+# frontend/locale/CODE.json for the workspace. What is not translated stands there in English.
 LANGUAGE_CODE = "en"
+LOCALE_PATHS = [BASE_DIR / "labeling" / "locale"]
+LANGUAGES = environment.languages(LOCALE_PATHS[0])
 TIME_ZONE = "UTC"
 USE_TZ = True
 
@@ -101,6 +106,21 @@ STATICFILES_DIRS = [
     folder for folder in (BASE_DIR / "labeling" / "site" / "static", BASE_DIR / "frontend" / "dist") if folder.is_dir()
 ]
 WHITENOISE_USE_FINDERS = DEBUG
+# The build of the front end has packed the last two already; the others do not get smaller.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (
+    "jpg",
+    "jpeg",
+    "png",
+    "gif",
+    "webp",
+    "zip",
+    "gz",
+    "br",
+    "woff",
+    "woff2",
+    "wasm",
+    "onnx",
+)
 WHITENOISE_KEEP_ONLY_HASHED_FILES = False  # the workspace's modules import each other by their plain names
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 2**20  # bytes of a request body that is not a file: one batch of masks
 
@@ -174,6 +194,9 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 _instance = number("PORT", 8000)
 SESSION_COOKIE_NAME = f"boxwise_session_{_instance}"
 CSRF_COOKIE_NAME = "csrftoken"
+LANGUAGE_COOKIE_SECURE = _over_tls
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 X_FRAME_OPTIONS = "DENY"
 
 # -- log: plain lines on standard error; the supervisor sends them to a file of each process

@@ -1,4 +1,7 @@
 /** Smart clicks: answered in this browser where it can, by the server's interactive worker where it cannot. */
+import { area, overlap, sameBox } from "../geometry/box";
+import { boxOf, type Mask } from "../geometry/mask";
+import { t } from "../locale/locale";
 import { isTemporary, type Answered } from "../sync/api";
 import type { Prompt } from "../tools/smart";
 import type { Workspace } from "../workspace";
@@ -17,6 +20,49 @@ export async function answer(desk: Workspace, prompt: Prompt, number: number): P
     const late = isTemporary(error) ? await desk.prompter?.mask(prompt, LAST_PATIENCE_MS) : null;
     if (late) return late;
     throw error;
+  }
+}
+
+/** Move the edges of the selected own box to the cell in it: to its mask, to the mask that is proposed for it, or to what
+ *  the prompter finds in the box. */
+export async function snap(desk: Workspace): Promise<void> {
+  const { cells, selected: row } = desk;
+  if (!desk.isOwnCell(row) || !desk.offers("smart")) return; // in a study it is help that not every arm has
+  const was = cells.boxOf(row);
+  const op = cells.lastOp(row);
+  desk.begin();
+  const mask = cells.maskOf(row) ?? proposedFor(desk, row) ?? (await foundIn(desk, row));
+  if (!mask) {
+    desk.toast(t("No cell is found in this box."), false);
+    return;
+  }
+  if (cells.lastOp(row) !== op || sameBox(boxOf(mask), was)) return; // somebody was faster; it fits already
+  desk.reshapedBox(row, boxOf(mask), "resize");
+  desk.notify();
+}
+
+/** The open proposal that was made from this box, or the one that it overlaps best by half at least. */
+function proposedFor(desk: Workspace, row: number): Mask | null {
+  const { cells } = desk;
+  const box = cells.boxOf(row);
+  const found = cells.near(box).filter((other) => cells.isUndecided(other) && cells.maskOf(other));
+  const prompted = found.find((other) => cells.promptOf(other) === row);
+  if (prompted !== undefined) return cells.maskOf(prompted);
+  const share = (other: number) => {
+    const of = cells.extent(other);
+    const both = area({ x0: Math.max(box.x0, of.x0), y0: Math.max(box.y0, of.y0), x1: Math.min(box.x1, of.x1), y1: Math.min(box.y1, of.y1) });
+    return overlap(box, of) ? both / (area(box) + area(of) - both) : 0;
+  };
+  const best = found.sort((a, b) => share(b) - share(a)).at(0);
+  return best !== undefined && share(best) >= 0.5 ? cells.maskOf(best) : null;
+}
+
+async function foundIn(desk: Workspace, row: number): Promise<Mask | null> {
+  try {
+    return (await desk.askSmart({ box: desk.cells.boxOf(row), clicks: [] }))?.mask ?? null;
+  } catch (error) {
+    desk.toast(desk.sentence(error), false);
+    return null;
   }
 }
 

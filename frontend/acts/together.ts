@@ -1,4 +1,5 @@
 /** Acts on several cells at once, and the ones that make several of one: each is one operation, and undone as one. */
+import { t, tn } from "../locale/locale";
 import { insideImage, moved, sameBox, type Box } from "../geometry/box";
 import type { Vertex } from "../geometry/polygon";
 import * as bulk from "../scene/bulk";
@@ -8,7 +9,6 @@ import { inView } from "../scene/seen";
 import type { Workspace } from "../workspace";
 
 const NUDGE_PAUSE_MS = 500;
-const cells = (n: number) => `${n} ${n === 1 ? "cell" : "cells"}`;
 
 export class Together {
   /** A box on its way by the arrow keys, not yet an operation. */
@@ -21,13 +21,13 @@ export class Together {
     const drafts = bulk.removeAll(this.desk.cells, this.desk.many);
     const n = this.doAll(drafts);
     this.desk.selectMany([]);
-    if (n) this.desk.toast(`${cells(n)} deleted.`, true);
-    else this.desk.toast("None of these cells is yours to delete. Proposals are rejected, not deleted.", false);
+    if (n) this.desk.toast(tn(n, "{n} cell deleted.", "{n} cells deleted."), true);
+    else this.desk.toast(t("None of these cells is yours to delete. Proposals are rejected, not deleted."), false);
   }
 
   classify(chosen: LabelClass): void {
     const n = this.doAll(bulk.classifyAll(this.desk.cells, this.desk.many, chosen.id));
-    if (n) this.desk.toast(`${cells(n)}: ${chosen.name}.`, true);
+    if (n) this.desk.toast(tn(n, "{n} cell: {name}.", "{n} cells: {name}.", { name: chosen.name }), true);
   }
 
   /** Only what has stood on the screen: nobody accepts a mask that nobody has seen. */
@@ -45,44 +45,44 @@ export class Together {
     const open = rows.filter((row) => this.desk.cells.isUndecided(row));
     const seen = open.filter((row) => this.desk.seen.has(row));
     if (!open.length) {
-      this.desk.toast("There is no open proposal among these.", false);
+      this.desk.toast(t("There is no open proposal among these."), false);
       return;
     }
     const n = this.doAll(bulk.acceptAll(this.desk.cells, seen, tool));
     if (n) this.desk.recorder.record("decision", "accept");
     const left = open.length - n;
-    const rest = left ? ` ${left} ${left === 1 ? "is" : "are"} left: not yet shown large enough, or another mask of the same cell.` : "";
-    this.desk.toast(n ? `${n} accepted together, recorded as viewed in bulk.${rest}` : `None accepted.${rest}`, n > 0);
+    const rest = left ? ` ${tn(left, "{n} is left: not yet shown large enough, or another mask of the same cell.", "{n} are left: not yet shown large enough, or another mask of the same cell.")}` : "";
+    this.desk.toast((n ? t("{n} accepted together, recorded as viewed in bulk.", { n }) : t("None accepted.")) + rest, n > 0);
   }
 
   merge(): void {
     const { desk } = this;
     const draft = bulk.merge(desk.cells, desk.many, desk.opened.image);
     if (!draft) {
-      desk.toast("Select at least two of your own cells to merge them.", false);
+      desk.toast(t("Select at least two of your own cells to merge them."), false);
       return;
     }
     desk.do(draft);
     desk.selectMany([]);
     desk.select(desk.cells.rowOf(draft.effects[0].annotation));
-    desk.toast(`${cells(draft.effects.length)} merged into one.`, true);
+    desk.toast(t("{n} cells merged into one.", { n: draft.effects.length }), true);
   }
 
   split(row: number, path: readonly Vertex[]): void {
     const { desk } = this;
     const mine = desk.isOwnCell(row);
     if (!mine && !desk.cells.isUndecided(row)) {
-      desk.toast("Only your own cells and open proposals can be split.", false);
+      desk.toast(t("Only your own cells and open proposals can be split."), false);
       return;
     }
     const draft = bulk.split(desk.cells, row, path);
     if (!draft) {
-      desk.toast("The cut does not go all the way through the cell.", false);
+      desk.toast(t("The cut does not go all the way through the cell."), false);
       return;
     }
     desk.do(draft);
     desk.select(desk.cells.rowOf(draft.effects[0].annotation));
-    desk.toast(`Split into ${draft.effects.length} cells.`, true);
+    desk.toast(t("Split into {n} cells.", { n: draft.effects.length }), true);
   }
 
   /** Arrow keys: by image pixels; what is held down becomes one move. */

@@ -2,10 +2,11 @@
  *
  *  For developers and screenshots only. Images: 1 empty, 2 with 500 boxes and a colleague's layer, 3 with proposals, 4 with 10,000 boxes,
  *  5 with 100,000 boxes, 6 with 10,000 masks, 7 with 1,000 boxes. What others do is told by POST /dev/: {"down": true}, {"signedOut": true},
- *  {"move": annotation}, {"decide": proposal}.   node dev/server.mjs [port] */
+ *  {"move": annotation}, {"decide": proposal}. An address with ?lang=de speaks German.   node dev/server.mjs [port] */
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
+import { crc32, deflateSync } from "node:zlib";
 
 const PORT = Number(process.argv[2] ?? 5199);
 const DIST = new URL("../dist/", import.meta.url);
@@ -16,9 +17,15 @@ const CLASSES = [
   { id: 12, name: "Lymphocyte", color: "#e69f00", key: 2 },
   { id: 13, name: "Stroma", color: "#009e73", key: 3 },
 ];
+const ATTRIBUTES = [
+  { name: "Stain intensity", values: ["0", "1", "2", "3"] },
+  { name: "Mitosis", values: ["no", "yes"] },
+  { name: "Confidence", values: ["1", "2", "3"] },
+];
 const ME = { id: 7, name: "Dr A" };
 const OTHER = { id: 8, name: "Dr B" };
-const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'self'";
+const CSP = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'self'";
+const TYPES = { css: "text/css", js: "text/javascript", wasm: "application/wasm", json: "text/plain" };
 const trouble = { down: false, signedOut: false };
 const activity = [];
 
@@ -170,12 +177,69 @@ function byOther(l, action, effects) {
   return take(l, { op_id: randomUUID(), action, tool: "select", session: randomUUID(), undoes: null, begun_at: at, committed_at: at, effects }, OTHER);
 }
 
-function tissue(img) {
-  const shapes = img.cells.map((e) => `<ellipse cx="${e.x.toFixed(1)}" cy="${e.y.toFixed(1)}" rx="${e.rx.toFixed(1)}" ry="${e.ry.toFixed(1)}"/>`);
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${img.width}" height="${img.height}"><rect width="100%" height="100%" fill="#f0d3e0"/><g fill="#7a5299" fill-opacity="0.75">${img.cells.length > 20_000 ? "" : shapes.join("")}</g></svg>`;
+/** Large images come in tiles, as from labeling/images/tiles.py; here painted from the cells and kept. */
+const SIDE = 512;
+const levelsOf = ({ width, height }) => Math.ceil(Math.log2(Math.max(1, Math.max(width, height) / SIDE))) + 1;
+const isTiled = ({ width, height }) => Math.max(width, height) > 2048;
+const painted = new Map();
+function whole(img) {
+  if (!painted.has(img.id)) painted.set(img.id, paint(img, 0, 0, 0, Math.max(img.width, img.height)));
+  return painted.get(img.id);
 }
+function tile(img, level, column, row) {
+  const key = `${img.id}/${level}/${column}/${row}`;
+  if (!painted.has(key)) painted.set(key, paint(img, level, column, row));
+  return painted.get(key);
+}
+function paint(img, level, column, row, side = SIDE) {
+  const by = 2 ** level;
+  const [left, top] = [column * side, row * side];
+  const [w, h] = [img.width, img.height].map((n, i) => Math.min(side, Math.ceil(n / by) - [left, top][i]));
+  if (level >= levelsOf(img) || w <= 0 || h <= 0) return null;
+  const line = 1 + 3 * w;
+  const raw = Buffer.alloc(line * h);
+  for (let y = 0; y < h; y++)
+    for (let x = 0; x < w; x++) {
+      const grain = (((x + left) * 7 + (y + top) * 13) ^ ((x + left) * (y + top))) & 7; // so that it does not pack like a drawing
+      raw.set([236 + grain, 207 + grain, 220 + grain], y * line + 1 + 3 * x);
+    }
+  for (const e of img.cells) {
+    const [cx, cy, rx, ry] = [e.x / by - left, e.y / by - top, e.rx / by, e.ry / by];
+    if (cx + rx < 0 || cy + ry < 0 || cx - rx > w || cy - ry > h) continue;
+    for (let y = Math.max(0, Math.ceil(cy - ry)); y < Math.min(h, cy + ry); y++)
+      for (let x = Math.max(0, Math.ceil(cx - rx)); x < Math.min(w, cx + rx); x++)
+        if (((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2 <= 1) {
+          const at = y * line + 1 + 3 * x;
+          raw[at] -= 90;
+          raw[at + 1] -= 95;
+          raw[at + 2] -= 50;
+        }
+  }
+  const chunk = (type, data) => {
+    const body = Buffer.concat([Buffer.from(type), data]);
+    const size = Buffer.alloc(4);
+    size.writeUInt32BE(data.length);
+    const check = Buffer.alloc(4);
+    check.writeUInt32BE(crc32(body));
+    return Buffer.concat([size, body, check]);
+  };
+  const head = Buffer.alloc(13);
+  head.writeUInt32BE(w, 0);
+  head.writeUInt32BE(h, 4);
+  head.set([8, 2, 0, 0, 0], 8);
+  const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+  return Buffer.concat([signature, chunk("IHDR", head), chunk("IDAT", deflateSync(raw, { level: 1 })), chunk("IEND", Buffer.alloc(0))]);
+}
+// What a server has cut beforehand: the first view of every image does not wait for our painting.
+for (const img of images.filter(isTiled)) {
+  const last = levelsOf(img) - 1;
+  for (let level = last; level >= Math.max(0, last - 1); level--)
+    for (let row = 0; row * SIDE < img.height / 2 ** level; row++) for (let column = 0; column * SIDE < img.width / 2 ** level; column++) tile(img, level, column, row);
+}
+const tilesOf = (img) => (isTiled(img) ? { url: `/tiles/${img.id}/`, size: SIDE, levels: levelsOf(img) } : null);
+const thumbnailOf = (img) => (isTiled(img) ? `/tiles/${img.id}/${levelsOf(img) - 1}/0/0/` : `/pixels/${img.id}.png`);
 
-const page = (id) => `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Boxwise</title><link rel="stylesheet" href="/static/page.css"><link rel="stylesheet" href="/static/workspace.css"></head><body><div id="workspace" data-image="${id}" data-api="/api/v1/"></div><script type="module" src="/static/workspace.js"></script></body></html>`;
+const page = (id, lang = "en") => `<!doctype html><html lang="${lang}"><head><meta charset="utf-8"><title>Boxwise</title><link rel="stylesheet" href="/static/page.css"><link rel="stylesheet" href="/static/workspace.css"><link rel="preload" as="fetch" crossorigin href="/api/v1/images/${id}/workspace/">${isTiled(images[id - 1]) ? "" : `<link rel="preload" as="image" href="/pixels/${id}.png">`}<script type="module" src="/static/workspace.js"></script></head><body><div id="workspace" data-image="${id}" data-api="/api/v1/"></div></body></html>`;
 
 const body = async (request) => {
   const parts = [];
@@ -213,13 +277,19 @@ createServer(async (request, response) => {
     if (path.startsWith("/static/")) {
       const name = path.slice(8);
       if (name === "page.css") return answer(200, "body { margin: 0 }", "text/css");
-      const type = name.endsWith(".css") ? "text/css" : name.endsWith(".map") ? "application/octet-stream" : "text/javascript";
+      const type = TYPES[name.split(".").at(-1)] ?? "application/octet-stream";
       return answer(200, await readFile(new URL(name, DIST)), type);
     }
     let match = /^\/images\/(\d+)\/$/.exec(path);
-    if (match) return answer(200, page(match[1]), "text/html");
-    match = /^\/pixels\/(\d+)\.svg$/.exec(path);
-    if (match) return answer(200, tissue(images[match[1] - 1]), "image/svg+xml");
+    if (match) return answer(200, page(match[1], url.searchParams.get("lang") === "de" ? "de" : "en"), "text/html");
+    match = /^\/pixels\/(\d+)\.png$/.exec(path);
+    if (match) return answer(200, whole(images[match[1] - 1]), "image/png");
+    match = /^\/tiles\/(\d+)\/(\d+)\/(\d+)\/(\d+)\/$/.exec(path);
+    if (match) {
+      const [id, level, column, row] = match.slice(1).map(Number);
+      const png = tile(images[id - 1], level, column, row);
+      return png ? answer(200, png, "image/png") : problem(404, "not_found", path);
+    }
     if (trouble.down) return request.socket.destroy();
     if (trouble.signedOut) return problem(401, "not_signed_in", "Your session has ended.");
     match = /^\/api\/v1\/images\/(\d+)\/workspace\/$/.exec(path);
@@ -227,9 +297,10 @@ createServer(async (request, response) => {
       const i = images[match[1] - 1];
       if (!i) return problem(404, "not_found", "No such image.");
       return answer(200, {
-        image: { id: i.id, name: i.name, width: i.width, height: i.height, um_per_px: 0.25, synthetic: true, pixels_url: `/pixels/${i.id}.svg`, thumbnail_url: "", position: i.id, count: images.length, previous: i.id > 1 ? i.id - 1 : null, next: i.id < images.length ? i.id + 1 : null },
-        project: { id: 3, name: "Breast pilot", role: "owner", records_activity: true, url: "/projects/3/", classes: CLASSES },
+        image: { id: i.id, name: i.name, width: i.width, height: i.height, um_per_px: 0.25, synthetic: true, pixels_url: `/pixels/${i.id}.png`, tiles: tilesOf(i), thumbnail_url: thumbnailOf(i), position: i.id, count: images.length, previous: i.id > 1 ? i.id - 1 : null, next: i.id < images.length ? i.id + 1 : null },
+        project: { id: 3, name: "Breast pilot", role: "owner", records_activity: true, url: "/projects/3/", classes: CLASSES, attributes: ATTRIBUTES },
         person: ME,
+        people: [ME, OTHER],
         layers: i.layers.map(({ id, kind, annotator, seq, writable, publication }) => ({ id, kind, annotator, seq, writable, publication })),
       });
     }

@@ -17,6 +17,8 @@ export class BrowserPrompter {
   name: string | null = null;
   /** So many masks were made here. */
   answered = 0;
+  /** What it was asked last, for the browser tests. */
+  last: Prompt | null = null;
   private port: Port | null = null;
   private ready: Promise<boolean> | null = null;
   private asked = 0;
@@ -72,6 +74,7 @@ export class BrowserPrompter {
   /** The mask, or null: ask somebody else. */
   async mask(prompt: Prompt, patience = PATIENCE_MS): Promise<Answered | null> {
     const begun = performance.now();
+    this.last = prompt;
     const enough = new Promise<false>((resolve) => setTimeout(() => resolve(false), patience));
     if (!(await Promise.race([this.load(), enough]))) return null;
     try {

@@ -5,6 +5,7 @@
  *  box by gl_VertexID in a texture: drawing instances instead is ten times slower in software (SwiftShader sets up
  *  every instance like a draw call of its own; measured) and no faster on a card.
  *  Nothing is ever sampled: a box too small for a frame is a dot. */
+import type { Box } from "../geometry/box";
 import type { Camera } from "../geometry/frames";
 import type { Cells } from "../scene/cells";
 import { LINE_GLSL, nearest, program, uniforms } from "./gl";
@@ -90,6 +91,30 @@ void main() {
   colour = vec4(vColour, 1.0);
 }`;
 
+/** The same frame of lines, as one square point whose inside is left out: an eighth of the vertices. */
+const FRAME_VERTEX = `${head(1)}
+flat out vec4 vFrame;                 // first and last pixel of the frame, from the bottom left as gl_FragCoord
+void main() {
+  vec4 box = floor(fetchBox());
+  vFrame = vec4(box.x, uCanvas.y - 1.0 - box.w, box.z, uCanvas.y - 1.0 - box.y);
+  gl_PointSize = max(box.z - box.x, box.w - box.y) + 3.0;
+  gl_Position = onCanvas((box.xy + box.zw + 1.0) * 0.5);
+}`;
+
+const FRAME_FRAGMENT = `
+${LINE_GLSL}
+flat in uvec4 vLook;
+flat in vec3 vColour;
+flat in vec4 vFrame;
+out vec4 colour;
+void main() {
+  vec2 place = floor(gl_FragCoord.xy);
+  vec2 border = min(place - vFrame.xy, vFrame.zw - place);
+  if (min(border.x, border.y) != 0.0) discard;
+  if (vLook.b != 1u && !inDash(vLook.b, border.x == 0.0 ? place.y - vFrame.y : place.x - vFrame.x)) discard;
+  colour = vec4(vColour, 1.0);
+}`;
+
 const DOT_VERTEX = `${head(1)}
 void main() {
   vec4 box = fetchBox();
@@ -108,6 +133,10 @@ export const DOT_BELOW = 5;
 /** Below this size a frame is one device pixel thin, which hides less of a small cell. Not on dense screens, where such
  *  a line is too thin to see. */
 const RING_FROM = 40;
+/** Frames up to this size are points: for larger ones the many pixels inside that are left out cost more than vertices. */
+const FRAME_BELOW = 14;
+/** More dots than this in view are a texture to the eye: the density picture takes their place. */
+export const MOST_DOTS = 8000;
 const NAMES = ["uCanvas", "uPalette", "uDpr", "uBoxes", "uBoxLooks"] as const;
 
 class Batch {
@@ -192,16 +221,20 @@ class Batch {
 export class BoxDrawing {
   private readonly rings: Batch;
   private readonly lines: Batch;
+  private readonly frames: Batch;
   private readonly dots: Batch;
 
   constructor(private readonly gl: WebGL2RenderingContext) {
     this.rings = new Batch(gl, RING_VERTEX, RING_FRAGMENT, "TRIANGLES", 24);
     this.lines = new Batch(gl, LINE_VERTEX, LINE_FRAGMENT, "LINES", 8);
+    this.frames = new Batch(gl, FRAME_VERTEX, FRAME_FRAGMENT, "POINTS", 1);
     this.dots = new Batch(gl, DOT_VERTEX, DOT_FRAGMENT, "POINTS", 1);
   }
 
-  draw(cells: Cells, looks: Looks, camera: Camera, dpr: number): void {
-    const { gl } = this;
+  /** Collect what is in view, or in that part of it which touches `part` (image pixels). False when there are too many dots to
+   *  draw them one by one: then they are left out. */
+  gather(cells: Cells, looks: Looks, camera: Camera, dpr: number, part: Box | null = null): boolean {
+    const { gl, rings, lines, frames } = this;
     const { box } = cells;
     const look = looks.bytes;
     const scale = camera.scale * dpr;
@@ -209,19 +242,35 @@ export class BoxDrawing {
     const [right, bottom] = [left + gl.drawingBufferWidth / scale, top + gl.drawingBufferHeight / scale];
     const ringFrom = dpr < 1.5 ? RING_FROM : DOT_BELOW;
     const rim = (3 * dpr) / scale;
+    const [fromX, toX] = [Math.max(left, part?.x0 ?? left) - rim, Math.min(right, part?.x1 ?? right) + rim];
+    const [fromY, toY] = [Math.max(top, part?.y0 ?? top) - rim, Math.min(bottom, part?.y1 ?? bottom) + rim];
+    let dots = 0;
     for (let row = 0, i = 0; row < cells.count; row++, i += 4) {
       if (!look[i + 2]) continue;
       const x0 = box[i];
       const y0 = box[i + 1];
       const x1 = box[i + 2];
       const y1 = box[i + 3];
-      if (x1 < left - rim || x0 > right + rim || y1 < top - rim || y0 > bottom + rim) continue;
+      if (x1 < fromX || x0 > toX || y1 < fromY || y0 > toY) continue;
       const size = Math.max(x1 - x0, y1 - y0) * scale;
-      const batch = size >= ringFrom || look[i + 3] & 3 ? this.rings : size >= DOT_BELOW ? this.lines : this.dots;
+      let batch = lines;
+      if (size >= ringFrom || look[i + 3] & 3) batch = rings;
+      else if (size < DOT_BELOW) {
+        if (++dots > MOST_DOTS) continue;
+        batch = this.dots;
+        // A point whose middle is off the canvas is not drawn at all, though half of its frame would be seen.
+      } else if (size < FRAME_BELOW && x0 > left && y0 > top && x1 < right && y1 < bottom) batch = frames;
       batch.add((x0 - left) * scale, (y0 - top) * scale, (x1 - left) * scale, (y1 - top) * scale, look, i);
     }
-    looks.bind(gl);
+    if (dots > MOST_DOTS) this.dots.count = 0;
+    return dots <= MOST_DOTS;
+  }
+
+  /** Draw what was gathered. */
+  draw(looks: Looks, dpr: number): void {
+    looks.bind(this.gl);
     this.dots.draw(dpr);
+    this.frames.draw(dpr);
     this.lines.draw(dpr);
     this.rings.draw(dpr);
   }

@@ -50,12 +50,10 @@ bool inDash(uint line, float along) {
 }
 `;
 
-/** The look of a row and its colour, from the two tables that Looks binds to units 0 and 1. */
+/** The look of a row's mask, from the table that Looks binds to unit 0: red, green, blue, and line + 4 x flags. */
 export const LOOK_GLSL = `
-uniform highp usampler2D uLooks;      // one texel a row: colour, mask line, box line, flags
-uniform sampler2D uPalette;
+uniform highp usampler2D uLooks;
 uniform float uDpr;                   // device pixels a CSS pixel
 uvec4 lookOf(uint row) { return texelFetch(uLooks, ivec2(int(row & 1023u), int(row >> 10)), 0); }
-vec3 colourOf(uvec4 look) { return texelFetch(uPalette, ivec2(int(look.r), 0), 0).rgb; }
 `;
 export const LOOKS_WIDTH = 1024;

@@ -5,6 +5,8 @@ import { PALETTE_SIZE, type Look } from "./look";
 export class Looks {
   /** Four bytes a row: colour, mask line, box line, flags. */
   bytes = new Uint8Array(4 * LOOKS_WIDTH * 8);
+  /** As the shader of the masks reads it: red, green, blue, mask line + 4 x flags. One reading instead of two. */
+  private texels = new Uint8Array(4 * LOOKS_WIDTH * 8);
   private first = 0;
   private last = -1;
   private uploadedRows = 0;
@@ -13,18 +15,32 @@ export class Looks {
 
   constructor(private readonly palette: Uint8Array) {}
 
-  set(row: number, look: Look): void {
+  /** False when the row looks like this already. */
+  set(row: number, look: Look): boolean {
     while (4 * (row + 1) > this.bytes.length) {
-      const wider = new Uint8Array(2 * this.bytes.length);
-      wider.set(this.bytes);
-      this.bytes = wider;
+      const [bytes, texels] = [new Uint8Array(2 * this.bytes.length), new Uint8Array(2 * this.bytes.length)];
+      bytes.set(this.bytes);
+      texels.set(this.texels);
+      [this.bytes, this.texels] = [bytes, texels];
     }
-    this.bytes.set([look.colour, look.maskLine, look.boxLine, look.flags], 4 * row);
+    const { bytes } = this;
+    const i = 4 * row;
+    if (bytes[i] === look.colour && bytes[i + 1] === look.maskLine && bytes[i + 2] === look.boxLine && bytes[i + 3] === look.flags) return false;
+    bytes[i] = look.colour;
+    bytes[i + 1] = look.maskLine;
+    bytes[i + 2] = look.boxLine;
+    bytes[i + 3] = look.flags;
+    for (let k = 0; k < 3; k++) this.texels[i + k] = this.palette[4 * look.colour + k];
+    this.texels[i + 3] = look.maskLine + 4 * look.flags;
     const line = Math.floor(row / LOOKS_WIDTH);
     this.first = this.last < 0 ? line : Math.min(this.first, line);
     this.last = Math.max(this.last, line);
+    return true;
   }
 
+  hasMask(row: number): boolean {
+    return this.bytes[4 * row + 1] > 0;
+  }
   isDrawn(row: number): boolean {
     return this.bytes[4 * row + 1] + this.bytes[4 * row + 2] > 0;
   }
@@ -45,12 +61,12 @@ export class Looks {
       this.texture = gl.createTexture();
       gl.bindTexture(gl.TEXTURE_2D, this.texture);
       nearest(gl);
-      gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8UI, LOOKS_WIDTH, lines, 0, gl.RGBA_INTEGER, gl.UNSIGNED_BYTE, this.bytes);
+      gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8UI, LOOKS_WIDTH, lines, 0, gl.RGBA_INTEGER, gl.UNSIGNED_BYTE, this.texels);
       this.uploadedRows = lines;
     } else {
       gl.bindTexture(gl.TEXTURE_2D, this.texture);
       if (this.last >= 0) {
-        const part = this.bytes.subarray(4 * LOOKS_WIDTH * this.first, 4 * LOOKS_WIDTH * (this.last + 1));
+        const part = this.texels.subarray(4 * LOOKS_WIDTH * this.first, 4 * LOOKS_WIDTH * (this.last + 1));
         const height = this.last - this.first + 1;
         gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, this.first, LOOKS_WIDTH, height, gl.RGBA_INTEGER, gl.UNSIGNED_BYTE, part);
       }

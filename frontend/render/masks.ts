@@ -1,18 +1,21 @@
 /** Masks from id textures: one block of 512 x 512 image pixels of one layer is a texture of row numbers.
  *
- *  The shader finds outlines by comparing neighbours, so the cost goes with the pixels on the screen, not with the
- *  cells. Where two cells of a layer overlap (cytology), the second goes into another slot of the same block. */
-import { boxOf } from "../geometry/mask";
+ *  Beside the row number each texel holds how far its cell reaches from there to each side (cell_texture.ts), so that the
+ *  shader knows an outline from a cell's inside by the one texel that it reads. Nothing branches: software that draws for
+ *  want of a card goes through every branch, and reading neighbours cost more than all the rest (63 ms of processor a
+ *  frame of 676,000 pixels, of which 13 without any reading; measured). So the cost goes with the pixels on the screen, not
+ *  with the cells. Where two cells of a layer overlap (cytology), the second goes into another slot of the same block.
+ *  A changed cell is one small rectangle of the texture, not a block. */
 import { overlap, type Box } from "../geometry/box";
 import type { Camera, Size } from "../geometry/frames";
 import type { Cells } from "../scene/cells";
+import { FARTHEST, rasterise, withReach } from "./cell_texture";
 import { LOOK_GLSL, nearest, program, uniforms } from "./gl";
 import type { Looks } from "./looks";
 
 export const BLOCK = 512;
-const SLOTS = 2;
-/** Blocks kept on the card: 1 MiB each. */
-const MOST_BLOCKS = 96;
+/** Blocks kept on the card: 2 MiB each. */
+const MOST_BLOCKS = 64;
 /** More blocks than this in view: the picture is so small that outlines could not be told apart. */
 export const MOST_IN_VIEW = 48;
 
@@ -28,44 +31,40 @@ void main() {
 }`;
 
 const FRAGMENT = `
-uniform highp usampler2D uIds;        // row + 1, 0 where there is no cell
+uniform highp usampler2D uIds;        // row + 1, 0 where there is no cell; how many texels to its rim on the four sides
 uniform float uScale;                 // device pixels an image pixel
 ${LOOK_GLSL}
 in vec2 vTexel;
-out vec4 colour;
-uint idAt(vec2 texel) { return texelFetch(uIds, clamp(ivec2(floor(texel)), ivec2(0), ivec2(${BLOCK - 1})), 0).r; }
-bool edge(uint id, vec2 texel, float reach) {
-  float r = reach / uScale;
-  return idAt(texel + vec2(r, 0.0)) != id || idAt(texel - vec2(r, 0.0)) != id
-      || idAt(texel + vec2(0.0, r)) != id || idAt(texel - vec2(0.0, r)) != id;
-}
+out vec4 colour;                      // premultiplied
 void main() {
-  uint id = idAt(vTexel);
-  if (id == 0u) discard;
-  uvec4 look = lookOf(id - 1u);
-  if (look.g == 0u) discard;
-  bool selected = (look.a & 1u) != 0u;
-  vec3 own = colourOf(look);
-  float width = (selected ? 2.0 : (look.a & 2u) != 0u ? 2.8 : 2.0) * uDpr;
-  if (selected && edge(id, vTexel, 2.0 * uDpr)) { colour = vec4(1.0); return; }
-  if (edge(id, vTexel, width + (selected ? 2.0 * uDpr : 0.0))) {
-    // An outline in a texture has no length along it; a checkered pattern cuts it into dashes in every direction.
-    vec2 place = vTexel * uScale;
-    float dash = look.g == 3u ? 2.2 * uDpr : 5.0 * uDpr;
-    bool gap = look.g != 1u && mod(floor(place.x / dash) + floor(place.y / dash), 2.0) > 0.5;
-    if (!gap) { colour = vec4(own, 1.0); return; }
-    if (selected) { colour = vec4(0.0, 0.0, 0.0, 1.0); return; }
-  }
-  if ((look.a & 4u) == 0u) discard;
-  colour = vec4(own * 0.22, 0.22);    // premultiplied
+  vec2 place = clamp(vTexel, vec2(0.0), vec2(${BLOCK - 1}.999));
+  uvec2 texel = texelFetch(uIds, ivec2(place), 0).rg;
+  uvec4 look = lookOf(max(texel.r, 1u) - 1u);
+  vec2 inside = fract(place);
+  vec4 steps = vec4((uvec4(texel.g) >> uvec4(0u, 8u, 16u, 24u)) & 0xffu) - vec4(1.0 - inside, inside);  // left, up, right, down
+  float off = min(min(steps.x, steps.y), min(steps.z, steps.w)) * uScale;                 // device pixels to the rim
+  uint line = look.a & 3u;
+  bool selected = (look.a & 4u) != 0u;
+  bool filled = (look.a & 16u) != 0u;
+  float halo = selected ? 2.0 * uDpr : 0.0;
+  float width = max(halo + ((look.a & 8u) != 0u && !selected ? 2.8 : 2.0) * uDpr, 0.5 * min(uScale, 1.0));
+  // An outline in a texture has no length along it; a checkered pattern cuts it into dashes in every direction.
+  vec2 dash = floor(place * uScale / ((line == 3u ? 2.2 : 5.0) * uDpr));
+  bool gap = line != 1u && mod(dash.x + dash.y, 2.0) > 0.5;
+  vec3 own = vec3(look.rgb) / 255.0;
+  vec4 body = filled ? vec4(own * 0.22, 0.22) : vec4(0.0);
+  vec4 outline = gap ? (selected ? vec4(0.0, 0.0, 0.0, 1.0) : body) : vec4(own, 1.0);
+  colour = off < halo ? vec4(1.0) : off < width ? outline : body;
+  if (texel.r == 0u || line == 0u) colour = vec4(0.0);
 }`;
 
-type Block = { textures: WebGLTexture[]; stale: boolean; used: number };
+/** `stale`: what of the block has to be made again, whole image pixels; null: nothing. */
+type Block = { readonly box: Box; readonly textures: WebGLTexture[]; stale: Box | null; used: number };
 
 export class MaskDrawing {
   private readonly made: WebGLProgram;
   private readonly at: Record<
-    "uBlock" | "uCanvas" | "uIds" | "uScale" | "uLooks" | "uPalette" | "uDpr",
+    "uBlock" | "uCanvas" | "uIds" | "uScale" | "uLooks" | "uDpr",
     WebGLUniformLocation | null
   >;
   private readonly blocks = new Map<string, Block>();
@@ -77,17 +76,20 @@ export class MaskDrawing {
     private readonly image: Size,
   ) {
     this.made = program(gl, VERTEX, FRAGMENT);
-    this.at = uniforms(gl, this.made, ["uBlock", "uCanvas", "uIds", "uScale", "uLooks", "uPalette", "uDpr"]);
+    this.at = uniforms(gl, this.made, ["uBlock", "uCanvas", "uIds", "uScale", "uLooks", "uDpr"]);
     this.empty = gl.createVertexArray();
   }
 
   /** The masks inside this box of the image changed. */
   touch(box: Box): void {
-    for (const [key, block] of this.blocks) if (overlap(blockBox(key), box)) block.stale = true;
+    for (const block of this.blocks.values()) {
+      const part = within(box, block.box);
+      if (part) block.stale = block.stale ? around(block.stale, part) : part;
+    }
   }
 
-  /** False when so much is in view that masks are left out (the boxes still stand). */
-  draw(cells: Cells, looks: Looks, camera: Camera, dpr: number): boolean {
+  /** False when so much is in view that masks are left out (the boxes still stand). `part`: only blocks that it touches. */
+  draw(cells: Cells, looks: Looks, camera: Camera, dpr: number, part: Box | null = null): boolean {
     const { gl } = this;
     const view: Box = {
       x0: Math.max(0, camera.left),
@@ -105,7 +107,6 @@ export class MaskDrawing {
     gl.bindVertexArray(this.empty);
     looks.bind(gl);
     gl.uniform1i(this.at.uLooks, 0);
-    gl.uniform1i(this.at.uPalette, 1);
     gl.uniform1i(this.at.uIds, 2);
     gl.uniform1f(this.at.uDpr, dpr);
     gl.uniform1f(this.at.uScale, camera.scale * dpr);
@@ -114,6 +115,7 @@ export class MaskDrawing {
     for (const layer of layers)
       for (let row = r0; row < r1; row++)
         for (let column = c0; column < c1; column++) {
+          if (part && !overlap(part, blockBox(column, row))) continue;
           const block = this.block(cells, layer, column, row);
           const size = BLOCK * camera.scale * dpr;
           const left = (column * BLOCK - camera.left) * camera.scale * dpr;
@@ -131,30 +133,44 @@ export class MaskDrawing {
   private block(cells: Cells, layer: number, column: number, row: number): Block {
     const key = `${layer}/${column}/${row}`;
     let block = this.blocks.get(key);
-    if (!block) this.blocks.set(key, (block = { textures: [], stale: true, used: 0 }));
+    if (!block) {
+      const box = blockBox(column, row);
+      this.blocks.set(key, (block = { box, textures: [], stale: box, used: 0 }));
+    }
     block.used = this.frame;
     if (block.stale) {
-      this.fill(block, cells, layer, blockBox(key));
-      block.stale = false;
+      this.fill(block, cells, layer, block.stale);
+      block.stale = null;
     }
     return block;
   }
 
-  private fill(block: Block, cells: Cells, layer: number, box: Box): void {
+  /** Make `stale` again. A change reaches FARTHEST texels beyond itself, and what is told of those rests on as many more. */
+  private fill(block: Block, cells: Cells, layer: number, stale: Box): void {
     const { gl } = this;
-    const slots = rasterise(cells, cells.masked(layer, box), box);
-    while (block.textures.length > slots.length) gl.deleteTexture(block.textures.pop() as WebGLTexture);
-    slots.forEach((ids, slot) => {
+    const whole = block.box;
+    const told = within(wider(stale, FARTHEST), whole) as Box;
+    const read = within(wider(told, FARTHEST), whole) as Box;
+    const width = read.x1 - read.x0;
+    const slots = rasterise(cells, cells.masked(layer, read), read);
+    const nothing = block.textures.length > slots.length ? new Uint32Array(2 * width * (read.y1 - read.y0)) : null;
+    gl.pixelStorei(gl.UNPACK_ROW_LENGTH, width);
+    gl.pixelStorei(gl.UNPACK_SKIP_PIXELS, told.x0 - read.x0);
+    gl.pixelStorei(gl.UNPACK_SKIP_ROWS, told.y0 - read.y0);
+    for (let slot = 0; slot < Math.max(slots.length, block.textures.length); slot++) {
+      const ids = slots[slot] ? withReach(slots[slot], width) : (nothing as Uint32Array);
       const known = block.textures[slot];
       const texture = known ?? gl.createTexture();
       gl.bindTexture(gl.TEXTURE_2D, texture);
-      if (known) gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, BLOCK, BLOCK, gl.RED_INTEGER, gl.UNSIGNED_INT, ids);
-      else {
+      if (!known) {
         nearest(gl);
-        gl.texImage2D(gl.TEXTURE_2D, 0, gl.R32UI, BLOCK, BLOCK, 0, gl.RED_INTEGER, gl.UNSIGNED_INT, ids);
+        gl.texStorage2D(gl.TEXTURE_2D, 1, gl.RG32UI, BLOCK, BLOCK);
         block.textures[slot] = texture;
       }
-    });
+      const [x, y, w, h] = [told.x0 - whole.x0, told.y0 - whole.y0, told.x1 - told.x0, told.y1 - told.y0];
+      gl.texSubImage2D(gl.TEXTURE_2D, 0, x, y, w, h, gl.RG_INTEGER, gl.UNSIGNED_INT, ids);
+    }
+    for (const name of [gl.UNPACK_ROW_LENGTH, gl.UNPACK_SKIP_PIXELS, gl.UNPACK_SKIP_ROWS]) gl.pixelStorei(name, 0);
   }
 
   private evict(): void {
@@ -167,32 +183,21 @@ export class MaskDrawing {
   }
 }
 
-function blockBox(key: string): Box {
-  const [, column, row] = key.split("/").map(Number);
-  return { x0: column * BLOCK, y0: row * BLOCK, x1: (column + 1) * BLOCK, y1: (row + 1) * BLOCK };
-}
-
-/** Row numbers (+ 1) of the masks over a block, in as many slots as overlaps need (at most SLOTS).
- *  A pixel that a shown cell needs is never given to a hidden one. */
-export function rasterise(cells: Cells, rows: number[], box: Box): Uint32Array[] {
-  const slots: Uint32Array[] = [];
-  const sorted = rows.filter((row) => cells.isShown(row)).sort((a, b) => a - b);
-  for (const row of sorted) {
-    const mask = cells.maskOf(row);
-    if (!mask) continue;
-    const covered = boxOf(mask);
-    const [x0, x1] = [Math.max(box.x0, covered.x0), Math.min(box.x1, covered.x1)];
-    const [y0, y1] = [Math.max(box.y0, covered.y0), Math.min(box.y1, covered.y1)];
-    for (let y = y0; y < y1; y++) {
-      for (let x = x0; x < x1; x++) {
-        const bit = (y - mask.y) * mask.width + x - mask.x;
-        if (!(mask.bits[bit >> 3] & (0x80 >> (bit & 7)))) continue;
-        const place = (y - box.y0) * BLOCK + x - box.x0;
-        let slot = 0;
-        while (slot < SLOTS - 1 && slots[slot]?.[place]) slot++;
-        (slots[slot] ??= new Uint32Array(BLOCK * BLOCK))[place] = row + 1;
-      }
-    }
-  }
-  return slots;
+const blockBox = (column: number, row: number): Box => ({ x0: column * BLOCK, y0: row * BLOCK, x1: (column + 1) * BLOCK, y1: (row + 1) * BLOCK });
+const wider = (box: Box, by: number): Box => ({ x0: box.x0 - by, y0: box.y0 - by, x1: box.x1 + by, y1: box.y1 + by });
+const around = (a: Box, b: Box): Box => ({
+  x0: Math.min(a.x0, b.x0),
+  y0: Math.min(a.y0, b.y0),
+  x1: Math.max(a.x1, b.x1),
+  y1: Math.max(a.y1, b.y1),
+});
+/** What of `box` lies in `whole`, grown to whole pixels; null: nothing. */
+function within(box: Box, whole: Box): Box | null {
+  if (!overlap(box, whole)) return null;
+  return {
+    x0: Math.max(whole.x0, Math.floor(box.x0)),
+    y0: Math.max(whole.y0, Math.floor(box.y0)),
+    x1: Math.min(whole.x1, Math.ceil(box.x1)),
+    y1: Math.min(whole.y1, Math.ceil(box.y1)),
+  };
 }

@@ -1,4 +1,5 @@
 /** The few things that are being edited, on a small 2D canvas: the box being drawn, handles, the mask under the brush. */
+import { t } from "../locale/locale";
 import { HANDLES, handleAt, type Box } from "../geometry/box";
 import { imagePoint, toScreen, type Camera, type Point } from "../geometry/frames";
 import type { Patch } from "../geometry/mask";
@@ -166,7 +167,7 @@ export class Overlay {
       c.strokeRect(x - 4, y - 4, w + 8, h + 8);
       c.setLineDash([]);
       c.lineDashOffset = 0;
-      this.note(toScreen(imagePoint(box.x1, box.y0), camera), `${name} is editing`);
+      this.note(toScreen(imagePoint(box.x1, box.y0), camera), t("{name} is editing", { name }));
     }
     if (!at) return;
     const p = toScreen(at, camera);

@@ -1,42 +1,41 @@
-/** The image's own pixels, for tools that look at colour. Fetched (from the browser's cache, as a rule) when first needed. */
+/** The image's own pixels, for tools that look at colour. Fetched (from the browser's cache, as a rule) when first needed:
+ *  a small image whole, of a large one the tiles around the place. */
 import type { Size } from "../geometry/frames";
+import type { Tiles } from "../scene/contract";
 
 export type Window = { readonly x: number; readonly y: number; readonly width: number; readonly height: number; readonly rgba: Uint8ClampedArray };
 
+/** Tiles kept, 1 MiB each: somebody works in one place at a time. */
+const MOST_KEPT = 16;
+
+type Source = Size & { readonly pixels_url: string; readonly tiles?: Tiles | null };
+/** A part of the image: where it lies and, once it has come, its pixels. */
+type Part = { readonly x: number; readonly y: number; bitmap: ImageBitmap | null; coming: Promise<boolean> };
+
 export class Pixels {
-  private bitmap: ImageBitmap | null = null;
-  private asked: Promise<boolean> | null = null;
+  /** By address, the one used last at the end. */
+  private readonly parts = new Map<string, Part>();
 
   constructor(
-    private readonly url: string,
-    private readonly image: Size,
+    private readonly image: Source,
+    private readonly fetched: (url: string) => Promise<ImageBitmap> = fetchBitmap,
   ) {}
 
-  /** True as soon as pixels can be read; false when they could not be had (the next use tries again). */
+  /** True as soon as pixels can be read, of a large image its tiles one by one; false when they could not be had (the next use
+   *  tries again). */
   ready(): Promise<boolean> {
-    return (this.asked ??= this.fetch().catch(() => {
-      this.asked = null;
-      return false;
-    }));
-  }
-
-  private async fetch(): Promise<boolean> {
-    const picture = new Image();
-    picture.src = this.url;
-    await picture.decode();
-    this.bitmap = await createImageBitmap(picture);
-    return true;
+    return this.image.tiles ? Promise.resolve(true) : this.part(this.image.pixels_url, 0, 0).coming;
   }
 
   /** RGBA of a rectangle with whole corners inside the image; null while the pixels are on their way. */
   read(x: number, y: number, width: number, height: number): Uint8ClampedArray | null {
-    void this.ready();
-    if (!this.bitmap) return null;
+    const parts = this.over(x, y, width, height);
+    if (parts.some((part) => !part.bitmap)) return null;
     const canvas = document.createElement("canvas");
     canvas.width = width;
     canvas.height = height;
     const context = canvas.getContext("2d", { willReadFrequently: true }) as CanvasRenderingContext2D;
-    context.drawImage(this.bitmap, x, y, width, height, 0, 0, width, height);
+    for (const part of parts) context.drawImage(part.bitmap as ImageBitmap, part.x - x, part.y - y);
     return context.getImageData(0, 0, width, height).data;
   }
 
@@ -50,4 +49,47 @@ export class Pixels {
     const rgba = this.read(x, y, width, height);
     return rgba && { x, y, width, height, rgba };
   }
+
+  /** The parts that cover a rectangle; those that are not here yet are fetched. */
+  private over(x: number, y: number, width: number, height: number): Part[] {
+    const { tiles, pixels_url } = this.image;
+    if (!tiles) return [this.part(pixels_url, 0, 0)];
+    const { url, size } = tiles;
+    const found: Part[] = [];
+    for (let row = Math.floor(y / size); row * size < y + height; row++)
+      for (let column = Math.floor(x / size); column * size < x + width; column++)
+        found.push(this.part(`${url}0/${column}/${row}/`, column * size, row * size));
+    for (const [address, part] of this.parts) {
+      if (this.parts.size <= Math.max(MOST_KEPT, found.length)) break;
+      part.bitmap?.close();
+      this.parts.delete(address);
+    }
+    return found;
+  }
+
+  private part(url: string, x: number, y: number): Part {
+    const known = this.parts.get(url);
+    const part: Part = known ?? { x, y, bitmap: null, coming: Promise.resolve(false) };
+    this.parts.delete(url);
+    this.parts.set(url, part);
+    if (!known)
+      part.coming = this.fetched(url).then(
+        (bitmap) => {
+          part.bitmap = bitmap;
+          return true;
+        },
+        () => {
+          if (this.parts.get(url) === part) this.parts.delete(url);
+          return false;
+        },
+      );
+    return part;
+  }
+}
+
+async function fetchBitmap(url: string): Promise<ImageBitmap> {
+  const picture = new Image();
+  picture.src = url;
+  await picture.decode();
+  return createImageBitmap(picture);
 }

@@ -1,9 +1,12 @@
-/** The picture: tissue below, cells by WebGL2 above it, a small canvas for what is being edited on top. One frame on demand. */
+/** The picture: tissue below, cells by WebGL2 above it, a small canvas for what is being edited on top. One frame on demand,
+ *  and of its three layers only those that would look different from the last one. */
+import { t } from "../locale/locale";
 import type { Box } from "../geometry/box";
 import type { Camera, Size } from "../geometry/frames";
 import type { Cells } from "../scene/cells";
-import type { LabelClass } from "../scene/contract";
+import type { LabelClass, Tiles } from "../scene/contract";
 import { BoxDrawing } from "./boxes";
+import { Bins, DensityDrawing } from "./density";
 import { NoWebGL } from "./gl";
 import { lookOf, palette, paletteIndex, type Focus } from "./look";
 import { Looks } from "./looks";
@@ -11,6 +14,11 @@ import { MaskDrawing } from "./masks";
 import { Overlay, type Sketch } from "./overlay";
 import { stainFilter } from "./stains";
 import { Tissue } from "./tissue";
+
+/** More changed places than this are drawn as one whole picture. */
+const MOST_PARTS = 12;
+/** Lines, halos and dots reach so far beyond what a row covers, device pixels at one device pixel a CSS pixel. */
+const REACH = 8;
 
 export class Stage {
   readonly element = document.createElement("div");
@@ -23,17 +31,26 @@ export class Stage {
   private readonly tissue: Tissue;
   private boxes: BoxDrawing;
   private masks: MaskDrawing;
+  density: DensityDrawing;
   private focus: Focus = { selected: -1, hovered: -1, boxes: false, editing: -1 };
   private fill = false;
   private readonly defs = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   private readonly tissueElement = document.createElement("div");
   private scheduled = 0;
   private lost = false;
-  private stale = true;
+  /** A cell looks different from what is drawn: where, image pixels; "all": too many to tell. */
+  private stale: Box[] | "all" = "all";
+  /** From where the drawn tissue and cells are seen. */
+  private shownFrom = "";
+  private overlayEmpty = false;
+  /** The selection is another one than that of the last picture. */
+  private unshown = false;
   /** Bare tissue: nothing of ours is drawn. */
   peeking = false;
   size: Size = { width: 1, height: 1 };
   masksShown = true;
+  /** Cells are too small to be drawn one by one: the density picture stands for them. */
+  isDensity = false;
   /** The row that the last full frame drew as selected. */
   shownSelected = -1;
   frames = 0;
@@ -42,7 +59,7 @@ export class Stage {
   constructor(
     private readonly host: HTMLElement,
     private readonly cells: Cells,
-    image: Size & { readonly pixels_url: string; readonly tiles_url?: string | null },
+    image: Size & { readonly pixels_url: string; readonly tiles?: Tiles | null },
     classes: LabelClass[],
     private readonly view: { camera: () => Camera; sketch: () => Sketch; onResize: () => void; onFrame: () => void },
   ) {
@@ -60,13 +77,14 @@ export class Stage {
     }
     this.host.append(this.element, this.defs);
     this.tissue = new Tissue(tissueElement, image, image);
-    const gl = this.glCanvas.getContext("webgl2", { alpha: true, premultipliedAlpha: true, antialias: false, depth: false });
-    if (!gl) throw new NoWebGL("This browser cannot draw cells: WebGL 2 is switched off or missing.");
+    const gl = this.glCanvas.getContext("webgl2", { alpha: true, premultipliedAlpha: true, antialias: false, depth: false, preserveDrawingBuffer: true });
+    if (!gl) throw new NoWebGL(t("This browser cannot draw cells: WebGL 2 is switched off or missing."));
     this.gl = gl;
     this.looks = new Looks(palette(classes));
     this.places = paletteIndex(classes);
     this.boxes = new BoxDrawing(gl);
     this.masks = new MaskDrawing(gl, image);
+    this.density = new DensityDrawing(gl, new Bins(image, palette(classes)));
     this.overlay = new Overlay(this.surface);
     this.glCanvas.addEventListener("webglcontextlost", (event) => {
       event.preventDefault(); // without this the browser never gives the context back
@@ -77,6 +95,8 @@ export class Stage {
       this.looks.reset();
       this.boxes = new BoxDrawing(gl);
       this.masks = new MaskDrawing(gl, image);
+      this.density = new DensityDrawing(gl, this.density.bins);
+      this.stale = "all";
       this.invalidate();
     });
     cells.watch((row, before, after) => this.changed(row, before, after));
@@ -95,6 +115,7 @@ export class Stage {
     const names = ["selected", "hovered", "boxes", "editing", "fill"] as const;
     if (names.every((name) => was[name] === focus[name])) return;
     this.focus = focus;
+    if (was.selected !== focus.selected) this.unshown = true; // what is selected is to be said of a frame of its own
     if (was.boxes !== focus.boxes || was.fill !== focus.fill) for (let row = 0; row < this.cells.count; row++) this.restyle(row);
     else
       for (const row of new Set([was.selected, was.hovered, was.editing, focus.selected, focus.hovered, focus.editing]))
@@ -102,13 +123,11 @@ export class Stage {
     this.invalidate();
   }
 
-  /** "sketch": only what is being edited has changed, the cells stand as they were drawn. */
-  invalidate(what: "all" | "sketch" = "all"): void {
-    if (what === "all") this.stale = true;
-    if (this.scheduled) return;
-    this.scheduled = requestAnimationFrame(() => {
+  /** Something may look different: a frame is due, which finds out what. */
+  invalidate(): void {
+    this.scheduled ||= requestAnimationFrame(() => {
       this.scheduled = 0;
-      this.frame(this.stale);
+      this.frame();
     });
   }
 
@@ -133,7 +152,7 @@ export class Stage {
     if (!this.scheduled) return;
     cancelAnimationFrame(this.scheduled);
     this.scheduled = 0;
-    this.frame(this.stale);
+    this.frame();
   }
 
   /** How many rows have anything drawn (in view or not). */
@@ -143,29 +162,68 @@ export class Stage {
     return total;
   }
 
-  frame(all = true): void {
+  /** `all`: also what looks the same as before, for measuring and after the canvases were emptied. */
+  frame(all = false): void {
     const begun = performance.now();
     const camera = this.view.camera();
     const dpr = window.devicePixelRatio || 1;
-    if (all) this.tissue.follow(camera);
-    if (all && !this.lost) {
-      this.stale = false;
-      this.shownSelected = this.focus.selected;
-      const { gl } = this;
-      gl.viewport(0, 0, gl.drawingBufferWidth, gl.drawingBufferHeight);
-      gl.clearColor(0, 0, 0, 0);
-      gl.clear(gl.COLOR_BUFFER_BIT);
-      gl.enable(gl.BLEND);
-      gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
-      if (!this.peeking) {
-        this.masksShown = this.masks.draw(this.cells, this.looks, camera, dpr);
-        this.boxes.draw(this.cells, this.looks, camera, dpr);
-      }
-    }
-    this.overlay.draw(this.peeking ? { ignored: [] } : this.view.sketch(), camera, dpr);
+    const from = `${camera.scale} ${camera.left} ${camera.top} ${dpr} ${this.peeking}`;
+    const moved = all || from !== this.shownFrom;
+    if (moved) this.tissue.follow(camera);
+    if (moved || this.stale === "all" || this.stale.length > 0 || this.unshown) this.drawCells(camera, dpr, from, moved);
+    const sketch = this.peeking ? { ignored: [] } : this.view.sketch();
+    const empty = isEmpty(sketch);
+    if (all || !empty || !this.overlayEmpty) this.overlay.draw(sketch, camera, dpr);
+    this.overlayEmpty = empty;
     this.frames++;
     this.lastMilliseconds = performance.now() - begun;
     this.view.onFrame();
+  }
+
+  /** The whole picture when it is seen from elsewhere; else only the places where a cell looks different: a verdict changes
+   *  three cells, and what stands around them is on the canvas already. */
+  private drawCells(camera: Camera, dpr: number, from: string, moved: boolean): void {
+    if (this.lost) return;
+    const parts = moved || this.isDensity || this.peeking ? "all" : this.stale;
+    this.stale = [];
+    this.unshown = false;
+    this.shownFrom = from;
+    this.shownSelected = this.focus.selected;
+    const { gl } = this;
+    gl.viewport(0, 0, gl.drawingBufferWidth, gl.drawingBufferHeight);
+    gl.clearColor(0, 0, 0, 0);
+    gl.enable(gl.BLEND);
+    gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+    if (parts === "all") {
+      this.drawPart(camera, dpr, null);
+      return;
+    }
+    gl.enable(gl.SCISSOR_TEST);
+    for (const part of parts) this.drawPart(camera, dpr, part);
+    gl.disable(gl.SCISSOR_TEST);
+  }
+
+  private drawPart(camera: Camera, dpr: number, part: Box | null): void {
+    const { gl } = this;
+    let within: Box | null = null;
+    if (part) {
+      const scale = camera.scale * dpr;
+      const reach = REACH * dpr;
+      const left = Math.floor((part.x0 - camera.left) * scale - reach);
+      const top = Math.floor((part.y0 - camera.top) * scale - reach);
+      const right = Math.ceil((part.x1 - camera.left) * scale + reach);
+      const bottom = Math.ceil((part.y1 - camera.top) * scale + reach);
+      if (right <= 0 || bottom <= 0 || left >= gl.drawingBufferWidth || top >= gl.drawingBufferHeight) return;
+      gl.scissor(left, gl.drawingBufferHeight - bottom, right - left, bottom - top);
+      within = { x0: camera.left + left / scale, y0: camera.top + top / scale, x1: camera.left + right / scale, y1: camera.top + bottom / scale };
+    }
+    gl.clear(gl.COLOR_BUFFER_BIT);
+    if (this.peeking) return;
+    const dotsFit = this.boxes.gather(this.cells, this.looks, camera, dpr, within);
+    this.masksShown = this.masks.draw(this.cells, this.looks, camera, dpr, within);
+    this.isDensity = !dotsFit || !this.masksShown;
+    if (this.isDensity) this.density.draw(camera, dpr);
+    this.boxes.draw(this.looks, dpr);
   }
 
   /** Draw until the card has really finished: for measuring, never in the loop. */
@@ -180,13 +238,25 @@ export class Stage {
   }
 
   private changed(row: number, before: Box | null, after: Box | null): void {
-    this.restyle(row);
-    for (const box of before || after ? [before, after] : [this.cells.extent(row)]) if (box) this.masks.touch(box);
+    const wasDrawn = this.looks.hasMask(row);
+    const moved = before !== null || after !== null;
+    this.restyle(row, moved);
+    if (before) this.touch(before);
+    if (moved) [before, after].forEach((box) => box && this.masks.touch(box));
+    else if (wasDrawn !== this.looks.hasMask(row)) this.masks.touch(this.cells.extent(row));
     this.invalidate();
   }
 
-  private restyle(row: number): void {
-    this.looks.set(row, lookOf(this.cells, row, this.places, this.focus));
+  private touch(box: Box): void {
+    if (this.stale === "all") return;
+    if (this.stale.length >= MOST_PARTS) this.stale = "all";
+    else this.stale.push(box);
+  }
+
+  private restyle(row: number, moved = false): void {
+    if (!this.looks.set(row, lookOf(this.cells, row, this.places, this.focus)) && !moved) return;
+    this.density.restyle(this.cells, row, this.looks.bytes);
+    this.touch(this.cells.extent(row));
   }
 
   private resize(): void {
@@ -198,6 +268,9 @@ export class Stage {
       canvas.height = Math.max(1, Math.round(height * dpr));
     }
     this.view.onResize();
-    this.frame(); // at once: a resized canvas is blank, and blank for a frame is a flicker
+    this.frame(true); // at once: a resized canvas is blank, and blank for a frame is a flicker
   }
 }
+
+const isEmpty = (sketch: Sketch): boolean =>
+  Object.values(sketch).every((part) => part === undefined || part === null || (Array.isArray(part) && part.length === 0));

@@ -1,22 +1,34 @@
 /** The tissue itself, by OpenSeadragon: a whole image or a tile pyramid. It follows our camera and decides nothing. */
 import OpenSeadragon from "openseadragon";
 import type { Camera, Size } from "../geometry/frames";
+import type { Tiles } from "../scene/contract";
+
+/** Decoded tiles kept, 1 MiB each: a screen of four million pixels and as much around it. */
+const MOST_TILES = 64;
+
+/** What OpenSeadragon does once a frame; its type definitions leave some of it out. */
+type Loop = {
+  readonly viewport: { update(): boolean };
+  readonly world: { update(viewportChanged: boolean): boolean; needsDraw(): boolean; draw(): void };
+  readonly imageLoader: { clear(): void };
+};
 
 export class Tissue {
   private readonly viewer: OpenSeadragon.Viewer;
   private camera: Camera | null = null;
+  /** Some of the tissue stands on the screen. */
   readonly opened: Promise<void>;
 
   constructor(
     element: HTMLElement,
-    source: { readonly pixels_url: string; readonly tiles_url?: string | null },
+    source: { readonly pixels_url: string; readonly tiles?: Tiles | null },
     private readonly image: Size,
   ) {
     keepStylesOut();
     this.viewer = OpenSeadragon({
       element,
-      tileSources: (source.tiles_url
-        ? source.tiles_url
+      tileSources: (source.tiles
+        ? pyramid(source.tiles, image)
         : { type: "image", url: source.pixels_url, buildPyramid: true }) as OpenSeadragon.Options["tileSources"],
       // Its own WebGL drawer took 105 ms a frame in software where this one takes 16 (measured), and ours keeps the only context.
       drawer: ["canvas"],
@@ -31,20 +43,28 @@ export class Tissue {
       preserveImageSizeOnResize: true,
       placeholderFillStyle: "transparent",
       imageLoaderLimit: 6,
+      maxImageCacheCount: MOST_TILES,
     } as OpenSeadragon.Options);
     this.opened = new Promise((resolve, reject) => {
-      this.viewer.addHandler("open", () => {
-        this.apply();
-        resolve();
-      });
+      this.viewer.addHandler("open", () => this.apply());
+      this.viewer.addOnceHandler("tile-drawn", () => resolve());
+      this.viewer.addOnceHandler("tile-load-failed", () => reject(new Error("the tissue could not be read")));
       this.viewer.addHandler("open-failed", () => reject(new Error("the image could not be read")));
     });
     this.viewer.addHandler("resize", () => this.apply());
   }
 
+  /** Called within a frame: the tissue moves in this one, with the cells, and not in OpenSeadragon's next. */
   follow(camera: Camera): void {
     this.camera = camera;
     this.apply();
+    if (!this.viewer.isOpen()) return;
+    const { viewport, world, imageLoader } = this.viewer as unknown as Loop;
+    const moved = viewport.update();
+    world.update(moved);
+    if (!moved && !world.needsDraw()) return;
+    imageLoader.clear(); // tiles asked for and not begun: what is still wanted is asked for again
+    world.draw();
   }
 
   private apply(): void {
@@ -62,6 +82,17 @@ export class Tissue {
     this.viewer.destroy();
   }
 }
+
+/** Our level 0 is the image itself, OpenSeadragon's the smallest picture of it. */
+const pyramid = ({ url, size, levels }: Tiles, { width, height }: Size) => ({
+  width,
+  height,
+  tileSize: size,
+  tileOverlap: 0,
+  minLevel: 0,
+  maxLevel: levels - 1,
+  getTileUrl: (level: number, column: number, row: number) => `${url}${levels - 1 - level}/${column}/${row}/`,
+});
 
 /** OpenSeadragon adds a style element about an outline unless it finds its own; a strict style-src would report it. */
 function keepStylesOut(): void {

@@ -1,10 +1,10 @@
 /** Drafts with a mask of their own or with several effects: one act of a person is one operation, undone as one. */
-import type { Box } from "../geometry/box";
+import { area, centre, contains, type Box } from "../geometry/box";
 import { boxOf, pack, patchOver, unpack, type Mask } from "../geometry/mask";
 import { cut, united } from "../geometry/pieces";
 import type { Size } from "../geometry/frames";
 import type { Vertex } from "../geometry/polygon";
-import type { Cells } from "./cells";
+import type { Attributes, Cells } from "./cells";
 import type { EffectIn, State } from "./contract";
 import { accept, change, create, NEW_CELL, wire, wireMask, type Draft } from "./edits";
 
@@ -97,4 +97,27 @@ export function acceptAll(cells: Cells, rows: readonly number[], tool: "lasso" |
     effects.push(effect);
   }
   return bulk(tool, effects);
+}
+
+/** The same with another value of one attribute; null: without it. */
+export const saying = (said: Attributes, name: string, value: string | null): Record<string, string> =>
+  Object.fromEntries([...Object.entries(said).filter(([other]) => other !== name), ...(value === null ? [] : [[name, value]])] as [string, string][]);
+
+/** One attribute of own cells: another value, or none (null). */
+export const attributeAll = (cells: Cells, rows: readonly number[], name: string, value: string | null): Draft[] =>
+  bulk(
+    "attribute",
+    ownCells(cells, rows)
+      .filter((row) => (cells.attributesOf(row)[name] ?? null) !== value)
+      .map((row) => change(cells, row, { attributes: saying(cells.attributesOf(row), name, value) })),
+  ).map((draft) => (draft.effects.length === 1 ? { ...draft, action: "classify" as const } : draft));
+
+/** The largest of the cells becomes the parent of those whose middle lies in it; null when none does. */
+export function nest(cells: Cells, rows: readonly number[]): Draft | null {
+  const size = (row: number) => area(cells.extent(row));
+  const [whole, ...others] = ownCells(cells, rows).filter((row) => cells.kindOf(row) === "cell").sort((a, b) => size(b) - size(a));
+  const parent = whole === undefined ? "" : cells.idOf(whole);
+  const inside = others.filter((row) => contains(cells.extent(whole), centre(cells.extent(row))) && cells.parentOf(row) !== whole);
+  if (!inside.length) return null;
+  return { action: "classify", tool: "parent", effects: inside.map((row) => change(cells, row, { parent })) };
 }

@@ -15,6 +15,9 @@ const REJECTED = STATUSES.indexOf("rejected");
 const CONFIRMED = STATUSES.indexOf("confirmed");
 const CANNOT_TELL = STATUSES.indexOf("cannot_tell");
 
+export type Attributes = Readonly<Record<string, string>>;
+const NOTHING: Attributes = {};
+
 /** Told of every row that changed, with what it covered before and covers now; twice null: only its look changed. */
 export type Watcher = (row: number, before: Box | null, after: Box | null) => void;
 
@@ -37,6 +40,9 @@ export class Cells {
   private derived = new Uint8Array(16 * this.capacity);
   private masks: (Mask | null)[] = [];
   private reasons = new Map<number, Reason>();
+  /** Only of rows of which something is said; rows that say the same share the object. */
+  private readonly said = new Map<number, Attributes>();
+  private readonly parents = new Map<number, string>();
   private readonly rows = new Map<string, number>();
   /** proposal id -> the live row of the working layer that decides it */
   private readonly decisions = new Map<string, number>();
@@ -90,12 +96,30 @@ export class Cells {
       this.masks[row] = width
         ? { x, y, width, height, bits: c.mask_bits.subarray(c.mask_offset[i], c.mask_offset[i + 1]) }
         : null;
+      const parent = c.parent && uuidAt(c.parent, i);
+      if (parent) this.parents.set(row, parent);
       const id = uuidAt(c.id, i) as string;
       this.rows.set(id, row);
       this.decided[row] = this.decisions.get(id) ?? -1;
       this.link(row);
     }
+    this.loadAttributes(pack);
     for (let row = this.count - pack.count; row < this.count; row++) this.tell(row, null, this.extent(row));
+  }
+
+  private loadAttributes(pack: Pack): void {
+    const codes = pack.columns.attributes;
+    const n = pack.attributes.length;
+    if (!codes || !n) return;
+    const shared = new Map<string, Attributes>();
+    for (let i = 0; i < pack.count; i++) {
+      const own = codes.subarray(n * i, n * i + n);
+      if (own.every((code) => code === 0)) continue;
+      const key = own.join();
+      const said = shared.get(key) ?? Object.fromEntries(pack.attributes.flatMap(([name, values], j) => (own[j] ? [[name, values[own[j] - 1]]] : [])));
+      shared.set(key, said);
+      this.said.set(this.count - pack.count + i, said);
+    }
   }
 
   /** Make the row of an annotation say what `state` says (null: deleted), as of operation `op`. */
@@ -127,6 +151,10 @@ export class Cells {
       putUuid(this.derived, row, state.derived_from);
       if (state.reason) this.reasons.set(row, state.reason);
       else this.reasons.delete(row);
+      if (state.attributes && Object.keys(state.attributes).length) this.said.set(row, state.attributes);
+      else this.said.delete(row);
+      if (state.parent) this.parents.set(row, state.parent);
+      else this.parents.delete(row);
       this.link(row);
     }
     this.tell(row, before, state ? this.extent(row) : null);
@@ -142,7 +170,10 @@ export class Cells {
     if (!this.live[row]) return null;
     const mask = this.masks[row];
     const box = this.box.subarray(4 * row, 4 * row + 4);
+    const [attributes, parent] = [this.said.get(row), this.parents.get(row)];
     return {
+      ...(attributes ? { attributes } : {}),
+      ...(parent ? { parent } : {}),
       kind: this.kindOf(row),
       status: this.statusOf(row),
       label_class: this.labelClass[row] || null,
@@ -180,6 +211,15 @@ export class Cells {
   }
   reasonOf(row: number): Reason {
     return this.reasons.get(row) ?? "";
+  }
+
+  attributesOf(row: number): Attributes {
+    return this.said.get(row) ?? NOTHING;
+  }
+  /** The live row of the cell that this one lies in, or -1. */
+  parentOf(row: number): number {
+    const parent = this.rowOf(this.parents.get(row) ?? "");
+    return parent >= 0 && this.live[parent] ? parent : -1;
   }
 
   isMine(row: number): boolean {

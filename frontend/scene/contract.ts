@@ -25,6 +25,8 @@ export type Action =
   | "bulk";
 
 export type Person = { id: number; name: string };
+/** What a project asks of a cell besides its class. */
+export type Attribute = { name: string; values: string[] };
 export type LabelClass = { id: number; name: string; color: string; key: number | null };
 
 /** null: the method that made the masks does not state it. */
@@ -56,6 +58,9 @@ export type Layer = {
   publication: Publication | null;
 };
 
+/** Where a large image's tiles are: `url` + "level/column/row/", squares of `size` px, level 0 the image itself, each further one half as large. */
+export type Tiles = { url: string; size: number; levels: number };
+
 export type Workspace = {
   image: {
     id: number;
@@ -65,7 +70,8 @@ export type Workspace = {
     um_per_px: number | null;
     synthetic: boolean;
     pixels_url: string;
-    tiles_url?: string | null;
+    /** null: small enough to be fetched whole. */
+    tiles?: Tiles | null;
     thumbnail_url: string;
     position: number;
     count: number;
@@ -79,7 +85,10 @@ export type Workspace = {
     records_activity: boolean;
     url: string;
     classes: LabelClass[];
+    attributes?: Attribute[];
   };
+  /** Who has annotated on the layers that are shown. */
+  people?: Person[];
   person: Person;
   layers: Layer[];
   /** On the sheet of a study's item: the tools of its arm. */
@@ -99,6 +108,10 @@ export type State = {
   derived_from: string | null;
   reason: Reason;
   provenance: Record<string, unknown>;
+  /** Absent where nothing is said. */
+  attributes?: Record<string, string>;
+  /** The cell of the same layer that this one lies in. */
+  parent?: string | null;
 };
 
 export type EffectIn = { annotation: string; seen: string | null; after: State | null };

@@ -76,12 +76,14 @@ export const remove = (cells: Cells, row: number): Draft => ({
 });
 
 /** Accept a proposal, as it is or with an edited mask: the cell that prompted it gets the mask, or a cell is made. */
-export function accept(cells: Cells, proposal: number, edited: Mask | null = null, labelClass?: number | null, tool = "brush"): Draft {
+export function accept(cells: Cells, proposal: number, edited: Mask | null = null, labelClass?: number | null, tool = "brush", said: Record<string, string> = {}): Draft {
   const proposed = cells.stateOf(proposal);
   if (!proposed) throw new Error("a withdrawn proposal cannot be accepted");
   const mask = edited ? wireMask(edited) : proposed.mask;
   const derived_from = cells.idOf(proposal);
   const prompt = cells.promptOf(proposal);
+  const attributes = { ...(prompt >= 0 ? cells.attributesOf(prompt) : {}), ...said };
+  const more = Object.keys(attributes).length ? { attributes } : {};
   const effect =
     prompt >= 0
       ? change(cells, prompt, {
@@ -90,6 +92,7 @@ export function accept(cells: Cells, proposal: number, edited: Mask | null = nul
           status: "confirmed",
           reason: "",
           ...(labelClass === undefined ? {} : { label_class: labelClass }),
+          ...more,
         })
       : create({
           ...NEW_CELL,
@@ -97,6 +100,7 @@ export function accept(cells: Cells, proposal: number, edited: Mask | null = nul
           mask,
           label_class: labelClass === undefined ? proposed.label_class : labelClass,
           derived_from,
+          ...more,
         });
   return { action: edited ? "edit" : "accept", tool: edited ? tool : "keys", effects: [effect] };
 }

@@ -14,8 +14,13 @@ export type PackColumns = {
   mask_box: Int32Array;
   mask_offset: Uint32Array;
   mask_bits: Uint8Array;
+  /** Only where a row has something to say in them. */
+  attributes?: Uint8Array;
+  parent?: Uint8Array;
 };
-export type Pack = { layer: string; seq: number; count: number; columns: PackColumns };
+/** Name and its values as they occur; the column has one byte a row and name: 0 for nothing, else the value from 1. */
+export type AttributeCodes = readonly (readonly [string, readonly string[]])[];
+export type Pack = { layer: string; seq: number; count: number; columns: PackColumns; attributes: AttributeCodes };
 
 const TYPES = {
   u8: Uint8Array,
@@ -26,7 +31,7 @@ const TYPES = {
 } as const;
 
 /** Column -> its type, and how many elements it has for a count of rows (-1: not fixed). */
-const LAYOUT: Record<keyof PackColumns, [keyof typeof TYPES, (count: number) => number]> = {
+const LAYOUT: Record<keyof PackColumns, [keyof typeof TYPES, (count: number, attributes: number) => number]> = {
   id: ["u8", (n) => 16 * n],
   last_op: ["u8", (n) => 16 * n],
   derived_from: ["u8", (n) => 16 * n],
@@ -40,7 +45,11 @@ const LAYOUT: Record<keyof PackColumns, [keyof typeof TYPES, (count: number) => 
   mask_box: ["i32", (n) => 4 * n],
   mask_offset: ["u32", (n) => n + 1],
   mask_bits: ["u8", () => -1],
+  attributes: ["u8", (n, of) => n * of],
+  parent: ["u8", (n) => 16 * n],
 };
+
+const OPTIONAL: readonly (keyof PackColumns)[] = ["attributes", "parent"];
 
 export class BadPack extends Error {}
 
@@ -56,14 +65,16 @@ export function decodePack(buffer: ArrayBuffer): Pack {
     layer: string;
     seq: number;
     count: number;
+    attributes?: AttributeCodes;
     columns: { name: string; type: string; offset: number; length: number }[];
   };
   const columns: Partial<Record<keyof PackColumns, unknown>> = {};
   for (const name of Object.keys(LAYOUT) as (keyof PackColumns)[]) {
     const [type, lengthFor] = LAYOUT[name];
     const column = header.columns.find((c) => c.name === name);
+    if (!column && OPTIONAL.includes(name)) continue;
     if (!column || column.type !== type) throw new BadPack(`column ${name} should be ${type}`);
-    const expected = lengthFor(header.count);
+    const expected = lengthFor(header.count, header.attributes?.length ?? 0);
     if (expected >= 0 && column.length !== expected)
       throw new BadPack(`column ${name} has ${column.length} elements, not ${expected}`);
     const offset = start + column.offset;
@@ -71,5 +82,5 @@ export function decodePack(buffer: ArrayBuffer): Pack {
     if (column.offset % 8 || offset + bytes > buffer.byteLength) throw new BadPack(`column ${name} lies outside the pack`);
     columns[name] = new TYPES[type](buffer, offset, column.length);
   }
-  return { layer: header.layer, seq: header.seq, count: header.count, columns: columns as PackColumns };
+  return { layer: header.layer, seq: header.seq, count: header.count, columns: columns as PackColumns, attributes: header.attributes ?? [] };
 }

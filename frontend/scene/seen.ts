@@ -13,6 +13,8 @@ export class Seen {
   private readonly rows = new Set<number>();
   private view = "";
   private since = 0;
+  /** What stands on the screen has been gone through, and nothing in it has changed since. */
+  private counted = "";
 
   has(row: number): boolean {
     return this.rows.has(row);
@@ -20,6 +22,7 @@ export class Seen {
   /** A cell whose look changed (another mask) has to be seen again. */
   forget(row: number): void {
     this.rows.delete(row);
+    this.counted = "";
   }
 
   /** A frame is on the screen. Returns how many milliseconds the view must still stand for it to count (0: counted). */
@@ -31,6 +34,9 @@ export class Seen {
     }
     const missing = STILL_MS - (now - this.since);
     if (missing > 0) return missing;
+    const counted = `${view} ${visible.x1} ${visible.y1} ${masksShown}`;
+    if (counted === this.counted) return 0; // a frame of the pen over a standing picture
+    this.counted = counted;
     for (const row of inView(cells, visible)) {
       const box = cells.extent(row);
       const side = Math.max(box.x1 - box.x0, box.y1 - box.y0) * camera.scale;

@@ -3,6 +3,7 @@
  *  What is drawn is always the server's state plus the own acts that are still on their way. When the server finds
  *  that somebody else has changed an annotation since (stale), nothing is overwritten on either side: the own version
  *  stays in the picture and a conflict asks for mine or theirs. */
+import { t } from "../locale/locale";
 import type { Cells } from "../scene/cells";
 import type { Action, Current, OperationIn, OperationOut, Person, State, Tail, Verdict } from "../scene/contract";
 import type { Draft } from "../scene/edits";
@@ -22,6 +23,8 @@ export type Timing = { begun_ms: number; committed_ms: number; activity: [number
 export type Outbox = {
   add: (layer: string, image: number, operation: OperationIn) => Promise<void>;
   left: () => readonly Waiting[];
+  unsettled: (layer: string) => readonly Waiting[];
+  settle: (op_ids: ReadonlySet<string>) => Promise<void>;
 };
 export type LogEvents = {
   onChange: () => void;
@@ -106,6 +109,34 @@ export class Log {
     }
   }
 
+  /** Conflicts that an earlier page left open: the own version is in the picture again, and the question with it. */
+  reopen(): void {
+    for (const { operation, theirs } of this.outbox.unsettled(this.layer.id))
+      for (const e of operation.effects) {
+        const known = theirs?.find((t) => t.annotation === e.annotation);
+        if (!known || known.last_op === null) continue; // it never came to be on the server: nothing to choose
+        const open = this.conflicts.findIndex((c) => c.annotation === e.annotation);
+        const row = this.cells.rowOf(e.annotation);
+        // What the pack does not have has been deleted; a choice for the own version is then judged by the server.
+        const now: Current = open >= 0 ? this.conflicts[open].theirs : row < 0 ? { ...known, state: null } : { annotation: e.annotation, version: this.cells.version[row], last_op: this.cells.lastOp(row), state: this.stateOf(e.annotation) };
+        if (open >= 0) this.conflicts.splice(open, 1); // a later act on the same cell
+        if (same(e.after, now.state)) {
+          if (open >= 0) this.adopt(now);
+          continue;
+        }
+        this.cells.put(this.layer.index, e.annotation, e.after, operation.op_id, undefined, this.person.id);
+        this.conflicts.push({ annotation: e.annotation, action: operation.action, theirs: now, by: (now.last_op && this.lastActor.get(now.last_op)) ?? null });
+      }
+    this.letGo();
+  }
+
+  /** What the queue keeps for a choice that is made, or need not be made, need not be kept. */
+  private letGo(): void {
+    const open = new Set(this.conflicts.map((c) => c.annotation));
+    const done = this.outbox.unsettled(this.layer.id).filter((w) => !w.operation.effects.some((e) => open.has(e.annotation)));
+    if (done.length) void this.outbox.settle(new Set(done.map((w) => w.operation.op_id)));
+  }
+
   /** The server's answer for one of the own operations. */
   settle(verdict: Verdict, waiting: Waiting): void {
     if (waiting.layer !== this.layer.id) return;
@@ -124,12 +155,13 @@ export class Log {
         this.history.forget(verdict.op_id);
         if (!this.settled.delete(verdict.op_id))
           for (const theirs of this.currentOf(verdict, waiting)) this.stale(theirs, waiting.operation.action);
+        this.letGo();
         break;
       case "invalid":
         this.history.forget(verdict.op_id);
         for (const now of this.currentOf(verdict, waiting)) this.adopt(now);
         if (verdict.error?.field === "label_class" && this.withoutClass(verdict, waiting)) break;
-        this.events.onNotice(`Not saved, and taken back: ${verdict.error?.detail ?? "the server found it invalid"}`);
+        this.events.onNotice(t("Not saved, and taken back: {detail}", { detail: verdict.error?.detail ?? t("the server found it invalid") }));
         break;
     }
     this.events.onChange();
@@ -160,6 +192,7 @@ export class Log {
       const effect = { annotation: conflict.annotation, seen: conflict.theirs.last_op, after: mine };
       this.commit({ action: mine ? again : "delete", tool: "conflict", effects: [effect] }, timing);
     }
+    this.letGo();
     this.events.onChange();
   }
 
@@ -170,7 +203,7 @@ export class Log {
     const effects = operation.effects.map((e) => ({ annotation: e.annotation, seen: last.get(e.annotation) ?? null, after: e.after && { ...e.after, label_class: null } }));
     if (operation.action === "classify" || operation.effects.every((e) => !e.after?.label_class)) return false;
     this.commit({ action: operation.action, tool: operation.tool, effects }, operation);
-    this.events.onNotice("This class has been removed from the project meanwhile. What you drew is kept, without a class.");
+    this.events.onNotice(t("This class has been removed from the project meanwhile. What you drew is kept, without a class."));
     return true;
   }
 
@@ -180,7 +213,7 @@ export class Log {
     if (theirs.last_op === null) {
       // It never came to be on the server: a colleague has decided the same proposal. Theirs is in the tail.
       if (row >= 0) this.adopt(theirs);
-      this.events.onNotice("A colleague had decided this proposal already; their decision stands.");
+      this.events.onNotice(t("A colleague had decided this proposal already; their decision stands."));
       return;
     }
     if (same(mine, theirs.state)) {

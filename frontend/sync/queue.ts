@@ -2,13 +2,15 @@
  *
  *  The promise to the person is the database, not the network: an operation is written there (strict durability)
  *  before it is sent, and deleted when the server has it. `op_id` makes a repeated send harmless, so after any
- *  doubt the queue sends again. Databases are per person, because hospital computers are shared. Tabs of one
+ *  doubt the queue sends again. What the server calls stale (somebody has acted on the cell since) stays in the database,
+ *  marked, until the person has chosen between the two versions: a reload asks again. Databases are per person, because hospital computers are shared. Tabs of one
  *  person share the queue: a lock lets one of them send at a time, in the order of the acts. */
 import { openDB, type DBSchema, type IDBPDatabase } from "idb";
-import type { Answer, OperationIn, Verdict } from "../scene/contract";
+import type { Answer, Current, OperationIn, Verdict } from "../scene/contract";
 import { isTemporary, Refused } from "./api";
 
-export type Waiting = { n?: number; layer: string; image: number; operation: OperationIn };
+/** `theirs`: the server found the operation stale, and had this instead; it is not sent again. */
+export type Waiting = { n?: number; layer: string; image: number; operation: OperationIn; theirs?: Current[] };
 interface Schema extends DBSchema {
   operations: { key: number; value: Waiting };
 }
@@ -39,6 +41,8 @@ export class Queue {
   private database: IDBPDatabase<Schema> | null = null;
   /** What waits, as this tab knows it: the mirror of the database, and all there is when that cannot be used. */
   private waiting: Waiting[] = [];
+  /** What was found stale and is not settled yet. */
+  private stale: Waiting[] = [];
   private writing: Promise<unknown> = Promise.resolve();
   private sending: Promise<void> | null = null;
   private again = false;
@@ -58,7 +62,9 @@ export class Queue {
       queue.database = await openDB<Schema>(databaseName(person), 1, {
         upgrade: (db) => void db.createObjectStore("operations", { keyPath: "n", autoIncrement: true }),
       });
-      queue.waiting = await queue.database.getAll("operations");
+      const all = await queue.database.getAll("operations");
+      queue.waiting = all.filter((w) => !w.theirs);
+      queue.stale = all.filter((w) => w.theirs);
     } catch {
       queue.durable = false;
     }
@@ -70,6 +76,18 @@ export class Queue {
   }
   left(): readonly Waiting[] {
     return this.waiting;
+  }
+  /** Operations of a layer that the server found stale, in the order of the acts, until `settle` is told of them. */
+  unsettled(layer: string): readonly Waiting[] {
+    return this.stale.filter((w) => w.layer === layer);
+  }
+  /** The person has chosen, or there was nothing to choose. */
+  async settle(op_ids: ReadonlySet<string>): Promise<void> {
+    const gone = this.stale.filter((w) => op_ids.has(w.operation.op_id));
+    if (!gone.length) return;
+    this.stale = this.stale.filter((w) => !gone.includes(w));
+    await this.writing; // a choice for the own version is kept before the old one is let go of
+    await this.erase(gone);
   }
   isWaiting(op_id: string): boolean {
     return this.waiting.some((w) => w.operation.op_id === op_id);
@@ -160,7 +178,7 @@ export class Queue {
       const verdicts = new Map(answer.results.map((v) => [v.op_id, v]));
       const answered = batch.filter((w) => verdicts.has(w.operation.op_id));
       if (!answered.length) throw new Refused(200, "no_verdicts", "the server answered for none of the operations");
-      await this.drop(answered);
+      await this.drop(answered, verdicts);
       for (const entry of answered) this.events.onVerdict(verdicts.get(entry.operation.op_id) as Verdict, entry);
     }
     for (const error of refused.values()) throw error; // what it refuses is kept, and the person is told
@@ -170,7 +188,7 @@ export class Queue {
   /** Another tab of this person may have left operations, or sent some of ours. */
   private async readOthers(): Promise<void> {
     if (!this.database) return;
-    const kept = await this.database.getAll("operations");
+    const kept = (await this.database.getAll("operations")).filter((w) => !w.theirs);
     const here = new Set(this.waiting.map((w) => w.operation.op_id));
     const inMemory = this.waiting.filter((w) => w.n === undefined);
     // Ours that another tab has sent are kept for one more send: "repeated" is how this tab hears the verdict.
@@ -179,13 +197,27 @@ export class Queue {
     this.waiting.push(...inMemory);
   }
 
-  private async drop(entries: Waiting[]): Promise<void> {
+  /** The server has answered for these: in one transaction, so that a crash loses neither an act nor a conflict. */
+  private async drop(entries: Waiting[], verdicts: ReadonlyMap<string, Verdict>): Promise<void> {
     const gone = new Set(entries);
     this.waiting = this.waiting.filter((w) => !gone.has(w));
+    // What was sent while it was still being written has no number yet, and would stay behind.
+    if (entries.some((e) => e.n === undefined)) await this.writing;
+    const refused = entries.flatMap((entry) => {
+      const verdict = verdicts.get(entry.operation.op_id);
+      return verdict?.verdict === "stale" ? [{ ...entry, theirs: verdict.current }] : [];
+    });
+    this.stale.push(...refused);
+    await this.erase(entries, refused);
+  }
+
+  private async erase(entries: readonly Waiting[], marked: readonly Waiting[] = []): Promise<void> {
     const keys = entries.flatMap((e) => (e.n === undefined ? [] : [e.n]));
     if (!this.database || !keys.length) return;
     const change = this.database.transaction("operations", "readwrite");
-    await Promise.all([...keys.map((n) => change.store.delete(n)), change.done]);
+    const work: Promise<unknown>[] = keys.map((n) => change.store.delete(n));
+    for (const entry of marked) if (entry.n !== undefined) work.push(change.store.put(entry));
+    await Promise.all([...work, change.done]);
   }
 
   private failed(error: unknown): void {

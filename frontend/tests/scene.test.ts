@@ -6,7 +6,8 @@ import { History } from "../scene/history";
 import { following, ordered, type Stop } from "../scene/order";
 import { BadPack, decodePack } from "../scene/pack";
 import { putUuid, uuid7, uuidAt } from "../scene/uuid";
-import { rasterise } from "../render/masks";
+import { FARTHEST, rasterise, withReach } from "../render/cell_texture";
+import { Bins } from "../render/density";
 import { packBytes, scene, state, uuid } from "./build";
 import type { Cells } from "../scene/cells";
 
@@ -287,5 +288,54 @@ describe("id blocks", () => {
     const after = rasterise(cells, rows, box);
     expect(after).toHaveLength(1);
     expect(line(after[0])).toEqual([0, 0, 0, b, b, b, b, 0]);
+  });
+  it("makes any part of a block as it makes the whole", () => {
+    const cells = scene();
+    const whole = { x0: 0, y0: 0, x1: 512, y1: 512 };
+    const part = { x0: 12, y0: 11, x1: 30, y1: 14 };
+    const [all] = rasterise(cells, cells.masked(1, whole), whole);
+    const [some] = rasterise(cells, cells.masked(1, part), part);
+    for (let y = part.y0; y < part.y1; y++)
+      for (let x = part.x0; x < part.x1; x++) expect(some[(y - part.y0) * 18 + x - part.x0]).toBe(all[y * 512 + x]);
+  });
+  it("tells of every texel how far its cell reaches", () => {
+    const [width, height] = [40, 30];
+    const ids = new Uint32Array(width * height);
+    for (let y = 3; y < 25; y++) for (let x = 2; x < 39; x++) ids[y * width + x] = x < 20 ? 7 : 0xffffff;
+    const told = withReach(ids, width);
+    const reach = (x: number, y: number, dx: number, dy: number) => {
+      for (let n = 1; n < FARTHEST; n++) {
+        const [u, v] = [x + n * dx, y + n * dy];
+        if (u < 0 || v < 0 || u >= width || v >= height) break;
+        if (ids[v * width + u] !== ids[y * width + x]) return n;
+      }
+      return FARTHEST;
+    };
+    for (let y = 0; y < height; y++)
+      for (let x = 0; x < width; x++) {
+        const at = 2 * (y * width + x);
+        expect(told[at]).toBe(ids[y * width + x]);
+        const sides = [0, 8, 16, 24].map((shift) => (told[at + 1] >>> shift) & 0xff);
+        expect([x, y, ...sides]).toEqual([x, y, reach(x, y, -1, 0), reach(x, y, 0, -1), reach(x, y, 1, 0), reach(x, y, 0, 1)]);
+      }
+  });
+});
+
+describe("density", () => {
+  const palette = new Uint8Array([0, 0, 0, 255, 200, 100, 0, 255, 0, 50, 250, 255]);
+
+  it("counts every cell where it is, and follows changes", () => {
+    const bins = new Bins({ width: 1000, height: 500 }, palette);
+    expect(bins.set(5000, 10, 10, 1)).toBe(true);
+    bins.set(1, 11, 12, 2);
+    bins.set(2, 999.9, 499.9, 1);
+    expect([bins.total, bins.countAt(10, 10), bins.countAt(999, 499)]).toEqual([3, 2, 1]);
+    expect(bins.set(1, 11, 12, 2)).toBe(false); // nothing new
+    bins.set(1, 500, 250, 2); // moved
+    bins.set(2, 0, 0, -1); // hidden
+    expect([bins.total, bins.countAt(10, 10), bins.countAt(500, 250), bins.countAt(999, 499)]).toEqual([2, 1, 1, 0]);
+    const picture = bins.picture();
+    const at = 4 * bins.columns * Math.floor(250 / bins.side) + 4 * Math.floor(500 / bins.side);
+    expect([...picture.subarray(at, at + 4)]).toEqual([0, 32, 162, 165]); // the class's colour, premultiplied by 0.65
   });
 });

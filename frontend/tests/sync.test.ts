@@ -227,6 +227,60 @@ describe("queue", () => {
     expect(await kept()).toEqual([]);
   });
 
+  it("keeps what was found stale through a new page, sends it no second time, and lets go of it when told", async () => {
+    let sent = 0;
+    const stale: Sender = (layer, operations) => {
+      sent += operations.length;
+      const current = [{ annotation: uuid(2), version: 3, last_op: uuid(5006), state: null }];
+      const verdict = (id: string) => (id === uuid(71) ? "stale" : "accepted");
+      return Promise.resolve({ layer, seq: 1, results: operations.map((o) => ({ op_id: o.op_id, verdict: verdict(o.op_id), seq: 1, error: null, current })) });
+    };
+    const first = await open(stale);
+    await first.add(LAYER, 1, operation(71));
+    await first.add(LAYER, 1, operation(72));
+    await first.flush();
+    expect([sent, first.count, first.unsettled(LAYER).length]).toEqual([2, 0, 1]);
+    await vi.waitFor(async () => expect(await kept()).toEqual([uuid(71)]));
+    const second = await open(stale);
+    await second.flush();
+    expect([sent, second.count]).toEqual([2, 0]);
+    expect(second.unsettled(LAYER)).toMatchObject([{ operation: { op_id: uuid(71) }, theirs: [{ last_op: uuid(5006) }] }]);
+    expect(second.unsettled(uuid(901))).toEqual([]); // another image asks about its own
+    await second.settle(new Set([uuid(71)]));
+    expect(await kept()).toEqual([]);
+    expect(second.unsettled(LAYER)).toEqual([]);
+  });
+
+  it("acts keep their order and their times when the clock is set back between them, and after a reload", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    try {
+      const d = logTools().desk();
+      const sent: string[] = [];
+      const queue = await open(() => Promise.reject(new Unreachable("down")));
+      const act = (at: string, wait: number) => {
+        vi.setSystemTime(new Date(at));
+        d.log.commit(edits.draw({ x0: wait, y0: 0, x1: wait + 9, y1: 9 }, null), { begun_ms: 1000, committed_ms: 1000 + wait, activity: null });
+      };
+      act("2026-11-21T12:00:00Z", 400);
+      act("2026-11-21T09:00:00Z", 700); // three hours back
+      act("2026-11-20T09:00:00Z", 900); // a day back
+      for (const w of d.out) await queue.add(w.layer, w.image, w.operation);
+      queue.stop();
+      vi.setSystemTime(new Date("2020-01-01T00:00:00Z"));
+      const later = await open((layer, operations) => {
+        sent.push(...operations.map((o) => o.op_id));
+        return Promise.resolve(accept(layer, operations));
+      });
+      await later.flush();
+      const made = d.out.map((w) => w.operation);
+      expect(sent).toEqual(made.map((o) => o.op_id)); // in the order of the acts
+      expect(made.map((o) => o.op_id)).toEqual(made.map((o) => o.op_id).sort()); // ids go on upwards
+      expect(made.map((o) => Date.parse(o.committed_at) - Date.parse(o.begun_at))).toEqual([400, 700, 900]); // by the clock that only goes forward
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it("waits longer after every failure, up to half a minute", () => {
     expect([0, 1, 2, 3, 9].map((n) => backOff(n, () => 1))).toEqual([1000, 2000, 4000, 8000, 30_000]);
     expect(backOff(3, () => 0)).toBe(6000);
@@ -239,17 +293,21 @@ function logTools() {
     const cells = scene();
     const history = new History();
     const out: Waiting[] = [];
+    const stale: Waiting[] = [];
     const notices: string[] = [];
     const log = new Log(cells, { id: LAYER, index: 0, seq: 5 }, 1, { id: PERSON, name: "A" }, uuid(1), history, {
       add: (layer, image, op) => Promise.resolve(void out.push({ layer, image, operation: op })),
       left: () => out,
+      unsettled: () => stale,
+      settle: (ids) => Promise.resolve(void stale.splice(0, stale.length, ...stale.filter((w) => !ids.has(w.operation.op_id)))),
     }, { onChange: () => {}, onNotice: (text) => notices.push(text) });
     const boxOf = (id: string) => cells.stateOf(cells.rowOf(id))?.box ?? null;
     const answer = (verdict: Verdict["verdict"], now: Verdict["current"] = []) => {
       const waiting = out.shift() as Waiting;
+      if (verdict === "stale") stale.push({ ...waiting, theirs: now });
       log.settle({ op_id: waiting.operation.op_id, verdict, seq: 9, error: null, current: now }, waiting);
     };
-    return { cells, history, out, notices, log, boxOf, answer };
+    return { cells, history, out, stale, notices, log, boxOf, answer };
   };
   const theirs = (seq: number, annotation: string, after: State | null, version = 2, op = 5000 + seq): OperationOut => ({
     op_id: uuid(op), layer: LAYER, seq, action: "move", author: { id: 8, name: "Dr B" }, tool: "select", session: uuid(2),
@@ -305,9 +363,11 @@ describe("log", () => {
       d.answer("stale", [now]);
       d.answer("stale", [now]);
       expect(d.log.conflicts).toMatchObject([{ annotation: uuid(2), by: "Dr B" }]);
+      expect(d.stale).toHaveLength(2); // kept on this computer until the choice is made
       expect(d.history.canUndo).toBe(false);
       d.log.resolve(d.log.conflicts[0], choice, TIMING);
       expect(d.log.conflicts).toEqual([]);
+      expect(d.stale).toEqual([]);
       expect(d.boxOf(uuid(2))).toEqual(choice === "mine" ? [35, 15, 45, 25] : [50, 50, 60, 60]);
       expect(d.out.map((w) => [w.operation.action, w.operation.effects[0].seen])).toEqual(choice === "mine" ? [["move", uuid(5006)]] : []);
     }
@@ -421,6 +481,46 @@ describe("log after a reload", () => {
     expect(after.log.conflicts).toHaveLength(1);
     after.log.resolve(after.log.conflicts[0], "mine", TIMING);
     expect(after.out[0].operation.effects[0]).toMatchObject({ seen: uuid(5006), after: { box: [25, 15, 35, 25] } });
+  });
+
+  it("a conflict that nobody has settled is asked again, on top of what is there by now", () => {
+    const before = desk();
+    move(before, uuid(2), 10);
+    move(before, uuid(2), 10);
+    const seen = { annotation: uuid(2), version: 2, last_op: uuid(5006), state: state([50, 50, 60, 60]) };
+    before.answer("stale", [seen]);
+    before.answer("stale", [seen]);
+    for (const choice of ["mine", "theirs"] as const) {
+      const after = desk();
+      after.cells.put(0, uuid(2), state([70, 70, 80, 80]), uuid(5007), 3); // the colleague went on meanwhile
+      after.log.remember(tail([theirs(5, uuid(2), state([70, 70, 80, 80]), 3, 5007)], 5));
+      after.stale.push(...before.stale);
+      after.log.reopen();
+      expect(after.log.conflicts).toMatchObject([{ annotation: uuid(2), by: "Dr B", theirs: { last_op: uuid(5007) } }]);
+      expect(after.boxOf(uuid(2))).toEqual([35, 15, 45, 25]);
+      expect(after.out).toEqual([]); // nothing is sent before somebody has chosen
+      after.log.resolve(after.log.conflicts[0], choice, TIMING);
+      expect(after.boxOf(uuid(2))).toEqual(choice === "mine" ? [35, 15, 45, 25] : [70, 70, 80, 80]);
+      expect(after.out.map((w) => w.operation.effects[0].seen)).toEqual(choice === "mine" ? [uuid(5007)] : []);
+      expect(after.stale).toEqual([]);
+    }
+  });
+
+  it("a conflict over a cell that was deleted meanwhile is asked too; one that has gone by itself is not", () => {
+    const before = desk();
+    move(before, uuid(2), 10);
+    before.answer("stale", [{ annotation: uuid(2), version: 2, last_op: uuid(5006), state: null }]);
+    const after = desk();
+    after.cells.put(0, uuid(2), null, uuid(5006), 2);
+    after.stale.push(...before.stale);
+    after.log.reopen();
+    expect(after.log.conflicts).toMatchObject([{ annotation: uuid(2), theirs: { state: null } }]);
+    expect(after.boxOf(uuid(2))).toEqual([25, 15, 35, 25]);
+    const same = desk();
+    same.cells.put(0, uuid(2), state([25, 15, 35, 25]), uuid(5008), 4); // they came to what I had
+    same.stale.push(...before.stale);
+    same.log.reopen();
+    expect([same.log.conflicts, same.stale]).toEqual([[], []]);
   });
 
   it("an act that was saved although its answer was lost is undone to what was before it", () => {

@@ -40,7 +40,7 @@ export class Hands {
     private readonly desk: Workspace,
     private readonly stage: Stage,
   ) {
-    const pixels = new Pixels(desk.opened.image.pixels_url, desk.opened.image);
+    const pixels = new Pixels(desk.opened.image);
     desk.prompter = new BrowserPrompter(desk.opened.image, pixels);
     this.wielded = wield(desk, pixels, (at) => this.pick(at));
     const surface = stage.surface;
@@ -51,7 +51,7 @@ export class Hands {
     surface.addEventListener("lostpointercapture", (e) => this.lost(e));
     surface.addEventListener("pointerleave", () => {
       this.cursor = this.desk.cursor = null;
-      this.stage.invalidate("sketch");
+      this.stage.invalidate();
       this.hover(-1);
     });
     surface.addEventListener("wheel", (e) => this.wheel(e), { passive: false });
@@ -191,7 +191,7 @@ export class Hands {
       for (const step of e.getCoalescedEvents().concat(e).slice(-64))
         this.feed({ kind: "move", at: toImage(this.place(step), this.desk.camera), shift: e.shiftKey, alt: e.altKey });
     } else if (!before) this.hover(this.desk.tool === "select" && !this.desk.editing ? (this.pick(toImage(at, this.desk.camera))[0] ?? -1) : -1);
-    if (before || this.desk.editing || this.held) this.stage.invalidate("sketch");
+    if (before || this.desk.editing || this.held) this.stage.invalidate();
   }
 
   private up(e: PointerEvent): void {

@@ -1,5 +1,7 @@
 /** Every key of the workspace in one table: scoped, remappable, shown on the controls and in the "?" sheet. */
 
+import { mark, t } from "../locale/locale";
+
 /** "canvas": always; "review": while a proposal or cell is selected for review; "many": while cells are selected together;
  *  "draw": while something is begun with a tool; "edit": while a mask is edited. The narrower scope wins where both
  *  know a key. */
@@ -8,56 +10,62 @@ export type Scope = "canvas" | "review" | "many" | "draw" | "edit";
 type Entry = { readonly scope: Scope; readonly keys: readonly string[]; readonly label: string; readonly group: string; readonly repeats?: true };
 
 export const COMMANDS = {
-  "tool.select": { scope: "canvas", keys: ["v"], label: "Select, move, resize", group: "Tools" },
-  "tool.box": { scope: "canvas", keys: ["r"], label: "Draw boxes", group: "Tools" },
-  "tool.smart": { scope: "canvas", keys: ["s"], label: "Smart click: a click or a box gives the mask", group: "Tools" },
-  "tool.polygon": { scope: "canvas", keys: ["p"], label: "Polygon, by clicks or freehand", group: "Tools" },
-  "tool.brush": { scope: "canvas", keys: ["b"], label: "Brush: new cell; Shift adds, Alt subtracts", group: "Tools" },
-  "tool.wand": { scope: "canvas", keys: ["w"], label: "Wand: press and drag, like colours", group: "Tools" },
-  "tool.stamp": { scope: "canvas", keys: ["."], label: "Click the centre: a box of the last size", group: "Tools" },
-  "tool.extremes": { scope: "canvas", keys: ["q"], label: "Box by four outermost points", group: "Tools" },
-  "tool.lasso": { scope: "canvas", keys: ["l"], label: "Lasso: select cells together", group: "Tools" },
-  "tool.split": { scope: "canvas", keys: ["/"], label: "Split a cell along a cut", group: "Tools" },
-  "tool.measure": { scope: "canvas", keys: ["m"], label: "Measure", group: "Tools" },
-  "tool.region": { scope: "canvas", keys: ["g"], label: "Region where every cell is annotated", group: "Tools" },
-  "tool.ignore": { scope: "canvas", keys: ["Shift+g"], label: "Region to ignore", group: "Tools" },
-  "cell.delete": { scope: "canvas", keys: ["Delete", "Backspace"], label: "Delete", group: "Cells" },
-  "cell.cannot_tell": { scope: "canvas", keys: ["k"], label: "Cannot tell", group: "Cells" },
-  "cell.edit": { scope: "canvas", keys: ["e"], label: "Edit the mask", group: "Cells" },
-  "cell.copy": { scope: "canvas", keys: ["Shift+d"], label: "Copy the box to the next place", group: "Cells" },
-  "move.left": { scope: "canvas", keys: ["ArrowLeft"], label: "Move the cell, or the view: left", group: "Moving", repeats: true },
-  "move.right": { scope: "canvas", keys: ["ArrowRight"], label: "Right", group: "Moving", repeats: true },
-  "move.up": { scope: "canvas", keys: ["ArrowUp"], label: "Up", group: "Moving", repeats: true },
-  "move.down": { scope: "canvas", keys: ["ArrowDown"], label: "Down", group: "Moving", repeats: true },
-  "many.accept": { scope: "many", keys: ["a"], label: "Accept those that were shown", group: "Selected together" },
-  "many.merge": { scope: "many", keys: ["j"], label: "Merge into one cell", group: "Selected together" },
-  "draw.keep": { scope: "draw", keys: ["Enter"], label: "Keep, close the outline", group: "While drawing" },
-  "draw.back": { scope: "draw", keys: ["Backspace"], label: "Without the last point", group: "While drawing" },
-  "history.undo": { scope: "canvas", keys: ["Mod+z"], label: "Undo", group: "Cells", repeats: true },
-  "history.redo": { scope: "canvas", keys: ["Mod+Shift+z", "Mod+y"], label: "Redo", group: "Cells", repeats: true },
-  "save.now": { scope: "canvas", keys: ["Mod+s"], label: "Send waiting changes now", group: "Cells" },
-  "review.accept": { scope: "review", keys: ["a"], label: "Accept the proposal", group: "Review" },
-  "review.reject": { scope: "review", keys: ["x"], label: "Reject the proposal", group: "Review" },
-  "review.next": { scope: "canvas", keys: ["Tab"], label: "Next open proposal", group: "Review" },
-  "review.previous": { scope: "canvas", keys: ["Shift+Tab"], label: "Previous open proposal", group: "Review" },
-  "review.viewed": { scope: "canvas", keys: ["Shift+a"], label: "Accept the rest in view, as viewed in bulk", group: "Review" },
-  "edit.constrain": { scope: "edit", keys: ["f"], label: "Strokes fix pixels, the rest is fused again", group: "Editing a mask" },
-  "edit.commit": { scope: "edit", keys: ["Enter"], label: "Keep the edited mask", group: "Editing a mask" },
-  "edit.swap": { scope: "edit", keys: ["s"], label: "Brush adds or subtracts", group: "Editing a mask" },
-  "edit.larger": { scope: "edit", keys: ["+", "="], label: "Larger brush", group: "Editing a mask", repeats: true },
-  "edit.smaller": { scope: "edit", keys: ["-"], label: "Smaller brush", group: "Editing a mask", repeats: true },
-  "view.peek": { scope: "canvas", keys: ["h"], label: "Hold: bare tissue", group: "View" },
-  "view.pan": { scope: "canvas", keys: ["Space"], label: "Hold and drag: move the picture", group: "View" },
-  "view.boxes": { scope: "canvas", keys: ["Shift+b"], label: "Boxes of cells that have a mask", group: "View" },
-  "view.larger": { scope: "canvas", keys: ["+", "="], label: "Zoom in, larger brush", group: "View", repeats: true },
-  "view.smaller": { scope: "canvas", keys: ["-"], label: "Zoom out, smaller brush", group: "View", repeats: true },
-  "view.fit": { scope: "canvas", keys: ["0"], label: "Whole image", group: "View" },
-  "image.next": { scope: "canvas", keys: ["]", "f"], label: "Next image", group: "View" },
-  "image.previous": { scope: "canvas", keys: ["[", "d"], label: "Previous image", group: "View" },
-  "help.palette": { scope: "canvas", keys: ["Mod+k"], label: "Find a command", group: "View" },
-  "help.remap": { scope: "canvas", keys: ["Mod+,"], label: "Change the keys", group: "View" },
-  "help.keys": { scope: "canvas", keys: ["?"], label: "This list", group: "View" },
-  "cancel": { scope: "canvas", keys: ["Escape"], label: "Cancel, unselect", group: "View" },
+  "tool.select": { scope: "canvas", keys: ["v"], label: mark("Select, move, resize"), group: mark("Tools") },
+  "tool.box": { scope: "canvas", keys: ["r"], label: mark("Draw boxes"), group: mark("Tools") },
+  "tool.smart": { scope: "canvas", keys: ["s"], label: mark("Smart click: a click or a box gives the mask"), group: mark("Tools") },
+  "tool.polygon": { scope: "canvas", keys: ["p"], label: mark("Polygon, by clicks or freehand"), group: mark("Tools") },
+  "tool.brush": { scope: "canvas", keys: ["b"], label: mark("Brush: new cell; Shift adds, Alt subtracts"), group: mark("Tools") },
+  "tool.wand": { scope: "canvas", keys: ["w"], label: mark("Wand: press and drag, like colours"), group: mark("Tools") },
+  "tool.stamp": { scope: "canvas", keys: ["."], label: mark("Click the centre: a box of the last size"), group: mark("Tools") },
+  "tool.extremes": { scope: "canvas", keys: ["q"], label: mark("Box by four outermost points"), group: mark("Tools") },
+  "tool.lasso": { scope: "canvas", keys: ["l"], label: mark("Lasso: select cells together"), group: mark("Tools") },
+  "tool.split": { scope: "canvas", keys: ["/"], label: mark("Split a cell along a cut"), group: mark("Tools") },
+  "tool.measure": { scope: "canvas", keys: ["m"], label: mark("Measure"), group: mark("Tools") },
+  "tool.region": { scope: "canvas", keys: ["g"], label: mark("Region where every cell is annotated"), group: mark("Tools") },
+  "tool.ignore": { scope: "canvas", keys: ["Shift+g"], label: mark("Region to ignore"), group: mark("Tools") },
+  "cell.delete": { scope: "canvas", keys: ["Delete", "Backspace"], label: mark("Delete"), group: mark("Cells") },
+  "cell.cannot_tell": { scope: "canvas", keys: ["k"], label: mark("Cannot tell"), group: mark("Cells") },
+  "cell.edit": { scope: "canvas", keys: ["e"], label: mark("Edit the mask"), group: mark("Cells") },
+  "cell.snap": { scope: "canvas", keys: ["t"], label: mark("Snap the box to the edges of the cell"), group: mark("Cells") },
+  "attribute.1": { scope: "canvas", keys: ["i"], label: mark("Next value of the first attribute"), group: mark("Cells") },
+  "attribute.2": { scope: "canvas", keys: ["z"], label: mark("Next value of the second attribute"), group: mark("Cells") },
+  "attribute.3": { scope: "canvas", keys: ["y"], label: mark("Next value of the third attribute"), group: mark("Cells") },
+  "attribute.4": { scope: "canvas", keys: ["n"], label: mark("Next value of the fourth attribute"), group: mark("Cells") },
+  "cell.copy": { scope: "canvas", keys: ["Shift+d"], label: mark("Copy the box to the next place"), group: mark("Cells") },
+  "move.left": { scope: "canvas", keys: ["ArrowLeft"], label: mark("Move the cell, or the view: left"), group: mark("Moving"), repeats: true },
+  "move.right": { scope: "canvas", keys: ["ArrowRight"], label: mark("Right"), group: mark("Moving"), repeats: true },
+  "move.up": { scope: "canvas", keys: ["ArrowUp"], label: mark("Up"), group: mark("Moving"), repeats: true },
+  "move.down": { scope: "canvas", keys: ["ArrowDown"], label: mark("Down"), group: mark("Moving"), repeats: true },
+  "many.accept": { scope: "many", keys: ["a"], label: mark("Accept those that were shown"), group: mark("Selected together") },
+  "many.merge": { scope: "many", keys: ["j"], label: mark("Merge into one cell"), group: mark("Selected together") },
+  "many.nest": { scope: "many", keys: ["Shift+n"], label: mark("Link nuclei to the cell around them"), group: mark("Selected together") },
+  "draw.keep": { scope: "draw", keys: ["Enter"], label: mark("Keep, close the outline"), group: mark("While drawing") },
+  "draw.back": { scope: "draw", keys: ["Backspace"], label: mark("Without the last point"), group: mark("While drawing") },
+  "history.undo": { scope: "canvas", keys: ["Mod+z"], label: mark("Undo"), group: mark("Cells"), repeats: true },
+  "history.redo": { scope: "canvas", keys: ["Mod+Shift+z", "Mod+y"], label: mark("Redo"), group: mark("Cells"), repeats: true },
+  "save.now": { scope: "canvas", keys: ["Mod+s"], label: mark("Send waiting changes now"), group: mark("Cells") },
+  "review.accept": { scope: "review", keys: ["a"], label: mark("Accept the proposal"), group: mark("Review") },
+  "review.reject": { scope: "review", keys: ["x"], label: mark("Reject the proposal"), group: mark("Review") },
+  "review.next": { scope: "canvas", keys: ["Tab"], label: mark("Next open proposal"), group: mark("Review") },
+  "review.previous": { scope: "canvas", keys: ["Shift+Tab"], label: mark("Previous open proposal"), group: mark("Review") },
+  "review.viewed": { scope: "canvas", keys: ["Shift+a"], label: mark("Accept the rest in view, as viewed in bulk"), group: mark("Review") },
+  "edit.constrain": { scope: "edit", keys: ["f"], label: mark("Strokes fix pixels, the rest is fused again"), group: mark("Editing a mask") },
+  "edit.commit": { scope: "edit", keys: ["Enter"], label: mark("Keep the edited mask"), group: mark("Editing a mask") },
+  "edit.swap": { scope: "edit", keys: ["s"], label: mark("Brush adds or subtracts"), group: mark("Editing a mask") },
+  "edit.larger": { scope: "edit", keys: ["+", "="], label: mark("Larger brush"), group: mark("Editing a mask"), repeats: true },
+  "edit.smaller": { scope: "edit", keys: ["-"], label: mark("Smaller brush"), group: mark("Editing a mask"), repeats: true },
+  "view.peek": { scope: "canvas", keys: ["h"], label: mark("Hold: bare tissue"), group: mark("View") },
+  "view.pan": { scope: "canvas", keys: ["Space"], label: mark("Hold and drag: move the picture"), group: mark("View") },
+  "view.boxes": { scope: "canvas", keys: ["Shift+b"], label: mark("Boxes of cells that have a mask"), group: mark("View") },
+  "view.larger": { scope: "canvas", keys: ["+", "="], label: mark("Zoom in, larger brush"), group: mark("View"), repeats: true },
+  "view.smaller": { scope: "canvas", keys: ["-"], label: mark("Zoom out, smaller brush"), group: mark("View"), repeats: true },
+  "view.fit": { scope: "canvas", keys: ["0"], label: mark("Whole image"), group: mark("View") },
+  "image.next": { scope: "canvas", keys: ["]", "f"], label: mark("Next image"), group: mark("View") },
+  "image.previous": { scope: "canvas", keys: ["[", "d"], label: mark("Previous image"), group: mark("View") },
+  "help.palette": { scope: "canvas", keys: ["Mod+k"], label: mark("Find a command"), group: mark("View") },
+  "help.remap": { scope: "canvas", keys: ["Mod+,"], label: mark("Change the keys"), group: mark("View") },
+  "help.keys": { scope: "canvas", keys: ["?"], label: mark("This list"), group: mark("View") },
+  "cancel": { scope: "canvas", keys: ["Escape"], label: mark("Cancel, unselect"), group: mark("View") },
 } as const satisfies Record<string, Entry>;
 
 export type Command = keyof typeof COMMANDS;
@@ -130,9 +138,10 @@ export class Keymap {
   sheet(): { group: string; rows: { label: string; keys: string }[] }[] {
     const groups = new Map<string, { label: string; keys: string }[]>();
     for (const [command, entry] of entries) {
-      const rows = groups.get(entry.group) ?? [];
-      rows.push({ label: entry.label, keys: this.keysOf(command).map(keyLabel).join(" or ") });
-      groups.set(entry.group, rows);
+      const group = t(entry.group);
+      const rows = groups.get(group) ?? [];
+      rows.push({ label: t(entry.label), keys: keysWords(this.keysOf(command)) });
+      groups.set(group, rows);
     }
     return [...groups].map(([group, rows]) => ({ group, rows }));
   }
@@ -148,6 +157,9 @@ export function keyLabel(chord: string): string {
     .map((part) => SHORT[part] ?? (part.length === 1 ? part.toUpperCase() : part))
     .join("+");
 }
+
+/** Every key of a command: "Del or Backspace". */
+export const keysWords = (keys: readonly string[]): string => keys.map(keyLabel).join(` ${t("or")} `);
 
 /** Keys belong to the field while somebody types. */
 export function isTyping(target: EventTarget | null): boolean {

@@ -1,4 +1,5 @@
 /** Keys: from the table to what they do. Off while somebody types; Tab goes through cells only from the canvas. */
+import { snap } from "../acts/smart";
 import type { LabelClass } from "../scene/contract";
 import type { Stage } from "../render/stage";
 import type { Workspace } from "../workspace";
@@ -120,12 +121,18 @@ export class Keys {
       "tool.region": () => this.tool("region"),
       "tool.ignore": () => this.tool("ignore"),
       "cell.copy": () => desk.copySize(),
+      "cell.snap": () => void snap(desk),
+      "attribute.1": () => desk.attributes.cycle(0),
+      "attribute.2": () => desk.attributes.cycle(1),
+      "attribute.3": () => desk.attributes.cycle(2),
+      "attribute.4": () => desk.attributes.cycle(3),
       "move.left": () => this.arrow(-1, 0),
       "move.right": () => this.arrow(1, 0),
       "move.up": () => this.arrow(0, -1),
       "move.down": () => this.arrow(0, 1),
       "many.accept": () => desk.together.accept(),
       "many.merge": () => desk.together.merge(),
+      "many.nest": () => desk.attributes.nest(),
       "draw.keep": () => this.hands.keep(),
       "draw.back": () => this.hands.back(),
       "review.viewed": () => desk.together.acceptInView(),

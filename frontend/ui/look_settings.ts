@@ -14,6 +14,9 @@ export type Look = {
   readonly minimap: boolean;
   readonly hiddenClasses: readonly number[];
   readonly hiddenStatuses: readonly Status[];
+  readonly hiddenAuthors: readonly number[];
+  /** A break is suggested now and then. */
+  readonly breaks: boolean;
   /** Proposals with less doubt than this are not drawn. */
   readonly leastDoubt: number;
   readonly proposals: boolean;
@@ -28,6 +31,8 @@ export const PLAIN: Look = {
   minimap: true,
   hiddenClasses: [],
   hiddenStatuses: [],
+  hiddenAuthors: [],
+  breaks: true,
   leastDoubt: 0,
   proposals: true,
 };
@@ -40,8 +45,8 @@ export class LookSettings {
     private readonly onChange: (look: Look, before: Look) => void,
   ) {
     // What hides cells is not carried over to the next image or day: a filter that somebody forgot looks like no cells.
-    const { brightness, contrast, stain, opacity, fill, minimap } = { ...PLAIN, ...kept };
-    this.now = { ...PLAIN, brightness, contrast, stain: STAINS.includes(stain) ? stain : "none", opacity, fill, minimap };
+    const { brightness, contrast, stain, opacity, fill, minimap, breaks } = { ...PLAIN, ...kept };
+    this.now = { ...PLAIN, brightness, contrast, stain: STAINS.includes(stain) ? stain : "none", opacity, fill, minimap, breaks };
   }
 
   set(part: Partial<Look>): void {
@@ -49,7 +54,7 @@ export class LookSettings {
     this.now = { ...before, ...part };
     this.onChange(this.now, before);
   }
-  toggle<T extends "hiddenClasses" | "hiddenStatuses">(which: T, value: Look[T][number]): void {
+  toggle<T extends "hiddenClasses" | "hiddenStatuses" | "hiddenAuthors">(which: T, value: Look[T][number]): void {
     const list = this.now[which] as readonly unknown[];
     const next = list.includes(value) ? list.filter((v) => v !== value) : [...list, value];
     this.set({ [which]: next });

@@ -1,16 +1,18 @@
 /** What lies above the picture for a moment: the command palette and the screen on which keys are changed. */
+import { t } from "../locale/locale";
 import { Component, createRef } from "preact";
-import { chordOf, COMMANDS, keyLabel, type Command } from "./keymap";
-import type { Ui } from "./panels";
+import { chordOf, COMMANDS, keyLabel, keysWords, type Command } from "./keymap";
+import type { Ui } from "./parts";
 
 const ALL = Object.keys(COMMANDS) as Command[];
+const named = (commands: readonly Command[]): string => commands.map((c) => t(COMMANDS[c].label)).join(", ");
 /** Held keys and the palette itself make no sense as a choice in a list. */
 const CHOICES = ALL.filter((c) => !["view.peek", "view.pan", "help.palette", "cancel"].includes(c));
 
 /** Commands whose words hold every word that was typed, those that begin with it first. */
 export function found(typed: string): Command[] {
   const words = typed.toLowerCase().split(/\s+/).filter(Boolean);
-  const label = (c: Command) => `${COMMANDS[c].label} ${COMMANDS[c].group}`.toLowerCase();
+  const label = (c: Command) => `${t(COMMANDS[c].label)} ${t(COMMANDS[c].group)}`.toLowerCase();
   const fit = CHOICES.filter((c) => words.every((w) => label(c).includes(w)));
   const begins = (c: Command) => (words.length && label(c).startsWith(words[0]) ? 0 : 1);
   return fit.sort((a, b) => begins(a) - begins(b));
@@ -50,20 +52,20 @@ export class Palette extends Component<{ ui: Ui }, { typed: string; at: number }
     if (!ui.paletteOpen()) return null;
     const list = found(this.state.typed);
     return (
-      <section class="bw-palette" aria-label="Find a command">
+      <section class="bw-palette" aria-label={t("Find a command")}>
         <input
           ref={this.field}
           role="combobox"
           aria-expanded="true"
           aria-controls="bw-commands"
           aria-activedescendant={list[this.state.at] ? `bw-command-${this.state.at}` : undefined}
-          aria-label="Find a command"
-          placeholder="What do you want to do?"
+          aria-label={t("Find a command")}
+          placeholder={t("What do you want to do?")}
           value={this.state.typed}
           onInput={(e) => this.setState({ typed: e.currentTarget.value, at: 0 })}
           onKeyDown={(e) => this.key(e, list)}
         />
-        <div id="bw-commands" role="listbox" aria-label="Commands">
+        <div id="bw-commands" role="listbox" aria-label={t("Commands")}>
           {list.slice(0, 12).map((command, i) => (
             <div
               key={command}
@@ -75,11 +77,11 @@ export class Palette extends Component<{ ui: Ui }, { typed: string; at: number }
                 ui.run(command);
               }}
             >
-              <span class="bw-grow">{COMMANDS[command].label}</span>
+              <span class="bw-grow">{t(COMMANDS[command].label)}</span>
               <kbd>{ui.map.keysOf(command).map(keyLabel).join(" ")}</kbd>
             </div>
           ))}
-          {!list.length && <p class="bw-muted">No command has these words.</p>}
+          {!list.length && <p class="bw-muted">{t("No command has these words.")}</p>}
         </div>
       </section>
     );
@@ -101,13 +103,13 @@ export class Remap extends Component<{ ui: Ui }, { listening: Command | null; tr
     const keys = [chordOf(e)];
     const taken = map.remap(command, keys);
     if (taken.length) {
-      this.setState({ trouble: `${keyLabel(keys[0])} is already: ${taken.map((c) => COMMANDS[c].label).join(", ")}. Nothing was changed.`, warning: "" });
+      this.setState({ trouble: t("{key} is already: {commands}. Nothing was changed.", { key: keyLabel(keys[0]), commands: named(taken) }), warning: "" });
       return;
     }
     keepKeys();
     const hidden = map.hidden(command, keys);
-    const digit = /^[1-9]$/.test(keys[0]) ? " It also chooses a class." : "";
-    const warning = hidden.length || digit ? `${hidden.length ? `While this is possible, ${keyLabel(keys[0])} no longer does: ${hidden.map((c) => COMMANDS[c].label).join(", ")}.` : ""}${digit}` : "";
+    const digit = /^[1-9]$/.test(keys[0]) ? ` ${t("It also chooses a class.")}` : "";
+    const warning = hidden.length || digit ? `${hidden.length ? t("While this is possible, {key} no longer does: {commands}.", { key: keyLabel(keys[0]), commands: named(hidden) }) : ""}${digit}` : "";
     this.setState({ listening: null, trouble: "", warning });
   }
 
@@ -115,14 +117,14 @@ export class Remap extends Component<{ ui: Ui }, { listening: Command | null; tr
     const { ui } = this.props;
     if (!ui.remapOpen()) return null;
     return (
-      <section class="bw-sheet" aria-label="Change the keys" data-testid="remap">
+      <section class="bw-sheet" aria-label={t("Change the keys")} data-testid="remap">
         <header>
-          <strong>Change the keys</strong>
-          <button type="button" class="bw-icon" aria-label="Close" onClick={ui.closeOver}>
+          <strong>{t("Change the keys")}</strong>
+          <button type="button" class="bw-icon" aria-label={t("Close")} onClick={ui.closeOver}>
             ×
           </button>
         </header>
-        <p class="bw-muted bw-note">Choose a command, then press its new key. Kept on this computer.</p>
+        <p class="bw-muted bw-note">{t("Choose a command, then press its new key. Kept on this computer.")}</p>
         {this.state.trouble && (
           <p class="bw-warn" role="alert">
             {this.state.trouble}
@@ -132,26 +134,26 @@ export class Remap extends Component<{ ui: Ui }, { listening: Command | null; tr
         <div class="bw-sheet-groups">
           {ALL.map((command) => (
             <div key={command} class="bw-remap-line">
-              <span class="bw-grow">{COMMANDS[command].label}</span>
+              <span class="bw-grow">{t(COMMANDS[command].label)}</span>
               <button
                 type="button"
                 class="bw-button"
                 aria-pressed={this.state.listening === command}
-                aria-label={`${this.state.listening === command ? "press a key…" : ui.map.keysOf(command).map(keyLabel).join(" or ")}. Key for: ${COMMANDS[command].label}`}
+                aria-label={`${this.state.listening === command ? t("press a key…") : keysWords(ui.map.keysOf(command))}. ${t("Key for: {command}", { command: t(COMMANDS[command].label) })}`}
                 onClick={() => this.setState({ listening: command, trouble: "", warning: "" })}
                 onKeyDown={(e) => this.state.listening === command && this.take(e, command)}
               >
-                {this.state.listening === command ? "press a key…" : ui.map.keysOf(command).map(keyLabel).join(" or ")}
+                {this.state.listening === command ? t("press a key…") : keysWords(ui.map.keysOf(command))}
               </button>
               <button
                 type="button"
                 class="bw-icon"
-                aria-label={`↺ First key for: ${COMMANDS[command].label}`}
+                aria-label={`↺ ${t("First key for: {command}", { command: t(COMMANDS[command].label) })}`}
                 disabled={!ui.map.isChanged(command)}
                 onClick={() => {
                   const taken = ui.map.reset(command);
                   ui.keepKeys();
-                  this.setState({ listening: null, trouble: taken.length ? `Its first key now belongs to: ${taken.map((c) => COMMANDS[c].label).join(", ")}.` : "" });
+                  this.setState({ listening: null, trouble: taken.length ? t("Its first key now belongs to: {commands}.", { commands: named(taken) }) : "" });
                 }}
               >
                 ↺

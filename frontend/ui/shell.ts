@@ -1,4 +1,5 @@
 /** The page's frame: where the picture and the panels sit, and who is told what when the desk changes. */
+import { t } from "../locale/locale";
 import { createElement, render, type ComponentType } from "preact";
 import { Stage } from "../render/stage";
 import type { Workspace } from "../workspace";
@@ -6,10 +7,15 @@ import { Hands } from "./canvas";
 import { Keymap, type Command, type Overrides } from "./keymap";
 import { Keys } from "./keys";
 import { LookSettings, type Look } from "./look_settings";
+import { Rest } from "../timing/rest";
 import { Minimap } from "./minimap";
 import { Palette, Remap } from "./over";
 import { SignIn } from "./sign_in";
-import { KeySheet, SidePanel, StatusBar, Toasts, Tools, TopBar, type Tab, type Ui } from "./panels";
+import type { Tab, Ui } from "./parts";
+import { SidePanel } from "./side_panel";
+import { KeySheet, StatusBar, Toasts } from "./status_bar";
+import { Tools } from "./tools_bar";
+import { TopBar } from "./top_bar";
 
 const THEME = "boxwise-theme";
 const KEYS = "boxwise-keys";
@@ -24,7 +30,7 @@ export class Shell {
   private seenTimer: ReturnType<typeof setTimeout> | undefined;
   private readonly parts: [HTMLElement, ComponentType<{ ui: Ui }>][] = [];
   private readonly ui: Ui;
-  private tab: Tab;
+  private tab: Tab = "cells";
   private readonly status: HTMLElement;
   private scheduled = false;
   private stale = true;
@@ -67,11 +73,10 @@ export class Shell {
     const surface = this.stage.surface;
     surface.tabIndex = 0;
     surface.setAttribute("role", "application");
-    surface.setAttribute("aria-label", `Image ${desk.opened.image.name}. Press ? for the keys.`);
+    surface.setAttribute("aria-label", t("Image {name}. Press ? for the keys.", { name: desk.opened.image.name }));
     this.hands = new Hands(desk, this.stage);
     const map = new Keymap(stored<Overrides>(KEYS) ?? {});
     this.keys = new Keys(desk, this.stage, this.hands, map, (image) => this.go(image));
-    this.tab = desk.counts().undecided ? "review" : "cells";
     this.ui = {
       desk,
       map,
@@ -97,7 +102,7 @@ export class Shell {
       toggleTheme: () => {
         setTheme(isDark() ? "light" : "dark");
       },
-      masksShown: () => this.stage.masksShown,
+      density: () => (this.stage.isDensity ? this.stage.density.bins.total : null),
       cursor: () => this.hands.cursorInImage,
       signInUrl: `/accounts/sign-in/?next=${encodeURIComponent(location.pathname + location.search)}`,
     };
@@ -106,6 +111,14 @@ export class Shell {
     this.listen();
     this.refresh();
     surface.focus({ preventScroll: true });
+    void this.stage.opened.then(() => requestAnimationFrame(() => performance.mark("boxwise:tissue")), () => undefined);
+  }
+
+  /** The cells are there: what is said about them can be shown. */
+  begin(): void {
+    this.tab = this.desk.counts().undecided ? "review" : "cells";
+    this.refresh();
+    requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("boxwise:cells")));
   }
 
   /** Read-only views for the browser tests. */
@@ -141,7 +154,7 @@ export class Shell {
           certificate: desk.editing.constraint.certificate,
         },
         patch: desk.editing && desk.editing.patch.pixels.reduce((a, b) => a + b, 0),
-        prompter: { name: desk.prompter?.name ?? null, answered: desk.prompter?.answered ?? 0 },
+        prompter: { name: desk.prompter?.name ?? null, answered: desk.prompter?.answered ?? 0, asked: desk.prompter?.last?.clicks.map(({ at }) => [at.x, at.y]) ?? [] },
         connected: desk.live?.connected ?? false,
         others: [...(desk.live?.others.values() ?? [])].map((o) => ({ name: o.person.name, editing: o.editing, cursor: o.cursor })),
       }),
@@ -157,7 +170,7 @@ export class Shell {
       measure: (n = 30) =>
         Array.from({ length: n }, () => {
           const begun = performance.now();
-          stage.frame();
+          stage.frame(true);
           stage.finish();
           return performance.now() - begun;
         }),
@@ -183,12 +196,13 @@ export class Shell {
       this.scheduled = false;
       this.minimap.update(this.look.now.minimap);
       if (!this.stale) {
-        render(createElement(StatusBar, { ui: this.ui }), this.status);
+        if (this.desk.isLoaded) render(createElement(StatusBar, { ui: this.ui }), this.status);
         return;
       }
       this.stale = false;
       this.stage.setFocus(this.hands.focus());
       this.stage.drawDue();
+      if (!this.desk.isLoaded) return; // "no cells" would be a lie until then
       this.root.dataset.tool = this.desk.editing ? "brush" : this.desk.tool;
       this.drawPanels();
     });
@@ -231,7 +245,7 @@ export class Shell {
   private dress(look: Look, before: Look): void {
     keep(LOOK, look);
     this.stage.dress(look);
-    const filters = ["hiddenClasses", "hiddenStatuses", "leastDoubt", "proposals"] as const;
+    const filters = ["hiddenClasses", "hiddenStatuses", "hiddenAuthors", "leastDoubt", "proposals"] as const;
     if (filters.some((f) => look[f] !== before[f])) this.desk.filter(look);
     this.refresh();
   }
@@ -246,7 +260,7 @@ export class Shell {
     const say = (kind: Parameters<typeof desk.recorder.record>[0]) => desk.recorder.record(kind);
     window.addEventListener("focus", () => say("focus"));
     window.addEventListener("blur", () => say("blur"));
-    window.addEventListener("online", () => void desk.queue.flush());
+    window.addEventListener("online", () => desk.isLoaded && void desk.queue.flush());
     document.addEventListener("visibilitychange", () => {
       say(document.hidden ? "hidden" : "visible");
       if (!document.hidden && desk.save.kind !== "saved" && desk.save.kind !== "saving") void desk.queue.flush(); // perhaps signed in again
@@ -254,6 +268,13 @@ export class Shell {
       if (document.hidden) desk.live?.close();
       else desk.live?.open();
     });
+    const rest = new Rest();
+    const hands = () => {
+      // A study's clock has its own pauses.
+      if (rest.seen(performance.now()) && this.look.now.breaks && !desk.opened.study)
+        desk.toast(t("You have worked for a good while. A short break keeps the eye sharp; what you did is saved."), false);
+    };
+    for (const kind of ["pointerdown", "keydown"]) window.addEventListener(kind, hands);
     window.addEventListener("pagehide", () => {
       say("hidden");
       desk.live?.close();
@@ -261,8 +282,8 @@ export class Shell {
     });
     this.stage.surface.addEventListener("pointermove", () => this.refresh("cursor"));
     window.addEventListener("beforeunload", (event) => {
-      // Only here would leaving lose work: acts that the browser does not keep, and own versions not yet chosen for.
-      if ((desk.queue.count && !desk.queue.durable) || desk.log?.conflicts.length) event.preventDefault();
+      // Only here would leaving lose work: acts, and own versions not yet chosen for, that the browser does not keep.
+      if (desk.isLoaded && (desk.queue.count || desk.log?.conflicts.length) && !desk.queue.durable) event.preventDefault();
     });
     // The page was asked for at 0, and until the tissue is there it is the machine's time, not a person's.
     desk.recorder.record("wait_begin", "open", 0);
@@ -270,7 +291,7 @@ export class Shell {
     const waited = () => say("wait_end");
     this.stage.opened.then(waited, () => {
       waited();
-      desk.toast("The pixels of this image could not be read.", false);
+      desk.toast(t("The pixels of this image could not be read."), false);
     });
   }
 }

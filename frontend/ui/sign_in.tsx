@@ -1,7 +1,8 @@
 /** A session that has ended asks for the password here: the page, the picture and what waits on this computer stay. */
+import { t } from "../locale/locale";
 import { Component } from "preact";
 import { csrfToken } from "../sync/api";
-import type { Ui } from "./panels";
+import type { Ui } from "./parts";
 
 export class SignIn extends Component<{ ui: Ui }, { busy: boolean; trouble: string }> {
   override state = { busy: false, trouble: "" };
@@ -23,7 +24,7 @@ export class SignIn extends Component<{ ui: Ui }, { busy: boolean; trouble: stri
       void desk.queue.flush();
       void desk.poll();
     } catch {
-      this.setState({ busy: false, trouble: "Not signed in: name and password do not fit, or the server does not answer." });
+      this.setState({ busy: false, trouble: t("Not signed in: name and password do not fit, or the server does not answer.") });
     }
   }
 
@@ -33,19 +34,19 @@ export class SignIn extends Component<{ ui: Ui }, { busy: boolean; trouble: stri
     return (
       <form
         class="bw-signin"
-        aria-label="Sign in again"
+        aria-label={t("Sign in again")}
         onSubmit={(e) => {
           e.preventDefault();
           void this.send(e.currentTarget);
         }}
       >
-        <strong>Your session has ended</strong>
-        <p class="bw-muted bw-note">Nothing is lost. Sign in as {desk.opened.person.name} to go on here.</p>
+        <strong>{t("Your session has ended")}</strong>
+        <p class="bw-muted bw-note">{t("Nothing is lost. Sign in as {name} to go on here.", { name: desk.opened.person.name })}</p>
         <label>
-          Name <input name="username" autocomplete="username" required />
+          {t("Name")} <input name="username" autocomplete="username" required />
         </label>
         <label>
-          Password <input name="password" type="password" autocomplete="current-password" required />
+          {t("Password")} <input name="password" type="password" autocomplete="current-password" required />
         </label>
         {this.state.trouble && (
           <p class="bw-warn bw-note" role="alert">
@@ -53,7 +54,7 @@ export class SignIn extends Component<{ ui: Ui }, { busy: boolean; trouble: stri
           </p>
         )}
         <button type="submit" class="bw-button is-primary" disabled={this.state.busy}>
-          Sign in
+          {t("Sign in")}
         </button>
       </form>
     );

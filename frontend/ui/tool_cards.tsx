@@ -1,22 +1,23 @@
 /** What the tool in hand can do now, and what is selected together: buttons for hands that hold a pen instead of keys. */
+import { mark, t, tn } from "../locale/locale";
 import type { Constraint } from "../acts/constrain";
-import { Act, Classes, number, type Ui } from "./panels";
+import { Act, Classes, number, type Ui } from "./parts";
 
 const MODES = [
-  ["new", "New cell"],
-  ["add", "Add"],
-  ["subtract", "Subtract"],
+  ["new", mark("New cell")],
+  ["add", mark("Add")],
+  ["subtract", mark("Subtract")],
 ] as const;
 
 const HINTS: Partial<Record<string, string>> = {
-  smart: "Click in a cell, or drag a box. Right click or Alt takes a place out. Enter keeps, Esc drops.",
-  polygon: "Click corners or draw freehand. Double click, the first corner or Enter closes.",
-  wand: "Press in a cell and drag away until it fits.",
-  stamp: "Click the centre of a cell: the box has the size of the last one.",
-  extremes: "Click the outermost points: left, top, right, bottom, in any order.",
-  lasso: "Draw around cells; Shift adds more.",
-  split: "Draw a cut all the way through a cell.",
-  measure: "Drag from point to point. Nothing is stored.",
+  smart: mark("Click in a cell, or drag a box. Right click or Alt takes a place out. Enter keeps, Esc drops."),
+  polygon: mark("Click corners or draw freehand. Double click, the first corner or Enter closes."),
+  wand: mark("Press in a cell and drag away until it fits."),
+  stamp: mark("Click the centre of a cell: the box has the size of the last one."),
+  extremes: mark("Click the outermost points: left, top, right, bottom, in any order."),
+  lasso: mark("Draw around cells; Shift adds more."),
+  split: mark("Draw a cut all the way through a cell."),
+  measure: mark("Drag from point to point. Nothing is stored."),
 };
 
 export function ToolCard({ ui }: { ui: Ui }) {
@@ -24,8 +25,8 @@ export function ToolCard({ ui }: { ui: Ui }) {
   if (!desk.canWrite && desk.tool !== "measure") return null;
   if (desk.tool === "brush")
     return (
-      <section class="bw-card" aria-label="Brush">
-        <div class="bw-row" role="group" aria-label="What the brush does">
+      <section class="bw-card" aria-label={t("Brush")}>
+        <div class="bw-row" role="group" aria-label={t("What the brush does")}>
           {MODES.map(([mode, words]) => (
             <button
               key={mode}
@@ -37,29 +38,29 @@ export function ToolCard({ ui }: { ui: Ui }) {
                 desk.notify();
               }}
             >
-              {words}
+              {t(words)}
             </button>
           ))}
           <span class="bw-muted bw-number">{(2 * desk.brushRadius).toFixed(1)} px</span>
         </div>
-        <p class="bw-muted bw-note">Shift adds to the selected cell, Alt subtracts from it, + and − change the size.</p>
+        <p class="bw-muted bw-note">{t("Shift adds to the selected cell, Alt subtracts from it, + and − change the size.")}</p>
       </section>
     );
   const hint = HINTS[desk.tool];
   if (!hint) return null;
   return (
-    <section class="bw-card" aria-label="The tool in hand">
-      <p class="bw-muted bw-note">{hint}</p>
+    <section class="bw-card" aria-label={t("The tool in hand")}>
+      <p class="bw-muted bw-note">{t(hint)}</p>
       {(desk.tool === "smart" || desk.tool === "polygon") && (
         <div class="bw-row">
           <Act ui={ui} command="draw.keep">
-            Keep
+            {t("Keep")}
           </Act>
           <Act ui={ui} command="draw.back">
-            Back
+            {t("Back")}
           </Act>
           <Act ui={ui} command="cancel">
-            Drop
+            {t("Drop")}
           </Act>
         </div>
       )}
@@ -73,27 +74,32 @@ export function ManyCard({ ui }: { ui: Ui }) {
   const open = desk.many.filter((row) => desk.cells.isUndecided(row));
   const seen = open.filter((row) => desk.seen.has(row)).length;
   return (
-    <section class="bw-card" aria-label="Selected together" data-testid="many">
+    <section class="bw-card" aria-label={t("Selected together")} data-testid="many">
       <strong>
-        {own} {own === 1 ? "cell" : "cells"}
-        {open.length > 0 && `, ${open.length} ${open.length === 1 ? "proposal" : "proposals"} (${seen} shown so far)`} selected
+        {tn(own, "{n} cell selected", "{n} cells selected")}
+        {open.length > 0 && `, ${tn(open.length, "{n} proposal ({seen} shown so far)", "{n} proposals ({seen} shown so far)", { seen })}`}
       </strong>
       {own > 0 && desk.canWrite && <Classes ui={ui} current={null} />}
       {desk.canWrite && (
         <div class="bw-row">
           {open.length > 0 && (
             <Act ui={ui} command="many.accept" disabled={!seen}>
-              Accept
+              {t("Accept")}
             </Act>
           )}
           {own > 1 && (
-            <Act ui={ui} command="many.merge">
-              Merge
-            </Act>
+            <>
+              <Act ui={ui} command="many.merge">
+                {t("Merge")}
+              </Act>
+              <Act ui={ui} command="many.nest">
+                {t("Link to the cell around")}
+              </Act>
+            </>
           )}
           {own > 0 && (
             <Act ui={ui} command="cell.delete">
-              Delete
+              {t("Delete")}
             </Act>
           )}
         </div>
@@ -108,18 +114,18 @@ export function ConstraintLines({ constraint }: { constraint: Constraint }) {
   return (
     <>
       <p class="bw-muted bw-note">
-        What you paint is fixed: blue is cell, orange is background. Everything around it is fused again. {strokes.length} {strokes.length === 1 ? "stroke" : "strokes"}
-        {waiting ? " · computing…" : ""}
+        {t("What you paint is fixed: blue is cell, orange is background. Everything around it is fused again.")} {tn(strokes.length, "{n} stroke", "{n} strokes")}
+        {waiting ? ` · ${t("computing…")}` : ""}
       </p>
       {trouble && (
         <p class="bw-warn bw-note" role="alert">
-          {trouble} Only the painted pixels change.
+          {trouble} {t("Only the painted pixels change.")}
         </p>
       )}
       {c && !trouble && (
         <p class={c.closed ? "bw-proof bw-note" : "bw-proof is-open bw-note"} data-testid="certificate">
-          {c.closed ? "Proven best under your strokes" : "Not proven best"}: flow {number(c.flow)}
-          {c.flow === c.cut ? " = cut" : ` ≠ cut ${number(c.cut)}`}, {number(c.milliseconds, 1, " ms")}
+          {c.closed ? t("Proven best under your strokes") : t("Not proven best")}: {t("flow")} {number(c.flow)}
+          {c.flow === c.cut ? ` = ${t("cut")}` : ` ≠ ${t("cut")} ${number(c.cut)}`}, {number(c.milliseconds, 1, " ms")}
         </p>
       )}
     </>

@@ -1,14 +1,15 @@
 /** How tissue and cells are shown: nothing here changes what is stored. */
+import { mark, t } from "../locale/locale";
 import type { Status } from "../scene/contract";
 import { PLAIN, STAINS, type Stain } from "./look_settings";
-import type { Ui } from "./panels";
+import type { Ui } from "./parts";
 
-const STAIN_WORDS: Record<Stain, string> = { none: "as scanned", hematoxylin: "hematoxylin alone", eosin: "eosin alone", dab: "DAB alone" };
+const STAIN_WORDS: Record<Stain, string> = { none: mark("as scanned"), hematoxylin: mark("hematoxylin alone"), eosin: mark("eosin alone"), dab: mark("DAB alone") };
 const STATUSES: readonly (readonly [Status, string])[] = [
-  ["confirmed", "Cells"],
-  ["cannot_tell", "Cannot tell"],
-  ["exhaustive", "Full regions"],
-  ["ignore", "Ignored regions"],
+  ["confirmed", mark("Cells")],
+  ["cannot_tell", mark("Cannot tell")],
+  ["exhaustive", mark("Full regions")],
+  ["ignore", mark("Ignored regions")],
 ];
 
 export function ViewTab({ ui }: { ui: Ui }) {
@@ -23,48 +24,60 @@ export function ViewTab({ ui }: { ui: Ui }) {
   );
   return (
     <div class="bw-tab bw-scroll" role="tabpanel">
-      <h3>Tissue</h3>
-      {slider("Brightness", "brightness", 0.4, 2, 0.05)}
-      {slider("Contrast", "contrast", 0.4, 3, 0.05)}
+      <h3>{t("Tissue")}</h3>
+      {slider(t("Brightness"), "brightness", 0.4, 2, 0.05)}
+      {slider(t("Contrast"), "contrast", 0.4, 3, 0.05)}
       <label class="bw-field">
-        <span class="bw-slider-name">Stain</span>
+        <span class="bw-slider-name">{t("Stain")}</span>
         <select value={now.stain} onChange={(e) => look.set({ stain: e.currentTarget.value as Stain })}>
           {STAINS.map((stain) => (
             <option key={stain} value={stain}>
-              {STAIN_WORDS[stain]}
+              {t(STAIN_WORDS[stain])}
             </option>
           ))}
         </select>
       </label>
-      <h3>Cells</h3>
-      {slider("Opacity", "opacity", 0.1, 1, 0.05)}
+      <h3>{t("Cells")}</h3>
+      {slider(t("Opacity"), "opacity", 0.1, 1, 0.05)}
       <label class="bw-check">
-        <input type="checkbox" checked={now.fill} onChange={(e) => look.set({ fill: e.currentTarget.checked })} /> Fill the masks
+        <input type="checkbox" checked={now.fill} onChange={(e) => look.set({ fill: e.currentTarget.checked })} /> {t("Fill the masks")}
       </label>
       <label class="bw-check">
-        <input type="checkbox" checked={now.proposals} onChange={(e) => look.set({ proposals: e.currentTarget.checked })} /> Proposals
+        <input type="checkbox" checked={now.proposals} onChange={(e) => look.set({ proposals: e.currentTarget.checked })} /> {t("Proposals")}
       </label>
-      {slider("Doubt from", "leastDoubt", 0, 1, 0.05)}
-      <div class="bw-chips" role="group" aria-label="Shown states">
+      {slider(t("Doubt from"), "leastDoubt", 0, 1, 0.05)}
+      <div class="bw-chips" role="group" aria-label={t("Shown states")}>
         {STATUSES.map(([status, words]) => (
           <button key={status} type="button" class="bw-chip" aria-pressed={!now.hiddenStatuses.includes(status)} onClick={() => look.toggle("hiddenStatuses", status)}>
-            {words}
+            {t(words)}
           </button>
         ))}
       </div>
-      <div class="bw-chips" role="group" aria-label="Shown classes">
-        {[...desk.opened.project.classes, { id: 0, name: "no class", color: "#f0e442" }].map((c) => (
+      <div class="bw-chips" role="group" aria-label={t("Shown classes")}>
+        {[...desk.opened.project.classes, { id: 0, name: t("no class"), color: "#f0e442" }].map((c) => (
           <button key={c.id} type="button" class="bw-chip" aria-pressed={!now.hiddenClasses.includes(c.id)} onClick={() => look.toggle("hiddenClasses", c.id)}>
             <span class="bw-swatch" style={{ background: c.color }} />
             {c.name}
           </button>
         ))}
       </div>
+      {(desk.opened.people ?? []).length > 1 && (
+        <div class="bw-chips" role="group" aria-label={t("Cells of")}>
+          {(desk.opened.people ?? []).map((p) => (
+            <button key={p.id} type="button" class="bw-chip" aria-pressed={!now.hiddenAuthors.includes(p.id)} onClick={() => look.toggle("hiddenAuthors", p.id)}>
+              {p.name}
+            </button>
+          ))}
+        </div>
+      )}
       <label class="bw-check">
-        <input type="checkbox" checked={now.minimap} onChange={(e) => look.set({ minimap: e.currentTarget.checked })} /> Small map
+        <input type="checkbox" checked={now.breaks} onChange={(e) => look.set({ breaks: e.currentTarget.checked })} /> {t("Suggest a break now and then")}
+      </label>
+      <label class="bw-check">
+        <input type="checkbox" checked={now.minimap} onChange={(e) => look.set({ minimap: e.currentTarget.checked })} /> {t("Small map")}
       </label>
       <button type="button" class="bw-button" onClick={() => look.set(PLAIN)}>
-        Everything as it was
+        {t("Everything as it was")}
       </button>
     </div>
   );

@@ -1,4 +1,5 @@
 /** The tools beyond select and box: each feeds its state machine and does on the desk what it decides. */
+import { t } from "../locale/locale";
 import type { Box } from "../geometry/box";
 import { imagePoint, toImage, type Point } from "../geometry/frames";
 import { pack, patchOver, unpack, type Patch } from "../geometry/mask";
@@ -94,7 +95,7 @@ class Smart implements Wielded {
       if (!answer || this.state.prompt !== prompt) return; // overtaken, or dropped
       this.waiting = false;
       this.mask = answer.mask && unpack(answer.mask);
-      if (!answer.mask) this.desk.toast("No cell is found there. Drag a box around it, or draw it by hand.", false);
+      if (!answer.mask) this.desk.toast(t("No cell is found there. Drag a box around it, or draw it by hand."), false);
       if (this.keepIt) this.keep();
       this.keepIt = false;
     } catch (error) {
@@ -137,11 +138,11 @@ class Polygon implements Wielded {
   }
   private take(step: polygon.Step): void {
     this.state = step.state;
-    if (step.full) this.desk.toast(`An outline has at most ${polygon.MOST_VERTICES} corners. Enter closes this one.`, false);
+    if (step.full) this.desk.toast(t("An outline has at most {n} corners. Enter closes this one.", { n: polygon.MOST_VERTICES }), false);
     if (!step.commit) return;
     const mask = pack(fill(step.commit, this.desk.opened.image));
     if (mask) this.desk.drawnMask(mask, "polygon");
-    else this.desk.toast("Nothing of this outline lies inside the image.", false);
+    else this.desk.toast(t("Nothing of this outline lies inside the image."), false);
   }
   sketch(cursor: Point<"image"> | null): Partial<Sketch> {
     if (this.state.kind === "idle") return {};
@@ -174,7 +175,7 @@ class Brush implements Wielded {
       const mode = input.alt ? "subtract" : input.shift ? "add" : desk.brushMode;
       const changes = mode !== "new" && desk.isOwnCell(desk.selected);
       if (mode === "subtract" && !changes) {
-        desk.toast("Select one of your cells first: there is nothing to subtract from.", false);
+        desk.toast(t("Select one of your cells first: there is nothing to subtract from."), false);
         return;
       }
       this.target = changes ? desk.selected : -1;
@@ -197,7 +198,7 @@ class Brush implements Wielded {
     if (this.target < 0) {
       if (mask) this.desk.drawnMask(mask, "brush");
     } else if (mask) this.desk.reshaped(this.target, mask, "brush");
-    else this.desk.toast("That would leave nothing of the cell. Del deletes it.", false);
+    else this.desk.toast(t("That would leave nothing of the cell. Del deletes it."), false);
   }
   sketch(): Partial<Sketch> {
     const colour = this.target >= 0 ? (this.desk.classOf(this.desk.cells.labelClass[this.target])?.color ?? "#f0e442") : colourOf(this.desk);
@@ -233,7 +234,7 @@ class Wand implements Wielded {
   private grow(from: Point<"image">, tolerance: number): void {
     const window = this.pixels.around(from, 96);
     if (!window) {
-      this.desk.toast("The pixels of this image are still on their way. Try again in a moment.", false);
+      this.desk.toast(t("The pixels of this image are still on their way. Try again in a moment."), false);
       this.state = wand.IDLE;
       return;
     }
@@ -343,7 +344,7 @@ class Split implements Wielded {
     const { points } = step.commit;
     const middle = points[points.length >> 1];
     const chosen = desk.selected >= 0 && desk.cells.maskOf(desk.selected) ? desk.selected : this.pick(middle).find((row) => desk.cells.maskOf(row));
-    if (chosen === undefined) desk.toast("Draw the cut across a cell that has a mask.", false);
+    if (chosen === undefined) desk.toast(t("Draw the cut across a cell that has a mask."), false);
     else desk.split(chosen, points);
   }
   sketch(): Partial<Sketch> {

@@ -1,48 +1,60 @@
 /** What the panels say: numbers with units, states in plain words. Pure. */
-import type { Reason, Status } from "../scene/contract";
+import { mark, t, tn } from "../locale/locale";
+import type { Layer, Reason, Status } from "../scene/contract";
 import type { QueueState } from "../sync/queue";
 
 export const clock = (at: Date): string => at.toTimeString().slice(0, 8);
 
-const changes = (n: number): string => `${n} ${n === 1 ? "change" : "changes"}`;
+const changes = (n: number): string => tn(n, "{n} change", "{n} changes");
 
 export type SaveWords = { tone: "ok" | "busy" | "warn" | "bad"; text: string };
 
 export function saveWords(state: QueueState, conflicts: number, durable: boolean): SaveWords {
-  if (conflicts) return { tone: "bad", text: `Conflict: ${conflicts} ${conflicts === 1 ? "cell" : "cells"} changed by somebody else` };
-  const kept = durable ? "kept on this computer" : "only in this tab: do not close it";
+  if (conflicts) return { tone: "bad", text: tn(conflicts, "Conflict: {n} cell changed by somebody else", "Conflict: {n} cells changed by somebody else") };
+  const kept = durable ? t("kept on this computer") : t("only in this tab: do not close it");
   switch (state.kind) {
     case "saved":
-      return { tone: "ok", text: state.at ? `Saved ${clock(state.at)}` : "Nothing to save" };
+      return { tone: "ok", text: state.at ? t("Saved {time}", { time: clock(state.at) }) : t("Nothing to save") };
     case "saving":
-      return { tone: "busy", text: `Saving ${state.count}…` };
+      return { tone: "busy", text: t("Saving {n}…", { n: state.count }) };
     case "offline":
-      return { tone: "warn", text: state.count ? `Offline: ${changes(state.count)} ${kept}` : "Offline" };
+      return { tone: "warn", text: state.count ? t("Offline: {changes} {kept}", { changes: changes(state.count), kept }) : t("Offline") };
     case "signed_out":
-      return { tone: "warn", text: state.count ? `Signed out: ${changes(state.count)} ${kept}` : "Signed out" };
+      return { tone: "warn", text: state.count ? t("Signed out: {changes} {kept}", { changes: changes(state.count), kept }) : t("Signed out") };
     case "refused":
-      return { tone: "bad", text: `Not saved: ${state.detail} (${changes(state.count)} ${kept})` };
+      return { tone: "bad", text: t("Not saved: {detail} ({changes} {kept})", { detail: state.detail, changes: changes(state.count), kept }) };
   }
 }
 
 export const REASON_WORDS: Record<Exclude<Reason, "">, string> = {
-  not_a_cell: "Not a cell",
-  boundary: "Wrong outline",
-  duplicate: "Duplicate",
-  merged: "Several cells",
-  cannot_tell: "Cannot tell",
+  not_a_cell: mark("Not a cell"),
+  boundary: mark("Wrong outline"),
+  duplicate: mark("Duplicate"),
+  merged: mark("Several cells"),
+  cannot_tell: mark("Cannot tell"),
 };
 
-/** Nothing is left out of the picture without the corner saying so. */
-export const shownWords = (hiddenLayers: number, filtered: { hidden: number; all: number } = { hidden: 0, all: 0 }): string =>
-  filtered.hidden ? `showing ${filtered.all - filtered.hidden} of ${filtered.all}` : hiddenLayers ? `${hiddenLayers} ${hiddenLayers === 1 ? "layer" : "layers"} not shown` : "showing all";
+/** Nothing is left out of the picture without the corner saying so. `density`: cells that a picture of their density stands for. */
+export const shownWords = (hiddenLayers: number, filtered: { hidden: number; all: number } = { hidden: 0, all: 0 }, density: number | null = null): string => {
+  const crowd = density === null ? "" : t("density of {n} cells: zoom in for each", { n: density });
+  if (filtered.hidden) return t("showing {n} of {all}", { n: filtered.all - filtered.hidden, all: filtered.all }) + (crowd && `, ${crowd}`);
+  if (crowd) return crowd;
+  return hiddenLayers ? tn(hiddenLayers, "{n} layer not shown", "{n} layers not shown") : t("showing all");
+};
 
 export const STATUS_WORDS: Record<Status, string> = {
-  confirmed: "cell",
-  rejected: "rejected",
-  cannot_tell: "cannot tell",
-  exhaustive: "fully annotated region",
-  ignore: "ignored region",
+  confirmed: mark("cell"),
+  rejected: mark("rejected"),
+  cannot_tell: mark("cannot tell"),
+  exhaustive: mark("fully annotated region"),
+  ignore: mark("ignored region"),
+};
+
+export const LAYER_WORDS: Record<Layer["kind"], string> = {
+  working: mark("working layer"),
+  prediction: mark("proposals"),
+  consensus: mark("consensus"),
+  import: mark("import"),
 };
 
 /** The longest of 1, 2, 5 x 10^n micrometres (or pixels, where the scale is unknown) that fits into `most` CSS pixels. */

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from inference.commands import blocks
 from inference.datasets import read_rgb, write_labels
-from inference.types import InferenceError, UnreadableImage
+from inference.types import InferenceError, Labels, UnreadableImage
 
 if TYPE_CHECKING:
-    from inference.methods.boxcell import Parts
+    from inference.methods.boxcell import BoxCell, Parts
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
@@ -22,26 +23,40 @@ def main(argv: list[str]) -> int:
     """Write instance masks of images: MODEL IMAGES -o OUT."""
     parser = argparse.ArgumentParser(
         prog="boxwise predict",
-        description="Write labels/NAME.png, 16-bit instances, for every image. A file that cannot be read is named "
-        "and passed over; the exit status is then 1.",
+        description="Write labels/NAME.png, 16-bit instances, for every image (NAME.tif of 32 bits for more than "
+        "65,535 cells). A file that cannot be read is named and passed over; the exit status is then 1.",
     )
     parser.add_argument("model", type=Path, help="folder that boxwise train wrote")
     parser.add_argument("images", type=Path, nargs="+", help="image files or folders of them")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT")
     parser.add_argument("--parts", action="store_true", help="also detector/, segmenter/, fused/ and certificates")
     parser.add_argument("--device", default="auto")
+    parser.add_argument(
+        "--new-stain",
+        action="store_true",
+        help="first fit the segmenter's normalisation to the first dozen of these images (caranet, segformer)",
+    )
     options = parser.parse_args(argv)
     from inference.methods import boxcell
 
+    Image.MAX_IMAGE_PIXELS = None  # a person names the files; large ones are what this is for
     bad = 0
     try:
         model = boxcell.load(options.model, device=options.device)
-        for path in files_of(options.images):
+        paths = files_of(options.images)
+        if options.new_stain:
+            print(adapt(model, paths))
+        for path in paths:
             try:
                 rgb = read_rgb(path)
             except UnreadableImage as error:
                 print(f"boxwise predict: {error}", file=sys.stderr)
                 bad += 1
+                continue
+            if rgb.shape[0] * rgb.shape[1] > blocks.LARGEST:
+                labels = blocks.in_blocks(lambda block: model.predict(block).labels, rgb)
+                write_labels(options.output / "labels" / f"{path.stem}.{suffix(labels)}", labels)
+                print(f"{path.name}: {labels.max()} cells, in blocks; of so large an image no parts are written")
                 continue
             parts = model.predict(rgb)
             write_labels(options.output / "labels" / f"{path.stem}.png", parts.labels)
@@ -56,6 +71,26 @@ def main(argv: list[str]) -> int:
         print(f"boxwise predict: {error}", file=sys.stderr)
         return 1
     return 1 if bad else 0
+
+
+def adapt(model: "BoxCell", paths: list[Path]) -> str:
+    """Re-estimate running statistics on a dozen images -> what was done, for a person."""
+    from inference.segmenters.learning import NetSegmenter
+
+    before, images = model.segmenter.name, []
+    for path in paths[:12]:
+        try:
+            images.append(read_rgb(path))
+        except UnreadableImage:
+            continue  # it is named when its turn comes
+    if isinstance(model.segmenter, NetSegmenter) and model.segmenter.adapted(images).name != before:
+        return f"{before}: normalisation fitted to {len(images)} images"
+    return f"{before}: has no running statistics, so there is nothing to fit"
+
+
+def suffix(labels: Labels) -> str:
+    """A 16-bit PNG cannot name more than 65,535 cells; a TIFF of 32 bits can."""
+    return "png" if labels.max(initial=0) <= np.iinfo(np.uint16).max else "tif"
 
 
 def files_of(paths: list[Path]) -> list[Path]:

@@ -60,6 +60,9 @@ def main(argv: list[str]) -> int:
         given = {"detector": options.start_detector, "segmenter": options.start_segmenter}
         start = {kind: path for kind, path in given.items() if path}
         train = simulation.boxcell_trainer(options.preset, lambda progress: None, lambda: False, start=start)
+        about = {"dataset": data.name, "preset": options.preset, "side": options.side, "pool": options.pool}
+        about |= {"start": {kind: path.name for kind, path in start.items()}}
+        title = f"{data.name}: PQ on {', '.join(options.leave_out)}, seeds {', '.join(map(str, options.seeds))}"
         with tempfile.TemporaryDirectory(prefix="boxwise-simulate-") as work:
             for fold in options.leave_out:
                 out = tuple(fold.split(","))
@@ -75,11 +78,11 @@ def main(argv: list[str]) -> int:
                     ):
                         points.append(point)
                         print(line(point), flush=True)
-        about = {"dataset": data.name, "preset": options.preset, "side": options.side, "pool": options.pool}
-        if options.output:
-            simulation.write(options.output, points, plan, about | {"start": {k: p.name for k, p in start.items()}})
-        if options.plot:
-            simulation.draw(options.plot, points, title=f"{data.name}, {len(options.leave_out)} x {len(options.seeds)}")
+                    # After every seed: who stops a run of hours keeps what it has found.
+                    if options.output:
+                        simulation.write(options.output, points, plan, about)
+                    if options.plot:
+                        simulation.draw(options.plot, points, title=title)
         print(table(simulation.boxes_to_reach(points)))
     except (InferenceError, ValueError) as error:
         print(f"boxwise simulate: {error}", file=sys.stderr)
@@ -129,5 +132,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     for strategy, found in summary(list(rows)).items():
         share, low, high = (float(found[name]) for name in ("share", "low", "high"))
         reached = f"reached by {found['reached']} of {found['curves']}"
+        gain, gain_low, gain_high = (float(found[name]) for name in ("gain", "gain_low", "gain_high"))
+        reached += f"; PQ at equal boxes {gain:+.3f} ({gain_low:+.3f} to {gain_high:+.3f})"
         lines.append(f"  {strategy:<12} {share:.0%} ({low:.0%} to {high:.0%}); {reached}")
     return "\n".join(lines)

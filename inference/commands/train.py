@@ -22,18 +22,19 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--preset", choices=("tiny", "quick", "paper"), default="quick")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 ...")
     parser.add_argument("--prompter", help="name of a prompter; boxwise models list shows them")
-    parser.add_argument("--detector", default="centre")
-    parser.add_argument("--segmenter", default="unet")
+    parser.add_argument("--detector", help="centre, faster-rcnn or yolo; the preset names one")
+    parser.add_argument("--segmenter", help="unet, caranet or segformer; the preset names one")
     options = parser.parse_args(argv)
     from inference.datasets import open_dataset
     from inference.methods import boxcell
-    from inference.registry import DEFAULT_PROMPTER
+    from inference.registry import DEFAULT_PROMPTER, PARTS
 
     settings = boxcell.BoxCellSettings(
         prompter=options.prompter or DEFAULT_PROMPTER,
-        detector=options.detector,
-        segmenter=options.segmenter,
+        detector=options.detector or PARTS[options.preset]["detector"],
+        segmenter=options.segmenter or PARTS[options.preset]["segmenter"],
         preset=options.preset,
+        fusion=boxcell.fusion_of(options.preset),
         device=options.device,
     )
     stopped: list[int] = []

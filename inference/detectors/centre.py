@@ -15,12 +15,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import nms
 
+from inference.detectors.crops import draw
+from inference.detectors.judging import judge
 from inference.devices import device as choose_device
 from inference.devices import mixed
-from inference.metrics import average_precision, box_iou
 from inference.nets import Body, adopt, norm, pad_to_stride, to_batch
 from inference.tiles import tiles
-from inference.training.augment import crop, jitter_colour, turn, turn_boxes
+from inference.training.augment import jitter_colour
 from inference.training.loop import Schedule, fingerprint, fit
 from inference.types import RGB, Boxes, Detections, InferenceError, Report, Sample, Stop
 from inference.weights import files, sha256, shipped
@@ -276,22 +277,14 @@ class CentrePoint:
         settings, side = self.settings, self.settings.side
         images, heats, aims, valids = [], [], [], []
         for index in rng.integers(len(samples), size=settings.batch):
-            sample = samples[index]
-            plane = sample.valid.astype(np.uint8)
-            image, (valid,), (x, y, scale) = crop(sample.rgb, [plane], side, rng, zoom=settings.zoom)
-            whole = (sample.boxes - [x, y, x, y]) * scale
-            seen = np.clip(whole, 0, side)
-            share = np.prod(seen[:, 2:] - seen[:, :2], 1) / np.maximum(np.prod(whole[:, 2:] - whole[:, :2], 1), 1e-9)
-            for x0, y0, x1, y1 in seen[(share > 0) & (share < settings.visible)].astype(int):
-                valid[y0 : y1 + 1, x0 : x1 + 1] = 0  # a sliver of a cell is neither cell nor background
-            keep = (share >= settings.visible) & ((seen[:, 2:] - seen[:, :2]) >= 2).all(1)
-            quarter, mirror = int(rng.integers(4)), bool(rng.integers(2))
-            boxes = turn_boxes(seen[keep], side, quarter, mirror)
-            heat, aim, weight = targets(boxes, sample.classes[keep], side, self.classes)
-            images.append(turn(image, quarter, mirror))
+            image, boxes, classes, valid = draw(
+                samples[index], rng, side=side, zoom=settings.zoom, visible=settings.visible
+            )
+            heat, aim, weight = targets(boxes, classes, side, self.classes)
+            images.append(image)
             heats.append(heat)
             aims.append(np.concatenate([aim, weight[None]]))
-            valids.append(turn(valid, quarter, mirror)[None].astype(np.float32))
+            valids.append(valid[None].astype(np.float32))
         inside = F.avg_pool2d(torch.from_numpy(np.stack(valids)), STRIDE) > 0.5
         colour = jitter_colour(to_batch(images), rng, strength=settings.colour)
         return colour, torch.from_numpy(np.stack(heats)), torch.from_numpy(np.stack(aims)), inside.float()
@@ -304,41 +297,3 @@ def load(weights: Path, *, device: str = "auto") -> CentreDetector:
     files.fill(net, state, weights)
     keep = {key: about["settings"][key] for key in ("threshold", "nms")}
     return CentreDetector(net, CentreSettings(**keep), device=choose_device(device))
-
-
-def judge(detector: CentreDetector, samples: Sequence[Sample]) -> tuple[float, float, float]:
-    """AP50 regardless of class over all samples together, best F1, and the score threshold that reaches it.
-
-    Boxes whose centre lies outside `valid` count neither as found nor as missed.
-    """
-    images, scores, hits, total = [], [], [], 0
-    for sample in samples:
-        found, truth = detector.detect(sample.rgb), sample.boxes[inside(sample.boxes, sample.valid)]
-        keep = inside(found.boxes, sample.valid)
-        total += len(truth)
-        overlap = box_iou(found.boxes[keep], truth)
-        images.append((overlap, found.scores[keep]))
-        free = np.ones(len(truth), bool)
-        for score, row in zip(found.scores[keep], overlap):  # best first
-            row = np.where(free, row, 0)
-            hit = len(row) > 0 and row.max() >= 0.5
-            if hit:
-                free[row.argmax()] = False
-            scores.append(float(score))
-            hits.append(hit)
-    if not total or not scores:
-        return 0.0, 0.0, detector.settings.threshold
-    order = np.argsort(scores, kind="stable")[::-1]
-    true = np.cumsum(np.array(hits)[order])
-    recall, precision = true / total, true / np.arange(1, len(order) + 1)
-    f1 = 2 * recall * precision / np.maximum(recall + precision, 1e-9)
-    ap = average_precision(images, [0.5]).at[0.5]
-    return ap, float(f1.max()), float(np.array(scores)[order][f1.argmax()])
-
-
-def inside(boxes: Boxes, valid: np.ndarray) -> np.ndarray:
-    """(n,) bool: whether the centre of each box lies where annotation is exhaustive."""
-    h, w = valid.shape
-    x = np.clip(((boxes[:, 0] + boxes[:, 2]) / 2).astype(int), 0, w - 1)
-    y = np.clip(((boxes[:, 1] + boxes[:, 3]) / 2).astype(int), 0, h - 1)
-    return np.asarray(valid[y, x], bool)

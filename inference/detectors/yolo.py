@@ -4,10 +4,8 @@ Trained weights rest as safetensors with the names of ultralytics' own model; ul
 that can run code) are only read from the folder in which this program wrote them.
 """
 
-import os
-import shutil
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,9 @@ import torch
 from PIL import Image
 from torchvision.ops import batched_nms
 
+from inference.detectors.judging import FAINTEST, OVERLAPS, tune
 from inference.devices import device as choose_device
+from inference.offline import offline
 from inference.tiles import tiles
 from inference.types import (
     RGB,
@@ -34,11 +34,16 @@ from inference.weights import files
 MODEL = "yolov8-1"
 SIZES = ("n", "s", "m", "l", "x")
 STRIDE = 32
+VISIBLE = 0.4
 
 
 @dataclass(frozen=True)
 class YoloSettings:
-    """The paper's settings where it names them; `side`: what an image or a tile is scaled to (small cells: larger)."""
+    """The paper's settings where it names them.
+
+    side  what an image is scaled to; larger ones are learned in tiles of this size, never shrunk
+    p2    a fourth, finer level of predictions (stride 4) for cells of ten pixels and less; a third slower
+    """
 
     size: str = "n"
     epochs: int = 60
@@ -48,6 +53,12 @@ class YoloSettings:
     threshold: float = 0.3
     nms: float = 0.5
     seed: int = 0
+    p2: bool = False
+
+    @property
+    def layout(self) -> str:
+        """ultralytics' name of the architecture."""
+        return f"yolov8{self.size}{'-p2' if self.p2 else ''}.yaml"
 
     def __post_init__(self) -> None:
         if self.size not in SIZES or self.epochs < 1 or self.side % STRIDE:
@@ -59,28 +70,6 @@ PRESETS = {
     "quick": YoloSettings(epochs=40),
     "paper": YoloSettings(size="x", epochs=300, batch=32, side=640),
 }
-
-
-def offline(folder: Path) -> Any:
-    """ultralytics, kept from the network and from the home folder. `folder` takes its settings file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    os.environ |= {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_VERBOSE": "false"}
-    os.environ.setdefault("YOLO_CONFIG_DIR", str(folder))
-    import matplotlib
-
-    font = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
-    for name in ("Arial.ttf", "Arial.Unicode.ttf"):  # it fetches these fonts where it does not find them
-        wanted = Path(os.environ["YOLO_CONFIG_DIR"]) / "Ultralytics" / name
-        for place in (wanted, wanted.parent.parent / name):
-            if not place.exists():
-                place.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(font, place)
-    import ultralytics
-    from ultralytics.utils import SETTINGS
-
-    integrations = ("sync", "clearml", "comet", "dvc", "hub", "mlflow", "neptune", "raytune", "tensorboard", "wandb")
-    SETTINGS.update({name: False for name in integrations if name in SETTINGS})
-    return ultralytics
 
 
 class YoloDetector:
@@ -132,7 +121,8 @@ class YoloDetector:
 
 
 class Yolo:
-    """Trainer of YoloDetector (inference.types.Trainer), on boxes alone.
+    """Trainer of YoloDetector (inference.types.Trainer), on boxes alone. Threshold and suppression are chosen on
+    validation images where there are any.
 
     Only images annotated over their whole area are understood: YOLO has no mask for its loss, so pixels that are not
     `valid` are painted grey, and boxes there are left out.
@@ -170,9 +160,11 @@ class Yolo:
         if target.exists():
             return target
         ultralytics = offline(work / "config")
-        described = write_layout(work / "data", samples, validation or samples, self.classes)
+        pieces = [piece for sample in samples for piece in cut(sample, settings.side)]
+        checked = [piece for sample in validation for piece in cut(sample, settings.side)]
+        described = write_layout(work / "data", pieces, checked or pieces, self.classes)
         last = work / "run" / "weights" / "last.pt"
-        model = ultralytics.YOLO(str(last) if last.exists() else f"yolov8{settings.size}.yaml")
+        model = ultralytics.YOLO(str(last) if last.exists() else settings.layout)
         trained: dict[str, bool] = {}
 
         def after_batch(trainer: Any) -> None:
@@ -215,10 +207,14 @@ class Yolo:
             flipud=0.5,
             verbose=False,
         )
-        best = ultralytics.YOLO(str(work / "run" / "weights" / "best.pt")).model
-        scale = settings.side / float(np.median([max(sample.rgb.shape[:2]) for sample in samples]))
+        net = ultralytics.YOLO(str(work / "run" / "weights" / "best.pt")).model.float()
+        scale = settings.side / float(np.median([max(piece.rgb.shape[:2]) for piece in pieces]))
+        if validation:
+            faint = replace(settings, threshold=FAINTEST, nms=max(OVERLAPS))
+            best = tune(YoloDetector(net, faint, device=where, scale=scale), validation)
+            settings = replace(settings, threshold=best.threshold, nms=best.nms) if best else settings
         about = {"model": MODEL, "classes": self.classes, "settings": asdict(settings), "scale": scale}
-        return files.save(target, dict(best.float().state_dict()), about)
+        return files.save(target, dict(net.state_dict()), about)
 
     def load(self, weights: Path) -> YoloDetector:
         """Raises BadWeights."""
@@ -227,9 +223,28 @@ class Yolo:
         from ultralytics.nn.tasks import DetectionModel
 
         settings = YoloSettings(**about["settings"])
-        net = DetectionModel(f"yolov8{settings.size}.yaml", nc=int(about["classes"]), verbose=False)
+        net = DetectionModel(settings.layout, nc=int(about["classes"]), verbose=False)
         files.fill(net, state, weights)
         return YoloDetector(net, settings, device=choose_device(self.device), scale=float(about["scale"]))
+
+
+def cut(sample: Sample, side: int) -> Iterator[Sample]:
+    """The sample itself, or overlapping pieces of a large one. What shows of a cell that lies in a piece by less than
+    VISIBLE is neither cell nor background."""
+    height, width = sample.valid.shape
+    for tile in tiles(width, height, side=side, halo=side // 8):
+        x0, y0, x1, y1 = tile.outer
+        if (x1 - x0, y1 - y0) == (width, height):
+            yield sample
+            continue
+        whole = sample.boxes - [x0, y0, x0, y0]
+        seen = np.clip(whole, 0, [x1 - x0, y1 - y0] * 2)
+        share = np.prod(seen[:, 2:] - seen[:, :2], 1) / np.maximum(np.prod(whole[:, 2:] - whole[:, :2], 1), 1e-9)
+        valid = sample.valid[y0:y1, x0:x1].copy()
+        for a, b, c, d in seen[(share > 0) & (share < VISIBLE)].astype(int):
+            valid[b : d + 1, a : c + 1] = False
+        keep = share >= VISIBLE
+        yield Sample(sample.rgb[y0:y1, x0:x1], seen[keep], sample.classes[keep], valid, name=f"{sample.name} {x0},{y0}")
 
 
 def write_layout(folder: Path, samples: Sequence[Sample], validation: Sequence[Sample], classes: int) -> Path:

@@ -6,6 +6,7 @@ the cost is per prompt, small cells are always seen large, and encoding an image
 """
 
 import itertools
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from inference.devices import OutOfMemory, mixed
 from inference.devices import device as choose_device
-from inference.devices import mixed
 from inference.masks import clip, tight
 from inference.types import RGB, Boxes, BoxMask, InferenceError, Prompted, Prompts, Scores
 from inference.weights import files, sha256, shipped
 
+logger = logging.getLogger(__name__)
 MODEL = "boxwise-1"
 SIDE = 64  # pixels of a cut-out
 CONTEXT = 1.6  # side of the cut-out, in longer sides of the box
@@ -212,8 +214,9 @@ class Boxwise:
         scores: Scores = np.zeros(len(centres), np.float32)
         usable = np.isfinite(centres).all(1) & (sides > 0)
         usable &= (centres > -sides[:, None] / 2).all(1) & (centres < [width, height] + sides[:, None] / 2).all(1)
-        for start in range(0, len(centres), self.batch):
-            rows = np.arange(start, min(start + self.batch, len(centres)))
+        step = self.batch  # it may shrink on the way
+        for start in range(0, len(centres), step):
+            rows = np.arange(start, min(start + step, len(centres)))
             use = rows[usable[rows]]
             found: dict[int, BoxMask] = {}
             if len(use):
@@ -236,13 +239,31 @@ class Boxwise:
         return Prompted(masks, scores)
 
     def _net(self, x: Tensor) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        x = x.to(self.device)
+        """Answers `batch` at a time, which is halved where the GPU's memory does not suffice."""
+        found: list[tuple[Tensor, Tensor]] = []
+        done = 0
+        while done < len(x):
+            part = x[done : done + self.batch]
+            try:
+                found.append(self._answers(part.to(self.device)))
+            except torch.cuda.OutOfMemoryError as error:
+                if len(part) == 1:
+                    raise OutOfMemory(f"{self.name}: the GPU's memory does not suffice for one prompt") from error
+                self.batch = len(part) // 2
+                torch.cuda.empty_cache()
+                logger.warning("GPU memory does not suffice: going on with %d prompts at a time", self.batch)
+                continue
+            done += len(part)
+        logits, quality = (torch.cat(parts) for parts in zip(*found))
+        return logits.cpu().numpy(), torch.sigmoid(quality).cpu().numpy()
+
+    def _answers(self, x: Tensor) -> tuple[Tensor, Tensor]:
         with mixed(self.device):
             logits, quality = self.net(x)
             if self.flips:
                 mirrored, again = self.net(x.flip(3))
                 logits, quality = (logits + mirrored.flip(2)) / 2, (quality + again) / 2
-        return logits.cpu().numpy(), torch.sigmoid(quality).cpu().numpy()
+        return logits, quality
 
 
 def frames(boxes: Boxes) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -1,124 +1,36 @@
-"""Segment Anything (Kirillov et al. 2023) and what has its architecture: MedSAM, micro-SAM, fine-tuned copies.
+"""The Segment Anything family as a prompter: segment-anything, MedSAM, micro-SAM, MobileSAM, SAM 2 and 2.1.
 
-The architecture (ViT-B, -L, -H or another) is read from the checkpoint's tensors, so any file in the published
-layout loads. Nuclei are small for it: a mask has 256 x 256 places for the whole view, so an image is shown in
-overlapping fields of `field` pixels, each enlarged to the model's input, and a prompt goes to the field whose middle
-is nearest. Fields without prompts are never encoded.
+Which of them a file is, and of which size, is read from the checkpoint's tensors (sam_nets.py), so any file in a
+published layout loads. Nuclei are small for all of them: a mask has 256 x 256 places for the whole view, so an image is
+shown in overlapping fields of `field` pixels, each enlarged to the model's input, and a prompt goes to the field whose
+middle is nearest. Fields without prompts are never encoded.
 """
 
 import hashlib
 import logging
 import os
-import pickle
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, TwoWayTransformer
-from torch import Tensor, nn
+from torch import Tensor
 
+from inference.devices import OutOfMemory, mixed
 from inference.devices import device as choose_device
-from inference.devices import mixed
 from inference.masks import clip
+from inference.prompters.sam_nets import Clicks, build
 from inference.types import RGB, BoxMask, Prompted, Prompts, Scores
-from inference.weights import files, sha256
+from inference.weights import sha256
 
 logger = logging.getLogger(__name__)
+KEPT_FIELDS = 64  # 2 to 8 MB each: a slide-sized image has thousands
 EMPTY = BoxMask(0, 0, np.zeros((0, 0), bool))
 MEAN, DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
-WRAPPINGS = ("model_state", "model_state_dict", "model", "state_dict")  # micro-SAM and trainers wrap the tensors
-
-
-def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """Tensors of a safetensors file or of a .pth that holds nothing but tensors. Raises BadWeights.
-
-    A .pth is a pickle: torch's weights_only reader refuses everything in it that could run.
-    """
-    if path.suffix == ".safetensors":
-        return files.load(path)[0]
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise files.BadWeights(f"{path.name} cannot be read safely as weights: {reason}") from error
-    for key in WRAPPINGS:
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-            break
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise files.BadWeights(f"{path.name} holds no table of tensors")
-    return {name.removeprefix("module.").removeprefix("sam."): value.float() for name, value in content.items()}
-
-
-class SamNet(nn.Module):
-    """The three published modules under their published names, so that checkpoints fit by name."""
-
-    def __init__(self, shape: "Architecture") -> None:
-        super().__init__()
-        places = (shape.side // shape.patch,) * 2
-        self.image_encoder = ImageEncoderViT(
-            depth=shape.depth,
-            embed_dim=shape.width,
-            img_size=shape.side,
-            mlp_ratio=4,
-            norm_layer=partial(nn.LayerNorm, eps=1e-6),
-            num_heads=shape.heads,
-            patch_size=shape.patch,
-            qkv_bias=True,
-            use_rel_pos=True,
-            global_attn_indexes=shape.everywhere,
-            window_size=shape.window,
-            out_chans=256,
-        )
-        self.prompt_encoder = PromptEncoder(256, places, (shape.side, shape.side), 16)
-        self.mask_decoder = MaskDecoder(
-            transformer_dim=256,
-            transformer=TwoWayTransformer(depth=2, embedding_dim=256, mlp_dim=2048, num_heads=8),
-            num_multimask_outputs=3,
-            iou_head_depth=3,
-            iou_head_hidden_dim=256,
-        )
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """side: pixels of the input; everywhere: blocks that attend to the whole view; window: places of the others."""
-
-    side: int
-    patch: int
-    width: int
-    depth: int
-    heads: int
-    everywhere: tuple[int, ...]
-    window: int
-
-    @classmethod
-    def of(cls, state: dict[str, Tensor], name: str) -> "Architecture":
-        """Raises BadWeights when the tensors are not those of a Segment Anything model."""
-        try:
-            patch = state["image_encoder.patch_embed.proj.weight"].shape[-1]
-            places, width = state["image_encoder.pos_embed"].shape[1], state["image_encoder.pos_embed"].shape[3]
-            reach: list[tuple[int, ...]] = []
-            while f"image_encoder.blocks.{len(reach)}.attn.rel_pos_h" in state:
-                reach.append(state[f"image_encoder.blocks.{len(reach)}.attn.rel_pos_h"].shape)
-            everywhere = tuple(i for i, shape in enumerate(reach) if shape[0] == 2 * places - 1)
-            windows = [(shape[0] + 1) // 2 for i, shape in enumerate(reach) if i not in everywhere]
-            return cls(
-                places * patch,
-                patch,
-                width,
-                len(reach),
-                width // reach[0][1],
-                everywhere,
-                windows[0] if windows else 14,
-            )
-        except (KeyError, IndexError) as error:
-            raise files.BadWeights(f"{name} is no Segment Anything checkpoint: {error} is missing") from error
 
 
 @dataclass(frozen=True)
@@ -131,48 +43,51 @@ class Field:
 
 @dataclass
 class Seen:
-    """An image and the embeddings of those of its fields that were asked about."""
+    """An image and the embeddings of the fields that were asked about last."""
 
     rgb: RGB
     sha256: str
     fields: list[Field]
-    embeddings: dict[int, Tensor] = field(default_factory=dict)
+    embeddings: dict[int, tuple[Tensor, ...]] = field(default_factory=dict)
 
 
 class EmbeddingCache:
-    """Embeddings on disk, float16, keyed by image and weights; the longest unused go when it grows beyond `limit`."""
+    """Embeddings on disk, float16, keyed by image and weights; the longest unused go when it grows beyond `limit`
+    bytes."""
 
     def __init__(self, folder: Path, limit: int = 4 << 30) -> None:
         self.folder, self.limit = folder, limit
         folder.mkdir(parents=True, exist_ok=True)
 
-    def get(self, key: str) -> Tensor | None:
-        path = self.folder / f"{key}.npy"
+    def get(self, key: str) -> tuple[Tensor, ...] | None:
+        path = self.folder / f"{key}.npz"
         try:
-            array = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError):
+            with np.load(path, allow_pickle=False) as kept:
+                arrays = [kept[name] for name in kept.files]
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
             return None
         os.utime(path)
-        return torch.from_numpy(array).float()
+        return tuple(torch.from_numpy(array) for array in arrays)
 
-    def put(self, key: str, value: Tensor) -> None:
+    def put(self, key: str, maps: tuple[Tensor, ...]) -> None:
         unfinished = self.folder / f"{key}.{os.getpid()}.tmp"
         with unfinished.open("wb") as file:
-            np.save(file, value.half().cpu().numpy())
-        os.replace(unfinished, self.folder / f"{key}.npy")
-        kept = sorted((path.stat() for path in self.folder.glob("*.npy")), key=lambda s: s.st_mtime)
-        excess = sum(entry.st_size for entry in kept) - self.limit
-        for path in sorted(self.folder.glob("*.npy"), key=lambda p: p.stat().st_mtime):
+            np.savez(file, *(value.half().cpu().numpy() for value in maps))
+        os.replace(unfinished, self.folder / f"{key}.npz")
+        kept = sorted(((path.stat(), path) for path in self.folder.glob("*.npz")), key=lambda k: k[0].st_mtime)
+        excess = sum(entry.st_size for entry, _ in kept) - self.limit
+        for entry, path in kept:
             if excess <= 0:
                 break
-            excess -= path.stat().st_size
+            excess -= entry.st_size
             path.unlink(missing_ok=True)
 
 
 class Sam:
-    """A Segment Anything model as a prompter (inference.types.Prompter).
+    """A model of the family as a prompter (inference.types.Prompter).
 
     weights  the checkpoint
+    side     pixels of the model's input, where a SAM 2 or MobileSAM was fine-tuned at another size than 1024
     field    side in image pixels of what the model sees at once; 512 at 40x makes a nucleus some 10 mask places wide
     batch    prompts decoded at a time; halved, with a warning in the log, when the GPU's memory does not suffice
     cache    where embeddings are kept between runs, or None
@@ -187,14 +102,11 @@ class Sam:
         batch: int = 64,
         cache: Path | None = None,
         name: str | None = None,
+        side: int | None = None,
     ) -> None:
         if field < 32 or batch < 1:
             raise ValueError(f"field must be at least 32 and batch at least 1, not {field} and {batch}")
-        state = read_checkpoint(weights)
-        self.shape = Architecture.of(state, weights.name)
-        net = SamNet(self.shape)
-        state = {key: value for key, value in state.items() if not key.startswith("pixel_")}
-        files.fill(net, state, weights)
+        net = build(weights, side)
         self.device, self.field, self.batch = choose_device(device), field, batch
         self.net = net.eval().to(self.device)
         self.sha256 = sha256(weights)
@@ -244,7 +156,7 @@ class Sam:
     ) -> Iterator[tuple[int, BoxMask, float]]:
         place = encoded.fields[index]
         embedding = self._embedding(encoded, index)
-        scale = self.shape.side / max(place.x1 - place.x0, place.y1 - place.y0)
+        scale = np.divide(self.net.side, self._extent(place.x1 - place.x0, place.y1 - place.y0))
         origin = np.array([place.x0, place.y0])
         start = 0
         while start < len(rows):
@@ -255,12 +167,13 @@ class Sam:
                 clicks = (where, torch.from_numpy(signs[chunk].astype(np.int64)).to(self.device))
             prompts = None
             if boxes is not None:
-                prompts = torch.from_numpy((boxes[chunk] - np.tile(origin, 2)) * scale).float().to(self.device)
+                inner = (boxes[chunk] - np.tile(origin, 2)) * np.tile(scale, 2)
+                prompts = torch.from_numpy(inner).float().to(self.device)
             try:
                 logits, quality = self._decode(embedding, prompts, clicks)
-            except torch.cuda.OutOfMemoryError:
+            except torch.cuda.OutOfMemoryError as error:
                 if self.batch == 1:
-                    raise
+                    raise OutOfMemory(f"{self.name}: the GPU's memory does not suffice for one prompt") from error
                 self.batch //= 2
                 torch.cuda.empty_cache()
                 logger.warning("GPU memory does not suffice: going on with %d prompts at a time", self.batch)
@@ -270,45 +183,49 @@ class Sam:
                 yield int(row), self._paste(logits[i, best[i]], place), float(quality[i, best[i]].clamp(0, 1))
             start += len(chunk)
 
-    def _embedding(self, encoded: Seen, index: int) -> Tensor:
+    def _extent(self, width: int, height: int) -> tuple[int, int]:
+        """Pixels of the image, to the right and down, that the whole of the model's input covers."""
+        return (width, height) if self.net.stretch else (max(width, height),) * 2
+
+    def _embedding(self, encoded: Seen, index: int) -> tuple[Tensor, ...]:
         if index not in encoded.embeddings:
             place = encoded.fields[index]
-            key = f"{encoded.sha256}-{self.sha256}-{place.x0}-{place.y0}-{place.x1}-{place.y1}"
-            value = self.cache.get(key) if self.cache else None
-            if value is None:
-                value = self._encode(encoded.rgb[place.y0 : place.y1, place.x0 : place.x1])
+            key = f"{encoded.sha256}-{self.sha256}-{self.net.side}-{place.x0}-{place.y0}-{place.x1}-{place.y1}"
+            maps = self.cache.get(key) if self.cache else None
+            if maps is None:
+                maps = self._encode(encoded.rgb[place.y0 : place.y1, place.x0 : place.x1])
                 if self.cache:
-                    self.cache.put(key, value)
-            encoded.embeddings[index] = value.half()
-        return encoded.embeddings[index].to(self.device).float()
+                    self.cache.put(key, maps)
+            while len(encoded.embeddings) >= KEPT_FIELDS:
+                del encoded.embeddings[next(iter(encoded.embeddings))]
+            encoded.embeddings[index] = tuple(value.half().cpu() for value in maps)
+        return tuple(value.to(self.device).float() for value in encoded.embeddings[index])
 
-    def _encode(self, rgb: RGB) -> Tensor:
-        side = self.shape.side
-        scale = side / max(rgb.shape[:2])
-        size = [max(1, round(n * scale)) for n in rgb.shape[:2]]
+    @torch.no_grad()
+    def _encode(self, rgb: RGB) -> tuple[Tensor, ...]:
+        side = self.net.side
+        height, width = rgb.shape[:2]
+        right, down = self._extent(width, height)
+        size = [max(1, round(height * side / down)), max(1, round(width * side / right))]
         x = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].float().to(self.device)
         x = F.interpolate(x, size, mode="bilinear", align_corners=False, antialias=True)
-        x = (x - torch.tensor(MEAN, device=self.device)[:, None, None]) / torch.tensor(DEVIATION, device=self.device)[
-            :, None, None
-        ]
-        x = F.pad(x, (0, side - size[1], 0, side - size[0]))
-        with mixed(self.device):
-            embedding: Tensor = self.net.image_encoder(x)
-        return embedding.float()
+        mean, deviation = (torch.tensor(v, device=self.device)[:, None, None] for v in (MEAN, DEVIATION))
+        x = F.pad((x - mean) / deviation, (0, side - size[1], 0, side - size[0]))
+        try:
+            with mixed(self.device):
+                maps = self.net.embed(x)
+        except torch.cuda.OutOfMemoryError as error:
+            raise OutOfMemory(
+                f"{self.name}: the GPU's memory does not suffice to encode one view of {side} x {side} pixels; take a "
+                "smaller model, or --device cpu"
+            ) from error
+        return tuple(value.float() for value in maps)
 
     def _decode(
-        self, embedding: Tensor, boxes: Tensor | None, clicks: tuple[Tensor, Tensor] | None
+        self, embedding: tuple[Tensor, ...], boxes: Tensor | None, clicks: Clicks | None
     ) -> tuple[Tensor, Tensor]:
         """Three masks (n, 3, side / 4, side / 4) of each prompt, logits, and the model's guess of their IoU (n, 3)."""
-        sparse, dense = self.net.prompt_encoder(points=clicks, boxes=boxes, masks=None)
-        found: tuple[Tensor, Tensor] = self.net.mask_decoder(
-            image_embeddings=embedding,
-            image_pe=self.net.prompt_encoder.get_dense_pe(),
-            sparse_prompt_embeddings=sparse,
-            dense_prompt_embeddings=dense,
-            multimask_output=True,
-        )
-        return found
+        return self.net.answer(embedding, boxes, clicks)
 
     def _paste(self, logits: Tensor, place: Field) -> BoxMask:
         """Enlarge only the part of the view that holds the mask."""
@@ -317,12 +234,14 @@ class Sam:
         if not len(ys):
             return EMPTY
         low = logits.shape[-1]
-        step = low / max(h, w)  # mask places a pixel
-        x0, x1 = (int(v) for v in (xs.min() / step - 2, (xs.max() + 1) / step + 3))
-        y0, y1 = (int(v) for v in (ys.min() / step - 2, (ys.max() + 1) / step + 3))
+        right, down = (low / extent for extent in self._extent(w, h))  # mask places a pixel
+        x0, x1 = (int(v) for v in (xs.min() / right - 2, (xs.max() + 1) / right + 3))
+        y0, y1 = (int(v) for v in (ys.min() / down - 2, (ys.max() + 1) / down + 3))
         x0, y0, x1, y1 = max(0, x0), max(0, y0), min(w, x1), min(h, y1)
-        gx = ((torch.arange(x0, x1, device=logits.device) + 0.5) * step / low) * 2 - 1
-        gy = ((torch.arange(y0, y1, device=logits.device) + 0.5) * step / low) * 2 - 1
+        if x1 <= x0 or y1 <= y0:  # the mask lies in the padding alone
+            return EMPTY
+        gx = ((torch.arange(x0, x1, device=logits.device) + 0.5) * right / low) * 2 - 1
+        gy = ((torch.arange(y0, y1, device=logits.device) + 0.5) * down / low) * 2 - 1
         grid = torch.stack(torch.meshgrid(gy, gx, indexing="ij")[::-1], dim=-1)[None]
         large = F.grid_sample(logits[None, None].float(), grid, mode="bilinear", align_corners=False)[0, 0]
         return BoxMask(place.x0 + x0, place.y0 + y0, (large > 0).cpu().numpy())

@@ -5,6 +5,7 @@ Nothing here can run code from a file: safetensors holds numbers only.
 
 import json
 import os
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from safetensors.torch import save_file
 from inference.types import InferenceError
 
 State = dict[str, torch.Tensor]
+WRAPPINGS = ("model_state", "model_state_dict", "model", "state_dict")  # micro-SAM and trainers wrap the tensors
 
 
 class BadWeights(InferenceError):
@@ -47,6 +49,37 @@ def load(path: Path, model: str | None = None) -> tuple[State, dict[str, Any]]:
     if model is not None and about.get("model") != model:
         raise BadWeights(f"{path.name} holds {about.get('model', 'an unknown model')}, not {model}")
     return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}, about
+
+
+def read_checkpoint(path: Path) -> State:
+    """Tensors (float32) of somebody else's checkpoint: safetensors, or a .pth that holds nothing but tensors. Raises
+    BadWeights.
+
+    A .pth is a pickle: torch's weights_only reader refuses everything in it that could run. Which of the two a file is
+    is seen from its beginning, whatever its name.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(9)
+    except OSError as error:
+        raise BadWeights(f"{path.name} cannot be read: {error}") from error
+    if head[8:] == b"{":
+        return load(path)[0]
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadWeights(f"{path.name} cannot be read safely as weights: {reason}") from error
+    for key in WRAPPINGS:
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+            break
+    if not isinstance(content, dict) or not all(isinstance(value, torch.Tensor) for value in content.values()):
+        raise BadWeights(f"{path.name} holds no table of tensors")
+    return {
+        name.removeprefix("module."): value.float() if value.is_floating_point() else value
+        for name, value in content.items()
+    }
 
 
 def fill(module: torch.nn.Module, state: State, path: Path) -> None:

@@ -2,18 +2,21 @@
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm, UsernameField
+from django.utils.translation import gettext_lazy as _
 
 from labeling.accounts.models import User
 
 
 class SignInForm(AuthenticationForm):
     username = UsernameField(
-        label="User name", widget=forms.TextInput(attrs={"autofocus": True, "autocapitalize": "none"})
+        label=_("User name"), widget=forms.TextInput(attrs={"autofocus": True, "autocapitalize": "none"})
     )
     error_messages = {
-        "invalid_login": "Name and password do not belong together. Check for capitals and try again; "
-        "if you have forgotten the password, ask whoever runs this server.",
-        "inactive": "This account is closed. Ask whoever runs this server to open it again.",
+        "invalid_login": _(
+            "Name and password do not belong together. Check for capitals and try again; "
+            "if you have forgotten the password, ask whoever runs this server."
+        ),
+        "inactive": _("This account is closed. Ask whoever runs this server to open it again."),
     }
 
 
@@ -21,13 +24,16 @@ class InvitationForm(SetPasswordForm):
     """Sets the first password of an invited person, and how colleagues see them."""
 
     full_name = forms.CharField(
-        max_length=150, required=False, label="Your name", help_text="as colleagues see it, for example Dr A. Miller"
+        max_length=150,
+        required=False,
+        label=_("Your name"),
+        help_text=_("as colleagues see it, for example Dr A. Miller"),
     )
-    new_password1, new_password2 = SetPasswordForm.create_password_fields("Password", "The same again")
-    new_password1.help_text = "at least 10 characters; no common word, and nothing like your name"
+    new_password1, new_password2 = SetPasswordForm.create_password_fields(_("Password"), _("The same again"))
+    new_password1.help_text = _("at least 10 characters; no common word, and nothing like your name")
     new_password2.help_text = ""
     field_order = ["full_name", "new_password1", "new_password2"]
-    error_messages = {"password_mismatch": "The two passwords differ. Type the same one twice."}
+    error_messages = {"password_mismatch": _("The two passwords differ. Type the same one twice.")}
 
     def save(self, commit: bool = True) -> User:
         first, _, last = self.cleaned_data["full_name"].strip().rpartition(" ")

@@ -124,6 +124,8 @@ class Annotation(models.Model):
     mask_height = models.IntegerField(null=True)
     mask_bits = models.BinaryField(null=True)
     derived_from = models.UUIDField(null=True)
+    attributes = models.JSONField(null=True, help_text="what else is said of the cell, name -> value; null for nothing")
+    parent = models.UUIDField(null=True, help_text="uid of the cell that this one lies in: of a nucleus its cell")
     provenance = models.JSONField(default=dict)
     score = models.FloatField(null=True, help_text="of a proposal: how doubtful, 0..1; the highest is looked at first")
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")

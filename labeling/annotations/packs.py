@@ -6,6 +6,9 @@ one seq never changes, so it is cached by its ETag "{layer}:{seq}".
 
     "BXP1" | uint32 LE length N | N bytes JSON header, padded with spaces to 8 | columns, each aligned to 8 bytes
 
+Two columns are there only where a row has something to say in them: "parent", and "attributes" with one byte for each
+row and attribute: 0 for nothing, else the place from 1 in the list of values that the header gives for it.
+
 The header names the columns with type, offset (from the end of the header) and length (in elements).
 """
 
@@ -37,7 +40,7 @@ def pack_layer(layer: Layer) -> tuple[int, bytes]:
         .values_list(
             "uid", "last_op", "derived_from", "kind", "status", "label_class_id", "score", "version", "author_id",
             "x0", "y0", "x1", "y1", "mask_x", "mask_y", "mask_width", "mask_height", "mask_bits",
-            "layer__head__seq",
+            "layer__head__seq", "attributes", "parent",
         )
     )  # fmt: skip
     n = len(rows)
@@ -61,12 +64,18 @@ def pack_layer(layer: Layer) -> tuple[int, bytes]:
         ("mask_offset", "u32", offsets),
         ("mask_bits", "u8", np.frombuffer(b"".join(bits), np.uint8)),
     ]
+    names, codes = _coded([row[19] for row in rows])
+    if names:
+        columns.append(("attributes", "u8", codes))
+    if any(row[20] for row in rows):
+        columns.append(("parent", "u8", _uuids([row[20] for row in rows])))
     described, body = [], bytearray()
     for name, type_, values in columns:
         described.append({"name": name, "type": type_, "offset": len(body), "length": int(values.size)})
         body += np.ascontiguousarray(values, TYPES[type_]).tobytes()
         body += bytes(-len(body) % 8)
-    header = json.dumps({"layer": str(layer.pk), "seq": seq, "count": n, "columns": described}).encode()
+    about = {"layer": str(layer.pk), "seq": seq, "count": n, "attributes": names, "columns": described}
+    header = json.dumps(about).encode()
     header += b" " * (-(8 + len(header)) % 8)
     return seq, MAGIC + len(header).to_bytes(4, "little") + header + bytes(body)
 
@@ -81,6 +90,21 @@ def unpack_layer(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray[Any,
         column["name"]: np.frombuffer(data, TYPES[column["type"]], column["length"], end + column["offset"])
         for column in header["columns"]
     }
+
+
+def _coded(said: list[dict[str, str] | None]) -> tuple[list[list[Any]], np.ndarray[Any, Any]]:
+    """[[name, [values]], ...] as they occur, and (rows * names,) codes, row by row."""
+    values: dict[str, list[str]] = {}
+    for one in said:
+        for name, value in (one or {}).items():
+            if value not in values.setdefault(name, []):
+                values[name].append(value)
+    codes = np.zeros((len(said), len(values)), np.uint8)
+    for i, one in enumerate(said):
+        for j, name in enumerate(values):
+            if one and name in one:
+                codes[i, j] = 1 + values[name].index(one[name])
+    return [[name, list(of)] for name, of in values.items()], codes.ravel()
 
 
 def _uuids(values: list[uuid.UUID | None]) -> np.ndarray[Any, Any]:

@@ -133,6 +133,7 @@ class _Batch:
         self.layer, self.head, self.author = layer, head, author
         self.image = layer.image
         self.classes = frozenset(self.image.project.classes.values_list("pk", flat=True))
+        self.attributes = self.image.project.declared_attributes
         # The sheet of a study's item takes work with its arm's tools only; that the page offers no others is no proof.
         sheet_of = getattr(self.image.project, "study_item", None)
         self.tools = frozenset(sheet_of.arm.tools) if sheet_of else None
@@ -159,7 +160,7 @@ class _Batch:
         op_id = str(data.get("op_id") if isinstance(data, dict) else None)[:64]
         op_id = op_id.encode(errors="replace").decode()  # half a character cannot be answered
         try:
-            parsed = parse_operation(data, image=self.image, classes=self.classes)
+            parsed = parse_operation(data, image=self.image, classes=self.classes, attributes=self.attributes)
             if self.tools is not None:
                 _in_tools(parsed, self.tools)
             return parsed
@@ -325,7 +326,9 @@ def _in_tools(op: ParsedOperation, tools: frozenset[str]) -> None:
         )
 
 
-def parse_operation(data: Any, *, image: Image, classes: frozenset[int]) -> ParsedOperation:
+def parse_operation(
+    data: Any, *, image: Image, classes: frozenset[int], attributes: dict[str, list[str]]
+) -> ParsedOperation:
     """What a client sent, checked. Raises Invalid with the name of the field."""
     if not isinstance(data, dict):
         raise Invalid("an operation is an object", field="operations")
@@ -341,7 +344,7 @@ def parse_operation(data: Any, *, image: Image, classes: frozenset[int]) -> Pars
     effects = data.get("effects")
     if not isinstance(effects, list) or not 0 < len(effects) <= MOST_EFFECTS:
         raise Invalid(f"an operation has 1 to {MOST_EFFECTS} effects", field="effects")
-    parsed = tuple(_effect(effect, image, classes) for effect in effects)
+    parsed = tuple(_effect(effect, image, classes, attributes) for effect in effects)
     if len({effect.annotation for effect in parsed}) != len(parsed):
         raise Invalid("an operation has one effect for each annotation at most", field="effects")
     decided = [effect.after.derived_from for effect in parsed if effect.after and effect.after.derived_from]
@@ -369,14 +372,16 @@ def parse_operation(data: Any, *, image: Image, classes: frozenset[int]) -> Pars
     )
 
 
-def _effect(data: Any, image: Image, classes: frozenset[int]) -> ParsedEffect:
+def _effect(data: Any, image: Image, classes: frozenset[int], attributes: dict[str, list[str]]) -> ParsedEffect:
     if not isinstance(data, dict):
         raise Invalid("an effect is an object", field="effects")
     after = data.get("after")
     return ParsedEffect(
         annotation=parse_uuid(data.get("annotation"), "annotation"),
         seen=None if data.get("seen") is None else parse_uuid(data["seen"], "seen"),
-        after=None if after is None else parse_state(after, width=image.width, height=image.height, classes=classes),
+        after=None
+        if after is None
+        else parse_state(after, width=image.width, height=image.height, classes=classes, attributes=attributes),
     )
 
 

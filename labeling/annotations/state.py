@@ -30,7 +30,9 @@ class PackedMask:
 class State:
     """What an annotation is at one moment, apart from who made it so and when.
 
-    box  x0, y0, x1, y1: image pixels, half-open, floats
+    box         x0, y0, x1, y1: image pixels, half-open, floats
+    attributes  what the project asks besides the class, name -> one of the declared values; None for nothing
+    parent      uid of the cell in the same layer that this one lies in
     """
 
     kind: str
@@ -41,6 +43,8 @@ class State:
     derived_from: uuid.UUID | None = None
     reason: str = ""
     provenance: dict[str, Any] | None = None
+    attributes: dict[str, str] | None = None
+    parent: uuid.UUID | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The form of the wire and of Effect.before/after."""
@@ -51,7 +55,12 @@ class State:
             "height": self.mask.height,
             "bits": base64.b64encode(self.mask.bits).decode(),
         }
-        return {
+        more: dict[str, Any] = {}  # only where said: what the log holds of others stays as it was written
+        if self.attributes:
+            more["attributes"] = self.attributes
+        if self.parent:
+            more["parent"] = str(self.parent)
+        return more | {
             "kind": self.kind,
             "status": self.status,
             "label_class": self.label_class,
@@ -84,6 +93,8 @@ def state_of(row: Annotation) -> State | None:
         derived_from=row.derived_from,
         reason=row.reason,
         provenance=row.provenance,
+        attributes=row.attributes,
+        parent=row.parent,
     )
 
 
@@ -101,13 +112,17 @@ def put_state(row: Annotation, state: State | None) -> None:
     row.mask_bits = mask.bits if mask else None
     row.derived_from = state.derived_from
     row.provenance = state.provenance or {}
+    row.attributes, row.parent = state.attributes or None, state.parent
 
 
-def parse_state(data: Any, *, width: int, height: int, classes: frozenset[int]) -> State:
+def parse_state(
+    data: Any, *, width: int, height: int, classes: frozenset[int], attributes: dict[str, list[str]]
+) -> State:
     """What a client sent, checked against its image.
 
     width, height  of the image, pixels
     classes        ids of the project's classes
+    attributes     of the project: name -> its values
 
     Raises Invalid with the field's name: numbers must be finite, the box non-empty and inside the image, a mask
     non-empty, inside the image and as long as its box says, the class one of the project's.
@@ -128,7 +143,7 @@ def parse_state(data: Any, *, width: int, height: int, classes: frozenset[int]) 
     reason = data.get("reason") or ""
     if reason not in Annotation.Reason.values:
         raise Invalid(f"reason {reason!r} is unknown", field="reason")
-    derived_from = data.get("derived_from")
+    derived_from, parent = data.get("derived_from"), data.get("parent")
     return State(
         kind=kind,
         status=status,
@@ -137,7 +152,22 @@ def parse_state(data: Any, *, width: int, height: int, classes: frozenset[int]) 
         mask=parse_mask(data.get("mask"), width, height),
         derived_from=None if derived_from is None else parse_uuid(derived_from, "derived_from"),
         reason=reason,
+        attributes=_attributes(data.get("attributes"), attributes),
+        parent=None if parent is None else parse_uuid(parent, "parent"),
     )
+
+
+def _attributes(value: Any, declared: dict[str, list[str]]) -> dict[str, str] | None:
+    if not value:
+        return None
+    if not isinstance(value, dict):
+        raise Invalid("attributes are an object, name to value", field="attributes")
+    for name, said in value.items():
+        if said not in declared.get(name, ()):
+            raise Invalid(
+                f"{str(said)[:40]!r} is no value of the attribute {str(name)[:40]!r} here", field="attributes"
+            )
+    return dict(sorted(value.items()))
 
 
 def parse_uuid(value: Any, field: str) -> uuid.UUID:

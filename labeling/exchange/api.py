@@ -12,6 +12,7 @@ from labeling.access import person, reach
 from labeling.errors import Invalid
 from labeling.exchange.cells import accepted_cells
 from labeling.exchange.coco import as_coco
+from labeling.exchange.geojson import as_geojson
 from labeling.exchange.labels import as_label_maps
 from labeling.projects.models import Project
 
@@ -28,7 +29,10 @@ class Export(APIView):
         elif layout == "labels":
             response = HttpResponse(as_label_maps(accepted_cells(found)), content_type="application/zip")
             ending = "labels.zip"
+        elif layout == "geojson":
+            response = HttpResponse(as_geojson(found, accepted_cells(found)), content_type="application/zip")
+            ending = "geojson.zip"
         else:
-            raise Invalid(f"layout must be coco or labels, not {layout!r}", field="layout")
+            raise Invalid(f"layout must be coco, geojson or labels, not {layout!r}", field="layout")
         response["Content-Disposition"] = f'attachment; filename="{slugify(found.name) or "project"}-{ending}"'
         return response

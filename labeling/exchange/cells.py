@@ -1,7 +1,7 @@
 """What is exported: the confirmed cells with a mask in the working layers, as people left them."""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from inference.masks import clip, unpack
@@ -21,6 +21,8 @@ class Cell:
     label_class: int | None
     author: str
     provenance: dict[str, Any]
+    attributes: dict[str, str] = field(default_factory=dict)
+    parent: uuid.UUID | None = None
 
 
 def accepted_cells(project: Project) -> list[tuple[Image, list[Cell]]]:
@@ -49,5 +51,7 @@ def accepted_cells(project: Project) -> list[tuple[Image, list[Cell]]]:
         mask = clip(whole, *sizes[row.layer.image_id])
         if mask is not None:
             author = row.author.display_name if row.author else ""
-            cells[row.layer.image_id].append(Cell(row.uid, mask, row.label_class_id, author, row.provenance))
+            cells[row.layer.image_id].append(
+                Cell(row.uid, mask, row.label_class_id, author, row.provenance, row.attributes or {}, row.parent)
+            )
     return [(image, cells[image.pk]) for image in images]

@@ -12,7 +12,8 @@ NO_CLASS = "unclassified"
 
 
 def as_coco(project: Project, cells: Sequence[tuple[Image, Sequence[Cell]]]) -> dict[str, Any]:
-    """COCO's `images`, `categories` and `annotations`; `provenance` and `author` ride along with each annotation.
+    """COCO's `images`, `categories` and `annotations`; `provenance` and `author` ride along with each annotation,
+    and so do its `attributes` (name -> value) and the `uid` of the cell that it lies in (`parent`).
 
     Boxes are COCO's [x, y, width, height] of the mask; ids count from 1. Category 0 of a cell without class is
     "unclassified" and is listed only when there is one.
@@ -20,6 +21,7 @@ def as_coco(project: Project, cells: Sequence[tuple[Image, Sequence[Cell]]]) -> 
     classes = list(project.classes.all())
     annotations: list[dict[str, Any]] = []
     for image, of_image in cells:
+        known = {cell.uid for cell in of_image}
         for cell in of_image:
             mask = cell.mask
             counts = run_lengths(mask, image.width, image.height)
@@ -35,6 +37,8 @@ def as_coco(project: Project, cells: Sequence[tuple[Image, Sequence[Cell]]]) -> 
                     "uid": str(cell.uid),
                     "author": cell.author,
                     "provenance": cell.provenance,
+                    "attributes": cell.attributes,
+                    "parent": str(cell.parent) if cell.parent in known else None,
                 }
             )
     categories = [{"id": c.pk, "name": c.name, "supercategory": "cell"} for c in classes]

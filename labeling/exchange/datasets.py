@@ -23,6 +23,8 @@ from labeling.images.models import Split
 from labeling.images.services import add_image
 from labeling.projects.models import Project
 from labeling.projects.services import create_project
+from labeling.rounds.models import ReferenceSet
+from labeling.rounds.reference import lock
 
 # Pixels that one round should see, training and validation together, so that it ends within 5 minutes on two cores.
 # The quick preset took 141 s of one core on 24 fields of 512 px with 1512 boxes, 115 s of it for training, whose steps
@@ -150,6 +152,8 @@ def load_dataset(
             boxes = boxes_of([mask for _, mask in cells_of(labels)])
             whole = [(0, 0, image.width, image.height)]
             cells += draw(image=image, owner=owner, cells=boxes.tolist(), exhaustive=whole)
+    if chosen.val:
+        lock(project=project, by=owner, origin=ReferenceSet.Origin.PUBLISHED, note=str(about.get("citation") or ""))
     say(_summary(name, dataset, chosen, cells))
     return project
 

@@ -21,6 +21,8 @@ from labeling.images.models import Split
 from labeling.images.services import add_image
 from labeling.projects.models import Project
 from labeling.projects.services import create_project
+from labeling.rounds.models import ReferenceSet
+from labeling.rounds.reference import candidates, lock
 from labeling.rounds.services import start_round
 from labeling.rounds.snapshots import Leaks
 
@@ -132,6 +134,8 @@ def load_synthetic(*, owner: User, count: int, say: Say) -> Project:
             cells += draw(image=image, owner=owner, cells=field.boxes.tolist(), exhaustive=[(0, 0, SIDE, SIDE)])
         if number % 50 == 0:
             say(f"{number} of {count} synthetic fields are made ...")
+    if candidates(project).exists():
+        lock(project=project, by=owner, origin=ReferenceSet.Origin.EXACT)
     say(f'Loaded "{name}": {cells} nuclei on {count} synthetic fields of {SIDE} x {SIDE} px.')
     return project
 

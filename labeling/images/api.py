@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.http import FileResponse
+from django.http import FileResponse, Http404
 from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
@@ -13,6 +13,7 @@ from labeling.access import person, reach
 from labeling.errors import Invalid
 from labeling.images.models import Image, Split
 from labeling.images.services import add_image
+from labeling.images.tiles import NoSuchTile, read_tile
 from labeling.projects.models import Project
 
 MOST_BYTES = 512 * 1024 * 1024
@@ -49,9 +50,9 @@ class ImageList(APIView):
         return Response(ImageSerializer(image).data, status=201)
 
 
-def _file(found: Image, name: str, content_type: str) -> FileResponse:
-    """A stored file under its own hash: it never changes, so the browser keeps it for a year."""
-    response = FileResponse(getattr(found, name).open("rb"), content_type=content_type)
+def _file(file: Any, content_type: str) -> FileResponse:
+    """An image's pixels in some form: they never change, so the browser keeps them for a year."""
+    response = FileResponse(file, content_type=content_type)
     response["Cache-Control"] = "private, max-age=31536000, immutable"
     return response
 
@@ -59,10 +60,21 @@ def _file(found: Image, name: str, content_type: str) -> FileResponse:
 class Pixels(APIView):
     def get(self, request: Request, image: int) -> FileResponse:
         found = reach(Image.objects.visible_to(person(request)), person(request), "see", pk=image)
-        return _file(found, "pixels", "image/png")
+        return _file(found.pixels.open("rb"), "image/png")
 
 
 class Thumbnail(APIView):
     def get(self, request: Request, image: int) -> FileResponse:
         found = reach(Image.objects.visible_to(person(request)), person(request), "see", pk=image)
-        return _file(found, "thumbnail", "image/jpeg")
+        return _file(found.thumbnail.open("rb"), "image/jpeg")
+
+
+class Tile(APIView):
+    """One tile of an image's pyramid (labeling.images.tiles), as a JPEG."""
+
+    def get(self, request: Request, image: int, level: int, column: int, row: int) -> FileResponse:
+        found = reach(Image.objects.visible_to(person(request)), person(request), "see", pk=image)
+        try:
+            return _file(read_tile(found, level, column, row), "image/jpeg")
+        except NoSuchTile:
+            raise Http404 from None

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from labeling.errors import Invalid
+from labeling.images import tiles
 from labeling.images.models import Image, Split
 from labeling.projects.models import Project
 
@@ -110,6 +111,8 @@ def add_image(
         PIL.Image.fromarray(np.asarray(reference).astype(np.uint16)).save(labels, "PNG")
         image.reference.save(f"{stem}.png", ContentFile(labels.getvalue()), save=False)
     image.save()
+    if tiles.is_tiled(image):
+        tiles.cut(image, rgb)
     return image
 
 

@@ -53,12 +53,20 @@ class Project(models.Model):
         help_text="Record pointer, key and focus events of annotators, so that working time can be computed. "
         "People are told of it when they enter.",
     )
+    attributes = models.JSONField(
+        default=list, help_text="what is said of a cell besides its class, in order: [[name, [value, ...]], ...]"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = ProjectQuerySet.as_manager()
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def declared_attributes(self) -> dict[str, list[str]]:
+        """Name -> its values, in order."""
+        return {name: list(values) for name, values in self.attributes}
 
     def role_of(self, user: "User") -> str | None:
         """The role of `user` here, or None for a stranger."""

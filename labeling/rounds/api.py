@@ -1,5 +1,6 @@
 """Rounds over HTTP."""
 
+import math
 from typing import Any
 
 from rest_framework.request import Request
@@ -9,8 +10,13 @@ from rest_framework.views import APIView
 from labeling.access import person, reach
 from labeling.errors import Invalid
 from labeling.projects.models import Project
-from labeling.rounds.models import Round, Stage
+from labeling.rounds.comparison import compare
+from labeling.rounds.configuration import differences
+from labeling.rounds.models import Promotion, Round, Stage, Sweep
+from labeling.rounds.promotion import promote, roll_back
+from labeling.rounds.reference import described, lock
 from labeling.rounds.services import cancel_round, retry_round, start_round
+from labeling.rounds.sweeping import request_sweep
 
 
 def round_json(round_: Round) -> dict[str, Any]:
@@ -46,6 +52,19 @@ def stage_json(stage: Stage) -> dict[str, Any]:
     }
 
 
+def promotion_json(made: Promotion) -> dict[str, Any]:
+    return {"round": made.round_id, "reason": made.reason, "at": made.at}
+
+
+def sweep_json(asked: Sweep) -> dict[str, Any]:
+    return {"state": asked.state, "error": asked.error, "requested_at": asked.requested_at, **asked.result}
+
+
+def number(value: float) -> float | None:
+    """JSON has no NaN: an interval that cannot be computed is null."""
+    return value if math.isfinite(value) else None
+
+
 def _rounds(user: Any) -> Any:
     return Round.objects.filter(project__in=Project.objects.visible_to(user)).select_related("project", "snapshot")
 
@@ -69,6 +88,7 @@ class RoundList(APIView):
             changes=changes,
             same_slide=asked.get("same_slide") is True,
             warm_start=asked.get("warm_start") is True,
+            line_up=asked.get("line_up") is True,
         )
         return Response(round_json(made), status=202)
 
@@ -76,6 +96,90 @@ class RoundList(APIView):
 class RoundDetail(APIView):
     def get(self, request: Request, round: int) -> Response:
         return Response(round_json(reach(_rounds(person(request)), person(request), "see", pk=round)))
+
+
+class Promote(APIView):
+    def post(self, request: Request, round: int) -> Response:
+        found = reach(_rounds(person(request)), person(request), "manage", pk=round)
+        return Response(promotion_json(promote(round_=found, by=person(request))), status=201)
+
+
+class RollBack(APIView):
+    def post(self, request: Request, project: int) -> Response:
+        found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
+        return Response(promotion_json(roll_back(project=found, by=person(request))), status=201)
+
+
+class Compare(APIView):
+    """Rounds side by side; `?round=` names them (ids, two at least), the first is the base."""
+
+    def get(self, request: Request, project: int) -> Response:
+        found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
+        asked = list(dict.fromkeys(request.query_params.getlist("round")))
+        rounds = {str(r.pk): r for r in found.rounds.filter(state=Round.State.PUBLISHED).select_related("snapshot")}
+        if len(asked) < 2 or not set(asked) <= set(rounds):
+            raise Invalid("round names two finished rounds of this project at least: ?round=ID&round=ID", field="round")
+        chosen = [rounds[pk] for pk in asked]
+        made = compare(chosen)
+        return Response(
+            {
+                "images": made.images,
+                "groups": made.groups,
+                "by_group": made.by_group,
+                "sentences": made.sentences,
+                "measures": {
+                    row.measure: [
+                        {
+                            "round": f.round.pk,
+                            "mean": f.mean,
+                            "low": number(f.low),
+                            "high": number(f.high),
+                            "against_first": {name: number(value) for name, value in (f.against or {}).items()},
+                        }
+                        for f in row.figures
+                    ]
+                    for row in made.rows
+                },
+                "configuration": [
+                    {"name": name, "first": a, "last": b}
+                    for name, a, b in differences(chosen[0].configuration, chosen[-1].configuration)
+                ],
+            }
+        )
+
+
+class SweepSettings(APIView):
+    """GET the table of settings tried on a round's validation images; POST asks for it."""
+
+    def get(self, request: Request, round: int) -> Response:
+        found = reach(_rounds(person(request)), person(request), "see", pk=round)
+        asked = Sweep.objects.filter(round=found).first()
+        return Response(sweep_json(asked) if asked else {"state": None})
+
+    def post(self, request: Request, round: int) -> Response:
+        found = reach(_rounds(person(request)), person(request), "manage", pk=round)
+        return Response(sweep_json(request_sweep(round_=found, by=person(request))), status=202)
+
+
+class ReferenceSets(APIView):
+    """GET the locked reference sets, the newest first; POST locks one."""
+
+    def get(self, request: Request, project: int) -> Response:
+        found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
+        return Response([described(one) for one in found.reference_sets.order_by("-number")])
+
+    def post(self, request: Request, project: int) -> Response:
+        found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
+        asked = request.data if isinstance(request.data, dict) else {}
+        readers = asked.get("readers", 1)
+        made = lock(
+            project=found,
+            by=person(request),
+            origin=str(asked.get("origin", "scratch")),
+            readers=readers if type(readers) is int else 0,
+            note=str(asked.get("note", "")),
+        )
+        return Response(described(made), status=201)
 
 
 class Cancel(APIView):

@@ -121,6 +121,34 @@ def compare(rounds: Sequence[Round]) -> Comparison:
     )
 
 
+def drift(rounds: Sequence[Round]) -> list[dict[str, float]]:
+    """How good each round was on each slide or patient, oldest round first: {"PQ": mean, "PQ, slide 3": mean, ...}.
+
+    Only images that judged every one of the rounds and taught none count: else a curve would move because its images
+    changed. PQ against reference masks where there are any, box AP else. Empty where there is no common image. A slide
+    that falls while the mean rises is what a mean hides: another stain, another scanner, another site.
+    """
+    if len(rounds) < 2:
+        return []
+    kept = [per_image(round_) for round_ in rounds]
+    common = set.intersection(*(set(rows) for rows in kept)) - set().union(*map(learned_from, rounds))
+    for measure in ("pq", "box_ap50"):
+        images = sorted(i for i in common if all(measure in rows[i] for rows in kept))
+        if not images:
+            continue
+        name = MEASURES[measure]
+        groups: dict[str, list[int]] = {name: images}
+        for image in images:
+            if kept[0][image]["group"]:
+                groups.setdefault(f"{name}, {kept[0][image]['group']}", []).append(image)
+        shown = groups if len(groups) > 2 else {name: images}  # one slide alone is the mean itself
+        return [
+            {title: float(np.mean([rows[i][measure] for i in members])) for title, members in shown.items()}
+            for rows in kept
+        ]
+    return []
+
+
 def learned_from(round_: Round) -> set[int]:
     """The images whose annotation a round trained on; they judge no round that they are compared in."""
     with round_.snapshot.content.open("rb") as file:

@@ -34,6 +34,7 @@ class Round(models.Model):
     """One pass of the loop: snapshot in, published proposals out."""
 
     class State(models.TextChoices):
+        PLANNED = "planned", "in line"  # starts when the project's rounds before it have ended
         QUEUED = "queued", "queued"
         RUNNING = "running", "running"
         CANCELLED = "cancelled", "cancelled"
@@ -41,6 +42,7 @@ class Round(models.Model):
         PUBLISHED = "published", "published"
 
     MOVES = {  # every legal one; a cancelled or failed round is started again by Retry
+        State.PLANNED: {State.QUEUED, State.CANCELLED},
         State.QUEUED: {State.RUNNING, State.CANCELLED, State.FAILED},
         State.RUNNING: {State.CANCELLED, State.FAILED, State.PUBLISHED},
         State.CANCELLED: {State.QUEUED},
@@ -72,6 +74,34 @@ class Round(models.Model):
 
     def __str__(self) -> str:
         return f"round {self.number}"
+
+
+class ReferenceSet(models.Model):
+    """The images whose reference masks judge the masks of a project's rounds, as they were when somebody locked them.
+
+    `images` holds {"image", "group", "sha256"} of each, the hash of its reference masks. Rows are never changed; the
+    one of the highest number holds (reference.py).
+    """
+
+    class Origin(models.TextChoices):
+        SCRATCH = "scratch", "drawn from scratch, without proposals"
+        PUBLISHED = "published", "came with the data set"
+        EXACT = "exact", "exact: the images are synthetic"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="reference_sets")
+    number = models.PositiveIntegerField()
+    images = models.JSONField()
+    origin = models.CharField(max_length=20, choices=Origin)
+    readers = models.PositiveSmallIntegerField(default=1, help_text="people who read each image independently")
+    note = models.CharField(max_length=200, blank=True)
+    locked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    locked_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "number"], name="reference_set_numbered_once")]
+
+    def __str__(self) -> str:
+        return f"reference set {self.number}"
 
 
 class Artifact(models.Model):
@@ -140,6 +170,37 @@ class Stage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.round}"
+
+
+class Portion(models.Model):
+    """Some images of a stage that is spread over many workers; whoever is free takes the next portion.
+
+    Owned as a stage is: by a lease on this row (portions.py). `file` holds its finished units, for the worker that
+    gathers them, which may stand on another machine.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "waiting"
+        RUNNING = "running", "running"
+        DONE = "done", "done"
+
+    stage = models.ForeignKey(Stage, on_delete=models.CASCADE, related_name="portions")
+    number = models.PositiveIntegerField()
+    images = models.JSONField(help_text="ids, in order")
+    state = models.CharField(max_length=20, choices=State, default=State.WAITING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    lease_owner = models.UUIDField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    queued_at = models.DateTimeField(null=True)
+    done = models.PositiveIntegerField(default=0)
+    file = models.FileField(upload_to="portions/", blank=True)
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [models.UniqueConstraint(fields=["stage", "number"], name="portion_once_per_stage")]
+
+    def __str__(self) -> str:
+        return f"portion {self.number} of {self.stage}"
 
 
 class StageLine(models.Model):

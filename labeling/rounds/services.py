@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Max
 from django.utils import timezone
 
@@ -51,19 +51,21 @@ def start_round(
     changes: dict[str, Any] | None = None,
     same_slide: bool = False,
     warm_start: bool = False,
+    line_up: bool = False,
 ) -> Round:
     """Freeze a snapshot and put a round to work. Two managers who start at once get the same round.
 
     changes     name of a configuration.Choice -> number, on top of the preset
     same_slide  training and evaluation may share slides; the figures are then marked optimistic
     warm_start  train on from the models of the current round, where they are of the same architecture
+    line_up     while a round is at work, make a new one that starts after it, on the annotations as they are now
 
     -> the new round, or the one that is at work already. Raises NothingToLearn, Leaks, MixedScales, Invalid.
     """
     configuration = configure(preset, changes)
     Project.objects.select_for_update().get(pk=project.pk)
     active = project.rounds.filter(state__in=Round.ACTIVE).first()
-    if active is not None:
+    if active is not None and not line_up:
         return active
     snapshot = freeze(project, same_slide=same_slide)
     if warm_start:
@@ -76,12 +78,33 @@ def start_round(
         configuration=configuration,
         snapshot=snapshot,
         started_by=by,
+        state=Round.State.PLANNED if active else Round.State.QUEUED,
     )
     Stage.objects.bulk_create(
         Stage(round=round_, position=position, kind=kind) for position, kind in enumerate(NEEDS, start=1)
     )
-    advance(round_)
+    if active is None:
+        advance(round_)
     return round_
+
+
+def start_next(project_id: int) -> Round | None:
+    """Put the project's next planned round to work, unless another one is: when that ends, this is asked again.
+
+    No lock on the project: whoever ends a round holds that round's row, and start_round takes them the other way round.
+    """
+    waiting = Round.objects.select_for_update(skip_locked=True).filter(project=project_id, state=Round.State.PLANNED)
+    with transaction.atomic():
+        next_ = waiting.order_by("number").first()
+        if next_ is None or Round.objects.filter(project=project_id, state__in=Round.ACTIVE).exists():
+            return None
+        try:
+            with transaction.atomic():
+                move(next_, Round.State.QUEUED)
+        except IntegrityError:  # somebody started one in this moment
+            return None
+        advance(next_)
+    return next_
 
 
 def move(round_: Round, state: Round.State) -> None:
@@ -98,7 +121,7 @@ def cancel_round(*, round_: Round) -> Round:
     """Ask a round to stop. What works stops at the end of its unit of work; what is finished is kept. Raises
     WrongState."""
     round_ = Round.objects.select_for_update().get(pk=round_.pk)
-    if round_.state not in Round.ACTIVE:
+    if round_.state not in (*Round.ACTIVE, Round.State.PLANNED):
         raise WrongState(f"round {round_.number} is {round_.state} already")
     round_.cancel_requested = True
     round_.save(update_fields=["cancel_requested"])
@@ -138,6 +161,7 @@ def advance(round_: Round) -> None:
     if all(stage.state in FINISHED for stage in stages.values()):
         move(round_, Round.State.PUBLISHED)
         became_current(round_)
+        start_next(round_.project_id)
     elif round_.cancel_requested or failed:
         for stage in waiting:
             stage.state = Stage.State.CANCELLED
@@ -146,6 +170,7 @@ def advance(round_: Round) -> None:
             round_.error = failed[0].error if failed else ""
             round_.save(update_fields=["error"])
             move(round_, Round.State.FAILED if failed else Round.State.CANCELLED)
+            start_next(round_.project_id)
     else:
         for stage in waiting:
             if stage.queued_at is None and all(stages[need].state in FINISHED for need in NEEDS[stage.kind]):

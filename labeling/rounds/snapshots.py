@@ -20,6 +20,7 @@ from labeling.annotations.state import state_of
 from labeling.errors import LabelingError
 from labeling.images.models import Image, Split
 from labeling.projects.models import Project
+from labeling.rounds import reference
 from labeling.rounds.models import Snapshot
 
 VERSION = 1
@@ -48,13 +49,14 @@ def freeze(project: Project, *, same_slide: bool = False) -> Snapshot:
     """The snapshot of the project as it is now; an equal one is used again.
 
     same_slide  somebody has said that training and evaluation may share slides; the figures are marked optimistic
-    Raises NothingToLearn, Leaks, MixedScales.
+    Raises NothingToLearn, Leaks, MixedScales, ReferenceChanged.
 
     The caller holds the project's row, so that no round is made beside this one; annotators may go on: each image
     is read at
     one moment, named by its layer's seq.
     """
-    images = [_image(image) for image in project.images.order_by("pk")]
+    locked = reference.locked_images(project)
+    images = [_image(image, locked.get(image.pk)) for image in project.images.order_by("pk")]
     content = {
         "version": VERSION,
         "blinded": project.layering == Project.Layering.PER_ANNOTATOR,
@@ -74,7 +76,9 @@ def freeze(project: Project, *, same_slide: bool = False) -> Snapshot:
     sha256 = hashlib.sha256(data).hexdigest()
     snapshot = Snapshot.objects.filter(project=project, sha256=sha256).first()
     if snapshot is None:
-        snapshot = Snapshot(project=project, sha256=sha256, summary=summarise(images))
+        judges = reference.current(project)
+        summary = summarise(images) | {"reference_set": reference.described(judges) if judges else None}
+        snapshot = Snapshot(project=project, sha256=sha256, summary=summary)
         snapshot.content.save(f"{sha256}.json", ContentFile(data), save=False)
         snapshot.save()
     return snapshot
@@ -141,12 +145,36 @@ def summarise(images: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _image(image: Image) -> dict[str, Any]:
+def of_refused(refused: list[tuple[str, list[float]]], found: dict[str, Any]) -> dict[str, Any]:
+    """Where rejected proposals go. Only "not a cell" says that nothing is there, and teaches so.
+
+    Every other reason says that something is wrong with the proposal, not that there is no cell: where no person's cell
+    stands in its place, nobody shall learn from the place, as if it were marked cannot-tell.
+    """
+    drawn = [cell["box"] for cell in found["cells"]]
+    unclear = [box for reason, box in refused if reason != "not_a_cell" and not any(covers(b, box) for b in drawn)]
+    return {
+        "rejected": [*found["rejected"], *(box for _, box in refused)],
+        "cannot_tell": [*found["cannot_tell"], *unclear],
+    }
+
+
+def covers(a: list[float], b: list[float]) -> bool:
+    """Whether box a covers at least half of box b."""
+    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    return min(width, height) > 0 and width * height >= 0.5 * (b[2] - b[0]) * (b[3] - b[1])
+
+
+def _image(image: Image, locked: str | None) -> dict[str, Any]:
+    """One image as it is now.
+
+    locked  the hash of its masks in the reference set; None for an image outside it, whose masks judge nothing
+    """
     layer = (
         Layer.objects.filter(image=image, kind=Layer.Kind.WORKING).select_related("head").order_by("-head__seq").first()
     )
     found: dict[str, Any] = {"cells": [], "rejected": [], "cannot_tell": [], "exhaustive": [], "ignore": []}
-    seq = 0
+    seq, refused = 0, []
     if layer is not None:
         rows = list(Annotation.objects.filter(layer=layer, deleted=False).select_related("layer__head").order_by("uid"))
         seq = rows[0].layer.head.seq if rows else layer.head.seq
@@ -162,13 +190,16 @@ def _image(image: Image) -> dict[str, Any]:
                         "mask": state.as_json()["mask"],
                     }
                 )
+            elif state.status == "rejected":
+                refused.append((state.reason, list(state.box)))
             else:
                 found[state.status].append(list(state.box))
+        found |= of_refused(refused, found)
     return {
         "image": image.pk,
         "sha256": image.sha256,
         "pixels": image.pixels.name,
-        "reference": image.reference.name or None,
+        "reference": reference.checked(image, locked) if locked else None,
         "width": image.width,
         "height": image.height,
         "um_per_px": image.um_per_px,

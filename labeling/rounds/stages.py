@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from labeling.rounds.models import Artifact, Round, Stage, StageLine
 from labeling.rounds.promotion import measured, register
-from labeling.rounds.services import FINISHED, NEEDS, advance, move, send
+from labeling.rounds.services import FINISHED, NEEDS, advance, move, send, start_next
 
 LEASE = timedelta(seconds=30)  # a worker renews it every few seconds, so this is how long a death goes unnoticed
 REQUEUE_AFTER = timedelta(seconds=60)  # a message that the broker lost is sent again after this
@@ -86,7 +86,7 @@ def finish(
     stage_id: int, owner: uuid.UUID, *, key: str, artifact: Artifact | None, state: Stage.State = Stage.State.DONE
 ) -> None:
     """The stage is done (or reused): end its lease and start what waited for it. Raises LeaseLost."""
-    round_, stage = _owned(stage_id, owner)
+    round_, stage = owned(stage_id, owner)
     stage.state, stage.key, stage.artifact = state, key, artifact
     stage.lease_owner = stage.lease_until = None
     stage.done = stage.total = max(stage.total, 1)
@@ -131,7 +131,7 @@ def _store(artifact: Artifact, file: Path, name: str) -> None:
 @transaction.atomic
 def hand_back(stage_id: int, owner: uuid.UUID, reason: str) -> None:
     """Give up the lease at once, so that the sweeper starts the stage again where it stopped. Raises LeaseLost."""
-    _, stage = _owned(stage_id, owner)
+    _, stage = owned(stage_id, owner)
     stage.lease_until = timezone.now()
     stage.save(update_fields=["lease_until"])
     StageLine.objects.create(stage=stage, text=reason)
@@ -140,7 +140,7 @@ def hand_back(stage_id: int, owner: uuid.UUID, reason: str) -> None:
 @transaction.atomic
 def end(stage_id: int, owner: uuid.UUID, *, state: Stage.State, error: str = "") -> None:
     """The stage was cancelled or failed: say why and end the round when nothing else is at work. Raises LeaseLost."""
-    round_, stage = _owned(stage_id, owner)
+    round_, stage = owned(stage_id, owner)
     stage.state, stage.error = state, error
     stage.lease_owner = stage.lease_until = None
     stage.finished_at = timezone.now()
@@ -150,7 +150,7 @@ def end(stage_id: int, owner: uuid.UUID, *, state: Stage.State, error: str = "")
     advance(round_)
 
 
-def _owned(stage_id: int, owner: uuid.UUID) -> tuple[Round, Stage]:
+def owned(stage_id: int, owner: uuid.UUID) -> tuple[Round, Stage]:
     """The locked rows, round first: the order in which everyone takes them. Raises LeaseLost."""
     round_ = Round.objects.select_for_update().filter(stages__pk=stage_id).first()
     if round_ is None:  # deleted with its project
@@ -175,6 +175,9 @@ def sweep(now: datetime | None = None) -> list[str]:
         # A message that still waits behind long work and this one are the same work: claim lets one through.
         Stage.objects.filter(pk=stage.pk).update(queued_at=now)
         send("inference.run_stage", queue=stage.queue, stage_id=stage.pk)
+    planned = Round.objects.filter(state=Round.State.PLANNED).exclude(project__rounds__state__in=Round.ACTIVE)
+    for project_id in planned.values_list("project", flat=True).distinct():
+        start_next(project_id)
     return said
 
 

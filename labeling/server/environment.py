@@ -114,3 +114,11 @@ def feed_url(broker_url: str) -> str:
     if broker_url.startswith(("redis://", "rediss://")):
         return broker_url
     return required("FEED_URL", "the address of a Redis or Valkey for the live feed, as BROKER_URL is none")
+
+
+def languages(folder: Path) -> list[tuple[str, str]]:
+    """English and every language that has a catalogue in `folder`: code and the language's own name for itself."""
+    from django.conf.locale import LANG_INFO
+
+    codes = sorted(path.parts[-3].lower().replace("_", "-") for path in folder.glob("*/LC_MESSAGES/django.mo"))
+    return [(code, str(LANG_INFO.get(code, {}).get("name_local", code))) for code in ["en", *codes]]

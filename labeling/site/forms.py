@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from labeling.images.models import Split
 from labeling.projects.models import Project, Role
@@ -13,40 +14,59 @@ MOST_FILES = 100  # of one upload; Django refuses more by itself (DATA_UPLOAD_MA
 class SettingsForm(forms.Form):
     """What of a project can be changed at any time."""
 
-    name = forms.CharField(max_length=200, error_messages={"required": "A project needs a name; type one."})
-    description = forms.CharField(
-        required=False, widget=forms.Textarea(attrs={"rows": 3}), help_text="what is annotated, and for what"
+    name = forms.CharField(
+        max_length=200, label=_("Name"), error_messages={"required": _("A project needs a name; type one.")}
     )
-    records_activity = forms.BooleanField(required=False, label="Record working time")
+    description = forms.CharField(
+        label=_("Description"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("what is annotated, and for what"),
+    )
+    records_activity = forms.BooleanField(required=False, label=_("Record working time"))
+
+
+class AttributesForm(forms.Form):
+    """What is said of a cell besides its class (annotations/attributes.py)."""
+
+    attributes = forms.CharField(
+        required=False,
+        label=_("Attributes"),
+        widget=forms.Textarea(attrs={"rows": 3, "placeholder": "Mitosis: no, yes"}),
+        help_text=_("said of a cell besides its class; one a line, as in “Mitosis: no, yes”; at most four"),
+    )
 
 
 class ProjectForm(SettingsForm):
     classes = forms.CharField(
+        label=_("Classes"),
         initial="nucleus",
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="what cells are sorted into, one a line; the first nine have the keys 1-9",
-        error_messages={"required": "A project needs at least one class; “nucleus” will do."},
+        help_text=_("what cells are sorted into, one a line; the first nine have the keys 1-9"),
+        error_messages={"required": _("A project needs at least one class; “nucleus” will do.")},
     )
     layering = forms.ChoiceField(
         choices=[
-            (Project.Layering.SHARED, "Together: one shared layer on each image, everyone sees everyone’s cells"),
-            (Project.Layering.PER_ANNOTATOR, "Apart: a layer for each annotator, who does not see the others’"),
+            (Project.Layering.SHARED, _("Together: one shared layer on each image, everyone sees everyone’s cells")),
+            (Project.Layering.PER_ANNOTATOR, _("Apart: a layer for each annotator, who does not see the others’")),
         ],
         initial=Project.Layering.SHARED,
         widget=forms.RadioSelect,
-        label="How people annotate an image",
-        help_text="cannot be changed later",
+        label=_("How people annotate an image"),
+        help_text=_("cannot be changed later"),
     )
 
     def clean_classes(self) -> tuple[str, ...]:
         names = tuple(line.strip() for line in self.cleaned_data["classes"].splitlines() if line.strip())
         if not names:
-            raise forms.ValidationError("A project needs at least one class; “nucleus” will do.")
+            raise forms.ValidationError(_("A project needs at least one class; “nucleus” will do."))
         if too_long := next((name for name in names if len(name) > 100), None):
-            raise forms.ValidationError(f"“{too_long[:20]}…” is longer than 100 characters; shorten it.")
+            raise forms.ValidationError(
+                _("“{name}…” is longer than 100 characters; shorten it.").format(name=too_long[:20])
+            )
         twice = {name for name in names if [n.lower() for n in names].count(name.lower()) > 1}
         if twice:
-            raise forms.ValidationError(f"“{sorted(twice)[0]}” stands there twice; remove one.")
+            raise forms.ValidationError(_("“{name}” stands there twice; remove one.").format(name=sorted(twice)[0]))
         return names
 
 
@@ -55,12 +75,12 @@ def scale_field() -> forms.FloatField:
         min_value=0.001,
         max_value=1000,
         required=False,
-        label="µm per pixel",
+        label=_("µm per pixel"),
         widget=forms.NumberInput(attrs={"step": "any", "placeholder": "0.25"}),
         error_messages={
-            "invalid": "µm per pixel must be a number like 0.25, or empty when it is not known.",
-            "min_value": "µm per pixel must be at least 0.001; leave it empty when it is not known.",
-            "max_value": "µm per pixel must be at most 1000; leave it empty when it is not known.",
+            "invalid": _("µm per pixel must be a number like 0.25, or empty when it is not known."),
+            "min_value": _("µm per pixel must be at least 0.001; leave it empty when it is not known."),
+            "max_value": _("µm per pixel must be at most 1000; leave it empty when it is not known."),
         },
     )
 
@@ -71,42 +91,47 @@ class UploadForm(forms.Form):
     group = forms.CharField(
         max_length=200,
         required=False,
-        label="Slide or patient",
-        help_text="images of one slide are not independent; evaluation says so",
+        label=_("Slide or patient"),
+        help_text=_("images of one slide are not independent; evaluation says so"),
     )
     um_per_px = scale_field()
     split = forms.ChoiceField(
-        choices=Split.choices, initial=Split.TRAIN, help_text="test images are never learned from"
+        label=_("Split"),
+        choices=[(value, _(label)) for value, label in Split.choices],
+        initial=Split.TRAIN,
+        help_text=_("test images are never learned from"),
     )
 
 
 class ImageForm(forms.Form):
     """What can be mended of an image after its upload."""
 
-    group = forms.CharField(max_length=200, required=False, label="Slide or patient")
+    group = forms.CharField(max_length=200, required=False, label=_("Slide or patient"))
     um_per_px = scale_field()
-    split = forms.ChoiceField(choices=Split.choices)
+    split = forms.ChoiceField(choices=[(value, _(label)) for value, label in Split.choices])
 
 
 class MemberForm(forms.Form):
     username = forms.CharField(
         max_length=150,
-        label="User name",
-        help_text="to sign in with; letters, digits and @ . + - _",
-        error_messages={"required": "Type the name this person signs in with; a new one makes an account."},
+        label=_("User name"),
+        help_text=_("to sign in with; letters, digits and @ . + - _"),
+        error_messages={"required": _("Type the name this person signs in with; a new one makes an account.")},
         widget=forms.TextInput(attrs={"autocapitalize": "none", "autocomplete": "off", "spellcheck": "false"}),
     )
-    role = forms.ChoiceField(choices=Role.choices, initial=Role.ANNOTATOR)
+    role = forms.ChoiceField(
+        label=_("Role"), choices=[(value, _(label)) for value, label in Role.choices], initial=Role.ANNOTATOR
+    )
 
     def __init__(self, *args: Any, roles: list[str], **kwargs: Any) -> None:
         """roles: the ones that the person who adds may give."""
         super().__init__(*args, **kwargs)
-        self.fields["role"].choices = [(r, label) for r, label in Role.choices if r in roles]  # type: ignore[attr-defined]
+        self.fields["role"].choices = [(r, _(label)) for r, label in Role.choices if r in roles]  # type: ignore[attr-defined]
 
 
 class ClassForm(forms.Form):
     name = forms.CharField(
         max_length=100,
-        label="New class",
-        error_messages={"required": "A class needs a name; type one that is not in the list."},
+        label=_("New class"),
+        error_messages={"required": _("A class needs a name; type one that is not in the list.")},
     )

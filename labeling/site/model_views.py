@@ -4,18 +4,23 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling.images.models import Image
 from labeling.projects.models import Project
-from labeling.rounds.comparison import Comparison
+from labeling.rounds.comparison import Comparison, drift
 from labeling.rounds.comparison import compare as compare_rounds
 from labeling.rounds.configuration import differences
-from labeling.rounds.models import Promotion, Round, RoundPolicy
+from labeling.rounds.models import Promotion, ReferenceSet, Round, RoundPolicy
 from labeling.rounds.promotion import current_round, policy_of, promote, roll_back
+from labeling.rounds.reference import candidates, current, lock
 from labeling.rounds.sweeping import request_sweep
+from labeling.site.curves import curves_of
 from labeling.site.doors import Request, acts_of, attempt, reach_project, reach_round, signed_in
 from labeling.site.facts import facts_of
+
+DRIFT_ROUNDS = 12  # the newest; each is a file to read
 
 
 @signed_in
@@ -32,8 +37,35 @@ def models(request: Request, project: int) -> HttpResponse:
         "current": current_round(found),
         "policy": policy_of(found),
         "finished": found.rounds.filter(state=Round.State.PUBLISHED),
+        "reference": reference_of(found),
+        "drift": curves_of(drift(list(found.rounds.filter(state=Round.State.PUBLISHED))[:DRIFT_ROUNDS][::-1])),
+        "candidates": candidates(found).count(),
+        "origins": ReferenceSet.Origin.choices,
     }
     return render(request, "site/models.html", context)
+
+
+def reference_of(found: Project) -> dict[str, Any] | None:
+    """The locked reference set in words, or None."""
+    locked = current(found)
+    if locked is None:
+        return None
+    return {"set": locked, "groups": len({e["group"] for e in locked.images if e["group"]})}
+
+
+@signed_in
+@require_POST
+def lock_reference(request: Request, project: int) -> HttpResponse:
+    found = reach_project(request, "manage", project)
+    readers = request.POST.get("readers", "1")
+    given = {"origin": request.POST.get("origin", ""), "note": request.POST.get("note", "").strip()}
+    done = _("The reference set is locked. Rounds that start from now on are judged by it.")
+    attempt(
+        request,
+        lambda: lock(project=found, by=request.user, readers=int(readers) if readers.isdigit() else 0, **given),
+        done=done,
+    )
+    return redirect("project-models", found.pk)
 
 
 @signed_in
@@ -54,7 +86,7 @@ def policy(request: Request, project: int) -> HttpResponse:
 @require_POST
 def promote_round(request: Request, round: int) -> HttpResponse:
     found = reach_round(request, "manage", round)
-    done = f"The proposals of round {found.number} are the current ones. Nothing was deleted."
+    done = _("The proposals of round {n} are the current ones. Nothing was deleted.").format(n=found.number)
     attempt(request, lambda: promote(round_=found, by=request.user), done=done)
     return redirect("round", found.pk)
 
@@ -63,7 +95,7 @@ def promote_round(request: Request, round: int) -> HttpResponse:
 @require_POST
 def roll_back_rounds(request: Request, project: int) -> HttpResponse:
     found = reach_project(request, "manage", project)
-    done = "The earlier round's proposals are current again. Nothing was deleted."
+    done = _("The earlier round's proposals are current again. Nothing was deleted.")
     attempt(request, lambda: roll_back(project=found, by=request.user), done=done)
     return redirect("project-models", found.pk)
 
@@ -113,6 +145,6 @@ def scatter(project: Project, made: Comparison) -> list[dict[str, Any]]:
 @require_POST
 def sweep(request: Request, round: int) -> HttpResponse:
     found = reach_round(request, "manage", round)
-    done = "Settings are being tried on the cached masks; the table appears on this page within a minute or so."
+    done = _("Settings are being tried on the cached masks; the table appears on this page within a minute or so.")
     attempt(request, lambda: request_sweep(round_=found, by=request.user), done=done)
     return redirect("round", found.pk)

@@ -9,6 +9,8 @@ from django.db.models import Case, IntegerField, Value, When
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from labeling.annotations.activity import active_time
@@ -90,7 +92,7 @@ def grid(request: Request, found: Project) -> dict[str, Any]:
     waiting = next_images(found, counts, strategy)
     to_review = [(image, c) for image, c in rows if c.undecided]
     to_box = [image for image, c in rows if not c.exhaustive and not c.proposed]
-    for image, _ in rows:
+    for image, _counts in rows:
         image.look_next = waiting.get(image.pk)  # type: ignore[attr-defined]
     if request.GET.get("order") == "queue":
         rows.sort(key=lambda row: getattr(waiting.get(row[0].pk), "place", len(rows)))
@@ -126,7 +128,7 @@ def images(request: Request, project: int) -> HttpResponse:
     added: list[str] = []
     refused: list[str] = []
     if not files:
-        refused.append("No file was chosen. Choose one or more images and try again.")
+        refused.append(_("No file was chosen. Choose one or more images and try again."))
     elif form.is_valid():
         for file in files:
             try:
@@ -142,7 +144,8 @@ def images(request: Request, project: int) -> HttpResponse:
     for problem in refused:
         messages.error(request, problem)
     if added:
-        messages.success(request, f"{len(added)} image{'s' if len(added) > 1 else ''} added.")
+        said = ngettext("{n} image added.", "{n} images added.", len(added)).format(n=len(added))
+        messages.success(request, said)
     return redirect("project", found.pk)
 
 
@@ -150,7 +153,10 @@ def take(found: Project, file: UploadedFile, common: dict[str, Any]) -> Image:
     """One uploaded file into the project. Raises Invalid, UnreadableImage."""
     if (file.size or 0) > MOST_BYTES:
         raise Invalid(
-            f"{file.name} is larger than {MOST_BYTES // 2**20} MiB; cut it into smaller fields", field="image"
+            _("{name} is larger than {size} MiB; cut it into smaller fields").format(
+                name=file.name, size=MOST_BYTES // 2**20
+            ),
+            field="image",
         )
     return add_image(project=found, name=file.name or "image", content=file.read(), **common)
 
@@ -186,7 +192,7 @@ def add(request: Request, project: int) -> HttpResponse:
             name = membership.user.get_username()
             if path:
                 keep_invitation(request, found, name, path)
-            messages.success(request, f"{name} takes part as {membership.role}.")
+            messages.success(request, _("{name} takes part as {role}.").format(name=name, role=_(membership.role)))
             return redirect(f"{reverse('project', args=[found.pk])}#members")
     return show(request, found, status=422, member_form=form)
 
@@ -216,7 +222,7 @@ def change(request: Request, project: int, membership: int) -> HttpResponse:
         attempt(
             request,
             lambda: remove_member(project=found, membership=member, by=request.user),
-            done=f"{name} no longer takes part. What they annotated stays.",
+            done=_("{name} no longer takes part. What they annotated stays.").format(name=name),
         )
         if member.user == request.user and member.pk is None:
             return redirect("home")
@@ -229,7 +235,7 @@ def change(request: Request, project: int, membership: int) -> HttpResponse:
         attempt(
             request,
             lambda: change_role(project=found, membership=member, role=role, by=request.user),
-            done=f"{name} is {role} now.",
+            done=_("{name} is {role} now.").format(name=name, role=_(role) if role else ""),
         )
     return redirect(f"{reverse('project', args=[found.pk])}#members")
 
@@ -245,6 +251,6 @@ def classes(request: Request, project: int) -> HttpResponse:
         except LabelingError as error:
             form.add_error(error.field or None, sentence(error))
         else:
-            messages.success(request, f"{made.name} is a class now.")
+            messages.success(request, _("{name} is a class now.").format(name=made.name))
             return redirect(f"{reverse('project', args=[found.pk])}#classes")
     return show(request, found, status=422, class_form=form)

@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -25,6 +26,7 @@ from labeling.site.facts import facts_of
 from labeling.site.workspace import milliseconds_of
 
 ROUND_WORDS = {
+    Round.State.PLANNED: "in line: it starts when the round before it has ended",
     Round.State.QUEUED: "waiting for a worker",
     Round.State.RUNNING: "at work",
     Round.State.CANCELLED: "cancelled",
@@ -51,6 +53,7 @@ def round_(request: Request, round: int) -> HttpResponse:
         "parameters": sorted(flat(found.configuration | {"settings": settings_of(found)}).items()),
         "sweep": sweep_of(found),
         "looks": looks_at_test(found),
+        "reference_set": found.snapshot.summary.get("reference_set"),
         "splits": [
             {"name": label, **found.snapshot.summary.get("splits", {}).get(split, {})} for split, label in Split.choices
         ],
@@ -152,7 +155,7 @@ def progress_context(found: Round, now: datetime | None = None) -> dict[str, Any
         "round": found,
         "project": found.project,
         "active": found.state in Round.ACTIVE,
-        "round_words": "stopping at the end of its unit of work"
+        "round_words": _("stopping at the end of its unit of work")
         if found.cancel_requested and found.state in Round.ACTIVE
         else ROUND_WORDS[Round.State(found.state)],
         "stages": shown,
@@ -196,21 +199,22 @@ def words_of(found: Round, stage: Stage, by_kind: dict[str, Stage], now: datetim
     """The state of a stage in words; what it waits for is said."""
     if stage.state != Stage.State.WAITING:
         return {
-            Stage.State.RUNNING: "running",
-            Stage.State.DONE: "done",
-            Stage.State.REUSED: "reused from an earlier round",
-            Stage.State.CANCELLED: "cancelled",
-            Stage.State.FAILED: "failed",
+            Stage.State.RUNNING: _("running"),
+            Stage.State.DONE: _("done"),
+            Stage.State.REUSED: _("reused from an earlier round"),
+            Stage.State.CANCELLED: _("cancelled"),
+            Stage.State.FAILED: _("failed"),
         }[Stage.State(stage.state)]
     missing = [by_kind[need] for need in NEEDS.get(stage.kind, ()) if by_kind[need].state not in FINISHED]
     if missing:
-        return "waiting for " + " and ".join(need.get_kind_display().lower() for need in missing)
+        names = f" {_('and')} ".join(_(need.get_kind_display()).lower() for need in missing)
+        return _("waiting for {names}").format(names=names)
     if stage.attempts:
-        return "waiting to go on where it stopped: its worker was lost"
+        return _("waiting to go on where it stopped: its worker was lost")
     busy = any(other.state == Stage.State.RUNNING for other in by_kind.values())
     if stage.queued_at and now - stage.queued_at > SLOW_TO_START and found.state in Round.ACTIVE and not busy:
-        return "waiting for a free worker; if none is running, nothing will happen"
-    return "waiting for a free worker"
+        return _("waiting for a free worker; if none is running, nothing will happen")
+    return _("waiting for a free worker")
 
 
 @signed_in
@@ -265,11 +269,18 @@ def start(request: Request, project: int) -> HttpResponse:
         "changes": {name: request.POST[name].strip() for name in BY_NAME if request.POST.get(name, "").strip()},
         "same_slide": "same_slide" in request.POST,
         "warm_start": "warm_start" in request.POST,
+        "line_up": "line_up" in request.POST,
     }
     made = attempt(request, lambda: start_round(project=found, by=request.user, **options))
     if made is None:
         return redirect("project", found.pk)
-    messages.success(request, f"Round {made.number} is at work. You can leave this page; it goes on.")
+    if made.state == Round.State.PLANNED:
+        text = _(
+            "Round {n} is in line: it starts when the round before it has ended, on the annotations as they are now."
+        )
+    else:
+        text = _("Round {n} is at work. You can leave this page; it goes on.")
+    messages.success(request, text.format(n=made.number))
     return redirect("round", made.pk)
 
 
@@ -277,7 +288,7 @@ def start(request: Request, project: int) -> HttpResponse:
 @require_POST
 def cancel(request: Request, round: int) -> HttpResponse:
     found = reach_round(request, "manage", round)
-    done = "The round stops after its current unit of work. Nothing finished is lost."
+    done = _("The round stops after its current unit of work. Nothing finished is lost.")
     attempt(request, lambda: cancel_round(round_=found), done=done)
     return redirect(reverse("round", args=[found.pk]))
 
@@ -286,5 +297,6 @@ def cancel(request: Request, round: int) -> HttpResponse:
 @require_POST
 def retry(request: Request, round: int) -> HttpResponse:
     found = reach_round(request, "manage", round)
-    attempt(request, lambda: retry_round(round_=found), done="The round goes on; what was finished is not done again.")
+    done = _("The round goes on; what was finished is not done again.")
+    attempt(request, lambda: retry_round(round_=found), done=done)
     return redirect(reverse("round", args=[found.pk]))

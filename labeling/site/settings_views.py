@@ -7,14 +7,17 @@ from django.forms import formset_factory
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
+from labeling.annotations.attributes import declare_attributes, written_attributes
 from labeling.errors import LabelingError
 from labeling.images.services import change_image
 from labeling.projects.models import Project
 from labeling.projects.services import change_class, change_project, remove_class
 from labeling.site.doors import Request, acts_of, attempt, reach_project, sentence, signed_in
-from labeling.site.forms import ImageForm, SettingsForm
+from labeling.site.forms import AttributesForm, ImageForm, SettingsForm
 
 PER_PAGE = 50
 ImageForms = formset_factory(ImageForm, extra=0)
@@ -26,6 +29,8 @@ def settings(request: Request, project: int) -> HttpResponse:
     found = reach_project(request, "manage", project)
     if request.method != "POST":
         return show(request, found)
+    if "attributes" in request.POST:
+        return attributes(request, found)
     form = words_form(request, found, request.POST)
     if form.is_valid():
         try:
@@ -35,6 +40,18 @@ def settings(request: Request, project: int) -> HttpResponse:
         else:
             return saved(request, found)
     return show(request, found, status=422, form=form)
+
+
+def attributes(request: Request, found: Project) -> HttpResponse:
+    form = AttributesForm(request.POST)
+    if form.is_valid():
+        try:
+            declare_attributes(project=found, text=form.cleaned_data["attributes"])
+        except LabelingError as error:
+            form.add_error("attributes", sentence(error, begins_with_a_name=True))
+        else:
+            return saved(request, found, part="attributes")
+    return show(request, found, status=422, attributes_form=form)
 
 
 @signed_in
@@ -51,7 +68,8 @@ def images(request: Request, project: int) -> HttpResponse:
         if form.has_changed():
             change_image(image=image, **form.cleaned_data)
             changed += 1
-    return saved(request, found, f"{changed} image{'s' if changed != 1 else ''} changed.", "images", shown.number)
+    said = ngettext("{n} image changed.", "{n} images changed.", changed).format(n=changed)
+    return saved(request, found, said, "images", shown.number)
 
 
 @signed_in
@@ -61,15 +79,16 @@ def class_(request: Request, project: int, label_class: int) -> HttpResponse:
     found = reach_project(request, "manage", project)
     made = get_object_or_404(found.classes, pk=label_class)
     if "remove" in request.POST:
-        attempt(request, lambda: remove_class(label_class=made), done=f"{made.name} is no class here any more.")
+        done = _("{name} is no class here any more.").format(name=made.name)
+        attempt(request, lambda: remove_class(label_class=made), done=done)
     else:
         name, color = request.POST.get("name", ""), request.POST.get("color", "")
-        attempt(request, lambda: change_class(label_class=made, name=name, color=color), done="Saved.")
+        attempt(request, lambda: change_class(label_class=made, name=name, color=color), done=_("Saved."))
     return redirect(f"{reverse('project-settings', args=[found.pk])}#classes")
 
 
-def saved(request: Request, found: Project, words: str = "Saved.", part: str = "words", page: int = 1) -> HttpResponse:
-    attempt(request, lambda: None, done=words)
+def saved(request: Request, found: Project, words: str = "", part: str = "words", page: int = 1) -> HttpResponse:
+    attempt(request, lambda: None, done=words or _("Saved."))
     return redirect(f"{reverse('project-settings', args=[found.pk])}?page={page}#{part}")
 
 
@@ -94,6 +113,7 @@ def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -
     context = {
         "project": found,
         "form": words_form(request, found),
+        "attributes_form": AttributesForm(initial={"attributes": written_attributes(found)}),
         "image_forms": ImageForms(initial=facts(shown)),
         "classes": found.classes.all(),
         "page": shown,
@@ -102,6 +122,6 @@ def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -
     rows = list(zip(shown, context["image_forms"], strict=False))
     for image, form in rows:
         for field in form.fields.values():
-            field.widget.attrs["aria-label"] = f"{field.label} of {image.name}"
+            field.widget.attrs["aria-label"] = _("{field} of {name}").format(field=field.label, name=image.name)
     context["rows"] = rows
     return render(request, "site/settings.html", context, status=status)

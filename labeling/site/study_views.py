@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -397,5 +398,5 @@ def stop_item(request: Request, item: int) -> HttpResponse:
         attempt(request, lambda: services.open_item(participant=found.participant, item_id=found.pk))
         return redirect("study-item", found.pk)
     else:
-        messages.info(request, "Paused. The clock stands until you go on.")
+        messages.info(request, _("Paused. The clock stands until you go on."))
     return redirect("participation", found.participant_id)

@@ -18,6 +18,7 @@ urlpatterns = [
     path("projects/<int:project>/settings/classes/<int:label_class>/", settings_views.class_, name="settings-class"),
     path("projects/<int:project>/rounds/", round_views.start, name="project-rounds"),
     path("projects/<int:project>/models/", model_views.models, name="project-models"),
+    path("projects/<int:project>/models/reference/", model_views.lock_reference, name="lock-reference"),
     path("projects/<int:project>/models/policy/", model_views.policy, name="round-policy"),
     path("projects/<int:project>/rounds/roll-back/", model_views.roll_back_rounds, name="roll-back-rounds"),
     path("projects/<int:project>/rounds/compare/", model_views.compare, name="compare-rounds"),

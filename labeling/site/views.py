@@ -9,6 +9,7 @@ from django.contrib.staticfiles import finders
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -42,7 +43,7 @@ class Invitation(PasswordResetConfirmView):
     success_url = reverse_lazy("home")
 
     def form_valid(self, form: Any) -> HttpResponse:
-        messages.success(self.request, "Welcome. Your password is set and you are signed in.")
+        messages.success(self.request, _("Welcome. Your password is set and you are signed in."))
         return super().form_valid(form)
 
 
@@ -63,7 +64,7 @@ def new_project(request: Request) -> HttpResponse:
         except LabelingError as error:
             form.add_error("classes" if error.field == "name" else None, sentence(error))
         else:
-            messages.success(request, f"{made.name} is there. Add images next.")
+            messages.success(request, _("{name} is there. Add images next.").format(name=made.name))
             return redirect("project", made.pk)
     return render(request, "site/new_project.html", {"form": form}, status=422 if form.errors else 200)
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 from labeling.projects.models import Project
 from labeling.rounds.promotion import current_publications
 from labeling.site.overview import Counts
@@ -48,14 +50,19 @@ def next_images(project: Project, counts: dict[int, Counts], strategy: str = "mi
 def why(scores: dict[str, float], strategy: str) -> str:
     """The score as a sentence that can be checked by looking at the image."""
     s = {name: 100 * value for name, value in scores.items()}
+    unlike = max(1, 100 - s.get("diversity", 0))
+
+    def share(name: str, digits: int = 0) -> str:
+        return f"{s.get(name, 0):.{digits}f}"
+
     sentences = {
-        "ambiguous": f"detector and segmenter dispute {s.get('ambiguous', 0):.1f} % of the pixels",
-        "entropy": f"colour leaves {s.get('entropy', 0):.0f} % of a bit open in the disputed pixels",
-        "disagreement": f"cells of detector and segmenter differ: 1 - PQ is {s.get('disagreement', 0):.0f} %",
-        "detector": f"detections are {s.get('detector', 0):.0f} % unsure on average",
-        "diversity": f"its colours are among the {max(1, 100 - s.get('diversity', 0)):.0f} % least like annotated ones",
-        "random": "drawn by chance, the baseline",
-        "economy": "much in doubt for the few cells that would have to be boxed",
+        "ambiguous": _("detector and segmenter dispute {n} % of the pixels").format(n=share("ambiguous", 1)),
+        "entropy": _("colour leaves {n} % of a bit open in the disputed pixels").format(n=share("entropy")),
+        "disagreement": _("cells of detector and segmenter differ: 1 - PQ is {n} %").format(n=share("disagreement")),
+        "detector": _("detections are {n} % unsure on average").format(n=share("detector")),
+        "diversity": _("its colours are among the {n} % least like annotated ones").format(n=f"{unlike:.0f}"),
+        "random": _("drawn by chance, the baseline"),
+        "economy": _("much in doubt for the few cells that would have to be boxed"),
     }
     if strategy in sentences:
         return sentences[strategy]

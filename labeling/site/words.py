@@ -10,6 +10,7 @@ from django.template.loader import get_template
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext, ngettext
 
 register = template.Library()
 
@@ -20,6 +21,13 @@ def icon(name: str) -> SafeString:
     """A Lucide icon in line, hidden from screen readers: the words beside it say what it means."""
     svg = get_template(f"site/icons/{name}.svg").render()
     return mark_safe(svg[svg.index("<svg") :].replace("<svg", '<svg aria-hidden="true" focusable="false"', 1))
+
+
+@register.filter
+def said(words: Any) -> str:
+    """Words that stand in the program (a state, a label, a toast) in the reader's language; others as they are."""
+    text = str(words)
+    return gettext(text) if text else ""  # of "" gettext says the catalogue's header
 
 
 @register.filter
@@ -35,7 +43,7 @@ def took(value: timedelta | float | None) -> str:
         return ""
     seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
     if seconds < 1:
-        return "under 1 s"
+        return gettext("under 1 s")
     whole = int(seconds)
     for large, small, unit, rest in ((86400, 3600, "d", "h"), (3600, 60, "h", "min"), (60, 1, "min", "s")):
         if whole >= large:
@@ -49,13 +57,16 @@ def ago(moment: datetime | None) -> SafeString | str:
     if moment is None:
         return ""
     seconds = (timezone.now() - moment).total_seconds()
-    units = ((86400, "day"), (3600, "hour"), (60, "minute"))
-    words = "just now"
-    for size, unit in units:
-        if seconds >= size:
-            n = int(seconds // size)
-            words = f"{n} {unit}{'s' if n > 1 else ''} ago"
-            break
+    words = gettext("just now")
+    if seconds >= 86400:
+        n = int(seconds // 86400)
+        words = ngettext("{n} day ago", "{n} days ago", n).format(n=n)
+    elif seconds >= 3600:
+        n = int(seconds // 3600)
+        words = ngettext("{n} hour ago", "{n} hours ago", n).format(n=n)
+    elif seconds >= 60:
+        n = int(seconds // 60)
+        words = ngettext("{n} minute ago", "{n} minutes ago", n).format(n=n)
     return format_html(
         '<time datetime="{}" title="{}">{}</time>', moment.isoformat(), f"{moment:%Y-%m-%d %H:%M:%S} UTC", words
     )
@@ -65,21 +76,21 @@ def ago(moment: datetime | None) -> SafeString | str:
 def figure(value: Any) -> str:
     """A number as people read it: whole ones with thousands, others with three or four digits that mean something."""
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return gettext("yes") if value else gettext("no")
     if value is None or value == "":
         return "–"
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
         if not math.isfinite(value):
-            return "not a number"
+            return gettext("not a number")
         if 0.1 <= abs(value) < 1:
             return f"{value:.3f}"  # shares and scores stand below each other
         if value == 0 or 1e-3 <= abs(value) < 1e4:
             return f"{value:.4g}"
         return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.2e}"
     if isinstance(value, list | tuple):
-        return ", ".join(figure(v) for v in value) or "none"
+        return ", ".join(figure(v) for v in value) or gettext("none")
     return str(value)
 
 

@@ -1,6 +1,7 @@
 """Everything but pixels and cells that the workspace needs to open an image."""
 
 from typing import Any
+from uuid import UUID
 
 from django.urls import reverse
 from rest_framework.request import Request
@@ -9,9 +10,10 @@ from rest_framework.views import APIView
 
 from labeling.access import person, reach
 from labeling.accounts.models import User
-from labeling.annotations.models import Layer
+from labeling.annotations.models import Annotation, Layer
 from labeling.annotations.services import working_layer
 from labeling.images.models import Image
+from labeling.images.tiles import SIDE, is_tiled, sizes
 from labeling.projects.api import LabelClassSerializer
 from labeling.projects.models import Project
 from labeling.rounds.models import Publication
@@ -26,6 +28,7 @@ class Workspace(APIView):
         project, user = found.project, person(request)
         siblings = list(project.images.order_by("position").values_list("pk", flat=True))
         place = siblings.index(found.pk)
+        layers = layers_of(image=found, user=user)
         return Response(
             {
                 "image": {
@@ -36,6 +39,7 @@ class Workspace(APIView):
                     "um_per_px": found.um_per_px,
                     "synthetic": found.synthetic,
                     "pixels_url": reverse("image-pixels", args=[found.pk]),
+                    "tiles": tiles_of(found),
                     "thumbnail_url": reverse("image-thumbnail", args=[found.pk]),
                     "position": place + 1,
                     "count": len(siblings),
@@ -49,12 +53,22 @@ class Workspace(APIView):
                     "records_activity": project.records_activity,
                     "url": reverse("project", args=[project.pk]),
                     "classes": LabelClassSerializer(project.classes.all(), many=True).data,
+                    "attributes": [{"name": name, "values": values} for name, values in project.attributes],
                 },
                 "person": {"id": user.pk, "name": user.display_name},
-                "layers": layers_of(image=found, user=user),
+                "layers": layers,
                 "study": study_of(project),
+                "people": people_of([UUID(layer["id"]) for layer in layers]),
             }
         )
+
+
+def tiles_of(image: Image) -> dict[str, Any] | None:
+    """Where a large image's tiles are: `url` + "level/column/row/", level 0 the image itself. None: fetch it whole."""
+    if not is_tiled(image):
+        return None
+    url = reverse("image-tile", args=[image.pk, 0, 0, 0]).removesuffix("0/0/0/")
+    return {"url": url, "size": SIDE, "levels": len(sizes(image.width, image.height))}
 
 
 def layers_of(*, image: Image, user: User) -> list[dict[str, Any]]:
@@ -75,6 +89,12 @@ def layers_of(*, image: Image, user: User) -> list[dict[str, Any]]:
     elif proposed is not None:
         shown.append(_layer(proposed.layer, writable=False) | {"publication": _publication(proposed)})
     return shown
+
+
+def people_of(layers: list[UUID]) -> list[dict[str, Any]]:
+    """Whose annotations stand on these layers: nobody hears of others than those whose layers they see."""
+    authors = Annotation.objects.filter(layer_id__in=layers, author__isnull=False).values("author").distinct()
+    return [{"id": p.pk, "name": p.display_name} for p in User.objects.filter(pk__in=authors).order_by("pk")]
 
 
 def study_of(project: Project) -> dict[str, Any] | None:

@@ -27,6 +27,7 @@ from django.contrib.auth import get_user_model
 from rest_framework.authtoken.models import Token
 from inference.datasets import open_dataset
 from labeling.images.services import add_image
+from labeling.rounds.reference import lock
 from labeling.projects.services import create_project
 from tests.labeling.rounds import annotate
 data = open_dataset(Path({folder!r}))
@@ -45,6 +46,7 @@ for name in data.names:
     ids[name] = image.pk
     if judge or name in {first!r}:
         annotate(image, user, sample.boxes)
+lock(project=project, by=user, origin="published")
 print(json.dumps({{"project": project.pk, "token": Token.objects.create(user=user).key, "ids": ids}}))
 """
 ANNOTATE = """

@@ -16,8 +16,8 @@ from django.contrib.auth import get_user_model
 from inference import registry
 from inference.fusion import Parameters, fuse
 from inference.masks import cells_of, labels_of
-from inference.stages import bundle, save_unit
 from inference.types import Prompts
+from inference.units import bundle, save_unit
 from labeling.annotations.models import Annotation
 from labeling.annotations.services import Loaded, working_layer
 from labeling.annotations.state import PackedMask, State

@@ -177,6 +177,7 @@ print(json.dumps({{"images": len(images), "most": max(images.values()),
 """
 
 
+@pytest.mark.slow
 def test_broker_and_database_restart_in_mid_stage_and_messages_come_twice(house: Running, given: dict[str, Any]):
     """Nothing lost and nothing twice; the stage at work waits for the database and is not even begun again."""
     wished = {"preset": "tiny", "changes": {"seed": 7}}  # its own models: nothing of another round is used again

@@ -8,10 +8,9 @@ import pytest
 from PIL import Image
 
 from inference import metrics
-from inference.commands import benchmark, masks, predict, train
+from inference.commands import masks, predict, train
 from inference.datasets import read_labels
 from inference.methods import boxcell
-from inference.methods.benchmark import Row
 from inference.registry import prompter
 from inference.types import Cancelled, InferenceError
 from tests.inference.conftest import painted_field
@@ -162,31 +161,3 @@ def test_two_images_of_one_name_are_refused(trained, folder, tmp_path, capsys):
     twice = [str(folder / "images" / "0.png"), str(folder / "labels" / "0.png")]
     assert predict.main([str(trained[0]), *twice, "-o", str(tmp_path)]) == 1
     assert "overwrite" in capsys.readouterr().err
-
-
-def test_the_benchmark_measures_every_variant_on_held_out_images(folder, tmp_path, capsys):
-    out = tmp_path / "tables"
-    arguments = ["--preset", "tiny", "--prompter", "grabcut", "--device", "cpu", "--seeds", "2"]
-    assert benchmark.main(["boxcell", str(folder), "-o", str(out), "--work", str(tmp_path / "work"), *arguments]) == 0
-    rows = json.loads((out / f"boxcell_{folder.name}.json").read_text())
-    assert {row["image"] for row in rows} == {"2"}
-    parts = {row["variant"]: row["values"] for row in rows if row["table"] == "parts" and row["seed"] == 0}
-    assert parts["better part (oracle)"]["dice"] == max(parts["ITD"]["dice"], parts["ITS"]["dice"])
-    either, both = (
-        next(row["values"]["dice"] for row in rows if row["variant"] == name) for name in ("AP (or)", "LP (and)")
-    )
-    assert either != both
-    page = (out / f"boxcell_{folder.name}.md").read_text()
-    assert "boxwise benchmark boxcell" in page and "| BoxCell |" in page and "2 seeds" in page
-
-
-def test_published_figures_stand_beside_ours():
-    rows = [
-        Row("parts", variant, seed, image, {"dice": value, "iou": value})
-        for variant, value in (("ITD", 0.8), ("ITS", 0.7), ("BoxCell", 0.9))
-        for seed in (0, 1)
-        for image in ("a", "b")
-    ]
-    page = benchmark.page("tnbc", rows, "boxwise benchmark boxcell tnbc")
-    assert "| BoxCell | 90.00 ± 0.00 | 90.00 ± 0.00 | 85.01 |" in page
-    assert "| ITD | +10.00 | +10.00 .. +10.00 | 0 | 0.5 |" in page

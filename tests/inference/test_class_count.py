@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from inference.snapshots import Cell, Field
-from inference.stages import Setting
+from inference.units import Setting
 
 NO_BOX = np.zeros((0, 4))
 WHOLE = np.array([[0.0, 0, 9, 9]])

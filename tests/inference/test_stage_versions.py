@@ -17,32 +17,34 @@ from inference.fusion import certificate
 ROOT = Path(__file__).resolve().parents[2]
 RECORD = Path(__file__).with_name("stage_sources.json")
 FUSION = ["colour", "cut", "energy", "mixtures", "pipeline", "solvers"]
+STAGES = ("stages", "units", "painting", "judging")
 MODULES = {  # what a stage's result hangs on besides its own functions; models carry a version in their name
     "pseudo_masks": ["inference/masks.py"],
     "fusion": [*(f"inference/fusion/{name}.py" for name in FUSION), "inference/acquisition.py"],
     "instances": ["inference/instances.py"],
     "evaluation": ["inference/metrics.py"],
 }
-FUNCTIONS = {  # of inference/stages.py
+FUNCTIONS = {  # of the modules in STAGES
     "pseudo_masks": ["pseudo_masks", "masks_of_cells", "paint"],
     "detector": ["detector", "_train", "samples", "trainer_of"],
     "segmenter": ["segmenter", "_train", "samples", "trainer_of"],
     "prediction": [
         "prediction",
+        "predictor",
         "masks_of_cells",
         "paint",
-        "_detected_masks",
+        "detected_masks",
         "_new",
         "proposed_on",
         "_whole_region",
-        "_is_judged",
+        "is_judged",
     ],
     "fusion": ["fusion", "bits_of"],
     "instances": ["instance_maps", "bounded_instances", "bits_of"],
     "evaluation": [
         "evaluation",
         "judging_split",
-        "_is_judged",
+        "is_judged",
         "_matched_boxes",
         "_judge_masks",
         "fused_alone",
@@ -66,8 +68,8 @@ def bare(tree: ast.AST) -> str:
 
 
 def sources() -> dict[str, dict[str, object]]:
-    tree = ast.parse((ROOT / "inference/stages.py").read_text())
-    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    trees = [ast.parse((ROOT / f"inference/{name}.py").read_text()) for name in STAGES]
+    functions = {node.name: node for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)}
     learning = ast.parse((ROOT / "inference/snapshots.py").read_text())
     found: dict[str, dict[str, object]] = {}
     for kind, version in stages.VERSIONS.items():

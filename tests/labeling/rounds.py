@@ -15,6 +15,7 @@ from labeling.images.models import Image, Split
 from labeling.images.services import add_image
 from labeling.projects.models import Project
 from labeling.projects.services import create_project
+from labeling.rounds.reference import lock
 from tests.labeling.operations import cell, effect, operation, region
 
 
@@ -52,6 +53,7 @@ def small_project(user: User, *, fields: int = 3, side: int = 128, cells: int = 
         )
         if number < fields - 1:
             annotate(image, user, made.boxes)
+    lock(project=project, by=user, origin="exact")
     return project
 
 

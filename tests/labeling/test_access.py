@@ -32,6 +32,7 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("get", "image-workspace"): ALL,
     ("get", "image-pixels"): ALL,
     ("get", "image-thumbnail"): ALL,
+    ("get", "image-tile"): ALL,
     ("post", "image-smart"): (422, 422, 422, 422, 403, 404, 401),  # an empty prompt: who may ask hears that it is empty
     ("post", "image-refuse"): (409, 409, 409, 409, 403, 404, 401),  # no round has been fused here
     ("get", "layer-feed"): ALL,
@@ -43,6 +44,13 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("get", "round-detail"): ALL,
     ("post", "round-cancel"): (202, 202, 403, 403, 403, 404, 401),
     ("post", "round-retry"): (202, 202, 403, 403, 403, 404, 401),
+    ("get", "round-compare"): (422, 422, 422, 422, 422, 404, 401),  # names no rounds: who may see hears so
+    ("post", "round-roll-back"): (409, 409, 403, 403, 403, 404, 401),  # nothing has finished here
+    ("post", "round-promote"): (409, 409, 403, 403, 403, 404, 401),
+    ("get", "round-sweep"): ALL,
+    ("post", "round-sweep"): (409, 409, 403, 403, 403, 404, 401),
+    ("get", "reference-set-list"): ALL,
+    ("post", "reference-set-list"): (409, 409, 403, 403, 403, 404, 401),  # no image has reference masks
 }
 
 
@@ -60,9 +68,17 @@ class Study:
         given = {"project": self.project.pk, "image": self.image.pk, "layer": self.layer.pk, "round": self.round.pk}
         if route == "export":
             return reverse(route, kwargs={"project": self.project.pk, "layout": "coco"})
+        if route == "image-tile":
+            return reverse(route, kwargs={"image": self.image.pk, "level": 0, "column": 0, "row": 0})
         if route in ("project-list", "activity"):
             return reverse(route)
-        owner = {"image-list": "project", "round-list": "project"}.get(route, route.split("-")[0])
+        owner = {
+            "image-list": "project",
+            "round-list": "project",
+            "round-compare": "project",
+            "round-roll-back": "project",
+            "reference-set-list": "project",
+        }.get(route, route.split("-")[0])
         return reverse(route, kwargs={owner: given[owner]})
 
     def body(self, route: str) -> Any:

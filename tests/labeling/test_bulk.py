@@ -33,7 +33,8 @@ def test_copied_rows_are_the_rows_that_bulk_create_makes():
     states = [
         (uuid.uuid4(), State("cell", "confirmed", (0.1, 0.2, 1 / 3 + 5, 9e-3 + 7), label_class=cls.pk, mask=bits,
                              derived_from=uuid.uuid4(), provenance={"models": {"detector": 'a "quoted"\tname\\N'}})),
-        (uuid.uuid4(), State("cell", "rejected", (1, 2, 3, 4), reason="not_a_cell")),
+        (uuid.uuid4(), State("cell", "rejected", (1, 2, 3, 4), reason="not_a_cell", attributes={"Mitosis": "ja\t\\N"},
+                             parent=uuid.uuid4())),
         (uuid.uuid4(), State("region", "exhaustive", (0, 0, 8, 8))),
     ]  # fmt: skip
     copy_states(a.pk, ((uid, state, 0.25) for uid, state in states))

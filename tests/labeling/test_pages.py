@@ -65,6 +65,7 @@ MATRIX = {
     ("get", "project-models"): MEMBERS,
     ("get", "compare-rounds"): MEMBERS,
     ("post", "round-policy"): MANAGERS,
+    ("post", "lock-reference"): MANAGERS,
     ("post", "roll-back-rounds"): MANAGERS,
     ("post", "promote-round"): MANAGERS,
     ("post", "sweep-round"): MANAGERS,
@@ -417,6 +418,6 @@ def test_export_is_off_with_a_reason_until_a_mask_is_accepted(study):
     draw(study.image, study.people["owner"], cell(mask=mask()))
     page = client.get(address(study, "project")).content.decode()
     assert re.search(r"<b>1</b> accepted mask\b", page)
-    for layout in ("coco", "labels"):
+    for layout in ("coco", "geojson", "labels"):
         link = reverse("export", args=[study.project.pk, layout])
         assert f'href="{link}"' in page and client.get(link).status_code == 200

@@ -141,3 +141,16 @@ def test_a_finished_round_shows_its_proofs_figures_and_doubts(study):
     shown = page[page.index("Box AP at IoU 0.5") :]  # What stands before is chance: a token may hold any two letters.
     assert shown.index("0.612") < shown.index("Dice") < shown.index("PQ")
     assert "Only one image." in page
+
+
+def test_a_manager_lines_up_a_round_while_another_is_at_work_and_takes_it_back(study):
+    client = signed_in(study.people["manager"])
+    assert "Line up another round" in client.get(address(study, "project")).content.decode()
+    answer = client.post(address(study, "project-rounds"), {"preset": "tiny", "lam": "3", "line_up": "1"})
+    made = study.project.rounds.get(state=Round.State.PLANNED)
+    assert answer.headers["Location"] == reverse("round", args=[made.pk])
+    page = client.get(reverse("round", args=[made.pk])).content.decode()
+    assert "it starts when the round before it has ended" in page and "Cancel" in page
+    client.post(reverse("cancel-round", args=[made.pk]))
+    made.refresh_from_db()
+    assert made.state == Round.State.CANCELLED

@@ -18,6 +18,7 @@ from inference.synthetic import tissue
 from labeling.images.models import Image, Split
 from labeling.rounds import services, stages
 from labeling.rounds.models import Artifact, ModelVersion, Publication, Round, Stage, StageLine, Sweep
+from labeling.rounds.reference import lock
 from labeling.rounds.services import retry_round, start_round
 from labeling.rounds.sweeping import request_sweep
 from labeling.site.overview import count
@@ -80,7 +81,7 @@ def test_a_round_leaves_models_figures_and_a_queue_behind_and_its_settings_can_b
     asked.refresh_from_db()
     assert asked.state == Sweep.State.DONE, asked.error
     own = [r for r in asked.result["rows"] if r["value"] == asked.result["base"][r["parameter"]]]
-    assert {r["parameter"] for r in own} == {"threshold", "grid", "lam", "theta", "components"}
+    assert {r["parameter"] for r in own} == {"threshold", "grid", "lam", "theta", "components", "trust"}
     assert {r["pq"] for r in own} == {facts["masks"]["fused"]["pq"]}
     assert 3.0 in [r["value"] for r in own]
     page = client.get(reverse("round", args=[round_.pk])).content.decode()
@@ -206,6 +207,7 @@ def test_a_test_split_judges_instead_of_validation_and_looks_are_counted(owner, 
     tested = project.images.order_by("position")[1]  # annotated; the third is for validation
     validation = project.images.get(split=Split.VAL)
     Image.objects.filter(pk=tested.pk).update(split=Split.TEST, reference=validation.reference.name)
+    lock(project=project, by=owner, origin="exact")
     round_ = finished(project, owner, sent)
     artifact = round_.stages.get(kind="evaluation").artifact
     assert artifact.facts["split"] == "test"

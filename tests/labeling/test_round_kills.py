@@ -9,14 +9,13 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from inference import stages as work
-from inference import tasks
+from inference import tasks, units
 from inference.detectors import centre
 from inference.segmenters import unet
 from labeling.projects.models import Project
 from labeling.rounds import services, stages
 from labeling.rounds.models import Artifact, Publication, Round, Stage, StageLine
-from labeling.rounds.services import NEEDS, start_round
+from labeling.rounds.services import NEEDS, cancel_round, start_round
 from tests.factories import UserFactory
 from tests.labeling.rounds import run_all, small_project
 
@@ -50,13 +49,13 @@ def states(round_):
 def count_work(monkeypatch):
     """How often each unit was made and each training step was taken; a Counter that fills itself."""
     done: Counter = Counter()
-    save = work.save_unit
+    save = units.save_unit
 
     def saved(folder, image, unit):
         done[folder, image] += 1
         save(folder, image, unit)
 
-    monkeypatch.setattr(work, "save_unit", saved)
+    monkeypatch.setattr(units, "save_unit", saved)
     for module in (centre, unet):
 
         def stepped(*args, real=module.loss, name=module.__name__):
@@ -75,7 +74,7 @@ def test_a_worker_killed_in_the_middle_of_every_stage_costs_nothing_that_was_fin
 
     def report_and_die(lease, progress):
         report(lease, progress)
-        kind = Stage.objects.get(pk=lease.stage_id).kind
+        kind = Stage.objects.get(pk=lease.row_id).kind
         if progress.done and kind not in died:
             died.append(kind)
             raise SystemExit
@@ -198,7 +197,7 @@ def test_a_project_deleted_during_a_round_ends_its_work_quietly(round_, sent, mo
     report, project = tasks.Lease.report, round_.project
 
     def report_and_delete(lease, progress):
-        if Stage.objects.filter(pk=lease.stage_id, kind=kind).exists():
+        if Stage.objects.filter(pk=lease.row_id, kind=kind).exists():
             Round.objects.filter(pk=round_.pk).delete()
             project.snapshots.all().delete()
             Project.objects.filter(pk=project.pk).delete()
@@ -207,3 +206,36 @@ def test_a_project_deleted_during_a_round_ends_its_work_quietly(round_, sent, mo
     monkeypatch.setattr(tasks.Lease, "report", report_and_delete)
     run_all(tasks.run_stage, sent)  # raises nothing
     assert not Stage.objects.exists() and not StageLine.objects.exists()
+
+
+# -- rounds in line
+
+
+def test_rounds_in_line_start_one_after_the_other_and_a_cancelled_one_is_passed_over(round_, sent):
+    project = round_.project
+    second, third, fourth = (
+        start_round(project=project, by=None, preset="tiny", changes={"lam": lam}, line_up=True) for lam in (3, 4, 5)
+    )
+    assert [r.state for r in (second, third, fourth)] == ["planned"] * 3
+    assert start_round(project=project, by=None, preset="tiny") == round_  # who does not line up gets the one at work
+    cancel_round(round_=third)
+    ended = []
+    while sent:
+        tasks.run_stage(**sent.pop(0))
+        ended = list(project.rounds.filter(state="published").order_by("finished_at").values_list("number", flat=True))
+        assert project.rounds.filter(state__in=Round.ACTIVE).count() == (0 if len(ended) == 3 else 1)
+    assert ended == [1, 2, 4]
+    third.refresh_from_db()
+    assert (third.state, set(states(third).values())) == ("cancelled", {("cancelled", 0)})
+    assert states(Round.objects.get(pk=fourth.pk))["detector"] == ("reused", 1)  # only the fusion differs
+
+
+def test_a_round_in_line_starts_after_a_failed_one_too_and_the_sweeper_starts_what_was_left(round_, sent, monkeypatch):
+    project = round_.project
+    waiting = start_round(project=project, by=None, preset="tiny", line_up=True)
+    with monkeypatch.context() as patched:
+        patched.setattr(services, "start_next", lambda project_id: None)  # the worker died in this very moment
+        cancel_round(round_=round_)
+    assert Round.objects.get(pk=waiting.pk).state == "planned"
+    stages.sweep()
+    assert Round.objects.get(pk=waiting.pk).state == "queued"

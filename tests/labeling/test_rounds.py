@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 
 from inference import stages as work
-from inference import tasks
+from inference import tasks, units
 from inference.detectors import centre
 from inference.segmenters import unet
 from inference.snapshots import fields_of
@@ -136,7 +136,7 @@ def test_a_task_delivered_twice_does_the_work_once(project, owner, sent, monkeyp
 def test_a_killed_worker_s_stage_goes_on_after_the_last_finished_image(project, owner, sent, monkeypatch):
     """SystemExit is what a kill looks like from inside; the real kill -9 is in test_disasters.py."""
     made = []
-    save = work.save_unit
+    save = units.save_unit
 
     def dies_at_the_second(folder, image, unit):
         made.append((folder, image))
@@ -144,7 +144,7 @@ def test_a_killed_worker_s_stage_goes_on_after_the_last_finished_image(project, 
             raise SystemExit
         save(folder, image, unit)
 
-    monkeypatch.setattr(work, "save_unit", dies_at_the_second)
+    monkeypatch.setattr(units, "save_unit", dies_at_the_second)
     round_ = start_round(project=project, by=owner, preset="tiny")
     stage = round_.stages.get(kind="pseudo_masks")
     with pytest.raises(SystemExit):
@@ -154,7 +154,7 @@ def test_a_killed_worker_s_stage_goes_on_after_the_last_finished_image(project, 
     assert stage.state == Stage.State.RUNNING
     assert stages.sweep() == []  # its lease still runs: nobody takes it away
     assert "goes on" in stages.sweep(timezone.now() + timedelta(minutes=1))[0]
-    monkeypatch.setattr(work, "save_unit", lambda *a: made.append(a[:2]) or save(*a))
+    monkeypatch.setattr(units, "save_unit", lambda *a: made.append(a[:2]) or save(*a))
     run_all(tasks.run_stage, sent)
     stage.refresh_from_db()
     assert (stage.state, stage.attempts) == ("done", 2)
@@ -193,7 +193,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing(project, owner, sent):
 
 def test_cancel_stops_within_one_unit_and_retry_goes_on(project, owner, sent, monkeypatch):
     round_ = start_round(project=project, by=owner, preset="tiny")
-    save = work.save_unit
+    save = units.save_unit
 
     def cancel_after_the_first(folder, image, unit):
         save(folder, image, unit)
@@ -201,7 +201,7 @@ def test_cancel_stops_within_one_unit_and_retry_goes_on(project, owner, sent, mo
         time.sleep(0.5)  # the lease's thread looks every few hundredths of a second here
 
     with monkeypatch.context() as patched:
-        patched.setattr(work, "save_unit", cancel_after_the_first)
+        patched.setattr(units, "save_unit", cancel_after_the_first)
         patched.setattr(tasks, "RENEW_EVERY", 0.02)
         run_all(tasks.run_stage, sent)
     round_.refresh_from_db()
@@ -314,18 +314,18 @@ def test_a_damaged_artifact_is_not_believed(project, owner, sent):
 
 
 def test_units_are_whole_or_absent(tmp_path):
-    work.save_unit(tmp_path, 3, {"a": np.arange(4), "b": "text"})
+    units.save_unit(tmp_path, 3, {"a": np.arange(4), "b": "text"})
     assert [p.name for p in tmp_path.iterdir()] == ["3.npz"]
 
 
 def test_cancel_between_units_raises(tmp_path):
-    setting = work.Setting({}, [], {}, {}, tmp_path, lambda p: None, lambda: True)
+    setting = units.Setting({}, [], {}, {}, tmp_path, lambda p: None, lambda: True)
 
     class One:
         image = 1
 
     with pytest.raises(Cancelled):
-        list(work.each_unit(setting, [One()], lambda field: {"a": np.zeros(1)}))
+        list(units.each_unit(setting, [One()], lambda field: {"a": np.zeros(1)}))
 
 
 def test_proposals_keep_their_names(project, owner, sent):

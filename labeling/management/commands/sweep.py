@@ -5,8 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import Error, close_old_connections
+from django.utils import timezone
 
-from labeling.rounds.stages import sweep
+from labeling.rounds import portions, stages
 
 EVERY = 5.0  # seconds
 
@@ -20,7 +21,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         while True:
             try:
-                for sentence in sweep():
+                for sentence in [*stages.sweep(), *portions.sweep(timezone.now())]:
                     self.stdout.write(sentence)
             except Error as error:  # the database restarts: look again in a moment
                 self.stderr.write(f"cannot look: {error}")

@@ -5,13 +5,12 @@ const root = document.documentElement;
 
 // -- theme: as the system, light, dark; kept on this browser
 const THEMES = ["system", "light", "dark"];
-const THEME_WORDS = { system: "as the system", light: "light", dark: "dark" };
 
 function showTheme(button, theme) {
   if (theme === "system") delete root.dataset.theme;
   else root.dataset.theme = theme;
-  button.setAttribute("aria-label", `Theme: ${THEME_WORDS[theme]}`);
-  button.title = `Theme: ${THEME_WORDS[theme]}`;
+  button.title = button.dataset[theme];
+  button.setAttribute("aria-label", button.dataset[theme]);
 }
 
 for (const button of document.querySelectorAll("[data-theme-toggle]")) {
@@ -24,6 +23,13 @@ for (const button of document.querySelectorAll("[data-theme-toggle]")) {
     if (theme === "system") localStorage.removeItem("boxwise-theme");
     else localStorage.setItem("boxwise-theme", theme);
   });
+}
+
+// -- a choice that is made by choosing; its button is for those without JavaScript
+for (const select of document.querySelectorAll("[data-submits]")) {
+  const button = select.form.querySelector("button");
+  if (button) button.hidden = true;
+  select.addEventListener("change", () => select.form.submit());
 }
 
 // -- toasts: good news goes by itself, the rest stays until it is closed

@@ -1,0 +1,19 @@
+/** When to suggest a break. Pure: it is told when hands were seen, on the monotonic clock in milliseconds. */
+
+export const WORK_MS = 50 * 60_000;
+/** Hands at rest for so long have had their break. */
+export const REST_MS = 5 * 60_000;
+
+export class Rest {
+  private begun = -Infinity;
+  private last = -Infinity;
+
+  /** True once after every WORK_MS of work without a rest. A suggestion, never a lock. */
+  seen(now: number): boolean {
+    if (now - this.last > REST_MS) this.begun = now;
+    this.last = now;
+    if (now - this.begun < WORK_MS) return false;
+    this.begun = now;
+    return true;
+  }
+}

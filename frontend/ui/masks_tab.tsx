@@ -1,0 +1,55 @@
+/** What made the proposals, and the proof of their fusion. */
+import { mark, spoken, t } from "../locale/locale";
+import type { Layer } from "../scene/contract";
+import { number } from "./parts";
+
+const PART_WORDS: Record<string, string> = { detector: mark("Detector"), segmenter: mark("Segmenter"), prompter: mark("Prompter") };
+
+export function MasksTab({ layer }: { layer: Layer | undefined }) {
+  const publication = layer?.publication;
+  if (!publication)
+    return (
+      <p class="bw-empty" role="tabpanel">
+        {t("No masks have been computed for this image yet.")}
+      </p>
+    );
+  const c = publication.certificate;
+  return (
+    <div class="bw-tab bw-scroll" role="tabpanel">
+      <h3>{t("Round {n}", { n: publication.round_number })}</h3>
+      <p class="bw-muted">{t("Published {time}", { time: new Date(publication.published_at).toLocaleString(spoken()) })}</p>
+      {c ? (
+        <>
+          <p class={c.closed ? "bw-proof" : "bw-proof is-open"}>
+            {c.closed
+              ? t("Proven best: the cut costs exactly as much as the maximum flow, so no other combination of the two masks scores better under this model.")
+              : t("Not proven best: the cut costs more than the flow that was found.")}
+          </p>
+          <dl class="bw-facts">
+            <dt>{t("Cost of this answer (objective)")}</dt>
+            <dd>{number(c.objective)}</dd>
+            <dt>{t("Maximum flow = minimum cut")}</dt>
+            <dd>{c.flow === c.cut ? number(c.flow) : `${number(c.flow)} ≠ ${number(c.cut)}`}</dd>
+            <dt>{t("Time to compute")}</dt>
+            <dd>{number(c.milliseconds, 1, " ms")}</dd>
+            <dt>{t("Ambiguous pixels")}</dt>
+            <dd>{number(c.ambiguous_share === null ? null : 100 * c.ambiguous_share, 2, " %")}</dd>
+            <dt>{t("Independent parts")}</dt>
+            <dd>{number(c.components)}</dd>
+          </dl>
+          <p class="bw-muted bw-note">{t("The proof is about the sum that was minimised, not about the tissue: whether a mask is right is for you to judge.")}</p>
+        </>
+      ) : (
+        <p class="bw-muted">{t("No certificate was stored with these masks.")}</p>
+      )}
+      <dl class="bw-facts">
+        {Object.entries(publication.models).map(([part, name]) => (
+          <>
+            <dt>{t(PART_WORDS[part] ?? part)}</dt>
+            <dd>{name}</dd>
+          </>
+        ))}
+      </dl>
+    </div>
+  );
+}

@@ -1,0 +1,90 @@
+/** What every panel is given, and the buttons that show their key. */
+import { t } from "../locale/locale";
+import type { ComponentChildren } from "preact";
+import type { Workspace } from "../workspace";
+import { type Command, type Keymap, keyLabel } from "./keymap";
+import type { LookSettings } from "./look_settings";
+
+export type Ui = {
+  readonly desk: Workspace;
+  readonly map: Keymap;
+  readonly run: (command: Command) => void;
+  readonly go: (image: number) => void;
+  readonly tab: () => Tab;
+  readonly openTab: (tab: Tab) => void;
+  readonly sheetOpen: () => boolean;
+  readonly toggleTheme: () => void;
+  /** How many cells a picture of their density stands for, at zooms where each would be a dot; null: each is drawn. */
+  readonly density: () => number | null;
+  readonly cursor: () => { x: number; y: number } | null;
+  readonly signInUrl: string;
+  readonly paletteOpen: () => boolean;
+  readonly remapOpen: () => boolean;
+  readonly closeOver: () => void;
+  readonly keepKeys: () => void;
+  readonly look: LookSettings;
+};
+
+export type Tab = "cells" | "review" | "masks" | "view";
+
+export const Key = ({ ui, command }: { ui: Ui; command: Command }) => <kbd>{keyLabel(ui.map.keysOf(command)[0])}</kbd>;
+
+export function Act(props: { ui: Ui; command: Command; children: ComponentChildren; pressed?: boolean; disabled?: boolean; kind?: string }) {
+  const { ui, command, children, pressed, disabled, kind = "" } = props;
+  return (
+    <button
+      type="button"
+      class={`bw-button ${kind}`}
+      disabled={disabled ?? false}
+      {...(pressed === undefined ? {} : { "aria-pressed": pressed })}
+      onClick={() => ui.run(command)}
+    >
+      {children} <Key ui={ui} command={command} />
+    </button>
+  );
+}
+
+export function Classes({ ui, current }: { ui: Ui; current: number | null }) {
+  const { desk } = ui;
+  return (
+    <div class="bw-chips" role="group" aria-label={t("Classes")}>
+      {desk.opened.project.classes.map((c) => (
+        <button key={c.id} type="button" class="bw-chip" aria-pressed={current === c.id} disabled={!desk.canWrite} onClick={() => desk.chooseClass(c)}>
+          <span class="bw-swatch" style={{ background: c.color }} />
+          {c.name}
+          {c.key !== null && <kbd>{c.key}</kbd>}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+export const number = (n: number | null, digits = 3, unit = ""): string =>
+  n === null ? t("not stated") : `${n.toLocaleString("en", { maximumFractionDigits: digits })}${unit}`;
+
+const ATTRIBUTE_KEYS = ["attribute.1", "attribute.2", "attribute.3", "attribute.4"] as const;
+
+/** What is said of the selected besides the class; the key goes from value to value. */
+export function AttributeLines({ ui }: { ui: Ui }) {
+  const { attributes } = ui.desk;
+  if (!attributes.isPossible) return null;
+  return (
+    <div class="bw-attributes" data-testid="attributes">
+      {attributes.declared.map(({ name, values }, i) => (
+        <div key={name} class="bw-reasons" role="group" aria-label={name}>
+          <span class="bw-muted">
+            {name} {i < ATTRIBUTE_KEYS.length && <Key ui={ui} command={ATTRIBUTE_KEYS[i]} />}
+          </span>
+          {values.map((value) => {
+            const chosen = attributes.valueOf(name) === value;
+            return (
+              <button key={value} type="button" class="bw-chip" aria-pressed={chosen} onClick={() => attributes.set(name, chosen ? null : value)}>
+                {value}
+              </button>
+            );
+          })}
+        </div>
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,94 @@
+/** Proposals to judge, in the order of review. */
+import { mark, t } from "../locale/locale";
+import { REASONS } from "../scene/contract";
+import { LongList } from "./list";
+import { Act, AttributeLines, Classes, Key, type Ui } from "./parts";
+import { REASON_WORDS, STATUS_WORDS } from "./words";
+
+export function ReviewTab({ ui }: { ui: Ui }) {
+  const { desk } = ui;
+  const counts = desk.counts();
+  if (!counts.proposals)
+    return (
+      <p class="bw-empty" role="tabpanel">
+        {t("No proposals on this image yet. They appear here after a round has been run on the project's boxes.")}
+      </p>
+    );
+  const rows = desk.reviewOrder();
+  const decided = counts.proposals - counts.undecided;
+  const rejection = desk.rejected === null ? -1 : desk.cells.rowOf(desk.rejected);
+  const canJudge = desk.onProposal && desk.canWrite && !desk.editing;
+  const reason = rejection >= 0 ? desk.cells.reasonOf(rejection) : "";
+  return (
+    <div class="bw-tab" role="tabpanel">
+      <div class="bw-progress">
+        <span>
+          <strong class="bw-number">{counts.undecided}</strong> {t("to judge")}
+        </span>
+        <span class="bw-muted bw-number">
+          {t("{n} of {all} decided", { n: decided, all: counts.proposals })}
+        </span>
+        <progress value={decided} max={counts.proposals} aria-label={t("Decided proposals")} />
+      </div>
+      <div class="bw-row">
+        <Act ui={ui} command="review.accept" kind="is-primary" disabled={!canJudge}>
+          {t("Accept")}
+        </Act>
+        <Act ui={ui} command="review.reject" disabled={!canJudge}>
+          {t("Reject")}
+        </Act>
+        <Act ui={ui} command="cell.edit" disabled={!canJudge}>
+          {t("Edit")}
+        </Act>
+        <Act ui={ui} command="cell.cannot_tell" disabled={!canJudge}>
+          {t("Cannot tell")}
+        </Act>
+      </div>
+      {desk.onProposal && <Classes ui={ui} current={desk.proposalClass ?? (desk.cells.labelClass[desk.selected] || null)} />}
+      {desk.onProposal && <AttributeLines ui={ui} />}
+      {rejection >= 0 && desk.cells.live[rejection] === 1 && (
+        <div class="bw-reasons" role="group" aria-label={t("Why was it rejected?")}>
+          <span class="bw-muted">{t("Why rejected? (may stay open)")}</span>
+          {REASONS.map((r) => (
+            <button key={r} type="button" class="bw-chip" aria-pressed={reason === r} onClick={() => desk.giveReason(r)}>
+              {t(REASON_WORDS[r])}
+            </button>
+          ))}
+        </div>
+      )}
+      {desk.canWrite && counts.undecided > 0 && (
+        <Act ui={ui} command="review.viewed" kind="bw-wide">
+          {t("Accept the rest in view")}
+        </Act>
+      )}
+      <label class="bw-field">
+        {t("Order")}
+        <select value={desk.order} onChange={(e) => desk.setOrder(e.currentTarget.value === "uncertainty" ? "uncertainty" : "serpentine")}>
+          <option value="serpentine">{t("through the field")}</option>
+          <option value="uncertainty">{t("most doubtful first")}</option>
+        </select>
+        <span class="bw-muted">
+          <Key ui={ui} command="review.next" /> {t("next")}
+        </span>
+      </label>
+      <LongList rows={rows} current={desk.selected} label={t("Proposals")} onChoose={(row) => desk.select(row, true)} line={(row, i) => <ProposalLine ui={ui} row={row} index={i} />} />
+    </div>
+  );
+}
+
+function ProposalLine({ ui, row, index }: { ui: Ui; row: number; index: number }) {
+  const { cells } = ui.desk;
+  const by = cells.decisionOf(row);
+  const word = t(by < 0 ? mark("to judge") : cells.statusOf(by) === "confirmed" ? mark("accepted") : STATUS_WORDS[cells.statusOf(by)]);
+  const score = cells.score[row];
+  return (
+    <>
+      <span class={`bw-mark is-${by < 0 ? "open" : cells.statusOf(by)}`} aria-hidden="true" />
+      <span class="bw-number bw-muted">{index + 1}</span>
+      <span class={by < 0 ? "bw-grow" : "bw-grow bw-muted"}>{word}</span>
+      <span class="bw-number bw-muted" title={t("Share of doubt")}>
+        {Number.isNaN(score) ? "" : score.toFixed(2)}
+      </span>
+    </>
+  );
+}

@@ -1,0 +1,36 @@
+/** The right side: cards of what is going on, and the tabs below them. */
+import { t } from "../locale/locale";
+import { ConflictCard, EditPanel } from "./cards";
+import { CellsTab } from "./cells_tab";
+import { MasksTab } from "./masks_tab";
+import type { Tab, Ui } from "./parts";
+import { ReviewTab } from "./review_tab";
+import { ManyCard, ToolCard } from "./tool_cards";
+import { ViewTab } from "./view_tab";
+
+export function SidePanel({ ui }: { ui: Ui }) {
+  const { desk } = ui;
+  const counts = desk.counts();
+  const tab = ui.tab();
+  const tabs: [Tab, string][] = [
+    ["cells", `${t("Cells")} ${counts.cells}`],
+    ["review", `${t("Review")} ${counts.undecided}`],
+    ["masks", t("Masks")],
+    ["view", t("View")],
+  ];
+  return (
+    <>
+      {desk.log?.conflicts.map((c) => <ConflictCard key={c.annotation} ui={ui} conflict={c} />)}
+      {desk.editing ? <EditPanel ui={ui} /> : <ToolCard ui={ui} />}
+      {desk.many.length > 0 && !desk.editing && <ManyCard ui={ui} />}
+      <div class="bw-tabs" role="tablist">
+        {tabs.map(([name, text]) => (
+          <button key={name} type="button" role="tab" aria-selected={tab === name} onClick={() => ui.openTab(name)}>
+            {text}
+          </button>
+        ))}
+      </div>
+      {tab === "cells" ? <CellsTab ui={ui} /> : tab === "review" ? <ReviewTab ui={ui} /> : tab === "masks" ? <MasksTab layer={desk.publication} /> : <ViewTab ui={ui} />}
+    </>
+  );
+}

@@ -1,0 +1,94 @@
+/** The line below the picture, what is said for a moment, the list of keys. */
+import { t, tn } from "../locale/locale";
+import type { Ui } from "./parts";
+import { scaleBar, shownWords, zoomWords } from "./words";
+
+export function StatusBar({ ui }: { ui: Ui }) {
+  const { desk } = ui;
+  const { image } = desk.opened;
+  const counts = desk.counts();
+  const at = ui.cursor();
+  const inside = at && at.x >= 0 && at.y >= 0 && at.x < image.width && at.y < image.height;
+  const um = image.um_per_px;
+  const bar = scaleBar(desk.camera.scale, um);
+  return (
+    <>
+      <span class="bw-number bw-cursor">{inside ? `x ${at.x.toFixed(1)}  y ${at.y.toFixed(1)} px` : ""}</span>
+      <span class="bw-number">{zoomWords(desk.camera.scale, um)}</span>
+      <span class="bw-number">{um === null ? t("scale unknown") : `${um} µm/px`}</span>
+      <span class="bw-bar" style={{ width: `${bar.length}px` }} aria-label={t("Scale bar {length}", { length: bar.label })}>
+        {bar.label}
+      </span>
+      <span class="bw-grow" />
+      <span class="bw-number" data-testid="counts">
+        {tn(counts.cells, "{n} cell", "{n} cells")} · {t("{n} proposed", { n: counts.undecided })} · {tn(counts.regions, "{n} region", "{n} regions")}
+      </span>
+      <span class="bw-muted" data-testid="shown">
+        {shownWords(desk.hiddenLayers(), desk.cells.filtered(), ui.density())}
+      </span>
+    </>
+  );
+}
+
+export function Toasts({ ui }: { ui: Ui }) {
+  return (
+    <>
+      {ui.desk.toasts.map((toast) => (
+        <div key={toast.id} class="bw-toast" role="status">
+          {toast.text}
+          {toast.undo && (
+            <button
+              type="button"
+              class="bw-link"
+              onClick={() => {
+                ui.run("history.undo");
+                ui.desk.dismiss(toast.id);
+              }}
+            >
+              {t("Undo")}
+            </button>
+          )}
+        </div>
+      ))}
+    </>
+  );
+}
+
+export function KeySheet({ ui }: { ui: Ui }) {
+  if (!ui.sheetOpen()) return null;
+  return (
+    <section class="bw-sheet" aria-label={t("Keys")}>
+      <header>
+        <strong>{t("Keys")}</strong>
+        <button type="button" class="bw-icon" aria-label={t("Close")} onClick={() => ui.run("help.keys")}>
+          ×
+        </button>
+      </header>
+      <div class="bw-sheet-groups">
+        {ui.map.sheet().map(({ group, rows }) => (
+          <div key={group} class="bw-sheet-group">
+            <h3>{group}</h3>
+            <dl>
+            {rows.map(({ label, keys }) => (
+              <div key={label}>
+                <dt>{label}</dt>
+                <dd>
+                  <kbd>{keys}</kbd>
+                </dd>
+              </div>
+            ))}
+            {group === t("Cells") && (
+              <div>
+                <dt>{t("Class")}</dt>
+                <dd>
+                  <kbd>{t("1 to 9")}</kbd>
+                </dd>
+              </div>
+            )}
+          </dl>
+          </div>
+        ))}
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,162 @@
+"""The canvas in a real browser, against the front end's own small server: what needs no stack."""
+
+import shutil
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.bench.workspace import dev_server
+from tests.e2e.test_main_job import Bench
+from tests.running import ROOT, wait_for
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(not (ROOT / "frontend/dist/workspace.js").exists(), reason="the workspace is not built"),
+    pytest.mark.skipif(shutil.which("node") is None, reason="the dev server needs node on the path"),
+]
+# images of the dev server: 500 boxes; 120 proposals; 99,856 boxes on 12,000 x 12,000 px
+BOXES, PROPOSALS, MANY = 2, 3, 5
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with dev_server() as found:
+        yield found
+
+
+@pytest.fixture
+def page(browser: "Browser") -> Iterator["Page"]:
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert errors == []
+
+
+def opened(page: "Page", address: str, image: int) -> Bench:
+    bench = Bench(page)
+    bench.open(f"{address}/images/{image}/")
+    return bench
+
+
+def told(page: "Page", address: str, **wish: Any) -> Any:
+    """What others do, and what befalls the server."""
+    return page.request.post(f"{address}/dev/", data=wish).json()
+
+
+def test_a_drag_whose_capture_is_lost_draws_nothing_and_the_next_one_does(page, address):
+    page.add_init_script(
+        "addEventListener('pointerdown', (e) => { window.lastPointer = e.pointerId; }, { capture: true })"
+    )
+    bench = opened(page, address, BOXES)
+    bench.press("r")
+    before = {cell["id"] for cell in bench.cells()}
+    page.mouse.move(*bench.at(300, 300))
+    page.mouse.down()
+    page.mouse.move(*bench.at(340, 330), steps=4)
+    page.evaluate("document.querySelector('.bw-surface').releasePointerCapture(window.lastPointer)")
+    page.mouse.move(*bench.at(380, 360), steps=4)
+    page.mouse.up()
+    page.wait_for_timeout(200)
+    assert {cell["id"] for cell in bench.cells()} == before
+    bench.drag((400, 400), (440, 436))
+    wait_for(lambda: len(bench.cells()) == len(before) + 1, 5, "the next box")
+    (new,) = (cell for cell in bench.cells() if cell["id"] not in before)
+    assert new["box"] == pytest.approx([400, 400, 440, 436], abs=1)
+    bench.until_saved()
+
+
+def test_a_large_image_comes_by_tiles_and_its_crowd_as_a_density_until_it_is_near(page, address):
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.removeprefix(address)))
+    bench = opened(page, address, MANY)
+    shown = page.get_by_test_id("shown")
+    wait_for(lambda: "density of 99856 cells" in (shown.text_content() or ""), 10, "what the corner says")
+    assert any(url.startswith(f"/tiles/{MANY}/") for url in asked)
+    assert not any(url.startswith(f"/tiles/{MANY}/0/") for url in asked)  # not the full resolution for a whole field
+    x, y = bench.at(6000, 6000)
+    page.mouse.move(x, y)
+    for _ in range(24):
+        page.mouse.wheel(0, -240)
+        page.wait_for_timeout(30)
+    wait_for(lambda: any(url.startswith(f"/tiles/{MANY}/0/") for url in asked), 20, "tiles of the full resolution")
+    wait_for(lambda: (shown.text_content() or "").strip() == "showing all", 10, "every cell drawn")
+    assert not any(url.startswith("/pixels/") for url in asked)  # never the whole image
+    assert len([url for url in asked if url.startswith(f"/tiles/{MANY}/0/")]) < 60  # of 576: only what is in view
+
+
+def test_a_conflict_is_asked_again_after_a_reload_and_the_choice_counts(page, address):
+    bench = opened(page, address, BOXES)
+    cell = next(c for c in bench.cells() if c["shown"] and c["kind"] == "cell" and 200 < c["box"][0] < 700)
+    x0, y0, x1, y1 = cell["box"]
+    told(page, address, down=True)
+    bench.press("v")
+    bench.click((x0 + x1) / 2, (y0 + y1) / 2)
+    wait_for(lambda: bench.state()["selected"] == cell["id"], 5, "the selection")
+    bench.drag(((x0 + x1) / 2, (y0 + y1) / 2), ((x0 + x1) / 2 - 20, (y0 + y1) / 2))
+    wait_for(lambda: bench.state()["waiting"] == 1, 5, "the own act in the queue")
+    mine = bench.cell(cell["id"])["box"]
+    told(page, address, move=cell["id"])
+    told(page, address, down=False)
+    wait_for(lambda: bench.state()["conflicts"] == 1, 40, "the conflict")
+    for _ in range(2):  # and once more: asking does not use it up
+        page.reload()
+        bench.open_here()
+        wait_for(lambda: bench.state()["conflicts"] == 1, 5, "the conflict after a reload")
+        assert bench.cell(cell["id"])["box"] == mine
+    page.get_by_test_id("conflict").get_by_role("button", name="Keep mine").click()
+    bench.until_saved()
+    page.reload()
+    bench.open_here()
+    assert bench.state()["conflicts"] == 0
+    assert bench.cell(cell["id"])["box"] == mine
+
+
+def test_what_is_drawn_in_parts_is_the_whole_picture(page, address):
+    """After verdicts, a hover, a drawn, moved and deleted box the canvas is what drawing all of it anew gives."""
+    bench = opened(page, address, PROPOSALS)
+    pixels = """() => {
+      const canvas = document.querySelector('.bw-cells');
+      const copy = document.createElement('canvas');
+      [copy.width, copy.height] = [canvas.width, canvas.height];
+      const context = copy.getContext('2d');
+      context.drawImage(canvas, 0, 0);
+      return Array.from(context.getImageData(0, 0, copy.width, copy.height).data);
+    }"""
+    seen = []
+
+    def compare(what: str) -> None:
+        page.wait_for_timeout(300)
+        parts = page.evaluate(pixels)
+        page.evaluate("boxwise.measure(1)")
+        whole = page.evaluate(pixels)
+        assert any(whole), what
+        differing = sum(1 for i in range(0, len(whole), 4) if parts[i : i + 4] != whole[i : i + 4])
+        assert differing == 0, f"{what}: {differing} pixels"
+        seen.append(whole)
+
+    page.locator(".bw-surface").focus()
+    bench.press("Tab")
+    compare("a proposal is selected")
+    for key, what in (("a", "accepted"), ("x", "rejected"), ("a", "accepted again")):
+        wait_for(lambda: bench.state()["painted"], 5, "the next proposal seen")
+        bench.press(key)
+        compare(what)
+    bench.press("Control+z")
+    compare("undone")
+    bench.press("r")
+    bench.drag((40, 40), (90, 84))
+    compare("a box is drawn")
+    bench.press("Delete")
+    compare("and deleted")
+    page.mouse.move(*bench.at(200, 200), steps=3)
+    compare("something is hovered")
+    assert all(a != b for a, b in pairwise(seen))  # each step did change the picture

@@ -1,0 +1,212 @@
+"""A stage spread over many workers: portions are made once, by whoever is free, and gathered into the same artifact."""
+
+import json
+import uuid
+import zipfile
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from django.core.files.storage import default_storage
+from django.utils import timezone
+
+from inference import stages as work
+from inference import tasks, units
+from inference.detectors import centre
+from inference.segmenters import unet
+from inference.types import InferenceError
+from labeling.rounds import portions, services, stages
+from labeling.rounds.models import Artifact, Portion, Publication, Round
+from labeling.rounds.services import cancel_round, retry_round, start_round
+from tests.factories import UserFactory
+from tests.labeling.rounds import small_project
+
+pytestmark = pytest.mark.django_db(transaction=True)
+IMAGES = 6
+
+
+@pytest.fixture(autouse=True)
+def sent(monkeypatch, settings, tmp_path):
+    """What would go to the broker; portions of two images, two messages at a time; training of one step."""
+    settings.DATA_DIR = tmp_path
+    messages: list = []
+    for module in (services, stages, portions):
+        monkeypatch.setattr(module, "send", lambda task, queue, **kwargs: messages.append((task, kwargs)))
+    for limit in ("SMALLEST", "LARGEST"):
+        monkeypatch.setattr(portions, limit, 2)
+    monkeypatch.setattr(portions, "WINDOW", 2)
+    for trainer in (centre, unet):
+        few = replace(trainer.PRESETS["tiny"].schedule, steps=1, epoch=1)
+        monkeypatch.setitem(trainer.PRESETS, "tiny", replace(trainer.PRESETS["tiny"], schedule=few, batch=1, side=64))
+    return messages
+
+
+@pytest.fixture
+def round_(sent):
+    owner = UserFactory()
+    return start_round(project=small_project(owner, fields=IMAGES, side=64, cells=5), by=owner, preset="tiny")
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """How often each unit was made."""
+    count: Counter = Counter()
+    save = units.save_unit
+
+    def saved(folder, image, unit):
+        count[folder.parent.name, image] += 1
+        save(folder, image, unit)
+
+    monkeypatch.setattr(units, "save_unit", saved)
+    return count
+
+
+def work_off(sent, *, until=None, each=lambda task: None):
+    """Do what was sent, and what that sends; `until` a message for this task is next."""
+    while sent and sent[0][0] != until:
+        each(sent[0][0])
+        task, kwargs = sent.pop(0)
+        {"inference.run_stage": tasks.run_stage, "inference.run_portion": tasks.run_portion}[task](**kwargs)
+
+
+def prediction(round_):
+    return round_.stages.get(kind="prediction")
+
+
+def test_a_spread_prediction_is_the_same_as_one_made_by_a_single_worker(round_, sent, made, monkeypatch):
+    under_way = []
+    work_off(sent, each=lambda task: under_way.append(sum(t == "inference.run_portion" for t, _ in sent)))
+    round_.refresh_from_db()
+    assert round_.state == Round.State.PUBLISHED, round_.error
+    assert max(under_way) == 2 and under_way.count(0) > 0  # bounded, and there were portions at all
+    assert set(made.values()) == {1} and Publication.objects.count() == IMAGES
+    stage = prediction(round_)
+    assert (stage.done, stage.total) == (IMAGES, IMAGES)
+    assert not Portion.objects.exists() and not default_storage.listdir("portions")[1]
+    spread_out = Artifact.objects.get(kind="prediction")
+    facts, path = spread_out.facts, spread_out.file.path
+    with tasks._inputs(stage) as inputs:  # the oracle: one worker, all images
+        content = json.load(round_.snapshot.content.open())
+        setting = units.Setting(
+            content, tasks.fields_of(content, tasks.local_file), round_.configuration, inputs,
+            tasks.Path(tasks.settings.DATA_DIR) / "alone", lambda progress: None, lambda: False,
+        )  # fmt: skip
+        alone, alone_facts = work.prediction(setting)
+    assert alone_facts == facts
+    with zipfile.ZipFile(path) as archive:
+        assert len(archive.namelist()) == IMAGES
+    for field in setting.fields:
+        one, other = units.read_unit(alone, field.image), units.read_unit(tasks.Path(path), field.image)
+        assert one.keys() == other.keys()
+        assert all(np.array_equal(one[k], other[k]) for k in one)
+
+
+def test_a_portion_whose_worker_dies_goes_on_after_its_last_image(round_, sent, made, monkeypatch):
+    work_off(sent, until="inference.run_portion")
+    report, died = tasks.PortionLease.report, []
+
+    def report_and_die(lease, progress):
+        report(lease, progress)
+        if not died:
+            died.append(lease.row_id)
+            raise SystemExit
+
+    monkeypatch.setattr(tasks.PortionLease, "report", report_and_die)
+    with pytest.raises(SystemExit):
+        work_off(sent)
+    assert portions.sweep(timezone.now()) == []  # its lease still runs
+    assert "goes on" in portions.sweep(timezone.now() + timedelta(minutes=1))[0]
+    work_off(sent)
+    round_.refresh_from_db()
+    assert round_.state == Round.State.PUBLISHED
+    assert set(made.values()) == {1}
+
+
+def test_a_portion_delivered_twice_is_made_once_and_a_lost_message_is_sent_again(round_, sent, made):
+    work_off(sent, until="inference.run_portion")
+    lost = sent.pop(0)
+    tasks.run_portion(**sent[0][1])
+    work_off(sent)  # the same one again, among others
+    assert prediction(round_).state == "running"
+    portions.sweep(timezone.now() + stages.REQUEUE_AFTER + timedelta(seconds=1))
+    assert lost in sent
+    work_off(sent)
+    round_.refresh_from_db()
+    assert round_.state == Round.State.PUBLISHED
+    assert set(made.values()) == {1}
+
+
+def test_a_worker_on_another_machine_gathers_what_others_made(round_, sent, made, tmp_path, settings):
+    work_off(sent, until="inference.run_portion")
+    while any(task == "inference.run_portion" for task, _ in sent):
+        tasks.run_portion(**sent.pop(0)[1])
+    before = +made
+    settings.DATA_DIR = tmp_path / "elsewhere"
+    work_off(sent)
+    round_.refresh_from_db()
+    assert round_.state == Round.State.PUBLISHED
+    key = prediction(round_).key[:32]
+    assert {k: n for k, n in made.items() if k[0] == key} == {k: n for k, n in before.items() if k[0] == key}
+
+
+def test_cancel_ends_a_spread_stage_and_retry_makes_only_the_rest(round_, sent, made):
+    work_off(sent, until="inference.run_portion")
+    tasks.run_portion(**sent.pop(0)[1])
+    cancel_round(round_=round_)
+    work_off(sent)  # what is still in the broker is refused
+    portions.sweep(timezone.now())
+    round_.refresh_from_db()
+    assert round_.state == Round.State.CANCELLED
+    assert prediction(round_).state == "cancelled"
+    retry_round(round_=round_)
+    work_off(sent)
+    round_.refresh_from_db()
+    assert round_.state == Round.State.PUBLISHED
+    assert set(made.values()) == {1}
+
+
+def test_progress_counts_every_image_once_however_often_it_is_told(round_, sent):
+    work_off(sent, until="inference.run_portion")
+    portion, owner = portions.claim(sent.pop(0)[1]["portion_id"])
+    assert portions.renew(portion.pk, owner, done=1) is False
+    assert portions.renew(portion.pk, owner, done=1) is False
+    assert (prediction(round_).done, prediction(round_).total) == (1, IMAGES)
+    work_off(sent)
+    assert prediction(round_).done == 5  # the other two portions whole
+    cancel_round(round_=round_)
+    assert portions.renew(portion.pk, owner, done=2) is True
+    with pytest.raises(stages.LeaseLost):
+        portions.renew(portion.pk, uuid.uuid4(), done=2)
+
+
+def test_portions_are_small_for_few_images_and_large_for_many(monkeypatch):
+    monkeypatch.undo()
+    assert [portions.size_of(n) for n in (17, 1000, 2400, 10_000, 10**6)] == [16, 16, 37, 64, 64]
+
+
+def test_a_portion_that_cannot_be_made_ends_the_round_with_its_reason(round_, sent, monkeypatch):
+    def breaks(setting):
+        raise InferenceError("the weights have moths")
+
+    monkeypatch.setitem(work.SPREAD, "prediction", breaks)
+    work_off(sent)
+    round_.refresh_from_db()
+    assert (round_.state, round_.error) == (Round.State.FAILED, "the weights have moths")
+
+
+def test_a_portion_that_kills_its_workers_is_given_up(round_, sent, monkeypatch):
+    def dies(setting):
+        raise SystemExit
+
+    monkeypatch.setitem(work.SPREAD, "prediction", dies)
+    work_off(sent, until="inference.run_portion")
+    portion = sent[0][1]["portion_id"]
+    for attempt in range(3):
+        with pytest.raises(SystemExit):
+            tasks.run_portion(portion)
+        portions.sweep(timezone.now() + timedelta(minutes=1))
+        assert attempt == 2 or Portion.objects.get(pk=portion).state == "waiting"
+    round_.refresh_from_db()
+    assert round_.state == Round.State.FAILED and "died 3 times in portion" in prediction(round_).error
