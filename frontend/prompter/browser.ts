@@ -20,7 +20,7 @@ export class BrowserPrompter {
   /** What it was asked last, for the browser tests. */
   last: Prompt | null = null;
   private port: Port | null = null;
-  private ready: Promise<boolean> | null = null;
+  private net: Promise<boolean> | null = null;
   private asked = 0;
   private readonly waiting = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>();
 
@@ -30,9 +30,10 @@ export class BrowserPrompter {
     private readonly start: () => Port = startWorker,
   ) {}
 
-  /** Load once; false when it cannot be had here. */
-  load(): Promise<boolean> {
-    return (this.ready ??= Promise.all([this.begin(), this.pixels.ready()]).then(([net, pixels]) => net && pixels));
+  /** The net is loaded once, and never tried again where it cannot be had; the pixels are, when they did not come. */
+  async load(): Promise<boolean> {
+    const pixels = this.pixels.ready();
+    return (await (this.net ??= this.begin())) && (await pixels);
   }
 
   private begin(): Promise<boolean> {
@@ -59,7 +60,7 @@ export class BrowserPrompter {
     this.port?.terminate();
     this.port = null;
     resolve(false);
-    this.ready = Promise.resolve(false);
+    this.net = Promise.resolve(false);
     for (const { reject } of this.waiting.values()) reject(new Error("the browser's prompter has ended"));
     this.waiting.clear();
   }
