@@ -581,11 +581,11 @@ def test_attributes_are_said_by_key_and_a_box_snaps_to_its_cell(bench: Tools, ho
         f"d(project=Image.objects.get(pk={image}).project, text='Stain intensity: 0, 1, 2, 3\\nMitosis: no, yes')"
     )
     bench.open(bench.page.url)
-    target = next(p for p in bench.open_proposals() if p["box"][2] - p["box"][0] > 8)
+    target = max(bench.open_proposals(), key=lambda p: min(p["box"][2] - p["box"][0], p["box"][3] - p["box"][1]))
     x0, y0, x1, y1 = target["box"]
     before = bench.ids()
     bench.press("r")
-    bench.drag((x0 - 3, y0 - 3), (x1 + 4, y1 + 3))
+    bench.drag((x0 - 1, y0 - 1), (x1 + 2, y1 + 1))
     drawn = bench.one_new(before)
     bench.press("t")
     m = target["mask"]
