@@ -52,6 +52,7 @@ export class Workspace {
   readonly history = new History();
   readonly session = uuid7();
   readonly recorder: Recorder;
+  /** There when the cells are. */
   queue!: Queue;
   log: Log | null = null;
   /** When the cells are there; rejects when they could not be had. */
@@ -120,7 +121,7 @@ export class Workspace {
   }
   stop(): void {
     this.following.stop();
-    this.queue.stop();
+    if (this.isLoaded) this.queue.stop();
   }
   get live(): Live | null {
     return this.following.live;

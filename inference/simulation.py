@@ -179,6 +179,8 @@ def boxcell_trainer(preset: str, report: Report, stop: Stop, *, start: dict[str,
 def boxes_to_reach(points: Sequence[Point], measure: str = "pq") -> list[dict[str, Any]]:
     """For every fold, seed and strategy: the boxes at which it reaches the final quality of random, and their share of
     random's boxes. Between rounds the curve is taken as straight; None where it never gets there.
+
+    gain  mean height of the curve above random's, over the boxes that both have: what a lucky crossing cannot fake
     """
     curves: dict[tuple[str, int, str], list[Point]] = {}
     for point in points:
@@ -191,8 +193,19 @@ def boxes_to_reach(points: Sequence[Point], measure: str = "pq") -> list[dict[st
         goal, budget = getattr(base[-1], measure), base[-1].boxes
         boxes = first_reach([(p.boxes, getattr(p, measure)) for p in curve], goal)
         row = {"fold": fold, "seed": seed, "strategy": strategy, "goal": goal, "final": getattr(curve[-1], measure)}
+        lines = [[(p.boxes, getattr(p, measure)) for p in line] for line in (curve, base)]
+        row["gain"] = mean_height(lines[0], lines) - mean_height(lines[1], lines)
         found.append(row | {"boxes": boxes, "share": None if boxes is None else boxes / budget})
     return found
+
+
+def mean_height(curve: Sequence[tuple[float, float]], all_of: Sequence[Sequence[tuple[float, float]]]) -> float:
+    """Mean of a polyline of (boxes, quality) over the boxes that every polyline of `all_of` reaches."""
+    low, high = max(line[0][0] for line in all_of), min(line[-1][0] for line in all_of)
+    if high <= low:
+        return curve[0][1]
+    boxes = np.linspace(low, high, 1001)
+    return float(np.interp(boxes, [b for b, _ in curve], [q for _, q in curve]).mean())
 
 
 def first_reach(curve: Sequence[tuple[float, float]], goal: float) -> float | None:
@@ -214,6 +227,7 @@ def summary(rows: Sequence[dict[str, Any]], *, resamples: int = 2000) -> dict[st
     share      mean share of random's boxes; a curve that never got there counts as 1, which flatters it
     low, high  95 % percentile bootstrap: whole folds are drawn, then seeds within them
     curves, reached  how many there are, and how many got to random's final quality
+    gain, gain_low, gain_high  the same of `gain`
 
     Read it beside random's own row: a noisy curve crosses its final quality early by luck, and so does random's.
     """
@@ -221,16 +235,18 @@ def summary(rows: Sequence[dict[str, Any]], *, resamples: int = 2000) -> dict[st
     found: dict[str, dict[str, float | int]] = {}
     for strategy in dict.fromkeys(row["strategy"] for row in rows):
         mine = [row for row in rows if row["strategy"] == strategy]
-        folds: dict[str, list[float]] = {}
+        folds: dict[str, list[tuple[float, float]]] = {}
         for row in mine:
-            folds.setdefault(row["fold"], []).append(1.0 if row["share"] is None else row["share"])
+            folds.setdefault(row["fold"], []).append((1.0 if row["share"] is None else row["share"], row["gain"]))
+        kept = [np.array(values) for values in folds.values()]
         means = []
         for _ in range(resamples):
-            drawn = [list(folds.values())[i] for i in rng.integers(0, len(folds), len(folds))]
-            means.append(np.mean(np.concatenate([rng.choice(values, len(values)) for values in drawn])))
-        low, high = np.percentile(means, [2.5, 97.5])
+            drawn = [kept[i] for i in rng.integers(0, len(kept), len(kept))]
+            means.append(np.concatenate([v[rng.integers(0, len(v), len(v))] for v in drawn]).mean(axis=0))
+        (low, gain_low), (high, gain_high) = np.percentile(means, [2.5, 97.5], axis=0).tolist()
+        share, gain = np.concatenate(kept).mean(axis=0).tolist()
         found[strategy] = {
-            "share": float(np.mean(np.concatenate(list(folds.values())))), "low": float(low), "high": float(high),
+            "share": share, "low": low, "high": high, "gain": gain, "gain_low": gain_low, "gain_high": gain_high,
             "curves": len(mine), "reached": sum(row["share"] is not None for row in mine),
         }  # fmt: skip
     return found

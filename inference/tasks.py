@@ -126,17 +126,19 @@ class Lease:
 
 
 class PortionLease(Lease):
-    """The same for a portion of a stage."""
+    """The same for a portion of a stage. Progress goes with the renewal: the work never waits for it."""
 
     def __init__(self, portion: Portion, owner: uuid.UUID) -> None:
         super().__init__(portion.pk, owner)
-        self.portion = portion
+        self.portion, self.done = portion, 0
 
     def renew(self) -> bool:
-        return portions.renew(self.row_id, self.owner)
+        return portions.renew(self.row_id, self.owner, done=self.done)
 
-    def tell(self, progress: Progress) -> None:
-        portions.report(self.portion, self.owner, done=progress.done, note=progress.note)
+    def report(self, progress: Progress) -> None:
+        self.done = progress.done
+        if progress.note:
+            patiently(lambda: stages.say(self.portion.stage_id, progress.note))
 
 
 @shared_task(name="inference.run_stage")
@@ -198,7 +200,7 @@ def _run(stage: Stage, lease: Lease) -> None:
         patiently(lambda: stages.finish(stage.pk, lease.owner, key=key, artifact=made, state=Stage.State.REUSED))
         return
     folder.mkdir(parents=True, exist_ok=True)
-    if stage.kind in work.SPREAD and len(content["images"]) > portions.SIZE:
+    if stage.kind in work.SPREAD and len(content["images"]) > portions.SMALLEST:
         if portions.spread(stage.pk, lease.owner, [entry["image"] for entry in content["images"]]):
             return  # the last of its portions puts the stage back into the queue
         _fetch_units(stage, folder)

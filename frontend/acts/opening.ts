@@ -14,8 +14,7 @@ export async function open(api: Api, image: number): Promise<Workspace> {
   const opened = await api.workspace(image);
   const desk = new Workspace(opened, api);
   const packs = Promise.all(opened.layers.map((layer) => api.pack(layer.id)));
-  packs.catch(() => undefined); // heard below, when the queue stands
-  desk.queue = await Queue.open(opened.person.id, (layer, operations) => api.send(layer, operations), {
+  const queue = Queue.open(opened.person.id, (layer, operations) => api.send(layer, operations), {
     onState: (state) => {
       const [was, is] = [desk.save, state].map((s) => s.kind === "offline" || s.kind === "signed_out");
       if (was !== is) desk.recorder.record(is ? "stall_begin" : "stall_end");
@@ -24,16 +23,16 @@ export async function open(api: Api, image: number): Promise<Workspace> {
     },
     onVerdict: (verdict, waiting) => desk.log?.settle(verdict, waiting),
   });
-  desk.loaded = load(desk, opened, packs);
+  desk.loaded = load(desk, opened, packs, queue);
   desk.loaded.catch(() => undefined); // whoever mounts the page awaits it
   return desk;
 }
 
 /** Everything annotated on the image, and the acts that wait on this computer on top. */
-async function load(desk: Workspace, opened: Opened, coming: Promise<Pack[]>): Promise<void> {
+async function load(desk: Workspace, opened: Opened, coming: Promise<Pack[]>, queue: Promise<Queue>): Promise<void> {
   const index = opened.layers.findIndex((layer) => layer.writable);
   const recent = index < 0 ? null : desk.api.tail(opened.layers[index].id, Math.max(0, opened.layers[index].seq - REMEMBERED), REMEMBERED);
-  const [packs, remembered] = await Promise.all([coming, recent]);
+  const [packs, remembered] = await Promise.all([coming, recent, queue.then((opened) => (desk.queue = opened))]);
   opened.layers.forEach((layer, i) => desk.cells.load(desk.cells.addLayer(layer.id, layer.writable, layer.kind), packs[i]));
   // Who only looks has no layer of their own to look at: then everybody's is the picture.
   if (index < 0) opened.layers.forEach((_, layer) => desk.cells.showLayer(layer, true));

@@ -177,25 +177,24 @@ function byOther(l, action, effects) {
   return take(l, { op_id: randomUUID(), action, tool: "select", session: randomUUID(), undoes: null, begun_at: at, committed_at: at, effects }, OTHER);
 }
 
-function tissue(img) {
-  const shapes = img.cells.map((e) => `<ellipse cx="${e.x.toFixed(1)}" cy="${e.y.toFixed(1)}" rx="${e.rx.toFixed(1)}" ry="${e.ry.toFixed(1)}"/>`);
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${img.width}" height="${img.height}"><rect width="100%" height="100%" fill="#f0d3e0"/><g fill="#7a5299" fill-opacity="0.75">${img.cells.length > 20_000 ? "" : shapes.join("")}</g></svg>`;
-}
-
 /** Large images come in tiles, as from labeling/images/tiles.py; here painted from the cells and kept. */
 const SIDE = 512;
 const levelsOf = ({ width, height }) => Math.ceil(Math.log2(Math.max(1, Math.max(width, height) / SIDE))) + 1;
 const isTiled = ({ width, height }) => Math.max(width, height) > 2048;
 const painted = new Map();
+function whole(img) {
+  if (!painted.has(img.id)) painted.set(img.id, paint(img, 0, 0, 0, Math.max(img.width, img.height)));
+  return painted.get(img.id);
+}
 function tile(img, level, column, row) {
   const key = `${img.id}/${level}/${column}/${row}`;
   if (!painted.has(key)) painted.set(key, paint(img, level, column, row));
   return painted.get(key);
 }
-function paint(img, level, column, row) {
+function paint(img, level, column, row, side = SIDE) {
   const by = 2 ** level;
-  const [left, top] = [column * SIDE, row * SIDE];
-  const [w, h] = [img.width, img.height].map((n, i) => Math.min(SIDE, Math.ceil(n / by) - [left, top][i]));
+  const [left, top] = [column * side, row * side];
+  const [w, h] = [img.width, img.height].map((n, i) => Math.min(side, Math.ceil(n / by) - [left, top][i]));
   if (level >= levelsOf(img) || w <= 0 || h <= 0) return null;
   const line = 1 + 3 * w;
   const raw = Buffer.alloc(line * h);
@@ -233,14 +232,14 @@ function paint(img, level, column, row) {
 }
 // What a server has cut beforehand: the first view of every image does not wait for our painting.
 for (const img of images.filter(isTiled)) {
-  const whole = levelsOf(img) - 1;
-  for (let level = whole; level >= Math.max(0, whole - 1); level--)
+  const last = levelsOf(img) - 1;
+  for (let level = last; level >= Math.max(0, last - 1); level--)
     for (let row = 0; row * SIDE < img.height / 2 ** level; row++) for (let column = 0; column * SIDE < img.width / 2 ** level; column++) tile(img, level, column, row);
 }
 const tilesOf = (img) => (isTiled(img) ? { url: `/tiles/${img.id}/`, size: SIDE, levels: levelsOf(img) } : null);
-const thumbnailOf = (img) => (isTiled(img) ? `/tiles/${img.id}/${levelsOf(img) - 1}/0/0/` : `/pixels/${img.id}.svg`);
+const thumbnailOf = (img) => (isTiled(img) ? `/tiles/${img.id}/${levelsOf(img) - 1}/0/0/` : `/pixels/${img.id}.png`);
 
-const page = (id, lang = "en") => `<!doctype html><html lang="${lang}"><head><meta charset="utf-8"><title>Boxwise</title><link rel="stylesheet" href="/static/page.css"><link rel="stylesheet" href="/static/workspace.css"><link rel="preload" as="fetch" crossorigin href="/api/v1/images/${id}/workspace/">${isTiled(images[id - 1]) ? "" : `<link rel="preload" as="image" href="/pixels/${id}.svg">`}<script type="module" src="/static/workspace.js"></script></head><body><div id="workspace" data-image="${id}" data-api="/api/v1/"></div></body></html>`;
+const page = (id, lang = "en") => `<!doctype html><html lang="${lang}"><head><meta charset="utf-8"><title>Boxwise</title><link rel="stylesheet" href="/static/page.css"><link rel="stylesheet" href="/static/workspace.css"><link rel="preload" as="fetch" crossorigin href="/api/v1/images/${id}/workspace/">${isTiled(images[id - 1]) ? "" : `<link rel="preload" as="image" href="/pixels/${id}.png">`}<script type="module" src="/static/workspace.js"></script></head><body><div id="workspace" data-image="${id}" data-api="/api/v1/"></div></body></html>`;
 
 const body = async (request) => {
   const parts = [];
@@ -283,8 +282,8 @@ createServer(async (request, response) => {
     }
     let match = /^\/images\/(\d+)\/$/.exec(path);
     if (match) return answer(200, page(match[1], url.searchParams.get("lang") === "de" ? "de" : "en"), "text/html");
-    match = /^\/pixels\/(\d+)\.svg$/.exec(path);
-    if (match) return answer(200, tissue(images[match[1] - 1]), "image/svg+xml");
+    match = /^\/pixels\/(\d+)\.png$/.exec(path);
+    if (match) return answer(200, whole(images[match[1] - 1]), "image/png");
     match = /^\/tiles\/(\d+)\/(\d+)\/(\d+)\/(\d+)\/$/.exec(path);
     if (match) {
       const [id, level, column, row] = match.slice(1).map(Number);
@@ -298,7 +297,7 @@ createServer(async (request, response) => {
       const i = images[match[1] - 1];
       if (!i) return problem(404, "not_found", "No such image.");
       return answer(200, {
-        image: { id: i.id, name: i.name, width: i.width, height: i.height, um_per_px: 0.25, synthetic: true, pixels_url: `/pixels/${i.id}.svg`, tiles: tilesOf(i), thumbnail_url: thumbnailOf(i), position: i.id, count: images.length, previous: i.id > 1 ? i.id - 1 : null, next: i.id < images.length ? i.id + 1 : null },
+        image: { id: i.id, name: i.name, width: i.width, height: i.height, um_per_px: 0.25, synthetic: true, pixels_url: `/pixels/${i.id}.png`, tiles: tilesOf(i), thumbnail_url: thumbnailOf(i), position: i.id, count: images.length, previous: i.id > 1 ? i.id - 1 : null, next: i.id < images.length ? i.id + 1 : null },
         project: { id: 3, name: "Breast pilot", role: "owner", records_activity: true, url: "/projects/3/", classes: CLASSES, attributes: ATTRIBUTES },
         person: ME,
         people: [ME, OTHER],

@@ -5,6 +5,7 @@
  *  box by gl_VertexID in a texture: drawing instances instead is ten times slower in software (SwiftShader sets up
  *  every instance like a draw call of its own; measured) and no faster on a card.
  *  Nothing is ever sampled: a box too small for a frame is a dot. */
+import type { Box } from "../geometry/box";
 import type { Camera } from "../geometry/frames";
 import type { Cells } from "../scene/cells";
 import { LINE_GLSL, nearest, program, uniforms } from "./gl";
@@ -230,8 +231,9 @@ export class BoxDrawing {
     this.dots = new Batch(gl, DOT_VERTEX, DOT_FRAGMENT, "POINTS", 1);
   }
 
-  /** Collect what is in view. False when there are too many dots to draw them one by one: then they are left out. */
-  gather(cells: Cells, looks: Looks, camera: Camera, dpr: number): boolean {
+  /** Collect what is in view, or in that part of it which touches `part` (image pixels). False when there are too many dots to
+   *  draw them one by one: then they are left out. */
+  gather(cells: Cells, looks: Looks, camera: Camera, dpr: number, part: Box | null = null): boolean {
     const { gl, rings, lines, frames } = this;
     const { box } = cells;
     const look = looks.bytes;
@@ -240,6 +242,8 @@ export class BoxDrawing {
     const [right, bottom] = [left + gl.drawingBufferWidth / scale, top + gl.drawingBufferHeight / scale];
     const ringFrom = dpr < 1.5 ? RING_FROM : DOT_BELOW;
     const rim = (3 * dpr) / scale;
+    const [fromX, toX] = [Math.max(left, part?.x0 ?? left) - rim, Math.min(right, part?.x1 ?? right) + rim];
+    const [fromY, toY] = [Math.max(top, part?.y0 ?? top) - rim, Math.min(bottom, part?.y1 ?? bottom) + rim];
     let dots = 0;
     for (let row = 0, i = 0; row < cells.count; row++, i += 4) {
       if (!look[i + 2]) continue;
@@ -247,7 +251,7 @@ export class BoxDrawing {
       const y0 = box[i + 1];
       const x1 = box[i + 2];
       const y1 = box[i + 3];
-      if (x1 < left - rim || x0 > right + rim || y1 < top - rim || y0 > bottom + rim) continue;
+      if (x1 < fromX || x0 > toX || y1 < fromY || y0 > toY) continue;
       const size = Math.max(x1 - x0, y1 - y0) * scale;
       let batch = lines;
       if (size >= ringFrom || look[i + 3] & 3) batch = rings;

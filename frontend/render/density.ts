@@ -76,7 +76,7 @@ export class Bins {
     for (let i = 0; i < sums.length; i += 4) {
       const n = sums[i];
       if (n < 0.5) continue;
-      const alpha = 0.2 + 0.6 * Math.sqrt(n / most);
+      const alpha = 0.15 + 0.5 * Math.sqrt(n / most); // tissue stays in sight
       for (let k = 1; k < 4; k++) bytes[i + k - 1] = (alpha * sums[i + k]) / n;
       bytes[i + 3] = 255 * alpha;
     }

@@ -88,8 +88,8 @@ export class MaskDrawing {
     }
   }
 
-  /** False when so much is in view that masks are left out (the boxes still stand). */
-  draw(cells: Cells, looks: Looks, camera: Camera, dpr: number): boolean {
+  /** False when so much is in view that masks are left out (the boxes still stand). `part`: only blocks that it touches. */
+  draw(cells: Cells, looks: Looks, camera: Camera, dpr: number, part: Box | null = null): boolean {
     const { gl } = this;
     const view: Box = {
       x0: Math.max(0, camera.left),
@@ -115,6 +115,7 @@ export class MaskDrawing {
     for (const layer of layers)
       for (let row = r0; row < r1; row++)
         for (let column = c0; column < c1; column++) {
+          if (part && !overlap(part, blockBox(column, row))) continue;
           const block = this.block(cells, layer, column, row);
           const size = BLOCK * camera.scale * dpr;
           const left = (column * BLOCK - camera.left) * camera.scale * dpr;
@@ -133,7 +134,7 @@ export class MaskDrawing {
     const key = `${layer}/${column}/${row}`;
     let block = this.blocks.get(key);
     if (!block) {
-      const box = { x0: column * BLOCK, y0: row * BLOCK, x1: (column + 1) * BLOCK, y1: (row + 1) * BLOCK };
+      const box = blockBox(column, row);
       this.blocks.set(key, (block = { box, textures: [], stale: box, used: 0 }));
     }
     block.used = this.frame;
@@ -182,6 +183,7 @@ export class MaskDrawing {
   }
 }
 
+const blockBox = (column: number, row: number): Box => ({ x0: column * BLOCK, y0: row * BLOCK, x1: (column + 1) * BLOCK, y1: (row + 1) * BLOCK });
 const wider = (box: Box, by: number): Box => ({ x0: box.x0 - by, y0: box.y0 - by, x1: box.x1 + by, y1: box.y1 + by });
 const around = (a: Box, b: Box): Box => ({
   x0: Math.min(a.x0, b.x0),

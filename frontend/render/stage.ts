@@ -15,6 +15,11 @@ import { Overlay, type Sketch } from "./overlay";
 import { stainFilter } from "./stains";
 import { Tissue } from "./tissue";
 
+/** More changed places than this are drawn as one whole picture. */
+const MOST_PARTS = 12;
+/** Lines, halos and dots reach so far beyond what a row covers, device pixels at one device pixel a CSS pixel. */
+const REACH = 8;
+
 export class Stage {
   readonly element = document.createElement("div");
   private readonly glCanvas = document.createElement("canvas");
@@ -33,11 +38,13 @@ export class Stage {
   private readonly tissueElement = document.createElement("div");
   private scheduled = 0;
   private lost = false;
-  /** A cell looks different from what is drawn. */
-  private stale = true;
+  /** A cell looks different from what is drawn: where, image pixels; "all": too many to tell. */
+  private stale: Box[] | "all" = "all";
   /** From where the drawn tissue and cells are seen. */
   private shownFrom = "";
   private overlayEmpty = false;
+  /** The selection is another one than that of the last picture. */
+  private unshown = false;
   /** Bare tissue: nothing of ours is drawn. */
   peeking = false;
   size: Size = { width: 1, height: 1 };
@@ -70,7 +77,7 @@ export class Stage {
     }
     this.host.append(this.element, this.defs);
     this.tissue = new Tissue(tissueElement, image, image);
-    const gl = this.glCanvas.getContext("webgl2", { alpha: true, premultipliedAlpha: true, antialias: false, depth: false });
+    const gl = this.glCanvas.getContext("webgl2", { alpha: true, premultipliedAlpha: true, antialias: false, depth: false, preserveDrawingBuffer: true });
     if (!gl) throw new NoWebGL(t("This browser cannot draw cells: WebGL 2 is switched off or missing."));
     this.gl = gl;
     this.looks = new Looks(palette(classes));
@@ -89,7 +96,7 @@ export class Stage {
       this.boxes = new BoxDrawing(gl);
       this.masks = new MaskDrawing(gl, image);
       this.density = new DensityDrawing(gl, this.density.bins);
-      this.stale = true;
+      this.stale = "all";
       this.invalidate();
     });
     cells.watch((row, before, after) => this.changed(row, before, after));
@@ -108,7 +115,7 @@ export class Stage {
     const names = ["selected", "hovered", "boxes", "editing", "fill"] as const;
     if (names.every((name) => was[name] === focus[name])) return;
     this.focus = focus;
-    if (was.selected !== focus.selected) this.stale = true; // what is selected is to be said of a frame of its own
+    if (was.selected !== focus.selected) this.unshown = true; // what is selected is to be said of a frame of its own
     if (was.boxes !== focus.boxes || was.fill !== focus.fill) for (let row = 0; row < this.cells.count; row++) this.restyle(row);
     else
       for (const row of new Set([was.selected, was.hovered, was.editing, focus.selected, focus.hovered, focus.editing]))
@@ -163,7 +170,7 @@ export class Stage {
     const from = `${camera.scale} ${camera.left} ${camera.top} ${dpr} ${this.peeking}`;
     const moved = all || from !== this.shownFrom;
     if (moved) this.tissue.follow(camera);
-    if (moved || this.stale) this.drawCells(camera, dpr, from);
+    if (moved || this.stale === "all" || this.stale.length > 0 || this.unshown) this.drawCells(camera, dpr, from, moved);
     const sketch = this.peeking ? { ignored: [] } : this.view.sketch();
     const empty = isEmpty(sketch);
     if (all || !empty || !this.overlayEmpty) this.overlay.draw(sketch, camera, dpr);
@@ -173,20 +180,47 @@ export class Stage {
     this.view.onFrame();
   }
 
-  private drawCells(camera: Camera, dpr: number, from: string): void {
+  /** The whole picture when it is seen from elsewhere; else only the places where a cell looks different: a verdict changes
+   *  three cells, and what stands around them is on the canvas already. */
+  private drawCells(camera: Camera, dpr: number, from: string, moved: boolean): void {
     if (this.lost) return;
-    this.stale = false;
+    const parts = moved || this.isDensity || this.peeking ? "all" : this.stale;
+    this.stale = [];
+    this.unshown = false;
     this.shownFrom = from;
     this.shownSelected = this.focus.selected;
     const { gl } = this;
     gl.viewport(0, 0, gl.drawingBufferWidth, gl.drawingBufferHeight);
     gl.clearColor(0, 0, 0, 0);
-    gl.clear(gl.COLOR_BUFFER_BIT);
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+    if (parts === "all") {
+      this.drawPart(camera, dpr, null);
+      return;
+    }
+    gl.enable(gl.SCISSOR_TEST);
+    for (const part of parts) this.drawPart(camera, dpr, part);
+    gl.disable(gl.SCISSOR_TEST);
+  }
+
+  private drawPart(camera: Camera, dpr: number, part: Box | null): void {
+    const { gl } = this;
+    let within: Box | null = null;
+    if (part) {
+      const scale = camera.scale * dpr;
+      const reach = REACH * dpr;
+      const left = Math.floor((part.x0 - camera.left) * scale - reach);
+      const top = Math.floor((part.y0 - camera.top) * scale - reach);
+      const right = Math.ceil((part.x1 - camera.left) * scale + reach);
+      const bottom = Math.ceil((part.y1 - camera.top) * scale + reach);
+      if (right <= 0 || bottom <= 0 || left >= gl.drawingBufferWidth || top >= gl.drawingBufferHeight) return;
+      gl.scissor(left, gl.drawingBufferHeight - bottom, right - left, bottom - top);
+      within = { x0: camera.left + left / scale, y0: camera.top + top / scale, x1: camera.left + right / scale, y1: camera.top + bottom / scale };
+    }
+    gl.clear(gl.COLOR_BUFFER_BIT);
     if (this.peeking) return;
-    const dotsFit = this.boxes.gather(this.cells, this.looks, camera, dpr);
-    this.masksShown = this.masks.draw(this.cells, this.looks, camera, dpr);
+    const dotsFit = this.boxes.gather(this.cells, this.looks, camera, dpr, within);
+    this.masksShown = this.masks.draw(this.cells, this.looks, camera, dpr, within);
     this.isDensity = !dotsFit || !this.masksShown;
     if (this.isDensity) this.density.draw(camera, dpr);
     this.boxes.draw(this.looks, dpr);
@@ -207,15 +241,22 @@ export class Stage {
     const wasDrawn = this.looks.hasMask(row);
     const moved = before !== null || after !== null;
     this.restyle(row, moved);
+    if (before) this.touch(before);
     if (moved) [before, after].forEach((box) => box && this.masks.touch(box));
     else if (wasDrawn !== this.looks.hasMask(row)) this.masks.touch(this.cells.extent(row));
     this.invalidate();
   }
 
+  private touch(box: Box): void {
+    if (this.stale === "all") return;
+    if (this.stale.length >= MOST_PARTS) this.stale = "all";
+    else this.stale.push(box);
+  }
+
   private restyle(row: number, moved = false): void {
     if (!this.looks.set(row, lookOf(this.cells, row, this.places, this.focus)) && !moved) return;
     this.density.restyle(this.cells, row, this.looks.bytes);
-    this.stale = true;
+    this.touch(this.cells.extent(row));
   }
 
   private resize(): void {

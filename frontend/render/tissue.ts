@@ -6,6 +6,13 @@ import type { Tiles } from "../scene/contract";
 /** Decoded tiles kept, 1 MiB each: a screen of four million pixels and as much around it. */
 const MOST_TILES = 64;
 
+/** What OpenSeadragon does once a frame; its type definitions leave some of it out. */
+type Loop = {
+  readonly viewport: { update(): boolean };
+  readonly world: { update(viewportChanged: boolean): boolean; needsDraw(): boolean; draw(): void };
+  readonly imageLoader: { clear(): void };
+};
+
 export class Tissue {
   private readonly viewer: OpenSeadragon.Viewer;
   private camera: Camera | null = null;
@@ -47,9 +54,17 @@ export class Tissue {
     this.viewer.addHandler("resize", () => this.apply());
   }
 
+  /** Called within a frame: the tissue moves in this one, with the cells, and not in OpenSeadragon's next. */
   follow(camera: Camera): void {
     this.camera = camera;
     this.apply();
+    if (!this.viewer.isOpen()) return;
+    const { viewport, world, imageLoader } = this.viewer as unknown as Loop;
+    const moved = viewport.update();
+    world.update(moved);
+    if (!moved && !world.needsDraw()) return;
+    imageLoader.clear(); // tiles asked for and not begun: what is still wanted is asked for again
+    world.draw();
   }
 
   private apply(): void {

@@ -336,6 +336,6 @@ describe("density", () => {
     expect([bins.total, bins.countAt(10, 10), bins.countAt(500, 250), bins.countAt(999, 499)]).toEqual([2, 1, 1, 0]);
     const picture = bins.picture();
     const at = 4 * bins.columns * Math.floor(250 / bins.side) + 4 * Math.floor(500 / bins.side);
-    expect([...picture.subarray(at, at + 4)]).toEqual([0, 40, 200, 204]); // the class's colour, premultiplied by 0.8
+    expect([...picture.subarray(at, at + 4)]).toEqual([0, 32, 162, 165]); // the class's colour, premultiplied by 0.65
   });
 });

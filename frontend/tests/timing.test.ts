@@ -36,6 +36,24 @@ describe("activity recorder", () => {
     ]);
   });
 
+  it("a clock that is set back changes neither times nor order, only where the next batch is anchored", async () => {
+    const { recorder, sent, clock } = setUp();
+    recorder.record("pointer_down");
+    clock.t = 500;
+    recorder.record("pointer_up");
+    await recorder.flush();
+    clock.wall = () => 1_000_000 + clock.t - 3 * 3600_000; // three hours back
+    clock.t = 900;
+    recorder.record("decision", "accept");
+    recorder.beat(false);
+    clock.t = 925;
+    recorder.beat(false);
+    await recorder.flush();
+    expect(sent.flatMap((b) => b.events)).toEqual([[0, "pointer_down"], [500, "pointer_up"], [900, "decision", "accept"]]);
+    expect(sent.map((b) => b.first)).toEqual([0, 2]);
+    expect(sent[1].wall_ms - sent[0].wall_ms).toBe(425 - 3 * 3600_000);
+  });
+
   it("thins pointer moves to ten a second and loses no click", () => {
     const { recorder } = setUp();
     for (let t = 0; t < 1000; t += 5) recorder.record("pointer_move", undefined, t);
@@ -100,6 +118,22 @@ describe("activity recorder", () => {
     await recorder.flush(true);
     expect(sent).toEqual([]);
     expect(recorder.since(0)).toBeNull();
+  });
+});
+
+describe("a batch that came again", () => {
+  it("is counted in the record itself", async () => {
+    let failures = 2;
+    const { recorder, sent } = setUp(true, () => (failures-- > 0 ? Promise.reject(new Unreachable("")) : Promise.resolve()));
+    recorder.record("key", "other", 100);
+    for (let k = 0; k < 3; k++) await recorder.flush();
+    recorder.record("key", "other", 200);
+    await recorder.flush();
+    expect(sent.map((batch) => batch.first)).toEqual([0, 0, 0, 1]);
+    expect(sent[3].events.map(([, kind, data]) => [kind, data])).toEqual([
+      ["stall_end", { again: 2 }],
+      ["key", "other"],
+    ]);
   });
 });
 

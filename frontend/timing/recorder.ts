@@ -55,6 +55,7 @@ export class Recorder {
   private ended = false;
   private latest = 0;
   private lastBeat: number | null = null;
+  private failed = 0;
 
   constructor(
     private readonly on: boolean,
@@ -118,7 +119,11 @@ export class Recorder {
       const done = batch.first + events.length - this.sent; // a farewell may have overtaken a flush
       this.events.splice(0, Math.max(0, done));
       this.sent = Math.max(this.sent, batch.first + events.length);
+      // The server keeps one of each event and tells nobody; the record itself says how often a batch came again.
+      if (this.failed) this.record("stall_end", { again: this.failed });
+      this.failed = 0;
     } catch (error) {
+      this.failed++;
       if (!this.worthRetrying(error)) {
         this.ended = true;
         this.events = [];

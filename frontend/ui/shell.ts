@@ -260,7 +260,7 @@ export class Shell {
     const say = (kind: Parameters<typeof desk.recorder.record>[0]) => desk.recorder.record(kind);
     window.addEventListener("focus", () => say("focus"));
     window.addEventListener("blur", () => say("blur"));
-    window.addEventListener("online", () => void desk.queue.flush());
+    window.addEventListener("online", () => desk.isLoaded && void desk.queue.flush());
     document.addEventListener("visibilitychange", () => {
       say(document.hidden ? "hidden" : "visible");
       if (!document.hidden && desk.save.kind !== "saved" && desk.save.kind !== "saving") void desk.queue.flush(); // perhaps signed in again
@@ -283,7 +283,7 @@ export class Shell {
     this.stage.surface.addEventListener("pointermove", () => this.refresh("cursor"));
     window.addEventListener("beforeunload", (event) => {
       // Only here would leaving lose work: acts, and own versions not yet chosen for, that the browser does not keep.
-      if ((desk.queue.count || desk.log?.conflicts.length) && !desk.queue.durable) event.preventDefault();
+      if (desk.isLoaded && (desk.queue.count || desk.log?.conflicts.length) && !desk.queue.durable) event.preventDefault();
     });
     // The page was asked for at 0, and until the tissue is there it is the machine's time, not a person's.
     desk.recorder.record("wait_begin", "open", 0);

@@ -14,7 +14,7 @@ from inference.datasets import read_rgb, write_labels
 from inference.types import InferenceError, Labels, UnreadableImage
 
 if TYPE_CHECKING:
-    from inference.methods.boxcell import Parts
+    from inference.methods.boxcell import BoxCell, Parts
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
@@ -31,6 +31,11 @@ def main(argv: list[str]) -> int:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT")
     parser.add_argument("--parts", action="store_true", help="also detector/, segmenter/, fused/ and certificates")
     parser.add_argument("--device", default="auto")
+    parser.add_argument(
+        "--new-stain",
+        action="store_true",
+        help="first fit the segmenter's normalisation to the first dozen of these images (caranet, segformer)",
+    )
     options = parser.parse_args(argv)
     from inference.methods import boxcell
 
@@ -38,7 +43,10 @@ def main(argv: list[str]) -> int:
     bad = 0
     try:
         model = boxcell.load(options.model, device=options.device)
-        for path in files_of(options.images):
+        paths = files_of(options.images)
+        if options.new_stain:
+            print(adapt(model, paths))
+        for path in paths:
             try:
                 rgb = read_rgb(path)
             except UnreadableImage as error:
@@ -63,6 +71,21 @@ def main(argv: list[str]) -> int:
         print(f"boxwise predict: {error}", file=sys.stderr)
         return 1
     return 1 if bad else 0
+
+
+def adapt(model: "BoxCell", paths: list[Path]) -> str:
+    """Re-estimate running statistics on a dozen images -> what was done, for a person."""
+    from inference.segmenters.learning import NetSegmenter
+
+    before, images = model.segmenter.name, []
+    for path in paths[:12]:
+        try:
+            images.append(read_rgb(path))
+        except UnreadableImage:
+            continue  # it is named when its turn comes
+    if isinstance(model.segmenter, NetSegmenter) and model.segmenter.adapted(images).name != before:
+        return f"{before}: normalisation fitted to {len(images)} images"
+    return f"{before}: has no running statistics, so there is nothing to fit"
 
 
 def suffix(labels: Labels) -> str:

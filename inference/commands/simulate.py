@@ -132,5 +132,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     for strategy, found in summary(list(rows)).items():
         share, low, high = (float(found[name]) for name in ("share", "low", "high"))
         reached = f"reached by {found['reached']} of {found['curves']}"
+        gain, gain_low, gain_high = (float(found[name]) for name in ("gain", "gain_low", "gain_high"))
+        reached += f"; PQ at equal boxes {gain:+.3f} ({gain_low:+.3f} to {gain_high:+.3f})"
         lines.append(f"  {strategy:<12} {share:.0%} ({low:.0%} to {high:.0%}); {reached}")
     return "\n".join(lines)

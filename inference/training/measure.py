@@ -1,7 +1,8 @@
-"""Measure prompters and detectors on reference sets.
+"""Measure prompters, detectors and segmenters on reference sets.
 
     python -m inference.training.measure prompter DATA [--name boxwise] [--weights FILE] [--sets consep,monuseg,gbm40]
     python -m inference.training.measure detector DATA --weights FILE [--sets gbm40,monuseg]
+    python -m inference.training.measure segmenter DATA --weights FILE [--sets tnbc,gbm40]
     python -m inference.training.measure time DATA [--name boxwise] [--weights FILE]
 
 Prints one Markdown row a set; figures are means over images, spread is the standard deviation over seeds.
@@ -22,6 +23,8 @@ from inference.detectors import centre
 from inference.masks import cells_of, labels_of
 from inference.metrics import box_iou, dice
 from inference.registry import prompter as find_prompter
+from inference.segmenters.unet import load as load_segmenter
+from inference.segmenters.unet import mean_dice
 from inference.types import Boxes, Detector, Mask, Prompted, Prompter, Prompts, Sample
 
 
@@ -147,7 +150,7 @@ def time_of_100(prompter: Prompter, rgb: np.ndarray, repeats: int = 5) -> tuple[
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kind", choices=("prompter", "detector", "time"))
+    parser.add_argument("kind", choices=("prompter", "detector", "segmenter", "time"))
     parser.add_argument("data", type=Path)
     parser.add_argument("--name", default="boxwise")
     parser.add_argument("--weights", type=Path)
@@ -177,6 +180,9 @@ def main(argv: list[str] | None = None) -> int:
                 f"| {p.instance:.3f} | {p.clicked:.3f} | {wall:.2f} s wall, {cpu:.2f} s CPU |",
                 flush=True,
             )
+        elif options.kind == "segmenter":
+            found = mean_dice(load_segmenter(options.weights, device="cpu"), samples)
+            print(f"| {name} ({len(samples)}) | Dice {found:.3f} |", flush=True)
         else:
             d = measure_detector(centre.load(options.weights, device="cpu"), samples)
             print(

@@ -2,7 +2,8 @@
 
 A pyramid is cut once per content (its SHA-256), when the image comes in or a tile is first asked for, and kept in the
 storage: removing it costs nothing but time. Level 0 is the image itself, each further one half as wide and high
-(rounded up), the last one fits into one tile. Tiles are 512 px squares without overlap, smaller at the right and lower rim.
+(rounded up), the last one fits into one tile. Tiles are 512 px squares without overlap, smaller at the right and lower
+rim.
 """
 
 import io

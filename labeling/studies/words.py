@@ -93,13 +93,15 @@ def _of_time(arm: str, time: dict[str, Any]) -> str:
 
 def _of_record(checks: list[dict[str, Any]]) -> str:
     bad = [c for c in checks if c["gaps"] or c["lost_tail"] or c["duplicates"] or c["no_farewell"]]
+    resent = sum(c["resent"] for c in checks)
+    again = f" {resent} batches were sent more than once; each event counts once." if resent else ""
     if not bad:
-        return f"Record: all {len(checks)} sessions are complete."
+        return f"Record: all {len(checks)} sessions are complete.{again}"
     events = sum(c["missing_events"] + c["lost_tail"] for c in bad)
     return (
         f"Record: {len(bad)} of {len(checks)} sessions are incomplete: {events} events are missing over "
         f"{sum(c['gap_ms'] for c in bad) / 1000:.1f} s, {sum(c['no_farewell'] for c in bad)} sessions ended without a "
-        "farewell."
+        f"farewell.{again}"
     )
 
 

@@ -1,13 +1,14 @@
 """What was tried beyond the paper's fusion, on validation images of four sets: Dice of the fused mask, one model.
 
-Trains BoxCell's quick preset on tnbc's training images, or takes the folder BOXWISE_MODEL that `boxwise train` or
-`boxwise benchmark` wrote. No test image is touched. Every line but the first three is our default with one thing
-changed; the two limits are decided by the reference and say where the remaining error lies.
+Trains BoxCell's quick preset on tnbc's training images, or takes the folders BOXWISE_MODEL (separated by ":") that
+`boxwise train` or `boxwise benchmark` wrote: the first is measured, the segmenters of all are averaged in one line. No
+test image is touched. Every line but the first three is our default with one thing changed; the two limits are decided
+by the reference and say where the remaining error lies.
 """
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,14 +22,16 @@ from inference.masks import boxes_of, labels_of
 from inference.methods import boxcell
 from inference.methods.benchmark import split
 from inference.metrics import dice
-from inference.types import RGB, Mask, Prompts
+from inference.segmenters.unet import UNetSegmenter
+from inference.types import RGB, Mask, Probability, Prompts
 
 SETS = ("tnbc", "gbm40", "consep", "monuseg")
 SIDE = 768  # of the corner of larger images that is measured
 OURS = Parameters(trust=boxcell.TRUST)
 
 
-def variants(model: boxcell.BoxCell, rgb: RGB, truth: Mask) -> Iterator[tuple[str, Mask]]:
+def variants(models: Sequence[boxcell.BoxCell], rgb: RGB, truth: Mask) -> Iterator[tuple[str, Mask]]:
+    model = models[0]
     parts = model.predict(rgb)
     m_d, m_s, probability = parts.detected > 0, parts.segmented, parts.probability
     fused = fuse(rgb, m_d, m_s, OURS)
@@ -55,10 +58,27 @@ def variants(model: boxcell.BoxCell, rgb: RGB, truth: Mask) -> Iterator[tuple[st
     height, width = m_d.shape
     refined = labels_of(enumerate(again.masks, 1), width, height) > 0
     yield "mask -> tighter box -> mask", fuse(rgb, refined, m_s, OURS).mask
+    for name, soft in averaged(models, rgb, probability):
+        other = boxcell.without_specks(soft >= 0.5, model.settings.least_area)
+        yield f"{name}: segmenter's mask", other
+        yield f"{name}: fused", fuse(rgb, m_d, other, OURS).mask
     alone = alone_d | alone_s
     rims = (m_d ^ m_s) & ~alone
     yield "limit: whole objects decided by the reference", np.where(alone, truth, fused.mask)
     yield "limit: rims decided by the reference", np.where(rims, truth, fused.mask)
+
+
+def averaged(
+    models: Sequence[boxcell.BoxCell], rgb: RGB, probability: Probability
+) -> Iterator[tuple[str, Probability]]:
+    """The segmenter's probability as the mean over mirror images, and as the mean over all models."""
+    segmenter = models[0].segmenter
+    if isinstance(segmenter, UNetSegmenter):
+        mirrored = UNetSegmenter(segmenter.net, device=segmenter.device, flips=True)
+        yield "mirror images averaged", mirrored.foreground(rgb)
+    if len(models) > 1:
+        others = [model.segmenter.foreground(rgb) for model in models[1:]]
+        yield f"{len(models)} seeds averaged", np.mean([probability, *others], axis=0)
 
 
 def with_confidence(rgb: RGB, m_d: Mask, m_s: Mask, probability: np.ndarray, fused: Fused, weight: float) -> Mask:
@@ -88,10 +108,11 @@ def main() -> None:
     from inference.commands import train
 
     data = Path(os.environ.get("BOXWISE_DATA", "../shared/data"))
-    folder = Path(os.environ.get("BOXWISE_MODEL") or Path(tempfile.mkdtemp(prefix="boxwise-beyond-")) / "model")
-    if not (folder / boxcell.BUNDLE).exists():
-        assert train.main([str(data / "tnbc"), "-o", str(folder)]) == 0
-    model = boxcell.load(folder)
+    folders = [Path(path) for path in os.environ.get("BOXWISE_MODEL", "").split(":") if path]
+    if not folders:
+        folders = [Path(tempfile.mkdtemp(prefix="boxwise-beyond-")) / "model"]
+        assert train.main([str(data / "tnbc"), "-o", str(folders[0])]) == 0
+    models = [boxcell.load(folder) for folder in folders]
     found: dict[str, dict[str, list[float]]] = {}
     for name in SETS:
         dataset = open_dataset(data / name)
@@ -99,7 +120,7 @@ def main() -> None:
             sample = dataset.sample(image, with_labels=True)
             assert sample.labels is not None
             rgb, truth = np.ascontiguousarray(sample.rgb[:SIDE, :SIDE]), sample.labels[:SIDE, :SIDE] > 0
-            for variant, mask in variants(model, rgb, truth):
+            for variant, mask in variants(models, rgb, truth):
                 found.setdefault(variant, {}).setdefault(name, []).append(100 * dice(truth, mask))
     print("| variant | " + " | ".join(f"{n} ({len(found['BoxCell (default)'][n])})" for n in SETS) + " | mean |")
     print("|" + "---|" * (len(SETS) + 2))

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +20,8 @@ pytestmark = [
     pytest.mark.skipif(not (ROOT / "frontend/dist/workspace.js").exists(), reason="the workspace is not built"),
     pytest.mark.skipif(shutil.which("node") is None, reason="the dev server needs node on the path"),
 ]
-BOXES, MANY = 2, 5  # images of the dev server: 500 boxes; 100,000 boxes on 12,000 x 12,000 px
+# images of the dev server: 500 boxes; 120 proposals; 99,856 boxes on 12,000 x 12,000 px
+BOXES, PROPOSALS, MANY = 2, 3, 5
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +79,7 @@ def test_a_large_image_comes_by_tiles_and_its_crowd_as_a_density_until_it_is_nea
     page.on("request", lambda request: asked.append(request.url.removeprefix(address)))
     bench = opened(page, address, MANY)
     shown = page.get_by_test_id("shown")
-    wait_for(lambda: "density of 100000 cells" in (shown.text_content() or ""), 10, "what the corner says")
+    wait_for(lambda: "density of 99856 cells" in (shown.text_content() or ""), 10, "what the corner says")
     assert any(url.startswith(f"/tiles/{MANY}/") for url in asked)
     assert not any(url.startswith(f"/tiles/{MANY}/0/") for url in asked)  # not the full resolution for a whole field
     x, y = bench.at(6000, 6000)
@@ -116,3 +118,45 @@ def test_a_conflict_is_asked_again_after_a_reload_and_the_choice_counts(page, ad
     bench.open_here()
     assert bench.state()["conflicts"] == 0
     assert bench.cell(cell["id"])["box"] == mine
+
+
+def test_what_is_drawn_in_parts_is_the_whole_picture(page, address):
+    """After verdicts, a hover, a drawn, moved and deleted box the canvas is what drawing all of it anew gives."""
+    bench = opened(page, address, PROPOSALS)
+    pixels = """() => {
+      const canvas = document.querySelector('.bw-cells');
+      const copy = document.createElement('canvas');
+      [copy.width, copy.height] = [canvas.width, canvas.height];
+      const context = copy.getContext('2d');
+      context.drawImage(canvas, 0, 0);
+      return Array.from(context.getImageData(0, 0, copy.width, copy.height).data);
+    }"""
+    seen = []
+
+    def compare(what: str) -> None:
+        page.wait_for_timeout(300)
+        parts = page.evaluate(pixels)
+        page.evaluate("boxwise.measure(1)")
+        whole = page.evaluate(pixels)
+        assert any(whole), what
+        differing = sum(1 for i in range(0, len(whole), 4) if parts[i : i + 4] != whole[i : i + 4])
+        assert differing == 0, f"{what}: {differing} pixels"
+        seen.append(whole)
+
+    page.locator(".bw-surface").focus()
+    bench.press("Tab")
+    compare("a proposal is selected")
+    for key, what in (("a", "accepted"), ("x", "rejected"), ("a", "accepted again")):
+        wait_for(lambda: bench.state()["painted"], 5, "the next proposal seen")
+        bench.press(key)
+        compare(what)
+    bench.press("Control+z")
+    compare("undone")
+    bench.press("r")
+    bench.drag((40, 40), (90, 84))
+    compare("a box is drawn")
+    bench.press("Delete")
+    compare("and deleted")
+    page.mouse.move(*bench.at(200, 200), steps=3)
+    compare("something is hovered")
+    assert all(a != b for a, b in pairwise(seen))  # each step did change the picture

@@ -206,6 +206,20 @@ def test_grey_sixteen_bits_and_alpha_are_predicted(model, tmp_path, capsys):
         assert 2 * (found & wanted).sum() / (found.sum() + wanted.sum()) > 0.9, name
 
 
+def test_a_new_stain_is_fitted_where_there_is_something_to_fit(model, tmp_path, monkeypatch, capsys):
+    Image.fromarray(painted_field(1).rgb).save(tmp_path / "i.png")
+    (tmp_path / "bad.png").write_text("not an image")
+    arguments = ["model", str(tmp_path), "-o", str(tmp_path / "out"), "--new-stain"]
+    assert predict.main(arguments) == 1
+    assert "nothing to fit" in capsys.readouterr().out
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 1, 1), torch.nn.BatchNorm2d(1))
+    segmenter = NetSegmenter(net, device=CPU, name="net")
+    monkeypatch.setattr(boxcell, "load", lambda *a, **k: replace(model, segmenter=segmenter))
+    assert predict.main(arguments) == 1
+    assert "net: normalisation fitted to 1 images" in capsys.readouterr().out
+    assert net[1].running_mean.item() != 0 and segmenter.name == "net-adapted"
+
+
 # -- no GPU, no memory
 
 

@@ -65,6 +65,7 @@ MATRIX = {
     ("get", "project-models"): MEMBERS,
     ("get", "compare-rounds"): MEMBERS,
     ("post", "round-policy"): MANAGERS,
+    ("post", "lock-reference"): MANAGERS,
     ("post", "roll-back-rounds"): MANAGERS,
     ("post", "promote-round"): MANAGERS,
     ("post", "sweep-round"): MANAGERS,

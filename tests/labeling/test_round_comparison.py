@@ -14,6 +14,7 @@ from labeling.rounds import services
 from labeling.rounds.comparison import by_unit, compare, drift, interval
 from labeling.rounds.models import Artifact, Round, Snapshot, Stage, Sweep
 from labeling.rounds.sweeping import request_sweep
+from labeling.site.words import figure
 from tests.factories import ImageFactory, ProjectFactory, UserFactory
 from tests.labeling.pages import said
 
@@ -163,4 +164,4 @@ def test_drift_is_drawn_for_each_slide_on_the_images_that_judged_every_round(pro
     client.force_login(viewer)
     Round.objects.filter(number=4).delete()
     page = client.get(reverse("project-models", args=[project.pk])).content.decode()
-    assert "PQ, b went from 0.5 to 0.1 over 3 reports" in page
+    assert f"PQ, b went from {figure(0.5)} to {figure(0.1)} over 3 reports" in page

@@ -1,6 +1,7 @@
 """A stage spread over many workers: portions are made once, by whoever is free, and gathered into the same artifact."""
 
 import json
+import uuid
 import zipfile
 from collections import Counter
 from dataclasses import replace
@@ -33,7 +34,8 @@ def sent(monkeypatch, settings, tmp_path):
     messages: list = []
     for module in (services, stages, portions):
         monkeypatch.setattr(module, "send", lambda task, queue, **kwargs: messages.append((task, kwargs)))
-    monkeypatch.setattr(portions, "SIZE", 2)
+    for limit in ("SMALLEST", "LARGEST"):
+        monkeypatch.setattr(portions, limit, 2)
     monkeypatch.setattr(portions, "WINDOW", 2)
     for trainer in (centre, unet):
         few = replace(trainer.PRESETS["tiny"].schedule, steps=1, epoch=1)
@@ -103,15 +105,15 @@ def test_a_spread_prediction_is_the_same_as_one_made_by_a_single_worker(round_, 
 
 def test_a_portion_whose_worker_dies_goes_on_after_its_last_image(round_, sent, made, monkeypatch):
     work_off(sent, until="inference.run_portion")
-    report, died = tasks.PortionLease.tell, []
+    report, died = tasks.PortionLease.report, []
 
-    def tell_and_die(lease, progress):
+    def report_and_die(lease, progress):
         report(lease, progress)
         if not died:
             died.append(lease.row_id)
             raise SystemExit
 
-    monkeypatch.setattr(tasks.PortionLease, "tell", tell_and_die)
+    monkeypatch.setattr(tasks.PortionLease, "report", report_and_die)
     with pytest.raises(SystemExit):
         work_off(sent)
     assert portions.sweep(timezone.now()) == []  # its lease still runs
@@ -163,6 +165,25 @@ def test_cancel_ends_a_spread_stage_and_retry_makes_only_the_rest(round_, sent, 
     round_.refresh_from_db()
     assert round_.state == Round.State.PUBLISHED
     assert set(made.values()) == {1}
+
+
+def test_progress_counts_every_image_once_however_often_it_is_told(round_, sent):
+    work_off(sent, until="inference.run_portion")
+    portion, owner = portions.claim(sent.pop(0)[1]["portion_id"])
+    assert portions.renew(portion.pk, owner, done=1) is False
+    assert portions.renew(portion.pk, owner, done=1) is False
+    assert (prediction(round_).done, prediction(round_).total) == (1, IMAGES)
+    work_off(sent)
+    assert prediction(round_).done == 5  # the other two portions whole
+    cancel_round(round_=round_)
+    assert portions.renew(portion.pk, owner, done=2) is True
+    with pytest.raises(stages.LeaseLost):
+        portions.renew(portion.pk, uuid.uuid4(), done=2)
+
+
+def test_portions_are_small_for_few_images_and_large_for_many(monkeypatch):
+    monkeypatch.undo()
+    assert [portions.size_of(n) for n in (17, 1000, 2400, 10_000, 10**6)] == [16, 16, 37, 64, 64]
 
 
 def test_a_portion_that_cannot_be_made_ends_the_round_with_its_reason(round_, sent, monkeypatch):

@@ -124,6 +124,26 @@ def test_what_is_lost_is_missing_and_reported():
     assert (report.lost_tail, report.no_farewell, report.clock_jumps) == (5, True, 1)
 
 
+def test_batches_that_came_again_are_counted_and_cost_no_time():
+    record = events((0, "key", "other"), (1, "stall_begin"), (4, "stall_end", {"again": 2}), (6, "key", "other"))
+    batches = pd.DataFrame({"session": ["s"], "first": [0], "wall_ms": [1e12], "mono_ms": [1000.0]})
+    (report,) = check(record, operations(), batches)
+    assert (report.resent, report.stalls, report.duplicates) == (2, 1, 0)
+    assert seconds(attribute(record, operations(), RULES)) == {("search", ""): 6.0}
+
+
+def test_active_time_under_every_declared_cut_off():
+    """Pauses of 5, 20, 45, 80, 200 and 400 s, one second of work between them."""
+    t, rows = 0.0, [(0.0, "key", "other")]
+    for pause in (5, 20, 45, 80, 200, 400):
+        t += pause
+        rows += [(t, "key", "other"), (t + 1, "key", "other")]
+        t += 1
+    table = sensitivity(events(*rows), operations(), RULES)
+    assert table["active_s"].to_dict() == {10: 11.0, 30: 31.0, 60: 76.0, 100: 156.0, 300: 356.0}
+    assert (table["active_s"] + table["idle_s"] == 756.0).all()
+
+
 def test_two_events_with_one_number_are_an_error():
     with pytest.raises(ValueError, match="two different events"):
         attribute(pd.concat([events((0, "focus")), events((1, "blur"))]), operations(), RULES)

@@ -13,6 +13,7 @@ import pytest
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import IntegrityError, transaction
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -26,7 +27,7 @@ from labeling.images.services import add_image
 from labeling.projects.models import Role
 from labeling.rounds.models import Publication, Round, Snapshot
 from labeling.rounds.publishing import publish
-from labeling.studies import bundle, command, design, services
+from labeling.studies import bundle, command, design, reporting, services, words
 from labeling.studies.analysis import report
 from labeling.studies.models import Item, Study
 from labeling.studies.sheets import flip
@@ -536,6 +537,50 @@ def test_who_withdraws_before_lock_leaves_no_raw_data_and_after_it_what_the_cons
     study.save()
     services.withdraw(participant=study.participants.get(number=3))
     assert tables_of(study)["operations"]["participant"].eq("P03").any()
+
+
+def test_withdrawal_after_lock_removes_and_says_what_can_no_longer_be_recomputed(study, tmp_path):
+    read_all(study, lambda reader, arm, k: SECONDS[arm] + reader)
+    services.lock(study=study)
+    study.refresh_from_db()
+    before = reporting.numbers_of(study)
+    assert study.withdrawal_after_lock == "remove" and reporting.not_recomputable(study) == []
+    participant = study.participants.get(number=3)
+    services.withdraw(participant=participant, reason="moved")
+    tables = tables_of(study)
+    for name in ("batches", "operations", "cells", "sittings"):
+        assert not tables[name]["item"].str.startswith("P03").any(), name
+    assert set(tables["events"]["session"]) == set(tables["batches"]["session"])
+    after = reporting.numbers_of(study)  # analysed again, without the reader
+    assert before["flow"]["analysed"] == 32 and after["flow"]["analysed"] == 24
+    assert {r["participant"] for r in after["readers"]} == {"P01", "P02", "P04"}
+    path = tmp_path / "bundle.zip"
+    path.write_bytes(reporting.bundled(study))
+    (gone,) = json.loads(zipfile.ZipFile(path).read("about.json"))["not_recomputable"]
+    assert gone.startswith("every number of a report made before P03 withdrew on ")
+    assert bundle.recompute(path).differences == []
+    client = Client()
+    client.force_login(study.created_by)
+    assert gone in client.get(reverse("study-report", args=[study.pk])).content.decode()
+
+
+def test_a_batch_that_comes_twice_or_longer_is_stored_once(study):
+    participant = agreed(study)
+    item = services.open_item(participant=participant, item_id=services.next_item(participant)[0].pk)
+    image, session = item.sheet.images.get(), str(uuid.uuid4())
+    given = {"session": session, "image": image.pk, "wall_ms": 1.7e12, "mono_ms": 9000.0, "first": 0}
+    events = [[1000.0, "key", "other"], [2000.0, "key", "other"]]
+    assert activity.record(user=participant.user, data=given | {"events": events})
+    assert not activity.record(user=participant.user, data=given | {"events": events})
+    longer = [*events, [3000.0, "stall_end", {"again": 2}]]
+    assert activity.record(user=participant.user, data=given | {"events": longer})
+    tables = tables_of(study)
+    assert tables["events"]["n"].tolist() == [0, 1, 2]
+    numbers = report.compute(tables, services.effective(study))
+    (found,) = numbers["checks"]
+    assert (found["duplicates"], found["gaps"], found["resent"]) == (0, 0, 2)
+    assert "2 batches were sent more than once" in words.results(numbers)[-1]
+    assert [row["idle_after_s"] for row in numbers["sensitivity"]] == [10, 30, 60, 100, 300]
 
 
 def test_an_exclusion_has_a_reason_and_shows_in_the_flow(study, project):

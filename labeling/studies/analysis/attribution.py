@@ -68,6 +68,7 @@ class Checks:
     clock_jumps       how often the wall clock moved against the monotonic one by more than half a second
     frozen            how often the page did not run for over a second (sleep, overload); counted as wait
     stalls            how often saving stood still for lack of a network; work went on
+    resent            how often a batch was sent again for want of an answer; the server keeps one of each event
     """
 
     session: str
@@ -83,6 +84,7 @@ class Checks:
     frozen: int
     frozen_ms: float
     stalls: int
+    resent: int
 
 
 def attribute(events: pd.DataFrame, operations: pd.DataFrame, rules: Rules) -> pd.DataFrame:
@@ -157,6 +159,7 @@ def check(events: pd.DataFrame, operations: pd.DataFrame, batches: pd.DataFrame)
                 frozen=len(frozen),
                 frozen_ms=sum(end - begin for begin, end in frozen),
                 stalls=int((kinds == "stall_begin").sum()),
+                resent=sum(int(what["again"]) for what in found["data"] if isinstance(what, dict) and "again" in what),
             )
         )
     return reports
