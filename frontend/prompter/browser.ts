@@ -17,6 +17,8 @@ export class BrowserPrompter {
   name: string | null = null;
   /** So many masks were made here. */
   answered = 0;
+  /** From the question to the last of them. */
+  milliseconds = 0;
   /** What it was asked last, for the browser tests. */
   last: Prompt | null = null;
   private port: Port | null = null;
@@ -82,7 +84,8 @@ export class BrowserPrompter {
       const found = await maskOf(prompt, this.image, (x, y, w, h) => this.pixels.read(x, y, w, h), (crop) => this.run(crop));
       if (found === "no pixels") return null;
       this.answered++;
-      return { ...found, prompter: this.name ?? "", milliseconds: performance.now() - begun };
+      this.milliseconds = performance.now() - begun;
+      return { ...found, prompter: this.name ?? "", milliseconds: this.milliseconds };
     } catch {
       return null;
     }
