@@ -653,6 +653,11 @@ def test_pages_and_workspace_speak_german_until_somebody_chooses_english(
     page.get_by_role("heading", name="Projects").wait_for()
     bench.open(f"{house.address}/images/{image}/")
     assert page.get_by_role("tab").all_inner_texts()[1].startswith("Review")
+    page.get_by_role("tab", name="View").click()
+    with page.expect_navigation():
+        page.get_by_label("Language").select_option("de")
+    bench.open_here()
+    assert page.get_by_role("tab").all_inner_texts()[1].startswith("Prüfen")
     context.close()
 
 
