@@ -261,7 +261,9 @@ def warm_up() -> None:
         asked.decode(
             asked.encode(np.full((64, 64, 3), 200, np.uint8)), Prompts(boxes=np.array([[20.0, 20.0, 40.0, 40.0]]))
         )
-        import inference.fusion.strokes  # noqa: F401
+        from inference.fusion.warm import warm
+
+        warm()
     except InferenceError:
         return
 

@@ -14,6 +14,7 @@ import numpy as np
 from inference import registry
 from inference.acquisition import embedding, image_scores
 from inference.fusion import Parameters, certificate, fuse
+from inference.fusion.warm import warm
 from inference.judging import detected_masks, evaluation, is_judged
 from inference.masks import cells_of, clip, rasterise_boxes
 from inference.metrics import box_iou
@@ -197,6 +198,7 @@ def _whole_region(field: Field) -> np.ndarray[Any, Any]:
 def fusion(setting: Setting) -> tuple[Path, dict[str, Any]]:
     """BoxCell's eq. (7) for every image, with its certificate."""
     parameters = Parameters(**setting.configuration["fusion"])
+    warm()
 
     def make(field: Field) -> Unit:
         unit = read_unit(setting.inputs["prediction"], field.image)

@@ -9,7 +9,7 @@ import pytest
 from inference import interactive
 from inference.fusion import Parameters, fuse
 from inference.fusion.strokes import Stroke, as_record, refuse
-from inference.stages import bundle, save_unit
+from inference.units import bundle, save_unit
 from inference.synthetic import tissue
 from inference.types import BoxMask, Prompts
 
