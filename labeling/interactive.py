@@ -8,6 +8,8 @@ from typing import Any
 
 from celery.exceptions import TimeoutError as NoAnswerInTime
 from django.db import connection
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from kombu.exceptions import OperationalError
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -24,7 +26,7 @@ from labeling.rounds.models import Publication
 PATIENCE = 8.0  # seconds; the browser then goes on without the worker
 MOST_POINTS = 32
 MOST_STROKES = 200
-NOT_FUSED = "this image has no fused masks yet: run a round first, or paint without the fusion"
+NOT_FUSED = gettext_noop("this image has no fused masks yet: run a round first, or paint without the fusion")
 
 
 class NobodyAnswers(LabelingError):
@@ -72,10 +74,10 @@ class Refuse(APIView):
             parse_mask(mask, found.width, found.height)
         newest = Publication.objects.filter(image=found).select_related("round").order_by("-round__number").first()
         if newest is None:
-            raise WrongState(NOT_FUSED)
+            raise WrongState(_(NOT_FUSED))
         stage = newest.round.stages.filter(kind="prediction").select_related("artifact").first()
         if stage is None or stage.artifact is None:
-            raise WrongState(NOT_FUSED)
+            raise WrongState(_(NOT_FUSED))
         return Response(
             ask(
                 "inference.interactive.refuse",
@@ -106,7 +108,7 @@ def ask(task: str, data: dict[str, Any], **given: Any) -> dict[str, Any]:
         answer: dict[str, Any] = sent.get(timeout=PATIENCE, interval=0.01)
     except (NoAnswerInTime, OperationalError, ConnectionError):
         raise NobodyAnswers(
-            "The part of the server that computes masks does not answer. Draw by hand, or try again in a moment."
+            _("The part of the server that computes masks does not answer. Draw by hand, or try again in a moment.")
         ) from None
     finally:
         if sent is not None:

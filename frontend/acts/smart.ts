@@ -8,6 +8,8 @@ import type { Workspace } from "../workspace";
 
 /** When nobody at the server answers, the net that is still being loaded is worth so much waiting. */
 const LAST_PATIENCE_MS = 20_000;
+/** Of the IoU of a box with the proposal it is snapped to: a box drawn with room around a small cell has this much. */
+const LEAST_SHARE = 0.3;
 
 export async function answer(desk: Workspace, prompt: Prompt, number: number): Promise<Answered> {
   const here = await desk.prompter?.mask(prompt);
@@ -41,7 +43,8 @@ export async function snap(desk: Workspace): Promise<void> {
   desk.notify();
 }
 
-/** The open proposal that was made from this box, or the one that it overlaps best by half at least. */
+/** The open proposal that was made from this box, or the one that it overlaps best, if that is enough to
+ *  mean it. */
 function proposedFor(desk: Workspace, row: number): Mask | null {
   const { cells } = desk;
   const box = cells.boxOf(row);
@@ -54,7 +57,7 @@ function proposedFor(desk: Workspace, row: number): Mask | null {
     return overlap(box, of) ? both / (area(box) + area(of) - both) : 0;
   };
   const best = found.sort((a, b) => share(b) - share(a)).at(0);
-  return best !== undefined && share(best) >= 0.5 ? cells.maskOf(best) : null;
+  return best !== undefined && share(best) >= LEAST_SHARE ? cells.maskOf(best) : null;
 }
 
 async function foundIn(desk: Workspace, row: number): Promise<Mask | null> {

@@ -17,10 +17,12 @@ export class BrowserPrompter {
   name: string | null = null;
   /** So many masks were made here. */
   answered = 0;
+  /** From the question to the last of them. */
+  milliseconds = 0;
   /** What it was asked last, for the browser tests. */
   last: Prompt | null = null;
   private port: Port | null = null;
-  private ready: Promise<boolean> | null = null;
+  private net: Promise<boolean> | null = null;
   private asked = 0;
   private readonly waiting = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>();
 
@@ -30,9 +32,10 @@ export class BrowserPrompter {
     private readonly start: () => Port = startWorker,
   ) {}
 
-  /** Load once; false when it cannot be had here. */
-  load(): Promise<boolean> {
-    return (this.ready ??= Promise.all([this.begin(), this.pixels.ready()]).then(([net, pixels]) => net && pixels));
+  /** The net is loaded once, and never tried again where it cannot be had; the pixels are, when they did not come. */
+  async load(): Promise<boolean> {
+    const pixels = this.pixels.ready();
+    return (await (this.net ??= this.begin())) && (await pixels);
   }
 
   private begin(): Promise<boolean> {
@@ -59,7 +62,7 @@ export class BrowserPrompter {
     this.port?.terminate();
     this.port = null;
     resolve(false);
-    this.ready = Promise.resolve(false);
+    this.net = Promise.resolve(false);
     for (const { reject } of this.waiting.values()) reject(new Error("the browser's prompter has ended"));
     this.waiting.clear();
   }
@@ -81,7 +84,8 @@ export class BrowserPrompter {
       const found = await maskOf(prompt, this.image, (x, y, w, h) => this.pixels.read(x, y, w, h), (crop) => this.run(crop));
       if (found === "no pixels") return null;
       this.answered++;
-      return { ...found, prompter: this.name ?? "", milliseconds: performance.now() - begun };
+      this.milliseconds = performance.now() - begun;
+      return { ...found, prompter: this.name ?? "", milliseconds: this.milliseconds };
     } catch {
       return null;
     }

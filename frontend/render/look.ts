@@ -56,7 +56,7 @@ export function lookOf(cells: Cells, row: number, places: Map<number, number>, f
     };
   }
   const line = cells.isProposal(row) ? Line.dashed : cells.status[row] === CANNOT_TELL_STATUS ? Line.dotted : Line.solid;
-  const hasMask = cells.maskOf(row) !== null;
+  const hasMask = cells.hasMask(row);
   if (row === focus.editing) return { colour, maskLine: Line.none, boxLine: Line.dotted, flags: 0 };
   // A cell with a mask is its outline; its box would only hide tissue. A proposal whose box a person drew shows no second box.
   const boxLine = hasMask && !focus.boxes && !(selected && cells.isMine(row)) ? Line.none : line;

@@ -69,6 +69,8 @@ export class MaskDrawing {
   >;
   private readonly blocks = new Map<string, Block>();
   private readonly empty: WebGLVertexArrayObject;
+  /** What goes to the card goes through here: a block's worth of memory anew for each block was much of the tab's. */
+  private readonly scratch = new Uint32Array(2 * BLOCK * BLOCK);
   private frame = 0;
 
   constructor(
@@ -158,7 +160,7 @@ export class MaskDrawing {
     gl.pixelStorei(gl.UNPACK_SKIP_PIXELS, told.x0 - read.x0);
     gl.pixelStorei(gl.UNPACK_SKIP_ROWS, told.y0 - read.y0);
     for (let slot = 0; slot < Math.max(slots.length, block.textures.length); slot++) {
-      const ids = slots[slot] ? withReach(slots[slot], width) : (nothing as Uint32Array);
+      const ids = slots[slot] ? withReach(slots[slot], width, this.scratch) : (nothing as Uint32Array);
       const known = block.textures[slot];
       const texture = known ?? gl.createTexture();
       gl.bindTexture(gl.TEXTURE_2D, texture);

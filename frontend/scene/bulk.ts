@@ -50,7 +50,7 @@ export function merge(cells: Cells, rows: readonly number[], image: Size): Draft
     x1: Math.max(...boxes.map((b) => b.x1)),
     y1: Math.max(...boxes.map((b) => b.y1)),
   };
-  const hasMask = own.some((row) => cells.maskOf(row));
+  const hasMask = own.some((row) => cells.hasMask(row));
   const patches = own.map((row) => {
     const mask = cells.maskOf(row);
     if (mask) return unpack(mask);

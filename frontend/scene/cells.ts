@@ -2,11 +2,12 @@
  *
  *  A row number stays the same for as long as the annotation is known here, also after its deletion (`live` is 0
  *  then and undo brings it back), so that the look-up table of the drawing and the grid can go by row. */
-import { area, contains, overlap, type Box } from "../geometry/box";
-import { boxOf, covers, fromBase64, toBase64, type Mask } from "../geometry/mask";
+import { area, contains, type Box } from "../geometry/box";
+import { covers, fromBase64, toBase64, type Mask } from "../geometry/mask";
 import { Grid } from "../geometry/grid";
 import type { Point, Size } from "../geometry/frames";
 import { KINDS, STATUSES, type Kind, type LayerKind, type Reason, type State, type Status } from "./contract";
+import { Masks } from "./masks";
 import type { Pack } from "./pack";
 import { putUuid, uuidAt } from "./uuid";
 
@@ -38,7 +39,7 @@ export class Cells {
   private ids = new Uint8Array(16 * this.capacity);
   private lastOps = new Uint8Array(16 * this.capacity);
   private derived = new Uint8Array(16 * this.capacity);
-  private masks: (Mask | null)[] = [];
+  private readonly masks = new Masks();
   private reasons = new Map<number, Reason>();
   /** Only of rows of which something is said; rows that say the same share the object. */
   private readonly said = new Map<number, Attributes>();
@@ -78,6 +79,7 @@ export class Cells {
   load(layer: number, pack: Pack): void {
     this.reserve(this.count + pack.count);
     const c = pack.columns;
+    const bits = this.masks.addSource(c.mask_bits.slice()); // a copy, so that the rest of the pack need not stay
     for (let i = 0; i < pack.count; i++) {
       const row = this.count++;
       this.live[row] = 1;
@@ -92,10 +94,10 @@ export class Cells {
       this.ids.set(c.id.subarray(16 * i, 16 * i + 16), 16 * row);
       this.lastOps.set(c.last_op.subarray(16 * i, 16 * i + 16), 16 * row);
       this.derived.set(c.derived_from.subarray(16 * i, 16 * i + 16), 16 * row);
-      const [x, y, width, height] = c.mask_box.subarray(4 * i, 4 * i + 4);
-      this.masks[row] = width
-        ? { x, y, width, height, bits: c.mask_bits.subarray(c.mask_offset[i], c.mask_offset[i + 1]) }
-        : null;
+      const m = 4 * i;
+      if (c.mask_box[m + 2])
+        this.masks.setFrom(row, bits, c.mask_offset[i], c.mask_box[m], c.mask_box[m + 1], c.mask_box[m + 2], c.mask_box[m + 3]);
+      else this.masks.set(row, null);
       const parent = c.parent && uuidAt(c.parent, i);
       if (parent) this.parents.set(row, parent);
       const id = uuidAt(c.id, i) as string;
@@ -135,7 +137,7 @@ export class Cells {
       this.layer[row] = layer;
       this.score[row] = NaN;
       this.version[row] = 0;
-      this.masks[row] = null;
+      this.masks.set(row, null);
       this.decided[row] = this.decisions.get(annotation) ?? -1;
     } else if (before) this.unlink(row);
     putUuid(this.lastOps, row, op);
@@ -147,7 +149,7 @@ export class Cells {
       this.status[row] = STATUSES.indexOf(state.status);
       this.labelClass[row] = state.label_class ?? 0;
       this.box.set(state.box, 4 * row);
-      this.masks[row] = state.mask ? { ...state.mask, bits: fromBase64(state.mask.bits) } : null;
+      this.masks.set(row, state.mask && { ...state.mask, bits: fromBase64(state.mask.bits) });
       putUuid(this.derived, row, state.derived_from);
       if (state.reason) this.reasons.set(row, state.reason);
       else this.reasons.delete(row);
@@ -168,7 +170,7 @@ export class Cells {
   /** The state of a row as it travels; null when it is deleted. */
   stateOf(row: number): State | null {
     if (!this.live[row]) return null;
-    const mask = this.masks[row];
+    const mask = this.masks.get(row);
     const box = this.box.subarray(4 * row, 4 * row + 4);
     const [attributes, parent] = [this.said.get(row), this.parents.get(row)];
     return {
@@ -201,7 +203,10 @@ export class Cells {
     return { x0: this.box[4 * row], y0: this.box[4 * row + 1], x1: this.box[4 * row + 2], y1: this.box[4 * row + 3] };
   }
   maskOf(row: number): Mask | null {
-    return this.masks[row] ?? null;
+    return this.masks.get(row);
+  }
+  hasMask(row: number): boolean {
+    return this.masks.has(row);
   }
   kindOf(row: number): Kind {
     return KINDS[this.kind[row]];
@@ -283,8 +288,8 @@ export class Cells {
     for (const row of this.grid.query(near)) {
       if (!this.isShown(row)) continue;
       const box = this.boxOf(row);
-      const mask = this.masks[row];
-      const inMask = mask !== null && mask !== undefined && covers(mask, at.x, at.y);
+      const mask = this.masks.get(row);
+      const inMask = mask !== null && covers(mask, at.x, at.y);
       if (!inMask && !contains(box, at, reach)) continue;
       const inner = { x0: box.x0 + reach, y0: box.y0 + reach, x1: box.x1 - reach, y1: box.y1 - reach };
       if (this.kind[row] !== CELL && contains(inner, at)) continue;
@@ -301,10 +306,7 @@ export class Cells {
 
   /** Live rows of a layer whose mask may touch the box. */
   masked(layer: number, box: Box): number[] {
-    return this.grid.query(box).filter((row) => {
-      const mask = this.masks[row];
-      return this.live[row] === 1 && this.layer[row] === layer && mask && overlap(boxOf(mask), box);
-    });
+    return this.grid.query(box).filter((row) => this.live[row] === 1 && this.layer[row] === layer && this.masks.meets(row, box));
   }
 
   counts(): Counts {
@@ -320,7 +322,7 @@ export class Cells {
       else {
         counts.cells++;
         if (this.status[row] === CANNOT_TELL) counts.cannotTell++;
-        if (this.masks[row] && this.status[row] === CONFIRMED) counts.masks++;
+        if (this.masks.has(row) && this.status[row] === CONFIRMED) counts.masks++;
       }
     }
     return counts;
@@ -328,20 +330,12 @@ export class Cells {
 
   /** What a row covers: its box and its mask. */
   extent(row: number): Box {
-    const box = this.boxOf(row);
-    const mask = this.masks[row];
-    if (!mask) return box;
-    return {
-      x0: Math.min(box.x0, mask.x),
-      y0: Math.min(box.y0, mask.y),
-      x1: Math.max(box.x1, mask.x + mask.width),
-      y1: Math.max(box.y1, mask.y + mask.height),
-    };
+    return this.masks.around(row, this.boxOf(row));
   }
 
   private link(row: number): void {
     this.grid.insert(row, this.extent(row));
-    if (this.masks[row]) this.maskCounts[this.layer[row]]++;
+    if (this.masks.has(row)) this.maskCounts[this.layer[row]]++;
     if (!this.isMine(row)) return;
     const proposal = this.derivedFrom(row);
     if (proposal) this.decide(proposal, row);
@@ -349,7 +343,7 @@ export class Cells {
 
   private unlink(row: number): void {
     this.grid.remove(row, this.extent(row));
-    if (this.masks[row]) this.maskCounts[this.layer[row]]--;
+    if (this.masks.has(row)) this.maskCounts[this.layer[row]]--;
     if (!this.isMine(row)) return;
     const proposal = this.derivedFrom(row);
     if (proposal && this.decisions.get(proposal) === row) this.decide(proposal, -1);

@@ -40,7 +40,7 @@ export class Seen {
     for (const row of inView(cells, visible)) {
       const box = cells.extent(row);
       const side = Math.max(box.x1 - box.x0, box.y1 - box.y0) * camera.scale;
-      if (side >= LEAST_SIDE && (masksShown || !cells.maskOf(row))) this.rows.add(row);
+      if (side >= LEAST_SIDE && (masksShown || !cells.hasMask(row))) this.rows.add(row);
     }
     return 0;
   }

@@ -126,6 +126,14 @@ describe("the prompter in the browser", () => {
     void failing.prompter.load();
     failing.port.say({ kind: "ready", prompter: "boxwise-1-abc" });
     expect(await failing.prompter.mask(box)).toBeNull();
+    let there = false;
+    const late = new FakePort(true);
+    const patient = new BrowserPrompter(IMAGE, { read, ready: () => Promise.resolve(there) }, () => late);
+    const first = patient.mask(box);
+    late.say({ kind: "ready", prompter: "boxwise-1-abc" });
+    expect(await first, "the tissue did not come").toBeNull();
+    there = true;
+    expect(await patient.mask(box), "and then it did").not.toBeNull();
     const none = new BrowserPrompter(IMAGE, pixels, () => {
       throw new Error("no workers here");
     });

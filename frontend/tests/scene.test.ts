@@ -8,6 +8,7 @@ import { BadPack, decodePack } from "../scene/pack";
 import { putUuid, uuid7, uuidAt } from "../scene/uuid";
 import { FARTHEST, rasterise, withReach } from "../render/cell_texture";
 import { Bins } from "../render/density";
+import { Masks } from "../scene/masks";
 import { packBytes, scene, state, uuid } from "./build";
 import type { Cells } from "../scene/cells";
 
@@ -337,5 +338,24 @@ describe("density", () => {
     const picture = bins.picture();
     const at = 4 * bins.columns * Math.floor(250 / bins.side) + 4 * Math.floor(500 / bins.side);
     expect([...picture.subarray(at, at + 4)]).toEqual([0, 32, 162, 165]); // the class's colour, premultiplied by 0.65
+  });
+});
+
+describe("masks", () => {
+  it("stay apart whether they came with a pack or were drawn, and are gone when taken away", () => {
+    const masks = new Masks();
+    const [a, b] = [masks.addSource(new Uint8Array([1, 2, 3])), masks.addSource(new Uint8Array([0, 0, 255, 128, 7]))];
+    masks.setFrom(0, a, 1, 10, 20, 4, 2); // 8 pixels: one byte
+    masks.setFrom(3000, b, 2, 50, 60, 3, 3); // 9 pixels: two bytes; grows
+    masks.set(1, { x: 1, y: 2, width: 2, height: 1, bits: new Uint8Array([192]) });
+    expect(masks.get(0)).toEqual({ x: 10, y: 20, width: 4, height: 2, bits: new Uint8Array([2]) });
+    expect(masks.get(3000)).toEqual({ x: 50, y: 60, width: 3, height: 3, bits: new Uint8Array([255, 128]) });
+    expect([masks.get(1)?.bits[0], masks.get(2), masks.has(2)]).toEqual([192, null, false]);
+    const box = { x0: 5, y0: 21, x1: 12, y1: 30 };
+    expect(masks.around(0, box)).toEqual({ x0: 5, y0: 20, x1: 14, y1: 30 });
+    expect([masks.meets(0, box), masks.meets(3000, box), masks.meets(2, box)]).toEqual([true, false, false]);
+    masks.set(0, null);
+    masks.setFrom(1, b, 0, 0, 0, 1, 1);
+    expect([masks.has(0), masks.get(1)?.bits[0]]).toEqual([false, 0]);
   });
 });

@@ -40,7 +40,7 @@ export function CellsTab({ ui }: { ui: Ui }) {
               </Act>
             </div>
           )}
-          {desk.isWholeFieldExhaustive() ? (
+          {!desk.offers("region") ? null : desk.isWholeFieldExhaustive() ? (
             <p class="bw-muted bw-note">{"✓ " + t("Every cell of this image is said to be annotated.")}</p>
           ) : (
             <button type="button" class="bw-button bw-wide" title={t("Only inside such regions is tissue without a box background for the models.")} onClick={() => desk.wholeFieldIsExhaustive()}>

@@ -147,14 +147,14 @@ export class Keymap {
   }
 }
 
-const SHORT: Record<string, string> = { Mod: "Ctrl", Escape: "Esc", Delete: "Del", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" };
+const SHORT: Record<string, string> = { Mod: mark("Ctrl"), Escape: "Esc", Delete: mark("Del"), Space: mark("Space"), Backspace: mark("Backspace"), ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" };
 
 /** "Mod+Shift+z" as people read it: "Ctrl+Shift+Z". */
 export function keyLabel(chord: string): string {
   if (chord === "+") return chord;
   return chord
     .split("+")
-    .map((part) => SHORT[part] ?? (part.length === 1 ? part.toUpperCase() : part))
+    .map((part) => (SHORT[part] ? t(SHORT[part]) : null) ?? (part.length === 1 ? part.toUpperCase() : part))
     .join("+");
 }
 

@@ -154,7 +154,7 @@ export class Shell {
           certificate: desk.editing.constraint.certificate,
         },
         patch: desk.editing && desk.editing.patch.pixels.reduce((a, b) => a + b, 0),
-        prompter: { name: desk.prompter?.name ?? null, answered: desk.prompter?.answered ?? 0, asked: desk.prompter?.last?.clicks.map(({ at }) => [at.x, at.y]) ?? [] },
+        prompter: { name: desk.prompter?.name ?? null, answered: desk.prompter?.answered ?? 0, milliseconds: desk.prompter?.milliseconds ?? 0, asked: desk.prompter?.last?.clicks.map(({ at }) => [at.x, at.y]) ?? [] },
         connected: desk.live?.connected ?? false,
         others: [...(desk.live?.others.values() ?? [])].map((o) => ({ name: o.person.name, editing: o.editing, cursor: o.cursor })),
       }),

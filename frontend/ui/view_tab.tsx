@@ -1,5 +1,6 @@
 /** How tissue and cells are shown: nothing here changes what is stored. */
-import { mark, t } from "../locale/locale";
+import { languages, mark, spoken, t } from "../locale/locale";
+import { csrfToken } from "../sync/api";
 import type { Status } from "../scene/contract";
 import { PLAIN, STAINS, type Stain } from "./look_settings";
 import type { Ui } from "./parts";
@@ -11,6 +12,13 @@ const STATUSES: readonly (readonly [Status, string])[] = [
   ["exhaustive", mark("Full regions")],
   ["ignore", mark("Ignored regions")],
 ];
+
+/** The site keeps the choice for all its pages; this one is opened again in it (what waits to be saved is kept on this computer). */
+async function choose(language: string): Promise<void> {
+  const body = new URLSearchParams({ language, next: location.pathname });
+  await fetch("/i18n/setlang/", { method: "POST", credentials: "same-origin", headers: { "X-CSRFToken": csrfToken(document.cookie) }, body }).catch(() => undefined);
+  location.reload();
+}
 
 export function ViewTab({ ui }: { ui: Ui }) {
   const { look, desk } = ui;
@@ -76,6 +84,18 @@ export function ViewTab({ ui }: { ui: Ui }) {
       <label class="bw-check">
         <input type="checkbox" checked={now.minimap} onChange={(e) => look.set({ minimap: e.currentTarget.checked })} /> {t("Small map")}
       </label>
+      {languages().length > 1 && (
+        <label class="bw-field">
+          <span class="bw-slider-name">{t("Language")}</span>
+          <select value={spoken()} onChange={(e) => void choose(e.currentTarget.value)}>
+            {languages().map((code) => (
+              <option key={code} value={code} lang={code}>
+                {new Intl.DisplayNames(code, { type: "language" }).of(code)}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
       <button type="button" class="bw-button" onClick={() => look.set(PLAIN)}>
         {t("Everything as it was")}
       </button>

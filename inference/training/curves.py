@@ -38,6 +38,7 @@ def draw(axis: "Axes", title: str, curve: Curve) -> None:
     axis.plot(*zip(*curve["loss"]), color="black", lw=1, label="training loss")
     axis.set_title(title, fontsize=9)
     axis.set_xlabel("epoch")
+    axis.xaxis.get_major_locator().set_params(integer=True)
     judged = [key for key in ("ap50", "f1", "dice") if key in curve]
     if judged:
         right = axis.twinx()

@@ -315,11 +315,11 @@ class _Batch:
 
 
 def _in_tools(op: ParsedOperation, tools: frozenset[str]) -> None:
-    """Raises Invalid for work with another tool. Selecting, classes, verdicts and undo belong to every arm; making or
-    changing a mask with none named does not."""
+    """Raises Invalid for work with another tool. Selecting, classes, verdicts (of all in view, too) and undo belong to
+    every arm; making or changing a mask with none named does not."""
     tool = "brush" if op.tool == "constraint" else op.tool  # the brush, whose stroke the fusion follows
     makes = op.action in (Operation.Action.DRAW, Operation.Action.RESHAPE, Operation.Action.EDIT)
-    if tool not in tools and (makes or tool not in ("select", "keys")):
+    if tool not in tools and (makes or tool not in ("select", "keys", "attribute", "viewport")):
         offered = ", ".join(sorted(tools)) or "none to draw with"
         raise Invalid(
             f"the tool {op.tool or 'without a name'} is not one of this study's here: {offered}", field="tool"

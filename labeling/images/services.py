@@ -12,6 +12,7 @@ import PIL.ImageOps
 from django.core.files.base import ContentFile
 from django.db import transaction
 from django.db.models import Max
+from django.utils.translation import gettext as _
 
 from labeling.errors import Invalid
 from labeling.images import tiles
@@ -37,17 +38,26 @@ def decode(content: bytes, name: str) -> PIL.Image.Image:
     try:
         opened = PIL.Image.open(io.BytesIO(content), formats=FORMATS)
     except PIL.Image.DecompressionBombError:
-        raise UnreadableImage(f"{name} has more than {MOST_PIXELS:,} pixels", field="image") from None
+        raise UnreadableImage(
+            _("{name} has more than {most} pixels").format(name=name, most=f"{MOST_PIXELS:,}"), field="image"
+        ) from None
     except (OSError, ValueError, SyntaxError):
         known = ", ".join(FORMATS)
-        raise UnreadableImage(f"{name} is not an image of a known format ({known})", field="image") from None
+        raise UnreadableImage(
+            _("{name} is not an image of a known format ({known})").format(name=name, known=known), field="image"
+        ) from None
     if opened.width * opened.height > MOST_PIXELS:
         size = f"{opened.width} x {opened.height}"
-        raise UnreadableImage(f"{name} is {size} px; up to {MOST_PIXELS:,} pixels can be opened", field="image")
+        raise UnreadableImage(
+            _("{name} is {size} px; up to {most} pixels can be opened").format(
+                name=name, size=size, most=f"{MOST_PIXELS:,}"
+            ),
+            field="image",
+        )
     try:
         opened.load()
     except (OSError, ValueError, SyntaxError) as error:
-        raise UnreadableImage(f"{name} is damaged: {error}", field="image") from None
+        raise UnreadableImage(_("{name} is damaged: {error}").format(name=name, error=error), field="image") from None
     return _as_rgb(PIL.ImageOps.exif_transpose(opened))  # a camera's photograph stands as it was held
 
 
@@ -97,7 +107,9 @@ def add_image(
     )  # two uploads at once must not take one position or both be the first
     same = Image.objects.filter(project=project, sha256=sha256).first()
     if same is not None:
-        raise Invalid(f"{name} is in this project already, as {same.name}", field="image")
+        raise Invalid(
+            _("{name} is in this project already, as {same}").format(name=name, same=same.name), field="image"
+        )
     position = (Image.objects.filter(project=project).aggregate(last=Max("position"))["last"] or 0) + 1
     image = Image(
         project=project, name=name, position=position, width=rgb.width, height=rgb.height, um_per_px=um_per_px,
@@ -124,7 +136,7 @@ def change_image(*, image: Image, group: str, um_per_px: float | None, split: st
     if split not in Split.values:
         raise Invalid(f"split must be one of {', '.join(Split.values)}", field="split")
     if um_per_px is not None and not 0.001 <= um_per_px <= 1000:
-        raise Invalid("µm per pixel must be from 0.001 to 1000, or empty when it is not known", field="um_per_px")
+        raise Invalid(_("µm per pixel must be from 0.001 to 1000, or empty when it is not known"), field="um_per_px")
     image.group, image.um_per_px, image.split = group.strip()[:200], um_per_px, split
     image.save(update_fields=["group", "um_per_px", "split"])
     return image

@@ -9,6 +9,8 @@ from django.db.models import ProtectedError
 from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from labeling.accounts.models import User
 from labeling.errors import Invalid, LabelingError
@@ -49,7 +51,7 @@ def add_class(*, project: Project, name: str) -> LabelClass:
     Project.objects.select_for_update().get(pk=project.pk)
     position = project.classes.count() + 1
     if not name or project.classes.filter(name__iexact=name).exists():
-        raise Invalid(f"a class needs a name of its own; {name!r} is taken or empty", field="name")
+        raise Invalid(_("a class needs a name of its own; “{name}” is taken or empty").format(name=name), field="name")
     return LabelClass.objects.create(
         project=project, name=name, color=PALETTE[(position - 1) % len(PALETTE)], position=position
     )
@@ -63,9 +65,9 @@ def change_project(*, project: Project, by: User, name: str, description: str, r
     """
     name = name.strip()
     if not name or len(name) > 200:
-        raise Invalid("a project needs a name of at most 200 characters", field="name")
+        raise Invalid(_("a project needs a name of at most 200 characters"), field="name")
     if records_activity != project.records_activity and project.role_of(by) not in MAY["own"]:
-        raise NotAllowed("only an owner decides whether working time is recorded")
+        raise NotAllowed(_("only an owner decides whether working time is recorded"))
     project.name, project.description, project.records_activity = name, description, records_activity
     project.save(update_fields=["name", "description", "records_activity"])
     return project
@@ -77,7 +79,7 @@ def change_class(*, label_class: LabelClass, name: str, color: str) -> LabelClas
     name = name.strip()
     project = Project.objects.select_for_update().get(pk=label_class.project_id)
     if not name or project.classes.filter(name__iexact=name).exclude(pk=label_class.pk).exists():
-        raise Invalid(f"a class needs a name of its own; {name!r} is taken or empty", field="name")
+        raise Invalid(_("a class needs a name of its own; “{name}” is taken or empty").format(name=name), field="name")
     label_class.name, label_class.color = name, color.lower()
     try:
         label_class.full_clean(exclude=["project", "position"])
@@ -97,15 +99,18 @@ def remove_class(*, label_class: LabelClass) -> None:
     """
     project = Project.objects.select_for_update().get(pk=label_class.project_id)
     if project.classes.count() == 1:
-        raise LabelingError("a project keeps at least one class; rename this one instead")
+        raise LabelingError(_("a project keeps at least one class; rename this one instead"))
     try:
         with transaction.atomic():
             label_class.delete()
     except ProtectedError as error:
         cells = len(error.protected_objects)
         raise LabelingError(
-            f"{cells} cell{'s have' if cells != 1 else ' has'} the class {label_class.name}; give another one in the "
-            "workspace first, or rename this one"
+            ngettext(
+                "{n} cell has the class {name}; give another one in the workspace first, or rename this one",
+                "{n} cells have the class {name}; give another one in the workspace first, or rename this one",
+                cells,
+            ).format(n=cells, name=label_class.name)
         ) from None
     for position, other in enumerate(project.classes.order_by("position"), start=1):
         if other.position != position:
@@ -124,9 +129,9 @@ def add_member(*, project: Project, username: str, role: str, by: User) -> tuple
     if role not in Role.values:
         raise Invalid(f"role must be one of {', '.join(Role.values)}", field="role")
     if role == Role.OWNER and project.role_of(by) != Role.OWNER:
-        raise NotAllowed("only an owner can add an owner")
+        raise NotAllowed(_("only an owner can add an owner"))
     if not username or len(username) > 150:
-        raise Invalid("a member needs a name to sign in with", field="username")
+        raise Invalid(_("a member needs a name to sign in with"), field="username")
     user = User.objects.filter(username=username).first()
     invitation = None
     if user is None:
@@ -139,7 +144,7 @@ def add_member(*, project: Project, username: str, role: str, by: User) -> tuple
         user.save()
         invitation = _invitation(user)
     if project.memberships.filter(user=user).exists():
-        raise Invalid(f"{username} takes part already", field="username")
+        raise Invalid(_("{name} takes part already").format(name=username), field="username")
     return Membership.objects.create(project=project, user=user, role=role), invitation
 
 
@@ -158,10 +163,10 @@ def invite_again(*, membership: Membership, by: User) -> str:
     """
     user = User.objects.select_for_update().get(pk=membership.user_id)
     if user.last_login is not None or user.is_staff:
-        raise LabelingError(f"{user.get_username()} has signed in already and needs no invitation")
+        raise LabelingError(_("{name} has signed in already and needs no invitation").format(name=user.get_username()))
     managed = Membership.objects.filter(user=by, role__in=MAY["manage"]).values("project")
     if user.memberships.exclude(project__in=managed).exists():
-        raise NotAllowed("this person is invited to a project that you do not manage; ask there for a new link")
+        raise NotAllowed(_("this person is invited to a project that you do not manage; ask there for a new link"))
     user.set_password(secrets.token_urlsafe(32))  # the token rests on the password: earlier links end here
     user.save(update_fields=["password"])
     return _invitation(user)
@@ -174,9 +179,9 @@ def remove_member(*, project: Project, membership: Membership, by: User) -> None
     owners = {owner.pk for owner in project.memberships.select_for_update().filter(role=Role.OWNER)}
     if membership.pk in owners:
         if project.role_of(by) != Role.OWNER:
-            raise NotAllowed("only an owner can remove an owner")
+            raise NotAllowed(_("only an owner can remove an owner"))
         if len(owners) == 1:
-            raise LabelingError("a project keeps at least one owner")
+            raise LabelingError(_("a project keeps at least one owner"))
     membership.delete()
 
 
@@ -194,9 +199,9 @@ def change_role(*, project: Project, membership: Membership, role: str, by: User
     membership.refresh_from_db()
     if Role.OWNER in (role, membership.role) and role != membership.role:
         if project.role_of(by) != Role.OWNER:
-            raise NotAllowed("only an owner can make or unmake an owner")
+            raise NotAllowed(_("only an owner can make or unmake an owner"))
         if not staying and role != Role.OWNER:
-            raise LabelingError("a project keeps at least one owner; make somebody else an owner first")
+            raise LabelingError(_("a project keeps at least one owner; make somebody else an owner first"))
     membership.role = role
     membership.save(update_fields=["role"])
     return membership

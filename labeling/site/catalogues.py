@@ -82,7 +82,7 @@ def of_choices() -> Iterator[str]:
     from labeling.rounds.configuration import CHOICES, PRESET_NAMES
     from labeling.site.facts import WORDS
     from labeling.site.round_views import ROUND_WORDS
-    from labeling.site.study_views import ArmForm, StudyForm
+    from labeling.site.study_views import ArmForm, FieldsForm, StudyForm
     from labeling.site.waiting import STRATEGIES
 
     for model in apps.get_app_config("labeling").get_models():
@@ -92,7 +92,7 @@ def of_choices() -> Iterator[str]:
     yield from (*WORDS.values(), *STRATEGIES.values(), *ROUND_WORDS.values(), *PRESET_NAMES.values())
     for choice in CHOICES:
         yield from (choice.label, choice.help)
-    for form in (StudyForm, ArmForm):
+    for form in (StudyForm, ArmForm, FieldsForm):
         for asked in form.base_fields.values():
             yield from (str(asked.label or ""), str(asked.help_text))
 

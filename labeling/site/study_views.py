@@ -47,6 +47,38 @@ class StudyForm(forms.ModelForm):
             **{name: forms.Textarea(attrs={"rows": 3}) for name in ("hypothesis", "exclusion_rules", "consent_text")},
             "retention_until": forms.DateInput(attrs={"type": "date"}),
         }
+        labels = {
+            "outlier_iqr": "Outliers beyond, IQR",
+            "training_per_arm": "Training per arm",
+            "quality_margin": "Quality margin, Dice",
+        }
+        help_texts = {
+            **dict.fromkeys(("consent_text", "ethics_reference", "retention_until"), "needed before freezing"),
+            "outlier_iqr": "fields whose log time per cell lies further outside the quartiles; empty: none",
+            "quality_margin": "time is tested only where quality is not worse by more",
+            "idle_after_s": "a longer gap is not work",
+        }
+
+    # The numbers of a protocol stand beside each other.
+    NUMBERS = (
+        "seed",
+        "idle_after_s",
+        "washout_days",
+        "training_per_arm",
+        "repeats",
+        "outlier_iqr",
+        "quality_margin",
+    )
+
+    def words_before(self) -> list[forms.BoundField]:
+        return [self[name] for name in ("name", "hypothesis", "design")]
+
+    def numbers(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.NUMBERS]
+
+    def words_after(self) -> list[forms.BoundField]:
+        shown = {"name", "hypothesis", "design", *self.NUMBERS}
+        return [field for field in self if field.name not in shown]
 
 
 class ArmForm(forms.ModelForm):
@@ -75,8 +107,16 @@ def arm_forms(request: Request) -> list[ArmForm]:
         {"name": "with proposals", "tools": ["box", "brush"], "assistance": "proposals"},
     ]
     first = [ArmForm(request.POST or None, prefix=f"arm{k}", initial=values) for k, values in enumerate(initial)]
-    blank = {"empty_permitted": True, "use_required_attribute": False, "initial": {"assistance": "none"}}
-    return first + [FurtherArmForm(request.POST or None, prefix=f"arm{k}", **blank) for k in (2, 3)]
+    return first + [
+        FurtherArmForm(
+            request.POST or None,
+            prefix=f"arm{k}",
+            initial={"assistance": "none"},
+            empty_permitted=True,
+            use_required_attribute=False,
+        )
+        for k in (2, 3)
+    ]
 
 
 class FieldsForm(forms.Form):
@@ -117,8 +157,14 @@ def studies(request: Request, project: int) -> HttpResponse:
             form.add_error(error.field if error.field in form.fields else None, sentence(error))
         else:
             return redirect("study", made.pk)
-    context = {"project": found, "studies": found.studies.order_by("-pk"), "form": form}
-    context |= {"arm_forms": arms[:2], "more_arms": arms[2:], "fields_form": fields}
+    context: dict[str, Any] = {
+        "project": found,
+        "studies": found.studies.order_by("-pk"),
+        "form": form,
+        "arm_forms": arms[:2],
+        "more_arms": arms[2:],
+        "fields_form": fields,
+    }
     return render(request, "studies/studies.html", context, status=422 if request.method == "POST" else 200)
 
 
@@ -159,6 +205,9 @@ def study(request: Request, study: int) -> HttpResponse:
         "arms": list(found.arms.all()),
         "fields": sorted(fields.values(), key=lambda f: f.pk),
         "key": public_key(signing_key(settings.SECRET_KEY)),
+        "finished": Item.objects.filter(
+            participant__study=found, state=Item.State.DONE, training=False, excluded=""
+        ).select_related("participant", "arm"),
         "amendments": list(found.amendments.select_related("by")),
         "amendable": sorted(services.MAY_BE_AMENDED),
     }
@@ -186,6 +235,11 @@ def act(request: Request, study: int) -> HttpResponse:
         "enrol": lambda: services.enrol(study=found, username=post.get("username", "")),
         "freeze": lambda: services.freeze(study=found, by=by),
         "amend": amend,
+        "exclude": lambda: services.exclude(
+            item=get_object_or_404(Item, pk=_number(post.get("item")), participant__study=found, state=Item.State.DONE),
+            reason=post.get("reason", ""),
+            by=by,
+        ),
         "labelme": lambda: outside.import_labelme(
             study=found, name=post.get("name", ""), content=_archive(request), reason=post.get("reason", ""), by=by
         ),
@@ -195,6 +249,10 @@ def act(request: Request, study: int) -> HttpResponse:
         raise Http404
     attempt(request, acts[what])
     return redirect("study", found.pk)
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() and len(text) < 19 else 0
 
 
 def _archive(request: Request) -> bytes:

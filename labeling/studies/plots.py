@@ -41,12 +41,16 @@ def phases(numbers: Numbers, axes: Axes) -> None:
     left = dict.fromkeys(arms, 0.0)
     for k, phase in enumerate((*PHASES, *OTHER)):
         values = [arm["phases_per_cell" if phase in PHASES else "beside_per_cell"][phase] for arm in arms.values()]
+        if not any(values):
+            continue
         hatch = None if phase in PHASES else "//"
         axes.barh(list(arms), values, left=list(left.values()), color=COLOURS[k], label=phase, hatch=hatch)
         left = {name: left[name] + value for name, value in zip(arms, values, strict=True)}
     axes.set_xlabel("s per reference cell (hatched: not active)")
     axes.set_title("Phases")
-    axes.legend(fontsize=7, ncols=5)
+    axes.set_ylim(-0.6, len(arms) + 0.1)  # the legend has the room above the bars
+    if any(left.values()):
+        axes.legend(fontsize=7, ncols=5, loc="upper left")
 
 
 def cut_offs(numbers: Numbers, axes: Axes) -> None:
@@ -55,6 +59,8 @@ def cut_offs(numbers: Numbers, axes: Axes) -> None:
     axes.plot([r["idle_after_s"] for r in rows], [r["active_s"] / 60 for r in rows], "o-", color=COLOURS[0])
     axes.axvline(numbers["rules"]["idle_after_s"], color=COLOURS[1], ls="--", label="declared")
     axes.set_xscale("log")
+    axes.set_xticks([r["idle_after_s"] for r in rows], [f"{r['idle_after_s']:g}" for r in rows])
+    axes.minorticks_off()
     axes.set_ylim(bottom=0)
     axes.set_xlabel("idle cut-off, s")
     axes.set_ylabel("active min, all counted sessions")
@@ -72,11 +78,18 @@ def learning(numbers: Numbers, axes: Axes) -> None:
     axes.set_xlabel("field, in the order of reading within an arm")
     axes.set_ylabel("active s per reference cell")
     axes.set_ylim(bottom=0)
+    axes.set_xticks(sorted({f["position"] for f in rows}))
     axes.set_title("Learning and fatigue")
     if rows:
         axes.legend(fontsize=7)
 
 
+SHOWS = {
+    "readers": "Seconds per reference cell of each reader in each arm; the numbers are in Results.",
+    "phases": "Seconds per reference cell in each phase, arm by arm.",
+    "cut_offs": "Active minutes under other idle cut-offs; the numbers stand in the table below.",
+    "learning": "Seconds per reference cell of each field in the order of reading.",
+}
 PLOTS: dict[str, Callable[[Numbers, Axes], None]] = {
     "readers": readers,
     "phases": phases,

@@ -21,7 +21,7 @@ def page(study: Study) -> dict[str, Any]:
     numbers = numbers_of(study)
     return {
         "numbers": numbers,
-        "plots": list(plots.PLOTS),
+        "plots": plots.SHOWS,
         "methods": words.methods(effective(study), numbers, sha256=study.protocol_sha256),
         "results": words.results(numbers),
         "not_recomputable": not_recomputable(study),

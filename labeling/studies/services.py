@@ -116,10 +116,10 @@ def _of_reference(image: Image, strata: Strata) -> tuple[int, float]:
     if strata == Strata.SIZE:
         return len(cells), float(np.median(list(cells.values())))
     newest = Publication.objects.filter(image=image).order_by("-round__number").first()
-    scores = newest and newest.layer.annotations.filter(score__isnull=False).aggregate(mean=Avg("score"))["mean"]
-    if scores is None:
+    doubt = newest.layer.annotations.aggregate(mean=Avg("score"))["mean"] if newest else None
+    if doubt is None:
         raise Invalid(f"{image.name} has no proposals, so how ambiguous it is is unknown", field="strata")
-    return len(cells), float(scores)
+    return len(cells), float(doubt)
 
 
 @transaction.atomic

@@ -95,6 +95,8 @@ def _of_record(checks: list[dict[str, Any]]) -> str:
     bad = [c for c in checks if c["gaps"] or c["lost_tail"] or c["duplicates"] or c["no_farewell"]]
     resent = sum(c["resent"] for c in checks)
     again = f" {resent} batches were sent more than once; each event counts once." if resent else ""
+    if not checks:
+        return "Record: nobody has begun."
     if not bad:
         return f"Record: all {len(checks)} sessions are complete.{again}"
     events = sum(c["missing_events"] + c["lost_tail"] for c in bad)

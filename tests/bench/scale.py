@@ -84,10 +84,12 @@ from labeling.annotations.models import Annotation
 from labeling.annotations.services import Loaded
 from labeling.annotations.state import PackedMask, State
 from labeling.images.models import Image
-from labeling.rounds.models import Round
+from labeling.rounds.models import Round, Snapshot
 from labeling.rounds.publishing import publish
-from tests.factories import ImageFactory
-round_ = Round.objects.first()
+from tests.factories import ImageFactory, ProjectFactory
+project = ProjectFactory()
+snapshot = Snapshot.objects.create(project=project, sha256="load", content="none", summary={{}})
+round_ = Round.objects.create(project=project, number=1, preset="tiny", configuration={{}}, snapshot=snapshot)
 bits = bytes(range(50))  # 20 x 20 pixels
 def cells(n):
     for i in range(n):
@@ -137,26 +139,43 @@ def workers(house: Running, count: int) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Shared:
-    """Of a stage that workers shared: seconds from the first image's start to the last one's end, the share of the
-    workers' time that the models would have taken on an idle machine, and the workers' processor milliseconds an image.
+    """Of a stage that workers shared.
+
+    whole, all_in  seconds from the first image's start to the last one's end, and those in which every worker had
+                   images: that each loads torch and the snapshot once is no part of what an image costs
+    rate           images a second while all were in
+    busy           share of the workers' time then that the models would have taken on an idle machine
+    processor_ms   of the workers, an image
     """
 
-    seconds: float
+    whole: float
+    all_in: float
+    rate: float
     busy: float
     processor_ms: float
 
 
+def shared(times: list[np.ndarray]) -> Shared:
+    """From each worker's rows of (start, end, processor seconds so far), one an image."""
+    first, last_ = max(t[0, 0] for t in times), min(t[-1, 1] for t in times)
+    inside = sum(int(((t[:, 0] >= first) & (t[:, 1] <= last_)).sum()) for t in times)
+    return Shared(
+        whole=max(t[-1, 1] for t in times) - min(t[0, 0] for t in times),
+        all_in=last_ - first,
+        rate=inside / (last_ - first),
+        busy=inside * MODEL / (len(times) * (last_ - first)),
+        processor_ms=1000 * sum(t[-1, 2] - t[0, 2] for t in times) / sum(map(len, times)),
+    )
+
+
 def share(house: Running, count: int) -> Shared:
-    """From the first image on: that each worker loads torch once is no part of what an image costs."""
     images = IMAGES[count]
     with workers(house, count):
         state, error = last(house.manage(START.format(images=images, workers=count)))
     assert state == "published", error
-    times = [np.loadtxt(path, ndmin=2) for path in house.folder.glob(f"{count}-*.times") if path.stat().st_size]
+    times = [np.loadtxt(path, ndmin=2) for path in house.folder.glob(f"{count}-*.times")]
     assert sum(map(len, times)) == images  # nothing lost and nothing twice
-    seconds = max(t[-1, 1] for t in times) - min(t[0, 0] for t in times)
-    used = sum(t[-1, 2] - t[0, 2] for t in times)
-    return Shared(seconds, images * MODEL / (count * seconds), 1000 * used / images)
+    return shared(times)
 
 
 def main() -> None:
@@ -165,15 +184,14 @@ def main() -> None:
     house = Running(folder / "data")
     try:
         house.wait_until_up(240)
-        print(
-            "| workers | images of 100 ms | s | images/s | busy | ms an image beside the model | processor ms | load |"
-        )
-        print("|---|---|---|---|---|---|---|---|", flush=True)
+        print("| workers | images of 100 ms | s | s with all workers in | images/s then | busy then "
+              "| ms an image beside the model | processor ms | load average |")  # fmt: skip
+        print("|---|---|---|---|---|---|---|---|---|", flush=True)
         for count, images in IMAGES.items() if IMAGES[8] else ():
             f = share(house, count)
-            beside = 1000 * count * f.seconds * (1 - f.busy) / images
-            print(f"| {count} | {images:,} | {f.seconds:.1f} | {images / f.seconds:.1f} | {f.busy:.1%} | {beside:.1f} "
-                  f"| {f.processor_ms:.1f} | {os.getloadavg()[0]:.1f} |", flush=True)  # fmt: skip
+            beside = 1000 * (count / f.rate - MODEL)
+            print(f"| {count} | {images:,} | {f.whole:.1f} | {f.all_in:.1f} | {f.rate:.1f} | {f.busy:.1%} "
+                  f"| {beside:.1f} | {f.processor_ms:.1f} | {os.getloadavg()[0]:.1f} |", flush=True)  # fmt: skip
         if CELLS:
             images = CELLS // PER_IMAGE
             seconds, used = last(house.manage(LOAD.format(images=images, each=PER_IMAGE)))

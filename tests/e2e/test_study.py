@@ -100,6 +100,7 @@ def test_from_design_to_recomputed_numbers(browser, running: Running, tmp_path: 
             bench = Bench(desk)
             bench.open_here()
             assert desk.get_by_role("button", name="Region").count() == 0  # the arm's tools and nothing else
+            assert desk.get_by_role("button", name="Every cell of this image is annotated").count() == 0
             read_field(bench)
             if name == "reader-one" and number == 1:
                 drawn = bench.cells()

@@ -161,10 +161,10 @@ def test_the_prompter_in_the_browser_says_what_the_server_says(bench: Tools, ima
     bench.press("s")
     wait_for(lambda: bench.state()["prompter"]["name"], 60, "the net in the browser")
     name = json.loads((ROOT / "frontend" / "prompter" / "boxwise.json").read_text())["prompter"]
-    assert bench.state()["prompter"] == {"name": name, "answered": 0, "asked": []}
+    assert (bench.state()["prompter"]["name"], bench.state()["prompter"]["answered"]) == (name, 0)
     chosen = [p for p in bench.open_proposals() if min(p["box"][2] - p["box"][0], p["box"][3] - p["box"][1]) > 6][:12]
     assert len(chosen) > 8
-    agreed, waits = [], []
+    agreed, waits, inside = [], [], []
     for proposal in chosen:
         x0, y0, x1, y1 = proposal["box"]
         before = bench.ids()
@@ -173,6 +173,7 @@ def test_the_prompter_in_the_browser_says_what_the_server_says(bench: Tools, ima
         bench.press("Enter")
         made = bench.one_new(before)
         waits.append(time.monotonic() - begun)
+        inside.append(bench.state()["prompter"]["milliseconds"])
         agreed.append(iou(bits(made), smart_answer(bench, image, box=made["box"])))
         bench.press("Control+z")
         bench.until_saved()
@@ -193,7 +194,7 @@ def test_the_prompter_in_the_browser_says_what_the_server_says(bench: Tools, ima
     assert sorted(clicked)[1] >= 0.98, clicked
     assert bench.state()["prompter"]["answered"] == len(chosen) + 6, "the server was never asked by the tool"
     said = f"IoU of boxes {min(agreed):.4f} to 1, of clicks {min(clicked):.4f} to 1"
-    print(f"browser and server: {said}; box to saved cell {np.median(waits):.3f} s")
+    print(f"browser and server: {said}; box to mask {np.median(inside):.0f} ms, to saved cell {np.median(waits):.3f} s")
 
 
 def test_a_smart_click_and_a_smart_box_give_cells_with_masks(bench: Tools, house: Running):
@@ -581,11 +582,11 @@ def test_attributes_are_said_by_key_and_a_box_snaps_to_its_cell(bench: Tools, ho
         f"d(project=Image.objects.get(pk={image}).project, text='Stain intensity: 0, 1, 2, 3\\nMitosis: no, yes')"
     )
     bench.open(bench.page.url)
-    target = next(p for p in bench.open_proposals() if p["box"][2] - p["box"][0] > 8)
+    target = max(bench.open_proposals(), key=lambda p: min(p["box"][2] - p["box"][0], p["box"][3] - p["box"][1]))
     x0, y0, x1, y1 = target["box"]
     before = bench.ids()
     bench.press("r")
-    bench.drag((x0 - 3, y0 - 3), (x1 + 4, y1 + 3))
+    bench.drag((x0 - 1, y0 - 1), (x1 + 2, y1 + 1))
     drawn = bench.one_new(before)
     bench.press("t")
     m = target["mask"]
@@ -652,6 +653,11 @@ def test_pages_and_workspace_speak_german_until_somebody_chooses_english(
     page.get_by_role("heading", name="Projects").wait_for()
     bench.open(f"{house.address}/images/{image}/")
     assert page.get_by_role("tab").all_inner_texts()[1].startswith("Review")
+    page.get_by_role("tab", name="View").click()
+    with page.expect_navigation():
+        page.get_by_label("Language").select_option("de")
+    bench.open_here()
+    assert page.get_by_role("tab").all_inner_texts()[1].startswith("Prüfen")
     context.close()
 
 

@@ -9,9 +9,9 @@ import pytest
 from inference import interactive
 from inference.fusion import Parameters, fuse
 from inference.fusion.strokes import Stroke, as_record, refuse
-from inference.units import bundle, save_unit
 from inference.synthetic import tissue
 from inference.types import BoxMask, Prompts
+from inference.units import bundle, save_unit
 
 PARAMETERS = {"lam": 2.0, "theta": 25.0, "grid": 2, "components": 2}
 

@@ -166,5 +166,27 @@ def test_the_report_its_plots_its_pdf_and_its_bundle(study, tmp_path):  # noqa: 
     assert "numbers.json" in zipfile.ZipFile(path).namelist()
 
 
+def test_a_finished_field_is_left_out_with_its_reason(study, opened):  # noqa: F811
+    client = signed_in(study.created_by)
+    url = address("study-act", study)
+    assert "Leave a finished field out" not in client.get(address("study", study)).content.decode()
+    assert client.post(url, {"act": "exclude", "item": opened.pk, "reason": "r"}).status_code == 404  # not finished
+    Item.objects.filter(pk=opened.pk).update(training=False)
+    services.complete(participant=opened.participant, item_id=opened.pk)
+    assert "P01, place 1" in client.get(address("study", study)).content.decode()
+    body = {"act": "exclude", "item": opened.pk, "reason": "fire alarm"}
+    page = client.post(url, body, follow=True).content.decode()
+    opened.refresh_from_db()
+    assert opened.excluded == "fire alarm" and "P01 item 1 excluded" in page
+    assert "Leave a finished field out" not in page
+
+
+def test_a_report_before_anybody_has_finished_says_so_and_draws_nothing(study):  # noqa: F811
+    page = signed_in(study.created_by).get(address("study-report", study)).content.decode()
+    assert "No field counts yet" in page and "0 of 32 fields are begun" in page and "<img" not in page
+    assert "no finished field of boxes by hand and proposals counts yet" in page and "KeyError" not in page
+    assert "Record: nobody has begun." in page
+
+
 def test_a_draft_has_no_report(project):  # noqa: F811
     assert signed_in(project.owner).get(address("study-report", draft(project))).status_code == 404

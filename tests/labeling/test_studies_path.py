@@ -350,13 +350,13 @@ def test_work_with_a_tool_that_the_arm_does_not_have_is_refused_and_nothing_else
         operation(effect(cells[3], cell(mask=mask())), tool="brush"),
         operation(effect(cells[0], cell((12, 10, 32, 24)), first["op_id"]), action="move", tool="select"),
     ]
+    body.append(operation(effect(cells[0], None, body[-1]["op_id"]), action="undo", tool="keys"))
     answer = client.post(url, {"operations": body}, format="json")
     verdicts = answer.json()["results"]
-    assert [v["verdict"] for v in verdicts] == ["accepted", *["invalid"] * 3, *["accepted"] * 2]
+    assert [v["verdict"] for v in verdicts] == ["accepted", *["invalid"] * 3, *["accepted"] * 3]
     assert verdicts[1]["error"]["detail"] == "the tool smart is not one of this study's here: box, brush"
     assert answer.status_code == 422 and verdicts[1]["error"]["field"] == "tool"
-    kept = {a.uid: a.x0 for a in layer.annotations.all()}
-    assert kept == {cells[0]: 12.0, cells[3]: 10.0}
+    assert {a.uid: a.deleted for a in layer.annotations.all()} == {cells[0]: True, cells[3]: False}
     # elsewhere every tool is at hand
     member = MembershipFactory(project=study.project, role=Role.ANNOTATOR).user
     _, (verdict,) = write_operations(

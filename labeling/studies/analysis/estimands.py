@@ -80,7 +80,7 @@ def compare(
     resamples: int = 2000,
 ) -> Contrast:
     """Two arms of a design of this `kind`, from `rates`. Raises ValueError for fewer than two readers an arm."""
-    wide = table.pivot(index=["participant", "sequence"], columns="arm", values="rate")
+    wide = by_arm(table, "rate", (reference, arm))
     if kind in WITHIN:
         both = wide[[reference, arm]].dropna()
         a, b = both[reference].to_numpy(np.float64), both[arm].to_numpy(np.float64)
@@ -123,6 +123,13 @@ def compare(
         geometric_high=g_high,
         method=_method(kind, groups),
     )
+
+
+def by_arm(table: pd.DataFrame, value: str, arms: tuple[str, ...]) -> pd.DataFrame:
+    """One row a reader, one column an arm. Raises ValueError when nobody has finished a field of one of the arms."""
+    if missing := [arm for arm in arms if not (table["arm"] == arm).any()]:
+        raise ValueError(f"no finished field of {' and '.join(missing)} counts yet")
+    return table.pivot(index=["participant", "sequence"], columns="arm", values=value)
 
 
 Test = Callable[..., tuple[float, float]]

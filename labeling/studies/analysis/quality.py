@@ -9,7 +9,7 @@ import pandas as pd
 from inference.masks import labels_of, unpack
 from inference.metrics import dice, panoptic_quality
 from inference.types import BoxMask
-from labeling.studies.analysis.estimands import WITHIN, balanced_mean, between, within
+from labeling.studies.analysis.estimands import WITHIN, balanced_mean, between, by_arm, within
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def non_inferior(
     if not margin > 0:
         raise ValueError("the margin of non-inferiority must be positive")
     means = fields.dropna(subset=[measure]).groupby(["participant", "sequence", "arm"], as_index=False)[measure].mean()
-    wide = means.pivot(index=["participant", "sequence"], columns="arm", values=measure)
+    wide = by_arm(means, measure, (reference, arm))
     if kind in WITHIN:
         wide = wide[[reference, arm]].dropna()
         groups = wide.index.get_level_values("sequence").to_numpy()
