@@ -35,10 +35,12 @@ def read(log: str) -> dict[str, Curve]:
 
 def draw(axis: "Axes", title: str, curve: Curve) -> None:
     """Loss against the left axis; what validation gave (AP50, F1, Dice) against the right one."""
+    from matplotlib.ticker import MaxNLocator
+
     axis.plot(*zip(*curve["loss"]), color="black", lw=1, label="training loss")
     axis.set_title(title, fontsize=9)
     axis.set_xlabel("epoch")
-    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     judged = [key for key in ("ap50", "f1", "dice") if key in curve]
     if judged:
         right = axis.twinx()
