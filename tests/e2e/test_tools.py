@@ -190,8 +190,8 @@ def test_the_prompter_in_the_browser_says_what_the_server_says(bench: Tools, ima
         bench.press("Control+z")
         bench.until_saved()
         bench.press("s")
-    # A click is looked at twice, the second time around what the first found, and the worker rounds to bfloat16: on this
-    # field the worker's own answers with and without that rounding agree to 0.98 for 87 of 100 clicks, at worst to 0.68.
+    # A click is looked at twice, the second time around what the first found, and the worker rounds to bfloat16: on
+    # this field its own answers with and without that rounding agree to 0.98 for 87 of 100 clicks, at worst to 0.68.
     assert np.median(clicked) >= 0.98 and min(clicked) >= 0.6, clicked
     assert bench.state()["prompter"]["answered"] == len(chosen) + 6, "the server was never asked by the tool"
     said = f"IoU of boxes {min(agreed):.4f} to 1, of clicks {min(clicked):.4f} to 1"
