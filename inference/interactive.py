@@ -203,7 +203,7 @@ def put(where: Mask, part: BoxMask, value: bool) -> None:
 def fused_state(rgb: RGB, unit: str, image_id: int, parameters: dict[str, Any]) -> "State":
     """The fusion of a round again, from its two masks, this time with all that a stroke needs."""
     from inference.fusion import Parameters, fuse
-    from inference.stages import read_unit
+    from inference.units import read_unit
 
     found = read_unit(stored(unit), image_id)
     h, w = rgb.shape[:2]

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inference.nets import Body, adopt
-from inference.segmenters.learning import Batch, SegmenterTrainer, bce_dice
+from inference.segmenters.learning import Batch, NetSegmenter, SegmenterTrainer, bce_dice
 from inference.training.loop import Schedule
 from inference.weights import files, shipped
 
@@ -90,3 +90,8 @@ class UNet(SegmenterTrainer):
 
     def take(self, net: nn.Module, start: Path) -> None:
         adopt(net, files.load(start, MODEL)[0])
+
+
+def load(weights: Path, *, device: str = "auto") -> NetSegmenter:
+    """A segmenter from its file. Raises BadWeights."""
+    return UNet(device=device).load(weights)

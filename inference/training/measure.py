@@ -23,8 +23,8 @@ from inference.detectors import centre
 from inference.masks import cells_of, labels_of
 from inference.metrics import box_iou, dice
 from inference.registry import prompter as find_prompter
+from inference.segmenters.learning import mean_dice
 from inference.segmenters.unet import load as load_segmenter
-from inference.segmenters.unet import mean_dice
 from inference.types import Boxes, Detector, Mask, Prompted, Prompter, Prompts, Sample
 
 

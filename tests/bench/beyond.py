@@ -22,7 +22,7 @@ from inference.masks import boxes_of, labels_of
 from inference.methods import boxcell
 from inference.methods.benchmark import split
 from inference.metrics import dice
-from inference.segmenters.unet import UNetSegmenter
+from inference.segmenters.learning import NetSegmenter
 from inference.types import RGB, Mask, Probability, Prompts
 
 SETS = ("tnbc", "gbm40", "consep", "monuseg")
@@ -73,8 +73,8 @@ def averaged(
 ) -> Iterator[tuple[str, Probability]]:
     """The segmenter's probability as the mean over mirror images, and as the mean over all models."""
     segmenter = models[0].segmenter
-    if isinstance(segmenter, UNetSegmenter):
-        mirrored = UNetSegmenter(segmenter.net, device=segmenter.device, flips=True)
+    if isinstance(segmenter, NetSegmenter):
+        mirrored = NetSegmenter(segmenter.net, device=segmenter.device, name=segmenter.name, flips=True)
         yield "mirror images averaged", mirrored.foreground(rgb)
     if len(models) > 1:
         others = [model.segmenter.foreground(rgb) for model in models[1:]]
