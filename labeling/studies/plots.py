@@ -14,7 +14,7 @@ from labeling.studies.analysis.attribution import OTHER, PHASES
 
 Numbers = dict[str, Any]
 # Okabe and Ito; told apart by colour-blind people too.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#e69f00", "#56b4e9", "#cc79a7", "#999999", "#000000", "#f0e442", "#bbbbbb")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#e69f00", "#56b4e9", "#cc79a7", "#999999", "#dddddd", "#f0e442", "#000000")
 
 
 def readers(numbers: Numbers, axes: Axes) -> None:
