@@ -1,6 +1,7 @@
 """What a trained BoxCell answers when its settings, its boxes or the stain are others: the sweeps of the benchmark."""
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import replace
 
 import cv2
@@ -90,10 +91,10 @@ def soft_mask(prompted: Prompted, height: int, width: int) -> Probability:
 def by_threshold(model: boxcell.BoxCell, parts: boxcell.Parts, rgb: RGB) -> list[tuple[float, Labels]]:
     """M_D at every score threshold; masks are made once, for the lowest."""
     detector = model.detector
-    settings = getattr(detector, "settings", None)
     detections, prompted = parts.detections, parts.prompted
-    if settings is not None:
-        detector = type(detector)(detector.net, replace(settings, threshold=min(THRESHOLDS)), device=detector.device)  # type: ignore[attr-defined,call-arg]
+    if hasattr(detector, "settings"):
+        detector = copy(detector)  # the same net, scale and device
+        detector.settings = replace(detector.settings, threshold=min(THRESHOLDS))
         detections = detector.detect(rgb)
         prompted = model.prompter.decode(model.prompter.encode(rgb), Prompts(boxes=detections.boxes))
     return [(t, paint(kept(prompted, detections, t), rgb.shape[1], rgb.shape[0])) for t in THRESHOLDS]

@@ -30,7 +30,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     | {
         "fusion": _COMMON["fusion"] | {"trust": 0.0},
         "detector": {"name": "yolo", "preset": "paper"},
-        "segmenter": {"name": "unet", "preset": "paper"},
+        "segmenter": {"name": "caranet", "preset": "paper"},
     },
 }
 PRESET_NAMES = {
