@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 
 class LayerQuerySet(models.QuerySet["Layer"]):
     def visible_to(self, user: "User") -> "LayerQuerySet":
-        """Layers of the user's projects; where every annotator has a layer, annotators see only their own."""
+        """Layers of the user's projects; where every annotator has a layer, annotators see only their own. What was
+        imported is seen by those who lead: it may be another reader's work on the very fields of a study."""
         from labeling.projects.models import MAY
 
         mine = self.filter(image__project__in=Project.objects.visible_to(user))
         leads = Project.objects.filter(memberships__user=user, memberships__role__in=MAY["export"])
-        return mine.filter(Q(annotator__isnull=True) | Q(annotator=user) | Q(image__project__in=leads.values("pk")))
+        shared = Q(annotator__isnull=True) & ~Q(kind=Layer.Kind.IMPORT)
+        return mine.filter(shared | Q(annotator=user) | Q(image__project__in=leads.values("pk")))
 
 
 class Layer(models.Model):

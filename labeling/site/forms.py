@@ -70,8 +70,9 @@ class ProjectForm(SettingsForm):
         return names
 
 
-def scale_field() -> forms.FloatField:
+def scale_field(**more: Any) -> forms.FloatField:
     return forms.FloatField(
+        **more,
         min_value=0.001,
         max_value=1000,
         required=False,
@@ -104,11 +105,13 @@ class UploadForm(forms.Form):
 
 
 class ImageForm(forms.Form):
-    """What can be mended of an image after its upload."""
+    """What can be mended of an image after its upload. The values that were shown come back with the new ones, so that
+    an older page does not undo what a colleague has changed since.
+    """
 
-    group = forms.CharField(max_length=200, required=False, label=_("Slide or patient"))
-    um_per_px = scale_field()
-    split = forms.ChoiceField(choices=[(value, _(label)) for value, label in Split.choices])
+    group = forms.CharField(max_length=200, required=False, label=_("Slide or patient"), show_hidden_initial=True)
+    um_per_px = scale_field(show_hidden_initial=True)
+    split = forms.ChoiceField(choices=[(value, _(label)) for value, label in Split.choices], show_hidden_initial=True)
 
 
 class MemberForm(forms.Form):

@@ -133,8 +133,8 @@ def scatter(project: Project, made: Comparison) -> list[dict[str, Any]]:
         {
             "image": images[pair.image],
             "pair": pair,
-            "x": round(pair.first * SCATTER, 1),
-            "y": round((1 - pair.last) * SCATTER, 1),
+            "x": f"{pair.first * SCATTER:.1f}",  # written here: a template would give a German page a decimal comma
+            "y": f"{(1 - pair.last) * SCATTER:.1f}",
         }
         for pair in made.pairs
         if pair.image in images

@@ -66,7 +66,8 @@ def images(request: Request, project: int) -> HttpResponse:
     changed = 0
     for image, form in zip(shown, forms, strict=True):
         if form.has_changed():
-            change_image(image=image, **form.cleaned_data)
+            mended = {name: form.cleaned_data[name] for name in form.changed_data}
+            change_image(image=image, **facts([image])[0] | mended)
             changed += 1
     said = ngettext("{n} image changed.", "{n} images changed.", changed).format(n=changed)
     return saved(request, found, said, "images", shown.number)

@@ -8,6 +8,7 @@ import io
 import json
 import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -22,6 +23,7 @@ from inference.types import BoxMask
 from labeling.errors import Invalid
 
 MOST_FILES, MOST_BYTES = 1000, 64 * 2**20  # of one file: LabelMe puts the image into it
+MOST_FILLED = 50  # boxes of all shapes against the picture: cells overlap a little, a bomb overlaps much
 AREAS = {"polygon": 3, "rectangle": 2, "circle": 2, "mask": 2}  # shapes that have an inside, and their fewest points
 EXTENDED_TIMESTAMP = 0x5455  # Info-ZIP's extra field: seconds since 1970, UTC
 
@@ -46,8 +48,15 @@ class Drawing:
     saved_at: datetime
 
 
-def read_archive(content: bytes) -> list[Drawing]:
-    """Every *.json of a zip, in the order in which they were saved. Raises Invalid with the file's name."""
+def read_archive(content: bytes, sizes: dict[str, tuple[int, int]]) -> list[Drawing]:
+    """Every *.json of a zip, in the order in which they were saved; one reader's, so one a picture.
+
+    sizes  name -> width, height of the pictures that they may be of, known before a single shape is filled: what a
+           file declares could be as large as it likes
+
+    Raises Invalid with the file's name.
+    """
+    pictures = dict(sizes)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             files = [f for f in archive.infolist() if f.filename.endswith(".json") and "__MACOSX" not in f.filename]
@@ -55,57 +64,77 @@ def read_archive(content: bytes) -> list[Drawing]:
                 raise Invalid(f"an archive holds 1 to {MOST_FILES} LabelMe files, not {len(files)}", field="archive")
             if large := next((f for f in files if f.file_size > MOST_BYTES), None):
                 raise Invalid(f"{large.filename} is larger than {MOST_BYTES >> 20} MiB", field="archive")
-            found = [_drawing(f.filename, archive.read(f), _saved_at(f)) for f in files]
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError) as error:
+            found = []
+            for file in files:
+                drawing = _drawing(file.filename, archive.read(file), _saved_at(file), pictures)
+                del pictures[drawing.image]
+                found.append(drawing)
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError) as error:
         raise Invalid(f"this is no zip that can be read: {error}", field="archive") from error
     return sorted(found, key=lambda d: d.saved_at)
 
 
-def _drawing(name: str, content: bytes, saved_at: datetime) -> Drawing:
+def _drawing(name: str, content: bytes, saved_at: datetime, pictures: dict[str, tuple[int, int]]) -> Drawing:
+    """pictures: name -> size of those that have no file yet."""
     try:
         data = json.loads(content)
         width, height = int(data["imageWidth"]), int(data["imageHeight"])
         picture = PurePosixPath(str(data["imagePath"]).replace("\\", "/")).name  # saved on Windows too
-        if not (0 < width <= 20_000 and 0 < height <= 20_000):
-            raise ValueError(f"a picture of {width} x {height} px")
+        if picture not in pictures:
+            raise Invalid(
+                f"{name} was drawn on {picture}, no measured field here, or one that is there twice", field="archive"
+            )
+        if pictures[picture] != (width, height):
+            raise Invalid(f"{name} was drawn on a picture of another size than {picture}", field="archive")
         groups: dict[Any, list[BoxMask]] = {}
-        left_out = 0
+        left_out = filled = 0
         for k, shape in enumerate(data["shapes"]):
             kind, group = shape.get("shape_type") or "polygon", shape.get("group_id")
             if kind not in AREAS or len(shape["points"]) < AREAS[kind]:
                 left_out += 1
                 continue
-            mask = clip(_inside(kind, shape, name), width, height)
+            mask = _inside(kind, shape, width, height)
             if mask is not None:
+                filled += mask.bits.size
+                if filled > MOST_FILLED * width * height:
+                    raise ValueError(f"its shapes together are more than {MOST_FILLED} times the picture")
                 groups.setdefault(("one", k) if group is None else (str(shape["label"]), group), []).append(mask)
-    except (KeyError, TypeError, ValueError, AttributeError, OSError, OverflowError) as error:
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OSError,
+        OverflowError,
+        PIL.Image.DecompressionBombError,
+    ) as error:
         raise Invalid(f"{name} is no LabelMe file: {error!r}", field="archive") from error
     cells = [_union(masks) for masks in groups.values()]
     return Drawing(name, picture, str(data.get("version", "unknown")), (width, height), cells, left_out, saved_at)
 
 
-def _inside(kind: str, shape: dict[str, Any], name: str) -> BoxMask:
-    """The pixels of a shape as LabelMe itself fills them: with its outline."""
+def _inside(kind: str, shape: dict[str, Any], width: int, height: int) -> BoxMask | None:
+    """The pixels of a shape inside a picture of this size, filled as LabelMe does: with its outline; None: no pixel."""
     points = np.array(shape["points"], np.float64)
     if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all() or np.abs(points).max() > 1e5:
         raise ValueError("points are pairs of numbers")
     if kind == "mask":
         with PIL.Image.open(io.BytesIO(base64.b64decode(shape["mask"])), formats=["PNG"]) as image:
-            if image.width * image.height > 4e8:
-                raise ValueError("a mask larger than any picture")
+            if image.width * image.height > 4 * width * height:
+                raise ValueError("a mask larger than its picture")
             bits = np.asarray(image.convert("L")) > 0
         left, top = (int(v) for v in np.floor(points.min(axis=0)))
-        return BoxMask(left, top, bits)
+        return clip(BoxMask(left, top, bits), width, height)
     if kind == "circle":
         radius = float(np.hypot(*(points[1] - points[0])))
         low, high = points[0] - radius, points[0] + radius
     else:
         low, high = points.min(axis=0), points.max(axis=0)
-    x, y = (int(v) for v in np.floor(low))
-    width, height = (int(v) for v in np.floor(high) - np.floor(low) + 1)
-    if width * height > 4e8:
-        raise ValueError("a shape larger than any picture")
-    canvas = PIL.Image.new("1", (width, height))
+    x, y = (max(0, int(v)) for v in np.floor(low))
+    right, bottom = min(width, int(np.floor(high[0])) + 1), min(height, int(np.floor(high[1])) + 1)
+    if right <= x or bottom <= y:
+        return None
+    canvas = PIL.Image.new("1", (right - x, bottom - y))  # of the part inside the picture alone
     draw = PIL.ImageDraw.Draw(canvas)
     corners = [(float(px - x), float(py - y)) for px, py in points]
     if kind == "polygon":
@@ -113,7 +142,7 @@ def _inside(kind: str, shape: dict[str, Any], name: str) -> BoxMask:
     else:
         draw_in = draw.ellipse if kind == "circle" else draw.rectangle
         draw_in([*(low - (x, y)), *(high - (x, y))], outline=1, fill=1)
-    return BoxMask(x, y, np.asarray(canvas, bool))
+    return tight(BoxMask(x, y, np.asarray(canvas, bool)))
 
 
 def _union(masks: list[BoxMask]) -> BoxMask:

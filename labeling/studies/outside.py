@@ -1,7 +1,6 @@
 """An arm that was read in another program: kept beside the study, described, and never tested against its arms."""
 
 import uuid
-from collections import Counter
 from typing import Any
 
 from django.db import transaction
@@ -39,19 +38,10 @@ def import_labelme(*, study: Study, name: str, content: bytes, reason: str, by: 
         raise Invalid(
             "two fields of this study have one name, so LabelMe's files do not say which is which", field="archive"
         )
-    drawings = read_archive(content)
-    twice = [image for image, n in Counter(d.image for d in drawings).items() if n > 1]
-    if twice:
-        raise Invalid(f"{twice[0]} is there twice; an archive holds the files of one reader", field="archive")
+    drawings = read_archive(content, {name: (f.image.width, f.image.height) for name, f in fields.items()})
     readings = []
     for drawing in drawings:
-        field = fields.get(drawing.image)
-        if field is None:
-            raise Invalid(f"{drawing.file} was drawn on {drawing.image}, no measured field here", field="archive")
-        if drawing.size != (field.image.width, field.image.height):
-            raise Invalid(
-                f"{drawing.file} was drawn on a picture of another size than {drawing.image}", field="archive"
-            )
+        field = fields[drawing.image]
         layer = load_layer(
             image=field.image, kind=Layer.Kind.IMPORT, loaded=[_loaded(c, drawing) for c in drawing.cells]
         )

@@ -29,10 +29,12 @@ def study():
     return make_study()
 
 
-def images_form(*rows):
+def images_form(*rows, shown=None):
+    """shown: what the page had, where it is not what is sent."""
     data = {"form-TOTAL_FORMS": len(rows), "form-INITIAL_FORMS": len(rows)}
-    for i, (group, scale, split) in enumerate(rows):
-        data |= {f"form-{i}-group": group, f"form-{i}-um_per_px": scale, f"form-{i}-split": split}
+    for i, (row, was) in enumerate(zip(rows, shown or [("", "", "")] * len(rows), strict=True)):
+        for name, value, before in zip(("group", "um_per_px", "split"), row, was, strict=True):
+            data |= {f"form-{i}-{name}": value, f"initial-form-{i}-{name}": before}
     return data
 
 
@@ -94,11 +96,19 @@ def test_what_was_said_of_images_is_mended_for_all_or_for_none(study):
     second.refresh_from_db()
     assert (study.image.group, study.image.um_per_px, study.image.split) == ("slide 9", 0.25, Split.VAL)
     assert (second.group, second.um_per_px) == ("slide 8", None)
-    assert "0 images changed." in said(
-        owner.post(page, images_form(("slide 9", "0.25", "val"), ("slide 8", "", "train")), follow=True)
-    )
+    rows = ("slide 9", "0.25", "val"), ("slide 8", "", "train")
+    assert "0 images changed." in said(owner.post(page, images_form(*rows, shown=rows), follow=True))
     with pytest.raises(Invalid, match="split must be one of"):
         change_image(image=second, group="", um_per_px=None, split="holdout")
+
+
+def test_an_older_page_does_not_undo_what_a_colleague_changed_since(study):
+    shown = ("slide 1", "", "train")
+    change_image(image=study.image, group="slide 1", um_per_px=None, split="test")  # after the page was opened
+    mine = images_form(("slide 2", "", "train"), shown=[shown])
+    signed_in(study.people["owner"]).post(reverse("settings-images", args=[study.project.pk]), mine)
+    study.image.refresh_from_db()
+    assert (study.image.group, study.image.split) == ("slide 2", "test")
 
 
 def test_a_photograph_stands_as_it_was_held():

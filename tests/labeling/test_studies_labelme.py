@@ -18,10 +18,12 @@ from labeling.errors import Invalid, WrongState
 from labeling.studies import bundle, reporting, services
 from labeling.studies.labelme import read_archive
 from labeling.studies.outside import import_labelme
+from tests.factories import MembershipFactory
 from tests.labeling.pages import signed_in
 from tests.labeling.test_studies_pages import address
 from tests.labeling.test_studies_path import SECONDS, draft, project, read_all, study  # noqa: F401
 
+PICTURE = {"field 0.png": (64, 48)}
 SQUARE = [[10.0, 5.0], [19.0, 5.0], [19.0, 12.0], [10.0, 12.0]]
 
 
@@ -29,6 +31,16 @@ def shape(points, kind="polygon", label="nucleus", group=None, **more):
     """A shape as LabelMe 5.5 writes it."""
     rest = {"group_id": group, "description": "", "shape_type": kind, "flags": {}, "mask": None}
     return {"label": label, "points": points} | rest | more
+
+
+def png_of(width: int, height: int) -> str:
+    out = io.BytesIO()
+    PIL.Image.new("1", (width, height), 1).save(out, "PNG")
+    return base64.b64encode(out.getvalue()).decode()
+
+
+WHOLE = shape([[0, 0], [63, 47]], "rectangle")
+HUGE_MASK = shape([[0, 0], [999, 999]], "mask", mask=png_of(1000, 1000))
 
 
 def labelme(image="field 0.png", shapes=(), size=(64, 48), version="5.5.0", **more) -> bytes:
@@ -58,6 +70,16 @@ def zipped(*files: tuple[str, bytes, datetime], utc: bool = True) -> bytes:
     return out.getvalue()
 
 
+def damaged() -> bytes:
+    """A zip whose compressed bytes are no deflate stream: not even its checksum can be looked at."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.json", b"{}" * 99)
+    content = bytearray(out.getvalue())
+    content[30 + len("a.json")] = 0xFF
+    return bytes(content)
+
+
 def at(seconds: int) -> datetime:
     return datetime.fromtimestamp(1_767_000_000 + seconds, UTC)
 
@@ -77,7 +99,7 @@ def test_shapes_become_the_masks_that_labelme_fills():
         shape([[5, 5]], "point"),
         shape([[0, 0], [9, 9]], "linestrip"),
     ]
-    (found,) = read_archive(zipped(("a.json", labelme(shapes=shapes), at(0))))
+    (found,) = read_archive(zipped(("a.json", labelme(shapes=shapes), at(0))), PICTURE)
     assert (found.version, found.left_out, found.size, found.saved_at) == ("5.5.0", 2, (64, 48), at(0))
     square, rectangle, circle, mask, folded, cut = found.cells
     assert (square.x, square.y, square.bits.shape, square.bits.all()) == (10, 5, (8, 10), True)
@@ -91,7 +113,8 @@ def test_shapes_become_the_masks_that_labelme_fills():
 def test_a_file_of_version_3_without_types_groups_or_flags_is_read():
     old = {"label": "nucleus", "points": SQUARE, "line_color": None, "fill_color": None}
     (found,) = read_archive(
-        zipped(("a.json", labelme(image="..\\fields\\field 0.png", shapes=[old], version="3.16.7"), at(0)), utc=False)
+        zipped(("a.json", labelme(image="..\\fields\\field 0.png", shapes=[old], version="3.16.7"), at(0)), utc=False),
+        PICTURE,
     )
     assert (found.image, len(found.cells), found.saved_at) == ("field 0.png", 1, at(0))
 
@@ -103,12 +126,15 @@ def test_a_file_of_version_3_without_types_groups_or_flags_is_read():
         (zipped(("a.txt", b"", at(0))), "1 to 1000 LabelMe files, not 0"),
         (zipped(("a.json", b"{}", at(0))), r"a\.json is no LabelMe file"),
         (zipped(("a.json", labelme(shapes=[shape([[1e9, 0], [0, 0], [0, 1]])]), at(0))), "no LabelMe file"),
-        (zipped(("a.json", labelme(size=(10**6, 10**6)), at(0))), "no LabelMe file"),
+        (zipped(("a.json", labelme(size=(10**6, 10**6)), at(0))), "another size"),
+        (zipped(("a.json", labelme(shapes=[WHOLE] * 60), at(0))), "more than 50 times the picture"),
+        (zipped(("a.json", labelme(shapes=[HUGE_MASK]), at(0))), "a mask larger than its picture"),
+        (damaged(), "no zip that can be read"),
     ],
 )
 def test_what_is_no_archive_of_labelme_files_is_refused(content, says):
     with pytest.raises(Invalid, match=says):
-        read_archive(content)
+        read_archive(content, PICTURE)
 
 
 def archive(study, gap_s: int = 60) -> bytes:  # noqa: F811
@@ -144,7 +170,10 @@ def test_the_arm_stands_in_the_report_marked_as_read_elsewhere_and_is_not_tested
     path = tmp_path / "bundle.zip"
     path.write_bytes(reporting.bundled(study))
     assert bundle.recompute(path).differences == []
-    assert Layer.objects.filter(kind=Layer.Kind.IMPORT).count() == 8
+    imported = Layer.objects.filter(kind=Layer.Kind.IMPORT)
+    assert imported.count() == imported.visible_to(study.created_by).count() == 8
+    reader = MembershipFactory(project=study.project, role="annotator").user
+    assert not imported.visible_to(reader).exists(), "a reader must not see what was drawn on the fields of the study"
     assert settings.SECRET_KEY.encode() not in path.read_bytes()
 
 

@@ -125,7 +125,13 @@ def test_what_is_lost_is_missing_and_reported():
 
 
 def test_batches_that_came_again_are_counted_and_cost_no_time():
-    record = events((0, "key", "other"), (1, "stall_begin"), (4, "stall_end", {"again": 2}), (6, "key", "other"))
+    record = events(
+        (0, "key", "other"),
+        (1, "stall_begin"),
+        (4, "stall_end", {"again": 2}),
+        (5, "key", {"again": None}),
+        (6, "stall_end", {"again": "x"}),
+    )
     batches = pd.DataFrame({"session": ["s"], "first": [0], "wall_ms": [1e12], "mono_ms": [1000.0]})
     (report,) = check(record, operations(), batches)
     assert (report.resent, report.stalls, report.duplicates) == (2, 1, 0)

@@ -159,10 +159,16 @@ def check(events: pd.DataFrame, operations: pd.DataFrame, batches: pd.DataFrame)
                 frozen=len(frozen),
                 frozen_ms=sum(end - begin for begin, end in frozen),
                 stalls=int((kinds == "stall_begin").sum()),
-                resent=sum(int(what["again"]) for what in found["data"] if isinstance(what, dict) and "again" in what),
+                resent=sum(_again(kind, data) for kind, data in zip(kinds, found["data"], strict=True)),
             )
         )
     return reports
+
+
+def _again(kind: str, data: Any) -> int:
+    """How often batches were sent again before this event; what a client made up otherwise counts as nothing."""
+    again = data.get("again") if kind == "stall_end" and isinstance(data, dict) else None
+    return again if type(again) is int and again > 0 else 0
 
 
 def _ordered(events: pd.DataFrame) -> pd.DataFrame:
