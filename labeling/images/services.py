@@ -124,7 +124,9 @@ def add_image(
         image.reference.save(f"{stem}.png", ContentFile(labels.getvalue()), save=False)
     image.save()
     if tiles.is_tiled(image):
-        tiles.cut(image, rgb)
+        # After the project's row is free; when it fails the image is there all the same, and read_tile cuts. From the
+        # stored pixels: a data set's images, all in one transaction, must not stay in memory until its end.
+        transaction.on_commit(lambda: tiles.cut(image), robust=True)
     return image
 
 

@@ -42,24 +42,21 @@ def read_tile(image: Image, level: int, column: int, row: int) -> io.BufferedIOB
     levels = sizes(image.width, image.height)
     if level >= len(levels) or column * SIDE >= levels[level][0] or row * SIDE >= levels[level][1]:
         raise NoSuchTile
-    name = _name(image.sha256, level, column, row)
-    if not default_storage.exists(name):
+    if not default_storage.exists(_last(image)):  # tiles of a cutting at work or broken off may be half written
         cut(image)
-    return default_storage.open(name, "rb")  # type: ignore[return-value]
+    return default_storage.open(_name(image.sha256, level, column, row), "rb")  # type: ignore[return-value]
 
 
 @transaction.atomic
-def cut(image: Image, rgb: PIL.Image.Image | None = None) -> None:
-    """Make the pyramid unless it is there. rgb: the image's pixels, where they are decoded already."""
+def cut(image: Image) -> None:
+    """Make the pyramid unless it is there."""
     with connection.cursor() as cursor:  # of two requests for new tiles one cuts, the other waits and finds them
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int(image.sha256[:15], 16)])
     levels = sizes(image.width, image.height)
-    last = _name(image.sha256, len(levels) - 1, 0, 0)
-    if default_storage.exists(last):  # it is written last: then all the others are there
+    if default_storage.exists(_last(image)):
         return
-    if rgb is None:
-        with image.pixels.open("rb") as file:
-            rgb = PIL.Image.open(file).convert("RGB")
+    with image.pixels.open("rb") as file:
+        rgb = PIL.Image.open(file).convert("RGB")
     for level, (width, height) in enumerate(levels):
         if level:
             rgb = rgb.reduce(2)
@@ -75,6 +72,11 @@ def _keep(part: PIL.Image.Image, name: str) -> None:
     if default_storage.exists(name):  # of a cutting that was broken off
         default_storage.delete(name)
     default_storage.save(name, ContentFile(jpeg.getvalue()))
+
+
+def _last(image: Image) -> str:
+    """The tile that is written last: when it is there, all the others are whole."""
+    return _name(image.sha256, len(sizes(image.width, image.height)) - 1, 0, 0)
 
 
 def _name(sha256: str, level: int, column: int, row: int) -> str:

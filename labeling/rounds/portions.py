@@ -15,12 +15,12 @@ from pathlib import Path
 from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from labeling.rounds.models import Portion, Round, Stage, StageLine
 from labeling.rounds.services import advance, send
-from labeling.rounds.stages import LEASE, REQUEUE_AFTER, LeaseLost, owned
+from labeling.rounds.stages import LEASE, REQUEUE_AFTER, LeaseLost, left_alone, owned
 
 # Images a portion: enough work that what a message and a lease cost is lost in it (0.17 s on a machine with ten times
 # more work than processors), few enough that all workers have a share to the end.
@@ -157,12 +157,14 @@ def _let_go(portion_id: int, owner: uuid.UUID, error: str = "") -> None:
 
 
 def settle(round_: Round, stage: Stage) -> None:
-    """End a spread stage that was cancelled once none of its portions is at work. The caller holds both rows."""
+    """End a spread stage that was cancelled once none of its portions is at work, and the round when it was the last.
+    The caller holds both rows."""
     spread_out = stage.state == Stage.State.RUNNING and stage.lease_owner is None
     if spread_out and round_.cancel_requested and not stage.portions.filter(state=Portion.State.RUNNING).exists():
         stage.state, stage.finished_at = Stage.State.CANCELLED, timezone.now()
         stage.save(update_fields=["state", "finished_at"])
-    advance(round_)
+    if round_.state in Round.ACTIVE:  # another portion's failure may have ended the round already
+        advance(round_)
 
 
 def gathered(stage_id: int) -> None:
@@ -176,17 +178,22 @@ def sweep(now: datetime) -> list[str]:
     """Send again what lost its worker or its message. -> sentences, as stages.sweep."""
     said = []
     for pk in Portion.objects.filter(state=Portion.State.RUNNING, lease_until__lt=now).values_list("pk", flat=True):
-        said += _revive(pk, now)
-    for stage in Stage.objects.filter(state=Stage.State.RUNNING, lease_owner=None, round__cancel_requested=True):
-        with transaction.atomic():
+        with left_alone(f"portion {pk}"):
+            said += _revive(pk, now)
+    # Also one that was put back to be gathered while somebody cancelled the round: nobody may claim it any more.
+    spread_or_back = Q(state=Stage.State.RUNNING, lease_owner=None) | Q(state=Stage.State.WAITING)
+    cancelled = Stage.objects.filter(spread_or_back, round__cancel_requested=True, round__state__in=Round.ACTIVE)
+    for stage in cancelled:
+        with left_alone(f"stage {stage.pk}"), transaction.atomic():
             round_ = Round.objects.select_for_update().get(pk=stage.round_id)
             settle(round_, round_.stages.select_for_update().get(pk=stage.pk))
     late = Portion.objects.filter(
         state=Portion.State.WAITING, queued_at__lt=now - REQUEUE_AFTER, stage__state=Stage.State.RUNNING
     ).select_related("stage")
     for portion in late:
-        Portion.objects.filter(pk=portion.pk).update(queued_at=now)
-        send("inference.run_portion", queue=portion.stage.queue, portion_id=portion.pk)
+        with left_alone(f"portion {portion.pk}"):
+            Portion.objects.filter(pk=portion.pk).update(queued_at=now)
+            send("inference.run_portion", queue=portion.stage.queue, portion_id=portion.pk)
     return said
 
 

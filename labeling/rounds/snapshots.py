@@ -1,12 +1,14 @@
 """What a round learns from, frozen: one canonical JSON document and its hash.
 
     {"version": 1, "classes": [{"id", "name"}],
+     "reference_set": {"number", "origin", "readers"},                   null while nothing is locked
      "images": [{"image", "sha256", "pixels", "reference", "width", "height", "um_per_px", "group", "split",
                  "layer", "seq",
                  "cells": [{"uid", "box", "label_class", "mask"}],      mask: null, or the packed one they verified
                  "rejected": [box, ...], "cannot_tell": [box, ...], "exhaustive": [box, ...], "ignore": [box, ...]}]}
 
-The same annotations give the same bytes, so two rounds on unchanged work share every stage.
+The same annotations give the same bytes, so two rounds on unchanged work share every stage. The reference set is
+named so that what a round says of its judges is never an earlier set's; stages that learn or predict do not read it.
 """
 
 import hashlib
@@ -57,8 +59,11 @@ def freeze(project: Project, *, same_slide: bool = False) -> Snapshot:
     """
     locked = reference.locked_images(project)
     images = [_image(image, locked.get(image.pk)) for image in project.images.order_by("pk")]
+    judges = reference.current(project)
+    described = reference.described(judges) if judges else None
     content = {
         "version": VERSION,
+        "reference_set": {name: described[name] for name in ("number", "origin", "readers")} if described else None,
         "blinded": project.layering == Project.Layering.PER_ANNOTATOR,
         "classes": [{"id": c.pk, "name": c.name} for c in project.classes.all()],
         "images": images,
@@ -76,8 +81,7 @@ def freeze(project: Project, *, same_slide: bool = False) -> Snapshot:
     sha256 = hashlib.sha256(data).hexdigest()
     snapshot = Snapshot.objects.filter(project=project, sha256=sha256).first()
     if snapshot is None:
-        judges = reference.current(project)
-        summary = summarise(images) | {"reference_set": reference.described(judges) if judges else None}
+        summary = summarise(images) | {"reference_set": described}
         snapshot = Snapshot(project=project, sha256=sha256, summary=summary)
         snapshot.content.save(f"{sha256}.json", ContentFile(data), save=False)
         snapshot.save()

@@ -5,18 +5,23 @@ checks it. A worker that
 lost its lease (killed, or cut off for longer than LEASE) writes nothing more.
 """
 
+import logging
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from django.core.files import File
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from labeling.rounds.models import Artifact, Round, Stage, StageLine
 from labeling.rounds.promotion import measured, register
 from labeling.rounds.services import FINISHED, NEEDS, advance, move, send, start_next
+
+logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=30)  # a worker renews it every few seconds, so this is how long a death goes unnoticed
 REQUEUE_AFTER = timedelta(seconds=60)  # a message that the broker lost is sent again after this
@@ -167,18 +172,35 @@ def sweep(now: datetime | None = None) -> list[str]:
     now = now or timezone.now()
     said = []
     for pk in Stage.objects.filter(state=Stage.State.RUNNING, lease_until__lt=now).values_list("pk", flat=True):
-        said += _revive(pk, now)
+        with left_alone(f"stage {pk}"):
+            said += _revive(pk, now)
     late = Stage.objects.filter(
         state=Stage.State.WAITING, queued_at__lt=now - REQUEUE_AFTER, round__state__in=Round.ACTIVE
     )
     for stage in late:
         # A message that still waits behind long work and this one are the same work: claim lets one through.
-        Stage.objects.filter(pk=stage.pk).update(queued_at=now)
-        send("inference.run_stage", queue=stage.queue, stage_id=stage.pk)
+        with left_alone(f"stage {stage.pk}"):
+            Stage.objects.filter(pk=stage.pk).update(queued_at=now)
+            send("inference.run_stage", queue=stage.queue, stage_id=stage.pk)
     planned = Round.objects.filter(state=Round.State.PLANNED).exclude(project__rounds__state__in=Round.ACTIVE)
     for project_id in planned.values_list("project", flat=True).distinct():
-        start_next(project_id)
+        with left_alone(f"project {project_id}"):
+            start_next(project_id)
     return said
+
+
+@contextmanager
+def left_alone(what: str) -> Iterator[None]:
+    """What cannot be looked after is logged and left as it is: the sweeper goes on with the others.
+
+    Raises the database's errors about the connection: then the others fail as well.
+    """
+    try:
+        yield
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception("the sweeper cannot look after %s", what)
 
 
 @transaction.atomic

@@ -10,6 +10,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 from django.core.files.storage import default_storage
+from django.core.management import call_command
 from django.utils import timezone
 
 from inference import stages as work
@@ -17,6 +18,7 @@ from inference import tasks, units
 from inference.detectors import centre
 from inference.segmenters import unet
 from inference.types import InferenceError
+from labeling.errors import WrongState
 from labeling.rounds import portions, services, stages
 from labeling.rounds.models import Artifact, Portion, Publication, Round
 from labeling.rounds.services import cancel_round, retry_round, start_round
@@ -210,3 +212,63 @@ def test_a_portion_that_kills_its_workers_is_given_up(round_, sent, monkeypatch)
         assert attempt == 2 or Portion.objects.get(pk=portion).state == "waiting"
     round_.refresh_from_db()
     assert round_.state == Round.State.FAILED and "died 3 times in portion" in prediction(round_).error
+
+
+def two_at_work(sent):
+    """The portions of two workers, with the owners of their leases."""
+    work_off(sent, until="inference.run_portion")
+    return [portions.claim(sent.pop(0)[1]["portion_id"]) for _ in range(2)]
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_a_worker_that_stops_after_another_failed_changes_nothing_more(round_, sent, dies):
+    (first, its_owner), (second, owner) = two_at_work(sent)
+    portions.failed(first.pk, its_owner, "the weights have moths")
+    assert portions.renew(second.pk, owner, done=1) is True
+    if dies:
+        call_command("sweep", once=True)  # its lease still runs
+        Portion.objects.filter(pk=second.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+        portions.sweep(timezone.now())
+    else:
+        portions.cancelled(second.pk, owner)
+    round_.refresh_from_db()
+    assert Portion.objects.get(pk=second.pk).state == "waiting"
+    assert (round_.state, round_.error) == (Round.State.FAILED, "the weights have moths")
+
+
+def test_what_the_sweeper_cannot_look_after_costs_the_others_nothing(round_, sent, monkeypatch, caplog):
+    (bad, _), (good, _) = two_at_work(sent)
+    Portion.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    settle = portions.settle
+
+    def refuses_the_first(round_, stage):
+        if not Portion.objects.filter(pk=bad.pk, state="running").exists():
+            raise WrongState("cannot become")
+        settle(round_, stage)
+
+    monkeypatch.setattr(portions, "settle", refuses_the_first)
+    call_command("sweep", once=True)
+    assert Portion.objects.get(pk=bad.pk).state == "running"  # rolled back, and said
+    assert f"portion {bad.pk}" in caplog.text and "WrongState" in caplog.text
+    assert Portion.objects.get(pk=good.pk).state == "waiting"
+
+
+def test_a_cancel_during_the_last_image_of_the_last_portion_ends_the_round(round_, sent, monkeypatch):
+    work_off(sent, until="inference.run_portion")
+    finish = portions.finish
+
+    def cancelled_meanwhile(portion, owner, *, file):
+        if Portion.objects.exclude(state="done").count() == 1:
+            cancel_round(round_=round_)
+        finish(portion, owner, file=file)
+
+    monkeypatch.setattr(portions, "finish", cancelled_meanwhile)
+    work_off(sent)  # the stage, put back to be gathered, is refused
+    assert prediction(round_).state == "waiting"
+    portions.sweep(timezone.now())
+    round_.refresh_from_db()
+    assert (round_.state, prediction(round_).state) == (Round.State.CANCELLED, "cancelled")
+    retry_round(round_=round_)
+    work_off(sent)
+    round_.refresh_from_db()
+    assert round_.state == Round.State.PUBLISHED

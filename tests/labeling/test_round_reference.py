@@ -7,12 +7,14 @@ from django.core.files.base import ContentFile
 from django.urls import reverse
 from rest_framework.test import APIClient
 
+from inference.stages import keys
 from inference.synthetic import tissue
 from labeling.annotations.models import Annotation
 from labeling.annotations.services import working_layer
 from labeling.errors import Invalid
 from labeling.images.models import Split
 from labeling.images.services import add_image
+from labeling.rounds.configuration import configure
 from labeling.rounds.models import ReferenceSet
 from labeling.rounds.reference import NothingToLock, ReferenceChanged, current, lock
 from labeling.rounds.snapshots import freeze, of_refused
@@ -65,6 +67,19 @@ def test_the_snapshot_says_which_set_judges(project, owner):
     lock(project=project, by=owner, origin="published", readers=2, note="drawn in another place")
     said = freeze(project).summary["reference_set"]
     assert (said["number"], said["images"], said["origin"], said["readers"]) == (1, 1, "published", 2)
+
+
+def test_the_same_masks_locked_with_other_words_are_another_snapshot_but_predict_nothing_again(project, owner):
+    lock(project=project, by=owner, origin="scratch")
+    first = freeze(project)
+    assert freeze(project) == first
+    lock(project=project, by=owner, origin="published")
+    second = freeze(project)
+    said = second.summary["reference_set"]
+    assert first != second and (said["number"], said["origin"]) == (2, "published")
+    configuration = configure("quick", None)
+    one, other = (keys(json.load(snapshot.content.open()), configuration) for snapshot in (first, second))
+    assert one == other
 
 
 def test_masks_that_changed_after_they_were_locked_judge_nothing(project, owner):

@@ -6,10 +6,12 @@ from itertools import pairwise
 import numpy as np
 import PIL.Image
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.urls import reverse
 
 from labeling.images import tiles
+from labeling.images.models import Image
 from labeling.images.services import add_image
 from labeling.projects.models import Role
 from tests.factories import MembershipFactory, ProjectFactory, UserFactory
@@ -81,6 +83,33 @@ def test_tiles_that_are_gone_are_cut_again_and_a_broken_off_cutting_is_finished(
     assert default_storage.exists(last)
     monkeypatch.setattr(tiles, "_keep", lambda part, name: pytest.fail(f"{name} was cut although it is there"))
     tiles.cut(image)
+
+
+def test_a_half_written_tile_of_a_broken_off_cutting_is_never_handed_out():
+    image = added(field(2_100, 300))
+    whole = read(image, 0, 0, 0)
+    name = tiles._name(image.sha256, 0, 0, 0)
+    default_storage.delete(name)
+    default_storage.save(name, ContentFile(b"\xff\xd8 half"))
+    default_storage.delete(tiles._last(image))
+    assert np.array_equal(read(image, 0, 0, 0), whole)
+
+
+def test_tiles_are_cut_after_the_upload_and_a_failure_costs_no_image(monkeypatch, django_capture_on_commit_callbacks):
+    keep = tiles._keep
+
+    def disk_is_full(part, name):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(tiles, "_keep", disk_is_full)
+    with django_capture_on_commit_callbacks(execute=True) as asked:
+        image = added(field(2_100, 300))
+    assert len(asked) == 1 and Image.objects.filter(pk=image.pk).exists()
+    monkeypatch.setattr(tiles, "_keep", keep)
+    assert read(image, 0, 0, 0).shape == (300, 512, 3)
+    with django_capture_on_commit_callbacks(execute=True):
+        other = added(field(2_101, 300))
+    assert default_storage.exists(tiles._last(other))  # before anybody asked for a tile
 
 
 def test_a_small_image_is_fetched_whole_and_a_large_one_by_tiles(client):
