@@ -35,6 +35,8 @@ export class Log {
   readonly conflicts: Conflict[] = [];
   seq: number;
   private readonly settled = new Set<string>();
+  /** Stale operations that have been looked at: the queue marks all of a batch before it tells of the first one. */
+  private readonly heard = new Set<string>();
   private readonly lastActor = new Map<string, string>();
 
   constructor(
@@ -111,7 +113,8 @@ export class Log {
 
   /** Conflicts that an earlier page left open: the own version is in the picture again, and the question with it. */
   reopen(): void {
-    for (const { operation, theirs } of this.outbox.unsettled(this.layer.id))
+    for (const { operation, theirs } of this.outbox.unsettled(this.layer.id)) {
+      this.heard.add(operation.op_id);
       for (const e of operation.effects) {
         const known = theirs?.find((t) => t.annotation === e.annotation);
         if (!known || known.last_op === null) continue; // it never came to be on the server: nothing to choose
@@ -127,13 +130,15 @@ export class Log {
         this.cells.put(this.layer.index, e.annotation, e.after, operation.op_id, undefined, this.person.id);
         this.conflicts.push({ annotation: e.annotation, action: operation.action, theirs: now, by: (now.last_op && this.lastActor.get(now.last_op)) ?? null });
       }
+    }
     this.letGo();
   }
 
   /** What the queue keeps for a choice that is made, or need not be made, need not be kept. */
   private letGo(): void {
     const open = new Set(this.conflicts.map((c) => c.annotation));
-    const done = this.outbox.unsettled(this.layer.id).filter((w) => !w.operation.effects.some((e) => open.has(e.annotation)));
+    const heard = this.outbox.unsettled(this.layer.id).filter((w) => this.heard.has(w.operation.op_id));
+    const done = heard.filter((w) => !w.operation.effects.some((e) => open.has(e.annotation)));
     if (done.length) void this.outbox.settle(new Set(done.map((w) => w.operation.op_id)));
   }
 
@@ -153,6 +158,7 @@ export class Log {
         break;
       case "stale":
         this.history.forget(verdict.op_id);
+        this.heard.add(verdict.op_id);
         if (!this.settled.delete(verdict.op_id))
           for (const theirs of this.currentOf(verdict, waiting)) this.stale(theirs, waiting.operation.action);
         this.letGo();

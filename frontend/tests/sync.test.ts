@@ -251,6 +251,24 @@ describe("queue", () => {
     expect(second.unsettled(LAYER)).toEqual([]);
   });
 
+  it("of two conflicts in one answer both are kept on this computer, until each is settled", async () => {
+    const current = [1, 2].map((n) => ({ annotation: uuid(n), version: 2, last_op: uuid(5000 + n), state: state([50, 50, 60, 60]) }));
+    let log: Log | null = null;
+    const queue = await Queue.open(PERSON, (layer, operations) =>
+      Promise.resolve({ layer, seq: 9, results: operations.map((o) => ({ op_id: o.op_id, verdict: "stale" as const, seq: null, error: null, current: current.filter((c) => c.annotation === o.effects[0].annotation) })) }),
+      { onState: () => {}, onVerdict: (v, w) => log?.settle(v, w) });
+    queues.push(queue);
+    const { move, TIMING } = logTools();
+    const cells = scene();
+    log = new Log(cells, { id: LAYER, index: 0, seq: 5 }, 1, { id: PERSON, name: "A" }, uuid(1), new History(), queue, { onChange: () => {}, onNotice: () => {} });
+    const ids = [move({ cells, log }, uuid(1), 10), move({ cells, log }, uuid(2), 10)]; // both before the first is sent
+    await vi.waitFor(() => expect(queue.state.kind).toBe("saved"));
+    expect(log.conflicts.map((c) => c.annotation)).toEqual([uuid(1), uuid(2)]);
+    expect(await kept()).toEqual(ids);
+    log.resolve(log.conflicts[0], "theirs", TIMING);
+    await vi.waitFor(async () => expect(await kept()).toEqual([ids[1]]));
+  });
+
   it("acts keep their order and their times when the clock is set back between them, and after a reload", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     try {
@@ -314,7 +332,7 @@ function logTools() {
     undoes: null, begun_at: "", committed_at: "", effects: [{ annotation, version, before: null, after }],
   });
   const tail = (operations: OperationOut[], seq = 0) => ({ layer: LAYER, seq, operations, more: false });
-  const move = (d: ReturnType<typeof desk>, id: string, by: number) => {
+  const move = (d: Pick<ReturnType<typeof desk>, "cells" | "log">, id: string, by: number) => {
     const row = d.cells.rowOf(id);
     const b = d.cells.boxOf(row);
     return d.log.commit(edits.setBox(d.cells, row, { x0: b.x0 + by, y0: b.y0, x1: b.x1 + by, y1: b.y1 }, "move"), TIMING);
