@@ -278,6 +278,8 @@ export class Log {
 /** The same to a person: provenance is the server's, and does not count. */
 function same(a: State | null, b: State | null): boolean {
   if (!a || !b) return a === b;
-  const bare = (s: State) => JSON.stringify([s.kind, s.status, s.label_class, s.box, s.mask && [s.mask.x, s.mask.y, s.mask.width, s.mask.height, s.mask.bits], s.derived_from, s.reason]);
+  const mask = (s: State) => s.mask && [s.mask.x, s.mask.y, s.mask.width, s.mask.height, s.mask.bits];
+  const said = (s: State) => [Object.entries(s.attributes ?? {}).sort(), s.parent ?? null]; // the server may order them
+  const bare = (s: State) => JSON.stringify([s.kind, s.status, s.label_class, s.box, mask(s), s.derived_from, s.reason, said(s)]);
   return bare(a) === bare(b);
 }

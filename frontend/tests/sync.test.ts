@@ -412,6 +412,19 @@ describe("log", () => {
     expect(d.cells.lastOp(d.cells.rowOf(uuid(2)))).toBe(uuid(5006));
   });
 
+  it("another attribute or another cell around is a conflict, the same ones in another order are none", () => {
+    const mine = { attributes: { Mitosis: "yes", Stain: "2" }, parent: uuid(1) };
+    const conflicts = (more: Partial<State>) => {
+      const d = desk();
+      d.log.commit({ action: "classify", tool: "attribute", effects: [edits.change(d.cells, d.cells.rowOf(uuid(2)), mine)] }, TIMING);
+      d.answer("stale", [{ annotation: uuid(2), version: 2, last_op: uuid(5006), state: state([15, 15, 25, 25], more) }]);
+      return d.log.conflicts.length;
+    };
+    expect(conflicts({ ...mine, attributes: { Mitosis: "no", Stain: "2" } })).toBe(1);
+    expect(conflicts({ ...mine, parent: null })).toBe(1);
+    expect(conflicts({ ...mine, attributes: { Stain: "2", Mitosis: "yes" } })).toBe(0);
+  });
+
   it("a colleague has decided the same proposal: theirs stands, and it is said", () => {
     const d = desk();
     d.log.commit(edits.accept(d.cells, d.cells.rowOf(uuid(102))), TIMING);
