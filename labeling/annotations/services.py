@@ -319,6 +319,9 @@ def _in_tools(op: ParsedOperation, tools: frozenset[str]) -> None:
     every arm; making or changing a mask with none named does not."""
     tool = "brush" if op.tool == "constraint" else op.tool  # the brush, whose stroke the fusion follows
     makes = op.action in (Operation.Action.DRAW, Operation.Action.RESHAPE, Operation.Action.EDIT)
+    # "Keep mine" says an act of the arm again, on top of what a colleague did, and makes no cell.
+    if tool == "conflict" and op.action != Operation.Action.DRAW and all(effect.seen for effect in op.effects):
+        return
     if tool not in tools and (makes or tool not in ("select", "keys", "attribute", "viewport")):
         offered = ", ".join(sorted(tools)) or "none to draw with"
         raise Invalid(
