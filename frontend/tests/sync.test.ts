@@ -463,6 +463,27 @@ describe("log", () => {
     expect(d.history.canUndo).toBe(true);
   });
 
+  it("an attribute removed while it was in use costs the attribute, not the cell nor what was done on top", () => {
+    const d = desk();
+    const said = edits.accept(d.cells, d.cells.rowOf(uuid(102)), null, undefined, undefined, { Mitosis: "perhaps" });
+    const id = said.effects[0].annotation;
+    const row = () => d.cells.rowOf(id);
+    d.log.commit(said, TIMING);
+    move(d, id, 10);
+    d.log.commit({ action: "classify", tool: "attribute", effects: [edits.change(d.cells, row(), { attributes: { Mitosis: "maybe" } })] }, TIMING);
+    move(d, id, 10); // says "maybe" too
+    d.log.commit({ action: "classify", tool: "attribute", effects: [edits.change(d.cells, row(), { attributes: {} })] }, TIMING);
+    const [sent, error] = [d.out.splice(0), { code: "invalid", detail: "no value of the attribute", field: "attributes" }];
+    const nothing = [{ annotation: id, version: 0, last_op: null, state: null }];
+    sent.forEach((w, i) => d.log.settle({ op_id: w.operation.op_id, verdict: i < 4 ? "invalid" : "stale", seq: null, error, current: nothing }, w));
+    const again = d.out.map((w) => w.operation);
+    expect(again.map((o) => o.action)).toEqual(["accept", "move", "move", "classify"]); // what was said is not said again
+    expect(again.map((o) => o.effects[0].seen)).toEqual([null, ...again.slice(0, 3).map((o) => o.op_id)]); // one on top of the other
+    expect(again.map((o) => o.effects[0].after?.attributes ?? {})).toEqual([{}, {}, {}, {}]);
+    expect([d.boxOf(id), d.log.conflicts]).toEqual([[120, 100, 140, 130], []]);
+    expect(d.notices.map((n) => n.includes("is kept, without it"))).toEqual([true, true, false, true]);
+  });
+
   it("own acts can be undone after a reload, a colleague's cannot", () => {
     const d = desk();
     const mine = (seq: number, op: number, action: OperationOut["action"], before: State | null, after: State | null, undoes: string | null = null) => ({
