@@ -5,7 +5,7 @@
  *  stays in the picture and a conflict asks for mine or theirs. */
 import { t } from "../locale/locale";
 import type { Cells } from "../scene/cells";
-import type { Action, Current, OperationIn, OperationOut, Person, State, Tail, Verdict } from "../scene/contract";
+import type { Action, Current, EffectIn, OperationIn, OperationOut, Person, State, Tail, Verdict } from "../scene/contract";
 import type { Draft } from "../scene/edits";
 import type { History } from "../scene/history";
 import { uuid7 } from "../scene/uuid";
@@ -35,6 +35,10 @@ export class Log {
   readonly conflicts: Conflict[] = [];
   seq: number;
   private readonly settled = new Set<string>();
+  /** Stale operations that have been looked at: the queue marks all of a batch before it tells of the first one. */
+  private readonly heard = new Set<string>();
+  /** What stands in the place of an own act that was refused, by `place`: it was sent again, or nothing of it was left. */
+  private readonly instead = new Map<string, string | null>();
   private readonly lastActor = new Map<string, string>();
 
   constructor(
@@ -111,7 +115,8 @@ export class Log {
 
   /** Conflicts that an earlier page left open: the own version is in the picture again, and the question with it. */
   reopen(): void {
-    for (const { operation, theirs } of this.outbox.unsettled(this.layer.id))
+    for (const { operation, theirs } of this.outbox.unsettled(this.layer.id)) {
+      this.heard.add(operation.op_id);
       for (const e of operation.effects) {
         const known = theirs?.find((t) => t.annotation === e.annotation);
         if (!known || known.last_op === null) continue; // it never came to be on the server: nothing to choose
@@ -127,13 +132,15 @@ export class Log {
         this.cells.put(this.layer.index, e.annotation, e.after, operation.op_id, undefined, this.person.id);
         this.conflicts.push({ annotation: e.annotation, action: operation.action, theirs: now, by: (now.last_op && this.lastActor.get(now.last_op)) ?? null });
       }
+    }
     this.letGo();
   }
 
   /** What the queue keeps for a choice that is made, or need not be made, need not be kept. */
   private letGo(): void {
     const open = new Set(this.conflicts.map((c) => c.annotation));
-    const done = this.outbox.unsettled(this.layer.id).filter((w) => !w.operation.effects.some((e) => open.has(e.annotation)));
+    const heard = this.outbox.unsettled(this.layer.id).filter((w) => this.heard.has(w.operation.op_id));
+    const done = heard.filter((w) => !w.operation.effects.some((e) => open.has(e.annotation)));
     if (done.length) void this.outbox.settle(new Set(done.map((w) => w.operation.op_id)));
   }
 
@@ -153,14 +160,16 @@ export class Log {
         break;
       case "stale":
         this.history.forget(verdict.op_id);
-        if (!this.settled.delete(verdict.op_id))
+        this.heard.add(verdict.op_id);
+        if (!this.settled.delete(verdict.op_id) && !this.restsOnAnother(waiting))
           for (const theirs of this.currentOf(verdict, waiting)) this.stale(theirs, waiting.operation.action);
         this.letGo();
         break;
       case "invalid":
         this.history.forget(verdict.op_id);
-        for (const now of this.currentOf(verdict, waiting)) this.adopt(now);
-        if (verdict.error?.field === "label_class" && this.withoutClass(verdict, waiting)) break;
+        for (const now of this.currentOf(verdict, waiting))
+          if (!waiting.operation.effects.some((e) => e.annotation === now.annotation && this.instead.has(place(e.seen, e)))) this.adopt(now);
+        if (this.withoutWhatWentAway(verdict, waiting)) break;
         this.events.onNotice(t("Not saved, and taken back: {detail}", { detail: verdict.error?.detail ?? t("the server found it invalid") }));
         break;
     }
@@ -196,15 +205,46 @@ export class Log {
     this.events.onChange();
   }
 
-  /** A class was deleted while somebody drew with it: the cell is worth more than its class, and is sent without it. */
-  private withoutClass(verdict: Verdict, waiting: Waiting): boolean {
-    const { operation } = waiting;
-    const last = new Map(this.currentOf(verdict, waiting).map((c) => [c.annotation, c.last_op]));
-    const effects = operation.effects.map((e) => ({ annotation: e.annotation, seen: last.get(e.annotation) ?? null, after: e.after && { ...e.after, label_class: null } }));
-    if (operation.action === "classify" || operation.effects.every((e) => !e.after?.label_class)) return false;
-    this.commit({ action: operation.action, tool: operation.tool, effects }, operation);
-    this.events.onNotice(t("This class has been removed from the project meanwhile. What you drew is kept, without a class."));
+  /** A class or an attribute's value was taken from the project while somebody drew with it: the cell is worth more,
+   *  and is sent with what it had of them before. False when nothing else would be left of the act. */
+  private withoutWhatWentAway(verdict: Verdict, { operation }: Waiting): boolean {
+    const field = verdict.error?.field;
+    if (field !== "label_class" && field !== "attributes") return false;
+    const kept = operation.effects.map((e) => {
+      const before = this.stateOf(e.annotation);
+      const patch = field === "label_class" ? { label_class: before?.label_class ?? null } : { attributes: before?.attributes ?? {} };
+      return { ...e, after: e.after && { ...e.after, ...patch } };
+    });
+    const isChanged = kept.some((e, i) => !same(e.after, operation.effects[i].after));
+    if (!isChanged || kept.every((e) => same(e.after, this.stateOf(e.annotation)))) {
+      for (const e of operation.effects) this.instead.set(place(operation.op_id, e), this.seenNow(e));
+      return false;
+    }
+    this.sendAgain(operation, kept);
+    this.events.onNotice(
+      field === "label_class"
+        ? t("This class has been removed from the project meanwhile. What you drew is kept, without a class.")
+        : t("An attribute or one of its values has been removed from the project meanwhile. What you drew is kept, without it."),
+    );
     return true;
+  }
+
+  /** Stale for no more than that the own act before it was refused: it is sent on top of what stands there instead. */
+  private restsOnAnother({ operation }: Waiting): boolean {
+    if (!operation.effects.some((e) => this.instead.has(place(e.seen, e)))) return false;
+    this.sendAgain(operation, operation.effects);
+    return true;
+  }
+
+  private sendAgain(operation: OperationIn, effects: readonly EffectIn[]): void {
+    const carried = effects.map((e) => ({ ...e, seen: this.seenNow(e) }));
+    const op_id = this.commit({ action: operation.action, tool: operation.tool, effects: carried }, operation);
+    for (const e of effects) this.instead.set(place(operation.op_id, e), op_id);
+  }
+
+  private seenNow(effect: EffectIn): string | null {
+    const now = this.instead.get(place(effect.seen, effect));
+    return now === undefined ? effect.seen : now;
   }
 
   private stale(theirs: Current, action: Action): void {
@@ -269,9 +309,13 @@ export class Log {
   }
 }
 
+const place = (op_id: string | null, effect: EffectIn): string => `${op_id} ${effect.annotation}`;
+
 /** The same to a person: provenance is the server's, and does not count. */
 function same(a: State | null, b: State | null): boolean {
   if (!a || !b) return a === b;
-  const bare = (s: State) => JSON.stringify([s.kind, s.status, s.label_class, s.box, s.mask && [s.mask.x, s.mask.y, s.mask.width, s.mask.height, s.mask.bits], s.derived_from, s.reason]);
+  const mask = (s: State) => s.mask && [s.mask.x, s.mask.y, s.mask.width, s.mask.height, s.mask.bits];
+  const said = (s: State) => [Object.entries(s.attributes ?? {}).sort(), s.parent ?? null]; // the server may order them
+  const bare = (s: State) => JSON.stringify([s.kind, s.status, s.label_class, s.box, mask(s), s.derived_from, s.reason, said(s)]);
   return bare(a) === bare(b);
 }

@@ -251,6 +251,24 @@ describe("queue", () => {
     expect(second.unsettled(LAYER)).toEqual([]);
   });
 
+  it("of two conflicts in one answer both are kept on this computer, until each is settled", async () => {
+    const current = [1, 2].map((n) => ({ annotation: uuid(n), version: 2, last_op: uuid(5000 + n), state: state([50, 50, 60, 60]) }));
+    let log: Log | null = null;
+    const queue = await Queue.open(PERSON, (layer, operations) =>
+      Promise.resolve({ layer, seq: 9, results: operations.map((o) => ({ op_id: o.op_id, verdict: "stale" as const, seq: null, error: null, current: current.filter((c) => c.annotation === o.effects[0].annotation) })) }),
+      { onState: () => {}, onVerdict: (v, w) => log?.settle(v, w) });
+    queues.push(queue);
+    const { move, TIMING } = logTools();
+    const cells = scene();
+    log = new Log(cells, { id: LAYER, index: 0, seq: 5 }, 1, { id: PERSON, name: "A" }, uuid(1), new History(), queue, { onChange: () => {}, onNotice: () => {} });
+    const ids = [move({ cells, log }, uuid(1), 10), move({ cells, log }, uuid(2), 10)]; // both before the first is sent
+    await vi.waitFor(() => expect(queue.state.kind).toBe("saved"));
+    expect(log.conflicts.map((c) => c.annotation)).toEqual([uuid(1), uuid(2)]);
+    expect(await kept()).toEqual(ids);
+    log.resolve(log.conflicts[0], "theirs", TIMING);
+    await vi.waitFor(async () => expect(await kept()).toEqual([ids[1]]));
+  });
+
   it("acts keep their order and their times when the clock is set back between them, and after a reload", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     try {
@@ -314,7 +332,7 @@ function logTools() {
     undoes: null, begun_at: "", committed_at: "", effects: [{ annotation, version, before: null, after }],
   });
   const tail = (operations: OperationOut[], seq = 0) => ({ layer: LAYER, seq, operations, more: false });
-  const move = (d: ReturnType<typeof desk>, id: string, by: number) => {
+  const move = (d: Pick<ReturnType<typeof desk>, "cells" | "log">, id: string, by: number) => {
     const row = d.cells.rowOf(id);
     const b = d.cells.boxOf(row);
     return d.log.commit(edits.setBox(d.cells, row, { x0: b.x0 + by, y0: b.y0, x1: b.x1 + by, y1: b.y1 }, "move"), TIMING);
@@ -394,6 +412,19 @@ describe("log", () => {
     expect(d.cells.lastOp(d.cells.rowOf(uuid(2)))).toBe(uuid(5006));
   });
 
+  it("another attribute or another cell around is a conflict, the same ones in another order are none", () => {
+    const mine = { attributes: { Mitosis: "yes", Stain: "2" }, parent: uuid(1) };
+    const conflicts = (more: Partial<State>) => {
+      const d = desk();
+      d.log.commit({ action: "classify", tool: "attribute", effects: [edits.change(d.cells, d.cells.rowOf(uuid(2)), mine)] }, TIMING);
+      d.answer("stale", [{ annotation: uuid(2), version: 2, last_op: uuid(5006), state: state([15, 15, 25, 25], more) }]);
+      return d.log.conflicts.length;
+    };
+    expect(conflicts({ ...mine, attributes: { Mitosis: "no", Stain: "2" } })).toBe(1);
+    expect(conflicts({ ...mine, parent: null })).toBe(1);
+    expect(conflicts({ ...mine, attributes: { Stain: "2", Mitosis: "yes" } })).toBe(0);
+  });
+
   it("a colleague has decided the same proposal: theirs stands, and it is said", () => {
     const d = desk();
     d.log.commit(edits.accept(d.cells, d.cells.rowOf(uuid(102))), TIMING);
@@ -430,6 +461,27 @@ describe("log", () => {
     expect(d.notices[0]).toContain("without a class");
     d.answer("accepted", [{ annotation: id, version: 1, last_op: d.cells.lastOp(d.cells.rowOf(id)), state: d.cells.stateOf(d.cells.rowOf(id)) }]);
     expect(d.history.canUndo).toBe(true);
+  });
+
+  it("an attribute removed while it was in use costs the attribute, not the cell nor what was done on top", () => {
+    const d = desk();
+    const said = edits.accept(d.cells, d.cells.rowOf(uuid(102)), null, undefined, undefined, { Mitosis: "perhaps" });
+    const id = said.effects[0].annotation;
+    const row = () => d.cells.rowOf(id);
+    d.log.commit(said, TIMING);
+    move(d, id, 10);
+    d.log.commit({ action: "classify", tool: "attribute", effects: [edits.change(d.cells, row(), { attributes: { Mitosis: "maybe" } })] }, TIMING);
+    move(d, id, 10); // says "maybe" too
+    d.log.commit({ action: "classify", tool: "attribute", effects: [edits.change(d.cells, row(), { attributes: {} })] }, TIMING);
+    const [sent, error] = [d.out.splice(0), { code: "invalid", detail: "no value of the attribute", field: "attributes" }];
+    const nothing = [{ annotation: id, version: 0, last_op: null, state: null }];
+    sent.forEach((w, i) => d.log.settle({ op_id: w.operation.op_id, verdict: i < 4 ? "invalid" : "stale", seq: null, error, current: nothing }, w));
+    const again = d.out.map((w) => w.operation);
+    expect(again.map((o) => o.action)).toEqual(["accept", "move", "move", "classify"]); // what was said is not said again
+    expect(again.map((o) => o.effects[0].seen)).toEqual([null, ...again.slice(0, 3).map((o) => o.op_id)]); // one on top of the other
+    expect(again.map((o) => o.effects[0].after?.attributes ?? {})).toEqual([{}, {}, {}, {}]);
+    expect([d.boxOf(id), d.log.conflicts]).toEqual([[120, 100, 140, 130], []]);
+    expect(d.notices.map((n) => n.includes("is kept, without it"))).toEqual([true, true, false, true]);
   });
 
   it("own acts can be undone after a reload, a colleague's cannot", () => {

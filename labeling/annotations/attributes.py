@@ -39,6 +39,13 @@ def written_attributes(project: Project) -> str:
     return "\n".join(f"{name}: {', '.join(values)}" for name, values in project.attributes)
 
 
+def attributes_for_writing(project: int) -> dict[str, list[str]]:
+    """Name -> its values, as declared now and until this transaction ends: whoever declares another list waits for it
+    and then sees what was written. Those who write do not wait for one another."""
+    (now,) = Project.objects.raw("SELECT * FROM labeling_project WHERE id = %s FOR SHARE", [project])
+    return now.declared_attributes
+
+
 @transaction.atomic
 def declare_attributes(*, project: Project, text: str) -> None:
     """Another list of attributes. Raises Invalid for a list that does not read, or lacks what cells already have (also

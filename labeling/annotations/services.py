@@ -13,6 +13,7 @@ from django.utils.dateparse import parse_datetime
 
 from labeling.accounts.models import User
 from labeling.annotations import feed
+from labeling.annotations.attributes import attributes_for_writing
 from labeling.annotations.bulk import copy_states
 from labeling.annotations.models import Annotation, Effect, Layer, LayerHead, Operation
 from labeling.annotations.state import State, parse_integer, parse_number, parse_state, parse_uuid, put_state, state_of
@@ -145,6 +146,8 @@ class _Batch:
         self.touched: dict[uuid.UUID, Annotation] = {}
 
     def run(self, operations: Sequence[Any]) -> tuple[int, list[Verdict]]:
+        if any(map(_says_attributes, operations)):
+            self.attributes = attributes_for_writing(self.image.project_id)
         parsed: list[ParsedOperation | Verdict] = [self._parse(data) for data in operations]
         good = [p for p in parsed if isinstance(p, ParsedOperation)]
         self._load(good)
@@ -319,6 +322,9 @@ def _in_tools(op: ParsedOperation, tools: frozenset[str]) -> None:
     every arm; making or changing a mask with none named does not."""
     tool = "brush" if op.tool == "constraint" else op.tool  # the brush, whose stroke the fusion follows
     makes = op.action in (Operation.Action.DRAW, Operation.Action.RESHAPE, Operation.Action.EDIT)
+    # "Keep mine" says an act of the arm again, on top of what a colleague did, and makes no cell.
+    if tool == "conflict" and op.action != Operation.Action.DRAW and all(effect.seen for effect in op.effects):
+        return
     if tool not in tools and (makes or tool not in ("select", "keys", "attribute", "viewport")):
         offered = ", ".join(sorted(tools)) or "none to draw with"
         raise Invalid(
@@ -387,6 +393,12 @@ def _effect(data: Any, image: Image, classes: frozenset[int], attributes: dict[s
 
 def _touched(op: ParsedOperation) -> set[uuid.UUID]:
     return {effect.annotation for effect in op.effects}
+
+
+def _says_attributes(data: Any) -> bool:
+    effects = data.get("effects") if isinstance(data, dict) else None
+    after = [effect.get("after") for effect in effects if isinstance(effect, dict)] if isinstance(effects, list) else []
+    return any(isinstance(state, dict) and state.get("attributes") for state in after)
 
 
 def _named(data: Any) -> set[uuid.UUID]:

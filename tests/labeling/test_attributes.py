@@ -4,6 +4,8 @@ import json
 import uuid
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from labeling.annotations.attributes import declare_attributes, read_attributes
@@ -14,6 +16,7 @@ from labeling.annotations.services import working_layer, write_operations
 from labeling.errors import Invalid
 from labeling.exchange.cells import accepted_cells
 from labeling.exchange.coco import as_coco
+from labeling.projects.models import Project
 from tests.factories import ImageFactory, MembershipFactory
 from tests.labeling.operations import cell, effect, mask, operation
 
@@ -88,6 +91,18 @@ def test_an_export_carries_them(layer, member):
     assert (first["attributes"], first["parent"]) == ({}, None)
     assert (second["attributes"], second["parent"]) == ({"Mitosis": "no"}, str(whole))
     assert third["parent"] is None, "a cell that is not exported is nobody's parent"
+
+
+def test_the_list_that_counts_is_the_one_of_the_moment_of_writing(layer, member):
+    assert layer.image.project.declared_attributes["Mitosis"] == ["no", "yes"]  # as this request has read it
+    declare_attributes(project=Project.objects.get(pk=member.project_id), text="Mitosis: no, unsure")
+    with CaptureQueriesContext(connection) as queries:
+        said = [operation(effect(uuid.uuid4(), cell(attributes={"Mitosis": value}))) for value in ("yes", "unsure")]
+        assert [v.verdict for v in write(layer, member, *said)] == ["invalid", "accepted"]
+    assert sum("FOR SHARE" in q["sql"] for q in queries) == 1, "and nobody declares another until it is written"
+    with CaptureQueriesContext(connection) as queries:
+        write(layer, member, operation(effect(uuid.uuid4(), cell())))
+    assert not any("FOR SHARE" in q["sql"] for q in queries), "who says nothing locks nothing"
 
 
 @pytest.mark.parametrize(

@@ -367,6 +367,20 @@ def test_work_with_a_tool_that_the_arm_does_not_have_is_refused_and_nothing_else
     assert verdict.verdict == "accepted"
 
 
+def test_keep_mine_is_said_again_in_an_arm_and_draws_nothing(study):
+    participant = agreed(study)
+    item = services.open_item(participant=participant, item_id=services.next_item(participant)[0].pk)
+    layer = working_layer(image=item.sheet.images.get(), user=participant.user)
+    there = uuid.uuid4()
+    drawn = operation(effect(there, cell()))
+    mine = operation(effect(there, cell(mask=mask()), drawn["op_id"]), action="reshape", tool="conflict")
+    made = [operation(effect(uuid.uuid4(), cell()), action=action, tool="conflict") for action in ("draw", "edit")]
+    again = operation(effect(there, cell(), mine["op_id"]), tool="conflict")
+    _, verdicts = write_operations(layer=layer, author=participant.user, operations=[drawn, mine, *made, again])
+    assert [v.verdict for v in verdicts] == ["accepted", "accepted", "invalid", "invalid", "invalid"]
+    assert layer.annotations.get().uid == there
+
+
 def test_an_arm_with_proposals_shows_them_without_their_models_and_the_other_shows_none(study):
     seen = {}
     participant = agreed(study)
