@@ -29,15 +29,27 @@ def wait_for_workspace(page: Page) -> None:
     raise SystemExit("the workspace did not open within 30 s")
 
 
+def wait_for_pictures(page: Page) -> None:
+    """Thumbnails are loaded lazily; one that is still grey is no picture of the page."""
+    done = "[...document.images].every((image) => image.complete && image.naturalWidth > 0)"
+    for _ in range(100):
+        if page.evaluate(done):
+            return
+        time.sleep(0.1)
+    raise SystemExit("the pictures did not load within 10 s")
+
+
 def make(page: Page, address: str, user: str, password: str, scheme: Scheme) -> None:
     page.goto(address)
     page.locator("input[name=username]").fill(user)
     page.locator("input[name=password]").fill(password)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("heading", name="Projects").wait_for()
+    wait_for_pictures(page)
     page.screenshot(path=HERE / f"projects-{scheme}.png")
     page.goto(f"{address}/projects/1/")
-    page.wait_for_timeout(1500)
+    page.wait_for_timeout(500)
+    wait_for_pictures(page)
     page.screenshot(path=HERE / f"project-{scheme}.png")
     images = page.locator("a[href^='/images/']")
     image = images.nth(images.count() - 1).get_attribute("href")
