@@ -184,10 +184,10 @@ def by_linear_program(energy: Energy, time_limit: float | None, *, backend: str,
     x = [variable("") for _ in range(len(energy))]
     objective = solver.Objective()
     for v, t in zip(x, energy.terminal.tolist()):
-        objective.SetCoefficient(v, -t / SCALE)
+        objective.SetCoefficient(v, -t)  # in integer units: divided by SCALE, one unit is below CBC's tolerance
     for a, b, cost in zip(i.tolist(), j.tolist(), w.tolist()):
         e = variable("")
-        objective.SetCoefficient(e, cost / SCALE)
+        objective.SetCoefficient(e, cost)
         for p, q in ((a, b), (b, a)):  # e >= x_p - x_q
             row = solver.Constraint(0, solver.infinity())
             row.SetCoefficient(e, 1)
@@ -201,7 +201,7 @@ def by_linear_program(energy: Energy, time_limit: float | None, *, backend: str,
     constant = int(energy.terminal[energy.terminal > 0].sum())
     optimal = status == pywraplp.Solver.OPTIMAL
     value = objective.Value() if optimal else objective.BestBound()
-    return _proved(energy, labels, value * SCALE + constant, optimal)
+    return _proved(energy, labels, value + constant, optimal)
 
 
 def by_gurobi(energy: Energy, time_limit: float | None) -> Solution:

@@ -100,20 +100,22 @@ def test_a_kill_in_mid_save_loses_and_doubles_nothing(boxwise: Running, name: st
     layer, token = boxwise.manage(SAVING).split()
     url = f"http://127.0.0.1:{boxwise.port}/api/v1/layers/{layer}/operations/"
     acknowledged: list[str] = []
-    failed_sends = 0
+    failed_sends, longest = 0, 0.0
     stop = threading.Event()
 
     def save_until_stopped() -> None:
-        nonlocal failed_sends
+        nonlocal failed_sends, longest
         while not stop.is_set():
             drawn = operation(effect(uuid.uuid4(), cell()))
             body = json.dumps({"operations": [drawn]}).encode()
             headers = {"Content-Type": "application/json", "Authorization": f"Token {token}"}
             while True:
+                begin = time.monotonic()
                 try:
                     with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=15) as answer:
                         assert answer.status == 200
                     acknowledged.append(drawn["op_id"])
+                    longest = max(longest, time.monotonic() - begin)
                     break
                 except (OSError, http.client.HTTPException):  # refused, cut off, or answered 500 without a database
                     failed_sends += 1
@@ -135,7 +137,8 @@ def test_a_kill_in_mid_save_loses_and_doubles_nothing(boxwise: Running, name: st
         stop.set()
         saver.join(60)
     stored = [entry.split(":") for entry in boxwise.manage(SAVED.format(layer=layer)).split()]
-    assert failed_sends > 0, "the kills were noticed"
+    # A save that begins while PostgreSQL is away waits for it; one that it dies under fails.
+    assert failed_sends > 0 or (name == "postgres" and longest > 0.3), "the kills were noticed"
     assert [op_id for _, op_id in stored] == acknowledged, "each once, none missing, in the order they were made"
     assert [int(seq) for seq, _ in stored] == list(range(1, len(acknowledged) + 1)), "without a gap"
 
