@@ -322,6 +322,43 @@ def test_polygon_brush_wand_stamp_extremes_and_nudge(bench: Tools):
     bench.until_saved()
 
 
+def test_regions_cannot_tell_and_measuring(bench: Tools):
+    x, y = bench.empty_place()
+    before = bench.ids()
+    for key, kind in (("g", "exhaustive"), ("Shift+g", "ignore")):
+        bench.press(key)
+        bench.drag((x - 12, y - 12), (x + 12, y + 12))
+        region = bench.one_new(before)
+        assert (region["kind"], region["status"]) == ("region", kind)
+        assert region["box"] == pytest.approx([x - 12, y - 12, x + 12, y + 12], abs=1)
+        bench.press("Control+z")
+        bench.until_saved()
+        assert bench.ids() == before
+
+    bench.press("r")
+    bench.drag((x - 8, y - 8), (x + 8, y + 8))
+    drawn = bench.one_new(before)
+    bench.press("v")
+    bench.click(x, y)
+    assert bench.state()["selected"] == drawn["id"]
+    bench.press("k")
+    wait_for(lambda: bench.cell(drawn["id"])["status"] == "cannot_tell", 5, "said")
+    bench.until_saved()
+    assert bench.operations()[-1]["effects"][0]["after"]["status"] == "cannot_tell"
+    for _ in range(2):
+        bench.press("Control+z")
+    bench.until_saved()
+
+    bench.press("m")  # nothing is stored, and the length stands on the picture while it is measured
+    count = len(bench.operations())
+    canvas = {"clip": {"x": 76, "y": 40, "width": 900, "height": 700}}
+    bare = bench.page.screenshot(**canvas)
+    bench.drag((x - 12, y), (x + 12, y))
+    assert bench.page.screenshot(**canvas) != bare
+    bench.until_saved()
+    assert len(bench.operations()) == count and bench.ids() == before
+
+
 def test_a_stroke_fixes_pixels_and_the_rest_is_fused_again_with_a_proof(bench: Tools):
     bench.press("v")
     bench.page.locator("canvas").last.focus()
