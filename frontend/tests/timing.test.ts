@@ -36,6 +36,17 @@ describe("activity recorder", () => {
     ]);
   });
 
+  it("records the first move of every press, so that a quick drag is no click", async () => {
+    const { recorder, sent } = setUp();
+    recorder.record("pointer_move", undefined, 0);
+    recorder.record("pointer_down", undefined, 5);
+    recorder.record("pointer_move", undefined, 10);
+    recorder.record("pointer_move", undefined, 12); // one is enough
+    recorder.record("pointer_up", undefined, 15);
+    await recorder.flush();
+    expect(sent[0].events.map(([, kind]) => kind)).toEqual(["pointer_move", "pointer_down", "pointer_move", "pointer_up"]);
+  });
+
   it("a clock that is set back changes neither times nor order, only where the next batch is anchored", async () => {
     const { recorder, sent, clock } = setUp();
     recorder.record("pointer_down");

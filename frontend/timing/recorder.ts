@@ -85,6 +85,7 @@ export class Recorder {
       if (last !== undefined && t - last < every) return;
       this.lastTime.set(kind, t);
     }
+    if (kind === "pointer_down") this.lastTime.delete("pointer_move"); // its first move makes it a drag, however quick
     // Input is stamped when it happens and heard a frame later, when other things may have been recorded already.
     const time = Math.max(this.latest, Math.round(t * 10) / 10);
     this.latest = time;
