@@ -20,7 +20,7 @@ from labeling.images.models import Image, Split
 from labeling.images.services import add_image
 from labeling.projects.models import Project, Role
 from labeling.projects.services import add_class, add_member, change_role, invite_again, remove_member
-from labeling.rounds.configuration import CHOICES, PRESET_NAMES
+from labeling.rounds.configuration import CHOICES, DEVICES, PRESET_NAMES
 from labeling.rounds.models import Round
 from labeling.site.doors import Request, acts_of, attempt, reach_project, sentence, signed_in
 from labeling.site.forms import MOST_FILES, ClassForm, MemberForm, UploadForm
@@ -71,6 +71,7 @@ def head(request: Request, found: Project) -> dict[str, Any]:
         "may": acts_of(role),
         "presets": list(PRESET_NAMES.items()),
         "choices": CHOICES,
+        "devices": list(DEVICES.items()),
         **grid(request, found),
     }
 

@@ -220,6 +220,9 @@ def test_pace_tells_units_a_second_and_what_is_left():
     now = timezone.now()
     stage = Stage(kind="prediction", state="running", done=5, total=20, started_at=now - timedelta(seconds=10))
     stage.attempts = 1
-    assert pace_of(stage, now) == {"rate": 0.5, "unit": "images", "left": timedelta(seconds=30)}
+    left = timedelta(seconds=30)
+    assert pace_of(stage, now) == {"rate": 0.5, "unit": "images", "left": left, "end": now + left}
     stage.attempts = 2  # its first worker's units would count as done in a moment
     assert pace_of(stage, now) is None
+    stage.usage = {"made": 2, "seconds": 8.0}  # of the second worker alone
+    assert pace_of(stage, now) == {"rate": 0.25, "unit": "images", "left": 2 * left, "end": now + 2 * left}
