@@ -31,7 +31,7 @@ def wait_of(stage: Stage, now: datetime) -> Wait | None:
 
 
 def usage_of(stage: Stage, portions: Iterable[dict[str, Any]] = ()) -> str:
-    """ "CPU: 1.9 cores, 1.2 GiB (peak 1.6 GiB)" while it works, the mean and the highest afterwards; "" where nobody knows.
+    """ "CPU: 1.9 cores, 1.2 GiB (peak 1.6 GiB)" while it works, mean and highest afterwards; "" where nobody knows.
 
     portions  the usage of the portions at work: they are added up
     """

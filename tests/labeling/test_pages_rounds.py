@@ -1,5 +1,6 @@
 """The pages of rounds: start, progress, log, proofs, figures."""
 
+import uuid
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -92,6 +93,49 @@ def test_a_stage_that_nobody_takes_says_that_a_worker_may_be_missing(study):
     assert missing in client.get(address(study, "round-progress")).content.decode()
     study.round.stages.filter(kind="detector").update(state=Stage.State.RUNNING, started_at=long_ago)
     assert missing not in client.get(address(study, "round-progress")).content.decode(), "the worker is busy"
+
+
+GIB = 2**30
+USAGE = {"cores": 1.94, "cores_mean": 1.7, "memory": 1.2 * GIB, "memory_peak": 1.6 * GIB, "device": "cpu"}
+
+
+def test_a_stage_at_work_says_what_it_uses_and_a_finished_one_its_mean_and_peak(study):
+    client = signed_in(study.people["viewer"])
+    gpu = {"device": "cuda", "gpu_memory": 10.2 * GIB, "gpu_memory_peak": 12 * GIB, "gpu_busy": 0.43}
+    running = {"state": Stage.State.RUNNING, "started_at": timezone.now(), "lease_owner": uuid.uuid4()}
+    study.round.stages.filter(kind="detector").update(usage=USAGE, **running)
+    study.round.stages.filter(kind="pseudo_masks").update(usage=USAGE | gpu, **running)
+    page = client.get(address(study, "round-progress")).content.decode()
+    assert "CPU: 1.9 cores, 1.2 GiB (peak 1.6 GiB)<" in page
+    assert "GPU: 1.9 cores, 1.2 GiB (peak 1.6 GiB), 10.2 GiB (peak 12.0 GiB) of GPU memory, 43 % busy<" in page
+    study.round.stages.filter(kind="detector").update(state=Stage.State.DONE)
+    page = client.get(address(study, "round-progress")).content.decode()
+    assert "CPU: 1.7 cores on average, at most 1.6 GiB<" in page
+
+
+def test_a_spread_stage_adds_up_what_its_workers_use_and_says_when_one_of_them_lacks_memory(study):
+    stage = study.round.stages.get(kind="prediction")
+    for number in range(3):
+        state = "running" if number else "done"
+        stage.portions.create(number=number, images=[1], state=state, usage=USAGE)
+    lacks = {"what": "memory", "worker": "host7"}
+    soon = timezone.now() + timedelta(seconds=90)
+    Stage.objects.filter(pk=stage.pk).update(state=Stage.State.RUNNING, lacks=lacks, again_at=soon)
+    page = signed_in(study.people["manager"]).get(address(study, "round-progress")).content.decode()
+    assert "CPU: 3.9 cores, 2.4 GiB (peak 3.2 GiB), 2 workers<" in page
+    assert (
+        "Waits: the worker on host7 ran out of memory." in page and f"Tried again at {soon:%H:%M:%S} (in 1 min" in page
+    )
+    assert "Try now" in page and "waits for memory, a GPU or a worker" not in page  # others are at it
+    assert "Try now" not in signed_in(study.people["viewer"]).get(address(study, "round-progress")).content.decode()
+
+
+def test_the_device_is_chosen_in_the_form(study):
+    client = signed_in(study.people["manager"])
+    assert "gpu: waits until a worker with a GPU is free" in client.get(address(study, "project")).content.decode()
+    client.post(address(study, "project-rounds"), {"preset": "tiny", "device": "gpu", "line_up": "1"})
+    made = study.project.rounds.get(state=Round.State.PLANNED)
+    assert made.configuration["device"] == "gpu" and made.stages.get(kind="detector").queue == "gpu"
 
 
 def test_a_reused_stage_names_the_round_that_made_it(study):
