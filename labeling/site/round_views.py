@@ -25,6 +25,7 @@ from labeling.site.curves import curves_of
 from labeling.site.doors import Request, acts_of, attempt, reach_project, reach_round, signed_in
 from labeling.site.facts import facts_of
 from labeling.site.resources import usage_of, wait_of
+from labeling.site.words import figure, took
 from labeling.site.workspace import milliseconds_of
 
 ROUND_WORDS = {
@@ -158,6 +159,7 @@ def progress_context(found: Round, now: datetime | None = None) -> dict[str, Any
             if has_worked(stage) and stage.started_at
             else None,
             "pace": pace_of(stage, now),
+            "in_epochs": stage.kind in LEARNED,
             "made_by": makers.get(stage.artifact_id or ""),
             "curves": curves_of(reports[stage.pk]),
         }
@@ -192,7 +194,8 @@ def percent_of(stage: Stage) -> int:
 
 
 def pace_of(stage: Stage, now: datetime) -> dict[str, Any] | None:
-    """Units a second so far and the time that the rest takes at that pace; None while there is nothing to go by.
+    """Images a second or the time of an epoch so far, how long the rest takes at that pace, and when that is over;
+    None while there is nothing to go by.
 
     Only what the worker that is at it made itself counts: what another had finished would look like the work of a
     moment.
@@ -205,8 +208,11 @@ def pace_of(stage: Stage, now: datetime) -> dict[str, Any] | None:
     if not made or seconds <= 0:
         return None
     left = timedelta(seconds=(stage.total - stage.done) * seconds / made)
-    unit = _("epochs") if stage.kind in LEARNED else _("images")
-    return {"rate": made / seconds, "unit": unit, "left": left, "end": now + left}
+    if stage.kind in LEARNED:
+        words = _("{time} an epoch").format(time=took(seconds / made))
+    else:
+        words = _("{rate} images/s").format(rate=figure(made / seconds))
+    return {"words": words, "left": left, "end": now + left}
 
 
 def has_worked(stage: Stage) -> bool:

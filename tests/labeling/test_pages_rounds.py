@@ -71,7 +71,11 @@ def test_a_round_is_polled_only_while_it_is_at_work(study):
 def test_stages_say_how_far_they_are_and_what_they_wait_for(study):
     stages = {stage.kind: stage for stage in study.round.stages.all()}
     for number in range(3):
-        StageLine.objects.create(stage=stages["detector"], text=f"epoch {number + 1}", values={"loss": 3.0 - number})
+        StageLine.objects.create(
+            stage=stages["detector"],
+            text=f"epoch {number + 1}",
+            values={"loss": 3.0 - number, "score": 0.5, "dice": 0.5},
+        )
     artifact = Artifact.objects.create(key="k", kind="pseudo_masks", sha256="0" * 64, size=1)
     Stage.objects.filter(pk=stages["detector"].pk).update(
         state=Stage.State.RUNNING, done=3, total=12, note="epoch 3 of 12", started_at=timezone.now(), attempts=1
@@ -80,8 +84,9 @@ def test_stages_say_how_far_they_are_and_what_they_wait_for(study):
     Stage.objects.filter(pk=stages["pseudo_masks"].pk).update(state=Stage.State.REUSED, artifact=artifact)
     page = signed_in(study.people["viewer"]).get(address(study, "round-progress")).content.decode()
     assert 'aria-label="Detector" aria-valuemin="0" aria-valuemax="100" aria-valuenow="25"' in page
-    assert "3 of 12" in page and "epoch 3 of 12" in page and "Disk full. Free some." in page
+    assert "3 of 12 epochs" in page and "epoch 3 of 12" in page and "Disk full. Free some." in page
     assert "loss went from 3 to 1 over 3 reports; lowest 1, highest 3" in page
+    assert "dice went from" in page and "score went from" not in page  # the same curve twice tells nothing
     assert "waiting for detector and segmenter" in page and "reused from an earlier round" in page
 
 
