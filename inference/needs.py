@@ -56,8 +56,8 @@ STAGES = {
 MODELS = {  # kind, model, preset; of others and of stages not named here nothing is known, so nothing is asked for
     ("detector", "centre", "tiny"): Estimate(370, largest=80, learned=9),
     ("detector", "centre", "quick"): Estimate(390, largest=80, learned=9),
-    ("segmenter", "unet", "tiny"): Estimate(480, largest=60, learned=9),
-    ("segmenter", "unet", "quick"): Estimate(500, largest=60, learned=9),
+    ("segmenter", "unet", "tiny"): Estimate(520, largest=60, learned=9),
+    ("segmenter", "unet", "quick"): Estimate(530, largest=60, learned=9),
 }
 # With a GPU the nets and their work lie in its memory, which was not measured: here only what is read from files.
 ON_GPU = Estimate(0, learned=8)

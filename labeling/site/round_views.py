@@ -24,6 +24,7 @@ from labeling.rounds.services import FINISHED, NEEDS, cancel_round, start_round
 from labeling.site.curves import curves_of
 from labeling.site.doors import Request, acts_of, attempt, reach_project, reach_round, signed_in
 from labeling.site.facts import facts_of
+from labeling.site.forecast import left_of
 from labeling.site.resources import usage_of, wait_of
 from labeling.site.words import figure, took
 from labeling.site.workspace import milliseconds_of
@@ -129,7 +130,7 @@ def at_work(request: Request, round: int) -> HttpResponse:
 
 
 def progress_context(found: Round, now: datetime | None = None) -> dict[str, Any]:
-    """What people need to know of a round's stages; four queries, and one more while a stage is spread."""
+    """What people need to know of a round's stages; five queries, and one more while a stage is spread."""
     now = now or timezone.now()
     stages = list(found.stages.select_related("artifact"))
     reports: dict[int, list[dict[str, Any]]] = defaultdict(list)
@@ -166,6 +167,7 @@ def progress_context(found: Round, now: datetime | None = None) -> dict[str, Any
         for stage in stages
     ]
     evaluation = by_kind.get(Stage.Kind.EVALUATION)
+    left = left_of(found, shown, now)
     held = next((row for row in shown if row["wait"]), None)
     busy = any(stage.lease_owner for stage in stages) or any(at_work.values())
     return {
@@ -183,6 +185,8 @@ def progress_context(found: Round, now: datetime | None = None) -> dict[str, Any
         "overall": round(sum(row["percent"] for row in shown) / max(1, len(shown))),
         "current": next((row for row in shown if row["stage"].state == Stage.State.RUNNING), None),
         "elapsed": (found.finished_at or now) - found.created_at,
+        "left": left,
+        "end": now + left if left is not None else None,
         "evaluation": facts_of(evaluation.artifact.facts) if evaluation and evaluation.artifact else None,
     }
 

@@ -100,6 +100,29 @@ def test_a_stage_that_nobody_takes_says_that_a_worker_may_be_missing(study):
     assert missing not in client.get(address(study, "round-progress")).content.decode(), "the worker is busy"
 
 
+def test_a_round_says_when_it_will_be_done_by_how_long_the_last_one_took(study):
+    now = timezone.now()
+    client = signed_in(study.people["viewer"])
+    assert "by the last round" not in client.get(address(study, "round-progress")).content.decode()  # there is none
+    for stage in study.round.stages.all():
+        Stage.objects.filter(pk=stage.pk).update(
+            state=Stage.State.DONE, started_at=now - timedelta(seconds=10 * stage.position), finished_at=now
+        )
+    Round.objects.update(state=Round.State.PUBLISHED)
+    second = start_round(project=study.project, by=None, preset=study.round.preset)
+    stages = second.stages
+    stages.filter(position__lte=2).update(state=Stage.State.REUSED)
+    stages.filter(position=3).update(
+        state=Stage.State.RUNNING, done=2, total=4, attempts=1, usage={"made": 2, "seconds": 100}, started_at=now
+    )
+    # 100 s by its own pace, and 40 + 50 + 60 + 70 + 80 s of those that have not begun
+    page = client.get(reverse("round-progress", args=[second.pk])).content.decode()
+    assert "about 6 min 40 s left by the last round, until" in page
+    stages.filter(position=4).update(lacks={"what": "no_worker", "queue": "cpu"})
+    page = client.get(reverse("round-progress", args=[second.pk])).content.decode()
+    assert "by the last round" not in page  # who waits for memory cannot say for how long
+
+
 GIB = 2**30
 USAGE = {"cores": 1.94, "cores_mean": 1.7, "memory": 1.2 * GIB, "memory_peak": 1.6 * GIB, "device": "cpu"}
 
