@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
-from kombu.exceptions import OperationalError as BrokerAway
 
 from labeling.rounds import portions
 from labeling.rounds.models import Portion, Round, Stage, StageLine
@@ -94,7 +93,7 @@ def unserved(now: datetime) -> list[str]:
         return []
     try:
         queues = served()
-    except (BrokerAway, OSError):  # nobody can be asked; the rows stay as they are
+    except Exception:  # whatever the broker's driver raises: nobody can be asked, and the rows stay as they are
         logger.warning("the workers cannot be asked", exc_info=True)
         return []
     said = []

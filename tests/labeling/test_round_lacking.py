@@ -451,6 +451,17 @@ def test_a_queue_without_a_worker_is_named_and_goes_on_when_one_is_there(owner, 
     assert stage.lacks == {}
 
 
+def test_a_broker_that_cannot_be_asked_changes_nothing(owner, sent, monkeypatch, caplog):
+    def away():
+        raise ConnectionError("the broker is gone")
+
+    monkeypatch.setattr(resuming, "served", away)
+    stage = first(started(owner))
+    assert resuming.sweep(timezone.now() + timedelta(seconds=20)) == []
+    stage.refresh_from_db()
+    assert stage.lacks == {} and "the workers cannot be asked" in caplog.text
+
+
 def test_a_queue_whose_worker_is_at_work_is_not_asked_about(owner, sent, monkeypatch):
     monkeypatch.setattr(resuming, "served", lambda: pytest.fail("asked"))
     round_ = started(owner)
