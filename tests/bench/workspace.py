@@ -4,7 +4,7 @@ The server is frontend/dev/server.mjs (its data in memory), so that what is meas
 both its sides from one run, and both are counted by what the compositor activated for the screen (a trace), not by
 how often a script ran: a script can be ahead of the picture. Beside the time stands the processor time of all of
 Chromium's processes, which another load on the machine hardly changes. Name parts to run only those:
-open frames verdicts svg.
+open frames verdicts svg prompter.
 """
 
 import gzip
@@ -201,10 +201,37 @@ def loaded(page: Any, url: str) -> None:
     page.wait_for_timeout(1500)  # tiles and what else follows the first picture
 
 
+def prompter(page: Any, count: int = 40) -> None:
+    """The net in the browser: how long until it is ready, and its milliseconds for boxes and for clicks."""
+    page.locator("canvas").last.focus()
+    begun = time.monotonic()
+    page.keyboard.press("s")
+    page.wait_for_function("boxwise.state().prompter.name")
+    print(f"prompter ready {time.monotonic() - begun:.1f} s after the tool was taken in hand")
+    cells = page.evaluate("(n) => boxwise.proposals().slice(0, n).map((p) => p.box)", count)
+    for kind in ("box", "click"):
+        spent = []
+        for x0, y0, x1, y1 in cells:
+            answered = page.evaluate("boxwise.state().prompter.answered")
+            corners = ((x0, y0), (x1, y1)) if kind == "box" else (((x0 + x1) / 2, (y0 + y1) / 2),) * 2
+            begin, end = (page.evaluate("([x, y]) => boxwise.toPage(x, y)", corner) for corner in corners)
+            page.mouse.move(begin["x"], begin["y"])
+            page.mouse.down()
+            if kind == "box":
+                page.mouse.move(end["x"], end["y"], steps=3)
+            page.mouse.up()
+            page.wait_for_function("(n) => boxwise.state().prompter.answered > n", arg=answered)
+            spent.append(page.evaluate("boxwise.state().prompter.milliseconds"))
+            page.keyboard.press("Escape")
+        spent.sort()
+        print(f"{kind}: median {statistics.median(spent):.0f} ms, p95 {spent[int(0.95 * (len(spent) - 1))]:.0f} ms "
+              f"(n = {len(spent)})")  # fmt: skip
+
+
 def main() -> None:
     from playwright.sync_api import sync_playwright
 
-    parts = sys.argv[1:] or ["open", "frames", "svg", "verdicts"]
+    parts = sys.argv[1:] or ["open", "frames", "svg", "verdicts", "prompter"]
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors; parts: {' '.join(parts)}")
     with dev_server() as address, sync_playwright() as playwright:
         path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -252,6 +279,10 @@ def main() -> None:
             used = processor_seconds() - used
             print(f"key A to the next cell drawn: median {statistics.median(verdicts):.0f} ms, "
                   f"p95 {verdicts[37]:.0f} ms, {1000 * used / 40:.0f} ms of processor")  # fmt: skip
+        if "prompter" in parts:
+            page = browser.new_page(viewport=VIEW, bypass_csp=True)
+            loaded(page, f"{address}/images/3/")
+            prompter(page)
         browser.close()
     built = ROOT / "frontend" / "dist" / "workspace.js"
     print(f"workspace.js gzipped: {len(gzip.compress(built.read_bytes())) / 1000:.0f} kB")
