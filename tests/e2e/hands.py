@@ -1,4 +1,4 @@
-"""A person's hands at the workspace, in a real browser: what the tests of the tools, the main job and the studies use."""
+"""A person's hands at the workspace, in a real browser: what the browser tests share."""
 
 import base64
 from collections.abc import Iterator
@@ -21,8 +21,10 @@ def new_page(browser: "Browser", **context: Any) -> Iterator["Page"]:
     page = opened.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page
-    opened.close()
+    try:
+        yield page
+    finally:
+        opened.close()
     assert errors == []
 
 
@@ -92,7 +94,7 @@ class Bench:
 
 
 class Tools(Bench):
-    """More of what hands can do."""
+    """What the tests of the tools look at besides: what is new, where there is room, what the server's log says."""
 
     def new_since(self, before: set[str]) -> list[dict[str, Any]]:
         return [cell for cell in self.cells() if cell["id"] not in before]

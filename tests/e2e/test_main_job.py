@@ -37,7 +37,8 @@ def test_from_boxes_to_reviewed_masks(page, running: Running, tmp_path: Path):
     # 2. open an image that people have boxed; draw, select, move, resize, delete, classify, undo
     boxed = running.manage(
         "from labeling.models import Image; from django.db.models import Count;"
-        "print(Image.objects.filter(split='train').annotate(n=Count('layers__annotations')).order_by('-n')[0].pk)"
+        "found = Image.objects.filter(split='train', project__name__startswith='Demo');"
+        "print(found.annotate(n=Count('layers__annotations')).order_by('-n')[0].pk)"
     )
     first_image = f"/images/{boxed}/"
     bench.open(running.address + first_image)

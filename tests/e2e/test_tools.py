@@ -80,7 +80,7 @@ def test_the_prompter_in_the_browser_says_what_the_server_says(bench: Tools, ima
     print(f"browser and server: {said}; box to mask {np.median(inside):.0f} ms, to saved cell {np.median(waits):.3f} s")
 
 
-def test_a_smart_click_and_a_smart_box_give_cells_with_masks(bench: Tools, house: Running):
+def test_a_smart_click_and_a_smart_box_give_cells_with_masks(bench: Tools, running: Running):
     # without the browser's net the server's worker is asked, which may still be loading: asked until it is there
     bench.page.route("**/*.onnx", lambda route: route.abort())
     bench.press("s")
@@ -118,7 +118,7 @@ def test_a_smart_click_and_a_smart_box_give_cells_with_masks(bench: Tools, house
     assert len(bench.ids()) == len(before) + 1
 
     def recorded() -> str:
-        return house.manage(
+        return running.manage(
             "from labeling.models import ActivityBatch; from labeling.annotations.activity import events_of;"
             "print({e[1] for b in ActivityBatch.objects.all() for e in events_of(b)})"
         )
@@ -389,8 +389,8 @@ def test_a_second_finger_a_pen_and_a_window_that_changes_lose_nothing(bench: Too
     bench.until_saved()
 
 
-def test_attributes_are_said_by_key_and_a_box_snaps_to_its_cell(bench: Tools, house: Running, image: int):
-    house.manage(
+def test_attributes_are_said_by_key_and_a_box_snaps_to_its_cell(bench: Tools, running: Running, image: int):
+    running.manage(
         "from labeling.models import Image; from labeling.annotations.attributes import declare_attributes as d;"
         f"d(project=Image.objects.get(pk={image}).project, text='Stain intensity: 0, 1, 2, 3\\nMitosis: no, yes')"
     )
