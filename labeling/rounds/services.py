@@ -60,10 +60,11 @@ def start_round(
     warm_start  train on from the models of the current round, where they are of the same architecture
     line_up     while a round is at work, make a new one that starts after it, on the annotations as they are now
 
-    -> the new round, or the one that is at work already. Raises NothingToLearn, Leaks, MixedScales, Invalid.
+    -> the new round, or the one that is at work already. Raises NothingToLearn, Leaks, MixedScales, Invalid,
+    Archived.
     """
     configuration = configure(preset, changes)
-    Project.objects.select_for_update().get(pk=project.pk)
+    Project.objects.for_change(project.pk)
     active = project.rounds.filter(state__in=Round.ACTIVE).first()
     if active is not None and not line_up:
         return active
@@ -89,11 +90,14 @@ def start_round(
 
 
 def start_next(project_id: int) -> Round | None:
-    """Put the project's next planned round to work, unless another one is: when that ends, this is asked again.
+    """Put the project's next planned round to work, unless another one is: when that ends, this is asked again. An
+    archived project's rounds stay in line until they are cancelled.
 
     No lock on the project: whoever ends a round holds that round's row, and start_round takes them the other way round.
     """
-    waiting = Round.objects.select_for_update(skip_locked=True).filter(project=project_id, state=Round.State.PLANNED)
+    waiting = Round.objects.select_for_update(skip_locked=True, of=("self",)).filter(
+        project=project_id, project__archived_at__isnull=True, state=Round.State.PLANNED
+    )
     with transaction.atomic():
         next_ = waiting.order_by("number").first()
         if next_ is None or Round.objects.filter(project=project_id, state__in=Round.ACTIVE).exists():
@@ -133,7 +137,7 @@ def cancel_round(*, round_: Round) -> Round:
 def retry_round(*, round_: Round) -> Round:
     """Go on with a cancelled or failed round: finished stages and finished units of work are not done again. Raises
     WrongState."""
-    Project.objects.select_for_update().get(pk=round_.project_id)
+    Project.objects.for_change(round_.project_id)
     round_ = Round.objects.select_for_update().get(pk=round_.pk)
     if round_.state in Round.ACTIVE:
         return round_

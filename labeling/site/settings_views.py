@@ -26,9 +26,9 @@ ImageForms = formset_factory(ImageForm, extra=0)
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def settings(request: Request, project: int) -> HttpResponse:
-    found = reach_project(request, "manage", project)
     if request.method != "POST":
-        return show(request, found)
+        return show(request, reach_project(request, "oversee", project))
+    found = reach_project(request, "manage", project)
     if "attributes" in request.POST:
         return attributes(request, found)
     form = words_form(request, found, request.POST)
@@ -104,7 +104,7 @@ def facts(images: Any) -> list[dict[str, Any]]:
 def words_form(request: Request, found: Project, data: Any = None) -> SettingsForm:
     """Whether working time is recorded is shown to managers and changed by owners."""
     form = SettingsForm(data, initial={key: getattr(found, key) for key in ("name", "description", "records_activity")})
-    form.fields["records_activity"].disabled = "own" not in acts_of(found.role_of(request.user))
+    form.fields["records_activity"].disabled = "own" not in acts_of(found, found.role_of(request.user))
     return form
 
 
@@ -113,6 +113,7 @@ def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -
     shown = page_of(request, found)
     context = {
         "project": found,
+        "may": acts_of(found, found.role_of(request.user)),
         "form": words_form(request, found),
         "attributes_form": AttributesForm(initial={"attributes": written_attributes(found)}),
         "image_forms": ImageForms(initial=facts(shown)),
@@ -120,6 +121,10 @@ def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -
         "page": shown,
         **forms,
     }
+    if "manage" not in context["may"]:  # archived: to be read
+        for one in (context["form"], context["attributes_form"], *context["image_forms"]):
+            for field in one.fields.values():
+                field.disabled = True
     rows = list(zip(shown, context["image_forms"], strict=False))
     for image, form in rows:
         for field in form.fields.values():

@@ -51,7 +51,13 @@ class Invitation(PasswordResetConfirmView):
 @require_safe
 def home(request: Request) -> HttpResponse:
     reads = request.user.participations.filter(withdrawn_at__isnull=True).select_related("study")
-    return render(request, "site/home.html", {"cards": cards(request.user), "participations": reads})
+    everything = cards(request.user)
+    context = {
+        "cards": [card for card in everything if card.project.archived_at is None],
+        "archived": [card for card in everything if card.project.archived_at is not None],
+        "participations": reads,
+    }
+    return render(request, "site/home.html", context)
 
 
 @signed_in

@@ -77,6 +77,8 @@ MATRIX = {
     ("post", "project-settings"): FORMS,
     ("post", "settings-images"): FORMS,
     ("post", "settings-class"): MANAGERS,
+    ("post", "archive-project"): MANAGERS,
+    ("post", "restore-project"): MANAGERS,
     ("post", "project-rounds"): MANAGERS,
     ("post", "cancel-round"): MANAGERS,
     ("post", "retry-round"): MANAGERS,
