@@ -12,6 +12,7 @@ from labeling.errors import WrongState
 from labeling.projects.models import Project
 from labeling.rounds.configuration import configure
 from labeling.rounds.models import Round, Stage
+from labeling.rounds.notices import announce
 from labeling.rounds.promotion import became_current, warm_started
 from labeling.rounds.snapshots import freeze
 
@@ -165,7 +166,7 @@ def advance(round_: Round) -> None:
     if all(stage.state in FINISHED for stage in stages.values()):
         move(round_, Round.State.PUBLISHED)
         became_current(round_)
-        start_next(round_.project_id)
+        _has_ended(round_)
     elif round_.cancel_requested or failed:
         for stage in waiting:
             stage.state = Stage.State.CANCELLED
@@ -174,10 +175,16 @@ def advance(round_: Round) -> None:
             round_.error = failed[0].error if failed else ""
             round_.save(update_fields=["error"])
             move(round_, Round.State.FAILED if failed else Round.State.CANCELLED)
-            start_next(round_.project_id)
+            _has_ended(round_)
     else:
         for stage in waiting:
             if stage.queued_at is None and all(stages[need].state in FINISHED for need in NEEDS[stage.kind]):
                 stage.queued_at = timezone.now()
                 stage.save(update_fields=["queued_at"])
                 send("inference.run_stage", queue=stage.queue, stage_id=stage.pk)
+
+
+def _has_ended(round_: Round) -> None:
+    for delivery in announce(round_):  # before the next round's stages, behind which a single worker would keep them
+        send("labeling.deliver", queue="cpu", delivery_id=str(delivery.pk))
+    start_next(round_.project_id)
