@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Answer, OperationIn, Verdict } from "../scene/contract";
 import * as edits from "../scene/edits";
 import { History } from "../scene/history";
-import { Refused, Unreachable } from "../sync/api";
+import { Api, Refused, Unreachable } from "../sync/api";
 import { Log } from "../sync/log";
 import { backOff, databaseName, Queue, type QueueState, type Sender, type Waiting } from "../sync/queue";
 import { saveWords } from "../ui/words";
@@ -130,6 +130,32 @@ describe("queue", () => {
     await queue.flush();
     expect(queue.state).toMatchObject({ kind: "refused", count: 1, detail: "a viewer may not write" });
     expect(await kept()).toEqual([uuid(1)]);
+  });
+
+  it("keeps what an archived project refuses, says why, and sends it when the project is restored", async () => {
+    const sentence = "this project is archived; until an owner or manager restores it, nothing in it is changed";
+    let archived = true;
+    const answers = () =>
+      archived
+        ? new Response(JSON.stringify({ status: 409, code: "archived", detail: sentence }), { status: 409, headers: { "Content-Type": "application/problem+json" } })
+        : new Response(JSON.stringify(accept(LAYER, [operation(1)])), { status: 200 });
+    vi.stubGlobal("document", { cookie: "" });
+    vi.stubGlobal("fetch", () => Promise.resolve(answers()));
+    try {
+      const api = new Api("/api/v1/");
+      const queue = await open((layer, operations) => api.send(layer, operations));
+      await queue.add(LAYER, 1, operation(1));
+      await queue.flush();
+      expect(queue.state).toMatchObject({ kind: "refused", count: 1, detail: sentence });
+      expect(await kept()).toEqual([uuid(1)]);
+      archived = false;
+      queue.heard(null); // the next look at the log goes well: the queue tries again
+      await queue.flush();
+      expect(queue.state.kind).toBe("saved");
+      expect(await kept()).toEqual([]);
+    } finally {
+      vi.unstubAllGlobals();
+    }
   });
 
   it("a layer that the server refuses does not hold the others back", async () => {

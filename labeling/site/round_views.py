@@ -44,7 +44,7 @@ def round_(request: Request, round: int) -> HttpResponse:
     publications = found.publications.select_related("image").order_by("image__position")
     proposals = dict(found.publications.values_list("pk").annotate(n=Count("layer__annotations")))
     context = {
-        "may": acts_of(found.project.role_of(request.user)),
+        "may": acts_of(found.project, found.project.role_of(request.user)),
         **progress_context(found),
         **log_context(found, after=0),
         "preset_name": PRESET_NAMES.get(found.preset, found.preset),
