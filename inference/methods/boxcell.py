@@ -172,7 +172,7 @@ def train(
     trainings = 2 + settings.self_training
 
     def learn(kind: str, learned: Sequence[Sample], checked: Sequence[Sample], number: int) -> Path:
-        return part_trainer(settings, kind).train(  # type: ignore[no-any-return]
+        return part_trainer(settings, kind).train(
             learned,
             checked,
             work=work / (kind if number < 2 else f"{kind}-{number - 1}"),

@@ -1,6 +1,6 @@
 """Measure prompters, detectors and segmenters on reference sets.
 
-    python -m inference.training.measure prompter DATA [--name boxwise] [--weights FILE] [--sets consep,monuseg,gbm40] [--level L]
+    python -m inference.training.measure prompter DATA [--name boxwise] [--weights FILE] [--level L] [--sets consep,...]
     python -m inference.training.measure detector DATA --weights FILE [--sets gbm40,monuseg]
     python -m inference.training.measure segmenter DATA --weights FILE [--sets tnbc,gbm40]
     python -m inference.training.measure time DATA [--name boxwise] [--weights FILE]
@@ -157,7 +157,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--sets", default="tnbc,consep,monuseg,gbm40")
     parser.add_argument("--every", type=int, default=1, help="take every n-th image")
-    parser.add_argument("--split", help="of every set, for example train; else tnbc's validation patient, all of others")
+    parser.add_argument(
+        "--split", help="of every set, for example train; else tnbc's validation patient, all of others"
+    )
     parser.add_argument("--flips", action="store_true")
     parser.add_argument("--level", type=float, help="of the shipped prompter's net, instead of its file's")
     options = parser.parse_args(argv)
