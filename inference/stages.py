@@ -13,9 +13,9 @@ import numpy as np
 
 from inference import registry
 from inference.acquisition import embedding, image_scores
+from inference.evaluation import detected_masks, evaluation, is_judged
 from inference.fusion import Parameters, certificate, fuse
 from inference.fusion.warm import warm
-from inference.judging import detected_masks, evaluation, is_judged
 from inference.masks import cells_of, clip, rasterise_boxes
 from inference.metrics import box_iou
 from inference.painting import bits_of, bounded_instances, masks_of_cells, paint

@@ -57,6 +57,8 @@ def routes() -> list[Any]:
     return [
         path("projects/", projects.ProjectList.as_view(), name="project-list"),
         path("projects/<int:project>/", projects.ProjectDetail.as_view(), name="project-detail"),
+        path("projects/<int:project>/archive/", rounds.Archive.as_view(), name="project-archive"),
+        path("projects/<int:project>/restore/", rounds.Restore.as_view(), name="project-restore"),
         path("projects/<int:project>/images/", images.ImageList.as_view(), name="image-list"),
         path("projects/<int:project>/rounds/", rounds.RoundList.as_view(), name="round-list"),
         path("projects/<int:project>/rounds/compare/", rounds.Compare.as_view(), name="round-compare"),

@@ -23,3 +23,13 @@ class WrongState(LabelingError):
     """The thing is not in a state in which this can be done."""
 
     code = "wrong_state"
+
+
+class Archived(WrongState):
+    """The project is archived: it is read and exported, and changed by nobody. `project` is its key."""
+
+    code = "archived"
+
+    def __init__(self, message: str, *, project: int) -> None:
+        super().__init__(message)
+        self.project = project

@@ -102,9 +102,7 @@ def add_image(
     small.thumbnail((THUMBNAIL, THUMBNAIL))
     thumbnail = io.BytesIO()
     small.save(thumbnail, "JPEG", quality=85)
-    Project.objects.select_for_update().get(
-        pk=project.pk
-    )  # two uploads at once must not take one position or both be the first
+    Project.objects.for_change(project.pk)  # two uploads at once must not take one position or both be the first
     same = Image.objects.filter(project=project, sha256=sha256).first()
     if same is not None:
         raise Invalid(

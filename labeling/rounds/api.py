@@ -9,7 +9,9 @@ from rest_framework.views import APIView
 
 from labeling.access import person, reach
 from labeling.errors import Invalid
+from labeling.projects.api import ProjectSerializer
 from labeling.projects.models import Project
+from labeling.rounds.archiving import archive_project, restore_project
 from labeling.rounds.comparison import compare
 from labeling.rounds.configuration import differences
 from labeling.rounds.holding import mend, reason
@@ -82,6 +84,20 @@ def number(value: float) -> float | None:
 
 def _rounds(user: Any) -> Any:
     return Round.objects.filter(project__in=Project.objects.visible_to(user)).select_related("project", "snapshot")
+
+
+class Archive(APIView):
+    """A project is archived here, among the rounds, because they end with it."""
+
+    def post(self, request: Request, project: int) -> Response:
+        found = reach(Project.objects.visible_to(person(request)), person(request), "archive", project="", pk=project)
+        return Response(ProjectSerializer(archive_project(project=found, by=person(request))).data)
+
+
+class Restore(APIView):
+    def post(self, request: Request, project: int) -> Response:
+        found = reach(Project.objects.visible_to(person(request)), person(request), "archive", project="", pk=project)
+        return Response(ProjectSerializer(restore_project(project=found, by=person(request))).data)
 
 
 class RoundList(APIView):

@@ -255,6 +255,11 @@ class RoundPolicy(models.Model):
         default=True, help_text="a finished round's proposals become current at once; else when somebody promotes it"
     )
     data_licence = models.CharField(max_length=200, blank=True, help_text="of the images and labels, for model cards")
+    notify_by_mail = models.BooleanField(
+        default=False, help_text="owners and managers, when a round is published or fails"
+    )
+    webhook_url = models.CharField(max_length=500, blank=True, help_text="told of every round that ends")
+    webhook_secret = models.CharField(max_length=100, blank=True, help_text="the key of the webhook's signature")
 
     def __str__(self) -> str:
         return f"round policy of {self.project}"
@@ -334,3 +339,49 @@ class Sweep(models.Model):
 
     def __str__(self) -> str:
         return f"sweep of {self.round}"
+
+
+class Delivery(models.Model):
+    """That somebody is to be told that a round has ended, or that a project wants to know whether it would arrive.
+
+    `content` is what is said, as it was then: a later try says the same. It is not tried before `due_at`, which a
+    worker moves ahead while it tries; the sweeper asks again for what nobody has tried by then (delivery.py).
+    """
+
+    class Channel(models.TextChoices):
+        MAIL = "mail", "mail"
+        WEBHOOK = "webhook", "webhook"
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "waiting"
+        SENT = "sent", "sent"
+        FAILED = "failed", "given up"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="deliveries")
+    round = models.ForeignKey(Round, on_delete=models.CASCADE, null=True, related_name="deliveries")
+    ended_at = models.DateTimeField(null=True, help_text="which end of the round: after Retry it ends once more")
+    event = models.CharField(max_length=40, help_text="round.published, round.failed, round.cancelled or test")
+    channel = models.CharField(max_length=20, choices=Channel)
+    to = models.CharField(max_length=500, help_text="the address, as it was then")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+")
+    content = models.JSONField()
+    state = models.CharField(max_length=20, choices=State, default=State.WAITING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    answer = models.TextField(blank=True, help_text="what the receiver said last, or why there is no answer")
+    due_at = models.DateTimeField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["due_at"], condition=Q(state="waiting"), name="delivery_due")]
+        constraints = [models.UniqueConstraint(fields=["round", "ended_at", "channel", "to"], name="told_once")]
+
+    def __str__(self) -> str:
+        return f"{self.event} by {self.channel}"
+
+    @property
+    def said(self) -> str:
+        """The end of the round as a word: published, failed, cancelled."""
+        return self.event.removeprefix("round.")

@@ -39,7 +39,7 @@ def became_current(round_: Round) -> None:
 @transaction.atomic
 def promote(*, round_: Round, by: User) -> Promotion:
     """Make the proposals of a finished round the current ones. Raises WrongState for a round that has not finished."""
-    Project.objects.select_for_update().get(pk=round_.project_id)
+    Project.objects.for_change(round_.project_id)
     if round_.state != Round.State.PUBLISHED:
         raise WrongState(f"round {round_.number} is {round_.state}; only a finished round can be promoted")
     now = current_round(round_.project)

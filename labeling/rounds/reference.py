@@ -55,7 +55,7 @@ def lock(
         raise Invalid(f"origin must be one of {', '.join(ReferenceSet.Origin.values)}", field="origin")
     if not 1 <= readers <= 100:
         raise Invalid("readers must be a whole number from 1 to 100", field="readers")
-    Project.objects.select_for_update().get(pk=project.pk)
+    Project.objects.for_change(project.pk)
     images = [{"image": i.pk, "group": i.group, "sha256": sha256_of(i)} for i in candidates(project)]
     if not images:
         raise NothingToLock(

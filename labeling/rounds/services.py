@@ -13,6 +13,7 @@ from labeling.projects.models import Project
 from labeling.rounds.configuration import configure, queue_of
 from labeling.rounds.holding import FORGOTTEN
 from labeling.rounds.models import Round, Stage
+from labeling.rounds.notices import announce
 from labeling.rounds.promotion import became_current, warm_started
 from labeling.rounds.snapshots import freeze
 
@@ -61,10 +62,11 @@ def start_round(
     warm_start  train on from the models of the current round, where they are of the same architecture
     line_up     while a round is at work, make a new one that starts after it, on the annotations as they are now
 
-    -> the new round, or the one that is at work already. Raises NothingToLearn, Leaks, MixedScales, Invalid.
+    -> the new round, or the one that is at work already. Raises NothingToLearn, Leaks, MixedScales, Invalid,
+    Archived.
     """
     configuration = configure(preset, changes)
-    Project.objects.select_for_update().get(pk=project.pk)
+    Project.objects.for_change(project.pk)
     active = project.rounds.filter(state__in=Round.ACTIVE).first()
     if active is not None and not line_up:
         return active
@@ -91,11 +93,14 @@ def start_round(
 
 
 def start_next(project_id: int) -> Round | None:
-    """Put the project's next planned round to work, unless another one is: when that ends, this is asked again.
+    """Put the project's next planned round to work, unless another one is: when that ends, this is asked again. An
+    archived project's rounds stay in line until they are cancelled.
 
     No lock on the project: whoever ends a round holds that round's row, and start_round takes them the other way round.
     """
-    waiting = Round.objects.select_for_update(skip_locked=True).filter(project=project_id, state=Round.State.PLANNED)
+    waiting = Round.objects.select_for_update(skip_locked=True, of=("self",)).filter(
+        project=project_id, project__archived_at__isnull=True, state=Round.State.PLANNED
+    )
     with transaction.atomic():
         next_ = waiting.order_by("number").first()
         if next_ is None or Round.objects.filter(project=project_id, state__in=Round.ACTIVE).exists():
@@ -135,7 +140,7 @@ def cancel_round(*, round_: Round) -> Round:
 def retry_round(*, round_: Round) -> Round:
     """Go on with a cancelled or failed round: finished stages and finished units of work are not done again. Raises
     WrongState."""
-    Project.objects.select_for_update().get(pk=round_.project_id)
+    Project.objects.for_change(round_.project_id)
     round_ = Round.objects.select_for_update().get(pk=round_.pk)
     if round_.state in Round.ACTIVE:
         return round_
@@ -163,7 +168,7 @@ def advance(round_: Round) -> None:
     if all(stage.state in FINISHED for stage in stages.values()):
         move(round_, Round.State.PUBLISHED)
         became_current(round_)
-        start_next(round_.project_id)
+        _has_ended(round_)
     elif round_.cancel_requested or failed:
         for stage in waiting:
             stage.state = Stage.State.CANCELLED
@@ -172,10 +177,16 @@ def advance(round_: Round) -> None:
             round_.error = failed[0].error if failed else ""
             round_.save(update_fields=["error"])
             move(round_, Round.State.FAILED if failed else Round.State.CANCELLED)
-            start_next(round_.project_id)
+            _has_ended(round_)
     else:
         for stage in waiting:
             if stage.queued_at is None and all(stages[need].state in FINISHED for need in NEEDS[stage.kind]):
                 stage.queued_at = timezone.now()
                 stage.save(update_fields=["queued_at"])
                 send("inference.run_stage", queue=stage.queue, stage_id=stage.pk)
+
+
+def _has_ended(round_: Round) -> None:
+    for delivery in announce(round_):  # before the next round's stages, behind which a single worker would keep them
+        send("labeling.deliver", queue="cpu", delivery_id=str(delivery.pk))
+    start_next(round_.project_id)

@@ -37,6 +37,21 @@ class AttributesForm(forms.Form):
     )
 
 
+class NoticesForm(forms.Form):
+    """Who is told when a round ends (rounds/notices.py)."""
+
+    notify_by_mail = forms.BooleanField(
+        required=False, label=_("Mail to owners and managers when a round is published or fails")
+    )
+    webhook_url = forms.CharField(
+        required=False,
+        max_length=500,
+        label=_("Webhook"),
+        help_text=_("gets a signed POST of JSON when a round is published, fails or is cancelled; https or http"),
+        widget=forms.URLInput(attrs={"placeholder": "https://example.org/hooks/boxwise", "autocomplete": "off"}),
+    )
+
+
 class ProjectForm(SettingsForm):
     classes = forms.CharField(
         label=_("Classes"),

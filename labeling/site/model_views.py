@@ -31,7 +31,7 @@ def models(request: Request, project: int) -> HttpResponse:
     versions = found.model_versions.select_related("artifact", "round", "parent", "snapshot")
     context: dict[str, Any] = {
         "project": found,
-        "may": acts_of(found.role_of(request.user)),
+        "may": acts_of(found, found.role_of(request.user)),
         "versions": [(version, facts_of(version.metrics)) for version in versions],
         "promotions": Promotion.objects.filter(project=found).select_related("round", "by").order_by("-pk")[:50],
         "current": current_round(found),

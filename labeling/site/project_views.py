@@ -20,6 +20,7 @@ from labeling.images.models import Image, Split
 from labeling.images.services import add_image
 from labeling.projects.models import Project, Role
 from labeling.projects.services import add_class, add_member, change_role, invite_again, remove_member
+from labeling.rounds.archiving import archive_project, restore_project
 from labeling.rounds.configuration import CHOICES, DEVICES, PRESET_NAMES
 from labeling.rounds.models import Round
 from labeling.site.doors import Request, acts_of, attempt, reach_project, sentence, signed_in
@@ -68,7 +69,7 @@ def head(request: Request, found: Project) -> dict[str, Any]:
     return {
         "project": found,
         "role": role,
-        "may": acts_of(role),
+        "may": acts_of(found, role),
         "presets": list(PRESET_NAMES.items()),
         "choices": CHOICES,
         "devices": list(DEVICES.items()),
@@ -255,3 +256,21 @@ def classes(request: Request, project: int) -> HttpResponse:
             messages.success(request, _("{name} is a class now.").format(name=made.name))
             return redirect(f"{reverse('project', args=[found.pk])}#classes")
     return show(request, found, status=422, class_form=form)
+
+
+@signed_in
+@require_POST
+def archive(request: Request, project: int) -> HttpResponse:
+    found = reach_project(request, "archive", project)
+    done = _("{name} is archived. Nothing was deleted.").format(name=found.name)
+    attempt(request, lambda: archive_project(project=found, by=request.user), done=done)
+    return redirect("project", found.pk)
+
+
+@signed_in
+@require_POST
+def restore(request: Request, project: int) -> HttpResponse:
+    found = reach_project(request, "archive", project)
+    done = _("{name} is in use again.").format(name=found.name)
+    attempt(request, lambda: restore_project(project=found, by=request.user), done=done)
+    return redirect("project", found.pk)

@@ -48,7 +48,7 @@ def round_(request: Request, round: int) -> HttpResponse:
     publications = found.publications.select_related("image").order_by("image__position")
     proposals = dict(found.publications.values_list("pk").annotate(n=Count("layer__annotations")))
     context = {
-        "may": acts_of(found.project.role_of(request.user)),
+        "may": acts_of(found.project, found.project.role_of(request.user)),
         "device": found.configuration.get("device", "auto"),
         **progress_context(found),
         **log_context(found, after=0),
@@ -110,7 +110,7 @@ def progress(request: Request, round: int) -> HttpResponse:
     found = reach_round(request, "see", round)
     context = progress_context(found)
     if context["held"]:
-        context["may"] = acts_of(found.project.role_of(request.user))
+        context["may"] = acts_of(found.project, found.project.role_of(request.user))
     answer = render(request, "site/parts/progress.html", context)
     if found.state not in Round.ACTIVE:
         answer["HX-Refresh"] = "true"

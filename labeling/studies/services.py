@@ -159,6 +159,7 @@ def freeze(*, study: Study, by: User) -> Study:
     Nothing may be open that somebody could decide after having seen times: consent text, ethics reference and retention
     are there, every arm runs in this app, and proposals come from models that never learned from a study patient.
     """
+    Project.objects.for_change(study.project_id)  # a running study keeps its project from being archived
     study = Study.objects.select_for_update().get(pk=study.pk)
     for name in ("consent_text", "ethics_reference", "retention_until", "hypothesis"):
         if not getattr(study, name):

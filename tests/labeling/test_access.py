@@ -24,6 +24,8 @@ ALL = (200, 200, 200, 200, 200, 404, 401)
 MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("get", "project-list"): (200, 200, 200, 200, 200, 200, 401),  # a stranger's list is empty, tested below
     ("get", "project-detail"): ALL,
+    ("post", "project-archive"): (200, 200, 403, 403, 403, 404, 401),
+    ("post", "project-restore"): (200, 200, 403, 403, 403, 404, 401),
     ("get", "image-list"): ALL,
     ("post", "image-list"): (201, 201, 403, 403, 403, 404, 401),
     ("get", "round-list"): ALL,

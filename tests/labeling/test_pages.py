@@ -53,6 +53,7 @@ FORMS = (422, 422, 403, 403, 403, 404, 302)  # an empty form comes back to those
 MATRIX = {
     ("get", "home"): EVERYBODY,
     ("get", "new-project"): EVERYBODY,
+    ("get", "account"): EVERYBODY,
     ("get", "project"): MEMBERS,
     ("get", "project-images"): MEMBERS,
     ("get", "project-time"): MEMBERS,
@@ -76,7 +77,10 @@ MATRIX = {
     ("get", "project-settings"): (200, 200, 403, 403, 403, 404, 302),
     ("post", "project-settings"): FORMS,
     ("post", "settings-images"): FORMS,
+    ("post", "settings-notices"): MANAGERS,
     ("post", "settings-class"): MANAGERS,
+    ("post", "archive-project"): MANAGERS,
+    ("post", "restore-project"): MANAGERS,
     ("post", "project-rounds"): MANAGERS,
     ("post", "cancel-round"): MANAGERS,
     ("post", "retry-round"): MANAGERS,

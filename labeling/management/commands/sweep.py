@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import Error, close_old_connections
 from django.utils import timezone
 
-from labeling.rounds import portions, resuming, stages
+from labeling.rounds import archiving, delivery, portions, resuming, stages
 
 EVERY = 5.0  # seconds
 
@@ -21,7 +21,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         while True:
             try:
-                for sentence in [*stages.sweep(), *portions.sweep(timezone.now()), *resuming.sweep()]:
+                now = timezone.now()
+                said = [*archiving.sweep(), *stages.sweep(), *portions.sweep(now), *resuming.sweep()]
+                said += delivery.sweep(now)
+                for sentence in said:
                     self.stdout.write(sentence)
             except Error as error:  # the database restarts: look again in a moment
                 self.stderr.write(f"cannot look: {error}")

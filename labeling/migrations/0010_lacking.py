@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("labeling", "0007_planned_rounds"),
+        ("labeling", "0009_archive_notices"),
     ]
 
     operations = [
