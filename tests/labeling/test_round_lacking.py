@@ -187,6 +187,7 @@ def test_a_stage_that_does_not_fit_waits_ever_longer_and_is_never_given_up(owner
     work_off(sent)
     stage.refresh_from_db()
     assert (stage.state, stage.attempts, stage.lacks, stage.refusals) == ("done", 1, {}, 0)
+    assert stage.finished_at - stage.started_at < timezone.now() - round_.created_at  # the waiting does not count
     lines = StageLine.objects.filter(stage=stage, text__startswith="handed back: it needs about").count()
     assert lines == len(holding.PAUSES) + 2
 
