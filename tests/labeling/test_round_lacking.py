@@ -168,7 +168,7 @@ def test_a_stage_that_does_not_fit_waits_ever_longer_and_is_never_given_up(owner
     for pause in [*holding.PAUSES, holding.PAUSES[-1], holding.PAUSES[-1]]:
         sent.clear()
         tasks.run_stage(stage.pk)
-        assert waits(stage, "memory_needed")
+        assert waits(stage, "memory_needed") and stage.started_at is None  # to wait is not to work
         assert abs(stage.again_at - timezone.now() - pause) < timedelta(seconds=20)
         tasks.run_stage(stage.pk)  # its own message comes back: nothing
         assert len(sent) == 1 and Stage.objects.get(pk=stage.pk).again_at == stage.again_at
@@ -187,7 +187,6 @@ def test_a_stage_that_does_not_fit_waits_ever_longer_and_is_never_given_up(owner
     work_off(sent)
     stage.refresh_from_db()
     assert (stage.state, stage.attempts, stage.lacks, stage.refusals) == ("done", 1, {}, 0)
-    assert stage.finished_at - stage.started_at < timezone.now() - round_.created_at  # the waiting does not count
     lines = StageLine.objects.filter(stage=stage, text__startswith="handed back: it needs about").count()
     assert lines == len(holding.PAUSES) + 2
 
