@@ -233,7 +233,8 @@ def _run(stage: Stage, lease: Lease) -> None:
     needs.afford(needs.memory_needed(stage.kind, content, round_.configuration, device))
     if stage.kind in NETS:
         lease.device = device
-        patiently(lambda: stages.say(stage.pk, f"its nets compute on: {device}, {needs.HOST}"))
+        where = f"its nets compute on the {'CPU' if device == 'cpu' else 'GPU'} of {needs.HOST}"
+        patiently(lambda: stages.say(stage.pk, where))
     with _inputs(stage) as inputs:
         setting = units.Setting(
             content=content,

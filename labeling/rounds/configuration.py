@@ -42,11 +42,7 @@ PRESET_NAMES = {
 
 
 # Where nets compute. Never another than was asked for: "gpu" waits for one, "auto" leaves it to the worker.
-DEVICES = {
-    "auto": "auto: a GPU where the worker has one",
-    "cpu": "cpu: never a GPU",
-    "gpu": "gpu: waits until a worker with a GPU is free",
-}
+DEVICES = {"auto": "automatic", "cpu": "CPU", "gpu": "GPU"}
 NETS = ("pseudo_masks", "detector", "segmenter", "prediction")  # the stages that run them
 
 
