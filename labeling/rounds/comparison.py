@@ -77,12 +77,15 @@ class Comparison:
 
 
 def per_image(round_: Round) -> dict[int, dict[str, Any]]:
-    """Image -> the row that the evaluation kept of it; empty for a round that has none."""
+    """Image -> the row that the evaluation kept of it; empty for a round that has none, or whose file is gone."""
     stage = round_.stages.filter(kind=Stage.Kind.EVALUATION, artifact__isnull=False).select_related("artifact").first()
-    if stage is None or stage.artifact is None:
+    if stage is None or stage.artifact is None or not stage.artifact.file:
         return {}
-    with stage.artifact.file.open("rb") as file:
-        kept = json.load(file)
+    try:
+        with stage.artifact.file.open("rb") as file:
+            kept = json.load(file)
+    except FileNotFoundError:  # a round's page shows what is left of it
+        return {}
     return {int(row["image"]): row for row in kept.get("per_image", [])}
 
 

@@ -242,10 +242,20 @@ def test_the_round_s_page_draws_strips_and_says_where_to_be_careful(project, cli
     page = client.get(reverse("round", args=[round_.pk])).content.decode()
     assert "“Scanner” and “Site” coincide on these images" in page
     strips = page[page.index('id="drift-scanner"') : page.index('id="drift-site"')]
-    assert strips.count("<circle") == 2 and strips.count("strip out") == 1
+    assert strips.count("<circle") == 2 and strips.count("whisker out") == 1
     assert f"GT450: PQ {figure(0.3225)}; AT2: PQ {figure(0.705)}" in strips  # for who cannot see the plot
     assert "4 images of 4" in strips and 'cx="33.3%"' in strips  # 3 + 94 x 0.3225
     assert "No scanner, site or stain is stated" not in page
+
+
+def test_a_round_whose_evaluation_is_gone_still_has_a_page(project, client, viewer):
+    images = images_of(project, ("A", "a"), ("B", "b"))
+    round_ = judged(project, 1, images, [0.5, 0.6])
+    signalled(round_, images[0], ambiguous=0.125)
+    file = round_.stages.get().artifact.file
+    file.storage.delete(file.name)
+    page = client.get(reverse("round", args=[round_.pk])).content.decode()
+    assert figure(0.125) in page and figure(0.5) not in page
 
 
 def test_without_a_stated_scanner_the_page_says_how_to_state_one_and_states_it_for_rounds_that_have_run(

@@ -76,6 +76,8 @@ MATRIX = {
     ("get", "project-settings"): (200, 200, 403, 403, 403, 404, 302),
     ("post", "project-settings"): FORMS,
     ("post", "settings-images"): FORMS,
+    ("post", "settings-many-images"): MANAGERS,
+    ("post", "settings-image-table"): FORMS,
     ("post", "settings-class"): MANAGERS,
     ("post", "project-rounds"): MANAGERS,
     ("post", "cancel-round"): MANAGERS,
