@@ -40,7 +40,8 @@ def keys(content: dict[str, Any], configuration: dict[str, Any]) -> dict[str, st
     learned = learning_digest(content)
     # Not what is said of the reference set: its masks stand with their images, and words predict nothing anew.
     everything = digest({name: part for name, part in content.items() if name != "reference_set"})
-    prompter = [configuration["prompter"], registry.prompter(**configuration["prompter"]).name]
+    # Asked for its name alone: on the CPU, which every worker has. Where a net computes is no part of a key.
+    prompter = [configuration["prompter"], registry.prompter(**configuration["prompter"], device="cpu").name]
     detector, segmenter = configuration["detector"], configuration["segmenter"]
     named = {}
 

@@ -15,10 +15,12 @@ from labeling.rounds.archiving import archive_project, restore_project
 from labeling.rounds.comparison import compare
 from labeling.rounds.configuration import differences
 from labeling.rounds.drift import Mean, of_round
+from labeling.rounds.holding import mend, reason
 from labeling.rounds.models import Promotion, Round, Stage, Sweep
 from labeling.rounds.promotion import promote, roll_back
 from labeling.rounds.reference import described, lock
-from labeling.rounds.services import cancel_round, retry_round, start_round
+from labeling.rounds.resuming import try_again
+from labeling.rounds.services import cancel_round, start_round
 from labeling.rounds.sweeping import request_sweep
 
 
@@ -49,9 +51,22 @@ def stage_json(stage: Stage) -> dict[str, Any]:
         "note": stage.note,
         "error": stage.error,
         "attempts": stage.attempts,
+        "queue": stage.queue,
+        "waits": waits_json(stage) if stage.lacks and stage.state in ("waiting", "running") else None,
+        "usage": stage.usage,
         "started_at": stage.started_at,
         "finished_at": stage.finished_at,
         "facts": stage.artifact.facts if stage.artifact else {},
+    }
+
+
+def waits_json(stage: Stage) -> dict[str, Any]:
+    """Why a stage waits and when it is tried again; null where that is when a worker is there."""
+    return {
+        **stage.lacks,
+        "reason": reason(stage.lacks),
+        "mend": mend(stage.lacks),
+        "again_at": stage.again_at,
     }
 
 
@@ -108,7 +123,7 @@ class RoundList(APIView):
         asked = request.data if isinstance(request.data, dict) else {}
         changes = asked.get("changes") or {}
         if not isinstance(changes, dict):
-            raise Invalid("changes must be an object: name of a setting -> number", field="changes")
+            raise Invalid("changes must be an object: name of a setting -> number or word", field="changes")
         made = start_round(
             project=found,
             by=person(request),
@@ -243,4 +258,4 @@ class Cancel(APIView):
 class Retry(APIView):
     def post(self, request: Request, round: int) -> Response:
         found = reach(_rounds(person(request)), person(request), "manage", pk=round)
-        return Response(round_json(retry_round(round_=found)), status=202)
+        return Response(round_json(try_again(round_=found)), status=202)

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from labeling.errors import Invalid
 
 _COMMON: dict[str, Any] = {
+    "device": "auto",
     "prompter": {"name": "boxwise"},
     "prediction": {"detector_threshold": 0.3, "person_overlap": 0.3},
     # trust: measured on four data sets (docs/fusion.md, "Trust"); the paper's own setting, 0, is in the preset "paper"
@@ -40,6 +41,15 @@ PRESET_NAMES = {
     "tiny": "Tiny: seconds, to try the flow; the masks are rough",
     "paper": "Paper: BoxCell's own settings; days without a GPU",
 }
+
+
+# Where nets compute. Never another than was asked for: "gpu" waits for one, "auto" leaves it to the worker.
+DEVICES = {
+    "auto": "auto: a GPU where the worker has one",
+    "cpu": "cpu: never a GPU",
+    "gpu": "gpu: waits until a worker with a GPU is free",
+}
+NETS = ("pseudo_masks", "detector", "segmenter", "prediction")  # the stages that run them
 
 
 @dataclass(frozen=True)
@@ -110,6 +120,12 @@ CHOICES = (
     Choice("seed", ("seed",), int, 0, 2**31 - 1, "Seed", "of everything random"),
 )
 BY_NAME = {choice.name: choice for choice in CHOICES}
+NAMES = (*BY_NAME, "device")  # of everything that people may set
+
+
+def queue_of(kind: str, configuration: dict[str, Any]) -> str:
+    """The queue of a stage: workers with a GPU serve "gpu", all others "cpu"."""
+    return "gpu" if kind in NETS and configuration.get("device") == "gpu" else "cpu"
 
 
 def configure(preset: str, changes: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -122,9 +138,14 @@ def configure(preset: str, changes: dict[str, Any] | None = None) -> dict[str, A
         raise Invalid(f"preset must be one of {', '.join(PRESETS)}", field="preset")
     made = copy.deepcopy(PRESETS[preset])
     for name, value in (changes or {}).items():
-        if name not in BY_NAME:
-            raise Invalid(f"there is no setting {name!r}; there are {', '.join(BY_NAME)}", field=name)
+        if name not in NAMES:
+            raise Invalid(f"there is no setting {name!r}; there are {', '.join(NAMES)}", field=name)
         if value is None or value == "":
+            continue
+        if name == "device":
+            if value not in DEVICES:
+                raise Invalid(f"device must be one of {', '.join(DEVICES)}, not {str(value)[:40]!r}", field=name)
+            made["device"] = value
             continue
         choice = BY_NAME[name]
         number = choice.read(value)

@@ -123,7 +123,8 @@ class Stage(models.Model):
     """One step of a round. Its key is the hash of its inputs, its parameters and its own version number.
 
     Who owns running work is decided by the lease on this row, not by the broker: a worker renews `lease_until`
-    while it works; the sweeper starts again what lost its lease, `MAX_ATTEMPTS` times at most.
+    while it works; the sweeper starts again what lost its lease, `MAX_ATTEMPTS` times at most. A worker that lacks
+    what the stage needs hands it back: then it waits with a reason until `again_at` (holding.py).
     """
 
     class Kind(models.TextChoices):
@@ -160,6 +161,11 @@ class Stage(models.Model):
     total = models.PositiveIntegerField(default=0)
     note = models.CharField(max_length=200, blank=True)
     error = models.TextField(blank=True)
+    lacks = models.JSONField(default=dict, help_text="what is missing for it to go on (holding.py)")
+    again_at = models.DateTimeField(null=True, help_text="when the workers of `refused_by` may try it again")
+    refusals = models.PositiveSmallIntegerField(default=0, help_text="times in a row that it was held back")
+    refused_by = models.JSONField(default=list, help_text="ids of the workers that lack it")
+    usage = models.JSONField(default=dict, help_text="of processor and memory, as the worker told it last")
     queued_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
@@ -193,6 +199,7 @@ class Portion(models.Model):
     lease_until = models.DateTimeField(null=True)
     queued_at = models.DateTimeField(null=True)
     done = models.PositiveIntegerField(default=0)
+    usage = models.JSONField(default=dict)
     file = models.FileField(upload_to="portions/", blank=True)
 
     class Meta:

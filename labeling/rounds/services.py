@@ -11,7 +11,8 @@ from labeling.accounts.models import User
 from labeling.celery import app
 from labeling.errors import WrongState
 from labeling.projects.models import Project
-from labeling.rounds.configuration import configure
+from labeling.rounds.configuration import configure, queue_of
+from labeling.rounds.holding import FORGOTTEN
 from labeling.rounds.models import Round, Stage
 from labeling.rounds.notices import announce
 from labeling.rounds.promotion import became_current, warm_started
@@ -57,7 +58,7 @@ def start_round(
 ) -> Round:
     """Freeze a snapshot and put a round to work. Two managers who start at once get the same round.
 
-    changes     name of a configuration.Choice -> number, on top of the preset
+    changes     name of a configuration.Choice -> number, on top of the preset; "device" -> one of DEVICES
     same_slide  training and evaluation may share slides; the figures are then marked optimistic
     warm_start  train on from the models of the current round, where they are of the same architecture
     line_up     while a round is at work, make a new one that starts after it, on the annotations as they are now
@@ -84,7 +85,8 @@ def start_round(
         state=Round.State.PLANNED if active else Round.State.QUEUED,
     )
     Stage.objects.bulk_create(
-        Stage(round=round_, position=position, kind=kind) for position, kind in enumerate(NEEDS, start=1)
+        Stage(round=round_, position=position, kind=kind, queue=queue_of(kind, configuration))
+        for position, kind in enumerate(NEEDS, start=1)
     )
     if active is None:
         advance(round_)
@@ -153,7 +155,7 @@ def retry_round(*, round_: Round) -> Round:
     round_.cancel_requested, round_.error = False, ""
     round_.save(update_fields=["cancel_requested", "error"])
     round_.stages.exclude(state__in=FINISHED).update(
-        state=Stage.State.WAITING, attempts=0, error="", lease_owner=None, lease_until=None, queued_at=None
+        state=Stage.State.WAITING, attempts=0, error="", lease_owner=None, lease_until=None, queued_at=None, **FORGOTTEN
     )
     advance(round_)
     return round_

@@ -21,7 +21,7 @@ from labeling.images.services import add_image, stated
 from labeling.projects.models import Project, Role
 from labeling.projects.services import add_class, add_member, change_role, invite_again, remove_member
 from labeling.rounds.archiving import archive_project, restore_project
-from labeling.rounds.configuration import CHOICES, PRESET_NAMES
+from labeling.rounds.configuration import CHOICES, DEVICES, PRESET_NAMES
 from labeling.rounds.models import Round
 from labeling.site.doors import Request, acts_of, attempt, reach_project, sentence, signed_in
 from labeling.site.forms import MOST_FILES, ClassForm, MemberForm, UploadForm
@@ -73,6 +73,7 @@ def head(request: Request, found: Project) -> dict[str, Any]:
         "may": acts_of(found, role),
         "presets": list(PRESET_NAMES.items()),
         "choices": CHOICES,
+        "devices": list(DEVICES.items()),
         **grid(request, found),
     }
 
