@@ -24,6 +24,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, TypeVar
 
+import numpy as np
 from celery import shared_task
 from django.conf import settings
 from django.core.files.storage import default_storage
@@ -31,7 +32,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from inference import needs, units
 from inference import stages as work
-from inference.acquisition import queue
+from inference.acquisition import colour_distance, queue
 from inference.masks import pack
 from inference.snapshots import Field, fields_of
 from inference.sweeps import sweep
@@ -439,7 +440,9 @@ def _publish(stage: Stage, lease: Lease, fields: list[Field], inputs: dict[str, 
     assert predicted is not None
     names = predicted.facts["models"]
     readable = {f.image for f in fields if "unreadable" not in units.read_unit(inputs["prediction"], f.image)}
-    waiting = _queue([f for f in fields if f.image in readable and f.reference is None], inputs["fusion"], round_.pk)
+    scored = _scored([f for f in fields if f.image in readable], inputs["fusion"])
+    waiting = _queue([f for f in fields if f.image in readable and f.reference is None], scored, round_.pk)
+    signals = _signals(content, [f for f in fields if f.image in readable], scored)
     for number, field in enumerate(fields, start=1):
         if lease.stop():
             raise Cancelled("cancelled")
@@ -459,18 +462,49 @@ def _publish(stage: Stage, lease: Lease, fields: list[Field], inputs: dict[str, 
         loaded = [_loaded(round_.pk, field, proposal, class_ids, provenance) for proposal in found]
         publish(
             round_=round_, image=image, proposals=loaded, certificate=certificate, model_names=names,
-            facts={"proposals": len(loaded), "queue": waiting.get(str(field.image), {})},
+            facts={
+                "proposals": len(loaded), "queue": waiting.get(str(field.image), {}),
+                "signals": signals.get(field.image, {}),
+            },
         )  # fmt: skip
         lease.report(Progress(number, len(fields)))
 
 
-def _queue(fields: list[Field], fusion: Path, seed: int) -> dict[str, dict[str, float]]:
+def _scored(fields: list[Field], fusion: Path) -> dict[int, dict[str, Any]]:
+    """Image -> {"queue": its scores, "embedding": its colours}, as the fusion left them."""
+    found = {}
+    for field in fields:
+        unit = units.read_unit(fusion, field.image)
+        found[field.image] = {"queue": unit["queue"], "embedding": unit["embedding"]}  # not its masks: memory
+    return found
+
+
+def _queue(fields: list[Field], scored: dict[int, dict[str, Any]], seed: int) -> dict[str, dict[str, float]]:
     """Image -> strategy -> score of what to annotate next, for images without an exhaustive region."""
-    kept = {str(f.image): units.read_unit(fusion, f.image) for f in fields}
     seen = {str(f.image) for f in fields if f.annotated}
-    scores = {image: unit["queue"] for image, unit in kept.items()}
-    embeddings = {image: unit["embedding"] for image, unit in kept.items()}
+    scores = {str(f.image): scored[f.image]["queue"] for f in fields}
+    embeddings = {str(f.image): scored[f.image]["embedding"] for f in fields}
     return queue(scores, embeddings, seen=seen, seed=seed)
+
+
+def _signals(
+    content: dict[str, Any], fields: list[Field], scored: dict[int, dict[str, Any]]
+) -> dict[int, dict[str, float]]:
+    """What the round says, without any reference, of the images that did not teach it: image -> score -> number.
+
+    Its doubt (ambiguous, entropy, disagreement) is the models' own only where no person has drawn: people's boxes are
+    prompts, and would make a scanner look good because it was annotated. Colours hang on nobody's boxes.
+    """
+    taught = np.array([f.annotated and f.split == "train" for f in fields], bool)
+    colours = colour_distance(np.array([scored[f.image]["embedding"] for f in fields], np.float64), taught)
+    found: dict[int, dict[str, float]] = {}
+    for field, teaches, colour in zip(fields, taught, colours, strict=True):
+        known = work.proposed_on(content, field)
+        said = scored[field.image]["queue"] if not (known.annotated or known.cells or teaches) else {}
+        found[field.image] = {name: said[name] for name in ("ambiguous", "entropy", "disagreement") if name in said}
+        if not teaches and np.isfinite(colour):
+            found[field.image]["colour"] = float(colour)
+    return found
 
 
 def _loaded(

@@ -14,6 +14,7 @@ from labeling.projects.models import Project
 from labeling.rounds.archiving import archive_project, restore_project
 from labeling.rounds.comparison import compare
 from labeling.rounds.configuration import differences
+from labeling.rounds.drift import Mean, of_round
 from labeling.rounds.holding import mend, reason
 from labeling.rounds.models import Promotion, Round, Stage, Sweep
 from labeling.rounds.promotion import promote, roll_back
@@ -75,6 +76,17 @@ def promotion_json(made: Promotion) -> dict[str, Any]:
 
 def sweep_json(asked: Sweep) -> dict[str, Any]:
     return {"state": asked.state, "error": asked.error, "requested_at": asked.requested_at, **asked.result}
+
+
+def mean_json(mean: Mean) -> dict[str, Any]:
+    return {
+        "mean": mean.value,
+        "low": number(mean.low),
+        "high": number(mean.high),
+        "images": mean.images,
+        "slides": mean.slides,
+        "stands_out": mean.stands_out,
+    }
 
 
 def number(value: float) -> float | None:
@@ -177,6 +189,30 @@ class Compare(APIView):
                 ],
             }
         )
+
+
+class ByOrigin(APIView):
+    """A finished round by scanner, site, stain and slide; empty for one that has not finished."""
+
+    def get(self, request: Request, round: int) -> Response:
+        found = reach(_rounds(person(request)), person(request), "see", pk=round)
+        made = of_round(found)
+        factors = [
+            {
+                "factor": factor.name,
+                "sentences": factor.sentences,
+                "groups": [
+                    {
+                        "name": group.name,
+                        "images": group.images,
+                        "measures": {measure: mean_json(mean) for measure, mean in group.means.items()},
+                    }
+                    for group in factor.groups
+                ],
+            }
+            for factor in made.factors
+        ]
+        return Response({"stated": made.stated, "sentences": made.sentences, "factors": factors})
 
 
 class SweepSettings(APIView):

@@ -5,6 +5,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from labeling.errors import Invalid
 
 _COMMON: dict[str, Any] = {
@@ -66,11 +68,18 @@ class Choice:
         try:
             number = self.kind(value) if isinstance(value, str) or self.kind is float else _whole(value)
         except (TypeError, ValueError):
-            kind = "a whole number" if self.kind is int else "a number"
-            raise Invalid(f"{self.label} must be {kind}, not {str(value)[:40]!r}", field=self.name) from None
+            said = (
+                _("{name} must be a whole number, not “{value}”")
+                if self.kind is int
+                else _("{name} must be a number, not “{value}”")
+            )
+            raise Invalid(said.format(name=_(self.label), value=str(value)[:40]), field=self.name) from None
         if not (math.isfinite(number) and self.low <= number <= self.high):
             raise Invalid(
-                f"{self.label} must lie between {self.low:g} and {self.high:g}, not {number}", field=self.name
+                _("{name} must lie between {low:g} and {high:g}, not {number}").format(
+                    name=_(self.label), low=self.low, high=self.high, number=number
+                ),
+                field=self.name,
             )
         return number
 
@@ -130,7 +139,7 @@ def configure(preset: str, changes: dict[str, Any] | None = None) -> dict[str, A
         if value is None or value == "":
             continue
         if name == "device":
-            if value not in DEVICES:
+            if not isinstance(value, str) or value not in DEVICES:
                 raise Invalid(f"device must be one of {', '.join(DEVICES)}, not {str(value)[:40]!r}", field=name)
             made["device"] = value
             continue

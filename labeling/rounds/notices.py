@@ -48,7 +48,8 @@ def _announce(round_: Round) -> list[Delivery]:
     if policy.webhook_url:
         made.append(webhook(policy, event=f"round.{round_.state}", round_=round_))
     if policy.notify_by_mail and round_.state in MAILED:
-        made += [mail(policy.project, to=person, round_=round_) for person in recipients(policy.project)]
+        mailboxes = {person.email.lower(): person for person in recipients(policy.project)}  # colleagues may share one
+        made += [mail(policy.project, to=person, round_=round_) for person in mailboxes.values()]
     return Delivery.objects.bulk_create(made)
 
 

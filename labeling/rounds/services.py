@@ -5,6 +5,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from labeling.accounts.models import User
 from labeling.celery import app
@@ -117,7 +118,11 @@ def start_next(project_id: int) -> Round | None:
 def move(round_: Round, state: Round.State) -> None:
     """Change the state of a round; the caller holds its row. Raises WrongState for a move that is not legal."""
     if state not in Round.MOVES[Round.State(round_.state)]:
-        raise WrongState(f"round {round_.number} is {round_.state} and cannot become {state}")
+        raise WrongState(
+            _("round {n} is {state} and cannot become {other}").format(
+                n=round_.number, state=_(round_.get_state_display()), other=_(state.label)
+            )
+        )
     round_.state = state
     round_.finished_at = timezone.now() if state not in Round.ACTIVE else None
     round_.save(update_fields=["state", "finished_at"])
@@ -129,7 +134,7 @@ def cancel_round(*, round_: Round) -> Round:
     WrongState."""
     round_ = Round.objects.select_for_update().get(pk=round_.pk)
     if round_.state not in (*Round.ACTIVE, Round.State.PLANNED):
-        raise WrongState(f"round {round_.number} is {round_.state} already")
+        raise WrongState(_("round {n} is {state} already").format(n=round_.number, state=_(round_.get_state_display())))
     round_.cancel_requested = True
     round_.save(update_fields=["cancel_requested"])
     advance(round_)
@@ -145,7 +150,7 @@ def retry_round(*, round_: Round) -> Round:
     if round_.state in Round.ACTIVE:
         return round_
     if round_.project.rounds.filter(state__in=Round.ACTIVE).exists():
-        raise WrongState("another round of this project is at work; wait for it or cancel it first")
+        raise WrongState(_("another round of this project is at work; wait for it or cancel it first"))
     move(round_, Round.State.QUEUED)
     round_.cancel_requested, round_.error = False, ""
     round_.save(update_fields=["cancel_requested", "error"])

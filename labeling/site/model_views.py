@@ -1,5 +1,6 @@
 """What a project's rounds left behind: its models, which round is current, and how rounds compare."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.http import HttpResponse
@@ -9,15 +10,16 @@ from django.views.decorators.http import require_POST, require_safe
 
 from labeling.images.models import Image
 from labeling.projects.models import Project
-from labeling.rounds.comparison import Comparison, drift
+from labeling.rounds.comparison import Comparison
 from labeling.rounds.comparison import compare as compare_rounds
 from labeling.rounds.configuration import differences
+from labeling.rounds.drift import over_rounds
 from labeling.rounds.models import Promotion, ReferenceSet, Round, RoundPolicy
 from labeling.rounds.promotion import current_round, policy_of, promote, roll_back
 from labeling.rounds.reference import candidates, current, lock
 from labeling.rounds.sweeping import request_sweep
-from labeling.site.curves import curves_of
 from labeling.site.doors import Request, acts_of, attempt, reach_project, reach_round, signed_in
+from labeling.site.drift_plots import History, histories_of
 from labeling.site.facts import facts_of
 
 DRIFT_ROUNDS = 12  # the newest; each is a file to read
@@ -38,11 +40,17 @@ def models(request: Request, project: int) -> HttpResponse:
         "policy": policy_of(found),
         "finished": found.rounds.filter(state=Round.State.PUBLISHED),
         "reference": reference_of(found),
-        "drift": curves_of(drift(list(found.rounds.filter(state=Round.State.PUBLISHED))[:DRIFT_ROUNDS][::-1])),
+        "histories": histories(found.rounds.filter(state=Round.State.PUBLISHED)[:DRIFT_ROUNDS]),
         "candidates": candidates(found).count(),
         "origins": ReferenceSet.Origin.choices,
     }
     return render(request, "site/models.html", context)
+
+
+def histories(rounds: Iterable[Round]) -> list[History]:
+    """How good the rounds were by scanner, site, stain and slide, whatever order they come in."""
+    in_order = sorted(rounds, key=lambda round_: round_.number)
+    return histories_of(over_rounds(in_order), in_order)
 
 
 def reference_of(found: Project) -> dict[str, Any] | None:
@@ -121,6 +129,7 @@ def compare(request: Request, project: int) -> HttpResponse:
         "comparison": made,
         "scatter": scatter(found, made) if made else [],
         "side": SCATTER,
+        "histories": histories(chosen) if made else [],
         "configurations": differences(chosen[0].configuration, chosen[-1].configuration) if made else [],
     }
     return render(request, "site/compare.html", context)

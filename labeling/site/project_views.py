@@ -17,7 +17,7 @@ from labeling.annotations.activity import active_time
 from labeling.errors import Invalid, LabelingError
 from labeling.images.api import MOST_BYTES
 from labeling.images.models import Image, Split
-from labeling.images.services import add_image
+from labeling.images.services import add_image, stated
 from labeling.projects.models import Project, Role
 from labeling.projects.services import add_class, add_member, change_role, invite_again, remove_member
 from labeling.rounds.archiving import archive_project, restore_project
@@ -53,6 +53,7 @@ def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -
         "invitation": invitation_of(request, found),
         "exportable": exportable(found) if "export" in may else 0,
         "upload_form": UploadForm(),
+        "stated": stated(found),
         "most_files": MOST_FILES,
         "member_form": MemberForm(roles=roles_given_by(role)),
         "class_form": ClassForm(),

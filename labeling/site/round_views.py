@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling.images.models import Split
+from labeling.rounds import drift
 from labeling.rounds.configuration import BY_NAME, NAMES, PRESET_NAMES, flat
 from labeling.rounds.models import Portion, Round, Stage, StageLine, Sweep
 from labeling.rounds.promotion import LEARNED, current_round
@@ -23,6 +24,7 @@ from labeling.rounds.resuming import try_again
 from labeling.rounds.services import FINISHED, NEEDS, cancel_round, start_round
 from labeling.site.curves import curves_of
 from labeling.site.doors import Request, acts_of, attempt, reach_project, reach_round, signed_in
+from labeling.site.drift_plots import plots_of
 from labeling.site.facts import facts_of
 from labeling.site.forecast import left_of
 from labeling.site.resources import usage_of, wait_of
@@ -46,6 +48,7 @@ LINES = 500  # of the log, shown at once
 def round_(request: Request, round: int) -> HttpResponse:
     found = reach_round(request, "see", round)
     publications = found.publications.select_related("image").order_by("image__position")
+    by_origin = drift.of_round(found) if found.state == Round.State.PUBLISHED else None
     proposals = dict(found.publications.values_list("pk").annotate(n=Count("layer__annotations")))
     context = {
         "may": acts_of(found.project, found.project.role_of(request.user)),
@@ -57,6 +60,8 @@ def round_(request: Request, round: int) -> HttpResponse:
         "others": found.project.rounds.filter(state=Round.State.PUBLISHED, number__lt=found.number)[:1],
         "parameters": sorted(flat(found.configuration | {"settings": settings_of(found)}).items()),
         "sweep": sweep_of(found),
+        "drift": by_origin,
+        "drift_plots": plots_of(by_origin) if by_origin else [],
         "looks": looks_at_test(found),
         "reference_set": found.snapshot.summary.get("reference_set"),
         "splits": [

@@ -14,8 +14,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling.accounts.models import User
 from labeling.annotations.attributes import declare_attributes, written_attributes
-from labeling.errors import LabelingError
-from labeling.images.services import change_image
+from labeling.errors import Invalid, LabelingError
+from labeling.exchange.image_tables import MOST_BYTES, BadTable, take_table
+from labeling.images.models import FACTORS
+from labeling.images.services import change_image, change_images, stated
 from labeling.projects.models import MAY, Project
 from labeling.projects.services import change_class, change_project, remove_class
 from labeling.rounds.delivery import send_test
@@ -73,11 +75,51 @@ def images(request: Request, project: int) -> HttpResponse:
     changed = 0
     for image, form in zip(shown, forms, strict=True):
         if form.has_changed():
-            mended = {name: form.cleaned_data[name] for name in form.changed_data}
-            change_image(image=image, **facts([image])[0] | mended)
+            change_image(image=image, **{name: form.cleaned_data[name] for name in form.changed_data})
             changed += 1
-    said = ngettext("{n} image changed.", "{n} images changed.", changed).format(n=changed)
-    return saved(request, found, said, "images", shown.number)
+    return saved(request, found, counted(changed), "images", shown.number)
+
+
+@signed_in
+@require_POST
+def many_images(request: Request, project: int) -> HttpResponse:
+    """One of FACTORS for the images that were ticked, or, with `all`, for every image of the project."""
+    found = reach_project(request, "manage", project)
+    factor, value = request.POST.get("factor", ""), request.POST.get("value", "")
+    ticked = [int(key) for key in request.POST.getlist("chosen") if key.isdigit()]
+    chosen = list(found.images.order_by().values_list("pk", flat=True)) if "all" in request.POST else ticked
+
+    def change() -> int:
+        if not chosen:
+            raise Invalid(_("tick the images first, or set it for all"), field="chosen")
+        if factor not in FACTORS:
+            raise Invalid(_("an image has no {name} that can be changed").format(name=factor), field="factor")
+        return change_images(project=found, images=chosen, **{factor: value})
+
+    changed = attempt(request, change)
+    page = page_of(request, found).number
+    if changed is None:
+        return redirect(f"{reverse('project-settings', args=[found.pk])}?page={page}#images")
+    return saved(request, found, counted(changed), "images", page)
+
+
+@signed_in
+@require_POST
+def image_table(request: Request, project: int) -> HttpResponse:
+    """A CSV file (exchange/image_tables.py): taken whole, or refused with what is wrong in each line."""
+    found = reach_project(request, "manage", project)
+    file = request.FILES.get("table")
+    if file is None:
+        return show(request, found, status=422, table_faults=[_("Choose a CSV file first.")])
+    try:
+        changed = take_table(project=found, content=file.read(MOST_BYTES + 1))
+    except BadTable as error:
+        return show(request, found, status=422, table_faults=error.lines)
+    return saved(request, found, counted(changed), "images")
+
+
+def counted(changed: int) -> str:
+    return ngettext("{n} image changed.", "{n} images changed.", changed).format(n=changed)
 
 
 @signed_in
@@ -146,7 +188,7 @@ def page_of(request: Request, found: Project) -> Any:
 
 
 def facts(images: Any) -> list[dict[str, Any]]:
-    return [{"group": i.group, "um_per_px": i.um_per_px, "split": i.split} for i in images]
+    return [{name: getattr(image, name) for name in (*FACTORS, "um_per_px", "split")} for image in images]
 
 
 def words_form(request: Request, found: Project, data: Any = None) -> SettingsForm:
@@ -168,6 +210,8 @@ def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -
         "classes": found.classes.all(),
         "page": shown,
         **notices_of(request, found),
+        "stated": stated(found),
+        "factors": FACTORS.items(),
         **forms,
     }
     if "manage" not in context["may"]:  # archived: to be read

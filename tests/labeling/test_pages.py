@@ -78,6 +78,8 @@ MATRIX = {
     ("post", "project-settings"): FORMS,
     ("post", "settings-images"): FORMS,
     ("post", "settings-notices"): MANAGERS,
+    ("post", "settings-many-images"): MANAGERS,
+    ("post", "settings-image-table"): FORMS,
     ("post", "settings-class"): MANAGERS,
     ("post", "archive-project"): MANAGERS,
     ("post", "restore-project"): MANAGERS,

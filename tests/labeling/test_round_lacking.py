@@ -22,6 +22,7 @@ from inference.detectors import centre
 from inference.segmenters import unet
 from labeling.errors import Invalid
 from labeling.rounds import holding, portions, resuming, services, stages
+from labeling.rounds.configuration import configure
 from labeling.rounds.models import Portion, Round, Stage, StageLine
 from labeling.rounds.services import cancel_round, retry_round, start_round
 from tests.factories import UserFactory
@@ -103,8 +104,9 @@ def test_stages_with_nets_go_to_the_queue_of_the_device_that_was_asked_for(owner
         made = started(owner, **({"device": device} if device else {}))
         assert made.configuration["device"] == (device or "auto")
         assert set(made.stages.values_list("queue", flat=True)) == {"cpu"}
-    with pytest.raises(Invalid, match="device must be one of auto, cpu, gpu, not 'tpu'"):
-        started(owner, device="tpu")
+    for device in ("tpu", ["gpu"], 1):
+        with pytest.raises(Invalid, match="device must be one of auto, cpu, gpu, not"):
+            configure("tiny", {"device": device})
 
 
 @pytest.mark.parametrize(

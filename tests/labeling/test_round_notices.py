@@ -99,10 +99,13 @@ def test_a_published_round_is_told_once_to_the_webhook_and_to_managers_with_an_a
     quiet = MembershipFactory(project=there.project, role=Role.OWNER).user
     quiet.email, quiet.mails_round_ends = "quiet@example.org", False
     quiet.save()
+    shares = MembershipFactory(project=there.project, role=Role.MANAGER).user
+    shares.email = "Owner@example.org"  # one mailbox of two colleagues gets one mail
+    shares.save()
     round_ = end(there.round, "published")
     assert rows() == [
+        ("round.published", "mail", "Owner@example.org", "waiting", 0),
         ("round.published", "mail", "manager@example.org", "waiting", 0),
-        ("round.published", "mail", "owner@example.org", "waiting", 0),
         ("round.published", "webhook", receiver.url, "waiting", 0),
     ]
     assert len(sent) == 3
@@ -113,7 +116,7 @@ def test_a_published_round_is_told_once_to_the_webhook_and_to_managers_with_an_a
     assert told["event"] == "round.published" and told["project"]["name"] == there.project.name
     assert (told["round"]["id"], told["round"]["state"], told["round"]["error"]) == (round_.pk, "published", "")
     assert told["round"]["url"].startswith("http") and told["round"]["url"].endswith(f"/rounds/{round_.pk}/")
-    assert sorted(m.to[0] for m in outbox.outbox) == ["manager@example.org", "owner@example.org"]
+    assert sorted(m.to[0] for m in outbox.outbox) == ["Owner@example.org", "manager@example.org"]
     assert outbox.outbox[0].subject == f"{there.project.name}: round 1 is published"
     assert told["round"]["url"] in outbox.outbox[0].body
 

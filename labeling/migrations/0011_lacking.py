@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("labeling", "0009_archive_notices"),
+        ("labeling", "0010_drift"),
     ]
 
     operations = [
