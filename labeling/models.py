@@ -17,6 +17,7 @@ from labeling.rounds.models import (
     Stage,
     StageLine,
     Sweep,
+    WeightsImport,
 )
 from labeling.studies.models import Amendment, Arm, Item, Participant, Sitting, Study, StudyField
 
@@ -51,4 +52,5 @@ __all__ = [
     "StudyField",
     "Sweep",
     "User",
+    "WeightsImport",
 ]

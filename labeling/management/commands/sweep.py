@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import Error, close_old_connections
 from django.utils import timezone
 
-from labeling.rounds import portions, stages
+from labeling.rounds import importing, portions, stages
 
 EVERY = 5.0  # seconds
 
@@ -21,7 +21,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         while True:
             try:
-                for sentence in [*stages.sweep(), *portions.sweep(timezone.now())]:
+                now = timezone.now()
+                for sentence in [*stages.sweep(), *portions.sweep(now), *importing.sweep(now)]:
                     self.stdout.write(sentence)
             except Error as error:  # the database restarts: look again in a moment
                 self.stderr.write(f"cannot look: {error}")
