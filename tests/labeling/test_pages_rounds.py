@@ -139,6 +139,8 @@ def test_a_stage_at_work_says_what_it_uses_and_a_finished_one_its_mean_and_peak(
     study.round.stages.filter(kind="detector").update(state=Stage.State.DONE)
     page = client.get(address(study, "round-progress")).content.decode()
     assert "CPU: 1.7 cores on average, at most 1.6 GiB<" in page
+    study.round.stages.filter(kind="detector").update(state=Stage.State.WAITING)
+    assert "on average" not in client.get(address(study, "round-progress")).content.decode()
 
 
 def test_a_spread_stage_adds_up_what_its_workers_use_and_says_when_one_of_them_lacks_memory(study):
