@@ -38,10 +38,11 @@ from inference.snapshots import Field, fields_of
 from inference.sweeps import sweep
 from inference.types import Cancelled, InferenceError, Progress
 from inference.usage import Watch
+from inference.weights import foreign
 from labeling.annotations.services import Loaded
 from labeling.annotations.state import PackedMask, State
 from labeling.images.models import Image
-from labeling.rounds import portions, stages, sweeping
+from labeling.rounds import importing, portions, promotion, stages, sweeping
 from labeling.rounds.configuration import NETS
 from labeling.rounds.holding import reason, taken
 from labeling.rounds.models import Artifact, Portion, Stage, Sweep
@@ -55,6 +56,7 @@ AWAY_FOR = 60.0  # seconds that a worker waits for it before it leaves the work 
 WORKER = f"{needs.HOST} {uuid.uuid4().hex[:12]}"  # this process: a worker that is started again may have what it lacked
 PASS_ON_AFTER = 1.0  # seconds for which a worker keeps a message that it must not act on
 Answer = TypeVar("Answer")
+FOUND = ("path", "kind", "name", "model", "classes", "settings", "sha256")  # of foreign.Found
 NAMESPACE = uuid.UUID("0e1b8a1c-59d3-5f0e-9f5e-3f1f5b0c9a11")  # proposals get the same uid when published again
 
 
@@ -220,6 +222,10 @@ def _run(stage: Stage, lease: Lease) -> None:
             _publish(stage, lease, fields_of(content, local_file), inputs)
         patiently(lambda: stages.finish(stage.pk, lease.owner, key=key, artifact=None))
         return
+    chosen = round_.configuration.get(stage.kind, {})
+    if chosen.get("as_is") and chosen.get("start_from"):
+        _pass_on(stage, lease, key)
+        return
     made = patiently(lambda: stages.known(key))
     if made is not None:
         stages.say(stage.pk, "made by an earlier round from the same inputs: used again")
@@ -257,6 +263,17 @@ def _run(stage: Stage, lease: Lease) -> None:
     patiently(lambda: stages.finish(stage.pk, lease.owner, key=key, artifact=artifact, usage=used))
     shutil.rmtree(folder, ignore_errors=True)
     patiently(lambda: portions.gathered(stage.pk))
+
+
+def _pass_on(stage: Stage, lease: Lease, key: str) -> None:
+    """A version that is used as it is: its own artifact is what the stage hands on, once it was found whole."""
+    with _inputs(stage):  # raises when the weights are gone or damaged
+        version = promotion.with_weights(stage.round, stage.round.configuration[stage.kind]["start_from"])
+    sentence = (
+        f"{version} ({version.architecture}, {version.get_origin_display()}) is used as it is: nothing is trained"
+    )
+    patiently(lambda: stages.say(stage.pk, sentence))
+    patiently(lambda: stages.finish(stage.pk, lease.owner, key=key, artifact=version.artifact))
 
 
 def _fetch_units(stage: Stage, folder: Path) -> None:
@@ -380,6 +397,32 @@ def sweep_round(sweep_id: int) -> None:
     except Exception as error:  # record, then let it be seen
         sweeping.finish(asked.pk, error=f"{type(error).__name__}: {error}")
         raise
+
+
+@shared_task(name="inference.check_weights")
+def check_weights(import_id: int) -> None:
+    """See whether weights that somebody brought along fit, and enter them. Delivered twice it enters them once."""
+    asked = patiently(lambda: importing.claim(import_id))
+    if asked is None:
+        return
+    folder = Path(settings.DATA_DIR) / "work" / f"import-{asked.pk}-{uuid.uuid4().hex[:8]}"
+    try:
+        brought = foreign.opened(local_file(str(asked.file.name)), folder, limit=importing.MOST_BYTES)
+        names = brought.about.get("class_names")
+        found = [{name: getattr(one, name) for name in FOUND} for one in brought.found]
+        classes = [str(name).replace("\0", "")[:100] for name in names] if isinstance(names, list) else []
+        patiently(lambda: importing.accept(asked.pk, found=found, class_names=classes, card=brought.card))
+    except InferenceError as error:
+        sentence = str(error)
+        patiently(lambda: importing.refuse(asked.pk, sentence))
+    except AWAY:
+        logger.exception("the check of %s: the database went away; the sweeper asks again", asked)
+    except Exception as error:  # record, then let it be seen
+        sentence = f"{type(error).__name__}: {error}"
+        patiently(lambda: importing.refuse(asked.pk, sentence))
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _content(stage: Stage) -> dict[str, Any]:
