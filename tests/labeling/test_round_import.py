@@ -5,11 +5,13 @@ import json
 import zipfile
 from dataclasses import asdict, replace
 from datetime import timedelta
+from importlib import import_module
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from django.apps import apps
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.urls import reverse
@@ -244,6 +246,13 @@ def test_starting_from_what_does_not_fit_is_refused(owner, sent, detector):
     assert made.configuration["detector"] == {
         "name": "centre", "preset": "paper", "start_from": version.artifact_id, "as_is": True,
     }  # fmt: skip
+
+
+def test_versions_of_before_get_the_name_of_their_architecture(owner, sent):
+    finished(small_project(owner), owner, sent)
+    ModelVersion.objects.update(model="")
+    import_module("labeling.migrations.0008_ownweights").name_the_models(apps, None)
+    assert dict(ModelVersion.objects.values_list("kind", "model")) == {"detector": "centre", "segmenter": "unet"}
 
 
 def test_classes_go_by_their_names(owner, sent, detector, tmp_path):
