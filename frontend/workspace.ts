@@ -104,7 +104,8 @@ export class Workspace {
       this.session,
       opened.image.id,
       (batch, farewell) => api.activity(batch, farewell),
-      (error) => isTemporary(error) || (error instanceof Refused && error.status === 401),
+      // What waits for an archived project's restoring keeps the time that it took.
+      (error) => isTemporary(error) || (error instanceof Refused && (error.status === 401 || error.code === "archived")),
     );
     this.cells.watch((row, before, after) => {
       // A proposal that is decided or open again keeps its place.

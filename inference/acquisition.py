@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import label
+from scipy.spatial import cKDTree
 
 from inference.metrics import contingency, panoptic
 from inference.types import RGB, Labels, Mask, Scores
@@ -60,6 +61,19 @@ def embedding(rgb: RGB, mask: Mask) -> Floats:
     cells = density[mask.ravel()]
     inner = cells.mean(axis=0) if len(cells) else density.mean(axis=0)
     return np.concatenate([density.mean(axis=0), density.std(axis=0), inner[:2], [mask.mean()]])
+
+
+def colour_distance(embeddings: Floats, taught: npt.NDArray[np.bool_]) -> Floats:
+    """(n, 9) embeddings, (n,) bool which images taught a round -> (n,) how unlike these an image's colours are.
+
+    The distance to the nearest of them over mean and spread of the three optical densities, in optical density and not
+    scaled: an image and its teachers have the same number in every round. NaN where nothing taught.
+    """
+    colours = np.asarray(embeddings, np.float64).reshape(-1, 9)[:, :6]
+    if not taught.any():
+        return np.full(len(colours), np.nan)
+    nearest: Floats = cKDTree(colours[taught]).query(colours)[0]
+    return nearest
 
 
 def diversity(embeddings: Floats, seen: npt.NDArray[np.bool_]) -> Floats:

@@ -13,9 +13,9 @@ import numpy as np
 
 from inference import registry
 from inference.acquisition import embedding, image_scores
+from inference.evaluation import detected_masks, evaluation, is_judged
 from inference.fusion import Parameters, certificate, fuse
 from inference.fusion.warm import warm
-from inference.judging import detected_masks, evaluation, is_judged
 from inference.masks import cells_of, clip, rasterise_boxes
 from inference.metrics import box_iou
 from inference.painting import bits_of, bounded_instances, masks_of_cells, paint
@@ -42,7 +42,8 @@ def keys(content: dict[str, Any], configuration: dict[str, Any]) -> dict[str, st
     learned = learning_digest(content)
     # Not what is said of the reference set: its masks stand with their images, and words predict nothing anew.
     everything = digest({name: part for name, part in content.items() if name != "reference_set"})
-    prompter = [configuration["prompter"], registry.prompter(**configuration["prompter"]).name]
+    # Asked for its name alone: on the CPU, which every worker has. Where a net computes is no part of a key.
+    prompter = [configuration["prompter"], registry.prompter(**configuration["prompter"], device="cpu").name]
     detector, segmenter = configuration["detector"], configuration["segmenter"]
     start = configuration.get("evaluation")  # what is to be said of weights that learned elsewhere, or of what judges
     named = {}

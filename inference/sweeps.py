@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from inference.evaluation import alone, fused_alone
 from inference.fusion import Parameters
-from inference.judging import alone, fused_alone
 from inference.metrics import mean, per_image
 from inference.painting import bits_of
 from inference.snapshots import read_labels

@@ -12,7 +12,6 @@ import errno
 import hashlib
 import json
 import logging
-import resource
 import shutil
 import tempfile
 import threading
@@ -25,23 +24,27 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, TypeVar
 
+import numpy as np
 from celery import shared_task
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import InterfaceError, OperationalError, connection
 
+from inference import needs, units
 from inference import stages as work
-from inference import units
-from inference.acquisition import queue
+from inference.acquisition import colour_distance, queue
 from inference.masks import pack
 from inference.snapshots import Field, fields_of
 from inference.sweeps import sweep
 from inference.types import Cancelled, InferenceError, Progress
+from inference.usage import Watch
 from inference.weights import foreign
 from labeling.annotations.services import Loaded
 from labeling.annotations.state import PackedMask, State
 from labeling.images.models import Image
 from labeling.rounds import importing, portions, promotion, stages, sweeping
+from labeling.rounds.configuration import NETS
+from labeling.rounds.holding import reason, taken
 from labeling.rounds.models import Artifact, Portion, Stage, Sweep
 from labeling.rounds.publishing import publish
 
@@ -50,6 +53,8 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 RENEW_EVERY = 1.0  # seconds: how late a wish to cancel is seen; a small part of the lease
 AWAY = (OperationalError, InterfaceError)  # what a restarting database raises
 AWAY_FOR = 60.0  # seconds that a worker waits for it before it leaves the work to the sweeper
+WORKER = f"{needs.HOST} {uuid.uuid4().hex[:12]}"  # this process: a worker that is started again may have what it lacked
+PASS_ON_AFTER = 1.0  # seconds for which a worker keeps a message that it must not act on
 Answer = TypeVar("Answer")
 FOUND = ("path", "kind", "name", "model", "classes", "settings", "sha256")  # of foreign.Found
 NAMESPACE = uuid.UUID("0e1b8a1c-59d3-5f0e-9f5e-3f1f5b0c9a11")  # proposals get the same uid when published again
@@ -75,6 +80,10 @@ class Lease:
 
     def __init__(self, row_id: int, owner: uuid.UUID) -> None:
         self.row_id, self.owner = row_id, owner
+        self.watch, self.device = Watch(), ""
+        self.began = monotonic()
+        self.found: int | None = None  # units that were there before
+        self.latest = 0
         self.over, self.cancelled, self.lost = threading.Event(), threading.Event(), threading.Event()
         self.last_report = 0.0
         self.thread = threading.Thread(target=self._keep, daemon=True)
@@ -111,6 +120,7 @@ class Lease:
 
     def report(self, progress: Progress) -> None:
         """Progress to the row: always when there is something to say, else at most twice a second."""
+        self.count(progress)
         now = monotonic()
         last = progress.done >= progress.total
         if progress.note or progress.values or last or now - self.last_report > 0.5:
@@ -118,7 +128,19 @@ class Lease:
             patiently(lambda: self.tell(progress))
 
     def renew(self) -> bool:
-        return stages.renew(self.row_id, self.owner)
+        return stages.renew(self.row_id, self.owner, self.used())
+
+    def count(self, progress: Progress) -> None:
+        """The first report comes after the first unit of this worker; what counts before it was there already."""
+        if progress.done and self.found is None:
+            self.found = progress.done - 1
+        self.latest = max(self.latest, progress.done)
+
+    def used(self) -> dict[str, Any]:
+        """What this process uses (inference/usage.py), the device that nets compute on where there are any, and the
+        units it made in how many seconds."""
+        own: dict[str, Any] = {"made": self.latest - (self.found or 0), "seconds": round(monotonic() - self.began, 1)}
+        return self.watch.sample() | own | ({"device": self.device} if self.device else {})
 
     def tell(self, progress: Progress) -> None:
         stages.report(
@@ -135,7 +157,7 @@ class PortionLease(Lease):
         self.portion, self.done = portion, 0
 
     def renew(self) -> bool:
-        return portions.renew(self.row_id, self.owner, done=self.done)
+        return portions.renew(self.row_id, self.owner, done=self.done, usage=self.used())
 
     def report(self, progress: Progress) -> None:
         self.done = progress.done
@@ -149,18 +171,19 @@ def run_stage(stage_id: int) -> None:
 
     Expected failures (a diverged training, no data) end the stage with a sentence; a bug ends it too, and is raised.
     """
-    claimed = patiently(lambda: stages.claim(stage_id))
+    claimed = patiently(lambda: stages.claim(stage_id, WORKER))
     if claimed is None:
         return
     stage, owner = claimed
 
     def end(state: Stage.State, error: str = "") -> None:
         with contextlib.suppress(stages.LeaseLost):  # ended at the first try, or somebody else's
-            patiently(lambda: stages.end(stage.pk, owner, state=state, error=error))
+            patiently(lambda: stages.end(stage.pk, owner, state=state, error=error, usage=lease.used()))
 
     with Lease(stage.pk, owner) as lease:
         try:
-            _run(stage, lease)
+            with needs.told():
+                _run(stage, lease)
         except stages.LeaseLost:
             logger.warning("stage %s belongs to another worker now; nothing of this attempt is written", stage.pk)
         except Cancelled:
@@ -169,6 +192,11 @@ def run_stage(stage_id: int) -> None:
             logger.exception("stage %s: the database went away", stage.pk)
             with contextlib.suppress(stages.LeaseLost):
                 patiently(lambda: stages.hand_back(stage.pk, owner, "the database went away for a moment"))
+        except needs.Lacking as lacking:
+            lacks = lacking.lacks
+            logger.warning("stage %s is handed back: %s", stage.pk, reason(lacks), exc_info=lacking.__cause__)
+            with contextlib.suppress(stages.LeaseLost):
+                patiently(lambda: stages.lacks(stage.pk, owner, lacks, WORKER))
         except (InferenceError, ValueError) as error:
             logger.exception("stage %s failed", stage.pk)
             end(Stage.State.FAILED, str(error))
@@ -178,12 +206,10 @@ def run_stage(stage_id: int) -> None:
                 raise
             logger.exception("stage %s has no room", stage.pk)
             end(Stage.State.FAILED, "The disk is full. Make room, then retry.")
-        except MemoryError:
-            logger.exception("stage %s has no memory", stage.pk)
-            end(Stage.State.FAILED, "The worker has too little memory for this stage. Give it more, then retry.")
         except Exception as error:  # record, then let it be seen
             end(Stage.State.FAILED, f"{type(error).__name__}: {error}")
             raise
+    needs.let_go()
 
 
 def _run(stage: Stage, lease: Lease) -> None:
@@ -210,7 +236,11 @@ def _run(stage: Stage, lease: Lease) -> None:
         if portions.spread(stage.pk, lease.owner, [entry["image"] for entry in content["images"]]):
             return  # the last of its portions puts the stage back into the queue
         _fetch_units(stage, folder)
-    before = resource.getrusage(resource.RUSAGE_SELF)
+    device = device_of(stage)
+    needs.afford(needs.memory_needed(stage.kind, content, round_.configuration, device))
+    if stage.kind in NETS:
+        lease.device = device
+        patiently(lambda: stages.say(stage.pk, f"its nets compute on: {device}, {needs.HOST}"))
     with _inputs(stage) as inputs:
         setting = units.Setting(
             content=content,
@@ -220,15 +250,17 @@ def _run(stage: Stage, lease: Lease) -> None:
             work=folder,
             report=lease.report,
             stop=lease.stop,
+            device=device,
         )
         file, facts = work.RUN[stage.kind](setting)
     if lease.stop():
         raise Cancelled("cancelled")
     with file.open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    patiently(lambda: stages.say(stage.pk, used_since(before)))
+    used = lease.used()
+    patiently(lambda: stages.say(stage.pk, taken(used)))
     artifact = patiently(lambda: stages.keep(key=key, kind=stage.kind, file=file, sha256=sha256, facts=facts))
-    patiently(lambda: stages.finish(stage.pk, lease.owner, key=key, artifact=artifact))
+    patiently(lambda: stages.finish(stage.pk, lease.owner, key=key, artifact=artifact, usage=used))
     shutil.rmtree(folder, ignore_errors=True)
     patiently(lambda: portions.gathered(stage.pk))
 
@@ -256,14 +288,17 @@ def _fetch_units(stage: Stage, folder: Path) -> None:
 @shared_task(name="inference.run_portion")
 def run_portion(portion_id: int) -> None:
     """Make some images of a stage that is spread over many workers. Ends as run_stage does."""
-    claimed = patiently(lambda: portions.claim(portion_id))
+    claimed = patiently(lambda: portions.claim(portion_id, WORKER))
     if claimed is None:
+        patiently(lambda: portions.passed_on(portion_id, WORKER, pause=lambda: sleep(PASS_ON_AFTER)))
         return
     portion, owner = claimed
     with PortionLease(portion, owner) as lease, contextlib.suppress(stages.LeaseLost):
         try:
-            file = _portion(portion, lease)
-            patiently(lambda: portions.finish(portion, owner, file=file))
+            with needs.told():
+                file = _portion(portion, lease)
+            used = lease.used()
+            patiently(lambda: portions.finish(portion, owner, file=file, usage=used))
             file.unlink(missing_ok=True)
         except stages.LeaseLost:
             logger.warning("%s belongs to another worker now; nothing of this attempt is written", portion)
@@ -272,6 +307,11 @@ def run_portion(portion_id: int) -> None:
         except AWAY:
             logger.exception("%s: the database went away", portion)
             patiently(lambda: portions.hand_back(portion.pk, owner))
+        except needs.Lacking as lacking:
+            lacks = lacking.lacks
+            logger.warning("%s is handed back: %s", portion, reason(lacks), exc_info=lacking.__cause__)
+            _opened.cache_clear()  # its models are what there is no room for
+            patiently(lambda: portions.lacks(portion.pk, owner, lacks, WORKER))
         except (InferenceError, ValueError) as error:
             logger.exception("%s failed", portion)
             sentence = str(error)
@@ -285,6 +325,8 @@ def run_portion(portion_id: int) -> None:
 def _portion(portion: Portion, lease: Lease) -> Path:
     """The zip of the portion's units."""
     opened = _opened(portion.stage_id, portion.stage.round.snapshot.sha256)
+    needs.afford(opened.needed)
+    lease.device = opened.setting.device
     setting = replace(opened.setting, report=lease.report, stop=lease.stop)
     fields = [opened.fields[image] for image in portion.images]
     for _ in units.each_unit(setting, fields, opened.make):
@@ -300,6 +342,7 @@ class Opened:
     setting: units.Setting
     fields: dict[int, Field]
     make: Callable[[Field], units.Unit]
+    needed: int  # bytes, needs.memory_needed
 
 
 @lru_cache(maxsize=1)
@@ -307,23 +350,24 @@ def _opened(stage_id: int, snapshot: str) -> Opened:
     """Raises what the loading raises; nothing is kept then."""
     stage = Stage.objects.select_related("round__snapshot").get(pk=stage_id)
     content = _content(stage)
-    key = work.keys(content, stage.round.configuration)[stage.kind]
+    configuration = stage.round.configuration
+    device = device_of(stage)
+    needed = needs.memory_needed(stage.kind, content, configuration, device)
+    needs.afford(needed)
+    key = work.keys(content, configuration)[stage.kind]
     with _inputs(stage) as inputs:
         setting = units.Setting(
-            content=content, fields=fields_of(content, local_file), configuration=stage.round.configuration,
+            content=content, fields=fields_of(content, local_file), configuration=configuration,
             inputs=inputs, work=Path(settings.DATA_DIR) / "work" / key[:32],
-            report=lambda progress: None, stop=lambda: False,
+            report=lambda progress: None, stop=lambda: False, device=device,
         )  # fmt: skip
     make, _ = work.SPREAD[stage.kind](setting)
-    return Opened(setting, {field.image: field for field in setting.fields}, make)
+    return Opened(setting, {field.image: field for field in setting.fields}, make, needed)
 
 
-def used_since(before: resource.struct_rusage) -> str:
-    """What this process used for the stage, for its log: processor seconds, and its highest memory so far."""
-    now = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = now.ru_utime + now.ru_stime - before.ru_utime - before.ru_stime
-    # Linux counts ru_maxrss in KiB.
-    return f"used {seconds:.1f} s of processor time; the worker's memory was {now.ru_maxrss // 1024} MiB at its highest"
+def device_of(stage: Stage) -> str:
+    """Raises needs.Lacking."""
+    return needs.device_for(stage.round.configuration.get("device", "auto")) if stage.kind in NETS else "cpu"
 
 
 @shared_task(name="inference.sweep_round")
@@ -438,7 +482,9 @@ def _publish(stage: Stage, lease: Lease, fields: list[Field], inputs: dict[str, 
     assert predicted is not None
     names = predicted.facts["models"]
     readable = {f.image for f in fields if "unreadable" not in units.read_unit(inputs["prediction"], f.image)}
-    waiting = _queue([f for f in fields if f.image in readable and f.reference is None], inputs["fusion"], round_.pk)
+    scored = _scored([f for f in fields if f.image in readable], inputs["fusion"])
+    waiting = _queue([f for f in fields if f.image in readable and f.reference is None], scored, round_.pk)
+    signals = _signals(content, [f for f in fields if f.image in readable], scored)
     for number, field in enumerate(fields, start=1):
         if lease.stop():
             raise Cancelled("cancelled")
@@ -458,18 +504,49 @@ def _publish(stage: Stage, lease: Lease, fields: list[Field], inputs: dict[str, 
         loaded = [_loaded(round_.pk, field, proposal, class_ids, provenance) for proposal in found]
         publish(
             round_=round_, image=image, proposals=loaded, certificate=certificate, model_names=names,
-            facts={"proposals": len(loaded), "queue": waiting.get(str(field.image), {})},
+            facts={
+                "proposals": len(loaded), "queue": waiting.get(str(field.image), {}),
+                "signals": signals.get(field.image, {}),
+            },
         )  # fmt: skip
         lease.report(Progress(number, len(fields)))
 
 
-def _queue(fields: list[Field], fusion: Path, seed: int) -> dict[str, dict[str, float]]:
+def _scored(fields: list[Field], fusion: Path) -> dict[int, dict[str, Any]]:
+    """Image -> {"queue": its scores, "embedding": its colours}, as the fusion left them."""
+    found = {}
+    for field in fields:
+        unit = units.read_unit(fusion, field.image)
+        found[field.image] = {"queue": unit["queue"], "embedding": unit["embedding"]}  # not its masks: memory
+    return found
+
+
+def _queue(fields: list[Field], scored: dict[int, dict[str, Any]], seed: int) -> dict[str, dict[str, float]]:
     """Image -> strategy -> score of what to annotate next, for images without an exhaustive region."""
-    kept = {str(f.image): units.read_unit(fusion, f.image) for f in fields}
     seen = {str(f.image) for f in fields if f.annotated}
-    scores = {image: unit["queue"] for image, unit in kept.items()}
-    embeddings = {image: unit["embedding"] for image, unit in kept.items()}
+    scores = {str(f.image): scored[f.image]["queue"] for f in fields}
+    embeddings = {str(f.image): scored[f.image]["embedding"] for f in fields}
     return queue(scores, embeddings, seen=seen, seed=seed)
+
+
+def _signals(
+    content: dict[str, Any], fields: list[Field], scored: dict[int, dict[str, Any]]
+) -> dict[int, dict[str, float]]:
+    """What the round says, without any reference, of the images that did not teach it: image -> score -> number.
+
+    Its doubt (ambiguous, entropy, disagreement) is the models' own only where no person has drawn: people's boxes are
+    prompts, and would make a scanner look good because it was annotated. Colours hang on nobody's boxes.
+    """
+    taught = np.array([f.annotated and f.split == "train" for f in fields], bool)
+    colours = colour_distance(np.array([scored[f.image]["embedding"] for f in fields], np.float64), taught)
+    found: dict[int, dict[str, float]] = {}
+    for field, teaches, colour in zip(fields, taught, colours, strict=True):
+        known = work.proposed_on(content, field)
+        said = scored[field.image]["queue"] if not (known.annotated or known.cells or teaches) else {}
+        found[field.image] = {name: said[name] for name in ("ambiguous", "entropy", "disagreement") if name in said}
+        if not teaches and np.isfinite(colour):
+            found[field.image]["colour"] = float(colour)
+    return found
 
 
 def _loaded(

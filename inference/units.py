@@ -31,6 +31,7 @@ class Setting:
     configuration  parameters of all stages (labeling/rounds/services.py PRESETS)
     inputs         kind of an earlier stage -> its artifact file
     work           folder of this stage; what is in it from an earlier attempt is used again
+    device         what nets compute on (inference.devices)
     """
 
     content: dict[str, Any]
@@ -40,12 +41,13 @@ class Setting:
     work: Path
     report: Report
     stop: Stop
+    device: str = "auto"
 
     def prompter(self) -> Prompter:
-        return registry.prompter(**self.configuration["prompter"])
+        return registry.prompter(**self.configuration["prompter"], device=self.device)
 
     def trainer(self, kind: str) -> Any:
-        return trainer_of(kind, self.configuration[kind], classes=self.class_count)
+        return trainer_of(kind, self.configuration[kind], classes=self.class_count, device=self.device)
 
     def readable(self) -> list[Field]:
         """The fields that the prediction could read; it has said why it could not read the others."""
@@ -63,13 +65,13 @@ class Setting:
         return max(1, len(self.content["classes"])) if classified else 1
 
 
-def trainer_of(kind: str, chosen: dict[str, Any], *, classes: int = 1) -> Trainer:
+def trainer_of(kind: str, chosen: dict[str, Any], *, classes: int = 1, device: str = "auto") -> Trainer:
     """The trainer that a round's configuration names: {"name", "preset", "change": {"steps": ...}, "start_from",
     "as_is"}.
 
     A change is a field of the model's settings or of its schedule. Raises InferenceError for one it does not have.
     """
-    options = {"classes": classes} if kind == "detector" else {}
+    options: dict[str, Any] = {"device": device} | ({"classes": classes} if kind == "detector" else {})
     made: Any = registry.trainer(kind, chosen["name"], chosen["preset"], **options)
     settings = made.settings
     for name, value in chosen.get("change", {}).items():

@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404
 from rest_framework.request import Request
 
 from labeling.accounts.models import User
-from labeling.projects.models import MAY, Project
+from labeling.projects.models import CHANGES, MAY, Project
 
 M = TypeVar("M", bound=Model)
 
@@ -28,7 +28,8 @@ def reach(queryset: QuerySet[M], user: User, act: str, *, project: str = "projec
     """The object of `queryset` (already narrowed by visible_to) that `lookup` names, for somebody who may `act`.
 
     project  attribute path from the object to its project, "" when it is the project
-    Raises Http404 for what the user cannot see, PermissionDenied when the role does not reach.
+    Raises Http404 for what the user cannot see, PermissionDenied when the role does not reach, Archived for an act that
+    changes a project which is archived.
     """
     found = get_object_or_404(queryset, **lookup)
     owner: object = found
@@ -37,4 +38,6 @@ def reach(queryset: QuerySet[M], user: User, act: str, *, project: str = "projec
     assert isinstance(owner, Project)
     if owner.role_of(user) not in MAY[act]:
         raise PermissionDenied("your role in this project does not allow this")
+    if act in CHANGES:
+        owner.refuse_if_archived()
     return found

@@ -13,18 +13,21 @@ from rest_framework.views import exception_handler as drf_exception_handler
 from labeling.errors import LabelingError
 
 
-def problem(*, status: int, code: str, detail: str, field: str = "") -> Response:
-    """An error for programs (code, field) and people (detail)."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "code": code, "detail": detail}
+def problem(*, status: int, code: str, detail: str, field: str = "", lines: tuple[str, ...] = ()) -> Response:
+    """An error for programs (code, field) and people (detail; lines, where several things are wrong)."""
+    title = HTTPStatus(status).phrase
+    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
     if field:
         body["field"] = field
+    if lines:
+        body["lines"] = list(lines)
     return Response(body, status=status, content_type="application/problem+json")
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's hook: every error leaves as problem+json; what is not expected is left to crash loudly."""
     if isinstance(error, LabelingError):
-        return problem(status=error.status, code=error.code, detail=str(error), field=error.field)
+        return problem(status=error.status, code=error.code, detail=str(error), field=error.field, lines=error.lines)
     if isinstance(error, RecursionError):  # nothing of ours goes that deep: the body does
         return problem(status=400, code="parse_error", detail="What was sent is nested too deeply.")
     if isinstance(error, Http404):
@@ -57,7 +60,10 @@ def routes() -> list[Any]:
     return [
         path("projects/", projects.ProjectList.as_view(), name="project-list"),
         path("projects/<int:project>/", projects.ProjectDetail.as_view(), name="project-detail"),
+        path("projects/<int:project>/archive/", rounds.Archive.as_view(), name="project-archive"),
+        path("projects/<int:project>/restore/", rounds.Restore.as_view(), name="project-restore"),
         path("projects/<int:project>/images/", images.ImageList.as_view(), name="image-list"),
+        path("projects/<int:project>/images/table/", exchange.ImageTable.as_view(), name="image-table"),
         path("projects/<int:project>/rounds/", rounds.RoundList.as_view(), name="round-list"),
         path("projects/<int:project>/rounds/compare/", rounds.Compare.as_view(), name="round-compare"),
         path("projects/<int:project>/rounds/roll-back/", rounds.RollBack.as_view(), name="round-roll-back"),
@@ -65,6 +71,7 @@ def routes() -> list[Any]:
         path("projects/<int:project>/models/", rounds.ModelVersionList.as_view(), name="model-version-list"),
         path("projects/<int:project>/weights/", rounds.WeightsImports.as_view(), name="weights-import-list"),
         path("projects/<int:project>/export/<str:layout>/", exchange.Export.as_view(), name="export"),
+        path("images/<int:image>/", images.ImageDetail.as_view(), name="image-detail"),
         path("images/<int:image>/workspace/", workspace.Workspace.as_view(), name="image-workspace"),
         path("images/<int:image>/pixels/", images.Pixels.as_view(), name="image-pixels"),
         path("images/<int:image>/thumbnail/", images.Thumbnail.as_view(), name="image-thumbnail"),
@@ -79,6 +86,7 @@ def routes() -> list[Any]:
         path("layers/<uuid:layer>/operations/", annotations.Operations.as_view(), name="layer-operations"),
         path("activity/", annotations.Activity.as_view(), name="activity"),
         path("rounds/<int:round>/", rounds.RoundDetail.as_view(), name="round-detail"),
+        path("rounds/<int:round>/drift/", rounds.ByOrigin.as_view(), name="round-drift"),
         path("rounds/<int:round>/cancel/", rounds.Cancel.as_view(), name="round-cancel"),
         path("rounds/<int:round>/retry/", rounds.Retry.as_view(), name="round-retry"),
         path("rounds/<int:round>/export/", rounds.Export.as_view(), name="round-export"),

@@ -2,10 +2,14 @@
 
 
 class LabelingError(Exception):
-    """A rule of the domain said no: `code` is for programs, str(error) for people, `field` names the bad input."""
+    """A rule of the domain said no: `code` is for programs, str(error) for people, `field` names the bad input.
+
+    `lines` are the single faults, where there may be many (a table's lines).
+    """
 
     code = "labeling_error"
     status = 409
+    lines: tuple[str, ...] = ()
 
     def __init__(self, message: str, *, field: str = "") -> None:
         super().__init__(message)
@@ -23,3 +27,13 @@ class WrongState(LabelingError):
     """The thing is not in a state in which this can be done."""
 
     code = "wrong_state"
+
+
+class Archived(WrongState):
+    """The project is archived: it is read and exported, and changed by nobody. `project` is its key."""
+
+    code = "archived"
+
+    def __init__(self, message: str, *, project: int) -> None:
+        super().__init__(message)
+        self.project = project

@@ -6,6 +6,7 @@ from labeling.images.models import Image
 from labeling.projects.models import LabelClass, Membership, Project
 from labeling.rounds.models import (
     Artifact,
+    Delivery,
     ModelVersion,
     Portion,
     Promotion,
@@ -27,6 +28,7 @@ __all__ = [
     "Annotation",
     "Arm",
     "Artifact",
+    "Delivery",
     "Effect",
     "Image",
     "Item",

@@ -5,6 +5,7 @@ BROKER_URL, STORAGE_URL, and FEED_URL where the broker is not a Redis; docker/en
 """
 
 import os
+from urllib.parse import urlsplit
 
 from labeling.server import environment
 from labeling.server.environment import flag, number, required, words
@@ -151,7 +152,24 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_IMPORTS = [
     "inference.tasks",
     "inference.interactive",
+    "labeling.rounds.tasks",
 ]  # read by workers only: the web process sends tasks by name and never sees torch
+
+# -- telling people that a round has ended
+
+# Where people reach the site, for the links in mail and webhooks.
+SITE_URL = environment.site_url(ALLOWED_HOSTS, CSRF_TRUSTED_ORIGINS)
+MAIL_URL = os.environ.get("MAIL_URL", "").strip()
+MAIL_IS_CONFIGURED = bool(MAIL_URL)
+_mail = environment.mail(MAIL_URL)  # without a server: into the log of the worker that would have sent it
+EMAIL_BACKEND = _mail["backend"]
+EMAIL_HOST, EMAIL_PORT = _mail["host"], _mail["port"]
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail["user"], _mail["password"]
+EMAIL_USE_SSL, EMAIL_USE_TLS = _mail["ssl"], _mail["starttls"]
+EMAIL_TIMEOUT = 10  # seconds for each answer of the mail server
+DEFAULT_FROM_EMAIL = os.environ.get("MAIL_FROM", "").strip() or f"Boxwise <boxwise@{urlsplit(SITE_URL).hostname}>"
+# Webhooks reach public addresses, and of the others only what whoever runs the server allows here.
+WEBHOOK_NETWORKS = environment.networks("WEBHOOK_NETWORKS")
 
 # -- the API
 

@@ -2,16 +2,14 @@
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from labeling.server import postgres, valkey
 from tests.embedded import EMBEDDED
-from tests.running import Running
+from tests.running import Running, own_boxwise
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -35,18 +33,11 @@ def _plain_static_files(settings) -> None:
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def running() -> Iterator[Running]:
     """A whole Boxwise, without the demo, shared by the tests that only use it; `running.address` and the first
     administrator's `running.username` and `running.password`."""
-    # Not below pytest's folder, which is closed to others: as root the database runs as somebody else.
-    folder = Path(tempfile.mkdtemp(prefix="boxwise-run-"))
-    folder.chmod(0o711)
-    instance = Running(folder / "data")
-    try:
-        yield instance.wait_until_up()
-    finally:
-        instance.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with own_boxwise("run") as instance:
+        yield instance
 
 
 @pytest.fixture(scope="session")

@@ -3,15 +3,18 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -131,3 +134,17 @@ class Running:
         code = self.process.wait(seconds)
         self.reader.join(5)
         return code
+
+
+@contextmanager
+def own_boxwise(name: str) -> Iterator[Running]:
+    """A whole Boxwise, without the demo, in a folder of its own; both are gone at the end."""
+    # Not below pytest's folder, which is closed to others: as root the database runs as somebody else.
+    folder = Path(tempfile.mkdtemp(prefix=f"boxwise-{name}-"))
+    folder.chmod(0o711)
+    instance = Running(folder / "data")
+    try:
+        yield instance.wait_until_up()
+    finally:
+        instance.stop()
+        shutil.rmtree(folder, ignore_errors=True)

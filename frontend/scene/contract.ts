@@ -82,6 +82,8 @@ export type Workspace = {
     id: number;
     name: string;
     role: Role;
+    /** Since when nothing in it is changed; null: it is in use. */
+    archived_at?: string | null;
     records_activity: boolean;
     url: string;
     classes: LabelClass[];

@@ -73,9 +73,10 @@ export class Api {
     const keepalive = request.body.length < 24_000;
     const response = await this.request(`layers/${layer}/operations/`, { ...request, keepalive });
     if (response.ok || response.status === 409 || response.status === 422) {
-      const body = (await response.json()) as Partial<Answer>;
+      const body = (await response.json()) as Partial<Answer> & { code?: string; detail?: string };
       if (Array.isArray(body.results)) return body as Answer;
-      throw new Refused(response.status, "no_verdicts", "the server's answer holds no verdicts");
+      // The whole batch was refused: the project is archived, the layer is somebody else's.
+      throw new Refused(response.status, body.code ?? "no_verdicts", body.detail ?? "the server's answer holds no verdicts");
     }
     throw await refusal(response);
   }

@@ -20,7 +20,13 @@ export function TopBar({ ui }: { ui: Ui }) {
         <Step ui={ui} command="image.previous" to={image.previous} sign="‹" label={t("Previous image")} />
         <Step ui={ui} command="image.next" to={image.next} sign="›" label={t("Next image")} />
         {image.synthetic && <span class="bw-tag">{t("synthetic")}</span>}
-        {!ui.desk.canWrite && <span class="bw-tag">{t("read only")}</span>}
+        {project.archived_at ? (
+          <span class="bw-tag" data-testid="archived" title={t("This project is archived: its cells can be seen, and nothing is changed until an owner or manager restores it.")}>
+            {t("archived, read only")}
+          </span>
+        ) : (
+          !ui.desk.canWrite && <span class="bw-tag">{t("read only")}</span>
+        )}
       </div>
       <div class={`bw-save is-${save.tone}`} role="status" data-testid="save-state">
         <span class="bw-dot" aria-hidden="true" />

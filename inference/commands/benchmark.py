@@ -30,6 +30,7 @@ def main(argv: list[str]) -> int:
         preset=options.preset,
         fusion=boxcell.fusion_of(options.preset),
         device=options.device,
+        self_training=options.self_training,
         start={"segmenter": options.segmenter_start} if options.segmenter_start else {},
         options={"prompter": {"weights": str(options.prompter_weights)}} if options.prompter_weights else {},
     )
@@ -89,6 +90,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--prompter-weights", type=Path, help="for example weights that never saw this set's masks")
     parser.add_argument("--detector", default="centre")
     parser.add_argument("--segmenter", default="unet")
+    parser.add_argument("--self-training", type=int, default=0, metavar="N", help="as boxwise train has it")
     parser.add_argument("--segmenter-start", type=Path, help="weights that the segmenter starts from")
     parser.add_argument("--across", type=Path, nargs="*", default=(), help="further sets to measure every model on")
     parser.add_argument("--crf", action="store_true", help="also DenseCRF; needs the package pydensecrf2")

@@ -24,6 +24,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--prompter", help="name of a prompter; boxwise models list shows them")
     parser.add_argument("--detector", help="centre, faster-rcnn or yolo; the preset names one")
     parser.add_argument("--segmenter", help="unet, caranet or segformer; the preset names one")
+    parser.add_argument(
+        "--self-training", type=int, default=0, metavar="N", help="train the segmenter N times more, on fused masks"
+    )
     options = parser.parse_args(argv)
     from inference.datasets import open_dataset
     from inference.methods import boxcell
@@ -36,6 +39,7 @@ def main(argv: list[str]) -> int:
         preset=options.preset,
         fusion=boxcell.fusion_of(options.preset),
         device=options.device,
+        self_training=options.self_training,
     )
     stopped: list[int] = []
     before = signal.signal(signal.SIGINT, lambda *_: stopped.append(1))

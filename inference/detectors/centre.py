@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torchvision.ops import nms
 
 from inference.detectors.crops import draw
-from inference.detectors.judging import judge
+from inference.detectors.evaluation import judge
 from inference.devices import device as choose_device
 from inference.devices import mixed
 from inference.nets import Body, adopt, norm, pad_to_stride, to_batch

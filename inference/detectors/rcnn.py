@@ -26,7 +26,7 @@ from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
 from torchvision.ops import MultiScaleRoIAlign, nms
 
 from inference.detectors.crops import draw
-from inference.detectors.judging import FAINTEST, OVERLAPS, judge, tune
+from inference.detectors.evaluation import FAINTEST, OVERLAPS, judge, tune
 from inference.devices import device as choose_device
 from inference.devices import mixed
 from inference.nets import adopt, to_batch

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torchvision.ops import batched_nms
 
-from inference.detectors.judging import FAINTEST, OVERLAPS, tune
+from inference.detectors.evaluation import FAINTEST, OVERLAPS, tune
 from inference.devices import device as choose_device
 from inference.nets import adopt
 from inference.offline import offline

@@ -53,6 +53,8 @@ class BoxCellSettings:
     """The parts by their names in inference.registry, and the settings of what joins them.
 
     least_area  pixels; smaller pieces of M_S and smaller cells are dropped (the paper: 20)
+    self_training  how often the segmenter is trained once more, on what the cut makes of the pseudo-masks and its own
+                   answers for the training images (0: the paper)
     start       weights that "detector" or "segmenter" start from, instead of the shipped ones
     options     keyword arguments for "prompter", "detector" and "segmenter", for example other weights
     """
@@ -66,8 +68,13 @@ class BoxCellSettings:
     least_area: int = 20
     device: str = "auto"
     seed: int = 0
+    self_training: int = 0
     start: dict[str, Path] = field(default_factory=dict)
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.self_training < 0:
+            raise ValueError(f"the segmenter cannot be trained {self.self_training} times more")
 
 
 @dataclass(frozen=True)
@@ -136,6 +143,14 @@ def pseudo_masks(made: Prompter, sample: Sample) -> Sample:
     return replace(sample, labels=paint(found, width, height), valid=valid)
 
 
+def fused_pseudo_masks(segmenter: Segmenter, sample: Sample, settings: BoxCellSettings) -> Sample:
+    """The sample with the cut of its pseudo-masks and of what the segmenter, trained on them, sees (self-training)."""
+    assert sample.labels is not None
+    segmented = without_specks(segmenter.foreground(sample.rgb) >= 0.5, settings.least_area)
+    fused = fuse(sample.rgb, sample.labels > 0, segmented, settings.fusion)
+    return replace(sample, labels=instances(fused.mask, sample.labels, smallest=settings.least_area))
+
+
 def train(
     samples: Sequence[Sample],
     validation: Sequence[Sample],
@@ -153,22 +168,29 @@ def train(
     work = output / "work"
     made = prompter(settings.prompter, **settings.options.get("prompter", {}))
     boxes_only = [replace(sample, labels=None) for sample in samples]
-    masked = [pseudo_masks(made, sample) for sample in boxes_only]
-    masked_validation = [pseudo_masks(made, replace(sample, labels=None)) for sample in validation]
-    parts = {}
-    for kind, learned, checked in (
-        ("detector", boxes_only, [replace(sample, labels=None) for sample in validation]),
-        ("segmenter", masked, masked_validation),
-    ):
-        part = part_trainer(settings, kind)
-        path = part.train(
+    boxes_only_validation = [replace(sample, labels=None) for sample in validation]
+    trainings = 2 + settings.self_training
+
+    def learn(kind: str, learned: Sequence[Sample], checked: Sequence[Sample], number: int) -> Path:
+        return part_trainer(settings, kind).train(
             learned,
             checked,
-            work=work / kind,
-            report=part_report(report, kind, first=kind == "detector"),
+            work=work / (kind if number < 2 else f"{kind}-{number - 1}"),
+            report=part_report(report, kind, number, trainings),
             stop=stop,
             start_from=settings.start.get(kind),
         )
+
+    made_of = {"detector": learn("detector", boxes_only, boxes_only_validation, 0)}
+    masked = [pseudo_masks(made, sample) for sample in boxes_only]
+    masked_validation = [pseudo_masks(made, sample) for sample in boxes_only_validation]
+    made_of["segmenter"] = learn("segmenter", masked, masked_validation, 1)
+    for number in range(2, trainings):
+        segmenter = part_trainer(settings, "segmenter").load(made_of["segmenter"])
+        fused = [fused_pseudo_masks(segmenter, sample, settings) for sample in masked]
+        made_of["segmenter"] = learn("segmenter", fused, masked_validation, number)
+    parts = {}
+    for kind, path in made_of.items():
         parts[kind] = output / path.name
         # A copy, not a move: the trainer's own file tells a later call that this part is done.
         parts[kind].write_bytes(path.read_bytes())
@@ -191,12 +213,11 @@ def part_trainer(settings: BoxCellSettings, kind: str) -> Any:
     return trainer(kind, settings.segmenter, settings.preset, **options)
 
 
-def part_report(report: Report, kind: str, *, first: bool) -> Callable[[Progress], None]:
-    """Two trainings as one row of epochs; that the second is as long as the first is a guess until it began."""
+def part_report(report: Report, kind: str, number: int, trainings: int) -> Callable[[Progress], None]:
+    """All trainings as one row of epochs; that the others are as long as this one is a guess."""
 
     def told(progress: Progress) -> None:
-        done = progress.done if first else progress.total + progress.done
-        report(Progress(done, 2 * progress.total, kind, progress.values))
+        report(Progress(number * progress.total + progress.done, trainings * progress.total, kind, progress.values))
 
     return told
 

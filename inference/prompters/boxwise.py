@@ -48,10 +48,14 @@ class Pair(nn.Sequential):
 
 
 class CropNet(nn.Module):
-    """(B, 6, 64, 64) -> mask logits (B, 64, 64) and the logit of the mask's own IoU (B,)."""
+    """(B, 6, 64, 64) -> mask logits (B, 64, 64) and the logit of the mask's own IoU (B,).
 
-    def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
+    level  added to the mask's logits: above 0 masks are wider. Better on one set, worse on others (docs/models.md)
+    """
+
+    def __init__(self, widths: Sequence[int] = WIDTHS, level: float = 0.0) -> None:
         super().__init__()
+        self.level = level
         self.first = Pair(CHANNELS, widths[0])
         self.down = nn.ModuleList(Pair(a, b, 2) for a, b in itertools.pairwise(widths))
         self.lift = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in itertools.pairwise(widths))
@@ -73,7 +77,7 @@ class CropNet(nn.Module):
         area = p.mean((1, 2))
         doubt = (p * (1 - p)).mean((1, 2)) / (area + 1e-4)  # wide soft rims make a poor mask
         quality = self.quality(torch.cat([seen.detach().float(), area[:, None], doubt[:, None]], 1))
-        return logits, quality[:, 0].float()
+        return logits + self.level, quality[:, 0].float()
 
 
 @dataclass(frozen=True)
@@ -145,17 +149,24 @@ class Boxwise:
 
     batch  cut-outs at a time, which bounds memory
     flips  also look at the mirror image and average: twice the work
+    level  of the net (CropNet)
     """
 
     def __init__(
-        self, weights: Path | None = None, *, device: str = "auto", batch: int = 128, flips: bool = False
+        self,
+        weights: Path | None = None,
+        *,
+        device: str = "auto",
+        batch: int = 128,
+        flips: bool = False,
+        level: float = 0.0,
     ) -> None:
         path = Path(weights) if weights else shipped("boxwise")
         if path is None:
             raise InferenceError("this copy of Boxwise was built without the shipped prompter; use grabcut")
         state, _ = files.load(path, MODEL)
         self.name = f"{MODEL}-{sha256(path)[:8]}"  # other weights are another prompter: rounds keep results by name
-        net = CropNet()
+        net = CropNet(level=level)
         files.fill(net, state, path)
         self.device, self.batch, self.flips = choose_device(device), batch, flips
         self.net = net.eval().to(self.device)

@@ -19,6 +19,9 @@ class GrabCut:
 
     name = "grabcut-1"
 
+    def __init__(self, *, device: str = "auto") -> None:
+        """device: as every prompter takes it; this one computes on the CPU whatever it says."""
+
     def encode(self, rgb: RGB) -> RGB:
         return rgb
 

@@ -1,6 +1,6 @@
 """Measure prompters, detectors and segmenters on reference sets.
 
-    python -m inference.training.measure prompter DATA [--name boxwise] [--weights FILE] [--sets consep,monuseg,gbm40]
+    python -m inference.training.measure prompter DATA [--name boxwise] [--weights FILE] [--level L] [--sets consep,...]
     python -m inference.training.measure detector DATA --weights FILE [--sets gbm40,monuseg]
     python -m inference.training.measure segmenter DATA --weights FILE [--sets tnbc,gbm40]
     python -m inference.training.measure time DATA [--name boxwise] [--weights FILE]
@@ -128,8 +128,9 @@ def measure_detector(detector: Detector, samples: Sequence[Sample]) -> BoxFigure
     )
 
 
-def names_to_measure(dataset: Dataset, every: int) -> tuple[str, ...]:
-    return (dataset.split("val") if dataset.name == "tnbc" else dataset.names)[::every]
+def names_to_measure(dataset: Dataset, split: str | None) -> tuple[str, ...]:
+    part = split or ("val" if dataset.name == "tnbc" else None)
+    return dataset.split(part) if part else dataset.names
 
 
 def time_of_100(prompter: Prompter, rgb: np.ndarray, repeats: int = 5) -> tuple[float, float]:
@@ -156,11 +157,16 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--sets", default="tnbc,consep,monuseg,gbm40")
     parser.add_argument("--every", type=int, default=1, help="take every n-th image")
+    parser.add_argument(
+        "--split", help="of every set, for example train; else tnbc's validation patient, all of others"
+    )
     parser.add_argument("--flips", action="store_true")
+    parser.add_argument("--level", type=float, help="of the shipped prompter's net")
     options = parser.parse_args(argv)
     torch.set_num_threads(1)
     settings = {"weights": options.weights} if options.weights else {}
     settings |= {"flips": True} if options.flips else {}
+    settings |= {"level": options.level} if options.level is not None else {}
     if options.kind == "time":
         dataset = open_dataset(options.data / "tnbc")
         prompter = find_prompter(options.name, **settings)
@@ -170,7 +176,8 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     for name in options.sets.split(","):
         dataset = open_dataset(options.data / name, kind=STAINED if name == "dsb2018" else None)
-        samples = [dataset.sample(image, with_labels=True) for image in names_to_measure(dataset, options.every)]
+        names = names_to_measure(dataset, options.split)[:: options.every]
+        samples = [dataset.sample(image, with_labels=True) for image in names]
         if options.kind == "prompter":
             prompter = find_prompter(options.name, **settings)
             p = measure_prompter(prompter, samples)

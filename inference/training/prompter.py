@@ -1,6 +1,6 @@
 """Train the shipped prompter on public-domain and CC-BY masks.
 
-    python -m inference.training.prompter DATA -o WEIGHTS [--sets dsb2018,tnbc] [--steps 2500] [--seed 0]
+    python -m inference.training.prompter DATA -o WEIGHTS [--sets dsb2018,tnbc] [--steps 3000] [--seed 0]
 
 DATA is the folder of reference sets. dsb2018 gives its stained tissue alone, tnbc its training patients.
 """
@@ -179,7 +179,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("data", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--sets", default="dsb2018,tnbc")
-    parser.add_argument("--steps", type=int, default=2500)
+    parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--until", type=int, help="end at this step of the schedule")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0)

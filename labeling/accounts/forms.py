@@ -1,6 +1,9 @@
 """The forms by which people come in: each error says what is wrong and what to do."""
 
+from typing import Any
+
 from django import forms
+from django.conf import settings
 from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm, UsernameField
 from django.utils.translation import gettext_lazy as _
 
@@ -18,6 +21,24 @@ class SignInForm(AuthenticationForm):
         ),
         "inactive": _("This account is closed. Ask whoever runs this server to open it again."),
     }
+
+
+class AccountForm(forms.Form):
+    """Where mail reaches a person, and which."""
+
+    email = forms.EmailField(
+        required=False,
+        label=_("E-mail address"),
+        help_text=_("for mail from this server only; owners and managers of your projects see whether there is one"),
+        error_messages={"invalid": _("This is no e-mail address; it should read like name@example.org.")},
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
+    mails_round_ends = forms.BooleanField(required=False, label=_("Mail when a round ends"))
+    language = forms.ChoiceField(label=_("Language of the mail"))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["language"].choices = settings.LANGUAGES  # type: ignore[attr-defined]
 
 
 class InvitationForm(SetPasswordForm):

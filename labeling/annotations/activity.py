@@ -51,7 +51,7 @@ def record(*, user: User, data: Any) -> bool:
     """Store one batch of events; False when the same batch is there already (a repeated send).
 
     The author is the signed-in user, whatever the data says. Raises Invalid for impossible times, unknown kinds and
-    foreign sessions, WrongState when the project does not record activity.
+    foreign sessions, WrongState when the project does not record activity, Archived.
     """
     if not isinstance(data, dict):
         raise Invalid("a batch of activity is an object", field="activity")
@@ -60,6 +60,7 @@ def record(*, user: User, data: Any) -> bool:
     image = Image.objects.visible_to(user).filter(pk=parse_integer(data.get("image"), "image")).first()
     if image is None:
         raise Invalid("there is no such image", field="image")
+    image.project.refuse_if_archived()
     if not image.project.records_activity:
         raise WrongState("this project does not record activity")
     events = _events(data.get("events"))

@@ -51,7 +51,7 @@ def declare_attributes(*, project: Project, text: str) -> None:
     """Another list of attributes. Raises Invalid for a list that does not read, or lacks what cells already have (also
     deleted ones: undo may bring them back)."""
     declared = read_attributes(text)
-    Project.objects.select_for_update().get(pk=project.pk)
+    Project.objects.for_change(project.pk)
     allowed = dict(declared)
     in_use = Annotation.objects.filter(layer__image__project=project, attributes__isnull=False)
     for said in in_use.values_list("attributes", flat=True).distinct():

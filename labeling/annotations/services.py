@@ -80,13 +80,14 @@ class Verdict:
 
 
 def working_layer(*, image: Image, user: User) -> Layer | None:
-    """The layer that `user` writes on this image, made at the first call; None for someone who may not annotate."""
+    """The layer that `user` writes on this image, made at the first call; None for someone who may not annotate, and
+    where an archived project has none yet."""
     role = image.project.role_of(user)
     if role not in MAY["annotate"]:
         return None
     annotator = user if image.project.layering == Project.Layering.PER_ANNOTATOR else None
     there = Layer.objects.filter(image=image, kind=Layer.Kind.WORKING, annotator=annotator, head__isnull=False).first()
-    if there is not None:
+    if there is not None or image.project.archived_at is not None:
         return there
     with transaction.atomic():  # nobody meets the layer before it has its head
         layer, _ = Layer.objects.get_or_create(image=image, kind=Layer.Kind.WORKING, annotator=annotator)

@@ -144,6 +144,9 @@ def load_dataset(
             name=f"{image_name}.png",
             content=png(rgb),
             group=group_of(image_name, entry, about),
+            scanner=stated_of("scanner", entry, about),
+            site=stated_of("site", entry, about),
+            stain=stated_of("stain", entry, about),
             um_per_px=_number(entry.get("um_per_px")) or scale,
             split=Split.VAL if image_name in chosen.val else Split.TRAIN,
             reference=labels,
@@ -189,6 +192,12 @@ def group_of(name: str, entry: dict[str, Any], about: dict[str, Any]) -> str:
             return str(entry[key])[:200]
     by_patient = str(about.get("splits", {}).get("by", "")).startswith("patient")
     return name.rpartition("_")[0] if by_patient else ""
+
+
+def stated_of(fact: str, entry: dict[str, Any], about: dict[str, Any]) -> str:
+    """Scanner, site or stain of an image: its own entry's, else the whole set's; empty when neither says so in text."""
+    said = entry.get(fact) or about.get(fact)
+    return " ".join(said.split())[:200] if isinstance(said, str) else ""
 
 
 def _in_turns(dataset: Dataset, about: dict[str, Any], names: Sequence[str]) -> tuple[str, ...]:

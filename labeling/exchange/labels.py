@@ -47,11 +47,11 @@ def as_label_maps(cells: Sequence[tuple[Image, Sequence[Cell]]]) -> bytes:
             PIL.Image.fromarray(labels.astype(np.uint16)).save(png, "PNG")
             folder.writestr(name, png.getvalue())
             for i, cell in enumerate(of_image, start=1):
-                rows.writerow([name, i, cell.label_class or "", cell.uid, _as_text(cell.author)])
+                rows.writerow([name, i, cell.label_class or "", cell.uid, as_text(cell.author)])
         folder.writestr("cells.csv", table.getvalue())
     return archive.getvalue()
 
 
-def _as_text(name: str) -> str:
-    """A person's name that a spreadsheet would take for a formula gets an apostrophe: it opens as text."""
-    return f"'{name}" if name[:1] in "=+-@\t\r" else name
+def as_text(name: str) -> str:
+    """A name that a spreadsheet would take for a formula gets an apostrophe: it opens as text."""
+    return f"'{name}" if name and name[0] in "=+-@\t\r" else name

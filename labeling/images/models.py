@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from labeling.projects.models import Project
 
@@ -24,12 +25,18 @@ class Split(models.TextChoices):
     TEST = "test", "test"
 
 
+# What is said of an image's origin, with its name for people: free text, empty where nobody has stated it. Rounds are
+# looked at by each of them.
+FACTORS = {"scanner": _("Scanner"), "site": _("Site"), "stain": _("Stain"), "group": _("Slide or patient")}
+
+
 class Image(models.Model):
     """One field of tissue, stored as 8-bit RGB PNG.
 
     Coordinates everywhere are pixels of this image: origin top left, y down, boxes half-open.
     `group` names the slide or patient it comes from: images of one group are not independent, and
-    an evaluation across them is optimistic.
+    an evaluation across them is optimistic. `scanner`, `site` and `stain` may be stated at any time: snapshots do not
+    hold them, so rounds that have run are looked at by what is stated now.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="images")
@@ -39,6 +46,9 @@ class Image(models.Model):
     height = models.PositiveIntegerField()
     um_per_px = models.FloatField("µm per pixel", null=True, blank=True)
     group = models.CharField("slide or patient", max_length=200, blank=True)
+    scanner = models.CharField(max_length=200, blank=True)
+    site = models.CharField(max_length=200, blank=True)
+    stain = models.CharField(max_length=200, blank=True)
     split = models.CharField(max_length=10, choices=Split, default=Split.TRAIN)
     synthetic = models.BooleanField(default=False)
     sha256 = models.CharField(max_length=64)

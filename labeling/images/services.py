@@ -4,6 +4,7 @@ import hashlib
 import io
 import re
 import uuid
+from collections.abc import Sequence
 from pathlib import PurePath
 
 import numpy as np
@@ -16,7 +17,8 @@ from django.utils.translation import gettext as _
 
 from labeling.errors import Invalid
 from labeling.images import tiles
-from labeling.images.models import Image, Split
+from labeling.images.models import FACTORS, Image, Split
+from labeling.images.scanners import scanner_of
 from labeling.projects.models import Project
 
 MOST_PIXELS = 100_000_000  # larger images need tiles; a whole slide is refused with that reason, not with a crash
@@ -81,6 +83,9 @@ def add_image(
     name: str,
     content: bytes,
     group: str = "",
+    scanner: str = "",
+    site: str = "",
+    stain: str = "",
     um_per_px: float | None = None,
     split: str = Split.TRAIN,
     synthetic: bool = False,
@@ -89,11 +94,13 @@ def add_image(
     """Store one image at the end of the project.
 
     content    the file's bytes, any format of FORMATS
+    scanner    when empty, what the file itself says
     reference  (H, W) label map, kept for evaluation only
 
     Raises UnreadableImage, or Invalid when the same pixels are in the project already.
     """
     name = _clean(name)
+    origin = checked({"scanner": scanner or scanner_of(content), "site": site, "stain": stain})
     rgb = decode(content, name)
     png = io.BytesIO()
     rgb.save(png, "PNG", compress_level=4)  # written anew: no metadata of the original survives
@@ -102,9 +109,7 @@ def add_image(
     small.thumbnail((THUMBNAIL, THUMBNAIL))
     thumbnail = io.BytesIO()
     small.save(thumbnail, "JPEG", quality=85)
-    Project.objects.select_for_update().get(
-        pk=project.pk
-    )  # two uploads at once must not take one position or both be the first
+    Project.objects.for_change(project.pk)  # two uploads at once must not take one position or both be the first
     same = Image.objects.filter(project=project, sha256=sha256).first()
     if same is not None:
         raise Invalid(
@@ -113,7 +118,7 @@ def add_image(
     position = (Image.objects.filter(project=project).aggregate(last=Max("position"))["last"] or 0) + 1
     image = Image(
         project=project, name=name, position=position, width=rgb.width, height=rgb.height, um_per_px=um_per_px,
-        group=group, split=split, synthetic=synthetic, sha256=sha256,
+        group=group, split=split, synthetic=synthetic, sha256=sha256, **origin,
     )  # fmt: skip
     stem = uuid.uuid4().hex  # never a name that a user chose
     image.pixels.save(f"{stem}.png", ContentFile(png.getvalue()), save=False)
@@ -130,18 +135,56 @@ def add_image(
     return image
 
 
-def change_image(*, image: Image, group: str, um_per_px: float | None, split: str) -> Image:
-    """What was said of an image at its upload, mended. Rounds keep what they learned from: a snapshot is frozen.
+def change_image(*, image: Image, **facts: str | float | None) -> Image:
+    """What was said of an image, mended: of FACTORS, `um_per_px` and `split` those that are named; the others stay.
 
-    Raises Invalid that names the field.
+    Rounds keep what they learned from: a snapshot is frozen. Raises Invalid that names the field.
     """
-    if split not in Split.values:
-        raise Invalid(f"split must be one of {', '.join(Split.values)}", field="split")
-    if um_per_px is not None and not 0.001 <= um_per_px <= 1000:
-        raise Invalid(_("µm per pixel must be from 0.001 to 1000, or empty when it is not known"), field="um_per_px")
-    image.group, image.um_per_px, image.split = group.strip()[:200], um_per_px, split
-    image.save(update_fields=["group", "um_per_px", "split"])
+    for name, value in checked(facts).items():
+        setattr(image, name, value)
+    image.save(update_fields=list(facts))
     return image
+
+
+def change_images(*, project: Project, images: Sequence[int], **facts: str | float | None) -> int:
+    """The same facts for many images of a project, all or none. -> how many. Raises Invalid."""
+    facts = checked(facts)
+    wanted = set(images)
+    with transaction.atomic():
+        there = Image.objects.select_for_update().filter(project=project, pk__in=wanted)
+        unknown = wanted - set(there.order_by().values_list("pk", flat=True))
+        if unknown:
+            raise Invalid(
+                _("image {key} is not in this project; nothing was changed").format(key=min(unknown)), field="images"
+            )
+        if facts:
+            there.update(**facts)
+    return len(wanted)
+
+
+def checked(facts: dict[str, str | float | None]) -> dict[str, str | float | None]:
+    """The facts as they are stored. Raises Invalid that names the field."""
+    made = dict(facts)
+    for name, value in facts.items():
+        if name in FACTORS:
+            made[name] = " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", str(value or "")).split())[:200]
+        elif name == "split":
+            if value not in Split.values:
+                raise Invalid(f"split must be one of {', '.join(Split.values)}", field="split")
+        elif name == "um_per_px":
+            if value is not None and not 0.001 <= float(value) <= 1000:
+                raise Invalid(
+                    _("µm per pixel must be from 0.001 to 1000, or empty when it is not known"), field="um_per_px"
+                )
+        else:
+            raise Invalid(_("an image has no {name} that can be changed").format(name=name), field=name)
+    return made
+
+
+def stated(project: Project) -> dict[str, list[str]]:
+    """Of each of FACTORS the values that some image of the project has, in order: what is offered when one is typed."""
+    rows = Image.objects.filter(project=project).order_by().values_list(*FACTORS).distinct()
+    return {name: sorted({row[i] for row in rows} - {""}) for i, name in enumerate(FACTORS)}
 
 
 def _clean(name: str) -> str:

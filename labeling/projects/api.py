@@ -26,7 +26,7 @@ class MembershipSerializer(serializers.ModelSerializer[Membership]):
 class ProjectSerializer(serializers.ModelSerializer[Project]):
     class Meta:
         model = Project
-        fields = ["id", "name", "description", "layering", "records_activity", "created_at"]
+        fields = ["id", "name", "description", "layering", "records_activity", "created_at", "archived_at"]
 
 
 class ProjectList(APIView):

@@ -6,6 +6,9 @@ from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from labeling.errors import Archived
 
 if TYPE_CHECKING:
     from labeling.accounts.models import User
@@ -26,15 +29,28 @@ MAY: dict[str, frozenset[str]] = {
     "see": frozenset(Role.values),
     "annotate": frozenset({Role.OWNER, Role.MANAGER, Role.REVIEWER, Role.ANNOTATOR}),
     "export": frozenset({Role.OWNER, Role.MANAGER, Role.REVIEWER}),
+    "oversee": frozenset({Role.OWNER, Role.MANAGER}),  # to read what "manage" changes: settings, studies
     "manage": frozenset({Role.OWNER, Role.MANAGER}),  # images, classes, rounds, people
     "own": frozenset({Role.OWNER}),  # other owners, settings that concern privacy
+    "archive": frozenset({Role.OWNER, Role.MANAGER}),  # and restore
 }
+# The acts that change a project. An archived one refuses them, whoever asks (labeling/access.py).
+CHANGES = frozenset({"annotate", "manage", "own"})
 
 
 class ProjectQuerySet(models.QuerySet["Project"]):
     def visible_to(self, user: "User") -> "ProjectQuerySet":
         """The projects of which `user` is a member: the one door through which requests reach anything."""
         return self.filter(memberships__user=user) if user.is_active else self.none()
+
+    def for_change(self, pk: int) -> "Project":
+        """The project, its row locked until the transaction ends: whoever archives it waits, or has been first.
+
+        Raises Archived.
+        """
+        project = self.select_for_update().get(pk=pk)
+        project.refuse_if_archived()
+        return project
 
 
 class Project(models.Model):
@@ -57,8 +73,17 @@ class Project(models.Model):
         default=list, help_text="what is said of a cell besides its class, in order: [[name, [value, ...]], ...]"
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    archived_at = models.DateTimeField(null=True, help_text="since when nothing in it is changed; empty: it is in use")
+    archived_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
 
     objects = ProjectQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(archived_at__isnull=False) | Q(archived_by__isnull=True), name="project_archived_by_whom"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -71,6 +96,14 @@ class Project(models.Model):
     def role_of(self, user: "User") -> str | None:
         """The role of `user` here, or None for a stranger."""
         return self.memberships.filter(user=user).values_list("role", flat=True).first()
+
+    def refuse_if_archived(self) -> None:
+        """Raises Archived."""
+        if self.archived_at is not None:
+            raise Archived(
+                _("this project is archived; until an owner or manager restores it, nothing in it is changed"),
+                project=self.pk,
+            )
 
 
 class Membership(models.Model):

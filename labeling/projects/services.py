@@ -48,7 +48,7 @@ def create_project(
 def add_class(*, project: Project, name: str) -> LabelClass:
     """The next class of the project. Raises Invalid for an empty or known name."""
     name = name.strip()
-    Project.objects.select_for_update().get(pk=project.pk)
+    Project.objects.for_change(project.pk)
     position = project.classes.count() + 1
     if not name or project.classes.filter(name__iexact=name).exists():
         raise Invalid(_("a class needs a name of its own; “{name}” is taken or empty").format(name=name), field="name")
@@ -77,7 +77,7 @@ def change_project(*, project: Project, by: User, name: str, description: str, r
 def change_class(*, label_class: LabelClass, name: str, color: str) -> LabelClass:
     """Another name or colour; cells keep the class. Raises Invalid for a name that is empty or taken, or no colour."""
     name = name.strip()
-    project = Project.objects.select_for_update().get(pk=label_class.project_id)
+    project = Project.objects.for_change(label_class.project_id)
     if not name or project.classes.filter(name__iexact=name).exclude(pk=label_class.pk).exists():
         raise Invalid(_("a class needs a name of its own; “{name}” is taken or empty").format(name=name), field="name")
     label_class.name, label_class.color = name, color.lower()
@@ -97,7 +97,7 @@ def remove_class(*, label_class: LabelClass) -> None:
     Raises LabelingError for a class in use (on any layer, deleted cells and proposals included: undo may bring them
     back) and for the last one.
     """
-    project = Project.objects.select_for_update().get(pk=label_class.project_id)
+    project = Project.objects.for_change(label_class.project_id)
     if project.classes.count() == 1:
         raise LabelingError(_("a project keeps at least one class; rename this one instead"))
     try:

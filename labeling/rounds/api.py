@@ -11,15 +11,20 @@ from rest_framework.views import APIView
 
 from labeling.access import person, reach
 from labeling.errors import Invalid
+from labeling.projects.api import ProjectSerializer
 from labeling.projects.models import Project
+from labeling.rounds.archiving import archive_project, restore_project
 from labeling.rounds.comparison import compare
 from labeling.rounds.configuration import differences
+from labeling.rounds.drift import Mean, of_round
 from labeling.rounds.export import export_file, folder_name
+from labeling.rounds.holding import mend, reason
 from labeling.rounds.importing import import_weights
 from labeling.rounds.models import ModelVersion, Promotion, Round, Stage, Sweep, WeightsImport
 from labeling.rounds.promotion import promote, roll_back
 from labeling.rounds.reference import described, lock
-from labeling.rounds.services import cancel_round, retry_round, start_round
+from labeling.rounds.resuming import try_again
+from labeling.rounds.services import cancel_round, start_round
 from labeling.rounds.starting import licences, read
 from labeling.rounds.sweeping import request_sweep
 
@@ -51,9 +56,22 @@ def stage_json(stage: Stage) -> dict[str, Any]:
         "note": stage.note,
         "error": stage.error,
         "attempts": stage.attempts,
+        "queue": stage.queue,
+        "waits": waits_json(stage) if stage.lacks and stage.state in ("waiting", "running") else None,
+        "usage": stage.usage,
         "started_at": stage.started_at,
         "finished_at": stage.finished_at,
         "facts": stage.artifact.facts if stage.artifact else {},
+    }
+
+
+def waits_json(stage: Stage) -> dict[str, Any]:
+    """Why a stage waits and when it is tried again; null where that is when a worker is there."""
+    return {
+        **stage.lacks,
+        "reason": reason(stage.lacks),
+        "mend": mend(stage.lacks),
+        "again_at": stage.again_at,
     }
 
 
@@ -99,6 +117,17 @@ def import_json(made: WeightsImport) -> dict[str, Any]:
     }
 
 
+def mean_json(mean: Mean) -> dict[str, Any]:
+    return {
+        "mean": mean.value,
+        "low": number(mean.low),
+        "high": number(mean.high),
+        "images": mean.images,
+        "slides": mean.slides,
+        "stands_out": mean.stands_out,
+    }
+
+
 def number(value: float) -> float | None:
     """JSON has no NaN: an interval that cannot be computed is null."""
     return value if math.isfinite(value) else None
@@ -106,6 +135,20 @@ def number(value: float) -> float | None:
 
 def _rounds(user: Any) -> Any:
     return Round.objects.filter(project__in=Project.objects.visible_to(user)).select_related("project", "snapshot")
+
+
+class Archive(APIView):
+    """A project is archived here, among the rounds, because they end with it."""
+
+    def post(self, request: Request, project: int) -> Response:
+        found = reach(Project.objects.visible_to(person(request)), person(request), "archive", project="", pk=project)
+        return Response(ProjectSerializer(archive_project(project=found, by=person(request))).data)
+
+
+class Restore(APIView):
+    def post(self, request: Request, project: int) -> Response:
+        found = reach(Project.objects.visible_to(person(request)), person(request), "archive", project="", pk=project)
+        return Response(ProjectSerializer(restore_project(project=found, by=person(request))).data)
 
 
 class RoundList(APIView):
@@ -119,7 +162,7 @@ class RoundList(APIView):
         asked = request.data if isinstance(request.data, dict) else {}
         changes = asked.get("changes") or {}
         if not isinstance(changes, dict):
-            raise Invalid("changes must be an object: name of a setting -> number", field="changes")
+            raise Invalid("changes must be an object: name of a setting -> number or word", field="changes")
         made = start_round(
             project=found,
             by=person(request),
@@ -225,6 +268,30 @@ class Compare(APIView):
         )
 
 
+class ByOrigin(APIView):
+    """A finished round by scanner, site, stain and slide; empty for one that has not finished."""
+
+    def get(self, request: Request, round: int) -> Response:
+        found = reach(_rounds(person(request)), person(request), "see", pk=round)
+        made = of_round(found)
+        factors = [
+            {
+                "factor": factor.name,
+                "sentences": factor.sentences,
+                "groups": [
+                    {
+                        "name": group.name,
+                        "images": group.images,
+                        "measures": {measure: mean_json(mean) for measure, mean in group.means.items()},
+                    }
+                    for group in factor.groups
+                ],
+            }
+            for factor in made.factors
+        ]
+        return Response({"stated": made.stated, "sentences": made.sentences, "factors": factors})
+
+
 class SweepSettings(APIView):
     """GET the table of settings tried on a round's validation images; POST asks for it."""
 
@@ -268,4 +335,4 @@ class Cancel(APIView):
 class Retry(APIView):
     def post(self, request: Request, round: int) -> Response:
         found = reach(_rounds(person(request)), person(request), "manage", pk=round)
-        return Response(round_json(retry_round(round_=found)), status=202)
+        return Response(round_json(try_again(round_=found)), status=202)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from django.utils.translation import gettext as _
 
 from inference.metrics import paired
 from labeling.rounds.models import Round, Stage
@@ -28,7 +29,6 @@ MEASURES = {
 }
 RESAMPLES = 2000
 FEW_GROUPS = 6  # with fewer pairs Wilcoxon's p cannot fall below 0.05, and a bootstrap of so few is too narrow
-NOT_MEASURABLE = "mask quality not measurable yet: there is no reference set drawn without proposals"
 Floats = npt.NDArray[np.float64]
 
 
@@ -79,12 +79,15 @@ class Comparison:
 
 
 def per_image(round_: Round) -> dict[int, dict[str, Any]]:
-    """Image -> the row that the evaluation kept of it; empty for a round that has none."""
+    """Image -> the row that the evaluation kept of it; empty for a round that has none, or whose file is gone."""
     stage = round_.stages.filter(kind=Stage.Kind.EVALUATION, artifact__isnull=False).select_related("artifact").first()
-    if stage is None or stage.artifact is None:
+    if stage is None or stage.artifact is None or not stage.artifact.file:
         return {}
-    with stage.artifact.file.open("rb") as file:
-        kept = json.load(file)
+    try:
+        with stage.artifact.file.open("rb") as file:
+            kept = json.load(file)
+    except FileNotFoundError:  # a round's page shows what is left of it
+        return {}
     return {int(row["image"]): row for row in kept.get("per_image", [])}
 
 
@@ -102,24 +105,30 @@ def compare(rounds: Sequence[Round]) -> Comparison:
         if images:
             rows.append(Row(measure, name, figures(rounds, kept, images, measure)))
     if not common:
-        sentences.append("These rounds were not evaluated on one common held-out image, so they cannot be compared.")
+        sentences.append(_("These rounds were not evaluated on one common held-out image, so they cannot be compared."))
     elif not any(row.measure == "dice" for row in rows):
-        sentences.append(NOT_MEASURABLE[0].upper() + NOT_MEASURABLE[1:] + ".")
+        sentences.append(_("Mask quality not measurable yet: there is no reference set drawn without proposals."))
     if common and len(groups) < 2:
         sentences.append(
-            "All common images come from one slide or patient, so intervals and p values count images as if they "
-            "were independent: read them as optimistic."
+            _(
+                "All common images come from one slide or patient, so intervals and p values count images as if they "
+                "were independent: read them as optimistic."
+            )
         )
     elif common and len(groups) < FEW_GROUPS:
         sentences.append(
-            f"Only {len(groups)} slides or patients judge here: intervals and p values that rest on so few are too "
-            "narrow. Read the images one by one."
+            _(
+                "Only {n} slides or patients judge here: intervals and p values that rest on so few are too narrow. "
+                "Read the images one by one."
+            ).format(n=len(groups))
         )
     for round_ in rounds:
         if round_.configuration.get("evaluation", {}).get("elsewhere"):
             sentences.append(
-                f"Round {round_.number} works with weights that were trained elsewhere: they may have seen the images "
-                "that judge. Read its figures as optimistic."
+                _(
+                    "Round {n} works with weights that were trained elsewhere: they may have seen the images that "
+                    "judge. Read its figures as optimistic."
+                ).format(n=round_.number)
             )
     shown = next((m for m in ("pq", "box_ap50") if any(row.measure == m for row in rows)), "")
     pairs = [Pair(i, kept[0][i][shown], kept[-1][i][shown]) for i in common if all(shown in of[i] for of in kept)]
@@ -127,34 +136,6 @@ def compare(rounds: Sequence[Round]) -> Comparison:
     return Comparison(
         list(rounds), rows, len(common), len(groups), len(groups) > 1, pairs, MEASURES.get(shown, ""), sentences
     )
-
-
-def drift(rounds: Sequence[Round]) -> list[dict[str, float]]:
-    """How good each round was on each slide or patient, oldest round first: {"PQ": mean, "PQ, slide 3": mean, ...}.
-
-    Only images that judged every one of the rounds and taught none count: else a curve would move because its images
-    changed. PQ against reference masks where there are any, box AP else. Empty where there is no common image. A slide
-    that falls while the mean rises is what a mean hides: another stain, another scanner, another site.
-    """
-    if len(rounds) < 2:
-        return []
-    kept = [per_image(round_) for round_ in rounds]
-    common = set.intersection(*(set(rows) for rows in kept)) - set().union(*map(learned_from, rounds))
-    for measure in ("pq", "box_ap50"):
-        images = sorted(i for i in common if all(measure in rows[i] for rows in kept))
-        if not images:
-            continue
-        name = MEASURES[measure]
-        groups: dict[str, list[int]] = {name: images}
-        for image in images:
-            if kept[0][image]["group"]:
-                groups.setdefault(f"{name}, {kept[0][image]['group']}", []).append(image)
-        shown = groups if len(groups) > 2 else {name: images}  # one slide alone is the mean itself
-        return [
-            {title: float(np.mean([rows[i][measure] for i in members])) for title, members in shown.items()}
-            for rows in kept
-        ]
-    return []
 
 
 def learned_from(round_: Round) -> set[int]:
@@ -189,10 +170,10 @@ def figures(
 
 def by_unit(names: Sequence[str]) -> list[npt.NDArray[np.int64]]:
     """Indices of the images of each group; each image by itself where there is one group only."""
-    groups = sorted(set(names))
+    groups, at = np.unique(np.array(names), return_inverse=True)
     if len(groups) < 2:
         return [np.array([i]) for i in range(len(names))]
-    return [np.flatnonzero([name == group for name in names]) for group in groups]
+    return np.split(np.argsort(at, kind="stable"), np.cumsum(np.bincount(at))[:-1])
 
 
 def interval(values: Floats, units: Sequence[npt.NDArray[np.int64]], *, seed: int = 0) -> tuple[float, float]:

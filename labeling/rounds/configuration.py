@@ -5,9 +5,12 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from labeling.errors import Invalid
 
 _COMMON: dict[str, Any] = {
+    "device": "auto",
     "prompter": {"name": "boxwise"},
     "prediction": {"detector_threshold": 0.3, "person_overlap": 0.3},
     # trust: measured on four data sets (docs/fusion.md, "Trust"); the paper's own setting, 0, is in the preset "paper"
@@ -40,6 +43,15 @@ PRESET_NAMES = {
 }
 
 
+# Where nets compute. Never another than was asked for: "gpu" waits for one, "auto" leaves it to the worker.
+DEVICES = {
+    "auto": "auto: a GPU where the worker has one",
+    "cpu": "cpu: never a GPU",
+    "gpu": "gpu: waits until a worker with a GPU is free",
+}
+NETS = ("pseudo_masks", "detector", "segmenter", "prediction")  # the stages that run them
+
+
 @dataclass(frozen=True)
 class Choice:
     """One number that people may set: where it stands in the configuration, its bounds, and what it is.
@@ -60,11 +72,18 @@ class Choice:
         try:
             number = self.kind(value) if isinstance(value, str) or self.kind is float else _whole(value)
         except (TypeError, ValueError):
-            kind = "a whole number" if self.kind is int else "a number"
-            raise Invalid(f"{self.label} must be {kind}, not {str(value)[:40]!r}", field=self.name) from None
+            said = (
+                _("{name} must be a whole number, not “{value}”")
+                if self.kind is int
+                else _("{name} must be a number, not “{value}”")
+            )
+            raise Invalid(said.format(name=_(self.label), value=str(value)[:40]), field=self.name) from None
         if not (math.isfinite(number) and self.low <= number <= self.high):
             raise Invalid(
-                f"{self.label} must lie between {self.low:g} and {self.high:g}, not {number}", field=self.name
+                _("{name} must lie between {low:g} and {high:g}, not {number}").format(
+                    name=_(self.label), low=self.low, high=self.high, number=number
+                ),
+                field=self.name,
             )
         return number
 
@@ -101,6 +120,13 @@ CHOICES = (
     Choice("seed", ("seed",), int, 0, 2**31 - 1, "Seed", "of everything random"),
 )
 BY_NAME = {choice.name: choice for choice in CHOICES}
+NAMES = (*BY_NAME, "device")  # of everything that people may set
+
+
+def queue_of(kind: str, configuration: dict[str, Any]) -> str:
+    """The queue of a stage: workers with a GPU serve "gpu", all others "cpu"."""
+    computes = kind in NETS and not configuration.get(kind, {}).get("as_is")  # weights that are handed on need no GPU
+    return "gpu" if computes and configuration.get("device") == "gpu" else "cpu"
 
 
 def configure(preset: str, changes: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -113,9 +139,14 @@ def configure(preset: str, changes: dict[str, Any] | None = None) -> dict[str, A
         raise Invalid(f"preset must be one of {', '.join(PRESETS)}", field="preset")
     made = copy.deepcopy(PRESETS[preset])
     for name, value in (changes or {}).items():
-        if name not in BY_NAME:
-            raise Invalid(f"there is no setting {name!r}; there are {', '.join(BY_NAME)}", field=name)
+        if name not in NAMES:
+            raise Invalid(f"there is no setting {name!r}; there are {', '.join(NAMES)}", field=name)
         if value is None or value == "":
+            continue
+        if name == "device":
+            if value not in DEVICES:
+                raise Invalid(f"device must be one of {', '.join(DEVICES)}, not {str(value)[:40]!r}", field=name)
+            made["device"] = value
             continue
         choice = BY_NAME[name]
         number = choice.read(value)

@@ -123,7 +123,8 @@ class Stage(models.Model):
     """One step of a round. Its key is the hash of its inputs, its parameters and its own version number.
 
     Who owns running work is decided by the lease on this row, not by the broker: a worker renews `lease_until`
-    while it works; the sweeper starts again what lost its lease, `MAX_ATTEMPTS` times at most.
+    while it works; the sweeper starts again what lost its lease, `MAX_ATTEMPTS` times at most. A worker that lacks
+    what the stage needs hands it back: then it waits with a reason until `again_at` (holding.py).
     """
 
     class Kind(models.TextChoices):
@@ -160,6 +161,11 @@ class Stage(models.Model):
     total = models.PositiveIntegerField(default=0)
     note = models.CharField(max_length=200, blank=True)
     error = models.TextField(blank=True)
+    lacks = models.JSONField(default=dict, help_text="what is missing for it to go on (holding.py)")
+    again_at = models.DateTimeField(null=True, help_text="when the workers of `refused_by` may try it again")
+    refusals = models.PositiveSmallIntegerField(default=0, help_text="times in a row that it was held back")
+    refused_by = models.JSONField(default=list, help_text="ids of the workers that lack it")
+    usage = models.JSONField(default=dict, help_text="of processor and memory, as the worker told it last")
     queued_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
@@ -193,6 +199,7 @@ class Portion(models.Model):
     lease_until = models.DateTimeField(null=True)
     queued_at = models.DateTimeField(null=True)
     done = models.PositiveIntegerField(default=0)
+    usage = models.JSONField(default=dict)
     file = models.FileField(upload_to="portions/", blank=True)
 
     class Meta:
@@ -248,6 +255,11 @@ class RoundPolicy(models.Model):
         default=True, help_text="a finished round's proposals become current at once; else when somebody promotes it"
     )
     data_licence = models.CharField(max_length=200, blank=True, help_text="of the images and labels, for model cards")
+    notify_by_mail = models.BooleanField(
+        default=False, help_text="owners and managers, when a round is published or fails"
+    )
+    webhook_url = models.CharField(max_length=500, blank=True, help_text="told of every round that ends")
+    webhook_secret = models.CharField(max_length=100, blank=True, help_text="the key of the webhook's signature")
 
     def __str__(self) -> str:
         return f"round policy of {self.project}"
@@ -378,3 +390,49 @@ class Sweep(models.Model):
 
     def __str__(self) -> str:
         return f"sweep of {self.round}"
+
+
+class Delivery(models.Model):
+    """That somebody is to be told that a round has ended, or that a project wants to know whether it would arrive.
+
+    `content` is what is said, as it was then: a later try says the same. It is not tried before `due_at`, which a
+    worker moves ahead while it tries; the sweeper asks again for what nobody has tried by then (delivery.py).
+    """
+
+    class Channel(models.TextChoices):
+        MAIL = "mail", "mail"
+        WEBHOOK = "webhook", "webhook"
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "waiting"
+        SENT = "sent", "sent"
+        FAILED = "failed", "given up"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="deliveries")
+    round = models.ForeignKey(Round, on_delete=models.CASCADE, null=True, related_name="deliveries")
+    ended_at = models.DateTimeField(null=True, help_text="which end of the round: after Retry it ends once more")
+    event = models.CharField(max_length=40, help_text="round.published, round.failed, round.cancelled or test")
+    channel = models.CharField(max_length=20, choices=Channel)
+    to = models.CharField(max_length=500, help_text="the address, as it was then")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+")
+    content = models.JSONField()
+    state = models.CharField(max_length=20, choices=State, default=State.WAITING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    answer = models.TextField(blank=True, help_text="what the receiver said last, or why there is no answer")
+    due_at = models.DateTimeField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["due_at"], condition=Q(state="waiting"), name="delivery_due")]
+        constraints = [models.UniqueConstraint(fields=["round", "ended_at", "channel", "to"], name="told_once")]
+
+    def __str__(self) -> str:
+        return f"{self.event} by {self.channel}"
+
+    @property
+    def said(self) -> str:
+        """The end of the round as a word: published, failed, cancelled."""
+        return self.event.removeprefix("round.")

@@ -8,19 +8,21 @@ next one. A portion never locks the round: hundreds of them would queue up for i
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from labeling.rounds.holding import hold, reason
 from labeling.rounds.models import Portion, Round, Stage, StageLine
 from labeling.rounds.services import advance, send
-from labeling.rounds.stages import LEASE, REQUEUE_AFTER, LeaseLost, left_alone, owned
+from labeling.rounds.stages import LEASE, REQUEUE_AFTER, LeaseLost, died, left_alone, owned
 
 # Images a portion: enough work that what a message and a lease cost is lost in it (0.17 s on a machine with ten times
 # more work than processors), few enough that all workers have a share to the end.
@@ -56,30 +58,68 @@ def spread(stage_id: int, owner: uuid.UUID, images: Sequence[int]) -> int:
     stage.done, stage.total = len(images) - len(left), len(images)
     stage.note = f"spread over {len(shares)} portions of {size} images"
     stage.save()
-    _send_next(stage, WINDOW)
+    send_next(stage, WINDOW)
     return len(shares)
 
 
-def claim(portion_id: int) -> tuple[Portion, uuid.UUID] | None:
-    """Take a waiting portion for this worker; None when there is nothing to do (delivered twice, cancelled)."""
+def claim(portion_id: int, worker: str = "") -> tuple[Portion, uuid.UUID] | None:
+    """Take a waiting portion for this worker; None when there is nothing to do (delivered twice, cancelled, a stage
+    that this worker is kept away from)."""
     owner = uuid.uuid4()
-    taken = Portion.objects.filter(
-        pk=portion_id,
-        state=Portion.State.WAITING,
-        stage__state=Stage.State.RUNNING,
-        stage__round__state=Round.State.RUNNING,
-        stage__round__cancel_requested=False,
-    ).update(
-        state=Portion.State.RUNNING, lease_owner=owner, lease_until=timezone.now() + LEASE, attempts=F("attempts") + 1
+    taken = (
+        _open(portion_id)
+        .exclude(**_held(worker))
+        .update(
+            state=Portion.State.RUNNING,
+            lease_owner=owner,
+            lease_until=timezone.now() + LEASE,
+            attempts=F("attempts") + 1,
+        )
     )
     if not taken:
         return None
     return Portion.objects.select_related("stage__round__snapshot").get(pk=portion_id), owner
 
 
+def _open(portion_id: int) -> QuerySet[Portion]:
+    """The portion, where somebody may take it."""
+    return Portion.objects.filter(
+        pk=portion_id,
+        state=Portion.State.WAITING,
+        stage__state=Stage.State.RUNNING,
+        stage__round__state=Round.State.RUNNING,
+        stage__round__cancel_requested=False,
+    )
+
+
+def _held(worker: str) -> dict[str, Any]:
+    """What is true of portions of a stage that this worker is kept away from (holding.held)."""
+    return {"stage__again_at__gt": timezone.now(), "stage__refused_by__contains": [worker]}
+
+
+def passed_on(portion_id: int, worker: str, *, pause: Callable[[], None]) -> None:
+    """A worker that is kept away from the stage got a message of it: others who are at work on it get the message
+    after a pause, without which it would come straight back. With nobody at work it is sent when the time has come.
+    """
+    if not _open(portion_id).filter(**_held(worker)).exists():
+        return
+    at_work = Portion.objects.filter(stage__portions=portion_id, state=Portion.State.RUNNING)
+    busy = at_work.exists()
+    if busy:
+        pause()
+    portion = _open(portion_id).select_related("stage").first()
+    if portion is None:
+        return
+    if busy:
+        _send(portion, portion.stage)
+    else:
+        Portion.objects.filter(pk=portion_id, state=Portion.State.WAITING).update(queued_at=None)
+
+
 @transaction.atomic
-def renew(portion_id: int, owner: uuid.UUID, *, done: int) -> bool:
-    """Keep the lease, and add the images done since the last time to those of the stage. Raises LeaseLost.
+def renew(portion_id: int, owner: uuid.UUID, *, done: int, usage: dict[str, Any] | None = None) -> bool:
+    """Keep the lease, tell what the work uses, and add the images done since the last time to those of the stage.
+    Raises LeaseLost.
 
     -> True when the work should stop.
     """
@@ -91,37 +131,38 @@ def renew(portion_id: int, owner: uuid.UUID, *, done: int) -> bool:
     if done > portion.done:
         Stage.objects.filter(pk=stage.pk).update(done=F("done") + done - portion.done)
     portion.done, portion.lease_until = done, timezone.now() + LEASE
-    portion.save(update_fields=["done", "lease_until"])
+    portion.usage = portion.usage if usage is None else usage
+    portion.save(update_fields=["done", "lease_until", "usage"])
     return stage.round.cancel_requested or stage.state != Stage.State.RUNNING
 
 
-def finish(portion: Portion, owner: uuid.UUID, *, file: Path) -> None:
+def finish(portion: Portion, owner: uuid.UUID, *, file: Path, usage: dict[str, Any] | None = None) -> None:
     """Keep the portion's units, send the next one, or put the stage back when this was the last. Raises LeaseLost."""
     with file.open("rb") as stream:
         name = default_storage.save(f"portions/{portion.stage_id}-{portion.number}-{owner.hex[:8]}.zip", File(stream))
     try:
-        _finished(portion, owner, name)
+        _finished(portion, owner, name, portion.usage if usage is None else usage)
     except LeaseLost:
         default_storage.delete(name)
         raise
 
 
 @transaction.atomic
-def _finished(portion: Portion, owner: uuid.UUID, name: str) -> None:
+def _finished(portion: Portion, owner: uuid.UUID, name: str, usage: dict[str, Any]) -> None:
     # The row of the stage is the door: of two that end at once, the second one sees the first.
     stage = Stage.objects.select_for_update().filter(pk=portion.stage_id).first()
     mine = Portion.objects.filter(pk=portion.pk, lease_owner=owner, state=Portion.State.RUNNING)
     counted = mine.values_list("done", flat=True).first()
     done = {"state": Portion.State.DONE, "lease_owner": None, "lease_until": None}
-    if stage is None or counted is None or not mine.update(file=name, done=len(portion.images), **done):
+    if stage is None or counted is None or not mine.update(file=name, usage=usage, done=len(portion.images), **done):
         raise LeaseLost
     Stage.objects.filter(pk=stage.pk).update(done=F("done") + len(portion.images) - counted)
     if stage.portions.exclude(state=Portion.State.DONE).exists():
-        _send_next(stage, 1)
+        send_next(stage, 1)
     elif stage.state == Stage.State.RUNNING:
         stage.state, stage.attempts, stage.queued_at = Stage.State.WAITING, 0, timezone.now()
-        stage.note = "gathering"
-        stage.save(update_fields=["state", "attempts", "queued_at", "note"])
+        stage.note, stage.lacks = "gathering", {}
+        stage.save(update_fields=["state", "attempts", "queued_at", "note", "lacks"])
         send("inference.run_stage", queue=stage.queue, stage_id=stage.pk)
 
 
@@ -133,6 +174,28 @@ def cancelled(portion_id: int, owner: uuid.UUID) -> None:
 def hand_back(portion_id: int, owner: uuid.UUID) -> None:
     """Give up the lease at once, so that the sweeper sends the portion again."""
     Portion.objects.filter(pk=portion_id, lease_owner=owner).update(lease_until=timezone.now())
+
+
+@transaction.atomic
+def lacks(portion_id: int, owner: uuid.UUID, lacking: dict[str, Any], worker: str) -> None:
+    """Hand the portion back because this worker lacks what its stage needs: it is kept away from the whole stage.
+
+    Raises LeaseLost.
+    """
+    round_ = Round.objects.select_for_update().filter(stages__portions=portion_id).first()
+    if round_ is None:
+        raise LeaseLost
+    stage = round_.stages.select_for_update().get(portions=portion_id)
+    portion = _mine(portion_id, owner)
+    portion.state, portion.lease_owner, portion.lease_until = Portion.State.WAITING, None, None
+    portion.attempts -= 1  # nobody died
+    portion.save()
+    hold(stage, lacking, worker, timezone.now())
+    stage.save(update_fields=["lacks", "again_at", "refusals", "refused_by"])
+    StageLine.objects.create(stage=stage, text=f"handed back: {reason(lacking)}")
+    if not round_.cancel_requested:
+        _send(portion, stage)  # for the others
+    settle(round_, stage)
 
 
 def failed(portion_id: int, owner: uuid.UUID, error: str) -> None:
@@ -188,7 +251,10 @@ def sweep(now: datetime) -> list[str]:
             round_ = Round.objects.select_for_update().get(pk=stage.round_id)
             settle(round_, round_.stages.select_for_update().get(pk=stage.pk))
     late = Portion.objects.filter(
-        state=Portion.State.WAITING, queued_at__lt=now - REQUEUE_AFTER, stage__state=Stage.State.RUNNING
+        state=Portion.State.WAITING,
+        queued_at__lt=now - REQUEUE_AFTER,
+        stage__state=Stage.State.RUNNING,
+        stage__lacks={},
     ).select_related("stage")
     for portion in late:
         with left_alone(f"portion {portion.pk}"):
@@ -211,10 +277,7 @@ def _revive(portion_id: int, now: datetime) -> list[str]:
     portion.save()
     if portion.attempts >= Stage.MAX_ATTEMPTS and stage.state == Stage.State.RUNNING:
         stage.state, stage.finished_at = Stage.State.FAILED, now
-        stage.error = (
-            f"The worker died {portion.attempts} times in {portion}, so it is not tried again. "
-            "Look into the worker's log."
-        )
+        stage.error = died(portion.attempts, str(portion), portion.usage)
         stage.save()
         sentence = f"{portion}: given up after {portion.attempts} attempts"
     else:
@@ -232,7 +295,7 @@ def _mine(portion_id: int, owner: uuid.UUID) -> Portion:
     return portion
 
 
-def _send_next(stage: Stage, count: int) -> None:
+def send_next(stage: Stage, count: int) -> None:
     """Send the next portions that were not sent yet. The caller holds the stage's row, so no two pick the same one."""
     waiting = stage.portions.filter(state=Portion.State.WAITING, queued_at__isnull=True)
     for portion in waiting.order_by("number")[:count]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery
+from django.utils.translation import gettext as _
 
 from labeling.accounts.models import User
 from labeling.errors import WrongState
@@ -41,12 +42,16 @@ def became_current(round_: Round) -> None:
 @transaction.atomic
 def promote(*, round_: Round, by: User) -> Promotion:
     """Make the proposals of a finished round the current ones. Raises WrongState for a round that has not finished."""
-    Project.objects.select_for_update().get(pk=round_.project_id)
+    Project.objects.for_change(round_.project_id)
     if round_.state != Round.State.PUBLISHED:
-        raise WrongState(f"round {round_.number} is {round_.state}; only a finished round can be promoted")
+        raise WrongState(
+            _("round {n} is {state}; only a finished round can be promoted").format(
+                n=round_.number, state=_(round_.get_state_display())
+            )
+        )
     now = current_round(round_.project)
     if now == round_:
-        raise WrongState(f"the proposals of round {round_.number} are the current ones already")
+        raise WrongState(_("the proposals of round {n} are the current ones already").format(n=round_.number))
     back = now is not None and round_.number < now.number
     reason = Promotion.Reason.ROLLED_BACK if back else Promotion.Reason.PROMOTED
     return Promotion.objects.create(project_id=round_.project_id, round=round_, by=by, reason=reason)
@@ -61,7 +66,7 @@ def roll_back(*, project: Project, by: User) -> Promotion:
         else None
     )
     if before is None:
-        raise WrongState("there is no earlier finished round to go back to")
+        raise WrongState(_("there is no earlier finished round to go back to"))
     return promote(round_=before, by=by)
 
 

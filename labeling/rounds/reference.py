@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Max, QuerySet
+from django.utils.translation import gettext as _
 
 from labeling.accounts.models import User
 from labeling.errors import Invalid, LabelingError
@@ -54,13 +55,15 @@ def lock(
     if origin not in ReferenceSet.Origin.values:
         raise Invalid(f"origin must be one of {', '.join(ReferenceSet.Origin.values)}", field="origin")
     if not 1 <= readers <= 100:
-        raise Invalid("readers must be a whole number from 1 to 100", field="readers")
-    Project.objects.select_for_update().get(pk=project.pk)
+        raise Invalid(_("readers must be a whole number from 1 to 100"), field="readers")
+    Project.objects.for_change(project.pk)
     images = [{"image": i.pk, "group": i.group, "sha256": sha256_of(i)} for i in candidates(project)]
     if not images:
         raise NothingToLock(
-            "No image for validation or test has reference masks. Load masks that people drew from scratch, without "
-            "proposals, as label maps beside such images; then lock them."
+            _(
+                "No image for validation or test has reference masks. Load masks that people drew from scratch, "
+                "without proposals, as label maps beside such images; then lock them."
+            )
         )
     said = {"images": images, "origin": origin, "readers": readers, "note": note[:200]}
     last = current(project)
@@ -80,8 +83,10 @@ def checked(image: Image, sha256: str) -> str:
     """The stored name of a locked image's masks. Raises ReferenceChanged."""
     if not image.reference or sha256_of(image) != sha256:
         raise ReferenceChanged(
-            f"The reference masks of {image.name} are not those that were locked. Put them back, or lock the reference "
-            "set anew: its figures are then another set's."
+            _(
+                "The reference masks of {name} are not those that were locked. Put them back, or lock the reference "
+                "set anew: its figures are then another set’s."
+            ).format(name=image.name)
         )
     return str(image.reference.name)
 

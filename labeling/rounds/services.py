@@ -5,13 +5,16 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from labeling.accounts.models import User
 from labeling.celery import app
 from labeling.errors import WrongState
 from labeling.projects.models import Project
-from labeling.rounds.configuration import configure
+from labeling.rounds.configuration import configure, queue_of
+from labeling.rounds.holding import FORGOTTEN
 from labeling.rounds.models import Round, Stage
+from labeling.rounds.notices import announce
 from labeling.rounds.promotion import became_current
 from labeling.rounds.snapshots import freeze
 from labeling.rounds.starting import Starts, begin, learns
@@ -56,15 +59,16 @@ def start_round(
 ) -> Round:
     """Freeze a snapshot and put a round to work. Two managers who start at once get the same round.
 
-    changes     name of a configuration.Choice -> number, on top of the preset
+    changes     name of a configuration.Choice -> number, on top of the preset; "device" -> one of DEVICES
     same_slide  training and evaluation may share slides; the figures are then marked optimistic
     start       which weights the models begin with, and whether they are trained (starting.py); else the shipped ones
     line_up     while a round is at work, make a new one that starts after it, on the annotations as they are now
 
-    -> the new round, or the one that is at work already. Raises NothingToLearn, Leaks, MixedScales, Invalid.
+    -> the new round, or the one that is at work already. Raises NothingToLearn, Leaks, MixedScales, Invalid,
+    Archived.
     """
     configuration = configure(preset, changes)
-    Project.objects.select_for_update().get(pk=project.pk)
+    Project.objects.for_change(project.pk)
     active = project.rounds.filter(state__in=Round.ACTIVE).first()
     if active is not None and not line_up:
         return active
@@ -81,7 +85,8 @@ def start_round(
         state=Round.State.PLANNED if active else Round.State.QUEUED,
     )
     Stage.objects.bulk_create(
-        Stage(round=round_, position=position, kind=kind) for position, kind in enumerate(NEEDS, start=1)
+        Stage(round=round_, position=position, kind=kind, queue=queue_of(kind, configuration))
+        for position, kind in enumerate(NEEDS, start=1)
     )
     if active is None:
         advance(round_)
@@ -89,11 +94,14 @@ def start_round(
 
 
 def start_next(project_id: int) -> Round | None:
-    """Put the project's next planned round to work, unless another one is: when that ends, this is asked again.
+    """Put the project's next planned round to work, unless another one is: when that ends, this is asked again. An
+    archived project's rounds stay in line until they are cancelled.
 
     No lock on the project: whoever ends a round holds that round's row, and start_round takes them the other way round.
     """
-    waiting = Round.objects.select_for_update(skip_locked=True).filter(project=project_id, state=Round.State.PLANNED)
+    waiting = Round.objects.select_for_update(skip_locked=True, of=("self",)).filter(
+        project=project_id, project__archived_at__isnull=True, state=Round.State.PLANNED
+    )
     with transaction.atomic():
         next_ = waiting.order_by("number").first()
         if next_ is None or Round.objects.filter(project=project_id, state__in=Round.ACTIVE).exists():
@@ -110,7 +118,11 @@ def start_next(project_id: int) -> Round | None:
 def move(round_: Round, state: Round.State) -> None:
     """Change the state of a round; the caller holds its row. Raises WrongState for a move that is not legal."""
     if state not in Round.MOVES[Round.State(round_.state)]:
-        raise WrongState(f"round {round_.number} is {round_.state} and cannot become {state}")
+        raise WrongState(
+            _("round {n} is {state} and cannot become {other}").format(
+                n=round_.number, state=_(round_.get_state_display()), other=_(state.label)
+            )
+        )
     round_.state = state
     round_.finished_at = timezone.now() if state not in Round.ACTIVE else None
     round_.save(update_fields=["state", "finished_at"])
@@ -122,7 +134,7 @@ def cancel_round(*, round_: Round) -> Round:
     WrongState."""
     round_ = Round.objects.select_for_update().get(pk=round_.pk)
     if round_.state not in (*Round.ACTIVE, Round.State.PLANNED):
-        raise WrongState(f"round {round_.number} is {round_.state} already")
+        raise WrongState(_("round {n} is {state} already").format(n=round_.number, state=_(round_.get_state_display())))
     round_.cancel_requested = True
     round_.save(update_fields=["cancel_requested"])
     advance(round_)
@@ -133,17 +145,17 @@ def cancel_round(*, round_: Round) -> Round:
 def retry_round(*, round_: Round) -> Round:
     """Go on with a cancelled or failed round: finished stages and finished units of work are not done again. Raises
     WrongState."""
-    Project.objects.select_for_update().get(pk=round_.project_id)
+    Project.objects.for_change(round_.project_id)
     round_ = Round.objects.select_for_update().get(pk=round_.pk)
     if round_.state in Round.ACTIVE:
         return round_
     if round_.project.rounds.filter(state__in=Round.ACTIVE).exists():
-        raise WrongState("another round of this project is at work; wait for it or cancel it first")
+        raise WrongState(_("another round of this project is at work; wait for it or cancel it first"))
     move(round_, Round.State.QUEUED)
     round_.cancel_requested, round_.error = False, ""
     round_.save(update_fields=["cancel_requested", "error"])
     round_.stages.exclude(state__in=FINISHED).update(
-        state=Stage.State.WAITING, attempts=0, error="", lease_owner=None, lease_until=None, queued_at=None
+        state=Stage.State.WAITING, attempts=0, error="", lease_owner=None, lease_until=None, queued_at=None, **FORGOTTEN
     )
     advance(round_)
     return round_
@@ -161,7 +173,7 @@ def advance(round_: Round) -> None:
     if all(stage.state in FINISHED for stage in stages.values()):
         move(round_, Round.State.PUBLISHED)
         became_current(round_)
-        start_next(round_.project_id)
+        _has_ended(round_)
     elif round_.cancel_requested or failed:
         for stage in waiting:
             stage.state = Stage.State.CANCELLED
@@ -170,10 +182,16 @@ def advance(round_: Round) -> None:
             round_.error = failed[0].error if failed else ""
             round_.save(update_fields=["error"])
             move(round_, Round.State.FAILED if failed else Round.State.CANCELLED)
-            start_next(round_.project_id)
+            _has_ended(round_)
     else:
         for stage in waiting:
             if stage.queued_at is None and all(stages[need].state in FINISHED for need in NEEDS[stage.kind]):
                 stage.queued_at = timezone.now()
                 stage.save(update_fields=["queued_at"])
                 send("inference.run_stage", queue=stage.queue, stage_id=stage.pk)
+
+
+def _has_ended(round_: Round) -> None:
+    for delivery in announce(round_):  # before the next round's stages, behind which a single worker would keep them
+        send("labeling.deliver", queue="cpu", delivery_id=str(delivery.pk))
+    start_next(round_.project_id)

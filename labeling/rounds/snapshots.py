@@ -16,6 +16,7 @@ import json
 from typing import Any
 
 from django.core.files.base import ContentFile
+from django.utils.translation import gettext as _
 
 from labeling.annotations.models import Annotation, Layer
 from labeling.annotations.state import state_of
@@ -72,9 +73,11 @@ def freeze(project: Project, *, same_slide: bool = False, learns: bool = True) -
     learning = [i for i in images if i["split"] == Split.TRAIN and i["exhaustive"]]
     if learns and not any(i["cells"] for i in learning):
         raise NothingToLearn(
-            "A round learns from boxes inside regions that are declared exhaustively annotated, and there is none yet "
-            "in an image of the training split. Draw boxes around every cell of a region, then mark the region (key G) "
-            "or the whole field."
+            _(
+                "A round learns from boxes inside regions that are declared exhaustively annotated, and there is none "
+                "yet in an image of the training split. Draw boxes around every cell of a region, then mark the region "
+                "(key G) or the whole field."
+            )
         )
     if not images:
         raise NothingToLearn("This project has no image yet. Add images, then start a round.")
@@ -109,11 +112,13 @@ def refuse_leaks(images: list[dict[str, Any]], *, same_slide: bool) -> None:
     sides = sides_of_groups(images)
     shared = sorted(group for group, splits in sides.items() if len(splits) > 1)
     if shared and len(sides) > 1 and not same_slide:
-        named = ", ".join(shared[:5]) + (f" and {len(shared) - 5} more" if len(shared) > 5 else "")
+        named = ", ".join(shared[:5]) + (_(" and {n} more").format(n=len(shared) - 5) if len(shared) > 5 else "")
         raise Leaks(
-            f"Images of {named} stand in more than one of training, validation and test. Tissue of one slide or "
-            "patient is alike, so the figures would flatter the models. Put all images of a slide into one split, or "
-            'start the round with "same slide" allowed: its figures are then marked optimistic.',
+            _(
+                "Images of {named} stand in more than one of training, validation and test. Tissue of one slide or "
+                "patient is alike, so the figures would flatter the models. Put all images of a slide into one split, "
+                "or start the round with “same slide” allowed: its figures are then marked optimistic."
+            ).format(named=named),
             field="same_slide",
         )
 
@@ -124,9 +129,11 @@ def refuse_mixed_scales(images: list[dict[str, Any]]) -> None:
     scales = sorted({float(i["um_per_px"]) for i in used})
     if scales and scales[-1] > SAME_SCALE * scales[0]:
         raise MixedScales(
-            f"The annotated images have different scales, from {scales[0]:g} to {scales[-1]:g} µm per pixel. A cell "
-            "would be learned at several sizes at once. Add the images again at one scale, or keep each scale in a "
-            "project of its own."
+            _(
+                "The annotated images have different scales, from {low:g} to {high:g} µm per pixel. A cell would be "
+                "learned at several sizes at once. Add the images again at one scale, or keep each scale in a project "
+                "of its own."
+            ).format(low=scales[0], high=scales[-1])
         )
 
 

@@ -7,7 +7,7 @@ lost its lease (killed, or cut off for longer than LEASE) writes nothing more.
 
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from django.core.files import File
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
+from labeling.rounds.holding import forget, held, hold, near_its_limit, reason, size
 from labeling.rounds.models import Artifact, Round, Stage, StageLine
 from labeling.rounds.promotion import measured, register
 from labeling.rounds.services import FINISHED, NEEDS, advance, move, send, start_next
@@ -32,8 +33,9 @@ class LeaseLost(Exception):
 
 
 @transaction.atomic
-def claim(stage_id: int) -> tuple[Stage, uuid.UUID] | None:
-    """Take a waiting stage for this worker; None when there is nothing to do (a second delivery, a cancelled round).
+def claim(stage_id: int, worker: str = "") -> tuple[Stage, uuid.UUID] | None:
+    """Take a waiting stage for this worker; None when there is nothing to do (a second delivery, a cancelled round, a
+    stage that this worker has handed back a moment ago).
 
     -> the stage and the lease's owner id, which every later call must name.
     """
@@ -46,22 +48,26 @@ def claim(stage_id: int) -> tuple[Stage, uuid.UUID] | None:
     others = {s.kind: s for s in round_.stages.all()}
     if not all(others[need].state in FINISHED for need in NEEDS[stage.kind]):
         return None
+    now = timezone.now()
+    if held(stage, worker, now):
+        return None
     if round_.state == Round.State.QUEUED:
         move(round_, Round.State.RUNNING)
-    now = timezone.now()
     owner = uuid.uuid4()
     stage.state, stage.lease_owner, stage.lease_until = Stage.State.RUNNING, owner, now + LEASE
     stage.attempts += 1
     stage.started_at = stage.started_at or now
-    stage.finished_at, stage.error = None, ""
+    stage.finished_at, stage.error, stage.lacks = None, "", {}
     stage.save()
     return stage, owner
 
 
-def renew(stage_id: int, owner: uuid.UUID) -> bool:
-    """Keep the lease. -> True when the work should stop because somebody asked for it. Raises LeaseLost."""
+def renew(stage_id: int, owner: uuid.UUID, usage: dict[str, Any] | None = None) -> bool:
+    """Keep the lease, and tell what the work uses. -> True when it should stop because somebody asked for it. Raises
+    LeaseLost."""
     mine = Stage.objects.filter(pk=stage_id, lease_owner=owner, state=Stage.State.RUNNING)
-    if not mine.update(lease_until=timezone.now() + LEASE):
+    told = {} if usage is None else {"usage": usage}
+    if not mine.update(lease_until=timezone.now() + LEASE, **told):
         raise LeaseLost
     return Round.objects.filter(stages__pk=stage_id).values_list("cancel_requested", flat=True).get()
 
@@ -88,11 +94,20 @@ def known(key: str) -> Artifact | None:
 
 @transaction.atomic
 def finish(
-    stage_id: int, owner: uuid.UUID, *, key: str, artifact: Artifact | None, state: Stage.State = Stage.State.DONE
+    stage_id: int,
+    owner: uuid.UUID,
+    *,
+    key: str,
+    artifact: Artifact | None,
+    state: Stage.State = Stage.State.DONE,
+    usage: dict[str, Any] | None = None,
 ) -> None:
     """The stage is done (or reused): end its lease and start what waited for it. Raises LeaseLost."""
     round_, stage = owned(stage_id, owner)
     stage.state, stage.key, stage.artifact = state, key, artifact
+    if usage is not None:
+        stage.usage = highest([usage, *stage.portions.values_list("usage", flat=True)])
+    forget(stage)
     stage.lease_owner = stage.lease_until = None
     stage.done = stage.total = max(stage.total, 1)
     stage.finished_at = timezone.now()
@@ -102,6 +117,13 @@ def finish(
     if artifact is not None and stage.kind == Stage.Kind.EVALUATION:
         measured(round_, artifact.facts)
     advance(round_)
+
+
+def highest(usages: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """The first usage, with the highest memory of all: of a stage that many workers shared."""
+    first, *others = usages
+    peaks = ("memory_peak", "gpu_memory_peak")
+    return first | {p: max(u[p] for u in (first, *others) if p in u) for p in peaks if p in first}
 
 
 def keep(*, key: str, kind: str, file: Path, sha256: str, facts: dict[str, Any]) -> Artifact:
@@ -143,10 +165,32 @@ def hand_back(stage_id: int, owner: uuid.UUID, reason: str) -> None:
 
 
 @transaction.atomic
-def end(stage_id: int, owner: uuid.UUID, *, state: Stage.State, error: str = "") -> None:
+def lacks(stage_id: int, owner: uuid.UUID, lacking: dict[str, Any], worker: str) -> None:
+    """Hand the stage back because this worker lacks what it needs (holding.py). Raises LeaseLost.
+
+    The message goes out once more for the others; this worker will not take it before the pause is over.
+    """
+    round_, stage = owned(stage_id, owner)
+    hold(stage, lacking, worker, timezone.now())
+    stage.state, stage.lease_owner, stage.lease_until = Stage.State.WAITING, None, None
+    stage.attempts -= 1  # nobody died
+    stage.queued_at = timezone.now()
+    stage.save()
+    StageLine.objects.create(stage=stage, text=f"handed back: {reason(lacking)}")
+    if round_.cancel_requested:
+        advance(round_)
+    else:
+        send("inference.run_stage", queue=stage.queue, stage_id=stage.pk)
+
+
+@transaction.atomic
+def end(
+    stage_id: int, owner: uuid.UUID, *, state: Stage.State, error: str = "", usage: dict[str, Any] | None = None
+) -> None:
     """The stage was cancelled or failed: say why and end the round when nothing else is at work. Raises LeaseLost."""
     round_, stage = owned(stage_id, owner)
     stage.state, stage.error = state, error
+    stage.usage = stage.usage if usage is None else usage
     stage.lease_owner = stage.lease_until = None
     stage.finished_at = timezone.now()
     stage.save()
@@ -174,8 +218,9 @@ def sweep(now: datetime | None = None) -> list[str]:
     for pk in Stage.objects.filter(state=Stage.State.RUNNING, lease_until__lt=now).values_list("pk", flat=True):
         with left_alone(f"stage {pk}"):
             said += _revive(pk, now)
+    # Not what waits for a worker that does not lack it: that is sent when its time has come (resuming.py).
     late = Stage.objects.filter(
-        state=Stage.State.WAITING, queued_at__lt=now - REQUEUE_AFTER, round__state__in=Round.ACTIVE
+        state=Stage.State.WAITING, queued_at__lt=now - REQUEUE_AFTER, round__state__in=Round.ACTIVE, lacks={}
     )
     for stage in late:
         # A message that still waits behind long work and this one are the same work: claim lets one through.
@@ -187,6 +232,18 @@ def sweep(now: datetime | None = None) -> list[str]:
         with left_alone(f"project {project_id}"):
             start_next(project_id)
     return said
+
+
+def died(times: int, where: str, usage: dict[str, Any]) -> str:
+    """The sentence for what killed its workers once too often."""
+    sentence = f"The worker died {times} times in {where}, so it is not tried again. "
+    if near_its_limit(usage):
+        used, free, total = (size(usage.get(name, 0)) for name in ("memory", "memory_free", "memory_total"))
+        return sentence + (
+            "Too little memory is the likeliest cause: when it was heard of last, "
+            f"it used {used}, and {free} of {total} were free."
+        )
+    return sentence + "Look into the worker's log."
 
 
 @contextmanager
@@ -215,10 +272,7 @@ def _revive(stage_id: int, now: datetime) -> list[str]:
         sentence = f"{stage}: its worker was gone when it was cancelled"
     elif stage.attempts >= Stage.MAX_ATTEMPTS:
         stage.state = Stage.State.FAILED
-        stage.error = (
-            f"The worker died {stage.attempts} times in this stage, so it is not tried again. "
-            "Look into the worker's log."
-        )
+        stage.error = died(stage.attempts, "this stage", stage.usage)
         sentence = f"{stage}: given up after {stage.attempts} attempts"
     else:
         stage.state, stage.queued_at = Stage.State.WAITING, None

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from labeling.accounts.models import User
 from labeling.errors import WrongState
@@ -16,8 +17,12 @@ def request_sweep(*, round_: Round, by: User) -> Sweep:
     """Ask for the table, anew when there is one. Raises WrongState for a round that has not finished."""
     round_ = Round.objects.select_for_update().get(pk=round_.pk)
     if round_.state != Round.State.PUBLISHED:
-        raise WrongState(f"round {round_.number} is {round_.state}; settings are tried on a finished round")
-    asked, _ = Sweep.objects.update_or_create(
+        raise WrongState(
+            _("round {n} is {state}; settings are tried on a finished round").format(
+                n=round_.number, state=_(round_.get_state_display())
+            )
+        )
+    asked, _made = Sweep.objects.update_or_create(
         round=round_,
         defaults={
             "state": Sweep.State.QUEUED, "result": {}, "error": "", "requested_by": by, "finished_at": None,

@@ -4,6 +4,7 @@ Nothing here imports Django, so that the supervisor and the tests can use it bef
 """
 
 import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -102,6 +103,52 @@ def storage(url: str) -> dict[str, Any]:
         options |= {"bucket_name": parts.netloc, "location": parts.path.strip("/"), "file_overwrite": False}
         return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
     raise SystemExit("Boxwise does not start: STORAGE_URL must be file:///directory or s3://bucket/prefix.")
+
+
+def site_url(hosts: list[str], origins: list[str]) -> str:
+    """Where people reach the site, without a slash at its end: SITE_URL, or what the host names say."""
+    url = os.environ.get("SITE_URL", "").strip().rstrip("/")
+    if url and not url.startswith(("http://", "https://")):
+        raise SystemExit(f"Boxwise does not start: SITE_URL is {url!r}, but must begin with https:// or http://.")
+    named = next((host for host in hosts if not host.startswith((".", "*"))), "localhost")
+    return url or (origins[0].rstrip("/") if origins and "*" not in origins[0] else f"https://{named}")
+
+
+def mail(url: str) -> dict[str, Any]:
+    """Django's mail settings of smtp://user:password@host:587?starttls=1 or smtps://user:password@host:465.
+
+    Without an address mail is written to the log of the process that sends it.
+    """
+    if not url:
+        nobody = {"host": "", "port": 0, "user": "", "password": "", "ssl": False, "starttls": False}
+        return {"backend": "django.core.mail.backends.console.EmailBackend", **nobody}
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query))
+    try:
+        port = parts.port or (465 if parts.scheme == "smtps" else 25)
+    except ValueError:
+        port = 0
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname or not port or set(options) - {"starttls"}:
+        raise SystemExit(
+            "Boxwise does not start: MAIL_URL must be smtp://user:password@host:587?starttls=1 or smtps://..."
+        )
+    return {
+        "backend": "django.core.mail.backends.smtp.EmailBackend",
+        "host": parts.hostname,
+        "port": port,
+        "user": unquote(parts.username or ""),
+        "password": unquote(parts.password or ""),
+        "ssl": parts.scheme == "smtps",
+        "starttls": options.get("starttls") == "1",
+    }
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """A list of networks separated by commas: 10.1.0.0/16, 192.168.7.5, fd00::/8."""
+    try:
+        return [ip_network(word) for word in words(name)]
+    except ValueError as error:
+        raise SystemExit(f"Boxwise does not start: {name} must be networks like 10.1.0.0/16; {error}.") from None
 
 
 def feed_url(broker_url: str) -> str:

@@ -37,6 +37,12 @@ def storage() -> str:
     return "up"
 
 
+def served_queues(*, timeout: float, limit: int | None = None) -> frozenset[str]:
+    """The queues of the workers that answer within `timeout` seconds, or of the first `limit` that do."""
+    answers = app.control.broadcast("active_queues", reply=True, timeout=timeout, limit=limit) or []
+    return frozenset(queue["name"] for answer in answers for queues in answer.values() for queue in queues)
+
+
 class Workers:
     """Asks the workers which queues they serve, and remembers a good answer for a few seconds."""
 
@@ -46,9 +52,7 @@ class Workers:
     def __call__(self) -> str:
         if time.monotonic() < self.good_until:
             return "up"
-        answers = app.control.broadcast("active_queues", reply=True, timeout=1.0, limit=2) or []
-        served = {queue["name"] for answer in answers for queues in answer.values() for queue in queues}
-        if missing := QUEUES - served:
+        if missing := QUEUES - served_queues(timeout=1.0, limit=2):
             return f"down: no worker for {' and '.join(sorted(missing))}"
         self.good_until = time.monotonic() + ASK_AGAIN_AFTER
         return "up"

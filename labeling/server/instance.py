@@ -120,6 +120,7 @@ class Instance:
         embedded = {
             "DJANGO_SETTINGS_MODULE": "labeling.settings",
             "PLAIN_HTTP": "1",
+            "SITE_URL": self.address,
             "SECRET_KEY": self.secret("secret_key"),
             "STORAGE_URL": f"file://{self.folder}/files",
             "PYTHONUNBUFFERED": "1",  # a log is read while it is written

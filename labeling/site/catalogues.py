@@ -79,7 +79,8 @@ def of_choices() -> Iterator[str]:
     """Words that pages take from models and tables and give to the filter `said`."""
     from django.apps import apps
 
-    from labeling.rounds.configuration import CHOICES, PRESET_NAMES
+    from labeling.rounds.configuration import CHOICES, DEVICES, PRESET_NAMES
+    from labeling.rounds.holding import LACKS, MENDS, NO_GPU_MEND
     from labeling.site.facts import WORDS
     from labeling.site.round_views import ROUND_WORDS
     from labeling.site.study_views import ArmForm, FieldsForm, StudyForm
@@ -90,6 +91,7 @@ def of_choices() -> Iterator[str]:
             for _value, label in getattr(field, "flatchoices", None) or ():
                 yield str(label)
     yield from (*WORDS.values(), *STRATEGIES.values(), *ROUND_WORDS.values(), *PRESET_NAMES.values())
+    yield from (*DEVICES.values(), *LACKS.values(), *MENDS.values(), NO_GPU_MEND)
     for choice in CHOICES:
         yield from (choice.label, choice.help)
     for form in (StudyForm, ArmForm, FieldsForm):

@@ -38,12 +38,15 @@ class Curve:
 
 
 def curves_of(reports: Iterable[dict[str, Any]]) -> list[Curve]:
-    """A curve for every number that was reported at least twice, in the order of first appearance."""
+    """A curve for every number that was reported at least twice, in the order of first appearance. The score that the
+    best epoch is chosen by is left out where it is one of the others under another name."""
     series: dict[str, list[float]] = {}
     for report in reports:
         for name, value in report.items():
             if name not in ABSCISSAS and isinstance(value, int | float) and math.isfinite(value):
                 series.setdefault(name, []).append(float(value))
+    if series.get("score") in [values for name, values in series.items() if name != "score"]:
+        del series["score"]
     return [Curve(name.replace("_", " "), tuple(v), polyline(v)) for name, v in series.items() if len(v) > 1]
 
 

@@ -8,13 +8,14 @@ from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
 from labeling.access import reach
 from labeling.accounts.models import User
-from labeling.errors import LabelingError
-from labeling.projects.models import MAY, Project
+from labeling.errors import Archived, LabelingError
+from labeling.projects.models import CHANGES, MAY, Project
 from labeling.rounds.models import Round
 
 
@@ -26,12 +27,20 @@ class Request(HttpRequest):
 
 
 def signed_in(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Anybody else is sent to sign in and comes back; a polling page is moved whole, not given a form in its middle."""
+    """Anybody else is sent to sign in and comes back; a polling page is moved whole, not given a form in its middle.
+
+    Whoever changes an archived project from a page that is older than that sees the project's page, which says so.
+    """
 
     @wraps(view)
     def inner(request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.user.is_authenticated:
-            return view(request, *args, **kwargs)
+            try:
+                return view(request, *args, **kwargs)
+            except Archived as error:
+                messages.error(request, sentence(error))
+                there = redirect("project", error.project)
+                return HttpResponseClientRedirect(there.url) if request.htmx else there
         if request.htmx:
             return HttpResponseClientRedirect(redirect_to_login(request.htmx.current_url_abs_path or "/").url)
         return redirect_to_login(request.get_full_path())
@@ -50,9 +59,10 @@ def reach_round(request: Request, act: str, round_: int) -> Round:
     return reach(rounds.select_related("project", "snapshot", "started_by"), request.user, act, pk=round_)
 
 
-def acts_of(role: str | None) -> set[str]:
-    """What a role may do, for templates: `{% if "manage" in may %}`."""
-    return {act for act, roles in MAY.items() if role in roles}
+def acts_of(project: Project, role: str | None) -> set[str]:
+    """What a role may do in a project now, for templates: `{% if "manage" in may %}`."""
+    acts = {act for act, roles in MAY.items() if role in roles}
+    return acts - CHANGES if project.archived_at else acts
 
 
 def attempt(request: Request, act: Callable[[], Any], *, done: str = "") -> Any:

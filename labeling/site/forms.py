@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from labeling.images.models import Split
+from labeling.images.models import FACTORS, Split
 from labeling.projects.models import Project, Role
 
 MOST_FILES = 100  # of one upload; Django refuses more by itself (DATA_UPLOAD_MAX_NUMBER_FILES)
@@ -34,6 +34,21 @@ class AttributesForm(forms.Form):
         label=_("Attributes"),
         widget=forms.Textarea(attrs={"rows": 3, "placeholder": "Mitosis: no, yes"}),
         help_text=_("said of a cell besides its class; one a line, as in “Mitosis: no, yes”; at most four"),
+    )
+
+
+class NoticesForm(forms.Form):
+    """Who is told when a round ends (rounds/notices.py)."""
+
+    notify_by_mail = forms.BooleanField(
+        required=False, label=_("Mail to owners and managers when a round is published or fails")
+    )
+    webhook_url = forms.CharField(
+        required=False,
+        max_length=500,
+        label=_("Webhook"),
+        help_text=_("gets a signed POST of JSON when a round is published, fails or is cancelled; https or http"),
+        widget=forms.URLInput(attrs={"placeholder": "https://example.org/hooks/boxwise", "autocomplete": "off"}),
     )
 
 
@@ -86,15 +101,21 @@ def scale_field(**more: Any) -> forms.FloatField:
     )
 
 
+def factor_field(factor: str, **more: Any) -> forms.CharField:
+    """Free text that offers the project's known values (parts/known_values.html)."""
+    return forms.CharField(
+        **more,
+        max_length=200,
+        required=False,
+        label=FACTORS[factor],
+        widget=forms.TextInput(attrs={"list": f"known-{factor}", "autocomplete": "off"}),
+    )
+
+
 class UploadForm(forms.Form):
     """What the files of one upload have in common; the files themselves are judged one by one."""
 
-    group = forms.CharField(
-        max_length=200,
-        required=False,
-        label=_("Slide or patient"),
-        help_text=_("images of one slide are not independent; evaluation says so"),
-    )
+    group = factor_field("group", help_text=_("images of one slide are not independent; evaluation says so"))
     um_per_px = scale_field()
     split = forms.ChoiceField(
         label=_("Split"),
@@ -102,6 +123,9 @@ class UploadForm(forms.Form):
         initial=Split.TRAIN,
         help_text=_("test images are never learned from"),
     )
+    scanner = factor_field("scanner", help_text=_("when empty, what the file itself says"))
+    site = factor_field("site", help_text=_("where it was stained and scanned"))
+    stain = factor_field("stain")
 
 
 class ImageForm(forms.Form):
@@ -109,9 +133,14 @@ class ImageForm(forms.Form):
     an older page does not undo what a colleague has changed since.
     """
 
-    group = forms.CharField(max_length=200, required=False, label=_("Slide or patient"), show_hidden_initial=True)
+    group = factor_field("group", show_hidden_initial=True)
+    scanner = factor_field("scanner", show_hidden_initial=True)
+    site = factor_field("site", show_hidden_initial=True)
+    stain = factor_field("stain", show_hidden_initial=True)
     um_per_px = scale_field(show_hidden_initial=True)
-    split = forms.ChoiceField(choices=[(value, _(label)) for value, label in Split.choices], show_hidden_initial=True)
+    split = forms.ChoiceField(
+        choices=[(value, _(label)) for value, label in Split.choices], label=_("Split"), show_hidden_initial=True
+    )
 
 
 class MemberForm(forms.Form):

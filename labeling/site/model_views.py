@@ -1,5 +1,6 @@
 """What a project's rounds left behind: its models, which round is current, and how rounds compare."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.http import HttpResponse
@@ -13,16 +14,17 @@ from django.views.decorators.http import require_POST, require_safe
 
 from labeling.images.models import Image
 from labeling.projects.models import Project
-from labeling.rounds.comparison import Comparison, drift
+from labeling.rounds.comparison import Comparison
 from labeling.rounds.comparison import compare as compare_rounds
 from labeling.rounds.configuration import differences
+from labeling.rounds.drift import over_rounds
 from labeling.rounds.importing import MOST_BYTES, import_weights
 from labeling.rounds.models import Promotion, Publication, ReferenceSet, Round, RoundPolicy, WeightsImport
 from labeling.rounds.promotion import current_round, policy_of, promote, roll_back
 from labeling.rounds.reference import candidates, current, lock
 from labeling.rounds.sweeping import request_sweep
-from labeling.site.curves import curves_of
 from labeling.site.doors import Request, acts_of, attempt, reach_project, reach_round, signed_in
+from labeling.site.drift_plots import History, histories_of
 from labeling.site.facts import facts_of
 from labeling.site.round_views import SLOW_TO_START
 
@@ -38,14 +40,14 @@ def models(request: Request, project: int) -> HttpResponse:
     versions = found.model_versions.select_related("artifact", "round", "parent", "snapshot", "source__imported_by")
     context: dict[str, Any] = {
         "project": found,
-        "may": acts_of(found.role_of(request.user)),
+        "may": acts_of(found, found.role_of(request.user)),
         "versions": [(version, facts_of(version.metrics)) for version in versions],
         "promotions": Promotion.objects.filter(project=found).select_related("round", "by").order_by("-pk")[:50],
         "current": current_round(found),
         "policy": policy_of(found),
         "finished": found.rounds.filter(state=Round.State.PUBLISHED),
         "reference": reference_of(found),
-        "drift": curves_of(drift(list(found.rounds.filter(state=Round.State.PUBLISHED))[:DRIFT_ROUNDS][::-1])),
+        "histories": histories(found.rounds.filter(state=Round.State.PUBLISHED)[:DRIFT_ROUNDS]),
         "candidates": candidates(found).count(),
         "origins": ReferenceSet.Origin.choices,
         "most_mib": MOST_BYTES // 2**20,
@@ -68,7 +70,7 @@ def imports_of(found: Project) -> dict[str, Any]:
 def imports(request: Request, project: int) -> HttpResponse:
     """The imports alone, for the poll; when all are checked the page is asked to load anew, with its versions."""
     found = reach_project(request, "see", project)
-    context = {"project": found, "may": acts_of(found.role_of(request.user)), **imports_of(found)}
+    context = {"project": found, "may": acts_of(found, found.role_of(request.user)), **imports_of(found)}
     answer = render(request, "site/parts/imports.html", context)
     if not context["checking"]:
         answer["HX-Refresh"] = "true"
@@ -84,6 +86,12 @@ def import_own(request: Request, project: int) -> HttpResponse:
     done = _("The weights are being checked. When they fit, rounds can start from them.")
     attempt(request, lambda: import_weights(project=found, by=request.user, files=files, **given), done=done)
     return redirect(f"{reverse('project-models', args=[found.pk])}#imports-title")
+
+
+def histories(rounds: Iterable[Round]) -> list[History]:
+    """How good the rounds were by scanner, site, stain and slide, whatever order they come in."""
+    in_order = sorted(rounds, key=lambda round_: round_.number)
+    return histories_of(over_rounds(in_order), in_order)
 
 
 def reference_of(found: Project) -> dict[str, Any] | None:
@@ -164,6 +172,7 @@ def compare(request: Request, project: int) -> HttpResponse:
         "side": SCATTER,
         "pair_query": urlencode([("round", chosen[0].pk), ("round", chosen[-1].pk)]) if made else "",
         "beside": seen_by_both(chosen) if made else None,
+        "histories": histories(chosen) if made else [],
         "configurations": differences(chosen[0].configuration, chosen[-1].configuration) if made else [],
     }
     return render(request, "site/compare.html", context)

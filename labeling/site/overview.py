@@ -13,6 +13,7 @@ from labeling.images.models import Image
 from labeling.projects.models import Membership, Project
 from labeling.rounds.models import Round
 from labeling.rounds.promotion import current_publications
+from labeling.site.doors import acts_of
 
 STRIP = 4  # thumbnails on a project's card
 
@@ -84,6 +85,10 @@ class Card:
     strip: list[Image]
     counts: Counts
     last_round: Round | None
+
+    @property
+    def may(self) -> set[str]:
+        return acts_of(self.project, self.role)
 
 
 def cards(user: User) -> list[Card]:

@@ -17,10 +17,11 @@ from labeling.annotations.activity import active_time
 from labeling.errors import Invalid, LabelingError
 from labeling.images.api import MOST_BYTES
 from labeling.images.models import Image, Split
-from labeling.images.services import add_image
+from labeling.images.services import add_image, stated
 from labeling.projects.models import Project, Role
 from labeling.projects.services import add_class, add_member, change_role, invite_again, remove_member
-from labeling.rounds.configuration import CHOICES, PRESET_NAMES
+from labeling.rounds.archiving import archive_project, restore_project
+from labeling.rounds.configuration import CHOICES, DEVICES, PRESET_NAMES
 from labeling.rounds.models import Round
 from labeling.rounds.starting import KINDS
 from labeling.site.doors import Request, acts_of, attempt, reach_project, sentence, signed_in
@@ -53,6 +54,7 @@ def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -
         "invitation": invitation_of(request, found),
         "exportable": exportable(found) if "export" in may else 0,
         "upload_form": UploadForm(),
+        "stated": stated(found),
         "most_files": MOST_FILES,
         "member_form": MemberForm(roles=roles_given_by(role)),
         "class_form": ClassForm(),
@@ -66,13 +68,14 @@ def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -
 def head(request: Request, found: Project) -> dict[str, Any]:
     """What the head of the page and the grid below it need."""
     role = found.role_of(request.user)
-    may = acts_of(role)
+    may = acts_of(found, role)
     return {
         "project": found,
         "role": role,
         "may": may,
         "presets": list(PRESET_NAMES.items()),
         "choices": CHOICES,
+        "devices": list(DEVICES.items()),
         "starts": starts(found) if "manage" in may else [],
         **grid(request, found),
     }
@@ -263,3 +266,21 @@ def classes(request: Request, project: int) -> HttpResponse:
             messages.success(request, _("{name} is a class now.").format(name=made.name))
             return redirect(f"{reverse('project', args=[found.pk])}#classes")
     return show(request, found, status=422, class_form=form)
+
+
+@signed_in
+@require_POST
+def archive(request: Request, project: int) -> HttpResponse:
+    found = reach_project(request, "archive", project)
+    done = _("{name} is archived. Nothing was deleted.").format(name=found.name)
+    attempt(request, lambda: archive_project(project=found, by=request.user), done=done)
+    return redirect("project", found.pk)
+
+
+@signed_in
+@require_POST
+def restore(request: Request, project: int) -> HttpResponse:
+    found = reach_project(request, "archive", project)
+    done = _("{name} is in use again.").format(name=found.name)
+    attempt(request, lambda: restore_project(project=found, by=request.user), done=done)
+    return redirect("project", found.pk)

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.db.models import Count
-from django.http import FileResponse, HttpResponse
+from django.http import FileResponse, Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -16,16 +16,23 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from labeling.errors import WrongState
 from labeling.images.models import Split
-from labeling.rounds.configuration import BY_NAME, PRESET_NAMES, flat
+from labeling.rounds import drift
+from labeling.rounds.configuration import BY_NAME, NAMES, PRESET_NAMES, flat
 from labeling.rounds.export import export_file, folder_name
-from labeling.rounds.models import Round, Stage, StageLine, Sweep
+from labeling.rounds.models import Portion, Round, Stage, StageLine, Sweep
 from labeling.rounds.promotion import LEARNED, current_round
-from labeling.rounds.services import FINISHED, NEEDS, cancel_round, retry_round, start_round
+from labeling.rounds.resuming import try_again
+from labeling.rounds.services import FINISHED, NEEDS, cancel_round, start_round
 from labeling.rounds.starting import FROM_SHIPPED, KINDS, Start, Starts
 from labeling.site.curves import curves_of
 from labeling.site.doors import Request, acts_of, attempt, reach_project, reach_round, signed_in
+from labeling.site.drift_plots import plots_of
 from labeling.site.facts import facts_of
+from labeling.site.forecast import left_of
+from labeling.site.resources import usage_of, wait_of
+from labeling.site.words import figure, took
 from labeling.site.workspace import milliseconds_of
 
 ROUND_WORDS = {
@@ -45,9 +52,11 @@ LINES = 500  # of the log, shown at once
 def round_(request: Request, round: int) -> HttpResponse:
     found = reach_round(request, "see", round)
     publications = found.publications.select_related("image").order_by("image__position")
+    by_origin = drift.of_round(found) if found.state == Round.State.PUBLISHED else None
     proposals = dict(found.publications.values_list("pk").annotate(n=Count("layer__annotations")))
     context = {
-        "may": acts_of(found.project.role_of(request.user)),
+        "may": acts_of(found.project, found.project.role_of(request.user)),
+        "device": found.configuration.get("device", "auto"),
         **progress_context(found),
         **log_context(found, after=0),
         "weights": weights_of(found),
@@ -56,6 +65,8 @@ def round_(request: Request, round: int) -> HttpResponse:
         "others": found.project.rounds.filter(state=Round.State.PUBLISHED, number__lt=found.number)[:1],
         "parameters": sorted(flat(found.configuration | {"settings": settings_of(found)}).items()),
         "sweep": sweep_of(found),
+        "drift": by_origin,
+        "drift_plots": plots_of(by_origin) if by_origin else [],
         "looks": looks_at_test(found),
         "reference_set": found.snapshot.summary.get("reference_set"),
         "splits": [
@@ -118,7 +129,10 @@ def settings_of(found: Round) -> dict[str, Any]:
 def progress(request: Request, round: int) -> HttpResponse:
     """The stages alone, for the poll; when the round has ended the page is asked to load anew, with the results."""
     found = reach_round(request, "see", round)
-    answer = render(request, "site/parts/progress.html", progress_context(found))
+    context = progress_context(found)
+    if context["held"]:
+        context["may"] = acts_of(found.project, found.project.role_of(request.user))
+    answer = render(request, "site/parts/progress.html", context)
     if found.state not in Round.ACTIVE:
         answer["HX-Refresh"] = "true"
     return answer
@@ -137,7 +151,7 @@ def at_work(request: Request, round: int) -> HttpResponse:
 
 
 def progress_context(found: Round, now: datetime | None = None) -> dict[str, Any]:
-    """What people need to know of a round's stages; four queries."""
+    """What people need to know of a round's stages; five queries, and one more while a stage is spread."""
     now = now or timezone.now()
     stages = list(found.stages.select_related("artifact"))
     reports: dict[int, list[dict[str, Any]]] = defaultdict(list)
@@ -151,33 +165,49 @@ def progress_context(found: Round, now: datetime | None = None) -> dict[str, Any
         .values_list("artifact", "round__number")
     )
     by_kind = {stage.kind: stage for stage in stages}
+    at_work: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    if any(stage.state == Stage.State.RUNNING and stage.lease_owner is None for stage in stages):
+        portions = Portion.objects.filter(stage__round=found, state=Portion.State.RUNNING)
+        for stage_id, usage in portions.values_list("stage", "usage"):
+            at_work[stage_id].append(usage)
     shown: list[dict[str, Any]] = [
         {
             "stage": stage,
+            "wait": wait_of(stage, now) if found.state in Round.ACTIVE and not found.cancel_requested else None,
+            "usage": usage_of(stage, at_work[stage.pk]),
             "percent": percent_of(stage),
             "words": words_of(found, stage, by_kind, now),
             "elapsed": (stage.finished_at or now) - stage.started_at
             if has_worked(stage) and stage.started_at
             else None,
             "pace": pace_of(stage, now),
+            "in_epochs": stage.kind in LEARNED,
             "made_by": makers.get(stage.artifact_id or ""),
             "curves": curves_of(reports[stage.pk]),
         }
         for stage in stages
     ]
     evaluation = by_kind.get(Stage.Kind.EVALUATION)
+    left = left_of(found, shown, now)
+    held = next((row for row in shown if row["wait"]), None)
+    busy = any(stage.lease_owner for stage in stages) or any(at_work.values())
     return {
         "round": found,
         "project": found.project,
         "active": found.state in Round.ACTIVE,
         "round_words": _("stopping at the end of its unit of work")
         if found.cancel_requested and found.state in Round.ACTIVE
+        else _("waits for memory, a GPU or a worker")
+        if held and not busy
         else ROUND_WORDS[Round.State(found.state)],
+        "held": held,
         "stages": shown,
         "finished_stages": sum(stage.state in FINISHED for stage in stages),
         "overall": round(sum(row["percent"] for row in shown) / max(1, len(shown))),
         "current": next((row for row in shown if row["stage"].state == Stage.State.RUNNING), None),
         "elapsed": (found.finished_at or now) - found.created_at,
+        "left": left,
+        "end": now + left if left is not None else None,
         "evaluation": facts_of(evaluation.artifact.facts) if evaluation and evaluation.artifact else None,
     }
 
@@ -189,21 +219,25 @@ def percent_of(stage: Stage) -> int:
 
 
 def pace_of(stage: Stage, now: datetime) -> dict[str, Any] | None:
-    """Units a second so far and the time that the rest takes at that pace; None while there is nothing to go by.
+    """Images a second or the time of an epoch so far, how long the rest takes at that pace, and when that is over;
+    None while there is nothing to go by.
 
-    Not after a worker was lost: what it had finished would look like the work of a moment.
+    Only what the worker that is at it made itself counts: what another had finished would look like the work of a
+    moment.
     """
     if stage.state != Stage.State.RUNNING or not stage.started_at or not 0 < stage.done < stage.total:
         return None
-    seconds = (now - stage.started_at).total_seconds()
-    if stage.attempts > 1 or seconds <= 0:
+    made, seconds = stage.usage.get("made", 0), stage.usage.get("seconds", 0)  # of this worker's own attempt
+    if not made and stage.attempts <= 1 and not stage.refusals:
+        made, seconds = stage.done, (now - stage.started_at).total_seconds()
+    if not made or seconds <= 0:
         return None
-    unit = "epochs" if stage.kind in LEARNED else "images"
-    return {
-        "rate": stage.done / seconds,
-        "unit": unit,
-        "left": timedelta(seconds=(stage.total - stage.done) * seconds / stage.done),
-    }
+    left = timedelta(seconds=(stage.total - stage.done) * seconds / made)
+    if stage.kind in LEARNED:
+        words = _("{time} an epoch").format(time=took(seconds / made))
+    else:
+        words = _("{rate} images/s").format(rate=figure(made / seconds))
+    return {"words": words, "left": left, "end": now + left}
 
 
 def has_worked(stage: Stage) -> bool:
@@ -221,6 +255,8 @@ def words_of(found: Round, stage: Stage, by_kind: dict[str, Stage], now: datetim
             Stage.State.FAILED: _("failed"),
         }[Stage.State(stage.state)]
     missing = [by_kind[need] for need in NEEDS.get(stage.kind, ()) if by_kind[need].state not in FINISHED]
+    if stage.lacks:
+        return _("waits")
     if missing:
         names = f" {_('and')} ".join(_(need.get_kind_display()).lower() for need in missing)
         return _("waiting for {names}").format(names=names)
@@ -281,7 +317,7 @@ def start(request: Request, project: int) -> HttpResponse:
     preset = request.POST.get("preset", "quick")
     options: dict[str, Any] = {
         "preset": preset,
-        "changes": {name: request.POST[name].strip() for name in BY_NAME if request.POST.get(name, "").strip()},
+        "changes": {name: request.POST[name].strip() for name in NAMES if request.POST.get(name, "").strip()},
         "same_slide": "same_slide" in request.POST,
         "start": starts_of(request),
         "line_up": "line_up" in request.POST,
@@ -309,11 +345,12 @@ def starts_of(request: Request) -> Starts:
 @signed_in
 @require_safe
 def export(request: Request, round: int) -> HttpResponseBase:
-    """The round as one folder, zipped."""
+    """The round as one folder, zipped; of a round that has not finished there is none."""
     found = reach_round(request, "export", round)
-    file = attempt(request, lambda: export_file(found))
-    if file is None:
-        return redirect("round", found.pk)
+    try:
+        file = export_file(found)
+    except WrongState as error:
+        raise Http404(str(error)) from None
     return FileResponse(file, as_attachment=True, filename=f"{folder_name(found)}.zip")
 
 
@@ -331,5 +368,7 @@ def cancel(request: Request, round: int) -> HttpResponse:
 def retry(request: Request, round: int) -> HttpResponse:
     found = reach_round(request, "manage", round)
     done = _("The round goes on; what was finished is not done again.")
-    attempt(request, lambda: retry_round(round_=found), done=done)
+    if found.state in Round.ACTIVE:
+        done = _("What waits is tried again now.")
+    attempt(request, lambda: try_again(round_=found), done=done)
     return redirect(reverse("round", args=[found.pk]))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings as site_settings
 from django.core.paginator import Paginator
 from django.forms import formset_factory
 from django.http import HttpResponse
@@ -11,24 +12,32 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
+from labeling.accounts.models import User
 from labeling.annotations.attributes import declare_attributes, written_attributes
-from labeling.errors import LabelingError
-from labeling.images.services import change_image
-from labeling.projects.models import Project
+from labeling.errors import Invalid, LabelingError
+from labeling.exchange.image_tables import MOST_BYTES, BadTable, take_table
+from labeling.images.models import FACTORS
+from labeling.images.services import change_image, change_images, stated
+from labeling.projects.models import MAY, Project
 from labeling.projects.services import change_class, change_project, remove_class
+from labeling.rounds.delivery import send_test
+from labeling.rounds.models import Delivery
+from labeling.rounds.notices import change_notices, recipients, renew_secret
+from labeling.rounds.promotion import policy_of
 from labeling.site.doors import Request, acts_of, attempt, reach_project, sentence, signed_in
-from labeling.site.forms import AttributesForm, ImageForm, SettingsForm
+from labeling.site.forms import AttributesForm, ImageForm, NoticesForm, SettingsForm
 
 PER_PAGE = 50
+DELIVERIES = 20  # the newest, shown
 ImageForms = formset_factory(ImageForm, extra=0)
 
 
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def settings(request: Request, project: int) -> HttpResponse:
-    found = reach_project(request, "manage", project)
     if request.method != "POST":
-        return show(request, found)
+        return show(request, reach_project(request, "oversee", project))
+    found = reach_project(request, "manage", project)
     if "attributes" in request.POST:
         return attributes(request, found)
     form = words_form(request, found, request.POST)
@@ -66,11 +75,51 @@ def images(request: Request, project: int) -> HttpResponse:
     changed = 0
     for image, form in zip(shown, forms, strict=True):
         if form.has_changed():
-            mended = {name: form.cleaned_data[name] for name in form.changed_data}
-            change_image(image=image, **facts([image])[0] | mended)
+            change_image(image=image, **{name: form.cleaned_data[name] for name in form.changed_data})
             changed += 1
-    said = ngettext("{n} image changed.", "{n} images changed.", changed).format(n=changed)
-    return saved(request, found, said, "images", shown.number)
+    return saved(request, found, counted(changed), "images", shown.number)
+
+
+@signed_in
+@require_POST
+def many_images(request: Request, project: int) -> HttpResponse:
+    """One of FACTORS for the images that were ticked, or, with `all`, for every image of the project."""
+    found = reach_project(request, "manage", project)
+    factor, value = request.POST.get("factor", ""), request.POST.get("value", "")
+    ticked = [int(key) for key in request.POST.getlist("chosen") if key.isdigit()]
+    chosen = list(found.images.order_by().values_list("pk", flat=True)) if "all" in request.POST else ticked
+
+    def change() -> int:
+        if not chosen:
+            raise Invalid(_("tick the images first, or set it for all"), field="chosen")
+        if factor not in FACTORS:
+            raise Invalid(_("an image has no {name} that can be changed").format(name=factor), field="factor")
+        return change_images(project=found, images=chosen, **{factor: value})
+
+    changed = attempt(request, change)
+    page = page_of(request, found).number
+    if changed is None:
+        return redirect(f"{reverse('project-settings', args=[found.pk])}?page={page}#images")
+    return saved(request, found, counted(changed), "images", page)
+
+
+@signed_in
+@require_POST
+def image_table(request: Request, project: int) -> HttpResponse:
+    """A CSV file (exchange/image_tables.py): taken whole, or refused with what is wrong in each line."""
+    found = reach_project(request, "manage", project)
+    file = request.FILES.get("table")
+    if file is None:
+        return show(request, found, status=422, table_faults=[_("Choose a CSV file first.")])
+    try:
+        changed = take_table(project=found, content=file.read(MOST_BYTES + 1))
+    except BadTable as error:
+        return show(request, found, status=422, table_faults=error.lines)
+    return saved(request, found, counted(changed), "images")
+
+
+def counted(changed: int) -> str:
+    return ngettext("{n} image changed.", "{n} images changed.", changed).format(n=changed)
 
 
 @signed_in
@@ -88,6 +137,47 @@ def class_(request: Request, project: int, label_class: int) -> HttpResponse:
     return redirect(f"{reverse('project-settings', args=[found.pk])}#classes")
 
 
+@signed_in
+@require_POST
+def notices(request: Request, project: int) -> HttpResponse:
+    """Who is told when a round ends; with `test` whether they would be, with `secret` another key of the signature."""
+    found = reach_project(request, "manage", project)
+    if "test" in request.POST:
+        done = _("A test is on its way; the list below says whether it arrived.")
+        attempt(request, lambda: send_test(project=found, by=request.user), done=done)
+    elif "secret" in request.POST:
+        done = _("The webhook has a new secret. Give it to the receiver; what is sent from now on is signed with it.")
+        attempt(request, lambda: renew_secret(project=found), done=done)
+    else:
+        form = NoticesForm(request.POST)
+        if not form.is_valid():
+            return show(request, found, status=422, notices_form=form)
+        try:
+            change_notices(project=found, **form.cleaned_data)
+        except LabelingError as error:
+            form.add_error(error.field or None, sentence(error))
+            return show(request, found, status=422, notices_form=form)
+        return saved(request, found, part="notices")
+    return redirect(f"{reverse('project-settings', args=[found.pk])}#notices")
+
+
+def notices_of(request: Request, found: Project) -> dict[str, Any]:
+    """Who would be told now, who not and why, and what became of what was sent."""
+    policy = policy_of(found)
+    told = list(recipients(found))
+    managers = User.objects.filter(memberships__project=found, memberships__role__in=MAY["manage"], is_active=True)
+    return {
+        "policy": policy,
+        "notices_form": NoticesForm(
+            initial={"notify_by_mail": policy.notify_by_mail, "webhook_url": policy.webhook_url}
+        ),
+        "told": told,
+        "not_told": [person for person in managers.order_by("username") if person not in told],
+        "mail_is_configured": site_settings.MAIL_IS_CONFIGURED,
+        "deliveries": Delivery.objects.filter(project=found).select_related("round", "person")[:DELIVERIES],
+    }
+
+
 def saved(request: Request, found: Project, words: str = "", part: str = "words", page: int = 1) -> HttpResponse:
     attempt(request, lambda: None, done=words or _("Saved."))
     return redirect(f"{reverse('project-settings', args=[found.pk])}?page={page}#{part}")
@@ -98,13 +188,13 @@ def page_of(request: Request, found: Project) -> Any:
 
 
 def facts(images: Any) -> list[dict[str, Any]]:
-    return [{"group": i.group, "um_per_px": i.um_per_px, "split": i.split} for i in images]
+    return [{name: getattr(image, name) for name in (*FACTORS, "um_per_px", "split")} for image in images]
 
 
 def words_form(request: Request, found: Project, data: Any = None) -> SettingsForm:
     """Whether working time is recorded is shown to managers and changed by owners."""
     form = SettingsForm(data, initial={key: getattr(found, key) for key in ("name", "description", "records_activity")})
-    form.fields["records_activity"].disabled = "own" not in acts_of(found.role_of(request.user))
+    form.fields["records_activity"].disabled = "own" not in acts_of(found, found.role_of(request.user))
     return form
 
 
@@ -113,13 +203,21 @@ def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -
     shown = page_of(request, found)
     context = {
         "project": found,
+        "may": acts_of(found, found.role_of(request.user)),
         "form": words_form(request, found),
         "attributes_form": AttributesForm(initial={"attributes": written_attributes(found)}),
         "image_forms": ImageForms(initial=facts(shown)),
         "classes": found.classes.all(),
         "page": shown,
+        **notices_of(request, found),
+        "stated": stated(found),
+        "factors": FACTORS.items(),
         **forms,
     }
+    if "manage" not in context["may"]:  # archived: to be read
+        for one in (context["form"], context["attributes_form"], context["notices_form"], *context["image_forms"]):
+            for field in one.fields.values():
+                field.disabled = True
     rows = list(zip(shown, context["image_forms"], strict=False))
     for image, form in rows:
         for field in form.fields.values():

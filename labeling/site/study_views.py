@@ -140,7 +140,7 @@ class FieldsForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 def studies(request: Request, project: int) -> HttpResponse:
     """The studies of a project, and a form for a new one of two to four arms."""
-    found = reach_project(request, "manage", project)
+    found = reach_project(request, "manage" if request.method == "POST" else "oversee", project)
     form, arms = StudyForm(request.POST or None), arm_forms(request)
     fields = FieldsForm(request.POST or None)
     valid = [one.is_valid() for one in (form, fields, *arms)]  # each, so that each shows its errors
@@ -159,6 +159,7 @@ def studies(request: Request, project: int) -> HttpResponse:
             return redirect("study", made.pk)
     context: dict[str, Any] = {
         "project": found,
+        "may": acts_of(found, found.role_of(request.user)),
         "studies": found.studies.order_by("-pk"),
         "form": form,
         "arm_forms": arms[:2],
@@ -176,7 +177,7 @@ def reach_study(request: Request, act: str, study: int) -> Study:
 @require_safe
 def study(request: Request, study: int) -> HttpResponse:
     """Protocol, fields, readers and the allocation, as it would be or as it was frozen."""
-    found = reach_study(request, "manage", study)
+    found = reach_study(request, "oversee", study)
     try:
         planned = services.preview(found) if found.state == Study.State.DRAFT else []
         problem = ""
@@ -198,7 +199,7 @@ def study(request: Request, study: int) -> HttpResponse:
     context = {
         "study": found,
         "project": found.project,
-        "may": acts_of(found.project.role_of(request.user)),
+        "may": acts_of(found.project, found.project.role_of(request.user)),
         "rows": rows,
         "problem": problem,
         "readers": done,
@@ -269,7 +270,7 @@ def _archive(request: Request) -> bytes:
 
 
 def reach_frozen(request: Request, study: int) -> Study:
-    found = reach_study(request, "manage", study)
+    found = reach_study(request, "oversee", study)
     if found.state == Study.State.DRAFT:
         raise Http404
     return found

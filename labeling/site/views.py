@@ -9,12 +9,14 @@ from django.contrib.staticfiles import finders
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_http_methods, require_safe
 
 from labeling.access import reach
-from labeling.accounts.forms import InvitationForm, SignInForm
+from labeling.accounts.forms import AccountForm, InvitationForm, SignInForm
+from labeling.accounts.services import change_account
 from labeling.errors import LabelingError
 from labeling.images.models import Image
 from labeling.projects.services import create_project
@@ -51,7 +53,28 @@ class Invitation(PasswordResetConfirmView):
 @require_safe
 def home(request: Request) -> HttpResponse:
     reads = request.user.participations.filter(withdrawn_at__isnull=True).select_related("study")
-    return render(request, "site/home.html", {"cards": cards(request.user), "participations": reads})
+    everything = cards(request.user)
+    context = {
+        "cards": [card for card in everything if card.project.archived_at is None],
+        "archived": [card for card in everything if card.project.archived_at is not None],
+        "participations": reads,
+    }
+    return render(request, "site/home.html", context)
+
+
+@signed_in
+@require_http_methods(["GET", "HEAD", "POST"])
+def account(request: Request) -> HttpResponse:
+    """What a person decides about their own account."""
+    user = request.user
+    now = {"email": user.email, "mails_round_ends": user.mails_round_ends, "language": user.language or get_language()}
+    form = AccountForm(request.POST or None, initial=now)
+    if request.method == "POST" and form.is_valid():
+        change_account(user=user, **form.cleaned_data)
+        messages.success(request, _("Saved."))
+        return redirect("account")
+    context = {"form": form, "mail_is_configured": settings.MAIL_IS_CONFIGURED}
+    return render(request, "site/account.html", context, status=422 if form.errors else 200)
 
 
 @signed_in

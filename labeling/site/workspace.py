@@ -42,7 +42,8 @@ class Workspace(APIView):
                     "id": project.pk,
                     "name": project.name,
                     "role": project.role_of(user),
-                    "records_activity": project.records_activity,
+                    "archived_at": project.archived_at,
+                    "records_activity": project.records_activity and project.archived_at is None,
                     "url": reverse("project", args=[project.pk]),
                     "classes": LabelClassSerializer(project.classes.all(), many=True).data,
                     "attributes": [{"name": name, "values": values} for name, values in project.attributes],
@@ -89,7 +90,8 @@ def layers_of(*, image: Image, user: User) -> list[dict[str, Any]]:
         .select_related("annotator", "head")
         .order_by("created_at")
     )
-    shown = [_layer(layer, writable=layer == mine) for layer in layers]
+    in_use = image.project.archived_at is None
+    shown = [_layer(layer, writable=layer == mine and in_use) for layer in layers]
     if study_of(image.project):  # shown without their models: what made them is not the reader's to know
         sheet = Layer.objects.filter(image=image, kind=Layer.Kind.PREDICTION).select_related("annotator", "head")
         shown += [_layer(layer, writable=False) for layer in sheet]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from django.utils.translation import gettext as _
 
 KINDS = ("parallel", "crossover", "williams")
 
@@ -38,27 +39,41 @@ class Plan:
     def __post_init__(self) -> None:
         k = len(self.arms)
         if self.kind not in KINDS:
-            raise BadDesign(f"a design is one of {', '.join(KINDS)}, not {self.kind!r}")
+            raise BadDesign(
+                _("a design is one of {known}, not “{kind}”").format(known=", ".join(KINDS), kind=self.kind)
+            )
         if k < 2 or len(set(self.arms)) != k:
-            raise BadDesign("a study compares at least two arms with names of their own")
+            raise BadDesign(_("a study compares at least two arms with names of their own"))
         if self.kind == "crossover" and k != 2:
-            raise BadDesign("an AB/BA crossover has two arms; for more take the Williams square")
+            raise BadDesign(_("an AB/BA crossover has two arms; for more take the Williams square"))
         rows = len(sequences(self.kind, k))
         if self.readers < rows or self.readers % rows:
-            raise BadDesign(f"this design is balanced with a multiple of {rows} readers; there are {self.readers}")
+            raise BadDesign(
+                _("this design is balanced with a multiple of {rows} readers; there are {n}").format(
+                    rows=rows, n=self.readers
+                )
+            )
         sets = 1 if self.kind == "parallel" else k
         for stratum in set(self.fields.values()):
             n = list(self.fields.values()).count(stratum)
             if n % sets:
-                raise BadDesign(f"stratum {stratum!r} has {n} fields, which {sets} arms cannot share equally")
+                raise BadDesign(
+                    _("stratum “{stratum}” has {n} fields, which {sets} arms cannot share equally").format(
+                        stratum=_(stratum) if stratum else "", n=n, sets=sets
+                    )
+                )
         if not self.fields:
-            raise BadDesign("a study needs fields to read")
+            raise BadDesign(_("a study needs fields to read"))
         if len(self.training) % sets:
-            raise BadDesign(f"the {len(self.training)} training fields cannot be shared equally by {sets} arms")
+            raise BadDesign(
+                _("the {n} training fields cannot be shared equally by {sets} arms").format(
+                    n=len(self.training), sets=sets
+                )
+            )
         if set(self.training) & set(self.fields):
-            raise BadDesign("a training field must not be measured")
+            raise BadDesign(_("a training field must not be measured"))
         if not 0 <= self.repeats <= len(self.fields) // sets:
-            raise BadDesign("more repeated items than fields that a reader has read in one arm")
+            raise BadDesign(_("more repeated items than fields that a reader has read in one arm"))
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import PIL.ImageDraw
+from django.utils.translation import gettext as _
 
 from inference.masks import clip, tight
 from inference.types import BoxMask
@@ -61,16 +62,22 @@ def read_archive(content: bytes, sizes: dict[str, tuple[int, int]]) -> list[Draw
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             files = [f for f in archive.infolist() if f.filename.endswith(".json") and "__MACOSX" not in f.filename]
             if not 0 < len(files) <= MOST_FILES:
-                raise Invalid(f"an archive holds 1 to {MOST_FILES} LabelMe files, not {len(files)}", field="archive")
+                raise Invalid(
+                    _("an archive holds 1 to {most} LabelMe files, not {n}").format(most=MOST_FILES, n=len(files)),
+                    field="archive",
+                )
             if large := next((f for f in files if f.file_size > MOST_BYTES), None):
-                raise Invalid(f"{large.filename} is larger than {MOST_BYTES >> 20} MiB", field="archive")
+                raise Invalid(
+                    _("{name} is larger than {size} MiB").format(name=large.filename, size=MOST_BYTES >> 20),
+                    field="archive",
+                )
             found = []
             for file in files:
                 drawing = _drawing(file.filename, archive.read(file), _saved_at(file), pictures)
                 del pictures[drawing.image]
                 found.append(drawing)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError) as error:
-        raise Invalid(f"this is no zip that can be read: {error}", field="archive") from error
+        raise Invalid(_("this is no zip that can be read: {error}").format(error=error), field="archive") from error
     return sorted(found, key=lambda d: d.saved_at)
 
 
@@ -82,10 +89,16 @@ def _drawing(name: str, content: bytes, saved_at: datetime, pictures: dict[str, 
         picture = PurePosixPath(str(data["imagePath"]).replace("\\", "/")).name  # saved on Windows too
         if picture not in pictures:
             raise Invalid(
-                f"{name} was drawn on {picture}, no measured field here, or one that is there twice", field="archive"
+                _("{name} was drawn on {picture}, no measured field here, or one that is there twice").format(
+                    name=name, picture=picture
+                ),
+                field="archive",
             )
         if pictures[picture] != (width, height):
-            raise Invalid(f"{name} was drawn on a picture of another size than {picture}", field="archive")
+            raise Invalid(
+                _("{name} was drawn on a picture of another size than {picture}").format(name=name, picture=picture),
+                field="archive",
+            )
         groups: dict[Any, list[BoxMask]] = {}
         left_out = filled = 0
         for k, shape in enumerate(data["shapes"]):
@@ -108,7 +121,9 @@ def _drawing(name: str, content: bytes, saved_at: datetime, pictures: dict[str, 
         OverflowError,
         PIL.Image.DecompressionBombError,
     ) as error:
-        raise Invalid(f"{name} is no LabelMe file: {error!r}", field="archive") from error
+        raise Invalid(
+            _("{name} is no LabelMe file: {error}").format(name=name, error=repr(error)), field="archive"
+        ) from error
     cells = [_union(masks) for masks in groups.values()]
     return Drawing(name, picture, str(data.get("version", "unknown")), (width, height), cells, left_out, saved_at)
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext as _
 
 from labeling.annotations.models import Layer
 from labeling.errors import WrongState
@@ -87,7 +88,11 @@ class Study(models.Model):
 
     def move_to(self, state: str) -> None:  # the caller holds the row lock
         if state not in self.MOVES[self.State(self.state)]:
-            raise WrongState(f"study {self.name} is {self.state} and cannot become {state}")
+            raise WrongState(
+                _("study {name} is {state} and cannot become {other}").format(
+                    name=self.name, state=_(self.get_state_display()), other=_(self.State(state).label)
+                )
+            )
         self.state = state
 
 

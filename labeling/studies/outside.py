@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from inference.masks import pack
 from inference.types import BoxMask
@@ -25,18 +26,18 @@ def import_labelme(*, study: Study, name: str, content: bytes, reason: str, by: 
     """
     study = Study.objects.select_for_update().get(pk=study.pk)
     if study.state != Study.State.RUNNING:
-        raise WrongState("an arm read elsewhere is added to a running study")
+        raise WrongState(_("an arm read elsewhere is added to a running study"))
     name = name.strip()
     there = {a.change["outside_arm"]["name"] for a in study.amendments.all() if "outside_arm" in a.change}
     if not name or name in there or study.arms.filter(name=name).exists():
-        raise Invalid("an arm needs a name of its own", field="name")
+        raise Invalid(_("an arm needs a name of its own"), field="name")
     if not reason.strip():
-        raise Invalid("an amendment needs a reason", field="reason")
+        raise Invalid(_("an amendment needs a reason"), field="reason")
     measured = list(study.fields.filter(training=False).select_related("image"))
     fields = {f.image.name: f for f in measured}
     if len(fields) < len(measured):
         raise Invalid(
-            "two fields of this study have one name, so LabelMe's files do not say which is which", field="archive"
+            _("two fields of this study have one name, so LabelMe’s files do not say which is which"), field="archive"
         )
     drawings = read_archive(content, {name: (f.image.width, f.image.height) for name, f in fields.items()})
     readings = []

@@ -12,6 +12,8 @@ import PIL.Image
 from django.db import models, transaction
 from django.db.models import Avg, Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from labeling.accounts.models import User
 from labeling.errors import Invalid, LabelingError, WrongState
@@ -23,6 +25,13 @@ from labeling.studies.models import Amendment, Arm, Item, Participant, Sitting, 
 from labeling.studies.sheets import make_sheet
 
 TOOLS_OF_THE_APP = frozenset(Arm.TOOLS) - {"point"}  # an arm with another tool would run somewhere else, untimed
+# What a study has before it is frozen -> its name for people.
+NEEDED = {
+    "consent_text": gettext_noop("consent text"),
+    "ethics_reference": gettext_noop("ethics reference"),
+    "retention_until": gettext_noop("retention until"),
+    "hypothesis": gettext_noop("hypothesis"),
+}
 REREAD_AFTER = timedelta(days=28)
 MAY_BE_AMENDED = frozenset({"idle_after_s", "outlier_iqr", "quality_margin", "exclusion_rules", "retention_until"})
 
@@ -39,14 +48,14 @@ def create_study(
 ) -> Study:
     """A draft. arms: name, tools, assistance of each; the first is the reference. Raises Invalid."""
     if len(arms) < 2:
-        raise Invalid("a study compares at least two arms", field="arms")
+        raise Invalid(_("a study compares at least two arms"), field="arms")
     if project.studies.filter(name=name).exists():
-        raise Invalid(f"there is a study named {name} already", field="name")
+        raise Invalid(_("there is a study named {name} already").format(name=name), field="name")
     study = Study(project=project, created_by=by, name=name, hypothesis=hypothesis, **rest)
     study.save()
     for position, arm in enumerate(arms, start=1):
         if unknown := set(arm["tools"]) - set(Arm.TOOLS):
-            raise Invalid(f"unknown tools: {', '.join(sorted(unknown))}", field="arms")
+            raise Invalid(_("unknown tools: {tools}").format(tools=", ".join(sorted(unknown))), field="arms")
         Arm.objects.create(study=study, position=position, **arm)
     return study
 
@@ -101,7 +110,9 @@ def choose_fields(*, study: Study, measured: int | None = None, strata: str = St
         whole = members[: len(members) // sets * sets]
         rows += [StudyField(study=study, image=i, reference_cells=c, stratum=stratum) for i, c, _ in whole]
     if not any(not row.training for row in rows) or len(practice) < study.training_per_arm * sets:
-        raise Invalid(f"{len(found)} images have a reference; that is too few for this design", field="fields")
+        raise Invalid(
+            _("{n} images have a reference; that is too few for this design").format(n=len(found)), field="fields"
+        )
     study.fields.all().delete()
     StudyField.objects.bulk_create(rows)
 
@@ -118,7 +129,9 @@ def _of_reference(image: Image, strata: Strata) -> tuple[int, float]:
     newest = Publication.objects.filter(image=image).order_by("-round__number").first()
     doubt = newest.layer.annotations.aggregate(mean=Avg("score"))["mean"] if newest else None
     if doubt is None:
-        raise Invalid(f"{image.name} has no proposals, so how ambiguous it is is unknown", field="strata")
+        raise Invalid(
+            _("{name} has no proposals, so how ambiguous it is is unknown").format(name=image.name), field="strata"
+        )
     return len(cells), float(doubt)
 
 
@@ -128,9 +141,9 @@ def enrol(*, study: Study, username: str) -> Participant:
     _draft(study)
     user = User.objects.filter(username=username.strip(), is_active=True).first()
     if user is None:
-        raise Invalid(f"nobody signs in as {username!r}", field="username")
+        raise Invalid(_("nobody signs in as “{username}”").format(username=username), field="username")
     if study.participants.filter(user=user).exists():
-        raise Invalid(f"{username} takes part already", field="username")
+        raise Invalid(_("{username} takes part already").format(username=username), field="username")
     return Participant.objects.create(study=study, user=user, number=study.participants.count() + 1)
 
 
@@ -159,18 +172,22 @@ def freeze(*, study: Study, by: User) -> Study:
     Nothing may be open that somebody could decide after having seen times: consent text, ethics reference and retention
     are there, every arm runs in this app, and proposals come from models that never learned from a study patient.
     """
+    Project.objects.for_change(study.project_id)  # a running study keeps its project from being archived
     study = Study.objects.select_for_update().get(pk=study.pk)
-    for name in ("consent_text", "ethics_reference", "retention_until", "hypothesis"):
+    for name in NEEDED:
         if not getattr(study, name):
-            raise Invalid(f"before freezing, the study needs: {name.replace('_', ' ')}", field=name)
+            raise Invalid(_("before freezing, the study needs: {what}").format(what=_(NEEDED[name])), field=name)
     arms = list(study.arms.all())
     for arm in arms:
         if missing := set(arm.tools) - TOOLS_OF_THE_APP:
             raise Invalid(
-                f"arm {arm.name} needs {', '.join(sorted(missing))}, which this app does not have", field="arms"
+                _("arm {name} needs {tools}, which this app does not have").format(
+                    name=arm.name, tools=", ".join(sorted(missing))
+                ),
+                field="arms",
             )
         if not arm.tools and arm.assistance == Arm.Assistance.NONE:
-            raise Invalid(f"arm {arm.name} has neither tools nor proposals", field="arms")
+            raise Invalid(_("arm {name} has neither tools nor proposals").format(name=arm.name), field="arms")
     if any(arm.assistance == Arm.Assistance.PROPOSALS for arm in arms):
         _pin_proposals(study)
     planned = preview(study)
@@ -203,14 +220,18 @@ def _pin_proposals(study: Study) -> None:
     learned = study.project.images.exclude(split=Split.TEST).filter(Q(pk__in=images) | Q(group__in=groups)).first()
     if learned is not None:
         raise Invalid(
-            f"the models may have learned from {learned.name}; fields of an arm with proposals, and every image of "
-            "their patients, must be test images",
+            _(
+                "the models may have learned from {name}; fields of an arm with proposals, and every image of their "
+                "patients, must be test images"
+            ).format(name=learned.name),
             field="fields",
         )
     for field in study.fields.select_related("image"):
         newest = Publication.objects.filter(image=field.image).order_by("-round__number").first()
         if newest is None:
-            raise Invalid(f"{field.image.name} has no proposals; start a round first", field="fields")
+            raise Invalid(
+                _("{name} has no proposals; start a round first").format(name=field.image.name), field="fields"
+            )
         field.proposals = newest.layer
         field.save(update_fields=["proposals"])
 
@@ -269,16 +290,19 @@ def amend(*, study: Study, change: dict[str, Any], reason: str, by: User) -> Ame
     """Change a frozen protocol, visibly. The frozen text and its hash stay. Raises Invalid, WrongState."""
     study = Study.objects.select_for_update().get(pk=study.pk)
     if study.state != Study.State.RUNNING:
-        raise WrongState("only a running study is amended")
+        raise WrongState(_("only a running study is amended"))
     if not reason.strip():
-        raise Invalid("an amendment needs a reason", field="reason")
+        raise Invalid(_("an amendment needs a reason"), field="reason")
     if unknown := set(change) - MAY_BE_AMENDED:
-        raise Invalid(f"{', '.join(sorted(unknown))} cannot be amended; that would be another study", field="change")
+        raise Invalid(
+            _("{what} cannot be amended; that would be another study").format(what=", ".join(sorted(unknown))),
+            field="change",
+        )
     if not change:
-        raise Invalid("an amendment changes something", field="change")
+        raise Invalid(_("an amendment changes something"), field="change")
     cut_off = change.get("idle_after_s", 1)
     if isinstance(cut_off, bool) or not isinstance(cut_off, int | float) or not cut_off > 0:
-        raise Invalid("the idle cut-off is a positive number of seconds", field="idle_after_s")
+        raise Invalid(_("the idle cut-off is a positive number of seconds"), field="idle_after_s")
     return Amendment.objects.create(study=study, change=change, reason=reason.strip(), by=by)
 
 
@@ -301,7 +325,7 @@ def effective(study: Study) -> dict[str, Any]:
 def consent(*, participant: Participant) -> None:
     """The participant has read the text and agrees; nothing is recorded before. Raises WrongState."""
     if participant.study.state != Study.State.RUNNING or participant.withdrawn_at:
-        raise WrongState("this study does not take consent now")
+        raise WrongState(_("this study does not take consent now"))
     if participant.consented_at is None:
         participant.consented_at = timezone.now()
         participant.save(update_fields=["consented_at"])
@@ -337,12 +361,12 @@ def open_item(*, participant: Participant, item_id: int) -> Item:
     _may_read(participant)
     item, available = next_item(participant)
     if item is None:
-        raise WrongState("every item is done; thank you")
+        raise WrongState(_("every item is done; thank you"))
     if item.pk != item_id:
-        raise OutOfOrder("this is not your next item")
+        raise OutOfOrder(_("this is not your next item"))
     now = timezone.now()
     if available and available > now:
-        raise OutOfOrder(f"the next item opens on {available:%Y-%m-%d}, after the washout")
+        raise OutOfOrder(_("the next item opens on {day}, after the washout").format(day=f"{available:%Y-%m-%d}"))
     if item.state == Item.State.PLANNED:
         item.sheet = make_sheet(item)
         item.state, item.opened_at = Item.State.OPEN, now
@@ -378,17 +402,17 @@ def _open(participant: Participant, item_id: int) -> Item:
     _may_read(participant)
     item = participant.items.filter(pk=item_id, state=Item.State.OPEN).first()
     if item is None:
-        raise OutOfOrder("this item is not open")
+        raise OutOfOrder(_("this item is not open"))
     return item
 
 
 def _may_read(participant: Participant) -> None:
     if participant.study.state != Study.State.RUNNING:
-        raise WrongState("this study is not running")
+        raise WrongState(_("this study is not running"))
     if participant.withdrawn_at is not None:
-        raise WrongState("you have withdrawn from this study")
+        raise WrongState(_("you have withdrawn from this study"))
     if participant.consented_at is None:
-        raise WrongState("read the consent text and agree first")
+        raise WrongState(_("read the consent text and agree first"))
 
 
 @transaction.atomic
@@ -409,9 +433,9 @@ def exclude(*, item: Item, reason: str, by: User) -> None:
     """Take a finished item out of the analysis, with its reason; an amendment says so. Raises Invalid, WrongState."""
     study = item.participant.study
     if study.state != Study.State.RUNNING:
-        raise WrongState("items are excluded before the study is locked")
+        raise WrongState(_("items are excluded before the study is locked"))
     if not reason.strip():
-        raise Invalid("an exclusion needs a reason", field="reason")
+        raise Invalid(_("an exclusion needs a reason"), field="reason")
     item.excluded = reason.strip()
     item.save(update_fields=["excluded"])
     change = {"participant": item.participant.pseudonym, "item": item.position}
@@ -434,4 +458,4 @@ def lock(*, study: Study) -> Study:
 
 def _draft(study: Study) -> None:
     if study.state != Study.State.DRAFT:
-        raise WrongState("the protocol is frozen; a change is an amendment")
+        raise WrongState(_("the protocol is frozen; a change is an amendment"))

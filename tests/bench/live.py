@@ -26,10 +26,8 @@ TIMES = 60
 SETUP = """
 import json
 from django.contrib.auth import get_user_model
-from django.core.management import call_command
 from rest_framework.authtoken.models import Token
 from tests.e2e.fused import make
-call_command("load_demo", no_round=True)
 made = json.loads(make())
 print(json.dumps(made | {"token": Token.objects.create(user=get_user_model().objects.get(is_superuser=True)).key}))
 """

@@ -1,6 +1,7 @@
 """A project on real tissue as a round leaves it, made in seconds: the shipped prompter's masks as M_D, the dark
-pixels as
-M_S, their exact fusion published as proposals. Run inside the instance (Running.manage)."""
+pixels as M_S, their exact fusion published as proposals. Run inside the instance (Running.manage).
+
+The tissue is the demo's, in a project of its own, so that whoever works on the demo project finds it untouched."""
 
 import hashlib
 import io
@@ -11,17 +12,18 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 from django.conf import settings
-from django.contrib.auth import get_user_model
 
 from inference import registry
 from inference.fusion import Parameters, fuse
-from inference.masks import cells_of, labels_of
+from inference.masks import cells_of, labels_of, pack
 from inference.types import Prompts
 from inference.units import bundle, save_unit
+from labeling.accounts.models import User
 from labeling.annotations.models import Annotation
 from labeling.annotations.services import Loaded, working_layer
 from labeling.annotations.state import PackedMask, State
-from labeling.images.models import Image
+from labeling.exchange.demo import load_demo
+from labeling.projects.models import Project, Role
 from labeling.rounds import stages
 from labeling.rounds.models import Round, Snapshot, Stage
 from labeling.rounds.publishing import publish
@@ -29,12 +31,21 @@ from labeling.rounds.publishing import publish
 FUSION = {"lam": 2.0, "theta": 25.0, "grid": 3, "components": 2}
 
 
-def make() -> str:
-    """-> JSON: the image's id."""
-    from inference.masks import pack
+def tissue(user: User) -> Project:
+    """The demo's fields under another name and owner; `user` manages it."""
+    owner = User.objects.create_user("owner-of-tissue")
+    project = load_demo(owner=owner, say=lambda sentence: None)
+    project.name = "Tissue with proposals"
+    project.save()
+    project.memberships.create(user=user, role=Role.MANAGER)
+    return project
 
-    user = get_user_model().objects.get(is_superuser=True)
-    image = max(Image.objects.filter(split="train"), key=lambda i: Annotation.objects.filter(layer__image=i).count())
+
+def make() -> str:
+    """-> JSON: the image's id and the number of its proposals."""
+    user = User.objects.get(is_superuser=True)
+    project = tissue(user)
+    image = max(project.images.filter(split="train"), key=lambda i: Annotation.objects.filter(layer__image=i).count())
     layer = working_layer(image=image, user=user)
     assert layer is not None
     rgb = np.asarray(PIL.Image.open(io.BytesIO(image.pixels.read())).convert("RGB"))

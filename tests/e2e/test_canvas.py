@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.bench.workspace import dev_server
-from tests.e2e.test_main_job import Bench
+from tests.e2e.hands import Bench, new_page
 from tests.running import ROOT, wait_for
 
 if TYPE_CHECKING:
@@ -31,13 +31,8 @@ def address() -> Iterator[str]:
 
 @pytest.fixture
 def page(browser: "Browser") -> Iterator["Page"]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page
-    context.close()
-    assert errors == []
+    with new_page(browser) as page:
+        yield page
 
 
 def opened(page: "Page", address: str, image: int) -> Bench:

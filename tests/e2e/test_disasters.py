@@ -2,21 +2,18 @@
 it stopped."""
 
 import json
-import shutil
-import tempfile
 import threading
 import time
 import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.labeling.operations import cell, effect, operation
-from tests.running import Running, wait_for
+from tests.running import Running, own_boxwise, wait_for
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -39,14 +36,8 @@ print(json.dumps({
 @pytest.fixture(scope="module")
 def house() -> Iterator[Running]:
     """A Boxwise of its own: others must not meet what is killed here."""
-    folder = Path(tempfile.mkdtemp(prefix="boxwise-kill-"))
-    folder.chmod(0o711)
-    instance = Running(folder / "data")
-    try:
-        yield instance.wait_until_up()
-    finally:
-        instance.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with own_boxwise("kill") as instance:
+        yield instance
 
 
 @pytest.fixture(scope="module")

@@ -4,91 +4,23 @@ reviewed masks."""
 import json
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.hands import Bench, new_page, sign_in
 from tests.running import Running, wait_for
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 
-class Bench:
-    """A person at the workspace of one image: real pointer and key events, and read-only looks at what is there."""
-
-    def __init__(self, page: "Page") -> None:
-        self.page = page
-
-    def open(self, url: str) -> None:
-        self.page.goto(url)
-        self.open_here()
-
-    def open_here(self) -> None:
-        """Wait until the workspace of this page is there and its picture shown."""
-        # polled from here: the page's own policy forbids the eval that Playwright's wait_for_function needs
-        wait_for(lambda: self.page.evaluate("window.boxwise !== undefined"), 60, "the workspace")
-        self.page.evaluate("window.boxwise.ready")
-        self.page.locator("canvas").first.wait_for()
-
-    def state(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.page.evaluate("window.boxwise.state()")
-        return found
-
-    def cells(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.page.evaluate("window.boxwise.cells()")
-        return found
-
-    def proposals(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.page.evaluate("window.boxwise.proposals()")
-        return found
-
-    def cell(self, uid: str) -> dict[str, Any]:
-        (found,) = (cell for cell in self.cells() if cell["id"] == uid)
-        return found
-
-    def at(self, x: float, y: float) -> tuple[float, float]:
-        """Where an image point is on the page."""
-        point = self.page.evaluate("([x, y]) => window.boxwise.toPage(x, y)", [x, y])
-        return point["x"], point["y"]
-
-    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
-        """From image point to image point, as a hand does: several moves between down and up."""
-        mouse = self.page.mouse
-        mouse.move(*self.at(*start))
-        mouse.down()
-        mouse.move(*self.at(*end), steps=6)
-        mouse.up()
-
-    def click(self, x: float, y: float) -> None:
-        self.page.mouse.click(*self.at(x, y))
-
-    def press(self, key: str) -> None:
-        self.page.keyboard.press(key)
-
-    def until_saved(self) -> None:
-        wait_for(lambda: self.state()["waiting"] == 0 and self.state()["save"] == "saved", 20, f"saved: {self.state()}")
-
-
-def sign_in(page: "Page", running: Running) -> None:
-    page.goto(running.address)
-    page.get_by_label("Name").or_(page.locator("input[name=username]")).first.fill(running.username)
-    page.locator("input[name=password]").fill(running.password)
-    page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("heading", name="Projects").wait_for()
-
-
 @pytest.fixture
 def page(browser: "Browser"):
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page
-    context.close()
-    assert errors == []
+    with new_page(browser, accept_downloads=True) as page:
+        yield page
 
 
 def test_from_boxes_to_reviewed_masks(page, running: Running, tmp_path: Path):
@@ -105,7 +37,8 @@ def test_from_boxes_to_reviewed_masks(page, running: Running, tmp_path: Path):
     # 2. open an image that people have boxed; draw, select, move, resize, delete, classify, undo
     boxed = running.manage(
         "from labeling.models import Image; from django.db.models import Count;"
-        "print(Image.objects.filter(split='train').annotate(n=Count('layers__annotations')).order_by('-n')[0].pk)"
+        "found = Image.objects.filter(split='train', project__name__startswith='Demo');"
+        "print(found.annotate(n=Count('layers__annotations')).order_by('-n')[0].pk)"
     )
     first_image = f"/images/{boxed}/"
     bench.open(running.address + first_image)

@@ -22,7 +22,7 @@ from playwright.sync_api import Error
 
 from labeling.studies.analysis.attribution import OTHER, PHASES, Rules, attribute, check, totals
 from labeling.studies.analysis.gestures import Gestures, gestures
-from tests.e2e.test_main_job import Bench, sign_in
+from tests.e2e.hands import Bench, sign_in
 from tests.running import Running, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Error
 
 from labeling.studies import bundle
-from tests.e2e.test_main_job import Bench
+from tests.e2e.hands import Bench, sign_in
 from tests.running import Running, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
@@ -37,16 +37,6 @@ print(project.pk)
 """
 
 
-def enter(context, running: Running, name: str, password: str):
-    page = context.new_page()
-    page.goto(f"{running.address}/accounts/sign-in/")
-    page.locator("input[name=username]").fill(name)
-    page.locator("input[name=password]").fill(password)
-    page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("heading", name="Projects").wait_for()
-    return page
-
-
 def read_field(bench: Bench) -> None:
     """Accept what is proposed, or draw the cell."""
     if bench.proposals():
@@ -65,7 +55,8 @@ def read_field(bench: Bench) -> None:
 def test_from_design_to_recomputed_numbers(browser, running: Running, tmp_path: Path):
     project = running.manage(SET_UP.format(user=running.username))
     context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
-    page = enter(context, running, running.username, running.password)
+    page = context.new_page()
+    sign_in(page, running)
 
     # Design and freeze.
     page.goto(f"{running.address}/projects/{project}/studies/")
@@ -91,7 +82,8 @@ def test_from_design_to_recomputed_numbers(browser, running: Running, tmp_path: 
     # Two readers; the first one's browser crashes in the middle of a field.
     for name in ("reader-one", "reader-two"):
         own = browser.new_context(viewport={"width": 1280, "height": 800})
-        desk = enter(own, running, name, "a long enough password")
+        desk = own.new_page()
+        sign_in(desk, running, name, "a long enough password")
         desk.get_by_role("link", name="Go to your fields").click()
         desk.get_by_role("button", name="I have read this").click()
         home = desk.url

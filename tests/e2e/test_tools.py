@@ -3,136 +3,18 @@ stack."""
 
 import json
 import re
-import shutil
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
 
-from inference.masks import unpack
-from tests.e2e.test_main_job import Bench, sign_in
+from tests.e2e.hands import Tools, bits, centre
 from tests.running import ROOT, Running, wait_for
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
-
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
-
-
-@pytest.fixture(scope="module")
-def house() -> Iterator[Running]:
-    """A Boxwise of its own, with the demo's tissue and proposals that were fused there."""
-    folder = Path(tempfile.mkdtemp(prefix="boxwise-tools-"))
-    folder.chmod(0o711)
-    instance = Running(folder / "data")
-    try:
-        instance.wait_until_up()
-        instance.manage("from django.core.management import call_command; call_command('load_demo', no_round=True)")
-        yield instance
-    finally:
-        instance.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def image(house: Running) -> int:
-    made = json.loads(house.manage("from tests.e2e.fused import make; print(make())").splitlines()[-1])
-    assert made["proposals"] > 10
-    return int(made["image"])
-
-
-@pytest.fixture(scope="module")
-def signed_in(house: Running, browser: "Browser") -> dict[str, Any]:
-    context = browser.new_context()
-    sign_in(context.new_page(), house)
-    state: dict[str, Any] = dict(context.storage_state())
-    context.close()
-    return state
-
-
-@pytest.fixture
-def page(browser: "Browser", signed_in: Any) -> Iterator["Page"]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, storage_state=signed_in, has_touch=True)
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page
-    context.close()
-    assert errors == []
-
-
-@pytest.fixture
-def bench(page: "Page", house: Running, image: int) -> "Tools":
-    bench = Tools(page)
-    bench.open(f"{house.address}/images/{image}/")
-    return bench
-
-
-class Tools(Bench):
-    """More of what hands can do."""
-
-    def new_since(self, before: set[str]) -> list[dict[str, Any]]:
-        return [cell for cell in self.cells() if cell["id"] not in before]
-
-    def ids(self) -> set[str]:
-        return {cell["id"] for cell in self.cells()}
-
-    def one_new(self, before: set[str], seconds: float = 20) -> dict[str, Any]:
-        wait_for(lambda: len(self.new_since(before)) == 1, seconds, f"one new cell: {self.state()}")
-        self.until_saved()
-        return self.new_since(before)[0]
-
-    def empty_place(self, side: float = 40) -> tuple[float, float]:
-        """A centre with room of `side` pixels where nothing is annotated."""
-        taken = [c["box"] for c in self.cells() if c["kind"] == "cell"] + [p["box"] for p in self.proposals()]
-        size = self.page.evaluate("boxwise.state().image")
-        h = side / 2
-        for y in np.arange(h, size["height"] - h, 3):
-            for x in np.arange(h, size["width"] - h, 3):
-                if all(b[2] < x - h or b[0] > x + h or b[3] < y - h or b[1] > y + h for b in taken):
-                    return float(x), float(y)
-        raise AssertionError("the image is full")
-
-    def operations(self) -> list[dict[str, Any]]:
-        """The log of my layer, as the server has it."""
-        found: list[dict[str, Any]] = self.page.evaluate(
-            """async () => {
-              const opened = await (await
-              fetch(`/api/v1/images/${document.getElementById('workspace').dataset.image}/workspace/`)).json();
-              const layer = opened.layers.find((l) => l.writable);
-              const after = Math.max(0, layer.seq - 900);
-              return (await (await fetch(`/api/v1/layers/${layer.id}/operations/?after=${after}`)).json()).operations;
-            }"""
-        )
-        return found
-
-    def open_proposals(self) -> list[dict[str, Any]]:
-        decided = {c["derived_from"] for c in self.cells() if c["derived_from"]}
-        return [p for p in self.proposals() if p["id"] not in decided]
-
-    def last(self) -> dict[str, Any]:
-        self.until_saved()
-        return self.operations()[-1]
-
-
-def bits(cell: dict[str, Any]) -> np.ndarray[Any, Any]:
-    import base64
-
-    m = cell["mask"]
-    whole = np.zeros((1024, 1024), bool)
-    whole[m["y"] : m["y"] + m["height"], m["x"] : m["x"] + m["width"]] = unpack(
-        base64.b64decode(m["bits"]), m["width"], m["height"]
-    )
-    return whole
-
-
-def centre(cell: dict[str, Any]) -> tuple[float, float]:
-    x0, y0, x1, y1 = cell["box"]
-    return (x0 + x1) / 2, (y0 + y1) / 2
 
 
 def smart_answer(bench: Tools, image: int, **prompt: Any) -> np.ndarray[Any, Any]:
@@ -198,7 +80,7 @@ def test_the_prompter_in_the_browser_says_what_the_server_says(bench: Tools, ima
     print(f"browser and server: {said}; box to mask {np.median(inside):.0f} ms, to saved cell {np.median(waits):.3f} s")
 
 
-def test_a_smart_click_and_a_smart_box_give_cells_with_masks(bench: Tools, house: Running):
+def test_a_smart_click_and_a_smart_box_give_cells_with_masks(bench: Tools, running: Running):
     # without the browser's net the server's worker is asked, which may still be loading: asked until it is there
     bench.page.route("**/*.onnx", lambda route: route.abort())
     bench.press("s")
@@ -236,7 +118,7 @@ def test_a_smart_click_and_a_smart_box_give_cells_with_masks(bench: Tools, house
     assert len(bench.ids()) == len(before) + 1
 
     def recorded() -> str:
-        return house.manage(
+        return running.manage(
             "from labeling.models import ActivityBatch; from labeling.annotations.activity import events_of;"
             "print({e[1] for b in ActivityBatch.objects.all() for e in events_of(b)})"
         )
@@ -463,113 +345,6 @@ def test_proposals_are_accepted_together_only_after_they_were_shown(bench: Tools
     assert len(bench.open_proposals()) == len(opened)
 
 
-def test_the_palette_runs_commands_and_keys_can_be_changed(bench: Tools):
-    bench.press("Control+k")
-    bench.page.keyboard.type("outermost")
-    bench.press("Enter")
-    assert bench.state()["tool"] == "extremes"
-    bench.press("Control+,")
-    sheet = bench.page.get_by_test_id("remap")
-    sheet.get_by_label("M. Key for: Measure").click()
-    bench.press("r")
-    assert sheet.get_by_role("alert").inner_text().startswith("R is already")
-    bench.press("u")
-    bench.press("Escape")
-    bench.press("v")
-    bench.press("u")
-    assert bench.state()["tool"] == "measure"
-    bench.page.reload()
-    bench.open(bench.page.url)
-    bench.press("u")
-    assert bench.state()["tool"] == "measure", "kept on this computer"
-
-
-def test_nothing_is_left_out_silently(bench: Tools):
-    bench.page.get_by_role("tab", name="View", exact=True).click()
-    bench.page.get_by_role("checkbox", name="Proposals", exact=True).uncheck()
-    counted = bench.page.get_by_text(re.compile(r"showing \d+ of \d+"))
-    counted.wait_for()
-    shown = counted.inner_text()
-    n, m = (int(word) for word in shown.split() if word.isdigit())
-    assert m - n == len(bench.open_proposals()) > 0
-    bench.page.get_by_label("Stain").select_option("hematoxylin")
-    assert "bw-stain" in bench.page.locator(".bw-tissue").evaluate("e => e.style.filter")
-
-
-def test_a_colleague_is_seen_and_heard_at_once_and_a_conflict_is_asked_about(
-    bench: Tools, browser: "Browser", house: Running, image: int
-):
-    house.manage(
-        "from django.contrib.auth import get_user_model; from labeling.models import *; U = get_user_model();"
-        "u, _ = U.objects.get_or_create(username='berta'); u.set_password('a long enough word'); u.save();"
-        f"p = Image.objects.get(pk={image}).project;"
-        "p.memberships.get_or_create(user=u, defaults={'role': 'annotator'})"
-    )
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    other = context.new_page()
-    other.goto(house.address)
-    other.locator("input[name=username]").fill("berta")
-    other.locator("input[name=password]").fill("a long enough word")
-    other.get_by_role("button", name="Sign in").click()
-    other.get_by_role("heading", name="Projects").wait_for()
-    berta = Tools(other)
-    berta.open(f"{house.address}/images/{image}/")
-    wait_for(lambda: bench.state()["connected"] and berta.state()["connected"], 20, "the feed")
-    x, y = bench.empty_place()
-    other.mouse.move(*berta.at(x, y))
-    other.mouse.move(*berta.at(x + 3, y))
-    wait_for(lambda: any(o["name"] == "berta" and o["cursor"] for o in bench.state()["others"]), 15, "berta's pointer")
-    before = bench.ids()
-    berta.press("r")
-    berta.drag((x - 8, y - 8), (x + 8, y + 8))
-    begun = time.monotonic()
-    wait_for(lambda: len(bench.new_since(before)) == 1, 5, "berta's box")
-    heard = time.monotonic() - begun
-    assert heard < 1.9, "faster than the poll of two seconds"
-    (cell,) = bench.new_since(before)
-    # both resize it; I do so while my line is cut
-    bench.page.context.set_offline(True)
-    bench.press("v")
-    bench.click(x - 8, y)
-    bench.drag((x + 8, y + 8), (x + 14, y + 14))
-    berta.press("v")
-    berta.click(x - 8, y)
-    berta.drag((x + 8, y + 8), (x + 11, y + 4))
-    berta.until_saved()
-    theirs = berta.cell(cell["id"])["box"]
-    bench.page.context.set_offline(False)
-    bench.page.evaluate("window.dispatchEvent(new Event('online'))")
-    card = bench.page.get_by_test_id("conflict")
-    card.wait_for(timeout=15_000)
-    assert "berta" in card.inner_text() or "Somebody" in card.inner_text()
-    card.get_by_role("button", name="Take theirs").click()
-    wait_for(lambda: bench.cell(cell["id"])["box"] == theirs, 5, "theirs")
-    context.close()
-
-
-def test_two_hundred_boxes_drawn_without_a_server_are_there_in_order_once(bench: Tools):
-    bench.press("d")  # the image before: this one is needed with room on it
-    bench.page.wait_for_url(lambda url, was=bench.page.url: url != was)  # type: ignore[misc]
-    bench.open(bench.page.url)
-    bench.press(".")
-    before = bench.ids()
-    bench.page.context.set_offline(True)
-    places = [(30 + 3 * (i % 50), 40 + 9 * (i // 50)) for i in range(200)]
-    for place in places:
-        bench.click(*place)
-    wait_for(lambda: len(bench.new_since(before)) == 200, 10, "200 boxes")
-    assert bench.state()["save"] == "offline"
-    bench.page.context.set_offline(False)
-    bench.page.evaluate("window.dispatchEvent(new Event('online'))")
-    bench.until_saved()
-    stamped = [op for op in bench.operations() if op["tool"] == "stamp"][-200:]
-    centres = [centre(op["effects"][0]["after"]) for op in stamped]
-    assert centres == [pytest.approx(place, abs=0.6) for place in places]
-    bench.page.reload()
-    bench.open(bench.page.url)
-    assert len(bench.new_since(before)) == 200
-
-
 def test_a_second_finger_a_pen_and_a_window_that_changes_lose_nothing(bench: Tools):
     x, y = bench.empty_place(30)
     before = bench.ids()
@@ -614,8 +389,8 @@ def test_a_second_finger_a_pen_and_a_window_that_changes_lose_nothing(bench: Too
     bench.until_saved()
 
 
-def test_attributes_are_said_by_key_and_a_box_snaps_to_its_cell(bench: Tools, house: Running, image: int):
-    house.manage(
+def test_attributes_are_said_by_key_and_a_box_snaps_to_its_cell(bench: Tools, running: Running, image: int):
+    running.manage(
         "from labeling.models import Image; from labeling.annotations.attributes import declare_attributes as d;"
         f"d(project=Image.objects.get(pk={image}).project, text='Stain intensity: 0, 1, 2, 3\\nMitosis: no, yes')"
     )
@@ -657,91 +432,3 @@ def test_attributes_are_said_by_key_and_a_box_snaps_to_its_cell(bench: Tools, ho
         bench.press("i")  # 3, then nothing
     wait_for(lambda: bench.cell(drawn["id"]).get("attributes") == {"Mitosis": "no"}, 5, "taken back")
     bench.until_saved()
-
-
-def test_pages_and_workspace_speak_german_until_somebody_chooses_english(
-    browser: "Browser", house: Running, image: int
-):
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="de-DE")
-    page = context.new_page()
-    page.goto(house.address)
-    page.locator("input[name=username]").fill(house.username)
-    page.locator("input[name=password]").fill(house.password)
-    page.get_by_role("button", name="Anmelden").click()
-    page.get_by_role("heading", name="Projekte").wait_for()
-    bench = Tools(page)
-    bench.open(f"{house.address}/images/{image}/")
-    assert page.evaluate("document.documentElement.lang") == "de"
-    assert page.get_by_role("tab").all_inner_texts()[1].startswith("Prüfen")
-    before = bench.ids()
-    bench.press(".")
-    assert "hat die Größe der letzten" in page.get_by_role("region", name="Das Werkzeug in der Hand").inner_text()
-    bench.click(*bench.empty_place(30))
-    bench.one_new(before)
-    wait_for(lambda: "Gespeichert" in page.get_by_test_id("save-state").inner_text(), 10, "said in German")
-    bench.press("Delete")
-    page.get_by_role("status").filter(has_text="Zelle gelöscht.").wait_for()
-    page.screenshot(path=str(Path(tempfile.gettempdir()) / "boxwise-german.png"))
-    bench.press("Control+k")
-    page.keyboard.type("vier äußerste")
-    bench.press("Enter")
-    assert bench.state()["tool"] == "extremes"
-    page.goto(house.address)
-    page.get_by_label("Sprache").select_option("en")
-    page.get_by_role("heading", name="Projects").wait_for()
-    bench.open(f"{house.address}/images/{image}/")
-    assert page.get_by_role("tab").all_inner_texts()[1].startswith("Review")
-    page.get_by_role("tab", name="View", exact=True).click()
-    with page.expect_navigation():
-        page.get_by_label("Language").select_option("de")
-    bench.open_here()
-    assert page.get_by_role("tab").all_inner_texts()[1].startswith("Prüfen")
-    context.close()
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_workspace_has_no_barrier_that_axe_finds(
-    browser: "Browser", signed_in: Any, house: Running, image: int, theme: str
-):
-    axe = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
-    if not axe.exists():
-        pytest.skip("axe-core is not installed (npm ci in frontend)")
-    # axe is put into the page, which the page's own policy would forbid
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, storage_state=signed_in, bypass_csp=True)
-    page = context.new_page()
-    bench = Tools(page)
-    bench.open(f"{house.address}/images/{image}/")
-    page.evaluate("(theme) => document.documentElement.dataset.theme = theme", theme)
-    page.add_script_tag(path=str(axe))
-
-    def violations() -> list[Any]:
-        found = page.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})")
-        return [(v["id"], [node["html"][:120] for node in v["nodes"][:3]]) for v in found["violations"]]
-
-    for tab in ("Cells", "Review", "Masks", "View"):
-        page.get_by_role("tab", name=tab).first.click()
-        assert violations() == [], tab
-    for key in ("Control+k", "Control+,", "?"):
-        page.locator("canvas").last.focus()
-        bench.press(key)
-        assert violations() == [], key
-        bench.press("Escape")
-    page.locator("canvas").last.focus()
-    bench.press("b")
-    assert violations() == [], "the brush's card"
-    context.close()
-
-
-def test_an_ended_session_asks_for_the_password_in_place(bench: Tools, house: Running):
-    house.manage("from django.contrib.sessions.models import Session; Session.objects.all().delete()")
-    before = bench.ids()
-    bench.press(".")
-    x, y = bench.empty_place(30)
-    bench.click(x, y)
-    form = bench.page.get_by_role("form", name="Sign in again")
-    form.wait_for(timeout=15_000)
-    form.locator("input[name=username]").fill(house.username)
-    form.locator("input[name=password]").fill(house.password)
-    form.get_by_role("button", name="Sign in").click()
-    form.wait_for(state="detached", timeout=15_000)
-    bench.one_new(before)

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from inference.acquisition import MIXED, STRATEGIES, diversity, drawn, embedding, image_scores, queue, ranks
+from inference.acquisition import (
+    MIXED,
+    STRATEGIES,
+    colour_distance,
+    diversity,
+    drawn,
+    embedding,
+    image_scores,
+    queue,
+    ranks,
+)
 from inference.commands.simulate import sample_of, table
 from inference.simulation import Annotator, Plan, Point, boxes_to_reach, draw, first_reach, replay, summary
 from inference.synthetic import tissue
@@ -37,6 +47,20 @@ def test_diversity_takes_the_farthest_from_what_is_annotated_first_and_then_from
     order = diversity(x, np.array([True, False, False, False, False]))
     assert np.argsort(-order)[:2].tolist() == [2, 4] and order[0] == 0  # 9 is near 10, so 5 comes before it
     assert (diversity(x, np.zeros(5, bool)) > 0).all()
+
+
+def test_colour_distance_is_to_the_nearest_image_that_taught_and_in_optical_density():
+    """Halving every grey level adds log10(2) to each mean density and changes no spread; whatever else is in the pool
+    does not change the number."""
+    bright = np.random.default_rng(0).integers(50, 120, (16, 16, 3)) * 2 + 1  # + 1: halves of value + 1 are whole
+    dark = (bright + 1) // 2 - 1
+    nothing = np.zeros((16, 16), bool)
+    pool = [embedding(np.asarray(rgb, np.uint8), nothing) for rgb in (bright, dark, np.zeros_like(bright))]
+    far = colour_distance(np.array(pool), np.array([True, False, False]))
+    assert far[0] == 0 and far[1] == pytest.approx(np.sqrt(3) * np.log10(2), abs=1e-9)
+    assert colour_distance(np.array(pool[:2]), np.array([True, False]))[1] == far[1]
+    assert colour_distance(np.array(pool), np.array([True, False, True]))[2] == 0
+    assert np.isnan(colour_distance(np.array(pool), np.zeros(3, bool))).all()
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault of the ranks

@@ -1,6 +1,7 @@
 """BoxCell from boxes to instances on painted fields, in memory and by the commands."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -46,6 +47,34 @@ def test_progress_counts_both_parts_up_to_the_end(trained):
     _, seen = trained
     assert [p.done for p in seen] == [1, 2, 3, 4, 5, 6] and {p.total for p in seen} == {6}
     assert [p.note for p in seen] == ["detector"] * 3 + ["segmenter"] * 3
+
+
+def test_self_training_goes_on_from_the_trained_parts(trained, tmp_path):
+    output = tmp_path / "model"
+    shutil.copytree(trained[0], output)
+    fields = [painted_field(i) for i in range(4)]
+    once_more = replace(SETTINGS, self_training=1)
+    seen = []
+    boxcell.train(fields, [painted_field(7)], once_more, output=output, report=seen.append, stop=lambda: False)
+    assert [(p.done, p.total) for p in seen] == [(7, 9), (8, 9), (9, 9)]  # the two parts are there already
+    first, second = (json.loads((path / "boxcell.json").read_text())["parts"] for path in (trained[0], output))
+    same = {kind: (trained[0] / first[kind]).read_bytes() == (output / second[kind]).read_bytes() for kind in first}
+    assert same == {"detector": True, "segmenter": False}
+    assert metrics.dice(painted_field(9).labels > 0, boxcell.load(output).predict(painted_field(9).rgb).segmented) > 0.7
+
+
+def test_pseudo_masks_are_fused_with_what_the_segmenter_learned_of_them():
+    class Half:
+        def foreground(self, rgb):
+            seen = np.zeros(rgb.shape[:2], np.float32)
+            seen[:, : rgb.shape[1] // 2] = 1
+            return seen
+
+    field = painted_field(1)
+    fused = boxcell.fused_pseudo_masks(Half(), field, SETTINGS)
+    agreed = (field.labels > 0) == (Half().foreground(field.rgb) > 0.5)
+    assert ((fused.labels > 0) == (field.labels > 0))[agreed].mean() > 0.99 and fused.labels.max() > 0
+    assert (fused.labels != field.labels).any()
 
 
 def test_the_parts_add_up_to_the_result(trained):

@@ -1,5 +1,6 @@
 """What every prompter promises, and what bad prompts and odd images do."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -100,6 +101,18 @@ def test_a_cell_much_larger_than_any_nucleus():
     found = made.decode(made.encode(rgb), Prompts(boxes=np.array([[76.0, 116, 437, 397]])))
     mask = labels_of([(1, found.masks[0])], 512, 512) > 0
     assert 2 * (mask & cell).sum() / (mask.sum() + cell.sum()) > 0.9
+
+
+@pytest.mark.skipif(shipped("boxwise") is None, reason="built without weights")
+def test_a_higher_level_draws_wider_masks():
+    field = painted_field(4)
+    blurred = cv2.GaussianBlur(field.rgb, (0, 0), 4)  # with sharp rims, every level draws the same
+    areas = {}
+    for level in (0.0, 0.5, 1.0):
+        made = prompter("boxwise", level=level)
+        found = made.decode(made.encode(blurred), Prompts(boxes=field.boxes))
+        areas[level] = sum(int(mask.bits.sum()) for mask in found.masks)
+    assert areas[0.0] < areas[0.5] < areas[1.0]
 
 
 @pytest.mark.parametrize("name", NAMES)

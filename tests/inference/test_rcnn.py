@@ -7,7 +7,7 @@ import pytest
 import torch
 from torchvision.models.detection import fasterrcnn_resnet50_fpn_v2
 
-from inference.detectors.judging import judge, suppressed, tune
+from inference.detectors.evaluation import judge, suppressed, tune
 from inference.detectors.rcnn import PRESETS, PUBLISHED, FasterRcnn, RcnnDetector, RcnnNet, RcnnSettings, fitting, loss
 from inference.nets import adopt
 from inference.training.loop import Schedule

@@ -17,7 +17,7 @@ from inference.fusion import certificate
 ROOT = Path(__file__).resolve().parents[2]
 RECORD = Path(__file__).with_name("stage_sources.json")
 FUSION = ["colour", "cut", "energy", "mixtures", "pipeline", "solvers"]
-STAGES = ("stages", "units", "painting", "judging")
+STAGES = ("stages", "units", "painting", "evaluation")
 MODULES = {  # what a stage's result hangs on besides its own functions; models carry a version in their name
     "pseudo_masks": ["inference/masks.py"],
     "fusion": [*(f"inference/fusion/{name}.py" for name in FUSION), "inference/acquisition.py"],
@@ -43,7 +43,7 @@ FUNCTIONS = {  # of the modules in STAGES
     "instances": ["instance_maps", "bounded_instances", "bits_of"],
     "evaluation": [
         "evaluation",
-        "judging_split",
+        "evaluation_split",
         "is_judged",
         "_matched_boxes",
         "_judge_masks",

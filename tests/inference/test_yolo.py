@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from inference.detectors import yolo
-from inference.detectors.judging import Tuned
+from inference.detectors.evaluation import Tuned
 from inference.detectors.yolo import Yolo, YoloDetector, YoloSettings, cut
 from inference.types import Cancelled
 from tests.inference.conftest import painted_field

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from rest_framework.test import APIClient
 
@@ -24,8 +25,15 @@ ALL = (200, 200, 200, 200, 200, 404, 401)
 MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("get", "project-list"): (200, 200, 200, 200, 200, 200, 401),  # a stranger's list is empty, tested below
     ("get", "project-detail"): ALL,
+    ("post", "project-archive"): (200, 200, 403, 403, 403, 404, 401),
+    ("post", "project-restore"): (200, 200, 403, 403, 403, 404, 401),
     ("get", "image-list"): ALL,
     ("post", "image-list"): (201, 201, 403, 403, 403, 404, 401),
+    ("patch", "image-list"): (200, 200, 403, 403, 403, 404, 401),
+    ("get", "image-table"): ALL,
+    ("post", "image-table"): (200, 200, 403, 403, 403, 404, 401),
+    ("get", "image-detail"): ALL,
+    ("patch", "image-detail"): (200, 200, 403, 403, 403, 404, 401),
     ("get", "round-list"): ALL,
     ("post", "round-list"): (202, 202, 403, 403, 403, 404, 401),
     ("get", "export"): (200, 200, 200, 403, 403, 404, 401),
@@ -44,6 +52,7 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("post", "layer-operations"): (200, 200, 200, 200, 403, 404, 401),
     ("post", "activity"): (200, 200, 200, 200, 200, 422, 401),  # names its image in the body
     ("get", "round-detail"): ALL,
+    ("get", "round-drift"): ALL,
     ("post", "round-cancel"): (202, 202, 403, 403, 403, 404, 401),
     ("post", "round-retry"): (202, 202, 403, 403, 403, 404, 401),
     ("get", "round-compare"): (422, 422, 422, 422, 422, 404, 401),  # names no rounds: who may see hears so
@@ -80,6 +89,7 @@ class Study:
             return reverse(route)
         owner = {
             "image-list": "project",
+            "image-table": "project",
             "round-list": "project",
             "round-compare": "project",
             "round-roll-back": "project",
@@ -90,6 +100,8 @@ class Study:
         return reverse(route, kwargs={owner: given[owner]})
 
     def body(self, route: str) -> Any:
+        if route == "image-list":
+            return {"images": [self.image.pk], "scanner": "GT450"}
         if route == "layer-operations":
             return {"operations": [operation(effect(uuid.uuid4(), cell()))]}
         if route == "layer-presence":
@@ -125,15 +137,16 @@ def call(study):
         client = APIClient()
         client.force_authenticate(study.people[who])
         if (method, route) == ("post", "image-list"):
-            from django.core.files.uploadedfile import SimpleUploadedFile
-
             file = SimpleUploadedFile("new.png", png(seed=4711))
             return client.post(study.url(route), {"image": file}, format="multipart")
+        if (method, route) == ("post", "image-table"):
+            table = SimpleUploadedFile("images.csv", b"image,scanner\n")
+            return client.post(study.url(route), {"table": table}, format="multipart")
         if method == "get":
             return client.get(study.url(route))
-        if route == "weights-import-list":
+        if (method, route) == ("post", "weights-import-list"):
             return client.post(study.url(route), {}, format="multipart")
-        return client.post(study.url(route), study.body(route), format="json")
+        return getattr(client, method)(study.url(route), study.body(route), format="json")
 
     return go
 

@@ -4,9 +4,11 @@ import re
 
 import pytest
 from django.urls import reverse
+from django.utils import translation
 
 from labeling.site import catalogues
 from labeling.site.catalogues import Message
+from labeling.studies import design
 from tests.factories import MembershipFactory
 
 LANGUAGES = pytest.mark.parametrize("path", catalogues.languages(), ids=lambda path: path.parts[-3])
@@ -89,3 +91,14 @@ def test_a_person_chooses_a_language_and_a_browser_proposes_one(client):
     assert "Bilder hinzufügen" in chosen and "Sie sind hier Besitzer" in chosen
     refused = client.post(reverse("project-classes", args=[member.project_id]), {"name": ""}).content.decode()
     assert "Eine Klasse braucht einen Namen" in refused
+
+
+@pytest.mark.django_db
+def test_what_a_service_refuses_is_said_in_the_reader_s_language(client):
+    member = MembershipFactory(role="owner")
+    client.force_login(member.user)
+    client.post(reverse("project-rounds", args=[member.project_id]), headers={"Accept-Language": "de"})
+    page = client.get(reverse("project", args=[member.project_id]), headers={"Accept-Language": "de"}).content.decode()
+    assert "Eine Runde lernt aus Boxen in Bereichen, die als vollständig annotiert erklärt sind" in page
+    with translation.override("de"), pytest.raises(design.BadDesign, match="mit einem Vielfachen von 2 Lesern"):
+        design.Plan("crossover", ("A", "B"), 3, {1: "", 2: ""}, (), 0, 1)

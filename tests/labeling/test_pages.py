@@ -53,6 +53,7 @@ FORMS = (422, 422, 403, 403, 403, 404, 302)  # an empty form comes back to those
 MATRIX = {
     ("get", "home"): EVERYBODY,
     ("get", "new-project"): EVERYBODY,
+    ("get", "account"): EVERYBODY,
     ("get", "project"): MEMBERS,
     ("get", "project-images"): MEMBERS,
     ("get", "project-time"): MEMBERS,
@@ -67,7 +68,7 @@ MATRIX = {
     ("get", "weights-imports"): MEMBERS,
     ("get", "compare-image"): (404, 404, 404, 404, 404, 404, 302),  # names no rounds; test_round_overlay.py names some
     ("post", "import-weights"): MANAGERS,
-    ("get", "export-round"): (302, 302, 302, 403, 403, 404, 302),  # nothing has finished: back to the round
+    ("get", "export-round"): (404, 404, 404, 403, 403, 404, 302),  # nothing has finished
     ("post", "round-policy"): MANAGERS,
     ("post", "lock-reference"): MANAGERS,
     ("post", "roll-back-rounds"): MANAGERS,
@@ -80,7 +81,12 @@ MATRIX = {
     ("get", "project-settings"): (200, 200, 403, 403, 403, 404, 302),
     ("post", "project-settings"): FORMS,
     ("post", "settings-images"): FORMS,
+    ("post", "settings-notices"): MANAGERS,
+    ("post", "settings-many-images"): MANAGERS,
+    ("post", "settings-image-table"): FORMS,
     ("post", "settings-class"): MANAGERS,
+    ("post", "archive-project"): MANAGERS,
+    ("post", "restore-project"): MANAGERS,
     ("post", "project-rounds"): MANAGERS,
     ("post", "cancel-round"): MANAGERS,
     ("post", "retry-round"): MANAGERS,

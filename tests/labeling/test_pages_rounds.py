@@ -1,5 +1,6 @@
 """The pages of rounds: start, progress, log, proofs, figures."""
 
+import uuid
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -70,7 +71,11 @@ def test_a_round_is_polled_only_while_it_is_at_work(study):
 def test_stages_say_how_far_they_are_and_what_they_wait_for(study):
     stages = {stage.kind: stage for stage in study.round.stages.all()}
     for number in range(3):
-        StageLine.objects.create(stage=stages["detector"], text=f"epoch {number + 1}", values={"loss": 3.0 - number})
+        StageLine.objects.create(
+            stage=stages["detector"],
+            text=f"epoch {number + 1}",
+            values={"loss": 3.0 - number, "score": 0.5, "dice": 0.5},
+        )
     artifact = Artifact.objects.create(key="k", kind="pseudo_masks", sha256="0" * 64, size=1)
     Stage.objects.filter(pk=stages["detector"].pk).update(
         state=Stage.State.RUNNING, done=3, total=12, note="epoch 3 of 12", started_at=timezone.now(), attempts=1
@@ -79,8 +84,9 @@ def test_stages_say_how_far_they_are_and_what_they_wait_for(study):
     Stage.objects.filter(pk=stages["pseudo_masks"].pk).update(state=Stage.State.REUSED, artifact=artifact)
     page = signed_in(study.people["viewer"]).get(address(study, "round-progress")).content.decode()
     assert 'aria-label="Detector" aria-valuemin="0" aria-valuemax="100" aria-valuenow="25"' in page
-    assert "3 of 12" in page and "epoch 3 of 12" in page and "Disk full. Free some." in page
+    assert "3 of 12 epochs" in page and "epoch 3 of 12" in page and "Disk full. Free some." in page
     assert "loss went from 3 to 1 over 3 reports; lowest 1, highest 3" in page
+    assert "dice went from" in page and "score went from" not in page  # the same curve twice tells nothing
     assert "waiting for detector and segmenter" in page and "reused from an earlier round" in page
 
 
@@ -92,6 +98,72 @@ def test_a_stage_that_nobody_takes_says_that_a_worker_may_be_missing(study):
     assert missing in client.get(address(study, "round-progress")).content.decode()
     study.round.stages.filter(kind="detector").update(state=Stage.State.RUNNING, started_at=long_ago)
     assert missing not in client.get(address(study, "round-progress")).content.decode(), "the worker is busy"
+
+
+def test_a_round_says_when_it_will_be_done_by_how_long_the_last_one_took(study):
+    now = timezone.now()
+    client = signed_in(study.people["viewer"])
+    assert "by the last round" not in client.get(address(study, "round-progress")).content.decode()  # there is none
+    for stage in study.round.stages.all():
+        Stage.objects.filter(pk=stage.pk).update(
+            state=Stage.State.DONE, started_at=now - timedelta(seconds=10 * stage.position), finished_at=now
+        )
+    Round.objects.update(state=Round.State.PUBLISHED)
+    second = start_round(project=study.project, by=None, preset=study.round.preset)
+    stages = second.stages
+    stages.filter(position__lte=2).update(state=Stage.State.REUSED)
+    stages.filter(position=3).update(
+        state=Stage.State.RUNNING, done=2, total=4, attempts=1, usage={"made": 2, "seconds": 100}, started_at=now
+    )
+    # 100 s by its own pace, and 40 + 50 + 60 + 70 + 80 s of those that have not begun
+    page = client.get(reverse("round-progress", args=[second.pk])).content.decode()
+    assert "about 6 min 40 s left by the last round, until" in page
+    stages.filter(position=4).update(lacks={"what": "no_worker", "queue": "cpu"})
+    page = client.get(reverse("round-progress", args=[second.pk])).content.decode()
+    assert "by the last round" not in page  # who waits for memory cannot say for how long
+
+
+GIB = 2**30
+USAGE = {"cores": 1.94, "cores_mean": 1.7, "memory": 1.2 * GIB, "memory_peak": 1.6 * GIB, "device": "cpu"}
+
+
+def test_a_stage_at_work_says_what_it_uses_and_a_finished_one_its_mean_and_peak(study):
+    client = signed_in(study.people["viewer"])
+    gpu = {"device": "cuda", "gpu_memory": 10.2 * GIB, "gpu_memory_peak": 12 * GIB, "gpu_busy": 0.43}
+    running = {"state": Stage.State.RUNNING, "started_at": timezone.now(), "lease_owner": uuid.uuid4()}
+    study.round.stages.filter(kind="detector").update(usage=USAGE, **running)
+    study.round.stages.filter(kind="pseudo_masks").update(usage=USAGE | gpu, **running)
+    page = client.get(address(study, "round-progress")).content.decode()
+    assert "CPU: 1.9 cores, 1.2 GiB (peak 1.6 GiB)<" in page
+    assert "GPU: 1.9 cores, 1.2 GiB (peak 1.6 GiB), 10.2 GiB (peak 12.0 GiB) of GPU memory, 43 % busy<" in page
+    study.round.stages.filter(kind="detector").update(state=Stage.State.DONE)
+    page = client.get(address(study, "round-progress")).content.decode()
+    assert "CPU: 1.7 cores on average, at most 1.6 GiB<" in page
+
+
+def test_a_spread_stage_adds_up_what_its_workers_use_and_says_when_one_of_them_lacks_memory(study):
+    stage = study.round.stages.get(kind="prediction")
+    for number in range(3):
+        state = "running" if number else "done"
+        stage.portions.create(number=number, images=[1], state=state, usage=USAGE)
+    lacks = {"what": "memory", "worker": "host7"}
+    soon = timezone.now() + timedelta(seconds=90)
+    Stage.objects.filter(pk=stage.pk).update(state=Stage.State.RUNNING, lacks=lacks, again_at=soon)
+    page = signed_in(study.people["manager"]).get(address(study, "round-progress")).content.decode()
+    assert "CPU: 3.9 cores, 2.4 GiB (peak 3.2 GiB), 2 workers<" in page
+    assert (
+        "Waits: the worker on host7 ran out of memory." in page and f"Tried again at {soon:%H:%M:%S} (in 1 min" in page
+    )
+    assert "Try now" in page and "waits for memory, a GPU or a worker" not in page  # others are at it
+    assert "Try now" not in signed_in(study.people["viewer"]).get(address(study, "round-progress")).content.decode()
+
+
+def test_the_device_is_chosen_in_the_form(study):
+    client = signed_in(study.people["manager"])
+    assert "gpu: waits until a worker with a GPU is free" in client.get(address(study, "project")).content.decode()
+    client.post(address(study, "project-rounds"), {"preset": "tiny", "device": "gpu", "line_up": "1"})
+    made = study.project.rounds.get(state=Round.State.PLANNED)
+    assert made.configuration["device"] == "gpu" and made.stages.get(kind="detector").queue == "gpu"
 
 
 def test_a_reused_stage_names_the_round_that_made_it(study):

@@ -35,6 +35,8 @@ def images_form(*rows, shown=None):
     for i, (row, was) in enumerate(zip(rows, shown or [("", "", "")] * len(rows), strict=True)):
         for name, value, before in zip(("group", "um_per_px", "split"), row, was, strict=True):
             data |= {f"form-{i}-{name}": value, f"initial-form-{i}-{name}": before}
+        for name in ("scanner", "site", "stain"):
+            data |= {f"form-{i}-{name}": "", f"initial-form-{i}-{name}": ""}
     return data
 
 

@@ -10,6 +10,7 @@ import torch
 from django.core.files.base import ContentFile
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import override
 
 from inference import tasks
 from inference.detectors import centre
@@ -217,10 +218,16 @@ def test_a_test_split_judges_instead_of_validation_and_looks_are_counted(owner, 
     assert "looked at 1 time;" in client.get(reverse("round", args=[round_.pk])).content.decode()
 
 
+@override("en")
 def test_pace_tells_units_a_second_and_what_is_left():
     now = timezone.now()
     stage = Stage(kind="prediction", state="running", done=5, total=20, started_at=now - timedelta(seconds=10))
     stage.attempts = 1
-    assert pace_of(stage, now) == {"rate": 0.5, "unit": "images", "left": timedelta(seconds=30)}
+    left = timedelta(seconds=30)
+    assert pace_of(stage, now) == {"words": "0.500 images/s", "left": left, "end": now + left}
     stage.attempts = 2  # its first worker's units would count as done in a moment
     assert pace_of(stage, now) is None
+    stage.usage = {"made": 2, "seconds": 8.0}  # of the second worker alone
+    assert pace_of(stage, now) == {"words": "0.250 images/s", "left": 2 * left, "end": now + 2 * left}
+    stage.kind = "detector"
+    assert pace_of(stage, now)["words"] == "4 s an epoch"

@@ -11,10 +11,9 @@ from django.urls import reverse
 
 from inference import tasks
 from labeling.rounds import services
-from labeling.rounds.comparison import by_unit, compare, drift, interval
+from labeling.rounds.comparison import by_unit, compare, interval
 from labeling.rounds.models import Artifact, Round, Snapshot, Stage, Sweep
 from labeling.rounds.sweeping import request_sweep
-from labeling.site.words import figure
 from tests.factories import ImageFactory, ProjectFactory, UserFactory
 from tests.labeling.pages import said
 
@@ -147,21 +146,3 @@ def test_a_sweep_without_references_says_so_and_delivered_late_does_nothing(proj
     tasks.sweep_round(asked.pk)  # not queued any more
     asked.refresh_from_db()
     assert asked.state == Sweep.State.FAILED
-
-
-def test_drift_is_drawn_for_each_slide_on_the_images_that_judged_every_round(project, client):
-    first = evaluated(project, 1, rows([0.1, 0.3, 0.5, 0.9], "aabb"))
-    second = evaluated(project, 2, rows([0.2, 0.4, 0.3], "aab"))
-    third = evaluated(project, 3, rows([0.4, 0.6, 0.1, 0.9], "aabb"), trained=[0])
-    found = drift([first, second, third])  # images 1 and 2: 0 has taught, 3 did not judge the second round
-    assert [{k: round(v, 6) for k, v in report.items()} for report in found] == [
-        {"PQ": 0.4, "PQ, a": 0.3, "PQ, b": 0.5},
-        {"PQ": 0.35, "PQ, a": 0.4, "PQ, b": 0.3},
-        {"PQ": 0.35, "PQ, a": 0.6, "PQ, b": 0.1},
-    ]
-    assert drift([first]) == [] and drift([first, evaluated(project, 4, rows([0.5], "z"), trained=[0])]) == []
-    project.memberships.create(user=(viewer := UserFactory()), role="viewer")
-    client.force_login(viewer)
-    Round.objects.filter(number=4).delete()
-    page = client.get(reverse("project-models", args=[project.pk])).content.decode()
-    assert f"PQ, b went from {figure(0.5)} to {figure(0.1)} over 3 reports" in page

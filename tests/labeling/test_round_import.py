@@ -222,7 +222,7 @@ def test_starting_from_what_does_not_fit_is_refused(owner, sent, detector):
     other = create_project(owner=owner, name="other", classes=("a",))
     for start, words, error in (
         ({"detector": Start(str(version.pk))}, "is a centre, and this preset trains a yolo", Invalid),
-        ({"detector": Start("999")}, "no detector '999'", Invalid),
+        ({"detector": Start("999")}, "no detector “999”", Invalid),
         ({"segmenter": Start(str(version.pk))}, "no segmenter", Invalid),
         ({"detector": Start("²")}, "no detector", Invalid),
         ({"detector": Start("current")}, "no finished round", WrongState),
@@ -251,7 +251,7 @@ def test_starting_from_what_does_not_fit_is_refused(owner, sent, detector):
 def test_versions_of_before_get_the_name_of_their_architecture(owner, sent):
     finished(small_project(owner), owner, sent)
     ModelVersion.objects.update(model="")
-    import_module("labeling.migrations.0008_ownweights").name_the_models(apps, None)
+    import_module("labeling.migrations.0012_ownweights").name_the_models(apps, None)
     assert dict(ModelVersion.objects.values_list("kind", "model")) == {"detector": "centre", "segmenter": "unet"}
 
 

@@ -257,10 +257,10 @@ def test_a_cancel_during_the_last_image_of_the_last_portion_ends_the_round(round
     work_off(sent, until="inference.run_portion")
     finish = portions.finish
 
-    def cancelled_meanwhile(portion, owner, *, file):
+    def cancelled_meanwhile(portion, owner, **made):
         if Portion.objects.exclude(state="done").count() == 1:
             cancel_round(round_=round_)
-        finish(portion, owner, file=file)
+        finish(portion, owner, **made)
 
     monkeypatch.setattr(portions, "finish", cancelled_meanwhile)
     work_off(sent)  # the stage, put back to be gathered, is refused

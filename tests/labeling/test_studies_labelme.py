@@ -20,11 +20,21 @@ from labeling.studies.labelme import read_archive
 from labeling.studies.outside import import_labelme
 from tests.factories import MembershipFactory
 from tests.labeling.pages import signed_in
+from tests.labeling.studies import SECONDS, frozen, read_all, ten_fields
 from tests.labeling.test_studies_pages import address
-from tests.labeling.test_studies_path import SECONDS, draft, project, read_all, study  # noqa: F401
 
 PICTURE = {"field 0.png": (64, 48)}
 SQUARE = [[10.0, 5.0], [19.0, 5.0], [19.0, 12.0], [10.0, 12.0]]
+
+
+@pytest.fixture
+def project():
+    return ten_fields()
+
+
+@pytest.fixture
+def study(project):
+    return frozen(project)
 
 
 def shape(points, kind="polygon", label="nucleus", group=None, **more):
@@ -137,7 +147,7 @@ def test_what_is_no_archive_of_labelme_files_is_refused(content, says):
         read_archive(content, PICTURE)
 
 
-def archive(study, gap_s: int = 60) -> bytes:  # noqa: F811
+def archive(study, gap_s: int = 60) -> bytes:
     """Every measured field, saved one after another; each cell of the reference drawn as a polygon."""
     files = []
     for k, field in enumerate(study.fields.filter(training=False).order_by("pk")):
@@ -150,7 +160,7 @@ def archive(study, gap_s: int = 60) -> bytes:  # noqa: F811
 
 
 @pytest.mark.django_db
-def test_the_arm_stands_in_the_report_marked_as_read_elsewhere_and_is_not_tested(study, tmp_path):  # noqa: F811
+def test_the_arm_stands_in_the_report_marked_as_read_elsewhere_and_is_not_tested(study, tmp_path):
     read_all(study, lambda reader, arm, k: SECONDS[arm] + reader)
     before = reporting.numbers_of(study)
     client = signed_in(study.created_by)
@@ -178,7 +188,7 @@ def test_the_arm_stands_in_the_report_marked_as_read_elsewhere_and_is_not_tested
 
 
 @pytest.mark.django_db
-def test_files_that_were_copied_have_no_time(study):  # noqa: F811
+def test_files_that_were_copied_have_no_time(study):
     read_all(study, lambda reader, arm, k: SECONDS[arm] + reader)
     import_labelme(study=study, name="copied", content=archive(study, gap_s=0), reason="r", by=study.created_by)
     (arm,) = reporting.numbers_of(study)["outside_arms"]
@@ -186,7 +196,7 @@ def test_files_that_were_copied_have_no_time(study):  # noqa: F811
 
 
 @pytest.mark.django_db
-def test_files_that_do_not_fit_the_study_are_refused_and_leave_nothing(study, project):  # noqa: F811
+def test_files_that_do_not_fit_the_study_are_refused_and_leave_nothing(study, project):
     given = {"study": study, "name": "elsewhere", "reason": "r", "by": study.created_by}
     field = study.fields.filter(training=False).first().image.name
     practice = study.fields.filter(training=True).first().image.name

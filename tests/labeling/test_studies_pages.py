@@ -12,7 +12,7 @@ from labeling.studies import services
 from labeling.studies.models import Item, Study
 from tests.factories import MembershipFactory, UserFactory
 from tests.labeling.pages import said, signed_in
-from tests.labeling.test_studies_path import SECONDS, agreed, draft, project, read_all, study  # noqa: F401
+from tests.labeling.studies import SECONDS, agreed, draft, frozen, read_all, ten_fields
 
 pytestmark = pytest.mark.django_db
 
@@ -34,12 +34,22 @@ MATRIX = {
 
 
 @pytest.fixture
-def opened(study) -> Item:  # noqa: F811
+def project():
+    return ten_fields()
+
+
+@pytest.fixture
+def study(project):
+    return frozen(project)
+
+
+@pytest.fixture
+def opened(study) -> Item:
     participant = agreed(study)
     return services.open_item(participant=participant, item_id=services.next_item(participant)[0].pk)
 
 
-def address(route: str, study: Study, item: Item | None = None) -> str:  # noqa: F811
+def address(route: str, study: Study, item: Item | None = None) -> str:
     values = {
         "project": study.project_id, "study": study.pk, "name": "readers", "participant": item and item.participant_id,
         "item": item and item.pk,
@@ -49,7 +59,7 @@ def address(route: str, study: Study, item: Item | None = None) -> str:  # noqa:
 
 
 @pytest.mark.parametrize("call", MATRIX, ids="-".join)
-def test_who_may_open_or_do_what(call, study, opened):  # noqa: F811
+def test_who_may_open_or_do_what(call, study, opened):
     method, route = call
     people = {role: MembershipFactory(project=study.project, role=role).user for role in WHO[1:5]}
     people |= {"owner": study.created_by, "reader": opened.participant.user, "stranger": UserFactory()}
@@ -65,8 +75,8 @@ def test_the_matrix_names_every_page():
     assert {route for _, route in MATRIX} == {url.name for url in study_urls.urlpatterns}
 
 
-def test_a_draft_previews_its_allocation_and_says_what_is_missing(project):  # noqa: F811
-    study = draft(project, readers=1)  # noqa: F811
+def test_a_draft_previews_its_allocation_and_says_what_is_missing(project):
+    study = draft(project, readers=1)
     client = signed_in(project.owner)
     assert "multiple of 2 readers" in client.get(address("study", study)).content.decode()
     client.post(address("study-act", study), {"act": "enrol", "username": UserFactory().username})
@@ -77,13 +87,13 @@ def test_a_draft_previews_its_allocation_and_says_what_is_missing(project):  # n
     assert study.state == "running" and study.protocol_sha256 in answer.content.decode()
 
 
-def test_a_refused_freeze_says_why(project):  # noqa: F811
-    study = draft(project, ethics_reference="")  # noqa: F811
+def test_a_refused_freeze_says_why(project):
+    study = draft(project, ethics_reference="")
     answer = signed_in(project.owner).post(address("study-act", study), {"act": "freeze"})
     assert said(answer) == ["Before freezing, the study needs: ethics reference."]
 
 
-def test_the_form_makes_a_draft_with_its_arms(project):  # noqa: F811
+def test_the_form_makes_a_draft_with_its_arms(project):
     client = signed_in(project.owner)
     body = {
         "name": "New", "hypothesis": "Faster", "design": "crossover", "seed": 3, "idle_after_s": 30, "washout_days": 28,
@@ -119,7 +129,7 @@ def test_the_form_makes_a_draft_with_its_arms(project):  # noqa: F811
     assert few.status_code == 422 and not Study.objects.filter(name="Four").exists()
 
 
-def test_a_participant_agrees_reads_stops_and_goes_on(study):  # noqa: F811
+def test_a_participant_agrees_reads_stops_and_goes_on(study):
     participant = study.participants.get(number=1)
     client = signed_in(participant.user)
     home = reverse("participation", args=[participant.pk])
@@ -151,7 +161,7 @@ def test_a_participant_agrees_reads_stops_and_goes_on(study):  # noqa: F811
     assert "1 of 10 fields are done" in client.get(home).content.decode()
 
 
-def test_the_report_its_plots_its_pdf_and_its_bundle(study, tmp_path):  # noqa: F811
+def test_the_report_its_plots_its_pdf_and_its_bundle(study, tmp_path):
     read_all(study, lambda reader, arm, k: SECONDS[arm] * (1 + 0.05 * reader) + k % 3)
     client = signed_in(study.created_by)
     page = client.get(address("study-report", study)).content.decode()
@@ -166,7 +176,7 @@ def test_the_report_its_plots_its_pdf_and_its_bundle(study, tmp_path):  # noqa: 
     assert "numbers.json" in zipfile.ZipFile(path).namelist()
 
 
-def test_a_finished_field_is_left_out_with_its_reason(study, opened):  # noqa: F811
+def test_a_finished_field_is_left_out_with_its_reason(study, opened):
     client = signed_in(study.created_by)
     url = address("study-act", study)
     assert "Leave a finished field out" not in client.get(address("study", study)).content.decode()
@@ -181,12 +191,12 @@ def test_a_finished_field_is_left_out_with_its_reason(study, opened):  # noqa: F
     assert "Leave a finished field out" not in page
 
 
-def test_a_report_before_anybody_has_finished_says_so_and_draws_nothing(study):  # noqa: F811
+def test_a_report_before_anybody_has_finished_says_so_and_draws_nothing(study):
     page = signed_in(study.created_by).get(address("study-report", study)).content.decode()
     assert "No field counts yet" in page and "0 of 32 fields are begun" in page and "<img" not in page
     assert "no finished field of boxes by hand and proposals counts yet" in page and "KeyError" not in page
     assert "Record: nobody has begun." in page
 
 
-def test_a_draft_has_no_report(project):  # noqa: F811
+def test_a_draft_has_no_report(project):
     assert signed_in(project.owner).get(address("study-report", draft(project))).status_code == 404

@@ -25,7 +25,7 @@ def is_judged(field: Field) -> bool:
     return field.split in ("val", "test") and field.reference is not None
 
 
-def judging_split(fields: Sequence[Field]) -> str:
+def evaluation_split(fields: Sequence[Field]) -> str:
     """ "test" where any test image is annotated or has reference masks; else "val", which also chose the best epoch."""
     tested = any(f.split == "test" and (f.annotated or f.reference is not None) for f in fields)
     return "test" if tested else "val"
@@ -70,7 +70,7 @@ def evaluation(setting: Setting) -> tuple[Path, dict[str, Any]]:
     reference masks. The artifact is JSON with the facts and "per_image", one row an image: rounds are compared by it.
     """
     readable = setting.readable()
-    split = judging_split(readable)
+    split = evaluation_split(readable)
     judged = [f for f in readable if f.split == split and f.annotated]
     with_reference = [f for f in readable if f.split == split and is_judged(f)]
     facts: dict[str, Any] = {"split": split, "images": len(judged), "reference_images": len(with_reference)}

@@ -12,7 +12,7 @@ def name_the_models(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("labeling", "0007_planned_rounds"),
+        ("labeling", "0011_lacking"),
     ]
 
     operations = [
