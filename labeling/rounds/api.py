@@ -83,6 +83,17 @@ def sweep_json(asked: Sweep) -> dict[str, Any]:
     return {"state": asked.state, "error": asked.error, "requested_at": asked.requested_at, **asked.result}
 
 
+def mean_json(mean: Mean) -> dict[str, Any]:
+    return {
+        "mean": mean.value,
+        "low": number(mean.low),
+        "high": number(mean.high),
+        "images": mean.images,
+        "slides": mean.slides,
+        "stands_out": mean.stands_out,
+    }
+
+
 def version_json(version: ModelVersion) -> dict[str, Any]:
     return {
         "id": version.pk,
@@ -114,17 +125,6 @@ def import_json(made: WeightsImport) -> dict[str, Any]:
         "imported_at": made.imported_at,
         "imported_by": made.imported_by.display_name if made.imported_by else None,
         "versions": [version.pk for version in made.versions.all()],
-    }
-
-
-def mean_json(mean: Mean) -> dict[str, Any]:
-    return {
-        "mean": mean.value,
-        "low": number(mean.low),
-        "high": number(mean.high),
-        "images": mean.images,
-        "slides": mean.slides,
-        "stands_out": mean.stands_out,
     }
 
 

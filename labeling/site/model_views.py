@@ -56,6 +56,12 @@ def models(request: Request, project: int) -> HttpResponse:
     return render(request, "site/models.html", context)
 
 
+def histories(rounds: Iterable[Round]) -> list[History]:
+    """How good the rounds were by scanner, site, stain and slide, whatever order they come in."""
+    in_order = sorted(rounds, key=lambda round_: round_.number)
+    return histories_of(over_rounds(in_order), in_order)
+
+
 def imports_of(found: Project) -> dict[str, Any]:
     """What was brought along, the newest first, each with the versions it became."""
     brought = list(found.weights_imports.select_related("imported_by").prefetch_related("versions")[:IMPORTS])
@@ -86,12 +92,6 @@ def import_own(request: Request, project: int) -> HttpResponse:
     done = _("The weights are being checked. When they fit, rounds can start from them.")
     attempt(request, lambda: import_weights(project=found, by=request.user, files=files, **given), done=done)
     return redirect(f"{reverse('project-models', args=[found.pk])}#imports-title")
-
-
-def histories(rounds: Iterable[Round]) -> list[History]:
-    """How good the rounds were by scanner, site, stain and slide, whatever order they come in."""
-    in_order = sorted(rounds, key=lambda round_: round_.number)
-    return histories_of(over_rounds(in_order), in_order)
 
 
 def reference_of(found: Project) -> dict[str, Any] | None:
@@ -170,9 +170,9 @@ def compare(request: Request, project: int) -> HttpResponse:
         "comparison": made,
         "scatter": scatter(found, made) if made else [],
         "side": SCATTER,
+        "histories": histories(chosen) if made else [],
         "pair_query": urlencode([("round", chosen[0].pk), ("round", chosen[-1].pk)]) if made else "",
         "beside": seen_by_both(chosen) if made else None,
-        "histories": histories(chosen) if made else [],
         "configurations": differences(chosen[0].configuration, chosen[-1].configuration) if made else [],
     }
     return render(request, "site/compare.html", context)

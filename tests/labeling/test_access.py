@@ -144,7 +144,7 @@ def call(study):
             return client.post(study.url(route), {"table": table}, format="multipart")
         if method == "get":
             return client.get(study.url(route))
-        if (method, route) == ("post", "weights-import-list"):
+        if route == "weights-import-list":
             return client.post(study.url(route), {}, format="multipart")
         return getattr(client, method)(study.url(route), study.body(route), format="json")
 
