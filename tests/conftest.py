@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from django.utils import translation
 
 from labeling.server import postgres, valkey
 from tests.embedded import EMBEDDED
@@ -30,6 +31,12 @@ def _plain_static_files(settings) -> None:
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }
+
+
+@pytest.fixture(autouse=True)
+def _english() -> None:
+    """A page that was asked for in German leaves that language to whatever this thread does next."""
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session")

@@ -44,11 +44,7 @@ PRESET_NAMES = {
 
 
 # Where nets compute. Never another than was asked for: "gpu" waits for one, "auto" leaves it to the worker.
-DEVICES = {
-    "auto": "auto: a GPU where the worker has one",
-    "cpu": "cpu: never a GPU",
-    "gpu": "gpu: waits until a worker with a GPU is free",
-}
+DEVICES = {"auto": "automatic", "cpu": "CPU", "gpu": "GPU"}
 NETS = ("pseudo_masks", "detector", "segmenter", "prediction")  # the stages that run them
 
 
@@ -144,7 +140,7 @@ def configure(preset: str, changes: dict[str, Any] | None = None) -> dict[str, A
         if value is None or value == "":
             continue
         if name == "device":
-            if value not in DEVICES:
+            if not isinstance(value, str) or value not in DEVICES:
                 raise Invalid(f"device must be one of {', '.join(DEVICES)}, not {str(value)[:40]!r}", field=name)
             made["device"] = value
             continue

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from inference import tasks
+from inference import leases, tasks
 from inference.detectors import centre
 from inference.segmenters import unet
 from labeling.annotations.models import ActivityBatch, Layer, Operation
@@ -271,7 +271,7 @@ def sent(monkeypatch, settings, tmp_path):
     for trainer in (centre, unet):
         few = replace(trainer.PRESETS["tiny"].schedule, steps=2, epoch=1)
         monkeypatch.setitem(trainer.PRESETS, "tiny", replace(trainer.PRESETS["tiny"], schedule=few, batch=1, side=64))
-    monkeypatch.setattr(tasks, "RENEW_EVERY", 0.02)  # the worker hears of it at its next unit
+    monkeypatch.setattr(leases, "RENEW_EVERY", 0.02)  # the worker hears of it at its next unit
     return messages
 
 

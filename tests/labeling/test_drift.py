@@ -251,7 +251,8 @@ def test_the_round_s_page_draws_strips_and_says_where_to_be_careful(project, cli
 def test_a_round_whose_evaluation_is_gone_still_has_a_page(project, client, viewer):
     images = images_of(project, ("A", "a"), ("B", "b"))
     round_ = judged(project, 1, images, [0.5, 0.6])
-    signalled(round_, images[0], ambiguous=0.125)
+    for image, doubt in zip(images, (0.125, 0.25), strict=True):
+        signalled(round_, image, ambiguous=doubt)
     file = round_.stages.get().artifact.file
     file.storage.delete(file.name)
     page = client.get(reverse("round", args=[round_.pk])).content.decode()

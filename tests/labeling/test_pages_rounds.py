@@ -160,7 +160,7 @@ def test_a_spread_stage_adds_up_what_its_workers_use_and_says_when_one_of_them_l
 
 def test_the_device_is_chosen_in_the_form(study):
     client = signed_in(study.people["manager"])
-    assert "gpu: waits until a worker with a GPU is free" in client.get(address(study, "project")).content.decode()
+    assert '<option value="gpu">GPU</option>' in client.get(address(study, "project")).content.decode()
     client.post(address(study, "project-rounds"), {"preset": "tiny", "device": "gpu", "line_up": "1"})
     made = study.project.rounds.get(state=Round.State.PLANNED)
     assert made.configuration["device"] == "gpu" and made.stages.get(kind="detector").queue == "gpu"
