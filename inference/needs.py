@@ -77,6 +77,8 @@ def memory_needed(kind: str, content: dict[str, Any], configuration: dict[str, A
         if entry["exhaustive"] and entry["split"] in ("train", "val")
     )
     chosen = configuration.get(kind, {})
+    if chosen.get("as_is") or (kind == "pseudo_masks" and configuration.get("segmenter", {}).get("as_is")):
+        return 0  # nothing is learned, so nothing is read
     estimate = STAGES.get(kind) or MODELS.get((kind, chosen.get("name"), chosen.get("preset")))
     if device != "cpu":
         estimate = ON_GPU if kind in ("detector", "segmenter") else None

@@ -125,8 +125,10 @@ def compare(rounds: Sequence[Round]) -> Comparison:
     for round_ in rounds:
         if round_.configuration.get("evaluation", {}).get("elsewhere"):
             sentences.append(
-                f"Round {round_.number} works with weights that were trained elsewhere: they may have seen the images "
-                "that judge. Read its figures as optimistic."
+                _(
+                    "Round {n} works with weights that were trained elsewhere: they may have seen the images that "
+                    "judge. Read its figures as optimistic."
+                ).format(n=round_.number)
             )
     shown = next((m for m in ("pq", "box_ap50") if any(row.measure == m for row in rows)), "")
     pairs = [Pair(i, kept[0][i][shown], kept[-1][i][shown]) for i in common if all(shown in of[i] for of in kept)]

@@ -121,7 +121,8 @@ NAMES = (*BY_NAME, "device")  # of everything that people may set
 
 def queue_of(kind: str, configuration: dict[str, Any]) -> str:
     """The queue of a stage: workers with a GPU serve "gpu", all others "cpu"."""
-    return "gpu" if kind in NETS and configuration.get("device") == "gpu" else "cpu"
+    computes = kind in NETS and not configuration.get(kind, {}).get("as_is")  # weights that are handed on need no GPU
+    return "gpu" if computes and configuration.get("device") == "gpu" else "cpu"
 
 
 def configure(preset: str, changes: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -18,9 +18,11 @@ from django.core.files import File
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from labeling.accounts.models import User
-from labeling.errors import Invalid
+from labeling.errors import Archived, Invalid
 from labeling.projects.models import Project
 from labeling.rounds import services, stages
 from labeling.rounds.models import ModelVersion, WeightsImport
@@ -29,7 +31,7 @@ MOST_BYTES = 2**30  # of all files together; the paper's two models are 0.45 GB
 AGAIN_AFTER = timedelta(seconds=120)  # a check that was lost with its message or its worker is asked for again
 MOST_HEADER = 2**24  # bytes of a safetensors header; YOLOv8x has 70 kB
 WANTED = ("detector.safetensors", "segmenter.safetensors", "boxcell.json", "README.md")
-CONVERT = (
+CONVERT = gettext_noop(
     "A pickle (.pt, .pth, .ckpt) can run code when it is opened, so it is not taken. Convert it where you trust it: "
     "boxwise models convert FILE --as NAME -o OUT.safetensors, where NAME is centre, faster-rcnn, yolo, caranet, "
     "segformer or unet; then import OUT.safetensors."
@@ -49,18 +51,21 @@ def import_weights(
 
     data_licence  of the data that the weights have learned from; it stays with them, and with what is trained from them
 
-    Raises Invalid, WeightsRefused.
+    Raises Invalid, WeightsRefused, Archived.
     """
+    Project.objects.get(pk=project.pk).refuse_if_archived()  # before a gigabyte is looked at; asked again at the end
     if not data_licence.strip():
         raise Invalid(
-            "say under which licence the data is that the weights have learned from; “unknown” is an answer too",
+            _("say under which licence the data is that the weights have learned from; “unknown” is an answer too"),
             field="data_licence",
         )
     if not files:
-        raise Invalid("no file was chosen; choose a safetensors file, or a zip or folder of them", field="files")
+        raise Invalid(_("no file was chosen; choose a safetensors file, or a zip or folder of them"), field="files")
     if sum(file.size for file in files) > MOST_BYTES:
         raise WeightsRefused(
-            f"the files are larger than {MOST_BYTES // 2**20} MiB together, more than any architecture here needs",
+            _("the files are larger than {most} MiB together, more than any architecture here needs").format(
+                most=MOST_BYTES // 2**20
+            ),
             field="files",
         )
     with tempfile.TemporaryFile() as aside:
@@ -73,6 +78,7 @@ def import_weights(
         whole.seek(0)
         made.file.save("weights", whole, save=False)
     with transaction.atomic():
+        Project.objects.for_change(project.pk)
         made.save()
         services.send("inference.check_weights", queue="cpu", import_id=made.pk)
     return made
@@ -88,25 +94,31 @@ def refuse_what_no_weights_are(name: str, file: Any) -> None:
             with zipfile.ZipFile(file) as archive:
                 _refuse_zip(name, archive.infolist())
         except zipfile.BadZipFile as error:
-            raise WeightsRefused(f"{name} is a damaged zip: {error}", field="files") from None
+            raise WeightsRefused(
+                _("{name} is a damaged zip: {error}").format(name=name, error=error), field="files"
+            ) from None
         return
     if head[:1] == b"\x80" or PurePath(name).suffix.lower() in (".pt", ".pth", ".ckpt", ".pkl", ".pickle"):
-        raise WeightsRefused(CONVERT, field="files")
+        raise WeightsRefused(_(CONVERT), field="files")
     if head[8:9] != b"{" or not 2 <= int.from_bytes(head[:8], "little") <= MOST_HEADER:
-        raise WeightsRefused(f"{name} is no safetensors file and no zip of such", field="files")
+        raise WeightsRefused(_("{name} is no safetensors file and no zip of such").format(name=name), field="files")
 
 
 def _refuse_zip(name: str, members: list[zipfile.ZipInfo]) -> None:
     names = [PurePath(one.filename.replace("\\", "/")).name for one in members]
     if "data.pkl" in names:  # what torch.save writes is a zip around a pickle
-        raise WeightsRefused(CONVERT, field="files")
+        raise WeightsRefused(_(CONVERT), field="files")
     if not {"detector.safetensors", "segmenter.safetensors"} & set(names):
         raise WeightsRefused(
-            f"{name} holds neither detector.safetensors nor segmenter.safetensors, as the folder of a round does",
+            _(
+                "{name} holds neither detector.safetensors nor segmenter.safetensors, as the folder of a round does"
+            ).format(name=name),
             field="files",
         )
     if sum(one.file_size for one in members) > MOST_BYTES:
-        raise WeightsRefused(f"{name} is larger than {MOST_BYTES // 2**20} MiB unpacked", field="files")
+        raise WeightsRefused(
+            _("{name} is larger than {most} MiB unpacked").format(name=name, most=MOST_BYTES // 2**20), field="files"
+        )
 
 
 def _zipped(files: Sequence[File], aside: Any) -> File:
@@ -114,7 +126,7 @@ def _zipped(files: Sequence[File], aside: Any) -> File:
     chosen = {_plain(file): file for file in files if _plain(file) in WANTED}
     for file in files:
         if PurePath(_plain(file)).suffix.lower() in (".pt", ".pth", ".ckpt", ".pkl", ".pickle"):
-            raise WeightsRefused(CONVERT, field="files")
+            raise WeightsRefused(_(CONVERT), field="files")
     with zipfile.ZipFile(aside, "w", zipfile.ZIP_STORED) as archive:
         for name, file in chosen.items():
             with archive.open(name, "w", force_zip64=True) as target:
@@ -169,7 +181,11 @@ def accept(
     asked = WeightsImport.objects.select_for_update().filter(pk=import_id, state=WeightsImport.State.CHECKING).first()
     if asked is None:
         return []
-    project = Project.objects.select_for_update().get(pk=asked.project_id)
+    try:
+        project = Project.objects.for_change(asked.project_id)
+    except Archived as error:
+        _refuse(asked, str(error))
+        return []
     made, there = [], []
     for one in found:
         same = project.model_versions.filter(kind=one["kind"], artifact__sha256=one["sha256"]).first()

@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from labeling.errors import Invalid, WrongState
 from labeling.images.models import Split
 from labeling.projects.models import Project
@@ -75,8 +77,10 @@ def begin(project: Project, configuration: dict[str, Any], start: Starts, snapsh
         if version is not None:
             if version.model != made[kind]["name"] and not as_is:
                 raise Invalid(
-                    f"{version} is a {version.model}, and this preset trains a {made[kind]['name']}. Train on from a "
-                    "version of the same architecture, choose another preset, or use it as it is.",
+                    _(
+                        "{version} is a {theirs}, and this preset trains a {ours}. Train on from a version of the same "
+                        "architecture, choose another preset, or use it as it is."
+                    ).format(version=version, theirs=version.model, ours=made[kind]["name"]),
                     field="start",
                 )
             made[kind]["name"] = version.model
@@ -84,8 +88,10 @@ def begin(project: Project, configuration: dict[str, Any], start: Starts, snapsh
         if as_is:
             if version is None and made[kind]["name"] not in SHIPPED:
                 raise Invalid(
-                    f"No weights of a {made[kind]['name']} come with Boxwise to be used as they are. Choose a version "
-                    "of this project, or train.",
+                    _(
+                        "No weights of a {name} come with Boxwise to be used as they are. Choose a version of this "
+                        "project, or train."
+                    ).format(name=made[kind]["name"]),
                     field="start",
                 )
             made[kind] = {name: made[kind][name] for name in ("name", "preset", "start_from") if name in made[kind]}
@@ -105,12 +111,15 @@ def version_of(project: Project, kind: str, start: Start) -> ModelVersion | None
         now = current_round(project)
         current = models_of(now).filter(kind=kind).first() if now else None
         if current is None:
-            raise WrongState("there is no finished round whose models a new one could start from")
+            raise WrongState(_("there is no finished round whose models a new one could start from"))
         return current
     wanted = int(start.weights) if start.weights.isdecimal() else 0
     found = project.model_versions.filter(kind=kind, pk=wanted).first()
     if found is None:
-        raise Invalid(f"this project has no {kind} {start.weights[:20]!r} to start from", field="start")
+        raise Invalid(
+            _("this project has no {kind} “{wanted}” to start from").format(kind=_(kind), wanted=start.weights[:20]),
+            field="start",
+        )
     return found
 
 

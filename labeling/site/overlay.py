@@ -64,7 +64,8 @@ def overlay(request: Request, project: int, image: int) -> HttpResponse:
     published = Publication.objects.filter(image=shown, round__in=rounds).annotate(n=Count("layer__annotations"))
     counts = {p.round_id: int(p.n) for p in published}
     query = urlencode([("round", round_.pk) for round_ in rounds])
-    order = images_of(found, compare(rounds))
+    made = compare(rounds)
+    order = images_of(found, made)
     places = [one.pk for one, _pair in order]
     place = places.index(shown.pk) if shown.pk in places else None
     pair = order[place][1] if place is not None else None
@@ -76,6 +77,7 @@ def overlay(request: Request, project: int, image: int) -> HttpResponse:
             {"round": round_, "proposals": counts.get(round_.pk), "figure": figure}
             for round_, figure in zip(rounds, (pair.first, pair.last) if pair else (None, None), strict=True)
         ],
+        "measure": made.pairs_of,
         "missing": [round_ for round_ in rounds if round_.pk not in counts],
         "order": order,
         "previous": places[place - 1] if place else None,

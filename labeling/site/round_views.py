@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.db.models import Count
-from django.http import FileResponse, HttpResponse
+from django.http import FileResponse, Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from labeling.errors import WrongState
 from labeling.images.models import Split
 from labeling.rounds import drift
 from labeling.rounds.configuration import BY_NAME, NAMES, PRESET_NAMES, flat
@@ -344,11 +345,12 @@ def starts_of(request: Request) -> Starts:
 @signed_in
 @require_safe
 def export(request: Request, round: int) -> HttpResponseBase:
-    """The round as one folder, zipped."""
+    """The round as one folder, zipped; of a round that has not finished there is none."""
     found = reach_round(request, "export", round)
-    file = attempt(request, lambda: export_file(found))
-    if file is None:
-        return redirect("round", found.pk)
+    try:
+        file = export_file(found)
+    except WrongState as error:
+        raise Http404(str(error)) from None
     return FileResponse(file, as_attachment=True, filename=f"{folder_name(found)}.zip")
 
 

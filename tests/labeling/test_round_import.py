@@ -5,11 +5,13 @@ import json
 import zipfile
 from dataclasses import asdict, replace
 from datetime import timedelta
+from importlib import import_module
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from django.apps import apps
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.urls import reverse
@@ -18,6 +20,7 @@ from django.utils import timezone
 from inference import tasks
 from inference.detectors import centre
 from inference.methods import boxcell
+from inference.needs import memory_needed
 from inference.segmenters import unet
 from inference.synthetic import tissue
 from inference.units import read_unit
@@ -28,6 +31,7 @@ from labeling.images.services import add_image
 from labeling.projects.services import create_project
 from labeling.rounds import importing, services, stages
 from labeling.rounds.comparison import compare, learned_from
+from labeling.rounds.configuration import configure, queue_of
 from labeling.rounds.export import card, export_round
 from labeling.rounds.models import ModelVersion, Round, RoundPolicy, Stage, StageLine, WeightsImport
 from labeling.rounds.promotion import models_of
@@ -220,7 +224,7 @@ def test_starting_from_what_does_not_fit_is_refused(owner, sent, detector):
     other = create_project(owner=owner, name="other", classes=("a",))
     for start, words, error in (
         ({"detector": Start(str(version.pk))}, "is a centre, and this preset trains a yolo", Invalid),
-        ({"detector": Start("999")}, "no detector '999'", Invalid),
+        ({"detector": Start("999")}, "no detector “999”", Invalid),
         ({"segmenter": Start(str(version.pk))}, "no segmenter", Invalid),
         ({"detector": Start("²")}, "no detector", Invalid),
         ({"detector": Start("current")}, "no finished round", WrongState),
@@ -244,6 +248,23 @@ def test_starting_from_what_does_not_fit_is_refused(owner, sent, detector):
     assert made.configuration["detector"] == {
         "name": "centre", "preset": "paper", "start_from": version.artifact_id, "as_is": True,
     }  # fmt: skip
+
+
+def test_versions_of_before_get_the_name_of_their_architecture(owner, sent):
+    finished(small_project(owner), owner, sent)
+    ModelVersion.objects.update(model="")
+    import_module("labeling.migrations.0012_ownweights").name_the_models(apps, None)
+    assert dict(ModelVersion.objects.values_list("kind", "model")) == {"detector": "centre", "segmenter": "unet"}
+
+
+def test_weights_that_are_handed_on_ask_for_no_memory_and_no_gpu():
+    content = {"images": [{"width": 512, "height": 512, "exhaustive": [1], "split": "train"}]}
+    trained = configure("quick", {"device": "gpu"})
+    passed = trained | {kind: trained[kind] | {"as_is": True} for kind in ("detector", "segmenter")}
+    for kind in ("pseudo_masks", "detector", "segmenter"):
+        assert memory_needed(kind, content, trained, "cpu") > 0 == memory_needed(kind, content, passed, "cpu")
+    assert [queue_of(kind, trained) for kind in ("detector", "segmenter", "prediction")] == ["gpu"] * 3
+    assert [queue_of(kind, passed) for kind in ("detector", "segmenter", "prediction")] == ["cpu", "cpu", "gpu"]
 
 
 def test_classes_go_by_their_names(owner, sent, detector, tmp_path):

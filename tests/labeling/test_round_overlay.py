@@ -63,7 +63,7 @@ def test_the_page_lists_worst_first_and_the_comparison_leads_there(two_rounds):
     compared = client.get(reverse("compare-rounds", args=[project.pk])).content.decode()
     assert page_of(project, images[1], rounds).replace("&", "&amp;") in compared
     page = client.get(page_of(project, images[1], rounds)).content.decode()
-    assert f'data-image="{images[1].pk}"' in page and "0.300" in page
+    assert f'data-image="{images[1].pk}"' in page and "PQ 0.300" in page
     assert page.index("field 1") < page.index('<option value="' + page_of(project, images[0], rounds).split("?")[0])
     assert 'id="previous-image"' not in page and 'id="next-image"' in page
     assert "disabled" not in page[page.index('data-against="reference"') :][:120]
