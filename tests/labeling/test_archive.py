@@ -125,7 +125,7 @@ def test_every_page_is_refused_what_it_sends_and_still_shows(there, name, patter
         seen = client.get(address)
         sent = client.post(address, {"name": "x", "act": "enrol"})
     assert written(queries) == []
-    assert seen.status_code in (200, 404, 405) and {seen.status_code, sent.status_code} != {405}
+    assert seen.status_code in (200, 302, 404, 405) and {seen.status_code, sent.status_code} != {405}
     if sent.status_code != 405:
         assert sent.status_code == 302 and sent.url == reverse("project", args=[there.project.pk])
         assert said(sent) == [SENTENCE.capitalize() + "."]
@@ -137,6 +137,10 @@ def test_every_page_is_refused_what_it_sends_and_still_shows(there, name, patter
 def test_what_is_open_is_named_by_routes_that_are_there():
     assert set(API_OPEN) <= {route.name for route in routes()}
     assert set(PAGES_OPEN) <= {u.name for u in [*urls.urlpatterns, *study_urls.urlpatterns]}
+
+
+# No rounds are named here to be compared; the image has no reference masks, the round no models.
+ANSWERS = {"round-compare": 422, "image-overlay": 422, "image-reference-pack": 404, "round-export": 409}
 
 
 @pytest.mark.parametrize("route", [r for r in routes() if hasattr(r.callback.cls, "get")], ids=lambda r: r.name)
