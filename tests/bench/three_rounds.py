@@ -2,10 +2,12 @@
 
 The first round learns from 4 images of the pool; each later one from 3 more, which the round before put first (mix).
 Patients 03 and 07 judge. People's boxes are the tight boxes of the reference masks; the masks themselves are seen by
-the evaluation alone. Prints what docs/rounds.md records.
+the evaluation alone. Prints what docs/rounds.md records, and writes it to the file BOXWISE_OUT where that is named
+(docs/benchmarks/three_rounds.json, which rounds_plots.py beside it draws).
 """
 
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -106,6 +108,7 @@ def main(seconds: float = 3600) -> None:
     try:
         house.wait_until_up(240)
         given = last_line(house.manage(SETUP.format(folder=tnbc, judges=JUDGES, pool=POOL, first=POOL[::3][:START])))
+        evaluations = []
         for number in range(1, ROUNDS + 1):
             began = time.monotonic()
             made = call(house, given, f"projects/{given['project']}/rounds/", {"preset": "quick"})
@@ -114,13 +117,17 @@ def main(seconds: float = 3600) -> None:
             ended = call(house, given, address)
             facts = {s["kind"]: s["facts"] for s in ended["stages"]}
             print(f"round {number}: {ended['state']} {ended['error']} in {time.monotonic() - began:.0f} s", flush=True)
-            print(json.dumps(facts.get("evaluation", {})), flush=True)
+            evaluations.append(facts.get("evaluation", {}))
+            print(json.dumps(evaluations[-1]), flush=True)
             if ended["state"] != "published":
                 return
             if number < ROUNDS:
                 chosen = last_line(house.manage(ANNOTATE.format(folder=tnbc, round=made["id"], more=MORE)))
                 print(f"next: {', '.join(chosen['names'])} ({chosen['boxes']} boxes)", flush=True)
-        print(house.manage(COMPARE.format(project=given["project"])).splitlines()[-1], flush=True)
+        compared = last_line(house.manage(COMPARE.format(project=given["project"]))) | {"evaluations": evaluations}
+        print(json.dumps(compared), flush=True)
+        if out := os.environ.get("BOXWISE_OUT"):
+            Path(out).write_text(json.dumps(compared, indent=1))
     finally:
         house.stop()
         shutil.rmtree(folder, ignore_errors=True)
