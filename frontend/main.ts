@@ -2,6 +2,7 @@
 import { speakAs, t } from "./locale/locale";
 import "./ui/workspace.css";
 import { open } from "./acts/opening";
+import { compare, type Comparison } from "./compare/page";
 import { Api, Refused } from "./sync/api";
 import { Shell } from "./ui/shell";
 
@@ -9,6 +10,7 @@ declare global {
   interface Window {
     /** Read-only, for tests: what the page knows, never a way to change it. */
     boxwise?: ReturnType<Shell["probes"]>;
+    boxwiseComparison?: ReturnType<Comparison["probes"]>;
   }
 }
 
@@ -36,6 +38,23 @@ async function mount(root: HTMLElement): Promise<void> {
   }
 }
 
+/** The page that shows two rounds beside each other; its controls are the page's own. */
+async function mountComparison(root: HTMLElement): Promise<void> {
+  const said = root.querySelector("[data-status]");
+  for (const select of document.querySelectorAll<HTMLSelectElement>("[data-goes]")) select.addEventListener("change", () => location.assign(select.value));
+  try {
+    await speakAs(document.documentElement.lang);
+    const made = await compare(root, new Api(root.dataset.api ?? "/api/v1/"));
+    await made.ready;
+    window.boxwiseComparison = made.probes();
+  } catch (error) {
+    said?.setAttribute("role", "alert");
+    said?.classList.add("error");
+    if (said) said.textContent = sentence(error);
+    throw error;
+  }
+}
+
 function sentence(error: unknown): string {
   if (error instanceof Refused && error.status === 401) return t("Your session has ended. Sign in again and reload this page.");
   if (error instanceof Refused && error.status === 404) return t("This image does not exist, or you are not a member of its project.");
@@ -45,3 +64,5 @@ function sentence(error: unknown): string {
 
 const root = document.getElementById("workspace");
 if (root) void mount(root);
+const comparison = document.getElementById("overlay");
+if (comparison) void mountComparison(comparison);

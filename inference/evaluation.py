@@ -92,10 +92,27 @@ def evaluation(setting: Setting) -> tuple[Path, dict[str, Any]]:
     trained = {f.group for f in setting.fields if f.split == "train" and f.annotated and f.group}
     if trained & {f.group for f in judged + with_reference}:
         facts["optimistic"] = "same slide, optimistic: training and judging images come from one slide or patient"
+    facts |= _said_of_the_start(setting.configuration.get("evaluation", {}), list(rows))
     path = setting.work / "evaluation.json"
     path.write_text(json.dumps(facts | {"per_image": list(rows.values())}))
     setting.report(Progress(1, 1))
     return path, facts
+
+
+def _said_of_the_start(start: dict[str, Any], judging: list[int]) -> dict[str, str]:
+    """What weights from elsewhere do to the figures.
+
+    start  {"elsewhere": kinds whose weights somebody brought along, "seen": images that taught weights of before}
+    """
+    said = {}
+    if start.get("elsewhere"):
+        kinds = " and ".join(start["elsewhere"])
+        said["elsewhere"] = f"Trained elsewhere: may have seen the images that judge ({kinds}). Read it as optimistic."
+    if seen := set(start.get("seen", [])) & set(judging):
+        said["seen_before"] = (
+            f"{len(seen)} of {len(judging)} judging images taught the weights that this round began with: optimistic."
+        )
+    return said
 
 
 def _matched_boxes(setting: Setting, field: Field) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

@@ -58,6 +58,8 @@ MODELS = {  # kind, model, preset; of others and of stages not named here nothin
     ("detector", "centre", "quick"): Estimate(390, largest=80, learned=9),
     ("segmenter", "unet", "tiny"): Estimate(520, largest=60, learned=9),
     ("segmenter", "unet", "quick"): Estimate(530, largest=60, learned=9),
+    ("detector", "yolo", "paper"): Estimate(11_500, learned=9),  # from batches of 1 and 2 to one of 32
+    ("segmenter", "caranet", "paper"): Estimate(5_900, learned=9),  # the same, to one of 16
 }
 # With a GPU the nets and their work lie in its memory, which was not measured: here only what is read from files.
 ON_GPU = Estimate(0, learned=8)
@@ -75,6 +77,8 @@ def memory_needed(kind: str, content: dict[str, Any], configuration: dict[str, A
         if entry["exhaustive"] and entry["split"] in ("train", "val")
     )
     chosen = configuration.get(kind, {})
+    if chosen.get("as_is") or (kind == "pseudo_masks" and configuration.get("segmenter", {}).get("as_is")):
+        return 0  # nothing is learned, so nothing is read
     estimate = STAGES.get(kind) or MODELS.get((kind, chosen.get("name"), chosen.get("preset")))
     if device != "cpu":
         estimate = ON_GPU if kind in ("detector", "segmenter") else None

@@ -27,6 +27,14 @@ TRAINERS = {
         "unet": "inference.segmenters.unet:UNet",
     },
 }
+MODELS = {  # what a weight file calls itself -> its kind and name in TRAINERS
+    "centre-1": ("detector", "centre"),
+    "faster-rcnn-1": ("detector", "faster-rcnn"),
+    "yolov8-1": ("detector", "yolo"),
+    "caranet-1": ("segmenter", "caranet"),
+    "segformer-1": ("segmenter", "segformer"),
+    "unet-1": ("segmenter", "unet"),
+}
 PRESETS = ("tiny", "quick", "paper")
 PARTS = {  # which models a preset means when nobody names others
     "tiny": {"detector": "centre", "segmenter": "unet"},

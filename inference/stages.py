@@ -22,6 +22,8 @@ from inference.painting import bits_of, bounded_instances, masks_of_cells, paint
 from inference.snapshots import Field, boxes_of_cells, digest, learning_digest
 from inference.types import Boxes, BoxMask, InferenceError, Progress, Prompts, Sample, UnreadableImage
 from inference.units import Setting, Unit, bundle, each_unit, read_unit, trainer_of
+from inference.weights import shipped
+from inference.weights.foreign import look
 
 VERSIONS = {
     "pseudo_masks": 1,
@@ -43,18 +45,21 @@ def keys(content: dict[str, Any], configuration: dict[str, Any]) -> dict[str, st
     # Asked for its name alone: on the CPU, which every worker has. Where a net computes is no part of a key.
     prompter = [configuration["prompter"], registry.prompter(**configuration["prompter"], device="cpu").name]
     detector, segmenter = configuration["detector"], configuration["segmenter"]
+    start = configuration.get("evaluation")  # what is to be said of weights that learned elsewhere, or of what judges
     named = {}
 
     def name(kind: str, *inputs: Any) -> None:
         named[kind] = digest([kind, VERSIONS[kind], *inputs])
 
-    name("pseudo_masks", learned, prompter)
-    name("detector", learned, detector, trainer_of("detector", detector).name)
-    name("segmenter", named["pseudo_masks"], segmenter, trainer_of("segmenter", segmenter).name)
+    # Weights that are used as they are hang on nothing that anybody annotated.
+    name("pseudo_masks", *([] if segmenter.get("as_is") else [learned, prompter]))
+    taught = {"detector": [learned], "segmenter": [named["pseudo_masks"]]}
+    for kind, chosen in (("detector", detector), ("segmenter", segmenter)):
+        name(kind, *([] if chosen.get("as_is") else taught[kind]), chosen, trainer_of(kind, chosen).name)
     name("prediction", everything, named["detector"], named["segmenter"], prompter, configuration["prediction"])
     name("fusion", named["prediction"], configuration["fusion"], certificate.VERSION)
     name("instances", named["fusion"], configuration["instances"])
-    name("evaluation", named["instances"], learned)
+    name("evaluation", named["instances"], learned, *([start] if start else []))
     name("publication", named["instances"])
     return named
 
@@ -66,6 +71,9 @@ def pseudo_masks(setting: Setting) -> tuple[Path, dict[str, Any]]:
     """Masks inside people's boxes: what the segmenter learns from. A mask that a person verified is taken as it is."""
     prompter = setting.prompter()
     fields = [f for f in setting.fields if f.annotated and f.split in ("train", "val")]
+    if setting.configuration["segmenter"].get("as_is"):
+        fields = []
+        setting.report(Progress(0, 0, "the segmenter is used as it is, so it needs no masks to learn from"))
 
     def make(field: Field) -> Unit:
         cells, _ = field.learning()
@@ -104,6 +112,8 @@ def segmenter(setting: Setting) -> tuple[Path, dict[str, Any]]:
 
 
 def _train(setting: Setting, kind: str, *, with_labels: bool) -> tuple[Path, dict[str, Any]]:
+    if setting.configuration[kind].get("as_is"):
+        return _passed_on(setting, kind)
     trainer = setting.trainer(kind)
     learned = samples(setting, "train", with_labels=with_labels)
     checked = samples(setting, "val", with_labels=with_labels)
@@ -118,6 +128,17 @@ def _train(setting: Setting, kind: str, *, with_labels: bool) -> tuple[Path, dic
         "cells": sum(len(sample.boxes) for sample in learned), "classes": setting.class_count,
         "settings": asdict(trainer.settings),
     }  # fmt: skip
+
+
+def _passed_on(setting: Setting, kind: str) -> tuple[Path, dict[str, Any]]:
+    """Weights that are used as they are, the shipped ones unless others are named: looked at, not trained."""
+    name = setting.configuration[kind]["name"]
+    weights = setting.inputs.get(f"start of the {kind}") or shipped(name)
+    if weights is None:
+        raise InferenceError(f"no weights of the {kind} {name!r} come with this program; choose others, or train")
+    found = look(weights)
+    setting.report(Progress(1, 1, f"{found.model}, sha256 {found.sha256[:12]}, is used as it is: nothing is trained"))
+    return weights, {"model": found.model, "classes": found.classes, "settings": found.settings}
 
 
 def prediction(setting: Setting) -> tuple[Path, dict[str, Any]]:
@@ -140,6 +161,7 @@ def predictor(setting: Setting) -> tuple[Callable[[Field], Unit], dict[str, str]
     prompter = setting.prompter()
     find = setting.trainer("detector").load(setting.inputs["detector"])
     segment = setting.trainer("segmenter").load(setting.inputs["segmenter"])
+    class_of = class_names(setting)
 
     def make(field: Field) -> Unit:
         field = proposed_on(setting.content, field)
@@ -154,9 +176,7 @@ def predictor(setting: Setting) -> tuple[Callable[[Field], Unit], dict[str, str]
         boxes = np.concatenate([boxes_of_cells(field.cells), detected.boxes[added]])
         scores = np.concatenate([np.ones(len(field.cells), np.float32), detected.scores[added]])
         order = np.argsort(-scores, kind="stable").tolist()  # the surer box keeps contested pixels
-        classes = [cell.class_index for cell in field.cells] + [
-            int(c) if setting.class_count > 1 else None for c in detected.classes[added]
-        ]
+        classes = [cell.class_index for cell in field.cells] + [class_of(int(c)) for c in detected.classes[added]]
         alone = detected_masks(prompter, rgb, detected) if is_judged(field) else {}
         return alone | {
             "m_d": paint(masks, field, order),
@@ -170,6 +190,17 @@ def predictor(setting: Setting) -> tuple[Callable[[Field], Unit], dict[str, str]
         }
 
     return make, {"detector": find.name, "segmenter": segment.name, "prompter": prompter.name}
+
+
+def class_names(setting: Setting) -> Callable[[int], int | None]:
+    """The detector's class -> the index of the project's, None where it has none.
+
+    Weights that are used as they are may have learned other classes than the project's: the configuration names theirs.
+    """
+    named = setting.configuration["prediction"].get("classes")
+    if named is not None:
+        return lambda index: named[index] if index < len(named) else None
+    return lambda index: index if setting.class_count > 1 else None
 
 
 def proposed_on(content: dict[str, Any], field: Field) -> Field:

@@ -14,7 +14,6 @@ import json
 import logging
 import shutil
 import tempfile
-import threading
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator
@@ -22,26 +21,26 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from celery import shared_task
 from django.conf import settings
 from django.core.files.storage import default_storage
-from django.db import InterfaceError, OperationalError, connection
 
 from inference import needs, units
 from inference import stages as work
 from inference.acquisition import colour_distance, queue
+from inference.leases import AWAY, Lease, PortionLease, patiently
 from inference.masks import pack
 from inference.snapshots import Field, fields_of
 from inference.sweeps import sweep
 from inference.types import Cancelled, InferenceError, Progress
-from inference.usage import Watch
+from inference.weights import foreign
 from labeling.annotations.services import Loaded
 from labeling.annotations.state import PackedMask, State
 from labeling.images.models import Image
-from labeling.rounds import portions, stages, sweeping
+from labeling.rounds import importing, portions, promotion, stages, sweeping
 from labeling.rounds.configuration import NETS
 from labeling.rounds.holding import reason, taken
 from labeling.rounds.models import Artifact, Portion, Stage, Sweep
@@ -49,118 +48,10 @@ from labeling.rounds.publishing import publish
 
 logger = logging.getLogger(__name__)
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-RENEW_EVERY = 1.0  # seconds: how late a wish to cancel is seen; a small part of the lease
-AWAY = (OperationalError, InterfaceError)  # what a restarting database raises
-AWAY_FOR = 60.0  # seconds that a worker waits for it before it leaves the work to the sweeper
 WORKER = f"{needs.HOST} {uuid.uuid4().hex[:12]}"  # this process: a worker that is started again may have what it lacked
 PASS_ON_AFTER = 1.0  # seconds for which a worker keeps a message that it must not act on
-Answer = TypeVar("Answer")
+FOUND = ("path", "kind", "name", "model", "classes", "settings", "sha256")  # of foreign.Found
 NAMESPACE = uuid.UUID("0e1b8a1c-59d3-5f0e-9f5e-3f1f5b0c9a11")  # proposals get the same uid when published again
-
-
-def patiently(act: Callable[[], Answer]) -> Answer:
-    """What `act` answers; while the database is away, again and again. Only for acts that may happen twice: the answer
-    of the first may be what was lost."""
-    end = monotonic() + AWAY_FOR
-    while True:
-        try:
-            return act()
-        except AWAY:
-            connection.close()
-            if monotonic() > end:
-                raise
-            logger.warning("the database is away; trying again", exc_info=True)
-            sleep(0.5)
-
-
-class Lease:
-    """Keeps a claimed stage this worker's own while the work goes on, and carries progress to the row."""
-
-    def __init__(self, row_id: int, owner: uuid.UUID) -> None:
-        self.row_id, self.owner = row_id, owner
-        self.watch, self.device = Watch(), ""
-        self.began = monotonic()
-        self.found: int | None = None  # units that were there before
-        self.latest = 0
-        self.over, self.cancelled, self.lost = threading.Event(), threading.Event(), threading.Event()
-        self.last_report = 0.0
-        self.thread = threading.Thread(target=self._keep, daemon=True)
-
-    def __enter__(self) -> "Lease":
-        self.thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.over.set()
-        self.thread.join()
-
-    def _keep(self) -> None:
-        try:
-            while not self.over.wait(RENEW_EVERY):
-                try:
-                    if self.renew():
-                        self.cancelled.set()
-                except stages.LeaseLost:
-                    self.lost.set()
-                    return
-                except Exception:  # the database is away for a moment: the lease outlasts it, or is lost and we notice
-                    logger.warning("cannot renew the lease of %s", self.row_id, exc_info=True)
-                finally:
-                    connection.close()
-        finally:
-            connection.close()
-
-    def stop(self) -> bool:
-        """True when somebody asked to stop. Raises LeaseLost when the work belongs to another worker now."""
-        if self.lost.is_set():
-            raise stages.LeaseLost
-        return self.cancelled.is_set()
-
-    def report(self, progress: Progress) -> None:
-        """Progress to the row: always when there is something to say, else at most twice a second."""
-        self.count(progress)
-        now = monotonic()
-        last = progress.done >= progress.total
-        if progress.note or progress.values or last or now - self.last_report > 0.5:
-            self.last_report = now
-            patiently(lambda: self.tell(progress))
-
-    def renew(self) -> bool:
-        return stages.renew(self.row_id, self.owner, self.used())
-
-    def count(self, progress: Progress) -> None:
-        """The first report comes after the first unit of this worker; what counts before it was there already."""
-        if progress.done and self.found is None:
-            self.found = progress.done - 1
-        self.latest = max(self.latest, progress.done)
-
-    def used(self) -> dict[str, Any]:
-        """What this process uses (inference/usage.py), the device that nets compute on where there are any, and the
-        units it made in how many seconds."""
-        own: dict[str, Any] = {"made": self.latest - (self.found or 0), "seconds": round(monotonic() - self.began, 1)}
-        return self.watch.sample() | own | ({"device": self.device} if self.device else {})
-
-    def tell(self, progress: Progress) -> None:
-        stages.report(
-            self.row_id, self.owner,
-            done=progress.done, total=progress.total, note=progress.note, values=progress.values,
-        )  # fmt: skip
-
-
-class PortionLease(Lease):
-    """The same for a portion of a stage. Progress goes with the renewal: the work never waits for it."""
-
-    def __init__(self, portion: Portion, owner: uuid.UUID) -> None:
-        super().__init__(portion.pk, owner)
-        self.portion, self.done = portion, 0
-
-    def renew(self) -> bool:
-        return portions.renew(self.row_id, self.owner, done=self.done, usage=self.used())
-
-    def report(self, progress: Progress) -> None:
-        self.done = progress.done
-        if progress.note:
-            patiently(lambda: stages.say(self.portion.stage_id, progress.note))
 
 
 @shared_task(name="inference.run_stage")
@@ -220,6 +111,10 @@ def _run(stage: Stage, lease: Lease) -> None:
             _publish(stage, lease, fields_of(content, local_file), inputs)
         patiently(lambda: stages.finish(stage.pk, lease.owner, key=key, artifact=None))
         return
+    chosen = round_.configuration.get(stage.kind, {})
+    if chosen.get("as_is") and chosen.get("start_from"):
+        _pass_on(stage, lease, key)
+        return
     made = patiently(lambda: stages.known(key))
     if made is not None:
         stages.say(stage.pk, "made by an earlier round from the same inputs: used again")
@@ -234,7 +129,8 @@ def _run(stage: Stage, lease: Lease) -> None:
     needs.afford(needs.memory_needed(stage.kind, content, round_.configuration, device))
     if stage.kind in NETS:
         lease.device = device
-        patiently(lambda: stages.say(stage.pk, f"its nets compute on: {device}, {needs.HOST}"))
+        where = f"its nets compute on the {'CPU' if device == 'cpu' else 'GPU'} of {needs.HOST}"
+        patiently(lambda: stages.say(stage.pk, where))
     with _inputs(stage) as inputs:
         setting = units.Setting(
             content=content,
@@ -257,6 +153,17 @@ def _run(stage: Stage, lease: Lease) -> None:
     patiently(lambda: stages.finish(stage.pk, lease.owner, key=key, artifact=artifact, usage=used))
     shutil.rmtree(folder, ignore_errors=True)
     patiently(lambda: portions.gathered(stage.pk))
+
+
+def _pass_on(stage: Stage, lease: Lease, key: str) -> None:
+    """A version that is used as it is: its own artifact is what the stage hands on, once it was found whole."""
+    with _inputs(stage):  # raises when the weights are gone or damaged
+        version = promotion.with_weights(stage.round, stage.round.configuration[stage.kind]["start_from"])
+    sentence = (
+        f"{version} ({version.architecture}, {version.get_origin_display()}) is used as it is: nothing is trained"
+    )
+    patiently(lambda: stages.say(stage.pk, sentence))
+    patiently(lambda: stages.finish(stage.pk, lease.owner, key=key, artifact=version.artifact))
 
 
 def _fetch_units(stage: Stage, folder: Path) -> None:
@@ -380,6 +287,32 @@ def sweep_round(sweep_id: int) -> None:
     except Exception as error:  # record, then let it be seen
         sweeping.finish(asked.pk, error=f"{type(error).__name__}: {error}")
         raise
+
+
+@shared_task(name="inference.check_weights")
+def check_weights(import_id: int) -> None:
+    """See whether weights that somebody brought along fit, and enter them. Delivered twice it enters them once."""
+    asked = patiently(lambda: importing.claim(import_id))
+    if asked is None:
+        return
+    folder = Path(settings.DATA_DIR) / "work" / f"import-{asked.pk}-{uuid.uuid4().hex[:8]}"
+    try:
+        brought = foreign.opened(local_file(str(asked.file.name)), folder, limit=importing.MOST_BYTES)
+        names = brought.about.get("class_names")
+        found = [{name: getattr(one, name) for name in FOUND} for one in brought.found]
+        classes = [str(name).replace("\0", "")[:100] for name in names] if isinstance(names, list) else []
+        patiently(lambda: importing.accept(asked.pk, found=found, class_names=classes, card=brought.card))
+    except InferenceError as error:
+        sentence = str(error)
+        patiently(lambda: importing.refuse(asked.pk, sentence))
+    except AWAY:
+        logger.exception("the check of %s: the database went away; the sweeper asks again", asked)
+    except Exception as error:  # record, then let it be seen
+        sentence = f"{type(error).__name__}: {error}"
+        patiently(lambda: importing.refuse(asked.pk, sentence))
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _content(stage: Stage) -> dict[str, Any]:

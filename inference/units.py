@@ -66,7 +66,8 @@ class Setting:
 
 
 def trainer_of(kind: str, chosen: dict[str, Any], *, classes: int = 1, device: str = "auto") -> Trainer:
-    """The trainer that a round's configuration names: {"name", "preset", "change": {"steps": ...}, "start_from"}.
+    """The trainer that a round's configuration names: {"name", "preset", "change": {"steps": ...}, "start_from",
+    "as_is"}.
 
     A change is a field of the model's settings or of its schedule. Raises InferenceError for one it does not have.
     """

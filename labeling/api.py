@@ -55,7 +55,7 @@ def routes() -> list[Any]:
     from labeling.images import api as images
     from labeling.projects import api as projects
     from labeling.rounds import api as rounds
-    from labeling.site import workspace
+    from labeling.site import overlay, workspace
 
     return [
         path("projects/", projects.ProjectList.as_view(), name="project-list"),
@@ -68,6 +68,8 @@ def routes() -> list[Any]:
         path("projects/<int:project>/rounds/compare/", rounds.Compare.as_view(), name="round-compare"),
         path("projects/<int:project>/rounds/roll-back/", rounds.RollBack.as_view(), name="round-roll-back"),
         path("projects/<int:project>/reference-sets/", rounds.ReferenceSets.as_view(), name="reference-set-list"),
+        path("projects/<int:project>/models/", rounds.ModelVersionList.as_view(), name="model-version-list"),
+        path("projects/<int:project>/weights/", rounds.WeightsImports.as_view(), name="weights-import-list"),
         path("projects/<int:project>/export/<str:layout>/", exchange.Export.as_view(), name="export"),
         path("images/<int:image>/", images.ImageDetail.as_view(), name="image-detail"),
         path("images/<int:image>/workspace/", workspace.Workspace.as_view(), name="image-workspace"),
@@ -76,6 +78,8 @@ def routes() -> list[Any]:
         path("images/<int:image>/tiles/<int:level>/<int:column>/<int:row>/", images.Tile.as_view(), name="image-tile"),
         path("images/<int:image>/smart/", interactive.Smart.as_view(), name="image-smart"),
         path("images/<int:image>/refuse/", interactive.Refuse.as_view(), name="image-refuse"),
+        path("images/<int:image>/overlay/", overlay.Overlay.as_view(), name="image-overlay"),
+        path("images/<int:image>/reference/", overlay.ReferencePack.as_view(), name="image-reference-pack"),
         path("layers/<uuid:layer>/feed/", annotations.Feed.as_view(), name="layer-feed"),
         path("layers/<uuid:layer>/presence/", annotations.Presence.as_view(), name="layer-presence"),
         path("layers/<uuid:layer>/pack/", annotations.Pack.as_view(), name="layer-pack"),
@@ -85,6 +89,7 @@ def routes() -> list[Any]:
         path("rounds/<int:round>/drift/", rounds.ByOrigin.as_view(), name="round-drift"),
         path("rounds/<int:round>/cancel/", rounds.Cancel.as_view(), name="round-cancel"),
         path("rounds/<int:round>/retry/", rounds.Retry.as_view(), name="round-retry"),
+        path("rounds/<int:round>/export/", rounds.Export.as_view(), name="round-export"),
         path("rounds/<int:round>/promote/", rounds.Promote.as_view(), name="round-promote"),
         path("rounds/<int:round>/sweep/", rounds.SweepSettings.as_view(), name="round-sweep"),
     ]

@@ -18,6 +18,7 @@ from labeling.rounds.models import (
     Stage,
     StageLine,
     Sweep,
+    WeightsImport,
 )
 from labeling.studies.models import Amendment, Arm, Item, Participant, Sitting, Study, StudyField
 
@@ -53,4 +54,5 @@ __all__ = [
     "StudyField",
     "Sweep",
     "User",
+    "WeightsImport",
 ]

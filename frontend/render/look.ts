@@ -10,7 +10,7 @@ export const OKABE_ITO = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9",
 export const REGION_COLOUR = "#20262c";
 
 export const Line = { none: 0, solid: 1, dashed: 2, dotted: 3 } as const;
-export const Flag = { selected: 1, hovered: 2, filled: 4, region: 8 } as const;
+export const Flag = { selected: 1, hovered: 2, filled: 4, region: 8, solid: 16 } as const;
 
 export const PALETTE_SIZE = 256;
 const UNCLASSIFIED = 0;
@@ -43,6 +43,8 @@ export function rgb(colour: string): [number, number, number] {
 
 export function lookOf(cells: Cells, row: number, places: Map<number, number>, focus: Focus): Look {
   if (!cells.isShown(row)) return { colour: 0, maskLine: Line.none, boxLine: Line.none, flags: 0 };
+  if (cells.isDifference(row))
+    return { colour: places.get(cells.labelClass[row]) ?? UNCLASSIFIED, maskLine: Line.solid, boxLine: Line.none, flags: Flag.solid };
   const selected = row === focus.selected;
   const flags = (selected ? Flag.selected | Flag.filled : 0) | (row === focus.hovered ? Flag.hovered | Flag.filled : 0) | (focus.fill ? Flag.filled : 0);
   const colour = places.get(cells.labelClass[row]) ?? UNCLASSIFIED;

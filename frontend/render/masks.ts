@@ -33,6 +33,7 @@ void main() {
 const FRAGMENT = `
 uniform highp usampler2D uIds;        // row + 1, 0 where there is no cell; how many texels to its rim on the four sides
 uniform float uScale;                 // device pixels an image pixel
+uniform float uSolid;                 // opacity of areas that are painted whole
 ${LOOK_GLSL}
 in vec2 vTexel;
 out vec4 colour;                      // premultiplied
@@ -46,6 +47,7 @@ void main() {
   uint line = look.a & 3u;
   bool selected = (look.a & 4u) != 0u;
   bool filled = (look.a & 16u) != 0u;
+  bool solid = (look.a & 64u) != 0u;
   float halo = selected ? 2.0 * uDpr : 0.0;
   float width = max(halo + ((look.a & 8u) != 0u && !selected ? 2.8 : 2.0) * uDpr, 0.5 * min(uScale, 1.0));
   // An outline in a texture has no length along it; a checkered pattern cuts it into dashes in every direction.
@@ -55,6 +57,7 @@ void main() {
   vec4 body = filled ? vec4(own * 0.22, 0.22) : vec4(0.0);
   vec4 outline = gap ? (selected ? vec4(0.0, 0.0, 0.0, 1.0) : body) : vec4(own, 1.0);
   colour = off < halo ? vec4(1.0) : off < width ? outline : body;
+  if (solid) colour = vec4(own * uSolid, uSolid);
   if (texel.r == 0u || line == 0u) colour = vec4(0.0);
 }`;
 
@@ -64,7 +67,7 @@ type Block = { readonly box: Box; readonly textures: WebGLTexture[]; stale: Box 
 export class MaskDrawing {
   private readonly made: WebGLProgram;
   private readonly at: Record<
-    "uBlock" | "uCanvas" | "uIds" | "uScale" | "uLooks" | "uDpr",
+    "uBlock" | "uCanvas" | "uIds" | "uScale" | "uSolid" | "uLooks" | "uDpr",
     WebGLUniformLocation | null
   >;
   private readonly blocks = new Map<string, Block>();
@@ -72,13 +75,15 @@ export class MaskDrawing {
   /** What goes to the card goes through here: a block's worth of memory anew for each block was much of the tab's. */
   private readonly scratch = new Uint32Array(2 * BLOCK * BLOCK);
   private frame = 0;
+  /** Opacity of areas that are painted whole. */
+  solid = 1;
 
   constructor(
     private readonly gl: WebGL2RenderingContext,
     private readonly image: Size,
   ) {
     this.made = program(gl, VERTEX, FRAGMENT);
-    this.at = uniforms(gl, this.made, ["uBlock", "uCanvas", "uIds", "uScale", "uLooks", "uDpr"]);
+    this.at = uniforms(gl, this.made, ["uBlock", "uCanvas", "uIds", "uScale", "uSolid", "uLooks", "uDpr"]);
     this.empty = gl.createVertexArray();
   }
 
@@ -112,6 +117,7 @@ export class MaskDrawing {
     gl.uniform1i(this.at.uIds, 2);
     gl.uniform1f(this.at.uDpr, dpr);
     gl.uniform1f(this.at.uScale, camera.scale * dpr);
+    gl.uniform1f(this.at.uSolid, this.solid);
     gl.uniform2f(this.at.uCanvas, gl.drawingBufferWidth, gl.drawingBufferHeight);
     gl.activeTexture(gl.TEXTURE2);
     for (const layer of layers)

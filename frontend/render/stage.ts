@@ -94,7 +94,9 @@ export class Stage {
       this.lost = false;
       this.looks.reset();
       this.boxes = new BoxDrawing(gl);
+      const { solid } = this.masks;
       this.masks = new MaskDrawing(gl, image);
+      this.masks.solid = solid;
       this.density = new DensityDrawing(gl, this.density.bins);
       this.stale = "all";
       this.invalidate();
@@ -144,6 +146,13 @@ export class Stage {
     this.glCanvas.style.opacity = String(look.opacity);
     this.setFocus({ ...this.focus, fill: look.fill });
     this.fill = look.fill;
+    this.invalidate();
+  }
+
+  /** Opacity of areas that are painted whole; outlines stay as they are. */
+  setSolid(opacity: number): void {
+    this.masks.solid = opacity;
+    this.stale = "all";
     this.invalidate();
   }
 

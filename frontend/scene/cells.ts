@@ -16,6 +16,8 @@ const REJECTED = STATUSES.indexOf("rejected");
 const CONFIRMED = STATUSES.indexOf("confirmed");
 const CANNOT_TELL = STATUSES.indexOf("cannot_tell");
 
+/** "difference": what two layers do not share, made here (compare/difference.ts): areas, not cells. */
+export type LayerUse = LayerKind | "difference";
 export type Attributes = Readonly<Record<string, string>>;
 const NOTHING: Attributes = {};
 
@@ -64,9 +66,9 @@ export class Cells {
 
   /** Whether a layer that is neither mine nor a prediction (a colleague's, a consensus, an import) is in the picture. */
   private readonly opened: boolean[] = [];
-  private readonly kinds: LayerKind[] = [];
+  private readonly kinds: LayerUse[] = [];
 
-  addLayer(id: string, writable: boolean, kind: LayerKind): number {
+  addLayer(id: string, writable: boolean, kind: LayerUse): number {
     const index = this.layers.push(id) - 1;
     this.kinds[index] = kind;
     this.opened[index] = false;
@@ -232,6 +234,9 @@ export class Cells {
   }
   isProposal(row: number): boolean {
     return this.live[row] === 1 && this.kind[row] === CELL && this.kinds[this.layer[row]] === "prediction";
+  }
+  isDifference(row: number): boolean {
+    return this.kinds[this.layer[row]] === "difference";
   }
   /** The live row of the working layer that decides this proposal, or -1. */
   decisionOf(row: number): number {

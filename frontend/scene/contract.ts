@@ -97,6 +97,14 @@ export type Workspace = {
   study?: { tools: string[] } | null;
 };
 
+/** Two rounds on one image; layer null: the round has published nothing on it. */
+export type Comparison = {
+  image: Pick<Workspace["image"], "id" | "name" | "width" | "height" | "pixels_url" | "tiles">;
+  rounds: { id: number; number: number; layer: string | null }[];
+  /** Locked reference masks are there. */
+  reference: boolean;
+};
+
 /** Image pixels, [x0, y0, x1, y1], half-open. */
 export type WireBox = [number, number, number, number];
 export type WireMask = { x: number; y: number; width: number; height: number; bits: string };

@@ -1,6 +1,6 @@
 /** The one way to the server: same origin, session cookie, CSRF header, problem+json errors. */
 import { fromBase64, type Mask } from "../geometry/mask";
-import type { Answer, Certificate, OperationIn, Tail, WireMask, Workspace } from "../scene/contract";
+import type { Answer, Certificate, Comparison, OperationIn, Tail, WireMask, Workspace } from "../scene/contract";
 import { decodePack, type Pack } from "../scene/pack";
 
 /** The server answered, and said no. */
@@ -44,8 +44,20 @@ export class Api {
     return this.json<Workspace>(`images/${image}/workspace/`);
   }
 
-  async pack(layer: string): Promise<Pack> {
-    const response = await this.request(`layers/${layer}/pack/`, {});
+  /** Two rounds on an image: `query` names them. */
+  comparison(image: number, query: string): Promise<Comparison> {
+    return this.json<Comparison>(`images/${image}/overlay/?${query}`);
+  }
+
+  pack(layer: string): Promise<Pack> {
+    return this.packAt(`layers/${layer}/pack/`);
+  }
+  /** The locked reference masks of an image. */
+  referencePack(image: number): Promise<Pack> {
+    return this.packAt(`images/${image}/reference/`);
+  }
+  private async packAt(path: string): Promise<Pack> {
+    const response = await this.request(path, {});
     if (!response.ok) throw await refusal(response);
     return decodePack(await response.arrayBuffer());
   }

@@ -5,7 +5,7 @@ import ts from "typescript";
 import { afterEach, describe, expect, it } from "vitest";
 import { speak, spoken, t, tn, type Catalogue } from "../locale/locale";
 
-const SOURCES = ["acts", "geometry", "prompter", "render", "scene", "sync", "timing", "tools", "ui", "."];
+const SOURCES = ["compare", "acts", "geometry", "prompter", "render", "scene", "sync", "timing", "tools", "ui", "."];
 const WORDS = /[A-Za-z]{2,}/;
 const SAME_EVERYWHERE = new Set(["px", "µm", "Ctrl"]);
 const ATTRIBUTES = ["aria-label", "title", "placeholder", "label", "alt"];

@@ -1,4 +1,4 @@
-"""boxwise models list|pull|verify|add: weights on this machine."""
+"""boxwise models list|pull|verify|add|convert: weights on this machine."""
 
 import argparse
 import sys
@@ -15,7 +15,7 @@ SHIPPED = {
 
 
 def main(argv: list[str]) -> int:
-    """List, fetch, verify or add weights."""
+    """List, fetch, verify, add or convert weights."""
     parser = argparse.ArgumentParser(prog="boxwise models", description="Weights on this machine, and those to be had.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="what there is")
@@ -27,8 +27,22 @@ def main(argv: list[str]) -> int:
     add = commands.add_parser("add", help="take over a file that was fetched by hand")
     add.add_argument("name")
     add.add_argument("file", type=Path)
+    convert = commands.add_parser(
+        "convert",
+        help="a checkpoint as safetensors with its description, to be imported on a project's page Models",
+        description="Reads safetensors, or a .pth that holds nothing but tensors (anything in it that could run is "
+        "refused), checks that it fits the architecture, and writes it with its description.",
+    )
+    convert.add_argument("file", type=Path)
+    convert.add_argument("--as", dest="name", required=True, help="centre, faster-rcnn, yolo, caranet, segformer, unet")
+    convert.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.safetensors")
+    convert.add_argument("--classes", type=int, default=1, help="of a detector")
+    convert.add_argument("--preset", default="quick", help="whose settings it was trained with: tiny, quick, paper")
+    convert.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="settings that differ from them")
     options = parser.parse_args(argv)
     try:
+        if options.command == "convert":
+            return convert_file(options)
         if options.command == "list":
             return list_all()
         if options.command == "pull":
@@ -76,6 +90,31 @@ def fetch(name: str, *, accepted: bool) -> int:
     path = catalogue.pull(name, report)
     print(f"\n{name} -> {path}")
     return 0
+
+
+def convert_file(options: argparse.Namespace) -> int:
+    from inference.weights import foreign  # with torch, which a list does not need
+
+    change = {name: _value(value) for name, _, value in (one.partition("=") for one in options.set)}
+    try:
+        found = foreign.convert(
+            options.file, options.name, options.output, classes=options.classes, preset=options.preset, change=change
+        )
+    except (ValueError, KeyError) as error:
+        raise InferenceError(f"these settings cannot be: {error}") from error
+    print(f"{found.path}: {found.kind}, {found.model}, sha256 {found.sha256}")
+    return 0
+
+
+def _value(text: str) -> str | int | float | bool:
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def verify_all(names: list[str] | None) -> int:

@@ -16,6 +16,7 @@ from torchvision.ops import batched_nms
 
 from inference.detectors.evaluation import FAINTEST, OVERLAPS, tune
 from inference.devices import device as choose_device
+from inference.nets import adopt
 from inference.offline import offline
 from inference.tiles import tiles
 from inference.types import (
@@ -165,7 +166,13 @@ class Yolo:
         described = write_layout(work / "data", pieces, checked or pieces, self.classes)
         last = work / "run" / "weights" / "last.pt"
         model = ultralytics.YOLO(str(last) if last.exists() else settings.layout)
+        start = start_of(start_from, settings) if start_from is not None and not last.exists() else None
         trained: dict[str, bool] = {}
+
+        def before_training(trainer: Any) -> None:
+            if start is not None:  # ultralytics has built its model anew by now, and the moving average of it
+                adopt(trainer.model, start)
+                adopt(trainer.ema.ema, start)
 
         def after_batch(trainer: Any) -> None:
             if not torch.isfinite(trainer.loss.detach()).all():
@@ -181,6 +188,7 @@ class Yolo:
             values = {"loss": float(sum(float(part) for part in parts)), "ap50": ap50}
             report(Progress(trainer.epoch + 1, settings.epochs, values=values))
 
+        model.add_callback("on_train_start", before_training)
         model.add_callback("on_train_batch_end", after_batch)
         model.add_callback("on_train_epoch_end", lambda trainer: trained.update(epoch=True))
         model.add_callback("on_fit_epoch_end", after_epoch)
@@ -226,6 +234,16 @@ class Yolo:
         net = DetectionModel(settings.layout, nc=int(about["classes"]), verbose=False)
         files.fill(net, state, weights)
         return YoloDetector(net, settings, device=choose_device(self.device), scale=float(about["scale"]))
+
+
+def start_of(path: Path, settings: YoloSettings) -> files.State:
+    """The weights to train on from. Raises BadWeights when they are of another size than `settings`: of those hardly a
+    tensor would fit, and the training would begin from nothing."""
+    state, about = files.load(path, MODEL)
+    theirs = YoloSettings(**about["settings"]).layout
+    if theirs != settings.layout:
+        raise files.BadWeights(f"{path.name} is a {theirs}, and this training makes a {settings.layout}")
+    return state
 
 
 def cut(sample: Sample, side: int) -> Iterator[Sample]:

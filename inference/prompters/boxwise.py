@@ -50,8 +50,7 @@ class Pair(nn.Sequential):
 class CropNet(nn.Module):
     """(B, 6, 64, 64) -> mask logits (B, 64, 64) and the logit of the mask's own IoU (B,).
 
-    level  added to the mask's logits when it is used, 0 while it learns: where a rim may lie here or there, the mask of
-           the best expected Dice is wider than that of the pixels more likely inside than not
+    level  added to the mask's logits: above 0 masks are wider. Better on one set, worse on others (docs/models.md)
     """
 
     def __init__(self, widths: Sequence[int] = WIDTHS, level: float = 0.0) -> None:
@@ -150,7 +149,7 @@ class Boxwise:
 
     batch  cut-outs at a time, which bounds memory
     flips  also look at the mirror image and average: twice the work
-    level  of the net, instead of the one that its file names
+    level  of the net (CropNet)
     """
 
     def __init__(
@@ -160,14 +159,14 @@ class Boxwise:
         device: str = "auto",
         batch: int = 128,
         flips: bool = False,
-        level: float | None = None,
+        level: float = 0.0,
     ) -> None:
         path = Path(weights) if weights else shipped("boxwise")
         if path is None:
             raise InferenceError("this copy of Boxwise was built without the shipped prompter; use grabcut")
-        state, about = files.load(path, MODEL)
+        state, _ = files.load(path, MODEL)
         self.name = f"{MODEL}-{sha256(path)[:8]}"  # other weights are another prompter: rounds keep results by name
-        net = CropNet(level=float(about.get("level", 0)) if level is None else level)
+        net = CropNet(level=level)
         files.fill(net, state, path)
         self.device, self.batch, self.flips = choose_device(device), batch, flips
         self.net = net.eval().to(self.device)

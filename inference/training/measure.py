@@ -161,7 +161,7 @@ def main(argv: list[str] | None = None) -> int:
         "--split", help="of every set, for example train; else tnbc's validation patient, all of others"
     )
     parser.add_argument("--flips", action="store_true")
-    parser.add_argument("--level", type=float, help="of the shipped prompter's net, instead of its file's")
+    parser.add_argument("--level", type=float, help="of the shipped prompter's net")
     options = parser.parse_args(argv)
     torch.set_num_threads(1)
     settings = {"weights": options.weights} if options.weights else {}

@@ -27,7 +27,6 @@ from inference.weights import files
 
 LEAST_AREA = 20  # smaller pieces are annotation debris
 CLICKS = 3
-LEVEL = 0.5  # of CropNet; chosen on tnbc by weights of dsb2018 alone (docs/models.md)
 
 
 @dataclass(frozen=True)
@@ -211,7 +210,6 @@ def main(argv: list[str] | None = None) -> int:
         "until": options.until,
         "batch": options.batch,
         "seed": options.seed,
-        "level": LEVEL,
     }
     files.save(options.output, state, about, half=True)
     return 0

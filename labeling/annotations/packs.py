@@ -14,10 +14,13 @@ The header names the columns with type, offset (from the end of the header) and 
 
 import json
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from inference.masks import pack
+from inference.types import BoxMask
 from labeling.annotations.models import Annotation, Layer, LayerHead
 
 MAGIC = b"BXP1"
@@ -69,15 +72,39 @@ def pack_layer(layer: Layer) -> tuple[int, bytes]:
         columns.append(("attributes", "u8", codes))
     if any(row[20] for row in rows):
         columns.append(("parent", "u8", _uuids([row[20] for row in rows])))
+    return seq, _written({"layer": str(layer.pk), "seq": seq, "count": n, "attributes": names}, columns)
+
+
+def pack_masks(name: str, masks: Sequence[BoxMask]) -> bytes:
+    """Masks that stand on no layer, as a pack of confirmed cells; the box of each is its mask's."""
+    n = len(masks)
+    bits = [pack(mask.bits) for mask in masks]
+    frames = np.array([(m.x, m.y, m.bits.shape[1], m.bits.shape[0]) for m in masks], np.int32).reshape(-1, 4)
+    columns: list[tuple[str, str, np.ndarray[Any, Any]]] = [
+        ("id", "u8", _uuids([uuid.UUID(int=number + 1) for number in range(n)])),
+        ("last_op", "u8", _uuids([None] * n)),
+        ("derived_from", "u8", _uuids([None] * n)),
+        ("box", "f64", np.concatenate([frames[:, :2], frames[:, :2] + frames[:, 2:]], axis=1)),
+        *((column, "u8", np.zeros(n)) for column in ("kind", "status")),
+        ("label_class", "u32", np.zeros(n)),
+        ("score", "f32", np.full(n, np.nan)),
+        *((column, "u32", np.zeros(n)) for column in ("version", "author")),
+        ("mask_box", "i32", frames),
+        ("mask_offset", "u32", np.cumsum([0, *(len(b) for b in bits)])),
+        ("mask_bits", "u8", np.frombuffer(b"".join(bits), np.uint8)),
+    ]
+    return _written({"layer": name, "seq": 0, "count": n, "attributes": []}, columns)
+
+
+def _written(about: dict[str, Any], columns: Sequence[tuple[str, str, np.ndarray[Any, Any]]]) -> bytes:
     described, body = [], bytearray()
     for name, type_, values in columns:
         described.append({"name": name, "type": type_, "offset": len(body), "length": int(values.size)})
         body += np.ascontiguousarray(values, TYPES[type_]).tobytes()
         body += bytes(-len(body) % 8)
-    about = {"layer": str(layer.pk), "seq": seq, "count": n, "attributes": names, "columns": described}
-    header = json.dumps(about).encode()
+    header = json.dumps(about | {"columns": described}).encode()
     header += b" " * (-(8 + len(header)) % 8)
-    return seq, MAGIC + len(header).to_bytes(4, "little") + header + bytes(body)
+    return MAGIC + len(header).to_bytes(4, "little") + header + bytes(body)
 
 
 def unpack_layer(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]:

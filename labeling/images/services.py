@@ -100,8 +100,8 @@ def add_image(
     Raises UnreadableImage, or Invalid when the same pixels are in the project already.
     """
     name = _clean(name)
+    rgb = decode(content, name)  # first: what a file says of its scanner may stand behind all of its pixels
     origin = checked({"scanner": scanner or scanner_of(content), "site": site, "stain": stain})
-    rgb = decode(content, name)
     png = io.BytesIO()
     rgb.save(png, "PNG", compress_level=4)  # written anew: no metadata of the original survives
     sha256 = hashlib.sha256(np.asarray(rgb).tobytes() + str(rgb.size).encode()).hexdigest()

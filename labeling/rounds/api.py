@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+from django.http import FileResponse
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -15,12 +17,15 @@ from labeling.rounds.archiving import archive_project, restore_project
 from labeling.rounds.comparison import compare
 from labeling.rounds.configuration import differences
 from labeling.rounds.drift import Mean, of_round
+from labeling.rounds.export import export_file, folder_name
 from labeling.rounds.holding import mend, reason
-from labeling.rounds.models import Promotion, Round, Stage, Sweep
+from labeling.rounds.importing import import_weights
+from labeling.rounds.models import ModelVersion, Promotion, Round, Stage, Sweep, WeightsImport
 from labeling.rounds.promotion import promote, roll_back
 from labeling.rounds.reference import described, lock
 from labeling.rounds.resuming import try_again
 from labeling.rounds.services import cancel_round, start_round
+from labeling.rounds.starting import licences, read
 from labeling.rounds.sweeping import request_sweep
 
 
@@ -89,6 +94,40 @@ def mean_json(mean: Mean) -> dict[str, Any]:
     }
 
 
+def version_json(version: ModelVersion) -> dict[str, Any]:
+    return {
+        "id": version.pk,
+        "kind": version.kind,
+        "number": version.number,
+        "origin": version.origin,
+        "model": version.model,
+        "architecture": version.architecture,
+        "class_names": version.class_names,
+        "size": version.artifact.size,
+        "sha256": version.artifact.sha256,
+        "parent": version.parent_id,
+        "round": version.round_id,
+        "import": version.source_id,
+        "licences": [{"version": name, "licence": licence} for name, licence in licences(version)],
+        "metrics": version.metrics,
+    }
+
+
+def import_json(made: WeightsImport) -> dict[str, Any]:
+    return {
+        "id": made.pk,
+        "name": made.name,
+        "state": made.state,
+        "error": made.error,
+        "size": made.size,
+        "data_licence": made.data_licence,
+        "note": made.note,
+        "imported_at": made.imported_at,
+        "imported_by": made.imported_by.display_name if made.imported_by else None,
+        "versions": [version.pk for version in made.versions.all()],
+    }
+
+
 def number(value: float) -> float | None:
     """JSON has no NaN: an interval that cannot be computed is null."""
     return value if math.isfinite(value) else None
@@ -130,7 +169,7 @@ class RoundList(APIView):
             preset=str(asked.get("preset", "quick")),
             changes=changes,
             same_slide=asked.get("same_slide") is True,
-            warm_start=asked.get("warm_start") is True,
+            start=read(asked.get("start") or {}),
             line_up=asked.get("line_up") is True,
         )
         return Response(round_json(made), status=202)
@@ -139,6 +178,44 @@ class RoundList(APIView):
 class RoundDetail(APIView):
     def get(self, request: Request, round: int) -> Response:
         return Response(round_json(reach(_rounds(person(request)), person(request), "see", pk=round)))
+
+
+class Export(APIView):
+    """A finished round as one zip that `boxwise predict` runs elsewhere, and that another project imports."""
+
+    def get(self, request: Request, round: int) -> FileResponse:
+        found = reach(_rounds(person(request)), person(request), "export", pk=round)
+        return FileResponse(export_file(found), as_attachment=True, filename=f"{folder_name(found)}.zip")
+
+
+class ModelVersionList(APIView):
+    def get(self, request: Request, project: int) -> Response:
+        found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
+        versions = found.model_versions.select_related("artifact", "parent")
+        return Response([version_json(version) for version in versions])
+
+
+class WeightsImports(APIView):
+    """GET what was brought along, with what a worker found; POST files (multipart: files, data_licence, note)."""
+
+    parser_classes = [MultiPartParser]
+
+    def get(self, request: Request, project: int) -> Response:
+        found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
+        made = found.weights_imports.select_related("imported_by").prefetch_related("versions")
+        return Response([import_json(one) for one in made])
+
+    def post(self, request: Request, project: int) -> Response:
+        found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
+        said = request.POST
+        made = import_weights(
+            project=found,
+            by=person(request),
+            files=request.FILES.getlist("files"),
+            data_licence=said.get("data_licence", ""),
+            note=said.get("note", ""),
+        )
+        return Response(import_json(made), status=202)
 
 
 class Promote(APIView):

@@ -15,6 +15,8 @@ from django.utils.translation import gettext as _
 
 from inference.metrics import paired
 from labeling.rounds.models import Round, Stage
+from labeling.rounds.promotion import models_of
+from labeling.rounds.starting import learns_something, lineage, taught_by
 
 MEASURES = {
     "dice": "Dice",
@@ -120,6 +122,14 @@ def compare(rounds: Sequence[Round]) -> Comparison:
                 "Read the images one by one."
             ).format(n=len(groups))
         )
+    for round_ in rounds:
+        if round_.configuration.get("evaluation", {}).get("elsewhere"):
+            sentences.append(
+                _(
+                    "Round {n} works with weights that were trained elsewhere: they may have seen the images that "
+                    "judge. Read its figures as optimistic."
+                ).format(n=round_.number)
+            )
     shown = next((m for m in ("pq", "box_ap50") if any(row.measure == m for row in rows)), "")
     pairs = [Pair(i, kept[0][i][shown], kept[-1][i][shown]) for i in common if all(shown in of[i] for of in kept)]
     pairs.sort(key=lambda pair: pair.last)
@@ -129,10 +139,13 @@ def compare(rounds: Sequence[Round]) -> Comparison:
 
 
 def learned_from(round_: Round) -> set[int]:
-    """The images whose annotation a round trained on; they judge no round that they are compared in."""
-    with round_.snapshot.content.open("rb") as file:
-        content = json.load(file)
-    return {i["image"] for i in content["images"] if i["split"] == "train" and i["exhaustive"]}
+    """The images whose annotation a round trained on, or the weights that it began with; they judge no round that they
+    are compared in."""
+    found: set[int] = set()
+    snapshots = {one.snapshot for model in models_of(round_) for one in lineage(model) if one.snapshot is not None}
+    if learns_something(round_):
+        snapshots.add(round_.snapshot)
+    return found.union(*map(taught_by, snapshots))
 
 
 def figures(

@@ -44,11 +44,7 @@ PRESET_NAMES = {
 
 
 # Where nets compute. Never another than was asked for: "gpu" waits for one, "auto" leaves it to the worker.
-DEVICES = {
-    "auto": "auto: a GPU where the worker has one",
-    "cpu": "cpu: never a GPU",
-    "gpu": "gpu: waits until a worker with a GPU is free",
-}
+DEVICES = {"auto": "automatic", "cpu": "CPU", "gpu": "GPU"}
 NETS = ("pseudo_masks", "detector", "segmenter", "prediction")  # the stages that run them
 
 
@@ -125,7 +121,8 @@ NAMES = (*BY_NAME, "device")  # of everything that people may set
 
 def queue_of(kind: str, configuration: dict[str, Any]) -> str:
     """The queue of a stage: workers with a GPU serve "gpu", all others "cpu"."""
-    return "gpu" if kind in NETS and configuration.get("device") == "gpu" else "cpu"
+    computes = kind in NETS and not configuration.get(kind, {}).get("as_is")  # weights that are handed on need no GPU
+    return "gpu" if computes and configuration.get("device") == "gpu" else "cpu"
 
 
 def configure(preset: str, changes: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -143,7 +140,7 @@ def configure(preset: str, changes: dict[str, Any] | None = None) -> dict[str, A
         if value is None or value == "":
             continue
         if name == "device":
-            if value not in DEVICES:
+            if not isinstance(value, str) or value not in DEVICES:
                 raise Invalid(f"device must be one of {', '.join(DEVICES)}, not {str(value)[:40]!r}", field=name)
             made["device"] = value
             continue

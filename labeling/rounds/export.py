@@ -1,15 +1,17 @@
 """A finished round as one folder that `boxwise predict` runs elsewhere, without a server: weights, settings, a card."""
 
 import json
+import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from labeling.errors import WrongState
 from labeling.rounds.models import ModelVersion, Round
-from labeling.rounds.promotion import models_of, policy_of
+from labeling.rounds.promotion import models_of
+from labeling.rounds.starting import learns_something, licences, lineage
 
-METHOD = "boxcell-1"  # the layout of inference/methods/boxcell.py; tests/labeling/test_round_export.py loads it there
+METHOD = "boxcell-1"  # the layout of inference/methods/boxcell.py; tests/labeling/test_round_import.py loads it there
 
 
 def folder_name(round_: Round) -> str:
@@ -24,6 +26,7 @@ def export_round(*, round_: Round, path: Path) -> Path:
     if set(models) != {"detector", "segmenter"}:
         raise WrongState(f"round {round_.number} has no weights in the registry")
     name = folder_name(round_)
+    cards = {kind: one for kind, model in models.items() for one in lineage(model) if one.source and one.source.card}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for kind, model in models.items():
             with (
@@ -32,20 +35,30 @@ def export_round(*, round_: Round, path: Path) -> Path:
             ):
                 while block := source.read(1 << 20):
                     target.write(block)
-        archive.writestr(f"{name}/boxcell.json", json.dumps(bundle(round_), indent=1, sort_keys=True))
+        archive.writestr(f"{name}/boxcell.json", json.dumps(bundle(round_, models), indent=1, sort_keys=True))
         archive.writestr(f"{name}/README.md", card(round_, models))
+        for kind, version in cards.items():  # what came with weights from elsewhere goes on with them
+            assert version.source is not None
+            archive.writestr(f"{name}/cards/{kind}-{version.number}.md", version.source.card)
     return path
 
 
-def bundle(round_: Round) -> dict[str, Any]:
-    """The settings as inference.methods.boxcell keeps them."""
+def export_file(round_: Round) -> IO[bytes]:
+    """The same as an open file that is gone when it is closed. Raises WrongState."""
+    with tempfile.TemporaryDirectory() as folder:
+        return export_round(round_=round_, path=Path(folder) / "round.zip").open("rb")
+
+
+def bundle(round_: Round, models: dict[str, ModelVersion]) -> dict[str, Any]:
+    """The settings as inference.methods.boxcell keeps them, and what another Boxwise needs to import the weights:
+    their hashes, the names of the detector's classes, and the licences of what they learned from."""
     c = round_.configuration
-    classes = 1
-    stage = round_.stages.filter(kind="detector", artifact__isnull=False).select_related("artifact").first()
-    if stage is not None and stage.artifact is not None:
-        classes = int(stage.artifact.facts.get("classes", 1))
+    classes = int(models["detector"].artifact.facts.get("classes", 1))
     return {
         "method": METHOD,
+        "sha256": {kind: model.artifact.sha256 for kind, model in models.items()},
+        "class_names": models["detector"].class_names,
+        "licences": {kind: licences(model) for kind, model in models.items()},
         "prompter": c["prompter"]["name"],
         "parts": {"detector": "detector.safetensors", "segmenter": "segmenter.safetensors"},
         "settings": {
@@ -67,6 +80,15 @@ def card(round_: Round, models: dict[str, ModelVersion]) -> str:
     evaluation = round_.stages.filter(kind="evaluation", artifact__isnull=False).select_related("artifact").first()
     facts = evaluation.artifact.facts if evaluation is not None and evaluation.artifact is not None else {}
     scale = summary.get("um_per_px")
+    if learns_something(round_):
+        learned = [
+            f"- {train['annotated']} images with {train['cells']} boxes; "
+            f"people verified {train['verified_masks']} masks",
+            f"- snapshot sha256 {round_.snapshot.sha256}",
+            f"- scale: {f'{scale:g} µm per pixel' if scale else 'not stated'}",
+        ]
+    else:
+        learned = ["- nothing in this round: its weights were used as they were"]
     lines = [
         f"# {round_.project.name}, round {round_.number}",
         "",
@@ -76,16 +98,18 @@ def card(round_: Round, models: dict[str, ModelVersion]) -> str:
         "",
         "## Models",
         *(
-            f"- {kind} {m.number}: {m.architecture}, {m.artifact.size} bytes, sha256 {m.artifact.sha256}"
+            f"- {m}, {m.get_origin_display()}: {m.architecture}, {m.artifact.size} bytes, sha256 {m.artifact.sha256}"
             for kind, m in sorted(models.items())
         ),
         f"- prompter: {round_.configuration['prompter']['name']} (comes with Boxwise)",
         "",
         "## Learned from",
-        f"- {train['annotated']} images with {train['cells']} boxes; people verified {train['verified_masks']} masks",
-        f"- snapshot sha256 {round_.snapshot.sha256}",
-        f"- scale: {f'{scale:g} µm per pixel' if scale else 'not stated'}",
-        f"- licence of the data: {policy_of(round_.project).data_licence or 'not stated: ask before passing it on'}",
+        *learned,
+        *(
+            f"- {version}: data under {licence}"
+            for _, model in sorted(models.items())
+            for version, licence in licences(model)
+        ),
         "",
         "## Measured on held-out images",
     ]
@@ -94,7 +118,7 @@ def card(round_: Round, models: dict[str, ModelVersion]) -> str:
     for part, measures in facts.get("masks", {}).items():
         shown = ", ".join(f"{name} {measures[name]:.3f}" for name in ("dice", "aji", "pq") if name in measures)
         lines.append(f"- masks, {part}: {shown} on {facts['reference_images']} images")
-    lines += [f"- {facts[name]}" for name in ("sentence", "optimistic") if name in facts]
+    lines += [f"- {facts[name]}" for name in ("sentence", "optimistic", "elsewhere", "seen_before") if name in facts]
     lines += [
         "",
         "The folder repeats detector, segmenter, fusion and instances. The round also held each cell within its box "

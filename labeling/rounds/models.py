@@ -287,25 +287,70 @@ class Promotion(models.Model):
         return f"{self.round}: {self.get_reason_display()}"
 
 
+class WeightsImport(models.Model):
+    """Weights that somebody brought along: as they came, until a worker has found what they are (importing.py).
+
+    What fits becomes model versions, and the file goes; what does not leaves its reason here.
+    """
+
+    class State(models.TextChoices):
+        CHECKING = "checking", "being checked"
+        READY = "ready", "ready"
+        REFUSED = "refused", "refused"
+
+    MAX_ATTEMPTS = 3
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="weights_imports")
+    name = models.CharField(max_length=255, help_text="of the file, as it came")
+    file = models.FileField(upload_to="imports/", blank=True)
+    size = models.PositiveBigIntegerField()
+    data_licence = models.CharField(max_length=200, help_text="of the data that the weights have learned from")
+    note = models.CharField(max_length=200, blank=True)
+    card = models.TextField(blank=True, help_text="the README.md that came with it")
+    state = models.CharField(max_length=20, choices=State, default=State.CHECKING)
+    error = models.TextField(blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    imported_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    imported_at = models.DateTimeField(auto_now_add=True)
+    queued_at = models.DateTimeField()
+    checked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class ModelVersion(models.Model):
-    """Trained weights of a project: what they are, what they were made from and how good they were.
+    """Weights of a project: what they are, where they are from and how good they were.
 
     `number` counts the versions of one kind. The weights are the artifact (safetensors; its sha256 and size).
-    `round` is the first that made them: a later round on equal inputs uses the same version.
+    `round` is the first that made or used them: a later round on equal inputs uses the same version. Imported weights
+    have none: no round made them, and what they learned from is not here.
     """
 
     class Kind(models.TextChoices):
         DETECTOR = "detector", "detector"
         SEGMENTER = "segmenter", "segmenter"
 
+    class Origin(models.TextChoices):
+        TRAINED = "trained", "trained here"
+        IMPORTED = "imported", "imported"
+        SHIPPED = "shipped", "came with Boxwise"
+
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="model_versions")
     kind = models.CharField(max_length=20, choices=Kind)
     number = models.PositiveIntegerField()
-    architecture = models.CharField(max_length=100)
+    origin = models.CharField(max_length=20, choices=Origin, default=Origin.TRAINED)
+    model = models.CharField(max_length=40, help_text="the name of its architecture in configurations")
+    architecture = models.CharField(max_length=100, help_text="with its version, and what its training began from")
+    class_names = models.JSONField(default=list, help_text="of a detector that knows several, in its own order")
     artifact = models.ForeignKey(Artifact, on_delete=models.PROTECT, related_name="model_versions")
     parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="children")
-    round = models.ForeignKey(Round, on_delete=models.CASCADE, related_name="model_versions")
-    snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="model_versions")
+    round = models.ForeignKey(Round, on_delete=models.CASCADE, null=True, related_name="model_versions")
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, null=True, related_name="model_versions")
+    source = models.ForeignKey(WeightsImport, on_delete=models.CASCADE, null=True, related_name="versions")
     metrics = models.JSONField(default=dict, help_text="of the evaluation of the round that made it")
     data_licence = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -315,6 +360,12 @@ class ModelVersion(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["project", "kind", "number"], name="model_version_numbered_once"),
             models.UniqueConstraint(fields=["project", "artifact"], name="model_version_once"),
+            models.CheckConstraint(
+                condition=Q(origin="imported", source__isnull=False, round__isnull=True, snapshot__isnull=True)
+                | Q(origin="shipped", source__isnull=True, round__isnull=False, snapshot__isnull=True)
+                | Q(origin="trained", source__isnull=True, round__isnull=False, snapshot__isnull=False),
+                name="model_version_comes_from_somewhere",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,6 +1,6 @@
 """Which models a project has, and which round's proposals people see: promoted, rolled back, nothing deleted."""
 
-import copy
+import json
 from typing import Any
 
 from django.db import transaction
@@ -13,6 +13,8 @@ from labeling.images.models import Image
 from labeling.projects.models import Project
 from labeling.rounds.models import Artifact, ModelVersion, Promotion, Publication, Round, RoundPolicy, Stage
 
+KEPT = ("box_ap50", "masks", "sentence", "optimistic", "elsewhere", "seen_before")  # of an evaluation, beside a model
+SHIPPED_LICENCE = "CC0 and CC BY (came with Boxwise)"  # inference/weights/*.md
 LEARNED = (Stage.Kind.DETECTOR, Stage.Kind.SEGMENTER)  # stages whose artifact is weights
 
 
@@ -94,23 +96,38 @@ def register(stage: Stage, artifact: Artifact) -> ModelVersion | None:
     there = project.model_versions.filter(artifact=artifact).first()
     if there is not None:
         return there
-    start = round_.configuration[stage.kind].get("start_from")
+    configuration = round_.configuration[stage.kind]
+    start, as_is = configuration.get("start_from"), configuration.get("as_is", False)
+    origin = ModelVersion.Origin.SHIPPED if as_is else ModelVersion.Origin.TRAINED
     return ModelVersion.objects.create(
         project=project,
         kind=stage.kind,
         number=(project.model_versions.filter(kind=stage.kind).aggregate(last=Max("number"))["last"] or 0) + 1,
-        architecture=str(artifact.facts.get("model", round_.configuration[stage.kind]["name"])),
+        origin=origin,
+        model=configuration["name"],
+        architecture=str(artifact.facts.get("model", configuration["name"])),
+        class_names=class_names(round_) if stage.kind == Stage.Kind.DETECTOR and artifact_classes(artifact) > 1 else [],
         artifact=artifact,
         parent=project.model_versions.filter(artifact=start).first() if start else None,
         round=round_,
-        snapshot=round_.snapshot,
-        data_licence=policy_of(project).data_licence,
+        snapshot=None if as_is else round_.snapshot,
+        data_licence=SHIPPED_LICENCE if as_is else policy_of(project).data_licence,
     )
+
+
+def artifact_classes(artifact: Artifact) -> int:
+    return int(artifact.facts.get("classes", 1))
+
+
+def class_names(round_: Round) -> list[str]:
+    """The project's classes as they were when the round was started, in the order in which its models know them."""
+    with round_.snapshot.content.open("rb") as file:
+        return [entry["name"] for entry in json.load(file)["classes"]]
 
 
 def measured(round_: Round, facts: dict[str, Any]) -> None:
     """The evaluation's figures beside the models that the round was the first to use."""
-    kept = {name: facts[name] for name in ("box_ap50", "masks", "sentence", "optimistic") if name in facts}
+    kept = {name: facts[name] for name in KEPT if name in facts}
     ModelVersion.objects.filter(round=round_, metrics={}).update(metrics=kept)
 
 
@@ -121,17 +138,6 @@ def models_of(round_: Round) -> QuerySet[ModelVersion]:
     ).select_related("artifact", "round", "parent", "snapshot")
 
 
-def warm_started(project: Project, configuration: dict[str, Any]) -> dict[str, Any]:
-    """The configuration with training going on from the current round's weights, where the model is the same one.
-
-    The artifact's key names them in the configuration, so it is part of the stage's key. Raises WrongState when no
-    round is there to start from.
-    """
-    now = current_round(project)
-    if now is None:
-        raise WrongState(_("there is no finished round whose models a new one could start from"))
-    made = copy.deepcopy(configuration)
-    for model in models_of(now):
-        if now.configuration[model.kind]["name"] == made[model.kind]["name"]:
-            made[model.kind]["start_from"] = model.artifact_id
-    return made
+def with_weights(round_: Round, artifact: str) -> ModelVersion:
+    """The version of the round's project whose weights these are."""
+    return ModelVersion.objects.select_related("artifact").get(project=round_.project_id, artifact=artifact)

@@ -15,8 +15,9 @@ from labeling.rounds.configuration import configure, queue_of
 from labeling.rounds.holding import FORGOTTEN
 from labeling.rounds.models import Round, Stage
 from labeling.rounds.notices import announce
-from labeling.rounds.promotion import became_current, warm_started
+from labeling.rounds.promotion import became_current
 from labeling.rounds.snapshots import freeze
+from labeling.rounds.starting import Starts, begin, learns
 
 # A stage starts when those it needs are finished.
 NEEDS: dict[str, tuple[str, ...]] = {
@@ -53,14 +54,14 @@ def start_round(
     preset: str = "quick",
     changes: dict[str, Any] | None = None,
     same_slide: bool = False,
-    warm_start: bool = False,
+    start: Starts | None = None,
     line_up: bool = False,
 ) -> Round:
     """Freeze a snapshot and put a round to work. Two managers who start at once get the same round.
 
     changes     name of a configuration.Choice -> number, on top of the preset; "device" -> one of DEVICES
     same_slide  training and evaluation may share slides; the figures are then marked optimistic
-    warm_start  train on from the models of the current round, where they are of the same architecture
+    start       which weights the models begin with, and whether they are trained (starting.py); else the shipped ones
     line_up     while a round is at work, make a new one that starts after it, on the annotations as they are now
 
     -> the new round, or the one that is at work already. Raises NothingToLearn, Leaks, MixedScales, Invalid,
@@ -71,9 +72,8 @@ def start_round(
     active = project.rounds.filter(state__in=Round.ACTIVE).first()
     if active is not None and not line_up:
         return active
-    snapshot = freeze(project, same_slide=same_slide)
-    if warm_start:
-        configuration = warm_started(project, configuration)
+    snapshot = freeze(project, same_slide=same_slide, learns=learns(start or {}))
+    configuration = begin(project, configuration, start or {}, snapshot)
     last = project.rounds.aggregate(last=Max("number"))["last"] or 0
     round_ = Round.objects.create(
         project=project,

@@ -48,10 +48,11 @@ class MixedScales(LabelingError):
     code = "mixed_scales"
 
 
-def freeze(project: Project, *, same_slide: bool = False) -> Snapshot:
+def freeze(project: Project, *, same_slide: bool = False, learns: bool = True) -> Snapshot:
     """The snapshot of the project as it is now; an equal one is used again.
 
     same_slide  somebody has said that training and evaluation may share slides; the figures are marked optimistic
+    learns      False: all weights are used as they are, so that nothing need be annotated yet
     Raises NothingToLearn, Leaks, MixedScales, ReferenceChanged.
 
     The caller holds the project's row, so that no round is made beside this one; annotators may go on: each image
@@ -70,7 +71,7 @@ def freeze(project: Project, *, same_slide: bool = False) -> Snapshot:
         "images": images,
     }
     learning = [i for i in images if i["split"] == Split.TRAIN and i["exhaustive"]]
-    if not any(i["cells"] for i in learning):
+    if learns and not any(i["cells"] for i in learning):
         raise NothingToLearn(
             _(
                 "A round learns from boxes inside regions that are declared exhaustively annotated, and there is none "
@@ -78,6 +79,8 @@ def freeze(project: Project, *, same_slide: bool = False) -> Snapshot:
                 "(key G) or the whole field."
             )
         )
+    if not images:
+        raise NothingToLearn("This project has no image yet. Add images, then start a round.")
     refuse_leaks(images, same_slide=same_slide)
     refuse_mixed_scales(images)
     data = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()

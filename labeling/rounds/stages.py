@@ -174,6 +174,7 @@ def lacks(stage_id: int, owner: uuid.UUID, lacking: dict[str, Any], worker: str)
     hold(stage, lacking, worker, timezone.now())
     stage.state, stage.lease_owner, stage.lease_until = Stage.State.WAITING, None, None
     stage.attempts -= 1  # nobody died
+    stage.started_at = stage.started_at if stage.done else None  # to wait is not to work
     stage.queued_at = timezone.now()
     stage.save()
     StageLine.objects.create(stage=stage, text=f"handed back: {reason(lacking)}")

@@ -79,8 +79,8 @@ def reachable(host: str, port: int, allowed: Sequence[Network]) -> list[str]:
     good = [address for address in addresses if may_be_reached(address, allowed)]
     if not good:
         raise Refused(
-            f"{host} is {', '.join(addresses[:3])}, an address that is not public; whoever runs this server can allow "
-            "it with WEBHOOK_NETWORKS"
+            f"{host} leads to {', '.join(addresses[:3])}, which is not public; whoever runs this server can allow it "
+            "with WEBHOOK_NETWORKS"
         )
     return good
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
@@ -25,14 +26,14 @@ class Request(HttpRequest):
     htmx: HtmxDetails
 
 
-def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def signed_in(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """Anybody else is sent to sign in and comes back; a polling page is moved whole, not given a form in its middle.
 
     Whoever changes an archived project from a page that is older than that sees the project's page, which says so.
     """
 
     @wraps(view)
-    def inner(request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+    def inner(request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.user.is_authenticated:
             try:
                 return view(request, *args, **kwargs)

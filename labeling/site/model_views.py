@@ -5,7 +5,11 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling.images.models import Image
@@ -14,14 +18,17 @@ from labeling.rounds.comparison import Comparison
 from labeling.rounds.comparison import compare as compare_rounds
 from labeling.rounds.configuration import differences
 from labeling.rounds.drift import over_rounds
-from labeling.rounds.models import Promotion, ReferenceSet, Round, RoundPolicy
+from labeling.rounds.importing import MOST_BYTES, import_weights
+from labeling.rounds.models import Promotion, Publication, ReferenceSet, Round, RoundPolicy, WeightsImport
 from labeling.rounds.promotion import current_round, policy_of, promote, roll_back
 from labeling.rounds.reference import candidates, current, lock
 from labeling.rounds.sweeping import request_sweep
 from labeling.site.doors import Request, acts_of, attempt, reach_project, reach_round, signed_in
 from labeling.site.drift_plots import History, histories_of
 from labeling.site.facts import facts_of
+from labeling.site.round_views import SLOW_TO_START
 
+IMPORTS = 20  # shown
 DRIFT_ROUNDS = 12  # the newest; each is a file to read
 
 
@@ -30,7 +37,7 @@ DRIFT_ROUNDS = 12  # the newest; each is a file to read
 def models(request: Request, project: int) -> HttpResponse:
     """Every model version with where it came from, and the history of which round was current."""
     found = reach_project(request, "see", project)
-    versions = found.model_versions.select_related("artifact", "round", "parent", "snapshot")
+    versions = found.model_versions.select_related("artifact", "round", "parent", "snapshot", "source__imported_by")
     context: dict[str, Any] = {
         "project": found,
         "may": acts_of(found, found.role_of(request.user)),
@@ -43,6 +50,8 @@ def models(request: Request, project: int) -> HttpResponse:
         "histories": histories(found.rounds.filter(state=Round.State.PUBLISHED)[:DRIFT_ROUNDS]),
         "candidates": candidates(found).count(),
         "origins": ReferenceSet.Origin.choices,
+        "most_mib": MOST_BYTES // 2**20,
+        **imports_of(found),
     }
     return render(request, "site/models.html", context)
 
@@ -51,6 +60,38 @@ def histories(rounds: Iterable[Round]) -> list[History]:
     """How good the rounds were by scanner, site, stain and slide, whatever order they come in."""
     in_order = sorted(rounds, key=lambda round_: round_.number)
     return histories_of(over_rounds(in_order), in_order)
+
+
+def imports_of(found: Project) -> dict[str, Any]:
+    """What was brought along, the newest first, each with the versions it became."""
+    brought = list(found.weights_imports.select_related("imported_by").prefetch_related("versions")[:IMPORTS])
+    checking = [one for one in brought if one.state == WeightsImport.State.CHECKING]
+    late = any(timezone.now() - one.imported_at > SLOW_TO_START for one in checking)
+    return {"brought": brought, "checking": bool(checking), "late": late}
+
+
+@signed_in
+@require_safe
+@never_cache
+def imports(request: Request, project: int) -> HttpResponse:
+    """The imports alone, for the poll; when all are checked the page is asked to load anew, with its versions."""
+    found = reach_project(request, "see", project)
+    context = {"project": found, "may": acts_of(found, found.role_of(request.user)), **imports_of(found)}
+    answer = render(request, "site/parts/imports.html", context)
+    if not context["checking"]:
+        answer["HX-Refresh"] = "true"
+    return answer
+
+
+@signed_in
+@require_POST
+def import_own(request: Request, project: int) -> HttpResponse:
+    found = reach_project(request, "manage", project)
+    files = [*request.FILES.getlist("files"), *request.FILES.getlist("folder")]
+    given = {"data_licence": request.POST.get("data_licence", ""), "note": request.POST.get("note", "")}
+    done = _("The weights are being checked. When they fit, rounds can start from them.")
+    attempt(request, lambda: import_weights(project=found, by=request.user, files=files, **given), done=done)
+    return redirect(f"{reverse('project-models', args=[found.pk])}#imports-title")
 
 
 def reference_of(found: Project) -> dict[str, Any] | None:
@@ -130,9 +171,18 @@ def compare(request: Request, project: int) -> HttpResponse:
         "scatter": scatter(found, made) if made else [],
         "side": SCATTER,
         "histories": histories(chosen) if made else [],
+        "pair_query": urlencode([("round", chosen[0].pk), ("round", chosen[-1].pk)]) if made else "",
+        "beside": seen_by_both(chosen) if made else None,
         "configurations": differences(chosen[0].configuration, chosen[-1].configuration) if made else [],
     }
     return render(request, "site/compare.html", context)
+
+
+def seen_by_both(chosen: list[Round]) -> int | None:
+    """An image that the first and the last of these rounds say something of."""
+    last = Publication.objects.filter(round=chosen[-1]).values("image")
+    shared = Publication.objects.filter(round=chosen[0], image__in=last).order_by("image__position")
+    return shared.values_list("image", flat=True).first()
 
 
 def scatter(project: Project, made: Comparison) -> list[dict[str, Any]]:

@@ -23,6 +23,7 @@ from labeling.projects.services import add_class, add_member, change_role, invit
 from labeling.rounds.archiving import archive_project, restore_project
 from labeling.rounds.configuration import CHOICES, DEVICES, PRESET_NAMES
 from labeling.rounds.models import Round
+from labeling.rounds.starting import KINDS
 from labeling.site.doors import Request, acts_of, attempt, reach_project, sentence, signed_in
 from labeling.site.forms import MOST_FILES, ClassForm, MemberForm, UploadForm
 from labeling.site.overview import Counts, count, exportable
@@ -67,15 +68,23 @@ def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -
 def head(request: Request, found: Project) -> dict[str, Any]:
     """What the head of the page and the grid below it need."""
     role = found.role_of(request.user)
+    may = acts_of(found, role)
     return {
         "project": found,
         "role": role,
-        "may": acts_of(found, role),
+        "may": may,
         "presets": list(PRESET_NAMES.items()),
         "choices": CHOICES,
         "devices": list(DEVICES.items()),
+        "starts": starts(found) if "manage" in may else [],
         **grid(request, found),
     }
+
+
+def starts(found: Project) -> list[dict[str, Any]]:
+    """What the models of a round can start from, detector and segmenter: the versions of this project."""
+    versions = list(found.model_versions.all())
+    return [{"kind": kind, "versions": [v for v in versions if v.kind == kind]} for kind in KINDS]
 
 
 ROLE_ORDER = Case(*(When(role=r, then=Value(i)) for i, r in enumerate(Role.values)), output_field=IntegerField())

@@ -35,6 +35,8 @@ def usage_of(stage: Stage, portions: Iterable[dict[str, Any]] = ()) -> str:
 
     portions  the usage of the portions at work: they are added up
     """
+    if stage.state == Stage.State.WAITING:  # what a worker used before it handed the stage back is no work
+        return ""
     if stage.state != Stage.State.RUNNING:
         return _afterwards(stage.usage)
     told = [usage for usage in portions if usage] or ([stage.usage] if stage.usage else [])

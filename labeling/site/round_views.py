@@ -7,7 +7,8 @@ from typing import Any
 
 from django.contrib import messages
 from django.db.models import Count
-from django.http import HttpResponse
+from django.http import FileResponse, Http404, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -15,13 +16,16 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from labeling.errors import WrongState
 from labeling.images.models import Split
 from labeling.rounds import drift
 from labeling.rounds.configuration import BY_NAME, NAMES, PRESET_NAMES, flat
+from labeling.rounds.export import export_file, folder_name
 from labeling.rounds.models import Portion, Round, Stage, StageLine, Sweep
 from labeling.rounds.promotion import LEARNED, current_round
 from labeling.rounds.resuming import try_again
 from labeling.rounds.services import FINISHED, NEEDS, cancel_round, start_round
+from labeling.rounds.starting import FROM_SHIPPED, KINDS, Start, Starts
 from labeling.site.curves import curves_of
 from labeling.site.doors import Request, acts_of, attempt, reach_project, reach_round, signed_in
 from labeling.site.drift_plots import plots_of
@@ -55,6 +59,7 @@ def round_(request: Request, round: int) -> HttpResponse:
         "device": found.configuration.get("device", "auto"),
         **progress_context(found),
         **log_context(found, after=0),
+        "weights": weights_of(found),
         "preset_name": PRESET_NAMES.get(found.preset, found.preset),
         "is_current": current_round(found.project) == found,
         "others": found.project.rounds.filter(state=Round.State.PUBLISHED, number__lt=found.number)[:1],
@@ -79,6 +84,17 @@ def round_(request: Request, round: int) -> HttpResponse:
         ],
     }
     return render(request, "site/round.html", context)
+
+
+def weights_of(found: Round) -> list[dict[str, Any]]:
+    """What its detector and segmenter began with, where that is not simply what comes with Boxwise."""
+    versions = {v.artifact_id: v for v in found.project.model_versions.all()}
+    chosen = [(kind, found.configuration.get(kind, {})) for kind in KINDS]
+    return [
+        {"kind": kind, "version": versions.get(one.get("start_from")), "as_is": one.get("as_is", False)}
+        for kind, one in chosen
+        if one.get("start_from") or one.get("as_is")
+    ]
 
 
 def looks_at_test(found: Round) -> int:
@@ -303,7 +319,7 @@ def start(request: Request, project: int) -> HttpResponse:
         "preset": preset,
         "changes": {name: request.POST[name].strip() for name in NAMES if request.POST.get(name, "").strip()},
         "same_slide": "same_slide" in request.POST,
-        "warm_start": "warm_start" in request.POST,
+        "start": starts_of(request),
         "line_up": "line_up" in request.POST,
     }
     made = attempt(request, lambda: start_round(project=found, by=request.user, **options))
@@ -317,6 +333,25 @@ def start(request: Request, project: int) -> HttpResponse:
         text = _("Round {n} is at work. You can leave this page; it goes on.")
     messages.success(request, text.format(n=made.number))
     return redirect("round", made.pk)
+
+
+def starts_of(request: Request) -> Starts:
+    """What the form says of the weights: DETECTOR_from, DETECTOR_as_is and the same of the segmenter."""
+    return {
+        kind: Start(request.POST.get(f"{kind}_from") or FROM_SHIPPED, f"{kind}_as_is" in request.POST) for kind in KINDS
+    }
+
+
+@signed_in
+@require_safe
+def export(request: Request, round: int) -> HttpResponseBase:
+    """The round as one folder, zipped; of a round that has not finished there is none."""
+    found = reach_round(request, "export", round)
+    try:
+        file = export_file(found)
+    except WrongState as error:
+        raise Http404(str(error)) from None
+    return FileResponse(file, as_attachment=True, filename=f"{folder_name(found)}.zip")
 
 
 @signed_in

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.site import model_views, project_views, round_views, settings_views, views
+from labeling.site import model_views, overlay, project_views, round_views, settings_views, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -25,8 +25,11 @@ urlpatterns = [
     path("projects/<int:project>/models/", model_views.models, name="project-models"),
     path("projects/<int:project>/models/reference/", model_views.lock_reference, name="lock-reference"),
     path("projects/<int:project>/models/policy/", model_views.policy, name="round-policy"),
+    path("projects/<int:project>/models/import/", model_views.import_own, name="import-weights"),
+    path("projects/<int:project>/models/imports/", model_views.imports, name="weights-imports"),
     path("projects/<int:project>/rounds/roll-back/", model_views.roll_back_rounds, name="roll-back-rounds"),
     path("projects/<int:project>/rounds/compare/", model_views.compare, name="compare-rounds"),
+    path("projects/<int:project>/rounds/compare/<int:image>/", overlay.overlay, name="compare-image"),
     path("rounds/<int:round>/promote/", model_views.promote_round, name="promote-round"),
     path("rounds/<int:round>/sweep/", model_views.sweep, name="sweep-round"),
     path("images/<int:image>/", views.image, name="image"),
@@ -35,6 +38,7 @@ urlpatterns = [
     path("rounds/<int:round>/at-work/", round_views.at_work, name="round-at-work"),
     path("rounds/<int:round>/log/", round_views.log, name="round-log"),
     path("rounds/<int:round>/log.txt", round_views.log_file, name="round-log-file"),
+    path("rounds/<int:round>/models.zip", round_views.export, name="export-round"),
     path("rounds/<int:round>/cancel/", round_views.cancel, name="cancel-round"),
     path("rounds/<int:round>/retry/", round_views.retry, name="retry-round"),
     path("accounts/mine/", views.account, name="account"),

@@ -31,16 +31,8 @@ class Workspace(APIView):
         layers = layers_of(image=found, user=user)
         return Response(
             {
-                "image": {
-                    "id": found.pk,
-                    "name": found.name,
-                    "width": found.width,
-                    "height": found.height,
-                    "um_per_px": found.um_per_px,
-                    "synthetic": found.synthetic,
-                    "pixels_url": reverse("image-pixels", args=[found.pk]),
-                    "tiles": tiles_of(found),
-                    "thumbnail_url": reverse("image-thumbnail", args=[found.pk]),
+                "image": described(found)
+                | {
                     "position": place + 1,
                     "count": len(siblings),
                     "previous": siblings[place - 1] if place else None,
@@ -62,6 +54,21 @@ class Workspace(APIView):
                 "people": people_of([UUID(layer["id"]) for layer in layers]),
             }
         )
+
+
+def described(image: Image) -> dict[str, Any]:
+    """What a stage needs to show an image's tissue."""
+    return {
+        "id": image.pk,
+        "name": image.name,
+        "width": image.width,
+        "height": image.height,
+        "um_per_px": image.um_per_px,
+        "synthetic": image.synthetic,
+        "pixels_url": reverse("image-pixels", args=[image.pk]),
+        "tiles": tiles_of(image),
+        "thumbnail_url": reverse("image-thumbnail", args=[image.pk]),
+    }
 
 
 def tiles_of(image: Image) -> dict[str, Any] | None:

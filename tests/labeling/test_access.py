@@ -43,6 +43,8 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("get", "image-tile"): ALL,
     ("post", "image-smart"): (422, 422, 422, 422, 403, 404, 401),  # an empty prompt: who may ask hears that it is empty
     ("post", "image-refuse"): (409, 409, 409, 409, 403, 404, 401),  # no round has been fused here
+    ("get", "image-overlay"): (422, 422, 422, 422, 422, 404, 401),  # names no rounds: who may see hears so
+    ("get", "image-reference-pack"): (404, 404, 404, 404, 404, 404, 401),  # nothing is locked here
     ("get", "layer-feed"): ALL,
     ("post", "layer-presence"): ALL,
     ("get", "layer-pack"): ALL,
@@ -58,6 +60,10 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("post", "round-promote"): (409, 409, 403, 403, 403, 404, 401),
     ("get", "round-sweep"): ALL,
     ("post", "round-sweep"): (409, 409, 403, 403, 403, 404, 401),
+    ("get", "round-export"): (409, 409, 409, 403, 403, 404, 401),  # nothing has finished here
+    ("get", "model-version-list"): ALL,
+    ("get", "weights-import-list"): ALL,
+    ("post", "weights-import-list"): (422, 422, 403, 403, 403, 404, 401),  # no licence is named
     ("get", "reference-set-list"): ALL,
     ("post", "reference-set-list"): (409, 409, 403, 403, 403, 404, 401),  # no image has reference masks
 }
@@ -88,6 +94,8 @@ class Study:
             "round-compare": "project",
             "round-roll-back": "project",
             "reference-set-list": "project",
+            "model-version-list": "project",
+            "weights-import-list": "project",
         }.get(route, route.split("-")[0])
         return reverse(route, kwargs={owner: given[owner]})
 
@@ -136,6 +144,8 @@ def call(study):
             return client.post(study.url(route), {"table": table}, format="multipart")
         if method == "get":
             return client.get(study.url(route))
+        if route == "weights-import-list":
+            return client.post(study.url(route), {}, format="multipart")
         return getattr(client, method)(study.url(route), study.body(route), format="json")
 
     return go

@@ -139,6 +139,8 @@ def test_a_stage_at_work_says_what_it_uses_and_a_finished_one_its_mean_and_peak(
     study.round.stages.filter(kind="detector").update(state=Stage.State.DONE)
     page = client.get(address(study, "round-progress")).content.decode()
     assert "CPU: 1.7 cores on average, at most 1.6 GiB<" in page
+    study.round.stages.filter(kind="detector").update(state=Stage.State.WAITING)
+    assert "on average" not in client.get(address(study, "round-progress")).content.decode()
 
 
 def test_a_spread_stage_adds_up_what_its_workers_use_and_says_when_one_of_them_lacks_memory(study):
@@ -160,7 +162,7 @@ def test_a_spread_stage_adds_up_what_its_workers_use_and_says_when_one_of_them_l
 
 def test_the_device_is_chosen_in_the_form(study):
     client = signed_in(study.people["manager"])
-    assert "gpu: waits until a worker with a GPU is free" in client.get(address(study, "project")).content.decode()
+    assert '<option value="gpu">GPU</option>' in client.get(address(study, "project")).content.decode()
     client.post(address(study, "project-rounds"), {"preset": "tiny", "device": "gpu", "line_up": "1"})
     made = study.project.rounds.get(state=Round.State.PLANNED)
     assert made.configuration["device"] == "gpu" and made.stages.get(kind="detector").queue == "gpu"

@@ -21,6 +21,7 @@ from labeling.rounds import services, stages
 from labeling.rounds.models import Artifact, ModelVersion, Publication, Round, Stage, StageLine, Sweep
 from labeling.rounds.reference import lock
 from labeling.rounds.services import retry_round, start_round
+from labeling.rounds.starting import Start
 from labeling.rounds.sweeping import request_sweep
 from labeling.site.overview import count
 from labeling.site.round_views import pace_of
@@ -100,7 +101,7 @@ def test_a_warm_start_trains_on_from_the_current_models(owner, sent, monkeypatch
         return real(self, *args, start_from=start_from, **kwargs)
 
     monkeypatch.setattr(centre.CentrePoint, "train", train)
-    second = finished(project, owner, sent, warm_start=True)
+    second = finished(project, owner, sent, start={"detector": Start("current")})
     assert second.state == Round.State.PUBLISHED
     weights = first.stages.get(kind="detector").artifact
     assert seen == [weights.file.open().read()]

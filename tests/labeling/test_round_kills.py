@@ -9,7 +9,7 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from inference import tasks, units
+from inference import leases, tasks, units
 from inference.detectors import centre
 from inference.segmenters import unet
 from labeling.projects.models import Project
@@ -110,7 +110,7 @@ def test_a_database_that_restarts_in_mid_stage_is_waited_for(round_, sent, monke
         return real(*args, **kwargs)
 
     monkeypatch.setattr(stages, act, away_for_a_moment)
-    monkeypatch.setattr(tasks, "sleep", lambda seconds: None)
+    monkeypatch.setattr(leases, "sleep", lambda seconds: None)
     tasks.run_stage(round_.stages.get(kind="pseudo_masks").pk)
     assert len(failed) == 2
     assert states(round_)["pseudo_masks"] == ("done", 1)

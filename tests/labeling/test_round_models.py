@@ -12,12 +12,14 @@ from labeling.rounds.promotion import current_publications, current_round, model
 from labeling.rounds.publishing import publish
 from labeling.rounds.services import advance, start_round
 from labeling.rounds.snapshots import Leaks, MixedScales, freeze
+from labeling.rounds.starting import Start
 from labeling.site.workspace import layers_of
 from tests.factories import ImageFactory, ProjectFactory, UserFactory
 from tests.labeling.operations import cell, region
 from tests.labeling.pages import CERTIFICATE, draw, proposals
 
 pytestmark = pytest.mark.django_db
+CURRENT = {kind: Start("current") for kind in ("detector", "segmenter")}
 
 
 @pytest.fixture(autouse=True)
@@ -197,9 +199,9 @@ def test_weights_are_entered_once_with_what_they_come_from(project, owner):
 
 def test_a_warm_start_names_the_weights_and_the_child_its_parent(project, owner):
     with pytest.raises(WrongState, match="no finished round"):
-        start_round(project=project, by=owner, preset="tiny", warm_start=True)
+        start_round(project=project, by=owner, preset="tiny", start=CURRENT)
     finished(project, owner, 1)
-    second = start_round(project=project, by=owner, preset="tiny", warm_start=True)
+    second = start_round(project=project, by=owner, preset="tiny", start=CURRENT)
     assert second.configuration["detector"]["start_from"] == "detector-1"
     made = Artifact.objects.create(key="detector-2", kind="detector", sha256="b" * 64, size=1)
     child = register(second.stages.get(kind="detector"), made)

@@ -290,7 +290,7 @@ def test_a_private_address_is_refused_for_good_however_it_is_written(there, sent
     told = Delivery.objects.get()
     assert delivery.attempt(told.pk) is None
     told.refresh_from_db()
-    assert (told.state, told.attempts) == ("failed", 1) and "not public" in told.answer
+    assert (told.state, told.attempts) == ("failed", 1) and "which is not public" in told.answer
     assert receiver.got == []
 
 

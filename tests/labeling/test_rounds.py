@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
+from inference import leases, tasks, units
 from inference import stages as work
-from inference import tasks, units
 from inference.detectors import centre
 from inference.segmenters import unet
 from inference.snapshots import fields_of
@@ -207,7 +207,7 @@ def test_cancel_stops_within_one_unit_and_retry_goes_on(project, owner, sent, mo
 
     with monkeypatch.context() as patched:
         patched.setattr(units, "save_unit", cancel_after_the_first)
-        patched.setattr(tasks, "RENEW_EVERY", 0.02)
+        patched.setattr(leases, "RENEW_EVERY", 0.02)
         run_all(tasks.run_stage, sent)
     round_.refresh_from_db()
     assert round_.state == Round.State.CANCELLED
@@ -230,7 +230,7 @@ def test_cancelled_while_queued(project, owner, sent):
 
 
 def test_the_lease_s_thread_sees_the_wish_to_cancel(project, owner, sent, monkeypatch):
-    monkeypatch.setattr(tasks, "RENEW_EVERY", 0.05)
+    monkeypatch.setattr(leases, "RENEW_EVERY", 0.05)
     round_ = start_round(project=project, by=owner, preset="tiny")
     stage, lease_owner = stages.claim(round_.stages.get(kind="detector").pk)
     with tasks.Lease(stage.pk, lease_owner) as lease:
