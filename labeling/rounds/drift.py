@@ -200,7 +200,7 @@ def is_worse(own: Floats, rest: Floats) -> bool:
 
     Equal spread is assumed, so that one slide alone can be held against many: its place is then asked among theirs.
     False for fewer than four slides in all, which can show nothing. An interval of the group that misses the others'
-    mean would be no rule: it leaves their spread out, and called 10 to 30 % of equal groups worse (docs/rounds.md).
+    mean would be no rule: it leaves their spread out, and calls too many equal groups worse.
     """
     n, m = len(own), len(rest)
     if not n or not m or n + m < 4:

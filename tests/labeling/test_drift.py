@@ -332,6 +332,19 @@ def test_worse_than_the_others_is_a_t_test_over_slides_and_one_slide_can_be_held
     assert is_worse(0.5 * two, 0.6 * two) and not is_worse((0.1 + 0.2) * two, 0.3 * two)
 
 
+@pytest.mark.parametrize("slides", [1, 2, 5, 20])
+def test_equal_groups_are_seldom_called_worse(slides):
+    """Groups that differ by chance alone, their slides having one to six images; 2.5 % is what the rule promises."""
+    rng = np.random.default_rng(slides)
+
+    def means(count):
+        images = rng.integers(1, 7, count)
+        return rng.normal(0.7, 0.05, count) + rng.normal(0, 0.05, count) / np.sqrt(images)
+
+    called = np.mean([is_worse(means(slides), means(10)) for _ in range(2000)])
+    assert 0.005 < called < 0.045
+
+
 def test_ten_images_of_one_slide_are_one_value(project):
     """Ten bad images of one slide among slides that differ as much are no bad scanner."""
     images = images_of(project, *[("B", "b")] * 10, *[("A", f"a{i}") for i in range(6)])
