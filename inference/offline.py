@@ -6,6 +6,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
+
 from inference.weights import catalogue
 
 
@@ -23,8 +25,12 @@ def offline(folder: Path) -> Any:
             if not place.exists():
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(font, place)
+    image_open = PIL.Image.open
     import ultralytics
     from ultralytics.utils import SETTINGS
+
+    # Its own, put in place of Pillow's, asks for another package where a file is no image: none would be named as such.
+    PIL.Image.open = image_open
 
     integrations = ("sync", "clearml", "comet", "dvc", "hub", "mlflow", "neptune", "raytune", "tensorboard", "wandb")
     SETTINGS.update({name: False for name in integrations if name in SETTINGS})

@@ -3,12 +3,14 @@
 import socket
 
 import numpy as np
+import PIL.Image
 import pytest
 
+from inference.datasets import read_rgb
 from inference.detectors import yolo
 from inference.detectors.evaluation import Tuned
 from inference.detectors.yolo import Yolo, YoloDetector, YoloSettings, cut
-from inference.types import Cancelled
+from inference.types import Cancelled, UnreadableImage
 from tests.inference.conftest import painted_field
 
 SETTINGS = YoloSettings(epochs=2, batch=2, side=192)
@@ -90,6 +92,19 @@ def test_a_large_image_is_learned_in_pieces_that_are_not_shrunk():
     assert list(cut(field, 400)) == [field]
     slivers = [piece for piece in pieces if not piece.valid.all()]
     assert slivers  # parts of cells at the rims are unknown
+
+
+def test_pillow_opens_images_as_before(tmp_path):
+    """A worker that has used YOLO meets broken images too, and has to name them as such."""
+    from inference.offline import offline
+
+    before = PIL.Image.open
+    offline(tmp_path)
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no image")
+    assert PIL.Image.open is before
+    with pytest.raises(UnreadableImage):
+        read_rgb(broken)
 
 
 def test_the_fine_level_is_an_architecture_of_its_own(tmp_path):

@@ -71,7 +71,7 @@ def test_in_a_williams_square_every_arm_follows_every_other_equally_often():
     ("changes", "says"),
     [
         ({"readers": 3}, "multiple of 2 readers"),
-        ({"kind": "latin"}, "not 'latin'"),
+        ({"kind": "latin"}, "not “latin”"),
         ({"arms": ("A",)}, "two arms"),
         ({"fields": {1: "", 2: "", 3: ""}}, "share equally"),
         ({"training": (1, 9)}, "must not be measured"),
