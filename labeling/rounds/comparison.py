@@ -5,6 +5,7 @@ group. Where there are fewer than two groups both fall back to images, and the r
 """
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,6 +43,11 @@ class Figure:
     low: float
     high: float
     against: dict[str, float | int] | None
+
+    @property
+    def has_interval(self) -> bool:
+        """One image alone has none."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
 
 
 @dataclass(frozen=True)

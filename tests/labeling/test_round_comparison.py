@@ -119,6 +119,17 @@ def test_the_page_shows_figures_differences_and_the_worst_image_first(project, c
     assert page.count("<circle") == 2
 
 
+def test_one_image_has_a_figure_and_no_interval(project, client):
+    owner = UserFactory()
+    project.memberships.create(user=owner, role="owner")
+    image = ImageFactory(project=project)
+    for number, value in ((1, 0.9), (2, 0.75)):
+        evaluated(project, number, [{"image": image.pk, "group": "a", "pq": value}])
+    client.force_login(owner)
+    page = client.get(reverse("compare-rounds", args=[project.pk])).content.decode()
+    assert "0.900" in page and "0.750" in page and "not a number" not in page
+
+
 def test_a_sweep_is_for_finished_rounds_and_for_managers(project, client, sent):
     owner, viewer = UserFactory(), UserFactory()
     project.memberships.create(user=owner, role="owner")
