@@ -333,9 +333,9 @@ class Supervisor:
                 self.note_crash(child, code, now)
             elif look_at_files and child.watch and (times := self.times(child)) != child.seen:
                 child.seen = times
-                say(f"Python files changed: {child.name} is started again.")
                 self.end([child], GRACE)
-                self.start(child)
+                self.start(child)  # knows what is written until now: said before, a change could still go into this start
+                say(f"Python files changed: {child.name} is started again.")
 
     def note_crash(self, child: Child, code: int, now: float) -> None:
         assert child.process is not None

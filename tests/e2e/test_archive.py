@@ -37,7 +37,7 @@ def test_what_is_drawn_while_the_project_is_archived_waits_and_is_saved_after_th
     bench.drag((40, 40), (60, 60))
     bench.drag((70, 70), (90, 90))
     wait_for(lambda: NOT_SAVED in save.inner_text(), 30, "the sentence")
-    assert "2 changes kept on this computer" in save.inner_text()
+    wait_for(lambda: "2 changes kept on this computer" in save.inner_text(), 30, "both")  # the first was refused alone
     assert len(bench.cells()) == count + 2
 
     bench.open(address)  # a new page: for looking, and what waits is still there
