@@ -223,12 +223,12 @@ class Supervisor:
             log.replace(log.with_suffix(".log.1"))
         child.again_at = None
         child.started = time.monotonic()
+        if self.reload and child.watch:
+            child.seen = self.times(child)  # before it reads any: what is written from now on is another change
         child.process = child.start(log)
         if child not in self.children:
             self.children.append(child)
         self.lock.tell({one.name: one.process.pid for one in self.children if one.process is not None})
-        if self.reload and child.watch:
-            child.seen = self.times(child)
 
     def log_of(self, name: str) -> Path:
         return self.instance.logs / f"{name}.log"
@@ -331,10 +331,9 @@ class Supervisor:
                     say(f"{child.name} was started again.")
             elif child.process is not None and (code := child.process.poll()) is not None:
                 self.note_crash(child, code, now)
-            elif look_at_files and child.watch and (times := self.times(child)) != child.seen:
-                child.seen = times
+            elif look_at_files and child.watch and self.times(child) != child.seen:
                 self.end([child], GRACE)
-                self.start(child)  # knows what is written until now: said before, a change could still go into this start
+                self.start(child)
                 say(f"Python files changed: {child.name} is started again.")
 
     def note_crash(self, child: Child, code: int, now: float) -> None:
