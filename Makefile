@@ -43,19 +43,22 @@ test-slow: ## the tests that take minutes each
 	@$(SETUP)
 	@$(BIN)/python -m pytest -m slow $(PYTEST)
 
-check: ## style, types, import directions, migrations, front end
+check: ## style, complexity, types, import directions, migrations, front end
 	@$(SETUP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy labeling inference
 	$(BIN)/lint-imports
 	DJANGO_SETTINGS_MODULE=tests.settings_for_tools $(BIN)/python manage.py makemigrations --check --dry-run
-	@PATH="$(CURDIR)/$(BIN):$$PATH"; export PATH; if [ -f frontend/package.json ]; then cd frontend && npm run lint && npm run typecheck; fi
+	$(BIN)/djlint labeling --check --quiet
+	@PATH="$(CURDIR)/$(BIN):$$PATH"; export PATH; cd frontend && npm run formatted && npm run lint && npm run typecheck
 
-format: ## put the Python into shape
+format: ## put Python, templates, TypeScript and CSS into shape
 	@$(SETUP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/djlint labeling --reformat --quiet
+	@PATH="$(CURDIR)/$(BIN):$$PATH"; export PATH; cd frontend && npm run format
 
 bench: ## measure: the demo's full round, the server under 10,000 boxes (docs/benchmarks.md)
 	@$(SETUP)

@@ -41,7 +41,8 @@ async function mount(root: HTMLElement): Promise<void> {
 /** The page that shows two rounds beside each other; its controls are the page's own. */
 async function mountComparison(root: HTMLElement): Promise<void> {
   const said = root.querySelector("[data-status]");
-  for (const select of document.querySelectorAll<HTMLSelectElement>("[data-goes]")) select.addEventListener("change", () => location.assign(select.value));
+  for (const select of document.querySelectorAll<HTMLSelectElement>("[data-goes]"))
+    select.addEventListener("change", () => location.assign(select.value));
   try {
     await speakAs(document.documentElement.lang);
     const made = await compare(root, new Api(root.dataset.api ?? "/api/v1/"));
@@ -56,10 +57,15 @@ async function mountComparison(root: HTMLElement): Promise<void> {
 }
 
 function sentence(error: unknown): string {
-  if (error instanceof Refused && error.status === 401) return t("Your session has ended. Sign in again and reload this page.");
-  if (error instanceof Refused && error.status === 404) return t("This image does not exist, or you are not a member of its project.");
-  if (error instanceof Refused) return t("The server did not hand out this image: {detail}", { detail: error.detail });
-  return t("This image could not be opened: {detail}", { detail: error instanceof Error ? error.message : String(error) });
+  if (error instanceof Refused && error.status === 401)
+    return t("Your session has ended. Sign in again and reload this page.");
+  if (error instanceof Refused && error.status === 404)
+    return t("This image does not exist, or you are not a member of its project.");
+  if (error instanceof Refused)
+    return t("The server did not hand out this image: {detail}", { detail: error.detail });
+  return t("This image could not be opened: {detail}", {
+    detail: error instanceof Error ? error.message : String(error),
+  });
 }
 
 const root = document.getElementById("workspace");

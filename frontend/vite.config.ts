@@ -8,7 +8,11 @@ const packed = (folder: string) => ({
   name: "packed",
   async closeBundle() {
     for (const name of await readdir(folder))
-      if (/\.(wasm|onnx)$/.test(name)) await writeFile(join(folder, `${name}.gz`), gzipSync(await readFile(join(folder, name)), { level: 9 }));
+      if (/\.(wasm|onnx)$/.test(name))
+        await writeFile(
+          join(folder, `${name}.gz`),
+          gzipSync(await readFile(join(folder, name)), { level: 9 }),
+        );
   },
 });
 
@@ -27,7 +31,8 @@ export default defineConfig({
       output: {
         format: "es",
         entryFileNames: "workspace.js",
-        assetFileNames: (asset) => (asset.names[0]?.endsWith(".css") ? "workspace[extname]" : "[name]-[hash][extname]"), // languages
+        assetFileNames: (asset) =>
+          asset.names[0]?.endsWith(".css") ? "workspace[extname]" : "[name]-[hash][extname]", // languages
         codeSplitting: false,
       },
     },
@@ -35,7 +40,9 @@ export default defineConfig({
   // The prompter's worker and what it loads: named by their content, so that a page never meets another version's.
   worker: {
     format: "es",
-    rollupOptions: { output: { entryFileNames: "prompter-[hash].js", assetFileNames: "[name]-[hash][extname]" } },
+    rollupOptions: {
+      output: { entryFileNames: "prompter-[hash].js", assetFileNames: "[name]-[hash][extname]" },
+    },
   },
   test: { include: ["**/*.test.ts"], exclude: ["node_modules", "dist"], environment: "node" },
 });

@@ -4,7 +4,19 @@
 import { mark, t } from "./locale/locale";
 import { boxOf as maskBox, type Mask } from "./geometry/mask";
 import { centre, type Box } from "./geometry/box";
-import { centredOn, fit, imagePoint, MAX_SCALE, toImage, toScreen, screenPoint, within, type Camera, type Point, type Size } from "./geometry/frames";
+import {
+  centredOn,
+  fit,
+  imagePoint,
+  MAX_SCALE,
+  toImage,
+  toScreen,
+  screenPoint,
+  within,
+  type Camera,
+  type Point,
+  type Size,
+} from "./geometry/frames";
 import { Attributes } from "./acts/attributes";
 import { Brush, type Editing } from "./acts/brush";
 import { Constrain } from "./acts/constrain";
@@ -105,7 +117,9 @@ export class Workspace {
       opened.image.id,
       (batch, farewell) => api.activity(batch, farewell),
       // What waits for an archived project's restoring keeps the time that it took.
-      (error) => isTemporary(error) || (error instanceof Refused && (error.status === 401 || error.code === "archived")),
+      (error) =>
+        isTemporary(error) ||
+        (error instanceof Refused && (error.status === 401 || error.code === "archived")),
     );
     this.cells.watch((row, before, after) => {
       // A proposal that is decided or open again keeps its place.
@@ -187,7 +201,10 @@ export class Workspace {
   look(camera: Camera): void {
     this.camera = camera;
     const v = this.visible();
-    this.recorder.record("viewport", [v.x0, v.y0, v.x1, v.y1].map((n) => Math.round(n * 10) / 10));
+    this.recorder.record(
+      "viewport",
+      [v.x0, v.y0, v.x1, v.y1].map((n) => Math.round(n * 10) / 10),
+    );
     this.notify("view");
   }
   fitImage(): void {
@@ -206,7 +223,13 @@ export class Workspace {
     if (inside && size >= least && size < most) return;
     const wanted = size < least ? 48 / size : size >= most ? most / size : 1;
     const scale = Math.min(MAX_SCALE, wanted * this.camera.scale);
-    this.look(within(centredOn({ ...this.camera, scale }, imagePoint(x, y), this.canvas), this.opened.image, this.canvas));
+    this.look(
+      within(
+        centredOn({ ...this.camera, scale }, imagePoint(x, y), this.canvas),
+        this.opened.image,
+        this.canvas,
+      ),
+    );
   }
 
   // Selecting
@@ -239,19 +262,38 @@ export class Workspace {
   }
   /** Colleagues' layers, consensus or imports that nobody has asked to see. */
   hiddenLayers(): number {
-    return this.opened.layers.filter((l, i) => !l.writable && l.kind !== "prediction" && !this.cells.isLayerShown(i)).length;
+    return this.opened.layers.filter(
+      (l, i) => !l.writable && l.kind !== "prediction" && !this.cells.isLayerShown(i),
+    ).length;
   }
   showLayer(layer: number, shown: boolean): void {
     this.cells.showLayer(layer, shown);
     this.changed();
   }
   /** Keep out of the picture what somebody does not want to see now; the corner says how many. */
-  filter(look: { hiddenClasses: readonly number[]; hiddenStatuses: readonly string[]; hiddenAuthors: readonly number[]; leastDoubt: number; proposals: boolean }): void {
+  filter(look: {
+    hiddenClasses: readonly number[];
+    hiddenStatuses: readonly string[];
+    hiddenAuthors: readonly number[];
+    leastDoubt: number;
+    proposals: boolean;
+  }): void {
     const { cells } = this;
-    const none = !look.hiddenAuthors.length && !look.hiddenClasses.length && !look.hiddenStatuses.length && !look.leastDoubt && look.proposals;
+    const none =
+      !look.hiddenAuthors.length &&
+      !look.hiddenClasses.length &&
+      !look.hiddenStatuses.length &&
+      !look.leastDoubt &&
+      look.proposals;
     const isHidden = (row: number) => {
-      if (cells.isProposal(row)) return !look.proposals || cells.score[row] < look.leastDoubt || look.hiddenClasses.includes(cells.labelClass[row]);
-      if (look.hiddenStatuses.includes(cells.statusOf(row)) || look.hiddenAuthors.includes(cells.author[row])) return true;
+      if (cells.isProposal(row))
+        return (
+          !look.proposals ||
+          cells.score[row] < look.leastDoubt ||
+          look.hiddenClasses.includes(cells.labelClass[row])
+        );
+      if (look.hiddenStatuses.includes(cells.statusOf(row)) || look.hiddenAuthors.includes(cells.author[row]))
+        return true;
       return cells.kindOf(row) === "cell" && look.hiddenClasses.includes(cells.labelClass[row]);
     };
     cells.hide(none ? null : isHidden);
@@ -320,7 +362,9 @@ export class Workspace {
     this.notify();
   }
   isOwnCell(row: number): boolean {
-    return this.isMineAndLive(row) && this.cells.kindOf(row) === "cell" && this.cells.statusOf(row) !== "rejected";
+    return (
+      this.isMineAndLive(row) && this.cells.kindOf(row) === "cell" && this.cells.statusOf(row) !== "rejected"
+    );
   }
   /** Put the next box like the selected one: the stamp takes its size. */
   copySize(): void {
@@ -360,7 +404,8 @@ export class Workspace {
   isWholeFieldExhaustive(): boolean {
     const { width, height } = this.opened.image;
     for (let row = 0; row < this.cells.count; row++) {
-      if (!this.cells.live[row] || !this.cells.isMine(row) || this.cells.statusOf(row) !== "exhaustive") continue;
+      if (!this.cells.live[row] || !this.cells.isMine(row) || this.cells.statusOf(row) !== "exhaustive")
+        continue;
       const box = this.cells.boxOf(row);
       if (box.x0 <= 0 && box.y0 <= 0 && box.x1 >= width && box.y1 >= height) return true;
     }
@@ -373,7 +418,8 @@ export class Workspace {
     if (this.many.length) return this.together.remove();
     if (this.onProposal) this.toast(t("A proposal is not deleted but rejected: X."), false);
     if (!this.isMineAndLive(this.selected)) return;
-    const what = this.cells.kindOf(this.selected) === "region" ? mark("Region deleted.") : mark("Cell deleted.");
+    const what =
+      this.cells.kindOf(this.selected) === "region" ? mark("Region deleted.") : mark("Cell deleted.");
     this.do(edits.remove(this.cells, this.selected));
     this.select(-1);
     this.toast(t(what), true);
@@ -385,7 +431,12 @@ export class Workspace {
     if (this.many.length) this.together.classify(chosen);
     const row = this.selected;
     if (this.onProposal) this.verdicts.proposalClass = chosen.id;
-    if (row !== this.justDrawn && this.isMineAndLive(row) && this.cells.kindOf(row) === "cell" && this.cells.labelClass[row] !== chosen.id)
+    if (
+      row !== this.justDrawn &&
+      this.isMineAndLive(row) &&
+      this.cells.kindOf(row) === "cell" &&
+      this.cells.labelClass[row] !== chosen.id
+    )
       this.do(edits.classify(this.cells, row, chosen.id));
     this.notify();
   }
@@ -454,7 +505,14 @@ export class Workspace {
       this.history.drop(action);
       const row = this.cells.rowOf(step.changedSince);
       if (row >= 0 && this.cells.isShown(row)) this.select(row, true);
-      this.toast(t(action === "undo" ? mark("Not undone: somebody else has changed this cell since.") : mark("Not redone: somebody else has changed this cell since.")), false);
+      this.toast(
+        t(
+          action === "undo"
+            ? mark("Not undone: somebody else has changed this cell since.")
+            : mark("Not redone: somebody else has changed this cell since."),
+        ),
+        false,
+      );
       return;
     }
     this.begin();
@@ -462,7 +520,11 @@ export class Workspace {
     const row = this.cells.rowOf(step.draft.effects[0].annotation);
     const decided = this.cells.derivedFrom(row);
     const proposal = decided ? this.cells.rowOf(decided) : -1;
-    const show = this.cells.isShown(row) ? row : proposal >= 0 && this.cells.isShown(proposal) ? proposal : -1;
+    const show = this.cells.isShown(row)
+      ? row
+      : proposal >= 0 && this.cells.isShown(proposal)
+        ? proposal
+        : -1;
     this.select(show, show >= 0);
   }
 
@@ -490,7 +552,8 @@ export class Workspace {
   /** Somebody (perhaps a colleague) changed the cells: a selection that is gone is let go. */
   changed(): void {
     if (this.selected >= 0 && !this.cells.isShown(this.selected)) this.selected = -1;
-    if (this.many.some((row) => !this.cells.isShown(row))) this.many = this.many.filter((row) => this.cells.isShown(row));
+    if (this.many.some((row) => !this.cells.isShown(row)))
+      this.many = this.many.filter((row) => this.cells.isShown(row));
     this.notify();
   }
 }

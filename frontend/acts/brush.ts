@@ -38,7 +38,15 @@ export class Brush {
     const patch = mask ? unpack(mask) : patchOver(cells.boxOf(row), desk.opened.image);
     const { x0, y0, x1, y1 } = cells.boxOf(row);
     this.radius = Math.min(this.radius, Math.max(1, Math.min(x1 - x0, y1 - y0) / 3));
-    this.editing = { row, patch, undo: [], subtract: false, radius: this.radius, constraint: null, painted: false };
+    this.editing = {
+      row,
+      patch,
+      undo: [],
+      subtract: false,
+      radius: this.radius,
+      constraint: null,
+      painted: false,
+    };
     desk.live?.say(true);
     desk.recorder.record("tool", "brush");
     desk.notify();
@@ -74,7 +82,9 @@ export class Brush {
     const tool = editing.painted ? "constraint" : "brush";
     if (isProposal) {
       desk.painted = desk.selected; // it was edited, so it was seen
-      desk.verdicts.decide("edit", () => edits.accept(desk.cells, row, mask, desk.proposalClass, tool, desk.attributes.pending));
+      desk.verdicts.decide("edit", () =>
+        edits.accept(desk.cells, row, mask, desk.proposalClass, tool, desk.attributes.pending),
+      );
     } else {
       desk.do(edits.reshape(desk.cells, row, mask, tool));
       const grown = overlap(maskBox(mask), desk.cells.boxOf(row));

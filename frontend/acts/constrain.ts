@@ -36,7 +36,14 @@ export class Constrain {
     this.keepIt = false;
     editing.constraint = editing.constraint
       ? null
-      : { start: pack(editing.patch), strokes: [], growing: null, certificate: null, waiting: false, trouble: "" };
+      : {
+          start: pack(editing.patch),
+          strokes: [],
+          growing: null,
+          certificate: null,
+          waiting: false,
+          trouble: "",
+        };
     if (editing.constraint) void this.ask(editing); // no stroke yet: the worker gets ready, and says when it cannot
     this.desk.notify();
   }
@@ -94,17 +101,34 @@ export class Constrain {
     editing.constraint = { ...asked, waiting: true };
     const isStill = () => this.desk.editing === editing && editing.constraint !== null;
     try {
-      const answer = await this.asker.ask((number) => this.desk.waited(this.desk.api.refuse(this.desk.opened.image.id, { session: this.desk.session, number, mask: asked.start && wireMask(asked.start), strokes })));
+      const answer = await this.asker.ask((number) =>
+        this.desk.waited(
+          this.desk.api.refuse(this.desk.opened.image.id, {
+            session: this.desk.session,
+            number,
+            mask: asked.start && wireMask(asked.start),
+            strokes,
+          }),
+        ),
+      );
       if (!answer || answer.superseded || !isStill() || !editing.constraint) return;
-      const isNewest = editing.constraint.strokes.length === asked.strokes.length && (editing.constraint.growing === asked.growing || editing.constraint.growing !== null);
+      const isNewest =
+        editing.constraint.strokes.length === asked.strokes.length &&
+        (editing.constraint.growing === asked.growing || editing.constraint.growing !== null);
       if (!isNewest) return;
       if (strokes.length) editing.patch = patchOf(answer, editing, this.desk.opened.image);
-      editing.constraint = { ...editing.constraint, certificate: answer.certificate ?? null, waiting: editing.constraint.growing !== asked.growing, trouble: "" };
+      editing.constraint = {
+        ...editing.constraint,
+        certificate: answer.certificate ?? null,
+        waiting: editing.constraint.growing !== asked.growing,
+        trouble: "",
+      };
     } catch (error) {
       if (!isStill() || !editing.constraint) return;
       const gone = error instanceof Refused && error.code === "wrong_state";
       editing.constraint = { ...editing.constraint, waiting: false, trouble: this.desk.sentence(error) };
-      if (gone && !asked.strokes.length && !asked.growing) editing.constraint = { ...editing.constraint, certificate: null };
+      if (gone && !asked.strokes.length && !asked.growing)
+        editing.constraint = { ...editing.constraint, certificate: null };
     }
     if (this.keepIt && !editing.constraint.waiting) {
       this.keepIt = false;
@@ -115,14 +139,22 @@ export class Constrain {
 }
 
 function patchOf(answer: Answered, editing: Editing, image: { width: number; height: number }): Patch {
-  if (!answer.mask) return patchOver(editing.patch.pixels.length ? boxOfPatch(editing.patch) : { x0: 0, y0: 0, x1: 1, y1: 1 }, image);
+  if (!answer.mask)
+    return patchOver(
+      editing.patch.pixels.length ? boxOfPatch(editing.patch) : { x0: 0, y0: 0, x1: 1, y1: 1 },
+      image,
+    );
   return unpack(answer.mask);
 }
 
 const boxOfPatch = (p: Patch) => ({ x0: p.x, y0: p.y, x1: p.x + p.width, y1: p.y + p.height });
 
 /** The patch with the stroke's pixels set or cleared. */
-export function applied(patch: Patch, { patch: stroke, foreground }: Painted, image: { width: number; height: number }): Patch {
+export function applied(
+  patch: Patch,
+  { patch: stroke, foreground }: Painted,
+  image: { width: number; height: number },
+): Patch {
   const mask = pack(stroke);
   if (!mask) return patch;
   const wide = foreground ? grown(patch, boxOf(mask), image) : patch;
@@ -131,7 +163,8 @@ export function applied(patch: Patch, { patch: stroke, foreground }: Painted, im
     if (!stroke.pixels[i]) continue;
     const x = stroke.x + (i % stroke.width) - next.x;
     const y = stroke.y + Math.floor(i / stroke.width) - next.y;
-    if (x >= 0 && y >= 0 && x < next.width && y < next.height) next.pixels[y * next.width + x] = foreground ? 1 : 0;
+    if (x >= 0 && y >= 0 && x < next.width && y < next.height)
+      next.pixels[y * next.width + x] = foreground ? 1 : 0;
   }
   return next;
 }

@@ -71,9 +71,16 @@ export class Following {
       (body, farewell) => desk.api.presence(layer.id, body, farewell),
       () => {
         const v = desk.visible();
-        const cursor = desk.cursor && !document.hidden ? ([desk.cursor.x, desk.cursor.y].map((n) => Math.round(n * 10) / 10) as [number, number]) : null;
+        const cursor =
+          desk.cursor && !document.hidden
+            ? ([desk.cursor.x, desk.cursor.y].map((n) => Math.round(n * 10) / 10) as [number, number])
+            : null;
         const held = desk.editing?.row ?? -1;
-        return { cursor, view: [v.x0, v.y0, v.x1, v.y1].map(Math.round), editing: held >= 0 ? desk.cells.idOf(held) : null };
+        return {
+          cursor,
+          view: [v.x0, v.y0, v.x1, v.y1].map(Math.round),
+          editing: held >= 0 ? desk.cells.idOf(held) : null,
+        };
       },
       { onSeq: (seq) => seq > (desk.log?.seq ?? 0) && void this.poll(), onOthers: () => desk.notify() },
     );

@@ -29,19 +29,46 @@ export async function open(api: Api, image: number): Promise<Workspace> {
 }
 
 /** Everything annotated on the image, and the acts that wait on this computer on top. */
-async function load(desk: Workspace, opened: Opened, coming: Promise<Pack[]>, queue: Promise<Queue>): Promise<void> {
+async function load(
+  desk: Workspace,
+  opened: Opened,
+  coming: Promise<Pack[]>,
+  queue: Promise<Queue>,
+): Promise<void> {
   const index = opened.layers.findIndex((layer) => layer.writable);
-  const recent = index < 0 ? null : desk.api.tail(opened.layers[index].id, Math.max(0, opened.layers[index].seq - REMEMBERED), REMEMBERED);
-  const [packs, remembered] = await Promise.all([coming, recent, queue.then((opened) => (desk.queue = opened))]);
-  opened.layers.forEach((layer, i) => desk.cells.load(desk.cells.addLayer(layer.id, layer.writable, layer.kind), packs[i]));
+  const recent =
+    index < 0
+      ? null
+      : desk.api.tail(
+          opened.layers[index].id,
+          Math.max(0, opened.layers[index].seq - REMEMBERED),
+          REMEMBERED,
+        );
+  const [packs, remembered] = await Promise.all([
+    coming,
+    recent,
+    queue.then((opened) => (desk.queue = opened)),
+  ]);
+  opened.layers.forEach((layer, i) =>
+    desk.cells.load(desk.cells.addLayer(layer.id, layer.writable, layer.kind), packs[i]),
+  );
   // Who only looks has no layer of their own to look at: then everybody's is the picture.
   if (index < 0) opened.layers.forEach((_, layer) => desk.cells.showLayer(layer, true));
   if (index >= 0) {
     const layer = { id: opened.layers[index].id, index, seq: packs[index].seq };
-    desk.log = new Log(desk.cells, layer, opened.image.id, opened.person, desk.session, desk.history, desk.queue, {
-      onChange: () => desk.changed(),
-      onNotice: (text) => desk.toast(text, false),
-    });
+    desk.log = new Log(
+      desk.cells,
+      layer,
+      opened.image.id,
+      opened.person,
+      desk.session,
+      desk.history,
+      desk.queue,
+      {
+        onChange: () => desk.changed(),
+        onNotice: (text) => desk.toast(text, false),
+      },
+    );
     if (remembered) desk.log.remember(remembered);
     desk.log.reopen();
     desk.log.replay(desk.queue.left());

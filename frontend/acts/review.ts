@@ -45,7 +45,8 @@ export class Review {
     const { desk } = this;
     const row = following(this.inOrder(), from, step, (r) => desk.cells.isUndecided(r));
     if (row >= 0) desk.select(row, true);
-    else if (desk.opened.layers.some((l) => l.kind === "prediction")) desk.toast(t("Every proposal of this image is decided."), false);
+    else if (desk.opened.layers.some((l) => l.kind === "prediction"))
+      desk.toast(t("Every proposal of this image is decided."), false);
   }
 
   cannotTell(): void {
@@ -57,7 +58,10 @@ export class Review {
   }
   accept(): void {
     const { desk } = this;
-    if (desk.onProposal) this.decide("accept", () => edits.accept(desk.cells, desk.selected, null, this.proposalClass, undefined, desk.attributes.pending));
+    if (desk.onProposal)
+      this.decide("accept", () =>
+        edits.accept(desk.cells, desk.selected, null, this.proposalClass, undefined, desk.attributes.pending),
+      );
   }
   reject(): void {
     const { desk } = this;

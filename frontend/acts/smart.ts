@@ -17,7 +17,12 @@ export async function answer(desk: Workspace, prompt: Prompt, number: number): P
   const { box, clicks } = prompt;
   const points = clicks.map(({ at, inside }) => [at.x, at.y, inside ? 1 : 0]);
   try {
-    return await desk.api.smart(desk.opened.image.id, { session: desk.session, number, box: box && [box.x0, box.y0, box.x1, box.y1], points });
+    return await desk.api.smart(desk.opened.image.id, {
+      session: desk.session,
+      number,
+      box: box && [box.x0, box.y0, box.x1, box.y1],
+      points,
+    });
   } catch (error) {
     const late = isTemporary(error) ? await desk.prompter?.mask(prompt, LAST_PATIENCE_MS) : null;
     if (late) return late;
@@ -53,7 +58,12 @@ function proposedFor(desk: Workspace, row: number): Mask | null {
   if (prompted !== undefined) return cells.maskOf(prompted);
   const share = (other: number) => {
     const of = cells.extent(other);
-    const both = area({ x0: Math.max(box.x0, of.x0), y0: Math.max(box.y0, of.y0), x1: Math.min(box.x1, of.x1), y1: Math.min(box.y1, of.y1) });
+    const both = area({
+      x0: Math.max(box.x0, of.x0),
+      y0: Math.max(box.y0, of.y0),
+      x1: Math.min(box.x1, of.x1),
+      y1: Math.min(box.y1, of.y1),
+    });
     return overlap(box, of) ? both / (area(box) + area(of) - both) : 0;
   };
   const best = found.sort((a, b) => share(b) - share(a)).at(0);
@@ -73,7 +83,15 @@ async function foundIn(desk: Workspace, row: number): Promise<Mask | null> {
 export async function getReady(desk: Workspace): Promise<void> {
   if (await desk.prompter?.load()) return;
   try {
-    await desk.smartAsker.ask((number) => desk.api.smart(desk.opened.image.id, { session: desk.session, number, box: null, points: [], ready: true }));
+    await desk.smartAsker.ask((number) =>
+      desk.api.smart(desk.opened.image.id, {
+        session: desk.session,
+        number,
+        box: null,
+        points: [],
+        ready: true,
+      }),
+    );
   } catch {
     // The first click says what is wrong, when somebody needs it.
   }

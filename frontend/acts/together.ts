@@ -22,7 +22,11 @@ export class Together {
     const n = this.doAll(drafts);
     this.desk.selectMany([]);
     if (n) this.desk.toast(tn(n, "{n} cell deleted.", "{n} cells deleted."), true);
-    else this.desk.toast(t("None of these cells is yours to delete. Proposals are rejected, not deleted."), false);
+    else
+      this.desk.toast(
+        t("None of these cells is yours to delete. Proposals are rejected, not deleted."),
+        false,
+      );
   }
 
   classify(chosen: LabelClass): void {
@@ -51,8 +55,13 @@ export class Together {
     const n = this.doAll(bulk.acceptAll(this.desk.cells, seen, tool));
     if (n) this.desk.recorder.record("decision", "accept");
     const left = open.length - n;
-    const rest = left ? ` ${tn(left, "{n} is left: not yet shown large enough, or another mask of the same cell.", "{n} are left: not yet shown large enough, or another mask of the same cell.")}` : "";
-    this.desk.toast((n ? t("{n} accepted together, recorded as viewed in bulk.", { n }) : t("None accepted.")) + rest, n > 0);
+    const rest = left
+      ? ` ${tn(left, "{n} is left: not yet shown large enough, or another mask of the same cell.", "{n} are left: not yet shown large enough, or another mask of the same cell.")}`
+      : "";
+    this.desk.toast(
+      (n ? t("{n} accepted together, recorded as viewed in bulk.", { n }) : t("None accepted.")) + rest,
+      n > 0,
+    );
   }
 
   merge(): void {
@@ -106,7 +115,8 @@ export class Together {
     this.nudging = null;
     if (!held) return;
     const box = insideImage(held.box, this.desk.opened.image, 0);
-    if (box && this.desk.isOwnCell(held.row) && !sameBox(box, this.desk.cells.boxOf(held.row))) this.desk.reshapedBox(held.row, box, "move");
+    if (box && this.desk.isOwnCell(held.row) && !sameBox(box, this.desk.cells.boxOf(held.row)))
+      this.desk.reshapedBox(held.row, box, "move");
     this.desk.notify();
   }
 

@@ -21,7 +21,8 @@ export type Tally = Readonly<Record<Part, number>>;
 type Naming = (a: boolean, b: boolean) => Part | null;
 export const betweenRounds: Naming = (a, b) => (a ? (b ? "both" : "first") : b ? "last" : null);
 /** A round against the reference. */
-export const againstReference: Naming = (round, reference) => (round ? (reference ? "met" : "extra") : reference ? "missed" : null);
+export const againstReference: Naming = (round, reference) =>
+  round ? (reference ? "met" : "extra") : reference ? "missed" : null;
 
 /** One byte a pixel of the box: 1 where some mask of the layer lies. */
 export function coverage(cells: Cells, layer: number, box: Box): Uint8Array {
@@ -36,7 +37,8 @@ export function coverage(cells: Cells, layer: number, box: Box): Uint8Array {
     for (let y = y0; y < y1; y++) {
       const start = (y - mask.y) * mask.width - mask.x;
       const place = (y - box.y0) * width - box.x0;
-      for (let x = x0; x < x1; x++) if (mask.bits[(start + x) >> 3] & (0x80 >> ((start + x) & 7))) covered[place + x] = 1;
+      for (let x = x0; x < x1; x++)
+        if (mask.bits[(start + x) >> 3] & (0x80 >> ((start + x) & 7))) covered[place + x] = 1;
     }
   }
   return covered;
@@ -60,7 +62,8 @@ export function difference(a: Uint8Array, b: Uint8Array, box: Box, naming: Namin
 /** Blocks of the image in the order in which they are compared: as the drawing has them. */
 export function* blocks({ width, height }: Size): Generator<Box> {
   for (let y = 0; y < height; y += BLOCK)
-    for (let x = 0; x < width; x += BLOCK) yield { x0: x, y0: y, x1: Math.min(width, x + BLOCK), y1: Math.min(height, y + BLOCK) };
+    for (let x = 0; x < width; x += BLOCK)
+      yield { x0: x, y0: y, x1: Math.min(width, x + BLOCK), y1: Math.min(height, y + BLOCK) };
 }
 
 export function tally(found: Found): Tally {

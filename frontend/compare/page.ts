@@ -1,7 +1,18 @@
 /** Two rounds on one image, beside each other: two stages with one camera, and what the controls above them say.
  *
  *  The controls stand in the page (labeling/site/templates/site/overlay.html); here they are given hands. */
-import { fit, panBy, screenPoint, toImage, toScreen, imagePoint, zoomAt, type Camera, type Point, type Size } from "../geometry/frames";
+import {
+  fit,
+  panBy,
+  screenPoint,
+  toImage,
+  toScreen,
+  imagePoint,
+  zoomAt,
+  type Camera,
+  type Point,
+  type Size,
+} from "../geometry/frames";
 import { spoken, t } from "../locale/locale";
 import { Stage } from "../render/stage";
 import { Cells } from "../scene/cells";
@@ -10,7 +21,20 @@ import type { Pack } from "../scene/pack";
 import { isTyping } from "../ui/keymap";
 import { pinch, wheelFactor } from "../tools/hand";
 import type { Api } from "../sync/api";
-import { againstReference, asPack, betweenRounds, blocks, classOf, coverage, difference, PARTS, tally, type Found, type Part, type Tally } from "./difference";
+import {
+  againstReference,
+  asPack,
+  betweenRounds,
+  blocks,
+  classOf,
+  coverage,
+  difference,
+  PARTS,
+  tally,
+  type Found,
+  type Part,
+  type Tally,
+} from "./difference";
 
 type Against = "rounds" | "reference" | "none";
 
@@ -50,14 +74,21 @@ export class Comparison {
       cells.labelClass.fill(0, parts[pane].length, cells.count); // outlines have one colour: fills have meaning here
       const stage = new Stage(host, cells, opened.image, classes, {
         camera: () => this.camera,
-        sketch: () => ({ ignored: [], others: this.pointer && this.pointer.pane !== pane ? [{ at: this.pointer.at, box: null, name: "" }] : [] }),
+        sketch: () => ({
+          ignored: [],
+          others:
+            this.pointer && this.pointer.pane !== pane ? [{ at: this.pointer.at, box: null, name: "" }] : [],
+        }),
         onResize: () => this.resized(stage.size),
         onFrame: () => this.sayDensity(),
       });
       const { surface } = stage;
       surface.tabIndex = 0;
       surface.setAttribute("role", "img");
-      surface.setAttribute("aria-label", t("Round {n} on the tissue; arrow keys move, + and − zoom", { n: opened.rounds[pane].number }));
+      surface.setAttribute(
+        "aria-label",
+        t("Round {n} on the tissue; arrow keys move, + and − zoom", { n: opened.rounds[pane].number }),
+      );
       surface.classList.add("can-pan");
       this.panes.push({ cells, stage, surface, tally: host.parentElement?.querySelector(".tally") ?? null });
       this.hands(surface, pane);
@@ -82,7 +113,15 @@ export class Comparison {
   /** Read-only, for tests. */
   probes() {
     return {
-      state: () => ({ camera: this.camera, against: this.against, hidden: [...this.hiddenParts], outlines: this.outlines, opacity: this.opacity, tallies: this.tallies, density: this.isDensity }),
+      state: () => ({
+        camera: this.camera,
+        against: this.against,
+        hidden: [...this.hiddenParts],
+        outlines: this.outlines,
+        opacity: this.opacity,
+        tallies: this.tallies,
+        density: this.isDensity,
+      }),
       toPage: (pane: number, x: number, y: number) => this.toPage(pane, x, y),
     };
   }
@@ -102,7 +141,10 @@ export class Comparison {
     if (density === this.isDensity) return;
     this.isDensity = density;
     const said = this.root.querySelector("[data-status]");
-    if (said) said.textContent = density ? t("Cells are shown as a density from so far away; zoom in to see the difference.") : "";
+    if (said)
+      said.textContent = density
+        ? t("Cells are shown as a density from so far away; zoom in to see the difference.")
+        : "";
   }
 
   private resized(size: Size): void {
@@ -123,9 +165,13 @@ export class Comparison {
       });
       stage.setSolid(this.opacity);
       const counts = this.tallies[pane];
-      if (tally) tally.textContent = shown.map((part) => `${labelOf(root, part)} ${counts[part].toLocaleString(spoken())} px`).join(" · ");
+      if (tally)
+        tally.textContent = shown
+          .map((part) => `${labelOf(root, part)} ${counts[part].toLocaleString(spoken())} px`)
+          .join(" · ");
     });
-    for (const button of root.querySelectorAll<HTMLElement>("[data-against]")) press(button, button.dataset.against === this.against);
+    for (const button of root.querySelectorAll<HTMLElement>("[data-against]"))
+      press(button, button.dataset.against === this.against);
     for (const button of root.querySelectorAll<HTMLElement>("[data-part]")) {
       button.hidden = button.dataset.of !== this.against;
       press(button, !this.hiddenParts.has(button.dataset.part as Part));
@@ -140,14 +186,22 @@ export class Comparison {
 
   private controls(): void {
     const { root } = this;
-    root.querySelectorAll<HTMLButtonElement>("[data-against]").forEach((button) => button.addEventListener("click", () => this.hold(button.dataset.against as Against)));
-    root.querySelectorAll<HTMLButtonElement>("[data-part]").forEach((button) => button.addEventListener("click", () => this.toggle(button.dataset.part as Part)));
+    root
+      .querySelectorAll<HTMLButtonElement>("[data-against]")
+      .forEach((button) =>
+        button.addEventListener("click", () => this.hold(button.dataset.against as Against)),
+      );
+    root
+      .querySelectorAll<HTMLButtonElement>("[data-part]")
+      .forEach((button) => button.addEventListener("click", () => this.toggle(button.dataset.part as Part)));
     root.querySelector("[data-outlines]")?.addEventListener("click", () => this.toggleOutlines());
     root.querySelector<HTMLInputElement>("[data-opacity]")?.addEventListener("input", (e) => {
       this.opacity = Number((e.target as HTMLInputElement).value) / 100;
       this.show();
     });
-    root.querySelectorAll<HTMLButtonElement>("[data-zoom]").forEach((button) => button.addEventListener("click", () => this.zoom(button.dataset.zoom ?? "")));
+    root
+      .querySelectorAll<HTMLButtonElement>("[data-zoom]")
+      .forEach((button) => button.addEventListener("click", () => this.zoom(button.dataset.zoom ?? "")));
   }
 
   private hold(against: Against): void {
@@ -192,7 +246,8 @@ export class Comparison {
     const part = PARTS[Number(key) - 1];
     if (part) return () => this.toggle(part);
     const { canvas } = this;
-    const pan = (dx: number, dy: number) => () => canvas && this.look(panBy(this.camera, dx, dy, this.opened.image, canvas));
+    const pan = (dx: number, dy: number) => () =>
+      canvas && this.look(panBy(this.camera, dx, dy, this.opened.image, canvas));
     const go = (id: string) => () => document.getElementById(id)?.click();
     const acts: Record<string, () => void> = {
       d: () => this.hold("rounds"),
@@ -243,7 +298,8 @@ export class Comparison {
       pointers.delete(e.pointerId);
       if (!pointers.size) surface.classList.remove("is-panning");
     };
-    for (const name of ["pointerup", "pointercancel", "lostpointercapture"] as const) surface.addEventListener(name, up);
+    for (const name of ["pointerup", "pointercancel", "lostpointercapture"] as const)
+      surface.addEventListener(name, up);
     surface.addEventListener("pointerleave", () => {
       this.pointer = null;
       this.draw();
@@ -265,7 +321,10 @@ const press = (button: HTMLElement, on: boolean) => button.setAttribute("aria-pr
 /** A part's words, from its control, without its key. */
 const labelOf = (root: HTMLElement, part: Part): string => {
   const button = root.querySelector(`[data-part="${part}"]`);
-  return [...(button?.childNodes ?? [])].filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.textContent?.trim()).join("");
+  return [...(button?.childNodes ?? [])]
+    .filter((node) => node.nodeType === Node.TEXT_NODE)
+    .map((node) => node.textContent?.trim())
+    .join("");
 };
 
 /** What each pane paints: between the rounds the same in both, against the reference each round's own. */

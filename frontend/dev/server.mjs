@@ -24,13 +24,14 @@ const ATTRIBUTES = [
 ];
 const ME = { id: 7, name: "Dr A" };
 const OTHER = { id: 8, name: "Dr B" };
-const CSP = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'self'";
+const CSP =
+  "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'self'";
 const TYPES = { css: "text/css", js: "text/javascript", wasm: "application/wasm", json: "text/plain" };
 const trouble = { down: false, signedOut: false };
 const activity = [];
 
 let seed = 7;
-const random = () => ((seed = (seed * 1103515245 + 12345) & 0x7fffffff) / 0x7fffffff);
+const random = () => (seed = (seed * 1103515245 + 12345) & 0x7fffffff) / 0x7fffffff;
 
 /** Ellipses on a jittered lattice: centre and radii, image pixels. */
 function field(count, width, height) {
@@ -40,12 +41,22 @@ function field(count, width, height) {
     for (let x = step / 2; x < width && found.length < count; x += step) {
       const r = step * (0.26 + 0.14 * random());
       const squeeze = 0.75 + 0.5 * random();
-      found.push({ x: x + (random() - 0.5) * step * 0.25, y: y + (random() - 0.5) * step * 0.25, rx: r * squeeze, ry: r / squeeze });
+      found.push({
+        x: x + (random() - 0.5) * step * 0.25,
+        y: y + (random() - 0.5) * step * 0.25,
+        rx: r * squeeze,
+        ry: r / squeeze,
+      });
     }
   return found;
 }
 const clampBox = (b, w, h) => [Math.max(0, b[0]), Math.max(0, b[1]), Math.min(w, b[2]), Math.min(h, b[3])];
-const boxOf = (e, w, h) => clampBox([e.x - e.rx, e.y - e.ry, e.x + e.rx, e.y + e.ry].map((n) => Math.round(n * 10) / 10), w, h);
+const boxOf = (e, w, h) =>
+  clampBox(
+    [e.x - e.rx, e.y - e.ry, e.x + e.rx, e.y + e.ry].map((n) => Math.round(n * 10) / 10),
+    w,
+    h,
+  );
 function maskOf(e, w, h) {
   const b = boxOf(e, w, h);
   const [x, y, x1, y1] = [Math.floor(b[0]), Math.floor(b[1]), Math.ceil(b[2]), Math.ceil(b[3])];
@@ -59,10 +70,30 @@ function maskOf(e, w, h) {
       }
   return { x, y, width, height, bits: bits.toString("base64") };
 }
-const state = (more) => ({ kind: "cell", status: "confirmed", label_class: null, mask: null, derived_from: null, reason: "", provenance: {}, ...more });
+const state = (more) => ({
+  kind: "cell",
+  status: "confirmed",
+  label_class: null,
+  mask: null,
+  derived_from: null,
+  reason: "",
+  provenance: {},
+  ...more,
+});
 
 function layer(kind, more = {}) {
-  return { id: randomUUID(), kind, annotator: null, seq: 0, writable: kind === "working", publication: null, rows: new Map(), log: [], ops: new Map(), ...more };
+  return {
+    id: randomUUID(),
+    kind,
+    annotator: null,
+    seq: 0,
+    writable: kind === "working",
+    publication: null,
+    rows: new Map(),
+    log: [],
+    ops: new Map(),
+    ...more,
+  };
 }
 function add(l, s, score = NaN, author = ME.id) {
   const id = randomUUID();
@@ -76,20 +107,51 @@ function image(id, name, size, count, proposals, masks = false) {
   const layers = [working];
   if (id === 2) {
     layers.push(layer("working", { writable: false, annotator: OTHER }));
-    for (const e of cells.slice(0, 200)) add(layers[1], state({ box: boxOf({ ...e, x: e.x + 3, y: e.y + 2 }, w, h), label_class: 12 }), NaN, OTHER.id);
+    for (const e of cells.slice(0, 200))
+      add(
+        layers[1],
+        state({ box: boxOf({ ...e, x: e.x + 3, y: e.y + 2 }, w, h), label_class: 12 }),
+        NaN,
+        OTHER.id,
+      );
   }
   const classFor = () => CLASSES[Math.floor(random() * 3)].id;
-  if (count && !proposals) for (const e of cells) add(working, state({ box: boxOf(e, w, h), label_class: classFor(), mask: masks ? maskOf(e, w, h) : null }));
+  if (count && !proposals)
+    for (const e of cells)
+      add(
+        working,
+        state({ box: boxOf(e, w, h), label_class: classFor(), mask: masks ? maskOf(e, w, h) : null }),
+      );
   if (proposals) {
-    const certificate = { objective: 184223, flow: 184223, cut: 184223, closed: true, milliseconds: 14.2, ambiguous_share: 0.0312, components: 47 };
+    const certificate = {
+      objective: 184223,
+      flow: 184223,
+      cut: 184223,
+      closed: true,
+      milliseconds: 14.2,
+      ambiguous_share: 0.0312,
+      components: 47,
+    };
     const models = { detector: "yolov8n round 3", segmenter: "unet-small round 3", prompter: "grabcut" };
-    const publication = { id: 1, round: 3, round_number: 3, published_at: "2026-11-21T09:12:00Z", models, certificate };
+    const publication = {
+      id: 1,
+      round: 3,
+      round_number: 3,
+      published_at: "2026-11-21T09:12:00Z",
+      models,
+      certificate,
+    };
     const predicted = layer("prediction", { publication });
     layers.push(predicted);
     cells.forEach((e, i) => {
       const box = boxOf(e, w, h);
       const prompt = i % 3 === 0 ? add(working, state({ box, label_class: CLASSES[i % 2].id })) : null;
-      add(predicted, state({ box, label_class: CLASSES[i % 2].id, mask: maskOf(e, w, h), derived_from: prompt }), Math.round(random() * 100) / 100, 0);
+      add(
+        predicted,
+        state({ box, label_class: CLASSES[i % 2].id, mask: maskOf(e, w, h), derived_from: prompt }),
+        Math.round(random() * 100) / 100,
+        0,
+      );
     });
   }
   return { id, name, width: w, height: h, cells, layers };
@@ -108,8 +170,13 @@ const layers = new Map(images.flatMap((i) => i.layers.map((l) => [l.id, l])));
 function pack(l) {
   const rows = [...l.rows].filter(([, r]) => r.state);
   const n = rows.length;
-  const uuids = (get) => Buffer.concat(rows.map((r) => (get(r) ? Buffer.from(get(r).replaceAll("-", ""), "hex") : Buffer.alloc(16))));
-  const bits = rows.map(([, r]) => (r.state.mask ? Buffer.from(r.state.mask.bits, "base64") : Buffer.alloc(0)));
+  const uuids = (get) =>
+    Buffer.concat(
+      rows.map((r) => (get(r) ? Buffer.from(get(r).replaceAll("-", ""), "hex") : Buffer.alloc(16))),
+    );
+  const bits = rows.map(([, r]) =>
+    r.state.mask ? Buffer.from(r.state.mask.bits, "base64") : Buffer.alloc(0),
+  );
   const offsets = [0];
   for (const b of bits) offsets.push(offsets.at(-1) + b.length);
   const flat = (get) => rows.flatMap(([, r]) => get(r));
@@ -125,7 +192,20 @@ function pack(l) {
     ["score", "f32", typed(new Float32Array(flat((r) => r.score))), n],
     ["version", "u32", typed(new Uint32Array(flat((r) => r.version))), n],
     ["author", "u32", typed(new Uint32Array(flat((r) => r.author))), n],
-    ["mask_box", "i32", typed(new Int32Array(flat((r) => (r.state.mask ? [r.state.mask.x, r.state.mask.y, r.state.mask.width, r.state.mask.height] : [0, 0, 0, 0])))), 4 * n],
+    [
+      "mask_box",
+      "i32",
+      typed(
+        new Int32Array(
+          flat((r) =>
+            r.state.mask
+              ? [r.state.mask.x, r.state.mask.y, r.state.mask.width, r.state.mask.height]
+              : [0, 0, 0, 0],
+          ),
+        ),
+      ),
+      4 * n,
+    ],
     ["mask_offset", "u32", typed(new Uint32Array(offsets)), n + 1],
     ["mask_bits", "u8", Buffer.concat(bits), offsets.at(-1)],
   ];
@@ -151,14 +231,25 @@ function take(l, op, author) {
     const r = l.rows.get(annotation);
     return { annotation, version: r?.version ?? 0, last_op: r?.last_op ?? null, state: r?.state ?? null };
   };
-  const verdict = (word, error = null) => ({ op_id: op.op_id, verdict: word, seq: l.ops.get(op.op_id) ?? null, error, current: op.effects.map((e) => now(e.annotation)) });
+  const verdict = (word, error = null) => ({
+    op_id: op.op_id,
+    verdict: word,
+    seq: l.ops.get(op.op_id) ?? null,
+    error,
+    current: op.effects.map((e) => now(e.annotation)),
+  });
   if (l.ops.has(op.op_id)) return verdict("repeated");
   for (const e of op.effects) {
-    if ((l.rows.get(e.annotation)?.last_op ?? null) !== e.seen) return verdict("stale", { code: "stale_effect", detail: "somebody acted since" });
-    const taken = e.after?.derived_from && [...l.rows].some(([id, r]) => id !== e.annotation && r.state?.derived_from === e.after.derived_from);
-    if (taken) return verdict("stale", { code: "already_decided", detail: "somebody has decided this proposal" });
+    if ((l.rows.get(e.annotation)?.last_op ?? null) !== e.seen)
+      return verdict("stale", { code: "stale_effect", detail: "somebody acted since" });
+    const taken =
+      e.after?.derived_from &&
+      [...l.rows].some(([id, r]) => id !== e.annotation && r.state?.derived_from === e.after.derived_from);
+    if (taken)
+      return verdict("stale", { code: "already_decided", detail: "somebody has decided this proposal" });
     const b = e.after?.box;
-    if (b && !(b[0] >= 0 && b[1] >= 0 && b[0] < b[2] && b[1] < b[3])) return verdict("invalid", { code: "bad_box", detail: "the box lies outside the image", field: "box" });
+    if (b && !(b[0] >= 0 && b[1] >= 0 && b[0] < b[2] && b[1] < b[3]))
+      return verdict("invalid", { code: "bad_box", detail: "the box lies outside the image", field: "box" });
   }
   l.seq++;
   l.ops.set(op.op_id, l.seq);
@@ -174,7 +265,20 @@ function take(l, op, author) {
 
 function byOther(l, action, effects) {
   const at = new Date().toISOString();
-  return take(l, { op_id: randomUUID(), action, tool: "select", session: randomUUID(), undoes: null, begun_at: at, committed_at: at, effects }, OTHER);
+  return take(
+    l,
+    {
+      op_id: randomUUID(),
+      action,
+      tool: "select",
+      session: randomUUID(),
+      undoes: null,
+      begun_at: at,
+      committed_at: at,
+      effects,
+    },
+    OTHER,
+  );
 }
 
 /** Large images come in tiles, as from labeling/images/tiles.py; here painted from the cells and kept. */
@@ -228,18 +332,27 @@ function paint(img, level, column, row, side = SIDE) {
   head.writeUInt32BE(h, 4);
   head.set([8, 2, 0, 0, 0], 8);
   const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-  return Buffer.concat([signature, chunk("IHDR", head), chunk("IDAT", deflateSync(raw, { level: 1 })), chunk("IEND", Buffer.alloc(0))]);
+  return Buffer.concat([
+    signature,
+    chunk("IHDR", head),
+    chunk("IDAT", deflateSync(raw, { level: 1 })),
+    chunk("IEND", Buffer.alloc(0)),
+  ]);
 }
 // What a server has cut beforehand: the first view of every image does not wait for our painting.
 for (const img of images.filter(isTiled)) {
   const last = levelsOf(img) - 1;
   for (let level = last; level >= Math.max(0, last - 1); level--)
-    for (let row = 0; row * SIDE < img.height / 2 ** level; row++) for (let column = 0; column * SIDE < img.width / 2 ** level; column++) tile(img, level, column, row);
+    for (let row = 0; row * SIDE < img.height / 2 ** level; row++)
+      for (let column = 0; column * SIDE < img.width / 2 ** level; column++) tile(img, level, column, row);
 }
-const tilesOf = (img) => (isTiled(img) ? { url: `/tiles/${img.id}/`, size: SIDE, levels: levelsOf(img) } : null);
-const thumbnailOf = (img) => (isTiled(img) ? `/tiles/${img.id}/${levelsOf(img) - 1}/0/0/` : `/pixels/${img.id}.png`);
+const tilesOf = (img) =>
+  isTiled(img) ? { url: `/tiles/${img.id}/`, size: SIDE, levels: levelsOf(img) } : null;
+const thumbnailOf = (img) =>
+  isTiled(img) ? `/tiles/${img.id}/${levelsOf(img) - 1}/0/0/` : `/pixels/${img.id}.png`;
 
-const page = (id, lang = "en") => `<!doctype html><html lang="${lang}"><head><meta charset="utf-8"><title>Boxwise</title><link rel="stylesheet" href="/static/page.css"><link rel="stylesheet" href="/static/workspace.css"><link rel="preload" as="fetch" crossorigin href="/api/v1/images/${id}/workspace/">${isTiled(images[id - 1]) ? "" : `<link rel="preload" as="image" href="/pixels/${id}.png">`}<script type="module" src="/static/workspace.js"></script></head><body><div id="workspace" data-image="${id}" data-api="/api/v1/"></div></body></html>`;
+const page = (id, lang = "en") =>
+  `<!doctype html><html lang="${lang}"><head><meta charset="utf-8"><title>Boxwise</title><link rel="stylesheet" href="/static/page.css"><link rel="stylesheet" href="/static/workspace.css"><link rel="preload" as="fetch" crossorigin href="/api/v1/images/${id}/workspace/">${isTiled(images[id - 1]) ? "" : `<link rel="preload" as="image" href="/pixels/${id}.png">`}<script type="module" src="/static/workspace.js"></script></head><body><div id="workspace" data-image="${id}" data-api="/api/v1/"></div></body></html>`;
 
 const body = async (request) => {
   const parts = [];
@@ -251,10 +364,16 @@ createServer(async (request, response) => {
   const url = new URL(request.url, "http://localhost");
   const path = url.pathname;
   const answer = (status, content, type = "application/json") => {
-    response.writeHead(status, { "Content-Type": type, "Content-Security-Policy": CSP, "Cache-Control": "no-store", "Set-Cookie": "csrftoken=dev; Path=/; SameSite=Lax" });
+    response.writeHead(status, {
+      "Content-Type": type,
+      "Content-Security-Policy": CSP,
+      "Cache-Control": "no-store",
+      "Set-Cookie": "csrftoken=dev; Path=/; SameSite=Lax",
+    });
     response.end(type === "application/json" ? JSON.stringify(content) : content);
   };
-  const problem = (status, code, detail) => answer(status, { type: "about:blank", title: code, status, code, detail });
+  const problem = (status, code, detail) =>
+    answer(status, { type: "about:blank", title: code, status, code, detail });
   try {
     if (path === "/dev/") {
       const wish = await body(request);
@@ -264,12 +383,28 @@ createServer(async (request, response) => {
         const l = holder(wish.move);
         const r = l.rows.get(wish.move);
         const box = r.state.box.map((n) => n + 6);
-        return answer(200, byOther(l, "move", [{ annotation: wish.move, seen: r.last_op, after: { ...r.state, box } }]));
+        return answer(
+          200,
+          byOther(l, "move", [{ annotation: wish.move, seen: r.last_op, after: { ...r.state, box } }]),
+        );
       }
       if (wish.decide) {
-        const l = [...layers.values()].find((x) => x.kind === "working" && images.some((i) => i.layers.includes(x) && i.layers.includes(holder(wish.decide))));
+        const l = [...layers.values()].find(
+          (x) =>
+            x.kind === "working" &&
+            images.some((i) => i.layers.includes(x) && i.layers.includes(holder(wish.decide))),
+        );
         const p = holder(wish.decide).rows.get(wish.decide).state;
-        return answer(200, byOther(l, "reject", [{ annotation: randomUUID(), seen: null, after: { ...p, mask: null, status: "rejected", derived_from: wish.decide } }]));
+        return answer(
+          200,
+          byOther(l, "reject", [
+            {
+              annotation: randomUUID(),
+              seen: null,
+              after: { ...p, mask: null, status: "rejected", derived_from: wish.decide },
+            },
+          ]),
+        );
       }
       return answer(200, { ...trouble, activity: activity.length, batches: activity });
     }
@@ -281,7 +416,8 @@ createServer(async (request, response) => {
       return answer(200, await readFile(new URL(name, DIST)), type);
     }
     let match = /^\/images\/(\d+)\/$/.exec(path);
-    if (match) return answer(200, page(match[1], url.searchParams.get("lang") === "de" ? "de" : "en"), "text/html");
+    if (match)
+      return answer(200, page(match[1], url.searchParams.get("lang") === "de" ? "de" : "en"), "text/html");
     match = /^\/pixels\/(\d+)\.png$/.exec(path);
     if (match) return answer(200, whole(images[match[1] - 1]), "image/png");
     match = /^\/tiles\/(\d+)\/(\d+)\/(\d+)\/(\d+)\/$/.exec(path);
@@ -297,11 +433,40 @@ createServer(async (request, response) => {
       const i = images[match[1] - 1];
       if (!i) return problem(404, "not_found", "No such image.");
       return answer(200, {
-        image: { id: i.id, name: i.name, width: i.width, height: i.height, um_per_px: 0.25, synthetic: true, pixels_url: `/pixels/${i.id}.png`, tiles: tilesOf(i), thumbnail_url: thumbnailOf(i), position: i.id, count: images.length, previous: i.id > 1 ? i.id - 1 : null, next: i.id < images.length ? i.id + 1 : null },
-        project: { id: 3, name: "Breast pilot", role: "owner", records_activity: true, url: "/projects/3/", classes: CLASSES, attributes: ATTRIBUTES },
+        image: {
+          id: i.id,
+          name: i.name,
+          width: i.width,
+          height: i.height,
+          um_per_px: 0.25,
+          synthetic: true,
+          pixels_url: `/pixels/${i.id}.png`,
+          tiles: tilesOf(i),
+          thumbnail_url: thumbnailOf(i),
+          position: i.id,
+          count: images.length,
+          previous: i.id > 1 ? i.id - 1 : null,
+          next: i.id < images.length ? i.id + 1 : null,
+        },
+        project: {
+          id: 3,
+          name: "Breast pilot",
+          role: "owner",
+          records_activity: true,
+          url: "/projects/3/",
+          classes: CLASSES,
+          attributes: ATTRIBUTES,
+        },
         person: ME,
         people: [ME, OTHER],
-        layers: i.layers.map(({ id, kind, annotator, seq, writable, publication }) => ({ id, kind, annotator, seq, writable, publication })),
+        layers: i.layers.map(({ id, kind, annotator, seq, writable, publication }) => ({
+          id,
+          kind,
+          annotator,
+          seq,
+          writable,
+          publication,
+        })),
       });
     }
     match = /^\/api\/v1\/layers\/([0-9a-f-]+)\/(pack|operations)\/$/.exec(path);
@@ -310,7 +475,10 @@ createServer(async (request, response) => {
       if (!l) return problem(404, "not_found", "No such layer.");
       if (match[2] === "pack") return answer(200, pack(l), "application/octet-stream");
       if (request.method === "GET") {
-        const [after, limit] = [Number(url.searchParams.get("after")), Number(url.searchParams.get("limit") ?? 1000)];
+        const [after, limit] = [
+          Number(url.searchParams.get("after")),
+          Number(url.searchParams.get("limit") ?? 1000),
+        ];
         const operations = l.log.filter((o) => o.seq > after).slice(0, limit);
         return answer(200, { layer: l.id, seq: l.seq, operations, more: operations.length === limit });
       }

@@ -63,7 +63,10 @@ export function resized(box: Box, handle: Handle, to: Point<"image">): Box {
 }
 
 export const area = (box: Box): number => (box.x1 - box.x0) * (box.y1 - box.y0);
-export const centre = (box: Box): { x: number; y: number } => ({ x: (box.x0 + box.x1) / 2, y: (box.y0 + box.y1) / 2 });
+export const centre = (box: Box): { x: number; y: number } => ({
+  x: (box.x0 + box.x1) / 2,
+  y: (box.y0 + box.y1) / 2,
+});
 export const contains = (box: Box, at: { x: number; y: number }, reach = 0): boolean =>
   at.x >= box.x0 - reach && at.x < box.x1 + reach && at.y >= box.y0 - reach && at.y < box.y1 + reach;
 export const overlap = (a: Box, b: Box): boolean => a.x0 < b.x1 && b.x0 < a.x1 && a.y0 < b.y1 && b.y0 < a.y1;

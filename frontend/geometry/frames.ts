@@ -3,7 +3,11 @@
 /** A point that knows its frame: mixing frames is a type error, and costs nothing at run time.
  *  "image": image pixels, origin at the top left corner of the image, y down.
  *  "screen": CSS pixels, origin at the top left corner of the canvas, y down. */
-export type Point<Frame extends "image" | "screen"> = { readonly x: number; readonly y: number; readonly frame: Frame };
+export type Point<Frame extends "image" | "screen"> = {
+  readonly x: number;
+  readonly y: number;
+  readonly frame: Frame;
+};
 
 export const imagePoint = (x: number, y: number): Point<"image"> => ({ x, y, frame: "image" });
 export const screenPoint = (x: number, y: number): Point<"screen"> => ({ x, y, frame: "screen" });
@@ -25,7 +29,11 @@ export const MAX_SCALE = 64;
 export function fit(image: Size, canvas: Size, margin = 24): Camera {
   const scale = Math.max(
     1e-6,
-    Math.min((canvas.width - 2 * margin) / image.width, (canvas.height - 2 * margin) / image.height, MAX_SCALE),
+    Math.min(
+      (canvas.width - 2 * margin) / image.width,
+      (canvas.height - 2 * margin) / image.height,
+      MAX_SCALE,
+    ),
   );
   return {
     scale,
@@ -35,7 +43,13 @@ export function fit(image: Size, canvas: Size, margin = 24): Camera {
 }
 
 /** Zoom by `factor` so that what lies under `at` stays there. Never smaller than half of the fitted image. */
-export function zoomAt(camera: Camera, at: Point<"screen">, factor: number, image: Size, canvas: Size): Camera {
+export function zoomAt(
+  camera: Camera,
+  at: Point<"screen">,
+  factor: number,
+  image: Size,
+  canvas: Size,
+): Camera {
   const least = fit(image, canvas).scale / 2;
   const scale = Math.min(MAX_SCALE, Math.max(least, camera.scale * factor));
   const fixed = toImage(at, camera);
@@ -74,4 +88,5 @@ export function within(camera: Camera, image: Size, canvas: Size, margin = 24): 
   };
 }
 
-export const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value));
+export const clamp = (value: number, low: number, high: number): number =>
+  Math.min(high, Math.max(low, value));

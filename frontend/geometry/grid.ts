@@ -47,7 +47,8 @@ export class Grid {
     const found = new Set<number>(this.large);
     const [x0, y0, x1, y1] = this.range(box);
     for (let y = y0; y <= y1; y++)
-      for (let x = x0; x <= x1; x++) for (const row of this.buckets.get(y * this.columns + x) ?? []) found.add(row);
+      for (let x = x0; x <= x1; x++)
+        for (const row of this.buckets.get(y * this.columns + x) ?? []) found.add(row);
     return [...found];
   }
 

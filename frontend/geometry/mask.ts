@@ -68,7 +68,12 @@ export function patchOver(box: Box, image: Size): Patch {
 
 /** The same pixels in a patch that also holds `box` (as far as it lies inside the image). */
 export function grown(patch: Patch, box: Box, image: Size): Patch {
-  if (box.x0 >= patch.x && box.y0 >= patch.y && box.x1 <= patch.x + patch.width && box.y1 <= patch.y + patch.height)
+  if (
+    box.x0 >= patch.x &&
+    box.y0 >= patch.y &&
+    box.x1 <= patch.x + patch.width &&
+    box.y1 <= patch.y + patch.height
+  )
     return patch;
   const both = {
     x0: Math.min(box.x0, patch.x),
@@ -106,7 +111,8 @@ export function paintSegment(
       const along = length2 > 0 ? clamp((px * dx + py * dy) / length2, 0, 1) : 0;
       const ex = px - along * dx;
       const ey = py - along * dy;
-      if (ex * ex + ey * ey <= radius * radius) patch.pixels[(y - patch.y) * patch.width + x - patch.x] = value;
+      if (ex * ex + ey * ey <= radius * radius)
+        patch.pixels[(y - patch.y) * patch.width + x - patch.x] = value;
     }
   }
 }

@@ -81,14 +81,21 @@ export function united(patches: readonly Patch[], image: Size): Patch {
   const all = patchOver(box, image);
   for (const p of patches)
     for (let i = 0; i < p.pixels.length; i++)
-      if (p.pixels[i]) all.pixels[(p.y - all.y + Math.floor(i / p.width)) * all.width + p.x - all.x + (i % p.width)] = 1;
+      if (p.pixels[i])
+        all.pixels[(p.y - all.y + Math.floor(i / p.width)) * all.width + p.x - all.x + (i % p.width)] = 1;
   return all;
 }
 
 /** Pixels like the one at (x, y) of a window of RGBA bytes and connected to it, with holes filled.
  *
  *  `tolerance`: the largest distance of a colour to the mean of the 3 x 3 pixels at the start, grey levels of 0..255. */
-export function alike(rgba: Uint8ClampedArray, window: Omit<Patch, "pixels">, x: number, y: number, tolerance: number): Patch {
+export function alike(
+  rgba: Uint8ClampedArray,
+  window: Omit<Patch, "pixels">,
+  x: number,
+  y: number,
+  tolerance: number,
+): Patch {
   const { width, height } = window;
   const mean = [0, 0, 0];
   let n = 0;

@@ -9,7 +9,10 @@ import type { Question, Reply } from "./worker";
 
 /** So long a click waits for the net to be loaded before the server is asked. */
 export const PATIENCE_MS = 3000;
-export type Port = Pick<Worker, "postMessage" | "terminate"> & { onmessage: ((event: MessageEvent<Reply>) => void) | null; onerror: ((event: ErrorEvent) => void) | null };
+export type Port = Pick<Worker, "postMessage" | "terminate"> & {
+  onmessage: ((event: MessageEvent<Reply>) => void) | null;
+  onerror: ((event: ErrorEvent) => void) | null;
+};
 type Answer = { readonly logits: Float32Array; readonly quality: number };
 
 export class BrowserPrompter {
@@ -24,7 +27,10 @@ export class BrowserPrompter {
   private port: Port | null = null;
   private net: Promise<boolean> | null = null;
   private asked = 0;
-  private readonly waiting = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>();
+  private readonly waiting = new Map<
+    number,
+    { resolve: (answer: Answer) => void; reject: (error: Error) => void }
+  >();
 
   constructor(
     private readonly image: Size,
@@ -81,7 +87,12 @@ export class BrowserPrompter {
     const enough = new Promise<false>((resolve) => setTimeout(() => resolve(false), patience));
     if (!(await Promise.race([this.load(), enough]))) return null;
     try {
-      const found = await maskOf(prompt, this.image, (x, y, w, h) => this.pixels.read(x, y, w, h), (crop) => this.run(crop));
+      const found = await maskOf(
+        prompt,
+        this.image,
+        (x, y, w, h) => this.pixels.read(x, y, w, h),
+        (crop) => this.run(crop),
+      );
       if (found === "no pixels") return null;
       this.answered++;
       this.milliseconds = performance.now() - begun;

@@ -22,7 +22,12 @@ export type Net = (crop: Float32Array) => Promise<{ logits: Float32Array; qualit
 type Look = { readonly x: number; readonly y: number; readonly side: number };
 
 /** One cell's mask (null where none is found) and its score 0..1; "no pixels" when they cannot be read here. */
-export async function maskOf(prompt: Prompt, image: Size, read: Read, net: Net): Promise<{ mask: Mask | null; score: number } | "no pixels"> {
+export async function maskOf(
+  prompt: Prompt,
+  image: Size,
+  read: Read,
+  net: Net,
+): Promise<{ mask: Mask | null; score: number } | "no pixels"> {
   let { box } = prompt;
   if (!box) {
     const first = prompt.clicks.find((c) => c.inside);
@@ -40,15 +45,29 @@ export async function maskOf(prompt: Prompt, image: Size, read: Read, net: Net):
   const longer = Math.max(box.x1 - box.x0, box.y1 - box.y0);
   const side = Math.max(longer * CONTEXT, LEAST_SIDE);
   if (side > MOST_SIDE) return "no pixels";
-  return lookAt({ x: (box.x0 + box.x1 - side) / 2, y: (box.y0 + box.y1 - side) / 2, side }, box, prompt, image, read, net);
+  return lookAt(
+    { x: (box.x0 + box.x1 - side) / 2, y: (box.y0 + box.y1 - side) / 2, side },
+    box,
+    prompt,
+    image,
+    read,
+    net,
+  );
 }
 
 async function lookAt(look: Look, box: Box | null, { clicks }: Prompt, image: Size, read: Read, net: Net) {
   const crop = new Float32Array(CHANNELS * PLANE);
   if (!cut(look, image, read, crop)) return "no pixels" as const;
   const scale = SIDE / look.side;
-  if (box) putBox(crop, { x0: (box.x0 - look.x) * scale, y0: (box.y0 - look.y) * scale, x1: (box.x1 - look.x) * scale, y1: (box.y1 - look.y) * scale });
-  for (const { at, inside } of clicks) putClick(crop, inside ? 4 : 5, (at.x - look.x) * scale, (at.y - look.y) * scale);
+  if (box)
+    putBox(crop, {
+      x0: (box.x0 - look.x) * scale,
+      y0: (box.y0 - look.y) * scale,
+      x1: (box.x1 - look.x) * scale,
+      y1: (box.y1 - look.y) * scale,
+    });
+  for (const { at, inside } of clicks)
+    putClick(crop, inside ? 4 : 5, (at.x - look.x) * scale, (at.y - look.y) * scale);
   const { logits, quality } = await net(crop);
   const mask = paste(logits, look, image);
   return { mask, score: mask ? 1 / (1 + Math.exp(-quality)) : 0 };
@@ -75,7 +94,11 @@ export function cut(look: Look, image: Size, read: Read, crop: Float32Array): bo
   const height = Math.max(...rows.a, ...rows.b) + 1 - top;
   const full = read(left << level, top << level, width << level, height << level);
   if (!full) return false;
-  let pixels: { rgba: Uint8ClampedArray; width: number; height: number } = { rgba: full, width: width << level, height: height << level };
+  let pixels: { rgba: Uint8ClampedArray; width: number; height: number } = {
+    rgba: full,
+    width: width << level,
+    height: height << level,
+  };
   for (let n = 0; n < level; n++) pixels = halved(pixels);
   const { rgba } = pixels;
   for (let v = 0; v < SIDE; v++)
@@ -95,7 +118,11 @@ export function cut(look: Look, image: Size, read: Read, crop: Float32Array): bo
 /** For each of the 64 columns (or rows): the two pixels it lies between and how far along. */
 function places(from: number, step: number, n: number): { a: number[]; b: number[]; part: number[] } {
   const at = Array.from({ length: SIDE }, (_, i) => step * i + from + step / 2 - 0.5);
-  return { a: at.map((s) => mirrored(Math.floor(s), n)), b: at.map((s) => mirrored(Math.floor(s) + 1, n)), part: at.map((s) => s - Math.floor(s)) };
+  return {
+    a: at.map((s) => mirrored(Math.floor(s), n)),
+    b: at.map((s) => mirrored(Math.floor(s) + 1, n)),
+    part: at.map((s) => s - Math.floor(s)),
+  };
 }
 
 function halved({ rgba, width, height }: { rgba: Uint8ClampedArray; width: number; height: number }) {
@@ -111,15 +138,18 @@ function halved({ rgba, width, height }: { rgba: Uint8ClampedArray; width: numbe
 
 /** 1 inside the box, -1 outside, in between where its border crosses a pixel. */
 function putBox(crop: Float32Array, box: Box): void {
-  const share = (from: number, to: number) => Array.from({ length: SIDE }, (_, i) => Math.min(1, Math.max(0, Math.min(to, i + 1) - Math.max(from, i))));
+  const share = (from: number, to: number) =>
+    Array.from({ length: SIDE }, (_, i) => Math.min(1, Math.max(0, Math.min(to, i + 1) - Math.max(from, i))));
   const [x, y] = [share(box.x0, box.x1), share(box.y0, box.y1)];
-  for (let v = 0, i = 3 * PLANE; v < SIDE; v++) for (let u = 0; u < SIDE; u++, i++) crop[i] = 2 * x[u] * y[v] - 1;
+  for (let v = 0, i = 3 * PLANE; v < SIDE; v++)
+    for (let u = 0; u < SIDE; u++, i++) crop[i] = 2 * x[u] * y[v] - 1;
 }
 
 /** A Gaussian of 2 px; where clicks overlap, the higher. */
 function putClick(crop: Float32Array, channel: number, x: number, y: number): void {
   for (let v = 0, i = channel * PLANE; v < SIDE; v++)
-    for (let u = 0; u < SIDE; u++, i++) crop[i] = Math.max(crop[i], Math.exp(-((u + 0.5 - x) ** 2 + (v + 0.5 - y) ** 2) / 8));
+    for (let u = 0; u < SIDE; u++, i++)
+      crop[i] = Math.max(crop[i], Math.exp(-((u + 0.5 - x) ** 2 + (v + 0.5 - y) ** 2) / 8));
 }
 
 /** The largest piece of what the net says yes to, in image pixels. */

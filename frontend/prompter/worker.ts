@@ -42,11 +42,15 @@ session.then(
 // One question at a time: the runtime has one thread and does not take a second while it runs.
 let turn: Promise<unknown> = session.catch(() => undefined);
 addEventListener("message", ({ data }: MessageEvent<Question>) => {
-  turn = turn.then(() => answer(data)).catch((error) => say({ kind: "error", id: data.id, reason: String(error) }));
+  turn = turn
+    .then(() => answer(data))
+    .catch((error) => say({ kind: "error", id: data.id, reason: String(error) }));
 });
 
 async function answer({ id, crop }: Question): Promise<void> {
-  const found = await (await session).run({ crops: new ort.Tensor("float32", crop, [1, CHANNELS, SIDE, SIDE]) });
+  const found = await (
+    await session
+  ).run({ crops: new ort.Tensor("float32", crop, [1, CHANNELS, SIDE, SIDE]) });
   const logits = Float32Array.from(found.logits.data as Float32Array); // the runtime's own memory is not ours to give away
   say({ kind: "answer", id, logits, quality: (found.quality.data as Float32Array)[0] }, [logits.buffer]);
 }

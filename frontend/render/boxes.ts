@@ -213,8 +213,19 @@ class Batch {
     gl.bindTexture(gl.TEXTURE_2D, this.lookTexture);
     if (fresh) {
       nearest(gl);
-      gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8UI, WIDTH, capacity, 0, gl.RGBA_INTEGER, gl.UNSIGNED_BYTE, this.looks);
-    } else gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, WIDTH, lines, gl.RGBA_INTEGER, gl.UNSIGNED_BYTE, this.looks);
+      gl.texImage2D(
+        gl.TEXTURE_2D,
+        0,
+        gl.RGBA8UI,
+        WIDTH,
+        capacity,
+        0,
+        gl.RGBA_INTEGER,
+        gl.UNSIGNED_BYTE,
+        this.looks,
+      );
+    } else
+      gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, WIDTH, lines, gl.RGBA_INTEGER, gl.UNSIGNED_BYTE, this.looks);
   }
 }
 

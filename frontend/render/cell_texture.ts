@@ -37,7 +37,10 @@ export function rasterise(cells: Cells, rows: number[], box: Box): Uint32Array[]
  *  comes: 1 on a cell's rim, at most FARTHEST. The end of the box is no rim. `into`: where to write, when it is large enough. */
 export function withReach(ids: Uint32Array, width: number, into?: Uint32Array): Uint32Array {
   const height = ids.length / width;
-  const told = into && into.length >= 2 * ids.length ? into.subarray(0, 2 * ids.length).fill(0) : new Uint32Array(2 * ids.length);
+  const told =
+    into && into.length >= 2 * ids.length
+      ? into.subarray(0, 2 * ids.length).fill(0)
+      : new Uint32Array(2 * ids.length);
   const run = (start: number, step: number, length: number, shift: number) => {
     let steps = FARTHEST;
     for (let n = 0, at = start; n < length; n++, at += step) {

@@ -25,7 +25,7 @@ const FRAGMENT = `
 uniform sampler2D uDensity;
 in vec2 vUnit;
 out vec4 colour;
-void main() { colour = texture(uDensity, vUnit); }`;   // premultiplied
+void main() { colour = texture(uDensity, vUnit); }`; // premultiplied
 
 /** Counts and colours by bin, without a card. */
 export class Bins {
@@ -130,10 +130,21 @@ export class DensityDrawing {
     gl.bindTexture(gl.TEXTURE_2D, this.texture);
     if (fresh) {
       nearest(gl);
-      for (const name of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_2D, name, gl.LINEAR);
+      for (const name of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER])
+        gl.texParameteri(gl.TEXTURE_2D, name, gl.LINEAR);
     }
     if (this.stale || fresh) {
-      gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, bins.columns, bins.lines, 0, gl.RGBA, gl.UNSIGNED_BYTE, bins.picture());
+      gl.texImage2D(
+        gl.TEXTURE_2D,
+        0,
+        gl.RGBA8,
+        bins.columns,
+        bins.lines,
+        0,
+        gl.RGBA,
+        gl.UNSIGNED_BYTE,
+        bins.picture(),
+      );
       this.stale = false;
     }
     gl.useProgram(this.made);

@@ -27,7 +27,10 @@ export function uniforms<Name extends string>(
   made: WebGLProgram,
   names: readonly Name[],
 ): Record<Name, WebGLUniformLocation | null> {
-  return Object.fromEntries(names.map((n) => [n, gl.getUniformLocation(made, n)])) as Record<Name, WebGLUniformLocation | null>;
+  return Object.fromEntries(names.map((n) => [n, gl.getUniformLocation(made, n)])) as Record<
+    Name,
+    WebGLUniformLocation | null
+  >;
 }
 
 export function nearest(gl: WebGL2RenderingContext): void {

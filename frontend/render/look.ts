@@ -4,7 +4,15 @@ import type { Cells } from "../scene/cells";
 import type { LabelClass } from "../scene/contract";
 
 /** Okabe and Ito's colours, safe for the colour-blind; black is left out (invisible on dark nuclei). */
-export const OKABE_ITO = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442"] as const;
+export const OKABE_ITO = [
+  "#0072b2",
+  "#e69f00",
+  "#009e73",
+  "#cc79a7",
+  "#56b4e9",
+  "#d55e00",
+  "#f0e442",
+] as const;
 
 /** Regions are no class: the one dark colour that no class has. What kind they are is told by line and hatching. */
 export const REGION_COLOUR = "#20262c";
@@ -18,7 +26,13 @@ const EXHAUSTIVE = 250;
 const IGNORED = 251;
 
 export type Look = { colour: number; maskLine: number; boxLine: number; flags: number };
-export type Focus = { readonly selected: number; readonly hovered: number; readonly boxes: boolean; readonly editing: number; readonly fill?: boolean };
+export type Focus = {
+  readonly selected: number;
+  readonly hovered: number;
+  readonly boxes: boolean;
+  readonly editing: number;
+  readonly fill?: boolean;
+};
 
 /** Class id -> place in the palette. */
 export function paletteIndex(classes: LabelClass[]): Map<number, number> {
@@ -44,9 +58,17 @@ export function rgb(colour: string): [number, number, number] {
 export function lookOf(cells: Cells, row: number, places: Map<number, number>, focus: Focus): Look {
   if (!cells.isShown(row)) return { colour: 0, maskLine: Line.none, boxLine: Line.none, flags: 0 };
   if (cells.isDifference(row))
-    return { colour: places.get(cells.labelClass[row]) ?? UNCLASSIFIED, maskLine: Line.solid, boxLine: Line.none, flags: Flag.solid };
+    return {
+      colour: places.get(cells.labelClass[row]) ?? UNCLASSIFIED,
+      maskLine: Line.solid,
+      boxLine: Line.none,
+      flags: Flag.solid,
+    };
   const selected = row === focus.selected;
-  const flags = (selected ? Flag.selected | Flag.filled : 0) | (row === focus.hovered ? Flag.hovered | Flag.filled : 0) | (focus.fill ? Flag.filled : 0);
+  const flags =
+    (selected ? Flag.selected | Flag.filled : 0) |
+    (row === focus.hovered ? Flag.hovered | Flag.filled : 0) |
+    (focus.fill ? Flag.filled : 0);
   const colour = places.get(cells.labelClass[row]) ?? UNCLASSIFIED;
   if (cells.kindOf(row) === "region") {
     const ignore = cells.status[row] === IGNORE_STATUS;
@@ -57,7 +79,11 @@ export function lookOf(cells: Cells, row: number, places: Map<number, number>, f
       flags: (selected ? Flag.selected : 0) | Flag.region,
     };
   }
-  const line = cells.isProposal(row) ? Line.dashed : cells.status[row] === CANNOT_TELL_STATUS ? Line.dotted : Line.solid;
+  const line = cells.isProposal(row)
+    ? Line.dashed
+    : cells.status[row] === CANNOT_TELL_STATUS
+      ? Line.dotted
+      : Line.solid;
   const hasMask = cells.hasMask(row);
   if (row === focus.editing) return { colour, maskLine: Line.none, boxLine: Line.dotted, flags: 0 };
   // A cell with a mask is its outline; its box would only hide tissue. A proposal whose box a person drew shows no second box.

@@ -25,7 +25,13 @@ export class Looks {
     }
     const { bytes } = this;
     const i = 4 * row;
-    if (bytes[i] === look.colour && bytes[i + 1] === look.maskLine && bytes[i + 2] === look.boxLine && bytes[i + 3] === look.flags) return false;
+    if (
+      bytes[i] === look.colour &&
+      bytes[i + 1] === look.maskLine &&
+      bytes[i + 2] === look.boxLine &&
+      bytes[i + 3] === look.flags
+    )
+      return false;
     bytes[i] = look.colour;
     bytes[i + 1] = look.maskLine;
     bytes[i + 2] = look.boxLine;
@@ -61,14 +67,34 @@ export class Looks {
       this.texture = gl.createTexture();
       gl.bindTexture(gl.TEXTURE_2D, this.texture);
       nearest(gl);
-      gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8UI, LOOKS_WIDTH, lines, 0, gl.RGBA_INTEGER, gl.UNSIGNED_BYTE, this.texels);
+      gl.texImage2D(
+        gl.TEXTURE_2D,
+        0,
+        gl.RGBA8UI,
+        LOOKS_WIDTH,
+        lines,
+        0,
+        gl.RGBA_INTEGER,
+        gl.UNSIGNED_BYTE,
+        this.texels,
+      );
       this.uploadedRows = lines;
     } else {
       gl.bindTexture(gl.TEXTURE_2D, this.texture);
       if (this.last >= 0) {
         const part = this.texels.subarray(4 * LOOKS_WIDTH * this.first, 4 * LOOKS_WIDTH * (this.last + 1));
         const height = this.last - this.first + 1;
-        gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, this.first, LOOKS_WIDTH, height, gl.RGBA_INTEGER, gl.UNSIGNED_BYTE, part);
+        gl.texSubImage2D(
+          gl.TEXTURE_2D,
+          0,
+          0,
+          this.first,
+          LOOKS_WIDTH,
+          height,
+          gl.RGBA_INTEGER,
+          gl.UNSIGNED_BYTE,
+          part,
+        );
       }
     }
     this.last = -1;

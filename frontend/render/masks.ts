@@ -161,7 +161,8 @@ export class MaskDrawing {
     const read = within(wider(told, FARTHEST), whole) as Box;
     const width = read.x1 - read.x0;
     const slots = rasterise(cells, cells.masked(layer, read), read);
-    const nothing = block.textures.length > slots.length ? new Uint32Array(2 * width * (read.y1 - read.y0)) : null;
+    const nothing =
+      block.textures.length > slots.length ? new Uint32Array(2 * width * (read.y1 - read.y0)) : null;
     gl.pixelStorei(gl.UNPACK_ROW_LENGTH, width);
     gl.pixelStorei(gl.UNPACK_SKIP_PIXELS, told.x0 - read.x0);
     gl.pixelStorei(gl.UNPACK_SKIP_ROWS, told.y0 - read.y0);
@@ -178,12 +179,15 @@ export class MaskDrawing {
       const [x, y, w, h] = [told.x0 - whole.x0, told.y0 - whole.y0, told.x1 - told.x0, told.y1 - told.y0];
       gl.texSubImage2D(gl.TEXTURE_2D, 0, x, y, w, h, gl.RG_INTEGER, gl.UNSIGNED_INT, ids);
     }
-    for (const name of [gl.UNPACK_ROW_LENGTH, gl.UNPACK_SKIP_PIXELS, gl.UNPACK_SKIP_ROWS]) gl.pixelStorei(name, 0);
+    for (const name of [gl.UNPACK_ROW_LENGTH, gl.UNPACK_SKIP_PIXELS, gl.UNPACK_SKIP_ROWS])
+      gl.pixelStorei(name, 0);
   }
 
   private evict(): void {
     if (this.blocks.size <= MOST_BLOCKS) return;
-    const oldest = [...this.blocks].sort((a, b) => a[1].used - b[1].used).slice(0, this.blocks.size - MOST_BLOCKS);
+    const oldest = [...this.blocks]
+      .sort((a, b) => a[1].used - b[1].used)
+      .slice(0, this.blocks.size - MOST_BLOCKS);
     for (const [key, block] of oldest) {
       for (const texture of block.textures) this.gl.deleteTexture(texture);
       this.blocks.delete(key);
@@ -191,8 +195,18 @@ export class MaskDrawing {
   }
 }
 
-const blockBox = (column: number, row: number): Box => ({ x0: column * BLOCK, y0: row * BLOCK, x1: (column + 1) * BLOCK, y1: (row + 1) * BLOCK });
-const wider = (box: Box, by: number): Box => ({ x0: box.x0 - by, y0: box.y0 - by, x1: box.x1 + by, y1: box.y1 + by });
+const blockBox = (column: number, row: number): Box => ({
+  x0: column * BLOCK,
+  y0: row * BLOCK,
+  x1: (column + 1) * BLOCK,
+  y1: (row + 1) * BLOCK,
+});
+const wider = (box: Box, by: number): Box => ({
+  x0: box.x0 - by,
+  y0: box.y0 - by,
+  x1: box.x1 + by,
+  y1: box.y1 + by,
+});
 const around = (a: Box, b: Box): Box => ({
   x0: Math.min(a.x0, b.x0),
   y0: Math.min(a.y0, b.y0),

@@ -11,7 +11,12 @@ export type Sketch = {
   readonly patch?: { readonly patch: Patch; readonly colour: string };
   readonly brush?: { readonly at: Point<"screen">; readonly radius: number; readonly subtract: boolean };
   /** An outline, a cut, a lasso or a ruler. */
-  readonly path?: { readonly points: readonly { x: number; y: number }[]; readonly corners: boolean; readonly closed: boolean; readonly colour: string };
+  readonly path?: {
+    readonly points: readonly { x: number; y: number }[];
+    readonly corners: boolean;
+    readonly closed: boolean;
+    readonly colour: string;
+  };
   /** Clicks: inside a cell (+) or outside it (-). */
   readonly marks?: readonly { readonly at: Point<"image">; readonly inside: boolean }[];
   readonly note?: { readonly at: Point<"image">; readonly text: string };
@@ -20,7 +25,11 @@ export type Sketch = {
   /** Strokes that fix pixels. */
   readonly strokes?: readonly { readonly patch: Patch; readonly foreground: boolean }[];
   /** Where others are. */
-  readonly others?: readonly { readonly at: Point<"image"> | null; readonly box: Box | null; readonly name: string }[];
+  readonly others?: readonly {
+    readonly at: Point<"image"> | null;
+    readonly box: Box | null;
+    readonly name: string;
+  }[];
   /** Regions to tint, so that "exhaustive" and "ignore" are seen without reading a list. */
   readonly ignored: readonly Box[];
 };
@@ -39,7 +48,8 @@ export class Overlay {
     c.clearRect(0, 0, this.canvas.width / dpr, this.canvas.height / dpr);
     for (const box of sketch.ignored) this.hatch(onScreen(box, camera));
     if (sketch.patch) this.patch(sketch.patch.patch, sketch.patch.colour, camera);
-    for (const { patch, foreground } of sketch.strokes ?? []) this.patch(patch, foreground ? "#56b4e9" : "#d55e00", camera, 120);
+    for (const { patch, foreground } of sketch.strokes ?? [])
+      this.patch(patch, foreground ? "#56b4e9" : "#d55e00", camera, 120);
     if (sketch.many?.length) this.many(sketch.many, camera);
     if (sketch.box) {
       const [x, y, w, h] = onScreen(sketch.box.box, camera);
@@ -209,7 +219,14 @@ export class Overlay {
       for (let x = 0; x < width; x++, i++) {
         if (!pixels[i]) continue;
         const inner =
-          x > 0 && x < width - 1 && y > 0 && y < height - 1 && pixels[i - 1] && pixels[i + 1] && pixels[i - width] && pixels[i + width];
+          x > 0 &&
+          x < width - 1 &&
+          y > 0 &&
+          y < height - 1 &&
+          pixels[i - 1] &&
+          pixels[i + 1] &&
+          pixels[i - width] &&
+          pixels[i + width];
         data.data.set([r, g, b, inner ? inside : 220], 4 * i);
       }
     this.scratch.width = width;

@@ -3,7 +3,13 @@
 import type { Size } from "../geometry/frames";
 import type { Tiles } from "../scene/contract";
 
-export type Window = { readonly x: number; readonly y: number; readonly width: number; readonly height: number; readonly rgba: Uint8ClampedArray };
+export type Window = {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+  readonly rgba: Uint8ClampedArray;
+};
 
 /** Tiles kept, 1 MiB each: somebody works in one place at a time. */
 const MOST_KEPT = 16;
@@ -45,7 +51,15 @@ export class Pixels {
     const y = Math.max(0, Math.floor(at.y) - reach);
     const width = Math.min(this.image.width, Math.floor(at.x) + reach + 1) - x;
     const height = Math.min(this.image.height, Math.floor(at.y) + reach + 1) - y;
-    if (width <= 0 || height <= 0 || at.x < 0 || at.y < 0 || at.x >= this.image.width || at.y >= this.image.height) return null;
+    if (
+      width <= 0 ||
+      height <= 0 ||
+      at.x < 0 ||
+      at.y < 0 ||
+      at.x >= this.image.width ||
+      at.y >= this.image.height
+    )
+      return null;
     const rgba = this.read(x, y, width, height);
     return rgba && { x, y, width, height, rgba };
   }

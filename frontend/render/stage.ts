@@ -61,7 +61,12 @@ export class Stage {
     private readonly cells: Cells,
     image: Size & { readonly pixels_url: string; readonly tiles?: Tiles | null },
     classes: LabelClass[],
-    private readonly view: { camera: () => Camera; sketch: () => Sketch; onResize: () => void; onFrame: () => void },
+    private readonly view: {
+      camera: () => Camera;
+      sketch: () => Sketch;
+      onResize: () => void;
+      onFrame: () => void;
+    },
   ) {
     this.element.className = "bw-stage";
     const { tissueElement } = this;
@@ -77,7 +82,13 @@ export class Stage {
     }
     this.host.append(this.element, this.defs);
     this.tissue = new Tissue(tissueElement, image, image);
-    const gl = this.glCanvas.getContext("webgl2", { alpha: true, premultipliedAlpha: true, antialias: false, depth: false, preserveDrawingBuffer: true });
+    const gl = this.glCanvas.getContext("webgl2", {
+      alpha: true,
+      premultipliedAlpha: true,
+      antialias: false,
+      depth: false,
+      preserveDrawingBuffer: true,
+    });
     if (!gl) throw new NoWebGL(t("This browser cannot draw cells: WebGL 2 is switched off or missing."));
     this.gl = gl;
     this.looks = new Looks(palette(classes));
@@ -118,9 +129,17 @@ export class Stage {
     if (names.every((name) => was[name] === focus[name])) return;
     this.focus = focus;
     if (was.selected !== focus.selected) this.unshown = true; // what is selected is to be said of a frame of its own
-    if (was.boxes !== focus.boxes || was.fill !== focus.fill) for (let row = 0; row < this.cells.count; row++) this.restyle(row);
+    if (was.boxes !== focus.boxes || was.fill !== focus.fill)
+      for (let row = 0; row < this.cells.count; row++) this.restyle(row);
     else
-      for (const row of new Set([was.selected, was.hovered, was.editing, focus.selected, focus.hovered, focus.editing]))
+      for (const row of new Set([
+        was.selected,
+        was.hovered,
+        was.editing,
+        focus.selected,
+        focus.hovered,
+        focus.editing,
+      ]))
         if (row >= 0) this.restyle(row);
     this.invalidate();
   }
@@ -134,7 +153,13 @@ export class Stage {
   }
 
   /** Brightness, contrast and stain of the tissue, opacity and fill of the cells. */
-  dress(look: { brightness: number; contrast: number; stain: "none" | "hematoxylin" | "eosin" | "dab"; opacity: number; fill: boolean }): void {
+  dress(look: {
+    brightness: number;
+    contrast: number;
+    stain: "none" | "hematoxylin" | "eosin" | "dab";
+    opacity: number;
+    fill: boolean;
+  }): void {
     const filters = [];
     if (look.stain !== "none") {
       this.defs.innerHTML = stainFilter("bw-stain", look.stain);
@@ -179,7 +204,8 @@ export class Stage {
     const from = `${camera.scale} ${camera.left} ${camera.top} ${dpr} ${this.peeking}`;
     const moved = all || from !== this.shownFrom;
     if (moved) this.tissue.follow(camera);
-    if (moved || this.stale === "all" || this.stale.length > 0 || this.unshown) this.drawCells(camera, dpr, from, moved);
+    if (moved || this.stale === "all" || this.stale.length > 0 || this.unshown)
+      this.drawCells(camera, dpr, from, moved);
     const sketch = this.peeking ? { ignored: [] } : this.view.sketch();
     const empty = isEmpty(sketch);
     if (all || !empty || !this.overlayEmpty) this.overlay.draw(sketch, camera, dpr);
@@ -224,7 +250,12 @@ export class Stage {
       const bottom = Math.ceil((part.y1 - camera.top) * scale + reach);
       if (right <= 0 || bottom <= 0 || left >= gl.drawingBufferWidth || top >= gl.drawingBufferHeight) return;
       gl.scissor(left, gl.drawingBufferHeight - bottom, right - left, bottom - top);
-      within = { x0: camera.left + left / scale, y0: camera.top + top / scale, x1: camera.left + right / scale, y1: camera.top + bottom / scale };
+      within = {
+        x0: camera.left + left / scale,
+        y0: camera.top + top / scale,
+        x1: camera.left + right / scale,
+        y1: camera.top + bottom / scale,
+      };
     }
     gl.clear(gl.COLOR_BUFFER_BIT);
     if (this.peeking) return;
@@ -282,4 +313,6 @@ export class Stage {
 }
 
 const isEmpty = (sketch: Sketch): boolean =>
-  Object.values(sketch).every((part) => part === undefined || part === null || (Array.isArray(part) && part.length === 0));
+  Object.values(sketch).every(
+    (part) => part === undefined || part === null || (Array.isArray(part) && part.length === 0),
+  );

@@ -17,20 +17,29 @@ const unit = (v: Vector): Vector => {
   const n = Math.hypot(...v);
   return [v[0] / n, v[1] / n, v[2] / n];
 };
-const cross = (a: Vector, b: Vector): Vector => [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
+const cross = (a: Vector, b: Vector): Vector => [
+  a[1] * b[2] - a[2] * b[1],
+  a[2] * b[0] - a[0] * b[2],
+  a[0] * b[1] - a[1] * b[0],
+];
 
 /** Rows give the amounts of the three stains from the optical densities. */
 export function unmixing(a: Vector, b: Vector, c: Vector): readonly [Vector, Vector, Vector] {
   const [p, q, r] = [unit(a), unit(b), unit(c)]; // od = amounts * [p, q, r]
   const columns = [cross(q, r), cross(r, p), cross(p, q)]; // of the inverse, times the determinant
   const det = p[0] * columns[0][0] + p[1] * columns[0][1] + p[2] * columns[0][2];
-  return columns.map((v) => [v[0] / det, v[1] / det, v[2] / det]) as unknown as readonly [Vector, Vector, Vector];
+  return columns.map((v) => [v[0] / det, v[1] / det, v[2] / det]) as unknown as readonly [
+    Vector,
+    Vector,
+    Vector,
+  ];
 }
 
 const STAINS = { hematoxylin: HEMATOXYLIN, eosin: EOSIN, dab: DAB } as const;
 const ORDER = ["hematoxylin", "eosin", "dab"] as const;
 
-const table = (f: (x: number) => number) => Array.from({ length: STEPS + 1 }, (_, i) => Math.min(1, Math.max(0, f(i / STEPS))).toFixed(4)).join(" ");
+const table = (f: (x: number) => number) =>
+  Array.from({ length: STEPS + 1 }, (_, i) => Math.min(1, Math.max(0, f(i / STEPS))).toFixed(4)).join(" ");
 
 /** The element to put into the page once; use it as `filter: url(#id)`. */
 export function stainFilter(id: string, stain: keyof typeof STAINS): string {
@@ -38,7 +47,8 @@ export function stainFilter(id: string, stain: keyof typeof STAINS): string {
   const colour = unit(STAINS[stain]);
   // In: od / MOST_OD for each channel. Out: the od of this stain alone, again / MOST_OD.
   const rows = colour.map((c) => `${amount.map((a) => (a * c).toFixed(5)).join(" ")} 0 0`).join(" ");
-  const curve = (values: string) => ["R", "G", "B"].map((c) => `<feFunc${c} type="table" tableValues="${values}"/>`).join("");
+  const curve = (values: string) =>
+    ["R", "G", "B"].map((c) => `<feFunc${c} type="table" tableValues="${values}"/>`).join("");
   return (
     `<filter id="${id}" color-interpolation-filters="sRGB" x="0" y="0" width="1" height="1">` +
     `<feComponentTransfer>${curve(table((x) => -Math.log10(Math.max(x, 10 ** -MOST_OD)) / MOST_OD))}</feComponentTransfer>` +

@@ -29,7 +29,11 @@ export class Tissue {
       element,
       tileSources: (source.tiles
         ? pyramid(source.tiles, image)
-        : { type: "image", url: source.pixels_url, buildPyramid: true }) as OpenSeadragon.Options["tileSources"],
+        : {
+            type: "image",
+            url: source.pixels_url,
+            buildPyramid: true,
+          }) as OpenSeadragon.Options["tileSources"],
       // Its own WebGL drawer took 105 ms a frame in software where this one takes 16 (measured), and ours keeps the only context.
       drawer: ["canvas"],
       showNavigationControl: false,
@@ -74,7 +78,12 @@ export class Tissue {
     // OpenSeadragon's unit of length is the image's width, in both directions.
     const unit = this.image.width;
     const { left, top, scale } = this.camera;
-    const bounds = new OpenSeadragon.Rect(left / unit, top / unit, width / scale / unit, height / scale / unit);
+    const bounds = new OpenSeadragon.Rect(
+      left / unit,
+      top / unit,
+      width / scale / unit,
+      height / scale / unit,
+    );
     this.viewer.viewport.fitBounds(bounds, true);
   }
 

@@ -11,7 +11,12 @@ import { accept, change, create, NEW_CELL, wire, wireMask, type Draft } from "./
 /** So many effects one operation may have (labeling/annotations/services.py MOST_EFFECTS). */
 export const MOST_EFFECTS = 2000;
 
-export const drawMask = (mask: Mask, tool: string, labelClass: number | null, box: Box = boxOf(mask)): Draft => ({
+export const drawMask = (
+  mask: Mask,
+  tool: string,
+  labelClass: number | null,
+  box: Box = boxOf(mask),
+): Draft => ({
   action: "draw",
   tool,
   effects: [create({ ...NEW_CELL, box: wire(box), mask: wireMask(mask), label_class: labelClass })],
@@ -28,7 +33,9 @@ export function split(cells: Cells, row: number, path: readonly Vertex[]): Draft
   const first: EffectIn = cells.isMine(row)
     ? change(cells, row, { mask: wireMask(kept), box: wire(boxOf(kept)) })
     : accept(cells, row, kept).effects[0];
-  const rest = others.map((m) => create({ ...NEW_CELL, box: wire(boxOf(m)), mask: wireMask(m), label_class }));
+  const rest = others.map((m) =>
+    create({ ...NEW_CELL, box: wire(boxOf(m)), mask: wireMask(m), label_class }),
+  );
   return { action: "reshape", tool: "split", effects: [first, ...rest] };
 }
 
@@ -36,7 +43,13 @@ export function split(cells: Cells, row: number, path: readonly Vertex[]): Draft
  *  cell has a mask the boxes alone are joined. Those that held a proposal stay as a decision on it ("merged" into
  *  another), so that it does not come back; the others are deleted. null for fewer than two. */
 export function merge(cells: Cells, rows: readonly number[], image: Size): Draft | null {
-  const own = rows.filter((row) => cells.live[row] && cells.isMine(row) && cells.kindOf(row) === "cell" && cells.statusOf(row) !== "rejected");
+  const own = rows.filter(
+    (row) =>
+      cells.live[row] &&
+      cells.isMine(row) &&
+      cells.kindOf(row) === "cell" &&
+      cells.statusOf(row) !== "rejected",
+  );
   if (own.length < 2) return null;
   const size = (row: number) => {
     const box = cells.extent(row);
@@ -61,20 +74,31 @@ export function merge(cells: Cells, rows: readonly number[], image: Size): Draft
   const mask = hasMask ? pack(united(patches, image)) : null;
   const effects = [change(cells, first, { mask: mask && wireMask(mask), box: wire(box) })];
   for (const row of others)
-    effects.push(change(cells, row, cells.derivedFrom(row) ? { status: "rejected", reason: "duplicate", mask: null } : null));
+    effects.push(
+      change(
+        cells,
+        row,
+        cells.derivedFrom(row) ? { status: "rejected", reason: "duplicate", mask: null } : null,
+      ),
+    );
   return { action: "reshape", tool: "merge", effects };
 }
 
 const bulk = (tool: string, effects: EffectIn[]): Draft[] => {
   const drafts: Draft[] = [];
-  for (let i = 0; i < effects.length; i += MOST_EFFECTS) drafts.push({ action: "bulk", tool, effects: effects.slice(i, i + MOST_EFFECTS) });
+  for (let i = 0; i < effects.length; i += MOST_EFFECTS)
+    drafts.push({ action: "bulk", tool, effects: effects.slice(i, i + MOST_EFFECTS) });
   return drafts;
 };
 
-const ownCells = (cells: Cells, rows: readonly number[]) => rows.filter((row) => cells.live[row] && cells.isMine(row));
+const ownCells = (cells: Cells, rows: readonly number[]) =>
+  rows.filter((row) => cells.live[row] && cells.isMine(row));
 
 export const removeAll = (cells: Cells, rows: readonly number[]): Draft[] =>
-  bulk("lasso", ownCells(cells, rows).map((row) => change(cells, row, null)));
+  bulk(
+    "lasso",
+    ownCells(cells, rows).map((row) => change(cells, row, null)),
+  );
 
 export const classifyAll = (cells: Cells, rows: readonly number[], labelClass: number): Draft[] =>
   bulk(
@@ -101,10 +125,18 @@ export function acceptAll(cells: Cells, rows: readonly number[], tool: "lasso" |
 
 /** The same with another value of one attribute; null: without it. */
 export const saying = (said: Attributes, name: string, value: string | null): Record<string, string> =>
-  Object.fromEntries([...Object.entries(said).filter(([other]) => other !== name), ...(value === null ? [] : [[name, value]])] as [string, string][]);
+  Object.fromEntries([
+    ...Object.entries(said).filter(([other]) => other !== name),
+    ...(value === null ? [] : [[name, value]]),
+  ] as [string, string][]);
 
 /** One attribute of own cells: another value, or none (null). */
-export const attributeAll = (cells: Cells, rows: readonly number[], name: string, value: string | null): Draft[] =>
+export const attributeAll = (
+  cells: Cells,
+  rows: readonly number[],
+  name: string,
+  value: string | null,
+): Draft[] =>
   bulk(
     "attribute",
     ownCells(cells, rows)
@@ -115,9 +147,13 @@ export const attributeAll = (cells: Cells, rows: readonly number[], name: string
 /** The largest of the cells becomes the parent of those whose middle lies in it; null when none does. */
 export function nest(cells: Cells, rows: readonly number[]): Draft | null {
   const size = (row: number) => area(cells.extent(row));
-  const [whole, ...others] = ownCells(cells, rows).filter((row) => cells.kindOf(row) === "cell").sort((a, b) => size(b) - size(a));
+  const [whole, ...others] = ownCells(cells, rows)
+    .filter((row) => cells.kindOf(row) === "cell")
+    .sort((a, b) => size(b) - size(a));
   const parent = whole === undefined ? "" : cells.idOf(whole);
-  const inside = others.filter((row) => contains(cells.extent(whole), centre(cells.extent(row))) && cells.parentOf(row) !== whole);
+  const inside = others.filter(
+    (row) => contains(cells.extent(whole), centre(cells.extent(row))) && cells.parentOf(row) !== whole,
+  );
   if (!inside.length) return null;
   return { action: "classify", tool: "parent", effects: inside.map((row) => change(cells, row, { parent })) };
 }

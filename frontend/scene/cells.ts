@@ -98,7 +98,15 @@ export class Cells {
       this.derived.set(c.derived_from.subarray(16 * i, 16 * i + 16), 16 * row);
       const m = 4 * i;
       if (c.mask_box[m + 2])
-        this.masks.setFrom(row, bits, c.mask_offset[i], c.mask_box[m], c.mask_box[m + 1], c.mask_box[m + 2], c.mask_box[m + 3]);
+        this.masks.setFrom(
+          row,
+          bits,
+          c.mask_offset[i],
+          c.mask_box[m],
+          c.mask_box[m + 1],
+          c.mask_box[m + 2],
+          c.mask_box[m + 3],
+        );
       else this.masks.set(row, null);
       const parent = c.parent && uuidAt(c.parent, i);
       if (parent) this.parents.set(row, parent);
@@ -120,14 +128,25 @@ export class Cells {
       const own = codes.subarray(n * i, n * i + n);
       if (own.every((code) => code === 0)) continue;
       const key = own.join();
-      const said = shared.get(key) ?? Object.fromEntries(pack.attributes.flatMap(([name, values], j) => (own[j] ? [[name, values[own[j] - 1]]] : [])));
+      const said =
+        shared.get(key) ??
+        Object.fromEntries(
+          pack.attributes.flatMap(([name, values], j) => (own[j] ? [[name, values[own[j] - 1]]] : [])),
+        );
       shared.set(key, said);
       this.said.set(this.count - pack.count + i, said);
     }
   }
 
   /** Make the row of an annotation say what `state` says (null: deleted), as of operation `op`. */
-  put(layer: number, annotation: string, state: State | null, op: string | null, version?: number, author = 0): number {
+  put(
+    layer: number,
+    annotation: string,
+    state: State | null,
+    op: string | null,
+    version?: number,
+    author = 0,
+  ): number {
     let row = this.rows.get(annotation) ?? -1;
     const proposals = new Set([row >= 0 ? this.derivedFrom(row) : null, state?.derived_from ?? null]);
     const before = row >= 0 && this.live[row] ? this.extent(row) : null;
@@ -182,7 +201,13 @@ export class Cells {
       status: this.statusOf(row),
       label_class: this.labelClass[row] || null,
       box: [box[0], box[1], box[2], box[3]],
-      mask: mask && { x: mask.x, y: mask.y, width: mask.width, height: mask.height, bits: toBase64(mask.bits) },
+      mask: mask && {
+        x: mask.x,
+        y: mask.y,
+        width: mask.width,
+        height: mask.height,
+        bits: toBase64(mask.bits),
+      },
       derived_from: this.derivedFrom(row),
       reason: this.reasons.get(row) ?? "",
       provenance: {},
@@ -202,7 +227,12 @@ export class Cells {
     return uuidAt(this.derived, row);
   }
   boxOf(row: number): Box {
-    return { x0: this.box[4 * row], y0: this.box[4 * row + 1], x1: this.box[4 * row + 2], y1: this.box[4 * row + 3] };
+    return {
+      x0: this.box[4 * row],
+      y0: this.box[4 * row + 1],
+      x1: this.box[4 * row + 2],
+      y1: this.box[4 * row + 3],
+    };
   }
   maskOf(row: number): Mask | null {
     return this.masks.get(row);
@@ -300,7 +330,9 @@ export class Cells {
       if (this.kind[row] !== CELL && contains(inner, at)) continue;
       found.push({ row, rank: inMask ? 0 : this.kind[row] === CELL ? 1 : 2, size: area(box) });
     }
-    found.sort((a, b) => a.rank - b.rank || a.size - b.size || Number(this.isMine(b.row)) - Number(this.isMine(a.row)));
+    found.sort(
+      (a, b) => a.rank - b.rank || a.size - b.size || Number(this.isMine(b.row)) - Number(this.isMine(a.row)),
+    );
     return found.map((f) => f.row);
   }
 
@@ -311,11 +343,21 @@ export class Cells {
 
   /** Live rows of a layer whose mask may touch the box. */
   masked(layer: number, box: Box): number[] {
-    return this.grid.query(box).filter((row) => this.live[row] === 1 && this.layer[row] === layer && this.masks.meets(row, box));
+    return this.grid
+      .query(box)
+      .filter((row) => this.live[row] === 1 && this.layer[row] === layer && this.masks.meets(row, box));
   }
 
   counts(): Counts {
-    const counts: Counts = { cells: 0, masks: 0, cannotTell: 0, rejected: 0, regions: 0, proposals: 0, undecided: 0 };
+    const counts: Counts = {
+      cells: 0,
+      masks: 0,
+      cannotTell: 0,
+      rejected: 0,
+      regions: 0,
+      proposals: 0,
+      undecided: 0,
+    };
     for (let row = 0; row < this.count; row++) {
       if (!this.live[row]) continue;
       if (!this.isMine(row)) {
@@ -368,7 +410,10 @@ export class Cells {
   private reserve(rows: number): void {
     if (rows <= this.capacity) return;
     while (this.capacity < rows) this.capacity *= 2;
-    const wider = <T extends Uint8Array | Uint32Array | Int32Array | Float32Array | Float64Array>(old: T, per = 1): T => {
+    const wider = <T extends Uint8Array | Uint32Array | Int32Array | Float32Array | Float64Array>(
+      old: T,
+      per = 1,
+    ): T => {
       const next = new (old.constructor as new (n: number) => T)(per * this.capacity);
       next.set(old);
       return next;

@@ -52,7 +52,8 @@ export const region = (box: Box, status: "exhaustive" | "ignore"): Draft => ({
 export function setBox(cells: Cells, row: number, box: Box, action: "move" | "resize"): Draft {
   const mask = cells.maskOf(row);
   const was = cells.boxOf(row);
-  if (action === "resize" || !mask) return { action, tool: "select", effects: [change(cells, row, { box: wire(box) })] };
+  if (action === "resize" || !mask)
+    return { action, tool: "select", effects: [change(cells, row, { box: wire(box) })] };
   const all = cells.extent(row);
   const within = (by: number, from: number, to: number, size: number) =>
     Math.min(Math.max(Math.round(by), Math.ceil(-from)), Math.floor(size - to));
@@ -76,7 +77,14 @@ export const remove = (cells: Cells, row: number): Draft => ({
 });
 
 /** Accept a proposal, as it is or with an edited mask: the cell that prompted it gets the mask, or a cell is made. */
-export function accept(cells: Cells, proposal: number, edited: Mask | null = null, labelClass?: number | null, tool = "brush", said: Record<string, string> = {}): Draft {
+export function accept(
+  cells: Cells,
+  proposal: number,
+  edited: Mask | null = null,
+  labelClass?: number | null,
+  tool = "brush",
+  said: Record<string, string> = {},
+): Draft {
   const proposed = cells.stateOf(proposal);
   if (!proposed) throw new Error("a withdrawn proposal cannot be accepted");
   const mask = edited ? wireMask(edited) : proposed.mask;
@@ -108,7 +116,13 @@ export function accept(cells: Cells, proposal: number, edited: Mask | null = nul
 /** The person's box that prompted the proposal stays as it is: only the proposed mask is refused. */
 export function reject(cells: Cells, proposal: number, reason: Reason = ""): Draft {
   const { x0, y0, x1, y1 } = cells.boxOf(proposal);
-  const after: State = { ...NEW_CELL, status: "rejected", box: [x0, y0, x1, y1], derived_from: cells.idOf(proposal), reason };
+  const after: State = {
+    ...NEW_CELL,
+    status: "rejected",
+    box: [x0, y0, x1, y1],
+    derived_from: cells.idOf(proposal),
+    reason,
+  };
   return { action: "reject", tool: "keys", effects: [create(after)] };
 }
 
@@ -128,7 +142,9 @@ export const reshape = (cells: Cells, row: number, mask: Mask, tool = "brush"): 
 export function cannotTell(cells: Cells, row: number): Draft {
   const draft = (effect: EffectIn): Draft => ({ action: "cannot_tell", tool: "keys", effects: [effect] });
   if (cells.isMine(row))
-    return draft(change(cells, row, { status: cells.statusOf(row) === "cannot_tell" ? "confirmed" : "cannot_tell" }));
+    return draft(
+      change(cells, row, { status: cells.statusOf(row) === "cannot_tell" ? "confirmed" : "cannot_tell" }),
+    );
   const prompt = cells.promptOf(row);
   const derived_from = cells.idOf(row);
   if (prompt >= 0) return draft(change(cells, prompt, { status: "cannot_tell", derived_from }));

@@ -32,7 +32,11 @@ export class History {
     if (op.action === "undo") this.turn(this.done, this.undone, op);
     else if (op.action === "redo") this.turn(this.undone, this.done, op);
     else {
-      this.done.push({ op_id: op.op_id, action: op.action, effects: op.changes.map((c) => ({ ...c, head: op.op_id })) });
+      this.done.push({
+        op_id: op.op_id,
+        action: op.action,
+        effects: op.changes.map((c) => ({ ...c, head: op.op_id })),
+      });
       this.undone = [];
       if (this.done.length > this.most) this.done.shift();
     }
@@ -54,7 +58,11 @@ export class History {
     this.undone = without(this.undone);
   }
 
-  private step(action: "undo" | "redo", entry: Entry | undefined, lastOp: (annotation: string) => string | null): Step {
+  private step(
+    action: "undo" | "redo",
+    entry: Entry | undefined,
+    lastOp: (annotation: string) => string | null,
+  ): Step {
     if (!entry) return "nothing";
     for (const effect of entry.effects)
       if (lastOp(effect.annotation) !== effect.head) return { changedSince: effect.annotation };

@@ -18,7 +18,15 @@ export class Masks {
   addSource(bits: Uint8Array): number {
     return this.sources.push(bits) - 1;
   }
-  setFrom(row: number, source: number, offset: number, x: number, y: number, width: number, height: number): void {
+  setFrom(
+    row: number,
+    source: number,
+    offset: number,
+    x: number,
+    y: number,
+    width: number,
+    height: number,
+  ): void {
     this.place(row, x, y, width, height);
     this.source[row] = source;
     this.offset[row] = offset;
@@ -36,20 +44,39 @@ export class Masks {
     if (!this.has(row)) return null;
     const [x, y, width, height] = this.boxes.subarray(4 * row, 4 * row + 4);
     const from = this.offset[row];
-    const bits = this.source[row] === OWN ? (this.own.get(row) as Uint8Array) : this.sources[this.source[row]].subarray(from, from + bytesOf(width, height));
+    const bits =
+      this.source[row] === OWN
+        ? (this.own.get(row) as Uint8Array)
+        : this.sources[this.source[row]].subarray(from, from + bytesOf(width, height));
     return { x, y, width, height, bits };
   }
   /** The smallest box that holds `box` and the row's mask. */
   around(row: number, box: Box): Box {
     if (!this.has(row)) return box;
-    const [x, y, width, height] = [this.boxes[4 * row], this.boxes[4 * row + 1], this.boxes[4 * row + 2], this.boxes[4 * row + 3]];
-    return { x0: Math.min(box.x0, x), y0: Math.min(box.y0, y), x1: Math.max(box.x1, x + width), y1: Math.max(box.y1, y + height) };
+    const [x, y, width, height] = [
+      this.boxes[4 * row],
+      this.boxes[4 * row + 1],
+      this.boxes[4 * row + 2],
+      this.boxes[4 * row + 3],
+    ];
+    return {
+      x0: Math.min(box.x0, x),
+      y0: Math.min(box.y0, y),
+      x1: Math.max(box.x1, x + width),
+      y1: Math.max(box.y1, y + height),
+    };
   }
   /** Has the row a mask whose box meets `box`? */
   meets(row: number, box: Box): boolean {
     const i = 4 * row;
     const [x, y] = [this.boxes[i], this.boxes[i + 1]];
-    return this.has(row) && x < box.x1 && x + this.boxes[i + 2] > box.x0 && y < box.y1 && y + this.boxes[i + 3] > box.y0;
+    return (
+      this.has(row) &&
+      x < box.x1 &&
+      x + this.boxes[i + 2] > box.x0 &&
+      y < box.y1 &&
+      y + this.boxes[i + 3] > box.y0
+    );
   }
 
   private place(row: number, x: number, y: number, width: number, height: number): void {
@@ -63,7 +90,11 @@ export class Masks {
 
   private grow(row: number): void {
     const length = 2 ** Math.ceil(Math.log2(row + 1));
-    const [boxes, source, offset] = [new Int32Array(4 * length), new Uint16Array(length), new Uint32Array(length)];
+    const [boxes, source, offset] = [
+      new Int32Array(4 * length),
+      new Uint16Array(length),
+      new Uint32Array(length),
+    ];
     boxes.set(this.boxes);
     source.set(this.source);
     offset.set(this.offset);

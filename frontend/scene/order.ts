@@ -29,7 +29,12 @@ function serpentine(stops: Stop[]): Stop[] {
 }
 
 /** The next row of `order` after `current` (before it, for step -1) for which `open` holds, going round once; -1: none. */
-export function following(order: number[], current: number, step: 1 | -1, open: (row: number) => boolean): number {
+export function following(
+  order: number[],
+  current: number,
+  step: 1 | -1,
+  open: (row: number) => boolean,
+): number {
   const start = order.indexOf(current);
   const from = start < 0 ? (step > 0 ? -1 : 0) : start;
   for (let i = 1; i <= order.length; i++) {

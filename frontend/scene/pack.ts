@@ -20,7 +20,13 @@ export type PackColumns = {
 };
 /** Name and its values as they occur; the column has one byte a row and name: 0 for nothing, else the value from 1. */
 export type AttributeCodes = readonly (readonly [string, readonly string[]])[];
-export type Pack = { layer: string; seq: number; count: number; columns: PackColumns; attributes: AttributeCodes };
+export type Pack = {
+  layer: string;
+  seq: number;
+  count: number;
+  columns: PackColumns;
+  attributes: AttributeCodes;
+};
 
 const TYPES = {
   u8: Uint8Array,
@@ -31,23 +37,24 @@ const TYPES = {
 } as const;
 
 /** Column -> its type, and how many elements it has for a count of rows (-1: not fixed). */
-const LAYOUT: Record<keyof PackColumns, [keyof typeof TYPES, (count: number, attributes: number) => number]> = {
-  id: ["u8", (n) => 16 * n],
-  last_op: ["u8", (n) => 16 * n],
-  derived_from: ["u8", (n) => 16 * n],
-  box: ["f64", (n) => 4 * n],
-  kind: ["u8", (n) => n],
-  status: ["u8", (n) => n],
-  label_class: ["u32", (n) => n],
-  score: ["f32", (n) => n],
-  version: ["u32", (n) => n],
-  author: ["u32", (n) => n],
-  mask_box: ["i32", (n) => 4 * n],
-  mask_offset: ["u32", (n) => n + 1],
-  mask_bits: ["u8", () => -1],
-  attributes: ["u8", (n, of) => n * of],
-  parent: ["u8", (n) => 16 * n],
-};
+const LAYOUT: Record<keyof PackColumns, [keyof typeof TYPES, (count: number, attributes: number) => number]> =
+  {
+    id: ["u8", (n) => 16 * n],
+    last_op: ["u8", (n) => 16 * n],
+    derived_from: ["u8", (n) => 16 * n],
+    box: ["f64", (n) => 4 * n],
+    kind: ["u8", (n) => n],
+    status: ["u8", (n) => n],
+    label_class: ["u32", (n) => n],
+    score: ["f32", (n) => n],
+    version: ["u32", (n) => n],
+    author: ["u32", (n) => n],
+    mask_box: ["i32", (n) => 4 * n],
+    mask_offset: ["u32", (n) => n + 1],
+    mask_bits: ["u8", () => -1],
+    attributes: ["u8", (n, of) => n * of],
+    parent: ["u8", (n) => 16 * n],
+  };
 
 const OPTIONAL: readonly (keyof PackColumns)[] = ["attributes", "parent"];
 
@@ -79,8 +86,15 @@ export function decodePack(buffer: ArrayBuffer): Pack {
       throw new BadPack(`column ${name} has ${column.length} elements, not ${expected}`);
     const offset = start + column.offset;
     const bytes = column.length * TYPES[type].BYTES_PER_ELEMENT;
-    if (column.offset % 8 || offset + bytes > buffer.byteLength) throw new BadPack(`column ${name} lies outside the pack`);
+    if (column.offset % 8 || offset + bytes > buffer.byteLength)
+      throw new BadPack(`column ${name} lies outside the pack`);
     columns[name] = new TYPES[type](buffer, offset, column.length);
   }
-  return { layer: header.layer, seq: header.seq, count: header.count, columns: columns as PackColumns, attributes: header.attributes ?? [] };
+  return {
+    layer: header.layer,
+    seq: header.seq,
+    count: header.count,
+    columns: columns as PackColumns,
+    attributes: header.attributes ?? [],
+  };
 }

@@ -1,6 +1,14 @@
 /** The one way to the server: same origin, session cookie, CSRF header, problem+json errors. */
 import { fromBase64, type Mask } from "../geometry/mask";
-import type { Answer, Certificate, Comparison, OperationIn, Tail, WireMask, Workspace } from "../scene/contract";
+import type {
+  Answer,
+  Certificate,
+  Comparison,
+  OperationIn,
+  Tail,
+  WireMask,
+  Workspace,
+} from "../scene/contract";
 import { decodePack, type Pack } from "../scene/pack";
 
 /** The server answered, and said no. */
@@ -17,7 +25,8 @@ export class Refused extends Error {
 export class Unreachable extends Error {}
 
 export const isTemporary = (error: unknown): boolean =>
-  error instanceof Unreachable || (error instanceof Refused && (error.status >= 500 || error.status === 429 || error.status === 408));
+  error instanceof Unreachable ||
+  (error instanceof Refused && (error.status >= 500 || error.status === 429 || error.status === 408));
 
 export const csrfToken = (cookies: string): string => /(?:^|;\s*)csrftoken=([^;]+)/.exec(cookies)?.[1] ?? "";
 
@@ -31,7 +40,13 @@ export type Answered = {
   readonly milliseconds?: number;
   readonly superseded?: boolean;
 };
-export type SmartRequest = { session: string; number: number; box: number[] | null; points: number[][]; ready?: true };
+export type SmartRequest = {
+  session: string;
+  number: number;
+  box: number[] | null;
+  points: number[][];
+  ready?: true;
+};
 export type RefuseRequest = { session: string; number: number; mask: WireMask | null; strokes: Stroke[] };
 
 export class Api {
@@ -76,7 +91,11 @@ export class Api {
       const body = (await response.json()) as Partial<Answer> & { code?: string; detail?: string };
       if (Array.isArray(body.results)) return body as Answer;
       // The whole batch was refused: the project is archived, the layer is somebody else's.
-      throw new Refused(response.status, body.code ?? "no_verdicts", body.detail ?? "the server's answer holds no verdicts");
+      throw new Refused(
+        response.status,
+        body.code ?? "no_verdicts",
+        body.detail ?? "the server's answer holds no verdicts",
+      );
     }
     throw await refusal(response);
   }
@@ -135,7 +154,11 @@ const post = (body: unknown): RequestInit & { body: string } => ({
 async function refusal(response: Response): Promise<Refused> {
   try {
     const problem = (await response.json()) as { code?: string; detail?: string; title?: string };
-    return new Refused(response.status, problem.code ?? "unknown", problem.detail ?? problem.title ?? response.statusText);
+    return new Refused(
+      response.status,
+      problem.code ?? "unknown",
+      problem.detail ?? problem.title ?? response.statusText,
+    );
   } catch {
     return new Refused(response.status, "unknown", response.statusText);
   }

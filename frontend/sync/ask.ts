@@ -14,7 +14,10 @@ export class Asker {
         this.busy = true;
         this.waiting = this.letGo = null;
         send(number)
-          .then((answer) => resolve(this.dropped >= number ? null : answer), (error: Error) => (this.dropped >= number ? resolve(null) : reject(error)))
+          .then(
+            (answer) => resolve(this.dropped >= number ? null : answer),
+            (error: Error) => (this.dropped >= number ? resolve(null) : reject(error)),
+          )
           .finally(() => {
             this.busy = false;
             this.waiting?.();

@@ -2,9 +2,25 @@
 import { imagePoint, type Point } from "../geometry/frames";
 import type { Person } from "../scene/contract";
 
-export type Other = { readonly person: Person; readonly cursor: Point<"image"> | null; readonly editing: string | null; readonly heard: number };
-type Message = { seq?: number; person?: Person; session?: string; cursor?: [number, number] | null; editing?: string | null; gone?: boolean };
-export type Here = { readonly cursor: [number, number] | null; readonly view: number[] | null; readonly editing: string | null };
+export type Other = {
+  readonly person: Person;
+  readonly cursor: Point<"image"> | null;
+  readonly editing: string | null;
+  readonly heard: number;
+};
+type Message = {
+  seq?: number;
+  person?: Person;
+  session?: string;
+  cursor?: [number, number] | null;
+  editing?: string | null;
+  gone?: boolean;
+};
+export type Here = {
+  readonly cursor: [number, number] | null;
+  readonly view: number[] | null;
+  readonly editing: string | null;
+};
 
 const SILENT_MS = 30_000;
 const HEARTBEAT_MS = 10_000;
@@ -47,7 +63,10 @@ export class Live {
     clearTimeout(this.timer);
     if (this.others.size) this.events.onOthers();
     this.others.clear();
-    void this.send({ session: this.session, cursor: null, view: null, editing: null, gone: true }, true).catch(() => undefined);
+    void this.send(
+      { session: this.session, cursor: null, view: null, editing: null, gone: true },
+      true,
+    ).catch(() => undefined);
   }
 
   take(data: string): void {
@@ -73,19 +92,28 @@ export class Live {
   /** Tell the others where I am: soon while somebody is here, seldom while nobody is. */
   say(changed: boolean): void {
     if (!this.source) return;
-    for (const [session, other] of this.others) if (this.now() - other.heard > SILENT_MS) this.others.delete(session);
+    for (const [session, other] of this.others)
+      if (this.now() - other.heard > SILENT_MS) this.others.delete(session);
     clearTimeout(this.timer);
-    const wait = changed && this.others.size ? LEAST_BETWEEN_MS - (this.now() - this.lastSent) : changed && !this.lastSent ? 0 : HEARTBEAT_MS - (this.now() - this.lastSent);
-    this.timer = setTimeout(() => {
-      const here = this.here();
-      const text = JSON.stringify(here);
-      if (text !== this.lastHere || this.now() - this.lastSent >= HEARTBEAT_MS || !this.lastSent) {
-        this.lastSent = this.now();
-        this.lastHere = text;
-        void this.send({ session: this.session, ...here }, false).catch(() => undefined);
-      }
-      this.say(false);
-    }, Math.max(0, wait));
+    const wait =
+      changed && this.others.size
+        ? LEAST_BETWEEN_MS - (this.now() - this.lastSent)
+        : changed && !this.lastSent
+          ? 0
+          : HEARTBEAT_MS - (this.now() - this.lastSent);
+    this.timer = setTimeout(
+      () => {
+        const here = this.here();
+        const text = JSON.stringify(here);
+        if (text !== this.lastHere || this.now() - this.lastSent >= HEARTBEAT_MS || !this.lastSent) {
+          this.lastSent = this.now();
+          this.lastHere = text;
+          void this.send({ session: this.session, ...here }, false).catch(() => undefined);
+        }
+        this.say(false);
+      },
+      Math.max(0, wait),
+    );
   }
 
   /** The others who are here, newest word first; one line a person. */

@@ -5,7 +5,17 @@
  *  stays in the picture and a conflict asks for mine or theirs. */
 import { t } from "../locale/locale";
 import type { Cells } from "../scene/cells";
-import type { Action, Current, EffectIn, OperationIn, OperationOut, Person, State, Tail, Verdict } from "../scene/contract";
+import type {
+  Action,
+  Current,
+  EffectIn,
+  OperationIn,
+  OperationOut,
+  Person,
+  State,
+  Tail,
+  Verdict,
+} from "../scene/contract";
 import type { Draft } from "../scene/edits";
 import type { History } from "../scene/history";
 import { uuid7 } from "../scene/uuid";
@@ -77,7 +87,8 @@ export class Log {
       after: e.after,
       seen: e.seen,
     }));
-    for (const e of draft.effects) this.cells.put(this.layer.index, e.annotation, e.after, op_id, undefined, this.person.id);
+    for (const e of draft.effects)
+      this.cells.put(this.layer.index, e.annotation, e.after, op_id, undefined, this.person.id);
     this.history.record({ op_id, action: draft.action, undoes: draft.undoes ?? null, changes });
     void this.outbox.add(this.layer.id, this.image, operation);
     this.events.onChange();
@@ -98,7 +109,12 @@ export class Log {
       for (const e of operation.effects) last.set(e.annotation, operation.op_id);
       this.lastActor.set(operation.op_id, operation.author.name);
       if (operation.author.id !== this.person.id) continue;
-      this.history.record({ op_id: operation.op_id, action: operation.action, undoes: operation.undoes, changes });
+      this.history.record({
+        op_id: operation.op_id,
+        action: operation.action,
+        undoes: operation.undoes,
+        changes,
+      });
     }
   }
 
@@ -108,8 +124,14 @@ export class Log {
     for (const { layer, operation } of waiting) {
       if (layer !== this.layer.id || this.lastActor.has(operation.op_id)) continue; // saved, only its answer was lost
       const changes = operation.effects.map((e) => ({ ...e, before: this.stateOf(e.annotation) }));
-      for (const e of changes) this.cells.put(this.layer.index, e.annotation, e.after, operation.op_id, undefined, this.person.id);
-      this.history.record({ op_id: operation.op_id, action: operation.action, undoes: operation.undoes, changes });
+      for (const e of changes)
+        this.cells.put(this.layer.index, e.annotation, e.after, operation.op_id, undefined, this.person.id);
+      this.history.record({
+        op_id: operation.op_id,
+        action: operation.action,
+        undoes: operation.undoes,
+        changes,
+      });
     }
   }
 
@@ -123,14 +145,29 @@ export class Log {
         const open = this.conflicts.findIndex((c) => c.annotation === e.annotation);
         const row = this.cells.rowOf(e.annotation);
         // What the pack does not have has been deleted; a choice for the own version is then judged by the server.
-        const now: Current = open >= 0 ? this.conflicts[open].theirs : row < 0 ? { ...known, state: null } : { annotation: e.annotation, version: this.cells.version[row], last_op: this.cells.lastOp(row), state: this.stateOf(e.annotation) };
+        const now: Current =
+          open >= 0
+            ? this.conflicts[open].theirs
+            : row < 0
+              ? { ...known, state: null }
+              : {
+                  annotation: e.annotation,
+                  version: this.cells.version[row],
+                  last_op: this.cells.lastOp(row),
+                  state: this.stateOf(e.annotation),
+                };
         if (open >= 0) this.conflicts.splice(open, 1); // a later act on the same cell
         if (same(e.after, now.state)) {
           if (open >= 0) this.adopt(now);
           continue;
         }
         this.cells.put(this.layer.index, e.annotation, e.after, operation.op_id, undefined, this.person.id);
-        this.conflicts.push({ annotation: e.annotation, action: operation.action, theirs: now, by: (now.last_op && this.lastActor.get(now.last_op)) ?? null });
+        this.conflicts.push({
+          annotation: e.annotation,
+          action: operation.action,
+          theirs: now,
+          by: (now.last_op && this.lastActor.get(now.last_op)) ?? null,
+        });
       }
     }
     this.letGo();
@@ -155,7 +192,8 @@ export class Log {
           if (row >= 0 && this.cells.lastOp(row) === now.last_op) this.cells.version[row] = now.version;
           // Saved long ago, and somebody has acted on top of it since.
           // An own later act in the picture is decided by its own verdict, which may follow in the same answer.
-          else if (verdict.verdict === "repeated" && row >= 0 && this.cells.lastOp(row) === verdict.op_id) this.adopt(now);
+          else if (verdict.verdict === "repeated" && row >= 0 && this.cells.lastOp(row) === verdict.op_id)
+            this.adopt(now);
         }
         break;
       case "stale":
@@ -168,9 +206,18 @@ export class Log {
       case "invalid":
         this.history.forget(verdict.op_id);
         for (const now of this.currentOf(verdict, waiting))
-          if (!waiting.operation.effects.some((e) => e.annotation === now.annotation && this.instead.has(place(e.seen, e)))) this.adopt(now);
+          if (
+            !waiting.operation.effects.some(
+              (e) => e.annotation === now.annotation && this.instead.has(place(e.seen, e)),
+            )
+          )
+            this.adopt(now);
         if (this.withoutWhatWentAway(verdict, waiting)) break;
-        this.events.onNotice(t("Not saved, and taken back: {detail}", { detail: verdict.error?.detail ?? t("the server found it invalid") }));
+        this.events.onNotice(
+          t("Not saved, and taken back: {detail}", {
+            detail: verdict.error?.detail ?? t("the server found it invalid"),
+          }),
+        );
         break;
     }
     this.events.onChange();
@@ -194,7 +241,8 @@ export class Log {
     const mine = this.stateOf(conflict.annotation);
     this.conflicts.splice(this.conflicts.indexOf(conflict), 1);
     for (const { operation } of this.outbox.left())
-      if (operation.effects.some((e) => e.annotation === conflict.annotation)) this.settled.add(operation.op_id);
+      if (operation.effects.some((e) => e.annotation === conflict.annotation))
+        this.settled.add(operation.op_id);
     this.adopt(conflict.theirs);
     if (choice === "mine") {
       const again = conflict.action === "undo" || conflict.action === "redo" ? "reshape" : conflict.action;
@@ -212,7 +260,10 @@ export class Log {
     if (field !== "label_class" && field !== "attributes") return false;
     const kept = operation.effects.map((e) => {
       const before = this.stateOf(e.annotation);
-      const patch = field === "label_class" ? { label_class: before?.label_class ?? null } : { attributes: before?.attributes ?? {} };
+      const patch =
+        field === "label_class"
+          ? { label_class: before?.label_class ?? null }
+          : { attributes: before?.attributes ?? {} };
       return { ...e, after: e.after && { ...e.after, ...patch } };
     });
     const isChanged = kept.some((e, i) => !same(e.after, operation.effects[i].after));
@@ -224,7 +275,9 @@ export class Log {
     this.events.onNotice(
       field === "label_class"
         ? t("This class has been removed from the project meanwhile. What you drew is kept, without a class.")
-        : t("An attribute or one of its values has been removed from the project meanwhile. What you drew is kept, without it."),
+        : t(
+            "An attribute or one of its values has been removed from the project meanwhile. What you drew is kept, without it.",
+          ),
     );
     return true;
   }
@@ -238,7 +291,10 @@ export class Log {
 
   private sendAgain(operation: OperationIn, effects: readonly EffectIn[]): void {
     const carried = effects.map((e) => ({ ...e, seen: this.seenNow(e) }));
-    const op_id = this.commit({ action: operation.action, tool: operation.tool, effects: carried }, operation);
+    const op_id = this.commit(
+      { action: operation.action, tool: operation.tool, effects: carried },
+      operation,
+    );
     for (const e of effects) this.instead.set(place(operation.op_id, e), op_id);
   }
 
@@ -270,11 +326,17 @@ export class Log {
   private takeIn(operation: OperationOut): void {
     this.lastActor.set(operation.op_id, operation.author.name);
     for (const e of operation.effects) {
-      const theirs: Current = { annotation: e.annotation, version: e.version, last_op: operation.op_id, state: e.after };
+      const theirs: Current = {
+        annotation: e.annotation,
+        version: e.version,
+        last_op: operation.op_id,
+        state: e.after,
+      };
       const open = this.conflicts.findIndex((c) => c.annotation === e.annotation);
       if (open >= 0) {
         const conflict = this.conflicts[open];
-        if (e.version >= conflict.theirs.version) this.conflicts[open] = { ...conflict, theirs, by: operation.author.name };
+        if (e.version >= conflict.theirs.version)
+          this.conflicts[open] = { ...conflict, theirs, by: operation.author.name };
         continue;
       }
       if (this.isOnItsWay(e.annotation)) continue; // the own act will be called stale, with the state of that moment
@@ -316,6 +378,7 @@ function same(a: State | null, b: State | null): boolean {
   if (!a || !b) return a === b;
   const mask = (s: State) => s.mask && [s.mask.x, s.mask.y, s.mask.width, s.mask.height, s.mask.bits];
   const said = (s: State) => [Object.entries(s.attributes ?? {}).sort(), s.parent ?? null]; // the server may order them
-  const bare = (s: State) => JSON.stringify([s.kind, s.status, s.label_class, s.box, mask(s), s.derived_from, s.reason, said(s)]);
+  const bare = (s: State) =>
+    JSON.stringify([s.kind, s.status, s.label_class, s.box, mask(s), s.derived_from, s.reason, said(s)]);
   return bare(a) === bare(b);
 }

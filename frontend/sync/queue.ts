@@ -10,7 +10,13 @@ import type { Answer, Current, OperationIn, Verdict } from "../scene/contract";
 import { isTemporary, Refused } from "./api";
 
 /** `theirs`: the server found the operation stale, and had this instead; it is not sent again. */
-export type Waiting = { n?: number; layer: string; image: number; operation: OperationIn; theirs?: Current[] };
+export type Waiting = {
+  n?: number;
+  layer: string;
+  image: number;
+  operation: OperationIn;
+  theirs?: Current[];
+};
 interface Schema extends DBSchema {
   operations: { key: number; value: Waiting };
 }
@@ -97,7 +103,10 @@ export class Queue {
   add(layer: string, image: number, operation: OperationIn): Promise<void> {
     const entry: Waiting = { layer, image, operation };
     this.waiting.push(entry);
-    this.tell({ kind: "saving", count: this.count }, this.state.kind !== "saved" && this.state.kind !== "saving");
+    this.tell(
+      { kind: "saving", count: this.count },
+      this.state.kind !== "saved" && this.state.kind !== "saving",
+    );
     const kept = this.writing.then(() => this.keep(entry));
     this.writing = kept;
     return kept.then(() => {
@@ -177,9 +186,11 @@ export class Queue {
       this.failures = 0;
       const verdicts = new Map(answer.results.map((v) => [v.op_id, v]));
       const answered = batch.filter((w) => verdicts.has(w.operation.op_id));
-      if (!answered.length) throw new Refused(200, "no_verdicts", "the server answered for none of the operations");
+      if (!answered.length)
+        throw new Refused(200, "no_verdicts", "the server answered for none of the operations");
       await this.drop(answered, verdicts);
-      for (const entry of answered) this.events.onVerdict(verdicts.get(entry.operation.op_id) as Verdict, entry);
+      for (const entry of answered)
+        this.events.onVerdict(verdicts.get(entry.operation.op_id) as Verdict, entry);
     }
     for (const error of refused.values()) throw error; // what it refuses is kept, and the person is told
     this.tell({ kind: "saved", at: new Date() });
@@ -193,7 +204,9 @@ export class Queue {
     const inMemory = this.waiting.filter((w) => w.n === undefined);
     // Ours that another tab has sent are kept for one more send: "repeated" is how this tab hears the verdict.
     const ours = this.waiting.filter((w) => w.n !== undefined);
-    this.waiting = [...ours, ...kept.filter((w) => !here.has(w.operation.op_id))].sort((a, b) => (a.n as number) - (b.n as number));
+    this.waiting = [...ours, ...kept.filter((w) => !here.has(w.operation.op_id))].sort(
+      (a, b) => (a.n as number) - (b.n as number),
+    );
     this.waiting.push(...inMemory);
   }
 

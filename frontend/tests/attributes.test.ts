@@ -7,7 +7,11 @@ import { REST_MS, Rest, WORK_MS } from "../timing/rest";
 import { IMAGE, packBytes, scene, state, uuid } from "./build";
 
 const cell = (cells: Cells, n: number) => cells.rowOf(uuid(n));
-const apply = (cells: Cells, drafts: readonly { effects: readonly { annotation: string; after: unknown }[] }[], op = uuid(700)) => {
+const apply = (
+  cells: Cells,
+  drafts: readonly { effects: readonly { annotation: string; after: unknown }[] }[],
+  op = uuid(700),
+) => {
   for (const draft of drafts) for (const e of draft.effects) cells.put(0, e.annotation, e.after as never, op);
 };
 
@@ -26,7 +30,9 @@ describe("attributes", () => {
     apply(cells, bulk.attributeAll(cells, rows, "Mitosis", null), uuid(702));
     expect(cells.stateOf(rows[0])?.attributes).toEqual({ Stain: "2" });
     expect(cells.stateOf(rows[1])).not.toHaveProperty("attributes");
-    expect(bulk.attributeAll(cells, [cell(cells, 102)], "Mitosis", "yes"), "proposals are not mine").toEqual([]);
+    expect(bulk.attributeAll(cells, [cell(cells, 102)], "Mitosis", "yes"), "proposals are not mine").toEqual(
+      [],
+    );
   });
 
   it("survive every other act on the cell, and are said of a proposal as it is accepted", () => {
@@ -41,9 +47,23 @@ describe("attributes", () => {
 
   it("come out of a pack by the header's own list, and rows that say the same share it", () => {
     const rows = [1, 2, 3].map((id) => ({ id, op: 10 + id, box: [0, 0, 5, 5] }));
-    const parent = uuid(1).replaceAll("-", "").match(/../g)!.map((hex) => parseInt(hex, 16));
+    const parent = uuid(1)
+      .replaceAll("-", "")
+      .match(/../g)!
+      .map((hex) => parseInt(hex, 16));
     const pack = decodePack(packBytes(rows));
-    const said = { ...pack, attributes: [["Stain", ["2", "3"]], ["Mitosis", ["yes"]]] as const, columns: { ...pack.columns, attributes: Uint8Array.of(2, 0, 0, 0, 2, 0), parent: Uint8Array.from([...new Array<number>(32).fill(0), ...parent]) } };
+    const said = {
+      ...pack,
+      attributes: [
+        ["Stain", ["2", "3"]],
+        ["Mitosis", ["yes"]],
+      ] as const,
+      columns: {
+        ...pack.columns,
+        attributes: Uint8Array.of(2, 0, 0, 0, 2, 0),
+        parent: Uint8Array.from([...new Array<number>(32).fill(0), ...parent]),
+      },
+    };
     const cells = new Cells(IMAGE);
     cells.load(cells.addLayer(uuid(900), true, "working"), said);
     expect([0, 1, 2].map((row) => cells.attributesOf(row))).toEqual([{ Stain: "3" }, {}, { Stain: "3" }]);

@@ -19,10 +19,22 @@ export const state = (box: [number, number, number, number], more: Partial<State
   ...more,
 });
 
-type Row = { id: number; op: number; box: number[]; derived?: number; mask?: [number, number, number, number, Uint8Array]; score?: number; label?: number };
+type Row = {
+  id: number;
+  op: number;
+  box: number[];
+  derived?: number;
+  mask?: [number, number, number, number, Uint8Array];
+  score?: number;
+  label?: number;
+};
 
 /** The bytes of a pack as the server writes them. `spoil` changes the header before it is written. */
-export function packBytes(rows: Row[], seq = 5, spoil: (header: { columns: { name: string }[] }) => unknown = (h) => h): ArrayBuffer {
+export function packBytes(
+  rows: Row[],
+  seq = 5,
+  spoil: (header: { columns: { name: string }[] }) => unknown = (h) => h,
+): ArrayBuffer {
   const n = rows.length;
   const uuids = (get: (r: Row) => number | undefined) => {
     const bytes = new Uint8Array(16 * n);
@@ -45,7 +57,11 @@ export function packBytes(rows: Row[], seq = 5, spoil: (header: { columns: { nam
     ["score", "f32", new Float32Array(rows.map((r) => r.score ?? NaN))],
     ["version", "u32", new Uint32Array(n).fill(1)],
     ["author", "u32", new Uint32Array(n)],
-    ["mask_box", "i32", new Int32Array(rows.flatMap((r) => r.mask?.slice(0, 4) as number[] | undefined ?? [0, 0, 0, 0]))],
+    [
+      "mask_box",
+      "i32",
+      new Int32Array(rows.flatMap((r) => (r.mask?.slice(0, 4) as number[] | undefined) ?? [0, 0, 0, 0])),
+    ],
     ["mask_offset", "u32", new Uint32Array(offsets)],
     ["mask_bits", "u8", all],
   ];
@@ -62,7 +78,12 @@ export function packBytes(rows: Row[], seq = 5, spoil: (header: { columns: { nam
   bytes.set(new TextEncoder().encode("BXP1"));
   new DataView(buffer).setUint32(4, header.length, true);
   bytes.set(new TextEncoder().encode(header), 8);
-  columns.forEach(([, , data], i) => bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), 8 + header.length + described[i].offset));
+  columns.forEach(([, , data], i) =>
+    bytes.set(
+      new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+      8 + header.length + described[i].offset,
+    ),
+  );
   return buffer;
 }
 export const packOf = (rows: Row[], seq?: number): Pack => decodePack(packBytes(rows, seq));
@@ -71,12 +92,25 @@ export const packOf = (rows: Row[], seq?: number): Pack => decodePack(packBytes(
 export function scene(): Cells {
   const cells = new Cells(IMAGE);
   const mask: [number, number, number, number, Uint8Array] = [12, 12, 4, 2, Uint8Array.of(0xff)];
-  cells.load(cells.addLayer(uuid(900), true, "working"), packOf([{ id: 1, op: 11, box: [10, 10, 30, 30], label: 5 }, { id: 2, op: 12, box: [15, 15, 25, 25] }]));
+  cells.load(
+    cells.addLayer(uuid(900), true, "working"),
+    packOf([
+      { id: 1, op: 11, box: [10, 10, 30, 30], label: 5 },
+      { id: 2, op: 12, box: [15, 15, 25, 25] },
+    ]),
+  );
   cells.load(
     cells.addLayer(uuid(901), false, "prediction"),
     packOf([
       { id: 101, op: 21, box: [11, 11, 17, 15], derived: 1, mask, score: 0.2 },
-      { id: 102, op: 22, box: [100, 100, 120, 130], mask: [100, 100, 8, 1, Uint8Array.of(0x7e)], score: 0.9, label: 6 },
+      {
+        id: 102,
+        op: 22,
+        box: [100, 100, 120, 130],
+        mask: [100, 100, 8, 1, Uint8Array.of(0x7e)],
+        score: 0.9,
+        label: 6,
+      },
     ]),
   );
   return cells;

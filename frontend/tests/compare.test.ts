@@ -1,5 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { asPack, againstReference, betweenRounds, blocks, classOf, coverage, difference, tally, type Found, type Part } from "../compare/difference";
+import {
+  asPack,
+  againstReference,
+  betweenRounds,
+  blocks,
+  classOf,
+  coverage,
+  difference,
+  tally,
+  type Found,
+  type Part,
+} from "../compare/difference";
 import { pack, unpack } from "../geometry/mask";
 import { Flag, lookOf, paletteIndex } from "../render/look";
 import { Cells } from "../scene/cells";
@@ -8,20 +19,36 @@ import { packBytes } from "./build";
 
 const SIZE = { width: 700, height: 530 }; // four blocks, none of them whole but the first
 let seed = 5;
-const random = () => ((seed = (seed * 1103515245 + 12345) & 0x7fffffff) / 0x7fffffff);
+const random = () => (seed = (seed * 1103515245 + 12345) & 0x7fffffff) / 0x7fffffff;
 
 /** Rectangles with holes, some over each other, and the pixels that they cover, counted without any packing. */
 function layer(count: number) {
   const covered = new Uint8Array(SIZE.width * SIZE.height);
   const rows = Array.from({ length: count }, (_, n) => {
     const [width, height] = [20 + Math.floor(60 * random()), 20 + Math.floor(60 * random())];
-    const [x, y] = [Math.floor((SIZE.width - width) * random()), Math.floor((SIZE.height - height) * random())];
+    const [x, y] = [
+      Math.floor((SIZE.width - width) * random()),
+      Math.floor((SIZE.height - height) * random()),
+    ];
     const pixels = Uint8Array.from({ length: width * height }, () => Number(random() < 0.7));
     pixels[0] = pixels[pixels.length - 1] = 1;
-    pixels.forEach((on, i) => on && (covered[(y + Math.floor(i / width)) * SIZE.width + x + (i % width)] = 1));
+    pixels.forEach(
+      (on, i) => on && (covered[(y + Math.floor(i / width)) * SIZE.width + x + (i % width)] = 1),
+    );
     const mask = pack({ x, y, width, height, pixels });
     if (!mask) throw new Error("empty");
-    return { id: n, op: n, box: [x, y, x + width, y + height], mask: [mask.x, mask.y, mask.width, mask.height, mask.bits] as [number, number, number, number, Uint8Array] };
+    return {
+      id: n,
+      op: n,
+      box: [x, y, x + width, y + height],
+      mask: [mask.x, mask.y, mask.width, mask.height, mask.bits] as [
+        number,
+        number,
+        number,
+        number,
+        Uint8Array,
+      ],
+    };
   });
   return { covered, pack: decodePack(packBytes(rows)) };
 }
@@ -52,11 +79,14 @@ describe("a difference", () => {
       [betweenRounds, [undefined, "last", "first", "both"]],
       [againstReference, [undefined, "missed", "extra", "met"]],
     ] as const) {
-      const found = [...blocks(SIZE)].flatMap((box) => difference(coverage(cells, 0, box), coverage(cells, 1, box), box, naming));
+      const found = [...blocks(SIZE)].flatMap((box) =>
+        difference(coverage(cells, 0, box), coverage(cells, 1, box), box, naming),
+      );
       const expected = Array.from(a.covered, (on, i) => names[2 * on + b.covered[i]]);
       expect(painted(found).filter((part, i) => part !== expected[i]).length).toBe(0);
       const counts = tally(found);
-      for (const name of names) if (name) expect(counts[name]).toBe(expected.filter((one) => one === name).length);
+      for (const name of names)
+        if (name) expect(counts[name]).toBe(expected.filter((one) => one === name).length);
     }
   });
 
@@ -66,7 +96,9 @@ describe("a difference", () => {
     const shown = new Cells(SIZE);
     shown.load(shown.addLayer("difference", false, "difference"), asPack(found));
     shown.showLayer(0, true);
-    const places = paletteIndex(found.map(({ part }) => ({ id: classOf(part), name: part, color: "#0072b2", key: null })));
+    const places = paletteIndex(
+      found.map(({ part }) => ({ id: classOf(part), name: part, color: "#0072b2", key: null })),
+    );
     found.forEach(({ part, mask }, row) => {
       expect(shown.maskOf(row)).toEqual(mask);
       const look = lookOf(shown, row, places, { selected: -1, hovered: -1, boxes: true, editing: -1 });

@@ -17,12 +17,24 @@ export const desk = () => {
   const out: Waiting[] = [];
   const stale: Waiting[] = [];
   const notices: string[] = [];
-  const log = new Log(cells, { id: LAYER, index: 0, seq: 5 }, 1, { id: PERSON, name: "A" }, uuid(1), history, {
-    add: (layer, image, op) => Promise.resolve(void out.push({ layer, image, operation: op })),
-    left: () => out,
-    unsettled: () => stale,
-    settle: (ids) => Promise.resolve(void stale.splice(0, stale.length, ...stale.filter((w) => !ids.has(w.operation.op_id)))),
-  }, { onChange: () => {}, onNotice: (text) => notices.push(text) });
+  const log = new Log(
+    cells,
+    { id: LAYER, index: 0, seq: 5 },
+    1,
+    { id: PERSON, name: "A" },
+    uuid(1),
+    history,
+    {
+      add: (layer, image, op) => Promise.resolve(void out.push({ layer, image, operation: op })),
+      left: () => out,
+      unsettled: () => stale,
+      settle: (ids) =>
+        Promise.resolve(
+          void stale.splice(0, stale.length, ...stale.filter((w) => !ids.has(w.operation.op_id))),
+        ),
+    },
+    { onChange: () => {}, onNotice: (text) => notices.push(text) },
+  );
   const boxOf = (id: string) => cells.stateOf(cells.rowOf(id))?.box ?? null;
   const answer = (verdict: Verdict["verdict"], now: Verdict["current"] = []) => {
     const waiting = out.shift() as Waiting;
@@ -33,9 +45,24 @@ export const desk = () => {
 };
 
 /** What a colleague did, as the log's tail brings it. */
-export const theirs = (seq: number, annotation: string, after: State | null, version = 2, op = 5000 + seq): OperationOut => ({
-  op_id: uuid(op), layer: LAYER, seq, action: "move", author: { id: 8, name: "Dr B" }, tool: "select", session: uuid(2),
-  undoes: null, begun_at: "", committed_at: "", effects: [{ annotation, version, before: null, after }],
+export const theirs = (
+  seq: number,
+  annotation: string,
+  after: State | null,
+  version = 2,
+  op = 5000 + seq,
+): OperationOut => ({
+  op_id: uuid(op),
+  layer: LAYER,
+  seq,
+  action: "move",
+  author: { id: 8, name: "Dr B" },
+  tool: "select",
+  session: uuid(2),
+  undoes: null,
+  begun_at: "",
+  committed_at: "",
+  effects: [{ annotation, version, before: null, after }],
 });
 
 export const tail = (operations: OperationOut[], seq = 0) => ({ layer: LAYER, seq, operations, more: false });
@@ -44,5 +71,8 @@ export const tail = (operations: OperationOut[], seq = 0) => ({ layer: LAYER, se
 export const move = (d: Pick<ReturnType<typeof desk>, "cells" | "log">, id: string, by: number) => {
   const row = d.cells.rowOf(id);
   const b = d.cells.boxOf(row);
-  return d.log.commit(edits.setBox(d.cells, row, { x0: b.x0 + by, y0: b.y0, x1: b.x1 + by, y1: b.y1 }, "move"), TIMING);
+  return d.log.commit(
+    edits.setBox(d.cells, row, { x0: b.x0 + by, y0: b.y0, x1: b.x1 + by, y1: b.y1 }, "move"),
+    TIMING,
+  );
 };

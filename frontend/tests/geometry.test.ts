@@ -2,7 +2,17 @@ import { describe, expect, it } from "vitest";
 import { boxBetween, handleUnder, insideImage, moved, resized } from "../geometry/box";
 import { fit, imagePoint, panBy, screenPoint, toImage, toScreen, within, zoomAt } from "../geometry/frames";
 import { Grid } from "../geometry/grid";
-import { covers, fromBase64, grown, pack, paintSegment, patchOver, toBase64, unpack, type Mask } from "../geometry/mask";
+import {
+  covers,
+  fromBase64,
+  grown,
+  pack,
+  paintSegment,
+  patchOver,
+  toBase64,
+  unpack,
+  type Mask,
+} from "../geometry/mask";
 
 const IMAGE = { width: 100, height: 80 };
 const CANVAS = { width: 400, height: 300 };
@@ -34,7 +44,11 @@ describe("frames", () => {
   it("shows no empty space beside an image that could fill it", () => {
     const shown = within({ scale: 10, left: -35, top: 70 }, IMAGE, CANVAS, 20);
     expect(shown).toEqual({ scale: 10, left: -2, top: 80 + 2 - 30 });
-    expect(within({ scale: 1, left: 99, top: 99 }, IMAGE, CANVAS)).toEqual({ scale: 1, left: -150, top: -110 });
+    expect(within({ scale: 1, left: 99, top: 99 }, IMAGE, CANVAS)).toEqual({
+      scale: 1,
+      left: -150,
+      top: -110,
+    });
   });
 });
 
@@ -52,11 +66,21 @@ describe("boxes", () => {
   });
 
   it("stops at the border with its size when it is moved", () => {
-    expect(moved({ x0: 80, y0: 10, x1: 95, y1: 20 }, 30, -30, IMAGE)).toEqual({ x0: 85, y0: 0, x1: 100, y1: 10 });
+    expect(moved({ x0: 80, y0: 10, x1: 95, y1: 20 }, 30, -30, IMAGE)).toEqual({
+      x0: 85,
+      y0: 0,
+      x1: 100,
+      y1: 10,
+    });
   });
 
   it("turns over when a handle crosses the opposite side", () => {
-    expect(resized({ x0: 10, y0: 10, x1: 20, y1: 20 }, "e", imagePoint(4, 99))).toEqual({ x0: 4, y0: 10, x1: 10, y1: 20 });
+    expect(resized({ x0: 10, y0: 10, x1: 20, y1: 20 }, "e", imagePoint(4, 99))).toEqual({
+      x0: 4,
+      y0: 10,
+      x1: 10,
+      y1: 20,
+    });
   });
 
   it("finds the nearest handle within reach", () => {
@@ -96,7 +120,11 @@ describe("masks", () => {
   });
 
   it("keeps a patch inside the image however far it grows", () => {
-    const patch = grown(patchOver({ x0: 1, y0: 1, x1: 3, y1: 3 }, IMAGE), { x0: -50, y0: -50, x1: 500, y1: 500 }, IMAGE);
+    const patch = grown(
+      patchOver({ x0: 1, y0: 1, x1: 3, y1: 3 }, IMAGE),
+      { x0: -50, y0: -50, x1: 500, y1: 500 },
+      IMAGE,
+    );
     expect(patch).toMatchObject({ x: 0, y: 0, width: 100, height: 80 });
   });
 
@@ -117,7 +145,8 @@ describe("grid", () => {
     boxes.forEach((box, row) => grid.insert(row, box));
     for (let row = 0; row < 300; row += 3) grid.remove(row, boxes[row]);
     const near = { x0: 400, y0: 300, x1: 460, y1: 420 };
-    const meets = (b: (typeof boxes)[0]) => b.x0 < near.x1 && near.x0 < b.x1 && b.y0 < near.y1 && near.y0 < b.y1;
+    const meets = (b: (typeof boxes)[0]) =>
+      b.x0 < near.x1 && near.x0 < b.x1 && b.y0 < near.y1 && near.y0 < b.y1;
     const expected = boxes.flatMap((b, row) => ((row % 3 || row === 300) && meets(b) ? [row] : []));
     const found = grid.query(near);
     expect(new Set(found).size).toBe(found.length);

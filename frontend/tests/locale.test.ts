@@ -5,7 +5,19 @@ import ts from "typescript";
 import { afterEach, describe, expect, it } from "vitest";
 import { speak, spoken, t, tn, type Catalogue } from "../locale/locale";
 
-const SOURCES = ["compare", "acts", "geometry", "prompter", "render", "scene", "sync", "timing", "tools", "ui", "."];
+const SOURCES = [
+  "compare",
+  "acts",
+  "geometry",
+  "prompter",
+  "render",
+  "scene",
+  "sync",
+  "timing",
+  "tools",
+  "ui",
+  ".",
+];
 const WORDS = /[A-Za-z]{2,}/;
 const SAME_EVERYWHERE = new Set(["px", "µm", "Ctrl"]);
 const ATTRIBUTES = ["aria-label", "title", "placeholder", "label", "alt"];
@@ -16,37 +28,65 @@ type Said = { readonly texts: Set<string>; readonly counted: Map<string, string>
 function said(): Said {
   const found: Said = { texts: new Set(), counted: new Map(), bare: [] };
   for (const folder of SOURCES)
-    for (const name of readdirSync(folder))
-      if (/\.tsx?$/.test(name)) read(join(folder, name), found);
+    for (const name of readdirSync(folder)) if (/\.tsx?$/.test(name)) read(join(folder, name), found);
   return found;
 }
 
 function read(file: string, found: Said): void {
-  const source = ts.createSourceFile(file, readFileSync(file, "utf8"), ts.ScriptTarget.Latest, true, ts.ScriptKind.TSX);
+  const source = ts.createSourceFile(
+    file,
+    readFileSync(file, "utf8"),
+    ts.ScriptTarget.Latest,
+    true,
+    ts.ScriptKind.TSX,
+  );
   const complain = (node: ts.Node, text: string) => {
     const words = text.trim();
-    if (WORDS.test(words) && !SAME_EVERYWHERE.has(words)) found.bare.push(`${file}:${source.getLineAndCharacterOfPosition(node.getStart()).line + 1} ${words}`);
+    if (WORDS.test(words) && !SAME_EVERYWHERE.has(words))
+      found.bare.push(`${file}:${source.getLineAndCharacterOfPosition(node.getStart()).line + 1} ${words}`);
   };
   const literals = (node: ts.Node): string[] =>
-    ts.isStringLiteralLike(node) ? [node.text] : ts.isConditionalExpression(node) ? [...literals(node.whenTrue), ...literals(node.whenFalse)] : ts.isTemplateExpression(node) ? [node.getText()] : [];
+    ts.isStringLiteralLike(node)
+      ? [node.text]
+      : ts.isConditionalExpression(node)
+        ? [...literals(node.whenTrue), ...literals(node.whenFalse)]
+        : ts.isTemplateExpression(node)
+          ? [node.getText()]
+          : [];
   const walk = (node: ts.Node): void => {
     if (ts.isCallExpression(node) && ts.isIdentifier(node.expression)) {
       const [one, two, three] = node.arguments.map((a) => (ts.isStringLiteralLike(a) ? a.text : undefined));
-      if ((node.expression.text === "t" || node.expression.text === "mark") && one !== undefined) found.texts.add(one);
-      if (node.expression.text === "tn" && two !== undefined && three !== undefined) found.counted.set(three, two);
+      if ((node.expression.text === "t" || node.expression.text === "mark") && one !== undefined)
+        found.texts.add(one);
+      if (node.expression.text === "tn" && two !== undefined && three !== undefined)
+        found.counted.set(three, two);
     }
-    if (ts.isCallExpression(node) && ts.isPropertyAccessExpression(node.expression) && node.expression.name.text === "toast")
+    if (
+      ts.isCallExpression(node) &&
+      ts.isPropertyAccessExpression(node.expression) &&
+      node.expression.name.text === "toast"
+    )
       for (const text of literals(node.arguments[0])) complain(node, text);
     if (ts.isJsxText(node)) complain(node, node.text);
-    if (ts.isJsxAttribute(node) && ATTRIBUTES.includes(node.name.getText()) && node.initializer && ts.isStringLiteral(node.initializer)) complain(node, node.initializer.text);
+    if (
+      ts.isJsxAttribute(node) &&
+      ATTRIBUTES.includes(node.name.getText()) &&
+      node.initializer &&
+      ts.isStringLiteral(node.initializer)
+    )
+      complain(node, node.initializer.text);
     ts.forEachChild(node, walk);
   };
   walk(source);
 }
 
-const places = (sentence: string): string[] => [...new Set([...sentence.matchAll(/\{(\w+)\}/g)].map((m) => m[1]))].sort();
-const languages = readdirSync("locale").filter((name) => name.endsWith(".json")).map((name) => name.slice(0, -5));
-const catalogueOf = (code: string) => JSON.parse(readFileSync(join("locale", `${code}.json`), "utf8")) as Catalogue;
+const places = (sentence: string): string[] =>
+  [...new Set([...sentence.matchAll(/\{(\w+)\}/g)].map((m) => m[1]))].sort();
+const languages = readdirSync("locale")
+  .filter((name) => name.endsWith(".json"))
+  .map((name) => name.slice(0, -5));
+const catalogueOf = (code: string) =>
+  JSON.parse(readFileSync(join("locale", `${code}.json`), "utf8")) as Catalogue;
 
 describe("the words of the workspace", () => {
   it("all go through the catalogues", () => {
@@ -61,8 +101,14 @@ describe("the words of the workspace", () => {
   it.each(languages)("are all in %s, and nothing else is", (code) => {
     const { texts, counted } = said();
     const keys = Object.keys(catalogueOf(code));
-    expect([...texts, ...counted.keys()].filter((key) => !keys.includes(key)), "missing").toEqual([]);
-    expect(keys.filter((key) => !texts.has(key) && !counted.has(key)), "said no more").toEqual([]);
+    expect(
+      [...texts, ...counted.keys()].filter((key) => !keys.includes(key)),
+      "missing",
+    ).toEqual([]);
+    expect(
+      keys.filter((key) => !texts.has(key) && !counted.has(key)),
+      "said no more",
+    ).toEqual([]);
   });
 
   it.each(languages)("keep their places in %s, in every plural form", (code) => {
@@ -75,7 +121,8 @@ describe("the words of the workspace", () => {
         expect(places(words), key).toEqual(places(key));
       } else {
         expect(Object.keys(words).sort(), key).toEqual([...categories].sort());
-        for (const form of Object.values(words)) expect(places(key), key).toEqual(expect.arrayContaining(places(form)));
+        for (const form of Object.values(words))
+          expect(places(key), key).toEqual(expect.arrayContaining(places(form)));
         expect(places(words.other ?? ""), key).toEqual(places(key));
       }
     }
@@ -88,9 +135,15 @@ describe("a language", () => {
   it("is spoken from its file, and what the file lacks is said in English", () => {
     expect(t("Saving {n}…", { n: 3 })).toBe("Saving 3…");
     expect([1, 2].map((n) => tn(n, "{n} cell", "{n} cells"))).toEqual(["1 cell", "2 cells"]);
-    speak("pl", { "{n} cells": { one: "{n} komórka", few: "{n} komórki", many: "{n} komórek", other: "{n} komórki" } });
+    speak("pl", {
+      "{n} cells": { one: "{n} komórka", few: "{n} komórki", many: "{n} komórek", other: "{n} komórki" },
+    });
     expect(spoken()).toBe("pl");
-    expect([1, 3, 5].map((n) => tn(n, "{n} cell", "{n} cells"))).toEqual(["1 komórka", "3 komórki", "5 komórek"]);
+    expect([1, 3, 5].map((n) => tn(n, "{n} cell", "{n} cells"))).toEqual([
+      "1 komórka",
+      "3 komórki",
+      "5 komórek",
+    ]);
     expect(t("Saving {n}…", { n: 3 })).toBe("Saving 3…");
   });
 });

@@ -50,7 +50,9 @@ describe("log", () => {
       expect(d.log.conflicts).toEqual([]);
       expect(d.stale).toEqual([]);
       expect(d.boxOf(uuid(2))).toEqual(choice === "mine" ? [35, 15, 45, 25] : [50, 50, 60, 60]);
-      expect(d.out.map((w) => [w.operation.action, w.operation.effects[0].seen])).toEqual(choice === "mine" ? [["move", uuid(5006)]] : []);
+      expect(d.out.map((w) => [w.operation.action, w.operation.effects[0].seen])).toEqual(
+        choice === "mine" ? [["move", uuid(5006)]] : [],
+      );
     }
   });
 
@@ -70,7 +72,9 @@ describe("log", () => {
   it("the same decision on both sides is no conflict", () => {
     const d = desk();
     move(d, uuid(2), 10);
-    d.answer("stale", [{ annotation: uuid(2), version: 2, last_op: uuid(5006), state: state([25, 15, 35, 25]) }]);
+    d.answer("stale", [
+      { annotation: uuid(2), version: 2, last_op: uuid(5006), state: state([25, 15, 35, 25]) },
+    ]);
     expect(d.log.conflicts).toEqual([]);
     expect(d.cells.lastOp(d.cells.rowOf(uuid(2)))).toBe(uuid(5006));
   });
@@ -79,8 +83,17 @@ describe("log", () => {
     const mine = { attributes: { Mitosis: "yes", Stain: "2" }, parent: uuid(1) };
     const conflicts = (more: Partial<State>) => {
       const d = desk();
-      d.log.commit({ action: "classify", tool: "attribute", effects: [edits.change(d.cells, d.cells.rowOf(uuid(2)), mine)] }, TIMING);
-      d.answer("stale", [{ annotation: uuid(2), version: 2, last_op: uuid(5006), state: state([15, 15, 25, 25], more) }]);
+      d.log.commit(
+        {
+          action: "classify",
+          tool: "attribute",
+          effects: [edits.change(d.cells, d.cells.rowOf(uuid(2)), mine)],
+        },
+        TIMING,
+      );
+      d.answer("stale", [
+        { annotation: uuid(2), version: 2, last_op: uuid(5006), state: state([15, 15, 25, 25], more) },
+      ]);
       return d.log.conflicts.length;
     };
     expect(conflicts({ ...mine, attributes: { Mitosis: "no", Stain: "2" } })).toBe(1);
@@ -95,7 +108,19 @@ describe("log", () => {
     d.answer("stale", []);
     expect(d.boxOf(mine)).toBeNull();
     expect(d.notices).toHaveLength(1);
-    d.log.follow(tail([theirs(6, uuid(60), state([100, 100, 120, 130], { status: "rejected", derived_from: uuid(102) }), 1)], 6));
+    d.log.follow(
+      tail(
+        [
+          theirs(
+            6,
+            uuid(60),
+            state([100, 100, 120, 130], { status: "rejected", derived_from: uuid(102) }),
+            1,
+          ),
+        ],
+        6,
+      ),
+    );
     expect(d.cells.isUndecided(d.cells.rowOf(uuid(102)))).toBe(false);
   });
 
@@ -105,7 +130,10 @@ describe("log", () => {
     const waiting = d.out.shift() as Waiting;
     const error = { code: "bad_box", detail: "the box lies outside the image", field: "box" };
     const now = { annotation: uuid(2), version: 1, last_op: uuid(12), state: state([15, 15, 25, 25]) };
-    d.log.settle({ op_id: waiting.operation.op_id, verdict: "invalid", seq: null, error, current: [now] }, waiting);
+    d.log.settle(
+      { op_id: waiting.operation.op_id, verdict: "invalid", seq: null, error, current: [now] },
+      waiting,
+    );
     expect(d.boxOf(uuid(2))).toEqual([15, 15, 25, 25]);
     expect(d.notices[0]).toContain("outside the image");
     expect(d.history.canUndo).toBe(false);
@@ -118,27 +146,67 @@ describe("log", () => {
     const waiting = d.out.shift() as Waiting;
     const id = draft.effects[0].annotation;
     const error = { code: "invalid", detail: "class 99 is not one of this project's", field: "label_class" };
-    d.log.settle({ op_id: waiting.operation.op_id, verdict: "invalid", seq: null, error, current: [] }, waiting);
+    d.log.settle(
+      { op_id: waiting.operation.op_id, verdict: "invalid", seq: null, error, current: [] },
+      waiting,
+    );
     expect(d.boxOf(id)).toEqual([40, 40, 60, 60]);
-    expect(d.out[0].operation.effects[0]).toMatchObject({ annotation: id, seen: null, after: { label_class: null } });
+    expect(d.out[0].operation.effects[0]).toMatchObject({
+      annotation: id,
+      seen: null,
+      after: { label_class: null },
+    });
     expect(d.notices[0]).toContain("without a class");
-    d.answer("accepted", [{ annotation: id, version: 1, last_op: d.cells.lastOp(d.cells.rowOf(id)), state: d.cells.stateOf(d.cells.rowOf(id)) }]);
+    d.answer("accepted", [
+      {
+        annotation: id,
+        version: 1,
+        last_op: d.cells.lastOp(d.cells.rowOf(id)),
+        state: d.cells.stateOf(d.cells.rowOf(id)),
+      },
+    ]);
     expect(d.history.canUndo).toBe(true);
   });
 
   it("an attribute removed while it was in use costs the attribute, not the cell nor what was done on top", () => {
     const d = desk();
-    const said = edits.accept(d.cells, d.cells.rowOf(uuid(102)), null, undefined, undefined, { Mitosis: "perhaps" });
+    const said = edits.accept(d.cells, d.cells.rowOf(uuid(102)), null, undefined, undefined, {
+      Mitosis: "perhaps",
+    });
     const id = said.effects[0].annotation;
     const row = () => d.cells.rowOf(id);
     d.log.commit(said, TIMING);
     move(d, id, 10);
-    d.log.commit({ action: "classify", tool: "attribute", effects: [edits.change(d.cells, row(), { attributes: { Mitosis: "maybe" } })] }, TIMING);
+    d.log.commit(
+      {
+        action: "classify",
+        tool: "attribute",
+        effects: [edits.change(d.cells, row(), { attributes: { Mitosis: "maybe" } })],
+      },
+      TIMING,
+    );
     move(d, id, 10); // says "maybe" too
-    d.log.commit({ action: "classify", tool: "attribute", effects: [edits.change(d.cells, row(), { attributes: {} })] }, TIMING);
-    const [sent, error] = [d.out.splice(0), { code: "invalid", detail: "no value of the attribute", field: "attributes" }];
+    d.log.commit(
+      { action: "classify", tool: "attribute", effects: [edits.change(d.cells, row(), { attributes: {} })] },
+      TIMING,
+    );
+    const [sent, error] = [
+      d.out.splice(0),
+      { code: "invalid", detail: "no value of the attribute", field: "attributes" },
+    ];
     const nothing = [{ annotation: id, version: 0, last_op: null, state: null }];
-    sent.forEach((w, i) => d.log.settle({ op_id: w.operation.op_id, verdict: i < 4 ? "invalid" : "stale", seq: null, error, current: nothing }, w));
+    sent.forEach((w, i) =>
+      d.log.settle(
+        {
+          op_id: w.operation.op_id,
+          verdict: i < 4 ? "invalid" : "stale",
+          seq: null,
+          error,
+          current: nothing,
+        },
+        w,
+      ),
+    );
     const again = d.out.map((w) => w.operation);
     expect(again.map((o) => o.action)).toEqual(["accept", "move", "move", "classify"]); // what was said is not said again
     expect(again.map((o) => o.effects[0].seen)).toEqual([null, ...again.slice(0, 3).map((o) => o.op_id)]); // one on top of the other
@@ -149,17 +217,41 @@ describe("log", () => {
 
   it("own acts can be undone after a reload, a colleague's cannot", () => {
     const d = desk();
-    const mine = (seq: number, op: number, action: OperationOut["action"], before: State | null, after: State | null, undoes: string | null = null) => ({
-      ...theirs(seq, uuid(2), after, seq, op), action, undoes, author: { id: PERSON, name: "A" },
+    const mine = (
+      seq: number,
+      op: number,
+      action: OperationOut["action"],
+      before: State | null,
+      after: State | null,
+      undoes: string | null = null,
+    ) => ({
+      ...theirs(seq, uuid(2), after, seq, op),
+      action,
+      undoes,
+      author: { id: PERSON, name: "A" },
       effects: [{ annotation: uuid(2), version: seq, before, after }],
     });
     const [a, b, c] = [1, 2, 3].map((n) => state([n, n, n + 9, n + 9]));
     // Drawn, moved, the move undone; in between a colleague acted on another cell.
-    d.log.remember(tail([mine(1, 31, "draw", null, a), mine(2, 32, "move", a, b), theirs(3, uuid(1), c, 2), mine(4, 33, "undo", b, a, uuid(32))], 4));
+    d.log.remember(
+      tail(
+        [
+          mine(1, 31, "draw", null, a),
+          mine(2, 32, "move", a, b),
+          theirs(3, uuid(1), c, 2),
+          mine(4, 33, "undo", b, a, uuid(32)),
+        ],
+        4,
+      ),
+    );
     d.cells.put(0, uuid(2), a, uuid(33), 3);
     const lastOp = (id: string) => d.cells.lastOp(d.cells.rowOf(id));
-    expect(d.history.redo(lastOp)).toMatchObject({ draft: { undoes: uuid(33), effects: [{ seen: uuid(33), after: b }] } });
-    expect(d.history.undo(lastOp)).toMatchObject({ draft: { undoes: uuid(31), effects: [{ annotation: uuid(2), seen: uuid(33), after: null }] } });
+    expect(d.history.redo(lastOp)).toMatchObject({
+      draft: { undoes: uuid(33), effects: [{ seen: uuid(33), after: b }] },
+    });
+    expect(d.history.undo(lastOp)).toMatchObject({
+      draft: { undoes: uuid(31), effects: [{ annotation: uuid(2), seen: uuid(33), after: null }] },
+    });
     // The cell of this scene's pack was not there before operation 31 in the remembered log.
     d.history.drop("undo");
     expect(d.history.undo(lastOp)).toBe("nothing");
@@ -193,7 +285,10 @@ describe("log after a reload", () => {
     after.answer("stale", [{ annotation: uuid(2), version: 2, last_op: uuid(5006), state: theirState }]);
     expect(after.log.conflicts).toHaveLength(1);
     after.log.resolve(after.log.conflicts[0], "mine", TIMING);
-    expect(after.out[0].operation.effects[0]).toMatchObject({ seen: uuid(5006), after: { box: [25, 15, 35, 25] } });
+    expect(after.out[0].operation.effects[0]).toMatchObject({
+      seen: uuid(5006),
+      after: { box: [25, 15, 35, 25] },
+    });
   });
 
   it("a conflict that nobody has settled is asked again, on top of what is there by now", () => {
@@ -209,12 +304,16 @@ describe("log after a reload", () => {
       after.log.remember(tail([theirs(5, uuid(2), state([70, 70, 80, 80]), 3, 5007)], 5));
       after.stale.push(...before.stale);
       after.log.reopen();
-      expect(after.log.conflicts).toMatchObject([{ annotation: uuid(2), by: "Dr B", theirs: { last_op: uuid(5007) } }]);
+      expect(after.log.conflicts).toMatchObject([
+        { annotation: uuid(2), by: "Dr B", theirs: { last_op: uuid(5007) } },
+      ]);
       expect(after.boxOf(uuid(2))).toEqual([35, 15, 45, 25]);
       expect(after.out).toEqual([]); // nothing is sent before somebody has chosen
       after.log.resolve(after.log.conflicts[0], choice, TIMING);
       expect(after.boxOf(uuid(2))).toEqual(choice === "mine" ? [35, 15, 45, 25] : [70, 70, 80, 80]);
-      expect(after.out.map((w) => w.operation.effects[0].seen)).toEqual(choice === "mine" ? [uuid(5007)] : []);
+      expect(after.out.map((w) => w.operation.effects[0].seen)).toEqual(
+        choice === "mine" ? [uuid(5007)] : [],
+      );
       expect(after.stale).toEqual([]);
     }
   });
@@ -243,7 +342,9 @@ describe("log after a reload", () => {
     const [from, to] = [state([15, 15, 25, 25]), state([25, 15, 35, 25])];
     after.cells.put(0, uuid(2), to, op, 2);
     const saved = { ...theirs(5, uuid(2), to), op_id: op, author: { id: PERSON, name: "A" } };
-    after.log.remember(tail([{ ...saved, effects: [{ annotation: uuid(2), version: 2, before: from, after: to }] }], 5));
+    after.log.remember(
+      tail([{ ...saved, effects: [{ annotation: uuid(2), version: 2, before: from, after: to }] }], 5),
+    );
     after.log.replay(before.out);
     const undo = () => after.history.undo((id) => after.cells.lastOp(after.cells.rowOf(id)));
     expect(undo()).toMatchObject({ draft: { undoes: op, effects: [{ after: from }] } });

@@ -23,9 +23,19 @@ import { packOf, scene, uuid } from "./build";
 import { Cells } from "../scene/cells";
 
 const IMAGE = { width: 200, height: 100 };
-const at = (kind: "down" | "move" | "up", x: number, y: number, more: { shift?: boolean; alt?: boolean } = {}): Input => ({ kind, at: imagePoint(x, y), shift: false, alt: false, ...more });
+const at = (
+  kind: "down" | "move" | "up",
+  x: number,
+  y: number,
+  more: { shift?: boolean; alt?: boolean } = {},
+): Input => ({ kind, at: imagePoint(x, y), shift: false, alt: false, ...more });
 const area = (patch: Patch) => patch.pixels.reduce((a, b) => a + b, 0);
-const square = (x0: number, y0: number, x1: number, y1: number): Point<"image">[] => [imagePoint(x0, y0), imagePoint(x1, y0), imagePoint(x1, y1), imagePoint(x0, y1)];
+const square = (x0: number, y0: number, x1: number, y1: number): Point<"image">[] => [
+  imagePoint(x0, y0),
+  imagePoint(x1, y0),
+  imagePoint(x1, y1),
+  imagePoint(x0, y1),
+];
 
 describe("outlines", () => {
   it("fill the pixels whose centres lie inside", () => {
@@ -47,21 +57,31 @@ describe("outlines", () => {
     expect(pack(fill(square(300, 10, 310, 20), IMAGE))).toBeNull();
   });
   it("have as many corners as a hand can make", () => {
-    const circle = Array.from({ length: 5000 }, (_, i) => imagePoint(100 + 40 * Math.cos((i * Math.PI) / 2500), 50 + 40 * Math.sin((i * Math.PI) / 2500)));
+    const circle = Array.from({ length: 5000 }, (_, i) =>
+      imagePoint(100 + 40 * Math.cos((i * Math.PI) / 2500), 50 + 40 * Math.sin((i * Math.PI) / 2500)),
+    );
     expect(Math.abs(area(fill(circle, IMAGE)) - Math.PI * 1600)).toBeLessThan(40);
   });
 });
 
 describe("polygon tool", () => {
   const run = (inputs: Input[]) =>
-    inputs.reduce<polygon.Step>((last, input) => {
-      const step = polygon.step(last.state, input, 3, 2);
-      return last.commit ? { ...step, commit: last.commit } : step; // the button is let go after the click that closed it
-    }, { state: polygon.IDLE });
-  const clicks = (...points: [number, number][]) => points.flatMap(([x, y]) => [at("down", x, y), at("up", x, y)]);
+    inputs.reduce<polygon.Step>(
+      (last, input) => {
+        const step = polygon.step(last.state, input, 3, 2);
+        return last.commit ? { ...step, commit: last.commit } : step; // the button is let go after the click that closed it
+      },
+      { state: polygon.IDLE },
+    );
+  const clicks = (...points: [number, number][]) =>
+    points.flatMap(([x, y]) => [at("down", x, y), at("up", x, y)]);
 
   it("closes on the first corner, by a double click, and by Enter", () => {
-    const corners: [number, number][] = [[10, 10], [40, 10], [40, 40]];
+    const corners: [number, number][] = [
+      [10, 10],
+      [40, 10],
+      [40, 40],
+    ];
     expect(run(clicks(...corners, [11, 10])).commit).toHaveLength(3);
     expect(run(clicks(...corners, [40, 40])).commit).toHaveLength(3);
     expect(polygon.finish(run(clicks(...corners)).state).commit).toHaveLength(3);
@@ -73,12 +93,18 @@ describe("polygon tool", () => {
     expect(polygon.back(state)).toEqual(polygon.IDLE);
   });
   it("is closed by letting a freehand drag go", () => {
-    const drag = [at("down", 10, 10), ...[20, 30, 40].map((x) => at("move", x, 10)), at("move", 40, 40), at("up", 12, 40)];
+    const drag = [
+      at("down", 10, 10),
+      ...[20, 30, 40].map((x) => at("move", x, 10)),
+      at("move", 40, 40),
+      at("up", 12, 40),
+    ];
     expect(run(drag).commit).toHaveLength(5);
   });
   it("takes no more corners than it can, and says so", () => {
     let step: polygon.Step = { state: polygon.step(polygon.IDLE, at("down", 0, 0), 1, 0.1).state };
-    for (let i = 1; i < polygon.MOST_VERTICES + 5; i++) step = polygon.step(step.state, at("move", i, i % 7), 1, 0.1);
+    for (let i = 1; i < polygon.MOST_VERTICES + 5; i++)
+      step = polygon.step(step.state, at("move", i, i % 7), 1, 0.1);
     expect(step.full).toBe(true);
     expect(step.state).toMatchObject({ kind: "drawing" });
     expect(polygon.finish(step.state).commit).toHaveLength(polygon.MOST_VERTICES);
@@ -93,12 +119,21 @@ describe("polygon tool", () => {
 });
 
 describe("smart tool", () => {
-  const run = (inputs: Input[]) => inputs.reduce<smart.Step>((last, input) => smart.step(last.state, input, IMAGE, 3), { state: smart.IDLE });
+  const run = (inputs: Input[]) =>
+    inputs.reduce<smart.Step>((last, input) => smart.step(last.state, input, IMAGE, 3), {
+      state: smart.IDLE,
+    });
   const click = (x: number, y: number, alt = false) => [at("down", x, y, { alt }), at("up", x, y, { alt })];
 
   it("asks with every click, the outside ones too", () => {
     const step = run([...click(20, 20), ...click(30, 20, true)]);
-    expect(step.ask).toEqual({ box: null, clicks: [{ at: imagePoint(20, 20), inside: true }, { at: imagePoint(30, 20), inside: false }] });
+    expect(step.ask).toEqual({
+      box: null,
+      clicks: [
+        { at: imagePoint(20, 20), inside: true },
+        { at: imagePoint(30, 20), inside: false },
+      ],
+    });
   });
   it("takes a drag for a box, which clicks then mend", () => {
     const step = run([at("down", 10, 10), at("move", 30, 30), at("up", 30, 40), ...click(28, 28, true)]);
@@ -123,12 +158,27 @@ describe("smart tool", () => {
 
 describe("other tools", () => {
   it("extreme points make the box around them", () => {
-    const points: [number, number][] = [[10, 50], [40, 20], [70, 55], [45, 80]];
-    const step = points.reduce<extremes.Step>((last, [x, y]) => extremes.step(extremes.step(last.state, at("down", x, y), IMAGE).state, at("up", x, y), IMAGE), { state: extremes.IDLE });
+    const points: [number, number][] = [
+      [10, 50],
+      [40, 20],
+      [70, 55],
+      [45, 80],
+    ];
+    const step = points.reduce<extremes.Step>(
+      (last, [x, y]) =>
+        extremes.step(extremes.step(last.state, at("down", x, y), IMAGE).state, at("up", x, y), IMAGE),
+      { state: extremes.IDLE },
+    );
     expect(step).toEqual({ state: extremes.IDLE, commit: { x0: 10, y0: 20, x1: 70, y1: 80 } });
   });
   it("a stamp puts a box of the last size, cut at the border", () => {
-    const put = (x: number, y: number) => stamp.step(stamp.step(stamp.IDLE, at("down", x, y), { width: 20, height: 10 }, IMAGE).state, at("up", x, y), { width: 20, height: 10 }, IMAGE);
+    const put = (x: number, y: number) =>
+      stamp.step(
+        stamp.step(stamp.IDLE, at("down", x, y), { width: 20, height: 10 }, IMAGE).state,
+        at("up", x, y),
+        { width: 20, height: 10 },
+        IMAGE,
+      );
     expect(put(50, 50).commit).toEqual({ x0: 40, y0: 45, x1: 60, y1: 55 });
     expect(put(0, 50).commit).toEqual({ x0: 0, y0: 45, x1: 10, y1: 55 });
     expect(put(-30, 50).commit).toBeUndefined();
@@ -141,12 +191,20 @@ describe("other tools", () => {
     expect(wand.step(near, { kind: "cancel" }, 4)).toEqual({ state: wand.IDLE });
   });
   it("a path is a click when it stays where it began", () => {
-    const run = (inputs: Input[]) => inputs.reduce<path.Step>((last, input) => path.step(last.state, input, 1, 4), { state: path.IDLE });
-    expect(run([at("down", 10, 10), at("move", 11, 11), at("up", 11, 11)])).toMatchObject({ click: { x: 10 } });
-    expect(run([at("down", 10, 10, { shift: true }), at("move", 30, 10), at("up", 30, 30)]).commit).toMatchObject({ shift: true, points: [{ x: 10 }, { x: 30 }, { y: 30 }] });
+    const run = (inputs: Input[]) =>
+      inputs.reduce<path.Step>((last, input) => path.step(last.state, input, 1, 4), { state: path.IDLE });
+    expect(run([at("down", 10, 10), at("move", 11, 11), at("up", 11, 11)])).toMatchObject({
+      click: { x: 10 },
+    });
+    expect(
+      run([at("down", 10, 10, { shift: true }), at("move", 30, 10), at("up", 30, 30)]).commit,
+    ).toMatchObject({ shift: true, points: [{ x: 10 }, { x: 30 }, { y: 30 }] });
   });
   it("the ruler reads in micrometres only when the scale is known", () => {
-    const line = [at("down", 0, 0), at("move", 30, 40), at("up", 30, 40)].reduce((s, i) => measure.step(s, i), measure.IDLE).line;
+    const line = [at("down", 0, 0), at("move", 30, 40), at("up", 30, 40)].reduce(
+      (s, i) => measure.step(s, i),
+      measure.IDLE,
+    ).line;
     expect(line).toMatchObject([{ x: 0 }, { x: 30, y: 40 }]);
     expect(measure.lengthWords(50, 0.25)).toBe("12.5 µm");
     expect(measure.lengthWords(50, null)).toBe("50.0 px");
@@ -180,27 +238,66 @@ describe("pieces", () => {
 });
 
 describe("several cells in one operation", () => {
-  const blob = (x: number, y: number, w: number, h: number): [number, number, number, number, Uint8Array] => [x, y, w, h, new Uint8Array(Math.ceil((w * h) / 8)).fill(0xff).map((v, i, all) => (i === all.length - 1 && (w * h) % 8 ? 0xff << (8 - ((w * h) % 8)) : v))];
+  const blob = (x: number, y: number, w: number, h: number): [number, number, number, number, Uint8Array] => [
+    x,
+    y,
+    w,
+    h,
+    new Uint8Array(Math.ceil((w * h) / 8))
+      .fill(0xff)
+      .map((v, i, all) => (i === all.length - 1 && (w * h) % 8 ? 0xff << (8 - ((w * h) % 8)) : v)),
+  ];
   const two = () => {
     const cells = new Cells({ width: 512, height: 512 });
-    cells.load(cells.addLayer(uuid(900), true, "working"), packOf([{ id: 1, op: 11, box: [10, 10, 30, 20], label: 5, mask: blob(10, 10, 20, 10) }, { id: 2, op: 12, box: [30, 10, 40, 20], mask: blob(30, 10, 10, 10) }]));
+    cells.load(
+      cells.addLayer(uuid(900), true, "working"),
+      packOf([
+        { id: 1, op: 11, box: [10, 10, 30, 20], label: 5, mask: blob(10, 10, 20, 10) },
+        { id: 2, op: 12, box: [30, 10, 40, 20], mask: blob(30, 10, 10, 10) },
+      ]),
+    );
     return cells;
   };
   it("splits into the cell and new ones of its class, and undo restores the one", () => {
     const cells = two();
     const draft = bulk.split(cells, 0, [imagePoint(16, 0), imagePoint(16, 40)]);
-    expect(draft).toMatchObject({ action: "reshape", tool: "split", effects: [{ annotation: uuid(1), seen: uuid(11) }, { seen: null, after: { label_class: 5 } }] });
+    expect(draft).toMatchObject({
+      action: "reshape",
+      tool: "split",
+      effects: [
+        { annotation: uuid(1), seen: uuid(11) },
+        { seen: null, after: { label_class: 5 } },
+      ],
+    });
     const boxes = draft?.effects.map((e) => e.after?.box);
     expect(boxes?.[0]?.[0]).toBeGreaterThan(boxes?.[1]?.[0] as number); // the larger piece, on the right, stays the cell
     const history = new History();
-    history.record({ op_id: uuid(50), action: "reshape", undoes: null, changes: (draft?.effects ?? []).map((e) => ({ annotation: e.annotation, before: cells.rowOf(e.annotation) >= 0 ? cells.stateOf(cells.rowOf(e.annotation)) : null, after: e.after, seen: e.seen })) });
+    history.record({
+      op_id: uuid(50),
+      action: "reshape",
+      undoes: null,
+      changes: (draft?.effects ?? []).map((e) => ({
+        annotation: e.annotation,
+        before: cells.rowOf(e.annotation) >= 0 ? cells.stateOf(cells.rowOf(e.annotation)) : null,
+        after: e.after,
+        seen: e.seen,
+      })),
+    });
     const step = history.undo(() => uuid(50));
-    expect(step).toMatchObject({ draft: { effects: [{ after: { box: [10, 10, 30, 20] } }, { after: null }] } });
+    expect(step).toMatchObject({
+      draft: { effects: [{ after: { box: [10, 10, 30, 20] } }, { after: null }] },
+    });
     expect(bulk.split(cells, 0, [imagePoint(16, 0), imagePoint(16, 14)])).toBeNull();
   });
   it("merges into the largest, and deletes the others", () => {
     const draft = bulk.merge(two(), [1, 0], { width: 512, height: 512 });
-    expect(draft).toMatchObject({ tool: "merge", effects: [{ annotation: uuid(1), after: { box: [10, 10, 40, 20], mask: { width: 30, height: 10 } } }, { annotation: uuid(2), after: null }] });
+    expect(draft).toMatchObject({
+      tool: "merge",
+      effects: [
+        { annotation: uuid(1), after: { box: [10, 10, 40, 20], mask: { width: 30, height: 10 } } },
+        { annotation: uuid(2), after: null },
+      ],
+    });
     expect(bulk.merge(two(), [1], { width: 512, height: 512 })).toBeNull();
   });
   it("keeps the decision on a proposal whose cell is merged away", () => {
@@ -208,7 +305,10 @@ describe("several cells in one operation", () => {
     const cell = { ...(cells.stateOf(1) as never as object), derived_from: uuid(102) };
     cells.put(0, uuid(2), cell as never, uuid(60));
     const draft = bulk.merge(cells, [0, 1], { width: 512, height: 512 });
-    expect(draft?.effects[1]).toMatchObject({ annotation: uuid(2), after: { status: "rejected", derived_from: uuid(102) } });
+    expect(draft?.effects[1]).toMatchObject({
+      annotation: uuid(2),
+      after: { status: "rejected", derived_from: uuid(102) },
+    });
   });
   it("accepts together one proposal a cell, and only open ones", () => {
     const cells = scene();
@@ -258,7 +358,10 @@ describe("constraint strokes", () => {
 describe("questions to the worker", () => {
   const later = () => {
     const waiting: ((v: string) => void)[] = [];
-    return { send: (n: number) => new Promise<string>((resolve) => waiting.push((v) => resolve(`${v}${n}`))), waiting };
+    return {
+      send: (n: number) => new Promise<string>((resolve) => waiting.push((v) => resolve(`${v}${n}`))),
+      waiting,
+    };
   };
   it("go one at a time, and of those that wait only the newest", async () => {
     const asker = new Asker();
@@ -288,7 +391,14 @@ describe("questions to the worker", () => {
 describe("live", () => {
   const make = () => {
     const told: number[] = [];
-    const live = new Live("", "me", () => Promise.resolve(), () => ({ cursor: null, view: null, editing: null }), { onSeq: (seq) => told.push(seq), onOthers: () => undefined }, () => 0);
+    const live = new Live(
+      "",
+      "me",
+      () => Promise.resolve(),
+      () => ({ cursor: null, view: null, editing: null }),
+      { onSeq: (seq) => told.push(seq), onOthers: () => undefined },
+      () => 0,
+    );
     return { live, told };
   };
   it("tells of the log, and who is here, once a person", () => {

@@ -16,11 +16,16 @@ const read: Read = (x, y, width, height) => {
 const crop = () => new Float32Array(CHANNELS * SIDE * SIDE);
 const grey = (data: Float32Array, u: number, v: number) => (data[v * SIDE + u] + 2) * 64;
 /** A net that says yes inside a disc of the crop. */
-const disc = (radius: number, seen: Float32Array[] = []): Net => (data) => {
-  seen.push(data);
-  const logits = Float32Array.from({ length: SIDE * SIDE }, (_, i) => radius - Math.hypot((i % SIDE) + 0.5 - 32, Math.floor(i / SIDE) + 0.5 - 32));
-  return Promise.resolve({ logits, quality: 0 });
-};
+const disc =
+  (radius: number, seen: Float32Array[] = []): Net =>
+  (data) => {
+    seen.push(data);
+    const logits = Float32Array.from(
+      { length: SIDE * SIDE },
+      (_, i) => radius - Math.hypot((i % SIDE) + 0.5 - 32, Math.floor(i / SIDE) + 0.5 - 32),
+    );
+    return Promise.resolve({ logits, quality: 0 });
+  };
 
 describe("the prompter's crop", () => {
   it("is the image itself where a crop pixel is an image pixel, and mirrored beyond the border", () => {
@@ -40,7 +45,13 @@ describe("the prompter's crop", () => {
 
   it("shows the box as 1 and -1, and clicks as bumps on their own planes", async () => {
     const seen: Float32Array[] = [];
-    const prompt = { box: { x0: 100, y0: 100, x1: 140, y1: 120 }, clicks: [{ at: imagePoint(120, 110), inside: true }, { at: imagePoint(101, 101), inside: false }] };
+    const prompt = {
+      box: { x0: 100, y0: 100, x1: 140, y1: 120 },
+      clicks: [
+        { at: imagePoint(120, 110), inside: true },
+        { at: imagePoint(101, 101), inside: false },
+      ],
+    };
     await maskOf(prompt, IMAGE, read, disc(10, seen));
     expect(seen).toHaveLength(1);
     const plane = (n: number) => seen[0].subarray(n * SIDE * SIDE, (n + 1) * SIDE * SIDE);
@@ -73,7 +84,9 @@ describe("the prompter's crop", () => {
   });
 
   it("says so when the pixels are not there", async () => {
-    expect(await maskOf({ box: { x0: 1, y0: 1, x1: 9, y1: 9 }, clicks: [] }, IMAGE, () => null, disc(5))).toBe("no pixels");
+    expect(
+      await maskOf({ box: { x0: 1, y0: 1, x1: 9, y1: 9 }, clicks: [] }, IMAGE, () => null, disc(5)),
+    ).toBe("no pixels");
   });
 });
 
@@ -87,7 +100,13 @@ class FakePort implements Port {
   }
   postMessage(question: unknown): void {
     const { id } = question as Question;
-    queueMicrotask(() => this.say(this.answers ? { kind: "answer", id, logits: new Float32Array(SIDE * SIDE).fill(1), quality: 2 } : { kind: "error", id, reason: "out of memory" }));
+    queueMicrotask(() =>
+      this.say(
+        this.answers
+          ? { kind: "answer", id, logits: new Float32Array(SIDE * SIDE).fill(1), quality: 2 }
+          : { kind: "error", id, reason: "out of memory" },
+      ),
+    );
   }
   terminate(): void {
     this.ended = true;
@@ -108,7 +127,10 @@ describe("the prompter in the browser", () => {
     const loading = prompter.load();
     port.say({ kind: "ready", prompter: "boxwise-1-abc" });
     expect(await loading).toBe(true);
-    expect(await prompter.mask(box)).toMatchObject({ prompter: "boxwise-1-abc", mask: { x: 88, y: 78, width: 64, height: 64 } });
+    expect(await prompter.mask(box)).toMatchObject({
+      prompter: "boxwise-1-abc",
+      mask: { x: 88, y: 78, width: 64, height: 64 },
+    });
   });
 
   it("steps aside when it is slow to come, cannot be loaded or fails at work", async () => {

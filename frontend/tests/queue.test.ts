@@ -41,7 +41,10 @@ describe("queue", () => {
   const states: QueueState[] = [];
   const verdicts: Verdict[] = [];
   const open = async (sender: Sender) => {
-    const queue = await Queue.open(PERSON, sender, { onState: (s) => states.push(s), onVerdict: (v) => verdicts.push(v) });
+    const queue = await Queue.open(PERSON, sender, {
+      onState: (s) => states.push(s),
+      onVerdict: (v) => verdicts.push(v),
+    });
     queues.push(queue);
     return queue;
   };
@@ -99,7 +102,9 @@ describe("queue", () => {
   it("keeps everything when the session has ended, and goes on when it is renewed", async () => {
     let signedIn = false;
     const queue = await open((layer, operations) =>
-      signedIn ? Promise.resolve(accept(layer, operations)) : Promise.reject(new Refused(401, "not_signed_in", "")),
+      signedIn
+        ? Promise.resolve(accept(layer, operations))
+        : Promise.reject(new Refused(401, "not_signed_in", "")),
     );
     await queue.add(LAYER, 1, operation(1));
     await queue.flush();
@@ -133,11 +138,15 @@ describe("queue", () => {
   });
 
   it("keeps what an archived project refuses, says why, and sends it when the project is restored", async () => {
-    const sentence = "this project is archived; until an owner or manager restores it, nothing in it is changed";
+    const sentence =
+      "this project is archived; until an owner or manager restores it, nothing in it is changed";
     let archived = true;
     const answers = () =>
       archived
-        ? new Response(JSON.stringify({ status: 409, code: "archived", detail: sentence }), { status: 409, headers: { "Content-Type": "application/problem+json" } })
+        ? new Response(JSON.stringify({ status: 409, code: "archived", detail: sentence }), {
+            status: 409,
+            headers: { "Content-Type": "application/problem+json" },
+          })
         : new Response(JSON.stringify(accept(LAYER, [operation(1)])), { status: 200 });
     vi.stubGlobal("document", { cookie: "" });
     vi.stubGlobal("fetch", () => Promise.resolve(answers()));
@@ -161,9 +170,15 @@ describe("queue", () => {
   it("a layer that the server refuses does not hold the others back", async () => {
     const other = uuid(901);
     const queue = await open((layer, operations) =>
-      layer === other ? Promise.reject(new Refused(404, "not_found", "no such layer")) : Promise.resolve(accept(layer, operations)),
+      layer === other
+        ? Promise.reject(new Refused(404, "not_found", "no such layer"))
+        : Promise.resolve(accept(layer, operations)),
     );
-    await Promise.all([queue.add(other, 1, operation(1)), queue.add(LAYER, 2, operation(2)), queue.add(other, 1, operation(3))]);
+    await Promise.all([
+      queue.add(other, 1, operation(1)),
+      queue.add(LAYER, 2, operation(2)),
+      queue.add(other, 1, operation(3)),
+    ]);
     await queue.flush();
     expect(verdicts.map((v) => v.op_id)).toEqual([uuid(2)]);
     expect(queue.state).toMatchObject({ kind: "refused", count: 2, detail: "no such layer" });
@@ -171,7 +186,11 @@ describe("queue", () => {
   });
 
   it("tries again by itself", async () => {
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"], shouldAdvanceTime: true, advanceTimeDelta: 200 });
+    vi.useFakeTimers({
+      toFake: ["setTimeout", "clearTimeout"],
+      shouldAdvanceTime: true,
+      advanceTimeDelta: 200,
+    });
     try {
       let tries = 0;
       const queue = await open((layer, operations) =>
@@ -201,7 +220,10 @@ describe("queue", () => {
   it("does not show one person's queue to another", async () => {
     const queue = await open(() => Promise.reject(new Unreachable("")));
     await queue.add(LAYER, 1, operation(1));
-    const other = await Queue.open(8, () => Promise.reject(new Error("nothing to send")), { onState: () => {}, onVerdict: () => {} });
+    const other = await Queue.open(8, () => Promise.reject(new Error("nothing to send")), {
+      onState: () => {},
+      onVerdict: () => {},
+    });
     expect(other.count).toBe(0);
     other.stop();
   });
@@ -228,7 +250,9 @@ describe("queue", () => {
     try {
       await queue.add(LAYER, 1, operation(1));
       expect(queue.durable).toBe(false);
-      expect(saveWords({ kind: "offline", count: 1, retryAt: 0 }, 0, queue.durable).text).toContain("do not close");
+      expect(saveWords({ kind: "offline", count: 1, retryAt: 0 }, 0, queue.durable).text).toContain(
+        "do not close",
+      );
       await queue.flush();
       expect(queue.state.kind).toBe("saved");
       expect(verdicts.map((v) => v.op_id)).toEqual([uuid(1)]);
@@ -239,11 +263,15 @@ describe("queue", () => {
 
   it("verdicts that come in another order are matched to their operations", async () => {
     const told: [string, string][] = [];
-    const queue = await Queue.open(PERSON, (layer, operations) => {
-      const answer = accept(layer, operations);
-      answer.results.reverse();
-      return Promise.resolve(answer);
-    }, { onState: () => {}, onVerdict: (v, w) => told.push([v.op_id, w.operation.op_id]) });
+    const queue = await Queue.open(
+      PERSON,
+      (layer, operations) => {
+        const answer = accept(layer, operations);
+        answer.results.reverse();
+        return Promise.resolve(answer);
+      },
+      { onState: () => {}, onVerdict: (v, w) => told.push([v.op_id, w.operation.op_id]) },
+    );
     queues.push(queue);
     await Promise.all([1, 2, 3].map((n) => queue.add(LAYER, 1, operation(n))));
     await queue.flush();
@@ -258,7 +286,17 @@ describe("queue", () => {
       sent += operations.length;
       const current = [{ annotation: uuid(2), version: 3, last_op: uuid(5006), state: null }];
       const verdict = (id: string) => (id === uuid(71) ? "stale" : "accepted");
-      return Promise.resolve({ layer, seq: 1, results: operations.map((o) => ({ op_id: o.op_id, verdict: verdict(o.op_id), seq: 1, error: null, current })) });
+      return Promise.resolve({
+        layer,
+        seq: 1,
+        results: operations.map((o) => ({
+          op_id: o.op_id,
+          verdict: verdict(o.op_id),
+          seq: 1,
+          error: null,
+          current,
+        })),
+      });
     };
     const first = await open(stale);
     await first.add(LAYER, 1, operation(71));
@@ -269,7 +307,9 @@ describe("queue", () => {
     const second = await open(stale);
     await second.flush();
     expect([sent, second.count]).toEqual([2, 0]);
-    expect(second.unsettled(LAYER)).toMatchObject([{ operation: { op_id: uuid(71) }, theirs: [{ last_op: uuid(5006) }] }]);
+    expect(second.unsettled(LAYER)).toMatchObject([
+      { operation: { op_id: uuid(71) }, theirs: [{ last_op: uuid(5006) }] },
+    ]);
     expect(second.unsettled(uuid(901))).toEqual([]); // another image asks about its own
     await second.settle(new Set([uuid(71)]));
     expect(await kept()).toEqual([]);
@@ -277,14 +317,41 @@ describe("queue", () => {
   });
 
   it("of two conflicts in one answer both are kept on this computer, until each is settled", async () => {
-    const current = [1, 2].map((n) => ({ annotation: uuid(n), version: 2, last_op: uuid(5000 + n), state: state([50, 50, 60, 60]) }));
+    const current = [1, 2].map((n) => ({
+      annotation: uuid(n),
+      version: 2,
+      last_op: uuid(5000 + n),
+      state: state([50, 50, 60, 60]),
+    }));
     let log: Log | null = null;
-    const queue = await Queue.open(PERSON, (layer, operations) =>
-      Promise.resolve({ layer, seq: 9, results: operations.map((o) => ({ op_id: o.op_id, verdict: "stale" as const, seq: null, error: null, current: current.filter((c) => c.annotation === o.effects[0].annotation) })) }),
-      { onState: () => {}, onVerdict: (v, w) => log?.settle(v, w) });
+    const queue = await Queue.open(
+      PERSON,
+      (layer, operations) =>
+        Promise.resolve({
+          layer,
+          seq: 9,
+          results: operations.map((o) => ({
+            op_id: o.op_id,
+            verdict: "stale" as const,
+            seq: null,
+            error: null,
+            current: current.filter((c) => c.annotation === o.effects[0].annotation),
+          })),
+        }),
+      { onState: () => {}, onVerdict: (v, w) => log?.settle(v, w) },
+    );
     queues.push(queue);
     const cells = scene();
-    log = new Log(cells, { id: LAYER, index: 0, seq: 5 }, 1, { id: PERSON, name: "A" }, uuid(1), new History(), queue, { onChange: () => {}, onNotice: () => {} });
+    log = new Log(
+      cells,
+      { id: LAYER, index: 0, seq: 5 },
+      1,
+      { id: PERSON, name: "A" },
+      uuid(1),
+      new History(),
+      queue,
+      { onChange: () => {}, onNotice: () => {} },
+    );
     const ids = [move({ cells, log }, uuid(1), 10), move({ cells, log }, uuid(2), 10)]; // both before the first is sent
     await vi.waitFor(() => expect(queue.state.kind).toBe("saved"));
     expect(log.conflicts.map((c) => c.annotation)).toEqual([uuid(1), uuid(2)]);
@@ -301,7 +368,11 @@ describe("queue", () => {
       const queue = await open(() => Promise.reject(new Unreachable("down")));
       const act = (at: string, wait: number) => {
         vi.setSystemTime(new Date(at));
-        d.log.commit(edits.draw({ x0: wait, y0: 0, x1: wait + 9, y1: 9 }, null), { begun_ms: 1000, committed_ms: 1000 + wait, activity: null });
+        d.log.commit(edits.draw({ x0: wait, y0: 0, x1: wait + 9, y1: 9 }, null), {
+          begun_ms: 1000,
+          committed_ms: 1000 + wait,
+          activity: null,
+        });
       };
       act("2026-11-21T12:00:00Z", 400);
       act("2026-11-21T09:00:00Z", 700); // three hours back

@@ -15,7 +15,8 @@ import type { Cells } from "../scene/cells";
 describe("uuid", () => {
   it("is version 7, grows within a page, also when the clock is set back", () => {
     const made = [uuid7(5000), uuid7(5000), uuid7(4000), uuid7(5001), uuid7(90_000)];
-    for (const id of made) expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    for (const id of made)
+      expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
     expect([...made].sort()).toEqual(made);
     expect(parseInt(made[4].replaceAll("-", "").slice(0, 12), 16)).toBe(90_000);
   });
@@ -32,7 +33,10 @@ describe("pack", () => {
     const cells = scene();
     const row = cells.rowOf(uuid(102));
     expect(cells.stateOf(row)).toEqual(
-      state([100, 100, 120, 130], { label_class: 6, mask: { x: 100, y: 100, width: 8, height: 1, bits: "fg==" } }),
+      state([100, 100, 120, 130], {
+        label_class: 6,
+        mask: { x: 100, y: 100, width: 8, height: 1, bits: "fg==" },
+      }),
     );
     expect(cells.lastOp(row)).toBe(uuid(22));
     expect(cells.score[row]).toBeCloseTo(0.9);
@@ -63,7 +67,12 @@ describe("cells", () => {
     const proposal = cells.rowOf(uuid(102));
     const seen: number[] = [];
     cells.watch((row) => seen.push(row));
-    const verdict = cells.put(0, uuid(50), state([100, 100, 120, 130], { status: "rejected", derived_from: uuid(102) }), uuid(60));
+    const verdict = cells.put(
+      0,
+      uuid(50),
+      state([100, 100, 120, 130], { status: "rejected", derived_from: uuid(102) }),
+      uuid(60),
+    );
     expect(cells.isUndecided(proposal)).toBe(false);
     expect(cells.isShown(proposal)).toBe(false);
     expect(cells.isShown(verdict)).toBe(false);
@@ -109,7 +118,8 @@ describe("cells", () => {
   });
   it("holds more rows than it began with", () => {
     const cells = scene();
-    for (let i = 0; i < 3000; i++) cells.put(0, uuid(5000 + i), state([i % 500, 1, (i % 500) + 3, 5]), uuid(1));
+    for (let i = 0; i < 3000; i++)
+      cells.put(0, uuid(5000 + i), state([i % 500, 1, (i % 500) + 3, 5]), uuid(1));
     expect(cells.counts().cells).toBe(3002);
     expect(cells.idOf(cells.rowOf(uuid(7999)))).toBe(uuid(7999));
     expect(cells.boxOf(cells.rowOf(uuid(1)))).toEqual({ x0: 10, y0: 10, x1: 30, y1: 30 });
@@ -131,13 +141,23 @@ describe("edits", () => {
     const cells = scene();
     const effect = only(edits.accept(cells, cells.rowOf(uuid(101))));
     expect(effect).toMatchObject({ annotation: uuid(1), seen: uuid(11) });
-    expect(effect.after).toMatchObject({ box: [10, 10, 30, 30], label_class: 5, derived_from: uuid(101), mask: { x: 12, y: 12 } });
+    expect(effect.after).toMatchObject({
+      box: [10, 10, 30, 30],
+      label_class: 5,
+      derived_from: uuid(101),
+      mask: { x: 12, y: 12 },
+    });
   });
   it("accepting what no person drew makes a cell", () => {
     const cells = scene();
     const effect = only(edits.accept(cells, cells.rowOf(uuid(102))));
     expect(effect.seen).toBeNull();
-    expect(effect.after).toMatchObject({ box: [100, 100, 120, 130], label_class: 6, derived_from: uuid(102), status: "confirmed" });
+    expect(effect.after).toMatchObject({
+      box: [100, 100, 120, 130],
+      label_class: 6,
+      derived_from: uuid(102),
+      status: "confirmed",
+    });
   });
   it("makes a cell when the prompting cell has been deleted", () => {
     const cells = scene();
@@ -156,7 +176,12 @@ describe("edits", () => {
     const cells = scene();
     const effect = only(edits.reject(cells, cells.rowOf(uuid(101))));
     expect(effect.annotation).not.toBe(uuid(1));
-    expect(effect.after).toMatchObject({ status: "rejected", mask: null, derived_from: uuid(101), box: [11, 11, 17, 15] });
+    expect(effect.after).toMatchObject({
+      status: "rejected",
+      mask: null,
+      derived_from: uuid(101),
+      box: [11, 11, 17, 15],
+    });
   });
   it("cannot tell is a mark that comes off again", () => {
     const cells = scene();
@@ -168,11 +193,22 @@ describe("edits", () => {
   });
   it("a moved box carries its mask by whole pixels, a resized one leaves it", () => {
     const cells = scene();
-    cells.put(0, uuid(1), state([10, 10, 30, 30], { mask: { x: 12, y: 12, width: 4, height: 2, bits: "/w==" } }), uuid(60));
+    cells.put(
+      0,
+      uuid(1),
+      state([10, 10, 30, 30], { mask: { x: 12, y: 12, width: 4, height: 2, bits: "/w==" } }),
+      uuid(60),
+    );
     const row = cells.rowOf(uuid(1));
     const to = { x0: 13.4, y0: 8, x1: 33.4, y1: 28 };
-    expect(only(edits.setBox(cells, row, to, "move")).after).toMatchObject({ box: [13, 8, 33, 28], mask: { x: 15, y: 10 } });
-    expect(only(edits.setBox(cells, row, to, "resize")).after).toMatchObject({ box: [13.4, 8, 33.4, 28], mask: { x: 12, y: 12 } });
+    expect(only(edits.setBox(cells, row, to, "move")).after).toMatchObject({
+      box: [13, 8, 33, 28],
+      mask: { x: 15, y: 10 },
+    });
+    expect(only(edits.setBox(cells, row, to, "resize")).after).toMatchObject({
+      box: [13.4, 8, 33.4, 28],
+      mask: { x: 12, y: 12 },
+    });
   });
   it("a cell that is moved against the edge of the image stays in it, with the mask that sticks out of its box", () => {
     const cells = scene();
@@ -192,7 +228,12 @@ describe("undo", () => {
     const id = uuid(op++);
     const changes = draft.effects.map((e) => {
       const row = cells.rowOf(e.annotation);
-      return { annotation: e.annotation, before: row < 0 ? null : cells.stateOf(row), after: e.after, seen: e.seen };
+      return {
+        annotation: e.annotation,
+        before: row < 0 ? null : cells.stateOf(row),
+        after: e.after,
+        seen: e.seen,
+      };
     });
     for (const e of draft.effects) {
       const row = cells.rowOf(e.annotation);
@@ -231,7 +272,11 @@ describe("undo", () => {
   it("is refused when a colleague acted since, and the act before can still be undone", () => {
     const [cells, history] = [scene(), new History()];
     const first = apply(cells, history, edits.draw({ x0: 1, y0: 1, x1: 5, y1: 5 }, null));
-    apply(cells, history, edits.setBox(cells, cells.rowOf(uuid(2)), { x0: 40, y0: 40, x1: 50, y1: 50 }, "move"));
+    apply(
+      cells,
+      history,
+      edits.setBox(cells, cells.rowOf(uuid(2)), { x0: 40, y0: 40, x1: 50, y1: 50 }, "move"),
+    );
     cells.put(0, uuid(2), state([300, 300, 310, 310]), uuid(4242));
     expect(step(cells, history, "undo")).toEqual({ changedSince: uuid(2) });
     history.drop("undo");
@@ -259,11 +304,20 @@ describe("undo", () => {
 describe("order of review", () => {
   const stop = (row: number, x: number, y: number, score = NaN): Stop => ({ row, x, y, height: 10, score });
   it("goes to the right, then back, band by band", () => {
-    const stops = [stop(1, 50, 5), stop(2, 10, 12), stop(3, 90, 3), stop(4, 10, 40), stop(5, 90, 44), stop(6, 20, 70)];
+    const stops = [
+      stop(1, 50, 5),
+      stop(2, 10, 12),
+      stop(3, 90, 3),
+      stop(4, 10, 40),
+      stop(5, 90, 44),
+      stop(6, 20, 70),
+    ];
     expect(ordered(stops, "serpentine")).toEqual([2, 1, 3, 5, 4, 6]);
   });
   it("puts the most doubtful first and the unknown last", () => {
-    expect(ordered([stop(1, 0, 0, 0.1), stop(2, 5, 0), stop(3, 9, 0, 0.8), stop(4, 7, 0, 0.1)], "uncertainty")).toEqual([3, 1, 4, 2]);
+    expect(
+      ordered([stop(1, 0, 0, 0.1), stop(2, 5, 0), stop(3, 9, 0, 0.8), stop(4, 7, 0, 0.1)], "uncertainty"),
+    ).toEqual([3, 1, 4, 2]);
   });
   it("walks on from where it is, skips what is decided, goes round once", () => {
     const open = new Set([2, 4]);
@@ -277,7 +331,12 @@ describe("order of review", () => {
 describe("id blocks", () => {
   it("puts overlapping cells into two slots and hidden ones into none", () => {
     const cells = scene();
-    cells.put(1, uuid(103), state([10, 10, 20, 20], { mask: { x: 14, y: 12, width: 4, height: 1, bits: "8A==" } }), uuid(23));
+    cells.put(
+      1,
+      uuid(103),
+      state([10, 10, 20, 20], { mask: { x: 14, y: 12, width: 4, height: 1, bits: "8A==" } }),
+      uuid(23),
+    );
     const box = { x0: 0, y0: 0, x1: 512, y1: 512 };
     const rows = cells.masked(1, box);
     const [a, b] = [cells.rowOf(uuid(101)) + 1, cells.rowOf(uuid(103)) + 1];
@@ -297,7 +356,8 @@ describe("id blocks", () => {
     const [all] = rasterise(cells, cells.masked(1, whole), whole);
     const [some] = rasterise(cells, cells.masked(1, part), part);
     for (let y = part.y0; y < part.y1; y++)
-      for (let x = part.x0; x < part.x1; x++) expect(some[(y - part.y0) * 18 + x - part.x0]).toBe(all[y * 512 + x]);
+      for (let x = part.x0; x < part.x1; x++)
+        expect(some[(y - part.y0) * 18 + x - part.x0]).toBe(all[y * 512 + x]);
   });
   it("tells of every texel how far its cell reaches", () => {
     const [width, height] = [40, 30];
@@ -317,7 +377,14 @@ describe("id blocks", () => {
         const at = 2 * (y * width + x);
         expect(told[at]).toBe(ids[y * width + x]);
         const sides = [0, 8, 16, 24].map((shift) => (told[at + 1] >>> shift) & 0xff);
-        expect([x, y, ...sides]).toEqual([x, y, reach(x, y, -1, 0), reach(x, y, 0, -1), reach(x, y, 1, 0), reach(x, y, 0, 1)]);
+        expect([x, y, ...sides]).toEqual([
+          x,
+          y,
+          reach(x, y, -1, 0),
+          reach(x, y, 0, -1),
+          reach(x, y, 1, 0),
+          reach(x, y, 0, 1),
+        ]);
       }
   });
 });
@@ -334,7 +401,9 @@ describe("density", () => {
     expect(bins.set(1, 11, 12, 2)).toBe(false); // nothing new
     bins.set(1, 500, 250, 2); // moved
     bins.set(2, 0, 0, -1); // hidden
-    expect([bins.total, bins.countAt(10, 10), bins.countAt(500, 250), bins.countAt(999, 499)]).toEqual([2, 1, 1, 0]);
+    expect([bins.total, bins.countAt(10, 10), bins.countAt(500, 250), bins.countAt(999, 499)]).toEqual([
+      2, 1, 1, 0,
+    ]);
     const picture = bins.picture();
     const at = 4 * bins.columns * Math.floor(250 / bins.side) + 4 * Math.floor(500 / bins.side);
     expect([...picture.subarray(at, at + 4)]).toEqual([0, 32, 162, 165]); // the class's colour, premultiplied by 0.65
@@ -344,7 +413,10 @@ describe("density", () => {
 describe("masks", () => {
   it("stay apart whether they came with a pack or were drawn, and are gone when taken away", () => {
     const masks = new Masks();
-    const [a, b] = [masks.addSource(new Uint8Array([1, 2, 3])), masks.addSource(new Uint8Array([0, 0, 255, 128, 7]))];
+    const [a, b] = [
+      masks.addSource(new Uint8Array([1, 2, 3])),
+      masks.addSource(new Uint8Array([0, 0, 255, 128, 7])),
+    ];
     masks.setFrom(0, a, 1, 10, 20, 4, 2); // 8 pixels: one byte
     masks.setFrom(3000, b, 2, 50, 60, 3, 3); // 9 pixels: two bytes; grows
     masks.set(1, { x: 1, y: 2, width: 2, height: 1, bits: new Uint8Array([192]) });

@@ -31,8 +31,25 @@ describe("activity recorder", () => {
     await recorder.flush();
     await recorder.flush(); // nothing new: nothing sent
     expect(sent).toEqual([
-      { session: "s", image: 3, wall_ms: 1_000_040.26, mono_ms: 40.26, first: 0, events: [[0, "focus"], [40.3, "key", "review.accept"]] },
-      { session: "s", image: 3, wall_ms: 1_000_090, mono_ms: 90, first: 2, events: [[88, "decision", "accept"]] },
+      {
+        session: "s",
+        image: 3,
+        wall_ms: 1_000_040.26,
+        mono_ms: 40.26,
+        first: 0,
+        events: [
+          [0, "focus"],
+          [40.3, "key", "review.accept"],
+        ],
+      },
+      {
+        session: "s",
+        image: 3,
+        wall_ms: 1_000_090,
+        mono_ms: 90,
+        first: 2,
+        events: [[88, "decision", "accept"]],
+      },
     ]);
   });
 
@@ -44,7 +61,12 @@ describe("activity recorder", () => {
     recorder.record("pointer_move", undefined, 12); // one is enough
     recorder.record("pointer_up", undefined, 15);
     await recorder.flush();
-    expect(sent[0].events.map(([, kind]) => kind)).toEqual(["pointer_move", "pointer_down", "pointer_move", "pointer_up"]);
+    expect(sent[0].events.map(([, kind]) => kind)).toEqual([
+      "pointer_move",
+      "pointer_down",
+      "pointer_move",
+      "pointer_up",
+    ]);
   });
 
   it("a clock that is set back changes neither times nor order, only where the next batch is anchored", async () => {
@@ -60,7 +82,11 @@ describe("activity recorder", () => {
     clock.t = 925;
     recorder.beat(false);
     await recorder.flush();
-    expect(sent.flatMap((b) => b.events)).toEqual([[0, "pointer_down"], [500, "pointer_up"], [900, "decision", "accept"]]);
+    expect(sent.flatMap((b) => b.events)).toEqual([
+      [0, "pointer_down"],
+      [500, "pointer_up"],
+      [900, "decision", "accept"],
+    ]);
     expect(sent.map((b) => b.first)).toEqual([0, 2]);
     expect(sent[1].wall_ms - sent[0].wall_ms).toBe(425 - 3 * 3600_000);
   });
@@ -75,13 +101,18 @@ describe("activity recorder", () => {
 
   it("sends the same events again after a failure, with those that came meanwhile", async () => {
     let broken = true;
-    const { recorder, sent } = setUp(true, () => (broken ? Promise.reject(new Unreachable("")) : Promise.resolve()));
+    const { recorder, sent } = setUp(true, () =>
+      broken ? Promise.reject(new Unreachable("")) : Promise.resolve(),
+    );
     recorder.record("focus");
     await recorder.flush();
     recorder.record("blur");
     broken = false;
     await recorder.flush();
-    expect(sent.map((b) => [b.first, b.events.length])).toEqual([[0, 1], [0, 2]]);
+    expect(sent.map((b) => [b.first, b.events.length])).toEqual([
+      [0, 1],
+      [0, 2],
+    ]);
   });
 
   it("does not send an event twice when the page is left during a send", async () => {
@@ -100,7 +131,11 @@ describe("activity recorder", () => {
     const last = recorder.flush();
     release();
     await last;
-    expect(sent.map((b) => [b.first, b.events.length])).toEqual([[0, 1], [0, 2], [2, 1]]);
+    expect(sent.map((b) => [b.first, b.events.length])).toEqual([
+      [0, 1],
+      [0, 2],
+      [2, 1],
+    ]);
   });
 
   it("ends its record where the server refuses it, instead of leaving a gap", async () => {
@@ -135,7 +170,9 @@ describe("activity recorder", () => {
 describe("a batch that came again", () => {
   it("is counted in the record itself", async () => {
     let failures = 2;
-    const { recorder, sent } = setUp(true, () => (failures-- > 0 ? Promise.reject(new Unreachable("")) : Promise.resolve()));
+    const { recorder, sent } = setUp(true, () =>
+      failures-- > 0 ? Promise.reject(new Unreachable("")) : Promise.resolve(),
+    );
     recorder.record("key", "other", 100);
     for (let k = 0; k < 3; k++) await recorder.flush();
     recorder.record("key", "other", 200);

@@ -8,7 +8,12 @@ import type { Input } from "../tools/input";
 import * as select from "../tools/select";
 
 const IMAGE = { width: 200, height: 100 };
-const at = (kind: "down" | "move" | "up", x: number, y: number, more: { shift?: boolean; alt?: boolean } = {}): Input => ({
+const at = (
+  kind: "down" | "move" | "up",
+  x: number,
+  y: number,
+  more: { shift?: boolean; alt?: boolean } = {},
+): Input => ({
   kind,
   at: imagePoint(x, y),
   shift: false,
@@ -26,16 +31,26 @@ describe("box tool", () => {
     expect(box.step(done.state, at("up", 50, 50), IMAGE, 2).commit).toBeUndefined();
   });
   it("does not begin again with a second finger", () => {
-    expect(run([at("down", 10, 10), at("down", 90, 90), at("up", 40, 25)]).commit).toMatchObject({ x0: 10, y0: 10 });
+    expect(run([at("down", 10, 10), at("down", 90, 90), at("up", 40, 25)]).commit).toMatchObject({
+      x0: 10,
+      y0: 10,
+    });
   });
   it("leaves nothing of a cancelled drag", () => {
-    expect(run([at("down", 10, 10), at("move", 60, 60), { kind: "cancel" }, at("up", 40, 40)])).toEqual({ state: box.IDLE });
+    expect(run([at("down", 10, 10), at("move", 60, 60), { kind: "cancel" }, at("up", 40, 40)])).toEqual({
+      state: box.IDLE,
+    });
   });
   it("takes a slip of the hand for a click", () => {
     expect(run([at("down", 10, 10), at("up", 11, 11)])).toMatchObject({ click: { x: 10, y: 10 } });
   });
   it("cuts the box at the border of the image, and draws none outside", () => {
-    expect(run([at("down", 180, 50), at("up", 999, 999)]).commit).toEqual({ x0: 180, y0: 50, x1: 200, y1: 100 });
+    expect(run([at("down", 180, 50), at("up", 999, 999)]).commit).toEqual({
+      x0: 180,
+      y0: 50,
+      x1: 200,
+      y1: 100,
+    });
     expect(run([at("down", 300, 150), at("up", 400, 190)]).commit).toBeUndefined();
   });
 });
@@ -51,7 +66,9 @@ describe("select tool", () => {
     ...more,
   });
   const run = (inputs: Input[], about = around()) =>
-    inputs.reduce<select.Step>((last, input) => select.step(last.state, input, about), { state: select.IDLE });
+    inputs.reduce<select.Step>((last, input) => select.step(last.state, input, about), {
+      state: select.IDLE,
+    });
 
   it("goes through what lies below with every click, and round again", () => {
     expect(select.nextBelow([4, 9, 2], -1)).toBe(4);
@@ -81,8 +98,16 @@ describe("select tool", () => {
 
 describe("brush", () => {
   const settings = { radius: 2, subtract: false, image: IMAGE };
-  const stroke = (inputs: Input[], patch = patchOver({ x0: 10, y0: 10, x1: 20, y1: 20 }, IMAGE), how = settings) =>
-    inputs.reduce<brush.Step>((last, input) => brush.step(last.state, input, last.patch, how), { state: brush.IDLE, patch, stroke: "none" });
+  const stroke = (
+    inputs: Input[],
+    patch = patchOver({ x0: 10, y0: 10, x1: 20, y1: 20 }, IMAGE),
+    how = settings,
+  ) =>
+    inputs.reduce<brush.Step>((last, input) => brush.step(last.state, input, last.patch, how), {
+      state: brush.IDLE,
+      patch,
+      stroke: "none",
+    });
 
   it("adds beyond the box it began in", () => {
     const painted = stroke([at("down", 15, 15), at("move", 60, 15), at("up", 60, 15)]);
@@ -100,7 +125,11 @@ describe("brush", () => {
     expect(count(more.patch.pixels)).toBe(before);
   });
   it("keeps to one sign for a whole stroke", () => {
-    const painted = stroke([at("down", 15, 15), at("move", 30, 15, { alt: true }), at("up", 40, 15, { alt: true })]);
+    const painted = stroke([
+      at("down", 15, 15),
+      at("move", 30, 15, { alt: true }),
+      at("up", 40, 15, { alt: true }),
+    ]);
     expect(pack(painted.patch)).toMatchObject({ x: 13, width: 29 });
   });
   it("leaves the image without an error and paints only what is inside", () => {
@@ -120,7 +149,9 @@ describe("hand", () => {
     const next = pinch(camera, before, after, IMAGE, CANVAS);
     expect(next.scale).toBeCloseTo(4.8);
     const [was, is] = [toImage(screenPoint(150, 100), camera), toImage(screenPoint(160, 120), next)];
-    expect([is.x, is.y].map((n) => Math.round(n * 1e6))).toEqual([was.x, was.y].map((n) => Math.round(n * 1e6)));
+    expect([is.x, is.y].map((n) => Math.round(n * 1e6))).toEqual(
+      [was.x, was.y].map((n) => Math.round(n * 1e6)),
+    );
   });
   it("zooms out as far as it zoomed in", () => {
     expect(wheelFactor(120, false, false) * wheelFactor(-120, false, false)).toBeCloseTo(1);

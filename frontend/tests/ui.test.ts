@@ -4,7 +4,14 @@ import { chordOf, COMMANDS, keyLabel, Keymap, type Command, type Pressed } from 
 import { saveWords, scaleBar, zoomWords } from "../ui/words";
 import { scene, state, uuid } from "./build";
 
-const press = (key: string, more: Partial<Pressed> = {}): Pressed => ({ key, ctrlKey: false, metaKey: false, shiftKey: false, altKey: false, ...more });
+const press = (key: string, more: Partial<Pressed> = {}): Pressed => ({
+  key,
+  ctrlKey: false,
+  metaKey: false,
+  shiftKey: false,
+  altKey: false,
+  ...more,
+});
 
 describe("keys", () => {
   const map = new Keymap();
@@ -27,7 +34,8 @@ describe("keys", () => {
     expect(map.commandOf(press("]", { ctrlKey: true, altKey: true }), ["canvas"])).toBe("image.next");
   });
   it("leaves the browser's own chords alone", () => {
-    for (const key of ["r", "f", "d", "a", "x", "h"]) expect(map.commandOf(press(key, { ctrlKey: true }), ["canvas", "review"])).toBeNull();
+    for (const key of ["r", "f", "d", "a", "x", "h"])
+      expect(map.commandOf(press(key, { ctrlKey: true }), ["canvas", "review"])).toBeNull();
   });
   it("judges only in review, and not while a mask is edited", () => {
     expect(map.commandOf(press("a"), ["canvas"])).toBeNull();
@@ -52,21 +60,30 @@ describe("keys", () => {
   });
   it("repeats undo, never a verdict", () => {
     expect(map.repeats("history.undo")).toBe(true);
-    for (const verdict of ["review.accept", "review.reject", "cell.cannot_tell", "cell.delete"] as const) expect(map.repeats(verdict)).toBe(false);
+    for (const verdict of ["review.accept", "review.reject", "cell.cannot_tell", "cell.delete"] as const)
+      expect(map.repeats(verdict)).toBe(false);
   });
   it("is written as people read it", () => {
-    expect(["Mod+Shift+z", " ", "+", "Escape"].map((k) => keyLabel(k === " " ? "Space" : k))).toEqual(["Ctrl+Shift+Z", "Space", "+", "Esc"]);
+    expect(["Mod+Shift+z", " ", "+", "Escape"].map((k) => keyLabel(k === " " ? "Space" : k))).toEqual([
+      "Ctrl+Shift+Z",
+      "Space",
+      "+",
+      "Esc",
+    ]);
     expect(chordOf(press("z", { metaKey: true, shiftKey: true }))).toBe("Mod+Shift+z");
   });
 });
 
 describe("words", () => {
   it("always says where the work is", () => {
-    const say = (s: Parameters<typeof saveWords>[0], conflicts = 0, durable = true) => saveWords(s, conflicts, durable).text;
+    const say = (s: Parameters<typeof saveWords>[0], conflicts = 0, durable = true) =>
+      saveWords(s, conflicts, durable).text;
     expect(say({ kind: "saved", at: new Date(2026, 0, 1, 14, 3, 22) })).toBe("Saved 14:03:22");
     expect(say({ kind: "saving", count: 3 })).toBe("Saving 3…");
     expect(say({ kind: "offline", count: 12, retryAt: 0 })).toBe("Offline: 12 changes kept on this computer");
-    expect(say({ kind: "offline", count: 1, retryAt: 0 }, 0, false)).toBe("Offline: 1 change only in this tab: do not close it");
+    expect(say({ kind: "offline", count: 1, retryAt: 0 }, 0, false)).toBe(
+      "Offline: 1 change only in this tab: do not close it",
+    );
     expect(say({ kind: "saved", at: null }, 2)).toMatch(/^Conflict: 2 cells/);
   });
   it("draws a scale bar of a round length that fits", () => {
@@ -86,21 +103,37 @@ describe("words", () => {
 });
 
 describe("look", () => {
-  const classes = [{ id: 5, name: "a", color: "#0072b2", key: 1 }, { id: 6, name: "b", color: "#e69f00", key: 2 }];
+  const classes = [
+    { id: 5, name: "a", color: "#0072b2", key: 1 },
+    { id: 6, name: "b", color: "#e69f00", key: 2 },
+  ];
   const places = paletteIndex(classes);
   const nothing = { selected: -1, hovered: -1, boxes: false, editing: -1 };
   it("colour is the class, line the state", () => {
     const cells = scene();
     const [own, proposal] = [cells.rowOf(uuid(1)), cells.rowOf(uuid(102))];
-    expect(lookOf(cells, own, places, nothing)).toMatchObject({ colour: places.get(5), boxLine: Line.solid, maskLine: Line.none });
-    expect(lookOf(cells, proposal, places, nothing)).toMatchObject({ colour: places.get(6), boxLine: Line.none, maskLine: Line.dashed });
+    expect(lookOf(cells, own, places, nothing)).toMatchObject({
+      colour: places.get(5),
+      boxLine: Line.solid,
+      maskLine: Line.none,
+    });
+    expect(lookOf(cells, proposal, places, nothing)).toMatchObject({
+      colour: places.get(6),
+      boxLine: Line.none,
+      maskLine: Line.dashed,
+    });
     cells.put(0, uuid(2), state([15, 15, 25, 25], { status: "cannot_tell" }), uuid(60));
     expect(lookOf(cells, cells.rowOf(uuid(2)), places, nothing).boxLine).toBe(Line.dotted);
     expect([...palette(classes).subarray(4, 7)]).toEqual(rgb("#0072b2"));
   });
   it("draws nothing of what is deleted, rejected or decided", () => {
     const cells = scene();
-    const rejection = cells.put(0, uuid(50), state([1, 1, 2, 2], { status: "rejected", derived_from: uuid(102) }), uuid(60));
+    const rejection = cells.put(
+      0,
+      uuid(50),
+      state([1, 1, 2, 2], { status: "rejected", derived_from: uuid(102) }),
+      uuid(60),
+    );
     cells.put(0, uuid(1), null, uuid(61));
     for (const row of [rejection, cells.rowOf(uuid(102)), cells.rowOf(uuid(1))])
       expect(lookOf(cells, row, places, nothing)).toMatchObject({ boxLine: Line.none, maskLine: Line.none });

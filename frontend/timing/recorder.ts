@@ -79,7 +79,12 @@ export class Recorder {
 
   record(kind: EventKind, data?: unknown, t = this.clock.mono()): void {
     if (!this.on || this.ended) return;
-    const every = kind === "pointer_move" || kind === "wheel" ? MOVE_EVERY_MS : kind === "viewport" ? VIEWPORT_EVERY_MS : 0;
+    const every =
+      kind === "pointer_move" || kind === "wheel"
+        ? MOVE_EVERY_MS
+        : kind === "viewport"
+          ? VIEWPORT_EVERY_MS
+          : 0;
     if (every) {
       const last = this.lastTime.get(kind);
       if (last !== undefined && t - last < every) return;

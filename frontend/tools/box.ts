@@ -6,8 +6,18 @@ import type { Input } from "./input";
 
 export type State =
   | { readonly kind: "idle" }
-  | { readonly kind: "drawing"; readonly from: Point<"image">; readonly to: Point<"image">; readonly shift: boolean };
-export type Step = { readonly state: State; readonly commit?: Box; readonly shift?: boolean; readonly click?: Point<"image"> };
+  | {
+      readonly kind: "drawing";
+      readonly from: Point<"image">;
+      readonly to: Point<"image">;
+      readonly shift: boolean;
+    };
+export type Step = {
+  readonly state: State;
+  readonly commit?: Box;
+  readonly shift?: boolean;
+  readonly click?: Point<"image">;
+};
 export const IDLE: State = { kind: "idle" };
 
 /** `slip`: a drag shorter than so many image pixels in both directions is a click. */
@@ -26,7 +36,8 @@ export function step(state: State, input: Input, image: Size, slip: number): Ste
           return { state: IDLE };
         case "up": {
           const dragged = boxBetween(state.from, input.at);
-          if (dragged.x1 - dragged.x0 < slip && dragged.y1 - dragged.y0 < slip) return { state: IDLE, click: state.from };
+          if (dragged.x1 - dragged.x0 < slip && dragged.y1 - dragged.y0 < slip)
+            return { state: IDLE, click: state.from };
           const box = insideImage(dragged, image);
           return box ? { state: IDLE, commit: box, shift: state.shift } : { state: IDLE };
         }

@@ -4,8 +4,14 @@ import { grown, paintSegment, type Patch } from "../geometry/mask";
 import type { Point, Size } from "../geometry/frames";
 import type { Input } from "./input";
 
-export type State = { readonly kind: "idle" } | { readonly kind: "painting"; readonly last: Point<"image">; readonly value: 0 | 1 };
-export type Step = { readonly state: State; readonly patch: Patch; readonly stroke: "none" | "begun" | "going" | "done" };
+export type State =
+  | { readonly kind: "idle" }
+  | { readonly kind: "painting"; readonly last: Point<"image">; readonly value: 0 | 1 };
+export type Step = {
+  readonly state: State;
+  readonly patch: Patch;
+  readonly stroke: "none" | "begun" | "going" | "done";
+};
 export const IDLE: State = { kind: "idle" };
 
 export const MIN_RADIUS = 0.5;
@@ -18,11 +24,16 @@ export function step(
   patch: Patch,
   brush: { readonly radius: number; readonly subtract: boolean; readonly image: Size },
 ): Step {
-  if (input.kind === "cancel") return { state: IDLE, patch, stroke: state.kind === "painting" ? "done" : "none" };
+  if (input.kind === "cancel")
+    return { state: IDLE, patch, stroke: state.kind === "painting" ? "done" : "none" };
   if (state.kind === "idle") {
     if (input.kind !== "down") return { state, patch, stroke: "none" };
     const value = input.alt !== brush.subtract ? 0 : 1;
-    return { state: { kind: "painting", last: input.at, value }, patch: stroke(patch, input.at, input.at, value, brush), stroke: "begun" };
+    return {
+      state: { kind: "painting", last: input.at, value },
+      patch: stroke(patch, input.at, input.at, value, brush),
+      stroke: "begun",
+    };
   }
   if (input.kind === "down") return { state, patch, stroke: "none" };
   const next = stroke(patch, state.last, input.at, state.value, brush);
@@ -48,7 +59,10 @@ function stroke(
   const room = 4 * reach;
   const wide = { x0: touched.x0 - room, y0: touched.y0 - room, x1: touched.x1 + room, y1: touched.y1 + room };
   const inPatch =
-    touched.x0 >= patch.x && touched.y0 >= patch.y && touched.x1 <= patch.x + patch.width && touched.y1 <= patch.y + patch.height;
+    touched.x0 >= patch.x &&
+    touched.y0 >= patch.y &&
+    touched.x1 <= patch.x + patch.width &&
+    touched.y1 <= patch.y + patch.height;
   const target = value === 1 && !inPatch ? grown(patch, wide, brush.image) : patch;
   paintSegment(target, from, to, brush.radius, value);
   return target;

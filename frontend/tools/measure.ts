@@ -2,7 +2,10 @@
 import type { Point } from "../geometry/frames";
 import type { Input } from "./input";
 
-export type State = { readonly line: readonly [Point<"image">, Point<"image">] | null; readonly pressed: boolean };
+export type State = {
+  readonly line: readonly [Point<"image">, Point<"image">] | null;
+  readonly pressed: boolean;
+};
 export const IDLE: State = { line: null, pressed: false };
 
 export function step(state: State, input: Input): State {
@@ -19,5 +22,7 @@ export function step(state: State, input: Input): State {
 }
 
 export function lengthWords(pixels: number, umPerPx: number | null): string {
-  return umPerPx === null ? `${pixels.toFixed(1)} px` : `${(pixels * umPerPx).toFixed(pixels * umPerPx < 10 ? 2 : 1)} µm`;
+  return umPerPx === null
+    ? `${pixels.toFixed(1)} px`
+    : `${(pixels * umPerPx).toFixed(pixels * umPerPx < 10 ? 2 : 1)} µm`;
 }

@@ -17,7 +17,9 @@ const MOST_POINTS = 5000;
 export function step(state: State, input: Input, spacing: number, slip: number): Step {
   if (input.kind === "cancel") return { state: IDLE };
   if (state.kind === "idle")
-    return { state: input.kind === "down" ? { kind: "drawing", points: [input.at], shift: input.shift } : state };
+    return {
+      state: input.kind === "down" ? { kind: "drawing", points: [input.at], shift: input.shift } : state,
+    };
   if (input.kind === "down") return { state };
   const { points } = state;
   const last = points[points.length - 1];
@@ -25,5 +27,7 @@ export function step(state: State, input: Input, spacing: number, slip: number):
   const longer = far || (input.kind === "up" && points.length === 1) ? [...points, input.at] : points;
   if (input.kind === "move") return { state: { ...state, points: longer } };
   const isClick = longer.every((p) => Math.hypot(p.x - points[0].x, p.y - points[0].y) < slip);
-  return isClick ? { state: IDLE, click: points[0] } : { state: IDLE, commit: { points: longer, shift: state.shift } };
+  return isClick
+    ? { state: IDLE, click: points[0] }
+    : { state: IDLE, commit: { points: longer, shift: state.shift } };
 }

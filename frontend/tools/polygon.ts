@@ -17,16 +17,22 @@ export type State =
       readonly dragged: boolean;
       readonly first: boolean;
     };
-export type Step = { readonly state: State; readonly commit?: readonly Point<"image">[]; readonly full?: true };
+export type Step = {
+  readonly state: State;
+  readonly commit?: readonly Point<"image">[];
+  readonly full?: true;
+};
 export const IDLE: State = { kind: "idle" };
 
-const near = (a: Point<"image">, b: Point<"image">, reach: number) => Math.hypot(a.x - b.x, a.y - b.y) <= reach;
+const near = (a: Point<"image">, b: Point<"image">, reach: number) =>
+  Math.hypot(a.x - b.x, a.y - b.y) <= reach;
 
 /** `reach`: how near a click must be to a corner to mean it; `spacing`: distance of freehand corners; image pixels. */
 export function step(state: State, input: Input, reach: number, spacing: number): Step {
   if (input.kind === "cancel") {
     // A second finger in mid-outline zooms; what was drawn before this press stays.
-    if (state.kind === "drawing" && state.pressed && !state.first) return { state: { ...state, pressed: false, dragged: false } };
+    if (state.kind === "drawing" && state.pressed && !state.first)
+      return { state: { ...state, pressed: false, dragged: false } };
     return { state: IDLE };
   }
   if (state.kind === "idle") {

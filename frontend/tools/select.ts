@@ -17,7 +17,12 @@ export type Around = {
 export type State =
   | { readonly kind: "idle" }
   /** Pressed; becomes a drag when the pointer has left the slip. `stack`: what lay under the pointer. */
-  | { readonly kind: "pressed"; readonly from: Point<"image">; readonly stack: readonly number[]; readonly held: Selected | null }
+  | {
+      readonly kind: "pressed";
+      readonly from: Point<"image">;
+      readonly stack: readonly number[];
+      readonly held: Selected | null;
+    }
   | { readonly kind: "moving"; readonly from: Point<"image">; readonly held: Selected; readonly box: Box }
   | { readonly kind: "resizing"; readonly handle: Handle; readonly held: Selected; readonly box: Box };
 export type Step = {
@@ -35,10 +40,18 @@ export function step(state: State, input: Input, around: Around): Step {
       return input.kind === "down" ? { state: press(input.at, around) } : { state };
     case "pressed": {
       if (input.kind === "down") return { state };
-      if (input.kind === "up") return { state: IDLE, select: nextBelow(state.stack, around.selected?.row ?? -1) };
-      const far = Math.max(Math.abs(input.at.x - state.from.x), Math.abs(input.at.y - state.from.y)) >= around.slip;
+      if (input.kind === "up")
+        return { state: IDLE, select: nextBelow(state.stack, around.selected?.row ?? -1) };
+      const far =
+        Math.max(Math.abs(input.at.x - state.from.x), Math.abs(input.at.y - state.from.y)) >= around.slip;
       if (!far || !state.held) return { state };
-      return { state: drag({ kind: "moving", from: state.from, held: state.held, box: state.held.box }, input.at, around) };
+      return {
+        state: drag(
+          { kind: "moving", from: state.from, held: state.held, box: state.held.box },
+          input.at,
+          around,
+        ),
+      };
     }
     case "moving":
     case "resizing": {

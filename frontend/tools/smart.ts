@@ -10,7 +10,11 @@ export const MOST_CLICKS = 32;
 export type State = {
   /** What has been pointed at; null before the first click. */
   readonly prompt: Prompt | null;
-  readonly press: { readonly from: Point<"image">; readonly to: Point<"image">; readonly inside: boolean } | null;
+  readonly press: {
+    readonly from: Point<"image">;
+    readonly to: Point<"image">;
+    readonly inside: boolean;
+  } | null;
 };
 export type Step = { readonly state: State; readonly ask?: Prompt };
 export const IDLE: State = { prompt: null, press: null };
@@ -21,7 +25,9 @@ export function step(state: State, input: Input, image: Size, slip: number): Ste
     case "cancel":
       return { state: state.press ? { ...state, press: null } : IDLE };
     case "down":
-      return state.press ? { state } : { state: { ...state, press: { from: input.at, to: input.at, inside: !input.alt } } };
+      return state.press
+        ? { state }
+        : { state: { ...state, press: { from: input.at, to: input.at, inside: !input.alt } } };
     case "move":
       return { state: state.press ? { ...state, press: { ...state.press, to: input.at } } : state };
     case "up": {

@@ -16,7 +16,8 @@ export const around = (at: { x: number; y: number }, size: Size): Box => ({
 
 export function step(state: State, input: Input, size: Size, image: Size): Step {
   if (input.kind === "cancel") return { state: IDLE };
-  if (state.kind === "idle") return { state: input.kind === "down" ? { kind: "pressed", at: input.at } : state };
+  if (state.kind === "idle")
+    return { state: input.kind === "down" ? { kind: "pressed", at: input.at } : state };
   if (input.kind === "down") return { state };
   if (input.kind === "move") return { state: { kind: "pressed", at: input.at } }; // until it is let go it can be placed
   const box = insideImage(around(input.at, size), image);

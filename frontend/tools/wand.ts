@@ -2,8 +2,13 @@
 import type { Point } from "../geometry/frames";
 import type { Input } from "./input";
 
-export type State = { readonly kind: "idle" } | { readonly kind: "growing"; readonly from: Point<"image">; readonly tolerance: number };
-export type Step = { readonly state: State; readonly commit?: { readonly from: Point<"image">; readonly tolerance: number } };
+export type State =
+  | { readonly kind: "idle" }
+  | { readonly kind: "growing"; readonly from: Point<"image">; readonly tolerance: number };
+export type Step = {
+  readonly state: State;
+  readonly commit?: { readonly from: Point<"image">; readonly tolerance: number };
+};
 export const IDLE: State = { kind: "idle" };
 
 const LEAST = 18;
@@ -14,9 +19,12 @@ const PER_PIXEL = 0.5;
 /** `scale`: CSS pixels for an image pixel, so that the hand's way counts and not the zoom. */
 export function step(state: State, input: Input, scale: number): Step {
   if (input.kind === "cancel") return { state: IDLE };
-  if (state.kind === "idle") return { state: input.kind === "down" ? { kind: "growing", from: input.at, tolerance: LEAST } : state };
+  if (state.kind === "idle")
+    return { state: input.kind === "down" ? { kind: "growing", from: input.at, tolerance: LEAST } : state };
   if (input.kind === "down") return { state };
   const way = Math.hypot(input.at.x - state.from.x, input.at.y - state.from.y) * scale;
   const tolerance = Math.min(MOST, LEAST + PER_PIXEL * way);
-  return input.kind === "move" ? { state: { ...state, tolerance } } : { state: IDLE, commit: { from: state.from, tolerance } };
+  return input.kind === "move"
+    ? { state: { ...state, tolerance } }
+    : { state: IDLE, commit: { from: state.from, tolerance } };
 }

@@ -65,7 +65,8 @@ export class Hands {
 
   /** Give up what is in hand: Escape, another tool, a second finger. True when there was something. */
   cancel(): boolean {
-    const busy = this.box.kind !== "idle" || this.select.kind !== "idle" || this.brush.kind !== "idle" || this.busy;
+    const busy =
+      this.box.kind !== "idle" || this.select.kind !== "idle" || this.brush.kind !== "idle" || this.busy;
     this.feed({ kind: "cancel" });
     this.working = null;
     return busy;
@@ -97,7 +98,8 @@ export class Hands {
     const ignored: Box[] = [];
     const { cells } = desk;
     for (let row = 0; row < cells.count; row++)
-      if (cells.live[row] && cells.kind[row] === 1 && cells.statusOf(row) === "ignore") ignored.push(cells.boxOf(row));
+      if (cells.live[row] && cells.kind[row] === 1 && cells.statusOf(row) === "ignore")
+        ignored.push(cells.boxOf(row));
     const { editing } = desk;
     const colour = (id: number) => desk.classOf(id)?.color ?? "#f0e442";
     const drawing = boxTool.preview(this.box, desk.opened.image);
@@ -105,20 +107,34 @@ export class Hands {
     const selected = desk.selected;
     const constraint = editing?.constraint;
     const box = drawing
-      ? { box: drawing, colour: this.region ? REGION_COLOUR : (desk.labelClass?.color ?? "#f0e442"), region: this.region !== null }
+      ? {
+          box: drawing,
+          colour: this.region ? REGION_COLOUR : (desk.labelClass?.color ?? "#f0e442"),
+          region: this.region !== null,
+        }
       : moving && { box: moving.box, colour: colour(cells.labelClass[moving.row]), region: false };
-    const handles = moving?.box ?? (this.isEditable(selected) && desk.tool === "select" && !desk.editing ? cells.boxOf(selected) : null);
+    const handles =
+      moving?.box ??
+      (this.isEditable(selected) && desk.tool === "select" && !desk.editing ? cells.boxOf(selected) : null);
     return {
       ignored,
       ...(this.held?.sketch(this.cursorInImage) ?? {}),
       many: desk.many.map((row) => cells.extent(row)),
       others: this.others(),
-      ...(constraint ? { strokes: constraint.growing ? [...constraint.strokes, constraint.growing] : constraint.strokes } : {}),
+      ...(constraint
+        ? { strokes: constraint.growing ? [...constraint.strokes, constraint.growing] : constraint.strokes }
+        : {}),
       ...(box ? { box } : {}),
       ...(handles ? { handles } : {}),
       ...(editing ? { patch: { patch: editing.patch, colour: colour(cells.labelClass[editing.row]) } } : {}),
       ...((editing || desk.tool === "brush") && this.cursor
-        ? { brush: { at: this.cursor, radius: desk.brushRadius, subtract: this.alt !== (editing ? editing.subtract : desk.brushMode === "subtract") } }
+        ? {
+            brush: {
+              at: this.cursor,
+              radius: desk.brushRadius,
+              subtract: this.alt !== (editing ? editing.subtract : desk.brushMode === "subtract"),
+            },
+          }
         : {}),
     };
   }
@@ -127,7 +143,11 @@ export class Hands {
     const { live, cells } = this.desk;
     return [...(live?.others.values() ?? [])].map(({ cursor, editing, person }) => {
       const row = editing ? cells.rowOf(editing) : -1;
-      return { at: cursor, box: row >= 0 && cells.isShown(row) ? cells.extent(row) : null, name: person.name };
+      return {
+        at: cursor,
+        box: row >= 0 && cells.isShown(row) ? cells.extent(row) : null,
+        name: person.name,
+      };
     });
   }
 
@@ -160,10 +180,19 @@ export class Hands {
       this.panning = { id: e.pointerId, at };
       this.stage.surface.classList.add("is-panning");
       e.preventDefault();
-    } else if (e.button === 0 || e.button === 5 || (e.button === 2 && this.desk.tool === "smart" && !this.desk.editing)) {
+    } else if (
+      e.button === 0 ||
+      e.button === 5 ||
+      (e.button === 2 && this.desk.tool === "smart" && !this.desk.editing)
+    ) {
       this.working = e.pointerId;
       if (!this.desk.editing && !this.busy) this.desk.begin();
-      this.feed({ kind: "down", at: toImage(at, this.desk.camera), shift: e.shiftKey, alt: e.altKey || e.button !== 0 });
+      this.feed({
+        kind: "down",
+        at: toImage(at, this.desk.camera),
+        shift: e.shiftKey,
+        alt: e.altKey || e.button !== 0,
+      });
     }
     this.stage.invalidate();
   }
@@ -189,8 +218,18 @@ export class Hands {
     } else if (this.working === e.pointerId) {
       // A brush needs the points between two frames too; a box does not mind them.
       for (const step of e.getCoalescedEvents().concat(e).slice(-64))
-        this.feed({ kind: "move", at: toImage(this.place(step), this.desk.camera), shift: e.shiftKey, alt: e.altKey });
-    } else if (!before) this.hover(this.desk.tool === "select" && !this.desk.editing ? (this.pick(toImage(at, this.desk.camera))[0] ?? -1) : -1);
+        this.feed({
+          kind: "move",
+          at: toImage(this.place(step), this.desk.camera),
+          shift: e.shiftKey,
+          alt: e.altKey,
+        });
+    } else if (!before)
+      this.hover(
+        this.desk.tool === "select" && !this.desk.editing
+          ? (this.pick(toImage(at, this.desk.camera))[0] ?? -1)
+          : -1,
+      );
     if (before || this.desk.editing || this.held) this.stage.invalidate();
   }
 
@@ -245,7 +284,10 @@ export class Hands {
         image,
         reach: REACH[this.kind] / desk.camera.scale,
         slip,
-        selected: selected < 0 ? null : { row: selected, box: desk.cells.boxOf(selected), editable: this.isEditable(selected) },
+        selected:
+          selected < 0
+            ? null
+            : { row: selected, box: desk.cells.boxOf(selected), editable: this.isEditable(selected) },
         pick: (at) => this.pick(at),
       });
       const held = selectTool.preview(this.select)?.row;
@@ -254,7 +296,11 @@ export class Hands {
       if (result.select !== undefined) desk.select(result.select);
       if (result.commit) desk.reshapedBox(result.commit.row, result.commit.box, result.commit.action);
     } else if (this.held) {
-      const sizes: Sizes = { reach: REACH[this.kind] / desk.camera.scale, slip, spacing: Math.max(0.5, 2 / desk.camera.scale) };
+      const sizes: Sizes = {
+        reach: REACH[this.kind] / desk.camera.scale,
+        slip,
+        spacing: Math.max(0.5, 2 / desk.camera.scale),
+      };
       this.held.feed(input, sizes);
     } else {
       const result = boxTool.step(this.box, input, image, slip);
@@ -278,7 +324,10 @@ export class Hands {
       return;
     }
     const before: Patch = editing.patch;
-    const saved = input.kind === "down" && this.brush.kind === "idle" ? { ...before, pixels: before.pixels.slice() } : null;
+    const saved =
+      input.kind === "down" && this.brush.kind === "idle"
+        ? { ...before, pixels: before.pixels.slice() }
+        : null;
     const result = brushTool.step(this.brush, input, before, {
       radius: editing.radius,
       subtract: editing.subtract,
@@ -294,7 +343,10 @@ export class Hands {
     const { image } = this.desk.opened;
     if (input.kind === "down" && !this.fixing) {
       const { x, y } = input.at;
-      this.fixing = { patch: patchOver({ x0: x, y0: y, x1: x, y1: y }, image), foreground: input.alt === subtract };
+      this.fixing = {
+        patch: patchOver({ x0: x, y0: y, x1: x, y1: y }, image),
+        foreground: input.alt === subtract,
+      };
     }
     if (!this.fixing) return;
     if (input.kind === "cancel") {
@@ -303,10 +355,15 @@ export class Hands {
       this.desk.constrain.dropGrowing();
       return;
     }
-    const step = brushTool.step(this.brush, { ...input, alt: false }, this.fixing.patch, { radius, subtract: false, image });
+    const step = brushTool.step(this.brush, { ...input, alt: false }, this.fixing.patch, {
+      radius,
+      subtract: false,
+      image,
+    });
     this.brush = step.state;
     this.fixing = { ...this.fixing, patch: step.patch };
-    if (step.stroke !== "none") this.desk.constrain.paint(step.patch, this.fixing.foreground, step.stroke === "done");
+    if (step.stroke !== "none")
+      this.desk.constrain.paint(step.patch, this.fixing.foreground, step.stroke === "done");
     if (step.stroke === "done") this.fixing = null;
   }
 

@@ -12,7 +12,9 @@ export function EditPanel({ ui }: { ui: Ui }) {
       <strong>{t("Editing the mask")}</strong>
       <div class="bw-row">
         <Act ui={ui} command="edit.swap" pressed={editing.subtract}>
-          {editing.constraint ? t(editing.subtract ? mark("Background") : mark("Cell")) : t(editing.subtract ? mark("Subtracting") : mark("Adding"))}
+          {editing.constraint
+            ? t(editing.subtract ? mark("Background") : mark("Cell"))
+            : t(editing.subtract ? mark("Subtracting") : mark("Adding"))}
         </Act>
         <Act ui={ui} command="edit.smaller">
           −
@@ -28,9 +30,7 @@ export function EditPanel({ ui }: { ui: Ui }) {
       {editing.constraint ? (
         <ConstraintLines constraint={editing.constraint} />
       ) : (
-        <p class="bw-muted bw-note">
-          {t("Drag to paint, Alt subtracts, Shift + wheel changes the size.")}
-        </p>
+        <p class="bw-muted bw-note">{t("Drag to paint, Alt subtracts, Shift + wheel changes the size.")}</p>
       )}
       <div class="bw-row">
         <Act ui={ui} command="edit.commit" kind="is-primary">
@@ -52,11 +52,18 @@ export function ConflictCard({ ui, conflict }: { ui: Ui; conflict: Conflict }) {
   return (
     <section class="bw-card is-conflict" aria-label={t("Conflict")} data-testid="conflict">
       <strong>
-        {theirs ? t("{name} changed this cell while you did", { name: by }) : t("{name} deleted this cell while you did", { name: by })}
+        {theirs
+          ? t("{name} changed this cell while you did", { name: by })
+          : t("{name} deleted this cell while you did", { name: by })}
       </strong>
       <p class="bw-muted bw-note">{t("Nothing was overwritten. The picture shows your version.")}</p>
       <div class="bw-row">
-        <button type="button" class="bw-button" disabled={row < 0} onClick={() => cells.isShown(row) && ui.desk.select(row, true)}>
+        <button
+          type="button"
+          class="bw-button"
+          disabled={row < 0}
+          onClick={() => cells.isShown(row) && ui.desk.select(row, true)}
+        >
           {t("Show")}
         </button>
         <button type="button" class="bw-button" onClick={() => ui.desk.settleConflict(conflict, "mine")}>

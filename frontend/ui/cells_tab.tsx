@@ -15,35 +15,53 @@ export function CellsTab({ ui }: { ui: Ui }) {
         <p class="bw-empty">
           {desk.canWrite ? (
             <>
-              {t("No cells yet. Press")} <Key ui={ui} command="tool.box" /> {t("and drag a box around each cell. Every box is saved at once.")}
+              {t("No cells yet. Press")} <Key ui={ui} command="tool.box" />{" "}
+              {t("and drag a box around each cell. Every box is saved at once.")}
             </>
           ) : (
             t("No cells yet.")
           )}
         </p>
       ) : (
-        <LongList rows={rows} current={desk.selected} label={t("Cells")} onChoose={(row) => desk.select(row, true)} line={(row, i) => <OwnLine ui={ui} row={row} index={i} />} />
+        <LongList
+          rows={rows}
+          current={desk.selected}
+          label={t("Cells")}
+          onChoose={(row) => desk.select(row, true)}
+          line={(row, i) => <OwnLine ui={ui} row={row} index={i} />}
+        />
       )}
       <OtherLayers ui={ui} />
       {desk.canWrite && (
         <div class="bw-foot">
-          {desk.selected >= 0 && desk.cells.isMine(desk.selected) && desk.cells.kindOf(desk.selected) === "cell" && (
-            <div class="bw-row">
-              <Act ui={ui} command="cell.edit">
-                {t("Edit mask")}
-              </Act>
-              <Act ui={ui} command="cell.cannot_tell" pressed={desk.cells.statusOf(desk.selected) === "cannot_tell"}>
-                {t("Cannot tell")}
-              </Act>
-              <Act ui={ui} command="cell.delete">
-                {t("Delete")}
-              </Act>
-            </div>
-          )}
+          {desk.selected >= 0 &&
+            desk.cells.isMine(desk.selected) &&
+            desk.cells.kindOf(desk.selected) === "cell" && (
+              <div class="bw-row">
+                <Act ui={ui} command="cell.edit">
+                  {t("Edit mask")}
+                </Act>
+                <Act
+                  ui={ui}
+                  command="cell.cannot_tell"
+                  pressed={desk.cells.statusOf(desk.selected) === "cannot_tell"}
+                >
+                  {t("Cannot tell")}
+                </Act>
+                <Act ui={ui} command="cell.delete">
+                  {t("Delete")}
+                </Act>
+              </div>
+            )}
           {!desk.offers("region") ? null : desk.isWholeFieldExhaustive() ? (
             <p class="bw-muted bw-note">{"✓ " + t("Every cell of this image is said to be annotated.")}</p>
           ) : (
-            <button type="button" class="bw-button bw-wide" title={t("Only inside such regions is tissue without a box background for the models.")} onClick={() => desk.wholeFieldIsExhaustive()}>
+            <button
+              type="button"
+              class="bw-button bw-wide"
+              title={t("Only inside such regions is tissue without a box background for the models.")}
+              onClick={() => desk.wholeFieldIsExhaustive()}
+            >
               {t("Every cell of this image is annotated")}
             </button>
           )}
@@ -56,13 +74,21 @@ export function CellsTab({ ui }: { ui: Ui }) {
 /** Colleagues' layers are out of the picture until somebody asks for them: two people's boxes over one cell hide it. */
 function OtherLayers({ ui }: { ui: Ui }) {
   const { desk } = ui;
-  const others = desk.opened.layers.flatMap((layer, index) => (layer.writable || layer.kind === "prediction" ? [] : [{ layer, index }]));
+  const others = desk.opened.layers.flatMap((layer, index) =>
+    layer.writable || layer.kind === "prediction" ? [] : [{ layer, index }],
+  );
   if (!others.length) return null;
   return (
     <div class="bw-reasons" role="group" aria-label={t("Other layers")}>
       <span class="bw-muted">{t("Also show")}</span>
       {others.map(({ layer, index }) => (
-        <button key={layer.id} type="button" class="bw-chip" aria-pressed={desk.cells.isLayerShown(index)} onClick={() => desk.showLayer(index, !desk.cells.isLayerShown(index))}>
+        <button
+          key={layer.id}
+          type="button"
+          class="bw-chip"
+          aria-pressed={desk.cells.isLayerShown(index)}
+          onClick={() => desk.showLayer(index, !desk.cells.isLayerShown(index))}
+        >
           {layer.annotator?.name ?? t(LAYER_WORDS[layer.kind])}
         </button>
       ))}
@@ -78,9 +104,15 @@ function OwnLine({ ui, row, index }: { ui: Ui; row: number; index: number }) {
   const box = cells.boxOf(row);
   return (
     <>
-      {isCell ? <span class="bw-swatch" style={{ background: label?.color ?? "#f0e442" }} /> : <span class={`bw-swatch is-${status}`} />}
+      {isCell ? (
+        <span class="bw-swatch" style={{ background: label?.color ?? "#f0e442" }} />
+      ) : (
+        <span class={`bw-swatch is-${status}`} />
+      )}
       <span class="bw-number bw-muted">{index + 1}</span>
-      <span class="bw-grow">{isCell && status === "confirmed" ? (label?.name ?? t("no class")) : t(STATUS_WORDS[status])}</span>
+      <span class="bw-grow">
+        {isCell && status === "confirmed" ? (label?.name ?? t("no class")) : t(STATUS_WORDS[status])}
+      </span>
       <span class="bw-number bw-muted">
         {Math.round(box.x1 - box.x0)} × {Math.round(box.y1 - box.y0)}
         {cells.maskOf(row) ? " ●" : ""}

@@ -7,65 +7,285 @@ import { mark, t } from "../locale/locale";
  *  know a key. */
 export type Scope = "canvas" | "review" | "many" | "draw" | "edit";
 
-type Entry = { readonly scope: Scope; readonly keys: readonly string[]; readonly label: string; readonly group: string; readonly repeats?: true };
+type Entry = {
+  readonly scope: Scope;
+  readonly keys: readonly string[];
+  readonly label: string;
+  readonly group: string;
+  readonly repeats?: true;
+};
 
 export const COMMANDS = {
   "tool.select": { scope: "canvas", keys: ["v"], label: mark("Select, move, resize"), group: mark("Tools") },
   "tool.box": { scope: "canvas", keys: ["r"], label: mark("Draw boxes"), group: mark("Tools") },
-  "tool.smart": { scope: "canvas", keys: ["s"], label: mark("Smart click: a click or a box gives the mask"), group: mark("Tools") },
-  "tool.polygon": { scope: "canvas", keys: ["p"], label: mark("Polygon, by clicks or freehand"), group: mark("Tools") },
-  "tool.brush": { scope: "canvas", keys: ["b"], label: mark("Brush: new cell; Shift adds, Alt subtracts"), group: mark("Tools") },
-  "tool.wand": { scope: "canvas", keys: ["w"], label: mark("Wand: press and drag, like colours"), group: mark("Tools") },
-  "tool.stamp": { scope: "canvas", keys: ["."], label: mark("Click the centre: a box of the last size"), group: mark("Tools") },
-  "tool.extremes": { scope: "canvas", keys: ["q"], label: mark("Box by four outermost points"), group: mark("Tools") },
-  "tool.lasso": { scope: "canvas", keys: ["l"], label: mark("Lasso: select cells together"), group: mark("Tools") },
-  "tool.split": { scope: "canvas", keys: ["/"], label: mark("Split a cell along a cut"), group: mark("Tools") },
+  "tool.smart": {
+    scope: "canvas",
+    keys: ["s"],
+    label: mark("Smart click: a click or a box gives the mask"),
+    group: mark("Tools"),
+  },
+  "tool.polygon": {
+    scope: "canvas",
+    keys: ["p"],
+    label: mark("Polygon, by clicks or freehand"),
+    group: mark("Tools"),
+  },
+  "tool.brush": {
+    scope: "canvas",
+    keys: ["b"],
+    label: mark("Brush: new cell; Shift adds, Alt subtracts"),
+    group: mark("Tools"),
+  },
+  "tool.wand": {
+    scope: "canvas",
+    keys: ["w"],
+    label: mark("Wand: press and drag, like colours"),
+    group: mark("Tools"),
+  },
+  "tool.stamp": {
+    scope: "canvas",
+    keys: ["."],
+    label: mark("Click the centre: a box of the last size"),
+    group: mark("Tools"),
+  },
+  "tool.extremes": {
+    scope: "canvas",
+    keys: ["q"],
+    label: mark("Box by four outermost points"),
+    group: mark("Tools"),
+  },
+  "tool.lasso": {
+    scope: "canvas",
+    keys: ["l"],
+    label: mark("Lasso: select cells together"),
+    group: mark("Tools"),
+  },
+  "tool.split": {
+    scope: "canvas",
+    keys: ["/"],
+    label: mark("Split a cell along a cut"),
+    group: mark("Tools"),
+  },
   "tool.measure": { scope: "canvas", keys: ["m"], label: mark("Measure"), group: mark("Tools") },
-  "tool.region": { scope: "canvas", keys: ["g"], label: mark("Region where every cell is annotated"), group: mark("Tools") },
-  "tool.ignore": { scope: "canvas", keys: ["Shift+g"], label: mark("Region to ignore"), group: mark("Tools") },
-  "cell.delete": { scope: "canvas", keys: ["Delete", "Backspace"], label: mark("Delete"), group: mark("Cells") },
+  "tool.region": {
+    scope: "canvas",
+    keys: ["g"],
+    label: mark("Region where every cell is annotated"),
+    group: mark("Tools"),
+  },
+  "tool.ignore": {
+    scope: "canvas",
+    keys: ["Shift+g"],
+    label: mark("Region to ignore"),
+    group: mark("Tools"),
+  },
+  "cell.delete": {
+    scope: "canvas",
+    keys: ["Delete", "Backspace"],
+    label: mark("Delete"),
+    group: mark("Cells"),
+  },
   "cell.cannot_tell": { scope: "canvas", keys: ["k"], label: mark("Cannot tell"), group: mark("Cells") },
   "cell.edit": { scope: "canvas", keys: ["e"], label: mark("Edit the mask"), group: mark("Cells") },
-  "cell.snap": { scope: "canvas", keys: ["t"], label: mark("Snap the box to the edges of the cell"), group: mark("Cells") },
-  "attribute.1": { scope: "canvas", keys: ["i"], label: mark("Next value of the first attribute"), group: mark("Cells") },
-  "attribute.2": { scope: "canvas", keys: ["z"], label: mark("Next value of the second attribute"), group: mark("Cells") },
-  "attribute.3": { scope: "canvas", keys: ["y"], label: mark("Next value of the third attribute"), group: mark("Cells") },
-  "attribute.4": { scope: "canvas", keys: ["n"], label: mark("Next value of the fourth attribute"), group: mark("Cells") },
-  "cell.copy": { scope: "canvas", keys: ["Shift+d"], label: mark("Copy the box to the next place"), group: mark("Cells") },
-  "move.left": { scope: "canvas", keys: ["ArrowLeft"], label: mark("Move the cell, or the view: left"), group: mark("Moving"), repeats: true },
-  "move.right": { scope: "canvas", keys: ["ArrowRight"], label: mark("Right"), group: mark("Moving"), repeats: true },
+  "cell.snap": {
+    scope: "canvas",
+    keys: ["t"],
+    label: mark("Snap the box to the edges of the cell"),
+    group: mark("Cells"),
+  },
+  "attribute.1": {
+    scope: "canvas",
+    keys: ["i"],
+    label: mark("Next value of the first attribute"),
+    group: mark("Cells"),
+  },
+  "attribute.2": {
+    scope: "canvas",
+    keys: ["z"],
+    label: mark("Next value of the second attribute"),
+    group: mark("Cells"),
+  },
+  "attribute.3": {
+    scope: "canvas",
+    keys: ["y"],
+    label: mark("Next value of the third attribute"),
+    group: mark("Cells"),
+  },
+  "attribute.4": {
+    scope: "canvas",
+    keys: ["n"],
+    label: mark("Next value of the fourth attribute"),
+    group: mark("Cells"),
+  },
+  "cell.copy": {
+    scope: "canvas",
+    keys: ["Shift+d"],
+    label: mark("Copy the box to the next place"),
+    group: mark("Cells"),
+  },
+  "move.left": {
+    scope: "canvas",
+    keys: ["ArrowLeft"],
+    label: mark("Move the cell, or the view: left"),
+    group: mark("Moving"),
+    repeats: true,
+  },
+  "move.right": {
+    scope: "canvas",
+    keys: ["ArrowRight"],
+    label: mark("Right"),
+    group: mark("Moving"),
+    repeats: true,
+  },
   "move.up": { scope: "canvas", keys: ["ArrowUp"], label: mark("Up"), group: mark("Moving"), repeats: true },
-  "move.down": { scope: "canvas", keys: ["ArrowDown"], label: mark("Down"), group: mark("Moving"), repeats: true },
-  "many.accept": { scope: "many", keys: ["a"], label: mark("Accept those that were shown"), group: mark("Selected together") },
-  "many.merge": { scope: "many", keys: ["j"], label: mark("Merge into one cell"), group: mark("Selected together") },
-  "many.nest": { scope: "many", keys: ["Shift+n"], label: mark("Link nuclei to the cell around them"), group: mark("Selected together") },
-  "draw.keep": { scope: "draw", keys: ["Enter"], label: mark("Keep, close the outline"), group: mark("While drawing") },
-  "draw.back": { scope: "draw", keys: ["Backspace"], label: mark("Without the last point"), group: mark("While drawing") },
-  "history.undo": { scope: "canvas", keys: ["Mod+z"], label: mark("Undo"), group: mark("Cells"), repeats: true },
-  "history.redo": { scope: "canvas", keys: ["Mod+Shift+z", "Mod+y"], label: mark("Redo"), group: mark("Cells"), repeats: true },
-  "save.now": { scope: "canvas", keys: ["Mod+s"], label: mark("Send waiting changes now"), group: mark("Cells") },
-  "review.accept": { scope: "review", keys: ["a"], label: mark("Accept the proposal"), group: mark("Review") },
-  "review.reject": { scope: "review", keys: ["x"], label: mark("Reject the proposal"), group: mark("Review") },
+  "move.down": {
+    scope: "canvas",
+    keys: ["ArrowDown"],
+    label: mark("Down"),
+    group: mark("Moving"),
+    repeats: true,
+  },
+  "many.accept": {
+    scope: "many",
+    keys: ["a"],
+    label: mark("Accept those that were shown"),
+    group: mark("Selected together"),
+  },
+  "many.merge": {
+    scope: "many",
+    keys: ["j"],
+    label: mark("Merge into one cell"),
+    group: mark("Selected together"),
+  },
+  "many.nest": {
+    scope: "many",
+    keys: ["Shift+n"],
+    label: mark("Link nuclei to the cell around them"),
+    group: mark("Selected together"),
+  },
+  "draw.keep": {
+    scope: "draw",
+    keys: ["Enter"],
+    label: mark("Keep, close the outline"),
+    group: mark("While drawing"),
+  },
+  "draw.back": {
+    scope: "draw",
+    keys: ["Backspace"],
+    label: mark("Without the last point"),
+    group: mark("While drawing"),
+  },
+  "history.undo": {
+    scope: "canvas",
+    keys: ["Mod+z"],
+    label: mark("Undo"),
+    group: mark("Cells"),
+    repeats: true,
+  },
+  "history.redo": {
+    scope: "canvas",
+    keys: ["Mod+Shift+z", "Mod+y"],
+    label: mark("Redo"),
+    group: mark("Cells"),
+    repeats: true,
+  },
+  "save.now": {
+    scope: "canvas",
+    keys: ["Mod+s"],
+    label: mark("Send waiting changes now"),
+    group: mark("Cells"),
+  },
+  "review.accept": {
+    scope: "review",
+    keys: ["a"],
+    label: mark("Accept the proposal"),
+    group: mark("Review"),
+  },
+  "review.reject": {
+    scope: "review",
+    keys: ["x"],
+    label: mark("Reject the proposal"),
+    group: mark("Review"),
+  },
   "review.next": { scope: "canvas", keys: ["Tab"], label: mark("Next open proposal"), group: mark("Review") },
-  "review.previous": { scope: "canvas", keys: ["Shift+Tab"], label: mark("Previous open proposal"), group: mark("Review") },
-  "review.viewed": { scope: "canvas", keys: ["Shift+a"], label: mark("Accept the rest in view, as viewed in bulk"), group: mark("Review") },
-  "edit.constrain": { scope: "edit", keys: ["f"], label: mark("Strokes fix pixels, the rest is fused again"), group: mark("Editing a mask") },
-  "edit.commit": { scope: "edit", keys: ["Enter"], label: mark("Keep the edited mask"), group: mark("Editing a mask") },
-  "edit.swap": { scope: "edit", keys: ["s"], label: mark("Brush adds or subtracts"), group: mark("Editing a mask") },
-  "edit.larger": { scope: "edit", keys: ["+", "="], label: mark("Larger brush"), group: mark("Editing a mask"), repeats: true },
-  "edit.smaller": { scope: "edit", keys: ["-"], label: mark("Smaller brush"), group: mark("Editing a mask"), repeats: true },
+  "review.previous": {
+    scope: "canvas",
+    keys: ["Shift+Tab"],
+    label: mark("Previous open proposal"),
+    group: mark("Review"),
+  },
+  "review.viewed": {
+    scope: "canvas",
+    keys: ["Shift+a"],
+    label: mark("Accept the rest in view, as viewed in bulk"),
+    group: mark("Review"),
+  },
+  "edit.constrain": {
+    scope: "edit",
+    keys: ["f"],
+    label: mark("Strokes fix pixels, the rest is fused again"),
+    group: mark("Editing a mask"),
+  },
+  "edit.commit": {
+    scope: "edit",
+    keys: ["Enter"],
+    label: mark("Keep the edited mask"),
+    group: mark("Editing a mask"),
+  },
+  "edit.swap": {
+    scope: "edit",
+    keys: ["s"],
+    label: mark("Brush adds or subtracts"),
+    group: mark("Editing a mask"),
+  },
+  "edit.larger": {
+    scope: "edit",
+    keys: ["+", "="],
+    label: mark("Larger brush"),
+    group: mark("Editing a mask"),
+    repeats: true,
+  },
+  "edit.smaller": {
+    scope: "edit",
+    keys: ["-"],
+    label: mark("Smaller brush"),
+    group: mark("Editing a mask"),
+    repeats: true,
+  },
   "view.peek": { scope: "canvas", keys: ["h"], label: mark("Hold: bare tissue"), group: mark("View") },
-  "view.pan": { scope: "canvas", keys: ["Space"], label: mark("Hold and drag: move the picture"), group: mark("View") },
-  "view.boxes": { scope: "canvas", keys: ["Shift+b"], label: mark("Boxes of cells that have a mask"), group: mark("View") },
-  "view.larger": { scope: "canvas", keys: ["+", "="], label: mark("Zoom in, larger brush"), group: mark("View"), repeats: true },
-  "view.smaller": { scope: "canvas", keys: ["-"], label: mark("Zoom out, smaller brush"), group: mark("View"), repeats: true },
+  "view.pan": {
+    scope: "canvas",
+    keys: ["Space"],
+    label: mark("Hold and drag: move the picture"),
+    group: mark("View"),
+  },
+  "view.boxes": {
+    scope: "canvas",
+    keys: ["Shift+b"],
+    label: mark("Boxes of cells that have a mask"),
+    group: mark("View"),
+  },
+  "view.larger": {
+    scope: "canvas",
+    keys: ["+", "="],
+    label: mark("Zoom in, larger brush"),
+    group: mark("View"),
+    repeats: true,
+  },
+  "view.smaller": {
+    scope: "canvas",
+    keys: ["-"],
+    label: mark("Zoom out, smaller brush"),
+    group: mark("View"),
+    repeats: true,
+  },
   "view.fit": { scope: "canvas", keys: ["0"], label: mark("Whole image"), group: mark("View") },
   "image.next": { scope: "canvas", keys: ["]", "f"], label: mark("Next image"), group: mark("View") },
   "image.previous": { scope: "canvas", keys: ["[", "d"], label: mark("Previous image"), group: mark("View") },
   "help.palette": { scope: "canvas", keys: ["Mod+k"], label: mark("Find a command"), group: mark("View") },
   "help.remap": { scope: "canvas", keys: ["Mod+,"], label: mark("Change the keys"), group: mark("View") },
   "help.keys": { scope: "canvas", keys: ["?"], label: mark("This list"), group: mark("View") },
-  "cancel": { scope: "canvas", keys: ["Escape"], label: mark("Cancel, unselect"), group: mark("View") },
+  cancel: { scope: "canvas", keys: ["Escape"], label: mark("Cancel, unselect"), group: mark("View") },
 } as const satisfies Record<string, Entry>;
 
 export type Command = keyof typeof COMMANDS;
@@ -98,7 +318,11 @@ export class Keymap {
     const bare = event.altKey ? chord.replace("Alt+", "") : chord; // Alt also means "subtract", so it does not turn keys off
     for (const scope of NARROW.filter((s) => scopes.includes(s)))
       for (const [command, entry] of entries)
-        if (entry.scope === scope && (this.keysOf(command).includes(chord) || this.keysOf(command).includes(bare))) return command;
+        if (
+          entry.scope === scope &&
+          (this.keysOf(command).includes(chord) || this.keysOf(command).includes(bare))
+        )
+          return command;
     return null;
   }
 
@@ -129,7 +353,9 @@ export class Keymap {
       .map(([other]) => other);
   }
   isChanged(command: Command): boolean {
-    return this.overrides[command] !== undefined && this.keysOf(command).join() !== COMMANDS[command].keys.join();
+    return (
+      this.overrides[command] !== undefined && this.keysOf(command).join() !== COMMANDS[command].keys.join()
+    );
   }
   kept(): Overrides {
     return this.overrides;
@@ -147,7 +373,17 @@ export class Keymap {
   }
 }
 
-const SHORT: Record<string, string> = { Mod: mark("Ctrl"), Escape: "Esc", Delete: mark("Del"), Space: mark("Space"), Backspace: mark("Backspace"), ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" };
+const SHORT: Record<string, string> = {
+  Mod: mark("Ctrl"),
+  Escape: "Esc",
+  Delete: mark("Del"),
+  Space: mark("Space"),
+  Backspace: mark("Backspace"),
+  ArrowLeft: "←",
+  ArrowRight: "→",
+  ArrowUp: "↑",
+  ArrowDown: "↓",
+};
 
 /** "Mod+Shift+z" as people read it: "Ctrl+Shift+Z". */
 export function keyLabel(chord: string): string {

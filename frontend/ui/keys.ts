@@ -47,7 +47,9 @@ export class Keys {
     if (e.key === "Tab" && e.target !== this.stage.surface) return;
     this.shift = e.shiftKey;
     const arrow = e.key.startsWith("Arrow") && e.shiftKey;
-    const pressed = arrow ? { key: e.key, shiftKey: false, ctrlKey: e.ctrlKey, metaKey: e.metaKey, altKey: e.altKey } : e;
+    const pressed = arrow
+      ? { key: e.key, shiftKey: false, ctrlKey: e.ctrlKey, metaKey: e.metaKey, altKey: e.altKey }
+      : e;
     const chosen = this.classOfKey(e);
     const command = this.map.commandOf(pressed, this.scopes) ?? (chosen ? "class" : null);
     if (!e.repeat) this.desk.recorder.record("key", command ?? "other", e.timeStamp);
@@ -80,7 +82,10 @@ export class Keys {
   }
 
   private up(e: KeyboardEvent): void {
-    const command = this.map.commandOf({ key: e.key, ctrlKey: false, metaKey: false, shiftKey: false, altKey: false }, ["canvas"]);
+    const command = this.map.commandOf(
+      { key: e.key, ctrlKey: false, metaKey: false, shiftKey: false, altKey: false },
+      ["canvas"],
+    );
     if (command === "view.peek") this.stage.peeking = false;
     if (command === "view.pan") this.pan(false);
     if (command === "view.peek" || command === "view.pan" || e.key === "Alt") this.stage.invalidate();

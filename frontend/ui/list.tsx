@@ -58,7 +58,9 @@ export class LongList extends Component<Props, { top: number; height: number }> 
         tabIndex={0}
         onKeyDown={(e) => this.key(e)}
         aria-label={label}
-        onScroll={(e) => this.setState({ top: e.currentTarget.scrollTop, height: e.currentTarget.clientHeight })}
+        onScroll={(e) =>
+          this.setState({ top: e.currentTarget.scrollTop, height: e.currentTarget.clientHeight })
+        }
       >
         <div class="bw-list-all" style={{ height: `${rows.length * LINE}px` }}>
           {rows.slice(first, last).map((row, i) => (

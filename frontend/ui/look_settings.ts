@@ -46,7 +46,16 @@ export class LookSettings {
   ) {
     // What hides cells is not carried over to the next image or day: a filter that somebody forgot looks like no cells.
     const { brightness, contrast, stain, opacity, fill, minimap, breaks } = { ...PLAIN, ...kept };
-    this.now = { ...PLAIN, brightness, contrast, stain: STAINS.includes(stain) ? stain : "none", opacity, fill, minimap, breaks };
+    this.now = {
+      ...PLAIN,
+      brightness,
+      contrast,
+      stain: STAINS.includes(stain) ? stain : "none",
+      opacity,
+      fill,
+      minimap,
+      breaks,
+    };
   }
 
   set(part: Partial<Look>): void {
@@ -54,7 +63,10 @@ export class LookSettings {
     this.now = { ...before, ...part };
     this.onChange(this.now, before);
   }
-  toggle<T extends "hiddenClasses" | "hiddenStatuses" | "hiddenAuthors">(which: T, value: Look[T][number]): void {
+  toggle<T extends "hiddenClasses" | "hiddenStatuses" | "hiddenAuthors">(
+    which: T,
+    value: Look[T][number],
+  ): void {
     const list = this.now[which] as readonly unknown[];
     const next = list.includes(value) ? list.filter((v) => v !== value) : [...list, value];
     this.set({ [which]: next });

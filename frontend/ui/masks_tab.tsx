@@ -3,7 +3,11 @@ import { mark, spoken, t } from "../locale/locale";
 import type { Layer } from "../scene/contract";
 import { number } from "./parts";
 
-const PART_WORDS: Record<string, string> = { detector: mark("Detector"), segmenter: mark("Segmenter"), prompter: mark("Prompter") };
+const PART_WORDS: Record<string, string> = {
+  detector: mark("Detector"),
+  segmenter: mark("Segmenter"),
+  prompter: mark("Prompter"),
+};
 
 export function MasksTab({ layer }: { layer: Layer | undefined }) {
   const publication = layer?.publication;
@@ -17,12 +21,16 @@ export function MasksTab({ layer }: { layer: Layer | undefined }) {
   return (
     <div class="bw-tab bw-scroll" role="tabpanel">
       <h3>{t("Round {n}", { n: publication.round_number })}</h3>
-      <p class="bw-muted">{t("Published {time}", { time: new Date(publication.published_at).toLocaleString(spoken()) })}</p>
+      <p class="bw-muted">
+        {t("Published {time}", { time: new Date(publication.published_at).toLocaleString(spoken()) })}
+      </p>
       {c ? (
         <>
           <p class={c.closed ? "bw-proof" : "bw-proof is-open"}>
             {c.closed
-              ? t("Proven best: the cut costs exactly as much as the maximum flow, so no other combination of the two masks scores better under this model.")
+              ? t(
+                  "Proven best: the cut costs exactly as much as the maximum flow, so no other combination of the two masks scores better under this model.",
+                )
               : t("Not proven best: the cut costs more than the flow that was found.")}
           </p>
           <dl class="bw-facts">
@@ -37,7 +45,11 @@ export function MasksTab({ layer }: { layer: Layer | undefined }) {
             <dt>{t("Independent parts")}</dt>
             <dd>{number(c.components)}</dd>
           </dl>
-          <p class="bw-muted bw-note">{t("The proof is about the sum that was minimised, not about the tissue: whether a mask is right is for you to judge.")}</p>
+          <p class="bw-muted bw-note">
+            {t(
+              "The proof is about the sum that was minimised, not about the tissue: whether a mask is right is for you to judge.",
+            )}
+          </p>
         </>
       ) : (
         <p class="bw-muted">{t("No certificate was stored with these masks.")}</p>

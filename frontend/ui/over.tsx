@@ -88,11 +88,15 @@ export class Palette extends Component<{ ui: Ui }, { typed: string; at: number }
   }
 }
 
-export class Remap extends Component<{ ui: Ui }, { listening: Command | null; trouble: string; warning: string }> {
+export class Remap extends Component<
+  { ui: Ui },
+  { listening: Command | null; trouble: string; warning: string }
+> {
   override state = { listening: null as Command | null, trouble: "", warning: "" };
 
   private take(e: KeyboardEvent, command: Command): void {
-    if (e.key === "Shift" || e.key === "Control" || e.key === "Alt" || e.key === "Meta" || e.key === "Tab") return;
+    if (e.key === "Shift" || e.key === "Control" || e.key === "Alt" || e.key === "Meta" || e.key === "Tab")
+      return;
     e.preventDefault();
     e.stopPropagation();
     if (e.key === "Escape") {
@@ -103,13 +107,22 @@ export class Remap extends Component<{ ui: Ui }, { listening: Command | null; tr
     const keys = [chordOf(e)];
     const taken = map.remap(command, keys);
     if (taken.length) {
-      this.setState({ trouble: t("{key} is already: {commands}. Nothing was changed.", { key: keyLabel(keys[0]), commands: named(taken) }), warning: "" });
+      this.setState({
+        trouble: t("{key} is already: {commands}. Nothing was changed.", {
+          key: keyLabel(keys[0]),
+          commands: named(taken),
+        }),
+        warning: "",
+      });
       return;
     }
     keepKeys();
     const hidden = map.hidden(command, keys);
     const digit = /^[1-9]$/.test(keys[0]) ? ` ${t("It also chooses a class.")}` : "";
-    const warning = hidden.length || digit ? `${hidden.length ? t("While this is possible, {key} no longer does: {commands}.", { key: keyLabel(keys[0]), commands: named(hidden) }) : ""}${digit}` : "";
+    const warning =
+      hidden.length || digit
+        ? `${hidden.length ? t("While this is possible, {key} no longer does: {commands}.", { key: keyLabel(keys[0]), commands: named(hidden) }) : ""}${digit}`
+        : "";
     this.setState({ listening: null, trouble: "", warning });
   }
 
@@ -124,7 +137,9 @@ export class Remap extends Component<{ ui: Ui }, { listening: Command | null; tr
             ×
           </button>
         </header>
-        <p class="bw-muted bw-note">{t("Choose a command, then press its new key. Kept on this computer.")}</p>
+        <p class="bw-muted bw-note">
+          {t("Choose a command, then press its new key. Kept on this computer.")}
+        </p>
         {this.state.trouble && (
           <p class="bw-warn" role="alert">
             {this.state.trouble}
@@ -153,7 +168,12 @@ export class Remap extends Component<{ ui: Ui }, { listening: Command | null; tr
                 onClick={() => {
                   const taken = ui.map.reset(command);
                   ui.keepKeys();
-                  this.setState({ listening: null, trouble: taken.length ? t("Its first key now belongs to: {commands}.", { commands: named(taken) }) : "" });
+                  this.setState({
+                    listening: null,
+                    trouble: taken.length
+                      ? t("Its first key now belongs to: {commands}.", { commands: named(taken) })
+                      : "",
+                  });
                 }}
               >
                 ↺

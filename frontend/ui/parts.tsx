@@ -27,9 +27,18 @@ export type Ui = {
 
 export type Tab = "cells" | "review" | "masks" | "view";
 
-export const Key = ({ ui, command }: { ui: Ui; command: Command }) => <kbd>{keyLabel(ui.map.keysOf(command)[0])}</kbd>;
+export const Key = ({ ui, command }: { ui: Ui; command: Command }) => (
+  <kbd>{keyLabel(ui.map.keysOf(command)[0])}</kbd>
+);
 
-export function Act(props: { ui: Ui; command: Command; children: ComponentChildren; pressed?: boolean; disabled?: boolean; kind?: string }) {
+export function Act(props: {
+  ui: Ui;
+  command: Command;
+  children: ComponentChildren;
+  pressed?: boolean;
+  disabled?: boolean;
+  kind?: string;
+}) {
   const { ui, command, children, pressed, disabled, kind = "" } = props;
   return (
     <button
@@ -49,7 +58,14 @@ export function Classes({ ui, current }: { ui: Ui; current: number | null }) {
   return (
     <div class="bw-chips" role="group" aria-label={t("Classes")}>
       {desk.opened.project.classes.map((c) => (
-        <button key={c.id} type="button" class="bw-chip" aria-pressed={current === c.id} disabled={!desk.canWrite} onClick={() => desk.chooseClass(c)}>
+        <button
+          key={c.id}
+          type="button"
+          class="bw-chip"
+          aria-pressed={current === c.id}
+          disabled={!desk.canWrite}
+          onClick={() => desk.chooseClass(c)}
+        >
           <span class="bw-swatch" style={{ background: c.color }} />
           {c.name}
           {c.key !== null && <kbd>{c.key}</kbd>}
@@ -78,7 +94,13 @@ export function AttributeLines({ ui }: { ui: Ui }) {
           {values.map((value) => {
             const chosen = attributes.valueOf(name) === value;
             return (
-              <button key={value} type="button" class="bw-chip" aria-pressed={chosen} onClick={() => attributes.set(name, chosen ? null : value)}>
+              <button
+                key={value}
+                type="button"
+                class="bw-chip"
+                aria-pressed={chosen}
+                onClick={() => attributes.set(name, chosen ? null : value)}
+              >
                 {value}
               </button>
             );

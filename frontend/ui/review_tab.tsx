@@ -11,7 +11,9 @@ export function ReviewTab({ ui }: { ui: Ui }) {
   if (!counts.proposals)
     return (
       <p class="bw-empty" role="tabpanel">
-        {t("No proposals on this image yet. They appear here after a round has been run on the project's boxes.")}
+        {t(
+          "No proposals on this image yet. They appear here after a round has been run on the project's boxes.",
+        )}
       </p>
     );
   const rows = desk.reviewOrder();
@@ -44,13 +46,21 @@ export function ReviewTab({ ui }: { ui: Ui }) {
           {t("Cannot tell")}
         </Act>
       </div>
-      {desk.onProposal && <Classes ui={ui} current={desk.proposalClass ?? (desk.cells.labelClass[desk.selected] || null)} />}
+      {desk.onProposal && (
+        <Classes ui={ui} current={desk.proposalClass ?? (desk.cells.labelClass[desk.selected] || null)} />
+      )}
       {desk.onProposal && <AttributeLines ui={ui} />}
       {rejection >= 0 && desk.cells.live[rejection] === 1 && (
         <div class="bw-reasons" role="group" aria-label={t("Why was it rejected?")}>
           <span class="bw-muted">{t("Why rejected? (may stay open)")}</span>
           {REASONS.map((r) => (
-            <button key={r} type="button" class="bw-chip" aria-pressed={reason === r} onClick={() => desk.giveReason(r)}>
+            <button
+              key={r}
+              type="button"
+              class="bw-chip"
+              aria-pressed={reason === r}
+              onClick={() => desk.giveReason(r)}
+            >
               {t(REASON_WORDS[r])}
             </button>
           ))}
@@ -63,7 +73,12 @@ export function ReviewTab({ ui }: { ui: Ui }) {
       )}
       <label class="bw-field">
         {t("Order")}
-        <select value={desk.order} onChange={(e) => desk.setOrder(e.currentTarget.value === "uncertainty" ? "uncertainty" : "serpentine")}>
+        <select
+          value={desk.order}
+          onChange={(e) =>
+            desk.setOrder(e.currentTarget.value === "uncertainty" ? "uncertainty" : "serpentine")
+          }
+        >
           <option value="serpentine">{t("through the field")}</option>
           <option value="uncertainty">{t("most doubtful first")}</option>
         </select>
@@ -71,7 +86,13 @@ export function ReviewTab({ ui }: { ui: Ui }) {
           <Key ui={ui} command="review.next" /> {t("next")}
         </span>
       </label>
-      <LongList rows={rows} current={desk.selected} label={t("Proposals")} onChoose={(row) => desk.select(row, true)} line={(row, i) => <ProposalLine ui={ui} row={row} index={i} />} />
+      <LongList
+        rows={rows}
+        current={desk.selected}
+        label={t("Proposals")}
+        onChoose={(row) => desk.select(row, true)}
+        line={(row, i) => <ProposalLine ui={ui} row={row} index={i} />}
+      />
     </div>
   );
 }
@@ -79,7 +100,13 @@ export function ReviewTab({ ui }: { ui: Ui }) {
 function ProposalLine({ ui, row, index }: { ui: Ui; row: number; index: number }) {
   const { cells } = ui.desk;
   const by = cells.decisionOf(row);
-  const word = t(by < 0 ? mark("to judge") : cells.statusOf(by) === "confirmed" ? mark("accepted") : STATUS_WORDS[cells.statusOf(by)]);
+  const word = t(
+    by < 0
+      ? mark("to judge")
+      : cells.statusOf(by) === "confirmed"
+        ? mark("accepted")
+        : STATUS_WORDS[cells.statusOf(by)],
+  );
   const score = cells.score[row];
   return (
     <>

@@ -73,7 +73,10 @@ export class Shell {
     const surface = this.stage.surface;
     surface.tabIndex = 0;
     surface.setAttribute("role", "application");
-    surface.setAttribute("aria-label", t("Image {name}. Press ? for the keys.", { name: desk.opened.image.name }));
+    surface.setAttribute(
+      "aria-label",
+      t("Image {name}. Press ? for the keys.", { name: desk.opened.image.name }),
+    );
     this.hands = new Hands(desk, this.stage);
     const map = new Keymap(stored<Overrides>(KEYS) ?? {});
     this.keys = new Keys(desk, this.stage, this.hands, map, (image) => this.go(image));
@@ -111,7 +114,10 @@ export class Shell {
     this.listen();
     this.refresh();
     surface.focus({ preventScroll: true });
-    void this.stage.opened.then(() => requestAnimationFrame(() => performance.mark("boxwise:tissue")), () => undefined);
+    void this.stage.opened.then(
+      () => requestAnimationFrame(() => performance.mark("boxwise:tissue")),
+      () => undefined,
+    );
   }
 
   /** The cells are there: what is said about them can be shown. */
@@ -154,9 +160,18 @@ export class Shell {
           certificate: desk.editing.constraint.certificate,
         },
         patch: desk.editing && desk.editing.patch.pixels.reduce((a, b) => a + b, 0),
-        prompter: { name: desk.prompter?.name ?? null, answered: desk.prompter?.answered ?? 0, milliseconds: desk.prompter?.milliseconds ?? 0, asked: desk.prompter?.last?.clicks.map(({ at }) => [at.x, at.y]) ?? [] },
+        prompter: {
+          name: desk.prompter?.name ?? null,
+          answered: desk.prompter?.answered ?? 0,
+          milliseconds: desk.prompter?.milliseconds ?? 0,
+          asked: desk.prompter?.last?.clicks.map(({ at }) => [at.x, at.y]) ?? [],
+        },
         connected: desk.live?.connected ?? false,
-        others: [...(desk.live?.others.values() ?? [])].map((o) => ({ name: o.person.name, editing: o.editing, cursor: o.cursor })),
+        others: [...(desk.live?.others.values() ?? [])].map((o) => ({
+          name: o.person.name,
+          editing: o.editing,
+          cursor: o.cursor,
+        })),
       }),
       cells: () => this.listed(true),
       proposals: () => this.listed(false),
@@ -182,7 +197,12 @@ export class Shell {
     const found = [];
     for (let row = 0; row < cells.count; row++)
       if (cells.live[row] && (mine ? cells.isMine(row) : cells.isProposal(row)))
-        found.push({ ...cells.stateOf(row), id: cells.idOf(row), version: cells.version[row], shown: cells.isShown(row) });
+        found.push({
+          ...cells.stateOf(row),
+          id: cells.idOf(row),
+          version: cells.version[row],
+          shown: cells.isShown(row),
+        });
     return found;
   }
 
@@ -236,7 +256,13 @@ export class Shell {
     clearTimeout(this.seenTimer);
     if (this.stage.peeking || document.hidden) return;
     const { desk } = this;
-    const missing = desk.seen.painted(desk.cells, desk.camera, desk.visible(), this.stage.masksShown, performance.now());
+    const missing = desk.seen.painted(
+      desk.cells,
+      desk.camera,
+      desk.visible(),
+      this.stage.masksShown,
+      performance.now(),
+    );
     if (missing > 0) this.seenTimer = setTimeout(() => this.noteSeen(), missing + 1);
     else if (desk.many.length) this.refresh();
   }
@@ -263,7 +289,8 @@ export class Shell {
     window.addEventListener("online", () => desk.isLoaded && void desk.queue.flush());
     document.addEventListener("visibilitychange", () => {
       say(document.hidden ? "hidden" : "visible");
-      if (!document.hidden && desk.save.kind !== "saved" && desk.save.kind !== "saving") void desk.queue.flush(); // perhaps signed in again
+      if (!document.hidden && desk.save.kind !== "saved" && desk.save.kind !== "saving")
+        void desk.queue.flush(); // perhaps signed in again
       if (!document.hidden) void desk.poll();
       if (document.hidden) desk.live?.close();
       else desk.live?.open();
@@ -272,7 +299,10 @@ export class Shell {
     const hands = () => {
       // A study's clock has its own pauses.
       if (rest.seen(performance.now()) && this.look.now.breaks && !desk.opened.study)
-        desk.toast(t("You have worked for a good while. A short break keeps the eye sharp; what you did is saved."), false);
+        desk.toast(
+          t("You have worked for a good while. A short break keeps the eye sharp; what you did is saved."),
+          false,
+        );
     };
     for (const kind of ["pointerdown", "keydown"]) window.addEventListener(kind, hands);
     window.addEventListener("pagehide", () => {
@@ -283,7 +313,8 @@ export class Shell {
     this.stage.surface.addEventListener("pointermove", () => this.refresh("cursor"));
     window.addEventListener("beforeunload", (event) => {
       // Only here would leaving lose work: acts, and own versions not yet chosen for, that the browser does not keep.
-      if (desk.isLoaded && (desk.queue.count || desk.log?.conflicts.length) && !desk.queue.durable) event.preventDefault();
+      if (desk.isLoaded && (desk.queue.count || desk.log?.conflicts.length) && !desk.queue.durable)
+        event.preventDefault();
     });
     // The page was asked for at 0, and until the tissue is there it is the machine's time, not a person's.
     desk.recorder.record("wait_begin", "open", 0);

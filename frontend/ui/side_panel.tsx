@@ -20,17 +20,33 @@ export function SidePanel({ ui }: { ui: Ui }) {
   ];
   return (
     <>
-      {desk.log?.conflicts.map((c) => <ConflictCard key={c.annotation} ui={ui} conflict={c} />)}
+      {desk.log?.conflicts.map((c) => (
+        <ConflictCard key={c.annotation} ui={ui} conflict={c} />
+      ))}
       {desk.editing ? <EditPanel ui={ui} /> : <ToolCard ui={ui} />}
       {desk.many.length > 0 && !desk.editing && <ManyCard ui={ui} />}
       <div class="bw-tabs" role="tablist">
         {tabs.map(([name, text]) => (
-          <button key={name} type="button" role="tab" aria-selected={tab === name} onClick={() => ui.openTab(name)}>
+          <button
+            key={name}
+            type="button"
+            role="tab"
+            aria-selected={tab === name}
+            onClick={() => ui.openTab(name)}
+          >
             {text}
           </button>
         ))}
       </div>
-      {tab === "cells" ? <CellsTab ui={ui} /> : tab === "review" ? <ReviewTab ui={ui} /> : tab === "masks" ? <MasksTab layer={desk.publication} /> : <ViewTab ui={ui} />}
+      {tab === "cells" ? (
+        <CellsTab ui={ui} />
+      ) : tab === "review" ? (
+        <ReviewTab ui={ui} />
+      ) : tab === "masks" ? (
+        <MasksTab layer={desk.publication} />
+      ) : (
+        <ViewTab ui={ui} />
+      )}
     </>
   );
 }

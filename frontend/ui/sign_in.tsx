@@ -13,7 +13,12 @@ export class SignIn extends Component<{ ui: Ui }, { busy: boolean; trouble: stri
     this.setState({ busy: true, trouble: "" });
     try {
       const body = new URLSearchParams(new FormData(form) as unknown as Record<string, string>);
-      await fetch("/accounts/sign-in/", { method: "POST", credentials: "same-origin", headers: { "X-CSRFToken": csrfToken(document.cookie) }, body });
+      await fetch("/accounts/sign-in/", {
+        method: "POST",
+        credentials: "same-origin",
+        headers: { "X-CSRFToken": csrfToken(document.cookie) },
+        body,
+      });
       const opened = await desk.api.workspace(desk.opened.image.id);
       if (opened.person.id !== desk.opened.person.id) {
         // What waits here is somebody's own work; it is not sent under another name.
@@ -24,7 +29,10 @@ export class SignIn extends Component<{ ui: Ui }, { busy: boolean; trouble: stri
       void desk.queue.flush();
       void desk.poll();
     } catch {
-      this.setState({ busy: false, trouble: t("Not signed in: name and password do not fit, or the server does not answer.") });
+      this.setState({
+        busy: false,
+        trouble: t("Not signed in: name and password do not fit, or the server does not answer."),
+      });
     }
   }
 
@@ -41,7 +49,9 @@ export class SignIn extends Component<{ ui: Ui }, { busy: boolean; trouble: stri
         }}
       >
         <strong>{t("Your session has ended")}</strong>
-        <p class="bw-muted bw-note">{t("Nothing is lost. Sign in as {name} to go on here.", { name: desk.opened.person.name })}</p>
+        <p class="bw-muted bw-note">
+          {t("Nothing is lost. Sign in as {name} to go on here.", { name: desk.opened.person.name })}
+        </p>
         <label>
           {t("Name")} <input name="username" autocomplete="username" required />
         </label>

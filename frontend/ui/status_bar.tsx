@@ -16,12 +16,17 @@ export function StatusBar({ ui }: { ui: Ui }) {
       <span class="bw-number bw-cursor">{inside ? `x ${at.x.toFixed(1)}  y ${at.y.toFixed(1)} px` : ""}</span>
       <span class="bw-number">{zoomWords(desk.camera.scale, um)}</span>
       <span class="bw-number">{um === null ? t("scale unknown") : `${um} µm/px`}</span>
-      <span class="bw-bar" style={{ width: `${bar.length}px` }} aria-label={t("Scale bar {length}", { length: bar.label })}>
+      <span
+        class="bw-bar"
+        style={{ width: `${bar.length}px` }}
+        aria-label={t("Scale bar {length}", { length: bar.label })}
+      >
         {bar.label}
       </span>
       <span class="bw-grow" />
       <span class="bw-number" data-testid="counts">
-        {tn(counts.cells, "{n} cell", "{n} cells")} · {t("{n} proposed", { n: counts.undecided })} · {tn(counts.regions, "{n} region", "{n} regions")}
+        {tn(counts.cells, "{n} cell", "{n} cells")} · {t("{n} proposed", { n: counts.undecided })} ·{" "}
+        {tn(counts.regions, "{n} region", "{n} regions")}
       </span>
       <span class="bw-muted" data-testid="shown">
         {shownWords(desk.hiddenLayers(), desk.cells.filtered(), ui.density())}
@@ -69,23 +74,23 @@ export function KeySheet({ ui }: { ui: Ui }) {
           <div key={group} class="bw-sheet-group">
             <h3>{group}</h3>
             <dl>
-            {rows.map(({ label, keys }) => (
-              <div key={label}>
-                <dt>{label}</dt>
-                <dd>
-                  <kbd>{keys}</kbd>
-                </dd>
-              </div>
-            ))}
-            {group === t("Cells") && (
-              <div>
-                <dt>{t("Class")}</dt>
-                <dd>
-                  <kbd>{t("1 to 9")}</kbd>
-                </dd>
-              </div>
-            )}
-          </dl>
+              {rows.map(({ label, keys }) => (
+                <div key={label}>
+                  <dt>{label}</dt>
+                  <dd>
+                    <kbd>{keys}</kbd>
+                  </dd>
+                </div>
+              ))}
+              {group === t("Cells") && (
+                <div>
+                  <dt>{t("Class")}</dt>
+                  <dd>
+                    <kbd>{t("1 to 9")}</kbd>
+                  </dd>
+                </div>
+              )}
+            </dl>
           </div>
         ))}
       </div>

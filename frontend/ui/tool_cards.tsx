@@ -10,7 +10,9 @@ const MODES = [
 ] as const;
 
 const HINTS: Partial<Record<string, string>> = {
-  smart: mark("Click in a cell, or drag a box. Right click or Alt takes a place out. Enter keeps, Esc drops."),
+  smart: mark(
+    "Click in a cell, or drag a box. Right click or Alt takes a place out. Enter keeps, Esc drops.",
+  ),
   polygon: mark("Click corners or draw freehand. Double click, the first corner or Enter closes."),
   wand: mark("Press in a cell and drag away until it fits."),
   stamp: mark("Click the centre of a cell: the box has the size of the last one."),
@@ -43,7 +45,9 @@ export function ToolCard({ ui }: { ui: Ui }) {
           ))}
           <span class="bw-muted bw-number">{(2 * desk.brushRadius).toFixed(1)} px</span>
         </div>
-        <p class="bw-muted bw-note">{t("Shift adds to the selected cell, Alt subtracts from it, + and − change the size.")}</p>
+        <p class="bw-muted bw-note">
+          {t("Shift adds to the selected cell, Alt subtracts from it, + and − change the size.")}
+        </p>
       </section>
     );
   const hint = HINTS[desk.tool];
@@ -77,7 +81,8 @@ export function ManyCard({ ui }: { ui: Ui }) {
     <section class="bw-card" aria-label={t("Selected together")} data-testid="many">
       <strong>
         {tn(own, "{n} cell selected", "{n} cells selected")}
-        {open.length > 0 && `, ${tn(open.length, "{n} proposal ({seen} shown so far)", "{n} proposals ({seen} shown so far)", { seen })}`}
+        {open.length > 0 &&
+          `, ${tn(open.length, "{n} proposal ({seen} shown so far)", "{n} proposals ({seen} shown so far)", { seen })}`}
       </strong>
       {own > 0 && desk.canWrite && <Classes ui={ui} current={null} />}
       {desk.canWrite && (
@@ -114,7 +119,10 @@ export function ConstraintLines({ constraint }: { constraint: Constraint }) {
   return (
     <>
       <p class="bw-muted bw-note">
-        {t("What you paint is fixed: blue is cell, orange is background. Everything around it is fused again.")} {tn(strokes.length, "{n} stroke", "{n} strokes")}
+        {t(
+          "What you paint is fixed: blue is cell, orange is background. Everything around it is fused again.",
+        )}{" "}
+        {tn(strokes.length, "{n} stroke", "{n} strokes")}
         {waiting ? ` · ${t("computing…")}` : ""}
       </p>
       {trouble && (
@@ -124,8 +132,10 @@ export function ConstraintLines({ constraint }: { constraint: Constraint }) {
       )}
       {c && !trouble && (
         <p class={c.closed ? "bw-proof bw-note" : "bw-proof is-open bw-note"} data-testid="certificate">
-          {c.closed ? t("Proven best under your strokes") : t("Not proven best")}: {t("flow")} {number(c.flow)}
-          {c.flow === c.cut ? ` = ${t("cut")}` : ` ≠ ${t("cut")} ${number(c.cut)}`}, {number(c.milliseconds, 1, " ms")}
+          {c.closed ? t("Proven best under your strokes") : t("Not proven best")}: {t("flow")}{" "}
+          {number(c.flow)}
+          {c.flow === c.cut ? ` = ${t("cut")}` : ` ≠ ${t("cut")} ${number(c.cut)}`},{" "}
+          {number(c.milliseconds, 1, " ms")}
         </p>
       )}
     </>

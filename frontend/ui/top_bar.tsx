@@ -21,7 +21,13 @@ export function TopBar({ ui }: { ui: Ui }) {
         <Step ui={ui} command="image.next" to={image.next} sign="›" label={t("Next image")} />
         {image.synthetic && <span class="bw-tag">{t("synthetic")}</span>}
         {project.archived_at ? (
-          <span class="bw-tag" data-testid="archived" title={t("This project is archived: its cells can be seen, and nothing is changed until an owner or manager restores it.")}>
+          <span
+            class="bw-tag"
+            data-testid="archived"
+            title={t(
+              "This project is archived: its cells can be seen, and nothing is changed until an owner or manager restores it.",
+            )}
+          >
             {t("archived, read only")}
           </span>
         ) : (
@@ -31,7 +37,9 @@ export function TopBar({ ui }: { ui: Ui }) {
       <div class={`bw-save is-${save.tone}`} role="status" data-testid="save-state">
         <span class="bw-dot" aria-hidden="true" />
         {save.text}
-        {(ui.desk.save.kind === "offline" || ui.desk.save.kind === "signed_out" || ui.desk.save.kind === "refused") && (
+        {(ui.desk.save.kind === "offline" ||
+          ui.desk.save.kind === "signed_out" ||
+          ui.desk.save.kind === "refused") && (
           <button type="button" class="bw-link" onClick={() => ui.run("save.now")}>
             {t("Try now")}
           </button>
@@ -39,20 +47,44 @@ export function TopBar({ ui }: { ui: Ui }) {
       </div>
       <div class="bw-corner">
         {project.records_activity && (
-          <span class="bw-muted" title={t("This project records when and how long its members work on each cell (events of pointer, keys by command, and view; never what you type).")}>
+          <span
+            class="bw-muted"
+            title={t(
+              "This project records when and how long its members work on each cell (events of pointer, keys by command, and view; never what you type).",
+            )}
+          >
             <span class="bw-record" aria-hidden="true" /> {t("time is recorded")}
           </span>
         )}
-        {(ui.desk.live?.people() ?? []).filter((p) => p.id !== ui.desk.opened.person.id).map((p) => (
-          <span key={p.id} class="bw-tag" data-testid="present" title={t("{name} looks at this image now", { name: p.name })}>
-            {p.name}
-          </span>
-        ))}
+        {(ui.desk.live?.people() ?? [])
+          .filter((p) => p.id !== ui.desk.opened.person.id)
+          .map((p) => (
+            <span
+              key={p.id}
+              class="bw-tag"
+              data-testid="present"
+              title={t("{name} looks at this image now", { name: p.name })}
+            >
+              {p.name}
+            </span>
+          ))}
         <span class="bw-muted">{ui.desk.opened.person.name}</span>
-        <button type="button" class="bw-icon" title={t("Dark or light")} aria-label={t("Dark or light")} onClick={ui.toggleTheme}>
+        <button
+          type="button"
+          class="bw-icon"
+          title={t("Dark or light")}
+          aria-label={t("Dark or light")}
+          onClick={ui.toggleTheme}
+        >
           ◐
         </button>
-        <button type="button" class="bw-icon" title={t("Keys")} aria-label={t("Keys")} onClick={() => ui.run("help.keys")}>
+        <button
+          type="button"
+          class="bw-icon"
+          title={t("Keys")}
+          aria-label={t("Keys")}
+          onClick={() => ui.run("help.keys")}
+        >
           ?
         </button>
       </div>
@@ -63,7 +95,14 @@ export function TopBar({ ui }: { ui: Ui }) {
 function Step(props: { ui: Ui; command: Command; to: number | null; sign: string; label: string }) {
   const key = keyLabel(props.ui.map.keysOf(props.command)[0]);
   return (
-    <button type="button" class="bw-icon" disabled={props.to === null} title={`${props.label} (${key})`} aria-label={props.label} onClick={() => props.ui.run(props.command)}>
+    <button
+      type="button"
+      class="bw-icon"
+      disabled={props.to === null}
+      title={`${props.label} (${key})`}
+      aria-label={props.label}
+      onClick={() => props.ui.run(props.command)}
+    >
       {props.sign}
     </button>
   );

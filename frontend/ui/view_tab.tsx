@@ -5,7 +5,12 @@ import type { Status } from "../scene/contract";
 import { PLAIN, STAINS, type Stain } from "./look_settings";
 import type { Ui } from "./parts";
 
-const STAIN_WORDS: Record<Stain, string> = { none: mark("as scanned"), hematoxylin: mark("hematoxylin alone"), eosin: mark("eosin alone"), dab: mark("DAB alone") };
+const STAIN_WORDS: Record<Stain, string> = {
+  none: mark("as scanned"),
+  hematoxylin: mark("hematoxylin alone"),
+  eosin: mark("eosin alone"),
+  dab: mark("DAB alone"),
+};
 const STATUSES: readonly (readonly [Status, string])[] = [
   ["confirmed", mark("Cells")],
   ["cannot_tell", mark("Cannot tell")],
@@ -16,17 +21,35 @@ const STATUSES: readonly (readonly [Status, string])[] = [
 /** The site keeps the choice for all its pages; this one is opened again in it (what waits to be saved is kept on this computer). */
 async function choose(language: string): Promise<void> {
   const body = new URLSearchParams({ language, next: location.pathname });
-  await fetch("/i18n/setlang/", { method: "POST", credentials: "same-origin", headers: { "X-CSRFToken": csrfToken(document.cookie) }, body }).catch(() => undefined);
+  await fetch("/i18n/setlang/", {
+    method: "POST",
+    credentials: "same-origin",
+    headers: { "X-CSRFToken": csrfToken(document.cookie) },
+    body,
+  }).catch(() => undefined);
   location.reload();
 }
 
 export function ViewTab({ ui }: { ui: Ui }) {
   const { look, desk } = ui;
   const now = look.now;
-  const slider = (label: string, key: "brightness" | "contrast" | "opacity" | "leastDoubt", min: number, max: number, step: number) => (
+  const slider = (
+    label: string,
+    key: "brightness" | "contrast" | "opacity" | "leastDoubt",
+    min: number,
+    max: number,
+    step: number,
+  ) => (
     <label class="bw-field">
       <span class="bw-slider-name">{label}</span>
-      <input type="range" min={min} max={max} step={step} value={now[key]} onInput={(e) => look.set({ [key]: Number(e.currentTarget.value) })} />
+      <input
+        type="range"
+        min={min}
+        max={max}
+        step={step}
+        value={now[key]}
+        onInput={(e) => look.set({ [key]: Number(e.currentTarget.value) })}
+      />
       <span class="bw-muted bw-number">{now[key].toFixed(2)}</span>
     </label>
   );
@@ -48,22 +71,44 @@ export function ViewTab({ ui }: { ui: Ui }) {
       <h3>{t("Cells")}</h3>
       {slider(t("Opacity"), "opacity", 0.1, 1, 0.05)}
       <label class="bw-check">
-        <input type="checkbox" checked={now.fill} onChange={(e) => look.set({ fill: e.currentTarget.checked })} /> {t("Fill the masks")}
+        <input
+          type="checkbox"
+          checked={now.fill}
+          onChange={(e) => look.set({ fill: e.currentTarget.checked })}
+        />{" "}
+        {t("Fill the masks")}
       </label>
       <label class="bw-check">
-        <input type="checkbox" checked={now.proposals} onChange={(e) => look.set({ proposals: e.currentTarget.checked })} /> {t("Proposals")}
+        <input
+          type="checkbox"
+          checked={now.proposals}
+          onChange={(e) => look.set({ proposals: e.currentTarget.checked })}
+        />{" "}
+        {t("Proposals")}
       </label>
       {slider(t("Doubt from"), "leastDoubt", 0, 1, 0.05)}
       <div class="bw-chips" role="group" aria-label={t("Shown states")}>
         {STATUSES.map(([status, words]) => (
-          <button key={status} type="button" class="bw-chip" aria-pressed={!now.hiddenStatuses.includes(status)} onClick={() => look.toggle("hiddenStatuses", status)}>
+          <button
+            key={status}
+            type="button"
+            class="bw-chip"
+            aria-pressed={!now.hiddenStatuses.includes(status)}
+            onClick={() => look.toggle("hiddenStatuses", status)}
+          >
             {t(words)}
           </button>
         ))}
       </div>
       <div class="bw-chips" role="group" aria-label={t("Shown classes")}>
         {[...desk.opened.project.classes, { id: 0, name: t("no class"), color: "#f0e442" }].map((c) => (
-          <button key={c.id} type="button" class="bw-chip" aria-pressed={!now.hiddenClasses.includes(c.id)} onClick={() => look.toggle("hiddenClasses", c.id)}>
+          <button
+            key={c.id}
+            type="button"
+            class="bw-chip"
+            aria-pressed={!now.hiddenClasses.includes(c.id)}
+            onClick={() => look.toggle("hiddenClasses", c.id)}
+          >
             <span class="bw-swatch" style={{ background: c.color }} />
             {c.name}
           </button>
@@ -72,17 +117,33 @@ export function ViewTab({ ui }: { ui: Ui }) {
       {(desk.opened.people ?? []).length > 1 && (
         <div class="bw-chips" role="group" aria-label={t("Cells of")}>
           {(desk.opened.people ?? []).map((p) => (
-            <button key={p.id} type="button" class="bw-chip" aria-pressed={!now.hiddenAuthors.includes(p.id)} onClick={() => look.toggle("hiddenAuthors", p.id)}>
+            <button
+              key={p.id}
+              type="button"
+              class="bw-chip"
+              aria-pressed={!now.hiddenAuthors.includes(p.id)}
+              onClick={() => look.toggle("hiddenAuthors", p.id)}
+            >
               {p.name}
             </button>
           ))}
         </div>
       )}
       <label class="bw-check">
-        <input type="checkbox" checked={now.breaks} onChange={(e) => look.set({ breaks: e.currentTarget.checked })} /> {t("Suggest a break now and then")}
+        <input
+          type="checkbox"
+          checked={now.breaks}
+          onChange={(e) => look.set({ breaks: e.currentTarget.checked })}
+        />{" "}
+        {t("Suggest a break now and then")}
       </label>
       <label class="bw-check">
-        <input type="checkbox" checked={now.minimap} onChange={(e) => look.set({ minimap: e.currentTarget.checked })} /> {t("Small map")}
+        <input
+          type="checkbox"
+          checked={now.minimap}
+          onChange={(e) => look.set({ minimap: e.currentTarget.checked })}
+        />{" "}
+        {t("Small map")}
       </label>
       {languages().length > 1 && (
         <label class="bw-field">

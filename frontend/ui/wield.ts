@@ -30,7 +30,11 @@ export interface Wielded {
   back?(): void;
 }
 
-export function wield(desk: Workspace, pixels: Pixels, pick: (at: Point<"image">) => number[]): Partial<Record<ToolName, Wielded>> {
+export function wield(
+  desk: Workspace,
+  pixels: Pixels,
+  pick: (at: Point<"image">) => number[],
+): Partial<Record<ToolName, Wielded>> {
   return {
     smart: new Smart(desk),
     polygon: new Polygon(desk),
@@ -95,7 +99,8 @@ class Smart implements Wielded {
       if (!answer || this.state.prompt !== prompt) return; // overtaken, or dropped
       this.waiting = false;
       this.mask = answer.mask && unpack(answer.mask);
-      if (!answer.mask) this.desk.toast(t("No cell is found there. Drag a box around it, or draw it by hand."), false);
+      if (!answer.mask)
+        this.desk.toast(t("No cell is found there. Drag a box around it, or draw it by hand."), false);
       if (this.keepIt) this.keep();
       this.keepIt = false;
     } catch (error) {
@@ -113,7 +118,14 @@ class Smart implements Wielded {
       ...(box ? { box: { box, colour: colourOf(this.desk), region: false } } : {}),
       ...(this.mask ? { patch: { patch: this.mask, colour: colourOf(this.desk) } } : {}),
       marks: prompt?.clicks.map(({ at, inside }) => ({ at, inside })) ?? [],
-      ...(this.waiting && prompt ? { note: { at: prompt.clicks.at(-1)?.at ?? imagePoint(prompt.box?.x1 ?? 0, prompt.box?.y0 ?? 0), text: "…" } } : {}),
+      ...(this.waiting && prompt
+        ? {
+            note: {
+              at: prompt.clicks.at(-1)?.at ?? imagePoint(prompt.box?.x1 ?? 0, prompt.box?.y0 ?? 0),
+              text: "…",
+            },
+          }
+        : {}),
     };
   }
 }
@@ -138,7 +150,11 @@ class Polygon implements Wielded {
   }
   private take(step: polygon.Step): void {
     this.state = step.state;
-    if (step.full) this.desk.toast(t("An outline has at most {n} corners. Enter closes this one.", { n: polygon.MOST_VERTICES }), false);
+    if (step.full)
+      this.desk.toast(
+        t("An outline has at most {n} corners. Enter closes this one.", { n: polygon.MOST_VERTICES }),
+        false,
+      );
     if (!step.commit) return;
     const mask = pack(fill(step.commit, this.desk.opened.image));
     if (mask) this.desk.drawnMask(mask, "polygon");
@@ -147,7 +163,14 @@ class Polygon implements Wielded {
   sketch(cursor: Point<"image"> | null): Partial<Sketch> {
     if (this.state.kind === "idle") return {};
     const points = cursor && !this.state.pressed ? [...this.state.vertices, cursor] : this.state.vertices;
-    return { path: { points, corners: this.state.vertices.length < 400, closed: points.length > 2, colour: colourOf(this.desk) } };
+    return {
+      path: {
+        points,
+        corners: this.state.vertices.length < 400,
+        closed: points.length > 2,
+        colour: colourOf(this.desk),
+      },
+    };
   }
 }
 
@@ -181,13 +204,19 @@ class Brush implements Wielded {
       this.target = changes ? desk.selected : -1;
       this.subtract = mode === "subtract";
       const mask = changes ? desk.cells.maskOf(this.target) : null;
-      const box: Box = changes ? desk.cells.boxOf(this.target) : { x0: input.at.x, y0: input.at.y, x1: input.at.x, y1: input.at.y };
+      const box: Box = changes
+        ? desk.cells.boxOf(this.target)
+        : { x0: input.at.x, y0: input.at.y, x1: input.at.x, y1: input.at.y };
       this.patch = mask ? unpack(mask) : patchOver(box, image);
       if (changes && !mask && this.subtract) this.patch.pixels.fill(1); // from a box, what is not the cell is taken away
     }
     if (!this.patch) return;
     const plain = { ...input, alt: false, shift: false };
-    const step = brushTool.step(this.state, plain, this.patch, { radius: desk.brushRadius, subtract: this.subtract, image });
+    const step = brushTool.step(this.state, plain, this.patch, {
+      radius: desk.brushRadius,
+      subtract: this.subtract,
+      image,
+    });
     this.state = step.state;
     this.patch = step.patch;
     if (step.stroke === "done") this.commit();
@@ -201,7 +230,10 @@ class Brush implements Wielded {
     else this.desk.toast(t("That would leave nothing of the cell. Del deletes it."), false);
   }
   sketch(): Partial<Sketch> {
-    const colour = this.target >= 0 ? (this.desk.classOf(this.desk.cells.labelClass[this.target])?.color ?? "#f0e442") : colourOf(this.desk);
+    const colour =
+      this.target >= 0
+        ? (this.desk.classOf(this.desk.cells.labelClass[this.target])?.color ?? "#f0e442")
+        : colourOf(this.desk);
     return this.patch ? { patch: { patch: this.patch, colour } } : {};
   }
 }
@@ -223,7 +255,8 @@ class Wand implements Wielded {
     const before = this.state;
     this.state = step.state;
     if (step.state.kind === "growing") {
-      if (before.kind !== "growing" || before.tolerance !== step.state.tolerance) this.grow(step.state.from, step.state.tolerance);
+      if (before.kind !== "growing" || before.tolerance !== step.state.tolerance)
+        this.grow(step.state.from, step.state.tolerance);
     } else if (step.commit) {
       this.grow(step.commit.from, step.commit.tolerance);
       const mask = this.patch && pack(this.patch);
@@ -267,7 +300,10 @@ class Extremes implements Wielded {
     const { points } = this.state;
     if (!points.length) return {};
     const box = boundsOf(cursor ? [...points, cursor] : points);
-    return { marks: points.map((at) => ({ at, inside: true })), box: { box, colour: colourOf(this.desk), region: false } };
+    return {
+      marks: points.map((at) => ({ at, inside: true })),
+      box: { box, colour: colourOf(this.desk), region: false },
+    };
   }
 }
 
@@ -286,7 +322,9 @@ class Stamp implements Wielded {
   }
   sketch(cursor: Point<"image"> | null): Partial<Sketch> {
     const at = this.state.kind === "pressed" ? this.state.at : cursor;
-    return at ? { box: { box: stamp.around(at, this.desk.lastSize), colour: colourOf(this.desk), region: false } } : {};
+    return at
+      ? { box: { box: stamp.around(at, this.desk.lastSize), colour: colourOf(this.desk), region: false } }
+      : {};
   }
 }
 
@@ -313,14 +351,21 @@ class Lasso implements Wielded {
     const { points, shift } = step.commit;
     const { cells } = desk;
     const inside = cells.near(boundsOf(points)).filter((row) => {
-      if (!cells.isShown(row) || cells.kindOf(row) !== "cell" || (!cells.isMine(row) && !cells.isProposal(row))) return false;
+      if (
+        !cells.isShown(row) ||
+        cells.kindOf(row) !== "cell" ||
+        (!cells.isMine(row) && !cells.isProposal(row))
+      )
+        return false;
       const { x0, y0, x1, y1 } = cells.boxOf(row);
       return isInside(points, { x: (x0 + x1) / 2, y: (y0 + y1) / 2 });
     });
     desk.selectMany(shift ? [...new Set([...desk.many, ...inside])] : inside);
   }
   sketch(): Partial<Sketch> {
-    return this.state.kind === "idle" ? {} : { path: { points: this.state.points, corners: false, closed: true, colour: "#ffffff" } };
+    return this.state.kind === "idle"
+      ? {}
+      : { path: { points: this.state.points, corners: false, closed: true, colour: "#ffffff" } };
   }
 }
 
@@ -343,12 +388,17 @@ class Split implements Wielded {
     if (!step.commit) return;
     const { points } = step.commit;
     const middle = points[points.length >> 1];
-    const chosen = desk.selected >= 0 && desk.cells.maskOf(desk.selected) ? desk.selected : this.pick(middle).find((row) => desk.cells.maskOf(row));
+    const chosen =
+      desk.selected >= 0 && desk.cells.maskOf(desk.selected)
+        ? desk.selected
+        : this.pick(middle).find((row) => desk.cells.maskOf(row));
     if (chosen === undefined) desk.toast(t("Draw the cut across a cell that has a mask."), false);
     else desk.split(chosen, points);
   }
   sketch(): Partial<Sketch> {
-    return this.state.kind === "idle" ? {} : { path: { points: this.state.points, corners: false, closed: false, colour: "#ffffff" } };
+    return this.state.kind === "idle"
+      ? {}
+      : { path: { points: this.state.points, corners: false, closed: false, colour: "#ffffff" } };
   }
 }
 

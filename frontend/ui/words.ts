@@ -10,19 +10,47 @@ const changes = (n: number): string => tn(n, "{n} change", "{n} changes");
 export type SaveWords = { tone: "ok" | "busy" | "warn" | "bad"; text: string };
 
 export function saveWords(state: QueueState, conflicts: number, durable: boolean): SaveWords {
-  if (conflicts) return { tone: "bad", text: tn(conflicts, "Conflict: {n} cell changed by somebody else", "Conflict: {n} cells changed by somebody else") };
+  if (conflicts)
+    return {
+      tone: "bad",
+      text: tn(
+        conflicts,
+        "Conflict: {n} cell changed by somebody else",
+        "Conflict: {n} cells changed by somebody else",
+      ),
+    };
   const kept = durable ? t("kept on this computer") : t("only in this tab: do not close it");
   switch (state.kind) {
     case "saved":
-      return { tone: "ok", text: state.at ? t("Saved {time}", { time: clock(state.at) }) : t("Nothing to save") };
+      return {
+        tone: "ok",
+        text: state.at ? t("Saved {time}", { time: clock(state.at) }) : t("Nothing to save"),
+      };
     case "saving":
       return { tone: "busy", text: t("Saving {n}…", { n: state.count }) };
     case "offline":
-      return { tone: "warn", text: state.count ? t("Offline: {changes} {kept}", { changes: changes(state.count), kept }) : t("Offline") };
+      return {
+        tone: "warn",
+        text: state.count
+          ? t("Offline: {changes} {kept}", { changes: changes(state.count), kept })
+          : t("Offline"),
+      };
     case "signed_out":
-      return { tone: "warn", text: state.count ? t("Signed out: {changes} {kept}", { changes: changes(state.count), kept }) : t("Signed out") };
+      return {
+        tone: "warn",
+        text: state.count
+          ? t("Signed out: {changes} {kept}", { changes: changes(state.count), kept })
+          : t("Signed out"),
+      };
     case "refused":
-      return { tone: "bad", text: t("Not saved: {detail} ({changes} {kept})", { detail: state.detail, changes: changes(state.count), kept }) };
+      return {
+        tone: "bad",
+        text: t("Not saved: {detail} ({changes} {kept})", {
+          detail: state.detail,
+          changes: changes(state.count),
+          kept,
+        }),
+      };
   }
 }
 
@@ -35,9 +63,17 @@ export const REASON_WORDS: Record<Exclude<Reason, "">, string> = {
 };
 
 /** Nothing is left out of the picture without the corner saying so. `density`: cells that a picture of their density stands for. */
-export const shownWords = (hiddenLayers: number, filtered: { hidden: number; all: number } = { hidden: 0, all: 0 }, density: number | null = null): string => {
+export const shownWords = (
+  hiddenLayers: number,
+  filtered: { hidden: number; all: number } = { hidden: 0, all: 0 },
+  density: number | null = null,
+): string => {
   const crowd = density === null ? "" : t("density of {n} cells: zoom in for each", { n: density });
-  if (filtered.hidden) return t("showing {n} of {all}", { n: filtered.all - filtered.hidden, all: filtered.all }) + (crowd && `, ${crowd}`);
+  if (filtered.hidden)
+    return (
+      t("showing {n} of {all}", { n: filtered.all - filtered.hidden, all: filtered.all }) +
+      (crowd && `, ${crowd}`)
+    );
   if (crowd) return crowd;
   return hiddenLayers ? tn(hiddenLayers, "{n} layer not shown", "{n} layers not shown") : t("showing all");
 };
@@ -58,7 +94,11 @@ export const LAYER_WORDS: Record<Layer["kind"], string> = {
 };
 
 /** The longest of 1, 2, 5 x 10^n micrometres (or pixels, where the scale is unknown) that fits into `most` CSS pixels. */
-export function scaleBar(cssPxPerImagePx: number, umPerPx: number | null, most = 140): { length: number; label: string } {
+export function scaleBar(
+  cssPxPerImagePx: number,
+  umPerPx: number | null,
+  most = 140,
+): { length: number; label: string } {
   const unit = umPerPx === null ? cssPxPerImagePx : cssPxPerImagePx / umPerPx;
   const room = most / unit;
   const power = 10 ** Math.floor(Math.log10(room));

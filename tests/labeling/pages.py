@@ -62,6 +62,11 @@ def signed_in(user) -> Client:
     return client
 
 
+def page_text(response) -> str:
+    """The page with every run of white space as one space, so that tests do not depend on how templates are wrapped."""
+    return " ".join(response.content.decode().split())
+
+
 def said(response) -> list[str]:
     return [str(message) for message in get_messages(response.wsgi_request)]
 

@@ -19,7 +19,7 @@ from labeling.images.models import Image
 from labeling.images.scanners import scanner_of
 from labeling.images.services import add_image, change_images, stated
 from tests.factories import ImageFactory, ProjectFactory, UserFactory, png
-from tests.labeling.pages import make_study, said, signed_in
+from tests.labeling.pages import make_study, page_text, said, signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -179,7 +179,7 @@ def test_the_settings_page_sets_ticked_images_all_images_and_takes_a_table():
     many = reverse("settings-many-images", args=[study.project.pk])
     answer = owner.post(many, {"factor": "scanner", "value": "GT450", "chosen": [second.pk]}, follow=True)
     assert "1 image changed." in said(answer)
-    page = answer.content.decode()
+    page = page_text(answer)
     assert '<option value="GT450" label="Scanner">' in page and f'value="{second.pk}" form="many"' in page
     owner.post(many, {"factor": "site", "value": "Graz", "all": "1"})
     assert sorted(rows(study.project, "scanner", "site")) == [("", "Graz"), ("GT450", "Graz")]

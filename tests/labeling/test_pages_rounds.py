@@ -20,6 +20,7 @@ from tests.labeling.pages import (
     address,
     draw,
     make_study,
+    page_text,
     proposals,
     said,
     signed_in,
@@ -82,7 +83,7 @@ def test_stages_say_how_far_they_are_and_what_they_wait_for(study):
     )
     Stage.objects.filter(pk=stages["segmenter"].pk).update(state=Stage.State.FAILED, error="Disk full. Free some.")
     Stage.objects.filter(pk=stages["pseudo_masks"].pk).update(state=Stage.State.REUSED, artifact=artifact)
-    page = signed_in(study.people["viewer"]).get(address(study, "round-progress")).content.decode()
+    page = page_text(signed_in(study.people["viewer"]).get(address(study, "round-progress")))
     assert 'aria-label="Detector" aria-valuemin="0" aria-valuemax="100" aria-valuenow="25"' in page
     assert "3 of 12 epochs" in page and "epoch 3 of 12" in page and "Disk full. Free some." in page
     assert "loss went from 3 to 1 over 3 reports; lowest 1, highest 3" in page

@@ -39,7 +39,8 @@ function toast(text) {
   document.getElementById("toasts").append(made);
 }
 
-for (const good of document.querySelectorAll(".toast.success")) setTimeout(() => good.remove(), 8000);
+for (const good of document.querySelectorAll(".toast.success"))
+  setTimeout(() => good.remove(), 8000);
 
 document.addEventListener("click", (event) => {
   const dismiss = event.target.closest("[data-dismiss]");
@@ -48,18 +49,38 @@ document.addEventListener("click", (event) => {
   if (copy) {
     const field = document.querySelector(copy.dataset.copy);
     field.select();
-    navigator.clipboard?.writeText(field.value).then(() => copy.classList.add("copied"));
+    navigator.clipboard
+      ?.writeText(field.value)
+      .then(() => copy.classList.add("copied"));
   }
 });
 
 // -- arrow keys walk through grids and lists of links
 document.addEventListener("keydown", (event) => {
   const here = event.target.closest?.("[data-grid] a, [data-list] a");
-  const step = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] }[event.key];
-  if (!here || !step || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
-  const all = [...here.closest("[data-grid], [data-list]").querySelectorAll("a")];
+  const step = {
+    ArrowRight: [1, 0],
+    ArrowLeft: [-1, 0],
+    ArrowDown: [0, 1],
+    ArrowUp: [0, -1],
+  }[event.key];
+  if (
+    !here ||
+    !step ||
+    event.altKey ||
+    event.ctrlKey ||
+    event.metaKey ||
+    event.shiftKey
+  )
+    return;
+  const all = [
+    ...here.closest("[data-grid], [data-list]").querySelectorAll("a"),
+  ];
   const top = all[0].getBoundingClientRect().top;
-  const columns = Math.max(1, all.findIndex((a) => a.getBoundingClientRect().top > top + 1));
+  const columns = Math.max(
+    1,
+    all.findIndex((a) => a.getBoundingClientRect().top > top + 1),
+  );
   const next = all[all.indexOf(here) + step[0] + step[1] * columns];
   if (!next) return;
   event.preventDefault();
@@ -68,7 +89,8 @@ document.addEventListener("keydown", (event) => {
 
 // -- polling rests while nobody looks, and looks at once when somebody is back
 document.addEventListener("htmx:beforeRequest", (event) => {
-  if (document.hidden && event.target.matches("[data-poll]")) event.preventDefault();
+  if (document.hidden && event.target.matches("[data-poll]"))
+    event.preventDefault();
 });
 
 // -- what went wrong on the way is said
@@ -76,13 +98,16 @@ document.addEventListener("htmx:responseError", (event) => {
   const status = event.detail.xhr.status;
   if (event.target.matches("[data-poll]") && status >= 500) return; // the next poll asks again
   toast(
-    status === 403 ? "Your role in this project does not allow this."
-    : status === 404 ? "This is no longer there, or no longer shown to you. Reload the page."
-    : `The server could not do this (${status}). Reload the page and try again.`,
+    status === 403
+      ? "Your role in this project does not allow this."
+      : status === 404
+        ? "This is no longer there, or no longer shown to you. Reload the page."
+        : `The server could not do this (${status}). Reload the page and try again.`,
   );
 });
 document.addEventListener("htmx:sendError", (event) => {
-  if (!event.target.matches("[data-poll]")) toast("The server cannot be reached. Check the connection and try again.");
+  if (!event.target.matches("[data-poll]"))
+    toast("The server cannot be reached. Check the connection and try again.");
 });
 
 // -- upload
@@ -93,7 +118,11 @@ if (upload) {
   files.addEventListener("change", () => {
     const most = Number(upload.dataset.mostFiles);
     const tooMany = files.files.length > most;
-    files.setCustomValidity(tooMany ? `Choose at most ${most} files at a time; these are ${files.files.length}.` : "");
+    files.setCustomValidity(
+      tooMany
+        ? `Choose at most ${most} files at a time; these are ${files.files.length}.`
+        : "",
+    );
     if (tooMany) files.reportValidity();
   });
   const show = (words, share) => {
@@ -108,7 +137,12 @@ if (upload) {
     whole ||= total;
     if (!lengthComputable || total !== whole) return;
     const mib = (bytes) => (bytes / 2 ** 20).toFixed(1);
-    show(loaded < total ? `${mib(loaded)} of ${mib(total)} MiB sent` : "sent; the server is reading the images", loaded / total);
+    show(
+      loaded < total
+        ? `${mib(loaded)} of ${mib(total)} MiB sent`
+        : "sent; the server is reading the images",
+      loaded / total,
+    );
   });
   upload.addEventListener("htmx:afterRequest", (event) => {
     if (event.target !== upload) return;
