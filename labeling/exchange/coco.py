@@ -1,62 +1,174 @@
-"""Accepted masks as COCO instances: uncompressed run lengths, which every COCO reader decodes without loss."""
+"""COCO instances: ids from 1 in order, masks as compressed run lengths or as polygons.
 
-from collections.abc import Sequence
-from typing import Any
+Accepted cells are in `annotations`. Cells that nobody could tell are there as `iscrowd` 1, which COCO's own evaluation
+and trainers leave out. Rejected and open proposals stand in lists of their own, so that nobody trains on them.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import IO, Any
 
 from inference.masks import run_lengths
-from labeling.exchange.cells import Cell
+from labeling.exchange.archive import as_json
+from labeling.exchange.outlines import polygons_of
+from labeling.exchange.selection import Box, ExportedCell, ExportedImage, Part
 from labeling.images.models import Image
-from labeling.projects.models import Project
+from labeling.projects.models import LabelClass, Project
 
 NO_CLASS = "unclassified"
 
 
-def as_coco(project: Project, cells: Sequence[tuple[Image, Sequence[Cell]]]) -> dict[str, Any]:
-    """COCO's `images`, `categories` and `annotations`; `provenance` and `author` ride along with each annotation,
-    and so do its `attributes` (name -> value) and the `uid` of the cell that it lies in (`parent`).
+class Segmentation(StrEnum):
+    """How masks are written."""
 
-    Boxes are COCO's [x, y, width, height] of the mask; ids count from 1. Category 0 of a cell without class is
-    "unclassified" and is listed only when there is one.
+    RLE = "rle"  # compressed run lengths: no loss
+    POLYGONS = "polygons"  # along pixel edges; a hole is cut into its ring, since COCO has no holes
+
+
+@dataclass
+class CocoWriter:
+    """Writes one COCO document piece by piece; memory is that of one image.
+
+    Annotations of rejected and open proposals are kept as bytes until the end, because their lists follow.
     """
-    classes = list(project.classes.all())
-    annotations: list[dict[str, Any]] = []
-    for image, of_image in cells:
-        known = {cell.uid for cell in of_image}
-        for cell in of_image:
-            mask = cell.mask
-            counts = run_lengths(mask, image.width, image.height)
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": image.pk,
-                    "category_id": cell.label_class or 0,
-                    "segmentation": {"size": [image.height, image.width], "counts": counts},
-                    "area": int(mask.bits.sum()),
-                    "bbox": [mask.x, mask.y, mask.bits.shape[1], mask.bits.shape[0]],
-                    "iscrowd": 0,
-                    "uid": str(cell.uid),
-                    "author": cell.author,
-                    "provenance": cell.provenance,
-                    "attributes": cell.attributes,
-                    "parent": str(cell.parent) if cell.parent in known else None,
-                }
-            )
-    categories = [{"id": c.pk, "name": c.name, "supercategory": "cell"} for c in classes]
-    if any(a["category_id"] == 0 for a in annotations):
-        categories.insert(0, {"id": 0, "name": NO_CLASS, "supercategory": "cell"})
-    return {
-        "info": {"description": project.name, "version": "1.0", "contributor": "Boxwise"},
-        "images": [
-            {
-                "id": image.pk,
-                "file_name": image.name,
-                "width": image.width,
-                "height": image.height,
-                "um_per_px": image.um_per_px,
-                "synthetic": image.synthetic,
-            }
-            for image, _ in cells
-        ],
-        "categories": categories,
-        "annotations": annotations,
-    }
+
+    file: IO[bytes]
+    project: Project
+    classes: Sequence[LabelClass]
+    segmentation: Segmentation
+    images: list[dict[str, Any]] = field(default_factory=list)
+    aside: dict[Part, list[bytes]] = field(default_factory=lambda: {Part.REJECTED: [], Part.PROPOSALS: []})
+    written: int = 0
+    has_no_class: bool = False
+    cut_open: int = 0
+
+    def begin(self) -> None:
+        info = {"description": self.project.name, "version": "1.1", "contributor": "Boxwise"}
+        self.file.write(b'{"info":' + as_json(info) + b',"annotations":[')
+
+    def add(self, exported: ExportedImage) -> None:
+        number = len(self.images) + 1
+        self.images.append(image_entry(number, exported))
+        known = {cell.uid for cell in exported.cells}
+        for cell in exported.cells:
+            entry = self._annotation(number, exported.image, cell, cell.parent in known)
+            if cell.part in self.aside:
+                self.aside[cell.part].append(as_json(entry))
+                continue
+            self.file.write((b"," if self.written else b"") + as_json({"id": self.written + 1} | entry))
+            self.written += 1
+
+    def end(self) -> None:
+        self.file.write(b'],"images":' + as_json(self.images))
+        self.file.write(b',"categories":' + as_json(self._categories()))
+        for part, entries in self.aside.items():
+            if entries:
+                numbered = (b'{"id":%d,' % number + entry[1:] for number, entry in enumerate(entries, start=1))
+                self.file.write(b',"%s":[' % part.value.encode() + b",".join(numbered) + b"]")
+        self.file.write(b"}")
+
+    def _categories(self) -> list[dict[str, Any]]:
+        names = [label.name for label in self.classes]
+        if self.has_no_class:
+            names.append(NO_CLASS)
+        return [{"id": number, "name": name, "supercategory": "cell"} for number, name in enumerate(names, start=1)]
+
+    def _category(self, cell: ExportedCell) -> int:
+        for number, label in enumerate(self.classes, start=1):
+            if label.pk == cell.label_class:
+                return number
+        self.has_no_class = True
+        return len(self.classes) + 1
+
+    def _annotation(self, number: int, image: Image, cell: ExportedCell, has_parent: bool) -> dict[str, Any]:
+        x0, y0, x1, y1 = cell.box
+        is_crowd = cell.part is Part.CANNOT_TELL
+        entry: dict[str, Any] = {
+            "image_id": number,
+            "category_id": self._category(cell),
+            "segmentation": self._segmentation(image, cell, as_crowd=is_crowd),
+            "area": float(cell.mask.bits.sum()) if cell.mask is not None else (x1 - x0) * (y1 - y0),
+            "bbox": [x0, y0, x1 - x0, y1 - y0],
+            "iscrowd": int(is_crowd),
+            "uid": str(cell.uid),
+            "author": cell.author,
+            "provenance": cell.provenance,
+            "attributes": cell.attributes,
+            "parent": str(cell.parent) if has_parent else None,
+        }
+        if cell.reader:
+            entry["reader"] = cell.reader
+        if cell.reason:
+            entry["reason"] = cell.reason
+        if cell.score is not None:
+            entry["score"] = cell.score
+        return entry
+
+    def _segmentation(self, image: Image, cell: ExportedCell, *, as_crowd: bool) -> Any:
+        """Compressed run lengths {"size": [height, width], "counts": text}, polygons [[x, y, ...], ...], or [] for a
+        cell that is a box. COCO wants run lengths for every crowd, so a crowd that is a box becomes its rectangle."""
+        if cell.mask is None:
+            return compressed(rectangle(cell.box, image), image) if as_crowd else []
+        if as_crowd or self.segmentation is Segmentation.RLE:
+            return compressed(run_lengths(cell.mask, image.width, image.height), image)
+        parts = polygons_of(cell.mask)
+        self.cut_open += any(len(part) > 1 for part in parts)
+        return [flat(cut_open(part)) for part in parts]
+
+
+def image_entry(number: int, exported: ExportedImage) -> dict[str, Any]:
+    """One entry of `images`. `name` is the user's own name; `file_name` is unique and legal on every system."""
+    image = exported.image
+    facts = {"um_per_px": image.um_per_px, "split": image.split, "synthetic": image.synthetic}
+    origin = {fact: getattr(image, fact) for fact in ("group", "scanner", "site", "stain")}
+    regions = [
+        {"kind": r.kind, "bbox": _bbox(r.box), "author": r.author} | ({"reader": r.reader} if r.reader else {})
+        for r in exported.regions
+    ]
+    names = {"id": number, "file_name": exported.file_name, "width": image.width, "height": image.height}
+    own = {"name": image.name, "boxwise_id": image.pk, "sha256": image.sha256, "log": exported.log}
+    return names | facts | origin | own | ({"regions": regions} if regions else {})
+
+
+def compressed(counts: list[int], image: Image) -> dict[str, Any]:
+    """COCO's compressed run lengths, as pycocotools writes them."""
+    from pycocotools import mask as coco_mask
+
+    size = [image.height, image.width]
+    made = coco_mask.frPyObjects({"size": size, "counts": counts}, image.height, image.width)
+    return {"size": size, "counts": made["counts"].decode()}
+
+
+def rectangle(box: Box, image: Image) -> list[int]:
+    """Run lengths of the pixels that a box touches, clipped to the image."""
+    import numpy as np
+
+    from inference.types import BoxMask
+
+    x0, y0 = max(0, int(box[0])), max(0, int(box[1]))
+    x1, y1 = min(image.width, int(np.ceil(box[2]))), min(image.height, int(np.ceil(box[3])))
+    return run_lengths(BoxMask(x0, y0, np.ones((max(1, y1 - y0), max(1, x1 - x0)), bool)), image.width, image.height)
+
+
+def cut_open(part: Sequence[Sequence[tuple[int, int]]]) -> list[tuple[int, int]]:
+    """One ring that encloses the same pixels: each hole is joined to the ring by a cut of no width, walked both ways."""
+    ring = list(part[0])
+    for hole in part[1:]:
+        start = min(range(len(hole)), key=lambda i: hole[i])
+        turned = [*hole[start:], *hole[:start]]
+        at = min(range(len(ring)), key=lambda i: _distance(ring[i], turned[0]))
+        ring = [*ring[: at + 1], *turned, turned[0], *ring[at:]]
+    return ring
+
+
+def flat(ring: Iterable[tuple[int, int]]) -> list[float]:
+    return [float(value) for corner in ring for value in corner]
+
+
+def _distance(a: tuple[int, int], b: tuple[int, int]) -> int:
+    return (a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2
+
+
+def _bbox(box: Box) -> list[float]:
+    return [box[0], box[1], box[2] - box[0], box[3] - box[1]]

@@ -1,0 +1,210 @@
+"""What an export holds: which annotations of which images, as people left them, read one image at a time."""
+
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from django.db.models import Q
+
+from inference.masks import clip, unpack
+from inference.types import BoxMask
+from labeling.annotations.models import Annotation, Layer
+from labeling.annotations.state import State, state_of
+from labeling.errors import Invalid
+from labeling.images.models import Image
+from labeling.projects.models import LabelClass, Project
+from labeling.rounds.models import Publication
+from labeling.rounds.promotion import current_publications
+
+
+class Part(StrEnum):
+    """A kind of annotation that an export holds when it is asked for."""
+
+    MASKS = "masks"  # accepted cells with a mask
+    BOXES = "boxes"  # accepted cells without a mask
+    REGIONS = "regions"  # fully annotated regions, and regions to ignore
+    CANNOT_TELL = "cannot_tell"  # cells that nobody could tell
+    REJECTED = "rejected"  # proposals that somebody rejected
+    PROPOSALS = "proposals"  # proposals of the current round that nobody has decided on
+
+
+DEFAULT = frozenset({Part.MASKS, Part.BOXES, Part.REGIONS, Part.CANNOT_TELL})
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class ExportedCell:
+    """One cell.
+
+    box   x0, y0, x1, y1: image pixels, half-open; the box of the mask where there is a mask
+    mask  tight and inside the image; None for a cell that is a box
+    """
+
+    uid: uuid.UUID
+    part: Part
+    box: Box
+    mask: BoxMask | None
+    label_class: int | None
+    author: str
+    provenance: dict[str, Any] = field(default_factory=dict)
+    attributes: dict[str, str] = field(default_factory=dict)
+    parent: uuid.UUID | None = None
+    reason: str = ""
+    score: float | None = None
+    reader: str = ""
+
+
+@dataclass(frozen=True)
+class ExportedRegion:
+    """A rectangle of an image: `fully_annotated` (every cell inside is annotated) or `ignore`."""
+
+    uid: uuid.UUID
+    kind: str
+    box: Box
+    author: str
+    reader: str = ""
+
+
+@dataclass(frozen=True)
+class ExportedImage:
+    """One image with what is exported of it, oldest first.
+
+    log   layer id -> how far its log went when it was read: two exports with equal positions hold the same
+    """
+
+    image: Image
+    stem: str
+    file_name: str
+    cells: Sequence[ExportedCell]
+    regions: Sequence[ExportedRegion]
+    log: dict[str, int]
+
+
+def parts_of(names: Sequence[str]) -> frozenset[Part]:
+    """The parts with these names; the default parts for no name. Raises Invalid for an unknown one."""
+    unknown = [name for name in names if name not in set(Part)]
+    if unknown:
+        raise Invalid(f"include takes {', '.join(Part)}; it does not know {unknown[0]!r}", field="include")
+    return frozenset(Part(name) for name in names) or DEFAULT
+
+
+def classes_of(project: Project) -> list[LabelClass]:
+    """The project's classes in their order: the first has id 1 in every export."""
+    return list(project.classes.order_by("position"))
+
+
+def export_image(image: Image, *, stem: str, file_name: str, parts: frozenset[Part]) -> ExportedImage:
+    """Read one image's annotations. Memory is that of one image."""
+    layers = list(Layer.objects.filter(image=image, kind=Layer.Kind.WORKING).select_related("head", "annotator"))
+    readers = {layer.pk: layer.annotator.display_name if layer.annotator else "" for layer in layers}
+    cells: list[ExportedCell] = []
+    regions: list[ExportedRegion] = []
+    for row in _working_rows(image):
+        state = state_of(row)
+        if state is None:
+            continue
+        author = row.author.display_name if row.author else ""
+        reader = readers[row.layer_id]
+        if state.kind == Annotation.Kind.REGION:
+            regions.append(ExportedRegion(row.uid, _region_kind(state), state.box, author, reader))
+            continue
+        cell = _cell(image, row, state, author, reader)
+        if cell is not None and cell.part in parts:
+            cells.append(cell)
+    if Part.PROPOSALS in parts:
+        cells.extend(_open_proposals(image))
+    return ExportedImage(
+        image=image,
+        stem=stem,
+        file_name=file_name,
+        cells=cells,
+        regions=regions if Part.REGIONS in parts else [],
+        log={str(layer.pk): layer.head.seq for layer in layers if hasattr(layer, "head")},
+    )
+
+
+def _working_rows(image: Image) -> Iterator[Annotation]:
+    rows = Annotation.objects.filter(layer__image=image, layer__kind=Layer.Kind.WORKING, deleted=False)
+    return rows.select_related("author").order_by("pk").iterator(chunk_size=2000)
+
+
+def _region_kind(state: State) -> str:
+    return "ignore" if state.status == Annotation.Status.IGNORE else "fully_annotated"
+
+
+def _cell(image: Image, row: Annotation, state: State, author: str, reader: str) -> ExportedCell | None:
+    """None for a cell whose mask lies outside the image."""
+    mask, box = _geometry(image, state)
+    if state.mask is not None and mask is None:
+        return None
+    return ExportedCell(
+        uid=row.uid,
+        part=_part(state, has_mask=mask is not None),
+        box=box,
+        mask=mask,
+        label_class=row.label_class_id,
+        author=author,
+        provenance=row.provenance,
+        attributes=row.attributes or {},
+        parent=row.parent,
+        reason=row.reason,
+        reader=reader,
+    )
+
+
+def _part(state: State, *, has_mask: bool) -> Part:
+    if state.status == Annotation.Status.REJECTED:
+        return Part.REJECTED
+    if state.status == Annotation.Status.CANNOT_TELL:
+        return Part.CANNOT_TELL
+    return Part.MASKS if has_mask else Part.BOXES
+
+
+def _geometry(image: Image, state: State) -> tuple[BoxMask | None, Box]:
+    """The mask, tight and inside the image, and the box that belongs to it."""
+    if state.mask is None:
+        return None, state.box
+    packed = state.mask
+    whole = BoxMask(packed.x, packed.y, unpack(packed.bits, packed.width, packed.height))
+    mask = clip(whole, image.width, image.height)
+    if mask is None:
+        return None, state.box
+    height, width = mask.bits.shape
+    return mask, (float(mask.x), float(mask.y), float(mask.x + width), float(mask.y + height))
+
+
+def _open_proposals(image: Image) -> list[ExportedCell]:
+    """The current round's proposals on which nobody has decided."""
+    publication: Publication | None = current_publications(Image.objects.filter(pk=image.pk)).first()
+    if publication is None:
+        return []
+    decided = Annotation.objects.filter(
+        layer__image=image, layer__kind=Layer.Kind.WORKING, deleted=False, derived_from__isnull=False
+    ).values("derived_from")
+    rows = Annotation.objects.filter(layer=publication.layer_id, deleted=False).exclude(uid__in=decided)
+    # A proposal made from a person's box names that box; a box that has its mask by now is decided.
+    boxed = Annotation.objects.filter(
+        layer__image=image, layer__kind=Layer.Kind.WORKING, deleted=False, mask_bits__isnull=False
+    ).values("uid")
+    rows = rows.filter(Q(derived_from__isnull=True) | ~Q(derived_from__in=boxed))
+    found = []
+    for row in rows.order_by("pk").iterator(chunk_size=2000):
+        state = state_of(row)
+        if state is None:
+            continue
+        mask, box = _geometry(image, state)
+        found.append(
+            ExportedCell(
+                uid=row.uid,
+                part=Part.PROPOSALS,
+                box=box,
+                mask=mask,
+                label_class=row.label_class_id,
+                author="",
+                provenance={"round": publication.round_id} | row.provenance,
+                score=row.score,
+            )
+        )
+    return found
