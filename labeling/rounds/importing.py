@@ -21,10 +21,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from labeling import jobs
 from labeling.accounts.models import User
 from labeling.errors import Archived, Invalid
 from labeling.projects.models import Project
-from labeling.rounds import services, stages
+from labeling.rounds import stages
 from labeling.rounds.models import ModelVersion, WeightsImport
 
 MOST_BYTES = 2**30  # of all files together; the paper's two models are 0.45 GB
@@ -80,7 +81,7 @@ def import_weights(
     with transaction.atomic():
         Project.objects.for_change(project.pk)
         made.save()
-        services.send("inference.check_weights", queue="cpu", import_id=made.pk)
+        jobs.send("inference.check_weights", queue="cpu", import_id=made.pk)
     return made
 
 
@@ -249,6 +250,6 @@ def sweep(now: datetime) -> list[str]:
     late = WeightsImport.objects.filter(state=WeightsImport.State.CHECKING, queued_at__lt=now - AGAIN_AFTER)
     for asked in late:
         WeightsImport.objects.filter(pk=asked.pk).update(queued_at=now)
-        services.send("inference.check_weights", queue="cpu", import_id=asked.pk)
+        jobs.send("inference.check_weights", queue="cpu", import_id=asked.pk)
         said.append(f"weights {asked.name}: their check is asked for again")
     return said
