@@ -3,13 +3,15 @@
 import os
 import shutil
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.utils import translation
 
+from labeling import jobs
 from labeling.server import postgres, valkey
 from tests.embedded import EMBEDDED
+from tests.outbox import Message
 from tests.running import Running, own_boxwise
 
 if TYPE_CHECKING:
@@ -37,6 +39,18 @@ def _plain_static_files(settings) -> None:
 def _english() -> None:
     """A page that was asked for in German leaves that language to whatever this thread does next."""
     translation.deactivate()
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[Message]:
+    """What the test sends to the workers, in order. Nothing reaches the broker, and nothing waits for a commit."""
+    messages: list[Message] = []
+
+    def record(task: str, *, queue: str, **kwargs: Any) -> None:
+        messages.append(Message(task, queue, kwargs))
+
+    monkeypatch.setattr(jobs, "send", record)
+    return messages
 
 
 @pytest.fixture(scope="session")

@@ -64,7 +64,7 @@ def cut_with(rgb: RGB, m_d: Mask, m_s: Mask, probability: Soft, parameters: Para
     pixels = np.flatnonzero(kind == 2).astype(np.int32)
     unary = unary_of(probability.reshape(-1)[pixels].astype(np.float32))
     costs = edge_costs(parameters.lam, parameters.theta, parameters.similarity)
-    mask = kind == 1
+    mask: Mask = kind == 1
     mask.reshape(-1)[pixels] = cut.minimise(build(rgb, kind, pixels, unary, costs)).labels
     return mask
 

@@ -65,7 +65,7 @@ def _exp(x: float) -> float:
     p = p * r + 0.5
     p = p * r + 1.0
     p = p * r + 1.0
-    return p * _float_of((_bits_of(shifted) + 1023) << 52)
+    return p * _float_of((_bits_of(shifted) + 1023) << 52)  # type: ignore[no-any-return]
 
 
 @njit(cache=True, fastmath=False)
@@ -86,7 +86,7 @@ def _log(x: float) -> float:
     p = p * g + 1 / 5.0
     p = p * g + 1 / 3.0
     p = p * g + 1.0
-    return 2.0 * f * p + exponent * 0.6931471805599453
+    return 2.0 * f * p + exponent * 0.6931471805599453  # type: ignore[no-any-return]
 
 
 @njit(cache=True)

@@ -31,7 +31,7 @@ def checked_mask(name: str, mask: Mask, shape: tuple[int, ...]) -> Mask:
     if mask.dtype == np.bool_:
         return mask
     if np.issubdtype(mask.dtype, np.integer):
-        return mask != 0
+        return mask != 0  # type: ignore[no-any-return]
     raise ValueError(f"{name} must be bool or whole numbers (0 is background), not {mask.dtype}; threshold it first")
 
 

@@ -17,13 +17,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from labeling import jobs
 from labeling.accounts.models import User
 from labeling.errors import Invalid
 from labeling.projects.models import Project
 from labeling.rounds.models import Delivery
 from labeling.rounds.notices import mail, webhook
 from labeling.rounds.promotion import policy_of
-from labeling.rounds.services import send
 from labeling.rounds.stages import REQUEUE_AFTER, left_alone
 from labeling.rounds.webhooks import Refused, Unsent, post, signature
 
@@ -53,7 +53,7 @@ def send_test(*, project: Project, by: User) -> list[Delivery]:
         raise Invalid(_("nobody is told yet: choose mail or enter a webhook’s address, and save"))
     Delivery.objects.bulk_create(made)
     for delivery in made:
-        send("labeling.deliver", queue="cpu", delivery_id=str(delivery.pk))
+        jobs.send("labeling.deliver", queue="cpu", delivery_id=str(delivery.pk))
     return made
 
 
@@ -90,7 +90,7 @@ def sweep(now: datetime) -> list[str]:
     for delivery in late:
         with left_alone(f"delivery {delivery.pk}"), transaction.atomic():
             if late.filter(pk=delivery.pk).update(due_at=now):
-                send("labeling.deliver", queue="cpu", delivery_id=str(delivery.pk))
+                jobs.send("labeling.deliver", queue="cpu", delivery_id=str(delivery.pk))
                 said.append(f"{delivery}: nobody has tried it, it is sent again")
     return said
 

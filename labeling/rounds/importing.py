@@ -21,10 +21,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from labeling import jobs
 from labeling.accounts.models import User
 from labeling.errors import Archived, Invalid
 from labeling.projects.models import Project
-from labeling.rounds import services, stages
+from labeling.rounds import stages
 from labeling.rounds.models import ModelVersion, WeightsImport
 
 MOST_BYTES = 2**30  # of all files together; the paper's two models are 0.45 GB
@@ -45,7 +46,7 @@ class WeightsRefused(Invalid):
 
 
 def import_weights(
-    *, project: Project, by: User | None, files: Sequence[File], data_licence: str, note: str = ""
+    *, project: Project, by: User | None, files: Sequence[File[Any]], data_licence: str, note: str = ""
 ) -> WeightsImport:
     """Take in a safetensors file, a zip, or the files of a folder as "Models and card" is, and have them checked.
 
@@ -80,7 +81,7 @@ def import_weights(
     with transaction.atomic():
         Project.objects.for_change(project.pk)
         made.save()
-        services.send("inference.check_weights", queue="cpu", import_id=made.pk)
+        jobs.send("inference.check_weights", queue="cpu", import_id=made.pk)
     return made
 
 
@@ -121,7 +122,7 @@ def _refuse_zip(name: str, members: list[zipfile.ZipInfo]) -> None:
         )
 
 
-def _zipped(files: Sequence[File], aside: Any) -> File:
+def _zipped(files: Sequence[File[Any]], aside: Any) -> File[Any]:
     """The files of a folder that belong together, as one zip; what else lies there is left out."""
     chosen = {_plain(file): file for file in files if _plain(file) in WANTED}
     for file in files:
@@ -144,7 +145,7 @@ def _line(text: str) -> str:
     return text.replace("\0", "").strip()[:200]
 
 
-def _plain(file: File) -> str:
+def _plain(file: File[Any]) -> str:
     """The last part of its name, without control characters."""
     return re.sub(r"[\x00-\x1f\x7f]", "", PurePath(str(file.name or "weights").replace("\\", "/")).name)
 
@@ -249,6 +250,6 @@ def sweep(now: datetime) -> list[str]:
     late = WeightsImport.objects.filter(state=WeightsImport.State.CHECKING, queued_at__lt=now - AGAIN_AFTER)
     for asked in late:
         WeightsImport.objects.filter(pk=asked.pk).update(queued_at=now)
-        services.send("inference.check_weights", queue="cpu", import_id=asked.pk)
+        jobs.send("inference.check_weights", queue="cpu", import_id=asked.pk)
         said.append(f"weights {asked.name}: their check is asked for again")
     return said

@@ -19,9 +19,10 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from labeling import jobs
 from labeling.rounds.holding import hold, reason
 from labeling.rounds.models import Portion, Round, Stage, StageLine
-from labeling.rounds.services import advance, send
+from labeling.rounds.services import advance
 from labeling.rounds.stages import LEASE, REQUEUE_AFTER, LeaseLost, died, left_alone, owned
 
 # Images a portion: enough work that what a message and a lease cost is lost in it (0.17 s on a machine with ten times
@@ -163,7 +164,7 @@ def _finished(portion: Portion, owner: uuid.UUID, name: str, usage: dict[str, An
         stage.state, stage.attempts, stage.queued_at = Stage.State.WAITING, 0, timezone.now()
         stage.note, stage.lacks = "gathering", {}
         stage.save(update_fields=["state", "attempts", "queued_at", "note", "lacks"])
-        send("inference.run_stage", queue=stage.queue, stage_id=stage.pk)
+        jobs.send("inference.run_stage", queue=stage.queue, stage_id=stage.pk)
 
 
 def cancelled(portion_id: int, owner: uuid.UUID) -> None:
@@ -259,7 +260,7 @@ def sweep(now: datetime) -> list[str]:
     for portion in late:
         with left_alone(f"portion {portion.pk}"):
             Portion.objects.filter(pk=portion.pk).update(queued_at=now)
-            send("inference.run_portion", queue=portion.stage.queue, portion_id=portion.pk)
+            jobs.send("inference.run_portion", queue=portion.stage.queue, portion_id=portion.pk)
     return said
 
 
@@ -304,4 +305,4 @@ def send_next(stage: Stage, count: int) -> None:
 
 def _send(portion: Portion, stage: Stage) -> None:
     Portion.objects.filter(pk=portion.pk).update(queued_at=timezone.now())
-    send("inference.run_portion", queue=stage.queue, portion_id=portion.pk)
+    jobs.send("inference.run_portion", queue=stage.queue, portion_id=portion.pk)

@@ -8,9 +8,10 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from labeling import jobs
 from labeling.rounds import portions
 from labeling.rounds.models import Portion, Round, Stage, StageLine
-from labeling.rounds.services import retry_round, send
+from labeling.rounds.services import retry_round
 from labeling.rounds.stages import left_alone
 from labeling.server.health import served_queues
 
@@ -49,7 +50,7 @@ def resume(stage_id: int, *, at_once: bool = False) -> None:
     stage.refusals = 0 if at_once else stage.refusals
     if stage.state == Stage.State.WAITING:
         stage.queued_at = timezone.now()
-        send("inference.run_stage", queue=stage.queue, stage_id=stage.pk)
+        jobs.send("inference.run_stage", queue=stage.queue, stage_id=stage.pk)
     else:
         portions.send_next(stage, portions.WINDOW)
     stage.save(update_fields=["lacks", "again_at", "refused_by", "refusals", "queued_at"])

@@ -7,8 +7,8 @@ from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from labeling import jobs
 from labeling.accounts.models import User
-from labeling.celery import app
 from labeling.errors import WrongState
 from labeling.projects.models import Project
 from labeling.rounds.configuration import configure, queue_of
@@ -31,19 +31,6 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "publication": ("instances", "evaluation"),
 }
 FINISHED = (Stage.State.DONE, Stage.State.REUSED)
-
-
-def send(task: str, *, queue: str, **kwargs: Any) -> None:
-    """Ask the workers by task name (the site never imports torch), once the row it needs is committed.
-
-    While the broker is away the message is not sent, which is logged: the row says what waits, and the sweeper sends
-    it again.
-    """
-
-    def now() -> None:  # not a partial: Django logs the name of a function that failed
-        app.send_task(task, kwargs=kwargs, queue=queue)
-
-    transaction.on_commit(now, robust=True)
 
 
 @transaction.atomic
@@ -188,10 +175,10 @@ def advance(round_: Round) -> None:
             if stage.queued_at is None and all(stages[need].state in FINISHED for need in NEEDS[stage.kind]):
                 stage.queued_at = timezone.now()
                 stage.save(update_fields=["queued_at"])
-                send("inference.run_stage", queue=stage.queue, stage_id=stage.pk)
+                jobs.send("inference.run_stage", queue=stage.queue, stage_id=stage.pk)
 
 
 def _has_ended(round_: Round) -> None:
     for delivery in announce(round_):  # before the next round's stages, behind which a single worker would keep them
-        send("labeling.deliver", queue="cpu", delivery_id=str(delivery.pk))
+        jobs.send("labeling.deliver", queue="cpu", delivery_id=str(delivery.pk))
     start_next(round_.project_id)

@@ -17,10 +17,11 @@ from django.core.files import File
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
+from labeling import jobs
 from labeling.rounds.holding import forget, held, hold, near_its_limit, reason, size
 from labeling.rounds.models import Artifact, Round, Stage, StageLine
 from labeling.rounds.promotion import measured, register
-from labeling.rounds.services import FINISHED, NEEDS, advance, move, send, start_next
+from labeling.rounds.services import FINISHED, NEEDS, advance, move, start_next
 
 logger = logging.getLogger(__name__)
 
@@ -181,7 +182,7 @@ def lacks(stage_id: int, owner: uuid.UUID, lacking: dict[str, Any], worker: str)
     if round_.cancel_requested:
         advance(round_)
     else:
-        send("inference.run_stage", queue=stage.queue, stage_id=stage.pk)
+        jobs.send("inference.run_stage", queue=stage.queue, stage_id=stage.pk)
 
 
 @transaction.atomic
@@ -227,7 +228,7 @@ def sweep(now: datetime | None = None) -> list[str]:
         # A message that still waits behind long work and this one are the same work: claim lets one through.
         with left_alone(f"stage {stage.pk}"):
             Stage.objects.filter(pk=stage.pk).update(queued_at=now)
-            send("inference.run_stage", queue=stage.queue, stage_id=stage.pk)
+            jobs.send("inference.run_stage", queue=stage.queue, stage_id=stage.pk)
     planned = Round.objects.filter(state=Round.State.PLANNED).exclude(project__rounds__state__in=Round.ACTIVE)
     for project_id in planned.values_list("project", flat=True).distinct():
         with left_alone(f"project {project_id}"):

@@ -6,9 +6,9 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from labeling import jobs
 from labeling.accounts.models import User
 from labeling.errors import WrongState
-from labeling.rounds import services
 from labeling.rounds.models import Round, Sweep
 
 
@@ -28,7 +28,7 @@ def request_sweep(*, round_: Round, by: User) -> Sweep:
             "state": Sweep.State.QUEUED, "result": {}, "error": "", "requested_by": by, "finished_at": None,
         },
     )  # fmt: skip
-    services.send("inference.sweep_round", queue="cpu", sweep_id=asked.pk)
+    jobs.send("inference.sweep_round", queue="cpu", sweep_id=asked.pk)
     return asked
 
 

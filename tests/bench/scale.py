@@ -32,14 +32,15 @@ import json, time
 from django.contrib.auth import get_user_model
 from django.core.files.base import ContentFile
 from labeling.models import Project, Round, Snapshot, Stage
+from labeling import jobs
 from labeling.rounds import services
 from tests.labeling.rounds import small_project
 project = Project.objects.filter(name="synthetic").first()
 if project is None:
     project = small_project(get_user_model().objects.get(is_superuser=True))
-    send, services.send = services.send, lambda *a, **k: None
+    send, jobs.send = jobs.send, lambda *a, **k: None
     services.cancel_round(round_=services.start_round(project=project, by=None, preset="tiny"))
-    services.send = send
+    jobs.send = send
 old = project.rounds.order_by("number").first()
 content = json.load(old.snapshot.content.open())
 content["images"] = [content["images"][-1] | {{"image": 1_000_000 + n}} for n in range({images})]

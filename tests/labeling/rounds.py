@@ -28,6 +28,7 @@ from labeling.rounds.reference import lock
 from labeling.rounds.snapshots import freeze
 from tests.labeling.operations import cell, effect, operation, region
 from tests.labeling.pages import CERTIFICATE
+from tests.outbox import Message
 
 
 def png_of(rgb: RGB) -> bytes:
@@ -120,7 +121,7 @@ def compared_project(user: User, side: int = 160) -> tuple[Project, list[Image],
     return project, images, [first, second], [one.labels for one in made]
 
 
-def run_all(run: Callable[[int], None], sent: list[dict[str, Any]]) -> None:
+def run_all(run: Callable[[int], None], sent: list[Message]) -> None:
     """Do what was sent to the workers, and what that sends, until nothing is left."""
     while sent:
-        run(**sent.pop(0))
+        run(**sent.pop(0).arguments)

@@ -25,7 +25,7 @@ from labeling.errors import Archived, WrongState
 from labeling.images.services import add_image
 from labeling.projects.models import Project
 from labeling.projects.services import add_class
-from labeling.rounds import archiving, services, stages
+from labeling.rounds import archiving, stages
 from labeling.rounds.archiving import archive_project, restore_project
 from labeling.rounds.models import Round, Stage, StageLine
 from labeling.rounds.services import retry_round, start_next, start_round
@@ -270,22 +270,20 @@ def test_who_archives_waits_for_who_starts_a_round_and_then_stops_it():
 
 
 @pytest.fixture
-def sent(monkeypatch, settings, tmp_path):
-    """What would go to the broker; two epochs of one step each; a work folder of this test's own."""
+def short_round(sent, monkeypatch, settings, tmp_path):
+    """Two epochs of one step each; a work folder of this test's own; nothing reaches the broker."""
     settings.DATA_DIR = tmp_path
-    messages: list = []
-    for module in (services, stages):
-        monkeypatch.setattr(module, "send", lambda task, queue, **kwargs: messages.append(kwargs))
     for trainer in (centre, unet):
         few = replace(trainer.PRESETS["tiny"].schedule, steps=2, epoch=1)
         monkeypatch.setitem(trainer.PRESETS, "tiny", replace(trainer.PRESETS["tiny"], schedule=few, batch=1, side=64))
     monkeypatch.setattr(leases, "RENEW_EVERY", 0.02)  # the worker hears of it at its next unit
-    return messages
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("kind", ["pseudo_masks", "detector"])
-def test_a_project_archived_during_a_round_stops_it_and_retry_goes_on_after_the_restoring(sent, monkeypatch, kind):
+def test_a_project_archived_during_a_round_stops_it_and_retry_goes_on_after_the_restoring(
+    sent, short_round, monkeypatch, kind
+):
     owner = UserFactory()
     project = small_project(owner, side=64, cells=5)
     round_ = start_round(project=project, by=owner, preset="tiny")

@@ -17,7 +17,6 @@ from inference.detectors import centre
 from inference.segmenters import unet
 from inference.synthetic import tissue
 from labeling.images.models import Image, Split
-from labeling.rounds import services, stages
 from labeling.rounds.models import Artifact, ModelVersion, Publication, Round, Stage, StageLine, Sweep
 from labeling.rounds.reference import lock
 from labeling.rounds.services import retry_round, start_round
@@ -33,16 +32,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def sent(monkeypatch, settings, tmp_path):
-    """What would go to the broker; two steps of training; a work folder of this test's own."""
+def short_round(sent, monkeypatch, settings, tmp_path):
+    """Two steps of training; a work folder of this test's own; nothing reaches the broker."""
     settings.DATA_DIR = tmp_path
-    messages: list = []
-    for module in (services, stages):
-        monkeypatch.setattr(module, "send", lambda task, queue, **kwargs: messages.append(kwargs))
     for trainer in (centre, unet):
         few = replace(trainer.PRESETS["tiny"].schedule, steps=2, epoch=1)
         monkeypatch.setitem(trainer.PRESETS, "tiny", replace(trainer.PRESETS["tiny"], schedule=few, batch=1))
-    return messages
 
 
 @pytest.fixture

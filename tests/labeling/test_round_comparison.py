@@ -10,21 +10,13 @@ from django.core.files.base import ContentFile
 from django.urls import reverse
 
 from inference import tasks
-from labeling.rounds import services
 from labeling.rounds.comparison import by_unit, compare, interval
 from labeling.rounds.models import Artifact, Round, Snapshot, Stage, Sweep
 from labeling.rounds.sweeping import request_sweep
 from tests.factories import ImageFactory, ProjectFactory, UserFactory
 from tests.labeling.pages import said
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def sent(monkeypatch):
-    messages: list = []
-    monkeypatch.setattr(services, "send", lambda task, queue, **kwargs: messages.append((task, kwargs)))
-    return messages
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sent")]
 
 
 def evaluated(project, number, rows, *, trained=()):
@@ -139,7 +131,7 @@ def test_a_sweep_is_for_finished_rounds_and_for_managers(project, client, sent):
     assert client.post(reverse("sweep-round", args=[finished.pk])).status_code == 403 and not sent
     client.force_login(owner)
     client.post(reverse("sweep-round", args=[finished.pk]))
-    assert sent == [("inference.sweep_round", {"sweep_id": Sweep.objects.get().pk})]
+    assert sent == [("inference.sweep_round", "cpu", {"sweep_id": Sweep.objects.get().pk})]
     Round.objects.update(state=Round.State.FAILED)
     answer = client.post(reverse("sweep-round", args=[finished.pk]))
     assert "settings are tried on a finished round" in said(answer)[-1]

@@ -29,7 +29,7 @@ from labeling.errors import Invalid, WrongState
 from labeling.images.models import Split
 from labeling.images.services import add_image
 from labeling.projects.services import create_project
-from labeling.rounds import importing, services, stages
+from labeling.rounds import importing
 from labeling.rounds.comparison import compare, learned_from
 from labeling.rounds.configuration import configure, queue_of
 from labeling.rounds.export import card, export_round
@@ -47,16 +47,12 @@ AS_IS = {kind: Start(as_is=True) for kind in ("detector", "segmenter")}
 
 
 @pytest.fixture(autouse=True)
-def sent(monkeypatch, settings, tmp_path):
-    """What would go to the broker; two steps of training; a work folder of this test's own."""
+def short_round(sent, monkeypatch, settings, tmp_path):
+    """Two steps of training; a work folder of this test's own; nothing reaches the broker."""
     settings.DATA_DIR = tmp_path
-    messages: list = []
-    monkeypatch.setattr(stages, "send", lambda task, queue, **kwargs: messages.append(kwargs))
-    monkeypatch.setattr(services, "send", lambda task, queue, **kwargs: messages.append(kwargs))
     for trainer in (centre, unet):
         few = replace(trainer.PRESETS["tiny"].schedule, steps=2, epoch=1)
         monkeypatch.setitem(trainer.PRESETS, "tiny", replace(trainer.PRESETS["tiny"], schedule=few, batch=1))
-    return messages
 
 
 @pytest.fixture
@@ -88,9 +84,9 @@ def detector(tmp_path):
 def brought(project, owner, sent, *uploads, licence="CC BY-NC 4.0"):
     """Imported and checked."""
     made = importing.import_weights(project=project, by=owner, files=uploads, data_licence=licence)
-    (message,) = [one for one in sent if "import_id" in one]
+    (message,) = [one for one in sent if one.task == "inference.check_weights"]
     sent.remove(message)
-    tasks.check_weights(**message)
+    tasks.check_weights(**message.arguments)
     made.refresh_from_db()
     return made
 
@@ -358,7 +354,7 @@ def test_a_check_that_was_lost_is_asked_for_again_and_one_that_kills_is_given_up
         for _ in range(WeightsImport.MAX_ATTEMPTS):
             assert len(importing.sweep(later)) == 1
             with pytest.raises(SystemExit):
-                tasks.check_weights(**sent.pop())
+                tasks.check_weights(**sent.pop().arguments)
             WeightsImport.objects.update(queued_at=timezone.now())
     tasks.check_weights(made.pk)
     made.refresh_from_db()
@@ -397,7 +393,7 @@ def test_the_page_takes_weights_in_and_starts_a_round_with_them(owner, sent, det
     assert "being checked" in page and "data-poll" in page
     poll = reverse("weights-imports", args=[project.pk])
     assert "HX-Refresh" not in client.get(poll).headers
-    tasks.check_weights(**sent.pop())
+    tasks.check_weights(**sent.pop().arguments)
     assert client.get(poll).headers["HX-Refresh"] == "true"
     page = client.get(reverse("project-models", args=[project.pk])).content.decode()
     assert "Propose with these weights as they are" in page and "from the clinic" in page and "CC BY 4.0" in page
@@ -425,7 +421,7 @@ def test_a_folder_is_imported_from_the_shell(owner, sent, detector, tmp_path, ca
     call = ["import_weights", str(project.pk), str(folder), "--licence", "CC0", "--by", owner.username]
     call_command(*call)
     assert "folder.zip is being checked" in capsys.readouterr().out
-    tasks.check_weights(**sent.pop())
+    tasks.check_weights(**sent.pop().arguments)
     made = WeightsImport.objects.get()
     assert (made.state, made.card, made.imported_by) == ("ready", "# From the clinic", owner)
     for wrong, words in ((tmp_path / "none", "cannot be read"), (tmp_path, "no file was chosen")):
@@ -439,7 +435,7 @@ def test_the_api_takes_weights_in_and_starts_from_them(owner, sent, detector, cl
     there = reverse("weights-import-list", args=[project.pk])
     answer = client.post(there, {"files": [detector(name="detector.safetensors")], "data_licence": "CC0"})
     assert (answer.status_code, answer.json()["state"]) == (202, "checking")
-    tasks.check_weights(**sent.pop())
+    tasks.check_weights(**sent.pop().arguments)
     (made,) = client.get(there).json()
     (version,) = client.get(reverse("model-version-list", args=[project.pk])).json()
     assert made["versions"] == [version["id"]] and version["origin"] == "imported"

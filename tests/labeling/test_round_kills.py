@@ -12,6 +12,7 @@ from django.utils import timezone
 from inference import leases, tasks, units
 from inference.detectors import centre
 from inference.segmenters import unet
+from labeling import jobs
 from labeling.projects.models import Project
 from labeling.rounds import services, stages
 from labeling.rounds.models import Artifact, Publication, Round, Stage, StageLine
@@ -24,16 +25,12 @@ TRAINED = {"detector", "segmenter"}
 
 
 @pytest.fixture(autouse=True)
-def sent(monkeypatch, settings, tmp_path):
-    """What would go to the broker; two epochs of one step each; a work folder of this test's own."""
+def short_round(sent, monkeypatch, settings, tmp_path):
+    """Two epochs of one step each; a work folder of this test's own; nothing reaches the broker."""
     settings.DATA_DIR = tmp_path
-    messages: list = []
-    for module in (services, stages):
-        monkeypatch.setattr(module, "send", lambda task, queue, **kwargs: messages.append(kwargs))
     for trainer in (centre, unet):
         few = replace(trainer.PRESETS["tiny"].schedule, steps=2, epoch=1)
         monkeypatch.setitem(trainer.PRESETS, "tiny", replace(trainer.PRESETS["tiny"], schedule=few, batch=1, side=64))
-    return messages
 
 
 @pytest.fixture
@@ -83,7 +80,7 @@ def test_a_worker_killed_in_the_middle_of_every_stage_costs_nothing_that_was_fin
     while sent:
         message = sent.pop(0)
         try:
-            tasks.run_stage(**message)
+            tasks.run_stage(**message.arguments)
         except SystemExit:
             assert len(stages.sweep(timezone.now() + timedelta(minutes=1))) == 1
     round_.refresh_from_db()
@@ -163,7 +160,7 @@ def test_every_message_twice_and_in_the_wrong_order_makes_the_same_round(round_,
     done = count_work(monkeypatch)
     everything = [{"stage_id": pk} for pk in round_.stages.values_list("pk", flat=True)]
     while sent:
-        for message in [*reversed(everything), sent.pop(0), *everything]:
+        for message in [*reversed(everything), sent.pop(0).arguments, *everything]:
             tasks.run_stage(**message)
     round_.refresh_from_db()
     assert round_.state == Round.State.PUBLISHED
@@ -172,7 +169,7 @@ def test_every_message_twice_and_in_the_wrong_order_makes_the_same_round(round_,
 
 
 def test_a_broker_that_is_away_costs_no_round_and_the_sweeper_sends_again(monkeypatch, settings, tmp_path):
-    """services.send itself, with a broker that refuses: the round stands, and its messages are sent later."""
+    """jobs.send itself, with a broker that refuses: the round stands, and its messages are sent later."""
     monkeypatch.undo()
     settings.DATA_DIR = tmp_path
     tried: list = []
@@ -182,7 +179,7 @@ def test_a_broker_that_is_away_costs_no_round_and_the_sweeper_sends_again(monkey
         if len(tried) <= 2:
             raise ConnectionError("the broker is gone")
 
-    monkeypatch.setattr(services.app, "send_task", refuses)
+    monkeypatch.setattr(jobs.app, "send_task", refuses)
     owner = UserFactory()
     made = start_round(project=small_project(owner, side=64, cells=5), by=owner, preset="tiny")
     assert made.state == Round.State.QUEUED and len(tried) == 2  # pseudo-masks and detector
@@ -221,7 +218,7 @@ def test_rounds_in_line_start_one_after_the_other_and_a_cancelled_one_is_passed_
     cancel_round(round_=third)
     ended = []
     while sent:
-        tasks.run_stage(**sent.pop(0))
+        tasks.run_stage(**sent.pop(0).arguments)
         ended = list(project.rounds.filter(state="published").order_by("finished_at").values_list("number", flat=True))
         assert project.rounds.filter(state__in=Round.ACTIVE).count() == (0 if len(ended) == 3 else 1)
     assert ended == [1, 2, 4]

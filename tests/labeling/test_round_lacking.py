@@ -33,12 +33,9 @@ GIB = 2**30
 
 
 @pytest.fixture(autouse=True)
-def sent(monkeypatch, settings, tmp_path):
-    """What would go to the broker, as (task, queue, arguments); training of one step; portions of two images."""
+def short_round(sent, monkeypatch, settings, tmp_path):
+    """Training of one step; portions of two images; a work folder of this test's own; nothing reaches the broker."""
     settings.DATA_DIR = tmp_path
-    messages: list = []
-    for module in (services, stages, portions, resuming):
-        monkeypatch.setattr(module, "send", lambda task, queue, **kwargs: messages.append((task, queue, kwargs)))
     for trainer in (centre, unet):
         few = replace(trainer.PRESETS["tiny"].schedule, steps=1, epoch=1)
         monkeypatch.setitem(trainer.PRESETS, "tiny", replace(trainer.PRESETS["tiny"], schedule=few, batch=1, side=64))
@@ -47,7 +44,6 @@ def sent(monkeypatch, settings, tmp_path):
     monkeypatch.setattr(tasks, "PASS_ON_AFTER", 0)
     monkeypatch.setattr(resuming, "served", lambda: frozenset({"cpu", "gpu"}))
     tasks._opened.cache_clear()
-    return messages
 
 
 @pytest.fixture
@@ -75,7 +71,7 @@ def first(round_):
 
 
 def work_off(sent, *, until=None):
-    while sent and sent[0][0] != until:
+    while sent and sent[0].task != until:
         task, _, kwargs = sent.pop(0)
         {"inference.run_stage": tasks.run_stage, "inference.run_portion": tasks.run_portion}[task](**kwargs)
 

@@ -5,7 +5,6 @@ from django.urls import reverse
 
 from labeling.errors import Invalid, WrongState
 from labeling.images.models import Image, Split
-from labeling.rounds import services
 from labeling.rounds.configuration import CHOICES, PRESETS, configure, differences
 from labeling.rounds.models import Artifact, ModelVersion, Promotion, Round, RoundPolicy, Stage
 from labeling.rounds.promotion import current_publications, current_round, models_of, promote, register, roll_back
@@ -18,13 +17,8 @@ from tests.factories import ImageFactory, ProjectFactory, UserFactory
 from tests.labeling.operations import cell, region
 from tests.labeling.pages import CERTIFICATE, draw, proposals
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sent")]
 CURRENT = {kind: Start("current") for kind in ("detector", "segmenter")}
-
-
-@pytest.fixture(autouse=True)
-def _nothing_is_sent(monkeypatch):
-    monkeypatch.setattr(services, "send", lambda *a, **k: None)
 
 
 def annotated(owner, *images):

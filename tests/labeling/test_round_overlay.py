@@ -10,7 +10,6 @@ from labeling.annotations.packs import unpack_layer
 from labeling.images.models import Split
 from labeling.images.services import add_image
 from labeling.projects.models import Role
-from labeling.rounds import services
 from labeling.rounds.reference import lock
 from labeling.rounds.services import start_round
 from tests.factories import MembershipFactory, ProjectFactory, UserFactory
@@ -23,8 +22,7 @@ SIDE = 160
 
 
 @pytest.fixture
-def two_rounds(monkeypatch):
-    monkeypatch.setattr(services, "send", lambda *a, **k: None)
+def two_rounds(sent):
     owner = UserFactory()
     project, images, rounds, labels = compared_project(owner, SIDE)
     return project, owner, images, rounds, labels

@@ -19,7 +19,7 @@ from inference.detectors import centre
 from inference.segmenters import unet
 from inference.types import InferenceError
 from labeling.errors import WrongState
-from labeling.rounds import portions, services, stages
+from labeling.rounds import portions, stages
 from labeling.rounds.models import Artifact, Portion, Publication, Round
 from labeling.rounds.services import cancel_round, retry_round, start_round
 from tests.factories import UserFactory
@@ -30,19 +30,15 @@ IMAGES = 6
 
 
 @pytest.fixture(autouse=True)
-def sent(monkeypatch, settings, tmp_path):
-    """What would go to the broker; portions of two images, two messages at a time; training of one step."""
+def short_round(sent, monkeypatch, settings, tmp_path):
+    """Portions of two images, two messages at a time; training of one step; nothing reaches the broker."""
     settings.DATA_DIR = tmp_path
-    messages: list = []
-    for module in (services, stages, portions):
-        monkeypatch.setattr(module, "send", lambda task, queue, **kwargs: messages.append((task, kwargs)))
     for limit in ("SMALLEST", "LARGEST"):
         monkeypatch.setattr(portions, limit, 2)
     monkeypatch.setattr(portions, "WINDOW", 2)
     for trainer in (centre, unet):
         few = replace(trainer.PRESETS["tiny"].schedule, steps=1, epoch=1)
         monkeypatch.setitem(trainer.PRESETS, "tiny", replace(trainer.PRESETS["tiny"], schedule=few, batch=1, side=64))
-    return messages
 
 
 @pytest.fixture
@@ -67,9 +63,9 @@ def made(monkeypatch):
 
 def work_off(sent, *, until=None, each=lambda task: None):
     """Do what was sent, and what that sends; `until` a message for this task is next."""
-    while sent and sent[0][0] != until:
-        each(sent[0][0])
-        task, kwargs = sent.pop(0)
+    while sent and sent[0].task != until:
+        each(sent[0].task)
+        task, _, kwargs = sent.pop(0)
         {"inference.run_stage": tasks.run_stage, "inference.run_portion": tasks.run_portion}[task](**kwargs)
 
 
@@ -79,7 +75,7 @@ def prediction(round_):
 
 def test_a_spread_prediction_is_the_same_as_one_made_by_a_single_worker(round_, sent, made, monkeypatch):
     under_way = []
-    work_off(sent, each=lambda task: under_way.append(sum(t == "inference.run_portion" for t, _ in sent)))
+    work_off(sent, each=lambda task: under_way.append(sum(m.task == "inference.run_portion" for m in sent)))
     round_.refresh_from_db()
     assert round_.state == Round.State.PUBLISHED, round_.error
     assert max(under_way) == 2 and under_way.count(0) > 0  # bounded, and there were portions at all
@@ -129,7 +125,7 @@ def test_a_portion_whose_worker_dies_goes_on_after_its_last_image(round_, sent, 
 def test_a_portion_delivered_twice_is_made_once_and_a_lost_message_is_sent_again(round_, sent, made):
     work_off(sent, until="inference.run_portion")
     lost = sent.pop(0)
-    tasks.run_portion(**sent[0][1])
+    tasks.run_portion(**sent[0].arguments)
     work_off(sent)  # the same one again, among others
     assert prediction(round_).state == "running"
     portions.sweep(timezone.now() + stages.REQUEUE_AFTER + timedelta(seconds=1))
@@ -142,8 +138,8 @@ def test_a_portion_delivered_twice_is_made_once_and_a_lost_message_is_sent_again
 
 def test_a_worker_on_another_machine_gathers_what_others_made(round_, sent, made, tmp_path, settings):
     work_off(sent, until="inference.run_portion")
-    while any(task == "inference.run_portion" for task, _ in sent):
-        tasks.run_portion(**sent.pop(0)[1])
+    while any(message.task == "inference.run_portion" for message in sent):
+        tasks.run_portion(**sent.pop(0).arguments)
     before = +made
     settings.DATA_DIR = tmp_path / "elsewhere"
     work_off(sent)
@@ -155,7 +151,7 @@ def test_a_worker_on_another_machine_gathers_what_others_made(round_, sent, made
 
 def test_cancel_ends_a_spread_stage_and_retry_makes_only_the_rest(round_, sent, made):
     work_off(sent, until="inference.run_portion")
-    tasks.run_portion(**sent.pop(0)[1])
+    tasks.run_portion(**sent.pop(0).arguments)
     cancel_round(round_=round_)
     work_off(sent)  # what is still in the broker is refused
     portions.sweep(timezone.now())
@@ -171,7 +167,7 @@ def test_cancel_ends_a_spread_stage_and_retry_makes_only_the_rest(round_, sent, 
 
 def test_progress_counts_every_image_once_however_often_it_is_told(round_, sent):
     work_off(sent, until="inference.run_portion")
-    portion, owner = portions.claim(sent.pop(0)[1]["portion_id"])
+    portion, owner = portions.claim(sent.pop(0).arguments["portion_id"])
     assert portions.renew(portion.pk, owner, done=1) is False
     assert portions.renew(portion.pk, owner, done=1) is False
     assert (prediction(round_).done, prediction(round_).total) == (1, IMAGES)
@@ -204,7 +200,7 @@ def test_a_portion_that_kills_its_workers_is_given_up(round_, sent, monkeypatch)
 
     monkeypatch.setitem(work.SPREAD, "prediction", dies)
     work_off(sent, until="inference.run_portion")
-    portion = sent[0][1]["portion_id"]
+    portion = sent[0].arguments["portion_id"]
     for attempt in range(3):
         with pytest.raises(SystemExit):
             tasks.run_portion(portion)
@@ -217,7 +213,7 @@ def test_a_portion_that_kills_its_workers_is_given_up(round_, sent, monkeypatch)
 def two_at_work(sent):
     """The portions of two workers, with the owners of their leases."""
     work_off(sent, until="inference.run_portion")
-    return [portions.claim(sent.pop(0)[1]["portion_id"]) for _ in range(2)]
+    return [portions.claim(sent.pop(0).arguments["portion_id"]) for _ in range(2)]
 
 
 @pytest.mark.parametrize("dies", [False, True])

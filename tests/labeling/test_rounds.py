@@ -20,7 +20,7 @@ from labeling.annotations.models import Annotation, Layer
 from labeling.annotations.services import working_layer, write_operations
 from labeling.annotations.state import state_of
 from labeling.projects.models import Membership, Project
-from labeling.rounds import services, stages
+from labeling.rounds import stages
 from labeling.rounds.models import Artifact, Publication, Round, Stage
 from labeling.rounds.services import cancel_round, retry_round, start_round
 from labeling.rounds.snapshots import NothingToLearn, freeze
@@ -32,13 +32,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def sent(monkeypatch, settings, tmp_path):
-    """What would go to the broker, and a work folder of this test's own."""
+def short_round(sent, monkeypatch, settings, tmp_path):
+    """A work folder of this test's own; nothing reaches the broker."""
     settings.DATA_DIR = tmp_path
-    messages = []
-    monkeypatch.setattr(services, "send", lambda task, queue, **kwargs: messages.append(kwargs))
-    monkeypatch.setattr(stages, "send", lambda task, queue, **kwargs: messages.append(kwargs))
-    return messages
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ inference is at the level of readers: every reader gives one number per arm.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -135,7 +136,7 @@ def by_arm(table: pd.DataFrame, value: str, arms: tuple[str, ...]) -> pd.DataFra
 Test = Callable[..., tuple[float, float]]
 
 
-def within(a: Floats, b: Floats, groups: npt.NDArray) -> Test:
+def within(a: Floats, b: Floats, groups: npt.NDArray[Any]) -> Test:
     """The test of "mean(b) = ratio * mean(a) + shift" for readers who worked in both arms: -> p and df.
 
     The differences b - ratio * a are tested by t. In a crossover they hold the period's effect with opposite signs in
@@ -174,7 +175,7 @@ def between(a: Floats, b: Floats) -> Test:
     return test
 
 
-def balanced_mean(values: Floats, groups: npt.NDArray) -> float:
+def balanced_mean(values: Floats, groups: npt.NDArray[Any]) -> float:
     """The mean of the sequences' means."""
     return float(np.mean([values[groups == name].mean() for name in np.unique(groups)]))
 
@@ -198,20 +199,25 @@ def _interval(p: Callable[[float], float], centre: float, alpha: float) -> tuple
 
 
 def _shift_interval(
-    test: Test, a: Floats, b: Floats, groups: npt.NDArray, kind: str, confidence: float
+    test: Test, a: Floats, b: Floats, groups: npt.NDArray[Any], kind: str, confidence: float
 ) -> tuple[float, float, float]:
     """Ratio of geometric means and its interval: a difference of logarithms, tested the same way."""
     groups_b = groups if kind in WITHIN else np.zeros(len(b))
     centre = balanced_mean(b, groups_b) - balanced_mean(a, groups)
     spread = float(np.std(np.concatenate([a, b]))) + 1e-6
     ends = []
+
+    def above(shift: float) -> float:
+        return test(1.0, shift)[0] - (1 - confidence)
+
     for sign in (-1, 1):
         far = spread
         while test(1.0, centre + sign * far)[0] > 1 - confidence and far < 1e6 * spread:
             far *= 2
-        f = lambda s: test(1.0, s)[0] - (1 - confidence)  # noqa: E731
         ends.append(
-            optimize.brentq(f, centre, centre + sign * far, xtol=1e-12) if f(centre + sign * far) < 0 else sign * np.inf
+            optimize.brentq(above, centre, centre + sign * far, xtol=1e-12)
+            if above(centre + sign * far) < 0
+            else sign * np.inf
         )
     return float(np.exp(centre)), float(np.exp(ends[0])), float(np.exp(ends[1]))
 
@@ -220,7 +226,8 @@ def _bootstrap(a: Floats, b: Floats, kind: str, confidence: float, seed: int, re
     """Percentile interval of the reduction in per cent, readers drawn again."""
 
     def reduction(x: Floats, y: Floats, axis: int = -1) -> Floats:
-        return 100 * (1 - np.mean(y, axis=axis) / np.mean(x, axis=axis))
+        ratio: Floats = np.mean(y, axis=axis) / np.mean(x, axis=axis)
+        return 100 * (1 - ratio)
 
     found = stats.bootstrap(
         (a, b),
@@ -248,7 +255,7 @@ def _permutation(a: Floats, b: Floats, kind: str, seed: int, resamples: int) -> 
     return float(found.pvalue)
 
 
-def _method(kind: str, groups: npt.NDArray) -> str:
+def _method(kind: str, groups: npt.NDArray[Any]) -> str:
     if kind not in WITHIN:
         return "t test on readers of two groups; interval by inversion of the test (Fieller)"
     if len(np.unique(groups)) < 2:

@@ -1,6 +1,7 @@
 """Quality beside time: time is tested only where quality is not worse than a margin declared before."""
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +59,7 @@ def non_inferior(
     )
 
 
-def _lower(p, centre: float, alpha: float, step: float) -> float:  # type: ignore[no-untyped-def]
+def _lower(p: Callable[[float], float], centre: float, alpha: float, step: float) -> float:
     """The lower end of the shifts that the two-sided test does not reject at alpha."""
     from scipy import optimize
 

@@ -244,7 +244,7 @@ def _try(what: Callable[[], Any]) -> Any:
     return found
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: dict[str, Any]) -> dict[str, Any]:
     """JSON without NaN: numpy's scalars become Python's, what is not a number becomes null."""
 
     def scalar(x: Any) -> Any:
@@ -260,4 +260,5 @@ def _plain(value: Any) -> Any:
             return float(x) if np.isfinite(x) else None
         return x
 
-    return json.loads(json.dumps(scalar(value)))
+    plain: dict[str, Any] = json.loads(json.dumps(scalar(value)))
+    return plain
