@@ -1,83 +1,31 @@
 """How a worker keeps what it has claimed: the part of tasks.py that renews leases and outlasts a database's restart."""
 
-import logging
-import threading
 import uuid
-from collections.abc import Callable
-from time import monotonic, sleep
-from typing import Any, TypeVar
-
-from django.db import InterfaceError, OperationalError, connection
+from time import monotonic
+from typing import Any
 
 from inference.types import Progress
 from inference.usage import Watch
+from labeling.leases import Heartbeat, patiently
 from labeling.rounds import portions, stages
 from labeling.rounds.models import Portion
 
-logger = logging.getLogger(__name__)
-RENEW_EVERY = 1.0  # seconds: how late a wish to cancel is seen; a small part of the lease
-AWAY = (OperationalError, InterfaceError)  # what a restarting database raises
-AWAY_FOR = 60.0  # seconds that a worker waits for it before it leaves the work to the sweeper
-Answer = TypeVar("Answer")
 
-
-def patiently(act: Callable[[], Answer]) -> Answer:
-    """What `act` answers; while the database is away, again and again. Only for acts that may happen twice: the answer
-    of the first may be what was lost."""
-    end = monotonic() + AWAY_FOR
-    while True:
-        try:
-            return act()
-        except AWAY:
-            connection.close()
-            if monotonic() > end:
-                raise
-            logger.warning("the database is away; trying again", exc_info=True)
-            sleep(0.5)
-
-
-class Lease:
+class Lease(Heartbeat):
     """Keeps a claimed stage this worker's own while the work goes on, and carries progress to the row."""
 
     def __init__(self, row_id: int, owner: uuid.UUID) -> None:
+        super().__init__(self.renew, f"row {row_id}")
         self.row_id, self.owner = row_id, owner
         self.watch, self.device = Watch(), ""
         self.began = monotonic()
         self.found: int | None = None  # units that were there before
         self.latest = 0
-        self.over, self.cancelled, self.lost = threading.Event(), threading.Event(), threading.Event()
         self.last_report = 0.0
-        self.thread = threading.Thread(target=self._keep, daemon=True)
 
     def __enter__(self) -> "Lease":
-        self.thread.start()
+        super().__enter__()
         return self
-
-    def __exit__(self, *error: object) -> None:
-        self.over.set()
-        self.thread.join()
-
-    def _keep(self) -> None:
-        try:
-            while not self.over.wait(RENEW_EVERY):
-                try:
-                    if self.renew():
-                        self.cancelled.set()
-                except stages.LeaseLost:
-                    self.lost.set()
-                    return
-                except Exception:  # the database is away for a moment: the lease outlasts it, or is lost and we notice
-                    logger.warning("cannot renew the lease of %s", self.row_id, exc_info=True)
-                finally:
-                    connection.close()
-        finally:
-            connection.close()
-
-    def stop(self) -> bool:
-        """True when somebody asked to stop. Raises LeaseLost when the work belongs to another worker now."""
-        if self.lost.is_set():
-            raise stages.LeaseLost
-        return self.cancelled.is_set()
 
     def report(self, progress: Progress) -> None:
         """Progress to the row: always when there is something to say, else at most twice a second."""

@@ -31,7 +31,7 @@ from django.core.files.storage import default_storage
 from inference import needs, units
 from inference import stages as work
 from inference.acquisition import colour_distance, queue
-from inference.leases import AWAY, Lease, PortionLease, patiently
+from inference.leases import Lease, PortionLease
 from inference.masks import pack
 from inference.snapshots import Field, fields_of
 from inference.sweeps import sweep
@@ -40,6 +40,7 @@ from inference.weights import foreign
 from labeling.annotations.services import Loaded
 from labeling.annotations.state import PackedMask, State
 from labeling.images.models import Image
+from labeling.leases import AWAY, LeaseLost, patiently
 from labeling.rounds import importing, portions, promotion, stages, sweeping
 from labeling.rounds.configuration import NETS
 from labeling.rounds.holding import reason, taken
@@ -66,25 +67,25 @@ def run_stage(stage_id: int) -> None:
     stage, owner = claimed
 
     def end(state: Stage.State, error: str = "") -> None:
-        with contextlib.suppress(stages.LeaseLost):  # ended at the first try, or somebody else's
+        with contextlib.suppress(LeaseLost):  # ended at the first try, or somebody else's
             patiently(lambda: stages.end(stage.pk, owner, state=state, error=error, usage=lease.used()))
 
     with Lease(stage.pk, owner) as lease:
         try:
             with needs.told():
                 _run(stage, lease)
-        except stages.LeaseLost:
+        except LeaseLost:
             logger.warning("stage %s belongs to another worker now; nothing of this attempt is written", stage.pk)
         except Cancelled:
             end(Stage.State.CANCELLED)
         except AWAY:
             logger.exception("stage %s: the database went away", stage.pk)
-            with contextlib.suppress(stages.LeaseLost):
+            with contextlib.suppress(LeaseLost):
                 patiently(lambda: stages.hand_back(stage.pk, owner, "the database went away for a moment"))
         except needs.Lacking as lacking:
             lacks = lacking.lacks
             logger.warning("stage %s is handed back: %s", stage.pk, reason(lacks), exc_info=lacking.__cause__)
-            with contextlib.suppress(stages.LeaseLost):
+            with contextlib.suppress(LeaseLost):
                 patiently(lambda: stages.lacks(stage.pk, owner, lacks, WORKER))
         except (InferenceError, ValueError) as error:
             logger.exception("stage %s failed", stage.pk)
@@ -183,14 +184,14 @@ def run_portion(portion_id: int) -> None:
         patiently(lambda: portions.passed_on(portion_id, WORKER, pause=lambda: sleep(PASS_ON_AFTER)))
         return
     portion, owner = claimed
-    with PortionLease(portion, owner) as lease, contextlib.suppress(stages.LeaseLost):
+    with PortionLease(portion, owner) as lease, contextlib.suppress(LeaseLost):
         try:
             with needs.told():
                 file = _portion(portion, lease)
             used = lease.used()
             patiently(lambda: portions.finish(portion, owner, file=file, usage=used))
             file.unlink(missing_ok=True)
-        except stages.LeaseLost:
+        except LeaseLost:
             logger.warning("%s belongs to another worker now; nothing of this attempt is written", portion)
         except Cancelled:
             patiently(lambda: portions.cancelled(portion.pk, owner))

@@ -53,6 +53,7 @@ def routes() -> list[Any]:
     from labeling.annotations import api as annotations
     from labeling.exchange import api as exchange
     from labeling.images import api as images
+    from labeling.jobs import api as jobs
     from labeling.projects import api as projects
     from labeling.rounds import api as rounds
     from labeling.site import overlay, workspace
@@ -71,6 +72,11 @@ def routes() -> list[Any]:
         path("projects/<int:project>/models/", rounds.ModelVersionList.as_view(), name="model-version-list"),
         path("projects/<int:project>/weights/", rounds.WeightsImports.as_view(), name="weights-import-list"),
         path("projects/<int:project>/export/<str:layout>/", exchange.Export.as_view(), name="export"),
+        path("projects/<int:project>/exports/", exchange.Exports.as_view(), name="export-list"),
+        path("projects/<int:project>/jobs/", jobs.JobList.as_view(), name="job-list"),
+        path("jobs/<int:job>/", jobs.JobDetail.as_view(), name="job-detail"),
+        path("jobs/<int:job>/cancel/", jobs.JobCancel.as_view(), name="job-cancel"),
+        path("jobs/<int:job>/result/", jobs.JobResult.as_view(), name="job-result"),
         path("images/<int:image>/", images.ImageDetail.as_view(), name="image-detail"),
         path("images/<int:image>/workspace/", workspace.Workspace.as_view(), name="image-workspace"),
         path("images/<int:image>/pixels/", images.Pixels.as_view(), name="image-pixels"),

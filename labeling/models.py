@@ -3,6 +3,7 @@
 from labeling.accounts.models import User
 from labeling.annotations.models import ActivityBatch, Annotation, Effect, Layer, LayerHead, Operation
 from labeling.images.models import Image
+from labeling.jobs.models import Job
 from labeling.projects.models import LabelClass, Membership, Project
 from labeling.rounds.models import (
     Artifact,
@@ -32,6 +33,7 @@ __all__ = [
     "Effect",
     "Image",
     "Item",
+    "Job",
     "LabelClass",
     "Layer",
     "LayerHead",

@@ -149,11 +149,11 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 7 * 24 * 3600} if BROKER_URL.startswith("redis") else {}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_IMPORTS = [
-    "inference.tasks",
-    "inference.interactive",
-    "labeling.rounds.tasks",
-]  # read by workers only: the web process sends tasks by name and never sees torch
+# Read by workers only: the web process sends tasks by name and never sees torch. A worker that serves the queue "files"
+# alone is started with WORKER_TASKS=files and does without torch as well.
+_file_tasks = ["labeling.jobs.tasks", "labeling.exchange.tasks"]
+_model_tasks = ["inference.tasks", "inference.interactive", "labeling.rounds.tasks"]
+CELERY_IMPORTS = _file_tasks if os.environ.get("WORKER_TASKS") == "files" else [*_model_tasks, *_file_tasks]
 
 # -- telling people that a round has ended
 

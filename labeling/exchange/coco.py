@@ -152,7 +152,7 @@ def rectangle(box: Box, image: Image) -> list[int]:
 
 
 def cut_open(part: Sequence[Sequence[tuple[int, int]]]) -> list[tuple[int, int]]:
-    """One ring that encloses the same pixels: each hole is joined to the ring by a cut of no width, walked both ways."""
+    """One ring around the same pixels: a cut of no width, walked both ways, joins each hole to the ring."""
     ring = list(part[0])
     for hole in part[1:]:
         start = min(range(len(hole)), key=lambda i: hole[i])

@@ -203,7 +203,8 @@ def _coco_notes(writer: CocoWriter) -> list[str]:
         return []
     return [
         ngettext(
-            "{n} cell has a hole. COCO polygons have no holes, so its outline runs in and out along a cut without width.",
+            "{n} cell has a hole. COCO polygons have no holes, so its outline runs in and out along a cut without "
+            "width.",
             "{n} cells have holes. COCO polygons have no holes, so their outlines run in and out along a cut without "
             "width.",
             writer.cut_open,

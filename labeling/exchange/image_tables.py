@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from labeling.errors import Invalid
-from labeling.exchange.labels import as_text
+from labeling.exchange.archive import as_text
 from labeling.images.models import FACTORS, Image
 from labeling.images.services import change_image
 from labeling.projects.models import Project

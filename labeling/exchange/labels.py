@@ -1,7 +1,7 @@
 """Label maps, 0 background and 1..n the cells, without loss.
 
-A 16-bit PNG holds up to 65,535 cells that do not overlap. Where cells overlap the file is a TIFF with several pages, and
-each cell lies whole on one of them; where there are more cells the samples have 32 bits. The table says which.
+A 16-bit PNG holds up to 65,535 cells that do not overlap. Where cells overlap the file is a TIFF with several pages,
+and each cell lies whole on one of them; where there are more cells the samples have 32 bits. The table says which.
 """
 
 import io

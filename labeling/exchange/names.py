@@ -10,7 +10,7 @@ from pathlib import PurePath
 
 from labeling.images.models import Image
 
-# Windows allows 255 UTF-16 units a name and 260 a path, Linux 255 bytes a name: a stem leaves room for folder and ending.
+# Windows allows 260 characters a path, Linux 255 bytes a name: a stem leaves room for the folder and the ending.
 MOST_BYTES = 120
 NOT_ALLOWED = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')  # by Windows
 RESERVED = re.compile(r"^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?$", re.IGNORECASE)  # devices of Windows

@@ -20,11 +20,12 @@ from django.utils.translation import gettext_noop
 from labeling import jobs
 from labeling.accounts.models import User
 from labeling.errors import Invalid
+from labeling.leases import REQUEUE_AFTER
 from labeling.projects.models import Project
 from labeling.rounds.models import Delivery
 from labeling.rounds.notices import mail, webhook
 from labeling.rounds.promotion import policy_of
-from labeling.rounds.stages import REQUEUE_AFTER, left_alone
+from labeling.rounds.stages import left_alone
 from labeling.rounds.webhooks import Refused, Unsent, post, signature
 
 # Seconds between the tries. A receiver that is restarted, one that is mended in the morning; then it is given up.

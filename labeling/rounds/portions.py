@@ -20,10 +20,11 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from labeling import jobs
+from labeling.leases import LEASE, REQUEUE_AFTER, LeaseLost
 from labeling.rounds.holding import hold, reason
 from labeling.rounds.models import Portion, Round, Stage, StageLine
 from labeling.rounds.services import advance
-from labeling.rounds.stages import LEASE, REQUEUE_AFTER, LeaseLost, died, left_alone, owned
+from labeling.rounds.stages import died, left_alone, owned
 
 # Images a portion: enough work that what a message and a lease cost is lost in it (0.17 s on a machine with ten times
 # more work than processors), few enough that all workers have a share to the end.

@@ -9,7 +9,7 @@ import logging
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +18,13 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from labeling import jobs
+from labeling.leases import LEASE, REQUEUE_AFTER, LeaseLost
 from labeling.rounds.holding import forget, held, hold, near_its_limit, reason, size
 from labeling.rounds.models import Artifact, Round, Stage, StageLine
 from labeling.rounds.promotion import measured, register
 from labeling.rounds.services import FINISHED, NEEDS, advance, move, start_next
 
 logger = logging.getLogger(__name__)
-
-LEASE = timedelta(seconds=30)  # a worker renews it every few seconds, so this is how long a death goes unnoticed
-REQUEUE_AFTER = timedelta(seconds=60)  # a message that the broker lost is sent again after this
-
-
-class LeaseLost(Exception):
-    """Somebody else owns this stage now; whatever was being done must not be written."""
 
 
 @transaction.atomic

@@ -147,6 +147,10 @@ class Supervisor:
                 interactive,
                 watch=("labeling", "inference"),
             ),
+            # Exports and other files: never behind a training, and without torch.
+            self.python_child(
+                "files", worker_command("files", "files"), {"WORKER_TASKS": "files"} | training, 5, watch=("labeling",)
+            ),
             self.python_child("sweeper", [python, str(CHECKOUT / "manage.py"), "sweep"], watch=("labeling",)),
         ]
 

@@ -15,9 +15,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from inference import leases, tasks
+from inference import tasks
 from inference.detectors import centre
 from inference.segmenters import unet
+from labeling import leases
 from labeling.annotations.models import ActivityBatch, Layer, Operation
 from labeling.annotations.services import working_layer
 from labeling.api import routes

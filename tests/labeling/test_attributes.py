@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from labeling.exchange.cells import accepted_cells
 
 from labeling.annotations.attributes import declare_attributes, read_attributes
 from labeling.annotations.models import Annotation
@@ -14,7 +15,6 @@ from labeling.annotations.packs import pack_layer, unpack_layer
 from labeling.annotations.replay import differences
 from labeling.annotations.services import working_layer, write_operations
 from labeling.errors import Invalid
-from labeling.exchange.cells import accepted_cells
 from labeling.exchange.coco import as_coco
 from labeling.projects.models import Project
 from tests.factories import ImageFactory, MembershipFactory

@@ -8,11 +8,11 @@ import numpy as np
 import PIL.Image
 import pytest
 from django.urls import reverse
+from labeling.exchange.cells import Cell
 
 from inference.masks import from_run_lengths, run_lengths
 from inference.types import BoxMask
 from labeling.errors import Invalid
-from labeling.exchange.cells import Cell
 from labeling.exchange.labels import as_label_maps
 from labeling.images.models import Split
 from labeling.images.services import add_image, change_image

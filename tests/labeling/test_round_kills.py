@@ -9,10 +9,11 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from inference import leases, tasks, units
+from inference import tasks, units
 from inference.detectors import centre
 from inference.segmenters import unet
-from labeling import jobs
+from labeling import jobs, leases
+from labeling.leases import REQUEUE_AFTER
 from labeling.projects.models import Project
 from labeling.rounds import services, stages
 from labeling.rounds.models import Artifact, Publication, Round, Stage, StageLine
@@ -185,7 +186,7 @@ def test_a_broker_that_is_away_costs_no_round_and_the_sweeper_sends_again(monkey
     assert made.state == Round.State.QUEUED and len(tried) == 2  # pseudo-masks and detector
     stages.sweep()
     assert len(tried) == 2  # not yet: a message may simply be waiting
-    stages.sweep(timezone.now() + stages.REQUEUE_AFTER + timedelta(seconds=1))
+    stages.sweep(timezone.now() + REQUEUE_AFTER + timedelta(seconds=1))
     assert Counter(tried) == Counter(tried[:2] * 2)
 
 

@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from labeling.celery import app
 from labeling.errors import Invalid
+from labeling.leases import REQUEUE_AFTER
 from labeling.projects.models import Role
 from labeling.rounds import delivery, notices, services, webhooks
 from labeling.rounds.archiving import archive_project
@@ -225,7 +226,7 @@ def test_a_worker_that_dies_after_sending_sends_the_same_id_again(there, sent, r
     Delivery.objects.filter(channel="mail").delete()
     now = timezone.now()
     assert delivery.sweep(now + delivery.TRYING) == []  # it may still be trying
-    later = now + delivery.TRYING + delivery.REQUEUE_AFTER + timedelta(seconds=1)
+    later = now + delivery.TRYING + REQUEUE_AFTER + timedelta(seconds=1)
     assert delivery.sweep(later) == ["round.published by webhook: nobody has tried it, it is sent again"]
     assert delivery.sweep(later) == [] and deliveries(sent) == [str(told.pk)]
     Delivery.objects.update(due_at=timezone.now())  # `later` has come

@@ -19,7 +19,8 @@ from inference.detectors import centre
 from inference.segmenters import unet
 from inference.types import InferenceError
 from labeling.errors import WrongState
-from labeling.rounds import portions, stages
+from labeling.leases import REQUEUE_AFTER, LeaseLost
+from labeling.rounds import portions
 from labeling.rounds.models import Artifact, Portion, Publication, Round
 from labeling.rounds.services import cancel_round, retry_round, start_round
 from tests.factories import UserFactory
@@ -128,7 +129,7 @@ def test_a_portion_delivered_twice_is_made_once_and_a_lost_message_is_sent_again
     tasks.run_portion(**sent[0].arguments)
     work_off(sent)  # the same one again, among others
     assert prediction(round_).state == "running"
-    portions.sweep(timezone.now() + stages.REQUEUE_AFTER + timedelta(seconds=1))
+    portions.sweep(timezone.now() + REQUEUE_AFTER + timedelta(seconds=1))
     assert lost in sent
     work_off(sent)
     round_.refresh_from_db()
@@ -175,7 +176,7 @@ def test_progress_counts_every_image_once_however_often_it_is_told(round_, sent)
     assert prediction(round_).done == 5  # the other two portions whole
     cancel_round(round_=round_)
     assert portions.renew(portion.pk, owner, done=2) is True
-    with pytest.raises(stages.LeaseLost):
+    with pytest.raises(LeaseLost):
         portions.renew(portion.pk, uuid.uuid4(), done=2)
 
 

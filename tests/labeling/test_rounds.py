@@ -10,15 +10,17 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
-from inference import leases, tasks, units
 from inference import stages as work
+from inference import tasks, units
 from inference.detectors import centre
 from inference.segmenters import unet
 from inference.snapshots import fields_of
 from inference.types import Cancelled
+from labeling import leases
 from labeling.annotations.models import Annotation, Layer
 from labeling.annotations.services import working_layer, write_operations
 from labeling.annotations.state import state_of
+from labeling.leases import LeaseLost
 from labeling.projects.models import Membership, Project
 from labeling.rounds import stages
 from labeling.rounds.models import Artifact, Publication, Round, Stage
@@ -184,11 +186,11 @@ def test_a_worker_that_lost_its_lease_writes_nothing(project, owner, sent):
     round_ = start_round(project=project, by=owner, preset="tiny")
     stage, owner_of_lease = stages.claim(round_.stages.get(kind="detector").pk)
     stages.sweep(timezone.now() + timedelta(minutes=1))
-    with pytest.raises(stages.LeaseLost):
+    with pytest.raises(LeaseLost):
         stages.renew(stage.pk, owner_of_lease)
-    with pytest.raises(stages.LeaseLost):
+    with pytest.raises(LeaseLost):
         stages.finish(stage.pk, owner_of_lease, key="k", artifact=None)
-    with pytest.raises(stages.LeaseLost):
+    with pytest.raises(LeaseLost):
         stages.report(stage.pk, owner_of_lease, done=1, total=2, note="", values={})
 
 

@@ -1,6 +1,7 @@
-"""Sending work to the workers: the one place, for every step of the site.
+"""Work for the workers: sending it, and jobs, the one kind of long work that a person asks for and watches.
 
-Call it as `jobs.send(...)` and do not import the function by name, so that one patch in a test catches every sender.
+Call `send` as `jobs.send(...)` and do not import the function by name, so that one patch in a test catches every
+sender.
 """
 
 from typing import Any

@@ -1,0 +1,22 @@
+"""Exports as jobs."""
+
+from pathlib import Path
+
+from labeling.exchange.exporting import ExportRequest, write_export
+from labeling.jobs.handlers import Result, Tell, handles
+from labeling.jobs.models import Job
+
+
+@handles(Job.Kind.EXPORT)
+def export(job: Job, folder: Path, tell: Tell) -> Result:
+    """Write the export that the job asks for."""
+    path = folder / "export"
+    written = write_export(job.project, ExportRequest.from_json(job.request), path, tell)
+    facts = {
+        "images": written.images,
+        "annotations": written.cells,
+        "notes": list(written.notes),
+        "sha256": written.sha256,
+        "bytes": path.stat().st_size,
+    }
+    return Result(path, written.file_name, written.content_type, facts)

@@ -1,0 +1,40 @@
+"""What the workers do for each kind of job. A handler registers itself beside its code."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from labeling.jobs.models import Job
+
+Tell = Callable[[int, int], None]  # units done, of all; raises Cancelled when somebody asked to stop
+
+
+class Cancelled(Exception):
+    """Somebody asked to stop."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """The file that a job made, and what to call it when somebody fetches it."""
+
+    file: Path
+    name: str
+    content_type: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+Handler = Callable[[Job, Path, Tell], Result]  # the job, an empty folder for files, progress
+HANDLERS: dict[str, Handler] = {}
+
+
+def handles(kind: Job.Kind) -> Callable[[Handler], Handler]:
+    """Register the function as the one that does jobs of this kind."""
+
+    def register(handler: Handler) -> Handler:
+        if kind in HANDLERS:
+            raise ValueError(f"jobs of kind {kind} have a handler already")
+        HANDLERS[kind] = handler
+        return handler
+
+    return register

@@ -1,0 +1,81 @@
+"""Jobs: long work that a person asked for, watches, can cancel, and whose result can be fetched for a while."""
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from labeling.projects.models import MAY, Project
+
+if TYPE_CHECKING:
+    from labeling.accounts.models import User
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    def visible_to(self, user: "User") -> "JobQuerySet":
+        """One's own jobs, and all jobs of the projects that one oversees."""
+        mine = self.filter(project__in=Project.objects.visible_to(user))
+        overseen = Project.objects.filter(memberships__user=user, memberships__role__in=MAY["oversee"])
+        return mine.filter(Q(owner=user) | Q(project__in=overseen.values("pk")))
+
+
+class Job(models.Model):
+    """One piece of long work. Owned by a worker through a lease on this row, as stages are (labeling/leases.py).
+
+    `request` says what was asked for, `facts` what came out; the handler of the kind (handlers.py) knows their form.
+    The result is a file that is removed after `expires_at`.
+    """
+
+    class Kind(models.TextChoices):
+        EXPORT = "export", "export"
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "waiting"
+        RUNNING = "running", "running"
+        DONE = "done", "done"
+        FAILED = "failed", "failed"
+        CANCELLED = "cancelled", "cancelled"
+        EXPIRED = "expired", "expired"
+
+    ACTIVE = (State.WAITING, State.RUNNING)
+    MAX_ATTEMPTS = 3
+
+    kind = models.CharField(max_length=20, choices=Kind)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="jobs")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="jobs")
+    state = models.CharField(max_length=20, choices=State, default=State.WAITING)
+    request = models.JSONField()
+    done = models.PositiveIntegerField(default=0)
+    total = models.PositiveIntegerField(default=0)
+    error = models.TextField(blank=True)
+    cancel_requested = models.BooleanField(default=False)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    lease_owner = models.UUIDField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    result = models.FileField(upload_to="jobs/", blank=True)
+    result_name = models.CharField(max_length=255, blank=True)
+    result_type = models.CharField(max_length=100, blank=True)
+    facts = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+    queued_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        indexes = [models.Index(fields=["project", "kind"], name="jobs_of_project")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"
+
+    @property
+    def is_active(self) -> bool:
+        return self.state in self.ACTIVE
+
+    @property
+    def percent(self) -> int:
+        return int(100 * self.done / self.total) if self.total else 0
