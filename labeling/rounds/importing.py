@@ -46,7 +46,7 @@ class WeightsRefused(Invalid):
 
 
 def import_weights(
-    *, project: Project, by: User | None, files: Sequence[File[Any]], data_licence: str, note: str = ""
+    *, project: Project, by: User | None, files: Sequence["File[Any]"], data_licence: str, note: str = ""
 ) -> WeightsImport:
     """Take in a safetensors file, a zip, or the files of a folder as "Models and card" is, and have them checked.
 
@@ -122,7 +122,7 @@ def _refuse_zip(name: str, members: list[zipfile.ZipInfo]) -> None:
         )
 
 
-def _zipped(files: Sequence[File[Any]], aside: Any) -> File[Any]:
+def _zipped(files: Sequence["File[Any]"], aside: Any) -> "File[Any]":
     """The files of a folder that belong together, as one zip; what else lies there is left out."""
     chosen = {_plain(file): file for file in files if _plain(file) in WANTED}
     for file in files:
@@ -145,7 +145,7 @@ def _line(text: str) -> str:
     return text.replace("\0", "").strip()[:200]
 
 
-def _plain(file: File[Any]) -> str:
+def _plain(file: "File[Any]") -> str:
     """The last part of its name, without control characters."""
     return re.sub(r"[\x00-\x1f\x7f]", "", PurePath(str(file.name or "weights").replace("\\", "/")).name)
 
