@@ -3,15 +3,16 @@
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageSequence, UnidentifiedImageError
 
-from inference.masks import boxes_of, cells_of
-from inference.types import RGB, InferenceError, Labels, Sample, UnreadableImage
+from inference.archives import folder_of
+from inference.masks import boxes_of, cells_of, rasterise_boxes
+from inference.types import RGB, Boxes, InferenceError, Labels, Mask, Sample, UnreadableImage
 
 # Its patients come first in the file names ("09_3"); dsb2018's unstained kinds are another modality.
 STAINED = "purple"
@@ -34,7 +35,14 @@ class Dataset:
         return read_rgb(self.path / "images" / f"{name}.png")
 
     def labels(self, name: str) -> Labels:
-        return read_labels(self.path / "labels" / f"{name}.png")
+        """(H, W) int32. Of overlapping cells, which an export holds on pages of their own, the earlier keeps the
+        pixel."""
+        return first_of(self.label_pages(name))
+
+    def label_pages(self, name: str) -> list[Labels]:
+        """The pages of the label map, one unless cells overlap."""
+        named = self.entries.get(name, {}).get("labels")
+        return read_label_pages(self.path / (str(named) if named else f"labels/{name}.png"))
 
     def split(self, name: str) -> tuple[str, ...]:
         """Names of "train" or "val"; without splits in dataset.json all images train and none validate."""
@@ -42,7 +50,12 @@ class Dataset:
 
     def sample(self, name: str, *, with_labels: bool = False) -> Sample:
         """Tight boxes of the reference cells, class 0; the reference masks themselves only when asked for."""
-        rgb, labels = self.image(name), self.labels(name)
+        rgb, pages = self.image(name), self.label_pages(name)
+        labels = first_of(pages)
+        annotated = self.entries.get(name, {}).get("annotated")
+        if annotated is not None:
+            sample = sample_of(rgb, pages, annotated, name)
+            return replace(sample, labels=labels) if with_labels else sample
         boxes = boxes_of([mask for _, mask in cells_of(labels)])
         return Sample(
             rgb=rgb,
@@ -55,7 +68,11 @@ class Dataset:
 
 
 def open_dataset(path: Path, *, kind: str | None = None) -> Dataset:
-    """Raises InferenceError when the folder does not have the layout. `kind` keeps entries of that kind only."""
+    """A folder, or the zip of an export. Raises InferenceError when it does not have the layout.
+
+    kind  keeps entries of that kind only
+    """
+    path = folder_of(path)
     try:
         about = json.loads((path / "dataset.json").read_text())
         names = sorted(file.stem for file in (path / "images").glob("*.png"))
@@ -114,15 +131,65 @@ def as_rgb(array: np.ndarray) -> RGB:
 
 
 def read_labels(path: Path) -> Labels:
-    """(H, W) int32. Raises UnreadableImage."""
+    """(H, W) int32, of several pages the first that says something at a pixel. Raises UnreadableImage."""
+    return first_of(read_label_pages(path))
+
+
+def read_label_pages(path: Path) -> list[Labels]:
+    """(H, W) int32 each, in the order of the file. Raises UnreadableImage."""
     try:
         with Image.open(path) as file:
-            labels = np.asarray(file)
+            pages = [np.asarray(page.copy()) for page in ImageSequence.Iterator(file)]
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
         raise UnreadableImage(f"{path.name} cannot be read as labels: {error}") from error
-    if labels.ndim != 2:
-        raise UnreadableImage(f"{path.name} has {labels.ndim} dimensions; labels have two")
-    return labels.astype(np.int32)
+    for page in pages:
+        if page.ndim != 2:
+            raise UnreadableImage(f"{path.name} has {page.ndim} dimensions; labels have two")
+        if page.shape != pages[0].shape:
+            raise UnreadableImage(f"{path.name} has pages of different sizes; labels have one size")
+    return [page.astype(np.int32) for page in pages]
+
+
+def first_of(pages: Sequence[Labels]) -> Labels:
+    """One label map of all pages: where cells overlap, the page that comes first keeps the pixel."""
+    labels = pages[0].copy()
+    for page in pages[1:]:
+        labels[labels == 0] = page[labels == 0]
+    return labels
+
+
+def sample_of(rgb: RGB, pages: Sequence[Labels], annotated: dict[str, Any], name: str) -> Sample:
+    """What an export says that people annotated: cells with and without masks, and where annotation is complete.
+
+    annotated  of dataset.json: boxes are [x0, y0, x1, y1], image pixels, half-open; classes are indices, null for none
+    """
+    masks = sorted((number, mask) for page in pages for number, mask in cells_of(page))
+    painted = boxes_of([mask for _, mask in masks])
+    drawn = np.array(annotated["boxes"], np.float64).reshape(-1, 4)
+    classes = [annotated["classes"][number - 1] for number, _ in masks] + list(annotated["box_classes"])
+    everything = np.concatenate([painted, drawn])
+    height, width = rgb.shape[:2]
+    valid = rasterise_boxes(_boxes(annotated["fully_annotated"]), width, height)
+    unclear = np.concatenate([_boxes(annotated["ignore"]), _boxes(annotated["cannot_tell"])])
+    valid &= ~rasterise_boxes(unclear, width, height)
+    inside = _centres_in(everything, valid)
+    # The rest of a cell that reaches in from outside is neither cell nor background.
+    valid &= ~rasterise_boxes(everything[~inside], width, height)
+    indices = np.array([0 if index is None else index for index in classes], np.int64)
+    return Sample(rgb=rgb, boxes=everything[inside], classes=indices[inside], valid=valid, name=name)
+
+
+def _boxes(rows: Sequence[Sequence[float]]) -> Boxes:
+    return np.array(rows, np.float64).reshape(-1, 4)
+
+
+def _centres_in(boxes: Boxes, valid: Mask) -> Mask:
+    """For each box whether its centre lies where `valid` is True."""
+    height, width = valid.shape
+    columns = np.minimum((boxes[:, 0] + boxes[:, 2]) / 2, width - 1).astype(int)
+    rows = np.minimum((boxes[:, 1] + boxes[:, 3]) / 2, height - 1).astype(int)
+    inside: Mask = valid[rows, columns]
+    return inside
 
 
 def write_labels(path: Path, labels: Labels) -> None:

@@ -6,18 +6,31 @@ import sys
 from pathlib import Path
 
 from inference import metrics
+from inference.archives import folder_of
 from inference.commands.files import FileProblem, read_labels
+from inference.types import InferenceError
 
 SHOWN = ("dice", "iou", "aji", "aji_plus", "pq", "dq", "sq", "bf1")
 
 
+def label_folder(path: Path) -> Path:
+    """A file or folder as it is; of an export (a zip, or its folder) the folder of its label maps."""
+    try:
+        folder = folder_of(path)
+    except InferenceError as error:
+        raise FileProblem(str(error)) from error
+    return folder / "labels" if (folder / "labels").is_dir() else folder
+
+
 def pairs(reference: Path, predicted: Path) -> list[tuple[str, Path, Path]]:
     """(name, reference file, predicted file). Raises FileProblem when a name is on one side only."""
+    reference, predicted = label_folder(reference), label_folder(predicted)
     if reference.is_dir() != predicted.is_dir():
         raise FileProblem(f"{reference} and {predicted}: give two files or two folders")
     if not reference.is_dir():
         return [(reference.name, reference, predicted)]
-    left, right = ({f.name: f for f in folder.iterdir() if f.is_file()} for folder in (reference, predicted))
+    # By the name without its ending: a label map with overlaps is a TIFF, one without is a PNG.
+    left, right = ({f.stem: f for f in folder.iterdir() if f.is_file()} for folder in (reference, predicted))
     lonely = sorted(set(left) ^ set(right))
     if lonely:
         raise FileProblem(f"only on one side: {', '.join(lonely[:5])}{' ...' if len(lonely) > 5 else ''}")

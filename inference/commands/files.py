@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageSequence, UnidentifiedImageError
 
+from inference.datasets import first_of
 from inference.types import RGB, Labels, Mask
 
 Image.MAX_IMAGE_PIXELS = None  # a person names the file; large images are what this is for
@@ -36,12 +37,18 @@ def read_rgb(path: Path) -> RGB:
 
 
 def read_labels(path: Path) -> Labels:
-    """(H, W) int32 ids of an 8-, 16- or 32-bit label image. An image of three channels is no label map."""
-    image = _open(path)
-    values = np.array(image)
-    if values.ndim != 2:
-        raise FileProblem(f"{path}: a label map has one channel, not {values.shape[2]}")
-    return values.astype(np.int32)
+    """(H, W) int32 ids of an 8-, 16- or 32-bit label image. An image of three channels is no label map.
+
+    Of several pages, which hold overlapping cells, the first that says something at a pixel counts.
+    """
+    with _open(path) as image:
+        pages = [np.array(page) for page in ImageSequence.Iterator(image)]
+    for page in pages:
+        if page.ndim != 2:
+            raise FileProblem(f"{path}: a label map has one channel, not {page.shape[2]}")
+        if page.shape != pages[0].shape:
+            raise FileProblem(f"{path}: its pages have different sizes")
+    return first_of([page.astype(np.int32) for page in pages])
 
 
 def read_mask(path: Path) -> Mask:

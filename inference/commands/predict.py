@@ -26,7 +26,7 @@ def main(argv: list[str]) -> int:
         description="Write labels/NAME.png, 16-bit instances, for every image (NAME.tif of 32 bits for more than "
         "65,535 cells). A file that cannot be read is named and passed over; the exit status is then 1.",
     )
-    parser.add_argument("model", type=Path, help="folder that boxwise train wrote")
+    parser.add_argument("model", type=Path, help="folder that boxwise train wrote, or the zip of a round's models")
     parser.add_argument("images", type=Path, nargs="+", help="image files or folders of them")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT")
     parser.add_argument("--parts", action="store_true", help="also detector/, segmenter/, fused/ and certificates")

@@ -16,7 +16,11 @@ def main(argv: list[str]) -> int:
         description="Train on the boxes of a data set; its reference masks give the boxes and are not otherwise used. "
         "Ctrl+C stops at the next batch; the same command goes on from there.",
     )
-    parser.add_argument("data", type=Path, help="folder with images/, labels/ and dataset.json (train, val)")
+    parser.add_argument(
+        "data",
+        type=Path,
+        help="folder with images/, labels/ and dataset.json (train, val), or an export's zip",
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL", help="folder to write")
     parser.add_argument("--method", choices=("boxcell",), default="boxcell")
     parser.add_argument("--preset", choices=("tiny", "quick", "paper"), default="quick")

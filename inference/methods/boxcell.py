@@ -16,6 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from inference.archives import folder_of
 from inference.fusion import Fused, Parameters, fuse
 from inference.instances import instances
 from inference.prompters.paint import paint
@@ -223,7 +224,11 @@ def part_report(report: Report, kind: str, number: int, trainings: int) -> Calla
 
 
 def load(bundle: Path, *, device: str = "auto") -> BoxCell:
-    """Raises InferenceError when the folder holds no trained pipeline, BadWeights when a part is damaged."""
+    """A trained pipeline from its folder, or from the zip of a round's "Models and card".
+
+    Raises InferenceError when there is no trained pipeline in it, BadWeights when a part is damaged.
+    """
+    bundle = folder_of(bundle)
     try:
         about = json.loads((bundle / BUNDLE).read_text())
         if about["method"] != METHOD:

@@ -14,10 +14,12 @@ from typing import Any
 
 from django.db import transaction
 
+from inference.archives import folder_of
 from inference.datasets import Dataset, open_dataset
 from inference.masks import boxes_of, cells_of
 from inference.types import RGB, InferenceError, Labels
 from labeling.accounts.models import User
+from labeling.exchange.restoring import is_export, load_export, project_name
 from labeling.exchange.seeding import CannotLoad, draw, owned_project, png
 from labeling.images.models import Split
 from labeling.images.services import add_image
@@ -52,13 +54,18 @@ def read_folder(path: Path, kind: str | None = None) -> tuple[Dataset, dict[str,
     The images are not read yet. Raises CannotLoad with the name of what is missing and what to do.
     """
     layout = "the layout is images/NAME.png, labels/NAME.png and dataset.json (docs/demo.md)"
+    try:
+        path = folder_of(path)
+    except InferenceError as error:
+        raise CannotLoad(str(error)) from None
     if not path.is_dir():
-        raise CannotLoad(f"there is no folder {path}; give the folder that holds dataset.json")
+        raise CannotLoad(f"there is no folder {path}; give the folder that holds dataset.json, or the zip of an export")
     if not (path / "dataset.json").is_file():
         raise CannotLoad(f"{path} holds no dataset.json; {layout}")
-    for folder in ("images", "labels"):
-        if not any((path / folder).glob("*.png")):
-            raise CannotLoad(f"{path / folder} holds no PNG file; {layout}")
+    if not any((path / "images").glob("*.png")):
+        raise CannotLoad(f"{path / 'images'} holds no PNG file; {layout}")
+    if not any((path / "labels").glob("*.png")) and not any((path / "labels").glob("*.tif")):
+        raise CannotLoad(f"{path / 'labels'} holds no PNG or TIFF file; {layout}")
     try:
         about = json.loads((path / "dataset.json").read_text())
     except (ValueError, OSError) as error:
@@ -122,6 +129,8 @@ def load_dataset(
     whole. Every file is read and checked before anything is written. Raises CannotLoad.
     """
     dataset, about, kind = read_folder(path.expanduser().absolute(), kind)
+    if is_export(about):
+        return load_export(owner=owner, dataset=dataset, about=about, name=project_name(path, about))
     title = str(about.get("name") or dataset.name)
     name = f"{title} ({dataset.name}{f', {kind}' if kind else ''})"[:200]
     project = owned_project(owner=owner, name=name)

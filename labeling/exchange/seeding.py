@@ -1,15 +1,18 @@
 """What all loaders of images with boxes share: projects made once, boxes drawn through the log."""
 
+import base64
 import io
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import PIL.Image
 from django.utils import timezone
 
-from inference.types import RGB
+from inference.masks import pack
+from inference.types import RGB, BoxMask
 from labeling.accounts.models import User
 from labeling.annotations.services import MOST_OPERATIONS, working_layer, write_operations
 from labeling.errors import LabelingError
@@ -17,6 +20,15 @@ from labeling.images.models import Image
 from labeling.projects.models import Project, Role
 
 Box = Sequence[float]  # x0, y0, x1, y1: image pixels, half-open
+
+
+@dataclass(frozen=True)
+class SeedCell:
+    """A cell to draw: its box, its class (a key, or None for unclassified) and its mask, tight and in the image."""
+
+    box: Box
+    label_class: int | None
+    mask: BoxMask | None = None
 
 
 class CannotLoad(LabelingError):
@@ -47,25 +59,25 @@ def draw(
     *,
     image: Image,
     owner: User,
-    cells: Iterable[Box],
+    cells: Iterable[Box | SeedCell],
     exhaustive: Iterable[Box] = (),
     ignore: Iterable[Box] = (),
     cannot_tell: Iterable[Box] = (),
 ) -> int:
     """Write boxes and regions as operations of `owner` with the tool "seed", one for each, as hands would have.
 
-    They rest on no activity and take no time, so no measure of working time counts them. Cells get the project's first
-    class. -> the number of cells. Raises CannotLoad for a box that the log refuses; the caller's transaction undoes
-    all.
+    They rest on no activity and take no time, so no measure of working time counts them. A cell that is only a box
+    gets the project's first class. -> the number of cells. Raises CannotLoad for a box that the log refuses; the
+    caller's transaction undoes all.
     """
     layer = working_layer(image=image, user=owner)
     if layer is None:
         raise CannotLoad(f"{owner} may not annotate in {image.project}; name an owner of it with --owner")
     session = str(uuid.uuid4())
     nucleus = image.project.classes.order_by("position").values_list("pk", flat=True).first()
-    cells = list(cells)
+    seeds = [cell if isinstance(cell, SeedCell) else SeedCell(cell, nucleus) for cell in cells]
     operations = [
-        *(_operation(session, "draw", "cell", "confirmed", box, nucleus) for box in cells),
+        *(_operation(session, "draw", "cell", "confirmed", c.box, c.label_class, _packed(c.mask)) for c in seeds),
         *(_operation(session, "cannot_tell", "cell", "cannot_tell", box, None) for box in cannot_tell),
         *(_operation(session, "region", "region", "exhaustive", box, None) for box in exhaustive),
         *(_operation(session, "region", "region", "ignore", box, None) for box in ignore),
@@ -77,14 +89,31 @@ def draw(
                 box = operation["effects"][0]["after"]["box"]
                 detail = (verdict.error or {}).get("detail", verdict.verdict)
                 raise CannotLoad(f"the box {box} of {image.name} is refused: {detail}")
-    return len(cells)
+    return len(seeds)
 
 
-def _operation(session: str, action: str, kind: str, status: str, box: Box, label_class: int | None) -> dict[str, Any]:
+def _packed(mask: BoxMask | None) -> dict[str, Any] | None:
+    """A mask as operations carry it."""
+    if mask is None:
+        return None
+    height, width = mask.bits.shape
+    bits = base64.b64encode(pack(mask.bits)).decode()
+    return {"x": mask.x, "y": mask.y, "width": width, "height": height, "bits": bits}
+
+
+def _operation(
+    session: str,
+    action: str,
+    kind: str,
+    status: str,
+    box: Box,
+    label_class: int | None,
+    mask: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     now = timezone.now().isoformat()
     after = {
         "kind": kind, "status": status, "label_class": label_class, "box": [float(v) for v in box],
-        "mask": None, "derived_from": None, "reason": "",
+        "mask": mask, "derived_from": None, "reason": "",
     }  # fmt: skip
     return {
         "op_id": str(uuid.uuid4()), "action": action, "tool": "seed", "session": session,

@@ -100,8 +100,13 @@ def end(job_id: int, owner: uuid.UUID, state: Job.State, error: str = "") -> Non
 
 @transaction.atomic
 def cancel(job_id: int) -> Job:
-    """Ask a job to stop; one that no worker has taken stops at once. Raises WrongState for one that has ended."""
+    """Ask a job to stop; one that no worker has taken stops at once, one that is cancelled stays so.
+
+    Raises WrongState for one that has ended.
+    """
     job = Job.objects.select_for_update().get(pk=job_id)
+    if job.state == Job.State.CANCELLED:
+        return job
     if not job.is_active:
         raise WrongState(_("this job has ended already"))
     job.cancel_requested = True

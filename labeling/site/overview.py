@@ -111,13 +111,22 @@ def cards(user: User) -> list[Card]:
     ]
 
 
-def exportable(project: Project) -> int:
-    """How many accepted masks an export holds (exchange/cells.py)."""
-    return Annotation.objects.filter(
-        layer__image__project=project,
-        layer__kind=Layer.Kind.WORKING,
-        kind=Annotation.Kind.CELL,
-        status=Annotation.Status.CONFIRMED,
-        deleted=False,
-        mask_bits__isnull=False,
-    ).count()
+@dataclass(frozen=True)
+class Exportable:
+    """What an export of a project can hold: accepted cells with a mask, without one, and anything at all."""
+
+    masks: int
+    boxes: int
+    anything: bool
+
+
+def exportable(project: Project) -> Exportable:
+    """Counts of what people have annotated in a project (exchange/selection.py reads the rows)."""
+    rows = Annotation.objects.filter(layer__image__project=project, layer__kind=Layer.Kind.WORKING, deleted=False)
+    accepted = Q(kind=Annotation.Kind.CELL, status=Annotation.Status.CONFIRMED)
+    found = rows.aggregate(
+        masks=Count("pk", filter=accepted & Q(mask_bits__isnull=False)),
+        boxes=Count("pk", filter=accepted & Q(mask_bits__isnull=True)),
+        anything=Count("pk"),
+    )
+    return Exportable(found["masks"], found["boxes"], bool(found["anything"]))

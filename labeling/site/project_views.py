@@ -25,8 +25,9 @@ from labeling.rounds.configuration import CHOICES, DEVICES, PRESET_NAMES
 from labeling.rounds.models import Round
 from labeling.rounds.starting import KINDS
 from labeling.site.doors import Request, acts_of, attempt, reach_project, sentence, signed_in
+from labeling.site.export_views import panel
 from labeling.site.forms import MOST_FILES, ClassForm, MemberForm, UploadForm
-from labeling.site.overview import Counts, count, exportable
+from labeling.site.overview import Counts, count
 from labeling.site.round_views import progress_context
 from labeling.site.waiting import STRATEGIES, next_images
 
@@ -52,7 +53,7 @@ def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -
         "roles": [(r, label) for r, label in Role.choices if r in roles_given_by(role)],
         "rounds": rounds,
         "invitation": invitation_of(request, found),
-        "exportable": exportable(found) if "export" in may else 0,
+        **(panel(request, found) if "export" in may else {}),
         "upload_form": UploadForm(),
         "stated": stated(found),
         "most_files": MOST_FILES,

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.site import model_views, overlay, project_views, round_views, settings_views, views
+from labeling.site import export_views, model_views, overlay, project_views, round_views, settings_views, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -19,6 +19,8 @@ urlpatterns = [
     path("projects/<int:project>/settings/images/many/", settings_views.many_images, name="settings-many-images"),
     path("projects/<int:project>/settings/images/table/", settings_views.image_table, name="settings-image-table"),
     path("projects/<int:project>/settings/classes/<int:label_class>/", settings_views.class_, name="settings-class"),
+    path("projects/<int:project>/exports/", export_views.exports, name="project-exports"),
+    path("jobs/<int:job>/cancel/", export_views.cancel, name="cancel-job"),
     path("projects/<int:project>/archive/", project_views.archive, name="archive-project"),
     path("projects/<int:project>/restore/", project_views.restore, name="restore-project"),
     path("projects/<int:project>/rounds/", round_views.start, name="project-rounds"),

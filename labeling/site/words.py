@@ -31,6 +31,12 @@ def said(words: Any) -> str:
 
 
 @register.filter
+def layout_name(layout: str) -> str:
+    """The name of an export's format, for `said`."""
+    return {"coco": "COCO JSON", "geojson": "GeoJSON", "labels": "Label maps"}.get(layout, layout)
+
+
+@register.filter
 def thousands(value: Any) -> str:
     """12345 as 12,345."""
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -11,6 +11,8 @@ from django.urls import reverse
 from labeling.annotations.services import Loaded, working_layer, write_operations
 from labeling.annotations.state import PackedMask, State
 from labeling.images.models import Image
+from labeling.jobs.models import Job
+from labeling.jobs.services import create_job
 from labeling.projects.models import Role
 from labeling.rounds.services import start_round
 from labeling.site import urls
@@ -53,7 +55,8 @@ def make_study() -> SimpleNamespace:
     image = ImageFactory(project=project, group="slide 7")
     draw(image, people["owner"], cell(), cell((30, 20, 44, 40)), region())
     round_ = start_round(project=project, by=people["owner"])
-    return SimpleNamespace(project=project, people=people, image=image, round=round_)
+    job = create_job(kind=Job.Kind.EXPORT, project=project, owner=people["owner"], request={"layout": "coco"})
+    return SimpleNamespace(project=project, people=people, image=image, round=round_, job=job)
 
 
 def signed_in(user) -> Client:
@@ -76,6 +79,7 @@ def address(study: SimpleNamespace, route: str) -> str:
         "project": study.project.pk,
         "image": study.image.pk,
         "round": study.round.pk,
+        "job": study.job.pk,
         "label_class": study.project.classes.get().pk,
         "membership": study.project.memberships.get(user=study.people["viewer"]).pk,
     }

@@ -13,6 +13,8 @@ from labeling.annotations.models import Layer
 from labeling.annotations.services import working_layer
 from labeling.api import routes
 from labeling.images.models import Image
+from labeling.jobs.models import Job
+from labeling.jobs.services import create_job
 from labeling.projects.models import Project, Role
 from labeling.rounds.models import Round, Snapshot, Stage
 from tests.factories import ImageFactory, LayerFactory, MembershipFactory, ProjectFactory, UserFactory, png
@@ -37,6 +39,11 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("get", "round-list"): ALL,
     ("post", "round-list"): (202, 202, 403, 403, 403, 404, 401),
     ("get", "export"): (200, 200, 200, 403, 403, 404, 401),
+    ("post", "export-list"): (202, 202, 202, 403, 403, 404, 401),
+    ("get", "job-list"): (200, 200, 200, 403, 403, 404, 401),
+    ("get", "job-detail"): (200, 200, 404, 404, 404, 404, 401),  # one's own, or as who oversees the project
+    ("post", "job-cancel"): (200, 200, 404, 404, 404, 404, 401),
+    ("get", "job-result"): (409, 409, 404, 404, 404, 404, 401),  # it has not been done
     ("get", "image-workspace"): ALL,
     ("get", "image-pixels"): ALL,
     ("get", "image-thumbnail"): ALL,
@@ -77,10 +84,12 @@ class Study:
     image: Image
     layer: Layer
     round: Round
+    job: Job
     people: dict[str, Any] = field(default_factory=dict)
 
     def url(self, route: str) -> str:
         given = {"project": self.project.pk, "image": self.image.pk, "layer": self.layer.pk, "round": self.round.pk}
+        given["job"] = self.job.pk
         if route == "export":
             return reverse(route, kwargs={"project": self.project.pk, "layout": "coco"})
         if route == "image-tile":
@@ -89,6 +98,8 @@ class Study:
             return reverse(route)
         owner = {
             "image-list": "project",
+            "export-list": "project",
+            "job-list": "project",
             "image-table": "project",
             "round-list": "project",
             "round-compare": "project",
@@ -102,6 +113,8 @@ class Study:
     def body(self, route: str) -> Any:
         if route == "image-list":
             return {"images": [self.image.pk], "scanner": "GT450"}
+        if route == "export-list":
+            return {"layout": "coco"}
         if route == "layer-operations":
             return {"operations": [operation(effect(uuid.uuid4(), cell()))]}
         if route == "layer-presence":
@@ -128,7 +141,8 @@ def study():
     snapshot = Snapshot.objects.create(project=project, sha256="0" * 64, content="none", summary={})
     round_ = Round.objects.create(project=project, number=1, preset="tiny", configuration={}, snapshot=snapshot)
     Stage.objects.create(round=round_, position=1, kind="pseudo_masks")
-    return Study(project, image, layer, round_, people)
+    job = create_job(kind=Job.Kind.EXPORT, project=project, owner=people["owner"], request={"layout": "coco"})
+    return Study(project, image, layer, round_, job, people)
 
 
 @pytest.fixture

@@ -41,12 +41,16 @@ from tests.labeling.rounds import run_all, small_project
 SENTENCE = "this project is archived; until an owner or manager restores it, nothing in it is changed"
 
 # What takes a POST and yet changes nothing of the project, or is the way out of the archive.
-API_OPEN = {"layer-presence": "kept nowhere", "project-archive": "twice is once", "project-restore": "the way out"}
+API_OPEN = {
+    "layer-presence": "kept nowhere", "project-archive": "twice is once", "project-restore": "the way out",
+    "export-list": "an archived project is exported", "job-cancel": "an export that nobody wants any more",
+}  # fmt: skip
 PAGES_OPEN = {
     "sign-in": "no project", "sign-out": "no project", "invitation": "no project", "new-project": "another project",
     "account": "no project",
     "archive-project": "twice is once", "restore-project": "the way out",
     "participation": "a running study keeps its project from being archived; withdrawing is always possible",
+    "project-exports": "an archived project is exported", "cancel-job": "an export that nobody wants any more",
     "stop-item": "the same: nobody sits at a field of an archived project",
 }  # fmt: skip
 
@@ -68,7 +72,7 @@ def values(there, pattern: str) -> dict[str, Any]:
     """What an address needs, of this project."""
     known = {
         "project": there.project.pk, "image": there.image.pk, "round": there.round.pk, "layer": there.layer.pk,
-        "label_class": there.project.classes.get().pk, "study": there.study.pk, "layout": "coco", "level": 0,
+        "job": there.job.pk, "label_class": there.project.classes.get().pk, "study": there.study.pk, "layout": "coco", "level": 0,
         "column": 0, "row": 0, "name": "times", "membership": there.project.memberships.exclude(role="owner")[0].pk,
     }  # fmt: skip
     return {name: known[name] for name in re.findall(r"<\w+:(\w+)>", pattern)}

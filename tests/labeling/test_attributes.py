@@ -7,7 +7,6 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from labeling.exchange.cells import accepted_cells
 
 from labeling.annotations.attributes import declare_attributes, read_attributes
 from labeling.annotations.models import Annotation
@@ -15,9 +14,9 @@ from labeling.annotations.packs import pack_layer, unpack_layer
 from labeling.annotations.replay import differences
 from labeling.annotations.services import working_layer, write_operations
 from labeling.errors import Invalid
-from labeling.exchange.coco import as_coco
 from labeling.projects.models import Project
 from tests.factories import ImageFactory, MembershipFactory
+from tests.labeling.exports import exported_coco
 from tests.labeling.operations import cell, effect, mask, operation
 
 DECLARED = "Stain intensity: 0, 1, 2, 3\nMitosis: no, yes"
@@ -87,7 +86,7 @@ def test_an_export_carries_them(layer, member):
             effect(uuid.uuid4(), cell(mask=mask(), parent=str(uuid.uuid4()))),
         ),
     )
-    first, second, third = as_coco(member.project, accepted_cells(member.project))["annotations"]
+    first, second, third = exported_coco(member.project)["annotations"]
     assert (first["attributes"], first["parent"]) == ({}, None)
     assert (second["attributes"], second["parent"]) == ({"Mitosis": "no"}, str(whole))
     assert third["parent"] is None, "a cell that is not exported is nobody's parent"

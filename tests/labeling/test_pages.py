@@ -11,9 +11,12 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from labeling.annotations.models import ActivityBatch
+import labeling.exchange.tasks  # noqa: F401 (registers the handler of exports, as a worker does)
+from labeling.annotations.models import ActivityBatch, Annotation
 from labeling.errors import LabelingError
 from labeling.images.models import Image, Split
+from labeling.jobs.models import Job
+from labeling.jobs.tasks import run_job
 from labeling.projects.models import Membership, Project, Role
 from labeling.projects.services import NotAllowed, add_member, change_role, invite_again
 from labeling.rounds.models import Round
@@ -22,13 +25,14 @@ from labeling.rounds.services import start_round
 from labeling.site import urls
 from labeling.site.overview import count
 from tests.factories import ImageFactory, MembershipFactory, ProjectFactory, UserFactory, png
-from tests.labeling.operations import SESSION, cell, mask, region
+from tests.labeling.operations import SESSION, cell, region
 from tests.labeling.pages import (
     CERTIFICATE,
     accept,
     address,
     draw,
     make_study,
+    page_text,
     proposals,
     reject,
     said,
@@ -57,6 +61,9 @@ MATRIX = {
     ("get", "project"): MEMBERS,
     ("get", "project-images"): MEMBERS,
     ("get", "project-time"): MEMBERS,
+    ("get", "project-exports"): (200, 200, 200, 403, 403, 404, 302),
+    ("post", "project-exports"): (302, 302, 302, 403, 403, 404, 302),
+    ("post", "cancel-job"): (302, 302, 404, 404, 404, 404, 302),  # one's own, or as who oversees the project
     ("get", "image"): MEMBERS,
     ("get", "round"): MEMBERS,
     ("get", "round-progress"): MEMBERS,
@@ -421,13 +428,25 @@ def test_recording_is_told_only_where_it_happens(study):
     assert "Working time is recorded" not in page and "is not recorded in this project" in page
 
 
-def test_export_is_off_with_a_reason_until_a_mask_is_accepted(study):
+@pytest.mark.usefixtures("sent")
+def test_an_export_is_asked_for_on_the_page_watched_and_fetched(study, sent):
     client = signed_in(study.people["reviewer"])
-    page = client.get(address(study, "project")).content.decode()
-    assert "No mask is accepted yet" in page and "/export/coco/" not in page
-    draw(study.image, study.people["owner"], cell(mask=mask()))
-    page = client.get(address(study, "project")).content.decode()
-    assert re.search(r"<b>1</b> accepted mask\b", page)
-    for layout in ("coco", "geojson", "labels"):
-        link = reverse("export", args=[study.project.pk, layout])
-        assert f'href="{link}"' in page and client.get(link).status_code == 200
+    page = page_text(client.get(address(study, "project")))
+    assert "<b>0</b> accepted masks" in page and "<b>2</b> boxes without a mask" in page
+    asked = client.post(address(study, "project-exports"), {"layout": "coco", "include": ["masks", "boxes"]})
+    assert asked["Location"].endswith("#exports") and "being made" in said(asked)[0]
+    panel = page_text(client.get(address(study, "project-exports")))
+    assert 'hx-trigger="every 1s"' in panel and "waiting for the worker" in panel and 'name="layout"' not in panel
+    message = [message for message in sent if message.task == "labeling.run_job"][-1]
+    run_job(**message.arguments)
+    panel = page_text(client.get(address(study, "project-exports")))
+    job = Job.objects.get(owner=study.people["reviewer"])
+    assert reverse("job-result", args=[job.pk]) in panel and "every 1s" not in panel and 'name="layout"' in panel
+    refused = client.post(address(study, "project-exports"), {"layout": "tiff"})
+    assert "Layout must be coco, geojson or labels" in said(refused)[-1]
+
+
+def test_a_project_without_annotations_says_why_nothing_can_be_exported(study):
+    Annotation.objects.all().delete()
+    page = page_text(signed_in(study.people["reviewer"]).get(address(study, "project")))
+    assert "there is nothing to export" in page and 'name="layout"' not in page

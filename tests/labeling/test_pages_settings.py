@@ -1,24 +1,20 @@
 """The settings of a project: what may be changed after it was made, by whom, and what is refused."""
 
-import csv
 import io
-import zipfile
 
 import numpy as np
 import PIL.Image
 import pytest
 from django.urls import reverse
-from labeling.exchange.cells import Cell
 
 from inference.masks import from_run_lengths, run_lengths
 from inference.types import BoxMask
 from labeling.errors import Invalid
-from labeling.exchange.labels import as_label_maps
 from labeling.images.models import Split
 from labeling.images.services import add_image, change_image
 from labeling.projects.services import add_class
-from tests.factories import ImageFactory, LayerFactory, ProjectFactory
-from tests.labeling.operations import SESSION, cell
+from tests.factories import ImageFactory, ProjectFactory
+from tests.labeling.operations import cell
 from tests.labeling.pages import address, draw, make_study, said, signed_in
 
 pytestmark = pytest.mark.django_db
@@ -124,15 +120,6 @@ def test_a_photograph_stands_as_it_was_held():
     assert (image.width, image.height) == (4, 9)
     with image.pixels.open() as stored:
         assert (np.asarray(PIL.Image.open(stored))[:, -1] == 255).all()
-
-
-def test_no_name_becomes_a_formula():
-    image = LayerFactory().image
-    mask = BoxMask(0, 0, np.ones((2, 2), bool))
-    archive = as_label_maps([(image, [Cell(SESSION, mask, None, '=HYPERLINK("x")', {})])])
-    with zipfile.ZipFile(io.BytesIO(archive)) as folder:
-        row = next(csv.DictReader(folder.read("cells.csv").decode().splitlines()))
-    assert row["author"] == '\'=HYPERLINK("x")'
 
 
 @pytest.mark.parametrize("at", [(0, 0), (5, 3), (7, 6)])

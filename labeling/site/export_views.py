@@ -1,0 +1,88 @@
+"""Exports on the project's page: ask for one, watch it, cancel it, fetch it."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+from django.views.decorators.http import require_http_methods, require_POST
+
+from labeling.access import reach
+from labeling.exchange.exporting import ExportRequest, Layout
+from labeling.exchange.selection import DEFAULT, Part
+from labeling.jobs import services
+from labeling.jobs.models import Job
+from labeling.projects.models import Project
+from labeling.site.doors import Request, acts_of, attempt, reach_project, signed_in
+from labeling.site.overview import exportable
+
+SHOWN = 5  # the newest exports
+LAYOUTS = (
+    (Layout.COCO, gettext_noop("COCO JSON"), gettext_noop("Masks as run lengths; for most training code.")),
+    (Layout.GEOJSON, gettext_noop("GeoJSON"), gettext_noop("One file an image; QuPath opens it.")),
+    (
+        Layout.LABELS,
+        gettext_noop("Label maps"),
+        gettext_noop("Images, label maps and dataset.json; “boxwise train” and a new project read the zip."),
+    ),
+)
+PARTS = (
+    (Part.MASKS, gettext_noop("accepted masks")),
+    (Part.BOXES, gettext_noop("boxes without a mask")),
+    (Part.REGIONS, gettext_noop("regions")),
+    (Part.CANNOT_TELL, gettext_noop("cells nobody could tell")),
+    (Part.REJECTED, gettext_noop("rejected proposals")),
+    (Part.PROPOSALS, gettext_noop("open proposals")),
+)
+
+
+@signed_in
+@require_http_methods(["GET", "HEAD", "POST"])
+def exports(request: Request, project: int) -> HttpResponse:
+    """The panel; a POST asks for an export first."""
+    found = reach_project(request, "export", project)
+    if request.method == "POST":
+        attempt(request, lambda: ask(request, found), done=_("The export is being made. You can leave this page."))
+        return back(found)
+    return render(request, "site/parts/exports.html", panel(request, found))
+
+
+@signed_in
+@require_POST
+def cancel(request: Request, job: int) -> HttpResponse:
+    visible = Job.objects.visible_to(request.user).select_related("project")
+    found = reach(visible, request.user, "export", pk=job)
+    attempt(request, lambda: services.cancel(found.pk), done=_("The export stops."))
+    return back(found.project)
+
+
+def back(project: Project) -> HttpResponse:
+    """To the panel on the project's page."""
+    return redirect(reverse("project", args=[project.pk]) + "#exports")
+
+
+def ask(request: Request, project: Project) -> Job:
+    wanted = ExportRequest.of(
+        request.POST.get("layout", ""),
+        include=request.POST.getlist("include"),
+        segmentation=request.POST.get("segmentation", ""),
+        pictures="1" if "images" in request.POST else "0",
+    )
+    return services.create_job(kind=Job.Kind.EXPORT, project=project, owner=request.user, request=wanted.as_json())
+
+
+def panel(request: Request, project: Project) -> dict[str, Any]:
+    """What the export panel shows."""
+    visible = Job.objects.visible_to(request.user).filter(project=project, kind=Job.Kind.EXPORT)
+    newest = list(visible.exclude(state=Job.State.EXPIRED).select_related("owner")[:SHOWN])
+    return {
+        "project": project,
+        "may": acts_of(project, project.role_of(request.user)),
+        "exportable": exportable(project),
+        "layouts": LAYOUTS,
+        "parts": [(part, label, part in DEFAULT) for part, label in PARTS],
+        "exports": newest,
+        "exporting": any(job.is_active for job in newest),
+    }
