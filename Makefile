@@ -9,7 +9,7 @@ SETUP = command -v $(PYTHON) >/dev/null || { echo "Boxwise needs Python 3.11 or 
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up dev stop test test-slow check format bench
+.PHONY: help setup demo up dev stop test test-slow check shrink format bench
 
 help: ## show this list
 	@echo "Boxwise: make TARGET, with PORT= and BOXWISE_DATA_DIR= for a second instance, TORCH=cpu to install without CUDA"
@@ -43,15 +43,21 @@ test-slow: ## the tests that take minutes each
 	@$(SETUP)
 	@$(BIN)/python -m pytest -m slow $(PYTEST)
 
-check: ## style, complexity, types, import directions, migrations, front end
+check: ## style, complexity and density (a list that may only shrink), types, import directions, migrations, front end
 	@$(SETUP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy labeling inference
+	$(BIN)/python -m tools.ratchet
+	$(BIN)/mypy labeling inference tools
 	$(BIN)/lint-imports
 	DJANGO_SETTINGS_MODULE=tests.settings_for_tools $(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/djlint labeling --check --quiet
 	@PATH="$(CURDIR)/$(BIN):$$PATH"; export PATH; cd frontend && npm run formatted && npm run lint && npm run typecheck
+
+shrink: ## take out of the lists of exceptions what keeps the limits by now
+	@$(SETUP)
+	$(BIN)/python -m tools.ratchet --update
+	@PATH="$(CURDIR)/$(BIN):$$PATH"; export PATH; cd frontend && npm run shrink
 
 format: ## put Python, templates, TypeScript and CSS into shape
 	@$(SETUP)
