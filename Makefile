@@ -9,7 +9,7 @@ SETUP = command -v $(PYTHON) >/dev/null || { echo "Boxwise needs Python 3.11 or 
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up dev stop test test-slow check shrink format bench
+.PHONY: help setup demo up dev stop test test-slow check audit shrink format bench
 
 help: ## show this list
 	@echo "Boxwise: make TARGET, with PORT= and BOXWISE_DATA_DIR= for a second instance, TORCH=cpu to install without CUDA"
@@ -53,6 +53,10 @@ check: ## style, complexity and density (a list that may only shrink), types, im
 	DJANGO_SETTINGS_MODULE=tests.settings_for_tools $(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/djlint labeling --check --quiet
 	@PATH="$(CURDIR)/$(BIN):$$PATH"; export PATH; cd frontend && npm run formatted && npm run lint && npm run typecheck
+
+audit: ## known vulnerabilities of the packages (where the advisories can be reached), secrets in the files
+	@$(SETUP)
+	$(BIN)/python -m tools.audit
 
 shrink: ## take out of the lists of exceptions what keeps the limits by now
 	@$(SETUP)
