@@ -30,14 +30,9 @@ dev: ## like up, for developers: restarts on changed Python, rebuilds the front 
 stop: ## stop the instance that runs in this data directory
 	@[ -x $(BIN)/boxwise ] || { echo "Nothing is installed in this checkout, so nothing runs from it."; exit 0; }; exec $(BIN)/boxwise stop
 
-# pytest comes last, so that its verdict closes the output; a failing vitest still makes `make test` fail.
-test: ## all tests: TypeScript, Python, browser
+test: ## all tests: TypeScript, Python, browser; PYTEST= for arguments of pytest
 	@$(SETUP)
-	@PATH="$(CURDIR)/$(BIN):$$PATH"; export PATH; typescript=0; \
-	if [ -f frontend/package.json ]; then (cd frontend && npm test) || typescript=1; fi; \
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST); python=$$?; \
-	[ $$typescript = 0 ] || echo "The TypeScript tests failed, see above." >&2; \
-	[ $$typescript = 0 ] && exit $$python; exit 1
+	@$(BIN)/python -m tools.tests $(PYTEST)
 
 test-slow: ## the tests that take minutes each
 	@$(SETUP)
