@@ -9,7 +9,7 @@ SETUP = command -v $(PYTHON) >/dev/null || { echo "Boxwise needs Python 3.11 or 
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up dev stop test test-slow check format bench
+.PHONY: help setup demo up dev stop test test-slow check audit shrink format bench
 
 help: ## show this list
 	@echo "Boxwise: make TARGET, with PORT= and BOXWISE_DATA_DIR= for a second instance, TORCH=cpu to install without CUDA"
@@ -30,28 +30,33 @@ dev: ## like up, for developers: restarts on changed Python, rebuilds the front 
 stop: ## stop the instance that runs in this data directory
 	@[ -x $(BIN)/boxwise ] || { echo "Nothing is installed in this checkout, so nothing runs from it."; exit 0; }; exec $(BIN)/boxwise stop
 
-# pytest comes last, so that its verdict closes the output; a failing vitest still makes `make test` fail.
-test: ## all tests: TypeScript, Python, browser
+test: ## all tests: TypeScript, Python, browser; PYTEST= for arguments of pytest
 	@$(SETUP)
-	@PATH="$(CURDIR)/$(BIN):$$PATH"; export PATH; typescript=0; \
-	if [ -f frontend/package.json ]; then (cd frontend && npm test) || typescript=1; fi; \
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST); python=$$?; \
-	[ $$typescript = 0 ] || echo "The TypeScript tests failed, see above." >&2; \
-	[ $$typescript = 0 ] && exit $$python; exit 1
+	@$(BIN)/python -m tools.tests $(PYTEST)
 
 test-slow: ## the tests that take minutes each
 	@$(SETUP)
 	@$(BIN)/python -m pytest -m slow $(PYTEST)
 
-check: ## style, complexity, types, import directions, migrations, front end
+check: ## style, complexity and density (a list that may only shrink), types, import directions, migrations, front end
 	@$(SETUP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy labeling inference
+	$(BIN)/python -m tools.ratchet
+	$(BIN)/mypy labeling inference tools
 	$(BIN)/lint-imports
 	DJANGO_SETTINGS_MODULE=tests.settings_for_tools $(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/djlint labeling --check --quiet
 	@PATH="$(CURDIR)/$(BIN):$$PATH"; export PATH; cd frontend && npm run formatted && npm run lint && npm run typecheck
+
+audit: ## known vulnerabilities of the packages (where the advisories can be reached), secrets in the files
+	@$(SETUP)
+	$(BIN)/python -m tools.audit
+
+shrink: ## take out of the lists of exceptions what keeps the limits by now
+	@$(SETUP)
+	$(BIN)/python -m tools.ratchet --update
+	@PATH="$(CURDIR)/$(BIN):$$PATH"; export PATH; cd frontend && npm run shrink
 
 format: ## put Python, templates, TypeScript and CSS into shape
 	@$(SETUP)

@@ -1,6 +1,7 @@
 /** Puts the workspace into `<div id="workspace" data-image="12" data-api="/api/v1/">`. */
 import { speakAs, t } from "./locale/locale";
 import "./ui/workspace.css";
+import { PACE, type Pace } from "./acts/following";
 import { open } from "./acts/opening";
 import { compare, type Comparison } from "./compare/page";
 import { Api, Refused } from "./sync/api";
@@ -10,6 +11,8 @@ declare global {
   interface Window {
     /** Read-only, for tests: what the page knows, never a way to change it. */
     boxwise?: ReturnType<Shell["probes"]>;
+    /** A test sets it before the page loads, so that it need not wait for the recorder's next batch. */
+    boxwisePace?: Partial<Pace>;
     boxwiseComparison?: ReturnType<Comparison["probes"]>;
   }
 }
@@ -20,7 +23,7 @@ async function mount(root: HTMLElement): Promise<void> {
   const base = root.dataset.api ?? "/api/v1/";
   try {
     const words = speakAs(document.documentElement.lang);
-    const opening = open(new Api(base), image);
+    const opening = open(new Api(base), image, { ...PACE, ...window.boxwisePace });
     await Promise.allSettled([words, opening]);
     const desk = await opening;
     const shell = new Shell(root, desk); // the tissue is on its way while the cells are

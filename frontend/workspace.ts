@@ -20,7 +20,7 @@ import {
 import { Attributes } from "./acts/attributes";
 import { Brush, type Editing } from "./acts/brush";
 import { Constrain } from "./acts/constrain";
-import { Following } from "./acts/following";
+import { Following, PACE, type Pace } from "./acts/following";
 import { Review } from "./acts/review";
 import * as smart from "./acts/smart";
 import { Together } from "./acts/together";
@@ -77,7 +77,7 @@ export class Workspace {
   /** Cells selected together, by the lasso. */
   many: readonly number[] = [];
   readonly seen = new Seen();
-  readonly following = new Following(this);
+  readonly following: Following;
   readonly verdicts = new Review(this);
   readonly brush = new Brush(this);
   readonly together = new Together(this);
@@ -108,7 +108,9 @@ export class Workspace {
   constructor(
     readonly opened: Opened,
     readonly api: Api,
+    pace: Pace = PACE,
   ) {
+    this.following = new Following(this, pace);
     this.cells = new Cells(opened.image);
     this.labelClass = opened.project.classes[0] ?? null;
     this.recorder = new Recorder(
@@ -120,6 +122,8 @@ export class Workspace {
       (error) =>
         isTemporary(error) ||
         (error instanceof Refused && (error.status === 401 || error.code === "archived")),
+      undefined,
+      pace.beatMs,
     );
     this.cells.watch((row, before, after) => {
       // A proposal that is decided or open again keeps its place.

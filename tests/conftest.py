@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,17 @@ from tests.running import Running, own_boxwise
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+
+# Tests that start a whole Boxwise, drive a browser or look at the clock; tools/tests.py runs them one by one.
+ALONE = ("e2e", "labeling/test_server_")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here) and item.path.relative_to(here).as_posix().startswith(ALONE):
+            item.add_marker(pytest.mark.alone)
 
 
 @pytest.fixture(scope="session")

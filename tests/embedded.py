@@ -50,6 +50,9 @@ def prepare() -> Embedded:
         STORAGE_URL=f"file://{folder}/files",
         BOXWISE_DATA_DIR=str(folder),
     )
+    # The nets of the tests are tiny. Two threads for one of them spin while another process has the second core: on a
+    # busy machine with two cores the trainings of tests/inference/test_boxcell.py took five times as long.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     for name in ("DEBUG", "PORT", "DATABASE_POOL_SIZE"):  # the caller's shell has no say in a test run
         os.environ.pop(name, None)
     return Embedded(folder, database, broker)

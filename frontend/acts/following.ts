@@ -6,7 +6,10 @@ import type { Workspace } from "../workspace";
 const POLL_MS = 2000;
 /** While the feed tells of every change, the poll only heals what it missed. */
 const SLOW_POLL_MS = 15_000;
-const ACTIVITY_MS = 5000;
+
+/** How often the recorder beats, and how often it sends what it has, in milliseconds. */
+export type Pace = { readonly beatMs: number; readonly batchMs: number };
+export const PACE: Pace = { beatMs: BEAT_MS, batchMs: 5000 };
 
 export class Following {
   live: Live | null = null;
@@ -15,15 +18,18 @@ export class Following {
   private again = false;
   private last = 0;
 
-  constructor(private readonly desk: Workspace) {}
+  constructor(
+    private readonly desk: Workspace,
+    private readonly pace: Pace,
+  ) {}
 
   start(): void {
     const { desk } = this;
     if (desk.queue.count) void desk.queue.flush();
     this.timers.push(setInterval(() => void this.pollWhenDue(), POLL_MS));
     this.listen();
-    this.timers.push(setInterval(() => void desk.recorder.flush(), ACTIVITY_MS));
-    this.timers.push(setInterval(() => desk.recorder.beat(document.hidden), BEAT_MS));
+    this.timers.push(setInterval(() => void desk.recorder.flush(), this.pace.batchMs));
+    this.timers.push(setInterval(() => desk.recorder.beat(document.hidden), this.pace.beatMs));
   }
 
   stop(): void {

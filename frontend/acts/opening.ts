@@ -5,14 +5,15 @@ import type { Api } from "../sync/api";
 import { Log } from "../sync/log";
 import { Queue } from "../sync/queue";
 import { Workspace } from "../workspace";
+import { PACE, type Pace } from "./following";
 
 /** So many of the layer's last operations are looked through for own acts that can still be undone. */
 const REMEMBERED = 100;
 
 /** A desk without cells yet; `desk.loaded` tells when they are there. Rejects when the image is not handed out. */
-export async function open(api: Api, image: number): Promise<Workspace> {
+export async function open(api: Api, image: number, pace: Pace = PACE): Promise<Workspace> {
   const opened = await api.workspace(image);
-  const desk = new Workspace(opened, api);
+  const desk = new Workspace(opened, api, pace);
   const packs = Promise.all(opened.layers.map((layer) => api.pack(layer.id)));
   const queue = Queue.open(opened.person.id, (layer, operations) => api.send(layer, operations), {
     onState: (state) => {

@@ -1,6 +1,8 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Following, PACE, type Pace } from "../acts/following";
 import { Refused, Unreachable } from "../sync/api";
 import { Recorder, type Batch } from "../timing/recorder";
+import type { Workspace } from "../workspace";
 
 function setUp(on = true, answer: () => Promise<void> = () => Promise.resolve()) {
   const sent: Batch[] = [];
@@ -211,5 +213,32 @@ describe("what the clocks do to the record", () => {
     beat(9050);
     void recorder.flush();
     expect(sent[0].events).toEqual([[4000, "wait_end", { since: 912.5 }]]);
+  });
+});
+
+describe("the pace of the recorder", () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+    vi.stubGlobal("document", { hidden: false });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+    vi.unstubAllGlobals();
+  });
+
+  const counted = (pace: Pace, forMs: number) => {
+    const recorder = { beat: vi.fn(), flush: vi.fn(() => Promise.resolve()) };
+    const desk = { recorder, queue: { count: 0 }, log: null, opened: { layers: [] }, cells: {} };
+    const following = new Following(desk as unknown as Workspace, pace);
+    following.start();
+    vi.advanceTimersByTime(forMs);
+    following.stop();
+    vi.advanceTimersByTime(forMs); // nothing more
+    return { beats: recorder.beat.mock.calls.length, batches: recorder.flush.mock.calls.length };
+  };
+
+  it("is 25 ms a beat and 5 s a batch, unless a test asks for another", () => {
+    expect(counted(PACE, 10_000)).toEqual({ beats: 400, batches: 2 });
+    expect(counted({ beatMs: 100, batchMs: 200 }, 1000)).toEqual({ beats: 10, batches: 5 });
   });
 });

@@ -65,6 +65,7 @@ export class Recorder {
     /** Is this error worth another try with the same batch? */
     private readonly worthRetrying: (error: unknown) => boolean,
     private readonly clock: Clock = { mono: () => performance.now(), wall: () => Date.now() },
+    private readonly beatMs = BEAT_MS,
   ) {}
 
   /** The number the next event will get: an operation's range of events begins here. */
@@ -99,11 +100,11 @@ export class Recorder {
     if (this.events.length > MOST_KEPT) this.ended = true;
   }
 
-  /** To be called every BEAT_MS. Hidden pages are slowed down by the browser, so there a late beat means nothing. */
+  /** To be called every `beatMs`. Hidden pages are slowed down by the browser, so there a late beat means nothing. */
   beat(hidden: boolean): void {
     const now = this.clock.mono();
     if (!hidden && this.lastBeat !== null && now - this.lastBeat > FROZEN_MS)
-      this.record("wait_end", { since: Math.round((this.lastBeat + BEAT_MS / 2) * 10) / 10 });
+      this.record("wait_end", { since: Math.round((this.lastBeat + this.beatMs / 2) * 10) / 10 });
     this.lastBeat = hidden ? null : now;
   }
 

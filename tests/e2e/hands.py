@@ -11,7 +11,16 @@ from inference.masks import unpack
 from tests.running import Running, wait_for
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+
+# Milliseconds in which a page has surely sent what it recorded, after send_often.
+SENT_MS = 900
+
+
+def send_often(context: "BrowserContext") -> None:
+    """Let pages opened from now on send what they record every 0.3 s instead of every 5 s, so that no test waits."""
+    context.add_init_script("window.boxwisePace = { batchMs: 300 };")
 
 
 @contextmanager

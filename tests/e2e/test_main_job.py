@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.hands import Bench, new_page, sign_in
+from tests.e2e.hands import SENT_MS, Bench, new_page, send_often, sign_in
 from tests.running import Running, wait_for
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 @pytest.fixture
 def page(browser: "Browser"):
     with new_page(browser, accept_downloads=True) as page:
+        send_often(page.context)
         yield page
 
 
@@ -152,7 +153,7 @@ def test_from_boxes_to_reviewed_masks(page, running: Running, tmp_path: Path):
     assert len([c for c in bench.cells() if c["derived_from"]]) == 4 <= undecided
 
     # 6. active seconds per cell
-    page.wait_for_timeout(6000)  # the recorder sends every five seconds
+    page.wait_for_timeout(SENT_MS)
     page.goto(project_url)
     page.get_by_text("active seconds", exact=False).or_(page.get_by_text("per cell")).first.wait_for()
 

@@ -22,7 +22,7 @@ from playwright.sync_api import Error
 
 from labeling.studies.analysis.attribution import OTHER, PHASES, Rules, attribute, check, totals
 from labeling.studies.analysis.gestures import Gestures, gestures
-from tests.e2e.hands import Bench, sign_in
+from tests.e2e.hands import SENT_MS, Bench, send_often, sign_in
 from tests.running import Running, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -343,21 +343,22 @@ def test_measured_time_is_true_time(robot: Robot, browser, running: Running, tmp
 def test_what_was_lost_is_missing_and_not_time(robot: Robot, running: Running, tmp_path: Path):
     image = set_up(running, "robot with losses", 2)
     page = robot.page
+    send_often(page.context)
     sign_in(page, running)
     page.goto(f"{running.address}/images/{image}/")
     robot.open_here()
     robot.press("r")
     robot.draw((30, 100, 60, 130), looks_for=0.5, drags_for=0.8)
-    page.wait_for_timeout(5200)  # sent
+    page.wait_for_timeout(SENT_MS)
     # Batches are lost on the way: a proxy says yes and keeps them.
     page.route("**/activity/", lambda route: route.fulfill(status=200, body='{"stored": true}'))
     known = dict(robot.truth)
     robot.draw((100, 100, 130, 140), looks_for=2.0, drags_for=1.0)
-    page.wait_for_timeout(5200)
+    page.wait_for_timeout(SENT_MS)
     page.unroute("**/activity/")
     robot.truth = known
     robot.draw((160, 100, 190, 130), looks_for=1.0, drags_for=1.0)
-    page.wait_for_timeout(5200)
+    page.wait_for_timeout(SENT_MS)
     # The tab crashes: nothing says good-bye, and what was not sent yet is gone; the log still has the box.
     page.route("**/activity/", lambda route: route.abort())
     known = dict(robot.truth)
@@ -383,6 +384,7 @@ def test_a_finished_cell_takes_as_few_gestures_as_documented(robot: Robot, runni
     """docs/gestures.md, counted from the recorded events: from what followed the operation before to its own end."""
     image = set_up(running, "robot that counts", 3)
     page = robot.page
+    send_often(page.context)
     sign_in(page, running)
     page.goto(f"{running.address}/images/{image}/")
     robot.open_here()
@@ -413,7 +415,7 @@ def test_a_finished_cell_takes_as_few_gestures_as_documented(robot: Robot, runni
         robot.click(*corner)
     robot.press("Enter")
     robot.until_saved()
-    page.wait_for_timeout(5200)  # the recorder sends every five seconds
+    page.wait_for_timeout(SENT_MS)
     tables = read(running, image, tmp_path)
     events, acts = tables["events"], tables["operations"].sort_values("committed_ms")
     ends = [-1, *acts["activity_last"].astype(int)]

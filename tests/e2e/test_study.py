@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Error
 
 from labeling.studies import bundle
-from tests.e2e.hands import Bench, sign_in
+from tests.e2e.hands import SENT_MS, Bench, send_often, sign_in
 from tests.running import Running, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
@@ -82,6 +82,7 @@ def test_from_design_to_recomputed_numbers(browser, running: Running, tmp_path: 
     # Two readers; the first one's browser crashes in the middle of a field.
     for name in ("reader-one", "reader-two"):
         own = browser.new_context(viewport={"width": 1280, "height": 800})
+        send_often(own)
         desk = own.new_page()
         sign_in(desk, running, name, "a long enough password")
         desk.get_by_role("link", name="Go to your fields").click()
@@ -96,7 +97,7 @@ def test_from_design_to_recomputed_numbers(browser, running: Running, tmp_path: 
             read_field(bench)
             if name == "reader-one" and number == 1:
                 drawn = bench.cells()
-                desk.wait_for_timeout(5500)
+                desk.wait_for_timeout(SENT_MS)
                 with pytest.raises(Error, match="crash"):
                     desk.goto("chrome://crash", timeout=20_000)
                 desk = own.new_page()

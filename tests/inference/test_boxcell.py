@@ -11,8 +11,10 @@ from PIL import Image
 from inference import metrics
 from inference.commands import masks, predict, train
 from inference.datasets import read_labels
+from inference.detectors import centre
 from inference.methods import boxcell
 from inference.registry import prompter
+from inference.segmenters import unet
 from inference.types import Cancelled, InferenceError
 from tests.inference.conftest import painted_field
 
@@ -41,6 +43,19 @@ def folder(tmp_path_factory):
         Image.fromarray(field.labels.astype(np.uint16)).save(path / "labels" / f"{i}.png")
     (path / "dataset.json").write_text(json.dumps({"splits": {"train": ["0", "1"], "val": ["2"]}}))
     return path
+
+
+@pytest.fixture
+def shorten(monkeypatch):
+    """Trainings of fewer steps, where a test is not about what was learned; a batch holds all four fields."""
+
+    def to(*, steps, epoch):
+        for module in (centre, unet):
+            tiny = module.PRESETS["tiny"]
+            schedule = replace(tiny.schedule, steps=steps, epoch=epoch)
+            monkeypatch.setitem(module.PRESETS, "tiny", replace(tiny, schedule=schedule))
+
+    return to
 
 
 def test_progress_counts_both_parts_up_to_the_end(trained):
@@ -101,14 +116,17 @@ def test_the_parts_add_up_to_the_result(trained):
     assert metrics.dice(field.labels > 0, parts.fused.mask) > 0.8
 
 
-def test_reference_masks_are_never_looked_at(tmp_path, trained):
+@pytest.mark.parametrize("steps", [3, pytest.param(24, marks=pytest.mark.slow)])
+def test_reference_masks_are_never_looked_at(tmp_path, shorten, steps):
     """Wrong labels with right boxes train the same pipeline, to the bit."""
+    shorten(steps=steps, epoch=steps)
     fields = [painted_field(i) for i in range(4)]
     lying = [replace(field, labels=np.zeros_like(field.labels)) for field in fields]
     held = replace(painted_field(7), labels=None)
-    boxcell.train(lying, [held], SETTINGS, output=tmp_path, report=lambda p: None, stop=lambda: False)
+    for name, taught, validation in (("honest", fields, painted_field(7)), ("lying", lying, held)):
+        boxcell.train(taught, [validation], SETTINGS, output=tmp_path / name, report=lambda p: None, stop=lambda: False)
     for name in ("detector.safetensors", "segmenter.safetensors"):
-        assert (tmp_path / name).read_bytes() == (trained[0] / name).read_bytes()
+        assert (tmp_path / "lying" / name).read_bytes() == (tmp_path / "honest" / name).read_bytes()
 
 
 def test_an_unanswered_box_is_unknown_not_background():
@@ -135,12 +153,13 @@ def test_an_unanswered_box_is_unknown_not_background():
     assert not made.valid[y0:y1, x0:x1].any() and made.valid.sum() == field.valid.sum() - (y1 - y0) * (x1 - x0)
 
 
-def test_cancelling_keeps_what_was_trained(tmp_path):
+def test_cancelling_keeps_what_was_trained(tmp_path, shorten):
+    shorten(steps=6, epoch=2)
     asked = []
 
     def stop():
         asked.append(1)
-        return len(asked) == 20  # in the detector's third epoch
+        return len(asked) == 6  # in the detector's third epoch
 
     fields = [painted_field(0)]
     with pytest.raises(Cancelled):
