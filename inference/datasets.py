@@ -12,7 +12,7 @@ from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from inference.archives import folder_of
 from inference.masks import boxes_of, cells_of, rasterise_boxes
-from inference.types import RGB, Boxes, InferenceError, Labels, Mask, Sample, UnreadableImage
+from inference.types import RGB, Boxes, BoxMask, Classes, InferenceError, Labels, Mask, Sample, UnreadableImage
 
 # Its patients come first in the file names ("09_3"); dsb2018's unstained kinds are another modality.
 STAINED = "purple"
@@ -163,20 +163,28 @@ def sample_of(rgb: RGB, pages: Sequence[Labels], annotated: dict[str, Any], name
 
     annotated  of dataset.json: boxes are [x0, y0, x1, y1], image pixels, half-open; classes are indices, null for none
     """
-    masks = sorted((number, mask) for page in pages for number, mask in cells_of(page))
-    painted = boxes_of([mask for _, mask in masks])
-    drawn = np.array(annotated["boxes"], np.float64).reshape(-1, 4)
-    classes = [annotated["classes"][number - 1] for number, _ in masks] + list(annotated["box_classes"])
-    everything = np.concatenate([painted, drawn])
+    numbers: list[int] = []
+    masks: list[BoxMask] = []
+    for page in pages:
+        for number, mask in cells_of(page):
+            numbers.append(number)
+            masks.append(mask)
+    class_of_mask = [annotated["classes"][number - 1] for number in numbers]
+    classes = _indices([*class_of_mask, *annotated["box_classes"]])
+    boxes = np.concatenate([boxes_of(masks), _boxes(annotated["boxes"])])
     height, width = rgb.shape[:2]
     valid = rasterise_boxes(_boxes(annotated["fully_annotated"]), width, height)
-    unclear = np.concatenate([_boxes(annotated["ignore"]), _boxes(annotated["cannot_tell"])])
-    valid &= ~rasterise_boxes(unclear, width, height)
-    inside = _centres_in(everything, valid)
+    for name_of_left_out in ("ignore", "cannot_tell"):
+        valid &= ~rasterise_boxes(_boxes(annotated[name_of_left_out]), width, height)
+    inside = _centres_in(boxes, valid)
     # The rest of a cell that reaches in from outside is neither cell nor background.
-    valid &= ~rasterise_boxes(everything[~inside], width, height)
-    indices = np.array([0 if index is None else index for index in classes], np.int64)
-    return Sample(rgb=rgb, boxes=everything[inside], classes=indices[inside], valid=valid, name=name)
+    valid &= ~rasterise_boxes(boxes[~inside], width, height)
+    return Sample(rgb=rgb, boxes=boxes[inside], classes=classes[inside], valid=valid, name=name)
+
+
+def _indices(classes: Sequence[int | None]) -> Classes:
+    """Class indices; a cell without a class counts as the first."""
+    return np.array([index or 0 for index in classes], np.int64)
 
 
 def _boxes(rows: Sequence[Sequence[float]]) -> Boxes:
@@ -186,8 +194,9 @@ def _boxes(rows: Sequence[Sequence[float]]) -> Boxes:
 def _centres_in(boxes: Boxes, valid: Mask) -> Mask:
     """For each box whether its centre lies where `valid` is True."""
     height, width = valid.shape
-    columns = np.minimum((boxes[:, 0] + boxes[:, 2]) / 2, width - 1).astype(int)
-    rows = np.minimum((boxes[:, 1] + boxes[:, 3]) / 2, height - 1).astype(int)
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    columns = np.minimum(centres[:, 0], width - 1).astype(int)
+    rows = np.minimum(centres[:, 1], height - 1).astype(int)
     inside: Mask = valid[rows, columns]
     return inside
 

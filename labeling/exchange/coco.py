@@ -4,15 +4,19 @@ Accepted cells are in `annotations`. Cells that nobody could tell are there as `
 and trainers leave out. Rejected and open proposals stand in lists of their own, so that nobody trains on them.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import IO, Any
 
+import numpy as np
+
 from inference.masks import run_lengths
+from inference.types import BoxMask
 from labeling.exchange.archive import as_json
 from labeling.exchange.outlines import polygons_of
-from labeling.exchange.selection import Box, ExportedCell, ExportedImage, Part
+from labeling.exchange.selection import Box, ExportedCell, ExportedImage, ExportedRegion, Part
 from labeling.images.models import Image
 from labeling.projects.models import LabelClass, Project
 
@@ -52,12 +56,18 @@ class CocoWriter:
         self.images.append(image_entry(number, exported))
         known = {cell.uid for cell in exported.cells}
         for cell in exported.cells:
-            entry = self._annotation(number, exported.image, cell, cell.parent in known)
+            entry = self._annotation(number, exported.image, cell)
+            entry["parent"] = str(cell.parent) if cell.parent in known else None
             if cell.part in self.aside:
                 self.aside[cell.part].append(as_json(entry))
-                continue
-            self.file.write((b"," if self.written else b"") + as_json({"id": self.written + 1} | entry))
-            self.written += 1
+            else:
+                self._write(entry)
+
+    def _write(self, entry: dict[str, Any]) -> None:
+        if self.written:
+            self.file.write(b",")
+        self.written += 1
+        self.file.write(as_json({"id": self.written} | entry))
 
     def end(self) -> None:
         self.file.write(b'],"images":' + as_json(self.images))
@@ -81,21 +91,19 @@ class CocoWriter:
         self.has_no_class = True
         return len(self.classes) + 1
 
-    def _annotation(self, number: int, image: Image, cell: ExportedCell, has_parent: bool) -> dict[str, Any]:
-        x0, y0, x1, y1 = cell.box
+    def _annotation(self, number: int, image: Image, cell: ExportedCell) -> dict[str, Any]:
         is_crowd = cell.part is Part.CANNOT_TELL
         entry: dict[str, Any] = {
             "image_id": number,
             "category_id": self._category(cell),
             "segmentation": self._segmentation(image, cell, as_crowd=is_crowd),
-            "area": float(cell.mask.bits.sum()) if cell.mask is not None else (x1 - x0) * (y1 - y0),
-            "bbox": [x0, y0, x1 - x0, y1 - y0],
+            "area": area_of(cell),
+            "bbox": bbox(cell.box),
             "iscrowd": int(is_crowd),
             "uid": str(cell.uid),
             "author": cell.author,
             "provenance": cell.provenance,
             "attributes": cell.attributes,
-            "parent": str(cell.parent) if has_parent else None,
         }
         if cell.reader:
             entry["reader"] = cell.reader
@@ -120,15 +128,41 @@ class CocoWriter:
 def image_entry(number: int, exported: ExportedImage) -> dict[str, Any]:
     """One entry of `images`. `name` is the user's own name; `file_name` is unique and legal on every system."""
     image = exported.image
-    facts = {"um_per_px": image.um_per_px, "split": image.split, "synthetic": image.synthetic}
-    origin = {fact: getattr(image, fact) for fact in ("group", "scanner", "site", "stain")}
-    regions = [
-        {"kind": r.kind, "bbox": _bbox(r.box), "author": r.author} | ({"reader": r.reader} if r.reader else {})
-        for r in exported.regions
-    ]
-    names = {"id": number, "file_name": exported.file_name, "width": image.width, "height": image.height}
-    own = {"name": image.name, "boxwise_id": image.pk, "sha256": image.sha256, "log": exported.log}
-    return names | facts | origin | own | ({"regions": regions} if regions else {})
+    entry = {
+        "id": number,
+        "file_name": exported.file_name,
+        "width": image.width,
+        "height": image.height,
+        "um_per_px": image.um_per_px,
+        "split": image.split,
+        "synthetic": image.synthetic,
+        "group": image.group,
+        "scanner": image.scanner,
+        "site": image.site,
+        "stain": image.stain,
+        "name": image.name,
+        "boxwise_id": image.pk,
+        "sha256": image.sha256,
+        "log": exported.log,
+    }
+    if exported.regions:
+        entry["regions"] = [region_entry(region) for region in exported.regions]
+    return entry
+
+
+def region_entry(region: ExportedRegion) -> dict[str, Any]:
+    entry: dict[str, Any] = {"kind": region.kind, "bbox": bbox(region.box), "author": region.author}
+    if region.reader:
+        entry["reader"] = region.reader
+    return entry
+
+
+def area_of(cell: ExportedCell) -> float:
+    """Pixels of the mask; of a cell without one, of its box."""
+    if cell.mask is not None:
+        return float(cell.mask.bits.sum())
+    x0, y0, x1, y1 = cell.box
+    return (x1 - x0) * (y1 - y0)
 
 
 def compressed(counts: list[int], image: Image) -> dict[str, Any]:
@@ -142,23 +176,23 @@ def compressed(counts: list[int], image: Image) -> dict[str, Any]:
 
 def rectangle(box: Box, image: Image) -> list[int]:
     """Run lengths of the pixels that a box touches, clipped to the image."""
-    import numpy as np
-
-    from inference.types import BoxMask
-
-    x0, y0 = max(0, int(box[0])), max(0, int(box[1]))
-    x1, y1 = min(image.width, int(np.ceil(box[2]))), min(image.height, int(np.ceil(box[3])))
-    return run_lengths(BoxMask(x0, y0, np.ones((max(1, y1 - y0), max(1, x1 - x0)), bool)), image.width, image.height)
+    x0 = max(0, math.floor(box[0]))
+    y0 = max(0, math.floor(box[1]))
+    x1 = min(image.width, math.ceil(box[2]))
+    y1 = min(image.height, math.ceil(box[3]))
+    full = np.ones((max(1, y1 - y0), max(1, x1 - x0)), bool)
+    return run_lengths(BoxMask(x0, y0, full), image.width, image.height)
 
 
 def cut_open(part: Sequence[Sequence[tuple[int, int]]]) -> list[tuple[int, int]]:
     """One ring around the same pixels: a cut of no width, walked both ways, joins each hole to the ring."""
     ring = list(part[0])
     for hole in part[1:]:
-        start = min(range(len(hole)), key=lambda i: hole[i])
-        turned = [*hole[start:], *hole[:start]]
-        at = min(range(len(ring)), key=lambda i: _distance(ring[i], turned[0]))
-        ring = [*ring[: at + 1], *turned, turned[0], *ring[at:]]
+        start = hole.index(min(hole))
+        turned = [*hole[start:], *hole[:start], hole[start]]
+        nearest = min(ring, key=lambda corner: _distance(corner, hole[start]))
+        at = ring.index(nearest)
+        ring = [*ring[: at + 1], *turned, *ring[at:]]
     return ring
 
 
@@ -170,5 +204,6 @@ def _distance(a: tuple[int, int], b: tuple[int, int]) -> int:
     return (a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2
 
 
-def _bbox(box: Box) -> list[float]:
-    return [box[0], box[1], box[2] - box[0], box[3] - box[1]]
+def bbox(box: Box) -> list[float]:
+    x0, y0, x1, y1 = box
+    return [x0, y0, x1 - x0, y1 - y0]

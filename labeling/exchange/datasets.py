@@ -46,13 +46,8 @@ class Chosen:
     val: tuple[str, ...]
 
 
-def read_folder(path: Path, kind: str | None = None) -> tuple[Dataset, dict[str, Any], str | None]:
-    """The data set in a folder, the content of its dataset.json, and the kind of image that was kept (None for all).
-
-    kind  keeps images of this kind only; without it, of a set with several kinds, the commonest
-
-    The images are not read yet. Raises CannotLoad with the name of what is missing and what to do.
-    """
+def with_layout(path: Path) -> Path:
+    """The folder, or the zip of an export unpacked, with images, labels and dataset.json in it. Raises CannotLoad."""
     layout = "the layout is images/NAME.png, labels/NAME.png and dataset.json (docs/demo.md)"
     try:
         path = folder_of(path)
@@ -66,6 +61,17 @@ def read_folder(path: Path, kind: str | None = None) -> tuple[Dataset, dict[str,
         raise CannotLoad(f"{path / 'images'} holds no PNG file; {layout}")
     if not any((path / "labels").glob("*.png")) and not any((path / "labels").glob("*.tif")):
         raise CannotLoad(f"{path / 'labels'} holds no PNG or TIFF file; {layout}")
+    return path
+
+
+def read_folder(path: Path, kind: str | None = None) -> tuple[Dataset, dict[str, Any], str | None]:
+    """The data set in a folder, the content of its dataset.json, and the kind of image that was kept (None for all).
+
+    kind  keeps images of this kind only; without it, of a set with several kinds, the commonest
+
+    The images are not read yet. Raises CannotLoad with the name of what is missing and what to do.
+    """
+    path = with_layout(path)
     try:
         about = json.loads((path / "dataset.json").read_text())
     except (ValueError, OSError) as error:

@@ -36,7 +36,7 @@ def polygons_of(mask: BoxMask) -> list[list[Ring]]:
 
 def geometry_of(mask: BoxMask) -> dict[str, Any]:
     """GeoJSON's Polygon or MultiPolygon of a mask: image pixels, x then y, rings closed."""
-    polygons = [[[list(corner) for corner in [*ring, ring[0]]] for ring in part] for part in polygons_of(mask)]
+    polygons = [[_closed(ring) for ring in part] for part in polygons_of(mask)]
     if len(polygons) == 1:
         return {"type": "Polygon", "coordinates": polygons[0]}
     return {"type": "MultiPolygon", "coordinates": polygons}
@@ -117,12 +117,18 @@ def _apart(ring: Ring) -> list[Ring]:
 def _corners_only(ring: Ring) -> Ring:
     """Without the points in the middle of a straight edge."""
     kept: Ring = []
-    for index, (x, y) in enumerate(ring):
-        before, after = ring[index - 1], ring[(index + 1) % len(ring)]
-        straight = (before[0] == x == after[0]) or (before[1] == y == after[1])
-        if not straight:
-            kept.append((x, y))
+    for index, corner in enumerate(ring):
+        before = ring[index - 1]
+        after = ring[(index + 1) % len(ring)]
+        is_vertical = before[0] == corner[0] == after[0]
+        is_horizontal = before[1] == corner[1] == after[1]
+        if not is_vertical and not is_horizontal:
+            kept.append(corner)
     return kept
+
+
+def _closed(ring: Ring) -> list[list[int]]:
+    return [[x, y] for x, y in [*ring, ring[0]]]
 
 
 def _moved(ring: Ring, x: int, y: int) -> Ring:
@@ -131,11 +137,13 @@ def _moved(ring: Ring, x: int, y: int) -> Ring:
 
 def _is_inside(hole: Ring, ring: Ring) -> bool:
     """Whether a hole lies in a ring: by the middle of its first edge, moved a little into the hole."""
-    (x0, y0), (x1, y1) = hole[0], hole[1]
-    step = np.sign([x1 - x0, y1 - y0])
-    # To the left of the way: in the hole.
-    x = x0 + step[0] / 2 + step[1] / 2
-    y = y0 + step[1] / 2 - step[0] / 2
+    x0, y0 = hole[0]
+    x1, y1 = hole[1]
+    step_x = np.sign(x1 - x0)
+    step_y = np.sign(y1 - y0)
+    # Half a pixel along the way and half a pixel to its left: in the hole.
+    x = x0 + (step_x + step_y) / 2
+    y = y0 + (step_y - step_x) / 2
     crossings = 0
     for (ax, ay), (bx, _) in zip(ring, [*ring[1:], ring[0]], strict=True):
         crossings += ay < y and ax != bx and min(ax, bx) < x < max(ax, bx)
