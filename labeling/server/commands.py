@@ -27,13 +27,15 @@ def up(argv: list[str]) -> int:
 def demo(argv: list[str]) -> int:
     """Start everything with the demo project loaded."""
     parser = argparse.ArgumentParser("boxwise demo", description=demo.__doc__)
-    parser.add_argument("--data", metavar="DIR", help="load this data set instead (layout: docs/demo.md)")
+    parser.add_argument(
+        "--data", metavar="DIR", help="load this data set, or the zip of an export, instead (docs/demo.md)"
+    )
     arguments = parser.parse_args(argv)
     command = [sys.executable, str(CHECKOUT / "manage.py"), "load_demo"]
     if arguments.data:
         folder = Path(arguments.data).expanduser().absolute()
-        if not folder.is_dir():
-            print(f"There is no folder {folder} to load (DATA).", file=sys.stderr)
+        if not folder.exists():
+            print(f"There is no folder or zip {folder} to load (DATA).", file=sys.stderr)
             return 1
         command += ["--data", str(folder)]
     return _supervise(Instance.from_environment(), after_start=command)

@@ -14,7 +14,8 @@ from django.views.decorators.http import require_safe
 
 from labeling.celery import app
 
-QUEUES = frozenset({"cpu", "interactive"})  # each must have a worker; "gpu" is served by the same process or not at all
+# Each must have a worker; "gpu" is served by the same process as "cpu", or not at all.
+QUEUES = frozenset({"cpu", "interactive", "files"})
 ASK_AGAIN_AFTER = 5.0  # seconds for which an answer of the workers is good: asking them takes up to a second
 
 
@@ -52,7 +53,7 @@ class Workers:
     def __call__(self) -> str:
         if time.monotonic() < self.good_until:
             return "up"
-        if missing := QUEUES - served_queues(timeout=1.0, limit=2):
+        if missing := QUEUES - served_queues(timeout=1.0, limit=len(QUEUES)):
             return f"down: no worker for {' and '.join(sorted(missing))}"
         self.good_until = time.monotonic() + ASK_AGAIN_AFTER
         return "up"

@@ -54,8 +54,8 @@ def test_workers_are_up_when_every_queue_is_served(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(health.app.control, "broadcast", broadcast)
     workers = health.Workers()
-    assert workers() == "down: no worker for interactive"
-    answers.append({"two@host": [{"name": "interactive"}]})
+    assert workers() == "down: no worker for files and interactive"
+    answers += [{"two@host": [{"name": "interactive"}]}, {"three@host": [{"name": "files"}]}]
     assert workers() == "up" and workers() == "up"
     assert len(asked) == 2, "a good answer is remembered for a few seconds"
 
