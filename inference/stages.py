@@ -1,4 +1,4 @@
-"""The stages of a round on files alone: what goes in, what comes out, how it is named (DESIGN, idea 3).
+"""The stages of a round on files alone: what goes in, what comes out, how it is named (docs/design.md, idea 3).
 
 Every stage has a version number that must change when equal inputs may give another result; with its inputs and
 parameters it makes the stage's key. How the work is kept image by image stands in units.py.

@@ -145,7 +145,7 @@ class Sample:
     boxes    (n, 4) float64: the cells that people annotated
     classes  (n,) int64
     valid    (H, W) bool: True where annotation is exhaustive. Outside it nothing is background and
-             every loss and metric is masked (DESIGN, idea 2)
+             every loss and metric is masked (docs/design.md, idea 2)
     labels   (H, W) int32 pseudo-masks for a segmenter, or None
     """
 

@@ -1,4 +1,4 @@
-"""Units: the work of a stage image by image, kept as it is made (DESIGN, idea 3).
+"""Units: the work of a stage image by image, kept as it is made (docs/design.md, idea 3).
 
 A finished unit is a file in the stage's work folder, so a stage that was killed goes on after the last one. An
 artifact is one file: a zip of the units, or weights.

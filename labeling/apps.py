@@ -2,7 +2,7 @@ from django.apps import AppConfig
 
 
 class LabelingConfig(AppConfig):
-    """One Django app for the whole site; the rooms are folders, not apps (DESIGN)."""
+    """One Django app for the whole site; the rooms are folders, not apps (docs/design.md)."""
 
     name = "labeling"
     default_auto_field = "django.db.models.BigAutoField"

@@ -142,7 +142,7 @@ CELERY_TASK_ROUTES = {
     "inference.interactive.*": {"queue": "interactive"}
 }  # the sender's queue argument decides otherwise
 # Tasks are acknowledged before they run: who owns running work is decided by a lease on its row, and the sweeper
-# starts again what lost it (DESIGN, idea 3). A second delivery by the broker would only race with that.
+# starts again what lost it (docs/design.md, idea 3). A second delivery by the broker would only race with that.
 CELERY_TASK_ACKS_LATE = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # Redis would deliver a message again that waits longer than this without being acknowledged: longer than any round.

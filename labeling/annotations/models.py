@@ -1,4 +1,4 @@
-"""The two logs and what is derived from them (DESIGN, ideas 1 and 2).
+"""The two logs and what is derived from them (docs/design.md, ideas 1 and 2).
 
 Operations say what changed, activity says what hands and eyes did. `Annotation` is the current state, written in the
 same transaction as the operation that made it; replay.py rebuilds it from the log alone.

@@ -1,4 +1,4 @@
-"""Rounds: frozen snapshots, content-addressed stages and what they publish (DESIGN, idea 3)."""
+"""Rounds: frozen snapshots, content-addressed stages and what they publish (docs/design.md, idea 3)."""
 
 import uuid
 

@@ -333,7 +333,7 @@ def test_a_real_data_set_stays_within_the_budget_of_a_round(owner):
 
 
 def test_the_command_brings_no_torch():
-    """DESIGN, idea 4; docs/decisions/torch_free_leaves.md."""
+    """docs/design.md, idea 4; docs/decisions/torch_free_leaves.md."""
     script = (
         "import sys, django; django.setup(); import labeling.management.commands.load_demo; "
         "sys.exit(', '.join(sorted({'torch', 'torchvision', 'ultralytics'} & set(sys.modules))) or 0)"
