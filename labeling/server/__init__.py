@@ -1,1 +1,1 @@
-"""What runs Boxwise on a machine: its environment, its processes and the commands around them (docs/design.md, Processes)."""
+"""What runs Boxwise on a machine: environment, processes and the commands around them (docs/design.md, Processes)."""
