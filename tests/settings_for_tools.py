@@ -9,3 +9,6 @@ os.environ.setdefault("BROKER_URL", "redis://localhost:1/0")
 os.environ.setdefault("STORAGE_URL", "file:///nonexistent")
 
 from labeling.settings import *  # noqa: F403
+
+# Without a pool a connection that cannot be made fails at once; makemigrations asks for one and then does without.
+DATABASES["default"].get("OPTIONS", {}).pop("pool", None)  # noqa: F405

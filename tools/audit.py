@@ -7,6 +7,7 @@ whoever has looked at each of them.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -114,11 +115,12 @@ def secrets(root: Path = ROOT, known_in: Path = KNOWN_SECRETS, *, accept: bool =
     """What looks like a secret in the tracked files and is not listed in `known_in`."""
     recorded = baseline.load_from_file(str(known_in))
     configure_settings_from_baseline(recorded)
-    known = baseline.load(recorded, str(known_in))
+    known = baseline.load(recorded)
     listed = subprocess.run(["git", "ls-files"], cwd=root, capture_output=True, text=True, check=True).stdout
     files = [name for name in listed.splitlines() if (root / name).is_file()]
-    found = SecretsCollection(root=str(root))
-    found.scan_files(*files)
+    found = SecretsCollection()
+    with contextlib.chdir(root):  # names as git gives them: the list serves every checkout
+        found.scan_files(*files)
     found.data = {name: {one for one in ones if not _of_a_test(name, one.type)} for name, ones in found.data.items()}
     if accept:
         text = json.dumps(baseline.format_for_output(found, is_slim_mode=True), indent=2, sort_keys=True)

@@ -4,6 +4,7 @@ Each pytest process has a PostgreSQL and a Valkey of its own (tests/embedded.py)
 """
 
 import os
+import random
 import subprocess
 import sys
 import time
@@ -46,14 +47,19 @@ def verdict(results: dict[str, int]) -> int:
 
 
 def main() -> int:
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    environment = os.environ | {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+        # Processes that run tests beside each other must find them in one order, also where a set gives the order.
+        "PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED") or str(random.randrange(2**32)),
+    }
     results: dict[str, int] = {}
     lines = []
     for name, (command, folder) in steps(sys.argv[1:]).items():
         begin = time.monotonic()
-        results[name] = subprocess.run(command, cwd=folder, env=os.environ | {"PATH": path}, check=False).returncode
+        results[name] = subprocess.run(command, cwd=folder, env=environment, check=False).returncode
         outcome = {0: "passed", NO_TEST_FOUND: "no test"}.get(results[name], "FAILED")
         lines.append(f"{name}: {outcome}, {time.monotonic() - begin:.0f} s")
+    lines.append(f"PYTHONHASHSEED was {environment['PYTHONHASHSEED']}")
     print("\n".join(lines), flush=True)
     return verdict(results)
 

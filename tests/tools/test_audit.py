@@ -1,6 +1,7 @@
 """The audit: what fails it, what is only said, and that it says so when nobody could be asked."""
 
 import json
+import shutil
 import subprocess
 
 import pytest
@@ -92,6 +93,17 @@ def test_a_secret_in_a_tracked_file_fails_until_it_is_accepted(tree, kind):
     commit(root, "settings.py", f"\n\nvalue = {SECRETS[kind]!r}\n")
     assert audit.secrets(root, known).bad == []  # the same one, on another line
     assert SECRETS[kind] not in known.read_text()
+
+
+def test_the_list_serves_every_checkout(tree, tmp_path_factory):
+    root, known = tree
+    commit(root, "settings.py", f"value = {SECRETS['AWS Access Key']!r}\n")
+    audit.secrets(root, known, accept=True)
+    assert str(root) not in known.read_text()
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "checkout"
+    shutil.copytree(root, elsewhere)
+    assert audit.secrets(elsewhere, elsewhere / known.name).bad == []
+    assert str(audit.ROOT) not in audit.KNOWN_SECRETS.read_text()
 
 
 def test_digests_and_the_passwords_of_tests_are_no_secrets(tree):

@@ -83,6 +83,13 @@ def test_what_is_recorded_passes_and_what_is_new_fails(tree, monkeypatch, capsys
     assert "new" not in ratchet.RECORD.read_text() and "thick" not in ratchet.RECORD.read_text()
 
 
+def test_a_merge_may_write_the_list_anew(tree, monkeypatch):
+    (tree / "more.py").write_text(branchy("new", 12))
+    assert run(monkeypatch, "--record-all") == 0
+    assert json.loads(ratchet.RECORD.read_text())["complexity"] == {"branchy.py::many": 14, "more.py::new": 13}
+    assert run(monkeypatch) == 0
+
+
 def test_what_became_better_is_only_said_until_it_is_written_down(tree, monkeypatch, capsys):
     (tree / "branchy.py").write_text(branchy("many", 2))
     before = ratchet.RECORD.read_text()
