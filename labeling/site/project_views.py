@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from labeling.annotations.activity import active_time
+from labeling.annotations.summaries import active_time
 from labeling.errors import Invalid, LabelingError
 from labeling.images.api import MOST_BYTES
 from labeling.images.models import Image, Split
