@@ -25,6 +25,7 @@ from typing import Any
 VERSION = 1  # of what a Trace holds and what is computed from it; raise it when either changes
 THIN_MS = 10_000.0  # acts closer than this are thinned in a Trace, so no smaller cut-off can be computed from one
 SLEEP_MS = 300_000.0  # the server's clock runs ahead of the browser's monotonic clock by this much: the machine slept
+LATEST_MS = 2.5e14  # the year 9892; no clock is later
 CLOCK_SLACK_MS = 300_000.0  # a browser's clock that is off by less is believed (Kerberos allows the same)
 
 # What the machine does by itself says nothing about whether somebody is there.
@@ -271,11 +272,14 @@ def anchored(anchors: list[Anchor], *, begin: float, mono: float, wall: float, r
     stretch begins. A slow network lets it grow for a moment, and the next quick batch takes that back.
     """
     offset = received - mono
+    dated = wall - mono
+    if not abs(dated) < LATEST_MS:  # a clock that no calendar holds
+        dated = offset
     kept = list(anchors)
     while len(kept) > 1 and offset <= kept[-2].server + SLEEP_MS:
         kept.pop()
     if not kept or offset > kept[-1].server + SLEEP_MS:
-        return [*kept, Anchor(begin if kept else 0.0, wall - mono, offset)]
+        return [*kept, Anchor(begin if kept else 0.0, dated, offset)]
     last = kept[-1]
     kept[-1] = Anchor(last.begin, last.wall, min(last.server, offset))
     return kept

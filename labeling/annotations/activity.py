@@ -8,7 +8,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from labeling.accounts.models import User
-from labeling.annotations.active_time import unpacked
+from labeling.annotations.active_time import LATEST_MS, unpacked
 from labeling.annotations.models import ActivityBatch
 from labeling.annotations.state import parse_integer, parse_number, parse_uuid
 from labeling.annotations.summaries import summarise
@@ -72,6 +72,9 @@ def record(*, user: User, data: Any) -> bool:
         mono_ms=parse_number(data.get("mono_ms"), "mono_ms"),
         events=_packed(events),
     )
+    for name in ("wall_ms", "mono_ms"):
+        if abs(getattr(batch, name)) > LATEST_MS:
+            raise Invalid(f"{name} leaves the calendar", field=name)
     others = ActivityBatch.objects.filter(session=session)
     if others.exclude(user=user).exists():
         raise Invalid("this session belongs to somebody else", field="session")

@@ -137,7 +137,7 @@ def promote_round(request: Request, round: int) -> HttpResponse:
     found = reach_round(request, "manage", round)
     done = _("The proposals of round {n} are the current ones. Nothing was deleted.").format(n=found.number)
     attempt(request, lambda: promote(round_=found, by=request.user), done=done)
-    return redirect("round", found.pk)
+    return redirect(found)
 
 
 @signed_in
@@ -156,12 +156,12 @@ MOST_ROUNDS = 5
 @signed_in
 @require_safe
 def compare(request: Request, project: int) -> HttpResponse:
-    """Rounds side by side; `?round=` names them, else the two that finished last. The first named is the base."""
+    """Rounds side by side; `?round=` numbers them, else the two that finished last. The first named is the base."""
     found = reach_project(request, "see", project)
     finished = list(found.rounds.filter(state=Round.State.PUBLISHED).select_related("snapshot"))
     asked = [value for value in request.GET.getlist("round") if value.isdigit()]
-    by_key = {str(round_.pk): round_ for round_ in finished}
-    chosen = [by_key[key] for key in dict.fromkeys(asked) if key in by_key] or finished[1::-1]
+    by_number = {str(round_.number): round_ for round_ in finished}
+    chosen = [by_number[number] for number in dict.fromkeys(asked) if number in by_number] or finished[1::-1]
     made = compare_rounds(chosen[:MOST_ROUNDS]) if len(chosen) > 1 else None
     context: dict[str, Any] = {
         "project": found,
@@ -171,7 +171,7 @@ def compare(request: Request, project: int) -> HttpResponse:
         "scatter": scatter(found, made) if made else [],
         "side": SCATTER,
         "histories": histories(chosen) if made else [],
-        "pair_query": urlencode([("round", chosen[0].pk), ("round", chosen[-1].pk)]) if made else "",
+        "pair_query": urlencode([("round", chosen[0].number), ("round", chosen[-1].number)]) if made else "",
         "beside": seen_by_both(chosen) if made else None,
         "configurations": differences(chosen[0].configuration, chosen[-1].configuration) if made else [],
     }
@@ -206,4 +206,4 @@ def sweep(request: Request, round: int) -> HttpResponse:
     found = reach_round(request, "manage", round)
     done = _("Settings are being tried on the cached masks; the table appears on this page within a minute or so.")
     attempt(request, lambda: request_sweep(round_=found, by=request.user), done=done)
-    return redirect("round", found.pk)
+    return redirect(found)

@@ -13,7 +13,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from labeling.annotations.summaries import active_time
 from labeling.errors import Invalid, LabelingError
 from labeling.images.api import MOST_BYTES
 from labeling.images.models import Image, Split
@@ -31,7 +30,6 @@ from labeling.site.round_views import progress_context
 from labeling.site.waiting import STRATEGIES, next_images
 
 PER_PAGE = 60
-FEWEST_PEOPLE = 5  # below this a project's mean would tell how fast single colleagues are
 
 
 @signed_in
@@ -171,22 +169,6 @@ def take(found: Project, file: UploadedFile, common: dict[str, Any]) -> Image:
             field="image",
         )
     return add_image(project=found, name=file.name or "image", content=file.read(), **common)
-
-
-@signed_in
-@require_safe
-def time(request: Request, project: int) -> HttpResponse:
-    """Active seconds per cell; a part of its own, because a long log takes a moment to read."""
-    found = reach_project(request, "see", project)
-    everyone = active_time(project=found)
-    context = {
-        "project": found,
-        "own": active_time(project=found, user=request.user),
-        "everyone": everyone if everyone.people >= FEWEST_PEOPLE else None,
-        "people": everyone.people,
-        "fewest": FEWEST_PEOPLE,
-    }
-    return render(request, "site/parts/time.html", context)
 
 
 @signed_in

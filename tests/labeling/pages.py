@@ -76,6 +76,7 @@ def address(study: SimpleNamespace, route: str) -> str:
         "project": study.project.pk,
         "image": study.image.pk,
         "round": study.round.pk,
+        "number": study.round.number,
         "label_class": study.project.classes.get().pk,
         "membership": study.project.memberships.get(user=study.people["viewer"]).pk,
     }

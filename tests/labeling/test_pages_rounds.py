@@ -176,7 +176,7 @@ def test_a_reused_stage_names_the_round_that_made_it(study):
     second = start_round(project=study.project, by=study.people["owner"])
     second.stages.filter(kind="detector").update(state=Stage.State.REUSED, artifact=artifact)
     client = signed_in(study.people["viewer"])
-    assert "reused from round 1" in client.get(reverse("round", args=[second.pk])).content.decode()
+    assert "reused from round 1" in client.get(second.get_absolute_url()).content.decode()
     assert "The loss is not a number." in client.get(address(study, "round")).content.decode()
 
 
@@ -208,7 +208,7 @@ def test_a_finished_round_shows_its_proofs_figures_and_doubts(study):
     artifact = Artifact.objects.create(key="e", kind="evaluation", sha256="0" * 64, size=1, facts=facts)
     second.stages.filter(kind="evaluation").update(state=Stage.State.DONE, artifact=artifact)
     Round.objects.filter(pk=second.pk).update(state=Round.State.PUBLISHED, finished_at=timezone.now())
-    page = signed_in(owner).get(reverse("round", args=[second.pk])).content.decode()
+    page = signed_in(owner).get(second.get_absolute_url()).content.decode()
     assert "Same slide, optimistic." in page and "Images of slide 7 stand both in training and in evaluation" in page
     assert f'href="{reverse("image", args=[judged.pk])}"' in page
     assert "4,321" in page and "7.5 ms" in page and "3.12 %" in page and "512.5" in page
@@ -223,8 +223,8 @@ def test_a_manager_lines_up_a_round_while_another_is_at_work_and_takes_it_back(s
     assert "Line up another round" in client.get(address(study, "project")).content.decode()
     answer = client.post(address(study, "project-rounds"), {"preset": "tiny", "lam": "3", "line_up": "1"})
     made = study.project.rounds.get(state=Round.State.PLANNED)
-    assert answer.headers["Location"] == reverse("round", args=[made.pk])
-    page = client.get(reverse("round", args=[made.pk])).content.decode()
+    assert answer.headers["Location"] == made.get_absolute_url()
+    page = client.get(made.get_absolute_url()).content.decode()
     assert "it starts when the round before it has ended" in page and "Cancel" in page
     client.post(reverse("cancel-round", args=[made.pk]))
     made.refresh_from_db()
