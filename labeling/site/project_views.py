@@ -30,6 +30,9 @@ from labeling.site.round_views import progress_context
 from labeling.site.waiting import STRATEGIES, next_images
 
 PER_PAGE = 60
+# What else on the page depends on the images, by id of the element. When images were added, the page fetches itself and
+# takes these out of it beside the grid, so that they are what a reload shows. All other acts load the page anew.
+DEPENDS_ON_IMAGES = ("project-head", "rounds-panel", "export-panel", "known-values", "upload-button")
 
 
 @signed_in
@@ -116,6 +119,7 @@ def grid(request: Request, found: Project) -> dict[str, Any]:
         "undecided": sum(c.undecided for _, c in rows),
         "next_to_review": to_review[0][0] if to_review else None,
         "next_to_box": to_box[0] if to_box else None,
+        "depends_on_images": ",".join(f"#{name}" for name in DEPENDS_ON_IMAGES),
         "can_learn": any(c.exhaustive and c.boxes and image.split == Split.TRAIN for image, c in rows),
     }
 
@@ -123,15 +127,12 @@ def grid(request: Request, found: Project) -> dict[str, Any]:
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def images(request: Request, project: int) -> HttpResponse:
-    """GET: the grid and the head alone, after an upload.
+    """GET: the project's page, out of which htmx takes the parts that depend on the images.
 
     POST: several files; each bad one gets its own sentence, the good ones are kept.
     """
     if request.method != "POST":
-        found = reach_project(request, "see", project)
-        active = found.rounds.filter(state__in=Round.ACTIVE).first()
-        context = head(request, found) | {"round": active, "active": active is not None}
-        return render(request, "site/parts/images_and_head.html", context)
+        return show(request, reach_project(request, "see", project))
     found = reach_project(request, "manage", project)
     form = UploadForm(request.POST)
     files = request.FILES.getlist("images")
