@@ -41,12 +41,20 @@ export function withMask(after: State): State {
   return grown.every((side, i) => side === box[i]) ? after : { ...after, box: grown };
 }
 
-export const create = (after: State): EffectIn => ({ annotation: uuid7(), seen: null, after: withMask(after) });
+export const create = (after: State): EffectIn => ({
+  annotation: uuid7(),
+  seen: null,
+  after: withMask(after),
+});
 
 export function change(cells: Cells, row: number, patch: Partial<State> | null): EffectIn {
   const state = cells.stateOf(row);
   if (!state) throw new Error(`annotation ${cells.idOf(row)} is deleted and cannot be changed`);
-  return { annotation: cells.idOf(row), seen: cells.lastOp(row), after: patch && withMask({ ...state, ...patch }) };
+  return {
+    annotation: cells.idOf(row),
+    seen: cells.lastOp(row),
+    after: patch && withMask({ ...state, ...patch }),
+  };
 }
 
 export const draw = (box: Box, labelClass: number | null, tool = "box"): Draft => ({

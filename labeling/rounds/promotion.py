@@ -129,6 +129,20 @@ def measured(round_: Round, facts: dict[str, Any]) -> None:
     ModelVersion.objects.filter(round=round_, metrics={}).update(metrics=kept)
 
 
+def figures_of(version: ModelVersion) -> dict[str, Any]:
+    """What the evaluation says of a model of this kind: of a detector its boxes, of either the masks it makes alone.
+
+    An evaluation is about a whole round, and is kept whole beside both of its models.
+    """
+    found = {name: value for name, value in version.metrics.items() if name not in ("box_ap50", "masks")}
+    if version.kind == ModelVersion.Kind.DETECTOR and "box_ap50" in version.metrics:
+        found["box_ap50"] = version.metrics["box_ap50"]
+    alone = version.metrics.get("masks", {}).get(version.kind)
+    if alone:
+        found["masks"] = {version.kind: alone}
+    return found
+
+
 def models_of(round_: Round) -> QuerySet[ModelVersion]:
     """The weights that a round works with, whichever round made them."""
     return ModelVersion.objects.filter(

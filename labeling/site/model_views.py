@@ -19,13 +19,12 @@ from labeling.rounds.comparison import compare as compare_rounds
 from labeling.rounds.configuration import differences
 from labeling.rounds.drift import over_rounds
 from labeling.rounds.importing import MOST_BYTES, import_weights
-from labeling.rounds.models import Promotion, Publication, ReferenceSet, Round, RoundPolicy, WeightsImport
-from labeling.rounds.promotion import current_round, policy_of, promote, roll_back
+from labeling.rounds.models import ModelVersion, Promotion, Publication, ReferenceSet, Round, RoundPolicy, WeightsImport
+from labeling.rounds.promotion import current_round, figures_of, policy_of, promote, roll_back
 from labeling.rounds.reference import candidates, current, lock
 from labeling.rounds.sweeping import request_sweep
 from labeling.site.doors import Request, acts_of, attempt, reach_project, reach_round, signed_in
 from labeling.site.drift_plots import History, histories_of
-from labeling.site.facts import facts_of
 from labeling.site.round_views import SLOW_TO_START
 
 IMPORTS = 20  # shown
@@ -41,7 +40,7 @@ def models(request: Request, project: int) -> HttpResponse:
     context: dict[str, Any] = {
         "project": found,
         "may": acts_of(found, found.role_of(request.user)),
-        "versions": [(version, facts_of(version.metrics)) for version in versions],
+        "versions": [version_row(version) for version in versions],
         "promotions": Promotion.objects.filter(project=found).select_related("round", "by").order_by("-pk")[:50],
         "current": current_round(found),
         "policy": policy_of(found),
@@ -54,6 +53,18 @@ def models(request: Request, project: int) -> HttpResponse:
         **imports_of(found),
     }
     return render(request, "site/models.html", context)
+
+
+def version_row(version: ModelVersion) -> dict[str, Any]:
+    """A line of the table of versions; a figure that its kind of model has, and that nobody has measured, is None."""
+    figures = figures_of(version)
+    return {
+        "version": version,
+        "has_boxes": version.kind == ModelVersion.Kind.DETECTOR,
+        "box_ap50": figures.get("box_ap50"),
+        "mask_dice": figures.get("masks", {}).get(version.kind, {}).get("dice"),
+        "is_optimistic": any(name in figures for name in ("elsewhere", "seen_before", "optimistic")),
+    }
 
 
 def histories(rounds: Iterable[Round]) -> list[History]:
