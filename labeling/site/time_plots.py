@@ -8,11 +8,11 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from labeling.annotations.active_time import Spans, by_day, length
-from labeling.site.words import took
+from labeling.site.words import worked
 
 DAYS = 14  # drawn
-WIDTH, HEIGHT = 168, 28  # of one person's bars, in the SVG's own units: 12 a day
-GAP = 2
+WIDTH, HEIGHT = 280, 28  # of one person's bars, in the SVG's own units: 20 a day
+GAP = 4
 MIN_HEIGHT = 1.5  # a day with any work shows
 
 
@@ -29,7 +29,7 @@ class Bar:
 
     @property
     def label(self) -> str:
-        return f"{date_format(self.day, 'SHORT_DATE_FORMAT')}: {took(self.seconds)}"
+        return f"{date_format(self.day, 'SHORT_DATE_FORMAT')}: {worked(self.seconds)}"
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class PersonRow:
 
     @property
     def sentence(self) -> str:
-        worked = [bar.label for bar in self.bars if bar.seconds]
-        return f"{self.name}: " + ("; ".join(worked) or _("no active time on these days"))
+        days = [bar.label for bar in self.bars if bar.seconds]
+        return f"{self.name}: " + ("; ".join(days) or _("no active time on these days"))
 
 
 def last_day(people: Iterable[Spans]) -> date:

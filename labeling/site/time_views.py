@@ -30,6 +30,7 @@ def time_context(found: Project, user: User) -> dict[str, Any]:
     shown = recorded.people if oversees else {k: spans for k, spans in recorded.people.items() if k == user.pk}
     days = days_up_to(last_day(shown.values()))
     names = {person.pk: person.display_name for person in User.objects.filter(pk__in=shown)}
+    rows = rows_of(shown, names, days, own=user.pk)
     return {
         "project": found,
         "idle_after_s": RULES.idle_after_s,
@@ -38,7 +39,8 @@ def time_context(found: Project, user: User) -> dict[str, Any]:
         "people": people,
         "fewest": FEWEST_PEOPLE,
         "oversees": oversees,
-        "rows": rows_of(shown, names, days, own=user.pk),
+        "rows": rows,
+        "longest": max((bar.seconds for row in rows for bar in row.bars), default=0.0),
         "days": days,
         "left_out": recorded.left_out,
     }
