@@ -151,7 +151,7 @@ def covered(a: float, b: float, spans: Spans) -> float:
 # -- the trace of a session: what of its events decides about active time, in a few numbers
 
 
-def unpacked(events: bytes) -> list[list[Any]]:
+def unpacked(events: bytes | memoryview) -> list[list[Any]]:
     """The events of a stored batch: [[t_ms, kind, data?], ...]."""
     return list(json.loads(zlib.decompress(bytes(events))))
 
