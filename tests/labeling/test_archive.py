@@ -66,7 +66,8 @@ def there(db):
 def values(there, pattern: str) -> dict[str, Any]:
     """What an address needs, of this project."""
     known = {
-        "project": there.project.pk, "image": there.image.pk, "round": there.round.pk, "number": there.round.number, "layer": there.layer.pk,
+        "project": there.project.pk, "image": there.image.pk, "round": there.round.pk, "layer": there.layer.pk,
+        "number": there.round.number,
         "label_class": there.project.classes.get().pk, "study": there.study.pk, "layout": "coco", "level": 0,
         "column": 0, "row": 0, "name": "times", "membership": there.project.memberships.exclude(role="owner")[0].pk,
     }  # fmt: skip
