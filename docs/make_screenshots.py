@@ -53,7 +53,7 @@ def make(page: Page, address: str, user: str, password: str, scheme: Scheme) -> 
     page.screenshot(path=HERE / f"project-{scheme}.png")
     images = page.locator("a[href^='/images/']")
     image = images.nth(images.count() - 1).get_attribute("href")
-    page.goto(f"{address}/rounds/1/")
+    page.goto(f"{address}/projects/1/rounds/1/")
     page.wait_for_timeout(500)
     page.screenshot(path=HERE / f"round-{scheme}.png")
     page.goto(f"{address}{image}")

@@ -4,12 +4,14 @@
 class LabelingError(Exception):
     """A rule of the domain said no: `code` is for programs, str(error) for people, `field` names the bad input.
 
-    `lines` are the single faults, where there may be many (a table's lines).
+    `lines` are the single faults, where there may be many (a table's lines). `api_detail` is the sentence for callers
+    of the API where it differs: they know things by their ids (rounds/refusals.py).
     """
 
     code = "labeling_error"
     status = 409
     lines: tuple[str, ...] = ()
+    api_detail = ""
 
     def __init__(self, message: str, *, field: str = "") -> None:
         super().__init__(message)

@@ -1,7 +1,7 @@
 """Every table of the site, in the order of the work. The models live in their rooms; Django looks for them here."""
 
 from labeling.accounts.models import User
-from labeling.annotations.models import ActivityBatch, Annotation, Effect, Layer, LayerHead, Operation
+from labeling.annotations.models import ActivityBatch, ActivitySummary, Annotation, Effect, Layer, LayerHead, Operation
 from labeling.images.models import Image
 from labeling.jobs.models import Job
 from labeling.projects.models import LabelClass, Membership, Project
@@ -25,6 +25,7 @@ from labeling.studies.models import Amendment, Arm, Item, Participant, Sitting, 
 
 __all__ = [
     "ActivityBatch",
+    "ActivitySummary",
     "Amendment",
     "Annotation",
     "Arm",

@@ -27,12 +27,34 @@ export const NEW_CELL: Omit<State, "box"> = {
   provenance: {},
 };
 
-export const create = (after: State): EffectIn => ({ annotation: uuid7(), seen: null, after });
+/** The state with a box that contains its mask. The server does the same (annotations/state.py), so that both know one
+ *  box. */
+export function withMask(after: State): State {
+  const { box, mask } = after;
+  if (!mask) return after;
+  const grown: WireBox = [
+    Math.min(box[0], mask.x),
+    Math.min(box[1], mask.y),
+    Math.max(box[2], mask.x + mask.width),
+    Math.max(box[3], mask.y + mask.height),
+  ];
+  return grown.every((side, i) => side === box[i]) ? after : { ...after, box: grown };
+}
+
+export const create = (after: State): EffectIn => ({
+  annotation: uuid7(),
+  seen: null,
+  after: withMask(after),
+});
 
 export function change(cells: Cells, row: number, patch: Partial<State> | null): EffectIn {
   const state = cells.stateOf(row);
   if (!state) throw new Error(`annotation ${cells.idOf(row)} is deleted and cannot be changed`);
-  return { annotation: cells.idOf(row), seen: cells.lastOp(row), after: patch && { ...state, ...patch } };
+  return {
+    annotation: cells.idOf(row),
+    seen: cells.lastOp(row),
+    after: patch && withMask({ ...state, ...patch }),
+  };
 }
 
 export const draw = (box: Box, labelClass: number | null, tool = "box"): Draft => ({

@@ -191,7 +191,19 @@ describe("edits", () => {
     cells.put(0, annotation, after, uuid(60));
     expect(only(edits.cannotTell(cells, row)).after?.status).toBe("confirmed");
   });
-  it("a moved box carries its mask by whole pixels, a resized one leaves it", () => {
+  it("the box of a cell grows to contain its mask, whatever changes", () => {
+    const cells = scene();
+    const row = cells.rowOf(uuid(2));
+    const box = cells.stateOf(row)!.box;
+    const [x, y] = [Math.floor(box[0]) - 3, Math.floor(box[1]) + 1];
+    const mask = { x, y, width: 8, height: 1, bits: new Uint8Array([255]) };
+    const after = only(edits.reshape(cells, row, mask)).after!;
+    expect(after.box).toEqual([x, box[1], Math.max(box[2], x + 8), box[3]]);
+    expect(edits.withMask(after)).toBe(after);
+    const made = edits.create({ ...after, box: [x + 2, y, x + 4, y + 1] }).after!;
+    expect(made.box).toEqual([x, y, x + 8, y + 1]);
+  });
+  it("a moved box carries its mask by whole pixels, a resized one leaves it and contains it", () => {
     const cells = scene();
     cells.put(
       0,
@@ -206,7 +218,7 @@ describe("edits", () => {
       mask: { x: 15, y: 10 },
     });
     expect(only(edits.setBox(cells, row, to, "resize")).after).toMatchObject({
-      box: [13.4, 8, 33.4, 28],
+      box: [12, 8, 33.4, 28],
       mask: { x: 12, y: 12 },
     });
   });
@@ -216,7 +228,7 @@ describe("edits", () => {
     cells.put(0, uuid(1), state([460.3, 10.7, 480.3, 30.7], { mask }), uuid(60));
     const corner = { x0: 492, y0: 0, x1: 512, y1: 20 }; // 31.7 px to the right, 10.7 up
     expect(only(edits.setBox(cells, cells.rowOf(uuid(1)), corner, "move")).after).toMatchObject({
-      box: [490.3, 0.7, 510.3, 20.7].map((v) => expect.closeTo(v, 6) as number),
+      box: [490.3, 0.7, 512, 20.7].map((v) => expect.closeTo(v, 6) as number),
       mask: { x: 508, y: 2 },
     });
   });

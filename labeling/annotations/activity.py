@@ -1,22 +1,19 @@
-"""The activity log: raw events in, active time computed from them, never stored as a fact."""
+"""The activity log: raw events in. What they come to is computed in active_time.py and kept in summaries.py."""
 
 import json
 import math
-import uuid
 import zlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from django.db import IntegrityError, transaction
 
 from labeling.accounts.models import User
-from labeling.annotations.models import ActivityBatch, Operation
+from labeling.annotations.active_time import LATEST_MS, unpacked
+from labeling.annotations.models import ActivityBatch
 from labeling.annotations.state import parse_integer, parse_number, parse_uuid
+from labeling.annotations.summaries import summarise
 from labeling.errors import Invalid, WrongState
 from labeling.images.models import Image
-from labeling.projects.models import Project
 
 KINDS = frozenset(
     [
@@ -44,7 +41,6 @@ KINDS = frozenset(
 )
 MOST_EVENTS = 5000  # a batch; the browser sends one every five seconds
 CLOCK_SLACK_MS = 1000.0  # browsers round their clocks, some to 100 ms
-IDLE_AFTER_MS = 30_000.0  # the cut-off the project page declares; studies declare their own
 
 
 def record(*, user: User, data: Any) -> bool:
@@ -76,6 +72,9 @@ def record(*, user: User, data: Any) -> bool:
         mono_ms=parse_number(data.get("mono_ms"), "mono_ms"),
         events=_packed(events),
     )
+    for name in ("wall_ms", "mono_ms"):
+        if abs(getattr(batch, name)) > LATEST_MS:
+            raise Invalid(f"{name} leaves the calendar", field=name)
     others = ActivityBatch.objects.filter(session=session)
     if others.exclude(user=user).exists():
         raise Invalid("this session belongs to somebody else", field="session")
@@ -99,6 +98,7 @@ def record(*, user: User, data: Any) -> bool:
     try:
         with transaction.atomic():
             batch.save()
+            summarise(batch, events[known:])
     except IntegrityError:  # the same batch came twice at once
         return False
     return True
@@ -123,75 +123,4 @@ def _packed(events: list[list[Any]]) -> bytes:
 
 
 def events_of(batch: ActivityBatch) -> list[list[Any]]:
-    return list(json.loads(zlib.decompress(bytes(batch.events))))
-
-
-def active_ms(ticks: Sequence[float], idle_after: float) -> float:
-    """Working time of one sitting in ms: the sum of the gaps between events that are no longer than idle_after.
-
-    ticks are offsets on the browser's monotonic clock in ms, sorted; wall clocks jump, and two machines disagree. A
-    longer
-    gap counts as zero, not as idle_after: a pause is not work.
-    """
-    return sum(gap for gap in (later - earlier for earlier, later in pairwise(ticks)) if gap <= idle_after)
-
-
-@dataclass(frozen=True)
-class Active:
-    """Active time over some people's sessions.
-
-    seconds    active seconds, gaps over `idle_after_s` left out, waits for the machine left out
-    cells      cells these people committed by an operation of theirs
-    people     how many people it is about
-    """
-
-    seconds: float
-    cells: int
-    people: int
-    idle_after_s: float
-
-    @property
-    def seconds_per_cell(self) -> float | None:
-        return self.seconds / self.cells if self.cells else None
-
-
-def active_time(*, project: Project, user: User | None = None, idle_after_ms: float = IDLE_AFTER_MS) -> Active:
-    """Active seconds and cells of a project: of one person, or of all.
-
-    Only recorded sessions count, on both sides: cells whose operation names a session without any activity are left
-    out.
-    """
-    batches = ActivityBatch.objects.filter(image__project=project)
-    operations = Operation.objects.filter(layer__image__project=project)
-    if user is not None:
-        batches, operations = batches.filter(user=user), operations.filter(author=user)
-    ticks: dict[uuid.UUID, list[tuple[float, str]]] = {}
-    people = set()
-    for batch in batches.order_by("session", "first").iterator():
-        people.add(batch.user_id)
-        ticks.setdefault(batch.session, []).extend((float(e[0]), e[1]) for e in events_of(batch))
-    seconds = sum(_without_waits(events, idle_after_ms) for events in ticks.values()) / 1000
-    cells = (
-        operations.filter(
-            session__in=ticks.keys(), action__in=["draw", "accept", "reject", "edit", "cannot_tell"],
-            effects__annotation__kind="cell",
-        )
-        .values("effects__annotation")
-        .distinct()
-        .count()
-    )  # fmt: skip
-    return Active(seconds=seconds, cells=cells, people=len(people), idle_after_s=idle_after_ms / 1000)
-
-
-def _without_waits(events: Iterable[tuple[float, str]], idle_after: float) -> float:
-    """active_ms of one session, the time between wait_begin and wait_end left out."""
-    total, stretch, waiting = 0.0, [], False
-    for t, kind in sorted(events, key=lambda e: e[0]):
-        if not waiting:
-            stretch.append(t)
-        if kind == "wait_begin" and not waiting:
-            total += active_ms(stretch, idle_after)
-            waiting = True
-        elif kind == "wait_end" and waiting:
-            stretch, waiting = [t], False
-    return total + (0.0 if waiting else active_ms(stretch, idle_after))
+    return unpacked(batch.events)

@@ -253,7 +253,7 @@ class ActivityBatch(models.Model):
     """A run of raw activity events of one browser session, compressed. Append-only.
 
     Events are numbered without gaps within a session: this row holds first .. first + count - 1. Active time is always
-    computed from them with a declared idle cut-off, never stored as a fact.
+    computed from them with a declared idle cut-off. ActivitySummary keeps what was computed, and can be rebuilt.
     """
 
     session = models.UUIDField()
@@ -272,7 +272,37 @@ class ActivityBatch(models.Model):
             models.UniqueConstraint(fields=["session", "first"], name="activity_once"),
             models.CheckConstraint(condition=Q(count__gt=0), name="activity_not_empty"),
         ]
-        indexes = [models.Index(fields=["image", "user"], name="activity_by_image")]
+        indexes = [
+            models.Index(fields=["image", "user"], name="activity_by_image"),
+            models.Index(fields=["image", "session"], name="activity_by_image_session"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.session} {self.first}+{self.count}"
+
+
+class ActivitySummary(models.Model):
+    """What the events of one session on one image come to, so that a page need not unpack them.
+
+    Derived from ActivityBatch by labeling/annotations/active_time.py, never a source: `boxwise manage
+    activity_summaries` rebuilds all rows. Times are ms of the browser's monotonic clock.
+    """
+
+    session = models.UUIDField()
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="activity_summaries")
+    version = models.PositiveSmallIntegerField(help_text="active_time.VERSION of the code that computed this row")
+    idle_after_s = models.FloatField(help_text="the idle cut-off of `spans`, seconds")
+    begin_ms = models.FloatField()
+    last_ms = models.FloatField()
+    next = models.PositiveIntegerField(help_text="the number that the next event should have")
+    marks = models.JSONField(help_text="the events that decide about active time: [[t_ms, kind, since], ...]")
+    spans = models.JSONField(help_text="when the person worked: [[begin_ms, end_ms], ...]")
+    anchors = models.JSONField(help_text="where the clock lies on the calendar: [[begin_ms, wall_ms, server_ms], ...]")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["session", "image"], name="activity_summary_once")]
+        indexes = [models.Index(fields=["image", "user"], name="activity_summary_by_image")]
+
+    def __str__(self) -> str:
+        return f"summary of {self.session}"

@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from inference import masks
+from inference.types import BoxMask
 from labeling.annotations.models import Annotation
 from labeling.errors import Invalid
 
+Box = tuple[float, float, float, float]  # x0, y0, x1, y1: image pixels, half-open
 CELL_STATUSES = ("confirmed", "rejected", "cannot_tell")
 REGION_STATUSES = ("exhaustive", "ignore")
 
@@ -124,8 +126,10 @@ def parse_state(
     classes        ids of the project's classes
     attributes     of the project: name -> its values
 
+    The box contains the mask: where the mask leaves the box, the box grows (with_mask).
+
     Raises Invalid with the field's name: numbers must be finite, the box non-empty and inside the image, a mask
-    non-empty, inside the image and as long as its box says, the class one of the project's.
+    non-empty, inside the image, as long as its box says and not all outside the box, the class one of the project's.
     """
     if not isinstance(data, dict):
         raise Invalid("a state is an object with kind, status and box", field="after")
@@ -144,12 +148,13 @@ def parse_state(
     if reason not in Annotation.Reason.values:
         raise Invalid(f"reason {reason!r} is unknown", field="reason")
     derived_from, parent = data.get("derived_from"), data.get("parent")
+    box, mask = _box(data.get("box"), width, height), parse_mask(data.get("mask"), width, height)
     return State(
         kind=kind,
         status=status,
-        box=_box(data.get("box"), width, height),
+        box=box if mask is None else with_mask(box, mask),
         label_class=label_class,
-        mask=parse_mask(data.get("mask"), width, height),
+        mask=mask,
         derived_from=None if derived_from is None else parse_uuid(derived_from, "derived_from"),
         reason=reason,
         attributes=_attributes(data.get("attributes"), attributes),
@@ -205,6 +210,28 @@ def _box(value: Any, width: int, height: int) -> tuple[float, float, float, floa
     if x0 < 0 or y0 < 0 or x1 > width or y1 > height:
         raise Invalid(f"the box {x0:g}, {y0:g}, {x1:g}, {y1:g} leaves the image of {width} x {height} px", field="box")
     return (x0, y0, x1, y1)
+
+
+def with_mask(box: Box, mask: PackedMask) -> Box:
+    """The smallest box that holds `box` and every pixel of the mask: image pixels, half-open.
+
+    A brush stroke legitimately leaves the box of the cell, and a box may be made smaller than its mask. A mask that has
+    no pixel in the box belongs to something else. Raises Invalid for that, naming the mask.
+    """
+    x0, y0, x1, y1 = box
+    if x0 <= mask.x and y0 <= mask.y and mask.x + mask.width <= x1 and mask.y + mask.height <= y1:
+        return box
+    whole = masks.tight(BoxMask(mask.x, mask.y, masks.unpack(mask.bits, mask.width, mask.height)))
+    assert whole is not None  # parse_mask refuses a mask without a pixel
+    rows, columns = whole.bits.shape
+    left, top, right, bottom = whole.x, whole.y, whole.x + columns, whole.y + rows
+    if min(x1, right) <= max(x0, left) or min(y1, bottom) <= max(y0, top):
+        raise Invalid(
+            f"the mask ({left}, {top} to {right}, {bottom}) lies outside its box ({x0:g}, {y0:g} to {x1:g}, {y1:g}); "
+            "send the box of the same cell",
+            field="mask",
+        )
+    return (min(x0, left), min(y0, top), max(x1, right), max(y1, bottom))
 
 
 def parse_mask(value: Any, width: int, height: int) -> PackedMask | None:

@@ -21,7 +21,7 @@ from labeling.rounds.export import export_file, folder_name
 from labeling.rounds.holding import mend, reason
 from labeling.rounds.importing import import_weights
 from labeling.rounds.models import ModelVersion, Promotion, Round, Stage, Sweep, WeightsImport
-from labeling.rounds.promotion import promote, roll_back
+from labeling.rounds.promotion import figures_of, promote, roll_back
 from labeling.rounds.reference import described, lock
 from labeling.rounds.resuming import try_again
 from labeling.rounds.services import cancel_round, start_round
@@ -109,7 +109,7 @@ def version_json(version: ModelVersion) -> dict[str, Any]:
         "round": version.round_id,
         "import": version.source_id,
         "licences": [{"version": name, "licence": licence} for name, licence in licences(version)],
-        "metrics": version.metrics,
+        "metrics": figures_of(version),
     }
 
 

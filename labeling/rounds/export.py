@@ -6,9 +6,12 @@ import zipfile
 from pathlib import Path
 from typing import IO, Any
 
+from django.utils.translation import gettext as _
+
 from labeling.errors import WrongState
 from labeling.rounds.models import ModelVersion, Round
 from labeling.rounds.promotion import models_of
+from labeling.rounds.refusals import about_round
 from labeling.rounds.starting import learns_something, licences, lineage
 
 METHOD = "boxcell-1"  # the layout of inference/methods/boxcell.py; tests/labeling/test_round_import.py loads it there
@@ -21,10 +24,11 @@ def folder_name(round_: Round) -> str:
 def export_round(*, round_: Round, path: Path) -> Path:
     """Write the zip file `path`. Raises WrongState for a round that has not finished."""
     if round_.state != Round.State.PUBLISHED:
-        raise WrongState(f"round {round_.number} is {round_.state}; only a finished round can be taken elsewhere")
+        words = _("round {n} is {state}; only a finished round can be taken elsewhere")
+        raise about_round(WrongState, words, round_, state=_(round_.get_state_display()))
     models = {model.kind: model for model in models_of(round_)}
     if set(models) != {"detector", "segmenter"}:
-        raise WrongState(f"round {round_.number} has no weights in the registry")
+        raise about_round(WrongState, _("round {n} has no weights in the registry"), round_)
     name = folder_name(round_)
     cards = {kind: one for kind, model in models.items() for one in lineage(model) if one.source and one.source.card}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:

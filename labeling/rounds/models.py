@@ -5,6 +5,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.urls import reverse
 
 from labeling.annotations.models import Layer
 from labeling.images.models import Image
@@ -74,6 +75,10 @@ class Round(models.Model):
 
     def __str__(self) -> str:
         return f"round {self.number}"
+
+    def get_absolute_url(self) -> str:
+        """Its page. The address holds the number that people see, within the project; ids are for the API."""
+        return reverse("round", args=[self.project_id, self.number])
 
 
 class ReferenceSet(models.Model):

@@ -82,7 +82,7 @@ def webhook(policy: RoundPolicy, *, event: str, round_: Round | None = None) -> 
             "started_by": round_.started_by.display_name if round_.started_by else None,
             "created_at": round_.created_at.isoformat(),
             "finished_at": round_.finished_at.isoformat() if round_.finished_at else None,
-            "url": absolute("round", round_.pk),
+            "url": absolute("round", round_.project_id, round_.number),
         }
     made.content = said
     return made
@@ -100,13 +100,16 @@ def mail(project: Project, *, to: User, round_: Round | None = None) -> Delivery
             ]
         elif round_.state == Round.State.PUBLISHED:
             subject = _("{name}: round {n} is published").format(name=name, n=round_.number)
-            lines = [_("Its proposals are on the images and wait for review."), absolute("round", round_.pk)]
+            lines = [
+                _("Its proposals are on the images and wait for review."),
+                absolute("round", round_.project_id, round_.number),
+            ]
         else:
             subject = _("{name}: round {n} failed").format(name=name, n=round_.number)
             lines = [
                 round_.error,
                 _("Mend the cause, then press Retry: what is finished is not done again."),
-                absolute("round", round_.pk),
+                absolute("round", round_.project_id, round_.number),
             ]
         lines += ["--", _("You can switch this mail off:") + f" {absolute('account')}"]
     return Delivery(

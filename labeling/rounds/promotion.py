@@ -12,6 +12,7 @@ from labeling.errors import WrongState
 from labeling.images.models import Image
 from labeling.projects.models import Project
 from labeling.rounds.models import Artifact, ModelVersion, Promotion, Publication, Round, RoundPolicy, Stage
+from labeling.rounds.refusals import about_round
 
 KEPT = ("box_ap50", "masks", "sentence", "optimistic", "elsewhere", "seen_before")  # of an evaluation, beside a model
 SHIPPED_LICENCE = "CC0 and CC BY (came with Boxwise)"  # inference/weights/*.md
@@ -44,14 +45,11 @@ def promote(*, round_: Round, by: User) -> Promotion:
     """Make the proposals of a finished round the current ones. Raises WrongState for a round that has not finished."""
     Project.objects.for_change(round_.project_id)
     if round_.state != Round.State.PUBLISHED:
-        raise WrongState(
-            _("round {n} is {state}; only a finished round can be promoted").format(
-                n=round_.number, state=_(round_.get_state_display())
-            )
-        )
+        words = _("round {n} is {state}; only a finished round can be promoted")
+        raise about_round(WrongState, words, round_, state=_(round_.get_state_display()))
     now = current_round(round_.project)
     if now == round_:
-        raise WrongState(_("the proposals of round {n} are the current ones already").format(n=round_.number))
+        raise about_round(WrongState, _("the proposals of round {n} are the current ones already"), round_)
     back = now is not None and round_.number < now.number
     reason = Promotion.Reason.ROLLED_BACK if back else Promotion.Reason.PROMOTED
     return Promotion.objects.create(project_id=round_.project_id, round=round_, by=by, reason=reason)
@@ -129,6 +127,20 @@ def measured(round_: Round, facts: dict[str, Any]) -> None:
     """The evaluation's figures beside the models that the round was the first to use."""
     kept = {name: facts[name] for name in KEPT if name in facts}
     ModelVersion.objects.filter(round=round_, metrics={}).update(metrics=kept)
+
+
+def figures_of(version: ModelVersion) -> dict[str, Any]:
+    """What the evaluation says of a model of this kind: of a detector its boxes, of either the masks it makes alone.
+
+    An evaluation is about a whole round, and is kept whole beside both of its models.
+    """
+    found = {name: value for name, value in version.metrics.items() if name not in ("box_ap50", "masks")}
+    if version.kind == ModelVersion.Kind.DETECTOR and "box_ap50" in version.metrics:
+        found["box_ap50"] = version.metrics["box_ap50"]
+    alone = version.metrics.get("masks", {}).get(version.kind)
+    if alone:
+        found["masks"] = {version.kind: alone}
+    return found
 
 
 def models_of(round_: Round) -> QuerySet[ModelVersion]:

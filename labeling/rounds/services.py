@@ -16,6 +16,7 @@ from labeling.rounds.holding import FORGOTTEN
 from labeling.rounds.models import Round, Stage
 from labeling.rounds.notices import announce
 from labeling.rounds.promotion import became_current
+from labeling.rounds.refusals import about_round
 from labeling.rounds.snapshots import freeze
 from labeling.rounds.starting import Starts, begin, learns
 
@@ -105,11 +106,8 @@ def start_next(project_id: int) -> Round | None:
 def move(round_: Round, state: Round.State) -> None:
     """Change the state of a round; the caller holds its row. Raises WrongState for a move that is not legal."""
     if state not in Round.MOVES[Round.State(round_.state)]:
-        raise WrongState(
-            _("round {n} is {state} and cannot become {other}").format(
-                n=round_.number, state=_(round_.get_state_display()), other=_(state.label)
-            )
-        )
+        words = _("round {n} is {state} and cannot become {other}")
+        raise about_round(WrongState, words, round_, state=_(round_.get_state_display()), other=_(state.label))
     round_.state = state
     round_.finished_at = timezone.now() if state not in Round.ACTIVE else None
     round_.save(update_fields=["state", "finished_at"])
@@ -121,7 +119,8 @@ def cancel_round(*, round_: Round) -> Round:
     WrongState."""
     round_ = Round.objects.select_for_update().get(pk=round_.pk)
     if round_.state not in (*Round.ACTIVE, Round.State.PLANNED):
-        raise WrongState(_("round {n} is {state} already").format(n=round_.number, state=_(round_.get_state_display())))
+        words = _("round {n} is {state} already")
+        raise about_round(WrongState, words, round_, state=_(round_.get_state_display()))
     round_.cancel_requested = True
     round_.save(update_fields=["cancel_requested"])
     advance(round_)

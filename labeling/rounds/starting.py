@@ -18,6 +18,7 @@ from labeling.images.models import Split
 from labeling.projects.models import Project
 from labeling.rounds.models import ModelVersion, Round, Snapshot
 from labeling.rounds.promotion import current_round, models_of
+from labeling.rounds.refusals import about_version
 
 KINDS = ("detector", "segmenter")
 SHIPPED = ("centre", "unet")  # architectures whose weights come with Boxwise (inference/weights)
@@ -76,13 +77,12 @@ def begin(project: Project, configuration: dict[str, Any], start: Starts, snapsh
         as_is = start.get(kind, Start()).as_is
         if version is not None:
             if version.model != made[kind]["name"] and not as_is:
-                raise Invalid(
-                    _(
-                        "{version} is a {theirs}, and this preset trains a {ours}. Train on from a version of the same "
-                        "architecture, choose another preset, or use it as it is."
-                    ).format(version=version, theirs=version.model, ours=made[kind]["name"]),
-                    field="start",
+                words = _(
+                    "{version} is a {theirs}, and this preset trains a {ours}. Train on from a version of the same "
+                    "architecture, choose another preset, or use it as it is."
                 )
+                ours = made[kind]["name"]
+                raise about_version(Invalid, words, version, field="start", theirs=version.model, ours=ours)
             made[kind]["name"] = version.model
             made[kind]["start_from"] = version.artifact_id
         if as_is:

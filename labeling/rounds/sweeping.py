@@ -10,6 +10,7 @@ from labeling import jobs
 from labeling.accounts.models import User
 from labeling.errors import WrongState
 from labeling.rounds.models import Round, Sweep
+from labeling.rounds.refusals import about_round
 
 
 @transaction.atomic
@@ -17,11 +18,8 @@ def request_sweep(*, round_: Round, by: User) -> Sweep:
     """Ask for the table, anew when there is one. Raises WrongState for a round that has not finished."""
     round_ = Round.objects.select_for_update().get(pk=round_.pk)
     if round_.state != Round.State.PUBLISHED:
-        raise WrongState(
-            _("round {n} is {state}; settings are tried on a finished round").format(
-                n=round_.number, state=_(round_.get_state_display())
-            )
-        )
+        words = _("round {n} is {state}; settings are tried on a finished round")
+        raise about_round(WrongState, words, round_, state=_(round_.get_state_display()))
     asked, _made = Sweep.objects.update_or_create(
         round=round_,
         defaults={

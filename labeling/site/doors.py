@@ -59,6 +59,13 @@ def reach_round(request: Request, act: str, round_: int) -> Round:
     return reach(rounds.select_related("project", "snapshot", "started_by"), request.user, act, pk=round_)
 
 
+def reach_round_of(request: Request, act: str, project: int, number: int) -> Round:
+    """The round of this number within the project."""
+    rounds = Round.objects.filter(project__in=Project.objects.visible_to(request.user))
+    rounds = rounds.select_related("project", "snapshot", "started_by")
+    return reach(rounds, request.user, act, project_id=project, number=number)
+
+
 def acts_of(project: Project, role: str | None) -> set[str]:
     """What a role may do in a project now, for templates: `{% if "manage" in may %}`."""
     acts = {act for act, roles in MAY.items() if role in roles}

@@ -19,13 +19,12 @@ from labeling.rounds.comparison import compare as compare_rounds
 from labeling.rounds.configuration import differences
 from labeling.rounds.drift import over_rounds
 from labeling.rounds.importing import MOST_BYTES, import_weights
-from labeling.rounds.models import Promotion, Publication, ReferenceSet, Round, RoundPolicy, WeightsImport
-from labeling.rounds.promotion import current_round, policy_of, promote, roll_back
+from labeling.rounds.models import ModelVersion, Promotion, Publication, ReferenceSet, Round, RoundPolicy, WeightsImport
+from labeling.rounds.promotion import current_round, figures_of, policy_of, promote, roll_back
 from labeling.rounds.reference import candidates, current, lock
 from labeling.rounds.sweeping import request_sweep
 from labeling.site.doors import Request, acts_of, attempt, reach_project, reach_round, signed_in
 from labeling.site.drift_plots import History, histories_of
-from labeling.site.facts import facts_of
 from labeling.site.round_views import SLOW_TO_START
 
 IMPORTS = 20  # shown
@@ -41,7 +40,7 @@ def models(request: Request, project: int) -> HttpResponse:
     context: dict[str, Any] = {
         "project": found,
         "may": acts_of(found, found.role_of(request.user)),
-        "versions": [(version, facts_of(version.metrics)) for version in versions],
+        "versions": [version_row(version) for version in versions],
         "promotions": Promotion.objects.filter(project=found).select_related("round", "by").order_by("-pk")[:50],
         "current": current_round(found),
         "policy": policy_of(found),
@@ -54,6 +53,18 @@ def models(request: Request, project: int) -> HttpResponse:
         **imports_of(found),
     }
     return render(request, "site/models.html", context)
+
+
+def version_row(version: ModelVersion) -> dict[str, Any]:
+    """A line of the table of versions; a figure that its kind of model has, and that nobody has measured, is None."""
+    figures = figures_of(version)
+    return {
+        "version": version,
+        "has_boxes": version.kind == ModelVersion.Kind.DETECTOR,
+        "box_ap50": figures.get("box_ap50"),
+        "mask_dice": figures.get("masks", {}).get(version.kind, {}).get("dice"),
+        "is_optimistic": any(name in figures for name in ("elsewhere", "seen_before", "optimistic")),
+    }
 
 
 def histories(rounds: Iterable[Round]) -> list[History]:
@@ -137,7 +148,7 @@ def promote_round(request: Request, round: int) -> HttpResponse:
     found = reach_round(request, "manage", round)
     done = _("The proposals of round {n} are the current ones. Nothing was deleted.").format(n=found.number)
     attempt(request, lambda: promote(round_=found, by=request.user), done=done)
-    return redirect("round", found.pk)
+    return redirect(found)
 
 
 @signed_in
@@ -156,12 +167,12 @@ MOST_ROUNDS = 5
 @signed_in
 @require_safe
 def compare(request: Request, project: int) -> HttpResponse:
-    """Rounds side by side; `?round=` names them, else the two that finished last. The first named is the base."""
+    """Rounds side by side; `?round=` numbers them, else the two that finished last. The first named is the base."""
     found = reach_project(request, "see", project)
     finished = list(found.rounds.filter(state=Round.State.PUBLISHED).select_related("snapshot"))
     asked = [value for value in request.GET.getlist("round") if value.isdigit()]
-    by_key = {str(round_.pk): round_ for round_ in finished}
-    chosen = [by_key[key] for key in dict.fromkeys(asked) if key in by_key] or finished[1::-1]
+    by_number = {str(round_.number): round_ for round_ in finished}
+    chosen = [by_number[number] for number in dict.fromkeys(asked) if number in by_number] or finished[1::-1]
     made = compare_rounds(chosen[:MOST_ROUNDS]) if len(chosen) > 1 else None
     context: dict[str, Any] = {
         "project": found,
@@ -171,7 +182,7 @@ def compare(request: Request, project: int) -> HttpResponse:
         "scatter": scatter(found, made) if made else [],
         "side": SCATTER,
         "histories": histories(chosen) if made else [],
-        "pair_query": urlencode([("round", chosen[0].pk), ("round", chosen[-1].pk)]) if made else "",
+        "pair_query": urlencode([("round", chosen[0].number), ("round", chosen[-1].number)]) if made else "",
         "beside": seen_by_both(chosen) if made else None,
         "configurations": differences(chosen[0].configuration, chosen[-1].configuration) if made else [],
     }
@@ -206,4 +217,4 @@ def sweep(request: Request, round: int) -> HttpResponse:
     found = reach_round(request, "manage", round)
     done = _("Settings are being tried on the cached masks; the table appears on this page within a minute or so.")
     attempt(request, lambda: request_sweep(round_=found, by=request.user), done=done)
-    return redirect("round", found.pk)
+    return redirect(found)

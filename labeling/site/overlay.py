@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import PIL.Image
@@ -55,15 +55,14 @@ def parts_of(first: Round, last: Round) -> list[Part]:
 @signed_in
 @require_safe
 def overlay(request: Request, project: int, image: int) -> HttpResponse:
-    """The page: `?round=A&round=B`, the first is what the last is held against. Worst images come first."""
+    """The page: `?round=A&round=B` by number, the first is what the last is held against. Worst images come first."""
     found = reach_project(request, "see", project)
     shown = get_object_or_404(found.images, pk=image)
-    rounds = two_rounds(found, request.GET.getlist("round"))
+    rounds = two_rounds(found, request.GET.getlist("round"), by="number")
     if rounds is None:
         raise Http404
     published = Publication.objects.filter(image=shown, round__in=rounds).annotate(n=Count("layer__annotations"))
     counts = {p.round_id: int(p.n) for p in published}
-    query = urlencode([("round", round_.pk) for round_ in rounds])
     made = compare(rounds)
     order = images_of(found, made)
     places = [one.pk for one, _pair in order]
@@ -72,7 +71,8 @@ def overlay(request: Request, project: int, image: int) -> HttpResponse:
     context: dict[str, Any] = {
         "project": found,
         "image": shown,
-        "query": query,
+        "query": urlencode([("round", round_.number) for round_ in rounds]),
+        "api_query": urlencode([("round", round_.pk) for round_ in rounds]),
         "rounds": [
             {"round": round_, "proposals": counts.get(round_.pk), "figure": figure}
             for round_, figure in zip(rounds, (pair.first, pair.last) if pair else (None, None), strict=True)
@@ -88,13 +88,14 @@ def overlay(request: Request, project: int, image: int) -> HttpResponse:
     return render(request, "site/overlay.html", context)
 
 
-def two_rounds(project: Project, asked: list[str]) -> list[Round] | None:
-    """The two finished rounds that were asked for, the first and the last named; None for anything else."""
+def two_rounds(project: Project, asked: list[str], *, by: Literal["number", "pk"]) -> list[Round] | None:
+    """The two finished rounds that were asked for, the first and the last named; None for anything else. Pages name
+    rounds by number, the API by id."""
     wanted = [int(value) for value in asked if value.isdecimal()]
     if len(wanted) < 2 or wanted[0] == wanted[-1]:
         return None
-    finished = project.rounds.filter(state=Round.State.PUBLISHED, pk__in=(wanted[0], wanted[-1]))
-    by_key = {round_.pk: round_ for round_ in finished.select_related("snapshot")}
+    finished = project.rounds.filter(state=Round.State.PUBLISHED, **{f"{by}__in": (wanted[0], wanted[-1])})
+    by_key = {getattr(round_, by): round_ for round_ in finished.select_related("snapshot")}
     return [by_key[wanted[0]], by_key[wanted[-1]]] if len(by_key) == 2 else None
 
 
@@ -121,7 +122,7 @@ class Overlay(APIView):
 
     def get(self, request: ApiRequest, image: int) -> Response:
         found = _image(request, image)
-        rounds = two_rounds(found.project, request.query_params.getlist("round"))
+        rounds = two_rounds(found.project, request.query_params.getlist("round"), by="pk")
         if rounds is None:
             raise Invalid("round names two finished rounds of this project: ?round=ID&round=ID", field="round")
         layers = dict(Publication.objects.filter(image=found, round__in=rounds).values_list("round", "layer"))

@@ -42,6 +42,11 @@ class Counts:
     def undecided(self) -> int:
         return max(0, self.proposed - self.accepted - self.rejected - self.unsure)
 
+    @property
+    def is_done(self) -> bool:
+        """Whether there are proposals and every one of them has a verdict."""
+        return self.proposed > 0 and self.undecided == 0
+
 
 def count(*, images: QuerySet[Image], user: User, per: Literal["image", "project"]) -> dict[int, Counts]:
     """Counts of `images` by the key of the image or of the project. Three queries, whatever the number of images."""

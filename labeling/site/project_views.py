@@ -13,7 +13,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from labeling.annotations.activity import active_time
 from labeling.errors import Invalid, LabelingError
 from labeling.images.api import MOST_BYTES
 from labeling.images.models import Image, Split
@@ -32,7 +31,9 @@ from labeling.site.round_views import progress_context
 from labeling.site.waiting import STRATEGIES, next_images
 
 PER_PAGE = 60
-FEWEST_PEOPLE = 5  # below this a project's mean would tell how fast single colleagues are
+# What else on the page depends on the images, by id of the element. When images were added, the page fetches itself and
+# takes these out of it beside the grid, so that they are what a reload shows. All other acts load the page anew.
+DEPENDS_ON_IMAGES = ("project-head", "rounds-panel", "exports", "known-values", "upload-button")
 
 
 @signed_in
@@ -119,6 +120,7 @@ def grid(request: Request, found: Project) -> dict[str, Any]:
         "undecided": sum(c.undecided for _, c in rows),
         "next_to_review": to_review[0][0] if to_review else None,
         "next_to_box": to_box[0] if to_box else None,
+        "depends_on_images": ",".join(f"#{name}" for name in DEPENDS_ON_IMAGES),
         "can_learn": any(c.exhaustive and c.boxes and image.split == Split.TRAIN for image, c in rows),
     }
 
@@ -126,15 +128,12 @@ def grid(request: Request, found: Project) -> dict[str, Any]:
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def images(request: Request, project: int) -> HttpResponse:
-    """GET: the grid and the head alone, after an upload.
+    """GET: the project's page, out of which htmx takes the parts that depend on the images.
 
     POST: several files; each bad one gets its own sentence, the good ones are kept.
     """
     if request.method != "POST":
-        found = reach_project(request, "see", project)
-        active = found.rounds.filter(state__in=Round.ACTIVE).first()
-        context = head(request, found) | {"round": active, "active": active is not None}
-        return render(request, "site/parts/images_and_head.html", context)
+        return show(request, reach_project(request, "see", project))
     found = reach_project(request, "manage", project)
     form = UploadForm(request.POST)
     files = request.FILES.getlist("images")
@@ -172,22 +171,6 @@ def take(found: Project, file: UploadedFile, common: dict[str, Any]) -> Image:
             field="image",
         )
     return add_image(project=found, name=file.name or "image", content=file.read(), **common)
-
-
-@signed_in
-@require_safe
-def time(request: Request, project: int) -> HttpResponse:
-    """Active seconds per cell; a part of its own, because a long log takes a moment to read."""
-    found = reach_project(request, "see", project)
-    everyone = active_time(project=found)
-    context = {
-        "project": found,
-        "own": active_time(project=found, user=request.user),
-        "everyone": everyone if everyone.people >= FEWEST_PEOPLE else None,
-        "people": everyone.people,
-        "fewest": FEWEST_PEOPLE,
-    }
-    return render(request, "site/parts/time.html", context)
 
 
 @signed_in

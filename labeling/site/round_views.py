@@ -10,7 +10,6 @@ from django.db.models import Count
 from django.http import FileResponse, Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -27,7 +26,7 @@ from labeling.rounds.resuming import try_again
 from labeling.rounds.services import FINISHED, NEEDS, cancel_round, start_round
 from labeling.rounds.starting import FROM_SHIPPED, KINDS, Start, Starts
 from labeling.site.curves import curves_of
-from labeling.site.doors import Request, acts_of, attempt, reach_project, reach_round, signed_in
+from labeling.site.doors import Request, acts_of, attempt, reach_project, reach_round, reach_round_of, signed_in
 from labeling.site.drift_plots import plots_of
 from labeling.site.facts import facts_of
 from labeling.site.forecast import left_of
@@ -49,8 +48,15 @@ LINES = 500  # of the log, shown at once
 
 @signed_in
 @require_safe
-def round_(request: Request, round: int) -> HttpResponse:
-    found = reach_round(request, "see", round)
+def round_by_id(request: Request, round: int) -> HttpResponse:
+    """Where mails and bookmarks of earlier versions lead."""
+    return redirect(reach_round(request, "see", round))
+
+
+@signed_in
+@require_safe
+def round_(request: Request, project: int, number: int) -> HttpResponse:
+    found = reach_round_of(request, "see", project, number)
     publications = found.publications.select_related("image").order_by("image__position")
     by_origin = drift.of_round(found) if found.state == Round.State.PUBLISHED else None
     proposals = dict(found.publications.values_list("pk").annotate(n=Count("layer__annotations")))
@@ -332,7 +338,7 @@ def start(request: Request, project: int) -> HttpResponse:
     else:
         text = _("Round {n} is at work. You can leave this page; it goes on.")
     messages.success(request, text.format(n=made.number))
-    return redirect("round", made.pk)
+    return redirect(made)
 
 
 def starts_of(request: Request) -> Starts:
@@ -360,7 +366,7 @@ def cancel(request: Request, round: int) -> HttpResponse:
     found = reach_round(request, "manage", round)
     done = _("The round stops after its current unit of work. Nothing finished is lost.")
     attempt(request, lambda: cancel_round(round_=found), done=done)
-    return redirect(reverse("round", args=[found.pk]))
+    return redirect(found)
 
 
 @signed_in
@@ -371,4 +377,4 @@ def retry(request: Request, round: int) -> HttpResponse:
     if found.state in Round.ACTIVE:
         done = _("What waits is tried again now.")
     attempt(request, lambda: try_again(round_=found), done=done)
-    return redirect(reverse("round", args=[found.pk]))
+    return redirect(found)

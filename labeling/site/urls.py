@@ -2,14 +2,23 @@
 
 from django.urls import path
 
-from labeling.site import export_views, model_views, overlay, project_views, round_views, settings_views, views
+from labeling.site import (
+    export_views,
+    model_views,
+    overlay,
+    project_views,
+    round_views,
+    settings_views,
+    time_views,
+    views,
+)
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("projects/new/", views.new_project, name="new-project"),
     path("projects/<int:project>/", project_views.project, name="project"),
     path("projects/<int:project>/images/", project_views.images, name="project-images"),
-    path("projects/<int:project>/time/", project_views.time, name="project-time"),
+    path("projects/<int:project>/time/", time_views.time, name="project-time"),
     path("projects/<int:project>/members/", project_views.add, name="project-members"),
     path("projects/<int:project>/members/<int:membership>/", project_views.change, name="project-member"),
     path("projects/<int:project>/classes/", project_views.classes, name="project-classes"),
@@ -35,7 +44,8 @@ urlpatterns = [
     path("rounds/<int:round>/promote/", model_views.promote_round, name="promote-round"),
     path("rounds/<int:round>/sweep/", model_views.sweep, name="sweep-round"),
     path("images/<int:image>/", views.image, name="image"),
-    path("rounds/<int:round>/", round_views.round_, name="round"),
+    path("projects/<int:project>/rounds/<int:number>/", round_views.round_, name="round"),
+    path("rounds/<int:round>/", round_views.round_by_id, name="round-by-id"),
     path("rounds/<int:round>/progress/", round_views.progress, name="round-progress"),
     path("rounds/<int:round>/at-work/", round_views.at_work, name="round-at-work"),
     path("rounds/<int:round>/log/", round_views.log, name="round-log"),

@@ -23,7 +23,7 @@ STRATEGIES = {
 
 @dataclass(frozen=True)
 class Waiting:
-    """An image that nobody has annotated exhaustively: its place in the queue from 1, and why it stands there."""
+    """An image that waits for somebody to look at it: its place in the queue from 1, and why it stands there."""
 
     place: int
     of: int
@@ -31,20 +31,26 @@ class Waiting:
 
 
 def next_images(project: Project, counts: dict[int, Counts], strategy: str = "mix") -> dict[int, Waiting]:
-    """Image -> its place, for the images that the current round scored and that are not annotated since; one query.
+    """Image -> its place, for the images that the current round scored and that still need somebody; one query.
 
-    An unknown strategy is taken as the mix. Empty while no round has scored anything.
+    An image that was annotated exhaustively needs nobody, nor does one on which every proposal has a verdict. An image
+    without any proposal does: nobody has judged it, and the round found nothing. An unknown strategy is taken as the
+    mix. Empty while no round has scored anything.
     """
     strategy = strategy if strategy in STRATEGIES else "mix"
     scored = {
         image: facts["queue"]
         for image, facts in current_publications(project.images.order_by()).values_list("image", "facts")
-        if facts.get("queue") and not (counts.get(image) or Counts()).exhaustive
+        if facts.get("queue") and needs_somebody(counts.get(image, Counts()))
     }
     order = sorted(scored, key=lambda image: (-scored[image].get(strategy, 0.0), image))
     return {
         image: Waiting(place, len(order), why(scored[image], strategy)) for place, image in enumerate(order, start=1)
     }
+
+
+def needs_somebody(counts: Counts) -> bool:
+    return not counts.exhaustive and not counts.is_done
 
 
 def why(scores: dict[str, float], strategy: str) -> str:

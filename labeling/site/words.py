@@ -58,6 +58,13 @@ def took(value: timedelta | float | None) -> str:
 
 
 @register.filter
+def worked(seconds: float) -> str:
+    """Working time in words: "under 1 s", "42 s", "3 min 5 s", "27 h 4 min". Not in days: a day of work has no 24 h."""
+    hours, rest = divmod(int(seconds), 3600)
+    return f"{hours} h {rest // 60} min" if hours else took(seconds)
+
+
+@register.filter
 def ago(moment: datetime | None) -> SafeString | str:
     """How long ago, with the exact time (UTC) at hand."""
     if moment is None:

@@ -80,6 +80,7 @@ def address(study: SimpleNamespace, route: str) -> str:
         "image": study.image.pk,
         "round": study.round.pk,
         "job": study.job.pk,
+        "number": study.round.number,
         "label_class": study.project.classes.get().pk,
         "membership": study.project.memberships.get(user=study.people["viewer"]).pk,
     }

@@ -13,10 +13,11 @@ from django.urls import reverse
 from pycocotools import mask as coco_mask
 from rest_framework.test import APIClient
 
-from labeling.annotations.activity import active_ms, active_time, events_of
+from labeling.annotations.activity import events_of
 from labeling.annotations.models import ActivityBatch, Annotation
 from labeling.annotations.packs import unpack_layer
 from labeling.annotations.services import working_layer
+from labeling.annotations.summaries import active_time
 from labeling.images.models import Image
 from tests.factories import ImageFactory, MembershipFactory, png
 from tests.labeling.operations import SESSION, cell, effect, mask, operation
@@ -282,11 +283,6 @@ def test_nothing_is_recorded_where_the_project_does_not_say_so(client, image, me
     member.project.save()
     assert record(client, activity(image)).status_code == 409
     assert not ActivityBatch.objects.exists()
-
-
-def test_a_gap_longer_than_the_cut_off_counts_as_zero():
-    assert active_ms([0, 1000, 3000, 90_000, 91_000], idle_after=30_000) == 4000
-    assert active_ms([5], idle_after=30_000) == active_ms([], idle_after=30_000) == 0
 
 
 def test_active_seconds_per_cell(client, image, layer, member):

@@ -239,7 +239,7 @@ def test_the_round_s_page_draws_strips_and_says_where_to_be_careful(project, cli
     origins = [("AT2", f"a{i}", "Graz") for i in range(4)] + [("GT450", f"b{i}", "Köln") for i in range(4)]
     images = images_of(project, *origins)
     round_ = judged(project, 1, images, [0.7, 0.72, 0.71, 0.69, 0.3, 0.35, 0.31, 0.33])
-    page = client.get(reverse("round", args=[round_.pk])).content.decode()
+    page = client.get(round_.get_absolute_url()).content.decode()
     assert "“Scanner” and “Site” coincide on these images" in page
     strips = page[page.index('id="drift-scanner"') : page.index('id="drift-site"')]
     assert strips.count("<circle") == 2 and strips.count("whisker out") == 1
@@ -255,7 +255,7 @@ def test_a_round_whose_evaluation_is_gone_still_has_a_page(project, client, view
         signalled(round_, image, ambiguous=doubt)
     file = round_.stages.get().artifact.file
     file.storage.delete(file.name)
-    page = client.get(reverse("round", args=[round_.pk])).content.decode()
+    page = client.get(round_.get_absolute_url()).content.decode()
     assert figure(0.125) in page and figure(0.5) not in page
 
 
@@ -264,17 +264,17 @@ def test_without_a_stated_scanner_the_page_says_how_to_state_one_and_states_it_f
 ):
     images = images_of(project, *[("", "")] * 6)
     round_ = judged(project, 1, images, [0.5] * 6)
-    page = client.get(reverse("round", args=[round_.pk])).content.decode()
+    page = client.get(round_.get_absolute_url()).content.decode()
     assert "No scanner, site or stain is stated" in page and "<circle" not in page
     assert "An owner or manager states them in the settings" in page
     project.memberships.update(role="manager")
-    page = client.get(reverse("round", args=[round_.pk])).content.decode()
+    page = client.get(round_.get_absolute_url()).content.decode()
     assert f"{reverse('project-settings', args=[project.pk])}#images" in page
     change_image(image=images[0], scanner="GT450")
-    page = client.get(reverse("round", args=[round_.pk])).content.decode()
+    page = client.get(round_.get_absolute_url()).content.decode()
     assert "No scanner, site or stain is stated" not in page and "GT450" in page
     Image.objects.update(scanner="GT450")
-    assert "there is nothing to hold side by side" in client.get(reverse("round", args=[round_.pk])).content.decode()
+    assert "there is nothing to hold side by side" in client.get(round_.get_absolute_url()).content.decode()
 
 
 def test_the_pages_of_models_and_of_comparison_draw_a_line_a_group(project, client, viewer):

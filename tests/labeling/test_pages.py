@@ -66,6 +66,7 @@ MATRIX = {
     ("post", "cancel-job"): (302, 302, 404, 404, 404, 404, 302),  # one's own, or as who oversees the project
     ("get", "image"): MEMBERS,
     ("get", "round"): MEMBERS,
+    ("get", "round-by-id"): (302, 302, 302, 302, 302, 404, 302),
     ("get", "round-progress"): MEMBERS,
     ("get", "round-at-work"): MEMBERS,
     ("get", "round-log"): MEMBERS,
@@ -348,6 +349,40 @@ def test_members_are_changed_and_removed_on_the_page(study):
 # -- uploads
 
 
+SCORES = {"queue": {"mix": 0.9, "ambiguous": 0.5, "entropy": 0.5, "disagreement": 0.5, "detector": 0.5}}
+
+
+@pytest.mark.parametrize(
+    ("decided", "exhaustive", "waits"),
+    [(0, False, True), (2, False, True), (3, False, False), (3, True, False), (0, True, False)],
+)
+def test_a_decided_image_is_done_and_out_of_the_queue(decided, exhaustive, waits, study):
+    """P13: every kind of verdict decides, and one proposal without a verdict keeps the image in the queue."""
+    owner = study.people["owner"]
+    image = ImageFactory(project=study.project, name="decided.png")
+    found = proposals(3)
+    publish(round_=study.round, image=image, proposals=found, certificate=CERTIFICATE, model_names={}, facts=SCORES)
+    verdicts = [
+        lambda proposal: accept(image, owner, proposal),
+        lambda proposal: reject(image, owner, proposal),
+        lambda proposal: draw(image, owner, cell(status="cannot_tell", derived_from=str(proposal.uid))),
+    ]
+    for verdict, proposal in zip(verdicts[:decided], found, strict=False):
+        verdict(proposal)
+    if exhaustive:
+        draw(image, owner, region())
+    page = page_text(signed_in(owner).get(address(study, "project")))
+    assert ("look here next" in page) is waits
+    assert ("done: every proposal has a verdict" in page) is (decided == 3)
+
+
+def test_an_image_without_proposals_waits_and_is_not_done(study):
+    image = ImageFactory(project=study.project, name="empty.png")
+    publish(round_=study.round, image=image, proposals=[], certificate=CERTIFICATE, model_names={}, facts=SCORES)
+    page = page_text(signed_in(study.people["owner"]).get(address(study, "project")))
+    assert "look here next" in page and "done: every" not in page
+
+
 def files(*named: tuple[str, bytes]) -> list[SimpleUploadedFile]:
     return [SimpleUploadedFile(name, content) for name, content in named]
 
@@ -374,7 +409,7 @@ def test_an_upload_keeps_the_good_files_and_says_what_is_wrong_with_each_bad_one
     assert list(added.values_list("group", "um_per_px", "split")) == [("slide 9", 0.25, Split.TEST)] * 2
     assert study.project.images.count() == 3
     part = client.get(address(study, "project-images")).content.decode()
-    assert 'id="project-head" hx-swap-oob="true"' in part and "3 images" in part
+    assert 'id="project-head"' in part and "3 images" in part
 
 
 @pytest.mark.parametrize(

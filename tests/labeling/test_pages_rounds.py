@@ -1,5 +1,6 @@
 """The pages of rounds: start, progress, log, proofs, figures."""
 
+import re
 import uuid
 from datetime import timedelta
 from types import SimpleNamespace
@@ -10,7 +11,8 @@ from django.utils import timezone
 
 from labeling.images.models import Split
 from labeling.projects.models import Role
-from labeling.rounds.models import Artifact, Round, Stage, StageLine
+from labeling.rounds.models import Artifact, ModelVersion, Round, Stage, StageLine
+from labeling.rounds.promotion import figures_of
 from labeling.rounds.publishing import publish
 from labeling.rounds.services import start_round
 from tests.factories import ImageFactory, ProjectFactory
@@ -176,7 +178,7 @@ def test_a_reused_stage_names_the_round_that_made_it(study):
     second = start_round(project=study.project, by=study.people["owner"])
     second.stages.filter(kind="detector").update(state=Stage.State.REUSED, artifact=artifact)
     client = signed_in(study.people["viewer"])
-    assert "reused from round 1" in client.get(reverse("round", args=[second.pk])).content.decode()
+    assert "reused from round 1" in client.get(second.get_absolute_url()).content.decode()
     assert "The loss is not a number." in client.get(address(study, "round")).content.decode()
 
 
@@ -208,7 +210,7 @@ def test_a_finished_round_shows_its_proofs_figures_and_doubts(study):
     artifact = Artifact.objects.create(key="e", kind="evaluation", sha256="0" * 64, size=1, facts=facts)
     second.stages.filter(kind="evaluation").update(state=Stage.State.DONE, artifact=artifact)
     Round.objects.filter(pk=second.pk).update(state=Round.State.PUBLISHED, finished_at=timezone.now())
-    page = signed_in(owner).get(reverse("round", args=[second.pk])).content.decode()
+    page = signed_in(owner).get(second.get_absolute_url()).content.decode()
     assert "Same slide, optimistic." in page and "Images of slide 7 stand both in training and in evaluation" in page
     assert f'href="{reverse("image", args=[judged.pk])}"' in page
     assert "4,321" in page and "7.5 ms" in page and "3.12 %" in page and "512.5" in page
@@ -223,9 +225,45 @@ def test_a_manager_lines_up_a_round_while_another_is_at_work_and_takes_it_back(s
     assert "Line up another round" in client.get(address(study, "project")).content.decode()
     answer = client.post(address(study, "project-rounds"), {"preset": "tiny", "lam": "3", "line_up": "1"})
     made = study.project.rounds.get(state=Round.State.PLANNED)
-    assert answer.headers["Location"] == reverse("round", args=[made.pk])
-    page = client.get(reverse("round", args=[made.pk])).content.decode()
+    assert answer.headers["Location"] == made.get_absolute_url()
+    page = client.get(made.get_absolute_url()).content.decode()
     assert "it starts when the round before it has ended" in page and "Cancel" in page
     client.post(reverse("cancel-round", args=[made.pk]))
     made.refresh_from_db()
     assert made.state == Round.State.CANCELLED
+
+
+# -- models
+
+
+EVALUATION = {
+    "box_ap50": 0.71,
+    "masks": {"detector": {"dice": 0.62}, "segmenter": {"dice": 0.53}, "fused": {"dice": 0.84}},
+    "sentence": "as measured",
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "metrics", "cells", "figures"),
+    [
+        ("detector", EVALUATION, ["0.710", "0.620"], {"box_ap50": 0.71, "masks": {"detector": {"dice": 0.62}}}),
+        ("segmenter", EVALUATION, ["", "0.530"], {"masks": {"segmenter": {"dice": 0.53}}}),
+        ("detector", {"box_ap50": 0.71}, ["0.710", "not measured"], {"box_ap50": 0.71}),
+        ("segmenter", {"box_ap50": 0.71}, ["", "not measured"], {}),
+        ("detector", {}, ["not measured", "not measured"], {}),
+        ("segmenter", {}, ["", "not measured"], {}),
+        ("detector", {"box_ap50": 0.0}, ["0", "not measured"], {"box_ap50": 0.0}),
+    ],
+)
+def test_a_model_has_the_figures_of_its_kind_only(kind, metrics, cells, figures, study):
+    """E17: no box AP beside a segmenter, on the page and in the API."""
+    artifact = Artifact.objects.create(key=f"k-{kind}", kind=kind, facts={}, sha256="0" * 64, size=1)
+    version = ModelVersion.objects.create(
+        project=study.project, kind=kind, number=1, origin="trained", model="x", artifact=artifact, metrics=metrics,
+        round=study.round, snapshot=study.round.snapshot,
+    )  # fmt: skip
+    page = signed_in(study.people["viewer"]).get(address(study, "project-models")).content.decode()
+    row = page[page.index("<tbody>") : page.index("</tbody>")]
+    shown = [re.sub(r"<[^>]+>", "", found).strip() for found in re.findall(r'<td class="num">(.*?)</td>', row, re.S)]
+    assert shown[:2] == cells
+    assert {name: value for name, value in figures_of(version).items() if name != "sentence"} == figures

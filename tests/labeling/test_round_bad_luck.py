@@ -81,7 +81,7 @@ def test_a_round_leaves_models_figures_and_a_queue_behind_and_its_settings_can_b
     assert {r["parameter"] for r in own} == {"threshold", "grid", "lam", "theta", "components", "trust"}
     assert {r["pq"] for r in own} == {facts["masks"]["fused"]["pq"]}
     assert 3.0 in [r["value"] for r in own]
-    page = client.get(reverse("round", args=[round_.pk])).content.decode()
+    page = client.get(round_.get_absolute_url()).content.decode()
     assert "best PQ" in page and "this round" in page and "fusion.lam" in page
 
 
@@ -210,7 +210,7 @@ def test_a_test_split_judges_instead_of_validation_and_looks_are_counted(owner, 
     assert artifact.facts["split"] == "test"
     assert [row["image"] for row in json.load(artifact.file.open())["per_image"]] == [tested.pk]
     client.force_login(owner)
-    assert "looked at 1 time;" in client.get(reverse("round", args=[round_.pk])).content.decode()
+    assert "looked at 1 time;" in client.get(round_.get_absolute_url()).content.decode()
 
 
 @override("en")

@@ -192,7 +192,7 @@ def test_figures_say_that_the_weights_may_have_seen_what_judges(owner, sent, det
         "Round 2 works with weights that were trained elsewhere" in s for s in compare([plain, round_]).sentences
     )
     client.force_login(owner)
-    page = client.get(reverse("round", args=[round_.pk])).content.decode()
+    page = client.get(round_.get_absolute_url()).content.decode()
     assert sentence in page and "detector 2</a> (imported), trained on" in page
     assert "CC BY-NC 4.0" in client.get(reverse("project-models", args=[project.pk])).content.decode()
     # And so do the grandchildren.

@@ -139,7 +139,7 @@ def test_a_gpu_that_is_not_there_is_waited_for_and_no_cpu_takes_its_place(owner,
     assert waits(stage, "no_gpu")
     assert sent == [("inference.run_stage", "gpu", {"stage_id": stage.pk})]  # once, for the others
     client.force_login(owner)
-    page = client.get(reverse("round", args=[round_.pk])).content.decode()
+    page = client.get(round_.get_absolute_url()).content.decode()
     assert "has no usable GPU" in page and "cancel and start a round with the device “cpu”" in page
     assert "waits for memory, a GPU or a worker" in page and "Try now" in page
     answer = client.get(reverse("round-detail", args=[round_.pk])).json()["stages"][0]

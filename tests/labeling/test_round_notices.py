@@ -109,7 +109,9 @@ def test_a_published_round_is_told_once_to_the_webhook_and_to_managers_with_an_a
     (told,) = receiver.said()
     assert told["event"] == "round.published" and told["project"]["name"] == there.project.name
     assert (told["round"]["id"], told["round"]["state"], told["round"]["error"]) == (round_.pk, "published", "")
-    assert told["round"]["url"].startswith("http") and told["round"]["url"].endswith(f"/rounds/{round_.pk}/")
+    assert told["round"]["url"].startswith("http") and told["round"]["url"].endswith(
+        f"/projects/{round_.project_id}/rounds/{round_.number}/"
+    )
     assert sorted(m.to[0] for m in outbox.outbox) == ["Owner@example.org", "manager@example.org"]
     assert outbox.outbox[0].subject == f"{there.project.name}: round 1 is published"
     assert told["round"]["url"] in outbox.outbox[0].body

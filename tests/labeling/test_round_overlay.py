@@ -29,7 +29,7 @@ def two_rounds(sent):
 
 
 def page_of(project, image, rounds) -> str:
-    query = "&".join(f"round={round_.pk}" for round_ in rounds)
+    query = "&".join(f"round={round_.number}" for round_ in rounds)
     return f"{reverse('compare-image', args=[project.pk, image.pk])}?{query}"
 
 

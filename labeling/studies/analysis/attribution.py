@@ -22,37 +22,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from labeling.annotations.active_time import Rules, Spans, frozen_since, kind_of, not_work
+
 PHASES = ("search", "draw", "verify", "refine", "classify", "rest")
 OTHER = ("wait", "idle", "away", "missing")
 COLUMNS = ["session", "begin_ms", "end_ms", "ms", "phase", "cell"]
 CLOCK_JUMP_MS = 500.0
 PROCESSING_MS = 500.0  # between a person's input and the commit it causes; longer, and the input was for something else
 
-# What the machine does by itself says nothing about whether somebody is there.
-MACHINE = frozenset(
-    {"target_presented", "mask_shown", "wait_begin", "wait_end", "stall_begin", "stall_end", "blur", "hidden", "frozen"}
-)
 REFINING = frozenset({"move", "resize", "reshape", "edit"})
 OTHER_WORK = frozenset({"undo", "redo", "region", "bulk"})
 
-Spans = list[tuple[float, float]]
 Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Rules:
-    """The declared parameters of the measurement; a protocol freezes them.
-
-    idle_after_s   a gap between two acts of a person that is longer counts as idle, all of it
-    blur_is_away   a page without focus is not worked at, until the next act on it
-    """
-
-    idle_after_s: float = 30.0
-    blur_is_away: bool = True
-
-    def __post_init__(self) -> None:
-        if not self.idle_after_s > 0:
-            raise ValueError(f"the idle cut-off must be positive, not {self.idle_after_s} s")
 
 
 @dataclass(frozen=True)
@@ -184,24 +165,16 @@ def _ordered(events: pd.DataFrame) -> pd.DataFrame:
 
 def _session(events: pd.DataFrame, acts: pd.DataFrame, rules: Rules) -> pd.DataFrame:
     t = np.maximum.accumulate(events["t_ms"].to_numpy(np.float64))
-    # A beat of the recorder's own clock that came late closes no wait that somebody else began.
-    late = events["data"].map(lambda what: isinstance(what, dict) and "since" in what)
-    kinds = events["kind"].where(~late, "frozen").tolist()
+    kinds = [kind_of(kind, data) for kind, data in zip(events["kind"], events["data"], strict=True)]
     missing = _missing(events)
     begin, end = min([float(t[0]), *(a for a, _ in missing)]), float(t[-1])
     if len(acts) and float(acts["committed_ms"].max()) > end:  # the tail is lost, but the log knows how long it was
         missing.append((end, float(acts["committed_ms"].max())))
         end = missing[-1][1]
-    waits = _between(t, kinds, "wait_begin", {"wait_end"}, end) + _frozen(events)
-    away = _between(t, kinds, "hidden", {"visible"}, end)
-    if rules.blur_is_away:
-        away += _between(t, kinds, "blur", set(kinds) - MACHINE, end)
+    found = not_work(t.tolist(), kinds, missing=missing, frozen=_frozen(events), begin=begin, end=end, rules=rules)
     work = _work(events, t, acts, begin)
-    not_human = missing + waits + away
-    human = t[[kind not in MACHINE for kind in kinds]]
-    idle = _idle(np.unique(np.concatenate([[begin], human, [end]])), not_human, rules.idle_after_s * 1000)
 
-    edges = [begin, end, *(mark[0] for mark in work), *(x for span in not_human + idle for x in span)]
+    edges = [begin, end, *(mark[0] for mark in work), *(x for span in found.all for x in span)]
     cuts = np.unique(np.clip(np.array(edges, np.float64), begin, end))
     if len(cuts) < 2:
         return pd.DataFrame(columns=COLUMNS[1:])
@@ -209,7 +182,7 @@ def _session(events: pd.DataFrame, acts: pd.DataFrame, rules: Rules) -> pd.DataF
     place = np.searchsorted(np.array([mark[0] for mark in work]), middle, side="right") - 1
     phase = np.array([work[i][1] for i in place], object)
     cell = np.array([work[i][2] for i in place], object)
-    for name, spans in (("idle", idle), ("away", away), ("wait", waits), ("missing", missing)):
+    for name, spans in (("idle", found.idle), ("away", found.away), ("wait", found.wait), ("missing", missing)):
         inside = _inside(middle, spans)
         phase[inside], cell[inside] = name, ""
     same = np.concatenate([[False], (phase[1:] == phase[:-1]) & (cell[1:] == cell[:-1])])
@@ -340,46 +313,12 @@ def _missing(events: pd.DataFrame) -> Spans:
 
 def _frozen(events: pd.DataFrame) -> Spans:
     """Stretches in which the page did not run: the recorder's clock struck late and says since when."""
-    found = events[events["kind"] == "wait_end"]
-    return [
-        (float(what["since"]), float(t))
-        for t, what in zip(found["t_ms"], found["data"], strict=True)
-        if isinstance(what, dict) and what["since"] < t
-    ]
-
-
-def _between(t: Floats, kinds: list[str], opens: str, closes: set[str], end: float) -> Spans:
-    """From an event `opens` to the next one of `closes`, or to the end."""
-    spans, since = [], None
-    for at, kind in zip(t.tolist(), kinds, strict=True):
-        if kind == opens and since is None:
-            since = at
-        elif kind in closes and since is not None:
-            spans.append((since, at))
-            since = None
-    if since is not None:
-        spans.append((since, end))
+    spans: Spans = []
+    for t, kind, data in zip(events["t_ms"], events["kind"], events["data"], strict=True):
+        since = frozen_since(float(t), kind, data)
+        if since is not None:
+            spans.append((since, float(t)))
     return spans
-
-
-def _idle(ticks: Floats, not_human: Spans, longest_ms: float) -> Spans:
-    """Gaps between a person's acts that are longer than `longest_ms`, the time that was not theirs taken off first."""
-    return [
-        (a, b)
-        for a, b in zip(ticks[:-1].tolist(), ticks[1:].tolist(), strict=True)
-        if b - a > longest_ms and b - a - _covered(a, b, not_human) > longest_ms
-    ]
-
-
-def _covered(a: float, b: float, spans: Spans) -> float:
-    """How much of a..b the spans cover; spans may overlap."""
-    total, reached = 0.0, a
-    for begin, end in sorted(spans):
-        begin, end = max(begin, reached), min(end, b)
-        if end > begin:
-            total += end - begin
-            reached = end
-    return total
 
 
 def _inside(points: Floats, spans: Spans) -> npt.NDArray[np.bool_]:

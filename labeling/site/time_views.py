@@ -1,0 +1,46 @@
+"""Active time on the project page: in words, per person, and as bars by day."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from labeling.accounts.models import User
+from labeling.annotations.summaries import RULES, project_time
+from labeling.projects.models import Project
+from labeling.site.doors import Request, acts_of, reach_project, signed_in
+from labeling.site.time_plots import days_up_to, last_day, rows_of
+
+FEWEST_PEOPLE = 5  # below this a project's mean would tell how fast single colleagues are
+
+
+@signed_in
+@require_safe
+def time(request: Request, project: int) -> HttpResponse:
+    """A part of its own, loaded after the page. Who oversees the project sees every person's days, others their own."""
+    found = reach_project(request, "see", project)
+    return render(request, "site/parts/time.html", time_context(found, request.user))
+
+
+def time_context(found: Project, user: User) -> dict[str, Any]:
+    recorded = project_time(found)
+    oversees = "oversee" in acts_of(found, found.role_of(user))
+    people = len(recorded.people)
+    shown = recorded.people if oversees else {k: spans for k, spans in recorded.people.items() if k == user.pk}
+    days = days_up_to(last_day(shown.values()))
+    names = {person.pk: person.display_name for person in User.objects.filter(pk__in=shown)}
+    rows = rows_of(shown, names, days, own=user.pk)
+    return {
+        "project": found,
+        "idle_after_s": RULES.idle_after_s,
+        "own": recorded.active(user),
+        "everyone": recorded.active() if people >= FEWEST_PEOPLE else None,
+        "people": people,
+        "fewest": FEWEST_PEOPLE,
+        "oversees": oversees,
+        "rows": rows,
+        "longest": max((bar.seconds for row in rows for bar in row.bars), default=0.0),
+        "days": days,
+        "left_out": recorded.left_out,
+    }
