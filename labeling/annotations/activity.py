@@ -72,9 +72,7 @@ def record(*, user: User, data: Any) -> bool:
         mono_ms=parse_number(data.get("mono_ms"), "mono_ms"),
         events=_packed(events),
     )
-    for name in ("wall_ms", "mono_ms"):
-        if abs(getattr(batch, name)) > LATEST_MS:
-            raise Invalid(f"{name} leaves the calendar", field=name)
+    _refuse_impossible_clocks(batch, events)
     others = ActivityBatch.objects.filter(session=session)
     if others.exclude(user=user).exists():
         raise Invalid("this session belongs to somebody else", field="session")
@@ -84,14 +82,10 @@ def record(*, user: User, data: Any) -> bool:
     known = max(0, before.first + before.count - first) if before else 0
     if known >= len(events):
         return False
-    if before and known and events_of(before)[-known:] != events[:known]:
-        raise Invalid("other events of this session have the same numbers", field="first")
-    if after and first + len(events) > after.first:
-        raise Invalid("events of this batch are there already under the same numbers", field="first")
-    if events[-1][0] > batch.mono_ms + CLOCK_SLACK_MS:
-        raise Invalid("an event of this batch lies after its sending", field="events")
-    if (before and events_of(before)[-1][0] > events[known][0]) or (after and events[-1][0] > events_of(after)[0][0]):
-        raise Invalid("the times of events must not go back between batches", field="events")
+    if before:
+        _refuse_unlike_before(before, events, known)
+    if after:
+        _refuse_unlike_after(after, events, first)
     if known:
         batch.first, batch.count = first + known, len(events) - known
         batch.events = _packed(events[known:])
@@ -102,6 +96,30 @@ def record(*, user: User, data: Any) -> bool:
     except IntegrityError:  # the same batch came twice at once
         return False
     return True
+
+
+def _refuse_impossible_clocks(batch: ActivityBatch, events: list[list[Any]]) -> None:
+    for name in ("wall_ms", "mono_ms"):
+        if abs(getattr(batch, name)) > LATEST_MS:
+            raise Invalid(f"{name} leaves the calendar", field=name)
+    if events[-1][0] > batch.mono_ms + CLOCK_SLACK_MS:
+        raise Invalid("an event of this batch lies after its sending", field="events")
+
+
+def _refuse_unlike_before(before: ActivityBatch, events: list[list[Any]], known: int) -> None:
+    """`known` events of this batch are in the batch before; they must be the same, and time goes on after them."""
+    stored = events_of(before)
+    if known and stored[-known:] != events[:known]:
+        raise Invalid("other events of this session have the same numbers", field="first")
+    if stored[-1][0] > events[known][0]:
+        raise Invalid("the times of events must not go back between batches", field="events")
+
+
+def _refuse_unlike_after(after: ActivityBatch, events: list[list[Any]], first: int) -> None:
+    if first + len(events) > after.first:
+        raise Invalid("events of this batch are there already under the same numbers", field="first")
+    if events[-1][0] > events_of(after)[0][0]:
+        raise Invalid("the times of events must not go back between batches", field="events")
 
 
 def _events(data: Any) -> list[list[Any]]:

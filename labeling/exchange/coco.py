@@ -105,6 +105,8 @@ class CocoWriter:
             "provenance": cell.provenance,
             "attributes": cell.attributes,
         }
+        if cell.drawn is not None and cell.drawn != cell.box:
+            entry["drawn_bbox"] = bbox(cell.drawn)
         if cell.reader:
             entry["reader"] = cell.reader
         if cell.reason:

@@ -38,8 +38,9 @@ Box = tuple[float, float, float, float]
 class ExportedCell:
     """One cell.
 
-    box   x0, y0, x1, y1: image pixels, half-open; the box of the mask where there is a mask
-    mask  tight and inside the image; None for a cell that is a box
+    box    x0, y0, x1, y1: image pixels, half-open; the box of the mask where there is a mask
+    drawn  the box as it is stored: what a person drew, grown to hold the mask
+    mask   tight and inside the image; None for a cell that is a box
     """
 
     uid: uuid.UUID
@@ -48,6 +49,7 @@ class ExportedCell:
     mask: BoxMask | None
     label_class: int | None
     author: str
+    drawn: Box | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     attributes: dict[str, str] = field(default_factory=dict)
     parent: uuid.UUID | None = None
@@ -146,6 +148,7 @@ def _cell(image: Image, row: Annotation, state: State, author: str, reader: str)
         mask=mask,
         label_class=row.label_class_id,
         author=author,
+        drawn=state.box,
         provenance=row.provenance,
         attributes=row.attributes or {},
         parent=row.parent,

@@ -94,7 +94,11 @@ def brute_force(record, rules):
             lost = following[0] != n + 1
             if waiting or hidden or blurred or lost:
                 theirs[t : following[1]] = False
-    theirs = theirs[:end]
+    return without_long_gaps(theirs[:end], record, begin, rules)
+
+
+def without_long_gaps(theirs, record, begin, rules):
+    end = record[-1][1]
     acts = sorted({begin, end, *(t for _n, t, kind, _data in record if kind in ACTS)})
     counted = theirs.copy()
     for a, b in pairwise(acts):

@@ -21,14 +21,19 @@ SIDE = 24
 
 @st.composite
 def boxes(draw):
-    x0, y0 = draw(st.floats(0, SIDE - 2)), draw(st.floats(0, SIDE - 2))
-    return (x0, y0, draw(st.floats(x0 + 0.5, SIDE)), draw(st.floats(y0 + 0.5, SIDE)))
+    x0 = draw(st.floats(0, SIDE - 2))
+    y0 = draw(st.floats(0, SIDE - 2))
+    x1 = draw(st.floats(x0 + 0.5, SIDE))
+    y1 = draw(st.floats(y0 + 0.5, SIDE))
+    return (x0, y0, x1, y1)
 
 
 @st.composite
 def packed(draw):
-    width, height = draw(st.integers(1, 8)), draw(st.integers(1, 8))
-    x, y = draw(st.integers(0, SIDE - width)), draw(st.integers(0, SIDE - height))
+    width = draw(st.integers(1, 8))
+    height = draw(st.integers(1, 8))
+    x = draw(st.integers(0, SIDE - width))
+    y = draw(st.integers(0, SIDE - height))
     bits = np.array(draw(st.lists(st.booleans(), min_size=width * height, max_size=width * height)), bool)
     bits[draw(st.integers(0, len(bits) - 1))] = True
     return PackedMask(x, y, width, height, pack(bits.reshape(height, width)))

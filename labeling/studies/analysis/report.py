@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from labeling.annotations.active_time import Rules
 from labeling.studies.analysis import agreement, curves, mixed, outside
-from labeling.studies.analysis.attribution import OTHER, PHASES, Rules, attribute, check, sensitivity, totals
+from labeling.studies.analysis.attribution import OTHER, PHASES, attribute, check, sensitivity, totals
 from labeling.studies.analysis.estimands import compare, rates
 from labeling.studies.analysis.gestures import gestures, keystroke_level
 from labeling.studies.analysis.quality import measured_quality, non_inferior
