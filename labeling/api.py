@@ -27,7 +27,9 @@ def problem(*, status: int, code: str, detail: str, field: str = "", lines: tupl
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's hook: every error leaves as problem+json; what is not expected is left to crash loudly."""
     if isinstance(error, LabelingError):
-        return problem(status=error.status, code=error.code, detail=str(error), field=error.field, lines=error.lines)
+        answer = problem(status=error.status, code=error.code, detail=str(error), field=error.field, lines=error.lines)
+        answer.data |= error.facts
+        return answer
     if isinstance(error, RecursionError):  # nothing of ours goes that deep: the body does
         return problem(status=400, code="parse_error", detail="What was sent is nested too deeply.")
     if isinstance(error, Http404):

@@ -1,15 +1,20 @@
 """What can go wrong, with a code for programs and a sentence for people; api.py turns each into problem+json."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 
 class LabelingError(Exception):
     """A rule of the domain said no: `code` is for programs, str(error) for people, `field` names the bad input.
 
-    `lines` are the single faults, where there may be many (a table's lines).
+    `lines` are the single faults, where there may be many (a table's lines). `facts` are what a program needs beside
+    the sentence, such as the id of the round that is in the way.
     """
 
     code = "labeling_error"
     status = 409
     lines: tuple[str, ...] = ()
+    facts: Mapping[str, int | str] = MappingProxyType({})
 
     def __init__(self, message: str, *, field: str = "") -> None:
         super().__init__(message)
