@@ -70,6 +70,8 @@ def routes() -> list[Any]:
         path("projects/<int:project>/rounds/compare/", rounds.Compare.as_view(), name="round-compare"),
         path("projects/<int:project>/rounds/roll-back/", rounds.RollBack.as_view(), name="round-roll-back"),
         path("projects/<int:project>/reference-sets/", rounds.ReferenceSets.as_view(), name="reference-set-list"),
+        path("projects/<int:project>/reference-masks/", rounds.ReferenceMasks.as_view(), name="reference-mask-list"),
+        path("images/<int:image>/reference-masks/", rounds.ImageReferenceMasks.as_view(), name="image-reference-masks"),
         path("projects/<int:project>/models/", rounds.ModelVersionList.as_view(), name="model-version-list"),
         path("projects/<int:project>/weights/", rounds.WeightsImports.as_view(), name="weights-import-list"),
         path("projects/<int:project>/export/<str:layout>/", exchange.Export.as_view(), name="export"),

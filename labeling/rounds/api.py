@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 
 from labeling.access import person, reach
 from labeling.errors import Invalid
+from labeling.images.models import Image
 from labeling.projects.api import ProjectSerializer
 from labeling.projects.models import Project
 from labeling.rounds.archiving import archive_project, restore_project
@@ -23,6 +24,7 @@ from labeling.rounds.importing import import_weights
 from labeling.rounds.models import ModelVersion, Promotion, Round, Stage, Sweep, WeightsImport
 from labeling.rounds.promotion import promote, roll_back
 from labeling.rounds.reference import described, lock
+from labeling.rounds.reference_masks import Added, add_references, referenced, remove_reference
 from labeling.rounds.resuming import try_again
 from labeling.rounds.services import cancel_round, start_round
 from labeling.rounds.starting import licences, read
@@ -324,6 +326,66 @@ class ReferenceSets(APIView):
             note=str(asked.get("note", "")),
         )
         return Response(described(made), status=201)
+
+
+class ReferenceMasks(APIView):
+    """GET the images with reference masks; POST label maps (multipart: masks, several; replace), matched by name."""
+
+    parser_classes = [MultiPartParser]
+
+    def get(self, request: Request, project: int) -> Response:
+        found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
+        rows = [
+            {"image": row["image"].pk, "name": row["image"].name, "split": row["image"].split, "locked": row["locked"]}
+            for row in referenced(found)
+        ]
+        return Response(rows)
+
+    def post(self, request: Request, project: int) -> Response:
+        """201 with what was stored and what was not; when nothing was, the first reason as the error."""
+        found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
+        files, replace = request.FILES.getlist("masks"), _confirmed(request, "replace")
+        added, declined = add_references(project=found, files=files, replace=replace)
+        if not added:
+            raise declined[0]
+        declined_json = [{"code": error.code, "detail": str(error)} for error in declined]
+        return Response({"added": [added_json(one) for one in added], "declined": declined_json}, status=201)
+
+
+class ImageReferenceMasks(APIView):
+    """POST one label map (multipart: masks, replace) as an image's reference masks; DELETE takes them away."""
+
+    parser_classes = [MultiPartParser]
+
+    def post(self, request: Request, image: int) -> Response:
+        found = reach(Image.objects.visible_to(person(request)), person(request), "manage", pk=image)
+        files, replace = request.FILES.getlist("masks"), _confirmed(request, "replace")
+        added, declined = add_references(project=found.project, files=files, image=found, replace=replace)
+        if declined:
+            raise declined[0]
+        return Response(added_json(added[0]), status=201)
+
+    def delete(self, request: Request, image: int) -> Response:
+        found = reach(Image.objects.visible_to(person(request)), person(request), "manage", pk=image)
+        return Response({"image": found.pk, "notes": remove_reference(image=found, confirmed=True)})
+
+
+def added_json(added: Added) -> dict[str, Any]:
+    return {
+        "file": added.file,
+        "image": added.image.pk,
+        "cells": added.cells,
+        "replaced": added.replaced,
+        "notes": added.notes,
+    }
+
+
+def _confirmed(request: Request, name: str) -> bool:
+    """A yes of a multipart form. Raises Invalid for what is neither yes nor no."""
+    value = str(request.POST.get(name, "false")).lower()
+    if value not in ("true", "false", "1", "0"):
+        raise Invalid(f"{name} must be true or false", field=name)
+    return value in ("true", "1")
 
 
 class Cancel(APIView):

@@ -71,6 +71,8 @@ MATRIX = {
     ("get", "export-round"): (404, 404, 404, 403, 403, 404, 302),  # nothing has finished
     ("post", "round-policy"): MANAGERS,
     ("post", "lock-reference"): MANAGERS,
+    ("post", "add-reference-masks"): MANAGERS,
+    ("post", "remove-reference-masks"): MANAGERS,
     ("post", "roll-back-rounds"): MANAGERS,
     ("post", "promote-round"): MANAGERS,
     ("post", "sweep-round"): MANAGERS,
