@@ -1,8 +1,9 @@
 """Crumbs: pieces too small to be cells of this project, which are no proposals.
 
-The rule: a piece is a crumb when its area is below a share (0.5 by default) of the first percentile of the annotated
-cells' areas. A cell's area is that of its mask where a person verified one, else that of the ellipse in its box. Areas
-are compared in square micrometres where every annotated image and the predicted one state a scale, else in pixels.
+The rule: a piece of foreground that no box stands behind is a crumb when its area is below a share (0.25 by default)
+of the first percentile of the annotated cells' areas. A piece in a box of the detector has a second opinion: it is a
+crumb below BOXED of that. A cell's area is that of the ellipse in its box. Areas are in square micrometres
+where every image of the round states its scale, else in pixels.
 
 What is never a crumb: a cell that a person boxed, and a piece at the image's rim, of which only a part is in the
 image. Below FEWEST annotated cells nothing is left out: the smallest of a handful says little about the smallest that
@@ -19,8 +20,9 @@ import numpy.typing as npt
 
 from inference.types import Labels
 
-FEWEST = 20  # annotated cells away from the rim
+FEWEST = 30  # annotated cells away from the rim
 PERCENTILE = 1.0
+BOXED = 0.4  # of the threshold, for pieces in a box of the detector
 
 
 @dataclass(frozen=True)
@@ -43,16 +45,24 @@ def smallest_cell(images: Sequence[dict[str, Any]], share: float) -> Smallest:
 
     share  of the first percentile; 0 switches the rule off
     """
-    annotated = [image for image in images if image["cells"]]
-    physical = bool(annotated) and all(image.get("um_per_px") for image in images)
+    physical = bool(images) and all(image.get("um_per_px") for image in images)
     areas: list[float] = []
-    for image in annotated:
+    for image in images:
         unit = image["um_per_px"] ** 2 if physical else 1.0
         inside = [cell for cell in image["cells"] if not _at_rim(cell["box"], image["width"], image["height"])]
         areas += [area_of(cell["box"]) * unit for cell in inside]
     if share <= 0 or len(areas) < FEWEST:
         return Smallest(0.0, physical, len(areas))
     return Smallest(share * float(np.percentile(areas, PERCENTILE)), physical, len(areas))
+
+
+def crumb_areas(content: dict[str, Any], options: dict[str, Any]) -> dict[int, float]:
+    """Image -> pixels below which a piece on it is a crumb, for every image of a snapshot document.
+
+    options  the instances' part of a round's configuration; rounds from before the rule have no "crumbs": no rule
+    """
+    smallest = smallest_cell(content["images"], options.get("crumbs", 0.0))
+    return {entry["image"]: smallest.pixels(entry.get("um_per_px")) for entry in content["images"]}
 
 
 def area_of(box: Sequence[float]) -> float:
@@ -66,16 +76,19 @@ def _at_rim(box: Sequence[float], width: int, height: int) -> bool:
     return x0 < 1 or y0 < 1 or x1 > width - 1 or y1 > height - 1
 
 
-def without_crumbs(labels: Labels, area: float, keep: Sequence[int] = ()) -> tuple[Labels, int]:
+def without_crumbs(labels: Labels, area: float, *, boxes: int = 0, keep: Sequence[int] = ()) -> tuple[Labels, int]:
     """The label map without pieces of fewer than `area` pixels.
 
     labels  (H, W) int32, 0 is background
+    boxes   the ids 1..boxes stand in a box each: for them the threshold is BOXED of `area`
     keep    ids that are never crumbs: cells that a person boxed
     ->      a new map with the same ids, and how many were left out
     """
     count = int(labels.max(initial=0)) + 1
     sizes = np.bincount(labels.ravel(), minlength=count)
-    small = (sizes > 0) & (sizes < area)
+    least = np.full(count, float(area))
+    least[1 : boxes + 1] *= BOXED
+    small = (sizes > 0) & (sizes < least)
     small[0] = False
     small[_ids_at_rim(labels)] = False
     small[[one for one in keep if one < count]] = False

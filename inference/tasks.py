@@ -368,6 +368,7 @@ def _publish(stage: Stage, lease: Lease, fields: list[Field], inputs: dict[str, 
     round_ = stage.round
     content = _content(stage)
     class_ids = [entry["id"] for entry in content["classes"]]
+    threshold = round_.configuration["prediction"]["detector_threshold"]
     predicted = round_.stages.select_related("artifact").get(kind="prediction").artifact
     assert predicted is not None
     names = predicted.facts["models"]
@@ -386,17 +387,17 @@ def _publish(stage: Stage, lease: Lease, fields: list[Field], inputs: dict[str, 
             continue
         certificate = units.read_unit(inputs["fusion"], field.image)["certificate"]
         provenance = {"round": round_.pk, "round_number": round_.number, "models": names}
-        found = work.proposals(
-            work.proposed_on(content, field),
-            units.read_unit(inputs["prediction"], field.image),
-            units.read_unit(inputs["instances"], field.image),
-        )
+        predicted_unit = units.read_unit(inputs["prediction"], field.image)
+        instances_unit = units.read_unit(inputs["instances"], field.image)
+        found = work.proposals(work.proposed_on(content, field), predicted_unit, instances_unit)
         loaded = [_loaded(round_.pk, field, proposal, class_ids, provenance) for proposal in found]
         publish(
             round_=round_, image=image, proposals=loaded, certificate=certificate, model_names=names,
             facts={
                 "proposals": len(loaded), "queue": waiting.get(str(field.image), {}),
                 "signals": signals.get(field.image, {}),
+                "crumbs": instances_unit.get("crumbs", 0),
+                **work.detected(predicted_unit, threshold),
             },
         )  # fmt: skip
         lease.report(Progress(number, len(fields)))

@@ -18,6 +18,8 @@ from labeling.errors import Invalid, LabelingError
 from labeling.images.api import MOST_BYTES
 from labeling.images.models import Image, Split
 from labeling.images.services import add_image, stated
+from labeling.images.similar import pairs_with
+from labeling.images.similar import sentence as same_picture
 from labeling.projects.models import Project, Role
 from labeling.projects.services import add_class, add_member, change_role, invite_again, remove_member
 from labeling.rounds.archiving import archive_project, restore_project
@@ -31,6 +33,7 @@ from labeling.site.round_views import progress_context
 from labeling.site.waiting import STRATEGIES, next_images
 
 PER_PAGE = 60
+MOST_ALIKE = 10  # sentences about the same picture twice
 FEWEST_PEOPLE = 5  # below this a project's mean would tell how fast single colleagues are
 
 
@@ -137,19 +140,20 @@ def images(request: Request, project: int) -> HttpResponse:
     found = reach_project(request, "manage", project)
     form = UploadForm(request.POST)
     files = request.FILES.getlist("images")
-    added: list[str] = []
+    added: list[Image] = []
     refused: list[str] = []
     if not files:
         refused.append(_("No file was chosen. Choose one or more images and try again."))
     elif form.is_valid():
         for file in files:
             try:
-                added.append(take(found, file, form.cleaned_data).name)
+                added.append(take(found, file, form.cleaned_data))
             except LabelingError as error:
                 refused.append(sentence(error, begins_with_a_name=True))
     refused += [str(problem) for problems in form.errors.values() for problem in problems]
     if request.htmx:
-        answer = render(request, "site/parts/upload_result.html", {"added": added, "refused": refused})
+        context = {"added": added, "refused": refused, "alike": alike_of(found, added)}
+        answer = render(request, "site/parts/upload_result.html", context)
         if added:
             answer["HX-Trigger"] = "images-changed"
         return answer
@@ -158,7 +162,14 @@ def images(request: Request, project: int) -> HttpResponse:
     if added:
         said = ngettext("{n} image added.", "{n} images added.", len(added)).format(n=len(added))
         messages.success(request, said)
+    for note in alike_of(found, added):
+        messages.warning(request, note)
     return redirect("project", found.pk)
+
+
+def alike_of(found: Project, images: list[Image]) -> list[str]:
+    """Sentences about pictures of the project that these repeat."""
+    return [same_picture(pair) for pair in pairs_with(found, images)[:MOST_ALIKE]] if images else []
 
 
 def take(found: Project, file: UploadedFile, common: dict[str, Any]) -> Image:
