@@ -67,6 +67,7 @@ def routes() -> list[Any]:
         path("projects/<int:project>/images/", images.ImageList.as_view(), name="image-list"),
         path("projects/<int:project>/images/table/", exchange.ImageTable.as_view(), name="image-table"),
         path("projects/<int:project>/rounds/", rounds.RoundList.as_view(), name="round-list"),
+        path("projects/<int:project>/rounds/before/", rounds.BeforeRound.as_view(), name="round-before"),
         path("projects/<int:project>/rounds/compare/", rounds.Compare.as_view(), name="round-compare"),
         path("projects/<int:project>/rounds/roll-back/", rounds.RollBack.as_view(), name="round-roll-back"),
         path("projects/<int:project>/reference-sets/", rounds.ReferenceSets.as_view(), name="reference-set-list"),

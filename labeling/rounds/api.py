@@ -1,6 +1,7 @@
 """Rounds over HTTP."""
 
 import math
+from dataclasses import asdict
 from typing import Any
 
 from django.http import FileResponse
@@ -14,20 +15,23 @@ from labeling.errors import Invalid
 from labeling.images.models import Image
 from labeling.projects.api import ProjectSerializer
 from labeling.projects.models import Project
+from labeling.rounds import outcome
 from labeling.rounds.archiving import archive_project, restore_project
 from labeling.rounds.comparison import compare
-from labeling.rounds.configuration import differences
+from labeling.rounds.configuration import configure, differences
 from labeling.rounds.drift import Mean, of_round
+from labeling.rounds.estimate import estimate
 from labeling.rounds.export import export_file, folder_name
 from labeling.rounds.holding import mend, reason
 from labeling.rounds.importing import import_weights
 from labeling.rounds.models import ModelVersion, Promotion, Round, Stage, Sweep, WeightsImport
 from labeling.rounds.promotion import promote, roll_back
+from labeling.rounds.readiness import as_json, limitations
 from labeling.rounds.reference import described, lock
 from labeling.rounds.reference_masks import Added, add_references, referenced, remove_reference
 from labeling.rounds.resuming import try_again
 from labeling.rounds.services import cancel_round, start_round
-from labeling.rounds.starting import licences, read
+from labeling.rounds.starting import learns_something, licences, read
 from labeling.rounds.sweeping import request_sweep
 
 
@@ -174,12 +178,28 @@ class RoundList(APIView):
             start=read(asked.get("start") or {}),
             line_up=asked.get("line_up") is True,
         )
-        return Response(round_json(made), status=202)
+        limits = as_json(limitations(found, learns=learns_something(made)))
+        return Response(round_json(made) | {"limits": limits}, status=202)
+
+
+class BeforeRound(APIView):
+    """What would limit a round that is started now, and how long it would take: `?preset=` names the preset."""
+
+    def get(self, request: Request, project: int) -> Response:
+        found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
+        preset, device = (
+            request.query_params.get(name, usual) for name, usual in (("preset", "quick"), ("device", "auto"))
+        )
+        configure(preset, {"device": device})  # raises Invalid for what is no preset or device
+        time = estimate(found, preset, device=device)
+        return Response({"limits": as_json(limitations(found)), "estimate": asdict(time) if time else None})
 
 
 class RoundDetail(APIView):
     def get(self, request: Request, round: int) -> Response:
-        return Response(round_json(reach(_rounds(person(request)), person(request), "see", pk=round)))
+        found = reach(_rounds(person(request)), person(request), "see", pk=round)
+        published = outcome.outcome_of(found) if found.state == Round.State.PUBLISHED else None
+        return Response(round_json(found) | {"outcome": outcome.as_json(published) if published else None})
 
 
 class Export(APIView):

@@ -44,9 +44,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 PRESET_NAMES = {
-    "quick": "Quick: minutes on two processor cores",
-    "tiny": "Tiny: seconds, to try the flow; the masks are rough",
-    "paper": "Paper: BoxCell's own settings; days without a GPU",
+    "quick": "Quick: small nets and a short training",
+    "tiny": "Tiny: to try the flow; the masks are rough",
+    "paper": "Paper: BoxCell's own settings; made for a GPU",
 }
 
 

@@ -25,6 +25,8 @@ from labeling.projects.services import add_class, add_member, change_role, invit
 from labeling.rounds.archiving import archive_project, restore_project
 from labeling.rounds.configuration import CHOICES, DEVICES, PRESET_NAMES
 from labeling.rounds.models import Round
+from labeling.rounds.outcome import on_image, outcome_of
+from labeling.rounds.promotion import current_publications, current_round
 from labeling.rounds.starting import KINDS
 from labeling.site.doors import Request, acts_of, attempt, reach_project, sentence, signed_in
 from labeling.site.forms import MOST_FILES, ClassForm, MemberForm, UploadForm
@@ -64,7 +66,7 @@ def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -
         **forms,
     }
     if active is not None:
-        context |= progress_context(active)
+        context |= progress_context(active) | {"outcome": context["outcome"]}  # of the current round
     return render(request, "site/project.html", context, status=status)
 
 
@@ -72,10 +74,13 @@ def head(request: Request, found: Project) -> dict[str, Any]:
     """What the head of the page and the grid below it need."""
     role = found.role_of(request.user)
     may = acts_of(found, role)
+    current = current_round(found)
     return {
         "project": found,
         "role": role,
         "may": may,
+        "current": current,
+        "outcome": outcome_of(current) if current else None,
         "presets": list(PRESET_NAMES.items()),
         "choices": CHOICES,
         "devices": list(DEVICES.items()),
@@ -107,8 +112,11 @@ def grid(request: Request, found: Project) -> dict[str, Any]:
     waiting = next_images(found, counts, strategy)
     to_review = [(image, c) for image, c in rows if c.undecided]
     to_box = [image for image, c in rows if not c.exhaustive and not c.proposed]
+    publications = current_publications(found.images.all()).select_related("image", "round", "layer")
+    outcomes = {publication.image_id: on_image(publication) for publication in publications}
     for image, _counts in rows:
         image.look_next = waiting.get(image.pk)  # type: ignore[attr-defined]
+        image.outcome = outcomes.get(image.pk)  # type: ignore[attr-defined]
     if request.GET.get("order") == "queue":
         rows.sort(key=lambda row: getattr(waiting.get(row[0].pk), "place", len(rows)))
     return {

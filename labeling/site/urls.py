@@ -22,6 +22,7 @@ urlpatterns = [
     path("projects/<int:project>/archive/", project_views.archive, name="archive-project"),
     path("projects/<int:project>/restore/", project_views.restore, name="restore-project"),
     path("projects/<int:project>/rounds/", round_views.start, name="project-rounds"),
+    path("projects/<int:project>/rounds/before/", round_views.before, name="before-round"),
     path("projects/<int:project>/models/", model_views.models, name="project-models"),
     path("projects/<int:project>/models/reference/", model_views.lock_reference, name="lock-reference"),
     path("projects/<int:project>/models/masks/", model_views.add_masks, name="add-reference-masks"),

@@ -36,6 +36,7 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("patch", "image-detail"): (200, 200, 403, 403, 403, 404, 401),
     ("get", "round-list"): ALL,
     ("post", "round-list"): (409, 409, 403, 403, 403, 404, 401),  # another round is at work here
+    ("get", "round-before"): ALL,
     ("get", "export"): (200, 200, 200, 403, 403, 404, 401),
     ("get", "image-workspace"): ALL,
     ("get", "image-pixels"): ALL,
@@ -95,6 +96,7 @@ class Study:
             "image-list": "project",
             "image-table": "project",
             "round-list": "project",
+            "round-before": "project",
             "round-compare": "project",
             "round-roll-back": "project",
             "reference-set-list": "project",

@@ -59,6 +59,7 @@ MATRIX = {
     ("get", "project-time"): MEMBERS,
     ("get", "image"): MEMBERS,
     ("get", "round"): MEMBERS,
+    ("get", "before-round"): (200, 200, 403, 403, 403, 404, 302),
     ("get", "round-progress"): MEMBERS,
     ("get", "round-at-work"): MEMBERS,
     ("get", "round-log"): MEMBERS,
