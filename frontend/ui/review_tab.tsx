@@ -3,7 +3,7 @@ import { mark, t } from "../locale/locale";
 import { REASONS } from "../scene/contract";
 import { LongList } from "./list";
 import { Act, AttributeLines, Classes, Key, type Ui } from "./parts";
-import { REASON_WORDS, STATUS_WORDS } from "./words";
+import { emptyReview, REASON_WORDS, STATUS_WORDS } from "./words";
 
 export function ReviewTab({ ui }: { ui: Ui }) {
   const { desk } = ui;
@@ -92,22 +92,12 @@ export function ReviewTab({ ui }: { ui: Ui }) {
 
 /** Why there is nothing to judge: no round has predicted this image, or one did and proposed nothing. */
 function NoProposals({ ui }: { ui: Ui }) {
-  const published = ui.desk.publication?.publication;
-  if (!published)
-    return (
-      <p class="bw-empty" role="tabpanel">
-        {t(
-          "No proposals on this image yet. They appear here after a round has been run on the project's boxes.",
-        )}
-      </p>
-    );
+  const published = ui.desk.publication?.publication ?? null;
   return (
     <div class="bw-empty" role="tabpanel">
-      <p>{t("Round {n} proposed nothing here.", { n: published.round_number })}</p>
-      {(published.why ?? []).map((sentence) => (
+      {emptyReview(published).map((sentence) => (
         <p key={sentence}>{sentence}</p>
       ))}
-      <p>{t("Annotate a region of this image and start another round.")}</p>
     </div>
   );
 }

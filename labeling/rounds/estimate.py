@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from django.db.models import F, Sum
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from labeling.images.models import Image
 from labeling.projects.models import Project
@@ -98,8 +99,12 @@ def _range_of(measured: list[float], shipped: float) -> tuple[float, float]:
 def _source(measured: dict[str, list[float]]) -> str:
     rounds = max((len(values) for values in measured.values()), default=0)
     if not rounds:
-        return _("no round of this preset has run here yet, so the times of another machine are taken")
-    return _("from {n} earlier rounds of this preset on this server").format(n=rounds)
+        return _("No round of this preset has run here yet, so this is by the times of another machine.")
+    return ngettext(
+        "By {n} earlier round of this preset on this server.",
+        "By {n} earlier rounds of this preset on this server.",
+        rounds,
+    ).format(n=rounds)
 
 
 def present_load() -> tuple[float, int]:

@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Count
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from labeling.annotations.models import Annotation
 from labeling.images.models import Image, Split
 from labeling.rounds.models import Publication, Round
 from labeling.rounds.readiness import FEW_CELLS
@@ -33,7 +35,7 @@ def causes_of_none(
     threshold       the round's detector threshold
     stains          image -> its stain, empty where nobody has stated it
     """
-    if entry["exhaustive"] and all(cell["mask"] for cell in entry["cells"]):
+    if entry["exhaustive"] and all(cell["mask"] is not None for cell in entry["cells"]):
         return [{"code": SETTLED}]
     taught = [other for other in content["images"] if other["split"] == Split.TRAIN and other["exhaustive"]]
     found = [*_unlike(entry, taught, stains)]
@@ -118,15 +120,29 @@ class OnImage:
         return not self.proposals and not self.settled
 
 
-def on_image(publication: Publication) -> OnImage:
-    """From the publication's facts; rounds from before them have their proposals counted."""
-    facts = publication.facts
-    proposals = facts.get("proposals")
-    if proposals is None:
-        proposals = publication.layer.annotations.count()
-    causes = facts.get("why", [])
-    settled = any(cause["code"] == SETTLED for cause in causes)
-    return OnImage(publication.image, publication.round, proposals, facts.get("crumbs", 0), words_of(causes), settled)
+def on_images(publications: Sequence[Publication]) -> list[OnImage]:
+    """From the publications' facts, images and rounds; rounds from before the facts have their proposals counted.
+
+    One query at most, for those.
+    """
+    uncounted = [publication.layer_id for publication in publications if "proposals" not in publication.facts]
+    counted: dict[Any, int] = {}
+    if uncounted:
+        rows = Annotation.objects.filter(layer__in=uncounted).order_by().values("layer").annotate(n=Count("pk"))
+        counted = {row["layer"]: row["n"] for row in rows}
+    return [_on_image(publication, counted.get(publication.layer_id, 0)) for publication in publications]
+
+
+def _on_image(publication: Publication, counted: int) -> OnImage:
+    causes = publication.facts.get("why", [])
+    return OnImage(
+        image=publication.image,
+        round=publication.round,
+        proposals=publication.facts.get("proposals", counted),
+        crumbs=publication.facts.get("crumbs", 0),
+        why=words_of(causes),
+        settled=any(cause["code"] == SETTLED for cause in causes),
+    )
 
 
 @dataclass(frozen=True)
@@ -177,10 +193,10 @@ class Outcome:
 
 def outcome_of(round_: Round) -> Outcome | None:
     """None for a round that has published nothing. One query for rounds that keep their counts."""
-    publications = list(round_.publications.select_related("image", "round", "layer").order_by("image__position"))
+    publications = list(round_.publications.select_related("image", "round").order_by("image__position"))
     if not publications:
         return None
-    rows = [on_image(publication) for publication in publications]
+    rows = on_images(publications)
     empty = [row for row in rows if row.empty]
     likely = Counter(row.why[0] for row in empty if row.why).most_common(1)
     return Outcome(

@@ -25,7 +25,7 @@ from labeling.projects.services import add_class, add_member, change_role, invit
 from labeling.rounds.archiving import archive_project, restore_project
 from labeling.rounds.configuration import CHOICES, DEVICES, PRESET_NAMES
 from labeling.rounds.models import Round
-from labeling.rounds.outcome import on_image, outcome_of
+from labeling.rounds.outcome import on_images, outcome_of
 from labeling.rounds.promotion import current_publications, current_round
 from labeling.rounds.starting import KINDS
 from labeling.site.doors import Request, acts_of, attempt, reach_project, sentence, signed_in
@@ -112,8 +112,8 @@ def grid(request: Request, found: Project) -> dict[str, Any]:
     waiting = next_images(found, counts, strategy)
     to_review = [(image, c) for image, c in rows if c.undecided]
     to_box = [image for image, c in rows if not c.exhaustive and not c.proposed]
-    publications = current_publications(found.images.all()).select_related("image", "round", "layer")
-    outcomes = {publication.image_id: on_image(publication) for publication in publications}
+    publications = list(current_publications(found.images.all()).select_related("image", "round"))
+    outcomes = {said.image.pk: said for said in on_images(publications)}
     for image, _counts in rows:
         image.look_next = waiting.get(image.pk)  # type: ignore[attr-defined]
         image.outcome = outcomes.get(image.pk)  # type: ignore[attr-defined]

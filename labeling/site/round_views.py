@@ -23,7 +23,7 @@ from labeling.rounds.configuration import BY_NAME, NAMES, PRESET_NAMES, flat
 from labeling.rounds.estimate import estimate
 from labeling.rounds.export import export_file, folder_name
 from labeling.rounds.models import Portion, Round, Stage, StageLine, Sweep
-from labeling.rounds.outcome import on_image, outcome_of
+from labeling.rounds.outcome import on_images, outcome_of
 from labeling.rounds.promotion import LEARNED, current_round
 from labeling.rounds.readiness import limitations
 from labeling.rounds.resuming import try_again
@@ -54,10 +54,10 @@ LINES = 500  # of the log, shown at once
 @require_safe
 def round_(request: Request, round: int) -> HttpResponse:
     found = reach_round(request, "see", round)
-    publications = found.publications.select_related("image", "round", "layer").order_by("image__position")
+    publications = list(found.publications.select_related("image", "round").order_by("image__position"))
     by_origin = drift.of_round(found) if found.state == Round.State.PUBLISHED else None
     proposals = dict(found.publications.values_list("pk").annotate(n=Count("layer__annotations")))
-    said = {publication.pk: on_image(publication) for publication in publications}
+    why = {said.image.pk: said.why for said in on_images(publications)}
     context = {
         "may": acts_of(found.project, found.project.role_of(request.user)),
         "device": found.configuration.get("device", "auto"),
@@ -81,7 +81,7 @@ def round_(request: Request, round: int) -> HttpResponse:
             {
                 "image": p.image,
                 "proposals": proposals[p.pk],
-                "why": said[p.pk].why,
+                "why": why[p.image_id],
                 **p.certificate,
                 "milliseconds": milliseconds_of(p.certificate),
             }

@@ -17,7 +17,7 @@ from labeling.images.tiles import SIDE, is_tiled, sizes
 from labeling.projects.api import LabelClassSerializer
 from labeling.projects.models import Project
 from labeling.rounds.models import Publication
-from labeling.rounds.outcome import on_image
+from labeling.rounds.outcome import on_images
 from labeling.rounds.promotion import current_publications
 from labeling.studies.models import Item
 
@@ -128,7 +128,7 @@ def _layer(layer: Layer, *, writable: bool) -> dict[str, Any]:
 
 def _publication(publication: Publication) -> dict[str, Any]:
     certificate = publication.certificate
-    said = on_image(publication)
+    (said,) = on_images([publication])
     shown = ("objective", "flow", "cut", "closed", "ambiguous_share", "components", "free_pixels")
     return {
         "id": str(publication.pk),

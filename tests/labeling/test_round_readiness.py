@@ -40,7 +40,7 @@ def owner():
     return UserFactory()
 
 
-def field(project, seed, *, split=Split.TRAIN, annotated=None, cells=60, **facts):
+def field(project, seed, *, split=Split.TRAIN, annotated=None, cells=90, **facts):
     """One synthetic image, with its boxes drawn by `annotated`."""
     made = tissue(256, 256, cells, seed=seed)
     content = png_of(made.rgb)
@@ -74,7 +74,7 @@ def only_train(project):
 
 def repeat_a_picture(project):
     judge = project.images.get(split=Split.VAL)
-    again = np.rot90(tissue(256, 256, 60, seed=2).rgb)
+    again = np.rot90(tissue(256, 256, 90, seed=2).rgb)
     copy = add_image(project=project, name="copy.png", content=png_of(again), stain="H&E", um_per_px=0.25)
     assert copy.split != judge.split
 
@@ -137,7 +137,7 @@ def test_limits_and_time_stand_on_the_page_and_in_the_api(owner):
     project = good_project(owner)
     only_train(project)
     page = page_text(signed_in(owner).get(reverse("before-round", args=[project.pk]), {"preset": "tiny"}))
-    assert "nothing measures this round" in page and "It will take about" in page and "processors now" in page
+    assert "nothing measures this round" in page and "It will take about" in page and "Load now:" in page
     client = APIClient()
     client.force_authenticate(owner)
     url = reverse("round-before", args=[project.pk])
@@ -153,7 +153,7 @@ def test_the_time_follows_earlier_rounds_and_the_load(owner, monkeypatch):
     project = good_project(owner)
     monkeypatch.setattr(estimating, "present_load", lambda: (0.0, 2))
     shipped = estimate(project, "tiny")
-    assert "no round of this preset has run here yet" in shipped.source
+    assert "No round of this preset has run here yet" in shipped.source
     round_ = start_round(project=project, by=owner, preset="tiny")
     for stage in round_.stages.all():
         Stage.objects.filter(pk=stage.pk).update(
