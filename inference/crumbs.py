@@ -6,8 +6,9 @@ crumb below BOXED of that. A cell's area is that of the ellipse in its box. Area
 where every image of the round states its scale, else in pixels.
 
 What is never a crumb: a cell that a person boxed, and a piece at the image's rim, of which only a part is in the
-image. Below FEWEST annotated cells nothing is left out: the smallest of a handful says little about the smallest that
-there are. How many true cells the rule would lose was measured on real data (docs/rounds.md, "Crumbs").
+image. Below FEWEST annotated cells only the floor of the instances holds ("smallest", in pixels): the smallest of a
+handful says little about the smallest that there are. How many true cells the rule would lose was measured on real
+data (docs/rounds.md, "Crumbs").
 """
 
 import math
@@ -20,7 +21,7 @@ import numpy.typing as npt
 
 from inference.types import Labels
 
-FEWEST = 30  # annotated cells away from the rim
+FEWEST = 15  # annotated cells away from the rim
 PERCENTILE = 1.0
 BOXED = 0.4  # of the threshold, for pieces in a box of the detector
 

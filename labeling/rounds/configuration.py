@@ -21,7 +21,7 @@ _COMMON: dict[str, Any] = {
         "fragments": "largest",
         "smallest": 20,
         "largest_hole": 64,
-        "crumbs": 0.25,  # measured on five data sets (docs/rounds.md, "Crumbs")
+        "crumbs": 0.25,  # measured (docs/rounds.md, "Crumbs")
     },
 }
 PRESETS: dict[str, dict[str, Any]] = {
