@@ -133,11 +133,11 @@ def stains(work: Work) -> list[Limitation]:
     unknown = [image for image in work.images if not image.stain]
     found = []
     if other:
-        text = _("{n} of {all} images have a stain that no training image has: {names}.")
+        text = _("{n} of {all} images with a stain that no training image has: {names}.")
         remedy = _("Expect few or no proposals there. Annotate a region of that stain, or keep it in another project.")
         found.append(Limitation("other_stain", _counted(text, other, work), remedy))
     if unknown and len(work.images) > 1:
-        text = _("{n} of {all} images do not state their stain, so nobody can tell whether they are like the others.")
+        text = _("{n} of {all} images without a stated stain: nobody can tell whether they are like the others.")
         found.append(Limitation("unknown_stain", _counted(text, unknown, work), _("State it in Settings, Images.")))
     return found
 
@@ -149,11 +149,11 @@ def scales(work: Work) -> list[Limitation]:
     unknown = [image for image in work.images if not image.um_per_px]
     found = []
     if other:
-        text = _("{n} of {all} images have another scale than the training images: {names}.")
+        text = _("{n} of {all} images with another scale than the training images: {names}.")
         remedy = _("Their cells have another size in pixels. Add them at one scale, or keep them in another project.")
         found.append(Limitation("other_scale", _counted(text, other, work), remedy))
     if unknown and len(work.images) > 1:
-        text = _("{n} of {all} images do not state their scale, so their cells may have another size in pixels.")
+        text = _("{n} of {all} images without a stated scale: their cells may have another size in pixels.")
         remedy = _("State µm per pixel in Settings, Images.")
         found.append(Limitation("unknown_scale", _counted(text, unknown, work), remedy))
     return found
@@ -164,8 +164,8 @@ def _fits(scale: float, known: list[float]) -> bool:
 
 
 def same_picture(work: Work) -> list[Limitation]:
-    """The same or nearly the same picture on both sides of the evaluation."""
-    pairs = in_other_splits(work.project, work.judging)
+    """An image that teaches or judges and the same or nearly the same picture in another split."""
+    pairs = in_other_splits(work.project, [*work.teaching, *work.judging])
     remedy = _("Put both into one split, or remove one.")
     found = [Limitation("same_picture", sentence(pair), remedy) for pair in pairs[:MOST_PAIRS]]
     if len(pairs) > MOST_PAIRS:

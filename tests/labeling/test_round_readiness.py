@@ -258,6 +258,8 @@ TEACHER = entry(1, exhaustive=[[0, 0, 50, 50]], cells=[CELL] * 120)
         (entry(2), {"detected": 0, "best_score": None}, ["unsure"]),
         (entry(2, um_per_px=0.5), {"detected": 3, "crumbs": 3}, ["other_scale", "crumbs"]),
         (entry(2, um_per_px=None), {"detected": 3}, ["unknown_scale"]),
+        (entry(2), {"detected": 0, "best_score": None, "signals": {"colour": 1.58}}, ["other_colours", "unsure"]),
+        (entry(2), {"detected": 0, "best_score": 0.1, "signals": {"colour": 0.56}}, ["unsure"]),
         (entry(3), {"detected": 0, "best_score": 0.2}, ["other_stain", "unsure"]),
         (entry(2, exhaustive=[[0, 0, 9, 9]], cells=[CELL | {"mask": {}}]), {"detected": 0}, ["settled"]),
     ],

@@ -112,7 +112,7 @@ def test_uploads_and_changes_of_split_say_it():
     messages = said(page.post(reverse("project-images", args=[project.pk]), {"images": upload, "split": "train"}))
     assert any("turned.png (train) and copy.png (validation) show the same picture" in m for m in messages)
     before = page_text(page.get(reverse("before-round", args=[project.pk])))
-    assert "show the same picture" not in before  # copy.png judges nothing: it is not annotated
+    assert "show the same picture" not in before  # neither of them teaches or judges
 
 
 @pytest.mark.django_db
