@@ -94,14 +94,23 @@ class Alike:
 
 
 def sentence(pair: Alike) -> str:
-    """What is alike and, where the splits differ, what follows from it."""
+    """What is alike and, where the splits differ, what follows from it and what to do."""
+    return f"{likeness(pair)} {remedy()}" if pair.across_splits else likeness(pair)
+
+
+def remedy() -> str:
+    return _("Put both into one split, or remove one.")
+
+
+def likeness(pair: Alike) -> str:
+    """The same without what to do."""
     names = {"a": pair.image.name, "b": pair.other.name}
     if not pair.across_splits:
         return _("{a} and {b} show the same picture, or nearly.").format(**names)
     splits = {"first": _(Split(pair.image.split).label), "second": _(Split(pair.other.split).label)}
     return _(
         "{a} ({first}) and {b} ({second}) show the same picture, or nearly, in two splits: figures would flatter the "
-        "models. Put both into one split, or remove one."
+        "models."
     ).format(**names, **splits)
 
 

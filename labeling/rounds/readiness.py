@@ -13,7 +13,8 @@ from django.utils.translation import ngettext
 
 from labeling.annotations.models import Annotation, Layer
 from labeling.images.models import Image, Split
-from labeling.images.similar import in_other_splits, sentence
+from labeling.images.similar import in_other_splits, likeness
+from labeling.images.similar import remedy as one_split
 from labeling.projects.models import Project
 from labeling.rounds.reference import locked_images
 from labeling.rounds.snapshots import SAME_SCALE
@@ -166,11 +167,10 @@ def _fits(scale: float, known: list[float]) -> bool:
 def same_picture(work: Work) -> list[Limitation]:
     """An image that teaches or judges and the same or nearly the same picture in another split."""
     pairs = in_other_splits(work.project, [*work.teaching, *work.judging])
-    remedy = _("Put both into one split, or remove one.")
-    found = [Limitation("same_picture", sentence(pair), remedy) for pair in pairs[:MOST_PAIRS]]
+    found = [Limitation("same_picture", likeness(pair), one_split()) for pair in pairs[:MOST_PAIRS]]
     if len(pairs) > MOST_PAIRS:
         text = _("{n} more pairs of images show the same picture in two splits.").format(n=len(pairs) - MOST_PAIRS)
-        found.append(Limitation("same_picture", text, remedy))
+        found.append(Limitation("same_picture", text, one_split()))
     return found
 
 

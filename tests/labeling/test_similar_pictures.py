@@ -1,10 +1,12 @@
 """The same picture twice: found whatever was done to it, and not found where there is none."""
 
 import io
+from importlib import import_module
 
 import numpy as np
 import PIL.Image
 import pytest
+from django.apps import apps
 from django.urls import reverse
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -121,3 +123,15 @@ def test_two_different_uploads_say_nothing():
     for seed in range(3):
         added(project, f"{seed}.png", picture(seed), Split.VAL if seed else Split.TRAIN)
     assert look_alikes(list(project.images.all())) == []
+
+
+@pytest.mark.django_db
+def test_images_from_before_the_hash_get_theirs_by_the_migration():
+    migration = import_module("labeling.migrations.0013_picturehash")
+    project = ProjectFactory()
+    images = [added(project, f"{seed}.png", picture(seed), Split.TRAIN) for seed in range(2)]
+    Image.objects.update(phash="")
+    images[1].thumbnail.storage.delete(images[1].thumbnail.name)  # a thumbnail that is gone stops nobody
+    migration.hash_the_pictures(apps, None)
+    first, second = Image.objects.order_by("position")
+    assert distance(first.phash, images[0].phash) <= NEAR // 4 and second.phash == ""
