@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import label
 
+from inference.crumbs import crumb_areas, without_crumbs
 from inference.fusion import Parameters, fuse
 from inference.metrics import average_precision, box_iou, contingency, mask_iou, mean, per_image
 from inference.painting import bits_of, bounded_instances, paint
@@ -136,6 +137,7 @@ def _judge_masks(
     than this.
     """
     reports: dict[str, list[Any]] = {"detector": [], "segmenter": [], "fused": []}
+    crumb = crumb_areas(setting.content, setting.configuration["instances"])
     for field in fields:
         if setting.stop():
             raise Cancelled("cancelled")
@@ -143,7 +145,7 @@ def _judge_masks(
         unit = read_unit(setting.inputs["prediction"], field.image)
         threshold = setting.configuration["prediction"]["detector_threshold"]
         (m_d, boxes), m_s = alone(unit, field, threshold), bits_of(unit["m_s"], field)
-        fused = fused_alone(field.rgb(), m_d, boxes, m_s, setting.configuration)
+        fused = fused_alone(field.rgb(), m_d, boxes, m_s, setting.configuration, crumb[field.image])
         reference = read_labels(field.reference)
         reports["detector"].append(per_image(reference, m_d))
         reports["segmenter"].append(per_image(reference, label(m_s)[0].astype(np.int32)))
@@ -156,7 +158,14 @@ def _judge_masks(
     return {part: {k: round(float(mean(found)[k]), 4) for k in kept} for part, found in reports.items()}
 
 
-def fused_alone(rgb: RGB, m_d: Labels, boxes: Boxes, m_s: Mask, configuration: dict[str, Any]) -> Labels:
-    """Instances from the two halves, as the stages fusion and instances make them."""
+def fused_alone(
+    rgb: RGB, m_d: Labels, boxes: Boxes, m_s: Mask, configuration: dict[str, Any], crumb: float = 0.0
+) -> Labels:
+    """Instances from the two halves, as the stages fusion and instances make them.
+
+    crumb  pixels below which a piece is left out (inference/crumbs.py)
+    """
     parameters = Parameters(**configuration["fusion"])
-    return bounded_instances(fuse(rgb, m_d > 0, m_s, parameters).mask, m_d, boxes, **configuration["instances"])
+    options = {name: value for name, value in configuration["instances"].items() if name != "crumbs"}
+    labels = bounded_instances(fuse(rgb, m_d > 0, m_s, parameters).mask, m_d, boxes, **options)
+    return without_crumbs(labels, crumb, boxes=len(boxes))[0]

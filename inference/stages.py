@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from inference import registry
+from inference import limits, registry
 from inference.acquisition import embedding, image_scores
+from inference.crumbs import crumb_areas, without_crumbs
 from inference.evaluation import detected_masks, evaluation, is_judged
 from inference.fusion import Parameters, certificate, fuse
 from inference.fusion.warm import warm
@@ -31,14 +32,19 @@ VERSIONS = {
     "segmenter": 1,
     "prediction": 4,
     "fusion": 3,
-    "instances": 3,
-    "evaluation": 3,
+    "instances": 4,
+    "evaluation": 4,
     "publication": 3,
 }
 
 
 def keys(content: dict[str, Any], configuration: dict[str, Any]) -> dict[str, str]:
-    """Kind -> key of every stage of a round: hash of inputs, parameters, and the versions of stage and model."""
+    """Kind -> key of every stage of a round: hash of inputs, parameters, and the versions of stage and model.
+
+    Every stage asks for its key first, so a configuration that no stage could use ends here, before any training.
+    Raises limits.OutOfBounds.
+    """
+    limits.check(configuration)
     learned = learning_digest(content)
     # Not what is said of the reference set: its masks stand with their images, and words predict nothing anew.
     everything = digest({name: part for name, part in content.items() if name != "reference_set"})
@@ -257,17 +263,20 @@ def fusion(setting: Setting) -> tuple[Path, dict[str, Any]]:
 
 
 def instance_maps(setting: Setting) -> tuple[Path, dict[str, Any]]:
-    """One id a cell, and how doubtful each cell is: the larger of its share of ambiguous pixels and 1 - its box's
-    score."""
+    """One id a cell, without crumbs, and how doubtful each cell is: the larger of its share of ambiguous pixels and
+    1 - its box's score."""
 
     fields = setting.readable()
+    options = dict(setting.configuration["instances"])
+    crumb = crumb_areas(setting.content, options)
+    options.pop("crumbs", None)
 
     def make(field: Field) -> Unit:
         unit = read_unit(setting.inputs["prediction"], field.image)
         fused = read_unit(setting.inputs["fusion"], field.image)
-        labels = bounded_instances(
-            bits_of(fused["mask"], field), unit["m_d"], unit["boxes"], **setting.configuration["instances"]
-        )
+        labels = bounded_instances(bits_of(fused["mask"], field), unit["m_d"], unit["boxes"], **options)
+        boxed = [number for number, source in enumerate(unit["sources"], start=1) if source]
+        labels, crumbs = without_crumbs(labels, crumb[field.image], boxes=len(unit["boxes"]), keep=boxed)
         ambiguous = np.zeros(field.width * field.height, bool)
         ambiguous[fused["pixels"]] = True
         count = int(labels.max(initial=0)) + 1
@@ -276,10 +285,13 @@ def instance_maps(setting: Setting) -> tuple[Path, dict[str, Any]]:
         scores = np.concatenate([[0.0], unit["scores"], np.zeros(max(0, count - 1 - len(unit["scores"])))])[:count]
         doubt = np.maximum(unsure / np.maximum(area, 1), 1 - scores)
         doubt[len(unit["scores"]) + 1 :] = 1.0  # no box stands behind these
-        return {"labels": labels, "doubt": doubt.astype(np.float32)}
+        return {"labels": labels, "doubt": doubt.astype(np.float32), "crumbs": crumbs}
 
-    cells = sum(len(np.unique(unit["labels"])) - 1 for _, unit in each_unit(setting, fields, make))
-    return bundle(setting, "instances.zip"), {"images": len(fields), "cells": cells}
+    cells = crumbs = 0
+    for _, unit in each_unit(setting, fields, make):
+        cells += len(np.unique(unit["labels"])) - 1
+        crumbs += unit["crumbs"]
+    return bundle(setting, "instances.zip"), {"images": len(fields), "cells": cells, "crumbs": crumbs}
 
 
 # Stages whose images can be made by many workers: what makes one image, once its models are loaded.
@@ -324,3 +336,13 @@ def proposals(field: Field, prediction_unit: Unit, instances_unit: Unit) -> list
         class_index = prediction_unit["classes"][number - 1] if known else None
         found.append(Proposal(number, inside, class_index, source, float(instances_unit["doubt"][number])))
     return found
+
+
+def detected(prediction_unit: Unit, threshold: float) -> dict[str, Any]:
+    """What the detector said of an image, for people who ask why a round proposed little or nothing there.
+
+    -> "detected": its boxes at or above the threshold, "best_score": the surest of all its boxes, None without any
+    """
+    scores = prediction_unit["detected_scores"]
+    best = float(np.max(scores)) if len(scores) else None
+    return {"detected": int(np.count_nonzero(scores >= threshold)), "best_score": best}

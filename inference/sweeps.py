@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from inference.crumbs import crumb_areas
 from inference.evaluation import alone, fused_alone
 from inference.fusion import Parameters
 from inference.metrics import mean, per_image
@@ -57,6 +58,7 @@ def sweep(setting: Setting, *, report: Callable[[int, int], None] = lambda done,
         "fusion": asdict(Parameters()) | setting.configuration["fusion"],
         "prediction": setting.configuration["prediction"],
     }
+    crumb = crumb_areas(setting.content, setting.configuration["instances"])
     base = {name: own[path[0]][path[1]] for name, (path, _) in GRID.items()}
     for parameter, (path, values) in GRID.items():
         for value in sorted({*values, base[parameter]}):
@@ -65,10 +67,11 @@ def sweep(setting: Setting, *, report: Callable[[int, int], None] = lambda done,
             tried = copy.deepcopy(setting.configuration)
             tried[path[0]][path[1]] = type(base[parameter])(value)
             threshold = tried["prediction"]["detector_threshold"]
-            found = [
-                per_image(reference, fused_alone(rgb, *alone(unit, f, threshold), bits_of(unit["m_s"], f), tried))
-                for f, rgb, unit, reference in loaded
-            ]
+            found = []
+            for f, rgb, unit, reference in loaded:
+                m_s = bits_of(unit["m_s"], f)
+                fused = fused_alone(rgb, *alone(unit, f, threshold), m_s, tried, crumb[f.image])
+                found.append(per_image(reference, fused))
             measured = mean(found)
             rows.append({"parameter": parameter, "value": value} | {k: round(measured[k], 4) for k in SHOWN})
             report(len(rows), total)

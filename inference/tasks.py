@@ -41,7 +41,7 @@ from labeling.annotations.services import Loaded
 from labeling.annotations.state import PackedMask, State
 from labeling.images.models import Image
 from labeling.leases import AWAY, LeaseLost, patiently
-from labeling.rounds import importing, portions, promotion, stages, sweeping
+from labeling.rounds import importing, outcome, portions, promotion, stages, sweeping
 from labeling.rounds.configuration import NETS
 from labeling.rounds.holding import reason, taken
 from labeling.rounds.models import Artifact, Portion, Stage, Sweep
@@ -369,6 +369,9 @@ def _publish(stage: Stage, lease: Lease, fields: list[Field], inputs: dict[str, 
     round_ = stage.round
     content = _content(stage)
     class_ids = [entry["id"] for entry in content["classes"]]
+    threshold = round_.configuration["prediction"]["detector_threshold"]
+    entries = {entry["image"]: entry for entry in content["images"]}
+    stains = dict(Image.objects.filter(project=round_.project_id).values_list("pk", "stain"))
     predicted = round_.stages.select_related("artifact").get(kind="prediction").artifact
     assert predicted is not None
     names = predicted.facts["models"]
@@ -387,19 +390,22 @@ def _publish(stage: Stage, lease: Lease, fields: list[Field], inputs: dict[str, 
             continue
         certificate = units.read_unit(inputs["fusion"], field.image)["certificate"]
         provenance = {"round": round_.pk, "round_number": round_.number, "models": names}
-        found = work.proposals(
-            work.proposed_on(content, field),
-            units.read_unit(inputs["prediction"], field.image),
-            units.read_unit(inputs["instances"], field.image),
-        )
+        predicted_unit = units.read_unit(inputs["prediction"], field.image)
+        instances_unit = units.read_unit(inputs["instances"], field.image)
+        found = work.proposals(work.proposed_on(content, field), predicted_unit, instances_unit)
         loaded = [_loaded(round_.pk, field, proposal, class_ids, provenance) for proposal in found]
-        publish(
-            round_=round_, image=image, proposals=loaded, certificate=certificate, model_names=names,
-            facts={
-                "proposals": len(loaded), "queue": waiting.get(str(field.image), {}),
-                "signals": signals.get(field.image, {}),
-            },
-        )  # fmt: skip
+        facts = {
+            "proposals": len(loaded),
+            "boxless": sum(proposal.number > len(predicted_unit["sources"]) for proposal in found),
+            "crumbs": instances_unit.get("crumbs", 0),
+            "queue": waiting.get(str(field.image), {}),
+            "signals": signals.get(field.image, {}),
+            **work.detected(predicted_unit, threshold),
+        }
+        if not loaded:
+            entry = entries[field.image]
+            facts["why"] = outcome.causes_of_none(content, entry, facts, threshold=threshold, stains=stains)
+        publish(round_=round_, image=image, proposals=loaded, certificate=certificate, model_names=names, facts=facts)
         lease.report(Progress(number, len(fields)))
 
 

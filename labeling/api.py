@@ -28,7 +28,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     """DRF's hook: every error leaves as problem+json; what is not expected is left to crash loudly."""
     if isinstance(error, LabelingError):
         detail = error.api_detail or str(error)
-        return problem(status=error.status, code=error.code, detail=detail, field=error.field, lines=error.lines)
+        answer = problem(status=error.status, code=error.code, detail=detail, field=error.field, lines=error.lines)
+        answer.data |= error.facts
+        return answer
     if isinstance(error, RecursionError):  # nothing of ours goes that deep: the body does
         return problem(status=400, code="parse_error", detail="What was sent is nested too deeply.")
     if isinstance(error, Http404):
@@ -67,9 +69,12 @@ def routes() -> list[Any]:
         path("projects/<int:project>/images/", images.ImageList.as_view(), name="image-list"),
         path("projects/<int:project>/images/table/", exchange.ImageTable.as_view(), name="image-table"),
         path("projects/<int:project>/rounds/", rounds.RoundList.as_view(), name="round-list"),
+        path("projects/<int:project>/rounds/before/", rounds.BeforeRound.as_view(), name="round-before"),
         path("projects/<int:project>/rounds/compare/", rounds.Compare.as_view(), name="round-compare"),
         path("projects/<int:project>/rounds/roll-back/", rounds.RollBack.as_view(), name="round-roll-back"),
         path("projects/<int:project>/reference-sets/", rounds.ReferenceSets.as_view(), name="reference-set-list"),
+        path("projects/<int:project>/reference-masks/", rounds.ReferenceMasks.as_view(), name="reference-mask-list"),
+        path("images/<int:image>/reference-masks/", rounds.ImageReferenceMasks.as_view(), name="image-reference-masks"),
         path("projects/<int:project>/models/", rounds.ModelVersionList.as_view(), name="model-version-list"),
         path("projects/<int:project>/weights/", rounds.WeightsImports.as_view(), name="weights-import-list"),
         path("projects/<int:project>/export/<str:layout>/", exchange.Export.as_view(), name="export"),

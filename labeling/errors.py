@@ -1,17 +1,22 @@
 """What can go wrong, with a code for programs and a sentence for people; api.py turns each into problem+json."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 
 class LabelingError(Exception):
     """A rule of the domain said no: `code` is for programs, str(error) for people, `field` names the bad input.
 
     `lines` are the single faults, where there may be many (a table's lines). `api_detail` is the sentence for callers
-    of the API where it differs: they know things by their ids (rounds/refusals.py).
+    of the API where it differs: they know things by their ids (rounds/refusals.py). `facts` are what a program needs
+    beside the sentence, such as the id of the round that is in the way.
     """
 
     code = "labeling_error"
     status = 409
     lines: tuple[str, ...] = ()
     api_detail = ""
+    facts: Mapping[str, int | str] = MappingProxyType({})
 
     def __init__(self, message: str, *, field: str = "") -> None:
         super().__init__(message)

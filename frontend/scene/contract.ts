@@ -46,6 +46,10 @@ export type Publication = {
   round_number: number;
   published_at: string;
   models: Record<string, string>;
+  /** How many cells the round proposed on this image. */
+  proposals: number;
+  /** Sentences about why it proposed nothing, in the reader's language. */
+  why: string[];
   certificate: Certificate | null;
 };
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { lookOf, Line, Flag, palette, paletteIndex, rgb } from "../render/look";
 import { chordOf, COMMANDS, keyLabel, Keymap, type Command, type Pressed } from "../ui/keymap";
-import { saveWords, scaleBar, zoomWords } from "../ui/words";
+import { emptyReview, saveWords, scaleBar, zoomWords } from "../ui/words";
 import { scene, state, uuid } from "./build";
 
 const press = (key: string, more: Partial<Pressed> = {}): Pressed => ({
@@ -75,6 +75,24 @@ describe("keys", () => {
 });
 
 describe("words", () => {
+  it("never say that no round has run on an image that was predicted", () => {
+    expect(emptyReview(null)[0]).toContain("No proposals on this image yet");
+    const published = {
+      id: "1",
+      round: 7,
+      round_number: 2,
+      published_at: "",
+      models: {},
+      certificate: null,
+      proposals: 0,
+      why: ["The detector found nothing here."],
+    };
+    expect(emptyReview(published)).toEqual([
+      "Round 2 proposed nothing here.",
+      "The detector found nothing here.",
+      "Annotate a region of this image and start another round.",
+    ]);
+  });
   it("always says where the work is", () => {
     const say = (s: Parameters<typeof saveWords>[0], conflicts = 0, durable = true) =>
       saveWords(s, conflicts, durable).text;

@@ -3,19 +3,12 @@ import { mark, t } from "../locale/locale";
 import { REASONS } from "../scene/contract";
 import { LongList } from "./list";
 import { Act, AttributeLines, Classes, Key, type Ui } from "./parts";
-import { REASON_WORDS, STATUS_WORDS } from "./words";
+import { emptyReview, REASON_WORDS, STATUS_WORDS } from "./words";
 
 export function ReviewTab({ ui }: { ui: Ui }) {
   const { desk } = ui;
   const counts = desk.counts();
-  if (!counts.proposals)
-    return (
-      <p class="bw-empty" role="tabpanel">
-        {t(
-          "No proposals on this image yet. They appear here after a round has been run on the project's boxes.",
-        )}
-      </p>
-    );
+  if (!counts.proposals) return <NoProposals ui={ui} />;
   const rows = desk.reviewOrder();
   const decided = counts.proposals - counts.undecided;
   const rejection = desk.rejected === null ? -1 : desk.cells.rowOf(desk.rejected);
@@ -93,6 +86,18 @@ export function ReviewTab({ ui }: { ui: Ui }) {
         onChoose={(row) => desk.select(row, true)}
         line={(row, i) => <ProposalLine ui={ui} row={row} index={i} />}
       />
+    </div>
+  );
+}
+
+/** Why there is nothing to judge: no round has predicted this image, or one did and proposed nothing. */
+function NoProposals({ ui }: { ui: Ui }) {
+  const published = ui.desk.publication?.publication ?? null;
+  return (
+    <div class="bw-empty" role="tabpanel">
+      {emptyReview(published).map((sentence) => (
+        <p key={sentence}>{sentence}</p>
+      ))}
     </div>
   );
 }

@@ -1,6 +1,6 @@
 /** What the panels say: numbers with units, states in plain words. Pure. */
 import { mark, t, tn } from "../locale/locale";
-import type { Layer, Reason, Status } from "../scene/contract";
+import type { Layer, Publication, Reason, Status } from "../scene/contract";
 import type { QueueState } from "../sync/queue";
 
 export const clock = (at: Date): string => at.toTimeString().slice(0, 8);
@@ -114,4 +114,17 @@ export function zoomWords(cssPxPerImagePx: number, umPerPx: number | null): stri
   if (umPerPx === null) return share;
   const power = (10 * cssPxPerImagePx) / umPerPx;
   return `${power >= 10 ? Math.round(power) : power.toFixed(1)}× · ${share}`;
+}
+
+/** What the Review tab says without a proposal: that no round has run, or which one proposed nothing, and why. */
+export function emptyReview(published: Publication | null): string[] {
+  if (!published)
+    return [
+      t(
+        "No proposals on this image yet. They appear here after a round has been run on the project's boxes.",
+      ),
+    ];
+  const nothing = t("Round {n} proposed nothing here.", { n: published.round_number });
+  const remedy = t("Annotate a region of this image and start another round.");
+  return [nothing, ...published.why, remedy];
 }

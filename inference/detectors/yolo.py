@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torchvision.ops import batched_nms
 
+from inference import limits
 from inference.detectors.evaluation import FAINTEST, OVERLAPS, tune
 from inference.devices import device as choose_device
 from inference.nets import adopt
@@ -62,6 +63,7 @@ class YoloSettings:
         return f"yolov8{self.size}{'-p2' if self.p2 else ''}.yaml"
 
     def __post_init__(self) -> None:
+        limits.TRAINING["seed"].check("seed", self.seed)
         if self.size not in SIZES or self.epochs < 1 or self.side % STRIDE:
             raise ValueError(f"impossible settings: {self}")
 

@@ -1,6 +1,5 @@
 """What goes in and what comes out of a fusion: Parameters, Certificate, Fused. Plain data, no kernels."""
 
-import math
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from time import perf_counter
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from inference import limits
 from inference.types import InferenceError, Mask, Probability
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 VERSION = "fusion-3"  # changes whenever equal inputs may give other labels; stored with every result
 SCALE = 1 << 24  # integer capacity of a cost of 1
-MAX_LAMBDA = 1e6  # 8 * lambda * SCALE * 2^31 pixels would overflow int64 far beyond; 1e6 leaves room for any component
 
 
 class CertificateError(InferenceError):
@@ -45,9 +44,11 @@ class SolverMissing(InferenceError):
 class Parameters:
     """Settings of eq. (1)-(7), with the paper's best values as defaults.
 
+    (the bounds stand in inference/limits.py)
+
     lam             weight of the spatial term, 0..1e6
-    theta           colour distance at which a boundary costs 1/e, in grey levels, > 0
-    grid            K: the image is cut in K x K patches, each with its own colour models
+    theta           colour distance at which a boundary costs 1/e, in grey levels, 0.1..1000
+    grid            K: the image is cut in K x K patches, 1..50, each with its own colour models
     patch_px        side of a patch in pixels; when given it takes the place of grid
     components      N: Gaussians in a mixture, 1..8
     bits            bits a channel when colours are binned for the mixtures, 3..8, or more in a patch of few colours
@@ -70,33 +71,12 @@ class Parameters:
     trust: float = 0.0
 
     def __post_init__(self) -> None:
-        def refuse(name: str, expected: str) -> None:
-            raise ValueError(f"{name} must be {expected}, not {getattr(self, name)!r}")
-
-        for name in ("lam", "theta", "trust"):
-            if not isinstance(getattr(self, name), (int, float)):
-                refuse(name, "a number")
-        for name in ("grid", "components", "bits", "minimum_pixels"):
-            if not isinstance(getattr(self, name), int):
-                refuse(name, "an integer")
-        if not 0 <= self.lam <= MAX_LAMBDA:  # also refuses NaN
-            refuse("lam", f"between 0 and {MAX_LAMBDA:g}")
-        if not (self.theta > 0 and math.isfinite(self.theta)):
-            refuse("theta", "finite and above 0")
-        if not abs(self.trust) <= 50:  # also refuses NaN
-            refuse("trust", "between -50 and 50")
-        if self.grid < 1:
-            refuse("grid", "at least 1")
-        if not 1 <= self.components <= 8:
-            refuse("components", "between 1 and 8")
-        if not 3 <= self.bits <= 8:
-            refuse("bits", "between 3 and 8")
-        if self.minimum_pixels < 0:
-            refuse("minimum_pixels", "at least 0")
+        for name, limit in limits.FUSION.items():  # the bounds that the website's form has too
+            limit.check(name, getattr(self, name))
         if self.patch_px is not None and (not isinstance(self.patch_px, int) or self.patch_px < 1):
-            refuse("patch_px", "None or a whole number of pixels")
+            raise ValueError(f"patch_px must be None or a whole number of pixels, not {self.patch_px!r}")
         if self.similarity not in ("exponential", "gaussian"):
-            refuse("similarity", '"exponential" or "gaussian"')
+            raise ValueError(f'similarity must be "exponential" or "gaussian", not {self.similarity!r}')
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from inference import limits
 from inference.devices import mixed
 from inference.types import Cancelled, Progress, Report, Sample, Stop, TrainingDiverged
 
@@ -49,7 +50,9 @@ class Schedule:
         return min(self.steps, self.until or self.steps)
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.epoch < 1 or self.lr <= 0 or not 0 <= self.average < 1:
+        for name, limit in limits.TRAINING.items():  # the bounds that the website's form has too
+            limit.check(name, getattr(self, name))
+        if self.epoch < 1 or not 0 <= self.average < 1:
             raise ValueError(f"impossible schedule: {self}")
 
     def rate(self, step: int) -> float:

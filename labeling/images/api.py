@@ -13,6 +13,7 @@ from labeling.access import person, reach
 from labeling.errors import Invalid
 from labeling.images.models import Image, Split
 from labeling.images.services import add_image, change_image, change_images
+from labeling.images.similar import Alike, in_other_splits, pairs_with, sentence
 from labeling.images.tiles import NoSuchTile, read_tile
 from labeling.projects.models import Project
 
@@ -55,6 +56,11 @@ class UploadSerializer(serializers.Serializer[Any]):
     split = serializers.ChoiceField(choices=Split.choices, required=False, default=Split.TRAIN)
 
 
+def alike_json(pairs: list[Alike]) -> list[dict[str, Any]]:
+    """Pictures that are nearly the same, each with a sentence; after a change of split those in two splits alone."""
+    return [{"images": [pair.image.pk, pair.other.pk], "detail": sentence(pair)} for pair in pairs]
+
+
 class ImageList(APIView):
     parser_classes = [MultiPartParser, JSONParser]
 
@@ -70,14 +76,17 @@ class ImageList(APIView):
         if file.size > MOST_BYTES:
             raise Invalid(f"{file.name} is larger than {MOST_BYTES // 2**20} MiB", field="image")
         image = add_image(project=found, name=file.name, content=file.read(), **upload.validated_data)
-        return Response(ImageSerializer(image).data, status=201)
+        return Response(ImageSerializer(image).data | {"alike": alike_json(pairs_with(found, [image]))}, status=201)
 
     def patch(self, request: Request, project: int) -> Response:
         """The same facts for many images: {"images": [id, ...], "scanner": "..."}; all are changed, or none."""
         found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
         asked = ManyFactsSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        return Response({"changed": change_images(project=found, **asked.validated_data)})
+        changed = change_images(project=found, **asked.validated_data)
+        images = list(found.images.filter(pk__in=asked.validated_data["images"]))
+        moved = in_other_splits(found, images) if "split" in asked.validated_data else []
+        return Response({"changed": changed, "alike": alike_json(moved)})
 
 
 class ImageDetail(APIView):
@@ -89,7 +98,9 @@ class ImageDetail(APIView):
         found = reach(Image.objects.visible_to(person(request)), person(request), "manage", pk=image)
         asked = FactsSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        return Response(ImageSerializer(change_image(image=found, **asked.validated_data)).data)
+        changed = change_image(image=found, **asked.validated_data)
+        moved = in_other_splits(found.project, [changed]) if "split" in asked.validated_data else []
+        return Response(ImageSerializer(changed).data | {"alike": alike_json(moved)})
 
 
 def _file(file: Any, content_type: str) -> FileResponse:

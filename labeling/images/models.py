@@ -54,6 +54,9 @@ class Image(models.Model):
     sha256 = models.CharField(max_length=64)
     pixels = models.FileField(upload_to="images/")
     thumbnail = models.FileField(upload_to="thumbnails/")
+    phash = models.CharField(
+        max_length=64, blank=True, help_text="perceptual hash (images/similar.py); empty: a picture without contrast"
+    )
     reference = models.FileField(
         upload_to="references/", blank=True, help_text="label map (16-bit PNG), for evaluation only, never for training"
     )

@@ -19,6 +19,7 @@ from labeling.errors import Invalid
 from labeling.images import tiles
 from labeling.images.models import FACTORS, Image, Split
 from labeling.images.scanners import scanner_of
+from labeling.images.similar import picture_hash
 from labeling.projects.models import Project
 
 MOST_PIXELS = 100_000_000  # larger images need tiles; a whole slide is refused with that reason, not with a crash
@@ -118,7 +119,7 @@ def add_image(
     position = (Image.objects.filter(project=project).aggregate(last=Max("position"))["last"] or 0) + 1
     image = Image(
         project=project, name=name, position=position, width=rgb.width, height=rgb.height, um_per_px=um_per_px,
-        group=group, split=split, synthetic=synthetic, sha256=sha256, **origin,
+        group=group, split=split, synthetic=synthetic, sha256=sha256, phash=picture_hash(small), **origin,
     )  # fmt: skip
     stem = uuid.uuid4().hex  # never a name that a user chose
     image.pixels.save(f"{stem}.png", ContentFile(png.getvalue()), save=False)

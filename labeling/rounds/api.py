@@ -1,6 +1,7 @@
 """Rounds over HTTP."""
 
 import math
+from dataclasses import asdict
 from typing import Any
 
 from django.http import FileResponse
@@ -11,21 +12,26 @@ from rest_framework.views import APIView
 
 from labeling.access import person, reach
 from labeling.errors import Invalid
+from labeling.images.models import Image
 from labeling.projects.api import ProjectSerializer
 from labeling.projects.models import Project
+from labeling.rounds import outcome
 from labeling.rounds.archiving import archive_project, restore_project
 from labeling.rounds.comparison import compare
-from labeling.rounds.configuration import differences
+from labeling.rounds.configuration import configure, differences
 from labeling.rounds.drift import Mean, of_round
+from labeling.rounds.estimate import estimate
 from labeling.rounds.export import export_file, folder_name
 from labeling.rounds.holding import mend, reason
 from labeling.rounds.importing import import_weights
 from labeling.rounds.models import ModelVersion, Promotion, Round, Stage, Sweep, WeightsImport
 from labeling.rounds.promotion import figures_of, promote, roll_back
+from labeling.rounds.readiness import as_json, limitations
 from labeling.rounds.reference import described, lock
+from labeling.rounds.reference_masks import Added, add_references, referenced, remove_reference
 from labeling.rounds.resuming import try_again
 from labeling.rounds.services import cancel_round, start_round
-from labeling.rounds.starting import licences, read
+from labeling.rounds.starting import learns_something, licences, read
 from labeling.rounds.sweeping import request_sweep
 
 
@@ -172,12 +178,28 @@ class RoundList(APIView):
             start=read(asked.get("start") or {}),
             line_up=asked.get("line_up") is True,
         )
-        return Response(round_json(made), status=202)
+        limits = as_json(limitations(found, learns=learns_something(made)))
+        return Response(round_json(made) | {"limits": limits}, status=202)
+
+
+class BeforeRound(APIView):
+    """What would limit a round that is started now, and how long it would take: `?preset=` names the preset."""
+
+    def get(self, request: Request, project: int) -> Response:
+        found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
+        preset, device = (
+            request.query_params.get(name, usual) for name, usual in (("preset", "quick"), ("device", "auto"))
+        )
+        configure(preset, {"device": device})  # raises Invalid for what is no preset or device
+        time = estimate(found, preset, device=device)
+        return Response({"limits": as_json(limitations(found)), "estimate": asdict(time) if time else None})
 
 
 class RoundDetail(APIView):
     def get(self, request: Request, round: int) -> Response:
-        return Response(round_json(reach(_rounds(person(request)), person(request), "see", pk=round)))
+        found = reach(_rounds(person(request)), person(request), "see", pk=round)
+        published = outcome.outcome_of(found) if found.state == Round.State.PUBLISHED else None
+        return Response(round_json(found) | {"outcome": outcome.as_json(published) if published else None})
 
 
 class Export(APIView):
@@ -324,6 +346,66 @@ class ReferenceSets(APIView):
             note=str(asked.get("note", "")),
         )
         return Response(described(made), status=201)
+
+
+class ReferenceMasks(APIView):
+    """GET the images with reference masks; POST label maps (multipart: masks, several; replace), matched by name."""
+
+    parser_classes = [MultiPartParser]
+
+    def get(self, request: Request, project: int) -> Response:
+        found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
+        rows = [
+            {"image": row["image"].pk, "name": row["image"].name, "split": row["image"].split, "locked": row["locked"]}
+            for row in referenced(found)
+        ]
+        return Response(rows)
+
+    def post(self, request: Request, project: int) -> Response:
+        """201 with what was stored and what was not; when nothing was, the first reason as the error."""
+        found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
+        files, replace = request.FILES.getlist("masks"), _confirmed(request, "replace")
+        added, declined = add_references(project=found, files=files, replace=replace)
+        if not added:
+            raise declined[0]
+        declined_json = [{"code": error.code, "detail": str(error)} for error in declined]
+        return Response({"added": [added_json(one) for one in added], "declined": declined_json}, status=201)
+
+
+class ImageReferenceMasks(APIView):
+    """POST one label map (multipart: masks, replace) as an image's reference masks; DELETE takes them away."""
+
+    parser_classes = [MultiPartParser]
+
+    def post(self, request: Request, image: int) -> Response:
+        found = reach(Image.objects.visible_to(person(request)), person(request), "manage", pk=image)
+        files, replace = request.FILES.getlist("masks"), _confirmed(request, "replace")
+        added, declined = add_references(project=found.project, files=files, image=found, replace=replace)
+        if declined:
+            raise declined[0]
+        return Response(added_json(added[0]), status=201)
+
+    def delete(self, request: Request, image: int) -> Response:
+        found = reach(Image.objects.visible_to(person(request)), person(request), "manage", pk=image)
+        return Response({"image": found.pk, "notes": remove_reference(image=found, confirmed=True)})
+
+
+def added_json(added: Added) -> dict[str, Any]:
+    return {
+        "file": added.file,
+        "image": added.image.pk,
+        "cells": added.cells,
+        "replaced": added.replaced,
+        "notes": added.notes,
+    }
+
+
+def _confirmed(request: Request, name: str) -> bool:
+    """A yes of a multipart form. Raises Invalid for what is neither yes nor no."""
+    value = str(request.POST.get(name, "false")).lower()
+    if value not in ("true", "false", "1", "0"):
+        raise Invalid(f"{name} must be true or false", field=name)
+    return value in ("true", "1")
 
 
 class Cancel(APIView):

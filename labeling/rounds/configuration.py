@@ -1,12 +1,12 @@
 """What a round does, as numbers: presets, the few that people may change, and what differs between two rounds."""
 
 import copy
-import math
 from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
 
+from inference.limits import Limit, limit_of, missing, plain
 from labeling.errors import Invalid
 
 _COMMON: dict[str, Any] = {
@@ -15,7 +15,14 @@ _COMMON: dict[str, Any] = {
     "prediction": {"detector_threshold": 0.3, "person_overlap": 0.3},
     # trust: measured on four data sets (docs/fusion.md, "Trust"); the paper's own setting, 0, is in the preset "paper"
     "fusion": {"lam": 2.0, "theta": 25.0, "grid": 5, "components": 2, "trust": 3.0},
-    "instances": {"method": "geodesic", "box_margin": 0.15, "fragments": "largest", "smallest": 20, "largest_hole": 64},
+    "instances": {
+        "method": "geodesic",
+        "box_margin": 0.15,
+        "fragments": "largest",
+        "smallest": 20,
+        "largest_hole": 64,
+        "crumbs": 0.25,  # measured (docs/rounds.md, "Crumbs")
+    },
 }
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": _COMMON
@@ -37,9 +44,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 PRESET_NAMES = {
-    "quick": "Quick: minutes on two processor cores",
-    "tiny": "Tiny: seconds, to try the flow; the masks are rough",
-    "paper": "Paper: BoxCell's own settings; days without a GPU",
+    "quick": "Quick: small nets and a short training",
+    "tiny": "Tiny: to try the flow; the masks are rough",
+    "paper": "Paper: BoxCell's own settings; made for a GPU",
 }
 
 
@@ -50,70 +57,82 @@ NETS = ("pseudo_masks", "detector", "segmenter", "prediction")  # the stages tha
 
 @dataclass(frozen=True)
 class Choice:
-    """One number that people may set: where it stands in the configuration, its bounds, and what it is.
+    """One number that people may set: where it stands in the configuration, and what it is.
 
-    `name` is its name in forms. `preset` None means that it stands in the model's own preset unless it is changed.
+    `name` is its name in forms. Its bounds are the engine's own (inference/limits.py). What the preset does not name
+    stands in the model's own preset unless it is changed.
     """
 
     name: str
     path: tuple[str, ...]
-    kind: type
-    low: float
-    high: float
     label: str
     help: str
+
+    @property
+    def limit(self) -> Limit:
+        return limit_of(self.path)
+
+    @property
+    def low(self) -> str:
+        """The least value, as people read it."""
+        return plain(self.limit.low)
+
+    @property
+    def high(self) -> str:
+        """The largest value, as people read it."""
+        return plain(self.limit.high)
 
     def read(self, value: Any) -> int | float:
         """What somebody typed, as a number within the bounds. Raises Invalid with a sentence."""
         try:
-            number = self.kind(value) if isinstance(value, str) or self.kind is float else _whole(value)
-        except (TypeError, ValueError):
-            said = (
+            number = self._number(value)
+        except (TypeError, ValueError, OverflowError):
+            words = (
                 _("{name} must be a whole number, not “{value}”")
-                if self.kind is int
+                if self.limit.kind is int
                 else _("{name} must be a number, not “{value}”")
             )
-            raise Invalid(said.format(name=_(self.label), value=str(value)[:40]), field=self.name) from None
-        if not (math.isfinite(number) and self.low <= number <= self.high):
-            raise Invalid(
-                _("{name} must lie between {low:g} and {high:g}, not {number}").format(
-                    name=_(self.label), low=self.low, high=self.high, number=number
-                ),
-                field=self.name,
-            )
+            raise Invalid(words.format(name=_(self.label), value=str(value)[:40]), field=self.name) from None
+        if self.limit.reason(number):
+            words = _("{name} must lie between {low} and {high}, not {number}")
+            named = {"name": _(self.label), "low": self.low, "high": self.high, "number": str(number)[:40]}
+            raise Invalid(words.format(**named), field=self.name)
+        return number
+
+    def _number(self, value: Any) -> int | float:
+        """Raises TypeError, ValueError or OverflowError for what is no number of this kind."""
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, str | int | float)
+            or len(str(value)[:MOST_DIGITS]) == MOST_DIGITS
+        ):
+            raise ValueError
+        if self.limit.kind is float:
+            return float(value)
+        number = int(value)
+        if not isinstance(value, str) and number != value:
+            raise ValueError
         return number
 
 
-def _whole(value: Any) -> int:
-    if isinstance(value, bool) or int(value) != value:
-        raise ValueError
-    return int(value)
-
-
+MOST_DIGITS = 100  # of a number that somebody types; Python itself fails on some thousands
 _AS_PRESET = "empty: as the preset"
 CHOICES = (
-    Choice("threshold", ("prediction", "detector_threshold"), float, 0.01, 0.99, "Detector threshold", "score, 0 to 1"),
-    Choice("grid", ("fusion", "grid"), int, 1, 50, "K, patches a side", "colour models are fitted on K × K patches"),
-    Choice("lam", ("fusion", "lam"), float, 0.0, 100.0, "λ, smoothness", "how much a change of label costs"),
+    Choice("threshold", ("prediction", "detector_threshold"), "Detector threshold", "score, 0 to 1"),
+    Choice("grid", ("fusion", "grid"), "K, patches a side", "colour models are fitted on K × K patches"),
+    Choice("lam", ("fusion", "lam"), "λ, smoothness", "how much a change of label costs"),
+    Choice("theta", ("fusion", "theta"), "θ, colour distance", "where a border costs 1/e, grey levels"),
+    Choice("components", ("fusion", "components"), "N, components", "of each mixture of Gaussians"),
+    Choice("trust", ("fusion", "trust"), "Trust in the detector", "log-odds beside the colours; paper: 0"),
+    Choice("smallest", ("instances", "smallest"), "Smallest cell, px", "smaller pieces are dropped"),
     Choice(
-        "theta", ("fusion", "theta"), float, 0.1, 1000.0, "θ, colour distance", "where a border costs 1/e, grey levels"
+        "crumbs", ("instances", "crumbs"), "Crumbs, share", "of the smallest annotated cells’ area; 0: keep them all"
     ),
-    Choice("components", ("fusion", "components"), int, 1, 10, "N, components", "of each mixture of Gaussians"),
-    Choice(
-        "trust",
-        ("fusion", "trust"),
-        float,
-        -50.0,
-        50.0,
-        "Trust in the detector",
-        "log-odds beside the colours; paper: 0",
-    ),
-    Choice("smallest", ("instances", "smallest"), int, 0, 10_000, "Smallest cell, px", "smaller pieces are dropped"),
-    Choice("detector_steps", ("detector", "change", "steps"), int, 1, 1_000_000, "Detector steps", _AS_PRESET),
-    Choice("detector_lr", ("detector", "change", "lr"), float, 1e-7, 1.0, "Detector learning rate", _AS_PRESET),
-    Choice("segmenter_steps", ("segmenter", "change", "steps"), int, 1, 1_000_000, "Segmenter steps", _AS_PRESET),
-    Choice("segmenter_lr", ("segmenter", "change", "lr"), float, 1e-7, 1.0, "Segmenter learning rate", _AS_PRESET),
-    Choice("seed", ("seed",), int, 0, 2**31 - 1, "Seed", "of everything random"),
+    Choice("detector_steps", ("detector", "change", "steps"), "Detector steps", _AS_PRESET),
+    Choice("detector_lr", ("detector", "change", "lr"), "Detector learning rate", _AS_PRESET),
+    Choice("segmenter_steps", ("segmenter", "change", "steps"), "Segmenter steps", _AS_PRESET),
+    Choice("segmenter_lr", ("segmenter", "change", "lr"), "Segmenter learning rate", _AS_PRESET),
+    Choice("seed", ("seed",), "Seed", "of everything random"),
 )
 BY_NAME = {choice.name: choice for choice in CHOICES}
 NAMES = (*BY_NAME, "device")  # of everything that people may set
@@ -146,6 +165,8 @@ def configure(preset: str, changes: dict[str, Any] | None = None) -> dict[str, A
             continue
         choice = BY_NAME[name]
         number = choice.read(value)
+        if "change" in choice.path:
+            _refuse_missing(made, choice)
         place = made
         for step in choice.path[:-1]:
             place = place.setdefault(step, {})
@@ -155,6 +176,15 @@ def configure(preset: str, changes: dict[str, Any] | None = None) -> dict[str, A
         for kind in ("detector", "segmenter"):
             made[kind].setdefault("change", {})["seed"] = seed
     return made
+
+
+def _refuse_missing(made: dict[str, Any], choice: Choice) -> None:
+    """Raises Invalid where the preset's model has no such setting; the engine would say so after the start only."""
+    kind, setting = choice.path[0], choice.path[-1]
+    model = made[kind]["name"]
+    if missing(model, setting):
+        said = _("{name} cannot be set with this preset: its {kind}, {model}, has no such setting. Leave it empty.")
+        raise Invalid(said.format(name=_(choice.label), kind=_(kind), model=model), field=choice.name)
 
 
 def flat(configuration: dict[str, Any], before: str = "") -> dict[str, Any]:

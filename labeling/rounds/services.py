@@ -1,5 +1,6 @@
 """Rounds as people start, watch and stop them. What workers call stands in stages.py."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -34,6 +35,15 @@ NEEDS: dict[str, tuple[str, ...]] = {
 FINISHED = (Stage.State.DONE, Stage.State.REUSED)
 
 
+DOUBLE_CLICK = timedelta(seconds=60)  # the same request within this is one request
+
+
+class RoundAtWork(WrongState):
+    """Another round of the project is at work, and nobody asked for a place in the line. `facts` has its id."""
+
+    code = "round_at_work"
+
+
 @transaction.atomic
 def start_round(
     *,
@@ -45,20 +55,28 @@ def start_round(
     start: Starts | None = None,
     line_up: bool = False,
 ) -> Round:
-    """Freeze a snapshot and put a round to work. Two managers who start at once get the same round.
+    """Freeze a snapshot and put a round to work.
 
     changes     name of a configuration.Choice -> number, on top of the preset; "device" -> one of DEVICES
     same_slide  training and evaluation may share slides; the figures are then marked optimistic
     start       which weights the models begin with, and whether they are trained (starting.py); else the shipped ones
     line_up     while a round is at work, make a new one that starts after it, on the annotations as they are now
 
-    -> the new round, or the one that is at work already. Raises NothingToLearn, Leaks, MixedScales, Invalid,
-    Archived.
+    -> the new round; for the same request by the same person within DOUBLE_CLICK, the round that the first one made.
+    Raises RoundAtWork, NothingToLearn, Leaks, MixedScales, Invalid, Archived.
     """
     configuration = configure(preset, changes)
     Project.objects.for_change(project.pk)
     active = project.rounds.filter(state__in=Round.ACTIVE).first()
     if active is not None and not line_up:
+        if not _is_repeated(active, by, preset, begin(project, configuration, start or {}, active.snapshot)):
+            words = _(
+                "Round {n} of this project is at work already, so no other was started. Wait until it ends, cancel "
+                "it, or line up the new round: it then starts when round {n} has ended."
+            )
+            error = about_round(RoundAtWork, words, active)
+            error.facts = {"round": active.pk}
+            raise error
         return active
     snapshot = freeze(project, same_slide=same_slide, learns=learns(start or {}))
     configuration = begin(project, configuration, start or {}, snapshot)
@@ -79,6 +97,13 @@ def start_round(
     if active is None:
         advance(round_)
     return round_
+
+
+def _is_repeated(active: Round, by: User | None, preset: str, configuration: dict[str, Any]) -> bool:
+    """Whether a request is the one that made the active round, sent twice: a double click, or a lost answer."""
+    same_person = active.started_by_id == (by.pk if by else None)
+    same_round = active.preset == preset and active.configuration == configuration
+    return same_person and same_round and timezone.now() - active.created_at <= DOUBLE_CLICK
 
 
 def start_next(project_id: int) -> Round | None:

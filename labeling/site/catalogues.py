@@ -81,6 +81,7 @@ def of_choices() -> Iterator[str]:
 
     from labeling.rounds.configuration import CHOICES, DEVICES, PRESET_NAMES
     from labeling.rounds.holding import LACKS, MENDS, NO_GPU_MEND
+    from labeling.rounds.outcome import PLAIN
     from labeling.site.facts import WORDS
     from labeling.site.round_views import ROUND_WORDS
     from labeling.site.study_views import ArmForm, FieldsForm, StudyForm
@@ -92,6 +93,7 @@ def of_choices() -> Iterator[str]:
                 yield str(label)
     yield from (*WORDS.values(), *STRATEGIES.values(), *ROUND_WORDS.values(), *PRESET_NAMES.values())
     yield from (*DEVICES.values(), *LACKS.values(), *MENDS.values(), NO_GPU_MEND)
+    yield from PLAIN.values()
     for choice in CHOICES:
         yield from (choice.label, choice.help)
     for form in (StudyForm, ArmForm, FieldsForm):

@@ -1,17 +1,22 @@
 """What a project's rounds left behind: its models, which round is current, and how rounds compare."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from labeling.access import reach
+from labeling.errors import LabelingError
 from labeling.images.models import Image
 from labeling.projects.models import Project
 from labeling.rounds.comparison import Comparison
@@ -22,8 +27,9 @@ from labeling.rounds.importing import MOST_BYTES, import_weights
 from labeling.rounds.models import ModelVersion, Promotion, Publication, ReferenceSet, Round, RoundPolicy, WeightsImport
 from labeling.rounds.promotion import current_round, figures_of, policy_of, promote, roll_back
 from labeling.rounds.reference import candidates, current, lock
+from labeling.rounds.reference_masks import Added, add_references, referenced, remove_reference
 from labeling.rounds.sweeping import request_sweep
-from labeling.site.doors import Request, acts_of, attempt, reach_project, reach_round, signed_in
+from labeling.site.doors import Request, acts_of, attempt, reach_project, reach_round, sentence, signed_in
 from labeling.site.drift_plots import History, histories_of
 from labeling.site.round_views import SLOW_TO_START
 
@@ -48,6 +54,8 @@ def models(request: Request, project: int) -> HttpResponse:
         "reference": reference_of(found),
         "histories": histories(found.rounds.filter(state=Round.State.PUBLISHED)[:DRIFT_ROUNDS]),
         "candidates": candidates(found).count(),
+        "referenced": referenced(found),
+        "images": list(found.images.only("pk", "name", "project").order_by("position")),
         "origins": ReferenceSet.Origin.choices,
         "most_mib": MOST_BYTES // 2**20,
         **imports_of(found),
@@ -126,6 +134,43 @@ def lock_reference(request: Request, project: int) -> HttpResponse:
         done=done,
     )
     return redirect("project-models", found.pk)
+
+
+@signed_in
+@require_POST
+def add_masks(request: Request, project: int) -> HttpResponse:
+    """Label maps as reference masks: for the images of their names, or one for the image that was chosen."""
+    found = reach_project(request, "manage", project)
+    files = request.FILES.getlist("masks")
+    chosen = request.POST.get("image", "")
+    image = found.images.filter(pk=int(chosen)).first() if re.fullmatch("[0-9]{1,18}", chosen) else None
+    replace = "replace" in request.POST
+
+    def add() -> tuple[list[Added], list[LabelingError]]:
+        return add_references(project=found, files=files, image=image, replace=replace)
+
+    result = attempt(request, add)
+    added, declined = result if result else ([], [])
+    for one in added:
+        text = ngettext("{image}: {n} reference cell.", "{image}: {n} reference cells.", one.cells)
+        messages.success(request, text.format(image=one.image.name, n=one.cells))
+        for note in one.notes:
+            messages.warning(request, note)
+    for error in declined:
+        messages.error(request, sentence(error, begins_with_a_name=True))
+    return redirect(f"{reverse('project-models', args=[found.pk])}#masks-title")
+
+
+@signed_in
+@require_POST
+def remove_masks(request: Request, image: int) -> HttpResponse:
+    found = reach(Image.objects.visible_to(request.user), request.user, "manage", pk=image)
+    confirmed = "confirmed" in request.POST
+    done = _("The reference masks of {name} are removed.").format(name=found.name)
+    notes = attempt(request, lambda: remove_reference(image=found, confirmed=confirmed), done=done)
+    for note in notes or ():
+        messages.warning(request, note)
+    return redirect(f"{reverse('project-models', args=[found.project_id])}#masks-title")
 
 
 @signed_in

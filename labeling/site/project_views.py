@@ -17,11 +17,15 @@ from labeling.errors import Invalid, LabelingError
 from labeling.images.api import MOST_BYTES
 from labeling.images.models import Image, Split
 from labeling.images.services import add_image, stated
+from labeling.images.similar import pairs_with
+from labeling.images.similar import sentence as same_picture
 from labeling.projects.models import Project, Role
 from labeling.projects.services import add_class, add_member, change_role, invite_again, remove_member
 from labeling.rounds.archiving import archive_project, restore_project
 from labeling.rounds.configuration import CHOICES, DEVICES, PRESET_NAMES
 from labeling.rounds.models import Round
+from labeling.rounds.outcome import on_images, outcome_of
+from labeling.rounds.promotion import current_publications, current_round
 from labeling.rounds.starting import KINDS
 from labeling.site.doors import Request, acts_of, attempt, reach_project, sentence, signed_in
 from labeling.site.export_views import panel
@@ -34,6 +38,7 @@ PER_PAGE = 60
 # What else on the page depends on the images, by id of the element. When images were added, the page fetches itself and
 # takes these out of it beside the grid, so that they are what a reload shows. All other acts load the page anew.
 DEPENDS_ON_IMAGES = ("project-head", "rounds-panel", "exports", "known-values", "upload-button")
+MOST_ALIKE = 10  # sentences about the same picture twice
 
 
 @signed_in
@@ -63,7 +68,7 @@ def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -
         **forms,
     }
     if active is not None:
-        context |= progress_context(active)
+        context |= progress_context(active) | {"outcome": context["outcome"]}  # of the current round
     return render(request, "site/project.html", context, status=status)
 
 
@@ -71,10 +76,13 @@ def head(request: Request, found: Project) -> dict[str, Any]:
     """What the head of the page and the grid below it need."""
     role = found.role_of(request.user)
     may = acts_of(found, role)
+    current = current_round(found)
     return {
         "project": found,
         "role": role,
         "may": may,
+        "current": current,
+        "outcome": outcome_of(current) if current else None,
         "presets": list(PRESET_NAMES.items()),
         "choices": CHOICES,
         "devices": list(DEVICES.items()),
@@ -106,8 +114,11 @@ def grid(request: Request, found: Project) -> dict[str, Any]:
     waiting = next_images(found, counts, strategy)
     to_review = [(image, c) for image, c in rows if c.undecided]
     to_box = [image for image, c in rows if not c.exhaustive and not c.proposed]
+    publications = list(current_publications(found.images.all()).select_related("image", "round"))
+    outcomes = {said.image.pk: said for said in on_images(publications)}
     for image, _counts in rows:
         image.look_next = waiting.get(image.pk)  # type: ignore[attr-defined]
+        image.outcome = outcomes.get(image.pk)  # type: ignore[attr-defined]
     if request.GET.get("order") == "queue":
         rows.sort(key=lambda row: getattr(waiting.get(row[0].pk), "place", len(rows)))
     return {
@@ -137,19 +148,20 @@ def images(request: Request, project: int) -> HttpResponse:
     found = reach_project(request, "manage", project)
     form = UploadForm(request.POST)
     files = request.FILES.getlist("images")
-    added: list[str] = []
+    added: list[Image] = []
     refused: list[str] = []
     if not files:
         refused.append(_("No file was chosen. Choose one or more images and try again."))
     elif form.is_valid():
         for file in files:
             try:
-                added.append(take(found, file, form.cleaned_data).name)
+                added.append(take(found, file, form.cleaned_data))
             except LabelingError as error:
                 refused.append(sentence(error, begins_with_a_name=True))
     refused += [str(problem) for problems in form.errors.values() for problem in problems]
     if request.htmx:
-        answer = render(request, "site/parts/upload_result.html", {"added": added, "refused": refused})
+        context = {"added": added, "refused": refused, "alike": alike_of(found, added)}
+        answer = render(request, "site/parts/upload_result.html", context)
         if added:
             answer["HX-Trigger"] = "images-changed"
         return answer
@@ -158,7 +170,14 @@ def images(request: Request, project: int) -> HttpResponse:
     if added:
         said = ngettext("{n} image added.", "{n} images added.", len(added)).format(n=len(added))
         messages.success(request, said)
+    for note in alike_of(found, added):
+        messages.warning(request, note)
     return redirect("project", found.pk)
+
+
+def alike_of(found: Project, images: list[Image]) -> list[str]:
+    """Sentences about pictures of the project that these repeat."""
+    return [same_picture(pair) for pair in pairs_with(found, images)[:MOST_ALIKE]] if images else []
 
 
 def take(found: Project, file: UploadedFile, common: dict[str, Any]) -> Image:

@@ -19,9 +19,12 @@ from labeling.errors import WrongState
 from labeling.images.models import Split
 from labeling.rounds import drift
 from labeling.rounds.configuration import BY_NAME, NAMES, PRESET_NAMES, flat
+from labeling.rounds.estimate import estimate
 from labeling.rounds.export import export_file, folder_name
 from labeling.rounds.models import Portion, Round, Stage, StageLine, Sweep
+from labeling.rounds.outcome import on_images, outcome_of
 from labeling.rounds.promotion import LEARNED, current_round
+from labeling.rounds.readiness import limitations
 from labeling.rounds.resuming import try_again
 from labeling.rounds.services import FINISHED, NEEDS, cancel_round, start_round
 from labeling.rounds.starting import FROM_SHIPPED, KINDS, Start, Starts
@@ -57,9 +60,10 @@ def round_by_id(request: Request, round: int) -> HttpResponse:
 @require_safe
 def round_(request: Request, project: int, number: int) -> HttpResponse:
     found = reach_round_of(request, "see", project, number)
-    publications = found.publications.select_related("image").order_by("image__position")
+    publications = list(found.publications.select_related("image", "round").order_by("image__position"))
     by_origin = drift.of_round(found) if found.state == Round.State.PUBLISHED else None
     proposals = dict(found.publications.values_list("pk").annotate(n=Count("layer__annotations")))
+    why = {said.image.pk: said.why for said in on_images(publications)}
     context = {
         "may": acts_of(found.project, found.project.role_of(request.user)),
         "device": found.configuration.get("device", "auto"),
@@ -83,6 +87,7 @@ def round_(request: Request, project: int, number: int) -> HttpResponse:
             {
                 "image": p.image,
                 "proposals": proposals[p.pk],
+                "why": why[p.image_id],
                 **p.certificate,
                 "milliseconds": milliseconds_of(p.certificate),
             }
@@ -197,14 +202,18 @@ def progress_context(found: Round, now: datetime | None = None) -> dict[str, Any
     left = left_of(found, shown, now)
     held = next((row for row in shown if row["wait"]), None)
     busy = any(stage.lease_owner for stage in stages) or any(at_work.values())
+    outcome = outcome_of(found) if found.state == Round.State.PUBLISHED else None
     return {
         "round": found,
         "project": found.project,
+        "outcome": outcome,
         "active": found.state in Round.ACTIVE,
         "round_words": _("stopping at the end of its unit of work")
         if found.cancel_requested and found.state in Round.ACTIVE
         else _("waits for memory, a GPU or a worker")
         if held and not busy
+        else _("finished: {headline}").format(headline=outcome.headline)
+        if outcome and outcome.headline
         else ROUND_WORDS[Round.State(found.state)],
         "held": held,
         "stages": shown,
@@ -339,6 +348,23 @@ def start(request: Request, project: int) -> HttpResponse:
         text = _("Round {n} is at work. You can leave this page; it goes on.")
     messages.success(request, text.format(n=made.number))
     return redirect(made)
+
+
+@signed_in
+@require_safe
+@never_cache
+def before(request: Request, project: int) -> HttpResponse:
+    """What will limit a round that is started now, and how long it will take: a part of the project's page."""
+    found = reach_project(request, "oversee", project)
+    preset, device = (request.GET.get(name, usual) for name, usual in (("preset", "quick"), ("device", "auto")))
+    learns = not all(f"{kind}_as_is" in request.GET for kind in KINDS)
+    context = {
+        "project": found,
+        "limits": limitations(found, learns=learns),
+        "time": estimate(found, preset, device=device),
+        "gpu": device == "gpu",
+    }
+    return render(request, "site/parts/before_round.html", context)
 
 
 def starts_of(request: Request) -> Starts:

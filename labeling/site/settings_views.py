@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings as site_settings
+from django.contrib import messages
 from django.core.paginator import Paginator
 from django.forms import formset_factory
 from django.http import HttpResponse
@@ -18,6 +19,8 @@ from labeling.errors import Invalid, LabelingError
 from labeling.exchange.image_tables import MOST_BYTES, BadTable, take_table
 from labeling.images.models import FACTORS
 from labeling.images.services import change_image, change_images, stated
+from labeling.images.similar import in_other_splits
+from labeling.images.similar import sentence as same_picture
 from labeling.projects.models import MAY, Project
 from labeling.projects.services import change_class, change_project, remove_class
 from labeling.rounds.delivery import send_test
@@ -28,6 +31,7 @@ from labeling.site.doors import Request, acts_of, attempt, reach_project, senten
 from labeling.site.forms import AttributesForm, ImageForm, NoticesForm, SettingsForm
 
 PER_PAGE = 50
+MOST_ALIKE = 10  # sentences about the same picture in two splits
 DELIVERIES = 20  # the newest, shown
 ImageForms = formset_factory(ImageForm, extra=0)
 
@@ -73,10 +77,14 @@ def images(request: Request, project: int) -> HttpResponse:
     if not forms.is_valid() or len(forms) != len(shown):
         return show(request, found, status=422, image_forms=forms)
     changed = 0
+    moved = []
     for image, form in zip(shown, forms, strict=True):
         if form.has_changed():
             change_image(image=image, **{name: form.cleaned_data[name] for name in form.changed_data})
             changed += 1
+            moved += [image] if "split" in form.changed_data else []
+    for pair in in_other_splits(found, moved)[:MOST_ALIKE] if moved else []:
+        messages.warning(request, same_picture(pair))
     return saved(request, found, counted(changed), "images", shown.number)
 
 

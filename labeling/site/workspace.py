@@ -17,6 +17,7 @@ from labeling.images.tiles import SIDE, is_tiled, sizes
 from labeling.projects.api import LabelClassSerializer
 from labeling.projects.models import Project
 from labeling.rounds.models import Publication
+from labeling.rounds.outcome import on_images
 from labeling.rounds.promotion import current_publications
 from labeling.studies.models import Item
 
@@ -82,7 +83,9 @@ def tiles_of(image: Image) -> dict[str, Any] | None:
 def layers_of(*, image: Image, user: User) -> list[dict[str, Any]]:
     """The layers of an image that `user` sees: working layers, imports, and the current round's proposals."""
     mine = working_layer(image=image, user=user)
-    proposed = current_publications(Image.objects.filter(pk=image.pk)).select_related("round", "layer__head").first()
+    proposed = (
+        current_publications(Image.objects.filter(pk=image.pk)).select_related("round", "image", "layer__head").first()
+    )
     layers = (
         Layer.objects.visible_to(user)
         .filter(image=image)
@@ -125,6 +128,7 @@ def _layer(layer: Layer, *, writable: bool) -> dict[str, Any]:
 
 def _publication(publication: Publication) -> dict[str, Any]:
     certificate = publication.certificate
+    (said,) = on_images([publication])
     shown = ("objective", "flow", "cut", "closed", "ambiguous_share", "components", "free_pixels")
     return {
         "id": str(publication.pk),
@@ -132,6 +136,8 @@ def _publication(publication: Publication) -> dict[str, Any]:
         "round_number": publication.round.number,
         "published_at": publication.published_at,
         "models": publication.model_names,
+        "proposals": said.proposals,
+        "why": said.why,
         "certificate": {name: certificate.get(name) for name in shown} | {"milliseconds": milliseconds_of(certificate)},
     }
 

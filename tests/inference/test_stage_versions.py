@@ -21,8 +21,8 @@ STAGES = ("stages", "units", "painting", "evaluation")
 MODULES = {  # what a stage's result hangs on besides its own functions; models carry a version in their name
     "pseudo_masks": ["inference/masks.py"],
     "fusion": [*(f"inference/fusion/{name}.py" for name in FUSION), "inference/acquisition.py"],
-    "instances": ["inference/instances.py"],
-    "evaluation": ["inference/metrics.py"],
+    "instances": ["inference/instances.py", "inference/crumbs.py"],
+    "evaluation": ["inference/metrics.py", "inference/crumbs.py"],
 }
 FUNCTIONS = {  # of the modules in STAGES
     "pseudo_masks": ["pseudo_masks", "masks_of_cells", "paint"],

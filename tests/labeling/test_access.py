@@ -37,7 +37,8 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("get", "image-detail"): ALL,
     ("patch", "image-detail"): (200, 200, 403, 403, 403, 404, 401),
     ("get", "round-list"): ALL,
-    ("post", "round-list"): (202, 202, 403, 403, 403, 404, 401),
+    ("post", "round-list"): (409, 409, 403, 403, 403, 404, 401),  # another round is at work here
+    ("get", "round-before"): ALL,
     ("get", "export"): (200, 200, 200, 403, 403, 404, 401),
     ("post", "export-list"): (202, 202, 202, 403, 403, 404, 401),
     ("get", "job-list"): (200, 200, 200, 403, 403, 404, 401),
@@ -52,6 +53,10 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("post", "image-refuse"): (409, 409, 409, 409, 403, 404, 401),  # no round has been fused here
     ("get", "image-overlay"): (422, 422, 422, 422, 422, 404, 401),  # names no rounds: who may see hears so
     ("get", "image-reference-pack"): (404, 404, 404, 404, 404, 404, 401),  # nothing is locked here
+    ("post", "image-reference-masks"): (422, 422, 403, 403, 403, 404, 401),  # without a file
+    ("delete", "image-reference-masks"): (422, 422, 403, 403, 403, 404, 401),  # there are none
+    ("get", "reference-mask-list"): ALL,
+    ("post", "reference-mask-list"): (422, 422, 403, 403, 403, 404, 401),  # without a file
     ("get", "layer-feed"): ALL,
     ("post", "layer-presence"): ALL,
     ("get", "layer-pack"): ALL,
@@ -102,9 +107,11 @@ class Study:
             "job-list": "project",
             "image-table": "project",
             "round-list": "project",
+            "round-before": "project",
             "round-compare": "project",
             "round-roll-back": "project",
             "reference-set-list": "project",
+            "reference-mask-list": "project",
             "model-version-list": "project",
             "weights-import-list": "project",
         }.get(route, route.split("-")[0])
@@ -158,7 +165,7 @@ def call(study):
             return client.post(study.url(route), {"table": table}, format="multipart")
         if method == "get":
             return client.get(study.url(route))
-        if route == "weights-import-list":
+        if route in ("weights-import-list", "reference-mask-list", "image-reference-masks") and method == "post":
             return client.post(study.url(route), {}, format="multipart")
         return getattr(client, method)(study.url(route), study.body(route), format="json")
 

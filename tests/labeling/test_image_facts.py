@@ -157,7 +157,7 @@ def test_the_api_states_for_one_for_many_and_by_table(project):
     many = client.patch(
         f"/api/v1/projects/{project.pk}/images/", {"images": [second, third], "stain": "PAS"}, format="json"
     )
-    assert many.json() == {"changed": 2}
+    assert many.json() == {"changed": 2, "alike": []}
     refused = client.patch(f"/api/v1/projects/{project.pk}/images/", {"images": [], "stain": "PAS"}, format="json")
     assert refused.status_code == 400
     listed = client.get(f"/api/v1/projects/{project.pk}/images/").json()

@@ -67,6 +67,7 @@ MATRIX = {
     ("get", "image"): MEMBERS,
     ("get", "round"): MEMBERS,
     ("get", "round-by-id"): (302, 302, 302, 302, 302, 404, 302),
+    ("get", "before-round"): (200, 200, 403, 403, 403, 404, 302),
     ("get", "round-progress"): MEMBERS,
     ("get", "round-at-work"): MEMBERS,
     ("get", "round-log"): MEMBERS,
@@ -79,6 +80,8 @@ MATRIX = {
     ("get", "export-round"): (404, 404, 404, 403, 403, 404, 302),  # nothing has finished
     ("post", "round-policy"): MANAGERS,
     ("post", "lock-reference"): MANAGERS,
+    ("post", "add-reference-masks"): MANAGERS,
+    ("post", "remove-reference-masks"): MANAGERS,
     ("post", "roll-back-rounds"): MANAGERS,
     ("post", "promote-round"): MANAGERS,
     ("post", "sweep-round"): MANAGERS,

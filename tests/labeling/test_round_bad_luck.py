@@ -181,11 +181,15 @@ def test_one_image_with_one_box_and_no_validation(owner, sent):
     assert Publication.objects.get(round=round_).certificate["closed"]
 
 
-def test_a_setting_that_a_model_does_not_have_is_named(owner, sent):
-    project = small_project(owner)
-    round_ = start_round(project=project, by=owner, preset="paper", changes={"detector_steps": 3})
+def test_a_round_whose_configuration_cannot_be_fails_in_its_first_stage_with_every_fault(owner, sent):
+    """A form that took what the engine declines would lose the training; rows may also be older than the bounds."""
+    round_ = start_round(project=small_project(owner), by=owner, preset="tiny")
+    round_.configuration["fusion"]["components"] = 9
+    round_.configuration["detector"] |= {"name": "yolo", "change": {"steps": 3}}
+    round_.save()
     tasks.run_stage(round_.stages.get(kind="detector").pk)
     stage = round_.stages.get(kind="detector")
+    assert "fusion.components must be between 1 and 8, not 9" in stage.error
     assert "the detector 'yolo' has no setting 'steps'" in stage.error
 
 

@@ -82,7 +82,7 @@ def test_a_configuration_records_changes_and_refuses_what_cannot_be():
         ("segmenter.change.seed", None, 4),
     ]
     for name, value, words in (
-        ("lam", "nan", "between 0 and 100"),
+        ("lam", "nan", "between 0 and 1,000,000"),
         ("lam", "-1", "between"),
         ("grid", "2.5", "whole number"),
         ("grid", 2.5, "whole number"),
@@ -98,7 +98,9 @@ def test_a_configuration_records_changes_and_refuses_what_cannot_be():
 
 @pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: choice.name)
 def test_every_choice_changes_what_it_names_and_nothing_else(choice):
-    changed = {path for path, _, _ in differences(configure("quick"), configure("quick", {choice.name: choice.high}))}
+    changed = {
+        path for path, _, _ in differences(configure("quick"), configure("quick", {choice.name: choice.limit.high}))
+    }
     seeds = {"detector.change.seed", "segmenter.change.seed"}
     assert changed == (seeds if choice.name == "seed" else {".".join(choice.path)})
 

@@ -22,10 +22,11 @@ from labeling.annotations.services import working_layer, write_operations
 from labeling.annotations.state import state_of
 from labeling.leases import LeaseLost
 from labeling.projects.models import Membership, Project
-from labeling.rounds import stages
+from labeling.rounds import services, stages
 from labeling.rounds.models import Artifact, Publication, Round, Stage
-from labeling.rounds.services import cancel_round, retry_round, start_round
+from labeling.rounds.services import RoundAtWork, cancel_round, retry_round, start_round
 from labeling.rounds.snapshots import NothingToLearn, freeze
+from labeling.rounds.starting import Start
 from tests.factories import ImageFactory, ProjectFactory, UserFactory
 from tests.labeling.operations import cell, effect, operation
 from tests.labeling.rounds import annotate, run_all, small_project
@@ -119,10 +120,32 @@ def test_an_unchanged_round_is_used_again_and_says_so(project, owner, sent):
     assert Artifact.objects.count() == 7
 
 
-def test_two_managers_starting_at_once_get_one_round(project, owner, sent):
+def test_the_same_request_sent_twice_makes_one_round(project, owner, sent):
+    first = start_round(project=project, by=owner, preset="tiny", changes={"seed": 3})
+    assert start_round(project=project, by=owner, preset="tiny", changes={"seed": "3"}) == first
+    assert project.rounds.count() == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"preset": "quick"}, {"changes": {"threshold": 0.2}}, {"by": None}, {"start": {"detector": Start(as_is=True)}}],
+    ids=["preset", "settings", "person", "weights"],
+)
+def test_another_request_while_a_round_is_at_work_is_refused_and_can_be_lined_up(project, owner, sent, other):
     first = start_round(project=project, by=owner, preset="tiny")
-    second = start_round(project=project, by=UserFactory(), preset="quick")
-    assert first == second
+    asked = {"project": project, "by": owner, "preset": "tiny"} | other
+    with pytest.raises(RoundAtWork, match="Round 1 of this project is at work") as refused:
+        start_round(**asked)
+    assert refused.value.facts == {"round": first.pk} and project.rounds.count() == 1
+    second = start_round(**asked, line_up=True)
+    assert (second.number, second.state) == (2, Round.State.PLANNED)
+
+
+def test_the_same_request_a_while_later_is_not_taken_for_a_double_click(project, owner, sent):
+    first = start_round(project=project, by=owner, preset="tiny")
+    Round.objects.filter(pk=first.pk).update(created_at=timezone.now() - 2 * services.DOUBLE_CLICK)
+    with pytest.raises(RoundAtWork):
+        start_round(project=project, by=owner, preset="tiny")
 
 
 def test_a_task_delivered_twice_does_the_work_once(project, owner, sent, monkeypatch):

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("labeling", "0013_activity_summaries"),
+        ("labeling", "0014_picturehash"),
     ]
 
     operations = [

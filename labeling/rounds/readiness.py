@@ -1,0 +1,207 @@
+"""What will limit a round before it is started: said in plain words, each with what to do about it.
+
+None of it stops a round (snapshots.py does, where figures would be wrong); it says what a person can expect.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, Q
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from labeling.annotations.models import Annotation, Layer
+from labeling.images.models import Image, Split
+from labeling.images.similar import in_other_splits, likeness
+from labeling.images.similar import remedy as one_split
+from labeling.projects.models import Project
+from labeling.rounds.reference import locked_images
+from labeling.rounds.snapshots import SAME_SCALE
+
+FEW_CELLS = 100  # below it the page says what was measured with few boxes
+NAMED = 3  # images or groups that a sentence names
+MOST_PAIRS = 3  # of the same picture in two splits
+
+
+@dataclass(frozen=True)
+class Limitation:
+    """One thing that limits a round. `code` is for programs, `text` says what, `remedy` what to do."""
+
+    code: str
+    text: str
+    remedy: str
+
+    def as_json(self) -> dict[str, str]:
+        return {"code": self.code, "text": self.text, "remedy": self.remedy}
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a project has to learn from and to be judged by, as it is now. cells and regions by image."""
+
+    project: Project
+    images: Sequence[Image]
+    cells: dict[int, int]
+    regions: dict[int, int]
+    locked: frozenset[int]
+
+    @property
+    def teaching(self) -> list[Image]:
+        """Images of the training split with a region in which every cell is annotated."""
+        return [image for image in self.images if image.split == Split.TRAIN and self.regions.get(image.pk)]
+
+    @property
+    def judging(self) -> list[Image]:
+        """Images outside training that are annotated, or whose reference masks are locked."""
+        outside = [image for image in self.images if image.split != Split.TRAIN]
+        return [image for image in outside if self.regions.get(image.pk) or image.pk in self.locked]
+
+
+def work_of(project: Project) -> Work:
+    """Three queries, whatever the number of images."""
+    drawn = Annotation.objects.filter(
+        layer__image__project=project, layer__kind=Layer.Kind.WORKING, deleted=False
+    ).values("layer__image")
+    cell = Q(kind=Annotation.Kind.CELL, status=Annotation.Status.CONFIRMED)
+    region = Q(status=Annotation.Status.EXHAUSTIVE)
+    rows = list(drawn.annotate(cells=Count("pk", filter=cell), regions=Count("pk", filter=region)).order_by())
+    return Work(
+        project=project,
+        images=list(project.images.order_by("position")),
+        cells={row["layer__image"]: row["cells"] for row in rows},
+        regions={row["layer__image"]: row["regions"] for row in rows},
+        locked=frozenset(locked_images(project)),
+    )
+
+
+def limitations(project: Project, *, learns: bool = True) -> list[Limitation]:
+    """What will limit a round that is started now, the weightiest first.
+
+    learns  False: all weights are used as they are, so that nothing need be annotated
+    """
+    work = work_of(project)
+    found: list[Limitation] = []
+    for check in (*(LEARNING if learns else ()), *ALWAYS):
+        found += check(work)
+    return found
+
+
+def nothing_to_learn(work: Work) -> list[Limitation]:
+    if any(work.cells.get(image.pk) for image in work.teaching):
+        return []
+    text = _("No round can start: no image of the training split has cells in a region that is declared exhaustive.")
+    remedy = _("Draw boxes around every cell of a region, then mark the region (key G) or the whole field.")
+    return [Limitation("nothing_to_learn", text, remedy)]
+
+
+def one_region(work: Work) -> list[Limitation]:
+    if sum(work.regions.get(image.pk, 0) for image in work.teaching) != 1:
+        return []
+    text = _("It learns from one annotated region only, in {name}.").format(name=work.teaching[0].name)
+    remedy = _("Annotate a region in two or three more images, those that look least like this one first.")
+    return [Limitation("one_region", text, remedy)]
+
+
+def few_cells(work: Work) -> list[Limitation]:
+    cells = sum(work.cells.get(image.pk, 0) for image in work.teaching)
+    if not 0 < cells < FEW_CELLS:
+        return []
+    text = ngettext("It learns from {n} cell.", "It learns from {n} cells.", cells).format(n=cells)
+    return [Limitation("few_cells", f"{text} {expectation()}", _("Box more cells, in more than one image."))]
+
+
+def expectation() -> str:
+    """What was measured with few boxes (docs/rounds.md, "Measured: strategies"), in one sentence."""
+    return _(
+        "Measured on colon, on images like the annotated one: some 40 boxes gave nearly the quality of 300 (PQ about "
+        "0.3). On images unlike it expect few proposals or none."
+    )
+
+
+def no_validation(work: Work) -> list[Limitation]:
+    if work.judging:
+        return []
+    text = _("No image of validation or test is annotated, so nothing measures this round.")
+    remedy = _("Put an annotated image, of another slide or patient, into validation (Settings, Images).")
+    return [Limitation("no_validation", text, remedy)]
+
+
+def stains(work: Work) -> list[Limitation]:
+    """Stains that no training image has, and images of which nobody has stated one."""
+    known = {image.stain.casefold() for image in work.teaching if image.stain}
+    other = [image for image in work.images if known and image.stain and image.stain.casefold() not in known]
+    unknown = [image for image in work.images if not image.stain]
+    found = []
+    if other:
+        text = _("{n} of {all} images with a stain that no training image has: {names}.")
+        remedy = _("Expect few or no proposals there. Annotate a region of that stain, or keep it in another project.")
+        found.append(Limitation("other_stain", _counted(text, other, work), remedy))
+    if unknown and len(work.images) > 1:
+        text = _("{n} of {all} images without a stated stain: nobody can tell whether they are like the others.")
+        found.append(Limitation("unknown_stain", _counted(text, unknown, work), _("State it in Settings, Images.")))
+    return found
+
+
+def scales(work: Work) -> list[Limitation]:
+    """Scales unlike those that teach, and images without one: unknown is not the same as alike."""
+    known = [float(image.um_per_px) for image in work.teaching if image.um_per_px]
+    other = [image for image in work.images if image.um_per_px and known and not _fits(float(image.um_per_px), known)]
+    unknown = [image for image in work.images if not image.um_per_px]
+    found = []
+    if other:
+        text = _("{n} of {all} images with another scale than the training images: {names}.")
+        remedy = _("Their cells have another size in pixels. Add them at one scale, or keep them in another project.")
+        found.append(Limitation("other_scale", _counted(text, other, work), remedy))
+    if unknown and len(work.images) > 1:
+        text = _("{n} of {all} images without a stated scale: their cells may have another size in pixels.")
+        remedy = _("State µm per pixel in Settings, Images.")
+        found.append(Limitation("unknown_scale", _counted(text, unknown, work), remedy))
+    return found
+
+
+def _fits(scale: float, known: list[float]) -> bool:
+    return max(known) <= SAME_SCALE * scale and scale <= SAME_SCALE * min(known)
+
+
+def same_picture(work: Work) -> list[Limitation]:
+    """An image that teaches or judges and the same or nearly the same picture in another split."""
+    pairs = in_other_splits(work.project, [*work.teaching, *work.judging])
+    found = [Limitation("same_picture", likeness(pair), one_split()) for pair in pairs[:MOST_PAIRS]]
+    if len(pairs) > MOST_PAIRS:
+        text = _("{n} more pairs of images show the same picture in two splits.").format(n=len(pairs) - MOST_PAIRS)
+        found.append(Limitation("same_picture", text, one_split()))
+    return found
+
+
+def same_group(work: Work) -> list[Limitation]:
+    """A slide or patient on both sides of the evaluation."""
+    taught = {image.group for image in work.teaching if image.group}
+    shared = sorted(taught & {image.group for image in work.judging if image.group})
+    if not shared:
+        return []
+    text = _("Images of {names} stand in training and in validation or test: the figures will be optimistic.").format(
+        names=_names(shared)
+    )
+    remedy = _("Put all images of a slide or patient into one split.")
+    return [Limitation("same_group", text, remedy)]
+
+
+def _counted(text: str, images: Sequence[Image], work: Work) -> str:
+    names = _names([image.name for image in images])
+    return text.format(n=len(images), all=len(work.images), names=names)
+
+
+def _names(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:NAMED])
+    more = len(names) - NAMED
+    return shown + (_(" and {n} more").format(n=more) if more > 0 else "")
+
+
+Check = Callable[[Work], list[Limitation]]
+LEARNING: tuple[Check, ...] = (nothing_to_learn, one_region, few_cells, no_validation)
+ALWAYS: tuple[Check, ...] = (same_picture, same_group, stains, scales)
+
+
+def as_json(found: Sequence[Limitation]) -> list[dict[str, Any]]:
+    return [one.as_json() for one in found]
