@@ -1,0 +1,185 @@
+"""PNG, JPEG, BMP and WebP, by Pillow; PNG with 16 bits by imagecodecs, since Pillow keeps the high byte of its colours.
+
+The file is read whole: these formats have one resolution and no tiles.
+"""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import imagecodecs
+import numpy as np
+import PIL.Image
+
+from inference.reading import scale
+from inference.reading.containers import Container, jpeg, orientation_of, png
+from inference.reading.tiff import reason
+from inference.reading.types import Identified, Level, Note, Plane, Samples, Scale, Unreadable, checked_rectangle
+
+PIL.Image.MAX_IMAGE_PIXELS = None  # the size is asked of the header, with a limit of our own (combinations.py)
+LOSSLESS_JPEG = {0xC3, 0xC7, 0xCB, 0xCF}
+MAKE, MODEL = 271, 272
+BMP_BITS = {15: 5, 16: 6}  # bits of the widest sample where a pixel has 15 or 16
+
+
+class PillowReader:
+    """An open file of a format that Pillow decodes. Raises Unreadable where its header cannot be read."""
+
+    def __init__(self, path: Path, format_name: str) -> None:
+        self.format = format_name
+        content = path.read_bytes()
+        try:
+            self.container = _container(format_name, content)
+            self.found = self._identified(content)
+        except Unreadable:
+            raise
+        except MemoryError:
+            raise
+        except Exception as error:  # Pillow raises what its plugins raise
+            raise Unreadable("damaged_header", format=format_name, reason=reason(error)) from error
+        self.content = content if self.found.pages > 1 else self.container.plain
+        self.decoded: tuple[int, Samples] | None = None
+
+    def identify(self) -> Identified:
+        return self.found
+
+    def region(self, level: int, x: int, y: int, w: int, h: int, plane: Plane) -> Samples:
+        checked_rectangle(self.found.levels[level], x, y, w, h)
+        if self.decoded is None or self.decoded[0] != plane.page:
+            try:
+                self.decoded = (plane.page, self._samples(plane.page))
+            except MemoryError:
+                raise
+            except Exception as error:
+                raise Unreadable("damaged", format=self.format, reason=reason(error)) from error
+        samples = self.decoded[1]
+        if (w, h) == samples.shape[1::-1]:
+            return samples
+        return samples[y : y + h, x : x + w]
+
+    def close(self) -> None:
+        self.decoded = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    # -- what it is
+
+    def _identified(self, content: bytes) -> Identified:
+        known = self.container
+        if self.format in ("PNG", "JPEG"):
+            width, height = known.width, known.height
+            photometric, samples, bits = known.photometric, known.samples, known.bits
+            alpha = "straight" if known.transparent or samples == 2 or (photometric, samples) == ("RGB", 4) else ""
+            compression = (
+                "lossless JPEG" if known.process in LOSSLESS_JPEG else "JPEG" if known.components else "deflate"
+            )
+        else:
+            opened = PIL.Image.open(io.BytesIO(content), formats=(self.format.upper(),))
+            width, height = opened.size
+            photometric, samples, bits, alpha = _of_mode(self.format, opened, content)
+            compression = self.format
+            known.frames = int(getattr(opened, "n_frames", 1))
+            known.exif = _exif_of(opened)
+        if compression == "lossless JPEG":
+            raise Unreadable("compression", format="JPEG", what=compression)
+        measured = _scale(known)
+        problems = [measured] if isinstance(measured, Note) else []
+        orientation = orientation_of(known.exif)
+        if known.exif and orientation is None and not _is_readable(known.exif):
+            problems.append(Note("exif_unreadable"))
+        pages = known.frames
+        if self.format == "JPEG":  # what follows the picture of a phone are its previews and views
+            pages = 1
+            if known.frames > 1:
+                problems.append(Note("further_pictures", {"count": known.frames - 1}))
+        make, model = _camera(known.exif)
+        return Identified(
+            format=self.format,
+            width=width,
+            height=height,
+            bits=bits,
+            photometric=photometric,
+            samples=samples,
+            alpha=alpha,
+            compression=compression,
+            color_map=photometric == "palette",
+            orientation=orientation,
+            levels=(Level(width, height),),
+            planes=tuple(Plane(page, 1) for page in range(1, min(pages, 100_000) + 1)),
+            scale=measured if isinstance(measured, Scale) else None,
+            vendor=scale.vendor_of(make, ""),
+            scanner=scale.scanner_of(make, model, ""),
+            problems=tuple(problems),
+        )
+
+    # -- pixels
+
+    def _samples(self, page: int) -> Samples:
+        if self.format == "PNG" and self.found.bits == 16 and self.found.pages == 1:
+            return _deep_png(self.content)
+        name = "JPEG" if self.format == "JPEG" else self.format.upper()
+        opened = PIL.Image.open(io.BytesIO(self.content), formats=(name,))
+        if self.found.pages > 1:
+            opened.seek(page - 1)
+        opened.load()
+        if opened.mode in ("RGBA", "LA", "PA") or "transparency" in opened.info:
+            return np.asarray(opened.convert("RGBA"))
+        if opened.mode == "L" or opened.mode == "1":
+            return np.asarray(opened.convert("L"))[..., None]
+        return np.asarray(opened.convert("RGB"))
+
+
+def _container(format_name: str, content: bytes) -> Container:
+    read: dict[str, Callable[[bytes], Container]] = {"PNG": png, "JPEG": jpeg}
+    return read[format_name](content) if format_name in read else Container(plain=content)
+
+
+def _of_mode(format_name: str, opened: PIL.Image.Image, content: bytes) -> tuple[str, int, int, str]:
+    """(photometric, samples, bits, alpha) of a BMP or WebP."""
+    alpha = "straight" if opened.mode == "RGBA" or "transparency" in opened.info else ""
+    if format_name == "WebP":
+        return "RGB", 4 if alpha else 3, 8, alpha
+    per_pixel = int.from_bytes(content[28:30], "little") if content[14:15] != b"\x0c" else content[24]
+    if per_pixel <= 8:
+        return "palette", 1, per_pixel, alpha
+    return "RGB", 4 if alpha else 3, BMP_BITS.get(per_pixel, 8), alpha
+
+
+def _deep_png(content: bytes) -> Samples:
+    """A PNG of 16 bits as its samples. libpng turns a transparent colour (tRNS) into alpha."""
+    samples = imagecodecs.png_decode(content)
+    return samples[..., None] if samples.ndim == 2 else samples
+
+
+def _scale(known: Container) -> Scale | Note | None:
+    if known.per_metre is None:
+        return None
+    return scale.of_resolution(known.per_metre[0], known.per_metre[1], 1e6)
+
+
+def _exif_of(opened: PIL.Image.Image) -> bytes:
+    block = opened.info.get("exif", b"")
+    return block if isinstance(block, bytes) else b""
+
+
+def _is_readable(exif: bytes) -> bool:
+    while exif.startswith(b"Exif\0\0"):
+        exif = exif[6:]
+    return exif[:2] in (b"II", b"MM")
+
+
+def _camera(exif: bytes) -> tuple[Any, Any]:
+    """Make and model of EXIF, as far as they can be read."""
+    if not exif:
+        return None, None
+    try:
+        tags = PIL.Image.Exif()
+        tags.load(exif)
+        return tags.get(MAKE), tags.get(MODEL)
+    except Exception:  # broken metadata never refuse a sound picture
+        return None, None

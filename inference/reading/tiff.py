@@ -1,0 +1,418 @@
+"""TIFF in all its kinds, by tifffile and imagecodecs: strips, tiles, planes, pyramids, OME, ImageJ, Aperio."""
+
+import json
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import PIL.Image
+import tifffile
+
+from inference.reading import scale
+from inference.reading.combinations import COMPRESSIONS
+from inference.reading.types import Identified, Level, Note, Plane, Samples, Scale, Unreadable, checked_rectangle
+
+DESCRIPTION, MAKE, MODEL, X_RESOLUTION, Y_RESOLUTION, UNIT, ORIENTATION = 270, 271, 272, 282, 283, 296, 274
+SUBFILE_TYPE, OLD_SUBFILE_TYPE, INK_SET, SOURCE_LENS, NDPI_MARK, DEPTH = 254, 255, 332, 65421, 65420, 32997
+REDUCED, MASK = 1, 4  # bits of SUBFILE_TYPE
+UM_PER_UNIT = {2: 25_400.0, 3: 10_000.0}  # of UNIT: inch, centimetre
+MOST_PAGES = 10_000
+PHOTOMETRIC = {
+    0: "white is zero", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "CIELAB", 9: "ICCLAB",
+    10: "ITULAB", 32803: "colour filter array", 34892: "linear raw",
+}  # fmt: skip
+SAMPLE_FORMAT = {1: "unsigned", 2: "signed", 3: "float", 4: "unknown", 5: "complex", 6: "complex"}
+COLOURS = {"RGB": 3, "YCbCr": 3, "CIELAB": 3, "CMYK": 4}
+LEVEL_TOLERANCE = 0.02  # of the sides' ratio, up to which a reduced picture is a level of the full one
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it finds odd is no news: it is a stranger's file
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which directories of the file are pictures, which are levels of the first, and how many are neither."""
+
+    pictures: tuple[Any, ...]
+    levels: tuple[Any, ...]  # of the first picture, itself among them
+    associated: int  # thumbnail, label, overview, masks
+    stored: int  # pictures that have a directory of their own
+    slide: bool
+
+
+class TiffReader:
+    """An open TIFF. Raises Unreadable where its directories cannot be read."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self.file = tifffile.TiffFile(path)
+        except Exception as error:  # any kind: the parser meets whatever a stranger wrote
+            raise Unreadable("damaged_header", format="TIFF", reason=reason(error)) from error
+        try:
+            self.layout = layout_of(self.file)
+            self.page = self.layout.pictures[0]
+            self.found = identified(self.layout)
+        except Unreadable:
+            self.close()
+            raise
+        except Exception as error:
+            self.close()
+            raise Unreadable("damaged_header", format="TIFF", reason=reason(error)) from error
+
+    def identify(self) -> Identified:
+        return self.found
+
+    def region(self, level: int, x: int, y: int, w: int, h: int, plane: Plane) -> Samples:
+        checked_rectangle(self.found.levels[level], x, y, w, h)
+        index = self.found.planes.index(plane)
+        channels = self.found.channels if _channels_are_samples(self.page) else 1
+        picture = index // channels
+        if picture >= self.layout.stored:
+            raise Unreadable("page_not_stored", page=plane.page)
+        page = self.layout.pictures[picture] if level == 0 else self.layout.levels[level]
+        try:
+            samples = segments_in(page, x, y, w, h)
+            if channels > 1:
+                samples = samples[..., index % channels : index % channels + 1]
+            return in_colour(page, samples)
+        except Unreadable:
+            raise
+        except MemoryError:
+            raise
+        except Exception as error:  # codecs raise what they like
+            raise Unreadable("damaged", format="TIFF", reason=reason(error)) from error
+
+    def close(self) -> None:
+        with suppress(Exception):
+            self.file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def reason(error: BaseException) -> str:
+    """The first line of an error of a library, short, without what could be a path."""
+    words = str(error).splitlines()[0] if str(error).strip() else type(error).__name__
+    return re.sub(r"\S*/\S*", "...", words)[:120]
+
+
+# -- directories
+
+
+def layout_of(file: tifffile.TiffFile) -> Layout:
+    pages = _pages(file)
+    first = pages[0]
+    description = text_tag(first, DESCRIPTION)
+    if description.startswith("Aperio"):
+        pictures, levels = [first], [page for page in pages if page.is_tiled and _is_level_of(first, page)]
+        levels = levels if first in levels else [first, *levels]
+    elif NDPI_MARK in first.tags:
+        pictures, levels = [first], [page for page in pages if _is_level_of(first, page)]
+    else:
+        pictures = [page for page in pages if not subfile_type(page) & (REDUCED | MASK)] or [first]
+        others = [page for page in pages if page not in pictures]
+        levels = [pictures[0], *(page for page in others if _is_level_of(pictures[0], page))]
+    levels += [page for page in _sub_pages(pictures[0]) if _is_level_of(pictures[0], page)]
+    levels.sort(key=lambda page: -page.imagewidth)
+    associated = len(pages) - len(pictures) - sum(page in levels for page in pages if page not in pictures)
+    stored = len(pictures)
+    pictures += [pictures[-1]] * (_stacked(first, description) - stored)
+    slide = len(levels) > 1 or associated > 0
+    return Layout(tuple(pictures), tuple(levels), max(associated, 0), stored, slide)
+
+
+def _pages(file: tifffile.TiffFile) -> list[Any]:
+    """Every directory; the first must be readable, what cannot be read after it ends the list."""
+    pages: list[Any] = [file.pages.first]
+    with suppress(Exception):
+        for index in range(1, min(len(file.pages), MOST_PAGES)):
+            pages.append(file.pages.get(index))
+    return pages
+
+
+def _sub_pages(page: Any) -> list[Any]:
+    found: list[Any] = []
+    with suppress(Exception):
+        if page.subifds and page.pages is not None:
+            found = [page.pages.get(index) for index in range(min(len(page.subifds), 64))]
+    return [sub for sub in found if isinstance(sub, tifffile.TiffPage)]
+
+
+def subfile_type(page: Any) -> int:
+    value = tag(page, SUBFILE_TYPE)
+    if isinstance(value, int):
+        return int(value)
+    return REDUCED if tag(page, OLD_SUBFILE_TYPE) == 2 else 0
+
+
+def _is_level_of(full: Any, page: Any) -> bool:
+    """Whether a directory is the same picture, smaller: same shape, same way of storing."""
+    if page.imagewidth < 1 or page.imagelength < 1 or page.imagewidth > full.imagewidth:
+        return False
+    across, down = full.imagewidth / page.imagewidth, full.imagelength / page.imagelength
+    # A level's sides are rounded, which in small levels is a large part of them.
+    allowed = LEVEL_TOLERANCE * across + across / page.imagewidth + down / page.imagelength
+    same = (page.samplesperpixel, page.dtype) == (full.samplesperpixel, full.dtype)
+    return same and abs(across - down) <= allowed and not subfile_type(page) & 8
+
+
+def _stacked(first: Any, description: str) -> int:
+    """How many pictures the description claims to follow the first one without directories of their own."""
+    if description.startswith("ImageJ="):
+        claimed = re.search(r"(?m)^images=(\d{1,7})$", description)
+        return int(claimed[1]) if claimed else 1
+    if description.startswith("{") and first.is_shaped:
+        with suppress(ValueError, TypeError):
+            shape = json.loads(description).get("shape", [])
+            whole = int(np.prod([int(side) for side in shape], dtype=object))
+            return max(1, min(whole // max(1, int(np.prod(first.shape))), 10**7))
+    return 1
+
+
+def tag(page: Any, code: int) -> Any:
+    """The value of a tag, None where there is none or it cannot be read."""
+    try:
+        found = page.tags.get(code)
+        return None if found is None else found.value
+    except Exception:  # broken metadata never refuse a sound picture
+        return None
+
+
+def text_tag(page: Any, code: int) -> str:
+    return scale.text_of(tag(page, code))
+
+
+# -- what it is
+
+
+def identified(layout: Layout) -> Identified:
+    page = layout.pictures[0]
+    photometric = _photometric(page)
+    alpha, unnamed = _extra(page, photometric)
+    description = text_tag(page, DESCRIPTION)
+    measured = _scale(page, description)
+    problems = [measured] if isinstance(measured, Note) else []
+    orientation = tag(page, ORIENTATION)
+    if layout.associated:
+        problems.append(Note("associated", {"count": layout.associated}))
+    if unnamed and not _channels_are_samples(page):
+        problems.append(Note("extra_samples", {"count": unnamed}))
+    return Identified(
+        format="TIFF",
+        width=int(page.imagewidth),
+        height=int(page.imagelength),
+        bits=_bits(page),
+        sample_format=SAMPLE_FORMAT.get(_one(page.sampleformat), "unknown"),
+        photometric=photometric,
+        samples=int(page.samplesperpixel),
+        alpha=alpha,
+        planar=int(page.planarconfig) == 2 and page.samplesperpixel > 1,
+        compression=COMPRESSIONS.get(int(page.compression), f"method {int(page.compression)}"),
+        color_map=photometric == "palette",
+        orientation=int(orientation) if orientation in range(1, 9) else None,
+        levels=tuple(Level(int(level.imagewidth), int(level.imagelength)) for level in layout.levels),
+        planes=_planes(layout, description),
+        scale=measured if isinstance(measured, Scale) else None,
+        objective=scale.objective_of(description, tag(page, SOURCE_LENS)),
+        vendor=scale.vendor_of(tag(page, MAKE), description),
+        scanner=scale.scanner_of(tag(page, MAKE), tag(page, MODEL), description),
+        problems=tuple(problems),
+    )
+
+
+def _one(value: Any) -> int:
+    """The value of a tag that holds one for each sample; 0 where they differ."""
+    if isinstance(value, tuple):
+        return int(value[0]) if len(set(value)) == 1 else 0
+    return int(value)
+
+
+def _bits(page: Any) -> int:
+    return _one(page.bitspersample)
+
+
+def _photometric(page: Any) -> str:
+    photometric = PHOTOMETRIC.get(int(page.photometric), f"photometric {int(page.photometric)}")
+    if photometric == "CMYK" and tag(page, INK_SET) not in (None, 1):
+        return "inks other than CMYK"
+    needed = COLOURS.get(photometric, 1)
+    if page.samplesperpixel < needed:
+        return f"{photometric} with {page.samplesperpixel} samples"
+    if (tag(page, DEPTH) or 1) != 1:
+        return "voxels"
+    return photometric
+
+
+def _extra(page: Any, photometric: str) -> tuple[str, int]:
+    """(alpha, further samples without a meaning). More than one extra sample of grey are its channels."""
+    extra = page.samplesperpixel - COLOURS.get(photometric, 1)
+    if extra < 1:
+        return "", 0
+    kinds = [int(kind) for kind in page.extrasamples]
+    if extra == 1 and kinds == [1]:
+        return "premultiplied", 0
+    if extra == 1 and kinds == [2]:
+        return "straight", 0
+    if any(kind in (1, 2) for kind in kinds):
+        return "mixed", extra
+    return "unspecified", extra
+
+
+def _channels_are_samples(page: Any) -> bool:
+    """Whether the samples of a grey pixel are channels: several without a meaning of their own."""
+    photometric = _photometric(page)
+    return photometric in ("grey", "white is zero") and _extra(page, photometric)[0] == "unspecified"
+
+
+def _planes(layout: Layout, description: str) -> tuple[Plane, ...]:
+    page = layout.pictures[0]
+    count = len(layout.pictures)
+    if _channels_are_samples(page):
+        return tuple(Plane(p, c) for p, c in product(range(1, count + 1), range(1, int(page.samplesperpixel) + 1)))
+    ome = scale.ome_sizes(description)
+    named = _named_planes(count, _ome_axes(ome), ome.get("names", [])) if ome else None
+    if named is None and description.startswith("ImageJ="):
+        named = _named_planes(count, _imagej_axes(description), [])
+    return named or tuple(Plane(p, 1) for p in range(1, count + 1))
+
+
+def _ome_axes(ome: Any) -> list[tuple[str, int]]:
+    """The axes after X and Y, fastest first. Where OME counts the samples of a pixel as channels, it fits no count."""
+    order = [axis for axis in str(ome["DimensionOrder"])[2:] if axis in "CZT"]
+    return [(axis, int(ome.get(f"Size{axis}", 1))) for axis in order]
+
+
+def _imagej_axes(description: str) -> list[tuple[str, int]]:
+    found = dict(re.findall(r"(?m)^(channels|slices|frames)=(\d{1,7})$", description))
+    return [(axis, int(found.get(name, 1))) for axis, name in (("C", "channels"), ("Z", "slices"), ("T", "frames"))]
+
+
+def _named_planes(count: int, axes: list[tuple[str, int]], names: list[str]) -> tuple[Plane, ...] | None:
+    """The pictures as page (slice and time) and channel; None when the axes do not give as many."""
+    if sorted(axis for axis, _ in axes) != ["C", "T", "Z"] or int(np.prod([n for _, n in axes], dtype=object)) != count:
+        return None
+    sizes = dict(axes)
+    found = []
+    for index in range(count):
+        at, rest = {}, index
+        for axis, size in axes:
+            at[axis], rest = rest % size, rest // size
+        name = names[at["C"]] if at["C"] < len(names) else ""
+        found.append(Plane(at["T"] * sizes["Z"] + at["Z"] + 1, at["C"] + 1, name))
+    return tuple(found)
+
+
+def _scale(page: Any, description: str) -> Scale | Note | None:
+    x, y = tag(page, X_RESOLUTION), tag(page, Y_RESOLUTION)
+    if description.startswith("ImageJ="):
+        return scale.of_imagej(description, x, y)
+    said = scale.of_description(description)
+    if said is not None:
+        return said
+    unit = tag(page, UNIT)
+    per_unit = UM_PER_UNIT.get(int(unit)) if isinstance(unit, int) else None
+    return scale.of_resolution(x, y, per_unit) if per_unit else None
+
+
+# -- pixels
+
+
+def segments_in(page: Any, x: int, y: int, w: int, h: int) -> Samples:
+    """(h, w, samples) of a directory: only the strips or tiles that the rectangle touches are decoded."""
+    planar = int(page.planarconfig) == 2 and page.samplesperpixel > 1
+    out: npt.NDArray[Any] | None = None
+    tables = page.jpegtables
+    wanted = list(_indices(page, x, y, w, h, planar))
+    offsets = [page.dataoffsets[index] for index in wanted]
+    counts = [page.databytecounts[index] for index in wanted]
+    for data, index in page.parent.filehandle.read_segments(offsets, counts, indices=wanted):
+        part, (sample, _, top, left, _), _shape = page.decode(data, index, jpegtables=tables, _fullsize=False)
+        if out is None:
+            kind = page.dtype if part is None else part.dtype
+            out = np.zeros((h, w, int(page.samplesperpixel)), kind)
+        if part is not None:  # a sparse file leaves empty tiles out
+            _copy(out, part[0], left - x, top - y, sample if planar else None)
+    if out is None:
+        raise ValueError("no strip or tile")
+    return out
+
+
+def _indices(page: Any, x: int, y: int, w: int, h: int, planar: bool) -> Iterator[int]:
+    across, down = (page.tilewidth, page.tilelength) if page.is_tiled else (page.imagewidth, page.rowsperstrip)
+    down = max(1, min(int(down), int(page.imagelength)))
+    columns, rows = -(-page.imagewidth // across), -(-page.imagelength // down)
+    here = range(y // down, -(-(y + h) // down))
+    there = range(x // across, -(-(x + w) // across))
+    for sample, row, column in product(range(page.samplesperpixel if planar else 1), here, there):
+        index = (sample * rows + row) * columns + column
+        if index >= len(page.dataoffsets):
+            raise ValueError("strips or tiles are missing")
+        yield index
+
+
+def _copy(out: Samples, part: Samples, left: int, top: int, sample: int | None) -> None:
+    """Put a decoded segment where it belongs; what lies outside the rectangle falls away."""
+    height, width = out.shape[:2]
+    x0, y0 = max(0, left), max(0, top)
+    x1, y1 = min(width, left + part.shape[1]), min(height, top + part.shape[0])
+    if x0 >= x1 or y0 >= y1:
+        return
+    piece = part[y0 - top : y1 - top, x0 - left : x1 - left]
+    if sample is None:
+        out[y0:y1, x0:x1] = piece
+    else:
+        out[y0:y1, x0:x1, sample] = piece[..., 0]
+
+
+def in_colour(page: Any, samples: Samples) -> Samples:
+    """Samples as the protocol gives them: grey or RGB, alpha straight, black 0. Palettes, CMYK, CIELAB become RGB."""
+    photometric = _photometric(page)
+    if photometric == "palette":
+        table = (np.asarray(page.colormap, np.uint16) >> 8).astype(np.uint8)  # (3, n)
+        return np.ascontiguousarray(table.T[samples[..., 0]])
+    if photometric in ("CMYK", "CIELAB"):
+        return _by_pillow(photometric, samples)
+    bits = _bits(page)
+    if photometric == "white is zero":
+        samples = _inverted(samples, bits)
+    if photometric in ("grey", "white is zero") and samples.dtype.kind in "bu" and bits < 8:
+        return (samples.astype(np.uint16) * 255 // (2**bits - 1)).astype(np.uint8)
+    return _with_straight_alpha(page, photometric, samples, bits)
+
+
+def _inverted(samples: Samples, bits: int) -> Samples:
+    if samples.dtype.kind == "b":
+        return ~samples
+    return ((2**bits - 1) - samples).astype(samples.dtype)
+
+
+def _by_pillow(photometric: str, samples: Samples) -> Samples:
+    """(h, w, 3|4) uint8, as libtiff would hand them to Pillow, in blocks: conversions work pixel by pixel."""
+    mode = {"CMYK": "CMYK", "CIELAB": "LAB"}[photometric]
+    height, width = samples.shape[:2]
+    made = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, 512):
+        block = np.ascontiguousarray(samples[top : top + 512, :, : len(mode)])
+        picture = PIL.Image.frombytes(mode, (width, block.shape[0]), block.tobytes())
+        made[top : top + 512] = np.asarray(picture.convert("RGB"))
+    return made
+
+
+def _with_straight_alpha(page: Any, photometric: str, samples: Samples, bits: int) -> Samples:
+    colours = COLOURS.get(photometric, 1)
+    alpha, _unnamed = _extra(page, photometric)
+    if alpha in ("", "unspecified"):
+        return samples[..., :colours]
+    if alpha == "straight":
+        return samples
+    top, opaque = 2**bits - 1, samples[..., colours:].astype(np.int64)
+    straight = samples[..., :colours] * np.int64(top) // np.maximum(opaque, 1)
+    return np.concatenate([np.clip(straight, 0, top).astype(samples.dtype), samples[..., colours:]], axis=-1)
