@@ -71,10 +71,13 @@ COMPRESSIONS = {
 }  # fmt: skip
 
 
-def treatment(found: Identified, *, choosing: bool = True) -> Combination:
-    """The combination of the list that a file has. Raises Unreadable that names the property which is not read."""
-    if found.width * found.height > MOST_PIXELS:
-        raise Unreadable("too_large", width=found.width, height=found.height, most=f"{MOST_PIXELS:,}")
+def treatment(found: Identified, most_pixels: int | None = MOST_PIXELS) -> Combination:
+    """The combination of the list that a file has. Raises Unreadable that names the property which is not read.
+
+    most_pixels  of a picture that is opened whole; None for any number
+    """
+    if most_pixels is not None and found.width * found.height > most_pixels:
+        raise Unreadable("too_large", width=found.width, height=found.height, most=f"{most_pixels:,}")
     if found.sample_format in ("unsigned", "signed") and found.bits > 16:
         raise Unreadable("whole_numbers_32", bits=found.bits)
     if found.format == "TIFF" and found.compression not in COMPRESSIONS.values():

@@ -1,7 +1,8 @@
 """What stands around the pixels of PNG and JPEG files, read leniently.
 
-Metadata may be broken where the picture is sound. Both formats are lists of named pieces. Decoders give up on some broken pieces that have nothing to do with the picture,
-so these are left out before a decoder sees the file, and are read here, where an error costs nothing.
+Metadata may be broken where the picture is sound. Both formats are lists of named pieces; decoders give up on some
+broken pieces that have nothing to do with the picture, so these are left out before a decoder sees the file, and are
+read here, where an error costs nothing.
 """
 
 import struct

@@ -12,7 +12,7 @@ from inference.reading.types import Samples
 
 SIDE = 2048  # px of a large picture's middle that is looked at
 DENSE = 0.5  # least share of the numbers from 0 to the largest that occur
-SAME = 0.8  # least share of the pixels of objects whose right neighbour is of the same object
+SAME = 0.7  # least share of the pixels of objects whose next pixel, to the right and below, is of the same object
 BACKGROUND = 0.01  # least share of pixels that are 0
 
 
@@ -24,7 +24,7 @@ def largest_label(grey: Samples) -> int | None:
     height, width = grey.shape[:2]
     top, left = max(0, (height - SIDE) // 2), max(0, (width - SIDE) // 2)
     part = grey[top : top + SIDE, left : left + SIDE, 0]
-    if part.shape[1] < 2 or not _whole(part):
+    if min(part.shape) < 2 or not _whole(part):
         return None
     numbers = np.unique(part)
     largest = int(numbers[-1])
@@ -34,11 +34,16 @@ def largest_label(grey: Samples) -> int | None:
         return None
     if largest == 1 and grey.dtype.kind == "f":
         return None  # black and white as 0.0 and 1.0, as image programs write them
-    objects = part[:, :-1] != 0
-    same = part[:, :-1] == part[:, 1:]
-    if not objects.any() or same[objects].mean() < SAME:
+    if min(_constant(part, axis) for axis in (0, 1)) < SAME:
         return None
     return None if _in_steps_of_one(part, len(numbers)) else largest
+
+
+def _constant(part: np.ndarray[Any, Any], axis: int) -> float:
+    """Share of the pixels of objects whose next pixel along an axis has the same number."""
+    here, there = (part[:-1], part[1:]) if axis == 0 else (part[:, :-1], part[:, 1:])
+    objects = here != 0
+    return float((here == there)[objects].mean()) if objects.any() else 0.0
 
 
 def _whole(part: np.ndarray[Any, Any]) -> bool:
@@ -50,5 +55,5 @@ def _in_steps_of_one(part: np.ndarray[Any, Any], numbers: int) -> bool:
     if numbers < 6:
         return False
     values = part.astype(np.float64)
-    steps = np.abs(np.diff(values, axis=1))
+    steps = np.concatenate([np.abs(np.diff(values, axis=axis)).ravel() for axis in (0, 1)])
     return bool((steps[steps > 0] == 1).mean() > 0.8)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inference.reading.combinations import SPREAD, treatment
+from inference.reading.combinations import MOST_PIXELS, SPREAD, treatment
 from inference.reading.label_maps import largest_label
 from inference.reading.types import Identified, Note, Plane, Reader, Samples, Unreadable, full_range
 from inference.types import RGB
@@ -86,16 +86,19 @@ def identify(path: Path) -> Identified:
         return reader.identify()
 
 
-def read_picture(path: Path, *, page: int | None = None, channel: int | None = None) -> Picture:
+def read_picture(
+    path: Path, *, page: int | None = None, channel: int | None = None, most_pixels: int | None = MOST_PIXELS
+) -> Picture:
     """The picture in a file as 8-bit RGB.
 
     page, channel  which one of a file that holds several, from 1; None where it holds one
+    most_pixels    a larger picture is declined; None for no limit, where the file is one's own
 
     Raises Unreadable, whose sentence names the property that is not read, or the choice that is missing.
     """
     with open_reader(path) as reader:
         found = reader.identify()
-        combination = treatment(found)
+        combination = treatment(found, most_pixels)
         plane = chosen_plane(found, page, channel)
         whole = found.levels[0]
         samples = reader.region(0, 0, 0, whole.width, whole.height, plane)

@@ -17,7 +17,6 @@ from inference.reading.containers import Container, jpeg, orientation_of, png
 from inference.reading.tiff import reason
 from inference.reading.types import Identified, Level, Note, Plane, Samples, Scale, Unreadable, checked_rectangle
 
-PIL.Image.MAX_IMAGE_PIXELS = None  # the size is asked of the header, with a limit of our own (combinations.py)
 LOSSLESS_JPEG = {0xC3, 0xC7, 0xCB, 0xCF}
 MAKE, MODEL = 271, 272
 BMP_BITS = {15: 5, 16: 6}  # bits of the widest sample where a pixel has 15 or 16
@@ -79,7 +78,7 @@ class PillowReader:
                 "lossless JPEG" if known.process in LOSSLESS_JPEG else "JPEG" if known.components else "deflate"
             )
         else:
-            opened = PIL.Image.open(io.BytesIO(content), formats=(self.format.upper(),))
+            opened = _opened(content, self.format)
             width, height = opened.size
             photometric, samples, bits, alpha = _of_mode(self.format, opened, content)
             compression = self.format
@@ -122,8 +121,7 @@ class PillowReader:
     def _samples(self, page: int) -> Samples:
         if self.format == "PNG" and self.found.bits == 16 and self.found.pages == 1:
             return _deep_png(self.content)
-        name = "JPEG" if self.format == "JPEG" else self.format.upper()
-        opened = PIL.Image.open(io.BytesIO(self.content), formats=(name,))
+        opened = _opened(self.content, self.format)
         if self.found.pages > 1:
             opened.seek(page - 1)
         opened.load()
@@ -132,6 +130,16 @@ class PillowReader:
         if opened.mode == "L" or opened.mode == "1":
             return np.asarray(opened.convert("L"))[..., None]
         return np.asarray(opened.convert("RGB"))
+
+
+def _opened(content: bytes, format_name: str) -> PIL.Image.Image:
+    """Without Pillow's own limit of size: the size is asked of the header, with a limit of ours (combinations.py)."""
+    limit = PIL.Image.MAX_IMAGE_PIXELS
+    PIL.Image.MAX_IMAGE_PIXELS = None
+    try:
+        return PIL.Image.open(io.BytesIO(content), formats=(format_name.upper(),))
+    finally:
+        PIL.Image.MAX_IMAGE_PIXELS = limit
 
 
 def _container(format_name: str, content: bytes) -> Container:

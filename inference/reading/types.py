@@ -19,7 +19,11 @@ class Unreadable(UnreadableImage):
     def __init__(self, code: str, **params: Value) -> None:
         self.code = code
         self.params = params
-        super().__init__(SENTENCES[code].format(**{"name": "the file", **params}))
+        super().__init__(self.of("the file"))
+
+    def of(self, name: str) -> str:
+        """The sentence about a file of this name."""
+        return SENTENCES[self.code].format(**{**self.params, "name": name})
 
 
 @dataclass(frozen=True)

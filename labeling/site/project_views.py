@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import messages
-from django.core.files.uploadedfile import UploadedFile
 from django.core.paginator import Paginator
 from django.db.models import Case, IntegerField, Value, When
 from django.http import HttpResponse
@@ -14,17 +13,17 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from labeling.annotations.activity import active_time
-from labeling.errors import Invalid, LabelingError
-from labeling.images.api import MOST_BYTES
-from labeling.images.models import Image, Split
-from labeling.images.services import add_image, stated
+from labeling.errors import LabelingError
+from labeling.images.models import Split
+from labeling.images.services import stated
+from labeling.images.uploads import FileResult, Outcome, take_files
 from labeling.projects.models import Project, Role
 from labeling.projects.services import add_class, add_member, change_role, invite_again, remove_member
 from labeling.rounds.archiving import archive_project, restore_project
 from labeling.rounds.configuration import CHOICES, DEVICES, PRESET_NAMES
 from labeling.rounds.models import Round
 from labeling.rounds.starting import KINDS
-from labeling.site.doors import Request, acts_of, attempt, reach_project, sentence, signed_in
+from labeling.site.doors import Request, acts_of, attempt, full_stop, reach_project, sentence, signed_in
 from labeling.site.forms import MOST_FILES, ClassForm, MemberForm, UploadForm
 from labeling.site.overview import Counts, count, exportable
 from labeling.site.round_views import progress_context
@@ -137,40 +136,35 @@ def images(request: Request, project: int) -> HttpResponse:
     found = reach_project(request, "manage", project)
     form = UploadForm(request.POST)
     files = request.FILES.getlist("images")
-    added: list[str] = []
-    refused: list[str] = []
+    problems = [str(problem) for problems in form.errors.values() for problem in problems]
     if not files:
-        refused.append(_("No file was chosen. Choose one or more images and try again."))
-    elif form.is_valid():
-        for file in files:
-            try:
-                added.append(take(found, file, form.cleaned_data).name)
-            except LabelingError as error:
-                refused.append(sentence(error, begins_with_a_name=True))
-    refused += [str(problem) for problems in form.errors.values() for problem in problems]
+        problems.insert(0, _("No file was chosen. Choose one or more images and try again."))
+    results = take_files(project=found, files=files, facts=form.cleaned_data) if not problems else []
+    return upload_answer(request, found, results, problems)
+
+
+def upload_answer(request: Request, found: Project, results: list[FileResult], problems: list[str]) -> HttpResponse:
+    """What came of each file: a part of the page for htmx, toasts for a browser without scripts."""
+    added = [result for result in results if result.outcome == Outcome.ADDED]
+    there = [full_stop(result.words[0]) for result in results if result.outcome == Outcome.ALREADY_THERE]
+    problems += [full_stop(result.words[0]) for result in results if result.outcome == Outcome.DECLINED]
+    noted = [result for result in added if result.words]
     if request.htmx:
-        answer = render(request, "site/parts/upload_result.html", {"added": added, "refused": refused})
+        context = {"added": added, "noted": noted, "there": there, "refused": problems}
+        answer = render(request, "site/parts/upload_result.html", context)
         if added:
             answer["HX-Trigger"] = "images-changed"
         return answer
-    for problem in refused:
+    for problem in problems:
         messages.error(request, problem)
+    for words in there:
+        messages.info(request, words)
     if added:
         said = ngettext("{n} image added.", "{n} images added.", len(added)).format(n=len(added))
         messages.success(request, said)
+    for result in noted:
+        messages.info(request, f"{result.name}: {'; '.join(result.words)}.")
     return redirect("project", found.pk)
-
-
-def take(found: Project, file: UploadedFile, common: dict[str, Any]) -> Image:
-    """One uploaded file into the project. Raises Invalid, UnreadableImage."""
-    if (file.size or 0) > MOST_BYTES:
-        raise Invalid(
-            _("{name} is larger than {size} MiB; cut it into smaller fields").format(
-                name=file.name, size=MOST_BYTES // 2**20
-            ),
-            field="image",
-        )
-    return add_image(project=found, name=file.name or "image", content=file.read(), **common)
 
 
 @signed_in
