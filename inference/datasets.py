@@ -85,7 +85,7 @@ def read_rgb(path: Path) -> RGB:
     try:
         return read_picture(path, most_pixels=None).rgb
     except Unreadable as error:
-        raise UnreadableImage(error.of(path.name)) from error
+        raise UnreadableImage(f"{path.name} cannot be read as an image: {error.of('it')}") from error
     except OSError as error:
         raise UnreadableImage(f"{path.name} cannot be opened: {error.strerror}") from error
 

@@ -39,6 +39,7 @@ class Combination:
 
 ALPHA = ("", "straight")
 TIFF_ALPHA = ("", "straight", "premultiplied", "unspecified")
+WHITE_ALPHA = ("", "straight", "unspecified")
 EITHER = (False, True)
 GREY = ("grey", "white is zero")
 TAKEN = (
@@ -51,8 +52,10 @@ TAKEN = (
     Combination(("BMP",), ("palette",), "unsigned", (1, 4, 8)),
     Combination(("WebP",), ("RGB",), "unsigned", (8,), ALPHA),
     Combination(("TIFF",), GREY, "unsigned", (1, 2, 4), result=SCALED),
-    Combination(("TIFF",), GREY, "unsigned", (8,), TIFF_ALPHA, EITHER),
-    Combination(("TIFF",), GREY, "unsigned", (10, 12, 14, 16), TIFF_ALPHA, EITHER, result=SPREAD),
+    Combination(("TIFF",), ("grey",), "unsigned", (8,), TIFF_ALPHA, EITHER),
+    Combination(("TIFF",), ("grey",), "unsigned", (10, 12, 14, 16), TIFF_ALPHA, EITHER, result=SPREAD),
+    Combination(("TIFF",), ("white is zero",), "unsigned", (8,), WHITE_ALPHA, EITHER),
+    Combination(("TIFF",), ("white is zero",), "unsigned", (10, 12, 14, 16), WHITE_ALPHA, EITHER, result=SPREAD),
     Combination(("TIFF",), ("grey",), "signed", (8, 16), planar=EITHER, result=SPREAD),
     Combination(("TIFF",), ("grey",), "float", (16, 32, 64), ("", "unspecified"), EITHER, result=SPREAD),
     Combination(("TIFF",), ("RGB",), "unsigned", (8,), TIFF_ALPHA, EITHER),

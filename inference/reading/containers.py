@@ -24,6 +24,7 @@ class Container:
     exif         the block of EXIF, b"" where there is none
     per_metre    pixels a metre (across, down), None where the file does not say
     frames       pictures that an animation claims
+    clear_grey   the grey of a PNG that is transparent, where it has less than 8 bits; None otherwise
     adobe        the colour transform of a JPEG's Adobe marker, None without one
     """
 
@@ -37,6 +38,7 @@ class Container:
     per_metre: tuple[float, float] | None = None
     frames: int = 1
     transparent: bool = False
+    clear_grey: int | None = None
     process: int = 0xC0
     components: tuple[int, ...] = field(default_factory=tuple)
     adobe: int | None = None
@@ -51,7 +53,7 @@ def png(content: bytes) -> Container:
         length, name = struct.unpack_from(">I4s", content, at)
         body = content[at + 8 : at + 8 + length]
         sound = content[at + 8 + length : at + 12 + length] == struct.pack(">I", zlib.crc32(name + body))
-        if name in PNG_NEEDED and (sound or name != b"tRNS"):
+        if name in PNG_NEEDED and (name != b"tRNS" or (sound and not _few_greys(found))):
             kept.append(content[at : at + 12 + length])
         _png_piece(found, name, body, sound)
         at += 12 + length
@@ -69,6 +71,8 @@ def _png_piece(found: Container, name: bytes, body: bytes, sound: bool) -> None:
         found.photometric, found.samples = PNG_COLOURS.get(colour, (f"colour type {colour}", 0))
     elif name == b"tRNS" and sound:
         found.transparent = True
+        if _few_greys(found) and len(body) >= 2:
+            found.clear_grey = int.from_bytes(body[:2], "big")
     elif name == b"pHYs" and len(body) == 9 and body[8] == 1:
         across, down = struct.unpack_from(">II", body)
         found.per_metre = (across, down)
@@ -76,6 +80,11 @@ def _png_piece(found: Container, name: bytes, body: bytes, sound: bool) -> None:
         found.exif = body
     elif name == b"acTL" and len(body) == 8:
         found.frames = max(1, struct.unpack_from(">I", body)[0])
+
+
+def _few_greys(found: Container) -> bool:
+    """Pillow compares the transparent grey with what it has spread to 8 bits, so that it finds another one."""
+    return found.photometric == "grey" and found.bits < 8
 
 
 def jpeg(content: bytes) -> Container:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from inference.reading.combinations import MOST_PIXELS, SPREAD, treatment
 from inference.reading.label_maps import largest_label
-from inference.reading.types import Identified, Note, Plane, Reader, Samples, Unreadable, full_range
+from inference.reading.types import Identified, Note, Plane, Reader, Samples, Unreadable
 from inference.types import RGB
 
 NAMES_SHOWN = 6  # of channels, in a sentence
@@ -190,7 +190,7 @@ def as_rgb8(
             notes.append(Note("no_numbers"))
         colours = as_bytes(colours, used)
         if alpha is not None:
-            alpha = _eight_bits(alpha)
+            alpha = _eight_bits(alpha, found.bits)
     rgb = as_rgb(colours)
     if alpha is not None and (alpha != 255).any():
         notes.append(Note("on_white"))
@@ -208,8 +208,9 @@ def _figure(value: float) -> str:
     return f"{value:.6g}"
 
 
-def _eight_bits(alpha: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    scaled = np.nan_to_num(alpha.astype(np.float32)) * (255 / full_range(alpha.dtype))
+def _eight_bits(alpha: npt.NDArray[Any], bits: int) -> npt.NDArray[np.uint8]:
+    opaque = 1.0 if alpha.dtype.kind == "f" else 2.0**bits - 1
+    scaled = np.nan_to_num(alpha.astype(np.float32)) * (255 / opaque)
     return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
 
 

@@ -125,6 +125,11 @@ class PillowReader:
         if self.found.pages > 1:
             opened.seek(page - 1)
         opened.load()
+        clear = self.container.clear_grey
+        if clear is not None:
+            shades = np.asarray(opened.convert("L"))
+            shown = clear * 255 // (2**self.found.bits - 1)
+            return np.dstack([shades, np.where(shades == shown, 0, 255).astype(np.uint8)])
         if opened.mode in ("RGBA", "LA", "PA") or "transparency" in opened.info:
             return np.asarray(opened.convert("RGBA"))
         if opened.mode == "L" or opened.mode == "1":

@@ -377,12 +377,12 @@ def in_colour(page: Any, samples: Samples) -> Samples:
     photometric = _photometric(page)
     if photometric == "palette":
         table = (np.asarray(page.colormap, np.uint16) >> 8).astype(np.uint8)  # (3, n)
-        return np.ascontiguousarray(table.T[samples[..., 0]])
+        return np.ascontiguousarray(table.T[samples[..., 0].astype(np.uint8)])
     if photometric in ("CMYK", "CIELAB"):
         return _by_pillow(photometric, samples)
     bits = _bits(page)
     if photometric == "white is zero":
-        samples = _inverted(samples, bits)
+        samples = np.concatenate([_inverted(samples[..., :1], bits), samples[..., 1:]], axis=-1)
     if photometric in ("grey", "white is zero") and samples.dtype.kind in "bu" and bits < 8:
         return (samples.astype(np.uint16) * 255 // (2**bits - 1)).astype(np.uint8)
     return _with_straight_alpha(page, photometric, samples, bits)

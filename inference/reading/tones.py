@@ -18,11 +18,12 @@ from inference.types import RGB
 ROWS = 512  # of a picture that are worked on at once, so that memory stays near the size of the picture
 TAIL = 0.001  # share of the samples at either end that may be cut off
 FLOATS = 4_000_000  # samples of a float picture that its range is taken from
-# A camera of n bits writes 0 to 2^n - 1, and its exposure sets the white of a bright-field picture. A range that fills
-# three quarters of that is taken as whole: colours and optical densities then stay what the camera meant, and only
-# pictures that use little of their range are stretched.
+# A camera of n bits writes 0 to 2^n - 1, and its exposure sets the white of a bright-field picture. A picture whose
+# bright end reaches three quarters of that is shown as the camera meant it: colours and optical densities keep their
+# meaning, as they do in 8-bit files. It is stretched only where what it shows is less than a quarter of the range.
 FULL = 0.75
-NEAR_ZERO = 0.25  # of `high`: a low end below it is black
+CONTRAST = 0.25
+NEAR_ZERO = 0.5  # of `high`: in a picture that reaches no camera's white, a low end below it is black
 
 
 @dataclass(frozen=True)
@@ -96,15 +97,15 @@ def _at(values: npt.NDArray[Any], counts: npt.NDArray[Any], share: float) -> flo
 
 
 def _snapped(low: float, high: float, dtype: np.dtype[Any]) -> Range:
-    if 0 <= low < NEAR_ZERO * high:
-        low = 0.0
-        tops = [float(2**bits - 1) for bits in range(8, 17)]
-        if dtype.kind == "f":
-            tops.insert(0, 1.0)
-        for top in tops:
-            if FULL * top <= high <= top:
-                return Range(0.0, top)
-    return Range(low, high)
+    if low < 0:
+        return Range(low, high)
+    tops = [float(2**bits - 1) for bits in range(7, 17)]
+    if dtype.kind == "f":
+        tops.insert(0, 1.0)
+    for top in tops:
+        if FULL * top <= high <= top and high - low >= CONTRAST * top:
+            return Range(0.0, top)
+    return Range(0.0 if low < NEAR_ZERO * high else low, high)
 
 
 def as_bytes(colours: Samples, used: Range) -> npt.NDArray[np.uint8]:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
-import numpy as np
 import numpy.typing as npt
 
 from inference.reading.sentences import SENTENCES
@@ -141,8 +140,3 @@ def checked_rectangle(level: Level, x: int, y: int, w: int, h: int) -> None:
     """Raises ValueError for a rectangle that is empty or not inside the level."""
     if w < 1 or h < 1 or x < 0 or y < 0 or x + w > level.width or y + h > level.height:
         raise ValueError(f"{w} x {h} px at {x}, {y} is not inside {level.width} x {level.height} px")
-
-
-def full_range(dtype: np.dtype[Any]) -> float:
-    """The largest value of a type of samples; 1 for floats."""
-    return float(np.iinfo(dtype).max) if dtype.kind in "ui" else 1.0

@@ -9,7 +9,9 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 SENTENCES = {
-    "unknown_format": _("{name} is not a picture file of a known format; save it as PNG or TIFF"),
+    "unknown_format": _(
+        "{name} is not an image of a known format (PNG, TIFF, JPEG, BMP, WebP); save it as PNG or TIFF"
+    ),
     "format_not_read": _("{name} is a {format} file, which is not read here; save it as PNG or TIFF"),
     "empty": _("{name} is empty; the file has no bytes"),
     "too_large": _("{name} is {width} x {height} px; up to {most} pixels can be opened, so cut it into smaller fields"),

@@ -102,7 +102,7 @@ def test_tiles_are_cut_with_the_upload_and_a_failure_costs_no_image(monkeypatch)
         raise OSError("no space left on device")
 
     monkeypatch.setattr(tiles, "_keep", disk_is_full)
-    image = added(field(2_100, 300))
+    image = added(field(2_103, 300))
     assert Image.objects.filter(pk=image.pk).exists() and not default_storage.exists(tiles._last(image))
     monkeypatch.setattr(tiles, "_keep", keep)
     assert read(image, 0, 0, 0).shape == (300, 512, 3)
