@@ -169,7 +169,7 @@ def _tiff_case(combination: Combination, photometric: str, bits: int, alpha: str
     name = _name(combination, photometric, bits, alpha, planar)
     if photometric == "YCbCr":
         file = io.BytesIO()
-        tifffile.imwrite(file, picture(), photometric="ycbcr", compression="jpeg", compressionargs={"level": 95})
+        tifffile.imwrite(file, picture(), photometric="rgb", compression="jpeg", compressionargs={"level": 95})
         return Case(name, file.getvalue(), picture(), combination, 6)
     if photometric == "palette":
         indices, colours = quantised(min(2**bits, 16))
