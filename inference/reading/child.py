@@ -9,6 +9,7 @@ import json
 import resource
 import signal
 import struct
+import traceback
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -55,6 +56,8 @@ def work(asked: dict[str, Any]) -> dict[str, Any]:
         return {"ok": False, "code": error.code, "params": error.params}
     except MemoryError:
         return {"ok": False, "code": "memory", "params": {}}
+    except Exception:  # a fault of ours: the file is declined, and the log of whoever asked says why
+        return {"ok": False, "code": "reader_died", "params": {}, "fault": traceback.format_exc()}
 
 
 def written(picture: Picture, folder: Path, tiles_from: int) -> dict[str, Any]:

@@ -79,6 +79,8 @@ def treatment(found: Identified, most_pixels: int | None = MOST_PIXELS) -> Combi
 
     most_pixels  of a picture that is opened whole; None for any number
     """
+    if found.width < 1 or found.height < 1:
+        raise Unreadable("damaged_header", format=found.format, reason="it has no pixels")
     if most_pixels is not None and found.width * found.height > most_pixels:
         raise Unreadable("too_large", width=found.width, height=found.height, most=f"{most_pixels:,}")
     if found.sample_format in ("unsigned", "signed") and found.bits > 16:

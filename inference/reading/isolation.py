@@ -7,6 +7,7 @@ A crash of a decoder, an endless loop or a bomb ends the child and nothing else.
 
 import atexit
 import json
+import logging
 import os
 import signal
 import socket
@@ -24,6 +25,7 @@ CPU_SECONDS = 150
 WALL_SECONDS = 300
 AT_ONCE = max(1, min(4, os.cpu_count() or 1))  # children of one process
 CHECKOUT = Path(__file__).resolve().parents[2]
+log = logging.getLogger(__name__)
 KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
 
 
@@ -90,6 +92,8 @@ def ask(
     answer = next((answer for answer in answers if "ok" in answer), None)
     if answer is None:
         raise _ended(status, limits)
+    if "fault" in answer:
+        log.error("a fault in reading a file:\n%s", answer["fault"])
     if not answer["ok"]:
         params = {"megabytes": megabytes} if answer["code"] == "memory" else answer["params"]
         raise Unreadable(answer["code"], **params)

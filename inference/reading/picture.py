@@ -97,9 +97,9 @@ def read_picture(
     Raises Unreadable, whose sentence names the property that is not read, or the choice that is missing.
     """
     with open_reader(path) as reader:
-        found = reader.identify()
+        plane = chosen_plane(reader.identify(), page, channel)
+        found = reader.identify(plane.page)
         combination = treatment(found, most_pixels)
-        plane = chosen_plane(found, page, channel)
         whole = found.levels[0]
         samples = reader.region(0, 0, 0, whole.width, whole.height, plane)
         notes = [*notes_of_choice(found, plane), *found.problems]

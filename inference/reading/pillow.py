@@ -40,8 +40,8 @@ class PillowReader:
         self.content = content if self.found.pages > 1 else self.container.plain
         self.decoded: tuple[int, Samples] | None = None
 
-    def identify(self) -> Identified:
-        return self.found
+    def identify(self, page: int = 1) -> Identified:
+        return self.found  # frames of an animation have one size and one kind
 
     def region(self, level: int, x: int, y: int, w: int, h: int, plane: Plane) -> Samples:
         checked_rectangle(self.found.levels[level], x, y, w, h)

@@ -55,7 +55,6 @@ class TiffReader:
             raise Unreadable("damaged_header", format="TIFF", reason=reason(error)) from error
         try:
             self.layout = layout_of(self.file)
-            self.page = self.layout.pictures[0]
             self.found = identified(self.layout)
         except Unreadable:
             self.close()
@@ -64,21 +63,32 @@ class TiffReader:
             self.close()
             raise Unreadable("damaged_header", format="TIFF", reason=reason(error)) from error
 
-    def identify(self) -> Identified:
-        return self.found
+    def identify(self, page: int = 1) -> Identified:
+        if page == 1:
+            return self.found
+        try:
+            return identified(self.layout, self._picture_of(Plane(page, 1)))
+        except Exception as error:
+            raise Unreadable("damaged_header", format="TIFF", reason=reason(error)) from error
+
+    def _picture_of(self, plane: Plane) -> int:
+        """Which of the file's pictures holds a plane."""
+        channels = self.found.channels if _channels_are_samples(self.layout.pictures[0]) else 1
+        places = [(known.page, known.channel) for known in self.found.planes]
+        return places.index((plane.page, plane.channel)) // channels
 
     def region(self, level: int, x: int, y: int, w: int, h: int, plane: Plane) -> Samples:
-        checked_rectangle(self.found.levels[level], x, y, w, h)
-        index = self.found.planes.index(plane)
-        channels = self.found.channels if _channels_are_samples(self.page) else 1
-        picture = index // channels
+        picture = self._picture_of(plane)
+        page = self.layout.pictures[picture] if level == 0 else self.layout.levels[level]
+        checked_rectangle(Level(int(page.imagewidth), int(page.imagelength)), x, y, w, h)
         if picture >= self.layout.stored:
             raise Unreadable("page_not_stored", page=plane.page)
-        page = self.layout.pictures[picture] if level == 0 else self.layout.levels[level]
+        channels = int(page.samplesperpixel) if _channels_are_samples(page) else 1
+        index = plane.channel - 1
         try:
             samples = segments_in(page, x, y, w, h)
             if channels > 1:
-                samples = samples[..., index % channels : index % channels + 1]
+                samples = samples[..., index : index + 1]
             return in_colour(page, samples)
         except Unreadable:
             raise
@@ -193,8 +203,10 @@ def text_tag(page: Any, code: int) -> str:
 # -- what it is
 
 
-def identified(layout: Layout) -> Identified:
-    page = layout.pictures[0]
+def identified(layout: Layout, picture: int = 0) -> Identified:
+    """What the file is; how pixels are stored is said of one of its pictures."""
+    page = layout.pictures[picture]
+    levels = layout.levels if picture == 0 else (page,)
     photometric = _photometric(page)
     alpha, unnamed = _extra(page, photometric)
     description = text_tag(page, DESCRIPTION)
@@ -218,7 +230,7 @@ def identified(layout: Layout) -> Identified:
         compression=COMPRESSIONS.get(int(page.compression), f"method {int(page.compression)}"),
         color_map=photometric == "palette",
         orientation=int(orientation) if orientation in range(1, 9) else None,
-        levels=tuple(Level(int(level.imagewidth), int(level.imagelength)) for level in layout.levels),
+        levels=tuple(Level(int(level.imagewidth), int(level.imagelength)) for level in levels),
         planes=_planes(layout, description),
         scale=measured if isinstance(measured, Scale) else None,
         objective=scale.objective_of(description, tag(page, SOURCE_LENS)),

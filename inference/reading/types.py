@@ -116,8 +116,11 @@ class Identified:
 class Reader(Protocol):
     """An open file. A slide has several levels, a picture one; both have at least one plane."""
 
-    def identify(self) -> Identified:
-        """What the file is. Decodes no pixel. Odd metadata are left out or become `problems`, never an error."""
+    def identify(self, page: int = 1) -> Identified:
+        """What the file is, and how the pixels of one of its pages are stored, which may differ.
+
+        Decodes no pixel. Odd metadata are left out or become `problems`, never an error.
+        """
 
     def region(self, level: int, x: int, y: int, w: int, h: int, plane: Plane) -> Samples:
         """The pixels of a rectangle of a level.

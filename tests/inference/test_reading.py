@@ -243,6 +243,19 @@ def test_a_stack_is_declined_until_a_page_is_chosen(put):
         read_picture(path, page=4)
 
 
+def test_pages_of_different_sizes_and_kinds_are_each_read_as_they_are(put):
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        writer.write(picture(), photometric="rgb", metadata=None)
+        writer.write(grey()[:20].astype(np.uint16) * 257, photometric="minisblack", metadata=None)
+        writer.write(np.zeros((9, 9), np.uint32), photometric="minisblack", metadata=None)
+    path = put(file.getvalue())
+    second = read_picture(path, page=2)
+    assert second.rgb.shape == (20, 64, 3) and np.array_equal(second.rgb[..., 0], grey()[:20])
+    with pytest.raises(Unreadable, match="whole numbers of 32 bits"):
+        read_picture(path, page=3)
+
+
 @pytest.mark.parametrize("way", ["pages", "samples", "planar", "OME", "ImageJ"])
 def test_channels_are_declined_until_one_is_chosen(way, put):
     channels = np.stack([np.roll(grey(), 9 * i, axis=0) for i in range(3)])

@@ -26,7 +26,7 @@ CLOSE = 2.0  # grey levels
 
 def seeds() -> dict[str, bytes]:
     """Files of every listed combination, and real ones where the data are."""
-    found = {case.name: case.content for case in cases()}
+    found = {case.name: case.content for case in cases() if case.channel is None}
     root = data_root()
     if root is not None:
         for path in sorted([*root.glob("wsi_samples/*"), *list(root.glob("*/images/*.png"))[::60]]):
@@ -39,12 +39,12 @@ def seeds() -> dict[str, bytes]:
 def mutated(content: bytes, rng: random.Random) -> bytes:
     """One to four small changes, mostly near the beginning and the end, where headers and directories are."""
     made = bytearray(content)
-    for _ in range(rng.randint(1, 4)):
+    for _ in range(rng.choice((1, 1, 1, 2, 4))):
         if not made:
             break
-        near = rng.choice((len(made), min(len(made), 400), min(len(made), 40)))
+        near = rng.choice((len(made), len(made), min(len(made), 400), min(len(made), 40)))
         at = rng.randrange(near) if rng.random() < 0.7 else len(made) - 1 - rng.randrange(near)
-        kind = rng.randrange(6)
+        kind = rng.choice((0, 0, 0, 1, 1, 2, 3, 4, 5))
         if kind == 0:
             made[at] ^= 1 << rng.randrange(8)
         elif kind == 1:
@@ -83,7 +83,7 @@ def is_comparable(answer: dict) -> bool:
     return known and plain and all(note["code"] in ("turned",) for note in answer["notes"])
 
 
-def run(count: int, seed: int, folder: Path) -> dict[str, int]:
+def run(count: int, seed: int, folder: Path, caplog) -> dict[str, int]:
     """Read `count` mutated files. -> how many were read, declined and compared."""
     rng = random.Random(seed)
     there = list(seeds().items())
@@ -98,6 +98,7 @@ def run(count: int, seed: int, folder: Path) -> dict[str, int]:
             answer = isolation.read_file(path, folder, wall_seconds=20, cpu_seconds=20)
         except Unreadable as declined:
             assert declined.code in DECLINED, label
+            assert "a fault in reading" not in caplog.text, label
             counts["declined"] += 1
             continue
         counts["read"] += 1
@@ -111,15 +112,15 @@ def run(count: int, seed: int, folder: Path) -> dict[str, int]:
     return counts
 
 
-def test_a_hundred_mutated_files_are_read_or_declined(tmp_path):
-    counts = run(FEW, 11, tmp_path)
+def test_a_hundred_mutated_files_are_read_or_declined(tmp_path, caplog):
+    counts = run(FEW, 11, tmp_path, caplog)
     assert counts["read"] > 10 and counts["declined"] > 10, counts
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("seed", [1, 2])
-def test_thousands_of_mutated_files_are_read_or_declined(seed, tmp_path):
-    counts = run(MANY, seed, tmp_path)
+def test_thousands_of_mutated_files_are_read_or_declined(seed, tmp_path, caplog):
+    counts = run(MANY, seed, tmp_path, caplog)
     assert counts["read"] > MANY / 10 and counts["compared"] > MANY / 50, counts
     print(counts)

@@ -63,11 +63,12 @@ def test_a_helper_that_was_killed_is_started_again(tmp_path):
     assert isolation._helper is not helper
 
 
-def test_a_child_that_crashes_is_declined_and_nothing_else(tmp_path, monkeypatch):
+def test_a_fault_is_declined_logged_and_nothing_else(tmp_path, caplog):
     path = tmp_path / "a.png"
     path.write_bytes(saved(picture(), "PNG"))
     with pytest.raises(Unreadable, match="decoder broke off"):
-        isolation.ask({"do": "read", "source": str(path), "folder": None})  # a fault of ours looks like a crash
+        isolation.ask({"do": "read", "source": str(path), "folder": None})  # a fault of ours is logged
+    assert "TypeError" in caplog.text
     assert isolation.read_file(path, tmp_path)["width"] == 64
 
 

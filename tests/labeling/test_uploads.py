@@ -107,7 +107,9 @@ def test_a_fault_of_ours_in_one_file_is_logged_and_costs_that_file_only(study, m
         return read(source, folder, name, **choice)
 
     monkeypatch.setattr(services, "read", breaks)
-    text = by_page(study, ("a.png", png(seed=901)), ("odd.png", png(seed=902)), ("b.png", png(seed=903))).content.decode()
+    text = by_page(
+        study, ("a.png", png(seed=901)), ("odd.png", png(seed=902)), ("b.png", png(seed=903))
+    ).content.decode()
     assert "2 images added." in text and "odd.png could not be added because of a fault in Boxwise" in text
     assert "KeyError" in caplog.text
 
