@@ -84,11 +84,14 @@ def images(request: Request, project: int) -> HttpResponse:
 @signed_in
 @require_POST
 def many_images(request: Request, project: int) -> HttpResponse:
-    """One of FACTORS, or a nominal scale, for the images that were ticked, or, with `all`, for every image."""
+    """One of FACTORS, or with `scaled` a nominal scale, for the images that were ticked or for all of them."""
     found = reach_project(request, "manage", project)
-    factor, value = request.POST.get("factor", ""), request.POST.get("value", "")
+    scaled = request.POST.get("scaled", "")
+    factor = request.POST.get("scale" if scaled else "factor", "")
+    value = request.POST.get("value", "")
+    everything = "all" in request.POST or scaled == "all"
     ticked = [int(key) for key in request.POST.getlist("chosen") if key.isdigit()]
-    chosen = list(found.images.order_by().values_list("pk", flat=True)) if "all" in request.POST else ticked
+    chosen = list(found.images.order_by().values_list("pk", flat=True)) if everything else ticked
 
     def change() -> int:
         if not chosen:

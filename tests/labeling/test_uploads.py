@@ -279,10 +279,13 @@ def test_a_scale_is_corrected_and_says_where_it_is_from(study, api):
 def test_a_nominal_scale_is_set_for_all_and_marked(study):
     second = ImageFactory(project=study.project)
     client = signed_in(study.people["manager"])
-    answer = client.post(address(study, "settings-many-images"), {"factor": "scale-40", "all": "1"}, follow=True)
+    url, form = address(study, "settings-many-images"), {"factor": "scanner", "value": "", "scale": "scale-40"}
+    answer = client.post(url, {**form, "scaled": "all"}, follow=True)
     assert "2 images changed." in answer.content.decode() and "nominal" in answer.content.decode()
     second.refresh_from_db()
     assert (second.um_per_px, second.scale_source) == (0.25, "nominal")
+    client.post(url, {**form, "scale": "scale-20", "scaled": "ticked", "chosen": [second.pk]})
+    assert sorted(study.project.images.values_list("um_per_px", flat=True)) == [0.25, 0.5]
 
 
 # -- originals
