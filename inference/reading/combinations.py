@@ -85,7 +85,8 @@ def treatment(found: Identified, most_pixels: int | None = MOST_PIXELS) -> Combi
         raise Unreadable("too_large", width=found.width, height=found.height, most=f"{most_pixels:,}")
     if found.sample_format in ("unsigned", "signed") and found.bits > 16:
         raise Unreadable("whole_numbers_32", bits=found.bits)
-    if found.format == "TIFF" and found.compression not in COMPRESSIONS.values():
+    methods = {"TIFF": COMPRESSIONS.values(), "JPEG": ("JPEG",)}.get(found.format, (found.compression,))
+    if found.compression not in methods:
         raise Unreadable("compression", format=found.format, what=found.compression)
     if found.format == "TIFF" and found.photometric == "YCbCr" and found.compression != "JPEG":
         raise Unreadable("combination", format=found.format, what=f"YCbCr colours compressed with {found.compression}")

@@ -158,5 +158,8 @@ def stop() -> None:
     with _lock:
         if _helper is not None and _helper.owner == os.getpid():
             _helper.requests.close()
-            _helper.process.wait(timeout=5)
+            try:
+                _helper.process.wait(timeout=1)
+            except subprocess.TimeoutExpired:
+                _helper.process.kill()
         _helper = None

@@ -84,8 +84,6 @@ class PillowReader:
             compression = self.format
             known.frames = int(getattr(opened, "n_frames", 1))
             known.exif = _exif_of(opened)
-        if compression == "lossless JPEG":
-            raise Unreadable("compression", format="JPEG", what=compression)
         measured = _scale(known)
         problems = [measured] if isinstance(measured, Note) else []
         orientation = orientation_of(known.exif)

@@ -1,14 +1,13 @@
 """The files of one upload, each on its own: what came of one never depends on the others."""
 
 import logging
-import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from django.core.files.uploadedfile import UploadedFile
+from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from django.utils.translation import gettext as _
 
 from labeling.errors import Archived, Invalid, LabelingError
@@ -72,16 +71,14 @@ def take_file(*, project: Project, file: UploadedFile, facts: dict[str, Any]) ->
 
 
 def add_upload(*, project: Project, file: UploadedFile, facts: dict[str, Any]) -> Image:
-    """One uploaded file as an image. Its bytes go to disk in pieces, never whole into this process.
+    """One uploaded file as an image. A large one is on disk and is never read into this process.
 
     Raises what add_image raises, and Invalid for a file that is too large.
     """
     if (file.size or 0) > MOST_BYTES:
         words = _("{name} is larger than {size} MiB; cut it into smaller fields")
         raise Invalid(words.format(name=file.name, size=MOST_BYTES // 2**20), field="image")
-    with tempfile.TemporaryDirectory(prefix="boxwise-") as folder:
-        path = Path(folder) / "upload"
-        with path.open("wb") as copy:
-            for chunk in file.chunks():
-                copy.write(chunk)
-        return add_image(project=project, name=file.name or "image", content=path, **facts)
+    name = file.name or "image"
+    if isinstance(file, TemporaryUploadedFile):  # on disk already, as every large one is
+        return add_image(project=project, name=name, content=Path(file.temporary_file_path()), **facts)
+    return add_image(project=project, name=name, content=file.read(), **facts)
