@@ -5,6 +5,7 @@ broken pieces that have nothing to do with the picture, so these are left out be
 read here, where an error costs nothing.
 """
 
+import re
 import struct
 import zlib
 from dataclasses import dataclass, field
@@ -14,6 +15,10 @@ PNG_NEEDED = (b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS")
 PNG_COLOURS = {0: ("grey", 1), 2: ("RGB", 3), 3: ("palette", 1), 4: ("grey", 2), 6: ("RGB", 4)}
 JPEG_FRAMES = {0xC0 + n for n in range(16)} - {0xC4, 0xC8, 0xCC}
 ORIENTATION = 0x0112
+RAW_EXIF = b"Raw profile type exif\0"
+XMP_IN_JPEG = b"http://ns.adobe.com/xap/1.0/\0"
+XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=\"|>)([1-8])")
+MOST_TEXT = 1 << 20  # bytes of unpacked text
 
 
 @dataclass
@@ -22,6 +27,7 @@ class Container:
 
     plain        the file without the pieces that no pixel needs; the same bytes where nothing was left out
     exif         the block of EXIF, b"" where there is none
+    xmp          the XML of XMP, b"" where there is none
     per_metre    pixels a metre (across, down), None where the file does not say
     frames       pictures that an animation claims
     clear_grey   the grey of a PNG that is transparent, where it has less than 8 bits; None otherwise
@@ -35,6 +41,7 @@ class Container:
     width: int = 0
     height: int = 0
     exif: bytes = b""
+    xmp: bytes = b""
     per_metre: tuple[float, float] | None = None
     frames: int = 1
     transparent: bool = False
@@ -78,8 +85,21 @@ def _png_piece(found: Container, name: bytes, body: bytes, sound: bool) -> None:
         found.per_metre = (across, down)
     elif name == b"eXIf":
         found.exif = body
+    elif name == b"iTXt" and body.startswith(b"XML:com.adobe.xmp\0\0\0"):
+        found.xmp = body
+    elif name in (b"tEXt", b"zTXt") and body.startswith(RAW_EXIF) and not found.exif:
+        found.exif = _raw_profile(body[len(RAW_EXIF) :], packed=name == b"zTXt")
     elif name == b"acTL" and len(body) == 8:
         found.frames = max(1, struct.unpack_from(">I", body)[0])
+
+
+def _raw_profile(body: bytes, *, packed: bool) -> bytes:
+    """EXIF as ImageMagick writes it into the text of a PNG: a name, a length, hexadecimal digits."""
+    try:
+        text = zlib.decompressobj().decompress(body[1:], MOST_TEXT) if packed else body
+        return bytes.fromhex("".join(text.decode("latin-1").split("\n")[3:]))
+    except (ValueError, zlib.error):
+        return b""
 
 
 def _few_greys(found: Container) -> bool:
@@ -132,6 +152,8 @@ def _jpeg_piece(found: Container, marker: int, body: bytes) -> None:
         found.samples = count
     elif marker == 0xE1 and body.startswith(b"Exif\0\0") and not found.exif:
         found.exif = body[6:]
+    elif marker == 0xE1 and body.startswith(XMP_IN_JPEG):
+        found.xmp = body[len(XMP_IN_JPEG) :]
     elif marker == 0xE0 and body.startswith(b"JFIF\0") and len(body) >= 14:
         unit, across, down = struct.unpack_from(">BHH", body, 7)
         factor = {1: 1 / 0.0254, 2: 100.0}.get(unit)
@@ -159,15 +181,18 @@ def _pictures_of_mpf(block: bytes) -> int:
     return max(1, int(_short_tag(block, 0xB001) or 1))
 
 
-def orientation_of(exif: bytes) -> int | None:
-    """1 to 8 from a block of EXIF; None where it does not say so in a way that can be read.
+def orientation_of(exif: bytes, xmp: bytes = b"") -> int | None:
+    """1 to 8 from a block of EXIF, or else from XMP; None where neither says so in a way that can be read.
 
     Some programs write the block's name twice, which is overlooked here as it is by most viewers.
     """
     while exif.startswith(b"Exif\0\0"):
         exif = exif[6:]
     value = _short_tag(exif, ORIENTATION)
-    return value if value is not None and 1 <= value <= 8 else None
+    if value is not None:
+        return value if 1 <= value <= 8 else None
+    match = XMP_ORIENTATION.search(xmp[:MOST_TEXT])
+    return int(match[1]) if match else None
 
 
 def _short_tag(block: bytes, wanted: int) -> int | None:
@@ -181,8 +206,8 @@ def _short_tag(block: bytes, wanted: int) -> int | None:
         for index in range(count):
             at = start + 2 + 12 * index
             code, kind, _ = struct.unpack_from(order + "HHI", block, at)
-            if code == wanted and kind in (3, 4):
-                return int(struct.unpack_from(order + ("H" if kind == 3 else "I"), block, at + 8)[0])
+            if code == wanted and kind in (1, 3, 4):
+                return int(struct.unpack_from(order + {1: "B", 3: "H", 4: "I"}[kind], block, at + 8)[0])
     except struct.error:
         pass
     return None

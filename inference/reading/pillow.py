@@ -83,10 +83,10 @@ class PillowReader:
             photometric, samples, bits, alpha = _of_mode(self.format, opened, content)
             compression = self.format
             known.frames = int(getattr(opened, "n_frames", 1))
-            known.exif = _exif_of(opened)
+            known.exif, known.xmp = _block(opened, "exif"), _block(opened, "xmp")
         measured = _scale(known)
         problems = [measured] if isinstance(measured, Note) else []
-        orientation = orientation_of(known.exif)
+        orientation = orientation_of(known.exif, known.xmp)
         if known.exif and orientation is None and not _is_readable(known.exif):
             problems.append(Note("exif_unreadable"))
         pages = known.frames
@@ -173,8 +173,8 @@ def _scale(known: Container) -> Scale | Note | None:
     return scale.of_resolution(known.per_metre[0], known.per_metre[1], 1e6)
 
 
-def _exif_of(opened: PIL.Image.Image) -> bytes:
-    block = opened.info.get("exif", b"")
+def _block(opened: PIL.Image.Image, name: str) -> bytes:
+    block = opened.info.get(name, b"")
     return block if isinstance(block, bytes) else b""
 
 

@@ -17,9 +17,10 @@ import tifffile
 
 from inference.reading import scale
 from inference.reading.combinations import COMPRESSIONS
+from inference.reading.containers import orientation_of
 from inference.reading.types import Identified, Level, Note, Plane, Samples, Scale, Unreadable, checked_rectangle
 
-DESCRIPTION, MAKE, MODEL, X_RESOLUTION, Y_RESOLUTION, UNIT, ORIENTATION = 270, 271, 272, 282, 283, 296, 274
+DESCRIPTION, MAKE, MODEL, X_RESOLUTION, Y_RESOLUTION, UNIT, ORIENTATION, XMP = 270, 271, 272, 282, 283, 296, 274, 700
 SUBFILE_TYPE, OLD_SUBFILE_TYPE, INK_SET, SOURCE_LENS, NDPI_MARK, DEPTH = 254, 255, 332, 65421, 65420, 32997
 REDUCED, MASK = 1, 4  # bits of SUBFILE_TYPE
 UM_PER_UNIT = {2: 25_400.0, 3: 10_000.0}  # of UNIT: inch, centimetre
@@ -212,7 +213,7 @@ def identified(layout: Layout, picture: int = 0) -> Identified:
     description = text_tag(page, DESCRIPTION)
     measured = _scale(page, description)
     problems = [measured] if isinstance(measured, Note) else []
-    orientation = tag(page, ORIENTATION)
+    orientation = _orientation(page)
     if layout.associated:
         problems.append(Note("associated", {"count": layout.associated}))
     if unnamed and not _channels_are_samples(page):
@@ -229,7 +230,7 @@ def identified(layout: Layout, picture: int = 0) -> Identified:
         planar=int(page.planarconfig) == 2 and page.samplesperpixel > 1,
         compression=COMPRESSIONS.get(int(page.compression), f"method {int(page.compression)}"),
         color_map=photometric == "palette",
-        orientation=int(orientation) if orientation in range(1, 9) else None,
+        orientation=orientation,
         levels=tuple(Level(int(level.imagewidth), int(level.imagelength)) for level in levels),
         planes=_planes(layout, description),
         scale=measured if isinstance(measured, Scale) else None,
@@ -245,6 +246,16 @@ def _one(value: Any) -> int:
     if isinstance(value, tuple):
         return int(value[0]) if len(set(value)) == 1 else 0
     return int(value)
+
+
+def _orientation(page: Any) -> int | None:
+    value = tag(page, ORIENTATION)
+    if value is not None:
+        return int(value) if value in range(1, 9) else None
+    xmp = tag(page, XMP)
+    with suppress(ValueError, TypeError):  # of a type that XMP never has
+        return orientation_of(b"", bytes(xmp) if isinstance(xmp, bytes | tuple) else b"")
+    return None
 
 
 def _bits(page: Any) -> int:

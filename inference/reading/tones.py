@@ -45,8 +45,9 @@ def used_range(colours: Samples, shown: npt.NDArray[np.bool_] | None = None) -> 
     colours  (h, w, n) samples of any real type, alpha not among them
     shown    (h, w) pixels that count; None for all
 
-    A hot or dead pixel differs from both its neighbours in the row, so the median of three takes it out however bright
-    it is; of what is left a thousandth at either end may be cut. Raises Unreadable when no sample is finite.
+    Hot and dead pixels, rows and columns differ from their neighbours on both sides, so the median of three, along rows
+    and then along columns, takes them out however bright they are; of what is left a thousandth at either end may be
+    cut. Raises Unreadable when no sample is finite.
     """
     values, counts = _histogram(colours, shown)
     if not len(values):
@@ -58,14 +59,14 @@ def used_range(colours: Samples, shown: npt.NDArray[np.bool_] | None = None) -> 
 
 
 def _histogram(colours: Samples, shown: npt.NDArray[np.bool_] | None) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Distinct values in order and how often each is there, after the median of three in each row."""
+    """Distinct values in order and how often each is there, after the medians of three."""
     whole = colours.dtype.kind in "ui" and colours.dtype.itemsize <= 2
     offset = int(np.iinfo(colours.dtype).min) if whole else 0
     counts = np.zeros(65_536, np.int64)
     kept: list[npt.NDArray[Any]] = []
     stride = max(1, colours.size // FLOATS)
     for rows in blocks(colours.shape[0]):
-        middle = _median_in_rows(colours[rows])
+        middle = _median_of_three(_median_of_three(colours[rows], 1), 0)
         if shown is not None:
             middle = middle[shown[rows]]
         if whole:
@@ -79,15 +80,18 @@ def _histogram(colours: Samples, shown: npt.NDArray[np.bool_] | None) -> tuple[n
     return np.unique(np.concatenate(kept), return_counts=True)
 
 
-def _median_in_rows(block: Samples) -> Samples:
-    """(h, w, n): each sample's median with its left and right neighbour; the first and last of a row as they are."""
-    if block.shape[1] < 3:
+def _median_of_three(block: Samples, axis: int) -> Samples:
+    """(h, w, n): each sample's median with its two neighbours along an axis.
+
+    The first and the last have one neighbour, so nothing tells a hot one there: they get the next one's median.
+    """
+    if block.shape[axis] < 3:
         return block
-    left, here, right = block[:, :-2], block[:, 1:-1], block[:, 2:]
-    middle = block.copy()
-    middle[:, 1:-1] = np.maximum(np.minimum(left, here), np.minimum(np.maximum(left, here), right))
-    middle[:, 0], middle[:, -1] = middle[:, 1], middle[:, -2]  # they have one neighbour, so nothing tells a hot one
-    return middle
+    block = np.moveaxis(block, axis, 0)
+    before, here, after = block[:-2], block[1:-1], block[2:]
+    middle = np.maximum(np.minimum(before, here), np.minimum(np.maximum(before, here), after))
+    whole = np.concatenate([middle[:1], middle, middle[-1:]])
+    return np.moveaxis(whole, 0, axis)
 
 
 def _at(values: npt.NDArray[Any], counts: npt.NDArray[Any], share: float) -> float:

@@ -62,7 +62,7 @@ def tiff(
 
 
 def _assembled(entries: dict[int, tuple[int, tuple[int, ...]]], strips: list[bytes], order: str) -> bytes:
-    codes = {3: "H", 4: "I", 5: "I"}
+    codes = {1: "B", 3: "H", 4: "I", 5: "I"}
     start = 8 + 2 + 12 * len(entries) + 4
     room = {code: struct.calcsize(order + codes[kind] * len(values)) for code, (kind, values) in entries.items()}
     at = start + sum(size for size in room.values() if size > 4)

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import struct
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -304,7 +305,7 @@ def test_an_animation_and_a_stereo_photo_say_what_they_hold(put):
     frames[0].save(file, "MPO", save_all=True, append_images=frames[1:])
     read = read_picture(put(file.getvalue()))
     assert [str(note) for note in read.notes] == [
-        "2 further pictures in the file (previews, other views) were not taken"
+        "further pictures in the file (previews, other views) that were not taken: 2"
     ]
 
 
@@ -318,13 +319,16 @@ def test_a_camera_of_few_bits_is_seen_as_it_meant(bits, form, colours, put):
     shown = picture() if colours == 3 else grey()[..., None]
     samples = np.rint(shown / 255 * (2**bits - 1)).astype(np.uint16)
     samples[5, 7], samples[9, 3, 0] = 65_535, 0  # hot and dead pixels
+    samples[30], samples[:, 41] = 65_535, 0  # a hot row and a dead column
     if form == "TIFF":
         content = tiff(samples, photometric=2 if colours == 3 else 1, bits=16)
     else:
         content = png(samples, bits=16, colour=2 if colours == 3 else 0)
     read = read_picture(put(content))
     assert (read.low, read.high) == (0, 2**bits - 1)
-    assert error_of(read.rgb, np.broadcast_to(shown, read.rgb.shape)) < 1
+    sound = np.ones(shown.shape[:2], bool)
+    sound[30], sound[:, 41], sound[5, 7], sound[9, 3] = False, False, False, False
+    assert error_of(read.rgb[sound], np.broadcast_to(shown, read.rgb.shape)[sound]) < 1
 
 
 @settings(max_examples=80, deadline=None)
@@ -418,6 +422,27 @@ def test_a_turned_picture_stands_upright_and_says_so(orientation, form, put):
     read = read_picture(put(content))
     assert np.array_equal(read.rgb, yesterday(content))
     assert ("turned" in [note.code for note in read.notes]) == (orientation != 1)
+
+
+XMP = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+
+
+def test_a_turn_that_only_xmp_or_a_text_states_counts_as_it_did(put):
+    plain = saved(picture()[:40], "JPEG", quality=95)
+    body = b"http://ns.adobe.com/xap/1.0/\0" + XMP
+    jpeg = plain[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + plain[2:]
+    plain = saved(picture()[:40], "PNG")
+    as_xmp = plain[:33] + piece(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP) + plain[33:]
+    exif = PIL.Image.Exif()
+    exif[274] = 6
+    raw = b"\nexif\n      %d\n" % len(exif.tobytes()) + exif.tobytes().hex().encode()
+    as_text = plain[:33] + piece(b"tEXt", b"Raw profile type exif\0" + raw) + plain[33:]
+    as_packed = plain[:33] + piece(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(raw)) + plain[33:]
+    webp = saved(picture()[:40], "WEBP", lossless=True, xmp=XMP)
+    tagged = tiff(picture()[:40], photometric=2, bits=8, tags=((700, 1, tuple(XMP)),))
+    for content in (jpeg, as_xmp, as_text, as_packed, webp, tagged):
+        read = read_picture(put(content))
+        assert read.rgb.shape == (64, 40, 3) and np.array_equal(read.rgb, yesterday(content))
 
 
 BROKEN = (
