@@ -14,6 +14,7 @@ PNG_MARK = b"\x89PNG\r\n\x1a\n"
 PNG_NEEDED = (b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS")
 PNG_COLOURS = {0: ("grey", 1), 2: ("RGB", 3), 3: ("palette", 1), 4: ("grey", 2), 6: ("RGB", 4)}
 JPEG_FRAMES = {0xC0 + n for n in range(16)} - {0xC4, 0xC8, 0xCC}
+LOSSLESS_JPEG = {0xC3, 0xC7, 0xCB, 0xCF}
 ORIENTATION = 0x0112
 RAW_EXIF = b"Raw profile type exif\0"
 XMP_IN_JPEG = b"http://ns.adobe.com/xap/1.0/\0"
@@ -44,7 +45,8 @@ class Container:
     xmp: bytes = b""
     per_metre: tuple[float, float] | None = None
     frames: int = 1
-    transparent: bool = False
+    alpha: str = ""
+    compression: str = "none"
     clear_grey: int | None = None
     process: int = 0xC0
     components: tuple[int, ...] = field(default_factory=tuple)
@@ -69,6 +71,9 @@ def png(content: bytes) -> Container:
     if not found.width:
         raise ValueError("no header")
     found.plain = b"".join(kept)
+    found.compression = "deflate"
+    if found.samples in (2, 4):
+        found.alpha = "straight"
     return found
 
 
@@ -77,7 +82,7 @@ def _png_piece(found: Container, name: bytes, body: bytes, sound: bool) -> None:
         found.width, found.height, found.bits, colour = struct.unpack_from(">IIBB", body)
         found.photometric, found.samples = PNG_COLOURS.get(colour, (f"colour type {colour}", 0))
     elif name == b"tRNS" and sound:
-        found.transparent = True
+        found.alpha = "straight"
         if _few_greys(found) and len(body) >= 2:
             found.clear_grey = int.from_bytes(body[:2], "big")
     elif name == b"pHYs" and len(body) == 9 and body[8] == 1:
@@ -132,6 +137,7 @@ def jpeg(content: bytes) -> Container:
         raise ValueError("no frame is described")
     found.plain = b"".join(kept)
     found.photometric = _jpeg_colours(found)
+    found.compression = "lossless JPEG" if found.process in LOSSLESS_JPEG else "JPEG"
     return found
 
 

@@ -4,7 +4,6 @@ The file is read whole: these formats have one resolution and no tiles.
 """
 
 import io
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,7 +16,7 @@ from inference.reading.containers import Container, jpeg, orientation_of, png
 from inference.reading.tiff import reason
 from inference.reading.types import Identified, Level, Note, Plane, Samples, Scale, Unreadable, checked_rectangle
 
-LOSSLESS_JPEG = {0xC3, 0xC7, 0xCB, 0xCF}
+MOST_PAGES = 100_000  # of an animation, as it claims
 MAKE, MODEL = 271, 272
 BMP_BITS = {15: 5, 16: 6}  # bits of the widest sample where a pixel has 15 or 16
 
@@ -30,7 +29,7 @@ class PillowReader:
         content = path.read_bytes()
         try:
             self.container = _container(format_name, content)
-            self.found = self._identified(content)
+            self.found = self._identified()
         except Unreadable:
             raise
         except MemoryError:
@@ -68,46 +67,31 @@ class PillowReader:
 
     # -- what it is
 
-    def _identified(self, content: bytes) -> Identified:
+    def _identified(self) -> Identified:
         known = self.container
-        if self.format in ("PNG", "JPEG"):
-            width, height = known.width, known.height
-            photometric, samples, bits = known.photometric, known.samples, known.bits
-            alpha = "straight" if known.transparent or samples == 2 or (photometric, samples) == ("RGB", 4) else ""
-            compression = (
-                "lossless JPEG" if known.process in LOSSLESS_JPEG else "JPEG" if known.components else "deflate"
-            )
-        else:
-            opened = _opened(content, self.format)
-            width, height = opened.size
-            photometric, samples, bits, alpha = _of_mode(self.format, opened, content)
-            compression = self.format
-            known.frames = int(getattr(opened, "n_frames", 1))
-            known.exif, known.xmp = _block(opened, "exif"), _block(opened, "xmp")
         measured = _scale(known)
         problems = [measured] if isinstance(measured, Note) else []
         orientation = orientation_of(known.exif, known.xmp)
         if known.exif and orientation is None and not _is_readable(known.exif):
             problems.append(Note("exif_unreadable"))
-        pages = known.frames
-        if self.format == "JPEG":  # what follows the picture of a phone are its previews and views
+        pages = min(known.frames, MOST_PAGES)
+        if self.format == "JPEG" and pages > 1:  # what follows the picture of a phone are its previews and views
+            problems.append(Note("further_pictures", {"count": pages - 1}))
             pages = 1
-            if known.frames > 1:
-                problems.append(Note("further_pictures", {"count": known.frames - 1}))
         make, model = _camera(known.exif)
         return Identified(
             format=self.format,
-            width=width,
-            height=height,
-            bits=bits,
-            photometric=photometric,
-            samples=samples,
-            alpha=alpha,
-            compression=compression,
-            color_map=photometric == "palette",
+            width=known.width,
+            height=known.height,
+            bits=known.bits,
+            photometric=known.photometric,
+            samples=known.samples,
+            alpha=known.alpha,
+            compression=known.compression,
+            color_map=known.photometric == "palette",
             orientation=orientation,
-            levels=(Level(width, height),),
-            planes=tuple(Plane(page, 1) for page in range(1, min(pages, 100_000) + 1)),
+            levels=(Level(known.width, known.height),),
+            planes=tuple(Plane(page, 1) for page in range(1, pages + 1)),
             scale=measured if isinstance(measured, Scale) else None,
             vendor=scale.vendor_of(make, ""),
             scanner=scale.scanner_of(make, model, ""),
@@ -146,19 +130,22 @@ def _opened(content: bytes, format_name: str) -> PIL.Image.Image:
 
 
 def _container(format_name: str, content: bytes) -> Container:
-    read: dict[str, Callable[[bytes], Container]] = {"PNG": png, "JPEG": jpeg}
-    return read[format_name](content) if format_name in read else Container(plain=content)
-
-
-def _of_mode(format_name: str, opened: PIL.Image.Image, content: bytes) -> tuple[str, int, int, str]:
-    """(photometric, samples, bits, alpha) of a BMP or WebP."""
-    alpha = "straight" if opened.mode == "RGBA" or "transparency" in opened.info else ""
-    if format_name == "WebP":
-        return "RGB", 4 if alpha else 3, 8, alpha
-    per_pixel = int.from_bytes(content[28:30], "little") if content[14:15] != b"\x0c" else content[24]
-    if per_pixel <= 8:
-        return "palette", 1, per_pixel, alpha
-    return "RGB", 4 if alpha else 3, BMP_BITS.get(per_pixel, 8), alpha
+    if format_name == "PNG":
+        return png(content)
+    if format_name == "JPEG":
+        return jpeg(content)
+    opened = _opened(content, format_name)
+    found = Container(plain=content, width=opened.width, height=opened.height, compression=format_name)
+    found.alpha = "straight" if opened.mode == "RGBA" or "transparency" in opened.info else ""
+    found.samples = 4 if found.alpha else 3
+    found.frames = int(getattr(opened, "n_frames", 1))
+    found.exif, found.xmp = _block(opened, "exif"), _block(opened, "xmp")
+    if format_name == "BMP":
+        per_pixel = content[24] if content[14:15] == b"\x0c" else int.from_bytes(content[28:30], "little")
+        found.bits = per_pixel if per_pixel <= 8 else BMP_BITS.get(per_pixel, 8)
+        if per_pixel <= 8:
+            found.photometric, found.samples = "palette", 1
+    return found
 
 
 def _deep_png(content: bytes) -> Samples:

@@ -3,7 +3,6 @@
 import json
 import logging
 import re
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
@@ -11,26 +10,29 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
-import PIL.Image
 import tifffile
 
 from inference.reading import scale
 from inference.reading.combinations import COMPRESSIONS
 from inference.reading.containers import orientation_of
+from inference.reading.tiff_pixels import (
+    bits_of,
+    channels_are_samples,
+    extra_samples_of,
+    in_colour,
+    one_value,
+    photometric_of,
+    segments_in,
+    tag,
+)
 from inference.reading.types import Identified, Level, Note, Plane, Samples, Scale, Unreadable, checked_rectangle
 
 DESCRIPTION, MAKE, MODEL, X_RESOLUTION, Y_RESOLUTION, UNIT, ORIENTATION, XMP = 270, 271, 272, 282, 283, 296, 274, 700
-SUBFILE_TYPE, OLD_SUBFILE_TYPE, INK_SET, SOURCE_LENS, NDPI_MARK, DEPTH = 254, 255, 332, 65421, 65420, 32997
+SUBFILE_TYPE, OLD_SUBFILE_TYPE, SOURCE_LENS, NDPI_MARK = 254, 255, 65421, 65420
 REDUCED, MASK = 1, 4  # bits of SUBFILE_TYPE
 UM_PER_UNIT = {2: 25_400.0, 3: 10_000.0}  # of UNIT: inch, centimetre
 MOST_PAGES = 10_000
-PHOTOMETRIC = {
-    0: "white is zero", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "CIELAB", 9: "ICCLAB",
-    10: "ITULAB", 32803: "colour filter array", 34892: "linear raw",
-}  # fmt: skip
 SAMPLE_FORMAT = {1: "unsigned", 2: "signed", 3: "float", 4: "unknown", 5: "complex", 6: "complex"}
-COLOURS = {"RGB": 3, "YCbCr": 3, "CIELAB": 3, "CMYK": 4}
 LEVEL_TOLERANCE = 0.02  # of the sides' ratio, up to which a reduced picture is a level of the full one
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it finds odd is no news: it is a stranger's file
 
@@ -74,7 +76,7 @@ class TiffReader:
 
     def _picture_of(self, plane: Plane) -> int:
         """Which of the file's pictures holds a plane."""
-        channels = self.found.channels if _channels_are_samples(self.layout.pictures[0]) else 1
+        channels = self.found.channels if channels_are_samples(self.layout.pictures[0]) else 1
         places = [(known.page, known.channel) for known in self.found.planes]
         return places.index((plane.page, plane.channel)) // channels
 
@@ -84,7 +86,7 @@ class TiffReader:
         checked_rectangle(Level(int(page.imagewidth), int(page.imagelength)), x, y, w, h)
         if picture >= self.layout.stored:
             raise Unreadable("page_not_stored", page=plane.page)
-        channels = int(page.samplesperpixel) if _channels_are_samples(page) else 1
+        channels = int(page.samplesperpixel) if channels_are_samples(page) else 1
         index = plane.channel - 1
         try:
             samples = segments_in(page, x, y, w, h)
@@ -188,15 +190,6 @@ def _stacked(first: Any, description: str) -> int:
     return 1
 
 
-def tag(page: Any, code: int) -> Any:
-    """The value of a tag, None where there is none or it cannot be read."""
-    try:
-        found = page.tags.get(code)
-        return None if found is None else found.value
-    except Exception:  # broken metadata never refuse a sound picture
-        return None
-
-
 def text_tag(page: Any, code: int) -> str:
     return scale.text_of(tag(page, code))
 
@@ -208,22 +201,22 @@ def identified(layout: Layout, picture: int = 0) -> Identified:
     """What the file is; how pixels are stored is said of one of its pictures."""
     page = layout.pictures[picture]
     levels = layout.levels if picture == 0 else (page,)
-    photometric = _photometric(page)
-    alpha, unnamed = _extra(page, photometric)
+    photometric = photometric_of(page)
+    alpha, unnamed = extra_samples_of(page, photometric)
     description = text_tag(page, DESCRIPTION)
     measured = _scale(page, description)
     problems = [measured] if isinstance(measured, Note) else []
     orientation = _orientation(page)
     if layout.associated:
         problems.append(Note("associated", {"count": layout.associated}))
-    if unnamed and not _channels_are_samples(page):
+    if unnamed and not channels_are_samples(page):
         problems.append(Note("extra_samples", {"count": unnamed}))
     return Identified(
         format="TIFF",
         width=int(page.imagewidth),
         height=int(page.imagelength),
-        bits=_bits(page),
-        sample_format=SAMPLE_FORMAT.get(_one(page.sampleformat), "unknown"),
+        bits=bits_of(page),
+        sample_format=SAMPLE_FORMAT.get(one_value(page.sampleformat), "unknown"),
         photometric=photometric,
         samples=int(page.samplesperpixel),
         alpha=alpha,
@@ -241,13 +234,6 @@ def identified(layout: Layout, picture: int = 0) -> Identified:
     )
 
 
-def _one(value: Any) -> int:
-    """The value of a tag that holds one for each sample; 0 where they differ."""
-    if isinstance(value, tuple):
-        return int(value[0]) if len(set(value)) == 1 else 0
-    return int(value)
-
-
 def _orientation(page: Any) -> int | None:
     value = tag(page, ORIENTATION)
     if value is not None:
@@ -258,47 +244,10 @@ def _orientation(page: Any) -> int | None:
     return None
 
 
-def _bits(page: Any) -> int:
-    return _one(page.bitspersample)
-
-
-def _photometric(page: Any) -> str:
-    photometric = PHOTOMETRIC.get(int(page.photometric), f"photometric {int(page.photometric)}")
-    if photometric == "CMYK" and tag(page, INK_SET) not in (None, 1):
-        return "inks other than CMYK"
-    needed = COLOURS.get(photometric, 1)
-    if page.samplesperpixel < needed:
-        return f"{photometric} with {page.samplesperpixel} samples"
-    if (tag(page, DEPTH) or 1) != 1:
-        return "voxels"
-    return photometric
-
-
-def _extra(page: Any, photometric: str) -> tuple[str, int]:
-    """(alpha, further samples without a meaning). More than one extra sample of grey are its channels."""
-    extra = page.samplesperpixel - COLOURS.get(photometric, 1)
-    if extra < 1:
-        return "", 0
-    kinds = [int(kind) for kind in page.extrasamples]
-    if extra == 1 and kinds == [1]:
-        return "premultiplied", 0
-    if extra == 1 and kinds == [2]:
-        return "straight", 0
-    if any(kind in (1, 2) for kind in kinds):
-        return "mixed", extra
-    return "unspecified", extra
-
-
-def _channels_are_samples(page: Any) -> bool:
-    """Whether the samples of a grey pixel are channels: several without a meaning of their own."""
-    photometric = _photometric(page)
-    return photometric in ("grey", "white is zero") and _extra(page, photometric)[0] == "unspecified"
-
-
 def _planes(layout: Layout, description: str) -> tuple[Plane, ...]:
     page = layout.pictures[0]
     count = len(layout.pictures)
-    if _channels_are_samples(page):
+    if channels_are_samples(page):
         return tuple(Plane(p, c) for p, c in product(range(1, count + 1), range(1, int(page.samplesperpixel) + 1)))
     ome = scale.ome_sizes(description)
     named = _named_planes(count, _ome_axes(ome), ome.get("names", [])) if ome else None
@@ -343,99 +292,3 @@ def _scale(page: Any, description: str) -> Scale | Note | None:
     unit = tag(page, UNIT)
     per_unit = UM_PER_UNIT.get(int(unit)) if isinstance(unit, int) else None
     return scale.of_resolution(x, y, per_unit) if per_unit else None
-
-
-# -- pixels
-
-
-def segments_in(page: Any, x: int, y: int, w: int, h: int) -> Samples:
-    """(h, w, samples) of a directory: only the strips or tiles that the rectangle touches are decoded."""
-    planar = int(page.planarconfig) == 2 and page.samplesperpixel > 1
-    out: npt.NDArray[Any] | None = None
-    tables = page.jpegtables
-    wanted = list(_indices(page, x, y, w, h, planar))
-    offsets = [page.dataoffsets[index] for index in wanted]
-    counts = [page.databytecounts[index] for index in wanted]
-    for data, index in page.parent.filehandle.read_segments(offsets, counts, indices=wanted):
-        part, (sample, _, top, left, _), _shape = page.decode(data, index, jpegtables=tables, _fullsize=False)
-        if out is None:
-            kind = page.dtype if part is None else part.dtype
-            out = np.zeros((h, w, int(page.samplesperpixel)), kind)
-        if part is not None:  # a sparse file leaves empty tiles out
-            _copy(out, part[0], left - x, top - y, sample if planar else None)
-    if out is None:
-        raise ValueError("no strip or tile")
-    return out
-
-
-def _indices(page: Any, x: int, y: int, w: int, h: int, planar: bool) -> Iterator[int]:
-    across, down = (page.tilewidth, page.tilelength) if page.is_tiled else (page.imagewidth, page.rowsperstrip)
-    down = max(1, min(int(down), int(page.imagelength)))
-    columns, rows = -(-page.imagewidth // across), -(-page.imagelength // down)
-    here = range(y // down, -(-(y + h) // down))
-    there = range(x // across, -(-(x + w) // across))
-    for sample, row, column in product(range(page.samplesperpixel if planar else 1), here, there):
-        index = (sample * rows + row) * columns + column
-        if index >= len(page.dataoffsets):
-            raise ValueError("strips or tiles are missing")
-        yield index
-
-
-def _copy(out: Samples, part: Samples, left: int, top: int, sample: int | None) -> None:
-    """Put a decoded segment where it belongs; what lies outside the rectangle falls away."""
-    height, width = out.shape[:2]
-    x0, y0 = max(0, left), max(0, top)
-    x1, y1 = min(width, left + part.shape[1]), min(height, top + part.shape[0])
-    if x0 >= x1 or y0 >= y1:
-        return
-    piece = part[y0 - top : y1 - top, x0 - left : x1 - left]
-    if sample is None:
-        out[y0:y1, x0:x1] = piece
-    else:
-        out[y0:y1, x0:x1, sample] = piece[..., 0]
-
-
-def in_colour(page: Any, samples: Samples) -> Samples:
-    """Samples as the protocol gives them: grey or RGB, alpha straight, black 0. Palettes, CMYK, CIELAB become RGB."""
-    photometric = _photometric(page)
-    if photometric == "palette":
-        table = (np.asarray(page.colormap, np.uint16) >> 8).astype(np.uint8)  # (3, n)
-        return np.ascontiguousarray(table.T[samples[..., 0].astype(np.uint8)])
-    if photometric in ("CMYK", "CIELAB"):
-        return _by_pillow(photometric, samples)
-    bits = _bits(page)
-    if photometric == "white is zero":
-        samples = np.concatenate([_inverted(samples[..., :1], bits), samples[..., 1:]], axis=-1)
-    if photometric in ("grey", "white is zero") and samples.dtype.kind in "bu" and bits < 8:
-        return (samples.astype(np.uint16) * 255 // (2**bits - 1)).astype(np.uint8)
-    return _with_straight_alpha(page, photometric, samples, bits)
-
-
-def _inverted(samples: Samples, bits: int) -> Samples:
-    if samples.dtype.kind == "b":
-        return ~samples
-    return ((2**bits - 1) - samples).astype(samples.dtype)
-
-
-def _by_pillow(photometric: str, samples: Samples) -> Samples:
-    """(h, w, 3|4) uint8, as libtiff would hand them to Pillow, in blocks: conversions work pixel by pixel."""
-    mode = {"CMYK": "CMYK", "CIELAB": "LAB"}[photometric]
-    height, width = samples.shape[:2]
-    made = np.empty((height, width, 3), np.uint8)
-    for top in range(0, height, 512):
-        block = np.ascontiguousarray(samples[top : top + 512, :, : len(mode)])
-        picture = PIL.Image.frombytes(mode, (width, block.shape[0]), block.tobytes())
-        made[top : top + 512] = np.asarray(picture.convert("RGB"))
-    return made
-
-
-def _with_straight_alpha(page: Any, photometric: str, samples: Samples, bits: int) -> Samples:
-    colours = COLOURS.get(photometric, 1)
-    alpha, _unnamed = _extra(page, photometric)
-    if alpha in ("", "unspecified"):
-        return samples[..., :colours]
-    if alpha == "straight":
-        return samples
-    top, opaque = 2**bits - 1, samples[..., colours:].astype(np.int64)
-    straight = samples[..., :colours] * np.int64(top) // np.maximum(opaque, 1)
-    return np.concatenate([np.clip(straight, 0, top).astype(samples.dtype), samples[..., colours:]], axis=-1)
