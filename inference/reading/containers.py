@@ -118,10 +118,13 @@ def jpeg(content: bytes) -> Container:
     kept = [content[:2]]
     at = 2
     while at + 4 <= len(content):
-        if content[at] != 0xFF:
-            raise ValueError("no marker where one must be")
+        if content[at] != 0xFF:  # a piece whose length is wrong: decoders go on at the next marker, and so is done here
+            at = content.find(b"\xff", at)
+            if at < 0:
+                break
+            continue
         marker = content[at + 1]
-        if marker in (0xFF, 0x01) or 0xD0 <= marker <= 0xD8:  # fill bytes, and markers without a body
+        if marker in (0xFF, 0x00, 0x01) or 0xD0 <= marker <= 0xD8:  # fill bytes, and markers without a body
             at += 1 if marker == 0xFF else 2
             continue
         if marker in (0xDA, 0xD9):  # the first scan: from here on it is data

@@ -457,6 +457,8 @@ def test_broken_metadata_never_decline_a_sound_picture(block, put):
     plain = saved(picture(), "JPEG", quality=95)
     with_exif = plain[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + plain[2:]
     assert np.array_equal(read_picture(put(with_exif)).rgb, yesterday(plain))
+    wrong_length = plain[:2] + b"\xff\xe1" + struct.pack(">H", 4 + len(block) // 2) + body + plain[2:]
+    assert np.array_equal(read_picture(put(wrong_length)).rgb, yesterday(plain))
     plain = saved(picture(), "PNG")
     broken = piece(b"eXIf", block) + piece(b"iCCP", block) + piece(b"zTXt", block) + piece(b"pHYs", block)
     damaged = struct.pack(">I", 4) + b"tEXt" + b"abcd" + b"0000"  # its checksum is wrong
