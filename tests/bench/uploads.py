@@ -67,11 +67,16 @@ def hostile() -> Iterator[tuple[str, bytes]]:
 
 def send(house: Running, given: dict[str, str], content: bytes) -> str:
     """Status and sentence of the answer."""
-    head = b'--x\r\nContent-Disposition: form-data; name="image"; filename="bomb"\r\n\r\n'
+    head = (
+        b'--a-boundary-that-noise-never-makes\r\nContent-Disposition: form-data; name="image"; filename="bomb"\r\n\r\n'
+    )
     request = urllib.request.Request(
         f"http://127.0.0.1:{house.port}/api/v1/projects/{given['project']}/images/",
-        data=head + content + b"\r\n--x--\r\n",
-        headers={"Authorization": f"Token {given['token']}", "Content-Type": "multipart/form-data; boundary=x"},
+        data=head + content + b"\r\n--a-boundary-that-noise-never-makes--\r\n",
+        headers={
+            "Authorization": f"Token {given['token']}",
+            "Content-Type": "multipart/form-data; boundary=a-boundary-that-noise-never-makes",
+        },
     )
     try:
         with urllib.request.urlopen(request, timeout=600) as answer:
