@@ -12,6 +12,7 @@ from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from inference.archives import folder_of
 from inference.masks import boxes_of, cells_of, rasterise_boxes
+from inference.reading import Unreadable, read_picture
 from inference.types import RGB, Boxes, BoxMask, Classes, InferenceError, Labels, Mask, Sample, UnreadableImage
 
 # Its patients come first in the file names ("09_3"); dsb2018's unstained kinds are another modality.
@@ -97,37 +98,13 @@ def data_root() -> Path | None:
 
 
 def read_rgb(path: Path) -> RGB:
-    """Any 8- or 16-bit grey or colour file as 8-bit RGB; transparency lies on white. Raises UnreadableImage."""
+    """A picture file as 8-bit RGB, read as the website reads an upload. Raises UnreadableImage with the file's name."""
     try:
-        with Image.open(path) as file:
-            file.load()
-            image = file
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UnreadableImage(f"{path.name} cannot be read as an image: {error}") from error
-    return as_rgb(np.asarray(image) if image.mode.startswith("I") or image.mode == "F" else np.asarray(to_mode(image)))
-
-
-def to_mode(image: Image.Image) -> Image.Image:
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        paper = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(paper, image.convert("RGBA")).convert("RGB")
-    return image.convert("RGB")
-
-
-def as_rgb(array: np.ndarray) -> RGB:
-    """(H, W) or (H, W, 1|3|4), uint8 or uint16 or float, -> (H, W, 3) uint8.
-
-    16-bit values are scaled by their largest (12-bit cameras use a sixteenth of the range); NaN becomes black.
-    """
-    if array.ndim == 2:
-        array = array[..., None]
-    if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
-        raise UnreadableImage(f"an image is (H, W) or (H, W, 3), not {array.shape}")
-    array = array[..., :3]
-    if array.dtype != np.uint8:
-        values = np.nan_to_num(array.astype(np.float64), nan=0, posinf=0, neginf=0)
-        array = np.clip(values * (255 / max(float(values.max(initial=0)), 1e-9)), 0, 255).astype(np.uint8)
-    return np.ascontiguousarray(np.broadcast_to(array, (*array.shape[:2], 3)))
+        return read_picture(path, most_pixels=None).rgb
+    except Unreadable as error:
+        raise UnreadableImage(f"{path.name} cannot be read as an image: {error.of('it')}") from error
+    except OSError as error:
+        raise UnreadableImage(f"{path.name} cannot be opened: {error.strerror}") from error
 
 
 def read_labels(path: Path) -> Labels:

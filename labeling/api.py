@@ -86,6 +86,7 @@ def routes() -> list[Any]:
         path("images/<int:image>/", images.ImageDetail.as_view(), name="image-detail"),
         path("images/<int:image>/workspace/", workspace.Workspace.as_view(), name="image-workspace"),
         path("images/<int:image>/pixels/", images.Pixels.as_view(), name="image-pixels"),
+        path("images/<int:image>/original/", images.Original.as_view(), name="image-original"),
         path("images/<int:image>/thumbnail/", images.Thumbnail.as_view(), name="image-thumbnail"),
         path("images/<int:image>/tiles/<int:level>/<int:column>/<int:row>/", images.Tile.as_view(), name="image-tile"),
         path("images/<int:image>/smart/", interactive.Smart.as_view(), name="image-smart"),

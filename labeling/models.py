@@ -2,7 +2,7 @@
 
 from labeling.accounts.models import User
 from labeling.annotations.models import ActivityBatch, ActivitySummary, Annotation, Effect, Layer, LayerHead, Operation
-from labeling.images.models import Image
+from labeling.images.models import Image, OriginalAccess
 from labeling.jobs.models import Job
 from labeling.projects.models import LabelClass, Membership, Project
 from labeling.rounds.models import (
@@ -41,6 +41,7 @@ __all__ = [
     "Membership",
     "ModelVersion",
     "Operation",
+    "OriginalAccess",
     "Participant",
     "Portion",
     "Project",

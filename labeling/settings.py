@@ -91,10 +91,11 @@ DATABASES["default"]["OPTIONS"]["pool"] = {
 
 # -- files
 
+_storage_url = required("STORAGE_URL", "where images are kept, file:///directory or s3://bucket/prefix")
 STORAGES = {
-    "default": environment.storage(
-        required("STORAGE_URL", "where images are kept, file:///directory or s3://bucket/prefix")
-    ),
+    "default": environment.storage(_storage_url),
+    # Files as they came, which may name patients: a place of its own, which can have rights and a backup of its own.
+    "originals": environment.storage(environment.originals_url(_storage_url)),
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG

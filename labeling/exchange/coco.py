@@ -146,10 +146,16 @@ def image_entry(number: int, exported: ExportedImage) -> dict[str, Any]:
         "boxwise_id": image.pk,
         "sha256": image.sha256,
         "log": exported.log,
+        "notes": notes_of(image),
     }
     if exported.regions:
         entry["regions"] = [region_entry(region) for region in exported.regions]
     return entry
+
+
+def notes_of(image: Image) -> list[str]:
+    """Codes of what was done with the picture when it came in, for example that it was turned (images/sentences.py)."""
+    return [note["code"] for note in image.reading.get("notes", [])]
 
 
 def region_entry(region: ExportedRegion) -> dict[str, Any]:

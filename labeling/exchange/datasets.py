@@ -158,6 +158,7 @@ def load_dataset(
             project=project,
             name=f"{image_name}.png",
             content=png(rgb),
+            is_original=False,  # the pixels of the file, written anew
             group=group_of(image_name, entry, about),
             scanner=stated_of("scanner", entry, about),
             site=stated_of("site", entry, about),

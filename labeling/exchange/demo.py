@@ -84,6 +84,7 @@ def load_demo(*, owner: User, say: Say) -> Project:
             project=project,
             name=f"colon {field['name']}.png",
             content=png(crop(rgb, field)),
+            is_original=False,
             group=GROUP,
             split=field["split"],
         )
@@ -125,6 +126,7 @@ def load_synthetic(*, owner: User, count: int, say: Say) -> Project:
             project=project,
             name=f"synthetic {number:04d}.png",
             content=png(field.rgb),
+            is_original=False,
             group=f"synthetic {number:04d}",
             split=Split.VAL if judged else Split.TRAIN,
             synthetic=True,

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from labeling.errors import Invalid
 from labeling.exchange.archive import as_text
 from labeling.images.models import FACTORS, Image
+from labeling.images.names import normal
 from labeling.images.services import change_image
 from labeling.projects.models import Project
 
@@ -54,12 +55,12 @@ def take_table(*, project: Project, content: bytes) -> int:
         images: dict[str, Image] = {}
         same: Counter[str] = Counter()
         for image in Image.objects.select_for_update().filter(project=project).order_by():
-            name = " ".join(image.name.split())
+            name = normal(image.name)
             images[name] = image
             same[name] += 1
         wanted: dict[str, dict[str, str]] = {}
         for number, cells in lines[1:]:
-            name = _cell(cells, at[NAME])
+            name = normal(_cell(cells, at[NAME]))
             if len(cells) != len(header):
                 faults.append(
                     _("Line {n} has {cells} cells, the header {columns}.").format(

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import FileResponse, Http404
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.parsers import JSONParser, MultiPartParser
 from rest_framework.request import Request
@@ -11,22 +12,32 @@ from rest_framework.views import APIView
 
 from labeling.access import person, reach
 from labeling.errors import Invalid
-from labeling.images.models import Image, Split
-from labeling.images.services import add_image, change_image, change_images
+from labeling.images.models import Image, ScaleSource, Split
+from labeling.images.originals import fetch_original
+from labeling.images.sentences import notes_said
+from labeling.images.services import SETTABLE, change_image, change_images
 from labeling.images.similar import Alike, in_other_splits, pairs_with, sentence
 from labeling.images.tiles import NoSuchTile, read_tile
+from labeling.images.uploads import add_upload
 from labeling.projects.models import Project
-
-MOST_BYTES = 512 * 1024 * 1024
 
 
 class ImageSerializer(serializers.ModelSerializer[Image]):
+    notes = serializers.SerializerMethodField(help_text="what people should know of how the file was read")
+    has_original = serializers.SerializerMethodField(help_text="whether the file is kept as it came")
+
     class Meta:
         model = Image
         fields = [
-            "id", "name", "position", "width", "height", "um_per_px", "group", "scanner", "site", "stain", "split",
-            "synthetic",
+            "id", "name", "position", "width", "height", "um_per_px", "scale_source", "magnification", "group",
+            "scanner", "site", "stain", "split", "synthetic", "low", "high", "notes", "has_original",
         ]  # fmt: skip
+
+    def get_notes(self, image: Image) -> list[str]:
+        return notes_said(image.reading.get("notes", []))
+
+    def get_has_original(self, image: Image) -> bool:
+        return bool(image.original)
 
 
 class FactsSerializer(serializers.Serializer[Any]):
@@ -37,6 +48,7 @@ class FactsSerializer(serializers.Serializer[Any]):
     site = serializers.CharField(required=False, allow_blank=True, max_length=200)
     stain = serializers.CharField(required=False, allow_blank=True, max_length=200)
     um_per_px = serializers.FloatField(required=False, allow_null=True, min_value=0.001, max_value=1000)
+    scale_source = serializers.ChoiceField(choices=[source.value for source in SETTABLE], required=False)
     split = serializers.ChoiceField(choices=Split.choices, required=False)
 
 
@@ -53,7 +65,12 @@ class UploadSerializer(serializers.Serializer[Any]):
     site = serializers.CharField(required=False, default="", allow_blank=True, max_length=200)
     stain = serializers.CharField(required=False, default="", allow_blank=True, max_length=200)
     um_per_px = serializers.FloatField(required=False, default=None, allow_null=True, min_value=0.001, max_value=1000)
+    scale_source = serializers.ChoiceField(
+        choices=[source.value for source in SETTABLE], required=False, default=ScaleSource.TYPED
+    )
     split = serializers.ChoiceField(choices=Split.choices, required=False, default=Split.TRAIN)
+    page = serializers.IntegerField(required=False, default=None, allow_null=True, min_value=1, max_value=100_000)
+    channel = serializers.IntegerField(required=False, default=None, allow_null=True, min_value=1, max_value=10_000)
 
 
 def alike_json(pairs: list[Alike]) -> list[dict[str, Any]]:
@@ -70,12 +87,11 @@ class ImageList(APIView):
 
     def post(self, request: Request, project: int) -> Response:
         found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
+        refuse_second_file(request)
         upload = UploadSerializer(data=request.data)
         upload.is_valid(raise_exception=True)
         file = upload.validated_data.pop("image")
-        if file.size > MOST_BYTES:
-            raise Invalid(f"{file.name} is larger than {MOST_BYTES // 2**20} MiB", field="image")
-        image = add_image(project=found, name=file.name, content=file.read(), **upload.validated_data)
+        image = add_upload(project=found, file=file, facts=upload.validated_data)
         return Response(ImageSerializer(image).data | {"alike": alike_json(pairs_with(found, [image]))}, status=201)
 
     def patch(self, request: Request, project: int) -> Response:
@@ -87,6 +103,14 @@ class ImageList(APIView):
         images = list(found.images.filter(pk__in=asked.validated_data["images"]))
         moved = in_other_splits(found, images) if "split" in asked.validated_data else []
         return Response({"changed": changed, "alike": alike_json(moved)})
+
+
+def refuse_second_file(request: Request) -> None:
+    """Raises Invalid: of two files in one request one would be dropped without a word."""
+    files = [file for name in request.FILES for file in request.FILES.getlist(name)]
+    if len(files) > 1:
+        words = _("a request takes one file, in the field “image”; this one has {n}. Send one request a file")
+        raise Invalid(words.format(n=len(files)), field="image")
 
 
 class ImageDetail(APIView):
@@ -114,6 +138,19 @@ class Pixels(APIView):
     def get(self, request: Request, image: int) -> FileResponse:
         found = reach(Image.objects.visible_to(person(request)), person(request), "see", pk=image)
         return _file(found.pixels.open("rb"), "image/png")
+
+
+class Original(APIView):
+    """The file as it came. It may name a patient: few may fetch it, it is written down, and no cache keeps it."""
+
+    def get(self, request: Request, image: int) -> FileResponse:
+        found = reach(Image.objects.visible_to(person(request)), person(request), "originals", pk=image)
+        original = fetch_original(image=found, by=person(request))
+        response = FileResponse(
+            original.open("rb"), as_attachment=True, filename=found.name, content_type="application/octet-stream"
+        )
+        response["Cache-Control"] = "no-store"
+        return response
 
 
 class Thumbnail(APIView):

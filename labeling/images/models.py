@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from django.conf import settings
+from django.core.files.storage import Storage, storages
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -25,6 +27,26 @@ class Split(models.TextChoices):
     TEST = "test", "test"
 
 
+class ScaleSource(models.TextChoices):
+    """Where the size of a pixel comes from."""
+
+    UNKNOWN = "", ""
+    FILE = "file", _("from the file")
+    NOMINAL = "nominal", _("nominal")
+    TYPED = "typed", _("typed")
+    MEASURED = "measured", _("measured")
+
+
+# µm per pixel by which a magnification is usually meant. A scanner's own differs by some per cent, so what is set this
+# way is marked as nominal.
+NOMINAL_SCALES = {40: 0.25, 20: 0.5}
+
+
+def originals_storage() -> Storage:
+    """Where files are kept as they came: apart from everything that an ordinary route serves."""
+    return storages["originals"]
+
+
 # What is said of an image's origin, with its name for people: free text, empty where nobody has stated it. Rounds are
 # looked at by each of them.
 FACTORS = {"scanner": _("Scanner"), "site": _("Site"), "stain": _("Stain"), "group": _("Slide or patient")}
@@ -37,6 +59,11 @@ class Image(models.Model):
     `group` names the slide or patient it comes from: images of one group are not independent, and
     an evaluation across them is optimistic. `scanner`, `site` and `stain` may be stated at any time: snapshots do not
     hold them, so rounds that have run are looked at by what is stated now.
+
+    `low` and `high` are the samples of the file that are black and white in `pixels`:
+    sample = low + shown / 255 * (high - low). Both are null where the file has 8 bits and is stored as it is.
+    `reading` is what the file said of itself and what was done with it (inference/reading/child.py, `described`).
+    `original` is the file as it came, bit by bit, where the project keeps originals.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="images")
@@ -45,6 +72,11 @@ class Image(models.Model):
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
     um_per_px = models.FloatField("µm per pixel", null=True, blank=True)
+    scale_source = models.CharField(max_length=10, choices=ScaleSource, default=ScaleSource.UNKNOWN, blank=True)
+    magnification = models.FloatField(null=True, blank=True, help_text="of the objective, as the file says")
+    low = models.FloatField(null=True, blank=True)
+    high = models.FloatField(null=True, blank=True)
+    reading = models.JSONField(default=dict, blank=True)
     group = models.CharField("slide or patient", max_length=200, blank=True)
     scanner = models.CharField(max_length=200, blank=True)
     site = models.CharField(max_length=200, blank=True)
@@ -57,6 +89,8 @@ class Image(models.Model):
     phash = models.CharField(
         max_length=64, blank=True, help_text="perceptual hash (images/similar.py); empty: a picture without contrast"
     )
+    original = models.FileField(storage=originals_storage, blank=True, max_length=200)
+    original_sha256 = models.CharField(max_length=64, blank=True, help_text="of the file as it came")
     reference = models.FileField(
         upload_to="references/", blank=True, help_text="label map (16-bit PNG), for evaluation only, never for training"
     )
@@ -77,3 +111,19 @@ class Image(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class OriginalAccess(models.Model):
+    """That somebody has fetched the file of an image as it came, which may name a patient."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="original_accesses")
+    image = models.ForeignKey(Image, on_delete=models.SET_NULL, null=True, related_name="original_accesses")
+    image_name = models.CharField(max_length=255)
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="original_accesses")
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-at"]
+
+    def __str__(self) -> str:
+        return f"{self.person} fetched {self.image_name}"

@@ -1,147 +1,201 @@
-"""Bringing images in: checked before they are decoded, stored as plain 8-bit RGB, named by the server."""
+"""Bringing images in: read in a process of their own, stored as plain 8-bit RGB, named by the server."""
 
 import hashlib
 import io
 import re
+import tempfile
 import uuid
-from collections.abc import Sequence
-from pathlib import PurePath
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
-import PIL.ImageOps
+from django.core.files import File
 from django.core.files.base import ContentFile
 from django.db import transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
-from labeling.errors import Invalid
+from inference.reading import Unreadable, isolation
+from labeling.errors import Invalid, LabelingError
 from labeling.images import tiles
-from labeling.images.models import FACTORS, Image, Split
-from labeling.images.scanners import scanner_of
+from labeling.images.models import FACTORS, Image, ScaleSource, Split
+from labeling.images.names import clean
+from labeling.images.sentences import said
 from labeling.images.similar import picture_hash
 from labeling.projects.models import Project
 
-MOST_PIXELS = 100_000_000  # larger images need tiles; a whole slide is refused with that reason, not with a crash
-FORMATS = ("PNG", "TIFF", "JPEG", "BMP", "WEBP")
-THUMBNAIL = 256
+SCALES_DIFFER = 0.02  # relative difference from which a typed scale is said to contradict the file's
+SETTABLE = (ScaleSource.NOMINAL, ScaleSource.TYPED, ScaleSource.MEASURED)
 
 
 class UnreadableImage(Invalid):
-    """The upload is no image that can be used; says which and why."""
+    """The upload is no image that can be used; says which and why. `reason` is a code of images/sentences.py."""
 
     code = "unreadable_image"
 
+    def __init__(self, name: str, reason: str, params: dict[str, Any]) -> None:
+        super().__init__(said(reason, **{**params, "name": name}), field="image")
+        self.reason = reason
 
-def decode(content: bytes, name: str) -> PIL.Image.Image:
-    """The image as 8-bit RGB: grey is spread, 16 bit is scaled, transparency is laid on white.
 
-    Size is checked from the header, before any pixel is decoded. Raises UnreadableImage.
-    """
-    try:
-        opened = PIL.Image.open(io.BytesIO(content), formats=FORMATS)
-    except PIL.Image.DecompressionBombError:
-        raise UnreadableImage(
-            _("{name} has more than {most} pixels").format(name=name, most=f"{MOST_PIXELS:,}"), field="image"
-        ) from None
-    except (OSError, ValueError, SyntaxError):
-        known = ", ".join(FORMATS)
-        raise UnreadableImage(
-            _("{name} is not an image of a known format ({known})").format(name=name, known=known), field="image"
-        ) from None
-    if opened.width * opened.height > MOST_PIXELS:
-        size = f"{opened.width} x {opened.height}"
-        raise UnreadableImage(
-            _("{name} is {size} px; up to {most} pixels can be opened").format(
-                name=name, size=size, most=f"{MOST_PIXELS:,}"
-            ),
-            field="image",
+class AlreadyThere(Invalid):
+    """The project has this picture: `image` is it."""
+
+    code = "already_there"
+
+    def __init__(self, name: str, image: Image) -> None:
+        super().__init__(
+            _("{name} is in this project already, as {same}").format(name=name, same=image.name), field="image"
         )
-    try:
-        opened.load()
-    except (OSError, ValueError, SyntaxError) as error:
-        raise UnreadableImage(_("{name} is damaged: {error}").format(name=name, error=error), field="image") from None
-    return _as_rgb(PIL.ImageOps.exif_transpose(opened))  # a camera's photograph stands as it was held
+        self.image = image
 
 
-def _as_rgb(opened: PIL.Image.Image) -> PIL.Image.Image:
-    if opened.mode.startswith("I") or opened.mode == "F":
-        grey = np.asarray(opened, np.float64)
-        top = 65535.0 if opened.mode.startswith("I") else float(np.max(grey[np.isfinite(grey)], initial=1e-9))
-        grey = np.nan_to_num(grey, nan=0, posinf=top, neginf=0)
-        return PIL.Image.fromarray(np.clip(grey / top * 255, 0, 255).astype(np.uint8)).convert("RGB")
-    if opened.mode in ("RGBA", "LA", "PA") or "transparency" in opened.info:
-        layered = opened.convert("RGBA")
-        white = PIL.Image.new("RGBA", layered.size, "white")
-        return PIL.Image.alpha_composite(white, layered).convert("RGB")
-    return opened.convert("RGB")
+class CannotRead(LabelingError):
+    """Files cannot be read at the moment, whatever they hold."""
+
+    code = "cannot_read"
+    status = 503
 
 
-@transaction.atomic
 def add_image(
     *,
     project: Project,
     name: str,
-    content: bytes,
+    content: bytes | Path,
     group: str = "",
     scanner: str = "",
     site: str = "",
     stain: str = "",
     um_per_px: float | None = None,
+    scale_source: str = ScaleSource.TYPED,
     split: str = Split.TRAIN,
     synthetic: bool = False,
     reference: "np.ndarray[tuple[int, ...], np.dtype[np.integer]] | None" = None,
+    page: int | None = None,
+    channel: int | None = None,
+    is_original: bool = True,
 ) -> Image:
     """Store one image at the end of the project.
 
-    content    the file's bytes, any format of FORMATS
-    scanner    when empty, what the file itself says
-    reference  (H, W) label map, kept for evaluation only
+    content        the file's bytes, or where the file is (it is not changed)
+    scanner        when empty, what the file itself says
+    um_per_px      when None, what the file itself says; `scale_source` says where a number comes from
+    reference      (H, W) label map, kept for evaluation only
+    page, channel  which picture of a file that holds several, from 1
+    is_original    whether `content` is a file as somebody brought it, to be kept where the project keeps originals
 
-    Raises UnreadableImage, or Invalid when the same pixels are in the project already.
+    Raises UnreadableImage, AlreadyThere when the same picture is in the project, Invalid, CannotRead.
     """
-    name = _clean(name)
-    rgb = decode(content, name)  # first: what a file says of its scanner may stand behind all of its pixels
-    origin = checked({"scanner": scanner or scanner_of(content), "site": site, "stain": stain})
-    png = io.BytesIO()
-    rgb.save(png, "PNG", compress_level=4)  # written anew: no metadata of the original survives
-    sha256 = hashlib.sha256(np.asarray(rgb).tobytes() + str(rgb.size).encode()).hexdigest()
-    small = rgb.copy()
-    small.thumbnail((THUMBNAIL, THUMBNAIL))
-    thumbnail = io.BytesIO()
-    small.save(thumbnail, "JPEG", quality=85)
-    Project.objects.for_change(project.pk)  # two uploads at once must not take one position or both be the first
-    same = Image.objects.filter(project=project, sha256=sha256).first()
-    if same is not None:
-        raise Invalid(
-            _("{name} is in this project already, as {same}").format(name=name, same=same.name), field="image"
-        )
-    position = (Image.objects.filter(project=project).aggregate(last=Max("position"))["last"] or 0) + 1
-    image = Image(
-        project=project, name=name, position=position, width=rgb.width, height=rgb.height, um_per_px=um_per_px,
-        group=group, split=split, synthetic=synthetic, sha256=sha256, phash=picture_hash(small), **origin,
+    name = clean(name)
+    with tempfile.TemporaryDirectory(prefix="boxwise-") as made, _on_disk(content, Path(made)) as source:
+        folder = Path(made)
+        found = read(source, folder, name, page=page, channel=channel)
+        facts = {"scanner": scanner or found["identified"]["scanner"], "site": site, "stain": stain, "group": group}
+        image = Image(
+            project=project, name=name, width=found["width"], height=found["height"], split=split, synthetic=synthetic,
+            sha256=found["sha256"], low=found["low"], high=found["high"],
+            magnification=found["identified"]["objective"], **checked(facts),
+        )  # fmt: skip
+        set_scale(image, found, um_per_px, scale_source)
+        image.reading = reading_of(found)
+        with PIL.Image.open(folder / "thumbnail.jpg") as thumbnail:
+            image.phash = picture_hash(thumbnail)
+        kept = source if is_original and project.keeps_originals else None
+        _store(image, folder, original=kept, reference=reference)
+        if found["tiled"]:
+            # After the project's row is free. When it fails the image is there all the same, and read_tile cuts.
+            tiles.keep_once(image, folder / "tiles.bin")
+    return image
+
+
+def read(source: Path, folder: Path, name: str, *, page: int | None, channel: int | None) -> dict[str, Any]:
+    """What inference.reading.child says of a file, its pictures written into `folder`.
+
+    Raises UnreadableImage, CannotRead.
+    """
+    try:
+        return isolation.read_file(source, folder, page=page, channel=channel, tiles_from=tiles.TILED_FROM)
+    except Unreadable as error:
+        raise UnreadableImage(name, error.code, error.params) from None
+    except isolation.CannotStart as error:
+        raise CannotRead(str(error)) from error
+
+
+def set_scale(image: Image, found: dict[str, Any], typed: float | None, source: str) -> None:
+    """The scale that was typed, or else the file's own. A contradiction of the two is noted."""
+    own = found["scale"] and (found["scale"]["x"] + found["scale"]["y"]) / 2
+    if typed is not None:
+        image.um_per_px, image.scale_source = typed, source
+        if own and abs(own - typed) > SCALES_DIFFER * own:
+            params = {"file": f"{own:.4g}", "typed": f"{typed:.4g}"}
+            found["notes"].append({"code": "scale_disagrees", "params": params})
+    elif own:
+        image.um_per_px, image.scale_source = round(own, 6), ScaleSource.FILE
+
+
+def reading_of(found: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of what a file said of itself, and of what was done with it."""
+    identified = found["identified"]
+    kept = (
+        "format", "bits", "sample_format", "photometric", "samples", "alpha", "planar", "compression", "color_map",
+        "orientation", "vendor", "scanner", "objective",
     )  # fmt: skip
+    made = {key: identified[key] for key in kept}
+    return made | {key: found[key] for key in ("page", "pages", "channel", "channels", "scale", "notes")}
+
+
+@transaction.atomic
+def _store(
+    image: Image,
+    folder: Path,
+    *,
+    original: Path | None,
+    reference: "np.ndarray[tuple[int, ...], np.dtype[np.integer]] | None",
+) -> None:
+    """Keep an image that was read, with its files. Raises AlreadyThere."""
+    project = image.project
+    Project.objects.for_change(project.pk)  # two uploads at once must not take one position or both be the first
+    same = Image.objects.filter(project=project, sha256=image.sha256).first()
+    if same is not None:
+        raise AlreadyThere(image.name, same)
+    image.position = (Image.objects.filter(project=project).aggregate(last=Max("position"))["last"] or 0) + 1
     stem = uuid.uuid4().hex  # never a name that a user chose
-    image.pixels.save(f"{stem}.png", ContentFile(png.getvalue()), save=False)
-    image.thumbnail.save(f"{stem}.jpg", ContentFile(thumbnail.getvalue()), save=False)
+    with (folder / "pixels.png").open("rb") as pixels, (folder / "thumbnail.jpg").open("rb") as thumbnail:
+        image.pixels.save(f"{stem}.png", File(pixels), save=False)
+        image.thumbnail.save(f"{stem}.jpg", File(thumbnail), save=False)
+    if original is not None:
+        with original.open("rb") as file:
+            image.original_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            file.seek(0)
+            image.original.save(f"{stem}.bin", File(file), save=False)
     if reference is not None:
         labels = io.BytesIO()
         PIL.Image.fromarray(np.asarray(reference).astype(np.uint16)).save(labels, "PNG")
         image.reference.save(f"{stem}.png", ContentFile(labels.getvalue()), save=False)
     image.save()
-    if tiles.is_tiled(image):
-        # After the project's row is free; when it fails the image is there all the same, and read_tile cuts. From the
-        # stored pixels: a data set's images, all in one transaction, must not stay in memory until its end.
-        transaction.on_commit(lambda: tiles.cut(image), robust=True)
-    return image
+
+
+@contextmanager
+def _on_disk(content: bytes | Path, folder: Path) -> Iterator[Path]:
+    if isinstance(content, Path):
+        yield content
+        return
+    path = folder / "upload"
+    path.write_bytes(content)
+    yield path
 
 
 def change_image(*, image: Image, **facts: str | float | None) -> Image:
     """What was said of an image, mended: of FACTORS, `um_per_px` and `split` those that are named; the others stay.
 
-    Rounds keep what they learned from: a snapshot is frozen. Raises Invalid that names the field.
+    `scale_source` goes with `um_per_px`, and is "typed" where it is not named. Rounds keep what they learned from: a
+    snapshot is frozen. Raises Invalid that names the field.
     """
-    for name, value in checked(facts).items():
+    facts = checked(facts)
+    for name, value in facts.items():
         setattr(image, name, value)
     image.save(update_fields=list(facts))
     return image
@@ -165,13 +219,15 @@ def change_images(*, project: Project, images: Sequence[int], **facts: str | flo
 
 def checked(facts: dict[str, str | float | None]) -> dict[str, str | float | None]:
     """The facts as they are stored. Raises Invalid that names the field."""
-    made = dict(facts)
+    made = _with_scale_source(facts)
     for name, value in facts.items():
         if name in FACTORS:
             made[name] = " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", str(value or "")).split())[:200]
         elif name == "split":
             if value not in Split.values:
                 raise Invalid(f"split must be one of {', '.join(Split.values)}", field="split")
+        elif name == "scale_source":
+            continue
         elif name == "um_per_px":
             if value is not None and not 0.001 <= float(value) <= 1000:
                 raise Invalid(
@@ -182,13 +238,20 @@ def checked(facts: dict[str, str | float | None]) -> dict[str, str | float | Non
     return made
 
 
+def _with_scale_source(facts: dict[str, str | float | None]) -> dict[str, str | float | None]:
+    """A scale always comes with where it is from; none is from nowhere. Raises Invalid."""
+    if "um_per_px" not in facts:
+        if "scale_source" in facts:
+            raise Invalid(_("where the scale comes from is said together with µm per pixel"), field="scale_source")
+        return dict(facts)
+    source = facts.get("scale_source") or ScaleSource.TYPED
+    if source not in SETTABLE:
+        known = ", ".join(SETTABLE)
+        raise Invalid(_("the source of a scale must be one of {known}").format(known=known), field="scale_source")
+    return {**facts, "scale_source": ScaleSource.UNKNOWN if facts["um_per_px"] is None else source}
+
+
 def stated(project: Project) -> dict[str, list[str]]:
     """Of each of FACTORS the values that some image of the project has, in order: what is offered when one is typed."""
     rows = Image.objects.filter(project=project).order_by().values_list(*FACTORS).distinct()
     return {name: sorted({row[i] for row in rows} - {""}) for i, name in enumerate(FACTORS)}
-
-
-def _clean(name: str) -> str:
-    """The last part of a path, without control characters, short enough."""
-    base = PurePath(name.replace("\\", "/")).name
-    return re.sub(r"[\x00-\x1f\x7f]", "", base)[:255] or "image"

@@ -7,17 +7,22 @@ rim.
 """
 
 import io
+import logging
+import shutil
+import tempfile
+from pathlib import Path
 
-import PIL.Image
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
 
+from inference.reading import isolation
+from inference.reading.child import SIDE, sizes, tiles_in
 from labeling.images.models import Image
 
-SIDE = 512
+__all__ = ["SIDE", "TILED_FROM", "NoSuchTile", "cut", "is_tiled", "keep_once", "read_tile", "sizes"]
+log = logging.getLogger(__name__)
 TILED_FROM = 2048  # px of the longer side: up to here one picture is quicker to fetch than its tiles
-QUALITY = 90
 
 
 class NoSuchTile(Exception):
@@ -26,15 +31,6 @@ class NoSuchTile(Exception):
 
 def is_tiled(image: Image) -> bool:
     return max(image.width, image.height) > TILED_FROM
-
-
-def sizes(width: int, height: int) -> list[tuple[int, int]]:
-    """Width and height of every level, the image itself first, until one fits into a tile."""
-    found = [(width, height)]
-    while max(found[-1]) > SIDE:
-        width, height = found[-1]
-        found.append(((width + 1) // 2, (height + 1) // 2))
-    return found
 
 
 def read_tile(image: Image, level: int, column: int, row: int) -> io.BufferedIOBase:
@@ -49,29 +45,46 @@ def read_tile(image: Image, level: int, column: int, row: int) -> io.BufferedIOB
 
 @transaction.atomic
 def cut(image: Image) -> None:
-    """Make the pyramid unless it is there."""
-    with connection.cursor() as cursor:  # of two requests for new tiles one cuts, the other waits and finds them
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int(image.sha256[:15], 16)])
-    levels = sizes(image.width, image.height)
+    """Make the pyramid unless it is there, in a process of its own: a large picture must not stay in this one."""
+    _wait_for_turn(image)
     if default_storage.exists(_last(image)):
         return
-    with image.pixels.open("rb") as file:
-        rgb = PIL.Image.open(file).convert("RGB")
-    for level, (width, height) in enumerate(levels):
-        if level:
-            rgb = rgb.reduce(2)
-        for row in range(0, height, SIDE):
-            for column in range(0, width, SIDE):
-                part = rgb.crop((column, row, min(width, column + SIDE), min(height, row + SIDE)))
-                _keep(part, _name(image.sha256, level, column // SIDE, row // SIDE))
+    with tempfile.TemporaryDirectory(prefix="boxwise-") as made:
+        source = Path(made) / "pixels.png"
+        with image.pixels.open("rb") as stored, source.open("wb") as copy:
+            shutil.copyfileobj(stored, copy)
+        isolation.cut_tiles(source, Path(made))
+        _keep(image, Path(made) / "tiles.bin")
 
 
-def _keep(part: PIL.Image.Image, name: str) -> None:
-    jpeg = io.BytesIO()
-    part.save(jpeg, "JPEG", quality=QUALITY, subsampling=0)  # colours as fine as light: stains are told by colour
-    if default_storage.exists(name):  # of a cutting that was broken off
-        default_storage.delete(name)
-    default_storage.save(name, ContentFile(jpeg.getvalue()))
+def keep_once(image: Image, made: Path) -> None:
+    """Store the tiles that came with the reading of a file, unless they are there.
+
+    A failure is logged and costs no image: read_tile cuts what is missing.
+    """
+    try:
+        with transaction.atomic():
+            _wait_for_turn(image)
+            if not default_storage.exists(_last(image)):
+                _keep(image, made)
+    except Exception:  # storages raise what their libraries raise
+        log.exception("tiles of image %s could not be stored", image.pk)
+
+
+def _wait_for_turn(image: Image) -> None:
+    """Of two who make the same tiles one waits and then finds them. Held until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int(image.sha256[:15], 16)])
+
+
+def _keep(image: Image, made: Path) -> None:
+    """Store tiles that were cut (inference.reading.child.write_tiles), the last one at the end."""
+    with made.open("rb") as file:
+        for level, column, row, jpeg in tiles_in(file):
+            name = _name(image.sha256, level, column, row)
+            if default_storage.exists(name):  # of a cutting that was broken off
+                default_storage.delete(name)
+            default_storage.save(name, ContentFile(jpeg))
 
 
 def _last(image: Image) -> str:

@@ -26,7 +26,9 @@ class MembershipSerializer(serializers.ModelSerializer[Membership]):
 class ProjectSerializer(serializers.ModelSerializer[Project]):
     class Meta:
         model = Project
-        fields = ["id", "name", "description", "layering", "records_activity", "created_at", "archived_at"]
+        fields = [
+            "id", "name", "description", "layering", "records_activity", "keeps_originals", "created_at", "archived_at",
+        ]  # fmt: skip
 
 
 class ProjectList(APIView):

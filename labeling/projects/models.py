@@ -31,6 +31,7 @@ MAY: dict[str, frozenset[str]] = {
     "export": frozenset({Role.OWNER, Role.MANAGER, Role.REVIEWER}),
     "oversee": frozenset({Role.OWNER, Role.MANAGER}),  # to read what "manage" changes: settings, studies
     "manage": frozenset({Role.OWNER, Role.MANAGER}),  # images, classes, rounds, people
+    "originals": frozenset({Role.OWNER, Role.MANAGER}),  # to fetch files as they came, which may name patients
     "own": frozenset({Role.OWNER}),  # other owners, settings that concern privacy
     "archive": frozenset({Role.OWNER, Role.MANAGER}),  # and restore
 }
@@ -68,6 +69,11 @@ class Project(models.Model):
         default=False,
         help_text="Record pointer, key and focus events of annotators, so that working time can be computed. "
         "People are told of it when they enter.",
+    )
+    keeps_originals = models.BooleanField(
+        "keep originals",
+        default=True,
+        help_text="Keep each file as it came. Without it an image cannot be read again.",
     )
     attributes = models.JSONField(
         default=list, help_text="what is said of a cell besides its class, in order: [[name, [value, ...]], ...]"

@@ -58,8 +58,18 @@ def add_class(*, project: Project, name: str) -> LabelClass:
 
 
 @transaction.atomic
-def change_project(*, project: Project, by: User, name: str, description: str, records_activity: bool) -> Project:
+def change_project(
+    *,
+    project: Project,
+    by: User,
+    name: str,
+    description: str,
+    records_activity: bool,
+    keeps_originals: bool | None = None,
+) -> Project:
     """New words on a project. Whether working time is recorded concerns privacy: only an owner changes it.
+
+    keeps_originals  whether files that are added from now on are kept as they came; None leaves it
 
     Raises Invalid for an empty name, NotAllowed.
     """
@@ -69,7 +79,9 @@ def change_project(*, project: Project, by: User, name: str, description: str, r
     if records_activity != project.records_activity and project.role_of(by) not in MAY["own"]:
         raise NotAllowed(_("only an owner decides whether working time is recorded"))
     project.name, project.description, project.records_activity = name, description, records_activity
-    project.save(update_fields=["name", "description", "records_activity"])
+    if keeps_originals is not None:
+        project.keeps_originals = keeps_originals
+    project.save(update_fields=["name", "description", "records_activity", "keeps_originals"])
     return project
 
 

@@ -123,7 +123,7 @@ def _training_note(image: Image) -> list[str]:
 
 
 def add_references(
-    *, project: Project, files: Sequence[UploadedFile], image: Image | None = None, replace: bool = False
+    *, project: Project, files: Sequence["UploadedFile[Any]"], image: Image | None = None, replace: bool = False
 ) -> tuple[list[Added], list[LabelingError]]:
     """Several label maps at once: each is stored or declined by itself.
 

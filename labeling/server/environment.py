@@ -105,6 +105,15 @@ def storage(url: str) -> dict[str, Any]:
     raise SystemExit("Boxwise does not start: STORAGE_URL must be file:///directory or s3://bucket/prefix.")
 
 
+def originals_url(storage_url: str) -> str:
+    """Where files are kept as they came: ORIGINALS_URL, or "originals" inside the storage of everything else."""
+    own = os.environ.get("ORIGINALS_URL", "").strip()
+    if own:
+        return own
+    address, mark, options = storage_url.partition("?")
+    return f"{address.rstrip('/')}/originals{mark}{options}"
+
+
 def site_url(hosts: list[str], origins: list[str]) -> str:
     """Where people reach the site, without a slash at its end: SITE_URL, or what the host names say."""
     url = os.environ.get("SITE_URL", "").strip().rstrip("/")

@@ -88,4 +88,8 @@ def sentence(error: LabelingError, *, begins_with_a_name: bool = False) -> str:
     """The words of an error as a sentence: first letter large, unless it is a name that somebody chose; full stop."""
     words = str(error)
     first = words[:1] if begins_with_a_name else words[:1].upper()
-    return first + words[1:] + ("" if words.endswith((".", "!", "?")) else ".")
+    return full_stop(first + words[1:])
+
+
+def full_stop(words: str) -> str:
+    return words + ("" if words.endswith((".", "!", "?")) else ".")

@@ -26,6 +26,12 @@ class SettingsForm(forms.Form):
     records_activity = forms.BooleanField(required=False, label=_("Record working time"))
 
 
+class WordsForm(SettingsForm):
+    """The first form of the settings page."""
+
+    keeps_originals = forms.BooleanField(required=False, label=_("Keep originals"))
+
+
 class AttributesForm(forms.Form):
     """What is said of a cell besides its class (annotations/attributes.py)."""
 
@@ -112,6 +118,19 @@ def factor_field(factor: str, **more: Any) -> forms.CharField:
     )
 
 
+def number_field(label: Any, **more: Any) -> forms.IntegerField:
+    """A whole number from 1 on, or nothing."""
+    words = _("Page and channel are whole numbers from 1 on, or empty where a file holds one picture.")
+    return forms.IntegerField(
+        **more,
+        label=label,
+        min_value=1,
+        max_value=100_000,
+        required=False,
+        error_messages={"invalid": words, "min_value": words, "max_value": words},
+    )
+
+
 class UploadForm(forms.Form):
     """What the files of one upload have in common; the files themselves are judged one by one."""
 
@@ -126,6 +145,8 @@ class UploadForm(forms.Form):
     scanner = factor_field("scanner", help_text=_("when empty, what the file itself says"))
     site = factor_field("site", help_text=_("where it was stained and scanned"))
     stain = factor_field("stain")
+    page = number_field(_("Page"), help_text=_("of files that hold several pictures: a field, slice or time"))
+    channel = number_field(_("Channel"), help_text=_("of files that hold several channels"))
 
 
 class ImageForm(forms.Form):

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import messages
-from django.core.files.uploadedfile import UploadedFile
 from django.core.paginator import Paginator
 from django.db.models import Case, IntegerField, Value, When
 from django.http import HttpResponse
@@ -13,12 +12,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from labeling.errors import Invalid, LabelingError
-from labeling.images.api import MOST_BYTES
+from labeling.errors import LabelingError
 from labeling.images.models import Image, Split
-from labeling.images.services import add_image, stated
+from labeling.images.services import stated
 from labeling.images.similar import pairs_with
 from labeling.images.similar import sentence as same_picture
+from labeling.images.uploads import FileResult, Outcome, take_files
 from labeling.projects.models import Project, Role
 from labeling.projects.services import add_class, add_member, change_role, invite_again, remove_member
 from labeling.rounds.archiving import archive_project, restore_project
@@ -27,7 +26,7 @@ from labeling.rounds.models import Round
 from labeling.rounds.outcome import on_images, outcome_of
 from labeling.rounds.promotion import current_publications, current_round
 from labeling.rounds.starting import KINDS
-from labeling.site.doors import Request, acts_of, attempt, reach_project, sentence, signed_in
+from labeling.site.doors import Request, acts_of, attempt, full_stop, reach_project, sentence, signed_in
 from labeling.site.export_views import panel
 from labeling.site.forms import MOST_FILES, ClassForm, MemberForm, UploadForm
 from labeling.site.overview import Counts, count
@@ -148,48 +147,44 @@ def images(request: Request, project: int) -> HttpResponse:
     found = reach_project(request, "manage", project)
     form = UploadForm(request.POST)
     files = request.FILES.getlist("images")
-    added: list[Image] = []
-    refused: list[str] = []
+    problems = [str(problem) for problems in form.errors.values() for problem in problems]
     if not files:
-        refused.append(_("No file was chosen. Choose one or more images and try again."))
-    elif form.is_valid():
-        for file in files:
-            try:
-                added.append(take(found, file, form.cleaned_data))
-            except LabelingError as error:
-                refused.append(sentence(error, begins_with_a_name=True))
-    refused += [str(problem) for problems in form.errors.values() for problem in problems]
+        problems.insert(0, _("No file was chosen. Choose one or more images and try again."))
+    results = take_files(project=found, files=files, facts=form.cleaned_data) if not problems else []
+    return upload_answer(request, found, results, problems)
+
+
+def upload_answer(request: Request, found: Project, results: list[FileResult], problems: list[str]) -> HttpResponse:
+    """What came of each file: a part of the page for htmx, toasts for a browser without scripts."""
+    added = [result for result in results if result.outcome == Outcome.ADDED]
+    there = [full_stop(result.words[0]) for result in results if result.outcome == Outcome.ALREADY_THERE]
+    problems += [full_stop(result.words[0]) for result in results if result.outcome == Outcome.DECLINED]
+    noted = [result for result in added if result.words]
+    alike = alike_of(found, added)
     if request.htmx:
-        context = {"added": added, "refused": refused, "alike": alike_of(found, added)}
+        context = {"added": added, "noted": noted, "there": there, "refused": problems, "alike": alike}
         answer = render(request, "site/parts/upload_result.html", context)
         if added:
             answer["HX-Trigger"] = "images-changed"
         return answer
-    for problem in refused:
+    for problem in problems:
         messages.error(request, problem)
+    for words in there:
+        messages.info(request, words)
     if added:
         said = ngettext("{n} image added.", "{n} images added.", len(added)).format(n=len(added))
         messages.success(request, said)
-    for note in alike_of(found, added):
+    for result in noted:
+        messages.info(request, f"{result.name}: {'; '.join(result.words)}.")
+    for note in alike:
         messages.warning(request, note)
     return redirect("project", found.pk)
 
 
-def alike_of(found: Project, images: list[Image]) -> list[str]:
+def alike_of(found: Project, added: list[FileResult]) -> list[str]:
     """Sentences about pictures of the project that these repeat."""
+    images = list(Image.objects.filter(project=found, pk__in=[result.image for result in added]))
     return [same_picture(pair) for pair in pairs_with(found, images)[:MOST_ALIKE]] if images else []
-
-
-def take(found: Project, file: UploadedFile, common: dict[str, Any]) -> Image:
-    """One uploaded file into the project. Raises Invalid, UnreadableImage."""
-    if (file.size or 0) > MOST_BYTES:
-        raise Invalid(
-            _("{name} is larger than {size} MiB; cut it into smaller fields").format(
-                name=file.name, size=MOST_BYTES // 2**20
-            ),
-            field="image",
-        )
-    return add_image(project=found, name=file.name or "image", content=file.read(), **common)
 
 
 @signed_in

@@ -17,7 +17,8 @@ from labeling.accounts.models import User
 from labeling.annotations.attributes import declare_attributes, written_attributes
 from labeling.errors import Invalid, LabelingError
 from labeling.exchange.image_tables import MOST_BYTES, BadTable, take_table
-from labeling.images.models import FACTORS
+from labeling.images.models import FACTORS, NOMINAL_SCALES, ScaleSource
+from labeling.images.sentences import notes_said
 from labeling.images.services import change_image, change_images, stated
 from labeling.images.similar import in_other_splits
 from labeling.images.similar import sentence as same_picture
@@ -28,7 +29,7 @@ from labeling.rounds.models import Delivery
 from labeling.rounds.notices import change_notices, recipients, renew_secret
 from labeling.rounds.promotion import policy_of
 from labeling.site.doors import Request, acts_of, attempt, reach_project, sentence, signed_in
-from labeling.site.forms import AttributesForm, ImageForm, NoticesForm, SettingsForm
+from labeling.site.forms import AttributesForm, ImageForm, NoticesForm, WordsForm
 
 PER_PAGE = 50
 MOST_ALIKE = 10  # sentences about the same picture in two splits
@@ -91,15 +92,21 @@ def images(request: Request, project: int) -> HttpResponse:
 @signed_in
 @require_POST
 def many_images(request: Request, project: int) -> HttpResponse:
-    """One of FACTORS for the images that were ticked, or, with `all`, for every image of the project."""
+    """One of FACTORS, or with `scaled` a nominal scale, for the images that were ticked or for all of them."""
     found = reach_project(request, "manage", project)
-    factor, value = request.POST.get("factor", ""), request.POST.get("value", "")
+    scaled = request.POST.get("scaled", "")
+    factor = request.POST.get("scale" if scaled else "factor", "")
+    value = request.POST.get("value", "")
+    everything = "all" in request.POST or scaled == "all"
     ticked = [int(key) for key in request.POST.getlist("chosen") if key.isdigit()]
-    chosen = list(found.images.order_by().values_list("pk", flat=True)) if "all" in request.POST else ticked
+    chosen = list(found.images.order_by().values_list("pk", flat=True)) if everything else ticked
 
     def change() -> int:
         if not chosen:
             raise Invalid(_("tick the images first, or set it for all"), field="chosen")
+        if factor in nominal_scales():
+            scale = nominal_scales()[factor]
+            return change_images(project=found, images=chosen, um_per_px=scale, scale_source=ScaleSource.NOMINAL)
         if factor not in FACTORS:
             raise Invalid(_("an image has no {name} that can be changed").format(name=factor), field="factor")
         return change_images(project=found, images=chosen, **{factor: value})
@@ -124,6 +131,11 @@ def image_table(request: Request, project: int) -> HttpResponse:
     except BadTable as error:
         return show(request, found, status=422, table_faults=error.lines)
     return saved(request, found, counted(changed), "images")
+
+
+def nominal_scales() -> dict[str, float]:
+    """ "scale-40" -> 0.25: what a form calls the scale that goes with a magnification."""
+    return {f"scale-{magnification}": scale for magnification, scale in NOMINAL_SCALES.items()}
 
 
 def counted(changed: int) -> str:
@@ -199,9 +211,10 @@ def facts(images: Any) -> list[dict[str, Any]]:
     return [{name: getattr(image, name) for name in (*FACTORS, "um_per_px", "split")} for image in images]
 
 
-def words_form(request: Request, found: Project, data: Any = None) -> SettingsForm:
+def words_form(request: Request, found: Project, data: Any = None) -> WordsForm:
     """Whether working time is recorded is shown to managers and changed by owners."""
-    form = SettingsForm(data, initial={key: getattr(found, key) for key in ("name", "description", "records_activity")})
+    shown = ("name", "description", "records_activity", "keeps_originals")
+    form = WordsForm(data, initial={key: getattr(found, key) for key in shown})
     form.fields["records_activity"].disabled = "own" not in acts_of(found, found.role_of(request.user))
     return form
 
@@ -220,6 +233,7 @@ def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -
         **notices_of(request, found),
         "stated": stated(found),
         "factors": FACTORS.items(),
+        "scales": [(f"scale-{m}", m, scale) for m, scale in NOMINAL_SCALES.items()],
         **forms,
     }
     if "manage" not in context["may"]:  # archived: to be read
@@ -228,6 +242,7 @@ def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -
                 field.disabled = True
     rows = list(zip(shown, context["image_forms"], strict=False))
     for image, form in rows:
+        image.notes = notes_said(image.reading.get("notes", []))
         for field in form.fields.values():
             field.widget.attrs["aria-label"] = _("{field} of {name}").format(field=field.label, name=image.name)
     context["rows"] = rows

@@ -39,7 +39,12 @@ def make_sheet(item: Item) -> Project:
     content = io.BytesIO()
     pixels.save(content, "PNG")
     image = add_image(
-        project=sheet, name=f"field {item.position}.png", content=content.getvalue(), um_per_px=source.um_per_px
+        project=sheet,
+        name=f"field {item.position}.png",
+        content=content.getvalue(),
+        um_per_px=source.um_per_px,
+        scale_source=source.scale_source,
+        is_original=False,
     )
     if item.arm.assistance == Arm.Assistance.PROPOSALS and item.field.proposals is not None:
         load_layer(

@@ -14,9 +14,10 @@ from labeling.annotations.models import Annotation, Layer, LayerHead
 from labeling.annotations.replay import differences
 from labeling.annotations.services import working_layer
 from labeling.errors import Invalid, LabelingError
-from labeling.images.services import add_image, decode
+from labeling.images import services
+from labeling.images.services import add_image
 from labeling.projects.services import remove_member
-from tests.factories import AnnotationFactory, ImageFactory, LayerFactory, MembershipFactory, png
+from tests.factories import AnnotationFactory, ImageFactory, LayerFactory, MembershipFactory, ProjectFactory, png
 from tests.labeling.operations import cell, effect, mask, operation
 from tests.labeling.test_api import activity
 
@@ -148,8 +149,10 @@ def test_a_float_image_with_a_pixel_that_is_no_number_keeps_the_others(odd):
     grey[0, 0] = odd
     file = io.BytesIO()
     PIL.Image.fromarray(grey).save(file, "TIFF")
-    found = np.asarray(decode(file.getvalue(), "float.tif"))[..., 0]
+    image = add_image(project=ProjectFactory(), name="float.tif", content=file.getvalue())
+    found = np.asarray(PIL.Image.open(image.pixels))[..., 0]
     assert (found[3, 3], found[0, 0]) == (255, 255 if odd == np.inf else 0)
+    assert "no_numbers" in [note["code"] for note in image.reading["notes"]]
 
 
 def test_a_layer_is_never_seen_without_its_head(monkeypatch):
@@ -166,14 +169,14 @@ def test_a_layer_is_never_seen_without_its_head(monkeypatch):
 
 
 def test_the_same_pixels_uploaded_twice_at_once_are_refused_by_name(layer, monkeypatch):
-    project, make_small = layer.image.project, PIL.Image.Image.thumbnail
+    project, read = layer.image.project, services.read
 
-    def meanwhile(image, size):
-        monkeypatch.setattr(PIL.Image.Image, "thumbnail", make_small)
+    def meanwhile(*args, **kwargs):
+        monkeypatch.setattr(services, "read", read)
         add_image(project=project, name="first.png", content=png(seed=77))
-        make_small(image, size)
+        return read(*args, **kwargs)
 
-    monkeypatch.setattr(PIL.Image.Image, "thumbnail", meanwhile)
+    monkeypatch.setattr(services, "read", meanwhile)
     with pytest.raises(Invalid, match=r"first\.png"):
         add_image(project=project, name="second.png", content=png(seed=77))
 

@@ -1,0 +1,145 @@
+"""The work on one file, done in a process of its own: read a picture, write its PNG, thumbnail and tiles.
+
+The process is forked by `helper.py`, has limits, and ends afterwards. What it answers is one line of JSON, so that
+whoever asked need not trust it. `work` is also the whole contract of reading one file for a job that reads many.
+"""
+
+import io
+import json
+import resource
+import signal
+import struct
+import traceback
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import PIL.Image
+
+from inference.reading.picture import Picture, read_picture
+from inference.reading.types import Identified, Note, Unreadable
+
+THUMBNAIL = 256  # px of the longer side
+SIDE = 512  # px of a tile
+TILE_QUALITY = 90
+INDEX = struct.Struct("<III I")  # level, column, row, bytes of the JPEG that follows
+
+
+def limit_this_process(*, megabytes: int, cpu_seconds: int, wall_seconds: int) -> None:
+    """Let the kernel end this process when it takes too much. The alarm keeps its default action: no Python runs."""
+    size = megabytes * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (size, size))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, wall_seconds)
+
+
+def work(asked: dict[str, Any]) -> dict[str, Any]:
+    """Read one file as `asked` and say what came of it; never raises for what a file holds.
+
+    asked  {"do": "read", "source", "folder", "page", "channel", "tiles_from"} or {"do": "tiles", "source", "folder"};
+           pixels.png, thumbnail.jpg and tiles.bin are written into the folder
+    ->     {"ok": true, ...} or {"ok": false, "code", "params"} with a code of reading/sentences.py
+    """
+    try:
+        folder = Path(asked["folder"])
+        if asked["do"] == "tiles":
+            with PIL.Image.open(asked["source"]) as opened:
+                write_tiles(opened.convert("RGB"), folder / "tiles.bin")
+            return {"ok": True}
+        picture = read_picture(Path(asked["source"]), page=asked["page"], channel=asked["channel"])
+        return {"ok": True, **described(picture), **written(picture, folder, asked["tiles_from"])}
+    except Unreadable as error:
+        return {"ok": False, "code": error.code, "params": error.params}
+    except MemoryError:
+        return {"ok": False, "code": "memory", "params": {}}
+    except Exception:  # a fault of ours: the file is declined, and the log of whoever asked says why
+        return {"ok": False, "code": "reader_died", "params": {}, "fault": traceback.format_exc()}
+
+
+def written(picture: Picture, folder: Path, tiles_from: int) -> dict[str, Any]:
+    """Write the picture's files. -> what is said of them.
+
+    tiles_from  px of the longer side; a larger picture gets tiles
+    """
+    image = PIL.Image.fromarray(picture.rgb)
+    width, height = image.size
+    image.save(folder / "pixels.png", "PNG", compress_level=4)  # written anew: no metadata of the original survive
+    tiled = max(width, height) > tiles_from
+    if tiled:
+        write_tiles(image, folder / "tiles.bin")
+    image.thumbnail((THUMBNAIL, THUMBNAIL))
+    image.save(folder / "thumbnail.jpg", "JPEG", quality=85)
+    return {"width": width, "height": height, "tiled": tiled}
+
+
+def described(picture: Picture) -> dict[str, Any]:
+    """A picture without its pixels, as JSON."""
+    return {
+        "identified": asdict(picture.identified) | {"planes": len(picture.identified.planes)},
+        "page": picture.plane.page,
+        "channel": picture.plane.channel,
+        "pages": picture.identified.pages,
+        "channels": picture.identified.channels,
+        "low": picture.low,
+        "high": picture.high,
+        "notes": [{"code": note.code, "params": note.params} for note in picture.notes],
+        "sha256": picture.sha256,
+        "scale": scale_of(picture.identified),
+    }
+
+
+def scale_of(found: Identified) -> dict[str, Any] | None:
+    """Size of a pixel of the picture as it is shown: a turn by a quarter swaps its sides."""
+    if found.scale is None:
+        return None
+    x, y = found.scale.x, found.scale.y
+    if found.orientation in (5, 6, 7, 8):
+        x, y = y, x
+    return {"x": x, "y": y, "source": found.scale.source}
+
+
+def notes_of(answer: dict[str, Any]) -> list[Note]:
+    return [Note(note["code"], note["params"]) for note in answer.get("notes", [])]
+
+
+# -- tiles
+
+
+def sizes(width: int, height: int) -> list[tuple[int, int]]:
+    """Width and height of every level, the image itself first, until one fits into a tile."""
+    found = [(width, height)]
+    while max(found[-1]) > SIDE:
+        width, height = found[-1]
+        found.append(((width + 1) // 2, (height + 1) // 2))
+    return found
+
+
+def write_tiles(image: PIL.Image.Image, path: Path) -> None:
+    """All tiles of a picture one after the other into one file; `tiles_in` reads it."""
+    with path.open("wb") as file:
+        for level, (width, height) in enumerate(sizes(*image.size)):
+            if level:
+                image = image.reduce(2)
+            for top in range(0, height, SIDE):
+                for left in range(0, width, SIDE):
+                    part = image.crop((left, top, min(width, left + SIDE), min(height, top + SIDE)))
+                    jpeg = io.BytesIO()
+                    # Colours as fine as light: stains are told by colour.
+                    part.save(jpeg, "JPEG", quality=TILE_QUALITY, subsampling=0)
+                    file.write(INDEX.pack(level, left // SIDE, top // SIDE, jpeg.tell()))
+                    file.write(jpeg.getvalue())
+
+
+def tiles_in(file: BinaryIO) -> Iterator[tuple[int, int, int, bytes]]:
+    """(level, column, row, JPEG) of a file that write_tiles has written, in its order."""
+    while head := file.read(INDEX.size):
+        level, column, row, length = INDEX.unpack(head)
+        yield level, column, row, file.read(length)
+
+
+def answer_line(answer: dict[str, Any]) -> bytes:
+    return json.dumps(answer).encode() + b"\n"

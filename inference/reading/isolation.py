@@ -1,0 +1,165 @@
+"""Reading a stranger's file in a process of its own, with limits, and asking for it from any process and thread.
+
+    request ──► helper (one, started when first needed) ──fork──► child: one file, 2 GB, limited time ──► answer
+
+A crash of a decoder, an endless loop or a bomb ends the child and nothing else.
+"""
+
+import atexit
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from inference.reading.types import Unreadable
+
+MEGABYTES = 2048  # of address space: a picture of 100 megapixels with 16-bit colours needs 1.5 GB
+CPU_SECONDS = 150
+WALL_SECONDS = 300
+AT_ONCE = max(1, min(4, os.cpu_count() or 1))  # children of one process
+CHECKOUT = Path(__file__).resolve().parents[2]
+log = logging.getLogger(__name__)
+KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
+
+
+class CannotStart(RuntimeError):
+    """The helper process cannot be started on this machine, which is no fault of the file."""
+
+
+@dataclass
+class Helper:
+    """The running helper of this process."""
+
+    process: subprocess.Popen[bytes]
+    requests: socket.socket
+    owner: int = field(default_factory=os.getpid)  # a fork of the process that started it needs one of its own
+
+    def is_usable(self) -> bool:
+        return self.owner == os.getpid() and self.process.poll() is None
+
+
+_lock = threading.Lock()
+_turn = threading.BoundedSemaphore(AT_ONCE)
+_helper: Helper | None = None
+
+
+def read_file(
+    source: Path,
+    folder: Path,
+    *,
+    page: int | None = None,
+    channel: int | None = None,
+    tiles_from: int = 2048,
+    megabytes: int = MEGABYTES,
+    cpu_seconds: int = CPU_SECONDS,
+    wall_seconds: int = WALL_SECONDS,
+) -> dict[str, Any]:
+    """Read `source`; pixels.png, thumbnail.jpg and, for a large picture, tiles.bin are written into `folder`.
+
+    -> what child.described and child.written say. Raises Unreadable, CannotStart.
+    """
+    asked = {
+        "do": "read", "source": str(source), "folder": str(folder), "page": page, "channel": channel,
+        "tiles_from": tiles_from,
+    }  # fmt: skip
+    return ask(asked, megabytes=megabytes, cpu_seconds=cpu_seconds, wall_seconds=wall_seconds)
+
+
+def cut_tiles(source: Path, folder: Path) -> None:
+    """Cut a picture of our own into tiles.bin. Raises Unreadable, CannotStart."""
+    ask({"do": "tiles", "source": str(source), "folder": str(folder)})
+
+
+def ask(
+    asked: dict[str, Any],
+    *,
+    megabytes: int = MEGABYTES,
+    cpu_seconds: int = CPU_SECONDS,
+    wall_seconds: int = WALL_SECONDS,
+) -> dict[str, Any]:
+    limits = {"megabytes": megabytes, "cpu_seconds": cpu_seconds, "wall_seconds": wall_seconds}
+    with _turn:
+        lines = _exchange(json.dumps({**asked, "limits": limits}).encode())
+    answers = [json.loads(line) for line in lines.splitlines() if line]
+    status = next((answer["status"] for answer in answers if "status" in answer), None)
+    answer = next((answer for answer in answers if "ok" in answer), None)
+    if answer is None:
+        raise _ended(status, limits)
+    if "fault" in answer:
+        log.error("a fault in reading a file:\n%s", answer["fault"])
+    if not answer["ok"]:
+        params = {"megabytes": megabytes} if answer["code"] == "memory" else answer["params"]
+        raise Unreadable(answer["code"], **params)
+    return answer
+
+
+def _ended(status: int | None, limits: dict[str, int]) -> Exception:
+    """Why a child ended without an answer."""
+    if status is None:
+        return CannotStart("the process that reads files has ended; try again")
+    if status in (-signal.SIGALRM, -signal.SIGXCPU, -signal.SIGKILL):
+        seconds = limits["wall_seconds"] if status == -signal.SIGALRM else limits["cpu_seconds"]
+        return Unreadable("time", seconds=seconds)
+    return Unreadable("reader_died")
+
+
+def _exchange(request: bytes) -> bytes:
+    """Send a request and wait until the child has ended. The pipe closes with it, whatever happens."""
+    ours, theirs = os.pipe()
+    try:
+        with _lock:
+            helper = _running()
+            socket.send_fds(helper.requests, [request], [theirs])
+    except OSError as error:
+        os.close(ours)
+        raise CannotStart(f"files cannot be read at the moment: {error.strerror}") from error
+    finally:
+        os.close(theirs)
+    with os.fdopen(ours, "rb") as answer:
+        return answer.read()
+
+
+def _running() -> Helper:
+    """The helper of this process, started when there is none. The caller holds the lock."""
+    global _helper
+    if _helper is not None and not _helper.is_usable():
+        _helper.requests.close()
+        _helper = None
+    if _helper is None:
+        _helper = _start()
+    return _helper
+
+
+def _start() -> Helper:
+    # Packets where the system has them; in a stream the descriptor that goes with each request keeps them apart.
+    kind = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_STREAM
+    ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
+    environment = {name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ}
+    environment |= {"PYTHONPATH": str(CHECKOUT), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "inference.reading.helper", str(theirs.fileno())]
+    with theirs:
+        process = subprocess.Popen(
+            command, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True
+        )
+    return Helper(process, ours)
+
+
+@atexit.register
+def stop() -> None:
+    """End this process's helper; its children see to their own end."""
+    global _helper
+    with _lock:
+        if _helper is not None and _helper.owner == os.getpid():
+            _helper.requests.close()
+            try:
+                _helper.process.wait(timeout=1)
+            except subprocess.TimeoutExpired:
+                _helper.process.kill()
+        _helper = None

@@ -1,0 +1,71 @@
+"""Everything that can be said of a file, in English, by code; labeling/images/sentences.py has them for translation.
+
+`name` is the file's name. Each sentence names its own cause and what to do; it is true wherever its code is given.
+"""
+
+# Why a file is not read.
+DECLINED = {
+    "unknown_format": "{name} is not an image of a known format (PNG, TIFF, JPEG, BMP, WebP); save it as PNG or TIFF",
+    "format_not_read": "{name} is a {format} file, which is not read here; save it as PNG or TIFF",
+    "empty": "{name} is empty; the file has no bytes",
+    "too_large": "{name} is {width} x {height} px; up to {most} pixels can be opened, so cut it into smaller fields",
+    "damaged": "{name} is damaged: its {format} data cannot be decoded ({reason}); export it again",
+    "damaged_header": "{name} begins like a {format} file, but its header cannot be read ({reason}); export it again",
+    "combination": (
+        "{name} is a {format} file with {what}, which is not read; "
+        "save it as TIFF or PNG with 8 or 16 bits, grey or RGB"
+    ),
+    "compression": (
+        "{name} is a {format} file compressed with {what}, which is not read; save it as PNG or as TIFF with LZW"
+    ),
+    "several_pages": (
+        "{name} holds {pages} pictures (pages, slices or times); say which one is meant, page 1 to {pages}, "
+        "or save each as a file of its own"
+    ),
+    "several_channels": (
+        "{name} holds {channels} channels{names}; say which one is meant, channel 1 to {channels}, "
+        "or save the view you want as RGB"
+    ),
+    "no_such_page": "{name} has no page {page}; it has {pages}",
+    "no_such_channel": "{name} has no channel {channel}; it has {channels}",
+    "page_not_stored": (
+        "{name} is a stack whose further pictures have no directory of their own, so page {page} is not read; "
+        "save the slices as files of their own"
+    ),
+    "transparent": (
+        "every pixel of {name} is fully transparent, so there is nothing to see; save it without transparency"
+    ),
+    "label_map": (
+        "{name} looks like a label map (whole numbers from 0 to {largest}, constant inside each object), not like a "
+        "picture; label maps are reference masks of an image. If it is a picture, save it as RGB"
+    ),
+    "whole_numbers_32": (
+        "{name} holds whole numbers of {bits} bits, as label maps and measurements do; label maps are reference masks "
+        "of an image. If it is a picture, save it with 8 or 16 bits"
+    ),
+    "not_finite": "{name} holds no number that is finite (all NaN or infinite); export it again",
+    "memory": "reading {name} needs more than {megabytes} MB of memory; cut it into smaller fields",
+    "time": "reading {name} takes longer than {seconds} s; cut it into smaller fields or save it as PNG",
+    "reader_died": (
+        "the decoder broke off while it was reading {name}; the file is probably damaged, so export it again"
+    ),
+}
+
+# What people should know of a file that was read.
+NOTES = {
+    "turned": "turned as its EXIF orientation says ({orientation})",
+    "exif_unreadable": "EXIF data cannot be read, so the picture stands as it is stored",
+    "spread": "{bits}-bit samples: {low} to {high} are shown as black to white",
+    "constant": "every sample has the same value, {low}",
+    "page": "page {page} of {pages} was taken",
+    "channel": "channel {channel} of {channels} was taken{names}",
+    "further_pictures": "further pictures in the file (previews, other views) that were not taken: {count}",
+    "associated": "further pictures in the file (thumbnail, label, overview) that were not taken: {count}",
+    "on_white": "transparent parts stand on white",
+    "extra_samples": "further samples of each pixel, without a stated meaning, that were not taken: {count}",
+    "not_square": "pixels are {x} x {y} µm in the file, not square, so no scale was taken",
+    "scale_disagrees": "the file says {file} µm per pixel, {typed} was typed and is kept",
+    "no_numbers": "samples that are no finite numbers are shown as black or white",
+}
+
+SENTENCES = {**DECLINED, **NOTES}

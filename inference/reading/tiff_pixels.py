@@ -1,0 +1,164 @@
+"""The pixels of one directory of a TIFF: how they are stored, and reading a rectangle of them."""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import PIL.Image
+
+from inference.reading.types import Samples
+
+INK_SET, DEPTH = 332, 32997
+PHOTOMETRIC = {
+    0: "white is zero", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "CIELAB", 9: "ICCLAB",
+    10: "ITULAB", 32803: "colour filter array", 34892: "linear raw",
+}  # fmt: skip
+COLOURS = {"RGB": 3, "YCbCr": 3, "CIELAB": 3, "CMYK": 4}
+
+
+def tag(page: Any, code: int) -> Any:
+    """The value of a tag, None where there is none or it cannot be read."""
+    try:
+        found = page.tags.get(code)
+        return None if found is None else found.value
+    except Exception:  # broken metadata never refuse a sound picture
+        return None
+
+
+def one_value(value: Any) -> int:
+    """The value of a tag that holds one for each sample; 0 where they differ."""
+    if isinstance(value, tuple):
+        return int(value[0]) if len(set(value)) == 1 else 0
+    return int(value)
+
+
+def bits_of(page: Any) -> int:
+    return one_value(page.bitspersample)
+
+
+def photometric_of(page: Any) -> str:
+    photometric = PHOTOMETRIC.get(int(page.photometric), f"photometric {int(page.photometric)}")
+    if photometric == "CMYK" and tag(page, INK_SET) not in (None, 1):
+        return "inks other than CMYK"
+    needed = COLOURS.get(photometric, 1)
+    if page.samplesperpixel < needed:
+        return f"{photometric} with {page.samplesperpixel} samples"
+    if (tag(page, DEPTH) or 1) != 1:
+        return "voxels"
+    return photometric
+
+
+def extra_samples_of(page: Any, photometric: str) -> tuple[str, int]:
+    """(alpha, further samples without a meaning). More than one extra sample of grey are its channels."""
+    extra = page.samplesperpixel - COLOURS.get(photometric, 1)
+    if extra < 1:
+        return "", 0
+    kinds = [int(kind) for kind in page.extrasamples]
+    if extra == 1 and kinds == [1]:
+        return "premultiplied", 0
+    if extra == 1 and kinds == [2]:
+        return "straight", 0
+    if any(kind in (1, 2) for kind in kinds):
+        return "mixed", extra
+    return "unspecified", extra
+
+
+def channels_are_samples(page: Any) -> bool:
+    """Whether the samples of a grey pixel are channels: several without a meaning of their own."""
+    photometric = photometric_of(page)
+    return photometric in ("grey", "white is zero") and extra_samples_of(page, photometric)[0] == "unspecified"
+
+
+def segments_in(page: Any, x: int, y: int, w: int, h: int) -> Samples:
+    """(h, w, samples) of a directory: only the strips or tiles that the rectangle touches are decoded."""
+    planar = int(page.planarconfig) == 2 and page.samplesperpixel > 1
+    out: npt.NDArray[Any] | None = None
+    tables = page.jpegtables
+    wanted = list(_indices(page, x, y, w, h, planar))
+    offsets = [page.dataoffsets[index] for index in wanted]
+    counts = [page.databytecounts[index] for index in wanted]
+    for data, index in page.parent.filehandle.read_segments(offsets, counts, indices=wanted):
+        part, (sample, _, top, left, _), _shape = page.decode(data, index, jpegtables=tables, _fullsize=False)
+        if out is None:
+            kind = page.dtype if part is None else part.dtype
+            out = np.zeros((h, w, int(page.samplesperpixel)), kind)
+        if part is not None:  # a sparse file leaves empty tiles out
+            _copy(out, part[0], left - x, top - y, sample if planar else None)
+    if out is None:
+        raise ValueError("no strip or tile")
+    return out
+
+
+def _indices(page: Any, x: int, y: int, w: int, h: int, planar: bool) -> Iterator[int]:
+    across, down = (page.tilewidth, page.tilelength) if page.is_tiled else (page.imagewidth, page.rowsperstrip)
+    down = max(1, min(int(down), int(page.imagelength)))
+    columns, rows = -(-page.imagewidth // across), -(-page.imagelength // down)
+    here = range(y // down, -(-(y + h) // down))
+    there = range(x // across, -(-(x + w) // across))
+    for sample, row, column in product(range(page.samplesperpixel if planar else 1), here, there):
+        index = (sample * rows + row) * columns + column
+        if index >= len(page.dataoffsets):
+            raise ValueError("strips or tiles are missing")
+        yield index
+
+
+def _copy(out: Samples, part: Samples, left: int, top: int, sample: int | None) -> None:
+    """Put a decoded segment where it belongs; what lies outside the rectangle falls away."""
+    height, width = out.shape[:2]
+    x0, y0 = max(0, left), max(0, top)
+    x1, y1 = min(width, left + part.shape[1]), min(height, top + part.shape[0])
+    if x0 >= x1 or y0 >= y1:
+        return
+    piece = part[y0 - top : y1 - top, x0 - left : x1 - left]
+    if sample is None:
+        out[y0:y1, x0:x1] = piece
+    else:
+        out[y0:y1, x0:x1, sample] = piece[..., 0]
+
+
+def in_colour(page: Any, samples: Samples) -> Samples:
+    """Samples as the protocol gives them: grey or RGB, alpha straight, black 0. Palettes, CMYK, CIELAB become RGB."""
+    photometric = photometric_of(page)
+    if photometric == "palette":
+        table = (np.asarray(page.colormap, np.uint16) >> 8).astype(np.uint8)  # (3, n)
+        return np.ascontiguousarray(table.T[samples[..., 0].astype(np.uint8)])
+    if photometric in ("CMYK", "CIELAB"):
+        return _by_pillow(photometric, samples)
+    bits = bits_of(page)
+    if photometric == "white is zero":
+        samples = np.concatenate([_inverted(samples[..., :1], bits), samples[..., 1:]], axis=-1)
+    if photometric in ("grey", "white is zero") and samples.dtype.kind in "bu" and bits < 8:
+        return (samples.astype(np.uint16) * 255 // (2**bits - 1)).astype(np.uint8)
+    return _with_straight_alpha(page, photometric, samples, bits)
+
+
+def _inverted(samples: Samples, bits: int) -> Samples:
+    if samples.dtype.kind == "b":
+        return ~samples
+    return ((2**bits - 1) - samples).astype(samples.dtype)
+
+
+def _by_pillow(photometric: str, samples: Samples) -> Samples:
+    """(h, w, 3|4) uint8, as libtiff would hand them to Pillow, in blocks: conversions work pixel by pixel."""
+    mode = {"CMYK": "CMYK", "CIELAB": "LAB"}[photometric]
+    height, width = samples.shape[:2]
+    made = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, 512):
+        block = np.ascontiguousarray(samples[top : top + 512, :, : len(mode)])
+        picture = PIL.Image.frombytes(mode, (width, block.shape[0]), block.tobytes())
+        made[top : top + 512] = np.asarray(picture.convert("RGB"))
+    return made
+
+
+def _with_straight_alpha(page: Any, photometric: str, samples: Samples, bits: int) -> Samples:
+    colours = COLOURS.get(photometric, 1)
+    alpha, _unnamed = extra_samples_of(page, photometric)
+    if alpha in ("", "unspecified"):
+        return samples[..., :colours]
+    if alpha == "straight":
+        return samples
+    top, opaque = 2**bits - 1, samples[..., colours:].astype(np.int64)
+    straight = samples[..., :colours] * np.int64(top) // np.maximum(opaque, 1)
+    return np.concatenate([np.clip(straight, 0, top).astype(samples.dtype), samples[..., colours:]], axis=-1)

@@ -1,0 +1,145 @@
+"""What a reader says of a file, and the protocol that all readers share."""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol, Self
+
+import numpy.typing as npt
+
+from inference.reading.sentences import SENTENCES
+from inference.types import UnreadableImage
+
+Samples = npt.NDArray[Any]
+Value = str | int | float
+
+
+class Unreadable(UnreadableImage):
+    """A file that is not read. `code` names one of SENTENCES, `params` fill it in; str(error) is English."""
+
+    def __init__(self, code: str, **params: Value) -> None:
+        self.code = code
+        self.params = params
+        super().__init__(self.of("the file"))
+
+    def of(self, name: str) -> str:
+        """The sentence about a file of this name."""
+        return SENTENCES[self.code].format(**{**self.params, "name": name})
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that people should know of a file that was read: one of SENTENCES and what fills it in."""
+
+    code: str
+    params: dict[str, Value] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return SENTENCES[self.code].format(**self.params)
+
+
+@dataclass(frozen=True)
+class Level:
+    """One resolution of a slide in pixels; level 0 is the full one. A picture has one level."""
+
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One picture of a file that holds several. Both numbers count from 1.
+
+    page     a field, a slice or a time
+    channel  one stain or fluorophore of it
+    """
+
+    page: int
+    channel: int
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Size of a pixel in µm, as the file's own axes are; `source` names where the file says so."""
+
+    x: float
+    y: float
+    source: str
+
+
+@dataclass(frozen=True)
+class Identified:
+    """What a file is, as its header says. Sizes are those of the stored pixels, before a turn by `orientation`.
+
+    bits             of one sample as stored; 12 bits in a type of 16 are 16
+    sample_format    unsigned, signed, float, complex, or "unknown"
+    photometric      what a sample means: grey, white is zero, RGB, palette, CMYK, CIELAB, YCbCr, or the file's own word
+    samples          of a pixel as stored, alpha included
+    alpha            "", straight, premultiplied; "unspecified" for further samples without a meaning
+    planar           the samples of a pixel are in separate planes
+    compression      none, LZW, deflate ... in the words of the format
+    color_map        whether there is a table of colours
+    orientation      1 to 8 as in EXIF, None where the file says nothing that can be read
+    planes           every picture in it, the first one first; pages x channels of them
+    objective        magnification of the objective, 20.0 for 20x
+    problems         what is odd and does not prevent reading
+    """
+
+    format: str
+    width: int
+    height: int
+    bits: int = 8
+    sample_format: str = "unsigned"
+    photometric: str = "RGB"
+    samples: int = 3
+    alpha: str = ""
+    planar: bool = False
+    compression: str = "none"
+    color_map: bool = False
+    orientation: int | None = None
+    levels: tuple[Level, ...] = ()
+    planes: tuple[Plane, ...] = (Plane(1, 1),)
+    scale: Scale | None = None
+    objective: float | None = None
+    vendor: str = ""
+    scanner: str = ""
+    problems: tuple[Note, ...] = ()
+
+    @property
+    def pages(self) -> int:
+        return max(plane.page for plane in self.planes)
+
+    @property
+    def channels(self) -> int:
+        return max(plane.channel for plane in self.planes)
+
+
+class Reader(Protocol):
+    """An open file. A slide has several levels, a picture one; both have at least one plane."""
+
+    def identify(self, page: int = 1) -> Identified:
+        """What the file is, and how the pixels of one of its pages are stored, which may differ.
+
+        Decodes no pixel. Odd metadata are left out or become `problems`, never an error.
+        """
+
+    def region(self, level: int, x: int, y: int, w: int, h: int, plane: Plane) -> Samples:
+        """The pixels of a rectangle of a level.
+
+        level       0 is the full resolution
+        x, y, w, h  px of that level, origin top left as stored (not turned); inside the level
+        -> (h, w, n) in the type of the samples: n = 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha (straight)
+
+        Raises Unreadable for pixels that cannot be decoded, ValueError for a rectangle outside the level.
+        """
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+def checked_rectangle(level: Level, x: int, y: int, w: int, h: int) -> None:
+    """Raises ValueError for a rectangle that is empty or not inside the level."""
+    if w < 1 or h < 1 or x < 0 or y < 0 or x + w > level.width or y + h > level.height:
+        raise ValueError(f"{w} x {h} px at {x}, {y} is not inside {level.width} x {level.height} px")

@@ -1,0 +1,83 @@
+"""What can be said of a picture file, for people: the sentences of inference/reading/sentences.py, to be translated.
+
+The leaf knows no languages; a test holds that both say the same.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+SENTENCES = {
+    "unknown_format": _(
+        "{name} is not an image of a known format (PNG, TIFF, JPEG, BMP, WebP); save it as PNG or TIFF"
+    ),
+    "format_not_read": _("{name} is a {format} file, which is not read here; save it as PNG or TIFF"),
+    "empty": _("{name} is empty; the file has no bytes"),
+    "too_large": _("{name} is {width} x {height} px; up to {most} pixels can be opened, so cut it into smaller fields"),
+    "damaged": _("{name} is damaged: its {format} data cannot be decoded ({reason}); export it again"),
+    "damaged_header": _(
+        "{name} begins like a {format} file, but its header cannot be read ({reason}); export it again"
+    ),
+    "combination": _(
+        "{name} is a {format} file with {what}, which is not read; save it as TIFF or PNG with 8 or 16 bits, "
+        "grey or RGB"
+    ),
+    "compression": _(
+        "{name} is a {format} file compressed with {what}, which is not read; save it as PNG or as TIFF with LZW"
+    ),
+    "several_pages": _(
+        "{name} holds {pages} pictures (pages, slices or times); say which one is meant, page 1 to {pages}, "
+        "or save each as a file of its own"
+    ),
+    "several_channels": _(
+        "{name} holds {channels} channels{names}; say which one is meant, channel 1 to {channels}, or save "
+        "the view you want as RGB"
+    ),
+    "no_such_page": _("{name} has no page {page}; it has {pages}"),
+    "no_such_channel": _("{name} has no channel {channel}; it has {channels}"),
+    "page_not_stored": _(
+        "{name} is a stack whose further pictures have no directory of their own, so page {page} is not read;"
+        " save the slices as files of their own"
+    ),
+    "transparent": _(
+        "every pixel of {name} is fully transparent, so there is nothing to see; save it without transparency"
+    ),
+    "label_map": _(
+        "{name} looks like a label map (whole numbers from 0 to {largest}, constant inside each object), not "
+        "like a picture; label maps are reference masks of an image. If it is a picture, save it as RGB"
+    ),
+    "whole_numbers_32": _(
+        "{name} holds whole numbers of {bits} bits, as label maps and measurements do; label maps are "
+        "reference masks of an image. If it is a picture, save it with 8 or 16 bits"
+    ),
+    "not_finite": _("{name} holds no number that is finite (all NaN or infinite); export it again"),
+    "memory": _("reading {name} needs more than {megabytes} MB of memory; cut it into smaller fields"),
+    "time": _("reading {name} takes longer than {seconds} s; cut it into smaller fields or save it as PNG"),
+    "reader_died": _(
+        "the decoder broke off while it was reading {name}; the file is probably damaged, so export it again"
+    ),
+    "turned": _("turned as its EXIF orientation says ({orientation})"),
+    "exif_unreadable": _("EXIF data cannot be read, so the picture stands as it is stored"),
+    "spread": _("{bits}-bit samples: {low} to {high} are shown as black to white"),
+    "constant": _("every sample has the same value, {low}"),
+    "page": _("page {page} of {pages} was taken"),
+    "channel": _("channel {channel} of {channels} was taken{names}"),
+    "further_pictures": _("further pictures in the file (previews, other views) that were not taken: {count}"),
+    "associated": _("further pictures in the file (thumbnail, label, overview) that were not taken: {count}"),
+    "on_white": _("transparent parts stand on white"),
+    "extra_samples": _("further samples of each pixel, without a stated meaning, that were not taken: {count}"),
+    "not_square": _("pixels are {x} x {y} µm in the file, not square, so no scale was taken"),
+    "scale_disagrees": _("the file says {file} µm per pixel, {typed} was typed and is kept"),
+    "no_numbers": _("samples that are no finite numbers are shown as black or white"),
+}
+
+
+def said(code: str, **params: Any) -> str:
+    """A sentence in the language of whoever asks."""
+    return str(SENTENCES[code]).format(**params)
+
+
+def notes_said(notes: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The notes of an image (`reading["notes"]`) as sentences; a code of a later version is left out."""
+    return [said(note["code"], **note["params"]) for note in notes if note["code"] in SENTENCES]

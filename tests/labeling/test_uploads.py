@@ -1,0 +1,349 @@
+"""Uploads by page and API: each file on its own, what was done with it said, its scale kept, its original apart."""
+
+import io
+import struct
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import tifffile
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+from django.utils import translation
+from rest_framework.test import APIClient
+
+from inference.reading.sentences import SENTENCES as SAID_BY_THE_LEAF
+from labeling.exchange.image_tables import take_table
+from labeling.images import services
+from labeling.images.models import Image, OriginalAccess, ScaleSource
+from labeling.images.names import clean, normal
+from labeling.images.sentences import SENTENCES, said
+from labeling.images.services import add_image, change_image
+from labeling.images.uploads import FileResult, Outcome
+from labeling.projects.services import change_project
+from tests.factories import ImageFactory, ProjectFactory, png
+from tests.inference.picture_files import grey, picture, saved, tiff
+from tests.labeling.pages import address, make_study, signed_in
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def study():
+    return make_study()
+
+
+@pytest.fixture
+def api(study):
+    client = APIClient(raise_request_exception=False)
+    client.force_authenticate(study.people["manager"])
+    return client
+
+
+def send(client, project, *files, **fields):
+    parts = [SimpleUploadedFile(name, content) for name, content in files]
+    url = reverse("image-list", args=[project.pk])
+    return client.post(url, {"image": parts[0] if len(parts) == 1 else parts, **fields}, format="multipart")
+
+
+def by_page(study, *files, **fields):
+    parts = [SimpleUploadedFile(name, content) for name, content in files]
+    form = {"images": parts, "split": "train", **fields}
+    return signed_in(study.people["manager"]).post(
+        address(study, "project-images"), form, headers={"HX-Request": "true"}
+    )
+
+
+def deep(seed: int = 0) -> bytes:
+    """A 12-bit camera's picture in a 16-bit file."""
+    samples = np.roll(picture(), seed, axis=0).astype(np.uint16) * 16
+    return tiff(samples, photometric=2, bits=16)
+
+
+def stack() -> bytes:
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.stack([picture(), picture()[::-1], picture()[:, ::-1]]), photometric="rgb")
+    return file.getvalue()
+
+
+def with_bad_exif() -> bytes:
+    """Turned by EXIF, whose block holds the fraction -1/0, which cannot be written again."""
+    entries = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0) + struct.pack("<HHII", 0x9204, 10, 1, 38)
+    block = b"II*\0\x08\0\0\0" + struct.pack("<H", 2) + entries + b"\0\0\0\0" + struct.pack("<ii", -1, 0)
+    body = b"Exif\0\0" + block
+    plain = saved(picture()[:40], "JPEG", quality=95)
+    return plain[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + plain[2:]
+
+
+# -- one file never touches another
+
+
+def test_a_batch_keeps_every_good_file_whatever_the_others_are(study):
+    answer = by_page(
+        study, ("good_a.png", png(seed=901)), ("turned.jpg", with_bad_exif()), ("notes.txt", b"hello"),
+        ("stack.tif", stack()), ("empty.png", b""), ("again.png", png(seed=901)), ("good_b.tif", deep()),
+    )  # fmt: skip
+    text = answer.content.decode()
+    assert answer.status_code == 200 and "3 images added." in text
+    assert "notes.txt is not an image of a known format" in text
+    assert "stack.tif holds 3 pictures" in text and "empty.png is empty" in text
+    assert "again.png is in this project already, as good_a.png." in text
+    assert "turned as its EXIF orientation says (6)" in text
+    assert "16-bit samples: 0 to 4095 are shown as black to white" in text
+    added = set(study.project.images.values_list("name", flat=True))
+    assert {"good_a.png", "turned.jpg", "good_b.tif"} <= added and len(added) == 4
+    turned = study.project.images.get(name="turned.jpg")
+    assert (turned.width, turned.height) == (40, 64)
+
+
+def test_a_fault_of_ours_in_one_file_is_logged_and_costs_that_file_only(study, monkeypatch, caplog):
+    read = services.read
+
+    def breaks(source, folder, name, **choice):
+        if name == "odd.png":
+            raise KeyError("a bug")
+        return read(source, folder, name, **choice)
+
+    monkeypatch.setattr(services, "read", breaks)
+    text = by_page(
+        study, ("a.png", png(seed=901)), ("odd.png", png(seed=902)), ("b.png", png(seed=903))
+    ).content.decode()
+    assert "2 images added." in text and "odd.png could not be added because of a fault in Boxwise" in text
+    assert "KeyError" in caplog.text
+
+
+def test_without_scripts_the_same_is_said(study):
+    client = signed_in(study.people["manager"])
+    parts = [SimpleUploadedFile(n, c) for n, c in (("a.png", png(seed=901)), ("x.txt", b"x"), ("b.tif", deep()))]
+    page = client.post(
+        address(study, "project-images"), {"images": parts, "split": "train"}, follow=True
+    ).content.decode()
+    assert "2 images added." in page and "x.txt is not an image" in page and "b.tif: 16-bit samples" in page
+
+
+def test_a_result_is_plain_values_for_a_job():
+    result = FileResult("a.png", Outcome.DECLINED, None, "unreadable_image", ("a.png is empty",))
+    assert result.as_json() == {
+        "name": "a.png", "outcome": "declined", "image": None, "code": "unreadable_image", "words": ("a.png is empty",),
+    }  # fmt: skip
+
+
+def test_two_files_in_one_request_are_declined(study, api):
+    answer = send(api, study.project, ("a.png", png(seed=901)), ("b.png", png(seed=902)))
+    assert (answer.status_code, answer.json()["field"]) == (422, "image")
+    assert "this one has 2" in answer.json()["detail"]
+    both = {"image": SimpleUploadedFile("a.png", png(seed=901)), "second": SimpleUploadedFile("b.png", png(seed=902))}
+    answer = api.post(reverse("image-list", args=[study.project.pk]), both, format="multipart")
+    assert answer.status_code == 422 and study.project.images.count() == 1
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"GIF89a", b"II*\0", b"\x89PNG\r\n\x1a\n", b"BM", b"RIFF0000WEBP", b"\xff\xd8\xff"]
+)
+def test_a_file_that_is_nothing_is_never_a_500(study, api, content):
+    answer = send(api, study.project, ("x.png", content))
+    assert answer.status_code in (400, 422) and answer["Content-Type"] == "application/problem+json"
+
+
+# -- which picture of a file
+
+
+def test_a_page_is_chosen_by_form_and_api(study, api):
+    answer = send(api, study.project, ("s.tif", stack()), page=2)
+    assert answer.status_code == 201, answer.content
+    assert answer.json()["notes"] == ["page 2 of 3 was taken"]
+    stored = Image.objects.get(pk=answer.json()["id"])
+    assert np.array_equal(np.asarray(PIL.Image.open(stored.pixels)), picture()[::-1])
+    assert "1 image added." in by_page(study, ("s.tif", stack()), page="3").content.decode()
+    refused = send(api, study.project, ("s.tif", stack()), page=9)
+    assert refused.status_code == 422 and "has no page 9; it has 3" in refused.json()["detail"]
+    channels = tiff(np.dstack([grey(), grey()[::-1]]), photometric=1, bits=8, extra=(0,))
+    assert "holds 2 channels" in send(api, study.project, ("c.tif", channels)).json()["detail"]
+    assert send(api, study.project, ("c.tif", channels), channel=2).status_code == 201
+    assert "whole numbers from 1 on" in by_page(study, ("c.tif", channels), page="0").content.decode()
+
+
+def test_a_label_map_is_declined_with_the_place_where_it_belongs(study, api):
+    labels = np.zeros((40, 40), np.uint16)
+    labels[4:14, 4:14], labels[20:30, 8:20], labels[5:15, 25:35] = 1, 2, 3
+    answer = send(api, study.project, ("labels.tif", tiff(labels[..., None], photometric=1, bits=16)))
+    assert answer.status_code == 422 and "reference masks of an image" in answer.json()["detail"]
+
+
+# -- range and turn on the page
+
+
+def test_deep_pictures_keep_their_range_and_the_page_says_so(study, api):
+    answer = send(api, study.project, ("deep.tif", deep()))
+    assert (answer.json()["low"], answer.json()["high"]) == (0, 4095)
+    stored = Image.objects.get(pk=answer.json()["id"])
+    assert np.abs(np.asarray(PIL.Image.open(stored.pixels)).astype(int) - picture()).mean() < 1
+    owner = signed_in(study.people["owner"])
+    assert "0–4095" in owner.get(address(study, "project-images")).content.decode()
+    settings_page = owner.get(address(study, "project-settings")).content.decode()
+    assert "16-bit samples: 0 to 4095 are shown as black to white" in settings_page
+
+
+def test_8_bit_pictures_have_no_range(study, api):
+    answer = send(api, study.project, ("plain.png", png(seed=905)))
+    assert (answer.json()["low"], answer.json()["notes"]) == (None, [])
+
+
+# -- one picture, one image
+
+
+def test_the_same_picture_is_one_image_in_whatever_file(study, api):
+    first = send(api, study.project, ("a.png", saved(picture(), "PNG")))
+    for name, content in (
+        ("a.tif", saved(picture(), "TIFF")), ("b.bmp", saved(picture(), "BMP")),
+        ("c.webp", saved(picture(), "WEBP", lossless=True)),
+    ):  # fmt: skip
+        again = send(api, study.project, (name, content))
+        assert (again.status_code, again.json()["code"]) == (422, "already_there")
+    assert first.status_code == 201
+
+
+def test_two_exposures_of_one_field_are_two_images(study, api):
+    for factor in (8, 16):
+        content = tiff(picture().astype(np.uint16) * factor, photometric=2, bits=16)
+        assert send(api, study.project, (f"{factor}.tif", content)).status_code == 201
+
+
+# -- names
+
+
+DECOMPOSED = unicodedata.normalize("NFD", "Präparat_ü.png")
+COMPOSED = unicodedata.normalize("NFC", DECOMPOSED)
+
+
+@pytest.mark.parametrize(("uploaded", "written"), [(DECOMPOSED, COMPOSED), (COMPOSED, DECOMPOSED)])
+def test_a_name_is_the_same_composed_and_decomposed(study, api, uploaded, written):
+    assert send(api, study.project, (uploaded, png(seed=901))).json()["name"] == COMPOSED
+    table = f"image,scanner\n{written},GT450\n".encode()
+    assert take_table(project=study.project, content=table) == 1
+    assert study.project.images.get(name=COMPOSED).scanner == "GT450"
+
+
+def test_an_image_from_before_names_were_composed_is_found_too():
+    image = ImageFactory()
+    Image.objects.filter(pk=image.pk).update(name=DECOMPOSED)
+    assert take_table(project=image.project, content=f"image,scanner\n{COMPOSED},X\n".encode()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "stored"),
+    [
+        ("a\x00b.png", "ab.png"), ("../../x.png", "x.png"), ("C:\\slides\\y.tif", "y.tif"), ("", "image"),
+        ("n" * 400, "n" * 255), (DECOMPOSED, COMPOSED),
+    ],
+)  # fmt: skip
+def test_a_name_is_stored_in_one_way(name, stored):
+    assert clean(name) == stored and normal(stored) == stored
+
+
+# -- scale
+
+
+def scaled(um: float | None, seed: int = 0) -> bytes:
+    per_cm = round(10_000 / um * 1000) if um else 72_000
+    tags = ((282, 5, (per_cm, 1000)), (283, 5, (per_cm, 1000)), (296, 3, (3 if um else 2,)))
+    return tiff(np.roll(picture(), seed, axis=0), photometric=2, bits=8, tags=tags)
+
+
+def test_the_scale_comes_from_the_file_with_its_source(study, api):
+    answer = send(api, study.project, ("a.tif", scaled(0.25))).json()
+    assert (answer["um_per_px"], answer["scale_source"]) == (pytest.approx(0.25), "file")
+    nothing = send(api, study.project, ("b.tif", scaled(None, 1))).json()  # 72 dpi is a screen's
+    assert (nothing["um_per_px"], nothing["scale_source"]) == (None, "")
+    typed = send(api, study.project, ("c.tif", scaled(0.25, 2)), um_per_px=0.5).json()
+    assert (typed["um_per_px"], typed["scale_source"]) == (0.5, "typed")
+    assert typed["notes"] == ["the file says 0.25 µm per pixel, 0.5 was typed and is kept"]
+
+
+def test_a_scale_is_corrected_and_says_where_it_is_from(study, api):
+    image = study.image
+    url = reverse("image-detail", args=[image.pk])
+    assert api.patch(url, {"um_per_px": 0.4}).json()["scale_source"] == "typed"
+    assert api.patch(url, {"um_per_px": 0.4, "scale_source": "measured"}).json()["scale_source"] == "measured"
+    assert api.patch(url, {"um_per_px": 0.4, "scale_source": "file"}).status_code == 400
+    assert api.patch(url, {"scale_source": "measured"}).status_code == 422
+    assert api.patch(url, {"um_per_px": None}, format="json").json()["scale_source"] == ""
+    change_image(image=image, um_per_px=0.25, scale_source=ScaleSource.NOMINAL)
+    change_image(image=image, stain="H&E")
+    image.refresh_from_db()
+    assert image.scale_source == "nominal"
+
+
+def test_a_nominal_scale_is_set_for_all_and_marked(study):
+    second = ImageFactory(project=study.project)
+    client = signed_in(study.people["manager"])
+    url, form = address(study, "settings-many-images"), {"factor": "scanner", "value": "", "scale": "scale-40"}
+    answer = client.post(url, {**form, "scaled": "all"}, follow=True)
+    assert "2 images changed." in answer.content.decode() and "nominal" in answer.content.decode()
+    second.refresh_from_db()
+    assert (second.um_per_px, second.scale_source) == (0.25, "nominal")
+    client.post(url, {**form, "scale": "scale-20", "scaled": "ticked", "chosen": [second.pk]})
+    assert sorted(study.project.images.values_list("um_per_px", flat=True)) == [0.25, 0.5]
+
+
+# -- originals
+
+
+def test_the_original_is_kept_bit_by_bit_apart_from_the_images(study, api):
+    content = deep()
+    key = send(api, study.project, ("deep.tif", content)).json()["id"]
+    image = Image.objects.get(pk=key)
+    assert image.original.storage is not image.pixels.storage
+    assert "originals" in Path(image.original.path).parts and "deep" not in image.original.name
+    answer = api.get(reverse("image-original", args=[key]))
+    assert b"".join(answer.streaming_content) == content
+    assert answer["Cache-Control"] == "no-store" and 'filename="deep.tif"' in answer["Content-Disposition"]
+    taken = OriginalAccess.objects.get()
+    assert (taken.image_id, taken.person, taken.image_name) == (key, study.people["manager"], "deep.tif")
+
+
+def test_who_may_not_fetch_it_leaves_no_record(study, api):
+    key = send(api, study.project, ("deep.tif", deep())).json()["id"]
+    for who in ("reviewer", "annotator", "viewer"):
+        api.force_authenticate(study.people[who])
+        assert api.get(reverse("image-original", args=[key])).status_code == 403
+    assert not OriginalAccess.objects.exists()
+
+
+def test_a_project_may_keep_no_originals(study, api):
+    kept = send(api, study.project, ("a.tif", deep())).json()
+    change_project(
+        project=study.project, by=study.people["owner"], name="Breast", description="", records_activity=True,
+        keeps_originals=False,
+    )  # fmt: skip
+    gone = send(api, study.project, ("b.tif", deep(3))).json()
+    assert (kept["has_original"], gone["has_original"]) == (True, False)
+    answer = api.get(reverse("image-original", args=[gone["id"]]))
+    assert (answer.status_code, answer.json()["code"]) == (404, "no_original")
+    assert api.get(reverse("image-original", args=[kept["id"]])).status_code == 200
+
+
+def test_what_is_made_by_the_program_is_no_original():
+    image = add_image(project=ProjectFactory(), name="a.png", content=png(seed=901), is_original=False)
+    assert not image.original
+
+
+def test_settings_switch_it_off_and_say_what_that_means(study):
+    client = signed_in(study.people["owner"])
+    page = client.get(address(study, "project-settings")).content.decode()
+    assert "Keep originals" in page and "cannot be read again" in page
+    client.post(address(study, "project-settings"), {"name": "Breast", "description": ""})
+    study.project.refresh_from_db()
+    assert study.project.keeps_originals is False
+
+
+# -- words
+
+
+def test_every_sentence_of_the_leaf_can_be_translated():
+    with translation.override("en"):
+        assert {code: str(words) for code, words in SENTENCES.items()} == SAID_BY_THE_LEAF
+    with translation.override("de"):
+        assert said("empty", name="a.png") == "a.png ist leer; die Datei hat keine Bytes"
