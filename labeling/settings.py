@@ -43,6 +43,7 @@ MIDDLEWARE = [
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "labeling.server.characters.RefuseNul",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -211,7 +212,8 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 # Two instances on one machine differ by port only, and cookies do not know ports: each has its own names.
 _instance = number("PORT", 8000)
 SESSION_COOKIE_NAME = f"boxwise_session_{_instance}"
-CSRF_COOKIE_NAME = "csrftoken"
+CSRF_COOKIE_NAME = f"boxwise_csrf_{_instance}"
+CSRF_FAILURE_VIEW = "labeling.site.refusals.csrf_failure"
 LANGUAGE_COOKIE_SECURE = _over_tls
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600

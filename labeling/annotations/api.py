@@ -14,6 +14,7 @@ from labeling.annotations.models import Layer, Operation
 from labeling.annotations.services import is_writer, write_operations
 from labeling.annotations.state import parse_number, parse_uuid
 from labeling.errors import Invalid
+from labeling.numbers import required_number
 
 MOST_TAIL = 1000
 
@@ -45,8 +46,8 @@ class Operations(APIView):
 
     def get(self, request: Request, layer: str) -> Response:
         found = _layer(request, layer, "see")
-        after = _natural(request.query_params.get("after", "0"), "after")
-        limit = min(_natural(request.query_params.get("limit", str(MOST_TAIL)), "limit"), MOST_TAIL)
+        after = required_number(request.query_params.get("after", "0"), "after")
+        limit = min(required_number(request.query_params.get("limit", str(MOST_TAIL)), "limit"), MOST_TAIL)
         operations = list(
             found.operations.filter(seq__gt=after)
             .select_related("author")
@@ -153,9 +154,3 @@ def _numbers(value: Any, count: int, name: str) -> list[float] | None:
     if not isinstance(value, list) or len(value) != count:
         raise Invalid(f"{name} must be {count} numbers", field=name)
     return [parse_number(v, name) for v in value]
-
-
-def _natural(value: str, name: str) -> int:
-    if not value.isdecimal() or len(value) > 18:
-        raise Invalid(f"{name} must be a whole number from 0", field=name)
-    return int(value)

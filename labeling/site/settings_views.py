@@ -18,6 +18,7 @@ from labeling.errors import Invalid, LabelingError
 from labeling.exchange.image_tables import MOST_BYTES, BadTable, take_table
 from labeling.images.models import FACTORS
 from labeling.images.services import change_image, change_images, stated
+from labeling.numbers import whole_number
 from labeling.projects.models import MAY, Project
 from labeling.projects.services import change_class, change_project, remove_class
 from labeling.rounds.delivery import send_test
@@ -86,7 +87,7 @@ def many_images(request: Request, project: int) -> HttpResponse:
     """One of FACTORS for the images that were ticked, or, with `all`, for every image of the project."""
     found = reach_project(request, "manage", project)
     factor, value = request.POST.get("factor", ""), request.POST.get("value", "")
-    ticked = [int(key) for key in request.POST.getlist("chosen") if key.isdigit()]
+    ticked = [key for key in map(whole_number, request.POST.getlist("chosen")) if key is not None]
     chosen = list(found.images.order_by().values_list("pk", flat=True)) if "all" in request.POST else ticked
 
     def change() -> int:

@@ -40,11 +40,11 @@ def study() -> SimpleNamespace:
 # -- the frame of the workspace
 
 
-def test_the_workspace_gets_its_image_and_the_token_for_saves(study):
+def test_the_workspace_gets_its_image_and_the_token_for_saves(study, settings):
     client = signed_in(study.people["viewer"])
     answer = client.get(address(study, "image"))
     assert f'<div id="workspace" data-image="{study.image.pk}" data-api="/api/v1/"></div>' in answer.content.decode()
-    assert "csrftoken" in client.cookies
+    assert settings.CSRF_COOKIE_NAME in client.cookies
 
 
 def test_a_developer_without_the_front_end_is_told_how_to_build_it(study, settings, monkeypatch):
