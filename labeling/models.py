@@ -1,6 +1,6 @@
 """Every table of the site, in the order of the work. The models live in their rooms; Django looks for them here."""
 
-from labeling.accounts.models import User
+from labeling.accounts.models import SignInAttempt, SitePolicy, User
 from labeling.annotations.models import ActivityBatch, Annotation, Effect, Layer, LayerHead, Operation
 from labeling.images.models import Image
 from labeling.projects.models import LabelClass, Membership, Project
@@ -46,6 +46,8 @@ __all__ = [
     "ReferenceSet",
     "Round",
     "RoundPolicy",
+    "SignInAttempt",
+    "SitePolicy",
     "Sitting",
     "Snapshot",
     "Stage",

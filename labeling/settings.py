@@ -177,7 +177,7 @@ WEBHOOK_NETWORKS = environment.networks("WEBHOOK_NETWORKS")
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         # Token first: DRF then answers 401, not 403, to somebody whose session has ended.
-        "rest_framework.authentication.TokenAuthentication",
+        "labeling.accounts.tokens.LimitedTokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -218,6 +218,9 @@ LANGUAGE_COOKIE_SECURE = _over_tls
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 X_FRAME_OPTIONS = "DENY"
+
+# Who sends it in X-Health-Token hears from /healthz which part is down; everybody else hears only that one is.
+HEALTH_TOKEN = os.environ.get("HEALTH_TOKEN", "").strip()
 
 # -- log: plain lines on standard error; the supervisor sends them to a file of each process
 

@@ -108,9 +108,11 @@ class Running:
         os.kill(self.children()[name], signal.SIGKILL)
 
     def healthz(self) -> tuple[int, dict[str, object]]:
-        """Status and body; (0, {}) when nobody answers."""
+        """Status and body with the state of each part; (0, {}) when nobody answers."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=10) as answer:
+            token = (self.folder / "secrets" / "health_token").read_text()
+            request = urllib.request.Request(f"http://127.0.0.1:{self.port}/healthz", headers={"X-Health-Token": token})
+            with urllib.request.urlopen(request, timeout=10) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)

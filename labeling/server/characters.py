@@ -32,7 +32,5 @@ class RefuseNul:
 
 
 def _holds_nul(fields: Any) -> bool:
-    for name, values in fields.lists():
-        if NUL in name or any(NUL in value for value in values):
-            return True
-    return False
+    parts = [*fields, *(value for name in fields for value in fields.getlist(name))]
+    return any(NUL in part for part in parts)

@@ -122,6 +122,7 @@ class Instance:
             "PLAIN_HTTP": "1",
             "SITE_URL": self.address,
             "SECRET_KEY": self.secret("secret_key"),
+            "HEALTH_TOKEN": self.secret("health_token"),
             "STORAGE_URL": f"file://{self.folder}/files",
             "PYTHONUNBUFFERED": "1",  # a log is read while it is written
         }

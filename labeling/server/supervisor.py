@@ -300,7 +300,10 @@ class Supervisor:
         host = "127.0.0.1" if self.instance.host in ("0.0.0.0", "::") else self.instance.host
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy must not come between
         try:
-            with opener.open(f"http://{host}:{self.instance.port}/healthz", timeout=5) as answer:
+            request = urllib.request.Request(
+                f"http://{host}:{self.instance.port}/healthz", headers={"X-Health-Token": self.env["HEALTH_TOKEN"]}
+            )
+            with opener.open(request, timeout=5) as answer:
                 return "healthy" if answer.status == 200 else str(answer.status)
         except urllib.error.HTTPError as error:
             return error.read(1000).decode(errors="replace")

@@ -166,7 +166,8 @@ def notices_of(request: Request, found: Project) -> dict[str, Any]:
     """Who would be told now, who not and why, and what became of what was sent."""
     policy = policy_of(found)
     told = list(recipients(found))
-    managers = User.objects.filter(memberships__project=found, memberships__role__in=MAY["manage"], is_active=True)
+    here = found.memberships.filter(role__in=MAY["manage"], invited_as="")  # who was invited and came
+    managers = User.objects.filter(memberships__in=here, is_active=True)
     return {
         "policy": policy,
         "notices_form": NoticesForm(

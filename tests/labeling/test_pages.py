@@ -52,7 +52,8 @@ MANAGERS = (302, 302, 403, 403, 403, 404, 302)
 FORMS = (422, 422, 403, 403, 403, 404, 302)  # an empty form comes back to those who may send it
 MATRIX = {
     ("get", "home"): EVERYBODY,
-    ("get", "new-project"): EVERYBODY,
+    ("get", "new-project"): (200, 403, 403, 403, 403, 403, 302),  # a right; test_names_and_rights.py
+    ("get", "administration"): (404, 404, 404, 404, 404, 404, 302),  # of administrators; test_names_and_rights.py
     ("get", "account"): EVERYBODY,
     ("get", "project"): MEMBERS,
     ("get", "project-images"): MEMBERS,
@@ -91,7 +92,7 @@ MATRIX = {
     ("post", "cancel-round"): MANAGERS,
     ("post", "retry-round"): MANAGERS,
 }
-OPEN = {"sign-in", "sign-out", "invitation"}
+OPEN = {"sign-in", "sign-out", "invitation"}  # test_sign_in.py
 
 
 @pytest.mark.parametrize("call", MATRIX, ids="-".join)
@@ -299,9 +300,13 @@ def test_nobody_takes_over_an_account_that_was_invited_elsewhere(study):
     other = ProjectFactory()
     thief = MembershipFactory(project=other, role=Role.OWNER).user
     membership, path = add_member(project=other, username="okafor", role="viewer", by=thief)
-    assert path is None
-    with pytest.raises(NotAllowed):
-        invite_again(membership=membership, by=thief)
+    for link in (path, invite_again(membership=membership, by=thief)):
+        guest = Client()
+        form = guest.get(link, follow=True)
+        words = {"full_name": "", "new_password1": "a very good one", "new_password2": "a very good one"}
+        assert "This link sets no password" in guest.post(form.redirect_chain[-1][0], words).content.decode()
+    signed_in(membership.user)
+    Membership.objects.update(invited_as="")  # what signing in does
     membership.user.last_login = timezone.now()
     membership.user.save()
     with pytest.raises(LabelingError, match="signed in already"):
