@@ -147,7 +147,7 @@ def add_member(*, project: Project, username: str, role: str, by: User) -> tuple
 
 
 def is_known_to(user: User, by: User) -> bool:
-    """Whether `by` has reason to know that an account exists: their own, one of a project of theirs, as administrator."""
+    """Whether `by` has reason to know that an account exists: themselves, a colleague, or any as administrator."""
     own = Project.objects.filter(memberships__user=by)
     return by.is_staff or user == by or user.memberships.filter(project__in=own, invited_as="").exists()
 
@@ -173,7 +173,7 @@ def _invitation(membership: Membership, by: User) -> str:
 
 @transaction.atomic
 def invite_again(*, membership: Membership, by: User) -> str:
-    """The path of a new invitation for somebody who has not come yet and whose link is lost or too old; the old is void.
+    """The path of a new invitation for somebody who has not come yet and whose link is lost; the old link is void.
 
     Raises LabelingError for somebody who has come.
     """
