@@ -1,7 +1,10 @@
 """The log over HTTP: packs out, operations in and out, activity in."""
 
+import uuid
+from functools import partial
 from typing import Any
 
+from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpResponse, StreamingHttpResponse
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -9,12 +12,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling.access import person, reach
+from labeling.accounts.credentials import Credentials, credentials_of
 from labeling.annotations import activity, feed, packs
 from labeling.annotations.models import Layer, Operation
 from labeling.annotations.services import is_writer, write_operations
 from labeling.annotations.state import parse_number, parse_uuid
 from labeling.errors import Invalid
 from labeling.numbers import required_number
+from labeling.projects.models import MAY
 
 MOST_TAIL = 1000
 
@@ -91,10 +96,29 @@ class Feed(APIView):
 
     def get(self, request: Request, layer: str) -> StreamingHttpResponse:
         found = _layer(request, layer, "see")
-        response = StreamingHttpResponse(feed.events(found.pk, found.head.seq), content_type="text/event-stream")
+        allowed = partial(_may_still_follow, found.pk, credentials_of(request))
+        events = feed.events(found.pk, found.head.seq, allowed)
+        response = StreamingHttpResponse(events, content_type="text/event-stream")
         response["Cache-Control"] = "no-store"
         response["X-Accel-Buffering"] = "no"  # a proxy that gathers would make it late
         return response
+
+
+def _may_still_follow(layer: uuid.UUID, credentials: Credentials) -> bool:
+    """Asked again and again while a stream runs, each time from the beginning: session, account, membership, role.
+
+    A database that is away for a moment ends no stream: nothing can change there meanwhile.
+    """
+    try:
+        user = credentials.user()
+        if user is None:
+            return False
+        found = Layer.objects.visible_to(user).select_related("image__project").filter(pk=layer).first()
+        return found is not None and found.image.project.role_of(user) in MAY["see"]
+    except (OperationalError, InterfaceError):
+        return True
+    finally:
+        connection.close()  # this thread is not one of a request: nobody else gives its connection back
 
 
 class Presence(APIView):
