@@ -19,7 +19,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FINAL_LINE = re.compile(r"Boxwise: (http://\S+) - sign in (?:as (\S+) with password (\S+)|as before)")
-OURS = ("DATABASE_URL", "BROKER_URL", "FEED_URL", "STORAGE_URL", "SECRET_KEY", "ALLOWED_HOSTS", "PLAIN_HTTP", "HOST")
+OURS = (
+    "BOXWISE_PROCESS",
+    "HEALTH_TOKEN",
+    "DATABASE_URL",
+    "BROKER_URL",
+    "FEED_URL",
+    "STORAGE_URL",
+    "SECRET_KEY",
+    "ALLOWED_HOSTS",
+    "PLAIN_HTTP",
+    "HOST",
+)
 
 
 def free_port() -> int:
