@@ -6,17 +6,15 @@ Somebody who is not signed in may send a form, and no more.
 """
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import connection
-from django.http import HttpRequest
 from django.http.cookie import parse_cookie
 from django.template.loader import render_to_string
 from django.urls import Resolver404, resolve
-from rest_framework.authentication import get_authorization_header
 
 from labeling.accounts.credentials import Credentials
 from labeling.api import PROBLEM, TOO_LARGE, problem_body
@@ -27,8 +25,8 @@ from labeling.site.forms import MOST_FILES
 from labeling.site.study_views import MOST_ARCHIVE
 
 Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 ANONYMOUS = 64 * 2**10
@@ -71,7 +69,7 @@ class LimitBodies:
             allowed = limit
         arrived, answered = 0, False
 
-        async def counted() -> dict[str, Any]:
+        async def counted() -> Mapping[str, Any]:
             nonlocal arrived, allowed
             message = await receive()
             if message["type"] == "http.request":
@@ -82,7 +80,7 @@ class LimitBodies:
                     raise TooLarge
             return message
 
-        async def noticed(message: dict[str, Any]) -> None:
+        async def noticed(message: Mapping[str, Any]) -> None:
             nonlocal answered
             answered = True
             await send(message)
@@ -115,15 +113,12 @@ def _declared_length(scope: Scope) -> int:
 @sync_to_async(thread_sensitive=False)
 def is_somebody(scope: Scope) -> bool:
     """Whether a request comes with a session or token that holds. Asked for large bodies only: it costs a query."""
-    request = HttpRequest()
-    for name, value in scope["headers"]:
-        if name in (b"authorization", b"cookie"):
-            request.META[f"HTTP_{name.decode().upper()}"] = value.decode("latin-1")
-    words = get_authorization_header(request).split()
-    cookies = parse_cookie(request.META.get("HTTP_COOKIE", ""))
+    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    words = headers.get(b"authorization", "").split()
+    cookies = parse_cookie(headers.get(b"cookie", ""))
     try:
-        if len(words) == 2 and words[0].lower() == b"token":
-            return Credentials(token=words[1].decode("latin-1")).user() is not None
+        if len(words) == 2 and words[0].lower() == "token":
+            return Credentials(token=words[1]).user() is not None
         return Credentials(session=cookies.get(settings.SESSION_COOKIE_NAME, "")).user() is not None
     except ValueError:  # a NUL in a header
         return False

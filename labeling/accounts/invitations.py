@@ -20,10 +20,10 @@ sign_in_links = _Tokens("asks to sign in")
 class InvitationTokens:
     """Both kinds, as the view of a link checks them."""
 
-    def check_token(self, user: User, token: str | None) -> bool:
+    def check_token(self, user: User | None, token: str | None) -> bool:
         return password_links.check_token(user, token) or sign_in_links.check_token(user, token)
 
 
-def sets_password(user: User, token: str | None) -> bool:
+def sets_password(user: User | None, token: str | None) -> bool:
     """Whether a valid link is one that sets a password."""
     return password_links.check_token(user, token)

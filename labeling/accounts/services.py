@@ -34,7 +34,7 @@ def account_for(username: str) -> User | None:
     if not username or len(username) > 150:
         raise Invalid(_("a member needs a name to sign in with"), field="username")
     try:
-        User.username_validator(username)  # type: ignore[attr-defined]
+        User.username_validator(username)
     except ValidationError as error:
         raise Invalid(" ".join(error.messages), field="username") from None
     exact = User.objects.filter(username=username).first()

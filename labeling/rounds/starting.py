@@ -114,7 +114,8 @@ def version_of(project: Project, kind: str, start: Start) -> ModelVersion | None
         if current is None:
             raise WrongState(_("there is no finished round whose models a new one could start from"))
         return current
-    found = project.model_versions.filter(kind=kind, pk=whole_number(start.weights)).first()
+    wanted = whole_number(start.weights) or 0
+    found = project.model_versions.filter(kind=kind, pk=wanted).first()
     if found is None:
         raise Invalid(
             _("this project has no {kind} “{wanted}” to start from").format(kind=_(kind), wanted=start.weights[:20]),

@@ -81,8 +81,8 @@ class SignIn(LoginView):
 class SignOut(LogoutView):
     """POST only: nobody can sign somebody else out by a link. The browser forgets the images that it kept."""
 
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        answer = super().post(request, *args, **kwargs)
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        answer: HttpResponse = super().post(request, *args, **kwargs)
         answer["Clear-Site-Data"] = '"cache"'
         return answer
 
