@@ -43,7 +43,7 @@ SENTENCE = "this project is archived; until an owner or manager restores it, not
 API_OPEN = {"layer-presence": "kept nowhere", "project-archive": "twice is once", "project-restore": "the way out"}
 PAGES_OPEN = {
     "sign-in": "no project", "sign-out": "no project", "invitation": "no project", "new-project": "another project",
-    "account": "no project",
+    "account": "no project", "administration": "no project",
     "archive-project": "twice is once", "restore-project": "the way out",
     "participation": "a running study keeps its project from being archived; withdrawing is always possible",
     "stop-item": "the same: nobody sits at a field of an archived project",

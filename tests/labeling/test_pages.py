@@ -208,7 +208,7 @@ def test_synthetic_images_say_so(study):
 
 
 def test_a_project_is_made_with_its_classes_and_the_recording_is_told():
-    owner = UserFactory()
+    owner = UserFactory(creates_projects=True)
     client = signed_in(owner)
     answer = client.post(
         reverse("new-project"),
@@ -232,7 +232,7 @@ def test_a_project_is_made_with_its_classes_and_the_recording_is_told():
     ],
 )
 def test_a_wrong_form_names_cause_and_mend_and_keeps_what_was_typed(data, words):
-    client = signed_in(UserFactory())
+    client = signed_in(UserFactory(creates_projects=True))
     form = {"name": "Lung", "classes": "nucleus", "layering": "shared", "description": "of rats"} | data
     answer = client.post(reverse("new-project"), form)
     assert answer.status_code == 422 and not Project.objects.exists()
