@@ -1,19 +1,26 @@
 """The HTTP API: its routes, and the one shape of its errors (problem+json, RFC 9457)."""
 
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
-from django.core.exceptions import PermissionDenied
-from django.http import Http404
-from django.urls import path
-from rest_framework import exceptions
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.http import Http404, HttpRequest, JsonResponse
+from django.urls import Resolver404, path, re_path, resolve
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
 from labeling.errors import LabelingError
 
+PROBLEM = "application/problem+json"
+TOO_LARGE = "The request is larger than this address accepts; send it in smaller parts."
 
-def problem(*, status: int, code: str, detail: str, field: str = "", lines: tuple[str, ...] = ()) -> Response:
+
+def problem_body(
+    *, status: int, code: str, detail: str, field: str = "", lines: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """An error for programs (code, field) and people (detail; lines, where several things are wrong)."""
     title = HTTPStatus(status).phrase
     body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
@@ -21,7 +28,19 @@ def problem(*, status: int, code: str, detail: str, field: str = "", lines: tupl
         body["field"] = field
     if lines:
         body["lines"] = list(lines)
-    return Response(body, status=status, content_type="application/problem+json")
+    return body
+
+
+def problem(*, status: int, code: str, detail: str, field: str = "", lines: tuple[str, ...] = ()) -> Response:
+    """problem_body as an answer of a view of REST framework."""
+    body = problem_body(status=status, code=code, detail=detail, field=field, lines=lines)
+    return Response(body, status=status, content_type=PROBLEM)
+
+
+def plain_problem(*, status: int, code: str, detail: str) -> JsonResponse:
+    """problem_body as an answer from outside the views of REST framework."""
+    body = problem_body(status=status, code=code, detail=detail)
+    return JsonResponse(body, status=status, content_type=PROBLEM)
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -38,15 +57,65 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if isinstance(error, PermissionDenied):
         detail = str(error) or "your role in this project does not allow this"
         return problem(status=403, code="not_allowed", detail=detail)
+    if isinstance(error, RequestDataTooBig):
+        return problem(status=413, code="too_large", detail=TOO_LARGE)
+    if isinstance(error, SuspiciousOperation):  # too many fields or files, a host name that is not ours
+        return problem(status=400, code="bad_request", detail="The request is malformed.")
     response = drf_exception_handler(error, context)
     if response is None:
         return None
-    code = getattr(error, "default_code", "error")
-    detail = str(error.detail if isinstance(error, exceptions.APIException) else error)
-    answer = problem(status=response.status_code, code=code, detail=detail)
+    answer = _problem_of(error, response.status_code)
     for name, value in response.headers.items():
         if name != "Content-Type":
             answer[name] = value
+    return answer
+
+
+def _problem_of(error: Exception, status: int) -> Response:
+    """One of REST framework's own errors. What a serializer refused becomes a sentence for each field."""
+    code = str(getattr(error, "default_code", "error"))
+    detail = getattr(error, "detail", str(error))
+    if not isinstance(detail, dict | list):
+        return problem(status=status, code=code, detail=str(detail))
+    faults = list(_faults(detail, ""))
+    lines = tuple(f"{field}: {sentence}" if field else sentence for field, sentence in faults)
+    field = faults[0][0] if faults else ""
+    return problem(status=status, code=code, detail=" ".join(lines), field=field, lines=lines if len(lines) > 1 else ())
+
+
+def _faults(detail: Any, field: str) -> Iterator[tuple[str, str]]:
+    """(field, sentence) of every fault; a field inside another one is named with dots, as "start.detector"."""
+    if isinstance(detail, dict):
+        for name, inner in detail.items():
+            here = field if name == "non_field_errors" else f"{field}.{name}".lstrip(".")
+            yield from _faults(inner, here)
+    elif isinstance(detail, list):
+        for inner in detail:
+            yield from _faults(inner, field)
+    else:
+        yield field, str(detail)
+
+
+@csrf_exempt  # nothing is done here
+def unknown(request: HttpRequest) -> JsonResponse:
+    """Any address below /api/ that is none of ours: 404, or 308 where only the slash at the end is missing.
+
+    308 and not the 301 of Django's APPEND_SLASH: clients repeat a POST after a 308 as a POST, with its body. After a
+    301 they send a GET, which succeeds and stores nothing.
+    """
+    address = request.path_info + "/"
+    try:
+        found = resolve(address).url_name if not request.path_info.endswith("/") else None
+    except Resolver404:
+        found = None
+    if found in (None, unknown.__name__):
+        detail = "There is no such address in the API. Every address of the API begins with /api/v1/ and ends with /."
+        return plain_problem(status=404, code="not_found", detail=detail)
+    answer = plain_problem(
+        status=308, code="missing_slash", detail=f"Nothing was done: this address ends with a slash, {address}"
+    )
+    query = request.META.get("QUERY_STRING", "")
+    answer["Location"] = quote(address) + (f"?{query}" if query else "")
     return answer
 
 
@@ -108,4 +177,4 @@ def routes() -> list[Any]:
     ]
 
 
-urlpatterns = routes()
+urlpatterns = [*routes(), re_path("", unknown, name="unknown")]

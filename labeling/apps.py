@@ -6,3 +6,6 @@ class LabelingConfig(AppConfig):
 
     name = "labeling"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from labeling.accounts import signals  # noqa: F401 (connects itself)

@@ -1,6 +1,6 @@
 """Every table of the site, in the order of the work. The models live in their rooms; Django looks for them here."""
 
-from labeling.accounts.models import User
+from labeling.accounts.models import SignInAttempt, SitePolicy, User
 from labeling.annotations.models import ActivityBatch, ActivitySummary, Annotation, Effect, Layer, LayerHead, Operation
 from labeling.images.models import Image, OriginalAccess
 from labeling.jobs.models import Job
@@ -50,6 +50,8 @@ __all__ = [
     "ReferenceSet",
     "Round",
     "RoundPolicy",
+    "SignInAttempt",
+    "SitePolicy",
     "Sitting",
     "Snapshot",
     "Stage",

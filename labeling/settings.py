@@ -14,8 +14,11 @@ BASE_DIR = environment.CHECKOUT
 DATA_DIR = environment.data_dir()
 DEBUG = flag("DEBUG")
 
-SECRET_KEY = required("SECRET_KEY", "a long random string that stays the same")
-if len(SECRET_KEY) < 32:
+# Workers and the sweeper sign nothing, and `boxwise up` gives them no key: whatever would sign there fails loudly,
+# since Django refuses an empty one at its first use.
+_signs = os.environ.get("BOXWISE_PROCESS", "") not in ("worker", "interactive", "sweeper")
+SECRET_KEY = required("SECRET_KEY", "a long random string that stays the same") if _signs else ""
+if _signs and len(SECRET_KEY) < 32:
     raise SystemExit("Boxwise does not start: SECRET_KEY must have at least 32 characters.")
 ALLOWED_HOSTS = words("ALLOWED_HOSTS")
 if not ALLOWED_HOSTS and not DEBUG:
@@ -43,6 +46,7 @@ MIDDLEWARE = [
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "labeling.server.characters.RefuseNul",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -177,7 +181,7 @@ WEBHOOK_NETWORKS = environment.networks("WEBHOOK_NETWORKS")
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         # Token first: DRF then answers 401, not 403, to somebody whose session has ended.
-        "rest_framework.authentication.TokenAuthentication",
+        "labeling.accounts.tokens.LimitedTokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -212,11 +216,15 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 # Two instances on one machine differ by port only, and cookies do not know ports: each has its own names.
 _instance = number("PORT", 8000)
 SESSION_COOKIE_NAME = f"boxwise_session_{_instance}"
-CSRF_COOKIE_NAME = "csrftoken"
+CSRF_COOKIE_NAME = f"boxwise_csrf_{_instance}"
+CSRF_FAILURE_VIEW = "labeling.site.refusals.csrf_failure"
 LANGUAGE_COOKIE_SECURE = _over_tls
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 X_FRAME_OPTIONS = "DENY"
+
+# Who sends it in X-Health-Token hears from /healthz which part is down; everybody else hears only that one is.
+HEALTH_TOKEN = os.environ.get("HEALTH_TOKEN", "").strip()
 
 # -- log: plain lines on standard error; the supervisor sends them to a file of each process
 
@@ -224,7 +232,14 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"hide_tokens": {"()": "labeling.server.logs.HideTokens"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["hide_tokens"]}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {"django": {"handlers": [], "propagate": True}},
+    "loggers": {
+        "django": {"handlers": [], "propagate": True},
+        # uvicorn has set these up by itself: what they say goes the same way, past the filter.
+        "uvicorn": {"handlers": [], "propagate": True},
+        "uvicorn.access": {"handlers": [], "propagate": True, "level": "INFO"},
+        "uvicorn.error": {"handlers": [], "propagate": True, "level": "INFO"},
+    },
 }

@@ -19,7 +19,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FINAL_LINE = re.compile(r"Boxwise: (http://\S+) - sign in (?:as (\S+) with password (\S+)|as before)")
-OURS = ("DATABASE_URL", "BROKER_URL", "FEED_URL", "STORAGE_URL", "SECRET_KEY", "ALLOWED_HOSTS", "PLAIN_HTTP", "HOST")
+OURS = (
+    "BOXWISE_PROCESS",
+    "HEALTH_TOKEN",
+    "DATABASE_URL",
+    "BROKER_URL",
+    "FEED_URL",
+    "STORAGE_URL",
+    "SECRET_KEY",
+    "ALLOWED_HOSTS",
+    "PLAIN_HTTP",
+    "HOST",
+)
 
 
 def free_port() -> int:
@@ -108,9 +119,11 @@ class Running:
         os.kill(self.children()[name], signal.SIGKILL)
 
     def healthz(self) -> tuple[int, dict[str, object]]:
-        """Status and body; (0, {}) when nobody answers."""
+        """Status and body with the state of each part; (0, {}) when nobody answers."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=10) as answer:
+            token = (self.folder / "secrets" / "health_token").read_text()
+            request = urllib.request.Request(f"http://127.0.0.1:{self.port}/healthz", headers={"X-Health-Token": token})
+            with urllib.request.urlopen(request, timeout=10) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)

@@ -28,7 +28,53 @@ export const isTemporary = (error: unknown): boolean =>
   error instanceof Unreachable ||
   (error instanceof Refused && (error.status >= 500 || error.status === 429 || error.status === 408));
 
-export const csrfToken = (cookies: string): string => /(?:^|;\s*)csrftoken=([^;]+)/.exec(cookies)?.[1] ?? "";
+/** Each installation has cookies of its own names, since cookies do not know ports; the page says which. */
+const csrfCookie = (): string =>
+  document.querySelector<HTMLMetaElement>('meta[name="csrf-cookie"]')?.content ?? "";
+
+/** The token against forged requests among the cookies; empty when there is none. */
+export function csrfToken(cookies: string, name: string = csrfCookie()): string {
+  for (const cookie of cookies.split(";")) {
+    const [key, value] = cookie.trim().split("=");
+    if (key === name && value) return value;
+  }
+  return "";
+}
+
+export type SignedIn =
+  | { readonly kind: "in" }
+  | { readonly kind: "wrong" }
+  | { readonly kind: "wait"; readonly sentence: string }
+  | { readonly kind: "unreachable" };
+
+const SIGN_IN = "/accounts/sign-in/";
+
+/** Sign in without leaving the page. Cookies may have been cleared: then the token is fetched, and the form sent again. */
+export async function signIn(form: FormData): Promise<SignedIn> {
+  const body = new URLSearchParams(form as unknown as Record<string, string>);
+  const post = () =>
+    fetch(SIGN_IN, {
+      method: "POST",
+      credentials: "same-origin",
+      headers: { Accept: "application/json", "X-CSRFToken": csrfToken(document.cookie) },
+      body,
+    });
+  const freshToken = () => fetch(SIGN_IN, { credentials: "same-origin" }); // its page sets the cookie
+  try {
+    if (!csrfToken(document.cookie)) await freshToken();
+    let answer = await post();
+    if (answer.status === 403) {
+      await freshToken();
+      answer = await post();
+    }
+    if (answer.ok) return { kind: "in" };
+    if (answer.status === 401) return { kind: "wrong" };
+    if (answer.status === 429) return { kind: "wait", sentence: (await refusal(answer)).detail };
+    return { kind: "unreachable" };
+  } catch {
+    return { kind: "unreachable" };
+  }
+}
 
 export type Stroke = WireMask & { foreground: boolean };
 /** What the interactive worker says; `superseded`: it was asked something newer meanwhile. */

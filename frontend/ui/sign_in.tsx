@@ -1,8 +1,20 @@
 /** A session that has ended asks for the password here: the page, the picture and what waits on this computer stay. */
 import { t } from "../locale/locale";
 import { Component } from "preact";
-import { csrfToken } from "../sync/api";
+import { signIn, type SignedIn } from "../sync/api";
 import type { Ui } from "./parts";
+
+/** Why somebody is not signed in; each cause has its own sentence. */
+function trouble(answer: Exclude<SignedIn, { kind: "in" }>): string {
+  switch (answer.kind) {
+    case "wrong":
+      return t("Not signed in: name and password do not belong together.");
+    case "wait":
+      return answer.sentence;
+    case "unreachable":
+      return t("Not signed in: the server does not answer. Try again in a moment.");
+  }
+}
 
 export class SignIn extends Component<{ ui: Ui }, { busy: boolean; trouble: string }> {
   override state = { busy: false, trouble: "" };
@@ -11,14 +23,12 @@ export class SignIn extends Component<{ ui: Ui }, { busy: boolean; trouble: stri
     const { ui } = this.props;
     const { desk } = ui;
     this.setState({ busy: true, trouble: "" });
+    const answer = await signIn(new FormData(form));
+    if (answer.kind !== "in") {
+      this.setState({ busy: false, trouble: trouble(answer) });
+      return;
+    }
     try {
-      const body = new URLSearchParams(new FormData(form) as unknown as Record<string, string>);
-      await fetch("/accounts/sign-in/", {
-        method: "POST",
-        credentials: "same-origin",
-        headers: { "X-CSRFToken": csrfToken(document.cookie) },
-        body,
-      });
       const opened = await desk.api.workspace(desk.opened.image.id);
       if (opened.person.id !== desk.opened.person.id) {
         // What waits here is somebody's own work; it is not sent under another name.
@@ -29,10 +39,7 @@ export class SignIn extends Component<{ ui: Ui }, { busy: boolean; trouble: stri
       void desk.queue.flush();
       void desk.poll();
     } catch {
-      this.setState({
-        busy: false,
-        trouble: t("Not signed in: name and password do not fit, or the server does not answer."),
-      });
+      this.setState({ busy: false, trouble: trouble({ kind: "unreachable" }) });
     }
   }
 

@@ -8,6 +8,8 @@ from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm, Usern
 from django.utils.translation import gettext_lazy as _
 
 from labeling.accounts.models import User
+from labeling.accounts.services import refuse_lookalike
+from labeling.errors import Invalid
 
 
 class SignInForm(AuthenticationForm):
@@ -55,6 +57,15 @@ class InvitationForm(SetPasswordForm):
     new_password2.help_text = ""
     field_order = ["full_name", "new_password1", "new_password2"]
     error_messages = {"password_mismatch": _("The two passwords differ. Type the same one twice.")}
+
+    def clean_full_name(self) -> str:
+        name: str = self.cleaned_data["full_name"].strip()
+        try:
+            refuse_lookalike(name, user=self.user)
+        except Invalid as error:
+            words = str(error)
+            raise forms.ValidationError(words[:1].upper() + words[1:] + ".") from None
+        return name
 
     def save(self, commit: bool = True) -> User:
         first, _, last = self.cleaned_data["full_name"].strip().rpartition(" ")

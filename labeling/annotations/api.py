@@ -1,7 +1,10 @@
 """The log over HTTP: packs out, operations in and out, activity in."""
 
+import uuid
+from functools import partial
 from typing import Any
 
+from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpResponse, StreamingHttpResponse
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -9,11 +12,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling.access import person, reach
+from labeling.accounts.credentials import Credentials, credentials_of
 from labeling.annotations import activity, feed, packs
 from labeling.annotations.models import Layer, Operation
 from labeling.annotations.services import is_writer, write_operations
 from labeling.annotations.state import parse_number, parse_uuid
 from labeling.errors import Invalid
+from labeling.numbers import required_number
+from labeling.projects.models import MAY
 
 MOST_TAIL = 1000
 
@@ -45,8 +51,8 @@ class Operations(APIView):
 
     def get(self, request: Request, layer: str) -> Response:
         found = _layer(request, layer, "see")
-        after = _natural(request.query_params.get("after", "0"), "after")
-        limit = min(_natural(request.query_params.get("limit", str(MOST_TAIL)), "limit"), MOST_TAIL)
+        after = required_number(request.query_params.get("after", "0"), "after")
+        limit = min(required_number(request.query_params.get("limit", str(MOST_TAIL)), "limit"), MOST_TAIL)
         operations = list(
             found.operations.filter(seq__gt=after)
             .select_related("author")
@@ -90,10 +96,29 @@ class Feed(APIView):
 
     def get(self, request: Request, layer: str) -> StreamingHttpResponse:
         found = _layer(request, layer, "see")
-        response = StreamingHttpResponse(feed.events(found.pk, found.head.seq), content_type="text/event-stream")
+        allowed = partial(_may_still_follow, found.pk, credentials_of(request))
+        events = feed.events(found.pk, found.head.seq, allowed)
+        response = StreamingHttpResponse(events, content_type="text/event-stream")
         response["Cache-Control"] = "no-store"
         response["X-Accel-Buffering"] = "no"  # a proxy that gathers would make it late
         return response
+
+
+def _may_still_follow(layer: uuid.UUID, credentials: Credentials) -> bool:
+    """Asked again and again while a stream runs, each time from the beginning: session, account, membership, role.
+
+    A database that is away for a moment ends no stream: nothing can change there meanwhile.
+    """
+    try:
+        user = credentials.user()
+        if user is None:
+            return False
+        found = Layer.objects.visible_to(user).select_related("image__project").filter(pk=layer).first()
+        return found is not None and found.image.project.role_of(user) in MAY["see"]
+    except (OperationalError, InterfaceError):
+        return True
+    finally:
+        connection.close()  # this thread is not one of a request: nobody else gives its connection back
 
 
 class Presence(APIView):
@@ -153,9 +178,3 @@ def _numbers(value: Any, count: int, name: str) -> list[float] | None:
     if not isinstance(value, list) or len(value) != count:
         raise Invalid(f"{name} must be {count} numbers", field=name)
     return [parse_number(v, name) for v in value]
-
-
-def _natural(value: str, name: str) -> int:
-    if not value.isdecimal() or len(value) > 18:
-        raise Invalid(f"{name} must be a whole number from 0", field=name)
-    return int(value)

@@ -8,7 +8,7 @@ import contextlib
 import json
 import logging
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import redis
@@ -19,6 +19,7 @@ from django.db import transaction
 logger = logging.getLogger(__name__)
 CHANNELS = "boxwise:layer:"
 KEEP_ALIVE = 15.0  # seconds of silence after which a comment is sent, so that proxies keep the line open
+LOOK_AGAIN = 3.0  # seconds between two looks at whether the reader may still follow
 COALESCE = 0.05  # seconds for which hints are gathered
 _client: redis.Redis | None = None
 
@@ -128,20 +129,34 @@ class Hub:
 _hubs: dict[int, Hub] = {}
 
 
-async def events(layer: uuid.UUID, seq: int) -> AsyncIterator[bytes]:
-    """A stream of server-sent events, beginning with where the log stands. Ends when the reader goes."""
+async def events(layer: uuid.UUID, seq: int, allowed: Callable[[], bool] = lambda: True) -> AsyncIterator[bytes]:
+    """A stream of server-sent events, beginning with where the log stands.
+
+    allowed  whether the reader may still follow, asked every LOOK_AGAIN seconds in a thread; may use the database
+
+    Ends when the reader goes, and within LOOK_AGAIN seconds of the end of their access or session, idle or not.
+    """
     hub = _hubs.setdefault(id(asyncio.get_running_loop()), Hub())
     follow = Follow()
     hub.join(str(layer), follow)
     try:
         yield b"retry: 2000\n\n" + f'data: {{"seq":{seq}}}\n\n'.encode()
+        clock = asyncio.get_running_loop().time
+        looked = spoke = clock()
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(follow.news.wait(), KEEP_ALIVE)
-            if not follow.news.is_set():
+                await asyncio.wait_for(follow.news.wait(), LOOK_AGAIN)
+            if clock() - looked >= LOOK_AGAIN - COALESCE:
+                # Before anything more is said: what came in since the last look goes to nobody who has lost access.
+                if not await asyncio.to_thread(allowed):
+                    return
+                looked = clock()
+            if follow.news.is_set():
+                await asyncio.sleep(COALESCE)
+                yield follow.drain()
+                spoke = clock()
+            elif clock() - spoke >= KEEP_ALIVE:
                 yield b": still here\n\n"
-                continue
-            await asyncio.sleep(COALESCE)
-            yield follow.drain()
+                spoke = clock()
     finally:
         hub.leave(str(layer), follow)

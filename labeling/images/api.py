@@ -1,8 +1,10 @@
 """Images over HTTP: uploads, pixels, and everything the workspace needs to open one."""
 
+from collections.abc import Callable
 from typing import Any
 
-from django.http import FileResponse, Http404
+from django.http import FileResponse, Http404, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.parsers import JSONParser, MultiPartParser
@@ -20,6 +22,10 @@ from labeling.images.similar import Alike, in_other_splits, pairs_with, sentence
 from labeling.images.tiles import NoSuchTile, read_tile
 from labeling.images.uploads import add_upload
 from labeling.projects.models import Project
+
+# How long a browser shows an image without asking whether its reader may still see it. Long enough for one sitting at a
+# field, in which tiles come and go; signing out empties the cache at once (labeling/site/coming_in.py).
+IMAGE_SECONDS = 600
 
 
 class ImageSerializer(serializers.ModelSerializer[Image]):
@@ -127,17 +133,27 @@ class ImageDetail(APIView):
         return Response(ImageSerializer(changed).data | {"alike": alike_json(moved)})
 
 
-def _file(file: Any, content_type: str) -> FileResponse:
-    """An image's pixels in some form: they never change, so the browser keeps them for a year."""
-    response = FileResponse(file, content_type=content_type)
-    response["Cache-Control"] = "private, max-age=31536000, immutable"
-    return response
+def _file(request: Request, image: Image, part: str, read: Callable[[], Any], content_type: str) -> HttpResponseBase:
+    """An image's pixels in some form, kept by this browser for IMAGE_SECONDS; then it asks whether they are the same.
+
+    part  names the form: two forms of one image have different tags
+    read  opens the file; not called when the browser has it already
+    """
+    tag = f'"{image.sha256[:32]}-{part}"'
+    answer: HttpResponseBase
+    if tag in request.headers.get("If-None-Match", "").split(", "):
+        answer = HttpResponse(status=304)
+    else:
+        answer = FileResponse(read(), content_type=content_type)
+    answer["ETag"] = tag
+    answer["Cache-Control"] = f"private, max-age={IMAGE_SECONDS}, must-revalidate"
+    return answer
 
 
 class Pixels(APIView):
-    def get(self, request: Request, image: int) -> FileResponse:
+    def get(self, request: Request, image: int) -> HttpResponseBase:
         found = reach(Image.objects.visible_to(person(request)), person(request), "see", pk=image)
-        return _file(found.pixels.open("rb"), "image/png")
+        return _file(request, found, "pixels", lambda: found.pixels.open("rb"), "image/png")
 
 
 class Original(APIView):
@@ -154,17 +170,18 @@ class Original(APIView):
 
 
 class Thumbnail(APIView):
-    def get(self, request: Request, image: int) -> FileResponse:
+    def get(self, request: Request, image: int) -> HttpResponseBase:
         found = reach(Image.objects.visible_to(person(request)), person(request), "see", pk=image)
-        return _file(found.thumbnail.open("rb"), "image/jpeg")
+        return _file(request, found, "thumbnail", lambda: found.thumbnail.open("rb"), "image/jpeg")
 
 
 class Tile(APIView):
     """One tile of an image's pyramid (labeling.images.tiles), as a JPEG."""
 
-    def get(self, request: Request, image: int, level: int, column: int, row: int) -> FileResponse:
+    def get(self, request: Request, image: int, level: int, column: int, row: int) -> HttpResponseBase:
         found = reach(Image.objects.visible_to(person(request)), person(request), "see", pk=image)
         try:
-            return _file(read_tile(found, level, column, row), "image/jpeg")
+            part = f"{level}-{column}-{row}"
+            return _file(request, found, part, lambda: read_tile(found, level, column, row), "image/jpeg")
         except NoSuchTile:
             raise Http404 from None

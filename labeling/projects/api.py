@@ -16,11 +16,16 @@ class LabelClassSerializer(serializers.ModelSerializer[LabelClass]):
 
 
 class MembershipSerializer(serializers.ModelSerializer[Membership]):
-    name = serializers.CharField(source="user.display_name")
+    user = serializers.SerializerMethodField()
+    name = serializers.CharField(source="shown_name")
 
     class Meta:
         model = Membership
         fields = ["user", "name", "role"]
+
+    def get_user(self, membership: Membership) -> int | None:
+        """null before the first sign-in: the number of a new account is higher than that of an old one."""
+        return None if membership.invited_as else membership.user_id
 
 
 class ProjectSerializer(serializers.ModelSerializer[Project]):

@@ -118,6 +118,12 @@ class Membership(models.Model):
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=20, choices=Role)
+    invited_as = models.CharField(
+        max_length=150,
+        blank=True,
+        default="",
+        help_text="the name that was typed, until this person signs in the next time; then empty",
+    )
 
     class Meta:
         constraints = [
@@ -127,6 +133,12 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} as {self.role} of {self.project}"
+
+    @property
+    def shown_name(self) -> str:
+        """How the project's people see this member. Before the first sign-in it is the name that was typed, so that
+        adding a name does not tell whether an account with it exists."""
+        return self.invited_as or self.user.display_name
 
 
 class LabelClass(models.Model):

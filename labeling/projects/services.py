@@ -2,7 +2,6 @@
 
 import secrets
 
-from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import ProtectedError
@@ -12,7 +11,9 @@ from django.utils.http import urlsafe_base64_encode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from labeling.accounts.invitations import password_links, sign_in_links
 from labeling.accounts.models import User
+from labeling.accounts.services import account_for, create_account, may_bring_people
 from labeling.errors import Invalid, LabelingError
 from labeling.projects.models import MAY, PALETTE, LabelClass, Membership, Project, Role
 
@@ -134,7 +135,9 @@ def remove_class(*, label_class: LabelClass) -> None:
 def add_member(*, project: Project, username: str, role: str, by: User) -> tuple[Membership, str | None]:
     """Let somebody take part; an account is made when there is none.
 
-    -> the membership and, for a new account, the path of a one-time invitation at which its owner sets a password.
+    -> the membership, and the path of a link at which the invited person comes in. There is no link for somebody whom
+    `by` knows already: a member of another project of theirs. For everybody else all that is shown is the same,
+    whether an account exists or not, so that nobody can try out names.
     Only an owner makes owners. Raises Invalid, NotAllowed.
     """
     username = username.strip()
@@ -142,46 +145,61 @@ def add_member(*, project: Project, username: str, role: str, by: User) -> tuple
         raise Invalid(f"role must be one of {', '.join(Role.values)}", field="role")
     if role == Role.OWNER and project.role_of(by) != Role.OWNER:
         raise NotAllowed(_("only an owner can add an owner"))
-    if not username or len(username) > 150:
-        raise Invalid(_("a member needs a name to sign in with"), field="username")
-    user = User.objects.filter(username=username).first()
-    invitation = None
+    user = account_for(username)
+    known = user is not None and is_known_to(user, by)
+    if not known and not may_bring_people(by):
+        raise NotAllowed(_("only administrators bring new people in; ask one to add {name}").format(name=username))
     if user is None:
-        user = User(username=username)
-        user.set_password(secrets.token_urlsafe(32))  # nobody knows it; the invitation sets the real one
-        try:
-            user.full_clean(exclude=["password"])
-        except ValidationError as error:
-            raise Invalid(" ".join(error.messages), field="username") from None
-        user.save()
-        invitation = _invitation(user)
+        user = create_account(username)
     if project.memberships.filter(user=user).exists():
         raise Invalid(_("{name} takes part already").format(name=username), field="username")
-    return Membership.objects.create(project=project, user=user, role=role), invitation
+    invited_as = "" if known else username
+    made = Membership.objects.create(project=project, user=user, role=role, invited_as=invited_as)
+    return made, None if known else _invitation(made, by)
 
 
-def _invitation(user: User) -> str:
-    """The path at which `user` sets a password, once, within PASSWORD_RESET_TIMEOUT."""
-    names = {"uidb64": urlsafe_base64_encode(force_bytes(user.pk)), "token": default_token_generator.make_token(user)}
+def is_known_to(user: User, by: User) -> bool:
+    """Whether `by` has reason to know that an account exists: themselves, a colleague, or any as administrator."""
+    own = Project.objects.filter(memberships__user=by)
+    return by.is_staff or user == by or user.memberships.filter(project__in=own, invited_as="").exists()
+
+
+def _invitation(membership: Membership, by: User) -> str:
+    """The path that is shown to `by`. It sets a password once, within PASSWORD_RESET_TIMEOUT, where that harms nobody.
+
+    Who holds such a link holds the account. So it sets the password only of somebody who has never signed in, and who
+    takes part only in projects that `by` manages: else a manager elsewhere could take an invited account over.
+    Everybody else gets a link that looks the same and asks them to sign in.
+    """
+    user = membership.user
+    managed = Membership.objects.filter(user=by, role__in=MAY["manage"]).values("project")
+    is_new = user.last_login is None and not user.is_staff
+    is_ours = not user.memberships.exclude(project__in=managed).exists()
+    tokens = password_links if is_new and is_ours else sign_in_links
+    names = {
+        "uidb64": urlsafe_base64_encode(force_bytes(membership.pk)),  # of an account it would tell how old it is
+        "token": tokens.make_token(user),
+    }
     return reverse("invitation", kwargs=names)
 
 
 @transaction.atomic
 def invite_again(*, membership: Membership, by: User) -> str:
-    """The path of a new invitation for somebody who never signed in and whose link is lost or too old; the old is void.
+    """The path of a new invitation for somebody who has not come yet and whose link is lost; the old link is void.
 
-    Who holds the link holds the account, so `by` must manage every project of that person: else a manager elsewhere
-    could add an invited name and take the account over. Raises LabelingError, NotAllowed.
+    Raises LabelingError for somebody who has come.
     """
     user = User.objects.select_for_update().get(pk=membership.user_id)
-    if user.last_login is not None or user.is_staff:
-        raise LabelingError(_("{name} has signed in already and needs no invitation").format(name=user.get_username()))
+    came = user.last_login is not None or user.is_staff
+    if came and not membership.invited_as:
+        name = membership.shown_name
+        raise LabelingError(_("{name} has signed in already and needs no invitation").format(name=name))
     managed = Membership.objects.filter(user=by, role__in=MAY["manage"]).values("project")
-    if user.memberships.exclude(project__in=managed).exists():
-        raise NotAllowed(_("this person is invited to a project that you do not manage; ask there for a new link"))
-    user.set_password(secrets.token_urlsafe(32))  # the token rests on the password: earlier links end here
-    user.save(update_fields=["password"])
-    return _invitation(user)
+    if not came and not user.memberships.exclude(project__in=managed).exists():
+        user.set_password(secrets.token_urlsafe(32))  # the token rests on the password: earlier links end here
+        user.save(update_fields=["password"])
+    membership.user = user
+    return _invitation(membership, by)
 
 
 @transaction.atomic

@@ -56,6 +56,8 @@ def _announce(round_: Round) -> list[Delivery]:
 def recipients(project: Project) -> QuerySet[User]:
     """Who gets mail when a round of the project ends: owners and managers who have an address and want it."""
     managers = User.objects.filter(memberships__project=project, memberships__role__in=MAY["manage"], is_active=True)
+    # Somebody who was invited and has not come yet gets no mail of a project that they may never have heard of.
+    managers = managers.exclude(memberships__in=project.memberships.exclude(invited_as=""))
     return managers.filter(mails_round_ends=True).exclude(email="").order_by("username")
 
 

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from labeling.errors import Invalid, WrongState
 from labeling.images.models import Split
+from labeling.numbers import whole_number
 from labeling.projects.models import Project
 from labeling.rounds.models import ModelVersion, Round, Snapshot
 from labeling.rounds.promotion import current_round, models_of
@@ -113,7 +114,7 @@ def version_of(project: Project, kind: str, start: Start) -> ModelVersion | None
         if current is None:
             raise WrongState(_("there is no finished round whose models a new one could start from"))
         return current
-    wanted = int(start.weights) if start.weights.isdecimal() else 0
+    wanted = whole_number(start.weights) or 0
     found = project.model_versions.filter(kind=kind, pk=wanted).first()
     if found is None:
         raise Invalid(

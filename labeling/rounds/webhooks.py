@@ -9,17 +9,16 @@ environment are not used, and nothing of the answer but its status is read.
 import hashlib
 import hmac
 import http.client
-import ipaddress
 import socket
 import ssl
 import threading
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+from labeling.rounds.addresses import Network, may_be_reached
+
 STEP = 10.0  # seconds for each wait for the other side
 WHOLE = 20.0  # seconds for all of it: a receiver that sends a byte now and then does not keep a worker
-NAT64 = ipaddress.ip_network("64:ff9b::/96")  # carries an IPv4 address in its last 32 bits
 
 
 class Unsent(Exception):
@@ -83,18 +82,6 @@ def reachable(host: str, port: int, allowed: Sequence[Network]) -> list[str]:
             "with WEBHOOK_NETWORKS"
         )
     return good
-
-
-def may_be_reached(address: str, allowed: Sequence[Network]) -> bool:
-    """Whether an address is public or in one of the allowed networks. IPv4 in the clothes of IPv6 is judged as IPv4."""
-    ip = ipaddress.ip_address(address)
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if ip in NAT64:
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if inner is not None:
-            return may_be_reached(str(inner), allowed)
-    return any(ip in network for network in allowed) or (ip.is_global and not ip.is_multicast)
 
 
 class _Pinned(http.client.HTTPConnection):

@@ -15,6 +15,7 @@ from labeling.server.postgres import CannotStart
 from labeling.server.supervisor import Child, Supervisor, say
 from labeling.server.surroundings import BadSurroundings
 
+ENTERED = "BOXWISE_ENTERED"  # set in a command that has the account and the environment of its instance already
 STOP_WITHIN = 10.0  # seconds until `boxwise stop` gives up waiting; the supervisor itself takes 5
 
 
@@ -31,14 +32,24 @@ def demo(argv: list[str]) -> int:
         "--data", metavar="DIR", help="load this data set, or the zip of an export, instead (docs/demo.md)"
     )
     arguments = parser.parse_args(argv)
-    command = [sys.executable, str(CHECKOUT / "manage.py"), "load_demo"]
+    instance = Instance.from_environment()
+    command = [str(instance.python), str(CHECKOUT / "manage.py"), "load_demo"]
     if arguments.data:
         folder = Path(arguments.data).expanduser().absolute()
         if not folder.exists():
             print(f"There is no folder or zip {folder} to load (DATA).", file=sys.stderr)
             return 1
+        account = instance.account
+        closed = processes.unreachable_for(account, folder) if account else None
+        if account and (closed or not account.can("-r", folder)):
+            print(
+                f"As root, Boxwise runs as user {account.name}, who cannot read {closed or folder} (DATA): copy the "
+                "folder to where everybody can read it, or start Boxwise as an ordinary user.",
+                file=sys.stderr,
+            )
+            return 1
         command += ["--data", str(folder)]
-    return _supervise(Instance.from_environment(), after_start=command)
+    return _supervise(instance, after_start=command)
 
 
 def dev(argv: list[str]) -> int:
@@ -80,7 +91,7 @@ def stop(argv: list[str]) -> int:
 
 def manage(argv: list[str]) -> int:
     """Run one of Django's management commands on this data directory, for example `boxwise manage shell`."""
-    os.environ.update(Instance.from_environment().environment())
+    enter(Instance.from_environment(), "manage", argv)
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(["boxwise manage", *argv])
@@ -94,7 +105,7 @@ def password(argv: list[str]) -> int:
     parser = argparse.ArgumentParser("boxwise password", description=password.__doc__)
     parser.add_argument("username", nargs="?", default=prepare.ADMINISTRATOR)
     username = parser.parse_args(argv).username
-    os.environ.update(Instance.from_environment().environment())
+    enter(Instance.from_environment(), "password", argv)
     import django
     from django.contrib.auth import get_user_model
     from django.core.exceptions import ObjectDoesNotExist
@@ -112,6 +123,25 @@ def password(argv: list[str]) -> int:
         return 1
     print(f"{username} signs in with password {new} (shown only now).")
     return 0
+
+
+def enter(instance: Instance, command: str, argv: list[str]) -> None:
+    """Give this process the environment that the processes of the instance have, and as root also their account.
+
+    Root would leave files behind that they cannot change. The account may not be able to read our Python any further,
+    so the command begins anew, as the account and with the Python that it can reach.
+    """
+    if os.environ.pop(ENTERED, ""):
+        return
+    given = instance.environment()  # reads the secrets, which the account may not
+    if instance.account is None:
+        os.environ.update(given)
+        return
+    python = str(instance.python)
+    call = f"import sys; from labeling.server import commands; sys.exit(commands.{command}(sys.argv[1:]))"
+    os.chdir(CHECKOUT)
+    instance.account.become()
+    os.execve(python, [python, "-c", call, *argv], given | {ENTERED: "1"})
 
 
 def _supervise(

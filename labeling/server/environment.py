@@ -48,7 +48,7 @@ def number(name: str, default: int) -> int:
     value = os.environ.get(name, "").strip()
     if not value:
         return default
-    if not value.isdigit():
+    if not (value.isascii() and value.isdecimal() and len(value) < 19):
         raise SystemExit(f"Boxwise does not start: {name} is {value!r}, but must be a whole number.")
     return int(value)
 

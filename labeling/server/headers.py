@@ -29,6 +29,9 @@ HEADERS = {
     # while everything is served from one origin.
     "Cross-Origin-Embedder-Policy": "require-corp",
     "Cross-Origin-Resource-Policy": "same-origin",
+    # Pages and JSON show patients' data: a browser on a shared workstation keeps none of it. Images say what they allow
+    # (labeling/images/api.py), static files have names that change with their content.
+    "Cache-Control": "no-store",
 }
 
 

@@ -1,12 +1,13 @@
 """GET /healthz: is everything that the site needs there?"""
 
+import hmac
+import os
+import shutil
 import time
 from collections.abc import Callable
-from typing import Any
 
 from django.conf import settings
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
+from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
@@ -16,6 +17,7 @@ from labeling.celery import app
 
 # Each must have a worker; "gpu" is served by the same process as "cpu", or not at all.
 QUEUES = frozenset({"cpu", "interactive", "files"})
+LEAST_FREE = 64 * 2**20  # bytes of the disk; with less, uploads begin to fail
 ASK_AGAIN_AFTER = 5.0  # seconds for which an answer of the workers is good: asking them takes up to a second
 
 
@@ -32,9 +34,15 @@ def broker() -> str:
 
 
 def storage() -> str:
-    """Writes and deletes a file: a full disk or a read-only mount is down, too."""
-    name = default_storage.save("healthz/probe", ContentFile(b"ok"))
-    default_storage.delete(name)
+    """Looks and writes nothing: whoever may ask for health may not fill the disk with probes."""
+    location = getattr(default_storage, "location", None) if isinstance(default_storage, FileSystemStorage) else None
+    if location is None:
+        default_storage.exists("healthz/probe")  # an object store answers, or raises
+        return "up"
+    if not os.access(location, os.W_OK | os.X_OK):
+        return "down: cannot be written"
+    if shutil.disk_usage(location).free < LEAST_FREE:
+        return "down: the disk is full"
     return "up"
 
 
@@ -67,18 +75,32 @@ PARTS: dict[str, Callable[[], str]] = {
 }
 
 
+def states() -> dict[str, str]:
+    """The state of each part: "up", or "down" with what is known of the reason."""
+    found: dict[str, str] = {}
+    for name, look in PARTS.items():
+        try:
+            found[name] = look()
+        except Exception as error:  # whatever a driver raises means "down"
+            found[name] = f"down: {type(error).__name__}" if not settings.DEBUG else f"down: {error}"
+    return found
+
+
+def may_see_details(request: HttpRequest) -> bool:
+    """The supervisor and monitoring, which know HEALTH_TOKEN; administrators have a page of their own."""
+    token = request.headers.get("X-Health-Token", "")
+    return bool(settings.HEALTH_TOKEN) and hmac.compare_digest(token.encode(), settings.HEALTH_TOKEN.encode())
+
+
 @require_safe
 @never_cache
 def healthz(request: HttpRequest) -> JsonResponse:
-    """200 when every part is up, else 503; the body names each part and its state.
+    """200 {"healthy": true} when every part is up, else 503 {"healthy": false}.
 
-    Anybody may ask, so it tells what is down but not why in the words of the driver, which name hosts and users.
+    Anybody may ask, and hears no more. Who sends HEALTH_TOKEN hears of each part, not in the words of the driver, which
+    name hosts and users.
     """
-    states: dict[str, Any] = {}
-    for name, look in PARTS.items():
-        try:
-            states[name] = look()
-        except Exception as error:  # whatever a driver raises means "down"
-            states[name] = f"down: {type(error).__name__}" if not settings.DEBUG else f"down: {error}"
-    healthy = all(state == "up" for state in states.values())
-    return JsonResponse({"healthy": healthy, **states}, status=200 if healthy else 503)
+    found = states()
+    healthy = all(state == "up" for state in found.values())
+    details = found if may_see_details(request) else {}
+    return JsonResponse({"healthy": healthy, **details}, status=200 if healthy else 503)

@@ -3,8 +3,9 @@
     data directory/
       lock           held while an instance runs; says which process and which port
       secrets/       secret key and database password, 0600, made at the first start
-      postgres/ valkey/ files/ static/ logs/
+      postgres/ valkey/ files/ static/ work/ home/ logs/
 
+Started as root, everything but the supervisor runs as another account, which owns what it writes.
 Standard library only.
 """
 
@@ -13,6 +14,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -21,12 +23,28 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
-from labeling.server import environment, processes, surroundings
+from labeling.server import compiled, environment, processes, surroundings
 from labeling.server.postgres import Postgres
 from labeling.server.surroundings import BadSurroundings
 from labeling.server.valkey import Valkey
 
 LONGEST_SOCKET_FOLDER = 107 - len("/.s.PGSQL.5432")  # a Unix socket's path has at most 107 characters
+
+
+# What the site and the workers write in: images and artifacts, static files, work that is not finished, caches.
+WRITTEN = ("files", "static", "work", "home")
+# Secrets that belong to us; whatever else of the caller's environment looks like one stays with the caller.
+OUR_SECRETS = frozenset(
+    {"SECRET_KEY", "HEALTH_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+)
+LOOKS_SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_KEY", re.IGNORECASE)
+
+
+def passes_on(name: str) -> bool:
+    """Whether a variable of the caller reaches the processes."""
+    if name == "PYTHONDONTWRITEBYTECODE":  # without compiled modules every start takes twice as long
+        return False
+    return name in OUR_SECRETS or LOOKS_SECRET.search(name) is None
 
 
 @dataclass(frozen=True)
@@ -71,6 +89,11 @@ class Instance:
     def account(self) -> processes.Account | None:
         return processes.unprivileged_account(self.folder)
 
+    @property
+    def python(self) -> Path:
+        """The Python that runs the site and the workers."""
+        return compiled.python_for(self.account)
+
     @cached_property
     def sockets(self) -> Path:
         """The folder of the Unix sockets: in the data directory, or a short one named after it."""
@@ -100,13 +123,25 @@ class Instance:
         return path.read_text()
 
     def make_folders(self) -> None:
-        """Everything below the data directory that the servers expect; the servers' own belong to their account."""
-        for folder in (self.logs, self.folder / "files", self.folder / "static"):
+        """Everything below the data directory that processes expect; what they write in is their account's."""
+        self.logs.mkdir(mode=0o700, exist_ok=True)
+        for name in WRITTEN:
+            folder = self.folder / name
             folder.mkdir(mode=0o700, exist_ok=True)
+            if self.account:
+                processes.adopt(self.account, folder)
         for folder in (self.folder / "postgres", self.folder / "valkey", self.sockets):
             folder.mkdir(mode=0o700, exist_ok=True)
             if self.account and folder.stat().st_uid != self.account.uid:
                 os.chown(folder, self.account.uid, self.account.gid)
+        if self.account:
+            try:
+                compiled.make_folders(self.account)
+            except OSError as error:
+                raise BadSurroundings(
+                    f"As root, Boxwise runs as user {self.account.name}, who cannot reach the Python of root; its copy "
+                    f"in {compiled.BUILD} cannot be made ({error.strerror}). Start Boxwise as an ordinary user."
+                ) from error
         if self.sockets.stat().st_uid not in (os.geteuid(), self.account.uid if self.account else os.geteuid()):
             raise BadSurroundings(
                 f"{self.sockets} belongs to another user; remove it or choose a shorter BOXWISE_DATA_DIR."
@@ -122,6 +157,7 @@ class Instance:
             "PLAIN_HTTP": "1",
             "SITE_URL": self.address,
             "SECRET_KEY": self.secret("secret_key"),
+            "HEALTH_TOKEN": self.secret("health_token"),
             "STORAGE_URL": f"file://{self.folder}/files",
             "PYTHONUNBUFFERED": "1",  # a log is read while it is written
         }
@@ -129,8 +165,11 @@ class Instance:
             embedded["DATABASE_URL"] = self.postgres.url
         if not os.environ.get("BROKER_URL"):
             embedded |= {"BROKER_URL": self.valkey.broker_url, "FEED_URL": self.valkey.feed_url}
-        # Without compiled modules, which some shells and images ask for, every start takes twice as long.
-        given = {name: value for name, value in os.environ.items() if value and name != "PYTHONDONTWRITEBYTECODE"}
+        given = {name: value for name, value in os.environ.items() if value and passes_on(name)}
+        if self.account:
+            given = {name: value for name, value in given.items() if not name.startswith("XDG_")}
+            given |= {"HOME": str(self.folder / "home"), "USER": self.account.name, "LOGNAME": self.account.name}
+            given |= compiled.environment(self.account)
         fixed = {
             "BOXWISE_DATA_DIR": str(self.folder),
             "PORT": str(self.port),
@@ -191,4 +230,6 @@ class Instance:
             with self.locked():  # refuses, with the sentence
                 pass
         surroundings.check_port(self.port, self.host)
-        surroundings.check_reachable_when_root(self.folder, environment.CHECKOUT)
+        account = surroundings.check_reachable_when_root(self.folder, environment.CHECKOUT)
+        if account is not None:
+            surroundings.check_port_without_root(self.port)

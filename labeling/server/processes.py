@@ -23,9 +23,30 @@ class Account:
     uid: int
     gid: int
 
+    @property
+    def groups(self) -> list[int]:
+        """Its groups: those of an ordinary user may open a graphics card."""
+        return os.getgrouplist(self.name, self.gid)
+
+    def can(self, what: str, path: Path) -> bool:
+        """Whether it may read (-r), write (-w) or enter (-x) a path.
+
+        Asked of the system by a child with the account's identity: permission bits alone know no access lists.
+        """
+        test = ["/usr/bin/env", "test", what, str(path)]
+        done = subprocess.run(test, user=self.uid, group=self.gid, extra_groups=self.groups, check=False)
+        return done.returncode == 0
+
+    def become(self) -> None:
+        """Turn this process into one of the account, for good."""
+        os.setgroups(self.groups)
+        os.setgid(self.gid)
+        os.setuid(self.uid)
+
 
 def unprivileged_account(near: Path) -> Account | None:
-    """Who the database runs as: nobody else (None) unless we are root, since PostgreSQL refuses root.
+    """Who everything but the supervisor runs as: nobody else (None) unless we are root. PostgreSQL refuses root, and
+    what reads files of strangers needs no right to change the machine.
 
     As root it is the owner of `near`, or of the nearest folder above that is not root's, or else nobody.
     """
@@ -43,17 +64,26 @@ def unprivileged_account(near: Path) -> Account | None:
 
 
 def unreachable_for(account: Account, path: Path) -> Path | None:
-    """The first folder on the way to `path` that `account` may not enter, or None when it can get there.
-
-    Asked of the system by a child with the account's identity: permission bits alone know no access lists.
-    """
+    """The first folder on the way to `path` that `account` may not enter, or None when it can get there."""
     for folder in (*reversed(path.parents), path):
         if not folder.exists():
             return None
-        test = ["/usr/bin/env", "test", "-x", str(folder)]
-        if subprocess.run(test, user=account.uid, group=account.gid, extra_groups=[], check=False).returncode != 0:
+        if not account.can("-x", folder):
             return folder
     return None
+
+
+def adopt(account: Account, folder: Path) -> None:
+    """Give a folder and all in it to the account, where an older version or root made it. Links are not followed.
+
+    The folder itself comes last: a walk that was broken off is done again at the next start.
+    """
+    if folder.stat().st_uid == account.uid:
+        return
+    for root, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            os.chown(Path(root) / name, account.uid, account.gid, follow_symlinks=False)
+    os.chown(folder, account.uid, account.gid)
 
 
 def _die_with_parent(parent: int, death_signal: int, niceness: int) -> Callable[[], None]:
@@ -96,7 +126,7 @@ def spawn(
         start_new_session=True,
         user=account.uid if account else None,
         group=account.gid if account else None,
-        extra_groups=[] if account else None,
+        extra_groups=account.groups if account else None,
         preexec_fn=_die_with_parent(os.getpid(), death_signal, niceness),
     )
 

@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -16,9 +15,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from urllib.parse import urlsplit
 
 from labeling.server import postgres, processes, valkey
-from labeling.server.environment import CHECKOUT
+from labeling.server.environment import CHECKOUT, flag
 from labeling.server.instance import Instance, Lock
 from labeling.server.postgres import CannotStart
 
@@ -63,11 +63,11 @@ def how_it_ended(code: int) -> str:
     return f"ended with exit code {code}"
 
 
-def worker_command(name: str, queues: str) -> list[str]:
+def worker_command(python: str, name: str, queues: str) -> list[str]:
     """One Celery worker with one thread: threads and not forks, since CUDA does not survive a fork; a task is
     cancelled by a flag that it reads."""
     return [
-        *(sys.executable, "-m", "celery", "-A", "labeling.celery", "worker", "-P", "threads", "-c", "1"),
+        *(python, "-m", "celery", "-A", "labeling.celery", "worker", "-P", "threads", "-c", "1"),
         *("-Q", queues, "-n", f"{name}@%h", "--loglevel", "INFO"),
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     ]
@@ -83,6 +83,27 @@ def thread_caps(count: int) -> dict[str, str]:
         "VECLIB_MAXIMUM_THREADS",
     )
     return {name: os.environ.get(name) or str(count) for name in names}
+
+
+def environment_of(name: str, env: dict[str, str]) -> dict[str, str]:
+    """The environment of one process, with the secrets that it needs and no others.
+
+    Only the web server signs cookies and answers for health; only the worker sends mail, and the web server shows
+    whether it can. Every process has the addresses of database, broker and storage, which hold their passwords.
+    """
+    mine = env | {"BOXWISE_PROCESS": name}
+    if name != "web":
+        mine.pop("SECRET_KEY", None)
+        mine.pop("HEALTH_TOKEN", None)
+    if name != "worker" and mine.get("MAIL_URL"):
+        mine["MAIL_URL"] = without_password(mine["MAIL_URL"])
+    return mine
+
+
+def without_password(url: str) -> str:
+    """smtp://user:secret@host:587?x=1 as smtp://host:587?x=1."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 class Supervisor:
@@ -126,7 +147,7 @@ class Supervisor:
         cores = os.cpu_count() or 1
         training = thread_caps(max(1, cores - 1)) | {"DATABASE_POOL_SIZE": "5"}
         interactive = thread_caps(max(1, cores // 2)) | {"DATABASE_POOL_SIZE": "5"}
-        python = sys.executable
+        python = str(self.instance.python)
         return [
             self.python_child(
                 "web",
@@ -134,22 +155,28 @@ class Supervisor:
                     *(python, "-m", "uvicorn", "labeling.asgi:application", "--no-server-header"),
                     *("--host", self.instance.host, "--port", str(self.instance.port)),
                     *("--timeout-graceful-shutdown", "1"),  # seconds: a live feed would keep it for ever
+                    # Else whoever is on this machine could name any address, and the limit on sign-ins counts those.
+                    *([] if flag("BEHIND_PROXY") else ["--no-proxy-headers"]),
                 ],
                 watch=("labeling",),
             ),
             # Training is polite: the lowest priority and one core left over, so that the site stays fast.
             self.python_child(
-                "worker", worker_command("cpu", "cpu,gpu"), training, 15, watch=("labeling", "inference")
+                "worker", worker_command(python, "cpu", "cpu,gpu"), training, 15, watch=("labeling", "inference")
             ),
             self.python_child(
                 "interactive",
-                worker_command("interactive", "interactive"),
+                worker_command(python, "interactive", "interactive"),
                 interactive,
                 watch=("labeling", "inference"),
             ),
             # Exports and other files: never behind a training, and without torch.
             self.python_child(
-                "files", worker_command("files", "files"), {"WORKER_TASKS": "files"} | training, 5, watch=("labeling",)
+                "files",
+                worker_command(python, "files", "files"),
+                {"WORKER_TASKS": "files"} | training,
+                5,
+                watch=("labeling",),
             ),
             self.python_child("sweeper", [python, str(CHECKOUT / "manage.py"), "sweep"], watch=("labeling",)),
         ]
@@ -164,7 +191,14 @@ class Supervisor:
     ) -> Child:
         def start(log: Path) -> subprocess.Popen[bytes]:
             with log.open("ab") as file:
-                return processes.spawn(command, env=self.env | (env or {}), log=file, cwd=CHECKOUT, niceness=niceness)
+                return processes.spawn(
+                    command,
+                    env=environment_of(name, self.env | (env or {})),
+                    log=file,
+                    cwd=CHECKOUT,
+                    account=self.instance.account,
+                    niceness=niceness,
+                )
 
         return Child(name, start, watch=watch)
 
@@ -191,6 +225,9 @@ class Supervisor:
     def start_everything(self) -> None:
         begin = time.monotonic()
         self.instance.make_folders()
+        self.env = self.instance.environment()  # again: it names folders that were made just now
+        if self.instance.account:
+            say(f"Started as root: everything but this supervisor runs as user {self.instance.account.name}.")
         for server in self.servers():
             self.start_server(server)
         account = self.prepare()
@@ -256,7 +293,9 @@ class Supervisor:
 
     def prepare(self) -> dict[str, str | None]:
         """Tables, static files, administrator (labeling.server.prepare); the administrator's name and new password."""
-        answer = self.run_once("prepare", [sys.executable, "-m", "labeling.server.prepare"], "Preparing the database")
+        answer = self.run_once(
+            "prepare", [str(self.instance.python), "-m", "labeling.server.prepare"], "Preparing the database"
+        )
         return dict(json.loads(answer.splitlines()[-1]))
 
     def run_once(self, name: str, command: list[str], doing: str) -> str:
@@ -267,7 +306,9 @@ class Supervisor:
         output = self.instance.logs / f"{name}.out"
         with log.open("ab") as errors, output.open("wb") as out:
             output.chmod(0o600)  # it may hold the first password
-            process = processes.spawn(command, env=self.env, stdout=out, log=errors, cwd=CHECKOUT)
+            process = processes.spawn(
+                command, env=self.env, stdout=out, log=errors, cwd=CHECKOUT, account=self.instance.account
+            )
         try:
             while process.poll() is None:
                 self.look_at_children()
@@ -304,7 +345,10 @@ class Supervisor:
         host = "127.0.0.1" if self.instance.host in ("0.0.0.0", "::") else self.instance.host
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy must not come between
         try:
-            with opener.open(f"http://{host}:{self.instance.port}/healthz", timeout=5) as answer:
+            request = urllib.request.Request(
+                f"http://{host}:{self.instance.port}/healthz", headers={"X-Health-Token": self.env["HEALTH_TOKEN"]}
+            )
+            with opener.open(request, timeout=5) as answer:
                 return "healthy" if answer.status == 200 else str(answer.status)
         except urllib.error.HTTPError as error:
             return error.read(1000).decode(errors="replace")

@@ -76,10 +76,10 @@ def make_data_dir(folder: Path) -> None:
 
 
 def check_reachable_when_root(folder: Path, programs: Path) -> processes.Account | None:
-    """The account the database will run as (None when we are not root).
+    """The account that everything but the supervisor will run as (None when we are not root).
 
     Raises BadSurroundings when that account cannot enter the data directory `folder` or the
-    folder `programs`, which holds PostgreSQL itself.
+    folder `programs`, which holds Boxwise itself.
     """
     account = processes.unprivileged_account(folder)
     if account is None:
@@ -93,7 +93,24 @@ def check_reachable_when_root(folder: Path, programs: Path) -> processes.Account
                 else "move the checkout, for example to /opt"
             )
             raise BadSurroundings(
-                f"As root, PostgreSQL runs as user {account.name}, who may not enter {closed} on the way to "
+                f"As root, Boxwise runs as user {account.name}, who may not enter {closed} on the way to "
                 f"{what}: {cure}, or start Boxwise as an ordinary user."
             )
     return account
+
+
+def check_port_without_root(port: int) -> None:
+    """Boxwise gives root up before it listens. Raises BadSurroundings for a port that needs root."""
+    if port < first_open_port():
+        raise BadSurroundings(
+            f"Port {port} needs root, and Boxwise gives root up: choose one from 1024 with PORT=, and let a proxy "
+            f"listen on {port}."
+        )
+
+
+def first_open_port() -> int:
+    """The first port that needs no root; containers often open all of them."""
+    try:
+        return int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
+    except (OSError, ValueError):
+        return 1024

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 from labeling.access import reach
 from labeling.errors import LabelingError
 from labeling.images.models import Image
+from labeling.numbers import whole_number
 from labeling.projects.models import Project
 from labeling.rounds.comparison import Comparison
 from labeling.rounds.comparison import compare as compare_rounds
@@ -125,12 +126,12 @@ def reference_of(found: Project) -> dict[str, Any] | None:
 @require_POST
 def lock_reference(request: Request, project: int) -> HttpResponse:
     found = reach_project(request, "manage", project)
-    readers = request.POST.get("readers", "1")
+    readers = whole_number(request.POST.get("readers", "1")) or 0
     given = {"origin": request.POST.get("origin", ""), "note": request.POST.get("note", "").strip()}
     done = _("The reference set is locked. Rounds that start from now on are judged by it.")
     attempt(
         request,
-        lambda: lock(project=found, by=request.user, readers=int(readers) if readers.isdigit() else 0, **given),
+        lambda: lock(project=found, by=request.user, readers=readers, **given),
         done=done,
     )
     return redirect("project-models", found.pk)
@@ -215,8 +216,8 @@ def compare(request: Request, project: int) -> HttpResponse:
     """Rounds side by side; `?round=` numbers them, else the two that finished last. The first named is the base."""
     found = reach_project(request, "see", project)
     finished = list(found.rounds.filter(state=Round.State.PUBLISHED).select_related("snapshot"))
-    asked = [value for value in request.GET.getlist("round") if value.isdigit()]
-    by_number = {str(round_.number): round_ for round_ in finished}
+    asked = [whole_number(value) for value in request.GET.getlist("round")]
+    by_number = {round_.number: round_ for round_ in finished}
     chosen = [by_number[number] for number in dict.fromkeys(asked) if number in by_number] or finished[1::-1]
     made = compare_rounds(chosen[:MOST_ROUNDS]) if len(chosen) > 1 else None
     context: dict[str, Any] = {

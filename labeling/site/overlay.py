@@ -21,6 +21,7 @@ from labeling.access import person, reach
 from labeling.annotations.packs import pack_masks
 from labeling.errors import Invalid
 from labeling.images.models import Image
+from labeling.numbers import whole_number
 from labeling.projects.models import Project
 from labeling.rounds import reference
 from labeling.rounds.comparison import Comparison, Pair, compare
@@ -91,7 +92,7 @@ def overlay(request: Request, project: int, image: int) -> HttpResponse:
 def two_rounds(project: Project, asked: list[str], *, by: Literal["number", "pk"]) -> list[Round] | None:
     """The two finished rounds that were asked for, the first and the last named; None for anything else. Pages name
     rounds by number, the API by id."""
-    wanted = [int(value) for value in asked if value.isdecimal()]
+    wanted = [number for number in map(whole_number, asked) if number is not None]
     if len(wanted) < 2 or wanted[0] == wanted[-1]:
         return None
     finished = project.rounds.filter(state=Round.State.PUBLISHED, **{f"{by}__in": (wanted[0], wanted[-1])})

@@ -199,7 +199,7 @@ def add(request: Request, project: int) -> HttpResponse:
         except LabelingError as error:
             form.add_error(error.field or None, sentence(error, begins_with_a_name=error.field == "username"))
         else:
-            name = membership.user.get_username()
+            name = form.cleaned_data["username"].strip()
             if path:
                 keep_invitation(request, found, name, path)
             messages.success(request, _("{name} takes part as {role}.").format(name=name, role=_(membership.role)))
@@ -227,7 +227,7 @@ def change(request: Request, project: int, membership: int) -> HttpResponse:
     """Another role for a member; with `remove` the end of their part, with `invite` a new one-time link."""
     found = reach_project(request, "manage", project)
     member = get_object_or_404(found.memberships.select_related("user"), pk=membership)
-    name = member.user.display_name
+    name = member.shown_name
     if "remove" in request.POST:
         attempt(
             request,
@@ -239,7 +239,7 @@ def change(request: Request, project: int, membership: int) -> HttpResponse:
     elif "invite" in request.POST:
         path = attempt(request, lambda: invite_again(membership=member, by=request.user))
         if path:
-            keep_invitation(request, found, member.user.get_username(), path)
+            keep_invitation(request, found, member.invited_as or member.user.get_username(), path)
     else:
         role = request.POST.get("role", "")
         attempt(

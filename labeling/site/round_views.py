@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from labeling.errors import WrongState
 from labeling.images.models import Split
+from labeling.numbers import whole_number
 from labeling.rounds import drift
 from labeling.rounds.configuration import BY_NAME, NAMES, PRESET_NAMES, flat
 from labeling.rounds.estimate import estimate
@@ -289,8 +290,7 @@ def words_of(found: Round, stage: Stage, by_kind: dict[str, Stage], now: datetim
 def log(request: Request, round: int) -> HttpResponse:
     """The lines after `after`, and the place where the next ones will come."""
     found = reach_round(request, "see", round)
-    after = request.GET.get("after", "0")
-    context = log_context(found, after=int(after) if after.isdigit() else 0)
+    context = log_context(found, after=whole_number(request.GET.get("after")) or 0)
     return render(
         request, "site/parts/log_lines.html", {"round": found, "active": found.state in Round.ACTIVE, **context}
     )

@@ -22,6 +22,7 @@ from labeling.images.sentences import notes_said
 from labeling.images.services import change_image, change_images, stated
 from labeling.images.similar import in_other_splits
 from labeling.images.similar import sentence as same_picture
+from labeling.numbers import whole_number
 from labeling.projects.models import MAY, Project
 from labeling.projects.services import change_class, change_project, remove_class
 from labeling.rounds.delivery import send_test
@@ -98,7 +99,7 @@ def many_images(request: Request, project: int) -> HttpResponse:
     factor = request.POST.get("scale" if scaled else "factor", "")
     value = request.POST.get("value", "")
     everything = "all" in request.POST or scaled == "all"
-    ticked = [int(key) for key in request.POST.getlist("chosen") if key.isdigit()]
+    ticked = [key for key in map(whole_number, request.POST.getlist("chosen")) if key is not None]
     chosen = list(found.images.order_by().values_list("pk", flat=True)) if everything else ticked
 
     def change() -> int:
@@ -185,7 +186,8 @@ def notices_of(request: Request, found: Project) -> dict[str, Any]:
     """Who would be told now, who not and why, and what became of what was sent."""
     policy = policy_of(found)
     told = list(recipients(found))
-    managers = User.objects.filter(memberships__project=found, memberships__role__in=MAY["manage"], is_active=True)
+    here = found.memberships.filter(role__in=MAY["manage"], invited_as="")  # who was invited and came
+    managers = User.objects.filter(memberships__in=here, is_active=True)
     return {
         "policy": policy,
         "notices_form": NoticesForm(

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from labeling.access import reach
 from labeling.errors import Invalid, LabelingError
+from labeling.numbers import whole_number
 from labeling.site.doors import Request, acts_of, attempt, reach_project, sentence, signed_in
 from labeling.studies import outside, services
 from labeling.studies.models import Arm, Item, Participant, Study
@@ -237,7 +238,9 @@ def act(request: Request, study: int) -> HttpResponse:
         "freeze": lambda: services.freeze(study=found, by=by),
         "amend": amend,
         "exclude": lambda: services.exclude(
-            item=get_object_or_404(Item, pk=_number(post.get("item")), participant__study=found, state=Item.State.DONE),
+            item=get_object_or_404(
+                Item, pk=whole_number(post.get("item")), participant__study=found, state=Item.State.DONE
+            ),
             reason=post.get("reason", ""),
             by=by,
         ),
@@ -250,10 +253,6 @@ def act(request: Request, study: int) -> HttpResponse:
         raise Http404
     attempt(request, acts[what])
     return redirect("study", found.pk)
-
-
-def _number(text: str | None) -> int:
-    return int(text) if text and text.isdecimal() and len(text) < 19 else 0
 
 
 def _archive(request: Request) -> bytes:

@@ -3,6 +3,8 @@
 from django.urls import path
 
 from labeling.site import (
+    administration,
+    coming_in,
     export_views,
     model_views,
     overlay,
@@ -56,8 +58,9 @@ urlpatterns = [
     path("rounds/<int:round>/models.zip", round_views.export, name="export-round"),
     path("rounds/<int:round>/cancel/", round_views.cancel, name="cancel-round"),
     path("rounds/<int:round>/retry/", round_views.retry, name="retry-round"),
+    path("administration/", administration.administration, name="administration"),
     path("accounts/mine/", views.account, name="account"),
-    path("accounts/sign-in/", views.SignIn.as_view(), name="sign-in"),
-    path("accounts/sign-out/", views.SignOut.as_view(), name="sign-out"),
-    path("accounts/invitation/<uidb64>/<token>/", views.Invitation.as_view(), name="invitation"),
+    path("accounts/sign-in/", coming_in.SignIn.as_view(), name="sign-in"),
+    path("accounts/sign-out/", coming_in.SignOut.as_view(), name="sign-out"),
+    path("accounts/invitation/<uidb64>/<token>/", coming_in.Invitation.as_view(), name="invitation"),
 ]

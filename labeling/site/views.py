@@ -1,22 +1,18 @@
-"""The pages that stand alone: coming in, the list of projects, a new one, and the frame of the workspace."""
-
-from typing import Any
+"""The pages that stand alone: the list of projects, a new one, and the frame of the workspace."""
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.views import LoginView, LogoutView, PasswordResetConfirmView
 from django.contrib.staticfiles import finders
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse_lazy
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_http_methods, require_safe
 
 from labeling.access import reach
-from labeling.accounts.forms import AccountForm, InvitationForm, SignInForm
-from labeling.accounts.services import change_account
+from labeling.accounts.forms import AccountForm
+from labeling.accounts.services import change_account, may_create_projects
 from labeling.errors import LabelingError
 from labeling.images.models import Image
 from labeling.projects.services import create_project
@@ -24,29 +20,6 @@ from labeling.site.doors import Request, sentence, signed_in
 from labeling.site.forms import ProjectForm
 from labeling.site.overview import cards
 from labeling.studies.models import Item
-
-
-class SignIn(LoginView):
-    template_name = "site/sign_in.html"
-    form_class = SignInForm
-    redirect_authenticated_user = True
-
-
-class SignOut(LogoutView):
-    """POST only: nobody can sign somebody else out by a link."""
-
-
-class Invitation(PasswordResetConfirmView):
-    """A one-time link: the invited person sets a password and is signed in. Used or three days old, it is void."""
-
-    template_name = "site/invitation.html"
-    form_class = InvitationForm
-    post_reset_login = True
-    success_url = reverse_lazy("home")
-
-    def form_valid(self, form: Any) -> HttpResponse:
-        messages.success(self.request, _("Welcome. Your password is set and you are signed in."))
-        return super().form_valid(form)
 
 
 @signed_in
@@ -58,6 +31,7 @@ def home(request: Request) -> HttpResponse:
         "cards": [card for card in everything if card.project.archived_at is None],
         "archived": [card for card in everything if card.project.archived_at is not None],
         "participations": reads,
+        "may_create": may_create_projects(request.user),
     }
     return render(request, "site/home.html", context)
 
@@ -80,6 +54,8 @@ def account(request: Request) -> HttpResponse:
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_project(request: Request) -> HttpResponse:
+    if not may_create_projects(request.user):
+        return render(request, "site/new_project.html", {"refused": True}, status=403)
     form = ProjectForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:

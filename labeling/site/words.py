@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.template.loader import get_template
 from django.utils import timezone
 from django.utils.html import format_html
@@ -28,6 +29,12 @@ def said(words: Any) -> str:
     """Words that stand in the program (a state, a label, a toast) in the reader's language; others as they are."""
     text = str(words)
     return gettext(text) if text else ""  # of "" gettext says the catalogue's header
+
+
+@register.simple_tag
+def csrf_cookie() -> str:
+    """The name of the cookie with the token against forged requests, for the scripts that read it."""
+    return str(settings.CSRF_COOKIE_NAME)
 
 
 @register.filter

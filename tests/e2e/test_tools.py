@@ -21,7 +21,7 @@ def smart_answer(bench: Tools, image: int, **prompt: Any) -> np.ndarray[Any, Any
     """What the server's worker says to the same prompt."""
     found = bench.page.evaluate(
         """async ([image, body]) => {
-          const token = /csrftoken=([^;]+)/.exec(document.cookie)[1];
+          const token = /boxwise_csrf_[0-9]+=([^;]+)/.exec(document.cookie)[1];
           for (let i = 0; i < 6; i++) { // in a fresh worker the first answer may come too late
             const answer = await fetch(`/api/v1/images/${image}/smart/`, {method: "POST", body: JSON.stringify(body),
               headers: {"Content-Type": "application/json", "X-CSRFToken": token}});

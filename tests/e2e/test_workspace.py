@@ -190,16 +190,21 @@ def test_the_workspace_has_no_barrier_that_axe_finds(
         assert violations() == [], "the brush's card"
 
 
-def test_an_ended_session_asks_for_the_password_in_place(browser: "Browser", running: Running, image: int):
+@pytest.mark.parametrize("cookies", ["the session ended", "all cookies cleared"])
+def test_an_ended_session_asks_for_the_password_in_place(
+    browser: "Browser", running: Running, image: int, cookies: str
+):
     with new_page(browser) as page:
         sign_in(page, running)  # a session of its own: it ends here
         bench = Tools(page)
         bench.open(f"{running.address}/images/{image}/")
         (key,) = (c["value"] for c in page.context.cookies() if c["name"].startswith("boxwise_session"))
         running.manage(f"from django.contrib.sessions.models import Session; Session.objects.get(pk={key!r}).delete()")
+        if cookies == "all cookies cleared":  # the token against forged requests too
+            page.context.clear_cookies()
         before = bench.ids()
         bench.press(".")
-        bench.click(*bench.empty_place(30))
+        bench.click(*bench.empty_place(30 if cookies == "the session ended" else 40))
         form = page.get_by_role("form", name="Sign in again")
         form.wait_for(timeout=15_000)
         form.locator("input[name=username]").fill(running.username)

@@ -51,6 +51,8 @@ def make_study() -> SimpleNamespace:
     project = ProjectFactory(name="Breast")
     people = {role: MembershipFactory(project=project, role=role).user for role in Role.values}
     people["stranger"] = UserFactory()
+    people["owner"].creates_projects = True
+    people["owner"].save()
     LabelClassFactory(project=project, name="nucleus", position=1)
     image = ImageFactory(project=project, group="slide 7")
     draw(image, people["owner"], cell(), cell((30, 20, 44, 40)), region())

@@ -206,7 +206,7 @@ def test_the_same_pixels_twice_are_refused(client, member):
 def test_pixels_are_served_as_images_and_nothing_else(client, image):
     answer = client.get(reverse("image-pixels", args=[image.pk]))
     assert (answer["Content-Type"], answer["X-Content-Type-Options"]) == ("image/png", "nosniff")
-    assert "immutable" in answer["Cache-Control"]
+    assert answer["Cache-Control"] == "private, max-age=600, must-revalidate"
 
 
 # -- activity

@@ -47,7 +47,7 @@ API_OPEN = {
 }  # fmt: skip
 PAGES_OPEN = {
     "sign-in": "no project", "sign-out": "no project", "invitation": "no project", "new-project": "another project",
-    "account": "no project",
+    "account": "no project", "administration": "no project",
     "archive-project": "twice is once", "restore-project": "the way out",
     "participation": "a running study keeps its project from being archived; withdrawing is always possible",
     "project-exports": "an archived project is exported", "cancel-job": "an export that nobody wants any more",

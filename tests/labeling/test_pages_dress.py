@@ -1,5 +1,6 @@
 """The dress of the pages: errors in words, no inline script, colours that can be read, numbers with units."""
 
+import html
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -40,11 +41,11 @@ def study() -> SimpleNamespace:
 # -- the frame of the workspace
 
 
-def test_the_workspace_gets_its_image_and_the_token_for_saves(study):
+def test_the_workspace_gets_its_image_and_the_token_for_saves(study, settings):
     client = signed_in(study.people["viewer"])
     answer = client.get(address(study, "image"))
     assert f'<div id="workspace" data-image="{study.image.pk}" data-api="/api/v1/"></div>' in answer.content.decode()
-    assert "csrftoken" in client.cookies
+    assert settings.CSRF_COOKIE_NAME in client.cookies
 
 
 def test_a_developer_without_the_front_end_is_told_how_to_build_it(study, settings, monkeypatch):
@@ -82,6 +83,41 @@ def test_a_stale_form_is_refused_in_words(study):
     client.force_login(study.people["manager"])
     answer = client.post(address(study, "project-rounds"))
     assert answer.status_code == 403 and "Nothing was changed" in answer.content.decode()
+
+
+def typed(client, url, origin, **fields):
+    """A form without its token, as a browser sends it from a page of `origin`."""
+    return client.post(url, fields, headers={"Origin": origin} if origin else {})
+
+
+def test_a_stale_form_keeps_what_was_typed_and_can_be_sent_again(study):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(study.people["owner"])
+    url = address(study, "project-settings")
+    text = "two\nlines & <b>"
+    stale = typed(client, url, "http://testserver", name="Breast 2", description=text, password="secret")
+    page = stale.content.decode()
+    assert stale.status_code == 403 and "Send again" in page and "secret" not in page
+    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page))
+    assert html.unescape(fields["description"]) == text
+    again = {name: html.unescape(value) for name, value in fields.items()}
+    assert client.post(url, again, headers={"Origin": "http://testserver"}).status_code == 302
+    study.project.refresh_from_db()
+    assert (study.project.name, study.project.description.replace("\r", "")) == ("Breast 2", text)
+
+
+@pytest.mark.parametrize("origin", ["", "null", "http://evil.example", "http://testserver.evil.example"])
+def test_a_form_from_elsewhere_is_never_offered_for_sending(origin, study):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(study.people["owner"])
+    page = typed(client, address(study, "project-settings"), origin, name="forged").content.decode()
+    assert "forged" not in page and "Send again" not in page and "Nothing was changed" in page
+
+
+def test_a_stale_sign_in_page_never_shows_the_password():
+    page = typed(Client(enforce_csrf_checks=True), reverse("sign-in"), "http://testserver", password="secret")
+    assert page.status_code == 403 and "secret" not in page.content.decode()
+    assert f'href="{reverse("sign-in")}"' in page.content.decode()
 
 
 def test_a_wrong_password_says_what_to_do():

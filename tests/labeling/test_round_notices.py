@@ -24,11 +24,12 @@ from labeling.errors import Invalid
 from labeling.leases import REQUEUE_AFTER
 from labeling.projects.models import Role
 from labeling.rounds import delivery, notices, services, webhooks
+from labeling.rounds.addresses import may_be_reached
 from labeling.rounds.archiving import archive_project
 from labeling.rounds.models import Delivery, Round, RoundPolicy, Stage
 from labeling.rounds.notices import change_notices, renew_secret
 from labeling.rounds.services import advance, cancel_round, retry_round, start_round
-from labeling.rounds.webhooks import Refused, Unsent, may_be_reached, post
+from labeling.rounds.webhooks import Refused, Unsent, post
 from labeling.server import environment
 from tests.factories import MembershipFactory, UserFactory
 from tests.labeling.pages import make_study, said, signed_in

@@ -1,6 +1,7 @@
 """GET /healthz says what is down and with which code, and security headers go out with every page."""
 
 import pytest
+from django.core.files.storage import FileSystemStorage
 from django.test import Client
 
 from labeling.server import health
@@ -14,27 +15,58 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> dict:
     return found
 
 
-def test_all_up_is_200(parts: dict, client: Client) -> None:
-    answer = client.get("/healthz")
+@pytest.fixture
+def monitor(settings) -> Client:
+    """Somebody who knows the token of this server."""
+    settings.HEALTH_TOKEN = "told to the monitoring"
+    return Client(headers={"X-Health-Token": "told to the monitoring"})
+
+
+def test_everybody_hears_only_whether_it_is_up(parts: dict, client: Client, settings) -> None:
+    for token in ("", "told to the monitoring"):
+        settings.HEALTH_TOKEN = token
+        for headers in ({}, {"X-Health-Token": ""}, {"X-Health-Token": "guessed"}, {"X-Health-Token": "ü"}):
+            answer = client.get("/healthz", headers=headers)
+            assert (answer.status_code, answer.json()) == (200, {"healthy": True})
+    parts["broker"] = lambda: "down: gone"
+    down = client.get("/healthz")
+    assert (down.status_code, down.json()) == (503, {"healthy": False})
+
+
+def test_looking_writes_nothing(settings, tmp_path, monkeypatch) -> None:
+    (tmp_path / "files").mkdir()
+    storage = FileSystemStorage(location=tmp_path / "files")
+    monkeypatch.setattr(health, "default_storage", storage)
+    before = (tmp_path / "files").stat().st_mtime_ns
+    assert health.storage() == "up"
+    assert (tmp_path / "files").stat().st_mtime_ns == before and not list((tmp_path / "files").iterdir())
+    monkeypatch.setattr(health, "LEAST_FREE", 2**60)
+    assert health.storage() == "down: the disk is full"
+    monkeypatch.setattr(health, "default_storage", FileSystemStorage(location=tmp_path / "gone"))
+    assert health.storage() == "down: cannot be written"
+
+
+def test_all_up_is_200(parts: dict, monitor: Client) -> None:
+    answer = monitor.get("/healthz")
     assert answer.status_code == 200
     assert answer.json() == {"healthy": True, **dict.fromkeys(parts, "up")}
     assert "no-store" in answer["Cache-Control"]
 
 
 @pytest.mark.parametrize("name", ["database", "broker", "storage", "workers"])
-def test_one_part_down_is_503_and_named_without_its_secrets(name: str, parts: dict, client: Client) -> None:
+def test_one_part_down_is_503_and_named_without_its_secrets(name: str, parts: dict, monitor: Client) -> None:
     def broken() -> str:
         raise ConnectionError("postgresql://user:secret@host refused")
 
     parts[name] = broken
-    answer = client.get("/healthz")
+    answer = monitor.get("/healthz")
     assert answer.status_code == 503
     assert answer.json()[name] == "down: ConnectionError"
     assert "secret" not in answer.content.decode()
 
 
-def test_real_parts_without_workers(db, client: Client) -> None:
-    answer = client.get("/healthz")
+def test_real_parts_without_workers(db, monitor: Client) -> None:
+    answer = monitor.get("/healthz")
     assert answer.json() == {
         "healthy": False,
         "database": "up",

@@ -56,7 +56,7 @@ def test_everything_is_healthy_and_says_so(boxwise: Running) -> None:
 
 def test_secrets_are_readable_by_their_owner_alone(boxwise: Running, folder: Path) -> None:
     secrets = list((folder / "secrets").iterdir())
-    assert {path.name for path in secrets} == {"secret_key", "database_password"}
+    assert {path.name for path in secrets} == {"secret_key", "database_password", "health_token"}
     assert all(path.stat().st_mode & 0o077 == 0 and len(path.read_text()) >= 32 for path in secrets)
     assert boxwise.password not in "".join(log.read_text(errors="replace") for log in (folder / "logs").iterdir())
 

@@ -124,7 +124,7 @@ def test_a_small_image_is_fetched_whole_and_a_large_one_by_tiles(client):
         assert told == tiled
         answer = client.get(f"{url}0/4/0/")
         assert (answer.status_code, answer["Content-Type"]) == (200, "image/jpeg")
-        assert "immutable" in answer["Cache-Control"]
+        assert answer["Cache-Control"] == "private, max-age=600, must-revalidate"
         assert PIL.Image.open(io.BytesIO(b"".join(answer))).size == (2_100 - 4 * 512, 200)
         for beyond in ("0/5/0/", "0/0/1/", "4/0/0/"):
             assert client.get(url + beyond).status_code == 404
