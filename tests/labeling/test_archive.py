@@ -40,7 +40,10 @@ from tests.labeling.rounds import run_all, small_project
 SENTENCE = "this project is archived; until an owner or manager restores it, nothing in it is changed"
 
 # What takes a POST and yet changes nothing of the project, or is the way out of the archive.
-API_OPEN = {"layer-presence": "kept nowhere", "project-archive": "twice is once", "project-restore": "the way out"}
+API_OPEN = {
+    "layer-presence": "kept nowhere", "project-archive": "twice is once", "project-restore": "the way out",
+    "image-original": "the file goes out; that it did is written down",
+}  # fmt: skip
 PAGES_OPEN = {
     "sign-in": "no project", "sign-out": "no project", "invitation": "no project", "new-project": "another project",
     "account": "no project",
