@@ -1,7 +1,6 @@
 """The HTTP API: its routes, and the one shape of its errors (problem+json, RFC 9457)."""
 
 from collections.abc import Iterator
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
@@ -13,34 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
 from labeling.errors import LabelingError
-
-PROBLEM = "application/problem+json"
-TOO_LARGE = "The request is larger than this address accepts; send it in smaller parts."
-
-
-def problem_body(
-    *, status: int, code: str, detail: str, field: str = "", lines: tuple[str, ...] = ()
-) -> dict[str, Any]:
-    """An error for programs (code, field) and people (detail; lines, where several things are wrong)."""
-    title = HTTPStatus(status).phrase
-    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
-    if field:
-        body["field"] = field
-    if lines:
-        body["lines"] = list(lines)
-    return body
-
-
-def problem(*, status: int, code: str, detail: str, field: str = "", lines: tuple[str, ...] = ()) -> Response:
-    """problem_body as an answer of a view of REST framework."""
-    body = problem_body(status=status, code=code, detail=detail, field=field, lines=lines)
-    return Response(body, status=status, content_type=PROBLEM)
-
-
-def plain_problem(*, status: int, code: str, detail: str) -> JsonResponse:
-    """problem_body as an answer from outside the views of REST framework."""
-    body = problem_body(status=status, code=code, detail=detail)
-    return JsonResponse(body, status=status, content_type=PROBLEM)
+from labeling.problems import TOO_LARGE, plain_problem, problem
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:

@@ -17,9 +17,9 @@ from django.template.loader import render_to_string
 from django.urls import Resolver404, resolve
 
 from labeling.accounts.credentials import Credentials
-from labeling.api import PROBLEM, TOO_LARGE, problem_body
 from labeling.exchange.image_tables import MOST_BYTES as MOST_TABLE
 from labeling.images.uploads import MOST_BYTES as MOST_IMAGE
+from labeling.problems import PROBLEM, TOO_LARGE, problem_body
 from labeling.rounds.importing import MOST_BYTES as MOST_WEIGHTS
 from labeling.rounds.reference_masks import MOST_BYTES as MOST_MASKS
 from labeling.site.forms import MOST_FILES

@@ -16,7 +16,7 @@ DEBUG = flag("DEBUG")
 
 # Workers and the sweeper sign nothing, and `boxwise up` gives them no key: whatever would sign there fails loudly,
 # since Django refuses an empty one at its first use.
-_signs = os.environ.get("BOXWISE_PROCESS", "") not in ("worker", "interactive", "sweeper")
+_signs = os.environ.get("BOXWISE_PROCESS", "") not in ("worker", "interactive", "files", "sweeper")
 SECRET_KEY = required("SECRET_KEY", "a long random string that stays the same") if _signs else ""
 if _signs and len(SECRET_KEY) < 32:
     raise SystemExit("Boxwise does not start: SECRET_KEY must have at least 32 characters.")

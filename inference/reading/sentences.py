@@ -6,7 +6,7 @@
 # Why a file is not read.
 DECLINED = {
     "unknown_format": "{name} is not an image of a known format (PNG, TIFF, JPEG, BMP, WebP); save it as PNG or TIFF",
-    "format_not_read": "{name} is a {format} file, which is not read here; save it as PNG or TIFF",
+    "format_not_read": "{name} has the format {format}, which is not read here; save it as PNG or TIFF",
     "empty": "{name} is empty; the file has no bytes",
     "too_large": "{name} is {width} x {height} px; up to {most} pixels can be opened, so cut it into smaller fields",
     "damaged": "{name} is damaged: its {format} data cannot be decoded ({reason}); export it again",

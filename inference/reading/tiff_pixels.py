@@ -80,6 +80,8 @@ def segments_in(page: Any, x: int, y: int, w: int, h: int) -> Samples:
     offsets = [page.dataoffsets[index] for index in wanted]
     counts = [page.databytecounts[index] for index in wanted]
     for data, index in page.parent.filehandle.read_segments(offsets, counts, indices=wanted):
+        if data is not None and len(data) < page.databytecounts[index]:
+            raise ValueError("the file ends within a strip or tile")  # some codecs would fill up with grey
         part, (sample, _, top, left, _), _shape = page.decode(data, index, jpegtables=tables, _fullsize=False)
         if out is None:
             kind = page.dtype if part is None else part.dtype

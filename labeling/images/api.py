@@ -157,9 +157,12 @@ class Pixels(APIView):
 
 
 class Original(APIView):
-    """The file as it came. It may name a patient: few may fetch it, it is written down, and no cache keeps it."""
+    """The file as it came. It may name a patient: few may fetch it, it is written down, and no cache keeps it.
 
-    def get(self, request: Request, image: int) -> FileResponse:
+    A POST, since it writes: a GET is repeated by caches and followed by whatever looks ahead.
+    """
+
+    def post(self, request: Request, image: int) -> FileResponse:
         found = reach(Image.objects.visible_to(person(request)), person(request), "originals", pk=image)
         original = fetch_original(image=found, by=person(request))
         response = FileResponse(

@@ -12,7 +12,7 @@ SENTENCES = {
     "unknown_format": _(
         "{name} is not an image of a known format (PNG, TIFF, JPEG, BMP, WebP); save it as PNG or TIFF"
     ),
-    "format_not_read": _("{name} is a {format} file, which is not read here; save it as PNG or TIFF"),
+    "format_not_read": _("{name} has the format {format}, which is not read here; save it as PNG or TIFF"),
     "empty": _("{name} is empty; the file has no bytes"),
     "too_large": _("{name} is {width} x {height} px; up to {most} pixels can be opened, so cut it into smaller fields"),
     "damaged": _("{name} is damaged: its {format} data cannot be decoded ({reason}); export it again"),

@@ -19,8 +19,8 @@ from labeling.accounts import throttle
 from labeling.accounts.forms import InvitationForm, SignInForm
 from labeling.accounts.invitations import InvitationTokens, sets_password
 from labeling.accounts.models import SignInAttempt, User
-from labeling.api import plain_problem
 from labeling.numbers import whole_number
+from labeling.problems import plain_problem
 from labeling.projects.models import Membership
 from labeling.site.refusals import wants_json
 

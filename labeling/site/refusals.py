@@ -12,7 +12,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.views.defaults import server_error as page_of_server_error
 
-from labeling.api import TOO_LARGE, plain_problem
+from labeling.problems import TOO_LARGE, plain_problem
 
 # Not sent back into a page: a password has no place in HTML, and the new form carries a token of its own.
 NOT_KEPT = ("password", "csrfmiddlewaretoken", "secret")

@@ -25,7 +25,7 @@ def test_grey_16_bit_and_transparent_files_become_rgb(tmp_path):
 
 def test_nan_is_black_not_an_accident(tmp_path):
     Image.fromarray(np.array([[np.nan, 1.0], [0.5, 1.0]], np.float32)).save(tmp_path / "nan.tif")
-    assert read_rgb(tmp_path / "nan.tif")[..., 0].tolist() == [[0, 255], [0, 255]]
+    assert read_rgb(tmp_path / "nan.tif")[..., 0].tolist() == [[0, 255], [128, 255]]
 
 
 def test_files_that_are_no_images_are_named(tmp_path):

@@ -117,10 +117,10 @@ def unlisted() -> dict[str, tuple[bytes, str]]:
         "mixed extras": (
             tiff(np.dstack([shown, grey(), grey()]), photometric=2, bits=8, extra=(2, 0)), "mixed alpha",
         ),
-        "GIF": (saved(grey(), "GIF"), "is a GIF file"),
-        "JPEG 2000": (saved(shown, "JPEG2000"), "is a JPEG 2000 file"),
-        "PPM": (saved(shown, "PPM"), "is a PPM file"),
-        "DICOM": (b"\0" * 128 + b"DICM" + b"\0" * 64, "is a DICOM file"),
+        "GIF": (saved(grey(), "GIF"), "has the format GIF"),
+        "JPEG 2000": (saved(shown, "JPEG2000"), "has the format JPEG 2000"),
+        "PPM": (saved(shown, "PPM"), "has the format PPM"),
+        "DICOM": (b"\0" * 128 + b"DICM" + b"\0" * 64, "has the format DICOM"),
         "text": (b"hello, I am a text", "is not an image of a known format"),
         "nothing": (b"", "is empty"),
         "all clear": (saved(np.dstack([shown, grey() * 0]), "PNG"), "fully transparent"),
@@ -546,7 +546,7 @@ def test_real_slides_state_their_scale():
         assert (found.scale and pytest.approx(found.scale.x)) == um, name
     assert identify(root / "wsi_samples/small_HE.svs").objective == 20
     for name in ("small_dicom.dcm", "openslide_boxes_0.dcm", "openslide_boxes_1.dcm"):
-        with pytest.raises(Unreadable, match="is a DICOM file"):
+        with pytest.raises(Unreadable, match="has the format DICOM"):
             identify(root / "wsi_samples" / name)
 
 

@@ -48,7 +48,7 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("get", "image-workspace"): ALL,
     ("get", "image-pixels"): ALL,
     ("get", "image-thumbnail"): ALL,
-    ("get", "image-original"): (200, 200, 403, 403, 403, 404, 401),
+    ("post", "image-original"): (200, 200, 403, 403, 403, 404, 401),
     ("get", "image-tile"): ALL,
     ("post", "image-smart"): (422, 422, 422, 422, 403, 404, 401),  # an empty prompt: who may ask hears that it is empty
     ("post", "image-refuse"): (409, 409, 409, 409, 403, 404, 401),  # no round has been fused here

@@ -10,6 +10,7 @@ import PIL.Image
 import pytest
 import tifffile
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 from django.urls import reverse
 from django.utils import translation
 from rest_framework.test import APIClient
@@ -297,18 +298,31 @@ def test_the_original_is_kept_bit_by_bit_apart_from_the_images(study, api):
     image = Image.objects.get(pk=key)
     assert image.original.storage is not image.pixels.storage
     assert "originals" in Path(image.original.path).parts and "deep" not in image.original.name
-    answer = api.get(reverse("image-original", args=[key]))
+    answer = api.post(reverse("image-original", args=[key]))
     assert b"".join(answer.streaming_content) == content
     assert answer["Cache-Control"] == "no-store" and 'filename="deep.tif"' in answer["Content-Disposition"]
     taken = OriginalAccess.objects.get()
     assert (taken.image_id, taken.person, taken.image_name) == (key, study.people["manager"], "deep.tif")
 
 
+def test_the_settings_page_offers_it_to_those_who_may(study, api):
+    key = send(api, study.project, ("deep.tif", deep())).json()["id"]
+    url = reverse("image-original", args=[key])
+    page = signed_in(study.people["manager"]).get(address(study, "project-settings")).content.decode()
+    assert f'formaction="{url}"' in page and 'id="originals"' in page
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(study.people["manager"])
+    token = browser.get(address(study, "project-settings")).context["csrf_token"]
+    assert browser.post(url).status_code == 403 and not OriginalAccess.objects.exists()
+    answer = browser.post(url, {"csrfmiddlewaretoken": str(token)})  # as the page's form sends it
+    assert b"".join(answer.streaming_content) == deep()
+
+
 def test_who_may_not_fetch_it_leaves_no_record(study, api):
     key = send(api, study.project, ("deep.tif", deep())).json()["id"]
     for who in ("reviewer", "annotator", "viewer"):
         api.force_authenticate(study.people[who])
-        assert api.get(reverse("image-original", args=[key])).status_code == 403
+        assert api.post(reverse("image-original", args=[key])).status_code == 403
     assert not OriginalAccess.objects.exists()
 
 
@@ -320,9 +334,9 @@ def test_a_project_may_keep_no_originals(study, api):
     )  # fmt: skip
     gone = send(api, study.project, ("b.tif", deep(3))).json()
     assert (kept["has_original"], gone["has_original"]) == (True, False)
-    answer = api.get(reverse("image-original", args=[gone["id"]]))
+    answer = api.post(reverse("image-original", args=[gone["id"]]))
     assert (answer.status_code, answer.json()["code"]) == (404, "no_original")
-    assert api.get(reverse("image-original", args=[kept["id"]])).status_code == 200
+    assert api.post(reverse("image-original", args=[kept["id"]])).status_code == 200
 
 
 def test_what_is_made_by_the_program_is_no_original():
