@@ -43,11 +43,8 @@ SENTENCE = "this project is archived; until an owner or manager restores it, not
 # What takes a POST and yet changes nothing of the project, or is the way out of the archive.
 API_OPEN = {
     "layer-presence": "kept nowhere", "project-archive": "twice is once", "project-restore": "the way out",
-<<<<<<< HEAD
     "export-list": "an archived project is exported", "job-cancel": "an export that nobody wants any more",
-=======
     "image-original": "the file goes out; that it did is written down",
->>>>>>> reading
 }  # fmt: skip
 PAGES_OPEN = {
     "sign-in": "no project", "sign-out": "no project", "invitation": "no project", "new-project": "another project",
