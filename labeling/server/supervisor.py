@@ -101,7 +101,7 @@ def environment_of(name: str, env: dict[str, str]) -> dict[str, str]:
 
 
 def without_password(url: str) -> str:
-    """smtp://user:secret@host:587?x=1 as smtp://host:587?x=1."""
+    """The address of a mail server without its user and password."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
