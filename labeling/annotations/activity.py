@@ -14,6 +14,7 @@ from django.db import IntegrityError, transaction
 from labeling.accounts.models import User
 from labeling.annotations.models import ActivityBatch, Operation
 from labeling.annotations.state import parse_integer, parse_number, parse_uuid
+from labeling.annotations.study_sheets import check_page_clock, check_wall_clock, hold
 from labeling.errors import Invalid, WrongState
 from labeling.images.models import Image
 from labeling.projects.models import Project
@@ -47,11 +48,13 @@ CLOCK_SLACK_MS = 1000.0  # browsers round their clocks, some to 100 ms
 IDLE_AFTER_MS = 30_000.0  # the cut-off the project page declares; studies declare their own
 
 
+@transaction.atomic
 def record(*, user: User, data: Any) -> bool:
     """Store one batch of events; False when the same batch is there already (a repeated send).
 
     The author is the signed-in user, whatever the data says. Raises Invalid for impossible times, unknown kinds and
-    foreign sessions, WrongState when the project does not record activity, Archived.
+    foreign sessions, WrongState when the project does not record activity, Archived, NoSitting on the sheet of a
+    study's item that is paused or finished.
     """
     if not isinstance(data, dict):
         raise Invalid("a batch of activity is an object", field="activity")
@@ -76,6 +79,10 @@ def record(*, user: User, data: Any) -> bool:
         mono_ms=parse_number(data.get("mono_ms"), "mono_ms"),
         events=_packed(events),
     )
+    sheet = hold(image.project, farewell=True)
+    if sheet is not None:
+        check_wall_clock(sheet, name="wall_ms", ms=batch.wall_ms)
+        check_page_clock(sheet, name="mono_ms", ms=batch.mono_ms)
     others = ActivityBatch.objects.filter(session=session)
     if others.exclude(user=user).exists():
         raise Invalid("this session belongs to somebody else", field="session")
