@@ -20,7 +20,7 @@ from labeling.rounds.models import (
     Sweep,
     WeightsImport,
 )
-from labeling.studies.models import Amendment, Arm, Item, Participant, Sitting, Study, StudyField
+from labeling.studies.models import Amendment, Arm, Item, Look, Participant, Removal, Sitting, Study, StudyField
 
 __all__ = [
     "ActivityBatch",
@@ -35,6 +35,7 @@ __all__ = [
     "LabelClass",
     "Layer",
     "LayerHead",
+    "Look",
     "Membership",
     "ModelVersion",
     "Operation",
@@ -44,6 +45,7 @@ __all__ = [
     "Promotion",
     "Publication",
     "ReferenceSet",
+    "Removal",
     "Round",
     "RoundPolicy",
     "Sitting",

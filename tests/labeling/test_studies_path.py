@@ -60,7 +60,7 @@ def test_only_the_open_sheet_is_within_reach_and_a_done_one_takes_no_more_work(s
     item = services.open_item(participant=participant, item_id=services.next_item(participant)[0].pk)
     image = item.sheet.images.get()
     opened = client.get(reverse("image-workspace", args=[image.pk])).json()
-    assert opened["study"] == {"tools": ["box", "brush"]} and (
+    assert opened["study"] == {"tools": ["box", "brush"], "accepts_many": False} and (
         opened["image"]["previous"],
         opened["image"]["next"],
     ) == (None, None)
@@ -134,7 +134,7 @@ def test_an_arm_with_proposals_shows_them_without_their_models_and_the_other_sho
         opened = client.get(reverse("image-workspace", args=[item.sheet.images.get().pk])).json()
         proposals = [one for one in opened["layers"] if one["kind"] == "prediction"]
         seen.setdefault(item.arm.name, set()).add((len(proposals), str([p["publication"] for p in proposals])))
-        assert item.sheet.name == f"{study.name}: field {item.position}"  # nothing of the arm
+        assert item.sheet.name == f"{study.public_title}: field {item.position}"  # nothing of the arm
         services.complete(participant=participant, item_id=item.pk)
     assert seen == {"boxes by hand": {(0, "[]")}, "proposals": {(1, "[None]")}}
 

@@ -8,6 +8,7 @@ from django.db import Error, close_old_connections
 from django.utils import timezone
 
 from labeling.rounds import archiving, delivery, importing, portions, resuming, stages
+from labeling.studies import removal
 
 EVERY = 5.0  # seconds
 
@@ -23,7 +24,7 @@ class Command(BaseCommand):
             try:
                 now = timezone.now()
                 said = [*archiving.sweep(), *stages.sweep(), *portions.sweep(now), *resuming.sweep()]
-                said += [*delivery.sweep(now), *importing.sweep(now)]
+                said += [*delivery.sweep(now), *importing.sweep(now), *removal.sweep(now)]
                 for sentence in said:
                     self.stdout.write(sentence)
             except Error as error:  # the database restarts: look again in a moment
