@@ -199,7 +199,10 @@ def as_json(value: Any) -> Any:
 
 def shown(value: Any) -> str:
     """What was given, short enough for a sentence and without characters that a page cannot show."""
-    text = str(value)[:40] if not isinstance(value, int) or abs(value) < 10**40 else "…"
+    try:
+        text = str(value)[:40]
+    except ValueError:  # Python writes no integer of thousands of digits
+        text = "…"
     return "".join(character if character.isprintable() else "�" for character in text)
 
 
