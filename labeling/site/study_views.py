@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -50,7 +51,7 @@ def studies(request: Request, project: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit_study(request: Request, study: int) -> HttpResponse:
     """The form of a draft, filled in. Saving draws its fields again."""
-    found = reach_study(request, "manage", study)
+    found = reach_for_step(request, "manage", study)
     if found.state != Study.State.DRAFT:
         return redirect("study", found.pk)
 
@@ -87,6 +88,16 @@ def _design(
 
 def reach_study(request: Request, act: str, study: int) -> Study:
     return reach(Study.objects.visible_to(request.user).select_related("project"), request.user, act, pk=study)
+
+
+def reach_for_step(request: Request, act: str, study: int) -> Study:
+    """For a page that asks before a large step: an archived project still shows it, and refuses the step."""
+    if request.method == "POST":
+        return reach_study(request, act, study)
+    found = reach_study(request, "oversee", study)
+    if found.project.role_of(request.user) not in MAY[act]:
+        raise PermissionDenied
+    return found
 
 
 @signed_in
@@ -224,7 +235,7 @@ def remove_reader(request: Request, study: int, participant: int) -> HttpRespons
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def freeze_study(request: Request, study: int) -> HttpResponse:
-    found = reach_study(request, "manage", study)
+    found = reach_for_step(request, "manage", study)
     if request.method == "POST":
         attempt(request, lambda: services.freeze(study=found, by=request.user), done=_("The protocol is frozen."))
     if request.method == "POST" or found.state != Study.State.DRAFT:
@@ -236,7 +247,7 @@ def freeze_study(request: Request, study: int) -> HttpResponse:
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete_study(request: Request, study: int) -> HttpResponse:
-    found = reach_study(request, "manage", study)
+    found = reach_for_step(request, "manage", study)
     if request.method == "POST" and found.state == Study.State.DRAFT:
         attempt(request, lambda: services.delete_draft(study=found), done=_("The draft is deleted."))
         return redirect("studies", found.project_id)
@@ -249,7 +260,7 @@ def delete_study(request: Request, study: int) -> HttpResponse:
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def lock_study(request: Request, study: int) -> HttpResponse:
-    found = reach_study(request, "manage", study)
+    found = reach_for_step(request, "manage", study)
     if request.method == "POST":
         attempt(request, lambda: services.lock(study=found), done=_("The study is locked."))
     if request.method == "POST" or found.state != Study.State.RUNNING:
@@ -262,7 +273,7 @@ def lock_study(request: Request, study: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def look_early(request: Request, study: int) -> HttpResponse:
     """An owner looks at results by arm before the lock: with a reason, and logged."""
-    found = reach_study(request, "own", study)
+    found = reach_for_step(request, "own", study)
     if request.method == "POST":
         reason = request.POST.get("reason", "")
         looked = attempt(request, lambda: services.look(study=found, by=request.user, reason=reason))

@@ -38,6 +38,7 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("post", "round-list"): (202, 202, 403, 403, 403, 404, 401),
     ("get", "export"): (200, 200, 200, 403, 403, 404, 401),
     ("get", "image-workspace"): ALL,
+    ("post", "image-workspace"): (200, 200, 200, 200, 403, 404, 401),  # makes the layer that the person writes
     ("get", "image-pixels"): ALL,
     ("get", "image-thumbnail"): ALL,
     ("get", "image-tile"): ALL,

@@ -175,6 +175,15 @@ def test_a_batch_that_comes_twice_or_longer_is_stored_once(study):
     assert [row["idle_after_s"] for row in numbers["sensitivity"]] == [10, 30, 60, 100, 300]
 
 
+def test_arms_stand_in_the_declared_order(study):
+    """The reference first, although its name comes last in the alphabet."""
+    study.protocol["arms"][0]["name"] = study.protocol["analysis"]["reference"] = "zz by hand"
+    study.arms.filter(position=1).update(name="zz by hand")
+    read_all(study, lambda reader, arm, k: 20 + reader)
+    numbers = reporting.numbers_of(study)
+    assert list(numbers["arms"]) == list(numbers["flow"]["by_arm"]) == ["zz by hand", "proposals"]
+
+
 def test_an_exclusion_has_a_reason_and_shows_in_the_flow(study, project):
     read_all(study, lambda reader, arm, k: SECONDS[arm] + reader)
     item = Item.objects.filter(training=False).first()

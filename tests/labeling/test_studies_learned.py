@@ -25,10 +25,10 @@ def project():
     return ten_fields()
 
 
-def entry(image: Image, split: str, **changes) -> dict:
+def entry(of: Image, split: str, **changes) -> dict:
     """An image as a snapshot holds it."""
     found = {
-        "image": image.pk, "sha256": image.sha256, "group": image.group, "split": split, "reference": None,
+        "image": of.pk, "sha256": of.sha256, "group": of.group, "split": split, "reference": None,
         "exhaustive": [[0, 0, 64, 48]],
     }  # fmt: skip
     return found | changes

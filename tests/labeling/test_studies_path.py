@@ -19,6 +19,7 @@ from labeling.studies import services
 from labeling.studies.sheets import flip
 from tests.factories import MembershipFactory
 from tests.labeling.operations import cell, effect, mask, operation, region
+from tests.labeling.pages import signed_in
 from tests.labeling.studies import agreed, draft, frozen, ten_fields
 
 pytestmark = pytest.mark.django_db
@@ -162,6 +163,16 @@ def test_the_washout_locks_the_second_period(project):
         services.open_item(participant=participant, item_id=item.pk)
     participant.items.filter(period=0).update(done_at=timezone.now() - timedelta(days=14))
     services.open_item(participant=participant, item_id=item.pk)
+
+
+def test_without_a_washout_nobody_is_told_to_wait(study):
+    participant = agreed(study)
+    while (item := services.next_item(participant)[0]).period == 0:
+        services.open_item(participant=participant, item_id=item.pk)
+        services.complete(participant=participant, item_id=item.pk)
+    assert study.washout_days == 0 and services.next_item(participant) == (item, None)
+    page = signed_in(participant.user).get(reverse("participation", args=[participant.pk])).content.decode()
+    assert f"Begin field {item.position}" in " ".join(page.split()) and "opens on" not in page
 
 
 def test_a_second_reading_waits_four_weeks_and_is_flipped(project):
