@@ -234,6 +234,7 @@ def hash_of(protocol: dict[str, Any]) -> str:
 @transaction.atomic
 def consent(*, participant: Participant) -> None:
     """The participant has read the text and agrees; nothing is recorded before. Raises WrongState."""
+    participant = Participant.objects.select_for_update().get(pk=participant.pk)
     if participant.study.state != Study.State.RUNNING or participant.withdrawn_at:
         raise WrongState(_("this study does not take consent now"))
     if is_over(participant.study):

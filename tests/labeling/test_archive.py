@@ -67,8 +67,9 @@ def values(there, pattern: str) -> dict[str, Any]:
     """What an address needs, of this project."""
     known = {
         "project": there.project.pk, "image": there.image.pk, "round": there.round.pk, "layer": there.layer.pk,
-        "label_class": there.project.classes.get().pk, "study": there.study.pk, "participant": 0,
-        "layout": "coco", "level": 0, "column": 0, "row": 0, "name": "times", "membership": there.project.memberships.exclude(role="owner")[0].pk,
+        "label_class": there.project.classes.get().pk, "study": there.study.pk, "participant": 0, "layout": "coco",
+        "level": 0, "column": 0, "row": 0, "name": "times",
+        "membership": there.project.memberships.exclude(role="owner")[0].pk,
     }  # fmt: skip
     return {name: known[name] for name in re.findall(r"<\w+:(\w+)>", pattern)}
 
