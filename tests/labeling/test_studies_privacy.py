@@ -5,12 +5,16 @@ import json
 import uuid
 import zipfile
 from datetime import date, timedelta
+from importlib import import_module
+from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
+from labeling import migrations
 from labeling.annotations.models import ActivityBatch, Annotation, Effect, Layer, Operation
 from labeling.errors import Invalid, WrongState
 from labeling.projects.models import Role
@@ -148,6 +152,26 @@ def test_who_withdrew_before_withdrawing_deleted_is_deleted_by_the_sweeper(study
     call_command("sweep", "--once")
     assert not any(of_reader(reader).values())
     assert sweep() == []
+
+
+def test_the_migration_keeps_what_ran_and_says_what_was_never_logged(study):
+    """Studies from before: looks unknown, arms as they were, a title without an arm, the day that was agreed to."""
+    services.amend(study=study, change={"retention_until": later(10).isoformat()}, reason="r", by=study.created_by)
+    reader = agreed(study, 1)
+    item = services.open_item(participant=reader, item_id=services.next_item(reader)[0].pk)
+    Study.objects.update(public_title="", logs_looks=True)
+    Participant.objects.update(retention_agreed=None)
+    services.amend(study=study, change={"retention_until": later(90).isoformat()}, reason="r", by=study.created_by)
+    (path,) = Path(migrations.__file__).parent.glob("*_study_safety.py")
+    import_module(f"labeling.migrations.{path.stem}").keep_what_ran(apps, None)
+    study.refresh_from_db()
+    reader.refresh_from_db()
+    item.sheet.refresh_from_db()
+    assert (study.public_title, study.logs_looks) == (f"Annotation study {study.pk}", False)
+    assert all(study.arms.values_list("accepts_many", flat=True))
+    assert item.sheet.name == f"Annotation study {study.pk}: field 1"
+    assert reader.retention_agreed == later(10)
+    assert study.participants.get(number=2).retention_agreed is None
 
 
 # -- retention
