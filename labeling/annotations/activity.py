@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from labeling.accounts.models import User
 from labeling.annotations.models import ActivityBatch, Operation
 from labeling.annotations.state import parse_integer, parse_number, parse_uuid
-from labeling.annotations.study_sheets import check_page_clock, check_wall_clock, hold
+from labeling.annotations.study_sheets import check_batch
 from labeling.errors import Invalid, WrongState
 from labeling.images.models import Image
 from labeling.projects.models import Project
@@ -79,10 +79,7 @@ def record(*, user: User, data: Any) -> bool:
         mono_ms=parse_number(data.get("mono_ms"), "mono_ms"),
         events=_packed(events),
     )
-    sheet = hold(image.project, farewell=True)
-    if sheet is not None:
-        check_wall_clock(sheet, name="wall_ms", ms=batch.wall_ms)
-        check_page_clock(sheet, name="mono_ms", ms=batch.mono_ms)
+    check_batch(image.project, wall_ms=batch.wall_ms, mono_ms=batch.mono_ms)
     others = ActivityBatch.objects.filter(session=session)
     if others.exclude(user=user).exists():
         raise Invalid("this session belongs to somebody else", field="session")

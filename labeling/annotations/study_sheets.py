@@ -115,14 +115,18 @@ def check_page_clock(sheet: Sheet, *, name: str, ms: float) -> None:
         )
 
 
-def check_wall_clock(sheet: Sheet, *, name: str, ms: float) -> None:
-    """ms since 1970 of a browser's wall clock on a sheet: not before the item was opened, not after now, give or take a
-    day. Raises Invalid."""
+def check_batch(project: Project, *, wall_ms: float, mono_ms: float) -> None:
+    """The clocks of a batch of activity on a sheet: the wall clock lies between the opening of the item and now, give
+    or take a day, and the page's clock has run no longer than the item has been open. Raises Invalid, NoSitting."""
+    sheet = hold(project, farewell=True)
+    if sheet is None:
+        return
+    check_page_clock(sheet, name="mono_ms", ms=mono_ms)
     earliest, latest = sheet.opened_at - CLOCK_SLACK, timezone.now() + CLOCK_SLACK
-    if not earliest.timestamp() * 1000 <= ms <= latest.timestamp() * 1000:
+    if not earliest.timestamp() * 1000 <= wall_ms <= latest.timestamp() * 1000:
         opened = sheet.opened_at.astimezone(UTC)
         raise Invalid(
-            f"{name} lies more than a day outside the time from {opened:%Y-%m-%d %H:%M} UTC, when the field was "
+            f"wall_ms lies more than a day outside the time from {opened:%Y-%m-%d %H:%M} UTC, when the field was "
             "opened, until now. Set the clock of the computer.",
-            field=name,
+            field="wall_ms",
         )
