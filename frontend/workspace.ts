@@ -118,10 +118,11 @@ export class Workspace {
       this.session,
       opened.image.id,
       (batch, farewell) => api.activity(batch, farewell),
-      // What waits for an archived project's restoring keeps the time that it took.
+      // What waits for an archived project's restoring, or for a study's reader to go on, keeps the time that it took.
       (error) =>
         isTemporary(error) ||
-        (error instanceof Refused && (error.status === 401 || error.code === "archived")),
+        (error instanceof Refused &&
+          (error.status === 401 || error.code === "archived" || error.code === "no_sitting")),
       undefined,
       pace.beatMs,
     );

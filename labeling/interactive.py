@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 from labeling.access import person, reach
 from labeling.annotations import feed
 from labeling.annotations.state import parse_integer, parse_mask, parse_number, parse_uuid
+from labeling.annotations.study_sheets import refuse_without
 from labeling.celery import app
 from labeling.errors import Invalid, LabelingError, WrongState
 from labeling.images.models import Image
@@ -41,6 +42,7 @@ class Smart(APIView):
 
     def post(self, request: Request, image: int) -> Response:
         found = _image(request, image)
+        refuse_without(found.project, "smart")
         data = _object(request)
         box = data.get("box")
         points = data.get("points") or []
@@ -64,6 +66,7 @@ class Refuse(APIView):
 
     def post(self, request: Request, image: int) -> Response:
         found = _image(request, image)
+        refuse_without(found.project, "brush")
         data = _object(request)
         strokes = data.get("strokes") or []
         if not isinstance(strokes, list) or len(strokes) > MOST_STROKES:

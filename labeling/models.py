@@ -21,7 +21,7 @@ from labeling.rounds.models import (
     Sweep,
     WeightsImport,
 )
-from labeling.studies.models import Amendment, Arm, Item, Participant, Sitting, Study, StudyField
+from labeling.studies.models import Amendment, Arm, Item, Look, Participant, Removal, Sitting, Study, StudyField
 
 __all__ = [
     "ActivityBatch",
@@ -38,6 +38,7 @@ __all__ = [
     "LabelClass",
     "Layer",
     "LayerHead",
+    "Look",
     "Membership",
     "ModelVersion",
     "Operation",
@@ -48,6 +49,7 @@ __all__ = [
     "Promotion",
     "Publication",
     "ReferenceSet",
+    "Removal",
     "Round",
     "RoundPolicy",
     "SignInAttempt",

@@ -46,6 +46,10 @@ export class Together {
   }
 
   private acceptRows(rows: readonly number[], tool: "lasso" | "viewport"): void {
+    if (this.desk.opened.study && !this.desk.opened.study.accepts_many) {
+      this.desk.toast(t("In this study each proposal is decided on its own."), false);
+      return;
+    }
     const open = rows.filter((row) => this.desk.cells.isUndecided(row));
     const seen = open.filter((row) => this.desk.seen.has(row));
     if (!open.length) {

@@ -97,8 +97,8 @@ export type Workspace = {
   people?: Person[];
   person: Person;
   layers: Layer[];
-  /** On the sheet of a study's item: the tools of its arm. */
-  study?: { tools: string[] } | null;
+  /** On the sheet of a study's item: the tools of its arm, and whether many proposals are accepted at once. */
+  study?: { tools: string[]; accepts_many: boolean } | null;
 };
 
 /** Two rounds on one image; layer null: the round has published nothing on it. */

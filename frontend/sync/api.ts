@@ -101,8 +101,14 @@ export class Api {
     private readonly timeout = 30_000,
   ) {}
 
-  workspace(image: number): Promise<Workspace> {
-    return this.json<Workspace>(`images/${image}/workspace/`);
+  /** An image as it is. Opening it writes nothing, so who may annotate and has no layer here yet asks for one. */
+  async workspace(image: number): Promise<Workspace> {
+    const path = `images/${image}/workspace/`;
+    const opened = await this.json<Workspace>(path);
+    const { role, archived_at } = opened.project;
+    const isWritable = opened.layers.some((layer) => layer.writable);
+    if (isWritable || archived_at || role === "viewer") return opened;
+    return this.json<Workspace>(path, post({}));
   }
 
   /** Two rounds on an image: `query` names them. */
@@ -171,8 +177,8 @@ export class Api {
     if (!response.ok) throw await refusal(response);
   }
 
-  private async json<T>(path: string): Promise<T> {
-    const response = await this.request(path, {});
+  private async json<T>(path: string, init: RequestInit = {}): Promise<T> {
+    const response = await this.request(path, init);
     if (!response.ok) throw await refusal(response);
     return (await response.json()) as T;
   }

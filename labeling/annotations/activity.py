@@ -11,6 +11,7 @@ from labeling.accounts.models import User
 from labeling.annotations.active_time import LATEST_MS, unpacked
 from labeling.annotations.models import ActivityBatch
 from labeling.annotations.state import parse_integer, parse_number, parse_uuid
+from labeling.annotations.study_sheets import check_batch
 from labeling.annotations.summaries import summarise
 from labeling.errors import Invalid, WrongState
 from labeling.images.models import Image
@@ -43,11 +44,13 @@ MOST_EVENTS = 5000  # a batch; the browser sends one every five seconds
 CLOCK_SLACK_MS = 1000.0  # browsers round their clocks, some to 100 ms
 
 
+@transaction.atomic
 def record(*, user: User, data: Any) -> bool:
     """Store one batch of events; False when the same batch is there already (a repeated send).
 
     The author is the signed-in user, whatever the data says. Raises Invalid for impossible times, unknown kinds and
-    foreign sessions, WrongState when the project does not record activity, Archived.
+    foreign sessions, WrongState when the project does not record activity, Archived, NoSitting on the sheet of a
+    study's item that is paused or finished.
     """
     if not isinstance(data, dict):
         raise Invalid("a batch of activity is an object", field="activity")
@@ -73,6 +76,7 @@ def record(*, user: User, data: Any) -> bool:
         events=_packed(events),
     )
     _refuse_impossible_clocks(batch, events)
+    check_batch(image.project, wall_ms=batch.wall_ms, mono_ms=batch.mono_ms)
     others = ActivityBatch.objects.filter(session=session)
     if others.exclude(user=user).exists():
         raise Invalid("this session belongs to somebody else", field="session")

@@ -17,6 +17,7 @@ from labeling.annotations.attributes import attributes_for_writing
 from labeling.annotations.bulk import copy_states
 from labeling.annotations.models import Annotation, Effect, Layer, LayerHead, Operation
 from labeling.annotations.state import State, parse_integer, parse_number, parse_state, parse_uuid, put_state, state_of
+from labeling.annotations.study_sheets import Sheet, check_moments, check_page_clock, hold
 from labeling.errors import Invalid, LabelingError
 from labeling.images.models import Image
 from labeling.projects.models import MAY, Project
@@ -79,20 +80,31 @@ class Verdict:
         }
 
 
+def own_layer(*, image: Image, user: User) -> Layer | None:
+    """The layer that `user` writes on this image, where it is there already; None for someone who may not annotate."""
+    if image.project.role_of(user) not in MAY["annotate"]:
+        return None
+    mine = Layer.objects.filter(image=image, kind=Layer.Kind.WORKING, annotator=_annotator(image, user))
+    return mine.filter(head__isnull=False).first()
+
+
 def working_layer(*, image: Image, user: User) -> Layer | None:
     """The layer that `user` writes on this image, made at the first call; None for someone who may not annotate, and
     where an archived project has none yet."""
-    role = image.project.role_of(user)
-    if role not in MAY["annotate"]:
-        return None
-    annotator = user if image.project.layering == Project.Layering.PER_ANNOTATOR else None
-    there = Layer.objects.filter(image=image, kind=Layer.Kind.WORKING, annotator=annotator, head__isnull=False).first()
+    there = own_layer(image=image, user=user)
     if there is not None or image.project.archived_at is not None:
         return there
+    if image.project.role_of(user) not in MAY["annotate"]:
+        return None
+    annotator = _annotator(image, user)
     with transaction.atomic():  # nobody meets the layer before it has its head
         layer, _ = Layer.objects.get_or_create(image=image, kind=Layer.Kind.WORKING, annotator=annotator)
         LayerHead.objects.get_or_create(layer=layer)
     return layer
+
+
+def _annotator(image: Image, user: User) -> User | None:
+    return user if image.project.layering == Project.Layering.PER_ANNOTATOR else None
 
 
 def is_writer(*, layer: Layer, user: User) -> bool:
@@ -111,18 +123,18 @@ def write_operations(*, layer: Layer, author: User, operations: Any) -> tuple[in
     one of
     the same batch: chains made offline are replayed. Whether `author` may write here was decided before.
 
-    -> the layer's new seq and the verdicts, in the order of the operations. Raises ImmutableLayer, or Invalid for a
-    batch
-    that is no list of at most MOST_OPERATIONS.
+    -> the layer's new seq and the verdicts, in the order of the operations. Raises ImmutableLayer, Invalid for a batch
+    that is no list of at most MOST_OPERATIONS, NoSitting for the sheet of a study's item that is paused or finished.
     """
     if layer.kind != Layer.Kind.WORKING:
         raise ImmutableLayer(f"this is a {layer.kind} layer, which nobody edits")
     if not isinstance(operations, list) or len(operations) > MOST_OPERATIONS:
         raise Invalid(f"operations must be a list of at most {MOST_OPERATIONS}", field="operations")
+    sheet = hold(layer.image.project)
     # The lock on the narrow head row serialises the writers of one layer: seq is gapless and in commit order.
     head = LayerHead.objects.select_for_update().get(layer=layer)
     before = head.seq
-    seq, verdicts = _Batch(layer, head, author).run(operations)
+    seq, verdicts = _Batch(layer, head, author, sheet).run(operations)
     if seq > before:
         feed.announce(layer.pk, seq)
     return seq, verdicts
@@ -131,14 +143,13 @@ def write_operations(*, layer: Layer, author: User, operations: Any) -> tuple[in
 class _Batch:
     """The working memory of one write_operations call; the layer's head row is locked."""
 
-    def __init__(self, layer: Layer, head: LayerHead, author: User) -> None:
+    def __init__(self, layer: Layer, head: LayerHead, author: User, sheet: Sheet | None) -> None:
         self.layer, self.head, self.author = layer, head, author
         self.image = layer.image
         self.classes = frozenset(self.image.project.classes.values_list("pk", flat=True))
         self.attributes = self.image.project.declared_attributes
         # The sheet of a study's item takes work with its arm's tools only; that the page offers no others is no proof.
-        sheet_of = getattr(self.image.project, "study_item", None)
-        self.tools = frozenset(sheet_of.arm.tools) if sheet_of else None
+        self.sheet = sheet
         self.rows: dict[uuid.UUID, Annotation] = {}
         self.decided: dict[uuid.UUID, uuid.UUID] = {}  # proposal -> live annotation derived from it
         self.known: dict[uuid.UUID, tuple[int, int]] = {}  # op_id -> (seq, author)
@@ -165,8 +176,10 @@ class _Batch:
         op_id = op_id.encode(errors="replace").decode()  # half a character cannot be answered
         try:
             parsed = parse_operation(data, image=self.image, classes=self.classes, attributes=self.attributes)
-            if self.tools is not None:
-                _in_tools(parsed, self.tools)
+            if self.sheet is not None:
+                _in_tools(parsed, self.sheet.tools)
+                check_page_clock(self.sheet, name="begun_ms", ms=parsed.begun_ms)
+                check_page_clock(self.sheet, name="committed_ms", ms=parsed.committed_ms)
             return parsed
         except Invalid as error:
             return Verdict(op_id, "invalid", error=_error(error))
@@ -200,6 +213,8 @@ class _Batch:
             return Verdict(str(op.op_id), "repeated", seq=seq, current=self._current(_touched(op)))
         try:
             before = [self._check(effect) for effect in op.effects]
+            if self.sheet is not None and not self.sheet.accepts_many:
+                self._refuse_many(op)
         except Stale as error:
             return Verdict(str(op.op_id), "stale", error=_error(error), current=self._current(_touched(op), op))
         except Invalid as error:
@@ -222,6 +237,18 @@ class _Batch:
             ):
                 raise Invalid("derived_from names no proposal of this image", field="derived_from")
         return state_of(row) if row else None
+
+    def _refuse_many(self, op: ParsedOperation) -> None:
+        """In this arm each proposal is decided on its own. A cell that comes back from the dead decides nothing new.
+        Raises Invalid."""
+        decided = 0
+        for effect in op.effects:
+            row = self.rows.get(effect.annotation)
+            source = effect.after.derived_from if effect.after else None
+            if source is not None and (row is None or row.derived_from != source):
+                decided += 1
+        if decided > 1 or (decided and op.action == Operation.Action.BULK):
+            raise Invalid("this study's arm has no bulk accept: decide each proposal on its own", field="action")
 
     def _accept(self, op: ParsedOperation, before: list[State | None]) -> Verdict:
         self.head.seq += 1
@@ -364,13 +391,15 @@ def parse_operation(
         activity = (parse_integer(activity[0], "activity"), parse_integer(activity[1], "activity"))
         if not 0 <= activity[0] <= activity[1]:
             raise Invalid("activity must be [first, last]", field="activity")
+    begun_at, committed_at = (_moment(data.get(name), name) for name in ("begun_at", "committed_at"))
+    check_moments(begun_at=begun_at, committed_at=committed_at, image=image)
     return ParsedOperation(
         op_id=parse_uuid(data.get("op_id"), "op_id"),
         action=action,
         tool=tool,
         session=parse_uuid(data.get("session"), "session"),
-        begun_at=_moment(data.get("begun_at"), "begun_at"),
-        committed_at=_moment(data.get("committed_at"), "committed_at"),
+        begun_at=begun_at,
+        committed_at=committed_at,
         begun_ms=begun_ms,
         committed_ms=committed_ms,
         activity=activity,

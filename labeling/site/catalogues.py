@@ -84,7 +84,7 @@ def of_choices() -> Iterator[str]:
     from labeling.rounds.outcome import PLAIN
     from labeling.site.facts import WORDS
     from labeling.site.round_views import ROUND_WORDS
-    from labeling.site.study_views import ArmForm, FieldsForm, StudyForm
+    from labeling.site.study_forms import ArmForm, FieldsForm, StudyForm
     from labeling.site.waiting import STRATEGIES
 
     for model in apps.get_app_config("labeling").get_models():

@@ -2,17 +2,25 @@
 
 from django.urls import path
 
-from labeling.site import study_views
+from labeling.site import reader_views, study_views
 
 urlpatterns = [
     path("projects/<int:project>/studies/", study_views.studies, name="studies"),
     path("studies/<int:study>/", study_views.study, name="study"),
     path("studies/<int:study>/act/", study_views.act, name="study-act"),
+    path("studies/<int:study>/edit/", study_views.edit_study, name="edit-study"),
+    path("studies/<int:study>/redraw/", study_views.redraw_study, name="redraw-study"),
+    path("studies/<int:study>/readers/<int:participant>/remove/", study_views.remove_reader, name="remove-reader"),
+    path("studies/<int:study>/freeze/", study_views.freeze_study, name="freeze-study"),
+    path("studies/<int:study>/delete/", study_views.delete_study, name="delete-study"),
+    path("studies/<int:study>/lock/", study_views.lock_study, name="lock-study"),
+    path("studies/<int:study>/look/", study_views.look_early, name="look-early"),
     path("studies/<int:study>/report/", study_views.study_report, name="study-report"),
     path("studies/<int:study>/report.pdf", study_views.study_pdf, name="study-pdf"),
     path("studies/<int:study>/bundle.zip", study_views.study_bundle, name="study-bundle"),
     path("studies/<int:study>/plots/<str:name>.svg", study_views.study_plot, name="study-plot"),
-    path("participations/<int:participant>/", study_views.participation, name="participation"),
-    path("study-items/<int:item>/", study_views.study_item, name="study-item"),
-    path("study-items/<int:item>/stop/", study_views.stop_item, name="stop-item"),
+    path("participations/<int:participant>/", reader_views.participation, name="participation"),
+    path("participations/<int:participant>/receipt.txt", reader_views.receipt, name="participation-receipt"),
+    path("study-items/<int:item>/", reader_views.study_item, name="study-item"),
+    path("study-items/<int:item>/stop/", reader_views.stop_item, name="stop-item"),
 ]

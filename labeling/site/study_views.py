@@ -1,140 +1,27 @@
-"""The pages of studies: for who coordinates one, and for who reads."""
+"""The pages of studies for who coordinates one: plan, freeze, amend, lock, report. Readers' pages: reader_views.py."""
 
+from collections.abc import Callable
 from typing import Any
 
-from django import forms
 from django.conf import settings
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from labeling.access import reach
 from labeling.errors import Invalid, LabelingError
 from labeling.numbers import whole_number
+from labeling.projects.models import MAY
 from labeling.site.doors import Request, acts_of, attempt, reach_project, sentence, signed_in
-from labeling.studies import outside, services
+from labeling.site.study_forms import FieldsForm, StudyForm, arm_forms, arms_of, declared
+from labeling.studies import amending, learned, limits, looking, outside, services
 from labeling.studies.models import Arm, Item, Participant, Study
 from labeling.studies.signing import public_key, signing_key
 
 MOST_ARCHIVE = 256 * 2**20  # LabelMe puts the picture into each file unless told not to
-
-
-class StudyForm(forms.ModelForm):
-    """The protocol; the arms beside it."""
-
-    class Meta:
-        model = Study
-        fields = (
-            "name",
-            "hypothesis",
-            "design",
-            "seed",
-            "idle_after_s",
-            "washout_days",
-            "training_per_arm",
-            "repeats",
-            "outlier_iqr",
-            "quality_margin",
-            "exclusion_rules",
-            "consent_text",
-            "ethics_reference",
-            "retention_until",
-            "withdrawal_after_lock",
-        )
-        widgets = {
-            **{name: forms.Textarea(attrs={"rows": 3}) for name in ("hypothesis", "exclusion_rules", "consent_text")},
-            "retention_until": forms.DateInput(attrs={"type": "date"}),
-        }
-        labels = {
-            "outlier_iqr": "Outliers beyond, IQR",
-            "training_per_arm": "Training per arm",
-            "quality_margin": "Quality margin, Dice",
-        }
-        help_texts = {
-            **dict.fromkeys(("consent_text", "ethics_reference", "retention_until"), "needed before freezing"),
-            "outlier_iqr": "fields whose log time per cell lies further outside the quartiles; empty: none",
-            "quality_margin": "time is tested only where quality is not worse by more",
-            "idle_after_s": "a longer gap is not work",
-        }
-
-    # The numbers of a protocol stand beside each other.
-    NUMBERS = (
-        "seed",
-        "idle_after_s",
-        "washout_days",
-        "training_per_arm",
-        "repeats",
-        "outlier_iqr",
-        "quality_margin",
-    )
-
-    def words_before(self) -> list[forms.BoundField]:
-        return [self[name] for name in ("name", "hypothesis", "design")]
-
-    def numbers(self) -> list[forms.BoundField]:
-        return [self[name] for name in self.NUMBERS]
-
-    def words_after(self) -> list[forms.BoundField]:
-        shown = {"name", "hypothesis", "design", *self.NUMBERS}
-        return [field for field in self if field.name not in shown]
-
-
-class ArmForm(forms.ModelForm):
-    tools = forms.MultipleChoiceField(
-        choices=[(t, t) for t in Arm.TOOLS if t in services.TOOLS_OF_THE_APP],
-        widget=forms.CheckboxSelectMultiple,
-        required=False,
-    )
-
-    class Meta:
-        model = Arm
-        fields = ("name", "tools", "assistance")
-
-
-class FurtherArmForm(ArmForm):
-    """An arm that is only there when somebody begins to fill it."""
-
-    def has_changed(self) -> bool:
-        return bool(self["name"].data or self["tools"].data)
-
-
-def arm_forms(request: Request) -> list[ArmForm]:
-    """Two arms, and two more that stay empty unless somebody fills them."""
-    initial = [
-        {"name": "by hand", "tools": ["box", "brush"], "assistance": "none"},
-        {"name": "with proposals", "tools": ["box", "brush"], "assistance": "proposals"},
-    ]
-    first = [ArmForm(request.POST or None, prefix=f"arm{k}", initial=values) for k, values in enumerate(initial)]
-    return first + [
-        FurtherArmForm(
-            request.POST or None,
-            prefix=f"arm{k}",
-            initial={"assistance": "none"},
-            empty_permitted=True,
-            use_required_attribute=False,
-        )
-        for k in (2, 3)
-    ]
-
-
-class FieldsForm(forms.Form):
-    """Which images are drawn."""
-
-    strata = forms.ChoiceField(
-        label="Alike sets by",
-        choices=services.Strata.choices,
-        initial=services.Strata.DENSITY,
-        help_text="half of the fields lie above the median, half below, and every arm gets equally many of both",
-    )
-    measured = forms.IntegerField(
-        label="Measured fields",
-        required=False,
-        min_value=1,
-        help_text="empty: as many as have a reference and can be shared equally",
-    )
 
 
 @signed_in
@@ -142,36 +29,76 @@ class FieldsForm(forms.Form):
 def studies(request: Request, project: int) -> HttpResponse:
     """The studies of a project, and a form for a new one of two to four arms."""
     found = reach_project(request, "manage" if request.method == "POST" else "oversee", project)
-    form, arms = StudyForm(request.POST or None), arm_forms(request)
-    fields = FieldsForm(request.POST or None)
-    valid = [one.is_valid() for one in (form, fields, *arms)]  # each, so that each shows its errors
-    if request.method == "POST" and all(valid):
-        try:
-            made = services.draft_study(
-                project=found,
-                by=request.user,
-                arms=[arm.cleaned_data for arm in arms if arm.cleaned_data.get("name")],
-                chosen=fields.cleaned_data,
-                **form.cleaned_data,
-            )
-        except LabelingError as error:
-            form.add_error(error.field if error.field in form.fields else None, sentence(error))
-        else:
-            return redirect("study", made.pk)
-    context: dict[str, Any] = {
+
+    def make(**given: Any) -> Study:
+        return services.draft_study(project=found, by=request.user, **given)
+
+    context, made = _design(request, make)
+    if made is not None:
+        return redirect("study", made.pk)
+    context |= {
         "project": found,
         "may": acts_of(found, found.role_of(request.user)),
         "studies": found.studies.order_by("-pk"),
-        "form": form,
-        "arm_forms": arms[:2],
-        "more_arms": arms[2:],
-        "fields_form": fields,
+        "usable": [
+            (_("for arms without proposals"), learned.candidates(found, proposals=False)),
+            (_("for arms with proposals"), learned.candidates(found, proposals=True)),
+        ],
     }
     return render(request, "studies/studies.html", context, status=422 if request.method == "POST" else 200)
 
 
+@signed_in
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit_study(request: Request, study: int) -> HttpResponse:
+    """The form of a draft, filled in. Saving draws its fields again."""
+    found = reach_for_step(request, "manage", study)
+    if found.state != Study.State.DRAFT:
+        return redirect("study", found.pk)
+
+    def change(**given: Any) -> Study:
+        return services.edit_draft(study=found, **given)
+
+    context, made = _design(request, change, found)
+    if made is not None:
+        return redirect("study", made.pk)
+    context |= {"study": found, "project": found.project}
+    return render(request, "studies/edit.html", context, status=422 if request.method == "POST" else 200)
+
+
+def _design(
+    request: Request, make: Callable[..., Study], study: Study | None = None
+) -> tuple[dict[str, Any], Study | None]:
+    """The forms of a design, and the study that `make` made of them when all are right."""
+    form = StudyForm(request.POST or None, initial=declared(study) if study else None)
+    arms = arm_forms(request, arms_of(study)) if study else arm_forms(request)
+    chosen = {"strata": study.strata, "measured": study.measured} if study else None
+    fields = FieldsForm(request.POST or None, initial=chosen)
+    context = {"form": form, "arm_forms": arms[:2], "more_arms": arms[2:], "fields_form": fields}
+    valid = [one.is_valid() for one in (form, fields, *arms)]  # each, so that each shows its errors
+    if request.method != "POST" or not all(valid):
+        return context, None
+    named = [arm.cleaned_data for arm in arms if arm.cleaned_data.get("name")]
+    try:
+        return context, make(arms=named, chosen=fields.cleaned_data, **form.cleaned_data)
+    except LabelingError as error:
+        beside = fields if error.field in fields.fields else form
+        beside.add_error(error.field if error.field in beside.fields else None, sentence(error))
+        return context, None
+
+
 def reach_study(request: Request, act: str, study: int) -> Study:
     return reach(Study.objects.visible_to(request.user).select_related("project"), request.user, act, pk=study)
+
+
+def reach_for_step(request: Request, act: str, study: int) -> Study:
+    """For a page that asks before a large step: an archived project still shows it, and refuses the step."""
+    if request.method == "POST":
+        return reach_study(request, act, study)
+    found = reach_study(request, "oversee", study)
+    if found.project.role_of(request.user) not in MAY[act]:
+        raise PermissionDenied
+    return found
 
 
 @signed_in
@@ -179,11 +106,7 @@ def reach_study(request: Request, act: str, study: int) -> Study:
 def study(request: Request, study: int) -> HttpResponse:
     """Protocol, fields, readers and the allocation, as it would be or as it was frozen."""
     found = reach_study(request, "oversee", study)
-    try:
-        planned = services.preview(found) if found.state == Study.State.DRAFT else []
-        problem = ""
-    except Invalid as error:
-        planned, problem = [], sentence(error)
+    planned, problem = _preview(found)
     readers = list(found.participants.select_related("user").prefetch_related("items"))
     fields = {f.pk: f for f in found.fields.select_related("image")}
     rows = [
@@ -206,64 +129,164 @@ def study(request: Request, study: int) -> HttpResponse:
         "readers": done,
         "arms": list(found.arms.all()),
         "fields": sorted(fields.values(), key=lambda f: f.pk),
+        "usable": _usable(found) if found.state == Study.State.DRAFT else None,
         "key": public_key(signing_key(settings.SECRET_KEY)),
         "finished": Item.objects.filter(
             participant__study=found, state=Item.State.DONE, training=False, excluded=""
         ).select_related("participant", "arm"),
-        "amendments": list(found.amendments.select_related("by")),
-        "amendable": sorted(services.MAY_BE_AMENDED),
+        "retention": amending.retention_of(found),
+        "amendments": _amendments(found),
+        "looks": list(found.looks.select_related("by")),
+        "amendable": [(name, rule.label) for name, rule in limits.AMENDABLE.items()],
     }
     return render(request, "studies/study.html", context)
+
+
+def _preview(study: Study) -> tuple[list[Any], str]:
+    """The allocation of a draft, or why there is none."""
+    if study.state != Study.State.DRAFT:
+        return [], ""
+    try:
+        return services.preview(study), ""
+    except Invalid as error:
+        return [], sentence(error)
+
+
+def _usable(study: Study) -> learned.Candidates:
+    proposals = study.arms.filter(assistance=Arm.Assistance.PROPOSALS).exists()
+    return learned.candidates(study.project, proposals=proposals)
+
+
+def _amendments(study: Study) -> list[tuple[Any, list[dict[str, Any]]]]:
+    """Each amendment with what it changed, in words."""
+    entries = amending.amendments_of(study) if study.protocol else []
+    of_moment: dict[str, list[dict[str, Any]]] = {}
+    for entry in entries:
+        of_moment.setdefault(entry["at"], []).append(entry)
+    rows = study.amendments.select_related("by")
+    return [(row, of_moment.get(row.at.isoformat(), [])) for row in rows]
 
 
 @signed_in
 @require_POST
 def act(request: Request, study: int) -> HttpResponse:
-    """What the coordinator does: enrol, freeze, amend, lock."""
+    """What the coordinator does beside the large steps: enrol, amend, leave out, add an arm read elsewhere."""
     found = reach_study(request, "manage", study)
-    what = request.POST.get("act", "")
     by, post = request.user, request.POST
+    reason = post.get("reason", "")
 
-    def amend() -> None:
-        name, value = post.get("name", ""), post.get("value", "")
-        numeric = {"idle_after_s", "outlier_iqr", "quality_margin"}
-        try:
-            new: Any = float(value) if name in numeric and value else value or None
-        except ValueError:
-            raise Invalid(f"{name} must be a number", field="value") from None
-        services.amend(study=found, change={name: new}, reason=post.get("reason", ""), by=by)
+    def leave_out() -> None:
+        items = Item.objects.filter(participant__study=found, state=Item.State.DONE)
+        services.exclude(item=get_object_or_404(items, pk=whole_number(post.get("item"))), reason=reason, by=by)
 
     acts = {
         "enrol": lambda: services.enrol(study=found, username=post.get("username", "")),
-        "freeze": lambda: services.freeze(study=found, by=by),
-        "amend": amend,
-        "exclude": lambda: services.exclude(
-            item=get_object_or_404(
-                Item, pk=whole_number(post.get("item")), participant__study=found, state=Item.State.DONE
-            ),
-            reason=post.get("reason", ""),
-            by=by,
+        "amend": lambda: services.amend(
+            study=found, change={post.get("name", ""): post.get("value", "")}, reason=reason, by=by
         ),
+        "exclude": leave_out,
         "labelme": lambda: outside.import_labelme(
-            study=found, name=post.get("name", ""), content=_archive(request), reason=post.get("reason", ""), by=by
+            study=found, name=post.get("name", ""), content=_archive(request), reason=reason, by=by
         ),
-        "lock": lambda: services.lock(study=found),
     }
-    if what not in acts:
+    if post.get("act") not in acts:
         raise Http404
-    attempt(request, acts[what])
+    attempt(request, acts[post["act"]])
     return redirect("study", found.pk)
 
 
 def _archive(request: Request) -> bytes:
     file = request.FILES.get("archive")
     if file is None:
-        raise Invalid("choose a zip of LabelMe's files", field="archive")
+        raise Invalid(_("choose a zip of LabelMe’s files"), field="archive")
     if (file.size or 0) > MOST_ARCHIVE:
-        raise Invalid(f"the archive is larger than {MOST_ARCHIVE >> 20} MiB", field="archive")
+        raise Invalid(
+            _("the archive is larger than {most} MiB; split it").format(most=MOST_ARCHIVE >> 20), field="archive"
+        )
     return file.read()
 
 
+# -- the large steps of a study: each has a page that says what it does and asks once more
+
+
+@signed_in
+@require_POST
+def redraw_study(request: Request, study: int) -> HttpResponse:
+    """Draw the fields of a draft again, by a seed that was typed or by a new one."""
+    found = reach_study(request, "manage", study)
+    seed = attempt(request, lambda: services.redraw(study=found, seed=request.POST.get("seed", "").strip()))
+    if seed is not None:
+        messages.success(request, _("The fields are drawn again, by seed {seed}.").format(seed=seed))
+    return redirect("study", found.pk)
+
+
+@signed_in
+@require_POST
+def remove_reader(request: Request, study: int, participant: int) -> HttpResponse:
+    found = reach_study(request, "manage", study)
+    reader = get_object_or_404(Participant, pk=participant, study=found)
+    attempt(request, lambda: services.remove_reader(participant=reader))
+    return redirect("study", found.pk)
+
+
+@signed_in
+@require_http_methods(["GET", "HEAD", "POST"])
+def freeze_study(request: Request, study: int) -> HttpResponse:
+    found = reach_for_step(request, "manage", study)
+    if request.method == "POST":
+        attempt(request, lambda: services.freeze(study=found, by=request.user), done=_("The protocol is frozen."))
+    if request.method == "POST" or found.state != Study.State.DRAFT:
+        return redirect("study", found.pk)
+    _planned, problem = _preview(found)
+    return _confirm(request, found, "freeze", problem=problem)
+
+
+@signed_in
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete_study(request: Request, study: int) -> HttpResponse:
+    found = reach_for_step(request, "manage", study)
+    if request.method == "POST" and found.state == Study.State.DRAFT:
+        attempt(request, lambda: services.delete_draft(study=found), done=_("The draft is deleted."))
+        return redirect("studies", found.project_id)
+    if found.state != Study.State.DRAFT:
+        messages.error(request, _("Only a draft is deleted. This study is frozen."))
+        return redirect("study", found.pk)
+    return _confirm(request, found, "delete")
+
+
+@signed_in
+@require_http_methods(["GET", "HEAD", "POST"])
+def lock_study(request: Request, study: int) -> HttpResponse:
+    found = reach_for_step(request, "manage", study)
+    if request.method == "POST":
+        attempt(request, lambda: services.lock(study=found), done=_("The study is locked."))
+    if request.method == "POST" or found.state != Study.State.RUNNING:
+        return redirect("study", found.pk)
+    items = Item.objects.filter(participant__study=found, participant__withdrawn_at__isnull=True)
+    return _confirm(request, found, "lock", unfinished=items.exclude(state=Item.State.DONE).count())
+
+
+@signed_in
+@require_http_methods(["GET", "HEAD", "POST"])
+def look_early(request: Request, study: int) -> HttpResponse:
+    """An owner looks at results by arm before the lock: with a reason, and logged."""
+    found = reach_for_step(request, "own", study)
+    if request.method == "POST":
+        reason = request.POST.get("reason", "")
+        looked = attempt(request, lambda: services.look(study=found, by=request.user, reason=reason))
+        return redirect("study-report" if looked else "look-early", found.pk)
+    if found.state != Study.State.RUNNING:
+        return redirect("study", found.pk)
+    return _confirm(request, found, "look")
+
+
+def _confirm(request: Request, study: Study, step: str, **more: Any) -> HttpResponse:
+    """The page that says what a step does, and asks."""
+    context = {"study": study, "project": study.project, "step": step, **more}
+    return render(request, "studies/confirm.html", context)
+
+
+# -- what a frozen study gives out
 # pandas, statsmodels and matplotlib take seconds and a hundred megabytes to load: whoever asks for a report waits for
 # them once, and no other process does. So the views below import them.
 
@@ -278,16 +301,32 @@ def reach_frozen(request: Request, study: int) -> Study:
 @signed_in
 @require_safe
 def study_report(request: Request, study: int) -> HttpResponse:
+    """Results, once they may be seen; before that, how the study gets on and how well it is recorded."""
     found = reach_frozen(request, study)
+    context = {"study": found, "project": found.project, "may_look": found.project.role_of(request.user) in MAY["own"]}
+    if not looking.shows_results(study=found, to=request.user):
+        from labeling.studies import progress
+
+        return render(request, "studies/progress.html", context | {"readers": progress.progress_of(found)})
     from labeling.studies import reporting
 
-    return render(request, "studies/report.html", {"study": found, "project": found.project, **reporting.page(found)})
+    context["looks"] = list(found.looks.select_related("by"))
+    return render(request, "studies/report.html", context | reporting.page(found))
+
+
+def refuse_early(request: Request, study: Study) -> HttpResponse | None:
+    """To the page that says why, while results by arm are hidden from this person."""
+    if looking.shows_results(study=study, to=request.user):
+        return None
+    return redirect("study-report", study.pk)
 
 
 @signed_in
 @require_safe
 def study_plot(request: Request, study: int, name: str) -> HttpResponse:
     found = reach_frozen(request, study)
+    if not looking.shows_results(study=found, to=request.user):
+        raise Http404
     from labeling.studies import reporting
 
     try:
@@ -300,6 +339,8 @@ def study_plot(request: Request, study: int, name: str) -> HttpResponse:
 @require_safe
 def study_pdf(request: Request, study: int) -> HttpResponse:
     found = reach_frozen(request, study)
+    if hidden := refuse_early(request, found):
+        return hidden
     from labeling.studies import reporting
 
     return _file(reporting.pdf(found), "application/pdf", f"study-{found.pk}.pdf")
@@ -309,6 +350,8 @@ def study_pdf(request: Request, study: int) -> HttpResponse:
 @require_safe
 def study_bundle(request: Request, study: int) -> HttpResponse:
     found = reach_frozen(request, study)
+    if hidden := refuse_early(request, found):
+        return hidden
     from labeling.studies import reporting
 
     return _file(reporting.bundled(found), "application/zip", f"study-{found.pk}.zip")
@@ -316,87 +359,3 @@ def study_bundle(request: Request, study: int) -> HttpResponse:
 
 def _file(content: bytes, kind: str, name: str) -> HttpResponse:
     return HttpResponse(content, content_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})
-
-
-# -- who reads
-
-
-def own(request: Request, participant: int) -> Participant:
-    """A participant's own enrolment; anybody else's does not exist."""
-    return get_object_or_404(Participant.objects.select_related("study", "user"), pk=participant, user=request.user)
-
-
-@signed_in
-@require_http_methods(["GET", "HEAD", "POST"])
-def participation(request: Request, participant: int) -> HttpResponse:
-    """Consent, then only ever the next item. POST: consent, next, withdraw."""
-    found = own(request, participant)
-    if request.method == "POST":
-        what = request.POST.get("act")
-        if what == "consent":
-            attempt(request, lambda: services.consent(participant=found))
-        elif what == "withdraw":
-            attempt(request, lambda: services.withdraw(participant=found, reason=request.POST.get("reason", "")))
-        elif what == "next":
-            item, _ = services.next_item(found)
-            if item is not None:
-                number = item.pk
-                opened = attempt(request, lambda: services.open_item(participant=found, item_id=number))
-                if opened:
-                    return redirect("study-item", number)
-        return redirect("participation", found.pk)
-    item, available = services.next_item(found) if found.consented_at else (None, None)
-    total = found.items.count()
-    context = {
-        "participant": found,
-        "study": found.study,
-        "item": item,
-        "available": available,
-        "total": total,
-        "done": found.items.filter(state=Item.State.DONE).count(),
-    }
-    return render(request, "studies/participation.html", context)
-
-
-def own_item(request: Request, item: int) -> Item:
-    return get_object_or_404(
-        Item.objects.select_related("participant__study", "participant__user", "sheet"),
-        pk=item,
-        participant__user=request.user,
-        state=Item.State.OPEN,
-    )
-
-
-@signed_in
-@require_safe
-@ensure_csrf_cookie
-def study_item(request: Request, item: int) -> HttpResponse:
-    """The open item, full screen. Reached only from the participant's page, which begins the sitting; without one that
-    runs (a reload after a crash, the back button) it goes there first, so that no time runs outside a sitting."""
-    found = own_item(request, item)
-    if not found.sittings.filter(ended_at__isnull=True).exists():
-        return redirect("participation", found.participant_id)
-    assert found.sheet is not None
-    image = found.sheet.images.get()
-    context = {"image": image, "item": found, "total": found.participant.items.count()}
-    return render(request, "studies/item.html", context)
-
-
-@signed_in
-@require_http_methods(["GET", "HEAD", "POST"])
-def stop_item(request: Request, item: int) -> HttpResponse:
-    """Between the field and whatever comes next. The page of the field has been left, so its clock stands. POST: pause,
-    done, or go on."""
-    found = own_item(request, item)
-    if request.method != "POST":
-        services.pause(participant=found.participant, item_id=found.pk)
-        return render(request, "studies/stop.html", {"item": found, "study": found.participant.study})
-    what = request.POST.get("act")
-    if what == "done":
-        attempt(request, lambda: services.complete(participant=found.participant, item_id=found.pk))
-    elif what == "on":
-        attempt(request, lambda: services.open_item(participant=found.participant, item_id=found.pk))
-        return redirect("study-item", found.pk)
-    else:
-        messages.info(request, _("Paused. The clock stands until you go on."))
-    return redirect("participation", found.participant_id)

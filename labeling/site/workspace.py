@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 from labeling.access import person, reach
 from labeling.accounts.models import User
 from labeling.annotations.models import Annotation, Layer
-from labeling.annotations.services import working_layer
+from labeling.annotations.services import own_layer, working_layer
 from labeling.images.models import Image
 from labeling.images.tiles import SIDE, is_tiled, sizes
 from labeling.projects.api import LabelClassSerializer
@@ -23,9 +23,22 @@ from labeling.studies.models import Item
 
 
 class Workspace(APIView):
+    """GET: the image as it is, for everybody who sees it. POST: the same, after making the layer that this person
+    writes, where there is none yet: opening an image to look at it writes nothing."""
+
     def get(self, request: Request, image: int) -> Response:
+        return self._answer(request, self._reach(request, "see", image))
+
+    def post(self, request: Request, image: int) -> Response:
+        found = self._reach(request, "annotate", image)
+        working_layer(image=found, user=person(request))
+        return self._answer(request, found)
+
+    def _reach(self, request: Request, act: str, image: int) -> Image:
         images = Image.objects.visible_to(person(request)).select_related("project")
-        found = reach(images, person(request), "see", pk=image)
+        return reach(images, person(request), act, pk=image)
+
+    def _answer(self, request: Request, found: Image) -> Response:
         project, user = found.project, person(request)
         siblings = list(project.images.order_by("position").values_list("pk", flat=True))
         place = siblings.index(found.pk)
@@ -82,7 +95,7 @@ def tiles_of(image: Image) -> dict[str, Any] | None:
 
 def layers_of(*, image: Image, user: User) -> list[dict[str, Any]]:
     """The layers of an image that `user` sees: working layers, imports, and the current round's proposals."""
-    mine = working_layer(image=image, user=user)
+    mine = own_layer(image=image, user=user)
     proposed = (
         current_publications(Image.objects.filter(pk=image.pk)).select_related("round", "image", "layer__head").first()
     )
@@ -110,9 +123,9 @@ def people_of(layers: list[UUID]) -> list[dict[str, Any]]:
 
 
 def study_of(project: Project) -> dict[str, Any] | None:
-    """For the sheet of a study's item: the tools of its arm, and nothing that names the arm."""
+    """For the sheet of a study's item: what its arm has, and nothing that names the arm."""
     item = Item.objects.filter(sheet=project).select_related("arm").first()
-    return {"tools": item.arm.tools} if item else None
+    return {"tools": item.arm.tools, "accepts_many": item.arm.accepts_many} if item else None
 
 
 def _layer(layer: Layer, *, writable: bool) -> dict[str, Any]:

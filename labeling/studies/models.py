@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from labeling.accounts.models import User
 
 
+class Strata(models.TextChoices):
+    """By what the sets of fields are made alike: the value of a field."""
+
+    DENSITY = "density", "density: cells of the reference in a field's area"
+    SIZE = "size", "size: the median area of its reference cells"
+    AMBIGUITY = "ambiguity", "ambiguity: how doubtful its newest proposals are"
+
+
 class StudyQuerySet(models.QuerySet["Study"]):
     def visible_to(self, user: "User") -> "StudyQuerySet":
         """Studies of the user's projects. A participant reaches a study by their enrolment instead."""
@@ -43,6 +51,11 @@ class Study(models.Model):
 
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="studies")
     name = models.CharField(max_length=200)
+    public_title = models.CharField(
+        "title that readers see",
+        max_length=200,
+        help_text="readers are blinded to the arms, so the title names none of them",
+    )
     design = models.CharField(max_length=20, choices=Design, default=Design.CROSSOVER)
     state = models.CharField(max_length=20, choices=State, default=State.DRAFT)
     seed = models.PositiveIntegerField(help_text="of every draw of the allocation")
@@ -56,6 +69,10 @@ class Study(models.Model):
     )
     quality_measure = models.CharField(max_length=10, default="dice")
     quality_margin = models.FloatField(default=0.05)
+    measured = models.PositiveIntegerField(
+        "measured fields", null=True, blank=True, help_text="how many are drawn; empty: as many as can be shared"
+    )
+    strata = models.CharField("alike sets by", max_length=20, choices=Strata, default=Strata.DENSITY)
     exclusion_rules = models.TextField(blank=True)
     consent_text = models.TextField(blank=True)
     ethics_reference = models.CharField(max_length=200, blank=True)
@@ -69,6 +86,9 @@ class Study(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     frozen_at = models.DateTimeField(null=True)
     locked_at = models.DateTimeField(null=True)
+    logs_looks = models.BooleanField(
+        default=True, help_text="results by arm are hidden until the lock, and every look before it is logged"
+    )
 
     objects = StudyQuerySet.as_manager()
 
@@ -110,6 +130,11 @@ class Arm(models.Model):
     name = models.CharField(max_length=100)
     tools = models.JSONField(default=list, help_text="of Arm.TOOLS")
     assistance = models.CharField(max_length=20, choices=Assistance, default=Assistance.NONE)
+    accepts_many = models.BooleanField(
+        "accept many proposals at once",
+        default=False,
+        help_text="one key accepts all proposals in view; otherwise each proposal is decided on its own",
+    )
 
     class Meta:
         ordering = ["position"]
@@ -152,6 +177,7 @@ class Participant(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="participations")
     number = models.PositiveSmallIntegerField(help_text="from 1; the pseudonym in every table is P01, P02, ...")
     consented_at = models.DateTimeField(null=True)
+    retention_agreed = models.DateField(null=True, help_text="the last day this reader agreed to; no later one counts")
     withdrawn_at = models.DateTimeField(null=True)
     withdrawal_reason = models.TextField(blank=True)
 
@@ -235,11 +261,17 @@ class Sitting(models.Model):
 
 
 class Amendment(models.Model):
-    """A change of a frozen protocol: what, why, when, by whom. Append-only."""
+    """A change of a frozen protocol: what, why, when, by whom. Append-only.
+
+    `before` holds the values that `change` replaced. `results_seen` says whether anybody had looked at results by arm
+    by then; null where looks were not logged yet.
+    """
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="amendments")
     reason = models.TextField()
     change = models.JSONField()
+    before = models.JSONField(default=dict)
+    results_seen = models.BooleanField(null=True)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     at = models.DateTimeField(auto_now_add=True)
 
@@ -248,3 +280,42 @@ class Amendment(models.Model):
 
     def __str__(self) -> str:
         return f"amendment of {self.study} at {self.at}"
+
+
+class Look(models.Model):
+    """That an owner looked at results by arm before the lock, and why. Append-only; report and bundle say so."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="looks")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    reason = models.TextField()
+    at = models.DateTimeField(auto_now_add=True)
+    until = models.DateTimeField(help_text="until then the report, the PDF and the bundle are open to this person")
+
+    class Meta:
+        ordering = ["at"]
+
+    def __str__(self) -> str:
+        return f"look at {self.study} at {self.at}"
+
+
+class Removal(models.Model):
+    """That the raw data of a participant were deleted: why, when, and how many rows of each kind. Append-only.
+
+    It is the receipt that the reader keeps; it holds no raw data. A participant may have several: what the deletion
+    found later (a batch that was on its way) is one more row.
+    """
+
+    class Cause(models.TextChoices):
+        WITHDRAWAL = "withdrawal", "the reader withdrew"
+        RETENTION = "retention", "the retention date has passed"
+
+    participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="removals")
+    cause = models.CharField(max_length=20, choices=Cause)
+    counts = models.JSONField(help_text="kind of row -> how many were deleted")
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["at"]
+
+    def __str__(self) -> str:
+        return f"removal of the raw data of {self.participant} at {self.at}"

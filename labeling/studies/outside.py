@@ -1,6 +1,7 @@
 """An arm that was read in another program: kept beside the study, described, and never tested against its arms."""
 
 import uuid
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -13,6 +14,8 @@ from labeling.annotations.models import Layer
 from labeling.annotations.services import Loaded, load_layer
 from labeling.annotations.state import PackedMask, State
 from labeling.errors import Invalid, WrongState
+from labeling.studies import limits
+from labeling.studies.amending import OUTSIDE_ARM, record
 from labeling.studies.labelme import Drawing, read_archive
 from labeling.studies.models import Amendment, Study
 
@@ -27,12 +30,10 @@ def import_labelme(*, study: Study, name: str, content: bytes, reason: str, by: 
     study = Study.objects.select_for_update().get(pk=study.pk)
     if study.state != Study.State.RUNNING:
         raise WrongState(_("an arm read elsewhere is added to a running study"))
-    name = name.strip()
-    there = {a.change["outside_arm"]["name"] for a in study.amendments.all() if "outside_arm" in a.change}
-    if not name or name in there or study.arms.filter(name=name).exists():
+    name, reason = limits.ARM_NAME.parse(name, "name"), limits.REASON.parse(reason, "reason")
+    there = {arm["name"] for arm in outside_arms(study)}
+    if name in there or study.arms.filter(name=name).exists():
         raise Invalid(_("an arm needs a name of its own"), field="name")
-    if not reason.strip():
-        raise Invalid(_("an amendment needs a reason"), field="reason")
     measured = list(study.fields.filter(training=False).select_related("image"))
     fields = {f.image.name: f for f in measured}
     if len(fields) < len(measured):
@@ -58,11 +59,36 @@ def import_labelme(*, study: Study, name: str, content: bytes, reason: str, by: 
         )
     tool = "LabelMe " + ", ".join(sorted({d.version for d in drawings}))
     arm = {"name": name, "tool": tool, "readings": readings}
-    return Amendment.objects.create(study=study, change={"outside_arm": arm}, reason=reason.strip(), by=by)
+    return record(study=study, change={OUTSIDE_ARM: arm}, reason=reason, by=by)
 
 
 def outside_arms(study: Study) -> list[dict[str, Any]]:
-    return [a.change["outside_arm"] for a in study.amendments.all() if "outside_arm" in a.change]
+    """The arms read elsewhere: name, tool, readings of each. A row that does not hold them is left out."""
+    fields = set(study.fields.values_list("pk", flat=True))
+    changes = [amendment.change for amendment in study.amendments.all()]
+    arms = [change.get(OUTSIDE_ARM) for change in changes if isinstance(change, dict)]
+    return [arm for arm in arms if isinstance(arm, dict) and _is_whole(arm, fields)]
+
+
+def _is_whole(arm: dict[str, Any], fields: set[int]) -> bool:
+    readings = arm.get("readings")
+    if not isinstance(arm.get("name"), str) or not isinstance(arm.get("tool"), str) or not isinstance(readings, list):
+        return False
+    return all(_is_reading(reading, fields) for reading in readings)
+
+
+def _is_reading(reading: Any, fields: set[int]) -> bool:
+    if not isinstance(reading, dict) or reading.get("field") not in fields:
+        return False
+    counts = (reading.get("cells"), reading.get("left_out"))
+    if not all(type(count) is int for count in counts) or not isinstance(reading.get("file"), str):
+        return False
+    try:
+        uuid.UUID(reading.get("layer"))
+        datetime.fromisoformat(str(reading.get("saved_at")))
+    except (ValueError, TypeError, AttributeError):
+        return False
+    return True
 
 
 def _loaded(cell: BoxMask, drawing: Drawing) -> Loaded:

@@ -5,15 +5,23 @@ from typing import Any
 from django.conf import settings
 
 from labeling.studies import bundle, plots, words
+from labeling.studies.amending import amendments_of, effective, look_sentences
 from labeling.studies.analysis import report
-from labeling.studies.models import Study
-from labeling.studies.services import effective
+from labeling.studies.models import Removal, Study
 from labeling.studies.signing import signing_key
 from labeling.studies.tables import tables_of
 
 
 def numbers_of(study: Study) -> dict[str, Any]:
-    return report.compute(tables_of(study), effective(study))
+    """Every number of the report. Arms stand in the declared order, so the reference is first."""
+    protocol = effective(study)
+    numbers = report.compute(tables_of(study), protocol)
+    declared = [arm["name"] for arm in protocol["arms"]]
+    for place in (numbers, numbers["flow"]):
+        for name, value in place.items():
+            if isinstance(value, dict) and value and set(value) <= set(declared):
+                place[name] = {arm: value[arm] for arm in declared if arm in value}
+    return numbers
 
 
 def page(study: Study) -> dict[str, Any]:
@@ -22,10 +30,16 @@ def page(study: Study) -> dict[str, Any]:
     return {
         "numbers": numbers,
         "plots": plots.SHOWS,
-        "methods": words.methods(effective(study), numbers, sha256=study.protocol_sha256),
+        "methods": methods(study, numbers),
         "results": words.results(numbers),
         "not_recomputable": not_recomputable(study),
     }
+
+
+def methods(study: Study, numbers: dict[str, Any]) -> list[str]:
+    """The methods in sentences, with every look at results by arm before the lock."""
+    protocol = effective(study)
+    return [*words.methods(protocol, numbers, sha256=study.protocol_sha256), *look_sentences(protocol)]
 
 
 def plot(study: Study, name: str) -> bytes:
@@ -37,8 +51,7 @@ def plot(study: Study, name: str) -> bytes:
 
 def pdf(study: Study) -> bytes:
     numbers = numbers_of(study)
-    said = [*words.methods(effective(study), numbers, sha256=study.protocol_sha256), *words.results(numbers)]
-    return plots.pdf(study.name, said, numbers)
+    return plots.pdf(study.name, [*methods(study, numbers), *words.results(numbers)], numbers)
 
 
 def bundled(study: Study) -> bytes:
@@ -48,15 +61,20 @@ def bundled(study: Study) -> bytes:
         protocol=effective(study),
         frozen=study.protocol,
         frozen_sha256=study.protocol_sha256,
-        amendments=[{"at": a.at.isoformat(), "reason": a.reason, "change": a.change} for a in study.amendments.all()],
+        amendments=amendments_of(study),
         removed=not_recomputable(study),
         key=signing_key(settings.SECRET_KEY),
     )
 
 
 def not_recomputable(study: Study) -> list[str]:
-    """What is gone because a reader withdrew after lock and the consent removes their data."""
-    if study.locked_at is None or study.withdrawal_after_lock != "remove":
-        return []
-    late = study.participants.filter(withdrawn_at__gt=study.locked_at)
-    return [f"every number of a report made before {p.pseudonym} withdrew on {p.withdrawn_at:%Y-%m-%d}" for p in late]
+    """What is gone: raw data of readers who withdrew after the lock, and of readers whose retention date has passed."""
+    removals = Removal.objects.filter(participant__study=study).select_related("participant").order_by("at")
+    gone = []
+    for removal in removals:
+        reader, day = removal.participant.pseudonym, f"{removal.at:%Y-%m-%d}"
+        if removal.cause == Removal.Cause.RETENTION:
+            gone.append(f"every number of a report made before the raw data of {reader} were deleted on {day}")
+        elif study.locked_at is not None and removal.at > study.locked_at:
+            gone.append(f"every number of a report made before {reader} withdrew on {day}")
+    return gone

@@ -1,28 +1,71 @@
-"""What can be done with a study, in its order: plan, freeze, read item by item, lock."""
+"""What can be done with a study, in its order: plan (drafts.py), freeze, read item by item, amend (amending.py),
+withdraw (removal.py), lock."""
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any
 
-import numpy as np
-import PIL.Image
-from django.db import models, transaction
-from django.db.models import Avg, Q
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from labeling.accounts.models import User
+from labeling.annotations.services import working_layer
 from labeling.errors import Invalid, LabelingError, WrongState
-from labeling.images.models import Image, Split
 from labeling.projects.models import Membership, Project
 from labeling.rounds.models import Publication
-from labeling.studies import design
-from labeling.studies.models import Amendment, Arm, Item, Participant, Sitting, Study, StudyField
+from labeling.studies import design, learned, limits, removal
+from labeling.studies.amending import amend, effective, exclude, is_over, retention_of
+from labeling.studies.drafts import (
+    HALVES,
+    choose_fields,
+    create_study,
+    delete_draft,
+    draft_study,
+    edit_draft,
+    enrol,
+    preview,
+    redraw,
+    remove_reader,
+)
+from labeling.studies.looking import look
+from labeling.studies.models import Arm, Item, Participant, Sitting, Strata, Study, StudyField
+from labeling.studies.removal import withdraw
 from labeling.studies.sheets import make_sheet
+
+__all__ = [
+    "HALVES",
+    "MAY_BE_AMENDED",
+    "OutOfOrder",
+    "Strata",
+    "agree_to_retention",
+    "amend",
+    "choose_fields",
+    "complete",
+    "consent",
+    "create_study",
+    "delete_draft",
+    "draft_study",
+    "edit_draft",
+    "effective",
+    "enrol",
+    "exclude",
+    "freeze",
+    "hash_of",
+    "lock",
+    "look",
+    "next_item",
+    "open_item",
+    "pause",
+    "preview",
+    "redraw",
+    "remove_reader",
+    "withdraw",
+]
 
 TOOLS_OF_THE_APP = frozenset(Arm.TOOLS) - {"point"}  # an arm with another tool would run somewhere else, untimed
 # What a study has before it is frozen -> its name for people.
@@ -33,136 +76,13 @@ NEEDED = {
     "hypothesis": gettext_noop("hypothesis"),
 }
 REREAD_AFTER = timedelta(days=28)
-MAY_BE_AMENDED = frozenset({"idle_after_s", "outlier_iqr", "quality_margin", "exclusion_rules", "retention_until"})
+MAY_BE_AMENDED = frozenset(limits.AMENDABLE)
 
 
 class OutOfOrder(LabelingError):
     """This is not the participant's next item, or not yet."""
 
     code = "out_of_order"
-
-
-@transaction.atomic
-def create_study(
-    *, project: Project, by: User, name: str, hypothesis: str, arms: Sequence[dict[str, Any]], **rest: Any
-) -> Study:
-    """A draft. arms: name, tools, assistance of each; the first is the reference. Raises Invalid."""
-    if len(arms) < 2:
-        raise Invalid(_("a study compares at least two arms"), field="arms")
-    if project.studies.filter(name=name).exists():
-        raise Invalid(_("there is a study named {name} already").format(name=name), field="name")
-    study = Study(project=project, created_by=by, name=name, hypothesis=hypothesis, **rest)
-    study.save()
-    for position, arm in enumerate(arms, start=1):
-        if unknown := set(arm["tools"]) - set(Arm.TOOLS):
-            raise Invalid(_("unknown tools: {tools}").format(tools=", ".join(sorted(unknown))), field="arms")
-        Arm.objects.create(study=study, position=position, **arm)
-    return study
-
-
-class Strata(models.TextChoices):
-    """By what the sets of fields are made alike: the value of a field, and the names of its halves."""
-
-    DENSITY = "density", "density: cells of the reference in a field's area"
-    SIZE = "size", "size: the median area of its reference cells"
-    AMBIGUITY = "ambiguity", "ambiguity: how doubtful its newest proposals are"
-
-
-HALVES = {
-    Strata.DENSITY: ("sparse", "dense"),
-    Strata.SIZE: ("small cells", "large cells"),
-    Strata.AMBIGUITY: ("clear", "doubtful"),
-}
-
-
-@transaction.atomic
-def draft_study(*, chosen: dict[str, Any], **given: Any) -> Study:
-    """A draft with its fields, or nothing. chosen: of choose_fields; given: of create_study. Raises Invalid."""
-    study = create_study(**given)
-    choose_fields(study=study, **chosen)
-    return study
-
-
-@transaction.atomic
-def choose_fields(*, study: Study, measured: int | None = None, strata: str = Strata.DENSITY) -> None:
-    """Draw the study's fields by its seed from the project's images that have a reference, in strata.
-
-    The reference (a label map) belongs to neither arm. Half of the fields lie above the median, half below, so that
-    the sets of the arms are alike; first the training fields are drawn, then the measured ones. Raises Invalid.
-    """
-    _draft(study)
-    arms = study.arms.count()
-    sets = 1 if study.design == Study.Design.PARALLEL else arms
-    found = [
-        (image, *_of_reference(image, Strata(strata)))
-        for image in study.project.images.exclude(reference="").order_by("pk")
-    ]
-    found = [one for one in found if one[1]]
-    rng = np.random.Generator(np.random.PCG64(study.seed))
-    order = [found[int(i)] for i in rng.permutation(len(found))]
-    practice, rest = order[: study.training_per_arm * sets], order[study.training_per_arm * sets :]
-    rest = rest[:measured] if measured else rest
-    middle = float(np.median([value for _, _, value in rest])) if rest else 0.0
-    low, high = HALVES[Strata(strata)]
-    halves = {low: [r for r in rest if r[2] <= middle], high: [r for r in rest if r[2] > middle]}
-    rows = [StudyField(study=study, image=i, reference_cells=c, training=True) for i, c, _ in practice]
-    for stratum, members in halves.items():
-        whole = members[: len(members) // sets * sets]
-        rows += [StudyField(study=study, image=i, reference_cells=c, stratum=stratum) for i, c, _ in whole]
-    if not any(not row.training for row in rows) or len(practice) < study.training_per_arm * sets:
-        raise Invalid(
-            _("{n} images have a reference; that is too few for this design").format(n=len(found)), field="fields"
-        )
-    study.fields.all().delete()
-    StudyField.objects.bulk_create(rows)
-
-
-def _of_reference(image: Image, strata: Strata) -> tuple[int, float]:
-    """How many cells the reference has, and the field's value for these strata. Raises Invalid without proposals."""
-    with image.reference.open("rb") as file:
-        areas = np.unique(np.asarray(PIL.Image.open(file)), return_counts=True)
-    cells = {int(label): int(n) for label, n in zip(*areas, strict=True) if label}
-    if not cells or strata == Strata.DENSITY:
-        return len(cells), len(cells) / (image.width * image.height)
-    if strata == Strata.SIZE:
-        return len(cells), float(np.median(list(cells.values())))
-    newest = Publication.objects.filter(image=image).order_by("-round__number").first()
-    doubt = newest.layer.annotations.aggregate(mean=Avg("score"))["mean"] if newest else None
-    if doubt is None:
-        raise Invalid(
-            _("{name} has no proposals, so how ambiguous it is is unknown").format(name=image.name), field="strata"
-        )
-    return len(cells), float(doubt)
-
-
-@transaction.atomic
-def enrol(*, study: Study, username: str) -> Participant:
-    """Somebody with an account will read. They need not be a member of the project. Raises Invalid."""
-    _draft(study)
-    user = User.objects.filter(username=username.strip(), is_active=True).first()
-    if user is None:
-        raise Invalid(_("nobody signs in as “{username}”").format(username=username), field="username")
-    if study.participants.filter(user=user).exists():
-        raise Invalid(_("{username} takes part already").format(username=username), field="username")
-    return Participant.objects.create(study=study, user=user, number=study.participants.count() + 1)
-
-
-def preview(study: Study) -> list[design.Planned]:
-    """The allocation as it would be frozen now. Readers are participants in the order of their numbers, from 0."""
-    fields = list(study.fields.all())
-    try:
-        plan = design.Plan(
-            kind=study.design,
-            arms=tuple(study.arms.values_list("name", flat=True)),
-            readers=study.participants.count(),
-            fields={f.pk: f.stratum for f in fields if not f.training},
-            training=tuple(sorted(f.pk for f in fields if f.training)),
-            repeats=study.repeats,
-            seed=study.seed,
-        )
-        return design.allocate(plan)
-    except design.BadDesign as error:
-        raise Invalid(str(error), field="design") from None
 
 
 @transaction.atomic
@@ -174,26 +94,17 @@ def freeze(*, study: Study, by: User) -> Study:
     """
     Project.objects.for_change(study.project_id)  # a running study keeps its project from being archived
     study = Study.objects.select_for_update().get(pk=study.pk)
-    for name in NEEDED:
-        if not getattr(study, name):
-            raise Invalid(_("before freezing, the study needs: {what}").format(what=_(NEEDED[name])), field=name)
+    _complete_and_sound(study)
     arms = list(study.arms.all())
     for arm in arms:
-        if missing := set(arm.tools) - TOOLS_OF_THE_APP:
-            raise Invalid(
-                _("arm {name} needs {tools}, which this app does not have").format(
-                    name=arm.name, tools=", ".join(sorted(missing))
-                ),
-                field="arms",
-            )
-        if not arm.tools and arm.assistance == Arm.Assistance.NONE:
-            raise Invalid(_("arm {name} has neither tools nor proposals").format(name=arm.name), field="arms")
+        _runs_here(arm)
+    elsewhere: list[str] = []
     if any(arm.assistance == Arm.Assistance.PROPOSALS for arm in arms):
-        _pin_proposals(study)
+        elsewhere = _pin_proposals(study)
     planned = preview(study)
     participants, fields = list(study.participants.all()), {f.pk: f for f in study.fields.select_related("image")}
     by_name = {arm.name: arm for arm in arms}
-    study.protocol = _protocol(study, arms, list(fields.values()), planned)
+    study.protocol = _protocol(study, arms, list(fields.values()), planned, elsewhere)
     study.protocol_sha256 = hash_of(study.protocol)
     study.frozen_at = timezone.now()
     study.move_to(Study.State.RUNNING)
@@ -214,30 +125,57 @@ def freeze(*, study: Study, by: User) -> Study:
     return study
 
 
-def _pin_proposals(study: Study) -> None:
-    images = [field.image_id for field in study.fields.all()]
-    groups = set(Image.objects.filter(pk__in=images).exclude(group="").values_list("group", flat=True))
-    learned = study.project.images.exclude(split=Split.TEST).filter(Q(pk__in=images) | Q(group__in=groups)).first()
-    if learned is not None:
+def _complete_and_sound(study: Study) -> None:
+    """A draft may be older than the bounds, so each declared value is checked once more. Raises Invalid."""
+    for name in NEEDED:
+        if not getattr(study, name):
+            raise Invalid(_("before freezing, the study needs: {what}").format(what=_(NEEDED[name])), field=name)
+    limits.parse_protocol({name: getattr(study, name) for name in limits.PROTOCOL})
+    limits.refuse_past(study.retention_until)
+
+
+def _runs_here(arm: Arm) -> None:
+    """Raises Invalid for an arm that nobody could read in this app."""
+    if missing := set(arm.tools) - TOOLS_OF_THE_APP:
         raise Invalid(
-            _(
-                "the models may have learned from {name}; fields of an arm with proposals, and every image of their "
-                "patients, must be test images"
-            ).format(name=learned.name),
-            field="fields",
+            _("arm {name} needs {tools}, which this app does not have").format(
+                name=arm.name, tools=", ".join(sorted(missing))
+            ),
+            field="arms",
         )
-    for field in study.fields.select_related("image"):
-        newest = Publication.objects.filter(image=field.image).order_by("-round__number").first()
-        if newest is None:
+    if not arm.tools and arm.assistance == Arm.Assistance.NONE:
+        raise Invalid(_("arm {name} has neither tools nor proposals").format(name=arm.name), field="arms")
+
+
+def _pin_proposals(study: Study) -> list[str]:
+    """Fix which proposals each field shows, after asking what their models learned from. Raises Invalid.
+
+    -> weights behind them whose training data are not in this project, so that nobody here can check them
+    """
+    check = learned.Check(study.project, proposals=True)
+    fields = list(study.fields.select_related("image"))
+    for field in fields:
+        if why := check(field.image):
             raise Invalid(
-                _("{name} has no proposals; start a round first").format(name=field.image.name), field="fields"
+                _("{name} cannot be a field of this study: {why}. Draw the fields again, then freeze.").format(
+                    name=field.image.name, why=_(why)
+                ),
+                field="fields",
             )
+    for field in fields:
+        newest = Publication.objects.filter(image=field.image).order_by("-round__number").first()
+        assert newest is not None  # an image without proposals was refused above
         field.proposals = newest.layer
         field.save(update_fields=["proposals"])
+    return check.elsewhere(field.image for field in fields)
 
 
 def _protocol(
-    study: Study, arms: list[Arm], fields: list[StudyField], planned: Iterable[design.Planned]
+    study: Study,
+    arms: list[Arm],
+    fields: list[StudyField],
+    planned: Iterable[design.Planned],
+    elsewhere: list[str],
 ) -> dict[str, Any]:
     retention = study.retention_until
     return {
@@ -258,7 +196,12 @@ def _protocol(
         "design": study.design,
         "seed": study.seed,
         "washout_days": study.washout_days,
-        "arms": [{"name": a.name, "tools": a.tools, "assistance": a.assistance} for a in arms],
+        "strata": study.strata,
+        "public_title": study.public_title,
+        "models_trained_elsewhere": elsewhere,
+        "arms": [
+            {"name": a.name, "tools": a.tools, "assistance": a.assistance, "accepts_many": a.accepts_many} for a in arms
+        ],
         "fields": [
             {
                 "field": f.pk,
@@ -285,54 +228,39 @@ def hash_of(protocol: dict[str, Any]) -> str:
     ).hexdigest()
 
 
-@transaction.atomic
-def amend(*, study: Study, change: dict[str, Any], reason: str, by: User) -> Amendment:
-    """Change a frozen protocol, visibly. The frozen text and its hash stay. Raises Invalid, WrongState."""
-    study = Study.objects.select_for_update().get(pk=study.pk)
-    if study.state != Study.State.RUNNING:
-        raise WrongState(_("only a running study is amended"))
-    if not reason.strip():
-        raise Invalid(_("an amendment needs a reason"), field="reason")
-    if unknown := set(change) - MAY_BE_AMENDED:
-        raise Invalid(
-            _("{what} cannot be amended; that would be another study").format(what=", ".join(sorted(unknown))),
-            field="change",
-        )
-    if not change:
-        raise Invalid(_("an amendment changes something"), field="change")
-    cut_off = change.get("idle_after_s", 1)
-    if isinstance(cut_off, bool) or not isinstance(cut_off, int | float) or not cut_off > 0:
-        raise Invalid(_("the idle cut-off is a positive number of seconds"), field="idle_after_s")
-    return Amendment.objects.create(study=study, change=change, reason=reason.strip(), by=by)
-
-
-def effective(study: Study) -> dict[str, Any]:
-    """The protocol as amended: what the analysis follows. The frozen one for a study without amendments."""
-    protocol: dict[str, Any] = json.loads(json.dumps(study.protocol))
-    places = {"idle_after_s": "measurement", "outlier_iqr": "analysis", "quality_margin": "analysis"}
-    for amendment in study.amendments.all():
-        for name, value in amendment.change.items():
-            if name in ("excluded", "outside_arm"):  # stands with its item; stands in the tables
-                continue
-            (protocol[places[name]] if name in places else protocol)[name] = value
-    return protocol
-
-
 # -- the participant's path
 
 
 @transaction.atomic
 def consent(*, participant: Participant) -> None:
     """The participant has read the text and agrees; nothing is recorded before. Raises WrongState."""
+    participant = Participant.objects.select_for_update().get(pk=participant.pk)
     if participant.study.state != Study.State.RUNNING or participant.withdrawn_at:
         raise WrongState(_("this study does not take consent now"))
+    if is_over(participant.study):
+        raise WrongState(_("the day until which this study may keep data has passed, so nobody can begin"))
     if participant.consented_at is None:
         participant.consented_at = timezone.now()
-        participant.save(update_fields=["consented_at"])
+        participant.retention_agreed = retention_of(participant.study)
+        participant.save(update_fields=["consented_at", "retention_agreed"])
+
+
+@transaction.atomic
+def agree_to_retention(*, participant: Participant, until: str) -> None:
+    """The participant agrees to the later day that an amendment asks for. until: that day as the page showed it, so
+    that nobody agrees to a day they have not seen. Raises Invalid, WrongState."""
+    participant = Participant.objects.select_for_update().get(pk=participant.pk)
+    asked = removal.must_agree_again(participant)
+    if asked is None:
+        raise WrongState(_("nothing is asked of you now"))
+    if until != asked.isoformat():
+        raise Invalid(_("the day has changed since the page was opened; read it again"), field="until")
+    participant.retention_agreed = asked
+    participant.save(update_fields=["retention_agreed"])
 
 
 def next_item(participant: Participant) -> tuple[Item | None, datetime | None]:
-    """The one item the participant may see, and from when: (None, None) when all is done."""
+    """The one item the participant may see, and from when where that lies ahead: (None, None) when all is done."""
     item = (
         participant.items.exclude(state=Item.State.DONE)
         .select_related("arm", "field__image")
@@ -343,11 +271,14 @@ def next_item(participant: Participant) -> tuple[Item | None, datetime | None]:
         return None, None
     if item.state == Item.State.OPEN:
         return item, None
+    earlier = participant.items.filter(period__lt=item.period, done_at__isnull=False)
+    between = timedelta(days=participant.study.washout_days)
     if item.repeat:
-        first = participant.items.get(field=item.field, repeat=False)
-        return item, first.done_at and first.done_at + REREAD_AFTER
-    before = participant.items.filter(period__lt=item.period, done_at__isnull=False).order_by("-done_at").first()
-    return item, before.done_at + timedelta(days=participant.study.washout_days) if before and before.done_at else None
+        earlier, between = participant.items.filter(field=item.field, repeat=False), REREAD_AFTER
+    before = earlier.order_by("-done_at").first()
+    if before is None or before.done_at is None or before.done_at + between <= timezone.now():
+        return item, None
+    return item, before.done_at + between
 
 
 @transaction.atomic
@@ -365,7 +296,7 @@ def open_item(*, participant: Participant, item_id: int) -> Item:
     if item.pk != item_id:
         raise OutOfOrder(_("this is not your next item"))
     now = timezone.now()
-    if available and available > now:
+    if available is not None:
         raise OutOfOrder(_("the next item opens on {day}, after the washout").format(day=f"{available:%Y-%m-%d}"))
     if item.state == Item.State.PLANNED:
         item.sheet = make_sheet(item)
@@ -373,6 +304,7 @@ def open_item(*, participant: Participant, item_id: int) -> Item:
         item.save(update_fields=["sheet", "state", "opened_at"])
     assert item.sheet is not None
     Membership.objects.get_or_create(project=item.sheet, user=participant.user, defaults={"role": "annotator"})
+    working_layer(image=item.sheet.images.get(), user=participant.user)  # here, so that opening the page writes nothing
     item.sittings.filter(ended_at__isnull=True).update(ended_at=now, end="lost")
     Sitting.objects.create(item=item, begun_at=now)
     return item
@@ -380,7 +312,7 @@ def open_item(*, participant: Participant, item_id: int) -> Item:
 
 @transaction.atomic
 def pause(*, participant: Participant, item_id: int) -> None:
-    """Stop the sitting. The page has been left already, so no time runs. Raises OutOfOrder."""
+    """Stop the sitting: from here on the item takes no work until the reader goes on. Raises OutOfOrder."""
     item = _open(participant, item_id)
     item.sittings.filter(ended_at__isnull=True).update(ended_at=timezone.now(), end="pause")
 
@@ -413,33 +345,9 @@ def _may_read(participant: Participant) -> None:
         raise WrongState(_("you have withdrawn from this study"))
     if participant.consented_at is None:
         raise WrongState(_("read the consent text and agree first"))
-
-
-@transaction.atomic
-def withdraw(*, participant: Participant, reason: str = "") -> None:
-    """End somebody's part. Before lock their data leave the analysis; after it, what the consent says is done."""
-    participant = Participant.objects.select_for_update().get(pk=participant.pk)
-    if participant.withdrawn_at is None:
-        participant.withdrawn_at, participant.withdrawal_reason = timezone.now(), reason.strip()
-        participant.save(update_fields=["withdrawn_at", "withdrawal_reason"])
-    Sitting.objects.filter(item__participant=participant, ended_at__isnull=True).update(
-        ended_at=timezone.now(), end="lost"
-    )
-    Membership.objects.filter(project__study_item__participant=participant).delete()
-
-
-@transaction.atomic
-def exclude(*, item: Item, reason: str, by: User) -> None:
-    """Take a finished item out of the analysis, with its reason; an amendment says so. Raises Invalid, WrongState."""
-    study = item.participant.study
-    if study.state != Study.State.RUNNING:
-        raise WrongState(_("items are excluded before the study is locked"))
-    if not reason.strip():
-        raise Invalid(_("an exclusion needs a reason"), field="reason")
-    item.excluded = reason.strip()
-    item.save(update_fields=["excluded"])
-    change = {"participant": item.participant.pseudonym, "item": item.position}
-    Amendment.objects.create(study=study, change={"excluded": change}, reason=reason.strip(), by=by)
+    day = removal.kept_until(participant)
+    if day is not None and day < timezone.localdate():
+        raise WrongState(_("your data may be kept until {day} only, and that has passed").format(day=day))
 
 
 @transaction.atomic
@@ -447,6 +355,7 @@ def lock(*, study: Study) -> Study:
     """No reading after this; what is open is closed. Raises WrongState."""
     study = Study.objects.select_for_update().get(pk=study.pk)
     study.move_to(Study.State.LOCKED)
+    list(study.participants.select_for_update())  # whoever saves work at this moment has been first, or is refused
     study.locked_at = timezone.now()
     study.save()
     Sitting.objects.filter(item__participant__study=study, ended_at__isnull=True).update(
@@ -454,8 +363,3 @@ def lock(*, study: Study) -> Study:
     )
     Membership.objects.filter(project__study_item__participant__study=study).delete()
     return study
-
-
-def _draft(study: Study) -> None:
-    if study.state != Study.State.DRAFT:
-        raise WrongState(_("the protocol is frozen; a change is an amendment"))

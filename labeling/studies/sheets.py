@@ -25,7 +25,7 @@ def make_sheet(item: Item) -> Project:
     source = item.field.image
     study = item.participant.study
     sheet = Project.objects.create(
-        name=f"{study.name}: field {item.position}",
+        name=f"{study.public_title}: field {item.position}",
         layering=Project.Layering.PER_ANNOTATOR,
         records_activity=True,
     )

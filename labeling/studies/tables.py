@@ -1,6 +1,7 @@
 """The raw tables of a study, pseudonymous, as the analysis takes them (bundle.DICTIONARY explains the columns)."""
 
 import base64
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -9,9 +10,10 @@ import PIL.Image
 from inference.masks import cells_of, pack
 from labeling.annotations.models import ActivityBatch, Annotation, Layer
 from labeling.images.models import Image
-from labeling.studies.models import Item, Study
+from labeling.studies.models import Item, Removal, Study
 from labeling.studies.outside import outside_arms
 from labeling.studies.raw import batches_frame, events_frame, operations_frame
+from labeling.studies.removal import removes
 
 MASK = ["x", "y", "width", "height", "bits"]
 
@@ -24,9 +26,11 @@ def tables_of(study: Study) -> dict[str, pd.DataFrame]:
         .select_related("participant", "arm", "field__image", "sheet")
         .order_by("participant__number", "position")
     )
-    gone = {i.participant_id for i in items if i.participant.withdrawn_at and _removes(study, i)}
+    gone = {i.participant_id for i in items if removes(study, i.participant)}
     named = {i.pk: f"{i.participant.pseudonym}-{i.position:03d}" for i in items}
-    left = [i for i in items if i.sheet_id and i.participant_id not in gone]
+    removals = Removal.objects.filter(participant__study=study, cause=Removal.Cause.RETENTION)
+    overdue = set(removals.values_list("participant", flat=True))
+    left = [i for i in items if i.sheet_id and i.participant_id not in gone | overdue]
     images = dict(Image.objects.filter(project__in=[i.sheet_id for i in left]).values_list("project", "pk"))
     of_image = {images[i.sheet_id]: i for i in left if i.sheet_id in images}
     batches = ActivityBatch.objects.filter(image__in=of_image)
@@ -50,9 +54,9 @@ def tables_of(study: Study) -> dict[str, pd.DataFrame]:
             i.training,
             i.repeat,
             i.state,
-            i.opened_at.isoformat() if i.opened_at else "",
-            i.done_at.isoformat() if i.done_at else "",
-            i.excluded,
+            _moment(i.opened_at, i.participant_id in gone),
+            _moment(i.done_at, i.participant_id in gone),
+            RETENTION_OVER if i.participant_id in overdue else i.excluded,
             i.participant_id in gone,
             i.field.reference_cells,
             i.field.image.width,
@@ -77,6 +81,13 @@ def tables_of(study: Study) -> dict[str, pd.DataFrame]:
     }
 
 
+RETENTION_OVER = "raw data deleted, the retention date has passed"
+
+
+def _moment(at: datetime | None, is_gone: bool) -> str:
+    return at.isoformat() if at and not is_gone else ""
+
+
 ITEMS = [
     "item",
     "participant",
@@ -96,14 +107,6 @@ ITEMS = [
     "width",
     "height",
 ]
-
-
-def _removes(study: Study, item: Item) -> bool:
-    """Before lock a withdrawal always removes; after it, the consent decides."""
-    at = item.participant.withdrawn_at
-    return (
-        study.locked_at is None or (at is not None and at < study.locked_at) or study.withdrawal_after_lock == "remove"
-    )
 
 
 def _cells(of_image: dict[int, Item], item_of: dict[int, str]) -> pd.DataFrame:

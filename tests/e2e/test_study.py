@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Error
+from playwright.sync_api import BrowserContext, Error, Page
 
 from labeling.studies import bundle
 from tests.e2e.hands import SENT_MS, Bench, send_often, sign_in
@@ -52,6 +52,29 @@ def read_field(bench: Bench) -> None:
     bench.until_saved()
 
 
+def stop_in_a_second_tab(own: BrowserContext, desk: Page, bench: Bench) -> None:
+    """Opening the page of the stop stops nothing; its button does, and work in the first tab is kept until the reader
+    goes on."""
+    second = own.new_page()
+    item = desk.url
+    second.goto(item + "stop/")
+    second.get_by_text("The clock runs").wait_for()
+    second.get_by_role("button", name="Stop the clock").click()
+    second.get_by_text("The clock stands").wait_for()
+    there = len(bench.cells())
+    bench.press("r")
+    bench.page.wait_for_timeout(900)
+    bench.drag((200, 200), (240, 240))
+    desk.get_by_text("kept in this browser").wait_for()
+    second.get_by_role("button", name="Go on with it").click()
+    second.wait_for_url(item)
+    desk.get_by_role("button", name="Try now").click()
+    bench.until_saved()
+    assert len(bench.cells()) == there + 1
+    second.goto("about:blank")  # a page that is left says good-bye; one that is killed does not
+    second.close()
+
+
 def test_from_design_to_recomputed_numbers(browser, running: Running, tmp_path: Path):
     project = running.manage(SET_UP.format(user=running.username))
     context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
@@ -76,7 +99,8 @@ def test_from_design_to_recomputed_numbers(browser, running: Running, tmp_path: 
         page.get_by_role("button", name="Add", exact=True).click()
         page.locator("li", has_text=name).wait_for()
     assert page.get_by_role("cell", name="measured").count() == 4
-    page.get_by_role("button", name="Freeze the protocol").click()
+    page.get_by_role("link", name="Freeze the protocol").click()
+    page.get_by_role("button", name="Freeze it").click()
     page.get_by_text("SHA-256").first.wait_for()
 
     # Two readers; the first one's browser crashes in the middle of a field.
@@ -106,14 +130,21 @@ def test_from_design_to_recomputed_numbers(browser, running: Running, tmp_path: 
                 bench = Bench(desk)
                 bench.open_here()
                 assert [c["id"] for c in bench.cells()] == [c["id"] for c in drawn]
-            desk.get_by_role("link", name="Stop: pause or finish").click()
+            if name == "reader-two" and number == 1:
+                stop_in_a_second_tab(own, desk, bench)
+            desk.get_by_role("button", name="Stop: pause or finish").click()
             desk.get_by_role("button", name=f"Field {number} is finished").click()
             desk.wait_for_url(home)
         desk.get_by_text("All 2 fields are done").wait_for()
         own.close()
 
-    # Report and bundle.
+    # Before the lock nothing by arm; then report and bundle.
     page.goto(study + "report/", timeout=120_000)  # the first report loads the statistics
+    page.get_by_text("Results by arm are hidden until the study is locked").wait_for()
+    page.goto(study)
+    page.get_by_role("link", name="Lock").click()
+    page.get_by_role("button", name="Lock it").click()
+    page.goto(study + "report/", timeout=120_000)
     page.get_by_text("proposals against by hand: reduction").wait_for()
     assert page.get_by_text("1 sessions ended without a farewell").count() == 1
     with page.expect_download() as download:

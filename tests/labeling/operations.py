@@ -2,6 +2,7 @@
 
 import base64
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -37,13 +38,14 @@ def effect(annotation: Any, after: Any, seen: Any = None) -> dict[str, Any]:
 
 
 def operation(*effects: dict[str, Any], action: str = "draw", **changes: Any) -> dict[str, Any]:
+    now = datetime.now(UTC)
     return {
         "op_id": str(uuid.uuid4()),
         "action": action,
         "tool": "box",
         "session": SESSION,
-        "begun_at": "2026-11-21T10:00:00Z",
-        "committed_at": "2026-11-21T10:00:01Z",
+        "begun_at": (now - timedelta(seconds=1)).isoformat(),
+        "committed_at": now.isoformat(),
         "begun_ms": 1000.0,
         "committed_ms": 2000.0,
         "activity": None,

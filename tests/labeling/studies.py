@@ -1,5 +1,6 @@
 """A study of two arms with its project and readers, and what the browser of a reader sends."""
 
+import time
 import uuid
 from datetime import date
 
@@ -83,6 +84,11 @@ def frozen(project) -> Study:
     return services.freeze(study=draft(project), by=project.owner)
 
 
+def locked(study) -> Study:
+    """Results by arm are shown from here on."""
+    return services.lock(study=study)
+
+
 def agreed(study, number=1):
     participant = study.participants.get(number=number)
     services.consent(participant=participant)
@@ -103,7 +109,7 @@ def work(item: Item, seconds: float, session: str | None = None) -> None:
     batch = {
         "session": session,
         "image": image.pk,
-        "wall_ms": 1.7e12,
+        "wall_ms": time.time() * 1000,
         "mono_ms": times[-1] + 10,
         "first": 0,
         "events": events,

@@ -46,6 +46,7 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("post", "job-cancel"): (200, 200, 404, 404, 404, 404, 401),
     ("get", "job-result"): (409, 409, 404, 404, 404, 404, 401),  # it has not been done
     ("get", "image-workspace"): ALL,
+    ("post", "image-workspace"): (200, 200, 200, 200, 403, 404, 401),  # makes the layer that the person writes
     ("get", "image-pixels"): ALL,
     ("get", "image-thumbnail"): ALL,
     ("post", "image-original"): (200, 200, 403, 403, 403, 404, 401),

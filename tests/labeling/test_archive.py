@@ -74,8 +74,9 @@ def values(there, pattern: str) -> dict[str, Any]:
     known = {
         "project": there.project.pk, "image": there.image.pk, "round": there.round.pk, "layer": there.layer.pk,
         "number": there.round.number, "job": there.job.pk, "label_class": there.project.classes.get().pk,
-        "study": there.study.pk, "layout": "coco", "level": 0,
-        "column": 0, "row": 0, "name": "times", "membership": there.project.memberships.exclude(role="owner")[0].pk,
+        "study": there.study.pk, "participant": 0, "layout": "coco",
+        "level": 0, "column": 0, "row": 0, "name": "times",
+        "membership": there.project.memberships.exclude(role="owner")[0].pk,
     }  # fmt: skip
     return {name: known[name] for name in re.findall(r"<\w+:(\w+)>", pattern)}
 

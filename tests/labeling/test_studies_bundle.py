@@ -1,6 +1,7 @@
 """What is left of a study: report and bundle, recomputing, withdrawal, exclusion."""
 
 import json
+import time
 import uuid
 import zipfile
 
@@ -151,6 +152,7 @@ def test_withdrawal_after_lock_removes_and_says_what_can_no_longer_be_recomputed
     assert bundle.recompute(path).differences == []
     client = Client()
     client.force_login(study.created_by)
+    study.refresh_from_db()
     assert gone in client.get(reverse("study-report", args=[study.pk])).content.decode()
 
 
@@ -158,7 +160,7 @@ def test_a_batch_that_comes_twice_or_longer_is_stored_once(study):
     participant = agreed(study)
     item = services.open_item(participant=participant, item_id=services.next_item(participant)[0].pk)
     image, session = item.sheet.images.get(), str(uuid.uuid4())
-    given = {"session": session, "image": image.pk, "wall_ms": 1.7e12, "mono_ms": 9000.0, "first": 0}
+    given = {"session": session, "image": image.pk, "wall_ms": time.time() * 1000, "mono_ms": 9000.0, "first": 0}
     events = [[1000.0, "key", "other"], [2000.0, "key", "other"]]
     assert activity.record(user=participant.user, data=given | {"events": events})
     assert not activity.record(user=participant.user, data=given | {"events": events})
@@ -171,6 +173,15 @@ def test_a_batch_that_comes_twice_or_longer_is_stored_once(study):
     assert (found["duplicates"], found["gaps"], found["resent"]) == (0, 0, 2)
     assert "2 batches were sent more than once" in words.results(numbers)[-1]
     assert [row["idle_after_s"] for row in numbers["sensitivity"]] == [10, 30, 60, 100, 300]
+
+
+def test_arms_stand_in_the_declared_order(study):
+    """The reference first, although its name comes last in the alphabet."""
+    study.protocol["arms"][0]["name"] = study.protocol["analysis"]["reference"] = "zz by hand"
+    study.arms.filter(position=1).update(name="zz by hand")
+    read_all(study, lambda reader, arm, k: 20 + reader)
+    numbers = reporting.numbers_of(study)
+    assert list(numbers["arms"]) == list(numbers["flow"]["by_arm"]) == ["zz by hand", "proposals"]
 
 
 def test_an_exclusion_has_a_reason_and_shows_in_the_flow(study, project):

@@ -175,6 +175,7 @@ def test_the_arm_stands_in_the_report_marked_as_read_elsewhere_and_is_not_tested
     assert arm["timed_fields"] == 7 and arm["seconds_per_cell"]["mean"] == pytest.approx(np.mean(rates))
     assert arm["cells"] == arm["reference_cells"] == sum(cells.values()) and arm["dice"] == arm["pq"] == 1.0
     assert {**numbers, "outside_arms": []} == before  # nothing else moved
+    services.lock(study=study)
     report = client.get(address("study-report", study)).content.decode()
     assert "outside this app" in report and "not compared" in report
     path = tmp_path / "bundle.zip"
@@ -210,7 +211,7 @@ def test_files_that_do_not_fit_the_study_are_refused_and_leave_nothing(study, pr
             import_labelme(content=content, **given)
     with pytest.raises(Invalid, match="name of its own"):
         import_labelme(content=archive(study), **given | {"name": study.arms.first().name})
-    with pytest.raises(Invalid, match="reason"):
+    with pytest.raises(Invalid, match="Reason"):
         import_labelme(content=archive(study), **given | {"reason": ""})
     services.lock(study=study)
     with pytest.raises(WrongState):

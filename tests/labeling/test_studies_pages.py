@@ -18,19 +18,38 @@ pytestmark = pytest.mark.django_db
 
 WHO = ("owner", "manager", "reviewer", "annotator", "viewer", "reader", "stranger", "anonymous")
 MANAGERS = (200, 200, 403, 403, 403, 404, 404, 302)
+MOVED = (302, 302, 403, 403, 403, 404, 404, 302)  # done, or too late: back to the study's page
+OWNER = (200, 403, 403, 403, 403, 404, 404, 302)
 READER = (404, 404, 404, 404, 404, 200, 404, 302)
 MATRIX = {
     ("get", "studies"): MANAGERS,
     ("get", "study"): MANAGERS,
-    ("post", "study-act"): (302, 302, 403, 403, 403, 404, 404, 302),
+    ("post", "studies"): (422, 422, 403, 403, 403, 404, 404, 302),
+    ("post", "study-act"): MOVED,
+    ("get", "edit-study"): MOVED,  # the study is frozen here; tests below have a draft
+    ("post", "edit-study"): MOVED,
+    ("post", "redraw-study"): MOVED,
+    ("post", "remove-reader"): MOVED,
+    ("get", "freeze-study"): MOVED,
+    ("post", "freeze-study"): MOVED,
+    ("get", "delete-study"): MOVED,
+    ("post", "delete-study"): MOVED,
+    ("get", "lock-study"): MANAGERS,
+    ("post", "lock-study"): MOVED,
+    ("get", "look-early"): OWNER,
+    ("post", "look-early"): (302, 403, 403, 403, 403, 404, 404, 302),
     ("get", "study-report"): MANAGERS,
-    ("get", "study-pdf"): MANAGERS,
-    ("get", "study-bundle"): MANAGERS,
-    ("get", "study-plot"): MANAGERS,
+    ("get", "study-pdf"): MOVED,  # results are hidden until the lock
+    ("get", "study-bundle"): MOVED,
+    ("get", "study-plot"): (404, 404, 403, 403, 403, 404, 404, 302),
     ("get", "participation"): READER,
+    ("post", "participation"): (404, 404, 404, 404, 404, 302, 404, 302),
+    ("get", "participation-receipt"): (404, 404, 404, 404, 404, 404, 404, 302),  # nothing was deleted
     ("get", "study-item"): READER,
     ("get", "stop-item"): READER,
+    ("post", "stop-item"): (404, 404, 404, 404, 404, 302, 404, 302),
 }
+LOCKED = dict.fromkeys(("study-report", "study-pdf", "study-bundle", "study-plot"), MANAGERS)
 
 
 @pytest.fixture
@@ -58,17 +77,24 @@ def address(route: str, study: Study, item: Item | None = None) -> str:
     return reverse(route, kwargs={name: values[name] for name in re.findall(r"<\w+:(\w+)>", pattern)})
 
 
-@pytest.mark.parametrize("call", MATRIX, ids="-".join)
-def test_who_may_open_or_do_what(call, study, opened):
-    method, route = call
+def answers_of(method: str, route: str, study: Study, opened: Item) -> dict[str, int]:
     people = {role: MembershipFactory(project=study.project, role=role).user for role in WHO[1:5]}
     people |= {"owner": study.created_by, "reader": opened.participant.user, "stranger": UserFactory()}
     clients = {who: Client() if who == "anonymous" else signed_in(people[who]) for who in WHO}
-    body = {"act": "enrol", "username": "nobody"} if method == "post" else {}
-    answers = {
-        who: getattr(client, method)(address(route, study, opened), body).status_code for who, client in clients.items()
-    }
-    assert answers == dict(zip(WHO, MATRIX[call], strict=True))
+    body = {"act": "enrol", "username": "nobody", "reason": "safety"} if method == "post" else {}
+    page = address(route, study, opened)
+    return {who: getattr(client, method)(page, body).status_code for who, client in clients.items()}
+
+
+@pytest.mark.parametrize("call", MATRIX, ids="-".join)
+def test_who_may_open_or_do_what(call, study, opened):
+    assert answers_of(*call, study, opened) == dict(zip(WHO, MATRIX[call], strict=True))
+
+
+@pytest.mark.parametrize("route", LOCKED)
+def test_a_locked_study_shows_its_results_to_those_who_oversee_it(route, study, opened):
+    services.lock(study=study)
+    assert answers_of("get", route, study, opened) == dict(zip(WHO, LOCKED[route], strict=True))
 
 
 def test_the_matrix_names_every_page():
@@ -82,21 +108,24 @@ def test_a_draft_previews_its_allocation_and_says_what_is_missing(project):
     client.post(address("study-act", study), {"act": "enrol", "username": UserFactory().username})
     page = client.get(address("study", study)).content.decode()
     assert "Allocation as it would be" in page and page.count(">measured<") == 2 * 8
-    answer = client.post(address("study-act", study), {"act": "freeze"}, follow=True)
+    asked = client.get(address("freeze-study", study)).content.decode()
+    assert "It cannot be undone" in asked
+    answer = client.post(address("freeze-study", study), follow=True)
     study.refresh_from_db()
     assert study.state == "running" and study.protocol_sha256 in answer.content.decode()
 
 
 def test_a_refused_freeze_says_why(project):
     study = draft(project, ethics_reference="")
-    answer = signed_in(project.owner).post(address("study-act", study), {"act": "freeze"})
+    answer = signed_in(project.owner).post(address("freeze-study", study))
     assert said(answer) == ["Before freezing, the study needs: ethics reference."]
 
 
 def test_the_form_makes_a_draft_with_its_arms(project):
     client = signed_in(project.owner)
     body = {
-        "name": "New", "hypothesis": "Faster", "design": "crossover", "seed": 3, "idle_after_s": 30, "washout_days": 28,
+        "name": "New", "public_title": "Nuclei", "hypothesis": "Faster",
+        "design": "crossover", "seed": 3, "idle_after_s": 30, "washout_days": 28,
         "training_per_arm": 1, "repeats": 0, "quality_margin": 0.05, "withdrawal_after_lock": "remove",
         "arm0-name": "hand", "arm0-tools": ["box"], "arm0-assistance": "none",
         "arm1-name": "help", "arm1-tools": ["box", "brush"], "arm1-assistance": "proposals",
@@ -113,7 +142,7 @@ def test_the_form_makes_a_draft_with_its_arms(project):
     assert client.post(address("studies", made), body | {"seed": "x"}).status_code == 422
     # three arms in a Williams square, six measured fields
     third = {"arm2-name": "polygons", "arm2-tools": ["polygon"], "arm2-assistance": "none"}
-    more = body | third | {"name": "Three", "design": "williams", "measured": 7}
+    more = body | third | {"name": "Three", "design": "williams", "measured": 6}
     assert client.post(address("studies", made), more).status_code == 302
     made = Study.objects.get(name="Three")
     assert made.arms.count() == 3 and made.fields.filter(training=True).count() == 3
@@ -124,7 +153,7 @@ def test_the_form_makes_a_draft_with_its_arms(project):
     assert all(sequence in page for sequence in ("ABC", "BCA", "CAB", "CBA", "ACB", "BAC"))
     # an arm with tools and no name is a mistake, and leaves no half of a study
     nameless = client.post(address("studies", made), more | {"name": "Four", "arm3-tools": ["box"]})
-    assert nameless.status_code == 422 and "This field is required" in nameless.content.decode()
+    assert nameless.status_code == 422 and "Name of the arm: nothing was typed." in nameless.content.decode()
     few = client.post(address("studies", made), more | {"name": "Four", "training_per_arm": 5})
     assert few.status_code == 422 and not Study.objects.filter(name="Four").exists()
 
@@ -149,12 +178,16 @@ def test_a_participant_agrees_reads_stops_and_goes_on(study):
         client.get(reverse("image", args=[item.sheet.images.get().pk])).headers["Location"]
         == answer.headers["Location"]
     )
-    # leaving it stops the clock; the back button does not start it again
-    assert "The clock stands" in client.get(reverse("stop-item", args=[item.pk])).content.decode()
+    # opening the page of the stop in another tab stops nothing; the button does
+    assert "The clock runs" in client.get(reverse("stop-item", args=[item.pk])).content.decode()
+    assert client.get(answer.headers["Location"]).status_code == 200
+    stopped = client.post(reverse("stop-item", args=[item.pk]), {"act": "stop"}, follow=True)
+    assert "The clock stands" in stopped.content.decode()
+    # the back button does not start it again
     assert client.get(answer.headers["Location"]).headers["Location"] == home
     client.post(reverse("stop-item", args=[item.pk]), {"act": "on"})
     assert client.get(answer.headers["Location"]).status_code == 200
-    client.get(reverse("stop-item", args=[item.pk]))
+    client.post(reverse("stop-item", args=[item.pk]), {"act": "stop"})
     client.post(reverse("stop-item", args=[item.pk]), {"act": "done"})
     assert client.get(answer.headers["Location"]).status_code == 404
     assert [s.end for s in item.sittings.all()] == ["pause", "pause"]
@@ -163,6 +196,7 @@ def test_a_participant_agrees_reads_stops_and_goes_on(study):
 
 def test_the_report_its_plots_its_pdf_and_its_bundle(study, tmp_path):
     read_all(study, lambda reader, arm, k: SECONDS[arm] * (1 + 0.05 * reader) + k % 3)
+    services.lock(study=study)
     client = signed_in(study.created_by)
     page = client.get(address("study-report", study)).content.decode()
     assert "reduction 49" in page or "reduction 50" in page
@@ -188,10 +222,12 @@ def test_a_finished_field_is_left_out_with_its_reason(study, opened):
     page = client.post(url, body, follow=True).content.decode()
     opened.refresh_from_db()
     assert opened.excluded == "fire alarm" and "P01 item 1 excluded" in page
+    assert "Results by arm had not been seen by then." in page
     assert "Leave a finished field out" not in page
 
 
 def test_a_report_before_anybody_has_finished_says_so_and_draws_nothing(study):
+    services.lock(study=study)
     page = signed_in(study.created_by).get(address("study-report", study)).content.decode()
     assert "No field counts yet" in page and "0 of 32 fields are begun" in page and "<img" not in page
     assert "no finished field of boxes by hand and proposals counts yet" in page and "KeyError" not in page

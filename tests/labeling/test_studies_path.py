@@ -19,6 +19,7 @@ from labeling.studies import services
 from labeling.studies.sheets import flip
 from tests.factories import MembershipFactory
 from tests.labeling.operations import cell, effect, mask, operation, region
+from tests.labeling.pages import signed_in
 from tests.labeling.studies import agreed, draft, frozen, ten_fields
 
 pytestmark = pytest.mark.django_db
@@ -60,7 +61,7 @@ def test_only_the_open_sheet_is_within_reach_and_a_done_one_takes_no_more_work(s
     item = services.open_item(participant=participant, item_id=services.next_item(participant)[0].pk)
     image = item.sheet.images.get()
     opened = client.get(reverse("image-workspace", args=[image.pk])).json()
-    assert opened["study"] == {"tools": ["box", "brush"]} and (
+    assert opened["study"] == {"tools": ["box", "brush"], "accepts_many": False} and (
         opened["image"]["previous"],
         opened["image"]["next"],
     ) == (None, None)
@@ -134,7 +135,7 @@ def test_an_arm_with_proposals_shows_them_without_their_models_and_the_other_sho
         opened = client.get(reverse("image-workspace", args=[item.sheet.images.get().pk])).json()
         proposals = [one for one in opened["layers"] if one["kind"] == "prediction"]
         seen.setdefault(item.arm.name, set()).add((len(proposals), str([p["publication"] for p in proposals])))
-        assert item.sheet.name == f"{study.name}: field {item.position}"  # nothing of the arm
+        assert item.sheet.name == f"{study.public_title}: field {item.position}"  # nothing of the arm
         services.complete(participant=participant, item_id=item.pk)
     assert seen == {"boxes by hand": {(0, "[]")}, "proposals": {(1, "[None]")}}
 
@@ -162,6 +163,16 @@ def test_the_washout_locks_the_second_period(project):
         services.open_item(participant=participant, item_id=item.pk)
     participant.items.filter(period=0).update(done_at=timezone.now() - timedelta(days=14))
     services.open_item(participant=participant, item_id=item.pk)
+
+
+def test_without_a_washout_nobody_is_told_to_wait(study):
+    participant = agreed(study)
+    while (item := services.next_item(participant)[0]).period == 0:
+        services.open_item(participant=participant, item_id=item.pk)
+        services.complete(participant=participant, item_id=item.pk)
+    assert study.washout_days == 0 and services.next_item(participant) == (item, None)
+    page = signed_in(participant.user).get(reverse("participation", args=[participant.pk])).content.decode()
+    assert f"Begin field {item.position}" in " ".join(page.split()) and "opens on" not in page
 
 
 def test_a_second_reading_waits_four_weeks_and_is_flipped(project):

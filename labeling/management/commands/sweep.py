@@ -10,6 +10,7 @@ from django.utils import timezone
 from labeling.accounts import throttle
 from labeling.jobs import services as jobs
 from labeling.rounds import archiving, delivery, importing, portions, resuming, stages
+from labeling.studies import removal
 
 EVERY = 5.0  # seconds
 
@@ -25,7 +26,8 @@ class Command(BaseCommand):
             try:
                 now = timezone.now()
                 said = [*archiving.sweep(), *stages.sweep(), *portions.sweep(now), *resuming.sweep()]
-                said += [*delivery.sweep(now), *importing.sweep(now), *throttle.forget_old(now), *jobs.recover(now)]
+                said += [*delivery.sweep(now), *importing.sweep(now), *removal.sweep(now)]
+                said += [*throttle.forget_old(now), *jobs.recover(now)]
                 for sentence in said:
                     self.stdout.write(sentence)
             except Error as error:  # the database restarts: look again in a moment

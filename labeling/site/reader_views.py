@@ -1,0 +1,122 @@
+"""The pages of who reads for a study. Opening one writes nothing: consent, going on, pausing, finishing are POSTs."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.http import require_http_methods, require_safe
+
+from labeling.site.doors import Request, attempt, signed_in
+from labeling.studies import amending, receipts, removal, services
+from labeling.studies.models import Item, Participant
+
+
+def own(request: Request, participant: int) -> Participant:
+    """A participant's own enrolment; anybody else's does not exist."""
+    return get_object_or_404(Participant.objects.select_related("study", "user"), pk=participant, user=request.user)
+
+
+@signed_in
+@require_http_methods(["GET", "HEAD", "POST"])
+def participation(request: Request, participant: int) -> HttpResponse:
+    """Consent, then only ever the next item. POST: consent, agree to a later day, next, withdraw."""
+    found = own(request, participant)
+    if request.method == "POST":
+        return _participate(request, found)
+    item, available = services.next_item(found) if found.consented_at else (None, None)
+    context = {
+        "participant": found,
+        "study": found.study,
+        "item": item,
+        "available": available,
+        "total": found.items.count(),
+        "done": found.items.filter(state=Item.State.DONE).count(),
+        "retention": amending.retention_of(found.study),
+        "kept_until": removal.kept_until(found),
+        "asked_until": removal.must_agree_again(found),
+        "removals": [(one, receipts.lines_of(one)) for one in found.removals.all()],
+    }
+    return render(request, "studies/participation.html", context)
+
+
+def _participate(request: Request, participant: Participant) -> HttpResponse:
+    what, post = request.POST.get("act"), request.POST
+    if what == "consent":
+        attempt(request, lambda: services.consent(participant=participant))
+    elif what == "agree":
+        until = post.get("until", "")
+        attempt(request, lambda: services.agree_to_retention(participant=participant, until=until))
+    elif what == "withdraw":
+        attempt(request, lambda: services.withdraw(participant=participant, reason=post.get("reason", "")))
+    elif what == "next":
+        item, _available = services.next_item(participant)
+        if item is not None:
+            number = item.pk
+            if attempt(request, lambda: services.open_item(participant=participant, item_id=number)):
+                return redirect("study-item", number)
+    return redirect("participation", participant.pk)
+
+
+@signed_in
+@require_safe
+def receipt(request: Request, participant: int) -> HttpResponse:
+    """What was deleted of a reader's raw data, as a text to keep."""
+    found = own(request, participant)
+    if not found.removals.exists():
+        raise Http404
+    response = HttpResponse(receipts.receipt(found), content_type="text/plain; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="receipt-{found.study_id}-{found.pseudonym}.txt"'
+    return response
+
+
+def own_item(request: Request, item: int) -> Item:
+    return get_object_or_404(
+        Item.objects.select_related("participant__study", "participant__user", "sheet"),
+        pk=item,
+        participant__user=request.user,
+        state=Item.State.OPEN,
+    )
+
+
+@signed_in
+@require_safe
+@ensure_csrf_cookie
+def study_item(request: Request, item: int) -> HttpResponse:
+    """The open item, full screen. Reached only from the participant's page, which begins the sitting; without one that
+    runs (a reload after a crash, the back button) it goes there first, so that no time runs outside a sitting."""
+    found = own_item(request, item)
+    if not found.sittings.filter(ended_at__isnull=True).exists():
+        return redirect("participation", found.participant_id)
+    assert found.sheet is not None
+    image = found.sheet.images.get()
+    context = {"image": image, "item": found, "total": found.participant.items.count()}
+    return render(request, "studies/item.html", context)
+
+
+@signed_in
+@require_http_methods(["GET", "HEAD", "POST"])
+def stop_item(request: Request, item: int) -> HttpResponse:
+    """Between the field and whatever comes next. Opening the page changes nothing: in a second tab it says that the
+    clock runs. POST: stop the clock, finish, go on, or leave."""
+    found = own_item(request, item)
+    participant = found.participant
+    if request.method != "POST":
+        running = found.sittings.filter(ended_at__isnull=True).exists()
+        context: dict[str, Any] = {"item": found, "study": participant.study, "running": running}
+        return render(request, "studies/stop.html", context)
+    what = request.POST.get("act")
+    if what == "done":
+        attempt(request, lambda: services.complete(participant=participant, item_id=found.pk))
+    elif what == "on":
+        if attempt(request, lambda: services.open_item(participant=participant, item_id=found.pk)):
+            return redirect("study-item", found.pk)
+    elif what == "stop":
+        attempt(request, lambda: services.pause(participant=participant, item_id=found.pk))
+        return redirect("stop-item", found.pk)
+    else:
+        attempt(request, lambda: services.pause(participant=participant, item_id=found.pk))
+        messages.info(request, _("Paused. The clock stands until you go on."))
+    return redirect("participation", participant.pk)

@@ -1,0 +1,190 @@
+"""What changes after the freezing: amendments, exclusions, and the protocol that the analysis follows.
+
+Rows that were written before amendments were checked are read safely: a value that the protocol would not take today is
+named and not applied.
+"""
+
+import json
+from datetime import date
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from labeling.accounts.models import User
+from labeling.errors import Invalid, WrongState
+from labeling.studies import limits
+from labeling.studies.models import Amendment, Item, Study
+
+# Where the protocol's document holds what an amendment may change; "" is its top.
+PLACES = {
+    "idle_after_s": "measurement",
+    "outlier_iqr": "analysis",
+    "quality_margin": "analysis",
+    "exclusion_rules": "",
+    "retention_until": "",
+}
+# Amendments that say what happened and change no declared value.
+EXCLUDED, OUTSIDE_ARM = "excluded", "outside_arm"
+WORDS = {EXCLUDED: "item left out", OUTSIDE_ARM: "arm read in another program"}
+
+
+@transaction.atomic
+def amend(*, study: Study, change: dict[str, Any], reason: str, by: User) -> Amendment:
+    """Change a frozen protocol, visibly. The frozen text and its hash stay. Raises Invalid, WrongState."""
+    study = Study.objects.select_for_update().get(pk=study.pk)
+    if study.state != Study.State.RUNNING:
+        raise WrongState(_("only a running study is amended"))
+    reason = limits.REASON.parse(reason, "reason")
+    if not change:
+        raise Invalid(_("an amendment changes something"), field="change")
+    if unknown := set(change) - set(limits.AMENDABLE):
+        raise Invalid(
+            _("{what} cannot be amended; that would be another study").format(
+                what=", ".join(limits.shown(name) for name in sorted(unknown))
+            ),
+            field="change",
+        )
+    parsed = {name: limits.AMENDABLE[name].parse(value, name) for name, value in change.items()}
+    if isinstance(day := parsed.get("retention_until"), date):
+        limits.refuse_past(day)
+    now = effective(study)
+    before = {name: _value(now, name) for name in parsed}
+    after = {name: limits.as_json(value) for name, value in parsed.items()}
+    if after == before:
+        raise Invalid(_("this is the value already; an amendment changes something"), field="value")
+    return record(study=study, change=after, before=before, reason=reason, by=by)
+
+
+def record(
+    *, study: Study, change: dict[str, Any], reason: str, by: User, before: dict[str, Any] | None = None
+) -> Amendment:
+    """Write an amendment down, with whether results by arm had been seen by then. The caller has checked it."""
+    return Amendment.objects.create(
+        study=study, change=change, before=before or {}, reason=reason, by=by, results_seen=results_seen(study)
+    )
+
+
+def results_seen(study: Study) -> bool | None:
+    """Whether somebody has looked at results by arm before the lock; None where looks were not logged."""
+    if study.looks.exists():
+        return True
+    return False if study.logs_looks else None
+
+
+@transaction.atomic
+def exclude(*, item: Item, reason: str, by: User) -> None:
+    """Take a finished item out of the analysis, with its reason; an amendment says so. Raises Invalid, WrongState."""
+    study = Study.objects.select_for_update().get(pk=item.participant.study_id)
+    if study.state != Study.State.RUNNING:
+        raise WrongState(_("items are excluded before the study is locked"))
+    item.excluded = limits.REASON.parse(reason, "reason")
+    item.save(update_fields=["excluded"])
+    change = {"participant": item.participant.pseudonym, "item": item.position}
+    record(study=study, change={EXCLUDED: change}, reason=item.excluded, by=by)
+
+
+def effective(study: Study) -> dict[str, Any]:
+    """The protocol as amended: what the analysis follows, what was amended, and who looked at results when.
+
+    `amendments`  [{at, what, before, after, reason, results_seen, applied}], see amendments_of
+    `looks`       [{at, by, reason}]: looks at results by arm before the lock
+    """
+    protocol: dict[str, Any] = json.loads(json.dumps(study.protocol))
+    for amendment in study.amendments.all():
+        for name, value in _sound(amendment.change).items():
+            _put(protocol, name, value)
+    protocol["amendments"] = amendments_of(study)
+    protocol["looks"] = looks_of(study)
+    return protocol
+
+
+def amendments_of(study: Study) -> list[dict[str, Any]]:
+    """Every change of the frozen protocol, in order of time, one entry for each changed value.
+
+    at            ISO 8601
+    what          words, English
+    before, after values as the protocol holds them; before is null for what happened rather than changed
+    results_seen  whether results by arm had been seen by then; null: not recorded
+    applied       false for a value that the protocol would not take, which is read and has no effect
+    """
+    found = []
+    protocol: dict[str, Any] = json.loads(json.dumps(study.protocol))
+    for amendment in study.amendments.all():
+        change = amendment.change if isinstance(amendment.change, dict) else {"": amendment.change}
+        sound = _sound(amendment.change)
+        for name, value in change.items():
+            entry = {
+                "at": amendment.at.isoformat(),
+                "what": words_of(name),
+                "before": _value(protocol, name) if name in PLACES else None,
+                "after": value,
+                "reason": amendment.reason,
+                "results_seen": amendment.results_seen,
+                "applied": name in sound or name in WORDS,
+            }
+            found.append(entry)
+        for name, value in sound.items():
+            _put(protocol, name, value)
+    return found
+
+
+def words_of(name: str) -> str:
+    rule = limits.AMENDABLE.get(name)
+    return rule.label if rule else WORDS.get(name, limits.shown(name))
+
+
+def looks_of(study: Study) -> list[dict[str, Any]]:
+    """Looks at results by arm before the lock, in order of time; who, by the role in the project."""
+    roles = dict(study.project.memberships.values_list("user", "role"))
+    return [
+        {"at": look.at.isoformat(), "by": roles.get(look.by_id, "owner"), "reason": look.reason}
+        for look in study.looks.all()
+    ]
+
+
+def look_sentences(protocol: dict[str, Any]) -> list[str]:
+    """For the methods of a report: that results by arm were seen before the lock, and when. English."""
+    return [
+        f"Results by arm were seen on {look['at'][:16].replace('T', ' ')} UTC, before the lock, by the {look['by']} of "
+        f"the project. Reason given: {look['reason']}"
+        for look in protocol.get("looks", [])
+    ]
+
+
+def retention_of(study: Study) -> date | None:
+    """The day until which raw data may be kept, as amended."""
+    found = study.retention_until
+    for amendment in study.amendments.all():
+        day = _sound(amendment.change).get("retention_until")
+        found = date.fromisoformat(day) if day else found
+    return found
+
+
+def is_over(study: Study) -> bool:
+    """Whether the raw data may no longer be kept."""
+    day = retention_of(study)
+    return day is not None and day < timezone.localdate()
+
+
+def _sound(change: Any) -> dict[str, Any]:
+    """The values of a stored amendment that the protocol takes, as its document holds them."""
+    found = {}
+    for name, value in change.items() if isinstance(change, dict) else ():
+        rule = limits.AMENDABLE.get(name)
+        if rule is None:
+            continue
+        try:
+            found[name] = limits.as_json(rule.parse(value, name))
+        except Invalid:
+            continue
+    return found
+
+
+def _value(protocol: dict[str, Any], name: str) -> Any:
+    return (protocol[PLACES[name]] if PLACES[name] else protocol).get(name)
+
+
+def _put(protocol: dict[str, Any], name: str, value: Any) -> None:
+    (protocol[PLACES[name]] if PLACES[name] else protocol)[name] = value

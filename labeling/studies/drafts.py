@@ -1,0 +1,294 @@
+"""A study until it is frozen: what it declares, its arms, fields and readers. All of it can be changed or deleted."""
+
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import PIL.Image
+from django.db import transaction
+from django.db.models import Avg
+from django.utils.translation import gettext as _
+
+from labeling.accounts.models import User
+from labeling.errors import Invalid, WrongState
+from labeling.images.models import Image
+from labeling.projects.models import Project
+from labeling.rounds.models import Publication
+from labeling.studies import design, learned, limits
+from labeling.studies.models import Arm, Participant, Strata, Study, StudyField
+
+MOST_ARMS = 4
+HALVES = {
+    Strata.DENSITY: ("sparse", "dense"),
+    Strata.SIZE: ("small cells", "large cells"),
+    Strata.AMBIGUITY: ("clear", "doubtful"),
+}
+
+
+@transaction.atomic
+def create_study(*, project: Project, by: User, arms: Sequence[dict[str, Any]], **given: Any) -> Study:
+    """A draft. arms: name, tools, assistance, accepts_many of each; the first is the reference. Raises Invalid."""
+    given.setdefault("public_title", _("Annotation study"))
+    study = Study(project=project, created_by=by, **limits.parse_protocol(given))
+    _save(study, arms)
+    return study
+
+
+@transaction.atomic
+def draft_study(*, chosen: dict[str, Any], **given: Any) -> Study:
+    """A draft with its fields, or nothing. chosen: of choose_fields; given: of create_study. Raises Invalid."""
+    study = create_study(**given)
+    choose_fields(study=study, **chosen)
+    return study
+
+
+@transaction.atomic
+def edit_draft(*, study: Study, arms: Sequence[dict[str, Any]], chosen: dict[str, Any], **given: Any) -> Study:
+    """Declare a draft anew; its fields are drawn again, its readers stay. Raises Invalid, WrongState."""
+    study = locked_draft(study)
+    for name, value in limits.parse_protocol(given).items():
+        setattr(study, name, value)
+    study.arms.all().delete()
+    _save(study, arms)
+    choose_fields(study=study, **chosen)
+    return study
+
+
+def _save(study: Study, arms: Sequence[dict[str, Any]]) -> None:
+    limits.refuse_past(study.retention_until)
+    others = study.project.studies.exclude(pk=study.pk)
+    if others.filter(name=study.name).exists():
+        raise Invalid(
+            _("there is a study named {name} already; type another name").format(name=study.name), field="name"
+        )
+    parsed = _parse_arms(arms)
+    for arm in parsed:
+        if re.search(rf"(?<!\w){re.escape(arm['name'])}(?!\w)", study.public_title, re.IGNORECASE):
+            raise Invalid(
+                _(
+                    "readers are blinded to the arms, and the title that they see names the arm “{name}”; type a title "
+                    "that names no arm"
+                ).format(name=arm["name"]),
+                field="public_title",
+            )
+    study.save()
+    for position, arm in enumerate(parsed, start=1):
+        Arm.objects.create(study=study, position=position, **arm)
+
+
+def _parse_arms(arms: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    if not 2 <= len(arms) <= MOST_ARMS:
+        raise Invalid(_("a study compares two to {most} arms").format(most=MOST_ARMS), field="arms")
+    parsed: list[dict[str, Any]] = []
+    for arm in arms:
+        name = limits.ARM_NAME.parse(arm["name"], "arms")
+        if any(other["name"] == name for other in parsed):
+            raise Invalid(_("two arms are named “{name}”; give each its own name").format(name=name), field="arms")
+        if unknown := set(arm["tools"]) - set(Arm.TOOLS):
+            raise Invalid(_("unknown tools: {tools}").format(tools=", ".join(sorted(unknown))), field="arms")
+        parsed.append(arm | {"name": name})
+    return parsed
+
+
+# -- fields
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An image that can be a field, how many cells its reference has, and its value for the strata."""
+
+    image: Image
+    cells: int
+    value: float
+
+
+@transaction.atomic
+def choose_fields(*, study: Study, measured: Any = None, strata: str = Strata.DENSITY) -> None:
+    """Draw the study's fields by its seed, in strata, from the images that can be frozen. Raises Invalid, WrongState.
+
+    measured  how many fields are measured; None: as many as the arms can share equally
+
+    The reference (a label map) belongs to neither arm. Half of the fields lie above the median, half below, so that
+    the sets of the arms are alike; first the training fields are drawn, then the measured ones.
+    """
+    study = locked_draft(study)
+    study.measured, study.strata = limits.MEASURED.parse(measured, "measured"), Strata(strata)
+    study.save(update_fields=["measured", "strata"])
+    found, reasons = _candidates(study)
+    sets = 1 if study.design == Study.Design.PARALLEL else study.arms.count()
+    practice = study.training_per_arm * sets
+    rng = np.random.Generator(np.random.PCG64(study.seed))
+    order = [found[int(i)] for i in rng.permutation(len(found))]
+    halves = _halves(order[practice:], Strata(strata))
+    shared = {name: len(members) // sets * sets for name, members in halves.items()}
+    if len(order) < practice or not any(shared.values()):
+        raise _too_few(len(found), practice, sets, reasons)
+    if study.measured is not None:
+        shared = _exactly(study.measured, halves, sets)
+    rows = [
+        StudyField(study=study, image=one.image, reference_cells=one.cells, training=True) for one in order[:practice]
+    ]
+    for name, n in shared.items():
+        for one in halves[name][:n]:
+            rows.append(StudyField(study=study, image=one.image, reference_cells=one.cells, stratum=name))
+    study.fields.all().delete()
+    StudyField.objects.bulk_create(rows)
+
+
+def _candidates(study: Study) -> tuple[list[Candidate], str]:
+    """What can be drawn, and in words why the other images cannot."""
+    proposals = study.arms.filter(assistance=Arm.Assistance.PROPOSALS).exists()
+    usable = learned.candidates(study.project, proposals=proposals)
+    found = []
+    for image in usable.images:
+        cells, value = _of_reference(image, Strata(study.strata))
+        if cells:
+            found.append(Candidate(image, cells, value))
+    if empty := len(usable.images) - len(found):
+        usable.reasons[learned.EMPTY_REFERENCE] += empty
+    return found, learned.in_words(usable.reasons)
+
+
+def _halves(found: list[Candidate], strata: Strata) -> dict[str, list[Candidate]]:
+    """Below the median (and at it) and above, each in the order of the draw; where all are equal, one half is empty."""
+    middle = float(np.median([one.value for one in found])) if found else 0.0
+    low, high = HALVES[strata]
+    below = [one for one in found if one.value <= middle]
+    above = [one for one in found if one.value > middle]
+    return {low: below, high: above}
+
+
+def _exactly(measured: int, halves: dict[str, list[Candidate]], sets: int) -> dict[str, int]:
+    """How many of each half, so that there are `measured` in all and each arm gets equally many. Raises Invalid."""
+    filled = [name for name, members in halves.items() if members]
+    step = sets * len(filled)
+    most = step * min(len(halves[name]) // sets for name in filled)
+    if measured % step:
+        lower = measured // step * step
+        instead = _("{lower} or {upper}").format(lower=lower, upper=lower + step) if lower else str(step)
+        raise Invalid(
+            _(
+                "Measured fields: {n} cannot be shared. The fields lie in {halves} halves, and each of {sets} sets "
+                "gets equally many of each half, so the number is a multiple of {step}. Type {instead}."
+            ).format(n=measured, halves=len(filled), sets=sets, step=step, instead=instead),
+            field="measured",
+        )
+    if measured > most:
+        instead = (
+            _("Type {most} or fewer, or add images that can be used.").format(most=most)
+            if most
+            else _("Add images that can be used, or leave the field empty.")
+        )
+        sizes = _(" and ").join(str(len(halves[name])) for name in filled)
+        raise Invalid(
+            _("Measured fields: {n} is too many. After practice the halves hold {sizes} images. {instead}").format(
+                n=measured, sizes=sizes, instead=instead
+            ),
+            field="measured",
+        )
+    return dict.fromkeys(filled, measured // len(filled))
+
+
+def _too_few(usable: int, practice: int, sets: int, reasons: str) -> Invalid:
+    words = {"usable": usable, "least": practice + sets, "practice": practice, "sets": sets, "reasons": reasons}
+    text = _(
+        "{usable} images can be used as fields, and this design needs at least {least}: {practice} for practice and "
+        "{sets} to measure, more where the halves are uneven."
+    )
+    if reasons:
+        text += " " + _("Images that cannot be used: {reasons}.")
+    text += " " + _("Add images with reference masks, or lower “Training per arm”.")
+    return Invalid(text.format(**words), field="fields")
+
+
+def _of_reference(image: Image, strata: Strata) -> tuple[int, float]:
+    """How many cells the reference has, and the field's value for these strata. Raises Invalid without proposals."""
+    with image.reference.open("rb") as file:
+        areas = np.unique(np.asarray(PIL.Image.open(file)), return_counts=True)
+    cells = {int(label): int(n) for label, n in zip(*areas, strict=True) if label}
+    if not cells or strata == Strata.DENSITY:
+        return len(cells), len(cells) / (image.width * image.height)
+    if strata == Strata.SIZE:
+        return len(cells), float(np.median(list(cells.values())))
+    newest = Publication.objects.filter(image=image).order_by("-round__number").first()
+    doubt = newest.layer.annotations.aggregate(mean=Avg("score"))["mean"] if newest else None
+    if doubt is None:
+        raise Invalid(
+            _("{name} has no proposals, so how ambiguous it is is unknown").format(name=image.name), field="strata"
+        )
+    return len(cells), float(doubt)
+
+
+@transaction.atomic
+def redraw(*, study: Study, seed: Any = None) -> int:
+    """Draw the fields again with this seed, or with a new one. -> the seed. Raises Invalid, WrongState."""
+    study = locked_draft(study)
+    wanted = secrets.randbelow(limits.MOST_SEED) if seed in (None, "") else limits.PROTOCOL["seed"].parse(seed, "seed")
+    study.seed = int(wanted)  # type: ignore[arg-type]
+    study.save(update_fields=["seed"])
+    choose_fields(study=study, measured=study.measured, strata=study.strata)
+    return study.seed
+
+
+# -- readers
+
+
+@transaction.atomic
+def enrol(*, study: Study, username: str) -> Participant:
+    """Somebody with an account will read. They need not be a member of the project. Raises Invalid, WrongState."""
+    study = locked_draft(study)
+    username = limits.USERNAME.parse(username, "username")
+    user = User.objects.filter(username=username, is_active=True).first()
+    if user is None:
+        raise Invalid(_("nobody signs in as “{username}”").format(username=username), field="username")
+    if study.participants.filter(user=user).exists():
+        raise Invalid(_("{username} takes part already").format(username=username), field="username")
+    return Participant.objects.create(study=study, user=user, number=study.participants.count() + 1)
+
+
+@transaction.atomic
+def remove_reader(*, participant: Participant) -> None:
+    """Take somebody off a draft; those after them move up, so that pseudonyms have no gaps. Raises WrongState."""
+    study = locked_draft(participant.study)
+    participant.delete()
+    for number, other in enumerate(study.participants.order_by("number"), start=1):
+        other.number = number
+        other.save(update_fields=["number"])
+
+
+def preview(study: Study) -> list[design.Planned]:
+    """The allocation as it would be frozen now. Readers are participants in the order of their numbers, from 0.
+
+    Raises Invalid.
+    """
+    fields = list(study.fields.all())
+    try:
+        plan = design.Plan(
+            kind=study.design,
+            arms=tuple(study.arms.values_list("name", flat=True)),
+            readers=study.participants.count(),
+            fields={f.pk: f.stratum for f in fields if not f.training},
+            training=tuple(sorted(f.pk for f in fields if f.training)),
+            repeats=study.repeats,
+            seed=study.seed,
+        )
+        return design.allocate(plan)
+    except design.BadDesign as error:
+        raise Invalid(str(error), field="design") from None
+
+
+@transaction.atomic
+def delete_draft(*, study: Study) -> None:
+    """A draft and its enrolments are gone. Nobody has read, so no data are lost. Raises WrongState."""
+    locked_draft(study).delete()
+
+
+def locked_draft(study: Study) -> Study:
+    """The study as it is now, its row locked. The caller holds a transaction. Raises WrongState once it is frozen."""
+    study = Study.objects.select_for_update().get(pk=study.pk)
+    if study.state != Study.State.DRAFT:
+        raise WrongState(_("the protocol is frozen; a change is an amendment"))
+    return study

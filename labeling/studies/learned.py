@@ -1,0 +1,222 @@
+"""What the models behind proposals have really learned from, and which images a study may therefore use.
+
+Today's split says nothing of the past: an image that taught a model stays taught when somebody moves it to the test
+part. So the snapshots are read: of the round that published the proposals, of the rounds that made its weights, and of
+the versions that those were started from.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from labeling.images.models import Image, Split
+from labeling.projects.models import Project
+from labeling.rounds.models import ModelVersion, Publication, Round, Snapshot, Stage
+
+LEARNED = (Stage.Kind.DETECTOR, Stage.Kind.SEGMENTER)
+
+# Why an image cannot be a field. Counted on the page, and said of each image that a freezing refuses.
+NO_REFERENCE = gettext_noop("no reference masks")
+EMPTY_REFERENCE = gettext_noop("reference masks without a cell")
+NOT_TEST = gettext_noop("not a test image")
+PATIENT_NOT_TEST = gettext_noop("another image of the same slide or patient is not a test image")
+NO_PROPOSALS = gettext_noop("no proposals yet; start a round first")
+TAUGHT = gettext_noop("a model behind the proposals learned from it")
+PATIENT_TAUGHT = gettext_noop("a model behind the proposals learned from another image of the same slide or patient")
+UNREADABLE = gettext_noop("the record of what its models learned from cannot be read")
+
+
+@dataclass
+class Lessons:
+    """What models have learned from.
+
+    images     content hashes (SHA-256) of images that taught or tuned
+    keys       their ids in this project
+    groups     slides or patients of these, as they were named in the snapshots and as they are named now
+    of_image   id of any image in a snapshot -> slides or patients that it was said to be of
+    unreadable what a person is told when a snapshot is missing; empty when all could be read
+    elsewhere  versions whose data are not in this project: imported or shipped weights
+    """
+
+    images: set[str] = field(default_factory=set)
+    keys: set[int] = field(default_factory=set)
+    groups: set[str] = field(default_factory=set)
+    of_image: dict[int, set[str]] = field(default_factory=dict)
+    unreadable: bool = False
+    elsewhere: set[str] = field(default_factory=set)
+
+
+def lessons_of(rounds: Iterable[Round]) -> Lessons:
+    """Everything that the models behind these rounds' proposals have learned from, forebears included."""
+    found = Lessons()
+    snapshots: dict[int, Snapshot] = {}
+    for round_ in rounds:
+        needed = _trains(round_)
+        versions = _versions_behind(round_)
+        found.elsewhere |= {_named(version) for version in versions if version.snapshot_id is None}
+        if needed or _is_there(round_.snapshot):
+            snapshots[round_.snapshot_id] = round_.snapshot
+        snapshots |= {version.snapshot.pk: version.snapshot for version in versions if version.snapshot}
+    for snapshot in snapshots.values():
+        _read(snapshot, found)
+    now = Image.objects.filter(pk__in=found.keys).exclude(group="")
+    found.groups |= set(now.values_list("group", flat=True))
+    return found
+
+
+def _trains(round_: Round) -> bool:
+    """Whether the round made weights of its own from its snapshot."""
+    kinds = set(round_.stages.filter(kind__in=LEARNED).values_list("kind", flat=True))
+    return any(not round_.configuration.get(kind, {}).get("as_is") for kind in kinds)
+
+
+def _versions_behind(round_: Round) -> list[ModelVersion]:
+    """The weights that the round used or was started from, and what those were started from, to the first."""
+    stages = round_.stages.filter(kind__in=LEARNED, artifact__isnull=False)
+    artifacts = set(stages.values_list("artifact", flat=True))
+    artifacts |= _starts(round_)
+    known: dict[int, ModelVersion] = {}
+    while artifacts:
+        versions = ModelVersion.objects.filter(project=round_.project_id, artifact__in=artifacts)
+        fresh = [v for v in versions.select_related("round", "snapshot", "parent") if v.pk not in known]
+        known |= {version.pk: version for version in fresh}
+        artifacts = {version.parent.artifact_id for version in fresh if version.parent}
+        for version in fresh:
+            if version.round:
+                artifacts |= _starts(version.round)
+    return list(known.values())
+
+
+def _starts(round_: Round) -> set[str]:
+    chosen = [round_.configuration.get(kind) for kind in LEARNED]
+    return {one["start_from"] for one in chosen if isinstance(one, dict) and one.get("start_from")}
+
+
+def _named(version: ModelVersion) -> str:
+    return f"{version.kind} {version.number} ({version.get_origin_display()})"
+
+
+def _is_there(snapshot: Snapshot) -> bool:
+    name = snapshot.content.name
+    return bool(name) and snapshot.content.storage.exists(str(name))
+
+
+def _read(snapshot: Snapshot, found: Lessons) -> None:
+    """Add what a snapshot taught: images of the training or validation part that somebody annotated exhaustively, and
+    validation images with a reference, by which settings are chosen."""
+    try:
+        with snapshot.content.open("rb") as file:
+            entries = json.load(file)["images"]
+    except (OSError, ValueError, KeyError, TypeError):
+        found.unreadable = True
+        return
+    for entry in entries:
+        group = entry.get("group") or ""
+        if group:
+            found.of_image.setdefault(entry["image"], set()).add(group)
+        if not _teaches(entry):
+            continue
+        found.keys.add(entry["image"])
+        found.images.add(entry["sha256"])
+        if group:
+            found.groups.add(group)
+
+
+def _teaches(entry: dict[str, Any]) -> bool:
+    if entry["split"] == Split.TEST:
+        return False
+    return bool(entry.get("exhaustive", True)) or (entry["split"] == Split.VAL and bool(entry.get("reference")))
+
+
+# -- which images a study may use
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The images of a project that can be fields, and of the others how many there are for each reason."""
+
+    images: list[Image]
+    reasons: Counter[str]
+
+    @property
+    def total(self) -> int:
+        return len(self.images) + sum(self.reasons.values())
+
+    @property
+    def by_reason(self) -> list[tuple[str, int]]:
+        """The most frequent reason first."""
+        return self.reasons.most_common()
+
+
+def candidates(project: Project, *, proposals: bool) -> Candidates:
+    """Which images can be drawn. proposals: whether an arm of the study shows proposals."""
+    images, reasons = [], Counter[str]()
+    check = Check(project, proposals=proposals)
+    for image in project.images.order_by("pk"):
+        if why := check(image):
+            reasons[why] += 1
+        else:
+            images.append(image)
+    return Candidates(images, reasons)
+
+
+class Check:
+    """Why an image of this project cannot be a field of a study now; "" where it can."""
+
+    def __init__(self, project: Project, *, proposals: bool) -> None:
+        self.proposals = proposals
+        self.not_test: set[str] = set()
+        self.round_of: dict[int, Round] = {}
+        self.lessons: dict[int, Lessons] = {}
+        if not proposals:
+            return
+        others = project.images.exclude(split=Split.TEST).exclude(group="")
+        self.not_test = set(others.values_list("group", flat=True))
+        newest = Publication.objects.filter(image__project=project).select_related("round__snapshot")
+        for publication in newest.order_by("round__number"):
+            self.round_of[publication.image_id] = publication.round
+        for round_ in set(self.round_of.values()):
+            self.lessons[round_.pk] = lessons_of([round_])
+
+    def __call__(self, image: Image) -> str:
+        if not image.reference:
+            return NO_REFERENCE
+        if not self.proposals:
+            return ""
+        return self._of_split(image) or self._of_models(image)
+
+    def _of_split(self, image: Image) -> str:
+        if image.split != Split.TEST:
+            return NOT_TEST
+        return PATIENT_NOT_TEST if image.group in self.not_test else ""
+
+    def _of_models(self, image: Image) -> str:
+        round_ = self.round_of.get(image.pk)
+        if round_ is None:
+            return NO_PROPOSALS
+        lessons = self.lessons[round_.pk]
+        if lessons.unreadable:
+            return UNREADABLE
+        if image.pk in lessons.keys or image.sha256 in lessons.images:
+            return TAUGHT
+        groups = {image.group, *lessons.of_image.get(image.pk, ())} - {""}
+        return PATIENT_TAUGHT if groups & lessons.groups else ""
+
+    def elsewhere(self, images: Iterable[Image]) -> list[str]:
+        """Weights behind these images' proposals whose data nobody here can check."""
+        rounds = [self.round_of[image.pk].pk for image in images if image.pk in self.round_of]
+        named: set[str] = set()
+        for number in rounds:
+            named |= self.lessons[number].elsewhere
+        return sorted(named)
+
+
+def in_words(reasons: Counter[str]) -> str:
+    """ "3 not a test image; 2 no reference masks", the most frequent first; "" for none."""
+    said = [f"{n} {_(why)}" for why, n in reasons.most_common()]
+    return "; ".join(said)
