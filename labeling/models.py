@@ -1,7 +1,16 @@
 """Every table of the site, in the order of the work. The models live in their rooms; Django looks for them here."""
 
 from labeling.accounts.models import User
-from labeling.annotations.models import ActivityBatch, Annotation, Effect, Layer, LayerHead, Operation
+from labeling.annotations.models import (
+    ActivityBatch,
+    Annotation,
+    Effect,
+    Layer,
+    LayerHead,
+    Operation,
+    Opinion,
+    OpinionEffect,
+)
 from labeling.images.models import Image
 from labeling.projects.models import LabelClass, Membership, Project
 from labeling.rounds.models import (
@@ -38,6 +47,8 @@ __all__ = [
     "Membership",
     "ModelVersion",
     "Operation",
+    "Opinion",
+    "OpinionEffect",
     "Participant",
     "Portion",
     "Project",
