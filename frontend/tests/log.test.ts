@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { OperationOut, State } from "../scene/contract";
 import * as edits from "../scene/edits";
+import type { Entry } from "../scene/history";
 import type { Waiting } from "../sync/queue";
 import { state, uuid } from "./build";
 import { desk, move, PERSON, tail, theirs, TIMING } from "./desk";
@@ -245,16 +246,15 @@ describe("log", () => {
       ),
     );
     d.cells.put(0, uuid(2), a, uuid(33), 3);
-    const lastOp = (id: string) => d.cells.lastOp(d.cells.rowOf(id));
-    expect(d.history.redo(lastOp)).toMatchObject({
+    expect(d.history.redo(d.log.headOf)).toMatchObject({
       draft: { undoes: uuid(33), effects: [{ seen: uuid(33), after: b }] },
     });
-    expect(d.history.undo(lastOp)).toMatchObject({
+    expect(d.history.undo(d.log.headOf)).toMatchObject({
       draft: { undoes: uuid(31), effects: [{ annotation: uuid(2), seen: uuid(33), after: null }] },
     });
     // The cell of this scene's pack was not there before operation 31 in the remembered log.
-    d.history.drop("undo");
-    expect(d.history.undo(lastOp)).toBe("nothing");
+    d.history.drop((d.history.undo(d.log.headOf) as { entry: Entry }).entry);
+    expect(d.history.undo(d.log.headOf)).toBe("nothing");
   });
 
   it("a reload shows what is still waiting on top of the server's state, and what it has already only once", () => {
@@ -346,9 +346,9 @@ describe("log after a reload", () => {
       tail([{ ...saved, effects: [{ annotation: uuid(2), version: 2, before: from, after: to }] }], 5),
     );
     after.log.replay(before.out);
-    const undo = () => after.history.undo((id) => after.cells.lastOp(after.cells.rowOf(id)));
+    const undo = () => after.history.undo(after.log.headOf);
     expect(undo()).toMatchObject({ draft: { undoes: op, effects: [{ after: from }] } });
-    after.history.drop("undo");
+    after.history.drop((undo() as { entry: Entry }).entry);
     expect(undo()).toBe("nothing");
   });
 

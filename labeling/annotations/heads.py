@@ -47,7 +47,6 @@ def _head(
     return current_json(row) | {
         "author": author,
         "operation": described,
-        "decided_by": row.decided_by_id,
         "disputed": row.disputed,
         "opinions": opinions[row.pk],
     }

@@ -44,6 +44,12 @@ class Stale(LabelingError):
     code = "stale"
 
 
+class DecidedByAnother(Invalid):
+    """A verdict on a cell that somebody else has decided: it is sent as an opinion instead."""
+
+    code = "decided_by_another"
+
+
 class ImmutableLayer(LabelingError):
     """Predictions, imports and consensus are never edited: accept a proposal into a working layer instead."""
 
@@ -254,7 +260,7 @@ class _Batch:
             ):
                 raise Invalid("derived_from names no proposal of this image", field="derived_from")
         if row is not None and effect.after is not None and self._is_second_verdict(op, row, effect.after):
-            raise Invalid("somebody else has decided this cell: send a second verdict as an opinion", field="action")
+            raise DecidedByAnother("somebody else has decided this cell: send your verdict as an opinion")
         return state_of(row) if row else None
 
     def _is_second_verdict(self, op: ParsedOperation, row: Annotation, after: State) -> bool:
@@ -378,7 +384,7 @@ class _Batch:
         for uid in uids:
             row = self.rows.get(uid)
             if row is None:
-                current.append({"annotation": str(uid), "version": 0, "last_op": None, "state": None, "author": None})
+                current.append({"annotation": str(uid), "version": 0, "last_op": None, "state": None, "author": None, "decided_by": None})
             else:
                 current.append(current_json(row))
         return current
@@ -512,6 +518,7 @@ def current_json(row: Annotation) -> dict[str, Any]:
         "last_op": str(row.last_op) if row.last_op else None,
         "state": state and state.as_json(),
         "author": row.author_id,
+        "decided_by": row.decided_by_id,
     }
 
 
