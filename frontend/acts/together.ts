@@ -68,7 +68,7 @@ export class Together {
         )
       : t("None accepted.");
     const left = leftOut(open, inWhole, desk.seen, desk.camera.scale, cells, seen.length - done.n);
-    desk.toast(left ? `${head} ${left}` : head, done.ops);
+    desk.toast([head, left].filter((sentence) => sentence !== "").join(" "), done.ops);
   }
 
   merge(): void {
