@@ -384,7 +384,16 @@ class _Batch:
         for uid in uids:
             row = self.rows.get(uid)
             if row is None:
-                current.append({"annotation": str(uid), "version": 0, "last_op": None, "state": None, "author": None, "decided_by": None})
+                current.append(
+                    {
+                        "annotation": str(uid),
+                        "version": 0,
+                        "last_op": None,
+                        "state": None,
+                        "author": None,
+                        "decided_by": None,
+                    }
+                )
             else:
                 current.append(current_json(row))
         return current
