@@ -95,12 +95,7 @@ export class Steps {
     if (again === "nothing") return; // meanwhile undone in another window
     if ("draft" in again) this.commit(direction, entry, again.draft);
     else if ("changedSince" in again) this.refuse(direction, again, heads);
-    else
-      this.ground.say(
-        direction === "undo"
-          ? t("Not undone: the server does not have this cell any more.")
-          : t("Not redone: the server does not have this cell any more."),
-      );
+    else this.refuse(direction, { entry, changedSince: asked[0] }, heads); // an opinion on a cell that is deleted
   }
 
   /** The log shows that the annotation has been changed since: say by whom and when. */
@@ -110,8 +105,9 @@ export class Steps {
     heads: readonly Head[],
   ): void {
     const { ground } = this;
+    const log = heads.find((h) => h.annotation === changedSince);
     const effect = entry.effects.find((e) => e.annotation === changedSince);
-    const head = effect && ground.heads(effect);
+    const head = (effect && ground.heads(effect)) ?? log?.last_op;
     const isOwnLater = typeof head === "string" && ground.history.has(head);
     ground.show(changedSince);
     if (isOwnLater) {
@@ -119,7 +115,6 @@ export class Steps {
       return; // the step stays: it can be reached
     }
     ground.history.drop(entry);
-    const log = heads.find((h) => h.annotation === changedSince);
     ground.say(refusal(direction, log ?? null, ground.me));
   }
 }
