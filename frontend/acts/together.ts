@@ -58,7 +58,11 @@ export class Together {
     }
     const inWhole = new Set(tool === "viewport" ? inView(cells, desk.visible()) : open);
     const seen = open.filter((row) => inWhole.has(row) && desk.seen.has(row));
-    const done = this.doAll(bulk.acceptAll(cells, seen, tool));
+    const drafts = bulk.acceptAll(cells, seen, tool);
+    const twice = seen.length - drafts.reduce((n, draft) => n + draft.effects.length, 0);
+    // Counted before: what is accepted has to be seen anew.
+    const left = leftOut(open, inWhole, desk.seen, desk.camera.scale, cells, twice);
+    const done = this.doAll(drafts);
     if (done.n) desk.recorder.record("decision", "accept");
     const head = done.n
       ? tn(
@@ -67,7 +71,6 @@ export class Together {
           "{n} accepted, recorded as accepted in bulk.",
         )
       : t("None accepted.");
-    const left = leftOut(open, inWhole, desk.seen, desk.camera.scale, cells, seen.length - done.n);
     desk.toast([head, left].filter((sentence) => sentence !== "").join(" "), done.ops);
   }
 

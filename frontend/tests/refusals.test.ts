@@ -358,6 +358,30 @@ describe("what is answered", () => {
   });
 });
 
+describe("accepting the rest in view", () => {
+  it("takes what was shown at 12 pixels or more, and says how many were left out and why", () => {
+    const { desk: d, sent } = ready("no selection");
+    const visible = d.visible();
+    for (const now of [0, 1000]) d.seen.painted(d.cells, d.camera, visible, true, now);
+    d.together.acceptInView();
+    expect(sent).toMatchObject([
+      { action: "bulk", tool: "viewport", effects: [{ after: { derived_from: uuid(102) } }] },
+    ]);
+    expect(d.toasts.list[0].text).toBe(
+      "1 accepted, recorded as accepted in bulk. 1 left out: 1 smaller than 12 pixels on the screen.",
+    );
+    expect(d.toasts.list[0].undoes).toEqual([sent[0].op_id]);
+  });
+  it("accepts nothing that was not shown yet", () => {
+    const { desk: d, sent } = ready("no selection");
+    d.together.acceptInView();
+    expect([sent.length, d.toasts.list[0].text]).toEqual([
+      0,
+      "None accepted. 2 left out: 1 smaller than 12 pixels on the screen, 1 not shown long enough yet.",
+    ]);
+  });
+});
+
 describe("where everybody has a layer", () => {
   it("switches, counts, list and corner say the same", () => {
     const { desk: d } = ready("a colleague's reading");
