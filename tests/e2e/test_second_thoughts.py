@@ -1,8 +1,10 @@
 """Undo that can be trusted, second verdicts, interrupted drags, projects with a layer each: with real hands."""
 
 import json
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -287,7 +289,7 @@ def test_where_everybody_has_a_layer_switches_counts_and_refusals_say_the_truth(
         page.locator("canvas").last.focus()
         bench.press(key)
         said(bench, "This is emil's reading; you can look at it but not change it.")
-    page.screenshot(path="/tmp/boxwise-apart.png")
+    page.screenshot(path=str(Path(tempfile.gettempdir()) / "boxwise-apart.png"))
     running.manage(
         "from django.utils import timezone; from labeling.models import *;"
         "me = User.objects.get(is_superuser=True);"
