@@ -1,7 +1,7 @@
 /** The desk: what is open, selected and in hand, and what each command does. No DOM except what the stage draws.
  *
  *  The panels read from here when `watch` tells them; nothing per cell is copied into them. */
-import { mark, t } from "./locale/locale";
+import { t } from "./locale/locale";
 import { boxOf as maskBox, type Mask } from "./geometry/mask";
 import { centre, type Box } from "./geometry/box";
 import {
@@ -21,8 +21,11 @@ import { Attributes } from "./acts/attributes";
 import { Brush, type Editing } from "./acts/brush";
 import { Constrain } from "./acts/constrain";
 import { Following, PACE, type Pace } from "./acts/following";
+import { readOnly, refusedClass } from "./acts/refusals";
 import { Review } from "./acts/review";
 import * as smart from "./acts/smart";
+import { Steps } from "./acts/steps";
+import { Toasts } from "./acts/toasts";
 import { Together } from "./acts/together";
 import type { Vertex } from "./geometry/polygon";
 import * as bulk from "./scene/bulk";
@@ -32,7 +35,7 @@ import type { Live } from "./sync/live";
 import type { Prompt } from "./tools/smart";
 import type { BrowserPrompter } from "./prompter/browser";
 import { Cells, type Counts } from "./scene/cells";
-import type { LabelClass, Layer, Reason, Workspace as Opened } from "./scene/contract";
+import type { LabelClass, Layer, Person, Reason, Workspace as Opened } from "./scene/contract";
 import * as edits from "./scene/edits";
 import { History } from "./scene/history";
 import type { Order } from "./scene/order";
@@ -58,7 +61,8 @@ export type ToolName =
   | "ignore";
 /** Tools of those who only look. */
 const FOR_LOOKING: readonly ToolName[] = ["select", "lasso", "measure"];
-export type Toast = { readonly id: number; readonly text: string; readonly undo: boolean };
+type Late = { mask: Mask | null; box: Box | null; labelClass: LabelClass | null };
+
 export class Workspace {
   readonly cells: Cells;
   readonly history = new History();
@@ -91,17 +95,20 @@ export class Workspace {
   /** Of the box drawn or copied last, image pixels. */
   lastSize: Size = { width: 24, height: 24 };
   hovered = -1;
-  private justDrawn = -1;
   showBoxes = false;
-  toasts: Toast[] = [];
+  /** Something is being dragged on the picture: keys then mean what is drawn next, and not what is selected. */
+  dragging = false;
+  /** Cells that Enter kept before their mask was there. */
+  promised = 0;
+  readonly toasts = new Toasts(this.history, () => this.notify());
+  readonly steps: Steps;
   camera: Camera = { scale: 1, left: 0, top: 0 };
   canvas: Size = { width: 1, height: 1 };
   /** The row that the last finished frame showed as selected: a verdict on a cell not yet seen is not taken. */
   painted = -1;
   begunAt = { ms: performance.now(), event: 0 };
   private counted: Counts | null = null;
-  private own: number[] | null = null;
-  private toastId = 0;
+  private listed: number[] | null = null;
   private readonly watchers = new Set<(what: "all" | "view") => void>();
 
   /** Without cells yet: acts/opening.ts fills it. */
@@ -113,6 +120,19 @@ export class Workspace {
     this.following = new Following(this, pace);
     this.cells = new Cells(opened.image);
     this.labelClass = opened.project.classes[0] ?? null;
+    this.steps = new Steps({
+      history: this.history,
+      me: opened.person.id,
+      heads: (target) => this.log?.headOf(target),
+      ask: (annotations) => api.heads(opened.layers[this.cells.base].id, annotations),
+      learn: (head) => this.log?.learn(head),
+      commit: (draft) => {
+        this.begin();
+        return this.do(draft);
+      },
+      show: (annotation) => this.show(annotation),
+      say: (text) => this.toast(text),
+    });
     this.recorder = new Recorder(
       opened.project.records_activity,
       this.session,
@@ -131,7 +151,7 @@ export class Workspace {
       if ((before || after) && !this.cells.isMine(row)) this.verdicts.forgetOrder();
       this.seen.forget(row);
       this.counted = null;
-      this.own = null;
+      this.listed = null;
     });
   }
 
@@ -156,6 +176,7 @@ export class Workspace {
   }
   /** "view": only the camera moved, so that panning does not draw the panels again. */
   notify(what: "all" | "view" = "all"): void {
+    if (what === "all") this.toasts.prune();
     for (const watcher of this.watchers) watcher(what);
   }
 
@@ -171,14 +192,23 @@ export class Workspace {
   counts(): Counts {
     return (this.counted ??= this.cells.counts());
   }
-  /** Own cells and regions, for the list. */
-  ownRows(): readonly number[] {
-    if (!this.own) {
-      this.own = [];
-      for (let row = 0; row < this.cells.count; row++)
-        if (this.cells.isMine(row) && this.cells.isShown(row)) this.own.push(row);
+  /** The cells and regions in the picture, of all layers that are shown, for the list. */
+  listedRows(): readonly number[] {
+    if (!this.listed) {
+      this.listed = [];
+      for (let row = 0; row < this.cells.count; row++) if (this.cells.isListed(row)) this.listed.push(row);
     }
-    return this.own;
+    return this.listed;
+  }
+  /** Whose cells can be shown or hidden one by one. Where each person has a layer, that layer's switch does it. */
+  peopleInPicture(): readonly Person[] {
+    const isApart = this.opened.layers.some((layer) => layer.annotator);
+    return isApart ? [] : (this.opened.people ?? []);
+  }
+  /** A person's name, as colleagues see it. */
+  nameOf(person: number): string {
+    const known = [this.opened.person, ...(this.opened.people ?? [])].find((p) => p.id === person);
+    return known?.name ?? this.log?.nameOfPerson(person) ?? t("somebody else");
   }
   classOf(id: number): LabelClass | undefined {
     return this.opened.project.classes.find((c) => c.id === id);
@@ -240,7 +270,7 @@ export class Workspace {
   // Selecting
 
   select(row: number, reveal = false): void {
-    this.justDrawn = -1;
+    row = this.decisionShown(row);
     this.together.endNudge();
     if (row >= 0) this.many = [];
     if (this.editing && this.editing.row !== row) this.brush.editing = null;
@@ -255,6 +285,22 @@ export class Workspace {
     if (row >= 0 && reveal) this.reveal(row);
     this.notify();
   }
+  /** A proposal that has become a cell in the picture is selected as that cell. */
+  private decisionShown(row: number): number {
+    if (row < 0 || !this.cells.isProposal(row)) return row;
+    const decision = this.cells.decisionOf(row);
+    return decision >= 0 && this.cells.isShown(decision) ? decision : row;
+  }
+  /** The line of the list of proposals that the selection belongs to; -1: none. */
+  selectedProposal(): number {
+    const { cells, selected } = this;
+    if (selected < 0 || cells.isProposal(selected)) return selected;
+    return cells.rowOf(cells.derivedFrom(selected) ?? "");
+  }
+  /** Whether a row can stay selected: it is in the picture, or it is a rejected proposal that the list shows. */
+  private isSelectable(row: number): boolean {
+    return this.cells.isShown(row) || (this.cells.isProposal(row) && !this.cells.isUndecided(row));
+  }
   /** The stage has put the selection on the screen. */
   wasPainted(): void {
     if (this.selected < 0 || this.painted === this.selected) return;
@@ -268,7 +314,7 @@ export class Workspace {
   /** Colleagues' layers, consensus or imports that nobody has asked to see. */
   hiddenLayers(): number {
     return this.opened.layers.filter(
-      (l, i) => !l.writable && l.kind !== "prediction" && !this.cells.isLayerShown(i),
+      (l, i) => i !== this.cells.base && l.kind !== "prediction" && !this.cells.isLayerShown(i),
     ).length;
   }
   showLayer(layer: number, shown: boolean): void {
@@ -313,7 +359,7 @@ export class Workspace {
 
   do(draft: edits.Draft): string | null {
     if (!this.log) return null;
-    const target = draft.effects[0]?.annotation;
+    const target = (draft.effects[0] ?? draft.opinions?.[0])?.annotation;
     if (target) this.recorder.record("target_committed", target);
     return this.log.commit(draft, this.timing());
   }
@@ -331,8 +377,11 @@ export class Workspace {
   offers(tool: ToolName | "brush"): boolean {
     return !this.opened.study || tool === "select" || this.opened.study.tools.includes(tool);
   }
+  isForLooking(tool: ToolName): boolean {
+    return FOR_LOOKING.includes(tool);
+  }
   setTool(tool: ToolName): void {
-    if (!this.offers(tool) || (!this.canWrite && !FOR_LOOKING.includes(tool))) return;
+    if (!this.offers(tool) || (!this.canWrite && !this.isForLooking(tool))) return;
     this.cancelEdit();
     this.together.endNudge();
     this.tool = tool;
@@ -346,17 +395,24 @@ export class Workspace {
     if (!region) this.lastSize = { width: box.x1 - box.x0, height: box.y1 - box.y0 };
     this.do(draft);
     this.select(this.cells.rowOf(draft.effects[0].annotation));
-    this.justDrawn = this.selected;
   }
   /** A cell with its mask at once; `box`: the one that a person drew for it. */
   drawnMask(mask: Mask, tool: string, box: Box = maskBox(mask)): void {
     const draft = bulk.drawMask(mask, tool, this.labelClass?.id ?? null, box);
     this.do(draft);
     this.select(this.cells.rowOf(draft.effects[0].annotation));
-    this.justDrawn = this.selected;
+  }
+  /** A cell whose mask came late: another one may be selected or under the pen by now, and stays so. */
+  drawnLate({ mask, box, labelClass }: Late): void {
+    const { begunAt } = this;
+    const id = labelClass?.id ?? null;
+    if (mask) this.do(bulk.drawMask(mask, "smart", id, box ?? maskBox(mask)));
+    else if (box) this.do(edits.draw(box, id, "smart"));
+    this.begunAt = begunAt;
   }
   reshaped(row: number, mask: Mask, tool: string): void {
     if (this.isMineAndLive(row)) this.do(edits.reshape(this.cells, row, mask, tool));
+    else this.notKept();
   }
   split(row: number, path: readonly Vertex[]): void {
     this.together.split(row, path);
@@ -402,8 +458,8 @@ export class Workspace {
   wholeFieldIsExhaustive(): void {
     const { width, height } = this.opened.image;
     this.begin();
-    this.do(edits.region({ x0: 0, y0: 0, x1: width, y1: height }, "exhaustive"));
-    this.toast(t("Said: every cell of this image is annotated."), true);
+    const op = this.do(edits.region({ x0: 0, y0: 0, x1: width, y1: height }, "exhaustive"));
+    if (op) this.toast(t("Said: every cell of this image is annotated."), [op]);
   }
   /** Is one exhaustive region over the whole image? */
   isWholeFieldExhaustive(): boolean {
@@ -418,32 +474,44 @@ export class Workspace {
   }
   reshapedBox(row: number, box: Box, action: "move" | "resize"): void {
     if (this.isMineAndLive(row)) this.do(edits.setBox(this.cells, row, box, action));
+    else this.notKept();
+  }
+  /** A colleague was faster: what was being dragged is not there any more. */
+  private notKept(): void {
+    this.toast(this.canWrite ? t("Not kept: this cell has been deleted meanwhile.") : readOnly(this));
   }
   remove(): void {
     if (this.many.length) return this.together.remove();
-    if (this.onProposal) this.toast(t("A proposal is not deleted but rejected: X."), false);
     if (!this.isMineAndLive(this.selected)) return;
-    const what =
-      this.cells.kindOf(this.selected) === "region" ? mark("Region deleted.") : mark("Cell deleted.");
-    this.do(edits.remove(this.cells, this.selected));
+    const isRegion = this.cells.kindOf(this.selected) === "region";
+    const op = this.do(edits.remove(this.cells, this.selected));
     this.select(-1);
-    this.toast(t(what), true);
+    if (op) this.toast(isRegion ? t("Region deleted.") : t("Cell deleted."), [op]);
   }
-  /** The class sticks for what is drawn next, and is given to what somebody has selected. The box just drawn keeps its
-   *  class: who switches from lymphocytes to tumour means the next box, and would not see the last one change. */
+  /** The class sticks for what is drawn next, and is given to what is selected, the box just drawn included. In the middle
+   *  of a drag it is the class of what is being drawn. */
   chooseClass(chosen: LabelClass): void {
+    const before = this.labelClass;
+    const why = refusedClass(this);
+    if (why) {
+      this.toast(why);
+      return;
+    }
     this.labelClass = chosen;
-    if (this.many.length) this.together.classify(chosen);
-    const row = this.selected;
-    if (this.onProposal) this.verdicts.proposalClass = chosen.id;
-    if (
-      row !== this.justDrawn &&
-      this.isMineAndLive(row) &&
-      this.cells.kindOf(row) === "cell" &&
-      this.cells.labelClass[row] !== chosen.id
-    )
-      this.do(edits.classify(this.cells, row, chosen.id));
+    if (!this.dragging) this.classify(chosen, before === chosen);
     this.notify();
+  }
+  private classify(chosen: LabelClass, isSame: boolean): void {
+    const { cells, selected: row } = this;
+    const { name } = chosen;
+    if (this.many.length) this.together.classify(chosen);
+    else if (this.onProposal) this.verdicts.proposalClass = chosen.id;
+    else if (row < 0) {
+      if (isSame) this.toast(t("New cells get the class {name} already.", { name }));
+    } else if (cells.kindOf(row) === "region")
+      this.toast(t("A region has no class. New cells get the class {name}.", { name }));
+    else if (cells.labelClass[row] === chosen.id) this.toast(t("This cell is {name} already.", { name }));
+    else if (this.isMineAndLive(row)) this.do(edits.classify(cells, row, chosen.id));
   }
   // Verdicts (acts/review.ts)
 
@@ -498,39 +566,21 @@ export class Workspace {
 
   undo(): void {
     this.together.endNudge();
-    if (!this.brush.undo()) this.turn("undo");
+    if (this.brush.undo()) return;
+    if (this.editing) this.toast(t("No stroke to undo in this mask. Esc leaves it as it was."));
+    else if (this.canWrite) this.steps.undo();
+    else this.toast(readOnly(this));
   }
   redo(): void {
-    this.turn("redo");
+    if (this.canWrite) this.steps.redo();
+    else this.toast(readOnly(this));
   }
-  private turn(action: "undo" | "redo"): void {
-    const step = this.history[action]((id) => this.cells.lastOp(this.cells.rowOf(id)));
-    if (step === "nothing") return;
-    if ("changedSince" in step) {
-      this.history.drop(action);
-      const row = this.cells.rowOf(step.changedSince);
-      if (row >= 0 && this.cells.isShown(row)) this.select(row, true);
-      this.toast(
-        t(
-          action === "undo"
-            ? mark("Not undone: somebody else has changed this cell since.")
-            : mark("Not redone: somebody else has changed this cell since."),
-        ),
-        false,
-      );
-      return;
-    }
-    this.begin();
-    this.do(step.draft);
-    const row = this.cells.rowOf(step.draft.effects[0].annotation);
-    const decided = this.cells.derivedFrom(row);
-    const proposal = decided ? this.cells.rowOf(decided) : -1;
-    const show = this.cells.isShown(row)
-      ? row
-      : proposal >= 0 && this.cells.isShown(proposal)
-        ? proposal
-        : -1;
-    this.select(show, show >= 0);
+  /** Select what a step was about: the cell, or the proposal that is open again. */
+  private show(annotation: string): void {
+    const row = this.cells.rowOf(annotation);
+    const proposal = row >= 0 ? this.cells.rowOf(this.cells.derivedFrom(row) ?? "") : -1;
+    const shown = [row, proposal].find((r) => r >= 0 && this.cells.isShown(r)) ?? -1;
+    this.select(shown, shown >= 0);
   }
 
   // Telling
@@ -539,15 +589,9 @@ export class Workspace {
     this.begin();
     this.log?.resolve(conflict, choice, this.timing());
   }
-  toast(text: string, undo: boolean): void {
-    const toast = { id: ++this.toastId, text, undo };
-    this.toasts = [...this.toasts.slice(-2), toast];
-    setTimeout(() => this.dismiss(toast.id), undo ? 8000 : 5000);
-    this.notify();
-  }
-  dismiss(id: number): void {
-    this.toasts = this.toasts.filter((t) => t.id !== id);
-    this.notify();
+  /** `undoes`: the operations of the act that it tells of, which its button would undo. */
+  toast(text: string, undoes: readonly string[] = []): void {
+    this.toasts.say(text, undoes);
   }
 
   isMineAndLive(row: number): boolean {
@@ -556,7 +600,7 @@ export class Workspace {
 
   /** Somebody (perhaps a colleague) changed the cells: a selection that is gone is let go. */
   changed(): void {
-    if (this.selected >= 0 && !this.cells.isShown(this.selected)) this.selected = -1;
+    if (this.selected >= 0 && !this.isSelectable(this.selected)) this.selected = -1;
     if (this.many.some((row) => !this.cells.isShown(row)))
       this.many = this.many.filter((row) => this.cells.isShown(row));
     this.notify();

@@ -138,6 +138,7 @@ def routes() -> list[Any]:
         path("layers/<uuid:layer>/presence/", annotations.Presence.as_view(), name="layer-presence"),
         path("layers/<uuid:layer>/pack/", annotations.Pack.as_view(), name="layer-pack"),
         path("layers/<uuid:layer>/operations/", annotations.Operations.as_view(), name="layer-operations"),
+        path("layers/<uuid:layer>/heads/", annotations.Heads.as_view(), name="layer-heads"),
         path("activity/", annotations.Activity.as_view(), name="activity"),
         path("rounds/<int:round>/", rounds.RoundDetail.as_view(), name="round-detail"),
         path("rounds/<int:round>/drift/", rounds.ByOrigin.as_view(), name="round-drift"),

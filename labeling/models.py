@@ -1,7 +1,17 @@
 """Every table of the site, in the order of the work. The models live in their rooms; Django looks for them here."""
 
 from labeling.accounts.models import SignInAttempt, SitePolicy, User
-from labeling.annotations.models import ActivityBatch, ActivitySummary, Annotation, Effect, Layer, LayerHead, Operation
+from labeling.annotations.models import (
+    ActivityBatch,
+    ActivitySummary,
+    Annotation,
+    Effect,
+    Layer,
+    LayerHead,
+    Operation,
+    Opinion,
+    OpinionEffect,
+)
 from labeling.images.models import Image, OriginalAccess
 from labeling.jobs.models import Job
 from labeling.projects.models import LabelClass, Membership, Project
@@ -42,6 +52,8 @@ __all__ = [
     "Membership",
     "ModelVersion",
     "Operation",
+    "Opinion",
+    "OpinionEffect",
     "OriginalAccess",
     "Participant",
     "Portion",

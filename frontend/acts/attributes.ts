@@ -48,7 +48,7 @@ export class Attributes {
   /** By key: the first value, the next, ..., nothing. */
   cycle(place: number): void {
     const attribute = this.declared[place];
-    if (!attribute || !this.isPossible) return;
+    if (!attribute || !this.isPossible) return; // acts/refusals.ts has said why
     const at = attribute.values.indexOf(this.valueOf(attribute.name) ?? "");
     this.set(attribute.name, attribute.values[at + 1] ?? null);
   }
@@ -58,11 +58,11 @@ export class Attributes {
     const { desk } = this;
     const draft = bulk.nest(desk.cells, this.rows());
     if (!draft) {
-      desk.toast(t("Select a cell together with the nuclei that lie in it."), false);
+      desk.toast(t("Select a cell together with the nuclei that lie in it."));
       return;
     }
     desk.begin();
-    desk.do(draft);
-    desk.toast(t("{n} linked to the cell around.", { n: draft.effects.length }), true);
+    const op = desk.do(draft);
+    if (op) desk.toast(t("{n} linked to the cell around.", { n: draft.effects.length }), [op]);
   }
 }

@@ -67,14 +67,18 @@ export class Brush {
     if (!editing || desk.constrain.keepLater(editing)) return;
     const mask: Mask | null = pack(editing.patch);
     if (!mask) {
-      desk.toast(t("The mask is empty. Esc leaves it as it was; X rejects the proposal."), false);
+      desk.toast(
+        desk.cells.isUndecided(editing.row)
+          ? t("The mask is empty. Esc leaves it as it was; X rejects the proposal.")
+          : t("The mask is empty. Esc leaves it as it was; Del deletes the cell."),
+      );
       return;
     }
     const { row } = editing;
     const isProposal = desk.cells.isUndecided(row);
     if (!isProposal && !desk.isMineAndLive(row)) {
       this.cancel();
-      desk.toast(t("Not kept: this cell was decided or deleted meanwhile."), false);
+      desk.toast(t("Not kept: this cell was decided or deleted meanwhile."));
       return;
     }
     this.editing = null;
@@ -86,9 +90,9 @@ export class Brush {
         edits.accept(desk.cells, row, mask, desk.proposalClass, tool, desk.attributes.pending),
       );
     } else {
-      desk.do(edits.reshape(desk.cells, row, mask, tool));
+      const op = desk.do(edits.reshape(desk.cells, row, mask, tool));
       const grown = overlap(maskBox(mask), desk.cells.boxOf(row));
-      if (!grown) desk.toast(t("The mask no longer touches its box."), true);
+      if (!grown && op) desk.toast(t("The mask no longer touches its box."), [op]);
     }
     desk.notify();
   }

@@ -46,6 +46,7 @@ export class Following {
     this.last = performance.now();
     try {
       while (log.follow(await api.tail(this.layer.id, log.seq)));
+      await log.askAboutConflicts((annotations) => api.heads(this.layer.id, annotations));
       queue.heard(null);
     } catch (error) {
       queue.heard(error); // the next poll heals what this one missed
@@ -59,7 +60,7 @@ export class Following {
   }
 
   private get layer() {
-    return this.desk.opened.layers[this.desk.cells.writable];
+    return this.desk.opened.layers[this.desk.cells.base];
   }
 
   private async pollWhenDue(): Promise<void> {

@@ -1,5 +1,5 @@
 /** Opening an image: the tissue can be shown as soon as its measures are known, the cells follow. */
-import type { Workspace as Opened } from "../scene/contract";
+import type { Layer, Tail, Workspace as Opened } from "../scene/contract";
 import type { Pack } from "../scene/pack";
 import type { Api } from "../sync/api";
 import { Log } from "../sync/log";
@@ -29,6 +29,23 @@ export async function open(api: Api, image: number, pace: Pace = PACE): Promise<
   return desk;
 }
 
+function lastOperations(api: Api, layer: Layer): Promise<Tail> {
+  return api.tail(layer.id, Math.max(0, layer.seq - REMEMBERED), 2 * REMEMBERED);
+}
+
+/** The pack may be newer than the tail that was asked for beside it: what lies between is fetched, so that the history
+ *  knows every operation that the pack has. */
+async function complete(api: Api, tail: Tail, seq: number): Promise<Tail> {
+  let known = tail;
+  for (;;) {
+    const last = known.operations.at(-1)?.seq ?? known.seq;
+    if (last >= seq || (!known.more && known.seq >= seq)) return known;
+    const more = await api.tail(tail.layer, last);
+    if (!more.operations.length) return known;
+    known = { ...more, operations: [...known.operations, ...more.operations] };
+  }
+}
+
 /** Everything annotated on the image, and the acts that wait on this computer on top. */
 async function load(
   desk: Workspace,
@@ -36,25 +53,19 @@ async function load(
   coming: Promise<Pack[]>,
   queue: Promise<Queue>,
 ): Promise<void> {
+  const base = opened.layers.findIndex((layer) => layer.base ?? layer.writable);
   const index = opened.layers.findIndex((layer) => layer.writable);
-  const recent =
-    index < 0
-      ? null
-      : desk.api.tail(
-          opened.layers[index].id,
-          Math.max(0, opened.layers[index].seq - REMEMBERED),
-          REMEMBERED,
-        );
+  const recent = index < 0 ? null : lastOperations(desk.api, opened.layers[index]);
   const [packs, remembered] = await Promise.all([
     coming,
     recent,
     queue.then((opened) => (desk.queue = opened)),
   ]);
   opened.layers.forEach((layer, i) =>
-    desk.cells.load(desk.cells.addLayer(layer.id, layer.writable, layer.kind), packs[i]),
+    desk.cells.load(desk.cells.addLayer(layer.id, i === base, layer.kind), packs[i]),
   );
-  // Who only looks has no layer of their own to look at: then everybody's is the picture.
-  if (index < 0) opened.layers.forEach((_, layer) => desk.cells.showLayer(layer, true));
+  // Who has no layer to look at, neither a shown one nor the own one, sees everybody's.
+  if (base < 0) opened.layers.forEach((_, layer) => desk.cells.showLayer(layer, true));
   if (index >= 0) {
     const layer = { id: opened.layers[index].id, index, seq: packs[index].seq };
     desk.log = new Log(
@@ -67,12 +78,13 @@ async function load(
       desk.queue,
       {
         onChange: () => desk.changed(),
-        onNotice: (text) => desk.toast(text, false),
+        onNotice: (text) => desk.toast(text),
       },
     );
-    if (remembered) desk.log.remember(remembered);
+    if (remembered) desk.log.remember(await complete(desk.api, remembered, packs[index].seq));
     desk.log.reopen();
     desk.log.replay(desk.queue.left());
+    void desk.log.askAboutConflicts((annotations) => desk.api.heads(layer.id, annotations));
   }
   if (desk.cells.counts().undecided === 0 && index >= 0 && desk.offers("box")) desk.tool = "box";
   desk.isLoaded = true;

@@ -1,10 +1,34 @@
-/** Going through the proposals: in which order, and what each verdict does. */
-import { t } from "../locale/locale";
+/** Going through the proposals: in which order, and what each verdict does, on proposals and on decided cells. */
+import { mark, t } from "../locale/locale";
 import { centre } from "../geometry/box";
-import type { Reason } from "../scene/contract";
+import type { OpinionVerdict, Reason, Said } from "../scene/contract";
 import * as edits from "../scene/edits";
+import { saidBy, verdictOf } from "../scene/opinions";
 import { following, ordered, type Order } from "../scene/order";
 import type { Workspace } from "../workspace";
+
+/** What a recorded opinion is answered with, by the decision that it stands beside. */
+const RECORDED: Record<OpinionVerdict, string> = {
+  accepted: mark("Your opinion is recorded; {name} accepted this cell."),
+  rejected: mark("Your opinion is recorded; {name} rejected this cell."),
+  unsure: mark("Your opinion is recorded; {name} cannot tell what this cell is."),
+};
+const SAID_BEFORE: Record<OpinionVerdict, string> = {
+  accepted: mark("You have said already that you would accept this cell."),
+  rejected: mark("You have said already that you would reject this cell."),
+  unsure: mark("You have said already that you cannot tell what this cell is."),
+};
+const DECIDED_BEFORE: Record<OpinionVerdict, string> = {
+  accepted: mark("You have accepted this cell already. Del deletes it, X rejects it."),
+  rejected: mark("You have rejected this cell already. A accepts it after all."),
+  unsure: mark("You have said already that you cannot tell what this cell is."),
+};
+const CHANGED: Record<OpinionVerdict, string> = {
+  accepted: mark("Your decision is changed: accepted."),
+  rejected: mark("Your decision is changed: rejected."),
+  unsure: mark("Your decision is changed: cannot tell."),
+};
+const STATUS_OF = { accepted: "confirmed", rejected: "rejected", unsure: "cannot_tell" } as const;
 
 export class Review {
   order: Order = "serpentine";
@@ -45,31 +69,36 @@ export class Review {
     const { desk } = this;
     const row = following(this.inOrder(), from, step, (r) => desk.cells.isUndecided(r));
     if (row >= 0) desk.select(row, true);
-    else if (desk.opened.layers.some((l) => l.kind === "prediction"))
-      desk.toast(t("Every proposal of this image is decided."), false);
+    else if (!this.inOrder().length) desk.toast(t("There are no proposals on this image."));
+    else if (!desk.onProposal) desk.toast(t("Every proposal of this image is decided."));
+    else desk.toast(t("This is the only proposal that is still open."));
   }
 
-  cannotTell(): void {
-    const { desk } = this;
-    const row = desk.selected;
-    if (row < 0 || !desk.canWrite || desk.cells.kindOf(row) !== "cell") return;
-    if (desk.cells.isUndecided(row)) this.decide("cannot_tell", () => edits.cannotTell(desk.cells, row));
-    else if (desk.isMineAndLive(row)) desk.do(edits.cannotTell(desk.cells, row));
-  }
   accept(): void {
     const { desk } = this;
-    if (desk.onProposal)
+    if (!desk.onProposal) this.judge("accepted");
+    else
       this.decide("accept", () =>
         edits.accept(desk.cells, desk.selected, null, this.proposalClass, undefined, desk.attributes.pending),
       );
   }
   reject(): void {
     const { desk } = this;
-    if (!desk.onProposal) return;
+    if (!desk.onProposal) {
+      this.judge("rejected");
+      return;
+    }
+    if (desk.editing) desk.cancelEdit();
     const draft = this.decide("reject", () => edits.reject(desk.cells, desk.selected));
     if (draft) this.rejected = draft.effects[0].annotation;
     desk.notify();
   }
+  cannotTell(): void {
+    const { desk } = this;
+    if (!desk.onProposal) this.judge("unsure");
+    else this.decide("cannot_tell", () => edits.cannotTell(desk.cells, desk.selected));
+  }
+
   giveReason(reason: Reason): void {
     const { desk } = this;
     const row = this.rejected ? desk.cells.rowOf(this.rejected) : -1;
@@ -78,16 +107,105 @@ export class Review {
     desk.do(edits.giveReason(desk.cells, row, reason));
   }
 
+  // Decided cells
+
+  /** The decided cell that a verdict would be about: the selected one, or what decides the selected proposal; -1: none. */
+  decidedRow(): number {
+    const { cells, selected } = this.desk;
+    if (selected < 0) return -1;
+    const row = cells.isProposal(selected) ? cells.decisionOf(selected) : selected;
+    const isDecided = row >= 0 && cells.live[row] === 1 && cells.isMine(row) && cells.kindOf(row) === "cell";
+    return isDecided ? row : -1;
+  }
+  /** Whether this person has decided the cell; where nobody is known to have, anybody may change it. */
+  isOwnDecision(row: number): boolean {
+    const { decider } = this.desk.cells;
+    return decider[row] === this.desk.opened.person.id || decider[row] === 0;
+  }
+
+  /** A verdict on a decided cell: on the own decision it changes it, on somebody else's it is an opinion. */
+  private judge(verdict: OpinionVerdict): void {
+    const row = this.decidedRow();
+    if (row < 0) return; // acts/refusals.ts has said why
+    this.desk.begin();
+    if (this.isOwnDecision(row)) this.changeOwn(row, verdict);
+    else this.giveOpinion(row, { verdict });
+  }
+
+  private changeOwn(row: number, verdict: OpinionVerdict): void {
+    const { desk } = this;
+    const { cells } = desk;
+    const isTheSame = verdictOf(cells.statusOf(row)) === verdict;
+    const takesMarkOff = isTheSame && verdict === "unsure";
+    if (isTheSame && !takesMarkOff) {
+      desk.toast(t(DECIDED_BEFORE[verdict]));
+      return;
+    }
+    if (verdict === "rejected" && !cells.derivedFrom(row)) {
+      this.removeDrawn(row);
+      return;
+    }
+    const proposal = cells.rowOf(cells.derivedFrom(row) ?? "");
+    const draft = takesMarkOff
+      ? edits.cannotTell(cells, row)
+      : edits.redecide(cells, row, STATUS_OF[verdict]);
+    const op = desk.do(draft);
+    if (op === null) return;
+    this.rejected = verdict === "rejected" ? draft.effects[draft.effects.length - 1].annotation : null;
+    const shown = cells.rowOf(draft.effects[0].annotation);
+    if (cells.isShown(shown)) desk.select(shown);
+    else desk.select(proposal);
+    desk.toast(t(takesMarkOff ? CHANGED.accepted : CHANGED[verdict]), [op]);
+  }
+
+  /** No proposal stands behind a cell that a person drew: to say that it is no cell is to take it away. */
+  private removeDrawn(row: number): void {
+    const { desk } = this;
+    const op = desk.do(edits.remove(desk.cells, row));
+    desk.select(-1);
+    if (op) desk.toast(t("Deleted: this cell was drawn, so there is no proposal to reject."), [op]);
+  }
+
+  /** What this person says of a cell that somebody else has decided; what is not given stays as it was said before. */
+  giveOpinion(row: number, part: Partial<Said>): void {
+    const { desk } = this;
+    const { cells } = desk;
+    const annotation = cells.idOf(row);
+    const known = cells.opinions.by(annotation, desk.opened.person.id);
+    const before = saidBy(known);
+    const verdict = part.verdict ?? before?.verdict;
+    if (!verdict) return;
+    const keeps = before?.verdict === verdict;
+    const after: Said = {
+      verdict,
+      label_class: part.label_class ?? (keeps ? before.label_class : null),
+      reason: part.reason ?? (keeps ? before.reason : ""),
+    };
+    if (before && JSON.stringify(before) === JSON.stringify(after)) {
+      desk.toast(t(SAID_BEFORE[verdict]));
+      return;
+    }
+    const op = desk.do(edits.opinion(annotation, known?.last_op ?? null, after));
+    if (op === null) return;
+    const decision = verdictOf(cells.statusOf(row)) ?? "accepted";
+    desk.toast(t(RECORDED[decision], { name: desk.nameOf(cells.decider[row]) }), [op]);
+  }
+
   /** A verdict on the selected proposal, only when it has been seen; then on to the next. */
   decide(name: string, draftOf: () => edits.Draft): edits.Draft | null {
     const { desk } = this;
-    if (!desk.canWrite || desk.painted !== desk.selected) return null;
+    if (!desk.canWrite) return null;
+    if (desk.painted !== desk.selected) {
+      desk.toast(t("Not taken: the proposal was not on the screen yet. Press again."));
+      return null;
+    }
     desk.recorder.record("decision", name);
     const draft = draftOf();
     const from = desk.selected; // the act lets go of it
     this.rejected = null;
     desk.do(draft);
-    this.next(1, from);
+    if (desk.counts().undecided) this.next(1, from);
+    else desk.toast(t("Every proposal of this image is decided."));
     if (desk.selected >= 0 && !desk.cells.isShown(desk.selected)) desk.select(-1);
     return draft;
   }

@@ -11,14 +11,20 @@ const LAST_PATIENCE_MS = 20_000;
 /** Of the IoU of a box with the proposal it is snapped to: a box drawn with room around a small cell has this much. */
 const LEAST_SHARE = 0.3;
 
-export async function answer(desk: Workspace, prompt: Prompt, number: number): Promise<Answered> {
+/** `session`: of the newest question in one session the server answers only the newest. */
+export async function answer(
+  desk: Workspace,
+  prompt: Prompt,
+  number: number,
+  session = desk.session,
+): Promise<Answered> {
   const here = await desk.prompter?.mask(prompt);
   if (here) return here;
   const { box, clicks } = prompt;
   const points = clicks.map(({ at, inside }) => [at.x, at.y, inside ? 1 : 0]);
   try {
     return await desk.api.smart(desk.opened.image.id, {
-      session: desk.session,
+      session,
       number,
       box: box && [box.x0, box.y0, box.x1, box.y1],
       points,
@@ -40,10 +46,12 @@ export async function snap(desk: Workspace): Promise<void> {
   desk.begin();
   const mask = cells.maskOf(row) ?? proposedFor(desk, row) ?? (await foundIn(desk, row));
   if (!mask) {
-    desk.toast(t("No cell is found in this box."), false);
+    desk.toast(t("No cell is found in this box."));
     return;
   }
-  if (cells.lastOp(row) !== op || sameBox(boxOf(mask), was)) return; // somebody was faster; it fits already
+  if (sameBox(boxOf(mask), was)) desk.toast(t("This box fits its cell already."));
+  if (cells.lastOp(row) !== op) desk.toast(t("Not fitted: this cell has been changed meanwhile."));
+  if (cells.lastOp(row) !== op || sameBox(boxOf(mask), was)) return;
   desk.reshapedBox(row, boxOf(mask), "resize");
   desk.notify();
 }
@@ -74,7 +82,7 @@ async function foundIn(desk: Workspace, row: number): Promise<Mask | null> {
   try {
     return (await desk.askSmart({ box: desk.cells.boxOf(row), clicks: [] }))?.mask ?? null;
   } catch (error) {
-    desk.toast(desk.sentence(error), false);
+    desk.toast(desk.sentence(error));
     return null;
   }
 }

@@ -91,6 +91,7 @@ export function asPack(found: Found): Pack {
     seq: 0,
     count: n,
     attributes: [],
+    opinions: [],
     columns: {
       id,
       last_op: new Uint8Array(16 * n),

@@ -244,7 +244,13 @@ function take(l, op, author) {
       return verdict("stale", { code: "stale_effect", detail: "somebody acted since" });
     const taken =
       e.after?.derived_from &&
-      [...l.rows].some(([id, r]) => id !== e.annotation && r.state?.derived_from === e.after.derived_from);
+      [...l.rows].some(
+        ([id, r]) =>
+          id !== e.annotation &&
+          r.state?.derived_from === e.after.derived_from &&
+          // The same operation may take the proposal from the annotation that has decided it.
+          !op.effects.some((o) => o.annotation === id && o.after?.derived_from !== e.after.derived_from),
+      );
     if (taken)
       return verdict("stale", { code: "already_decided", detail: "somebody has decided this proposal" });
     const b = e.after?.box;
@@ -261,6 +267,21 @@ function take(l, op, author) {
   });
   l.log.push({ ...op, layer: l.id, seq: l.seq, author, effects });
   return verdict("accepted");
+}
+
+/** What the log says of one annotation. */
+function headOf(l, annotation) {
+  const row = l.rows.get(annotation);
+  const operation = l.log.find((o) => o.op_id === row?.last_op) ?? null;
+  return {
+    annotation,
+    version: row?.version ?? 0,
+    last_op: row?.last_op ?? null,
+    state: row?.state ?? null,
+    author: operation?.author ?? null,
+    operation,
+    opinions: [],
+  };
 }
 
 function byOther(l, action, effects) {
@@ -469,11 +490,13 @@ createServer(async (request, response) => {
         })),
       });
     }
-    match = /^\/api\/v1\/layers\/([0-9a-f-]+)\/(pack|operations)\/$/.exec(path);
+    match = /^\/api\/v1\/layers\/([0-9a-f-]+)\/(pack|operations|heads)\/$/.exec(path);
     if (match) {
       const l = layers.get(match[1]);
       if (!l) return problem(404, "not_found", "No such layer.");
       if (match[2] === "pack") return answer(200, pack(l), "application/octet-stream");
+      if (match[2] === "heads")
+        return answer(200, { annotations: url.searchParams.getAll("annotation").map((id) => headOf(l, id)) });
       if (request.method === "GET") {
         const [after, limit] = [
           Number(url.searchParams.get("after")),

@@ -22,6 +22,9 @@ export const Flag = { selected: 1, hovered: 2, filled: 4, region: 8, solid: 16 }
 
 export const PALETTE_SIZE = 256;
 const UNCLASSIFIED = 0;
+/** People's colours, for the view that shows whose a cell is: so many, then they begin again. */
+const PEOPLE_FROM = 241;
+export const PEOPLE_COLOURS = OKABE_ITO;
 const EXHAUSTIVE = 250;
 const IGNORED = 251;
 
@@ -32,6 +35,8 @@ export type Focus = {
   readonly boxes: boolean;
   readonly editing: number;
   readonly fill?: boolean;
+  /** Colour by person instead of by class. */
+  readonly byPerson?: boolean;
 };
 
 /** Class id -> place in the palette. */
@@ -45,9 +50,27 @@ export function palette(classes: LabelClass[]): Uint8Array {
   const set = (index: number, colour: string) => bytes.set([...rgb(colour), 255], 4 * index);
   set(UNCLASSIFIED, OKABE_ITO[6]);
   classes.forEach((c, i) => set(1 + (i % 240), c.color));
+  PEOPLE_COLOURS.forEach((colour, i) => set(PEOPLE_FROM + i, colour));
   set(EXHAUSTIVE, REGION_COLOUR);
   set(IGNORED, REGION_COLOUR);
   return bytes;
+}
+
+/** Each person's place among the people's colours, in the order in which they are met. */
+export class People {
+  private readonly places = new Map<number, number>();
+
+  constructor(known: readonly number[] = []) {
+    known.forEach((id) => this.placeOf(id));
+  }
+  placeOf(person: number): number {
+    const place = this.places.get(person) ?? this.places.size;
+    this.places.set(person, place);
+    return place % PEOPLE_COLOURS.length;
+  }
+  colourOf(person: number): string {
+    return PEOPLE_COLOURS[this.placeOf(person)];
+  }
 }
 
 export function rgb(colour: string): [number, number, number] {
@@ -55,7 +78,13 @@ export function rgb(colour: string): [number, number, number] {
   return [0, 2, 4].map((i) => parseInt(hex.slice(i, i + 2), 16)) as [number, number, number];
 }
 
-export function lookOf(cells: Cells, row: number, places: Map<number, number>, focus: Focus): Look {
+export function lookOf(
+  cells: Cells,
+  row: number,
+  places: Map<number, number>,
+  focus: Focus,
+  people: People = new People(),
+): Look {
   if (!cells.isShown(row)) return { colour: 0, maskLine: Line.none, boxLine: Line.none, flags: 0 };
   if (cells.isDifference(row))
     return {
@@ -69,7 +98,10 @@ export function lookOf(cells: Cells, row: number, places: Map<number, number>, f
     (selected ? Flag.selected | Flag.filled : 0) |
     (row === focus.hovered ? Flag.hovered | Flag.filled : 0) |
     (focus.fill ? Flag.filled : 0);
-  const colour = places.get(cells.labelClass[row]) ?? UNCLASSIFIED;
+  const isAPersons = focus.byPerson && !cells.isProposal(row) && cells.author[row] > 0;
+  const colour = isAPersons
+    ? PEOPLE_FROM + people.placeOf(cells.author[row])
+    : (places.get(cells.labelClass[row]) ?? UNCLASSIFIED);
   if (cells.kindOf(row) === "region") {
     const ignore = cells.status[row] === IGNORE_STATUS;
     return {
@@ -81,7 +113,7 @@ export function lookOf(cells: Cells, row: number, places: Map<number, number>, f
   }
   const line = cells.isProposal(row)
     ? Line.dashed
-    : cells.status[row] === CANNOT_TELL_STATUS
+    : cells.status[row] === CANNOT_TELL_STATUS || cells.disputed[row]
       ? Line.dotted
       : Line.solid;
   const hasMask = cells.hasMask(row);

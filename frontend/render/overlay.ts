@@ -22,6 +22,8 @@ export type Sketch = {
   readonly note?: { readonly at: Point<"image">; readonly text: string };
   /** Cells selected together. */
   readonly many?: readonly Box[];
+  /** Boxes whose mask is still being computed. */
+  readonly promised?: readonly Box[];
   /** Strokes that fix pixels. */
   readonly strokes?: readonly { readonly patch: Patch; readonly foreground: boolean }[];
   /** Where others are. */
@@ -50,7 +52,8 @@ export class Overlay {
     if (sketch.patch) this.patch(sketch.patch.patch, sketch.patch.colour, camera);
     for (const { patch, foreground } of sketch.strokes ?? [])
       this.patch(patch, foreground ? "#56b4e9" : "#d55e00", camera, 120);
-    if (sketch.many?.length) this.many(sketch.many, camera);
+    const outlined = [...(sketch.many ?? []), ...(sketch.promised ?? [])];
+    if (outlined.length) this.many(outlined, camera);
     if (sketch.box) {
       const [x, y, w, h] = onScreen(sketch.box.box, camera);
       c.lineWidth = 3.5;

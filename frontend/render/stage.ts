@@ -8,7 +8,7 @@ import type { LabelClass, Tiles } from "../scene/contract";
 import { BoxDrawing } from "./boxes";
 import { Bins, DensityDrawing } from "./density";
 import { NoWebGL } from "./gl";
-import { lookOf, palette, paletteIndex, type Focus } from "./look";
+import { lookOf, palette, paletteIndex, People, type Focus } from "./look";
 import { Looks } from "./looks";
 import { MaskDrawing } from "./masks";
 import { Overlay, type Sketch } from "./overlay";
@@ -34,6 +34,7 @@ export class Stage {
   density: DensityDrawing;
   private focus: Focus = { selected: -1, hovered: -1, boxes: false, editing: -1 };
   private fill = false;
+  private byPerson = false;
   private readonly defs = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   private readonly tissueElement = document.createElement("div");
   private scheduled = 0;
@@ -67,6 +68,7 @@ export class Stage {
       onResize: () => void;
       onFrame: () => void;
     },
+    private readonly people: People = new People(),
   ) {
     this.element.className = "bw-stage";
     const { tissueElement } = this;
@@ -124,12 +126,12 @@ export class Stage {
   /** What is selected, hovered, edited; only the rows concerned are touched. */
   setFocus(focus: Focus): void {
     const was = this.focus;
-    focus = { fill: this.fill, ...focus };
-    const names = ["selected", "hovered", "boxes", "editing", "fill"] as const;
+    focus = { fill: this.fill, byPerson: this.byPerson, ...focus };
+    const names = ["selected", "hovered", "boxes", "editing", "fill", "byPerson"] as const;
     if (names.every((name) => was[name] === focus[name])) return;
     this.focus = focus;
     if (was.selected !== focus.selected) this.unshown = true; // what is selected is to be said of a frame of its own
-    if (was.boxes !== focus.boxes || was.fill !== focus.fill)
+    if (was.boxes !== focus.boxes || was.fill !== focus.fill || was.byPerson !== focus.byPerson)
       for (let row = 0; row < this.cells.count; row++) this.restyle(row);
     else
       for (const row of new Set([
@@ -159,6 +161,7 @@ export class Stage {
     stain: "none" | "hematoxylin" | "eosin" | "dab";
     opacity: number;
     fill: boolean;
+    byPerson: boolean;
   }): void {
     const filters = [];
     if (look.stain !== "none") {
@@ -169,8 +172,9 @@ export class Stage {
     if (look.contrast !== 1) filters.push(`contrast(${look.contrast})`);
     this.tissueElement.style.filter = filters.join(" ");
     this.glCanvas.style.opacity = String(look.opacity);
-    this.setFocus({ ...this.focus, fill: look.fill });
+    this.setFocus({ ...this.focus, fill: look.fill, byPerson: look.byPerson });
     this.fill = look.fill;
+    this.byPerson = look.byPerson;
     this.invalidate();
   }
 
@@ -294,7 +298,7 @@ export class Stage {
   }
 
   private restyle(row: number, moved = false): void {
-    if (!this.looks.set(row, lookOf(this.cells, row, this.places, this.focus)) && !moved) return;
+    if (!this.looks.set(row, lookOf(this.cells, row, this.places, this.focus, this.people)) && !moved) return;
     this.density.restyle(this.cells, row, this.looks.bytes);
     this.touch(this.cells.extent(row));
   }

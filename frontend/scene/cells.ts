@@ -6,8 +6,18 @@ import { area, contains, type Box } from "../geometry/box";
 import { covers, fromBase64, toBase64, type Mask } from "../geometry/mask";
 import { Grid } from "../geometry/grid";
 import type { Point, Size } from "../geometry/frames";
-import { KINDS, STATUSES, type Kind, type LayerKind, type Reason, type State, type Status } from "./contract";
+import {
+  KINDS,
+  STATUSES,
+  type Kind,
+  type LayerKind,
+  type Opinion,
+  type Reason,
+  type State,
+  type Status,
+} from "./contract";
 import { Masks } from "./masks";
+import { Opinions } from "./opinions";
 import type { Pack } from "./pack";
 import { putUuid, uuidAt } from "./uuid";
 
@@ -34,7 +44,13 @@ export class Cells {
   labelClass = new Uint32Array(this.capacity);
   score = new Float32Array(this.capacity);
   version = new Uint32Array(this.capacity);
+  /** Who acted on the annotation last. */
   author = new Uint32Array(this.capacity);
+  /** Who gave it the status that it has; 0: nobody knows. */
+  decider = new Uint32Array(this.capacity);
+  /** 1 where an opinion differs from the status. */
+  disputed = new Uint8Array(this.capacity);
+  readonly opinions = new Opinions();
   box = new Float64Array(4 * this.capacity);
   /** Of a proposal: the live row of the working layer that decides it, or -1. */
   private decided = new Int32Array(this.capacity).fill(-1);
@@ -54,7 +70,9 @@ export class Cells {
   readonly layers: string[] = [];
   /** How many live rows of each layer have a mask: a layer without any is not looked at for drawing. */
   readonly maskCounts: number[] = [];
-  writable = -1;
+  /** The layer whose decisions and counts are this person's picture: the shared one or the own one, also where it
+   *  cannot be written. -1: none. */
+  base = -1;
 
   constructor(readonly image: Size) {
     this.grid = new Grid(image.width);
@@ -64,16 +82,16 @@ export class Cells {
     this.watchers.push(watcher);
   }
 
-  /** Whether a layer that is neither mine nor a prediction (a colleague's, a consensus, an import) is in the picture. */
+  /** Whether a layer that is neither the base nor a prediction (a colleague's, a consensus, an import) is in the picture. */
   private readonly opened: boolean[] = [];
   private readonly kinds: LayerUse[] = [];
 
-  addLayer(id: string, writable: boolean, kind: LayerUse): number {
+  addLayer(id: string, base: boolean, kind: LayerUse): number {
     const index = this.layers.push(id) - 1;
     this.kinds[index] = kind;
     this.opened[index] = false;
     this.maskCounts[index] = 0;
-    if (writable) this.writable = index;
+    if (base) this.base = index;
     return index;
   }
 
@@ -92,6 +110,8 @@ export class Cells {
       this.score[row] = c.score[i];
       this.version[row] = c.version[i];
       this.author[row] = c.author[i];
+      this.decider[row] = c.decided_by?.[i] ?? 0;
+      this.disputed[row] = 0;
       this.box.set(c.box.subarray(4 * i, 4 * i + 4), 4 * row);
       this.ids.set(c.id.subarray(16 * i, 16 * i + 16), 16 * row);
       this.lastOps.set(c.last_op.subarray(16 * i, 16 * i + 16), 16 * row);
@@ -116,6 +136,10 @@ export class Cells {
       this.link(row);
     }
     this.loadAttributes(pack);
+    for (const { annotation, ...opinion } of pack.opinions) {
+      this.opinions.put(annotation, opinion);
+      this.dispute(this.rowOf(annotation));
+    }
     for (let row = this.count - pack.count; row < this.count; row++) this.tell(row, null, this.extent(row));
   }
 
@@ -138,7 +162,8 @@ export class Cells {
     }
   }
 
-  /** Make the row of an annotation say what `state` says (null: deleted), as of operation `op`. */
+  /** Make the row of an annotation say what `state` says (null: deleted), as of operation `op`. A deleted annotation
+   *  that was not known gets a row too: then its last operation is known from now on. */
   put(
     layer: number,
     annotation: string,
@@ -150,7 +175,8 @@ export class Cells {
     let row = this.rows.get(annotation) ?? -1;
     const proposals = new Set([row >= 0 ? this.derivedFrom(row) : null, state?.derived_from ?? null]);
     const before = row >= 0 && this.live[row] ? this.extent(row) : null;
-    if (row < 0) {
+    const isNew = row < 0;
+    if (isNew) {
       this.reserve(this.count + 1);
       row = this.count++;
       putUuid(this.ids, row, annotation);
@@ -158,6 +184,7 @@ export class Cells {
       this.layer[row] = layer;
       this.score[row] = NaN;
       this.version[row] = 0;
+      this.author[row] = this.decider[row] = this.disputed[row] = 0;
       this.masks.set(row, null);
       this.decided[row] = this.decisions.get(annotation) ?? -1;
     } else if (before) this.unlink(row);
@@ -166,6 +193,10 @@ export class Cells {
     this.live[row] = state ? 1 : 0;
     if (state) {
       this.author[row] = author || this.author[row];
+      // Who moves a cell has not decided it: only another status, or another proposal, is another decision.
+      const decides =
+        isNew || this.statusOf(row) !== state.status || this.derivedFrom(row) !== state.derived_from;
+      if (decides && author) this.decider[row] = author;
       this.kind[row] = KINDS.indexOf(state.kind);
       this.status[row] = STATUSES.indexOf(state.status);
       this.labelClass[row] = state.label_class ?? 0;
@@ -180,9 +211,10 @@ export class Cells {
       else this.parents.delete(row);
       this.link(row);
     }
+    this.dispute(row);
     this.tell(row, before, state ? this.extent(row) : null);
     for (const id of proposals) {
-      const proposal = id && layer === this.writable ? this.rowOf(id) : -1;
+      const proposal = id && layer === this.base ? this.rowOf(id) : -1;
       if (proposal >= 0) this.tell(proposal, null, null); // decided or open again: it appears or disappears
     }
     return row;
@@ -190,7 +222,7 @@ export class Cells {
 
   /** The state of a row as it travels; null when it is deleted. */
   stateOf(row: number): State | null {
-    if (!this.live[row]) return null;
+    if (row < 0 || !this.live[row]) return null;
     const mask = this.masks.get(row);
     const box = this.box.subarray(4 * row, 4 * row + 4);
     const [attributes, parent] = [this.said.get(row), this.parents.get(row)];
@@ -212,6 +244,36 @@ export class Cells {
       reason: this.reasons.get(row) ?? "",
       provenance: {},
     };
+  }
+
+  /** The last operation on an annotation (null: none yet); undefined: it is not in memory, and only the log can say. */
+  headOf(annotation: string): string | null | undefined {
+    const row = this.rowOf(annotation);
+    return row < 0 ? undefined : this.lastOp(row);
+  }
+
+  /** The server's word on who has decided a cell. */
+  setDecider(annotation: string, person: number | null | undefined): void {
+    const row = this.rowOf(annotation);
+    if (row >= 0 && person) this.decider[row] = person;
+  }
+
+  /** Somebody says something of a cell, or takes it back. */
+  giveOpinion(annotation: string, opinion: Opinion): void {
+    this.opinions.put(annotation, opinion);
+    const row = this.rowOf(annotation);
+    if (row < 0) return;
+    this.dispute(row);
+    this.tell(row, null, null);
+  }
+
+  /** Whether the cell is disputed follows from its status and the opinions, here as on the server. */
+  private dispute(row: number): void {
+    if (row < 0) return;
+    const isJudged = this.live[row] === 1 && this.kind[row] === CELL;
+    const disputed =
+      isJudged && this.opinions.dispute(this.idOf(row), this.statusOf(row), this.labelClass[row] || null);
+    this.disputed[row] = disputed ? 1 : 0;
   }
 
   rowOf(annotation: string): number {
@@ -260,7 +322,7 @@ export class Cells {
   }
 
   isMine(row: number): boolean {
-    return this.layer[row] === this.writable;
+    return this.layer[row] === this.base;
   }
   isProposal(row: number): boolean {
     return this.live[row] === 1 && this.kind[row] === CELL && this.kinds[this.layer[row]] === "prediction";
@@ -303,7 +365,8 @@ export class Cells {
     return found;
   }
   private wouldShow(row: number): boolean {
-    if (!this.live[row] || this.status[row] === REJECTED) return false;
+    // A rejection is out of the picture, unless somebody says that it is a cell after all.
+    if (!this.live[row] || (this.status[row] === REJECTED && !this.disputed[row])) return false;
     if (this.isMine(row)) return true;
     if (this.kinds[this.layer[row]] !== "prediction") return this.opened[this.layer[row]];
     return this.kind[row] !== CELL || this.decided[row] < 0;
@@ -348,31 +411,45 @@ export class Cells {
       .filter((row) => this.live[row] === 1 && this.layer[row] === layer && this.masks.meets(row, box));
   }
 
+  /** Cells, masks and regions are those in the picture, of all layers that are shown; verdicts are the base layer's. */
   counts(): Counts {
     const counts: Counts = {
       cells: 0,
       masks: 0,
       cannotTell: 0,
       rejected: 0,
+      disputed: 0,
       regions: 0,
       proposals: 0,
       undecided: 0,
     };
     for (let row = 0; row < this.count; row++) {
       if (!this.live[row]) continue;
-      if (!this.isMine(row)) {
-        if (!this.isProposal(row)) continue;
+      if (this.isProposal(row)) {
         counts.proposals++;
         if (this.decided[row] < 0) counts.undecided++;
-      } else if (this.kind[row] !== CELL) counts.regions++;
-      else if (this.status[row] === REJECTED) counts.rejected++;
-      else {
-        counts.cells++;
-        if (this.status[row] === CANNOT_TELL) counts.cannotTell++;
-        if (this.masks.has(row) && this.status[row] === CONFIRMED) counts.masks++;
+        continue;
       }
+      if (this.isMine(row) && this.disputed[row]) counts.disputed++;
+      if (this.isMine(row) && this.status[row] === REJECTED) counts.rejected++;
+      else if (this.isListed(row)) this.countShown(row, counts);
     }
     return counts;
+  }
+
+  private countShown(row: number, counts: Counts): void {
+    if (this.kind[row] !== CELL) {
+      counts.regions++;
+      return;
+    }
+    counts.cells++;
+    if (this.status[row] === CANNOT_TELL) counts.cannotTell++;
+    if (this.masks.has(row) && this.status[row] === CONFIRMED) counts.masks++;
+  }
+
+  /** Whether the list of cells has a row: everything that people drew or decided and that is in the picture. */
+  isListed(row: number): boolean {
+    return this.isShown(row) && this.kinds[this.layer[row]] !== "prediction" && !this.isDifference(row);
   }
 
   /** What a row covers: its box and its mask. */
@@ -426,6 +503,8 @@ export class Cells {
     this.score = wider(this.score);
     this.version = wider(this.version);
     this.author = wider(this.author);
+    this.decider = wider(this.decider);
+    this.disputed = wider(this.disputed);
     this.box = wider(this.box, 4);
     this.decided = wider(this.decided);
     this.ids = wider(this.ids, 16);
@@ -439,6 +518,7 @@ export type Counts = {
   masks: number;
   cannotTell: number;
   rejected: number;
+  disputed: number;
   regions: number;
   proposals: number;
   undecided: number;

@@ -22,7 +22,8 @@ export type Action =
   | "cannot_tell"
   | "undo"
   | "redo"
-  | "bulk";
+  | "bulk"
+  | "opinion";
 
 export type Person = { id: number; name: string };
 /** What a project asks of a cell besides its class. */
@@ -59,6 +60,8 @@ export type Layer = {
   annotator: Person | null;
   seq: number;
   writable: boolean;
+  /** The layer whose decisions and counts are this person's picture, also where it cannot be written. */
+  base?: boolean;
   publication: Publication | null;
 };
 
@@ -129,7 +132,30 @@ export type State = {
 };
 
 export type EffectIn = { annotation: string; seen: string | null; after: State | null };
-export type EffectOut = { annotation: string; version: number; before: State | null; after: State | null };
+export type EffectOut = {
+  annotation: string;
+  version: number;
+  before: State | null;
+  after: State | null;
+  /** Who has given the cell the status that it has by now. */
+  decided_by?: number | null;
+};
+
+export type OpinionVerdict = "accepted" | "rejected" | "unsure";
+/** What a second person says of a decided cell; label_class null: no class is said. */
+export type Said = { verdict: OpinionVerdict; label_class: number | null; reason: Reason };
+/** What an operation does to its author's opinion of one cell; after null: it is withdrawn. */
+export type OpinionIn = { annotation: string; seen: string | null; after: Said | null };
+export type OpinionOut = { annotation: string; before: Said | null; after: Said | null };
+/** An opinion as it is kept; an empty verdict: withdrawn. */
+export type Opinion = {
+  author: Person;
+  verdict: OpinionVerdict | "";
+  label_class: number | null;
+  reason: Reason;
+  given_at: string;
+  last_op: string;
+};
 
 export type OperationIn = {
   op_id: string;
@@ -143,6 +169,7 @@ export type OperationIn = {
   activity: [number, number] | null;
   undoes: string | null;
   effects: EffectIn[];
+  opinions?: OpinionIn[];
 };
 
 export type OperationOut = {
@@ -157,9 +184,23 @@ export type OperationOut = {
   begun_at: string;
   committed_at: string;
   effects: EffectOut[];
+  opinions?: OpinionOut[];
 };
 
-export type Current = { annotation: string; version: number; last_op: string | null; state: State | null };
+/** An annotation as the server has it. `author` has acted on it last. */
+export type Current = {
+  annotation: string;
+  version: number;
+  last_op: string | null;
+  state: State | null;
+  author?: Person | null;
+  decided_by?: number | null;
+};
+/** What the log says of one annotation. */
+export type Head = Current & {
+  operation: { seq: number; action: Action; tool: string; author: Person; committed_at: string } | null;
+  opinions: Opinion[];
+};
 export type Verdict = {
   op_id: string;
   verdict: "accepted" | "repeated" | "stale" | "invalid";

@@ -3,10 +3,16 @@
 import type { Box } from "../geometry/box";
 import { boxOf, toBase64, type Mask } from "../geometry/mask";
 import type { Cells } from "./cells";
-import type { Action, EffectIn, Reason, State, WireBox, WireMask } from "./contract";
+import type { Action, EffectIn, OpinionIn, Reason, Said, State, WireBox, WireMask } from "./contract";
 import { uuid7 } from "./uuid";
 
-export type Draft = { action: Action; tool: string; effects: EffectIn[]; undoes?: string };
+export type Draft = {
+  action: Action;
+  tool: string;
+  effects: EffectIn[];
+  opinions?: OpinionIn[];
+  undoes?: string;
+};
 
 export const wire = (box: Box): WireBox => [box.x0, box.y0, box.x1, box.y1];
 export const wireMask = (mask: Mask): WireMask => ({
@@ -153,6 +159,40 @@ export const giveReason = (cells: Cells, rejection: number, reason: Reason): Dra
   tool: "keys",
   effects: [change(cells, rejection, { reason })],
 });
+
+/** What this person says of a cell that somebody else has decided. `seen`: the last operation on that opinion. */
+export const opinion = (annotation: string, seen: string | null, after: Said): Draft => ({
+  action: "opinion",
+  tool: "keys",
+  effects: [],
+  opinions: [{ annotation, seen, after }],
+});
+
+/** Another verdict on an own decision. Rejecting a mask that stands in a box that the person drew leaves the box: then
+ *  the proposal gets a rejection of its own, and the box lets go of it. */
+export function redecide(cells: Cells, row: number, status: "confirmed" | "rejected" | "cannot_tell"): Draft {
+  const action = status === "confirmed" ? "accept" : status === "rejected" ? "reject" : "cannot_tell";
+  const draft = (effects: EffectIn[]): Draft => ({ action, tool: "keys", effects });
+  const proposal = cells.rowOf(cells.derivedFrom(row) ?? "");
+  const prompt = proposal < 0 ? -1 : cells.promptOf(proposal);
+  if (status === "rejected" && prompt === row) {
+    const freed = change(cells, row, { mask: null, derived_from: null, status: "confirmed" });
+    return draft([freed, ...reject(cells, proposal).effects]);
+  }
+  if (status !== "rejected" && cells.statusOf(row) === "rejected" && proposal >= 0) {
+    if (prompt >= 0) return draft([change(cells, row, null), judged(cells, prompt, proposal, status)]);
+    if (!cells.hasMask(row)) return draft([judged(cells, row, proposal, status)]);
+  }
+  return draft([change(cells, row, { status, reason: "" })]);
+}
+
+/** A cell takes over what a proposal says of it. */
+function judged(cells: Cells, row: number, proposal: number, status: State["status"]): EffectIn {
+  const proposed = cells.stateOf(proposal) as State;
+  const shape = { mask: proposed.mask, derived_from: cells.idOf(proposal), status, reason: "" as Reason };
+  if (cells.promptOf(proposal) === row) return change(cells, row, shape);
+  return change(cells, row, { ...shape, box: proposed.box, label_class: proposed.label_class });
+}
 
 export const reshape = (cells: Cells, row: number, mask: Mask, tool = "brush"): Draft => ({
   action: "reshape",

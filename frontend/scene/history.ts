@@ -1,18 +1,41 @@
 /** Undo and redo as operations of the log: who undoes adds an operation that restores what was before.
  *
- *  For every effect it remembers `head`, the operation that must still be the annotation's last one. When a
- *  colleague has acted since, head is not the last operation and the step is refused instead of undoing their act.
- *  Undoing the later of two own acts adds an operation, so the head of the earlier act is carried on to it. */
-import type { Action, State } from "./contract";
+ *  For every effect it remembers `head`, the operation that must still be the last one on the annotation (or on the own
+ *  opinion of it). A head is the same, another one, or not in memory: the last is no reason to refuse, only to ask the log.
+ *  When somebody has acted since, the step is refused instead of undoing their act. Undoing the later of two own acts
+ *  adds an operation, so the head of the earlier act is carried on to it. */
+import { actOf, type Act } from "./act";
+import type { Action, Said, State } from "./contract";
 import type { Draft } from "./edits";
 
-export type Change = { annotation: string; before: State | null; after: State | null; seen: string | null };
-export type Done = { op_id: string; action: Action; undoes: string | null; changes: Change[] };
-type Effect = Change & { head: string };
-type Entry = { op_id: string; action: Action; effects: Effect[] };
+/** What an operation changed: an annotation's state, or (`opinion`) what its author says of it. */
+export type Change = {
+  annotation: string;
+  opinion?: boolean;
+  before: State | Said | null;
+  after: State | Said | null;
+  seen: string | null;
+};
+export type Done = {
+  op_id: string;
+  action: Action;
+  tool?: string;
+  undoes: string | null;
+  changes: Change[];
+};
+export type Effect = Change & { head: string };
+/** An act that can be turned back. `op_id` is its last operation: of the act itself, or of its undo or redo. */
+export type Entry = { op_id: string; act: Act; effects: readonly Effect[] };
 
-/** The step as a draft, the annotation that someone else changed since, or "nothing". */
-export type Step = { draft: Draft } | { changedSince: string } | "nothing";
+/** The last operation on a target; undefined: not in memory. */
+export type Heads = (target: Pick<Change, "annotation" | "opinion">) => string | null | undefined;
+
+/** The step as a draft; the annotation that has been changed since; or those of which the log must be asked. */
+export type Step =
+  | { entry: Entry; draft: Draft }
+  | { entry: Entry; changedSince: string }
+  | { entry: Entry; unknown: string[] }
+  | "nothing";
 
 export class History {
   private done: Entry[] = [];
@@ -26,6 +49,10 @@ export class History {
   get canRedo(): boolean {
     return this.undone.length > 0;
   }
+  /** Whether an own operation stands and can be turned back. */
+  has(op_id: string): boolean {
+    return this.done.some((entry) => entry.op_id === op_id);
+  }
 
   /** Take in an operation of this person: a new act, or an undo or redo of a known one. */
   record(op: Done): void {
@@ -34,20 +61,23 @@ export class History {
     else {
       this.done.push({
         op_id: op.op_id,
-        action: op.action,
-        effects: op.changes.map((c) => ({ ...c, head: op.op_id })),
+        act: actOf(op),
+        effects: op.changes.map((change) => ({ ...change, head: op.op_id })),
       });
       this.undone = [];
       if (this.done.length > this.most) this.done.shift();
     }
   }
 
-  undo(lastOp: (annotation: string) => string | null): Step {
-    return this.step("undo", this.done.at(-1), lastOp);
+  /** The last act back; with `op_id` that act, wherever it stands. */
+  undo(heads: Heads, op_id?: string): Step {
+    const entry = op_id === undefined ? this.done.at(-1) : this.done.find((e) => e.op_id === op_id);
+    return this.step("undo", entry, heads);
   }
 
-  redo(lastOp: (annotation: string) => string | null): Step {
-    return this.step("redo", this.undone.at(-1), lastOp);
+  redo(heads: Heads, op_id?: string): Step {
+    const entry = op_id === undefined ? this.undone.at(-1) : this.undone.find((e) => e.op_id === op_id);
+    return this.step("redo", entry, heads);
   }
 
   /** The server did not take this operation: it cannot be undone, nor can what was built on it. */
@@ -58,22 +88,16 @@ export class History {
     this.undone = without(this.undone);
   }
 
-  private step(
-    action: "undo" | "redo",
-    entry: Entry | undefined,
-    lastOp: (annotation: string) => string | null,
-  ): Step {
+  private step(action: "undo" | "redo", entry: Entry | undefined, heads: Heads): Step {
     if (!entry) return "nothing";
-    for (const effect of entry.effects)
-      if (lastOp(effect.annotation) !== effect.head) return { changedSince: effect.annotation };
-    return {
-      draft: {
-        action,
-        tool: "keys",
-        undoes: entry.op_id,
-        effects: entry.effects.map((e) => ({ annotation: e.annotation, seen: e.head, after: e.before })),
-      },
-    };
+    const unknown: string[] = [];
+    for (const effect of entry.effects) {
+      const head = heads(effect);
+      if (head === undefined) unknown.push(effect.annotation);
+      else if (head !== effect.head) return { entry, changedSince: effect.annotation };
+    }
+    if (unknown.length) return { entry, unknown };
+    return { entry, draft: draftOf(action, entry) };
   }
 
   /** Move the entry that `op` turns back to the other stack, turned round, and carry the heads below it on. */
@@ -81,25 +105,49 @@ export class History {
     const place = from.findLastIndex((entry) => entry.op_id === op.undoes);
     if (place < 0) return; // older than what is remembered
     const [entry] = from.splice(place, 1);
-    for (const effect of entry.effects)
-      for (const other of from.flatMap((e) => e.effects))
-        if (other.annotation === effect.annotation && effect.seen !== null && other.head === effect.seen)
-          other.head = op.op_id;
-    to.push({
-      op_id: op.op_id,
-      action: entry.action,
-      effects: entry.effects.map((e) => ({
-        annotation: e.annotation,
-        before: e.after,
-        after: e.before,
-        seen: e.head,
-        head: op.op_id,
-      })),
-    });
+    for (const effect of entry.effects) carryOn(from, effect, op.op_id);
+    const turned = entry.effects.map((effect) => ({
+      ...effect,
+      before: effect.after,
+      after: effect.before,
+      seen: effect.head,
+      head: op.op_id,
+    }));
+    to.push({ op_id: op.op_id, act: entry.act, effects: turned });
   }
 
-  /** A step was refused because of a colleague's act: drop it, so that the one before can be reached. */
-  drop(action: "undo" | "redo"): void {
-    (action === "undo" ? this.done : this.undone).pop();
+  /** The log shows that somebody has acted on it since: the step goes, so that the one before can be reached. */
+  drop(entry: Entry): void {
+    this.done = this.done.filter((other) => other !== entry);
+    this.undone = this.undone.filter((other) => other !== entry);
   }
+}
+
+/** Entries whose last act on the same target is the one that was turned back rest on the new operation now. */
+function carryOn(entries: readonly Entry[], turned: Effect, op_id: string): void {
+  if (turned.seen === null) return;
+  for (const entry of entries)
+    for (const effect of entry.effects) {
+      const isSameTarget =
+        effect.annotation === turned.annotation && Boolean(effect.opinion) === Boolean(turned.opinion);
+      if (isSameTarget && effect.head === turned.seen) effect.head = op_id;
+    }
+}
+
+function draftOf(action: "undo" | "redo", entry: Entry): Draft {
+  const cells = entry.effects.filter((effect) => !effect.opinion);
+  const opinions = entry.effects.filter((effect) => effect.opinion);
+  const draft: Draft = {
+    action,
+    tool: "keys",
+    undoes: entry.op_id,
+    effects: cells.map((e) => ({ annotation: e.annotation, seen: e.head, after: e.before as State | null })),
+  };
+  if (opinions.length)
+    draft.opinions = opinions.map((e) => ({
+      annotation: e.annotation,
+      seen: e.head,
+      after: e.before as Said | null,
+    }));
+  return draft;
 }

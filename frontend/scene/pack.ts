@@ -1,4 +1,5 @@
 /** The binary pack of a layer: "BXP1", header length, JSON header, columns aligned to eight bytes. */
+import type { Opinion } from "./contract";
 
 export type PackColumns = {
   id: Uint8Array;
@@ -17,6 +18,7 @@ export type PackColumns = {
   /** Only where a row has something to say in them. */
   attributes?: Uint8Array;
   parent?: Uint8Array;
+  decided_by?: Uint32Array;
 };
 /** Name and its values as they occur; the column has one byte a row and name: 0 for nothing, else the value from 1. */
 export type AttributeCodes = readonly (readonly [string, readonly string[]])[];
@@ -26,7 +28,10 @@ export type Pack = {
   count: number;
   columns: PackColumns;
   attributes: AttributeCodes;
+  /** On the cells of a shared working layer, also on deleted ones. */
+  opinions: readonly PackedOpinion[];
 };
+export type PackedOpinion = Opinion & { readonly annotation: string };
 
 const TYPES = {
   u8: Uint8Array,
@@ -54,9 +59,10 @@ const LAYOUT: Record<keyof PackColumns, [keyof typeof TYPES, (count: number, att
     mask_bits: ["u8", () => -1],
     attributes: ["u8", (n, of) => n * of],
     parent: ["u8", (n) => 16 * n],
+    decided_by: ["u32", (n) => n],
   };
 
-const OPTIONAL: readonly (keyof PackColumns)[] = ["attributes", "parent"];
+const OPTIONAL: readonly (keyof PackColumns)[] = ["attributes", "parent", "decided_by"];
 
 export class BadPack extends Error {}
 
@@ -73,6 +79,7 @@ export function decodePack(buffer: ArrayBuffer): Pack {
     seq: number;
     count: number;
     attributes?: AttributeCodes;
+    opinions?: readonly PackedOpinion[];
     columns: { name: string; type: string; offset: number; length: number }[];
   };
   const columns: Partial<Record<keyof PackColumns, unknown>> = {};
@@ -96,5 +103,6 @@ export function decodePack(buffer: ArrayBuffer): Pack {
     count: header.count,
     columns: columns as PackColumns,
     attributes: header.attributes ?? [],
+    opinions: header.opinions ?? [],
   };
 }

@@ -4,8 +4,8 @@ import type { Box } from "../geometry/box";
 import type { Camera } from "../geometry/frames";
 import type { Cells } from "./cells";
 
-/** CSS pixels of the longer side: smaller cells are a texture, not a cell that can be judged. */
-export const LEAST_SIDE = 10;
+/** CSS pixels of the shorter side: smaller cells are a texture, not a cell that can be judged. */
+export const LEAST_SIDE = 12;
 /** A view counts when it has stood still for so long, milliseconds. */
 export const STILL_MS = 250;
 
@@ -39,12 +39,14 @@ export class Seen {
     this.counted = counted;
     for (const row of inView(cells, visible)) {
       const box = cells.extent(row);
-      const side = Math.max(box.x1 - box.x0, box.y1 - box.y0) * camera.scale;
+      const side = shorterSide(box) * camera.scale;
       if (side >= LEAST_SIDE && (masksShown || !cells.hasMask(row))) this.rows.add(row);
     }
     return 0;
   }
 }
+
+export const shorterSide = (box: Box): number => Math.min(box.x1 - box.x0, box.y1 - box.y0);
 
 /** Shown rows that lie wholly inside the box. */
 export function inView(cells: Cells, visible: Box): number[] {

@@ -4,6 +4,7 @@ import type {
   Answer,
   Certificate,
   Comparison,
+  Head,
   OperationIn,
   Tail,
   WireMask,
@@ -95,6 +96,9 @@ export type SmartRequest = {
 };
 export type RefuseRequest = { session: string; number: number; mask: WireMask | null; strokes: Stroke[] };
 
+/** So many annotations one question names (labeling/annotations/heads.py MOST). */
+const MOST_HEADS = 100;
+
 export class Api {
   constructor(
     readonly base: string,
@@ -131,6 +135,17 @@ export class Api {
 
   tail(layer: string, after: number, limit = 1000): Promise<Tail> {
     return this.json<Tail>(`layers/${layer}/operations/?after=${after}&limit=${limit}`);
+  }
+
+  /** What the log says of annotations: last operation, author, time, state. */
+  async heads(layer: string, annotations: readonly string[]): Promise<Head[]> {
+    const found: Head[] = [];
+    for (let i = 0; i < annotations.length; i += MOST_HEADS) {
+      const asked = annotations.slice(i, i + MOST_HEADS).map((id) => `annotation=${id}`);
+      const answer = await this.json<{ annotations: Head[] }>(`layers/${layer}/heads/?${asked.join("&")}`);
+      found.push(...answer.annotations);
+    }
+    return found;
   }
 
   /** 200, 409 and 422 all carry a verdict for every operation. */

@@ -9,15 +9,18 @@ import type {
   Action,
   Current,
   EffectIn,
+  Head,
   OperationIn,
   OperationOut,
   Person,
+  Said,
   State,
   Tail,
   Verdict,
 } from "../scene/contract";
-import type { Draft } from "../scene/edits";
-import type { History } from "../scene/history";
+import { opinion, type Draft } from "../scene/edits";
+import type { Change, Heads, History } from "../scene/history";
+import { saidBy, verdictOf } from "../scene/opinions";
 import { uuid7 } from "../scene/uuid";
 import type { Waiting } from "./queue";
 
@@ -25,7 +28,7 @@ export type Conflict = {
   readonly annotation: string;
   readonly action: Action;
   readonly theirs: Current;
-  /** Who acted, when the log's tail has told it already. */
+  /** Who acted; null: not known, and then nobody is named. */
   readonly by: string | null;
 };
 /** When an act began and ended on the page's clock (ms), and the activity events that it rests on. */
@@ -49,7 +52,12 @@ export class Log {
   private readonly heard = new Set<string>();
   /** What stands in the place of an own act that was refused, by `place`: it was sent again, or nothing of it was left. */
   private readonly instead = new Map<string, string | null>();
-  private readonly lastActor = new Map<string, string>();
+  private readonly actors = new Map<string, Person>();
+  private readonly names = new Map<number, string>();
+  /** Own operations that the history has taken in, of this page and of others. */
+  private readonly recorded = new Set<string>();
+  /** Annotations whose conflict needs a look at the log: the pack does not have them. */
+  private unsure: string[] = [];
 
   constructor(
     private readonly cells: Cells,
@@ -80,58 +88,123 @@ export class Log {
       activity: timing.activity,
       undoes: draft.undoes ?? null,
       effects: draft.effects,
+      ...(draft.opinions ? { opinions: draft.opinions } : {}),
     };
-    const changes = draft.effects.map((e) => ({
-      annotation: e.annotation,
-      before: this.stateOf(e.annotation),
-      after: e.after,
-      seen: e.seen,
-    }));
-    for (const e of draft.effects)
-      this.cells.put(this.layer.index, e.annotation, e.after, op_id, undefined, this.person.id);
-    this.history.record({ op_id, action: draft.action, undoes: draft.undoes ?? null, changes });
+    this.take(operation);
     void this.outbox.add(this.layer.id, this.image, operation);
     this.events.onChange();
     return op_id;
   }
 
-  /** The layer's last operations up to what was loaded: the own ones among them can be undone on this page too. */
+  /** An own operation goes into the picture and into the history. */
+  private take(operation: OperationIn): void {
+    const { op_id, effects, opinions = [] } = operation;
+    const changes: Change[] = effects.map((e) => ({ ...e, before: this.stateOf(e.annotation) }));
+    for (const e of effects)
+      this.cells.put(this.layer.index, e.annotation, e.after, op_id, undefined, this.person.id);
+    for (const e of opinions) {
+      changes.push({ ...e, opinion: true, before: this.ownOpinion(e.annotation) });
+      this.say(e.annotation, e.after, this.person, op_id, operation.committed_at);
+    }
+    this.record(operation, changes);
+  }
+
+  private record(operation: OperationIn | OperationOut, changes: Change[]): void {
+    if (this.recorded.has(operation.op_id)) return;
+    this.recorded.add(operation.op_id);
+    const { op_id, action, tool, undoes } = operation;
+    this.history.record({ op_id, action, tool, undoes, changes });
+  }
+
+  private say(annotation: string, said: Said | null, author: Person, op_id: string, given_at: string): void {
+    const nothing = { verdict: "" as const, label_class: null, reason: "" as const };
+    this.cells.giveOpinion(annotation, { author, given_at, last_op: op_id, ...(said ?? nothing) });
+  }
+
+  private ownOpinion(annotation: string): Said | null {
+    return saidBy(this.cells.opinions.by(annotation, this.person.id));
+  }
+
+  /** The last operation on an annotation, or on the own opinion of it; undefined: not in memory. */
+  readonly headOf: Heads = ({ annotation, opinion: isOpinion }) => {
+    if (!isOpinion) return this.cells.headOf(annotation);
+    const row = this.cells.rowOf(annotation);
+    if (row < 0 || !this.cells.live[row]) return undefined; // what is said of a deleted cell, the log knows
+    return this.cells.opinions.by(annotation, this.person.id)?.last_op ?? null;
+  };
+
+  private hear(op_id: string, author: Person): void {
+    this.actors.set(op_id, author);
+    this.names.set(author.id, author.name);
+  }
+  nameOfPerson(person: number): string | undefined {
+    return this.names.get(person);
+  }
+  /** Who has done an operation, as far as this page has heard. */
+  actorOf(op_id: string | null): Person | null {
+    return (op_id !== null && this.actors.get(op_id)) || null;
+  }
+
+  /** What the log says of an annotation, unless an own act on it is still on its way or something newer is known. */
+  learn(head: Head): void {
+    if (head.operation && head.last_op) this.hear(head.last_op, head.operation.author);
+    for (const one of head.opinions)
+      if (one.author.id !== this.person.id || !this.isOnItsWay(head.annotation))
+        this.cells.giveOpinion(head.annotation, one);
+    const open = this.conflicts.findIndex((c) => c.annotation === head.annotation);
+    if (open >= 0) {
+      const by = head.operation?.author.name ?? this.conflicts[open].by;
+      this.conflicts[open] = { ...this.conflicts[open], theirs: head, by };
+      return;
+    }
+    if (this.isOnItsWay(head.annotation)) return;
+    const row = this.cells.rowOf(head.annotation);
+    if (row >= 0 && head.version < this.cells.version[row]) return;
+    this.adopt(head, head.author?.id);
+  }
+
+  /** Ask the log about the conflicts of which it is not known who deleted the cell. Nothing is lost when it does not
+   *  answer: then the question names nobody. */
+  async askAboutConflicts(ask: (annotations: readonly string[]) => Promise<Head[]>): Promise<void> {
+    const asked = this.unsure;
+    this.unsure = [];
+    if (!asked.length) return;
+    try {
+      for (const head of await ask(asked)) this.learn(head);
+      this.events.onChange();
+    } catch {
+      this.unsure = asked;
+    }
+  }
+
+  /** The layer's last operations up to what was loaded: the own ones among them can be undone on this page too. They
+   *  also tell of annotations that the pack does not have because they are deleted. */
   remember(tail: Tail): void {
     const last = new Map<string, string>();
+    const deleted = new Map<string, { op_id: string; version: number }>();
     for (const operation of tail.operations) {
       if (operation.seq > this.seq) break; // these come again when the log is followed
-      const changes = operation.effects.map((e) => ({
-        annotation: e.annotation,
-        before: e.before,
-        after: e.after,
-        seen: last.get(e.annotation) ?? null,
-      }));
-      for (const e of operation.effects) last.set(e.annotation, operation.op_id);
-      this.lastActor.set(operation.op_id, operation.author.name);
-      if (operation.author.id !== this.person.id) continue;
-      this.history.record({
-        op_id: operation.op_id,
-        action: operation.action,
-        undoes: operation.undoes,
-        changes,
-      });
+      const changes = changesOf(operation, last);
+      for (const e of operation.effects) {
+        last.set(e.annotation, operation.op_id);
+        if (e.after) deleted.delete(e.annotation);
+        else deleted.set(e.annotation, { op_id: operation.op_id, version: e.version });
+      }
+      for (const e of operation.opinions ?? []) last.set(opinionKey(e, operation.author), operation.op_id);
+      this.hear(operation.op_id, operation.author);
+      if (operation.author.id === this.person.id) this.record(operation, changes);
     }
+    for (const [annotation, { op_id, version }] of deleted)
+      if (this.cells.rowOf(annotation) < 0)
+        this.cells.put(this.layer.index, annotation, null, op_id, version);
   }
 
   /** What an earlier page left in the queue goes on top of the server's state, in order: the same picture as before.
    *  Also what the server will call stale: the own version has to be there when the conflict asks about it. */
   replay(waiting: readonly Waiting[]): void {
     for (const { layer, operation } of waiting) {
-      if (layer !== this.layer.id || this.lastActor.has(operation.op_id)) continue; // saved, only its answer was lost
-      const changes = operation.effects.map((e) => ({ ...e, before: this.stateOf(e.annotation) }));
-      for (const e of changes)
-        this.cells.put(this.layer.index, e.annotation, e.after, operation.op_id, undefined, this.person.id);
-      this.history.record({
-        op_id: operation.op_id,
-        action: operation.action,
-        undoes: operation.undoes,
-        changes,
-      });
+      if (layer !== this.layer.id || this.actors.has(operation.op_id)) continue; // saved, only its answer was lost
+      this.take(operation);
     }
   }
 
@@ -144,7 +217,8 @@ export class Log {
         if (!known || known.last_op === null) continue; // it never came to be on the server: nothing to choose
         const open = this.conflicts.findIndex((c) => c.annotation === e.annotation);
         const row = this.cells.rowOf(e.annotation);
-        // What the pack does not have has been deleted; a choice for the own version is then judged by the server.
+        // What the pack does not have has been deleted, and by whom the log is asked (askAboutConflicts).
+        if (open < 0 && row < 0) this.unsure.push(e.annotation);
         const now: Current =
           open >= 0
             ? this.conflicts[open].theirs
@@ -166,7 +240,7 @@ export class Log {
           annotation: e.annotation,
           action: operation.action,
           theirs: now,
-          by: (now.last_op && this.lastActor.get(now.last_op)) ?? null,
+          by: row < 0 ? null : this.nameOf(now),
         });
       }
     }
@@ -200,7 +274,7 @@ export class Log {
         this.history.forget(verdict.op_id);
         this.heard.add(verdict.op_id);
         if (!this.settled.delete(verdict.op_id) && !this.restsOnAnother(waiting))
-          for (const theirs of this.currentOf(verdict, waiting)) this.stale(theirs, waiting.operation.action);
+          this.standsBack(verdict, waiting);
         this.letGo();
         break;
       case "invalid":
@@ -212,7 +286,9 @@ export class Log {
             )
           )
             this.adopt(now);
-        if (this.withoutWhatWentAway(verdict, waiting)) break;
+        for (const e of waiting.operation.opinions ?? [])
+          this.say(e.annotation, null, this.person, verdict.op_id, waiting.operation.committed_at);
+        if (this.isSecondVerdict(verdict, waiting) || this.withoutWhatWentAway(verdict, waiting)) break;
         this.events.onNotice(
           t("Not saved, and taken back: {detail}", {
             detail: verdict.error?.detail ?? t("the server found it invalid"),
@@ -221,6 +297,53 @@ export class Log {
         break;
     }
     this.events.onChange();
+  }
+
+  /** Somebody else has acted on what an own operation was about. Each of its cells is settled for itself: one stale cell
+   *  of a bulk act is no reason to lose the others. */
+  private standsBack(verdict: Verdict, waiting: Waiting): void {
+    const { operation } = waiting;
+    for (const e of operation.opinions ?? []) this.opinionStandsBack(e.annotation, verdict);
+    const now = this.currentOf(verdict, waiting);
+    const isFresh = (e: EffectIn, i: number) =>
+      now[i].last_op === e.seen && !this.holderOf(e, verdict.current) && operation.action === "bulk";
+    const fresh = operation.effects.filter(isFresh);
+    operation.effects.forEach((e, i) => {
+      if (!fresh.includes(e)) this.stale(e, now[i], verdict, operation.action);
+    });
+    if (!fresh.length) return;
+    for (const e of fresh) this.cells.put(this.layer.index, e.annotation, this.serverState(e, now), e.seen);
+    this.sendAgain(operation, fresh);
+  }
+
+  private serverState(effect: EffectIn, now: readonly Current[]): State | null {
+    return now.find((c) => c.annotation === effect.annotation)?.state ?? null;
+  }
+
+  /** The annotation of somebody else that holds the proposal which an effect wanted to decide. */
+  private holderOf(effect: EffectIn, current: readonly Current[]): Current | undefined {
+    const proposal = effect.after?.derived_from;
+    if (!proposal) return undefined;
+    return current.find((c) => c.annotation !== effect.annotation && c.state?.derived_from === proposal);
+  }
+
+  /** The cell that an opinion was about is gone, or another page of this person has said something else of it. */
+  private opinionStandsBack(annotation: string, verdict: Verdict): void {
+    const now = verdict.current.find((c) => c.annotation === annotation);
+    this.say(annotation, null, this.person, verdict.op_id, new Date().toISOString());
+    this.unsure.push(annotation);
+    if (now) this.adoptUnlessAhead(now);
+    this.events.onNotice(
+      now?.state
+        ? t("Your opinion was not recorded: you have said something else of this cell in another window.")
+        : t("Your opinion was not recorded: the cell has been deleted meanwhile."),
+    );
+  }
+
+  private adoptUnlessAhead(now: Current): void {
+    const row = this.cells.rowOf(now.annotation);
+    if (!this.isOnItsWay(now.annotation) && (row < 0 || now.version >= this.cells.version[row]))
+      this.adopt(now, now.author?.id);
   }
 
   /** Take in what the tail brings; true when there is more to fetch. */
@@ -303,34 +426,91 @@ export class Log {
     return now === undefined ? effect.seen : now;
   }
 
-  private stale(theirs: Current, action: Action): void {
-    const row = this.cells.rowOf(theirs.annotation);
+  private stale(effect: EffectIn, theirs: Current, verdict: Verdict, action: Action): void {
     const mine = this.stateOf(theirs.annotation);
-    if (theirs.last_op === null) {
-      // It never came to be on the server: a colleague has decided the same proposal. Theirs is in the tail.
-      if (row >= 0) this.adopt(theirs);
-      this.events.onNotice(t("A colleague had decided this proposal already; their decision stands."));
+    const holder = this.holderOf(effect, verdict.current);
+    if (theirs.last_op === null || holder) {
+      if (this.cells.rowOf(theirs.annotation) >= 0) this.adopt(theirs);
+      if (holder) this.giveWay(effect, holder, action);
+      else
+        this.events.onNotice(
+          t("Not kept: the server does not have the cell that you changed, or has it no more."),
+        );
       return;
     }
     if (same(mine, theirs.state)) {
-      this.adopt(theirs);
+      this.adopt(theirs, theirs.author?.id);
       return;
     }
     const known = this.conflicts.findIndex((c) => c.annotation === theirs.annotation);
-    const by = this.lastActor.get(theirs.last_op) ?? null;
-    const conflict: Conflict = { annotation: theirs.annotation, action, theirs, by };
+    const conflict: Conflict = { annotation: theirs.annotation, action, theirs, by: this.nameOf(theirs) };
     if (known >= 0) this.conflicts[known] = conflict;
     else this.conflicts.push(conflict);
   }
 
+  /** A proposal was decided by somebody else first. Their decision stands, and the own verdict is kept as an opinion. */
+  private giveWay(effect: EffectIn, holder: Current, action: Action): void {
+    this.adoptUnlessAhead(holder);
+    this.cells.setDecider(holder.annotation, holder.decided_by);
+    const said = effect.after && verdictOf(effect.after.status);
+    if (!holder.author || holder.decided_by === this.person.id || !said) {
+      this.events.onNotice(
+        t("You had decided this proposal already, in another window; that decision stands."),
+      );
+      return;
+    }
+    // An undo or a redo that comes too late says nothing new.
+    const isVerdict = action !== "undo" && action !== "redo";
+    if (isVerdict) {
+      const seen = this.cells.opinions.by(holder.annotation, this.person.id)?.last_op ?? null;
+      const { label_class, reason } = effect.after as State;
+      const now = performance.now();
+      this.commit(opinion(holder.annotation, seen, { verdict: said, label_class, reason }), {
+        begun_ms: now,
+        committed_ms: now,
+        activity: null,
+      });
+    }
+    this.events.onNotice(
+      isVerdict
+        ? t("{name} had decided this proposal already. Your verdict is kept as an opinion.", {
+            name: this.nameOf(holder) ?? "",
+          })
+        : t("{name} had decided this proposal already; that decision stands.", {
+            name: this.nameOf(holder) ?? "",
+          }),
+    );
+  }
+
+  /** The cell had been decided by somebody else, which this page did not know: the verdict is sent as an opinion. */
+  private isSecondVerdict(verdict: Verdict, waiting: Waiting): boolean {
+    if (verdict.error?.code !== "decided_by_another") return false;
+    const now = this.currentOf(verdict, waiting);
+    waiting.operation.effects.forEach((e, i) => {
+      if (e.after && e.after.status !== now[i].state?.status)
+        this.giveWay(e, now[i], waiting.operation.action);
+    });
+    return true;
+  }
+
+  /** Who acted last on what the server has now, as far as it is known. */
+  private nameOf(now: Current): string | null {
+    return now.author?.name ?? this.actorOf(now.last_op)?.name ?? null;
+  }
+
   private takeIn(operation: OperationOut): void {
-    this.lastActor.set(operation.op_id, operation.author.name);
+    this.hear(operation.op_id, operation.author);
+    const isOwn = operation.author.id === this.person.id;
+    // Done by this person in another window: it can be undone here as well.
+    if (isOwn) this.record(operation, this.changesHere(operation));
+    for (const e of operation.opinions ?? []) this.takeInOpinion(operation, e.annotation, e.after);
     for (const e of operation.effects) {
       const theirs: Current = {
         annotation: e.annotation,
         version: e.version,
         last_op: operation.op_id,
         state: e.after,
+        author: operation.author,
       };
       const open = this.conflicts.findIndex((c) => c.annotation === e.annotation);
       if (open >= 0) {
@@ -341,20 +521,47 @@ export class Log {
       }
       if (this.isOnItsWay(e.annotation)) continue; // the own act will be called stale, with the state of that moment
       const row = this.cells.rowOf(e.annotation);
-      if (row >= 0 && e.version <= this.cells.version[row]) continue; // a verdict told of this act, or of a later one
-      this.adopt(theirs, operation.author.id);
+      // A verdict may have told of this act, or of a later one.
+      if (row < 0 || e.version > this.cells.version[row]) this.adopt(theirs, operation.author.id);
+      this.cells.setDecider(e.annotation, e.decided_by);
     }
+  }
+
+  private takeInOpinion(operation: OperationOut, annotation: string, after: Said | null): void {
+    const isOwn = operation.author.id === this.person.id;
+    if (isOwn && this.isOnItsWay(annotation)) return; // something later is on its way
+    const known = this.cells.opinions.by(annotation, operation.author.id);
+    if (isOwn && known?.last_op !== operation.op_id && this.isNewer(known?.last_op, operation.op_id)) return;
+    this.say(annotation, after, operation.author, operation.op_id, operation.committed_at);
+  }
+
+  /** Whether an own operation that this page made comes after another one: their ids are in the order of their making. */
+  private isNewer(mine: string | undefined, other: string): boolean {
+    return mine !== undefined && this.recorded.has(mine) && mine > other;
+  }
+
+  private changesHere(operation: OperationOut): Change[] {
+    const last = new Map<string, string>();
+    for (const e of operation.effects) {
+      const head = this.cells.headOf(e.annotation);
+      if (head) last.set(e.annotation, head);
+    }
+    for (const e of operation.opinions ?? []) {
+      const head = this.cells.opinions.by(e.annotation, this.person.id)?.last_op;
+      if (head) last.set(opinionKey(e, this.person), head);
+    }
+    return changesOf(operation, last);
   }
 
   private isOnItsWay(annotation: string): boolean {
     return this.outbox
       .left()
-      .some((w) => w.layer === this.layer.id && w.operation.effects.some((e) => e.annotation === annotation));
+      .some(({ layer, operation }) => layer === this.layer.id && touches(operation, annotation));
   }
 
   private adopt(now: Current, author = 0): void {
-    if (now.state === null && this.cells.rowOf(now.annotation) < 0) return;
     this.cells.put(this.layer.index, now.annotation, now.state, now.last_op, now.version, author);
+    this.cells.setDecider(now.annotation, now.decided_by);
   }
 
   private stateOf(annotation: string): State | null {
@@ -370,6 +577,27 @@ export class Log {
     );
   }
 }
+
+/** The changes of an operation from the log; `last`: the last operation on each target before it. */
+function changesOf(operation: OperationOut, last: ReadonlyMap<string, string>): Change[] {
+  const cells = operation.effects.map((e): Change => ({
+    annotation: e.annotation,
+    before: e.before,
+    after: e.after,
+    seen: last.get(e.annotation) ?? null,
+  }));
+  const opinions = (operation.opinions ?? []).map((e): Change => ({
+    ...e,
+    opinion: true,
+    seen: last.get(opinionKey(e, operation.author)) ?? null,
+  }));
+  return [...cells, ...opinions];
+}
+
+const opinionKey = (of: { annotation: string }, by: Person): string => `opinion ${of.annotation} ${by.id}`;
+
+const touches = (operation: OperationIn, annotation: string): boolean =>
+  [...operation.effects, ...(operation.opinions ?? [])].some((e) => e.annotation === annotation);
 
 const place = (op_id: string | null, effect: EffectIn): string => `${op_id} ${effect.annotation}`;
 

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { OperationOut, State } from "../scene/contract";
+import * as bulk from "../scene/bulk";
 import * as edits from "../scene/edits";
+import type { Entry } from "../scene/history";
 import type { Waiting } from "../sync/queue";
 import { state, uuid } from "./build";
 import { desk, move, PERSON, tail, theirs, TIMING } from "./desk";
@@ -124,6 +126,124 @@ describe("log", () => {
     expect(d.cells.isUndecided(d.cells.rowOf(uuid(102)))).toBe(false);
   });
 
+  /** A colleague's decision on a proposal, as the server names it in the way of a later one. */
+  const holder = (proposal: number, status: State["status"], decided_by = 8) => ({
+    annotation: uuid(60),
+    version: 1,
+    last_op: uuid(5006),
+    state: state([100, 100, 120, 130], { status, derived_from: uuid(proposal) }),
+    author: { id: decided_by, name: decided_by === 8 ? "Dr B" : "A" },
+    decided_by,
+  });
+
+  it("a verdict that comes second is kept as an opinion, and the first one stands", () => {
+    const d = desk();
+    d.log.commit(edits.reject(d.cells, d.cells.rowOf(uuid(102)), "boundary"), TIMING);
+    const mine = d.out[0].operation.effects[0].annotation;
+    d.answer("stale", [holder(102, "confirmed")]);
+    expect(d.cells.live[d.cells.rowOf(mine)]).toBe(0);
+    expect(d.out.map((w) => w.operation)).toMatchObject([
+      {
+        action: "opinion",
+        effects: [],
+        opinions: [{ annotation: uuid(60), seen: null, after: { verdict: "rejected", reason: "boundary" } }],
+      },
+    ]);
+    expect(d.notices).toEqual([
+      "Dr B had decided this proposal already. Your verdict is kept as an opinion.",
+    ]);
+    expect(d.cells.disputed[d.cells.rowOf(uuid(60))]).toBe(1);
+  });
+
+  it("an own earlier decision, made in another window, is nobody else's and no opinion", () => {
+    const d = desk();
+    d.log.commit(edits.reject(d.cells, d.cells.rowOf(uuid(102))), TIMING);
+    d.answer("stale", [holder(102, "confirmed", PERSON)]);
+    expect(d.out).toEqual([]);
+    expect(d.notices[0]).toContain("in another window");
+  });
+
+  it("what the server does not have is not blamed on a colleague", () => {
+    const d = desk();
+    move(d, uuid(2), 10);
+    d.answer("stale", []);
+    expect(d.notices).toEqual([
+      "Not kept: the server does not have the cell that you changed, or has it no more.",
+    ]);
+  });
+
+  it("one stale cell of a bulk act costs the others nothing", () => {
+    const d = desk();
+    const [draft] = bulk.acceptAll(d.cells, [d.cells.rowOf(uuid(101)), d.cells.rowOf(uuid(102))], "viewport");
+    d.log.commit(draft, TIMING);
+    const now = {
+      annotation: uuid(1),
+      version: 1,
+      last_op: uuid(11),
+      state: state([10, 10, 30, 30], { label_class: 5 }),
+    };
+    d.answer("stale", [now, holder(102, "rejected")]);
+    const sent = d.out.map((w) => w.operation);
+    expect(sent.map((o) => o.action).sort()).toEqual(["bulk", "opinion"]);
+    const again = sent.find((o) => o.action === "bulk");
+    expect(again?.effects.map((e) => [e.annotation, e.seen])).toEqual([[uuid(1), uuid(11)]]);
+    expect(d.cells.isUndecided(d.cells.rowOf(uuid(101)))).toBe(false);
+  });
+
+  it("others' opinions come with the tail, and no cell changes by them", () => {
+    const d = desk();
+    const before = d.cells.stateOf(d.cells.rowOf(uuid(2)));
+    const after = { verdict: "rejected" as const, label_class: null, reason: "" as const };
+    const told = {
+      ...theirs(6, uuid(2), null),
+      action: "opinion" as const,
+      effects: [],
+      committed_at: "2026-11-29T10:00:00Z",
+    };
+    d.log.follow(tail([{ ...told, opinions: [{ annotation: uuid(2), before: null, after }] }], 6));
+    const row = d.cells.rowOf(uuid(2));
+    expect([d.cells.stateOf(row), d.cells.disputed[row]]).toEqual([before, 1]);
+    expect(d.cells.opinions.on(uuid(2))).toMatchObject([{ author: { name: "Dr B" }, verdict: "rejected" }]);
+  });
+
+  it("who deleted a cell in conflict is asked of the log after a reload", async () => {
+    const before = desk();
+    const draft = edits.draw({ x0: 1, y0: 1, x1: 9, y1: 9 }, null);
+    const after = desk();
+    const op = before.log.commit(draft, TIMING);
+    const id = draft.effects[0].annotation;
+    const moved = before.log.commit(
+      { action: "move", tool: "select", effects: [edits.change(before.cells, before.cells.rowOf(id), {})] },
+      TIMING,
+    );
+    expect(moved).not.toBe(op);
+    const known = { annotation: id, version: 2, last_op: uuid(5001), state: state([2, 2, 9, 9]) };
+    after.stale.push({ ...before.out[1], theirs: [known] });
+    after.log.reopen();
+    expect(after.log.conflicts).toMatchObject([{ annotation: id, by: null }]);
+    const operation = {
+      seq: 9,
+      action: "delete" as const,
+      tool: "keys",
+      author: { id: 8, name: "Dr B" },
+      committed_at: "",
+    };
+    await after.log.askAboutConflicts((asked) =>
+      Promise.resolve(
+        asked.map((annotation) => ({
+          ...known,
+          annotation,
+          version: 3,
+          last_op: uuid(5002),
+          state: null,
+          operation,
+          opinions: [],
+        })),
+      ),
+    );
+    expect(after.log.conflicts).toMatchObject([{ by: "Dr B", theirs: { last_op: uuid(5002), state: null } }]);
+  });
+
   it("takes an invalid act back and says why", () => {
     const d = desk();
     move(d, uuid(2), 10);
@@ -245,16 +365,15 @@ describe("log", () => {
       ),
     );
     d.cells.put(0, uuid(2), a, uuid(33), 3);
-    const lastOp = (id: string) => d.cells.lastOp(d.cells.rowOf(id));
-    expect(d.history.redo(lastOp)).toMatchObject({
+    expect(d.history.redo(d.log.headOf)).toMatchObject({
       draft: { undoes: uuid(33), effects: [{ seen: uuid(33), after: b }] },
     });
-    expect(d.history.undo(lastOp)).toMatchObject({
+    expect(d.history.undo(d.log.headOf)).toMatchObject({
       draft: { undoes: uuid(31), effects: [{ annotation: uuid(2), seen: uuid(33), after: null }] },
     });
     // The cell of this scene's pack was not there before operation 31 in the remembered log.
-    d.history.drop("undo");
-    expect(d.history.undo(lastOp)).toBe("nothing");
+    d.history.drop((d.history.undo(d.log.headOf) as { entry: Entry }).entry);
+    expect(d.history.undo(d.log.headOf)).toBe("nothing");
   });
 
   it("a reload shows what is still waiting on top of the server's state, and what it has already only once", () => {
@@ -346,9 +465,9 @@ describe("log after a reload", () => {
       tail([{ ...saved, effects: [{ annotation: uuid(2), version: 2, before: from, after: to }] }], 5),
     );
     after.log.replay(before.out);
-    const undo = () => after.history.undo((id) => after.cells.lastOp(after.cells.rowOf(id)));
+    const undo = () => after.history.undo(after.log.headOf);
     expect(undo()).toMatchObject({ draft: { undoes: op, effects: [{ after: from }] } });
-    after.history.drop("undo");
+    after.history.drop((undo() as { entry: Entry }).entry);
     expect(undo()).toBe("nothing");
   });
 

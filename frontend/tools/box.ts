@@ -15,6 +15,8 @@ export type State =
 export type Step = {
   readonly state: State;
   readonly commit?: Box;
+  /** Nothing of it lies in the image, so there is no box. */
+  readonly outside?: true;
   readonly shift?: boolean;
   readonly click?: Point<"image">;
 };
@@ -39,7 +41,7 @@ export function step(state: State, input: Input, image: Size, slip: number): Ste
           if (dragged.x1 - dragged.x0 < slip && dragged.y1 - dragged.y0 < slip)
             return { state: IDLE, click: state.from };
           const box = insideImage(dragged, image);
-          return box ? { state: IDLE, commit: box, shift: state.shift } : { state: IDLE };
+          return box ? { state: IDLE, commit: box, shift: state.shift } : { state: IDLE, outside: true };
         }
       }
   }

@@ -5,7 +5,7 @@ import { boundsOf } from "../geometry/polygon";
 import type { Input } from "./input";
 
 export type State = { readonly points: readonly Point<"image">[]; readonly pressed: boolean };
-export type Step = { readonly state: State; readonly commit?: Box };
+export type Step = { readonly state: State; readonly commit?: Box; readonly outside?: true };
 export const IDLE: State = { points: [], pressed: false };
 const NEEDED = 4;
 
@@ -22,7 +22,7 @@ export function step(state: State, input: Input, image: Size): Step {
       const points = [...state.points, input.at];
       if (points.length < NEEDED) return { state: { points, pressed: false } };
       const box = insideImage(boundsOf(points), image);
-      return box ? { state: IDLE, commit: box } : { state: IDLE };
+      return box ? { state: IDLE, commit: box } : { state: IDLE, outside: true };
     }
   }
 }

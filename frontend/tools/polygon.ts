@@ -21,6 +21,8 @@ export type Step = {
   readonly state: State;
   readonly commit?: readonly Point<"image">[];
   readonly full?: true;
+  /** It was closed with fewer than three corners, so there is nothing inside. */
+  readonly dropped?: true;
 };
 export const IDLE: State = { kind: "idle" };
 
@@ -65,7 +67,7 @@ function add(state: Drawing, at: Point<"image">): Step {
 
 /** With fewer than three corners there is nothing inside: the outline is dropped. */
 function close(vertices: readonly Point<"image">[]): Step {
-  return vertices.length >= 3 ? { state: IDLE, commit: vertices } : { state: IDLE };
+  return vertices.length >= 3 ? { state: IDLE, commit: vertices } : { state: IDLE, dropped: true };
 }
 
 /** Enter: close it as it stands. */

@@ -4,7 +4,7 @@ import type { Point, Size } from "../geometry/frames";
 import type { Input } from "./input";
 
 export type State = { readonly kind: "idle" } | { readonly kind: "pressed"; readonly at: Point<"image"> };
-export type Step = { readonly state: State; readonly commit?: Box };
+export type Step = { readonly state: State; readonly commit?: Box; readonly outside?: true };
 export const IDLE: State = { kind: "idle" };
 
 export const around = (at: { x: number; y: number }, size: Size): Box => ({
@@ -21,5 +21,5 @@ export function step(state: State, input: Input, size: Size, image: Size): Step 
   if (input.kind === "down") return { state };
   if (input.kind === "move") return { state: { kind: "pressed", at: input.at } }; // until it is let go it can be placed
   const box = insideImage(around(input.at, size), image);
-  return box ? { state: IDLE, commit: box } : { state: IDLE };
+  return box ? { state: IDLE, commit: box } : { state: IDLE, outside: true };
 }

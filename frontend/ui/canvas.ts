@@ -4,20 +4,25 @@ import { panBy, screenPoint, toImage, zoomAt, type Point } from "../geometry/fra
 import { patchOver, type Patch } from "../geometry/mask";
 import { REGION_COLOUR, type Focus } from "../render/look";
 import type { Sketch } from "../render/overlay";
+import { t } from "../locale/locale";
 import type { Stage } from "../render/stage";
 import * as boxTool from "../tools/box";
 import * as brushTool from "../tools/brush";
 import { pinch, wheelFactor, type Fingers } from "../tools/hand";
 import type { Input } from "../tools/input";
+import * as press from "../tools/press";
 import * as selectTool from "../tools/select";
 import { BrowserPrompter } from "../prompter/browser";
 import { Pixels } from "../render/pixels";
-import { wield, type Sizes, type Wielded } from "./wield";
+import { wield } from "./wield";
+import type { Sizes, Wielded } from "./wielded";
 import type { Workspace } from "../workspace";
 
 /** CSS pixels. A finger covers more than a mouse's point. */
 const REACH = { mouse: 6, pen: 9, touch: 18 } as const;
 const SLIP = { mouse: 3, pen: 4, touch: 8 } as const;
+/** Said when a key would end a drag that is going on. */
+export const FINISH_DRAG = (): string => t("Finish the drag first, or drop it with Esc.");
 
 export class Hands {
   private box: boxTool.State = boxTool.IDLE;
@@ -28,8 +33,8 @@ export class Hands {
   private readonly wielded: ReturnType<typeof wield>;
   private readonly pointers = new Map<number, Point<"screen">>();
   private panning: { id: number; at: Point<"screen"> } | null = null;
-  /** The pointer that works; others are fingers of a pinch. */
-  private working: number | null = null;
+  /** The pointer that draws; others are fingers of a pinch, or other buttons. */
+  private press: press.State = null;
   private kind: keyof typeof REACH = "mouse";
   private cursor: Point<"screen"> | null = null;
   private alt = false;
@@ -46,9 +51,10 @@ export class Hands {
     const surface = stage.surface;
     surface.addEventListener("pointerdown", (e) => this.down(e));
     surface.addEventListener("pointermove", (e) => this.move(e));
-    surface.addEventListener("pointerup", (e) => this.up(e));
-    surface.addEventListener("pointercancel", (e) => this.lost(e));
-    surface.addEventListener("lostpointercapture", (e) => this.lost(e));
+    // On the window: without capture the button may be let go anywhere.
+    window.addEventListener("pointerup", (e) => this.up(e));
+    surface.addEventListener("pointercancel", (e) => this.interrupted(e));
+    surface.addEventListener("lostpointercapture", (e) => this.lostCapture(e));
     surface.addEventListener("pointerleave", () => {
       this.cursor = this.desk.cursor = null;
       this.stage.invalidate();
@@ -68,8 +74,30 @@ export class Hands {
     const busy =
       this.box.kind !== "idle" || this.select.kind !== "idle" || this.brush.kind !== "idle" || this.busy;
     this.feed({ kind: "cancel" });
-    this.working = null;
+    this.setPress(null);
     return busy;
+  }
+
+  /** A pointer is down and draws. */
+  get isDragging(): boolean {
+    return this.press !== null;
+  }
+  private setPress(state: press.State): void {
+    this.press = state;
+    this.desk.dragging = state !== null;
+  }
+  /** What a pointer event means for the tool in hand. */
+  private meaning(type: press.Event["type"], e: PointerEvent): press.Meaning {
+    const event = { type, id: e.pointerId, kind: this.kindOf(e), button: e.button, buttons: e.buttons };
+    const asksSmart = this.desk.tool === "smart" && !this.desk.editing;
+    const draws = (button: number) =>
+      !this.panHeld && (button === 0 || button === 5 || (button === 2 && asksSmart));
+    const step = press.step(this.press, event, draws);
+    this.setPress(step.state);
+    return step.meaning;
+  }
+  private kindOf(e: PointerEvent): press.PointerKind {
+    return e.pointerType === "touch" ? "touch" : e.pointerType === "pen" ? "pen" : "mouse";
   }
 
   /** The tool in hand, unless a mask is being edited. */
@@ -81,10 +109,15 @@ export class Hands {
     return this.held?.busy() ?? false;
   }
   keep(): void {
-    this.held?.keep?.();
+    if (this.held?.keep && !this.isDragging) this.held.keep();
+    else
+      this.desk.toast(this.isDragging ? FINISH_DRAG() : t("Go on: this is not finished yet. Esc drops it."));
   }
-  back(): void {
-    this.held?.back?.();
+  /** Without the last point; false when the tool in hand has no points to take back. */
+  back(): boolean {
+    if (!this.held?.back || this.isDragging) return false;
+    this.held.back();
+    return true;
   }
 
   focus(): Focus {
@@ -119,7 +152,7 @@ export class Hands {
     return {
       ignored,
       ...(this.held?.sketch(this.cursorInImage) ?? {}),
-      many: desk.many.map((row) => cells.extent(row)),
+      many: this.outlined().map((row) => cells.extent(row)),
       others: this.others(),
       ...(constraint
         ? { strokes: constraint.growing ? [...constraint.strokes, constraint.growing] : constraint.strokes }
@@ -137,6 +170,12 @@ export class Hands {
           }
         : {}),
     };
+  }
+
+  /** Cells selected together, and a selected proposal that is decided and so not in the picture. */
+  private outlined(): readonly number[] {
+    const { cells, many, selected } = this.desk;
+    return selected >= 0 && !cells.isShown(selected) ? [...many, selected] : many;
   }
 
   private others(): NonNullable<Sketch["others"]> {
@@ -163,15 +202,13 @@ export class Hands {
   private down(e: PointerEvent): void {
     const at = this.place(e);
     this.stage.surface.focus({ preventScroll: true });
-    this.pointers.set(e.pointerId, at);
-    this.kind = e.pointerType === "touch" ? "touch" : e.pointerType === "pen" ? "pen" : "mouse";
-    try {
-      this.stage.surface.setPointerCapture(e.pointerId);
-    } catch {
-      // The pointer is gone already (a tap between two events): what follows comes without capture.
-    }
     this.desk.recorder.record("pointer_down", undefined, e.timeStamp);
-    if (this.pointers.size === 2) {
+    if (this.press && this.press.kind !== "touch") return; // a palm beside the pen
+    this.pointers.set(e.pointerId, at);
+    this.kind = this.kindOf(e);
+    this.capture(e.pointerId);
+    const meaning = this.meaning("down", e);
+    if (meaning === "pinch" || this.pointers.size === 2) {
       this.cancel(); // the first finger was the beginning of a pinch, not a box
       return;
     }
@@ -180,21 +217,25 @@ export class Hands {
       this.panning = { id: e.pointerId, at };
       this.stage.surface.classList.add("is-panning");
       e.preventDefault();
-    } else if (
-      e.button === 0 ||
-      e.button === 5 ||
-      (e.button === 2 && this.desk.tool === "smart" && !this.desk.editing)
-    ) {
-      this.working = e.pointerId;
-      if (!this.desk.editing && !this.busy) this.desk.begin();
-      this.feed({
-        kind: "down",
-        at: toImage(at, this.desk.camera),
-        shift: e.shiftKey,
-        alt: e.altKey || e.button !== 0,
-      });
-    }
+    } else if (meaning === "begin") this.begin(e);
     this.stage.invalidate();
+  }
+
+  private begin(e: PointerEvent): void {
+    if (!this.desk.editing && !this.busy) this.desk.begin();
+    this.feed({ ...this.input("down", e), alt: e.altKey || e.button !== 0 });
+  }
+
+  private input(kind: "down" | "move" | "up", e: PointerEvent): Extract<Input, { at: unknown }> {
+    return { kind, at: toImage(this.place(e), this.desk.camera), shift: e.shiftKey, alt: e.altKey };
+  }
+
+  private capture(id: number): void {
+    try {
+      this.stage.surface.setPointerCapture(id);
+    } catch {
+      // The pointer is gone already (a tap between two events): what follows comes without capture.
+    }
   }
 
   private move(e: PointerEvent): void {
@@ -206,50 +247,76 @@ export class Hands {
     this.desk.recorder.record("pointer_move", undefined, e.timeStamp);
     const before = this.pointers.get(e.pointerId);
     if (before) this.pointers.set(e.pointerId, at);
-    if (before && this.pointers.size === 2) {
-      const other = [...this.pointers].find(([id]) => id !== e.pointerId)?.[1] as Point<"screen">;
-      const { camera, opened, canvas } = this.desk;
-      const fingers = (p: Point<"screen">): Fingers => [p, other];
-      this.desk.look(pinch(camera, fingers(before), fingers(at), opened.image, canvas));
-    } else if (this.panning?.id === e.pointerId) {
-      const { camera, opened, canvas } = this.desk;
-      this.desk.look(panBy(camera, at.x - this.panning.at.x, at.y - this.panning.at.y, opened.image, canvas));
-      this.panning.at = at;
-    } else if (this.working === e.pointerId) {
-      // A brush needs the points between two frames too; a box does not mind them.
-      for (const step of e.getCoalescedEvents().concat(e).slice(-64))
-        this.feed({
-          kind: "move",
-          at: toImage(this.place(step), this.desk.camera),
-          shift: e.shiftKey,
-          alt: e.altKey,
-        });
-    } else if (!before)
-      this.hover(
-        this.desk.tool === "select" && !this.desk.editing
-          ? (this.pick(toImage(at, this.desk.camera))[0] ?? -1)
-          : -1,
-      );
+    if (before && this.pointers.size === 2) this.pinch(e, before, at);
+    else if (this.panning?.id === e.pointerId) this.pan(at, this.panning);
+    else this.draw(e, before !== undefined);
     if (before || this.desk.editing || this.held) this.stage.invalidate();
   }
 
+  private pinch(e: PointerEvent, before: Point<"screen">, at: Point<"screen">): void {
+    const other = [...this.pointers].find(([id]) => id !== e.pointerId)?.[1] as Point<"screen">;
+    const { camera, opened, canvas } = this.desk;
+    const fingers = (p: Point<"screen">): Fingers => [p, other];
+    this.desk.look(pinch(camera, fingers(before), fingers(at), opened.image, canvas));
+  }
+
+  private pan(at: Point<"screen">, panning: { at: Point<"screen"> }): void {
+    const { camera, opened, canvas } = this.desk;
+    this.desk.look(panBy(camera, at.x - panning.at.x, at.y - panning.at.y, opened.image, canvas));
+    panning.at = at;
+  }
+
+  private draw(e: PointerEvent, isDown: boolean): void {
+    switch (this.meaning("move", e)) {
+      case "begin": // the drawing button, pressed while another one was down
+        this.pointers.set(e.pointerId, this.place(e));
+        this.capture(e.pointerId);
+        this.begin(e);
+        break;
+      case "move":
+        // A brush needs the points between two frames too; a box does not mind them.
+        for (const step of e.getCoalescedEvents().concat(e).slice(-64))
+          this.feed({ ...this.input("move", step), shift: e.shiftKey, alt: e.altKey });
+        break;
+      case "end":
+        this.feed(this.input("up", e));
+        break;
+      case "interrupted":
+      case "pinch":
+      case "none":
+        if (!isDown) this.hover(this.hovered(e));
+    }
+  }
+
+  private hovered(e: PointerEvent): number {
+    if (this.desk.tool !== "select" || this.desk.editing) return -1;
+    return this.pick(toImage(this.place(e), this.desk.camera))[0] ?? -1;
+  }
+
   private up(e: PointerEvent): void {
-    const at = this.place(e);
+    const isOurs = this.pointers.delete(e.pointerId) || this.press?.id === e.pointerId;
+    if (!isOurs) return;
     this.desk.recorder.record("pointer_up", undefined, e.timeStamp);
+    if (this.panning?.id === e.pointerId) this.endPan();
+    if (this.meaning("up", e) === "end") this.feed(this.input("up", e));
+    this.stage.invalidate();
+  }
+
+  /** The browser has taken the pointer away (a gesture of the system, a pen out of reach): there is no end to a drag. */
+  private interrupted(e: PointerEvent): void {
     this.pointers.delete(e.pointerId);
     if (this.panning?.id === e.pointerId) this.endPan();
-    if (this.working === e.pointerId) {
-      this.working = null;
-      this.feed({ kind: "up", at: toImage(at, this.desk.camera), shift: e.shiftKey, alt: e.altKey });
+    if (this.meaning("cancel", e) === "interrupted") {
+      this.cancel();
+      this.desk.toast(t("The drag was interrupted, so nothing of it was kept. Draw it again."));
     }
     this.stage.invalidate();
   }
 
-  private lost(e: PointerEvent): void {
-    this.pointers.delete(e.pointerId);
-    if (this.panning?.id === e.pointerId) this.endPan();
-    if (this.working === e.pointerId) this.cancel();
-    this.stage.invalidate();
+  /** A menu of the browser or another program takes the capture away, and the button is still down: it goes on. */
+  private lostCapture(e: PointerEvent): void {
+    if (this.press?.id === e.pointerId) this.capture(e.pointerId);
+    else this.pointers.delete(e.pointerId);
   }
 
   private endPan(): void {
@@ -307,6 +374,7 @@ export class Hands {
       this.box = result.state;
       const region = result.shift && this.region === "exhaustive" ? "ignore" : this.region;
       if (result.commit) desk.drawn(result.commit, region);
+      if (result.outside) desk.toast(t("Nothing of this lies inside the image."));
       if (result.click) desk.select(selectTool.nextBelow(this.pick(result.click), desk.selected));
     }
     if (input.kind === "cancel") {

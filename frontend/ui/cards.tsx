@@ -48,13 +48,17 @@ export function ConflictCard({ ui, conflict }: { ui: Ui; conflict: Conflict }) {
   const { cells } = ui.desk;
   const row = cells.rowOf(conflict.annotation);
   const theirs = conflict.theirs.state;
-  const by = conflict.by ?? t("Somebody else");
+  const { by } = conflict;
   return (
     <section class="bw-card is-conflict" aria-label={t("Conflict")} data-testid="conflict">
       <strong>
-        {theirs
-          ? t("{name} changed this cell while you did", { name: by })
-          : t("{name} deleted this cell while you did", { name: by })}
+        {by === null
+          ? theirs
+            ? t("This cell was changed elsewhere while you changed it")
+            : t("This cell was deleted elsewhere while you changed it")
+          : theirs
+            ? t("{name} changed this cell while you did", { name: by })
+            : t("{name} deleted this cell while you did", { name: by })}
       </strong>
       <p class="bw-muted bw-note">{t("Nothing was overwritten. The picture shows your version.")}</p>
       <div class="bw-row">

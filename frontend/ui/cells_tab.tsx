@@ -1,4 +1,4 @@
-/** Own cells and regions; whose other layers to show. */
+/** The cells and regions in the picture; whose other layers to show. */
 import { t } from "../locale/locale";
 import { LongList } from "./list";
 import { Act, AttributeLines, Classes, Key, type Ui } from "./parts";
@@ -6,7 +6,7 @@ import { LAYER_WORDS, STATUS_WORDS } from "./words";
 
 export function CellsTab({ ui }: { ui: Ui }) {
   const { desk } = ui;
-  const rows = desk.ownRows();
+  const rows = desk.listedRows();
   return (
     <div class="bw-tab" role="tabpanel">
       <Classes ui={ui} current={desk.labelClass?.id ?? null} />
@@ -19,7 +19,7 @@ export function CellsTab({ ui }: { ui: Ui }) {
               {t("and drag a box around each cell. Every box is saved at once.")}
             </>
           ) : (
-            t("No cells yet.")
+            t("No cells in the picture.")
           )}
         </p>
       ) : (
@@ -28,10 +28,10 @@ export function CellsTab({ ui }: { ui: Ui }) {
           current={desk.selected}
           label={t("Cells")}
           onChoose={(row) => desk.select(row, true)}
-          line={(row, i) => <OwnLine ui={ui} row={row} index={i} />}
+          line={(row, i) => <CellLine ui={ui} row={row} index={i} />}
         />
       )}
-      <OtherLayers ui={ui} />
+      <LayerSwitches ui={ui} />
       {desk.canWrite && (
         <div class="bw-foot">
           {desk.selected >= 0 &&
@@ -71,11 +71,12 @@ export function CellsTab({ ui }: { ui: Ui }) {
   );
 }
 
-/** Colleagues' layers are out of the picture until somebody asks for them: two people's boxes over one cell hide it. */
-function OtherLayers({ ui }: { ui: Ui }) {
+/** Colleagues' layers are out of the picture until somebody asks for them: two people's boxes over one cell hide it. The
+ *  same switches stand in the tab View, so that both say the same. */
+export function LayerSwitches({ ui }: { ui: Ui }) {
   const { desk } = ui;
   const others = desk.opened.layers.flatMap((layer, index) =>
-    layer.writable || layer.kind === "prediction" ? [] : [{ layer, index }],
+    index === desk.cells.base || layer.kind === "prediction" ? [] : [{ layer, index }],
   );
   if (!others.length) return null;
   return (
@@ -89,19 +90,23 @@ function OtherLayers({ ui }: { ui: Ui }) {
           aria-pressed={desk.cells.isLayerShown(index)}
           onClick={() => desk.showLayer(index, !desk.cells.isLayerShown(index))}
         >
-          {layer.annotator?.name ?? t(LAYER_WORDS[layer.kind])}
+          {layer.annotator
+            ? t("{name}'s reading", { name: layer.annotator.name })
+            : t(LAYER_WORDS[layer.kind])}
         </button>
       ))}
     </div>
   );
 }
 
-function OwnLine({ ui, row, index }: { ui: Ui; row: number; index: number }) {
+function CellLine({ ui, row, index }: { ui: Ui; row: number; index: number }) {
   const { cells } = ui.desk;
   const label = ui.desk.classOf(cells.labelClass[row]);
   const status = cells.statusOf(row);
   const isCell = cells.kindOf(row) === "cell";
   const box = cells.boxOf(row);
+  const reader = cells.isMine(row) ? null : ui.desk.opened.layers[cells.layer[row]]?.annotator;
+  const words = isCell && status === "confirmed" ? (label?.name ?? t("no class")) : t(STATUS_WORDS[status]);
   return (
     <>
       {isCell ? (
@@ -111,7 +116,9 @@ function OwnLine({ ui, row, index }: { ui: Ui; row: number; index: number }) {
       )}
       <span class="bw-number bw-muted">{index + 1}</span>
       <span class="bw-grow">
-        {isCell && status === "confirmed" ? (label?.name ?? t("no class")) : t(STATUS_WORDS[status])}
+        {words}
+        {reader ? ` · ${reader.name}` : ""}
+        {cells.disputed[row] ? ` · ${t("disputed")}` : ""}
       </span>
       <span class="bw-number bw-muted">
         {Math.round(box.x1 - box.x0)} × {Math.round(box.y1 - box.y0)}

@@ -1,11 +1,27 @@
 /** Keys: from the table to what they do. Off while somebody types; Tab goes through cells only from the canvas. */
+import { refusal } from "../acts/refusals";
 import { snap } from "../acts/smart";
 import type { LabelClass } from "../scene/contract";
 import type { Stage } from "../render/stage";
 import type { Workspace } from "../workspace";
-import type { Hands } from "./canvas";
+import { t } from "../locale/locale";
+import { FINISH_DRAG, type Hands } from "./canvas";
 import { panBy, screenPoint, zoomAt } from "../geometry/frames";
 import { isTyping, type Command, type Keymap, type Scope } from "./keymap";
+
+/** Commands that may come in the middle of a drag: all others would end it, and what is drawn would be lost. */
+const DURING_A_DRAG: ReadonlySet<Command> = new Set<Command>([
+  "cancel",
+  "view.peek",
+  "view.pan",
+  "view.boxes",
+  "view.larger",
+  "view.smaller",
+  "view.fit",
+  "edit.larger",
+  "edit.smaller",
+  "save.now",
+]);
 
 /** Verdicts: a held key must not judge a row of cells that nobody has looked at. */
 export type Act = () => void;
@@ -33,7 +49,7 @@ export class Keys {
     const { desk } = this;
     return [
       "canvas",
-      ...(desk.onProposal && !desk.editing ? (["review"] as const) : []),
+      "review",
       ...(desk.many.length && !desk.editing ? (["many"] as const) : []),
       ...(this.hands.busy ? (["draw"] as const) : []),
       ...(desk.editing ? (["edit"] as const) : []),
@@ -51,7 +67,7 @@ export class Keys {
       ? { key: e.key, shiftKey: false, ctrlKey: e.ctrlKey, metaKey: e.metaKey, altKey: e.altKey }
       : e;
     const chosen = this.classOfKey(e);
-    const command = this.map.commandOf(pressed, this.scopes) ?? (chosen ? "class" : null);
+    const command = this.map.commandOf(pressed, this.scopes) ?? (chosen === null ? null : "class");
     if (!e.repeat) this.desk.recorder.record("key", command ?? "other", e.timeStamp);
     if (command === null) return;
     // Leaving the canvas by keyboard stays possible: when no proposal is open, Tab is the browser's.
@@ -60,6 +76,7 @@ export class Keys {
     if (e.repeat && (command === "class" || !this.map.repeats(command))) return;
     if (command !== "class") this.run(command);
     else if (chosen) this.desk.chooseClass(chosen);
+    else this.desk.toast(t("This project has no class with the key {key}.", { key: e.key }));
     this.stage.invalidate();
   }
 
@@ -103,13 +120,19 @@ export class Keys {
   }
 
   /** 1-9 are the classes' own keys, set by the project and shown on their chips. */
-  private classOfKey(e: KeyboardEvent): LabelClass | undefined {
-    if (e.ctrlKey || e.metaKey || e.altKey || !/^[1-9]$/.test(e.key)) return undefined;
+  /** null: the key is no class key; undefined: it is one, and no class has it. */
+  private classOfKey(e: KeyboardEvent): LabelClass | null | undefined {
+    if (e.ctrlKey || e.metaKey || e.altKey || !/^[1-9]$/.test(e.key)) return null;
     return this.desk.opened.project.classes.find((c) => String(c.key) === e.key);
   }
 
   readonly run = (command: Command): void => {
     const { desk } = this;
+    const why = this.hands.isDragging && !DURING_A_DRAG.has(command) ? FINISH_DRAG() : refusal(desk, command);
+    if (why !== null) {
+      desk.toast(why);
+      return;
+    }
     const { previous, next } = desk.opened.image;
     const acts: Record<Command, Act> = {
       "tool.select": () => this.tool("select"),
@@ -139,7 +162,8 @@ export class Keys {
       "many.merge": () => desk.together.merge(),
       "many.nest": () => desk.attributes.nest(),
       "draw.keep": () => this.hands.keep(),
-      "draw.back": () => this.hands.back(),
+      "draw.back": () =>
+        this.hands.back() || desk.toast(t("There is no last point to take back. Esc drops it.")),
       "review.viewed": () => desk.together.acceptInView(),
       "edit.constrain": () => desk.constrain.toggle(),
       "view.larger": () => this.zoom(1.25),
@@ -149,9 +173,13 @@ export class Keys {
       "cell.delete": () => desk.remove(),
       "cell.cannot_tell": () => desk.cannotTell(),
       "cell.edit": () => desk.edit(),
-      "history.undo": () => desk.undo(),
+      // What is begun and not yet an act loses its last point first.
+      "history.undo": () => (this.hands.busy && this.hands.back()) || desk.undo(),
       "history.redo": () => desk.redo(),
-      "save.now": () => void desk.queue.flush(),
+      "save.now": () => {
+        if (desk.queue.count || desk.save.kind !== "saved") void desk.queue.flush();
+        else desk.toast(t("Everything is saved."));
+      },
       "review.accept": () => desk.accept(),
       "review.reject": () => desk.reject(),
       "review.next": () => desk.next(1),
@@ -204,7 +232,9 @@ export class Keys {
   }
 
   private tool(name: Parameters<Workspace["setTool"]>[0]): void {
-    this.hands.cancel();
+    const isOnlyLooking = this.desk.tool === "measure";
+    const isDropped = this.hands.cancel() && !isOnlyLooking;
+    if (isDropped) this.desk.toast(t("What you had begun with the other tool was dropped."));
     this.desk.setTool(name);
   }
 }

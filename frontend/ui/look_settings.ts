@@ -11,6 +11,8 @@ export type Look = {
   /** Of the cells, 0..1. */
   readonly opacity: number;
   readonly fill: boolean;
+  /** Cells have the colour of the person who drew or last changed them, instead of their class's. */
+  readonly byPerson: boolean;
   readonly minimap: boolean;
   readonly hiddenClasses: readonly number[];
   readonly hiddenStatuses: readonly Status[];
@@ -28,6 +30,7 @@ export const PLAIN: Look = {
   stain: "none",
   opacity: 1,
   fill: false,
+  byPerson: false,
   minimap: true,
   hiddenClasses: [],
   hiddenStatuses: [],
@@ -45,7 +48,7 @@ export class LookSettings {
     private readonly onChange: (look: Look, before: Look) => void,
   ) {
     // What hides cells is not carried over to the next image or day: a filter that somebody forgot looks like no cells.
-    const { brightness, contrast, stain, opacity, fill, minimap, breaks } = { ...PLAIN, ...kept };
+    const { brightness, contrast, stain, opacity, fill, byPerson, minimap, breaks } = { ...PLAIN, ...kept };
     this.now = {
       ...PLAIN,
       brightness,
@@ -53,6 +56,7 @@ export class LookSettings {
       stain: STAINS.includes(stain) ? stain : "none",
       opacity,
       fill,
+      byPerson,
       minimap,
       breaks,
     };

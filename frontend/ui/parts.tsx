@@ -9,6 +9,8 @@ export type Ui = {
   readonly desk: Workspace;
   readonly map: Keymap;
   readonly run: (command: Command) => void;
+  /** Give the keys back to the picture. */
+  readonly focus: () => void;
   readonly go: (image: number) => void;
   readonly tab: () => Tab;
   readonly openTab: (tab: Tab) => void;
@@ -23,6 +25,8 @@ export type Ui = {
   readonly closeOver: () => void;
   readonly keepKeys: () => void;
   readonly look: LookSettings;
+  /** In the view by person. */
+  readonly colourOf: (person: number) => string;
 };
 
 export type Tab = "cells" | "review" | "masks" | "view";

@@ -12,7 +12,7 @@ export function ReviewTab({ ui }: { ui: Ui }) {
   const rows = desk.reviewOrder();
   const decided = counts.proposals - counts.undecided;
   const rejection = desk.rejected === null ? -1 : desk.cells.rowOf(desk.rejected);
-  const canJudge = desk.onProposal && desk.canWrite && !desk.editing;
+  const canJudge = (desk.onProposal || desk.verdicts.decidedRow() >= 0) && desk.canWrite && !desk.editing;
   const reason = rejection >= 0 ? desk.cells.reasonOf(rejection) : "";
   return (
     <div class="bw-tab" role="tabpanel">
@@ -81,7 +81,7 @@ export function ReviewTab({ ui }: { ui: Ui }) {
       </label>
       <LongList
         rows={rows}
-        current={desk.selected}
+        current={desk.selectedProposal()}
         label={t("Proposals")}
         onChoose={(row) => desk.select(row, true)}
         line={(row, i) => <ProposalLine ui={ui} row={row} index={i} />}
@@ -117,7 +117,10 @@ function ProposalLine({ ui, row, index }: { ui: Ui; row: number; index: number }
     <>
       <span class={`bw-mark is-${by < 0 ? "open" : cells.statusOf(by)}`} aria-hidden="true" />
       <span class="bw-number bw-muted">{index + 1}</span>
-      <span class={by < 0 ? "bw-grow" : "bw-grow bw-muted"}>{word}</span>
+      <span class={by < 0 ? "bw-grow" : "bw-grow bw-muted"}>
+        {word}
+        {by >= 0 && cells.disputed[by] ? ` · ${t("disputed")}` : ""}
+      </span>
       <span class="bw-number bw-muted" title={t("Share of doubt")}>
         {Number.isNaN(score) ? "" : score.toFixed(2)}
       </span>

@@ -1,6 +1,7 @@
 /** The page's frame: where the picture and the panels sit, and who is told what when the desk changes. */
 import { t } from "../locale/locale";
 import { createElement, render, type ComponentType } from "preact";
+import { People } from "../render/look";
 import { Stage } from "../render/stage";
 import type { Workspace } from "../workspace";
 import { Hands } from "./canvas";
@@ -61,12 +62,20 @@ export class Shell {
     part("div", "bw-over-keys", Remap);
     part("div", "bw-over-signin", SignIn);
     this.look = new LookSettings(stored<Partial<Look>>(LOOK), (look, before) => this.dress(look, before));
-    this.stage = new Stage(middle, desk.cells, desk.opened.image, desk.opened.project.classes, {
-      camera: () => desk.camera,
-      sketch: () => this.hands.sketch(),
-      onResize: () => this.resized(),
-      onFrame: () => this.painted(),
-    });
+    const people = new People((desk.opened.people ?? []).map((person) => person.id));
+    this.stage = new Stage(
+      middle,
+      desk.cells,
+      desk.opened.image,
+      desk.opened.project.classes,
+      {
+        camera: () => desk.camera,
+        sketch: () => this.hands.sketch(),
+        onResize: () => this.resized(),
+        onFrame: () => this.painted(),
+      },
+      people,
+    );
     this.minimap = new Minimap(desk);
     middle.append(this.minimap.element);
     this.stage.dress(this.look.now);
@@ -87,6 +96,7 @@ export class Shell {
         this.keys.run(command);
         surface.focus({ preventScroll: true });
       },
+      focus: () => surface.focus({ preventScroll: true }),
       go: (image) => this.go(image),
       tab: () => this.tab,
       openTab: (tab) => {
@@ -102,6 +112,7 @@ export class Shell {
       },
       keepKeys: () => keep(KEYS, map.kept()),
       look: this.look,
+      colourOf: (person) => people.colourOf(person),
       toggleTheme: () => {
         setTheme(isDark() ? "light" : "dark");
       },
@@ -152,7 +163,8 @@ export class Shell {
         frameMs: stage.lastMilliseconds,
         many: desk.many.map((row) => desk.cells.idOf(row)),
         seen: desk.many.filter((row) => desk.seen.has(row)).length,
-        busy: this.hands.busy,
+        busy: this.hands.busy || desk.promised > 0,
+        toasts: desk.toasts.list.map((toast) => toast.text),
         constraint: desk.editing?.constraint && {
           strokes: desk.editing.constraint.strokes.length,
           waiting: desk.editing.constraint.waiting,
@@ -301,7 +313,6 @@ export class Shell {
       if (rest.seen(performance.now()) && this.look.now.breaks && !desk.opened.study)
         desk.toast(
           t("You have worked for a good while. A short break keeps the eye sharp; what you did is saved."),
-          false,
         );
     };
     for (const kind of ["pointerdown", "keydown"]) window.addEventListener(kind, hands);
@@ -322,7 +333,7 @@ export class Shell {
     const waited = () => say("wait_end");
     this.stage.opened.then(waited, () => {
       waited();
-      desk.toast(t("The pixels of this image could not be read."), false);
+      desk.toast(t("The pixels of this image could not be read."));
     });
   }
 }

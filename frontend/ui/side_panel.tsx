@@ -1,6 +1,7 @@
 /** The right side: cards of what is going on, and the tabs below them. */
 import { t } from "../locale/locale";
 import { ConflictCard, EditPanel } from "./cards";
+import { CellCard } from "./cell_card";
 import { CellsTab } from "./cells_tab";
 import { MasksTab } from "./masks_tab";
 import type { Tab, Ui } from "./parts";
@@ -47,6 +48,7 @@ export function SidePanel({ ui }: { ui: Ui }) {
       ) : (
         <ViewTab ui={ui} />
       )}
+      <CellCard ui={ui} />
     </>
   );
 }

@@ -27,6 +27,7 @@ export function StatusBar({ ui }: { ui: Ui }) {
       <span class="bw-number" data-testid="counts">
         {tn(counts.cells, "{n} cell", "{n} cells")} · {t("{n} proposed", { n: counts.undecided })} ·{" "}
         {tn(counts.regions, "{n} region", "{n} regions")}
+        {counts.disputed > 0 && ` · ${t("{n} disputed", { n: counts.disputed })}`}
       </span>
       <span class="bw-muted" data-testid="shown">
         {shownWords(desk.hiddenLayers(), desk.cells.filtered(), ui.density())}
@@ -38,16 +39,17 @@ export function StatusBar({ ui }: { ui: Ui }) {
 export function Toasts({ ui }: { ui: Ui }) {
   return (
     <>
-      {ui.desk.toasts.map((toast) => (
+      {ui.desk.toasts.list.map((toast) => (
         <div key={toast.id} class="bw-toast" role="status">
           {toast.text}
-          {toast.undo && (
+          {toast.undoes.length > 0 && (
             <button
               type="button"
               class="bw-link"
               onClick={() => {
-                ui.run("history.undo");
-                ui.desk.dismiss(toast.id);
+                ui.desk.toasts.dismiss(toast.id);
+                ui.desk.steps.undoAct(toast.undoes);
+                ui.focus();
               }}
             >
               {t("Undo")}

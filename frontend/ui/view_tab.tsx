@@ -3,6 +3,7 @@ import { languages, mark, spoken, t } from "../locale/locale";
 import { csrfToken } from "../sync/api";
 import type { Status } from "../scene/contract";
 import { PLAIN, STAINS, type Stain } from "./look_settings";
+import { LayerSwitches } from "./cells_tab";
 import type { Ui } from "./parts";
 
 const STAIN_WORDS: Record<Stain, string> = {
@@ -81,6 +82,14 @@ export function ViewTab({ ui }: { ui: Ui }) {
       <label class="bw-check">
         <input
           type="checkbox"
+          checked={now.byPerson}
+          onChange={(e) => look.set({ byPerson: e.currentTarget.checked })}
+        />{" "}
+        {t("Colour by person instead of class")}
+      </label>
+      <label class="bw-check">
+        <input
+          type="checkbox"
           checked={now.proposals}
           onChange={(e) => look.set({ proposals: e.currentTarget.checked })}
         />{" "}
@@ -114,21 +123,8 @@ export function ViewTab({ ui }: { ui: Ui }) {
           </button>
         ))}
       </div>
-      {(desk.opened.people ?? []).length > 1 && (
-        <div class="bw-chips" role="group" aria-label={t("Cells of")}>
-          {(desk.opened.people ?? []).map((p) => (
-            <button
-              key={p.id}
-              type="button"
-              class="bw-chip"
-              aria-pressed={!now.hiddenAuthors.includes(p.id)}
-              onClick={() => look.toggle("hiddenAuthors", p.id)}
-            >
-              {p.name}
-            </button>
-          ))}
-        </div>
-      )}
+      <LayerSwitches ui={ui} />
+      <PeopleSwitches ui={ui} />
       <label class="bw-check">
         <input
           type="checkbox"
@@ -160,6 +156,29 @@ export function ViewTab({ ui }: { ui: Ui }) {
       <button type="button" class="bw-button" onClick={() => look.set(PLAIN)}>
         {t("Everything as it was")}
       </button>
+    </div>
+  );
+}
+
+/** Whose cells are shown, of the layers that are in the picture; a layer that is not has its own switch. */
+function PeopleSwitches({ ui }: { ui: Ui }) {
+  const { look, desk } = ui;
+  const people = desk.peopleInPicture();
+  if (people.length < 2) return null;
+  return (
+    <div class="bw-chips" role="group" aria-label={t("Cells of")}>
+      {people.map((p) => (
+        <button
+          key={p.id}
+          type="button"
+          class="bw-chip"
+          aria-pressed={!look.now.hiddenAuthors.includes(p.id)}
+          onClick={() => look.toggle("hiddenAuthors", p.id)}
+        >
+          {look.now.byPerson && <span class="bw-swatch" style={{ background: ui.colourOf(p.id) }} />}
+          {p.name}
+        </button>
+      ))}
     </div>
   );
 }

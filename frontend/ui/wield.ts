@@ -1,7 +1,7 @@
 /** The tools beyond select and box: each feeds its state machine and does on the desk what it decides. */
 import { t } from "../locale/locale";
 import type { Box } from "../geometry/box";
-import { imagePoint, toImage, type Point } from "../geometry/frames";
+import { toImage, type Point } from "../geometry/frames";
 import { pack, patchOver, unpack, type Patch } from "../geometry/mask";
 import { alike } from "../geometry/pieces";
 import { boundsOf, fill, isInside, lengthOf } from "../geometry/polygon";
@@ -13,22 +13,12 @@ import * as measure from "../tools/measure";
 import * as path from "../tools/path";
 import * as polygon from "../tools/polygon";
 import { nextBelow } from "../tools/select";
-import * as smart from "../tools/smart";
 import * as stamp from "../tools/stamp";
 import * as wand from "../tools/wand";
 import type { ToolName, Workspace } from "../workspace";
 import type { Pixels } from "../render/pixels";
-
-/** What the hand holds. `sizes` in image pixels: the reach of a click, the length of a slip, the spacing of freehand. */
-export type Sizes = { readonly reach: number; readonly slip: number; readonly spacing: number };
-export interface Wielded {
-  feed(input: Input, sizes: Sizes): void;
-  /** Something is begun that Enter could keep or Escape would drop. */
-  busy(): boolean;
-  sketch(cursor: Point<"image"> | null): Partial<Sketch>;
-  keep?(): void;
-  back?(): void;
-}
+import { SmartTool } from "./smart_tool";
+import { colourOf, type Sizes, type Wielded } from "./wielded";
 
 export function wield(
   desk: Workspace,
@@ -36,7 +26,7 @@ export function wield(
   pick: (at: Point<"image">) => number[],
 ): Partial<Record<ToolName, Wielded>> {
   return {
-    smart: new Smart(desk),
+    smart: new SmartTool(desk),
     polygon: new Polygon(desk),
     brush: new Brush(desk),
     wand: new Wand(desk, pixels),
@@ -46,88 +36,6 @@ export function wield(
     split: new Split(desk, pick),
     measure: new Ruler(desk),
   };
-}
-
-const colourOf = (desk: Workspace) => desk.labelClass?.color ?? "#f0e442";
-
-class Smart implements Wielded {
-  private state = smart.IDLE;
-  private mask: Patch | null = null;
-  private waiting = false;
-  /** Enter came before the answer. */
-  private keepIt = false;
-
-  constructor(private readonly desk: Workspace) {}
-
-  busy(): boolean {
-    return this.state.prompt !== null || this.state.press !== null;
-  }
-  feed(input: Input, sizes: Sizes): void {
-    if (input.kind === "down" && !this.state.prompt) this.desk.begin();
-    const step = smart.step(this.state, input, this.desk.opened.image, sizes.slip);
-    this.take(step);
-  }
-  back(): void {
-    this.take(smart.back(this.state));
-  }
-  keep(): void {
-    if (this.waiting) this.keepIt = true;
-    else if (this.mask && this.state.prompt) {
-      const mask = pack(this.mask);
-      const { box } = this.state.prompt;
-      this.drop();
-      if (mask) this.desk.drawnMask(mask, "smart", box ?? undefined);
-    }
-  }
-
-  private take(step: smart.Step): void {
-    this.state = step.state;
-    if (!step.state.prompt) this.drop();
-    if (step.ask) void this.ask(step.ask);
-    this.desk.notify("view");
-  }
-  private drop(): void {
-    this.state = { ...smart.IDLE, press: this.state.press };
-    this.mask = null;
-    this.waiting = this.keepIt = false;
-    this.desk.smartAsker.drop();
-  }
-  private async ask(prompt: smart.Prompt): Promise<void> {
-    this.waiting = true;
-    try {
-      const answer = await this.desk.askSmart(prompt);
-      if (!answer || this.state.prompt !== prompt) return; // overtaken, or dropped
-      this.waiting = false;
-      this.mask = answer.mask && unpack(answer.mask);
-      if (!answer.mask)
-        this.desk.toast(t("No cell is found there. Drag a box around it, or draw it by hand."), false);
-      if (this.keepIt) this.keep();
-      this.keepIt = false;
-    } catch (error) {
-      if (this.state.prompt !== prompt) return;
-      this.drop();
-      this.desk.toast(this.desk.sentence(error), false);
-    } finally {
-      this.desk.notify("view");
-    }
-  }
-  sketch(): Partial<Sketch> {
-    const { prompt } = this.state;
-    const box = smart.preview(this.state, this.desk.opened.image, 1) ?? prompt?.box ?? null;
-    return {
-      ...(box ? { box: { box, colour: colourOf(this.desk), region: false } } : {}),
-      ...(this.mask ? { patch: { patch: this.mask, colour: colourOf(this.desk) } } : {}),
-      marks: prompt?.clicks.map(({ at, inside }) => ({ at, inside })) ?? [],
-      ...(this.waiting && prompt
-        ? {
-            note: {
-              at: prompt.clicks.at(-1)?.at ?? imagePoint(prompt.box?.x1 ?? 0, prompt.box?.y0 ?? 0),
-              text: "…",
-            },
-          }
-        : {}),
-    };
-  }
 }
 
 class Polygon implements Wielded {
@@ -143,7 +51,9 @@ class Polygon implements Wielded {
     this.take(polygon.step(this.state, input, reach, spacing));
   }
   keep(): void {
-    this.take(polygon.finish(this.state));
+    if (this.state.kind === "drawing" && this.state.vertices.length < 3)
+      this.desk.toast(t("An outline needs three corners at least."));
+    else this.take(polygon.finish(this.state));
   }
   back(): void {
     this.state = polygon.back(this.state);
@@ -153,12 +63,12 @@ class Polygon implements Wielded {
     if (step.full)
       this.desk.toast(
         t("An outline has at most {n} corners. Enter closes this one.", { n: polygon.MOST_VERTICES }),
-        false,
       );
+    if (step.dropped) this.desk.toast(t("An outline needs three corners at least."));
     if (!step.commit) return;
     const mask = pack(fill(step.commit, this.desk.opened.image));
     if (mask) this.desk.drawnMask(mask, "polygon");
-    else this.desk.toast(t("Nothing of this outline lies inside the image."), false);
+    else this.desk.toast(t("Nothing of this lies inside the image."));
   }
   sketch(cursor: Point<"image"> | null): Partial<Sketch> {
     if (this.state.kind === "idle") return {};
@@ -198,7 +108,7 @@ class Brush implements Wielded {
       const mode = input.alt ? "subtract" : input.shift ? "add" : desk.brushMode;
       const changes = mode !== "new" && desk.isOwnCell(desk.selected);
       if (mode === "subtract" && !changes) {
-        desk.toast(t("Select one of your cells first: there is nothing to subtract from."), false);
+        desk.toast(t("Select one of your cells first: there is nothing to subtract from."));
         return;
       }
       this.target = changes ? desk.selected : -1;
@@ -227,7 +137,7 @@ class Brush implements Wielded {
     if (this.target < 0) {
       if (mask) this.desk.drawnMask(mask, "brush");
     } else if (mask) this.desk.reshaped(this.target, mask, "brush");
-    else this.desk.toast(t("That would leave nothing of the cell. Del deletes it."), false);
+    else this.desk.toast(t("That would leave nothing of the cell. Del deletes it."));
   }
   sketch(): Partial<Sketch> {
     const colour =
@@ -261,13 +171,14 @@ class Wand implements Wielded {
       this.grow(step.commit.from, step.commit.tolerance);
       const mask = this.patch && pack(this.patch);
       if (mask) this.desk.drawnMask(mask, "wand");
+      else this.desk.toast(t("Nothing of this lies inside the image."));
     }
     if (step.state.kind === "idle") this.patch = null;
   }
   private grow(from: Point<"image">, tolerance: number): void {
     const window = this.pixels.around(from, 96);
     if (!window) {
-      this.desk.toast(t("The pixels of this image are still on their way. Try again in a moment."), false);
+      this.desk.toast(t("The pixels of this image are still on their way. Try again in a moment."));
       this.state = wand.IDLE;
       return;
     }
@@ -292,6 +203,7 @@ class Extremes implements Wielded {
     const step = extremes.step(this.state, input, this.desk.opened.image);
     this.state = step.state;
     if (step.commit) this.desk.drawn(step.commit, null, "extremes");
+    if (step.outside) this.desk.toast(t("Nothing of this lies inside the image."));
   }
   back(): void {
     this.state = extremes.back(this.state);
@@ -319,6 +231,7 @@ class Stamp implements Wielded {
     const step = stamp.step(this.state, input, this.desk.lastSize, this.desk.opened.image);
     this.state = step.state;
     if (step.commit) this.desk.drawn(step.commit, null, "stamp");
+    if (step.outside) this.desk.toast(t("Nothing of this lies inside the image."));
   }
   sketch(cursor: Point<"image"> | null): Partial<Sketch> {
     const at = this.state.kind === "pressed" ? this.state.at : cursor;
@@ -392,7 +305,7 @@ class Split implements Wielded {
       desk.selected >= 0 && desk.cells.maskOf(desk.selected)
         ? desk.selected
         : this.pick(middle).find((row) => desk.cells.maskOf(row));
-    if (chosen === undefined) desk.toast(t("Draw the cut across a cell that has a mask."), false);
+    if (chosen === undefined) desk.toast(t("Draw the cut across a cell that has a mask."));
     else desk.split(chosen, points);
   }
   sketch(): Partial<Sketch> {
@@ -412,6 +325,9 @@ class Ruler implements Wielded {
   }
   feed(input: Input): void {
     this.state = measure.step(this.state, input);
+  }
+  back(): void {
+    this.state = measure.IDLE;
   }
   sketch(): Partial<Sketch> {
     const { line } = this.state;

@@ -5,6 +5,16 @@ import type { QueueState } from "../sync/queue";
 
 export const clock = (at: Date): string => at.toTimeString().slice(0, 8);
 
+/** A time of the log as people read it: today's by the clock, others with their day. `now` is given by tests. */
+export function moment(iso: string, now: Date = new Date()): string {
+  const at = new Date(iso);
+  const [day, today] = [at, now].map((d) => [d.getFullYear(), d.getMonth(), d.getDate()].join());
+  if (day === today) return clock(at).slice(0, 5);
+  const two = (n: number) => String(n).padStart(2, "0");
+  const date = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+  return `${date} ${clock(at).slice(0, 5)}`;
+}
+
 const changes = (n: number): string => tn(n, "{n} change", "{n} changes");
 
 export type SaveWords = { tone: "ok" | "busy" | "warn" | "bad"; text: string };

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from labeling.access import person, reach
 from labeling.accounts.credentials import Credentials, credentials_of
-from labeling.annotations import activity, feed, packs
+from labeling.annotations import activity, feed, heads, packs
 from labeling.annotations.models import Layer, Operation
 from labeling.annotations.services import is_writer, write_operations
 from labeling.annotations.state import parse_number, parse_uuid
@@ -56,7 +56,7 @@ class Operations(APIView):
         operations = list(
             found.operations.filter(seq__gt=after)
             .select_related("author")
-            .prefetch_related("effects__annotation")
+            .prefetch_related("effects__annotation", "opinion_effects__annotation")
             .order_by("seq")[: limit + 1]
         )
         return Response(
@@ -79,6 +79,19 @@ class Operations(APIView):
         return Response(
             {"layer": str(found.pk), "seq": seq, "results": [verdict.as_json() for verdict in verdicts]}, status=status
         )
+
+
+class Heads(APIView):
+    """What the log says of some annotations: the last operation, who did it and when. A browser asks it before it says
+    that somebody has changed a cell."""
+
+    def get(self, request: Request, layer: str) -> Response:
+        found = _layer(request, layer, "see")
+        asked = request.query_params.getlist("annotation")
+        if not 0 < len(asked) <= heads.MOST:
+            raise Invalid(f"name 1 to {heads.MOST} annotations", field="annotation")
+        uids = [parse_uuid(uid, "annotation") for uid in asked]
+        return Response({"layer": str(found.pk), "annotations": heads.heads_of(layer=found, uids=uids)})
 
 
 class EventStream(JSONRenderer):
@@ -148,7 +161,8 @@ class Activity(APIView):
 
 
 def operation_json(operation: Operation) -> dict[str, Any]:
-    """An operation as the browser replays it."""
+    """An operation as the browser replays it. `decided_by` is who has decided the cell by now, not at that time: the
+    tail always runs up to now."""
     return {
         "op_id": str(operation.op_id),
         "layer": str(operation.layer_id),
@@ -166,8 +180,13 @@ def operation_json(operation: Operation) -> dict[str, Any]:
                 "version": effect.version,
                 "before": effect.before,
                 "after": effect.after,
+                "decided_by": effect.annotation.decided_by_id,
             }
             for effect in operation.effects.all()
+        ],
+        "opinions": [
+            {"annotation": str(effect.annotation.uid), "before": effect.before, "after": effect.after}
+            for effect in operation.opinion_effects.all()
         ],
     }
 

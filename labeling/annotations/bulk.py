@@ -12,7 +12,7 @@ from labeling.annotations.state import State
 COLUMNS = (
     "layer_id", "uid", "kind", "status", "reason", "label_class_id", "x0", "y0", "x1", "y1",
     "mask_x", "mask_y", "mask_width", "mask_height", "mask_bits", "derived_from", "provenance", "score",
-    "author_id", "version", "last_op", "deleted", "attributes", "parent",
+    "author_id", "version", "last_op", "deleted", "attributes", "parent", "decided_by_id", "disputed",
 )  # fmt: skip
 NO_MASK = (None, None, None, None, None)
 
@@ -34,5 +34,6 @@ def copy_states(layer_id: uuid.UUID, rows: Iterable[tuple[uuid.UUID, State, floa
             mask = NO_MASK if m is None else (m.x, m.y, m.width, m.height, m.bits)
             write(
                 (layer_id, uid, s.kind, s.status, s.reason, s.label_class, *s.box, *mask, s.derived_from, kept[1],
-                 score, None, 1, None, False, json.dumps(s.attributes) if s.attributes else None, s.parent)
+                 score, None, 1, None, False, json.dumps(s.attributes) if s.attributes else None, s.parent,
+                 None, False)
             )  # fmt: skip

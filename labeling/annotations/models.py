@@ -131,6 +131,16 @@ class Annotation(models.Model):
     provenance = models.JSONField(default=dict)
     score = models.FloatField(null=True, help_text="of a proposal: how doubtful, 0..1; the highest is looked at first")
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        help_text="who gave the cell its status; whoever moved it since has not decided it",
+    )
+    disputed = models.BooleanField(
+        default=False, db_default=False, help_text="an opinion differs from the status (annotations/opinions.py)"
+    )
     version = models.PositiveIntegerField(default=1)
     last_op = models.UUIDField(null=True)
     deleted = models.BooleanField(default=False)
@@ -197,6 +207,7 @@ class Operation(models.Model):
         UNDO = "undo", "undo"
         REDO = "redo", "redo"
         BULK = "bulk", "bulk"
+        OPINION = "opinion", "opinion"
 
     layer = models.ForeignKey(Layer, on_delete=models.CASCADE, related_name="operations")
     seq = models.PositiveBigIntegerField()
@@ -247,6 +258,57 @@ class Effect(models.Model):
 
     def __str__(self) -> str:
         return f"{self.annotation_id} version {self.version}"
+
+
+class OpinionEffect(models.Model):
+    """What an operation did to its author's opinion of one cell: before and after, null for none. Append-only.
+
+    Apart from Effect, because an opinion is no version of the cell: who edits the cell at the same moment has seen
+    all of it.
+    """
+
+    operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="opinion_effects")
+    annotation = models.ForeignKey(Annotation, on_delete=models.CASCADE, related_name="opinion_effects")
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["operation", "annotation"], name="opinion_effect_once_per_operation"),
+        ]
+
+    def __str__(self) -> str:
+        return f"opinion of {self.annotation_id} by operation {self.operation_id}"
+
+
+class Opinion(models.Model):
+    """What a second person says of a cell that somebody else has decided, as the log left it. One a cell and person.
+
+    An opinion changes neither the cell's shape nor its status. A withdrawn one keeps its row with an empty verdict, so
+    that the withdrawal can be undone.
+    """
+
+    class Verdict(models.TextChoices):
+        ACCEPTED = "accepted", "accepted"
+        REJECTED = "rejected", "rejected"
+        UNSURE = "unsure", "unsure"
+
+    annotation = models.ForeignKey(Annotation, on_delete=models.CASCADE, related_name="opinions")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    verdict = models.CharField(max_length=10, choices=Verdict, blank=True)
+    label_class = models.ForeignKey(LabelClass, on_delete=models.PROTECT, null=True)
+    reason = models.CharField(max_length=20, choices=Annotation.Reason, blank=True)
+    given_at = models.DateTimeField(help_text="when its author committed it, by the author's clock")
+    last_op = models.UUIDField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["annotation", "author"], name="opinion_once_a_person"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.verdict or 'withdrawn'} by {self.author_id} on {self.annotation_id}"
 
 
 class ActivityBatch(models.Model):

@@ -6,8 +6,11 @@ one seq never changes, so it is cached by its ETag "{layer}:{seq}".
 
     "BXP1" | uint32 LE length N | N bytes JSON header, padded with spaces to 8 | columns, each aligned to 8 bytes
 
-Two columns are there only where a row has something to say in them: "parent", and "attributes" with one byte for each
-row and attribute: 0 for nothing, else the place from 1 in the list of values that the header gives for it.
+Some columns are there only where a row has something to say in them: "parent"; "decided_by" (the person who gave the
+cell its status, 0 for nobody); "disputed" (0 or 1); and "attributes" with one byte for each row and attribute: 0 for
+nothing, else the place from 1 in the list of values that the header gives for it.
+
+The header of a shared working layer has the "opinions" on its cells, each with the uid of its "annotation".
 
 The header names the columns with type, offset (from the end of the header) and length (in elements).
 """
@@ -21,7 +24,8 @@ import numpy as np
 
 from inference.masks import pack
 from inference.types import BoxMask
-from labeling.annotations.models import Annotation, Layer, LayerHead
+from labeling.annotations.models import Annotation, Layer, LayerHead, Opinion
+from labeling.annotations.opinions import opinion_json
 
 MAGIC = b"BXP1"
 KINDS = ("cell", "region")
@@ -43,7 +47,7 @@ def pack_layer(layer: Layer) -> tuple[int, bytes]:
         .values_list(
             "uid", "last_op", "derived_from", "kind", "status", "label_class_id", "score", "version", "author_id",
             "x0", "y0", "x1", "y1", "mask_x", "mask_y", "mask_width", "mask_height", "mask_bits",
-            "layer__head__seq", "attributes", "parent",
+            "layer__head__seq", "attributes", "parent", "decided_by_id", "disputed",
         )
     )  # fmt: skip
     n = len(rows)
@@ -72,7 +76,24 @@ def pack_layer(layer: Layer) -> tuple[int, bytes]:
         columns.append(("attributes", "u8", codes))
     if any(row[20] for row in rows):
         columns.append(("parent", "u8", _uuids([row[20] for row in rows])))
-    return seq, _written({"layer": str(layer.pk), "seq": seq, "count": n, "attributes": names}, columns)
+    if any(row[21] for row in rows):
+        columns.append(("decided_by", "u32", np.array([row[21] or 0 for row in rows], np.uint32)))
+    if any(row[22] for row in rows):
+        columns.append(("disputed", "u8", np.array([row[22] for row in rows], np.uint8)))
+    about = {"layer": str(layer.pk), "seq": seq, "count": n, "attributes": names}
+    if layer.kind == Layer.Kind.WORKING and layer.annotator_id is None:
+        about["opinions"] = _opinions(layer)
+    return seq, _written(about, columns)
+
+
+def _opinions(layer: Layer) -> list[dict[str, Any]]:
+    """The layer's opinions, also of deleted cells: undo may bring these back. Read after the cells, so one that came in
+    between comes again with the log's tail, which does no harm."""
+    given = Opinion.objects.filter(annotation__layer=layer).select_related("author", "annotation")
+    return [
+        opinion_json(opinion) | {"annotation": str(opinion.annotation.uid), "given_at": opinion.given_at.isoformat()}
+        for opinion in given.order_by("given_at", "pk")
+    ]
 
 
 def pack_masks(name: str, masks: Sequence[BoxMask]) -> bytes:

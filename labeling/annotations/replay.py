@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from labeling.annotations.models import Annotation, Effect, Layer
+from labeling.annotations.models import Annotation, Effect, Layer, Opinion, OpinionEffect
+from labeling.annotations.opinions import Deciders, Said, decision_of, is_disputed, said_by
 from labeling.annotations.state import state_of
 
 
@@ -31,6 +32,32 @@ def replay(layer: Layer, until: int | None = None) -> dict[uuid.UUID, Replayed]:
     }
 
 
+def replay_opinions(layer: Layer) -> dict[tuple[uuid.UUID, int], tuple[Said | None, uuid.UUID]]:
+    """Every opinion as the log alone says: (cell, author) -> what is said (None: withdrawn) and the last operation."""
+    effects = OpinionEffect.objects.filter(operation__layer=layer).order_by("operation__seq", "pk")
+    return {
+        (uid, author): (Said(**after) if after else None, op_id)
+        for uid, author, after, op_id in effects.values_list(
+            "annotation__uid", "operation__author", "after", "operation__op_id"
+        )
+    }
+
+
+def replay_deciders(layer: Layer) -> dict[uuid.UUID, int | None]:
+    """Who has decided each annotation, by the log alone."""
+    deciders: dict[uuid.UUID, Deciders] = {}
+    found: dict[uuid.UUID, int | None] = {}
+    effects = Effect.objects.filter(operation__layer=layer).order_by("operation__seq", "pk")
+    for uid, action, author, after in effects.values_list(
+        "annotation__uid", "operation__action", "operation__author", "after"
+    ):
+        if after is not None:
+            decision = decision_of(after["status"], after["derived_from"])
+            of_this = deciders.setdefault(uid, Deciders())
+            found[uid] = of_this.take(action=action, author=author, decision=decision)
+    return found
+
+
 def differences(layer: Layer) -> list[str]:
     """Sentences about every row that is not what the log says, and every break in the log; empty when all is well."""
     log = replay(layer)
@@ -42,7 +69,33 @@ def differences(layer: Layer) -> list[str]:
         if here != said:
             found.append(f"annotation {row.uid}: the row says {here}, the log says {said}")
     found += [f"annotation {uid} is in the log and has no row" for uid in log]
-    return found
+    return found + list(_wrong_opinions(layer)) + list(_wrong_decisions(layer))
+
+
+def _wrong_opinions(layer: Layer) -> Iterator[str]:
+    log = replay_opinions(layer)
+    for opinion in Opinion.objects.filter(annotation__layer=layer).select_related("annotation"):
+        key = (opinion.annotation.uid, opinion.author_id)
+        here, said = (said_by(opinion), opinion.last_op), log.pop(key, None)
+        if here != said:
+            yield f"the opinion of {key[1]} on {key[0]}: the row says {here}, the log says {said}"
+    for uid, author in log:
+        yield f"the opinion of {author} on {uid} is in the log and has no row"
+
+
+def _wrong_decisions(layer: Layer) -> Iterator[str]:
+    """Cells that are disputed, or decided by somebody, otherwise than the log says."""
+    said: dict[uuid.UUID, list[Said]] = {}
+    for (uid, _author), (opinion, _op) in replay_opinions(layer).items():
+        if opinion is not None:
+            said.setdefault(uid, []).append(opinion)
+    deciders = replay_deciders(layer)
+    for row in Annotation.objects.filter(layer=layer).iterator():
+        expected = is_disputed(row, said.get(row.uid, []))
+        if row.disputed != expected:
+            yield f"annotation {row.uid}: disputed is {row.disputed}, the log says {expected}"
+        if row.decided_by_id != deciders.get(row.uid):
+            yield f"annotation {row.uid}: decided by {row.decided_by_id}, the log says {deciders.get(row.uid)}"
 
 
 def _breaks(layer: Layer) -> Iterator[str]:

@@ -15,7 +15,20 @@ from labeling.accounts.models import User
 from labeling.annotations import feed
 from labeling.annotations.attributes import attributes_for_writing
 from labeling.annotations.bulk import copy_states
-from labeling.annotations.models import Annotation, Effect, Layer, LayerHead, Operation
+from labeling.annotations.models import Annotation, Effect, Layer, LayerHead, Operation, Opinion, OpinionEffect
+from labeling.annotations.opinions import (
+    RESTORING,
+    VERDICTS,
+    Deciders,
+    ParsedOpinion,
+    Said,
+    deciders_of,
+    decision_of,
+    derive_disputed,
+    parse_opinions,
+    said_by,
+    write_opinion,
+)
 from labeling.annotations.state import State, parse_integer, parse_number, parse_state, parse_uuid, put_state, state_of
 from labeling.annotations.study_sheets import Sheet, check_moments, check_page_clock, hold
 from labeling.errors import Invalid, LabelingError
@@ -30,6 +43,12 @@ class Stale(LabelingError):
     """The annotation has changed since the client saw it; carries nothing, the verdict names the current state."""
 
     code = "stale"
+
+
+class DecidedByAnother(Invalid):
+    """A verdict on a cell that somebody else has decided: it is sent as an opinion instead."""
+
+    code = "decided_by_another"
 
 
 class ImmutableLayer(LabelingError):
@@ -58,6 +77,7 @@ class ParsedOperation:
     activity: tuple[int, int] | None
     undoes: uuid.UUID | None
     effects: tuple[ParsedEffect, ...]
+    opinions: tuple[ParsedOpinion, ...] = ()
 
 
 @dataclass
@@ -153,9 +173,13 @@ class _Batch:
         self.rows: dict[uuid.UUID, Annotation] = {}
         self.decided: dict[uuid.UUID, uuid.UUID] = {}  # proposal -> live annotation derived from it
         self.known: dict[uuid.UUID, tuple[int, int]] = {}  # op_id -> (seq, author)
+        self.deciders: dict[uuid.UUID, Deciders] = {}  # of what is undone or redone here
+        self.opinions: dict[uuid.UUID, Opinion] = {}  # the author's own, by annotation
         self.new_operations: list[Operation] = []
         self.new_effects: list[Effect] = []
+        self.new_opinion_effects: list[OpinionEffect] = []
         self.touched: dict[uuid.UUID, Annotation] = {}
+        self.said: dict[uuid.UUID, Opinion] = {}  # what of `opinions` this batch has changed
 
     def run(self, operations: Sequence[Any]) -> tuple[int, list[Verdict]]:
         if any(map(_says_attributes, operations)):
@@ -169,6 +193,7 @@ class _Batch:
                 p.current = self._current(_named(data))
             verdicts.append(p if isinstance(p, Verdict) else self._decide(p))
         self._write()
+        _name_authors(verdicts)
         return self.head.seq, verdicts
 
     def _parse(self, data: Any) -> "ParsedOperation | Verdict":
@@ -187,7 +212,7 @@ class _Batch:
     def _load(self, operations: Iterable[ParsedOperation]) -> None:
         """Everything the verdicts need to know, in a fixed number of queries."""
         ids = {op.op_id for op in operations}
-        uids = {effect.annotation for op in operations for effect in op.effects}
+        uids = {uid for op in operations for uid in _touched(op)}
         sources = {e.after.derived_from for op in operations for e in op.effects if e.after and e.after.derived_from}
         for op_id, seq, author in Operation.objects.filter(layer=self.layer, op_id__in=ids).values_list(
             "op_id", "seq", "author"
@@ -195,6 +220,7 @@ class _Batch:
             self.known[op_id] = (seq, author)
         live = Annotation.objects.filter(layer=self.layer)
         self.rows = {row.uid: row for row in live.filter(uid__in=uids)}
+        self._load_opinions(operations)
         decided = live.filter(derived_from__in=sources, deleted=False).values_list("derived_from", "uid")
         self.decided = {source: uid for source, uid in decided if source}
         self.proposals = {
@@ -204,6 +230,17 @@ class _Batch:
             )
         }
 
+    def _load_opinions(self, operations: Iterable[ParsedOperation]) -> None:
+        """What only opinions, undo and redo need: nothing is asked of the database where there are none."""
+        judged = {opinion.annotation for op in operations for opinion in op.opinions}
+        if judged:
+            own = Opinion.objects.filter(annotation__layer=self.layer, annotation__uid__in=judged, author=self.author)
+            self.opinions = {opinion.annotation.uid: opinion for opinion in own.select_related("annotation")}
+        restored = {effect.annotation for op in operations if op.action in RESTORING for effect in op.effects}
+        if restored:
+            self.deciders = {uid: Deciders() for uid in restored}
+            self.deciders |= deciders_of([row for uid, row in self.rows.items() if uid in restored])
+
     def _decide(self, op: ParsedOperation) -> Verdict:
         if op.op_id in self.known:
             seq, author = self.known[op.op_id]
@@ -212,16 +249,17 @@ class _Batch:
                 return Verdict(str(op.op_id), "invalid", error=_error(error))
             return Verdict(str(op.op_id), "repeated", seq=seq, current=self._current(_touched(op)))
         try:
-            before = [self._check(effect) for effect in op.effects]
+            before = [self._check(op, effect) for effect in op.effects]
             if self.sheet is not None and not self.sheet.accepts_many:
                 self._refuse_many(op)
+            opinions_before = [self._check_opinion(opinion) for opinion in op.opinions]
         except Stale as error:
             return Verdict(str(op.op_id), "stale", error=_error(error), current=self._current(_touched(op), op))
         except Invalid as error:
             return Verdict(str(op.op_id), "invalid", error=_error(error), current=self._current(_touched(op)))
-        return self._accept(op, before)
+        return self._accept(op, before, opinions_before)
 
-    def _check(self, effect: ParsedEffect) -> State | None:
+    def _check(self, op: ParsedOperation, effect: ParsedEffect) -> State | None:
         """The state before; raises Stale or Invalid. Nothing is changed yet."""
         row = self.rows.get(effect.annotation)
         if effect.seen != (row.last_op if row else None):
@@ -230,12 +268,14 @@ class _Batch:
             raise Invalid("there is nothing to delete", field="annotation")
         if effect.after and effect.after.derived_from:
             holder = self.decided.get(effect.after.derived_from)
-            if holder not in (None, effect.annotation):
+            if holder not in (None, effect.annotation) and not _lets_go(op, holder, effect.after.derived_from):
                 raise Stale("this proposal has been decided already")
             if effect.after.derived_from not in self.proposals and (
                 row is None or row.derived_from != effect.after.derived_from
             ):
                 raise Invalid("derived_from names no proposal of this image", field="derived_from")
+        if row is not None and effect.after is not None and self._is_second_verdict(op, row, effect.after):
+            raise DecidedByAnother("somebody else has decided this cell: send your verdict as an opinion")
         return state_of(row) if row else None
 
     def _refuse_many(self, op: ParsedOperation) -> None:
@@ -250,7 +290,33 @@ class _Batch:
         if decided > 1 or (decided and op.action == Operation.Action.BULK):
             raise Invalid("this study's arm has no bulk accept: decide each proposal on its own", field="action")
 
-    def _accept(self, op: ParsedOperation, before: list[State | None]) -> Verdict:
+    def _is_second_verdict(self, op: ParsedOperation, row: Annotation, after: State) -> bool:
+        """Whether a verdict would overwrite the decision of somebody else on the same cell."""
+        if op.action not in VERDICTS or row.deleted or row.kind != Annotation.Kind.CELL:
+            return False
+        same_question = after.derived_from == row.derived_from
+        decided_by_another = row.decided_by_id not in (None, self.author.pk)
+        return same_question and decided_by_another and after.status != row.status
+
+    def _check_opinion(self, opinion: ParsedOpinion) -> Said | None:
+        """The author's opinion before; raises Stale or Invalid. Nothing is changed yet."""
+        if self.layer.annotator_id is not None:
+            raise Invalid("a layer of one's own has no opinions of others", field="opinions")
+        row = self.rows.get(opinion.annotation)
+        if row is None or row.deleted:
+            raise Stale("the cell is not there any more")
+        if row.kind != Annotation.Kind.CELL:
+            raise Invalid("a region is not judged", field="opinions")
+        if row.decided_by_id == self.author.pk and opinion.after is not None:
+            raise Invalid("you have decided this cell yourself: change the decision instead", field="opinions")
+        known = self.opinions.get(opinion.annotation)
+        if opinion.seen != (known.last_op if known else None):
+            raise Stale("your opinion of this cell has changed since you saw it")
+        if opinion.after is None and said_by(known) is None:
+            raise Invalid("there is no opinion to withdraw", field="opinions")
+        return said_by(known)
+
+    def _accept(self, op: ParsedOperation, before: list[State | None], opinions_before: list[Said | None]) -> Verdict:
         self.head.seq += 1
         operation = Operation(
             layer=self.layer,
@@ -278,6 +344,8 @@ class _Batch:
             if row.derived_from and self.decided.get(row.derived_from) == row.uid:
                 del self.decided[row.derived_from]
             after = effect.after and effect.after.with_provenance(self._provenance(effect.after, state_before))
+            if after:
+                row.decided_by_id = self._decider(op, row, after)
             put_state(row, after)
             if after and after.derived_from:
                 self.decided[after.derived_from] = row.uid
@@ -293,7 +361,33 @@ class _Batch:
                     after=after and after.as_json(),
                 )
             )
+        for opinion, said_before in zip(op.opinions, opinions_before, strict=True):
+            self._take_opinion(operation, opinion, said_before)
         return Verdict(str(op.op_id), "accepted", seq=self.head.seq)
+
+    def _decider(self, op: ParsedOperation, row: Annotation, after: State) -> int | None:
+        """Who has decided what the row is about to become; the row still has what it was."""
+        decision = decision_of(after.status, after.derived_from)
+        if row.uid in self.deciders:
+            return self.deciders[row.uid].take(action=op.action, author=self.author.pk, decision=decision)
+        is_new = row.version == 0
+        if not is_new and decision == decision_of(row.status, row.derived_from):
+            return row.decided_by_id
+        return self.author.pk
+
+    def _take_opinion(self, operation: Operation, opinion: ParsedOpinion, before: Said | None) -> None:
+        row = self.rows[opinion.annotation]
+        known = self.opinions.setdefault(opinion.annotation, Opinion(annotation=row, author=self.author))
+        write_opinion(known, said=opinion.after, op_id=operation.op_id, at=operation.committed_at)
+        self.said[opinion.annotation] = known
+        self.new_opinion_effects.append(
+            OpinionEffect(
+                operation=operation,
+                annotation=row,
+                before=before.as_json() if before else None,
+                after=opinion.after.as_json() if opinion.after else None,
+            )
+        )
 
     def _provenance(self, after: State, before: State | None) -> dict[str, Any]:
         """Where a mask came from, by the server's own knowledge; what a client says of it is not believed."""
@@ -317,17 +411,18 @@ class _Batch:
         for uid in uids:
             row = self.rows.get(uid)
             if row is None:
-                current.append({"annotation": str(uid), "version": 0, "last_op": None, "state": None})
-                continue
-            state = state_of(row)
-            current.append(
-                {
-                    "annotation": str(uid),
-                    "version": row.version,
-                    "last_op": str(row.last_op) if row.last_op else None,
-                    "state": state and state.as_json(),
-                }
-            )
+                current.append(
+                    {
+                        "annotation": str(uid),
+                        "version": 0,
+                        "last_op": None,
+                        "state": None,
+                        "author": None,
+                        "decided_by": None,
+                    }
+                )
+            else:
+                current.append(current_json(row))
         return current
 
     def _write(self) -> None:
@@ -342,6 +437,12 @@ class _Batch:
         Annotation.objects.bulk_create([r for r in rows if not r.pk])
         Operation.objects.bulk_create(self.new_operations)
         Effect.objects.bulk_create(self.new_effects)
+        OpinionEffect.objects.bulk_create(self.new_opinion_effects)
+        for opinion in self.said.values():
+            opinion.save()
+        # A cell that this batch made has no opinions of before.
+        judged = [self.rows[uid] for uid in self.said]
+        derive_disputed(list({row.uid: row for row in [*changed, *judged]}.values()))
         self.head.save(update_fields=["seq"])
 
 
@@ -375,9 +476,11 @@ def parse_operation(
     tool = str(data.get("tool") or "")[:40]
     if not tool.isprintable():  # PostgreSQL holds no NUL and no half of a character
         raise Invalid(f"tool must be a word, not {tool!r}", field="tool")
+    opinions = parse_opinions(data.get("opinions"), classes=classes)
     effects = data.get("effects")
-    if not isinstance(effects, list) or not 0 < len(effects) <= MOST_EFFECTS:
+    if not isinstance(effects, list) or not 0 < len(effects) + len(opinions) <= MOST_EFFECTS:
         raise Invalid(f"an operation has 1 to {MOST_EFFECTS} effects", field="effects")
+    _check_kind(action, has_effects=bool(effects), has_opinions=bool(opinions))
     parsed = tuple(_effect(effect, image, classes, attributes) for effect in effects)
     if len({effect.annotation for effect in parsed}) != len(parsed):
         raise Invalid("an operation has one effect for each annotation at most", field="effects")
@@ -405,7 +508,18 @@ def parse_operation(
         activity=activity,
         undoes=None if data.get("undoes") is None else parse_uuid(data["undoes"], "undoes"),
         effects=parsed,
+        opinions=opinions,
     )
+
+
+def _check_kind(action: str, *, has_effects: bool, has_opinions: bool) -> None:
+    """An operation is about cells or about opinions. Raises Invalid for both, and for opinions by another act."""
+    if has_opinions and has_effects:
+        raise Invalid("an operation has effects or opinions, not both", field="opinions")
+    if has_opinions and action != Operation.Action.OPINION and action not in RESTORING:
+        raise Invalid("opinions belong to an operation of the action opinion", field="opinions")
+    if action == Operation.Action.OPINION and not has_opinions:
+        raise Invalid("an opinion names a cell and a verdict", field="opinions")
 
 
 def _effect(data: Any, image: Image, classes: frozenset[int], attributes: dict[str, list[str]]) -> ParsedEffect:
@@ -422,7 +536,38 @@ def _effect(data: Any, image: Image, classes: frozenset[int], attributes: dict[s
 
 
 def _touched(op: ParsedOperation) -> set[uuid.UUID]:
-    return {effect.annotation for effect in op.effects}
+    return {effect.annotation for effect in op.effects} | {opinion.annotation for opinion in op.opinions}
+
+
+def _lets_go(op: ParsedOperation, holder: uuid.UUID | None, proposal: uuid.UUID) -> bool:
+    """Whether the same operation takes the proposal from the annotation that has decided it until now."""
+    return any(
+        effect.annotation == holder and (effect.after is None or effect.after.derived_from != proposal)
+        for effect in op.effects
+    )
+
+
+def current_json(row: Annotation) -> dict[str, Any]:
+    """An annotation as it is now; `author` is the id of whoever acted on it last, until _name_authors."""
+    state = state_of(row)
+    return {
+        "annotation": str(row.uid),
+        "version": row.version,
+        "last_op": str(row.last_op) if row.last_op else None,
+        "state": state and state.as_json(),
+        "author": row.author_id,
+        "decided_by": row.decided_by_id,
+    }
+
+
+def _name_authors(verdicts: Iterable[Verdict]) -> None:
+    """Put a person in the place of each author's id: one query, and none where nothing stands in the way."""
+    entries = [entry for verdict in verdicts for entry in verdict.current]
+    ids = {entry["author"] for entry in entries if entry["author"] is not None}
+    people = {user.pk: user for user in User.objects.filter(pk__in=ids)} if ids else {}
+    for entry in entries:
+        author = people.get(entry["author"])
+        entry["author"] = author and {"id": author.pk, "name": author.display_name}
 
 
 def _says_attributes(data: Any) -> bool:

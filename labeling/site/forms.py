@@ -68,13 +68,25 @@ class ProjectForm(SettingsForm):
     )
     layering = forms.ChoiceField(
         choices=[
-            (Project.Layering.SHARED, _("Together: one shared layer on each image, everyone sees everyone’s cells")),
-            (Project.Layering.PER_ANNOTATOR, _("Apart: a layer for each annotator, who does not see the others’")),
+            (
+                Project.Layering.SHARED,
+                _(
+                    "Together: everyone works on the same cells of an image and sees what the others did. A second"
+                    " verdict on a cell is kept as an opinion beside the first."
+                ),
+            ),
+            (
+                Project.Layering.PER_ANNOTATOR,
+                _(
+                    "Apart: every annotator reads each image alone and does not see the others’ cells. Owners,"
+                    " managers and reviewers can look at all readings."
+                ),
+            ),
         ],
         initial=Project.Layering.SHARED,
         widget=forms.RadioSelect,
         label=_("How people annotate an image"),
-        help_text=_("cannot be changed later"),
+        help_text=_("This cannot be changed later: every cell belongs to one of the two kinds of layer."),
     )
 
     def clean_classes(self) -> tuple[str, ...]:

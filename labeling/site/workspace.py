@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 
 from labeling.access import person, reach
 from labeling.accounts.models import User
-from labeling.annotations.models import Annotation, Layer
+from labeling.annotations.models import Annotation, Layer, Opinion
 from labeling.annotations.services import own_layer, working_layer
 from labeling.images.models import Image
 from labeling.images.tiles import SIDE, is_tiled, sizes
@@ -94,11 +94,14 @@ def tiles_of(image: Image) -> dict[str, Any] | None:
 
 
 def layers_of(*, image: Image, user: User) -> list[dict[str, Any]]:
-    """The layers of an image that `user` sees: working layers, imports, and the current round's proposals."""
+    """The layers of an image that `user` sees: working layers, imports, and the current round's proposals.
+
+    `base` is the layer whose decisions and counts are this person's picture: the shared one, or the person's own. It is
+    the one that is `writable`, when the role allows it and the project is in use.
+    """
     mine = own_layer(image=image, user=user)
-    proposed = (
-        current_publications(Image.objects.filter(pk=image.pk)).select_related("round", "image", "layer__head").first()
-    )
+    publications = current_publications(Image.objects.filter(pk=image.pk))
+    proposed = publications.select_related("round", "image", "layer__head").first()
     layers = (
         Layer.objects.visible_to(user)
         .filter(image=image)
@@ -107,19 +110,34 @@ def layers_of(*, image: Image, user: User) -> list[dict[str, Any]]:
         .order_by("created_at")
     )
     in_use = image.project.archived_at is None
-    shown = [_layer(layer, writable=layer == mine and in_use) for layer in layers]
+    shown = [
+        _layer(layer, writable=layer == mine and in_use, base=is_base(layer, project=image.project, user=user))
+        for layer in layers
+    ]
     if study_of(image.project):  # shown without their models: what made them is not the reader's to know
         sheet = Layer.objects.filter(image=image, kind=Layer.Kind.PREDICTION).select_related("annotator", "head")
-        shown += [_layer(layer, writable=False) for layer in sheet]
+        shown += [_layer(layer) for layer in sheet]
     elif proposed is not None:
-        shown.append(_layer(proposed.layer, writable=False) | {"publication": _publication(proposed)})
+        shown.append(_layer(proposed.layer) | {"publication": _publication(proposed)})
     return shown
 
 
+def is_base(layer: Layer, *, project: Project, user: User) -> bool:
+    """Whether a layer is the one that `user` works on, or would if the role and the project allowed it."""
+    shared = project.layering == Project.Layering.SHARED
+    return layer.kind == Layer.Kind.WORKING and layer.annotator_id == (None if shared else user.pk)
+
+
 def people_of(layers: list[UUID]) -> list[dict[str, Any]]:
-    """Whose annotations stand on these layers: nobody hears of others than those whose layers they see."""
-    authors = Annotation.objects.filter(layer_id__in=layers, author__isnull=False).values("author").distinct()
-    return [{"id": p.pk, "name": p.display_name} for p in User.objects.filter(pk__in=authors).order_by("pk")]
+    """Who has drawn, decided or given an opinion on these layers, or has one of them: nobody hears of others than those
+    whose layers they see."""
+    annotations = Annotation.objects.filter(layer_id__in=layers)
+    authors = annotations.filter(author__isnull=False).values("author")
+    deciders = annotations.filter(decided_by__isnull=False).values("decided_by")
+    others = Opinion.objects.filter(annotation__layer_id__in=layers).values("author")
+    owners = Layer.objects.filter(pk__in=layers, annotator__isnull=False).values("annotator")
+    people = User.objects.filter(pk__in=authors.union(deciders, others, owners)).order_by("pk")
+    return [{"id": person.pk, "name": person.display_name} for person in people]
 
 
 def study_of(project: Project) -> dict[str, Any] | None:
@@ -128,13 +146,14 @@ def study_of(project: Project) -> dict[str, Any] | None:
     return {"tools": item.arm.tools, "accepts_many": item.arm.accepts_many} if item else None
 
 
-def _layer(layer: Layer, *, writable: bool) -> dict[str, Any]:
+def _layer(layer: Layer, *, writable: bool = False, base: bool = False) -> dict[str, Any]:
     return {
         "id": str(layer.pk),
         "kind": layer.kind,
         "annotator": layer.annotator and {"id": layer.annotator.pk, "name": layer.annotator.display_name},
         "seq": layer.head.seq,
         "writable": writable,
+        "base": base,
         "publication": None,
     }
 

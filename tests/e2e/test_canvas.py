@@ -46,7 +46,7 @@ def told(page: "Page", address: str, **wish: Any) -> Any:
     return page.request.post(f"{address}/dev/", data=wish).json()
 
 
-def test_a_drag_whose_capture_is_lost_draws_nothing_and_the_next_one_does(page, address):
+def test_a_drag_whose_capture_is_lost_goes_on(page, address):
     page.add_init_script(
         "addEventListener('pointerdown', (e) => { window.lastPointer = e.pointerId; }, { capture: true })"
     )
@@ -59,12 +59,9 @@ def test_a_drag_whose_capture_is_lost_draws_nothing_and_the_next_one_does(page, 
     page.evaluate("document.querySelector('.bw-surface').releasePointerCapture(window.lastPointer)")
     page.mouse.move(*bench.at(380, 360), steps=4)
     page.mouse.up()
-    page.wait_for_timeout(200)
-    assert {cell["id"] for cell in bench.cells()} == before
-    bench.drag((400, 400), (440, 436))
-    wait_for(lambda: len(bench.cells()) == len(before) + 1, 5, "the next box")
+    wait_for(lambda: len(bench.cells()) == len(before) + 1, 5, "the box")
     (new,) = (cell for cell in bench.cells() if cell["id"] not in before)
-    assert new["box"] == pytest.approx([400, 400, 440, 436], abs=1)
+    assert new["box"] == pytest.approx([300, 300, 380, 360], abs=1)
     bench.until_saved()
 
 

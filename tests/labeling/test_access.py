@@ -64,6 +64,7 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("get", "layer-pack"): ALL,
     ("get", "layer-operations"): ALL,
     ("post", "layer-operations"): (200, 200, 200, 200, 403, 404, 401),
+    ("get", "layer-heads"): (422, 422, 422, 422, 422, 404, 401),  # names no annotation: who may see hears so
     ("post", "activity"): (200, 200, 200, 200, 200, 422, 401),  # names its image in the body
     ("get", "round-detail"): ALL,
     ("get", "round-drift"): ALL,

@@ -340,7 +340,7 @@ def test_opening_an_image_takes_the_same_number_of_queries_however_many_cells(
         post(client, layer, operation(effect(uuid.uuid4(), cell())))
     with django_assert_max_num_queries(12):
         client.get(reverse("image-workspace", args=[image.pk]))
-    with django_assert_max_num_queries(4):
+    with django_assert_max_num_queries(5):
         client.get(reverse("layer-pack", args=[layer.pk]))
     with django_assert_max_num_queries(6):
         client.get(reverse("layer-operations", args=[layer.pk]))

@@ -1,0 +1,45 @@
+/** What is said for a moment. A toast that offers "Undo" is bound to its own act, and goes when that act is undone. */
+import type { History } from "../scene/history";
+
+export type Toast = {
+  readonly id: number;
+  readonly text: string;
+  /** The operations of the act that it tells of; empty: there is nothing to undo. */
+  readonly undoes: readonly string[];
+};
+
+const MOST = 3;
+const SHORT_MS = 5000;
+const LONG_MS = 8000;
+
+export class Toasts {
+  list: readonly Toast[] = [];
+  private last = 0;
+
+  constructor(
+    private readonly history: History,
+    private readonly onChange: () => void,
+  ) {}
+
+  say(text: string, undoes: readonly string[] = []): void {
+    const toast = { id: ++this.last, text, undoes };
+    // The same sentence again replaces the first one: a held key must not fill the screen.
+    const others = this.list.filter((other) => other.text !== text || other.undoes.length > 0);
+    this.list = [...others.slice(1 - MOST), toast];
+    setTimeout(() => this.dismiss(toast.id), undoes.length ? LONG_MS : SHORT_MS);
+    this.onChange();
+  }
+
+  dismiss(id: number): void {
+    if (!this.list.some((toast) => toast.id === id)) return;
+    this.list = this.list.filter((toast) => toast.id !== id);
+    this.onChange();
+  }
+
+  /** Let go of toasts whose act has been undone, or was not taken by the server. */
+  prune(): void {
+    const stands = (toast: Toast) =>
+      toast.undoes.length === 0 || toast.undoes.some((op_id) => this.history.has(op_id));
+    if (!this.list.every(stands)) this.list = this.list.filter(stands);
+  }
+}

@@ -1,0 +1,53 @@
+/** What others say of decided cells: one opinion a cell and person. Kept by the annotation's id, so that an opinion is
+ *  there again when its cell comes back. */
+import type { Opinion, OpinionVerdict, Said, Status } from "./contract";
+
+const VERDICT_OF: Partial<Record<Status, OpinionVerdict>> = {
+  confirmed: "accepted",
+  rejected: "rejected",
+  cannot_tell: "unsure",
+};
+
+/** The verdict that a cell's status says; undefined for regions. */
+export const verdictOf = (status: Status): OpinionVerdict | undefined => VERDICT_OF[status];
+
+/** Whether an opinion contradicts a decision, as the server sees it (labeling/annotations/opinions.py, differs). */
+export function differs(
+  said: Pick<Said, "verdict" | "label_class">,
+  status: Status,
+  labelClass: number | null,
+): boolean {
+  if (said.verdict !== verdictOf(status)) return true;
+  return said.verdict === "accepted" && said.label_class !== null && said.label_class !== labelClass;
+}
+
+export class Opinions {
+  private readonly of = new Map<string, Map<number, Opinion>>();
+
+  put(annotation: string, opinion: Opinion): void {
+    const known = this.of.get(annotation) ?? new Map<number, Opinion>();
+    known.set(opinion.author.id, opinion);
+    this.of.set(annotation, known);
+  }
+
+  /** The opinions that stand, in the order in which they were given. */
+  on(annotation: string): Opinion[] {
+    const known = [...(this.of.get(annotation)?.values() ?? [])].filter((opinion) => opinion.verdict !== "");
+    return known.sort((a, b) => a.given_at.localeCompare(b.given_at));
+  }
+
+  by(annotation: string, person: number): Opinion | undefined {
+    return this.of.get(annotation)?.get(person);
+  }
+
+  dispute(annotation: string, status: Status, labelClass: number | null): boolean {
+    if (!this.of.has(annotation)) return false;
+    return this.on(annotation).some((opinion) => differs(saidBy(opinion) as Said, status, labelClass));
+  }
+}
+
+/** What an opinion says; null for none and for a withdrawn one. */
+export function saidBy(opinion: Opinion | undefined): Said | null {
+  if (!opinion || opinion.verdict === "") return null;
+  return { verdict: opinion.verdict, label_class: opinion.label_class, reason: opinion.reason };
+}

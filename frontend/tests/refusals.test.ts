@@ -1,0 +1,396 @@
+/** Nothing that a person presses is silently without effect: every command in every state has an effect or a sentence. */
+import { beforeAll, describe, expect, it, vi } from "vitest";
+import type { LabelClass, Layer, OperationIn, Workspace as Opened } from "../scene/contract";
+import type { Stage } from "../render/stage";
+import type { Api } from "../sync/api";
+import { Log } from "../sync/log";
+import type { Queue } from "../sync/queue";
+import type { Hands } from "../ui/canvas";
+import { COMMANDS, Keymap, type Command } from "../ui/keymap";
+import { Keys } from "../ui/keys";
+import { Workspace } from "../workspace";
+import { IMAGE, packOf, state, uuid } from "./build";
+
+beforeAll(() => {
+  vi.stubGlobal("window", { addEventListener: () => undefined });
+  vi.stubGlobal("document", { hidden: false, cookie: "" });
+  vi.stubGlobal("HTMLElement", class {});
+});
+
+const ME = { id: 7, name: "Dr A" };
+const OTHER = { id: 8, name: "Dr B" };
+const CLASSES: LabelClass[] = [
+  { id: 5, name: "tumour", color: "#0072b2", key: 1 },
+  { id: 6, name: "lymphocyte", color: "#e69f00", key: 2 },
+];
+const SIZE = { width: 800, height: 600 };
+
+const layer = (n: number, more: Partial<Layer>): Layer => ({
+  id: uuid(n),
+  kind: "working",
+  annotator: null,
+  seq: 5,
+  writable: false,
+  base: false,
+  publication: null,
+  ...more,
+});
+
+type Options = { archived?: boolean; viewer?: boolean; apart?: boolean; study?: boolean };
+
+/** Own cell 1, a colleague's cell 2, a colleague's rejection 3 of proposal 103, an own rejection 4 of proposal 104, an own
+ *  region 5; open proposal 102 (and 101, prompted by cell 1); a colleague's reading with cell 201 where layers are apart. */
+function desk({ archived = false, viewer = false, apart = false, study = false }: Options = {}) {
+  const writes = !archived && !viewer;
+  const opened: Opened = {
+    image: {
+      id: 1, name: "field", ...IMAGE, um_per_px: null, synthetic: false, pixels_url: "", thumbnail_url: "",
+      position: 1, count: 1, previous: null, next: null,
+    }, // prettier-ignore
+    project: {
+      id: 1, name: "p", role: viewer ? "viewer" : "owner", archived_at: archived ? "2026-01-01" : null,
+      records_activity: false, url: "/", classes: CLASSES, attributes: [{ name: "Mitosis", values: ["no", "yes"] }],
+    }, // prettier-ignore
+    person: ME,
+    people: [ME, OTHER],
+    layers: [
+      layer(900, { writable: writes, base: true, annotator: apart ? ME : null }),
+      layer(901, { kind: "prediction" }),
+      ...(apart ? [layer(902, { annotator: OTHER })] : []),
+    ],
+    study: study ? { tools: ["box"], accepts_many: true } : null,
+  };
+  const made = new Workspace(opened, { heads: () => Promise.resolve([]) } as unknown as Api);
+  const { cells } = made;
+  const sent: OperationIn[] = [];
+  cells.load(cells.addLayer(uuid(900), true, "working"), packOf([]));
+  const box: [number, number, number, number] = [11, 11, 17, 15];
+  const at = (n: number): [number, number, number, number] => [50 * n, 100, 50 * n + 20, 120];
+  const mask = (n: number): [number, number, number, number, Uint8Array] => [
+    50 * n,
+    100,
+    8,
+    1,
+    Uint8Array.of(0xff),
+  ];
+  cells.load(
+    cells.addLayer(uuid(901), false, "prediction"),
+    packOf([
+      { id: 101, op: 21, box, derived: 1, mask: [12, 12, 4, 2, Uint8Array.of(0xff)] },
+      { id: 102, op: 22, box: at(2), mask: mask(2), label: 6 },
+      { id: 103, op: 23, box: at(3), mask: mask(3) },
+      { id: 104, op: 24, box: at(4), mask: mask(4) },
+    ]),
+  );
+  cells.put(0, uuid(1), state([10, 10, 30, 30], { label_class: 5 }), uuid(11), 1, ME.id);
+  cells.put(0, uuid(2), state([300, 300, 330, 330]), uuid(12), 1, OTHER.id);
+  const rejected = (n: number) => state(at(n), { status: "rejected", derived_from: uuid(100 + n) });
+  cells.put(0, uuid(3), rejected(3), uuid(13), 1, OTHER.id);
+  cells.put(0, uuid(4), rejected(4), uuid(14), 1, ME.id);
+  cells.put(
+    0,
+    uuid(5),
+    state([0, 0, 200, 200], { kind: "region", status: "exhaustive" }),
+    uuid(15),
+    1,
+    ME.id,
+  );
+  if (apart) {
+    const theirs = cells.addLayer(uuid(902), false, "working");
+    cells.put(theirs, uuid(201), state([400, 400, 420, 420]), uuid(16), 1, OTHER.id);
+    cells.showLayer(theirs, true);
+  }
+  made.queue = { count: 0, flush: () => Promise.resolve(), durable: true } as unknown as Queue;
+  if (writes)
+    made.log = new Log(
+      cells,
+      { id: uuid(900), index: 0, seq: 5 },
+      1,
+      ME,
+      made.session,
+      made.history,
+      {
+        add: (_layer, _image, operation) => Promise.resolve(void sent.push(operation)),
+        left: () => [],
+        unsettled: () => [],
+        settle: () => Promise.resolve(),
+      },
+      { onChange: () => made.changed(), onNotice: (text) => made.toast(text) },
+    );
+  made.isLoaded = true;
+  made.canvas = SIZE;
+  made.tool = "select";
+  return { desk: made, sent };
+}
+
+/** What somebody could notice. */
+const looks = (d: Workspace, keys: Keys, sent: readonly OperationIn[], went: readonly number[], peeking: boolean) =>
+  JSON.stringify([
+    sent.length, d.tool, d.selected, d.many, d.camera, d.showBoxes, d.labelClass?.id, d.proposalClass,
+    d.together.nudging, d.editing && [d.editing.subtract, d.editing.radius, d.editing.constraint !== null],
+    d.toasts.list.map((toast) => toast.id), d.brushRadius, d.attributes.pending, d.verdicts.rejected,
+    keys.sheetOpen, keys.paletteOpen, keys.remapOpen, went, peeking,
+  ]); // prettier-ignore
+
+function hand(d: Workspace, sent: readonly OperationIn[]) {
+  const stage = {
+    peeking: false,
+    invalidate: () => undefined,
+    surface: { classList: { toggle: () => undefined } },
+  };
+  const hands = {
+    busy: false,
+    isDragging: false,
+    panHeld: false,
+    cancel: () => false,
+    keep: () => d.toast("kept or not"),
+    back: () => false,
+  };
+  const went: number[] = [];
+  const keys = new Keys(d, stage as unknown as Stage, hands as unknown as Hands, new Keymap(), (image) =>
+    went.push(image),
+  );
+  return { keys, hands, look: () => looks(d, keys, sent, went, stage.peeking || hands.panHeld) };
+}
+
+const row = (d: Workspace, n: number) => d.cells.rowOf(uuid(n));
+type Case = { options?: Options; select: number | null };
+const STATES: Record<string, Case> = {
+  "no selection": { select: null },
+  "own cell": { select: 1 },
+  "a colleague's cell": { select: 2 },
+  "a colleague's rejection": { select: 103 },
+  "an own rejection": { select: 104 },
+  "an open proposal": { select: 102 },
+  "a region": { select: 5 },
+  "a colleague's reading": { options: { apart: true }, select: 201 },
+  "an archived project": { options: { archived: true }, select: 1 },
+  "a viewer, nothing selected": { options: { viewer: true }, select: null },
+  "a viewer": { options: { viewer: true }, select: 2 },
+  "a study without the tool": { options: { study: true }, select: 1 },
+};
+/** Escape with nothing in hand and nothing selected: the state that it asks for is there already. */
+const NOTHING_TO_DO: readonly string[] = ["no selection: cancel", "a viewer, nothing selected: cancel"];
+/** Only pressed while something is edited, drawn or selected together (below). */
+const NARROW: readonly string[] = ["edit", "draw", "many"];
+
+function ready(name: string) {
+  const { options, select } = STATES[name];
+  const made = desk(options);
+  if (select !== null) {
+    made.desk.select(row(made.desk, select));
+    made.desk.painted = made.desk.selected;
+  }
+  made.desk.canvas = SIZE;
+  made.desk.camera = { scale: 2, left: 10, top: 10 };
+  return { ...made, ...hand(made.desk, made.sent) };
+}
+
+describe.each(Object.keys(STATES))("with %s", (name) => {
+  const commands = (Object.keys(COMMANDS) as Command[]).filter((c) => !NARROW.includes(COMMANDS[c].scope));
+  it.each(commands)("%s has an effect or a sentence", async (command) => {
+    if (NOTHING_TO_DO.includes(`${name}: ${command}`)) return;
+    const { desk: d, keys, look } = ready(name);
+    if (command === "tool.select") d.tool = "lasso";
+    const before = look();
+    keys.run(command);
+    // Some ask the prompter first.
+    await vi.waitFor(() => expect(look()).not.toBe(before));
+  });
+  it("a class key has an effect or a sentence", () => {
+    for (const chosen of CLASSES) {
+      const { desk: d, look } = ready(name);
+      const before = look();
+      d.chooseClass(chosen);
+      expect(look(), chosen.name).not.toBe(before);
+    }
+  });
+});
+
+describe("while something else is going on", () => {
+  it("a drag is not ended by a key, which says so", () => {
+    for (const command of [
+      "history.undo",
+      "cell.delete",
+      "tool.box",
+      "review.accept",
+      "image.next",
+    ] as const) {
+      const { desk: d, keys, hands, sent } = ready("own cell");
+      hands.isDragging = true;
+      keys.run(command);
+      expect(d.toasts.list.map((toast) => toast.text)).toEqual([
+        "Finish the drag first, or drop it with Esc.",
+      ]);
+      expect(sent).toEqual([]);
+    }
+  });
+  it.each(Object.keys(COMMANDS) as Command[])(
+    "in a mask under the brush, %s has an effect or a sentence",
+    (command) => {
+      if (["many", "draw"].includes(COMMANDS[command].scope)) return;
+      const { desk: d, keys, look } = ready("own cell");
+      d.edit();
+      expect(d.editing).not.toBeNull();
+      if (command === "tool.select") d.tool = "lasso";
+      const before = look();
+      keys.run(command);
+      if (command !== "edit.constrain") expect(look()).not.toBe(before);
+      else expect(d.editing?.constraint).not.toBeNull();
+    },
+  );
+  it.each(Object.keys(COMMANDS) as Command[])(
+    "with cells selected together, %s has an effect or a sentence",
+    (command) => {
+      if (["edit", "draw"].includes(COMMANDS[command].scope)) return;
+      const { desk: d, keys, look } = ready("no selection");
+      d.selectMany([row(d, 1), row(d, 2), row(d, 102)]);
+      if (command === "tool.select") d.tool = "lasso";
+      const before = look();
+      keys.run(command);
+      expect(look()).not.toBe(before);
+    },
+  );
+});
+
+describe("what is answered", () => {
+  const said = (d: Workspace) => d.toasts.list.map((toast) => toast.text).join(" ");
+
+  it("a class key changes the box just drawn, and the sticky class with it", () => {
+    const { desk: d, sent } = ready("no selection");
+    d.drawn({ x0: 200, y0: 200, x1: 220, y1: 220 }, null);
+    d.chooseClass(CLASSES[1]);
+    expect(sent.map((o) => [o.action, o.effects[0].after?.label_class])).toEqual([
+      ["draw", 5],
+      ["classify", 6],
+    ]);
+    expect(d.labelClass?.id).toBe(6);
+  });
+  it("in the middle of a drag a class key is about what is being drawn", () => {
+    const { desk: d, sent } = ready("own cell");
+    d.dragging = true;
+    d.chooseClass(CLASSES[1]);
+    expect([sent, d.labelClass?.id]).toEqual([[], 6]);
+  });
+  it("X on an own decision changes it, and A brings it back", () => {
+    const { desk: d, sent } = ready("an open proposal");
+    d.accept();
+    const cell = sent[0].effects[0].annotation;
+    d.select(d.cells.rowOf(cell));
+    d.reject();
+    expect(sent[1]).toMatchObject({
+      action: "reject",
+      effects: [{ annotation: cell, after: { status: "rejected" } }],
+    });
+    expect(said(d)).toContain("Your decision is changed: rejected.");
+    expect(d.selected).toBe(row(d, 102)); // the rejected proposal stays selected, to be accepted after all
+    d.accept();
+    expect(sent[2].effects[0].after?.status).toBe("confirmed");
+  });
+  it("X on an accepted proposal of a drawn box leaves the box and rejects the proposal, in one operation", () => {
+    const { desk: d, sent } = ready("no selection");
+    d.select(row(d, 101));
+    d.painted = d.selected;
+    d.accept();
+    d.select(row(d, 1));
+    d.reject();
+    const after = sent[1].effects.map((e) => [
+      e.annotation === uuid(1),
+      e.after?.status,
+      e.after?.derived_from ?? null,
+    ]);
+    expect(after).toEqual([
+      [true, "confirmed", null],
+      [false, "rejected", uuid(101)],
+    ]);
+    expect(d.cells.hasMask(row(d, 1))).toBe(false);
+  });
+  it("a second verdict on somebody else's decision is an opinion, and disputes it only where it differs", () => {
+    const { desk: d, sent } = ready("a colleague's cell");
+    d.reject();
+    expect(sent).toMatchObject([
+      {
+        action: "opinion",
+        effects: [],
+        opinions: [{ annotation: uuid(2), seen: null, after: { verdict: "rejected" } }],
+      },
+    ]);
+    expect(said(d)).toContain("Your opinion is recorded; Dr B accepted this cell.");
+    expect([d.cells.disputed[row(d, 2)], d.cells.statusOf(row(d, 2))]).toEqual([1, "confirmed"]);
+    d.accept();
+    expect(sent[1].opinions?.[0]).toMatchObject({ seen: sent[0].op_id, after: { verdict: "accepted" } });
+    expect(d.cells.disputed[row(d, 2)]).toBe(0);
+    d.accept();
+    expect(sent).toHaveLength(2);
+    expect(said(d)).toContain("You have said already that you would accept this cell.");
+  });
+  it("an opinion is undone like any act, and its toast goes with it", async () => {
+    const { desk: d, sent } = ready("a colleague's cell");
+    d.reject();
+    expect(d.toasts.list.some((toast) => toast.undoes.length)).toBe(true);
+    d.undo();
+    await d.steps.settled();
+    expect(sent[1]).toMatchObject({ action: "undo", undoes: sent[0].op_id, opinions: [{ after: null }] });
+    expect(d.cells.disputed[row(d, 2)]).toBe(0);
+    expect(d.toasts.list.map((toast) => toast.text)).toEqual(["Undone: your opinion on a cell."]);
+  });
+  it("a rejection that somebody disputes stands in the picture", () => {
+    const { desk: d } = ready("a colleague's rejection");
+    expect(d.cells.isShown(row(d, 3))).toBe(false);
+    d.accept();
+    expect(d.cells.isShown(row(d, 3))).toBe(true);
+    expect(d.counts()).toMatchObject({ disputed: 1, rejected: 2 });
+  });
+  it.each([
+    ["a colleague's reading", "This is Dr B's reading; you can look at it but not change it."],
+    [
+      "an archived project",
+      "This project is archived: you can look, and nothing is changed until it is restored.",
+    ],
+    ["a viewer", "Your role in this project is viewer: you can look at the cells but not change them."],
+  ])("%s: a refused key says why", (name, sentence) => {
+    for (const key of ["Delete", "2"]) {
+      const { desk: d, keys, sent } = ready(name);
+      if (key === "2") d.chooseClass(CLASSES[1]);
+      else keys.run("cell.delete");
+      expect([said(d), sent.length]).toEqual([sentence, 0]);
+    }
+  });
+});
+
+describe("accepting the rest in view", () => {
+  it("takes what was shown at 12 pixels or more, and says how many were left out and why", () => {
+    const { desk: d, sent } = ready("no selection");
+    const visible = d.visible();
+    for (const now of [0, 1000]) d.seen.painted(d.cells, d.camera, visible, true, now);
+    d.together.acceptInView();
+    expect(sent).toMatchObject([
+      { action: "bulk", tool: "viewport", effects: [{ after: { derived_from: uuid(102) } }] },
+    ]);
+    expect(d.toasts.list[0].text).toBe(
+      "1 accepted, recorded as accepted in bulk. 1 left out: 1 smaller than 12 pixels on the screen.",
+    );
+    expect(d.toasts.list[0].undoes).toEqual([sent[0].op_id]);
+  });
+  it("accepts nothing that was not shown yet", () => {
+    const { desk: d, sent } = ready("no selection");
+    d.together.acceptInView();
+    expect([sent.length, d.toasts.list[0].text]).toEqual([
+      0,
+      "None accepted. 2 left out: 1 smaller than 12 pixels on the screen, 1 not shown long enough yet.",
+    ]);
+  });
+});
+
+describe("where everybody has a layer", () => {
+  it("switches, counts, list and corner say the same", () => {
+    const { desk: d } = ready("a colleague's reading");
+    expect([d.hiddenLayers(), d.counts().cells, d.listedRows().length]).toEqual([0, 3, 4]);
+    d.showLayer(2, false);
+    expect([d.hiddenLayers(), d.counts().cells, d.listedRows().length]).toEqual([1, 2, 3]);
+  });
+  it("an own layer that is archived is still the own one", () => {
+    const { desk: d } = desk({ archived: true, apart: true });
+    expect([d.canWrite, d.cells.base, d.cells.isMine(row(d, 1))]).toEqual([false, 0, true]);
+  });
+});

@@ -1,0 +1,108 @@
+/** Whose the selected cell is, who has decided it, and what others say of it. */
+import { mark, t } from "../locale/locale";
+import { REASONS, type Opinion, type OpinionVerdict } from "../scene/contract";
+import { saidBy, verdictOf } from "../scene/opinions";
+import type { Ui } from "./parts";
+import { moment, REASON_WORDS } from "./words";
+
+const DECIDED: Record<OpinionVerdict, string> = {
+  accepted: mark("{name} accepted this cell"),
+  rejected: mark("{name} rejected this cell"),
+  unsure: mark("{name} cannot tell what this cell is"),
+};
+const OPINION_WORDS: Record<OpinionVerdict, string> = {
+  accepted: mark("would accept"),
+  rejected: mark("would reject"),
+  unsure: mark("cannot tell"),
+};
+
+export function CellCard({ ui }: { ui: Ui }) {
+  const { desk } = ui;
+  const { cells, selected } = desk;
+  if (selected < 0 || desk.editing) return null;
+  const row = desk.verdicts.decidedRow();
+  const layer = desk.opened.layers[cells.layer[selected]];
+  if (!cells.isMine(selected) && layer?.annotator)
+    return (
+      <section class="bw-card bw-cell" aria-label={t("The selected cell")} data-testid="cell">
+        <strong>{t("{name}'s reading", { name: layer.annotator.name })}</strong>
+        <p class="bw-muted bw-note">{t("You can look at it but not change it.")}</p>
+      </section>
+    );
+  if (row < 0) return null;
+  const verdict = verdictOf(cells.statusOf(row));
+  const decider = cells.decider[row] || cells.author[row];
+  const opinions = cells.opinions.on(cells.idOf(row));
+  return (
+    <section class="bw-card bw-cell" aria-label={t("The selected cell")} data-testid="cell">
+      <strong>
+        {decider > 0 && verdict ? t(DECIDED[verdict], { name: desk.nameOf(decider) }) : t("Decided")}
+        {cells.disputed[row] ? ` · ${t("disputed")}` : ""}
+      </strong>
+      {opinions.length > 0 && (
+        <ul class="bw-opinions" aria-label={t("Opinions")}>
+          {opinions.map((opinion) => (
+            <OpinionLine key={opinion.author.id} ui={ui} opinion={opinion} />
+          ))}
+        </ul>
+      )}
+      {desk.canWrite && !desk.verdicts.isOwnDecision(row) && <OwnOpinion ui={ui} row={row} />}
+    </section>
+  );
+}
+
+function OpinionLine({ ui, opinion }: { ui: Ui; opinion: Opinion }) {
+  if (opinion.verdict === "") return null;
+  const label = opinion.label_class === null ? undefined : ui.desk.classOf(opinion.label_class);
+  const parts = [
+    t(OPINION_WORDS[opinion.verdict]),
+    ...(label ? [label.name] : []),
+    ...(opinion.reason ? [t(REASON_WORDS[opinion.reason])] : []),
+    moment(opinion.given_at),
+  ];
+  return (
+    <li>
+      <span>{opinion.author.name}</span> <span class="bw-muted">{parts.join(" · ")}</span>
+    </li>
+  );
+}
+
+/** What this person may add to the own opinion: a reason for a no, a class for a yes. */
+function OwnOpinion({ ui, row }: { ui: Ui; row: number }) {
+  const { desk } = ui;
+  const said = saidBy(desk.cells.opinions.by(desk.cells.idOf(row), desk.opened.person.id));
+  if (!said)
+    return <p class="bw-muted bw-note">{t("A, X and K record your opinion beside the decision.")}</p>;
+  if (said.verdict === "accepted")
+    return (
+      <div class="bw-chips" role="group" aria-label={t("Class in your opinion")}>
+        {desk.opened.project.classes.map((c) => (
+          <button
+            key={c.id}
+            type="button"
+            class="bw-chip"
+            aria-pressed={said.label_class === c.id}
+            onClick={() => desk.verdicts.giveOpinion(row, { label_class: c.id })}
+          >
+            <span class="bw-swatch" style={{ background: c.color }} />
+            {c.name}
+          </button>
+        ))}
+      </div>
+    );
+  return (
+    <div class="bw-reasons" role="group" aria-label={t("Why, in your opinion?")}>
+      {REASONS.map((reason) => (
+        <button
+          key={reason}
+          type="button"
+          class="bw-chip"
+          aria-pressed={said.reason === reason}
+          onClick={() => desk.verdicts.giveOpinion(row, { reason })}
+        >
+          {t(REASON_WORDS[reason])}
+        </button>
+      ))}
+    </div>
+  );
+}
