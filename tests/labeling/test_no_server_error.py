@@ -96,6 +96,8 @@ def world() -> SimpleNamespace:
     """One of everything that an address can name, all reached by one person: `client`."""
     made = make_study()
     owner = made.people["owner"]
+    owner.is_staff = True  # the page of administrators is tried too
+    owner.save()
     study = frozen(ten_fields())
     MembershipFactory(project=study.project, user=owner, role="owner")
     participant = agreed(study)
