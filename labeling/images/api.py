@@ -7,7 +7,7 @@ from django.http import FileResponse, Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from rest_framework import serializers
-from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -161,6 +161,8 @@ class Original(APIView):
 
     A POST, since it writes: a GET is repeated by caches and followed by whatever looks ahead.
     """
+
+    parser_classes = [FormParser, MultiPartParser, JSONParser]  # the settings page sends a plain form
 
     def post(self, request: Request, image: int) -> FileResponse:
         found = reach(Image.objects.visible_to(person(request)), person(request), "originals", pk=image)

@@ -4,6 +4,7 @@ import io
 import struct
 import unicodedata
 from pathlib import Path
+from urllib.parse import urlencode
 
 import numpy as np
 import PIL.Image
@@ -314,7 +315,8 @@ def test_the_settings_page_offers_it_to_those_who_may(study, api):
     browser.force_login(study.people["manager"])
     token = browser.get(address(study, "project-settings")).context["csrf_token"]
     assert browser.post(url).status_code == 403 and not OriginalAccess.objects.exists()
-    answer = browser.post(url, {"csrfmiddlewaretoken": str(token)})  # as the page's form sends it
+    form = urlencode({"csrfmiddlewaretoken": str(token)})  # as the page's form sends it
+    answer = browser.post(url, form, content_type="application/x-www-form-urlencoded")
     assert b"".join(answer.streaming_content) == deep()
 
 
