@@ -16,6 +16,7 @@ from labeling.errors import Invalid, LabelingError
 from labeling.site.doors import Request, acts_of, attempt, reach_project, sentence, signed_in
 from labeling.studies import outside, services
 from labeling.studies.models import Arm, Item, Participant, Study
+from labeling.studies.plot_names import SHOWS
 from labeling.studies.signing import public_key, signing_key
 
 MOST_ARCHIVE = 256 * 2**20  # LabelMe puts the picture into each file unless told not to
@@ -289,12 +290,15 @@ def study_report(request: Request, study: int) -> HttpResponse:
 @require_safe
 def study_plot(request: Request, study: int, name: str) -> HttpResponse:
     found = reach_frozen(request, study)
+    if name not in SHOWS:  # before the import below, which takes ten seconds and more in a fresh process
+        raise Http404
     from labeling.studies import reporting
+    from labeling.studies.computed import StillComputing
 
     try:
         return HttpResponse(reporting.plot(found, name), content_type="image/svg+xml")
-    except KeyError:
-        raise Http404 from None
+    except StillComputing as error:
+        return HttpResponse(str(error), status=503, headers={"Retry-After": "60"}, content_type="text/plain")
 
 
 @signed_in

@@ -21,6 +21,7 @@ from labeling.images.models import Image, Split
 from labeling.projects.models import Membership, Project
 from labeling.rounds.models import Publication
 from labeling.studies import design
+from labeling.studies.declared import DECLARED
 from labeling.studies.models import Amendment, Arm, Item, Participant, Sitting, Study, StudyField
 from labeling.studies.sheets import make_sheet
 
@@ -253,6 +254,7 @@ def _protocol(
             "outlier_iqr": study.outlier_iqr,
             "quality_measure": study.quality_measure,
             "quality_margin": study.quality_margin,
+            **DECLARED,
         },
         "exclusion_rules": study.exclusion_rules,
         "design": study.design,
