@@ -188,22 +188,28 @@ def _of_quality(arm: str, quality: dict[str, Any]) -> str:
 def _of_time(arm: str, time: dict[str, Any], plan: dict[str, Any]) -> str:
     if reason := not_computed(time):
         return f"{arm} against the reference: not computed ({reason})."
-    geometric = time["geometric"]
+    change = f"reduction {time['reduction']:.1f} %"
+    means = (
+        f"ratio of arithmetic means {time['ratio']:.3f} ({time['mean_arm']:.2f} to {time['mean_reference']:.2f} s per "
+        f"cell, {time['readers']} readers)"
+    )
+    geometric = f"ratio of geometric means {time['geometric']['ratio']:.3f}"
+    begin = f"{arm} against {time['reference']}: {change}"
+    permuted = _offered("permutation", time["permutation"], lambda found: _permuted(found, plan))
+    if reason := not_computed(time["interval"]):
+        return f"{begin}, {means}, {geometric}. Neither an interval nor a test: {reason}. There is {permuted}."
     parts = [
-        f"{arm} against {time['reference']}: reduction {time['reduction']:.1f} % "
-        f"({interval(time['reduction_interval'], 1, unit=' %')}), ratio of arithmetic means {time['ratio']:.3f} "
-        f"({time['mean_arm']:.2f} to {time['mean_reference']:.2f} s per cell, {time['readers']} readers)",
-        f"{_test(time['test'], plan)}",
-        f"{_offered('permutation', time['permutation'], lambda found: _permuted(found, plan))}",
-        _offered(
-            "bootstrap over readers",
-            time["bootstrap"],
-            lambda found: f"bootstrap over readers {number(found['low'], 1)} to {number(found['high'], 1)} %",
-        ),
+        f"{begin} ({interval(time['reduction_interval'], 1, unit=' %')}), {means}",
+        _test(time["test"], plan),
+        permuted,
+        _offered("bootstrap over readers", time["bootstrap"], _resampled),
+        f"{geometric} ({interval(time['geometric']['interval'], 3)})",
     ]
-    if not not_computed(geometric):
-        parts.append(f"ratio of geometric means {geometric['ratio']:.3f} ({interval(geometric['interval'], 3)})")
     return f"{'; '.join(parts)}. {time['method']}."
+
+
+def _resampled(found: dict[str, Any]) -> str:
+    return f"bootstrap over readers {number(found['low'], 1)} to {number(found['high'], 1)} %"
 
 
 def _test(test: dict[str, Any], plan: dict[str, Any]) -> str:
@@ -270,6 +276,8 @@ def cut_offs(numbers: dict[str, Any]) -> list[CutOffRow]:
 def _ratio(contrast: dict[str, Any]) -> str:
     if reason := not_computed(contrast):
         return f"not computed ({reason})"
+    if not_computed(contrast["interval"]):
+        return f"{contrast['ratio']:.3f} (no interval, see Results)"
     return f"{contrast['ratio']:.3f} ({interval(contrast['interval'], 3)})"
 
 

@@ -5,8 +5,8 @@ comparison is made again, as a description without a test:
 
 finished        only readers who finished every field allocated to them
 available       every reader with a counted field in both arms of the comparison, or in one of them in a parallel design
-least favourable  unfinished fields imputed against the finding: those of the arm with the reader's slowest field there,
-                those of the reference with the reader's fastest; a reader without any takes the arm's extreme reader
+least favourable  unfinished fields imputed against the finding: those of the arm with the slowest field that anybody
+                finished there, those of the reference with the fastest
 """
 
 from dataclasses import dataclass
@@ -76,19 +76,10 @@ def sensitivity(
 def least_favourable(kept: pd.DataFrame, unfinished: pd.DataFrame, reference: str, arm: str) -> pd.DataFrame:
     """The counted fields of both arms and the unfinished ones with imputed seconds."""
     own = kept[kept["arm"].isin([reference, arm])]
-    per_cell = own["active_s"] / own["reference_cells"]
-    by_reader = per_cell.groupby([own["participant"], own["arm"]]).agg(["min", "max"])
-    by_arm = per_cell.groupby(own["arm"]).agg(["min", "max"])
-    rows = []
-    for row in unfinished.to_dict("records"):
-        extreme = "max" if row["arm"] == arm else "min"
-        place = (row["participant"], row["arm"])
-        if place in by_reader.index:
-            pace = by_reader.loc[place, extreme]
-        elif row["arm"] in by_arm.index:
-            pace = by_arm.loc[row["arm"], extreme]
-        else:
-            raise ValueError(f"no finished field of {row['arm']} counts yet")
-        rows.append(row | {"active_s": float(pace) * row["reference_cells"]})
-    columns = ["participant", "sequence", "period", "arm", "reference_cells", "active_s"]
-    return pd.concat([own[columns], pd.DataFrame(rows, columns=columns)], ignore_index=True)
+    per_cell = (own["active_s"] / own["reference_cells"]).groupby(own["arm"]).agg(["min", "max"])
+    if missing := [name for name in (reference, arm) if name not in per_cell.index]:
+        raise ValueError(f"no finished field of {' and '.join(missing)} counts yet")
+    pace = {arm: per_cell.loc[arm, "max"], reference: per_cell.loc[reference, "min"]}
+    columns = ["participant", "sequence", "period", "arm", "reference_cells"]
+    imputed = unfinished[columns].assign(active_s=unfinished["arm"].map(pace) * unfinished["reference_cells"])
+    return pd.concat([own[[*columns, "active_s"]], imputed], ignore_index=True)

@@ -102,6 +102,18 @@ class Virtual:
         nuisance = periods_of(self.sequence, self.periods(reference, arm))
         return within_readers(a, b, weights_of(self.sequence), nuisance)
 
+    def field_differences(self, *, reference: int = 0, arm: int = 1) -> list[Floats]:
+        """(studies, fields) a period: log seconds per cell, arm minus reference, the readers of each averaged.
+
+        What fixed_readers.compare_fields makes of the rows of a study in which nothing is missing.
+        """
+        log = np.log(self.seconds / self.cells)
+        found = []
+        for period in range(self.arm.shape[1]):
+            ours, theirs = self.arm[:, period] == arm, self.arm[:, period] == reference
+            found.append(log[:, ours, period].mean(axis=1) - log[:, theirs, period].mean(axis=1))
+        return found
+
     def without(self, readers: Sequence[int]) -> "Virtual":
         """The same studies after these readers have dropped out."""
         kept = np.setdiff1d(np.arange(len(self.arm)), readers)

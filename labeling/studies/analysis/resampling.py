@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float64]
 ENUMERATED = 20_000  # allocations that are all tried; more are drawn
 DRAWN = 9_999
 # Readers from which the percentile interval held the truth as often as it says (docs/benchmarks/studies.md).
-BOOTSTRAP_FROM = {"within": 30, "between": 30}
+BOOTSTRAP_FROM = 30
 
 
 @dataclass(frozen=True)
@@ -193,18 +193,20 @@ def permutation_from(kind: str, arms: int, alpha: float = 0.05) -> int | None:
 
 
 def bootstrap(pair: "Pair", *, confidence: float, seed: int, resamples: int) -> Interval | NotEstimated:
-    """Percentile interval of the reduction in per cent; readers are drawn again within their sequence or arm.
+    """Percentile interval of the reduction in per cent, readers drawn again.
 
     Not offered for fewer readers than simulations say it needs to hold the truth as often as it claims.
     """
-    needed = BOOTSTRAP_FROM["within" if pair.within else "between"]
-    if pair.readers < needed:
+    if pair.readers < BOOTSTRAP_FROM:
         return NotEstimated(
-            f"the percentile bootstrap holds the truth too rarely with few readers; it is offered from {needed} "
-            f"readers, and there are {pair.readers}"
+            f"the percentile bootstrap holds the truth too rarely with few readers; it is offered from "
+            f"{BOOTSTRAP_FROM} readers, and there are {pair.readers}"
         )
     if pair.lost:
         return NotEstimated(f"no reader of sequence {' and '.join(pair.lost)} is left")
+    strata = [readers for _, readers in _strata(pair)]
+    if min(map(len, strata)) < 2:
+        return NotEstimated("a sequence or an arm has one reader alone, of whom nothing can be drawn again")
     rng = np.random.default_rng(seed)
     found = 100 * (1 - resampled_ratios(rng, pair, resamples))
     low, high = np.quantile(found, [(1 - confidence) / 2, (1 + confidence) / 2])
@@ -212,15 +214,22 @@ def bootstrap(pair: "Pair", *, confidence: float, seed: int, resamples: int) -> 
 
 
 def resampled_ratios(rng: np.random.Generator, pair: "Pair", resamples: int) -> Floats:
-    """(resamples,) ratios of means."""
+    """(resamples,) ratios of means. Of the n readers of a sequence, or of an arm, n - 1 are drawn with replacement.
+
+    Drawing n would give a sequence of two readers half the variance that it has (Rao and Wu 1988).
+    """
+    sums = {"a": np.zeros(resamples), "b": np.zeros(resamples)}
+    for arms, readers in _strata(pair):
+        drawn = readers[rng.integers(0, len(readers), (resamples, len(readers) - 1))]
+        for arm in arms:
+            values = pair.a if arm == "a" else pair.b
+            sums[arm] += values[drawn].mean(axis=1)
+    return np.asarray(sums["b"] / sums["a"])
+
+
+def _strata(pair: "Pair") -> list[tuple[str, npt.NDArray[np.int64]]]:
+    """Which arms' values a group of readers has ("a" the reference, "b" the arm), and their places there."""
     if not pair.within:
-        a = pair.a[rng.integers(0, len(pair.a), (resamples, len(pair.a)))].mean(axis=1)
-        b = pair.b[rng.integers(0, len(pair.b), (resamples, len(pair.b)))].mean(axis=1)
-        return np.asarray(b / a)
-    sum_a, sum_b = np.zeros(resamples), np.zeros(resamples)
-    for name in sorted({str(one) for one in pair.sequence}):
-        readers = np.flatnonzero(pair.sequence.astype(str) == name)
-        drawn = readers[rng.integers(0, len(readers), (resamples, len(readers)))]
-        sum_a += pair.a[drawn].mean(axis=1)
-        sum_b += pair.b[drawn].mean(axis=1)
-    return np.asarray(sum_b / sum_a)
+        return [("a", np.arange(len(pair.a))), ("b", np.arange(len(pair.b)))]
+    names = pair.sequence.astype(str)
+    return [("ab", np.flatnonzero(names == name)) for name in sorted(set(names))]
