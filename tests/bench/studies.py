@@ -17,8 +17,9 @@ from scipy import stats
 
 from labeling.studies import design
 from labeling.studies.analysis import mixed
+from labeling.studies.analysis.estimands import nuisance
 from labeling.studies.analysis.fixed_readers import stratified
-from labeling.studies.analysis.moments import between_readers, within_readers
+from labeling.studies.analysis.moments import Moments, between_readers, within_readers
 from labeling.studies.analysis.multiplicity import adjusted
 from labeling.studies.analysis.power import Components, Virtual, virtual_studies
 from labeling.studies.analysis.quality import judged
@@ -152,26 +153,16 @@ def quality_rows(kind: str, arms: int, readers: int, studies: int) -> Rows:
     else:
         a, b = (level + rng.normal(0, 0.015, level.shape) for _ in range(2))
         pair = study.pair()
-        moments = within_readers(a, b - margin, np.full(readers, 1 / readers), _nuisance(pair))
+        moments = within_readers(a, b - margin, np.full(readers, 1 / readers), nuisance(pair.sequence, pair.periods))
     if moments is None:
         yield Refused(kind, arms, readers, "quality gate", str(study.pair().moments()))
         return
     low, _ = moments.difference_bounds(0.95)
     yield Row(kind, arms, readers, "Dice", "gate passes at the margin", int((low > -margin).sum()), studies, 0.025)
-    first = type(moments)(*(np.asarray(value)[0] for value in _arrays(moments)), moments.df)
+    a, b, aa, bb, ab = (np.asarray(getattr(moments, name)[0]) for name in ("a", "b", "aa", "bb", "ab"))
+    first = Moments(a, b, aa, bb, ab, moments.df)
     verdict = judged(first, measure="dice", margin=margin)
-    assert isinstance(verdict, NotEstimated) or verdict.passed == bool(low[0] > -margin)  # the report's own function
-
-
-def _nuisance(pair: object) -> np.ndarray:
-    from labeling.studies.analysis.estimands import Pair, nuisance
-
-    assert isinstance(pair, Pair)
-    return nuisance(pair.sequence, pair.periods)
-
-
-def _arrays(moments: object) -> list[np.ndarray]:
-    return [getattr(moments, name) for name in ("a", "b", "aa", "bb", "ab")]
+    assert not isinstance(verdict, NotEstimated) and verdict.passed == bool(low[0] > -margin)  # the report's own
 
 
 def fixed_reader_rows(kind: str, arms: int, readers: int, studies: int) -> Rows:

@@ -159,7 +159,7 @@ def virtual_studies(
     rows = design.sequences(kind, k)
     if readers < len(rows) or readers % len(rows):
         raise ValueError(
-            f"this design has {len(rows)} sequences and needs a multiple of as many readers, not {readers}"
+            f"this design needs a multiple of {len(rows)} readers, the same for each sequence, not {readers}"
         )
     arm = np.array([rows[rank % len(rows)] for rank in range(readers)])
     shape = (studies, readers, arm.shape[1], fields)
