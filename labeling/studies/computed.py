@@ -46,7 +46,7 @@ def numbers_once(
     with _guard:
         if key in _numbers:
             return _numbers[key]
-        lock = _locks.setdefault(study.pk, threading.Lock())
+    lock = lock_of(study.pk)
     if not lock.acquire(timeout=patience_s):
         raise StillComputing(_("the numbers of this study are being computed; try again in a minute"))
     try:
@@ -63,6 +63,12 @@ def numbers_once(
         return found
     finally:
         lock.release()
+
+
+def lock_of(study: int) -> threading.Lock:
+    """Held by whoever computes the numbers of this study."""
+    with _guard:
+        return _locks.setdefault(study, threading.Lock())
 
 
 def fingerprint(study: Study, protocol: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ exact binomial 99.9 % interval of its share contains what it should be. Options:
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -268,11 +268,9 @@ def mixed_rows(studies: int, readers: int) -> Rows:
     yield Row("crossover", 2, readers, beside, "mixed model (descriptive)", hits, studies, ALPHA)
 
 
-def closed_form(studies: int, most: int, only: Callable[[str, int], bool] = lambda kind, arms: True) -> Rows:
+def closed_form(studies: int, most: int, only: Sequence[tuple[str, int]] = DESIGNS) -> Rows:
     """Everything that is arithmetic: test, interval, gate, these readers, families, dropouts."""
-    for kind, arms in DESIGNS:
-        if not only(kind, arms):
-            continue
+    for kind, arms in only:
         for readers in sizes(kind, arms, most):
             for scene in SCENES:
                 rows = list(time_rows(kind, arms, readers, scene, studies))
@@ -289,9 +287,9 @@ def closed_form(studies: int, most: int, only: Callable[[str, int], bool] = lamb
             yield from fixed_reader_rows(kind, arms, first, studies)
 
 
-def resampled(studies: int, most: int) -> Rows:
+def resampled(studies: int, most: int, only: Sequence[tuple[str, int]] = DESIGNS) -> Rows:
     """What draws again: permutation and bootstrap. In a parallel design of more arms two of them are compared alike."""
-    for kind, arms in DESIGNS:
+    for kind, arms in only:
         if kind == "parallel" and arms > 2:
             continue
         for readers in sizes(kind, arms, most):
@@ -311,13 +309,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--resampled", type=int, default=300, help="a row of permutation and bootstrap")
     parser.add_argument("--mixed", type=int, default=60, help="studies for the mixed model (a third of a second each)")
     parser.add_argument("--most", type=int, default=MOST_READERS, help="readers")
+    parser.add_argument("--design", choices=["crossover", "williams", "parallel"], help="this one alone")
     arguments = parser.parse_args(argv or [])
+    only = [one for one in DESIGNS if arguments.design in (None, one[0])]
     begun = time.monotonic()
     print(f"{FIELDS} fields a reader and arm, true ratio {RATIO} for the coverage and 1 for the error.\n")
     print("| design | arms | readers | readers differ how | what | share | should be | studies | accepted |")
     print("|---|---|---|---|---|---|---|---|---|")
     rows: list[Row | Refused] = []
-    parts = [closed_form(arguments.studies, arguments.most), resampled(arguments.resampled, arguments.most)]
+    parts = [closed_form(arguments.studies, arguments.most, only), resampled(arguments.resampled, arguments.most, only)]
     if arguments.mixed:
         parts.append(mixed_rows(arguments.mixed, 10))
     for part in parts:
@@ -326,7 +326,7 @@ def main(argv: list[str] | None = None) -> int:
             rows.append(row)
     wrong = rejected(rows)
     print(f"\n{len(rows)} rows in {time.monotonic() - begun:.0f} s, {len(wrong)} promised and not kept.")
-    for kind, arms in DESIGNS:
+    for kind, arms in only:
         needed = permutation_from(kind, arms)
         offered = "never offered" if needed is None else f"offered from {needed} readers (of the two arms compared)"
         print(f"{kind} of {arms} arms: a permutation is {offered}.")
