@@ -6,8 +6,10 @@ from labeling.studies.figures import interval, not_computed, p_value
 
 
 def missing_data(numbers: dict[str, Any]) -> list[str]:
-    """The sensitivity analysis of every comparison; nothing where nothing is missing."""
-    found = []
+    """The sensitivity analysis of every comparison; nothing where nothing is missing, or nobody has finished yet."""
+    found: list[str] = []
+    if not numbers["arms"]:
+        return found
     for arm, one in zip(numbers["plan"]["others"], numbers["missing"], strict=True):
         if not_computed(one):
             continue

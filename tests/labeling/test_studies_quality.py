@@ -219,6 +219,7 @@ def test_an_interval_that_could_not_be_computed_says_why():
 
 def test_what_a_missing_field_could_have_changed_is_printed():
     numbers = {
+        "arms": {"A": {}, "B": {}},
         "plan": {"others": ["B"]},
         "flow": {"allocated": 8},
         "missing": [
@@ -232,6 +233,7 @@ def test_what_a_missing_field_could_have_changed_is_printed():
         ],
     }
     (said,) = beside.missing_data(numbers)
+    assert beside.missing_data(numbers | {"arms": {}}) == []
     assert "2 of the 8" in said and "finished (3 readers) 0.500 (95 % CI 0.400 to 0.600); available: no." in said
 
 
