@@ -63,7 +63,7 @@ def plan_of(protocol: dict[str, Any]) -> Plan:
         notes.append(
             f"The protocol was frozen under definition {definition} of the analysis, which did not declare how empty "
             f"fields, missing data and several comparisons are treated. Definition {DEFINITION} was used: its rules "
-            "stand below and were not declared before."
+            "stand above and were not declared before."
         )
     others = tuple(arm["name"] for arm in protocol["arms"] if arm["name"] != analysis["reference"])
     return Plan(
