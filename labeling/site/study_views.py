@@ -19,6 +19,7 @@ from labeling.site.doors import Request, acts_of, attempt, reach_project, senten
 from labeling.site.study_forms import FieldsForm, StudyForm, arm_forms, arms_of, declared
 from labeling.studies import amending, learned, limits, looking, outside, services
 from labeling.studies.models import Arm, Item, Participant, Study
+from labeling.studies.plot_names import SHOWS
 from labeling.studies.signing import public_key, signing_key
 
 MOST_ARCHIVE = 256 * 2**20  # LabelMe puts the picture into each file unless told not to
@@ -325,14 +326,16 @@ def refuse_early(request: Request, study: Study) -> HttpResponse | None:
 @require_safe
 def study_plot(request: Request, study: int, name: str) -> HttpResponse:
     found = reach_frozen(request, study)
-    if not looking.shows_results(study=found, to=request.user):
+    if name not in SHOWS or not looking.shows_results(study=found, to=request.user):
+        # Before the import below, which takes ten seconds and more in a fresh process.
         raise Http404
     from labeling.studies import reporting
+    from labeling.studies.computed import StillComputing
 
     try:
         return HttpResponse(reporting.plot(found, name), content_type="image/svg+xml")
-    except KeyError:
-        raise Http404 from None
+    except StillComputing as error:
+        return HttpResponse(str(error), status=503, headers={"Retry-After": "60"}, content_type="text/plain")
 
 
 @signed_in

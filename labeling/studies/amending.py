@@ -88,7 +88,7 @@ def exclude(*, item: Item, reason: str, by: User) -> None:
 def effective(study: Study) -> dict[str, Any]:
     """The protocol as amended: what the analysis follows, what was amended, and who looked at results when.
 
-    `amendments`  [{at, what, before, after, reason, results_seen, applied}], see amendments_of
+    `amendments`  [{at, what, label, before, after, reason, results_seen, applied}], see amendments_of
     `looks`       [{at, by, reason}]: looks at results by arm before the lock
     """
     protocol: dict[str, Any] = json.loads(json.dumps(study.protocol))
@@ -104,7 +104,8 @@ def amendments_of(study: Study) -> list[dict[str, Any]]:
     """Every change of the frozen protocol, in order of time, one entry for each changed value.
 
     at            ISO 8601
-    what          words, English
+    what          the field of the protocol, or EXCLUDED or OUTSIDE_ARM
+    label         the same in words, English
     before, after values as the protocol holds them; before is null for what happened rather than changed
     results_seen  whether results by arm had been seen by then; null: not recorded
     applied       false for a value that the protocol would not take, which is read and has no effect
@@ -117,7 +118,8 @@ def amendments_of(study: Study) -> list[dict[str, Any]]:
         for name, value in change.items():
             entry = {
                 "at": amendment.at.isoformat(),
-                "what": words_of(name),
+                "what": name,
+                "label": words_of(name),
                 "before": _value(protocol, name) if name in PLACES else None,
                 "after": value,
                 "reason": amendment.reason,
@@ -141,15 +143,6 @@ def looks_of(study: Study) -> list[dict[str, Any]]:
     return [
         {"at": look.at.isoformat(), "by": roles.get(look.by_id, "owner"), "reason": look.reason}
         for look in study.looks.all()
-    ]
-
-
-def look_sentences(protocol: dict[str, Any]) -> list[str]:
-    """For the methods of a report: that results by arm were seen before the lock, and when. English."""
-    return [
-        f"Results by arm were seen on {look['at'][:16].replace('T', ' ')} UTC, before the lock, by the {look['by']} of "
-        f"the project. Reason given: {look['reason']}"
-        for look in protocol.get("looks", [])
     ]
 
 

@@ -18,9 +18,13 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from labeling.studies.analysis import report
+from labeling.studies.analysis.fields import Tables
+from labeling.studies.declared import DEFINITION
 from labeling.studies.signing import public_key
 
 FORMAT = 1
+# Parts of the numbers that mean the same whatever the definition of the comparison: the measurement itself.
+SAME_IN_EVERY_DEFINITION = ("rules", "training_s", "checks", "fields")
 DICTIONARY: dict[str, dict[str, str]] = {
     "items": {
         "item": "pseudonym of the reader and place in their sequence",
@@ -128,7 +132,7 @@ class BadBundle(ValueError):
 
 def write(
     *,
-    tables: report.Tables,
+    tables: Tables,
     protocol: dict[str, Any],
     frozen: dict[str, Any],
     frozen_sha256: str,
@@ -147,6 +151,7 @@ def write(
         "about.json": _json(
             {
                 "format": FORMAT,
+                "definition": DEFINITION,
                 "protocol_sha256": frozen_sha256,
                 "code": code_version(),
                 "public_key": public_key(key),
@@ -173,13 +178,19 @@ def write(
 
 @dataclass(frozen=True)
 class Recomputed:
-    """numbers as computed now; `differences` names every one that is not what the bundle says (empty: identical)."""
+    """numbers as computed now; `differences` names every one that is not what the bundle says (empty: identical).
+
+    A bundle of another definition of the analysis (estimands.DEFINITION) has other comparisons by intent. Of such a one
+    only the parts in SAME_IN_EVERY_DEFINITION are held against it; `redefined` names the others.
+    """
 
     numbers: dict[str, Any]
     differences: list[str]
     public_key: str
     code_then: str
     code_now: str
+    definition_then: int
+    redefined: list[str]
 
 
 def recompute(path: Path, expected_key: str | None = None) -> Recomputed:
@@ -215,8 +226,29 @@ def recompute(path: Path, expected_key: str | None = None) -> Recomputed:
         for name, columns in DICTIONARY.items()
     }
     numbers = report.compute(tables, json.loads(files["protocol_as_amended.json"]))
-    differences = list(_differences("", json.loads(files["numbers.json"]), numbers))
-    return Recomputed(numbers, differences, about["public_key"], about["code"], code_version())
+    then = json.loads(files["numbers.json"])
+    definition = about.get("definition", 1)
+    redefined = [] if definition == DEFINITION else sorted({*then, *numbers} - set(SAME_IN_EVERY_DEFINITION))
+    compared = sorted({*then, *numbers} - set(redefined))
+    differences: list[str] = []
+    for part in compared:
+        now = numbers.get(part)
+        if part == "fields" and redefined:
+            now = _columns_of(then.get(part), now)
+        differences += _differences(part, then.get(part), now)
+    versions = about["code"], code_version()
+    return Recomputed(numbers, differences, about["public_key"], *versions, definition, redefined)
+
+
+def _columns_of(then: Any, now: Any) -> Any:
+    """The rows of now with the columns that the rows of then have; whether a field counts was defined otherwise."""
+    if not (isinstance(then, list) and isinstance(now, list) and len(then) == len(now)):
+        return now
+    judged = {"dice", "pq", "counts", "why_not", "position"}
+    rows = []
+    for old, new in zip(then, now, strict=True):
+        rows.append({name: old[name] if name in judged else new.get(name) for name in old})
+    return rows
 
 
 def code_version() -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 
 def _power(arguments: argparse.Namespace) -> int:
-    from labeling.studies.analysis.power import Components, power
+    from labeling.studies.analysis.power import Components, Power, power
+    from labeling.studies.analysis.resampling import permutation_from
 
     try:
         found = power(
@@ -16,6 +17,7 @@ def _power(arguments: argparse.Namespace) -> int:
             readers=arguments.readers,
             fields=arguments.fields,
             kind=arguments.design,
+            arms=arguments.arms,
             studies=arguments.studies,
             components=Components(
                 reader=arguments.reader_sd,
@@ -29,7 +31,42 @@ def _power(arguments: argparse.Namespace) -> int:
         return 2
     print("readers  fields  power (95 % Monte-Carlo interval)")
     for row in found:
-        print(f"{row.readers:7}  {row.fields:6}  {row.power:.2f} ({row.low:.2f}-{row.high:.2f})")
+        if isinstance(row, Power):
+            print(f"{row.readers:7}  {row.fields:6}  {row.power:.2f} ({row.low:.2f}-{row.high:.2f})")
+        else:
+            print(row)
+    needed = permutation_from(arguments.design, arguments.arms)
+    if needed is None:
+        print("This design allows no permutation test of two arms.")
+    else:
+        print(f"A permutation test can reach p < 0.05 from {needed} readers of the arms compared.")
+    return 0 if any(isinstance(row, Power) for row in found) else 2
+
+
+def _recompute(arguments: argparse.Namespace) -> int:
+    from labeling.studies.bundle import BadBundle, recompute
+    from labeling.studies.declared import DEFINITION
+
+    try:
+        found = recompute(arguments.bundle, arguments.key)
+    except BadBundle as error:
+        print(f"boxwise study: {error}", file=sys.stderr)
+        return 2
+    if arguments.numbers:
+        arguments.numbers.write_text(json.dumps(found.numbers, indent=1), encoding="utf-8")
+    print(f"Signed with {found.public_key}; computed then by {found.code_then}, now by {found.code_now}.")
+    if found.differences:
+        print(f"{len(found.differences)} numbers differ:", *found.differences[:20], sep="\n  ")
+        return 1
+    if found.redefined:
+        print(
+            f"The bundle was computed with definition {found.definition_then} of the analysis; this version computes "
+            f"definition {DEFINITION}. The measurement (times and phases of every field, checks of the record) is "
+            f"identical. Defined otherwise, so not compared: {', '.join(found.redefined)}. For those numbers "
+            f"as they stand in the bundle, run the code named above."
+        )
+        return 0
+    print("Every number is identical.")
     return 0
 
 
@@ -48,7 +85,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     needed.add_argument("--reduction", type=float, required=True, help="to be found, in per cent")
     needed.add_argument("--readers", type=int, nargs="+", default=[4, 6, 8, 10])
     needed.add_argument("--fields", type=int, nargs="+", default=[4, 8, 16], help="of each reader in each arm")
-    needed.add_argument("--design", choices=["crossover", "parallel"], default="crossover")
+    needed.add_argument("--design", choices=["crossover", "williams", "parallel"], default="crossover")
+    needed.add_argument("--arms", type=int, choices=[2, 3, 4], default=2)
     for name in ("reader", "slope", "field", "residual"):  # no defaults: they are what a pilot is for
         needed.add_argument(f"--{name}-sd", type=float, required=True, help="SD of log seconds per cell")
     needed.add_argument("--studies", type=int, default=500)
@@ -61,18 +99,4 @@ def main(argv: Sequence[str] | None = None) -> int:
         for finding in audit(BOXCELL, BOXCELL_REDUCTION):
             print(finding)
         return 0
-    from labeling.studies.bundle import BadBundle, recompute
-
-    try:
-        found = recompute(arguments.bundle, arguments.key)
-    except BadBundle as error:
-        print(f"boxwise study: {error}", file=sys.stderr)
-        return 2
-    if arguments.numbers:
-        arguments.numbers.write_text(json.dumps(found.numbers, indent=1), encoding="utf-8")
-    print(f"Signed with {found.public_key}; computed then by {found.code_then}, now by {found.code_now}.")
-    if found.differences:
-        print(f"{len(found.differences)} numbers differ:", *found.differences[:20], sep="\n  ")
-        return 1
-    print("Every number is identical.")
-    return 0
+    return _recompute(arguments)

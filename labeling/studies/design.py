@@ -104,6 +104,11 @@ def sequences(kind: str, k: int) -> list[tuple[int, ...]]:
     return square if k % 2 == 0 else square + [row[::-1] for row in square]
 
 
+def letters(row: Sequence[int]) -> str:
+    """The name of a sequence: its arms in their order, by letter."""
+    return "".join(chr(ord("A") + arm) for arm in row)
+
+
 def allocate(plan: Plan) -> list[Planned]:
     """All items of all readers. The same plan gives the same items, on every machine."""
     rng = np.random.Generator(np.random.PCG64(plan.seed))
@@ -120,7 +125,7 @@ def allocate(plan: Plan) -> list[Planned]:
     items: list[Planned] = []
     for rank, reader in enumerate(int(r) for r in order):
         row = rows[rank % len(rows)]
-        name = "".join(chr(ord("A") + arm) for arm in row)
+        name = letters(row)
         planned: list[tuple[int, int, int, bool, bool]] = []
         for period, arm in enumerate(row):
             chosen = 0 if sets == 1 else period

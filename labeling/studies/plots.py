@@ -5,16 +5,27 @@ import textwrap
 from collections.abc import Callable
 from typing import Any
 
+import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
 from labeling.studies.analysis.attribution import OTHER, PHASES
+from labeling.studies.figures import not_computed
+
+# Names are typed by people: "$" in one is no formula, and a broken formula would be no plot.
+matplotlib.rcParams["text.parse_math"] = False
 
 Numbers = dict[str, Any]
 # Okabe and Ito; told apart by colour-blind people too.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#e69f00", "#56b4e9", "#cc79a7", "#999999", "#dddddd", "#f0e442", "#000000")
+
+
+def short(name: str) -> str:
+    """A name as a label: not longer than the plot is wide, and never hidden (matplotlib hides what begins with _)."""
+    text = name if len(name) <= 28 else f"{name[:27]}…"
+    return f" {text}" if text.startswith("_") else text
 
 
 def readers(numbers: Numbers, axes: Axes) -> None:
@@ -27,7 +38,7 @@ def readers(numbers: Numbers, axes: Axes) -> None:
         there = [a for a in arms if a in found]
         places, values = [arms.index(a) for a in there], [found[a] for a in there]
         axes.plot(places, values, "o-", color=COLOURS[k % len(COLOURS)], lw=1, label=name)
-    axes.set_xticks(range(len(arms)), arms)
+    axes.set_xticks(range(len(arms)), [short(arm) for arm in arms])
     axes.set_ylim(bottom=0)
     axes.set_ylabel("active s per reference cell")
     axes.set_title("Each reader")
@@ -44,28 +55,47 @@ def phases(numbers: Numbers, axes: Axes) -> None:
         if not any(values):
             continue
         hatch = None if phase in PHASES else "//"
-        axes.barh(list(arms), values, left=list(left.values()), color=COLOURS[k], label=phase, hatch=hatch)
+        axes.barh(range(len(arms)), values, left=list(left.values()), color=COLOURS[k], label=phase, hatch=hatch)
         left = {name: left[name] + value for name, value in zip(arms, values, strict=True)}
+    axes.set_yticks(range(len(arms)), [short(arm) for arm in arms])
     axes.set_xlabel("s per reference cell (hatched: not active)")
     axes.set_title("Phases")
-    axes.set_ylim(-0.6, len(arms) + 0.1)  # the legend has the room above the bars
+    axes.set_ylim(len(arms) - 0.4, -1.1)  # the legend has the room above the bars
     if any(left.values()):
         axes.legend(fontsize=7, ncols=5, loc="upper left")
 
 
 def cut_offs(numbers: Numbers, axes: Axes) -> None:
-    """Active time under other idle cut-offs."""
+    """The ratio of every arm to the reference, with its interval, under other idle cut-offs."""
     rows = numbers["sensitivity"]
-    axes.plot([r["idle_after_s"] for r in rows], [r["active_s"] / 60 for r in rows], "o-", color=COLOURS[0])
-    axes.axvline(numbers["rules"]["idle_after_s"], color=COLOURS[1], ls="--", label="declared")
+    places = [row["idle_after_s"] for row in rows]
+    for k, arm in enumerate(numbers["plan"]["others"]):
+        _ratios(axes, rows, k, arm)
+    axes.axhline(1, color="#999999", lw=0.8)
+    axes.axvline(numbers["rules"]["idle_after_s"], color=COLOURS[6], ls="--", label="declared")
     axes.set_xscale("log")
-    axes.set_xticks([r["idle_after_s"] for r in rows], [f"{r['idle_after_s']:g}" for r in rows])
+    axes.set_xticks(places, [f"{place:g}" for place in places])
     axes.minorticks_off()
     axes.set_ylim(bottom=0)
     axes.set_xlabel("idle cut-off, s")
-    axes.set_ylabel("active min, all counted sessions")
+    axes.set_ylabel("ratio of seconds per cell")
     axes.set_title("Sensitivity to the cut-off")
     axes.legend(fontsize=7)
+
+
+def _ratios(axes: Axes, rows: list[dict[str, Any]], k: int, arm: str) -> None:
+    """One arm, a little beside the others; an end that is not bounded is drawn to three times the ratio."""
+    for row in rows:
+        found = row["contrasts"][k]
+        if not_computed(found):
+            continue
+        at, ratio, ends = row["idle_after_s"] * 1.04**k, found["ratio"], found["interval"]
+        if not not_computed(ends):
+            low = 0 if not_computed(ends["low"]) else ends["low"]
+            high = 3 * ratio if not_computed(ends["high"]) else ends["high"]
+            axes.plot([at, at], [low, high], "-", color=COLOURS[k], lw=1.5)
+        axes.plot([at], [ratio], "o", color=COLOURS[k])
+    axes.plot([], [], "o-", color=COLOURS[k], label=short(arm))
 
 
 def learning(numbers: Numbers, axes: Axes) -> None:
@@ -74,7 +104,7 @@ def learning(numbers: Numbers, axes: Axes) -> None:
     for k, arm in enumerate(numbers["arms"]):
         own = [f for f in rows if f["arm"] == arm]
         xs, ys = [f["position"] for f in own], [f["active_s"] / f["reference_cells"] for f in own]
-        axes.plot(xs, ys, "o", ms=4, color=COLOURS[k], alpha=0.7, label=arm)
+        axes.plot(xs, ys, "o", ms=4, color=COLOURS[k], alpha=0.7, label=short(arm))
     axes.set_xlabel("field, in the order of reading within an arm")
     axes.set_ylabel("active s per reference cell")
     axes.set_ylim(bottom=0)
@@ -84,12 +114,6 @@ def learning(numbers: Numbers, axes: Axes) -> None:
         axes.legend(fontsize=7)
 
 
-SHOWS = {
-    "readers": "Seconds per reference cell of each reader in each arm; the numbers are in Results.",
-    "phases": "Seconds per reference cell in each phase, arm by arm.",
-    "cut_offs": "Active minutes under other idle cut-offs; the numbers stand in the table below.",
-    "learning": "Seconds per reference cell of each field in the order of reading.",
-}
 PLOTS: dict[str, Callable[[Numbers, Axes], None]] = {
     "readers": readers,
     "phases": phases,
@@ -108,17 +132,22 @@ def svg(numbers: Numbers, name: str) -> bytes:
     return out.getvalue()
 
 
-def pdf(title: str, paragraphs: list[str], numbers: Numbers) -> bytes:
-    """The report on A4: text first, then every plot."""
+LINES, TOP, STEP = 66, 0.91, 0.0132  # of a page of text
+
+
+def pdf(title: str, text: list[tuple[str, list[str]]], numbers: Numbers) -> bytes:
+    """The report on A4: text first, then every plot. text: heading and paragraphs of each section."""
     out = io.BytesIO()
     with PdfPages(out, metadata={"Title": title, "CreationDate": None}) as pages:
-        lines = [line for p in paragraphs for line in [*(textwrap.wrap(p, 95) or [""]), ""]]
-        for start in range(0, max(1, len(lines)), 62):
+        lines = _lines(text)
+        for start in range(0, max(1, len(lines)), LINES):
             page = Figure(figsize=(8.27, 11.69))
             FigureCanvasAgg(page)
             if start == 0:
-                page.text(0.08, 0.95, title, fontsize=15, weight="bold", va="top")
-            page.text(0.08, 0.91, "\n".join(lines[start : start + 62]), fontsize=9, va="top", linespacing=1.35)
+                page.text(0.08, 0.95, short_title(title), fontsize=15, weight="bold", va="top")
+            for k, (line, weight) in enumerate(lines[start : start + LINES]):
+                if line:
+                    page.text(0.08, TOP - k * STEP, line, fontsize=9, weight=weight, va="top")
             pages.savefig(page)
         page = Figure(figsize=(8.27, 11.69), layout="constrained")
         FigureCanvasAgg(page)
@@ -126,3 +155,18 @@ def pdf(title: str, paragraphs: list[str], numbers: Numbers) -> bytes:
             plot(numbers, axes)
         pages.savefig(page)
     return out.getvalue()
+
+
+def short_title(title: str) -> str:
+    return title if len(title) <= 60 else f"{title[:59]}…"
+
+
+def _lines(text: list[tuple[str, list[str]]]) -> list[tuple[str, str]]:
+    """Every line with its weight; a heading is bold."""
+    found = []
+    for heading, paragraphs in text:
+        found += [(heading, "bold"), ("", "normal")]
+        for paragraph in paragraphs:
+            found += [(line, "normal") for line in textwrap.wrap(paragraph, 95)]
+            found.append(("", "normal"))
+    return found

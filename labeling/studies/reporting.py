@@ -5,16 +5,25 @@ from typing import Any
 from django.conf import settings
 
 from labeling.studies import bundle, plots, words
-from labeling.studies.amending import amendments_of, effective, look_sentences
+from labeling.studies.amending import effective
 from labeling.studies.analysis import report
+from labeling.studies.computed import numbers_once
 from labeling.studies.models import Removal, Study
+from labeling.studies.plot_names import SHOWS
 from labeling.studies.signing import signing_key
 from labeling.studies.tables import tables_of
 
+PLOT_PATIENCE_S = 20.0  # a plot that has to wait longer says so; the page that asks for the numbers computes them
 
-def numbers_of(study: Study) -> dict[str, Any]:
-    """Every number of the report. Arms stand in the declared order, so the reference is first."""
+
+def numbers_of(study: Study, *, patience_s: float = -1) -> dict[str, Any]:
+    """Every number of the report; computed once for each state of the data. Raises StillComputing (computed.py)."""
     protocol = effective(study)
+    return numbers_once(study, protocol, lambda: compute(study, protocol), patience_s=patience_s)
+
+
+def compute(study: Study, protocol: dict[str, Any]) -> dict[str, Any]:
+    """Every number of the report. Arms stand in the declared order, so the reference is first."""
     numbers = report.compute(tables_of(study), protocol)
     declared = [arm["name"] for arm in protocol["arms"]]
     for place in (numbers, numbers["flow"]):
@@ -26,42 +35,42 @@ def numbers_of(study: Study) -> dict[str, Any]:
 
 def page(study: Study) -> dict[str, Any]:
     """The context of the report's page."""
-    numbers = numbers_of(study)
+    protocol, numbers = effective(study), numbers_of(study)
     return {
         "numbers": numbers,
-        "plots": plots.SHOWS,
-        "methods": methods(study, numbers),
-        "results": words.results(numbers),
+        "plots": SHOWS,
+        "sections": words.sections(protocol, numbers, sha256=study.protocol_sha256),
+        "cut_offs": words.cut_offs(numbers),
         "not_recomputable": not_recomputable(study),
     }
 
 
-def methods(study: Study, numbers: dict[str, Any]) -> list[str]:
-    """The methods in sentences, with every look at results by arm before the lock."""
-    protocol = effective(study)
-    return [*words.methods(protocol, numbers, sha256=study.protocol_sha256), *look_sentences(protocol)]
-
-
 def plot(study: Study, name: str) -> bytes:
-    """SVG. Raises KeyError for an unknown name."""
-    if name not in plots.PLOTS:
+    """SVG. Raises KeyError for an unknown name, StillComputing when others compute the numbers for too long."""
+    if name not in SHOWS:
         raise KeyError(name)
-    return plots.svg(numbers_of(study), name)
+    return plots.svg(numbers_of(study, patience_s=PLOT_PATIENCE_S), name)
 
 
 def pdf(study: Study) -> bytes:
-    numbers = numbers_of(study)
-    return plots.pdf(study.name, [*methods(study, numbers), *words.results(numbers)], numbers)
+    protocol, numbers = effective(study), numbers_of(study)
+    text = [
+        (section.title, section.paragraphs)
+        for section in words.sections(protocol, numbers, sha256=study.protocol_sha256)
+    ]
+    text.insert(-1, ("Under other idle cut-offs", words.cut_off_lines(numbers)))
+    return plots.pdf(study.name, text, numbers)
 
 
 def bundled(study: Study) -> bytes:
     assert study.protocol is not None  # the database holds it: only a draft has none
+    protocol = effective(study)
     return bundle.write(
         tables=tables_of(study),
-        protocol=effective(study),
+        protocol=protocol,
         frozen=study.protocol,
         frozen_sha256=study.protocol_sha256,
-        amendments=amendments_of(study),
+        amendments=protocol["amendments"],
         removed=not_recomputable(study),
         key=signing_key(settings.SECRET_KEY),
     )

@@ -20,6 +20,7 @@ from labeling.projects.models import Membership, Project
 from labeling.rounds.models import Publication
 from labeling.studies import design, learned, limits, removal
 from labeling.studies.amending import amend, effective, exclude, is_over, retention_of
+from labeling.studies.declared import DECLARED
 from labeling.studies.drafts import (
     HALVES,
     choose_fields,
@@ -191,6 +192,7 @@ def _protocol(
             "outlier_iqr": study.outlier_iqr,
             "quality_measure": study.quality_measure,
             "quality_margin": study.quality_margin,
+            **DECLARED,
         },
         "exclusion_rules": study.exclusion_rules,
         "design": study.design,

@@ -1,28 +1,106 @@
 """The report in sentences, with the exact numbers: for the page, the PDF and a paper's methods section."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
+
+from django.utils.translation import gettext_noop
+
+from labeling.studies import amended, beside
+from labeling.studies.analysis.resampling import permutation_from
+from labeling.studies.figures import interval, not_computed, number, p_value, per_cent
+
+RULES = {
+    "dice 0": "A finished field without any mask has Dice 0 and PQ 0, and all its reference cells are missed.",
+    "complete readers": (
+        "Readers are analysed who have a counted field in every arm that they were allocated to; fields that were not "
+        "finished are left out, nothing is imputed, and a sensitivity analysis states what they could have changed."
+    ),
+    "holm": "The p values of the comparisons with the reference are adjusted by Holm's procedure, the intervals not.",
+    "in order": (
+        "The comparisons with the reference are tested in the declared order, each only if the one before is "
+        "significant; the intervals are not adjusted."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading (in English; a page translates it) and its paragraphs."""
+
+    key: str
+    title: str
+    paragraphs: list[str]
+
+
+def sections(protocol: dict[str, Any], numbers: dict[str, Any], *, sha256: str) -> list[Section]:
+    """The whole text of a report, in its order. A section that has nothing to say is left out."""
+    what_was_done = methods(protocol, numbers, sha256=sha256) + amended.look_sentences(protocol)
+    found = [
+        Section("amendments", gettext_noop("Amendments"), amended.sentences(protocol)),
+        Section("results", gettext_noop("Results"), results(numbers)),
+        Section("missing", gettext_noop("Missing data"), beside.missing_data(numbers)),
+        Section("beside", gettext_noop("Beside the result"), beside.described(numbers)),
+        Section("methods", gettext_noop("Methods"), what_was_done),
+    ]
+    return [section for section in found if section.paragraphs]
 
 
 def methods(protocol: dict[str, Any], numbers: dict[str, Any], *, sha256: str) -> list[str]:
     """What was done, as a methods section says it."""
-    flow, rules, analysis = numbers["flow"], numbers["rules"], protocol["analysis"]
+    flow, plan = numbers["flow"], numbers["plan"]
     measured = [f for f in protocol["fields"] if not f["training"]]
     cells = sum(f["reference_cells"] for f in measured)
     left_out = "".join(f"; {n} left out ({why})" for why, n in flow["excluded"].items())
+    arms = ", ".join(_arm(arm) for arm in protocol["arms"])
     return [
         f"Design: {protocol['design']}, {flow['readers']} readers, {len(measured)} fields with {cells} reference "
-        f"cells; arms: {', '.join(_arm(arm) for arm in protocol['arms'])}. The allocation was generated from seed "
-        f"{protocol['seed']}; no reader saw a field in two arms. Washout {protocol['washout_days']} days.",
+        f"cells; arms: {arms}. The allocation was generated from seed {protocol['seed']}; no reader saw a field in two "
+        f"arms. Washout {protocol['washout_days']} days.",
         "Time was computed from raw browser events on the monotonic clock; a gap between two acts of more than "
-        f"{rules['idle_after_s']:g} s counts as idle. Waiting for the machine, hidden pages and lost events are not "
-        "active time.",
-        "Outcome: active seconds (search, missed cells and false proposals included) per reference cell, as the ratio "
-        "of arithmetic means over readers. Inference is on readers, by t; intervals hold every ratio that the test "
-        f"does not reject. Time is tested only if {analysis['quality_measure']} is not worse by "
-        f"{analysis['quality_margin']:g}.",
+        f"{numbers['rules']['idle_after_s']:g} s{amended.note(protocol, 'idle_after_s')} counts as idle. Waiting for "
+        "the machine, hidden pages and lost events are not active time.",
+        "Outcome: active seconds (search, missed cells and false proposals included) per reference cell of each reader "
+        "and arm. The mean of an arm is the mean over the sequences of the means of their readers, and two arms are "
+        "compared by the ratio of these means. Inference is on readers, by t; intervals hold every ratio that the test "
+        f"does not reject. {_gate(plan, protocol)} Quality is Dice of the foreground; beside it stands what became of "
+        "each reference cell at an intersection over union of 0.5.",
+        " ".join([RULES["dice 0"], RULES["complete readers"], *_family(plan)]),
+        _permutation(plan, protocol, numbers),
         f"{flow['allocated']} items were allocated, {flow['completed']} completed and {flow['analysed']} analysed"
-        f"{left_out}. Protocol frozen as SHA-256 {sha256}. Readers cannot be blinded to their tool.",
+        f"{left_out}. {amended.frozen(protocol, sha256)} Readers cannot be blinded to their tool.",
+        *plan["notes"],
     ]
+
+
+def _gate(plan: dict[str, Any], protocol: dict[str, Any]) -> str:
+    if plan["quality_margin"] is None:
+        return "Time is not tested, because the protocol has no margin for quality."
+    return (
+        f"Time is tested only if {plan['quality_measure']} is not worse by "
+        f"{plan['quality_margin']:g}{amended.note(protocol, 'quality_margin')}."
+    )
+
+
+def _family(plan: dict[str, Any]) -> list[str]:
+    return [RULES[plan["multiplicity"]]] if len(plan["others"]) > 1 else []
+
+
+def _permutation(plan: dict[str, Any], protocol: dict[str, Any], numbers: dict[str, Any]) -> str:
+    """From when a permutation is offered, whatever this study gave."""
+    alpha = 1 - plan["confidence"]
+    needed = permutation_from(plan["kind"], len(protocol["arms"]), alpha)
+    if needed is None:
+        return (
+            "A permutation test of two arms is not offered: this design has no allocations that exchange just two arms."
+        )
+    of = "of the two arms compared" if plan["kind"] == "parallel" else "in this design"
+    return (
+        "The permutation test goes over the allocations that the design could have drawn. It can reach "
+        f"p < {alpha:.2g} from {needed} readers {of} and is offered from there; {numbers['flow']['readers_analysed']} "
+        "readers are analysed. The percentile bootstrap over readers is given only from the number of readers at which "
+        "it held the truth as often as it claims in simulations."
+    )
 
 
 def _arm(arm: dict[str, Any]) -> str:
@@ -32,63 +110,189 @@ def _arm(arm: dict[str, Any]) -> str:
 
 def results(numbers: dict[str, Any]) -> list[str]:
     """What was found, arm by arm against the reference."""
-    said = [_of_arm(name, arm) for name, arm in numbers["arms"].items()]
+    found = []
+    for name, arm in numbers["arms"].items():
+        found += [of_arm(name, arm), of_cells(name, arm)]
     for contrast in numbers["contrasts"]:
-        said += [_of_quality(contrast["arm"], contrast["quality"]), _of_time(contrast["arm"], contrast["time"])]
-    said += [_of_outside(arm) for arm in numbers["outside_arms"]]
-    return [*said, _of_record(numbers["checks"])]
+        found += of_contrast(contrast, numbers["plan"])
+    found += [_of_outside(arm) for arm in numbers["outside_arms"]]
+    return [*found, _of_record(numbers["checks"])]
 
 
-def _of_arm(name: str, arm: dict[str, Any]) -> str:
+def of_arm(name: str, arm: dict[str, Any]) -> str:
     readers = arm["of_readers"]
-    if "not_computed" in readers:
-        return f"{name}: {arm['fields']} fields of too few readers for an interval ({readers['not_computed']})."
+    if reason := not_computed(readers):
+        spread = f"no interval ({reason})"
+    else:
+        spread = (
+            f"mean of {readers['n']} readers, SD {readers['sd']:.2f}, 95 % CI {readers['low']:.2f}-"
+            f"{readers['high']:.2f}, median {readers['median']:.2f}, geometric mean {number(readers['geometric_mean'])}"
+        )
+    fields = arm["seconds_per_cell"]
+    sd = "" if not_computed(fields) else f", SD of fields {fields['sd']:.2f}"
     return (
-        f"{name}: {readers['mean']:.2f} s per reference cell (mean of {readers['n']} readers, SD {readers['sd']:.2f}, "
-        f"95 % CI {readers['low']:.2f}-{readers['high']:.2f}, median {readers['median']:.2f}, geometric mean "
-        f"{_number(readers['geometric_mean'])}), {arm['fields']} fields with {arm['reference_cells']} cells, SD of "
-        f"fields {_number(arm['seconds_per_cell'].get('sd'))}; Dice {_number(arm['dice'])}, PQ {_number(arm['pq'])}."
+        f"{name}: {arm['mean']:.2f} s per reference cell ({spread}), {arm['fields']} fields with "
+        f"{arm['reference_cells']} cells{sd}; Dice {number(arm['dice'])}, PQ {number(arm['pq'])}."
     )
+
+
+def of_cells(name: str, arm: dict[str, Any]) -> str:
+    """What became of the reference cells, which the Dice of the foreground does not say."""
+    cells, total = arm["detection"], arm["reference_cells"]
+    shares = ", ".join(f"{cells[k]} {k} ({per_cent(cells[k], total)})" for k in ("found", "missed", "merged", "split"))
+    empty = arm.get("empty_fields", 0)
+    nothing = f" {empty} of {arm['fields']} fields were finished without any cell." if empty else ""
+    return (
+        f"Cells of {name} at an intersection over union of 0.5: of {total} reference cells {shares}; {cells['false']} "
+        f"false cells drawn, {cells['pieces']} pieces of cells.{nothing}"
+    )
+
+
+def of_contrast(contrast: dict[str, Any], plan: dict[str, Any]) -> list[str]:
+    """Quality and time of one arm, and what holds for these readers alone where that is all there is."""
+    found = [_of_quality(contrast["arm"], contrast["quality"]), _of_time(contrast["arm"], contrast["time"], plan)]
+    fixed = contrast["fixed_readers"]
+    too_few = not not_computed(contrast["time"]) and not_computed(contrast["time"]["interval"])
+    if not not_computed(fixed):
+        found.append(_of_fixed_readers(contrast["arm"], plan["reference"], fixed))
+    elif too_few:
+        found.append(f"These readers alone: not computed ({not_computed(fixed)}).")
+    return found
 
 
 def _of_outside(arm: dict[str, Any]) -> str:
     time = arm["seconds_per_cell"]
-    if "not_computed" in time:
-        timed = f"no time ({time['not_computed']})"
+    if reason := not_computed(time):
+        timed = f"no time ({reason})"
     else:
         timed = (
             f"{time['median']:.2f} s per reference cell between savings (median of {time['n']} fields, mean "
             f"{time['mean']:.2f}, SD {time['sd']:.2f})"
         )
-    return (
+    drawn = (
         f"{arm['arm']} ({arm['tool']}, outside this app): {arm['fields']} fields with {arm['reference_cells']} cells, "
-        f"{arm['cells']} drawn; {timed}; Dice {_number(arm['dice'])}, PQ {_number(arm['pq'])}. {arm['reservation']}"
+        f"{arm['cells']} drawn; {timed}; Dice {number(arm['dice'])}, PQ {number(arm['pq'])}."
     )
+    return f"{drawn} {of_cells(arm['arm'], arm)} {arm['reservation']}"
 
 
 def _of_quality(arm: str, quality: dict[str, Any]) -> str:
-    if "not_computed" in quality:
-        return f"Quality of {arm}: not known ({quality['not_computed']})."
+    if reason := not_computed(quality):
+        return f"Quality of {arm}: not known ({reason})."
     return (
-        f"Quality of {arm}: {quality['measure']} differs by {quality['difference']:+.4f}, lower bound "
-        f"{_number(quality['low'], 4)}; the margin of {quality['margin']:g} "
-        f"{'holds' if quality['passed'] else 'does not hold'}."
+        f"Quality of {arm}: {quality['measure']} {quality['arm_mean']:.4f} against {quality['reference_mean']:.4f}, "
+        f"difference {quality['difference']:+.4f}, lower bound {number(quality['low'], 4)}; the margin of "
+        f"{quality['margin']:g} {'holds' if quality['passed'] else 'does not hold'}."
     )
 
 
-def _of_time(arm: str, time: dict[str, Any]) -> str:
-    if "not_computed" in time:
-        return f"{arm} against the reference: not computed ({time['not_computed']})."
-    if time["p"] is None:
-        test = time["not_tested"]
+def _of_time(arm: str, time: dict[str, Any], plan: dict[str, Any]) -> str:
+    if reason := not_computed(time):
+        return f"{arm} against the reference: not computed ({reason})."
+    change = f"reduction {time['reduction']:.1f} %"
+    means = (
+        f"ratio of arithmetic means {time['ratio']:.3f} ({time['mean_arm']:.2f} to {time['mean_reference']:.2f} s per "
+        f"cell, {time['readers']} readers)"
+    )
+    geometric = f"ratio of geometric means {time['geometric']['ratio']:.3f}"
+    begin = f"{arm} against {time['reference']}: {change}"
+    permuted = _offered("permutation", time["permutation"], lambda found: _permuted(found, plan))
+    if reason := not_computed(time["interval"]):
+        return f"{begin}, {means}, {geometric}. Neither an interval nor a test: {reason}. There is {permuted}."
+    parts = [
+        f"{begin} ({interval(time['reduction_interval'], 1, unit=' %')}), {means}",
+        _test(time["test"], plan),
+        permuted,
+        _offered("bootstrap over readers", time["bootstrap"], _resampled),
+        f"{geometric} ({interval(time['geometric']['interval'], 3)})",
+    ]
+    return f"{'; '.join(parts)}. {time['method']}."
+
+
+def _resampled(found: dict[str, Any]) -> str:
+    return f"bootstrap over readers {number(found['low'], 1)} to {number(found['high'], 1)} %"
+
+
+def _test(test: dict[str, Any], plan: dict[str, Any]) -> str:
+    if reason := not_computed(test):
+        return f"no test: {reason}"
+    return f"{p_value(test['p'])}, df {test['df']:g}{_adjusted(test, plan)}"
+
+
+def _permuted(found: dict[str, Any], plan: dict[str, Any]) -> str:
+    tried = f"{found['drawn']} drawn of " if found["drawn"] else ""
+    return f"by permutation {p_value(found['p'])} ({tried}{found['allocations']} allocations){_adjusted(found, plan)}"
+
+
+def _adjusted(test: dict[str, Any], plan: dict[str, Any]) -> str:
+    if len(plan["others"]) < 2:
+        return ""
+    return f" (adjusted for {len(plan['others'])} comparisons: {p_value(test['p_adjusted'])})"
+
+
+def _offered(name: str, value: dict[str, Any], words: Callable[[dict[str, Any]], str]) -> str:
+    reason = not_computed(value)
+    return f"no {name}: {reason}" if reason else words(value)
+
+
+def _of_fixed_readers(arm: str, reference: str, found: dict[str, Any]) -> str:
+    quality = found["quality"]
+    if reason := not_computed(quality):
+        judged = f"quality not known ({reason})"
     else:
-        test = f"p = {time['p']:.4g}, df {time['df']:g}, by permutation {time['p_permutation']:.4g}"
+        verdict = "holds" if found["passed"] else "does not hold"
+        margin = "" if found["margin"] is None else f", the margin of {found['margin']:g} {verdict}"
+        judged = f"quality differs by {quality['estimate']:+.4f}, lower bound {quality['low']:.4f}{margin}"
+    reason = not_computed(found["p"])
+    test = f"no test: {reason}" if reason else f"{p_value(found['p'])}, df {found['df']:g}"
     return (
-        f"{arm} against {time['reference']}: reduction {time['reduction']:.1f} % (95 % CI "
-        f"{_number(time['reduction_low'], 1)} to {_number(time['reduction_high'], 1)} %; bootstrap over readers "
-        f"{_number(time['boot_low'], 1)} to {_number(time['boot_high'], 1)} %), ratio of arithmetic means "
-        f"{time['ratio']:.3f}, of geometric means {time['geometric_ratio']:.3f}; {test}. {time['method']}."
+        f"{found['title']}: {arm} against {reference}, ratio of geometric means {found['ratio']:.3f} "
+        f"({interval(found['interval'], 3)}); {test}; {judged}. The unit is the field ({found['fields']} fields read "
+        "in both arms); nothing here speaks of other readers."
     )
+
+
+@dataclass(frozen=True)
+class CutOffRow:
+    """One idle cut-off: active and idle seconds of the fields analysed, and each arm's ratio with its interval."""
+
+    idle_after_s: float
+    declared: bool
+    active_s: float
+    idle_s: float
+    ratios: list[str]
+
+
+def cut_offs(numbers: dict[str, Any]) -> list[CutOffRow]:
+    """The table of idle cut-offs: one column of ratios for each arm compared with the reference."""
+    declared = numbers["rules"]["idle_after_s"]
+    rows = []
+    for row in numbers["sensitivity"]:
+        ratios = [_ratio(contrast) for contrast in row["contrasts"]]
+        at = row["idle_after_s"]
+        rows.append(CutOffRow(at, at == declared, row["active_s"], row["idle_s"], ratios))
+    return rows
+
+
+def _ratio(contrast: dict[str, Any]) -> str:
+    if reason := not_computed(contrast):
+        return f"not computed ({reason})"
+    if not_computed(contrast["interval"]):
+        return f"{contrast['ratio']:.3f} (no interval, see Results)"
+    return f"{contrast['ratio']:.3f} ({interval(contrast['interval'], 3)})"
+
+
+def cut_off_lines(numbers: dict[str, Any]) -> list[str]:
+    """The same table as sentences, for the PDF."""
+    found = []
+    for row in cut_offs(numbers):
+        declared = " (declared)" if row.declared else ""
+        pairs = zip(numbers["plan"]["others"], row.ratios, strict=True)
+        ratios = "; ".join(f"{arm} to {numbers['plan']['reference']} {ratio}" for arm, ratio in pairs)
+        found.append(
+            f"{row.idle_after_s:g} s{declared}: active {row.active_s:.1f} s, idle {row.idle_s:.1f} s; {ratios}."
+        )
+    return found
 
 
 def _of_record(checks: list[dict[str, Any]]) -> str:
@@ -105,7 +309,3 @@ def _of_record(checks: list[dict[str, Any]]) -> str:
         f"{sum(c['gap_ms'] for c in bad) / 1000:.1f} s, {sum(c['no_farewell'] for c in bad)} sessions ended without a "
         f"farewell.{again}"
     )
-
-
-def _number(value: float | None, digits: int = 2) -> str:
-    return "unknown" if value is None else f"{value:.{digits}f}"

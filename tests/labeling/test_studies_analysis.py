@@ -10,9 +10,10 @@ from labeling.studies.analysis.agreement import bland_altman, icc
 from labeling.studies.analysis.curves import carry_over, trends
 from labeling.studies.analysis.estimands import compare, rates
 from labeling.studies.analysis.mixed import fit
-from labeling.studies.analysis.power import Components, planned_test, power, virtual_study
+from labeling.studies.analysis.power import Components, power, virtual_studies, virtual_study
 from labeling.studies.analysis.quality import non_inferior
 from labeling.studies.analysis.summaries import BOXCELL, BOXCELL_REDUCTION, audit, from_figures, summarise
+from tests.bench import studies as bench
 
 
 def test_the_paper_s_manual_interval_is_reproduced_by_t_with_49_degrees_of_freedom():
@@ -53,15 +54,16 @@ def test_seconds_per_reference_cell_are_a_ratio_of_sums():
 
 def test_the_interval_of_the_ratio_holds_exactly_what_the_test_does_not_reject():
     a, b = np.array([10.0, 12, 9, 14, 11]), np.array([6.0, 7, 6, 8, 5])
-    found = compare(readers(a, b), reference="A", arm="B", kind="crossover")
-    assert found.ratio == pytest.approx(b.mean() / a.mean()) and found.df == 4
-    for end in (found.ratio_low, found.ratio_high):
+    found = compare(readers(a, b), reference="A", arm="B", kind="matched")
+    assert found.ratio == pytest.approx(b.mean() / a.mean()) and found.test.df == 4
+    for end in (found.interval.low, found.interval.high):
         assert stats.ttest_1samp(b - end * a, 0).pvalue == pytest.approx(0.05)
-    assert found.p == pytest.approx(stats.ttest_rel(b, a).pvalue)
-    assert found.reduction_low < found.reduction < found.reduction_high
-    assert found.p_permutation == pytest.approx(2 / 2**5)  # the most extreme of all arrangements
+    assert found.test.p == pytest.approx(stats.ttest_rel(b, a).pvalue)
+    assert found.reduction_interval.low < found.reduction < found.reduction_interval.high
+    assert "no allocation" in found.permutation.reason
     log = stats.ttest_rel(np.log(b), np.log(a)).confidence_interval()
-    assert (found.geometric_low, found.geometric_high) == pytest.approx((np.exp(log.low), np.exp(log.high)))
+    geometric = found.geometric.interval
+    assert (geometric.low, geometric.high) == pytest.approx((np.exp(log.low), np.exp(log.high)))
 
 
 def test_a_period_effect_is_taken_out_of_a_crossover():
@@ -71,15 +73,16 @@ def test_a_period_effect_is_taken_out_of_a_crossover():
     found = compare(
         readers(a, a - 2 + period + noise, ["AB", "AB", "BA", "BA"]), reference="A", arm="B", kind="crossover"
     )
-    assert found.difference == pytest.approx(-2) and found.df == 2 and found.p < 0.01
+    assert found.difference == pytest.approx(-2) and found.test.df == 2 and found.test.p < 0.01
     assert stats.ttest_rel(a - 2 + period + noise, a).pvalue > 0.3
 
 
-def test_readers_who_agree_to_the_last_digit_are_no_crash():
+def test_readers_who_agree_to_the_last_digit_get_no_interval_without_a_width():
     found = compare(
         readers([10.0, 12, 14, 16], [5.0, 6, 7, 8], ["AB", "BA"] * 2), reference="A", arm="B", kind="crossover"
     )
-    assert (found.ratio_low, found.ratio_high) == pytest.approx((0.5, 0.5)) and found.p < 0.05
+    assert found.ratio == pytest.approx(0.5) and "no spread" in found.interval.reason
+    assert "no spread" in found.geometric.interval.reason
 
 
 def test_parallel_groups_are_compared_by_student_s_t():
@@ -88,7 +91,7 @@ def test_parallel_groups_are_compared_by_student_s_t():
     ).table()
     found = compare(rates(study), reference="A", arm="B", kind="parallel")
     by_arm = rates(study).groupby("arm")["rate"].apply(list)
-    assert found.p == pytest.approx(stats.ttest_ind(by_arm["B"], by_arm["A"]).pvalue)
+    assert found.test.p == pytest.approx(stats.ttest_ind(by_arm["B"], by_arm["A"]).pvalue)
     assert found.readers == 8
 
 
@@ -110,7 +113,8 @@ def test_carry_over_is_shown_only_for_two_sequences():
     table = readers([1.0, 2, 3, 4], [1.0, 2, 2, 2], ["AB", "AB", "BA", "BA"])
     found = carry_over(table, reference="A", arm="B")
     assert found.p == pytest.approx(stats.ttest_ind([2.0, 4], [5.0, 6]).pvalue)
-    assert carry_over(readers([1.0, 2], [1.0, 2]), reference="A", arm="B") is None
+    one_each = readers([1.0, 2], [1.0, 2], ["AB", "BA"])
+    assert "one reader alone" in carry_over(one_each, reference="A", arm="B").reason
 
 
 def test_agreement_by_a_worked_example():
@@ -126,7 +130,7 @@ def test_time_is_tested_only_where_quality_is_not_worse(loss, passed):
     noise = np.array([0.01, -0.01, 0.02, -0.02, 0.0, 0.01])
     rows = [(i, "AB", arm, 0.8 + noise[i] - (loss + noise[-i] if arm == "B" else 0)) for i in range(6) for arm in "AB"]
     table = pd.DataFrame(rows, columns=["participant", "sequence", "arm", "dice"])
-    found = non_inferior(table, measure="dice", reference="A", arm="B", margin=0.05, kind="crossover")
+    found = non_inferior(table, measure="dice", reference="A", arm="B", margin=0.05, kind="matched")
     assert found.passed is passed and (found.p < 0.025) is passed
 
 
@@ -137,22 +141,30 @@ def test_power_grows_with_readers_and_summaries_are_no_pilot():
         Components(reader=0)
 
 
-@pytest.mark.parametrize("kind", ["crossover", "parallel"])
-def test_the_simulated_test_is_the_report_s(kind):
-    study = virtual_study(np.random.default_rng(4), readers=8, fields=5, ratio=0.7, components=Components(), kind=kind)
-    found = compare(rates(study.table()), reference="A", arm="B", kind=kind)
-    assert planned_test(study, kind=kind) == pytest.approx(found.p)
-    assert planned_test(study, kind=kind, ratio=found.ratio_high) == pytest.approx(0.05)
+@pytest.mark.parametrize(("kind", "arms"), [("crossover", 2), ("williams", 3), ("williams", 4), ("parallel", 2)])
+def test_the_simulated_test_is_the_report_s(kind, arms):
+    ratios = [0.7, 0.8, 0.9][: arms - 1]
+    study = virtual_studies(
+        np.random.default_rng(4), studies=3, readers=12 if arms == 3 else 8, fields=5, ratios=ratios,
+        components=Components(), kind=kind,
+    )  # fmt: skip
+    moments = study.moments()
+    low, high = moments.ratio_bounds(0.95)
+    for k in range(3):
+        found = compare(rates(study.table(k)), reference="A", arm="B", kind=kind)
+        assert moments.p()[k] == pytest.approx(found.test.p)
+        assert (low[k], high[k]) == pytest.approx((found.interval.low, found.interval.high))
 
 
-def test_the_planned_test_keeps_its_level():
-    """A small version of tests/bench/studies.py: 300 studies without an effect."""
-    rng = np.random.default_rng(0)
-    ps = [
-        planned_test(virtual_study(rng, readers=6, fields=4, ratio=1, components=Components()), kind="crossover")
-        for _ in range(300)
-    ]
-    assert stats.binomtest(sum(p < 0.05 for p in ps), 300, 0.05).pvalue > 0.001
+def test_the_analysis_keeps_what_it_promises_at_every_small_size():
+    """A small version of python -m tests.bench studies: the first two sizes of every design."""
+    rows = list(bench.closed_form(studies=200, most=4))
+    assert bench.rejected(rows) == []
+    refused = {(row.design, row.arms, row.readers) for row in rows if isinstance(row, bench.Refused)}
+    smallest = {("crossover", 2, 2), ("williams", 4, 4), ("parallel", 2, 2), ("parallel", 3, 3), ("parallel", 4, 4)}
+    assert smallest <= refused
+    drawn = [*bench.permutation_rows("crossover", 2, 8, 40), *bench.bootstrap_rows("crossover", 2, 30, 40)]
+    assert bench.rejected(drawn) == [] and len(drawn) == 2
 
 
 def test_the_command_audits_the_paper_and_plans_a_study(capsys):
@@ -161,5 +173,10 @@ def test_the_command_audits_the_paper_and_plans_a_study(capsys):
     sds = ["--reader-sd", "0.2", "--slope-sd", "0.1", "--field-sd", "0.2", "--residual-sd", "0.2"]
     plan = ["power", "--reduction", "40", "--readers", "6", "--fields", "4", "--studies", "20"]
     assert command.main([*plan, *sds]) == 0 and "power" in capsys.readouterr().out
+    two = ["power", "--reduction", "44", "--readers", "2", "3", "--fields", "4", "--studies", "20"]
+    assert command.main([*two, *sds]) == 2
+    said = capsys.readouterr().out
+    assert "2 readers, 4 fields: no test" in said and "3 readers, 4 fields: this design needs a multiple of 2" in said
+    assert "1.00" not in said and "from 8 readers" in said
     assert command.main([*plan, *sds[:1], "0", *sds[2:]]) == 2
     assert "published summary" in capsys.readouterr().err

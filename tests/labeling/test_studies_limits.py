@@ -129,7 +129,7 @@ def test_an_amendment_says_what_was_before_and_whether_results_had_been_seen(stu
     services.look(study=study, by=by, reason="safety")
     services.amend(study=study, change={"outlier_iqr": 3}, reason="odd fields", by=by)
     first, second = services.effective(study)["amendments"]
-    assert (first["what"], first["before"], first["after"]) == ("Quality margin, Dice", 0.05, 0.1)
+    assert (first["label"], first["before"], first["after"]) == ("Quality margin, Dice", 0.05, 0.1)
     assert (first["reason"], first["results_seen"], first["applied"]) == ("wider", False, True)
     assert (second["before"], second["after"], second["results_seen"]) == (None, 3.0, True)
     Study.objects.filter(pk=study.pk).update(logs_looks=False)
@@ -171,7 +171,7 @@ def test_odd_amendments_that_are_stored_already_are_named_and_break_nothing(stud
             Amendment.objects.create(study=study, change=change, reason="from before", by=study.created_by)
     protocol = services.effective(study)
     assert protocol["analysis"]["quality_margin"] == 0.05 and protocol["measurement"]["idle_after_s"] == 30
-    margins = [a for a in protocol["amendments"] if a["what"] == "Quality margin, Dice"]
+    margins = [a for a in protocol["amendments"] if a["what"] == "quality_margin"]
     assert [(a["after"], a["applied"]) for a in margins] == [(None, False), (-5, False), ("wide", False)]
     client = signed_in(study.created_by)
     for route in ("study", "study-report", "study-pdf", "study-bundle"):

@@ -9,6 +9,8 @@ import statsmodels.formula.api as smf
 from scipy import stats
 from statsmodels.stats.anova import anova_lm
 
+from labeling.studies.analysis.results import NotEstimated
+
 
 @dataclass(frozen=True)
 class BlandAltman:
@@ -23,6 +25,7 @@ class BlandAltman:
 
 
 def bland_altman(first: Sequence[float], second: Sequence[float], confidence: float = 0.95) -> BlandAltman:
+    """Of the differences second - first, as many values in both. Raises ValueError for fewer than two pairs."""
     d = np.asarray(second, np.float64) - np.asarray(first, np.float64)
     if len(d) < 2:
         raise ValueError("agreement needs at least two pairs")
@@ -49,3 +52,35 @@ def icc(table: pd.DataFrame) -> float:
     squares = anova_lm(smf.ols("y ~ C(subject) + C(reading)", long).fit())
     rows, columns, error = (squares.loc[name, "mean_sq"] for name in ("C(subject)", "C(reading)", "Residual"))
     return float((rows - error) / (rows + (k - 1) * error + k * (columns - error) / n))
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """ICC of seconds per cell of the readers of one sequence in one arm, over the fields that all of them finished."""
+
+    sequence: str
+    icc: float
+    fields: int
+    readers: int
+
+
+def between_readers(rows: pd.DataFrame) -> list[Agreement | NotEstimated]:
+    """One entry a sequence, for one arm. rows: participant, sequence, field, active_s, reference_cells.
+
+    Everybody of a sequence reads the same set of fields in an arm, those of another sequence another set: in a
+    crossover two readers of different sequences have no field of one arm in common. So readers are compared within
+    their sequence, and a sequence of one reader has nobody to agree with.
+    """
+    found: list[Agreement | NotEstimated] = []
+    rows = rows.assign(y=rows["active_s"] / rows["reference_cells"])
+    for sequence, group in rows.groupby("sequence", sort=True):
+        table = group.pivot_table(index="field", columns="participant", values="y").dropna()
+        if table.shape[1] < 2:
+            reason = "one reader alone in this arm and set of fields has nobody to agree with"
+        elif table.shape[0] < 2:
+            reason = "fewer than two fields were finished by all readers"
+        else:
+            found.append(Agreement(str(sequence), icc(table), len(table), table.shape[1]))
+            continue
+        found.append(NotEstimated(f"sequence {sequence}: {reason}"))
+    return found

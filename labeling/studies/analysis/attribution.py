@@ -99,17 +99,6 @@ def totals(intervals: pd.DataFrame, by: Iterable[str] = ("session",)) -> pd.Data
     return table
 
 
-def sensitivity(
-    events: pd.DataFrame, operations: pd.DataFrame, rules: Rules, cut_offs_s: Iterable[float] = (10, 30, 60, 100, 300)
-) -> pd.DataFrame:
-    """Active and idle seconds of all sessions under other idle cut-offs: index idle_after_s."""
-    rows = {}
-    for cut_off in sorted({*map(float, cut_offs_s), rules.idle_after_s}):
-        found = totals(attribute(events, operations, Rules(cut_off, rules.blur_is_away))).sum()
-        rows[cut_off] = {"active_s": found["active_s"], "idle_s": found["idle"], "session_s": found["session_s"]}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("idle_after_s")
-
-
 def check(events: pd.DataFrame, operations: pd.DataFrame, batches: pd.DataFrame) -> list[Checks]:
     """What is wrong with each session's record.
 

@@ -7,6 +7,8 @@ import pandas as pd
 import statsmodels.formula.api as smf
 from scipy import stats
 
+from labeling.studies.analysis.results import NotEstimated
+
 
 @dataclass(frozen=True)
 class Trend:
@@ -19,14 +21,15 @@ class Trend:
     fields: int
 
 
-def trends(fields: pd.DataFrame, value: str = "active_s", confidence: float = 0.95) -> list[Trend]:
+def trends(fields: pd.DataFrame, value: str = "active_s", confidence: float = 0.95) -> list[Trend | NotEstimated]:
     """Learning (below 0) or fatigue (above 0) within each arm.
 
     fields   participant, arm, position (1, 2, ... within reader and arm), reference_cells, `value`
     """
-    found = []
+    found: list[Trend | NotEstimated] = []
     for arm, rows in fields.groupby("arm", sort=True):
         if rows["participant"].nunique() < 2 or rows["position"].nunique() < 2:
+            found.append(NotEstimated(f"{arm}: a trend needs two readers with two fields each"))
             continue
         rows = rows.assign(y=np.log(rows[value] / rows["reference_cells"]))
         fit = smf.ols("y ~ position + C(participant)", rows).fit(
@@ -40,16 +43,26 @@ def trends(fields: pd.DataFrame, value: str = "active_s", confidence: float = 0.
 
 @dataclass(frozen=True)
 class CarryOver:
-    """Grizzle's test on the readers' sums over both arms: has little power and is shown, never acted on."""
+    """Grizzle's test on the readers' sums over both arms: has little power and is shown, never acted on.
+
+    difference: of the mean sums of the two sequences in `sequences`, second minus first, s per cell.
+    """
 
     p: float
     difference: float
+    sequences: tuple[str, str]
 
 
-def carry_over(rates: pd.DataFrame, *, reference: str, arm: str) -> CarryOver | None:
-    """rates: see estimands.rates; None unless there are exactly two sequences of two readers or more."""
+def carry_over(rates: pd.DataFrame, *, reference: str, arm: str) -> CarryOver | NotEstimated:
+    """rates: see estimands.rates. NotEstimated unless there are exactly two sequences of two readers or more."""
+    if missing := [name for name in (reference, arm) if not (rates["arm"] == name).any()]:
+        return NotEstimated(f"no finished field of {' and '.join(missing)} counts yet")
     wide = rates.pivot(index=["participant", "sequence"], columns="arm", values="rate")[[reference, arm]].dropna()
-    groups = [rows.sum(axis=1).to_numpy(np.float64) for _, rows in wide.groupby(level="sequence", sort=True)]
-    if len(groups) != 2 or min(map(len, groups)) < 2:
-        return None
-    return CarryOver(float(stats.ttest_ind(*groups).pvalue), float(groups[1].mean() - groups[0].mean()))
+    sums = {str(name): rows.sum(axis=1).to_numpy(np.float64) for name, rows in wide.groupby(level="sequence")}
+    if len(sums) != 2:
+        return NotEstimated(f"carry-over is tested between two sequences of the same two arms; there are {len(sums)}")
+    (first, one), (second, other) = sorted(sums.items())
+    if min(len(one), len(other)) < 2:
+        return NotEstimated("one reader alone in a sequence: carry-over cannot be told from what readers differ by")
+    found = stats.ttest_ind(one, other)
+    return CarryOver(float(found.pvalue), float(other.mean() - one.mean()), (first, second))

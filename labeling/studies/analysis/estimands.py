@@ -1,35 +1,58 @@
 """What a study estimates and how sure it is: readers are the unit, times are ratios of arithmetic means.
 
-The primary estimand is active human seconds (search, missed cells and false proposals included) per reference cell,
-compared between two arms as the ratio of arithmetic means. Cells and fields of one reader are not independent, so
-inference is at the level of readers: every reader gives one number per arm.
+The estimand, defined once (DEFINITION 2) and used by every printed figure: active human seconds (search, missed cells
+and false proposals included) per reference cell. A reader gives one number per arm, the seconds of their counted fields
+over the reference cells of these. An arm's mean is the mean over the sequences of the design of the means of the
+sequences' readers, so that a reader who is lost does not tilt the balance of the periods. Two arms are compared by the
+ratio of these means. Analysed are readers with a counted field in every arm they were allocated to.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import statsmodels.api as sm
-from scipy import optimize, stats
 
-Floats = npt.NDArray[np.float64]
-WITHIN = ("crossover", "williams", "matched")  # every reader works in every arm
-BETWEEN = ("parallel",)
+from labeling.studies import design
+from labeling.studies.analysis import resampling
+from labeling.studies.analysis.moments import Floats, Moments, between_readers, within_readers
+from labeling.studies.analysis.results import Interval, NotEstimated
+
+WITHIN = ("crossover", "williams", "matched")  # every reader works in every arm; matched: in no order that was drawn
+NO_SPREAD = "the readers do not differ at all, so there is no spread to test with"
+
+
+@dataclass(frozen=True)
+class TTest:
+    """Two-sided p of "the ratio of means is 1". p_adjusted: for the family of comparisons (multiplicity.py)."""
+
+    p: float
+    df: int
+    p_adjusted: float | None = None
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A ratio of means and its interval."""
+
+    ratio: float
+    interval: Interval | NotEstimated
 
 
 @dataclass(frozen=True)
 class Contrast:
     """Arm `arm` against arm `reference`.
 
-    ratio          of arithmetic means over readers, with its interval: all ratios that the test does not reject
-    reduction      1 - ratio, in per cent, and its interval
-    p, df          of the hypothesis ratio = 1
-    boot_*         percentile bootstrap of the reduction over readers, in per cent
-    p_permutation  by the permutations of arm labels that the allocation allows
-    geometric_*    ratio of geometric means: another estimand, named so that nobody mixes them up
+    mean_*              of the readers analysed, as `weights` defines it; difference, ratio: of these means
+    reduction           1 - ratio, in per cent
+    interval            of the ratio: every ratio that the test does not reject (Fieller)
+    reduction_interval  the same, in per cent
+    test                of the hypothesis ratio = 1
+    permutation         over the allocations that the design allows
+    bootstrap           percentile interval of the reduction over readers, in per cent
+    geometric           ratio of geometric means: another estimand, named so that nobody mixes them up
     """
 
     reference: str
@@ -39,35 +62,42 @@ class Contrast:
     mean_arm: float
     difference: float
     ratio: float
-    ratio_low: float
-    ratio_high: float
     reduction: float
-    reduction_low: float
-    reduction_high: float
-    p: float
-    df: float
-    boot_low: float
-    boot_high: float
-    p_permutation: float
-    geometric_ratio: float
-    geometric_low: float
-    geometric_high: float
+    interval: Interval | NotEstimated
+    reduction_interval: Interval | NotEstimated
+    test: TTest | NotEstimated
+    permutation: resampling.Permutation | NotEstimated
+    bootstrap: Interval | NotEstimated
+    geometric: Ratio
     method: str
 
 
 def rates(fields: pd.DataFrame, value: str = "active_s") -> pd.DataFrame:
     """Seconds per reference cell of each reader in each arm: the sum over their fields divided by the sum of cells.
 
-    fields   participant, sequence, arm, reference_cells, and the column `value`; one row per counted field
-    ->       participant, sequence, arm, rate, fields, cells
+    fields   participant, sequence, arm, reference_cells, and the column `value`; period where the design has them; one
+             row per counted field
+    ->       participant, sequence, arm, rate, fields, cells, and period where it was given
     """
+    kept = {"period": ("period", "first")} if "period" in fields else {}
     grouped = fields.groupby(["participant", "sequence", "arm"], as_index=False, sort=True).agg(
-        seconds=(value, "sum"), cells=("reference_cells", "sum"), fields=(value, "size")
+        seconds=(value, "sum"), cells=("reference_cells", "sum"), fields=(value, "size"), **kept
     )
     if (grouped["cells"] <= 0).any():
         raise ValueError("a reader has fields without any reference cell; nothing can be divided by them")
     grouped["rate"] = grouped["seconds"] / grouped["cells"]
-    return grouped[["participant", "sequence", "arm", "rate", "fields", "cells"]]
+    return grouped[["participant", "sequence", "arm", "rate", "fields", "cells", *kept]]
+
+
+def weights(sequences: Sequence[str] | npt.NDArray[Any]) -> Floats:
+    """(n,) weight of each reader in an arm's mean: every sequence counts the same, its readers share alike."""
+    names, place, sizes = np.unique(np.asarray(sequences), return_inverse=True, return_counts=True)
+    return np.asarray(1.0 / (len(names) * sizes[place]))
+
+
+def arm_mean(table: pd.DataFrame, value: str) -> float:
+    """The mean of one arm; table: one row a reader, with sequence and `value`."""
+    return float(weights(table["sequence"].to_numpy()) @ table[value].to_numpy(np.float64))
 
 
 def compare(
@@ -80,49 +110,124 @@ def compare(
     seed: int = 0,
     resamples: int = 2000,
 ) -> Contrast:
-    """Two arms of a design of this `kind`, from `rates`. Raises ValueError for fewer than two readers an arm."""
-    wide = by_arm(table, "rate", (reference, arm))
-    if kind in WITHIN:
-        both = wide[[reference, arm]].dropna()
-        a, b = both[reference].to_numpy(np.float64), both[arm].to_numpy(np.float64)
-        groups = both.index.get_level_values("sequence").to_numpy()
-        readers = len(both)
-    else:
-        a, b = (wide[name].dropna().to_numpy(np.float64) for name in (reference, arm))
-        groups = np.zeros(len(a))
-        readers = len(a) + len(b)
-    if min(len(a), len(b)) < 2:
-        raise ValueError("a comparison needs at least two readers in each arm")
-    test = within(a, b, groups) if kind in WITHIN else between(a, b)
-    mean_a, mean_b = balanced_mean(a, groups), balanced_mean(b, groups if kind in WITHIN else np.zeros(len(b)))
+    """Two arms of a design of this `kind`, from `rates`. Raises ValueError when nobody has a number in both arms."""
+    pair = pair_of(table, "rate", reference=reference, arm=arm, kind=kind)
+    mean_a, mean_b = pair.means()
+    moments, logs = pair.moments(), pair.logarithms().moments()
     ratio = mean_b / mean_a
-    low, high = _interval(lambda r: test(r)[0], ratio, 1 - confidence)
-    p, df = test(1.0)
-    log_test = within(np.log(a), np.log(b), groups) if kind in WITHIN else between(np.log(a), np.log(b))
-    geometric, g_low, g_high = _shift_interval(log_test, np.log(a), np.log(b), groups, kind, confidence)
-    boot = _bootstrap(a, b, kind, confidence, seed, resamples)
+    interval = _interval(moments, confidence)
     return Contrast(
         reference=reference,
         arm=arm,
-        readers=readers,
+        readers=pair.readers,
         mean_reference=mean_a,
         mean_arm=mean_b,
         difference=mean_b - mean_a,
         ratio=ratio,
-        ratio_low=low,
-        ratio_high=high,
-        reduction=100 * (1 - ratio),
-        reduction_low=100 * (1 - high),
-        reduction_high=100 * (1 - low),
-        p=p,
-        df=df,
-        boot_low=boot[0],
-        boot_high=boot[1],
-        p_permutation=_permutation(a, b, kind, seed, resamples),
-        geometric_ratio=geometric,
-        geometric_low=g_low,
-        geometric_high=g_high,
-        method=_method(kind, groups),
+        reduction=_reduction(ratio),
+        interval=interval,
+        reduction_interval=interval if isinstance(interval, NotEstimated) else interval.mapped(_reduction),
+        test=_test(moments),
+        permutation=resampling.permutation(pair, alpha=1 - confidence, seed=seed),
+        bootstrap=resampling.bootstrap(pair, confidence=confidence, seed=seed, resamples=resamples),
+        geometric=_geometric(pair.logarithms().means(), logs, confidence),
+        method=pair.method,
+    )
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What two arms of a study hold against each other.
+
+    a, b      (n,) numbers of the readers in the reference and in the arm: the same readers in a design within readers,
+              else (n,) and (m,) of two groups
+    sequence  (n,) of the readers, in a design within readers
+    periods   (n, 2) in which they worked in the reference and in the arm; None where nobody has said so
+    lost      the design's sequences of which no reader is left
+    """
+
+    kind: str
+    reference: str
+    arm: str
+    a: Floats
+    b: Floats
+    sequence: npt.NDArray[Any]
+    periods: npt.NDArray[np.int64] | None
+    lost: tuple[str, ...]
+
+    @property
+    def within(self) -> bool:
+        return self.kind in WITHIN
+
+    @property
+    def readers(self) -> int:
+        return len(self.a) if self.within else len(self.a) + len(self.b)
+
+    def means(self) -> tuple[float, float]:
+        if not self.within:
+            return float(self.a.mean()), float(self.b.mean())
+        share = weights(self.sequence)
+        return float(share @ self.a), float(share @ self.b)
+
+    def logarithms(self) -> "Pair":
+        return Pair(
+            self.kind,
+            self.reference,
+            self.arm,
+            np.log(self.a),
+            np.log(self.b),
+            self.sequence,
+            self.periods,
+            self.lost,
+        )
+
+    def moments(self) -> Moments | NotEstimated:
+        """For the test and the interval, or why there are none."""
+        if not self.within:
+            return between_readers(self.a, self.b) or NotEstimated(_too_few_between(len(self.a), len(self.b)))
+        if self.lost:
+            return NotEstimated(_confounded(self.lost))
+        found = within_readers(self.a, self.b, weights(self.sequence), nuisance(self.sequence, self.periods))
+        return found or NotEstimated(_too_few_within(self.kind, self.sequence))
+
+    @property
+    def method(self) -> str:
+        if not self.within:
+            return "t test on readers of two groups; interval by inversion of the test (Fieller)"
+        if self.kind == "matched":
+            return "paired t test on readers; interval by inversion of the test (Fieller)"
+        return (
+            "t test on readers' differences, averaged over sequences, periods taken out; "
+            "interval by inversion of the test (Fieller)"
+        )
+
+
+def pair_of(table: pd.DataFrame, value: str, *, reference: str, arm: str, kind: str) -> Pair:
+    """table: participant, sequence, arm, `value`, and period where the design has them.
+
+    Raises ValueError when nobody has finished a field of one of the arms, or nobody fields of both.
+    """
+    wide = by_arm(table, value, (reference, arm))
+    if kind not in WITHIN:
+        a, b = (wide[name].dropna().to_numpy(np.float64) for name in (reference, arm))
+        return Pair(kind, reference, arm, a, b, np.zeros(len(a)), None, ())
+    both = wide[[reference, arm]].dropna()
+    if not len(both):
+        raise ValueError(f"no reader has finished fields of both {reference} and {arm} yet")
+    sequence = both.index.get_level_values("sequence").to_numpy(object)
+    periods = None
+    if "period" in table:
+        of_reader = by_arm(table, "period", (reference, arm)).loc[both.index, [reference, arm]]
+        periods = of_reader.to_numpy(np.int64)
+    return Pair(
+        kind,
+        reference,
+        arm,
+        both[reference].to_numpy(np.float64),
+        both[arm].to_numpy(np.float64),
+        sequence,
+        periods,
+        lost_sequences(kind, sequence),
     )
 
 
@@ -133,131 +238,91 @@ def by_arm(table: pd.DataFrame, value: str, arms: tuple[str, ...]) -> pd.DataFra
     return table.pivot(index=["participant", "sequence"], columns="arm", values=value)
 
 
-Test = Callable[..., tuple[float, float]]
+def lost_sequences(kind: str, sequences: npt.NDArray[Any]) -> tuple[str, ...]:
+    """The sequences of the design that have no reader among these."""
+    if kind not in ("crossover", "williams"):
+        return ()
+    arms = len(str(sequences[0]))
+    planned = [design.letters(row) for row in design.sequences(kind, arms)]
+    return tuple(name for name in planned if name not in set(sequences))
 
 
-def within(a: Floats, b: Floats, groups: npt.NDArray[Any]) -> Test:
-    """The test of "mean(b) = ratio * mean(a) + shift" for readers who worked in both arms: -> p and df.
+def nuisance(sequences: npt.NDArray[Any], periods: npt.NDArray[np.int64] | None) -> Floats:
+    """(n, q) what two periods differ by: +1 in the period of the arm, -1 in that of the reference.
 
-    The differences b - ratio * a are tested by t. In a crossover they hold the period's effect with opposite signs in
-    the two sequences, so the mean is taken over sequences, and each sequence costs one degree of freedom.
+    A period (practice, its set of fields) changes times in proportion, so b - ratio * a holds the two periods' effects
+    with opposite signs whatever the ratio. Without periods every sequence is taken for itself, which costs more degrees
+    of freedom and needs no such argument. In a crossover of two arms both are the same.
     """
-    names = np.unique(groups)
-
-    def test(ratio: float = 1.0, shift: float = 0.0) -> tuple[float, float]:
-        d = b - ratio * a - shift
-        scale = 1e-9 * max(1e-300, float(np.abs(a).max()), float(np.abs(b).max()))
-        if max(float(np.ptp(d[groups == name])) for name in names) <= scale:  # no spread: the test has no denominator
-            return (1.0 if abs(balanced_mean(d, groups)) <= scale else 0.0), float(max(1, len(d) - len(names)))
-        if len(names) < 2 or len(d) <= len(names):
-            found = stats.ttest_1samp(d, 0.0)
-            return float(found.pvalue), float(found.df)
-        # Coded so that the intercept is the mean of the sequences' means, however many readers each has.
-        effects = np.array([(groups == n).astype(float) - (groups == names[-1]) for n in names[:-1]]).T
-        fit = sm.OLS(d, np.column_stack([np.ones(len(d)), effects])).fit()
-        return float(fit.pvalues[0]), float(fit.df_resid)
-
-    return test
+    if periods is not None:
+        columns = np.arange(periods.max() + 1)
+        found = (periods[:, 1:] == columns).astype(float) - (periods[:, :1] == columns)
+        return np.asarray(found)
+    names = np.unique(sequences)
+    if len(names) < 2:
+        return np.zeros((len(sequences), 0))
+    return np.array([(sequences == name).astype(float) - (sequences == names[-1]) for name in names[:-1]]).T
 
 
-def between(a: Floats, b: Floats) -> Test:
-    """The same for two groups of readers: Student's t.
-
-    The design gives both arms equally many readers, for whom unequal variances hardly matter, and times spread in
-    proportion to their mean, so b and ratio * a spread alike where the ratio is true. Welch's t was too careful (at 2
-    readers an arm it held the truth in 97 % and found an effect where there was none in 2 %).
-    """
-
-    def test(ratio: float = 1.0, shift: float = 0.0) -> tuple[float, float]:
-        found = stats.ttest_ind(b - shift, ratio * a)
-        return float(found.pvalue), float(found.df)
-
-    return test
-
-
-def balanced_mean(values: Floats, groups: npt.NDArray[Any]) -> float:
-    """The mean of the sequences' means."""
-    return float(np.mean([values[groups == name].mean() for name in np.unique(groups)]))
-
-
-def _interval(p: Callable[[float], float], centre: float, alpha: float) -> tuple[float, float]:
-    """All ratios that the test does not reject, around the estimate: Fieller's interval, by inverting the test.
-
-    An end that is never rejected is infinity (or 0): the means are too uncertain to say.
-    """
-    ends = []
-    for factor, never in ((0.5, 0.0), (2.0, float("inf"))):
-        inner, outer = centre, centre * factor
-        for _ in range(60):
-            if p(outer) < alpha:
-                ends.append(float(optimize.brentq(lambda r: p(r) - alpha, inner, outer, xtol=1e-10)))
-                break
-            inner, outer = outer, outer * factor
-        else:
-            ends.append(never)
-    return ends[0], ends[1]
-
-
-def _shift_interval(
-    test: Test, a: Floats, b: Floats, groups: npt.NDArray[Any], kind: str, confidence: float
-) -> tuple[float, float, float]:
-    """Ratio of geometric means and its interval: a difference of logarithms, tested the same way."""
-    groups_b = groups if kind in WITHIN else np.zeros(len(b))
-    centre = balanced_mean(b, groups_b) - balanced_mean(a, groups)
-    spread = float(np.std(np.concatenate([a, b]))) + 1e-6
-    ends = []
-
-    def above(shift: float) -> float:
-        return test(1.0, shift)[0] - (1 - confidence)
-
-    for sign in (-1, 1):
-        far = spread
-        while test(1.0, centre + sign * far)[0] > 1 - confidence and far < 1e6 * spread:
-            far *= 2
-        ends.append(
-            optimize.brentq(above, centre, centre + sign * far, xtol=1e-12)
-            if above(centre + sign * far) < 0
-            else sign * np.inf
-        )
-    return float(np.exp(centre)), float(np.exp(ends[0])), float(np.exp(ends[1]))
-
-
-def _bootstrap(a: Floats, b: Floats, kind: str, confidence: float, seed: int, resamples: int) -> tuple[float, float]:
-    """Percentile interval of the reduction in per cent, readers drawn again."""
-
-    def reduction(x: Floats, y: Floats, axis: int = -1) -> Floats:
-        ratio: Floats = np.mean(y, axis=axis) / np.mean(x, axis=axis)
-        return 100 * (1 - ratio)
-
-    found = stats.bootstrap(
-        (a, b),
-        reduction,
-        paired=kind in WITHIN,
-        confidence_level=confidence,
-        n_resamples=resamples,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-        vectorized=True,
-    ).confidence_interval
-    return float(found.low), float(found.high)
-
-
-def _permutation(a: Floats, b: Floats, kind: str, seed: int, resamples: int) -> float:
-    """Two-sided, on the difference of means; every arrangement when they are few."""
-    found = stats.permutation_test(
-        (b, a),
-        lambda y, x, axis=-1: np.mean(y, axis=axis) - np.mean(x, axis=axis),
-        vectorized=True,
-        permutation_type="samples" if kind in WITHIN else "independent",
-        n_resamples=max(resamples, 9999),
-        rng=np.random.default_rng(seed),
+def _interval(moments: Moments | NotEstimated, confidence: float) -> Interval | NotEstimated:
+    """All ratios that the test does not reject."""
+    if isinstance(moments, NotEstimated):
+        return moments
+    if not moments.variance(moments.b / moments.a) > 0:
+        return NotEstimated(NO_SPREAD)
+    low, high = (float(end) for end in moments.ratio_bounds(confidence))
+    return Interval(
+        low if np.isfinite(low) else NotEstimated("no ratio down to 0 is rejected: the readers differ too much"),
+        high
+        if np.isfinite(high)
+        else NotEstimated(
+            "no larger ratio is rejected: the mean of the reference is itself not told from 0 by so few readers "
+            "(Fieller's interval is unbounded)"
+        ),
     )
-    return float(found.pvalue)
 
 
-def _method(kind: str, groups: npt.NDArray[Any]) -> str:
-    if kind not in WITHIN:
-        return "t test on readers of two groups; interval by inversion of the test (Fieller)"
-    if len(np.unique(groups)) < 2:
-        return "paired t test on readers; interval by inversion of the test (Fieller)"
-    return "t test on readers' differences, averaged over sequences; interval by inversion of the test (Fieller)"
+def _test(moments: Moments | NotEstimated) -> TTest | NotEstimated:
+    if isinstance(moments, NotEstimated):
+        return moments
+    p = float(moments.p())
+    return TTest(p, moments.df) if np.isfinite(p) else NotEstimated(NO_SPREAD)
+
+
+def _geometric(means: tuple[float, float], logs: Moments | NotEstimated, confidence: float) -> Ratio:
+    ratio = float(np.exp(means[1] - means[0]))
+    if isinstance(logs, NotEstimated):
+        return Ratio(ratio, logs)
+    if not logs.variance() > 0:
+        return Ratio(ratio, NotEstimated(NO_SPREAD))
+    low, high = logs.difference_bounds(confidence)
+    return Ratio(ratio, Interval(float(np.exp(low)), float(np.exp(high))))
+
+
+def _reduction(ratio: float) -> float:
+    return 100 * (1 - ratio)
+
+
+def _too_few_between(reference: int, arm: int) -> str:
+    return (
+        f"{reference} and {arm} readers in the two arms: each arm needs two readers, since with one nothing tells the "
+        "reader from the arm"
+    )
+
+
+def _too_few_within(kind: str, sequences: npt.NDArray[Any]) -> str:
+    if kind == "matched":
+        return "one reader alone has no spread between readers"
+    names = np.unique(sequences)
+    return (
+        f"{len(sequences)} readers in {len(names)} sequences leave no degree of freedom: what readers differ by cannot "
+        "be told from the periods, so there is neither a p nor an interval for readers in general. One more reader in "
+        "a sequence gives one"
+    )
+
+
+def _confounded(lost: tuple[str, ...]) -> str:
+    return (
+        f"no reader of sequence {' and '.join(lost)} is left, so arm and period are confounded: a difference may be "
+        "the arm's, or that of practice and of the period's set of fields"
+    )

@@ -1,10 +1,11 @@
 """Arms that were read in another program: what can be said of them, and with which reservation. Never a test."""
 
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
-from labeling.studies.analysis.quality import measured_quality
+from labeling.studies.analysis.quality import Detection, FieldQuality, measured_quality
 from labeling.studies.analysis.summaries import summarise
 
 FASTEST_S = 1.0  # no hand draws an outline faster: files written at such a pace were copied, not saved by somebody
@@ -30,6 +31,7 @@ def describe(tables: dict[str, pd.DataFrame]) -> list[dict[str, Any]]:
         drawn = fields["cells"].tolist()[1:]
         copied = any(s < FASTEST_S * n for s, n in zip(seconds.tolist()[1:], drawn, strict=True) if n)
         quality = [_quality(tables, str(arm), field, true[field][1]) for field in fields["field"]]
+        cells = sum((one.detection for one in quality), Detection())
         found.append(
             {
                 "arm": arm,
@@ -40,17 +42,13 @@ def describe(tables: dict[str, pd.DataFrame]) -> list[dict[str, Any]]:
                 "left_out": int(fields["left_out"].sum()),
                 "timed_fields": 0 if copied else len(rate),
                 "seconds_per_cell": _summary(rate, copied),
-                "dice": _mean([dice for dice, _ in quality]),
-                "pq": _mean([pq for _, pq in quality]),
+                "dice": sum(one.dice for one in quality) / len(quality),
+                "pq": sum(one.pq for one in quality) / len(quality),
+                "detection": asdict(cells),
                 "reservation": RESERVATION,
             }
         )
     return found
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [v for v in values if v is not None]
-    return sum(known) / len(known) if known else None
 
 
 def _summary(rate: list[float], copied: bool) -> dict[str, Any]:
@@ -71,9 +69,7 @@ def _reference_sizes(tables: dict[str, pd.DataFrame], fields: list[int]) -> dict
     }
 
 
-def _quality(
-    tables: dict[str, pd.DataFrame], arm: str, field: int, size: tuple[int, int]
-) -> tuple[float | None, float | None]:
+def _quality(tables: dict[str, pd.DataFrame], arm: str, field: int, size: tuple[int, int]) -> FieldQuality:
     cells, reference = tables["outside_cells"], tables["reference_cells"]
     mine = cells[(cells["arm"] == arm) & (cells["field"] == field)]
     return measured_quality(mine, reference[reference["field"] == field], size)

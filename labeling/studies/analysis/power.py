@@ -1,14 +1,20 @@
 """How many readers and fields a study needs, by simulation of the analysis that will be run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from labeling.studies.analysis.estimands import WITHIN, Floats, between, within
+from labeling.studies import design
+from labeling.studies.analysis.estimands import WITHIN, Pair, lost_sequences
+from labeling.studies.analysis.estimands import nuisance as periods_of
+from labeling.studies.analysis.estimands import weights as weights_of
+from labeling.studies.analysis.moments import Floats, Moments, between_readers, within_readers
+from labeling.studies.analysis.results import NotEstimated
 
 
 @dataclass(frozen=True)
@@ -20,7 +26,7 @@ class Components:
     field      between fields (how hard they are)
     residual   what is left, of one field of one reader
     learning   change of the logarithm with each further field of a period (below 0: faster)
-    period     change of the logarithm from the first period to the second
+    period     change of the logarithm from each period to the next
     """
 
     seconds_per_cell: float = 10.0
@@ -44,36 +50,131 @@ class Components:
             raise ValueError("a field needs at least one cell")
 
 
+ARMS = "ABCDEFGH"
+
+
 @dataclass(frozen=True)
 class Virtual:
-    """One simulated study. seconds, cells: (readers, periods, fields of a period); arm: 0 or 1, (readers, periods)."""
+    """Simulated studies of one design.
 
+    seconds   (studies, readers, periods, fields of a period)
+    cells     (studies, 1, periods, fields of a period), of the references
+    arm       (readers, periods) which arm each reader had when, from 0; arm 0 is the reference
+    order     (studies, readers, periods, fields) place of each field in the reader's period, from 0
+    """
+
+    kind: str
     seconds: Floats
     cells: Floats
     arm: npt.NDArray[np.int64]
     order: npt.NDArray[np.int64]
 
     @property
-    def groups(self) -> npt.NDArray[np.int64]:
-        """The sequence of each reader: which arm came first."""
-        return self.arm[:, 0]
+    def sequence(self) -> npt.NDArray[Any]:
+        """(readers,) names of their sequences."""
+        return np.array([design.letters(row) for row in self.arm.tolist()], object)
 
-    def rates(self) -> tuple[Floats, Floats]:
-        """Seconds per cell of each reader in arm 0 and in arm 1; of the readers of each arm in a parallel design."""
-        per_cell = self.seconds.sum(axis=2) / self.cells.sum(axis=2)
-        return per_cell[self.arm == 0], per_cell[self.arm == 1]
+    def rates(self, arm: int) -> Floats:
+        """(studies, readers of this arm) seconds per cell."""
+        per_cell = self.seconds.sum(axis=3) / self.cells.sum(axis=3)
+        rows, columns = np.nonzero(self.arm == arm)
+        return np.asarray(per_cell[:, rows, columns])
 
-    def table(self) -> pd.DataFrame:
+    def periods(self, reference: int, arm: int) -> npt.NDArray[np.int64]:
+        """(readers, 2) when each reader had these arms."""
+        return np.stack([np.argmax(self.arm == one, axis=1) for one in (reference, arm)], axis=1)
+
+    def pair(self, study: int = 0, *, reference: int = 0, arm: int = 1) -> Pair:
+        """Two arms of one study, as the report's analysis takes them."""
+        a, b = self.rates(reference)[study], self.rates(arm)[study]
+        names = ARMS[reference], ARMS[arm]
+        if self.kind not in WITHIN:
+            return Pair(self.kind, *names, a, b, np.zeros(len(a)), None, ())
+        lost = lost_sequences(self.kind, self.sequence)
+        return Pair(self.kind, *names, a, b, self.sequence, self.periods(reference, arm), lost)
+
+    def moments(self, *, reference: int = 0, arm: int = 1) -> Moments | None:
+        """Of all studies at once, by the functions of the report's analysis; None where it has no test."""
+        a, b = self.rates(reference), self.rates(arm)
+        if self.kind not in WITHIN:
+            return between_readers(a, b)
+        if lost_sequences(self.kind, self.sequence):
+            return None
+        nuisance = periods_of(self.sequence, self.periods(reference, arm))
+        return within_readers(a, b, weights_of(self.sequence), nuisance)
+
+    def field_differences(self, *, reference: int = 0, arm: int = 1) -> list[Floats]:
+        """(studies, fields) a period: log seconds per cell, arm minus reference, the readers of each averaged.
+
+        What fixed_readers.compare_fields makes of the rows of a study in which nothing is missing.
+        """
+        log = np.log(self.seconds / self.cells)
+        found = []
+        for period in range(self.arm.shape[1]):
+            ours, theirs = self.arm[:, period] == arm, self.arm[:, period] == reference
+            found.append(log[:, ours, period].mean(axis=1) - log[:, theirs, period].mean(axis=1))
+        return found
+
+    def without(self, readers: Sequence[int]) -> "Virtual":
+        """The same studies after these readers have dropped out."""
+        kept = np.setdiff1d(np.arange(len(self.arm)), readers)
+        return replace(self, seconds=self.seconds[:, kept], arm=self.arm[kept], order=self.order[:, kept])
+
+    def table(self, study: int = 0) -> pd.DataFrame:
         """participant, sequence, period, position, arm, field, reference_cells, active_s: as read_fields gives them."""
-        fields = self.seconds.shape[2]
-        reader, period, field = (x.ravel() for x in np.indices(self.seconds.shape))
-        names = np.array(["A", "B"])[self.arm]
-        sequence = np.array(["".join(row) for row in names])
-        return pd.DataFrame({
-            "participant": reader, "sequence": sequence[reader], "period": period, "position": self.order.ravel() + 1,
-            "arm": names[reader, period], "field": field + fields * period, "reference_cells": self.cells.ravel(),
-            "active_s": self.seconds.ravel(),
-        })  # fmt: skip
+        seconds = self.seconds[study]
+        reader, period, field = (x.ravel() for x in np.indices(seconds.shape))
+        return pd.DataFrame(
+            {
+                "participant": reader,
+                "sequence": self.sequence[reader],
+                "period": period,
+                "position": self.order[study].ravel() + 1,
+                "arm": np.array(list(ARMS))[self.arm][reader, period],
+                "field": field + seconds.shape[2] * period,
+                "reference_cells": np.broadcast_to(self.cells[study], seconds.shape).ravel(),
+                "active_s": seconds.ravel(),
+            }
+        )
+
+
+def virtual_studies(
+    rng: np.random.Generator,
+    *,
+    studies: int,
+    readers: int,
+    fields: int,
+    ratios: Sequence[float],
+    components: Components,
+    kind: str = "crossover",
+) -> Virtual:
+    """Counted fields of simulated studies.
+
+    fields   of each reader in each arm
+    ratios   true ratio of means of the arms 1, 2, ... to arm 0
+
+    The sequences are those of design.allocate, dealt to the readers in turn; the sets of fields are one for each
+    period, the same for everybody. Raises ValueError for a number of readers that the design refuses.
+    """
+    c, k = components, len(ratios) + 1
+    rows = design.sequences(kind, k)
+    if readers < len(rows) or readers % len(rows):
+        raise ValueError(
+            f"this design needs a multiple of {len(rows)} readers, the same for each sequence, not {readers}"
+        )
+    arm = np.array([rows[rank % len(rows)] for rank in range(readers)])
+    shape = (studies, readers, arm.shape[1], fields)
+    difficulty = rng.normal(0, c.field, (studies, 1, *shape[2:]))
+    cells = np.maximum(1, rng.poisson(c.cells, (studies, 1, *shape[2:]))).astype(np.float64)
+    speed = rng.normal(0, c.reader, (studies, readers, 1, 1))
+    # The difference of two arms varies by `slope` between readers, so each arm by slope / sqrt(2).
+    own = rng.normal(0, c.slope / np.sqrt(2), (studies, readers, k))
+    effect = own + np.log([1.0, *ratios])
+    by_period = np.take_along_axis(effect, np.broadcast_to(arm, shape[:3]), axis=2)[..., None]
+    order = rng.permuted(np.broadcast_to(np.arange(fields), shape), axis=3)
+    time = c.period * np.arange(shape[2])[None, None, :, None] + c.learning * order
+    log = np.log(c.seconds_per_cell) + speed + by_period + difficulty + time + rng.normal(0, c.residual, shape)
+    return Virtual(kind, np.exp(log) * cells, cells, arm, order)
 
 
 def virtual_study(
@@ -85,36 +186,16 @@ def virtual_study(
     components: Components,
     kind: str = "crossover",
 ) -> Virtual:
-    """Counted fields of one simulated study; the true ratio of means of arm 1 to arm 0 is `ratio`.
-
-    fields   of each reader in each arm (crossover) or altogether (parallel)
-
-    No reader sees a field in both arms: the fields are two sets, one for each period (design.allocate).
-    """
-    c = components
-    periods = 1 if kind == "parallel" else 2
-    shape = (readers, periods, fields)
-    difficulty = rng.normal(0, c.field, (1, periods, fields))
-    cells = np.broadcast_to(np.maximum(1, rng.poisson(c.cells, (1, periods, fields))), shape).astype(np.float64)
-    speed, slope = rng.normal(0, c.reader, (readers, 1, 1)), rng.normal(0, c.slope, (readers, 1, 1))
-    arm = (np.arange(readers)[:, None] + np.arange(periods)) % 2
-    order = rng.permuted(np.broadcast_to(np.arange(fields), shape), axis=2)
-    x = arm[:, :, None]
-    log = speed + slope * (x - 0.5) + difficulty + c.period * np.arange(periods)[None, :, None] + c.learning * order
-    log = log + rng.normal(0, c.residual, shape) + np.log(c.seconds_per_cell) + np.log(ratio) * x
-    return Virtual(np.exp(log) * cells, cells, arm, order)
-
-
-def planned_test(study: Virtual, *, kind: str, ratio: float = 1.0) -> float:
-    """The p value of the planned analysis (estimands.compare) for "the ratio of means is `ratio`"."""
-    a, b = study.rates()
-    test = within(a, b, study.groups) if kind in WITHIN else between(a, b)
-    return test(ratio)[0]
+    """One study of two arms; see virtual_studies."""
+    return virtual_studies(
+        rng, studies=1, readers=readers, fields=fields, ratios=[ratio], components=components, kind=kind
+    )
 
 
 @dataclass(frozen=True)
 class Power:
-    """Share of simulated studies that reject "no difference", with its Monte-Carlo interval."""
+    """Share of simulated studies that reject "no difference" of an arm and the reference, with its Monte-Carlo
+    interval."""
 
     readers: int
     fields: int
@@ -131,23 +212,54 @@ def power(
     fields: Sequence[int],
     components: Components,
     kind: str = "crossover",
+    arms: int = 2,
     studies: int = 500,
     alpha: float = 0.05,
     seed: int = 0,
-) -> list[Power]:
-    """For every number of readers and fields. reduction: in per cent, of seconds per reference cell."""
+) -> list[Power | NotEstimated]:
+    """For every number of readers and fields, or why a study of this size has no test.
+
+    reduction   of seconds per reference cell, in per cent; every arm against the reference
+    arms        with more than two, each comparison is held against alpha / (arms - 1), the first step of Holm's
+                procedure
+    Raises ValueError for a reduction that is none, or fewer than one study.
+    """
     if not 0 < reduction < 100:
         raise ValueError("the reduction to be found is between 0 and 100 per cent")
-    found = []
+    if studies < 1 or min(fields) < 1:
+        raise ValueError("power needs at least one simulated study and one field")
+    if kind == "crossover" and arms != 2:
+        raise ValueError("a crossover has two arms; for more take the Williams design")
+    ratios = [1 - reduction / 100] * (arms - 1)
+    found: list[Power | NotEstimated] = []
     for r in readers:
         for f in fields:
             rng = np.random.default_rng([seed, r, f])
-            hits = 0
-            for _ in range(studies):
-                study = virtual_study(
-                    rng, readers=r, fields=f, ratio=1 - reduction / 100, components=components, kind=kind
-                )
-                hits += planned_test(study, kind=kind) < alpha
-            interval = stats.binomtest(hits, studies).proportion_ci(method="wilson")
-            found.append(Power(r, f, hits / studies, float(interval.low), float(interval.high), studies))
+            found.append(_power_of(rng, r, f, ratios, components, kind, studies, alpha / (arms - 1)))
     return found
+
+
+def _power_of(
+    rng: np.random.Generator,
+    readers: int,
+    fields: int,
+    ratios: Sequence[float],
+    components: Components,
+    kind: str,
+    studies: int,
+    alpha: float,
+) -> Power | NotEstimated:
+    size = f"{readers} readers, {fields} fields"
+    try:
+        virtual = virtual_studies(
+            rng, studies=studies, readers=readers, fields=fields, ratios=ratios, components=components, kind=kind
+        )
+    except ValueError as error:
+        return NotEstimated(f"{size}: {error}")
+    moments = virtual.moments()
+    if moments is None:
+        reason = virtual.pair().moments()
+        return NotEstimated(f"{size}: no test. {reason}")
+    hits = int((moments.p() < alpha).sum())
+    interval = stats.binomtest(hits, studies).proportion_ci(method="wilson")
+    return Power(readers, fields, hits / studies, float(interval.low), float(interval.high), studies)

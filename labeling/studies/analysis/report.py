@@ -4,9 +4,8 @@ Tables (data frames; bundle.py's dictionary explains each column): items, sittin
 reference_cells. What cannot be computed is not left out: its place says why.
 """
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -14,147 +13,194 @@ import numpy as np
 import pandas as pd
 
 from labeling.annotations.active_time import Rules
-from labeling.studies.analysis import agreement, curves, mixed, outside
-from labeling.studies.analysis.attribution import OTHER, PHASES, attribute, check, sensitivity, totals
-from labeling.studies.analysis.estimands import compare, rates
+from labeling.studies.analysis import agreement, curves, missing, mixed, outside
+from labeling.studies.analysis.attribution import OTHER, PHASES, check
+from labeling.studies.analysis.contrasts import Comparison, comparisons
+from labeling.studies.analysis.estimands import arm_mean, compare, rates
+from labeling.studies.analysis.fields import (
+    DETECTION,
+    Tables,
+    flow,
+    item_times,
+    measured_items,
+    read_fields,
+    without_outliers,
+)
 from labeling.studies.analysis.gestures import gestures, keystroke_level
-from labeling.studies.analysis.quality import measured_quality, non_inferior
+from labeling.studies.analysis.plan import Plan, plan_of
+from labeling.studies.analysis.quality import means_of_readers
+from labeling.studies.analysis.results import Interval, NotEstimated, as_json, attempt
 from labeling.studies.analysis.summaries import summarise
+from labeling.studies.declared import DEFINITION
 
-Tables = dict[str, pd.DataFrame]
+CUT_OFFS_S = (10.0, 30.0, 60.0, 100.0, 300.0)
+INCOMPLETE = "reader without a counted field in every arm"
 
 
 def compute(tables: Tables, protocol: dict[str, Any]) -> dict[str, Any]:
     """-> JSON-able. `protocol` as amended (services.effective)."""
-    measurement, analysis = protocol["measurement"], protocol["analysis"]
-    rules = Rules(measurement["idle_after_s"], measurement["blur_is_away"])
+    plan = plan_of(protocol)
+    rules = Rules(plan.idle_after_s, plan.blur_is_away)
     fields = read_fields(tables, rules)
     counted = fields[fields["counts"]]
-    kept, outliers = without_outliers(counted, analysis["outlier_iqr"])
-    reference = analysis["reference"]
-    others = [arm["name"] for arm in protocol["arms"] if arm["name"] != reference]
-    events = _events_of(tables, counted)
-    operations = tables["operations"][tables["operations"]["item"].isin(counted["item"])]
-    design = {"kind": protocol["design"], "reference": reference}
-    of_readers = rates(kept)
+    kept, outliers = without_outliers(counted, plan.outlier_iqr)
+    analysed = _complete(kept, plan)
+    fields = _marked(fields, outliers, analysed)
+    arms = [arm for arm in (plan.reference, *plan.others) if (analysed["arm"] == arm).any()]
+    by_arm = {arm: analysed[analysed["arm"] == arm] for arm in arms}
 
-    def with_outliers(arm: str) -> Any:
-        return compare(rates(counted), arm=arm, seed=analysis["seed"], **design)
+    def of_arms(what: Callable[[str], Any]) -> list[Any]:
+        """One entry for each arm that is compared with the reference, or why there is none."""
+        return [attempt(partial(what, arm)) for arm in plan.others]
 
-    def of_fields(arm: str) -> Any:
-        return mixed.fit(kept, reference=reference, arm=arm)
-
-    def carried_over(arm: str) -> Any:
-        return curves.carry_over(of_readers, reference=reference, arm=arm)
-
-    by_arm = list(kept.groupby("arm", sort=True))
-    return _plain(
+    numbers: dict[str, Any] = as_json(
         {
+            "definition": DEFINITION,
             "rules": asdict(rules),
+            "plan": plan,
             "flow": flow(tables["items"], fields),
-            "arms": {arm: _arm(rows) for arm, rows in by_arm},
+            "arms": {arm: _arm(rows) for arm, rows in by_arm.items()},
             "training_s": fields[fields["training"]].groupby("arm")["active_s"].sum().to_dict(),
-            "contrasts": [_contrast(kept, arm, analysis, **design) for arm in others],
+            "contrasts": comparisons(analysed, plan),
+            "missing": of_arms(lambda arm: _missing(tables, counted, kept, arm, plan)),
             "outliers": outliers[["item", "arm", "participant"]].to_dict("records"),
-            "with_outliers": [_try(partial(with_outliers, arm)) for arm in others],
-            "mixed": [_try(partial(of_fields, arm)) for arm in others],
-            "trends": _try(partial(curves.trends, kept)),
-            "carry_over": [_try(partial(carried_over, arm)) for arm in others],
-            "sensitivity": sensitivity(events, operations, rules).reset_index().to_dict("records"),
-            "readers": of_readers.to_dict("records"),
-            "rereading": _try(partial(rereading, fields)),
-            "between_readers": {arm: _try(partial(between_readers, rows)) for arm, rows in by_arm},
-            "gestures": {arm: _gestures(tables, rows) for arm, rows in by_arm},
+            "with_outliers": _with_outliers(counted, outliers, plan),
+            "mixed": of_arms(lambda arm: mixed.fit(analysed, reference=plan.reference, arm=arm)),
+            "trends": attempt(lambda: curves.trends(analysed)),
+            "carry_over": of_arms(lambda arm: _carry_over(analysed, arm, plan)),
+            "sensitivity": cut_offs(tables, analysed, plan),
+            "readers": rates(analysed).to_dict("records"),
+            "rereading": attempt(lambda: rereading(fields)),
+            "between_readers": {arm: agreement.between_readers(rows) for arm, rows in by_arm.items()},
+            "gestures": {arm: _gestures(tables, rows) for arm, rows in by_arm.items()},
             "outside_arms": outside.describe(tables),
-            "checks": [asdict(c) for c in check(tables["events"], tables["operations"], tables["batches"])],
+            "checks": check(tables["events"], tables["operations"], tables["batches"]),
             "fields": fields.drop(columns=["opened_at", "done_at"]).to_dict("records"),
         }
     )
+    return numbers
 
 
-def read_fields(tables: Tables, rules: Rules) -> pd.DataFrame:
-    """One row for each item that was opened: its times in seconds by phase, its quality, whether it counts, why not."""
-    intervals = attribute(tables["events"], tables["operations"], rules)
-    sessions = tables["batches"][["session", "item"]].drop_duplicates("session")
-    intervals = intervals.merge(sessions, on="session", how="left")
-    times = totals(intervals, by=["item"]) if len(intervals) else pd.DataFrame()
-    columns = [*PHASES, *OTHER, "active_s", "session_s"]
-    items = tables["items"][tables["items"]["state"] != "planned"].copy()
-    found = times.reindex(items["item"]).reset_index(drop=True)
-    for name in columns:
-        items[name] = found[name].to_numpy() if name in found else np.nan
-    quality = {item: _quality(item, tables) for item in items["item"]}
-    items["dice"] = [quality[i][0] for i in items["item"]]
-    items["pq"] = [quality[i][1] for i in items["item"]]
-    items["cells_done"] = [quality[i][2] for i in items["item"]]
-    order = ["participant", "position"]
-    items = items.sort_values(order).reset_index(drop=True)
-    items["why_not"] = [_why_not(row) for row in items.itertuples()]
-    items["counts"] = items["why_not"] == ""
-    # The place within reader and arm, for learning curves: in the order of reading, counted fields only.
-    items["allocated_position"] = items["position"]
-    items["position"] = items.groupby(["participant", "arm", "counts"]).cumcount() + 1
-    return items
+def _complete(fields: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """The fields of the readers who have one in every arm that they were allocated to."""
+    complete = missing.complete_readers(fields, [plan.reference, *plan.others], plan.kind)
+    return fields[fields["participant"].isin(complete)]
 
 
-def _why_not(row: Any) -> str:
-    if row.withdrawn:
-        return "participant withdrew"
-    if row.training:
-        return "training"
-    if row.repeat:
-        return "second reading"
-    if row.excluded:
-        return f"excluded: {row.excluded}"
-    if row.state != "done":
-        return "not finished"
-    if not row.active_s > 0:
-        return "no recorded time"
-    return ""
+def _marked(fields: pd.DataFrame, outliers: pd.DataFrame, analysed: pd.DataFrame) -> pd.DataFrame:
+    """With the reason for every field that is not analysed."""
+    fields = fields.copy()
+    fields.loc[outliers.index, "why_not"] = "outlier by the declared rule"
+    left = fields.index[(fields["why_not"] == "") & ~fields.index.isin(analysed.index)]
+    fields.loc[left, "why_not"] = INCOMPLETE
+    fields["counts"] = fields["why_not"] == ""
+    return fields
 
 
-def without_outliers(fields: pd.DataFrame, iqr: float | None) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The declared rule: log seconds per cell more than `iqr` interquartile ranges outside the quartiles of its arm."""
-    if iqr is None or not len(fields):
-        return fields, fields.iloc[:0]
-    y = np.log(fields["active_s"] / fields["reference_cells"])
-    low, high = (y.groupby(fields["arm"]).transform("quantile", q) for q in (0.25, 0.75))
-    outside = (y < low - iqr * (high - low)) | (y > high + iqr * (high - low))
-    return fields[~outside], fields[outside]
+def _missing(
+    tables: Tables, counted: pd.DataFrame, kept: pd.DataFrame, arm: str, plan: Plan
+) -> missing.Missing | NotEstimated:
+    items = measured_items(tables["items"])
+    return missing.sensitivity(
+        items[~items["item"].isin(counted["item"])],
+        kept,
+        reference=plan.reference,
+        arm=arm,
+        kind=plan.kind,
+        confidence=plan.confidence,
+    )
 
 
-def flow(items: pd.DataFrame, fields: pd.DataFrame) -> dict[str, Any]:
-    """What a CONSORT diagram shows, counted in items and in readers."""
-    measured = items[~items["training"] & ~items["repeat"]]
-    reasons = fields[~fields["counts"] & ~fields["training"] & ~fields["repeat"]]["why_not"].value_counts().to_dict()
-    return {
-        "readers": int(items["participant"].nunique()),
-        "readers_withdrawn": int(items[items["withdrawn"]]["participant"].nunique()),
-        "allocated": len(measured),
-        "opened": int((measured["state"] != "planned").sum()),
-        "completed": int((measured["state"] == "done").sum()),
-        "analysed": int(fields["counts"].sum()),
-        "excluded": reasons,
-        "by_arm": {
-            arm: {"allocated": len(rows), "analysed": int((fields["counts"] & (fields["arm"] == arm)).sum())}
-            for arm, rows in measured.groupby("arm", sort=True)
-        },
+def _with_outliers(counted: pd.DataFrame, outliers: pd.DataFrame, plan: Plan) -> list[Comparison] | NotEstimated:
+    """The comparisons without the outlier rule, gated by quality and adjusted like the primary ones."""
+    if plan.outlier_iqr is None:
+        return NotEstimated("the protocol declares no outlier rule")
+    if not len(outliers):
+        return NotEstimated("the declared rule left nothing out")
+    return comparisons(_complete(counted, plan), plan)
+
+
+def _carry_over(analysed: pd.DataFrame, arm: str, plan: Plan) -> curves.CarryOver | NotEstimated:
+    if plan.kind != "crossover":
+        return NotEstimated("carry-over is tested in a crossover of two arms")
+    return curves.carry_over(rates(analysed), reference=plan.reference, arm=arm)
+
+
+@dataclass(frozen=True)
+class CutOffContrast:
+    """An arm against the reference under one idle cut-off: described, never tested."""
+
+    arm: str
+    ratio: float
+    interval: Interval | NotEstimated
+
+
+def cut_offs(tables: Tables, analysed: pd.DataFrame, plan: Plan) -> list[dict[str, Any]]:
+    """The primary comparison under every idle cut-off: active and idle seconds of the fields analysed, both arms
+    together, and each arm's ratio with its interval."""
+    batches = tables["batches"][tables["batches"]["item"].isin(analysed["item"])]
+    own = {
+        "batches": batches,
+        "events": tables["events"][tables["events"]["session"].isin(batches["session"])],
+        "operations": tables["operations"][tables["operations"]["item"].isin(analysed["item"])],
     }
+    rows = []
+    for cut_off in sorted({*CUT_OFFS_S, plan.idle_after_s}):
+        times = item_times(own, Rules(cut_off, plan.blur_is_away)).reindex(analysed["item"])
+        under = analysed.assign(active_s=times["active_s"].to_numpy())
+        found = [attempt(partial(_under_cut_off, under, arm, plan)) for arm in plan.others]
+        rows.append(
+            {
+                "idle_after_s": cut_off,
+                "active_s": float(times["active_s"].sum()),
+                "idle_s": float(times["idle"].sum()),
+                "contrasts": found,
+            }
+        )
+    return rows
+
+
+def _under_cut_off(fields: pd.DataFrame, arm: str, plan: Plan) -> CutOffContrast:
+    found = compare(
+        rates(fields),
+        reference=plan.reference,
+        arm=arm,
+        kind=plan.kind,
+        confidence=plan.confidence,
+        resamples=1,
+    )
+    return CutOffContrast(arm, found.ratio, found.interval)
 
 
 def _arm(rows: pd.DataFrame) -> dict[str, Any]:
-    per_cell = (rows["active_s"] / rows["reference_cells"]).tolist()
-    cells = rows["reference_cells"].sum()
+    """One arm, every mean as estimands.py defines it: of readers, balanced over sequences."""
+    of_readers = rates(rows)
+    sequence = of_readers["sequence"].to_numpy()
+
+    def per_cell(name: str) -> float:
+        return arm_mean(rates(rows, name), "rate")
+
+    cells = {name: int(rows[name].fillna(0).sum()) for name in DETECTION}
     return {
         "fields": len(rows),
-        "reference_cells": int(cells),
-        "seconds_per_cell": _try(lambda: summarise(per_cell)),
-        "of_readers": _try(lambda: summarise(rates(rows)["rate"].tolist())),
-        "phases_per_cell": {name: float(rows[name].sum() / cells) for name in PHASES},
-        "beside_per_cell": {name: float(rows[name].sum() / cells) for name in OTHER},
-        "dice": _mean(rows["dice"]),
-        "pq": _mean(rows["pq"]),
+        "reference_cells": int(rows["reference_cells"].sum()),
+        "seconds_per_cell": attempt(lambda: summarise((rows["active_s"] / rows["reference_cells"]).tolist())),
+        "mean": arm_mean(of_readers, "rate"),
+        "of_readers": attempt(lambda: summarise(of_readers["rate"].tolist(), sequences=sequence)),
+        "phases_per_cell": {name: per_cell(name) for name in PHASES},
+        "beside_per_cell": {name: per_cell(name) for name in OTHER},
+        "dice": _quality_mean(rows, "dice"),
+        "pq": _quality_mean(rows, "pq"),
+        "detection": cells,
+        "empty_fields": int((rows["cells_done"] == 0).sum()),
     }
+
+
+def _quality_mean(rows: pd.DataFrame, measure: str) -> float | NotEstimated:
+    known = rows[rows[measure].notna()]
+    if len(known) < len(rows):
+        return NotEstimated(f"{len(rows) - len(known)} of {len(rows)} fields have no {measure}")
+    return arm_mean(means_of_readers(known, measure), measure)
 
 
 def _gestures(tables: Tables, rows: pd.DataFrame) -> dict[str, Any]:
@@ -164,102 +210,14 @@ def _gestures(tables: Tables, rows: pd.DataFrame) -> dict[str, Any]:
     return asdict(keystroke_level(gestures(_events_of(tables, rows)), cells)) | {"measured_s_per_cell": measured}
 
 
-def _contrast(kept: pd.DataFrame, arm: str, analysis: dict[str, Any], *, kind: str, reference: str) -> dict[str, Any]:
-    """Quality first; the test of time is given only where quality is not worse than the declared margin."""
-    quality = _try(
-        lambda: non_inferior(
-            kept,
-            measure=analysis["quality_measure"],
-            reference=reference,
-            arm=arm,
-            margin=analysis["quality_margin"],
-            kind=kind,
-        )
-    )
-    time = _try(
-        lambda: compare(
-            rates(kept),
-            reference=reference,
-            arm=arm,
-            kind=kind,
-            confidence=analysis["confidence"],
-            seed=analysis["seed"],
-        )
-    )
-    passed = isinstance(quality, dict) and quality.get("passed") is True
-    if "p" in time and not passed:
-        time |= {
-            "p": None,
-            "p_permutation": None,
-            "not_tested": "quality did not pass the declared margin, so time is described and not tested",
-        }
-    return {"arm": arm, "quality": quality, "time": time}
-
-
-def rereading(fields: pd.DataFrame) -> dict[str, Any]:
+def rereading(fields: pd.DataFrame) -> agreement.BlandAltman:
     """Second readings against first ones of the same reader, field and arm: log seconds per cell."""
-    second = fields[fields["repeat"] & (fields["state"] == "done") & ~fields["withdrawn"]]
+    second = fields[fields["repeat"] & (fields["state"] == "done") & ~fields["withdrawn"] & (fields["active_s"] > 0)]
     pairs = second.merge(fields[fields["counts"]], on=["participant", "field", "arm"], suffixes=("_2", ""))
     first_s, second_s = pairs["active_s"] / pairs["reference_cells"], pairs["active_s_2"] / pairs["reference_cells_2"]
-    return asdict(agreement.bland_altman(np.log(first_s).tolist(), np.log(second_s).tolist()))
-
-
-def between_readers(rows: pd.DataFrame) -> dict[str, Any]:
-    """ICC of seconds per cell over the fields that all readers of an arm have in common."""
-    table = rows.assign(y=rows["active_s"] / rows["reference_cells"]).pivot_table(
-        index="field", columns="participant", values="y"
-    )
-    table = table.dropna()
-    return {"icc": agreement.icc(table), "fields": len(table), "readers": table.shape[1]}
-
-
-def _quality(item: str, tables: Tables) -> tuple[float | None, float | None, int]:
-    """Dice of the foreground and panoptic quality against the reference, and how many cells were left confirmed."""
-    cells = tables["cells"][tables["cells"]["item"] == item]
-    row = tables["items"].set_index("item").loc[item]
-    size = int(row["width"]), int(row["height"])
-    reference = tables["reference_cells"][tables["reference_cells"]["field"] == row["field"]]
-    return *measured_quality(cells, reference, size, flipped=bool(row["repeat"])), len(cells)
+    return agreement.bland_altman(np.log(first_s).tolist(), np.log(second_s).tolist())
 
 
 def _events_of(tables: Tables, fields: pd.DataFrame) -> pd.DataFrame:
     batches, events = tables["batches"], tables["events"]
     return events[events["session"].isin(batches[batches["item"].isin(fields["item"])]["session"])]
-
-
-def _mean(values: pd.Series) -> float | None:
-    known = values.dropna().astype(float)
-    return float(known.mean()) if len(known) else None
-
-
-def _try(what: Callable[[], Any]) -> Any:
-    """The figures, or why there are none: too few readers is an answer, not a crash."""
-    try:
-        found = what()
-    except (ValueError, KeyError, np.linalg.LinAlgError) as error:
-        return {"not_computed": str(error)}
-    if is_dataclass(found) and not isinstance(found, type):
-        return asdict(found)
-    if isinstance(found, list):
-        return [asdict(one) for one in found]
-    return found
-
-
-def _plain(value: dict[str, Any]) -> dict[str, Any]:
-    """JSON without NaN: numpy's scalars become Python's, what is not a number becomes null."""
-
-    def scalar(x: Any) -> Any:
-        if isinstance(x, dict):
-            return {str(k): scalar(v) for k, v in x.items()}
-        if isinstance(x, list | tuple):
-            return [scalar(v) for v in x]
-        if isinstance(x, np.bool_):
-            return bool(x)
-        if isinstance(x, np.integer):
-            return int(x)
-        if isinstance(x, float | np.floating):
-            return float(x) if np.isfinite(x) else None
-        return x
-
-    plain: dict[str, Any] = json.loads(json.dumps(scalar(value)))
-    return plain

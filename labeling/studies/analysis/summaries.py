@@ -3,9 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
+
+from labeling.studies.analysis.estimands import weights
 
 
 @dataclass(frozen=True)
@@ -22,23 +26,23 @@ class Summary:
     confidence: float = 0.95
 
 
-def summarise(values: Sequence[float], confidence: float = 0.95) -> Summary:
-    """Raises ValueError for fewer than two values: one value has no spread."""
+def summarise(values: Sequence[float], confidence: float = 0.95, sequences: npt.NDArray[Any] | None = None) -> Summary:
+    """Raises ValueError for fewer than two values (one has no spread), or values that are all equal.
+
+    sequences   (n,) of the readers whose values these are: the means are then those of estimands.py, over the means of
+                the sequences, with the standard error that these weights give the values' SD. Where every sequence has
+                equally many readers this is the plain mean and its plain interval.
+    """
     x = np.asarray(values, np.float64)
     if len(x) < 2:
         raise ValueError(f"a summary needs at least two values, not {len(x)}")
-    low, high = stats.t.interval(confidence, len(x) - 1, loc=x.mean(), scale=stats.sem(x))
-    geometric = float(stats.gmean(x)) if (x > 0).all() else None
-    return Summary(
-        len(x),
-        float(x.mean()),
-        float(x.std(ddof=1)),
-        float(np.median(x)),
-        float(low),
-        float(high),
-        geometric,
-        confidence,
-    )
+    share = np.full(len(x), 1 / len(x)) if sequences is None else weights(sequences)
+    mean, sd = float(share @ x), float(x.std(ddof=1))
+    if not sd > 1e-12 * abs(mean):
+        raise ValueError(f"all {len(x)} values are the same, so there is no spread")
+    low, high = stats.t.interval(confidence, len(x) - 1, loc=mean, scale=sd * float(np.sqrt(share @ share)))
+    geometric = float(np.exp(share @ np.log(x))) if (x > 0).all() else None
+    return Summary(len(x), mean, sd, float(np.median(x)), float(low), float(high), geometric, confidence)
 
 
 def from_figures(*, n: int, mean: float, sd: float, confidence: float = 0.95) -> Summary:

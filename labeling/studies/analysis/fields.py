@@ -1,0 +1,108 @@
+"""One row a field: its times by phase, its quality against the reference, whether it counts, and why not."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from labeling.annotations.active_time import Rules
+from labeling.studies.analysis.attribution import OTHER, PHASES, attribute, totals
+from labeling.studies.analysis.quality import Detection, FieldQuality, measured_quality
+
+Tables = dict[str, pd.DataFrame]
+DETECTION = tuple(Detection.__dataclass_fields__)
+
+
+def read_fields(tables: Tables, rules: Rules) -> pd.DataFrame:
+    """One row for each item that was opened: its times in seconds by phase, its quality, whether it counts, why not.
+
+    Quality (dice, pq, and DETECTION) is of finished fields alone: an unfinished one is no statement about quality.
+    """
+    items = tables["items"][tables["items"]["state"] != "planned"].copy()
+    times = item_times(tables, rules).reindex(items["item"]).reset_index(drop=True)
+    for name in times.columns:
+        items[name] = times[name].to_numpy()
+    found = [_quality(row, tables) for row in items.itertuples()]
+    items["dice"] = [quality.dice if quality else np.nan for quality in found]
+    items["pq"] = [quality.pq if quality else np.nan for quality in found]
+    for name in DETECTION:
+        items[name] = [getattr(quality.detection, name) if quality else np.nan for quality in found]
+    done = tables["cells"].groupby("item").size()
+    items["cells_done"] = done.reindex(items["item"]).fillna(0).astype(int).to_numpy()
+    items = items.sort_values(["participant", "position"]).reset_index(drop=True)
+    items["why_not"] = [_why_not(row) for row in items.itertuples()]
+    items["counts"] = items["why_not"] == ""
+    # The place within reader and arm, for learning curves: in the order of reading, counted fields only.
+    items["allocated_position"] = items["position"]
+    items["position"] = items.groupby(["participant", "arm", "counts"]).cumcount() + 1
+    return items
+
+
+def item_times(tables: Tables, rules: Rules) -> pd.DataFrame:
+    """Seconds of every phase, active_s and session_s; index: item."""
+    intervals = attribute(tables["events"], tables["operations"], rules)
+    columns = [*PHASES, *OTHER, "active_s", "session_s"]
+    if not len(intervals):
+        return pd.DataFrame(columns=columns, dtype=float)
+    sessions = tables["batches"][["session", "item"]].drop_duplicates("session")
+    found = totals(intervals.merge(sessions, on="session", how="left"), by=["item"])
+    return found.reindex(columns=columns)
+
+
+def _why_not(row: Any) -> str:
+    if row.withdrawn:
+        return "participant withdrew"
+    if row.training:
+        return "training"
+    if row.repeat:
+        return "second reading"
+    if row.excluded:
+        return f"excluded: {row.excluded}"
+    if row.state != "done":
+        return "not finished"
+    if not row.active_s > 0:
+        return "no recorded time"
+    return ""
+
+
+def _quality(row: Any, tables: Tables) -> FieldQuality | None:
+    """Of a finished field whose reference has cells; a second reading was drawn on the mirror image."""
+    reference = tables["reference_cells"][tables["reference_cells"]["field"] == row.field]
+    if row.state != "done" or row.withdrawn or not len(reference):
+        return None
+    cells = tables["cells"][tables["cells"]["item"] == row.item]
+    return measured_quality(cells, reference, (int(row.width), int(row.height)), flipped=bool(row.repeat))
+
+
+def without_outliers(fields: pd.DataFrame, iqr: float | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The declared rule: log seconds per cell more than `iqr` interquartile ranges outside the quartiles of its arm."""
+    if iqr is None or not len(fields):
+        return fields, fields.iloc[:0]
+    y = np.log(fields["active_s"] / fields["reference_cells"])
+    low, high = (y.groupby(fields["arm"]).transform("quantile", q) for q in (0.25, 0.75))
+    outside = (y < low - iqr * (high - low)) | (y > high + iqr * (high - low))
+    return fields[~outside], fields[outside]
+
+
+def measured_items(items: pd.DataFrame) -> pd.DataFrame:
+    """What was allocated to be measured: neither practice nor second readings."""
+    return items[~items["training"] & ~items["repeat"]]
+
+
+def flow(items: pd.DataFrame, fields: pd.DataFrame) -> dict[str, Any]:
+    """What a CONSORT diagram shows, counted in items and in readers."""
+    measured, opened = measured_items(items), measured_items(fields)
+    return {
+        "readers": int(items["participant"].nunique()),
+        "readers_withdrawn": int(items[items["withdrawn"]]["participant"].nunique()),
+        "readers_analysed": int(fields[fields["counts"]]["participant"].nunique()),
+        "allocated": len(measured),
+        "opened": int((measured["state"] != "planned").sum()),
+        "completed": int((measured["state"] == "done").sum()),
+        "analysed": int(fields["counts"].sum()),
+        "excluded": opened[~opened["counts"]]["why_not"].value_counts().to_dict(),
+        "by_arm": {
+            arm: {"allocated": len(rows), "analysed": int((fields["counts"] & (fields["arm"] == arm)).sum())}
+            for arm, rows in measured.groupby("arm", sort=True)
+        },
+    }

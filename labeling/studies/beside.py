@@ -1,0 +1,131 @@
+"""What stands beside the result in a report: described, never deciding."""
+
+from typing import Any
+
+from labeling.studies.figures import interval, not_computed, p_value
+
+
+def missing_data(numbers: dict[str, Any]) -> list[str]:
+    """The sensitivity analysis of every comparison; nothing where nothing is missing, or nobody has finished yet."""
+    found: list[str] = []
+    if not numbers["arms"]:
+        return found
+    for arm, one in zip(numbers["plan"]["others"], numbers["missing"], strict=True):
+        if not_computed(one):
+            continue
+        scenarios = "; ".join(_scenario(scenario) for scenario in one["scenarios"])
+        found.append(
+            f"{arm}: {one['unfinished']} of the {numbers['flow']['allocated']} allocated fields of all arms do not "
+            f"count. The ratio under other assumptions, described and not tested: {scenarios}."
+        )
+    return found
+
+
+def _scenario(scenario: dict[str, Any]) -> str:
+    if reason := not_computed(scenario):
+        return f"{reason}"
+    return (
+        f"{scenario['name']} ({scenario['readers']} readers) {scenario['ratio']:.3f} "
+        f"({interval(scenario['interval'], 3)})"
+    )
+
+
+def described(numbers: dict[str, Any]) -> list[str]:
+    """Mixed model, outliers, learning, carry-over, second readings and agreement: shown, never acted on."""
+    if not numbers["arms"]:
+        return []
+    others = numbers["plan"]["others"]
+    found = [_mixed(arm, one) for arm, one in zip(others, numbers["mixed"], strict=True)]
+    found += _outliers(numbers)
+    found += _trends(numbers["trends"])
+    found += [_carry_over(arm, one) for arm, one in zip(others, numbers["carry_over"], strict=True)]
+    found.append(_rereading(numbers["rereading"]))
+    found += [_agreement(arm, groups) for arm, groups in numbers["between_readers"].items()]
+    return found
+
+
+FITS = {
+    "regular": "",
+    "singular": "The fit is singular: the variance of {zero} is estimated as 0, and the figures are those without it. ",
+    "not converged": "The fit did not converge, so these figures must not be read. ",
+}
+
+
+def _mixed(arm: str, found: dict[str, Any]) -> str:
+    if reason := not_computed(found):
+        return f"Mixed model of {arm}: not computed ({reason})."
+    names = {"reader": "readers", "slope": "the readers' arm effects", "field": "fields"}
+    zero = " and ".join(names[name] for name in found["at_zero"])
+    return (
+        f"Mixed model of single fields, a description and no test (its interval holds the truth too rarely with few "
+        f"readers): {arm}, ratio of geometric means {found['ratio']:.3f} (95 % CI {found['low']:.3f} to "
+        f"{found['high']:.3f}), variances of log seconds per cell: readers {found['reader']:.4f}, their arm effects "
+        f"{found['slope']:.4f}, fields {found['field']:.4f}, residual {found['residual']:.4f}. "
+        f"{FITS[found['fit']].format(zero=zero)}{found['fields']} fields, {found['readers']} readers."
+    )
+
+
+def _outliers(numbers: dict[str, Any]) -> list[str]:
+    """Who was left out by the declared rule, and the result with them, tested only where quality passes there too."""
+    result = numbers["with_outliers"]
+    if reason := not_computed(result):
+        return [f"Outliers: {reason}."]
+    left = ", ".join(f"{one['item']} ({one['arm']})" for one in numbers["outliers"])
+    found = [f"Outliers by the declared rule, left out of the result: {left}."]
+    for one in result:
+        time = one["time"]
+        if reason := not_computed(time):
+            found.append(f"With the outliers, {one['arm']}: not computed ({reason}).")
+            continue
+        reason = not_computed(time["test"])
+        test = f"no test: {reason}" if reason else p_value(time["test"]["p_adjusted"])
+        found.append(
+            f"With the outliers, {one['arm']}: ratio {time['ratio']:.3f} ({interval(time['interval'], 3)}); {test}."
+        )
+    return found
+
+
+def _trends(found: Any) -> list[str]:
+    if reason := not_computed(found):
+        return [f"Learning and fatigue: not computed ({reason})."]
+    return [
+        f"Learning and fatigue: not computed ({reason})."
+        if (reason := not_computed(trend))
+        else f"Learning (below 0) or fatigue (above 0) in {trend['arm']}: {trend['per_field']:+.1f} % of time per cell "
+        f"with each further field (95 % CI {trend['low']:+.1f} to {trend['high']:+.1f} %, {trend['fields']} fields)."
+        for trend in found
+    ]
+
+
+def _carry_over(arm: str, found: dict[str, Any]) -> str:
+    if reason := not_computed(found):
+        return f"Carry-over, {arm}: not computed ({reason})."
+    first, second = found["sequences"]
+    return (
+        f"Carry-over, {arm} (Grizzle's test; little power, never acted on): the readers' sums over both arms differ by "
+        f"{found['difference']:+.2f} s per cell between sequences {second} and {first}, {p_value(found['p'])}."
+    )
+
+
+def _rereading(found: dict[str, Any]) -> str:
+    if reason := not_computed(found):
+        return f"Second readings: not computed ({reason})."
+    return (
+        f"Second readings against the first (Bland-Altman, log seconds per cell): mean difference {found['bias']:+.3f} "
+        f"(95 % CI {found['bias_low']:+.3f} to {found['bias_high']:+.3f}), limits of agreement {found['low']:+.3f} to "
+        f"{found['high']:+.3f}, {found['n']} pairs."
+    )
+
+
+def _agreement(arm: str, groups: list[dict[str, Any]]) -> str:
+    parts = []
+    for group in groups:
+        if reason := not_computed(group):
+            parts.append(reason)
+        else:
+            size = f"{group['readers']} readers, {group['fields']} fields"
+            parts.append(f"sequence {group['sequence']} {group['icc']:.2f} ({size})")
+    return (
+        f"Agreement between readers in {arm} (ICC(A,1) of seconds per cell, among readers of the same fields): "
+        f"{'; '.join(parts)}."
+    )
