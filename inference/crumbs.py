@@ -1,14 +1,14 @@
-"""Crumbs: pieces too small to be cells of this project, which are no proposals.
+"""Crumbs are pieces too small to be cells of this project. They are not proposed.
 
-The rule: a piece of foreground that no box stands behind is a crumb when its area is below a share (0.25 by default)
-of the first percentile of the annotated cells' areas. A piece in a box of the detector has a second opinion: it is a
-crumb below BOXED of that. A cell's area is that of the ellipse in its box. Areas are in square micrometres
-where every image of the round states its scale, else in pixels.
+The rule: a piece of foreground outside every box is a crumb when its area is below a threshold. The threshold is a
+share (0.25 by default) of the first percentile of the annotated cells' areas. A piece in a box of the detector is a
+crumb when its area is below BOXED of the threshold, because the box speaks for a cell. A cell's area is that of the
+ellipse in its box. Areas are in square micrometres where every image of the round states its scale, else in pixels.
 
-What is never a crumb: a cell that a person boxed, and a piece at the image's rim, of which only a part is in the
-image. Below FEWEST annotated cells only the floor of the instances holds ("smallest", in pixels): the smallest of a
-handful says little about the smallest that there are. How many true cells the rule would lose was measured on real
-data (docs/rounds.md, "Crumbs").
+A cell that a person boxed is never a crumb, nor is a piece at the image's rim, because only a part of it is in the
+image. With fewer than FEWEST annotated cells there is no such threshold, because so few cells do not show how small
+cells can be; then only the least area of the instances holds ("smallest", in pixels). How many true cells the rule
+would lose was measured on real data (docs/rounds.md, "Crumbs").
 """
 
 import math
@@ -38,7 +38,10 @@ class Smallest:
         """The same area in pixels of an image; 0 where its scale is needed and not known."""
         if not self.physical:
             return self.area
-        return self.area / um_per_px**2 if um_per_px else 0.0
+        if not um_per_px:
+            return 0.0
+        pixel = um_per_px**2
+        return self.area / pixel
 
 
 def smallest_cell(images: Sequence[dict[str, Any]], share: float) -> Smallest:
@@ -50,11 +53,19 @@ def smallest_cell(images: Sequence[dict[str, Any]], share: float) -> Smallest:
     areas: list[float] = []
     for image in images:
         unit = image["um_per_px"] ** 2 if physical else 1.0
-        inside = [cell for cell in image["cells"] if not _at_rim(cell["box"], image["width"], image["height"])]
-        areas += [area_of(cell["box"]) * unit for cell in inside]
-    if share <= 0 or len(areas) < FEWEST:
-        return Smallest(0.0, physical, len(areas))
-    return Smallest(share * float(np.percentile(areas, PERCENTILE)), physical, len(areas))
+        areas += _areas_of_whole_cells(image, unit)
+    cells = len(areas)
+    if share <= 0 or cells < FEWEST:
+        return Smallest(0.0, physical, cells)
+    percentile = float(np.percentile(areas, PERCENTILE))
+    return Smallest(share * percentile, physical, cells)
+
+
+def _areas_of_whole_cells(image: dict[str, Any], unit: float) -> list[float]:
+    """The areas of the image's cells away from its rim. `unit` is the area of a pixel."""
+    boxes = [cell["box"] for cell in image["cells"]]
+    whole = [box for box in boxes if not _at_rim(box, image["width"], image["height"])]
+    return [area_of(box) * unit for box in whole]
 
 
 def crumb_areas(content: dict[str, Any], options: dict[str, Any]) -> dict[int, float]:
@@ -62,19 +73,29 @@ def crumb_areas(content: dict[str, Any], options: dict[str, Any]) -> dict[int, f
 
     options  the instances' part of a round's configuration; rounds from before the rule have no "crumbs": no rule
     """
-    smallest = smallest_cell(content["images"], options.get("crumbs", 0.0))
-    return {entry["image"]: smallest.pixels(entry.get("um_per_px")) for entry in content["images"]}
+    images = content["images"]
+    share = options.get("crumbs", 0.0)
+    smallest = smallest_cell(images, share)
+    areas: dict[int, float] = {}
+    for image in images:
+        um_per_px = image.get("um_per_px")
+        areas[image["image"]] = smallest.pixels(um_per_px)
+    return areas
 
 
 def area_of(box: Sequence[float]) -> float:
     """The area of the ellipse in a box, in the box's own units."""
     x0, y0, x1, y1 = box
-    return math.pi / 4 * (x1 - x0) * (y1 - y0)
+    width = x1 - x0
+    height = y1 - y0
+    return math.pi / 4 * width * height
 
 
 def _at_rim(box: Sequence[float], width: int, height: int) -> bool:
     x0, y0, x1, y1 = box
-    return x0 < 1 or y0 < 1 or x1 > width - 1 or y1 > height - 1
+    at_left_or_top = x0 < 1 or y0 < 1
+    at_right_or_bottom = x1 > width - 1 or y1 > height - 1
+    return at_left_or_top or at_right_or_bottom
 
 
 def without_crumbs(labels: Labels, area: float, *, boxes: int = 0, keep: Sequence[int] = ()) -> tuple[Labels, int]:
@@ -89,14 +110,21 @@ def without_crumbs(labels: Labels, area: float, *, boxes: int = 0, keep: Sequenc
     sizes = np.bincount(labels.ravel(), minlength=count)
     least = np.full(count, float(area))
     least[1 : boxes + 1] *= BOXED
-    small = (sizes > 0) & (sizes < least)
+    there = sizes > 0
+    small = there & (sizes < least)
     small[0] = False
     small[_ids_at_rim(labels)] = False
-    small[[one for one in keep if one < count]] = False
-    kept: Labels = np.where(small[labels], 0, labels).astype(labels.dtype)
+    never = [one for one in keep if one < count]
+    small[never] = False
+    left_out = small[labels]
+    kept: Labels = np.where(left_out, 0, labels).astype(labels.dtype)
     return kept, int(small.sum())
 
 
 def _ids_at_rim(labels: Labels) -> npt.NDArray[np.int64]:
-    sides = [labels[:1].ravel(), labels[-1:].ravel(), labels[:, :1].ravel(), labels[:, -1:].ravel()]
-    return np.unique(np.concatenate(sides)).astype(np.int64)
+    top = labels[:1].ravel()
+    bottom = labels[-1:].ravel()
+    left = labels[:, :1].ravel()
+    right = labels[:, -1:].ravel()
+    rim = np.concatenate([top, bottom, left, right])
+    return np.unique(rim).astype(np.int64)

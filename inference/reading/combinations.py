@@ -1,7 +1,7 @@
 """Which ways of storing a pixel are read, and how: the one list that the code, its tests and docs/reading.md share.
 
-What is not in the list is declined in words. Decoders return something for nearly every file; only what a second reader
-has confirmed stands here.
+A file that is not in the list is declined, and the reason is given. Decoders return something for nearly every file, so
+the list holds only what a second reader has confirmed.
 """
 
 from dataclasses import dataclass
@@ -37,41 +37,69 @@ class Combination:
         )
 
 
+# The values that the list uses more than once.
+PNG = ("PNG",)
+BMP = ("BMP",)
+TIFF = ("TIFF",)
+GREY = ("grey",)
+WHITE_IS_ZERO = ("white is zero",)
+PALETTE = ("palette",)
+RGB = ("RGB",)
+GREY_OR_RGB = ("grey", "RGB")
+# Bits of a sample: below a byte, of a palette's index, of one byte, of whole numbers above it, of floats.
+PACKED = (1, 2, 4)
+INDEX = (1, 2, 4, 8)
+BYTE = (8,)
+DEEP = (10, 12, 14, 16)
+FLOAT = (16, 32, 64)
 ALPHA = ("", "straight")
+UNNAMED = ("", "unspecified")
+PLAIN_ALPHA = ("", "straight", "unspecified")
 TIFF_ALPHA = ("", "straight", "premultiplied", "unspecified")
-WHITE_ALPHA = ("", "straight", "unspecified")
 EITHER = (False, True)
-GREY = ("grey", "white is zero")
 TAKEN = (
-    Combination(("PNG",), ("grey",), "unsigned", (1, 2, 4), ALPHA, result=SCALED),
-    Combination(("PNG",), ("grey", "RGB"), "unsigned", (8,), ALPHA),
-    Combination(("PNG",), ("grey", "RGB"), "unsigned", (16,), ALPHA, result=SPREAD),
-    Combination(("PNG",), ("palette",), "unsigned", (1, 2, 4, 8), ALPHA),
-    Combination(("JPEG",), ("grey", "YCbCr", "RGB", "CMYK", "YCCK"), "unsigned", (8,)),
-    Combination(("BMP",), ("RGB",), "unsigned", (5, 6, 8), ALPHA),
-    Combination(("BMP",), ("palette",), "unsigned", (1, 4, 8)),
-    Combination(("WebP",), ("RGB",), "unsigned", (8,), ALPHA),
-    Combination(("TIFF",), GREY, "unsigned", (1, 2, 4), result=SCALED),
-    Combination(("TIFF",), ("grey",), "unsigned", (8,), TIFF_ALPHA, EITHER),
-    Combination(("TIFF",), ("grey",), "unsigned", (10, 12, 14, 16), TIFF_ALPHA, EITHER, result=SPREAD),
-    Combination(("TIFF",), ("white is zero",), "unsigned", (8,), WHITE_ALPHA, EITHER),
-    Combination(("TIFF",), ("white is zero",), "unsigned", (10, 12, 14, 16), WHITE_ALPHA, EITHER, result=SPREAD),
-    Combination(("TIFF",), ("grey",), "signed", (8, 16), planar=EITHER, result=SPREAD),
-    Combination(("TIFF",), ("grey",), "float", (16, 32, 64), ("", "unspecified"), EITHER, result=SPREAD),
-    Combination(("TIFF",), ("RGB",), "unsigned", (8,), TIFF_ALPHA, EITHER),
-    Combination(("TIFF",), ("RGB",), "unsigned", (10, 12, 14, 16), TIFF_ALPHA, EITHER, result=SPREAD),
-    Combination(("TIFF",), ("RGB",), "float", (16, 32, 64), ("", "straight", "unspecified"), EITHER, result=SPREAD),
-    Combination(("TIFF",), ("palette",), "unsigned", (1, 2, 4, 8)),
-    Combination(("TIFF",), ("CMYK",), "unsigned", (8,), ("",), EITHER),
-    Combination(("TIFF",), ("CIELAB",), "unsigned", (8,), ("",)),
-    Combination(("TIFF",), ("YCbCr",), "unsigned", (8,)),  # JPEG only, see COMPRESSIONS
+    Combination(PNG, GREY, "unsigned", PACKED, ALPHA, result=SCALED),
+    Combination(PNG, GREY_OR_RGB, "unsigned", BYTE, ALPHA),
+    Combination(PNG, GREY_OR_RGB, "unsigned", (16,), ALPHA, result=SPREAD),
+    Combination(PNG, PALETTE, "unsigned", INDEX, ALPHA),
+    Combination(("JPEG",), ("grey", "YCbCr", "RGB", "CMYK", "YCCK"), "unsigned", BYTE),
+    Combination(BMP, RGB, "unsigned", (5, 6, 8), ALPHA),
+    Combination(BMP, PALETTE, "unsigned", (1, 4, 8)),
+    Combination(("WebP",), RGB, "unsigned", BYTE, ALPHA),
+    Combination(TIFF, ("grey", "white is zero"), "unsigned", PACKED, result=SCALED),
+    Combination(TIFF, GREY, "unsigned", BYTE, TIFF_ALPHA, EITHER),
+    Combination(TIFF, GREY, "unsigned", DEEP, TIFF_ALPHA, EITHER, result=SPREAD),
+    Combination(TIFF, WHITE_IS_ZERO, "unsigned", BYTE, PLAIN_ALPHA, EITHER),
+    Combination(TIFF, WHITE_IS_ZERO, "unsigned", DEEP, PLAIN_ALPHA, EITHER, result=SPREAD),
+    Combination(TIFF, GREY, "signed", (8, 16), planar=EITHER, result=SPREAD),
+    Combination(TIFF, GREY, "float", FLOAT, UNNAMED, EITHER, result=SPREAD),
+    Combination(TIFF, RGB, "unsigned", BYTE, TIFF_ALPHA, EITHER),
+    Combination(TIFF, RGB, "unsigned", DEEP, TIFF_ALPHA, EITHER, result=SPREAD),
+    Combination(TIFF, RGB, "float", FLOAT, PLAIN_ALPHA, EITHER, result=SPREAD),
+    Combination(TIFF, PALETTE, "unsigned", INDEX),
+    Combination(TIFF, ("CMYK",), "unsigned", BYTE, planar=EITHER),
+    Combination(TIFF, ("CIELAB",), "unsigned", BYTE),
+    Combination(TIFF, ("YCbCr",), "unsigned", BYTE),  # JPEG only, see COMPRESSIONS
 )
 # Of a TIFF; by the number in its tag.
 COMPRESSIONS = {
-    1: "none", 2: "CCITT RLE", 3: "CCITT G3", 4: "CCITT G4", 5: "LZW", 7: "JPEG", 8: "deflate", 32773: "PackBits",
-    32946: "deflate", 33003: "JPEG 2000", 33005: "JPEG 2000", 34712: "JPEG 2000", 34925: "LZMA", 50000: "Zstandard",
-    50001: "WebP", 34927: "WebP",
-}  # fmt: skip
+    1: "none",
+    2: "CCITT RLE",
+    3: "CCITT G3",
+    4: "CCITT G4",
+    5: "LZW",
+    7: "JPEG",
+    8: "deflate",
+    32773: "PackBits",
+    32946: "deflate",
+    33003: "JPEG 2000",
+    33005: "JPEG 2000",
+    34712: "JPEG 2000",
+    34925: "LZMA",
+    50000: "Zstandard",
+    50001: "WebP",
+    34927: "WebP",
+}
 
 
 def treatment(found: Identified, most_pixels: int | None = MOST_PIXELS) -> Combination:
@@ -79,21 +107,41 @@ def treatment(found: Identified, most_pixels: int | None = MOST_PIXELS) -> Combi
 
     most_pixels  of a picture that is opened whole; None for any number
     """
-    if found.width < 1 or found.height < 1:
-        raise Unreadable("damaged_header", format=found.format, reason="it has no pixels")
-    if most_pixels is not None and found.width * found.height > most_pixels:
-        raise Unreadable("too_large", width=found.width, height=found.height, most=f"{most_pixels:,}")
-    if found.sample_format in ("unsigned", "signed") and found.bits > 16:
-        raise Unreadable("whole_numbers_32", bits=found.bits)
-    methods = {"TIFF": COMPRESSIONS.values(), "JPEG": ("JPEG",)}.get(found.format, (found.compression,))
-    if found.compression not in methods:
-        raise Unreadable("compression", format=found.format, what=found.compression)
-    if found.format == "TIFF" and found.photometric == "YCbCr" and found.compression != "JPEG":
-        raise Unreadable("combination", format=found.format, what=f"YCbCr colours compressed with {found.compression}")
+    _check_size(found, most_pixels)
+    _check_coding(found)
     for combination in TAKEN:
         if combination.fits(found):
             return combination
     raise Unreadable("combination", format=found.format, what=described(found))
+
+
+def _check_size(found: Identified, most_pixels: int | None) -> None:
+    if found.width < 1 or found.height < 1:
+        raise Unreadable("damaged_header", format=found.format, reason="it has no pixels")
+    if most_pixels is None:
+        return
+    if found.width * found.height > most_pixels:
+        most = f"{most_pixels:,}"
+        raise Unreadable("too_large", width=found.width, height=found.height, most=most)
+
+
+def _check_coding(found: Identified) -> None:
+    """Decline what has a sentence of its own, so that the list is asked only about the rest."""
+    if found.sample_format in ("unsigned", "signed") and found.bits > 16:
+        raise Unreadable("whole_numbers_32", bits=found.bits)
+    if not _compression_is_read(found):
+        raise Unreadable("compression", format=found.format, what=found.compression)
+    if found.format == "TIFF" and found.photometric == "YCbCr" and found.compression != "JPEG":
+        what = f"YCbCr colours compressed with {found.compression}"
+        raise Unreadable("combination", format=found.format, what=what)
+
+
+def _compression_is_read(found: Identified) -> bool:
+    if found.format == "TIFF":
+        return found.compression in COMPRESSIONS.values()
+    if found.format == "JPEG":
+        return found.compression == "JPEG"
+    return True
 
 
 def described(found: Identified) -> str:
@@ -101,6 +149,8 @@ def described(found: Identified) -> str:
     parts = [found.photometric, f"{found.bits} bit {found.sample_format}"]
     if found.planar:
         parts.append("planar")
-    if found.alpha:
-        parts.append("samples without a meaning" if found.alpha == "unspecified" else f"{found.alpha} alpha")
+    if found.alpha == "unspecified":
+        parts.append("samples without a meaning")
+    elif found.alpha:
+        parts.append(f"{found.alpha} alpha")
     return ", ".join(parts)

@@ -12,9 +12,19 @@ from inference.reading.types import Samples
 
 INK_SET, DEPTH = 332, 32997
 PHOTOMETRIC = {
-    0: "white is zero", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "CIELAB", 9: "ICCLAB",
-    10: "ITULAB", 32803: "colour filter array", 34892: "linear raw",
-}  # fmt: skip
+    0: "white is zero",
+    1: "grey",
+    2: "RGB",
+    3: "palette",
+    5: "CMYK",
+    6: "YCbCr",
+    8: "CIELAB",
+    9: "ICCLAB",
+    10: "ITULAB",
+    32803: "colour filter array",
+    34892: "linear raw",
+}
+GREYS = ("grey", "white is zero")
 COLOURS = {"RGB": 3, "YCbCr": 3, "CIELAB": 3, "CMYK": 4}
 
 
@@ -39,7 +49,8 @@ def bits_of(page: Any) -> int:
 
 
 def photometric_of(page: Any) -> str:
-    photometric = PHOTOMETRIC.get(int(page.photometric), f"photometric {int(page.photometric)}")
+    code = int(page.photometric)
+    photometric = PHOTOMETRIC.get(code, f"photometric {code}")
     if photometric == "CMYK" and tag(page, INK_SET) not in (None, 1):
         return "inks other than CMYK"
     needed = COLOURS.get(photometric, 1)
@@ -68,7 +79,10 @@ def extra_samples_of(page: Any, photometric: str) -> tuple[str, int]:
 def channels_are_samples(page: Any) -> bool:
     """Whether the samples of a grey pixel are channels: several without a meaning of their own."""
     photometric = photometric_of(page)
-    return photometric in ("grey", "white is zero") and extra_samples_of(page, photometric)[0] == "unspecified"
+    if photometric not in GREYS:
+        return False
+    alpha, _unnamed = extra_samples_of(page, photometric)
+    return alpha == "unspecified"
 
 
 def segments_in(page: Any, x: int, y: int, w: int, h: int) -> Samples:
@@ -82,7 +96,8 @@ def segments_in(page: Any, x: int, y: int, w: int, h: int) -> Samples:
     for data, index in page.parent.filehandle.read_segments(offsets, counts, indices=wanted):
         if data is not None and len(data) < page.databytecounts[index]:
             raise ValueError("the file ends within a strip or tile")  # some codecs would fill up with grey
-        part, (sample, _, top, left, _), _shape = page.decode(data, index, jpegtables=tables, _fullsize=False)
+        part, place, _shape = page.decode(data, index, jpegtables=tables, _fullsize=False)
+        sample, _depth, top, left, _first = place
         if out is None:
             kind = page.dtype if part is None else part.dtype
             out = np.zeros((h, w, int(page.samplesperpixel)), kind)
@@ -94,23 +109,42 @@ def segments_in(page: Any, x: int, y: int, w: int, h: int) -> Samples:
 
 
 def _indices(page: Any, x: int, y: int, w: int, h: int, planar: bool) -> Iterator[int]:
-    across, down = (page.tilewidth, page.tilelength) if page.is_tiled else (page.imagewidth, page.rowsperstrip)
-    down = max(1, min(int(down), int(page.imagelength)))
-    columns, rows = -(-page.imagewidth // across), -(-page.imagelength // down)
-    here = range(y // down, -(-(y + h) // down))
-    there = range(x // across, -(-(x + w) // across))
-    for sample, row, column in product(range(page.samplesperpixel if planar else 1), here, there):
+    """The numbers of the strips or tiles that a rectangle touches, plane by plane where they are apart."""
+    across, down = _segment_size(page)
+    columns = _divided_up(page.imagewidth, across)
+    rows = _divided_up(page.imagelength, down)
+    samples = range(page.samplesperpixel if planar else 1)
+    here = range(y // down, _divided_up(y + h, down))
+    there = range(x // across, _divided_up(x + w, across))
+    for sample, row, column in product(samples, here, there):
         index = (sample * rows + row) * columns + column
         if index >= len(page.dataoffsets):
             raise ValueError("strips or tiles are missing")
         yield index
 
 
+def _segment_size(page: Any) -> tuple[int, int]:
+    """(width, height) of a strip or tile in pixels. The height is between 1 and the image's."""
+    if page.is_tiled:
+        across, down = page.tilewidth, page.tilelength
+    else:
+        across, down = page.imagewidth, page.rowsperstrip
+    down = min(int(down), int(page.imagelength))
+    return across, max(1, down)
+
+
+def _divided_up(length: int, step: int) -> int:
+    """How many steps cover the length."""
+    return -(-length // step)
+
+
 def _copy(out: Samples, part: Samples, left: int, top: int, sample: int | None) -> None:
     """Put a decoded segment where it belongs; what lies outside the rectangle falls away."""
     height, width = out.shape[:2]
-    x0, y0 = max(0, left), max(0, top)
-    x1, y1 = min(width, left + part.shape[1]), min(height, top + part.shape[0])
+    x0 = max(0, left)
+    y0 = max(0, top)
+    x1 = min(width, left + part.shape[1])
+    y1 = min(height, top + part.shape[0])
     if x0 >= x1 or y0 >= y1:
         return
     piece = part[y0 - top : y1 - top, x0 - left : x1 - left]
@@ -125,21 +159,26 @@ def in_colour(page: Any, samples: Samples) -> Samples:
     photometric = photometric_of(page)
     if photometric == "palette":
         table = (np.asarray(page.colormap, np.uint16) >> 8).astype(np.uint8)  # (3, n)
-        return np.ascontiguousarray(table.T[samples[..., 0].astype(np.uint8)])
+        indices = samples[..., 0].astype(np.uint8)
+        return np.ascontiguousarray(table.T[indices])
     if photometric in ("CMYK", "CIELAB"):
         return _by_pillow(photometric, samples)
     bits = bits_of(page)
     if photometric == "white is zero":
-        samples = np.concatenate([_inverted(samples[..., :1], bits), samples[..., 1:]], axis=-1)
-    if photometric in ("grey", "white is zero") and samples.dtype.kind in "bu" and bits < 8:
-        return (samples.astype(np.uint16) * 255 // (2**bits - 1)).astype(np.uint8)
+        grey = _inverted(samples[..., :1], bits)
+        samples = np.concatenate([grey, samples[..., 1:]], axis=-1)
+    if photometric in GREYS and samples.dtype.kind in "bu" and bits < 8:
+        white = 2**bits - 1
+        spread = samples.astype(np.uint16) * 255 // white
+        return spread.astype(np.uint8)
     return _with_straight_alpha(page, photometric, samples, bits)
 
 
 def _inverted(samples: Samples, bits: int) -> Samples:
     if samples.dtype.kind == "b":
         return ~samples
-    return ((2**bits - 1) - samples).astype(samples.dtype)
+    white = 2**bits - 1
+    return (white - samples).astype(samples.dtype)
 
 
 def _by_pillow(photometric: str, samples: Samples) -> Samples:
@@ -161,6 +200,9 @@ def _with_straight_alpha(page: Any, photometric: str, samples: Samples, bits: in
         return samples[..., :colours]
     if alpha == "straight":
         return samples
-    top, opaque = 2**bits - 1, samples[..., colours:].astype(np.int64)
-    straight = samples[..., :colours] * np.int64(top) // np.maximum(opaque, 1)
-    return np.concatenate([np.clip(straight, 0, top).astype(samples.dtype), samples[..., colours:]], axis=-1)
+    top = 2**bits - 1
+    opacity = samples[..., colours:]
+    divisor = np.maximum(opacity.astype(np.int64), 1)
+    straight = samples[..., :colours] * np.int64(top) // divisor
+    within = np.clip(straight, 0, top).astype(samples.dtype)
+    return np.concatenate([within, opacity], axis=-1)

@@ -36,7 +36,8 @@ class Range:
 
 def blocks(height: int) -> Iterator[slice]:
     for start in range(0, height, ROWS):
-        yield slice(start, min(height, start + ROWS))
+        end = min(height, start + ROWS)
+        yield slice(start, end)
 
 
 def used_range(colours: Samples, shown: npt.NDArray[np.bool_] | None = None) -> Range:
@@ -52,9 +53,11 @@ def used_range(colours: Samples, shown: npt.NDArray[np.bool_] | None = None) -> 
     values, counts = _histogram(colours, shown)
     if not len(values):
         raise Unreadable("not_finite")
-    low, high = _at(values, counts, TAIL), _at(values, counts, 1 - TAIL)
+    low = _at(values, counts, TAIL)
+    high = _at(values, counts, 1 - TAIL)
     if high <= low:  # nearly flat: what little there is must still be seen
-        low, high = float(values[0]), float(values[-1])
+        low = float(values[0])
+        high = float(values[-1])
     return _snapped(low, high, colours.dtype)
 
 
@@ -69,11 +72,14 @@ def _histogram(colours: Samples, shown: npt.NDArray[np.bool_] | None) -> tuple[n
         middle = _median_of_three(_median_of_three(colours[rows], 1), 0)
         if shown is not None:
             middle = middle[shown[rows]]
+        samples = middle.ravel()
         if whole:
-            counts += np.bincount(middle.ravel().astype(np.int64) - offset, minlength=65_536)
+            places = samples.astype(np.int64) - offset
+            counts += np.bincount(places, minlength=65_536)
         else:
-            part = middle.ravel()[::stride]
-            kept.append(part[np.isfinite(part)].astype(np.float64))
+            part = samples[::stride]
+            finite = part[np.isfinite(part)]
+            kept.append(finite.astype(np.float64))
     if whole:
         found = np.flatnonzero(counts)
         return found + offset, counts[found]
@@ -89,7 +95,9 @@ def _median_of_three(block: Samples, axis: int) -> Samples:
         return block
     block = np.moveaxis(block, axis, 0)
     before, here, after = block[:-2], block[1:-1], block[2:]
-    middle = np.maximum(np.minimum(before, here), np.minimum(np.maximum(before, here), after))
+    smaller = np.minimum(before, here)
+    larger = np.maximum(before, here)
+    middle = np.maximum(smaller, np.minimum(larger, after))
     whole = np.concatenate([middle[:1], middle, middle[-1:]])
     return np.moveaxis(whole, 0, axis)
 
@@ -97,7 +105,8 @@ def _median_of_three(block: Samples, axis: int) -> Samples:
 def _at(values: npt.NDArray[Any], counts: npt.NDArray[Any], share: float) -> float:
     """The smallest value that at least `share` of the samples do not exceed."""
     reached = np.searchsorted(np.cumsum(counts), share * counts.sum())
-    return float(values[min(int(reached), len(values) - 1)])
+    last = len(values) - 1
+    return float(values[min(int(reached), last)])
 
 
 def _snapped(low: float, high: float, dtype: np.dtype[Any]) -> Range:
@@ -107,9 +116,13 @@ def _snapped(low: float, high: float, dtype: np.dtype[Any]) -> Range:
     if dtype.kind == "f":
         tops.insert(0, 1.0)
     for top in tops:
-        if FULL * top <= high <= top and high - low >= CONTRAST * top:
+        reaches_white = FULL * top <= high <= top
+        has_contrast = high - low >= CONTRAST * top
+        if reaches_white and has_contrast:
             return Range(0.0, top)
-    return Range(0.0 if low < NEAR_ZERO * high else low, high)
+    if low < NEAR_ZERO * high:
+        return Range(0.0, high)
+    return Range(low, high)
 
 
 def as_bytes(colours: Samples, used: Range) -> npt.NDArray[np.uint8]:

@@ -1,7 +1,7 @@
-"""Names that look alike, and names that nobody may take: no colleague is to be mistaken for another, or for the site.
+"""Names that look alike, and names that nobody may take, so that no colleague is mistaken for another or for the site.
 
 The comparison follows the idea of Unicode Technical Standard 39: each character is replaced by the plain one that it
-can be confused with, and two names are alike when nothing is left to tell them apart.
+can be confused with, and two names are alike when the results are equal.
 """
 
 import unicodedata
@@ -9,14 +9,32 @@ from functools import cache
 
 from confusable_homoglyphs.confusables import confusables_data
 
-# What speaks for the site. A name is reserved when it is one of these, or made of nothing else.
+# Words for the site and its staff. A name is reserved when it is one of these, or is made only of these.
 RESERVED_WORDS = frozenset(
     {
-        "admin", "administrator", "administration", "boxwise", "help", "helpdesk", "moderator", "operator", "root",
-        "security", "server", "service", "staff", "superuser", "support", "sysadmin", "system", "team", "webmaster",
+        "admin",
+        "administrator",
+        "administration",
+        "boxwise",
+        "help",
+        "helpdesk",
+        "moderator",
+        "operator",
+        "root",
+        "security",
+        "server",
+        "service",
+        "staff",
+        "superuser",
+        "support",
+        "sysadmin",
+        "system",
+        "team",
+        "webmaster",
     }
-)  # fmt: skip
+)
 FILLERS = frozenset({"the", "a", "an", "of", "my"})
+INVISIBLE = ("Cf", "Cc")  # Unicode's categories of format and control characters
 LETTERS_ALIKE = str.maketrans({"l": "i", "1": "i", "|": "i", "0": "o"})
 DIGITS_AS_LETTERS = str.maketrans({"3": "e", "4": "a", "5": "s", "7": "t", "@": "a", "$": "s"})
 
@@ -24,9 +42,11 @@ DIGITS_AS_LETTERS = str.maketrans({"3": "e", "4": "a", "5": "s", "7": "t", "@": 
 def lookalike_key(name: str) -> str:
     """Equal for names that people cannot tell apart: case, width, invisible and confusable characters do not count."""
     folded = unicodedata.normalize("NFKC", name).casefold()
-    plain = "".join(_plain(character) for character in folded if unicodedata.category(character) not in ("Cf", "Cc"))
-    alike = plain.casefold().translate(LETTERS_ALIKE).replace("rn", "m")
-    return " ".join(alike.split())[:400]
+    visible = [character for character in folded if unicodedata.category(character) not in INVISIBLE]
+    plain = "".join(_plain(character) for character in visible)
+    alike = plain.casefold().translate(LETTERS_ALIKE)
+    words = alike.replace("rn", "m").split()
+    return " ".join(words)[:400]
 
 
 @cache
@@ -36,17 +56,29 @@ def _plain(character: str) -> str:
         return character
     known = [one["c"] for one in confusables_data.get(character, [])]
     similar = [one for one in known if one.isascii() and one.isalnum()]
-    return min(similar, key=lambda one: (len(one), one)) if similar else character
+    if not similar:
+        return character
+    return min(similar, key=lambda one: (len(one), one))
 
 
 def is_reserved(name: str) -> bool:
-    """Whether a name speaks for the site: "admin", "The Admin", "B0xwise Support", "аdmin" with a Cyrillic a."""
-    key = _without_accents(lookalike_key(name)).translate(DIGITS_AS_LETTERS)
-    words = "".join(character if character.isalnum() else " " for character in key).split()
-    telling = [word.rstrip("0123456789") for word in words if word not in FILLERS]
-    if "".join(words) in _reserved_keys() or "".join(telling) in _reserved_keys():
+    """Whether a name pretends to be the site: "admin", "The Admin", "B0xwise Support", "аdmin" with a Cyrillic a."""
+    reserved = _reserved_keys()
+    words = _words(name)
+    if "".join(words) in reserved:
         return True
-    return bool(telling) and all(word in _reserved_keys() for word in telling)
+    telling = [word.rstrip("0123456789") for word in words if word not in FILLERS]
+    if "".join(telling) in reserved:
+        return True
+    return bool(telling) and reserved.issuperset(telling)
+
+
+def _words(name: str) -> list[str]:
+    """The words of the name's key without accents, with letters for the digits that stand for them."""
+    key = _without_accents(lookalike_key(name))
+    letters = key.translate(DIGITS_AS_LETTERS)
+    spaced = [character if character.isalnum() else " " for character in letters]
+    return "".join(spaced).split()
 
 
 @cache

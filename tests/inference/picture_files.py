@@ -23,6 +23,13 @@ PHOTOMETRIC = {"white is zero": 0, "grey": 1, "RGB": 2, "palette": 3, "CMYK": 5,
 FORMATS = {"unsigned": 1, "signed": 2, "float": 3}
 EXTRA = {"unspecified": 0, "premultiplied": 1, "straight": 2}
 SIDE = 64
+# Of a TIFF: the types of an entry's values, and two tags.
+BYTE = 1
+SHORT = 3
+LONG = 4
+RATIONAL = 5
+STRIP_OFFSETS = 273
+STRIP_SIZES = 279
 
 
 @dataclass(frozen=True)
@@ -39,72 +46,114 @@ class Case:
 
 
 def tiff(
-    samples: np.ndarray, *, photometric: int, bits: int, sample_format: int = 1, extra: tuple[int, ...] = (),
-    planar: bool = False, order: str = "<", rows: int | None = None, color_map: np.ndarray | None = None,
+    samples: np.ndarray,
+    *,
+    photometric: int,
+    bits: int,
+    sample_format: int = 1,
+    extra: tuple[int, ...] = (),
+    planar: bool = False,
+    order: str = "<",
+    rows: int | None = None,
+    color_map: np.ndarray | None = None,
     tags: tuple[tuple[int, int, tuple[int, ...]], ...] = (),
-) -> bytes:  # fmt: skip
+) -> bytes:
     """An uncompressed TIFF. samples: (h, w, n); bits below a byte's multiple are packed, each row begins a byte."""
     height, width, count = samples.shape
     rows = rows or height
-    planes = [samples[..., i : i + 1] for i in range(count)] if planar else [samples]
-    strips = [packed(plane[top : top + rows], bits, order) for plane in planes for top in range(0, height, rows)]
+    planes = np.split(samples, count, axis=2) if planar else [samples]
+    strips = []
+    for plane in planes:
+        for top in range(0, height, rows):
+            strips.append(packed(plane[top : top + rows], bits, order))
     entries = {
-        256: (4, (width,)), 257: (4, (height,)), 258: (3, (bits,) * count), 259: (3, (1,)), 262: (3, (photometric,)),
-        277: (3, (count,)), 278: (4, (rows,)), 284: (3, (2 if planar else 1,)), 339: (3, (sample_format,) * count),
-        279: (4, tuple(len(strip) for strip in strips)), 273: (4, (0,) * len(strips)),
-    }  # fmt: skip
+        256: (LONG, (width,)),
+        257: (LONG, (height,)),
+        258: (SHORT, (bits,) * count),
+        259: (SHORT, (1,)),
+        262: (SHORT, (photometric,)),
+        277: (SHORT, (count,)),
+        278: (LONG, (rows,)),
+        284: (SHORT, (2 if planar else 1,)),
+        339: (SHORT, (sample_format,) * count),
+        STRIP_SIZES: (LONG, tuple(len(strip) for strip in strips)),
+        STRIP_OFFSETS: (LONG, (0,) * len(strips)),
+    }
     if extra:
-        entries[338] = (3, extra)
+        entries[338] = (SHORT, extra)
     if color_map is not None:
-        entries[320] = (3, tuple(int(v) for v in color_map.T.ravel()))
-    entries |= {code: (kind, values) for code, kind, values in tags}
+        entries[320] = (SHORT, tuple(int(value) for value in color_map.T.ravel()))
+    for code, kind, values in tags:
+        entries[code] = (kind, values)
     return _assembled(entries, strips, order)
 
 
 def _assembled(entries: dict[int, tuple[int, tuple[int, ...]]], strips: list[bytes], order: str) -> bytes:
-    codes = {1: "B", 3: "H", 4: "I", 5: "I"}
+    """The header, the directory, the values that have no room in it, the strips."""
     start = 8 + 2 + 12 * len(entries) + 4
-    room = {code: struct.calcsize(order + codes[kind] * len(values)) for code, (kind, values) in entries.items()}
-    at = start + sum(size for size in room.values() if size > 4)
+    bodies = [_values(kind, values, order) for kind, values in entries.values()]
+    at = start + sum(len(body) for body in bodies if len(body) > 4)
     offsets = []
     for strip in strips:
         offsets.append(at)
         at += len(strip)
-    entries[273] = (4, tuple(offsets))
-    directory, outside = struct.pack(order + "H", len(entries)), b""
+    entries[STRIP_OFFSETS] = (LONG, tuple(offsets))
+    directory = struct.pack(order + "H", len(entries))
+    outside = b""
     for code, (kind, values) in sorted(entries.items()):
-        data = struct.pack(order + codes[kind] * len(values), *values)
-        count = len(values) // 2 if kind == 5 else len(values)
-        place = data.ljust(4, b"\0") if len(data) <= 4 else struct.pack(order + "I", start + len(outside))
-        outside += data if len(data) > 4 else b""
+        body = _values(kind, values, order)
+        if len(body) <= 4:
+            place = body.ljust(4, b"\0")
+        else:
+            place = struct.pack(order + "I", start + len(outside))
+            outside += body
+        count = len(values) // 2 if kind == RATIONAL else len(values)
         directory += struct.pack(order + "HHI", code, kind, count) + place
     mark = b"II*\0" if order == "<" else b"MM\0*"
-    return mark + struct.pack(order + "I", 8) + directory + struct.pack(order + "I", 0) + outside + b"".join(strips)
+    header = mark + struct.pack(order + "I", 8)
+    no_next_directory = struct.pack(order + "I", 0)
+    return header + directory + no_next_directory + outside + b"".join(strips)
+
+
+def _values(kind: int, values: tuple[int, ...], order: str) -> bytes:
+    """The values of one entry; a fraction is two of them."""
+    codes = {BYTE: "B", SHORT: "H", LONG: "I", RATIONAL: "I"}
+    return struct.pack(order + codes[kind] * len(values), *values)
 
 
 def packed(samples: np.ndarray, bits: int, order: str) -> bytes:
+    """The samples' bytes in an order; where bits are no multiple of 8, without gaps within a row."""
     if bits % 8 == 0:
-        return np.ascontiguousarray(samples.astype(samples.dtype.newbyteorder(order))).tobytes()
-    flat = samples.reshape(samples.shape[0], -1).astype(np.uint16)
-    digits = (flat[..., None] >> np.arange(bits - 1, -1, -1)) & 1
-    return np.packbits(digits.reshape(flat.shape[0], -1).astype(np.uint8), axis=1).tobytes()
+        ordered = samples.astype(samples.dtype.newbyteorder(order))
+        return np.ascontiguousarray(ordered).tobytes()
+    rows = samples.shape[0]
+    flat = samples.reshape(rows, -1).astype(np.uint16)
+    places = np.arange(bits - 1, -1, -1)
+    digits = (flat[..., None] >> places) & 1
+    digits = digits.reshape(rows, -1).astype(np.uint8)
+    return np.packbits(digits, axis=1).tobytes()
 
 
 def png(samples: np.ndarray, *, bits: int, colour: int, palette: np.ndarray | None = None, clear: bytes = b"") -> bytes:
     """samples (h, w, n); colour as in IHDR; clear: the body of tRNS."""
-    rows = [packed(row[None], bits, ">") for row in samples.astype(">u2" if bits == 16 else np.uint8)]
     height, width = samples.shape[:2]
-    parts = [piece(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0))]
+    stored = samples.astype(">u2" if bits == 16 else np.uint8)
+    rows = [b"\0" + packed(row[None], bits, ">") for row in stored]  # 0: no filter
+    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+    parts = [piece(b"IHDR", header)]
     if palette is not None:
         parts.append(piece(b"PLTE", palette.astype(np.uint8).tobytes()))
     if clear:
         parts.append(piece(b"tRNS", clear))
-    parts += [piece(b"IDAT", zlib.compress(b"".join(b"\0" + row for row in rows))), piece(b"IEND", b"")]
+    parts.append(piece(b"IDAT", zlib.compress(b"".join(rows))))
+    parts.append(piece(b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
 def piece(name: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+    length = struct.pack(">I", len(body))
+    check = struct.pack(">I", zlib.crc32(name + body))
+    return length + name + body + check
 
 
 # -- the picture
@@ -119,31 +168,49 @@ def grey() -> np.ndarray:
     return picture().mean(2).astype(np.uint8)
 
 
+def in_three(shown: np.ndarray) -> np.ndarray:
+    """A grey picture (h, w, 1) as (h, w, 3); one in colour as it is."""
+    return np.broadcast_to(shown, (SIDE, SIDE, 3))
+
+
+def in_kind(photometric: str, bits: int) -> np.ndarray:
+    """The picture in colour or in the greys that there are of so many bits: (h, w, 3) or (h, w, 1)."""
+    if photometric == "RGB":
+        return picture()
+    return coarse(grey(), min(bits, 8))[..., None]
+
+
 def as_type(shown: np.ndarray, combination: Combination, bits: int) -> np.ndarray:
     """The samples that mean an 8-bit picture in a type: black is 0 and white its largest value."""
+    share = shown / 255
     if combination.sample_format == "float":
-        return (shown / 255).astype(f"f{bits // 8}")
+        return share.astype(f"f{bits // 8}")
     if combination.sample_format == "signed":
-        return np.rint(shown / 255 * (2 ** (bits - 1) - 1)).astype(f"i{bits // 8}")
-    return np.rint(shown / 255 * (2**bits - 1)).astype(np.uint16 if bits > 8 else np.uint8)
+        white = 2 ** (bits - 1) - 1
+        return np.rint(share * white).astype(f"i{bits // 8}")
+    white = 2**bits - 1
+    return np.rint(share * white).astype(np.uint16 if bits > 8 else np.uint8)
 
 
 def coarse(shown: np.ndarray, bits: int) -> np.ndarray:
     """An 8-bit picture with the greys that `bits` have."""
     top = 2**bits - 1
-    return (np.rint(shown / 255 * top) * 255 // top).astype(np.uint8)
+    steps = np.rint(shown / 255 * top)
+    return (steps * 255 // top).astype(np.uint8)
 
 
 def opacity() -> np.ndarray:
     """Transparent on the left, half so in the middle, opaque on the right."""
     made = np.full((SIDE, SIDE), 255, np.uint8)
-    made[:, :16], made[:, 16:32] = 0, 102
+    made[:, :16] = 0
+    made[:, 16:32] = 102
     return made
 
 
 def over_white(shown: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     share = alpha[..., None] / 255
-    return np.rint(shown * share + 255 * (1 - share)).astype(np.uint8)
+    white = 255 * (1 - share)
+    return np.rint(shown * share + white).astype(np.uint8)
 
 
 # -- every combination that is listed
@@ -151,18 +218,29 @@ def over_white(shown: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 def cases() -> Iterator[Case]:
     """A file for each way of storing that TAKEN lists, all of them."""
+    makers = {
+        "TIFF": _tiff_case,
+        "PNG": _png_case,
+        "JPEG": _jpeg_case,
+        "BMP": _bmp_case,
+        "WebP": _webp_case,
+    }
     for combination in TAKEN:
         kinds = product(
             combination.formats, combination.photometric, combination.bits, combination.alpha, combination.planar
         )
         for format_name, photometric, bits, alpha, planar in kinds:
-            make = {"TIFF": _tiff_case, "PNG": _png_case, "JPEG": _jpeg_case, "BMP": _bmp_case, "WebP": _webp_case}
-            yield make[format_name](combination, photometric, bits, alpha, planar)
+            make = makers[format_name]
+            yield make(combination, photometric, bits, alpha, planar)
 
 
 def _name(combination: Combination, photometric: str, bits: int, alpha: str, planar: bool) -> str:
-    parts = [combination.formats[0], photometric, f"{bits} bit {combination.sample_format}", alpha]
-    return ", ".join(part for part in [*parts, "planar" if planar else ""] if part)
+    parts = [combination.formats[0], photometric, f"{bits} bit {combination.sample_format}"]
+    if alpha:
+        parts.append(alpha)
+    if planar:
+        parts.append("planar")
+    return ", ".join(parts)
 
 
 def _tiff_case(combination: Combination, photometric: str, bits: int, alpha: str, planar: bool) -> Case:
@@ -182,41 +260,59 @@ def _tiff_case(combination: Combination, photometric: str, bits: int, alpha: str
         return Case(name, content, picture(), combination)
     if photometric == "CIELAB":
         return Case(name, saved(picture(), "TIFF", mode="LAB"), picture(), combination, 3)
-    shown = picture() if photometric == "RGB" else coarse(grey(), min(bits, 8))[..., None]
+    return _plain_tiff_case(combination, photometric, bits, alpha, planar)
+
+
+def _plain_tiff_case(combination: Combination, photometric: str, bits: int, alpha: str, planar: bool) -> Case:
+    """Grey or RGB, with or without a further sample."""
+    name = _name(combination, photometric, bits, alpha, planar)
+    shown = in_kind(photometric, bits)
+    expected = shown
+    tolerance = 0.6
     if combination.sample_format == "float" and bits == 16:
         tolerance = 0.5
-    else:
-        tolerance = 0.6
-    stored = shown if photometric != "white is zero" else 255 - shown
-    samples = as_type(stored, combination, bits)
-    expected, extra, channel = np.broadcast_to(shown, (SIDE, SIDE, 3)), (), None
-    if alpha:
-        extra = (EXTRA[alpha],)
-        clear = as_type(opacity()[..., None], combination, bits)
-        if alpha == "premultiplied":
-            whole = shown * (opacity()[..., None] / 255)
-            samples = as_type(whole, combination, bits)
-        samples = np.concatenate([samples, clear], axis=2)
-        if alpha == "unspecified":
-            channel = 1 if photometric != "RGB" else None
-        else:
-            expected, tolerance = over_white(shown, opacity()), 2.0
-            expected = np.broadcast_to(expected, (SIDE, SIDE, 3))
+    channel = None
+    if alpha == "unspecified":
+        channel = None if photometric == "RGB" else 1
+    elif alpha:
+        expected = over_white(shown, opacity())
+        tolerance = 2.0
     content = tiff(
-        samples, photometric=PHOTOMETRIC[photometric], bits=bits, sample_format=FORMATS[combination.sample_format],
-        extra=extra, planar=planar, rows=24, order=">" if planar else "<",
-    )  # fmt: skip
-    return Case(name, content, expected, combination, tolerance, channel)
+        _tiff_samples(shown, combination, photometric, bits, alpha),
+        photometric=PHOTOMETRIC[photometric],
+        bits=bits,
+        sample_format=FORMATS[combination.sample_format],
+        extra=(EXTRA[alpha],) if alpha else (),
+        planar=planar,
+        rows=24,
+        order=">" if planar else "<",
+    )
+    return Case(name, content, in_three(expected), combination, tolerance, channel)
+
+
+def _tiff_samples(shown: np.ndarray, combination: Combination, photometric: str, bits: int, alpha: str) -> np.ndarray:
+    """What is stored of a picture, the further sample last."""
+    stored = 255 - shown if photometric == "white is zero" else shown
+    if not alpha:
+        return as_type(stored, combination, bits)
+    opaque = opacity()[..., None]
+    if alpha == "premultiplied":
+        stored = shown * (opaque / 255)
+    samples = as_type(stored, combination, bits)
+    further = as_type(opaque, combination, bits)
+    return np.concatenate([samples, further], axis=2)
 
 
 def _cmyk() -> np.ndarray:
-    return np.dstack([255 - picture(), np.zeros((SIDE, SIDE), np.uint8)])
+    black = np.zeros((SIDE, SIDE), np.uint8)
+    return np.dstack([255 - picture(), black])
 
 
 def quantised(colours: int) -> tuple[np.ndarray, np.ndarray]:
     """(indices (h, w), colours (n, 3)) of the picture in few colours."""
     small = PIL.Image.fromarray(picture()).quantize(colours)
-    table = np.asarray(small.getpalette()[: 3 * colours], np.uint8).reshape(-1, 3)
+    listed = small.getpalette()[: 3 * colours]
+    table = np.asarray(listed, np.uint8).reshape(-1, 3)
     return np.asarray(small), table
 
 
@@ -227,34 +323,47 @@ def _png_case(combination: Combination, photometric: str, bits: int, alpha: str,
         clear = b"\0" if alpha else b""  # the first colour is transparent
         content = png(indices[..., None], bits=bits, colour=3, palette=colours, clear=clear)
         shown = colours[indices]
-        return Case(name, content, np.where((indices == 0)[..., None] & bool(alpha), 255, shown), combination)
-    shown = picture() if photometric == "RGB" else coarse(grey(), min(bits, 8))[..., None]
+        if alpha:
+            shown[indices == 0] = 255
+        return Case(name, content, shown, combination)
+    shown = in_kind(photometric, bits)
     samples = as_type(shown, combination, bits)
-    expected = np.broadcast_to(shown, (SIDE, SIDE, 3))
     if alpha and bits >= 8:
-        samples = np.concatenate([samples, as_type(opacity()[..., None], combination, bits)], axis=2)
-        expected = np.broadcast_to(over_white(shown, opacity()), (SIDE, SIDE, 3))
-        colour = 6 if photometric == "RGB" else 4
-        return Case(name, png(samples, bits=bits, colour=colour), expected, combination, 1.0)
+        opaque = as_type(opacity()[..., None], combination, bits)
+        samples = np.concatenate([samples, opaque], axis=2)
+        content = png(samples, bits=bits, colour=6 if photometric == "RGB" else 4)
+        expected = in_three(over_white(shown, opacity()))
+        return Case(name, content, expected, combination, 1.0)
     clear = b""
+    expected = in_three(shown)
     if alpha:  # one grey is transparent
-        clear = struct.pack(">H", int(samples.max()))
-        expected = np.where(samples == samples.max(), 255, expected)
-    colour = 2 if photometric == "RGB" else 0
-    return Case(name, png(samples, bits=bits, colour=colour, clear=clear), expected, combination, 0.6)
+        lightest = samples.max()
+        clear = struct.pack(">H", int(lightest))
+        expected = np.where(samples == lightest, 255, expected)
+    content = png(samples, bits=bits, colour=2 if photometric == "RGB" else 0, clear=clear)
+    return Case(name, content, expected, combination, 0.6)
 
 
 def _jpeg_case(combination: Combination, photometric: str, bits: int, alpha: str, planar: bool) -> Case:
     name = _name(combination, photometric, bits, alpha, planar)
     if photometric == "grey":
-        return Case(name, saved(grey(), "JPEG", quality=95), np.dstack([grey()] * 3), combination, 4)
+        content = saved(grey(), "JPEG", quality=95)
+        return Case(name, content, np.dstack([grey()] * 3), combination, 4)
     if photometric == "YCbCr":
-        return Case(name, saved(picture(), "JPEG", quality=95), picture(), combination, 6)
+        content = saved(picture(), "JPEG", quality=95)
+        return Case(name, content, picture(), combination, 6)
     if photometric == "RGB":
-        return Case(name, saved(picture(), "JPEG", quality=95, keep_rgb=True), picture(), combination, 4)
-    inverted = 255 - _cmyk()  # Adobe writes inks upside down
-    space = {"CMYK": "CMYK", "YCCK": "YCCK"}[photometric]
-    content = imagecodecs.jpeg8_encode(inverted, level=95, colorspace="CMYK", outcolorspace=space, subsampling="444")
+        content = saved(picture(), "JPEG", quality=95, keep_rgb=True)
+        return Case(name, content, picture(), combination, 4)
+    if photometric not in ("CMYK", "YCCK"):
+        raise ValueError(f"no JPEG is made with {photometric}")
+    content = imagecodecs.jpeg8_encode(
+        255 - _cmyk(),  # Adobe writes inks upside down
+        level=95,
+        colorspace="CMYK",
+        outcolorspace=photometric,
+        subsampling="444",
+    )
     return Case(name, content, picture(), combination, 6)
 
 
@@ -262,12 +371,15 @@ def _bmp_case(combination: Combination, photometric: str, bits: int, alpha: str,
     name = _name(combination, photometric, bits, alpha, planar)
     if photometric == "palette":
         indices, colours = quantised(min(2**bits, 16))
-        return Case(name, bmp_of_indices(indices, colours, bits), colours[indices], combination)
+        content = bmp_of_indices(indices, colours, bits)
+        return Case(name, content, colours[indices], combination)
     if bits in (5, 6):
         return bmp_of_16(name, combination, bits)
     if alpha:
-        bgra = np.dstack([picture()[..., ::-1], opacity()])[::-1]
-        return Case(name, _bmp_with_alpha(bgra.tobytes()), over_white(picture(), opacity()), combination, 1.0)
+        bgr = picture()[..., ::-1]
+        upwards = np.dstack([bgr, opacity()])[::-1]
+        content = _bmp_with_alpha(upwards.tobytes())
+        return Case(name, content, over_white(picture(), opacity()), combination, 1.0)
     return Case(name, saved(picture(), "BMP"), picture(), combination)
 
 
@@ -281,11 +393,20 @@ def bmp_of_indices(indices: np.ndarray, colours: np.ndarray, bits: int) -> bytes
 def bmp_of_16(name: str, combination: Combination, green: int) -> Case:
     """5-5-5 or 5-6-5 bits; the second needs its masks."""
     values = picture().astype(np.uint16)
-    red, middle, blue = values[..., 0] >> 3, values[..., 1] >> (8 - green), values[..., 2] >> 3
-    words = (red << (5 + green) | middle << 5 | blue)[::-1].astype("<u2").tobytes()
-    masks = struct.pack("<III", 0x1F << (5 + green), ((1 << green) - 1) << 5, 0x1F) if green == 6 else b""
-    expected = np.dstack([red * 255 // 31, middle * 255 // (2**green - 1), blue * 255 // 31]).astype(np.uint8)
-    return Case(name, _bmp(words, 16, masks, compression=3 if masks else 0), expected, combination, 1.5)
+    red = values[..., 0] >> 3
+    middle = values[..., 1] >> (8 - green)
+    blue = values[..., 2] >> 3
+    shift = 5 + green
+    words = red << shift | middle << 5 | blue
+    rows = words[::-1].astype("<u2").tobytes()
+    greenest = 2**green - 1
+    if green == 6:
+        masks = struct.pack("<III", 0x1F << shift, greenest << 5, 0x1F)
+        content = _bmp(rows, 16, masks, compression=3)
+    else:
+        content = _bmp(rows, 16, b"")
+    expected = np.dstack([red * 255 // 31, middle * 255 // greenest, blue * 255 // 31])
+    return Case(name, content, expected.astype(np.uint8), combination, 1.5)
 
 
 def _bmp(rows: bytes, bits: int, between: bytes, compression: int = 0) -> bytes:

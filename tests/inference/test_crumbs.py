@@ -17,29 +17,38 @@ def image(sides, *, um=None, at=30, size=400):
 
 
 MANY = [20.0] * (2 * FEWEST)
+CELL = math.pi / 4 * 20 * 20  # pixels in the ellipse of such a box
 
 
 def test_the_threshold_is_a_share_of_the_ellipse_in_the_smallest_boxes():
     found = smallest_cell([image(MANY)], 0.25)
-    assert found.area == pytest.approx(0.25 * math.pi / 4 * 400) and found.pixels(None) == found.area
+    assert found.area == pytest.approx(0.25 * CELL)
+    assert found.pixels(None) == found.area
 
 
 def test_a_few_boxes_leave_nothing_out():
-    assert smallest_cell([image([20.0] * (FEWEST - 1))], 0.25).area == 0
-    assert smallest_cell([image(MANY, at=0)], 0.25).area == 0  # all are cut by the rim
+    few = image([20.0] * (FEWEST - 1))
+    assert smallest_cell([few], 0.25).area == 0
+    cut_by_the_rim = image(MANY, at=0)
+    assert smallest_cell([cut_by_the_rim], 0.25).area == 0
 
 
 def test_zero_switches_the_rule_off_and_old_rounds_have_none():
-    assert crumb_areas({"images": [image(MANY)]}, {"crumbs": 0.0}) == {1: 0.0}
-    assert crumb_areas({"images": [image(MANY)]}, {}) == {1: 0.0}
+    content = {"images": [image(MANY)]}
+    assert crumb_areas(content, {"crumbs": 0.0}) == {1: 0.0}
+    assert crumb_areas(content, {}) == {1: 0.0}
 
 
 def test_areas_are_in_micrometres_only_where_every_image_states_its_scale():
-    fine, coarse = image(MANY, um=0.25), image([], um=0.5) | {"image": 2}
-    areas = crumb_areas({"images": [fine, coarse]}, {"crumbs": 0.25})
+    options = {"crumbs": 0.25}
+    fine = image(MANY, um=0.25)
+    coarse = image([], um=0.5) | {"image": 2}
+    areas = crumb_areas({"images": [fine, coarse]}, options)
     assert areas[1] == pytest.approx(4 * areas[2])
-    unknown = crumb_areas({"images": [fine, coarse | {"um_per_px": None}]}, {"crumbs": 0.25})
-    assert unknown[1] == unknown[2] == pytest.approx(0.25 * math.pi / 4 * 400)
+    unscaled = coarse | {"um_per_px": None}
+    areas = crumb_areas({"images": [fine, unscaled]}, options)
+    assert areas[1] == areas[2]
+    assert areas[1] == pytest.approx(0.25 * CELL)
 
 
 def field(*sizes):
@@ -50,23 +59,34 @@ def field(*sizes):
     return labels
 
 
+def numbers_in(labels):
+    return set(np.unique(labels))
+
+
 def test_crumbs_are_left_out_and_counted():
-    labels, left_out = without_crumbs(field(50, 9, 10, 11), 10)
-    assert left_out == 1 and set(np.unique(labels)) == {0, 1, 3, 4}
+    found = field(50, 9, 10, 11)
+    labels, left_out = without_crumbs(found, 10)
+    assert left_out == 1
+    assert numbers_in(labels) == {0, 1, 3, 4}
 
 
 def test_a_piece_in_a_detector_s_box_is_asked_for_less_and_a_person_s_cell_for_nothing():
     least = int(100 * BOXED)
     found = field(least - 1, least, 99, 1)
-    assert set(np.unique(without_crumbs(found, 100, boxes=2)[0])) == {0, 2}
-    assert set(np.unique(without_crumbs(found, 100, boxes=2, keep=[1, 4])[0])) == {0, 1, 2, 4}
+    labels, _left_out = without_crumbs(found, 100, boxes=2)
+    assert numbers_in(labels) == {0, 2}
+    labels, _left_out = without_crumbs(found, 100, boxes=2, keep=[1, 4])
+    assert numbers_in(labels) == {0, 1, 2, 4}
 
 
 def test_a_piece_at_the_rim_is_a_part_of_a_cell():
     labels = np.zeros((20, 20), np.int32)
-    labels[0, 3:5], labels[10, 19], labels[9, 9] = 1, 2, 3
+    labels[0, 3:5] = 1
+    labels[10, 19] = 2
+    labels[9, 9] = 3
     kept, left_out = without_crumbs(labels, 50)
-    assert set(np.unique(kept)) == {0, 1, 2} and left_out == 1
+    assert numbers_in(kept) == {0, 1, 2}
+    assert left_out == 1
 
 
 @settings(max_examples=60, deadline=None)
@@ -76,6 +96,9 @@ def test_what_stays_is_as_it_was(sizes, area, boxes):
     after, left_out = without_crumbs(before, area, boxes=boxes)
     kept = after > 0
     np.testing.assert_array_equal(after[kept], before[kept])
-    least = [area * BOXED if number <= boxes else area for number in range(1, len(sizes) + 1)]
-    expected = sum(size < limit for size, limit in zip(sizes, least, strict=True))
+    expected = 0
+    for number, size in enumerate(sizes, start=1):
+        limit = area * BOXED if number <= boxes else area
+        if size < limit:
+            expected += 1
     assert left_out == expected

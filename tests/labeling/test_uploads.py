@@ -46,16 +46,17 @@ def api(study):
 
 def send(client, project, *files, **fields):
     parts = [SimpleUploadedFile(name, content) for name, content in files]
+    image = parts[0] if len(parts) == 1 else parts
     url = reverse("image-list", args=[project.pk])
-    return client.post(url, {"image": parts[0] if len(parts) == 1 else parts, **fields}, format="multipart")
+    return client.post(url, {"image": image, **fields}, format="multipart")
 
 
 def by_page(study, *files, **fields):
     parts = [SimpleUploadedFile(name, content) for name, content in files]
     form = {"images": parts, "split": "train", **fields}
-    return signed_in(study.people["manager"]).post(
-        address(study, "project-images"), form, headers={"HX-Request": "true"}
-    )
+    client = signed_in(study.people["manager"])
+    url = address(study, "project-images")
+    return client.post(url, form, headers={"HX-Request": "true"})
 
 
 def deep(seed: int = 0) -> bytes:
@@ -66,17 +67,25 @@ def deep(seed: int = 0) -> bytes:
 
 def stack() -> bytes:
     file = io.BytesIO()
-    tifffile.imwrite(file, np.stack([picture(), picture()[::-1], picture()[:, ::-1]]), photometric="rgb")
+    upside_down = picture()[::-1]
+    mirrored = picture()[:, ::-1]
+    pages = np.stack([picture(), upside_down, mirrored])
+    tifffile.imwrite(file, pages, photometric="rgb")
     return file.getvalue()
 
 
 def with_bad_exif() -> bytes:
     """Turned by EXIF, whose block holds the fraction -1/0, which cannot be written again."""
-    entries = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0) + struct.pack("<HHII", 0x9204, 10, 1, 38)
-    block = b"II*\0\x08\0\0\0" + struct.pack("<H", 2) + entries + b"\0\0\0\0" + struct.pack("<ii", -1, 0)
-    body = b"Exif\0\0" + block
+    head = b"II*\0\x08\0\0\0"
+    count = struct.pack("<H", 2)
+    orientation = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
+    exposure_bias = struct.pack("<HHII", 0x9204, 10, 1, 38)
+    no_more = b"\0\0\0\0"
+    fraction = struct.pack("<ii", -1, 0)
+    body = b"Exif\0\0" + head + count + orientation + exposure_bias + no_more + fraction
+    length = struct.pack(">H", len(body) + 2)
     plain = saved(picture()[:40], "JPEG", quality=95)
-    return plain[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + plain[2:]
+    return plain[:2] + b"\xff\xe1" + length + body + plain[2:]
 
 
 # -- one file never touches another
@@ -84,18 +93,27 @@ def with_bad_exif() -> bytes:
 
 def test_a_batch_keeps_every_good_file_whatever_the_others_are(study):
     answer = by_page(
-        study, ("good_a.png", png(seed=901)), ("turned.jpg", with_bad_exif()), ("notes.txt", b"hello"),
-        ("stack.tif", stack()), ("empty.png", b""), ("again.png", png(seed=901)), ("good_b.tif", deep()),
-    )  # fmt: skip
+        study,
+        ("good_a.png", png(seed=901)),
+        ("turned.jpg", with_bad_exif()),
+        ("notes.txt", b"hello"),
+        ("stack.tif", stack()),
+        ("empty.png", b""),
+        ("again.png", png(seed=901)),
+        ("good_b.tif", deep()),
+    )
     text = answer.content.decode()
-    assert answer.status_code == 200 and "3 images added." in text
+    assert answer.status_code == 200
+    assert "3 images added." in text
     assert "notes.txt is not an image of a known format" in text
-    assert "stack.tif holds 3 pictures" in text and "empty.png is empty" in text
+    assert "stack.tif holds 3 pictures" in text
+    assert "empty.png is empty" in text
     assert "again.png is in this project already, as good_a.png." in text
     assert "turned as its EXIF orientation says (6)" in text
     assert "16-bit samples: 0 to 4095 are shown as black to white" in text
     added = set(study.project.images.values_list("name", flat=True))
-    assert {"good_a.png", "turned.jpg", "good_b.tif"} <= added and len(added) == 4
+    assert {"good_a.png", "turned.jpg", "good_b.tif"} <= added
+    assert len(added) == 4
     turned = study.project.images.get(name="turned.jpg")
     assert (turned.width, turned.height) == (40, 64)
 
@@ -109,20 +127,25 @@ def test_a_fault_of_ours_in_one_file_is_logged_and_costs_that_file_only(study, m
         return read(source, folder, name, **choice)
 
     monkeypatch.setattr(services, "read", breaks)
-    text = by_page(
-        study, ("a.png", png(seed=901)), ("odd.png", png(seed=902)), ("b.png", png(seed=903))
-    ).content.decode()
-    assert "2 images added." in text and "odd.png could not be added because of a fault in Boxwise" in text
+    answer = by_page(study, ("a.png", png(seed=901)), ("odd.png", png(seed=902)), ("b.png", png(seed=903)))
+    text = answer.content.decode()
+    assert "2 images added." in text
+    assert "odd.png could not be added because of a fault in Boxwise" in text
     assert "KeyError" in caplog.text
 
 
 def test_without_scripts_the_same_is_said(study):
     client = signed_in(study.people["manager"])
-    parts = [SimpleUploadedFile(n, c) for n, c in (("a.png", png(seed=901)), ("x.txt", b"x"), ("b.tif", deep()))]
-    page = client.post(
-        address(study, "project-images"), {"images": parts, "split": "train"}, follow=True
-    ).content.decode()
-    assert "2 images added." in page and "x.txt is not an image" in page and "b.tif: 16-bit samples" in page
+    parts = [
+        SimpleUploadedFile("a.png", png(seed=901)),
+        SimpleUploadedFile("x.txt", b"x"),
+        SimpleUploadedFile("b.tif", deep()),
+    ]
+    answer = client.post(address(study, "project-images"), {"images": parts, "split": "train"}, follow=True)
+    page = answer.content.decode()
+    assert "2 images added." in page
+    assert "x.txt is not an image" in page
+    assert "b.tif: 16-bit samples" in page
 
 
 def test_a_result_is_plain_values_for_a_job():
@@ -138,7 +161,8 @@ def test_two_files_in_one_request_are_declined(study, api):
     assert "this one has 2" in answer.json()["detail"]
     both = {"image": SimpleUploadedFile("a.png", png(seed=901)), "second": SimpleUploadedFile("b.png", png(seed=902))}
     answer = api.post(reverse("image-list", args=[study.project.pk]), both, format="multipart")
-    assert answer.status_code == 422 and study.project.images.count() == 1
+    assert answer.status_code == 422
+    assert study.project.images.count() == 1
 
 
 @pytest.mark.parametrize(
@@ -146,7 +170,8 @@ def test_two_files_in_one_request_are_declined(study, api):
 )
 def test_a_file_that_is_nothing_is_never_a_500(study, api, content):
     answer = send(api, study.project, ("x.png", content))
-    assert answer.status_code in (400, 422) and answer["Content-Type"] == "application/problem+json"
+    assert answer.status_code in (400, 422)
+    assert answer["Content-Type"] == "application/problem+json"
 
 
 # -- which picture of a file
@@ -157,21 +182,34 @@ def test_a_page_is_chosen_by_form_and_api(study, api):
     assert answer.status_code == 201, answer.content
     assert answer.json()["notes"] == ["page 2 of 3 was taken"]
     stored = Image.objects.get(pk=answer.json()["id"])
-    assert np.array_equal(np.asarray(PIL.Image.open(stored.pixels)), picture()[::-1])
-    assert "1 image added." in by_page(study, ("s.tif", stack()), page="3").content.decode()
+    pixels = np.asarray(PIL.Image.open(stored.pixels))
+    assert np.array_equal(pixels, picture()[::-1])
+    by_form = by_page(study, ("s.tif", stack()), page="3")
+    assert "1 image added." in by_form.content.decode()
     refused = send(api, study.project, ("s.tif", stack()), page=9)
-    assert refused.status_code == 422 and "has no page 9; it has 3" in refused.json()["detail"]
+    assert refused.status_code == 422
+    assert "has no page 9; it has 3" in refused.json()["detail"]
+
+
+def test_a_channel_is_chosen_and_numbers_begin_at_one(study, api):
     channels = tiff(np.dstack([grey(), grey()[::-1]]), photometric=1, bits=8, extra=(0,))
-    assert "holds 2 channels" in send(api, study.project, ("c.tif", channels)).json()["detail"]
-    assert send(api, study.project, ("c.tif", channels), channel=2).status_code == 201
-    assert "whole numbers from 1 on" in by_page(study, ("c.tif", channels), page="0").content.decode()
+    refused = send(api, study.project, ("c.tif", channels))
+    assert "holds 2 channels" in refused.json()["detail"]
+    taken = send(api, study.project, ("c.tif", channels), channel=2)
+    assert taken.status_code == 201
+    by_form = by_page(study, ("c.tif", channels), page="0")
+    assert "whole numbers from 1 on" in by_form.content.decode()
 
 
 def test_a_label_map_is_declined_with_the_place_where_it_belongs(study, api):
     labels = np.zeros((40, 40), np.uint16)
-    labels[4:14, 4:14], labels[20:30, 8:20], labels[5:15, 25:35] = 1, 2, 3
-    answer = send(api, study.project, ("labels.tif", tiff(labels[..., None], photometric=1, bits=16)))
-    assert answer.status_code == 422 and "reference masks of an image" in answer.json()["detail"]
+    labels[4:14, 4:14] = 1
+    labels[20:30, 8:20] = 2
+    labels[5:15, 25:35] = 3
+    content = tiff(labels[..., None], photometric=1, bits=16)
+    answer = send(api, study.project, ("labels.tif", content))
+    assert answer.status_code == 422
+    assert "reference masks of an image" in answer.json()["detail"]
 
 
 # -- range and turn on the page
@@ -181,7 +219,9 @@ def test_deep_pictures_keep_their_range_and_the_page_says_so(study, api):
     answer = send(api, study.project, ("deep.tif", deep()))
     assert (answer.json()["low"], answer.json()["high"]) == (0, 4095)
     stored = Image.objects.get(pk=answer.json()["id"])
-    assert np.abs(np.asarray(PIL.Image.open(stored.pixels)).astype(int) - picture()).mean() < 1
+    pixels = np.asarray(PIL.Image.open(stored.pixels))
+    differences = np.abs(pixels.astype(int) - picture())
+    assert differences.mean() < 1
     owner = signed_in(study.people["owner"])
     assert "0–4095" in owner.get(address(study, "project-images")).content.decode()
     settings_page = owner.get(address(study, "project-settings")).content.decode()
@@ -198,13 +238,15 @@ def test_8_bit_pictures_have_no_range(study, api):
 
 def test_the_same_picture_is_one_image_in_whatever_file(study, api):
     first = send(api, study.project, ("a.png", saved(picture(), "PNG")))
-    for name, content in (
-        ("a.tif", saved(picture(), "TIFF")), ("b.bmp", saved(picture(), "BMP")),
-        ("c.webp", saved(picture(), "WEBP", lossless=True)),
-    ):  # fmt: skip
+    assert first.status_code == 201
+    others = {
+        "a.tif": saved(picture(), "TIFF"),
+        "b.bmp": saved(picture(), "BMP"),
+        "c.webp": saved(picture(), "WEBP", lossless=True),
+    }
+    for name, content in others.items():
         again = send(api, study.project, (name, content))
         assert (again.status_code, again.json()["code"]) == (422, "already_there")
-    assert first.status_code == 201
 
 
 def test_two_exposures_of_one_field_are_two_images(study, api):
@@ -222,7 +264,8 @@ COMPOSED = unicodedata.normalize("NFC", DECOMPOSED)
 
 @pytest.mark.parametrize(("uploaded", "written"), [(DECOMPOSED, COMPOSED), (COMPOSED, DECOMPOSED)])
 def test_a_name_is_the_same_composed_and_decomposed(study, api, uploaded, written):
-    assert send(api, study.project, (uploaded, png(seed=901))).json()["name"] == COMPOSED
+    answer = send(api, study.project, (uploaded, png(seed=901)))
+    assert answer.json()["name"] == COMPOSED
     table = f"image,scanner\n{written},GT450\n".encode()
     assert take_table(project=study.project, content=table) == 1
     assert study.project.images.get(name=COMPOSED).scanner == "GT450"
@@ -231,18 +274,24 @@ def test_a_name_is_the_same_composed_and_decomposed(study, api, uploaded, writte
 def test_an_image_from_before_names_were_composed_is_found_too():
     image = ImageFactory()
     Image.objects.filter(pk=image.pk).update(name=DECOMPOSED)
-    assert take_table(project=image.project, content=f"image,scanner\n{COMPOSED},X\n".encode()) == 1
+    table = f"image,scanner\n{COMPOSED},X\n".encode()
+    assert take_table(project=image.project, content=table) == 1
 
 
 @pytest.mark.parametrize(
     ("name", "stored"),
     [
-        ("a\x00b.png", "ab.png"), ("../../x.png", "x.png"), ("C:\\slides\\y.tif", "y.tif"), ("", "image"),
-        ("n" * 400, "n" * 255), (DECOMPOSED, COMPOSED),
+        ("a\x00b.png", "ab.png"),
+        ("../../x.png", "x.png"),
+        ("C:\\slides\\y.tif", "y.tif"),
+        ("", "image"),
+        ("n" * 400, "n" * 255),
+        (DECOMPOSED, COMPOSED),
     ],
-)  # fmt: skip
+)
 def test_a_name_is_stored_in_one_way(name, stored):
-    assert clean(name) == stored and normal(stored) == stored
+    assert clean(name) == stored
+    assert normal(stored) == stored
 
 
 # -- scale
@@ -281,9 +330,12 @@ def test_a_scale_is_corrected_and_says_where_it_is_from(study, api):
 def test_a_nominal_scale_is_set_for_all_and_marked(study):
     second = ImageFactory(project=study.project)
     client = signed_in(study.people["manager"])
-    url, form = address(study, "settings-many-images"), {"factor": "scanner", "value": "", "scale": "scale-40"}
+    url = address(study, "settings-many-images")
+    form = {"factor": "scanner", "value": "", "scale": "scale-40"}
     answer = client.post(url, {**form, "scaled": "all"}, follow=True)
-    assert "2 images changed." in answer.content.decode() and "nominal" in answer.content.decode()
+    page = answer.content.decode()
+    assert "2 images changed." in page
+    assert "nominal" in page
     second.refresh_from_db()
     assert (second.um_per_px, second.scale_source) == (0.25, "nominal")
     client.post(url, {**form, "scale": "scale-20", "scaled": "ticked", "chosen": [second.pk]})
@@ -298,10 +350,12 @@ def test_the_original_is_kept_bit_by_bit_apart_from_the_images(study, api):
     key = send(api, study.project, ("deep.tif", content)).json()["id"]
     image = Image.objects.get(pk=key)
     assert image.original.storage is not image.pixels.storage
-    assert "originals" in Path(image.original.path).parts and "deep" not in image.original.name
+    assert "originals" in Path(image.original.path).parts
+    assert "deep" not in image.original.name
     answer = api.post(reverse("image-original", args=[key]))
     assert b"".join(answer.streaming_content) == content
-    assert answer["Cache-Control"] == "no-store" and 'filename="deep.tif"' in answer["Content-Disposition"]
+    assert answer["Cache-Control"] == "no-store"
+    assert 'filename="deep.tif"' in answer["Content-Disposition"]
     taken = OriginalAccess.objects.get()
     assert (taken.image_id, taken.person, taken.image_name) == (key, study.people["manager"], "deep.tif")
 
@@ -309,12 +363,16 @@ def test_the_original_is_kept_bit_by_bit_apart_from_the_images(study, api):
 def test_the_settings_page_offers_it_to_those_who_may(study, api):
     key = send(api, study.project, ("deep.tif", deep())).json()["id"]
     url = reverse("image-original", args=[key])
-    page = signed_in(study.people["manager"]).get(address(study, "project-settings")).content.decode()
-    assert f'formaction="{url}"' in page and 'id="originals"' in page
+    settings_page = address(study, "project-settings")
+    manager = signed_in(study.people["manager"])
+    page = manager.get(settings_page).content.decode()
+    assert f'formaction="{url}"' in page
+    assert 'id="originals"' in page
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(study.people["manager"])
-    token = browser.get(address(study, "project-settings")).context["csrf_token"]
-    assert browser.post(url).status_code == 403 and not OriginalAccess.objects.exists()
+    token = browser.get(settings_page).context["csrf_token"]
+    assert browser.post(url).status_code == 403
+    assert not OriginalAccess.objects.exists()
     form = urlencode({"csrfmiddlewaretoken": str(token)})  # as the page's form sends it
     answer = browser.post(url, form, content_type="application/x-www-form-urlencoded")
     assert b"".join(answer.streaming_content) == deep()
@@ -349,7 +407,8 @@ def test_what_is_made_by_the_program_is_no_original():
 def test_settings_switch_it_off_and_say_what_that_means(study):
     client = signed_in(study.people["owner"])
     page = client.get(address(study, "project-settings")).content.decode()
-    assert "Keep originals" in page and "cannot be read again" in page
+    assert "Keep originals" in page
+    assert "cannot be read again" in page
     client.post(address(study, "project-settings"), {"name": "Breast", "description": ""})
     study.project.refresh_from_db()
     assert study.project.keeps_originals is False
