@@ -488,8 +488,8 @@ export class Workspace {
     this.select(-1);
     if (op) this.toast(isRegion ? t("Region deleted.") : t("Cell deleted."), [op]);
   }
-  /** The class sticks for what is drawn next, and is given to what is selected, the box just drawn included. In the middle
-   *  of a drag it is the class of what is being drawn. */
+  /** The class sticks for what is drawn next, and is given to what is selected, the box just drawn included. In the
+   *  middle of a drag it is the class of what is being drawn. */
   chooseClass(chosen: LabelClass): void {
     const before = this.labelClass;
     const why = refusedClass(this);

@@ -1,6 +1,6 @@
 /** Why a command has no effect now, in a sentence. Asked before every command, so that nothing that somebody presses is
  *  silently without effect (tests/refusals.test.ts has the table). */
-import { t } from "../locale/locale";
+import { mark, t } from "../locale/locale";
 import type { Command } from "../ui/keymap";
 import { LAYER_WORDS } from "../ui/words";
 import type { ToolName, Workspace } from "../workspace";
@@ -48,21 +48,30 @@ const TOGETHER: ReadonlySet<Command> = new Set<Command>([
   "attribute.4",
 ]);
 
+/** What is done to a region as well as to a cell. */
+const TO_A_REGION: ReadonlySet<Command> = new Set<Command>(["cell.delete", "cell.copy"]);
+/** What is said of these keys while a mask is edited. */
+const WHILE_EDITING: Partial<Record<Command, string>> = {
+  "review.accept": mark("Enter keeps the edited mask; Esc leaves it as it was."),
+  "cell.edit": mark("You are editing this mask: Enter keeps it, Esc leaves it as it was."),
+};
+
 /** The sentence, or null: the command goes on. */
 export function refusal(desk: Workspace, command: Command): string | null {
-  if (command === "image.next")
-    return desk.opened.image.next === null ? t("This is the last image of the project.") : null;
-  if (command === "image.previous")
-    return desk.opened.image.previous === null ? t("This is the first image of the project.") : null;
+  if (command === "image.next" || command === "image.previous") return refusedImage(desk, command);
   if (ALWAYS.has(command)) return null;
   if (command.startsWith("tool.")) return refusedTool(desk, command.slice("tool.".length) as ToolName);
   if (!desk.canWrite) return readOnly(desk);
-  if (desk.editing && command === "review.accept")
-    return t("Enter keeps the edited mask; Esc leaves it as it was.");
-  if (desk.editing && command === "cell.edit")
-    return t("You are editing this mask: Enter keeps it, Esc leaves it as it was.");
+  const answer = desk.editing ? WHILE_EDITING[command] : undefined;
+  if (answer) return t(answer);
   if (TO_A_CELL.has(command)) return refusedCell(desk, command);
   return null;
+}
+
+function refusedImage(desk: Workspace, command: "image.next" | "image.previous"): string | null {
+  const { next, previous } = desk.opened.image;
+  if (command === "image.next") return next === null ? t("This is the last image of the project.") : null;
+  return previous === null ? t("This is the first image of the project.") : null;
 }
 
 function refusedTool(desk: Workspace, tool: ToolName): string | null {
@@ -72,13 +81,17 @@ function refusedTool(desk: Workspace, tool: ToolName): string | null {
 }
 
 function refusedCell(desk: Workspace, command: Command): string | null {
-  const { cells, selected: row } = desk;
   const attribute = command.startsWith("attribute.");
   if (attribute && !desk.attributes.declared[Number(command.at(-1)) - 1])
     return t("This project has no attribute with this key.");
   if (desk.many.length && TOGETHER.has(command)) return refusedMany(desk, command);
-  if (row < 0) return desk.many.length ? t("Select one cell for this.") : nothingSelected(command);
-  if (cells.kindOf(row) === "region" && command !== "cell.delete" && command !== "cell.copy")
+  if (desk.selected >= 0) return refusedSelected(desk, command, desk.selected);
+  return desk.many.length ? t("Select one cell for this.") : nothingSelected(command);
+}
+
+function refusedSelected(desk: Workspace, command: Command, row: number): string | null {
+  const { cells } = desk;
+  if (cells.kindOf(row) === "region" && !TO_A_REGION.has(command))
     return t("A region has no verdict, class or mask. Del deletes it.");
   const whose = foreign(desk, row);
   if (whose) return whose;

@@ -109,7 +109,8 @@ export class Review {
 
   // Decided cells
 
-  /** The decided cell that a verdict would be about: the selected one, or what decides the selected proposal; -1: none. */
+  /** The decided cell that a verdict would be about: the selected one, or what decides the selected proposal.
+   *  -1: none. */
   decidedRow(): number {
     const { cells, selected } = this.desk;
     if (selected < 0) return -1;
@@ -173,16 +174,10 @@ export class Review {
     const annotation = cells.idOf(row);
     const known = cells.opinions.by(annotation, desk.opened.person.id);
     const before = saidBy(known);
-    const verdict = part.verdict ?? before?.verdict;
-    if (!verdict) return;
-    const keeps = before?.verdict === verdict;
-    const after: Said = {
-      verdict,
-      label_class: part.label_class ?? (keeps ? before.label_class : null),
-      reason: part.reason ?? (keeps ? before.reason : ""),
-    };
+    const after = amended(before, part);
+    if (!after) return;
     if (before && JSON.stringify(before) === JSON.stringify(after)) {
-      desk.toast(t(SAID_BEFORE[verdict]));
+      desk.toast(t(SAID_BEFORE[after.verdict]));
       return;
     }
     const op = desk.do(edits.opinion(annotation, known?.last_op ?? null, after));
@@ -209,4 +204,17 @@ export class Review {
     if (desk.selected >= 0 && !desk.cells.isShown(desk.selected)) desk.select(-1);
     return draft;
   }
+}
+
+/** An opinion with `part` of it changed; a class and a reason stay with the verdict that they were given for. Null: no
+ *  verdict was given, before or now. */
+function amended(before: Said | null, part: Partial<Said>): Said | null {
+  const verdict = part.verdict ?? before?.verdict;
+  if (!verdict) return null;
+  const kept = before?.verdict === verdict ? before : null;
+  return {
+    verdict,
+    label_class: part.label_class ?? kept?.label_class ?? null,
+    reason: part.reason ?? kept?.reason ?? "",
+  };
 }

@@ -1,5 +1,5 @@
-/** Back and forth: the last act, or the one that a toast names. What is not in memory is asked of the log before anybody
- *  is told that somebody else was there. */
+/** Back and forth: the last act, or the one that a toast names. What is not in memory is asked of the log before
+ *  anybody is told that somebody else was there. */
 import { t } from "../locale/locale";
 import type { Head } from "../scene/contract";
 import type { Draft } from "../scene/edits";

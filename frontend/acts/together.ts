@@ -38,8 +38,8 @@ export class Together {
     this.desk.selectMany([]);
   }
 
-  /** Review by exception: what is in view, was shown large enough and is not decided otherwise is recorded as accepted in
-   *  bulk. */
+  /** Review by exception: what is in view, was shown large enough and is not decided otherwise is recorded as accepted
+   *  in bulk. */
   acceptInView(): void {
     const visible = this.desk.visible();
     const touching = this.desk.cells
@@ -148,7 +148,8 @@ export class Together {
   }
 }
 
-/** How many open proposals were left out, and why; "" for none. `twice`: of several masks for one cell, one is taken. */
+/** How many open proposals were left out, and why; "" for none.
+ *  `twice`: of several masks for one cell, one is taken. */
 function leftOut(
   open: readonly number[],
   inWhole: ReadonlySet<number>,

@@ -1,4 +1,5 @@
 /** What kind of act an operation was, told once when it is done: undo and redo name it later. */
+import type { Action } from "./contract";
 import type { Done } from "./history";
 
 export type ActName =
@@ -25,41 +26,37 @@ export type ActName =
 /** `n`: how many cells it is about. */
 export type Act = { readonly name: ActName; readonly n: number };
 
-export function actOf(done: Pick<Done, "action" | "tool" | "changes">): Act {
+type Told = Pick<Done, "action" | "tool" | "changes">;
+
+export function actOf(done: Told): Act {
   return { name: nameOf(done), n: done.changes.length };
 }
 
-function nameOf(done: Pick<Done, "action" | "tool" | "changes">): ActName {
-  const { action, tool } = done;
-  switch (action) {
-    case "region":
-      return "draw_region";
-    case "move":
-      return isRegion(done) ? "move_region" : "move";
-    case "resize":
-      return isRegion(done) ? "resize_region" : "resize";
-    case "delete":
-      return isRegion(done) ? "delete_region" : "delete";
-    case "reshape":
-      return tool === "split" ? "split" : tool === "merge" ? "merge" : "outline";
-    case "classify":
-      return tool === "attribute" ? "attribute" : tool === "parent" ? "link" : "classify";
-    case "bulk":
-      return bulkName(done);
-    case "undo":
-    case "redo":
-      return "change";
-    case "draw":
-    case "accept":
-    case "reject":
-    case "edit":
-    case "cannot_tell":
-    case "opinion":
-      return action;
-  }
+/** The name of an act by its action; where one action is several acts, what it was done with or to decides. */
+const NAMES: Record<Action, ActName | ((done: Told) => ActName)> = {
+  draw: "draw",
+  accept: "accept",
+  reject: "reject",
+  edit: "edit",
+  cannot_tell: "cannot_tell",
+  opinion: "opinion",
+  undo: "change",
+  redo: "change",
+  region: "draw_region",
+  move: (done) => (isRegion(done) ? "move_region" : "move"),
+  resize: (done) => (isRegion(done) ? "resize_region" : "resize"),
+  delete: (done) => (isRegion(done) ? "delete_region" : "delete"),
+  reshape: ({ tool }) => (tool === "split" || tool === "merge" ? tool : "outline"),
+  classify: ({ tool }) => (tool === "attribute" ? "attribute" : tool === "parent" ? "link" : "classify"),
+  bulk: bulkName,
+};
+
+function nameOf(done: Told): ActName {
+  const name = NAMES[done.action];
+  return typeof name === "function" ? name(done) : name;
 }
 
-function bulkName({ tool, changes }: Pick<Done, "tool" | "changes">): ActName {
+function bulkName({ tool, changes }: Told): ActName {
   if (tool === "attribute") return "attribute";
   if (changes.every((change) => change.after === null)) return "delete";
   const decides = changes.some((change) => derivedFrom(change.before) !== derivedFrom(change.after));
@@ -70,7 +67,7 @@ type Content = Done["changes"][number]["after"];
 const derivedFrom = (content: Content): string | null =>
   content && "derived_from" in content ? content.derived_from : null;
 
-function isRegion({ changes }: Pick<Done, "changes">): boolean {
+function isRegion({ changes }: Told): boolean {
   const state = changes[0]?.before ?? changes[0]?.after;
   return state !== null && state !== undefined && "kind" in state && state.kind === "region";
 }

@@ -1,9 +1,9 @@
 /** Undo and redo as operations of the log: who undoes adds an operation that restores what was before.
  *
  *  For every effect it remembers `head`, the operation that must still be the last one on the annotation (or on the own
- *  opinion of it). A head is the same, another one, or not in memory: the last is no reason to refuse, only to ask the log.
- *  When somebody has acted since, the step is refused instead of undoing their act. Undoing the later of two own acts
- *  adds an operation, so the head of the earlier act is carried on to it. */
+ *  opinion of it). A head is the same, another one, or not in memory: the last is no reason to refuse, only to ask the
+ *  log. When somebody has acted since, the step is refused instead of undoing their act. Undoing the later of two own
+ *  acts adds an operation, so the head of the earlier act is carried on to it. */
 import { actOf, type Act } from "./act";
 import type { Action, Said, State } from "./contract";
 import type { Draft } from "./edits";

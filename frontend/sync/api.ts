@@ -50,7 +50,8 @@ export type SignedIn =
 
 const SIGN_IN = "/accounts/sign-in/";
 
-/** Sign in without leaving the page. Cookies may have been cleared: then the token is fetched, and the form sent again. */
+/** Sign in without leaving the page. Cookies may have been cleared: then the token is fetched, and the form sent
+ *  again. */
 export async function signIn(form: FormData): Promise<SignedIn> {
   const body = new URLSearchParams(form as unknown as Record<string, string>);
   const post = () =>

@@ -3,7 +3,7 @@
  *  What is drawn is always the server's state plus the own acts that are still on their way. When the server finds
  *  that somebody else has changed an annotation since (stale), nothing is overwritten on either side: the own version
  *  stays in the picture and a conflict asks for mine or theirs. */
-import { t } from "../locale/locale";
+import { mark, t } from "../locale/locale";
 import type { Cells } from "../scene/cells";
 import type {
   Action,
@@ -44,13 +44,24 @@ export type LogEvents = {
   onNotice: (text: string) => void;
 };
 
+/** What is said of an act that is kept without what the project no longer has, by the field of the state. */
+const WENT_AWAY = {
+  label_class: mark(
+    "This class has been removed from the project meanwhile. What you drew is kept, without a class.",
+  ),
+  attributes: mark(
+    "An attribute or one of its values has been removed from the project meanwhile. What you drew is kept, without it.",
+  ),
+};
+
 export class Log {
   readonly conflicts: Conflict[] = [];
   seq: number;
   private readonly settled = new Set<string>();
   /** Stale operations that have been looked at: the queue marks all of a batch before it tells of the first one. */
   private readonly heard = new Set<string>();
-  /** What stands in the place of an own act that was refused, by `place`: it was sent again, or nothing of it was left. */
+  /** What stands in the place of an own act that was refused, by `place`: the act that sent it again, or null where
+   *  nothing of it was left. */
   private readonly instead = new Map<string, string | null>();
   private readonly actors = new Map<string, Person>();
   private readonly names = new Map<number, string>();
@@ -148,19 +159,20 @@ export class Log {
   /** What the log says of an annotation, unless an own act on it is still on its way or something newer is known. */
   learn(head: Head): void {
     if (head.operation && head.last_op) this.hear(head.last_op, head.operation.author);
-    for (const one of head.opinions)
-      if (one.author.id !== this.person.id || !this.isOnItsWay(head.annotation))
-        this.cells.giveOpinion(head.annotation, one);
+    this.learnOpinions(head);
     const open = this.conflicts.findIndex((c) => c.annotation === head.annotation);
     if (open >= 0) {
       const by = head.operation?.author.name ?? this.conflicts[open].by;
       this.conflicts[open] = { ...this.conflicts[open], theirs: head, by };
       return;
     }
-    if (this.isOnItsWay(head.annotation)) return;
-    const row = this.cells.rowOf(head.annotation);
-    if (row >= 0 && head.version < this.cells.version[row]) return;
-    this.adopt(head, head.author?.id);
+    this.adoptUnlessAhead(head);
+  }
+
+  private learnOpinions({ annotation, opinions }: Head): void {
+    for (const one of opinions)
+      if (one.author.id !== this.person.id || !this.isOnItsWay(annotation))
+        this.cells.giveOpinion(annotation, one);
   }
 
   /** Ask the log about the conflicts of which it is not known who deleted the cell. Nothing is lost when it does not
@@ -214,37 +226,42 @@ export class Log {
       this.heard.add(operation.op_id);
       for (const e of operation.effects) {
         const known = theirs?.find((t) => t.annotation === e.annotation);
-        if (!known || known.last_op === null) continue; // it never came to be on the server: nothing to choose
-        const open = this.conflicts.findIndex((c) => c.annotation === e.annotation);
-        const row = this.cells.rowOf(e.annotation);
-        // What the pack does not have has been deleted, and by whom the log is asked (askAboutConflicts).
-        if (open < 0 && row < 0) this.unsure.push(e.annotation);
-        const now: Current =
-          open >= 0
-            ? this.conflicts[open].theirs
-            : row < 0
-              ? { ...known, state: null }
-              : {
-                  annotation: e.annotation,
-                  version: this.cells.version[row],
-                  last_op: this.cells.lastOp(row),
-                  state: this.stateOf(e.annotation),
-                };
-        if (open >= 0) this.conflicts.splice(open, 1); // a later act on the same cell
-        if (same(e.after, now.state)) {
-          if (open >= 0) this.adopt(now);
-          continue;
-        }
-        this.cells.put(this.layer.index, e.annotation, e.after, operation.op_id, undefined, this.person.id);
-        this.conflicts.push({
-          annotation: e.annotation,
-          action: operation.action,
-          theirs: now,
-          by: row < 0 ? null : this.nameOf(now),
-        });
+        // What never came to be on the server leaves nothing to choose.
+        if (known && known.last_op !== null) this.reopenOn(e, operation, known);
       }
     }
     this.letGo();
+  }
+
+  /** `known`: what the server had when it refused the effect. */
+  private reopenOn(effect: EffectIn, operation: OperationIn, known: Current): void {
+    const { annotation, after } = effect;
+    const earlier = this.conflicts.find((c) => c.annotation === annotation);
+    const here = this.shownOf(annotation);
+    // What the pack does not have has been deleted, and by whom the log is asked (askAboutConflicts).
+    if (!earlier && !here) this.unsure.push(annotation);
+    const now = earlier?.theirs ?? here ?? { ...known, state: null };
+    if (earlier) this.conflicts.splice(this.conflicts.indexOf(earlier), 1); // a later act on the same cell
+    if (same(after, now.state)) {
+      if (earlier) this.adopt(now);
+      return;
+    }
+    this.cells.put(this.layer.index, annotation, after, operation.op_id, undefined, this.person.id);
+    const by = here ? this.nameOf(now) : null;
+    this.conflicts.push({ annotation, action: operation.action, theirs: now, by });
+  }
+
+  /** An annotation as the picture has it; null: it is not there. */
+  private shownOf(annotation: string): Current | null {
+    const { cells } = this;
+    const row = cells.rowOf(annotation);
+    if (row < 0) return null;
+    return {
+      annotation,
+      version: cells.version[row],
+      last_op: cells.lastOp(row),
+      state: this.stateOf(annotation),
+    };
   }
 
   /** What the queue keeps for a choice that is made, or need not be made, need not be kept. */
@@ -261,46 +278,56 @@ export class Log {
     switch (verdict.verdict) {
       case "accepted":
       case "repeated":
-        for (const now of verdict.current) {
-          const row = this.cells.rowOf(now.annotation);
-          if (row >= 0 && this.cells.lastOp(row) === now.last_op) this.cells.version[row] = now.version;
-          // Saved long ago, and somebody has acted on top of it since.
-          // An own later act in the picture is decided by its own verdict, which may follow in the same answer.
-          else if (verdict.verdict === "repeated" && row >= 0 && this.cells.lastOp(row) === verdict.op_id)
-            this.adopt(now);
-        }
+        this.settleSaved(verdict);
         break;
       case "stale":
-        this.history.forget(verdict.op_id);
-        this.heard.add(verdict.op_id);
-        if (!this.settled.delete(verdict.op_id) && !this.restsOnAnother(waiting))
-          this.standsBack(verdict, waiting);
-        this.letGo();
+        this.settleStale(verdict, waiting);
         break;
       case "invalid":
-        this.history.forget(verdict.op_id);
-        for (const now of this.currentOf(verdict, waiting))
-          if (
-            !waiting.operation.effects.some(
-              (e) => e.annotation === now.annotation && this.instead.has(place(e.seen, e)),
-            )
-          )
-            this.adopt(now);
-        for (const e of waiting.operation.opinions ?? [])
-          this.say(e.annotation, null, this.person, verdict.op_id, waiting.operation.committed_at);
-        if (this.isSecondVerdict(verdict, waiting) || this.withoutWhatWentAway(verdict, waiting)) break;
-        this.events.onNotice(
-          t("Not saved, and taken back: {detail}", {
-            detail: verdict.error?.detail ?? t("the server found it invalid"),
-          }),
-        );
+        this.settleInvalid(verdict, waiting);
         break;
     }
     this.events.onChange();
   }
 
-  /** Somebody else has acted on what an own operation was about. Each of its cells is settled for itself: one stale cell
-   *  of a bulk act is no reason to lose the others. */
+  private settleSaved(verdict: Verdict): void {
+    const { cells } = this;
+    for (const now of verdict.current) {
+      const row = cells.rowOf(now.annotation);
+      if (row < 0) continue;
+      if (cells.lastOp(row) === now.last_op) cells.version[row] = now.version;
+      // Saved long ago, and somebody has acted on top of it since.
+      // An own later act in the picture is decided by its own verdict, which may follow in the same answer.
+      else if (verdict.verdict === "repeated" && cells.lastOp(row) === verdict.op_id) this.adopt(now);
+    }
+  }
+
+  private settleStale(verdict: Verdict, waiting: Waiting): void {
+    this.history.forget(verdict.op_id);
+    this.heard.add(verdict.op_id);
+    if (!this.settled.delete(verdict.op_id) && !this.restsOnAnother(waiting))
+      this.standsBack(verdict, waiting);
+    this.letGo();
+  }
+
+  private settleInvalid(verdict: Verdict, waiting: Waiting): void {
+    const { effects, opinions = [], committed_at } = waiting.operation;
+    this.history.forget(verdict.op_id);
+    for (const now of this.currentOf(verdict, waiting)) {
+      const own = effects.filter((e) => e.annotation === now.annotation);
+      if (!own.some((e) => this.instead.has(place(e.seen, e)))) this.adopt(now);
+    }
+    for (const e of opinions) this.say(e.annotation, null, this.person, verdict.op_id, committed_at);
+    if (this.isSecondVerdict(verdict, waiting) || this.withoutWhatWentAway(verdict, waiting)) return;
+    this.events.onNotice(
+      t("Not saved, and taken back: {detail}", {
+        detail: verdict.error?.detail ?? t("the server found it invalid"),
+      }),
+    );
+  }
+
+  /** Somebody else has acted on what an own operation was about. Each of its cells is settled for itself: one stale
+   *  cell of a bulk act is no reason to lose the others. */
   private standsBack(verdict: Verdict, waiting: Waiting): void {
     const { operation } = waiting;
     for (const e of operation.opinions ?? []) this.opinionStandsBack(e.annotation, verdict);
@@ -395,13 +422,7 @@ export class Log {
       return false;
     }
     this.sendAgain(operation, kept);
-    this.events.onNotice(
-      field === "label_class"
-        ? t("This class has been removed from the project meanwhile. What you drew is kept, without a class.")
-        : t(
-            "An attribute or one of its values has been removed from the project meanwhile. What you drew is kept, without it.",
-          ),
-    );
+    this.events.onNotice(t(WENT_AWAY[field]));
     return true;
   }
 
@@ -448,7 +469,7 @@ export class Log {
     else this.conflicts.push(conflict);
   }
 
-  /** A proposal was decided by somebody else first. Their decision stands, and the own verdict is kept as an opinion. */
+  /** A proposal was decided by somebody else first. Their decision stands; the own verdict is kept as an opinion. */
   private giveWay(effect: EffectIn, holder: Current, action: Action): void {
     this.adoptUnlessAhead(holder);
     this.cells.setDecider(holder.annotation, holder.decided_by);
@@ -535,7 +556,7 @@ export class Log {
     this.say(annotation, after, operation.author, operation.op_id, operation.committed_at);
   }
 
-  /** Whether an own operation that this page made comes after another one: their ids are in the order of their making. */
+  /** Whether an own operation that this page made comes after another one: ids are in the order of their making. */
   private isNewer(mine: string | undefined, other: string): boolean {
     return mine !== undefined && this.recorded.has(mine) && mine > other;
   }
@@ -605,7 +626,8 @@ const place = (op_id: string | null, effect: EffectIn): string => `${op_id} ${ef
 function same(a: State | null, b: State | null): boolean {
   if (!a || !b) return a === b;
   const mask = (s: State) => s.mask && [s.mask.x, s.mask.y, s.mask.width, s.mask.height, s.mask.bits];
-  const said = (s: State) => [Object.entries(s.attributes ?? {}).sort(), s.parent ?? null]; // the server may order them
+  // The server may order attributes otherwise.
+  const said = (s: State) => [Object.entries(s.attributes ?? {}).sort(), s.parent ?? null];
   const bare = (s: State) =>
     JSON.stringify([s.kind, s.status, s.label_class, s.box, mask(s), s.derived_from, s.reason, said(s)]);
   return bare(a) === bare(b);

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Api, csrfToken } from "../sync/api";
+import { pageWith } from "./build";
 
 describe("api", () => {
   it("finds the CSRF token among the cookies", () => {
@@ -16,8 +17,12 @@ describe("opening an image", () => {
   /** A server that shows an image; `asked` are the methods it is asked with, and a POST makes the layer. */
   const server = (role: string, writable: boolean, archived_at: string | null = null) => {
     const asked: string[] = [];
-    vi.stubGlobal("document", { cookie: "" });
+    vi.stubGlobal(
+      "document",
+      pageWith(() => "boxwise_csrf_8001=theirs; boxwise_csrf_8000=ours"),
+    );
     vi.stubGlobal("fetch", (_url: string, init: RequestInit) => {
+      expect(init.headers).toMatchObject({ "X-CSRFToken": "ours" });
       asked.push(init.method ?? "GET");
       const layers = writable || init.method === "POST" ? [{ id: "a", writable: true }] : [];
       return Promise.resolve(new Response(JSON.stringify({ project: { role, archived_at }, layers })));

@@ -88,6 +88,15 @@ export function packBytes(
 }
 export const packOf = (rows: Row[], seq?: number): Pack => decodePack(packBytes(rows, seq));
 
+/** A page as far as requests look at it: its cookies, and the name of the cookie with the CSRF token. */
+export const pageWith = (cookies: () => string = () => "") => ({
+  get cookie() {
+    return cookies();
+  },
+  querySelector: (selector: string) =>
+    selector === 'meta[name="csrf-cookie"]' ? { content: "boxwise_csrf_8000" } : null,
+});
+
 /** A working layer with cells 1 (prompt of proposal 101) and 2, a prediction layer with proposals 101 and 102. */
 export function scene(): Cells {
   const cells = new Cells(IMAGE);

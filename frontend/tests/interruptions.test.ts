@@ -1,4 +1,5 @@
-/** Whatever happens in the middle of a drag, what was being drawn is there at its end: every tool, every interruption. */
+/** Whatever happens in the middle of a drag, what was being drawn is there at its end: every tool, every
+ *  interruption. */
 import { describe, expect, it } from "vitest";
 import { imagePoint } from "../geometry/frames";
 import { patchOver } from "../geometry/mask";
@@ -99,7 +100,8 @@ const PLAIN: readonly Raw[] = [
 ];
 const BEFORE = PLAIN.slice(0, 3);
 const AFTER = PLAIN.slice(3);
-/** Nothing of these ends the drag. A wheel, a lost focus and a key are no pointer events: the tools hear nothing of them. */
+/** Nothing of these ends the drag. A wheel, a lost focus and a key are no pointer events: the tools hear nothing of
+ *  them. */
 const INTERRUPTIONS: Record<string, readonly Raw[]> = {
   "a right click": [
     { type: "move", x: 60, button: 2, buttons: 3 },

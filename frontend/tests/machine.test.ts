@@ -1,6 +1,6 @@
 /** The history and the log as one machine, against a simple model: whatever a person does, in one window or two, with
- *  reloads and other people's acts between, undo brings back what was there or says who changed it; it never says that of
- *  somebody who did not, and never loses a step that nobody has stood in the way of. */
+ *  reloads and other people's acts between, undo brings back what was there or says who changed it; it never says that
+ *  of somebody who did not, and never loses a step that nobody has stood in the way of. */
 import { describe, expect, it } from "vitest";
 import { Steps } from "../acts/steps";
 import { Cells } from "../scene/cells";
@@ -161,10 +161,10 @@ class Play {
     const row = this.server.rows.get(id) as Row;
     const x = Math.floor(this.random() * 200);
     const after = row.state && this.random() < 0.5 ? null : state([x, 300, x + 10, 310]);
-    this.act(OTHER, id, row.last_op, after);
+    this.write(OTHER, id, row.last_op, after);
     this.page.sync();
   }
-  act(author: Person, annotation: string, seen: string, after: State | null): void {
+  private write(author: Person, annotation: string, seen: string, after: State | null): void {
     const moment = new Date().toISOString();
     const operation = {
       op_id: uuid7(), action: after ? "move" : "delete", tool: "select", session: uuid(2), begun_at: moment,
@@ -195,6 +195,38 @@ class Play {
     this.page.sync();
     this.stack.push({ op: () => op, touched: draft.effects[0].annotation, before });
   }
+  /** One of the things that happen to a page, by a number from 0 to 0.78. */
+  act(roll: number): void {
+    if (roll < 0.35) this.mine("draw");
+    else if (roll < 0.5) this.mine("delete");
+    else if (roll < 0.6) this.mine("class");
+    else if (roll < 0.7) this.reload();
+    else this.other();
+  }
+  /** Back or forth: it restores what was before, or names who changed it, and says so in either case. */
+  async step(way: "undo" | "redo", hint: string): Promise<"nothing" | "refused" | "restored"> {
+    const { page, server } = this;
+    page.sync();
+    page.said.length = 0;
+    const step = page.history[way](page.log.headOf);
+    page.steps[way]();
+    await page.steps.settled();
+    page.sync();
+    const said = page.said.join(" ");
+    expect(page.said.length, `${hint}: silent`).toBeGreaterThan(0);
+    const effects = step === "nothing" ? [] : step.entry.effects;
+    if (said.includes(OTHER.name)) {
+      // Somebody is named only where the log's last operation on the cell is theirs.
+      const last = effects.map((effect) => server.rows.get(effect.annotation)?.by.name);
+      expect(last, hint).toContain(OTHER.name);
+      return "refused";
+    }
+    if (step === "nothing") return "nothing";
+    expect(said, hint).toMatch(/^(Undone|Redone): /);
+    for (const effect of effects)
+      expect(server.rows.get(effect.annotation)?.state ?? null, hint).toEqual(effect.before);
+    return "restored";
+  }
   reload(): void {
     this.page.sync();
     this.page = new Page(this.server, 100);
@@ -203,52 +235,22 @@ class Play {
 
 describe("history and log, against a model", () => {
   it("undo restores what was before, by whatever way the page lost its memory, or names who changed it", async () => {
-    let refused = 0;
-    let restored = 0;
+    const count = { nothing: 0, refused: 0, restored: 0 };
     for (let seed = 1; seed <= 150; seed++) {
       const play = new Play(seed);
       for (let i = 0; i < 25; i++) {
         const roll = play.random();
-        if (roll < 0.35) play.mine("draw");
-        else if (roll < 0.5) play.mine("delete");
-        else if (roll < 0.6) play.mine("class");
-        else if (roll < 0.7) play.reload();
-        else if (roll < 0.78) play.other();
-        else {
-          const { page, server } = play;
-          page.sync();
-          page.said.length = 0;
-          const way = roll < 0.9 ? "undo" : "redo";
-          const step = page.history[way](page.log.headOf);
-          page.steps[way]();
-          await page.steps.settled();
-          page.sync();
-          const said = page.said.join(" ");
-          expect(page.said.length, `seed ${seed}: silent`).toBeGreaterThan(0);
-          const effects = step === "nothing" ? [] : step.entry.effects;
-          if (said.includes(OTHER.name)) {
-            refused++;
-            // Somebody is named only where the log's last operation on the cell is theirs.
-            const last = effects.map((effect) => server.rows.get(effect.annotation)?.by.name);
-            expect(last, `seed ${seed}`).toContain(OTHER.name);
-          } else if (step !== "nothing") {
-            restored++;
-            expect(said, `seed ${seed}`).toMatch(/^(Undone|Redone): /);
-            for (const effect of effects)
-              expect(server.rows.get(effect.annotation)?.state ?? null, `seed ${seed}`).toEqual(
-                effect.before,
-              );
-          }
-        }
+        if (roll < 0.78) play.act(roll);
+        else count[await play.step(roll < 0.9 ? "undo" : "redo", `seed ${seed}`)]++;
         play.page.sync();
         expect(boxes(play.page.live()), `seed ${seed}, step ${i}`).toEqual(boxes(play.server.live()));
       }
     }
-    expect(restored).toBeGreaterThan(150);
-    expect(refused).toBeGreaterThan(10);
+    expect(count.restored).toBeGreaterThan(150);
+    expect(count.refused).toBeGreaterThan(10);
   });
 
-  it("with nobody else there, every own act can be undone after any number of reloads, and nobody is blamed", async () => {
+  it("with nobody else there, every own act can be undone after any number of reloads; nobody is blamed", async () => {
     for (let seed = 500; seed < 600; seed++) {
       const play = new Play(seed);
       const pictures = [boxes(play.server.live())];
@@ -295,7 +297,7 @@ describe("history and log, against a model", () => {
     expect(server.live().has(id)).toBe(true);
   });
 
-  it("undoes in one window what was done in another, and says so of a step that another window has overtaken", async () => {
+  it("undoes in one window what was done in another, and says so of a step that was overtaken there", async () => {
     const server = new Server();
     const [one, two] = [new Page(server, 100), new Page(server, 100)];
     const draft = edits.draw({ x0: 5, y0: 5, x1: 25, y1: 25 }, null);

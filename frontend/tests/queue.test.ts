@@ -8,7 +8,7 @@ import { Api, Refused, Unreachable } from "../sync/api";
 import { Log } from "../sync/log";
 import { backOff, databaseName, Queue, type QueueState, type Sender, type Waiting } from "../sync/queue";
 import { saveWords } from "../ui/words";
-import { scene, state, uuid } from "./build";
+import { pageWith, scene, state, uuid } from "./build";
 import { desk, LAYER, move, PERSON, TIMING } from "./desk";
 
 const operation = (n: number, effects: OperationIn["effects"] = []): OperationIn => ({
@@ -148,7 +148,7 @@ describe("queue", () => {
             headers: { "Content-Type": "application/problem+json" },
           })
         : new Response(JSON.stringify(accept(LAYER, [operation(1)])), { status: 200 });
-    vi.stubGlobal("document", { cookie: "" });
+    vi.stubGlobal("document", pageWith());
     vi.stubGlobal("fetch", () => Promise.resolve(answers()));
     try {
       const api = new Api("/api/v1/");

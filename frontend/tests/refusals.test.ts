@@ -1,4 +1,5 @@
-/** Nothing that a person presses is silently without effect: every command in every state has an effect or a sentence. */
+/** Nothing that a person presses is silently without effect: every command in every state has an effect or a
+ *  sentence. */
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import type { LabelClass, Layer, OperationIn, Workspace as Opened } from "../scene/contract";
 import type { Stage } from "../render/stage";
@@ -38,11 +39,10 @@ const layer = (n: number, more: Partial<Layer>): Layer => ({
 
 type Options = { archived?: boolean; viewer?: boolean; apart?: boolean; study?: boolean };
 
-/** Own cell 1, a colleague's cell 2, a colleague's rejection 3 of proposal 103, an own rejection 4 of proposal 104, an own
- *  region 5; open proposal 102 (and 101, prompted by cell 1); a colleague's reading with cell 201 where layers are apart. */
-function desk({ archived = false, viewer = false, apart = false, study = false }: Options = {}) {
-  const writes = !archived && !viewer;
-  const opened: Opened = {
+const readers = (apart: boolean): Layer[] => (apart ? [layer(902, { annotator: OTHER })] : []);
+
+function openedWith({ archived, viewer, apart, study }: Required<Options>): Opened {
+  return {
     image: {
       id: 1, name: "field", ...IMAGE, um_per_px: null, synthetic: false, pixels_url: "", thumbnail_url: "",
       position: 1, count: 1, previous: null, next: null,
@@ -54,12 +54,20 @@ function desk({ archived = false, viewer = false, apart = false, study = false }
     person: ME,
     people: [ME, OTHER],
     layers: [
-      layer(900, { writable: writes, base: true, annotator: apart ? ME : null }),
+      layer(900, { writable: !archived && !viewer, base: true, annotator: apart ? ME : null }),
       layer(901, { kind: "prediction" }),
-      ...(apart ? [layer(902, { annotator: OTHER })] : []),
+      ...readers(apart),
     ],
     study: study ? { tools: ["box"], accepts_many: true } : null,
   };
+}
+
+/** Own cell 1, a colleague's cell 2, a colleague's rejection 3 of proposal 103, an own rejection 4 of proposal 104, an
+ *  own region 5; open proposal 102 (and 101, prompted by cell 1); a colleague's reading with cell 201 where layers are
+ *  apart. */
+function desk({ archived = false, viewer = false, apart = false, study = false }: Options = {}) {
+  const writes = !archived && !viewer;
+  const opened = openedWith({ archived, viewer, apart, study });
   const made = new Workspace(opened, { heads: () => Promise.resolve([]) } as unknown as Api);
   const { cells } = made;
   const sent: OperationIn[] = [];

@@ -1,16 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { signIn } from "../sync/api";
+import { pageWith } from "./build";
 
 /** A server that knows one CSRF cookie and answers as Boxwise does; `asked` is what reached it. */
 function server(cookieAtStart: string, status: number) {
   const asked: string[] = [];
   let cookie = cookieAtStart;
-  vi.stubGlobal("document", {
-    get cookie() {
-      return cookie;
-    },
-    querySelector: () => ({ content: "boxwise_csrf_8000" }),
-  });
+  vi.stubGlobal(
+    "document",
+    pageWith(() => cookie),
+  );
   vi.stubGlobal("fetch", (_url: string, init: RequestInit) => Promise.resolve(answer(init)));
   const answer = (init: RequestInit): Response => {
     const token = (init.headers as Record<string, string> | undefined)?.["X-CSRFToken"];

@@ -1,4 +1,5 @@
-/** The smart tool: an answer belongs to its prompt, and what was drawn or kept is not lost while the prompter thinks. */
+/** The smart tool: an answer belongs to its prompt, and what was drawn or kept is not lost while the prompter
+ *  thinks. */
 import { describe, expect, it } from "vitest";
 import { imagePoint } from "../geometry/frames";
 import type { Input } from "../tools/input";
@@ -58,7 +59,7 @@ function hand() {
 }
 
 describe("the smart tool", () => {
-  it("keeps the first cell by Enter before its answer, and the second drag while the first is thought about", async () => {
+  it("keeps the first cell by Enter before its answer, and the second drag while the first one waits", async () => {
     const h = hand();
     const first = h.drag(10);
     h.tool.keep();

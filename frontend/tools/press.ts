@@ -1,8 +1,8 @@
 /** Which pointer draws, and what its events mean for the tool: begin, go on, finish. Pure.
  *
  *  A drag is begun by one button and ended by the same one. Other buttons, other pointers beside a mouse or pen, a lost
- *  capture, a wheel and a window that loses the focus do not end it: what is being drawn is never dropped without a word.
- *  A second finger does: the first one was the beginning of a pinch. */
+ *  capture, a wheel and a window that loses the focus do not end it: what is being drawn is never dropped without a
+ *  word. A second finger does: the first one was the beginning of a pinch. */
 
 export type PointerKind = "mouse" | "pen" | "touch";
 /** As pointer events have it: `button` that changed (-1: none), `buttons` that are down. */

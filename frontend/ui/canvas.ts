@@ -302,7 +302,8 @@ export class Hands {
     this.stage.invalidate();
   }
 
-  /** The browser has taken the pointer away (a gesture of the system, a pen out of reach): there is no end to a drag. */
+  /** The browser has taken the pointer away (a gesture of the system, a pen out of reach): there is no end to a
+   *  drag. */
   private interrupted(e: PointerEvent): void {
     this.pointers.delete(e.pointerId);
     if (this.panning?.id === e.pointerId) this.endPan();

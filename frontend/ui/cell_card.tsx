@@ -20,16 +20,24 @@ export function CellCard({ ui }: { ui: Ui }) {
   const { desk } = ui;
   const { cells, selected } = desk;
   if (selected < 0 || desk.editing) return null;
+  const reader = cells.isMine(selected) ? null : desk.opened.layers[cells.layer[selected]]?.annotator;
+  if (reader) return <ReadingCard name={reader.name} />;
   const row = desk.verdicts.decidedRow();
-  const layer = desk.opened.layers[cells.layer[selected]];
-  if (!cells.isMine(selected) && layer?.annotator)
-    return (
-      <section class="bw-card bw-cell" aria-label={t("The selected cell")} data-testid="cell">
-        <strong>{t("{name}'s reading", { name: layer.annotator.name })}</strong>
-        <p class="bw-muted bw-note">{t("You can look at it but not change it.")}</p>
-      </section>
-    );
-  if (row < 0) return null;
+  return row < 0 ? null : <DecidedCard ui={ui} row={row} />;
+}
+
+function ReadingCard({ name }: { name: string }) {
+  return (
+    <section class="bw-card bw-cell" aria-label={t("The selected cell")} data-testid="cell">
+      <strong>{t("{name}'s reading", { name })}</strong>
+      <p class="bw-muted bw-note">{t("You can look at it but not change it.")}</p>
+    </section>
+  );
+}
+
+function DecidedCard({ ui, row }: { ui: Ui; row: number }) {
+  const { desk } = ui;
+  const { cells } = desk;
   const verdict = verdictOf(cells.statusOf(row));
   const decider = cells.decider[row] || cells.author[row];
   const opinions = cells.opinions.on(cells.idOf(row));

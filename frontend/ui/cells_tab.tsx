@@ -1,5 +1,6 @@
 /** The cells and regions in the picture; whose other layers to show. */
 import { t } from "../locale/locale";
+import type { Cells } from "../scene/cells";
 import { LongList } from "./list";
 import { Act, AttributeLines, Classes, Key, type Ui } from "./parts";
 import { LAYER_WORDS, STATUS_WORDS } from "./words";
@@ -71,8 +72,8 @@ export function CellsTab({ ui }: { ui: Ui }) {
   );
 }
 
-/** Colleagues' layers are out of the picture until somebody asks for them: two people's boxes over one cell hide it. The
- *  same switches stand in the tab View, so that both say the same. */
+/** Colleagues' layers are out of the picture until somebody asks for them: two people's boxes over one cell hide it.
+ *  The same switches stand in the tab View, so that both say the same. */
 export function LayerSwitches({ ui }: { ui: Ui }) {
   const { desk } = ui;
   const others = desk.opened.layers.flatMap((layer, index) =>
@@ -122,10 +123,16 @@ function CellLine({ ui, row, index }: { ui: Ui; row: number; index: number }) {
       </span>
       <span class="bw-number bw-muted">
         {Math.round(box.x1 - box.x0)} × {Math.round(box.y1 - box.y0)}
-        {cells.maskOf(row) ? " ●" : ""}
-        {Object.keys(cells.attributesOf(row)).length ? " ◆" : ""}
-        {cells.parentOf(row) >= 0 ? " ⊂" : ""}
+        {marksOf(cells, row)}
       </span>
     </>
   );
+}
+
+/** What a cell has besides its box: a mask, attributes, a cell that it is part of. */
+function marksOf(cells: Cells, row: number): string {
+  const mask = cells.maskOf(row) ? " ●" : "";
+  const attributes = Object.keys(cells.attributesOf(row)).length ? " ◆" : "";
+  const parent = cells.parentOf(row) >= 0 ? " ⊂" : "";
+  return mask + attributes + parent;
 }

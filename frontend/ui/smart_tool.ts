@@ -1,7 +1,8 @@
 /** The smart tool in hand: what is pointed at, what the prompter answers, what is kept.
  *
- *  An answer belongs to the prompt that asked for it. Enter before the answer takes the prompt out of the hand: it becomes
- *  a cell as soon as the mask is there, whatever is drawn meanwhile. A box is worth keeping without a mask too. */
+ *  An answer belongs to the prompt that asked for it. Enter before the answer takes the prompt out of the hand: it
+ *  becomes a cell as soon as the mask is there, whatever is drawn meanwhile. A box is worth keeping without a mask
+ *  too. */
 import { t } from "../locale/locale";
 import { answer as askPrompter } from "../acts/smart";
 import { imagePoint, type Point } from "../geometry/frames";
