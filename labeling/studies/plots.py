@@ -35,8 +35,9 @@ def readers(numbers: Numbers, axes: Axes) -> None:
     for row in numbers["readers"]:
         people.setdefault(row["participant"], {})[row["arm"]] = row["rate"]
     for k, (name, found) in enumerate(sorted(people.items())):
-        there = [a for a in arms if a in found]
-        places, values = [arms.index(a) for a in there], [found[a] for a in there]
+        there = [arm for arm in arms if arm in found]
+        places = [arms.index(arm) for arm in there]
+        values = [found[arm] for arm in there]
         axes.plot(places, values, "o-", color=COLOURS[k % len(COLOURS)], lw=1, label=name)
     axes.set_xticks(range(len(arms)), [short(arm) for arm in arms])
     axes.set_ylim(bottom=0)
@@ -51,10 +52,12 @@ def phases(numbers: Numbers, axes: Axes) -> None:
     arms = numbers["arms"]
     left = dict.fromkeys(arms, 0.0)
     for k, phase in enumerate((*PHASES, *OTHER)):
-        values = [arm["phases_per_cell" if phase in PHASES else "beside_per_cell"][phase] for arm in arms.values()]
+        active = phase in PHASES
+        table = "phases_per_cell" if active else "beside_per_cell"
+        values = [arm[table][phase] for arm in arms.values()]
         if not any(values):
             continue
-        hatch = None if phase in PHASES else "//"
+        hatch = None if active else "//"
         axes.barh(range(len(arms)), values, left=list(left.values()), color=COLOURS[k], label=phase, hatch=hatch)
         left = {name: left[name] + value for name, value in zip(arms, values, strict=True)}
     axes.set_yticks(range(len(arms)), [short(arm) for arm in arms])
@@ -89,7 +92,9 @@ def _ratios(axes: Axes, rows: list[dict[str, Any]], k: int, arm: str) -> None:
         found = row["contrasts"][k]
         if not_computed(found):
             continue
-        at, ratio, ends = row["idle_after_s"] * 1.04**k, found["ratio"], found["interval"]
+        at = row["idle_after_s"] * 1.04**k
+        ratio = found["ratio"]
+        ends = found["interval"]
         if not not_computed(ends):
             low = 0 if not_computed(ends["low"]) else ends["low"]
             high = 3 * ratio if not_computed(ends["high"]) else ends["high"]
@@ -103,7 +108,8 @@ def learning(numbers: Numbers, axes: Axes) -> None:
     rows = [f for f in numbers["fields"] if f["counts"]]
     for k, arm in enumerate(numbers["arms"]):
         own = [f for f in rows if f["arm"] == arm]
-        xs, ys = [f["position"] for f in own], [f["active_s"] / f["reference_cells"] for f in own]
+        xs = [f["position"] for f in own]
+        ys = [f["active_s"] / f["reference_cells"] for f in own]
         axes.plot(xs, ys, "o", ms=4, color=COLOURS[k], alpha=0.7, label=short(arm))
     axes.set_xlabel("field, in the order of reading within an arm")
     axes.set_ylabel("active s per reference cell")
@@ -132,7 +138,9 @@ def svg(numbers: Numbers, name: str) -> bytes:
     return out.getvalue()
 
 
-LINES, TOP, STEP = 66, 0.91, 0.0132  # of a page of text
+LINES = 66  # of text on a page
+TOP = 0.91  # of the first line, and the step to the next: shares of the page's height
+STEP = 0.0132
 
 
 def pdf(title: str, text: list[tuple[str, list[str]]], numbers: Numbers) -> bytes:

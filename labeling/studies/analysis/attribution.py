@@ -27,6 +27,7 @@ from labeling.annotations.active_time import Rules, Spans, frozen_since, kind_of
 PHASES = ("search", "draw", "verify", "refine", "classify", "rest")
 OTHER = ("wait", "idle", "away", "missing")
 COLUMNS = ["session", "begin_ms", "end_ms", "ms", "phase", "cell"]
+TEXT_COLUMNS = ("session", "phase", "cell")
 CLOCK_JUMP_MS = 500.0
 PROCESSING_MS = 500.0  # between a person's input and the commit it causes; longer, and the input was for something else
 
@@ -84,16 +85,23 @@ def attribute(events: pd.DataFrame, operations: pd.DataFrame, rules: Rules) -> p
         part.insert(0, "session", session)
         parts.append(part)
     if not parts:
-        return pd.DataFrame(
-            {c: pd.Series(dtype=object if c in ("session", "phase", "cell") else float) for c in COLUMNS}
-        )
+        return _no_intervals()
     return pd.concat(parts, ignore_index=True)[COLUMNS]
+
+
+def _no_intervals() -> pd.DataFrame:
+    empty = {}
+    for name in COLUMNS:
+        kind = object if name in TEXT_COLUMNS else float
+        empty[name] = pd.Series(dtype=kind)
+    return pd.DataFrame(empty)
 
 
 def totals(intervals: pd.DataFrame, by: Iterable[str] = ("session",)) -> pd.DataFrame:
     """Seconds of every phase (columns PHASES and OTHER), active_s and session_s, one row for each group."""
-    table = intervals.pivot_table(index=list(by), columns="phase", values="ms", aggfunc="sum", fill_value=0.0) / 1000
-    table = table.reindex(columns=[*PHASES, *OTHER], fill_value=0.0)
+    sums = intervals.pivot_table(index=list(by), columns="phase", values="ms", aggfunc="sum", fill_value=0.0)
+    seconds = sums / 1000
+    table = seconds.reindex(columns=[*PHASES, *OTHER], fill_value=0.0)
     table["active_s"] = table[list(PHASES)].sum(axis=1)
     table["session_s"] = table["active_s"] + table[list(OTHER)].sum(axis=1)
     return table
@@ -108,12 +116,15 @@ def check(events: pd.DataFrame, operations: pd.DataFrame, batches: pd.DataFrame)
     reports = []
     for session, raw in events.groupby("session", sort=True):
         found = _ordered(raw)
-        numbers, kinds = found["n"].to_numpy(np.int64), found["kind"].to_numpy(object)
+        times = found["t_ms"].to_numpy(np.float64)
+        numbers = found["n"].to_numpy(np.int64)
+        kinds = found["kind"].to_numpy(object)
         steps = np.diff(numbers, prepend=-1)
         last = operations.loc[operations["session"] == session, "activity_last"].max()
-        own = batches[batches["session"] == session].sort_values("first")
-        drift = np.abs(np.diff((own["wall_ms"] - own["mono_ms"]).to_numpy(np.float64)))
+        own = batches[batches["session"] == session]
+        missing = _missing(found)
         frozen = _frozen(found)
+        again = [_again(kind, data) for kind, data in zip(kinds, found["data"], strict=True)]
         reports.append(
             Checks(
                 session=str(session),
@@ -121,18 +132,30 @@ def check(events: pd.DataFrame, operations: pd.DataFrame, batches: pd.DataFrame)
                 duplicates=len(raw) - len(found),
                 gaps=int((steps > 1).sum()),
                 missing_events=int((steps - 1).sum()),
-                gap_ms=sum(end - begin for begin, end in _missing(found)),
+                gap_ms=_length(missing),
                 lost_tail=max(0, int(last) - int(numbers[-1])) if not math.isnan(last) else 0,
                 no_farewell=kinds[-1] != "hidden",
-                backwards=int((np.diff(found["t_ms"].to_numpy(np.float64)) < 0).sum()),
-                clock_jumps=int((drift > CLOCK_JUMP_MS).sum()),
+                backwards=int((np.diff(times) < 0).sum()),
+                clock_jumps=_clock_jumps(own),
                 frozen=len(frozen),
-                frozen_ms=sum(end - begin for begin, end in frozen),
+                frozen_ms=_length(frozen),
                 stalls=int((kinds == "stall_begin").sum()),
-                resent=sum(_again(kind, data) for kind, data in zip(kinds, found["data"], strict=True)),
+                resent=sum(again),
             )
         )
     return reports
+
+
+def _length(spans: Spans) -> float:
+    return sum(end - begin for begin, end in spans)
+
+
+def _clock_jumps(batches: pd.DataFrame) -> int:
+    """How often the wall clock moved against the monotonic one between two batches of a session."""
+    ordered = batches.sort_values("first")
+    offset = (ordered["wall_ms"] - ordered["mono_ms"]).to_numpy(np.float64)
+    drift = np.abs(np.diff(offset))
+    return int((drift > CLOCK_JUMP_MS).sum())
 
 
 def _again(kind: str, data: Any) -> int:
@@ -156,29 +179,44 @@ def _session(events: pd.DataFrame, acts: pd.DataFrame, rules: Rules) -> pd.DataF
     t = np.maximum.accumulate(events["t_ms"].to_numpy(np.float64))
     kinds = [kind_of(kind, data) for kind, data in zip(events["kind"], events["data"], strict=True)]
     missing = _missing(events)
-    begin, end = min([float(t[0]), *(a for a, _ in missing)]), float(t[-1])
-    if len(acts) and float(acts["committed_ms"].max()) > end:  # the tail is lost, but the log knows how long it was
-        missing.append((end, float(acts["committed_ms"].max())))
-        end = missing[-1][1]
+    begin = min([float(t[0]), *(start for start, _ in missing)])
+    end = float(t[-1])
+    last_commit = float(acts["committed_ms"].max()) if len(acts) else end
+    if last_commit > end:  # the tail is lost, but the log knows how long it was
+        missing.append((end, last_commit))
+        end = last_commit
     found = not_work(t.tolist(), kinds, missing=missing, frozen=_frozen(events), begin=begin, end=end, rules=rules)
     work = _work(events, t, acts, begin)
 
-    edges = [begin, end, *(mark[0] for mark in work), *(x for span in found.all for x in span)]
+    marked = [mark[0] for mark in work]
+    edges = [begin, end, *marked]
+    for span in found.all:
+        edges += span
     cuts = np.unique(np.clip(np.array(edges, np.float64), begin, end))
     if len(cuts) < 2:
         return pd.DataFrame(columns=COLUMNS[1:])
     middle = (cuts[:-1] + cuts[1:]) / 2
-    place = np.searchsorted(np.array([mark[0] for mark in work]), middle, side="right") - 1
+    place = np.searchsorted(np.array(marked), middle, side="right") - 1
     phase = np.array([work[i][1] for i in place], object)
     cell = np.array([work[i][2] for i in place], object)
     for name, spans in (("idle", found.idle), ("away", found.away), ("wait", found.wait), ("missing", missing)):
         inside = _inside(middle, spans)
-        phase[inside], cell[inside] = name, ""
-    same = np.concatenate([[False], (phase[1:] == phase[:-1]) & (cell[1:] == cell[:-1])])
+        phase[inside] = name
+        cell[inside] = ""
+    same_phase = phase[1:] == phase[:-1]
+    same_cell = cell[1:] == cell[:-1]
+    same = np.concatenate([[False], same_phase & same_cell])
     first = np.flatnonzero(~same)
-    begins, ends = cuts[:-1][first], np.append(cuts[:-1][first[1:]], cuts[-1])
+    begins = cuts[first]
+    ends = np.append(begins[1:], cuts[-1])
     return pd.DataFrame(
-        {"begin_ms": begins, "end_ms": ends, "ms": ends - begins, "phase": phase[first], "cell": cell[first]}
+        {
+            "begin_ms": begins,
+            "end_ms": ends,
+            "ms": ends - begins,
+            "phase": phase[first],
+            "cell": cell[first],
+        }
     )
 
 
@@ -188,18 +226,22 @@ def _work(events: pd.DataFrame, t: Floats, acts: pd.DataFrame, begin: float) -> 
     An operation names the events it rests on by number, which is exact where times are not: the browser rounds the
     times of events, and stamps input when it happens but operations when they are done.
     """
-    numbers, kinds, data = events["n"].to_numpy(np.int64), events["kind"].tolist(), events["data"].tolist()
+    numbers = events["n"].to_numpy(np.int64)
+    kinds = events["kind"].tolist()
+    data = events["data"].tolist()
     alias = {p: c for p, c in zip(acts["proposal"], acts["cell"], strict=True) if p}
     marks: list[tuple[float, str, str]] = [(begin, "search", "")]
-    opened, opened_at, drawn, i = "", begin, "", 0
+    opened = ""
+    opened_at = begin
+    drawn = ""
+    i = 0
     for act in acts.itertuples():
-        if math.isnan(act.activity_last):
-            stop = int(np.searchsorted(t, act.committed_ms, side="right"))
-        else:
-            stop = int(np.searchsorted(numbers, act.activity_last, side="right"))
-        committed = float(t[stop - 1]) if 0 < stop < len(t) or act.committed_ms <= t[-1] else float(act.committed_ms)
-        committed = max(_hand_up(kinds, t, i, stop, committed), marks[-1][0])
-        begun = max(min(_hand_down(numbers, kinds, t, act, i), committed), marks[-1][0])
+        last_mark = marks[-1][0]
+        stop = _stop(numbers, t, act)
+        heard = _heard(t, stop, float(act.committed_ms))
+        committed = max(_hand_up(kinds, t, i, stop, heard), last_mark)
+        begun = min(_hand_down(numbers, kinds, t, act, i), committed)
+        begun = max(begun, last_mark)
         opened, opened_at = _looks(marks, t, kinds, data, range(i, stop), alias, drawn, opened, opened_at)
         i = max(i, stop)
         if act.action == "draw":
@@ -214,11 +256,26 @@ def _work(events: pd.DataFrame, t: Floats, acts: pd.DataFrame, begin: float) -> 
                 marks.append((begun, phase, act.cell))
         elif act.action in OTHER_WORK:
             marks.append((begun, "rest", ""))
-        drawn, opened = (act.cell if act.action == "draw" else ""), ""
+        drawn = act.cell if act.action == "draw" else ""
+        opened = ""
         marks.append((committed, "search", ""))
     _looks(marks, t, kinds, data, range(i, len(t)), alias, drawn, opened, opened_at)
     marks.sort(key=lambda mark: mark[0])  # stable: what was said later wins at the same moment
     return _searches_named(marks)
+
+
+def _stop(numbers: npt.NDArray[np.int64], t: Floats, act: Any) -> int:
+    """How many of the events came before the operation was committed: those it rests on, else those up to its time."""
+    if math.isnan(act.activity_last):
+        return int(np.searchsorted(t, act.committed_ms, side="right"))
+    return int(np.searchsorted(numbers, act.activity_last, side="right"))
+
+
+def _heard(t: Floats, stop: int, committed_ms: float) -> float:
+    """When the machine heard of the operation: its last event's time; its own where that is after the record's end."""
+    if 0 < stop < len(t) or committed_ms <= t[-1]:
+        return float(t[stop - 1])
+    return committed_ms
 
 
 def _looked_for(marks: list[tuple[float, str, str]], opened_at: float, phase: str, cell: str) -> None:
@@ -282,7 +339,8 @@ def _looks(
 
 def _searches_named(marks: list[tuple[float, str, str]]) -> list[tuple[float, str, str]]:
     """A search belongs to the cell that ended it; one that ended nothing belongs to no cell."""
-    named, following = [], ""
+    named = []
+    following = ""
     for t, phase, cell in reversed(marks):
         if phase == "search":
             cell = following
@@ -294,10 +352,13 @@ def _searches_named(marks: list[tuple[float, str, str]]) -> list[tuple[float, st
 
 def _missing(events: pd.DataFrame) -> Spans:
     """Where numbers are missing: from the event before to the event after. A missing beginning counts from 0."""
-    numbers, t = events["n"].to_numpy(np.int64), events["t_ms"].to_numpy(np.float64)
+    numbers = events["n"].to_numpy(np.int64)
+    t = events["t_ms"].to_numpy(np.float64)
     holes = np.flatnonzero(np.diff(numbers) > 1)
-    beginning = [(0.0, float(t[0]))] if numbers[0] > 0 else []
-    return beginning + [(float(t[i]), float(t[i + 1])) for i in holes]
+    missing = [(float(t[i]), float(t[i + 1])) for i in holes]
+    if numbers[0] > 0:
+        missing.insert(0, (0.0, float(t[0])))
+    return missing
 
 
 def _frozen(events: pd.DataFrame) -> Spans:

@@ -23,10 +23,11 @@ def read_fields(tables: Tables, rules: Rules) -> pd.DataFrame:
     for name in times.columns:
         items[name] = times[name].to_numpy()
     found = [_quality(row, tables) for row in items.itertuples()]
-    items["dice"] = [quality.dice if quality else np.nan for quality in found]
-    items["pq"] = [quality.pq if quality else np.nan for quality in found]
+    for name in ("dice", "pq"):
+        items[name] = [getattr(quality, name) if quality else np.nan for quality in found]
+    detections = [quality.detection if quality else None for quality in found]
     for name in DETECTION:
-        items[name] = [getattr(quality.detection, name) if quality else np.nan for quality in found]
+        items[name] = [getattr(detection, name) if detection else np.nan for detection in detections]
     done = tables["cells"].groupby("item").size()
     items["cells_done"] = done.reindex(items["item"]).fillna(0).astype(int).to_numpy()
     items = items.sort_values(["participant", "position"]).reset_index(drop=True)
@@ -45,7 +46,8 @@ def item_times(tables: Tables, rules: Rules) -> pd.DataFrame:
     if not len(intervals):
         return pd.DataFrame(columns=columns, dtype=float)
     sessions = tables["batches"][["session", "item"]].drop_duplicates("session")
-    found = totals(intervals.merge(sessions, on="session", how="left"), by=["item"])
+    with_items = intervals.merge(sessions, on="session", how="left")
+    found = totals(with_items, by=["item"])
     return found.reindex(columns=columns)
 
 
@@ -67,11 +69,14 @@ def _why_not(row: Any) -> str:
 
 def _quality(row: Any, tables: Tables) -> FieldQuality | None:
     """Of a finished field whose reference has cells; a second reading was drawn on the mirror image."""
-    reference = tables["reference_cells"][tables["reference_cells"]["field"] == row.field]
+    references = tables["reference_cells"]
+    reference = references[references["field"] == row.field]
     if row.state != "done" or row.withdrawn or not len(reference):
         return None
-    cells = tables["cells"][tables["cells"]["item"] == row.item]
-    return measured_quality(cells, reference, (int(row.width), int(row.height)), flipped=bool(row.repeat))
+    annotated = tables["cells"]
+    cells = annotated[annotated["item"] == row.item]
+    size = (int(row.width), int(row.height))
+    return measured_quality(cells, reference, size, flipped=bool(row.repeat))
 
 
 def without_outliers(fields: pd.DataFrame, iqr: float | None) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -79,8 +84,11 @@ def without_outliers(fields: pd.DataFrame, iqr: float | None) -> tuple[pd.DataFr
     if iqr is None or not len(fields):
         return fields, fields.iloc[:0]
     y = np.log(fields["active_s"] / fields["reference_cells"])
-    low, high = (y.groupby(fields["arm"]).transform("quantile", q) for q in (0.25, 0.75))
-    outside = (y < low - iqr * (high - low)) | (y > high + iqr * (high - low))
+    by_arm = y.groupby(fields["arm"])
+    low = by_arm.transform("quantile", 0.25)
+    high = by_arm.transform("quantile", 0.75)
+    reach = iqr * (high - low)
+    outside = (y < low - reach) | (y > high + reach)
     return fields[~outside], fields[outside]
 
 
@@ -91,18 +99,23 @@ def measured_items(items: pd.DataFrame) -> pd.DataFrame:
 
 def flow(items: pd.DataFrame, fields: pd.DataFrame) -> dict[str, Any]:
     """What a CONSORT diagram shows, counted in items and in readers."""
-    measured, opened = measured_items(items), measured_items(fields)
+    measured = measured_items(items)
+    opened = measured_items(fields)
+    counted = fields[fields["counts"]]
+    withdrawn = items[items["withdrawn"]]
+    excluded = opened[~opened["counts"]]
+    analysed = counted["arm"].value_counts()
+    by_arm = {}
+    for arm, rows in measured.groupby("arm", sort=True):
+        by_arm[arm] = {"allocated": len(rows), "analysed": int(analysed.get(arm, 0))}
     return {
         "readers": int(items["participant"].nunique()),
-        "readers_withdrawn": int(items[items["withdrawn"]]["participant"].nunique()),
-        "readers_analysed": int(fields[fields["counts"]]["participant"].nunique()),
+        "readers_withdrawn": int(withdrawn["participant"].nunique()),
+        "readers_analysed": int(counted["participant"].nunique()),
         "allocated": len(measured),
         "opened": int((measured["state"] != "planned").sum()),
         "completed": int((measured["state"] == "done").sum()),
-        "analysed": int(fields["counts"].sum()),
-        "excluded": opened[~opened["counts"]]["why_not"].value_counts().to_dict(),
-        "by_arm": {
-            arm: {"allocated": len(rows), "analysed": int((fields["counts"] & (fields["arm"] == arm)).sum())}
-            for arm, rows in measured.groupby("arm", sort=True)
-        },
+        "analysed": len(counted),
+        "excluded": excluded["why_not"].value_counts().to_dict(),
+        "by_arm": by_arm,
     }

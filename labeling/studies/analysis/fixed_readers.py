@@ -40,14 +40,17 @@ def differences(fields: pd.DataFrame, value: str, *, reference: str, arm: str) -
 
     fields   participant, period, arm, field and the column `value`, one row a reading
     """
-    readers = fields.groupby(["period", "arm"])["participant"].nunique().rename("readers")
-    readings = fields.groupby(["period", "field", "arm"])[value].agg(["mean", "size"]).reset_index()
-    readings = readings.merge(readers.reset_index(), on=["period", "arm"])
+    of_arm = fields.groupby(["period", "arm"])["participant"]
+    readers = of_arm.nunique().rename("readers").reset_index()
+    of_field = fields.groupby(["period", "field", "arm"])[value]
+    readings = of_field.agg(["mean", "size"]).reset_index()
+    readings = readings.merge(readers, on=["period", "arm"])
     complete = readings[readings["size"] == readings["readers"]]
     by_field = complete.pivot(index=["period", "field"], columns="arm", values="mean")
     both = by_field.reindex(columns=[reference, arm]).dropna()
-    found = both[arm] - both[reference]
-    return found.rename("difference").reset_index()[["period", "difference"]]
+    difference = both[arm] - both[reference]
+    found = difference.rename("difference").reset_index()
+    return found[["period", "difference"]]
 
 
 def compare_fields(
@@ -62,17 +65,27 @@ def compare_fields(
     if reason := _unbalanced(rows, arm):
         return NotEstimated(reason)
     found = differences(rows, value, reference=reference, arm=arm)
-    readers = int(rows["participant"].nunique())
-    values = [group.to_numpy(np.float64) for _, group in found.groupby("period")["difference"]]
+    by_period = found.groupby("period")["difference"]
+    values = [group.to_numpy(np.float64) for _, group in by_period]
     periods = rows["period"].nunique()
-    if len(values) < periods or sum(map(len, values)) <= periods:
+    if len(values) < periods or len(found) <= periods:
         return NotEstimated("too few fields were read in both arms: each period needs one, and one of them two")
     mean, error, df = stratified(values)
     if not error > 1e-12:
         return NotEstimated("the fields do not differ at all, so there is no spread to test with")
     reach = float(stats.t.ppf((1 + confidence) / 2, df)) * error
     p = float(2 * stats.t.sf(abs(mean) / error, df))
-    return FixedReaders(title(readers), readers, sum(map(len, values)), mean, mean - reach, mean + reach, p, df)
+    readers = int(rows["participant"].nunique())
+    return FixedReaders(
+        title=title(readers),
+        readers=readers,
+        fields=len(found),
+        estimate=mean,
+        low=mean - reach,
+        high=mean + reach,
+        p=p,
+        df=df,
+    )
 
 
 def _unbalanced(rows: pd.DataFrame, arm: str) -> str | None:
@@ -80,7 +93,8 @@ def _unbalanced(rows: pd.DataFrame, arm: str) -> str | None:
     places = rows.drop_duplicates(["participant", "arm", "period"])
     together = places.groupby(["period", "arm"])["participant"].transform("size")
     side = np.where(places["arm"] == arm, 1.0, -1.0)
-    standing = (side / together).groupby(places["participant"]).sum()
+    weight = side / together
+    standing = weight.groupby(places["participant"]).sum()
     if (standing.abs() > 1e-9).any():
         return "the readers do not stand equally often on both sides, so their own speed does not cancel"
     return None
@@ -89,6 +103,9 @@ def _unbalanced(rows: pd.DataFrame, arm: str) -> str | None:
 def stratified(values: list[Floats]) -> tuple[float, float, int]:
     """-> the mean of the strata's means, its standard error by the pooled variance, its degrees of freedom."""
     df = sum(len(one) - 1 for one in values)
-    pooled = sum(float(((one - one.mean()) ** 2).sum()) for one in values) / df
-    variance = pooled * sum(1 / len(one) for one in values) / len(values) ** 2
-    return float(np.mean([one.mean() for one in values])), float(np.sqrt(variance)), df
+    means = [one.mean() for one in values]
+    squares = [((one - mean) ** 2).sum() for one, mean in zip(values, means, strict=True)]
+    pooled = float(sum(squares)) / df
+    reciprocals = sum(1 / len(one) for one in values)
+    variance = pooled * reciprocals / len(values) ** 2
+    return float(np.mean(means)), float(np.sqrt(variance)), df

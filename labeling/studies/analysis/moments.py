@@ -40,14 +40,18 @@ class Moments:
     def p(self, ratio: npt.ArrayLike = 1.0, shift: npt.ArrayLike = 0.0) -> Floats:
         """(...) two-sided p of "b = ratio * a + shift"; NaN where there is no spread to test with."""
         error = np.sqrt(self.variance(ratio))
-        distance = np.abs(self.b - np.asarray(ratio) * self.a - np.asarray(shift))
-        t = np.divide(distance, error, out=np.full(np.shape(distance), np.nan), where=error > 0)
+        expected = np.asarray(ratio) * self.a
+        distance = np.abs(self.b - expected - np.asarray(shift))
+        nothing = np.full(np.shape(distance), np.nan)
+        t = np.divide(distance, error, out=nothing, where=error > 0)
         return np.asarray(2 * stats.t.sf(t, self.df))
 
     def difference_bounds(self, confidence: float) -> tuple[Floats, Floats]:
         """(...) both ends of the interval of b - a."""
-        reach = stats.t.ppf((1 + confidence) / 2, self.df) * np.sqrt(self.variance())
-        return self.b - self.a - reach, self.b - self.a + reach
+        quantile = stats.t.ppf((1 + confidence) / 2, self.df)
+        reach = quantile * np.sqrt(self.variance())
+        difference = self.b - self.a
+        return difference - reach, difference + reach
 
     def ratio_bounds(self, confidence: float) -> tuple[Floats, Floats]:
         """(...) Fieller's interval of b / a for positive means: every ratio that `p` does not reject.
@@ -59,15 +63,18 @@ class Moments:
         square = self.a**2 - t2 * self.aa
         half = self.a * self.b - t2 * self.ab
         constant = self.b**2 - t2 * self.bb
-        root = np.sqrt(np.maximum(half**2 - square * constant, 0.0))
+        discriminant = half**2 - square * constant
+        root = np.sqrt(np.maximum(discriminant, 0.0))
         with np.errstate(divide="ignore", invalid="ignore"):
-            one, other = (half - root) / square, (half + root) / square
+            one = (half - root) / square
+            other = (half + root) / square
             estimate = self.b / self.a
         bounded = square > 0
         # Where square < 0 the rejected ratios lie between the roots; the estimate lies above them or below.
         upper_root = np.maximum(one, other)
-        exists = half**2 - square * constant > 0
-        above = np.where(exists & (upper_root > 0) & (upper_root <= estimate), upper_root, -np.inf)
+        exists = discriminant > 0
+        between = (upper_root > 0) & (upper_root <= estimate)
+        above = np.where(exists & between, upper_root, -np.inf)
         low = np.where(bounded, one, above)
         high = np.where(bounded, other, np.inf)
         return np.where(low > 0, low, -np.inf), high
@@ -86,7 +93,8 @@ def within_readers(a: Floats, b: Floats, weights: Floats, nuisance: Floats) -> M
     if df < 1:
         return None
     residual = np.eye(n) - base @ np.linalg.pinv(base)
-    left_a, left_b = a @ residual, b @ residual
+    left_a = a @ residual
+    left_b = b @ residual
     factor = float(weights @ weights) / df
     return Moments(
         a @ weights,
