@@ -39,6 +39,7 @@ FILES: dict[str, int] = {
     "image-table": MOST_TABLE,
     "weights-import-list": MOST_WEIGHTS,
     "reference-mask-list": 4 * MOST_MASKS,  # several label maps at once, as pictures
+    "image-reference-masks": MOST_MASKS,
     "add-reference-masks": 4 * MOST_MASKS,
     "project-images": 4 * MOST_IMAGE,  # the page sends up to MOST_FILES at once, each at most MOST_IMAGE
     "settings-image-table": MOST_TABLE,

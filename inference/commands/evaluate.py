@@ -31,7 +31,7 @@ def pairs(reference: Path, predicted: Path) -> list[tuple[str, Path, Path]]:
         return [(reference.name, reference, predicted)]
     # By the name without its ending: a label map with overlaps is a TIFF, one without is a PNG.
     left, right = ({f.stem: f for f in folder.iterdir() if f.is_file()} for folder in (reference, predicted))
-    lonely = sorted(set(left) ^ set(right))
+    lonely = sorted((left.get(stem) or right[stem]).name for stem in set(left) ^ set(right))
     if lonely:
         raise FileProblem(f"only on one side: {', '.join(lonely[:5])}{' ...' if len(lonely) > 5 else ''}")
     if not left:

@@ -75,8 +75,8 @@ def record(*, user: User, data: Any) -> bool:
         mono_ms=parse_number(data.get("mono_ms"), "mono_ms"),
         events=_packed(events),
     )
-    _refuse_impossible_clocks(batch, events)
     check_batch(image.project, wall_ms=batch.wall_ms, mono_ms=batch.mono_ms)
+    _refuse_impossible_clocks(batch, events)
     others = ActivityBatch.objects.filter(session=session)
     if others.exclude(user=user).exists():
         raise Invalid("this session belongs to somebody else", field="session")

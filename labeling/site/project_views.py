@@ -36,7 +36,7 @@ from labeling.site.waiting import STRATEGIES, next_images
 PER_PAGE = 60
 # What else on the page depends on the images, by id of the element. When images were added, the page fetches itself and
 # takes these out of it beside the grid, so that they are what a reload shows. All other acts load the page anew.
-DEPENDS_ON_IMAGES = ("project-head", "rounds-panel", "exports", "known-values", "upload-button")
+DEPENDS_ON_IMAGES = ("project-head", "rounds-panel", "exports", "known-values", "upload-button", "before-round")
 MOST_ALIKE = 10  # sentences about the same picture twice
 
 

@@ -133,7 +133,8 @@ def test_every_view_that_reads_a_file_has_a_limit_of_its_own():
                 source += inspect.getsource(getattr(module, called))
         if reads.search(source):
             found.add(name)
-    assert found == set(FILES)
+    forms_without_files = {"image-original"}  # takes the form of a button, no file
+    assert found - forms_without_files == set(FILES)
 
 
 def test_the_answer_is_a_problem_for_programs_and_a_page_for_people():

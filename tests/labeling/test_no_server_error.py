@@ -109,6 +109,8 @@ def world() -> SimpleNamespace:
         "project": made.project.pk,
         "image": made.image.pk,
         "round": made.round.pk,
+        "number": made.round.number,
+        "job": made.job.pk,
         "membership": made.project.memberships.get(user=made.people["viewer"]).pk,
         "label_class": made.project.classes.get().pk,
         "study": study.pk,

@@ -56,6 +56,7 @@ def addresses(there: SimpleNamespace, who: str) -> Iterator[tuple[str, str]]:
     layer = Layer.objects.filter(image=image).first()
     values = {
         "project": there.project.pk, "image": image.pk, "layer": layer.pk, "round": there.round.pk,
+        "number": there.round.number, "job": there.job.pk,
         "label_class": there.project.classes.get().pk, "membership": there.project.memberships.first().pk,
         "study": there.study.pk, "participant": there.reader.pk, "item": there.item.pk, "name": "readers",
         "level": 0, "column": 0, "row": 0, "layout": "coco", "uidb64": "MQ", "token": "abc-def",

@@ -127,7 +127,7 @@ def test_two_different_uploads_say_nothing():
 
 @pytest.mark.django_db
 def test_images_from_before_the_hash_get_theirs_by_the_migration():
-    migration = import_module("labeling.migrations.0013_picturehash")
+    migration = import_module("labeling.migrations.0014_picturehash")
     project = ProjectFactory()
     images = [added(project, f"{seed}.png", picture(seed), Split.TRAIN) for seed in range(2)]
     Image.objects.update(phash="")

@@ -108,18 +108,19 @@ def test_an_amendment_is_checked_like_the_protocol_and_the_page_never_breaks(stu
                 continue
             body = {"act": "amend", "name": name, "value": value.encode(errors="replace").decode(), "reason": "why"}
             answer = client.post(url, body)
-            assert answer.status_code == 302, (name, value)
+            holds_nul = "\0" in name + value
+            assert answer.status_code == (400 if holds_nul else 302), (name, value)
     kept = [a.change for a in study.amendments.all()]
     assert all(set(change) == {"exclusion_rules"} for change in kept), kept  # free text may hold nearly anything
     for change in kept:
         assert "\0" not in change["exclusion_rules"]
     answer = client.post(url, {"act": "amend", "name": "quality_margin", "value": "", "reason": "why"})
     assert said(answer)[-1:] == ["Quality margin, Dice: nothing was typed. Type a number from 0.001 to 0.999."]
-    answer = client.post(url, {"act": "amend", "name": "quality_margin", "value": "0.1", "reason": "x\0y"})
+    answer = client.post(url, {"act": "amend", "name": "quality_margin", "value": "0.1", "reason": "x\x01y"})
     assert "control character" in said(answer)[-1]
     for act in ("enrol", "exclude", "labelme", "amend", "x"):
         body = {"act": act, "username": "x\0y", "item": "9" * 5000, "name": "x\0y", "reason": "x\0y"}
-        assert client.post(url, body).status_code in (302, 404), act
+        assert client.post(url, body).status_code == 400, act
 
 
 @pytest.mark.parametrize("value", [0.1, "0.1", " 0.1 "])
