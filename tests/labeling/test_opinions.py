@@ -237,7 +237,7 @@ def test_the_migration_finds_who_has_decided(layer, people):
     send(layer, second, moved, deleted, undone)
     Annotation.objects.update(decided_by=None)
     with connection.cursor() as cursor:
-        cursor.execute(import_module("labeling.migrations.0013_opinions").DECIDERS)
+        cursor.execute(import_module("labeling.migrations.0019_opinions").DECIDERS)
     assert dict(Annotation.objects.values_list("uid", "decided_by")) == {uid: first.pk, other: second.pk}
     assert differences(layer) == []
 

@@ -13,6 +13,8 @@ from django.urls import URLPattern
 
 from labeling import api
 from labeling.annotations.models import Layer
+from labeling.jobs.models import Job
+from labeling.jobs.services import create_job
 from labeling.projects.models import Role
 from labeling.rounds.models import Stage
 from labeling.site import study_urls, urls
@@ -47,7 +49,8 @@ def there() -> SimpleNamespace:
     reader = agreed(study)
     item = services.open_item(participant=reader, item_id=services.next_item(reader)[0].pk)
     people |= {"reader": reader.user, "stranger": UserFactory(), "anonymous": None}
-    return SimpleNamespace(project=project, people=people, round=round_, study=study, reader=reader, item=item)
+    job = create_job(kind=Job.Kind.EXPORT, project=project, owner=people["owner"], request={"layout": "coco"})
+    return SimpleNamespace(project=project, people=people, round=round_, study=study, reader=reader, item=item, job=job)
 
 
 def addresses(there: SimpleNamespace, who: str) -> Iterator[tuple[str, str]]:
