@@ -10,7 +10,9 @@ in the page too: that time is the machine's. Measured time per phase and cell mu
 import json
 import math
 import os
+import shutil
 import signal
+import tempfile
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -166,12 +168,15 @@ def robot(browser) -> Iterator[Robot]:
 
 
 def read(running: Running, image: int, folder: Path) -> dict[str, pd.DataFrame]:
+    # Not pytest's folder, whose parents are root's alone: the server's processes run as another account.
+    folder = Path(tempfile.mkdtemp(prefix="boxwise-robot-"))
     folder.chmod(0o777)
     running.manage(READ.format(image=image, folder=folder))
     names = ("events", "batches", "operations")
     tables = {n: pd.read_json(folder / f"{n}.json", orient="split", dtype=False, precise_float=True) for n in names}
     times = ["begun_ms", "committed_ms", "activity_first", "activity_last"]
     tables["operations"] = tables["operations"].astype(dict.fromkeys(times, float))
+    shutil.rmtree(folder, ignore_errors=True)
     return tables
 
 

@@ -68,7 +68,9 @@ def stop_in_a_second_tab(own: BrowserContext, desk: Page, bench: Bench) -> None:
     desk.get_by_text("kept in this browser").wait_for()
     second.get_by_role("button", name="Go on with it").click()
     second.wait_for_url(item)
-    desk.get_by_role("button", name="Try now").click()
+    retry = desk.get_by_role("button", name="Try now")
+    if retry.count():  # the queue tries by itself, too, and then the button is gone
+        retry.dispatch_event("click")
     bench.until_saved()
     assert len(bench.cells()) == there + 1
     second.goto("about:blank")  # a page that is left says good-bye; one that is killed does not
