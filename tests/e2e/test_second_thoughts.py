@@ -281,7 +281,7 @@ def test_where_everybody_has_a_layer_switches_counts_and_refusals_say_the_truth(
     wait_for(lambda: tells() == ("Cells 4", "4 cells", "showing all"), 5, f"both readings: {tells()}")
     page.get_by_role("checkbox", name="Colour by person instead of class").check()
     page.get_by_role("tab").first.click()
-    assert page.locator("[role=option]").count() == 4
+    wait_for(lambda: page.locator("[role=option]").count() == 4, 5, "the four cells in the list")
     bench.press("v")
     bench.click(20, 50)
     assert "emil's reading" in page.get_by_test_id("cell").inner_text()
