@@ -72,7 +72,7 @@ def test_real_parts_without_workers(db, monitor: Client) -> None:
         "database": "up",
         "broker": "up",
         "storage": "up",
-        "workers": "down: no worker for cpu and interactive",
+        "workers": "down: no worker for cpu and files and interactive",
     }
 
 
