@@ -33,7 +33,7 @@ COLOURS = {  # labeling/site/static/site/tokens.css
 MAKE = (
     "import json; from django.contrib.auth import get_user_model; from tests.labeling.rounds import compared_project;"
     "p, images, rounds, _ = compared_project(get_user_model().objects.get(is_superuser=True));"
-    "print(json.dumps([p.pk, [i.pk for i in images], [r.pk for r in rounds]]))"
+    "print(json.dumps([p.pk, [i.pk for i in images], [r.number for r in rounds]]))"
 )
 
 
