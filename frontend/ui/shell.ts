@@ -1,4 +1,5 @@
 /** The page's frame: where the picture and the panels sit, and who is told what when the desk changes. */
+import type { Box } from "../geometry/box";
 import { t } from "../locale/locale";
 import { createElement, render, type ComponentType } from "preact";
 import { People } from "../render/look";
@@ -177,6 +178,7 @@ export class Shell {
           answered: desk.prompter?.answered ?? 0,
           milliseconds: desk.prompter?.milliseconds ?? 0,
           asked: desk.prompter?.last?.clicks.map(({ at }) => [at.x, at.y]) ?? [],
+          askedBox: askedBox(desk.prompter?.last?.box ?? null),
         },
         connected: desk.live?.connected ?? false,
         others: [...(desk.live?.others.values() ?? [])].map((o) => ({
@@ -358,6 +360,11 @@ const isDark = (): boolean => {
   const set = document.documentElement.dataset.theme;
   return set ? set === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 };
+
+/** x0, y0, x1, y1 of the last box that the prompter was asked about, for the browser tests. */
+function askedBox(box: Box | null): readonly number[] | null {
+  return box && [box.x0, box.y0, box.x1, box.y1];
+}
 
 function setTheme(theme: "light" | "dark"): void {
   document.documentElement.dataset.theme = theme;

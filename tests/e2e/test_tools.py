@@ -56,7 +56,7 @@ def test_the_prompter_in_the_browser_says_what_the_server_says(bench: Tools, ima
         made = bench.one_new(before)
         waits.append(time.monotonic() - begun)
         inside.append(bench.state()["prompter"]["milliseconds"])
-        agreed.append(iou(bits(made), smart_answer(bench, image, box=made["box"])))
+        agreed.append(iou(bits(made), smart_answer(bench, image, box=bench.state()["prompter"]["askedBox"])))
         bench.press("Control+z")
         bench.until_saved()
         bench.press("s")
