@@ -113,17 +113,17 @@ def test_what_does_not_fit_is_refused_with_the_reason(made, words, tmp_path):
 def test_a_zip_is_refused_for_what_is_wrong_in_it(tmp_path):
     detector, segmenter = centre(tmp_path / "detector.safetensors"), unet(tmp_path / "segmenter.safetensors")
 
-    def refused(words, *members, limit=LIMIT, **texts):
+    def declined(words, *members, limit=LIMIT, **texts):
         with pytest.raises(files.BadWeights, match=words):
             imported_weights.opened(zipped(tmp_path / "x.zip", *members, **texts), tmp_path / "here", limit=limit)
 
-    refused("neither detector.safetensors nor segmenter.safetensors", README_md="a card")
-    refused("larger than 1 MiB unpacked", segmenter, limit=2**20)
-    refused("boxcell.json is no JSON", detector, boxcell_json="{")
-    refused("damaged: its sha256", detector, boxcell_json=json.dumps({"sha256": {"detector": "0" * 64}}))
+    declined("neither detector.safetensors nor segmenter.safetensors", README_md="a card")
+    declined("larger than 1 MiB unpacked", segmenter, limit=2**20)
+    declined("boxcell.json is no JSON", detector, boxcell_json="{")
+    declined("damaged: its sha256", detector, boxcell_json=json.dumps({"sha256": {"detector": "0" * 64}}))
     swapped = tmp_path / "swapped"
     swapped.mkdir()
-    refused("segmenter.safetensors holds a detector", centre(swapped / "segmenter.safetensors"))
+    declined("segmenter.safetensors holds a detector", centre(swapped / "segmenter.safetensors"))
     whole = zipped(tmp_path / "y.zip", segmenter).read_bytes()
     (tmp_path / "y.zip").write_bytes(whole[:200] + bytes(64) + whole[264:])
     with pytest.raises(files.BadWeights, match="zip is damaged"):

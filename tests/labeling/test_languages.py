@@ -89,8 +89,8 @@ def test_a_person_chooses_a_language_and_a_browser_proposes_one(client):
     assert answer.status_code == 302 and answer.url == page
     chosen = client.get(page, headers={"Accept-Language": "en"}).content.decode()
     assert "Bilder hinzufügen" in chosen and "Sie sind hier Besitzer" in chosen
-    refused = client.post(reverse("project-classes", args=[member.project_id]), {"name": ""}).content.decode()
-    assert "Eine Klasse braucht einen Namen" in refused
+    declined = client.post(reverse("project-classes", args=[member.project_id]), {"name": ""}).content.decode()
+    assert "Eine Klasse braucht einen Namen" in declined
 
 
 @pytest.mark.django_db
