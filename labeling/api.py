@@ -157,8 +157,8 @@ def former_routes() -> list[Any]:
     from labeling.rounds import api as rounds
 
     return [
-        path("images/<int:image>/refuse/", interactive.Refusion.as_view(), name="former-image-refusion"),
-        path("rounds/<int:round>/sweep/", rounds.RoundTuning.as_view(), name="former-round-tuning"),
+        path("images/<int:image>/refuse/", interactive.Refusion.as_view(), name="image-refusion-former"),
+        path("rounds/<int:round>/sweep/", rounds.RoundTuning.as_view(), name="round-tuning-former"),
     ]
 
 

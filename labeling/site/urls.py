@@ -66,4 +66,4 @@ urlpatterns = [
 ]
 
 # Addresses of the release before, which answer as the new ones do until the next release.
-urlpatterns += [path("rounds/<int:round>/sweep/", model_views.tune, name="former-tune-round")]
+urlpatterns += [path("rounds/<int:round>/sweep/", model_views.tune, name="tune-round-former")]

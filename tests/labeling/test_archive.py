@@ -36,7 +36,7 @@ from labeling.studies.models import Study
 from labeling.studies.services import freeze
 from tests.factories import UserFactory, png
 from tests.labeling.operations import SESSION, cell, effect, operation
-from tests.labeling.pages import make_study, toasts, signed_in
+from tests.labeling.pages import make_study, signed_in, toasts
 from tests.labeling.rounds import run_all, small_project
 
 SENTENCE = "this project is archived; until an owner or manager restores it, nothing in it is changed"

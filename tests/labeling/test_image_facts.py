@@ -21,7 +21,7 @@ from labeling.exchange.image_tables import BadTable, as_table, take_table
 from labeling.images.models import Image
 from labeling.images.services import add_image, change_images, stated
 from tests.factories import ImageFactory, ProjectFactory, UserFactory, png
-from tests.labeling.pages import make_study, page_text, toasts, signed_in
+from tests.labeling.pages import make_study, page_text, signed_in, toasts
 
 pytestmark = pytest.mark.django_db
 

@@ -35,8 +35,8 @@ from tests.labeling.pages import (
     page_text,
     proposals,
     reject,
-    toasts,
     signed_in,
+    toasts,
 )
 
 pytestmark = pytest.mark.django_db
@@ -86,7 +86,7 @@ MATRIX = {
     ("post", "roll-back-rounds"): MANAGERS,
     ("post", "promote-round"): MANAGERS,
     ("post", "tune-round"): MANAGERS,
-    ("post", "former-tune-round"): MANAGERS,
+    ("post", "tune-round-former"): MANAGERS,
     ("post", "project-images"): MANAGERS,
     ("post", "project-members"): FORMS,
     ("post", "project-member"): MANAGERS,
@@ -381,7 +381,7 @@ def test_a_decided_image_is_done_and_out_of_the_queue(decided, exhaustive, waits
     if exhaustive:
         draw(image, owner, region())
     page = page_text(signed_in(owner).get(address(study, "project")))
-    assert ("look here next" in page) is waits
+    assert ("suggested next" in page) is waits
     assert ("done: every proposal has a verdict" in page) is (decided == 3)
 
 
@@ -389,7 +389,7 @@ def test_an_image_without_proposals_waits_and_is_not_done(study):
     image = ImageFactory(project=study.project, name="empty.png")
     publish(round_=study.round, image=image, proposals=[], certificate=CERTIFICATE, model_names={}, facts=SCORES)
     page = page_text(signed_in(study.people["owner"]).get(address(study, "project")))
-    assert "look here next" in page and "done: every" not in page
+    assert "suggested next" in page and "done: every" not in page
 
 
 def files(*named: tuple[str, bytes]) -> list[SimpleUploadedFile]:

@@ -25,7 +25,7 @@ from labeling.rounds.models import Tuning
 from labeling.rounds.reference import lock
 from labeling.rounds.reference_masks import image_named
 from tests.factories import ImageFactory, ProjectFactory, UserFactory
-from tests.labeling.pages import address, make_study, page_text, toasts, signed_in
+from tests.labeling.pages import address, make_study, page_text, signed_in, toasts
 from tests.labeling.rounds import annotate, png_of, run_all
 
 MAP = np.array([[0, 0, 5, 5], [0, 9, 9, 5], [300, 9, 9, 0]])

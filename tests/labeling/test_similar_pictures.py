@@ -17,7 +17,7 @@ from labeling.images.models import Image, Split
 from labeling.images.services import add_image
 from labeling.images.similar import NEAR, bits_of, distance, picture_hash, similar_images, turned
 from tests.factories import ProjectFactory
-from tests.labeling.pages import make_study, page_text, toasts, signed_in
+from tests.labeling.pages import make_study, page_text, signed_in, toasts
 from tests.labeling.rounds import png_of
 
 
