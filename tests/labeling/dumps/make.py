@@ -17,7 +17,7 @@ from typing import Any
 
 import django
 
-from tests.embedded import EMBEDDED  # first: it decides the addresses that Django's settings read
+from tests.embedded import EMBEDDED  # decides the addresses that Django reads with its settings
 
 HERE = Path(__file__).parent
 # Weights of a model are megabytes of random numbers, and no page reads them. What is left out is not in the zip.
