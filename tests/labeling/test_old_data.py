@@ -7,6 +7,7 @@ fails here says that a table, a stored document or a file of an existing install
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 import uuid
@@ -30,6 +31,11 @@ def sql(database: str, *arguments: str, given: bytes = b"") -> str:
     return done.stdout.decode()
 
 
+def filled_tables(dump: str) -> list[str]:
+    """The tables of Boxwise that have a row in a dump: their COPY does not end at once."""
+    return re.findall(r"^COPY public\.(labeling_\w+) .*;\n(?!\\\.)", dump, re.MULTILINE)
+
+
 @pytest.fixture(scope="module", params=NAMES)
 def opened(request, embedded_postgres, embedded_valkey, tmp_path_factory):
     """What tests/labeling/dumps/opened.py found in the dump, loaded into a database of its own."""
@@ -37,7 +43,8 @@ def opened(request, embedded_postgres, embedded_valkey, tmp_path_factory):
     folder = tmp_path_factory.mktemp("old")
     sql("postgres", "-c", f"CREATE DATABASE {database}")
     try:
-        sql(database, given=gzip.decompress((DUMPS / f"{request.param}.sql.gz").read_bytes()))
+        dump = gzip.decompress((DUMPS / f"{request.param}.sql.gz").read_bytes())
+        sql(database, given=dump)
         with zipfile.ZipFile(DUMPS / f"{request.param}.files.zip") as archive:
             archive.extractall(folder / "files")
         environment = os.environ | {
@@ -49,7 +56,7 @@ def opened(request, embedded_postgres, embedded_valkey, tmp_path_factory):
         command = [sys.executable, "-m", "tests.labeling.dumps.opened"]
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        yield json.loads(done.stdout)
+        yield json.loads(done.stdout) | {"filled_tables": filled_tables(dump.decode())}
     finally:
         sql("postgres", "-c", f"DROP DATABASE {database} WITH (FORCE)")
 
@@ -65,9 +72,6 @@ CLOSED = {
     "study-item": "every field has been read",
     "stop-item": "every field has been read",
 }
-
-# Tables that the dump of 3da9b6b leaves empty.
-NOT_THERE = {"Amendment", "Look", "OriginalAccess", "Portion", "Removal", "SignInAttempt", "SitePolicy"}
 
 
 def test_every_page_and_address_answers(opened):
@@ -100,6 +104,7 @@ def test_the_report_of_a_study_is_computed(opened):
     assert opened["report"] and all(len(numbers) > 10 for numbers in opened["report"].values())
 
 
-def test_there_is_a_row_of_everything(opened):
-    empty = {name for name, number in opened["rows"].items() if not number}
-    assert empty == NOT_THERE, " ".join(sorted(empty))
+def test_no_table_has_lost_its_rows(opened):
+    """By number and not by name, because a table may be renamed. A later migration may fill more tables."""
+    filled = [name for name, number in opened["rows"].items() if number]
+    assert len(filled) >= len(opened["filled_tables"]) > 25
