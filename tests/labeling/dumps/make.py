@@ -161,12 +161,12 @@ def learned(project: Any, owner: Any, sent: list[Any]) -> None:
     import torch
     from django.core.files.uploadedfile import SimpleUploadedFile
 
-    from inference import tasks
+    from inference.worker import tasks
     from inference.detectors import centre
     from inference.weights import files
-    from labeling.rounds import importing
-    from labeling.rounds.notices import change_notices
-    from labeling.rounds.promotion import promote
+    from labeling.rounds.weights import importing
+    from labeling.rounds.notices.announcements import change_notices
+    from labeling.rounds.weights.promotion import promote
     from labeling.rounds.services import start_round
 
     change_notices(project=project, notify_by_mail=True, webhook_url="https://hooks.example.org/boxwise")
@@ -216,19 +216,19 @@ def reviewed(project: Any, owner: Any) -> None:
 def asked_for(project: Any, owner: Any, sent: list[Any]) -> None:
     """An export that was made, one that was cancelled, and a search for settings that was done."""
     import labeling.exchange.tasks  # noqa: F401 (registers the handler of exports)
-    from inference import tasks
+    from inference.worker import tasks
     from labeling.exchange.exporting import ExportRequest
     from labeling.jobs.models import Job
     from labeling.jobs.services import cancel, create_job
     from labeling.jobs.tasks import run_job
-    from labeling.rounds.sweeping import request_sweep
+    from labeling.rounds.results.tuning import request_tuning
 
     wanted = ExportRequest.of("coco", include=["masks", "boxes"]).as_json()
     done = create_job(kind=Job.Kind.EXPORT, project=project, owner=owner, request=wanted)
     run_job(done.pk)
     cancel(create_job(kind=Job.Kind.EXPORT, project=project, owner=owner, request=wanted).pk)
-    asked = request_sweep(round_=project.rounds.get(number=1), by=owner)
-    tasks.sweep_round(asked.pk)
+    asked = request_tuning(round_=project.rounds.get(number=1), by=owner)
+    tasks.tune_round(asked.pk)
 
 
 def studied() -> None:
