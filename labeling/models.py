@@ -13,7 +13,7 @@ from labeling.annotations.models import (
     OpinionEffect,
 )
 from labeling.images.models import Image, OriginalAccess
-from labeling.jobs.models import Job
+from labeling.jobs.models import Job, JobItem
 from labeling.projects.models import LabelClass, Membership, Project
 from labeling.rounds.models import (
     Artifact,
@@ -45,6 +45,7 @@ __all__ = [
     "Image",
     "Item",
     "Job",
+    "JobItem",
     "LabelClass",
     "Layer",
     "LayerHead",

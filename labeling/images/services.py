@@ -5,7 +5,7 @@ import io
 import re
 import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ class UnreadableImage(Invalid):
 
     def __init__(self, name: str, reason: str, params: dict[str, Any]) -> None:
         super().__init__(said(reason, **{**params, "name": name}), field="image")
-        self.reason = reason
+        self.reason, self.params = reason, params
 
 
 class AlreadyThere(Invalid):
@@ -77,6 +77,7 @@ def add_image(
     page: int | None = None,
     channel: int | None = None,
     is_original: bool = True,
+    stored: Callable[[Image], None] | None = None,
 ) -> Image:
     """Store one image at the end of the project.
 
@@ -86,6 +87,8 @@ def add_image(
     reference      (H, W) label map, kept for evaluation only
     page, channel  which picture of a file that holds several, from 1
     is_original    whether `content` is a file as somebody brought it, to be kept where the project keeps originals
+    stored         called in the transaction that stores the image, so that what it writes is true if and only if the
+                   image is there
 
     Raises UnreadableImage, AlreadyThere when the same picture is in the project, Invalid, CannotRead.
     """
@@ -104,7 +107,7 @@ def add_image(
         with PIL.Image.open(folder / "thumbnail.jpg") as thumbnail:
             image.phash = picture_hash(thumbnail)
         kept = source if is_original and project.keeps_originals else None
-        _store(image, folder, original=kept, reference=reference)
+        _store(image, folder, original=kept, reference=reference, stored=stored)
         if found["tiled"]:
             # After the project's row is free. When it fails the image is there all the same, and read_tile cuts.
             tiles.keep_once(image, folder / "tiles.bin")
@@ -154,6 +157,7 @@ def _store(
     *,
     original: Path | None,
     reference: "np.ndarray[tuple[int, ...], np.dtype[np.integer]] | None",
+    stored: Callable[[Image], None] | None,
 ) -> None:
     """Keep an image that was read, with its files. Raises AlreadyThere."""
     project = image.project
@@ -176,6 +180,8 @@ def _store(
         PIL.Image.fromarray(np.asarray(reference).astype(np.uint16)).save(labels, "PNG")
         image.reference.save(f"{stem}.png", ContentFile(labels.getvalue()), save=False)
     image.save()
+    if stored is not None:
+        stored(image)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from django.urls import path
 from labeling.site import (
     administration,
     export_views,
+    job_views,
     model_views,
     overlay,
     project_views,
@@ -12,6 +13,7 @@ from labeling.site import (
     settings_views,
     sign_in,
     time_views,
+    upload_views,
     views,
 )
 
@@ -31,7 +33,11 @@ urlpatterns = [
     path("projects/<int:project>/settings/images/table/", settings_views.image_table, name="settings-image-table"),
     path("projects/<int:project>/settings/classes/<int:label_class>/", settings_views.class_, name="settings-class"),
     path("projects/<int:project>/exports/", export_views.exports, name="project-exports"),
-    path("jobs/<int:job>/cancel/", export_views.cancel, name="cancel-job"),
+    path("projects/<int:project>/uploads/", upload_views.uploads, name="project-uploads"),
+    path("jobs/<int:job>/cancel/", job_views.cancel, name="cancel-job"),
+    path("jobs/<int:job>/retry/", job_views.retry, name="retry-job"),
+    path("jobs/<int:job>/choose/", job_views.choose, name="choose-job"),
+    path("jobs/<int:job>/discard/", job_views.discard, name="discard-job"),
     path("projects/<int:project>/archive/", project_views.archive, name="archive-project"),
     path("projects/<int:project>/restore/", project_views.restore, name="restore-project"),
     path("projects/<int:project>/rounds/", round_views.start, name="project-rounds"),

@@ -22,6 +22,7 @@ from labeling.images.models import Image
 from labeling.images.services import add_image, change_images, stated
 from tests.factories import ImageFactory, ProjectFactory, UserFactory, png
 from tests.labeling.pages import make_study, page_text, said, signed_in
+from tests.labeling.uploads import read_uploads
 
 pytestmark = pytest.mark.django_db
 
@@ -214,6 +215,7 @@ def test_an_upload_says_it_for_all_its_files():
     signed_in(study.people["owner"]).post(
         reverse("project-images", args=[study.project.pk]), {"images": files, **common}, follow=True
     )
+    read_uploads()
     assert rows(study.project, "name", "scanner", "site", "stain")[-2:] == [
         ("new.png", "", "Graz", "PAS"), ("old.tif", "Zeiss Axio", "Graz", "PAS"),
     ]  # fmt: skip
