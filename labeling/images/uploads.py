@@ -133,11 +133,11 @@ def choose_picture(*, job: Job, items: Collection[int], page: int | None, channe
     return job_items.choose(job.pk, items=items, choice=choice)
 
 
-# -- what is said of it
+# -- what came of it
 
 
 @dataclass(frozen=True)
-class ItemSaid:
+class ItemOutcome:
     """What came of a file, in the reader's language.
 
     words  why it was not added, or that it is there already; "" where there is nothing to say
@@ -186,15 +186,15 @@ class ItemSaid:
         }
 
 
-def items_said(job: Job) -> list[ItemSaid]:
+def item_outcomes(job: Job) -> list[ItemOutcome]:
     """The files of a job and what came of them, in their order; two queries."""
     items = list(job.items.all())
     keys = [item.facts["image"] for item in items if "image" in item.facts]
     images = Image.objects.filter(project=job.project_id).in_bulk(keys)
-    return [_said_of(item, images) for item in items]
+    return [_outcome_of(item, images) for item in items]
 
 
-def _said_of(item: JobItem, images: Mapping[int, Image]) -> ItemSaid:
+def _outcome_of(item: JobItem, images: Mapping[int, Image]) -> ItemOutcome:
     image = images.get(item.facts.get("image", 0))
     code = item.facts.get("code", "")
     words = item.error
@@ -202,7 +202,7 @@ def _said_of(item: JobItem, images: Mapping[int, Image]) -> ItemSaid:
         template = str(OTHERS[code] if code in OTHERS else SENTENCES[code])
         words = template.format(**{**item.facts.get("params", {}), "name": item.name})
     notes = tuple(notes_said(image.reading.get("notes", []))) if image and not code else ()
-    return ItemSaid(item, words, notes, image)
+    return ItemOutcome(item, words, notes, image)
 
 
 def alike_of(job: Job) -> list[Alike]:
@@ -224,4 +224,4 @@ def find_alike(job: Job) -> list[tuple[int, int]]:
 @describes(Job.Kind.READ)
 def described(job: Job) -> dict[str, Any]:
     alike = [{"images": [pair.image.pk, pair.other.pk], "detail": sentence(pair)} for pair in alike_of(job)]
-    return {"items": [said.as_json() for said in items_said(job)], "alike": alike}
+    return {"items": [outcome.as_json() for outcome in item_outcomes(job)], "alike": alike}

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 
 from labeling.errors import Archived, LabelingError
 from labeling.images.similar import sentence as same_picture
-from labeling.images.uploads import ItemSaid, alike_of, items_said, take_files
+from labeling.images.uploads import ItemOutcome, alike_of, item_outcomes, take_files
 from labeling.jobs.estimate import TimeLeft, jobs_before, time_left
 from labeling.jobs.models import Job, JobItem
 from labeling.numbers import whole_number
@@ -41,15 +41,15 @@ class Batch:
     """One upload as the page shows it. left: how long it still takes, in words; "" where nobody knows."""
 
     job: Job
-    files: Sequence[ItemSaid]
+    files: Sequence[ItemOutcome]
     left: str
     alike: Sequence[str]
 
-    def of(self, *states: JobItem.State) -> list[ItemSaid]:
+    def of(self, *states: JobItem.State) -> list[ItemOutcome]:
         return [file for file in self.files if file.item.state in states]
 
     @property
-    def added(self) -> list[ItemSaid]:
+    def added(self) -> list[ItemOutcome]:
         return [file for file in self.files if file.is_added]
 
     @property
@@ -61,11 +61,11 @@ class Batch:
         return 100 * self.ended // max(1, len(self.files))
 
     @property
-    def asking(self) -> list[ItemSaid]:
+    def asking(self) -> list[ItemOutcome]:
         return self.of(JobItem.State.CHOICE)
 
     @property
-    def again(self) -> list[ItemSaid]:
+    def again(self) -> list[ItemOutcome]:
         """Files that may be read again as they are."""
         return [file for file in self.of(*JobItem.AGAIN) if file.item.file]
 
@@ -115,7 +115,7 @@ def answer(
     tells = has_news and (now - at >= REFRESH_EVERY or not context["reading"])
     if has_news and not tells:
         context["seen"] = seen
-    ended = "" if context["reading"] else context["said"]
+    ended = "" if context["reading"] else context["summary"]
     context |= {"at": now if tells else at, "problems": problems, "ended": ended}
     response = render(request, "site/parts/uploads.html", context)
     if tells:
@@ -139,12 +139,12 @@ def panel(request: Request, project: Project) -> dict[str, Any]:
         "reading": bool(reading),
         "poll": SOON_MS if is_new else EVERY_MS,
         "seen": sum(len(batch.added) for batch in batches),
-        "said": full_stop(batches[0].summary) if batches else "",
+        "summary": full_stop(batches[0].summary) if batches else "",
     }
 
 
 def batch_of(job: Job, now: datetime) -> Batch:
-    files = items_said(job)
+    files = item_outcomes(job)
     alike = [] if job.is_active else [same_picture(pair) for pair in alike_of(job)[:MOST_ALIKE]]
     return Batch(job, files, left_words(job, [file.item for file in files], now), alike)
 

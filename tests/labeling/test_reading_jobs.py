@@ -120,8 +120,8 @@ def test_a_sentence_is_in_the_language_of_who_reads_it(study, api):
     item, _ = upload_one(api, study.project, "x.png", b"")
     assert item["detail"] == "x.png is empty; the file has no bytes"
     with translation.override("de"):
-        (said,) = uploads.items_said(Job.objects.get(kind=Job.Kind.READ))
-        assert said.words == "x.png ist leer; die Datei hat keine Bytes"
+        (outcome,) = uploads.item_outcomes(Job.objects.get(kind=Job.Kind.READ))
+        assert outcome.words == "x.png ist leer; die Datei hat keine Bytes"
 
 
 # -- cancel and retry
@@ -308,7 +308,7 @@ def test_a_file_at_which_two_workers_died_is_declined_and_the_others_are_read(st
         services.recover(timezone.now() + LEASE + timedelta(seconds=1))
     work(job)
     assert states(job) == [S.DONE, S.DECLINED, S.DONE]
-    assert "ended twice" in uploads.items_said(job)[1].words
+    assert "ended twice" in uploads.item_outcomes(job)[1].words
 
 
 def test_who_has_lost_the_lease_stores_no_image(study, monkeypatch):
@@ -380,7 +380,7 @@ def test_a_file_without_a_job_is_removed_after_a_day(study):
     assert storage.exists(job.items.get().file.name)
 
 
-# -- what is said of it
+# -- what came of it
 
 
 def item(state: str, size: int, took: float | None = None, began: float = 0.0) -> JobItem:
