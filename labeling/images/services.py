@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 import re
 import tempfile
 import uuid
@@ -28,6 +29,7 @@ from labeling.images.similar import picture_hash
 from labeling.projects.models import Project
 
 SCALES_DIFFER = 0.02  # relative difference from which a typed scale is said to contradict the file's
+SHORTEST_LINE = 5  # px: one pixel more or less is a fifth of it
 SETTABLE = (ScaleSource.NOMINAL, ScaleSource.TYPED, ScaleSource.MEASURED)
 
 
@@ -205,6 +207,24 @@ def change_image(*, image: Image, **facts: str | float | None) -> Image:
         setattr(image, name, value)
     image.save(update_fields=list(facts))
     return image
+
+
+def measure_scale(*, image: Image, ends: tuple[tuple[float, float], tuple[float, float]], um: float) -> Image:
+    """The scale of an image by a line along a scale bar in it.
+
+    ends  (x, y) of both, in pixels of the image
+    um    how long the bar is
+
+    Raises Invalid for a line that is too short to measure with, or leaves the image.
+    """
+    (x0, y0), (x1, y1) = ends
+    if max(x0, x1) > image.width or max(y0, y1) > image.height:
+        raise Invalid(_("the line leaves the image"), field="x1")
+    pixels = math.hypot(x1 - x0, y1 - y0)
+    if pixels < SHORTEST_LINE:
+        words = _("the line is shorter than {n} pixels; draw it along the whole bar")
+        raise Invalid(words.format(n=SHORTEST_LINE), field="x1")
+    return change_image(image=image, um_per_px=um / pixels, scale_source=ScaleSource.MEASURED)
 
 
 def change_images(*, project: Project, images: Sequence[int], **facts: str | float | None) -> int:

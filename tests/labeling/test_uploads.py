@@ -335,6 +335,44 @@ def test_a_nominal_scale_is_set_for_all_and_marked(study):
     assert sorted(study.project.images.values_list("um_per_px", flat=True)) == [0.25, 0.5]
 
 
+@pytest.mark.parametrize(
+    ("line", "um", "scale"),
+    [((10, 20, 50, 20), "10", 0.25), ((10, 10, 40, 50 - 10), "21.2132", 0.5), ((0, 0, 64, 0), "32", 0.5)],
+)
+def test_a_line_along_a_scale_bar_sets_the_scale(study, line, um, scale):
+    client = signed_in(study.people["manager"])
+    url = reverse("image-scale", args=[study.image.pk])
+    page = client.get(url).content.decode()
+    assert reverse("image-pixels", args=[study.image.pk]) in page
+    ends = dict(zip(("x0", "y0", "x1", "y1"), map(str, line), strict=True))
+    answer = client.post(url, {**ends, "um": um})
+    assert answer.url.endswith("#images")
+    study.image.refresh_from_db()
+    assert study.image.um_per_px == pytest.approx(scale, rel=1e-4)
+    assert study.image.scale_source == "measured"
+    assert "by a scale bar" in client.get(address(study, "project-settings")).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("line", "um", "words"),
+    [
+        (("10", "20", "12", "20"), "10", "shorter than 5 pixels"),
+        (("10", "20", "500", "20"), "10", "leaves the image"),
+        (("10", "20", "50", "nan"), "10", "Enter a number"),
+        (("10", "20", "50", "20"), "0", "greater than or equal to"),
+        (("0", "0", "64", "0"), "900000", "µm per pixel must be from 0.001 to 1000"),
+    ],
+)
+def test_a_line_that_measures_nothing_is_declined(study, line, um, words):
+    client = signed_in(study.people["manager"])
+    ends = dict(zip(("x0", "y0", "x1", "y1"), line, strict=True))
+    answer = client.post(reverse("image-scale", args=[study.image.pk]), {**ends, "um": um})
+    assert answer.status_code == 422
+    assert words in answer.content.decode()
+    study.image.refresh_from_db()
+    assert study.image.um_per_px is None
+
+
 # -- originals
 
 
