@@ -14,7 +14,7 @@ from inference.types import InferenceError, Mask, Probability
 if TYPE_CHECKING:
     from inference.fusion.strokes import State
 
-VERSION = "fusion-3"  # changes whenever equal inputs may give other labels; stored with every result
+VERSION = "fusion-4"  # changes whenever equal inputs may give other labels; stored with every result
 SCALE = 1 << 24  # integer capacity of a cost of 1
 
 
