@@ -59,6 +59,7 @@ class CentreSettings:
 PRESETS = {
     "tiny": CentreSettings(schedule=Schedule(steps=24, epoch=8, lr=1e-3, warmup=5, average=0.9), batch=4, side=192),
     "quick": CentreSettings(schedule=Schedule(steps=160, epoch=40, lr=1e-3, warmup=20, average=0.97), batch=6),
+    "standard": CentreSettings(schedule=Schedule(steps=800, epoch=100, lr=1e-3, warmup=50, average=0.99)),
     "paper": CentreSettings(schedule=Schedule(steps=3000, epoch=100, warmup=100, average=0.995), batch=16),
 }
 
