@@ -20,9 +20,9 @@ from labeling.accounts.credentials import Credentials
 from labeling.exchange.image_tables import MOST_BYTES as MOST_TABLE
 from labeling.images.uploads import MOST_BYTES as MOST_IMAGE
 from labeling.problems import PROBLEM, TOO_LARGE, problem_body
-from labeling.rounds.importing import MOST_BYTES as MOST_WEIGHTS
 from labeling.rounds.reference_masks import MOST_BYTES as MOST_MASKS
-from labeling.site.forms import MOST_FILES
+from labeling.rounds.weights.importing import MOST_BYTES as MOST_WEIGHTS
+from labeling.site.forms.projects import MOST_FILES
 from labeling.site.study_views import MOST_ARCHIVE
 
 Scope = dict[str, Any]
@@ -67,7 +67,7 @@ class LimitBodies:
         declared = _declared_length(scope)
         allowed = min(limit, ANONYMOUS)
         if declared > allowed and (declared > limit or not await is_somebody(scope)):
-            await _refuse(scope, send)
+            await _decline(scope, send)
             return
         if declared > allowed:
             allowed = limit
@@ -93,7 +93,7 @@ class LimitBodies:
             await self.application(scope, counted, noticed)
         except TooLarge:
             if not answered:
-                await _refuse(scope, send)
+                await _decline(scope, send)
 
 
 def limit_of(path: str) -> int:
@@ -130,7 +130,7 @@ def is_somebody(scope: Scope) -> bool:
         connection.close()  # this thread is not one of a request: nobody else gives its connection back
 
 
-async def _refuse(scope: Scope, send: Send) -> None:
+async def _decline(scope: Scope, send: Send) -> None:
     """413, and the end of the connection: the rest of the body is not read."""
     if scope["path"].startswith("/api/"):
         body = json.dumps(problem_body(status=413, code="too_large", detail=TOO_LARGE)).encode()

@@ -1,6 +1,7 @@
 """Rounds: frozen snapshots, content-addressed stages and what they publish (docs/design.md, idea 3)."""
 
 import uuid
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -128,8 +129,8 @@ class Stage(models.Model):
     """One step of a round. Its key is the hash of its inputs, its parameters and its own version number.
 
     Who owns running work is decided by the lease on this row, not by the broker: a worker renews `lease_until`
-    while it works; the sweeper starts again what lost its lease, `MAX_ATTEMPTS` times at most. A worker that lacks
-    what the stage needs hands it back: then it waits with a reason until `again_at` (holding.py).
+    while it works; recovery starts again what lost its lease, `MAX_ATTEMPTS` times at most. A worker that lacks
+    what the stage needs hands it back: then it waits with a reason until `again_at` (execution/backoff.py).
     """
 
     class Kind(models.TextChoices):
@@ -151,6 +152,12 @@ class Stage(models.Model):
         FAILED = "failed", "failed"
 
     MAX_ATTEMPTS = 3
+    NOTHING_MISSING: ClassVar[dict[str, Any]] = {
+        "missing_resource": {},
+        "again_at": None,
+        "times_declined": 0,
+        "declined_by": [],
+    }
 
     round = models.ForeignKey(Round, on_delete=models.CASCADE, related_name="stages")
     position = models.PositiveSmallIntegerField()
@@ -166,10 +173,12 @@ class Stage(models.Model):
     total = models.PositiveIntegerField(default=0)
     note = models.CharField(max_length=200, blank=True)
     error = models.TextField(blank=True)
-    lacks = models.JSONField(default=dict, help_text="what is missing for it to go on (holding.py)")
-    again_at = models.DateTimeField(null=True, help_text="when the workers of `refused_by` may try it again")
-    refusals = models.PositiveSmallIntegerField(default=0, help_text="times in a row that it was held back")
-    refused_by = models.JSONField(default=list, help_text="ids of the workers that lack it")
+    missing_resource = models.JSONField(
+        default=dict, help_text="what is missing for it to go on (execution/backoff.py)"
+    )
+    again_at = models.DateTimeField(null=True, help_text="when the workers of `declined_by` may try it again")
+    times_declined = models.PositiveSmallIntegerField(default=0, help_text="times in a row that it was held back")
+    declined_by = models.JSONField(default=list, help_text="ids of the workers that lack it")
     usage = models.JSONField(default=dict, help_text="of processor and memory, as the worker told it last")
     queued_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
@@ -293,7 +302,7 @@ class Promotion(models.Model):
 
 
 class WeightsImport(models.Model):
-    """Weights that somebody brought along: as they came, until a worker has found what they are (importing.py).
+    """Weights that somebody brought along: as they came, until a worker has found what they are (weights/importing.py).
 
     What fits becomes model versions, and the file goes; what does not leaves its reason here.
     """
@@ -301,7 +310,7 @@ class WeightsImport(models.Model):
     class State(models.TextChoices):
         CHECKING = "checking", "being checked"
         READY = "ready", "ready"
-        REFUSED = "refused", "refused"
+        DECLINED = "declined", "declined"
 
     MAX_ATTEMPTS = 3
 
@@ -377,7 +386,7 @@ class ModelVersion(models.Model):
         return f"{self.kind} {self.number}"
 
 
-class Sweep(models.Model):
+class Tuning(models.Model):
     """A table of settings tried on a finished round's cached masks, on its validation images alone."""
 
     class State(models.TextChoices):
@@ -385,7 +394,7 @@ class Sweep(models.Model):
         DONE = "done", "done"
         FAILED = "failed", "failed"
 
-    round = models.OneToOneField(Round, on_delete=models.CASCADE, related_name="sweep")
+    round = models.OneToOneField(Round, on_delete=models.CASCADE, related_name="tuning")
     state = models.CharField(max_length=20, choices=State, default=State.QUEUED)
     result = models.JSONField(default=dict)
     error = models.TextField(blank=True)
@@ -394,14 +403,14 @@ class Sweep(models.Model):
     finished_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
-        return f"sweep of {self.round}"
+        return f"tuning of {self.round}"
 
 
 class Delivery(models.Model):
     """That somebody is to be told that a round has ended, or that a project wants to know whether it would arrive.
 
     `content` is what is said, as it was then: a later try says the same. It is not tried before `due_at`, which a
-    worker moves ahead while it tries; the sweeper asks again for what nobody has tried by then (delivery.py).
+    worker moves ahead while it tries; recovery asks again for what nobody has tried by then (delivery.py).
     """
 
     class Channel(models.TextChoices):
@@ -432,12 +441,12 @@ class Delivery(models.Model):
     class Meta:
         ordering = ["-created_at"]
         indexes = [models.Index(fields=["due_at"], condition=Q(state="waiting"), name="delivery_due")]
-        constraints = [models.UniqueConstraint(fields=["round", "ended_at", "channel", "to"], name="told_once")]
+        constraints = [models.UniqueConstraint(fields=["round", "ended_at", "channel", "to"], name="delivery_once")]
 
     def __str__(self) -> str:
         return f"{self.event} by {self.channel}"
 
     @property
-    def said(self) -> str:
+    def outcome(self) -> str:
         """The end of the round as a word: published, failed, cancelled."""
         return self.event.removeprefix("round.")

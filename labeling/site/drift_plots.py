@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from labeling.images.models import FACTORS
-from labeling.rounds.drift import JUDGED, MAIN, Drift, Factor, Group, Line, Lines, Mean
 from labeling.rounds.models import Round
+from labeling.rounds.results.drift import JUDGED, MAIN, Drift, Factor, Group, Line, Lines, Mean
 from labeling.site.curves import HEIGHT, MARGIN, WIDTH
 from labeling.site.words import figure
 
@@ -76,7 +76,7 @@ class Plot:
     @property
     def sentence(self) -> str:
         """For who cannot see the plot."""
-        said = [
+        parts = [
             f"{row.group.name or _('not stated')}: "
             + ", ".join(
                 f"{name} {figure(mean.value)}"
@@ -85,7 +85,7 @@ class Plot:
             )
             for row in self.drawn
         ]
-        return f"{self.name}. " + "; ".join(said)
+        return f"{self.name}. " + "; ".join(parts)
 
 
 def plots_of(drift: Drift) -> list[Plot]:

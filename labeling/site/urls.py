@@ -4,13 +4,13 @@ from django.urls import path
 
 from labeling.site import (
     administration,
-    coming_in,
     export_views,
     model_views,
     overlay,
     project_views,
     round_views,
     settings_views,
+    sign_in,
     time_views,
     views,
 )
@@ -47,7 +47,7 @@ urlpatterns = [
     path("projects/<int:project>/rounds/compare/", model_views.compare, name="compare-rounds"),
     path("projects/<int:project>/rounds/compare/<int:image>/", overlay.overlay, name="compare-image"),
     path("rounds/<int:round>/promote/", model_views.promote_round, name="promote-round"),
-    path("rounds/<int:round>/sweep/", model_views.sweep, name="sweep-round"),
+    path("rounds/<int:round>/tuning/", model_views.tune, name="tune-round"),
     path("images/<int:image>/", views.image, name="image"),
     path("projects/<int:project>/rounds/<int:number>/", round_views.round_, name="round"),
     path("rounds/<int:round>/", round_views.round_by_id, name="round-by-id"),
@@ -60,7 +60,10 @@ urlpatterns = [
     path("rounds/<int:round>/retry/", round_views.retry, name="retry-round"),
     path("administration/", administration.administration, name="administration"),
     path("accounts/mine/", views.account, name="account"),
-    path("accounts/sign-in/", coming_in.SignIn.as_view(), name="sign-in"),
-    path("accounts/sign-out/", coming_in.SignOut.as_view(), name="sign-out"),
-    path("accounts/invitation/<uidb64>/<token>/", coming_in.Invitation.as_view(), name="invitation"),
+    path("accounts/sign-in/", sign_in.SignIn.as_view(), name="sign-in"),
+    path("accounts/sign-out/", sign_in.SignOut.as_view(), name="sign-out"),
+    path("accounts/invitation/<uidb64>/<token>/", sign_in.Invitation.as_view(), name="invitation"),
 ]
+
+# Addresses of the release before, which answer as the new ones do until the next release.
+urlpatterns += [path("rounds/<int:round>/sweep/", model_views.tune, name="former-tune-round")]

@@ -10,15 +10,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_http_methods, require_safe
 
-from labeling.access import reach
 from labeling.accounts.forms import AccountForm
 from labeling.accounts.services import change_account, may_create_projects
 from labeling.errors import LabelingError
 from labeling.images.models import Image
+from labeling.projects.access import reach
 from labeling.projects.services import create_project
-from labeling.site.doors import Request, sentence, signed_in
-from labeling.site.forms import ProjectForm
+from labeling.site.forms.projects import ProjectForm
 from labeling.site.overview import cards
+from labeling.site.requests import Request, sentence, signed_in
 from labeling.studies.models import Item
 
 
@@ -55,7 +55,7 @@ def account(request: Request) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_project(request: Request) -> HttpResponse:
     if not may_create_projects(request.user):
-        return render(request, "site/new_project.html", {"refused": True}, status=403)
+        return render(request, "site/new_project.html", {"declined": True}, status=403)
     form = ProjectForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:

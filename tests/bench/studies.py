@@ -71,7 +71,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Refused:
+class Declined:
     """A size at which the analysis says that it cannot, and why."""
 
     design: str
@@ -86,7 +86,7 @@ class Refused:
         )
 
 
-Rows = Iterator[Row | Refused]
+Rows = Iterator[Row | Declined]
 
 
 def sizes(kind: str, arms: int, most: int = MOST_READERS) -> list[int]:
@@ -113,7 +113,7 @@ def time_rows(kind: str, arms: int, readers: int, scene: str, studies: int) -> R
     null = simulated(kind, arms, readers, scene, 1.0, studies)
     moments = null.moments()
     if moments is None:
-        yield Refused(kind, arms, readers, "test and interval", str(null.pair().moments()))
+        yield Declined(kind, arms, readers, "test and interval", str(null.pair().moments()))
         return
     effect = simulated(kind, arms, readers, scene, RATIO, studies).moments()
     assert effect is not None
@@ -132,7 +132,7 @@ def dropout_rows(kind: str, arms: int, readers: int, studies: int) -> Rows:
     name = f"{readers} - 1"
     if null is None or effect is None:
         reason = simulated(kind, arms, readers, scene, 1.0, 1).without(lost).pair().moments()
-        yield Refused(kind, arms, readers, "after the loss of one reader", str(reason))
+        yield Declined(kind, arms, readers, "after the loss of one reader", str(reason))
         return
     low, high = effect.ratio_bounds(1 - ALPHA)
     held = int(((low <= RATIO) & (high >= RATIO)).sum())
@@ -155,7 +155,7 @@ def quality_rows(kind: str, arms: int, readers: int, studies: int) -> Rows:
         pair = study.pair()
         moments = within_readers(a, b - margin, np.full(readers, 1 / readers), nuisance(pair.sequence, pair.periods))
     if moments is None:
-        yield Refused(kind, arms, readers, "quality gate", str(study.pair().moments()))
+        yield Declined(kind, arms, readers, "quality gate", str(study.pair().moments()))
         return
     low, _ = moments.difference_bounds(0.95)
     yield Row(kind, arms, readers, "Dice", "gate passes at the margin", int((low > -margin).sum()), studies, 0.025)
@@ -217,7 +217,7 @@ def family_rows(kind: str, arms: int, readers: int, studies: int) -> Rows:
 def permutation_rows(kind: str, arms: int, readers: int, studies: int) -> Rows:
     null = simulated(kind, arms, readers, "learning, period and field effects", 1.0, studies)
     if isinstance(reason := permutation(null.pair(), alpha=ALPHA, seed=1), NotEstimated):
-        yield Refused(kind, arms, readers, "permutation", str(reason))
+        yield Declined(kind, arms, readers, "permutation", str(reason))
         return
     effect = simulated(kind, arms, readers, "learning, period and field effects", 0.75, studies)
     by_t = effect.moments()
@@ -275,7 +275,7 @@ def closed_form(studies: int, most: int, only: Sequence[tuple[str, int]] = DESIG
             for scene in SCENES:
                 rows = list(time_rows(kind, arms, readers, scene, studies))
                 yield from rows
-                if any(isinstance(row, Refused) for row in rows):
+                if any(isinstance(row, Declined) for row in rows):
                     break  # for the same reason in every scene
             yield from quality_rows(kind, arms, readers, studies)
             if arms > 2:
@@ -297,7 +297,7 @@ def resampled(studies: int, most: int, only: Sequence[tuple[str, int]] = DESIGNS
             yield from bootstrap_rows(kind, arms, readers, studies)
 
 
-def rejected(rows: Iterable[Row | Refused]) -> list[Row]:
+def rejected(rows: Iterable[Row | Declined]) -> list[Row]:
     """The rows that do not keep what the report promises: not those of what it does not offer or never tests with."""
     promised = [row for row in rows if isinstance(row, Row) and "not offered" not in row.what]
     return [row for row in promised if "descriptive" not in row.what and not row.accepted]
@@ -316,7 +316,7 @@ def main(argv: list[str] | None = None) -> int:
     print(f"{FIELDS} fields a reader and arm, true ratio {RATIO} for the coverage and 1 for the error.\n")
     print("| design | arms | readers | readers differ how | what | share | should be | studies | accepted |")
     print("|---|---|---|---|---|---|---|---|---|")
-    rows: list[Row | Refused] = []
+    rows: list[Row | Declined] = []
     parts = [closed_form(arguments.studies, arguments.most, only), resampled(arguments.resampled, arguments.most, only)]
     if arguments.mixed:
         parts.append(mixed_rows(arguments.mixed, 10))

@@ -318,12 +318,12 @@ def test_a_drag_while_smart_answers_is_kept(bench: Tools):
     bench.press("Enter")
     wait_for(lambda: bool(held), 30, "asked")
 
-    def refuse() -> bool:
+    def decline() -> bool:
         while held:
             held.pop().abort()
         return len(bench.new_since(before)) == 2
 
-    wait_for(refuse, 90, "both boxes are kept without a mask")
+    wait_for(decline, 90, "both boxes are kept without a mask")
     bench.until_saved()
     boxes = sorted(cell["box"][0] for cell in bench.new_since(before))
     assert boxes == pytest.approx([x - 20, x + 6], abs=1.5)

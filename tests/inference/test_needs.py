@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from inference import needs, usage
 from inference.types import InferenceError, UnreadableImage
+from inference.worker import needs, usage
 
 GIB = 2**30
 MEMINFO = "MemTotal:       16777216 kB\nMemFree:         1048576 kB\nMemAvailable:    8388608 kB\n"
@@ -142,10 +142,10 @@ def test_a_stage_is_begun_only_where_it_fits_and_what_is_left_over_is_used_again
     monkeypatch.setattr(usage, "resident", lambda: 3 * GIB)
     monkeypatch.setattr(needs, "idle", lambda with_torch: 2 * GIB)
     needs.afford(2 * GIB)
-    with pytest.raises(needs.Lacking) as refused:
+    with pytest.raises(needs.MissingResource) as declined:
         needs.afford(2 * GIB + 1)
     lacks = {"what": "memory_needed", "worker": needs.HOST, "needs": 2 * GIB + 1, "free": 2 * GIB}
-    assert refused.value.lacks == lacks
+    assert declined.value.lacks == lacks
 
 
 def test_what_lacks_nothing_is_not_called_lacking():
@@ -155,6 +155,6 @@ def test_what_lacks_nothing_is_not_called_lacking():
         UnreadableImage("x"),
         OSError(28, "full"),
     ):
-        assert needs.lack_of(error) is None
+        assert needs.resource_of(error) is None
         with pytest.raises(type(error)), needs.told():
             raise error

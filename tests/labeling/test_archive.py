@@ -15,9 +15,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from inference import tasks
 from inference.detectors import centre
 from inference.segmenters import unet
+from inference.worker import tasks
 from labeling import leases
 from labeling.annotations.models import ActivityBatch, Layer, Operation
 from labeling.annotations.services import working_layer
@@ -26,8 +26,9 @@ from labeling.errors import Archived, WrongState
 from labeling.images.services import add_image
 from labeling.projects.models import Project
 from labeling.projects.services import add_class
-from labeling.rounds import archiving, stages
+from labeling.rounds import archiving
 from labeling.rounds.archiving import archive_project, restore_project
+from labeling.rounds.execution import stages
 from labeling.rounds.models import Round, Stage, StageLine
 from labeling.rounds.services import retry_round, start_next, start_round
 from labeling.site import study_urls, urls
@@ -330,7 +331,7 @@ def test_a_project_archived_during_a_round_stops_it_and_retry_goes_on_after_the_
 
 
 @pytest.mark.django_db
-def test_the_sweeper_stops_what_was_left_at_work(monkeypatch):
+def test_recovery_stops_what_was_left_at_work(monkeypatch):
     """Whoever archived the project died before the rounds were asked to stop."""
     made = make_study()
     planned = start_round(project=made.project, by=None, preset="tiny", changes={"lam": 3}, line_up=True)
@@ -338,10 +339,10 @@ def test_the_sweeper_stops_what_was_left_at_work(monkeypatch):
         patched.setattr(archiving, "stop_rounds", lambda project: None)
         archive_project(project=made.project, by=made.people["owner"])
     Round.objects.filter(pk=made.round.pk).update(state=Round.State.FAILED)
-    stages.sweep()
+    stages.recover()
     planned.refresh_from_db()
     assert planned.state == Round.State.PLANNED  # passed over: nothing starts in an archived project
-    assert archiving.sweep() == [f"project {made.project.pk} is archived: its rounds were asked to stop"]
+    assert archiving.recover() == [f"project {made.project.pk} is archived: its rounds were asked to stop"]
     planned.refresh_from_db()
     assert planned.state == Round.State.CANCELLED
-    assert archiving.sweep() == []
+    assert archiving.recover() == []

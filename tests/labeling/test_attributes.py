@@ -109,9 +109,9 @@ def test_the_list_that_counts_is_the_one_of_the_moment_of_writing(layer, member)
     ["Mitosis", "Mitosis: yes", ": a, b", "A: x, x", "A: x, y\nA: u, v", "\n".join(f"A{i}: x, y" for i in range(5))],
 )
 def test_a_list_that_does_not_read_is_refused(text):
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(Invalid) as declined:
         read_attributes(text)
-    assert refused.value.field == "attributes"
+    assert declined.value.field == "attributes"
 
 
 def test_what_cells_have_stays_in_the_list(layer, member, client):
@@ -122,8 +122,8 @@ def test_what_cells_have_stays_in_the_list(layer, member, client):
     assert kept.status_code == 302
     member.project.refresh_from_db()
     assert member.project.declared_attributes == {"Mitosis": ["no", "yes", "unsure"]}
-    refused = client.post(page, {"attributes": "Mitosis: no, unsure"})
-    assert refused.status_code == 422 and "Mitosis: yes" in refused.content.decode()
+    declined = client.post(page, {"attributes": "Mitosis: no, unsure"})
+    assert declined.status_code == 422 and "Mitosis: yes" in declined.content.decode()
     opened = client.get(reverse("image-workspace", args=[layer.image_id]))
     assert json.loads(opened.content)["project"]["attributes"] == [
         {"name": "Mitosis", "values": ["no", "yes", "unsure"]}

@@ -307,9 +307,9 @@ FAULTS = {
 def test_a_faulty_data_set_is_refused_in_one_sentence_and_nothing_is_loaded(fault, owner, folder):
     spoil, sentence = FAULTS[fault]
     spoil(folder)
-    with pytest.raises(CommandError, match=sentence) as refusal:
+    with pytest.raises(CommandError, match=sentence) as reason_declined:
         load("--data", str(folder))
-    assert "\n" not in str(refusal.value)
+    assert "\n" not in str(reason_declined.value)
     assert not Project.objects.exists() and not Image.objects.exists()
 
 

@@ -60,8 +60,8 @@ def test_a_state_of_the_wrong_types_is_refused_by_name_and_the_others_are_kept(c
         client, layer, operation(effect(uuid.uuid4(), cell() | change)), operation(effect(uuid.uuid4(), cell()))
     )
     assert answer.status_code == 422
-    refused, kept = answer.json()["results"]
-    assert (refused["error"]["field"], kept["verdict"]) == (field, "accepted")
+    declined, kept = answer.json()["results"]
+    assert (declined["error"]["field"], kept["verdict"]) == (field, "accepted")
 
 
 @pytest.mark.parametrize(

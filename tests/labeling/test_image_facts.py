@@ -167,8 +167,8 @@ def test_the_api_states_for_one_for_many_and_by_table(project):
         f"/api/v1/projects/{project.pk}/images/", {"images": [second, third], "stain": "PAS"}, format="json"
     )
     assert many.json() == {"changed": 2, "alike": []}
-    refused = client.patch(f"/api/v1/projects/{project.pk}/images/", {"images": [], "stain": "PAS"}, format="json")
-    assert refused.status_code == 400
+    declined = client.patch(f"/api/v1/projects/{project.pk}/images/", {"images": [], "stain": "PAS"}, format="json")
+    assert declined.status_code == 400
     listed = client.get(f"/api/v1/projects/{project.pk}/images/").json()
     assert [(i["scanner"], i["stain"]) for i in listed] == [("GT450", "H&E"), ("", "PAS"), ("", "PAS")]
     address = f"/api/v1/projects/{project.pk}/images/table/"

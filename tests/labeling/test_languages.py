@@ -6,10 +6,10 @@ import pytest
 from django.urls import reverse
 from django.utils import translation
 
-from labeling.site import catalogues
-from labeling.site.catalogues import Message
 from labeling.studies import design
 from tests.factories import MembershipFactory
+from tools import catalogues
+from tools.catalogues import Message
 
 LANGUAGES = pytest.mark.parametrize("path", catalogues.languages(), ids=lambda path: path.parts[-3])
 # Names and signs that are the same in every language.
@@ -18,7 +18,7 @@ NAMES = {"Boxwise", "SHA-256", "Dice", "PQ", "AJI", "COCO JSON", "GeoJSON", "px"
 
 @LANGUAGES
 def test_a_catalogue_says_all_there_is_to_say_and_nothing_else(path):
-    """`python -m labeling.site.catalogues` adds what is new, for a person to translate."""
+    """`python -m tools.catalogues` adds what is new, for a person to translate."""
     catalogue = catalogues.read(path)
     said = catalogues.messages()
     assert said - set(catalogue) == set(), "not in the catalogue"
@@ -89,8 +89,8 @@ def test_a_person_chooses_a_language_and_a_browser_proposes_one(client):
     assert answer.status_code == 302 and answer.url == page
     chosen = client.get(page, headers={"Accept-Language": "en"}).content.decode()
     assert "Bilder hinzufügen" in chosen and "Sie sind hier Besitzer" in chosen
-    refused = client.post(reverse("project-classes", args=[member.project_id]), {"name": ""}).content.decode()
-    assert "Eine Klasse braucht einen Namen" in refused
+    declined = client.post(reverse("project-classes", args=[member.project_id]), {"name": ""}).content.decode()
+    assert "Eine Klasse braucht einen Namen" in declined
 
 
 @pytest.mark.django_db

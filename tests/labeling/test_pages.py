@@ -20,7 +20,7 @@ from labeling.jobs.tasks import run_job
 from labeling.projects.models import Membership, Project, Role
 from labeling.projects.services import NotAllowed, add_member, change_role, invite_again
 from labeling.rounds.models import Round
-from labeling.rounds.publishing import publish
+from labeling.rounds.results.publishing import publish
 from labeling.rounds.services import start_round
 from labeling.site import urls
 from labeling.site.overview import count
@@ -85,7 +85,8 @@ MATRIX = {
     ("post", "remove-reference-masks"): MANAGERS,
     ("post", "roll-back-rounds"): MANAGERS,
     ("post", "promote-round"): MANAGERS,
-    ("post", "sweep-round"): MANAGERS,
+    ("post", "tune-round"): MANAGERS,
+    ("post", "former-tune-round"): MANAGERS,
     ("post", "project-images"): MANAGERS,
     ("post", "project-members"): FORMS,
     ("post", "project-member"): MANAGERS,
@@ -345,8 +346,8 @@ def test_members_are_changed_and_removed_on_the_page(study):
     page = address(study, "project-member")
     manager.post(page, {"role": "annotator"})
     assert study.project.role_of(study.people["viewer"]) == "annotator"
-    refused = manager.post(page, {"role": "owner"})
-    assert said(refused)[-1:] == ["Only an owner can make or unmake an owner."]
+    declined = manager.post(page, {"role": "owner"})
+    assert said(declined)[-1:] == ["Only an owner can make or unmake an owner."]
     manager.post(page, {"role": "annotator", "remove": "1"})
     assert study.project.role_of(study.people["viewer"]) is None
     elsewhere = MembershipFactory()
@@ -485,8 +486,8 @@ def test_an_export_is_asked_for_on_the_page_watched_and_fetched(study, sent):
     panel = page_text(client.get(address(study, "project-exports")))
     job = Job.objects.get(owner=study.people["reviewer"])
     assert reverse("job-result", args=[job.pk]) in panel and "every 1s" not in panel and 'name="layout"' in panel
-    refused = client.post(address(study, "project-exports"), {"layout": "tiff"})
-    assert "Layout must be coco, geojson or labels" in said(refused)[-1]
+    declined = client.post(address(study, "project-exports"), {"layout": "tiff"})
+    assert "Layout must be coco, geojson or labels" in said(declined)[-1]
 
 
 def test_a_project_without_annotations_says_why_nothing_can_be_exported(study):

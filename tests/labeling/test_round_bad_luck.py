@@ -12,19 +12,19 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import override
 
-from inference import tasks
 from inference.detectors import centre
 from inference.segmenters import unet
 from inference.synthetic import tissue
+from inference.worker import tasks
 from labeling.images.models import Image, Split
-from labeling.rounds.models import Artifact, ModelVersion, Publication, Round, Stage, StageLine, Sweep
+from labeling.rounds.models import Artifact, ModelVersion, Publication, Round, Stage, StageLine, Tuning
 from labeling.rounds.reference import lock
+from labeling.rounds.results.tuning import request_tuning
 from labeling.rounds.services import retry_round, start_round
-from labeling.rounds.starting import Start
-from labeling.rounds.sweeping import request_sweep
+from labeling.rounds.weights.starting import Start
 from labeling.site.overview import count
 from labeling.site.round_views import pace_of
-from labeling.site.waiting import next_images
+from labeling.site.suggestions import next_images
 from tests.factories import UserFactory
 from tests.labeling.rounds import annotate, run_all, small_project
 
@@ -73,10 +73,10 @@ def test_a_round_leaves_models_figures_and_a_queue_behind_and_its_settings_can_b
     assert "look here next" in page and "detector and segmenter dispute" in page
 
     # Oracle of the sweep: where it moves nothing, it must find what the evaluation found.
-    asked = request_sweep(round_=round_, by=owner)
-    tasks.sweep_round(asked.pk)
+    asked = request_tuning(round_=round_, by=owner)
+    tasks.tune_round(asked.pk)
     asked.refresh_from_db()
-    assert asked.state == Sweep.State.DONE, asked.error
+    assert asked.state == Tuning.State.DONE, asked.error
     own = [r for r in asked.result["rows"] if r["value"] == asked.result["base"][r["parameter"]]]
     assert {r["parameter"] for r in own} == {"threshold", "grid", "lam", "theta", "components", "trust"}
     assert {r["pq"] for r in own} == {facts["masks"]["fused"]["pq"]}

@@ -17,27 +17,27 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from inference import tasks
 from inference.detectors import centre
 from inference.methods import boxcell
-from inference.needs import memory_needed
+from inference.pipeline.units import read_unit
 from inference.segmenters import unet
 from inference.synthetic import tissue
-from inference.units import read_unit
 from inference.weights import files, shipped
+from inference.worker import tasks
+from inference.worker.needs import memory_needed
 from labeling.errors import Invalid, WrongState
 from labeling.images.models import Split
 from labeling.images.services import add_image
 from labeling.projects.services import create_project
-from labeling.rounds import importing
-from labeling.rounds.comparison import compare, learned_from
 from labeling.rounds.configuration import configure, queue_of
-from labeling.rounds.export import card, export_round
 from labeling.rounds.models import ModelVersion, Round, RoundPolicy, Stage, StageLine, WeightsImport
-from labeling.rounds.promotion import models_of
+from labeling.rounds.results.comparison import compare, learned_from
+from labeling.rounds.results.export import card, export_round
 from labeling.rounds.services import start_round
 from labeling.rounds.snapshots import NothingToLearn
-from labeling.rounds.starting import Start, licences
+from labeling.rounds.weights import importing
+from labeling.rounds.weights.promotion import models_of
+from labeling.rounds.weights.starting import Start, licences
 from tests.factories import UserFactory
 from tests.labeling.pages import said, signed_in
 from tests.labeling.rounds import png_of, run_all, small_project
@@ -165,9 +165,9 @@ def test_weights_used_as_they_are_train_nothing_and_the_log_says_so(owner, sent,
     content = json.loads(second.snapshot.content.open().read())
     for entry in content["images"]:
         entry["cells"] = entry["cells"][1:]
-    from inference import stages as work
+    from inference.pipeline import compute
 
-    again = work.keys(content, round_.configuration)
+    again = compute.keys(content, round_.configuration)
     assert {k for k in keys if again[k] == keys[k]} == {"pseudo_masks", "detector", "segmenter"}
 
 
@@ -272,7 +272,7 @@ def test_classes_go_by_their_names(owner, sent, detector, tmp_path):
     round_ = start_round(project=project, by=owner, start=used(made) | {"segmenter": Start(as_is=True)})
     assert round_.configuration["prediction"]["classes"] == [1, None, 0]
     setting = SimpleNamespace(configuration=round_.configuration, class_count=2)
-    from inference.stages import class_names
+    from inference.pipeline.compute import class_names
 
     assert [class_names(setting)(index) for index in (0, 1, 2, 3)] == [1, None, 0, None]
 
@@ -282,20 +282,20 @@ def test_what_is_no_weights_is_refused_at_the_door(owner, sent, detector, monkey
     torch.save(centre.CentreNet(1).state_dict(), tmp_path / "w.pth")
     pickle = (tmp_path / "w.pth").read_bytes()
 
-    def refused(words, *uploads, licence="CC0"):
+    def declined(words, *uploads, licence="CC0"):
         with pytest.raises(Invalid, match=words):
             importing.import_weights(project=project, by=owner, files=uploads, data_licence=licence)
 
     for name in ("w.pth", "w.safetensors", "w.zip"):  # whatever it is called
-        refused("boxwise models convert", SimpleUploadedFile(name, pickle))
-    refused("boxwise models convert", SimpleUploadedFile("w.bin", b"\x80\x02}q\x00."))
-    refused("no safetensors file and no zip", SimpleUploadedFile("w.safetensors", b"<html>not found</html>"))
-    refused("no safetensors file", SimpleUploadedFile("w.safetensors", b""))
-    refused("holds neither", SimpleUploadedFile("boxcell.json", b"{}"), SimpleUploadedFile("x.png", b"1"))
-    refused("under which licence", detector(), licence=" ")
-    refused("no file was chosen")
+        declined("boxwise models convert", SimpleUploadedFile(name, pickle))
+    declined("boxwise models convert", SimpleUploadedFile("w.bin", b"\x80\x02}q\x00."))
+    declined("no safetensors file and no zip", SimpleUploadedFile("w.safetensors", b"<html>not found</html>"))
+    declined("no safetensors file", SimpleUploadedFile("w.safetensors", b""))
+    declined("holds neither", SimpleUploadedFile("boxcell.json", b"{}"), SimpleUploadedFile("x.png", b"1"))
+    declined("under which licence", detector(), licence=" ")
+    declined("no file was chosen")
     monkeypatch.setattr(importing, "MOST_BYTES", 1000)
-    refused("larger than", detector())
+    declined("larger than", detector())
     assert not WeightsImport.objects.exists() and sent == []
 
 
@@ -312,7 +312,7 @@ def test_a_worker_refuses_what_does_not_fit(spoil, words, owner, sent, detector)
     project = small_project(owner, fields=2)
     upload = SimpleUploadedFile("mine.safetensors", spoil(detector().read()))
     made = brought(project, owner, sent, upload)
-    assert made.state == "refused" and words in made.error
+    assert made.state == "declined" and words in made.error
     assert not made.file and not ModelVersion.objects.exists()
     page = signed_in(owner).get(reverse("project-models", args=[project.pk])).content.decode()
     assert "refused" in page and words.split(";")[0].split("'")[0] in page
@@ -323,7 +323,7 @@ def test_wrong_shapes_are_refused(owner, sent, detector, tmp_path):
     about = {"model": "centre-1", "classes": 1, "settings": asdict(centre.CentreSettings())}
     path = files.save(tmp_path / "w.safetensors", centre.CentreNet(4).state_dict(), about)
     made = brought(project, owner, sent, SimpleUploadedFile("w.safetensors", path.read_bytes()))
-    assert made.state == "refused" and "does not fit its model" in made.error and "heat.weight" in made.error
+    assert made.state == "declined" and "does not fit its model" in made.error and "heat.weight" in made.error
 
 
 def test_what_is_there_already_is_not_entered_twice(owner, sent, detector):
@@ -343,22 +343,22 @@ def test_a_check_that_was_lost_is_asked_for_again_and_one_that_kills_is_given_up
     project = small_project(owner, fields=2)
     made = importing.import_weights(project=project, by=owner, files=[detector()], data_licence="CC0")
     sent.clear()
-    assert importing.sweep(timezone.now()) == [] and sent == []
+    assert importing.recover(timezone.now()) == [] and sent == []
     later = timezone.now() + timedelta(minutes=3)
 
     def dies(*args, **kwargs):
         raise SystemExit
 
     with monkeypatch.context() as patched:
-        patched.setattr(tasks.foreign, "opened", dies)
+        patched.setattr(tasks.imported_weights, "opened", dies)
         for _ in range(WeightsImport.MAX_ATTEMPTS):
-            assert len(importing.sweep(later)) == 1
+            assert len(importing.recover(later)) == 1
             with pytest.raises(SystemExit):
                 tasks.check_weights(**sent.pop().arguments)
             WeightsImport.objects.update(queued_at=timezone.now())
     tasks.check_weights(made.pk)
     made.refresh_from_db()
-    assert made.state == "refused" and "worker died 3 times" in made.error
+    assert made.state == "declined" and "worker died 3 times" in made.error
     tasks.check_weights(made.pk)  # and a late message changes nothing
     assert WeightsImport.objects.get().error == made.error
 

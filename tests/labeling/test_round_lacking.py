@@ -16,13 +16,15 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from inference import devices, needs, tasks, units, usage
-from inference import stages as work
+from inference import devices
 from inference.detectors import centre
+from inference.pipeline import compute, units
 from inference.segmenters import unet
+from inference.worker import needs, tasks, usage
 from labeling.errors import Invalid
-from labeling.rounds import holding, portions, resuming, services, stages
+from labeling.rounds import services
 from labeling.rounds.configuration import configure
+from labeling.rounds.execution import backoff, portions, resuming, stages
 from labeling.rounds.models import Portion, Round, Stage, StageLine
 from labeling.rounds.services import cancel_round, retry_round, start_round
 from tests.factories import UserFactory
@@ -112,13 +114,13 @@ def test_stages_with_nets_go_to_the_queue_of_the_device_that_was_asked_for(owner
 def test_nets_compute_where_they_were_asked_to_and_the_row_says_where(owner, sent, monkeypatch, asked, there, used):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
     seen = []
-    real = work.RUN["pseudo_masks"]
+    real = compute.RUN["pseudo_masks"]
 
     def run(setting):
         seen.append(setting.device)
         return real(replace(setting, device="cpu"))
 
-    monkeypatch.setitem(work.RUN, "pseudo_masks", run)
+    monkeypatch.setitem(compute.RUN, "pseudo_masks", run)
     stage = first(started(owner, device=asked))
     tasks.run_stage(stage.pk)
     stage.refresh_from_db()
@@ -128,7 +130,7 @@ def test_nets_compute_where_they_were_asked_to_and_the_row_says_where(owner, sen
 def test_the_device_is_no_part_of_a_key(owner, sent):
     one, other = started(owner, device="cpu"), started(owner, device="gpu")
     content = tasks._content(one.stages.first())
-    assert work.keys(content, one.configuration) == work.keys(content, other.configuration)
+    assert compute.keys(content, one.configuration) == compute.keys(content, other.configuration)
 
 
 def test_a_gpu_that_is_not_there_is_waited_for_and_no_cpu_takes_its_place(owner, sent, monkeypatch, client):
@@ -146,14 +148,14 @@ def test_a_gpu_that_is_not_there_is_waited_for_and_no_cpu_takes_its_place(owner,
     assert answer["waits"]["what"] == "no_gpu" and "-Q gpu" in answer["waits"]["mend"] and answer["waits"]["again_at"]
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    real = work.RUN["pseudo_masks"]
-    monkeypatch.setitem(work.RUN, "pseudo_masks", lambda setting: real(replace(setting, device="cpu")))
+    real = compute.RUN["pseudo_masks"]
+    monkeypatch.setitem(compute.RUN, "pseudo_masks", lambda setting: real(replace(setting, device="cpu")))
     work_off(sent[:])
     assert waits(stage, "no_gpu")  # this worker keeps away until the time has come
     monkeypatch.setattr(tasks, "WORKER", "another")
     work_off(sent[:])
     stage.refresh_from_db()
-    assert (stage.state, stage.attempts, stage.lacks, stage.refusals) == ("done", 1, {}, 0)
+    assert (stage.state, stage.attempts, stage.lacks, stage.times_declined) == ("done", 1, {}, 0)
 
 
 # -- memory
@@ -163,7 +165,7 @@ def test_a_stage_that_does_not_fit_waits_ever_longer_and_is_never_given_up(owner
     free["free"] = 10 * 2**20
     round_ = started(owner)
     stage = first(round_)
-    for pause in [*holding.PAUSES, holding.PAUSES[-1], holding.PAUSES[-1]]:
+    for pause in [*backoff.PAUSES, backoff.PAUSES[-1], backoff.PAUSES[-1]]:
         sent.clear()
         tasks.run_stage(stage.pk)
         assert waits(stage, "memory_needed") and stage.started_at is None  # to wait is not to work
@@ -172,21 +174,21 @@ def test_a_stage_that_does_not_fit_waits_ever_longer_and_is_never_given_up(owner
         assert len(sent) == 1 and Stage.objects.get(pk=stage.pk).again_at == stage.again_at
         sent.clear()
         soon = stage.again_at - timedelta(seconds=1)
-        assert [*stages.sweep(soon), *portions.sweep(soon), *resuming.sweep(soon)] == []
+        assert [*stages.recover(soon), *portions.recover(soon), *resuming.recover(soon)] == []
         assert ("inference.run_stage", "cpu", {"stage_id": stage.pk}) not in sent  # no busy sending
         time_has_come(stage)
-        resuming.sweep()
-        resuming.sweep()
+        resuming.recover()
+        resuming.recover()
         assert sent.count(("inference.run_stage", "cpu", {"stage_id": stage.pk})) == 1
-    assert [p.total_seconds() / 60 for p in holding.PAUSES] == [1, 2, 4, 8, 15]
+    assert [p.total_seconds() / 60 for p in backoff.PAUSES] == [1, 2, 4, 8, 15]
     round_.refresh_from_db()
     assert round_.state == Round.State.RUNNING
     free["free"] = 64 * GIB
     work_off(sent)
     stage.refresh_from_db()
-    assert (stage.state, stage.attempts, stage.lacks, stage.refusals) == ("done", 1, {}, 0)
+    assert (stage.state, stage.attempts, stage.lacks, stage.times_declined) == ("done", 1, {}, 0)
     lines = StageLine.objects.filter(stage=stage, text__startswith="handed back: it needs about").count()
-    assert lines == len(holding.PAUSES) + 2
+    assert lines == len(backoff.PAUSES) + 2
 
 
 def missing(kind):
@@ -236,7 +238,7 @@ def test_other_errors_end_the_stage_as_before(owner, sent, monkeypatch, error):
     def breaks(setting):
         raise error
 
-    monkeypatch.setitem(work.RUN, "pseudo_masks", breaks)
+    monkeypatch.setitem(compute.RUN, "pseudo_masks", breaks)
     stage = first(started(owner))
     with pytest.raises(type(error)):
         tasks.run_stage(stage.pk)
@@ -254,10 +256,10 @@ def test_cancel_ends_what_waits_at_once_and_retry_begins_afresh(owner, sent, fre
     round_.refresh_from_db()
     assert round_.state == Round.State.CANCELLED
     time_has_come(first(round_))
-    resuming.sweep()
+    resuming.recover()
     assert sent == []
     retry_round(round_=round_)
-    assert (first(round_).lacks, first(round_).refusals, first(round_).again_at) == ({}, 0, None)
+    assert (first(round_).lacks, first(round_).times_declined, first(round_).again_at) == ({}, 0, None)
     free["free"] = 64 * GIB
     work_off(sent)
     round_.refresh_from_db()
@@ -274,14 +276,14 @@ def test_try_now_tries_at_once_and_the_next_pause_is_short_again(owner, sent, fr
         time_has_come(stage)
     tasks.run_stage(stage.pk)
     stage.refresh_from_db()
-    assert stage.refusals == 4
+    assert stage.times_declined == 4
     sent.clear()
     client.force_login(owner)
     answer = client.post(reverse({"page": "retry-round", "api": "round-retry"}[way], args=[round_.pk]))
     assert answer.status_code in (202, 302)
     assert sent == [("inference.run_stage", "cpu", {"stage_id": stage.pk})]
     tasks.run_stage(stage.pk)  # still too little
-    assert waits(stage, "memory_needed") and stage.refusals == 1
+    assert waits(stage, "memory_needed") and stage.times_declined == 1
     free["free"] = 64 * GIB
     client.post(reverse("retry-round", args=[round_.pk]))
     tasks.run_stage(stage.pk)
@@ -296,11 +298,11 @@ def test_after_a_restart_of_everything_it_still_waits(owner, sent, free, monkeyp
     sent.clear()  # the broker forgot its messages
     monkeypatch.setattr(tasks, "WORKER", "the same, started again")
     soon = timezone.now() + timedelta(seconds=50)
-    assert [*stages.sweep(soon), *portions.sweep(soon), *resuming.sweep(soon)] == []
+    assert [*stages.recover(soon), *portions.recover(soon), *resuming.recover(soon)] == []
     assert waits(stage, "memory_needed")
     assert ("inference.run_stage", "cpu", {"stage_id": stage.pk}) not in sent
     time_has_come(stage)
-    resuming.sweep()
+    resuming.recover()
     assert ("inference.run_stage", "cpu", {"stage_id": stage.pk}) in sent
 
 
@@ -313,12 +315,12 @@ def test_a_worker_that_dies_while_another_is_kept_away_is_a_death_as_ever(owner,
         raise SystemExit
 
     free["free"] = 64 * GIB
-    monkeypatch.setitem(work.RUN, "pseudo_masks", dies)
+    monkeypatch.setitem(compute.RUN, "pseudo_masks", dies)
     monkeypatch.setattr(tasks, "WORKER", "another")
     for attempt in range(1, Stage.MAX_ATTEMPTS + 1):
         with pytest.raises(SystemExit):
             tasks.run_stage(stage.pk)
-        stages.sweep(timezone.now() + timedelta(minutes=1))
+        stages.recover(timezone.now() + timedelta(minutes=1))
         stage.refresh_from_db()
         assert (stage.attempts, stage.state) == (attempt, "failed" if attempt == 3 else "waiting")
 
@@ -329,7 +331,7 @@ def test_the_third_death_names_memory_where_it_was_nearly_used_up(owner, sent, l
     told = {"cores": 1.0, "memory": 60 * GIB, "memory_free": left, "memory_total": 64 * GIB}
     stages.renew(stage.pk, lease, told)
     Stage.objects.filter(pk=stage.pk).update(attempts=3)
-    stages.sweep(timezone.now() + timedelta(minutes=1))
+    stages.recover(timezone.now() + timedelta(minutes=1))
     stage.refresh_from_db()
     assert "died 3 times" in stage.error
     sentence = (
@@ -353,19 +355,19 @@ def test_a_portion_that_does_not_fit_keeps_the_worker_away_from_the_whole_stage(
     free["free"] = 10 * 2**20
     work_off(sent)
     stage.refresh_from_db()
-    assert (stage.state, stage.lacks["what"], stage.refusals) == ("running", "memory_needed", 1)
+    assert (stage.state, stage.lacks["what"], stage.times_declined) == ("running", "memory_needed", 1)
     assert set(Portion.objects.values_list("state", "attempts", "queued_at")) == {("waiting", 0, None)}
     assert StageLine.objects.filter(stage=stage, text__startswith="handed back").count() == 1
     soon = timezone.now() + timedelta(seconds=50)
-    assert [*stages.sweep(soon), *portions.sweep(soon), *resuming.sweep(soon)] == [] and sent == []
+    assert [*stages.recover(soon), *portions.recover(soon), *resuming.recover(soon)] == [] and sent == []
     free["free"] = 64 * GIB
     time_has_come(stage)
-    resuming.sweep()
+    resuming.recover()
     assert len(sent) == 2  # as many as may be under way
     work_off(sent)
     round_.refresh_from_db()
     stage.refresh_from_db()
-    assert (round_.state, stage.state, stage.refusals) == (Round.State.PUBLISHED, "done", 0)
+    assert (round_.state, stage.state, stage.times_declined) == (Round.State.PUBLISHED, "done", 0)
     assert stage.usage["memory_peak"] > 0
 
 
@@ -390,7 +392,7 @@ def test_another_worker_makes_the_portions_meanwhile_and_gets_the_messages_of_th
     free["free"] = 64 * GIB
     monkeypatch.setattr(tasks, "WORKER", "another")
     tasks.run_portion(two)
-    assert Stage.objects.get(pk=stage.pk).refused_by == [lacking]
+    assert Stage.objects.get(pk=stage.pk).declined_by == [lacking]
     work_off(sent)
     round_.refresh_from_db()
     assert round_.state == Round.State.PUBLISHED
@@ -402,7 +404,7 @@ def test_a_cancelled_round_with_waiting_portions_ends(owner, sent, free):
     free["free"] = 10 * 2**20
     work_off(sent)
     cancel_round(round_=round_)
-    portions.sweep(timezone.now())
+    portions.recover(timezone.now())
     round_.refresh_from_db()
     assert round_.state == Round.State.CANCELLED
     assert sent == []
@@ -428,14 +430,14 @@ def test_a_queue_without_a_worker_is_named_and_goes_on_when_one_is_there(owner, 
     monkeypatch.setattr(resuming, "served", lambda: asked.append(1) or resuming.served_queues(timeout=0.2))
     round_ = started(owner, device="gpu")
     stage = first(round_)
-    resuming.sweep()
+    resuming.recover()
     assert not asked  # a message may simply be on its way
     sent.clear()
     now = timezone.now() + timedelta(seconds=70)
-    (sentence, _) = resuming.sweep(now)  # the real broker, which no worker listens to; pseudo-masks and detector
+    (sentence, _) = resuming.recover(now)  # the real broker, which no worker listens to; pseudo-masks and detector
     assert "no worker serves the queue 'gpu'" in sentence
     assert waits(stage, "no_worker")
-    stages.sweep(now)
+    stages.recover(now)
     assert sent == []  # a queue that nobody reads is not filled
     client.force_login(owner)
     page = client.get(reverse("round-progress", args=[round_.pk])).content.decode()
@@ -443,7 +445,7 @@ def test_a_queue_without_a_worker_is_named_and_goes_on_when_one_is_there(owner, 
     answer = client.get(reverse("round-detail", args=[round_.pk])).json()["stages"][0]["waits"]
     assert answer["queue"] == "gpu" and answer["again_at"] is None
     monkeypatch.setattr(resuming, "served", lambda: frozenset({"gpu"}))
-    resuming.sweep(now)
+    resuming.recover(now)
     assert sent.count(("inference.run_stage", "gpu", {"stage_id": stage.pk})) == 1
     stage.refresh_from_db()
     assert stage.lacks == {}
@@ -455,7 +457,7 @@ def test_a_broker_that_cannot_be_asked_changes_nothing(owner, sent, monkeypatch,
 
     monkeypatch.setattr(resuming, "served", away)
     stage = first(started(owner))
-    assert resuming.sweep(timezone.now() + timedelta(seconds=20)) == []
+    assert resuming.recover(timezone.now() + timedelta(seconds=20)) == []
     stage.refresh_from_db()
     assert stage.lacks == {} and "the workers cannot be asked" in caplog.text
 
@@ -464,7 +466,7 @@ def test_a_queue_whose_worker_is_at_work_is_not_asked_about(owner, sent, monkeyp
     monkeypatch.setattr(resuming, "served", lambda: pytest.fail("asked"))
     round_ = started(owner)
     stages.claim(first(round_).pk)
-    assert resuming.sweep(timezone.now() + timedelta(seconds=20)) == []
+    assert resuming.recover(timezone.now() + timedelta(seconds=20)) == []
 
 
 # -- what a stage uses

@@ -21,15 +21,16 @@ from django.utils import timezone
 
 from labeling.celery import app
 from labeling.errors import Invalid
-from labeling.leases import REQUEUE_AFTER
 from labeling.projects.models import Role
-from labeling.rounds import delivery, notices, services, webhooks
-from labeling.rounds.addresses import may_be_reached
+from labeling.recovery import REQUEUE_AFTER
+from labeling.rounds import services
 from labeling.rounds.archiving import archive_project
 from labeling.rounds.models import Delivery, Round, RoundPolicy, Stage
-from labeling.rounds.notices import change_notices, renew_secret
+from labeling.rounds.notices import announcements, delivery, webhooks
+from labeling.rounds.notices.addresses import may_be_reached
+from labeling.rounds.notices.announcements import change_notices, renew_secret
+from labeling.rounds.notices.webhooks import Declined, Unsent, post
 from labeling.rounds.services import advance, cancel_round, retry_round, start_round
-from labeling.rounds.webhooks import Refused, Unsent, post
 from labeling.server import environment
 from tests.factories import MembershipFactory, UserFactory
 from tests.labeling.pages import make_study, said, signed_in
@@ -147,7 +148,7 @@ def test_a_round_ends_although_nobody_can_be_told(there, sent, monkeypatch, capl
     def broken(*args, **kwargs):
         raise KeyError("a bug")
 
-    monkeypatch.setattr(notices, "webhook", broken)
+    monkeypatch.setattr(announcements, "webhook", broken)
     second = start_round(project=there.project, by=None, preset="tiny", changes={"lam": 3}, line_up=True)
     end(there.round, "published")
     second.refresh_from_db()
@@ -228,10 +229,10 @@ def test_a_worker_that_dies_after_sending_sends_the_same_id_again(there, sent, r
     sent.clear()
     Delivery.objects.filter(channel="mail").delete()
     now = timezone.now()
-    assert delivery.sweep(now + delivery.TRYING) == []  # it may still be trying
+    assert delivery.recover(now + delivery.TRYING) == []  # it may still be trying
     later = now + delivery.TRYING + REQUEUE_AFTER + timedelta(seconds=1)
-    assert delivery.sweep(later) == ["round.published by webhook: nobody has tried it, it is sent again"]
-    assert delivery.sweep(later) == [] and deliveries(sent) == [str(told.pk)]
+    assert delivery.recover(later) == ["round.published by webhook: nobody has tried it, it is sent again"]
+    assert delivery.recover(later) == [] and deliveries(sent) == [str(told.pk)]
     Delivery.objects.update(due_at=timezone.now())  # `later` has come
     delivery.attempt(deliveries(sent)[0])
     assert [h["X-Boxwise-Delivery"] for h, _ in receiver.got] == [str(told.pk)] * 2
@@ -305,7 +306,7 @@ def test_the_connection_goes_to_the_address_that_was_judged(receiver, monkeypatc
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     assert post(f"http://hooks.example:{receiver.port}/", b"{}", {}, allowed=LOOPBACK) == "HTTP 204"
     assert len(asked) == 1 and receiver.got[0][0]["Host"] == f"hooks.example:{receiver.port}"
-    with pytest.raises(Refused, match=r"169\.254\.169\.254"):
+    with pytest.raises(Declined, match=r"169\.254\.169\.254"):
         post(f"http://hooks.example:{receiver.port}/", b"{}", {}, allowed=LOOPBACK)
 
 
@@ -317,7 +318,7 @@ def test_a_name_with_a_private_and_a_public_address_is_reached_at_the_public_one
 
 def test_a_redirect_is_not_followed(receiver):
     receiver.answers = [302]
-    with pytest.raises(Refused, match="HTTP 302: redirects are not followed"):
+    with pytest.raises(Declined, match="HTTP 302: redirects are not followed"):
         post(receiver.url, b"{}", {}, allowed=LOOPBACK)
     assert len(receiver.got) == 1
 
@@ -384,9 +385,9 @@ def test_https_checks_the_certificate_against_the_name(tmp_path, monkeypatch):
      "http://example.org/ x", "https://exämple.org/", "http://example.org:0/", "https://example.org/" + "x" * 500],
 )  # fmt: skip
 def test_what_is_no_address_of_a_webhook_is_refused_when_it_is_saved(there, url):
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(Invalid) as declined:
         change_notices(project=there.project, notify_by_mail=False, webhook_url=url)
-    assert refused.value.field == "webhook_url"
+    assert declined.value.field == "webhook_url"
 
 
 # -- mail through a real server

@@ -7,7 +7,7 @@ from django.core.files.base import ContentFile
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from inference.stages import keys
+from inference.pipeline.compute import keys
 from inference.synthetic import tissue
 from labeling.annotations.models import Annotation
 from labeling.annotations.services import working_layer
@@ -17,7 +17,7 @@ from labeling.images.services import add_image
 from labeling.rounds.configuration import configure
 from labeling.rounds.models import ReferenceSet
 from labeling.rounds.reference import NothingToLock, ReferenceChanged, current, lock
-from labeling.rounds.snapshots import freeze, of_refused
+from labeling.rounds.snapshots import freeze, of_declined
 from tests.factories import ProjectFactory, UserFactory
 from tests.labeling.rounds import png_of, small_project
 
@@ -92,9 +92,9 @@ def test_masks_that_changed_after_they_were_locked_judge_nothing(project, owner)
 
 @pytest.mark.parametrize(("given", "field"), [({"origin": "proposals"}, "origin"), ({"readers": 0}, "readers")])
 def test_what_is_stated_is_checked(project, owner, given, field):
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(Invalid) as declined:
         lock(project=project, by=owner, **given)
-    assert refused.value.field == field and current(project) is None
+    assert declined.value.field == field and current(project) is None
 
 
 def test_without_masks_outside_training_there_is_nothing_to_lock(owner):
@@ -138,7 +138,7 @@ CELL = {"box": [0.0, 0.0, 10.0, 10.0]}
     ],
 )
 def test_only_not_a_cell_teaches_that_nothing_is_there(reason, box, unclear):
-    found = of_refused([(reason, box)], {"cells": [CELL], "rejected": [], "cannot_tell": []})
+    found = of_declined([(reason, box)], {"cells": [CELL], "rejected": [], "cannot_tell": []})
     assert found == {"rejected": [box], "cannot_tell": [box] if unclear else []}
 
 

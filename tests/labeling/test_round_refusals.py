@@ -45,7 +45,7 @@ REFUSALS = [
     ("retry-round", "round-retry", in_state("published"), "round {n} is published and cannot become queued"),
     ("promote-round", "round-promote", in_state("running"), "round {n} is running; only a finished round"),
     ("promote-round", "round-promote", current, "the proposals of round {n} are the current ones already"),
-    ("sweep-round", "round-sweep", in_state("cancelled"), "round {n} is cancelled; settings are tried on"),
+    ("tune-round", "round-tuning", in_state("cancelled"), "round {n} is cancelled; settings are tried on"),
     (None, "round-export", in_state("failed"), "round {n} is failed; only a finished round can be taken elsewhere"),
     (None, "round-export", in_state("published"), "round {n} has no weights in the registry"),
 ]

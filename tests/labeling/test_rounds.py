@@ -10,23 +10,24 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
-from inference import stages as work
-from inference import tasks, units
 from inference.detectors import centre
+from inference.pipeline import compute, units
+from inference.pipeline.snapshots import fields_of
 from inference.segmenters import unet
-from inference.snapshots import fields_of
 from inference.types import Cancelled
+from inference.worker import tasks
 from labeling import leases
 from labeling.annotations.models import Annotation, Layer
 from labeling.annotations.services import working_layer, write_operations
 from labeling.annotations.state import state_of
 from labeling.leases import LeaseLost
 from labeling.projects.models import Membership, Project
-from labeling.rounds import services, stages
+from labeling.rounds import services
+from labeling.rounds.execution import stages
 from labeling.rounds.models import Artifact, Publication, Round, Stage
 from labeling.rounds.services import RoundAtWork, cancel_round, retry_round, start_round
 from labeling.rounds.snapshots import NothingToLearn, freeze
-from labeling.rounds.starting import Start
+from labeling.rounds.weights.starting import Start
 from tests.factories import ImageFactory, ProjectFactory, UserFactory
 from tests.labeling.operations import cell, effect, operation
 from tests.labeling.rounds import annotate, run_all, small_project
@@ -134,9 +135,9 @@ def test_the_same_request_sent_twice_makes_one_round(project, owner, sent):
 def test_another_request_while_a_round_is_at_work_is_refused_and_can_be_lined_up(project, owner, sent, other):
     first = start_round(project=project, by=owner, preset="tiny")
     asked = {"project": project, "by": owner, "preset": "tiny"} | other
-    with pytest.raises(RoundAtWork, match="Round 1 of this project is at work") as refused:
+    with pytest.raises(RoundAtWork, match="Round 1 of this project is at work") as declined:
         start_round(**asked)
-    assert refused.value.facts == {"round": first.pk} and project.rounds.count() == 1
+    assert declined.value.facts == {"round": first.pk} and project.rounds.count() == 1
     second = start_round(**asked, line_up=True)
     assert (second.number, second.state) == (2, Round.State.PLANNED)
 
@@ -150,8 +151,8 @@ def test_the_same_request_a_while_later_is_not_taken_for_a_double_click(project,
 
 def test_a_task_delivered_twice_does_the_work_once(project, owner, sent, monkeypatch):
     calls = []
-    real = work.RUN["pseudo_masks"]
-    monkeypatch.setitem(work.RUN, "pseudo_masks", lambda setting: calls.append(1) or real(setting))
+    real = compute.RUN["pseudo_masks"]
+    monkeypatch.setitem(compute.RUN, "pseudo_masks", lambda setting: calls.append(1) or real(setting))
     round_ = start_round(project=project, by=owner, preset="tiny")
     stage = round_.stages.get(kind="pseudo_masks")
     tasks.run_stage(stage.pk)
@@ -178,8 +179,8 @@ def test_a_killed_worker_s_stage_goes_on_after_the_last_finished_image(project, 
     sent.clear()
     stage.refresh_from_db()
     assert stage.state == Stage.State.RUNNING
-    assert stages.sweep() == []  # its lease still runs: nobody takes it away
-    assert "goes on" in stages.sweep(timezone.now() + timedelta(minutes=1))[0]
+    assert stages.recover() == []  # its lease still runs: nobody takes it away
+    assert "goes on" in stages.recover(timezone.now() + timedelta(minutes=1))[0]
     monkeypatch.setattr(units, "save_unit", lambda *a: made.append(a[:2]) or save(*a))
     run_all(tasks.run_stage, sent)
     stage.refresh_from_db()
@@ -191,13 +192,13 @@ def test_a_stage_that_kills_its_worker_is_given_up(project, owner, sent, monkeyp
     def dies(setting):
         raise SystemExit
 
-    monkeypatch.setitem(work.RUN, "pseudo_masks", dies)
+    monkeypatch.setitem(compute.RUN, "pseudo_masks", dies)
     round_ = start_round(project=project, by=owner, preset="tiny")
     stage = round_.stages.get(kind="pseudo_masks")
     for attempt in range(Stage.MAX_ATTEMPTS):
         with pytest.raises(SystemExit):
             tasks.run_stage(stage.pk)
-        stages.sweep(timezone.now() + timedelta(minutes=attempt + 1))
+        stages.recover(timezone.now() + timedelta(minutes=attempt + 1))
         Stage.objects.filter(pk=stage.pk, state="waiting").update(queued_at=timezone.now())
     round_.refresh_from_db()
     stage.refresh_from_db()
@@ -208,7 +209,7 @@ def test_a_stage_that_kills_its_worker_is_given_up(project, owner, sent, monkeyp
 def test_a_worker_that_lost_its_lease_writes_nothing(project, owner, sent):
     round_ = start_round(project=project, by=owner, preset="tiny")
     stage, owner_of_lease = stages.claim(round_.stages.get(kind="detector").pk)
-    stages.sweep(timezone.now() + timedelta(minutes=1))
+    stages.recover(timezone.now() + timedelta(minutes=1))
     with pytest.raises(LeaseLost):
         stages.renew(stage.pk, owner_of_lease)
     with pytest.raises(LeaseLost):
@@ -265,7 +266,7 @@ def test_a_failing_stage_says_why_and_ends_the_round(project, owner, sent, monke
     def breaks(setting):
         raise ValueError("the stain is on fire")
 
-    monkeypatch.setitem(work.RUN, "detector", breaks)
+    monkeypatch.setitem(compute.RUN, "detector", breaks)
     round_ = start_round(project=project, by=owner, preset="tiny")
     run_all(tasks.run_stage, sent)
     round_.refresh_from_db()

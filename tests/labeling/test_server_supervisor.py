@@ -61,7 +61,7 @@ def test_secrets_are_readable_by_their_owner_alone(boxwise: Running, folder: Pat
     assert boxwise.password not in "".join(log.read_text(errors="replace") for log in (folder / "logs").iterdir())
 
 
-@pytest.mark.parametrize("name", ["web", "worker", "interactive", "files", "sweeper", "valkey", "postgres"])
+@pytest.mark.parametrize("name", ["web", "worker", "interactive", "files", "recovery", "valkey", "postgres"])
 def test_a_killed_child_comes_back_and_committed_rows_are_there(boxwise: Running, name: str) -> None:
     boxwise.manage(ADD.format(name=f"row-{name}"))
     rows = boxwise.manage(COUNT)

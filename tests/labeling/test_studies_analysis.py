@@ -160,9 +160,9 @@ def test_the_analysis_keeps_what_it_promises_at_every_small_size():
     """A small version of python -m tests.bench studies: the first two sizes of every design."""
     rows = list(bench.closed_form(studies=200, most=4))
     assert bench.rejected(rows) == []
-    refused = {(row.design, row.arms, row.readers) for row in rows if isinstance(row, bench.Refused)}
+    declined = {(row.design, row.arms, row.readers) for row in rows if isinstance(row, bench.Declined)}
     smallest = {("crossover", 2, 2), ("williams", 4, 4), ("parallel", 2, 2), ("parallel", 3, 3), ("parallel", 4, 4)}
-    assert smallest <= refused
+    assert smallest <= declined
     drawn = [*bench.permutation_rows("crossover", 2, 8, 40), *bench.bootstrap_rows("crossover", 2, 30, 40)]
     assert bench.rejected(drawn) == [] and len(drawn) == 2
 

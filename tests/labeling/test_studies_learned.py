@@ -169,10 +169,10 @@ def test_images_are_counted_by_why_they_cannot_be_drawn(project):
 
 def test_too_few_images_say_how_many_can_be_used_and_why_the_others_cannot(project):
     Image.objects.exclude(name__in=["field 0.png", "field 1.png"]).update(split="train")
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(Invalid) as declined:
         draft(project)
-    assert str(refused.value).startswith("2 images can be used as fields, and this design needs at least 4: 2 for")
-    assert "8 not a test image" in str(refused.value)
+    assert str(declined.value).startswith("2 images can be used as fields, and this design needs at least 4: 2 for")
+    assert "8 not a test image" in str(declined.value)
 
 
 @pytest.mark.parametrize(
@@ -260,9 +260,9 @@ def test_a_frozen_study_is_not_a_draft_any_more(project):
 )
 def test_a_design_that_names_an_arm_to_readers_or_names_two_alike_is_refused(project, changes, field_name, says):
     given = {"name": "n", "hypothesis": "h", "seed": 1, "arms": ARMS} | changes
-    with pytest.raises(Invalid, match=says) as refused:
+    with pytest.raises(Invalid, match=says) as declined:
         services.create_study(project=project, by=project.owner, **given)
-    assert refused.value.field == field_name
+    assert declined.value.field == field_name
 
 
 def test_readers_see_a_title_that_names_no_arm(project):

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labeling.errors import Invalid
-from labeling.site.study_forms import StudyForm
+from labeling.site.forms.studies import StudyForm
 from labeling.studies import amending, limits, reporting, services
 from labeling.studies.models import Amendment, Study
 from tests.labeling.pages import said, signed_in
@@ -127,14 +127,14 @@ def test_an_amendment_is_checked_like_the_protocol_and_the_page_never_breaks(stu
 def test_an_amendment_says_what_was_before_and_whether_results_had_been_seen(study, value):
     by = study.created_by
     services.amend(study=study, change={"quality_margin": value}, reason="wider", by=by)
-    services.look(study=study, by=by, reason="safety")
+    services.open_interim_results(study=study, by=by, reason="safety")
     services.amend(study=study, change={"outlier_iqr": 3}, reason="odd fields", by=by)
     first, second = services.effective(study)["amendments"]
     assert (first["label"], first["before"], first["after"]) == ("Quality margin, Dice", 0.05, 0.1)
     assert (first["reason"], first["results_seen"], first["applied"]) == ("wider", False, True)
     assert (second["before"], second["after"], second["results_seen"]) == (None, 3.0, True)
-    Study.objects.filter(pk=study.pk).update(logs_looks=False)
-    study.looks.all().delete()
+    Study.objects.filter(pk=study.pk).update(logs_interim_looks=False)
+    study.interim_looks.all().delete()
     study.refresh_from_db()
     services.amend(study=study, change={"outlier_iqr": 4}, reason="r", by=by)
     assert services.effective(study)["amendments"][-1]["results_seen"] is None

@@ -36,8 +36,10 @@ MATRIX = {
     ("post", "delete-study"): MOVED,
     ("get", "lock-study"): MANAGERS,
     ("post", "lock-study"): MOVED,
-    ("get", "look-early"): OWNER,
-    ("post", "look-early"): (302, 403, 403, 403, 403, 404, 404, 302),
+    ("get", "interim-look"): OWNER,
+    ("get", "former-interim-look"): OWNER,
+    ("post", "former-interim-look"): (302, 403, 403, 403, 403, 404, 404, 302),
+    ("post", "interim-look"): (302, 403, 403, 403, 403, 404, 404, 302),
     ("get", "study-report"): MANAGERS,
     ("get", "study-pdf"): MOVED,  # results are hidden until the lock
     ("get", "study-bundle"): MOVED,

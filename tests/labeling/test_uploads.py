@@ -186,15 +186,15 @@ def test_a_page_is_chosen_by_form_and_api(study, api):
     assert np.array_equal(pixels, picture()[::-1])
     by_form = by_page(study, ("s.tif", stack()), page="3")
     assert "1 image added." in by_form.content.decode()
-    refused = send(api, study.project, ("s.tif", stack()), page=9)
-    assert refused.status_code == 422
-    assert "has no page 9; it has 3" in refused.json()["detail"]
+    declined = send(api, study.project, ("s.tif", stack()), page=9)
+    assert declined.status_code == 422
+    assert "has no page 9; it has 3" in declined.json()["detail"]
 
 
 def test_a_channel_is_chosen_and_numbers_begin_at_one(study, api):
     channels = tiff(np.dstack([grey(), grey()[::-1]]), photometric=1, bits=8, extra=(0,))
-    refused = send(api, study.project, ("c.tif", channels))
-    assert "holds 2 channels" in refused.json()["detail"]
+    declined = send(api, study.project, ("c.tif", channels))
+    assert "holds 2 channels" in declined.json()["detail"]
     taken = send(api, study.project, ("c.tif", channels), channel=2)
     assert taken.status_code == 201
     by_form = by_page(study, ("c.tif", channels), page="0")

@@ -1,0 +1,43 @@
+"""The one door: how a request reaches an object, and whether its role may do what it asks.
+
+A stranger gets 404, never 403: that something exists is already a secret. A member whose role does not reach gets 403.
+"""
+
+from typing import TypeVar
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from rest_framework.request import Request
+
+from labeling.accounts.models import User
+from labeling.projects.models import CHANGES, MAY, Project
+
+M = TypeVar("M", bound=Model)
+
+
+def person(request: HttpRequest | Request) -> User:
+    """Who is signed in. Raises PermissionDenied for nobody: views ask for a signed-in person before they come here."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied("sign in first")
+    return request.user
+
+
+def reach(queryset: QuerySet[M], user: User, act: str, *, project: str = "project", **lookup: object) -> M:
+    """The object of `queryset` (already narrowed by visible_to) that `lookup` names, for somebody who may `act`.
+
+    project  attribute path from the object to its project, "" when it is the project
+    Raises Http404 for what the user cannot see, PermissionDenied when the role does not reach, Archived for an act that
+    changes a project which is archived.
+    """
+    found = get_object_or_404(queryset, **lookup)
+    owner: object = found
+    for name in project.split(".") if project else []:
+        owner = getattr(owner, name)
+    assert isinstance(owner, Project)
+    if owner.role_of(user) not in MAY[act]:
+        raise PermissionDenied("your role in this project does not allow this")
+    if act in CHANGES:
+        owner.decline_if_archived()
+    return found
