@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from inference.archives import folder_of
+from inference.crumbs import LONE, without_crumbs
 from inference.fusion import Fused, Parameters, fuse
 from inference.instances import instances
 from inference.prompters.paint import paint
@@ -116,6 +117,7 @@ class BoxCell:
         segmented = without_specks(probability >= 0.5, self.settings.least_area)
         fused = fuse(rgb, detected > 0, segmented, self.settings.fusion)
         labels = instances(fused.mask, detected, smallest=self.settings.least_area)
+        labels, _ = without_crumbs(labels, 0.0, boxes=len(detections.boxes), lone=LONE)
         return Parts(detections, found, detected, probability, segmented, fused, labels)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import label
 
-from inference.crumbs import crumb_areas, without_crumbs
+from inference.crumbs import crumb_areas, lone_share, without_crumbs
 from inference.fusion import Parameters, fuse
 from inference.metrics import average_precision, box_iou, contingency, mask_iou, mean, per_image
 from inference.pipeline.painting import bits_of, bounded_instances, paint
@@ -168,4 +168,4 @@ def fused_alone(
     parameters = Parameters(**configuration["fusion"])
     options = {name: value for name, value in configuration["instances"].items() if name != "crumbs"}
     labels = bounded_instances(fuse(rgb, m_d > 0, m_s, parameters).mask, m_d, boxes, **options)
-    return without_crumbs(labels, crumb, boxes=len(boxes))[0]
+    return without_crumbs(labels, crumb, boxes=len(boxes), lone=lone_share(configuration["instances"]))[0]
