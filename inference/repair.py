@@ -21,6 +21,15 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from inference.metrics import Contingency
 
+SHOWN = (
+    "untouched_cells",
+    "edge_cells",
+    "missed_cells",
+    "merged_cells",
+    "split_cells",
+    "false_cells",
+    "repair_seconds",
+)
 UNTOUCHED = 0.7  # IoU from which a mask is taken as it is: two people's outlines of one nucleus agree about as well
 FOUND = 0.5  # IoU above which a cell is found, as in panoptic quality
 
@@ -68,12 +77,19 @@ class Repair:
         return self.untouched * ACCEPT_S + self.edge * EDGE_S + drawn * DRAW_S + self.rejected * REJECT_S
 
     def per_100(self) -> dict[str, float]:
-        """Per 100 reference cells; empty where there is none."""
+        """SHOWN per 100 reference cells; empty where there is none."""
         if not self.cells:
             return {}
-        counts = {name: getattr(self, name) for name in ("untouched", "edge", "merged", "split", "missed", "false")}
         share = 100 / self.cells
-        return {**{name: count * share for name, count in counts.items()}, "seconds": self.seconds * share}
+        return {
+            "untouched_cells": self.untouched * share,
+            "edge_cells": self.edge * share,
+            "missed_cells": self.missed * share,
+            "merged_cells": self.merged * share,
+            "split_cells": self.split * share,
+            "false_cells": self.false * share,
+            "repair_seconds": self.seconds * share,
+        }
 
     def false_per_mm2(self, um_per_pixel: float) -> float | None:
         """False cells per mm² where the reference is empty; None where no image's is.
