@@ -441,8 +441,8 @@ def _signals(
     found: dict[int, dict[str, float]] = {}
     for field, teaches, colour in zip(fields, taught, colours, strict=True):
         known = compute.proposed_on(content, field)
-        said = scored[field.image]["queue"] if not (known.annotated or known.cells or teaches) else {}
-        found[field.image] = {name: said[name] for name in ("ambiguous", "entropy", "disagreement") if name in said}
+        scores = scored[field.image]["queue"] if not (known.annotated or known.cells or teaches) else {}
+        found[field.image] = {name: scores[name] for name in ("ambiguous", "entropy", "disagreement") if name in scores}
         if not teaches and np.isfinite(colour):
             found[field.image]["colour"] = float(colour)
     return found

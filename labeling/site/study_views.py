@@ -274,11 +274,11 @@ def interim_look(request: Request, study: int) -> HttpResponse:
     found = reach_for_step(request, "own", study)
     if request.method == "POST":
         reason = request.POST.get("reason", "")
-        looked = attempt(request, lambda: services.open_interim_results(study=found, by=request.user, reason=reason))
-        return redirect("study-report" if looked else "interim-look", found.pk)
+        opened = attempt(request, lambda: services.open_interim_results(study=found, by=request.user, reason=reason))
+        return redirect("study-report" if opened else "interim-look", found.pk)
     if found.state != Study.State.RUNNING:
         return redirect("study", found.pk)
-    return _confirm(request, found, "look")
+    return _confirm(request, found, "interim-look")
 
 
 def _confirm(request: Request, study: Study, step: str, **more: Any) -> HttpResponse:

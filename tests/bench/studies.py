@@ -118,9 +118,9 @@ def time_rows(kind: str, arms: int, readers: int, scene: str, studies: int) -> R
     effect = simulated(kind, arms, readers, scene, RATIO, studies).moments()
     assert effect is not None
     low, high = effect.ratio_bounds(1 - ALPHA)
-    held = int(((low <= RATIO) & (high >= RATIO)).sum())
+    kept = int(((low <= RATIO) & (high >= RATIO)).sum())
     yield Row(kind, arms, readers, scene, "error of the test", int((moments.p() < ALPHA).sum()), studies, ALPHA)
-    yield Row(kind, arms, readers, scene, "coverage", held, studies, 1 - ALPHA)
+    yield Row(kind, arms, readers, scene, "coverage", kept, studies, 1 - ALPHA)
 
 
 def dropout_rows(kind: str, arms: int, readers: int, studies: int) -> Rows:
@@ -135,10 +135,10 @@ def dropout_rows(kind: str, arms: int, readers: int, studies: int) -> Rows:
         yield Declined(kind, arms, readers, "after the loss of one reader", str(reason))
         return
     low, high = effect.ratio_bounds(1 - ALPHA)
-    held = int(((low <= RATIO) & (high >= RATIO)).sum())
+    kept = int(((low <= RATIO) & (high >= RATIO)).sum())
     hits = int((null.p() < ALPHA).sum())
     yield Row(kind, arms, readers, scene, f"error, {name} readers", hits, studies, ALPHA)
-    yield Row(kind, arms, readers, scene, f"coverage, {name} readers", held, studies, 1 - ALPHA)
+    yield Row(kind, arms, readers, scene, f"coverage, {name} readers", kept, studies, 1 - ALPHA)
 
 
 def quality_rows(kind: str, arms: int, readers: int, studies: int) -> Rows:
@@ -189,11 +189,11 @@ def fixed_reader_rows(kind: str, arms: int, readers: int, studies: int) -> Rows:
 def _held_by_fields(study: Virtual, truth: float) -> int:
     """In how many studies the interval over fields holds the truth."""
     by_period = study.field_differences()
-    held = 0
+    kept = 0
     for k in range(len(by_period[0])):
         mean, error, df = stratified([values[k] for values in by_period])
-        held += abs(mean - truth) <= stats.t.ppf(1 - ALPHA / 2, df) * error
-    return held
+        kept += abs(mean - truth) <= stats.t.ppf(1 - ALPHA / 2, df) * error
+    return kept
 
 
 def family_rows(kind: str, arms: int, readers: int, studies: int) -> Rows:
@@ -247,13 +247,13 @@ def bootstrap_rows(kind: str, arms: int, readers: int, studies: int) -> Rows:
     )
     if smallest < 2:
         return
-    held = 0
+    kept = 0
     for k in range(studies):
         ratios = resampled_ratios(np.random.default_rng(k), study.pair(k), 1000)
         low, high = np.quantile(ratios, [ALPHA / 2, 1 - ALPHA / 2])
-        held += low <= RATIO <= high
+        kept += low <= RATIO <= high
     offered = "" if pair.readers >= BOOTSTRAP_FROM else " (not offered)"
-    yield Row(kind, arms, readers, "plain", f"coverage of the bootstrap{offered}", held, studies, 1 - ALPHA)
+    yield Row(kind, arms, readers, "plain", f"coverage of the bootstrap{offered}", kept, studies, 1 - ALPHA)
 
 
 def mixed_rows(studies: int, readers: int) -> Rows:

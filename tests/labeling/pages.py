@@ -72,7 +72,7 @@ def page_text(response) -> str:
     return " ".join(response.content.decode().split())
 
 
-def said(response) -> list[str]:
+def toasts(response) -> list[str]:
     return [str(message) for message in get_messages(response.wsgi_request)]
 
 

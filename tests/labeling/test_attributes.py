@@ -57,8 +57,8 @@ def test_the_log_keeps_attributes_and_the_cell_around_and_replays_them(layer, me
 @pytest.mark.parametrize(
     "said", [{"Mitosis": "perhaps"}, {"Colour": "red"}, {"Mitosis": 1}, ["Mitosis"], {"Mitosis": ["yes"]}]
 )
-def test_what_the_project_does_not_ask_is_refused(layer, member, said):
-    (verdict,) = write(layer, member, operation(effect(uuid.uuid4(), cell(attributes=said))))
+def test_what_the_project_does_not_ask_is_refused(layer, member, printed):
+    (verdict,) = write(layer, member, operation(effect(uuid.uuid4(), cell(attributes=printed))))
     assert verdict.verdict == "invalid" and verdict.error["field"] == "attributes"
 
 
@@ -67,8 +67,8 @@ def test_the_pack_has_columns_for_what_is_said_and_none_where_nothing_is(layer, 
     write(layer, member, operation(effect(a, cell())))
     header, columns = unpack_layer(pack_layer(layer)[1])
     assert header["attributes"] == [] and not {"attributes", "parent"} & set(columns)
-    said = {"Mitosis": "yes", "Stain intensity": "2"}
-    write(layer, member, operation(effect(b, cell(attributes=said, parent=str(a)))))
+    printed = {"Mitosis": "yes", "Stain intensity": "2"}
+    write(layer, member, operation(effect(b, cell(attributes=printed, parent=str(a)))))
     header, columns = unpack_layer(pack_layer(layer)[1])
     assert header["attributes"] == [["Mitosis", ["yes"]], ["Stain intensity", ["2"]]]
     assert columns["attributes"].tolist() == [0, 0, 1, 1]
@@ -96,8 +96,8 @@ def test_the_list_that_counts_is_the_one_of_the_moment_of_writing(layer, member)
     assert layer.image.project.declared_attributes["Mitosis"] == ["no", "yes"]  # as this request has read it
     declare_attributes(project=Project.objects.get(pk=member.project_id), text="Mitosis: no, unsure")
     with CaptureQueriesContext(connection) as queries:
-        said = [operation(effect(uuid.uuid4(), cell(attributes={"Mitosis": value}))) for value in ("yes", "unsure")]
-        assert [v.verdict for v in write(layer, member, *said)] == ["invalid", "accepted"]
+        printed = [operation(effect(uuid.uuid4(), cell(attributes={"Mitosis": value}))) for value in ("yes", "unsure")]
+        assert [v.verdict for v in write(layer, member, *printed)] == ["invalid", "accepted"]
     assert sum("FOR SHARE" in q["sql"] for q in queries) == 1, "and nobody declares another until it is written"
     with CaptureQueriesContext(connection) as queries:
         write(layer, member, operation(effect(uuid.uuid4(), cell())))

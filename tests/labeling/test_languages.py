@@ -20,9 +20,9 @@ NAMES = {"Boxwise", "SHA-256", "Dice", "PQ", "AJI", "COCO JSON", "GeoJSON", "px"
 def test_a_catalogue_says_all_there_is_to_say_and_nothing_else(path):
     """`python -m tools.catalogues` adds what is new, for a person to translate."""
     catalogue = catalogues.read(path)
-    said = catalogues.messages()
-    assert said - set(catalogue) == set(), "not in the catalogue"
-    assert set(catalogue) - said - {Message("")} == set(), "nobody says it any more"
+    printed = catalogues.messages()
+    assert printed - set(catalogue) == set(), "not in the catalogue"
+    assert set(catalogue) - printed - {Message("")} == set(), "nobody says it any more"
     assert [m.text for m, forms in catalogue.items() if not all(forms)] == [], "not translated"
 
 

@@ -35,7 +35,7 @@ from tests.labeling.pages import (
     page_text,
     proposals,
     reject,
-    said,
+    toasts,
     signed_in,
 )
 
@@ -347,7 +347,7 @@ def test_members_are_changed_and_removed_on_the_page(study):
     manager.post(page, {"role": "annotator"})
     assert study.project.role_of(study.people["viewer"]) == "annotator"
     declined = manager.post(page, {"role": "owner"})
-    assert said(declined)[-1:] == ["Only an owner can make or unmake an owner."]
+    assert toasts(declined)[-1:] == ["Only an owner can make or unmake an owner."]
     manager.post(page, {"role": "annotator", "remove": "1"})
     assert study.project.role_of(study.people["viewer"]) is None
     elsewhere = MembershipFactory()
@@ -437,7 +437,7 @@ def test_an_upload_without_sense_says_so_and_adds_nothing(data, words, study):
     answer = client.post(address(study, "project-images"), form, headers={"HX-Request": "true"})
     assert words in answer.content.decode() and "HX-Trigger" not in answer.headers
     assert study.project.images.count() == 1
-    assert words in " ".join(said(client.post(address(study, "project-images"), {"split": "train"}))) or data
+    assert words in " ".join(toasts(client.post(address(study, "project-images"), {"split": "train"}))) or data
 
 
 # -- time and export
@@ -478,7 +478,7 @@ def test_an_export_is_asked_for_on_the_page_watched_and_fetched(study, sent):
     page = page_text(client.get(address(study, "project")))
     assert "<b>0</b> accepted masks" in page and "<b>2</b> boxes without a mask" in page
     asked = client.post(address(study, "project-exports"), {"layout": "coco", "include": ["masks", "boxes"]})
-    assert asked["Location"].endswith("#exports") and "being made" in said(asked)[0]
+    assert asked["Location"].endswith("#exports") and "being made" in toasts(asked)[0]
     panel = page_text(client.get(address(study, "project-exports")))
     assert 'hx-trigger="every 1s"' in panel and "waiting for the worker" in panel and 'name="layout"' not in panel
     message = [message for message in sent if message.task == "labeling.run_job"][-1]
@@ -487,7 +487,7 @@ def test_an_export_is_asked_for_on_the_page_watched_and_fetched(study, sent):
     job = Job.objects.get(owner=study.people["reviewer"])
     assert reverse("job-result", args=[job.pk]) in panel and "every 1s" not in panel and 'name="layout"' in panel
     declined = client.post(address(study, "project-exports"), {"layout": "tiff"})
-    assert "Layout must be coco, geojson or labels" in said(declined)[-1]
+    assert "Layout must be coco, geojson or labels" in toasts(declined)[-1]
 
 
 def test_a_project_without_annotations_says_why_nothing_can_be_exported(study):

@@ -25,7 +25,7 @@ from labeling.rounds.models import Tuning
 from labeling.rounds.reference import lock
 from labeling.rounds.reference_masks import image_named
 from tests.factories import ImageFactory, ProjectFactory, UserFactory
-from tests.labeling.pages import address, make_study, page_text, said, signed_in
+from tests.labeling.pages import address, make_study, page_text, toasts, signed_in
 from tests.labeling.rounds import annotate, png_of, run_all
 
 MAP = np.array([[0, 0, 5, 5], [0, 9, 9, 5], [300, 9, 9, 0]])
@@ -255,14 +255,14 @@ def test_the_models_page_takes_replaces_and_removes_masks():
     page = page_text(client.get(address(study, "project-models")))
     assert "Masks that people drew from scratch, for measuring" in page and "No image has reference masks." in page
     form = {"masks": upload(cells(1, 2)), "image": str(study.image.pk)}
-    messages = said(client.post(add, form))
+    messages = toasts(client.post(add, form))
     assert f"{study.image.name}: 2 reference cells." in messages and any("in training" in m for m in messages)
     assert (
         "Confirm that they are to be replaced"
-        in said(client.post(add, {"masks": upload(cells(1)), "image": study.image.pk}))[-1]
+        in toasts(client.post(add, {"masks": upload(cells(1)), "image": study.image.pk}))[-1]
     )
-    assert "Confirm" in said(client.post(remove))[-1]
-    assert "are removed" in said(client.post(remove, {"confirmed": "1"}))[-1]
+    assert "Confirm" in toasts(client.post(remove))[-1]
+    assert "are removed" in toasts(client.post(remove, {"confirmed": "1"}))[-1]
     study.image.refresh_from_db()
     assert not study.image.reference
     assert "Add reference masks" not in page_text(

@@ -140,8 +140,8 @@ def test_one_broken_image_among_others_gets_a_reason_and_the_round_goes_on(owner
     assert round_.state == Round.State.PUBLISHED, round_.error
     published = set(Publication.objects.filter(round=round_).values_list("image", flat=True))
     assert published == set(project.images.values_list("pk", flat=True)) - {first.pk, last.pk}
-    said = " ".join(StageLine.objects.filter(stage__round=round_).values_list("text", flat=True))
-    assert f"image {last.pk} is left out" in said and f"image {first.pk} teaches nothing" in said
+    printed = " ".join(StageLine.objects.filter(stage__round=round_).values_list("text", flat=True))
+    assert f"image {last.pk} is left out" in printed and f"image {first.pk} teaches nothing" in printed
     assert round_.stages.get(kind="prediction").artifact.facts["unreadable_images"] == 2
 
 

@@ -14,7 +14,7 @@ from labeling.rounds.models import Artifact, Round, Snapshot, Stage, Tuning
 from labeling.rounds.results.comparison import by_unit, compare, interval
 from labeling.rounds.results.tuning import request_tuning
 from tests.factories import ImageFactory, ProjectFactory, UserFactory
-from tests.labeling.pages import said
+from tests.labeling.pages import toasts
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sent")]
 
@@ -134,7 +134,7 @@ def test_a_sweep_is_for_finished_rounds_and_for_managers(project, client, sent):
     assert sent == [("inference.tune_round", "cpu", {"tuning_id": Tuning.objects.get().pk})]
     Round.objects.update(state=Round.State.FAILED)
     answer = client.post(reverse("tune-round", args=[finished.pk]))
-    assert "settings are tried on a finished round" in said(answer)[-1]
+    assert "settings are tried on a finished round" in toasts(answer)[-1]
 
 
 def test_a_sweep_without_references_says_so_and_delivered_late_does_nothing(project, monkeypatch, settings, tmp_path):

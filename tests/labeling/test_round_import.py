@@ -39,7 +39,7 @@ from labeling.rounds.weights import importing
 from labeling.rounds.weights.promotion import models_of
 from labeling.rounds.weights.starting import Start, licences
 from tests.factories import UserFactory
-from tests.labeling.pages import said, signed_in
+from tests.labeling.pages import toasts, signed_in
 from tests.labeling.rounds import png_of, run_all, small_project
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -74,8 +74,8 @@ def detector(tmp_path):
 
     def make(classes=1, name="mine.safetensors", **about):
         torch.manual_seed(7)
-        told = {"model": "centre-1", "classes": classes, "settings": asdict(centre.CentreSettings())} | about
-        path = files.save(tmp_path / "made" / name, centre.CentreNet(classes).state_dict(), told)
+        reported = {"model": "centre-1", "classes": classes, "settings": asdict(centre.CentreSettings())} | about
+        path = files.save(tmp_path / "made" / name, centre.CentreNet(classes).state_dict(), reported)
         return SimpleUploadedFile(name, path.read_bytes())
 
     return make
@@ -387,7 +387,7 @@ def test_the_page_takes_weights_in_and_starts_a_round_with_them(owner, sent, det
     assert not WeightsImport.objects.exists()
     client = signed_in(manager)
     answer = client.post(there, {"files": detector(), "data_licence": ""})
-    assert "Say under which licence" in said(answer)[-1]
+    assert "Say under which licence" in toasts(answer)[-1]
     client.post(there, given | {"files": detector()})
     page = client.get(reverse("project-models", args=[project.pk])).content.decode()
     assert "being checked" in page and "data-poll" in page

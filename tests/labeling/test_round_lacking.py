@@ -85,7 +85,7 @@ def time_has_come(stage):
 
 def waits(stage, what):
     stage.refresh_from_db()
-    return (stage.state, stage.attempts, stage.lacks.get("what")) == ("waiting", 0, what)
+    return (stage.state, stage.attempts, stage.missing_resource.get("what")) == ("waiting", 0, what)
 
 
 # -- the device
@@ -155,7 +155,7 @@ def test_a_gpu_that_is_not_there_is_waited_for_and_no_cpu_takes_its_place(owner,
     monkeypatch.setattr(tasks, "WORKER", "another")
     work_off(sent[:])
     stage.refresh_from_db()
-    assert (stage.state, stage.attempts, stage.lacks, stage.times_declined) == ("done", 1, {}, 0)
+    assert (stage.state, stage.attempts, stage.missing_resource, stage.times_declined) == ("done", 1, {}, 0)
 
 
 # -- memory
@@ -186,7 +186,7 @@ def test_a_stage_that_does_not_fit_waits_ever_longer_and_is_never_given_up(owner
     free["free"] = 64 * GIB
     work_off(sent)
     stage.refresh_from_db()
-    assert (stage.state, stage.attempts, stage.lacks, stage.times_declined) == ("done", 1, {}, 0)
+    assert (stage.state, stage.attempts, stage.missing_resource, stage.times_declined) == ("done", 1, {}, 0)
     lines = StageLine.objects.filter(stage=stage, text__startswith="handed back: it needs about").count()
     assert lines == len(backoff.PAUSES) + 2
 
@@ -224,7 +224,7 @@ def test_memory_that_runs_out_in_mid_stage_hands_it_back_with_what_is_finished(o
     monkeypatch.setattr(units, "save_unit", runs_out_at_the_second)
     stage = first(started(owner))
     tasks.run_stage(stage.pk)
-    assert waits(stage, what) and stage.lacks["worker"] == needs.HOST
+    assert waits(stage, what) and stage.missing_resource["worker"] == needs.HOST
     monkeypatch_on.clear()
     time_has_come(stage)
     tasks.run_stage(stage.pk)
@@ -243,7 +243,7 @@ def test_other_errors_end_the_stage_as_before(owner, sent, monkeypatch, error):
     with pytest.raises(type(error)):
         tasks.run_stage(stage.pk)
     stage.refresh_from_db()
-    assert (stage.state, stage.lacks) == ("failed", {})
+    assert (stage.state, stage.missing_resource) == ("failed", {})
 
 
 def test_cancel_ends_what_waits_at_once_and_retry_begins_afresh(owner, sent, free):
@@ -259,7 +259,7 @@ def test_cancel_ends_what_waits_at_once_and_retry_begins_afresh(owner, sent, fre
     resuming.recover()
     assert sent == []
     retry_round(round_=round_)
-    assert (first(round_).lacks, first(round_).times_declined, first(round_).again_at) == ({}, 0, None)
+    assert (first(round_).missing_resource, first(round_).times_declined, first(round_).again_at) == ({}, 0, None)
     free["free"] = 64 * GIB
     work_off(sent)
     round_.refresh_from_db()
@@ -328,8 +328,8 @@ def test_a_worker_that_dies_while_another_is_kept_away_is_a_death_as_ever(owner,
 @pytest.mark.parametrize(("left", "memory_is_blamed"), [(1 * GIB, True), (30 * GIB, False)])
 def test_the_third_death_names_memory_where_it_was_nearly_used_up(owner, sent, left, memory_is_blamed):
     stage, lease = stages.claim(first(started(owner)).pk)
-    told = {"cores": 1.0, "memory": 60 * GIB, "memory_free": left, "memory_total": 64 * GIB}
-    stages.renew(stage.pk, lease, told)
+    reported = {"cores": 1.0, "memory": 60 * GIB, "memory_free": left, "memory_total": 64 * GIB}
+    stages.renew(stage.pk, lease, reported)
     Stage.objects.filter(pk=stage.pk).update(attempts=3)
     stages.recover(timezone.now() + timedelta(minutes=1))
     stage.refresh_from_db()
@@ -355,7 +355,7 @@ def test_a_portion_that_does_not_fit_keeps_the_worker_away_from_the_whole_stage(
     free["free"] = 10 * 2**20
     work_off(sent)
     stage.refresh_from_db()
-    assert (stage.state, stage.lacks["what"], stage.times_declined) == ("running", "memory_needed", 1)
+    assert (stage.state, stage.missing_resource["what"], stage.times_declined) == ("running", "memory_needed", 1)
     assert set(Portion.objects.values_list("state", "attempts", "queued_at")) == {("waiting", 0, None)}
     assert StageLine.objects.filter(stage=stage, text__startswith="handed back").count() == 1
     soon = timezone.now() + timedelta(seconds=50)
@@ -378,7 +378,7 @@ def test_another_worker_makes_the_portions_meanwhile_and_gets_the_messages_of_th
     monkeypatch.setattr(
         units, "save_unit", lambda folder, image, unit: made.update([image]) or save(folder, image, unit)
     )
-    (one, two), lacking = [kwargs["portion_id"] for _, _, kwargs in sent], tasks.WORKER
+    (one, two), declining = [kwargs["portion_id"] for _, _, kwargs in sent], tasks.WORKER
     sent.clear()
     free["free"] = 10 * 2**20
     tasks.run_portion(one)
@@ -392,7 +392,7 @@ def test_another_worker_makes_the_portions_meanwhile_and_gets_the_messages_of_th
     free["free"] = 64 * GIB
     monkeypatch.setattr(tasks, "WORKER", "another")
     tasks.run_portion(two)
-    assert Stage.objects.get(pk=stage.pk).declined_by == [lacking]
+    assert Stage.objects.get(pk=stage.pk).declined_by == [declining]
     work_off(sent)
     round_.refresh_from_db()
     assert round_.state == Round.State.PUBLISHED
@@ -448,7 +448,7 @@ def test_a_queue_without_a_worker_is_named_and_goes_on_when_one_is_there(owner, 
     resuming.recover(now)
     assert sent.count(("inference.run_stage", "gpu", {"stage_id": stage.pk})) == 1
     stage.refresh_from_db()
-    assert stage.lacks == {}
+    assert stage.missing_resource == {}
 
 
 def test_a_broker_that_cannot_be_asked_changes_nothing(owner, sent, monkeypatch, caplog):
@@ -459,7 +459,7 @@ def test_a_broker_that_cannot_be_asked_changes_nothing(owner, sent, monkeypatch,
     stage = first(started(owner))
     assert resuming.recover(timezone.now() + timedelta(seconds=20)) == []
     stage.refresh_from_db()
-    assert stage.lacks == {} and "the workers cannot be asked" in caplog.text
+    assert stage.missing_resource == {} and "the workers cannot be asked" in caplog.text
 
 
 def test_a_queue_whose_worker_is_at_work_is_not_asked_about(owner, sent, monkeypatch):

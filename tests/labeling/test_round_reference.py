@@ -65,8 +65,8 @@ def test_masks_are_judged_by_the_locked_images_alone(project, owner):
 def test_the_snapshot_says_which_set_judges(project, owner):
     assert freeze(project).summary["reference_set"] is None
     lock(project=project, by=owner, origin="published", readers=2, note="drawn in another place")
-    said = freeze(project).summary["reference_set"]
-    assert (said["number"], said["images"], said["origin"], said["readers"]) == (1, 1, "published", 2)
+    printed = freeze(project).summary["reference_set"]
+    assert (printed["number"], printed["images"], printed["origin"], printed["readers"]) == (1, 1, "published", 2)
 
 
 def test_the_same_masks_locked_with_other_words_are_another_snapshot_but_predict_nothing_again(project, owner):
@@ -75,8 +75,8 @@ def test_the_same_masks_locked_with_other_words_are_another_snapshot_but_predict
     assert freeze(project) == first
     lock(project=project, by=owner, origin="published")
     second = freeze(project)
-    said = second.summary["reference_set"]
-    assert first != second and (said["number"], said["origin"]) == (2, "published")
+    printed = second.summary["reference_set"]
+    assert first != second and (printed["number"], printed["origin"]) == (2, "published")
     configuration = configure("quick", None)
     one, other = (keys(json.load(snapshot.content.open()), configuration) for snapshot in (first, second))
     assert one == other

@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 from labeling.rounds import services
 from labeling.rounds.models import Artifact, ModelVersion, Promotion, Round
 from labeling.rounds.services import start_round
-from tests.labeling.pages import make_study, said, signed_in
+from tests.labeling.pages import make_study, toasts, signed_in
 
 pytestmark = pytest.mark.django_db
 ROUNDS = Path(services.__file__).parent
@@ -62,9 +62,9 @@ def test_a_refusal_names_the_round_as_the_caller_does(page, api, bring_about, wo
     assert words.format(n=round_.pk) in detail and str(round_.number) not in detail
     if page is not None:
         answer = signed_in(owner).post(reverse(page, args=[round_.pk]))
-        (told,) = said(answer)
-        assert words.format(n=round_.number) in told[0].lower() + told[1:]
-        assert not re.search(rf"\b{round_.pk}\b", told)
+        (reported,) = toasts(answer)
+        assert words.format(n=round_.number) in reported[0].lower() + reported[1:]
+        assert not re.search(rf"\b{round_.pk}\b", reported)
 
 
 def test_a_refusal_names_a_model_as_the_caller_does(study):
@@ -80,8 +80,8 @@ def test_a_refusal_names_a_model_as_the_caller_does(study):
     detail = client.post(reverse("round-list", args=[study.project.pk]), body, format="json").json()["detail"]
     assert detail.startswith(f"model version {version.pk} is a yolo") and "9000" not in detail
     form = {"preset": "tiny", "detector_from": version.pk}
-    (told,) = said(signed_in(study.people["owner"]).post(reverse("project-rounds", args=[study.project.pk]), form))
-    assert told.startswith("Detector 9000 is a yolo")
+    (reported,) = toasts(signed_in(study.people["owner"]).post(reverse("project-rounds", args=[study.project.pk]), form))
+    assert reported.startswith("Detector 9000 is a yolo")
 
 
 def raises_of(path):

@@ -150,7 +150,7 @@ def test_each_process_has_the_secrets_that_it_needs() -> None:
 @pytest.mark.parametrize("process", ["worker", "interactive", "files", "recovery"])
 def test_a_process_that_signs_nothing_starts_without_a_key(process: str) -> None:
     without = {name: value for name, value in COMPLETE.items() if name != "SECRET_KEY"}
-    code, said = settings_say(**without, BOXWISE_PROCESS=process)
-    assert code == 0, said
-    code, said = settings_say(**without, BOXWISE_PROCESS="web")
-    assert code != 0 and "set SECRET_KEY" in said
+    code, printed = settings_say(**without, BOXWISE_PROCESS=process)
+    assert code == 0, printed
+    code, printed = settings_say(**without, BOXWISE_PROCESS="web")
+    assert code != 0 and "set SECRET_KEY" in printed

@@ -128,9 +128,9 @@ COMPLETE = {
 
 @pytest.mark.parametrize("name", COMPLETE)
 def test_a_half_configured_production_start_is_refused(name: str) -> None:
-    code, said = settings_say(**{key: value for key, value in COMPLETE.items() if key != name})
+    code, printed = settings_say(**{key: value for key, value in COMPLETE.items() if key != name})
     assert code != 0
-    assert len(said.splitlines()) == 1 and f"set {name} to" in said
+    assert len(printed.splitlines()) == 1 and f"set {name} to" in printed
 
 
 @pytest.mark.parametrize(
@@ -146,9 +146,9 @@ def test_a_half_configured_production_start_is_refused(name: str) -> None:
     ],
 )
 def test_a_wrong_setting_is_named(wrong: dict[str, str], sentence: str) -> None:
-    code, said = settings_say(**COMPLETE | wrong)
+    code, printed = settings_say(**COMPLETE | wrong)
     assert code != 0
-    assert len(said.splitlines()) == 1 and sentence in said
+    assert len(printed.splitlines()) == 1 and sentence in printed
 
 
 def test_a_complete_production_configuration_is_taken_as_it_stands() -> None:

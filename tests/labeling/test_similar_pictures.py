@@ -17,7 +17,7 @@ from labeling.images.models import Image, Split
 from labeling.images.services import add_image
 from labeling.images.similar import NEAR, bits_of, distance, picture_hash, similar_images, turned
 from tests.factories import ProjectFactory
-from tests.labeling.pages import make_study, page_text, said, signed_in
+from tests.labeling.pages import make_study, page_text, toasts, signed_in
 from tests.labeling.rounds import png_of
 
 
@@ -111,7 +111,7 @@ def test_uploads_and_changes_of_split_say_it():
     upload = io.BytesIO(png_of(np.asarray(picture(3).transpose(PIL.Image.Transpose.ROTATE_90))))
     upload.name = "turned.png"
     page = signed_in(owner)
-    messages = said(page.post(reverse("project-images", args=[project.pk]), {"images": upload, "split": "train"}))
+    messages = toasts(page.post(reverse("project-images", args=[project.pk]), {"images": upload, "split": "train"}))
     assert any("turned.png (train) and copy.png (validation) show the same picture" in m for m in messages)
     before = page_text(page.get(reverse("before-round", args=[project.pk])))
     assert "show the same picture" not in before  # neither of them teaches or judges

@@ -14,7 +14,7 @@ from labeling.rounds.models import Artifact, ModelVersion, Publication, Round, S
 from labeling.studies import learned, services
 from labeling.studies.models import Participant, Study
 from tests.factories import png
-from tests.labeling.pages import said, signed_in
+from tests.labeling.pages import toasts, signed_in
 from tests.labeling.studies import ARMS, draft, ten_fields
 
 pytestmark = pytest.mark.django_db
@@ -221,9 +221,9 @@ def test_a_draft_is_edited_redrawn_thinned_and_deleted(project):
     # drawn again
     drawn = set(study.fields.values_list("image", flat=True))
     answer = client.post(reverse("redraw-study", args=[study.pk]), {"seed": "12"})
-    assert said(answer) == ["The fields are drawn again, by seed 12."]
+    assert toasts(answer) == ["The fields are drawn again, by seed 12."]
     assert set(study.fields.values_list("image", flat=True)) != drawn
-    assert "not a whole number" in said(client.post(reverse("redraw-study", args=[study.pk]), {"seed": "²"}))[-1]
+    assert "not a whole number" in toasts(client.post(reverse("redraw-study", args=[study.pk]), {"seed": "²"}))[-1]
     # a reader less
     second = study.participants.get(number=2)
     client.post(reverse("remove-reader", args=[study.pk, second.pk]))

@@ -23,7 +23,7 @@ from labeling.studies.models import InterimLook, Participant, Removal, Sitting, 
 from labeling.studies.removal import kept_until, recover, remove_raw_data
 from labeling.studies.tables import tables_of
 from tests.factories import MembershipFactory
-from tests.labeling.pages import page_text, said, signed_in
+from tests.labeling.pages import page_text, toasts, signed_in
 from tests.labeling.studies import agreed, frozen, ten_fields, work
 
 pytestmark = pytest.mark.django_db
@@ -81,12 +81,12 @@ def test_an_owner_looks_on_purpose_and_it_stands_in_report_pdf_and_bundle_for_go
     owner = signed_in(study.created_by)
     colleague = signed_in(MembershipFactory(project=study.project, role=Role.OWNER).user)
     manager = signed_in(MembershipFactory(project=study.project, role=Role.MANAGER).user)
-    look, report = reverse("interim-look", args=[study.pk]), reverse("study-report", args=[study.pk])
-    assert manager.post(look, {"reason": "curious"}).status_code == 403
-    assert said(owner.post(look, {"reason": "  "})) == ["Reason: nothing was typed. Type at least one word."]
-    owner.get(look)
+    interim, report = reverse("interim-look", args=[study.pk]), reverse("study-report", args=[study.pk])
+    assert manager.post(interim, {"reason": "curious"}).status_code == 403
+    assert toasts(owner.post(interim, {"reason": "  "})) == ["Reason: nothing was typed. Type at least one word."]
+    owner.get(interim)
     assert not InterimLook.objects.exists() and "hidden" in page_text(owner.get(report))
-    owner.post(look, {"reason": "safety monitoring"})
+    owner.post(interim, {"reason": "safety monitoring"})
     (seen,) = InterimLook.objects.all()
     assert (seen.by, seen.reason) == (study.created_by, "safety monitoring")
     stamp = f"{seen.at:%Y-%m-%d %H:%M} UTC"
@@ -191,8 +191,8 @@ def test_when_the_day_has_passed_recovery_deletes_and_writes_it_down(study):
     reader = reads(study, 1)
     amend_retention(study, later(10))
     assert recover(timezone.now() + timedelta(days=10)) == []  # the last day itself
-    said_ = recover(timezone.now() + timedelta(days=11))
-    assert said_ == [f"study {study.pk}: the raw data of P01 were deleted, the retention date has passed"]
+    sentences = recover(timezone.now() + timedelta(days=11))
+    assert sentences == [f"study {study.pk}: the raw data of P01 were deleted, the retention date has passed"]
     assert not any(of_reader(reader).values())
     assert Removal.objects.get().cause == "retention"
     assert recover(timezone.now() + timedelta(days=12)) == []

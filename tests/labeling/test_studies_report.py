@@ -109,8 +109,8 @@ def test_everything_that_is_said_to_be_shown_is_shown(study):
     ):
         assert what in page, what
     sections = reporting.page(study)["sections"]
-    said = [heading for heading, _ in _pdf_text(study)]
-    assert [section.title for section in sections] == [title for title in said if title != "Under other idle cut-offs"]
+    printed = [heading for heading, _ in _pdf_text(study)]
+    assert [section.title for section in sections] == [title for title in printed if title != "Under other idle cut-offs"]
     assert all(
         "95 % CI" in line or "no interval" in line for line in dict(_pdf_text(study))["Under other idle cut-offs"]
     )
@@ -211,8 +211,8 @@ def test_a_bundle_of_the_first_definition_is_recomputed_and_says_so(capsys):
     assert "contrasts" in found.redefined and "fields" not in found.redefined
     assert found.numbers["plan"]["notes"] and "definition 1" in found.numbers["plan"]["notes"][0]
     assert command.main(["recompute", str(BEFORE)]) == 0
-    said = capsys.readouterr().out
-    assert "computed with definition 1" in said and "Defined otherwise, so not compared: arms," in said
+    printed = capsys.readouterr().out
+    assert "computed with definition 1" in printed and "Defined otherwise, so not compared: arms," in printed
 
 
 def test_the_bundle_holds_amendments_detection_and_the_definition(study, tmp_path):

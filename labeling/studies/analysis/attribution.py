@@ -242,7 +242,7 @@ def _work(events: pd.DataFrame, t: Floats, acts: pd.DataFrame, begin: float) -> 
         committed = max(_hand_up(kinds, t, i, stop, heard), last_mark)
         begun = min(_hand_down(numbers, kinds, t, act, i), committed)
         begun = max(begun, last_mark)
-        opened, opened_at = _mark_looks(marks, t, kinds, data, range(i, stop), alias, drawn, opened, opened_at)
+        opened, opened_at = _mark_views(marks, t, kinds, data, range(i, stop), alias, drawn, opened, opened_at)
         i = max(i, stop)
         if act.action == "draw":
             marks.append((begun, "draw", act.cell))
@@ -259,7 +259,7 @@ def _work(events: pd.DataFrame, t: Floats, acts: pd.DataFrame, begin: float) -> 
         drawn = act.cell if act.action == "draw" else ""
         opened = ""
         marks.append((committed, "search", ""))
-    _mark_looks(marks, t, kinds, data, range(i, len(t)), alias, drawn, opened, opened_at)
+    _mark_views(marks, t, kinds, data, range(i, len(t)), alias, drawn, opened, opened_at)
     marks.sort(key=lambda mark: mark[0])  # stable: what was said later wins at the same moment
     return _searches_named(marks)
 
@@ -305,7 +305,7 @@ def _hand_up(kinds: list[str], t: Floats, i: int, stop: int, heard: float) -> fl
     return heard
 
 
-def _mark_looks(
+def _mark_views(
     marks: list[tuple[float, str, str]],
     t: Floats,
     kinds: list[str],
