@@ -4,7 +4,7 @@ Every reference cell is in exactly one of five states, so their counts per 100 r
 
 - untouched: a predicted cell meets it with an IoU of at least `UNTOUCHED`; its proposal is accepted as it is;
 - edge: one meets it (IoU above .5, as in panoptic quality), but its edge has to be repaired;
-- merged: none meets it, and more than half of it lies in a predicted cell that holds more than half of others too;
+- merged: none meets it, and more than half of it lies in a predicted cell that covers_many more than half of others too;
 - split: none meets it, and two or more predicted cells lie in it by more than half;
 - missed: none meets it, for any other reason.
 
@@ -119,12 +119,12 @@ def repair(table: "Contingency", pixels: int, untouched: float = UNTOUCHED) -> R
     good = int((overlap[pairs] >= untouched).sum())
     inside_predicted = table.shared > table.reference_area[table.i] / 2  # a reference cell is in one at most
     inside_reference = table.shared > table.predicted_area[table.j] / 2  # a predicted cell likewise
-    holds = np.bincount(table.j[inside_predicted], minlength=m) >= 2
+    covers_many = np.bincount(table.j[inside_predicted], minlength=m) >= 2
     pieces = np.bincount(table.i[inside_reference], minlength=n) >= 2
-    merged = _marked(table.i[inside_predicted & holds[table.j]], n) & ~found
+    merged = _marked(table.i[inside_predicted & covers_many[table.j]], n) & ~found
     split = pieces & ~found & ~merged
     of_split = _marked(table.j[inside_reference & pieces[table.i]], m)
-    false = int((~met & ~holds & ~of_split).sum())
+    false = int((~met & ~covers_many & ~of_split).sum())
     empty = n == 0
     return Repair(
         untouched=good,

@@ -3,8 +3,9 @@
 A word of the table:
   word       the word, which also names it in figures and tests
   forms      what is looked for, in lower case: "refuse", "refused", ...
-  looks_at   "part": a part of a name between underscores, hyphens or capitals (the usual way);
+  applies_to   "part": a part of a name between underscores, hyphens or capitals (the usual way);
              "whole": a whole name; "class", "function" or "module": a whole name of that kind, where it is defined
+  compounds  parts in a row that are one term and may stand, such as ["held", "out"]; optional
   most       how often it may stand (0 unless said otherwise); for a word that is wrong only the second time
   write      what to write instead
   on         area -> whether the test holds it: python (labeling, inference, tools), tests, typescript (frontend)
@@ -48,7 +49,8 @@ class Word:
 
     word: str
     forms: frozenset[str]
-    looks_at: str
+    compounds: tuple[tuple[str, ...], ...]
+    applies_to: str
     most: int
     write: str
     on: dict[str, bool]
@@ -60,7 +62,8 @@ class Word:
         return cls(
             word=given["word"],
             forms=frozenset(given["forms"]),
-            looks_at=given["looks_at"],
+            compounds=tuple(tuple(one) for one in given.get("compounds", ())),
+            applies_to=given["applies_to"],
             most=given.get("most", 0),
             write=given["write"],
             on=given["on"],
@@ -68,11 +71,20 @@ class Word:
         )
 
     def stands_in(self, found: Name) -> bool:
-        if self.looks_at == "part":
-            return not self.forms.isdisjoint(parts(found.name))
-        if self.looks_at in KINDS and found.kind != self.looks_at:
+        if self.applies_to == "part":
+            return not self.forms.isdisjoint(self.without_compounds(parts(found.name)))
+        if self.applies_to in KINDS and found.kind != self.applies_to:
             return False
         return found.name in self.forms
+
+    def without_compounds(self, found: tuple[str, ...]) -> list[str]:
+        """The parts of a name that are not of one of the compounds."""
+        left = list(found)
+        for compound in self.compounds:
+            for start in range(len(found) - len(compound) + 1):
+                if found[start : start + len(compound)] == compound:
+                    left[start : start + len(compound)] = [""] * len(compound)
+        return left
 
 
 @dataclass(frozen=True)
@@ -97,9 +109,9 @@ def area_of(path: str) -> str:
 
 
 @cache
-def parts(name: str) -> frozenset[str]:
+def parts(name: str) -> tuple[str, ...]:
     """`refuse_Strokes`, `refuseStrokes` and `refuse-strokes` have the parts refuse and strokes."""
-    return frozenset(part.lower() for part in PART.findall(name))
+    return tuple(part.lower() for part in PART.findall(name))
 
 
 def read_table(path: Path = TABLE) -> list[Word]:

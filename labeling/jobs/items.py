@@ -26,10 +26,10 @@ from labeling.leases import AWAY, LeaseLost, patiently
 SHARE = 20.0  # seconds that a job may take while others wait
 MOST_DEATHS = 2  # of workers at one file, then it is declined
 STRAY_AFTER = timedelta(days=1)  # a file in the storage that belongs to no job
-LOOK_EVERY = timedelta(hours=1)  # for such files
+CLEAN_EVERY = timedelta(hours=1)  # for such files
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 logger = logging.getLogger(__name__)
-_next_look = datetime.min.replace(tzinfo=UTC)
+_next_cleaning = datetime.min.replace(tzinfo=UTC)
 
 
 class End(Protocol):
@@ -180,10 +180,10 @@ def recover(now: datetime) -> list[str]:
 
     Looks once in a while only: a storage may be slow to list.
     """
-    global _next_look
-    if now < _next_look:
+    global _next_cleaning
+    if now < _next_cleaning:
         return []
-    _next_look = now + LOOK_EVERY
+    _next_cleaning = now + CLEAN_EVERY
     storage = JobItem._meta.get_field("file").storage
     try:
         there = storage.listdir("uploads")[1]

@@ -57,9 +57,9 @@ def _sentence(number: int, entry: dict[str, Any]) -> str:
 def interim_look_sentences(protocol: dict[str, Any]) -> list[str]:
     """For the methods of a report: that results by arm were seen before the lock, and when. English."""
     return [
-        f"Results by arm were seen on {look['at'][:16].replace('T', ' ')} UTC, before the lock, by the {look['by']} of "
-        f"the project. Reason given: {look['reason']}"
-        for look in protocol.get("looks", [])
+        f"Results by arm were seen on {opened['at'][:16].replace('T', ' ')} UTC, before the lock, by the {opened['by']} "
+        f"of the project. Reason given: {opened['reason']}"
+        for opened in protocol.get("looks", [])
     ]
 
 

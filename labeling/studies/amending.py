@@ -141,8 +141,8 @@ def interim_looks_of(study: Study) -> list[dict[str, Any]]:
     """Looks at results by arm before the lock, in order of time; who, by the role in the project."""
     roles = dict(study.project.memberships.values_list("user", "role"))
     return [
-        {"at": look.at.isoformat(), "by": roles.get(look.by_id, "owner"), "reason": look.reason}
-        for look in study.interim_looks.all()
+        {"at": opened.at.isoformat(), "by": roles.get(opened.by_id, "owner"), "reason": opened.reason}
+        for opened in study.interim_looks.all()
     ]
 
 

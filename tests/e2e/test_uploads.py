@@ -104,7 +104,7 @@ def test_a_batch_of_ten_is_watched_cancelled_tried_again_and_chosen_from(
         assert rows(page) == DECIDED
         assert "6 images added, 1 is here already, 1 needs a choice, 2 declined" in batch.inner_text()
         assert "notes.txt is not an image of a known format" in batch.inner_text()
-        assert "6 images added" in page.inner_text("#upload-said")
+        assert "6 images added" in page.inner_text("#upload-status")
         # What is declined is tried again without being sent again, and a page is chosen.
         page.click(".batch button:has-text('Try 2 files again')")
         page.wait_for_selector("#uploads[data-poll]")

@@ -29,7 +29,7 @@ def test_a_retired_word_does_not_come_back(word, area, found):
 def test_every_word_says_what_to_write_and_every_exception_why():
     for word in WORDS:
         assert word.write and word.forms
-        assert word.looks_at in ("part", "whole", *retired_words.KINDS)
+        assert word.applies_to in ("part", "whole", *retired_words.KINDS)
         assert set(word.on) == set(AREAS)
         for permit in word.may_stand:
             assert permit.why and permit.name
@@ -77,7 +77,7 @@ def tree(tmp_path):
 def word(**changes):
     forms = ["refuse", "refused", "refusing", "refusal", "refusals"]
     on = {"python": True, "tests": True, "typescript": True}
-    given = {"word": "refuse", "forms": forms, "looks_at": "part", "write": "decline", "on": on, "may_stand": []}
+    given = {"word": "refuse", "forms": forms, "applies_to": "part", "write": "decline", "on": on, "may_stand": []}
     return retired_words.Word.of(given | changes)
 
 
@@ -131,7 +131,7 @@ def test_an_exception_covers_one_name_in_one_place_and_must_occur(tree):
 
 
 @pytest.mark.parametrize(
-    ("looks_at", "forms", "most", "complaints"),
+    ("applies_to", "forms", "most", "complaints"),
     [
         ("class", ["Refused"], 0, 1),
         ("class", ["Refused"], 1, 0),  # one may stand
@@ -142,8 +142,8 @@ def test_an_exception_covers_one_name_in_one_place_and_must_occur(tree):
         ("whole", ["refuse"], 0, 4),  # import, key, attribute, address
     ],
 )
-def test_a_word_may_be_wrong_only_as_a_whole_or_only_twice(looks_at, forms, most, complaints, tree):
-    some = word(looks_at=looks_at, forms=forms, most=most)
+def test_a_word_may_be_wrong_only_as_a_whole_or_only_twice(applies_to, forms, most, complaints, tree):
+    some = word(applies_to=applies_to, forms=forms, most=most)
     assert len(retired_words.complaints(some, "python", retired_words.occurrences(tree, [some]))) == complaints
 
 
