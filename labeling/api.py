@@ -124,6 +124,9 @@ def routes() -> list[Any]:
         path("projects/<int:project>/jobs/", jobs.JobList.as_view(), name="job-list"),
         path("jobs/<int:job>/", jobs.JobDetail.as_view(), name="job-detail"),
         path("jobs/<int:job>/cancel/", jobs.JobCancel.as_view(), name="job-cancel"),
+        path("jobs/<int:job>/retry/", jobs.JobRetry.as_view(), name="job-retry"),
+        path("jobs/<int:job>/choose/", images.Choice.as_view(), name="job-choose"),
+        path("jobs/<int:job>/discard/", jobs.JobDiscard.as_view(), name="job-discard"),
         path("jobs/<int:job>/result/", jobs.JobResult.as_view(), name="job-result"),
         path("images/<int:image>/", images.ImageDetail.as_view(), name="image-detail"),
         path("images/<int:image>/workspace/", workspace.Workspace.as_view(), name="image-workspace"),
@@ -157,8 +160,8 @@ def former_routes() -> list[Any]:
     from labeling.rounds import api as rounds
 
     return [
-        path("images/<int:image>/refuse/", interactive.Refusion.as_view(), name="former-image-refusion"),
-        path("rounds/<int:round>/sweep/", rounds.RoundTuning.as_view(), name="former-round-tuning"),
+        path("images/<int:image>/refuse/", interactive.Refusion.as_view(), name="image-refusion-former"),
+        path("rounds/<int:round>/sweep/", rounds.RoundTuning.as_view(), name="round-tuning-former"),
     ]
 
 

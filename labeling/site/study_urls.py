@@ -26,4 +26,4 @@ urlpatterns = [
 ]
 
 # An address of the release before, which answers as the new one does until the next release.
-urlpatterns += [path("studies/<int:study>/look/", study_views.interim_look, name="former-interim-look")]
+urlpatterns += [path("studies/<int:study>/look/", study_views.interim_look, name="interim-look-former")]

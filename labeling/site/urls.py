@@ -5,13 +5,16 @@ from django.urls import path
 from labeling.site import (
     administration,
     export_views,
+    job_views,
     model_views,
     overlay,
     project_views,
     round_views,
+    scale_views,
     settings_views,
     sign_in,
     time_views,
+    upload_views,
     views,
 )
 
@@ -31,7 +34,11 @@ urlpatterns = [
     path("projects/<int:project>/settings/images/table/", settings_views.image_table, name="settings-image-table"),
     path("projects/<int:project>/settings/classes/<int:label_class>/", settings_views.class_, name="settings-class"),
     path("projects/<int:project>/exports/", export_views.exports, name="project-exports"),
-    path("jobs/<int:job>/cancel/", export_views.cancel, name="cancel-job"),
+    path("projects/<int:project>/uploads/", upload_views.uploads, name="project-uploads"),
+    path("jobs/<int:job>/cancel/", job_views.cancel, name="cancel-job"),
+    path("jobs/<int:job>/retry/", job_views.retry, name="retry-job"),
+    path("jobs/<int:job>/choose/", job_views.choose, name="choose-job"),
+    path("jobs/<int:job>/discard/", job_views.discard, name="discard-job"),
     path("projects/<int:project>/archive/", project_views.archive, name="archive-project"),
     path("projects/<int:project>/restore/", project_views.restore, name="restore-project"),
     path("projects/<int:project>/rounds/", round_views.start, name="project-rounds"),
@@ -49,6 +56,7 @@ urlpatterns = [
     path("rounds/<int:round>/promote/", model_views.promote_round, name="promote-round"),
     path("rounds/<int:round>/tuning/", model_views.tune, name="tune-round"),
     path("images/<int:image>/", views.image, name="image"),
+    path("images/<int:image>/scale/", scale_views.scale, name="image-scale"),
     path("projects/<int:project>/rounds/<int:number>/", round_views.round_, name="round"),
     path("rounds/<int:round>/", round_views.round_by_id, name="round-by-id"),
     path("rounds/<int:round>/progress/", round_views.progress, name="round-progress"),
@@ -66,4 +74,4 @@ urlpatterns = [
 ]
 
 # Addresses of the release before, which answer as the new ones do until the next release.
-urlpatterns += [path("rounds/<int:round>/sweep/", model_views.tune, name="former-tune-round")]
+urlpatterns += [path("rounds/<int:round>/sweep/", model_views.tune, name="tune-round-former")]

@@ -77,7 +77,9 @@ def test_the_prompter_in_the_browser_says_what_the_server_says(bench: Tools, ima
     assert np.median(clicked) >= 0.98 and min(clicked) >= 0.6, clicked
     assert bench.state()["prompter"]["answered"] == len(chosen) + 6, "the server was never asked by the tool"
     printed = f"IoU of boxes {min(agreed):.4f} to 1, of clicks {min(clicked):.4f} to 1"
-    print(f"browser and server: {printed}; box to mask {np.median(inside):.0f} ms, to saved cell {np.median(waits):.3f} s")
+    print(
+        f"browser and server: {printed}; box to mask {np.median(inside):.0f} ms, to saved cell {np.median(waits):.3f} s"
+    )
 
 
 def test_a_smart_click_and_a_smart_box_give_cells_with_masks(bench: Tools, running: Running):

@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from labeling.annotations.models import Layer
 from labeling.annotations.services import working_layer
-from labeling.api import routes
+from labeling.api import former_routes, routes
 from labeling.images.models import Image
 from labeling.jobs.models import Job
 from labeling.jobs.services import create_job
@@ -30,7 +30,7 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("post", "project-archive"): (200, 200, 403, 403, 403, 404, 401),
     ("post", "project-restore"): (200, 200, 403, 403, 403, 404, 401),
     ("get", "image-list"): ALL,
-    ("post", "image-list"): (201, 201, 403, 403, 403, 404, 401),
+    ("post", "image-list"): (202, 202, 403, 403, 403, 404, 401),
     ("patch", "image-list"): (200, 200, 403, 403, 403, 404, 401),
     ("get", "image-table"): ALL,
     ("post", "image-table"): (200, 200, 403, 403, 403, 404, 401),
@@ -44,6 +44,9 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("get", "job-list"): (200, 200, 200, 403, 403, 404, 401),
     ("get", "job-detail"): (200, 200, 404, 404, 404, 404, 401),  # one's own, or as who oversees the project
     ("post", "job-cancel"): (200, 200, 404, 404, 404, 404, 401),
+    ("post", "job-retry"): (409, 409, 404, 404, 404, 404, 401),  # an export has no files to read again
+    ("post", "job-choose"): (400, 400, 404, 404, 404, 404, 401),  # names no files
+    ("post", "job-discard"): (409, 409, 404, 404, 404, 404, 401),  # it is at work
     ("get", "job-result"): (409, 409, 404, 404, 404, 404, 401),  # it has not been done
     ("get", "image-workspace"): ALL,
     ("post", "image-workspace"): (200, 200, 200, 200, 403, 404, 401),  # makes the layer that the person writes
@@ -53,7 +56,7 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("get", "image-tile"): ALL,
     ("post", "image-smart"): (422, 422, 422, 422, 403, 404, 401),  # an empty prompt: who may ask hears that it is empty
     ("post", "image-refusion"): (409, 409, 409, 409, 403, 404, 401),  # no round has been fused here
-    ("post", "former-image-refusion"): (409, 409, 409, 409, 403, 404, 401),
+    ("post", "image-refusion-former"): (409, 409, 409, 409, 403, 404, 401),
     ("get", "image-overlay"): (422, 422, 422, 422, 422, 404, 401),  # names no rounds: who may see hears so
     ("get", "image-reference-pack"): (404, 404, 404, 404, 404, 404, 401),  # nothing is locked here
     ("post", "image-reference-masks"): (422, 422, 403, 403, 403, 404, 401),  # without a file
@@ -75,8 +78,8 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("post", "round-roll-back"): (409, 409, 403, 403, 403, 404, 401),  # nothing has finished here
     ("post", "round-promote"): (409, 409, 403, 403, 403, 404, 401),
     ("get", "round-tuning"): ALL,
-    ("get", "former-round-tuning"): ALL,
-    ("post", "former-round-tuning"): (409, 409, 403, 403, 403, 404, 401),
+    ("get", "round-tuning-former"): ALL,
+    ("post", "round-tuning-former"): (409, 409, 403, 403, 403, 404, 401),
     ("post", "round-tuning"): (409, 409, 403, 403, 403, 404, 401),
     ("get", "round-export"): (409, 409, 409, 403, 403, 404, 401),  # nothing has finished here
     ("get", "model-version-list"): ALL,
@@ -191,7 +194,7 @@ def test_who_may_do_what(what, who, call):
 def test_the_matrix_names_every_route_and_verb():
     there = {
         (verb, route.name)
-        for route in routes()
+        for route in [*routes(), *former_routes()]
         for verb in ("get", "post", "put", "patch", "delete")
         if hasattr(route.callback.cls, verb)
     }

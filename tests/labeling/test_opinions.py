@@ -57,7 +57,7 @@ def drawn(layer, author, **state):
 
 
 @pytest.mark.parametrize(
-    ("status", "said", "disputed"),
+    ("status", "printed", "disputed"),
     [
         ("confirmed", "accepted", False),
         ("confirmed", "rejected", True),

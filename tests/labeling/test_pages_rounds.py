@@ -24,8 +24,8 @@ from tests.labeling.pages import (
     make_study,
     page_text,
     proposals,
-    toasts,
     signed_in,
+    toasts,
 )
 
 pytestmark = pytest.mark.django_db

@@ -15,7 +15,7 @@ from labeling.images.services import add_image, change_image
 from labeling.projects.services import add_class
 from tests.factories import ImageFactory, ProjectFactory
 from tests.labeling.operations import cell
-from tests.labeling.pages import address, draw, make_study, toasts, signed_in
+from tests.labeling.pages import address, draw, make_study, signed_in, toasts
 
 pytestmark = pytest.mark.django_db
 

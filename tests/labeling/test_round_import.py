@@ -39,7 +39,7 @@ from labeling.rounds.weights import importing
 from labeling.rounds.weights.promotion import models_of
 from labeling.rounds.weights.starting import Start, licences
 from tests.factories import UserFactory
-from tests.labeling.pages import toasts, signed_in
+from tests.labeling.pages import signed_in, toasts
 from tests.labeling.rounds import png_of, run_all, small_project
 
 pytestmark = pytest.mark.django_db(transaction=True)

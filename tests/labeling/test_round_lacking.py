@@ -145,7 +145,7 @@ def test_a_gpu_that_is_not_there_is_waited_for_and_no_cpu_takes_its_place(owner,
     assert "has no usable GPU" in page and "cancel and start a round with the device “cpu”" in page
     assert "waits for memory, a GPU or a worker" in page and "Try now" in page
     answer = client.get(reverse("round-detail", args=[round_.pk])).json()["stages"][0]
-    assert answer["waits"]["what"] == "no_gpu" and "-Q gpu" in answer["waits"]["mend"] and answer["waits"]["again_at"]
+    assert answer["waits"]["what"] == "no_gpu" and "-Q gpu" in answer["waits"]["remedy"] and answer["waits"]["again_at"]
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     real = compute.RUN["pseudo_masks"]

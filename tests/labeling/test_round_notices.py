@@ -33,7 +33,7 @@ from labeling.rounds.notices.webhooks import Declined, Unsent, post
 from labeling.rounds.services import advance, cancel_round, retry_round, start_round
 from labeling.server import environment
 from tests.factories import MembershipFactory, UserFactory
-from tests.labeling.pages import make_study, toasts, signed_in
+from tests.labeling.pages import make_study, signed_in, toasts
 from tests.labeling.receivers import hook, post_office
 from tests.running import wait_for
 
@@ -110,7 +110,11 @@ def test_a_published_round_is_told_once_to_the_webhook_and_to_managers_with_an_a
     assert {state for *_, state, _ in rows()} == {"sent"} and len(rows()) == 3
     (reported,) = receiver.toasts()
     assert reported["event"] == "round.published" and reported["project"]["name"] == there.project.name
-    assert (reported["round"]["id"], reported["round"]["state"], reported["round"]["error"]) == (round_.pk, "published", "")
+    assert (reported["round"]["id"], reported["round"]["state"], reported["round"]["error"]) == (
+        round_.pk,
+        "published",
+        "",
+    )
     assert reported["round"]["url"].startswith("http") and reported["round"]["url"].endswith(
         f"/projects/{round_.project_id}/rounds/{round_.number}/"
     )

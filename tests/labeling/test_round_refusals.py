@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 from labeling.rounds import services
 from labeling.rounds.models import Artifact, ModelVersion, Promotion, Round
 from labeling.rounds.services import start_round
-from tests.labeling.pages import make_study, toasts, signed_in
+from tests.labeling.pages import make_study, signed_in, toasts
 
 pytestmark = pytest.mark.django_db
 ROUNDS = Path(services.__file__).parent
@@ -80,7 +80,9 @@ def test_a_refusal_names_a_model_as_the_caller_does(study):
     detail = client.post(reverse("round-list", args=[study.project.pk]), body, format="json").json()["detail"]
     assert detail.startswith(f"model version {version.pk} is a yolo") and "9000" not in detail
     form = {"preset": "tiny", "detector_from": version.pk}
-    (reported,) = toasts(signed_in(study.people["owner"]).post(reverse("project-rounds", args=[study.project.pk]), form))
+    (reported,) = toasts(
+        signed_in(study.people["owner"]).post(reverse("project-rounds", args=[study.project.pk]), form)
+    )
     assert reported.startswith("Detector 9000 is a yolo")
 
 

@@ -82,7 +82,11 @@ def test_a_round_goes_from_boxes_to_certified_proposals(project, owner, sent):
     # What says something without a reference: of the image that taught nothing; of the one for validation, whose boxes
     # people drew, its colour; of the one that nobody touched, the models' own doubt too.
     signals = [p.facts["signals"] for p in sorted(publications, key=lambda p: p.image.position)]
-    assert [sorted(printed) for printed in signals] == [[], ["colour"], ["ambiguous", "colour", "disagreement", "entropy"]]
+    assert [sorted(printed) for printed in signals] == [
+        [],
+        ["colour"],
+        ["ambiguous", "colour", "disagreement", "entropy"],
+    ]
     assert signals[2]["ambiguous"] == pytest.approx(publications[2].certificate["ambiguous_share"])
     boxed = Publication.objects.get(round=round_, image=project.images.first())
     proposals = list(boxed.layer.annotations.all())

@@ -176,7 +176,10 @@ def test_the_command_audits_the_paper_and_plans_a_study(capsys):
     two = ["power", "--reduction", "44", "--readers", "2", "3", "--fields", "4", "--studies", "20"]
     assert command.main([*two, *sds]) == 2
     printed = capsys.readouterr().out
-    assert "2 readers, 4 fields: no test" in printed and "3 readers, 4 fields: this design needs a multiple of 2" in printed
+    assert (
+        "2 readers, 4 fields: no test" in printed
+        and "3 readers, 4 fields: this design needs a multiple of 2" in printed
+    )
     assert "1.00" not in printed and "from 8 readers" in printed
     assert command.main([*plan, *sds[:1], "0", *sds[2:]]) == 2
     assert "published summary" in capsys.readouterr().err

@@ -14,7 +14,7 @@ from labeling.rounds.models import Artifact, ModelVersion, Publication, Round, S
 from labeling.studies import learned, services
 from labeling.studies.models import Participant, Study
 from tests.factories import png
-from tests.labeling.pages import toasts, signed_in
+from tests.labeling.pages import signed_in, toasts
 from tests.labeling.studies import ARMS, draft, ten_fields
 
 pytestmark = pytest.mark.django_db

@@ -17,7 +17,7 @@ from labeling.errors import Invalid
 from labeling.site.forms.studies import StudyForm
 from labeling.studies import amending, limits, reporting, services
 from labeling.studies.models import Amendment, Study
-from tests.labeling.pages import toasts, signed_in
+from tests.labeling.pages import signed_in, toasts
 from tests.labeling.studies import draft, frozen, ten_fields
 
 HOSTILE = (

@@ -11,7 +11,7 @@ from labeling.site import study_urls
 from labeling.studies import services
 from labeling.studies.models import Item, Study
 from tests.factories import MembershipFactory, UserFactory
-from tests.labeling.pages import toasts, signed_in
+from tests.labeling.pages import signed_in, toasts
 from tests.labeling.studies import SECONDS, agreed, draft, frozen, read_all, ten_fields
 
 pytestmark = pytest.mark.django_db
@@ -37,8 +37,8 @@ MATRIX = {
     ("get", "lock-study"): MANAGERS,
     ("post", "lock-study"): MOVED,
     ("get", "interim-look"): OWNER,
-    ("get", "former-interim-look"): OWNER,
-    ("post", "former-interim-look"): (302, 403, 403, 403, 403, 404, 404, 302),
+    ("get", "interim-look-former"): OWNER,
+    ("post", "interim-look-former"): (302, 403, 403, 403, 403, 404, 404, 302),
     ("post", "interim-look"): (302, 403, 403, 403, 403, 404, 404, 302),
     ("get", "study-report"): MANAGERS,
     ("get", "study-pdf"): MOVED,  # results are hidden until the lock

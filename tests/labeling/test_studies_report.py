@@ -110,7 +110,9 @@ def test_everything_that_is_said_to_be_shown_is_shown(study):
         assert what in page, what
     sections = reporting.page(study)["sections"]
     printed = [heading for heading, _ in _pdf_text(study)]
-    assert [section.title for section in sections] == [title for title in printed if title != "Under other idle cut-offs"]
+    assert [section.title for section in sections] == [
+        title for title in printed if title != "Under other idle cut-offs"
+    ]
     assert all(
         "95 % CI" in line or "no interval" in line for line in dict(_pdf_text(study))["Under other idle cut-offs"]
     )

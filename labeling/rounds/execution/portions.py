@@ -97,7 +97,7 @@ def _open(portion_id: int) -> QuerySet[Portion]:
 
 def _kept_away(worker: str) -> dict[str, Any]:
     """What is true of portions of a stage that this worker is kept away from (holding.held)."""
-    return {"stage__again_at__gt": timezone.now(), "stage__refused_by__contains": [worker]}
+    return {"stage__again_at__gt": timezone.now(), "stage__declined_by__contains": [worker]}
 
 
 def passed_on(portion_id: int, worker: str, *, pause: Callable[[], None]) -> None:
