@@ -123,13 +123,27 @@ def _unpack(packed: Any, codes: Any, bits: int, moments: Any, count: int) -> Non
     shift, mask = 8 - bits, (1 << bits) - 1
     field = (1 << FIELD) - 1
     for i in range(count):
-        n, r, g = packed[i, 0] & field, (packed[i, 0] >> FIELD) & field, packed[i, 0] >> (2 * FIELD)
-        b, rr, rg = packed[i, 1] & field, (packed[i, 1] >> FIELD) & field, packed[i, 1] >> (2 * FIELD)
-        rb, gg, gb = packed[i, 2] & field, (packed[i, 2] >> FIELD) & field, packed[i, 2] >> (2 * FIELD)
+        first = packed[i, 0]
+        n = first & field
+        r = (first >> FIELD) & field
+        g = first >> (2 * FIELD)
+        second = packed[i, 1]
+        b = second & field
+        rr = (second >> FIELD) & field
+        rg = second >> (2 * FIELD)
+        third = packed[i, 2]
+        rb = third & field
+        gg = (third >> FIELD) & field
+        gb = third >> (2 * FIELD)
         bb = packed[i, 3]
-        packed[i, 0] = packed[i, 1] = packed[i, 2] = packed[i, 3] = 0
+        packed[i, 0] = 0
+        packed[i, 1] = 0
+        packed[i, 2] = 0
+        packed[i, 3] = 0
         code = np.int64(codes[i])
-        u, v, w = ((code >> (2 * bits)) & mask) << shift, ((code >> bits) & mask) << shift, (code & mask) << shift
+        u = ((code >> (2 * bits)) & mask) << shift
+        v = ((code >> bits) & mask) << shift
+        w = (code & mask) << shift
         moments[i, 0] += n
         moments[i, 1] += n * u + r
         moments[i, 2] += n * v + g

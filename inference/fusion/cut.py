@@ -109,10 +109,8 @@ def _solve_all(order: Any, starts: Any, terminal: Any, right: Any, down: Any, be
             pulled |= residual[k] > 0
         if not pulled:
             continue  # nothing is connected to the source: all background, no flow
-        for k in range(n):
-            for d in range(4):  # not a slice, which numba assigns slowly
-                capacity[k, d] = 0
-                neighbour[k, d] = -1
+        capacity[:n] = 0  # all rows at once: numba assigns a slice of one slowly
+        neighbour[:n] = -1
         for k in range(n):
             i = order[begin + k]
             if right[i] >= 0:

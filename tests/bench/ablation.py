@@ -55,7 +55,11 @@ def detected(
     for mirror in mirrors:
         logits, distances = detector.net(x.flip(mirror) if mirror else x)
         logits, distances = logits.flip(mirror), distances.flip(mirror)
-        order = [2 if 3 in mirror else 0, 3 if 2 in mirror else 1, 0 if 3 in mirror else 2, 1 if 2 in mirror else 3]
+        order = [0, 1, 2, 3]
+        if 3 in mirror:
+            order[0], order[2] = order[2], order[0]
+        if 2 in mirror:
+            order[1], order[3] = order[3], order[1]
         heats.append(torch.sigmoid(logits.float()))
         sides.append(distances[:, order].float())
     score = torch.stack(heats).mean(0).max(1, keepdim=True).values
@@ -67,7 +71,8 @@ def detected(
     _, _, y, x_ = peaks.nonzero(as_tuple=True)
     box, sure = boxes[0, :, y, x_].T, score[0, 0, y, x_]
     h, w = rgb.shape[:2]
-    box = torch.stack([box[:, 0].clamp(0, w), box[:, 1].clamp(0, h), box[:, 2].clamp(0, w), box[:, 3].clamp(0, h)], 1)
+    box[:, 0::2] = box[:, 0::2].clamp(0, w)
+    box[:, 1::2] = box[:, 1::2].clamp(0, h)
     large = ((box[:, 2:] - box[:, :2]) >= 1).all(1)
     box, sure = box[large], sure[large]
     from torchvision.ops import nms as suppress

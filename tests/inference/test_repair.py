@@ -13,8 +13,10 @@ from inference.metrics import contingency, panoptic
 from inference.repair import ACCEPT_S, DRAW_S, EDGE_S, REJECT_S, SHOWN, Repair, repair
 
 
-def row(*cells: int) -> np.ndarray:
-    return np.array([cells])
+def row(cells: str) -> np.ndarray:
+    """A label map of one row, a digit a pixel."""
+    digits = [int(digit) for digit in cells]
+    return np.array([digits])
 
 
 def of(reference: np.ndarray, predicted: np.ndarray) -> Repair:
@@ -24,18 +26,18 @@ def of(reference: np.ndarray, predicted: np.ndarray) -> Repair:
 @pytest.mark.parametrize(
     ("reference", "predicted", "expected"),
     [
-        (row(1, 1, 1, 1, 0), row(7, 7, 7, 7, 0), Repair(untouched=1)),
-        (row(1, 1, 1, 1, 0), row(7, 7, 7, 0, 0), Repair(untouched=1)),  # IoU .75
-        (row(1, 1, 1, 1, 1), row(7, 7, 7, 0, 0), Repair(edge=1)),  # IoU .6
-        (row(1, 1, 1, 1, 0), row(0, 0, 0, 0, 0), Repair(missed=1)),
-        (row(1, 1, 1, 1, 0), row(7, 0, 0, 0, 0), Repair(missed=1, rejected=1, false=1)),  # a crumb of it does not count
-        (row(1, 1, 2, 2, 0), row(7, 7, 7, 7, 0), Repair(merged=2, rejected=1)),
-        (row(1, 1, 1, 1, 2), row(7, 7, 7, 7, 7), Repair(untouched=1, merged=1)),  # one of the two is met
-        (row(1, 1, 1, 1, 0), row(7, 7, 8, 8, 0), Repair(split=1, rejected=2)),
-        (row(1, 1, 1, 1, 0), row(7, 7, 7, 8, 0), Repair(untouched=1, rejected=1)),  # a piece beside a cell that is met
-        (row(1, 1, 0, 0, 0), row(7, 7, 0, 8, 8), Repair(untouched=1, rejected=1, false=1)),
-        (row(0, 0, 0, 0, 0), row(7, 7, 0, 8, 8), Repair(rejected=2, false=2, empty_false=2, empty_pixels=5)),
-        (row(0, 0, 0, 0, 0), row(0, 0, 0, 0, 0), Repair(empty_pixels=5)),
+        (row("11110"), row("77770"), Repair(untouched=1)),
+        (row("11110"), row("77700"), Repair(untouched=1)),  # IoU .75
+        (row("11111"), row("77700"), Repair(edge=1)),  # IoU .6
+        (row("11110"), row("00000"), Repair(missed=1)),
+        (row("11110"), row("70000"), Repair(missed=1, rejected=1, false=1)),  # a crumb of it does not count
+        (row("11220"), row("77770"), Repair(merged=2, rejected=1)),
+        (row("11112"), row("77777"), Repair(untouched=1, merged=1)),  # one of the two is met
+        (row("11110"), row("77880"), Repair(split=1, rejected=2)),
+        (row("11110"), row("77780"), Repair(untouched=1, rejected=1)),  # a piece beside a cell that is met
+        (row("11000"), row("77088"), Repair(untouched=1, rejected=1, false=1)),
+        (row("00000"), row("77088"), Repair(rejected=2, false=2, empty_false=2, empty_pixels=5)),
+        (row("00000"), row("00000"), Repair(empty_pixels=5)),
     ],
 )
 def test_what_a_cell_needs(reference, predicted, expected):
@@ -77,14 +79,14 @@ def test_seconds_are_those_of_the_gestures():
 def test_false_cells_per_area_are_those_of_empty_images():
     empty = of(np.zeros((1000, 2000), int), np.eye(1000, 2000, dtype=int))
     assert empty.false_per_mm2(0.5) == pytest.approx(1 / 0.5)  # 2 million pixels of 0.5 µm are 0.5 mm²
-    assert of(row(1, 1), row(1, 0)).false_per_mm2(0.5) is None
+    assert of(row("11"), row("10")).false_per_mm2(0.5) is None
     with pytest.raises(ValueError, match="larger than 0"):
         empty.false_per_mm2(0)
 
 
 def test_the_threshold_of_an_untouched_mask_is_between_half_and_one():
     with pytest.raises(ValueError, match="untouched must lie"):
-        repair(contingency(row(1), row(1)), 1, untouched=0.4)
+        repair(contingency(row("1"), row("1")), 1, untouched=0.4)
 
 
 def test_the_command_prints_what_is_to_repair(tmp_path, capsys):
@@ -92,11 +94,16 @@ def test_the_command_prints_what_is_to_repair(tmp_path, capsys):
     truth[5:15, 5:15], truth[20:30, 5:15] = 1, 2
     found = np.zeros_like(truth)
     found[5:15, 5:15], found[20:30, 30:40] = 1, 2
-    for name, reference, predicted in (("cells", truth, found), ("none", np.zeros_like(truth), found)):
-        for side, labels in (("reference", reference), ("predicted", predicted)):
-            (tmp_path / side).mkdir(exist_ok=True)
-            Image.fromarray(labels).save(tmp_path / side / f"{name}.png")
-    given = [str(tmp_path / "reference"), str(tmp_path / "predicted"), "--mpp", "0.5"]
+    nothing = np.zeros_like(truth)
+    reference = tmp_path / "reference"
+    reference.mkdir()
+    Image.fromarray(truth).save(reference / "cells.png")
+    Image.fromarray(nothing).save(reference / "none.png")
+    predicted = tmp_path / "predicted"
+    predicted.mkdir()
+    Image.fromarray(found).save(predicted / "cells.png")
+    Image.fromarray(found).save(predicted / "none.png")
+    given = [str(reference), str(predicted), "--mpp", "0.5"]
     assert evaluate.main(given) == 0
     printed = capsys.readouterr().out
     assert "per 100 reference cells" in printed and "4000.0 false cells per mm²" in printed  # 2 on 0.0005 mm²
