@@ -4,7 +4,7 @@ Every reference cell is in exactly one of five states, so their counts per 100 r
 
 - untouched: a predicted cell meets it with an IoU of at least `UNTOUCHED`; its proposal is accepted as it is;
 - edge: one meets it (IoU above .5, as in panoptic quality), but its edge has to be repaired;
-- merged: none meets it, and more than half of it lies in a predicted cell that covers_many more than half of others too;
+- merged: none meets it, and more than half of it lies in a predicted cell that holds more than half of others too;
 - split: none meets it, and two or more predicted cells lie in it by more than half;
 - missed: none meets it, for any other reason.
 
