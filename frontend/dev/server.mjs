@@ -1,7 +1,7 @@
 /** The workspace without the site: the built files, a page like the site's and an /api/v1/ that lives in memory.
  *
  *  For developers and screenshots only. Images: 1 empty, 2 with 500 boxes and a colleague's layer, 3 with proposals, 4 with 10,000 boxes,
- *  5 with 100,000 boxes, 6 with 10,000 masks, 7 with 1,000 boxes. What others do is told by POST /dev/: {"down": true}, {"signedOut": true},
+ *  5 with 100,000 boxes, 6 with 10,000 masks, 7 with 1,000 boxes. What others do is set by POST /dev/: {"down": true}, {"signedOut": true},
  *  {"move": annotation}, {"decide": proposal}. An address with ?lang=de speaks German.   node dev/server.mjs [port] */
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
@@ -242,7 +242,7 @@ function take(l, op, author) {
   for (const e of op.effects) {
     if ((l.rows.get(e.annotation)?.last_op ?? null) !== e.seen)
       return verdict("stale", { code: "stale_effect", detail: "somebody acted since" });
-    const taken =
+    const ids =
       e.after?.derived_from &&
       [...l.rows].some(
         ([id, r]) =>
@@ -251,7 +251,7 @@ function take(l, op, author) {
           // The same operation may take the proposal from the annotation that has decided it.
           !op.effects.some((o) => o.annotation === id && o.after?.derived_from !== e.after.derived_from),
       );
-    if (taken)
+    if (ids)
       return verdict("stale", { code: "already_decided", detail: "somebody has decided this proposal" });
     const b = e.after?.box;
     if (b && !(b[0] >= 0 && b[1] >= 0 && b[0] < b[2] && b[1] < b[3]))

@@ -3,7 +3,7 @@ import { imagePoint } from "../geometry/frames";
 import { pack, unpack } from "../geometry/mask";
 import * as edits from "../scene/edits";
 import { History, type Entry } from "../scene/history";
-import { following, ordered, type Stop } from "../scene/order";
+import { nextInOrder, ordered, type Stop } from "../scene/order";
 import { BadPack, decodePack } from "../scene/pack";
 import { putUuid, uuid7, uuidAt } from "../scene/uuid";
 import { FARTHEST, rasterise, withReach } from "../render/cell_texture";
@@ -94,10 +94,10 @@ describe("cells", () => {
     expect(cells.isProposal(row)).toBe(false);
     expect(cells.counts()).toMatchObject({ cells: 2, proposals: 2, undecided: 2 });
     expect(cells.pick(imagePoint(210, 210), 0)).toEqual([]);
-    const told: number[] = [];
-    cells.watch((r) => told.push(r));
+    const texels: number[] = [];
+    cells.watch((r) => texels.push(r));
     cells.showLayer(layer, true);
-    expect(told).toEqual([row]);
+    expect(texels).toEqual([row]);
     expect(cells.pick(imagePoint(210, 210), 0)).toEqual([row]);
   });
   it("knows which layers have masks to draw", () => {
@@ -290,9 +290,9 @@ describe("undo", () => {
       edits.setBox(cells, cells.rowOf(uuid(2)), { x0: 40, y0: 40, x1: 50, y1: 50 }, "move"),
     );
     cells.put(0, uuid(2), state([300, 300, 310, 310]), uuid(4242));
-    const refused = step(cells, history, "undo");
-    expect(refused).toMatchObject({ changedSince: uuid(2) });
-    history.drop((refused as { entry: Entry }).entry);
+    const declined = step(cells, history, "undo");
+    expect(declined).toMatchObject({ changedSince: uuid(2) });
+    history.drop((declined as { entry: Entry }).entry);
     expect(step(cells, history, "undo")).toBe("done");
     expect(boxOf(cells, first)).toBeNull();
     expect(boxOf(cells, uuid(2))).toEqual([300, 300, 310, 310]);
@@ -334,7 +334,7 @@ describe("order of review", () => {
   });
   it("walks on from where it is, skips what is decided, goes round once", () => {
     const open = new Set([2, 4]);
-    const next = (from: number, step: 1 | -1) => following([1, 2, 3, 4, 5], from, step, (r) => open.has(r));
+    const next = (from: number, step: 1 | -1) => nextInOrder([1, 2, 3, 4, 5], from, step, (r) => open.has(r));
     expect([next(-1, 1), next(2, 1), next(4, 1), next(1, -1), next(-1, -1)]).toEqual([2, 4, 2, 4, 4]);
     open.delete(4);
     expect(next(2, 1)).toBe(-1);
@@ -376,7 +376,7 @@ describe("id blocks", () => {
     const [width, height] = [40, 30];
     const ids = new Uint32Array(width * height);
     for (let y = 3; y < 25; y++) for (let x = 2; x < 39; x++) ids[y * width + x] = x < 20 ? 7 : 0xffffff;
-    const told = withReach(ids, width);
+    const texels = withReach(ids, width);
     const reach = (x: number, y: number, dx: number, dy: number) => {
       for (let n = 1; n < FARTHEST; n++) {
         const [u, v] = [x + n * dx, y + n * dy];
@@ -388,8 +388,8 @@ describe("id blocks", () => {
     for (let y = 0; y < height; y++)
       for (let x = 0; x < width; x++) {
         const at = 2 * (y * width + x);
-        expect(told[at]).toBe(ids[y * width + x]);
-        const sides = [0, 8, 16, 24].map((shift) => (told[at + 1] >>> shift) & 0xff);
+        expect(texels[at]).toBe(ids[y * width + x]);
+        const sides = [0, 8, 16, 24].map((shift) => (texels[at + 1] >>> shift) & 0xff);
         expect([x, y, ...sides]).toEqual([
           x,
           y,

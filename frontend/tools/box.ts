@@ -4,7 +4,7 @@ import { boxBetween, insideImage, type Box } from "../geometry/box";
 import type { Point, Size } from "../geometry/frames";
 import type { Input } from "./input";
 
-export type State =
+export type BoxState =
   | { readonly kind: "idle" }
   | {
       readonly kind: "drawing";
@@ -13,17 +13,17 @@ export type State =
       readonly shift: boolean;
     };
 export type Step = {
-  readonly state: State;
+  readonly state: BoxState;
   readonly commit?: Box;
   /** Nothing of it lies in the image, so there is no box. */
   readonly outside?: true;
   readonly shift?: boolean;
   readonly click?: Point<"image">;
 };
-export const IDLE: State = { kind: "idle" };
+export const IDLE: BoxState = { kind: "idle" };
 
 /** `slip`: a drag shorter than so many image pixels in both directions is a click. */
-export function step(state: State, input: Input, image: Size, slip: number): Step {
+export function step(state: BoxState, input: Input, image: Size, slip: number): Step {
   switch (state.kind) {
     case "idle":
       if (input.kind !== "down") return { state };
@@ -47,5 +47,5 @@ export function step(state: State, input: Input, image: Size, slip: number): Ste
   }
 }
 
-export const preview = (state: State, image: Size): Box | null =>
+export const preview = (state: BoxState, image: Size): Box | null =>
   state.kind === "drawing" ? insideImage(boxBetween(state.from, state.to), image, 0) : null;

@@ -4,22 +4,22 @@ import { grown, paintSegment, type Patch } from "../geometry/mask";
 import type { Point, Size } from "../geometry/frames";
 import type { Input } from "./input";
 
-export type State =
+export type BrushState =
   | { readonly kind: "idle" }
   | { readonly kind: "painting"; readonly last: Point<"image">; readonly value: 0 | 1 };
 export type Step = {
-  readonly state: State;
+  readonly state: BrushState;
   readonly patch: Patch;
   readonly stroke: "none" | "begun" | "going" | "done";
 };
-export const IDLE: State = { kind: "idle" };
+export const IDLE: BrushState = { kind: "idle" };
 
 export const MIN_RADIUS = 0.5;
 export const MAX_RADIUS = 200;
 
 /** `radius` in image pixels; `subtract` makes the brush an eraser without Alt (pens have no Alt key). */
 export function step(
-  state: State,
+  state: BrushState,
   input: Input,
   patch: Patch,
   brush: { readonly radius: number; readonly subtract: boolean; readonly image: Size },

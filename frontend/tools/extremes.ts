@@ -4,12 +4,12 @@ import type { Point, Size } from "../geometry/frames";
 import { boundsOf } from "../geometry/polygon";
 import type { Input } from "./input";
 
-export type State = { readonly points: readonly Point<"image">[]; readonly pressed: boolean };
-export type Step = { readonly state: State; readonly commit?: Box; readonly outside?: true };
-export const IDLE: State = { points: [], pressed: false };
+export type ExtremesState = { readonly points: readonly Point<"image">[]; readonly pressed: boolean };
+export type Step = { readonly state: ExtremesState; readonly commit?: Box; readonly outside?: true };
+export const IDLE: ExtremesState = { points: [], pressed: false };
 const NEEDED = 4;
 
-export function step(state: State, input: Input, image: Size): Step {
+export function step(state: ExtremesState, input: Input, image: Size): Step {
   switch (input.kind) {
     case "cancel":
       return { state: IDLE };
@@ -27,4 +27,7 @@ export function step(state: State, input: Input, image: Size): Step {
   }
 }
 
-export const back = (state: State): State => ({ points: state.points.slice(0, -1), pressed: false });
+export const back = (state: ExtremesState): ExtremesState => ({
+  points: state.points.slice(0, -1),
+  pressed: false,
+});

@@ -2,13 +2,13 @@
 import type { Point } from "../geometry/frames";
 import type { Input } from "./input";
 
-export type State = {
+export type MeasureState = {
   readonly line: readonly [Point<"image">, Point<"image">] | null;
   readonly pressed: boolean;
 };
-export const IDLE: State = { line: null, pressed: false };
+export const IDLE: MeasureState = { line: null, pressed: false };
 
-export function step(state: State, input: Input): State {
+export function step(state: MeasureState, input: Input): MeasureState {
   switch (input.kind) {
     case "cancel":
       return IDLE;

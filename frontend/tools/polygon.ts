@@ -7,7 +7,7 @@ import type { Input } from "./input";
 
 export const MOST_VERTICES = 5000;
 
-export type State =
+export type PolygonState =
   | { readonly kind: "idle" }
   | {
       readonly kind: "drawing";
@@ -18,19 +18,19 @@ export type State =
       readonly first: boolean;
     };
 export type Step = {
-  readonly state: State;
+  readonly state: PolygonState;
   readonly commit?: readonly Point<"image">[];
   readonly full?: true;
   /** It was closed with fewer than three corners, so there is nothing inside. */
   readonly dropped?: true;
 };
-export const IDLE: State = { kind: "idle" };
+export const IDLE: PolygonState = { kind: "idle" };
 
 const near = (a: Point<"image">, b: Point<"image">, reach: number) =>
   Math.hypot(a.x - b.x, a.y - b.y) <= reach;
 
 /** `reach`: how near a click must be to a corner to mean it; `spacing`: distance of freehand corners; image pixels. */
-export function step(state: State, input: Input, reach: number, spacing: number): Step {
+export function step(state: PolygonState, input: Input, reach: number, spacing: number): Step {
   if (input.kind === "cancel") {
     // A second finger in mid-outline zooms; what was drawn before this press stays.
     if (state.kind === "drawing" && state.pressed && !state.first)
@@ -58,7 +58,7 @@ export function step(state: State, input: Input, reach: number, spacing: number)
   }
 }
 
-type Drawing = Extract<State, { kind: "drawing" }>;
+type Drawing = Extract<PolygonState, { kind: "drawing" }>;
 
 function add(state: Drawing, at: Point<"image">): Step {
   if (state.vertices.length >= MOST_VERTICES) return { state, full: true };
@@ -71,10 +71,11 @@ function close(vertices: readonly Point<"image">[]): Step {
 }
 
 /** Enter: close it as it stands. */
-export const finish = (state: State): Step => (state.kind === "drawing" ? close(state.vertices) : { state });
+export const finish = (state: PolygonState): Step =>
+  state.kind === "drawing" ? close(state.vertices) : { state };
 
 /** Backspace: the last corner goes. */
-export function back(state: State): State {
+export function back(state: PolygonState): PolygonState {
   if (state.kind === "idle") return state;
   return state.vertices.length > 1 ? { ...state, vertices: state.vertices.slice(0, -1) } : IDLE;
 }

@@ -12,10 +12,10 @@ export type Raw = {
   readonly button: number;
   readonly buttons: number;
 };
-export type State = { readonly id: number; readonly kind: PointerKind; readonly button: number } | null;
+export type PressState = { readonly id: number; readonly kind: PointerKind; readonly button: number } | null;
 /** "interrupted": the browser takes the pointer away, and the drag ends without a result. */
 export type Meaning = "begin" | "move" | "end" | "interrupted" | "pinch" | "none";
-export type Step = { readonly state: State; readonly meaning: Meaning };
+export type Step = { readonly state: PressState; readonly meaning: Meaning };
 
 /** The bit of each button in `buttons`; a pen's eraser is button 5. */
 const BIT: Record<number, number> = { 0: 1, 1: 4, 2: 2, 5: 32 };
@@ -23,7 +23,7 @@ const BIT: Record<number, number> = { 0: 1, 1: 4, 2: 2, 5: 32 };
 export type Event = { readonly type: "down" | "move" | "up" | "cancel" | "lostcapture" } & Raw;
 
 /** `draws`: whether a button draws with the tool in hand (the right one only asks Smart). */
-export function step(state: State, event: Event, draws: (button: number) => boolean): Step {
+export function step(state: PressState, event: Event, draws: (button: number) => boolean): Step {
   if (!state) return begin(event, draws);
   if (event.id !== state.id) {
     const isSecondFinger = event.type === "down" && event.kind === "touch" && state.kind === "touch";

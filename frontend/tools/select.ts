@@ -1,4 +1,4 @@
-/** Click to select, drag to move, drag a handle to resize. Pure: what lies under the pointer is told from outside. */
+/** Click to select, drag to move, drag a handle to resize. Pure: the caller passes what lies under the pointer. */
 import { handleUnder, insideImage, moved, resized, sameBox, type Box, type Handle } from "../geometry/box";
 import type { Point, Size } from "../geometry/frames";
 import type { Input } from "./input";
@@ -14,26 +14,26 @@ export type Around = {
   readonly pick: (at: Point<"image">) => number[];
 };
 
-export type State =
+export type SelectState =
   | { readonly kind: "idle" }
   /** Pressed; becomes a drag when the pointer has left the slip. `stack`: what lay under the pointer. */
   | {
       readonly kind: "pressed";
       readonly from: Point<"image">;
       readonly stack: readonly number[];
-      readonly held: Selected | null;
+      readonly target: Selected | null;
     }
-  | { readonly kind: "moving"; readonly from: Point<"image">; readonly held: Selected; readonly box: Box }
-  | { readonly kind: "resizing"; readonly handle: Handle; readonly held: Selected; readonly box: Box };
+  | { readonly kind: "moving"; readonly from: Point<"image">; readonly target: Selected; readonly box: Box }
+  | { readonly kind: "resizing"; readonly handle: Handle; readonly target: Selected; readonly box: Box };
 export type Step = {
-  readonly state: State;
+  readonly state: SelectState;
   /** -1: nothing any more. */
   readonly select?: number;
   readonly commit?: { readonly action: "move" | "resize"; readonly row: number; readonly box: Box };
 };
-export const IDLE: State = { kind: "idle" };
+export const IDLE: SelectState = { kind: "idle" };
 
-export function step(state: State, input: Input, around: Around): Step {
+export function step(state: SelectState, input: Input, around: Around): Step {
   if (input.kind === "cancel") return { state: IDLE };
   switch (state.kind) {
     case "idle":
@@ -44,10 +44,10 @@ export function step(state: State, input: Input, around: Around): Step {
         return { state: IDLE, select: nextBelow(state.stack, around.selected?.row ?? -1) };
       const far =
         Math.max(Math.abs(input.at.x - state.from.x), Math.abs(input.at.y - state.from.y)) >= around.slip;
-      if (!far || !state.held) return { state };
+      if (!far || !state.target) return { state };
       return {
         state: drag(
-          { kind: "moving", from: state.from, held: state.held, box: state.held.box },
+          { kind: "moving", from: state.from, target: state.target, box: state.target.box },
           input.at,
           around,
         ),
@@ -59,9 +59,9 @@ export function step(state: State, input: Input, around: Around): Step {
       const dragged = drag(state, input.at, around);
       if (input.kind === "move") return { state: dragged };
       const box = insideImage(dragged.box, around.image);
-      if (!box || sameBox(box, state.held.box)) return { state: IDLE };
+      if (!box || sameBox(box, state.target.box)) return { state: IDLE };
       const action = state.kind === "moving" ? "move" : "resize";
-      return { state: IDLE, commit: { action, row: state.held.row, box } };
+      return { state: IDLE, commit: { action, row: state.target.row, box } };
     }
   }
 }
@@ -72,27 +72,27 @@ export function nextBelow(stack: readonly number[], selected: number): number {
   return stack[(stack.indexOf(selected) + 1) % stack.length];
 }
 
-function press(at: Point<"image">, around: Around): State {
+function press(at: Point<"image">, around: Around): SelectState {
   const selected = around.selected;
   if (selected?.editable) {
     const handle = handleUnder(selected.box, at, around.reach);
-    if (handle) return { kind: "resizing", handle, held: selected, box: selected.box };
+    if (handle) return { kind: "resizing", handle, target: selected, box: selected.box };
   }
   const stack = around.pick(at);
-  const held = selected?.editable && stack.includes(selected.row) ? selected : null;
-  return { kind: "pressed", from: at, stack, held };
+  const target = selected?.editable && stack.includes(selected.row) ? selected : null;
+  return { kind: "pressed", from: at, stack, target };
 }
 
-type Drag = Extract<State, { kind: "moving" | "resizing" }>;
+type Drag = Extract<SelectState, { kind: "moving" | "resizing" }>;
 
 function drag(state: Drag, to: Point<"image">, around: Around): Drag {
   if (state.kind === "moving") {
-    const box = moved(state.held.box, to.x - state.from.x, to.y - state.from.y, around.image);
+    const box = moved(state.target.box, to.x - state.from.x, to.y - state.from.y, around.image);
     return { ...state, box };
   }
-  const box = insideImage(resized(state.held.box, state.handle, to), around.image);
+  const box = insideImage(resized(state.target.box, state.handle, to), around.image);
   return box ? { ...state, box } : state; // squeezed to nothing: the last good box stays
 }
 
-export const preview = (state: State): { row: number; box: Box } | null =>
-  state.kind === "moving" || state.kind === "resizing" ? { row: state.held.row, box: state.box } : null;
+export const preview = (state: SelectState): { row: number; box: Box } | null =>
+  state.kind === "moving" || state.kind === "resizing" ? { row: state.target.row, box: state.box } : null;

@@ -1,4 +1,4 @@
-/** Clicks and a box that ask the prompter for one cell's mask. Pure; who asks the server is told what to ask. */
+/** Clicks and a box that ask the prompter for one cell's mask. Pure; the step returns what to ask. */
 import { boxBetween, insideImage, type Box } from "../geometry/box";
 import type { Point, Size } from "../geometry/frames";
 import type { Input } from "./input";
@@ -7,7 +7,7 @@ export type Click = { readonly at: Point<"image">; readonly inside: boolean };
 export type Prompt = { readonly box: Box | null; readonly clicks: readonly Click[] };
 export const MOST_CLICKS = 32;
 
-export type State = {
+export type SmartState = {
   /** What has been pointed at; null before the first click. */
   readonly prompt: Prompt | null;
   readonly press: {
@@ -16,11 +16,11 @@ export type State = {
     readonly inside: boolean;
   } | null;
 };
-export type Step = { readonly state: State; readonly ask?: Prompt };
-export const IDLE: State = { prompt: null, press: null };
+export type Step = { readonly state: SmartState; readonly ask?: Prompt };
+export const IDLE: SmartState = { prompt: null, press: null };
 
 /** Left is inside; right or Alt is outside. A drag is a box, and begins anew. */
-export function step(state: State, input: Input, image: Size, slip: number): Step {
+export function step(state: SmartState, input: Input, image: Size, slip: number): Step {
   switch (input.kind) {
     case "cancel":
       return { state: state.press ? { ...state, press: null } : IDLE };
@@ -51,7 +51,7 @@ export function step(state: State, input: Input, image: Size, slip: number): Ste
 const asked = (prompt: Prompt): Step => ({ state: { prompt, press: null }, ask: prompt });
 
 /** Backspace: without the last click; null when nothing is left to ask. */
-export function back(state: State): Step {
+export function back(state: SmartState): Step {
   const { prompt } = state;
   if (!prompt) return { state };
   const clicks = prompt.clicks.slice(0, -1);
@@ -60,7 +60,7 @@ export function back(state: State): Step {
 }
 
 /** The box being dragged. */
-export function preview(state: State, image: Size, slip: number): Box | null {
+export function preview(state: SmartState, image: Size, slip: number): Box | null {
   if (!state.press || !state.press.inside) return null;
   const box = boxBetween(state.press.from, state.press.to);
   return box.x1 - box.x0 < slip && box.y1 - box.y0 < slip ? null : insideImage(box, image, 0);

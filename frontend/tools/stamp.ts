@@ -3,9 +3,10 @@ import { insideImage, type Box } from "../geometry/box";
 import type { Point, Size } from "../geometry/frames";
 import type { Input } from "./input";
 
-export type State = { readonly kind: "idle" } | { readonly kind: "pressed"; readonly at: Point<"image"> };
-export type Step = { readonly state: State; readonly commit?: Box; readonly outside?: true };
-export const IDLE: State = { kind: "idle" };
+export type StampState =
+  { readonly kind: "idle" } | { readonly kind: "pressed"; readonly at: Point<"image"> };
+export type Step = { readonly state: StampState; readonly commit?: Box; readonly outside?: true };
+export const IDLE: StampState = { kind: "idle" };
 
 export const around = (at: { x: number; y: number }, size: Size): Box => ({
   x0: at.x - size.width / 2,
@@ -14,7 +15,7 @@ export const around = (at: { x: number; y: number }, size: Size): Box => ({
   y1: at.y + size.height / 2,
 });
 
-export function step(state: State, input: Input, size: Size, image: Size): Step {
+export function step(state: StampState, input: Input, size: Size, image: Size): Step {
   if (input.kind === "cancel") return { state: IDLE };
   if (state.kind === "idle")
     return { state: input.kind === "down" ? { kind: "pressed", at: input.at } : state };

@@ -2,14 +2,14 @@
 import type { Point } from "../geometry/frames";
 import type { Input } from "./input";
 
-export type State =
+export type WandState =
   | { readonly kind: "idle" }
   | { readonly kind: "growing"; readonly from: Point<"image">; readonly tolerance: number };
 export type Step = {
-  readonly state: State;
+  readonly state: WandState;
   readonly commit?: { readonly from: Point<"image">; readonly tolerance: number };
 };
-export const IDLE: State = { kind: "idle" };
+export const IDLE: WandState = { kind: "idle" };
 
 const LEAST = 18;
 const MOST = 120;
@@ -17,7 +17,7 @@ const MOST = 120;
 const PER_PIXEL = 0.5;
 
 /** `scale`: CSS pixels for an image pixel, so that the hand's way counts and not the zoom. */
-export function step(state: State, input: Input, scale: number): Step {
+export function step(state: WandState, input: Input, scale: number): Step {
   if (input.kind === "cancel") return { state: IDLE };
   if (state.kind === "idle")
     return { state: input.kind === "down" ? { kind: "growing", from: input.at, tolerance: LEAST } : state };

@@ -2,7 +2,7 @@
 
 import { mark, t } from "../locale/locale";
 
-/** "canvas": always; "review": while a proposal or cell is selected for review; "many": while cells are selected together;
+/** "canvas": always; "review": while a proposal or cell is selected for review; "many": while several cells are selected;
  *  "draw": while something is begun with a tool; "edit": while a mask is edited. The narrower scope wins where both
  *  know a key. */
 export type Scope = "canvas" | "review" | "many" | "draw" | "edit";
@@ -220,7 +220,7 @@ export const COMMANDS = {
     label: mark("Accept the rest in view, as viewed in bulk"),
     group: mark("Review"),
   },
-  "edit.constrain": {
+  "edit.refusion": {
     scope: "edit",
     keys: ["f"],
     label: mark("Strokes fix pixels, the rest is fused again"),
@@ -294,7 +294,7 @@ export type Pressed = Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "shift
 const entries = Object.entries(COMMANDS) as [Command, Entry][];
 const NARROW: readonly Scope[] = ["edit", "draw", "many", "review", "canvas"];
 
-/** "Mod+Shift+z": modifiers in the order Mod, Alt, Shift. Shift is not said for signs that need it ("?"). */
+/** "Mod+Shift+z": modifiers in the order Mod, Alt, Shift. Shift is left out for signs that need it ("?"). */
 export function chordOf(event: Pressed): string {
   const key = event.key === " " ? "Space" : event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const sign = key.length === 1 && key.toUpperCase() === key;
@@ -333,18 +333,18 @@ export class Keymap {
 
   /** Give a command other keys. Returns the commands of the same scope that already have one of them. */
   remap(command: Command, keys: readonly string[]): Command[] {
-    const taken = entries
+    const conflicting = entries
       .filter(([other, e]) => other !== command && e.scope === COMMANDS[command].scope)
       .filter(([other]) => this.keysOf(other).some((k) => keys.includes(k)))
       .map(([other]) => other);
-    if (!taken.length) this.overrides = { ...this.overrides, [command]: keys };
-    return taken;
+    if (!conflicting.length) this.overrides = { ...this.overrides, [command]: keys };
+    return conflicting;
   }
   /** Give a command its first keys again; these may meanwhile be somebody else's, who keeps them. */
   reset(command: Command): Command[] {
     return this.remap(command, COMMANDS[command].keys);
   }
-  /** Commands of a wider scope that the keys would hide while the narrower one is on: a warning, not a refusal. */
+  /** Commands of a wider scope that the keys would hide while the narrower one is on: a warning only. */
   hidden(command: Command, keys: readonly string[]): Command[] {
     const place = NARROW.indexOf(COMMANDS[command].scope);
     return entries

@@ -1,11 +1,11 @@
 /** Keys: from the table to what they do. Off while somebody types; Tab goes through cells only from the canvas. */
-import { refusal } from "../acts/refusals";
-import { snap } from "../acts/smart";
+import { unavailable } from "../editor/availability";
+import { snap } from "../editor/smart";
 import type { LabelClass } from "../scene/contract";
-import type { Stage } from "../render/stage";
-import type { Workspace } from "../workspace";
+import type { Viewport } from "../render/viewport";
+import type { Editor } from "../editor/editor";
 import { t } from "../locale/locale";
-import { FINISH_DRAG, type Hands } from "./canvas";
+import { FINISH_DRAG, type PointerInput } from "./pointer_input";
 import { panBy, screenPoint, zoomAt } from "../geometry/frames";
 import { isTyping, type Command, type Keymap, type Scope } from "./keymap";
 
@@ -23,8 +23,7 @@ const DURING_A_DRAG: ReadonlySet<Command> = new Set<Command>([
   "save.now",
 ]);
 
-/** Verdicts: a held key must not judge a row of cells that nobody has looked at. */
-export type Act = () => void;
+export type Effect = () => void;
 
 export class Keys {
   sheetOpen = false;
@@ -34,9 +33,9 @@ export class Keys {
   onOver: () => void = () => undefined;
 
   constructor(
-    private readonly desk: Workspace,
-    private readonly stage: Stage,
-    private readonly hands: Hands,
+    private readonly editor: Editor,
+    private readonly viewport: Viewport,
+    private readonly pointerInput: PointerInput,
     private readonly map: Keymap,
     private readonly go: (image: number) => void,
   ) {
@@ -46,13 +45,13 @@ export class Keys {
   }
 
   private get scopes(): Scope[] {
-    const { desk } = this;
+    const { editor } = this;
     return [
       "canvas",
       "review",
-      ...(desk.many.length && !desk.editing ? (["many"] as const) : []),
-      ...(this.hands.busy ? (["draw"] as const) : []),
-      ...(desk.editing ? (["edit"] as const) : []),
+      ...(editor.multiSelected.length && !editor.editing ? (["many"] as const) : []),
+      ...(this.pointerInput.busy ? (["draw"] as const) : []),
+      ...(editor.editing ? (["edit"] as const) : []),
     ];
   }
 
@@ -60,7 +59,7 @@ export class Keys {
     if (e.defaultPrevented || e.isComposing || isTyping(e.target)) return;
     const onButton = e.target instanceof HTMLElement && e.target.closest("button, a, summary") !== null;
     if (onButton && (e.key === " " || e.key === "Enter" || e.key === "Tab")) return; // these belong to the control
-    if (e.key === "Tab" && e.target !== this.stage.surface) return;
+    if (e.key === "Tab" && e.target !== this.viewport.surface) return;
     this.shift = e.shiftKey;
     const arrow = e.key.startsWith("Arrow") && e.shiftKey;
     const pressed = arrow
@@ -68,34 +67,35 @@ export class Keys {
       : e;
     const chosen = this.classOfKey(e);
     const command = this.map.commandOf(pressed, this.scopes) ?? (chosen === null ? null : "class");
-    if (!e.repeat) this.desk.recorder.record("key", command ?? "other", e.timeStamp);
+    if (!e.repeat) this.editor.recorder.record("key", command ?? "other", e.timeStamp);
     if (command === null) return;
     // Leaving the canvas by keyboard stays possible: when no proposal is open, Tab is the browser's.
-    if ((command === "review.next" || command === "review.previous") && !this.desk.counts().undecided) return;
+    if ((command === "review.next" || command === "review.previous") && !this.editor.counts().undecided)
+      return;
     e.preventDefault();
     if (e.repeat && (command === "class" || !this.map.repeats(command))) return;
     if (command !== "class") this.run(command);
-    else if (chosen) this.desk.chooseClass(chosen);
-    else this.desk.toast(t("This project has no class with the key {key}.", { key: e.key }));
-    this.stage.invalidate();
+    else if (chosen) this.editor.chooseClass(chosen);
+    else this.editor.toast(t("This project has no class with the key {key}.", { key: e.key }));
+    this.viewport.invalidate();
   }
 
   private shift = false;
 
-  /** With Shift ten times as far. Where nothing of mine is selected the view moves, so that no mouse is needed to look around. */
+  /** With Shift ten times as far. Where no own cell is selected the view moves. */
   private arrow(dx: number, dy: number): void {
     const far = this.shift ? 10 : 1;
-    if (this.desk.together.nudge(dx * far, dy * far)) return;
-    const { camera, opened, canvas } = this.desk;
+    if (this.editor.multiSelect.nudge(dx * far, dy * far)) return;
+    const { camera, opened, canvas } = this.editor;
     const step = this.shift ? 240 : 60;
-    this.desk.look(panBy(camera, -dx * step, -dy * step, opened.image, canvas));
+    this.editor.moveTo(panBy(camera, -dx * step, -dy * step, opened.image, canvas));
   }
 
   private zoom(factor: number): void {
-    const { desk } = this;
-    if (desk.tool === "brush") return desk.resizeBrush(factor > 1 ? 1.25 : 0.8);
-    const middle = screenPoint(desk.canvas.width / 2, desk.canvas.height / 2);
-    desk.look(zoomAt(desk.camera, middle, factor, desk.opened.image, desk.canvas));
+    const { editor } = this;
+    if (editor.tool === "brush") return editor.resizeBrush(factor > 1 ? 1.25 : 0.8);
+    const middle = screenPoint(editor.canvas.width / 2, editor.canvas.height / 2);
+    editor.moveTo(zoomAt(editor.camera, middle, factor, editor.opened.image, editor.canvas));
   }
 
   private up(e: KeyboardEvent): void {
@@ -103,38 +103,41 @@ export class Keys {
       { key: e.key, ctrlKey: false, metaKey: false, shiftKey: false, altKey: false },
       ["canvas"],
     );
-    if (command === "view.peek") this.stage.peeking = false;
+    if (command === "view.peek") this.viewport.peeking = false;
     if (command === "view.pan") this.pan(false);
-    if (command === "view.peek" || command === "view.pan" || e.key === "Alt") this.stage.invalidate();
+    if (command === "view.peek" || command === "view.pan" || e.key === "Alt") this.viewport.invalidate();
   }
 
   private release(): void {
-    this.stage.peeking = false;
+    this.viewport.peeking = false;
     this.pan(false);
-    this.stage.invalidate();
+    this.viewport.invalidate();
   }
 
-  private pan(held: boolean): void {
-    this.hands.panHeld = held;
-    this.stage.surface.classList.toggle("can-pan", held);
+  private pan(pressed: boolean): void {
+    this.pointerInput.panKeyDown = pressed;
+    this.viewport.surface.classList.toggle("can-pan", pressed);
   }
 
   /** 1-9 are the classes' own keys, set by the project and shown on their chips. */
   /** null: the key is no class key; undefined: it is one, and no class has it. */
   private classOfKey(e: KeyboardEvent): LabelClass | null | undefined {
     if (e.ctrlKey || e.metaKey || e.altKey || !/^[1-9]$/.test(e.key)) return null;
-    return this.desk.opened.project.classes.find((c) => String(c.key) === e.key);
+    return this.editor.opened.project.classes.find((c) => String(c.key) === e.key);
   }
 
   readonly run = (command: Command): void => {
-    const { desk } = this;
-    const why = this.hands.isDragging && !DURING_A_DRAG.has(command) ? FINISH_DRAG() : refusal(desk, command);
+    const { editor } = this;
+    const why =
+      this.pointerInput.isDragging && !DURING_A_DRAG.has(command)
+        ? FINISH_DRAG()
+        : unavailable(editor, command);
     if (why !== null) {
-      desk.toast(why);
+      editor.toast(why);
       return;
     }
-    const { previous, next } = desk.opened.image;
-    const acts: Record<Command, Act> = {
+    const { previous, next } = editor.opened.image;
+    const effects: Record<Command, Effect> = {
       "tool.select": () => this.tool("select"),
       "tool.box": () => this.tool("box"),
       "tool.smart": () => this.tool("smart"),
@@ -148,70 +151,70 @@ export class Keys {
       "tool.measure": () => this.tool("measure"),
       "tool.region": () => this.tool("region"),
       "tool.ignore": () => this.tool("ignore"),
-      "cell.copy": () => desk.copySize(),
-      "cell.snap": () => void snap(desk),
-      "attribute.1": () => desk.attributes.cycle(0),
-      "attribute.2": () => desk.attributes.cycle(1),
-      "attribute.3": () => desk.attributes.cycle(2),
-      "attribute.4": () => desk.attributes.cycle(3),
+      "cell.copy": () => editor.copySize(),
+      "cell.snap": () => void snap(editor),
+      "attribute.1": () => editor.attributes.cycle(0),
+      "attribute.2": () => editor.attributes.cycle(1),
+      "attribute.3": () => editor.attributes.cycle(2),
+      "attribute.4": () => editor.attributes.cycle(3),
       "move.left": () => this.arrow(-1, 0),
       "move.right": () => this.arrow(1, 0),
       "move.up": () => this.arrow(0, -1),
       "move.down": () => this.arrow(0, 1),
-      "many.accept": () => desk.together.accept(),
-      "many.merge": () => desk.together.merge(),
-      "many.nest": () => desk.attributes.nest(),
-      "draw.keep": () => this.hands.keep(),
+      "many.accept": () => editor.multiSelect.accept(),
+      "many.merge": () => editor.multiSelect.merge(),
+      "many.nest": () => editor.attributes.nest(),
+      "draw.keep": () => this.pointerInput.keep(),
       "draw.back": () =>
-        this.hands.back() || desk.toast(t("There is no last point to take back. Esc drops it.")),
-      "review.viewed": () => desk.together.acceptInView(),
-      "edit.constrain": () => desk.constrain.toggle(),
+        this.pointerInput.back() || editor.toast(t("There is no last point to take back. Esc drops it.")),
+      "review.viewed": () => editor.multiSelect.acceptInView(),
+      "edit.refusion": () => editor.refusion.toggle(),
       "view.larger": () => this.zoom(1.25),
       "view.smaller": () => this.zoom(0.8),
       "help.palette": () => this.open("palette"),
       "help.remap": () => this.open("remap"),
-      "cell.delete": () => desk.remove(),
-      "cell.cannot_tell": () => desk.cannotTell(),
-      "cell.edit": () => desk.edit(),
+      "cell.delete": () => editor.remove(),
+      "cell.cannot_tell": () => editor.cannotTell(),
+      "cell.edit": () => editor.edit(),
       // What is begun and not yet an act loses its last point first.
-      "history.undo": () => (this.hands.busy && this.hands.back()) || desk.undo(),
-      "history.redo": () => desk.redo(),
+      "history.undo": () => (this.pointerInput.busy && this.pointerInput.back()) || editor.undo(),
+      "history.redo": () => editor.redo(),
       "save.now": () => {
-        if (desk.queue.count || desk.save.kind !== "saved") void desk.queue.flush();
-        else desk.toast(t("Everything is saved."));
+        if (editor.outbox.count || editor.save.kind !== "saved") void editor.outbox.flush();
+        else editor.toast(t("Everything is saved."));
       },
-      "review.accept": () => desk.accept(),
-      "review.reject": () => desk.reject(),
-      "review.next": () => desk.next(1),
-      "review.previous": () => desk.next(-1),
-      "edit.commit": () => desk.commitEdit(),
+      "review.accept": () => editor.accept(),
+      "review.reject": () => editor.reject(),
+      "review.next": () => editor.next(1),
+      "review.previous": () => editor.next(-1),
+      "edit.commit": () => editor.commitEdit(),
       "edit.swap": () => {
-        if (desk.editing) desk.editing.subtract = !desk.editing.subtract;
-        desk.notify();
+        if (editor.editing) editor.editing.subtract = !editor.editing.subtract;
+        editor.notify();
       },
-      "edit.larger": () => desk.resizeBrush(1.25),
-      "edit.smaller": () => desk.resizeBrush(0.8),
-      "view.peek": () => (this.stage.peeking = true),
+      "edit.larger": () => editor.resizeBrush(1.25),
+      "edit.smaller": () => editor.resizeBrush(0.8),
+      "view.peek": () => (this.viewport.peeking = true),
       "view.pan": () => this.pan(true),
       "view.boxes": () => {
-        desk.showBoxes = !desk.showBoxes;
-        desk.notify();
+        editor.showBoxes = !editor.showBoxes;
+        editor.notify();
       },
-      "view.fit": () => desk.fitImage(),
+      "view.fit": () => editor.fitImage(),
       "image.next": () => next !== null && this.go(next),
       "image.previous": () => previous !== null && this.go(previous),
       "help.keys": () => this.open("sheet"),
       cancel: () => {
         if (this.sheetOpen || this.paletteOpen || this.remapOpen) this.close();
-        else if (this.hands.cancel()) return;
-        else if (desk.editing) desk.cancelEdit();
-        else if (desk.many.length) desk.selectMany([]);
-        else desk.select(-1);
-        desk.notify();
+        else if (this.pointerInput.cancel()) return;
+        else if (editor.editing) editor.cancelEdit();
+        else if (editor.multiSelected.length) editor.selectSeveral([]);
+        else editor.select(-1);
+        editor.notify();
       },
     };
-    acts[command]();
-    this.stage.invalidate();
+    effects[command]();
+    this.viewport.invalidate();
   };
 
   /** One thing above the picture at a time; the same command closes it. */
@@ -223,18 +226,18 @@ export class Keys {
       this.paletteOpen = what === "palette";
       this.remapOpen = what === "remap";
     }
-    this.desk.notify();
+    this.editor.notify();
     this.onOver();
   }
   close(): void {
     this.sheetOpen = this.paletteOpen = this.remapOpen = false;
-    this.desk.notify();
+    this.editor.notify();
   }
 
-  private tool(name: Parameters<Workspace["setTool"]>[0]): void {
-    const isOnlyLooking = this.desk.tool === "measure";
-    const isDropped = this.hands.cancel() && !isOnlyLooking;
-    if (isDropped) this.desk.toast(t("What you had begun with the other tool was dropped."));
-    this.desk.setTool(name);
+  private tool(name: Parameters<Editor["setTool"]>[0]): void {
+    const isOnlyLooking = this.editor.tool === "measure";
+    const isDropped = this.pointerInput.cancel() && !isOnlyLooking;
+    if (isDropped) this.editor.toast(t("What you had begun with the other tool was dropped."));
+    this.editor.setTool(name);
   }
 }

@@ -105,12 +105,12 @@ export class Remap extends Component<
     }
     const { map, keepKeys } = this.props.ui;
     const keys = [chordOf(e)];
-    const taken = map.remap(command, keys);
-    if (taken.length) {
+    const conflicting = map.remap(command, keys);
+    if (conflicting.length) {
       this.setState({
         trouble: t("{key} is already: {commands}. Nothing was changed.", {
           key: keyLabel(keys[0]),
-          commands: named(taken),
+          commands: named(conflicting),
         }),
         warning: "",
       });
@@ -166,12 +166,12 @@ export class Remap extends Component<
                 aria-label={`↺ ${t("First key for: {command}", { command: t(COMMANDS[command].label) })}`}
                 disabled={!ui.map.isChanged(command)}
                 onClick={() => {
-                  const taken = ui.map.reset(command);
+                  const conflicting = ui.map.reset(command);
                   ui.keepKeys();
                   this.setState({
                     listening: null,
-                    trouble: taken.length
-                      ? t("Its first key now belongs to: {commands}.", { commands: named(taken) })
+                    trouble: conflicting.length
+                      ? t("Its first key now belongs to: {commands}.", { commands: named(conflicting) })
                       : "",
                   });
                 }}

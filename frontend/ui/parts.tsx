@@ -1,12 +1,12 @@
 /** What every panel is given, and the buttons that show their key. */
 import { t } from "../locale/locale";
 import type { ComponentChildren } from "preact";
-import type { Workspace } from "../workspace";
+import type { Editor } from "../editor/editor";
 import { type Command, type Keymap, keyLabel } from "./keymap";
-import type { LookSettings } from "./look_settings";
+import type { DisplaySettings } from "./display_settings";
 
 export type Ui = {
-  readonly desk: Workspace;
+  readonly editor: Editor;
   readonly map: Keymap;
   readonly run: (command: Command) => void;
   /** Give the keys back to the picture. */
@@ -24,7 +24,7 @@ export type Ui = {
   readonly remapOpen: () => boolean;
   readonly closeOver: () => void;
   readonly keepKeys: () => void;
-  readonly look: LookSettings;
+  readonly display: DisplaySettings;
   /** In the view by person. */
   readonly colourOf: (person: number) => string;
 };
@@ -35,7 +35,7 @@ export const Key = ({ ui, command }: { ui: Ui; command: Command }) => (
   <kbd>{keyLabel(ui.map.keysOf(command)[0])}</kbd>
 );
 
-export function Act(props: {
+export function CommandButton(props: {
   ui: Ui;
   command: Command;
   children: ComponentChildren;
@@ -58,17 +58,17 @@ export function Act(props: {
 }
 
 export function Classes({ ui, current }: { ui: Ui; current: number | null }) {
-  const { desk } = ui;
+  const { editor } = ui;
   return (
     <div class="bw-chips" role="group" aria-label={t("Classes")}>
-      {desk.opened.project.classes.map((c) => (
+      {editor.opened.project.classes.map((c) => (
         <button
           key={c.id}
           type="button"
           class="bw-chip"
           aria-pressed={current === c.id}
-          disabled={!desk.canWrite}
-          onClick={() => desk.chooseClass(c)}
+          disabled={!editor.canWrite}
+          onClick={() => editor.chooseClass(c)}
         >
           <span class="bw-swatch" style={{ background: c.color }} />
           {c.name}
@@ -84,9 +84,9 @@ export const number = (n: number | null, digits = 3, unit = ""): string =>
 
 const ATTRIBUTE_KEYS = ["attribute.1", "attribute.2", "attribute.3", "attribute.4"] as const;
 
-/** What is said of the selected besides the class; the key goes from value to value. */
+/** The attributes of what is selected; the key goes from value to value. */
 export function AttributeLines({ ui }: { ui: Ui }) {
-  const { attributes } = ui.desk;
+  const { attributes } = ui.editor;
   if (!attributes.isPossible) return null;
   return (
     <div class="bw-attributes" data-testid="attributes">

@@ -4,7 +4,7 @@
  *  becomes a cell as soon as the mask is there, whatever is drawn meanwhile. A box is worth keeping without a mask
  *  too. */
 import { t } from "../locale/locale";
-import { answer as askPrompter } from "../acts/smart";
+import { answer as askPrompter } from "../editor/smart";
 import { imagePoint, type Point } from "../geometry/frames";
 import { pack, unpack, type Patch } from "../geometry/mask";
 import type { Sketch } from "../render/overlay";
@@ -13,12 +13,12 @@ import type { Answered } from "../sync/api";
 import type { Input } from "../tools/input";
 import * as smart from "../tools/smart";
 import type { LabelClass } from "../scene/contract";
-import type { Workspace } from "../workspace";
-import { colourOf, type Sizes, type Wielded } from "./wielded";
+import type { Editor } from "../editor/editor";
+import { colourOf, type Sizes, type ToolController } from "./tool_controller";
 
 type Promised = { readonly prompt: smart.Prompt; readonly labelClass: LabelClass | null };
 
-export class SmartTool implements Wielded {
+export class SmartTool implements ToolController {
   private state = smart.IDLE;
   private mask: Patch | null = null;
   /** The answer that the prompt in hand waits for. */
@@ -26,18 +26,18 @@ export class SmartTool implements Wielded {
   /** Kept by Enter before their answer. */
   private promised: readonly Promised[] = [];
 
-  constructor(private readonly desk: Workspace) {}
+  constructor(private readonly editor: Editor) {}
 
   busy(): boolean {
     return this.state.prompt !== null || this.state.press !== null;
   }
   feed(input: Input, sizes: Sizes): void {
-    if (input.kind === "down" && !this.state.prompt) this.desk.begin();
+    if (input.kind === "down" && !this.state.prompt) this.editor.begin();
     const before = this.state.prompt;
-    const step = smart.step(this.state, input, this.desk.opened.image, sizes.slip);
+    const step = smart.step(this.state, input, this.editor.opened.image, sizes.slip);
     const isAnother =
       step.ask !== undefined && before !== null && step.ask.clicks.length <= before.clicks.length;
-    if (isAnother) this.desk.toast(t("The cell before was left without Enter, so it was not kept."));
+    if (isAnother) this.editor.toast(t("The cell before was left without Enter, so it was not kept."));
     this.take(step);
   }
   back(): void {
@@ -49,40 +49,40 @@ export class SmartTool implements Wielded {
     if (this.pending) this.keepWhenAnswered(prompt, this.pending);
     else if (this.mask) this.commit(this.mask, prompt);
     else if (prompt.box) this.commitBox(prompt.box);
-    else this.desk.toast(t("There is no mask to keep. Click in the cell, or drag a box around it."));
+    else this.editor.toast(t("There is no mask to keep. Click in the cell, or drag a box around it."));
   }
 
   private take(step: smart.Step): void {
     this.state = step.state;
     if (!step.state.prompt) this.drop();
     if (step.ask) void this.ask(step.ask);
-    this.desk.notify("view");
+    this.editor.notify("view");
   }
   private drop(): void {
     this.state = { ...smart.IDLE, press: this.state.press };
     this.mask = this.pending = null;
-    if (!this.promised.length) this.desk.smartAsker.drop();
+    if (!this.promised.length) this.editor.smartAsker.drop();
   }
 
   private commit(patch: Patch, prompt: smart.Prompt): void {
     const mask = pack(patch);
     this.drop();
-    if (mask) this.desk.drawnMask(mask, "smart", prompt.box ?? undefined);
+    if (mask) this.editor.drawnMask(mask, "smart", prompt.box ?? undefined);
   }
   private commitBox(box: NonNullable<smart.Prompt["box"]>): void {
     this.drop();
-    this.desk.drawn(box, null, "smart");
-    this.desk.toast(t("The box is kept without a mask."));
+    this.editor.drawn(box, null, "smart");
+    this.editor.toast(t("The box is kept without a mask."));
   }
 
   private async ask(prompt: smart.Prompt): Promise<void> {
     this.mask = null;
-    const asked = this.desk.askSmart(prompt);
+    const asked = this.editor.askSmart(prompt);
     this.pending = asked;
-    const isInHand = () => this.state.prompt === prompt && this.pending === asked;
+    const isCurrent = () => this.state.prompt === prompt && this.pending === asked;
     try {
       const found = await asked;
-      if (!isInHand()) return; // overtaken, dropped, or kept already
+      if (!isCurrent()) return; // overtaken, dropped, or kept already
       this.pending = null;
       if (!found || found.superseded) {
         void this.ask(prompt); // something else was asked meanwhile, and this is still in the hand
@@ -91,16 +91,16 @@ export class SmartTool implements Wielded {
       this.mask = found.mask && unpack(found.mask);
       if (!found.mask) this.sayNothingFound(prompt);
     } catch (error) {
-      if (!isInHand()) return;
+      if (!isCurrent()) return;
       this.pending = null;
-      this.desk.toast(this.desk.sentence(error));
+      this.editor.toast(this.editor.sentence(error));
       if (!prompt.box) this.drop();
     } finally {
-      this.desk.notify("view");
+      this.editor.notify("view");
     }
   }
   private sayNothingFound(prompt: smart.Prompt): void {
-    this.desk.toast(
+    this.editor.toast(
       prompt.box
         ? t("No cell is found in this box. Enter keeps the box without a mask, Esc drops it.")
         : t("No cell is found there. Drag a box around it, or draw it by hand."),
@@ -109,12 +109,12 @@ export class SmartTool implements Wielded {
 
   /** The prompt leaves the hand, and the next one can be drawn. */
   private keepWhenAnswered(prompt: smart.Prompt, pending: Promise<Answered | null>): void {
-    const promised: Promised = { prompt, labelClass: this.desk.labelClass };
+    const promised: Promised = { prompt, labelClass: this.editor.labelClass };
     this.promised = [...this.promised, promised];
-    this.desk.promised = this.promised.length;
+    this.editor.promised = this.promised.length;
     this.state = smart.IDLE;
     this.mask = this.pending = null;
-    this.desk.notify("view");
+    this.editor.notify("view");
     void this.fulfil(promised, pending);
   }
 
@@ -126,15 +126,17 @@ export class SmartTool implements Wielded {
       const first = await pending.catch(() => null);
       // Something newer was asked by the same hand: this one is asked again, under a name of its own.
       const isAnswered = first !== null && !first.superseded;
-      const found = isAnswered ? first : await this.desk.waited(askPrompter(this.desk, prompt, 1, uuid7()));
+      const found = isAnswered
+        ? first
+        : await this.editor.waited(askPrompter(this.editor, prompt, 1, uuid7()));
       mask = found.mask;
     } catch (error) {
-      trouble = this.desk.sentence(error);
+      trouble = this.editor.sentence(error);
     }
     this.promised = this.promised.filter((other) => other !== promised);
-    this.desk.promised = this.promised.length;
+    this.editor.promised = this.promised.length;
     this.settle(prompt, labelClass, mask, trouble);
-    this.desk.notify();
+    this.editor.notify();
   }
 
   private settle(
@@ -143,19 +145,19 @@ export class SmartTool implements Wielded {
     mask: Answered["mask"],
     trouble: string,
   ): void {
-    const { desk } = this;
-    if (mask) desk.drawnLate({ mask, box: prompt.box, labelClass });
+    const { editor } = this;
+    if (mask) editor.drawnLate({ mask, box: prompt.box, labelClass });
     else if (prompt.box) {
-      desk.drawnLate({ mask: null, box: prompt.box, labelClass });
+      editor.drawnLate({ mask: null, box: prompt.box, labelClass });
       const kept = t("The box is kept without a mask.");
-      desk.toast([trouble, kept].filter((sentence) => sentence !== "").join(" "));
-    } else desk.toast(trouble || t("No cell is found there. Drag a box around it, or draw it by hand."));
+      editor.toast([trouble, kept].filter((sentence) => sentence !== "").join(" "));
+    } else editor.toast(trouble || t("No cell is found there. Drag a box around it, or draw it by hand."));
   }
 
   sketch(): Partial<Sketch> {
     const { prompt } = this.state;
-    const box = smart.preview(this.state, this.desk.opened.image, 1) ?? prompt?.box ?? null;
-    const colour = colourOf(this.desk);
+    const box = smart.preview(this.state, this.editor.opened.image, 1) ?? prompt?.box ?? null;
+    const colour = colourOf(this.editor);
     const waiting = [...this.promised.map((p) => p.prompt), ...(prompt && this.pending ? [prompt] : [])];
     const clicks = [...this.promised.map((p) => p.prompt), ...(prompt ? [prompt] : [])].flatMap(
       (p) => p.clicks,

@@ -1,7 +1,7 @@
 /** The tools on the left. */
 import { mark, t } from "../locale/locale";
 import type { ComponentChildren } from "preact";
-import type { ToolName } from "../workspace";
+import type { ToolName } from "../editor/editor";
 import { type Command, keyLabel } from "./keymap";
 import type { Ui } from "./parts";
 
@@ -87,17 +87,17 @@ const TOOLS: readonly { tool: ToolName; command: Command; label: string; shape: 
 ];
 
 export function Tools({ ui }: { ui: Ui }) {
-  const { desk } = ui;
+  const { editor } = ui;
   const label = (command: Command, text: string) => `${t(text)} (${keyLabel(ui.map.keysOf(command)[0])})`;
   return (
     <>
-      {TOOLS.filter(({ tool }) => desk.offers(tool)).map(({ tool, command, label: name, shape }) => (
+      {TOOLS.filter(({ tool }) => editor.offers(tool)).map(({ tool, command, label: name, shape }) => (
         <button
           key={tool}
           type="button"
           class="bw-tool"
-          aria-pressed={desk.tool === tool && !desk.editing}
-          disabled={!desk.canWrite && !["select", "lasso", "measure"].includes(tool)}
+          aria-pressed={editor.tool === tool && !editor.editing}
+          disabled={!editor.canWrite && !["select", "lasso", "measure"].includes(tool)}
           title={label(command, name)}
           onClick={() => ui.run(command)}
         >
@@ -112,7 +112,7 @@ export function Tools({ ui }: { ui: Ui }) {
       <button
         type="button"
         class="bw-tool"
-        disabled={!desk.history.canUndo && !desk.editing?.undo.length}
+        disabled={!editor.history.canUndo && !editor.editing?.undo.length}
         title={label("history.undo", mark("Undo"))}
         onClick={() => ui.run("history.undo")}
       >
@@ -124,7 +124,7 @@ export function Tools({ ui }: { ui: Ui }) {
       <button
         type="button"
         class="bw-tool"
-        disabled={!desk.history.canRedo}
+        disabled={!editor.history.canRedo}
         title={label("history.redo", mark("Redo"))}
         onClick={() => ui.run("history.redo")}
       >

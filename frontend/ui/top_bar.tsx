@@ -5,13 +5,13 @@ import { type Ui } from "./parts";
 import { saveWords } from "./words";
 
 export function TopBar({ ui }: { ui: Ui }) {
-  const { image, project } = ui.desk.opened;
-  const conflicts = ui.desk.log?.conflicts.length ?? 0;
-  const save = saveWords(ui.desk.save, conflicts, ui.desk.queue.durable);
+  const { image, project } = ui.editor.opened;
+  const conflicts = ui.editor.log?.conflicts.length ?? 0;
+  const save = saveWords(ui.editor.save, conflicts, ui.editor.outbox.durable);
   return (
     <>
       <div class="bw-where">
-        {ui.desk.opened.study ? <span>{project.name}</span> : <a href={project.url}>{project.name}</a>}
+        {ui.editor.opened.study ? <span>{project.name}</span> : <a href={project.url}>{project.name}</a>}
         <span aria-hidden="true">▸</span>
         <strong title={image.name}>{image.name}</strong>
         <span class="bw-muted bw-number">
@@ -31,15 +31,15 @@ export function TopBar({ ui }: { ui: Ui }) {
             {t("archived, read only")}
           </span>
         ) : (
-          !ui.desk.canWrite && <span class="bw-tag">{t("read only")}</span>
+          !ui.editor.canWrite && <span class="bw-tag">{t("read only")}</span>
         )}
       </div>
       <div class={`bw-save is-${save.tone}`} role="status" data-testid="save-state">
         <span class="bw-dot" aria-hidden="true" />
         {save.text}
-        {(ui.desk.save.kind === "offline" ||
-          ui.desk.save.kind === "signed_out" ||
-          ui.desk.save.kind === "refused") && (
+        {(ui.editor.save.kind === "offline" ||
+          ui.editor.save.kind === "signed_out" ||
+          ui.editor.save.kind === "rejected") && (
           <button type="button" class="bw-link" onClick={() => ui.run("save.now")}>
             {t("Try now")}
           </button>
@@ -56,8 +56,8 @@ export function TopBar({ ui }: { ui: Ui }) {
             <span class="bw-record" aria-hidden="true" /> {t("time is recorded")}
           </span>
         )}
-        {(ui.desk.live?.people() ?? [])
-          .filter((p) => p.id !== ui.desk.opened.person.id)
+        {(ui.editor.live?.people() ?? [])
+          .filter((p) => p.id !== ui.editor.opened.person.id)
           .map((p) => (
             <span
               key={p.id}
@@ -68,7 +68,7 @@ export function TopBar({ ui }: { ui: Ui }) {
               {p.name}
             </span>
           ))}
-        <span class="bw-muted">{ui.desk.opened.person.name}</span>
+        <span class="bw-muted">{ui.editor.opened.person.name}</span>
         <button
           type="button"
           class="bw-icon"

@@ -1,7 +1,7 @@
 /** What the panels say: numbers with units, states in plain words. Pure. */
 import { mark, t, tn } from "../locale/locale";
 import type { Layer, Publication, Reason, Status } from "../scene/contract";
-import type { QueueState } from "../sync/queue";
+import type { SaveState } from "../sync/outbox";
 
 export const clock = (at: Date): string => at.toTimeString().slice(0, 8);
 
@@ -19,7 +19,7 @@ const changes = (n: number): string => tn(n, "{n} change", "{n} changes");
 
 export type SaveWords = { tone: "ok" | "busy" | "warn" | "bad"; text: string };
 
-export function saveWords(state: QueueState, conflicts: number, durable: boolean): SaveWords {
+export function saveWords(state: SaveState, conflicts: number, durable: boolean): SaveWords {
   if (conflicts)
     return {
       tone: "bad",
@@ -52,7 +52,7 @@ export function saveWords(state: QueueState, conflicts: number, durable: boolean
           ? t("Signed out: {changes} {kept}", { changes: changes(state.count), kept })
           : t("Signed out"),
       };
-    case "refused":
+    case "rejected":
       return {
         tone: "bad",
         text: t("Not saved: {detail} ({changes} {kept})", {

@@ -3,30 +3,31 @@ import type { Layer, Tail, Workspace as Opened } from "../scene/contract";
 import type { Pack } from "../scene/pack";
 import type { Api } from "../sync/api";
 import { Log } from "../sync/log";
-import { Queue } from "../sync/queue";
-import { Workspace } from "../workspace";
-import { PACE, type Pace } from "./following";
+import { Outbox } from "../sync/outbox";
+import { Editor } from "./editor";
+import { PACE, type Pace } from "./live_updates";
 
 /** So many of the layer's last operations are looked through for own acts that can still be undone. */
 const REMEMBERED = 100;
 
-/** A desk without cells yet; `desk.loaded` tells when they are there. Rejects when the image is not handed out. */
-export async function open(api: Api, image: number, pace: Pace = PACE): Promise<Workspace> {
+/** An editor without cells yet; `editor.loaded` resolves when they are there. Rejects when the server does not hand out
+ *  the image. */
+export async function open(api: Api, image: number, pace: Pace = PACE): Promise<Editor> {
   const opened = await api.workspace(image);
-  const desk = new Workspace(opened, api, pace);
+  const editor = new Editor(opened, api, pace);
   const packs = Promise.all(opened.layers.map((layer) => api.pack(layer.id)));
-  const queue = Queue.open(opened.person.id, (layer, operations) => api.send(layer, operations), {
+  const outbox = Outbox.open(opened.person.id, (layer, operations) => api.send(layer, operations), {
     onState: (state) => {
-      const [was, is] = [desk.save, state].map((s) => s.kind === "offline" || s.kind === "signed_out");
-      if (was !== is) desk.recorder.record(is ? "stall_begin" : "stall_end");
-      desk.save = state;
-      desk.notify();
+      const [was, is] = [editor.save, state].map((s) => s.kind === "offline" || s.kind === "signed_out");
+      if (was !== is) editor.recorder.record(is ? "stall_begin" : "stall_end");
+      editor.save = state;
+      editor.notify();
     },
-    onVerdict: (verdict, waiting) => desk.log?.settle(verdict, waiting),
+    onVerdict: (verdict, waiting) => editor.log?.settle(verdict, waiting),
   });
-  desk.loaded = load(desk, opened, packs, queue);
-  desk.loaded.catch(() => undefined); // whoever mounts the page awaits it
-  return desk;
+  editor.loaded = load(editor, opened, packs, outbox);
+  editor.loaded.catch(() => undefined); // whoever mounts the page awaits it
+  return editor;
 }
 
 function lastOperations(api: Api, layer: Layer): Promise<Tail> {
@@ -48,45 +49,45 @@ async function complete(api: Api, tail: Tail, seq: number): Promise<Tail> {
 
 /** Everything annotated on the image, and the acts that wait on this computer on top. */
 async function load(
-  desk: Workspace,
+  editor: Editor,
   opened: Opened,
   coming: Promise<Pack[]>,
-  queue: Promise<Queue>,
+  outbox: Promise<Outbox>,
 ): Promise<void> {
   const base = opened.layers.findIndex((layer) => layer.base ?? layer.writable);
   const index = opened.layers.findIndex((layer) => layer.writable);
-  const recent = index < 0 ? null : lastOperations(desk.api, opened.layers[index]);
+  const recent = index < 0 ? null : lastOperations(editor.api, opened.layers[index]);
   const [packs, remembered] = await Promise.all([
     coming,
     recent,
-    queue.then((opened) => (desk.queue = opened)),
+    outbox.then((opened) => (editor.outbox = opened)),
   ]);
   opened.layers.forEach((layer, i) =>
-    desk.cells.load(desk.cells.addLayer(layer.id, i === base, layer.kind), packs[i]),
+    editor.cells.load(editor.cells.addLayer(layer.id, i === base, layer.kind), packs[i]),
   );
   // Who has no layer to look at, neither a shown one nor the own one, sees everybody's.
-  if (base < 0) opened.layers.forEach((_, layer) => desk.cells.showLayer(layer, true));
+  if (base < 0) opened.layers.forEach((_, layer) => editor.cells.showLayer(layer, true));
   if (index >= 0) {
     const layer = { id: opened.layers[index].id, index, seq: packs[index].seq };
-    desk.log = new Log(
-      desk.cells,
+    editor.log = new Log(
+      editor.cells,
       layer,
       opened.image.id,
       opened.person,
-      desk.session,
-      desk.history,
-      desk.queue,
+      editor.session,
+      editor.history,
+      editor.outbox,
       {
-        onChange: () => desk.changed(),
-        onNotice: (text) => desk.toast(text),
+        onChange: () => editor.changed(),
+        onNotice: (text) => editor.toast(text),
       },
     );
-    if (remembered) desk.log.remember(await complete(desk.api, remembered, packs[index].seq));
-    desk.log.reopen();
-    desk.log.replay(desk.queue.left());
-    void desk.log.askAboutConflicts((annotations) => desk.api.heads(layer.id, annotations));
+    if (remembered) editor.log.remember(await complete(editor.api, remembered, packs[index].seq));
+    editor.log.reopen();
+    editor.log.replay(editor.outbox.left());
+    void editor.log.askAboutConflicts((annotations) => editor.api.heads(layer.id, annotations));
   }
-  if (desk.cells.counts().undecided === 0 && index >= 0 && desk.offers("box")) desk.tool = "box";
-  desk.isLoaded = true;
-  desk.notify();
+  if (editor.cells.counts().undecided === 0 && index >= 0 && editor.offers("box")) editor.tool = "box";
+  editor.isLoaded = true;
+  editor.notify();
 }

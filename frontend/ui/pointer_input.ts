@@ -1,22 +1,22 @@
-/** Hands on the canvas: pointer events (mouse, pen, touch) become inputs of the tool in hand; pan, zoom and pinch. */
+/** Pointer events on the canvas (mouse, pen, touch) become inputs of the current tool; pan, zoom and pinch. */
 import type { Box } from "../geometry/box";
 import { panBy, screenPoint, toImage, zoomAt, type Point } from "../geometry/frames";
 import { patchOver, type Patch } from "../geometry/mask";
-import { REGION_COLOUR, type Focus } from "../render/look";
+import { REGION_COLOUR, type Focus } from "../render/cell_style";
 import type { Sketch } from "../render/overlay";
 import { t } from "../locale/locale";
-import type { Stage } from "../render/stage";
+import type { Viewport } from "../render/viewport";
 import * as boxTool from "../tools/box";
 import * as brushTool from "../tools/brush";
-import { pinch, wheelFactor, type Fingers } from "../tools/hand";
+import { pinch, wheelFactor, type Fingers } from "../tools/pinch";
 import type { Input } from "../tools/input";
 import * as press from "../tools/press";
 import * as selectTool from "../tools/select";
 import { BrowserPrompter } from "../prompter/browser";
 import { Pixels } from "../render/pixels";
-import { wield } from "./wield";
-import type { Sizes, Wielded } from "./wielded";
-import type { Workspace } from "../workspace";
+import { toolControllers } from "./tool_controllers";
+import type { Sizes, ToolController } from "./tool_controller";
+import type { Editor } from "../editor/editor";
 
 /** CSS pixels. A finger covers more than a mouse's point. */
 const REACH = { mouse: 6, pen: 9, touch: 18 } as const;
@@ -24,31 +24,31 @@ const SLIP = { mouse: 3, pen: 4, touch: 8 } as const;
 /** Said when a key would end a drag that is going on. */
 export const FINISH_DRAG = (): string => t("Finish the drag first, or drop it with Esc.");
 
-export class Hands {
-  private box: boxTool.State = boxTool.IDLE;
-  private select: selectTool.State = selectTool.IDLE;
-  private brush: brushTool.State = brushTool.IDLE;
+export class PointerInput {
+  private box: boxTool.BoxState = boxTool.IDLE;
+  private select: selectTool.SelectState = selectTool.IDLE;
+  private brush: brushTool.BrushState = brushTool.IDLE;
   /** The stroke that fixes pixels, while it is drawn. */
   private fixing: { patch: Patch; foreground: boolean } | null = null;
-  private readonly wielded: ReturnType<typeof wield>;
+  private readonly tools: ReturnType<typeof toolControllers>;
   private readonly pointers = new Map<number, Point<"screen">>();
   private panning: { id: number; at: Point<"screen"> } | null = null;
   /** The pointer that draws; others are fingers of a pinch, or other buttons. */
-  private press: press.State = null;
+  private press: press.PressState = null;
   private kind: keyof typeof REACH = "mouse";
   private cursor: Point<"screen"> | null = null;
   private alt = false;
-  /** Space is held. */
-  panHeld = false;
+  /** Space is pressed. */
+  panKeyDown = false;
 
   constructor(
-    private readonly desk: Workspace,
-    private readonly stage: Stage,
+    private readonly editor: Editor,
+    private readonly viewport: Viewport,
   ) {
-    const pixels = new Pixels(desk.opened.image);
-    desk.prompter = new BrowserPrompter(desk.opened.image, pixels);
-    this.wielded = wield(desk, pixels, (at) => this.pick(at));
-    const surface = stage.surface;
+    const pixels = new Pixels(editor.opened.image);
+    editor.prompter = new BrowserPrompter(editor.opened.image, pixels);
+    this.tools = toolControllers(editor, pixels, (at) => this.pick(at));
+    const surface = viewport.surface;
     surface.addEventListener("pointerdown", (e) => this.down(e));
     surface.addEventListener("pointermove", (e) => this.move(e));
     // On the window: without capture the button may be let go anywhere.
@@ -56,8 +56,8 @@ export class Hands {
     surface.addEventListener("pointercancel", (e) => this.interrupted(e));
     surface.addEventListener("lostpointercapture", (e) => this.lostCapture(e));
     surface.addEventListener("pointerleave", () => {
-      this.cursor = this.desk.cursor = null;
-      this.stage.invalidate();
+      this.cursor = this.editor.cursor = null;
+      this.viewport.invalidate();
       this.hover(-1);
     });
     surface.addEventListener("wheel", (e) => this.wheel(e), { passive: false });
@@ -66,7 +66,7 @@ export class Hands {
   }
 
   get cursorInImage(): Point<"image"> | null {
-    return this.cursor && toImage(this.cursor, this.desk.camera);
+    return this.cursor && toImage(this.cursor, this.editor.camera);
   }
 
   /** Give up what is in hand: Escape, another tool, a second finger. True when there was something. */
@@ -82,16 +82,16 @@ export class Hands {
   get isDragging(): boolean {
     return this.press !== null;
   }
-  private setPress(state: press.State): void {
+  private setPress(state: press.PressState): void {
     this.press = state;
-    this.desk.dragging = state !== null;
+    this.editor.dragging = state !== null;
   }
   /** What a pointer event means for the tool in hand. */
   private meaning(type: press.Event["type"], e: PointerEvent): press.Meaning {
     const event = { type, id: e.pointerId, kind: this.kindOf(e), button: e.button, buttons: e.buttons };
-    const asksSmart = this.desk.tool === "smart" && !this.desk.editing;
+    const asksSmart = this.editor.tool === "smart" && !this.editor.editing;
     const draws = (button: number) =>
-      !this.panHeld && (button === 0 || button === 5 || (button === 2 && asksSmart));
+      !this.panKeyDown && (button === 0 || button === 5 || (button === 2 && asksSmart));
     const step = press.step(this.press, event, draws);
     this.setPress(step.state);
     return step.meaning;
@@ -101,57 +101,61 @@ export class Hands {
   }
 
   /** The tool in hand, unless a mask is being edited. */
-  private get held(): Wielded | null {
-    return this.desk.editing ? null : (this.wielded[this.desk.tool] ?? null);
+  private get activeTool(): ToolController | null {
+    return this.editor.editing ? null : (this.tools[this.editor.tool] ?? null);
   }
   /** Something is begun with the tool in hand that Enter keeps. */
   get busy(): boolean {
-    return this.held?.busy() ?? false;
+    return this.activeTool?.busy() ?? false;
   }
   keep(): void {
-    if (this.held?.keep && !this.isDragging) this.held.keep();
+    if (this.activeTool?.keep && !this.isDragging) this.activeTool.keep();
     else
-      this.desk.toast(this.isDragging ? FINISH_DRAG() : t("Go on: this is not finished yet. Esc drops it."));
+      this.editor.toast(
+        this.isDragging ? FINISH_DRAG() : t("Go on: this is not finished yet. Esc drops it."),
+      );
   }
   /** Without the last point; false when the tool in hand has no points to take back. */
   back(): boolean {
-    if (!this.held?.back || this.isDragging) return false;
-    this.held.back();
+    if (!this.activeTool?.back || this.isDragging) return false;
+    this.activeTool.back();
     return true;
   }
 
   focus(): Focus {
-    const { desk } = this;
-    const editing = desk.editing?.row ?? selectTool.preview(this.select)?.row ?? -1;
-    return { selected: desk.selected, hovered: this.desk.hovered, boxes: desk.showBoxes, editing };
+    const { editor } = this;
+    const editing = editor.editing?.row ?? selectTool.preview(this.select)?.row ?? -1;
+    return { selected: editor.selected, hovered: this.editor.hovered, boxes: editor.showBoxes, editing };
   }
 
   sketch(): Sketch {
-    const { desk } = this;
+    const { editor } = this;
     const ignored: Box[] = [];
-    const { cells } = desk;
+    const { cells } = editor;
     for (let row = 0; row < cells.count; row++)
       if (cells.live[row] && cells.kind[row] === 1 && cells.statusOf(row) === "ignore")
         ignored.push(cells.boxOf(row));
-    const { editing } = desk;
-    const colour = (id: number) => desk.classOf(id)?.color ?? "#f0e442";
-    const drawing = boxTool.preview(this.box, desk.opened.image);
-    const moving = selectTool.preview(this.select) ?? desk.together.nudging;
-    const selected = desk.selected;
+    const { editing } = editor;
+    const colour = (id: number) => editor.classOf(id)?.color ?? "#f0e442";
+    const drawing = boxTool.preview(this.box, editor.opened.image);
+    const moving = selectTool.preview(this.select) ?? editor.multiSelect.nudging;
+    const selected = editor.selected;
     const constraint = editing?.constraint;
     const box = drawing
       ? {
           box: drawing,
-          colour: this.region ? REGION_COLOUR : (desk.labelClass?.color ?? "#f0e442"),
+          colour: this.region ? REGION_COLOUR : (editor.labelClass?.color ?? "#f0e442"),
           region: this.region !== null,
         }
       : moving && { box: moving.box, colour: colour(cells.labelClass[moving.row]), region: false };
     const handles =
       moving?.box ??
-      (this.isEditable(selected) && desk.tool === "select" && !desk.editing ? cells.boxOf(selected) : null);
+      (this.isEditable(selected) && editor.tool === "select" && !editor.editing
+        ? cells.boxOf(selected)
+        : null);
     return {
       ignored,
-      ...(this.held?.sketch(this.cursorInImage) ?? {}),
+      ...(this.activeTool?.sketch(this.cursorInImage) ?? {}),
       many: this.outlined().map((row) => cells.extent(row)),
       others: this.others(),
       ...(constraint
@@ -160,26 +164,26 @@ export class Hands {
       ...(box ? { box } : {}),
       ...(handles ? { handles } : {}),
       ...(editing ? { patch: { patch: editing.patch, colour: colour(cells.labelClass[editing.row]) } } : {}),
-      ...((editing || desk.tool === "brush") && this.cursor
+      ...((editing || editor.tool === "brush") && this.cursor
         ? {
             brush: {
               at: this.cursor,
-              radius: desk.brushRadius,
-              subtract: this.alt !== (editing ? editing.subtract : desk.brushMode === "subtract"),
+              radius: editor.brushRadius,
+              subtract: this.alt !== (editing ? editing.subtract : editor.brushMode === "subtract"),
             },
           }
         : {}),
     };
   }
 
-  /** Cells selected together, and a selected proposal that is decided and so not in the picture. */
+  /** Several selected cells, and a selected proposal that is decided and so not in the picture. */
   private outlined(): readonly number[] {
-    const { cells, many, selected } = this.desk;
-    return selected >= 0 && !cells.isShown(selected) ? [...many, selected] : many;
+    const { cells, multiSelected, selected } = this.editor;
+    return selected >= 0 && !cells.isShown(selected) ? [...multiSelected, selected] : multiSelected;
   }
 
   private others(): NonNullable<Sketch["others"]> {
-    const { live, cells } = this.desk;
+    const { live, cells } = this.editor;
     return [...(live?.others.values() ?? [])].map(({ cursor, editing, person }) => {
       const row = editing ? cells.rowOf(editing) : -1;
       return {
@@ -191,18 +195,18 @@ export class Hands {
   }
 
   private get region(): null | "exhaustive" | "ignore" {
-    return this.desk.tool === "region" ? "exhaustive" : this.desk.tool === "ignore" ? "ignore" : null;
+    return this.editor.tool === "region" ? "exhaustive" : this.editor.tool === "ignore" ? "ignore" : null;
   }
 
   private isEditable(row: number): boolean {
-    const { cells, canWrite } = this.desk;
+    const { cells, canWrite } = this.editor;
     return canWrite && row >= 0 && cells.live[row] === 1 && cells.isMine(row);
   }
 
   private down(e: PointerEvent): void {
     const at = this.place(e);
-    this.stage.surface.focus({ preventScroll: true });
-    this.desk.recorder.record("pointer_down", undefined, e.timeStamp);
+    this.viewport.surface.focus({ preventScroll: true });
+    this.editor.recorder.record("pointer_down", undefined, e.timeStamp);
     if (this.press && this.press.kind !== "touch") return; // a palm beside the pen
     this.pointers.set(e.pointerId, at);
     this.kind = this.kindOf(e);
@@ -213,26 +217,26 @@ export class Hands {
       return;
     }
     if (this.pointers.size > 2) return;
-    if (e.button === 1 || (e.button === 0 && this.panHeld)) {
+    if (e.button === 1 || (e.button === 0 && this.panKeyDown)) {
       this.panning = { id: e.pointerId, at };
-      this.stage.surface.classList.add("is-panning");
+      this.viewport.surface.classList.add("is-panning");
       e.preventDefault();
     } else if (meaning === "begin") this.begin(e);
-    this.stage.invalidate();
+    this.viewport.invalidate();
   }
 
   private begin(e: PointerEvent): void {
-    if (!this.desk.editing && !this.busy) this.desk.begin();
+    if (!this.editor.editing && !this.busy) this.editor.begin();
     this.feed({ ...this.input("down", e), alt: e.altKey || e.button !== 0 });
   }
 
   private input(kind: "down" | "move" | "up", e: PointerEvent): Extract<Input, { at: unknown }> {
-    return { kind, at: toImage(this.place(e), this.desk.camera), shift: e.shiftKey, alt: e.altKey };
+    return { kind, at: toImage(this.place(e), this.editor.camera), shift: e.shiftKey, alt: e.altKey };
   }
 
   private capture(id: number): void {
     try {
-      this.stage.surface.setPointerCapture(id);
+      this.viewport.surface.setPointerCapture(id);
     } catch {
       // The pointer is gone already (a tap between two events): what follows comes without capture.
     }
@@ -241,28 +245,28 @@ export class Hands {
   private move(e: PointerEvent): void {
     const at = this.place(e);
     this.cursor = at;
-    this.desk.cursor = toImage(at, this.desk.camera);
-    this.desk.live?.say(true);
+    this.editor.cursor = toImage(at, this.editor.camera);
+    this.editor.live?.announce(true);
     this.alt = e.altKey;
-    this.desk.recorder.record("pointer_move", undefined, e.timeStamp);
+    this.editor.recorder.record("pointer_move", undefined, e.timeStamp);
     const before = this.pointers.get(e.pointerId);
     if (before) this.pointers.set(e.pointerId, at);
     if (before && this.pointers.size === 2) this.pinch(e, before, at);
     else if (this.panning?.id === e.pointerId) this.pan(at, this.panning);
     else this.draw(e, before !== undefined);
-    if (before || this.desk.editing || this.held) this.stage.invalidate();
+    if (before || this.editor.editing || this.activeTool) this.viewport.invalidate();
   }
 
   private pinch(e: PointerEvent, before: Point<"screen">, at: Point<"screen">): void {
     const other = [...this.pointers].find(([id]) => id !== e.pointerId)?.[1] as Point<"screen">;
-    const { camera, opened, canvas } = this.desk;
+    const { camera, opened, canvas } = this.editor;
     const fingers = (p: Point<"screen">): Fingers => [p, other];
-    this.desk.look(pinch(camera, fingers(before), fingers(at), opened.image, canvas));
+    this.editor.moveTo(pinch(camera, fingers(before), fingers(at), opened.image, canvas));
   }
 
   private pan(at: Point<"screen">, panning: { at: Point<"screen"> }): void {
-    const { camera, opened, canvas } = this.desk;
-    this.desk.look(panBy(camera, at.x - panning.at.x, at.y - panning.at.y, opened.image, canvas));
+    const { camera, opened, canvas } = this.editor;
+    this.editor.moveTo(panBy(camera, at.x - panning.at.x, at.y - panning.at.y, opened.image, canvas));
     panning.at = at;
   }
 
@@ -289,17 +293,17 @@ export class Hands {
   }
 
   private hovered(e: PointerEvent): number {
-    if (this.desk.tool !== "select" || this.desk.editing) return -1;
-    return this.pick(toImage(this.place(e), this.desk.camera))[0] ?? -1;
+    if (this.editor.tool !== "select" || this.editor.editing) return -1;
+    return this.pick(toImage(this.place(e), this.editor.camera))[0] ?? -1;
   }
 
   private up(e: PointerEvent): void {
     const isOurs = this.pointers.delete(e.pointerId) || this.press?.id === e.pointerId;
     if (!isOurs) return;
-    this.desk.recorder.record("pointer_up", undefined, e.timeStamp);
+    this.editor.recorder.record("pointer_up", undefined, e.timeStamp);
     if (this.panning?.id === e.pointerId) this.endPan();
     if (this.meaning("up", e) === "end") this.feed(this.input("up", e));
-    this.stage.invalidate();
+    this.viewport.invalidate();
   }
 
   /** The browser has taken the pointer away (a gesture of the system, a pen out of reach): there is no end to a
@@ -309,9 +313,9 @@ export class Hands {
     if (this.panning?.id === e.pointerId) this.endPan();
     if (this.meaning("cancel", e) === "interrupted") {
       this.cancel();
-      this.desk.toast(t("The drag was interrupted, so nothing of it was kept. Draw it again."));
+      this.editor.toast(t("The drag was interrupted, so nothing of it was kept. Draw it again."));
     }
-    this.stage.invalidate();
+    this.viewport.invalidate();
   }
 
   /** A menu of the browser or another program takes the capture away, and the button is still down: it goes on. */
@@ -322,61 +326,61 @@ export class Hands {
 
   private endPan(): void {
     this.panning = null;
-    this.stage.surface.classList.remove("is-panning");
+    this.viewport.surface.classList.remove("is-panning");
   }
 
   private wheel(e: WheelEvent): void {
     e.preventDefault();
-    this.desk.recorder.record("wheel", undefined, e.timeStamp);
-    if ((this.desk.editing || this.desk.tool === "brush") && e.shiftKey) {
+    this.editor.recorder.record("wheel", undefined, e.timeStamp);
+    if ((this.editor.editing || this.editor.tool === "brush") && e.shiftKey) {
       // With Shift some systems turn the wheel sideways.
-      this.desk.resizeBrush((e.deltaY || e.deltaX) < 0 ? 1.15 : 1 / 1.15);
+      this.editor.resizeBrush((e.deltaY || e.deltaX) < 0 ? 1.15 : 1 / 1.15);
     } else {
-      const { camera, opened, canvas } = this.desk;
+      const { camera, opened, canvas } = this.editor;
       const factor = wheelFactor(e.deltaY, e.deltaMode === WheelEvent.DOM_DELTA_LINE, e.ctrlKey);
-      this.desk.look(zoomAt(camera, this.place(e), factor, opened.image, canvas));
+      this.editor.moveTo(zoomAt(camera, this.place(e), factor, opened.image, canvas));
     }
-    this.stage.invalidate();
+    this.viewport.invalidate();
   }
 
   /** Hand an input to the tool, and do what it decides. */
   private feed(input: Input): void {
-    const { desk } = this;
-    const image = desk.opened.image;
-    const slip = SLIP[this.kind] / desk.camera.scale;
-    if (desk.editing) {
+    const { editor } = this;
+    const image = editor.opened.image;
+    const slip = SLIP[this.kind] / editor.camera.scale;
+    if (editor.editing) {
       this.paint(input);
-    } else if (desk.tool === "select" || (!desk.canWrite && !this.held)) {
-      const selected = desk.selected;
+    } else if (editor.tool === "select" || (!editor.canWrite && !this.activeTool)) {
+      const selected = editor.selected;
       const result = selectTool.step(this.select, input, {
         image,
-        reach: REACH[this.kind] / desk.camera.scale,
+        reach: REACH[this.kind] / editor.camera.scale,
         slip,
         selected:
           selected < 0
             ? null
-            : { row: selected, box: desk.cells.boxOf(selected), editable: this.isEditable(selected) },
+            : { row: selected, box: editor.cells.boxOf(selected), editable: this.isEditable(selected) },
         pick: (at) => this.pick(at),
       });
-      const held = selectTool.preview(this.select)?.row;
+      const dragged = selectTool.preview(this.select)?.row;
       this.select = result.state;
-      if (held !== selectTool.preview(this.select)?.row) desk.notify(); // the cell itself stays behind as a shadow
-      if (result.select !== undefined) desk.select(result.select);
-      if (result.commit) desk.reshapedBox(result.commit.row, result.commit.box, result.commit.action);
-    } else if (this.held) {
+      if (dragged !== selectTool.preview(this.select)?.row) editor.notify(); // the cell itself stays behind as a shadow
+      if (result.select !== undefined) editor.select(result.select);
+      if (result.commit) editor.reshapedBox(result.commit.row, result.commit.box, result.commit.action);
+    } else if (this.activeTool) {
       const sizes: Sizes = {
-        reach: REACH[this.kind] / desk.camera.scale,
+        reach: REACH[this.kind] / editor.camera.scale,
         slip,
-        spacing: Math.max(0.5, 2 / desk.camera.scale),
+        spacing: Math.max(0.5, 2 / editor.camera.scale),
       };
-      this.held.feed(input, sizes);
+      this.activeTool.feed(input, sizes);
     } else {
       const result = boxTool.step(this.box, input, image, slip);
       this.box = result.state;
       const region = result.shift && this.region === "exhaustive" ? "ignore" : this.region;
-      if (result.commit) desk.drawn(result.commit, region);
-      if (result.outside) desk.toast(t("Nothing of this lies inside the image."));
-      if (result.click) desk.select(selectTool.nextBelow(this.pick(result.click), desk.selected));
+      if (result.commit) editor.drawn(result.commit, region);
+      if (result.outside) editor.toast(t("Nothing of this lies inside the image."));
+      if (result.click) editor.select(selectTool.nextBelow(this.pick(result.click), editor.selected));
     }
     if (input.kind === "cancel") {
       this.select = selectTool.IDLE;
@@ -386,7 +390,7 @@ export class Hands {
   }
 
   private paint(input: Input): void {
-    const editing = this.desk.editing;
+    const editing = this.editor.editing;
     if (!editing) return;
     if (editing.constraint) {
       this.fix(input, editing.radius, editing.subtract);
@@ -400,7 +404,7 @@ export class Hands {
     const result = brushTool.step(this.brush, input, before, {
       radius: editing.radius,
       subtract: editing.subtract,
-      image: this.desk.opened.image,
+      image: this.editor.opened.image,
     });
     this.brush = result.state;
     editing.patch = result.patch;
@@ -409,7 +413,7 @@ export class Hands {
 
   /** A stroke of its own, in the order of painting; what it does to the mask is the worker's to say. */
   private fix(input: Input, radius: number, subtract: boolean): void {
-    const { image } = this.desk.opened;
+    const { image } = this.editor.opened;
     if (input.kind === "down" && !this.fixing) {
       const { x, y } = input.at;
       this.fixing = {
@@ -421,7 +425,7 @@ export class Hands {
     if (input.kind === "cancel") {
       this.fixing = null;
       this.brush = brushTool.IDLE;
-      this.desk.constrain.dropGrowing();
+      this.editor.refusion.dropGrowing();
       return;
     }
     const step = brushTool.step(this.brush, { ...input, alt: false }, this.fixing.patch, {
@@ -432,22 +436,22 @@ export class Hands {
     this.brush = step.state;
     this.fixing = { ...this.fixing, patch: step.patch };
     if (step.stroke !== "none")
-      this.desk.constrain.paint(step.patch, this.fixing.foreground, step.stroke === "done");
+      this.editor.refusion.paint(step.patch, this.fixing.foreground, step.stroke === "done");
     if (step.stroke === "done") this.fixing = null;
   }
 
   private pick(at: Point<"image">): number[] {
-    return this.desk.cells.pick(at, REACH[this.kind] / 2 / this.desk.camera.scale);
+    return this.editor.cells.pick(at, REACH[this.kind] / 2 / this.editor.camera.scale);
   }
 
   private hover(row: number): void {
-    if (row === this.desk.hovered) return;
-    this.desk.hovered = row;
-    this.desk.notify();
+    if (row === this.editor.hovered) return;
+    this.editor.hovered = row;
+    this.editor.notify();
   }
 
   private place(e: { clientX: number; clientY: number }): Point<"screen"> {
-    const { left, top } = this.stage.surface.getBoundingClientRect();
+    const { left, top } = this.viewport.surface.getBoundingClientRect();
     return screenPoint(e.clientX - left, e.clientY - top);
   }
 }

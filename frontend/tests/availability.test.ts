@@ -2,14 +2,14 @@
  *  sentence. */
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import type { LabelClass, Layer, OperationIn, Workspace as Opened } from "../scene/contract";
-import type { Stage } from "../render/stage";
+import type { Viewport } from "../render/viewport";
 import type { Api } from "../sync/api";
 import { Log } from "../sync/log";
-import type { Queue } from "../sync/queue";
-import type { Hands } from "../ui/canvas";
+import type { Outbox } from "../sync/outbox";
+import type { PointerInput } from "../ui/pointer_input";
 import { COMMANDS, Keymap, type Command } from "../ui/keymap";
 import { Keys } from "../ui/keys";
-import { Workspace } from "../workspace";
+import { Editor } from "../editor/editor";
 import { IMAGE, packOf, state, uuid } from "./build";
 
 beforeAll(() => {
@@ -65,10 +65,10 @@ function openedWith({ archived, viewer, apart, study }: Required<Options>): Open
 /** Own cell 1, a colleague's cell 2, a colleague's rejection 3 of proposal 103, an own rejection 4 of proposal 104, an
  *  own region 5; open proposal 102 (and 101, prompted by cell 1); a colleague's reading with cell 201 where layers are
  *  apart. */
-function desk({ archived = false, viewer = false, apart = false, study = false }: Options = {}) {
+function editor({ archived = false, viewer = false, apart = false, study = false }: Options = {}) {
   const writes = !archived && !viewer;
   const opened = openedWith({ archived, viewer, apart, study });
-  const made = new Workspace(opened, { heads: () => Promise.resolve([]) } as unknown as Api);
+  const made = new Editor(opened, { heads: () => Promise.resolve([]) } as unknown as Api);
   const { cells } = made;
   const sent: OperationIn[] = [];
   cells.load(cells.addLayer(uuid(900), true, "working"), packOf([]));
@@ -108,7 +108,7 @@ function desk({ archived = false, viewer = false, apart = false, study = false }
     cells.put(theirs, uuid(201), state([400, 400, 420, 420]), uuid(16), 1, OTHER.id);
     cells.showLayer(theirs, true);
   }
-  made.queue = { count: 0, flush: () => Promise.resolve(), durable: true } as unknown as Queue;
+  made.outbox = { count: 0, flush: () => Promise.resolve(), durable: true } as unknown as Outbox;
   if (writes)
     made.log = new Log(
       cells,
@@ -128,40 +128,48 @@ function desk({ archived = false, viewer = false, apart = false, study = false }
   made.isLoaded = true;
   made.canvas = SIZE;
   made.tool = "select";
-  return { desk: made, sent };
+  return { editor: made, sent };
 }
 
 /** What somebody could notice. */
-const looks = (d: Workspace, keys: Keys, sent: readonly OperationIn[], went: readonly number[], peeking: boolean) =>
+const noticeable = (d: Editor, keys: Keys, sent: readonly OperationIn[], went: readonly number[], peeking: boolean) =>
   JSON.stringify([
-    sent.length, d.tool, d.selected, d.many, d.camera, d.showBoxes, d.labelClass?.id, d.proposalClass,
-    d.together.nudging, d.editing && [d.editing.subtract, d.editing.radius, d.editing.constraint !== null],
-    d.toasts.list.map((toast) => toast.id), d.brushRadius, d.attributes.pending, d.verdicts.rejected,
+    sent.length, d.tool, d.selected, d.multiSelected, d.camera, d.showBoxes, d.labelClass?.id, d.proposalClass,
+    d.multiSelect.nudging, d.editing && [d.editing.subtract, d.editing.radius, d.editing.constraint !== null],
+    d.toasts.list.map((toast) => toast.id), d.brushRadius, d.attributes.pending, d.review.rejected,
     keys.sheetOpen, keys.paletteOpen, keys.remapOpen, went, peeking,
   ]); // prettier-ignore
 
-function hand(d: Workspace, sent: readonly OperationIn[]) {
-  const stage = {
+function inputs(d: Editor, sent: readonly OperationIn[]) {
+  const viewport = {
     peeking: false,
     invalidate: () => undefined,
     surface: { classList: { toggle: () => undefined } },
   };
-  const hands = {
+  const pointerInput = {
     busy: false,
     isDragging: false,
-    panHeld: false,
+    panKeyDown: false,
     cancel: () => false,
     keep: () => d.toast("kept or not"),
     back: () => false,
   };
   const went: number[] = [];
-  const keys = new Keys(d, stage as unknown as Stage, hands as unknown as Hands, new Keymap(), (image) =>
-    went.push(image),
+  const keys = new Keys(
+    d,
+    viewport as unknown as Viewport,
+    pointerInput as unknown as PointerInput,
+    new Keymap(),
+    (image) => went.push(image),
   );
-  return { keys, hands, look: () => looks(d, keys, sent, went, stage.peeking || hands.panHeld) };
+  return {
+    keys,
+    pointerInput,
+    notice: () => noticeable(d, keys, sent, went, viewport.peeking || pointerInput.panKeyDown),
+  };
 }
 
-const row = (d: Workspace, n: number) => d.cells.rowOf(uuid(n));
+const row = (d: Editor, n: number) => d.cells.rowOf(uuid(n));
 type Case = { options?: Options; select: number | null };
 const STATES: Record<string, Case> = {
   "no selection": { select: null },
@@ -179,38 +187,38 @@ const STATES: Record<string, Case> = {
 };
 /** Escape with nothing in hand and nothing selected: the state that it asks for is there already. */
 const NOTHING_TO_DO: readonly string[] = ["no selection: cancel", "a viewer, nothing selected: cancel"];
-/** Only pressed while something is edited, drawn or selected together (below). */
+/** Only pressed while something is edited, drawn or several are selected (below). */
 const NARROW: readonly string[] = ["edit", "draw", "many"];
 
 function ready(name: string) {
   const { options, select } = STATES[name];
-  const made = desk(options);
+  const made = editor(options);
   if (select !== null) {
-    made.desk.select(row(made.desk, select));
-    made.desk.painted = made.desk.selected;
+    made.editor.select(row(made.editor, select));
+    made.editor.painted = made.editor.selected;
   }
-  made.desk.canvas = SIZE;
-  made.desk.camera = { scale: 2, left: 10, top: 10 };
-  return { ...made, ...hand(made.desk, made.sent) };
+  made.editor.canvas = SIZE;
+  made.editor.camera = { scale: 2, left: 10, top: 10 };
+  return { ...made, ...inputs(made.editor, made.sent) };
 }
 
 describe.each(Object.keys(STATES))("with %s", (name) => {
   const commands = (Object.keys(COMMANDS) as Command[]).filter((c) => !NARROW.includes(COMMANDS[c].scope));
   it.each(commands)("%s has an effect or a sentence", async (command) => {
     if (NOTHING_TO_DO.includes(`${name}: ${command}`)) return;
-    const { desk: d, keys, look } = ready(name);
+    const { editor: d, keys, notice } = ready(name);
     if (command === "tool.select") d.tool = "lasso";
-    const before = look();
+    const before = notice();
     keys.run(command);
     // Some ask the prompter first.
-    await vi.waitFor(() => expect(look()).not.toBe(before));
+    await vi.waitFor(() => expect(notice()).not.toBe(before));
   });
   it("a class key has an effect or a sentence", () => {
     for (const chosen of CLASSES) {
-      const { desk: d, look } = ready(name);
-      const before = look();
+      const { editor: d, notice } = ready(name);
+      const before = notice();
       d.chooseClass(chosen);
-      expect(look(), chosen.name).not.toBe(before);
+      expect(notice(), chosen.name).not.toBe(before);
     }
   });
 });
@@ -224,8 +232,8 @@ describe("while something else is going on", () => {
       "review.accept",
       "image.next",
     ] as const) {
-      const { desk: d, keys, hands, sent } = ready("own cell");
-      hands.isDragging = true;
+      const { editor: d, keys, pointerInput, sent } = ready("own cell");
+      pointerInput.isDragging = true;
       keys.run(command);
       expect(d.toasts.list.map((toast) => toast.text)).toEqual([
         "Finish the drag first, or drop it with Esc.",
@@ -237,13 +245,13 @@ describe("while something else is going on", () => {
     "in a mask under the brush, %s has an effect or a sentence",
     (command) => {
       if (["many", "draw"].includes(COMMANDS[command].scope)) return;
-      const { desk: d, keys, look } = ready("own cell");
+      const { editor: d, keys, notice } = ready("own cell");
       d.edit();
       expect(d.editing).not.toBeNull();
       if (command === "tool.select") d.tool = "lasso";
-      const before = look();
+      const before = notice();
       keys.run(command);
-      if (command !== "edit.constrain") expect(look()).not.toBe(before);
+      if (command !== "edit.refusion") expect(notice()).not.toBe(before);
       else expect(d.editing?.constraint).not.toBeNull();
     },
   );
@@ -251,21 +259,21 @@ describe("while something else is going on", () => {
     "with cells selected together, %s has an effect or a sentence",
     (command) => {
       if (["edit", "draw"].includes(COMMANDS[command].scope)) return;
-      const { desk: d, keys, look } = ready("no selection");
-      d.selectMany([row(d, 1), row(d, 2), row(d, 102)]);
+      const { editor: d, keys, notice } = ready("no selection");
+      d.selectSeveral([row(d, 1), row(d, 2), row(d, 102)]);
       if (command === "tool.select") d.tool = "lasso";
-      const before = look();
+      const before = notice();
       keys.run(command);
-      expect(look()).not.toBe(before);
+      expect(notice()).not.toBe(before);
     },
   );
 });
 
 describe("what is answered", () => {
-  const said = (d: Workspace) => d.toasts.list.map((toast) => toast.text).join(" ");
+  const toastsOf = (d: Editor) => d.toasts.list.map((toast) => toast.text).join(" ");
 
   it("a class key changes the box just drawn, and the sticky class with it", () => {
-    const { desk: d, sent } = ready("no selection");
+    const { editor: d, sent } = ready("no selection");
     d.drawn({ x0: 200, y0: 200, x1: 220, y1: 220 }, null);
     d.chooseClass(CLASSES[1]);
     expect(sent.map((o) => [o.action, o.effects[0].after?.label_class])).toEqual([
@@ -275,13 +283,13 @@ describe("what is answered", () => {
     expect(d.labelClass?.id).toBe(6);
   });
   it("in the middle of a drag a class key is about what is being drawn", () => {
-    const { desk: d, sent } = ready("own cell");
+    const { editor: d, sent } = ready("own cell");
     d.dragging = true;
     d.chooseClass(CLASSES[1]);
     expect([sent, d.labelClass?.id]).toEqual([[], 6]);
   });
   it("X on an own decision changes it, and A brings it back", () => {
-    const { desk: d, sent } = ready("an open proposal");
+    const { editor: d, sent } = ready("an open proposal");
     d.accept();
     const cell = sent[0].effects[0].annotation;
     d.select(d.cells.rowOf(cell));
@@ -290,13 +298,13 @@ describe("what is answered", () => {
       action: "reject",
       effects: [{ annotation: cell, after: { status: "rejected" } }],
     });
-    expect(said(d)).toContain("Your decision is changed: rejected.");
+    expect(toastsOf(d)).toContain("Your decision is changed: rejected.");
     expect(d.selected).toBe(row(d, 102)); // the rejected proposal stays selected, to be accepted after all
     d.accept();
     expect(sent[2].effects[0].after?.status).toBe("confirmed");
   });
   it("X on an accepted proposal of a drawn box leaves the box and rejects the proposal, in one operation", () => {
-    const { desk: d, sent } = ready("no selection");
+    const { editor: d, sent } = ready("no selection");
     d.select(row(d, 101));
     d.painted = d.selected;
     d.accept();
@@ -314,7 +322,7 @@ describe("what is answered", () => {
     expect(d.cells.hasMask(row(d, 1))).toBe(false);
   });
   it("a second verdict on somebody else's decision is an opinion, and disputes it only where it differs", () => {
-    const { desk: d, sent } = ready("a colleague's cell");
+    const { editor: d, sent } = ready("a colleague's cell");
     d.reject();
     expect(sent).toMatchObject([
       {
@@ -323,27 +331,27 @@ describe("what is answered", () => {
         opinions: [{ annotation: uuid(2), seen: null, after: { verdict: "rejected" } }],
       },
     ]);
-    expect(said(d)).toContain("Your opinion is recorded; Dr B accepted this cell.");
+    expect(toastsOf(d)).toContain("Your opinion is recorded; Dr B accepted this cell.");
     expect([d.cells.disputed[row(d, 2)], d.cells.statusOf(row(d, 2))]).toEqual([1, "confirmed"]);
     d.accept();
     expect(sent[1].opinions?.[0]).toMatchObject({ seen: sent[0].op_id, after: { verdict: "accepted" } });
     expect(d.cells.disputed[row(d, 2)]).toBe(0);
     d.accept();
     expect(sent).toHaveLength(2);
-    expect(said(d)).toContain("You have said already that you would accept this cell.");
+    expect(toastsOf(d)).toContain("You have said already that you would accept this cell.");
   });
   it("an opinion is undone like any act, and its toast goes with it", async () => {
-    const { desk: d, sent } = ready("a colleague's cell");
+    const { editor: d, sent } = ready("a colleague's cell");
     d.reject();
     expect(d.toasts.list.some((toast) => toast.undoes.length)).toBe(true);
     d.undo();
-    await d.steps.settled();
+    await d.undoRedo.settled();
     expect(sent[1]).toMatchObject({ action: "undo", undoes: sent[0].op_id, opinions: [{ after: null }] });
     expect(d.cells.disputed[row(d, 2)]).toBe(0);
     expect(d.toasts.list.map((toast) => toast.text)).toEqual(["Undone: your opinion on a cell."]);
   });
   it("a rejection that somebody disputes stands in the picture", () => {
-    const { desk: d } = ready("a colleague's rejection");
+    const { editor: d } = ready("a colleague's rejection");
     expect(d.cells.isShown(row(d, 3))).toBe(false);
     d.accept();
     expect(d.cells.isShown(row(d, 3))).toBe(true);
@@ -358,20 +366,20 @@ describe("what is answered", () => {
     ["a viewer", "Your role in this project is viewer: you can look at the cells but not change them."],
   ])("%s: a refused key says why", (name, sentence) => {
     for (const key of ["Delete", "2"]) {
-      const { desk: d, keys, sent } = ready(name);
+      const { editor: d, keys, sent } = ready(name);
       if (key === "2") d.chooseClass(CLASSES[1]);
       else keys.run("cell.delete");
-      expect([said(d), sent.length]).toEqual([sentence, 0]);
+      expect([toastsOf(d), sent.length]).toEqual([sentence, 0]);
     }
   });
 });
 
 describe("accepting the rest in view", () => {
   it("takes what was shown at 12 pixels or more, and says how many were left out and why", () => {
-    const { desk: d, sent } = ready("no selection");
+    const { editor: d, sent } = ready("no selection");
     const visible = d.visible();
     for (const now of [0, 1000]) d.seen.painted(d.cells, d.camera, visible, true, now);
-    d.together.acceptInView();
+    d.multiSelect.acceptInView();
     expect(sent).toMatchObject([
       { action: "bulk", tool: "viewport", effects: [{ after: { derived_from: uuid(102) } }] },
     ]);
@@ -381,8 +389,8 @@ describe("accepting the rest in view", () => {
     expect(d.toasts.list[0].undoes).toEqual([sent[0].op_id]);
   });
   it("accepts nothing that was not shown yet", () => {
-    const { desk: d, sent } = ready("no selection");
-    d.together.acceptInView();
+    const { editor: d, sent } = ready("no selection");
+    d.multiSelect.acceptInView();
     expect([sent.length, d.toasts.list[0].text]).toEqual([
       0,
       "None accepted. 2 left out: 1 smaller than 12 pixels on the screen, 1 not shown long enough yet.",
@@ -392,13 +400,13 @@ describe("accepting the rest in view", () => {
 
 describe("where everybody has a layer", () => {
   it("switches, counts, list and corner say the same", () => {
-    const { desk: d } = ready("a colleague's reading");
+    const { editor: d } = ready("a colleague's reading");
     expect([d.hiddenLayers(), d.counts().cells, d.listedRows().length]).toEqual([0, 3, 4]);
     d.showLayer(2, false);
     expect([d.hiddenLayers(), d.counts().cells, d.listedRows().length]).toEqual([1, 2, 3]);
   });
   it("an own layer that is archived is still the own one", () => {
-    const { desk: d } = desk({ archived: true, apart: true });
+    const { editor: d } = editor({ archived: true, apart: true });
     expect([d.canWrite, d.cells.base, d.cells.isMine(row(d, 1))]).toEqual([false, 0, true]);
   });
 });

@@ -1,9 +1,9 @@
-/** The desk: what is open, selected and in hand, and what each command does. No DOM except what the stage draws.
+/** The editor: what is open and selected, the current tool, and what each command does. It touches no DOM.
  *
  *  The panels read from here when `watch` tells them; nothing per cell is copied into them. */
-import { t } from "./locale/locale";
-import { boxOf as maskBox, type Mask } from "./geometry/mask";
-import { centre, type Box } from "./geometry/box";
+import { t } from "../locale/locale";
+import { boxOf as maskBox, type Mask } from "../geometry/mask";
+import { centre, type Box } from "../geometry/box";
 import {
   centredOn,
   fit,
@@ -16,34 +16,34 @@ import {
   type Camera,
   type Point,
   type Size,
-} from "./geometry/frames";
-import { Attributes } from "./acts/attributes";
-import { Brush, type Editing } from "./acts/brush";
-import { Constrain } from "./acts/constrain";
-import { Following, PACE, type Pace } from "./acts/following";
-import { readOnly, refusedClass } from "./acts/refusals";
-import { Review } from "./acts/review";
-import * as smart from "./acts/smart";
-import { Steps } from "./acts/steps";
-import { Toasts } from "./acts/toasts";
-import { Together } from "./acts/together";
-import type { Vertex } from "./geometry/polygon";
-import * as bulk from "./scene/bulk";
-import { Seen } from "./scene/seen";
-import { Asker } from "./sync/ask";
-import type { Live } from "./sync/live";
-import type { Prompt } from "./tools/smart";
-import type { BrowserPrompter } from "./prompter/browser";
-import { Cells, type Counts } from "./scene/cells";
-import type { LabelClass, Layer, Person, Reason, Workspace as Opened } from "./scene/contract";
-import * as edits from "./scene/edits";
-import { History } from "./scene/history";
-import type { Order } from "./scene/order";
-import { uuid7 } from "./scene/uuid";
-import { isTemporary, Refused, type Answered, type Api } from "./sync/api";
-import type { Conflict, Log } from "./sync/log";
-import type { Queue, QueueState } from "./sync/queue";
-import { Recorder } from "./timing/recorder";
+} from "../geometry/frames";
+import { Attributes } from "./attributes";
+import { MaskEdit, type EditedMask } from "./mask_edit";
+import { Refusion } from "./refusion";
+import { LiveUpdates, PACE, type Pace } from "./live_updates";
+import { readOnly, unavailableClass } from "./availability";
+import { Review } from "./review";
+import * as smart from "./smart";
+import { UndoRedo } from "./undo";
+import { Toasts } from "./toasts";
+import { MultiSelect } from "./multi_select";
+import type { Vertex } from "../geometry/polygon";
+import * as bulk from "../scene/bulk";
+import { Seen } from "../scene/seen";
+import { Asker } from "../sync/ask";
+import type { Live } from "../sync/live";
+import type { Prompt } from "../tools/smart";
+import type { BrowserPrompter } from "../prompter/browser";
+import { Cells, type Counts } from "../scene/cells";
+import type { LabelClass, Layer, Person, Reason, Workspace as Opened } from "../scene/contract";
+import * as edits from "../scene/edits";
+import { History } from "../scene/history";
+import type { Order } from "../scene/order";
+import { uuid7 } from "../scene/uuid";
+import { isTemporary, ApiError, type Answered, type Api } from "../sync/api";
+import type { Conflict, Log } from "../sync/log";
+import type { Outbox, SaveState } from "../sync/outbox";
+import { Recorder } from "../timing/recorder";
 
 export type ToolName =
   | "select"
@@ -59,36 +59,36 @@ export type ToolName =
   | "measure"
   | "region"
   | "ignore";
-/** Tools of those who only look. */
+/** Tools that change nothing, for people who may not write. */
 const FOR_LOOKING: readonly ToolName[] = ["select", "lasso", "measure"];
 type Late = { mask: Mask | null; box: Box | null; labelClass: LabelClass | null };
 
-export class Workspace {
+export class Editor {
   readonly cells: Cells;
   readonly history = new History();
   readonly session = uuid7();
   readonly recorder: Recorder;
   /** There when the cells are. */
-  queue!: Queue;
+  outbox!: Outbox;
   log: Log | null = null;
   /** When the cells are there; rejects when they could not be had. */
   loaded: Promise<void> = Promise.resolve();
   isLoaded = false;
-  save: QueueState = { kind: "saved", at: null };
+  save: SaveState = { kind: "saved", at: null };
   tool: ToolName = "select";
   labelClass: LabelClass | null;
   selected = -1;
-  /** Cells selected together, by the lasso. */
-  many: readonly number[] = [];
+  /** Several cells selected by the lasso. */
+  multiSelected: readonly number[] = [];
   readonly seen = new Seen();
-  readonly following: Following;
-  readonly verdicts = new Review(this);
-  readonly brush = new Brush(this);
-  readonly together = new Together(this);
-  readonly constrain = new Constrain(this);
+  readonly liveUpdates: LiveUpdates;
+  readonly review = new Review(this);
+  readonly maskEdit = new MaskEdit(this);
+  readonly multiSelect = new MultiSelect(this);
+  readonly refusion = new Refusion(this);
   readonly attributes = new Attributes(this);
   readonly smartAsker = new Asker();
-  /** The prompter in this browser; null where there are no hands that need one. */
+  /** The prompter in this browser; null in tests without a pointer. */
   prompter: BrowserPrompter | null = null;
   /** The pointer on the picture, for those who follow me. */
   cursor: Point<"image"> | null = null;
@@ -101,26 +101,26 @@ export class Workspace {
   /** Cells that Enter kept before their mask was there. */
   promised = 0;
   readonly toasts = new Toasts(this.history, () => this.notify());
-  readonly steps: Steps;
+  readonly undoRedo: UndoRedo;
   camera: Camera = { scale: 1, left: 0, top: 0 };
   canvas: Size = { width: 1, height: 1 };
-  /** The row that the last finished frame showed as selected: a verdict on a cell not yet seen is not taken. */
+  /** The row that the last finished frame showed as selected: a verdict needs a cell that was seen. */
   painted = -1;
   begunAt = { ms: performance.now(), event: 0 };
   private counted: Counts | null = null;
   private listed: number[] | null = null;
   private readonly watchers = new Set<(what: "all" | "view") => void>();
 
-  /** Without cells yet: acts/opening.ts fills it. */
+  /** Without cells yet: editor/opening.ts fills it. */
   constructor(
     readonly opened: Opened,
     readonly api: Api,
     pace: Pace = PACE,
   ) {
-    this.following = new Following(this, pace);
+    this.liveUpdates = new LiveUpdates(this, pace);
     this.cells = new Cells(opened.image);
     this.labelClass = opened.project.classes[0] ?? null;
-    this.steps = new Steps({
+    this.undoRedo = new UndoRedo({
       history: this.history,
       me: opened.person.id,
       heads: (target) => this.log?.headOf(target),
@@ -141,14 +141,14 @@ export class Workspace {
       // What waits for an archived project's restoring, or for a study's reader to go on, keeps the time that it took.
       (error) =>
         isTemporary(error) ||
-        (error instanceof Refused &&
+        (error instanceof ApiError &&
           (error.status === 401 || error.code === "archived" || error.code === "no_sitting")),
       undefined,
       pace.beatMs,
     );
     this.cells.watch((row, before, after) => {
       // A proposal that is decided or open again keeps its place.
-      if ((before || after) && !this.cells.isMine(row)) this.verdicts.forgetOrder();
+      if ((before || after) && !this.cells.isMine(row)) this.review.forgetOrder();
       this.seen.forget(row);
       this.counted = null;
       this.listed = null;
@@ -157,17 +157,17 @@ export class Workspace {
 
   /** Begin to follow the log and to send. Separate from opening, so that a test decides when time passes. */
   start(): void {
-    this.following.start();
+    this.liveUpdates.start();
   }
   stop(): void {
-    this.following.stop();
-    if (this.isLoaded) this.queue.stop();
+    this.liveUpdates.stop();
+    if (this.isLoaded) this.outbox.stop();
   }
   get live(): Live | null {
-    return this.following.live;
+    return this.liveUpdates.live;
   }
   poll(): Promise<void> {
-    return this.following.poll();
+    return this.liveUpdates.poll();
   }
 
   watch(watcher: (what: "all" | "view") => void): () => void {
@@ -214,13 +214,13 @@ export class Workspace {
     return this.opened.project.classes.find((c) => c.id === id);
   }
   reviewOrder(): number[] {
-    return this.verdicts.inOrder();
+    return this.review.inOrder();
   }
   get order(): Order {
-    return this.verdicts.order;
+    return this.review.order;
   }
   setOrder(order: Order): void {
-    this.verdicts.setOrder(order);
+    this.review.setOrder(order);
   }
   get onProposal(): boolean {
     return this.selected >= 0 && this.cells.isUndecided(this.selected);
@@ -233,7 +233,7 @@ export class Workspace {
     const b = toImage(screenPoint(this.canvas.width, this.canvas.height), this.camera);
     return { x0: a.x, y0: a.y, x1: b.x, y1: b.y };
   }
-  look(camera: Camera): void {
+  moveTo(camera: Camera): void {
     this.camera = camera;
     const v = this.visible();
     this.recorder.record(
@@ -243,7 +243,7 @@ export class Workspace {
     this.notify("view");
   }
   fitImage(): void {
-    this.look(fit(this.opened.image, this.canvas));
+    this.moveTo(fit(this.opened.image, this.canvas));
   }
   /** Bring a row into view only when it is not comfortably in view: the picture does not move without cause. */
   reveal(row: number): void {
@@ -258,7 +258,7 @@ export class Workspace {
     if (inside && size >= least && size < most) return;
     const wanted = size < least ? 48 / size : size >= most ? most / size : 1;
     const scale = Math.min(MAX_SCALE, wanted * this.camera.scale);
-    this.look(
+    this.moveTo(
       within(
         centredOn({ ...this.camera, scale }, imagePoint(x, y), this.canvas),
         this.opened.image,
@@ -271,13 +271,13 @@ export class Workspace {
 
   select(row: number, reveal = false): void {
     row = this.decisionShown(row);
-    this.together.endNudge();
-    if (row >= 0) this.many = [];
-    if (this.editing && this.editing.row !== row) this.brush.editing = null;
+    this.multiSelect.endNudge();
+    if (row >= 0) this.multiSelected = [];
+    if (this.editing && this.editing.row !== row) this.maskEdit.editing = null;
     if (row !== this.selected) {
       this.selected = row;
       this.painted = -1;
-      this.verdicts.proposalClass = undefined;
+      this.review.proposalClass = undefined;
       this.attributes.pending = {};
       this.begin();
       if (row >= 0) this.recorder.record("target_opened", this.cells.idOf(row));
@@ -301,7 +301,7 @@ export class Workspace {
   private isSelectable(row: number): boolean {
     return this.cells.isShown(row) || (this.cells.isProposal(row) && !this.cells.isUndecided(row));
   }
-  /** The stage has put the selection on the screen. */
+  /** The viewport has put the selection on the screen. */
   wasPainted(): void {
     if (this.selected < 0 || this.painted === this.selected) return;
     this.painted = this.selected;
@@ -309,7 +309,7 @@ export class Workspace {
     if (this.cells.maskOf(this.selected)) this.recorder.record("mask_shown", this.cells.idOf(this.selected));
   }
   next(step: 1 | -1): void {
-    this.verdicts.next(step);
+    this.review.next(step);
   }
   /** Colleagues' layers, consensus or imports that nobody has asked to see. */
   hiddenLayers(): number {
@@ -322,7 +322,7 @@ export class Workspace {
     this.changed();
   }
   /** Keep out of the picture what somebody does not want to see now; the corner says how many. */
-  filter(look: {
+  filter(display: {
     hiddenClasses: readonly number[];
     hiddenStatuses: readonly string[];
     hiddenAuthors: readonly number[];
@@ -331,21 +331,24 @@ export class Workspace {
   }): void {
     const { cells } = this;
     const none =
-      !look.hiddenAuthors.length &&
-      !look.hiddenClasses.length &&
-      !look.hiddenStatuses.length &&
-      !look.leastDoubt &&
-      look.proposals;
+      !display.hiddenAuthors.length &&
+      !display.hiddenClasses.length &&
+      !display.hiddenStatuses.length &&
+      !display.leastDoubt &&
+      display.proposals;
     const isHidden = (row: number) => {
       if (cells.isProposal(row))
         return (
-          !look.proposals ||
-          cells.score[row] < look.leastDoubt ||
-          look.hiddenClasses.includes(cells.labelClass[row])
+          !display.proposals ||
+          cells.score[row] < display.leastDoubt ||
+          display.hiddenClasses.includes(cells.labelClass[row])
         );
-      if (look.hiddenStatuses.includes(cells.statusOf(row)) || look.hiddenAuthors.includes(cells.author[row]))
+      if (
+        display.hiddenStatuses.includes(cells.statusOf(row)) ||
+        display.hiddenAuthors.includes(cells.author[row])
+      )
         return true;
-      return cells.kindOf(row) === "cell" && look.hiddenClasses.includes(cells.labelClass[row]);
+      return cells.kindOf(row) === "cell" && display.hiddenClasses.includes(cells.labelClass[row]);
     };
     cells.hide(none ? null : isHidden);
     this.changed();
@@ -383,7 +386,7 @@ export class Workspace {
   setTool(tool: ToolName): void {
     if (!this.offers(tool) || (!this.canWrite && !this.isForLooking(tool))) return;
     this.cancelEdit();
-    this.together.endNudge();
+    this.multiSelect.endNudge();
     this.tool = tool;
     if (tool === "smart") void smart.getReady(this);
     this.recorder.record("tool", tool);
@@ -415,10 +418,10 @@ export class Workspace {
     else this.notKept();
   }
   split(row: number, path: readonly Vertex[]): void {
-    this.together.split(row, path);
+    this.multiSelect.split(row, path);
   }
-  selectMany(rows: readonly number[]): void {
-    this.many = rows;
+  selectSeveral(rows: readonly number[]): void {
+    this.multiSelected = rows;
     if (rows.length) this.selected = -1;
     this.notify();
   }
@@ -451,7 +454,7 @@ export class Workspace {
   }
   private waits = 0;
   sentence(error: unknown): string {
-    if (error instanceof Refused) return error.detail;
+    if (error instanceof ApiError) return error.detail;
     return t("The server does not answer, so no mask can be computed. Draw by hand meanwhile.");
   }
 
@@ -481,7 +484,7 @@ export class Workspace {
     this.toast(this.canWrite ? t("Not kept: this cell has been deleted meanwhile.") : readOnly(this));
   }
   remove(): void {
-    if (this.many.length) return this.together.remove();
+    if (this.multiSelected.length) return this.multiSelect.remove();
     if (!this.isMineAndLive(this.selected)) return;
     const isRegion = this.cells.kindOf(this.selected) === "region";
     const op = this.do(edits.remove(this.cells, this.selected));
@@ -492,7 +495,7 @@ export class Workspace {
    *  middle of a drag it is the class of what is being drawn. */
   chooseClass(chosen: LabelClass): void {
     const before = this.labelClass;
-    const why = refusedClass(this);
+    const why = unavailableClass(this);
     if (why) {
       this.toast(why);
       return;
@@ -504,8 +507,8 @@ export class Workspace {
   private classify(chosen: LabelClass, isSame: boolean): void {
     const { cells, selected: row } = this;
     const { name } = chosen;
-    if (this.many.length) this.together.classify(chosen);
-    else if (this.onProposal) this.verdicts.proposalClass = chosen.id;
+    if (this.multiSelected.length) this.multiSelect.classify(chosen);
+    else if (this.onProposal) this.review.proposalClass = chosen.id;
     else if (row < 0) {
       if (isSame) this.toast(t("New cells get the class {name} already.", { name }));
     } else if (cells.kindOf(row) === "region")
@@ -513,66 +516,66 @@ export class Workspace {
     else if (cells.labelClass[row] === chosen.id) this.toast(t("This cell is {name} already.", { name }));
     else if (this.isMineAndLive(row)) this.do(edits.classify(cells, row, chosen.id));
   }
-  // Verdicts (acts/review.ts)
+  // Verdicts (editor/review.ts)
 
   get proposalClass(): number | undefined {
-    return this.verdicts.proposalClass;
+    return this.review.proposalClass;
   }
   get rejected(): string | null {
-    return this.verdicts.rejected;
+    return this.review.rejected;
   }
   accept(): void {
-    if (this.many.length) this.together.accept();
-    else this.verdicts.accept();
+    if (this.multiSelected.length) this.multiSelect.accept();
+    else this.review.accept();
   }
   reject(): void {
-    this.verdicts.reject();
+    this.review.reject();
   }
   cannotTell(): void {
-    this.verdicts.cannotTell();
+    this.review.cannotTell();
   }
   giveReason(reason: Reason): void {
-    this.verdicts.giveReason(reason);
+    this.review.giveReason(reason);
   }
 
-  // A mask under the brush (acts/brush.ts)
+  // A mask under the brush (editor/mask_edit.ts)
 
-  get editing(): Editing | null {
-    return this.brush.editing;
+  get editing(): EditedMask | null {
+    return this.maskEdit.editing;
   }
   get brushRadius(): number {
-    return this.brush.radius;
+    return this.maskEdit.radius;
   }
-  get brushMode(): Brush["mode"] {
-    return this.brush.mode;
+  get brushMode(): MaskEdit["mode"] {
+    return this.maskEdit.mode;
   }
-  set brushMode(mode: Brush["mode"]) {
-    this.brush.mode = mode;
+  set brushMode(mode: MaskEdit["mode"]) {
+    this.maskEdit.mode = mode;
   }
   edit(): void {
-    this.brush.edit();
+    this.maskEdit.edit();
   }
   resizeBrush(factor: number): void {
-    this.brush.resize(factor);
+    this.maskEdit.resize(factor);
   }
   cancelEdit(): void {
-    this.brush.cancel();
+    this.maskEdit.cancel();
   }
   commitEdit(): void {
-    this.brush.commit();
+    this.maskEdit.commit();
   }
 
   // Back and forth
 
   undo(): void {
-    this.together.endNudge();
-    if (this.brush.undo()) return;
+    this.multiSelect.endNudge();
+    if (this.maskEdit.undo()) return;
     if (this.editing) this.toast(t("No stroke to undo in this mask. Esc leaves it as it was."));
-    else if (this.canWrite) this.steps.undo();
+    else if (this.canWrite) this.undoRedo.undo();
     else this.toast(readOnly(this));
   }
   redo(): void {
-    if (this.canWrite) this.steps.redo();
+    if (this.canWrite) this.undoRedo.redo();
     else this.toast(readOnly(this));
   }
   /** Select what a step was about: the cell, or the proposal that is open again. */
@@ -591,7 +594,7 @@ export class Workspace {
   }
   /** `undoes`: the operations of the act that it tells of, which its button would undo. */
   toast(text: string, undoes: readonly string[] = []): void {
-    this.toasts.say(text, undoes);
+    this.toasts.show(text, undoes);
   }
 
   isMineAndLive(row: number): boolean {
@@ -601,10 +604,10 @@ export class Workspace {
   /** Somebody (perhaps a colleague) changed the cells: a selection that is gone is let go. */
   changed(): void {
     if (this.selected >= 0 && !this.isSelectable(this.selected)) this.selected = -1;
-    if (this.many.some((row) => !this.cells.isShown(row)))
-      this.many = this.many.filter((row) => this.cells.isShown(row));
+    if (this.multiSelected.some((row) => !this.cells.isShown(row)))
+      this.multiSelected = this.multiSelected.filter((row) => this.cells.isShown(row));
     this.notify();
   }
 }
 
-export type { Editing, Point };
+export type { EditedMask, Point };

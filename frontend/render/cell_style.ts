@@ -1,4 +1,4 @@
-/** How an annotation looks: colour = class, line style = state. One texel of the look-up table per row. */
+/** The style of an annotation: colour = class, line style = state. One texel of the look-up table per row. */
 import { CANNOT_TELL_STATUS, IGNORE_STATUS } from "./statuses";
 import type { Cells } from "../scene/cells";
 import type { LabelClass } from "../scene/contract";
@@ -14,7 +14,7 @@ export const OKABE_ITO = [
   "#f0e442",
 ] as const;
 
-/** Regions are no class: the one dark colour that no class has. What kind they are is told by line and hatching. */
+/** Regions are no class: the one dark colour that no class has. Line and hatching show their kind. */
 export const REGION_COLOUR = "#20262c";
 
 export const Line = { none: 0, solid: 1, dashed: 2, dotted: 3 } as const;
@@ -28,7 +28,7 @@ export const PEOPLE_COLOURS = OKABE_ITO;
 const EXHAUSTIVE = 250;
 const IGNORED = 251;
 
-export type Look = { colour: number; maskLine: number; boxLine: number; flags: number };
+export type CellStyle = { colour: number; maskLine: number; boxLine: number; flags: number };
 export type Focus = {
   readonly selected: number;
   readonly hovered: number;
@@ -78,13 +78,13 @@ export function rgb(colour: string): [number, number, number] {
   return [0, 2, 4].map((i) => parseInt(hex.slice(i, i + 2), 16)) as [number, number, number];
 }
 
-export function lookOf(
+export function styleOf(
   cells: Cells,
   row: number,
   places: Map<number, number>,
   focus: Focus,
   people: People = new People(),
-): Look {
+): CellStyle {
   if (!cells.isShown(row)) return { colour: 0, maskLine: Line.none, boxLine: Line.none, flags: 0 };
   if (cells.isDifference(row))
     return {

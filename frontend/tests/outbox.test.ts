@@ -4,12 +4,12 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Answer, OperationIn, Verdict } from "../scene/contract";
 import * as edits from "../scene/edits";
 import { History } from "../scene/history";
-import { Api, Refused, Unreachable } from "../sync/api";
+import { Api, ApiError, Unreachable } from "../sync/api";
 import { Log } from "../sync/log";
-import { backOff, databaseName, Queue, type QueueState, type Sender, type Waiting } from "../sync/queue";
+import { backOff, databaseName, Outbox, type SaveState, type Sender, type Waiting } from "../sync/outbox";
 import { saveWords } from "../ui/words";
 import { pageWith, scene, state, uuid } from "./build";
-import { desk, LAYER, move, PERSON, TIMING } from "./desk";
+import { logSetup, LAYER, move, PERSON, TIMING } from "./log_setup";
 
 const operation = (n: number, effects: OperationIn["effects"] = []): OperationIn => ({
   op_id: uuid(n),
@@ -37,37 +37,37 @@ const kept = async () => {
 };
 
 describe("queue", () => {
-  const queues: Queue[] = [];
-  const states: QueueState[] = [];
+  const queues: Outbox[] = [];
+  const states: SaveState[] = [];
   const verdicts: Verdict[] = [];
   const open = async (sender: Sender) => {
-    const queue = await Queue.open(PERSON, sender, {
+    const outbox = await Outbox.open(PERSON, sender, {
       onState: (s) => states.push(s),
       onVerdict: (v) => verdicts.push(v),
     });
-    queues.push(queue);
-    return queue;
+    queues.push(outbox);
+    return outbox;
   };
   beforeEach(() => {
     states.length = verdicts.length = 0;
   });
   afterEach(async () => {
-    for (const queue of queues.splice(0)) queue.stop();
+    for (const outbox of queues.splice(0)) outbox.stop();
     await deleteDB(databaseName(PERSON));
   });
 
   it("keeps an operation before it is sent, and lets go of it when the server has it", async () => {
     let atSending: string[] = [];
-    const queue = await open(async (layer, operations) => {
+    const outbox = await open(async (layer, operations) => {
       atSending = await kept();
       return accept(layer, operations);
     });
-    await queue.add(LAYER, 1, operation(1));
-    await queue.flush();
+    await outbox.add(LAYER, 1, operation(1));
+    await outbox.flush();
     expect(atSending).toEqual([uuid(1)]);
     expect(await kept()).toEqual([]);
     expect(verdicts.map((v) => v.op_id)).toEqual([uuid(1)]);
-    expect(queue.state.kind).toBe("saved");
+    expect(outbox.state.kind).toBe("saved");
   });
 
   it("brings 250 acts made without a server through a new page, all, in order, once each", async () => {
@@ -80,7 +80,7 @@ describe("queue", () => {
 
     const stored: string[] = [];
     let broken = true;
-    const queue = await open((layer, operations) => {
+    const outbox = await open((layer, operations) => {
       expect(operations.length).toBeLessThanOrEqual(200);
       // The server takes the batch, and the answer to the first one is lost.
       for (const o of operations) if (!stored.includes(o.op_id)) stored.push(o.op_id);
@@ -90,50 +90,50 @@ describe("queue", () => {
       }
       return Promise.resolve(accept(layer, operations));
     });
-    expect(queue.count).toBe(251);
-    await queue.flush();
-    expect(queue.state.kind).toBe("offline");
-    await queue.flush();
+    expect(outbox.count).toBe(251);
+    await outbox.flush();
+    expect(outbox.state.kind).toBe("offline");
+    await outbox.flush();
     expect(stored).toEqual(Array.from({ length: 251 }, (_, i) => uuid(i)));
     expect(await kept()).toEqual([]);
-    expect(queue.state.kind).toBe("saved");
+    expect(outbox.state.kind).toBe("saved");
   });
 
   it("keeps everything when the session has ended, and goes on when it is renewed", async () => {
     let signedIn = false;
-    const queue = await open((layer, operations) =>
+    const outbox = await open((layer, operations) =>
       signedIn
         ? Promise.resolve(accept(layer, operations))
-        : Promise.reject(new Refused(401, "not_signed_in", "")),
+        : Promise.reject(new ApiError(401, "not_signed_in", "")),
     );
-    await queue.add(LAYER, 1, operation(1));
-    await queue.flush();
-    expect(queue.state).toEqual({ kind: "signed_out", count: 1 });
+    await outbox.add(LAYER, 1, operation(1));
+    await outbox.flush();
+    expect(outbox.state).toEqual({ kind: "signed_out", count: 1 });
     expect(await kept()).toEqual([uuid(1)]);
-    await queue.add(LAYER, 1, operation(2)); // work goes on, nothing is sent
-    expect(queue.state).toEqual({ kind: "signed_out", count: 2 });
+    await outbox.add(LAYER, 1, operation(2)); // work goes on, nothing is sent
+    expect(outbox.state).toEqual({ kind: "signed_out", count: 2 });
     signedIn = true;
-    await queue.flush();
-    expect(queue.state.kind).toBe("saved");
+    await outbox.flush();
+    expect(outbox.state.kind).toBe("saved");
   });
 
   it("one bad operation does not hold the others back", async () => {
-    const queue = await open((layer, operations) => {
+    const outbox = await open((layer, operations) => {
       const answer = accept(layer, operations);
       answer.results[0].verdict = "invalid";
       return Promise.resolve(answer);
     });
-    await Promise.all([queue.add(LAYER, 1, operation(1)), queue.add(LAYER, 1, operation(2))]);
-    await queue.flush();
+    await Promise.all([outbox.add(LAYER, 1, operation(1)), outbox.add(LAYER, 1, operation(2))]);
+    await outbox.flush();
     expect(verdicts.map((v) => v.verdict).sort()).toContain("accepted");
     expect(await kept()).toEqual([]);
   });
 
   it("says what the server refuses and keeps it", async () => {
-    const queue = await open(() => Promise.reject(new Refused(403, "role", "a viewer may not write")));
-    await queue.add(LAYER, 1, operation(1));
-    await queue.flush();
-    expect(queue.state).toMatchObject({ kind: "refused", count: 1, detail: "a viewer may not write" });
+    const outbox = await open(() => Promise.reject(new ApiError(403, "role", "a viewer may not write")));
+    await outbox.add(LAYER, 1, operation(1));
+    await outbox.flush();
+    expect(outbox.state).toMatchObject({ kind: "rejected", count: 1, detail: "a viewer may not write" });
     expect(await kept()).toEqual([uuid(1)]);
   });
 
@@ -152,15 +152,15 @@ describe("queue", () => {
     vi.stubGlobal("fetch", () => Promise.resolve(answers()));
     try {
       const api = new Api("/api/v1/");
-      const queue = await open((layer, operations) => api.send(layer, operations));
-      await queue.add(LAYER, 1, operation(1));
-      await queue.flush();
-      expect(queue.state).toMatchObject({ kind: "refused", count: 1, detail: sentence });
+      const outbox = await open((layer, operations) => api.send(layer, operations));
+      await outbox.add(LAYER, 1, operation(1));
+      await outbox.flush();
+      expect(outbox.state).toMatchObject({ kind: "rejected", count: 1, detail: sentence });
       expect(await kept()).toEqual([uuid(1)]);
       archived = false;
-      queue.heard(null); // the next look at the log goes well: the queue tries again
-      await queue.flush();
-      expect(queue.state.kind).toBe("saved");
+      outbox.noteContact(null); // the next poll of the log succeeds: the outbox tries again
+      await outbox.flush();
+      expect(outbox.state.kind).toBe("saved");
       expect(await kept()).toEqual([]);
     } finally {
       vi.unstubAllGlobals();
@@ -169,19 +169,19 @@ describe("queue", () => {
 
   it("a layer that the server refuses does not hold the others back", async () => {
     const other = uuid(901);
-    const queue = await open((layer, operations) =>
+    const outbox = await open((layer, operations) =>
       layer === other
-        ? Promise.reject(new Refused(404, "not_found", "no such layer"))
+        ? Promise.reject(new ApiError(404, "not_found", "no such layer"))
         : Promise.resolve(accept(layer, operations)),
     );
     await Promise.all([
-      queue.add(other, 1, operation(1)),
-      queue.add(LAYER, 2, operation(2)),
-      queue.add(other, 1, operation(3)),
+      outbox.add(other, 1, operation(1)),
+      outbox.add(LAYER, 2, operation(2)),
+      outbox.add(other, 1, operation(3)),
     ]);
-    await queue.flush();
+    await outbox.flush();
     expect(verdicts.map((v) => v.op_id)).toEqual([uuid(2)]);
-    expect(queue.state).toMatchObject({ kind: "refused", count: 2, detail: "no such layer" });
+    expect(outbox.state).toMatchObject({ kind: "rejected", count: 2, detail: "no such layer" });
     expect(await kept()).toEqual([uuid(1), uuid(3)]);
   });
 
@@ -193,11 +193,11 @@ describe("queue", () => {
     });
     try {
       let tries = 0;
-      const queue = await open((layer, operations) =>
-        ++tries < 3 ? Promise.reject(new Refused(503, "", "")) : Promise.resolve(accept(layer, operations)),
+      const outbox = await open((layer, operations) =>
+        ++tries < 3 ? Promise.reject(new ApiError(503, "", "")) : Promise.resolve(accept(layer, operations)),
       );
-      await queue.add(LAYER, 1, operation(1));
-      await vi.waitFor(() => expect(queue.state.kind).toBe("saved"), { timeout: 8000 });
+      await outbox.add(LAYER, 1, operation(1));
+      await vi.waitFor(() => expect(outbox.state.kind).toBe("saved"), { timeout: 8000 });
       expect(tries).toBe(3);
     } finally {
       vi.useRealTimers();
@@ -218,9 +218,9 @@ describe("queue", () => {
   });
 
   it("does not show one person's queue to another", async () => {
-    const queue = await open(() => Promise.reject(new Unreachable("")));
-    await queue.add(LAYER, 1, operation(1));
-    const other = await Queue.open(8, () => Promise.reject(new Error("nothing to send")), {
+    const outbox = await open(() => Promise.reject(new Unreachable("")));
+    await outbox.add(LAYER, 1, operation(1));
+    const other = await Outbox.open(8, () => Promise.reject(new Error("nothing to send")), {
       onState: () => {},
       onVerdict: () => {},
     });
@@ -232,29 +232,29 @@ describe("queue", () => {
     const real = globalThis.indexedDB;
     Object.defineProperty(globalThis, "indexedDB", { value: undefined, configurable: true, writable: true });
     try {
-      const queue = await open((layer, operations) => Promise.resolve(accept(layer, operations)));
-      expect(queue.durable).toBe(false);
-      await queue.add(LAYER, 1, operation(1));
-      await queue.flush();
-      expect(queue.state.kind).toBe("saved");
+      const outbox = await open((layer, operations) => Promise.resolve(accept(layer, operations)));
+      expect(outbox.durable).toBe(false);
+      await outbox.add(LAYER, 1, operation(1));
+      await outbox.flush();
+      expect(outbox.state.kind).toBe("saved");
     } finally {
       Object.defineProperty(globalThis, "indexedDB", { value: real, configurable: true, writable: true });
     }
   });
 
   it("when the browser's disk is full it says so, and what is drawn still goes to the server", async () => {
-    const queue = await open((layer, operations) => Promise.resolve(accept(layer, operations)));
+    const outbox = await open((layer, operations) => Promise.resolve(accept(layer, operations)));
     const add = vi.spyOn(IDBObjectStore.prototype, "add").mockImplementation(() => {
       throw new DOMException("full", "QuotaExceededError");
     });
     try {
-      await queue.add(LAYER, 1, operation(1));
-      expect(queue.durable).toBe(false);
-      expect(saveWords({ kind: "offline", count: 1, retryAt: 0 }, 0, queue.durable).text).toContain(
+      await outbox.add(LAYER, 1, operation(1));
+      expect(outbox.durable).toBe(false);
+      expect(saveWords({ kind: "offline", count: 1, retryAt: 0 }, 0, outbox.durable).text).toContain(
         "do not close",
       );
-      await queue.flush();
-      expect(queue.state.kind).toBe("saved");
+      await outbox.flush();
+      expect(outbox.state.kind).toBe("saved");
       expect(verdicts.map((v) => v.op_id)).toEqual([uuid(1)]);
     } finally {
       add.mockRestore();
@@ -262,21 +262,21 @@ describe("queue", () => {
   });
 
   it("verdicts that come in another order are matched to their operations", async () => {
-    const told: [string, string][] = [];
-    const queue = await Queue.open(
+    const notified: [string, string][] = [];
+    const outbox = await Outbox.open(
       PERSON,
       (layer, operations) => {
         const answer = accept(layer, operations);
         answer.results.reverse();
         return Promise.resolve(answer);
       },
-      { onState: () => {}, onVerdict: (v, w) => told.push([v.op_id, w.operation.op_id]) },
+      { onState: () => {}, onVerdict: (v, w) => notified.push([v.op_id, w.operation.op_id]) },
     );
-    queues.push(queue);
-    await Promise.all([1, 2, 3].map((n) => queue.add(LAYER, 1, operation(n))));
-    await queue.flush();
-    expect(told.map(([v]) => v).sort()).toEqual([uuid(1), uuid(2), uuid(3)]);
-    expect(told.every(([v, w]) => v === w)).toBe(true);
+    queues.push(outbox);
+    await Promise.all([1, 2, 3].map((n) => outbox.add(LAYER, 1, operation(n))));
+    await outbox.flush();
+    expect(notified.map(([v]) => v).sort()).toEqual([uuid(1), uuid(2), uuid(3)]);
+    expect(notified.every(([v, w]) => v === w)).toBe(true);
     expect(await kept()).toEqual([]);
   });
 
@@ -324,7 +324,7 @@ describe("queue", () => {
       state: state([50, 50, 60, 60]),
     }));
     let log: Log | null = null;
-    const queue = await Queue.open(
+    const outbox = await Outbox.open(
       PERSON,
       (layer, operations) =>
         Promise.resolve({
@@ -340,7 +340,7 @@ describe("queue", () => {
         }),
       { onState: () => {}, onVerdict: (v, w) => log?.settle(v, w) },
     );
-    queues.push(queue);
+    queues.push(outbox);
     const cells = scene();
     log = new Log(
       cells,
@@ -349,11 +349,11 @@ describe("queue", () => {
       { id: PERSON, name: "A" },
       uuid(1),
       new History(),
-      queue,
+      outbox,
       { onChange: () => {}, onNotice: () => {} },
     );
     const ids = [move({ cells, log }, uuid(1), 10), move({ cells, log }, uuid(2), 10)]; // both before the first is sent
-    await vi.waitFor(() => expect(queue.state.kind).toBe("saved"));
+    await vi.waitFor(() => expect(outbox.state.kind).toBe("saved"));
     expect(log.conflicts.map((c) => c.annotation)).toEqual([uuid(1), uuid(2)]);
     expect(await kept()).toEqual(ids);
     log.resolve(log.conflicts[0], "theirs", TIMING);
@@ -363,9 +363,9 @@ describe("queue", () => {
   it("acts keep their order and their times when the clock is set back between them, and after a reload", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     try {
-      const d = desk();
+      const d = logSetup();
       const sent: string[] = [];
-      const queue = await open(() => Promise.reject(new Unreachable("down")));
+      const outbox = await open(() => Promise.reject(new Unreachable("down")));
       const act = (at: string, wait: number) => {
         vi.setSystemTime(new Date(at));
         d.log.commit(edits.draw({ x0: wait, y0: 0, x1: wait + 9, y1: 9 }, null), {
@@ -377,8 +377,8 @@ describe("queue", () => {
       act("2026-11-21T12:00:00Z", 400);
       act("2026-11-21T09:00:00Z", 700); // three hours back
       act("2026-11-20T09:00:00Z", 900); // a day back
-      for (const w of d.out) await queue.add(w.layer, w.image, w.operation);
-      queue.stop();
+      for (const w of d.out) await outbox.add(w.layer, w.image, w.operation);
+      outbox.stop();
       vi.setSystemTime(new Date("2020-01-01T00:00:00Z"));
       const later = await open((layer, operations) => {
         sent.push(...operations.map((o) => o.op_id));

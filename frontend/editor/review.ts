@@ -1,11 +1,11 @@
 /** Going through the proposals: in which order, and what each verdict does, on proposals and on decided cells. */
 import { mark, t } from "../locale/locale";
 import { centre } from "../geometry/box";
-import type { OpinionVerdict, Reason, Said } from "../scene/contract";
+import type { OpinionVerdict, Reason, OpinionContent } from "../scene/contract";
 import * as edits from "../scene/edits";
-import { saidBy, verdictOf } from "../scene/opinions";
-import { following, ordered, type Order } from "../scene/order";
-import type { Workspace } from "../workspace";
+import { contentOf, verdictOf } from "../scene/opinions";
+import { nextInOrder, ordered, type Order } from "../scene/order";
+import type { Editor } from "./editor";
 
 /** What a recorded opinion is answered with, by the decision that it stands beside. */
 const RECORDED: Record<OpinionVerdict, string> = {
@@ -13,7 +13,7 @@ const RECORDED: Record<OpinionVerdict, string> = {
   rejected: mark("Your opinion is recorded; {name} rejected this cell."),
   unsure: mark("Your opinion is recorded; {name} cannot tell what this cell is."),
 };
-const SAID_BEFORE: Record<OpinionVerdict, string> = {
+const ALREADY_GIVEN: Record<OpinionVerdict, string> = {
   accepted: mark("You have said already that you would accept this cell."),
   rejected: mark("You have said already that you would reject this cell."),
   unsure: mark("You have said already that you cannot tell what this cell is."),
@@ -39,7 +39,7 @@ export class Review {
   private walk: number[] = [];
   private stale = true;
 
-  constructor(private readonly desk: Workspace) {}
+  constructor(private readonly editor: Editor) {}
 
   /** Proposals came, went or moved. */
   forgetOrder(): void {
@@ -48,12 +48,12 @@ export class Review {
   setOrder(order: Order): void {
     this.order = order;
     this.stale = true;
-    this.desk.notify();
+    this.editor.notify();
   }
   /** Undecided proposals and decided ones in the order of review (decided ones stay as places to go on from). */
   inOrder(): number[] {
     if (this.stale) {
-      const { cells } = this.desk;
+      const { cells } = this.editor;
       const stops = [];
       for (let row = 0; row < cells.count; row++) {
         if (!cells.isProposal(row)) continue;
@@ -65,46 +65,53 @@ export class Review {
     }
     return this.walk;
   }
-  next(step: 1 | -1, from = this.desk.selected): void {
-    const { desk } = this;
-    const row = following(this.inOrder(), from, step, (r) => desk.cells.isUndecided(r));
-    if (row >= 0) desk.select(row, true);
-    else if (!this.inOrder().length) desk.toast(t("There are no proposals on this image."));
-    else if (!desk.onProposal) desk.toast(t("Every proposal of this image is decided."));
-    else desk.toast(t("This is the only proposal that is still open."));
+  next(step: 1 | -1, from = this.editor.selected): void {
+    const { editor } = this;
+    const row = nextInOrder(this.inOrder(), from, step, (r) => editor.cells.isUndecided(r));
+    if (row >= 0) editor.select(row, true);
+    else if (!this.inOrder().length) editor.toast(t("There are no proposals on this image."));
+    else if (!editor.onProposal) editor.toast(t("Every proposal of this image is decided."));
+    else editor.toast(t("This is the only proposal that is still open."));
   }
 
   accept(): void {
-    const { desk } = this;
-    if (!desk.onProposal) this.judge("accepted");
+    const { editor } = this;
+    if (!editor.onProposal) this.judge("accepted");
     else
       this.decide("accept", () =>
-        edits.accept(desk.cells, desk.selected, null, this.proposalClass, undefined, desk.attributes.pending),
+        edits.accept(
+          editor.cells,
+          editor.selected,
+          null,
+          this.proposalClass,
+          undefined,
+          editor.attributes.pending,
+        ),
       );
   }
   reject(): void {
-    const { desk } = this;
-    if (!desk.onProposal) {
+    const { editor } = this;
+    if (!editor.onProposal) {
       this.judge("rejected");
       return;
     }
-    if (desk.editing) desk.cancelEdit();
-    const draft = this.decide("reject", () => edits.reject(desk.cells, desk.selected));
+    if (editor.editing) editor.cancelEdit();
+    const draft = this.decide("reject", () => edits.reject(editor.cells, editor.selected));
     if (draft) this.rejected = draft.effects[0].annotation;
-    desk.notify();
+    editor.notify();
   }
   cannotTell(): void {
-    const { desk } = this;
-    if (!desk.onProposal) this.judge("unsure");
-    else this.decide("cannot_tell", () => edits.cannotTell(desk.cells, desk.selected));
+    const { editor } = this;
+    if (!editor.onProposal) this.judge("unsure");
+    else this.decide("cannot_tell", () => edits.cannotTell(editor.cells, editor.selected));
   }
 
   giveReason(reason: Reason): void {
-    const { desk } = this;
-    const row = this.rejected ? desk.cells.rowOf(this.rejected) : -1;
-    if (!desk.isMineAndLive(row) || desk.cells.reasonOf(row) === reason) return;
-    desk.begin();
-    desk.do(edits.giveReason(desk.cells, row, reason));
+    const { editor } = this;
+    const row = this.rejected ? editor.cells.rowOf(this.rejected) : -1;
+    if (!editor.isMineAndLive(row) || editor.cells.reasonOf(row) === reason) return;
+    editor.begin();
+    editor.do(edits.giveReason(editor.cells, row, reason));
   }
 
   // Decided cells
@@ -112,7 +119,7 @@ export class Review {
   /** The decided cell that a verdict would be about: the selected one, or what decides the selected proposal.
    *  -1: none. */
   decidedRow(): number {
-    const { cells, selected } = this.desk;
+    const { cells, selected } = this.editor;
     if (selected < 0) return -1;
     const row = cells.isProposal(selected) ? cells.decisionOf(selected) : selected;
     const isDecided = row >= 0 && cells.live[row] === 1 && cells.isMine(row) && cells.kindOf(row) === "cell";
@@ -120,26 +127,26 @@ export class Review {
   }
   /** Whether this person has decided the cell; where nobody is known to have, anybody may change it. */
   isOwnDecision(row: number): boolean {
-    const { decider } = this.desk.cells;
-    return decider[row] === this.desk.opened.person.id || decider[row] === 0;
+    const { decider } = this.editor.cells;
+    return decider[row] === this.editor.opened.person.id || decider[row] === 0;
   }
 
   /** A verdict on a decided cell: on the own decision it changes it, on somebody else's it is an opinion. */
   private judge(verdict: OpinionVerdict): void {
     const row = this.decidedRow();
-    if (row < 0) return; // acts/refusals.ts has said why
-    this.desk.begin();
+    if (row < 0) return; // editor/availability.ts explains it
+    this.editor.begin();
     if (this.isOwnDecision(row)) this.changeOwn(row, verdict);
     else this.giveOpinion(row, { verdict });
   }
 
   private changeOwn(row: number, verdict: OpinionVerdict): void {
-    const { desk } = this;
-    const { cells } = desk;
+    const { editor } = this;
+    const { cells } = editor;
     const isTheSame = verdictOf(cells.statusOf(row)) === verdict;
     const takesMarkOff = isTheSame && verdict === "unsure";
     if (isTheSame && !takesMarkOff) {
-      desk.toast(t(DECIDED_BEFORE[verdict]));
+      editor.toast(t(DECIDED_BEFORE[verdict]));
       return;
     }
     if (verdict === "rejected" && !cells.derivedFrom(row)) {
@@ -150,65 +157,65 @@ export class Review {
     const draft = takesMarkOff
       ? edits.cannotTell(cells, row)
       : edits.redecide(cells, row, STATUS_OF[verdict]);
-    const op = desk.do(draft);
+    const op = editor.do(draft);
     if (op === null) return;
     this.rejected = verdict === "rejected" ? draft.effects[draft.effects.length - 1].annotation : null;
     const shown = cells.rowOf(draft.effects[0].annotation);
-    if (cells.isShown(shown)) desk.select(shown);
-    else desk.select(proposal);
-    desk.toast(t(takesMarkOff ? CHANGED.accepted : CHANGED[verdict]), [op]);
+    if (cells.isShown(shown)) editor.select(shown);
+    else editor.select(proposal);
+    editor.toast(t(takesMarkOff ? CHANGED.accepted : CHANGED[verdict]), [op]);
   }
 
   /** No proposal stands behind a cell that a person drew: to say that it is no cell is to take it away. */
   private removeDrawn(row: number): void {
-    const { desk } = this;
-    const op = desk.do(edits.remove(desk.cells, row));
-    desk.select(-1);
-    if (op) desk.toast(t("Deleted: this cell was drawn, so there is no proposal to reject."), [op]);
+    const { editor } = this;
+    const op = editor.do(edits.remove(editor.cells, row));
+    editor.select(-1);
+    if (op) editor.toast(t("Deleted: this cell was drawn, so there is no proposal to reject."), [op]);
   }
 
-  /** What this person says of a cell that somebody else has decided; what is not given stays as it was said before. */
-  giveOpinion(row: number, part: Partial<Said>): void {
-    const { desk } = this;
-    const { cells } = desk;
+  /** This person's opinion on a cell that somebody else has decided; parts that are not given stay as they were. */
+  giveOpinion(row: number, part: Partial<OpinionContent>): void {
+    const { editor } = this;
+    const { cells } = editor;
     const annotation = cells.idOf(row);
-    const known = cells.opinions.by(annotation, desk.opened.person.id);
-    const before = saidBy(known);
+    const known = cells.opinions.by(annotation, editor.opened.person.id);
+    const before = contentOf(known);
     const after = amended(before, part);
     if (!after) return;
     if (before && JSON.stringify(before) === JSON.stringify(after)) {
-      desk.toast(t(SAID_BEFORE[after.verdict]));
+      editor.toast(t(ALREADY_GIVEN[after.verdict]));
       return;
     }
-    const op = desk.do(edits.opinion(annotation, known?.last_op ?? null, after));
+    const op = editor.do(edits.opinion(annotation, known?.last_op ?? null, after));
     if (op === null) return;
     const decision = verdictOf(cells.statusOf(row)) ?? "accepted";
-    desk.toast(t(RECORDED[decision], { name: desk.nameOf(cells.decider[row]) }), [op]);
+    editor.toast(t(RECORDED[decision], { name: editor.nameOf(cells.decider[row]) }), [op]);
   }
 
   /** A verdict on the selected proposal, only when it has been seen; then on to the next. */
   decide(name: string, draftOf: () => edits.Draft): edits.Draft | null {
-    const { desk } = this;
-    if (!desk.canWrite) return null;
-    if (desk.painted !== desk.selected) {
-      desk.toast(t("Not taken: the proposal was not on the screen yet. Press again."));
+    const { editor } = this;
+    if (!editor.canWrite) return null;
+    if (editor.painted !== editor.selected) {
+      editor.toast(t("Not taken: the proposal was not on the screen yet. Press again."));
       return null;
     }
-    desk.recorder.record("decision", name);
+    editor.recorder.record("decision", name);
     const draft = draftOf();
-    const from = desk.selected; // the act lets go of it
+    const from = editor.selected; // the act lets go of it
     this.rejected = null;
-    desk.do(draft);
-    if (desk.counts().undecided) this.next(1, from);
-    else desk.toast(t("Every proposal of this image is decided."));
-    if (desk.selected >= 0 && !desk.cells.isShown(desk.selected)) desk.select(-1);
+    editor.do(draft);
+    if (editor.counts().undecided) this.next(1, from);
+    else editor.toast(t("Every proposal of this image is decided."));
+    if (editor.selected >= 0 && !editor.cells.isShown(editor.selected)) editor.select(-1);
     return draft;
   }
 }
 
 /** An opinion with `part` of it changed; a class and a reason stay with the verdict that they were given for. Null: no
  *  verdict was given, before or now. */
-function amended(before: Said | null, part: Partial<Said>): Said | null {
+function amended(before: OpinionContent | null, part: Partial<OpinionContent>): OpinionContent | null {
   const verdict = part.verdict ?? before?.verdict;
   if (!verdict) return null;
   const kept = before?.verdict === verdict ? before : null;

@@ -1,13 +1,13 @@
-/** A mask under the brush: taken up, painted, kept or left as it was. */
+/** A mask under the brush: begun, painted, kept or cancelled. */
 import { t } from "../locale/locale";
 import { overlap } from "../geometry/box";
 import { boxOf as maskBox, pack, patchOver, unpack, type Mask, type Patch } from "../geometry/mask";
 import * as edits from "../scene/edits";
-import type { Workspace } from "../workspace";
-import type { Constraint } from "./constrain";
+import type { Editor } from "./editor";
+import type { Constraint } from "./refusion";
 
 /** A mask under the brush: of a proposal (committed as "edit") or of an own cell ("reshape"). */
-export type Editing = {
+export type EditedMask = {
   readonly row: number;
   patch: Patch;
   readonly undo: { readonly patch: Patch; readonly constraint: Constraint | null }[];
@@ -19,23 +19,23 @@ export type Editing = {
   painted: boolean;
 };
 
-export class Brush {
-  editing: Editing | null = null;
+export class MaskEdit {
+  editing: EditedMask | null = null;
   mode: "new" | "add" | "subtract" = "new";
   radius = 3;
 
-  constructor(private readonly desk: Workspace) {}
+  constructor(private readonly editor: Editor) {}
 
   edit(): void {
-    const { desk } = this;
-    const { cells } = desk;
-    const row = desk.selected;
-    if (!desk.offers("brush")) return;
-    if (!desk.canWrite || row < 0 || cells.kindOf(row) !== "cell" || !cells.live[row]) return;
+    const { editor } = this;
+    const { cells } = editor;
+    const row = editor.selected;
+    if (!editor.offers("brush")) return;
+    if (!editor.canWrite || row < 0 || cells.kindOf(row) !== "cell" || !cells.live[row]) return;
     if (!cells.isMine(row) && !cells.isUndecided(row)) return;
-    desk.reveal(row);
+    editor.reveal(row);
     const mask = cells.maskOf(row);
-    const patch = mask ? unpack(mask) : patchOver(cells.boxOf(row), desk.opened.image);
+    const patch = mask ? unpack(mask) : patchOver(cells.boxOf(row), editor.opened.image);
     const { x0, y0, x1, y1 } = cells.boxOf(row);
     this.radius = Math.min(this.radius, Math.max(1, Math.min(x1 - x0, y1 - y0) / 3));
     this.editing = {
@@ -47,54 +47,54 @@ export class Brush {
       constraint: null,
       painted: false,
     };
-    desk.live?.say(true);
-    desk.recorder.record("tool", "brush");
-    desk.notify();
+    editor.live?.announce(true);
+    editor.recorder.record("tool", "brush");
+    editor.notify();
   }
   resize(factor: number): void {
     this.radius = Math.min(200, Math.max(0.5, this.radius * factor));
     if (this.editing) this.editing.radius = this.radius;
-    this.desk.notify();
+    this.editor.notify();
   }
   cancel(): void {
     if (!this.editing) return;
     this.editing = null;
-    this.desk.live?.say(true);
-    this.desk.notify();
+    this.editor.live?.announce(true);
+    this.editor.notify();
   }
   commit(): void {
-    const { desk, editing } = this;
-    if (!editing || desk.constrain.keepLater(editing)) return;
+    const { editor, editing } = this;
+    if (!editing || editor.refusion.keepLater(editing)) return;
     const mask: Mask | null = pack(editing.patch);
     if (!mask) {
-      desk.toast(
-        desk.cells.isUndecided(editing.row)
+      editor.toast(
+        editor.cells.isUndecided(editing.row)
           ? t("The mask is empty. Esc leaves it as it was; X rejects the proposal.")
           : t("The mask is empty. Esc leaves it as it was; Del deletes the cell."),
       );
       return;
     }
     const { row } = editing;
-    const isProposal = desk.cells.isUndecided(row);
-    if (!isProposal && !desk.isMineAndLive(row)) {
+    const isProposal = editor.cells.isUndecided(row);
+    if (!isProposal && !editor.isMineAndLive(row)) {
       this.cancel();
-      desk.toast(t("Not kept: this cell was decided or deleted meanwhile."));
+      editor.toast(t("Not kept: this cell was decided or deleted meanwhile."));
       return;
     }
     this.editing = null;
-    desk.live?.say(true);
+    editor.live?.announce(true);
     const tool = editing.painted ? "constraint" : "brush";
     if (isProposal) {
-      desk.painted = desk.selected; // it was edited, so it was seen
-      desk.verdicts.decide("edit", () =>
-        edits.accept(desk.cells, row, mask, desk.proposalClass, tool, desk.attributes.pending),
+      editor.painted = editor.selected; // it was edited, so it was seen
+      editor.review.decide("edit", () =>
+        edits.accept(editor.cells, row, mask, editor.proposalClass, tool, editor.attributes.pending),
       );
     } else {
-      const op = desk.do(edits.reshape(desk.cells, row, mask, tool));
-      const grown = overlap(maskBox(mask), desk.cells.boxOf(row));
-      if (!grown && op) desk.toast(t("The mask no longer touches its box."), [op]);
+      const op = editor.do(edits.reshape(editor.cells, row, mask, tool));
+      const grown = overlap(maskBox(mask), editor.cells.boxOf(row));
+      if (!grown && op) editor.toast(t("The mask no longer touches its box."), [op]);
     }
-    desk.notify();
+    editor.notify();
   }
   /** One stroke back. False when there is none to take back. */
   undo(): boolean {
@@ -102,8 +102,8 @@ export class Brush {
     if (!this.editing || !before) return false;
     this.editing.patch = before.patch;
     this.editing.constraint = before.constraint;
-    this.desk.constrain.undone();
-    this.desk.notify();
+    this.editor.refusion.undone();
+    this.editor.notify();
     return true;
   }
 }

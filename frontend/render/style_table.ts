@@ -1,12 +1,12 @@
-/** The look-up table as a texture: changing one cell's look is one texel, whatever it covers. */
-import { LOOKS_WIDTH, nearest } from "./gl";
-import { PALETTE_SIZE, type Look } from "./look";
+/** The look-up table as a texture: changing one cell's style is one texel, whatever it covers. */
+import { STYLES_WIDTH, nearest } from "./gl";
+import { PALETTE_SIZE, type CellStyle } from "./cell_style";
 
-export class Looks {
+export class StyleTable {
   /** Four bytes a row: colour, mask line, box line, flags. */
-  bytes = new Uint8Array(4 * LOOKS_WIDTH * 8);
+  bytes = new Uint8Array(4 * STYLES_WIDTH * 8);
   /** As the shader of the masks reads it: red, green, blue, mask line + 4 x flags. One reading instead of two. */
-  private texels = new Uint8Array(4 * LOOKS_WIDTH * 8);
+  private texels = new Uint8Array(4 * STYLES_WIDTH * 8);
   private first = 0;
   private last = -1;
   private uploadedRows = 0;
@@ -15,8 +15,8 @@ export class Looks {
 
   constructor(private readonly palette: Uint8Array) {}
 
-  /** False when the row looks like this already. */
-  set(row: number, look: Look): boolean {
+  /** False when the row has this style already. */
+  set(row: number, style: CellStyle): boolean {
     while (4 * (row + 1) > this.bytes.length) {
       const [bytes, texels] = [new Uint8Array(2 * this.bytes.length), new Uint8Array(2 * this.bytes.length)];
       bytes.set(this.bytes);
@@ -26,19 +26,19 @@ export class Looks {
     const { bytes } = this;
     const i = 4 * row;
     if (
-      bytes[i] === look.colour &&
-      bytes[i + 1] === look.maskLine &&
-      bytes[i + 2] === look.boxLine &&
-      bytes[i + 3] === look.flags
+      bytes[i] === style.colour &&
+      bytes[i + 1] === style.maskLine &&
+      bytes[i + 2] === style.boxLine &&
+      bytes[i + 3] === style.flags
     )
       return false;
-    bytes[i] = look.colour;
-    bytes[i + 1] = look.maskLine;
-    bytes[i + 2] = look.boxLine;
-    bytes[i + 3] = look.flags;
-    for (let k = 0; k < 3; k++) this.texels[i + k] = this.palette[4 * look.colour + k];
-    this.texels[i + 3] = look.maskLine + 4 * look.flags;
-    const line = Math.floor(row / LOOKS_WIDTH);
+    bytes[i] = style.colour;
+    bytes[i + 1] = style.maskLine;
+    bytes[i + 2] = style.boxLine;
+    bytes[i + 3] = style.flags;
+    for (let k = 0; k < 3; k++) this.texels[i + k] = this.palette[4 * style.colour + k];
+    this.texels[i + 3] = style.maskLine + 4 * style.flags;
+    const line = Math.floor(row / STYLES_WIDTH);
     this.first = this.last < 0 ? line : Math.min(this.first, line);
     this.last = Math.max(this.last, line);
     return true;
@@ -60,7 +60,7 @@ export class Looks {
 
   /** Bind the table to unit 0 and the palette to unit 1, with what changed brought up to date. */
   bind(gl: WebGL2RenderingContext): void {
-    const lines = this.bytes.length / 4 / LOOKS_WIDTH;
+    const lines = this.bytes.length / 4 / STYLES_WIDTH;
     gl.activeTexture(gl.TEXTURE0);
     if (!this.texture || this.uploadedRows !== lines) {
       gl.deleteTexture(this.texture);
@@ -71,7 +71,7 @@ export class Looks {
         gl.TEXTURE_2D,
         0,
         gl.RGBA8UI,
-        LOOKS_WIDTH,
+        STYLES_WIDTH,
         lines,
         0,
         gl.RGBA_INTEGER,
@@ -82,14 +82,14 @@ export class Looks {
     } else {
       gl.bindTexture(gl.TEXTURE_2D, this.texture);
       if (this.last >= 0) {
-        const part = this.texels.subarray(4 * LOOKS_WIDTH * this.first, 4 * LOOKS_WIDTH * (this.last + 1));
+        const part = this.texels.subarray(4 * STYLES_WIDTH * this.first, 4 * STYLES_WIDTH * (this.last + 1));
         const height = this.last - this.first + 1;
         gl.texSubImage2D(
           gl.TEXTURE_2D,
           0,
           0,
           this.first,
-          LOOKS_WIDTH,
+          STYLES_WIDTH,
           height,
           gl.RGBA_INTEGER,
           gl.UNSIGNED_BYTE,

@@ -5,11 +5,11 @@ import type { Certificate } from "../scene/contract";
 import { wireMask } from "../scene/edits";
 import type { Answered, Stroke } from "../sync/api";
 import { Asker } from "../sync/ask";
-import { Refused } from "../sync/api";
-import type { Editing, Workspace } from "../workspace";
+import { ApiError } from "../sync/api";
+import type { EditedMask, Editor } from "./editor";
 
 export type Painted = { readonly patch: Patch; readonly foreground: boolean };
-/** `start`: the mask that the strokes are told about; `strokes` in the order of painting. */
+/** `start`: the mask that the strokes change; `strokes` in the order of painting. */
 export type Constraint = {
   readonly start: Mask | null;
   readonly strokes: readonly Painted[];
@@ -19,18 +19,18 @@ export type Constraint = {
   readonly trouble: string;
 };
 
-export class Constrain {
+export class Refusion {
   private readonly asker = new Asker();
   /** Enter came before the answer. */
   private keepIt = false;
   /** The mask before the stroke that grows. */
   private before: Patch | null = null;
 
-  constructor(private readonly desk: Workspace) {}
+  constructor(private readonly editor: Editor) {}
 
   /** Between painting pixels and fixing them. */
   toggle(): void {
-    const { editing } = this.desk;
+    const { editing } = this.editor;
     if (!editing) return;
     this.asker.drop();
     this.keepIt = false;
@@ -45,12 +45,12 @@ export class Constrain {
           trouble: "",
         };
     if (editing.constraint) void this.ask(editing); // no stroke yet: the worker gets ready, and says when it cannot
-    this.desk.notify();
+    this.editor.notify();
   }
 
   /** The stroke under the pen; `done` when it is lifted. */
   paint(patch: Patch, foreground: boolean, done: boolean): void {
-    const { editing } = this.desk;
+    const { editing } = this.editor;
     const constraint = editing?.constraint;
     if (!editing || !constraint) return;
     if (!constraint.growing) this.before = editing.patch;
@@ -58,7 +58,7 @@ export class Constrain {
     const stroke: Painted = { patch: { ...patch, pixels: patch.pixels.slice() }, foreground };
     if (done) {
       editing.undo.push({ patch: before, constraint: { ...constraint, growing: null, waiting: false } });
-      editing.patch = applied(editing.patch, stroke, this.desk.opened.image);
+      editing.patch = applied(editing.patch, stroke, this.editor.opened.image);
       this.before = null;
       editing.constraint = { ...constraint, strokes: [...constraint.strokes, stroke], growing: null };
     } else editing.constraint = { ...constraint, growing: stroke };
@@ -68,29 +68,29 @@ export class Constrain {
 
   /** A stroke that was not finished: Escape, a lost pointer. */
   dropGrowing(): void {
-    const { editing } = this.desk;
+    const { editing } = this.editor;
     if (!editing?.constraint?.growing) return;
     this.asker.drop();
     if (this.before) editing.patch = this.before;
     this.before = null;
     editing.constraint = { ...editing.constraint, growing: null, waiting: false };
-    this.desk.notify();
+    this.editor.notify();
   }
 
   undone(): void {
     this.asker.drop();
     this.keepIt = false;
-    const editing = this.desk.editing;
+    const editing = this.editor.editing;
     if (editing?.constraint) editing.constraint = { ...editing.constraint, waiting: false, growing: null };
   }
 
   /** True when the edit is kept as soon as the answer is there. */
-  keepLater(editing: Editing): boolean {
+  keepLater(editing: EditedMask): boolean {
     this.keepIt = editing.constraint?.waiting === true && editing.constraint.strokes.length > 0;
     return this.keepIt;
   }
 
-  private async ask(editing: Editing): Promise<void> {
+  private async ask(editing: EditedMask): Promise<void> {
     const asked = editing.constraint;
     if (!asked) return;
     const painted = asked.growing ? [...asked.strokes, asked.growing] : asked.strokes;
@@ -99,12 +99,12 @@ export class Constrain {
       return mask ? [{ ...wireMask(mask), foreground }] : [];
     });
     editing.constraint = { ...asked, waiting: true };
-    const isStill = () => this.desk.editing === editing && editing.constraint !== null;
+    const isStill = () => this.editor.editing === editing && editing.constraint !== null;
     try {
       const answer = await this.asker.ask((number) =>
-        this.desk.waited(
-          this.desk.api.refuse(this.desk.opened.image.id, {
-            session: this.desk.session,
+        this.editor.waited(
+          this.editor.api.refusion(this.editor.opened.image.id, {
+            session: this.editor.session,
             number,
             mask: asked.start && wireMask(asked.start),
             strokes,
@@ -116,7 +116,7 @@ export class Constrain {
         editing.constraint.strokes.length === asked.strokes.length &&
         (editing.constraint.growing === asked.growing || editing.constraint.growing !== null);
       if (!isNewest) return;
-      if (strokes.length) editing.patch = patchOf(answer, editing, this.desk.opened.image);
+      if (strokes.length) editing.patch = patchOf(answer, editing, this.editor.opened.image);
       editing.constraint = {
         ...editing.constraint,
         certificate: answer.certificate ?? null,
@@ -125,20 +125,20 @@ export class Constrain {
       };
     } catch (error) {
       if (!isStill() || !editing.constraint) return;
-      const gone = error instanceof Refused && error.code === "wrong_state";
-      editing.constraint = { ...editing.constraint, waiting: false, trouble: this.desk.sentence(error) };
+      const gone = error instanceof ApiError && error.code === "wrong_state";
+      editing.constraint = { ...editing.constraint, waiting: false, trouble: this.editor.sentence(error) };
       if (gone && !asked.strokes.length && !asked.growing)
         editing.constraint = { ...editing.constraint, certificate: null };
     }
     if (this.keepIt && !editing.constraint.waiting) {
       this.keepIt = false;
-      this.desk.commitEdit();
+      this.editor.commitEdit();
     }
-    this.desk.notify();
+    this.editor.notify();
   }
 }
 
-function patchOf(answer: Answered, editing: Editing, image: { width: number; height: number }): Patch {
+function patchOf(answer: Answered, editing: EditedMask, image: { width: number; height: number }): Patch {
   if (!answer.mask)
     return patchOver(
       editing.patch.pixels.length ? boxOfPatch(editing.patch) : { x0: 0, y0: 0, x1: 1, y1: 1 },

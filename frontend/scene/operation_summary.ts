@@ -1,8 +1,8 @@
-/** What kind of act an operation was, told once when it is done: undo and redo name it later. */
+/** What an operation did, summarised once when it is done: undo and redo name it later. */
 import type { Action } from "./contract";
 import type { Done } from "./history";
 
-export type ActName =
+export type OperationName =
   | "draw"
   | "draw_region"
   | "move"
@@ -24,16 +24,16 @@ export type ActName =
   | "opinion"
   | "change";
 /** `n`: how many cells it is about. */
-export type Act = { readonly name: ActName; readonly n: number };
+export type OperationSummary = { readonly name: OperationName; readonly n: number };
 
-type Told = Pick<Done, "action" | "tool" | "changes">;
+type OperationFacts = Pick<Done, "action" | "tool" | "changes">;
 
-export function actOf(done: Told): Act {
+export function summaryOf(done: OperationFacts): OperationSummary {
   return { name: nameOf(done), n: done.changes.length };
 }
 
 /** The name of an act by its action; where one action is several acts, what it was done with or to decides. */
-const NAMES: Record<Action, ActName | ((done: Told) => ActName)> = {
+const NAMES: Record<Action, OperationName | ((done: OperationFacts) => OperationName)> = {
   draw: "draw",
   accept: "accept",
   reject: "reject",
@@ -51,12 +51,12 @@ const NAMES: Record<Action, ActName | ((done: Told) => ActName)> = {
   bulk: bulkName,
 };
 
-function nameOf(done: Told): ActName {
+function nameOf(done: OperationFacts): OperationName {
   const name = NAMES[done.action];
   return typeof name === "function" ? name(done) : name;
 }
 
-function bulkName({ tool, changes }: Told): ActName {
+function bulkName({ tool, changes }: OperationFacts): OperationName {
   if (tool === "attribute") return "attribute";
   if (changes.every((change) => change.after === null)) return "delete";
   const decides = changes.some((change) => derivedFrom(change.before) !== derivedFrom(change.after));
@@ -67,7 +67,7 @@ type Content = Done["changes"][number]["after"];
 const derivedFrom = (content: Content): string | null =>
   content && "derived_from" in content ? content.derived_from : null;
 
-function isRegion({ changes }: Told): boolean {
+function isRegion({ changes }: OperationFacts): boolean {
   const state = changes[0]?.before ?? changes[0]?.after;
   return state !== null && state !== undefined && "kind" in state && state.kind === "region";
 }

@@ -1,8 +1,8 @@
-import type { OperationOut, State, Verdict } from "../scene/contract";
+import type { OperationOut, AnnotationState, Verdict } from "../scene/contract";
 import * as edits from "../scene/edits";
 import { History } from "../scene/history";
 import { Log } from "../sync/log";
-import type { Waiting } from "../sync/queue";
+import type { Waiting } from "../sync/outbox";
 import { scene, uuid } from "./build";
 
 /** A person at an image, for tests of what is sent and of what is heard. */
@@ -10,8 +10,8 @@ export const PERSON = 7;
 export const LAYER = uuid(900);
 export const TIMING = { begun_ms: 1, committed_ms: 2, activity: null };
 
-/** A scene with its log, and what the log gave to the queue: acts on their way, acts found stale. */
-export const desk = () => {
+/** A scene with its log, and what the log gave to the outbox: acts on their way, acts found stale. */
+export const logSetup = () => {
   const cells = scene();
   const history = new History();
   const out: Waiting[] = [];
@@ -48,7 +48,7 @@ export const desk = () => {
 export const theirs = (
   seq: number,
   annotation: string,
-  after: State | null,
+  after: AnnotationState | null,
   version = 2,
   op = 5000 + seq,
 ): OperationOut => ({
@@ -68,7 +68,7 @@ export const theirs = (
 export const tail = (operations: OperationOut[], seq = 0) => ({ layer: LAYER, seq, operations, more: false });
 
 /** Move a cell by so many pixels to the right. -> the operation's id. */
-export const move = (d: Pick<ReturnType<typeof desk>, "cells" | "log">, id: string, by: number) => {
+export const move = (d: Pick<ReturnType<typeof logSetup>, "cells" | "log">, id: string, by: number) => {
   const row = d.cells.rowOf(id);
   const b = d.cells.boxOf(row);
   return d.log.commit(

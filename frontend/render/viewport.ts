@@ -8,8 +8,8 @@ import type { LabelClass, Tiles } from "../scene/contract";
 import { BoxDrawing } from "./boxes";
 import { Bins, DensityDrawing } from "./density";
 import { NoWebGL } from "./gl";
-import { lookOf, palette, paletteIndex, People, type Focus } from "./look";
-import { Looks } from "./looks";
+import { styleOf, palette, paletteIndex, People, type Focus } from "./cell_style";
+import { StyleTable } from "./style_table";
 import { MaskDrawing } from "./masks";
 import { Overlay, type Sketch } from "./overlay";
 import { stainFilter } from "./stains";
@@ -20,13 +20,13 @@ const MOST_PARTS = 12;
 /** Lines, halos and dots reach so far beyond what a row covers, device pixels at one device pixel a CSS pixel. */
 const REACH = 8;
 
-export class Stage {
+export class Viewport {
   readonly element = document.createElement("div");
   private readonly glCanvas = document.createElement("canvas");
   readonly surface = document.createElement("canvas");
   private readonly gl: WebGL2RenderingContext;
   private readonly overlay: Overlay;
-  private readonly looks: Looks;
+  private readonly styles: StyleTable;
   private readonly places: Map<number, number>;
   private readonly tissue: Tissue;
   private boxes: BoxDrawing;
@@ -70,7 +70,7 @@ export class Stage {
     },
     private readonly people: People = new People(),
   ) {
-    this.element.className = "bw-stage";
+    this.element.className = "bw-viewport";
     const { tissueElement } = this;
     this.defs.setAttribute("class", "bw-defs");
     this.defs.setAttribute("aria-hidden", "true");
@@ -93,7 +93,7 @@ export class Stage {
     });
     if (!gl) throw new NoWebGL(t("This browser cannot draw cells: WebGL 2 is switched off or missing."));
     this.gl = gl;
-    this.looks = new Looks(palette(classes));
+    this.styles = new StyleTable(palette(classes));
     this.places = paletteIndex(classes);
     this.boxes = new BoxDrawing(gl);
     this.masks = new MaskDrawing(gl, image);
@@ -105,7 +105,7 @@ export class Stage {
     });
     this.glCanvas.addEventListener("webglcontextrestored", () => {
       this.lost = false;
-      this.looks.reset();
+      this.styles.reset();
       this.boxes = new BoxDrawing(gl);
       const { solid } = this.masks;
       this.masks = new MaskDrawing(gl, image);
@@ -130,7 +130,7 @@ export class Stage {
     const names = ["selected", "hovered", "boxes", "editing", "fill", "byPerson"] as const;
     if (names.every((name) => was[name] === focus[name])) return;
     this.focus = focus;
-    if (was.selected !== focus.selected) this.unshown = true; // what is selected is to be said of a frame of its own
+    if (was.selected !== focus.selected) this.unshown = true; // the selection is reported of a frame of its own
     if (was.boxes !== focus.boxes || was.fill !== focus.fill || was.byPerson !== focus.byPerson)
       for (let row = 0; row < this.cells.count; row++) this.restyle(row);
     else
@@ -155,7 +155,7 @@ export class Stage {
   }
 
   /** Brightness, contrast and stain of the tissue, opacity and fill of the cells. */
-  dress(look: {
+  setDisplay(display: {
     brightness: number;
     contrast: number;
     stain: "none" | "hematoxylin" | "eosin" | "dab";
@@ -164,17 +164,17 @@ export class Stage {
     byPerson: boolean;
   }): void {
     const filters = [];
-    if (look.stain !== "none") {
-      this.defs.innerHTML = stainFilter("bw-stain", look.stain);
+    if (display.stain !== "none") {
+      this.defs.innerHTML = stainFilter("bw-stain", display.stain);
       filters.push("url(#bw-stain)");
     }
-    if (look.brightness !== 1) filters.push(`brightness(${look.brightness})`);
-    if (look.contrast !== 1) filters.push(`contrast(${look.contrast})`);
+    if (display.brightness !== 1) filters.push(`brightness(${display.brightness})`);
+    if (display.contrast !== 1) filters.push(`contrast(${display.contrast})`);
     this.tissueElement.style.filter = filters.join(" ");
-    this.glCanvas.style.opacity = String(look.opacity);
-    this.setFocus({ ...this.focus, fill: look.fill, byPerson: look.byPerson });
-    this.fill = look.fill;
-    this.byPerson = look.byPerson;
+    this.glCanvas.style.opacity = String(display.opacity);
+    this.setFocus({ ...this.focus, fill: display.fill, byPerson: display.byPerson });
+    this.fill = display.fill;
+    this.byPerson = display.byPerson;
     this.invalidate();
   }
 
@@ -196,7 +196,7 @@ export class Stage {
   /** How many rows have anything drawn (in view or not). */
   drawn(): number {
     let total = 0;
-    for (let row = 0; row < this.cells.count; row++) if (this.looks.isDrawn(row)) total++;
+    for (let row = 0; row < this.cells.count; row++) if (this.styles.isDrawn(row)) total++;
     return total;
   }
 
@@ -263,11 +263,11 @@ export class Stage {
     }
     gl.clear(gl.COLOR_BUFFER_BIT);
     if (this.peeking) return;
-    const dotsFit = this.boxes.gather(this.cells, this.looks, camera, dpr, within);
-    this.masksShown = this.masks.draw(this.cells, this.looks, camera, dpr, within);
+    const dotsFit = this.boxes.gather(this.cells, this.styles, camera, dpr, within);
+    this.masksShown = this.masks.draw(this.cells, this.styles, camera, dpr, within);
     this.isDensity = !dotsFit || !this.masksShown;
     if (this.isDensity) this.density.draw(camera, dpr);
-    this.boxes.draw(this.looks, dpr);
+    this.boxes.draw(this.styles, dpr);
   }
 
   /** Draw until the card has really finished: for measuring, never in the loop. */
@@ -282,12 +282,12 @@ export class Stage {
   }
 
   private changed(row: number, before: Box | null, after: Box | null): void {
-    const wasDrawn = this.looks.hasMask(row);
+    const wasDrawn = this.styles.hasMask(row);
     const moved = before !== null || after !== null;
     this.restyle(row, moved);
     if (before) this.touch(before);
     if (moved) [before, after].forEach((box) => box && this.masks.touch(box));
-    else if (wasDrawn !== this.looks.hasMask(row)) this.masks.touch(this.cells.extent(row));
+    else if (wasDrawn !== this.styles.hasMask(row)) this.masks.touch(this.cells.extent(row));
     this.invalidate();
   }
 
@@ -298,8 +298,9 @@ export class Stage {
   }
 
   private restyle(row: number, moved = false): void {
-    if (!this.looks.set(row, lookOf(this.cells, row, this.places, this.focus, this.people)) && !moved) return;
-    this.density.restyle(this.cells, row, this.looks.bytes);
+    if (!this.styles.set(row, styleOf(this.cells, row, this.places, this.focus, this.people)) && !moved)
+      return;
+    this.density.restyle(this.cells, row, this.styles.bytes);
     this.touch(this.cells.extent(row));
   }
 

@@ -4,7 +4,7 @@ import type { Status } from "../scene/contract";
 export const STAINS = ["none", "hematoxylin", "eosin", "dab"] as const;
 export type Stain = (typeof STAINS)[number];
 
-export type Look = {
+export type Display = {
   readonly brightness: number;
   readonly contrast: number;
   readonly stain: Stain;
@@ -24,7 +24,7 @@ export type Look = {
   readonly proposals: boolean;
 };
 
-export const PLAIN: Look = {
+export const PLAIN: Display = {
   brightness: 1,
   contrast: 1,
   stain: "none",
@@ -40,12 +40,12 @@ export const PLAIN: Look = {
   proposals: true,
 };
 
-export class LookSettings {
-  now: Look;
+export class DisplaySettings {
+  now: Display;
 
   constructor(
-    kept: Partial<Look> | null,
-    private readonly onChange: (look: Look, before: Look) => void,
+    kept: Partial<Display> | null,
+    private readonly onChange: (display: Display, before: Display) => void,
   ) {
     // What hides cells is not carried over to the next image or day: a filter that somebody forgot looks like no cells.
     const { brightness, contrast, stain, opacity, fill, byPerson, minimap, breaks } = { ...PLAIN, ...kept };
@@ -62,14 +62,14 @@ export class LookSettings {
     };
   }
 
-  set(part: Partial<Look>): void {
+  set(part: Partial<Display>): void {
     const before = this.now;
     this.now = { ...before, ...part };
     this.onChange(this.now, before);
   }
   toggle<T extends "hiddenClasses" | "hiddenStatuses" | "hiddenAuthors">(
     which: T,
-    value: Look[T][number],
+    value: Display[T][number],
   ): void {
     const list = this.now[which] as readonly unknown[];
     const next = list.includes(value) ? list.filter((v) => v !== value) : [...list, value];

@@ -1,7 +1,7 @@
 /** Keeping up with the others: the live feed where there is one, asking every now and then where there is none. */
 import { Live } from "../sync/live";
 import { BEAT_MS } from "../timing/recorder";
-import type { Workspace } from "../workspace";
+import type { Editor } from "./editor";
 
 const POLL_MS = 2000;
 /** While the feed tells of every change, the poll only heals what it missed. */
@@ -11,7 +11,7 @@ const SLOW_POLL_MS = 15_000;
 export type Pace = { readonly beatMs: number; readonly batchMs: number };
 export const PACE: Pace = { beatMs: BEAT_MS, batchMs: 5000 };
 
-export class Following {
+export class LiveUpdates {
   live: Live | null = null;
   private readonly timers: ReturnType<typeof setInterval>[] = [];
   private polling = false;
@@ -19,17 +19,17 @@ export class Following {
   private last = 0;
 
   constructor(
-    private readonly desk: Workspace,
+    private readonly editor: Editor,
     private readonly pace: Pace,
   ) {}
 
   start(): void {
-    const { desk } = this;
-    if (desk.queue.count) void desk.queue.flush();
+    const { editor } = this;
+    if (editor.outbox.count) void editor.outbox.flush();
     this.timers.push(setInterval(() => void this.pollWhenDue(), POLL_MS));
     this.listen();
-    this.timers.push(setInterval(() => void desk.recorder.flush(), this.pace.batchMs));
-    this.timers.push(setInterval(() => desk.recorder.beat(document.hidden), this.pace.beatMs));
+    this.timers.push(setInterval(() => void editor.recorder.flush(), this.pace.batchMs));
+    this.timers.push(setInterval(() => editor.recorder.beat(document.hidden), this.pace.beatMs));
   }
 
   stop(): void {
@@ -39,7 +39,7 @@ export class Following {
 
   /** Take in what the log has beyond what is known here. */
   async poll(): Promise<void> {
-    const { log, queue, api } = this.desk;
+    const { log, outbox, api } = this.editor;
     if (this.polling) this.again = true;
     if (!log || this.polling || document.hidden) return;
     this.polling = true;
@@ -47,9 +47,9 @@ export class Following {
     try {
       while (log.follow(await api.tail(this.layer.id, log.seq)));
       await log.askAboutConflicts((annotations) => api.heads(this.layer.id, annotations));
-      queue.heard(null);
+      outbox.noteContact(null);
     } catch (error) {
-      queue.heard(error); // the next poll heals what this one missed
+      outbox.noteContact(error); // the next poll heals what this one missed
     } finally {
       this.polling = false;
       if (this.again) {
@@ -60,7 +60,7 @@ export class Following {
   }
 
   private get layer() {
-    return this.desk.opened.layers[this.desk.cells.base];
+    return this.editor.opened.layers[this.editor.cells.base];
   }
 
   private async pollWhenDue(): Promise<void> {
@@ -70,26 +70,26 @@ export class Following {
 
   /** Others' acts and places as they happen, where the browser and the server can. */
   private listen(): void {
-    const { desk, layer } = this;
+    const { editor, layer } = this;
     if (!layer || typeof EventSource === "undefined") return;
     this.live = new Live(
-      `${desk.api.base}layers/${layer.id}/feed/`,
-      desk.session,
-      (body, farewell) => desk.api.presence(layer.id, body, farewell),
+      `${editor.api.base}layers/${layer.id}/feed/`,
+      editor.session,
+      (body, farewell) => editor.api.presence(layer.id, body, farewell),
       () => {
-        const v = desk.visible();
+        const v = editor.visible();
         const cursor =
-          desk.cursor && !document.hidden
-            ? ([desk.cursor.x, desk.cursor.y].map((n) => Math.round(n * 10) / 10) as [number, number])
+          editor.cursor && !document.hidden
+            ? ([editor.cursor.x, editor.cursor.y].map((n) => Math.round(n * 10) / 10) as [number, number])
             : null;
-        const held = desk.editing?.row ?? -1;
+        const editedRow = editor.editing?.row ?? -1;
         return {
           cursor,
           view: [v.x0, v.y0, v.x1, v.y1].map(Math.round),
-          editing: held >= 0 ? desk.cells.idOf(held) : null,
+          editing: editedRow >= 0 ? editor.cells.idOf(editedRow) : null,
         };
       },
-      { onSeq: (seq) => seq > (desk.log?.seq ?? 0) && void this.poll(), onOthers: () => desk.notify() },
+      { onSeq: (seq) => seq > (editor.log?.seq ?? 0) && void this.poll(), onOthers: () => editor.notify() },
     );
     if (!document.hidden) this.live.open();
   }

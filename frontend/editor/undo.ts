@@ -1,16 +1,16 @@
 /** Back and forth: the last act, or the one that a toast names. What is not in memory is asked of the log before
- *  anybody is told that somebody else was there. */
+ *  a person reads that somebody else was there. */
 import { t } from "../locale/locale";
 import type { Head } from "../scene/contract";
 import type { Draft } from "../scene/edits";
 import type { Entry, Heads, History, Step } from "../scene/history";
 import { moment } from "../ui/words";
-import { wordsOf } from "./act_words";
+import { wordsOf } from "./operation_words";
 
 type Direction = "undo" | "redo";
 
-/** What the steps need of the desk; a test gives them a log without a page. */
-export type Ground = {
+/** What undo needs of the editor; a test gives it a log without a page. */
+export type UndoContext = {
   readonly history: History;
   readonly me: number;
   readonly heads: Heads;
@@ -22,11 +22,11 @@ export type Ground = {
   readonly say: (text: string) => void;
 };
 
-export class Steps {
+export class UndoRedo {
   /** Steps that wait for the log's answer, one after the other. */
   private waiting: Promise<void> | null = null;
 
-  constructor(private readonly ground: Ground) {}
+  constructor(private readonly context: UndoContext) {}
 
   undo(): void {
     this.next(() => this.turn("undo"));
@@ -35,7 +35,7 @@ export class Steps {
     this.next(() => this.turn("redo"));
   }
   /** The act that these operations were, and no other one; the later ones first. */
-  undoAct(op_ids: readonly string[]): void {
+  undoOperations(op_ids: readonly string[]): void {
     for (const op_id of [...op_ids].reverse()) this.next(() => this.turn("undo", op_id));
   }
   /** When everything that was asked has been answered. */
@@ -56,10 +56,10 @@ export class Steps {
   }
 
   private turn(direction: Direction, op_id?: string): Promise<void> | null {
-    const step = this.ground.history[direction](this.ground.heads, op_id);
+    const step = this.context.history[direction](this.context.heads, op_id);
     if (step === "nothing") {
       if (op_id === undefined)
-        this.ground.say(direction === "undo" ? t("Nothing to undo.") : t("Nothing to redo."));
+        this.context.say(direction === "undo" ? t("Nothing to undo.") : t("Nothing to redo."));
       return null;
     }
     if ("draft" in step) {
@@ -70,10 +70,14 @@ export class Steps {
   }
 
   private commit(direction: Direction, entry: Entry, draft: Draft): void {
-    if (this.ground.commit(draft) === null) return;
-    this.ground.show(entry.effects[0].annotation);
-    const act = wordsOf(entry.act);
-    this.ground.say(direction === "undo" ? t("Undone: {act}.", { act }) : t("Redone: {act}.", { act }));
+    if (this.context.commit(draft) === null) return;
+    this.context.show(entry.effects[0].annotation);
+    const operation = wordsOf(entry.summary);
+    this.context.say(
+      direction === "undo"
+        ? t("Undone: {operation}.", { operation })
+        : t("Redone: {operation}.", { operation }),
+    );
   }
 
   private async askLog(direction: Direction, step: Exclude<Step, "nothing">): Promise<void> {
@@ -81,46 +85,46 @@ export class Steps {
     const asked = "unknown" in step ? step.unknown : "changedSince" in step ? [step.changedSince] : [];
     let heads: readonly Head[];
     try {
-      heads = await this.ground.ask(asked);
+      heads = await this.context.ask(asked);
     } catch {
-      this.ground.say(
+      this.context.say(
         direction === "undo"
           ? t("Not undone yet: the server does not say whether this has been changed since. Try again.")
           : t("Not redone yet: the server does not say whether this has been changed since. Try again."),
       );
       return;
     }
-    for (const head of heads) this.ground.learn(head);
-    const again = this.ground.history[direction](this.ground.heads, entry.op_id);
+    for (const head of heads) this.context.learn(head);
+    const again = this.context.history[direction](this.context.heads, entry.op_id);
     if (again === "nothing") return; // meanwhile undone in another window
     if ("draft" in again) this.commit(direction, entry, again.draft);
-    else if ("changedSince" in again) this.refuse(direction, again, heads);
-    else this.refuse(direction, { entry, changedSince: asked[0] }, heads); // an opinion on a cell that is deleted
+    else if ("changedSince" in again) this.decline(direction, again, heads);
+    else this.decline(direction, { entry, changedSince: asked[0] }, heads); // an opinion on a cell that is deleted
   }
 
   /** The log shows that the annotation has been changed since: say by whom and when. */
-  private refuse(
+  private decline(
     direction: Direction,
     { entry, changedSince }: { entry: Entry; changedSince: string },
     heads: readonly Head[],
   ): void {
-    const { ground } = this;
+    const { context } = this;
     const log = heads.find((h) => h.annotation === changedSince);
     const effect = entry.effects.find((e) => e.annotation === changedSince);
-    const head = (effect && ground.heads(effect)) ?? log?.last_op;
-    const isOwnLater = typeof head === "string" && ground.history.has(head);
-    ground.show(changedSince);
+    const head = (effect && context.heads(effect)) ?? log?.last_op;
+    const isOwnLater = typeof head === "string" && context.history.has(head);
+    context.show(changedSince);
     if (isOwnLater) {
-      ground.say(t("Not undone: you have changed this cell since. Undo that first."));
+      context.say(t("Not undone: you have changed this cell since. Undo that first."));
       return; // the step stays: it can be reached
     }
-    ground.history.drop(entry);
-    ground.say(refusal(direction, log ?? null, ground.me));
+    context.history.drop(entry);
+    context.say(whyNotUndone(direction, log ?? null, context.me));
   }
 }
 
-/** Why a step is refused, by what the log shows. */
-export function refusal(direction: Direction, head: Head | null, me: number): string {
+/** Why a step is not undone, by what the log shows. */
+export function whyNotUndone(direction: Direction, head: Head | null, me: number): string {
   const operation = head?.operation;
   if (!operation)
     return direction === "undo"

@@ -1,8 +1,8 @@
 /** Acts in words, for what undo and redo say they did: "deletion of a cell". */
 import { t, tn } from "../locale/locale";
-import type { Act, ActName } from "../scene/act";
+import type { OperationSummary, OperationName } from "../scene/operation_summary";
 
-const WORDS: Record<ActName, (n: number) => string> = {
+const WORDS: Record<OperationName, (n: number) => string> = {
   draw: () => t("drawing of a cell"),
   draw_region: () => t("drawing of a region"),
   move: () => t("move of a cell"),
@@ -25,4 +25,4 @@ const WORDS: Record<ActName, (n: number) => string> = {
   change: (n) => tn(n, "change of a cell", "change of {n} cells"),
 };
 
-export const wordsOf = ({ name, n }: Act): string => WORDS[name](n);
+export const wordsOf = ({ name, n }: OperationSummary): string => WORDS[name](n);

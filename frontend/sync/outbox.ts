@@ -2,12 +2,13 @@
  *
  *  The promise to the person is the database, not the network: an operation is written there (strict durability)
  *  before it is sent, and deleted when the server has it. `op_id` makes a repeated send harmless, so after any
- *  doubt the queue sends again. What the server calls stale (somebody has acted on the cell since) stays in the database,
- *  marked, until the person has chosen between the two versions: a reload asks again. Databases are per person, because hospital computers are shared. Tabs of one
- *  person share the queue: a lock lets one of them send at a time, in the order of the acts. */
+ *  doubt the outbox sends again. What the server calls stale (somebody has acted on the cell since) stays in the
+ *  database, marked, until the person has chosen between the two versions: a reload asks again. Databases are per
+ *  person, because hospital computers are shared. Tabs of one person share the outbox: a lock lets one of them send
+ *  at a time, in the order of the acts. */
 import { openDB, type DBSchema, type IDBPDatabase } from "idb";
 import type { Answer, Current, OperationIn, Verdict } from "../scene/contract";
-import { isTemporary, Refused } from "./api";
+import { isTemporary, ApiError } from "./api";
 
 /** `theirs`: the server found the operation stale, and had this instead; it is not sent again. */
 export type Waiting = {
@@ -21,18 +22,18 @@ interface Schema extends DBSchema {
   operations: { key: number; value: Waiting };
 }
 
-export type QueueState =
+export type SaveState =
   | { kind: "saved"; at: Date | null }
   | { kind: "saving"; count: number }
   | { kind: "offline"; count: number; retryAt: number }
   | { kind: "signed_out"; count: number }
-  | { kind: "refused"; count: number; detail: string };
+  | { kind: "rejected"; count: number; detail: string };
 
 export type Sender = (layer: string, operations: OperationIn[]) => Promise<Answer>;
 export type Events = {
   /** The server's verdict on an operation; `waiting` says of which image. */
   onVerdict: (verdict: Verdict, waiting: Waiting) => void;
-  onState: (state: QueueState) => void;
+  onState: (state: SaveState) => void;
 };
 
 const BATCH = 100;
@@ -40,9 +41,9 @@ const LONGEST_WAIT = 30_000;
 
 export const databaseName = (person: number): string => `boxwise-operations-${person}`;
 
-export class Queue {
-  state: QueueState = { kind: "saved", at: null };
-  /** False when the browser keeps nothing (private window, full disk): said to the person, saving goes on. */
+export class Outbox {
+  state: SaveState = { kind: "saved", at: null };
+  /** False when the browser keeps nothing (private window, full disk): the page says so, saving goes on. */
   durable = true;
   private database: IDBPDatabase<Schema> | null = null;
   /** What waits, as this tab knows it: the mirror of the database, and all there is when that cannot be used. */
@@ -61,20 +62,20 @@ export class Queue {
     private readonly events: Events,
   ) {}
 
-  /** Open the person's queue; what an earlier page left there is in `left()` and is sent with the next flush. */
-  static async open(person: number, sender: Sender, events: Events): Promise<Queue> {
-    const queue = new Queue(person, sender, events);
+  /** Open the person's outbox; what an earlier page left there is in `left()` and is sent with the next flush. */
+  static async open(person: number, sender: Sender, events: Events): Promise<Outbox> {
+    const outbox = new Outbox(person, sender, events);
     try {
-      queue.database = await openDB<Schema>(databaseName(person), 1, {
+      outbox.database = await openDB<Schema>(databaseName(person), 1, {
         upgrade: (db) => void db.createObjectStore("operations", { keyPath: "n", autoIncrement: true }),
       });
-      const all = await queue.database.getAll("operations");
-      queue.waiting = all.filter((w) => !w.theirs);
-      queue.stale = all.filter((w) => w.theirs);
+      const all = await outbox.database.getAll("operations");
+      outbox.waiting = all.filter((w) => !w.theirs);
+      outbox.stale = all.filter((w) => w.theirs);
     } catch {
-      queue.durable = false;
+      outbox.durable = false;
     }
-    return queue;
+    return outbox;
   }
 
   get count(): number {
@@ -83,7 +84,7 @@ export class Queue {
   left(): readonly Waiting[] {
     return this.waiting;
   }
-  /** Operations of a layer that the server found stale, in the order of the acts, until `settle` is told of them. */
+  /** Operations of a layer that the server found stale, in the order of the acts, until `settle` is called with them. */
   unsettled(layer: string): readonly Waiting[] {
     return this.stale.filter((w) => w.layer === layer);
   }
@@ -103,7 +104,7 @@ export class Queue {
   add(layer: string, image: number, operation: OperationIn): Promise<void> {
     const entry: Waiting = { layer, image, operation };
     this.waiting.push(entry);
-    this.tell(
+    this.report(
       { kind: "saving", count: this.count },
       this.state.kind !== "saved" && this.state.kind !== "saving",
     );
@@ -114,7 +115,7 @@ export class Queue {
     });
   }
 
-  /** Send everything now; resolves when the queue is empty or cannot go on. */
+  /** Send everything now; resolves when the outbox is empty or cannot go on. */
   flush(): Promise<void> {
     if (this.sending) {
       this.again = true;
@@ -134,14 +135,14 @@ export class Queue {
     return this.sending;
   }
 
-  /** A look at the server failed or succeeded although nothing was to be sent: the state says so all the same. */
-  heard(error: unknown): void {
+  /** A poll failed or succeeded although nothing was to be sent: the state shows it all the same. */
+  noteContact(error: unknown): void {
     const well = this.state.kind === "saved" || this.state.kind === "saving";
     if (error === null) {
       if (!well) void this.flush();
     } else if (well && !this.sending && !this.count) {
-      if (error instanceof Refused && error.status === 401) this.tell({ kind: "signed_out", count: 0 });
-      else if (isTemporary(error)) this.tell({ kind: "offline", count: 0, retryAt: Date.now() });
+      if (error instanceof ApiError && error.status === 401) this.report({ kind: "signed_out", count: 0 });
+      else if (isTemporary(error)) this.report({ kind: "offline", count: 0, retryAt: Date.now() });
     }
   }
 
@@ -158,20 +159,20 @@ export class Queue {
       entry.n = await change.store.add({ layer, image, operation });
       await change.done;
     } catch {
-      this.durable = false; // quota or private mode: it waits in memory, and the person is told
+      this.durable = false; // quota or private mode: it waits in memory, and the page says so
     }
   }
 
   private async sendAll(): Promise<void> {
     await this.readOthers();
-    const refused = new Map<string, Refused>(); // layer -> why; the other layers need not wait for it
+    const rejected = new Map<string, ApiError>(); // layer -> why; the other layers need not wait for it
     for (;;) {
-      const begin = this.waiting.findIndex((w) => !refused.has(w.layer));
+      const begin = this.waiting.findIndex((w) => !rejected.has(w.layer));
       if (begin < 0) break;
       const layer = this.waiting[begin].layer;
       const end = this.waiting.findIndex((w, i) => i > begin && w.layer !== layer);
       const batch = this.waiting.slice(begin, Math.min(begin + BATCH, end < 0 ? this.waiting.length : end));
-      this.tell({ kind: "saving", count: this.count });
+      this.report({ kind: "saving", count: this.count });
       let answer: Answer;
       try {
         answer = await this.sender(
@@ -179,21 +180,21 @@ export class Queue {
           batch.map((w) => w.operation),
         );
       } catch (error) {
-        if (!(error instanceof Refused) || error.status === 401 || isTemporary(error)) throw error;
-        refused.set(layer, error);
+        if (!(error instanceof ApiError) || error.status === 401 || isTemporary(error)) throw error;
+        rejected.set(layer, error);
         continue;
       }
       this.failures = 0;
       const verdicts = new Map(answer.results.map((v) => [v.op_id, v]));
       const answered = batch.filter((w) => verdicts.has(w.operation.op_id));
       if (!answered.length)
-        throw new Refused(200, "no_verdicts", "the server answered for none of the operations");
+        throw new ApiError(200, "no_verdicts", "the server answered for none of the operations");
       await this.drop(answered, verdicts);
       for (const entry of answered)
         this.events.onVerdict(verdicts.get(entry.operation.op_id) as Verdict, entry);
     }
-    for (const error of refused.values()) throw error; // what it refuses is kept, and the person is told
-    this.tell({ kind: "saved", at: new Date() });
+    for (const error of rejected.values()) throw error; // what it rejects is kept, and the page says so
+    this.report({ kind: "saved", at: new Date() });
   }
 
   /** Another tab of this person may have left operations, or sent some of ours. */
@@ -216,12 +217,12 @@ export class Queue {
     this.waiting = this.waiting.filter((w) => !gone.has(w));
     // What was sent while it was still being written has no number yet, and would stay behind.
     if (entries.some((e) => e.n === undefined)) await this.writing;
-    const refused = entries.flatMap((entry) => {
+    const rejected = entries.flatMap((entry) => {
       const verdict = verdicts.get(entry.operation.op_id);
       return verdict?.verdict === "stale" ? [{ ...entry, theirs: verdict.current }] : [];
     });
-    this.stale.push(...refused);
-    await this.erase(entries, refused);
+    this.stale.push(...rejected);
+    await this.erase(entries, rejected);
   }
 
   private async erase(entries: readonly Waiting[], marked: readonly Waiting[] = []): Promise<void> {
@@ -234,18 +235,18 @@ export class Queue {
   }
 
   private failed(error: unknown): void {
-    if (error instanceof Refused && error.status === 401) {
-      this.tell({ kind: "signed_out", count: this.count });
-    } else if (error instanceof Refused && !isTemporary(error)) {
-      this.tell({ kind: "refused", count: this.count, detail: error.detail });
+    if (error instanceof ApiError && error.status === 401) {
+      this.report({ kind: "signed_out", count: this.count });
+    } else if (error instanceof ApiError && !isTemporary(error)) {
+      this.report({ kind: "rejected", count: this.count, detail: error.detail });
     } else {
       const wait = backOff(this.failures++);
-      this.tell({ kind: "offline", count: this.count, retryAt: Date.now() + wait });
+      this.report({ kind: "offline", count: this.count, retryAt: Date.now() + wait });
       this.timer = setTimeout(() => void this.flush(), wait);
     }
   }
 
-  private tell(state: QueueState, onlyCount = false): void {
+  private report(state: SaveState, onlyCount = false): void {
     if (onlyCount && this.state.kind !== "saved") this.state = { ...this.state, count: this.count };
     else this.state = state;
     this.events.onState(this.state);

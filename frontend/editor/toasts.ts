@@ -1,4 +1,4 @@
-/** What is said for a moment. A toast that offers "Undo" is bound to its own act, and goes when that act is undone. */
+/** Short messages. A toast that offers "Undo" is bound to its own act, and goes when that act is undone. */
 import type { History } from "../scene/history";
 
 export type Toast = {
@@ -21,9 +21,9 @@ export class Toasts {
     private readonly onChange: () => void,
   ) {}
 
-  say(text: string, undoes: readonly string[] = []): void {
+  show(text: string, undoes: readonly string[] = []): void {
     const toast = { id: ++this.last, text, undoes };
-    // The same sentence again replaces the first one: a held key must not fill the screen.
+    // The same sentence again replaces the first one: a repeating key must not fill the screen.
     const others = this.list.filter((other) => other.text !== text || other.undoes.length > 0);
     this.list = [...others.slice(1 - MOST), toast];
     setTimeout(() => this.dismiss(toast.id), undoes.length ? LONG_MS : SHORT_MS);
@@ -36,7 +36,7 @@ export class Toasts {
     this.onChange();
   }
 
-  /** Let go of toasts whose act has been undone, or was not taken by the server. */
+  /** Remove toasts whose act has been undone, or was rejected by the server. */
   prune(): void {
     const stands = (toast: Toast) =>
       toast.undoes.length === 0 || toast.undoes.some((op_id) => this.history.has(op_id));

@@ -1,13 +1,13 @@
-/** What the hand holds, for every tool beyond select and box. */
+/** The interface of every tool beyond select and box. */
 import type { Point } from "../geometry/frames";
 import type { Sketch } from "../render/overlay";
 import type { Input } from "../tools/input";
-import type { Workspace } from "../workspace";
+import type { Editor } from "../editor/editor";
 
 /** In image pixels: the reach of a click, the length of a slip, the spacing of freehand. */
 export type Sizes = { readonly reach: number; readonly slip: number; readonly spacing: number };
 
-export interface Wielded {
+export interface ToolController {
   feed(input: Input, sizes: Sizes): void;
   /** Something is begun that Enter could keep or Escape would drop. */
   busy(): boolean;
@@ -17,4 +17,4 @@ export interface Wielded {
 }
 
 /** Of what is drawn next. */
-export const colourOf = (desk: Workspace): string => desk.labelClass?.color ?? "#f0e442";
+export const colourOf = (editor: Editor): string => editor.labelClass?.color ?? "#f0e442";

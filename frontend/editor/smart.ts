@@ -4,7 +4,7 @@ import { boxOf, type Mask } from "../geometry/mask";
 import { t } from "../locale/locale";
 import { isTemporary, type Answered } from "../sync/api";
 import type { Prompt } from "../tools/smart";
-import type { Workspace } from "../workspace";
+import type { Editor } from "./editor";
 
 /** When nobody at the server answers, the net that is still being loaded is worth so much waiting. */
 const LAST_PATIENCE_MS = 20_000;
@@ -13,24 +13,24 @@ const LEAST_SHARE = 0.3;
 
 /** `session`: of the newest question in one session the server answers only the newest. */
 export async function answer(
-  desk: Workspace,
+  editor: Editor,
   prompt: Prompt,
   number: number,
-  session = desk.session,
+  session = editor.session,
 ): Promise<Answered> {
-  const here = await desk.prompter?.mask(prompt);
+  const here = await editor.prompter?.mask(prompt);
   if (here) return here;
   const { box, clicks } = prompt;
   const points = clicks.map(({ at, inside }) => [at.x, at.y, inside ? 1 : 0]);
   try {
-    return await desk.api.smart(desk.opened.image.id, {
+    return await editor.api.smart(editor.opened.image.id, {
       session,
       number,
       box: box && [box.x0, box.y0, box.x1, box.y1],
       points,
     });
   } catch (error) {
-    const late = isTemporary(error) ? await desk.prompter?.mask(prompt, LAST_PATIENCE_MS) : null;
+    const late = isTemporary(error) ? await editor.prompter?.mask(prompt, LAST_PATIENCE_MS) : null;
     if (late) return late;
     throw error;
   }
@@ -38,28 +38,28 @@ export async function answer(
 
 /** Move the edges of the selected own box to the cell in it: to its mask, to the mask that is proposed for it, or to what
  *  the prompter finds in the box. */
-export async function snap(desk: Workspace): Promise<void> {
-  const { cells, selected: row } = desk;
-  if (!desk.isOwnCell(row) || !desk.offers("smart")) return; // in a study it is help that not every arm has
+export async function snap(editor: Editor): Promise<void> {
+  const { cells, selected: row } = editor;
+  if (!editor.isOwnCell(row) || !editor.offers("smart")) return; // in a study it is help that not every arm has
   const was = cells.boxOf(row);
   const op = cells.lastOp(row);
-  desk.begin();
-  const mask = cells.maskOf(row) ?? proposedFor(desk, row) ?? (await foundIn(desk, row));
+  editor.begin();
+  const mask = cells.maskOf(row) ?? proposedFor(editor, row) ?? (await foundIn(editor, row));
   if (!mask) {
-    desk.toast(t("No cell is found in this box."));
+    editor.toast(t("No cell is found in this box."));
     return;
   }
-  if (sameBox(boxOf(mask), was)) desk.toast(t("This box fits its cell already."));
-  if (cells.lastOp(row) !== op) desk.toast(t("Not fitted: this cell has been changed meanwhile."));
+  if (sameBox(boxOf(mask), was)) editor.toast(t("This box fits its cell already."));
+  if (cells.lastOp(row) !== op) editor.toast(t("Not fitted: this cell has been changed meanwhile."));
   if (cells.lastOp(row) !== op || sameBox(boxOf(mask), was)) return;
-  desk.reshapedBox(row, boxOf(mask), "resize");
-  desk.notify();
+  editor.reshapedBox(row, boxOf(mask), "resize");
+  editor.notify();
 }
 
 /** The open proposal that was made from this box, or the one that it overlaps best, if that is enough to
  *  mean it. */
-function proposedFor(desk: Workspace, row: number): Mask | null {
-  const { cells } = desk;
+function proposedFor(editor: Editor, row: number): Mask | null {
+  const { cells } = editor;
   const box = cells.boxOf(row);
   const found = cells.near(box).filter((other) => cells.isUndecided(other) && cells.maskOf(other));
   const prompted = found.find((other) => cells.promptOf(other) === row);
@@ -78,22 +78,22 @@ function proposedFor(desk: Workspace, row: number): Mask | null {
   return best !== undefined && share(best) >= LEAST_SHARE ? cells.maskOf(best) : null;
 }
 
-async function foundIn(desk: Workspace, row: number): Promise<Mask | null> {
+async function foundIn(editor: Editor, row: number): Promise<Mask | null> {
   try {
-    return (await desk.askSmart({ box: desk.cells.boxOf(row), clicks: [] }))?.mask ?? null;
+    return (await editor.askSmart({ box: editor.cells.boxOf(row), clicks: [] }))?.mask ?? null;
   } catch (error) {
-    desk.toast(desk.sentence(error));
+    editor.toast(editor.sentence(error));
     return null;
   }
 }
 
-/** The tool is taken in hand: the net is fetched now; where this browser cannot run it, the server's worker gets ready. */
-export async function getReady(desk: Workspace): Promise<void> {
-  if (await desk.prompter?.load()) return;
+/** The smart tool was chosen: the net is fetched now; where this browser cannot run it, the server's worker gets ready. */
+export async function getReady(editor: Editor): Promise<void> {
+  if (await editor.prompter?.load()) return;
   try {
-    await desk.smartAsker.ask((number) =>
-      desk.api.smart(desk.opened.image.id, {
-        session: desk.session,
+    await editor.smartAsker.ask((number) =>
+      editor.api.smart(editor.opened.image.id, {
+        session: editor.session,
         number,
         box: null,
         points: [],
