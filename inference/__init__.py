@@ -1,1 +1,1 @@
-"""The models: numpy and torch, files in and files out. Knows no web (docs/design.md, idea 4); only tasks.py does."""
+"""The models: numpy and torch, files in and files out. Knows no web (docs/design.md, idea 4); only worker/ does."""

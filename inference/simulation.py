@@ -1,8 +1,8 @@
 """Annotation replayed: a fully labelled data set is annotated image by image in the order that a strategy asks for.
 
 Every round trains BoxCell on the images annotated so far (boxes alone), is judged on the images of patients that are
-never annotated, and scores the rest of the pool (inference.acquisition). Simulated annotators jitter the corners of
-boxes and miss cells; what a strategy sees is what it would see in a project, never the reference.
+never annotated, and scores the rest of the pool (inference.pipeline.acquisition). Simulated annotators jitter the
+corners of boxes and miss cells; what a strategy sees is what it would see in a project, never the reference.
 """
 
 import json
@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inference.acquisition import BOX_SECONDS, IMAGE_SECONDS, STRATEGIES, embedding, image_scores, queue
 from inference.metrics import mean, per_image
+from inference.pipeline.acquisition import BOX_SECONDS, IMAGE_SECONDS, STRATEGIES, embedding, image_scores, queue
 from inference.types import InferenceError, Report, Sample, Stop
 
 

@@ -100,7 +100,8 @@ def routes() -> list[Any]:
     from labeling.jobs import api as jobs
     from labeling.projects import api as projects
     from labeling.rounds import api as rounds
-    from labeling.site import overlay, workspace
+    from labeling.workspace import api as workspace
+    from labeling.workspace import overlay
 
     return [
         path("projects/", projects.ProjectList.as_view(), name="project-list"),

@@ -20,9 +20,9 @@ from labeling.accounts.credentials import Credentials
 from labeling.exchange.image_tables import MOST_BYTES as MOST_TABLE
 from labeling.images.uploads import MOST_BYTES as MOST_IMAGE
 from labeling.problems import PROBLEM, TOO_LARGE, problem_body
-from labeling.rounds.importing import MOST_BYTES as MOST_WEIGHTS
 from labeling.rounds.reference_masks import MOST_BYTES as MOST_MASKS
-from labeling.site.forms import MOST_FILES
+from labeling.rounds.weights.importing import MOST_BYTES as MOST_WEIGHTS
+from labeling.site.forms.projects import MOST_FILES
 from labeling.site.study_views import MOST_ARCHIVE
 
 Scope = dict[str, Any]

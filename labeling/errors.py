@@ -8,7 +8,7 @@ class LabelingError(Exception):
     """A rule of the domain said no: `code` is for programs, str(error) for people, `field` names the bad input.
 
     `lines` are the single faults, where there may be many (a table's lines). `api_detail` is the sentence for callers
-    of the API where it differs: they know things by their ids (rounds/refusals.py). `facts` are what a program needs
+    of the API where it differs: they know things by their ids (rounds/messages.py). `facts` are what a program needs
     beside the sentence, such as the id of the round that is in the way.
     """
 

@@ -15,13 +15,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling.access import person, reach
 from labeling.annotations import feed
 from labeling.annotations.state import parse_integer, parse_mask, parse_number, parse_uuid
 from labeling.annotations.study_sheets import refuse_without
 from labeling.celery import app
 from labeling.errors import Invalid, LabelingError, WrongState
 from labeling.images.models import Image
+from labeling.projects.access import person, reach
 from labeling.rounds.models import Publication
 
 PATIENCE = 8.0  # seconds; the browser then goes on without the worker
@@ -58,7 +58,7 @@ class Smart(APIView):
         )  # asks for nothing yet: the worker is to have the models and the image at hand
         if box is None and not ready and not any(sign == 1 for _, _, sign in points):
             raise Invalid("a smart click needs a box or a click inside the cell", field="points")
-        return Response(ask("inference.interactive.prompt", data, **_pixels(found), box=box, points=points))
+        return Response(ask("inference.worker.interactive.prompt", data, **_pixels(found), box=box, points=points))
 
 
 class Refuse(APIView):
@@ -83,7 +83,7 @@ class Refuse(APIView):
             raise WrongState(_(NOT_FUSED))
         return Response(
             ask(
-                "inference.interactive.refuse",
+                "inference.worker.interactive.refuse",
                 data,
                 **_pixels(found),
                 unit=str(stage.artifact.file.name),

@@ -15,7 +15,6 @@ from django.db import InterfaceError, OperationalError, connection
 
 logger = logging.getLogger(__name__)
 LEASE = timedelta(seconds=30)  # how long the death of a worker goes unnoticed
-REQUEUE_AFTER = timedelta(seconds=60)  # a message that the broker lost is sent again after this
 RENEW_EVERY = 1.0  # seconds: how late a request to cancel is seen; a small part of the lease
 AWAY = (OperationalError, InterfaceError)  # what a restarting database raises
 AWAY_FOR = 60.0  # seconds that a worker waits for the database before it leaves the work to others

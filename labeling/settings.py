@@ -71,7 +71,7 @@ ROOT_URLCONF = "labeling.urls"
 ASGI_APPLICATION = "labeling.asgi.application"
 AUTH_USER_MODEL = "labeling.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-# A language is a file: labeling/locale/CODE/LC_MESSAGES/django.po (see labeling/site/catalogues.py) for the pages and
+# A language is a file: labeling/locale/CODE/LC_MESSAGES/django.po (see tools/catalogues.py) for the pages and
 # frontend/locale/CODE.json for the workspace. What is not translated stands there in English.
 LANGUAGE_CODE = "en"
 LOCALE_PATHS = [BASE_DIR / "labeling" / "locale"]
@@ -144,7 +144,7 @@ CELERY_RESULT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "cpu"
 CELERY_TASK_ROUTES = {
-    "inference.interactive.*": {"queue": "interactive"}
+    "inference.worker.interactive.*": {"queue": "interactive"}
 }  # the sender's queue argument decides otherwise
 # Tasks are acknowledged before they run: who owns running work is decided by a lease on its row, and the sweeper
 # starts again what lost it (docs/design.md, idea 3). A second delivery by the broker would only race with that.
@@ -157,7 +157,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # Read by workers only: the web process sends tasks by name and never sees torch. A worker that serves the queue "files"
 # alone is started with WORKER_TASKS=files and does without torch as well.
 _file_tasks = ["labeling.jobs.tasks", "labeling.exchange.tasks"]
-_model_tasks = ["inference.tasks", "inference.interactive", "labeling.rounds.tasks"]
+_model_tasks = ["inference.worker.tasks", "inference.worker.interactive", "labeling.rounds.notices.tasks"]
 CELERY_IMPORTS = _file_tasks if os.environ.get("WORKER_TASKS") == "files" else [*_model_tasks, *_file_tasks]
 
 # -- telling people that a round has ended
@@ -217,7 +217,7 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 _instance = number("PORT", 8000)
 SESSION_COOKIE_NAME = f"boxwise_session_{_instance}"
 CSRF_COOKIE_NAME = f"boxwise_csrf_{_instance}"
-CSRF_FAILURE_VIEW = "labeling.site.refusals.csrf_failure"
+CSRF_FAILURE_VIEW = "labeling.site.error_pages.csrf_failure"
 LANGUAGE_COOKIE_SECURE = _over_tls
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600

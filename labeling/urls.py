@@ -13,5 +13,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("labeling.site.urls")),
     path("", include("labeling.site.study_urls")),
 ]
-handler400 = "labeling.site.refusals.bad_request"
-handler500 = "labeling.site.refusals.server_error"
+handler400 = "labeling.site.error_pages.bad_request"
+handler500 = "labeling.site.error_pages.server_error"

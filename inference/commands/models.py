@@ -93,11 +93,11 @@ def fetch(name: str, *, accepted: bool) -> int:
 
 
 def convert_file(options: argparse.Namespace) -> int:
-    from inference.weights import foreign  # with torch, which a list does not need
+    from inference.pipeline import imported_weights  # with torch, which a list does not need
 
     change = {name: _value(value) for name, _, value in (one.partition("=") for one in options.set)}
     try:
-        found = foreign.convert(
+        found = imported_weights.convert(
             options.file, options.name, options.output, classes=options.classes, preset=options.preset, change=change
         )
     except (ValueError, KeyError) as error:

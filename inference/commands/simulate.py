@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from inference.acquisition import STRATEGIES
 from inference.datasets import Dataset, open_dataset
 from inference.masks import boxes_of, cells_of
+from inference.pipeline.acquisition import STRATEGIES
 from inference.types import InferenceError, Sample
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from inference.fusion.certificate import (
     StoppedEarly,
 )
 from inference.fusion.pipeline import fuse
-from inference.fusion.strokes import Refused, State, Stroke, refuse
+from inference.fusion.refusion import Refused, State, Stroke, refuse
 from inference.fusion.tiled import fuse_tiled
 
 __all__ = [

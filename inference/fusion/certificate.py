@@ -12,7 +12,7 @@ from inference import limits
 from inference.types import InferenceError, Mask, Probability
 
 if TYPE_CHECKING:
-    from inference.fusion.strokes import State
+    from inference.fusion.refusion import State
 
 VERSION = "fusion-3"  # changes whenever equal inputs may give other labels; stored with every result
 SCALE = 1 << 24  # integer capacity of a cost of 1

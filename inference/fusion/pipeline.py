@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from inference.fusion import colour, energy, solvers
 from inference.fusion.certificate import SCALE, Certificate, CertificateError, Clock, Fused, Parameters, StoppedEarly
-from inference.fusion.strokes import State
+from inference.fusion.refusion import State
 from inference.types import RGB, Mask
 
 MOST_PIXELS = 1 << 31

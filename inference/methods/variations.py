@@ -12,8 +12,7 @@ from inference.fusion import Parameters, fuse
 from inference.methods import boxcell
 from inference.prompters.paint import paint
 from inference.training.augment import STAINS
-from inference.training.measure import jitter
-from inference.types import RGB, Detections, Labels, Mask, Probability, Prompted, Prompts, Sample
+from inference.types import RGB, Boxes, Detections, Labels, Mask, Probability, Prompted, Prompts, Sample
 
 SWEEPS: dict[str, tuple[str, tuple[float, ...]]] = {  # table -> field of Parameters and its values
     "grid": ("grid", (3, 5, 10, 15, 20)),
@@ -103,3 +102,11 @@ def by_threshold(model: boxcell.BoxCell, parts: boxcell.Parts, rgb: RGB) -> list
 def kept(prompted: Prompted, detections: Detections, threshold: float) -> Prompted:
     rows = np.flatnonzero(detections.scores >= threshold)
     return Prompted([prompted.masks[int(i)] for i in rows], prompted.scores[rows])
+
+
+def jitter(boxes: Boxes, amount: float, rng: np.random.Generator) -> Boxes:
+    """Each side moved by N(0, amount x the box's size along that axis); never narrower than 2 pixels."""
+    size = boxes[:, 2:] - boxes[:, :2]
+    moved = boxes + rng.normal(0, amount, boxes.shape) * np.tile(size, 2)
+    moved[:, 2:] = np.maximum(moved[:, 2:], moved[:, :2] + 2)
+    return moved

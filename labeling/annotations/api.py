@@ -11,7 +11,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling.access import person, reach
 from labeling.accounts.credentials import Credentials, credentials_of
 from labeling.annotations import activity, feed, heads, packs
 from labeling.annotations.models import Layer, Operation
@@ -19,6 +18,7 @@ from labeling.annotations.services import is_writer, write_operations
 from labeling.annotations.state import parse_number, parse_uuid
 from labeling.errors import Invalid
 from labeling.numbers import required_number
+from labeling.projects.access import person, reach
 from labeling.projects.models import MAY
 
 MOST_TAIL = 1000

@@ -12,13 +12,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling.access import person, reach
 from labeling.errors import Invalid
 from labeling.exchange.exporting import ExportRequest, write_export
 from labeling.exchange.image_tables import MOST_BYTES, as_table, take_table
 from labeling.jobs.api import job_as_json
 from labeling.jobs.models import Job
 from labeling.jobs.services import create_job
+from labeling.projects.access import person, reach
 from labeling.projects.models import Project
 
 EXPORT_FIELDS = frozenset({"layout", "include", "segmentation", "images"})

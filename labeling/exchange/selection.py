@@ -16,7 +16,7 @@ from labeling.errors import Invalid
 from labeling.images.models import Image
 from labeling.projects.models import LabelClass, Project
 from labeling.rounds.models import Publication
-from labeling.rounds.promotion import current_publications
+from labeling.rounds.weights.promotion import current_publications
 
 
 class Part(StrEnum):

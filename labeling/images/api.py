@@ -12,7 +12,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling.access import person, reach
 from labeling.errors import Invalid
 from labeling.images.models import Image, ScaleSource, Split
 from labeling.images.originals import fetch_original
@@ -21,10 +20,11 @@ from labeling.images.services import SETTABLE, change_image, change_images
 from labeling.images.similar import Alike, in_other_splits, pairs_with, sentence
 from labeling.images.tiles import NoSuchTile, read_tile
 from labeling.images.uploads import add_upload
+from labeling.projects.access import person, reach
 from labeling.projects.models import Project
 
 # How long a browser shows an image without asking whether its reader may still see it. Long enough for one sitting at a
-# field, in which tiles come and go; signing out empties the cache at once (labeling/site/coming_in.py).
+# field, in which tiles come and go; signing out empties the cache at once (labeling/site/sign_in.py).
 IMAGE_SECONDS = 600
 
 

@@ -8,10 +8,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling.access import person, reach
 from labeling.errors import WrongState
 from labeling.jobs import services
 from labeling.jobs.models import Job
+from labeling.projects.access import person, reach
 from labeling.projects.models import Project
 
 MOST_SHOWN = 100

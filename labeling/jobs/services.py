@@ -14,8 +14,9 @@ from labeling import jobs
 from labeling.accounts.models import User
 from labeling.errors import WrongState
 from labeling.jobs.models import Job
-from labeling.leases import LEASE, REQUEUE_AFTER, LeaseLost
+from labeling.leases import LEASE, LeaseLost
 from labeling.projects.models import Project
+from labeling.recovery import REQUEUE_AFTER
 
 QUEUE = "files"  # a process of its own, never behind a training
 KEPT_FOR = timedelta(days=7)  # how long a result can be fetched

@@ -5,7 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling.access import person, reach
+from labeling.projects.access import person, reach
 from labeling.projects.models import LabelClass, Membership, Project
 
 

@@ -35,7 +35,7 @@ MAY: dict[str, frozenset[str]] = {
     "own": frozenset({Role.OWNER}),  # other owners, settings that concern privacy
     "archive": frozenset({Role.OWNER, Role.MANAGER}),  # and restore
 }
-# The acts that change a project. An archived one refuses them, whoever asks (labeling/access.py).
+# The acts that change a project. An archived one refuses them, whoever asks (labeling/projects/access.py).
 CHANGES = frozenset({"annotate", "manage", "own"})
 
 

@@ -10,29 +10,29 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling.access import person, reach
 from labeling.errors import Invalid
 from labeling.images.models import Image
+from labeling.projects.access import person, reach
 from labeling.projects.api import ProjectSerializer
 from labeling.projects.models import Project
-from labeling.rounds import outcome
 from labeling.rounds.archiving import archive_project, restore_project
-from labeling.rounds.comparison import compare
 from labeling.rounds.configuration import configure, differences
-from labeling.rounds.drift import Mean, of_round
-from labeling.rounds.estimate import estimate
-from labeling.rounds.export import export_file, folder_name
-from labeling.rounds.holding import mend, reason
-from labeling.rounds.importing import import_weights
+from labeling.rounds.execution.backoff import mend, reason
+from labeling.rounds.execution.resuming import try_again
 from labeling.rounds.models import ModelVersion, Promotion, Round, Stage, Sweep, WeightsImport
-from labeling.rounds.promotion import figures_of, promote, roll_back
 from labeling.rounds.readiness import as_json, limitations
 from labeling.rounds.reference import described, lock
 from labeling.rounds.reference_masks import Added, add_references, referenced, remove_reference
-from labeling.rounds.resuming import try_again
+from labeling.rounds.results import outcome
+from labeling.rounds.results.comparison import compare
+from labeling.rounds.results.drift import Mean, of_round
+from labeling.rounds.results.estimate import estimate
+from labeling.rounds.results.export import export_file, folder_name
+from labeling.rounds.results.tuning import request_sweep
 from labeling.rounds.services import cancel_round, start_round
-from labeling.rounds.starting import learns_something, licences, read
-from labeling.rounds.sweeping import request_sweep
+from labeling.rounds.weights.importing import import_weights
+from labeling.rounds.weights.promotion import figures_of, promote, roll_back
+from labeling.rounds.weights.starting import learns_something, licences, read
 
 
 def round_json(round_: Round) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from django.utils.translation import gettext as _
 from labeling.accounts.models import User
 from labeling.errors import WrongState
 from labeling.projects.models import Project
+from labeling.recovery import isolated
 from labeling.rounds.models import Round, Stage, StageLine
 from labeling.rounds.services import cancel_round
-from labeling.rounds.stages import left_alone
 
 logger = logging.getLogger(__name__)
 STOPPED = "asked to stop: the project was archived"
@@ -68,7 +68,7 @@ def sweep() -> list[str]:
     """Stop what is still at work in an archived project, because whoever archived it died in between."""
     said = []
     for project in Project.objects.filter(rounds__in=_under_way()).distinct():
-        with left_alone(f"project {project.pk}"):
+        with isolated(f"project {project.pk}"):
             stop_rounds(project)
             said.append(f"project {project.pk} is archived: its rounds were asked to stop")
     return said

@@ -1,6 +1,7 @@
 """Rounds: frozen snapshots, content-addressed stages and what they publish (docs/design.md, idea 3)."""
 
 import uuid
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -129,7 +130,7 @@ class Stage(models.Model):
 
     Who owns running work is decided by the lease on this row, not by the broker: a worker renews `lease_until`
     while it works; the sweeper starts again what lost its lease, `MAX_ATTEMPTS` times at most. A worker that lacks
-    what the stage needs hands it back: then it waits with a reason until `again_at` (holding.py).
+    what the stage needs hands it back: then it waits with a reason until `again_at` (execution/backoff.py).
     """
 
     class Kind(models.TextChoices):
@@ -151,6 +152,7 @@ class Stage(models.Model):
         FAILED = "failed", "failed"
 
     MAX_ATTEMPTS = 3
+    NOTHING_MISSING: ClassVar[dict[str, Any]] = {"lacks": {}, "again_at": None, "refusals": 0, "refused_by": []}
 
     round = models.ForeignKey(Round, on_delete=models.CASCADE, related_name="stages")
     position = models.PositiveSmallIntegerField()
@@ -166,7 +168,7 @@ class Stage(models.Model):
     total = models.PositiveIntegerField(default=0)
     note = models.CharField(max_length=200, blank=True)
     error = models.TextField(blank=True)
-    lacks = models.JSONField(default=dict, help_text="what is missing for it to go on (holding.py)")
+    lacks = models.JSONField(default=dict, help_text="what is missing for it to go on (execution/backoff.py)")
     again_at = models.DateTimeField(null=True, help_text="when the workers of `refused_by` may try it again")
     refusals = models.PositiveSmallIntegerField(default=0, help_text="times in a row that it was held back")
     refused_by = models.JSONField(default=list, help_text="ids of the workers that lack it")
@@ -293,7 +295,7 @@ class Promotion(models.Model):
 
 
 class WeightsImport(models.Model):
-    """Weights that somebody brought along: as they came, until a worker has found what they are (importing.py).
+    """Weights that somebody brought along: as they came, until a worker has found what they are (weights/importing.py).
 
     What fits becomes model versions, and the file goes; what does not leaves its reason here.
     """

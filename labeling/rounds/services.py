@@ -1,4 +1,4 @@
-"""Rounds as people start, watch and stop them. What workers call stands in stages.py."""
+"""Rounds as people start, watch and stop them. What workers call stands in execution/stages.py."""
 
 from datetime import timedelta
 from typing import Any
@@ -13,13 +13,12 @@ from labeling.accounts.models import User
 from labeling.errors import WrongState
 from labeling.projects.models import Project
 from labeling.rounds.configuration import configure, queue_of
-from labeling.rounds.holding import FORGOTTEN
+from labeling.rounds.messages import about_round
 from labeling.rounds.models import Round, Stage
-from labeling.rounds.notices import announce
-from labeling.rounds.promotion import became_current
-from labeling.rounds.refusals import about_round
+from labeling.rounds.notices.announcements import announce
 from labeling.rounds.snapshots import freeze
-from labeling.rounds.starting import Starts, begin, learns
+from labeling.rounds.weights.promotion import became_current
+from labeling.rounds.weights.starting import Starts, begin, learns
 
 # A stage starts when those it needs are finished.
 NEEDS: dict[str, tuple[str, ...]] = {
@@ -166,7 +165,13 @@ def retry_round(*, round_: Round) -> Round:
     round_.cancel_requested, round_.error = False, ""
     round_.save(update_fields=["cancel_requested", "error"])
     round_.stages.exclude(state__in=FINISHED).update(
-        state=Stage.State.WAITING, attempts=0, error="", lease_owner=None, lease_until=None, queued_at=None, **FORGOTTEN
+        state=Stage.State.WAITING,
+        attempts=0,
+        error="",
+        lease_owner=None,
+        lease_until=None,
+        queued_at=None,
+        **Stage.NOTHING_MISSING,
     )
     advance(round_)
     return round_
@@ -175,7 +180,7 @@ def retry_round(*, round_: Round) -> Round:
 def advance(round_: Round) -> None:
     """Bring a round one step on: queue the stages that can start, or end it. The caller holds the round's row.
 
-    Queuing a stage twice is harmless: claiming it is what counts (stages.py).
+    Queuing a stage twice is harmless: claiming it is what counts (execution/stages.py).
     """
     stages = {stage.kind: stage for stage in round_.stages.all()}
     running = [s for s in stages.values() if s.state == Stage.State.RUNNING]

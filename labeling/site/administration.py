@@ -13,7 +13,7 @@ from labeling.accounts.services import change_policy, grant_projects, site_polic
 from labeling.accounts.throttle import KEPT_FOR
 from labeling.numbers import whole_number
 from labeling.server.health import states
-from labeling.site.doors import Request, attempt, signed_in
+from labeling.site.requests import Request, attempt, signed_in
 
 FAILURES = 50  # the newest, shown
 

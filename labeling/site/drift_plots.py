@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from labeling.images.models import FACTORS
-from labeling.rounds.drift import JUDGED, MAIN, Drift, Factor, Group, Line, Lines, Mean
 from labeling.rounds.models import Round
+from labeling.rounds.results.drift import JUDGED, MAIN, Drift, Factor, Group, Line, Lines, Mean
 from labeling.site.curves import HEIGHT, MARGIN, WIDTH
 from labeling.site.words import figure
 

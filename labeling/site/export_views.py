@@ -9,14 +9,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_http_methods, require_POST
 
-from labeling.access import reach
 from labeling.exchange.exporting import ExportRequest, Layout
 from labeling.exchange.selection import DEFAULT, Part
 from labeling.jobs import services
 from labeling.jobs.models import Job
+from labeling.projects.access import reach
 from labeling.projects.models import Project
-from labeling.site.doors import Request, acts_of, attempt, reach_project, signed_in
 from labeling.site.overview import exportable
+from labeling.site.requests import Request, acts_of, attempt, reach_project, signed_in
 
 SHOWN = 5  # the newest exports
 LAYOUTS = (

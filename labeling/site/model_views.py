@@ -15,23 +15,23 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from labeling.access import reach
 from labeling.errors import LabelingError
 from labeling.images.models import Image
 from labeling.numbers import whole_number
+from labeling.projects.access import reach
 from labeling.projects.models import Project
-from labeling.rounds.comparison import Comparison
-from labeling.rounds.comparison import compare as compare_rounds
 from labeling.rounds.configuration import differences
-from labeling.rounds.drift import over_rounds
-from labeling.rounds.importing import MOST_BYTES, import_weights
 from labeling.rounds.models import ModelVersion, Promotion, Publication, ReferenceSet, Round, RoundPolicy, WeightsImport
-from labeling.rounds.promotion import current_round, figures_of, policy_of, promote, roll_back
 from labeling.rounds.reference import candidates, current, lock
 from labeling.rounds.reference_masks import Added, add_references, referenced, remove_reference
-from labeling.rounds.sweeping import request_sweep
-from labeling.site.doors import Request, acts_of, attempt, reach_project, reach_round, sentence, signed_in
+from labeling.rounds.results.comparison import Comparison
+from labeling.rounds.results.comparison import compare as compare_rounds
+from labeling.rounds.results.drift import over_rounds
+from labeling.rounds.results.tuning import request_sweep
+from labeling.rounds.weights.importing import MOST_BYTES, import_weights
+from labeling.rounds.weights.promotion import current_round, figures_of, policy_of, promote, roll_back
 from labeling.site.drift_plots import History, histories_of
+from labeling.site.requests import Request, acts_of, attempt, reach_project, reach_round, sentence, signed_in
 from labeling.site.round_views import SLOW_TO_START
 
 IMPORTS = 20  # shown

@@ -1,33 +1,21 @@
-"""Two rounds on one image, beside each other: what the page lists, and what its two stages fetch."""
+"""The page of two rounds on one image, beside each other. Its pictures come from labeling/workspace/overlay.py."""
 
 from dataclasses import dataclass
-from io import BytesIO
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-import PIL.Image
 from django.db.models import Count
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
-from rest_framework.request import Request as ApiRequest
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from inference.masks import cells_of
-from labeling.access import person, reach
-from labeling.annotations.packs import pack_masks
-from labeling.errors import Invalid
 from labeling.images.models import Image
-from labeling.numbers import whole_number
 from labeling.projects.models import Project
 from labeling.rounds import reference
-from labeling.rounds.comparison import Comparison, Pair, compare
 from labeling.rounds.models import Publication, Round
-from labeling.site.doors import Request, reach_project, signed_in
-from labeling.site.workspace import described
+from labeling.rounds.results.comparison import Comparison, Pair, compare, two_rounds
+from labeling.site.requests import Request, reach_project, signed_in
 
 
 @dataclass(frozen=True)
@@ -89,17 +77,6 @@ def overlay(request: Request, project: int, image: int) -> HttpResponse:
     return render(request, "site/overlay.html", context)
 
 
-def two_rounds(project: Project, asked: list[str], *, by: Literal["number", "pk"]) -> list[Round] | None:
-    """The two finished rounds that were asked for, the first and the last named; None for anything else. Pages name
-    rounds by number, the API by id."""
-    wanted = [number for number in map(whole_number, asked) if number is not None]
-    if len(wanted) < 2 or wanted[0] == wanted[-1]:
-        return None
-    finished = project.rounds.filter(state=Round.State.PUBLISHED, **{f"{by}__in": (wanted[0], wanted[-1])})
-    by_key = {getattr(round_, by): round_ for round_ in finished.select_related("snapshot")}
-    return [by_key[wanted[0]], by_key[wanted[-1]]] if len(by_key) == 2 else None
-
-
 def images_of(project: Project, made: Comparison) -> list[tuple[Image, Pair | None]]:
     """The images that both rounds say something of: those that were judged, worst first, then the others by place."""
     both = set.intersection(
@@ -109,48 +86,3 @@ def images_of(project: Project, made: Comparison) -> list[tuple[Image, Pair | No
     judged = [(images[pair.image], pair) for pair in made.pairs if pair.image in images]
     known = {image.pk for image, _pair in judged}
     return [*judged, *((image, None) for image in images.values() if image.pk not in known)]
-
-
-def _image(request: ApiRequest, image: int) -> Image:
-    """As the page: whoever may see the project, and never the sheet of a study's item."""
-    images = Image.objects.visible_to(person(request)).filter(project__study_item__isnull=True)
-    return reach(images.select_related("project"), person(request), "see", pk=image)
-
-
-class Overlay(APIView):
-    """What two stages need: the image, the prediction layers of `?round=A&round=B` (null where a round says nothing of
-    the image), and whether locked reference masks are there."""
-
-    def get(self, request: ApiRequest, image: int) -> Response:
-        found = _image(request, image)
-        rounds = two_rounds(found.project, request.query_params.getlist("round"), by="pk")
-        if rounds is None:
-            raise Invalid("round names two finished rounds of this project: ?round=ID&round=ID", field="round")
-        layers = dict(Publication.objects.filter(image=found, round__in=rounds).values_list("round", "layer"))
-        has_reference = found.pk in reference.locked_images(found.project)
-        return Response(
-            {
-                "image": described(found),
-                "rounds": [{"id": r.pk, "number": r.number, "layer": layers.get(r.pk)} for r in rounds],
-                "reference": has_reference,
-            }
-        )
-
-
-class ReferencePack(APIView):
-    """The locked reference masks of an image as a pack (annotations/packs.py)."""
-
-    def get(self, request: ApiRequest, image: int) -> HttpResponse:
-        found = _image(request, image)
-        sha256 = reference.locked_images(found.project).get(found.pk)
-        if sha256 is None:
-            raise Http404
-        reference.checked(found, sha256)
-        with found.reference.open("rb") as file, PIL.Image.open(BytesIO(file.read())) as opened:
-            labels = np.array(opened).astype(np.int32)
-        answer = HttpResponse(
-            pack_masks(f"reference {found.pk}", [mask for _number, mask in cells_of(labels)]),
-            content_type="application/octet-stream",
-        )
-        answer["Cache-Control"] = "private, no-cache"
-        return answer

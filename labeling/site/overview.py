@@ -12,8 +12,8 @@ from labeling.annotations.models import Annotation, Layer
 from labeling.images.models import Image
 from labeling.projects.models import Membership, Project
 from labeling.rounds.models import Round
-from labeling.rounds.promotion import current_publications
-from labeling.site.doors import acts_of
+from labeling.rounds.weights.promotion import current_publications
+from labeling.site.requests import acts_of
 
 STRIP = 4  # thumbnails on a project's card
 

@@ -23,15 +23,15 @@ from labeling.projects.services import add_class, add_member, change_role, invit
 from labeling.rounds.archiving import archive_project, restore_project
 from labeling.rounds.configuration import CHOICES, DEVICES, PRESET_NAMES
 from labeling.rounds.models import Round
-from labeling.rounds.outcome import on_images, outcome_of
-from labeling.rounds.promotion import current_publications, current_round
-from labeling.rounds.starting import KINDS
-from labeling.site.doors import Request, acts_of, attempt, full_stop, reach_project, sentence, signed_in
+from labeling.rounds.results.outcome import on_images, outcome_of
+from labeling.rounds.weights.promotion import current_publications, current_round
+from labeling.rounds.weights.starting import KINDS
 from labeling.site.export_views import panel
-from labeling.site.forms import MOST_FILES, ClassForm, MemberForm, UploadForm
+from labeling.site.forms.projects import MOST_FILES, ClassForm, MemberForm, UploadForm
 from labeling.site.overview import Counts, count
+from labeling.site.requests import Request, acts_of, attempt, full_stop, reach_project, sentence, signed_in
 from labeling.site.round_views import progress_context
-from labeling.site.waiting import STRATEGIES, next_images
+from labeling.site.suggestions import STRATEGIES, next_images
 
 PER_PAGE = 60
 # What else on the page depends on the images, by id of the element. When images were added, the page fetches itself and

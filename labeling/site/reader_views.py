@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_http_methods, require_safe
 
-from labeling.site.doors import Request, attempt, signed_in
+from labeling.site.requests import Request, attempt, signed_in
 from labeling.studies import amending, receipts, removal, services
 from labeling.studies.models import Item, Participant
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from labeling.rounds.holding import LACKS, in_words, mend_of, size
+from labeling.rounds.execution.backoff import LACKS, in_words, mend_of, size
 from labeling.rounds.models import Stage
 
 

@@ -18,25 +18,25 @@ from django.views.decorators.http import require_POST, require_safe
 from labeling.errors import WrongState
 from labeling.images.models import Split
 from labeling.numbers import whole_number
-from labeling.rounds import drift
 from labeling.rounds.configuration import BY_NAME, NAMES, PRESET_NAMES, flat
-from labeling.rounds.estimate import estimate
-from labeling.rounds.export import export_file, folder_name
+from labeling.rounds.execution.resuming import try_again
 from labeling.rounds.models import Portion, Round, Stage, StageLine, Sweep
-from labeling.rounds.outcome import on_images, outcome_of
-from labeling.rounds.promotion import LEARNED, current_round
 from labeling.rounds.readiness import limitations
-from labeling.rounds.resuming import try_again
+from labeling.rounds.results import drift
+from labeling.rounds.results.estimate import estimate
+from labeling.rounds.results.export import export_file, folder_name
+from labeling.rounds.results.outcome import on_images, outcome_of
 from labeling.rounds.services import FINISHED, NEEDS, cancel_round, start_round
-from labeling.rounds.starting import FROM_SHIPPED, KINDS, Start, Starts
+from labeling.rounds.weights.promotion import LEARNED, current_round
+from labeling.rounds.weights.starting import FROM_SHIPPED, KINDS, Start, Starts
 from labeling.site.curves import curves_of
-from labeling.site.doors import Request, acts_of, attempt, reach_project, reach_round, reach_round_of, signed_in
 from labeling.site.drift_plots import plots_of
 from labeling.site.facts import facts_of
 from labeling.site.forecast import left_of
+from labeling.site.requests import Request, acts_of, attempt, reach_project, reach_round, reach_round_of, signed_in
 from labeling.site.resources import usage_of, wait_of
 from labeling.site.words import figure, took
-from labeling.site.workspace import milliseconds_of
+from labeling.workspace.api import milliseconds_of
 
 ROUND_WORDS = {
     Round.State.PLANNED: "in line: it starts when the round before it has ended",

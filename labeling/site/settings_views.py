@@ -25,12 +25,12 @@ from labeling.images.similar import sentence as same_picture
 from labeling.numbers import whole_number
 from labeling.projects.models import MAY, Project
 from labeling.projects.services import change_class, change_project, remove_class
-from labeling.rounds.delivery import send_test
 from labeling.rounds.models import Delivery
-from labeling.rounds.notices import change_notices, recipients, renew_secret
-from labeling.rounds.promotion import policy_of
-from labeling.site.doors import Request, acts_of, attempt, reach_project, sentence, signed_in
-from labeling.site.forms import AttributesForm, ImageForm, NoticesForm, WordsForm
+from labeling.rounds.notices.announcements import change_notices, recipients, renew_secret
+from labeling.rounds.notices.delivery import send_test
+from labeling.rounds.weights.promotion import policy_of
+from labeling.site.forms.projects import AttributesForm, ImageForm, NoticesForm, WordsForm
+from labeling.site.requests import Request, acts_of, attempt, reach_project, sentence, signed_in
 
 PER_PAGE = 50
 MOST_ALIKE = 10  # sentences about the same picture in two splits

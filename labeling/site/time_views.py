@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 from labeling.accounts.models import User
 from labeling.annotations.summaries import RULES, project_time
 from labeling.projects.models import Project
-from labeling.site.doors import Request, acts_of, reach_project, signed_in
+from labeling.site.requests import Request, acts_of, reach_project, signed_in
 from labeling.site.time_plots import days_up_to, last_day, rows_of
 
 FEWEST_PEOPLE = 5  # below this a project's mean would tell how fast single colleagues are

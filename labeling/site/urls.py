@@ -4,13 +4,13 @@ from django.urls import path
 
 from labeling.site import (
     administration,
-    coming_in,
     export_views,
     model_views,
     overlay,
     project_views,
     round_views,
     settings_views,
+    sign_in,
     time_views,
     views,
 )
@@ -60,7 +60,7 @@ urlpatterns = [
     path("rounds/<int:round>/retry/", round_views.retry, name="retry-round"),
     path("administration/", administration.administration, name="administration"),
     path("accounts/mine/", views.account, name="account"),
-    path("accounts/sign-in/", coming_in.SignIn.as_view(), name="sign-in"),
-    path("accounts/sign-out/", coming_in.SignOut.as_view(), name="sign-out"),
-    path("accounts/invitation/<uidb64>/<token>/", coming_in.Invitation.as_view(), name="invitation"),
+    path("accounts/sign-in/", sign_in.SignIn.as_view(), name="sign-in"),
+    path("accounts/sign-out/", sign_in.SignOut.as_view(), name="sign-out"),
+    path("accounts/invitation/<uidb64>/<token>/", sign_in.Invitation.as_view(), name="invitation"),
 ]

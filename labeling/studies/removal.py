@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from labeling.annotations.models import ActivityBatch, Annotation, Effect, Layer, Operation
 from labeling.projects.models import Membership
-from labeling.rounds.stages import left_alone
+from labeling.recovery import isolated
 from labeling.studies import limits
 from labeling.studies.amending import retention_of
 from labeling.studies.models import Participant, Removal, Sitting, Study
@@ -111,11 +111,11 @@ def sweep(now: datetime | None = None) -> list[str]:
     today = timezone.localdate(now or timezone.now())
     said = []
     for participant in _withdrawn_with_data():
-        with left_alone(f"participant {participant.pk}"):
+        with isolated(f"participant {participant.pk}"):
             if removes(participant.study, participant):
                 said += _done(participant, Removal.Cause.WITHDRAWAL)
     for participant in _perhaps_overdue(today):
-        with left_alone(f"participant {participant.pk}"):
+        with isolated(f"participant {participant.pk}"):
             day = kept_until(participant)
             if day is not None and day < today:
                 said += _done(participant, Removal.Cause.RETENTION)

@@ -1,4 +1,4 @@
-"""How much memory each stage of a round needs: what inference/needs.py is taken from.
+"""How much memory each stage of a round needs: what inference/worker/needs.py is taken from.
 
 Every stage runs on the CPU in a process of its own, on synthetic images, two steps of training each; what counts is the
 highest resident memory above that of the worker before the stage. The presets for a GPU run with one and two
@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
-from inference import devices, stages, units, usage
-from inference.snapshots import fields_of
+from inference import devices
+from inference.pipeline import compute, units
+from inference.pipeline.snapshots import fields_of
 from inference.synthetic import tissue
+from inference.worker import usage
 from labeling.rounds.configuration import configure
 
 SIDES = [int(side) for side in os.environ.get("BENCH_SIDES", "256,512,1000,2000").split(",")]
@@ -83,7 +85,7 @@ def one(about: dict[str, Any], kind: str, answer: Any) -> None:
     setting.work.mkdir(exist_ok=True)
     watch = usage.Watch()
     before = usage.resident()
-    file, _ = stages.RUN[kind](setting)
+    file, _ = compute.RUN[kind](setting)
     answer.send((str(file), before, watch.sample()["memory_peak"]))
 
 

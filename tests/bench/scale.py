@@ -61,7 +61,8 @@ print(json.dumps([round_.state, round_.error]))
 WORKER = """
 import time
 import numpy as np
-from inference import stages as work, tasks
+from inference.pipeline import compute
+from inference.worker import tasks
 from labeling.celery import app
 log = open({log!r}, "a", buffering=1)
 def make(field):
@@ -71,7 +72,7 @@ def make(field):
     return {{"boxes": np.zeros((0, 4)), "m_d": np.zeros((256, 256), np.int32)}}
 def predictor(setting):
     return make, {{"detector": "sleep", "segmenter": "sleep", "prompter": "sleep"}}
-work.predictor = work.SPREAD["prediction"] = predictor
+compute.predictor = compute.SPREAD["prediction"] = predictor
 app.worker_main(["worker", "-P", "threads", "-c", "1", "-Q", "bench", "-n", "bench{number}@%h", "--loglevel", "WARNING",
                  "--without-gossip", "--without-mingle", "--without-heartbeat"])
 """
@@ -86,7 +87,7 @@ from labeling.annotations.services import Loaded
 from labeling.annotations.state import PackedMask, State
 from labeling.images.models import Image
 from labeling.rounds.models import Round, Snapshot
-from labeling.rounds.publishing import publish
+from labeling.rounds.results.publishing import publish
 from tests.factories import ImageFactory, ProjectFactory
 project = ProjectFactory()
 snapshot = Snapshot.objects.create(project=project, sha256="load", content="none", summary={{}})

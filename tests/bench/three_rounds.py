@@ -72,7 +72,7 @@ print(json.dumps({{"names": [p.image.name for p in waiting], "boxes": boxes}}))
 """
 COMPARE = """
 import json
-from labeling.rounds.comparison import compare
+from labeling.rounds.results.comparison import compare
 from labeling.rounds.models import Round
 rounds = list(Round.objects.filter(project_id={project}).order_by("number"))
 made = compare(rounds)

@@ -16,17 +16,17 @@ from django.conf import settings
 from inference import registry
 from inference.fusion import Parameters, fuse
 from inference.masks import cells_of, labels_of, pack
+from inference.pipeline.units import bundle, save_unit
 from inference.types import Prompts
-from inference.units import bundle, save_unit
 from labeling.accounts.models import User
 from labeling.annotations.models import Annotation
 from labeling.annotations.services import Loaded, working_layer
 from labeling.annotations.state import PackedMask, State
 from labeling.exchange.demo import load_demo
 from labeling.projects.models import Project, Role
-from labeling.rounds import stages
+from labeling.rounds import artifacts
 from labeling.rounds.models import Round, Snapshot, Stage
-from labeling.rounds.publishing import publish
+from labeling.rounds.results.publishing import publish
 
 FUSION = {"lam": 2.0, "theta": 25.0, "grid": 3, "components": 2}
 
@@ -67,7 +67,7 @@ def make() -> str:
         state=Round.State.PUBLISHED,
     )  # fmt: skip
     stage = Stage.objects.create(round=round_, position=1, kind="prediction", state=Stage.State.DONE)
-    stage.artifact = stages.keep(
+    stage.artifact = artifacts.keep(
         key=uuid.uuid4().hex,
         kind="prediction",
         file=file,

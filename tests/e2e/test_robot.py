@@ -37,7 +37,7 @@ from labeling.annotations.services import Loaded
 from labeling.annotations.state import PackedMask, State
 from labeling.images.services import add_image
 from labeling.projects.services import create_project
-from labeling.rounds.publishing import publish
+from labeling.rounds.results.publishing import publish
 project = create_project(owner=User.objects.get(username={user!r}), name={name!r}, records_activity=True,
                          classes=("nucleus", "tumour"))
 file = io.BytesIO()

@@ -18,7 +18,7 @@ from labeling.annotations.services import Loaded
 from labeling.annotations.state import PackedMask, State
 from labeling.images.services import add_image
 from labeling.projects.services import create_project
-from labeling.rounds.publishing import publish
+from labeling.rounds.results.publishing import publish
 project = create_project(owner=User.objects.get(username={user!r}), name="To be studied")
 snapshot = Snapshot.objects.create(project=project, sha256="1" * 64, content="none", summary={{}})
 round_ = Round.objects.create(project=project, number=1, preset="tiny", configuration={{}}, snapshot=snapshot)

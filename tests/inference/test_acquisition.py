@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from inference.acquisition import (
+from inference.commands.simulate import sample_of, table
+from inference.pipeline.acquisition import (
     MIXED,
     STRATEGIES,
     colour_distance,
@@ -19,7 +20,6 @@ from inference.acquisition import (
     queue,
     ranks,
 )
-from inference.commands.simulate import sample_of, table
 from inference.simulation import Annotator, Plan, Point, boxes_to_reach, draw, first_reach, replay, summary
 from inference.synthetic import tissue
 from inference.types import Detections, InferenceError, Sample

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from inference.snapshots import Cell, Field
-from inference.units import Setting
+from inference.pipeline.snapshots import Cell, Field
+from inference.pipeline.units import Setting
 
 NO_BOX = np.zeros((0, 4))
 WHOLE = np.array([[0.0, 0, 9, 9]])

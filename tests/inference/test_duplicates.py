@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from inference.training import duplicates
+from inference.experiments import duplicates
 from tests.inference.conftest import painted_field
 
 

@@ -12,9 +12,10 @@ from inference import registry
 from inference.commands import models
 from inference.detectors import yolo
 from inference.detectors.centre import CentreNet, CentreSettings
+from inference.pipeline import imported_weights
 from inference.segmenters.unet import UNetNet, UNetSettings
 from inference.types import InferenceError
-from inference.weights import files, foreign, sha256
+from inference.weights import files, sha256
 from tests.inference.conftest import painted_field
 
 LIMIT = 2**28
@@ -47,7 +48,7 @@ def test_the_table_of_models_is_that_of_the_trainers():
 
 
 def test_a_bare_file_says_what_it_is(tmp_path):
-    found = foreign.look(centre(tmp_path / "mine.safetensors", classes=3))
+    found = imported_weights.look(centre(tmp_path / "mine.safetensors", classes=3))
     assert (found.kind, found.name, found.model, found.classes) == ("detector", "centre", "centre-1", 3)
     assert found.sha256 == sha256(tmp_path / "mine.safetensors")
 
@@ -56,7 +57,7 @@ def test_a_folder_brings_both_halves_its_settings_and_its_card(tmp_path):
     parts = centre(tmp_path / "detector.safetensors"), unet(tmp_path / "segmenter.safetensors")
     about = {"class_names": ["a"], "sha256": {part.stem: sha256(part) for part in parts}}
     path = zipped(tmp_path / "all.zip", *parts, boxcell_json=json.dumps(about), README_md="# A card")
-    brought = foreign.opened(path, tmp_path / "here", limit=LIMIT)
+    brought = imported_weights.opened(path, tmp_path / "here", limit=LIMIT)
     assert [(one.kind, one.name) for one in brought.found] == [("detector", "centre"), ("segmenter", "unet")]
     assert (brought.about, brought.card) == (about, "# A card")
 
@@ -106,7 +107,7 @@ def nameless(path):
 )
 def test_what_does_not_fit_is_refused_with_the_reason(made, words, tmp_path):
     with pytest.raises(files.BadWeights, match=words):
-        foreign.look(made(tmp_path / "w.safetensors"))
+        imported_weights.look(made(tmp_path / "w.safetensors"))
 
 
 def test_a_zip_is_refused_for_what_is_wrong_in_it(tmp_path):
@@ -114,7 +115,7 @@ def test_a_zip_is_refused_for_what_is_wrong_in_it(tmp_path):
 
     def refused(words, *members, limit=LIMIT, **texts):
         with pytest.raises(files.BadWeights, match=words):
-            foreign.opened(zipped(tmp_path / "x.zip", *members, **texts), tmp_path / "here", limit=limit)
+            imported_weights.opened(zipped(tmp_path / "x.zip", *members, **texts), tmp_path / "here", limit=limit)
 
     refused("neither detector.safetensors nor segmenter.safetensors", README_md="a card")
     refused("larger than 1 MiB unpacked", segmenter, limit=2**20)
@@ -126,7 +127,7 @@ def test_a_zip_is_refused_for_what_is_wrong_in_it(tmp_path):
     whole = zipped(tmp_path / "y.zip", segmenter).read_bytes()
     (tmp_path / "y.zip").write_bytes(whole[:200] + bytes(64) + whole[264:])
     with pytest.raises(files.BadWeights, match="zip is damaged"):
-        foreign.opened(tmp_path / "y.zip", tmp_path / "here", limit=LIMIT)
+        imported_weights.opened(tmp_path / "y.zip", tmp_path / "here", limit=LIMIT)
 
 
 def test_a_checkpoint_is_converted_and_one_that_could_run_is_not(tmp_path, capsys):
@@ -136,7 +137,7 @@ def test_a_checkpoint_is_converted_and_one_that_could_run_is_not(tmp_path, capsy
     target = tmp_path / "mine.safetensors"
     call = ["convert", str(tmp_path / "mine.pth"), "--as", "centre", "--classes", "2", "-o", str(target)]
     assert models.main([*call, "--set", "threshold=0.25"]) == 0
-    found = foreign.look(target)
+    found = imported_weights.look(target)
     assert (found.classes, found.settings["threshold"]) == (2, 0.25)
     state, _ = files.load(target, "centre-1")
     assert all(torch.equal(state[name], value) for name, value in net.state_dict().items())

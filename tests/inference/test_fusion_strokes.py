@@ -6,7 +6,7 @@ import pytest
 from inference.fusion import Parameters, Stroke, fuse, refuse
 from inference.fusion.cut import minimise
 from inference.fusion.energy import build, edge_costs
-from inference.fusion.strokes import as_record, from_record
+from inference.fusion.refusion import as_record, from_record
 from inference.types import BoxMask
 
 

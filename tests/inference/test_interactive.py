@@ -6,12 +6,12 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from inference import interactive
 from inference.fusion import Parameters, fuse
-from inference.fusion.strokes import Stroke, as_record, refuse
+from inference.fusion.refusion import Stroke, as_record, refuse
+from inference.pipeline.units import bundle, save_unit
 from inference.synthetic import tissue
 from inference.types import BoxMask, Prompts
-from inference.units import bundle, save_unit
+from inference.worker import interactive
 
 PARAMETERS = {"lam": 2.0, "theta": 25.0, "grid": 2, "components": 2}
 
@@ -98,7 +98,7 @@ def test_strokes_one_after_the_other_give_what_all_at_once_give(field):
     ask(strokes[:2])
     answer = ask(strokes)
     start = fuse(made.rgb, m_d > 0, m_s, Parameters(**PARAMETERS), keep_state=True).state
-    from inference.fusion.strokes import from_record
+    from inference.fusion.refusion import from_record
 
     oracle = refuse(start, [from_record(s) for s in strokes], band=interactive.BAND)
     state = interactive.strokes_done.kept[next(reversed(interactive.strokes_done.kept))]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from inference import needs, usage
 from inference.types import InferenceError, UnreadableImage
+from inference.worker import needs, usage
 
 GIB = 2**30
 MEMINFO = "MemTotal:       16777216 kB\nMemFree:         1048576 kB\nMemAvailable:    8388608 kB\n"

@@ -78,8 +78,8 @@ def test_the_exported_net_answers_like_the_trained_one(tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     import torch
 
+    from inference.experiments.export import export
     from inference.prompters.boxwise import CHANNELS, SIDE, Boxwise
-    from inference.training.export import export
 
     path = export(tmp_path / "boxwise.onnx")
     crops = torch.randn(5, CHANNELS, SIDE, SIDE)
@@ -128,11 +128,11 @@ def test_prompts_of_one_call_do_not_influence_each_other(name):
 
 @pytest.mark.skipif(shipped("boxwise") is None, reason="built without weights")
 def test_the_net_of_the_browser_is_made_from_the_shipped_weights(tmp_path):
-    """Else the browser's masks would not be the server's: `python -m inference.training.export` makes it anew."""
+    """Else the browser's masks would not be the server's: `python -m inference.experiments.export` makes it anew."""
     import json
 
     onnx = pytest.importorskip("onnx")
-    from inference.training.export import OUTPUT
+    from inference.experiments.export import OUTPUT
     from inference.weights import sha256
 
     weights = sha256(shipped("boxwise"))

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from inference import stages
 from inference.fusion import certificate
+from inference.pipeline import compute
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORD = Path(__file__).with_name("stage_sources.json")
@@ -20,7 +20,7 @@ FUSION = ["colour", "cut", "energy", "mixtures", "pipeline", "solvers"]
 STAGES = ("stages", "units", "painting", "evaluation")
 MODULES = {  # what a stage's result hangs on besides its own functions; models carry a version in their name
     "pseudo_masks": ["inference/masks.py"],
-    "fusion": [*(f"inference/fusion/{name}.py" for name in FUSION), "inference/acquisition.py"],
+    "fusion": [*(f"inference/fusion/{name}.py" for name in FUSION), "inference/pipeline/acquisition.py"],
     "instances": ["inference/instances.py", "inference/crumbs.py"],
     "evaluation": ["inference/metrics.py", "inference/crumbs.py"],
 }
@@ -70,9 +70,9 @@ def bare(tree: ast.AST) -> str:
 def sources() -> dict[str, dict[str, object]]:
     trees = [ast.parse((ROOT / f"inference/{name}.py").read_text()) for name in STAGES]
     functions = {node.name: node for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)}
-    learning = ast.parse((ROOT / "inference/snapshots.py").read_text())
+    learning = ast.parse((ROOT / "inference/pipeline/snapshots.py").read_text())
     found: dict[str, dict[str, object]] = {}
-    for kind, version in stages.VERSIONS.items():
+    for kind, version in compute.VERSIONS.items():
         digest = hashlib.sha256(bare(learning).encode())
         for name in FUNCTIONS[kind]:
             digest.update(bare(functions[name]).encode())
@@ -83,13 +83,13 @@ def sources() -> dict[str, dict[str, object]]:
     return found
 
 
-@pytest.mark.parametrize("kind", stages.VERSIONS)
+@pytest.mark.parametrize("kind", compute.VERSIONS)
 def test_a_stage_whose_source_changed_has_another_version(kind):
     recorded, now = json.loads(RECORD.read_text())[kind], sources()[kind]
     if now["version"] == recorded["version"]:
         assert now["sha256"] == recorded["sha256"], (
             f"the source of the stage {kind} changed and its version did not: raise VERSIONS[{kind!r}] in "
-            "inference/stages.py unless no result can have changed, then run python -m "
+            "inference/pipeline/compute.py unless no result can have changed, then run python -m "
             "tests.inference.test_stage_versions"
         )
     else:

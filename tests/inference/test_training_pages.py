@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from inference.training import curves, fields, patients
+from inference.experiments import curves, fields, patients
 
 LOG = """    12 s  detector 1/4  loss 0.950 score 0.912 ap50 0.912 f1 0.880
     14 s  detector 2/4  loss 0.900 score 0.922 ap50 0.915 f1 0.890

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from inference.experiments.data import training_samples
+from inference.experiments.measure import measure_prompter
 from inference.registry import DEFAULT_PROMPTER, prompter
-from inference.training.data import training_samples
-from inference.training.measure import measure_prompter
 from inference.weights import files, shipped
 
 NAMES = [name for name in ("boxwise", "centre", "unet") if shipped(name)]

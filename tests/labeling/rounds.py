@@ -23,8 +23,8 @@ from labeling.projects.models import Project
 from labeling.projects.services import create_project
 from labeling.rounds.configuration import configure
 from labeling.rounds.models import Artifact, Round, Stage
-from labeling.rounds.publishing import publish
 from labeling.rounds.reference import lock
+from labeling.rounds.results.publishing import publish
 from labeling.rounds.snapshots import freeze
 from tests.labeling.operations import cell, effect, operation, region
 from tests.labeling.pages import CERTIFICATE

@@ -12,7 +12,7 @@ from labeling.annotations.state import PackedMask, State
 from labeling.images.services import add_image
 from labeling.projects.models import Project, Role
 from labeling.rounds.models import Round, Snapshot
-from labeling.rounds.publishing import publish
+from labeling.rounds.results.publishing import publish
 from labeling.studies import services
 from labeling.studies.models import Item, Study
 from tests.factories import LabelClassFactory, MembershipFactory, ProjectFactory, UserFactory, png

@@ -15,9 +15,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from inference import tasks
 from inference.detectors import centre
 from inference.segmenters import unet
+from inference.worker import tasks
 from labeling import leases
 from labeling.annotations.models import ActivityBatch, Layer, Operation
 from labeling.annotations.services import working_layer
@@ -26,8 +26,9 @@ from labeling.errors import Archived, WrongState
 from labeling.images.services import add_image
 from labeling.projects.models import Project
 from labeling.projects.services import add_class
-from labeling.rounds import archiving, stages
+from labeling.rounds import archiving
 from labeling.rounds.archiving import archive_project, restore_project
+from labeling.rounds.execution import stages
 from labeling.rounds.models import Round, Stage, StageLine
 from labeling.rounds.services import retry_round, start_next, start_round
 from labeling.site import study_urls, urls

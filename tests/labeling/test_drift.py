@@ -14,9 +14,9 @@ from inference.metrics import per_image
 from labeling.annotations.models import Layer
 from labeling.images.models import Image
 from labeling.images.services import change_image
-from labeling.rounds.comparison import by_unit, interval
-from labeling.rounds.drift import confounded, is_worse, of_round, over_rounds
 from labeling.rounds.models import Publication
+from labeling.rounds.results.comparison import by_unit, interval
+from labeling.rounds.results.drift import confounded, is_worse, of_round, over_rounds
 from labeling.site.words import figure
 from tests.factories import ImageFactory, LayerFactory, ProjectFactory, UserFactory
 from tests.labeling.pages import CERTIFICATE

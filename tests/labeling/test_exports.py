@@ -28,7 +28,7 @@ from labeling.exchange.names import MOST_BYTES, safe_stem, stems_of
 from labeling.exchange.outlines import polygons_of
 from labeling.exchange.selection import ExportedCell, Part
 from labeling.images.models import Image
-from labeling.rounds.publishing import publish
+from labeling.rounds.results.publishing import publish
 from tests.factories import ImageFactory, LabelClassFactory, MembershipFactory
 from tests.labeling.exports import EVERYTHING, exported_bytes, exported_coco, exported_folder
 from tests.labeling.operations import cell, effect, mask, operation, region

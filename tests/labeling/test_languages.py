@@ -6,10 +6,10 @@ import pytest
 from django.urls import reverse
 from django.utils import translation
 
-from labeling.site import catalogues
-from labeling.site.catalogues import Message
 from labeling.studies import design
 from tests.factories import MembershipFactory
+from tools import catalogues
+from tools.catalogues import Message
 
 LANGUAGES = pytest.mark.parametrize("path", catalogues.languages(), ids=lambda path: path.parts[-3])
 # Names and signs that are the same in every language.
@@ -18,7 +18,7 @@ NAMES = {"Boxwise", "SHA-256", "Dice", "PQ", "AJI", "COCO JSON", "GeoJSON", "px"
 
 @LANGUAGES
 def test_a_catalogue_says_all_there_is_to_say_and_nothing_else(path):
-    """`python -m labeling.site.catalogues` adds what is new, for a person to translate."""
+    """`python -m tools.catalogues` adds what is new, for a person to translate."""
     catalogue = catalogues.read(path)
     said = catalogues.messages()
     assert said - set(catalogue) == set(), "not in the catalogue"

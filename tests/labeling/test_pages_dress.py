@@ -11,7 +11,7 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.views.defaults import server_error
 
-from labeling.rounds.publishing import publish
+from labeling.rounds.results.publishing import publish
 from labeling.site import urls
 from labeling.site.curves import curves_of, polyline
 from labeling.site.facts import facts_of

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
-from inference import tasks
 from inference.detectors import centre
+from inference.pipeline.snapshots import read_labels
 from inference.segmenters import unet
-from inference.snapshots import read_labels
 from inference.synthetic import tissue
+from inference.worker import tasks
 from labeling.images.label_maps import BadLabelMap, read_label_map
 from labeling.images.models import Image, Split
 from labeling.projects.services import create_project

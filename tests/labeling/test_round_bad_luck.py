@@ -12,19 +12,19 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import override
 
-from inference import tasks
 from inference.detectors import centre
 from inference.segmenters import unet
 from inference.synthetic import tissue
+from inference.worker import tasks
 from labeling.images.models import Image, Split
 from labeling.rounds.models import Artifact, ModelVersion, Publication, Round, Stage, StageLine, Sweep
 from labeling.rounds.reference import lock
+from labeling.rounds.results.tuning import request_sweep
 from labeling.rounds.services import retry_round, start_round
-from labeling.rounds.starting import Start
-from labeling.rounds.sweeping import request_sweep
+from labeling.rounds.weights.starting import Start
 from labeling.site.overview import count
 from labeling.site.round_views import pace_of
-from labeling.site.waiting import next_images
+from labeling.site.suggestions import next_images
 from tests.factories import UserFactory
 from tests.labeling.rounds import annotate, run_all, small_project
 

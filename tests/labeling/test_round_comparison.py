@@ -9,10 +9,10 @@ import pytest
 from django.core.files.base import ContentFile
 from django.urls import reverse
 
-from inference import tasks
-from labeling.rounds.comparison import by_unit, compare, interval
+from inference.worker import tasks
 from labeling.rounds.models import Artifact, Round, Snapshot, Stage, Sweep
-from labeling.rounds.sweeping import request_sweep
+from labeling.rounds.results.comparison import by_unit, compare, interval
+from labeling.rounds.results.tuning import request_sweep
 from tests.factories import ImageFactory, ProjectFactory, UserFactory
 from tests.labeling.pages import said
 

@@ -17,27 +17,27 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from inference import tasks
 from inference.detectors import centre
 from inference.methods import boxcell
-from inference.needs import memory_needed
+from inference.pipeline.units import read_unit
 from inference.segmenters import unet
 from inference.synthetic import tissue
-from inference.units import read_unit
 from inference.weights import files, shipped
+from inference.worker import tasks
+from inference.worker.needs import memory_needed
 from labeling.errors import Invalid, WrongState
 from labeling.images.models import Split
 from labeling.images.services import add_image
 from labeling.projects.services import create_project
-from labeling.rounds import importing
-from labeling.rounds.comparison import compare, learned_from
 from labeling.rounds.configuration import configure, queue_of
-from labeling.rounds.export import card, export_round
 from labeling.rounds.models import ModelVersion, Round, RoundPolicy, Stage, StageLine, WeightsImport
-from labeling.rounds.promotion import models_of
+from labeling.rounds.results.comparison import compare, learned_from
+from labeling.rounds.results.export import card, export_round
 from labeling.rounds.services import start_round
 from labeling.rounds.snapshots import NothingToLearn
-from labeling.rounds.starting import Start, licences
+from labeling.rounds.weights import importing
+from labeling.rounds.weights.promotion import models_of
+from labeling.rounds.weights.starting import Start, licences
 from tests.factories import UserFactory
 from tests.labeling.pages import said, signed_in
 from tests.labeling.rounds import png_of, run_all, small_project
@@ -165,9 +165,9 @@ def test_weights_used_as_they_are_train_nothing_and_the_log_says_so(owner, sent,
     content = json.loads(second.snapshot.content.open().read())
     for entry in content["images"]:
         entry["cells"] = entry["cells"][1:]
-    from inference import stages as work
+    from inference.pipeline import compute
 
-    again = work.keys(content, round_.configuration)
+    again = compute.keys(content, round_.configuration)
     assert {k for k in keys if again[k] == keys[k]} == {"pseudo_masks", "detector", "segmenter"}
 
 
@@ -272,7 +272,7 @@ def test_classes_go_by_their_names(owner, sent, detector, tmp_path):
     round_ = start_round(project=project, by=owner, start=used(made) | {"segmenter": Start(as_is=True)})
     assert round_.configuration["prediction"]["classes"] == [1, None, 0]
     setting = SimpleNamespace(configuration=round_.configuration, class_count=2)
-    from inference.stages import class_names
+    from inference.pipeline.compute import class_names
 
     assert [class_names(setting)(index) for index in (0, 1, 2, 3)] == [1, None, 0, None]
 
@@ -350,7 +350,7 @@ def test_a_check_that_was_lost_is_asked_for_again_and_one_that_kills_is_given_up
         raise SystemExit
 
     with monkeypatch.context() as patched:
-        patched.setattr(tasks.foreign, "opened", dies)
+        patched.setattr(tasks.imported_weights, "opened", dies)
         for _ in range(WeightsImport.MAX_ATTEMPTS):
             assert len(importing.sweep(later)) == 1
             with pytest.raises(SystemExit):

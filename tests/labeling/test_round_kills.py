@@ -9,13 +9,15 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from inference import tasks, units
 from inference.detectors import centre
+from inference.pipeline import units
 from inference.segmenters import unet
+from inference.worker import tasks
 from labeling import jobs, leases
-from labeling.leases import REQUEUE_AFTER
 from labeling.projects.models import Project
-from labeling.rounds import services, stages
+from labeling.recovery import REQUEUE_AFTER
+from labeling.rounds import services
+from labeling.rounds.execution import stages
 from labeling.rounds.models import Artifact, Publication, Round, Stage, StageLine
 from labeling.rounds.services import NEEDS, cancel_round, start_round
 from tests.factories import UserFactory

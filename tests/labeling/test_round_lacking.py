@@ -16,13 +16,15 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from inference import devices, needs, tasks, units, usage
-from inference import stages as work
+from inference import devices
 from inference.detectors import centre
+from inference.pipeline import compute, units
 from inference.segmenters import unet
+from inference.worker import needs, tasks, usage
 from labeling.errors import Invalid
-from labeling.rounds import holding, portions, resuming, services, stages
+from labeling.rounds import services
 from labeling.rounds.configuration import configure
+from labeling.rounds.execution import backoff, portions, resuming, stages
 from labeling.rounds.models import Portion, Round, Stage, StageLine
 from labeling.rounds.services import cancel_round, retry_round, start_round
 from tests.factories import UserFactory
@@ -112,13 +114,13 @@ def test_stages_with_nets_go_to_the_queue_of_the_device_that_was_asked_for(owner
 def test_nets_compute_where_they_were_asked_to_and_the_row_says_where(owner, sent, monkeypatch, asked, there, used):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
     seen = []
-    real = work.RUN["pseudo_masks"]
+    real = compute.RUN["pseudo_masks"]
 
     def run(setting):
         seen.append(setting.device)
         return real(replace(setting, device="cpu"))
 
-    monkeypatch.setitem(work.RUN, "pseudo_masks", run)
+    monkeypatch.setitem(compute.RUN, "pseudo_masks", run)
     stage = first(started(owner, device=asked))
     tasks.run_stage(stage.pk)
     stage.refresh_from_db()
@@ -128,7 +130,7 @@ def test_nets_compute_where_they_were_asked_to_and_the_row_says_where(owner, sen
 def test_the_device_is_no_part_of_a_key(owner, sent):
     one, other = started(owner, device="cpu"), started(owner, device="gpu")
     content = tasks._content(one.stages.first())
-    assert work.keys(content, one.configuration) == work.keys(content, other.configuration)
+    assert compute.keys(content, one.configuration) == compute.keys(content, other.configuration)
 
 
 def test_a_gpu_that_is_not_there_is_waited_for_and_no_cpu_takes_its_place(owner, sent, monkeypatch, client):
@@ -146,8 +148,8 @@ def test_a_gpu_that_is_not_there_is_waited_for_and_no_cpu_takes_its_place(owner,
     assert answer["waits"]["what"] == "no_gpu" and "-Q gpu" in answer["waits"]["mend"] and answer["waits"]["again_at"]
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    real = work.RUN["pseudo_masks"]
-    monkeypatch.setitem(work.RUN, "pseudo_masks", lambda setting: real(replace(setting, device="cpu")))
+    real = compute.RUN["pseudo_masks"]
+    monkeypatch.setitem(compute.RUN, "pseudo_masks", lambda setting: real(replace(setting, device="cpu")))
     work_off(sent[:])
     assert waits(stage, "no_gpu")  # this worker keeps away until the time has come
     monkeypatch.setattr(tasks, "WORKER", "another")
@@ -163,7 +165,7 @@ def test_a_stage_that_does_not_fit_waits_ever_longer_and_is_never_given_up(owner
     free["free"] = 10 * 2**20
     round_ = started(owner)
     stage = first(round_)
-    for pause in [*holding.PAUSES, holding.PAUSES[-1], holding.PAUSES[-1]]:
+    for pause in [*backoff.PAUSES, backoff.PAUSES[-1], backoff.PAUSES[-1]]:
         sent.clear()
         tasks.run_stage(stage.pk)
         assert waits(stage, "memory_needed") and stage.started_at is None  # to wait is not to work
@@ -178,7 +180,7 @@ def test_a_stage_that_does_not_fit_waits_ever_longer_and_is_never_given_up(owner
         resuming.sweep()
         resuming.sweep()
         assert sent.count(("inference.run_stage", "cpu", {"stage_id": stage.pk})) == 1
-    assert [p.total_seconds() / 60 for p in holding.PAUSES] == [1, 2, 4, 8, 15]
+    assert [p.total_seconds() / 60 for p in backoff.PAUSES] == [1, 2, 4, 8, 15]
     round_.refresh_from_db()
     assert round_.state == Round.State.RUNNING
     free["free"] = 64 * GIB
@@ -186,7 +188,7 @@ def test_a_stage_that_does_not_fit_waits_ever_longer_and_is_never_given_up(owner
     stage.refresh_from_db()
     assert (stage.state, stage.attempts, stage.lacks, stage.refusals) == ("done", 1, {}, 0)
     lines = StageLine.objects.filter(stage=stage, text__startswith="handed back: it needs about").count()
-    assert lines == len(holding.PAUSES) + 2
+    assert lines == len(backoff.PAUSES) + 2
 
 
 def missing(kind):
@@ -236,7 +238,7 @@ def test_other_errors_end_the_stage_as_before(owner, sent, monkeypatch, error):
     def breaks(setting):
         raise error
 
-    monkeypatch.setitem(work.RUN, "pseudo_masks", breaks)
+    monkeypatch.setitem(compute.RUN, "pseudo_masks", breaks)
     stage = first(started(owner))
     with pytest.raises(type(error)):
         tasks.run_stage(stage.pk)
@@ -313,7 +315,7 @@ def test_a_worker_that_dies_while_another_is_kept_away_is_a_death_as_ever(owner,
         raise SystemExit
 
     free["free"] = 64 * GIB
-    monkeypatch.setitem(work.RUN, "pseudo_masks", dies)
+    monkeypatch.setitem(compute.RUN, "pseudo_masks", dies)
     monkeypatch.setattr(tasks, "WORKER", "another")
     for attempt in range(1, Stage.MAX_ATTEMPTS + 1):
         with pytest.raises(SystemExit):

@@ -9,10 +9,11 @@ import pytest
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from inference import limits, units
+from inference import limits
 from inference.fusion import Parameters
 from inference.limits import OutOfBounds
-from inference.stages import keys
+from inference.pipeline import units
+from inference.pipeline.compute import keys
 from inference.training.loop import Schedule
 from labeling.errors import Invalid
 from labeling.rounds.configuration import CHOICES, PRESETS, configure

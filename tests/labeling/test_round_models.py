@@ -7,12 +7,19 @@ from labeling.errors import Invalid, WrongState
 from labeling.images.models import Image, Split
 from labeling.rounds.configuration import CHOICES, PRESETS, configure, differences
 from labeling.rounds.models import Artifact, ModelVersion, Promotion, Round, RoundPolicy, Stage
-from labeling.rounds.promotion import current_publications, current_round, models_of, promote, register, roll_back
-from labeling.rounds.publishing import publish
+from labeling.rounds.results.publishing import publish
 from labeling.rounds.services import advance, start_round
 from labeling.rounds.snapshots import Leaks, MixedScales, freeze
-from labeling.rounds.starting import Start
-from labeling.site.workspace import layers_of
+from labeling.rounds.weights.promotion import (
+    current_publications,
+    current_round,
+    models_of,
+    promote,
+    register,
+    roll_back,
+)
+from labeling.rounds.weights.starting import Start
+from labeling.workspace.api import layers_of
 from tests.factories import ImageFactory, ProjectFactory, UserFactory
 from tests.labeling.operations import cell, region
 from tests.labeling.pages import CERTIFICATE, draw, proposals

@@ -21,15 +21,16 @@ from django.utils import timezone
 
 from labeling.celery import app
 from labeling.errors import Invalid
-from labeling.leases import REQUEUE_AFTER
 from labeling.projects.models import Role
-from labeling.rounds import delivery, notices, services, webhooks
-from labeling.rounds.addresses import may_be_reached
+from labeling.recovery import REQUEUE_AFTER
+from labeling.rounds import services
 from labeling.rounds.archiving import archive_project
 from labeling.rounds.models import Delivery, Round, RoundPolicy, Stage
-from labeling.rounds.notices import change_notices, renew_secret
+from labeling.rounds.notices import announcements, delivery, webhooks
+from labeling.rounds.notices.addresses import may_be_reached
+from labeling.rounds.notices.announcements import change_notices, renew_secret
+from labeling.rounds.notices.webhooks import Refused, Unsent, post
 from labeling.rounds.services import advance, cancel_round, retry_round, start_round
-from labeling.rounds.webhooks import Refused, Unsent, post
 from labeling.server import environment
 from tests.factories import MembershipFactory, UserFactory
 from tests.labeling.pages import make_study, said, signed_in
@@ -147,7 +148,7 @@ def test_a_round_ends_although_nobody_can_be_told(there, sent, monkeypatch, capl
     def broken(*args, **kwargs):
         raise KeyError("a bug")
 
-    monkeypatch.setattr(notices, "webhook", broken)
+    monkeypatch.setattr(announcements, "webhook", broken)
     second = start_round(project=there.project, by=None, preset="tiny", changes={"lam": 3}, line_up=True)
     end(there.round, "published")
     second.refresh_from_db()

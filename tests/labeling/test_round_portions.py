@@ -13,14 +13,15 @@ from django.core.files.storage import default_storage
 from django.core.management import call_command
 from django.utils import timezone
 
-from inference import stages as work
-from inference import tasks, units
 from inference.detectors import centre
+from inference.pipeline import compute, units
 from inference.segmenters import unet
 from inference.types import InferenceError
+from inference.worker import tasks
 from labeling.errors import WrongState
-from labeling.leases import REQUEUE_AFTER, LeaseLost
-from labeling.rounds import portions
+from labeling.leases import LeaseLost
+from labeling.recovery import REQUEUE_AFTER
+from labeling.rounds.execution import portions
 from labeling.rounds.models import Artifact, Portion, Publication, Round
 from labeling.rounds.services import cancel_round, retry_round, start_round
 from tests.factories import UserFactory
@@ -92,7 +93,7 @@ def test_a_spread_prediction_is_the_same_as_one_made_by_a_single_worker(round_, 
             content, tasks.fields_of(content, tasks.local_file), round_.configuration, inputs,
             tasks.Path(tasks.settings.DATA_DIR) / "alone", lambda progress: None, lambda: False,
         )  # fmt: skip
-        alone, alone_facts = work.prediction(setting)
+        alone, alone_facts = compute.prediction(setting)
     assert alone_facts == facts
     with zipfile.ZipFile(path) as archive:
         assert len(archive.namelist()) == IMAGES
@@ -189,7 +190,7 @@ def test_a_portion_that_cannot_be_made_ends_the_round_with_its_reason(round_, se
     def breaks(setting):
         raise InferenceError("the weights have moths")
 
-    monkeypatch.setitem(work.SPREAD, "prediction", breaks)
+    monkeypatch.setitem(compute.SPREAD, "prediction", breaks)
     work_off(sent)
     round_.refresh_from_db()
     assert (round_.state, round_.error) == (Round.State.FAILED, "the weights have moths")
@@ -199,7 +200,7 @@ def test_a_portion_that_kills_its_workers_is_given_up(round_, sent, monkeypatch)
     def dies(setting):
         raise SystemExit
 
-    monkeypatch.setitem(work.SPREAD, "prediction", dies)
+    monkeypatch.setitem(compute.SPREAD, "prediction", dies)
     work_off(sent, until="inference.run_portion")
     portion = sent[0].arguments["portion_id"]
     for attempt in range(3):

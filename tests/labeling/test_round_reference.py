@@ -7,7 +7,7 @@ from django.core.files.base import ContentFile
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from inference.stages import keys
+from inference.pipeline.compute import keys
 from inference.synthetic import tissue
 from labeling.annotations.models import Annotation
 from labeling.annotations.services import working_layer

@@ -10,23 +10,24 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
-from inference import stages as work
-from inference import tasks, units
 from inference.detectors import centre
+from inference.pipeline import compute, units
+from inference.pipeline.snapshots import fields_of
 from inference.segmenters import unet
-from inference.snapshots import fields_of
 from inference.types import Cancelled
+from inference.worker import tasks
 from labeling import leases
 from labeling.annotations.models import Annotation, Layer
 from labeling.annotations.services import working_layer, write_operations
 from labeling.annotations.state import state_of
 from labeling.leases import LeaseLost
 from labeling.projects.models import Membership, Project
-from labeling.rounds import services, stages
+from labeling.rounds import services
+from labeling.rounds.execution import stages
 from labeling.rounds.models import Artifact, Publication, Round, Stage
 from labeling.rounds.services import RoundAtWork, cancel_round, retry_round, start_round
 from labeling.rounds.snapshots import NothingToLearn, freeze
-from labeling.rounds.starting import Start
+from labeling.rounds.weights.starting import Start
 from tests.factories import ImageFactory, ProjectFactory, UserFactory
 from tests.labeling.operations import cell, effect, operation
 from tests.labeling.rounds import annotate, run_all, small_project
@@ -150,8 +151,8 @@ def test_the_same_request_a_while_later_is_not_taken_for_a_double_click(project,
 
 def test_a_task_delivered_twice_does_the_work_once(project, owner, sent, monkeypatch):
     calls = []
-    real = work.RUN["pseudo_masks"]
-    monkeypatch.setitem(work.RUN, "pseudo_masks", lambda setting: calls.append(1) or real(setting))
+    real = compute.RUN["pseudo_masks"]
+    monkeypatch.setitem(compute.RUN, "pseudo_masks", lambda setting: calls.append(1) or real(setting))
     round_ = start_round(project=project, by=owner, preset="tiny")
     stage = round_.stages.get(kind="pseudo_masks")
     tasks.run_stage(stage.pk)
@@ -191,7 +192,7 @@ def test_a_stage_that_kills_its_worker_is_given_up(project, owner, sent, monkeyp
     def dies(setting):
         raise SystemExit
 
-    monkeypatch.setitem(work.RUN, "pseudo_masks", dies)
+    monkeypatch.setitem(compute.RUN, "pseudo_masks", dies)
     round_ = start_round(project=project, by=owner, preset="tiny")
     stage = round_.stages.get(kind="pseudo_masks")
     for attempt in range(Stage.MAX_ATTEMPTS):
@@ -265,7 +266,7 @@ def test_a_failing_stage_says_why_and_ends_the_round(project, owner, sent, monke
     def breaks(setting):
         raise ValueError("the stain is on fire")
 
-    monkeypatch.setitem(work.RUN, "detector", breaks)
+    monkeypatch.setitem(compute.RUN, "detector", breaks)
     round_ = start_round(project=project, by=owner, preset="tiny")
     run_all(tasks.run_stage, sent)
     round_.refresh_from_db()

@@ -71,13 +71,13 @@ def test_the_web_process_never_imports_torch_nor_the_tasks() -> None:
         "import labeling.asgi, sys\n"
         "from django.urls import get_resolver\n"
         "assert len(list(get_resolver().url_patterns)) > 0\n"
-        "assert 'inference.tasks' not in sys.modules\n"
+        "assert 'inference.worker.tasks' not in sys.modules\n"
     )
     assert "django" in loaded
     assert not loaded & {"torch", "torchvision", "ultralytics", "timm", "segment_anything", "cv2", "sklearn"}
 
 
-@pytest.mark.parametrize("task", ["inference.interactive.click", "inference.run_stage"])
+@pytest.mark.parametrize("task", ["inference.worker.interactive.click", "inference.run_stage"])
 def test_tasks_find_their_queue_by_name(task: str, embedded_valkey) -> None:
     """Interactive ones by their name; the others to the queue that the sender names, else to cpu."""
     import redis
@@ -90,7 +90,7 @@ def test_tasks_find_their_queue_by_name(task: str, embedded_valkey) -> None:
     app.send_task(task, queue="gpu")
     lengths = {queue: link.llen(queue) for queue in ("cpu", "gpu", "interactive")}
     link.flushall()
-    if task.startswith("inference.interactive."):
+    if task.startswith("inference.worker.interactive."):
         assert lengths == {"cpu": 0, "gpu": 1, "interactive": 1}
     else:
         assert lengths == {"cpu": 1, "gpu": 1, "interactive": 0}

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labeling.errors import Invalid
-from labeling.site.study_forms import StudyForm
+from labeling.site.forms.studies import StudyForm
 from labeling.studies import amending, limits, reporting, services
 from labeling.studies.models import Amendment, Study
 from tests.labeling.pages import said, signed_in

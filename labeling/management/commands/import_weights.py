@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from labeling.accounts.models import User
 from labeling.errors import LabelingError
 from labeling.projects.models import Project
-from labeling.rounds.importing import WANTED, import_weights
+from labeling.rounds.weights.importing import WANTED, import_weights
 
 
 class Command(BaseCommand):

@@ -1,0 +1,1 @@
+"""Research scripts: they make and measure the shipped weights. No other package imports them."""

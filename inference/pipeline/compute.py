@@ -1,0 +1,348 @@
+"""The stages of a round on files alone: what goes in, what comes out, how it is named (docs/design.md, idea 3).
+
+Every stage has a version number that must change when equal inputs may give another result; with its inputs and
+parameters it makes the stage's key. How the work is kept image by image stands in units.py.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from inference import limits, registry
+from inference.crumbs import crumb_areas, without_crumbs
+from inference.fusion import Parameters, certificate, fuse
+from inference.fusion.warm import warm
+from inference.masks import cells_of, clip, rasterise_boxes
+from inference.metrics import box_iou
+from inference.pipeline.acquisition import embedding, image_scores
+from inference.pipeline.evaluation import detected_masks, evaluation, is_judged
+from inference.pipeline.imported_weights import look
+from inference.pipeline.painting import bits_of, bounded_instances, masks_of_cells, paint
+from inference.pipeline.snapshots import Field, boxes_of_cells, digest, learning_digest
+from inference.pipeline.units import Setting, Unit, bundle, each_unit, read_unit, trainer_of
+from inference.types import Boxes, BoxMask, InferenceError, Progress, Prompts, Sample, UnreadableImage
+from inference.weights import shipped
+
+VERSIONS = {
+    "pseudo_masks": 1,
+    "detector": 2,
+    "segmenter": 1,
+    "prediction": 4,
+    "fusion": 3,
+    "instances": 4,
+    "evaluation": 4,
+    "publication": 3,
+}
+
+
+def keys(content: dict[str, Any], configuration: dict[str, Any]) -> dict[str, str]:
+    """Kind -> key of every stage of a round: hash of inputs, parameters, and the versions of stage and model.
+
+    Every stage asks for its key first, so a configuration that no stage could use ends here, before any training.
+    Raises limits.OutOfBounds.
+    """
+    limits.check(configuration)
+    learned = learning_digest(content)
+    # Not what is said of the reference set: its masks stand with their images, and words predict nothing anew.
+    everything = digest({name: part for name, part in content.items() if name != "reference_set"})
+    # Asked for its name alone: on the CPU, which every worker has. Where a net computes is no part of a key.
+    prompter = [configuration["prompter"], registry.prompter(**configuration["prompter"], device="cpu").name]
+    detector, segmenter = configuration["detector"], configuration["segmenter"]
+    start = configuration.get("evaluation")  # what is to be said of weights that learned elsewhere, or of what judges
+    named = {}
+
+    def name(kind: str, *inputs: Any) -> None:
+        named[kind] = digest([kind, VERSIONS[kind], *inputs])
+
+    # Weights that are used as they are hang on nothing that anybody annotated.
+    name("pseudo_masks", *([] if segmenter.get("as_is") else [learned, prompter]))
+    taught = {"detector": [learned], "segmenter": [named["pseudo_masks"]]}
+    for kind, chosen in (("detector", detector), ("segmenter", segmenter)):
+        name(kind, *([] if chosen.get("as_is") else taught[kind]), chosen, trainer_of(kind, chosen).name)
+    name("prediction", everything, named["detector"], named["segmenter"], prompter, configuration["prediction"])
+    name("fusion", named["prediction"], configuration["fusion"], certificate.VERSION)
+    name("instances", named["fusion"], configuration["instances"])
+    name("evaluation", named["instances"], learned, *([start] if start else []))
+    name("publication", named["instances"])
+    return named
+
+
+# -- the stages: each returns its artifact and facts worth showing
+
+
+def pseudo_masks(setting: Setting) -> tuple[Path, dict[str, Any]]:
+    """Masks inside people's boxes: what the segmenter learns from. A mask that a person verified is taken as it is."""
+    prompter = setting.prompter()
+    fields = [f for f in setting.fields if f.annotated and f.split in ("train", "val")]
+    if setting.configuration["segmenter"].get("as_is"):
+        fields = []
+        setting.report(Progress(0, 0, "the segmenter is used as it is, so it needs no masks to learn from"))
+
+    def make(field: Field) -> Unit:
+        cells, _ = field.learning()
+        masks, _ = masks_of_cells(prompter, field, cells)
+        return {"labels": paint(masks, field)}
+
+    cells = sum(int(unit["labels"].max(initial=0)) for _, unit in each_unit(setting, fields, make))
+    return bundle(setting, "pseudo_masks.zip"), {"images": len(fields), "cells": cells, "prompter": prompter.name}
+
+
+def samples(setting: Setting, split: str, *, with_labels: bool) -> list[Sample]:
+    """The annotated fields of a split as training samples."""
+    found = []
+    single = setting.class_count == 1
+    for field in setting.fields:
+        if not field.annotated or field.split != split:
+            continue
+        cells, valid = field.learning()
+        try:
+            rgb = field.rgb()
+            labels = read_unit(setting.inputs["pseudo_masks"], field.image)["labels"] if with_labels else None
+        except UnreadableImage as error:
+            setting.report(Progress(0, 0, f"image {field.image} teaches nothing: {error}"))
+            continue
+        classes = np.array([0 if single else cell.class_index or 0 for cell in cells], np.int64)
+        found.append(Sample(rgb, boxes_of_cells(cells), classes, valid, labels, str(field.image)))
+    return found
+
+
+def detector(setting: Setting) -> tuple[Path, dict[str, Any]]:
+    return _train(setting, "detector", with_labels=False)
+
+
+def segmenter(setting: Setting) -> tuple[Path, dict[str, Any]]:
+    return _train(setting, "segmenter", with_labels=True)
+
+
+def _train(setting: Setting, kind: str, *, with_labels: bool) -> tuple[Path, dict[str, Any]]:
+    if setting.configuration[kind].get("as_is"):
+        return _passed_on(setting, kind)
+    trainer = setting.trainer(kind)
+    learned = samples(setting, "train", with_labels=with_labels)
+    checked = samples(setting, "val", with_labels=with_labels)
+    weights = trainer.train(
+        learned, checked,
+        work=setting.work / "training", report=setting.report, stop=setting.stop,
+        start_from=setting.inputs.get(f"start of the {kind}"),
+    )  # fmt: skip
+    facts = {"images": len(learned), "validation_images": len(checked), "model": trainer.name}
+    # Every parameter, not only the name of the preset: presets change, what this round used does not.
+    return weights, facts | {
+        "cells": sum(len(sample.boxes) for sample in learned), "classes": setting.class_count,
+        "settings": asdict(trainer.settings),
+    }  # fmt: skip
+
+
+def _passed_on(setting: Setting, kind: str) -> tuple[Path, dict[str, Any]]:
+    """Weights that are used as they are, the shipped ones unless others are named: looked at, not trained."""
+    name = setting.configuration[kind]["name"]
+    weights = setting.inputs.get(f"start of the {kind}") or shipped(name)
+    if weights is None:
+        raise InferenceError(f"no weights of the {kind} {name!r} come with this program; choose others, or train")
+    found = look(weights)
+    setting.report(Progress(1, 1, f"{found.model}, sha256 {found.sha256[:12]}, is used as it is: nothing is trained"))
+    return weights, {"model": found.model, "classes": found.classes, "settings": found.settings}
+
+
+def prediction(setting: Setting) -> tuple[Path, dict[str, Any]]:
+    """Both halves of every image; what portions have made already is taken as it is."""
+    make, names = predictor(setting)
+    made = [len(unit["boxes"]) for _, unit in each_unit(setting, setting.fields, make)]
+    bad = {"unreadable_images": len(setting.fields) - len(made)} if len(made) < len(setting.fields) else {}
+    return bundle(setting, "prediction.zip"), {"images": len(made), "boxes": sum(made), "models": names} | bad
+
+
+def predictor(setting: Setting) -> tuple[Callable[[Field], Unit], dict[str, str]]:
+    """Load the models. -> what makes M_D (boxes -> masks) and M_S (the segmenter's mask) of one image, and the models'
+    names.
+
+    M_D is prompted by people's boxes; detected boxes are added where nobody has declared the annotation exhaustive
+    and where they do
+    not overlap a person's box.
+    """
+    chosen = setting.configuration["prediction"]
+    prompter = setting.prompter()
+    find = setting.trainer("detector").load(setting.inputs["detector"])
+    segment = setting.trainer("segmenter").load(setting.inputs["segmenter"])
+    class_of = class_names(setting)
+
+    def make(field: Field) -> Unit:
+        field = proposed_on(setting.content, field)
+        rgb = field.rgb()
+        detected = find.detect(rgb)
+        sure = detected.scores >= chosen["detector_threshold"]
+        added = np.flatnonzero(sure & _new(detected.boxes, field, chosen["person_overlap"]))
+        masks, _ = masks_of_cells(prompter, field, field.cells)
+        answer = prompter.decode(prompter.encode(rgb), Prompts(detected.boxes[added])) if len(added) else None
+        if answer is not None:
+            masks += [mask if mask.bits.any() else None for mask in answer.masks]
+        boxes = np.concatenate([boxes_of_cells(field.cells), detected.boxes[added]])
+        scores = np.concatenate([np.ones(len(field.cells), np.float32), detected.scores[added]])
+        order = np.argsort(-scores, kind="stable").tolist()  # the surer box keeps contested pixels
+        classes = [cell.class_index for cell in field.cells] + [class_of(int(c)) for c in detected.classes[added]]
+        alone = detected_masks(prompter, rgb, detected) if is_judged(field) else {}
+        return alone | {
+            "m_d": paint(masks, field, order),
+            "m_s": np.packbits(segment.foreground(rgb) >= 0.5, axis=None),
+            "boxes": boxes,
+            "scores": scores,
+            "classes": classes,
+            "sources": [cell.uid for cell in field.cells] + [None] * len(added),
+            "detected_boxes": detected.boxes,
+            "detected_scores": detected.scores,
+        }
+
+    return make, {"detector": find.name, "segmenter": segment.name, "prompter": prompter.name}
+
+
+def class_names(setting: Setting) -> Callable[[int], int | None]:
+    """The detector's class -> the index of the project's, None where it has none.
+
+    Weights that are used as they are may have learned other classes than the project's: the configuration names theirs.
+    """
+    named = setting.configuration["prediction"].get("classes")
+    if named is not None:
+        return lambda index: named[index] if index < len(named) else None
+    return lambda index: index if setting.class_count > 1 else None
+
+
+def proposed_on(content: dict[str, Any], field: Field) -> Field:
+    """What proposals may know of the people's annotations: everything, or nothing where annotators work blinded."""
+    return field.unspoken() if content.get("blinded") else field
+
+
+def _new(boxes: Boxes, field: Field, overlap: float) -> np.ndarray[Any, Any]:
+    """(n,) bool: detections where a person has not spoken yet."""
+    fresh = np.ones(len(boxes), bool)
+    if not len(boxes):
+        return fresh
+    x = np.clip(((boxes[:, 0] + boxes[:, 2]) / 2).astype(int), 0, field.width - 1)
+    y = np.clip(((boxes[:, 1] + boxes[:, 3]) / 2).astype(int), 0, field.height - 1)
+    fresh &= ~_whole_region(field)[y, x]
+    people = np.concatenate([boxes_of_cells(field.cells), field.cannot_tell])
+    if len(people):
+        fresh &= box_iou(boxes, people).max(axis=1) <= overlap
+    if len(field.rejected):
+        fresh &= box_iou(boxes, field.rejected).max(axis=1) <= 0.5  # a person said no: do not propose it again
+    return fresh
+
+
+def _whole_region(field: Field) -> np.ndarray[Any, Any]:
+    """Where people said that every cell is annotated, or that nothing is to be annotated."""
+    return rasterise_boxes(np.concatenate([field.exhaustive, field.ignore]), field.width, field.height)
+
+
+def fusion(setting: Setting) -> tuple[Path, dict[str, Any]]:
+    """BoxCell's eq. (7) for every image, with its certificate."""
+    parameters = Parameters(**setting.configuration["fusion"])
+    warm()
+
+    def make(field: Field) -> Unit:
+        unit = read_unit(setting.inputs["prediction"], field.image)
+        fused = fuse(field.rgb(), unit["m_d"] > 0, bits_of(unit["m_s"], field), parameters)
+        return {
+            "mask": np.packbits(fused.mask, axis=None),
+            "pixels": fused.pixels,
+            "certificate": fused.certificate.as_dict(),
+            "queue": image_scores(unit["m_d"], bits_of(unit["m_s"], field), unit["detected_scores"], fused.probability),
+            "embedding": embedding(field.rgb(), fused.mask).tolist(),
+        }
+
+    certificates = [unit["certificate"] for _, unit in each_unit(setting, setting.readable(), make)]
+    if not certificates:
+        raise InferenceError("none of the images can be read, so there is nothing to fuse")
+    return bundle(setting, "fusion.zip"), {
+        "images": len(certificates),
+        "closed": sum(bool(c["closed"]) for c in certificates),
+        "ambiguous_share": float(np.mean([c["ambiguous_share"] for c in certificates])),
+        "median_milliseconds": float(np.median([c["milliseconds"]["total"] for c in certificates])),
+    }
+
+
+def instance_maps(setting: Setting) -> tuple[Path, dict[str, Any]]:
+    """One id a cell, without crumbs, and how doubtful each cell is: the larger of its share of ambiguous pixels and
+    1 - its box's score."""
+
+    fields = setting.readable()
+    options = dict(setting.configuration["instances"])
+    crumb = crumb_areas(setting.content, options)
+    options.pop("crumbs", None)
+
+    def make(field: Field) -> Unit:
+        unit = read_unit(setting.inputs["prediction"], field.image)
+        fused = read_unit(setting.inputs["fusion"], field.image)
+        labels = bounded_instances(bits_of(fused["mask"], field), unit["m_d"], unit["boxes"], **options)
+        boxed = [number for number, source in enumerate(unit["sources"], start=1) if source]
+        labels, crumbs = without_crumbs(labels, crumb[field.image], boxes=len(unit["boxes"]), keep=boxed)
+        ambiguous = np.zeros(field.width * field.height, bool)
+        ambiguous[fused["pixels"]] = True
+        count = int(labels.max(initial=0)) + 1
+        area = np.bincount(labels.ravel(), minlength=count)
+        unsure = np.bincount(labels.ravel()[ambiguous], minlength=count)
+        scores = np.concatenate([[0.0], unit["scores"], np.zeros(max(0, count - 1 - len(unit["scores"])))])[:count]
+        doubt = np.maximum(unsure / np.maximum(area, 1), 1 - scores)
+        doubt[len(unit["scores"]) + 1 :] = 1.0  # no box stands behind these
+        return {"labels": labels, "doubt": doubt.astype(np.float32), "crumbs": crumbs}
+
+    cells = crumbs = 0
+    for _, unit in each_unit(setting, fields, make):
+        cells += len(np.unique(unit["labels"])) - 1
+        crumbs += unit["crumbs"]
+    return bundle(setting, "instances.zip"), {"images": len(fields), "cells": cells, "crumbs": crumbs}
+
+
+# Stages whose images can be made by many workers: what makes one image, once its models are loaded.
+SPREAD: dict[str, Callable[[Setting], tuple[Callable[[Field], Unit], dict[str, str]]]] = {"prediction": predictor}
+RUN: dict[str, Callable[[Setting], tuple[Path, dict[str, Any]]]] = {
+    "pseudo_masks": pseudo_masks,
+    "detector": detector,
+    "segmenter": segmenter,
+    "prediction": prediction,
+    "fusion": fusion,
+    "instances": instance_maps,
+    "evaluation": evaluation,
+}
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """One cell as a round proposes it: tight mask, class index, the person's cell it was prompted by, and doubt
+    0..1."""
+
+    number: int
+    mask: BoxMask
+    class_index: int | None
+    source: str | None
+    doubt: float
+
+
+def proposals(field: Field, prediction_unit: Unit, instances_unit: Unit) -> list[Proposal]:
+    """What is worth a person's look. A cell whose mask a person has verified is not proposed again."""
+    settled = {cell.uid for cell in field.cells if cell.mask is not None}
+    nobody_asks = rasterise_boxes(np.concatenate([field.ignore, field.cannot_tell]), field.width, field.height)
+    found = []
+    for number, mask in cells_of(instances_unit["labels"]):
+        known = number <= len(prediction_unit["sources"])
+        source = prediction_unit["sources"][number - 1] if known else None
+        inside = clip(mask, field.width, field.height)
+        if inside is None or (source and source in settled):
+            continue
+        h, w = inside.bits.shape
+        if source is None and nobody_asks[inside.y : inside.y + h, inside.x : inside.x + w][inside.bits].mean() > 0.5:
+            continue
+        class_index = prediction_unit["classes"][number - 1] if known else None
+        found.append(Proposal(number, inside, class_index, source, float(instances_unit["doubt"][number])))
+    return found
+
+
+def detected(prediction_unit: Unit, threshold: float) -> dict[str, Any]:
+    """What the detector said of an image, for people who ask why a round proposed little or nothing there.
+
+    -> "detected": its boxes at or above the threshold, "best_score": the surest of all its boxes, None without any
+    """
+    scores = prediction_unit["detected_scores"]
+    best = float(np.max(scores)) if len(scores) else None
+    return {"detected": int(np.count_nonzero(scores >= threshold)), "best_score": best}

@@ -1,0 +1,171 @@
+"""How good a round is: on images it did not learn from, by people's boxes and by reference masks."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.ndimage import label
+
+from inference.crumbs import crumb_areas, without_crumbs
+from inference.fusion import Parameters, fuse
+from inference.metrics import average_precision, box_iou, contingency, mask_iou, mean, per_image
+from inference.pipeline.painting import bits_of, bounded_instances, paint
+from inference.pipeline.snapshots import Field, boxes_of_cells, read_labels
+from inference.pipeline.units import Setting, Unit, read_unit
+from inference.types import RGB, Boxes, BoxMask, Cancelled, Detections, Labels, Mask, Progress, Prompter, Prompts
+
+FAINTEST = 0.05  # detections below this score are in no threshold sweep
+COMPARED = ("dice", "iou", "aji", "pq", "dq", "sq", "bf1")  # measures of masks that a round is judged by
+
+
+def is_judged(field: Field) -> bool:
+    """Whether the detector's masks alone are kept of it: the test split judges, validation serves sweeps, and judges
+    where there is no test split."""
+    return field.split in ("val", "test") and field.reference is not None
+
+
+def evaluation_split(fields: Sequence[Field]) -> str:
+    """ "test" where any test image is annotated or has reference masks; else "val", which also chose the best epoch."""
+    tested = any(f.split == "test" and (f.annotated or f.reference is not None) for f in fields)
+    return "test" if tested else "val"
+
+
+def detected_masks(prompter: Prompter, rgb: RGB, detected: Detections) -> Unit:
+    """The detections' masks as they would be had nobody drawn a box here: what masks are judged by, since people's
+    boxes would flatter it. Kept one by one, also below the threshold, so that a sweep of it needs no model.
+    """
+    chosen = np.flatnonzero(detected.scores >= FAINTEST)
+    chosen = chosen[np.argsort(-detected.scores[chosen], kind="stable")]
+    masks = prompter.decode(prompter.encode(rgb), Prompts(detected.boxes[chosen])).masks if len(chosen) else []
+    return {
+        "alone_scores": detected.scores[chosen],
+        "alone_prompts": detected.boxes[chosen],
+        "alone_boxes": np.array([(m.x, m.y, *m.bits.shape[::-1]) for m in masks], np.int32).reshape(-1, 4),
+        "alone_bits": np.packbits(np.concatenate([np.zeros(0, bool), *(m.bits.ravel() for m in masks)])),
+    }
+
+
+def alone(unit: Unit, field: Field, threshold: float) -> tuple[Labels, Boxes]:
+    """M_D of the detector alone from `detected_masks`, boxes below the threshold left out; surer boxes on top.
+
+    -> (H, W) ids, and the (n, 4) boxes: id i belongs to boxes[i - 1]
+    """
+    sizes = [int(w) * int(h) for _, _, w, h in unit["alone_boxes"]]
+    bits = np.unpackbits(unit["alone_bits"])[: sum(sizes)].astype(bool)
+    patches = np.split(bits, np.cumsum(sizes)[:-1]) if sizes else []
+    masks = [
+        BoxMask(int(x), int(y), patch.reshape(int(h), int(w)))
+        for (x, y, w, h), patch, score in zip(unit["alone_boxes"], patches, unit["alone_scores"], strict=True)
+        if score >= threshold
+    ]
+    return paint(masks, field), unit["alone_prompts"][unit["alone_scores"] >= threshold]
+
+
+def evaluation(setting: Setting) -> tuple[Path, dict[str, Any]]:
+    """How good the round is, on images it did not learn from. Never against accepted proposals, which flatter the
+    proposer.
+
+    Boxes: the detector alone against people's boxes inside exhaustive regions (AP at IoU 0.5). Masks: only against
+    reference masks. The artifact is JSON with the facts and "per_image", one row an image: rounds are compared by it.
+    """
+    readable = setting.readable()
+    split = evaluation_split(readable)
+    judged = [f for f in readable if f.split == split and f.annotated]
+    with_reference = [f for f in readable if f.split == split and is_judged(f)]
+    facts: dict[str, Any] = {"split": split, "images": len(judged), "reference_images": len(with_reference)}
+    rows = {f.image: {"image": f.image, "group": f.group} for f in judged + with_reference}
+    if judged:
+        matched = []
+        for field in judged:
+            if setting.stop():
+                raise Cancelled("cancelled")
+            matched.append(_matched_boxes(setting, field))
+            rows[field.image]["box_ap50"] = average_precision(matched[-1:], (0.5,)).ap
+        facts["box_ap50"] = average_precision(matched, (0.5,)).ap
+    else:
+        facts["sentence"] = "No image of the validation split is exhaustively annotated, so nothing is measured yet."
+    if with_reference:
+        facts["masks"] = _judge_masks(setting, with_reference, rows)
+    elif judged:
+        facts["sentence"] = "Mask quality not measurable yet: there is no reference set drawn without proposals."
+    trained = {f.group for f in setting.fields if f.split == "train" and f.annotated and f.group}
+    if trained & {f.group for f in judged + with_reference}:
+        facts["optimistic"] = "same slide, optimistic: training and judging images come from one slide or patient"
+    facts |= _said_of_the_start(setting.configuration.get("evaluation", {}), list(rows))
+    path = setting.work / "evaluation.json"
+    path.write_text(json.dumps(facts | {"per_image": list(rows.values())}))
+    setting.report(Progress(1, 1))
+    return path, facts
+
+
+def _said_of_the_start(start: dict[str, Any], judging: list[int]) -> dict[str, str]:
+    """What weights from elsewhere do to the figures.
+
+    start  {"elsewhere": kinds whose weights somebody brought along, "seen": images that taught weights of before}
+    """
+    said = {}
+    if start.get("elsewhere"):
+        kinds = " and ".join(start["elsewhere"])
+        said["elsewhere"] = f"Trained elsewhere: may have seen the images that judge ({kinds}). Read it as optimistic."
+    if seen := set(start.get("seen", [])) & set(judging):
+        said["seen_before"] = (
+            f"{len(seen)} of {len(judging)} judging images taught the weights that this round began with: optimistic."
+        )
+    return said
+
+
+def _matched_boxes(setting: Setting, field: Field) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """(IoU with people's boxes, scores) of the detections inside the region where annotation counts."""
+    unit = read_unit(setting.inputs["prediction"], field.image)
+    cells, valid = field.learning()
+    boxes, scores = unit["detected_boxes"], unit["detected_scores"]
+    x = np.clip(((boxes[:, 0] + boxes[:, 2]) / 2).astype(int), 0, field.width - 1)
+    y = np.clip(((boxes[:, 1] + boxes[:, 3]) / 2).astype(int), 0, field.height - 1)
+    inside = valid[y, x]
+    return box_iou(boxes[inside], boxes_of_cells(cells)), scores[inside]
+
+
+def _judge_masks(
+    setting: Setting, fields: Sequence[Field], rows: dict[int, dict[str, Any]]
+) -> dict[str, dict[str, float]]:
+    """Detector's masks, segmenter's mask and their fusion against reference masks, mean over images; the fused ones
+    of each image into its row.
+
+    The boxes are the detector's own, never the people's: on a field that people have boxed, proposals look better
+    than this.
+    """
+    reports: dict[str, list[Any]] = {"detector": [], "segmenter": [], "fused": []}
+    crumb = crumb_areas(setting.content, setting.configuration["instances"])
+    for field in fields:
+        if setting.stop():
+            raise Cancelled("cancelled")
+        assert field.reference is not None
+        unit = read_unit(setting.inputs["prediction"], field.image)
+        threshold = setting.configuration["prediction"]["detector_threshold"]
+        (m_d, boxes), m_s = alone(unit, field, threshold), bits_of(unit["m_s"], field)
+        fused = fused_alone(field.rgb(), m_d, boxes, m_s, setting.configuration, crumb[field.image])
+        reference = read_labels(field.reference)
+        reports["detector"].append(per_image(reference, m_d))
+        reports["segmenter"].append(per_image(reference, label(m_s)[0].astype(np.int32)))
+        reports["fused"].append(per_image(reference, fused))
+        rows[field.image] |= {k: float(reports["fused"][-1].as_dict()[k]) for k in COMPARED}
+        # Without a score a cell counts as sure: AP then asks only how many cells of the reference are met.
+        overlap = mask_iou(contingency(reference, fused))
+        rows[field.image]["mask_ap50"] = average_precision([(overlap, np.ones(len(overlap), np.float32))], (0.5,)).ap
+    kept = (*COMPARED, "bf1_tolerance_px")
+    return {part: {k: round(float(mean(found)[k]), 4) for k in kept} for part, found in reports.items()}
+
+
+def fused_alone(
+    rgb: RGB, m_d: Labels, boxes: Boxes, m_s: Mask, configuration: dict[str, Any], crumb: float = 0.0
+) -> Labels:
+    """Instances from the two halves, as the stages fusion and instances make them.
+
+    crumb  pixels below which a piece is left out (inference/crumbs.py)
+    """
+    parameters = Parameters(**configuration["fusion"])
+    options = {name: value for name, value in configuration["instances"].items() if name != "crumbs"}
+    labels = bounded_instances(fuse(rgb, m_d > 0, m_s, parameters).mask, m_d, boxes, **options)
+    return without_crumbs(labels, crumb, boxes=len(boxes))[0]

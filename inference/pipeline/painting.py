@@ -1,0 +1,66 @@
+"""Masks of cells on a field: asked for, painted into one map, held within their boxes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy.ndimage import find_objects
+
+from inference.instances import instances
+from inference.masks import labels_of
+from inference.pipeline.snapshots import Cell, Field, boxes_of_cells
+from inference.types import Boxes, BoxMask, Labels, Mask, Prompter, Prompts
+
+
+def masks_of_cells(
+    prompter: Prompter, field: Field, cells: Sequence[Cell]
+) -> tuple[list[BoxMask | None], np.ndarray[Any, Any]]:
+    """One mask a cell, in their order (None where the prompter finds nothing), and their scores; verified ones
+    score 1."""
+    masks: list[BoxMask | None] = [cell.mask for cell in cells]
+    scores = np.ones(len(cells), np.float32)
+    asked = [i for i, mask in enumerate(masks) if mask is None]
+    if asked:
+        answer = prompter.decode(prompter.encode(field.rgb()), Prompts(boxes_of_cells([cells[i] for i in asked])))
+        for i, mask, score in zip(asked, answer.masks, answer.scores, strict=True):
+            masks[i], scores[i] = (mask if mask.bits.any() else None), score
+    return masks, scores
+
+
+def paint(masks: Sequence[BoxMask | None], field: Field, order: Sequence[int] | None = None) -> Labels:
+    """Label map with id i + 1 for mask i; where masks overlap, the one earlier in `order` keeps the pixel."""
+    order = range(len(masks)) if order is None else order
+    cells = ((i + 1, mask) for i in order if (mask := masks[i]) is not None)
+    return labels_of(cells, field.width, field.height)
+
+
+def bits_of(packed: np.ndarray[Any, Any], field: Field) -> np.ndarray[Any, Any]:
+    size = field.width * field.height
+    return np.unpackbits(packed)[:size].reshape(field.height, field.width).astype(bool)
+
+
+def bounded_instances(mask: Mask, detected: Labels, boxes: Boxes, *, box_margin: float, **options: Any) -> Labels:
+    """instances(), with every cell held within its box and a margin.
+
+    Growth gives foreground that no box claims to the nearest cell, far outside its box when its neighbour was not
+    detected. A box says
+    how far its cell reaches, so what lies beyond is cut off.
+
+    mask        (H, W) bool
+    detected    (H, W) ids; id i belongs to boxes[i - 1]
+    box_margin  how far a cell may leave its box, as a share of the box's longer side (2 px at least)
+    options     of inference.instances.instances
+    """
+    labels = instances(mask, detected, options.get("method", "geodesic"))
+    for index, place in enumerate(find_objects(labels)[: len(boxes)], start=1):
+        if place is None:
+            continue
+        x0, y0, x1, y1 = boxes[index - 1]
+        margin = max(2.0, box_margin * max(x1 - x0, y1 - y0))
+        rows, columns = place
+        y = np.arange(rows.start, rows.stop)[:, None] + 0.5
+        x = np.arange(columns.start, columns.stop)[None] + 0.5
+        inside = (x > x0 - margin) & (x < x1 + margin) & (y > y0 - margin) & (y < y1 + margin)
+        window = labels[place]
+        window[(window == index) & ~inside] = 0
+    return instances(labels > 0, labels, **options)

@@ -1,0 +1,1 @@
+"""Telling people and programs that a round has ended."""

@@ -1,0 +1,1 @@
+"""What a finished round says: figures, comparisons, drift, exports."""

@@ -1,0 +1,135 @@
+"""A finished round as one folder that `boxwise predict` runs elsewhere, without a server: weights, settings, a card."""
+
+import json
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import IO, Any
+
+from django.utils.translation import gettext as _
+
+from labeling.errors import WrongState
+from labeling.rounds.messages import about_round
+from labeling.rounds.models import ModelVersion, Round
+from labeling.rounds.weights.promotion import models_of
+from labeling.rounds.weights.starting import learns_something, licences, lineage
+
+METHOD = "boxcell-1"  # the layout of inference/methods/boxcell.py; tests/labeling/test_round_import.py loads it there
+
+
+def folder_name(round_: Round) -> str:
+    return f"boxwise-project-{round_.project_id}-round-{round_.number}"
+
+
+def export_round(*, round_: Round, path: Path) -> Path:
+    """Write the zip file `path`. Raises WrongState for a round that has not finished."""
+    if round_.state != Round.State.PUBLISHED:
+        words = _("round {n} is {state}; only a finished round can be taken elsewhere")
+        raise about_round(WrongState, words, round_, state=_(round_.get_state_display()))
+    models = {model.kind: model for model in models_of(round_)}
+    if set(models) != {"detector", "segmenter"}:
+        raise about_round(WrongState, _("round {n} has no weights in the registry"), round_)
+    name = folder_name(round_)
+    cards = {kind: one for kind, model in models.items() for one in lineage(model) if one.source and one.source.card}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for kind, model in models.items():
+            with (
+                model.artifact.file.open("rb") as source,
+                archive.open(f"{name}/{kind}.safetensors", "w", force_zip64=True) as target,
+            ):
+                while block := source.read(1 << 20):
+                    target.write(block)
+        archive.writestr(f"{name}/boxcell.json", json.dumps(bundle(round_, models), indent=1, sort_keys=True))
+        archive.writestr(f"{name}/README.md", card(round_, models))
+        for kind, version in cards.items():  # what came with weights from elsewhere goes on with them
+            assert version.source is not None
+            archive.writestr(f"{name}/cards/{kind}-{version.number}.md", version.source.card)
+    return path
+
+
+def export_file(round_: Round) -> IO[bytes]:
+    """The same as an open file that is gone when it is closed. Raises WrongState."""
+    with tempfile.TemporaryDirectory() as folder:
+        return export_round(round_=round_, path=Path(folder) / "round.zip").open("rb")
+
+
+def bundle(round_: Round, models: dict[str, ModelVersion]) -> dict[str, Any]:
+    """The settings as inference.methods.boxcell keeps them, and what another Boxwise needs to import the weights:
+    their hashes, the names of the detector's classes, and the licences of what they learned from."""
+    c = round_.configuration
+    classes = int(models["detector"].artifact.facts.get("classes", 1))
+    return {
+        "method": METHOD,
+        "sha256": {kind: model.artifact.sha256 for kind, model in models.items()},
+        "class_names": models["detector"].class_names,
+        "licences": {kind: licences(model) for kind, model in models.items()},
+        "prompter": c["prompter"]["name"],
+        "parts": {"detector": "detector.safetensors", "segmenter": "segmenter.safetensors"},
+        "settings": {
+            "prompter": c["prompter"]["name"],
+            "detector": c["detector"]["name"],
+            "segmenter": c["segmenter"]["name"],
+            "preset": c["detector"]["preset"],
+            "classes": classes,
+            "fusion": c["fusion"],
+            "least_area": c["instances"]["smallest"],
+        },
+    }
+
+
+def card(round_: Round, models: dict[str, ModelVersion]) -> str:
+    """The model card: what it is, what it learned from, how good it was, what it may be used for."""
+    summary = round_.snapshot.summary
+    train = summary["splits"]["train"]
+    evaluation = round_.stages.filter(kind="evaluation", artifact__isnull=False).select_related("artifact").first()
+    facts = evaluation.artifact.facts if evaluation is not None and evaluation.artifact is not None else {}
+    scale = summary.get("um_per_px")
+    if learns_something(round_):
+        learned = [
+            f"- {train['annotated']} images with {train['cells']} boxes; "
+            f"people verified {train['verified_masks']} masks",
+            f"- snapshot sha256 {round_.snapshot.sha256}",
+            f"- scale: {f'{scale:g} µm per pixel' if scale else 'not stated'}",
+        ]
+    else:
+        learned = ["- nothing in this round: its weights were used as they were"]
+    lines = [
+        f"# {round_.project.name}, round {round_.number}",
+        "",
+        "Boxes and instance masks of cells by BoxCell (arXiv:2311.17960), trained with Boxwise.",
+        "",
+        "    boxwise predict THIS_FOLDER IMAGES -o OUT",
+        "",
+        "## Models",
+        *(
+            f"- {m}, {m.get_origin_display()}: {m.architecture}, {m.artifact.size} bytes, sha256 {m.artifact.sha256}"
+            for kind, m in sorted(models.items())
+        ),
+        f"- prompter: {round_.configuration['prompter']['name']} (comes with Boxwise)",
+        "",
+        "## Learned from",
+        *learned,
+        *(
+            f"- {version}: data under {licence}"
+            for _, model in sorted(models.items())
+            for version, licence in licences(model)
+        ),
+        "",
+        "## Measured on held-out images",
+    ]
+    if "box_ap50" in facts:
+        lines.append(f"- box AP at IoU 0.5: {facts['box_ap50']:.3f} on {facts['images']} images")
+    for part, measures in facts.get("masks", {}).items():
+        shown = ", ".join(f"{name} {measures[name]:.3f}" for name in ("dice", "aji", "pq") if name in measures)
+        lines.append(f"- masks, {part}: {shown} on {facts['reference_images']} images")
+    lines += [f"- {facts[name]}" for name in ("sentence", "optimistic", "elsewhere", "seen_before") if name in facts]
+    lines += [
+        "",
+        "The folder repeats detector, segmenter, fusion and instances. The round also held each cell within its box "
+        "and dropped detections below its own threshold, so its proposals may differ a little from these masks.",
+        "",
+        "## Intended use",
+        "Proposals for people to judge, on tissue, stain and scale like those above. Not for diagnosis.",
+        "",
+    ]
+    return "\n".join(lines)

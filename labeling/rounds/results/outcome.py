@@ -1,0 +1,233 @@
+"""What a round proposed, image by image, and why it proposed nothing where it did.
+
+Causes are found when an image is published, from the snapshot and from what the stages said of it, and are kept as
+codes with their numbers in the publication's facts. Sentences are made when somebody reads them, in their language.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop, ngettext
+
+from labeling.annotations.models import Annotation
+from labeling.images.models import Image, Split
+from labeling.rounds.models import Publication, Round
+from labeling.rounds.readiness import FEW_CELLS
+from labeling.rounds.snapshots import SAME_SCALE
+
+SETTLED = "settled"  # people have judged or drawn everything on the image: no proposal is what it should have
+Cause = dict[str, Any]
+Entry = Mapping[str, Any]  # an image of a snapshot document (snapshots.py)
+# Distance in mean and spread of optical densities (inference/pipeline/acquisition.py). On a round of seven images: 0.14
+# to 0.57 for other H&E and Pap smears, 1.6 for fluorescence.
+UNLIKE_COLOURS = 1.0
+PLAIN = {  # causes without numbers
+    SETTLED: gettext_noop("People have judged or drawn every cell here, so there was nothing to propose."),
+    "other_colours": gettext_noop(
+        "Its colours are unlike those of the training images. Annotate a region of this kind."
+    ),
+    "unknown_scale": gettext_noop(
+        "Its scale is not stated, so its cells may have another size than those learned from."
+    ),
+}
+MOSTLY_BOXLESS = 0.5  # share of the proposals without a box, above which the round's page says so
+
+
+def causes_of_none(
+    content: Mapping[str, Any], entry: Entry, facts: Mapping[str, Any], *, threshold: float, stains: Mapping[int, str]
+) -> list[Cause]:
+    """Why an image got no proposal, the likeliest cause first.
+
+    content, entry  the snapshot document and its entry of the image
+    facts           of the publication: "crumbs", "detected", "best_score", "signals"
+    threshold       the round's detector threshold
+    stains          image -> its stain, empty where nobody has stated it
+    """
+    if entry["exhaustive"] and all(cell["mask"] is not None for cell in entry["cells"]):
+        return [{"code": SETTLED}]
+    taught = [other for other in content["images"] if other["split"] == Split.TRAIN and other["exhaustive"]]
+    found = _unlike(entry, taught, stains)
+    if facts.get("signals", {}).get("colour", 0.0) > UNLIKE_COLOURS:
+        found.append({"code": "other_colours"})
+    best = facts.get("best_score")
+    if not facts.get("detected"):
+        found.append({"code": "unsure", "best": round(best, 2) if best is not None else None, "threshold": threshold})
+    if facts.get("crumbs"):
+        found.append({"code": "crumbs", "crumbs": facts["crumbs"]})
+    if not entry["um_per_px"] and any(other["um_per_px"] for other in taught):
+        found.append({"code": "unknown_scale"})
+    cells = sum(len(other["cells"]) for other in taught)
+    if taught and cells < FEW_CELLS:
+        found.append({"code": "few_cells", "cells": cells})
+    return found
+
+
+def _unlike(entry: Entry, taught: Sequence[Entry], stains: Mapping[int, str]) -> list[Cause]:
+    """In what the image differs from those that taught; unknown is not taken for alike, nor for different."""
+    found: list[Cause] = []
+    known = {stains.get(other["image"], "").casefold() for other in taught} - {""}
+    own = stains.get(entry["image"], "")
+    if own and known and own.casefold() not in known:
+        found.append({"code": "other_stain", "stain": own})
+    scales = [float(other["um_per_px"]) for other in taught if other["um_per_px"]]
+    scale = entry["um_per_px"]
+    if scale and scales and not min(scales) / SAME_SCALE <= scale <= max(scales) * SAME_SCALE:
+        found.append({"code": "other_scale", "scale": scale, "taught": min(scales)})
+    return found
+
+
+def words_of(causes: Sequence[Cause]) -> list[str]:
+    """A sentence for each cause that this version knows."""
+    return [sentence for cause in causes if (sentence := _words(cause))]
+
+
+def _words(cause: Cause) -> str:
+    code = cause["code"]
+    if code == "other_stain":
+        return _("Its stain, {stain}, is that of no training image. Annotate a region of that stain.").format(**cause)
+    if code == "other_scale":
+        return _(
+            "Its scale, {scale:g} µm per pixel, is not that of the training images, {taught:g}. Add it at their scale."
+        ).format(**cause)
+    if code in PLAIN:
+        return _(PLAIN[code])
+    if code == "unsure" and cause["best"] is None:
+        return _("The detector found nothing here.")
+    if code == "unsure":
+        return _(
+            "The detector is unsure here: its best score is {best:.2f}, the threshold is {threshold:.2f}. Annotate a "
+            "region of this image, or lower the threshold."
+        ).format(**cause)
+    if code == "crumbs":
+        n = cause["crumbs"]
+        return ngettext(
+            "{n} piece was left out as far smaller than the smallest annotated cells.",
+            "{n} pieces were left out as far smaller than the smallest annotated cells.",
+            n,
+        ).format(n=n)
+    if code == "few_cells":
+        n = cause["cells"]
+        return ngettext("The round learned from {n} cell.", "The round learned from {n} cells.", n).format(n=n)
+    return ""
+
+
+@dataclass(frozen=True)
+class OnImage:
+    """What a round says of one image. `why` are sentences, where it proposed nothing."""
+
+    image: Image
+    round: Round
+    proposals: int
+    crumbs: int
+    why: list[str]
+    settled: bool
+
+    @property
+    def empty(self) -> bool:
+        """Nothing was proposed although somebody could expect it."""
+        return not self.proposals and not self.settled
+
+
+def on_images(publications: Sequence[Publication]) -> list[OnImage]:
+    """From the publications' facts, images and rounds; rounds from before the facts have their proposals counted.
+
+    One query at most, for those.
+    """
+    uncounted = [publication.layer_id for publication in publications if "proposals" not in publication.facts]
+    counted: dict[Any, int] = {}
+    if uncounted:
+        rows = Annotation.objects.filter(layer__in=uncounted).order_by().values("layer").annotate(n=Count("pk"))
+        counted = {row["layer"]: row["n"] for row in rows}
+    return [_on_image(publication, counted.get(publication.layer_id, 0)) for publication in publications]
+
+
+def _on_image(publication: Publication, counted: int) -> OnImage:
+    causes = publication.facts.get("why", [])
+    return OnImage(
+        image=publication.image,
+        round=publication.round,
+        proposals=publication.facts.get("proposals", counted),
+        crumbs=publication.facts.get("crumbs", 0),
+        why=words_of(causes),
+        settled=any(cause["code"] == SETTLED for cause in causes),
+    )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished round in numbers and sentences. `poor`: nobody should read "done" as "good"."""
+
+    images: int
+    empty: list[OnImage]
+    proposals: int
+    boxless: int
+    crumbs: int
+    reason: str
+
+    @property
+    def poor(self) -> bool:
+        return bool(self.empty) or self.mostly_boxless
+
+    @property
+    def mostly_boxless(self) -> bool:
+        return self.proposals > 0 and self.boxless > MOSTLY_BOXLESS * self.proposals
+
+    @property
+    def headline(self) -> str:
+        """ "0 proposals on 5 of 6 images"; empty where every image has some."""
+        if not self.empty:
+            return ""
+        said = ngettext("0 proposals on {n} of {all} image", "0 proposals on {n} of {all} images", self.images)
+        return said.format(n=len(self.empty), all=self.images)
+
+    @property
+    def notes(self) -> list[str]:
+        """What else is to be known of the result: pieces without a box, crumbs."""
+        found = []
+        if self.mostly_boxless:
+            said = _(
+                "{n} of {all} proposals are pieces that no box of the detector stands behind: look at them critically."
+            )
+            found.append(said.format(n=self.boxless, all=self.proposals))
+        if self.crumbs:
+            said = ngettext(
+                "{n} crumb left out: far smaller than the smallest annotated cells.",
+                "{n} crumbs left out: far smaller than the smallest annotated cells.",
+                self.crumbs,
+            )
+            found.append(said.format(n=self.crumbs))
+        return found
+
+
+def outcome_of(round_: Round) -> Outcome | None:
+    """None for a round that has published nothing. One query for rounds that keep their counts."""
+    publications = list(round_.publications.select_related("image", "round").order_by("image__position"))
+    if not publications:
+        return None
+    rows = on_images(publications)
+    empty = [row for row in rows if row.empty]
+    likely = Counter(row.why[0] for row in empty if row.why).most_common(1)
+    return Outcome(
+        images=len(rows),
+        empty=empty,
+        proposals=sum(row.proposals for row in rows),
+        boxless=sum(publication.facts.get("boxless", 0) for publication in publications),
+        crumbs=sum(row.crumbs for row in rows),
+        reason=likely[0][0] if likely else "",
+    )
+
+
+def as_json(found: Outcome) -> dict[str, Any]:
+    """The same for programs: the images without proposals by id, with their reasons."""
+    return {
+        "images": found.images,
+        "proposals": found.proposals,
+        "boxless": found.boxless,
+        "crumbs": found.crumbs,
+        "empty": [{"image": row.image.pk, "why": row.why} for row in found.empty],
+        "headline": found.headline,
+    }

@@ -1,0 +1,38 @@
+"""A sweep of settings on a finished round: asked for by people, done by a worker on cached masks."""
+
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from labeling import jobs
+from labeling.accounts.models import User
+from labeling.errors import WrongState
+from labeling.rounds.messages import about_round
+from labeling.rounds.models import Round, Sweep
+
+
+@transaction.atomic
+def request_sweep(*, round_: Round, by: User) -> Sweep:
+    """Ask for the table, anew when there is one. Raises WrongState for a round that has not finished."""
+    round_ = Round.objects.select_for_update().get(pk=round_.pk)
+    if round_.state != Round.State.PUBLISHED:
+        words = _("round {n} is {state}; settings are tried on a finished round")
+        raise about_round(WrongState, words, round_, state=_(round_.get_state_display()))
+    asked, _made = Sweep.objects.update_or_create(
+        round=round_,
+        defaults={
+            "state": Sweep.State.QUEUED, "result": {}, "error": "", "requested_by": by, "finished_at": None,
+        },
+    )  # fmt: skip
+    jobs.send("inference.sweep_round", queue="cpu", sweep_id=asked.pk)
+    return asked
+
+
+def finish(sweep_id: int, *, result: dict[str, Any] | None = None, error: str = "") -> None:
+    """What the worker found, or why it could not."""
+    state = Sweep.State.FAILED if error else Sweep.State.DONE
+    Sweep.objects.filter(pk=sweep_id, state=Sweep.State.QUEUED).update(
+        state=state, result=result or {}, error=error, finished_at=timezone.now()
+    )

@@ -1,0 +1,1 @@
+"""Which weights a round starts with and which ones it makes current."""

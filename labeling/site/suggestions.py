@@ -1,0 +1,75 @@
+"""What to annotate next: the scores that the current round left on each image, in words."""
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from labeling.projects.models import Project
+from labeling.rounds.weights.promotion import current_publications
+from labeling.site.overview import Counts
+
+# Name of a score (inference/pipeline/acquisition.py) -> its name for people.
+STRATEGIES = {
+    "mix": "a mix of all",
+    "economy": "a mix, per minute of work",
+    "ambiguous": "disputed pixels",
+    "entropy": "undecided colour",
+    "disagreement": "detector against segmenter",
+    "detector": "unsure detections",
+    "diversity": "unlike what is annotated",
+    "random": "chance",
+}
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An image that waits for somebody to look at it: its place in the queue from 1, and why it stands there."""
+
+    place: int
+    of: int
+    why: str
+
+
+def next_images(project: Project, counts: dict[int, Counts], strategy: str = "mix") -> dict[int, Waiting]:
+    """Image -> its place, for the images that the current round scored and that still need somebody; one query.
+
+    An image that was annotated exhaustively needs nobody, nor does one on which every proposal has a verdict. An image
+    without any proposal does: nobody has judged it, and the round found nothing. An unknown strategy is taken as the
+    mix. Empty while no round has scored anything.
+    """
+    strategy = strategy if strategy in STRATEGIES else "mix"
+    scored = {
+        image: facts["queue"]
+        for image, facts in current_publications(project.images.order_by()).values_list("image", "facts")
+        if facts.get("queue") and needs_somebody(counts.get(image, Counts()))
+    }
+    order = sorted(scored, key=lambda image: (-scored[image].get(strategy, 0.0), image))
+    return {
+        image: Waiting(place, len(order), why(scored[image], strategy)) for place, image in enumerate(order, start=1)
+    }
+
+
+def needs_somebody(counts: Counts) -> bool:
+    return not counts.exhaustive and not counts.is_done
+
+
+def why(scores: dict[str, float], strategy: str) -> str:
+    """The score as a sentence that can be checked by looking at the image."""
+    s = {name: 100 * value for name, value in scores.items()}
+    unlike = max(1, 100 - s.get("diversity", 0))
+
+    def share(name: str, digits: int = 0) -> str:
+        return f"{s.get(name, 0):.{digits}f}"
+
+    sentences = {
+        "ambiguous": _("detector and segmenter dispute {n} % of the pixels").format(n=share("ambiguous", 1)),
+        "entropy": _("colour leaves {n} % of a bit open in the disputed pixels").format(n=share("entropy")),
+        "disagreement": _("cells of detector and segmenter differ: 1 - PQ is {n} %").format(n=share("disagreement")),
+        "detector": _("detections are {n} % unsure on average").format(n=share("detector")),
+        "diversity": _("its colours are among the {n} % least like annotated ones").format(n=f"{unlike:.0f}"),
+        "random": _("drawn by chance, the baseline"),
+        "economy": _("much in doubt for the few cells that would have to be boxed"),
+    }
+    if strategy in sentences:
+        return sentences[strategy]
+    return "; ".join(sentences[name] for name in ("ambiguous", "disagreement", "detector"))

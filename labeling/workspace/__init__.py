@@ -1,0 +1,1 @@
+"""What the workspace in the browser reads."""
