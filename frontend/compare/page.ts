@@ -19,7 +19,7 @@ import { Cells } from "../scene/cells";
 import type { Comparison as Opened, LabelClass } from "../scene/contract";
 import type { Pack } from "../scene/pack";
 import { isTyping } from "../ui/keymap";
-import { pinch, wheelFactor } from "../tools/pinch";
+import { pinch, wheelFactor } from "../canvas/pinch";
 import type { Api } from "../sync/api";
 import {
   againstReference,

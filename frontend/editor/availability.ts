@@ -3,7 +3,8 @@
 import { mark, t } from "../locale/locale";
 import type { Command } from "../ui/keymap";
 import { LAYER_WORDS } from "../ui/words";
-import type { ToolName, Editor } from "./editor";
+import type { Editor } from "./editor";
+import type { ToolName } from "../tools";
 
 /** Commands that change nothing, or that explain themselves whatever is selected. */
 const ALWAYS: ReadonlySet<Command> = new Set<Command>([

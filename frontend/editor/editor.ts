@@ -34,6 +34,10 @@ import { Asker } from "../sync/ask";
 import type { Live } from "../sync/live";
 import type { Prompt } from "../tools/smart";
 import type { BrowserPrompter } from "../prompter/browser";
+import { Pixels } from "../render/pixels";
+import { createTools, TOOLS, type ToolName } from "../tools";
+import { MaskBrush } from "../tools/mask_brush";
+import type { Tool } from "../tools/tool";
 import { Cells, type Counts } from "../scene/cells";
 import type { LabelClass, Layer, Person, Reason, Workspace as Opened } from "../scene/contract";
 import * as edits from "../scene/edits";
@@ -45,22 +49,6 @@ import type { Conflict, Log } from "../sync/log";
 import type { Outbox, SaveState } from "../sync/outbox";
 import { Recorder } from "../timing/recorder";
 
-export type ToolName =
-  | "select"
-  | "box"
-  | "smart"
-  | "polygon"
-  | "brush"
-  | "wand"
-  | "extremes"
-  | "stamp"
-  | "lasso"
-  | "split"
-  | "measure"
-  | "region"
-  | "ignore";
-/** Tools that change nothing, for people who may not write. */
-const FOR_LOOKING: readonly ToolName[] = ["select", "lasso", "measure"];
 type Late = { mask: Mask | null; box: Box | null; labelClass: LabelClass | null };
 
 export class Editor {
@@ -88,8 +76,12 @@ export class Editor {
   readonly refusion = new Refusion(this);
   readonly attributes = new Attributes(this);
   readonly smartAsker = new Asker();
-  /** The prompter in this browser; null in tests without a pointer. */
+  /** The image's own pixels, for tools that compare colours. */
+  readonly pixels: Pixels;
+  /** The prompter in this browser; null: the server's is asked. */
   prompter: BrowserPrompter | null = null;
+  readonly tools: Readonly<Record<ToolName, Tool>>;
+  private readonly maskBrush: Tool;
   /** The pointer on the picture, for those who follow me. */
   cursor: Point<"image"> | null = null;
   /** Of the box drawn or copied last, image pixels. */
@@ -108,6 +100,7 @@ export class Editor {
   painted = -1;
   begunAt = { ms: performance.now(), event: 0 };
   private counted: Counts | null = null;
+  private ignored: Box[] | null = null;
   private listed: number[] | null = null;
   private readonly watchers = new Set<(what: "all" | "view") => void>();
 
@@ -119,6 +112,9 @@ export class Editor {
   ) {
     this.liveUpdates = new LiveUpdates(this, pace);
     this.cells = new Cells(opened.image);
+    this.pixels = new Pixels(opened.image);
+    this.tools = createTools(this);
+    this.maskBrush = new MaskBrush(this);
     this.labelClass = opened.project.classes[0] ?? null;
     this.undoRedo = new UndoRedo({
       history: this.history,
@@ -151,6 +147,7 @@ export class Editor {
       if ((before || after) && !this.cells.isMine(row)) this.review.forgetOrder();
       this.seen.forget(row);
       this.counted = null;
+      if (this.cells.kindOf(row) === "region") this.ignored = null;
       this.listed = null;
     });
   }
@@ -199,6 +196,16 @@ export class Editor {
       for (let row = 0; row < this.cells.count; row++) if (this.cells.isListed(row)) this.listed.push(row);
     }
     return this.listed;
+  }
+  /** Boxes of the regions to ignore. Looked for again only after a region changed: every frame asks for them. */
+  ignoredRegions(): readonly Box[] {
+    if (!this.ignored) {
+      const { cells } = this;
+      this.ignored = [];
+      for (let row = 0; row < cells.count; row++)
+        if (cells.live[row] && cells.statusOf(row) === "ignore") this.ignored.push(cells.boxOf(row));
+    }
+    return this.ignored;
   }
   /** Whose cells can be shown or hidden one by one. Where each person has a layer, that layer's switch does it. */
   peopleInPicture(): readonly Person[] {
@@ -376,19 +383,27 @@ export class Editor {
     return timing;
   }
 
+  /** The tool that input goes to: the chosen one, or the brush of the mask that is being edited. */
+  get currentTool(): Tool {
+    return this.editing ? this.maskBrush : this.tools[this.tool];
+  }
+  get usesRightButton(): boolean {
+    return !this.editing && TOOLS[this.tool].rightButton === true;
+  }
   /** A study's arm has its own tools and no others; elsewhere there is everything. */
   offers(tool: ToolName | "brush"): boolean {
     return !this.opened.study || tool === "select" || this.opened.study.tools.includes(tool);
   }
   isForLooking(tool: ToolName): boolean {
-    return FOR_LOOKING.includes(tool);
+    return TOOLS[tool].changesNothing === true;
   }
   setTool(tool: ToolName): void {
     if (!this.offers(tool) || (!this.canWrite && !this.isForLooking(tool))) return;
     this.cancelEdit();
     this.multiSelect.endNudge();
+    this.tools[this.tool].exit?.();
     this.tool = tool;
-    if (tool === "smart") void smart.getReady(this);
+    this.tools[tool].enter?.();
     this.recorder.record("tool", tool);
     this.notify();
   }

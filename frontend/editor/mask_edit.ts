@@ -51,6 +51,12 @@ export class MaskEdit {
     editor.recorder.record("tool", "brush");
     editor.notify();
   }
+  /** A stroke has painted; `before`: the mask before its first point. */
+  paint(patch: Patch, before: Patch | null): void {
+    if (!this.editing) return;
+    this.editing.patch = patch;
+    if (before) this.editing.undo.push({ patch: before, constraint: null });
+  }
   resize(factor: number): void {
     this.radius = Math.min(200, Math.max(0.5, this.radius * factor));
     if (this.editing) this.editing.radius = this.radius;

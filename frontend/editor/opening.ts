@@ -1,4 +1,5 @@
 /** Opening an image: the tissue can be shown as soon as its measures are known, the cells follow. */
+import { BrowserPrompter } from "../prompter/browser";
 import type { Layer, Tail, Workspace as Opened } from "../scene/contract";
 import type { Pack } from "../scene/pack";
 import type { Api } from "../sync/api";
@@ -15,6 +16,7 @@ const REMEMBERED = 100;
 export async function open(api: Api, image: number, pace: Pace = PACE): Promise<Editor> {
   const opened = await api.workspace(image);
   const editor = new Editor(opened, api, pace);
+  editor.prompter = new BrowserPrompter(opened.image, editor.pixels);
   const packs = Promise.all(opened.layers.map((layer) => api.pack(layer.id)));
   const outbox = Outbox.open(opened.person.id, (layer, operations) => api.send(layer, operations), {
     onState: (state) => {

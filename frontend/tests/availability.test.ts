@@ -6,7 +6,7 @@ import type { Viewport } from "../render/viewport";
 import type { Api } from "../sync/api";
 import { Log } from "../sync/log";
 import type { Outbox } from "../sync/outbox";
-import type { PointerInput } from "../ui/pointer_input";
+import type { PointerInput } from "../canvas/pointer_input";
 import { COMMANDS, Keymap, type Command } from "../ui/keymap";
 import { Keys } from "../ui/keys";
 import { Editor } from "../editor/editor";
@@ -151,7 +151,7 @@ function inputs(d: Editor, sent: readonly OperationIn[]) {
     isDragging: false,
     panKeyDown: false,
     cancel: () => false,
-    keep: () => d.toast("kept or not"),
+    complete: () => d.toast("kept or not"),
     back: () => false,
   };
   const went: number[] = [];

@@ -10,7 +10,7 @@ import type { Input } from "../tools/input";
 import * as measure from "../tools/measure";
 import * as path from "../tools/path";
 import * as polygon from "../tools/polygon";
-import * as press from "../tools/press";
+import * as press from "../canvas/press";
 import * as select from "../tools/select";
 import * as smart from "../tools/smart";
 import * as stamp from "../tools/stamp";

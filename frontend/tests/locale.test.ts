@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { speak, spoken, t, tn, type Catalogue } from "../locale/locale";
 
 const SOURCES = [
+  "canvas",
   "compare",
   "editor",
   "geometry",

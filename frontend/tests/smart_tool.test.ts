@@ -2,9 +2,9 @@
  *  thinks. */
 import { describe, expect, it } from "vitest";
 import { imagePoint } from "../geometry/frames";
-import type { Input } from "../tools/input";
+import type { Press } from "../tools/tool";
 import type { Answered } from "../sync/api";
-import { SmartTool } from "../ui/smart_tool";
+import { SmartTool } from "../tools/smart";
 import type { Editor } from "../editor/editor";
 import { Asker } from "../sync/ask";
 
@@ -40,7 +40,7 @@ function setup() {
       done.push({ kind: mask ? "mask" : "box", box }),
   };
   const tool = new SmartTool(editor as unknown as Editor);
-  const input = (kind: "down" | "move" | "up", x: number, y: number): Input => ({
+  const input = (kind: "down" | "move" | "up", x: number, y: number): Press => ({
     kind, at: imagePoint(x, y), shift: false, alt: false,
   }); // prettier-ignore
   const drag = (x: number) => {
@@ -49,7 +49,7 @@ function setup() {
       ["move", x + 10],
       ["up", x + 20],
     ] as const)
-      tool.feed(input(kind, at, at === x ? 10 : 30), SIZES);
+      tool.input(input(kind, at, at === x ? 10 : 30), SIZES);
     return { x0: x, y0: 10, x1: x + 20, y1: 30 };
   };
   const settle = async () => {
@@ -62,10 +62,10 @@ describe("the smart tool", () => {
   it("keeps the first cell by Enter before its answer, and the second drag while the first one waits", async () => {
     const h = setup();
     const first = h.drag(10);
-    h.tool.keep();
+    h.tool.complete();
     expect([h.tool.busy(), h.editor.promised]).toEqual([false, 1]);
     const second = h.drag(100);
-    h.tool.keep();
+    h.tool.complete();
     h.questions[0].resolve(answered());
     await h.settle();
     h.questions[1].resolve(answered());
@@ -79,7 +79,7 @@ describe("the smart tool", () => {
   it("keeps the box without a mask when the prompter fails, and says so", async () => {
     const h = setup();
     const box = h.drag(10);
-    h.tool.keep();
+    h.tool.complete();
     h.questions[0].reject(new Error("gone"));
     await h.settle();
     h.questions[1]?.reject(new Error("gone")); // asked once more, under a name of its own
@@ -93,7 +93,7 @@ describe("the smart tool", () => {
     h.questions[0].reject(new Error("gone"));
     await h.settle();
     expect(h.tool.busy()).toBe(true);
-    h.tool.keep();
+    h.tool.complete();
     expect(h.done).toEqual([{ kind: "box", box }]);
   });
   it("asks again when the server let a question go, instead of saying that there is no cell", async () => {
@@ -115,7 +115,7 @@ describe("the smart tool", () => {
     const second = h.drag(100);
     h.questions[0].resolve(answered());
     await h.settle();
-    h.tool.keep(); // waits for its own answer
+    h.tool.complete(); // waits for its own answer
     expect(h.done).toEqual([]);
     h.questions.at(-1)?.resolve(answered());
     await h.settle();

@@ -3,7 +3,7 @@ import { imagePoint, screenPoint, toImage } from "../geometry/frames";
 import { pack, patchOver } from "../geometry/mask";
 import * as box from "../tools/box";
 import * as brush from "../tools/brush";
-import { pinch, wheelFactor } from "../tools/pinch";
+import { pinch, wheelFactor } from "../canvas/pinch";
 import type { Input } from "../tools/input";
 import * as select from "../tools/select";
 

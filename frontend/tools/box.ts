@@ -3,6 +3,12 @@
 import { boxBetween, insideImage, type Box } from "../geometry/box";
 import type { Point, Size } from "../geometry/frames";
 import type { Input } from "./input";
+import { mark, t } from "../locale/locale";
+import type { Editor } from "../editor/editor";
+import { REGION_COLOUR } from "../render/cell_style";
+import type { Sketch } from "../render/overlay";
+import { nextBelow } from "./select";
+import { colourOf, rowsAt, type Press, type Sizes, type Tool, type ToolDefinition } from "./tool";
 
 export type BoxState =
   | { readonly kind: "idle" }
@@ -49,3 +55,46 @@ export function step(state: BoxState, input: Input, image: Size, slip: number): 
 
 export const preview = (state: BoxState, image: Size): Box | null =>
   state.kind === "drawing" ? insideImage(boxBetween(state.from, state.to), image, 0) : null;
+
+export type RegionKind = "exhaustive" | "ignore";
+
+/** Draws boxes of cells, or regions of one kind. */
+export class BoxTool implements Tool {
+  private state = IDLE;
+
+  constructor(
+    private readonly editor: Editor,
+    private readonly region: RegionKind | null = null,
+  ) {}
+
+  busy(): boolean {
+    return this.state.kind !== "idle";
+  }
+  cancel(): void {
+    this.state = IDLE;
+  }
+  input(input: Press, sizes: Sizes): void {
+    const { editor } = this;
+    const result = step(this.state, input, editor.opened.image, sizes.slip);
+    this.state = result.state;
+    // With Shift a region is one to ignore.
+    const region = result.shift && this.region === "exhaustive" ? "ignore" : this.region;
+    if (result.commit) editor.drawn(result.commit, region);
+    if (result.outside) editor.toast(t("Nothing of this lies inside the image."));
+    if (result.click) editor.select(nextBelow(rowsAt(editor, result.click, sizes), editor.selected));
+  }
+  sketch(): Partial<Sketch> {
+    const box = preview(this.state, this.editor.opened.image);
+    if (!box) return {};
+    const isRegion = this.region !== null;
+    return { box: { box, colour: isRegion ? REGION_COLOUR : colourOf(this.editor), region: isRegion } };
+  }
+}
+
+export const definition: ToolDefinition = {
+  label: mark("Box"),
+  sentence: mark("Draw boxes"),
+  keys: ["r"],
+  icon: "M5 6h14a1 1 0 011 1v10a1 1 0 01-1 1H5a1 1 0 01-1-1V7a1 1 0 011-1z",
+  create: (editor) => new BoxTool(editor),
+};

@@ -3,6 +3,11 @@
 import { grown, paintSegment, type Patch } from "../geometry/mask";
 import type { Point, Size } from "../geometry/frames";
 import type { Input } from "./input";
+import { mark, t } from "../locale/locale";
+import type { Editor } from "../editor/editor";
+import { pack, patchOver, unpack } from "../geometry/mask";
+import type { Sketch } from "../render/overlay";
+import { colourOf, colourOfRow, type Cursor, type Press, type Tool, type ToolDefinition } from "./tool";
 
 export type BrushState =
   | { readonly kind: "idle" }
@@ -31,17 +36,17 @@ export function step(
     const value = input.alt !== brush.subtract ? 0 : 1;
     return {
       state: { kind: "painting", last: input.at, value },
-      patch: stroke(patch, input.at, input.at, value, brush),
+      patch: painted(patch, input.at, input.at, value, brush),
       stroke: "begun",
     };
   }
   if (input.kind === "down") return { state, patch, stroke: "none" };
-  const next = stroke(patch, state.last, input.at, state.value, brush);
+  const next = painted(patch, state.last, input.at, state.value, brush);
   if (input.kind === "up") return { state: IDLE, patch: next, stroke: "done" };
   return { state: { ...state, last: input.at }, patch: next, stroke: "going" };
 }
 
-function stroke(
+function painted(
   patch: Patch,
   from: Point<"image">,
   to: Point<"image">,
@@ -67,3 +72,93 @@ function stroke(
   paintSegment(target, from, to, brush.radius, value);
   return target;
 }
+
+/** The stroke that is being painted: a new cell (row -1) or a change of an own one. */
+type Stroke = { readonly row: number; readonly subtract: boolean; readonly patch: Patch };
+
+/** A new cell, or with Shift (add) and Alt (subtract) the selected one; each stroke is an operation of its own.
+ *  The brush of a mask that is being edited is tools/mask_brush.ts. */
+class BrushTool implements Tool {
+  readonly hasBrushSize = true;
+  readonly followsPointer = true;
+  private state = IDLE;
+  private stroke: Stroke | null = null;
+
+  constructor(private readonly editor: Editor) {}
+
+  busy(): boolean {
+    return this.state.kind !== "idle";
+  }
+  cancel(): void {
+    this.state = IDLE;
+    this.stroke = null;
+  }
+  input(input: Press): void {
+    if (input.kind === "down" && this.state.kind === "idle") this.stroke = this.begun(input);
+    if (!this.stroke) return;
+    const { subtract } = this.stroke;
+    const plain = { ...input, alt: false, shift: false };
+    const brush = { radius: this.editor.brushRadius, subtract, image: this.editor.opened.image };
+    const result = step(this.state, plain, this.stroke.patch, brush);
+    this.state = result.state;
+    this.stroke = { ...this.stroke, patch: result.patch };
+    if (result.stroke === "done") this.commit(this.stroke);
+  }
+  /** What the stroke changes; null: there is nothing to subtract from. */
+  private begun(input: Press): Stroke | null {
+    const { editor } = this;
+    const mode = modeOf(input, editor.brushMode);
+    const subtract = mode === "subtract";
+    const changes = mode !== "new" && editor.isOwnCell(editor.selected);
+    if (subtract && !changes) {
+      editor.toast(t("Select one of your cells first: there is nothing to subtract from."));
+      return null;
+    }
+    if (changes) return { row: editor.selected, subtract, patch: this.patchOf(editor.selected, subtract) };
+    const { x, y } = input.at;
+    return { row: -1, subtract, patch: patchOver({ x0: x, y0: y, x1: x, y1: y }, editor.opened.image) };
+  }
+  private patchOf(row: number, subtract: boolean): Patch {
+    const { cells, opened } = this.editor;
+    const mask = cells.maskOf(row);
+    if (mask) return unpack(mask);
+    const patch = patchOver(cells.boxOf(row), opened.image);
+    if (subtract) patch.pixels.fill(1); // from a box, what is not the cell is subtracted
+    return patch;
+  }
+  private commit({ row, patch }: Stroke): void {
+    const mask = pack(patch);
+    this.stroke = null;
+    if (!mask && row >= 0) this.editor.toast(t("That would leave nothing of the cell. Del deletes it."));
+    if (!mask) return;
+    if (row < 0) this.editor.drawnMask(mask, "brush");
+    else this.editor.reshaped(row, mask, "brush");
+  }
+  sketch(cursor: Cursor | null): Partial<Sketch> {
+    const { editor, stroke } = this;
+    return {
+      ...circleOf(cursor, editor.brushRadius, editor.brushMode === "subtract"),
+      ...(stroke && this.painted(stroke)),
+    };
+  }
+  private painted({ row, patch }: Stroke): Partial<Sketch> {
+    return { patch: { patch, colour: row >= 0 ? colourOfRow(this.editor, row) : colourOf(this.editor) } };
+  }
+}
+
+function modeOf({ alt, shift }: Press, chosen: "new" | "add" | "subtract") {
+  if (alt) return "subtract";
+  return shift ? "add" : chosen;
+}
+
+/** The brush's outline at the pointer; `subtract`: without Alt. */
+export const circleOf = (cursor: Cursor | null, radius: number, subtract: boolean): Partial<Sketch> =>
+  cursor ? { brush: { at: cursor.screen, radius, subtract: cursor.alt !== subtract } } : {};
+
+export const definition: ToolDefinition = {
+  label: mark("Brush"),
+  sentence: mark("Brush: new cell; Shift adds, Alt subtracts"),
+  keys: ["b"],
+  icon: "M14 4l6 6-8 7-5-5zM7 12c-3 1-2 5-4 7 3 1 7 0 8-3",
+  create: (editor) => new BrushTool(editor),
+};

@@ -2,6 +2,10 @@
 import { handleUnder, insideImage, moved, resized, sameBox, type Box, type Handle } from "../geometry/box";
 import type { Point, Size } from "../geometry/frames";
 import type { Input } from "./input";
+import { mark } from "../locale/locale";
+import type { Editor } from "../editor/editor";
+import type { Sketch } from "../render/overlay";
+import { colourOfRow, rowsAt, type Press, type Sizes, type Tool, type ToolDefinition } from "./tool";
 
 export type Selected = { readonly row: number; readonly box: Box; readonly editable: boolean };
 export type Around = {
@@ -96,3 +100,59 @@ function drag(state: Drag, to: Point<"image">, around: Around): Drag {
 
 export const preview = (state: SelectState): { row: number; box: Box } | null =>
   state.kind === "moving" || state.kind === "resizing" ? { row: state.target.row, box: state.box } : null;
+
+class SelectTool implements Tool {
+  private state = IDLE;
+
+  constructor(private readonly editor: Editor) {}
+
+  busy(): boolean {
+    return this.state.kind !== "idle";
+  }
+  cancel(): void {
+    this.state = IDLE;
+  }
+  input(input: Press, sizes: Sizes): void {
+    const { editor } = this;
+    const before = this.editedRow();
+    const result = step(this.state, input, {
+      image: editor.opened.image,
+      reach: sizes.reach,
+      slip: sizes.slip,
+      selected: this.selected(),
+      pick: (at) => rowsAt(editor, at, sizes),
+    });
+    this.state = result.state;
+    if (this.editedRow() !== before) editor.notify(); // the cell itself stays behind as a shadow
+    if (result.select !== undefined) editor.select(result.select);
+    if (result.commit) editor.reshapedBox(result.commit.row, result.commit.box, result.commit.action);
+  }
+  editedRow(): number {
+    return preview(this.state)?.row ?? -1;
+  }
+  sketch(): Partial<Sketch> {
+    const { editor } = this;
+    const dragged = preview(this.state);
+    if (dragged)
+      return {
+        box: { box: dragged.box, colour: colourOfRow(editor, dragged.row), region: false },
+        handles: dragged.box,
+      };
+    return editor.isMineAndLive(editor.selected) ? { handles: editor.cells.boxOf(editor.selected) } : {};
+  }
+
+  private selected(): Selected | null {
+    const row = this.editor.selected;
+    if (row < 0) return null;
+    return { row, box: this.editor.cells.boxOf(row), editable: this.editor.isMineAndLive(row) };
+  }
+}
+
+export const definition: ToolDefinition = {
+  label: mark("Select"),
+  sentence: mark("Select, move, resize"),
+  keys: ["v"],
+  icon: "M5 3l13 8-6 1.5L9 19z",
+  changesNothing: true,
+  create: (editor) => new SelectTool(editor),
+};

@@ -2,6 +2,10 @@
 import { insideImage, type Box } from "../geometry/box";
 import type { Point, Size } from "../geometry/frames";
 import type { Input } from "./input";
+import { mark, t } from "../locale/locale";
+import type { Editor } from "../editor/editor";
+import type { Sketch } from "../render/overlay";
+import { colourOf, type Cursor, type Press, type Tool, type ToolDefinition } from "./tool";
 
 export type StampState =
   { readonly kind: "idle" } | { readonly kind: "pressed"; readonly at: Point<"image"> };
@@ -24,3 +28,37 @@ export function step(state: StampState, input: Input, size: Size, image: Size): 
   const box = insideImage(around(input.at, size), image);
   return box ? { state: IDLE, commit: box } : { state: IDLE, outside: true };
 }
+
+class Stamp implements Tool {
+  readonly followsPointer = true;
+  private state = IDLE;
+
+  constructor(private readonly editor: Editor) {}
+
+  busy(): boolean {
+    return this.state.kind !== "idle";
+  }
+  cancel(): void {
+    this.state = IDLE;
+  }
+  input(input: Press): void {
+    const result = step(this.state, input, this.editor.lastSize, this.editor.opened.image);
+    this.state = result.state;
+    if (result.commit) this.editor.drawn(result.commit, null, "stamp");
+    if (result.outside) this.editor.toast(t("Nothing of this lies inside the image."));
+  }
+  sketch(cursor: Cursor | null): Partial<Sketch> {
+    const at = this.state.kind === "pressed" ? this.state.at : cursor?.image;
+    if (!at) return {};
+    return { box: { box: around(at, this.editor.lastSize), colour: colourOf(this.editor), region: false } };
+  }
+}
+
+export const definition: ToolDefinition = {
+  label: mark("Centre"),
+  sentence: mark("Click the centre: a box of the last size"),
+  keys: ["."],
+  icon: "M5 7h14v10H5zM12 11v2M11 12h2",
+  hint: mark("Click the centre of a cell: the box has the size of the last one."),
+  create: (editor) => new Stamp(editor),
+};

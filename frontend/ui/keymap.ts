@@ -1,6 +1,7 @@
 /** Every key of the workspace in one table: scoped, remappable, shown on the controls and in the "?" sheet. */
 
 import { mark, t } from "../locale/locale";
+import { TOOL_NAMES, TOOLS, type ToolName } from "../tools";
 
 /** "canvas": always; "review": while a proposal or cell is selected for review; "many": while several cells are selected;
  *  "draw": while something is begun with a tool; "edit": while a mask is edited. The narrower scope wins where both
@@ -15,70 +16,16 @@ type Entry = {
   readonly repeats?: true;
 };
 
+const TOOL_COMMANDS = Object.fromEntries(
+  TOOL_NAMES.map((name) => {
+    const { sentence, keys } = TOOLS[name];
+    const entry: Entry = { scope: "canvas", keys, label: sentence, group: mark("Tools") };
+    return [`tool.${name}`, entry];
+  }),
+) as Record<`tool.${ToolName}`, Entry>;
+
 export const COMMANDS = {
-  "tool.select": { scope: "canvas", keys: ["v"], label: mark("Select, move, resize"), group: mark("Tools") },
-  "tool.box": { scope: "canvas", keys: ["r"], label: mark("Draw boxes"), group: mark("Tools") },
-  "tool.smart": {
-    scope: "canvas",
-    keys: ["s"],
-    label: mark("Smart click: a click or a box gives the mask"),
-    group: mark("Tools"),
-  },
-  "tool.polygon": {
-    scope: "canvas",
-    keys: ["p"],
-    label: mark("Polygon, by clicks or freehand"),
-    group: mark("Tools"),
-  },
-  "tool.brush": {
-    scope: "canvas",
-    keys: ["b"],
-    label: mark("Brush: new cell; Shift adds, Alt subtracts"),
-    group: mark("Tools"),
-  },
-  "tool.wand": {
-    scope: "canvas",
-    keys: ["w"],
-    label: mark("Wand: press and drag, like colours"),
-    group: mark("Tools"),
-  },
-  "tool.stamp": {
-    scope: "canvas",
-    keys: ["."],
-    label: mark("Click the centre: a box of the last size"),
-    group: mark("Tools"),
-  },
-  "tool.extremes": {
-    scope: "canvas",
-    keys: ["q"],
-    label: mark("Box by four outermost points"),
-    group: mark("Tools"),
-  },
-  "tool.lasso": {
-    scope: "canvas",
-    keys: ["l"],
-    label: mark("Lasso: select cells together"),
-    group: mark("Tools"),
-  },
-  "tool.split": {
-    scope: "canvas",
-    keys: ["/"],
-    label: mark("Split a cell along a cut"),
-    group: mark("Tools"),
-  },
-  "tool.measure": { scope: "canvas", keys: ["m"], label: mark("Measure"), group: mark("Tools") },
-  "tool.region": {
-    scope: "canvas",
-    keys: ["g"],
-    label: mark("Region where every cell is annotated"),
-    group: mark("Tools"),
-  },
-  "tool.ignore": {
-    scope: "canvas",
-    keys: ["Shift+g"],
-    label: mark("Region to ignore"),
-    group: mark("Tools"),
-  },
+  ...TOOL_COMMANDS,
   "cell.delete": {
     scope: "canvas",
     keys: ["Delete", "Backspace"],

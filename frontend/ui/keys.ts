@@ -5,7 +5,7 @@ import type { LabelClass } from "../scene/contract";
 import type { Viewport } from "../render/viewport";
 import type { Editor } from "../editor/editor";
 import { t } from "../locale/locale";
-import { FINISH_DRAG, type PointerInput } from "./pointer_input";
+import { FINISH_DRAG, type PointerInput } from "../canvas/pointer_input";
 import { panBy, screenPoint, zoomAt } from "../geometry/frames";
 import { isTyping, type Command, type Keymap, type Scope } from "./keymap";
 
@@ -93,7 +93,7 @@ export class Keys {
 
   private zoom(factor: number): void {
     const { editor } = this;
-    if (editor.tool === "brush") return editor.resizeBrush(factor > 1 ? 1.25 : 0.8);
+    if (editor.tools[editor.tool].hasBrushSize) return editor.resizeBrush(factor > 1 ? 1.25 : 0.8);
     const middle = screenPoint(editor.canvas.width / 2, editor.canvas.height / 2);
     editor.moveTo(zoomAt(editor.camera, middle, factor, editor.opened.image, editor.canvas));
   }
@@ -164,7 +164,7 @@ export class Keys {
       "many.accept": () => editor.multiSelect.accept(),
       "many.merge": () => editor.multiSelect.merge(),
       "many.nest": () => editor.attributes.nest(),
-      "draw.keep": () => this.pointerInput.keep(),
+      "draw.keep": () => this.pointerInput.complete(),
       "draw.back": () =>
         this.pointerInput.back() || editor.toast(t("There is no last point to take back. Esc drops it.")),
       "review.viewed": () => editor.multiSelect.acceptInView(),

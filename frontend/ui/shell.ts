@@ -5,7 +5,7 @@ import { createElement, render, type ComponentType } from "preact";
 import { People } from "../render/cell_style";
 import { Viewport } from "../render/viewport";
 import type { Editor } from "../editor/editor";
-import { PointerInput } from "./pointer_input";
+import { PointerInput } from "../canvas/pointer_input";
 import { Keymap, type Command, type Overrides } from "./keymap";
 import { Keys } from "./keys";
 import { DisplaySettings, type Display } from "./display_settings";

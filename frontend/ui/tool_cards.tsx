@@ -1,5 +1,6 @@
 /** Cards of the current tool and of several selected cells: buttons for people who use a pen instead of keys. */
 import { mark, t, tn } from "../locale/locale";
+import { TOOLS } from "../tools";
 import type { Constraint } from "../editor/refusion";
 import { CommandButton, Classes, number, type Ui } from "./parts";
 
@@ -8,19 +9,6 @@ const MODES = [
   ["add", mark("Add")],
   ["subtract", mark("Subtract")],
 ] as const;
-
-const HINTS: Partial<Record<string, string>> = {
-  smart: mark(
-    "Click in a cell, or drag a box. Right click or Alt takes a place out. Enter keeps, Esc drops.",
-  ),
-  polygon: mark("Click corners or draw freehand. Double click, the first corner or Enter closes."),
-  wand: mark("Press in a cell and drag away until it fits."),
-  stamp: mark("Click the centre of a cell: the box has the size of the last one."),
-  extremes: mark("Click the outermost points: left, top, right, bottom, in any order."),
-  lasso: mark("Draw around cells; Shift adds more."),
-  split: mark("Draw a cut all the way through a cell."),
-  measure: mark("Drag from point to point. Nothing is stored."),
-};
 
 export function ToolCard({ ui }: { ui: Ui }) {
   const { editor } = ui;
@@ -50,12 +38,12 @@ export function ToolCard({ ui }: { ui: Ui }) {
         </p>
       </section>
     );
-  const hint = HINTS[editor.tool];
+  const { hint } = TOOLS[editor.tool];
   if (!hint) return null;
   return (
     <section class="bw-card" aria-label={t("The tool in hand")}>
       <p class="bw-muted bw-note">{t(hint)}</p>
-      {(editor.tool === "smart" || editor.tool === "polygon") && (
+      {editor.tools[editor.tool].complete && (
         <div class="bw-row">
           <CommandButton ui={ui} command="draw.keep">
             {t("Keep")}
