@@ -43,7 +43,7 @@ export class PointerInput {
     surface.addEventListener("pointercancel", (e) => this.interrupted(e));
     surface.addEventListener("lostpointercapture", (e) => this.lostCapture(e));
     surface.addEventListener("pointerleave", () => {
-      this.cursor = this.editor.cursor = null;
+      this.cursor = this.editor.store.cursor = null;
       this.viewport.invalidate();
       this.hover(-1);
     });
@@ -53,12 +53,12 @@ export class PointerInput {
   }
 
   get cursorInImage(): Point<"image"> | null {
-    return this.cursor && toImage(this.cursor, this.editor.camera);
+    return this.cursor && toImage(this.cursor, this.editor.view.camera);
   }
 
   /** Drop what is begun: Escape, another tool, a second finger. True when there was something. */
   cancel(): boolean {
-    const tool = this.editor.currentTool;
+    const tool = this.editor.toolbox.current;
     const wasBusy = tool.busy();
     tool.cancel();
     this.setPress(null);
@@ -71,13 +71,14 @@ export class PointerInput {
   }
   private setPress(state: press.PressState): void {
     this.press = state;
-    this.editor.dragging = state !== null;
+    this.editor.store.dragging = state !== null;
   }
   /** What a pointer event means for the tool in hand. */
   private meaning(type: press.Event["type"], e: PointerEvent): press.Meaning {
     const event = { type, id: e.pointerId, kind: this.kindOf(e), button: e.button, buttons: e.buttons };
     const draws = (button: number) =>
-      !this.panKeyDown && (button === 0 || button === 5 || (button === 2 && this.editor.usesRightButton));
+      !this.panKeyDown &&
+      (button === 0 || button === 5 || (button === 2 && this.editor.toolbox.usesRightButton));
     const step = press.step(this.press, event, draws);
     this.setPress(step.state);
     return step.meaning;
@@ -89,17 +90,17 @@ export class PointerInput {
 
   /** Something is begun with the current tool. */
   get busy(): boolean {
-    return this.editor.currentTool.busy();
+    return this.editor.toolbox.current.busy();
   }
   complete(): void {
-    const tool = this.editor.currentTool;
-    if (this.isDragging) this.editor.toast(FINISH_DRAG());
+    const tool = this.editor.toolbox.current;
+    if (this.isDragging) this.editor.store.toast(FINISH_DRAG());
     else if (tool.complete) tool.complete();
-    else this.editor.toast(t("Go on: this is not finished yet. Esc drops it."));
+    else this.editor.store.toast(t("Go on: this is not finished yet. Esc drops it."));
   }
   /** Without the last point; false when the current tool has no points to take back. */
   back(): boolean {
-    const tool = this.editor.currentTool;
+    const tool = this.editor.toolbox.current;
     if (!tool.back || this.isDragging) return false;
     tool.back();
     return true;
@@ -107,24 +108,29 @@ export class PointerInput {
 
   focus(): Focus {
     const { editor } = this;
-    const editing = editor.currentTool.editedRow?.() ?? -1;
-    return { selected: editor.selected, hovered: editor.hovered, boxes: editor.showBoxes, editing };
+    const editing = editor.store.editing?.row ?? editor.store.dragged;
+    return {
+      selected: editor.store.selected,
+      hovered: editor.store.hovered,
+      boxes: editor.store.showBoxes,
+      editing,
+    };
   }
 
   sketch(): Sketch {
     const { editor } = this;
     return {
-      ignored: editor.ignoredRegions(),
-      ...editor.currentTool.sketch(this.toolCursor()),
+      ignored: editor.store.overview.ignoredRegions(),
+      ...editor.toolbox.current.sketch(this.toolCursor()),
       ...this.nudged(),
-      many: this.outlined().map((row) => editor.cells.extent(row)),
+      many: this.outlined().map((row) => editor.store.cells.extent(row)),
       others: this.others(),
     };
   }
 
   private toolCursor(): Cursor | null {
     if (!this.cursor) return null;
-    return { screen: this.cursor, image: toImage(this.cursor, this.editor.camera), alt: this.alt };
+    return { screen: this.cursor, image: toImage(this.cursor, this.editor.view.camera), alt: this.alt };
   }
 
   /** A box on its way by the arrow keys. */
@@ -137,12 +143,13 @@ export class PointerInput {
 
   /** Several selected cells, and a selected proposal that is decided and so not in the picture. */
   private outlined(): readonly number[] {
-    const { cells, multiSelected, selected } = this.editor;
+    const { cells, multiSelected, selected } = this.editor.store;
     return selected >= 0 && !cells.isShown(selected) ? [...multiSelected, selected] : multiSelected;
   }
 
   private others(): NonNullable<Sketch["others"]> {
-    const { live, cells } = this.editor;
+    const { live } = this.editor.liveUpdates;
+    const { cells } = this.editor.store;
     return [...(live?.others.values() ?? [])].map(({ cursor, editing, person }) => {
       const row = editing ? cells.rowOf(editing) : -1;
       return {
@@ -156,7 +163,7 @@ export class PointerInput {
   private down(e: PointerEvent): void {
     const at = this.place(e);
     this.viewport.surface.focus({ preventScroll: true });
-    this.editor.recorder.record("pointer_down", undefined, e.timeStamp);
+    this.editor.store.recorder.record("pointer_down", undefined, e.timeStamp);
     if (this.press && this.press.kind !== "touch") return; // a palm beside the pen
     this.pointers.set(e.pointerId, at);
     this.kind = this.kindOf(e);
@@ -176,12 +183,12 @@ export class PointerInput {
   }
 
   private begin(e: PointerEvent): void {
-    if (!this.editor.editing && !this.busy) this.editor.begin();
+    if (!this.editor.store.editing && !this.busy) this.editor.store.begin();
     this.feed({ ...this.input("down", e), alt: e.altKey || e.button !== 0 });
   }
 
   private input(kind: "down" | "move" | "up", e: PointerEvent): Press {
-    return { kind, at: toImage(this.place(e), this.editor.camera), shift: e.shiftKey, alt: e.altKey };
+    return { kind, at: toImage(this.place(e), this.editor.view.camera), shift: e.shiftKey, alt: e.altKey };
   }
 
   private capture(id: number): void {
@@ -195,28 +202,30 @@ export class PointerInput {
   private move(e: PointerEvent): void {
     const at = this.place(e);
     this.cursor = at;
-    this.editor.cursor = toImage(at, this.editor.camera);
-    this.editor.live?.announce(true);
+    this.editor.store.cursor = toImage(at, this.editor.view.camera);
+    this.editor.liveUpdates.live?.announce(true);
     this.alt = e.altKey;
-    this.editor.recorder.record("pointer_move", undefined, e.timeStamp);
+    this.editor.store.recorder.record("pointer_move", undefined, e.timeStamp);
     const before = this.pointers.get(e.pointerId);
     if (before) this.pointers.set(e.pointerId, at);
     if (before && this.pointers.size === 2) this.pinch(e, before, at);
     else if (this.panning?.id === e.pointerId) this.pan(at, this.panning);
     else this.draw(e, before !== undefined);
-    if (before || this.isDragging || this.editor.currentTool.followsPointer) this.viewport.invalidate();
+    if (before || this.isDragging || this.editor.toolbox.current.followsPointer) this.viewport.invalidate();
   }
 
   private pinch(e: PointerEvent, before: Point<"screen">, at: Point<"screen">): void {
     const other = [...this.pointers].find(([id]) => id !== e.pointerId)?.[1] as Point<"screen">;
-    const { camera, opened, canvas } = this.editor;
+    const { camera, canvas } = this.editor.view;
+    const { opened } = this.editor.store;
     const fingers = (p: Point<"screen">): Fingers => [p, other];
-    this.editor.moveTo(pinch(camera, fingers(before), fingers(at), opened.image, canvas));
+    this.editor.view.moveTo(pinch(camera, fingers(before), fingers(at), opened.image, canvas));
   }
 
   private pan(at: Point<"screen">, panning: { at: Point<"screen"> }): void {
-    const { camera, opened, canvas } = this.editor;
-    this.editor.moveTo(panBy(camera, at.x - panning.at.x, at.y - panning.at.y, opened.image, canvas));
+    const { camera, canvas } = this.editor.view;
+    const { opened } = this.editor.store;
+    this.editor.view.moveTo(panBy(camera, at.x - panning.at.x, at.y - panning.at.y, opened.image, canvas));
     panning.at = at;
   }
 
@@ -243,15 +252,15 @@ export class PointerInput {
   }
 
   private hovered(e: PointerEvent): number {
-    if (this.editor.tool !== "select" || this.editor.editing) return -1;
-    const at = toImage(this.place(e), this.editor.camera);
+    if (this.editor.store.tool !== "select" || this.editor.store.editing) return -1;
+    const at = toImage(this.place(e), this.editor.view.camera);
     return rowsAt(this.editor, at, this.sizes())[0] ?? -1;
   }
 
   private up(e: PointerEvent): void {
     const isOurs = this.pointers.delete(e.pointerId) || this.press?.id === e.pointerId;
     if (!isOurs) return;
-    this.editor.recorder.record("pointer_up", undefined, e.timeStamp);
+    this.editor.store.recorder.record("pointer_up", undefined, e.timeStamp);
     if (this.panning?.id === e.pointerId) this.endPan();
     if (this.meaning("up", e) === "end") this.feed(this.input("up", e));
     this.viewport.invalidate();
@@ -264,7 +273,7 @@ export class PointerInput {
     if (this.panning?.id === e.pointerId) this.endPan();
     if (this.meaning("cancel", e) === "interrupted") {
       this.cancel();
-      this.editor.toast(t("The drag was interrupted, so nothing of it was kept. Draw it again."));
+      this.editor.store.toast(t("The drag was interrupted, so nothing of it was kept. Draw it again."));
     }
     this.viewport.invalidate();
   }
@@ -282,25 +291,26 @@ export class PointerInput {
 
   private wheel(e: WheelEvent): void {
     e.preventDefault();
-    this.editor.recorder.record("wheel", undefined, e.timeStamp);
-    if (this.editor.currentTool.hasBrushSize && e.shiftKey) {
+    this.editor.store.recorder.record("wheel", undefined, e.timeStamp);
+    if (this.editor.toolbox.current.hasBrushSize && e.shiftKey) {
       // With Shift some systems turn the wheel sideways.
-      this.editor.resizeBrush((e.deltaY || e.deltaX) < 0 ? 1.15 : 1 / 1.15);
+      this.editor.store.resizeBrush((e.deltaY || e.deltaX) < 0 ? 1.15 : 1 / 1.15);
     } else {
-      const { camera, opened, canvas } = this.editor;
+      const { camera, canvas } = this.editor.view;
+      const { opened } = this.editor.store;
       const factor = wheelFactor(e.deltaY, e.deltaMode === WheelEvent.DOM_DELTA_LINE, e.ctrlKey);
-      this.editor.moveTo(zoomAt(camera, this.place(e), factor, opened.image, canvas));
+      this.editor.view.moveTo(zoomAt(camera, this.place(e), factor, opened.image, canvas));
     }
     this.viewport.invalidate();
   }
 
   /** Give an input to the tool. */
   private feed(input: Press): void {
-    this.editor.currentTool.input(input, this.sizes());
+    this.editor.toolbox.current.input(input, this.sizes());
   }
 
   private sizes(): Sizes {
-    const { scale } = this.editor.camera;
+    const { scale } = this.editor.view.camera;
     return {
       reach: REACH[this.kind] / scale,
       slip: SLIP[this.kind] / scale,
@@ -309,9 +319,7 @@ export class PointerInput {
   }
 
   private hover(row: number): void {
-    if (row === this.editor.hovered) return;
-    this.editor.hovered = row;
-    this.editor.notify();
+    this.editor.store.hovered = row;
   }
 
   private place(e: { clientX: number; clientY: number }): Point<"screen"> {

@@ -3,8 +3,8 @@
 import { mark, t } from "../locale/locale";
 import type { Command } from "../ui/keymap";
 import { LAYER_WORDS } from "../ui/words";
-import type { Editor } from "./editor";
-import type { ToolName } from "../tools";
+import type { Store } from "./store";
+import { TOOLS, type ToolName } from "../tools";
 
 /** Commands that change nothing, or that explain themselves whatever is selected. */
 const ALWAYS: ReadonlySet<Command> = new Set<Command>([
@@ -58,71 +58,71 @@ const WHILE_EDITING: Partial<Record<Command, string>> = {
 };
 
 /** The sentence, or null: the command goes on. */
-export function unavailable(editor: Editor, command: Command): string | null {
-  if (command === "image.next" || command === "image.previous") return unavailableImage(editor, command);
+export function unavailable(store: Store, command: Command): string | null {
+  if (command === "image.next" || command === "image.previous") return unavailableImage(store, command);
   if (ALWAYS.has(command)) return null;
-  if (command.startsWith("tool.")) return unavailableTool(editor, command.slice("tool.".length) as ToolName);
-  if (!editor.canWrite) return readOnly(editor);
-  const answer = editor.editing ? WHILE_EDITING[command] : undefined;
+  if (command.startsWith("tool.")) return unavailableTool(store, command.slice("tool.".length) as ToolName);
+  if (!store.canWrite) return readOnly(store);
+  const answer = store.editing ? WHILE_EDITING[command] : undefined;
   if (answer) return t(answer);
-  if (TO_A_CELL.has(command)) return unavailableForCell(editor, command);
+  if (TO_A_CELL.has(command)) return unavailableForCell(store, command);
   return null;
 }
 
-function unavailableImage(editor: Editor, command: "image.next" | "image.previous"): string | null {
-  const { next, previous } = editor.opened.image;
+function unavailableImage(store: Store, command: "image.next" | "image.previous"): string | null {
+  const { next, previous } = store.opened.image;
   if (command === "image.next") return next === null ? t("This is the last image of the project.") : null;
   return previous === null ? t("This is the first image of the project.") : null;
 }
 
-function unavailableTool(editor: Editor, tool: ToolName): string | null {
-  if (!editor.offers(tool)) return t("This study does not offer this tool here.");
-  if (!editor.canWrite && !editor.isForLooking(tool)) return readOnly(editor);
+function unavailableTool(store: Store, tool: ToolName): string | null {
+  if (!store.offers(tool)) return t("This study does not offer this tool here.");
+  if (!store.canWrite && !TOOLS[tool].changesNothing) return readOnly(store);
   return null;
 }
 
-function unavailableForCell(editor: Editor, command: Command): string | null {
+function unavailableForCell(store: Store, command: Command): string | null {
   const attribute = command.startsWith("attribute.");
-  if (attribute && !editor.attributes.declared[Number(command.at(-1)) - 1])
+  if (attribute && !store.opened.project.attributes?.[Number(command.at(-1)) - 1])
     return t("This project has no attribute with this key.");
-  if (editor.multiSelected.length && TO_SEVERAL.has(command)) return unavailableForMany(editor, command);
-  if (editor.selected >= 0) return unavailableForSelected(editor, command, editor.selected);
-  return editor.multiSelected.length ? t("Select one cell for this.") : nothingSelected(command);
+  if (store.multiSelected.length && TO_SEVERAL.has(command)) return unavailableForMany(store, command);
+  if (store.selected >= 0) return unavailableForSelected(store, command, store.selected);
+  return store.multiSelected.length ? t("Select one cell for this.") : nothingSelected(command);
 }
 
-function unavailableForSelected(editor: Editor, command: Command, row: number): string | null {
-  const { cells } = editor;
+function unavailableForSelected(store: Store, command: Command, row: number): string | null {
+  const { cells } = store;
   if (cells.kindOf(row) === "region" && !TO_A_REGION.has(command))
     return t("A region has no verdict, class or mask. Del deletes it.");
-  const whose = foreign(editor, row);
+  const whose = foreign(store, row);
   if (whose) return whose;
-  if (cells.isProposal(row)) return unavailableForProposal(editor, command, row);
+  if (cells.isProposal(row)) return unavailableForProposal(store, command, row);
   if (cells.statusOf(row) === "rejected" && !isVerdict(command) && command !== "cell.delete")
     return t("This cell is rejected. A accepts it after all.");
-  return unoffered(editor, command);
+  return unoffered(store, command);
 }
 
-function unavailableForMany(editor: Editor, command: Command): string | null {
-  if (command === "cell.delete" || editor.multiSelected.some((row) => editor.isOwnCell(row))) return null;
+function unavailableForMany(store: Store, command: Command): string | null {
+  if (command === "cell.delete" || store.multiSelected.some((row) => store.isOwnCell(row))) return null;
   return t("Attributes are given to cells: accept these proposals first.");
 }
 
-function unavailableForProposal(editor: Editor, command: Command, row: number): string | null {
+function unavailableForProposal(store: Store, command: Command, row: number): string | null {
   if (command === "cell.delete") return t("A proposal is not deleted but rejected: X.");
-  const isOpen = editor.cells.isUndecided(row);
+  const isOpen = store.cells.isUndecided(row);
   if (isVerdict(command)) return null;
   if (!isOpen) return t("This proposal is rejected. A accepts it after all.");
   if (command === "cell.snap")
     return t("Only a box of a cell is fitted. Accept this proposal, or edit its mask: E.");
-  return unoffered(editor, command);
+  return unoffered(store, command);
 }
 
 /** A study's arm has its own tools. */
-function unoffered(editor: Editor, command: Command): string | null {
+function unoffered(store: Store, command: Command): string | null {
   const isMissing =
-    (command === "cell.edit" && !editor.offers("brush")) ||
-    (command === "cell.snap" && !editor.offers("smart")) ||
-    (command === "cell.copy" && !editor.offers("stamp"));
+    (command === "cell.edit" && !store.offers("brush")) ||
+    (command === "cell.snap" && !store.offers("smart")) ||
+    (command === "cell.copy" && !store.offers("stamp"));
   return isMissing ? t("This study does not offer this tool here.") : null;
 }
 
@@ -135,10 +135,10 @@ function nothingSelected(command: Command): string {
 }
 
 /** Whose a cell is that this person may only look at; null for cells of the own layer and for proposals. */
-export function foreign(editor: Editor, row: number): string | null {
-  const { cells } = editor;
+export function foreign(store: Store, row: number): string | null {
+  const { cells } = store;
   if (row < 0 || cells.isMine(row) || cells.isProposal(row)) return null;
-  const layer = editor.opened.layers[cells.layer[row]];
+  const layer = store.opened.layers[cells.layer[row]];
   if (layer?.annotator)
     return t("This is {name}'s reading; you can look at it but not change it.", {
       name: layer.annotator.name,
@@ -149,8 +149,8 @@ export function foreign(editor: Editor, row: number): string | null {
 }
 
 /** Why nothing is written on this image. */
-export function readOnly(editor: Editor): string {
-  const { project } = editor.opened;
+export function readOnly(store: Store): string {
+  const { project } = store.opened;
   if (project.archived_at)
     return t("This project is archived: you can look, and nothing is changed until it is restored.");
   if (project.role === "viewer")
@@ -159,11 +159,11 @@ export function readOnly(editor: Editor): string {
 }
 
 /** Why a class key does nothing to what is selected; null: it does. */
-export function unavailableClass(editor: Editor): string | null {
-  if (!editor.canWrite) return readOnly(editor);
-  const { cells, selected: row } = editor;
+export function unavailableClass(store: Store): string | null {
+  if (!store.canWrite) return readOnly(store);
+  const { cells, selected: row } = store;
   if (row < 0) return null;
-  const whose = foreign(editor, row);
+  const whose = foreign(store, row);
   if (whose) return whose;
   const isRejected = cells.isProposal(row) ? !cells.isUndecided(row) : cells.statusOf(row) === "rejected";
   return isRejected ? t("This cell is rejected and has no class. A accepts it after all.") : null;

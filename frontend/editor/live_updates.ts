@@ -1,7 +1,9 @@
 /** Keeping up with the others: the live feed where there is one, asking every now and then where there is none. */
+import { effect } from "@preact/signals-core";
 import { Live } from "../sync/live";
 import { BEAT_MS } from "../timing/recorder";
-import type { Editor } from "./editor";
+import type { Store } from "./store";
+import type { View } from "./view";
 
 const POLL_MS = 2000;
 /** While the feed tells of every change, the poll only heals what it missed. */
@@ -14,32 +16,35 @@ export const PACE: Pace = { beatMs: BEAT_MS, batchMs: 5000 };
 export class LiveUpdates {
   live: Live | null = null;
   private readonly timers: ReturnType<typeof setInterval>[] = [];
+  private readonly ends: (() => void)[] = [];
   private polling = false;
   private again = false;
   private last = 0;
 
   constructor(
-    private readonly editor: Editor,
+    private readonly store: Store,
+    private readonly view: View,
     private readonly pace: Pace,
   ) {}
 
   start(): void {
-    const { editor } = this;
-    if (editor.outbox.count) void editor.outbox.flush();
+    const { store } = this;
+    if (store.outbox.count) void store.outbox.flush();
     this.timers.push(setInterval(() => void this.pollWhenDue(), POLL_MS));
     this.listen();
-    this.timers.push(setInterval(() => void editor.recorder.flush(), this.pace.batchMs));
-    this.timers.push(setInterval(() => editor.recorder.beat(document.hidden), this.pace.beatMs));
+    this.timers.push(setInterval(() => void store.recorder.flush(), this.pace.batchMs));
+    this.timers.push(setInterval(() => store.recorder.beat(document.hidden), this.pace.beatMs));
   }
 
   stop(): void {
+    this.ends.forEach((end) => end());
     this.timers.forEach(clearInterval);
     this.live?.close();
   }
 
   /** Take in what the log has beyond what is known here. */
   async poll(): Promise<void> {
-    const { log, outbox, api } = this.editor;
+    const { log, outbox, api } = this.store;
     if (this.polling) this.again = true;
     if (!log || this.polling || document.hidden) return;
     this.polling = true;
@@ -60,7 +65,7 @@ export class LiveUpdates {
   }
 
   private get layer() {
-    return this.editor.opened.layers[this.editor.cells.base];
+    return this.store.opened.layers[this.store.cells.base];
   }
 
   private async pollWhenDue(): Promise<void> {
@@ -70,27 +75,33 @@ export class LiveUpdates {
 
   /** Others' acts and places as they happen, where the browser and the server can. */
   private listen(): void {
-    const { editor, layer } = this;
+    const { store, layer } = this;
     if (!layer || typeof EventSource === "undefined") return;
     this.live = new Live(
-      `${editor.api.base}layers/${layer.id}/feed/`,
-      editor.session,
-      (body, farewell) => editor.api.presence(layer.id, body, farewell),
+      `${store.api.base}layers/${layer.id}/feed/`,
+      store.session,
+      (body, farewell) => store.api.presence(layer.id, body, farewell),
       () => {
-        const v = editor.visible();
+        const v = this.view.visible();
         const cursor =
-          editor.cursor && !document.hidden
-            ? ([editor.cursor.x, editor.cursor.y].map((n) => Math.round(n * 10) / 10) as [number, number])
+          store.cursor && !document.hidden
+            ? ([store.cursor.x, store.cursor.y].map((n) => Math.round(n * 10) / 10) as [number, number])
             : null;
-        const editedRow = editor.editing?.row ?? -1;
+        const editedRow = store.editing?.row ?? -1;
         return {
           cursor,
           view: [v.x0, v.y0, v.x1, v.y1].map(Math.round),
-          editing: editedRow >= 0 ? editor.cells.idOf(editedRow) : null,
+          editing: editedRow >= 0 ? store.cells.idOf(editedRow) : null,
         };
       },
-      { onSeq: (seq) => seq > (editor.log?.seq ?? 0) && void this.poll(), onOthers: () => editor.notify() },
+      { onSeq: (seq) => seq > (store.log?.seq ?? 0) && void this.poll(), onOthers: () => store.touch() },
     );
     if (!document.hidden) this.live.open();
+    this.ends.push(
+      effect(() => {
+        void store.editing; // the others see which cell is being edited
+        this.live?.announce(true);
+      }),
+    );
   }
 }

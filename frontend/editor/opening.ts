@@ -16,16 +16,17 @@ const REMEMBERED = 100;
 export async function open(api: Api, image: number, pace: Pace = PACE): Promise<Editor> {
   const opened = await api.workspace(image);
   const editor = new Editor(opened, api, pace);
-  editor.prompter = new BrowserPrompter(opened.image, editor.pixels);
+  editor.store.prompter = new BrowserPrompter(opened.image, editor.store.pixels);
   const packs = Promise.all(opened.layers.map((layer) => api.pack(layer.id)));
   const outbox = Outbox.open(opened.person.id, (layer, operations) => api.send(layer, operations), {
     onState: (state) => {
-      const [was, is] = [editor.save, state].map((s) => s.kind === "offline" || s.kind === "signed_out");
-      if (was !== is) editor.recorder.record(is ? "stall_begin" : "stall_end");
-      editor.save = state;
-      editor.notify();
+      const [was, is] = [editor.store.save, state].map(
+        (s) => s.kind === "offline" || s.kind === "signed_out",
+      );
+      if (was !== is) editor.store.recorder.record(is ? "stall_begin" : "stall_end");
+      editor.store.save = state;
     },
-    onVerdict: (verdict, waiting) => editor.log?.settle(verdict, waiting),
+    onVerdict: (verdict, waiting) => editor.store.log?.settle(verdict, waiting),
   });
   editor.loaded = load(editor, opened, packs, outbox);
   editor.loaded.catch(() => undefined); // whoever mounts the page awaits it
@@ -58,38 +59,38 @@ async function load(
 ): Promise<void> {
   const base = opened.layers.findIndex((layer) => layer.base ?? layer.writable);
   const index = opened.layers.findIndex((layer) => layer.writable);
-  const recent = index < 0 ? null : lastOperations(editor.api, opened.layers[index]);
+  const recent = index < 0 ? null : lastOperations(editor.store.api, opened.layers[index]);
   const [packs, remembered] = await Promise.all([
     coming,
     recent,
-    outbox.then((opened) => (editor.outbox = opened)),
+    outbox.then((opened) => (editor.store.outbox = opened)),
   ]);
   opened.layers.forEach((layer, i) =>
-    editor.cells.load(editor.cells.addLayer(layer.id, i === base, layer.kind), packs[i]),
+    editor.store.cells.load(editor.store.cells.addLayer(layer.id, i === base, layer.kind), packs[i]),
   );
   // Who has no layer to look at, neither a shown one nor the own one, sees everybody's.
-  if (base < 0) opened.layers.forEach((_, layer) => editor.cells.showLayer(layer, true));
+  if (base < 0) opened.layers.forEach((_, layer) => editor.store.cells.showLayer(layer, true));
   if (index >= 0) {
     const layer = { id: opened.layers[index].id, index, seq: packs[index].seq };
-    editor.log = new Log(
-      editor.cells,
+    editor.store.log = new Log(
+      editor.store.cells,
       layer,
       opened.image.id,
       opened.person,
-      editor.session,
-      editor.history,
-      editor.outbox,
+      editor.store.session,
+      editor.store.history,
+      editor.store.outbox,
       {
-        onChange: () => editor.changed(),
-        onNotice: (text) => editor.toast(text),
+        onChange: () => editor.selection.cellsChanged(),
+        onNotice: (text) => editor.store.toast(text),
       },
     );
-    if (remembered) editor.log.remember(await complete(editor.api, remembered, packs[index].seq));
-    editor.log.reopen();
-    editor.log.replay(editor.outbox.left());
-    void editor.log.askAboutConflicts((annotations) => editor.api.heads(layer.id, annotations));
+    if (remembered) editor.store.log.remember(await complete(editor.store.api, remembered, packs[index].seq));
+    editor.store.log.reopen();
+    editor.store.log.replay(editor.store.outbox.left());
+    void editor.store.log.askAboutConflicts((annotations) => editor.store.api.heads(layer.id, annotations));
   }
-  if (editor.cells.counts().undecided === 0 && index >= 0 && editor.offers("box")) editor.tool = "box";
-  editor.isLoaded = true;
-  editor.notify();
+  if (editor.store.counts.undecided === 0 && index >= 0 && editor.store.offers("box"))
+    editor.store.tool = "box";
+  editor.store.isLoaded = true;
 }

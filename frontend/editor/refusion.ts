@@ -6,7 +6,8 @@ import { wireMask } from "../scene/edits";
 import type { Answered, Stroke } from "../sync/api";
 import { Asker } from "../sync/ask";
 import { ApiError } from "../sync/api";
-import type { EditedMask, Editor } from "./editor";
+import type { EditedMask } from "./mask_edit";
+import { workerTrouble, type Store } from "./store";
 
 export type Painted = { readonly patch: Patch; readonly foreground: boolean };
 /** `start`: the mask that the strokes change; `strokes` in the order of painting. */
@@ -26,11 +27,15 @@ export class Refusion {
   /** The mask before the stroke that grows. */
   private before: Patch | null = null;
 
-  constructor(private readonly editor: Editor) {}
+  /** `keep`: Enter came before the answer, which is here now. */
+  constructor(
+    private readonly store: Store,
+    private readonly keep: () => void,
+  ) {}
 
   /** Between painting pixels and fixing them. */
   toggle(): void {
-    const { editing } = this.editor;
+    const { editing } = this.store;
     if (!editing) return;
     this.asker.drop();
     this.keepIt = false;
@@ -45,12 +50,12 @@ export class Refusion {
           trouble: "",
         };
     if (editing.constraint) void this.ask(editing); // no stroke yet: the worker gets ready, and says when it cannot
-    this.editor.notify();
+    this.store.touch();
   }
 
   /** The stroke under the pen; `done` when it is lifted. */
   paint(patch: Patch, foreground: boolean, done: boolean): void {
-    const { editing } = this.editor;
+    const { editing } = this.store;
     const constraint = editing?.constraint;
     if (!editing || !constraint) return;
     if (!constraint.growing) this.before = editing.patch;
@@ -58,7 +63,7 @@ export class Refusion {
     const stroke: Painted = { patch: { ...patch, pixels: patch.pixels.slice() }, foreground };
     if (done) {
       editing.undo.push({ patch: before, constraint: { ...constraint, growing: null, waiting: false } });
-      editing.patch = applied(editing.patch, stroke, this.editor.opened.image);
+      editing.patch = applied(editing.patch, stroke, this.store.opened.image);
       this.before = null;
       editing.constraint = { ...constraint, strokes: [...constraint.strokes, stroke], growing: null };
     } else editing.constraint = { ...constraint, growing: stroke };
@@ -68,19 +73,19 @@ export class Refusion {
 
   /** A stroke that was not finished: Escape, a lost pointer. */
   dropGrowing(): void {
-    const { editing } = this.editor;
+    const { editing } = this.store;
     if (!editing?.constraint?.growing) return;
     this.asker.drop();
     if (this.before) editing.patch = this.before;
     this.before = null;
     editing.constraint = { ...editing.constraint, growing: null, waiting: false };
-    this.editor.notify();
+    this.store.touch();
   }
 
   undone(): void {
     this.asker.drop();
     this.keepIt = false;
-    const editing = this.editor.editing;
+    const editing = this.store.editing;
     if (editing?.constraint) editing.constraint = { ...editing.constraint, waiting: false, growing: null };
   }
 
@@ -99,12 +104,12 @@ export class Refusion {
       return mask ? [{ ...wireMask(mask), foreground }] : [];
     });
     editing.constraint = { ...asked, waiting: true };
-    const isStill = () => this.editor.editing === editing && editing.constraint !== null;
+    const isStill = () => this.store.editing === editing && editing.constraint !== null;
     try {
       const answer = await this.asker.ask((number) =>
-        this.editor.waited(
-          this.editor.api.refusion(this.editor.opened.image.id, {
-            session: this.editor.session,
+        this.store.waited(
+          this.store.api.refusion(this.store.opened.image.id, {
+            session: this.store.session,
             number,
             mask: asked.start && wireMask(asked.start),
             strokes,
@@ -116,7 +121,7 @@ export class Refusion {
         editing.constraint.strokes.length === asked.strokes.length &&
         (editing.constraint.growing === asked.growing || editing.constraint.growing !== null);
       if (!isNewest) return;
-      if (strokes.length) editing.patch = patchOf(answer, editing, this.editor.opened.image);
+      if (strokes.length) editing.patch = patchOf(answer, editing, this.store.opened.image);
       editing.constraint = {
         ...editing.constraint,
         certificate: answer.certificate ?? null,
@@ -126,15 +131,15 @@ export class Refusion {
     } catch (error) {
       if (!isStill() || !editing.constraint) return;
       const gone = error instanceof ApiError && error.code === "wrong_state";
-      editing.constraint = { ...editing.constraint, waiting: false, trouble: this.editor.sentence(error) };
+      editing.constraint = { ...editing.constraint, waiting: false, trouble: workerTrouble(error) };
       if (gone && !asked.strokes.length && !asked.growing)
         editing.constraint = { ...editing.constraint, certificate: null };
     }
     if (this.keepIt && !editing.constraint.waiting) {
       this.keepIt = false;
-      this.editor.commitEdit();
+      this.keep();
     }
-    this.editor.notify();
+    this.store.touch();
   }
 }
 

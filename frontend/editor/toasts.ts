@@ -1,5 +1,6 @@
 /** Short messages. A toast that offers "Undo" is bound to its own act, and goes when that act is undone. */
 import type { History } from "../scene/history";
+import { observed } from "./observed";
 
 export type Toast = {
   readonly id: number;
@@ -12,14 +13,14 @@ const MOST = 3;
 const SHORT_MS = 5000;
 const LONG_MS = 8000;
 
-export class Toasts {
-  list: readonly Toast[] = [];
+type Observable = { list: readonly Toast[] };
+
+export class Toasts extends observed((): Observable => ({ list: [] })) {
   private last = 0;
 
-  constructor(
-    private readonly history: History,
-    private readonly onChange: () => void,
-  ) {}
+  constructor(private readonly history: History) {
+    super();
+  }
 
   show(text: string, undoes: readonly string[] = []): void {
     const toast = { id: ++this.last, text, undoes };
@@ -27,13 +28,11 @@ export class Toasts {
     const others = this.list.filter((other) => other.text !== text || other.undoes.length > 0);
     this.list = [...others.slice(1 - MOST), toast];
     setTimeout(() => this.dismiss(toast.id), undoes.length ? LONG_MS : SHORT_MS);
-    this.onChange();
   }
 
   dismiss(id: number): void {
     if (!this.list.some((toast) => toast.id === id)) return;
     this.list = this.list.filter((toast) => toast.id !== id);
-    this.onChange();
   }
 
   /** Remove toasts whose act has been undone, or was rejected by the server. */

@@ -5,6 +5,8 @@ import type { Head } from "../scene/contract";
 import type { Draft } from "../scene/edits";
 import type { Entry, Heads, History, Step } from "../scene/history";
 import { moment } from "../ui/words";
+import type { Selection } from "./selection";
+import type { Store } from "./store";
 import { wordsOf } from "./operation_words";
 
 type Direction = "undo" | "redo";
@@ -143,4 +145,28 @@ export function whyNotUndone(direction: Direction, head: Head | null, me: number
   return direction === "undo"
     ? t("Not undone: {name} has changed this cell since ({time}).", { name, time })
     : t("Not redone: {name} has changed this cell since ({time}).", { name, time });
+}
+
+/** Undo and redo of an open image: what a step was about is selected, be it the cell or the proposal that is open
+ *  again. */
+export function undoRedoOf(store: Store, selection: Selection): UndoRedo {
+  const { cells, opened } = store;
+  return new UndoRedo({
+    history: store.history,
+    me: opened.person.id,
+    heads: (target) => store.log?.headOf(target),
+    ask: (annotations) => store.api.heads(opened.layers[cells.base].id, annotations),
+    learn: (head) => store.log?.learn(head),
+    commit: (draft) => {
+      store.begin();
+      return store.commit(draft);
+    },
+    show: (annotation) => {
+      const row = cells.rowOf(annotation);
+      const proposal = row >= 0 ? cells.rowOf(cells.derivedFrom(row) ?? "") : -1;
+      const shown = [row, proposal].find((r) => r >= 0 && cells.isShown(r)) ?? -1;
+      selection.select(shown, shown >= 0);
+    },
+    say: (text) => store.toast(text),
+  });
 }

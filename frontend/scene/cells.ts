@@ -141,8 +141,16 @@ export class Cells {
       this.opinions.put(annotation, opinion);
       this.dispute(this.rowOf(annotation));
     }
-    for (let row = this.count - pack.count; row < this.count; row++)
-      this.notifyWatchers(row, null, this.extent(row));
+    const first = this.count - pack.count;
+    for (let row = first; row < this.count; row++) this.notifyWatchers(row, null, this.extent(row));
+    for (let row = first; row < this.count; row++) this.notifyDecided(row, first);
+  }
+
+  /** A decision came with a later pack than its proposal, which goes out of the picture now. */
+  private notifyDecided(row: number, first: number): void {
+    if (!this.isMine(row)) return;
+    const proposal = this.rowOf(this.derivedFrom(row) ?? "");
+    if (proposal >= 0 && proposal < first) this.notifyWatchers(proposal, null, null);
   }
 
   private loadAttributes(pack: Pack): void {
@@ -356,18 +364,8 @@ export class Cells {
     this.hidden = hidden;
     for (let row = 0; row < this.count; row++) this.notifyWatchers(row, null, null);
   }
-  /** Rows that a filter keeps out of the picture, and all that would be in it. */
-  filtered(): { hidden: number; all: number } {
-    const found = { hidden: 0, all: 0 };
-    if (!this.hidden) return found;
-    for (let row = 0; row < this.count; row++)
-      if (this.wouldShow(row)) {
-        found.all++;
-        if (this.hidden(row)) found.hidden++;
-      }
-    return found;
-  }
-  private wouldShow(row: number): boolean {
+  /** Is it in the picture where no filter hides it? */
+  wouldShow(row: number): boolean {
     // A rejection is out of the picture, unless somebody says that it is a cell after all.
     if (!this.live[row] || (this.status[row] === REJECTED && !this.disputed[row])) return false;
     if (this.isMine(row)) return true;

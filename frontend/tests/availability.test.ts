@@ -1,16 +1,14 @@
 /** Nothing that a person presses is silently without effect: every command in every state has an effect or a
  *  sentence. */
 import { beforeAll, describe, expect, it, vi } from "vitest";
-import type { LabelClass, Layer, OperationIn, Workspace as Opened } from "../scene/contract";
-import type { Viewport } from "../render/viewport";
-import type { Api } from "../sync/api";
-import { Log } from "../sync/log";
-import type { Outbox } from "../sync/outbox";
 import type { PointerInput } from "../canvas/pointer_input";
+import type { Editor } from "../editor/editor";
+import type { Viewport } from "../render/viewport";
+import type { OperationIn } from "../scene/contract";
 import { COMMANDS, Keymap, type Command } from "../ui/keymap";
 import { Keys } from "../ui/keys";
-import { Editor } from "../editor/editor";
-import { IMAGE, packOf, state, uuid } from "./build";
+import { uuid } from "./build";
+import { CLASSES, openEditor, SIZE, type Options } from "./editor_setup";
 
 beforeAll(() => {
   vi.stubGlobal("window", { addEventListener: () => undefined });
@@ -18,127 +16,23 @@ beforeAll(() => {
   vi.stubGlobal("HTMLElement", class {});
 });
 
-const ME = { id: 7, name: "Dr A" };
-const OTHER = { id: 8, name: "Dr B" };
-const CLASSES: LabelClass[] = [
-  { id: 5, name: "tumour", color: "#0072b2", key: 1 },
-  { id: 6, name: "lymphocyte", color: "#e69f00", key: 2 },
-];
-const SIZE = { width: 800, height: 600 };
-
-const layer = (n: number, more: Partial<Layer>): Layer => ({
-  id: uuid(n),
-  kind: "working",
-  annotator: null,
-  seq: 5,
-  writable: false,
-  base: false,
-  publication: null,
-  ...more,
-});
-
-type Options = { archived?: boolean; viewer?: boolean; apart?: boolean; study?: boolean };
-
-const readers = (apart: boolean): Layer[] => (apart ? [layer(902, { annotator: OTHER })] : []);
-
-function openedWith({ archived, viewer, apart, study }: Required<Options>): Opened {
-  return {
-    image: {
-      id: 1, name: "field", ...IMAGE, um_per_px: null, synthetic: false, pixels_url: "", thumbnail_url: "",
-      position: 1, count: 1, previous: null, next: null,
-    }, // prettier-ignore
-    project: {
-      id: 1, name: "p", role: viewer ? "viewer" : "owner", archived_at: archived ? "2026-01-01" : null,
-      records_activity: false, url: "/", classes: CLASSES, attributes: [{ name: "Mitosis", values: ["no", "yes"] }],
-    }, // prettier-ignore
-    person: ME,
-    people: [ME, OTHER],
-    layers: [
-      layer(900, { writable: !archived && !viewer, base: true, annotator: apart ? ME : null }),
-      layer(901, { kind: "prediction" }),
-      ...readers(apart),
-    ],
-    study: study ? { tools: ["box"], accepts_many: true } : null,
-  };
-}
-
-/** Own cell 1, a colleague's cell 2, a colleague's rejection 3 of proposal 103, an own rejection 4 of proposal 104, an
- *  own region 5; open proposal 102 (and 101, prompted by cell 1); a colleague's reading with cell 201 where layers are
- *  apart. */
-function editor({ archived = false, viewer = false, apart = false, study = false }: Options = {}) {
-  const writes = !archived && !viewer;
-  const opened = openedWith({ archived, viewer, apart, study });
-  const made = new Editor(opened, { heads: () => Promise.resolve([]) } as unknown as Api);
-  const { cells } = made;
-  const sent: OperationIn[] = [];
-  cells.load(cells.addLayer(uuid(900), true, "working"), packOf([]));
-  const box: [number, number, number, number] = [11, 11, 17, 15];
-  const at = (n: number): [number, number, number, number] => [50 * n, 100, 50 * n + 20, 120];
-  const mask = (n: number): [number, number, number, number, Uint8Array] => [
-    50 * n,
-    100,
-    8,
-    1,
-    Uint8Array.of(0xff),
-  ];
-  cells.load(
-    cells.addLayer(uuid(901), false, "prediction"),
-    packOf([
-      { id: 101, op: 21, box, derived: 1, mask: [12, 12, 4, 2, Uint8Array.of(0xff)] },
-      { id: 102, op: 22, box: at(2), mask: mask(2), label: 6 },
-      { id: 103, op: 23, box: at(3), mask: mask(3) },
-      { id: 104, op: 24, box: at(4), mask: mask(4) },
-    ]),
-  );
-  cells.put(0, uuid(1), state([10, 10, 30, 30], { label_class: 5 }), uuid(11), 1, ME.id);
-  cells.put(0, uuid(2), state([300, 300, 330, 330]), uuid(12), 1, OTHER.id);
-  const rejected = (n: number) => state(at(n), { status: "rejected", derived_from: uuid(100 + n) });
-  cells.put(0, uuid(3), rejected(3), uuid(13), 1, OTHER.id);
-  cells.put(0, uuid(4), rejected(4), uuid(14), 1, ME.id);
-  cells.put(
-    0,
-    uuid(5),
-    state([0, 0, 200, 200], { kind: "region", status: "exhaustive" }),
-    uuid(15),
-    1,
-    ME.id,
-  );
-  if (apart) {
-    const theirs = cells.addLayer(uuid(902), false, "working");
-    cells.put(theirs, uuid(201), state([400, 400, 420, 420]), uuid(16), 1, OTHER.id);
-    cells.showLayer(theirs, true);
-  }
-  made.outbox = { count: 0, flush: () => Promise.resolve(), durable: true } as unknown as Outbox;
-  if (writes)
-    made.log = new Log(
-      cells,
-      { id: uuid(900), index: 0, seq: 5 },
-      1,
-      ME,
-      made.session,
-      made.history,
-      {
-        add: (_layer, _image, operation) => Promise.resolve(void sent.push(operation)),
-        left: () => [],
-        unsettled: () => [],
-        settle: () => Promise.resolve(),
-      },
-      { onChange: () => made.changed(), onNotice: (text) => made.toast(text) },
-    );
-  made.isLoaded = true;
-  made.canvas = SIZE;
-  made.tool = "select";
-  return { editor: made, sent };
-}
-
 /** What somebody could notice. */
-const noticeable = (d: Editor, keys: Keys, sent: readonly OperationIn[], went: readonly number[], peeking: boolean) =>
-  JSON.stringify([
-    sent.length, d.tool, d.selected, d.multiSelected, d.camera, d.showBoxes, d.labelClass?.id, d.proposalClass,
-    d.multiSelect.nudging, d.editing && [d.editing.subtract, d.editing.radius, d.editing.constraint !== null],
-    d.toasts.list.map((toast) => toast.id), d.brushRadius, d.attributes.pending, d.review.rejected,
-    keys.sheetOpen, keys.paletteOpen, keys.remapOpen, went, peeking,
-  ]); // prettier-ignore
+function noticeable(
+  d: Editor,
+  keys: Keys,
+  sent: readonly OperationIn[],
+  went: readonly number[],
+  peeking: boolean,
+) {
+  const { store, review } = d;
+  const editing = store.editing && [store.editing.subtract, store.editing.constraint !== null];
+  return JSON.stringify([
+    [sent.length, store.tool, store.selected, store.multiSelected, store.showBoxes, store.labelClass?.id],
+    [store.toasts.list.map((toast) => toast.id), store.brushRadius, editing],
+    [d.view.camera, review.proposalClass, review.rejected, d.multiSelect.nudging, d.attributes.pending],
+    [keys.sheetOpen, keys.paletteOpen, keys.remapOpen, went, peeking],
+  ]);
+}
 
 function inputs(d: Editor, sent: readonly OperationIn[]) {
   const viewport = {
@@ -151,7 +45,7 @@ function inputs(d: Editor, sent: readonly OperationIn[]) {
     isDragging: false,
     panKeyDown: false,
     cancel: () => false,
-    complete: () => d.toast("kept or not"),
+    complete: () => d.store.toast("kept or not"),
     back: () => false,
   };
   const went: number[] = [];
@@ -169,7 +63,7 @@ function inputs(d: Editor, sent: readonly OperationIn[]) {
   };
 }
 
-const row = (d: Editor, n: number) => d.cells.rowOf(uuid(n));
+const row = (d: Editor, n: number) => d.store.cells.rowOf(uuid(n));
 type Case = { options?: Options; select: number | null };
 const STATES: Record<string, Case> = {
   "no selection": { select: null },
@@ -192,13 +86,13 @@ const NARROW: readonly string[] = ["edit", "draw", "many"];
 
 function ready(name: string) {
   const { options, select } = STATES[name];
-  const made = editor(options);
+  const made = openEditor(options);
   if (select !== null) {
-    made.editor.select(row(made.editor, select));
-    made.editor.painted = made.editor.selected;
+    made.editor.selection.select(row(made.editor, select));
+    made.editor.store.painted = made.editor.store.selected;
   }
-  made.editor.canvas = SIZE;
-  made.editor.camera = { scale: 2, left: 10, top: 10 };
+  made.editor.view.canvas = SIZE;
+  made.editor.view.camera = { scale: 2, left: 10, top: 10 };
   return { ...made, ...inputs(made.editor, made.sent) };
 }
 
@@ -207,7 +101,7 @@ describe.each(Object.keys(STATES))("with %s", (name) => {
   it.each(commands)("%s has an effect or a sentence", async (command) => {
     if (NOTHING_TO_DO.includes(`${name}: ${command}`)) return;
     const { editor: d, keys, notice } = ready(name);
-    if (command === "tool.select") d.tool = "lasso";
+    if (command === "tool.select") d.store.tool = "lasso";
     const before = notice();
     keys.run(command);
     // Some ask the prompter first.
@@ -235,7 +129,7 @@ describe("while something else is going on", () => {
       const { editor: d, keys, pointerInput, sent } = ready("own cell");
       pointerInput.isDragging = true;
       keys.run(command);
-      expect(d.toasts.list.map((toast) => toast.text)).toEqual([
+      expect(d.store.toasts.list.map((toast) => toast.text)).toEqual([
         "Finish the drag first, or drop it with Esc.",
       ]);
       expect(sent).toEqual([]);
@@ -246,13 +140,13 @@ describe("while something else is going on", () => {
     (command) => {
       if (["many", "draw"].includes(COMMANDS[command].scope)) return;
       const { editor: d, keys, notice } = ready("own cell");
-      d.edit();
-      expect(d.editing).not.toBeNull();
-      if (command === "tool.select") d.tool = "lasso";
+      d.maskEdit.begin();
+      expect(d.store.editing).not.toBeNull();
+      if (command === "tool.select") d.store.tool = "lasso";
       const before = notice();
       keys.run(command);
       if (command !== "edit.refusion") expect(notice()).not.toBe(before);
-      else expect(d.editing?.constraint).not.toBeNull();
+      else expect(d.store.editing?.constraint).not.toBeNull();
     },
   );
   it.each(Object.keys(COMMANDS) as Command[])(
@@ -260,8 +154,8 @@ describe("while something else is going on", () => {
     (command) => {
       if (["edit", "draw"].includes(COMMANDS[command].scope)) return;
       const { editor: d, keys, notice } = ready("no selection");
-      d.selectSeveral([row(d, 1), row(d, 2), row(d, 102)]);
-      if (command === "tool.select") d.tool = "lasso";
+      d.selection.selectSeveral([row(d, 1), row(d, 2), row(d, 102)]);
+      if (command === "tool.select") d.store.tool = "lasso";
       const before = notice();
       keys.run(command);
       expect(notice()).not.toBe(before);
@@ -270,45 +164,45 @@ describe("while something else is going on", () => {
 });
 
 describe("what is answered", () => {
-  const toastsOf = (d: Editor) => d.toasts.list.map((toast) => toast.text).join(" ");
+  const toastsOf = (d: Editor) => d.store.toasts.list.map((toast) => toast.text).join(" ");
 
   it("a class key changes the box just drawn, and the sticky class with it", () => {
     const { editor: d, sent } = ready("no selection");
-    d.drawn({ x0: 200, y0: 200, x1: 220, y1: 220 }, null);
+    d.drawing.draw({ x0: 200, y0: 200, x1: 220, y1: 220 }, null);
     d.chooseClass(CLASSES[1]);
     expect(sent.map((o) => [o.action, o.effects[0].after?.label_class])).toEqual([
       ["draw", 5],
       ["classify", 6],
     ]);
-    expect(d.labelClass?.id).toBe(6);
+    expect(d.store.labelClass?.id).toBe(6);
   });
   it("in the middle of a drag a class key is about what is being drawn", () => {
     const { editor: d, sent } = ready("own cell");
-    d.dragging = true;
+    d.store.dragging = true;
     d.chooseClass(CLASSES[1]);
-    expect([sent, d.labelClass?.id]).toEqual([[], 6]);
+    expect([sent, d.store.labelClass?.id]).toEqual([[], 6]);
   });
   it("X on an own decision changes it, and A brings it back", () => {
     const { editor: d, sent } = ready("an open proposal");
     d.accept();
     const cell = sent[0].effects[0].annotation;
-    d.select(d.cells.rowOf(cell));
+    d.selection.select(d.store.cells.rowOf(cell));
     d.reject();
     expect(sent[1]).toMatchObject({
       action: "reject",
       effects: [{ annotation: cell, after: { status: "rejected" } }],
     });
     expect(toastsOf(d)).toContain("Your decision is changed: rejected.");
-    expect(d.selected).toBe(row(d, 102)); // the rejected proposal stays selected, to be accepted after all
+    expect(d.store.selected).toBe(row(d, 102)); // the rejected proposal stays selected, to be accepted after all
     d.accept();
     expect(sent[2].effects[0].after?.status).toBe("confirmed");
   });
   it("X on an accepted proposal of a drawn box leaves the box and rejects the proposal, in one operation", () => {
     const { editor: d, sent } = ready("no selection");
-    d.select(row(d, 101));
-    d.painted = d.selected;
+    d.selection.select(row(d, 101));
+    d.store.painted = d.store.selected;
     d.accept();
-    d.select(row(d, 1));
+    d.selection.select(row(d, 1));
     d.reject();
     const after = sent[1].effects.map((e) => [
       e.annotation === uuid(1),
@@ -319,7 +213,7 @@ describe("what is answered", () => {
       [true, "confirmed", null],
       [false, "rejected", uuid(101)],
     ]);
-    expect(d.cells.hasMask(row(d, 1))).toBe(false);
+    expect(d.store.cells.hasMask(row(d, 1))).toBe(false);
   });
   it("a second verdict on somebody else's decision is an opinion, and disputes it only where it differs", () => {
     const { editor: d, sent } = ready("a colleague's cell");
@@ -332,10 +226,10 @@ describe("what is answered", () => {
       },
     ]);
     expect(toastsOf(d)).toContain("Your opinion is recorded; Dr B accepted this cell.");
-    expect([d.cells.disputed[row(d, 2)], d.cells.statusOf(row(d, 2))]).toEqual([1, "confirmed"]);
+    expect([d.store.cells.disputed[row(d, 2)], d.store.cells.statusOf(row(d, 2))]).toEqual([1, "confirmed"]);
     d.accept();
     expect(sent[1].opinions?.[0]).toMatchObject({ seen: sent[0].op_id, after: { verdict: "accepted" } });
-    expect(d.cells.disputed[row(d, 2)]).toBe(0);
+    expect(d.store.cells.disputed[row(d, 2)]).toBe(0);
     d.accept();
     expect(sent).toHaveLength(2);
     expect(toastsOf(d)).toContain("You have said already that you would accept this cell.");
@@ -343,19 +237,19 @@ describe("what is answered", () => {
   it("an opinion is undone like any act, and its toast goes with it", async () => {
     const { editor: d, sent } = ready("a colleague's cell");
     d.reject();
-    expect(d.toasts.list.some((toast) => toast.undoes.length)).toBe(true);
+    expect(d.store.toasts.list.some((toast) => toast.undoes.length)).toBe(true);
     d.undo();
     await d.undoRedo.settled();
     expect(sent[1]).toMatchObject({ action: "undo", undoes: sent[0].op_id, opinions: [{ after: null }] });
-    expect(d.cells.disputed[row(d, 2)]).toBe(0);
-    expect(d.toasts.list.map((toast) => toast.text)).toEqual(["Undone: your opinion on a cell."]);
+    expect(d.store.cells.disputed[row(d, 2)]).toBe(0);
+    expect(d.store.toasts.list.map((toast) => toast.text)).toEqual(["Undone: your opinion on a cell."]);
   });
   it("a rejection that somebody disputes stands in the picture", () => {
     const { editor: d } = ready("a colleague's rejection");
-    expect(d.cells.isShown(row(d, 3))).toBe(false);
+    expect(d.store.cells.isShown(row(d, 3))).toBe(false);
     d.accept();
-    expect(d.cells.isShown(row(d, 3))).toBe(true);
-    expect(d.counts()).toMatchObject({ disputed: 1, rejected: 2 });
+    expect(d.store.cells.isShown(row(d, 3))).toBe(true);
+    expect(d.store.counts).toMatchObject({ disputed: 1, rejected: 2 });
   });
   it.each([
     ["a colleague's reading", "This is Dr B's reading; you can look at it but not change it."],
@@ -377,21 +271,21 @@ describe("what is answered", () => {
 describe("accepting the rest in view", () => {
   it("takes what was shown at 12 pixels or more, and says how many were left out and why", () => {
     const { editor: d, sent } = ready("no selection");
-    const visible = d.visible();
-    for (const now of [0, 1000]) d.seen.painted(d.cells, d.camera, visible, true, now);
+    const visible = d.view.visible();
+    for (const now of [0, 1000]) d.store.seen.painted(d.store.cells, d.view.camera, visible, true, now);
     d.multiSelect.acceptInView();
     expect(sent).toMatchObject([
       { action: "bulk", tool: "viewport", effects: [{ after: { derived_from: uuid(102) } }] },
     ]);
-    expect(d.toasts.list[0].text).toBe(
+    expect(d.store.toasts.list[0].text).toBe(
       "1 accepted, recorded as accepted in bulk. 1 left out: 1 smaller than 12 pixels on the screen.",
     );
-    expect(d.toasts.list[0].undoes).toEqual([sent[0].op_id]);
+    expect(d.store.toasts.list[0].undoes).toEqual([sent[0].op_id]);
   });
   it("accepts nothing that was not shown yet", () => {
     const { editor: d, sent } = ready("no selection");
     d.multiSelect.acceptInView();
-    expect([sent.length, d.toasts.list[0].text]).toEqual([
+    expect([sent.length, d.store.toasts.list[0].text]).toEqual([
       0,
       "None accepted. 2 left out: 1 smaller than 12 pixels on the screen, 1 not shown long enough yet.",
     ]);
@@ -401,12 +295,16 @@ describe("accepting the rest in view", () => {
 describe("where everybody has a layer", () => {
   it("switches, counts, list and corner say the same", () => {
     const { editor: d } = ready("a colleague's reading");
-    expect([d.hiddenLayers(), d.counts().cells, d.listedRows().length]).toEqual([0, 3, 4]);
-    d.showLayer(2, false);
-    expect([d.hiddenLayers(), d.counts().cells, d.listedRows().length]).toEqual([1, 2, 3]);
+    expect([d.store.hiddenLayers(), d.store.counts.cells, d.store.overview.listedRows().length]).toEqual([
+      0, 3, 4,
+    ]);
+    d.picture.showLayer(2, false);
+    expect([d.store.hiddenLayers(), d.store.counts.cells, d.store.overview.listedRows().length]).toEqual([
+      1, 2, 3,
+    ]);
   });
   it("an own layer that is archived is still the own one", () => {
-    const { editor: d } = editor({ archived: true, apart: true });
-    expect([d.canWrite, d.cells.base, d.cells.isMine(row(d, 1))]).toEqual([false, 0, true]);
+    const { editor: d } = openEditor({ archived: true, apart: true });
+    expect([d.store.canWrite, d.store.cells.base, d.store.cells.isMine(row(d, 1))]).toEqual([false, 0, true]);
   });
 });

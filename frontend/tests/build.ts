@@ -127,3 +127,9 @@ export function scene(): Cells {
   );
   return cells;
 }
+
+/** A small generator of random numbers, so that a failure names its seed. */
+export const seeded = (seed: number) => () => {
+  seed = (seed * 1664525 + 1013904223) >>> 0;
+  return seed / 2 ** 32;
+};

@@ -10,7 +10,7 @@ import { History } from "../scene/history";
 import { uuid7 } from "../scene/uuid";
 import { Log } from "../sync/log";
 import type { Waiting } from "../sync/outbox";
-import { IMAGE, packOf, state, uuid } from "./build";
+import { IMAGE, packOf, state, uuid, seeded } from "./build";
 import { LAYER } from "./log_setup";
 
 const ME: Person = { id: 7, name: "Dr A" };
@@ -129,12 +129,6 @@ class Page {
   }
 }
 
-/** A small generator of random numbers, so that a failure names its seed. */
-const randomOf = (seed: number) => () => {
-  seed = (seed * 1664525 + 1013904223) >>> 0;
-  return seed / 2 ** 32;
-};
-
 const boxes = (live: Map<string, AnnotationState>) =>
   [...live].map(([id, s]) => `${id} ${s.box.join()} ${s.label_class}`).sort();
 
@@ -149,7 +143,7 @@ class Play {
   stack: Expected[] = [];
 
   constructor(seed: number) {
-    this.random = randomOf(seed);
+    this.random = seeded(seed);
     this.page = new Page(this.server, 100);
   }
   pick<T>(of: readonly T[]): T | undefined {

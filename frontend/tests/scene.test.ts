@@ -9,8 +9,9 @@ import { putUuid, uuid7, uuidAt } from "../scene/uuid";
 import { FARTHEST, rasterise, withReach } from "../render/cell_texture";
 import { Bins } from "../render/density";
 import { Masks } from "../scene/masks";
-import { packBytes, scene, state, uuid } from "./build";
-import type { Cells } from "../scene/cells";
+import { Overview } from "../scene/overview";
+import { IMAGE, packBytes, packOf, scene, seeded, state, uuid } from "./build";
+import { Cells } from "../scene/cells";
 
 describe("uuid", () => {
   it("is version 7, grows within a page, also when the clock is set back", () => {
@@ -444,3 +445,75 @@ describe("masks", () => {
     expect([masks.has(0), masks.get(1)?.bits[0]]).toEqual([false, 0]);
   });
 });
+
+describe("the overview", () => {
+  /** Counts, list and filter by going through all cells. */
+  const expected = (cells: Cells) => {
+    const rows = Array.from({ length: cells.count }, (_, row) => row);
+    const filterable = rows.filter((row) => cells.wouldShow(row));
+    return {
+      counts: cells.counts(),
+      listed: rows.filter((row) => cells.isListed(row)),
+      filtered: {
+        hidden: filterable.filter((row) => !cells.isShown(row)).length,
+        all: filterable.length,
+      },
+      ignored: rows.filter((row) => cells.live[row] && cells.statusOf(row) === "ignore").length,
+    };
+  };
+  const seen = (overview: Overview) => ({
+    counts: { ...overview.counts },
+    listed: [...overview.listedRows()],
+    filtered: { ...overview.filtered },
+    ignored: overview.ignoredRegions().length,
+  });
+
+  it("is what all cells say, after any changes in any order", () => {
+    for (let seed = 1; seed <= 40; seed++) {
+      const random = seeded(seed);
+      const cells = scene();
+      const overview = new Overview(cells);
+      for (let step = 0; step < 30; step++) {
+        change(cells, random);
+        if (random() < 0.3) expect(seen(overview), `seed ${seed}, step ${step}`).toEqual(expected(cells));
+      }
+      expect(seen(overview), `seed ${seed}`).toEqual(expected(cells));
+    }
+  });
+  it("hears of decisions that come with a later pack than their proposals", () => {
+    const cells = new Cells(IMAGE);
+    const overview = new Overview(cells);
+    const [prediction, working] = [
+      cells.addLayer(uuid(901), false, "prediction"),
+      cells.addLayer(uuid(900), true, "working"),
+    ];
+    cells.load(prediction, packOf([{ id: 101, op: 21, box: [1, 1, 9, 9] }]));
+    expect(overview.counts.undecided).toBe(1);
+    cells.load(working, packOf([{ id: 1, op: 11, box: [1, 1, 9, 9], derived: 101 }]));
+    expect(seen(overview)).toEqual(expected(cells));
+    expect(overview.counts.undecided).toBe(0);
+  });
+});
+
+/** One change of the kinds that there are: put, delete, decide, opinion, filter, layer. */
+function change(cells: Cells, random: () => number): void {
+  const roll = random();
+  const n = 1 + Math.floor(8 * random());
+  const x = Math.floor(400 * random());
+  if (roll < 0.35) {
+    const statuses = ["confirmed", "cannot_tell", "rejected"] as const;
+    const derived_from = random() < 0.4 ? uuid(101 + Math.floor(2 * random())) : null;
+    const status = derived_from ? statuses[Math.floor(3 * random())] : statuses[Math.floor(2 * random())];
+    cells.put(0, uuid(n), state([x, x, x + 9, x + 9], { status, derived_from }), uuid(5000 + x), 1, 7);
+  } else if (roll < 0.5) {
+    const status = random() < 0.5 ? "ignore" : "exhaustive";
+    cells.put(0, uuid(50 + n), state([x, x, x + 9, x + 9], { kind: "region", status }), uuid(5000 + x), 1, 7);
+  } else if (roll < 0.65) cells.put(0, uuid(n), null, uuid(5000 + x), 2, 7);
+  else if (roll < 0.8) {
+    const verdict = random() < 0.5 ? "rejected" : "accepted";
+    cells.giveOpinion(uuid(n), {
+      author: { id: 8, name: "B" }, given_at: "", last_op: uuid(6000 + x), verdict, label_class: null, reason: "",
+    }); // prettier-ignore
+  } else if (roll < 0.9) cells.hide(random() < 0.3 ? null : (row) => row % 3 === n % 3);
+  else cells.showLayer(1, random() < 0.5);
+}

@@ -21,23 +21,26 @@ function setup() {
   const ask = (box: unknown) =>
     new Promise<Answered>((resolve, reject) => questions.push({ box, resolve, reject }));
   const asker = new Asker();
-  const editor = {
+  const store = {
     opened: { image: { id: 1, width: 200, height: 200 } },
     labelClass: { id: 5, name: "tumour", color: "#0072b2", key: 1 },
     session: "s",
     promised: 0,
-    smartAsker: asker,
     prompter: { mask: (prompt: { box: unknown }) => ask(prompt.box) },
-    askSmart: (prompt: { box: unknown }) => asker.ask(() => ask(prompt.box)),
     waited: <T>(work: Promise<T>) => work,
     begin: () => undefined,
-    notify: () => undefined,
-    sentence: () => "The server does not answer.",
     toast: (text: string) => notices.push(text),
-    drawn: (box: unknown) => done.push({ kind: "box", box }),
-    drawnMask: (_mask: unknown, _tool: string, box: unknown) => done.push({ kind: "mask", box }),
-    drawnLate: ({ mask, box }: { mask: unknown; box: unknown }) =>
-      done.push({ kind: mask ? "mask" : "box", box }),
+  };
+  const editor = {
+    store,
+    view: { redraw: () => undefined },
+    smart: { asker, ask: (prompt: { box: unknown }) => asker.ask(() => ask(prompt.box)) },
+    drawing: {
+      draw: (box: unknown) => done.push({ kind: "box", box }),
+      drawMask: (_mask: unknown, _tool: string, box: unknown) => done.push({ kind: "mask", box }),
+      drawLate: ({ mask, box }: { mask: unknown; box: unknown }) =>
+        done.push({ kind: mask ? "mask" : "box", box }),
+    },
   };
   const tool = new SmartTool(editor as unknown as Editor);
   const input = (kind: "down" | "move" | "up", x: number, y: number): Press => ({
@@ -63,7 +66,7 @@ describe("the smart tool", () => {
     const h = setup();
     const first = h.drag(10);
     h.tool.complete();
-    expect([h.tool.busy(), h.editor.promised]).toEqual([false, 1]);
+    expect([h.tool.busy(), h.editor.store.promised]).toEqual([false, 1]);
     const second = h.drag(100);
     h.tool.complete();
     h.questions[0].resolve(answered());
@@ -74,7 +77,7 @@ describe("the smart tool", () => {
       { kind: "mask", box: first },
       { kind: "mask", box: second },
     ]);
-    expect(h.editor.promised).toBe(0);
+    expect(h.editor.store.promised).toBe(0);
   });
   it("keeps the box without a mask when the prompter fails, and says so", async () => {
     const h = setup();
@@ -85,7 +88,9 @@ describe("the smart tool", () => {
     h.questions[1]?.reject(new Error("gone")); // asked once more, under a name of its own
     await h.settle();
     expect(h.done).toEqual([{ kind: "box", box }]);
-    expect(h.notices.at(-1)).toBe("The server does not answer. The box is kept without a mask.");
+    expect(h.notices.at(-1)).toBe(
+      "The server does not answer, so no mask can be computed. Draw by hand meanwhile. The box is kept without a mask.",
+    );
   });
   it("leaves the box in the hand when no mask came, and Enter keeps it", async () => {
     const h = setup();

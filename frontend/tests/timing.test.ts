@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { LiveUpdates, PACE, type Pace } from "../editor/live_updates";
 import { ApiError, Unreachable } from "../sync/api";
 import { Recorder, type Batch } from "../timing/recorder";
-import type { Editor } from "../editor/editor";
+import type { Store } from "../editor/store";
+import type { View } from "../editor/view";
 
 function setUp(on = true, answer: () => Promise<void> = () => Promise.resolve()) {
   const sent: Batch[] = [];
@@ -228,8 +229,8 @@ describe("the pace of the recorder", () => {
 
   const counted = (pace: Pace, forMs: number) => {
     const recorder = { beat: vi.fn(), flush: vi.fn(() => Promise.resolve()) };
-    const logSetup = { recorder, outbox: { count: 0 }, log: null, opened: { layers: [] }, cells: {} };
-    const liveUpdates = new LiveUpdates(logSetup as unknown as Editor, pace);
+    const store = { recorder, outbox: { count: 0 }, log: null, opened: { layers: [] }, cells: {} };
+    const liveUpdates = new LiveUpdates(store as unknown as Store, {} as View, pace);
     liveUpdates.start();
     vi.advanceTimersByTime(forMs);
     liveUpdates.stop();

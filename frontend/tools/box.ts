@@ -75,16 +75,17 @@ export class BoxTool implements Tool {
   }
   input(input: Press, sizes: Sizes): void {
     const { editor } = this;
-    const result = step(this.state, input, editor.opened.image, sizes.slip);
+    const result = step(this.state, input, editor.store.opened.image, sizes.slip);
     this.state = result.state;
     // With Shift a region is one to ignore.
     const region = result.shift && this.region === "exhaustive" ? "ignore" : this.region;
-    if (result.commit) editor.drawn(result.commit, region);
-    if (result.outside) editor.toast(t("Nothing of this lies inside the image."));
-    if (result.click) editor.select(nextBelow(rowsAt(editor, result.click, sizes), editor.selected));
+    if (result.commit) editor.drawing.draw(result.commit, region);
+    if (result.outside) editor.store.toast(t("Nothing of this lies inside the image."));
+    if (result.click)
+      editor.selection.select(nextBelow(rowsAt(editor, result.click, sizes), editor.store.selected));
   }
   sketch(): Partial<Sketch> {
-    const box = preview(this.state, this.editor.opened.image);
+    const box = preview(this.state, this.editor.store.opened.image);
     if (!box) return {};
     const isRegion = this.region !== null;
     return { box: { box, colour: isRegion ? REGION_COLOUR : colourOf(this.editor), region: isRegion } };

@@ -98,7 +98,7 @@ class BrushTool implements Tool {
     if (!this.stroke) return;
     const { subtract } = this.stroke;
     const plain = { ...input, alt: false, shift: false };
-    const brush = { radius: this.editor.brushRadius, subtract, image: this.editor.opened.image };
+    const brush = { radius: this.editor.store.brushRadius, subtract, image: this.editor.store.opened.image };
     const result = step(this.state, plain, this.stroke.patch, brush);
     this.state = result.state;
     this.stroke = { ...this.stroke, patch: result.patch };
@@ -107,19 +107,20 @@ class BrushTool implements Tool {
   /** What the stroke changes; null: there is nothing to subtract from. */
   private begun(input: Press): Stroke | null {
     const { editor } = this;
-    const mode = modeOf(input, editor.brushMode);
+    const mode = modeOf(input, editor.store.brushMode);
     const subtract = mode === "subtract";
-    const changes = mode !== "new" && editor.isOwnCell(editor.selected);
+    const changes = mode !== "new" && editor.store.isOwnCell(editor.store.selected);
     if (subtract && !changes) {
-      editor.toast(t("Select one of your cells first: there is nothing to subtract from."));
+      editor.store.toast(t("Select one of your cells first: there is nothing to subtract from."));
       return null;
     }
-    if (changes) return { row: editor.selected, subtract, patch: this.patchOf(editor.selected, subtract) };
+    if (changes)
+      return { row: editor.store.selected, subtract, patch: this.patchOf(editor.store.selected, subtract) };
     const { x, y } = input.at;
-    return { row: -1, subtract, patch: patchOver({ x0: x, y0: y, x1: x, y1: y }, editor.opened.image) };
+    return { row: -1, subtract, patch: patchOver({ x0: x, y0: y, x1: x, y1: y }, editor.store.opened.image) };
   }
   private patchOf(row: number, subtract: boolean): Patch {
-    const { cells, opened } = this.editor;
+    const { cells, opened } = this.editor.store;
     const mask = cells.maskOf(row);
     if (mask) return unpack(mask);
     const patch = patchOver(cells.boxOf(row), opened.image);
@@ -129,15 +130,16 @@ class BrushTool implements Tool {
   private commit({ row, patch }: Stroke): void {
     const mask = pack(patch);
     this.stroke = null;
-    if (!mask && row >= 0) this.editor.toast(t("That would leave nothing of the cell. Del deletes it."));
+    if (!mask && row >= 0)
+      this.editor.store.toast(t("That would leave nothing of the cell. Del deletes it."));
     if (!mask) return;
-    if (row < 0) this.editor.drawnMask(mask, "brush");
-    else this.editor.reshaped(row, mask, "brush");
+    if (row < 0) this.editor.drawing.drawMask(mask, "brush");
+    else this.editor.drawing.reshape(row, mask, "brush");
   }
   sketch(cursor: Cursor | null): Partial<Sketch> {
     const { editor, stroke } = this;
     return {
-      ...circleOf(cursor, editor.brushRadius, editor.brushMode === "subtract"),
+      ...circleOf(cursor, editor.store.brushRadius, editor.store.brushMode === "subtract"),
       ...(stroke && this.painted(stroke)),
     };
   }

@@ -49,11 +49,11 @@ class Extremes implements Tool {
     this.state = IDLE;
   }
   input(input: Press): void {
-    if (input.kind === "down" && !this.busy()) this.editor.begin();
-    const result = step(this.state, input, this.editor.opened.image);
+    if (input.kind === "down" && !this.busy()) this.editor.store.begin();
+    const result = step(this.state, input, this.editor.store.opened.image);
     this.state = result.state;
-    if (result.commit) this.editor.drawn(result.commit, null, "extremes");
-    if (result.outside) this.editor.toast(t("Nothing of this lies inside the image."));
+    if (result.commit) this.editor.drawing.draw(result.commit, null, "extremes");
+    if (result.outside) this.editor.store.toast(t("Nothing of this lies inside the image."));
   }
   back(): void {
     this.state = back(this.state);

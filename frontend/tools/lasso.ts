@@ -24,16 +24,18 @@ class Lasso implements Tool {
     const result = step(this.state, input, sizes.spacing, sizes.slip);
     this.state = result.state;
     if (result.click) {
-      editor.selectSeveral([]);
-      editor.select(nextBelow(rowsAt(editor, result.click, sizes), editor.selected));
+      editor.selection.selectSeveral([]);
+      editor.selection.select(nextBelow(rowsAt(editor, result.click, sizes), editor.store.selected));
     }
     if (!result.commit) return;
     const inside = this.inside(result.commit.points);
-    editor.selectSeveral(result.commit.shift ? [...new Set([...editor.multiSelected, ...inside])] : inside);
+    editor.selection.selectSeveral(
+      result.commit.shift ? [...new Set([...editor.store.multiSelected, ...inside])] : inside,
+    );
   }
   /** Cells and proposals whose middle lies in the path. */
   private inside(points: readonly Point<"image">[]): number[] {
-    const { cells } = this.editor;
+    const { cells } = this.editor.store;
     return cells.near(boundsOf(points)).filter((row) => {
       if (!this.isSelectable(row)) return false;
       const { x0, y0, x1, y1 } = cells.boxOf(row);
@@ -41,7 +43,7 @@ class Lasso implements Tool {
     });
   }
   private isSelectable(row: number): boolean {
-    const { cells } = this.editor;
+    const { cells } = this.editor.store;
     if (!cells.isShown(row) || cells.kindOf(row) !== "cell") return false;
     return cells.isMine(row) || cells.isProposal(row);
   }

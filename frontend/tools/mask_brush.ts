@@ -25,31 +25,29 @@ export class MaskBrush implements Tool {
     this.state = IDLE;
     if (!this.fixing) return;
     this.fixing = null;
-    this.editor.refusion.dropGrowing();
+    this.editor.maskEdit.refusion.dropGrowing();
   }
   input(input: Press): void {
-    const { editing } = this.editor;
+    const { editing } = this.editor.store;
     if (!editing) return;
     if (editing.constraint) this.fix(input, editing);
     else this.paint(input, editing);
-  }
-  editedRow(): number {
-    return this.editor.editing?.row ?? -1;
   }
 
   private paint(input: Press, editing: EditedMask): void {
     const isFirst = input.kind === "down" && this.state.kind === "idle";
     const before = isFirst ? { ...editing.patch, pixels: editing.patch.pixels.slice() } : null;
-    const { radius, subtract } = editing;
-    const image = this.editor.opened.image;
+    const { subtract } = editing;
+    const radius = this.editor.store.brushRadius;
+    const image = this.editor.store.opened.image;
     const result = step(this.state, input, editing.patch, { radius, subtract, image });
     this.state = result.state;
     this.editor.maskEdit.paint(result.patch, result.stroke === "begun" ? before : null);
   }
 
   /** A stroke of its own, in the order of painting; the interactive worker computes what it does to the mask. */
-  private fix(input: Press, { radius, subtract }: EditedMask): void {
-    const { image } = this.editor.opened;
+  private fix(input: Press, { subtract }: EditedMask): void {
+    const { image } = this.editor.store.opened;
     if (input.kind === "down" && !this.fixing) {
       const { x, y } = input.at;
       const patch = patchOver({ x0: x, y0: y, x1: x, y1: y }, image);
@@ -57,18 +55,24 @@ export class MaskBrush implements Tool {
     }
     if (!this.fixing) return;
     const plain = { ...input, alt: false };
-    const result = step(this.state, plain, this.fixing.patch, { radius, subtract: false, image });
+    const result = step(this.state, plain, this.fixing.patch, {
+      radius: this.editor.store.brushRadius,
+      subtract: false,
+      image,
+    });
     this.state = result.state;
     this.fixing = { ...this.fixing, patch: result.patch };
     const isDone = result.stroke === "done";
-    if (result.stroke !== "none") this.editor.refusion.paint(result.patch, this.fixing.foreground, isDone);
+    if (result.stroke !== "none")
+      this.editor.maskEdit.refusion.paint(result.patch, this.fixing.foreground, isDone);
     if (isDone) this.fixing = null;
   }
 
   sketch(cursor: Cursor | null): Partial<Sketch> {
-    const { editing } = this.editor;
+    const { editing } = this.editor.store;
     if (!editing) return {};
-    const { row, patch, radius, subtract, constraint } = editing;
+    const { row, patch, subtract, constraint } = editing;
+    const radius = this.editor.store.brushRadius;
     const growing = constraint?.growing;
     return {
       ...circleOf(cursor, radius, subtract),

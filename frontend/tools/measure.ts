@@ -54,7 +54,7 @@ class Ruler implements Tool {
     if (!line) return {};
     return {
       path: { points: line, corners: true, closed: false, colour: "#ffffff" },
-      note: { at: line[1], text: lengthWords(lengthOf(line), this.editor.opened.image.um_per_px) },
+      note: { at: line[1], text: lengthWords(lengthOf(line), this.editor.store.opened.image.um_per_px) },
     };
   }
 }

@@ -102,12 +102,12 @@ class Polygon implements Tool {
     this.apply(step(this.state, { kind: "cancel" }, 0, 0));
   }
   input(input: Press, { reach, spacing }: Sizes): void {
-    if (input.kind === "down" && this.state.kind === "idle") this.editor.begin();
+    if (input.kind === "down" && this.state.kind === "idle") this.editor.store.begin();
     this.apply(step(this.state, input, reach, spacing));
   }
   complete(): void {
     if (this.state.kind === "drawing" && this.state.vertices.length < 3)
-      this.editor.toast(t("An outline needs three corners at least."));
+      this.editor.store.toast(t("An outline needs three corners at least."));
     else this.apply(finish(this.state));
   }
   back(): void {
@@ -116,14 +116,14 @@ class Polygon implements Tool {
   private apply(result: Step): void {
     this.state = result.state;
     if (result.full)
-      this.editor.toast(
+      this.editor.store.toast(
         t("An outline has at most {n} corners. Enter closes this one.", { n: MOST_VERTICES }),
       );
-    if (result.dropped) this.editor.toast(t("An outline needs three corners at least."));
+    if (result.dropped) this.editor.store.toast(t("An outline needs three corners at least."));
     if (!result.commit) return;
-    const mask = pack(fill(result.commit, this.editor.opened.image));
-    if (mask) this.editor.drawnMask(mask, "polygon");
-    else this.editor.toast(t("Nothing of this lies inside the image."));
+    const mask = pack(fill(result.commit, this.editor.store.opened.image));
+    if (mask) this.editor.drawing.drawMask(mask, "polygon");
+    else this.editor.store.toast(t("Nothing of this lies inside the image."));
   }
   sketch(cursor: Cursor | null): Partial<Sketch> {
     if (this.state.kind === "idle") return {};

@@ -110,25 +110,24 @@ class SelectTool implements Tool {
     return this.state.kind !== "idle";
   }
   cancel(): void {
-    this.state = IDLE;
+    this.become(IDLE);
   }
   input(input: Press, sizes: Sizes): void {
     const { editor } = this;
-    const before = this.editedRow();
     const result = step(this.state, input, {
-      image: editor.opened.image,
+      image: editor.store.opened.image,
       reach: sizes.reach,
       slip: sizes.slip,
       selected: this.selected(),
       pick: (at) => rowsAt(editor, at, sizes),
     });
-    this.state = result.state;
-    if (this.editedRow() !== before) editor.notify(); // the cell itself stays behind as a shadow
-    if (result.select !== undefined) editor.select(result.select);
-    if (result.commit) editor.reshapedBox(result.commit.row, result.commit.box, result.commit.action);
+    this.become(result.state);
+    if (result.select !== undefined) editor.selection.select(result.select);
+    if (result.commit) editor.drawing.reshapeBox(result.commit.row, result.commit.box, result.commit.action);
   }
-  editedRow(): number {
-    return preview(this.state)?.row ?? -1;
+  private become(state: SelectState): void {
+    this.state = state;
+    this.editor.store.dragged = preview(state)?.row ?? -1;
   }
   sketch(): Partial<Sketch> {
     const { editor } = this;
@@ -138,13 +137,15 @@ class SelectTool implements Tool {
         box: { box: dragged.box, colour: colourOfRow(editor, dragged.row), region: false },
         handles: dragged.box,
       };
-    return editor.isMineAndLive(editor.selected) ? { handles: editor.cells.boxOf(editor.selected) } : {};
+    return editor.store.isMineAndLive(editor.store.selected)
+      ? { handles: editor.store.cells.boxOf(editor.store.selected) }
+      : {};
   }
 
   private selected(): Selected | null {
-    const row = this.editor.selected;
+    const row = this.editor.store.selected;
     if (row < 0) return null;
-    return { row, box: this.editor.cells.boxOf(row), editable: this.editor.isMineAndLive(row) };
+    return { row, box: this.editor.store.cells.boxOf(row), editable: this.editor.store.isMineAndLive(row) };
   }
 }
 

@@ -2,7 +2,8 @@
 import { boxBetween, insideImage, type Box } from "../geometry/box";
 import type { Point, Size } from "../geometry/frames";
 import type { Input } from "./input";
-import { answer as askPrompter, getReady } from "../editor/smart";
+import { answer as askPrompter } from "../editor/smart";
+import { workerTrouble } from "../editor/store";
 import type { Editor } from "../editor/editor";
 import { imagePoint } from "../geometry/frames";
 import { pack, unpack, type Patch } from "../geometry/mask";
@@ -97,18 +98,18 @@ export class SmartTool implements Tool {
     return this.state.prompt !== null || this.state.press !== null;
   }
   enter(): void {
-    void getReady(this.editor);
+    void this.editor.smart.getReady();
   }
   cancel(): void {
-    this.apply(step(this.state, { kind: "cancel" }, this.editor.opened.image, 0));
+    this.apply(step(this.state, { kind: "cancel" }, this.editor.store.opened.image, 0));
   }
   input(input: Press, sizes: Sizes): void {
-    if (input.kind === "down" && !this.state.prompt) this.editor.begin();
+    if (input.kind === "down" && !this.state.prompt) this.editor.store.begin();
     const before = this.state.prompt;
-    const result = step(this.state, input, this.editor.opened.image, sizes.slip);
+    const result = step(this.state, input, this.editor.store.opened.image, sizes.slip);
     const isAnother =
       result.ask !== undefined && before !== null && result.ask.clicks.length <= before.clicks.length;
-    if (isAnother) this.editor.toast(t("The cell before was left without Enter, so it was not kept."));
+    if (isAnother) this.editor.store.toast(t("The cell before was left without Enter, so it was not kept."));
     this.apply(result);
   }
   back(): void {
@@ -120,35 +121,35 @@ export class SmartTool implements Tool {
     if (this.pending) this.keepWhenAnswered(prompt, this.pending);
     else if (this.mask) this.commit(this.mask, prompt);
     else if (prompt.box) this.commitBox(prompt.box);
-    else this.editor.toast(t("There is no mask to keep. Click in the cell, or drag a box around it."));
+    else this.editor.store.toast(t("There is no mask to keep. Click in the cell, or drag a box around it."));
   }
 
   private apply(result: Step): void {
     this.state = result.state;
     if (!result.state.prompt) this.drop();
     if (result.ask) void this.ask(result.ask);
-    this.editor.notify("view");
+    this.editor.view.redraw();
   }
   private drop(): void {
     this.state = { ...IDLE, press: this.state.press };
     this.mask = this.pending = null;
-    if (!this.promised.length) this.editor.smartAsker.drop();
+    if (!this.promised.length) this.editor.smart.asker.drop();
   }
 
   private commit(patch: Patch, prompt: Prompt): void {
     const mask = pack(patch);
     this.drop();
-    if (mask) this.editor.drawnMask(mask, "smart", prompt.box ?? undefined);
+    if (mask) this.editor.drawing.drawMask(mask, "smart", prompt.box ?? undefined);
   }
   private commitBox(box: NonNullable<Prompt["box"]>): void {
     this.drop();
-    this.editor.drawn(box, null, "smart");
-    this.editor.toast(t("The box is kept without a mask."));
+    this.editor.drawing.draw(box, null, "smart");
+    this.editor.store.toast(t("The box is kept without a mask."));
   }
 
   private async ask(prompt: Prompt): Promise<void> {
     this.mask = null;
-    const asked = this.editor.askSmart(prompt);
+    const asked = this.editor.smart.ask(prompt);
     this.pending = asked;
     const isCurrent = () => this.state.prompt === prompt && this.pending === asked;
     try {
@@ -164,14 +165,14 @@ export class SmartTool implements Tool {
     } catch (error) {
       if (!isCurrent()) return;
       this.pending = null;
-      this.editor.toast(this.editor.sentence(error));
+      this.editor.store.toast(workerTrouble(error));
       if (!prompt.box) this.drop();
     } finally {
-      this.editor.notify("view");
+      this.editor.view.redraw();
     }
   }
   private sayNothingFound(prompt: Prompt): void {
-    this.editor.toast(
+    this.editor.store.toast(
       prompt.box
         ? t("No cell is found in this box. Enter keeps the box without a mask, Esc drops it.")
         : t("No cell is found there. Drag a box around it, or draw it by hand."),
@@ -180,12 +181,12 @@ export class SmartTool implements Tool {
 
   /** The prompt leaves the hand, and the next one can be drawn. */
   private keepWhenAnswered(prompt: Prompt, pending: Promise<Answered | null>): void {
-    const promised: Promised = { prompt, labelClass: this.editor.labelClass };
+    const promised: Promised = { prompt, labelClass: this.editor.store.labelClass };
     this.promised = [...this.promised, promised];
-    this.editor.promised = this.promised.length;
+    this.editor.store.promised = this.promised.length;
     this.state = IDLE;
     this.mask = this.pending = null;
-    this.editor.notify("view");
+    this.editor.view.redraw();
     void this.fulfil(promised, pending);
   }
 
@@ -199,15 +200,14 @@ export class SmartTool implements Tool {
       const isAnswered = first !== null && !first.superseded;
       const found = isAnswered
         ? first
-        : await this.editor.waited(askPrompter(this.editor, prompt, 1, uuid7()));
+        : await this.editor.store.waited(askPrompter(this.editor.store, prompt, 1, uuid7()));
       mask = found.mask;
     } catch (error) {
-      trouble = this.editor.sentence(error);
+      trouble = workerTrouble(error);
     }
     this.promised = this.promised.filter((other) => other !== promised);
-    this.editor.promised = this.promised.length;
+    this.editor.store.promised = this.promised.length;
     this.settle(prompt, labelClass, mask, trouble);
-    this.editor.notify();
   }
 
   private settle(
@@ -217,17 +217,18 @@ export class SmartTool implements Tool {
     trouble: string,
   ): void {
     const { editor } = this;
-    if (mask) editor.drawnLate({ mask, box: prompt.box, labelClass });
+    if (mask) editor.drawing.drawLate({ mask, box: prompt.box, labelClass });
     else if (prompt.box) {
-      editor.drawnLate({ mask: null, box: prompt.box, labelClass });
+      editor.drawing.drawLate({ mask: null, box: prompt.box, labelClass });
       const kept = t("The box is kept without a mask.");
-      editor.toast([trouble, kept].filter((sentence) => sentence !== "").join(" "));
-    } else editor.toast(trouble || t("No cell is found there. Drag a box around it, or draw it by hand."));
+      editor.store.toast([trouble, kept].filter((sentence) => sentence !== "").join(" "));
+    } else
+      editor.store.toast(trouble || t("No cell is found there. Drag a box around it, or draw it by hand."));
   }
 
   sketch(): Partial<Sketch> {
     const { prompt } = this.state;
-    const box = preview(this.state, this.editor.opened.image, 1) ?? prompt?.box ?? null;
+    const box = preview(this.state, this.editor.store.opened.image, 1) ?? prompt?.box ?? null;
     const colour = colourOf(this.editor);
     const waiting = [...this.promised.map((p) => p.prompt), ...(prompt && this.pending ? [prompt] : [])];
     const clicks = [...this.promised.map((p) => p.prompt), ...(prompt ? [prompt] : [])].flatMap(

@@ -22,17 +22,20 @@ class Split implements Tool {
     const { editor } = this;
     const result = step(this.state, input, sizes.spacing, sizes.slip);
     this.state = result.state;
-    if (result.click) editor.select(nextBelow(rowsAt(editor, result.click, sizes), editor.selected));
+    if (result.click)
+      editor.selection.select(nextBelow(rowsAt(editor, result.click, sizes), editor.store.selected));
     if (result.commit) this.cut(result.commit.points, sizes);
   }
   /** The selected cell, or the one in the middle of the cut. */
   private cut(points: readonly Point<"image">[], sizes: Sizes): void {
     const { editor } = this;
-    const hasMask = (row: number) => row >= 0 && editor.cells.maskOf(row) !== null;
+    const hasMask = (row: number) => row >= 0 && editor.store.cells.maskOf(row) !== null;
     const middle = points[points.length >> 1];
-    const row = hasMask(editor.selected) ? editor.selected : rowsAt(editor, middle, sizes).find(hasMask);
-    if (row === undefined) editor.toast(t("Draw the cut across a cell that has a mask."));
-    else editor.split(row, points);
+    const row = hasMask(editor.store.selected)
+      ? editor.store.selected
+      : rowsAt(editor, middle, sizes).find(hasMask);
+    if (row === undefined) editor.store.toast(t("Draw the cut across a cell that has a mask."));
+    else editor.multiSelect.split(row, points);
   }
   sketch(): Partial<Sketch> {
     if (this.state.kind === "idle") return {};

@@ -42,15 +42,17 @@ class Stamp implements Tool {
     this.state = IDLE;
   }
   input(input: Press): void {
-    const result = step(this.state, input, this.editor.lastSize, this.editor.opened.image);
+    const result = step(this.state, input, this.editor.store.lastSize, this.editor.store.opened.image);
     this.state = result.state;
-    if (result.commit) this.editor.drawn(result.commit, null, "stamp");
-    if (result.outside) this.editor.toast(t("Nothing of this lies inside the image."));
+    if (result.commit) this.editor.drawing.draw(result.commit, null, "stamp");
+    if (result.outside) this.editor.store.toast(t("Nothing of this lies inside the image."));
   }
   sketch(cursor: Cursor | null): Partial<Sketch> {
     const at = this.state.kind === "pressed" ? this.state.at : cursor?.image;
     if (!at) return {};
-    return { box: { box: around(at, this.editor.lastSize), colour: colourOf(this.editor), region: false } };
+    return {
+      box: { box: around(at, this.editor.store.lastSize), colour: colourOf(this.editor), region: false },
+    };
   }
 }
 

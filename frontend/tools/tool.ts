@@ -38,8 +38,6 @@ export interface Tool {
   readonly followsPointer?: true;
   /** What is drawn on top of the picture now. */
   sketch(cursor: Cursor | null): Partial<Sketch>;
-  /** The row that this tool changes now: it is drawn as a shadow. -1: none. */
-  editedRow?(): number;
 }
 
 export type ToolDefinition = {
@@ -63,12 +61,12 @@ export type ToolDefinition = {
 export const UNCLASSIFIED_COLOUR = "#f0e442";
 
 /** Of what is drawn next. */
-export const colourOf = (editor: Editor): string => editor.labelClass?.color ?? UNCLASSIFIED_COLOUR;
+export const colourOf = (editor: Editor): string => editor.store.labelClass?.color ?? UNCLASSIFIED_COLOUR;
 
 /** Of a cell that is there. */
 export const colourOfRow = (editor: Editor, row: number): string =>
-  editor.classOf(editor.cells.labelClass[row])?.color ?? UNCLASSIFIED_COLOUR;
+  editor.store.classOf(editor.store.cells.labelClass[row])?.color ?? UNCLASSIFIED_COLOUR;
 
 /** Rows under a point, the likeliest first. */
 export const rowsAt = (editor: Editor, at: Point<"image">, { reach }: Sizes): number[] =>
-  editor.cells.pick(at, reach / 2);
+  editor.store.cells.pick(at, reach / 2);

@@ -53,7 +53,7 @@ class Wand implements Tool {
   }
   input(input: Press): void {
     const before = this.state;
-    const result = step(before, input, this.editor.camera.scale);
+    const result = step(before, input, this.editor.view.camera.scale);
     this.state = result.state;
     if (result.state.kind === "growing") {
       const isWider = before.kind !== "growing" || before.tolerance !== result.state.tolerance;
@@ -64,13 +64,13 @@ class Wand implements Tool {
   private commit(from: Point<"image">, tolerance: number): void {
     this.grow(from, tolerance);
     const mask = this.patch && pack(this.patch);
-    if (mask) this.editor.drawnMask(mask, "wand");
-    else this.editor.toast(t("Nothing of this lies inside the image."));
+    if (mask) this.editor.drawing.drawMask(mask, "wand");
+    else this.editor.store.toast(t("Nothing of this lies inside the image."));
   }
   private grow(from: Point<"image">, tolerance: number): void {
-    const window = this.editor.pixels.around(from, WINDOW);
+    const window = this.editor.store.pixels.around(from, WINDOW);
     if (!window) {
-      this.editor.toast(t("The pixels of this image are still on their way. Try again in a moment."));
+      this.editor.store.toast(t("The pixels of this image are still on their way. Try again in a moment."));
       this.state = IDLE;
       return;
     }

@@ -5,7 +5,7 @@ import { CommandButton, type Ui } from "./parts";
 import { ConstraintLines } from "./tool_cards";
 
 export function EditPanel({ ui }: { ui: Ui }) {
-  const editing = ui.editor.editing;
+  const editing = ui.editor.store.editing;
   if (!editing) return null;
   return (
     <section class="bw-card" aria-label={t("Editing a mask")}>
@@ -22,7 +22,7 @@ export function EditPanel({ ui }: { ui: Ui }) {
         <CommandButton ui={ui} command="edit.larger">
           +
         </CommandButton>
-        <span class="bw-muted bw-number">{(2 * editing.radius).toFixed(1)} px</span>
+        <span class="bw-muted bw-number">{(2 * ui.editor.store.brushRadius).toFixed(1)} px</span>
       </div>
       <CommandButton ui={ui} command="edit.refusion" pressed={editing.constraint !== null}>
         {t("Fix pixels, fuse the rest")}
@@ -45,7 +45,7 @@ export function EditPanel({ ui }: { ui: Ui }) {
 }
 
 export function ConflictCard({ ui, conflict }: { ui: Ui; conflict: Conflict }) {
-  const { cells } = ui.editor;
+  const { cells } = ui.editor.store;
   const row = cells.rowOf(conflict.annotation);
   const theirs = conflict.theirs.state;
   const { by } = conflict;
@@ -66,14 +66,22 @@ export function ConflictCard({ ui, conflict }: { ui: Ui; conflict: Conflict }) {
           type="button"
           class="bw-button"
           disabled={row < 0}
-          onClick={() => cells.isShown(row) && ui.editor.select(row, true)}
+          onClick={() => cells.isShown(row) && ui.editor.selection.select(row, true)}
         >
           {t("Show")}
         </button>
-        <button type="button" class="bw-button" onClick={() => ui.editor.settleConflict(conflict, "mine")}>
+        <button
+          type="button"
+          class="bw-button"
+          onClick={() => ui.editor.store.settleConflict(conflict, "mine")}
+        >
           {t("Keep mine")}
         </button>
-        <button type="button" class="bw-button" onClick={() => ui.editor.settleConflict(conflict, "theirs")}>
+        <button
+          type="button"
+          class="bw-button"
+          onClick={() => ui.editor.store.settleConflict(conflict, "theirs")}
+        >
           {t("Take theirs")}
         </button>
       </div>

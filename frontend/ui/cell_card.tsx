@@ -18,9 +18,9 @@ const OPINION_WORDS: Record<OpinionVerdict, string> = {
 
 export function CellCard({ ui }: { ui: Ui }) {
   const { editor } = ui;
-  const { cells, selected } = editor;
-  if (selected < 0 || editor.editing) return null;
-  const reader = cells.isMine(selected) ? null : editor.opened.layers[cells.layer[selected]]?.annotator;
+  const { cells, selected } = editor.store;
+  if (selected < 0 || editor.store.editing) return null;
+  const reader = cells.isMine(selected) ? null : editor.store.opened.layers[cells.layer[selected]]?.annotator;
   if (reader) return <ReadingCard name={reader.name} />;
   const row = editor.review.decidedRow();
   return row < 0 ? null : <DecidedCard ui={ui} row={row} />;
@@ -37,14 +37,14 @@ function ReadingCard({ name }: { name: string }) {
 
 function DecidedCard({ ui, row }: { ui: Ui; row: number }) {
   const { editor } = ui;
-  const { cells } = editor;
+  const { cells } = editor.store;
   const verdict = verdictOf(cells.statusOf(row));
   const decider = cells.decider[row] || cells.author[row];
   const opinions = cells.opinions.on(cells.idOf(row));
   return (
     <section class="bw-card bw-cell" aria-label={t("The selected cell")} data-testid="cell">
       <strong>
-        {decider > 0 && verdict ? t(DECIDED[verdict], { name: editor.nameOf(decider) }) : t("Decided")}
+        {decider > 0 && verdict ? t(DECIDED[verdict], { name: editor.store.nameOf(decider) }) : t("Decided")}
         {cells.disputed[row] ? ` · ${t("disputed")}` : ""}
       </strong>
       {opinions.length > 0 && (
@@ -54,14 +54,14 @@ function DecidedCard({ ui, row }: { ui: Ui; row: number }) {
           ))}
         </ul>
       )}
-      {editor.canWrite && !editor.review.isOwnDecision(row) && <OwnOpinion ui={ui} row={row} />}
+      {editor.store.canWrite && !editor.review.isOwnDecision(row) && <OwnOpinion ui={ui} row={row} />}
     </section>
   );
 }
 
 function OpinionLine({ ui, opinion }: { ui: Ui; opinion: Opinion }) {
   if (opinion.verdict === "") return null;
-  const label = opinion.label_class === null ? undefined : ui.editor.classOf(opinion.label_class);
+  const label = opinion.label_class === null ? undefined : ui.editor.store.classOf(opinion.label_class);
   const parts = [
     t(OPINION_WORDS[opinion.verdict]),
     ...(label ? [label.name] : []),
@@ -78,12 +78,14 @@ function OpinionLine({ ui, opinion }: { ui: Ui; opinion: Opinion }) {
 /** What this person may add to the own opinion: a reason for a no, a class for a yes. */
 function OwnOpinion({ ui, row }: { ui: Ui; row: number }) {
   const { editor } = ui;
-  const own = contentOf(editor.cells.opinions.by(editor.cells.idOf(row), editor.opened.person.id));
+  const own = contentOf(
+    editor.store.cells.opinions.by(editor.store.cells.idOf(row), editor.store.opened.person.id),
+  );
   if (!own) return <p class="bw-muted bw-note">{t("A, X and K record your opinion beside the decision.")}</p>;
   if (own.verdict === "accepted")
     return (
       <div class="bw-chips" role="group" aria-label={t("Class in your opinion")}>
-        {editor.opened.project.classes.map((c) => (
+        {editor.store.opened.project.classes.map((c) => (
           <button
             key={c.id}
             type="button"

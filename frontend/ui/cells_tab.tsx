@@ -7,14 +7,14 @@ import { LAYER_WORDS, STATUS_WORDS } from "./words";
 
 export function CellsTab({ ui }: { ui: Ui }) {
   const { editor } = ui;
-  const rows = editor.listedRows();
+  const rows = editor.store.overview.listedRows();
   return (
     <div class="bw-tab" role="tabpanel">
-      <Classes ui={ui} current={editor.labelClass?.id ?? null} />
+      <Classes ui={ui} current={editor.store.labelClass?.id ?? null} />
       <AttributeLines ui={ui} />
       {rows.length === 0 ? (
         <p class="bw-empty">
-          {editor.canWrite ? (
+          {editor.store.canWrite ? (
             <>
               {t("No cells yet. Press")} <Key ui={ui} command="tool.box" />{" "}
               {t("and drag a box around each cell. Every box is saved at once.")}
@@ -26,18 +26,18 @@ export function CellsTab({ ui }: { ui: Ui }) {
       ) : (
         <LongList
           rows={rows}
-          current={editor.selected}
+          current={editor.store.selected}
           label={t("Cells")}
-          onChoose={(row) => editor.select(row, true)}
+          onChoose={(row) => editor.selection.select(row, true)}
           line={(row, i) => <CellLine ui={ui} row={row} index={i} />}
         />
       )}
       <LayerSwitches ui={ui} />
-      {editor.canWrite && (
+      {editor.store.canWrite && (
         <div class="bw-foot">
-          {editor.selected >= 0 &&
-            editor.cells.isMine(editor.selected) &&
-            editor.cells.kindOf(editor.selected) === "cell" && (
+          {editor.store.selected >= 0 &&
+            editor.store.cells.isMine(editor.store.selected) &&
+            editor.store.cells.kindOf(editor.store.selected) === "cell" && (
               <div class="bw-row">
                 <CommandButton ui={ui} command="cell.edit">
                   {t("Edit mask")}
@@ -45,7 +45,7 @@ export function CellsTab({ ui }: { ui: Ui }) {
                 <CommandButton
                   ui={ui}
                   command="cell.cannot_tell"
-                  pressed={editor.cells.statusOf(editor.selected) === "cannot_tell"}
+                  pressed={editor.store.cells.statusOf(editor.store.selected) === "cannot_tell"}
                 >
                   {t("Cannot tell")}
                 </CommandButton>
@@ -54,14 +54,14 @@ export function CellsTab({ ui }: { ui: Ui }) {
                 </CommandButton>
               </div>
             )}
-          {!editor.offers("region") ? null : editor.isWholeFieldExhaustive() ? (
+          {!editor.store.offers("region") ? null : editor.drawing.isComplete() ? (
             <p class="bw-muted bw-note">{"✓ " + t("Every cell of this image is said to be annotated.")}</p>
           ) : (
             <button
               type="button"
               class="bw-button bw-wide"
               title={t("Only inside such regions is tissue without a box background for the models.")}
-              onClick={() => editor.wholeFieldIsExhaustive()}
+              onClick={() => editor.drawing.declareComplete()}
             >
               {t("Every cell of this image is annotated")}
             </button>
@@ -76,8 +76,8 @@ export function CellsTab({ ui }: { ui: Ui }) {
  *  The same switches stand in the tab View, so that both say the same. */
 export function LayerSwitches({ ui }: { ui: Ui }) {
   const { editor } = ui;
-  const others = editor.opened.layers.flatMap((layer, index) =>
-    index === editor.cells.base || layer.kind === "prediction" ? [] : [{ layer, index }],
+  const others = editor.store.opened.layers.flatMap((layer, index) =>
+    index === editor.store.cells.base || layer.kind === "prediction" ? [] : [{ layer, index }],
   );
   if (!others.length) return null;
   return (
@@ -88,8 +88,8 @@ export function LayerSwitches({ ui }: { ui: Ui }) {
           key={layer.id}
           type="button"
           class="bw-chip"
-          aria-pressed={editor.cells.isLayerShown(index)}
-          onClick={() => editor.showLayer(index, !editor.cells.isLayerShown(index))}
+          aria-pressed={editor.store.cells.isLayerShown(index)}
+          onClick={() => editor.picture.showLayer(index, !editor.store.cells.isLayerShown(index))}
         >
           {layer.annotator
             ? t("{name}'s reading", { name: layer.annotator.name })
@@ -101,12 +101,12 @@ export function LayerSwitches({ ui }: { ui: Ui }) {
 }
 
 function CellLine({ ui, row, index }: { ui: Ui; row: number; index: number }) {
-  const { cells } = ui.editor;
-  const label = ui.editor.classOf(cells.labelClass[row]);
+  const { cells } = ui.editor.store;
+  const label = ui.editor.store.classOf(cells.labelClass[row]);
   const status = cells.statusOf(row);
   const isCell = cells.kindOf(row) === "cell";
   const box = cells.boxOf(row);
-  const reader = cells.isMine(row) ? null : ui.editor.opened.layers[cells.layer[row]]?.annotator;
+  const reader = cells.isMine(row) ? null : ui.editor.store.opened.layers[cells.layer[row]]?.annotator;
   const words = isCell && status === "confirmed" ? (label?.name ?? t("no class")) : t(STATUS_WORDS[status]);
   return (
     <>

@@ -1,9 +1,9 @@
 /** Keys: from the table to what they do. Off while somebody types; Tab goes through cells only from the canvas. */
 import { unavailable } from "../editor/availability";
-import { snap } from "../editor/smart";
 import type { LabelClass } from "../scene/contract";
 import type { Viewport } from "../render/viewport";
 import type { Editor } from "../editor/editor";
+import type { ToolName } from "../tools";
 import { t } from "../locale/locale";
 import { FINISH_DRAG, type PointerInput } from "../canvas/pointer_input";
 import { panBy, screenPoint, zoomAt } from "../geometry/frames";
@@ -49,9 +49,9 @@ export class Keys {
     return [
       "canvas",
       "review",
-      ...(editor.multiSelected.length && !editor.editing ? (["many"] as const) : []),
+      ...(editor.store.multiSelected.length && !editor.store.editing ? (["many"] as const) : []),
       ...(this.pointerInput.busy ? (["draw"] as const) : []),
-      ...(editor.editing ? (["edit"] as const) : []),
+      ...(editor.store.editing ? (["edit"] as const) : []),
     ];
   }
 
@@ -67,16 +67,16 @@ export class Keys {
       : e;
     const chosen = this.classOfKey(e);
     const command = this.map.commandOf(pressed, this.scopes) ?? (chosen === null ? null : "class");
-    if (!e.repeat) this.editor.recorder.record("key", command ?? "other", e.timeStamp);
+    if (!e.repeat) this.editor.store.recorder.record("key", command ?? "other", e.timeStamp);
     if (command === null) return;
     // Leaving the canvas by keyboard stays possible: when no proposal is open, Tab is the browser's.
-    if ((command === "review.next" || command === "review.previous") && !this.editor.counts().undecided)
+    if ((command === "review.next" || command === "review.previous") && !this.editor.store.counts.undecided)
       return;
     e.preventDefault();
     if (e.repeat && (command === "class" || !this.map.repeats(command))) return;
     if (command !== "class") this.run(command);
     else if (chosen) this.editor.chooseClass(chosen);
-    else this.editor.toast(t("This project has no class with the key {key}.", { key: e.key }));
+    else this.editor.store.toast(t("This project has no class with the key {key}.", { key: e.key }));
     this.viewport.invalidate();
   }
 
@@ -86,16 +86,20 @@ export class Keys {
   private arrow(dx: number, dy: number): void {
     const far = this.shift ? 10 : 1;
     if (this.editor.multiSelect.nudge(dx * far, dy * far)) return;
-    const { camera, opened, canvas } = this.editor;
+    const { camera, canvas } = this.editor.view;
+    const { opened } = this.editor.store;
     const step = this.shift ? 240 : 60;
-    this.editor.moveTo(panBy(camera, -dx * step, -dy * step, opened.image, canvas));
+    this.editor.view.moveTo(panBy(camera, -dx * step, -dy * step, opened.image, canvas));
   }
 
   private zoom(factor: number): void {
     const { editor } = this;
-    if (editor.tools[editor.tool].hasBrushSize) return editor.resizeBrush(factor > 1 ? 1.25 : 0.8);
-    const middle = screenPoint(editor.canvas.width / 2, editor.canvas.height / 2);
-    editor.moveTo(zoomAt(editor.camera, middle, factor, editor.opened.image, editor.canvas));
+    if (editor.toolbox.tools[editor.store.tool].hasBrushSize)
+      return editor.store.resizeBrush(factor > 1 ? 1.25 : 0.8);
+    const middle = screenPoint(editor.view.canvas.width / 2, editor.view.canvas.height / 2);
+    editor.view.moveTo(
+      zoomAt(editor.view.camera, middle, factor, editor.store.opened.image, editor.view.canvas),
+    );
   }
 
   private up(e: KeyboardEvent): void {
@@ -123,7 +127,7 @@ export class Keys {
   /** null: the key is no class key; undefined: it is one, and no class has it. */
   private classOfKey(e: KeyboardEvent): LabelClass | null | undefined {
     if (e.ctrlKey || e.metaKey || e.altKey || !/^[1-9]$/.test(e.key)) return null;
-    return this.editor.opened.project.classes.find((c) => String(c.key) === e.key);
+    return this.editor.store.opened.project.classes.find((c) => String(c.key) === e.key);
   }
 
   readonly run = (command: Command): void => {
@@ -131,12 +135,12 @@ export class Keys {
     const why =
       this.pointerInput.isDragging && !DURING_A_DRAG.has(command)
         ? FINISH_DRAG()
-        : unavailable(editor, command);
+        : unavailable(editor.store, command);
     if (why !== null) {
-      editor.toast(why);
+      editor.store.toast(why);
       return;
     }
-    const { previous, next } = editor.opened.image;
+    const { previous, next } = editor.store.opened.image;
     const effects: Record<Command, Effect> = {
       "tool.select": () => this.tool("select"),
       "tool.box": () => this.tool("box"),
@@ -151,8 +155,8 @@ export class Keys {
       "tool.measure": () => this.tool("measure"),
       "tool.region": () => this.tool("region"),
       "tool.ignore": () => this.tool("ignore"),
-      "cell.copy": () => editor.copySize(),
-      "cell.snap": () => void snap(editor),
+      "cell.copy": () => editor.toolbox.copySize(),
+      "cell.snap": () => void editor.smart.snap(),
       "attribute.1": () => editor.attributes.cycle(0),
       "attribute.2": () => editor.attributes.cycle(1),
       "attribute.3": () => editor.attributes.cycle(2),
@@ -166,51 +170,47 @@ export class Keys {
       "many.nest": () => editor.attributes.nest(),
       "draw.keep": () => this.pointerInput.complete(),
       "draw.back": () =>
-        this.pointerInput.back() || editor.toast(t("There is no last point to take back. Esc drops it.")),
+        this.pointerInput.back() ||
+        editor.store.toast(t("There is no last point to take back. Esc drops it.")),
       "review.viewed": () => editor.multiSelect.acceptInView(),
-      "edit.refusion": () => editor.refusion.toggle(),
+      "edit.refusion": () => editor.maskEdit.refusion.toggle(),
       "view.larger": () => this.zoom(1.25),
       "view.smaller": () => this.zoom(0.8),
       "help.palette": () => this.open("palette"),
       "help.remap": () => this.open("remap"),
       "cell.delete": () => editor.remove(),
-      "cell.cannot_tell": () => editor.cannotTell(),
-      "cell.edit": () => editor.edit(),
+      "cell.cannot_tell": () => editor.review.cannotTell(),
+      "cell.edit": () => editor.maskEdit.begin(),
       // What is begun and not yet an act loses its last point first.
       "history.undo": () => (this.pointerInput.busy && this.pointerInput.back()) || editor.undo(),
       "history.redo": () => editor.redo(),
       "save.now": () => {
-        if (editor.outbox.count || editor.save.kind !== "saved") void editor.outbox.flush();
-        else editor.toast(t("Everything is saved."));
+        if (editor.store.outbox.count || editor.store.save.kind !== "saved") void editor.store.outbox.flush();
+        else editor.store.toast(t("Everything is saved."));
       },
       "review.accept": () => editor.accept(),
       "review.reject": () => editor.reject(),
-      "review.next": () => editor.next(1),
-      "review.previous": () => editor.next(-1),
-      "edit.commit": () => editor.commitEdit(),
-      "edit.swap": () => {
-        if (editor.editing) editor.editing.subtract = !editor.editing.subtract;
-        editor.notify();
-      },
-      "edit.larger": () => editor.resizeBrush(1.25),
-      "edit.smaller": () => editor.resizeBrush(0.8),
+      "review.next": () => editor.review.next(1),
+      "review.previous": () => editor.review.next(-1),
+      "edit.commit": () => editor.maskEdit.commit(),
+      "edit.swap": () => editor.maskEdit.swap(),
+      "edit.larger": () => editor.store.resizeBrush(1.25),
+      "edit.smaller": () => editor.store.resizeBrush(0.8),
       "view.peek": () => (this.viewport.peeking = true),
       "view.pan": () => this.pan(true),
       "view.boxes": () => {
-        editor.showBoxes = !editor.showBoxes;
-        editor.notify();
+        editor.store.showBoxes = !editor.store.showBoxes;
       },
-      "view.fit": () => editor.fitImage(),
+      "view.fit": () => editor.view.fitImage(),
       "image.next": () => next !== null && this.go(next),
       "image.previous": () => previous !== null && this.go(previous),
       "help.keys": () => this.open("sheet"),
       cancel: () => {
         if (this.sheetOpen || this.paletteOpen || this.remapOpen) this.close();
         else if (this.pointerInput.cancel()) return;
-        else if (editor.editing) editor.cancelEdit();
-        else if (editor.multiSelected.length) editor.selectSeveral([]);
-        else editor.select(-1);
-        editor.notify();
+        else if (editor.store.editing) editor.maskEdit.cancel();
+        else if (editor.store.multiSelected.length) editor.selection.selectSeveral([]);
+        else editor.selection.select(-1);
       },
     };
     effects[command]();
@@ -226,18 +226,18 @@ export class Keys {
       this.paletteOpen = what === "palette";
       this.remapOpen = what === "remap";
     }
-    this.editor.notify();
+    this.editor.store.touch();
     this.onOver();
   }
   close(): void {
     this.sheetOpen = this.paletteOpen = this.remapOpen = false;
-    this.editor.notify();
+    this.editor.store.touch();
   }
 
-  private tool(name: Parameters<Editor["setTool"]>[0]): void {
-    const isOnlyLooking = this.editor.tool === "measure";
+  private tool(name: ToolName): void {
+    const isOnlyLooking = this.editor.store.tool === "measure";
     const isDropped = this.pointerInput.cancel() && !isOnlyLooking;
-    if (isDropped) this.editor.toast(t("What you had begun with the other tool was dropped."));
-    this.editor.setTool(name);
+    if (isDropped) this.editor.store.toast(t("What you had begun with the other tool was dropped."));
+    this.editor.toolbox.choose(name);
   }
 }

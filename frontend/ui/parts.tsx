@@ -61,13 +61,13 @@ export function Classes({ ui, current }: { ui: Ui; current: number | null }) {
   const { editor } = ui;
   return (
     <div class="bw-chips" role="group" aria-label={t("Classes")}>
-      {editor.opened.project.classes.map((c) => (
+      {editor.store.opened.project.classes.map((c) => (
         <button
           key={c.id}
           type="button"
           class="bw-chip"
           aria-pressed={current === c.id}
-          disabled={!editor.canWrite}
+          disabled={!editor.store.canWrite}
           onClick={() => editor.chooseClass(c)}
         >
           <span class="bw-swatch" style={{ background: c.color }} />
@@ -96,7 +96,7 @@ export function AttributeLines({ ui }: { ui: Ui }) {
             {name} {i < ATTRIBUTE_KEYS.length && <Key ui={ui} command={ATTRIBUTE_KEYS[i]} />}
           </span>
           {values.map((value) => {
-            const chosen = attributes.valueOf(name) === value;
+            const chosen = attributes.commonValue(name) === value;
             return (
               <button
                 key={value}

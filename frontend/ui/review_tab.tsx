@@ -7,14 +7,16 @@ import { emptyReview, REASON_WORDS, STATUS_WORDS } from "./words";
 
 export function ReviewTab({ ui }: { ui: Ui }) {
   const { editor } = ui;
-  const counts = editor.counts();
+  const counts = editor.store.counts;
   if (!counts.proposals) return <NoProposals ui={ui} />;
-  const rows = editor.reviewOrder();
+  const rows = editor.review.inOrder();
   const decided = counts.proposals - counts.undecided;
-  const rejection = editor.rejected === null ? -1 : editor.cells.rowOf(editor.rejected);
+  const rejection = editor.review.rejected === null ? -1 : editor.store.cells.rowOf(editor.review.rejected);
   const canJudge =
-    (editor.onProposal || editor.review.decidedRow() >= 0) && editor.canWrite && !editor.editing;
-  const reason = rejection >= 0 ? editor.cells.reasonOf(rejection) : "";
+    (editor.store.onProposal || editor.review.decidedRow() >= 0) &&
+    editor.store.canWrite &&
+    !editor.store.editing;
+  const reason = rejection >= 0 ? editor.store.cells.reasonOf(rejection) : "";
   return (
     <div class="bw-tab" role="tabpanel">
       <div class="bw-progress">
@@ -40,14 +42,16 @@ export function ReviewTab({ ui }: { ui: Ui }) {
           {t("Cannot tell")}
         </CommandButton>
       </div>
-      {editor.onProposal && (
+      {editor.store.onProposal && (
         <Classes
           ui={ui}
-          current={editor.proposalClass ?? (editor.cells.labelClass[editor.selected] || null)}
+          current={
+            editor.review.proposalClass ?? (editor.store.cells.labelClass[editor.store.selected] || null)
+          }
         />
       )}
-      {editor.onProposal && <AttributeLines ui={ui} />}
-      {rejection >= 0 && editor.cells.live[rejection] === 1 && (
+      {editor.store.onProposal && <AttributeLines ui={ui} />}
+      {rejection >= 0 && editor.store.cells.live[rejection] === 1 && (
         <div class="bw-reasons" role="group" aria-label={t("Why was it rejected?")}>
           <span class="bw-muted">{t("Why rejected? (may stay open)")}</span>
           {REASONS.map((r) => (
@@ -56,14 +60,14 @@ export function ReviewTab({ ui }: { ui: Ui }) {
               type="button"
               class="bw-chip"
               aria-pressed={reason === r}
-              onClick={() => editor.giveReason(r)}
+              onClick={() => editor.review.giveReason(r)}
             >
               {t(REASON_WORDS[r])}
             </button>
           ))}
         </div>
       )}
-      {editor.canWrite && counts.undecided > 0 && (
+      {editor.store.canWrite && counts.undecided > 0 && (
         <CommandButton ui={ui} command="review.viewed" kind="bw-wide">
           {t("Accept the rest in view")}
         </CommandButton>
@@ -71,9 +75,9 @@ export function ReviewTab({ ui }: { ui: Ui }) {
       <label class="bw-field">
         {t("Order")}
         <select
-          value={editor.order}
+          value={editor.review.order}
           onChange={(e) =>
-            editor.setOrder(e.currentTarget.value === "uncertainty" ? "uncertainty" : "serpentine")
+            editor.review.setOrder(e.currentTarget.value === "uncertainty" ? "uncertainty" : "serpentine")
           }
         >
           <option value="serpentine">{t("through the field")}</option>
@@ -85,9 +89,9 @@ export function ReviewTab({ ui }: { ui: Ui }) {
       </label>
       <LongList
         rows={rows}
-        current={editor.selectedProposal()}
+        current={editor.selection.selectedProposal()}
         label={t("Proposals")}
-        onChoose={(row) => editor.select(row, true)}
+        onChoose={(row) => editor.selection.select(row, true)}
         line={(row, i) => <ProposalLine ui={ui} row={row} index={i} />}
       />
     </div>
@@ -96,7 +100,7 @@ export function ReviewTab({ ui }: { ui: Ui }) {
 
 /** Why there is nothing to judge: no round has predicted this image, or one did and proposed nothing. */
 function NoProposals({ ui }: { ui: Ui }) {
-  const published = ui.editor.publication?.publication ?? null;
+  const published = ui.editor.store.publication?.publication ?? null;
   return (
     <div class="bw-empty" role="tabpanel">
       {emptyReview(published).map((sentence) => (
@@ -107,7 +111,7 @@ function NoProposals({ ui }: { ui: Ui }) {
 }
 
 function ProposalLine({ ui, row, index }: { ui: Ui; row: number; index: number }) {
-  const { cells } = ui.editor;
+  const { cells } = ui.editor.store;
   const by = cells.decisionOf(row);
   const word = t(
     by < 0

@@ -62,14 +62,14 @@ export class Shell {
     this.display = new DisplaySettings(stored<Partial<Display>>(DISPLAY), (display, before) =>
       this.applyDisplay(display, before),
     );
-    const people = new People((editor.opened.people ?? []).map((person) => person.id));
+    const people = new People((editor.store.opened.people ?? []).map((person) => person.id));
     this.viewport = new Viewport(
       middle,
-      editor.cells,
-      editor.opened.image,
-      editor.opened.project.classes,
+      editor.store.cells,
+      editor.store.opened.image,
+      editor.store.opened.project.classes,
       {
-        camera: () => editor.camera,
+        camera: () => editor.view.camera,
         sketch: () => this.pointerInput.sketch(),
         onResize: () => this.resized(),
         onFrame: () => this.painted(),
@@ -84,7 +84,7 @@ export class Shell {
     surface.setAttribute("role", "application");
     surface.setAttribute(
       "aria-label",
-      t("Image {name}. Press ? for the keys.", { name: editor.opened.image.name }),
+      t("Image {name}. Press ? for the keys.", { name: editor.store.opened.image.name }),
     );
     this.pointerInput = new PointerInput(editor, this.viewport);
     const map = new Keymap(withNewNames(stored<Overrides>(KEYS) ?? {}));
@@ -120,7 +120,10 @@ export class Shell {
       cursor: () => this.pointerInput.cursorInImage,
       signInUrl: `/accounts/sign-in/?next=${encodeURIComponent(location.pathname + location.search)}`,
     };
-    editor.watch((what) => this.refresh(what));
+    editor.watch(
+      () => this.refresh(),
+      () => this.refresh("view"),
+    );
     this.keys.onOver = () => this.drawPanels();
     this.listen();
     this.refresh();
@@ -133,7 +136,7 @@ export class Shell {
 
   /** The cells are there: the panels can show them. */
   begin(): void {
-    this.tab = this.editor.counts().undecided ? "review" : "cells";
+    this.tab = this.editor.store.counts.undecided ? "review" : "cells";
     this.refresh();
     requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("boxwise:cells")));
   }
@@ -145,44 +148,44 @@ export class Shell {
       ready: viewport.opened.then(
         () => new Promise<void>((resolve) => requestAnimationFrame(() => resolve())),
       ),
-      counts: () => ({ ...editor.counts(), drawn: viewport.drawn() }),
+      counts: () => ({ ...editor.store.counts, drawn: viewport.drawn() }),
       state: () => ({
-        tool: editor.tool,
-        save: editor.save.kind,
-        waiting: editor.outbox.count,
-        conflicts: editor.log?.conflicts.length ?? 0,
-        seq: editor.log?.seq ?? null,
-        selected: editor.selected < 0 ? null : editor.cells.idOf(editor.selected),
-        painted: editor.painted >= 0 && editor.painted === editor.selected,
-        editing: editor.editing !== null,
-        labelClass: editor.labelClass?.id ?? null,
+        tool: editor.store.tool,
+        save: editor.store.save.kind,
+        waiting: editor.store.outbox.count,
+        conflicts: editor.store.log?.conflicts.length ?? 0,
+        seq: editor.store.log?.seq ?? null,
+        selected: editor.store.selected < 0 ? null : editor.store.cells.idOf(editor.store.selected),
+        painted: editor.store.painted >= 0 && editor.store.painted === editor.store.selected,
+        editing: editor.store.editing !== null,
+        labelClass: editor.store.labelClass?.id ?? null,
         peeking: viewport.peeking,
-        camera: { ...editor.camera },
-        canvas: { ...editor.canvas },
-        image: { width: editor.opened.image.width, height: editor.opened.image.height },
-        session: editor.session,
+        camera: { ...editor.view.camera },
+        canvas: { ...editor.view.canvas },
+        image: { width: editor.store.opened.image.width, height: editor.store.opened.image.height },
+        session: editor.store.session,
         frames: viewport.frames,
         frameMs: viewport.lastMilliseconds,
-        many: editor.multiSelected.map((row) => editor.cells.idOf(row)),
-        seen: editor.multiSelected.filter((row) => editor.seen.has(row)).length,
-        busy: this.pointerInput.busy || editor.promised > 0,
-        toasts: editor.toasts.list.map((toast) => toast.text),
-        constraint: editor.editing?.constraint && {
-          strokes: editor.editing.constraint.strokes.length,
-          waiting: editor.editing.constraint.waiting,
-          trouble: editor.editing.constraint.trouble,
-          certificate: editor.editing.constraint.certificate,
+        many: editor.store.multiSelected.map((row) => editor.store.cells.idOf(row)),
+        seen: editor.store.multiSelected.filter((row) => editor.store.seen.has(row)).length,
+        busy: this.pointerInput.busy || editor.store.promised > 0,
+        toasts: editor.store.toasts.list.map((toast) => toast.text),
+        constraint: editor.store.editing?.constraint && {
+          strokes: editor.store.editing.constraint.strokes.length,
+          waiting: editor.store.editing.constraint.waiting,
+          trouble: editor.store.editing.constraint.trouble,
+          certificate: editor.store.editing.constraint.certificate,
         },
-        patch: editor.editing && editor.editing.patch.pixels.reduce((a, b) => a + b, 0),
+        patch: editor.store.editing && editor.store.editing.patch.pixels.reduce((a, b) => a + b, 0),
         prompter: {
-          name: editor.prompter?.name ?? null,
-          answered: editor.prompter?.answered ?? 0,
-          milliseconds: editor.prompter?.milliseconds ?? 0,
-          asked: editor.prompter?.last?.clicks.map(({ at }) => [at.x, at.y]) ?? [],
-          askedBox: askedBox(editor.prompter?.last?.box ?? null),
+          name: editor.store.prompter?.name ?? null,
+          answered: editor.store.prompter?.answered ?? 0,
+          milliseconds: editor.store.prompter?.milliseconds ?? 0,
+          asked: editor.store.prompter?.last?.clicks.map(({ at }) => [at.x, at.y]) ?? [],
+          askedBox: askedBox(editor.store.prompter?.last?.box ?? null),
         },
-        connected: editor.live?.connected ?? false,
-        others: [...(editor.live?.others.values() ?? [])].map((o) => ({
+        connected: editor.liveUpdates.live?.connected ?? false,
+        others: [...(editor.liveUpdates.live?.others.values() ?? [])].map((o) => ({
           name: o.person.name,
           editing: o.editing,
           cursor: o.cursor,
@@ -193,7 +196,7 @@ export class Shell {
       /** Where an image point is on the page, CSS pixels. */
       toPage: (x: number, y: number) => {
         const { left, top } = viewport.surface.getBoundingClientRect();
-        const { scale, left: l, top: t } = editor.camera;
+        const { scale, left: l, top: t } = editor.view.camera;
         return { x: left + (x - l) * scale, y: top + (y - t) * scale };
       },
       /** Milliseconds of `n` frames drawn one after the other, each until the card has finished. */
@@ -208,7 +211,7 @@ export class Shell {
   }
 
   private listed(mine: boolean) {
-    const { cells } = this.editor;
+    const { cells } = this.editor.store;
     const found = [];
     for (let row = 0; row < cells.count; row++)
       if (cells.live[row] && (mine ? cells.isMine(row) : cells.isProposal(row)))
@@ -231,14 +234,14 @@ export class Shell {
       this.scheduled = false;
       this.minimap.update(this.display.now.minimap);
       if (!this.stale) {
-        if (this.editor.isLoaded) render(createElement(StatusBar, { ui: this.ui }), this.status);
+        if (this.editor.store.isLoaded) render(createElement(StatusBar, { ui: this.ui }), this.status);
         return;
       }
       this.stale = false;
       this.viewport.setFocus(this.pointerInput.focus());
       this.viewport.drawDue();
-      if (!this.editor.isLoaded) return; // "no cells" would be a lie until then
-      this.root.dataset.tool = this.editor.editing ? "brush" : this.editor.tool;
+      if (!this.editor.store.isLoaded) return; // "no cells" would be a lie until then
+      this.root.dataset.tool = this.editor.store.editing ? "brush" : this.editor.store.tool;
       this.drawPanels();
     });
   }
@@ -247,10 +250,10 @@ export class Shell {
   }
 
   private resized(): void {
-    this.editor.canvas = this.viewport.size;
+    this.editor.view.canvas = this.viewport.size;
     if (!this.fitted && this.viewport.size.width > 50) {
       this.fitted = true;
-      this.editor.fitImage();
+      this.editor.view.fitImage();
     }
   }
 
@@ -258,11 +261,17 @@ export class Shell {
   private painted(): void {
     this.noteSeen();
     const shown = this.viewport.shownSelected;
-    if (this.painting || shown < 0 || this.editor.painted === shown || shown !== this.editor.selected) return;
+    if (
+      this.painting ||
+      shown < 0 ||
+      this.editor.store.painted === shown ||
+      shown !== this.editor.store.selected
+    )
+      return;
     this.painting = true;
     requestAnimationFrame(() => {
       this.painting = false;
-      if (this.viewport.shownSelected === this.editor.selected) this.editor.wasPainted();
+      if (this.viewport.shownSelected === this.editor.store.selected) this.editor.selection.wasPainted();
     });
   }
 
@@ -271,15 +280,15 @@ export class Shell {
     clearTimeout(this.seenTimer);
     if (this.viewport.peeking || document.hidden) return;
     const { editor } = this;
-    const missing = editor.seen.painted(
-      editor.cells,
-      editor.camera,
-      editor.visible(),
+    const missing = editor.store.seen.painted(
+      editor.store.cells,
+      editor.view.camera,
+      editor.view.visible(),
       this.viewport.masksShown,
       performance.now(),
     );
     if (missing > 0) this.seenTimer = setTimeout(() => this.noteSeen(), missing + 1);
-    else if (editor.multiSelected.length) this.refresh();
+    else if (editor.store.multiSelected.length) this.refresh();
   }
 
   /** Tissue and cells are shown as chosen; what a filter hides can neither be seen nor picked. */
@@ -287,7 +296,7 @@ export class Shell {
     keep(DISPLAY, display);
     this.viewport.setDisplay(display);
     const filters = ["hiddenClasses", "hiddenStatuses", "hiddenAuthors", "leastDoubt", "proposals"] as const;
-    if (filters.some((f) => display[f] !== before[f])) this.editor.filter(display);
+    if (filters.some((f) => display[f] !== before[f])) this.editor.picture.filter(display);
     this.refresh();
   }
 
@@ -298,45 +307,50 @@ export class Shell {
 
   private listen(): void {
     const { editor } = this;
-    const say = (kind: Parameters<typeof editor.recorder.record>[0]) => editor.recorder.record(kind);
+    const say = (kind: Parameters<typeof editor.store.recorder.record>[0]) =>
+      editor.store.recorder.record(kind);
     window.addEventListener("focus", () => say("focus"));
     window.addEventListener("blur", () => say("blur"));
-    window.addEventListener("online", () => editor.isLoaded && void editor.outbox.flush());
+    window.addEventListener("online", () => editor.store.isLoaded && void editor.store.outbox.flush());
     document.addEventListener("visibilitychange", () => {
       say(document.hidden ? "hidden" : "visible");
-      if (!document.hidden && editor.save.kind !== "saved" && editor.save.kind !== "saving")
-        void editor.outbox.flush(); // perhaps signed in again
-      if (!document.hidden) void editor.poll();
-      if (document.hidden) editor.live?.close();
-      else editor.live?.open();
+      if (!document.hidden && editor.store.save.kind !== "saved" && editor.store.save.kind !== "saving")
+        void editor.store.outbox.flush(); // perhaps signed in again
+      if (!document.hidden) void editor.liveUpdates.poll();
+      if (document.hidden) editor.liveUpdates.live?.close();
+      else editor.liveUpdates.live?.open();
     });
     const rest = new Rest();
     const noteActivity = () => {
       // A study's clock has its own pauses.
-      if (rest.seen(performance.now()) && this.display.now.breaks && !editor.opened.study)
-        editor.toast(
+      if (rest.seen(performance.now()) && this.display.now.breaks && !editor.store.opened.study)
+        editor.store.toast(
           t("You have worked for a good while. A short break keeps the eye sharp; what you did is saved."),
         );
     };
     for (const kind of ["pointerdown", "keydown"]) window.addEventListener(kind, noteActivity);
     window.addEventListener("pagehide", () => {
       say("hidden");
-      editor.live?.close();
-      void editor.recorder.flush(true);
+      editor.liveUpdates.live?.close();
+      void editor.store.recorder.flush(true);
     });
     this.viewport.surface.addEventListener("pointermove", () => this.refresh("cursor"));
     window.addEventListener("beforeunload", (event) => {
       // Only here would leaving lose work: acts, and own versions not yet chosen for, that the browser does not keep.
-      if (editor.isLoaded && (editor.outbox.count || editor.log?.conflicts.length) && !editor.outbox.durable)
+      if (
+        editor.store.isLoaded &&
+        (editor.store.outbox.count || editor.store.log?.conflicts.length) &&
+        !editor.store.outbox.durable
+      )
         event.preventDefault();
     });
     // The page was asked for at 0, and until the tissue is there it is the machine's time, not a person's.
-    editor.recorder.record("wait_begin", "open", 0);
+    editor.store.recorder.record("wait_begin", "open", 0);
     say(document.hidden ? "hidden" : "visible");
     const waited = () => say("wait_end");
     this.viewport.opened.then(waited, () => {
       waited();
-      editor.toast(t("The pixels of this image could not be read."));
+      editor.store.toast(t("The pixels of this image could not be read."));
     });
   }
 }

@@ -11,7 +11,7 @@ import { ViewTab } from "./view_tab";
 
 export function SidePanel({ ui }: { ui: Ui }) {
   const { editor } = ui;
-  const counts = editor.counts();
+  const counts = editor.store.counts;
   const tab = ui.tab();
   const tabs: [Tab, string][] = [
     ["cells", `${t("Cells")} ${counts.cells}`],
@@ -21,11 +21,11 @@ export function SidePanel({ ui }: { ui: Ui }) {
   ];
   return (
     <>
-      {editor.log?.conflicts.map((c) => (
+      {editor.store.log?.conflicts.map((c) => (
         <ConflictCard key={c.annotation} ui={ui} conflict={c} />
       ))}
-      {editor.editing ? <EditPanel ui={ui} /> : <ToolCard ui={ui} />}
-      {editor.multiSelected.length > 0 && !editor.editing && <ManyCard ui={ui} />}
+      {editor.store.editing ? <EditPanel ui={ui} /> : <ToolCard ui={ui} />}
+      {editor.store.multiSelected.length > 0 && !editor.store.editing && <ManyCard ui={ui} />}
       <div class="bw-tabs" role="tablist">
         {tabs.map(([name, text]) => (
           <button
@@ -44,7 +44,7 @@ export function SidePanel({ ui }: { ui: Ui }) {
       ) : tab === "review" ? (
         <ReviewTab ui={ui} />
       ) : tab === "masks" ? (
-        <MasksTab layer={editor.publication} />
+        <MasksTab layer={editor.store.publication} />
       ) : (
         <ViewTab ui={ui} />
       )}

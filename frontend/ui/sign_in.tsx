@@ -29,15 +29,15 @@ export class SignIn extends Component<{ ui: Ui }, { busy: boolean; trouble: stri
       return;
     }
     try {
-      const opened = await editor.api.workspace(editor.opened.image.id);
-      if (opened.person.id !== editor.opened.person.id) {
+      const opened = await editor.store.api.workspace(editor.store.opened.image.id);
+      if (opened.person.id !== editor.store.opened.person.id) {
         // What waits here is somebody's own work; it is not sent under another name.
         location.reload();
         return;
       }
       this.setState({ busy: false });
-      void editor.outbox.flush();
-      void editor.poll();
+      void editor.store.outbox.flush();
+      void editor.liveUpdates.poll();
     } catch {
       this.setState({ busy: false, trouble: trouble({ kind: "unreachable" }) });
     }
@@ -45,7 +45,7 @@ export class SignIn extends Component<{ ui: Ui }, { busy: boolean; trouble: stri
 
   override render() {
     const { editor } = this.props.ui;
-    if (editor.save.kind !== "signed_out") return null;
+    if (editor.store.save.kind !== "signed_out") return null;
     return (
       <form
         class="bw-signin"
@@ -57,7 +57,7 @@ export class SignIn extends Component<{ ui: Ui }, { busy: boolean; trouble: stri
       >
         <strong>{t("Your session has ended")}</strong>
         <p class="bw-muted bw-note">
-          {t("Nothing is lost. Sign in as {name} to go on here.", { name: editor.opened.person.name })}
+          {t("Nothing is lost. Sign in as {name} to go on here.", { name: editor.store.opened.person.name })}
         </p>
         <label>
           {t("Name")} <input name="username" autocomplete="username" required />

@@ -5,16 +5,16 @@ import { scaleBar, shownWords, zoomWords } from "./words";
 
 export function StatusBar({ ui }: { ui: Ui }) {
   const { editor } = ui;
-  const { image } = editor.opened;
-  const counts = editor.counts();
+  const { image } = editor.store.opened;
+  const counts = editor.store.counts;
   const at = ui.cursor();
   const inside = at && at.x >= 0 && at.y >= 0 && at.x < image.width && at.y < image.height;
   const um = image.um_per_px;
-  const bar = scaleBar(editor.camera.scale, um);
+  const bar = scaleBar(editor.view.camera.scale, um);
   return (
     <>
       <span class="bw-number bw-cursor">{inside ? `x ${at.x.toFixed(1)}  y ${at.y.toFixed(1)} px` : ""}</span>
-      <span class="bw-number">{zoomWords(editor.camera.scale, um)}</span>
+      <span class="bw-number">{zoomWords(editor.view.camera.scale, um)}</span>
       <span class="bw-number">{um === null ? t("scale unknown") : `${um} µm/px`}</span>
       <span
         class="bw-bar"
@@ -30,7 +30,7 @@ export function StatusBar({ ui }: { ui: Ui }) {
         {counts.disputed > 0 && ` · ${t("{n} disputed", { n: counts.disputed })}`}
       </span>
       <span class="bw-muted" data-testid="shown">
-        {shownWords(editor.hiddenLayers(), editor.cells.filtered(), ui.density())}
+        {shownWords(editor.store.hiddenLayers(), editor.store.overview.filtered, ui.density())}
       </span>
     </>
   );
@@ -39,7 +39,7 @@ export function StatusBar({ ui }: { ui: Ui }) {
 export function Toasts({ ui }: { ui: Ui }) {
   return (
     <>
-      {ui.editor.toasts.list.map((toast) => (
+      {ui.editor.store.toasts.list.map((toast) => (
         <div key={toast.id} class="bw-toast" role="status">
           {toast.text}
           {toast.undoes.length > 0 && (
@@ -47,7 +47,7 @@ export function Toasts({ ui }: { ui: Ui }) {
               type="button"
               class="bw-link"
               onClick={() => {
-                ui.editor.toasts.dismiss(toast.id);
+                ui.editor.store.toasts.dismiss(toast.id);
                 ui.editor.undoRedo.undoOperations(toast.undoes);
                 ui.focus();
               }}

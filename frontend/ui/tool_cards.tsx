@@ -12,8 +12,8 @@ const MODES = [
 
 export function ToolCard({ ui }: { ui: Ui }) {
   const { editor } = ui;
-  if (!editor.canWrite && editor.tool !== "measure") return null;
-  if (editor.tool === "brush")
+  if (!editor.store.canWrite && editor.store.tool !== "measure") return null;
+  if (editor.store.tool === "brush")
     return (
       <section class="bw-card" aria-label={t("Brush")}>
         <div class="bw-row" role="group" aria-label={t("What the brush does")}>
@@ -22,28 +22,25 @@ export function ToolCard({ ui }: { ui: Ui }) {
               key={mode}
               type="button"
               class="bw-button"
-              aria-pressed={editor.brushMode === mode}
-              onClick={() => {
-                editor.brushMode = mode;
-                editor.notify();
-              }}
+              aria-pressed={editor.store.brushMode === mode}
+              onClick={() => (editor.store.brushMode = mode)}
             >
               {t(words)}
             </button>
           ))}
-          <span class="bw-muted bw-number">{(2 * editor.brushRadius).toFixed(1)} px</span>
+          <span class="bw-muted bw-number">{(2 * editor.store.brushRadius).toFixed(1)} px</span>
         </div>
         <p class="bw-muted bw-note">
           {t("Shift adds to the selected cell, Alt subtracts from it, + and − change the size.")}
         </p>
       </section>
     );
-  const { hint } = TOOLS[editor.tool];
+  const { hint } = TOOLS[editor.store.tool];
   if (!hint) return null;
   return (
     <section class="bw-card" aria-label={t("The tool in hand")}>
       <p class="bw-muted bw-note">{t(hint)}</p>
-      {editor.tools[editor.tool].complete && (
+      {editor.toolbox.tools[editor.store.tool].complete && (
         <div class="bw-row">
           <CommandButton ui={ui} command="draw.keep">
             {t("Keep")}
@@ -62,9 +59,9 @@ export function ToolCard({ ui }: { ui: Ui }) {
 
 export function ManyCard({ ui }: { ui: Ui }) {
   const { editor } = ui;
-  const own = editor.multiSelected.filter((row) => editor.cells.isMine(row)).length;
-  const open = editor.multiSelected.filter((row) => editor.cells.isUndecided(row));
-  const seen = open.filter((row) => editor.seen.has(row)).length;
+  const own = editor.store.multiSelected.filter((row) => editor.store.cells.isMine(row)).length;
+  const open = editor.store.multiSelected.filter((row) => editor.store.cells.isUndecided(row));
+  const seen = open.filter((row) => editor.store.seen.has(row)).length;
   return (
     <section class="bw-card" aria-label={t("Selected together")} data-testid="many">
       <strong>
@@ -72,8 +69,8 @@ export function ManyCard({ ui }: { ui: Ui }) {
         {open.length > 0 &&
           `, ${tn(open.length, "{n} proposal ({seen} shown so far)", "{n} proposals ({seen} shown so far)", { seen })}`}
       </strong>
-      {own > 0 && editor.canWrite && <Classes ui={ui} current={null} />}
-      {editor.canWrite && (
+      {own > 0 && editor.store.canWrite && <Classes ui={ui} current={null} />}
+      {editor.store.canWrite && (
         <div class="bw-row">
           {open.length > 0 && (
             <CommandButton ui={ui} command="many.accept" disabled={!seen}>

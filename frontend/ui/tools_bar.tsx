@@ -9,13 +9,13 @@ export function Tools({ ui }: { ui: Ui }) {
   const label = (command: Command, text: string) => `${t(text)} (${keyLabel(ui.map.keysOf(command)[0])})`;
   return (
     <>
-      {TOOL_NAMES.filter((tool) => editor.offers(tool)).map((tool) => (
+      {TOOL_NAMES.filter((tool) => editor.store.offers(tool)).map((tool) => (
         <button
           key={tool}
           type="button"
           class="bw-tool"
-          aria-pressed={editor.tool === tool && !editor.editing}
-          disabled={!editor.canWrite && !TOOLS[tool].changesNothing}
+          aria-pressed={editor.store.tool === tool && !editor.store.editing}
+          disabled={!editor.store.canWrite && !TOOLS[tool].changesNothing}
           title={label(`tool.${tool}`, TOOLS[tool].label)}
           onClick={() => ui.run(`tool.${tool}`)}
         >
@@ -30,7 +30,7 @@ export function Tools({ ui }: { ui: Ui }) {
       <button
         type="button"
         class="bw-tool"
-        disabled={!editor.history.canUndo && !editor.editing?.undo.length}
+        disabled={!editor.store.history.canUndo && !editor.store.editing?.undo.length}
         title={label("history.undo", mark("Undo"))}
         onClick={() => ui.run("history.undo")}
       >
@@ -42,7 +42,7 @@ export function Tools({ ui }: { ui: Ui }) {
       <button
         type="button"
         class="bw-tool"
-        disabled={!editor.history.canRedo}
+        disabled={!editor.store.history.canRedo}
         title={label("history.redo", mark("Redo"))}
         onClick={() => ui.run("history.redo")}
       >

@@ -5,13 +5,17 @@ import { type Ui } from "./parts";
 import { saveWords } from "./words";
 
 export function TopBar({ ui }: { ui: Ui }) {
-  const { image, project } = ui.editor.opened;
-  const conflicts = ui.editor.log?.conflicts.length ?? 0;
-  const save = saveWords(ui.editor.save, conflicts, ui.editor.outbox.durable);
+  const { image, project } = ui.editor.store.opened;
+  const conflicts = ui.editor.store.log?.conflicts.length ?? 0;
+  const save = saveWords(ui.editor.store.save, conflicts, ui.editor.store.outbox.durable);
   return (
     <>
       <div class="bw-where">
-        {ui.editor.opened.study ? <span>{project.name}</span> : <a href={project.url}>{project.name}</a>}
+        {ui.editor.store.opened.study ? (
+          <span>{project.name}</span>
+        ) : (
+          <a href={project.url}>{project.name}</a>
+        )}
         <span aria-hidden="true">▸</span>
         <strong title={image.name}>{image.name}</strong>
         <span class="bw-muted bw-number">
@@ -31,15 +35,15 @@ export function TopBar({ ui }: { ui: Ui }) {
             {t("archived, read only")}
           </span>
         ) : (
-          !ui.editor.canWrite && <span class="bw-tag">{t("read only")}</span>
+          !ui.editor.store.canWrite && <span class="bw-tag">{t("read only")}</span>
         )}
       </div>
       <div class={`bw-save is-${save.tone}`} role="status" data-testid="save-state">
         <span class="bw-dot" aria-hidden="true" />
         {save.text}
-        {(ui.editor.save.kind === "offline" ||
-          ui.editor.save.kind === "signed_out" ||
-          ui.editor.save.kind === "rejected") && (
+        {(ui.editor.store.save.kind === "offline" ||
+          ui.editor.store.save.kind === "signed_out" ||
+          ui.editor.store.save.kind === "rejected") && (
           <button type="button" class="bw-link" onClick={() => ui.run("save.now")}>
             {t("Try now")}
           </button>
@@ -56,8 +60,8 @@ export function TopBar({ ui }: { ui: Ui }) {
             <span class="bw-record" aria-hidden="true" /> {t("time is recorded")}
           </span>
         )}
-        {(ui.editor.live?.people() ?? [])
-          .filter((p) => p.id !== ui.editor.opened.person.id)
+        {(ui.editor.liveUpdates.live?.people() ?? [])
+          .filter((p) => p.id !== ui.editor.store.opened.person.id)
           .map((p) => (
             <span
               key={p.id}
@@ -68,7 +72,7 @@ export function TopBar({ ui }: { ui: Ui }) {
               {p.name}
             </span>
           ))}
-        <span class="bw-muted">{ui.editor.opened.person.name}</span>
+        <span class="bw-muted">{ui.editor.store.opened.person.name}</span>
         <button
           type="button"
           class="bw-icon"

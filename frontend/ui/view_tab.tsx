@@ -110,18 +110,20 @@ export function ViewTab({ ui }: { ui: Ui }) {
         ))}
       </div>
       <div class="bw-chips" role="group" aria-label={t("Shown classes")}>
-        {[...editor.opened.project.classes, { id: 0, name: t("no class"), color: "#f0e442" }].map((c) => (
-          <button
-            key={c.id}
-            type="button"
-            class="bw-chip"
-            aria-pressed={!now.hiddenClasses.includes(c.id)}
-            onClick={() => display.toggle("hiddenClasses", c.id)}
-          >
-            <span class="bw-swatch" style={{ background: c.color }} />
-            {c.name}
-          </button>
-        ))}
+        {[...editor.store.opened.project.classes, { id: 0, name: t("no class"), color: "#f0e442" }].map(
+          (c) => (
+            <button
+              key={c.id}
+              type="button"
+              class="bw-chip"
+              aria-pressed={!now.hiddenClasses.includes(c.id)}
+              onClick={() => display.toggle("hiddenClasses", c.id)}
+            >
+              <span class="bw-swatch" style={{ background: c.color }} />
+              {c.name}
+            </button>
+          ),
+        )}
       </div>
       <LayerSwitches ui={ui} />
       <PeopleSwitches ui={ui} />
@@ -163,7 +165,7 @@ export function ViewTab({ ui }: { ui: Ui }) {
 /** Whose cells are shown, of the layers that are in the picture; a layer that is not has its own switch. */
 function PeopleSwitches({ ui }: { ui: Ui }) {
   const { display, editor } = ui;
-  const people = editor.peopleInPicture();
+  const people = editor.store.peopleInPicture();
   if (people.length < 2) return null;
   return (
     <div class="bw-chips" role="group" aria-label={t("Cells of")}>
