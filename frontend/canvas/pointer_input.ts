@@ -29,7 +29,7 @@ export class PointerInput {
   private cursor: Point<"screen"> | null = null;
   private alt = false;
   /** Space is pressed. */
-  panKeyDown = false;
+  private panKeyDown = false;
 
   constructor(
     private readonly editor: Editor,
@@ -63,6 +63,11 @@ export class PointerInput {
     tool.cancel();
     this.setPress(null);
     return wasBusy;
+  }
+
+  setPanKey(isDown: boolean): void {
+    this.panKeyDown = isDown;
+    this.viewport.surface.classList.toggle("can-pan", isDown);
   }
 
   /** A pointer is down and draws. */

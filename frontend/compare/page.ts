@@ -18,7 +18,7 @@ import { Viewport } from "../render/viewport";
 import { Cells } from "../scene/cells";
 import type { Comparison as Opened, LabelClass } from "../scene/contract";
 import type { Pack } from "../scene/pack";
-import { isTyping } from "../ui/keymap";
+import { isTyping } from "../commands/typing";
 import { pinch, wheelFactor } from "../canvas/pinch";
 import type { Api } from "../sync/api";
 import {

@@ -61,7 +61,7 @@ export class Attributes extends observed((): Observable => ({ pending: {} })) {
   /** By key: the first value, the next, ..., nothing. */
   cycle(place: number): void {
     const attribute = this.declared[place];
-    if (!attribute || !this.isPossible) return; // editor/availability.ts explains it
+    if (!attribute || !this.isPossible) return; // commands/availability.ts explains it
     const at = attribute.values.indexOf(this.commonValue(attribute.name) ?? "");
     this.set(attribute.name, attribute.values[at + 1] ?? null);
   }

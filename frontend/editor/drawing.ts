@@ -5,7 +5,7 @@ import { t } from "../locale/locale";
 import * as bulk from "../scene/bulk";
 import type { LabelClass } from "../scene/contract";
 import * as edits from "../scene/edits";
-import { readOnly } from "./availability";
+import { readOnly } from "./permission";
 import type { Selection } from "./selection";
 import type { Store } from "./store";
 

@@ -6,7 +6,7 @@ import type { LabelClass, Workspace as Opened } from "../scene/contract";
 import * as edits from "../scene/edits";
 import type { Api } from "../sync/api";
 import { Attributes } from "./attributes";
-import { readOnly, unavailableClass } from "./availability";
+import { readOnly, unavailableClass } from "./permission";
 import { Drawing } from "./drawing";
 import { LiveUpdates, PACE, type Pace } from "./live_updates";
 import { MaskEdit } from "./mask_edit";

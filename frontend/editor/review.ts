@@ -147,7 +147,7 @@ export class Review extends observed(INITIAL) {
   /** A verdict on a decided cell: on the own decision it changes it, on somebody else's it is an opinion. */
   private judge(verdict: OpinionVerdict): void {
     const row = this.decidedRow();
-    if (row < 0) return; // editor/availability.ts explains it
+    if (row < 0) return; // commands/availability.ts explains it
     this.store.begin();
     if (this.isOwnDecision(row)) this.changeOwn(row, verdict);
     else this.giveOpinion(row, { verdict });

@@ -1,12 +1,12 @@
 /** Nothing that a person presses is silently without effect: every command in every state has an effect or a
  *  sentence. */
 import { beforeAll, describe, expect, it, vi } from "vitest";
-import type { PointerInput } from "../canvas/pointer_input";
 import type { Editor } from "../editor/editor";
-import type { Viewport } from "../render/viewport";
+import { Overlays } from "../commands/overlays";
 import type { OperationIn } from "../scene/contract";
-import { COMMANDS, Keymap, type Command } from "../ui/keymap";
-import { Keys } from "../ui/keys";
+import { COMMANDS, type Command } from "../commands";
+import { Keymap } from "../commands/keymap";
+import { Keys } from "../commands/keys";
 import { uuid } from "./build";
 import { CLASSES, openEditor, SIZE, type Options } from "./editor_setup";
 
@@ -17,20 +17,14 @@ beforeAll(() => {
 });
 
 /** What somebody could notice. */
-function noticeable(
-  d: Editor,
-  keys: Keys,
-  sent: readonly OperationIn[],
-  went: readonly number[],
-  peeking: boolean,
-) {
+function noticeable(d: Editor, sent: readonly OperationIn[], page: unknown) {
   const { store, review } = d;
   const editing = store.editing && [store.editing.subtract, store.editing.constraint !== null];
   return JSON.stringify([
     [sent.length, store.tool, store.selected, store.multiSelected, store.showBoxes, store.labelClass?.id],
     [store.toasts.list.map((toast) => toast.id), store.brushRadius, editing],
     [d.view.camera, review.proposalClass, review.rejected, d.multiSelect.nudging, d.attributes.pending],
-    [keys.sheetOpen, keys.paletteOpen, keys.remapOpen, went, peeking],
+    page,
   ]);
 }
 
@@ -38,29 +32,23 @@ function inputs(d: Editor, sent: readonly OperationIn[]) {
   const viewport = {
     peeking: false,
     invalidate: () => undefined,
-    surface: { classList: { toggle: () => undefined } },
+    surface: {} as HTMLCanvasElement,
   };
-  const pointerInput = {
+  const pointer = {
     busy: false,
     isDragging: false,
-    panKeyDown: false,
+    panKey: false,
+    setPanKey: (isDown: boolean) => void (pointer.panKey = isDown),
     cancel: () => false,
     complete: () => d.store.toast("kept or not"),
     back: () => false,
   };
   const went: number[] = [];
-  const keys = new Keys(
-    d,
-    viewport as unknown as Viewport,
-    pointerInput as unknown as PointerInput,
-    new Keymap(),
-    (image) => went.push(image),
-  );
-  return {
-    keys,
-    pointerInput,
-    notice: () => noticeable(d, keys, sent, went, viewport.peeking || pointerInput.panKeyDown),
-  };
+  const overlays = new Overlays();
+  const go = (image: number) => void went.push(image);
+  const keys = new Keys({ editor: d, viewport, pointer, overlays, go }, new Keymap());
+  const notice = () => noticeable(d, sent, [overlays.open, went, viewport.peeking, pointer.panKey]);
+  return { keys, pointer, notice };
 }
 
 const row = (d: Editor, n: number) => d.store.cells.rowOf(uuid(n));
@@ -126,8 +114,8 @@ describe("while something else is going on", () => {
       "review.accept",
       "image.next",
     ] as const) {
-      const { editor: d, keys, pointerInput, sent } = ready("own cell");
-      pointerInput.isDragging = true;
+      const { editor: d, keys, pointer, sent } = ready("own cell");
+      pointer.isDragging = true;
       keys.run(command);
       expect(d.store.toasts.list.map((toast) => toast.text)).toEqual([
         "Finish the drag first, or drop it with Esc.",

@@ -7,6 +7,7 @@ import { speak, spoken, t, tn, type Catalogue } from "../locale/locale";
 
 const SOURCES = [
   "canvas",
+  "commands",
   "compare",
   "editor",
   "geometry",

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { styleOf, Line, Flag, palette, paletteIndex, rgb } from "../render/cell_style";
-import { chordOf, COMMANDS, keyLabel, Keymap, type Command, type Pressed } from "../ui/keymap";
+import { COMMANDS, type Command } from "../commands";
+import { chordOf, keyLabel, Keymap, type Pressed } from "../commands/keymap";
 import { DISPLAY, keep, KEYS, stored, withNewNames } from "../ui/stored";
 import { emptyReview, saveWords, scaleBar, zoomWords } from "../ui/words";
 import { scene, state, uuid } from "./build";

@@ -1,8 +1,10 @@
 /** What every panel is given, and the buttons that show their key. */
 import { t } from "../locale/locale";
 import type { ComponentChildren } from "preact";
+import type { Overlays } from "../commands/overlays";
 import type { Editor } from "../editor/editor";
-import { type Command, type Keymap, keyLabel } from "./keymap";
+import { type Command } from "../commands";
+import { type Keymap, keyLabel } from "../commands/keymap";
 import type { DisplaySettings } from "./display_settings";
 
 export type Ui = {
@@ -14,15 +16,13 @@ export type Ui = {
   readonly go: (image: number) => void;
   readonly tab: () => Tab;
   readonly openTab: (tab: Tab) => void;
-  readonly sheetOpen: () => boolean;
+  readonly overlays: Overlays;
   readonly toggleTheme: () => void;
   /** How many cells a picture of their density stands for, at zooms where each would be a dot; null: each is drawn. */
   readonly density: () => number | null;
   readonly cursor: () => { x: number; y: number } | null;
   readonly signInUrl: string;
-  readonly paletteOpen: () => boolean;
-  readonly remapOpen: () => boolean;
-  readonly closeOver: () => void;
+  readonly closeOverlay: () => void;
   readonly keepKeys: () => void;
   readonly display: DisplaySettings;
   /** In the view by person. */

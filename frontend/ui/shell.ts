@@ -1,13 +1,16 @@
 /** The page's frame: where the picture and the panels sit, and what is drawn again when the editor changes. */
 import type { Box } from "../geometry/box";
 import { t } from "../locale/locale";
+import { effect, untracked } from "@preact/signals-core";
 import { createElement, render, type ComponentType } from "preact";
 import { People } from "../render/cell_style";
 import { Viewport } from "../render/viewport";
 import type { Editor } from "../editor/editor";
 import { PointerInput } from "../canvas/pointer_input";
-import { Keymap, type Command, type Overrides } from "./keymap";
-import { Keys } from "./keys";
+import { type Command } from "../commands";
+import { Keymap, type Overrides } from "../commands/keymap";
+import { Overlays } from "../commands/overlays";
+import { Keys } from "../commands/keys";
 import { DisplaySettings, type Display } from "./display_settings";
 import { Rest } from "../timing/rest";
 import { Minimap } from "./minimap";
@@ -88,7 +91,17 @@ export class Shell {
     );
     this.pointerInput = new PointerInput(editor, this.viewport);
     const map = new Keymap(withNewNames(stored<Overrides>(KEYS) ?? {}));
-    this.keys = new Keys(editor, this.viewport, this.pointerInput, map, (image) => this.go(image));
+    const overlays = new Overlays();
+    this.keys = new Keys(
+      {
+        editor,
+        pointer: this.pointerInput,
+        viewport: this.viewport,
+        overlays,
+        go: (image) => this.go(image),
+      },
+      map,
+    );
     this.ui = {
       editor,
       map,
@@ -103,11 +116,9 @@ export class Shell {
         this.tab = tab;
         this.refresh();
       },
-      sheetOpen: () => this.keys.sheetOpen,
-      paletteOpen: () => this.keys.paletteOpen,
-      remapOpen: () => this.keys.remapOpen,
-      closeOver: () => {
-        this.keys.close();
+      overlays,
+      closeOverlay: () => {
+        overlays.close();
         surface.focus({ preventScroll: true });
       },
       keepKeys: () => keep(KEYS, map.kept()),
@@ -124,7 +135,10 @@ export class Shell {
       () => this.refresh(),
       () => this.refresh("view"),
     );
-    this.keys.onOver = () => this.drawPanels();
+    effect(() => {
+      void overlays.open; // drawn at once: who types on after Ctrl+K means the palette, not the tools below it
+      untracked(() => editor.store.isLoaded && this.drawPanels());
+    });
     this.listen();
     this.refresh();
     surface.focus({ preventScroll: true });

@@ -62,7 +62,7 @@ export function Toasts({ ui }: { ui: Ui }) {
 }
 
 export function KeySheet({ ui }: { ui: Ui }) {
-  if (!ui.sheetOpen()) return null;
+  if (ui.overlays.open !== "sheet") return null;
   return (
     <section class="bw-sheet" aria-label={t("Keys")}>
       <header>

@@ -1,5 +1,5 @@
 /** Settings that this computer keeps in localStorage: theme, keys and display. */
-import type { Command } from "./keymap";
+import type { Command } from "../commands";
 
 /** Name now, and the name of the release before, which is still read. */
 type Name = { readonly now: string; readonly before?: string };

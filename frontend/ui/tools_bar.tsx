@@ -1,7 +1,8 @@
 /** The tools on the left. */
 import { mark, t } from "../locale/locale";
 import { TOOL_NAMES, TOOLS } from "../tools";
-import { type Command, keyLabel } from "./keymap";
+import { type Command } from "../commands";
+import { keyLabel } from "../commands/keymap";
 import type { Ui } from "./parts";
 
 export function Tools({ ui }: { ui: Ui }) {

@@ -1,6 +1,7 @@
 /** Where you are, whether it is saved, who else is here. */
 import { t } from "../locale/locale";
-import { type Command, keyLabel } from "./keymap";
+import { type Command } from "../commands";
+import { keyLabel } from "../commands/keymap";
 import { type Ui } from "./parts";
 import { saveWords } from "./words";
 
