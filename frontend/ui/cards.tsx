@@ -8,7 +8,7 @@ export function EditPanel({ ui }: { ui: Ui }) {
   const editing = ui.editor.store.editing;
   if (!editing) return null;
   return (
-    <section class="bw-card" aria-label={t("Editing a mask")}>
+    <section class="panel-card" aria-label={t("Editing a mask")}>
       <strong>{t("Editing the mask")}</strong>
       <div class="bw-row">
         <CommandButton ui={ui} command="edit.swap" pressed={editing.subtract}>
@@ -50,7 +50,7 @@ export function ConflictCard({ ui, conflict }: { ui: Ui; conflict: Conflict }) {
   const theirs = conflict.theirs.state;
   const { by } = conflict;
   return (
-    <section class="bw-card is-conflict" aria-label={t("Conflict")} data-testid="conflict">
+    <section class="panel-card is-danger" aria-label={t("Conflict")} data-testid="conflict">
       <strong>
         {by === null
           ? theirs
@@ -64,22 +64,18 @@ export function ConflictCard({ ui, conflict }: { ui: Ui; conflict: Conflict }) {
       <div class="bw-row">
         <button
           type="button"
-          class="bw-button"
+          class="button"
           disabled={row < 0}
           onClick={() => cells.isShown(row) && ui.editor.selection.select(row, true)}
         >
           {t("Show")}
         </button>
-        <button
-          type="button"
-          class="bw-button"
-          onClick={() => ui.editor.store.settleConflict(conflict, "mine")}
-        >
+        <button type="button" class="button" onClick={() => ui.editor.store.settleConflict(conflict, "mine")}>
           {t("Keep mine")}
         </button>
         <button
           type="button"
-          class="bw-button"
+          class="button"
           onClick={() => ui.editor.store.settleConflict(conflict, "theirs")}
         >
           {t("Take theirs")}

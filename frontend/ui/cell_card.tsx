@@ -28,7 +28,7 @@ export function CellCard({ ui }: { ui: Ui }) {
 
 function ReadingCard({ name }: { name: string }) {
   return (
-    <section class="bw-card bw-cell" aria-label={t("The selected cell")} data-testid="cell">
+    <section class="panel-card bw-cell" aria-label={t("The selected cell")} data-testid="cell">
       <strong>{t("{name}'s reading", { name })}</strong>
       <p class="bw-muted bw-note">{t("You can look at it but not change it.")}</p>
     </section>
@@ -42,7 +42,7 @@ function DecidedCard({ ui, row }: { ui: Ui; row: number }) {
   const decider = cells.decider[row] || cells.author[row];
   const opinions = cells.opinions.on(cells.idOf(row));
   return (
-    <section class="bw-card bw-cell" aria-label={t("The selected cell")} data-testid="cell">
+    <section class="panel-card bw-cell" aria-label={t("The selected cell")} data-testid="cell">
       <strong>
         {decider > 0 && verdict ? t(DECIDED[verdict], { name: editor.store.nameOf(decider) }) : t("Decided")}
         {cells.disputed[row] ? ` · ${t("disputed")}` : ""}
@@ -89,7 +89,7 @@ function OwnOpinion({ ui, row }: { ui: Ui; row: number }) {
           <button
             key={c.id}
             type="button"
-            class="bw-chip"
+            class="choice-button"
             aria-pressed={own.label_class === c.id}
             onClick={() => editor.review.giveOpinion(row, { label_class: c.id })}
           >
@@ -105,7 +105,7 @@ function OwnOpinion({ ui, row }: { ui: Ui; row: number }) {
         <button
           key={reason}
           type="button"
-          class="bw-chip"
+          class="choice-button"
           aria-pressed={own.reason === reason}
           onClick={() => editor.review.giveOpinion(row, { reason })}
         >

@@ -13,7 +13,7 @@ export function CellsTab({ ui }: { ui: Ui }) {
       <Classes ui={ui} current={editor.store.labelClass?.id ?? null} />
       <AttributeLines ui={ui} />
       {rows.length === 0 ? (
-        <p class="bw-empty">
+        <p class="empty-state">
           {editor.store.canWrite ? (
             <>
               {t("No cells yet. Press")} <Key ui={ui} command="tool.box" />{" "}
@@ -59,7 +59,7 @@ export function CellsTab({ ui }: { ui: Ui }) {
           ) : (
             <button
               type="button"
-              class="bw-button bw-wide"
+              class="button bw-wide"
               title={t("Only inside such regions is tissue without a box background for the models.")}
               onClick={() => editor.drawing.declareComplete()}
             >
@@ -87,7 +87,7 @@ export function LayerSwitches({ ui }: { ui: Ui }) {
         <button
           key={layer.id}
           type="button"
-          class="bw-chip"
+          class="choice-button"
           aria-pressed={editor.store.cells.isLayerShown(index)}
           onClick={() => editor.picture.showLayer(index, !editor.store.cells.isLayerShown(index))}
         >

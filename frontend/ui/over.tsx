@@ -152,7 +152,7 @@ export class Remap extends Component<
               <span class="bw-grow">{t(COMMANDS[command].sentence)}</span>
               <button
                 type="button"
-                class="bw-button"
+                class="button"
                 aria-pressed={this.state.listening === command}
                 aria-label={`${this.state.listening === command ? t("press a key…") : keysWords(ui.map.keysOf(command))}. ${t("Key for: {command}", { command: t(COMMANDS[command].sentence) })}`}
                 onClick={() => this.setState({ listening: command, trouble: "", warning: "" })}

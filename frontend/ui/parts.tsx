@@ -47,7 +47,7 @@ export function CommandButton(props: {
   return (
     <button
       type="button"
-      class={`bw-button ${kind}`}
+      class={`button ${kind}`}
       disabled={disabled ?? false}
       {...(pressed === undefined ? {} : { "aria-pressed": pressed })}
       onClick={() => ui.run(command)}
@@ -65,7 +65,7 @@ export function Classes({ ui, current }: { ui: Ui; current: number | null }) {
         <button
           key={c.id}
           type="button"
-          class="bw-chip"
+          class="choice-button"
           aria-pressed={current === c.id}
           disabled={!editor.store.canWrite}
           onClick={() => editor.chooseClass(c)}
@@ -101,7 +101,7 @@ export function AttributeLines({ ui }: { ui: Ui }) {
               <button
                 key={value}
                 type="button"
-                class="bw-chip"
+                class="choice-button"
                 aria-pressed={chosen}
                 onClick={() => attributes.set(name, chosen ? null : value)}
               >

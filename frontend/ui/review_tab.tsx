@@ -19,7 +19,7 @@ export function ReviewTab({ ui }: { ui: Ui }) {
   const reason = rejection >= 0 ? editor.store.cells.reasonOf(rejection) : "";
   return (
     <div class="bw-tab" role="tabpanel">
-      <div class="bw-progress">
+      <div class="progress-line">
         <span>
           <strong class="bw-number">{counts.undecided}</strong> {t("to judge")}
         </span>
@@ -58,7 +58,7 @@ export function ReviewTab({ ui }: { ui: Ui }) {
             <button
               key={r}
               type="button"
-              class="bw-chip"
+              class="choice-button"
               aria-pressed={reason === r}
               onClick={() => editor.review.giveReason(r)}
             >
@@ -102,7 +102,7 @@ export function ReviewTab({ ui }: { ui: Ui }) {
 function NoProposals({ ui }: { ui: Ui }) {
   const published = ui.editor.store.publication?.publication ?? null;
   return (
-    <div class="bw-empty" role="tabpanel">
+    <div class="empty-state" role="tabpanel">
       {emptyReview(published).map((sentence) => (
         <p key={sentence}>{sentence}</p>
       ))}

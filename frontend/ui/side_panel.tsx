@@ -26,7 +26,7 @@ export function SidePanel({ ui }: { ui: Ui }) {
       ))}
       {editor.store.editing ? <EditPanel ui={ui} /> : <ToolCard ui={ui} />}
       {editor.store.multiSelected.length > 0 && !editor.store.editing && <ManyCard ui={ui} />}
-      <div class="bw-tabs" role="tablist">
+      <div class="tabs" role="tablist">
         {tabs.map(([name, text]) => (
           <button
             key={name}

@@ -70,7 +70,7 @@ export class SignIn extends Component<{ ui: Ui }, { busy: boolean; trouble: stri
             {this.state.trouble}
           </p>
         )}
-        <button type="submit" class="bw-button is-primary" disabled={this.state.busy}>
+        <button type="submit" class="button is-primary" disabled={this.state.busy}>
           {t("Sign in")}
         </button>
       </form>

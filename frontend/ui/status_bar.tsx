@@ -40,7 +40,7 @@ export function Toasts({ ui }: { ui: Ui }) {
   return (
     <>
       {ui.editor.store.toasts.list.map((toast) => (
-        <div key={toast.id} class="bw-toast" role="status">
+        <div key={toast.id} class="toast-card" role="status">
           {toast.text}
           {toast.undoes.length > 0 && (
             <button

@@ -24,10 +24,10 @@ export function TopBar({ ui }: { ui: Ui }) {
         </span>
         <Step ui={ui} command="image.previous" to={image.previous} sign="‹" label={t("Previous image")} />
         <Step ui={ui} command="image.next" to={image.next} sign="›" label={t("Next image")} />
-        {image.synthetic && <span class="bw-tag">{t("synthetic")}</span>}
+        {image.synthetic && <span class="badge">{t("synthetic")}</span>}
         {project.archived_at ? (
           <span
-            class="bw-tag"
+            class="badge"
             data-testid="archived"
             title={t(
               "This project is archived: its cells can be seen, and nothing is changed until an owner or manager restores it.",
@@ -36,7 +36,7 @@ export function TopBar({ ui }: { ui: Ui }) {
             {t("archived, read only")}
           </span>
         ) : (
-          !ui.editor.store.canWrite && <span class="bw-tag">{t("read only")}</span>
+          !ui.editor.store.canWrite && <span class="badge">{t("read only")}</span>
         )}
       </div>
       <div class={`bw-save is-${save.tone}`} role="status" data-testid="save-state">
@@ -66,7 +66,7 @@ export function TopBar({ ui }: { ui: Ui }) {
           .map((p) => (
             <span
               key={p.id}
-              class="bw-tag"
+              class="badge"
               data-testid="present"
               title={t("{name} looks at this image now", { name: p.name })}
             >

@@ -101,7 +101,7 @@ export function ViewTab({ ui }: { ui: Ui }) {
           <button
             key={status}
             type="button"
-            class="bw-chip"
+            class="choice-button"
             aria-pressed={!now.hiddenStatuses.includes(status)}
             onClick={() => display.toggle("hiddenStatuses", status)}
           >
@@ -115,7 +115,7 @@ export function ViewTab({ ui }: { ui: Ui }) {
             <button
               key={c.id}
               type="button"
-              class="bw-chip"
+              class="choice-button"
               aria-pressed={!now.hiddenClasses.includes(c.id)}
               onClick={() => display.toggle("hiddenClasses", c.id)}
             >
@@ -155,7 +155,7 @@ export function ViewTab({ ui }: { ui: Ui }) {
           </select>
         </label>
       )}
-      <button type="button" class="bw-button" onClick={() => display.set(PLAIN)}>
+      <button type="button" class="button" onClick={() => display.set(PLAIN)}>
         {t("Everything as it was")}
       </button>
     </div>
@@ -173,7 +173,7 @@ function PeopleSwitches({ ui }: { ui: Ui }) {
         <button
           key={p.id}
           type="button"
-          class="bw-chip"
+          class="choice-button"
           aria-pressed={!display.now.hiddenAuthors.includes(p.id)}
           onClick={() => display.toggle("hiddenAuthors", p.id)}
         >
