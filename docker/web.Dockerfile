@@ -1,4 +1,4 @@
-# The web image: the site, its API and the sweeper. No torch.  docker build -f docker/web.Dockerfile -t boxwise-web .
+# The web image: the site, its API and recovery. No torch.  docker build -f docker/web.Dockerfile -t boxwise-web .
 FROM python:3.11-slim AS build
 WORKDIR /opt/boxwise
 COPY requirements-uv.lock docker/requirements-web.lock /tmp/

@@ -23,7 +23,7 @@ def folder_of(path: Path) -> Path:
     atexit.register(shutil.rmtree, target, ignore_errors=True)
     try:
         with zipfile.ZipFile(path) as archive:
-            _refuse_bomb(path, archive)
+            _decline_bomb(path, archive)
             archive.extractall(target)  # the standard library keeps every member inside the folder
     except (zipfile.BadZipFile, OSError, EOFError) as error:
         raise InferenceError(f"{path.name} cannot be unpacked: {error}") from error
@@ -31,7 +31,7 @@ def folder_of(path: Path) -> Path:
     return inside[0] if len(inside) == 1 and inside[0].is_dir() else target
 
 
-def _refuse_bomb(path: Path, archive: zipfile.ZipFile) -> None:
+def _decline_bomb(path: Path, archive: zipfile.ZipFile) -> None:
     unpacked = sum(member.file_size for member in archive.infolist())
     if unpacked > MOST_RATIO * path.stat().st_size + 2**26:
         raise InferenceError(f"{path.name} would unpack to {unpacked / 2**20:.0f} MiB, far more than an export has")

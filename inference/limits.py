@@ -112,8 +112,8 @@ def faults_of(configuration: Mapping[str, Any]) -> Iterator[str]:
 def _faults_of_change(kind: str, model: str, name: str, value: Any) -> Iterator[str]:
     if name not in TRAINING:
         return  # another field of the model's own settings, which judge themselves
-    if lacking := missing(model, name):
-        yield f"the {kind} {lacking}"
+    if absent := missing(model, name):
+        yield f"the {kind} {absent}"
     elif reason := TRAINING[name].reason(value):
         yield f"{kind}.{name} must be {reason}, not {value!r}"
 

@@ -189,8 +189,8 @@ def _one_to_one(table: Contingency) -> Ints:
             weight[row, column] = quality[group]
             which = np.full(weight.shape, -1)
             which[row, column] = group
-            taken = which[linear_sum_assignment(weight, maximize=True)]
-            chosen.append(taken[taken >= 0])
+            matched = which[linear_sum_assignment(weight, maximize=True)]
+            chosen.append(matched[matched >= 0])
     return np.concatenate(chosen)
 
 
@@ -399,14 +399,14 @@ def _hits(overlap: Floats, limits: Sequence[float]) -> npt.NDArray[np.bool_]:
     hits = np.zeros((len(overlap), len(limits)), bool)
     partners = [np.flatnonzero(row >= min(limits)) for row in overlap]
     for k, limit in enumerate(limits):
-        taken = np.zeros(overlap.shape[1], bool)
+        matched = np.zeros(overlap.shape[1], bool)
         for d, candidates in enumerate(partners):
             best, most = -1, min(limit, 1 - 1e-10)
             for g in candidates.tolist():
-                if not taken[g] and overlap[d, g] >= most:  # as COCO: of equals the last
+                if not matched[g] and overlap[d, g] >= most:  # as COCO: of equals the last
                     best, most = g, overlap[d, g]
             if best >= 0:
-                taken[best] = hits[d, k] = True
+                matched[best] = hits[d, k] = True
     return hits
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inference.metrics import mean, per_image
-from inference.pipeline.acquisition import BOX_SECONDS, IMAGE_SECONDS, STRATEGIES, embedding, image_scores, queue
+from inference.pipeline.acquisition import BOX_SECONDS, IMAGE_SECONDS, STRATEGIES, embedding, image_scores, priorities
 from inference.types import InferenceError, Report, Sample, Stop
 
 
@@ -115,26 +115,35 @@ def replay(
     first: tuple[dict[str, float], dict[str, dict[str, float]]] | None = None
     goal: Point | None = None  # where random ended
     for strategy in sorted(plan.strategies, key=lambda name: name != "random"):
-        taken = list(start)
+        annotated = list(start)
         for number in range(1, plan.rounds + plan.further + 1):
             if number == 1 and first is not None:
                 judged, waiting = first  # the same images, the same models: not trained again
             else:
-                predict = train([drawn[name] for name in taken], work / f"{fold}-{seed}-{strategy}-{number}", seed)
+                predict = train([drawn[name] for name in annotated], work / f"{fold}-{seed}-{strategy}-{number}", seed)
                 judged = judge(predict, judges)
-                waiting = scored(predict, pool, set(taken), seed)
+                waiting = scored(predict, pool, set(annotated), seed)
                 first = first or (judged, waiting)
-            boxes = sum(len(drawn[name].boxes) for name in taken)
-            seconds = boxes * plan.annotator.box_seconds + len(taken) * plan.annotator.image_seconds
+            boxes = sum(len(drawn[name].boxes) for name in annotated)
+            seconds = boxes * plan.annotator.box_seconds + len(annotated) * plan.annotator.image_seconds
             point = Point(
-                fold, seed, strategy, number, len(taken), boxes, seconds, judged["dice"], judged["pq"], tuple(taken)
+                fold,
+                seed,
+                strategy,
+                number,
+                len(annotated),
+                boxes,
+                seconds,
+                judged["dice"],
+                judged["pq"],
+                tuple(annotated),
             )
             yield point
             enough = goal is None or boxes >= goal.boxes or point.pq >= goal.pq
-            if (number >= plan.rounds and enough) or len(taken) == len(pool):
+            if (number >= plan.rounds and enough) or len(annotated) == len(pool):
                 break
             order = sorted(waiting, key=lambda name: (-waiting[name][strategy], name))
-            taken += order[: plan.step]
+            annotated += order[: plan.step]
         if strategy == "random":
             goal = point
 
@@ -157,7 +166,7 @@ def scored(
             parts.detected, parts.segmented, parts.detections.scores, parts.fused.probability
         )
         embeddings[sample.name] = embedding(sample.rgb, parts.fused.mask).tolist()
-    return queue(scores, embeddings, seen=seen, seed=seed)
+    return priorities(scores, embeddings, seen=seen, seed=seed)
 
 
 def boxcell_trainer(preset: str, report: Report, stop: Stop, *, start: dict[str, Path] | None = None) -> Train:

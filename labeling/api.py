@@ -132,7 +132,7 @@ def routes() -> list[Any]:
         path("images/<int:image>/thumbnail/", images.Thumbnail.as_view(), name="image-thumbnail"),
         path("images/<int:image>/tiles/<int:level>/<int:column>/<int:row>/", images.Tile.as_view(), name="image-tile"),
         path("images/<int:image>/smart/", interactive.Smart.as_view(), name="image-smart"),
-        path("images/<int:image>/refuse/", interactive.Refuse.as_view(), name="image-refuse"),
+        path("images/<int:image>/refusion/", interactive.Refusion.as_view(), name="image-refusion"),
         path("images/<int:image>/overlay/", overlay.Overlay.as_view(), name="image-overlay"),
         path("images/<int:image>/reference/", overlay.ReferencePack.as_view(), name="image-reference-pack"),
         path("layers/<uuid:layer>/feed/", annotations.Feed.as_view(), name="layer-feed"),
@@ -147,8 +147,19 @@ def routes() -> list[Any]:
         path("rounds/<int:round>/retry/", rounds.Retry.as_view(), name="round-retry"),
         path("rounds/<int:round>/export/", rounds.Export.as_view(), name="round-export"),
         path("rounds/<int:round>/promote/", rounds.Promote.as_view(), name="round-promote"),
-        path("rounds/<int:round>/sweep/", rounds.SweepSettings.as_view(), name="round-sweep"),
+        path("rounds/<int:round>/tuning/", rounds.RoundTuning.as_view(), name="round-tuning"),
     ]
 
 
-urlpatterns = [*routes(), re_path("", unknown, name="unknown")]
+def former_routes() -> list[Any]:
+    """Addresses of the release before, which answer as the new ones do until the next release."""
+    from labeling import interactive
+    from labeling.rounds import api as rounds
+
+    return [
+        path("images/<int:image>/refuse/", interactive.Refusion.as_view(), name="image-refusion-former"),
+        path("rounds/<int:round>/sweep/", rounds.RoundTuning.as_view(), name="round-tuning-former"),
+    ]
+
+
+urlpatterns = [*routes(), *former_routes(), re_path("", unknown, name="unknown")]

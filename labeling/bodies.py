@@ -67,7 +67,7 @@ class LimitBodies:
         declared = _declared_length(scope)
         allowed = min(limit, ANONYMOUS)
         if declared > allowed and (declared > limit or not await is_somebody(scope)):
-            await _refuse(scope, send)
+            await _decline(scope, send)
             return
         if declared > allowed:
             allowed = limit
@@ -93,7 +93,7 @@ class LimitBodies:
             await self.application(scope, counted, noticed)
         except TooLarge:
             if not answered:
-                await _refuse(scope, send)
+                await _decline(scope, send)
 
 
 def limit_of(path: str) -> int:
@@ -130,7 +130,7 @@ def is_somebody(scope: Scope) -> bool:
         connection.close()  # this thread is not one of a request: nobody else gives its connection back
 
 
-async def _refuse(scope: Scope, send: Send) -> None:
+async def _decline(scope: Scope, send: Send) -> None:
     """413, and the end of the connection: the rest of the body is not read."""
     if scope["path"].startswith("/api/"):
         body = json.dumps(problem_body(status=413, code="too_large", detail=TOO_LARGE)).encode()

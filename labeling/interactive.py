@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 
 from labeling.annotations import feed
 from labeling.annotations.state import parse_integer, parse_mask, parse_number, parse_uuid
-from labeling.annotations.study_sheets import refuse_without
+from labeling.annotations.study_sheets import decline_without
 from labeling.celery import app
 from labeling.errors import Invalid, LabelingError, WrongState
 from labeling.images.models import Image
@@ -42,7 +42,7 @@ class Smart(APIView):
 
     def post(self, request: Request, image: int) -> Response:
         found = _image(request, image)
-        refuse_without(found.project, "smart")
+        decline_without(found.project, "smart")
         data = _object(request)
         box = data.get("box")
         points = data.get("points") or []
@@ -58,15 +58,15 @@ class Smart(APIView):
         )  # asks for nothing yet: the worker is to have the models and the image at hand
         if box is None and not ready and not any(sign == 1 for _, _, sign in points):
             raise Invalid("a smart click needs a box or a click inside the cell", field="points")
-        return Response(ask("inference.worker.interactive.prompt", data, **_pixels(found), box=box, points=points))
+        return Response(ask("inference.prompt", data, **_pixels(found), box=box, points=points))
 
 
-class Refuse(APIView):
+class Refusion(APIView):
     """A cell's mask after its image was fused again with strokes as hard constraints."""
 
     def post(self, request: Request, image: int) -> Response:
         found = _image(request, image)
-        refuse_without(found.project, "brush")
+        decline_without(found.project, "brush")
         data = _object(request)
         strokes = data.get("strokes") or []
         if not isinstance(strokes, list) or len(strokes) > MOST_STROKES:
@@ -83,7 +83,7 @@ class Refuse(APIView):
             raise WrongState(_(NOT_FUSED))
         return Response(
             ask(
-                "inference.worker.interactive.refuse",
+                "inference.refusion",
                 data,
                 **_pixels(found),
                 unit=str(stage.artifact.file.name),

@@ -28,10 +28,10 @@ from labeling.rounds.models import (
     Snapshot,
     Stage,
     StageLine,
-    Sweep,
+    Tuning,
     WeightsImport,
 )
-from labeling.studies.models import Amendment, Arm, Item, Look, Participant, Removal, Sitting, Study, StudyField
+from labeling.studies.models import Amendment, Arm, InterimLook, Item, Participant, Removal, Sitting, Study, StudyField
 
 __all__ = [
     "ActivityBatch",
@@ -43,12 +43,12 @@ __all__ = [
     "Delivery",
     "Effect",
     "Image",
+    "InterimLook",
     "Item",
     "Job",
     "LabelClass",
     "Layer",
     "LayerHead",
-    "Look",
     "Membership",
     "ModelVersion",
     "Operation",
@@ -72,7 +72,7 @@ __all__ = [
     "StageLine",
     "Study",
     "StudyField",
-    "Sweep",
+    "Tuning",
     "User",
     "WeightsImport",
 ]

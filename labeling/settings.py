@@ -14,9 +14,9 @@ BASE_DIR = environment.CHECKOUT
 DATA_DIR = environment.data_dir()
 DEBUG = flag("DEBUG")
 
-# Workers and the sweeper sign nothing, and `boxwise up` gives them no key: whatever would sign there fails loudly,
+# Workers and recovery sign nothing, and `boxwise up` gives them no key: whatever would sign there fails loudly,
 # since Django refuses an empty one at its first use.
-_signs = os.environ.get("BOXWISE_PROCESS", "") not in ("worker", "interactive", "files", "sweeper")
+_signs = os.environ.get("BOXWISE_PROCESS", "") not in ("worker", "interactive", "files", "recovery")
 SECRET_KEY = required("SECRET_KEY", "a long random string that stays the same") if _signs else ""
 if _signs and len(SECRET_KEY) < 32:
     raise SystemExit("Boxwise does not start: SECRET_KEY must have at least 32 characters.")
@@ -46,7 +46,7 @@ MIDDLEWARE = [
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "labeling.server.characters.RefuseNul",
+    "labeling.server.characters.DeclineNul",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -143,10 +143,10 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_RESULT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "cpu"
-CELERY_TASK_ROUTES = {
-    "inference.worker.interactive.*": {"queue": "interactive"}
-}  # the sender's queue argument decides otherwise
-# Tasks are acknowledged before they run: who owns running work is decided by a lease on its row, and the sweeper
+INTERACTIVE = {"queue": "interactive"}
+# The sender's queue argument decides otherwise.
+CELERY_TASK_ROUTES = {"inference.prompt": INTERACTIVE, "inference.refusion": INTERACTIVE}
+# Tasks are acknowledged before they run: who owns running work is decided by a lease on its row, and recovery
 # starts again what lost it (docs/design.md, idea 3). A second delivery by the broker would only race with that.
 CELERY_TASK_ACKS_LATE = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

@@ -39,7 +39,7 @@ class Found:
     """bad: sentences that fail the audit. said: what else a reader should know."""
 
     bad: list[str] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def python_packages(root: Path = ROOT) -> Found:
@@ -54,7 +54,7 @@ def python_packages(root: Path = ROOT) -> Found:
             return judge_python(json.loads(answer.read_text(encoding="utf-8")))
     reason = (run.stderr.strip().splitlines() or ["it said nothing"])[-1]
     if any(sign in run.stderr for sign in NO_ANSWER):
-        return Found(said=[f"Python packages were not audited: api.osv.dev did not answer ({reason[:200]})."])
+        return Found(notes=[f"Python packages were not audited: api.osv.dev did not answer ({reason[:200]})."])
     return Found(bad=[f"pip-audit failed, so Python packages were not audited: {reason}"])
 
 
@@ -70,9 +70,9 @@ def judge_python(answer: dict[str, Any]) -> Found:
             if one["fix_versions"]:
                 found.bad.append(f"{sentence}; {' or '.join(one['fix_versions'])} mends it. Compile the lock again.")
             else:
-                found.said.append(f"{sentence}; no release mends it yet.")
-    if not found.bad and not found.said:
-        found.said.append(f"{len(answer['dependencies'])} Python packages have no known vulnerability.")
+                found.notes.append(f"{sentence}; no release mends it yet.")
+    if not found.bad and not found.notes:
+        found.notes.append(f"{len(answer['dependencies'])} Python packages have no known vulnerability.")
     return found
 
 
@@ -100,16 +100,16 @@ def judge_javascript(answer: dict[str, Any]) -> Found:
     """As judge_python; npm says "fixAvailable" of each."""
     if "vulnerabilities" not in answer:
         reason = str(answer.get("message") or answer.get("error") or answer)[:200]
-        return Found(said=[f"JavaScript packages were not audited: the registry gave no advisories ({reason})."])
+        return Found(notes=[f"JavaScript packages were not audited: the registry gave no advisories ({reason})."])
     found = Found()
     for name, one in sorted(answer["vulnerabilities"].items()):
         sentence = f"npm package {name} {one['range']}: {one['severity']} vulnerability"
         if one["fixAvailable"]:
             found.bad.append(f"{sentence}; run npm audit fix in frontend/.")
         else:
-            found.said.append(f"{sentence}; no release mends it yet.")
-    if not found.bad and not found.said:
-        found.said.append("No JavaScript package has a known vulnerability.")
+            found.notes.append(f"{sentence}; no release mends it yet.")
+    if not found.bad and not found.notes:
+        found.notes.append("No JavaScript package has a known vulnerability.")
     return found
 
 
@@ -127,13 +127,15 @@ def secrets(root: Path = ROOT, known_in: Path = KNOWN_SECRETS, *, accept: bool =
     if accept:
         text = json.dumps(baseline.format_for_output(found, is_slim_mode=True), indent=2, sort_keys=True)
         known_in.write_text(text + "\n", encoding="utf-8")
-        return Found(said=[f"{known_in.name} lists {sum(map(len, found.data.values()))} findings that are no secrets."])
+        return Found(
+            notes=[f"{known_in.name} lists {sum(map(len, found.data.values()))} findings that are no secrets."]
+        )
     new = [
         f"{name}:{one.line_number} looks like a secret ({one.type}). Take it out and renew it; if it is none, run "
         "python -m tools.audit --accept."
         for name, one in found - known
     ]
-    return Found(bad=new, said=[] if new else [f"No secret in {len(files)} tracked files."])
+    return Found(bad=new, notes=[] if new else [f"No secret in {len(files)} tracked files."])
 
 
 def _of_a_test(name: str, kind: str) -> bool:
@@ -148,7 +150,7 @@ def main() -> int:
     else:
         results = [secrets(), python_packages(), javascript_packages()]
     for result in results:
-        for sentence in result.said:
+        for sentence in result.notes:
             print(sentence)
         for sentence in result.bad:
             print(sentence, file=sys.stderr)

@@ -70,9 +70,9 @@ def _block(text: str) -> str:
 def of_python(source: str) -> Iterator[Message]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CALLS:
-            said = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-            if len(said) >= CALLS[node.func.id]:
-                yield Message(*said[: CALLS[node.func.id]])
+            messages_found = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+            if len(messages_found) >= CALLS[node.func.id]:
+                yield Message(*messages_found[: CALLS[node.func.id]])
 
 
 def of_choices() -> Iterator[str]:
@@ -80,7 +80,7 @@ def of_choices() -> Iterator[str]:
     from django.apps import apps
 
     from labeling.rounds.configuration import CHOICES, DEVICES, PRESET_NAMES
-    from labeling.rounds.execution.backoff import LACKS, MENDS, NO_GPU_MEND
+    from labeling.rounds.execution.backoff import NO_GPU_REMEDY, REMEDIES, SENTENCES
     from labeling.rounds.results.outcome import PLAIN
     from labeling.site.facts import WORDS
     from labeling.site.forms.studies import ArmForm, FieldsForm, StudyForm
@@ -92,7 +92,7 @@ def of_choices() -> Iterator[str]:
             for _value, label in getattr(field, "flatchoices", None) or ():
                 yield str(label)
     yield from (*WORDS.values(), *STRATEGIES.values(), *ROUND_WORDS.values(), *PRESET_NAMES.values())
-    yield from (*DEVICES.values(), *LACKS.values(), *MENDS.values(), NO_GPU_MEND)
+    yield from (*DEVICES.values(), *SENTENCES.values(), *REMEDIES.values(), NO_GPU_REMEDY)
     yield from PLAIN.values()
     for choice in CHOICES:
         yield from (choice.label, choice.help)
@@ -107,22 +107,22 @@ def of_choices() -> Iterator[str]:
 def read(path: Path) -> Catalogue:
     """A .po file. Raises ValueError for a line that is none of its language."""
     found: Catalogue = {}
-    said: dict[str, str] = {}
+    messages_found: dict[str, str] = {}
     last = ""
 
     def keep() -> None:
-        if "msgid" in said:
-            forms = [said[key] for key in sorted(said) if key.startswith("msgstr")]
-            found[Message(said["msgid"], said.get("msgid_plural", ""))] = tuple(forms)
+        if "msgid" in messages_found:
+            forms = [messages_found[key] for key in sorted(messages_found) if key.startswith("msgstr")]
+            found[Message(messages_found["msgid"], messages_found.get("msgid_plural", ""))] = tuple(forms)
 
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         match = re.match(r'(?:(msgid|msgid_plural|msgstr(?:\[\d\])?) )?"(.*)"$', line)
         if match:
             if match[1] == "msgid":
                 keep()
-                said = {}
+                messages_found = {}
             last = match[1] or last
-            said[last] = said.get(last, "") + _unquoted(match[2])
+            messages_found[last] = messages_found.get(last, "") + _unquoted(match[2])
         elif line and not line.startswith("#"):
             raise ValueError(f"{path.name}, line {number}: {line[:60]}")
     keep()
@@ -175,12 +175,12 @@ def languages() -> list[Path]:
     return sorted(LOCALE.glob("*/LC_MESSAGES/django.po"))
 
 
-def updated(catalogue: Catalogue, said: Iterable[Message]) -> Catalogue:
+def updated(catalogue: Catalogue, messages_found: Iterable[Message]) -> Catalogue:
     """With everything that is said, untranslated where it is new, and nothing else but the header."""
     header = Message("")
     plural_forms = re.search(r"nplurals=(\d)", catalogue[header][0])
     forms = int(plural_forms[1]) if plural_forms else 2
-    empty = {m: ("",) * (forms if m.plural else 1) for m in said}
+    empty = {m: ("",) * (forms if m.plural else 1) for m in messages_found}
     return {m: catalogue.get(m, empty.get(m, ("",))) for m in {header, *empty}}
 
 
@@ -203,9 +203,9 @@ def main() -> int:
     for name, value in NO_SERVER.items():
         os.environ.setdefault(name, value)
     django.setup()
-    said = messages()
+    messages_found = messages()
     for path in languages():
-        catalogue = updated(read(path), said)
+        catalogue = updated(read(path), messages_found)
         write(path, catalogue)
         path.with_suffix(".mo").write_bytes(compiled(catalogue))
         missing = sum(1 for forms in catalogue.values() if not all(forms))

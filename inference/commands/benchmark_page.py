@@ -100,7 +100,7 @@ stand, not who wins. "BoxCell" is our default, the paper's energy with trust ([f
 called "boxes only" when neither the prompter nor the segmenter's start ever learned from its masks. All values by
 image, variant and seed are in the JSON files beside this page.
 """
-SWEPT = ("grid", "lambda", "theta", "components", "trust")  # these share one table a set
+SETTINGS = ("grid", "lambda", "theta", "components", "trust")  # these share one table a set
 
 
 @dataclass(frozen=True)
@@ -165,12 +165,12 @@ def mean(rows: Sequence[Row], variant: str, key: str) -> float:
 def section(measured: Measured) -> list[str]:
     """Every table of one set, then the paired comparison of the fusion with its parts."""
     rows, dataset = measured.rows, measured.dataset
-    held = sorted({row.image for row in rows if row.table == "parts"})
+    judged = sorted({row.image for row in rows if row.table == "parts"})
     seeds = sorted({row.seed for row in rows})
     lines = [
         f"## {measured.label}",
         "",
-        f"{measured.trained_on} images trained on, {len(held)} measured that no training saw ({', '.join(held)}); "
+        f"{measured.trained_on} images trained on, {len(judged)} measured that no training saw ({', '.join(judged)}); "
         f"{len(seeds)} seeds.",
         weights_line(measured),
         "",
@@ -178,15 +178,15 @@ def section(measured: Measured) -> list[str]:
     ]
     for table, title in TITLES.items():
         chosen = [row for row in rows if row.table == table]
-        if chosen and table not in SWEPT:
+        if chosen and table not in SETTINGS:
             lines += ["", f"### {title}", "", *table_of(dataset, table, chosen)]
-    swept = [row for row in rows if row.table in SWEPT]
-    if swept:
+    rows_of_settings = [row for row in rows if row.table in SETTINGS]
+    if rows_of_settings:
         lines += [
             "",
             "### Settings of the fusion (table 10 and the paper's grid search), one seed",
             "",
-            *sweeps(dataset, swept),
+            *settings_tables(dataset, rows_of_settings),
         ]
     lines += ["", "### Is the fusion better than its parts?", "", *comparison(rows)]
     return lines
@@ -218,10 +218,10 @@ def table_of(dataset: str, table: str, rows: Sequence[Row]) -> list[str]:
     return lines
 
 
-def sweeps(dataset: str, rows: Sequence[Row]) -> list[str]:
+def settings_tables(dataset: str, rows: Sequence[Row]) -> list[str]:
     """One line a setting: its values with their Dice, and the published Dice where there is one."""
     lines = ["| setting | value: Dice | published |", "|---|---|---|"]
-    for table in SWEPT:
+    for table in SETTINGS:
         of_table = [row for row in rows if row.table == table]
         variants = list(dict.fromkeys(row.variant for row in of_table))
         ours = ", ".join(f"{v}: {spread([r for r in of_table if r.variant == v], 'dice')}" for v in variants)

@@ -25,7 +25,7 @@ STYLES = {"ITD": ":", PAPER: "--", "BoxCell": "-"}
 
 
 def draw(found: Sequence[Measured], folder: Path) -> list[str]:
-    """boxcell_parts.svg and boxcell_sweeps.svg; their names, or none without measurements or without matplotlib."""
+    """boxcell_parts.svg and boxcell_settings.svg; their names, or none without measurements or without matplotlib."""
     try:
         import matplotlib
     except ImportError:
@@ -50,9 +50,9 @@ def draw(found: Sequence[Measured], folder: Path) -> list[str]:
     handles, names = axes[1, 2].get_legend_handles_labels()
     figure.legend(handles, names, fontsize=7, ncols=4, loc="lower center")
     figure.tight_layout(rect=(0, 0.09, 1, 1))
-    figure.savefig(folder / "boxcell_sweeps.svg", metadata={"Date": None})
+    figure.savefig(folder / "boxcell_settings.svg", metadata={"Date": None})
     plt.close("all")
-    return ["boxcell_parts.svg", "boxcell_sweeps.svg"]
+    return ["boxcell_parts.svg", "boxcell_settings.svg"]
 
 
 def bars(axis: "Axes", found: Sequence[Measured]) -> None:
@@ -77,7 +77,7 @@ def curves(axis: "Axes", found: Sequence[Measured], table: str) -> None:
     for i, measured in enumerate(found):
         rows = [row for row in measured.rows if row.table == table]
         for part, style in STYLES.items():
-            # The sweeps of the fusion have one curve, "5"; those of the boxes one a part, "0.3, ITD".
+            # The settings of the fusion have one curve, "5"; those of the boxes one a part, "0.3, ITD".
             points = {}
             for variant in dict.fromkeys(row.variant for row in rows):
                 value, _, name = variant.partition(", ")

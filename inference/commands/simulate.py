@@ -124,9 +124,9 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     lines = ["boxes to reach random's final PQ (share of random's boxes):"]
     for row in rows:
         share = row["share"]
-        said = "not reached" if not isinstance(share, float) else f"{row['boxes']:.0f} ({share:.0%})"
+        label = "not reached" if not isinstance(share, float) else f"{row['boxes']:.0f} ({share:.0%})"
         lines.append(
-            f"  fold {row['fold']} seed {row['seed']} {row['strategy']!s:<12} {said}; final {row['final']:.3f}"
+            f"  fold {row['fold']} seed {row['seed']} {row['strategy']!s:<12} {label}; final {row['final']:.3f}"
         )
     lines.append("mean share over folds and seeds (95 % interval; not reached counts as 100 %):")
     for strategy, found in summary(list(rows)).items():

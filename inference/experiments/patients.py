@@ -42,22 +42,24 @@ def main(argv: list[str] | None = None) -> int:
     found = []
     print("| left out | images | AP50 | best F1 | matched boxes' IoU | AP50 of the start |")
     print("|---|---|---|---|---|---|")
-    for k, held in enumerate(folds_of(dataset.names, options.folds)):
+    for k, held_out in enumerate(folds_of(dataset.names, options.folds)):
         trainer = CentrePoint(options.preset, device=options.device)
         weights = trainer.train(
-            [sample for name, sample in samples.items() if name not in held],
+            [sample for name, sample in samples.items() if name not in held_out],
             [],  # the last epoch is kept: nothing is chosen on the patients left out
             work=options.work / str(k),
             report=lambda progress: None,
             stop=lambda: False,
             start_from=options.start,
         )
-        tests = [samples[name] for name in held]
+        tests = [samples[name] for name in held_out]
         figures = measure_detector(trainer.load(weights), tests)
         before = measure_detector(trainer.load(options.start), tests).ap50 if options.start else float("nan")
         found.append([figures.ap50, figures.f1, figures.matched_iou, before])
-        patients = ", ".join(sorted({name.partition("_")[0] for name in held}))
-        print(f"| {patients} | {len(held)} | " + " | ".join(f"{value:.3f}" for value in found[-1]) + " |", flush=True)
+        patients = ", ".join(sorted({name.partition("_")[0] for name in held_out}))
+        print(
+            f"| {patients} | {len(held_out)} | " + " | ".join(f"{value:.3f}" for value in found[-1]) + " |", flush=True
+        )
     mean, deviation = np.mean(found, axis=0), np.std(found, axis=0, ddof=1)
     print("| mean | | " + " | ".join(f"{m:.3f} ± {d:.3f}" for m, d in zip(mean, deviation)) + " |")
     return 0

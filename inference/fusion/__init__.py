@@ -3,26 +3,25 @@
 from inference.fusion.certificate import (
     Certificate,
     CertificateError,
-    Fused,
     Parameters,
     SolverMissing,
-    StoppedEarly,
 )
+from inference.fusion.fused import Fused, StoppedEarly
 from inference.fusion.pipeline import fuse
-from inference.fusion.refusion import Refused, State, Stroke, refuse
+from inference.fusion.refusion import FusionState, Refusion, Stroke, fuse_with_strokes
 from inference.fusion.tiled import fuse_tiled
 
 __all__ = [
     "Certificate",
     "CertificateError",
     "Fused",
+    "FusionState",
     "Parameters",
-    "Refused",
+    "Refusion",
     "SolverMissing",
-    "State",
     "StoppedEarly",
     "Stroke",
     "fuse",
     "fuse_tiled",
-    "refuse",
+    "fuse_with_strokes",
 ]

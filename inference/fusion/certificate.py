@@ -1,18 +1,11 @@
-"""What goes in and what comes out of a fusion: Parameters, Certificate, Fused. Plain data, no kernels."""
+"""What goes in and what comes out of a fusion: Parameters, Certificate. Plain data, no kernels."""
 
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any, Literal
 
 from inference import limits
-from inference.types import InferenceError, Mask, Probability
-
-if TYPE_CHECKING:
-    from inference.fusion.refusion import State
+from inference.types import InferenceError
 
 VERSION = "fusion-3"  # changes whenever equal inputs may give other labels; stored with every result
 SCALE = 1 << 24  # integer capacity of a cost of 1
@@ -22,16 +15,6 @@ class CertificateError(InferenceError):
     """Flow, cut and objective of a fusion do not agree: a bug, never an answer."""
 
     code = "certificate_open"
-
-
-class StoppedEarly(InferenceError):
-    """A solver ended before it proved its optimum. What it had is in `fused`; nobody else answers in its place."""
-
-    code = "solver_stopped_early"
-
-    def __init__(self, message: str, fused: "Fused | None" = None) -> None:
-        super().__init__(message)
-        self.fused = fused
 
 
 class SolverMissing(InferenceError):
@@ -114,30 +97,6 @@ class Certificate:
     def as_dict(self) -> dict[str, Any]:
         """The same, ready for JSON."""
         return {**asdict(self), "strokes": list(self.strokes)}
-
-
-@dataclass(frozen=True)
-class Fused:
-    """The answer.
-
-    mask         (H, W) bool
-    pixels       (n,) int32: flat indices y * W + x of the ambiguous pixels, ascending
-    probability  (n,) float32: P, the colour models' probability of being cell at `pixels`; 1 - |2P - 1| is their doubt
-    state        what `refuse` needs; None unless asked for with keep_state=True
-    """
-
-    mask: Mask
-    pixels: npt.NDArray[np.int32]
-    probability: npt.NDArray[np.float32]
-    certificate: Certificate
-    state: "State | None" = None
-
-    @cached_property
-    def probability_map(self) -> Probability:
-        """(H, W) float32: P where the masks disagreed, 1 or 0 where they agreed."""
-        dense = self.mask.astype(np.float32)
-        dense.reshape(-1)[self.pixels] = self.probability
-        return dense
 
 
 class Clock:

@@ -215,11 +215,11 @@ def fit_models(
         counter.count(rgb, kind, rows[i], rows[i + 1], columns[j], columns[j + 1])
         for side in np.flatnonzero(own[i, j]).tolist():
             table[i, j, side] = counter.fit(side, n)
-    lacking = ~enough & needed[:, :, None]
-    if lacking.any():
+    missing = ~enough & needed[:, :, None]
+    if missing.any():
         whole = Counter(parameters.bits, int(agreed.sum()))
         whole.count(rgb, kind, 0, kind.shape[0], 0, kind.shape[1])
         for side in (BACKGROUND, FOREGROUND):
-            if lacking[:, :, side].any():
-                table[lacking[:, :, side], side] = whole.fit(side, n)
+            if missing[:, :, side].any():
+                table[missing[:, :, side], side] = whole.fit(side, n)
     return ColourModels(rows, columns, table, known)

@@ -4,8 +4,9 @@ import numpy as np
 import numpy.typing as npt
 
 from inference.fusion import colour, energy, solvers
-from inference.fusion.certificate import SCALE, Certificate, CertificateError, Clock, Fused, Parameters, StoppedEarly
-from inference.fusion.refusion import State
+from inference.fusion.certificate import SCALE, Certificate, CertificateError, Clock, Parameters
+from inference.fusion.fused import Fused, StoppedEarly
+from inference.fusion.refusion import FusionState
 from inference.types import RGB, Mask
 
 MOST_PIXELS = 1 << 31
@@ -62,7 +63,7 @@ def fuse(
     m_d, m_s    (H, W) bool (or whole numbers, 0 is background); with trust 0 they may be swapped without effect
     solver      "cut" (exact, milliseconds), or one of solvers.NAMES, for comparison
     time_limit  seconds, for solvers that can stop early
-    keep_state  fit all colour models and return what `refuse` needs
+    keep_state  fit all colour models and return what `fuse_with_strokes` needs
 
     Raises ValueError for input that it does not understand, SolverMissing, StoppedEarly (with what the solver
     had), CertificateError when the answer is not proved.
@@ -106,7 +107,9 @@ def fuse(
         gap=(cut - solution.bound) / SCALE,
     )
     state = (
-        State(rgb, kind, dense(kind, pixels, unary), mask, np.zeros(shape, np.bool_), models, parameters, certificate)
+        FusionState(
+            rgb, kind, dense(kind, pixels, unary), mask, np.zeros(shape, np.bool_), models, parameters, certificate
+        )
         if keep_state
         else None
     )

@@ -34,9 +34,9 @@ class Stroke:
 
 
 @dataclass(frozen=True)
-class State:
-    """Everything that a fusion knew, for the next stroke. `refuse` leaves it alone and returns a new one: undo is
-    to keep the old.
+class FusionState:
+    """Everything that a fusion knows, for the next stroke. `fuse_with_strokes` leaves it alone and returns a new one,
+    so keeping the old one is undo.
 
     kind     (H, W) uint8: 0 and 1 are fixed, 2 is optimised
     unary    (H, W) int32: 2 P - 1 in integer units at the optimised pixels
@@ -54,7 +54,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Refused:
+class Refusion:
     """The mask after the strokes.
 
     changed      (x0, y0, x1, y1), half-open: all pixels whose label changed lie inside; None when none did
@@ -65,13 +65,13 @@ class Refused:
     mask: Mask
     changed: tuple[int, int, int, int] | None
     certificate: Certificate
-    state: State
+    state: FusionState
 
 
-def refuse(state: State, strokes: Sequence[Stroke], *, band: int = 0) -> Refused:
+def fuse_with_strokes(state: FusionState, strokes: Sequence[Stroke], *, band: int = 0) -> Refusion:
     """Fuse again, with the pixels of the strokes fixed by hand.
 
-    state    of `fuse(..., keep_state=True)` or of the last `refuse`
+    state    of `fuse(..., keep_state=True)` or of the last `fuse_with_strokes`
     strokes  applied in this order: a later one wins
     band     pixels; agreed pixels up to this far (in rows and columns) from a stroke are optimised too, so that a
              stroke can move a border that both models had wrong. What a person fixed stays fixed
@@ -139,8 +139,8 @@ def refuse(state: State, strokes: Sequence[Stroke], *, band: int = 0) -> Refused
     )
     if not certificate.closed:
         raise CertificateError(f"the flow is {found.flow}, but the labels cost {cost}")
-    new = State(state.rgb, kind, unary, mask, by_hand, state.models, state.parameters, certificate)
-    return Refused(mask, changed, certificate, new)
+    new = FusionState(state.rgb, kind, unary, mask, by_hand, state.models, state.parameters, certificate)
+    return Refusion(mask, changed, certificate, new)
 
 
 def as_record(stroke: Stroke, band: int) -> dict[str, Any]:

@@ -22,8 +22,9 @@ import numpy as np
 import numpy.typing as npt
 
 from inference.fusion import cut
-from inference.fusion.certificate import SCALE, SolverMissing, StoppedEarly
+from inference.fusion.certificate import SCALE, SolverMissing
 from inference.fusion.energy import Energy, cut_of
+from inference.fusion.fused import StoppedEarly
 
 
 @dataclass(frozen=True)

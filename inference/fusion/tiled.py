@@ -184,8 +184,8 @@ def _fit(
     known = agreed.sum(axis=(0, 1)) > 0
     table = np.full((*counts.shape[:2], 2, n, 10), np.nan)
     enough = agreed >= max(parameters.minimum_pixels, 1)
-    own, lacking = enough & needed[:, :, None], ~enough & needed[:, :, None]
-    whole = colour.Counter(parameters.bits, int(agreed.sum())) if known.all() and lacking.any() else None
+    own, missing = enough & needed[:, :, None], ~enough & needed[:, :, None]
+    whole = colour.Counter(parameters.bits, int(agreed.sum())) if known.all() and missing.any() else None
     counters: dict[tuple[int, int], colour.Counter] = {}
     for y0 in starts:
         turn()
@@ -208,6 +208,6 @@ def _fit(
                     del counters[i, j]
     if whole is not None:
         for side in (colour.BACKGROUND, colour.FOREGROUND):
-            if lacking[:, :, side].any():
-                table[lacking[:, :, side], side] = whole.fit(side, n)
+            if missing[:, :, side].any():
+                table[missing[:, :, side], side] = whole.fit(side, n)
     return colour.ColourModels(rows, columns, table, known)

@@ -11,7 +11,7 @@ from time import perf_counter
 
 import numpy as np
 
-from inference.fusion import Parameters, Stroke, fuse, fuse_tiled, refuse
+from inference.fusion import Parameters, Stroke, fuse, fuse_tiled, fuse_with_strokes
 from inference.instances import instances
 from inference.types import BoxMask
 
@@ -25,7 +25,7 @@ def warm() -> None:
     for bits in (5, 8):
         fused = fuse(rgb, m_d, m_s, Parameters(bits=bits, minimum_pixels=50), keep_state=True)
     assert fused.state is not None
-    refuse(fused.state, [Stroke(BoxMask(20, 20, np.ones((4, 4), bool)), True)], band=2)
+    fuse_with_strokes(fused.state, [Stroke(BoxMask(20, 20, np.ones((4, 4), bool)), True)], band=2)
     fuse_tiled(lambda y0, y1: (rgb[y0:y1], m_d[y0:y1], m_s[y0:y1]), np.zeros((64, 64), bool), (64, 64), band=24)
     detections = np.kron(np.arange(1, 17).reshape(4, 4), np.ones((16, 16), int)).astype(np.int32)
     for method in ("geodesic", "kmeans", "components"):

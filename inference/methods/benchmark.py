@@ -36,10 +36,10 @@ VALIDATION = {
 
 def split(dataset: Dataset) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names to train on and to measure on. Raises ValueError when neither the folder nor VALIDATION has a split."""
-    held = dataset.split("val") or VALIDATION.get(dataset.name, ())
-    if not held:
+    held_out = dataset.split("val") or VALIDATION.get(dataset.name, ())
+    if not held_out:
         raise ValueError(f"{dataset.name} has no validation images")
-    return tuple(name for name in dataset.split("train") if name not in held), tuple(held)
+    return tuple(name for name in dataset.split("train") if name not in held_out), tuple(held_out)
 
 
 @dataclass(frozen=True)
@@ -162,16 +162,16 @@ def run(
 
     The first seed also varies the fusion, the boxes and the stain (tables 9, 10, 12) and looks at `others` (table 11).
     """
-    training, held = split(dataset)
+    training, held_out = split(dataset)
     rows: list[Row] = []
     for seed in seeds:
         output = work / f"{dataset.name}-{seed}"
         samples = [dataset.sample(name) for name in training]
         # No held-out image takes part in the training: no epoch and no threshold is chosen on what is measured.
-        tell(f"{dataset.name}, seed {seed}: {len(samples)} images to train on, {len(held)} to measure on")
+        tell(f"{dataset.name}, seed {seed}: {len(samples)} images to train on, {len(held_out)} to measure on")
         boxcell.train(samples, [], replace(settings, seed=seed), output=output, report=report, stop=lambda: False)
         model = boxcell.load(output, device=settings.device)
-        for name in held:
+        for name in held_out:
             sample = dataset.sample(name, with_labels=True)
             parts = model.predict(sample.rgb)
             rows += rows_of_image(model, sample, seed, parts, enet=ENET.get(dataset.name, 0.5), crf=crf)

@@ -217,10 +217,10 @@ def part_trainer(settings: BoxCellSettings, kind: str) -> Any:
 def part_report(report: Report, kind: str, number: int, trainings: int) -> Callable[[Progress], None]:
     """All trainings as one row of epochs; that the others are as long as this one is a guess."""
 
-    def told(progress: Progress) -> None:
+    def report_part(progress: Progress) -> None:
         report(Progress(number * progress.total + progress.done, trainings * progress.total, kind, progress.values))
 
-    return told
+    return report_part
 
 
 def load(bundle: Path, *, device: str = "auto") -> BoxCell:

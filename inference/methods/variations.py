@@ -1,4 +1,4 @@
-"""What a trained BoxCell answers when its settings, its boxes or the stain are others: the sweeps of the benchmark."""
+"""What a trained BoxCell answers when one setting, the boxes or the stain are others (tables of the benchmark)."""
 
 from collections.abc import Iterator
 from copy import copy
@@ -14,7 +14,7 @@ from inference.prompters.paint import paint
 from inference.training.augment import STAINS
 from inference.types import RGB, Boxes, Detections, Labels, Mask, Probability, Prompted, Prompts, Sample
 
-SWEEPS: dict[str, tuple[str, tuple[float, ...]]] = {  # table -> field of Parameters and its values
+ONE_SETTING: dict[str, tuple[str, tuple[float, ...]]] = {  # table -> field of Parameters and its values
     "grid": ("grid", (3, 5, 10, 15, 20)),
     "lambda": ("lam", (0, 0.5, 1, 2, 5)),
     "theta": ("theta", (1, 5, 10, 25, 30)),
@@ -27,9 +27,9 @@ PAPER = "BoxCell, the paper's energy"
 
 
 def of_image(model: boxcell.BoxCell, sample: Sample, parts: boxcell.Parts) -> Iterator[tuple[str, str, Mask]]:
-    """(table, variant, mask) of every variation on one image; in SWEEPS all other settings are the paper's."""
+    """(table, variant, mask) of every variation on one image; in ONE_SETTING all other settings are the paper's."""
     rgb, m_d, m_s, ours = sample.rgb, parts.detected > 0, parts.segmented, model.settings.fusion
-    for table, (field, values) in SWEEPS.items():
+    for table, (field, values) in ONE_SETTING.items():
         for value in values:
             settings = replace(ours, **{"trust": 0.0, field: value})  # type: ignore[arg-type]
             yield table, f"{value:g}", fuse(rgb, m_d, m_s, settings).mask

@@ -115,7 +115,7 @@ def ranks(values: Sequence[float]) -> Floats:
     return placed
 
 
-def queue(
+def priorities(
     scores: Mapping[str, Mapping[str, float]], embeddings: Mapping[str, Sequence[float]], *, seen: set[str], seed: int
 ) -> dict[str, dict[str, float]]:
     """Image -> strategy -> score, for every image that is not in `seen`.

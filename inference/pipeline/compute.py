@@ -19,7 +19,7 @@ from inference.masks import cells_of, clip, rasterise_boxes
 from inference.metrics import box_iou
 from inference.pipeline.acquisition import embedding, image_scores
 from inference.pipeline.evaluation import detected_masks, evaluation, is_judged
-from inference.pipeline.imported_weights import look
+from inference.pipeline.imported_weights import inspect
 from inference.pipeline.painting import bits_of, bounded_instances, masks_of_cells, paint
 from inference.pipeline.snapshots import Field, boxes_of_cells, digest, learning_digest
 from inference.pipeline.units import Setting, Unit, bundle, each_unit, read_unit, trainer_of
@@ -142,7 +142,7 @@ def _passed_on(setting: Setting, kind: str) -> tuple[Path, dict[str, Any]]:
     weights = setting.inputs.get(f"start of the {kind}") or shipped(name)
     if weights is None:
         raise InferenceError(f"no weights of the {kind} {name!r} come with this program; choose others, or train")
-    found = look(weights)
+    found = inspect(weights)
     setting.report(Progress(1, 1, f"{found.model}, sha256 {found.sha256[:12]}, is used as it is: nothing is trained"))
     return weights, {"model": found.model, "classes": found.classes, "settings": found.settings}
 

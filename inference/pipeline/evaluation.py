@@ -16,12 +16,12 @@ from inference.pipeline.snapshots import Field, boxes_of_cells, read_labels
 from inference.pipeline.units import Setting, Unit, read_unit
 from inference.types import RGB, Boxes, BoxMask, Cancelled, Detections, Labels, Mask, Progress, Prompter, Prompts
 
-FAINTEST = 0.05  # detections below this score are in no threshold sweep
+FAINTEST = 0.05  # detections below this score are in no table of thresholds
 COMPARED = ("dice", "iou", "aji", "pq", "dq", "sq", "bf1")  # measures of masks that a round is judged by
 
 
 def is_judged(field: Field) -> bool:
-    """Whether the detector's masks alone are kept of it: the test split judges, validation serves sweeps, and judges
+    """Whether the detector's masks alone are kept of it: the test split judges, validation serves tuning, and judges
     where there is no test split."""
     return field.split in ("val", "test") and field.reference is not None
 
@@ -34,7 +34,7 @@ def evaluation_split(fields: Sequence[Field]) -> str:
 
 def detected_masks(prompter: Prompter, rgb: RGB, detected: Detections) -> Unit:
     """The detections' masks as they would be had nobody drawn a box here: what masks are judged by, since people's
-    boxes would flatter it. Kept one by one, also below the threshold, so that a sweep of it needs no model.
+    boxes would flatter it. Kept one by one, also below the threshold, so that trying thresholds needs no model.
     """
     chosen = np.flatnonzero(detected.scores >= FAINTEST)
     chosen = chosen[np.argsort(-detected.scores[chosen], kind="stable")]
@@ -93,27 +93,27 @@ def evaluation(setting: Setting) -> tuple[Path, dict[str, Any]]:
     trained = {f.group for f in setting.fields if f.split == "train" and f.annotated and f.group}
     if trained & {f.group for f in judged + with_reference}:
         facts["optimistic"] = "same slide, optimistic: training and judging images come from one slide or patient"
-    facts |= _said_of_the_start(setting.configuration.get("evaluation", {}), list(rows))
+    facts |= _notes_on_the_start(setting.configuration.get("evaluation", {}), list(rows))
     path = setting.work / "evaluation.json"
     path.write_text(json.dumps(facts | {"per_image": list(rows.values())}))
     setting.report(Progress(1, 1))
     return path, facts
 
 
-def _said_of_the_start(start: dict[str, Any], judging: list[int]) -> dict[str, str]:
+def _notes_on_the_start(start: dict[str, Any], judging: list[int]) -> dict[str, str]:
     """What weights from elsewhere do to the figures.
 
     start  {"elsewhere": kinds whose weights somebody brought along, "seen": images that taught weights of before}
     """
-    said = {}
+    notes = {}
     if start.get("elsewhere"):
         kinds = " and ".join(start["elsewhere"])
-        said["elsewhere"] = f"Trained elsewhere: may have seen the images that judge ({kinds}). Read it as optimistic."
+        notes["elsewhere"] = f"Trained elsewhere: may have seen the images that judge ({kinds}). Read it as optimistic."
     if seen := set(start.get("seen", [])) & set(judging):
-        said["seen_before"] = (
+        notes["seen_before"] = (
             f"{len(seen)} of {len(judging)} judging images taught the weights that this round began with: optimistic."
         )
-    return said
+    return notes
 
 
 def _matched_boxes(setting: Setting, field: Field) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

@@ -67,7 +67,7 @@ def opened(path: Path, folder: Path, *, limit: int) -> Brought:
     if not zipfile.is_zipfile(path):
         target = folder / "weights.safetensors"  # of its own: a model may put its settings beside its file
         shutil.copyfile(path, target)
-        return Brought([look(target)])
+        return Brought([inspect(target)])
     try:
         with zipfile.ZipFile(path) as archive:
             parts = {kind: _unpacked(archive, f"{kind}.safetensors", folder, limit) for kind in KINDS}
@@ -75,24 +75,24 @@ def opened(path: Path, folder: Path, *, limit: int) -> Brought:
     except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError) as error:
         raise files.BadWeights(f"the zip is damaged: {error}") from error
     try:
-        told = json.loads(about, parse_constant=_no_number) if about else {}
+        promised_facts = json.loads(about, parse_constant=_no_number) if about else {}
     except ValueError as error:
         raise files.BadWeights(f"{BUNDLE} is no JSON: {error}") from error
-    if not isinstance(told, dict):
+    if not isinstance(promised_facts, dict):
         raise files.BadWeights(f"{BUNDLE} must be an object")
-    found = [look(part) for part in parts.values() if part is not None]
+    found = [inspect(part) for part in parts.values() if part is not None]
     if not found:
         raise files.BadWeights("the folder holds neither detector.safetensors nor segmenter.safetensors")
-    promised = told.get("sha256")
+    promised = promised_facts.get("sha256")
     for one in found:
         if one.path.stem != one.kind:
             raise files.BadWeights(f"{one.path.name} holds a {one.kind}, {one.model}")
         if isinstance(promised, dict) and promised.get(one.kind, one.sha256) != one.sha256:
             raise files.BadWeights(f"{one.path.name} is damaged: its sha256 is not the one that {BUNDLE} names")
-    return Brought(found, told, card)
+    return Brought(found, promised_facts, card)
 
 
-def look(path: Path) -> Found:
+def inspect(path: Path) -> Found:
     """What the file is, once it was found to fit and to work. Raises BadWeights."""
     about = description(path)
     model = str(about.get("model", ""))
@@ -148,7 +148,7 @@ def convert(
     state = files.read_checkpoint(path)
     aside = target.with_name(target.name + ".unchecked.safetensors")
     try:
-        found = look(files.save(aside, state, about))
+        found = inspect(files.save(aside, state, about))
         aside.replace(target)
     finally:
         aside.unlink(missing_ok=True)

@@ -35,7 +35,7 @@ class NothingToTuneOn(InferenceError):
     code = "nothing_to_tune_on"
 
 
-def sweep(setting: Setting, *, report: Callable[[int, int], None] = lambda done, total: None) -> dict[str, Any]:
+def tune(setting: Setting, *, report: Callable[[int, int], None] = lambda done, total: None) -> dict[str, Any]:
     """{"images", "base": {parameter: value}, "rows": [{"parameter", "value", "dice", "pq", "aji"}], "best": {...}}.
 
     best  for every parameter the value of highest PQ, each found with the others as they were

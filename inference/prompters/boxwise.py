@@ -186,7 +186,7 @@ class Boxwise:
             first = points[np.arange(len(points)), (signs == 1).argmax(axis=1)]
             boxes = self._boxes_of_clicks(encoded, first, points, signs)
         centres, sides = frames(boxes)
-        return self._look(encoded, centres, sides, boxes, points, signs)
+        return self._decode_views(encoded, centres, sides, boxes, points, signs)
 
     def _boxes_of_clicks(
         self, encoded: Pyramid, first: Boxes, points: npt.NDArray[np.float64], signs: npt.NDArray[np.int8]
@@ -196,7 +196,9 @@ class Boxwise:
         wait = np.arange(len(first))
         for side in (CLICK_SIDE, 2 * CLICK_SIDE, 4 * CLICK_SIDE):
             sides = np.full(len(wait), side)
-            found = self._look(encoded, first[wait], sides, np.full((len(wait), 4), np.nan), points[wait], signs[wait])
+            found = self._decode_views(
+                encoded, first[wait], sides, np.full((len(wait), 4), np.nan), points[wait], signs[wait]
+            )
             again = []
             for index, mask in zip(wait, found.masks):
                 if not mask.bits.size:
@@ -211,7 +213,7 @@ class Boxwise:
         return boxes
 
     @torch.no_grad()
-    def _look(
+    def _decode_views(
         self,
         encoded: Pyramid,
         centres: npt.NDArray[np.float64],

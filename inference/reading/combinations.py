@@ -57,7 +57,7 @@ UNNAMED = ("", "unspecified")
 PLAIN_ALPHA = ("", "straight", "unspecified")
 TIFF_ALPHA = ("", "straight", "premultiplied", "unspecified")
 EITHER = (False, True)
-TAKEN = (
+READABLE = (
     Combination(PNG, GREY, "unsigned", PACKED, ALPHA, result=SCALED),
     Combination(PNG, GREY_OR_RGB, "unsigned", BYTE, ALPHA),
     Combination(PNG, GREY_OR_RGB, "unsigned", (16,), ALPHA, result=SPREAD),
@@ -109,7 +109,7 @@ def treatment(found: Identified, most_pixels: int | None = MOST_PIXELS) -> Combi
     """
     _check_size(found, most_pixels)
     _check_coding(found)
-    for combination in TAKEN:
+    for combination in READABLE:
         if combination.fits(found):
             return combination
     raise Unreadable("combination", format=found.format, what=described(found))

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from inference.reading.combinations import COMPRESSIONS, MOST_PIXELS, TAKEN, Combination
+from inference.reading.combinations import COMPRESSIONS, MOST_PIXELS, READABLE, Combination
 from inference.reading.picture import NAMED
 from inference.reading.sentences import DECLINED, NOTES
 
@@ -21,7 +21,7 @@ def written(page: str) -> str:
 
 def table() -> str:
     rows = ["| format | a pixel is | samples | transparency | planes | stored as |", "|---|---|---|---|---|---|"]
-    rows += [row(combination) for combination in TAKEN]
+    rows += [row(combination) for combination in READABLE]
     methods = ", ".join(dict.fromkeys(COMPRESSIONS.values()))
     named = ", ".join(dict.fromkeys(name for _, _, name in NAMED))
     parts = [

@@ -107,7 +107,7 @@ def read_picture(
         samples = turned(samples, found.orientation)
         if found.orientation not in (None, 1):
             notes.insert(0, Note("turned", {"orientation": int(found.orientation or 1)}))
-        refuse_label_map(found, samples)
+        decline_label_map(found, samples)
         rgb, ends = as_rgb8(samples, found, notes, deep=deep)
         mark = content_mark(samples if deep else rgb)
         low, high = ends if ends is not None else (None, None)
@@ -161,7 +161,7 @@ def turned(samples: Samples, orientation: int | None) -> Samples:
     return samples
 
 
-def refuse_label_map(found: Identified, samples: Samples) -> None:
+def decline_label_map(found: Identified, samples: Samples) -> None:
     """Raises Unreadable for a picture of one channel that is a label map."""
     if samples.shape[2] != 1 or found.photometric != "grey" or found.bits < 8:
         return

@@ -68,11 +68,11 @@ def _ome(text: str) -> Scale | Note | None:
     pixels = re.search(r"<(?:\w{1,20}:)?Pixels\b[^>]{0,4000}>", text)
     if pixels is None:
         return None
-    said = dict(re.findall(r'\b(PhysicalSize[XY](?:Unit)?)="([^"]{1,40})"', pixels[0]))
+    attributes = dict(re.findall(r'\b(PhysicalSize[XY](?:Unit)?)="([^"]{1,40})"', pixels[0]))
     sizes = []
     for axis in "XY":
-        size = number(said.get(f"PhysicalSize{axis}"))
-        unit = UM.get(said.get(f"PhysicalSize{axis}Unit", "µm").strip().lower())
+        size = number(attributes.get(f"PhysicalSize{axis}"))
+        unit = UM.get(attributes.get(f"PhysicalSize{axis}Unit", "µm").strip().lower())
         if size is None or unit is None:
             return None
         sizes.append(size * unit)

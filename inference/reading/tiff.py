@@ -286,9 +286,9 @@ def _scale(page: Any, description: str) -> Scale | Note | None:
     x, y = tag(page, X_RESOLUTION), tag(page, Y_RESOLUTION)
     if description.startswith("ImageJ="):
         return scale.of_imagej(description, x, y)
-    said = scale.of_description(description)
-    if said is not None:
-        return said
+    described = scale.of_description(description)
+    if described is not None:
+        return described
     unit = tag(page, UNIT)
     per_unit = UM_PER_UNIT.get(int(unit)) if isinstance(unit, int) else None
     return scale.of_resolution(x, y, per_unit) if per_unit else None

@@ -109,10 +109,10 @@ class SegFormer(SegmenterTrainer):
         if any(name.startswith("net.") for name in state):
             files.fill(net, state, start)
             return
-        made, told = type(net.net).from_pretrained(
+        made, report = type(net.net).from_pretrained(
             None, config=net.config, state_dict=state, output_loading_info=True, ignore_mismatched_sizes=True
         )
-        lost = sorted(name for name in told["missing_keys"] if not name.startswith("decode_head."))
+        lost = sorted(name for name in report["missing_keys"] if not name.startswith("decode_head."))
         if lost:
             raise files.BadWeights(f"{start.name} does not fit SegFormer {self.settings.size}: {lost[0]} is missing")
         net.net = made

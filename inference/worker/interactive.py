@@ -23,7 +23,7 @@ from inference.masks import clip, pack, tight, unpack
 from inference.types import RGB, BoxMask, InferenceError, Mask, Prompter, Prompts
 
 if TYPE_CHECKING:
-    from inference.fusion.refusion import State
+    from inference.fusion.refusion import FusionState
 
 T = TypeVar("T")
 WARM_AFTER = 5.0  # seconds after the worker's start, when the rest of a house that starts with it is up
@@ -48,8 +48,8 @@ class Recent(Generic[T]):
 
 pixels: Recent[RGB] = Recent(8)
 encoded: Recent[Any] = Recent(8)
-fused: Recent["State"] = Recent(4)  # about 30 bytes a pixel each
-strokes_done: Recent["State"] = Recent(16)  # shares the image and the models with its start
+fused: Recent["FusionState"] = Recent(4)  # about 30 bytes a pixel each
+strokes_done: Recent["FusionState"] = Recent(16)  # shares the image and the models with its start
 prompters: dict[str, Prompter] = {}
 
 
@@ -61,7 +61,7 @@ def superseded(session: str, number: int) -> bool:
     return newest is not None and newest > number
 
 
-@shared_task(name="inference.worker.interactive.prompt", ignore_result=False)
+@shared_task(name="inference.prompt", ignore_result=False)
 def prompt(
     *, image: str, file: str, box: list[float] | None, points: list[list[float]], session: str, number: int
 ) -> dict[str, Any]:
@@ -101,8 +101,8 @@ def mask_of(
     return (mask if mask.bits.any() else None), float(answer.scores[0]), asked.name
 
 
-@shared_task(name="inference.worker.interactive.refuse", ignore_result=False)
-def refuse_strokes(
+@shared_task(name="inference.refusion", ignore_result=False)
+def refusion(
     *,
     image: str,
     file: str,
@@ -148,10 +148,10 @@ def refuse_strokes(
     }
 
 
-def state_after(key: Hashable, start: "State", strokes: list[dict[str, Any]]) -> "State":
+def state_after(key: Hashable, start: "FusionState", strokes: list[dict[str, Any]]) -> "FusionState":
     """The fusion after the strokes. What an earlier request had already is not done again; a stroke that still grows
     under the pen is solved from the state before it."""
-    from inference.fusion import refuse
+    from inference.fusion import fuse_with_strokes
     from inference.fusion.refusion import from_record
 
     names = [json.dumps(s, sort_keys=True) for s in strokes]
@@ -161,7 +161,7 @@ def state_after(key: Hashable, start: "State", strokes: list[dict[str, Any]]) ->
             state, done = found, known
             break
     for count in range(done, len(strokes)):
-        state = refuse(state, [from_record(strokes[count])], band=BAND).state
+        state = fuse_with_strokes(state, [from_record(strokes[count])], band=BAND).state
         after = state
         strokes_done.get((key, tuple(names[: count + 1])), lambda after=after: after)  # type: ignore[misc]
     return state
@@ -200,7 +200,7 @@ def put(where: Mask, part: BoxMask, value: bool) -> None:
         where[inside.y : inside.y + h, inside.x : inside.x + w][inside.bits] = value
 
 
-def fused_state(rgb: RGB, unit: str, image_id: int, parameters: dict[str, Any]) -> "State":
+def fused_state(rgb: RGB, unit: str, image_id: int, parameters: dict[str, Any]) -> "FusionState":
     """The fusion of a round again, from its two masks, this time with all that a stroke needs."""
     from inference.fusion import Parameters, fuse
     from inference.pipeline.units import read_unit

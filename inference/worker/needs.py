@@ -21,15 +21,15 @@ HOST = socket.gethostname()
 MIB = 1 << 20
 
 
-class Lacking(InferenceError):
-    """This worker lacks what the stage needs. `lacks` says what; labeling/rounds/execution/backoff.py has the
+class MissingResource(InferenceError):
+    """This worker lacks what the stage needs. `resource` says what; labeling/rounds/execution/backoff.py has the
     sentences."""
 
-    code = "lacking"
+    code = "missing_resource"
 
     def __init__(self, what: str, **more: Any) -> None:
         super().__init__(f"lacking: {what}")
-        self.lacks = {"what": what, "worker": HOST, **more}
+        self.resource = {"what": what, "worker": HOST, **more}
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def device_for(asked: str) -> str:
     if asked != "cpu" and torch.cuda.is_available():
         return "cuda"
     if asked == "gpu":
-        raise Lacking("no_gpu")
+        raise MissingResource("no_gpu")
     return "cpu"
 
 
@@ -106,7 +106,7 @@ def afford(needed: int) -> None:
         return
     free = left.free + max(0, usage.resident() - idle("torch" in sys.modules))
     if needed > free:
-        raise Lacking("memory_needed", needs=needed, free=free)
+        raise MissingResource("memory_needed", needs=needed, free=free)
 
 
 @lru_cache(maxsize=2)
@@ -116,24 +116,24 @@ def idle(with_torch: bool) -> int:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def missing_resources() -> Iterator[None]:
     """Every way in which memory or a GPU can be missing, as Lacking."""
     try:
         yield
-    except Lacking:
+    except MissingResource:
         raise
     except Exception as error:
-        what = lack_of(error)
+        what = resource_of(error)
         if what is None:
             raise
-        raise Lacking(what) from error
+        raise MissingResource(what) from error
 
 
 NO_MEMORY = ("can't allocate memory", "not enough memory: you tried to allocate")  # torch on the CPU
 NO_GPU_MEMORY = ("CUDA out of memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
-def lack_of(error: BaseException) -> str | None:
+def resource_of(error: BaseException) -> str | None:
     """What is missing, where an error says that something is; None for all others."""
     torch = sys.modules.get("torch")
     if isinstance(error, InferenceError):  # of inference.devices, which cannot be imported without torch

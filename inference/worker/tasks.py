@@ -30,21 +30,21 @@ from django.core.files.storage import default_storage
 
 from inference.masks import pack
 from inference.pipeline import compute, imported_weights, units
-from inference.pipeline.acquisition import colour_distance, queue
+from inference.pipeline.acquisition import colour_distance, priorities
 from inference.pipeline.snapshots import Field, fields_of
-from inference.pipeline.tuning import sweep
+from inference.pipeline.tuning import tune
 from inference.types import Cancelled, InferenceError, Progress
 from inference.worker import needs
 from inference.worker.leases import Lease, PortionLease
 from labeling.annotations.services import Loaded
-from labeling.annotations.state import PackedMask, State
+from labeling.annotations.state import AnnotationState, PackedMask
 from labeling.images.models import Image
 from labeling.leases import AWAY, LeaseLost, patiently
 from labeling.rounds import artifacts
 from labeling.rounds.configuration import NETS
 from labeling.rounds.execution import portions, stages
-from labeling.rounds.execution.backoff import reason, taken
-from labeling.rounds.models import Artifact, Portion, Stage, Sweep
+from labeling.rounds.execution.backoff import reason, usage_sentence
+from labeling.rounds.models import Artifact, Portion, Stage, Tuning
 from labeling.rounds.results import outcome, tuning
 from labeling.rounds.results.publishing import publish
 from labeling.rounds.weights import importing, promotion
@@ -74,7 +74,7 @@ def run_stage(stage_id: int) -> None:
 
     with Lease(stage.pk, owner) as lease:
         try:
-            with needs.told():
+            with needs.missing_resources():
                 _run(stage, lease)
         except LeaseLost:
             logger.warning("stage %s belongs to another worker now; nothing of this attempt is written", stage.pk)
@@ -84,11 +84,11 @@ def run_stage(stage_id: int) -> None:
             logger.exception("stage %s: the database went away", stage.pk)
             with contextlib.suppress(LeaseLost):
                 patiently(lambda: stages.hand_back(stage.pk, owner, "the database went away for a moment"))
-        except needs.Lacking as lacking:
-            lacks = lacking.lacks
-            logger.warning("stage %s is handed back: %s", stage.pk, reason(lacks), exc_info=lacking.__cause__)
+        except needs.MissingResource as missing:
+            resource = missing.resource
+            logger.warning("stage %s is handed back: %s", stage.pk, reason(resource), exc_info=missing.__cause__)
             with contextlib.suppress(LeaseLost):
-                patiently(lambda: stages.lacks(stage.pk, owner, lacks, WORKER))
+                patiently(lambda: stages.hand_back_missing(stage.pk, owner, resource, WORKER))
         except (InferenceError, ValueError) as error:
             logger.exception("stage %s failed", stage.pk)
             end(Stage.State.FAILED, str(error))
@@ -151,7 +151,7 @@ def _run(stage: Stage, lease: Lease) -> None:
     with file.open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     used = lease.used()
-    patiently(lambda: stages.say(stage.pk, taken(used)))
+    patiently(lambda: stages.say(stage.pk, usage_sentence(used)))
     artifact = patiently(lambda: artifacts.keep(key=key, kind=stage.kind, file=file, sha256=sha256, facts=facts))
     patiently(lambda: stages.finish(stage.pk, lease.owner, key=key, artifact=artifact, usage=used))
     shutil.rmtree(folder, ignore_errors=True)
@@ -188,7 +188,7 @@ def run_portion(portion_id: int) -> None:
     portion, owner = claimed
     with PortionLease(portion, owner) as lease, contextlib.suppress(LeaseLost):
         try:
-            with needs.told():
+            with needs.missing_resources():
                 file = _portion(portion, lease)
             used = lease.used()
             patiently(lambda: portions.finish(portion, owner, file=file, usage=used))
@@ -200,11 +200,11 @@ def run_portion(portion_id: int) -> None:
         except AWAY:
             logger.exception("%s: the database went away", portion)
             patiently(lambda: portions.hand_back(portion.pk, owner))
-        except needs.Lacking as lacking:
-            lacks = lacking.lacks
-            logger.warning("%s is handed back: %s", portion, reason(lacks), exc_info=lacking.__cause__)
+        except needs.MissingResource as missing:
+            resource = missing.resource
+            logger.warning("%s is handed back: %s", portion, reason(resource), exc_info=missing.__cause__)
             _opened.cache_clear()  # its models are what there is no room for
-            patiently(lambda: portions.lacks(portion.pk, owner, lacks, WORKER))
+            patiently(lambda: portions.hand_back_missing(portion.pk, owner, resource, WORKER))
         except (InferenceError, ValueError) as error:
             logger.exception("%s failed", portion)
             sentence = str(error)
@@ -263,10 +263,10 @@ def device_of(stage: Stage) -> str:
     return needs.device_for(stage.round.configuration.get("device", "auto")) if stage.kind in NETS else "cpu"
 
 
-@shared_task(name="inference.sweep_round")
-def sweep_round(sweep_id: int) -> None:
+@shared_task(name="inference.tune_round")
+def tune_round(tuning_id: int) -> None:
     """Try settings on the cached masks of a finished round. Delivered twice it computes the same table twice."""
-    asked = Sweep.objects.select_related("round__snapshot").filter(pk=sweep_id, state=Sweep.State.QUEUED).first()
+    asked = Tuning.objects.select_related("round__snapshot").filter(pk=tuning_id, state=Tuning.State.QUEUED).first()
     if asked is None:
         return
     try:
@@ -283,7 +283,7 @@ def sweep_round(sweep_id: int) -> None:
                 stop=lambda: False,
             )
             began = monotonic()
-            result = sweep(setting)
+            result = tune(setting)
         tuning.finish(asked.pk, result=result | {"seconds": round(monotonic() - began, 1)})
     except (InferenceError, ValueError) as error:
         tuning.finish(asked.pk, error=str(error))
@@ -307,12 +307,12 @@ def check_weights(import_id: int) -> None:
         patiently(lambda: importing.accept(asked.pk, found=found, class_names=classes, card=brought.card))
     except InferenceError as error:
         sentence = str(error)
-        patiently(lambda: importing.refuse(asked.pk, sentence))
+        patiently(lambda: importing.decline(asked.pk, sentence))
     except AWAY:
-        logger.exception("the check of %s: the database went away; the sweeper asks again", asked)
+        logger.exception("the check of %s: the database went away; recovery asks again", asked)
     except Exception as error:  # record, then let it be seen
         sentence = f"{type(error).__name__}: {error}"
-        patiently(lambda: importing.refuse(asked.pk, sentence))
+        patiently(lambda: importing.decline(asked.pk, sentence))
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -400,7 +400,7 @@ def _publish(stage: Stage, lease: Lease, fields: list[Field], inputs: dict[str, 
             "proposals": len(loaded),
             "boxless": sum(proposal.number > len(predicted_unit["sources"]) for proposal in found),
             "crumbs": instances_unit.get("crumbs", 0),
-            "queue": waiting.get(str(field.image), {}),
+            "priorities": waiting.get(str(field.image), {}),
             "signals": signals.get(field.image, {}),
             **compute.detected(predicted_unit, threshold),
         }
@@ -425,7 +425,7 @@ def _queue(fields: list[Field], scored: dict[int, dict[str, Any]], seed: int) ->
     seen = {str(f.image) for f in fields if f.annotated}
     scores = {str(f.image): scored[f.image]["queue"] for f in fields}
     embeddings = {str(f.image): scored[f.image]["embedding"] for f in fields}
-    return queue(scores, embeddings, seen=seen, seed=seed)
+    return priorities(scores, embeddings, seen=seen, seed=seed)
 
 
 def _signals(
@@ -441,8 +441,8 @@ def _signals(
     found: dict[int, dict[str, float]] = {}
     for field, teaches, colour in zip(fields, taught, colours, strict=True):
         known = compute.proposed_on(content, field)
-        said = scored[field.image]["queue"] if not (known.annotated or known.cells or teaches) else {}
-        found[field.image] = {name: said[name] for name in ("ambiguous", "entropy", "disagreement") if name in said}
+        scores = scored[field.image]["queue"] if not (known.annotated or known.cells or teaches) else {}
+        found[field.image] = {name: scores[name] for name in ("ambiguous", "entropy", "disagreement") if name in scores}
         if not teaches and np.isfinite(colour):
             found[field.image]["colour"] = float(colour)
     return found
@@ -458,7 +458,7 @@ def _loaded(
         index = 0
     return Loaded(
         uid=uuid.uuid5(NAMESPACE, f"{round_id}/{field.image}/{proposal.number}"),
-        state=State(
+        state=AnnotationState(
             kind="cell",
             status="confirmed",
             box=(float(mask.x), float(mask.y), float(mask.x + width), float(mask.y + height)),

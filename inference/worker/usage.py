@@ -51,8 +51,8 @@ def _cgroups() -> list[Memory]:
                 with contextlib.suppress(OSError, ValueError):  # no such folder, no such file, or "max"
                     limit = int((folder / names[0]).read_text())
                     if limit < UNLIMITED:
-                        taken = int((folder / names[1]).read_text()) - _cached(folder, names[2])
-                        found.append(Memory(max(0, limit - taken), limit))
+                        used = int((folder / names[1]).read_text()) - _cached(folder, names[2])
+                        found.append(Memory(max(0, limit - used), limit))
     return found
 
 
@@ -95,9 +95,9 @@ class Watch:
         now = (monotonic(), _processor())
         found = {"cores": _share(self.last, now), "cores_mean": _share(self.began, now)}
         self.last = now
-        held = resident()
-        if held:
-            found |= {"memory": held, "memory_peak": max(held, _status("VmHWM"))}
+        resident_bytes = resident()
+        if resident_bytes:
+            found |= {"memory": resident_bytes, "memory_peak": max(resident_bytes, _status("VmHWM"))}
         left = memory()
         if left:
             found |= {"memory_free": left.free, "memory_total": left.total}

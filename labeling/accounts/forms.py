@@ -8,7 +8,7 @@ from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm, Usern
 from django.utils.translation import gettext_lazy as _
 
 from labeling.accounts.models import User
-from labeling.accounts.services import refuse_lookalike
+from labeling.accounts.services import decline_lookalike
 from labeling.errors import Invalid
 
 
@@ -61,7 +61,7 @@ class InvitationForm(SetPasswordForm):
     def clean_full_name(self) -> str:
         name: str = self.cleaned_data["full_name"].strip()
         try:
-            refuse_lookalike(name, user=self.user)
+            decline_lookalike(name, user=self.user)
         except Invalid as error:
             words = str(error)
             raise forms.ValidationError(words[:1].upper() + words[1:] + ".") from None

@@ -67,17 +67,17 @@ def create_account(username: str) -> User:
     return user
 
 
-def refuse_lookalike(full_name: str, *, user: User) -> None:
+def decline_lookalike(full_name: str, *, user: User) -> None:
     """Raises Invalid for a full name that speaks for the site, or that looks like another person's name."""
     if is_reserved(full_name):
         raise Invalid(_("this name stands for this site itself; enter your own"), field="full_name")
     key = lookalike_key(full_name)
     others = User.objects.exclude(pk=user.pk)
-    taken = others.filter(name_key=key).exists()
-    if not taken:
+    is_used = others.filter(name_key=key).exists()
+    if not is_used:
         names = others.exclude(first_name="", last_name="").values_list("first_name", "last_name")
-        taken = key in {lookalike_key(f"{first} {last}") for first, last in names}
-    if taken:
+        is_used = key in {lookalike_key(f"{first} {last}") for first, last in names}
+    if is_used:
         raise Invalid(
             _("a colleague here has a name that looks like this one; add something that tells you apart"),
             field="full_name",

@@ -19,6 +19,6 @@ class LimitedTokenAuthentication(TokenAuthentication):
         except AuthenticationFailed:
             try:
                 throttle.note_failure(request=request._request, door=SignInAttempt.Door.TOKEN)
-            except throttle.TooManyAttempts as refused:
-                raise Throttled(wait=refused.seconds) from None
+            except throttle.TooManyAttempts as declined:
+                raise Throttled(wait=declined.seconds) from None
             raise

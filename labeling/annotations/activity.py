@@ -59,7 +59,7 @@ def record(*, user: User, data: Any) -> bool:
     image = Image.objects.visible_to(user).filter(pk=parse_integer(data.get("image"), "image")).first()
     if image is None:
         raise Invalid("there is no such image", field="image")
-    image.project.refuse_if_archived()
+    image.project.decline_if_archived()
     if not image.project.records_activity:
         raise WrongState("this project does not record activity")
     events = _events(data.get("events"))
@@ -76,7 +76,7 @@ def record(*, user: User, data: Any) -> bool:
         events=_packed(events),
     )
     check_batch(image.project, wall_ms=batch.wall_ms, mono_ms=batch.mono_ms)
-    _refuse_impossible_clocks(batch, events)
+    _decline_impossible_clocks(batch, events)
     others = ActivityBatch.objects.filter(session=session)
     if others.exclude(user=user).exists():
         raise Invalid("this session belongs to somebody else", field="session")
@@ -87,9 +87,9 @@ def record(*, user: User, data: Any) -> bool:
     if known >= len(events):
         return False
     if before:
-        _refuse_unlike_before(before, events, known)
+        _decline_unlike_before(before, events, known)
     if after:
-        _refuse_unlike_after(after, events, first)
+        _decline_unlike_after(after, events, first)
     if known:
         batch.first, batch.count = first + known, len(events) - known
         batch.events = _packed(events[known:])
@@ -102,7 +102,7 @@ def record(*, user: User, data: Any) -> bool:
     return True
 
 
-def _refuse_impossible_clocks(batch: ActivityBatch, events: list[list[Any]]) -> None:
+def _decline_impossible_clocks(batch: ActivityBatch, events: list[list[Any]]) -> None:
     for name in ("wall_ms", "mono_ms"):
         if abs(getattr(batch, name)) > LATEST_MS:
             raise Invalid(f"{name} leaves the calendar", field=name)
@@ -110,7 +110,7 @@ def _refuse_impossible_clocks(batch: ActivityBatch, events: list[list[Any]]) -> 
         raise Invalid("an event of this batch lies after its sending", field="events")
 
 
-def _refuse_unlike_before(before: ActivityBatch, events: list[list[Any]], known: int) -> None:
+def _decline_unlike_before(before: ActivityBatch, events: list[list[Any]], known: int) -> None:
     """`known` events of this batch are in the batch before; they must be the same, and time goes on after them."""
     stored = events_of(before)
     if known and stored[-known:] != events[:known]:
@@ -119,7 +119,7 @@ def _refuse_unlike_before(before: ActivityBatch, events: list[list[Any]], known:
         raise Invalid("the times of events must not go back between batches", field="events")
 
 
-def _refuse_unlike_after(after: ActivityBatch, events: list[list[Any]], first: int) -> None:
+def _decline_unlike_after(after: ActivityBatch, events: list[list[Any]], first: int) -> None:
     if first + len(events) > after.first:
         raise Invalid("events of this batch are there already under the same numbers", field="first")
     if events[-1][0] > events_of(after)[0][0]:

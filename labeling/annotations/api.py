@@ -152,7 +152,7 @@ class Presence(APIView):
             "gone": request.data.get("gone") is True,
         }
         feed.tell(found.pk, message)
-        return Response({"told": True})
+        return Response({"notified": True})
 
 
 class Activity(APIView):

@@ -54,8 +54,8 @@ def declare_attributes(*, project: Project, text: str) -> None:
     Project.objects.for_change(project.pk)
     allowed = dict(declared)
     in_use = Annotation.objects.filter(layer__image__project=project, attributes__isnull=False)
-    for said in in_use.values_list("attributes", flat=True).distinct():
-        for name, value in (said or {}).items():
+    for values in in_use.values_list("attributes", flat=True).distinct():
+        for name, value in (values or {}).items():
             if value not in allowed.get(name, []):
                 raise Invalid(
                     _("cells have the attribute {name}: {value}; keep it in the list").format(name=name, value=value),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from django.db import connection
 
 from labeling.annotations.models import Annotation
-from labeling.annotations.state import State
+from labeling.annotations.state import AnnotationState
 
 COLUMNS = (
     "layer_id", "uid", "kind", "status", "reason", "label_class_id", "x0", "y0", "x1", "y1",
@@ -17,7 +17,7 @@ COLUMNS = (
 NO_MASK = (None, None, None, None, None)
 
 
-def copy_states(layer_id: uuid.UUID, rows: Iterable[tuple[uuid.UUID, State, float | None]]) -> None:
+def copy_states(layer_id: uuid.UUID, rows: Iterable[tuple[uuid.UUID, AnnotationState, float | None]]) -> None:
     """Insert (uid, state, score) into a layer, streamed one by one, all or none; the database checks them as it checks
     any other. No model instances on the way: making them was half of the time (docs/rounds.md).
 

@@ -19,7 +19,7 @@ from django.db import transaction
 logger = logging.getLogger(__name__)
 CHANNELS = "boxwise:layer:"
 KEEP_ALIVE = 15.0  # seconds of silence after which a comment is sent, so that proxies keep the line open
-LOOK_AGAIN = 3.0  # seconds between two looks at whether the reader may still follow
+CHECK_EVERY = 3.0  # seconds between two looks at whether the reader may still follow
 COALESCE = 0.05  # seconds for which hints are gathered
 _client: redis.Redis | None = None
 
@@ -82,12 +82,12 @@ class Follow:
         self.news.set()
 
     def drain(self) -> bytes:
-        told, self.waiting = self.waiting, []
+        messages, self.waiting = self.waiting, []
         if self.seq is not None:
-            told.append({"seq": self.seq})
+            messages.append({"seq": self.seq})
             self.seq = None
         self.news.clear()
-        return b"".join(b"data: " + json.dumps(m, separators=(",", ":")).encode() + b"\n\n" for m in told)
+        return b"".join(b"data: " + json.dumps(m, separators=(",", ":")).encode() + b"\n\n" for m in messages)
 
 
 class Hub:
@@ -142,15 +142,15 @@ async def events(layer: uuid.UUID, seq: int, allowed: Callable[[], bool] = lambd
     try:
         yield b"retry: 2000\n\n" + f'data: {{"seq":{seq}}}\n\n'.encode()
         clock = asyncio.get_running_loop().time
-        looked = spoke = clock()
+        checked_at = spoke = clock()
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(follow.news.wait(), LOOK_AGAIN)
-            if clock() - looked >= LOOK_AGAIN - COALESCE:
+                await asyncio.wait_for(follow.news.wait(), CHECK_EVERY)
+            if clock() - checked_at >= CHECK_EVERY - COALESCE:
                 # Before anything more is said: what came in since the last look goes to nobody who has lost access.
                 if not await asyncio.to_thread(allowed):
                     return
-                looked = clock()
+                checked_at = clock()
             if follow.news.is_set():
                 await asyncio.sleep(COALESCE)
                 yield follow.drain()

@@ -28,7 +28,7 @@ Decision = tuple[str, str | None]
 
 
 @dataclass(frozen=True)
-class Said:
+class Judgement:
     """The content of an opinion: a verdict, the class that the person would give (None: not said), and a reason."""
 
     verdict: str
@@ -45,7 +45,7 @@ class ParsedOpinion:
 
     annotation: uuid.UUID
     seen: uuid.UUID | None
-    after: Said | None
+    after: Judgement | None
 
 
 def parse_opinions(data: Any, *, classes: frozenset[int]) -> tuple[ParsedOpinion, ...]:
@@ -67,11 +67,11 @@ def _parse_opinion(data: Any, classes: frozenset[int]) -> ParsedOpinion:
     return ParsedOpinion(
         annotation=parse_uuid(data.get("annotation"), "annotation"),
         seen=None if data.get("seen") is None else parse_uuid(data["seen"], "seen"),
-        after=None if after is None else _parse_said(after, classes),
+        after=None if after is None else _parse_judgement(after, classes),
     )
 
 
-def _parse_said(data: Any, classes: frozenset[int]) -> Said:
+def _parse_judgement(data: Any, classes: frozenset[int]) -> Judgement:
     if not isinstance(data, dict):
         raise Invalid("an opinion says a verdict, and perhaps a class and a reason", field="opinions")
     verdict = data.get("verdict")
@@ -83,38 +83,38 @@ def _parse_said(data: Any, classes: frozenset[int]) -> Said:
     reason = data.get("reason") or ""
     if reason not in Annotation.Reason.values:
         raise Invalid(f"reason {reason!r} is unknown", field="reason")
-    return Said(verdict, label_class, reason)
+    return Judgement(verdict, label_class, reason)
 
 
-def said_by(opinion: Opinion | None) -> Said | None:
+def judgement_of(opinion: Opinion | None) -> Judgement | None:
     """What an opinion's row says; None for no row and for a withdrawn opinion."""
     if opinion is None or not opinion.verdict:
         return None
-    return Said(opinion.verdict, opinion.label_class_id, opinion.reason)
+    return Judgement(opinion.verdict, opinion.label_class_id, opinion.reason)
 
 
-def differs(said: Said, *, status: str, label_class: int | None) -> bool:
+def differs(judgement: Judgement, *, status: str, label_class: int | None) -> bool:
     """Whether an opinion contradicts a decision: by its verdict, or as "accepted" with another class."""
-    if said.verdict != VERDICT_OF_STATUS[Annotation.Status(status)]:
+    if judgement.verdict != VERDICT_OF_STATUS[Annotation.Status(status)]:
         return True
-    names_a_class = said.verdict == Opinion.Verdict.ACCEPTED and said.label_class is not None
-    return names_a_class and said.label_class != label_class
+    names_a_class = judgement.verdict == Opinion.Verdict.ACCEPTED and judgement.label_class is not None
+    return names_a_class and judgement.label_class != label_class
 
 
-def is_disputed(row: Annotation, opinions: Iterable[Said]) -> bool:
+def is_disputed(row: Annotation, opinions: Iterable[Judgement]) -> bool:
     """Whether a cell is disputed, given what others say of it. A deleted cell is not."""
     if row.deleted or row.kind != Annotation.Kind.CELL:
         return False
-    return any(differs(said, status=row.status, label_class=row.label_class_id) for said in opinions)
+    return any(differs(judgement, status=row.status, label_class=row.label_class_id) for judgement in opinions)
 
 
 def derive_disputed(rows: Sequence[Annotation]) -> None:
     """Bring `disputed` of these saved rows up to date with their opinions; one query to read, one to write."""
     if not rows:
         return
-    of: dict[int, list[Said]] = {row.pk: [] for row in rows}
+    of: dict[int, list[Judgement]] = {row.pk: [] for row in rows}
     for opinion in Opinion.objects.filter(annotation__in=of).exclude(verdict=""):
-        of[opinion.annotation_id].append(Said(opinion.verdict, opinion.label_class_id, opinion.reason))
+        of[opinion.annotation_id].append(Judgement(opinion.verdict, opinion.label_class_id, opinion.reason))
     changed = []
     for row in rows:
         disputed = is_disputed(row, of[row.pk])
@@ -170,9 +170,9 @@ def opinion_json(opinion: Opinion) -> dict[str, Any]:
     }
 
 
-def write_opinion(opinion: Opinion, *, said: Said | None, op_id: uuid.UUID, at: datetime) -> None:
+def write_opinion(opinion: Opinion, *, judgement: Judgement | None, op_id: uuid.UUID, at: datetime) -> None:
     """Put what is said into a row (unsaved). None withdraws it."""
-    opinion.verdict = said.verdict if said else ""
-    opinion.label_class_id = said.label_class if said else None
-    opinion.reason = said.reason if said else ""
+    opinion.verdict = judgement.verdict if judgement else ""
+    opinion.label_class_id = judgement.label_class if judgement else None
+    opinion.reason = judgement.reason if judgement else ""
     opinion.given_at, opinion.last_op = at, op_id

@@ -140,15 +140,15 @@ def unpack_layer(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray[Any,
     }
 
 
-def _coded(said: list[dict[str, str] | None]) -> tuple[list[list[Any]], np.ndarray[Any, Any]]:
+def _coded(rows: list[dict[str, str] | None]) -> tuple[list[list[Any]], np.ndarray[Any, Any]]:
     """[[name, [values]], ...] as they occur, and (rows * names,) codes, row by row."""
     values: dict[str, list[str]] = {}
-    for one in said:
+    for one in rows:
         for name, value in (one or {}).items():
             if value not in values.setdefault(name, []):
                 values[name].append(value)
-    codes = np.zeros((len(said), len(values)), np.uint8)
-    for i, one in enumerate(said):
+    codes = np.zeros((len(rows), len(values)), np.uint8)
+    for i, one in enumerate(rows):
         for j, name in enumerate(values):
             if one and name in one:
                 codes[i, j] = 1 + values[name].index(one[name])

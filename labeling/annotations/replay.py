@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labeling.annotations.models import Annotation, Effect, Layer, Opinion, OpinionEffect
-from labeling.annotations.opinions import Deciders, Said, decision_of, is_disputed, said_by
+from labeling.annotations.opinions import Deciders, Judgement, decision_of, is_disputed, judgement_of
 from labeling.annotations.state import state_of
 
 
@@ -32,11 +32,11 @@ def replay(layer: Layer, until: int | None = None) -> dict[uuid.UUID, Replayed]:
     }
 
 
-def replay_opinions(layer: Layer) -> dict[tuple[uuid.UUID, int], tuple[Said | None, uuid.UUID]]:
+def replay_opinions(layer: Layer) -> dict[tuple[uuid.UUID, int], tuple[Judgement | None, uuid.UUID]]:
     """Every opinion as the log alone says: (cell, author) -> what is said (None: withdrawn) and the last operation."""
     effects = OpinionEffect.objects.filter(operation__layer=layer).order_by("operation__seq", "pk")
     return {
-        (uid, author): (Said(**after) if after else None, op_id)
+        (uid, author): (Judgement(**after) if after else None, op_id)
         for uid, author, after, op_id in effects.values_list(
             "annotation__uid", "operation__author", "after", "operation__op_id"
         )
@@ -65,9 +65,9 @@ def differences(layer: Layer) -> list[str]:
     for row in Annotation.objects.filter(layer=layer).iterator():
         state = state_of(row)
         here = Replayed(state.as_json() if state else None, row.version, row.last_op)
-        said = log.pop(row.uid, None)
-        if here != said:
-            found.append(f"annotation {row.uid}: the row says {here}, the log says {said}")
+        logged = log.pop(row.uid, None)
+        if here != logged:
+            found.append(f"annotation {row.uid}: the row says {here}, the log says {logged}")
     found += [f"annotation {uid} is in the log and has no row" for uid in log]
     return found + list(_wrong_opinions(layer)) + list(_wrong_decisions(layer))
 
@@ -76,22 +76,22 @@ def _wrong_opinions(layer: Layer) -> Iterator[str]:
     log = replay_opinions(layer)
     for opinion in Opinion.objects.filter(annotation__layer=layer).select_related("annotation"):
         key = (opinion.annotation.uid, opinion.author_id)
-        here, said = (said_by(opinion), opinion.last_op), log.pop(key, None)
-        if here != said:
-            yield f"the opinion of {key[1]} on {key[0]}: the row says {here}, the log says {said}"
+        here, logged = (judgement_of(opinion), opinion.last_op), log.pop(key, None)
+        if here != logged:
+            yield f"the opinion of {key[1]} on {key[0]}: the row says {here}, the log says {logged}"
     for uid, author in log:
         yield f"the opinion of {author} on {uid} is in the log and has no row"
 
 
 def _wrong_decisions(layer: Layer) -> Iterator[str]:
     """Cells that are disputed, or decided by somebody, otherwise than the log says."""
-    said: dict[uuid.UUID, list[Said]] = {}
+    logged: dict[uuid.UUID, list[Judgement]] = {}
     for (uid, _author), (opinion, _op) in replay_opinions(layer).items():
         if opinion is not None:
-            said.setdefault(uid, []).append(opinion)
+            logged.setdefault(uid, []).append(opinion)
     deciders = replay_deciders(layer)
     for row in Annotation.objects.filter(layer=layer).iterator():
-        expected = is_disputed(row, said.get(row.uid, []))
+        expected = is_disputed(row, logged.get(row.uid, []))
         if row.disputed != expected:
             yield f"annotation {row.uid}: disputed is {row.disputed}, the log says {expected}"
         if row.decided_by_id != deciders.get(row.uid):

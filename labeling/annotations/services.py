@@ -20,17 +20,25 @@ from labeling.annotations.opinions import (
     RESTORING,
     VERDICTS,
     Deciders,
+    Judgement,
     ParsedOpinion,
-    Said,
     deciders_of,
     decision_of,
     derive_disputed,
+    judgement_of,
     parse_opinions,
-    said_by,
     write_opinion,
 )
-from labeling.annotations.state import State, parse_integer, parse_number, parse_state, parse_uuid, put_state, state_of
-from labeling.annotations.study_sheets import Sheet, check_moments, check_page_clock, hold
+from labeling.annotations.state import (
+    AnnotationState,
+    parse_integer,
+    parse_number,
+    parse_state,
+    parse_uuid,
+    put_state,
+    state_of,
+)
+from labeling.annotations.study_sheets import Sheet, check_moments, check_page_clock, lock_sheet
 from labeling.errors import Invalid, LabelingError
 from labeling.images.models import Image
 from labeling.projects.models import MAY, Project
@@ -61,7 +69,7 @@ class ImmutableLayer(LabelingError):
 class ParsedEffect:
     annotation: uuid.UUID
     seen: uuid.UUID | None
-    after: State | None
+    after: AnnotationState | None
 
 
 @dataclass(frozen=True)
@@ -150,7 +158,7 @@ def write_operations(*, layer: Layer, author: User, operations: Any) -> tuple[in
         raise ImmutableLayer(f"this is a {layer.kind} layer, which nobody edits")
     if not isinstance(operations, list) or len(operations) > MOST_OPERATIONS:
         raise Invalid(f"operations must be a list of at most {MOST_OPERATIONS}", field="operations")
-    sheet = hold(layer.image.project)
+    sheet = lock_sheet(layer.image.project)
     # The lock on the narrow head row serialises the writers of one layer: seq is gapless and in commit order.
     head = LayerHead.objects.select_for_update().get(layer=layer)
     before = head.seq
@@ -179,7 +187,7 @@ class _Batch:
         self.new_effects: list[Effect] = []
         self.new_opinion_effects: list[OpinionEffect] = []
         self.touched: dict[uuid.UUID, Annotation] = {}
-        self.said: dict[uuid.UUID, Opinion] = {}  # what of `opinions` this batch has changed
+        self.opinions_written: dict[uuid.UUID, Opinion] = {}  # what of `opinions` this batch has changed
 
     def run(self, operations: Sequence[Any]) -> tuple[int, list[Verdict]]:
         if any(map(_says_attributes, operations)):
@@ -251,7 +259,7 @@ class _Batch:
         try:
             before = [self._check(op, effect) for effect in op.effects]
             if self.sheet is not None and not self.sheet.accepts_many:
-                self._refuse_many(op)
+                self._decline_many(op)
             opinions_before = [self._check_opinion(opinion) for opinion in op.opinions]
         except Stale as error:
             return Verdict(str(op.op_id), "stale", error=_error(error), current=self._current(_touched(op), op))
@@ -259,7 +267,7 @@ class _Batch:
             return Verdict(str(op.op_id), "invalid", error=_error(error), current=self._current(_touched(op)))
         return self._accept(op, before, opinions_before)
 
-    def _check(self, op: ParsedOperation, effect: ParsedEffect) -> State | None:
+    def _check(self, op: ParsedOperation, effect: ParsedEffect) -> AnnotationState | None:
         """The state before; raises Stale or Invalid. Nothing is changed yet."""
         row = self.rows.get(effect.annotation)
         if effect.seen != (row.last_op if row else None):
@@ -278,7 +286,7 @@ class _Batch:
             raise DecidedByAnother("somebody else has decided this cell: send your verdict as an opinion")
         return state_of(row) if row else None
 
-    def _refuse_many(self, op: ParsedOperation) -> None:
+    def _decline_many(self, op: ParsedOperation) -> None:
         """In this arm each proposal is decided on its own. A cell that comes back from the dead decides nothing new.
         Raises Invalid."""
         decided = 0
@@ -290,7 +298,7 @@ class _Batch:
         if decided > 1 or (decided and op.action == Operation.Action.BULK):
             raise Invalid("this study's arm has no bulk accept: decide each proposal on its own", field="action")
 
-    def _is_second_verdict(self, op: ParsedOperation, row: Annotation, after: State) -> bool:
+    def _is_second_verdict(self, op: ParsedOperation, row: Annotation, after: AnnotationState) -> bool:
         """Whether a verdict would overwrite the decision of somebody else on the same cell."""
         if op.action not in VERDICTS or row.deleted or row.kind != Annotation.Kind.CELL:
             return False
@@ -298,7 +306,7 @@ class _Batch:
         decided_by_another = row.decided_by_id not in (None, self.author.pk)
         return same_question and decided_by_another and after.status != row.status
 
-    def _check_opinion(self, opinion: ParsedOpinion) -> Said | None:
+    def _check_opinion(self, opinion: ParsedOpinion) -> Judgement | None:
         """The author's opinion before; raises Stale or Invalid. Nothing is changed yet."""
         if self.layer.annotator_id is not None:
             raise Invalid("a layer of one's own has no opinions of others", field="opinions")
@@ -312,11 +320,13 @@ class _Batch:
         known = self.opinions.get(opinion.annotation)
         if opinion.seen != (known.last_op if known else None):
             raise Stale("your opinion of this cell has changed since you saw it")
-        if opinion.after is None and said_by(known) is None:
+        if opinion.after is None and judgement_of(known) is None:
             raise Invalid("there is no opinion to withdraw", field="opinions")
-        return said_by(known)
+        return judgement_of(known)
 
-    def _accept(self, op: ParsedOperation, before: list[State | None], opinions_before: list[Said | None]) -> Verdict:
+    def _accept(
+        self, op: ParsedOperation, before: list[AnnotationState | None], opinions_before: list[Judgement | None]
+    ) -> Verdict:
         self.head.seq += 1
         operation = Operation(
             layer=self.layer,
@@ -361,11 +371,11 @@ class _Batch:
                     after=after and after.as_json(),
                 )
             )
-        for opinion, said_before in zip(op.opinions, opinions_before, strict=True):
-            self._take_opinion(operation, opinion, said_before)
+        for opinion, judgement_before in zip(op.opinions, opinions_before, strict=True):
+            self._take_opinion(operation, opinion, judgement_before)
         return Verdict(str(op.op_id), "accepted", seq=self.head.seq)
 
-    def _decider(self, op: ParsedOperation, row: Annotation, after: State) -> int | None:
+    def _decider(self, op: ParsedOperation, row: Annotation, after: AnnotationState) -> int | None:
         """Who has decided what the row is about to become; the row still has what it was."""
         decision = decision_of(after.status, after.derived_from)
         if row.uid in self.deciders:
@@ -375,11 +385,11 @@ class _Batch:
             return row.decided_by_id
         return self.author.pk
 
-    def _take_opinion(self, operation: Operation, opinion: ParsedOpinion, before: Said | None) -> None:
+    def _take_opinion(self, operation: Operation, opinion: ParsedOpinion, before: Judgement | None) -> None:
         row = self.rows[opinion.annotation]
         known = self.opinions.setdefault(opinion.annotation, Opinion(annotation=row, author=self.author))
-        write_opinion(known, said=opinion.after, op_id=operation.op_id, at=operation.committed_at)
-        self.said[opinion.annotation] = known
+        write_opinion(known, judgement=opinion.after, op_id=operation.op_id, at=operation.committed_at)
+        self.opinions_written[opinion.annotation] = known
         self.new_opinion_effects.append(
             OpinionEffect(
                 operation=operation,
@@ -389,7 +399,7 @@ class _Batch:
             )
         )
 
-    def _provenance(self, after: State, before: State | None) -> dict[str, Any]:
+    def _provenance(self, after: AnnotationState, before: AnnotationState | None) -> dict[str, Any]:
         """Where a mask came from, by the server's own knowledge; what a client says of it is not believed."""
         proposal = self.proposals.get(after.derived_from) if after.derived_from else None
         if proposal is None:  # an undone acceptance leaves nothing of its proposal behind
@@ -438,10 +448,10 @@ class _Batch:
         Operation.objects.bulk_create(self.new_operations)
         Effect.objects.bulk_create(self.new_effects)
         OpinionEffect.objects.bulk_create(self.new_opinion_effects)
-        for opinion in self.said.values():
+        for opinion in self.opinions_written.values():
             opinion.save()
         # A cell that this batch made has no opinions of before.
-        judged = [self.rows[uid] for uid in self.said]
+        judged = [self.rows[uid] for uid in self.opinions_written]
         derive_disputed(list({row.uid: row for row in [*changed, *judged]}.values()))
         self.head.save(update_fields=["seq"])
 
@@ -608,7 +618,7 @@ class Loaded:
     """One annotation for an immutable layer: its uid, state and how doubtful it is (0..1, None for unknown)."""
 
     uid: uuid.UUID
-    state: State
+    state: AnnotationState
     score: float | None = None
 
 

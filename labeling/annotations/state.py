@@ -29,7 +29,7 @@ class PackedMask:
 
 
 @dataclass(frozen=True)
-class State:
+class AnnotationState:
     """What an annotation is at one moment, apart from who made it so and when.
 
     box         x0, y0, x1, y1: image pixels, half-open, floats
@@ -73,11 +73,11 @@ class State:
             "provenance": self.provenance or {},
         }
 
-    def with_provenance(self, provenance: dict[str, Any]) -> "State":
+    def with_provenance(self, provenance: dict[str, Any]) -> "AnnotationState":
         return replace(self, provenance=provenance)
 
 
-def state_of(row: Annotation) -> State | None:
+def state_of(row: Annotation) -> AnnotationState | None:
     """The state in a row; None when it is deleted."""
     if row.deleted:
         return None
@@ -86,7 +86,7 @@ def state_of(row: Annotation) -> State | None:
         place = (row.mask_x, row.mask_y, row.mask_width, row.mask_height)
         x, y, width, height = (v or 0 for v in place)  # none is None: the database keeps the rule
         mask = PackedMask(x, y, width, height, bytes(row.mask_bits))
-    return State(
+    return AnnotationState(
         kind=row.kind,
         status=row.status,
         box=(row.x0, row.y0, row.x1, row.y1),
@@ -100,7 +100,7 @@ def state_of(row: Annotation) -> State | None:
     )
 
 
-def put_state(row: Annotation, state: State | None) -> None:
+def put_state(row: Annotation, state: AnnotationState | None) -> None:
     """Write a state into a row (unsaved). None marks it deleted and keeps its last geometry."""
     row.deleted = state is None
     if state is None:
@@ -119,7 +119,7 @@ def put_state(row: Annotation, state: State | None) -> None:
 
 def parse_state(
     data: Any, *, width: int, height: int, classes: frozenset[int], attributes: dict[str, list[str]]
-) -> State:
+) -> AnnotationState:
     """What a client sent, checked against its image.
 
     width, height  of the image, pixels
@@ -149,7 +149,7 @@ def parse_state(
         raise Invalid(f"reason {reason!r} is unknown", field="reason")
     derived_from, parent = data.get("derived_from"), data.get("parent")
     box, mask = _box(data.get("box"), width, height), parse_mask(data.get("mask"), width, height)
-    return State(
+    return AnnotationState(
         kind=kind,
         status=status,
         box=box if mask is None else with_mask(box, mask),
@@ -167,10 +167,10 @@ def _attributes(value: Any, declared: dict[str, list[str]]) -> dict[str, str] | 
         return None
     if not isinstance(value, dict):
         raise Invalid("attributes are an object, name to value", field="attributes")
-    for name, said in value.items():
-        if said not in declared.get(name, ()):
+    for name, value_of in value.items():
+        if value_of not in declared.get(name, ()):
             raise Invalid(
-                f"{str(said)[:40]!r} is no value of the attribute {str(name)[:40]!r} here", field="attributes"
+                f"{str(value_of)[:40]!r} is no value of the attribute {str(name)[:40]!r} here", field="attributes"
             )
     return dict(sorted(value.items()))
 

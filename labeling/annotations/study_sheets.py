@@ -41,7 +41,7 @@ def is_sheet(project: Project) -> bool:
     return getattr(project, "study_item", None) is not None
 
 
-def hold(project: Project, *, farewell: bool = False) -> Sheet | None:
+def lock_sheet(project: Project, *, farewell: bool = False) -> Sheet | None:
     """The sheet, held open until the transaction ends; None for an ordinary project. Raises NoSitting.
 
     farewell  whether a sitting that has just ended will do, as for the last activity of a page
@@ -69,7 +69,7 @@ def hold(project: Project, *, farewell: bool = False) -> Sheet | None:
     return Sheet(frozenset(item.arm.tools), item.arm.accepts_many, item.opened_at)
 
 
-def refuse_without(project: Project, tool: str) -> None:
+def decline_without(project: Project, tool: str) -> None:
     """What a machine can answer is part of an arm. Raises PermissionDenied where the arm does not have the tool, and
     NoSitting while nobody sits at the field."""
     item: Any = getattr(project, "study_item", None)
@@ -118,7 +118,7 @@ def check_page_clock(sheet: Sheet, *, name: str, ms: float) -> None:
 def check_batch(project: Project, *, wall_ms: float, mono_ms: float) -> None:
     """The clocks of a batch of activity on a sheet: the wall clock lies between the opening of the item and now, give
     or take a day, and the page's clock has run no longer than the item has been open. Raises Invalid, NoSitting."""
-    sheet = hold(project, farewell=True)
+    sheet = lock_sheet(project, farewell=True)
     if sheet is None:
         return
     check_page_clock(sheet, name="mono_ms", ms=mono_ms)

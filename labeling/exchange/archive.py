@@ -15,7 +15,7 @@ from labeling.projects.models import LabelClass
 SAME_TIME = (1980, 1, 1, 0, 0, 0)  # a zip's own clock begins here; two exports of the same work have equal bytes
 IMAGE_COLUMNS = (
     "file", "name", "id", "width", "height", "um_per_px", "split", "group", "scanner", "site", "stain", "synthetic",
-    "sha256", "masks", "boxes", "regions", "held_as",
+    "sha256", "masks", "boxes", "regions", "stored_as",
 )  # fmt: skip
 
 
@@ -57,7 +57,7 @@ def as_json(content: Any) -> bytes:
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=str).encode()
 
 
-def image_row(exported: ExportedImage, held_as: str) -> list[Any]:
+def image_row(exported: ExportedImage, stored_as: str) -> list[Any]:
     """One line of images.csv. `held_as` says how the image's cells are stored, for example "PNG, 16 bit"."""
     image = exported.image
     masks = sum(cell.mask is not None for cell in exported.cells)
@@ -75,7 +75,7 @@ def image_row(exported: ExportedImage, held_as: str) -> list[Any]:
         masks,
         len(exported.cells) - masks,
         len(exported.regions),
-        held_as,
+        stored_as,
     ]
 
 

@@ -212,8 +212,8 @@ def group_of(name: str, entry: dict[str, Any], about: dict[str, Any]) -> str:
 
 def stated_of(fact: str, entry: dict[str, Any], about: dict[str, Any]) -> str:
     """Scanner, site or stain of an image: its own entry's, else the whole set's; empty when neither says so in text."""
-    said = entry.get(fact) or about.get(fact)
-    return " ".join(said.split())[:200] if isinstance(said, str) else ""
+    text = entry.get(fact) or about.get(fact)
+    return " ".join(text.split())[:200] if isinstance(text, str) else ""
 
 
 def _in_turns(dataset: Dataset, about: dict[str, Any], names: Sequence[str]) -> tuple[str, ...]:
@@ -239,9 +239,9 @@ def _summary(name: str, dataset: Dataset, chosen: Chosen, cells: int) -> str:
     train, val = len(chosen.train) + len(chosen.open), len(chosen.val)
     of_train = len(dataset.split(Split.TRAIN))
     more = "" if train == of_train else " (more with --images)"
-    held = f"all {val} for validation" if val else "none for validation, since dataset.json names none"
+    validation = f"all {val} for validation" if val else "none for validation, since dataset.json names none"
     return (
-        f'Loaded "{name}": {train} of {of_train} training images{more} and {held}; {cells} boxes, '
+        f'Loaded "{name}": {train} of {of_train} training images{more} and {validation}; {cells} boxes, '
         f"{len(chosen.open)} of the training images without boxes, for the models to propose on."
     )
 

@@ -247,7 +247,7 @@ def _label_archive(
         file = f"labels/{exported.stem}.{made.suffix}"
         archive.add(file, made.encoded())
         lines += cell_rows(exported, painted, file, made, classes)
-        rows.append(image_row(exported, made.held_as))
+        rows.append(image_row(exported, made.stored_as))
         entries[exported.stem] = dataset_entry(exported, file, [cell.label_class for cell in painted], classes)
         splits[exported.image.split].append(exported.stem)
         count.overlapping += len(made.pages) > 1

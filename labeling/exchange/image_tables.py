@@ -129,8 +129,8 @@ def _faults_of_header(header: list[str]) -> list[str]:
     if NAME not in header:
         faults.append(_("Line 1: the column “{name}” is missing; known are {known}.").format(name=NAME, known=known))
     elif len(header) < 2 and not faults:
-        said = _("Line 1: beside “{name}” there is no column; known are {known}.")
-        faults.append(said.format(name=NAME, known=known))
+        words = _("Line 1: beside “{name}” there is no column; known are {known}.")
+        faults.append(words.format(name=NAME, known=known))
     return faults
 
 

@@ -38,7 +38,7 @@ class LabelMap:
         return "png" if self._fits_a_png() else "tif"
 
     @property
-    def held_as(self) -> str:
+    def stored_as(self) -> str:
         """What kind of file it is, in words."""
         if self._fits_a_png():
             return "PNG, 16 bit"

@@ -11,7 +11,7 @@ from django.db.models import Q
 from inference.masks import clip, unpack
 from inference.types import BoxMask
 from labeling.annotations.models import Annotation, Layer
-from labeling.annotations.state import State, state_of
+from labeling.annotations.state import AnnotationState, state_of
 from labeling.errors import Invalid
 from labeling.images.models import Image
 from labeling.projects.models import LabelClass, Project
@@ -132,11 +132,11 @@ def _working_rows(image: Image) -> Iterator[Annotation]:
     return rows.select_related("author").order_by("pk").iterator(chunk_size=2000)
 
 
-def _region_kind(state: State) -> str:
+def _region_kind(state: AnnotationState) -> str:
     return "ignore" if state.status == Annotation.Status.IGNORE else "fully_annotated"
 
 
-def _cell(image: Image, row: Annotation, state: State, author: str, reader: str) -> ExportedCell | None:
+def _cell(image: Image, row: Annotation, state: AnnotationState, author: str, reader: str) -> ExportedCell | None:
     """None for a cell whose mask lies outside the image."""
     mask, box = _geometry(image, state)
     if state.mask is not None and mask is None:
@@ -157,7 +157,7 @@ def _cell(image: Image, row: Annotation, state: State, author: str, reader: str)
     )
 
 
-def _part(state: State, *, has_mask: bool) -> Part:
+def _part(state: AnnotationState, *, has_mask: bool) -> Part:
     if state.status == Annotation.Status.REJECTED:
         return Part.REJECTED
     if state.status == Annotation.Status.CANNOT_TELL:
@@ -165,7 +165,7 @@ def _part(state: State, *, has_mask: bool) -> Part:
     return Part.MASKS if has_mask else Part.BOXES
 
 
-def _geometry(image: Image, state: State) -> tuple[BoxMask | None, Box]:
+def _geometry(image: Image, state: AnnotationState) -> tuple[BoxMask | None, Box]:
     """The mask, tight and inside the image, and the box that belongs to it."""
     if state.mask is None:
         return None, state.box

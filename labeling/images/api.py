@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 from labeling.errors import Invalid
 from labeling.images.models import Image, ScaleSource, Split
 from labeling.images.originals import fetch_original
-from labeling.images.sentences import notes_said
+from labeling.images.sentences import note_sentences
 from labeling.images.services import SETTABLE, change_image, change_images
 from labeling.images.similar import Alike, in_other_splits, pairs_with, sentence
 from labeling.images.tiles import NoSuchTile, read_tile
@@ -40,7 +40,7 @@ class ImageSerializer(serializers.ModelSerializer[Image]):
         ]  # fmt: skip
 
     def get_notes(self, image: Image) -> list[str]:
-        return notes_said(image.reading.get("notes", []))
+        return note_sentences(image.reading.get("notes", []))
 
     def get_has_original(self, image: Image) -> bool:
         return bool(image.original)
@@ -93,7 +93,7 @@ class ImageList(APIView):
 
     def post(self, request: Request, project: int) -> Response:
         found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
-        refuse_second_file(request)
+        decline_second_file(request)
         upload = UploadSerializer(data=request.data)
         upload.is_valid(raise_exception=True)
         file = upload.validated_data.pop("image")
@@ -111,7 +111,7 @@ class ImageList(APIView):
         return Response({"changed": changed, "alike": alike_json(moved)})
 
 
-def refuse_second_file(request: Request) -> None:
+def decline_second_file(request: Request) -> None:
     """Raises Invalid: of two files in one request one would be dropped without a word."""
     files = [file for name in request.FILES for file in request.FILES.getlist(name)]
     if len(files) > 1:

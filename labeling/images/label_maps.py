@@ -52,7 +52,7 @@ def read_label_map(content: bytes, name: str, *, width: int, height: int) -> Lab
     """
     try:
         found = _of_tiff(content, name) if content[:2] in (b"II", b"MM") else _of_png(content, name)
-        _refuse_other_sizes(found, name, width, height)
+        _decline_other_sizes(found, name, width, height)
         pixels = found.load()
     except BadLabelMap:
         raise
@@ -117,7 +117,7 @@ def _picture(name: str, kind: str) -> BadLabelMap:
     )
 
 
-def _refuse_other_sizes(found: Header, name: str, width: int, height: int) -> None:
+def _decline_other_sizes(found: Header, name: str, width: int, height: int) -> None:
     """Raises BadLabelMap unless the file has the image's size, which is within MOST_PIXELS (images/services.py)."""
     if (found.width, found.height) != (width, height):
         raise BadLabelMap(

@@ -73,11 +73,11 @@ SENTENCES = {
 }
 
 
-def said(code: str, **params: Any) -> str:
+def sentence(code: str, **params: Any) -> str:
     """A sentence in the language of whoever asks."""
     return str(SENTENCES[code]).format(**params)
 
 
-def notes_said(notes: Iterable[Mapping[str, Any]]) -> list[str]:
+def note_sentences(notes: Iterable[Mapping[str, Any]]) -> list[str]:
     """The notes of an image (`reading["notes"]`) as sentences; a code of a later version is left out."""
-    return [said(note["code"], **note["params"]) for note in notes if note["code"] in SENTENCES]
+    return [sentence(note["code"], **note["params"]) for note in notes if note["code"] in SENTENCES]

@@ -23,7 +23,7 @@ from labeling.errors import Invalid, LabelingError
 from labeling.images import tiles
 from labeling.images.models import FACTORS, Image, ScaleSource, Split
 from labeling.images.names import clean
-from labeling.images.sentences import said
+from labeling.images.sentences import sentence
 from labeling.images.similar import picture_hash
 from labeling.projects.models import Project
 
@@ -37,7 +37,7 @@ class UnreadableImage(Invalid):
     code = "unreadable_image"
 
     def __init__(self, name: str, reason: str, params: dict[str, Any]) -> None:
-        super().__init__(said(reason, **{**params, "name": name}), field="image")
+        super().__init__(sentence(reason, **{**params, "name": name}), field="image")
         self.reason = reason
 
 

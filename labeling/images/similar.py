@@ -114,7 +114,7 @@ def likeness(pair: Alike) -> str:
     ).format(**names, **splits)
 
 
-def look_alikes(images: Sequence[Image], among: Iterable[Image] | None = None) -> list[Alike]:
+def similar_images(images: Sequence[Image], among: Iterable[Image] | None = None) -> list[Alike]:
     """Pairs of images that are nearly the same picture, each pair once.
 
     among  look for partners of these alone; None: of all
@@ -140,7 +140,7 @@ def look_alikes(images: Sequence[Image], among: Iterable[Image] | None = None) -
 def pairs_with(project: Project, images: Iterable[Image]) -> list[Alike]:
     """Of these images the pairs with a nearly equal picture of the project, as the splits are now."""
     everything = list(project.images.only("pk", "name", "split", "phash", "project"))
-    return look_alikes(everything, images)
+    return similar_images(everything, images)
 
 
 def in_other_splits(project: Project, images: Iterable[Image]) -> list[Alike]:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from labeling.errors import Archived, Invalid, LabelingError
 from labeling.images.models import Image
-from labeling.images.sentences import notes_said
+from labeling.images.sentences import note_sentences
 from labeling.images.services import AlreadyThere, add_image
 from labeling.projects.models import Project
 
@@ -67,7 +67,7 @@ def take_file(*, project: Project, file: UploadedFile, facts: dict[str, Any]) ->
             name=name
         )
         return FileResult(name, Outcome.DECLINED, None, "fault", (words,))
-    return FileResult(image.name, Outcome.ADDED, image.pk, "", tuple(notes_said(image.reading["notes"])))
+    return FileResult(image.name, Outcome.ADDED, image.pk, "", tuple(note_sentences(image.reading["notes"])))
 
 
 def add_upload(*, project: Project, file: UploadedFile, facts: dict[str, Any]) -> Image:

@@ -14,7 +14,7 @@ from labeling.celery import app
 def send(task: str, *, queue: str, **kwargs: Any) -> None:
     """Ask the workers by task name (the site never imports torch), once the row it needs is committed.
 
-    While the broker is away the message is not sent, which is logged: the row says what waits, and the sweeper sends
+    While the broker is away the message is not sent, which is logged: the row says what waits, and recovery sends
     it again.
     """
 

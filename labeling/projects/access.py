@@ -39,5 +39,5 @@ def reach(queryset: QuerySet[M], user: User, act: str, *, project: str = "projec
     if owner.role_of(user) not in MAY[act]:
         raise PermissionDenied("your role in this project does not allow this")
     if act in CHANGES:
-        owner.refuse_if_archived()
+        owner.decline_if_archived()
     return found

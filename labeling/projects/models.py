@@ -50,7 +50,7 @@ class ProjectQuerySet(models.QuerySet["Project"]):
         Raises Archived.
         """
         project = self.select_for_update().get(pk=pk)
-        project.refuse_if_archived()
+        project.decline_if_archived()
         return project
 
 
@@ -103,7 +103,7 @@ class Project(models.Model):
         """The role of `user` here, or None for a stranger."""
         return self.memberships.filter(user=user).values_list("role", flat=True).first()
 
-    def refuse_if_archived(self) -> None:
+    def decline_if_archived(self) -> None:
         """Raises Archived."""
         if self.archived_at is not None:
             raise Archived(

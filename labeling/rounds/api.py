@@ -17,9 +17,9 @@ from labeling.projects.api import ProjectSerializer
 from labeling.projects.models import Project
 from labeling.rounds.archiving import archive_project, restore_project
 from labeling.rounds.configuration import configure, differences
-from labeling.rounds.execution.backoff import mend, reason
+from labeling.rounds.execution.backoff import reason, remedy
 from labeling.rounds.execution.resuming import try_again
-from labeling.rounds.models import ModelVersion, Promotion, Round, Stage, Sweep, WeightsImport
+from labeling.rounds.models import ModelVersion, Promotion, Round, Stage, Tuning, WeightsImport
 from labeling.rounds.readiness import as_json, limitations
 from labeling.rounds.reference import described, lock
 from labeling.rounds.reference_masks import Added, add_references, referenced, remove_reference
@@ -28,7 +28,7 @@ from labeling.rounds.results.comparison import compare
 from labeling.rounds.results.drift import Mean, of_round
 from labeling.rounds.results.estimate import estimate
 from labeling.rounds.results.export import export_file, folder_name
-from labeling.rounds.results.tuning import request_sweep
+from labeling.rounds.results.tuning import request_tuning
 from labeling.rounds.services import cancel_round, start_round
 from labeling.rounds.weights.importing import import_weights
 from labeling.rounds.weights.promotion import figures_of, promote, roll_back
@@ -63,7 +63,7 @@ def stage_json(stage: Stage) -> dict[str, Any]:
         "error": stage.error,
         "attempts": stage.attempts,
         "queue": stage.queue,
-        "waits": waits_json(stage) if stage.lacks and stage.state in ("waiting", "running") else None,
+        "waits": waits_json(stage) if stage.missing_resource and stage.state in ("waiting", "running") else None,
         "usage": stage.usage,
         "started_at": stage.started_at,
         "finished_at": stage.finished_at,
@@ -74,9 +74,9 @@ def stage_json(stage: Stage) -> dict[str, Any]:
 def waits_json(stage: Stage) -> dict[str, Any]:
     """Why a stage waits and when it is tried again; null where that is when a worker is there."""
     return {
-        **stage.lacks,
-        "reason": reason(stage.lacks),
-        "mend": mend(stage.lacks),
+        **stage.missing_resource,
+        "reason": reason(stage.missing_resource),
+        "remedy": remedy(stage.missing_resource),
         "again_at": stage.again_at,
     }
 
@@ -85,7 +85,7 @@ def promotion_json(made: Promotion) -> dict[str, Any]:
     return {"round": made.round_id, "reason": made.reason, "at": made.at}
 
 
-def sweep_json(asked: Sweep) -> dict[str, Any]:
+def tuning_json(asked: Tuning) -> dict[str, Any]:
     return {"state": asked.state, "error": asked.error, "requested_at": asked.requested_at, **asked.result}
 
 
@@ -229,13 +229,13 @@ class WeightsImports(APIView):
 
     def post(self, request: Request, project: int) -> Response:
         found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
-        said = request.POST
+        fields = request.POST
         made = import_weights(
             project=found,
             by=person(request),
             files=request.FILES.getlist("files"),
-            data_licence=said.get("data_licence", ""),
-            note=said.get("note", ""),
+            data_licence=fields.get("data_licence", ""),
+            note=fields.get("note", ""),
         )
         return Response(import_json(made), status=202)
 
@@ -314,17 +314,17 @@ class ByOrigin(APIView):
         return Response({"stated": made.stated, "sentences": made.sentences, "factors": factors})
 
 
-class SweepSettings(APIView):
+class RoundTuning(APIView):
     """GET the table of settings tried on a round's validation images; POST asks for it."""
 
     def get(self, request: Request, round: int) -> Response:
         found = reach(_rounds(person(request)), person(request), "see", pk=round)
-        asked = Sweep.objects.filter(round=found).first()
-        return Response(sweep_json(asked) if asked else {"state": None})
+        asked = Tuning.objects.filter(round=found).first()
+        return Response(tuning_json(asked) if asked else {"state": None})
 
     def post(self, request: Request, round: int) -> Response:
         found = reach(_rounds(person(request)), person(request), "manage", pk=round)
-        return Response(sweep_json(request_sweep(round_=found, by=person(request))), status=202)
+        return Response(tuning_json(request_tuning(round_=found, by=person(request))), status=202)
 
 
 class ReferenceSets(APIView):

@@ -37,7 +37,7 @@ def archive_project(*, project: Project, by: User) -> Project:
             project.save(update_fields=["archived_at", "archived_by"])
             logger.info("project %s is archived by %s", project.pk, by)
     # With the project's row free again: who ends a stage holds its round's row and then takes the project's. Nothing
-    # can be started meanwhile, and what a process that dies here leaves at work the sweeper asks to stop.
+    # can be started meanwhile, and what a process that dies here leaves at work recovery asks to stop.
     stop_rounds(project)
     return project
 
@@ -64,14 +64,14 @@ def stop_rounds(project: Project) -> None:
                 StageLine.objects.create(stage=last, text=STOPPED)
 
 
-def sweep() -> list[str]:
+def recover() -> list[str]:
     """Stop what is still at work in an archived project, because whoever archived it died in between."""
-    said = []
+    sentences = []
     for project in Project.objects.filter(rounds__in=_under_way()).distinct():
         with isolated(f"project {project.pk}"):
             stop_rounds(project)
-            said.append(f"project {project.pk} is archived: its rounds were asked to stop")
-    return said
+            sentences.append(f"project {project.pk} is archived: its rounds were asked to stop")
+    return sentences
 
 
 def _under_way() -> QuerySet[Round]:

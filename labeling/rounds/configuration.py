@@ -166,7 +166,7 @@ def configure(preset: str, changes: dict[str, Any] | None = None) -> dict[str, A
         choice = BY_NAME[name]
         number = choice.read(value)
         if "change" in choice.path:
-            _refuse_missing(made, choice)
+            _decline_missing(made, choice)
         place = made
         for step in choice.path[:-1]:
             place = place.setdefault(step, {})
@@ -178,13 +178,13 @@ def configure(preset: str, changes: dict[str, Any] | None = None) -> dict[str, A
     return made
 
 
-def _refuse_missing(made: dict[str, Any], choice: Choice) -> None:
+def _decline_missing(made: dict[str, Any], choice: Choice) -> None:
     """Raises Invalid where the preset's model has no such setting; the engine would say so after the start only."""
     kind, setting = choice.path[0], choice.path[-1]
     model = made[kind]["name"]
     if missing(model, setting):
-        said = _("{name} cannot be set with this preset: its {kind}, {model}, has no such setting. Leave it empty.")
-        raise Invalid(said.format(name=_(choice.label), kind=_(kind), model=model), field=choice.name)
+        words = _("{name} cannot be set with this preset: its {kind}, {model}, has no such setting. Leave it empty.")
+        raise Invalid(words.format(name=_(choice.label), kind=_(kind), model=model), field=choice.name)
 
 
 def flat(configuration: dict[str, Any], before: str = "") -> dict[str, Any]:

@@ -129,7 +129,7 @@ class Stage(models.Model):
     """One step of a round. Its key is the hash of its inputs, its parameters and its own version number.
 
     Who owns running work is decided by the lease on this row, not by the broker: a worker renews `lease_until`
-    while it works; the sweeper starts again what lost its lease, `MAX_ATTEMPTS` times at most. A worker that lacks
+    while it works; recovery starts again what lost its lease, `MAX_ATTEMPTS` times at most. A worker that lacks
     what the stage needs hands it back: then it waits with a reason until `again_at` (execution/backoff.py).
     """
 
@@ -152,7 +152,12 @@ class Stage(models.Model):
         FAILED = "failed", "failed"
 
     MAX_ATTEMPTS = 3
-    NOTHING_MISSING: ClassVar[dict[str, Any]] = {"lacks": {}, "again_at": None, "refusals": 0, "refused_by": []}
+    NOTHING_MISSING: ClassVar[dict[str, Any]] = {
+        "missing_resource": {},
+        "again_at": None,
+        "times_declined": 0,
+        "declined_by": [],
+    }
 
     round = models.ForeignKey(Round, on_delete=models.CASCADE, related_name="stages")
     position = models.PositiveSmallIntegerField()
@@ -168,10 +173,12 @@ class Stage(models.Model):
     total = models.PositiveIntegerField(default=0)
     note = models.CharField(max_length=200, blank=True)
     error = models.TextField(blank=True)
-    lacks = models.JSONField(default=dict, help_text="what is missing for it to go on (execution/backoff.py)")
-    again_at = models.DateTimeField(null=True, help_text="when the workers of `refused_by` may try it again")
-    refusals = models.PositiveSmallIntegerField(default=0, help_text="times in a row that it was held back")
-    refused_by = models.JSONField(default=list, help_text="ids of the workers that lack it")
+    missing_resource = models.JSONField(
+        default=dict, help_text="what is missing for it to go on (execution/backoff.py)"
+    )
+    again_at = models.DateTimeField(null=True, help_text="when the workers of `declined_by` may try it again")
+    times_declined = models.PositiveSmallIntegerField(default=0, help_text="times in a row that it was held back")
+    declined_by = models.JSONField(default=list, help_text="ids of the workers that lack it")
     usage = models.JSONField(default=dict, help_text="of processor and memory, as the worker told it last")
     queued_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
@@ -303,7 +310,7 @@ class WeightsImport(models.Model):
     class State(models.TextChoices):
         CHECKING = "checking", "being checked"
         READY = "ready", "ready"
-        REFUSED = "refused", "refused"
+        DECLINED = "declined", "declined"
 
     MAX_ATTEMPTS = 3
 
@@ -379,7 +386,7 @@ class ModelVersion(models.Model):
         return f"{self.kind} {self.number}"
 
 
-class Sweep(models.Model):
+class Tuning(models.Model):
     """A table of settings tried on a finished round's cached masks, on its validation images alone."""
 
     class State(models.TextChoices):
@@ -387,7 +394,7 @@ class Sweep(models.Model):
         DONE = "done", "done"
         FAILED = "failed", "failed"
 
-    round = models.OneToOneField(Round, on_delete=models.CASCADE, related_name="sweep")
+    round = models.OneToOneField(Round, on_delete=models.CASCADE, related_name="tuning")
     state = models.CharField(max_length=20, choices=State, default=State.QUEUED)
     result = models.JSONField(default=dict)
     error = models.TextField(blank=True)
@@ -396,14 +403,14 @@ class Sweep(models.Model):
     finished_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
-        return f"sweep of {self.round}"
+        return f"tuning of {self.round}"
 
 
 class Delivery(models.Model):
     """That somebody is to be told that a round has ended, or that a project wants to know whether it would arrive.
 
     `content` is what is said, as it was then: a later try says the same. It is not tried before `due_at`, which a
-    worker moves ahead while it tries; the sweeper asks again for what nobody has tried by then (delivery.py).
+    worker moves ahead while it tries; recovery asks again for what nobody has tried by then (delivery.py).
     """
 
     class Channel(models.TextChoices):
@@ -434,12 +441,12 @@ class Delivery(models.Model):
     class Meta:
         ordering = ["-created_at"]
         indexes = [models.Index(fields=["due_at"], condition=Q(state="waiting"), name="delivery_due")]
-        constraints = [models.UniqueConstraint(fields=["round", "ended_at", "channel", "to"], name="told_once")]
+        constraints = [models.UniqueConstraint(fields=["round", "ended_at", "channel", "to"], name="delivery_once")]
 
     def __str__(self) -> str:
         return f"{self.event} by {self.channel}"
 
     @property
-    def said(self) -> str:
+    def outcome(self) -> str:
         """The end of the round as a word: published, failed, cancelled."""
         return self.event.removeprefix("round.")

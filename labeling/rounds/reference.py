@@ -65,12 +65,12 @@ def lock(
                 "without proposals, as label maps beside such images; then lock them."
             )
         )
-    said = {"images": images, "origin": origin, "readers": readers, "note": note[:200]}
+    facts = {"images": images, "origin": origin, "readers": readers, "note": note[:200]}
     last = current(project)
-    if last is not None and {name: getattr(last, name) for name in said} == said:
+    if last is not None and {name: getattr(last, name) for name in facts} == facts:
         return last
     number = (project.reference_sets.aggregate(last=Max("number"))["last"] or 0) + 1
-    return ReferenceSet.objects.create(project=project, number=number, locked_by=by, **said)
+    return ReferenceSet.objects.create(project=project, number=number, locked_by=by, **facts)
 
 
 def locked_images(project: Project) -> dict[int, str]:

@@ -105,21 +105,21 @@ def _locked_note(image: Image) -> list[str]:
     if image.pk not in locked_images(image.project):
         return []
     locked = current(image.project)
-    said = _(
+    words = _(
         "{image} is in the locked reference set {n}: no round starts until the set is locked anew with the masks as "
         "they are now."
     )
-    return [said.format(image=image.name, n=locked.number if locked else 0)]
+    return [words.format(image=image.name, n=locked.number if locked else 0)]
 
 
 def _training_note(image: Image) -> list[str]:
     if image.split != Split.TRAIN:
         return []
-    said = _(
+    words = _(
         "{image} is in training, so its masks measure nothing. Put it into validation or test, then lock the reference "
         "set."
     )
-    return [said.format(image=image.name)]
+    return [words.format(image=image.name)]
 
 
 def add_references(

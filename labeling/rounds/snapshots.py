@@ -81,8 +81,8 @@ def freeze(project: Project, *, same_slide: bool = False, learns: bool = True) -
         )
     if not images:
         raise NothingToLearn("This project has no image yet. Add images, then start a round.")
-    refuse_leaks(images, same_slide=same_slide)
-    refuse_mixed_scales(images)
+    decline_leaks(images, same_slide=same_slide)
+    decline_mixed_scales(images)
     data = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
     sha256 = hashlib.sha256(data).hexdigest()
     snapshot = Snapshot.objects.filter(project=project, sha256=sha256).first()
@@ -106,7 +106,7 @@ def sides_of_groups(images: list[dict[str, Any]]) -> dict[str, set[str]]:
     return sides
 
 
-def refuse_leaks(images: list[dict[str, Any]], *, same_slide: bool) -> None:
+def decline_leaks(images: list[dict[str, Any]], *, same_slide: bool) -> None:
     """The rule: a slide or patient stands in one split only. It is waived for a project of one single slide, which has
     nothing to split by, and where somebody says so; the figures are then marked optimistic. Raises Leaks."""
     sides = sides_of_groups(images)
@@ -123,7 +123,7 @@ def refuse_leaks(images: list[dict[str, Any]], *, same_slide: bool) -> None:
         )
 
 
-def refuse_mixed_scales(images: list[dict[str, Any]]) -> None:
+def decline_mixed_scales(images: list[dict[str, Any]]) -> None:
     """Images that teach or judge have one µm/px; those without one are taken to have it. Raises MixedScales."""
     used = [i for i in images if i["um_per_px"] and (i["exhaustive"] or i["reference"])]
     scales = sorted({float(i["um_per_px"]) for i in used})
@@ -159,16 +159,16 @@ def summarise(images: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def of_refused(refused: list[tuple[str, list[float]]], found: dict[str, Any]) -> dict[str, Any]:
+def of_rejected(rejections: list[tuple[str, list[float]]], found: dict[str, Any]) -> dict[str, Any]:
     """Where rejected proposals go. Only "not a cell" says that nothing is there, and teaches so.
 
     Every other reason says that something is wrong with the proposal, not that there is no cell: where no person's cell
     stands in its place, nobody shall learn from the place, as if it were marked cannot-tell.
     """
     drawn = [cell["box"] for cell in found["cells"]]
-    unclear = [box for reason, box in refused if reason != "not_a_cell" and not any(covers(b, box) for b in drawn)]
+    unclear = [box for reason, box in rejections if reason != "not_a_cell" and not any(covers(b, box) for b in drawn)]
     return {
-        "rejected": [*found["rejected"], *(box for _, box in refused)],
+        "rejected": [*found["rejected"], *(box for _, box in rejections)],
         "cannot_tell": [*found["cannot_tell"], *unclear],
     }
 
@@ -188,7 +188,7 @@ def _image(image: Image, locked: str | None) -> dict[str, Any]:
         Layer.objects.filter(image=image, kind=Layer.Kind.WORKING).select_related("head").order_by("-head__seq").first()
     )
     found: dict[str, Any] = {"cells": [], "rejected": [], "cannot_tell": [], "exhaustive": [], "ignore": []}
-    seq, refused = 0, []
+    seq, rejections = 0, []
     if layer is not None:
         rows = list(Annotation.objects.filter(layer=layer, deleted=False).select_related("layer__head").order_by("uid"))
         seq = rows[0].layer.head.seq if rows else layer.head.seq
@@ -205,10 +205,10 @@ def _image(image: Image, locked: str | None) -> dict[str, Any]:
                     }
                 )
             elif state.status == "rejected":
-                refused.append((state.reason, list(state.box)))
+                rejections.append((state.reason, list(state.box)))
             else:
                 found[state.status].append(list(state.box))
-        found |= of_refused(refused, found)
+        found |= of_rejected(rejections, found)
     return {
         "image": image.pk,
         "sha256": image.sha256,

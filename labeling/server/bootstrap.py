@@ -129,8 +129,8 @@ def run(doing: str, *commands: list[str | Path], cwd: Path = ROOT, env: dict[str
     with log.open("wb") as output:
         for command in commands:
             _run_one(doing, command, cwd, env, output, begin)
-    said = time.monotonic() - begin
-    say(f"{doing.partition(' (')[0]}: done ({said:.0f} s).")
+    answer = time.monotonic() - begin
+    say(f"{doing.partition(' (')[0]}: done ({answer:.0f} s).")
 
 
 def _run_one(
@@ -314,10 +314,10 @@ def same_python(python: Path) -> bool:
     """Whether .venv was made with the Python that runs us (it may have been upgraded, or the checkout moved)."""
     command = [str(python), "-c", "import sys; print(sys.version, sys.prefix, sep='\\n')"]
     try:
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.rstrip("\n")
+        answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout.rstrip("\n")
     except (OSError, subprocess.CalledProcessError):
         return False
-    return said == f"{sys.version}\n{VENV}"
+    return answer == f"{sys.version}\n{VENV}"
 
 
 def without_gpu(lock: str) -> tuple[str, list[str]]:

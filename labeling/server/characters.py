@@ -10,7 +10,7 @@ NUL = "\0"
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
-class RefuseNul:
+class DeclineNul:
     """Middleware; Django answers 400 to what it raises.
 
     Forms are looked at after the check against forged requests, which reads them anyway. JSON is not: the API names
@@ -21,16 +21,16 @@ class RefuseNul:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if NUL in request.path_info or _holds_nul(request.GET):
+        if NUL in request.path_info or _contains_nul(request.GET):
             raise SuspiciousOperation("the address holds a NUL")
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
         is_form = request.method == "POST" and request.content_type in FORMS
-        if is_form and not request.path_info.startswith("/api/") and _holds_nul(request.POST):
+        if is_form and not request.path_info.startswith("/api/") and _contains_nul(request.POST):
             raise SuspiciousOperation("the form holds a NUL")
 
 
-def _holds_nul(fields: Any) -> bool:
+def _contains_nul(fields: Any) -> bool:
     parts = [*fields, *(value for name in fields for value in fields.getlist(name))]
     return any(NUL in part for part in parts)

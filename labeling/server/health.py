@@ -78,9 +78,9 @@ PARTS: dict[str, Callable[[], str]] = {
 def states() -> dict[str, str]:
     """The state of each part: "up", or "down" with what is known of the reason."""
     found: dict[str, str] = {}
-    for name, look in PARTS.items():
+    for name, check in PARTS.items():
         try:
-            found[name] = look()
+            found[name] = check()
         except Exception as error:  # whatever a driver raises means "down"
             found[name] = f"down: {type(error).__name__}" if not settings.DEBUG else f"down: {error}"
     return found

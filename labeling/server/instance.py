@@ -37,14 +37,14 @@ WRITTEN = ("files", "static", "work", "home")
 OUR_SECRETS = frozenset(
     {"SECRET_KEY", "HEALTH_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
 )
-LOOKS_SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_KEY", re.IGNORECASE)
+SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_KEY", re.IGNORECASE)
 
 
 def passes_on(name: str) -> bool:
     """Whether a variable of the caller reaches the processes."""
     if name == "PYTHONDONTWRITEBYTECODE":  # without compiled modules every start takes twice as long
         return False
-    return name in OUR_SECRETS or LOOKS_SECRET.search(name) is None
+    return name in OUR_SECRETS or SECRET_NAME.search(name) is None
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from labeling.server.instance import Instance, Lock
 from labeling.server.postgres import CannotStart
 
 TICK = 0.2  # seconds between two looks at the children
-LOOK_AT_FILES = 1.0  # seconds between two looks at the Python files (make dev)
+CHECK_FILES_EVERY = 1.0  # seconds between two looks at the Python files (make dev)
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds before a crashed child is started again
 STEADY = 60.0  # seconds after which a crash counts as the first one again
 PATIENCE = 90.0  # seconds for everything to come up
@@ -129,7 +129,7 @@ class Supervisor:
         self.reload = reload
         self.children: list[Child] = []
         self.stop_requested = 0
-        self.next_look = 0.0
+        self.next_check = 0.0
         self.lock: Lock
 
     # -- what runs
@@ -178,7 +178,7 @@ class Supervisor:
                 5,
                 watch=("labeling",),
             ),
-            self.python_child("sweeper", [python, str(CHECKOUT / "manage.py"), "sweep"], watch=("labeling",)),
+            self.python_child("recovery", [python, str(CHECKOUT / "manage.py"), "recover"], watch=("labeling",)),
         ]
 
     def python_child(
@@ -311,7 +311,7 @@ class Supervisor:
             )
         try:
             while process.poll() is None:
-                self.look_at_children()
+                self.check_children()
                 self.heed_stop()
                 time.sleep(TICK / 4)
             text = output.read_text(errors="replace")
@@ -328,7 +328,7 @@ class Supervisor:
         end = time.monotonic() + PATIENCE
         state = ""
         while (state := self.health()) != "healthy":
-            self.look_at_children()
+            self.check_children()
             self.heed_stop()
             for child in self.children:
                 if child.crashes >= CRASHES_AT_START:
@@ -361,17 +361,17 @@ class Supervisor:
 
     def watch_until_stopped(self) -> None:
         while not self.stop_requested:
-            self.look_at_children()
+            self.check_children()
             time.sleep(TICK)
 
     # -- crashes
 
-    def look_at_children(self) -> None:
+    def check_children(self) -> None:
         """Start again what has ended (after its pause), and what has changed (make dev)."""
         now = time.monotonic()
-        look_at_files = self.reload and now >= self.next_look
-        if look_at_files:
-            self.next_look = now + LOOK_AT_FILES
+        check_files = self.reload and now >= self.next_check
+        if check_files:
+            self.next_check = now + CHECK_FILES_EVERY
         for child in self.children:
             if child.again_at is not None:
                 if now >= child.again_at:
@@ -379,7 +379,7 @@ class Supervisor:
                     say(f"{child.name} was started again.")
             elif child.process is not None and (code := child.process.poll()) is not None:
                 self.note_crash(child, code, now)
-            elif look_at_files and child.watch and self.times(child) != child.seen:
+            elif check_files and child.watch and self.times(child) != child.seen:
                 self.end([child], GRACE)
                 self.start(child)
                 say(f"Python files changed: {child.name} is started again.")

@@ -76,7 +76,7 @@ class Plot:
     @property
     def sentence(self) -> str:
         """For who cannot see the plot."""
-        said = [
+        parts = [
             f"{row.group.name or _('not stated')}: "
             + ", ".join(
                 f"{name} {figure(mean.value)}"
@@ -85,7 +85,7 @@ class Plot:
             )
             for row in self.drawn
         ]
-        return f"{self.name}. " + "; ".join(said)
+        return f"{self.name}. " + "; ".join(parts)
 
 
 def plots_of(drift: Drift) -> list[Plot]:

@@ -25,7 +25,7 @@ WORDS = {
     "images": "Images",
     "reference_images": "Images with reference masks",
 }
-SAID_ELSEWHERE = ("optimistic",)  # the page has a notice for it
+SHOWN_ELSEWHERE = ("optimistic",)  # the page has a notice for it
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def facts_of(facts: dict[str, Any]) -> Facts:
     made = Facts([], [], [])
     for name in names:
         value, words = facts[name], WORDS.get(name, name.replace("_", " "))
-        if name in SAID_ELSEWHERE:
+        if name in SHOWN_ELSEWHERE:
             continue
         if isinstance(value, dict):
             made.groups.append((words, facts_of(value)))

@@ -7,7 +7,7 @@ from typing import Any
 from labeling.rounds.models import Round, Stage
 from labeling.rounds.services import FINISHED
 
-LOOK_BACK = 40  # finished stages: some rounds, even where most of their stages were reused
+NEWEST = 40  # finished stages: some rounds, even where most of their stages were reused
 
 
 def left_of(found: Round, rows: Iterable[dict[str, Any]], now: datetime) -> timedelta | None:
@@ -23,7 +23,7 @@ def left_of(found: Round, rows: Iterable[dict[str, Any]], now: datetime) -> time
     earlier = Stage.objects.filter(round__project=found.project_id, round__preset=found.preset, state=Stage.State.DONE)
     took: dict[str, timedelta] = {}
     newest = earlier.exclude(round=found).order_by("-finished_at")
-    for kind, began, ended in newest.values_list("kind", "started_at", "finished_at")[:LOOK_BACK]:
+    for kind, began, ended in newest.values_list("kind", "started_at", "finished_at")[:NEWEST]:
         if began is not None and ended is not None:
             took.setdefault(kind, ended - began)
     left = timedelta(0)

@@ -27,7 +27,7 @@ from labeling.rounds.reference_masks import Added, add_references, referenced, r
 from labeling.rounds.results.comparison import Comparison
 from labeling.rounds.results.comparison import compare as compare_rounds
 from labeling.rounds.results.drift import over_rounds
-from labeling.rounds.results.tuning import request_sweep
+from labeling.rounds.results.tuning import request_tuning
 from labeling.rounds.weights.importing import MOST_BYTES, import_weights
 from labeling.rounds.weights.promotion import current_round, figures_of, policy_of, promote, roll_back
 from labeling.site.drift_plots import History, histories_of
@@ -259,8 +259,8 @@ def scatter(project: Project, made: Comparison) -> list[dict[str, Any]]:
 
 @signed_in
 @require_POST
-def sweep(request: Request, round: int) -> HttpResponse:
+def tune(request: Request, round: int) -> HttpResponse:
     found = reach_round(request, "manage", round)
     done = _("Settings are being tried on the cached masks; the table appears on this page within a minute or so.")
-    attempt(request, lambda: request_sweep(round_=found, by=request.user), done=done)
+    attempt(request, lambda: request_tuning(round_=found, by=request.user), done=done)
     return redirect(found)

@@ -109,23 +109,23 @@ def grid(request: Request, found: Project) -> dict[str, Any]:
     everything = list(found.images.all())
     counts = count(images=found.images.order_by(), user=request.user, per="image")
     rows = [(image, counts.get(image.pk, Counts())) for image in everything]
-    strategy = request.GET.get("queue", "mix")
+    strategy = request.GET.get("by", "mix")
     waiting = next_images(found, counts, strategy)
     to_review = [(image, c) for image, c in rows if c.undecided]
     to_box = [image for image, c in rows if not c.exhaustive and not c.proposed]
     publications = list(current_publications(found.images.all()).select_related("image", "round"))
-    outcomes = {said.image.pk: said for said in on_images(publications)}
+    outcomes = {outcome.image.pk: outcome for outcome in on_images(publications)}
     for image, _counts in rows:
-        image.look_next = waiting.get(image.pk)  # type: ignore[attr-defined]
+        image.suggested_next = waiting.get(image.pk)  # type: ignore[attr-defined]
         image.outcome = outcomes.get(image.pk)  # type: ignore[attr-defined]
-    if request.GET.get("order") == "queue":
+    if request.GET.get("order") == "suggested":
         rows.sort(key=lambda row: getattr(waiting.get(row[0].pk), "place", len(rows)))
     return {
         "page": Paginator(rows, PER_PAGE).get_page(request.GET.get("page")),
         "total": len(rows),
         "strategy": strategy,
         "strategies": STRATEGIES.items() if waiting else [],
-        "by_queue": request.GET.get("order") == "queue",
+        "by_suggestion": request.GET.get("order") == "suggested",
         "boxes": sum(c.boxes for _, c in rows),
         "undecided": sum(c.undecided for _, c in rows),
         "next_to_review": to_review[0][0] if to_review else None,
@@ -162,7 +162,7 @@ def upload_answer(request: Request, found: Project, results: list[FileResult], p
     noted = [result for result in added if result.words]
     alike = alike_of(found, added)
     if request.htmx:
-        context = {"added": added, "noted": noted, "there": there, "refused": problems, "alike": alike}
+        context = {"added": added, "noted": noted, "there": there, "declined": problems, "alike": alike}
         answer = render(request, "site/parts/upload_result.html", context)
         if added:
             answer["HX-Trigger"] = "images-changed"
@@ -172,8 +172,8 @@ def upload_answer(request: Request, found: Project, results: list[FileResult], p
     for words in there:
         messages.info(request, words)
     if added:
-        said = ngettext("{n} image added.", "{n} images added.", len(added)).format(n=len(added))
-        messages.success(request, said)
+        sentence_added = ngettext("{n} image added.", "{n} images added.", len(added)).format(n=len(added))
+        messages.success(request, sentence_added)
     for result in noted:
         messages.info(request, f"{result.name}: {'; '.join(result.words)}.")
     for note in alike:

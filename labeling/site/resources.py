@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from labeling.rounds.execution.backoff import LACKS, in_words, mend_of, size
+from labeling.rounds.execution.backoff import SENTENCES, in_words, remedy_of, size
 from labeling.rounds.models import Stage
 
 
@@ -16,18 +16,18 @@ class Wait:
     """Why a stage waits, what somebody can do about it, and when it is tried again; without a time, when it can be."""
 
     reason: str
-    mend: str
+    remedy: str
     again_at: datetime | None
     left: timedelta | None
 
 
 def wait_of(stage: Stage, now: datetime) -> Wait | None:
-    if not stage.lacks or stage.state not in (Stage.State.WAITING, Stage.State.RUNNING):
+    if not stage.missing_resource or stage.state not in (Stage.State.WAITING, Stage.State.RUNNING):
         return None
-    reason = in_words(stage.lacks, _(LACKS[stage.lacks["what"]]))
-    mend = in_words(stage.lacks, _(mend_of(stage.lacks)))
+    reason = in_words(stage.missing_resource, _(SENTENCES[stage.missing_resource["what"]]))
+    remedy = in_words(stage.missing_resource, _(remedy_of(stage.missing_resource)))
     left = max(timedelta(0), stage.again_at - now) if stage.again_at else None
-    return Wait(reason, mend, stage.again_at, left)
+    return Wait(reason, remedy, stage.again_at, left)
 
 
 def usage_of(stage: Stage, portions: Iterable[dict[str, Any]] = ()) -> str:
@@ -39,23 +39,23 @@ def usage_of(stage: Stage, portions: Iterable[dict[str, Any]] = ()) -> str:
         return ""
     if stage.state != Stage.State.RUNNING:
         return _afterwards(stage.usage)
-    told = [usage for usage in portions if usage] or ([stage.usage] if stage.usage else [])
-    if not told:
+    reported = [usage for usage in portions if usage] or ([stage.usage] if stage.usage else [])
+    if not reported:
         return ""
-    parts = [_("{n} cores").format(n=f"{sum(u.get('cores', 0) for u in told):.1f}")]
-    if any("memory" in u for u in told):
-        now, peak = (sum(u.get(name, 0) for u in told) for name in ("memory", "memory_peak"))
+    parts = [_("{n} cores").format(n=f"{sum(u.get('cores', 0) for u in reported):.1f}")]
+    if any("memory" in u for u in reported):
+        now, peak = (sum(u.get(name, 0) for u in reported) for name in ("memory", "memory_peak"))
         parts.append(_("{now} (peak {peak})").format(now=size(now), peak=size(peak)))
-    gpu = [u for u in told if "gpu_memory" in u]
+    gpu = [u for u in reported if "gpu_memory" in u]
     if gpu:
         now, peak = (sum(u[name] for u in gpu) for name in ("gpu_memory", "gpu_memory_peak"))
         parts.append(_("{now} (peak {peak}) of GPU memory").format(now=size(now), peak=size(peak)))
     busy = [u["gpu_busy"] for u in gpu if "gpu_busy" in u]
     if busy:
         parts.append(_("{percent} % busy").format(percent=f"{100 * sum(busy) / len(busy):.0f}"))
-    if len(told) > 1:
-        parts.append(_("{n} workers").format(n=len(told)))
-    return _on_device(told[0], parts)
+    if len(reported) > 1:
+        parts.append(_("{n} workers").format(n=len(reported)))
+    return _on_device(reported[0], parts)
 
 
 def _on_device(usage: dict[str, Any], parts: list[str]) -> str:

@@ -20,7 +20,7 @@ from labeling.images.models import Split
 from labeling.numbers import whole_number
 from labeling.rounds.configuration import BY_NAME, NAMES, PRESET_NAMES, flat
 from labeling.rounds.execution.resuming import try_again
-from labeling.rounds.models import Portion, Round, Stage, StageLine, Sweep
+from labeling.rounds.models import Portion, Round, Stage, StageLine, Tuning
 from labeling.rounds.readiness import limitations
 from labeling.rounds.results import drift
 from labeling.rounds.results.estimate import estimate
@@ -64,7 +64,7 @@ def round_(request: Request, project: int, number: int) -> HttpResponse:
     publications = list(found.publications.select_related("image", "round").order_by("image__position"))
     by_origin = drift.of_round(found) if found.state == Round.State.PUBLISHED else None
     proposals = dict(found.publications.values_list("pk").annotate(n=Count("layer__annotations")))
-    why = {said.image.pk: said.why for said in on_images(publications)}
+    why = {outcome.image.pk: outcome.why for outcome in on_images(publications)}
     context = {
         "may": acts_of(found.project, found.project.role_of(request.user)),
         "device": found.configuration.get("device", "auto"),
@@ -75,10 +75,10 @@ def round_(request: Request, project: int, number: int) -> HttpResponse:
         "is_current": current_round(found.project) == found,
         "others": found.project.rounds.filter(state=Round.State.PUBLISHED, number__lt=found.number)[:1],
         "parameters": sorted(flat(found.configuration | {"settings": settings_of(found)}).items()),
-        "sweep": sweep_of(found),
+        "tuning": tuning_of(found),
         "drift": by_origin,
         "drift_plots": plots_of(by_origin) if by_origin else [],
-        "looks": looks_at_test(found),
+        "times_judged": times_test_was_judged(found),
         "reference_set": found.snapshot.summary.get("reference_set"),
         "splits": [
             {"name": label, **found.snapshot.summary.get("splits", {}).get(split, {})} for split, label in Split.choices
@@ -109,15 +109,15 @@ def weights_of(found: Round) -> list[dict[str, Any]]:
     ]
 
 
-def looks_at_test(found: Round) -> int:
+def times_test_was_judged(found: Round) -> int:
     """How many results the project's test images have judged so far; each look makes them less of a test."""
-    looked = Stage.objects.filter(round__project=found.project_id, kind=Stage.Kind.EVALUATION)
-    return looked.filter(artifact__facts__split=Split.TEST).values("artifact").distinct().count()
+    judged = Stage.objects.filter(round__project=found.project_id, kind=Stage.Kind.EVALUATION)
+    return judged.filter(artifact__facts__split=Split.TEST).values("artifact").distinct().count()
 
 
-def sweep_of(found: Round) -> dict[str, Any] | None:
-    """The table of a sweep by parameter, the round's own values and the best ones marked."""
-    asked = Sweep.objects.filter(round=found).first()
+def tuning_of(found: Round) -> dict[str, Any] | None:
+    """The table of settings by parameter, the round's own values and the best ones marked."""
+    asked = Tuning.objects.filter(round=found).first()
     if asked is None:
         return None
     tables: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -142,7 +142,7 @@ def progress(request: Request, round: int) -> HttpResponse:
     """The stages alone, for the poll; when the round has ended the page is asked to load anew, with the results."""
     found = reach_round(request, "see", round)
     context = progress_context(found)
-    if context["held"]:
+    if context["waiting_for"]:
         context["may"] = acts_of(found.project, found.project.role_of(request.user))
     answer = render(request, "site/parts/progress.html", context)
     if found.state not in Round.ACTIVE:
@@ -201,7 +201,7 @@ def progress_context(found: Round, now: datetime | None = None) -> dict[str, Any
     ]
     evaluation = by_kind.get(Stage.Kind.EVALUATION)
     left = left_of(found, shown, now)
-    held = next((row for row in shown if row["wait"]), None)
+    waiting_row = next((row for row in shown if row["wait"]), None)
     busy = any(stage.lease_owner for stage in stages) or any(at_work.values())
     outcome = outcome_of(found) if found.state == Round.State.PUBLISHED else None
     return {
@@ -212,11 +212,11 @@ def progress_context(found: Round, now: datetime | None = None) -> dict[str, Any
         "round_words": _("stopping at the end of its unit of work")
         if found.cancel_requested and found.state in Round.ACTIVE
         else _("waits for memory, a GPU or a worker")
-        if held and not busy
+        if waiting_row and not busy
         else _("finished: {headline}").format(headline=outcome.headline)
         if outcome and outcome.headline
         else ROUND_WORDS[Round.State(found.state)],
-        "held": held,
+        "waiting_for": waiting_row,
         "stages": shown,
         "finished_stages": sum(stage.state in FINISHED for stage in stages),
         "overall": round(sum(row["percent"] for row in shown) / max(1, len(shown))),
@@ -244,7 +244,7 @@ def pace_of(stage: Stage, now: datetime) -> dict[str, Any] | None:
     if stage.state != Stage.State.RUNNING or not stage.started_at or not 0 < stage.done < stage.total:
         return None
     made, seconds = stage.usage.get("made", 0), stage.usage.get("seconds", 0)  # of this worker's own attempt
-    if not made and stage.attempts <= 1 and not stage.refusals:
+    if not made and stage.attempts <= 1 and not stage.times_declined:
         made, seconds = stage.done, (now - stage.started_at).total_seconds()
     if not made or seconds <= 0:
         return None
@@ -271,7 +271,7 @@ def words_of(found: Round, stage: Stage, by_kind: dict[str, Stage], now: datetim
             Stage.State.FAILED: _("failed"),
         }[Stage.State(stage.state)]
     missing = [by_kind[need] for need in NEEDS.get(stage.kind, ()) if by_kind[need].state not in FINISHED]
-    if stage.lacks:
+    if stage.missing_resource:
         return _("waits")
     if missing:
         names = f" {_('and')} ".join(_(need.get_kind_display()).lower() for need in missing)

@@ -18,7 +18,7 @@ from labeling.annotations.attributes import declare_attributes, written_attribut
 from labeling.errors import Invalid, LabelingError
 from labeling.exchange.image_tables import MOST_BYTES, BadTable, take_table
 from labeling.images.models import FACTORS, NOMINAL_SCALES, ScaleSource
-from labeling.images.sentences import notes_said
+from labeling.images.sentences import note_sentences
 from labeling.images.services import change_image, change_images, stated
 from labeling.images.similar import in_other_splits
 from labeling.images.similar import sentence as same_picture
@@ -185,7 +185,7 @@ def notices(request: Request, project: int) -> HttpResponse:
 def notices_of(request: Request, found: Project) -> dict[str, Any]:
     """Who would be told now, who not and why, and what became of what was sent."""
     policy = policy_of(found)
-    told = list(recipients(found))
+    notified = list(recipients(found))
     here = found.memberships.filter(role__in=MAY["manage"], invited_as="")  # who was invited and came
     managers = User.objects.filter(memberships__in=here, is_active=True)
     return {
@@ -193,8 +193,8 @@ def notices_of(request: Request, found: Project) -> dict[str, Any]:
         "notices_form": NoticesForm(
             initial={"notify_by_mail": policy.notify_by_mail, "webhook_url": policy.webhook_url}
         ),
-        "told": told,
-        "not_told": [person for person in managers.order_by("username") if person not in told],
+        "notified": notified,
+        "not_notified": [person for person in managers.order_by("username") if person not in notified],
         "mail_is_configured": site_settings.MAIL_IS_CONFIGURED,
         "deliveries": Delivery.objects.filter(project=found).select_related("round", "person")[:DELIVERIES],
     }
@@ -244,7 +244,7 @@ def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -
                 field.disabled = True
     rows = list(zip(shown, context["image_forms"], strict=False))
     for image, form in rows:
-        image.notes = notes_said(image.reading.get("notes", []))
+        image.notes = note_sentences(image.reading.get("notes", []))
         for field in form.fields.values():
             field.widget.attrs["aria-label"] = _("{field} of {name}").format(field=field.label, name=image.name)
     context["rows"] = rows

@@ -47,8 +47,8 @@ class SignIn(LoginView):
             self.attempt = throttle.begin(
                 request=request, door=SignInAttempt.Door.PAGE, name=request.POST.get("username", "")
             )
-        except throttle.TooManyAttempts as refused:
-            return self.too_many(refused.seconds)
+        except throttle.TooManyAttempts as declined:
+            return self.too_many(declined.seconds)
         return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
@@ -73,7 +73,7 @@ class SignIn(LoginView):
             answer = plain_problem(status=429, code="too_many_attempts", detail=sentence)
         else:
             form = SignInForm(self.request, initial={"username": self.request.POST.get("username", "")[:150]})
-            answer = self.render_to_response(self.get_context_data(form=form, refusal=sentence), status=429)
+            answer = self.render_to_response(self.get_context_data(form=form, reason_declined=sentence), status=429)
         answer["Retry-After"] = str(seconds)
         return answer
 
@@ -109,10 +109,10 @@ class Invitation(PasswordResetConfirmView):
             return answer
         try:
             throttle.note_failure(request=self.request, door=SignInAttempt.Door.INVITATION)
-        except throttle.TooManyAttempts as refused:
-            context = self.get_context_data(refusal=wait_sentence(refused.seconds))
+        except throttle.TooManyAttempts as declined:
+            context = self.get_context_data(reason_declined=wait_sentence(declined.seconds))
             answer = self.render_to_response(context, status=429)
-            answer["Retry-After"] = str(refused.seconds)
+            answer["Retry-After"] = str(declined.seconds)
         return answer
 
     def get_user(self, uidb64: str) -> User | None:

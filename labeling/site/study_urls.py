@@ -14,7 +14,7 @@ urlpatterns = [
     path("studies/<int:study>/freeze/", study_views.freeze_study, name="freeze-study"),
     path("studies/<int:study>/delete/", study_views.delete_study, name="delete-study"),
     path("studies/<int:study>/lock/", study_views.lock_study, name="lock-study"),
-    path("studies/<int:study>/look/", study_views.look_early, name="look-early"),
+    path("studies/<int:study>/interim-look/", study_views.interim_look, name="interim-look"),
     path("studies/<int:study>/report/", study_views.study_report, name="study-report"),
     path("studies/<int:study>/report.pdf", study_views.study_pdf, name="study-pdf"),
     path("studies/<int:study>/bundle.zip", study_views.study_bundle, name="study-bundle"),
@@ -24,3 +24,6 @@ urlpatterns = [
     path("study-items/<int:item>/", reader_views.study_item, name="study-item"),
     path("study-items/<int:item>/stop/", reader_views.stop_item, name="stop-item"),
 ]
+
+# An address of the release before, which answers as the new one does until the next release.
+urlpatterns += [path("studies/<int:study>/look/", study_views.interim_look, name="interim-look-former")]

@@ -17,7 +17,7 @@ from labeling.projects.access import reach
 from labeling.projects.models import MAY
 from labeling.site.forms.studies import FieldsForm, StudyForm, arm_forms, arms_of, declared
 from labeling.site.requests import Request, acts_of, attempt, reach_project, sentence, signed_in
-from labeling.studies import amending, learned, limits, looking, outside, services
+from labeling.studies import amending, interim_looks, learned, limits, outside, services
 from labeling.studies.models import Arm, Item, Participant, Study
 from labeling.studies.plot_names import SHOWS
 from labeling.studies.signing import public_key, signing_key
@@ -137,7 +137,7 @@ def study(request: Request, study: int) -> HttpResponse:
         ).select_related("participant", "arm"),
         "retention": amending.retention_of(found),
         "amendments": _amendments(found),
-        "looks": list(found.looks.select_related("by")),
+        "interim_looks": list(found.interim_looks.select_related("by")),
         "amendable": [(name, rule.label) for name, rule in limits.AMENDABLE.items()],
     }
     return render(request, "studies/study.html", context)
@@ -269,16 +269,16 @@ def lock_study(request: Request, study: int) -> HttpResponse:
 
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
-def look_early(request: Request, study: int) -> HttpResponse:
+def interim_look(request: Request, study: int) -> HttpResponse:
     """An owner looks at results by arm before the lock: with a reason, and logged."""
     found = reach_for_step(request, "own", study)
     if request.method == "POST":
         reason = request.POST.get("reason", "")
-        looked = attempt(request, lambda: services.look(study=found, by=request.user, reason=reason))
-        return redirect("study-report" if looked else "look-early", found.pk)
+        opened = attempt(request, lambda: services.open_interim_results(study=found, by=request.user, reason=reason))
+        return redirect("study-report" if opened else "interim-look", found.pk)
     if found.state != Study.State.RUNNING:
         return redirect("study", found.pk)
-    return _confirm(request, found, "look")
+    return _confirm(request, found, "interim-look")
 
 
 def _confirm(request: Request, study: Study, step: str, **more: Any) -> HttpResponse:
@@ -304,20 +304,24 @@ def reach_frozen(request: Request, study: int) -> Study:
 def study_report(request: Request, study: int) -> HttpResponse:
     """Results, once they may be seen; before that, how the study gets on and how well it is recorded."""
     found = reach_frozen(request, study)
-    context = {"study": found, "project": found.project, "may_look": found.project.role_of(request.user) in MAY["own"]}
-    if not looking.shows_results(study=found, to=request.user):
+    context = {
+        "study": found,
+        "project": found.project,
+        "may_open_early": found.project.role_of(request.user) in MAY["own"],
+    }
+    if not interim_looks.shows_results(study=found, to=request.user):
         from labeling.studies import progress
 
         return render(request, "studies/progress.html", context | {"readers": progress.progress_of(found)})
     from labeling.studies import reporting
 
-    context["looks"] = list(found.looks.select_related("by"))
+    context["interim_looks"] = list(found.interim_looks.select_related("by"))
     return render(request, "studies/report.html", context | reporting.page(found))
 
 
-def refuse_early(request: Request, study: Study) -> HttpResponse | None:
+def decline_early(request: Request, study: Study) -> HttpResponse | None:
     """To the page that says why, while results by arm are hidden from this person."""
-    if looking.shows_results(study=study, to=request.user):
+    if interim_looks.shows_results(study=study, to=request.user):
         return None
     return redirect("study-report", study.pk)
 
@@ -326,7 +330,7 @@ def refuse_early(request: Request, study: Study) -> HttpResponse | None:
 @require_safe
 def study_plot(request: Request, study: int, name: str) -> HttpResponse:
     found = reach_frozen(request, study)
-    if name not in SHOWS or not looking.shows_results(study=found, to=request.user):
+    if name not in SHOWS or not interim_looks.shows_results(study=found, to=request.user):
         # Before the import below, which takes ten seconds and more in a fresh process.
         raise Http404
     from labeling.studies import reporting
@@ -342,7 +346,7 @@ def study_plot(request: Request, study: int, name: str) -> HttpResponse:
 @require_safe
 def study_pdf(request: Request, study: int) -> HttpResponse:
     found = reach_frozen(request, study)
-    if hidden := refuse_early(request, found):
+    if hidden := decline_early(request, found):
         return hidden
     from labeling.studies import reporting
 
@@ -353,7 +357,7 @@ def study_pdf(request: Request, study: int) -> HttpResponse:
 @require_safe
 def study_bundle(request: Request, study: int) -> HttpResponse:
     found = reach_frozen(request, study)
-    if hidden := refuse_early(request, found):
+    if hidden := decline_early(request, found):
         return hidden
     from labeling.studies import reporting
 

@@ -39,9 +39,9 @@ def next_images(project: Project, counts: dict[int, Counts], strategy: str = "mi
     """
     strategy = strategy if strategy in STRATEGIES else "mix"
     scored = {
-        image: facts["queue"]
+        image: facts["priorities"]
         for image, facts in current_publications(project.images.order_by()).values_list("image", "facts")
-        if facts.get("queue") and needs_somebody(counts.get(image, Counts()))
+        if facts.get("priorities") and needs_somebody(counts.get(image, Counts()))
     }
     order = sorted(scored, key=lambda image: (-scored[image].get(strategy, 0.0), image))
     return {

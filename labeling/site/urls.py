@@ -47,7 +47,7 @@ urlpatterns = [
     path("projects/<int:project>/rounds/compare/", model_views.compare, name="compare-rounds"),
     path("projects/<int:project>/rounds/compare/<int:image>/", overlay.overlay, name="compare-image"),
     path("rounds/<int:round>/promote/", model_views.promote_round, name="promote-round"),
-    path("rounds/<int:round>/sweep/", model_views.sweep, name="sweep-round"),
+    path("rounds/<int:round>/tuning/", model_views.tune, name="tune-round"),
     path("images/<int:image>/", views.image, name="image"),
     path("projects/<int:project>/rounds/<int:number>/", round_views.round_, name="round"),
     path("rounds/<int:round>/", round_views.round_by_id, name="round-by-id"),
@@ -64,3 +64,6 @@ urlpatterns = [
     path("accounts/sign-out/", sign_in.SignOut.as_view(), name="sign-out"),
     path("accounts/invitation/<uidb64>/<token>/", sign_in.Invitation.as_view(), name="invitation"),
 ]
+
+# Addresses of the release before, which answer as the new ones do until the next release.
+urlpatterns += [path("rounds/<int:round>/sweep/", model_views.tune, name="tune-round-former")]

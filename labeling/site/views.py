@@ -55,7 +55,7 @@ def account(request: Request) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_project(request: Request) -> HttpResponse:
     if not may_create_projects(request.user):
-        return render(request, "site/new_project.html", {"refused": True}, status=403)
+        return render(request, "site/new_project.html", {"declined": True}, status=403)
     form = ProjectForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:

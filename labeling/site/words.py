@@ -25,7 +25,7 @@ def icon(name: str) -> SafeString:
 
 
 @register.filter
-def said(words: Any) -> str:
+def in_language(words: Any) -> str:
     """Words that stand in the program (a state, a label, a toast) in the reader's language; others as they are."""
     text = str(words)
     return gettext(text) if text else ""  # of "" gettext says the catalogue's header

@@ -54,7 +54,7 @@ def _sentence(number: int, entry: dict[str, Any]) -> str:
     )
 
 
-def look_sentences(protocol: dict[str, Any]) -> list[str]:
+def interim_look_sentences(protocol: dict[str, Any]) -> list[str]:
     """For the methods of a report: that results by arm were seen before the lock, and when. English."""
     return [
         f"Results by arm were seen on {look['at'][:16].replace('T', ' ')} UTC, before the lock, by the {look['by']} of "

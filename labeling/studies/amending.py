@@ -48,7 +48,7 @@ def amend(*, study: Study, change: dict[str, Any], reason: str, by: User) -> Ame
         )
     parsed = {name: limits.AMENDABLE[name].parse(value, name) for name, value in change.items()}
     if isinstance(day := parsed.get("retention_until"), date):
-        limits.refuse_past(day)
+        limits.decline_past(day)
     now = effective(study)
     before = {name: _value(now, name) for name in parsed}
     after = {name: limits.as_json(value) for name, value in parsed.items()}
@@ -68,9 +68,9 @@ def record(
 
 def results_seen(study: Study) -> bool | None:
     """Whether somebody has looked at results by arm before the lock; None where looks were not logged."""
-    if study.looks.exists():
+    if study.interim_looks.exists():
         return True
-    return False if study.logs_looks else None
+    return False if study.logs_interim_looks else None
 
 
 @transaction.atomic
@@ -96,7 +96,7 @@ def effective(study: Study) -> dict[str, Any]:
         for name, value in _sound(amendment.change).items():
             _put(protocol, name, value)
     protocol["amendments"] = amendments_of(study)
-    protocol["looks"] = looks_of(study)
+    protocol["looks"] = interim_looks_of(study)
     return protocol
 
 
@@ -137,12 +137,12 @@ def words_of(name: str) -> str:
     return rule.label if rule else WORDS.get(name, limits.shown(name))
 
 
-def looks_of(study: Study) -> list[dict[str, Any]]:
+def interim_looks_of(study: Study) -> list[dict[str, Any]]:
     """Looks at results by arm before the lock, in order of time; who, by the role in the project."""
     roles = dict(study.project.memberships.values_list("user", "role"))
     return [
         {"at": look.at.isoformat(), "by": roles.get(look.by_id, "owner"), "reason": look.reason}
-        for look in study.looks.all()
+        for look in study.interim_looks.all()
     ]
 
 

@@ -58,7 +58,7 @@ def edit_draft(*, study: Study, arms: Sequence[dict[str, Any]], chosen: dict[str
 
 
 def _save(study: Study, arms: Sequence[dict[str, Any]]) -> None:
-    limits.refuse_past(study.retention_until)
+    limits.decline_past(study.retention_until)
     others = study.project.studies.exclude(pk=study.pk)
     if others.filter(name=study.name).exists():
         raise Invalid(

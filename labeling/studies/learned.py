@@ -218,5 +218,5 @@ class Check:
 
 def in_words(reasons: Counter[str]) -> str:
     """ "3 not a test image; 2 no reference masks", the most frequent first; "" for none."""
-    said = [f"{n} {_(why)}" for why, n in reasons.most_common()]
-    return "; ".join(said)
+    counts = [f"{n} {_(why)}" for why, n in reasons.most_common()]
+    return "; ".join(counts)

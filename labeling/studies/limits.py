@@ -181,7 +181,7 @@ def parse_protocol(given: dict[str, Any]) -> dict[str, Any]:
     return parsed
 
 
-def refuse_past(day: date | None, field: str = "retention_until") -> None:
+def decline_past(day: date | None, field: str = "retention_until") -> None:
     """Data that may be kept until today or earlier would be deleted at once. Raises Invalid."""
     if day is not None and day <= timezone.localdate():
         raise Invalid(

@@ -86,7 +86,7 @@ class Study(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     frozen_at = models.DateTimeField(null=True)
     locked_at = models.DateTimeField(null=True)
-    logs_looks = models.BooleanField(
+    logs_interim_looks = models.BooleanField(
         default=True, help_text="results by arm are hidden until the lock, and every look before it is logged"
     )
 
@@ -282,10 +282,10 @@ class Amendment(models.Model):
         return f"amendment of {self.study} at {self.at}"
 
 
-class Look(models.Model):
+class InterimLook(models.Model):
     """That an owner looked at results by arm before the lock, and why. Append-only; report and bundle say so."""
 
-    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="looks")
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="interim_looks")
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     reason = models.TextField()
     at = models.DateTimeField(auto_now_add=True)

@@ -12,7 +12,7 @@ from inference.types import BoxMask
 from labeling.accounts.models import User
 from labeling.annotations.models import Layer
 from labeling.annotations.services import Loaded, load_layer
-from labeling.annotations.state import PackedMask, State
+from labeling.annotations.state import AnnotationState, PackedMask
 from labeling.errors import Invalid, WrongState
 from labeling.studies import limits
 from labeling.studies.amending import OUTSIDE_ARM, record
@@ -95,7 +95,7 @@ def _loaded(cell: BoxMask, drawing: Drawing) -> Loaded:
     height, width = cell.bits.shape
     return Loaded(
         uuid.uuid4(),
-        State(
+        AnnotationState(
             "cell",
             "confirmed",
             (cell.x, cell.y, cell.x + width, cell.y + height),

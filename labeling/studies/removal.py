@@ -103,23 +103,23 @@ def must_agree_again(participant: Participant) -> date | None:
     return declared
 
 
-def sweep(now: datetime | None = None) -> list[str]:
-    """Delete what may no longer be kept. Called by the sweeper every few seconds; usually one query that finds nothing.
+def recover(now: datetime | None = None) -> list[str]:
+    """Delete what may no longer be kept. Called by recovery every few seconds; usually one query that finds nothing.
 
     -> sentences for its log.
     """
     today = timezone.localdate(now or timezone.now())
-    said = []
+    sentences = []
     for participant in _withdrawn_with_data():
         with isolated(f"participant {participant.pk}"):
             if removes(participant.study, participant):
-                said += _done(participant, Removal.Cause.WITHDRAWAL)
+                sentences += _done(participant, Removal.Cause.WITHDRAWAL)
     for participant in _perhaps_overdue(today):
         with isolated(f"participant {participant.pk}"):
             day = kept_until(participant)
             if day is not None and day < today:
-                said += _done(participant, Removal.Cause.RETENTION)
-    return said
+                sentences += _done(participant, Removal.Cause.RETENTION)
+    return sentences
 
 
 def _withdrawn_with_data() -> list[Participant]:

@@ -33,7 +33,7 @@ from labeling.studies.drafts import (
     redraw,
     remove_reader,
 )
-from labeling.studies.looking import look
+from labeling.studies.interim_looks import open_interim_results
 from labeling.studies.models import Arm, Item, Participant, Sitting, Strata, Study, StudyField
 from labeling.studies.removal import withdraw
 from labeling.studies.sheets import make_sheet
@@ -58,8 +58,8 @@ __all__ = [
     "freeze",
     "hash_of",
     "lock",
-    "look",
     "next_item",
+    "open_interim_results",
     "open_item",
     "pause",
     "preview",
@@ -132,7 +132,7 @@ def _complete_and_sound(study: Study) -> None:
         if not getattr(study, name):
             raise Invalid(_("before freezing, the study needs: {what}").format(what=_(NEEDED[name])), field=name)
     limits.parse_protocol({name: getattr(study, name) for name in limits.PROTOCOL})
-    limits.refuse_past(study.retention_until)
+    limits.decline_past(study.retention_until)
 
 
 def _runs_here(arm: Arm) -> None:

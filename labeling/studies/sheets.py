@@ -10,7 +10,7 @@ import PIL.Image
 from inference.masks import pack, unpack
 from labeling.annotations.models import Annotation, Layer
 from labeling.annotations.services import Loaded, load_layer
-from labeling.annotations.state import PackedMask, State, state_of
+from labeling.annotations.state import AnnotationState, PackedMask, state_of
 from labeling.images.services import add_image
 from labeling.projects.models import LabelClass, Project
 from labeling.studies.models import Arm, Item
@@ -71,7 +71,7 @@ def _proposals(layer: Layer, width: int, flipped: bool, classes: dict[int, int])
     return loaded
 
 
-def flip(state: State, width: int) -> State:
+def flip(state: AnnotationState, width: int) -> AnnotationState:
     """The same cell seen in a mirror, in an image of this width; its own inverse."""
     x0, y0, x1, y1 = state.box
     mask = state.mask

@@ -35,7 +35,7 @@ class Section:
 
 def sections(protocol: dict[str, Any], numbers: dict[str, Any], *, sha256: str) -> list[Section]:
     """The whole text of a report, in its order. A section that has nothing to say is left out."""
-    what_was_done = methods(protocol, numbers, sha256=sha256) + amended.look_sentences(protocol)
+    what_was_done = methods(protocol, numbers, sha256=sha256) + amended.interim_look_sentences(protocol)
     found = [
         Section("amendments", gettext_noop("Amendments"), amended.sentences(protocol)),
         Section("results", gettext_noop("Results"), results(numbers)),

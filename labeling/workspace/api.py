@@ -160,7 +160,7 @@ def _layer(layer: Layer, *, writable: bool = False, base: bool = False) -> dict[
 
 def _publication(publication: Publication) -> dict[str, Any]:
     certificate = publication.certificate
-    (said,) = on_images([publication])
+    (outcome,) = on_images([publication])
     shown = ("objective", "flow", "cut", "closed", "ambiguous_share", "components", "free_pixels")
     return {
         "id": str(publication.pk),
@@ -168,8 +168,8 @@ def _publication(publication: Publication) -> dict[str, Any]:
         "round_number": publication.round.number,
         "published_at": publication.published_at,
         "models": publication.model_names,
-        "proposals": said.proposals,
-        "why": said.why,
+        "proposals": outcome.proposals,
+        "why": outcome.why,
         "certificate": {name: certificate.get(name) for name in shown} | {"milliseconds": milliseconds_of(certificate)},
     }
 

@@ -55,8 +55,8 @@ def main() -> None:
             print(f"| {name} | {seconds:.1f} |")
         print(f"| the whole round | {found['seconds']:.1f} |\n")
         total = sum(peaks.values())
-        told = ", ".join(f"{name} {peak:.0f}" for name, peak in sorted(peaks.items()))
-        print(f"Most memory, MiB: {told}; together at most {total:.0f}.\n")
+        reported = ", ".join(f"{name} {peak:.0f}" for name, peak in sorted(peaks.items()))
+        print(f"Most memory, MiB: {reported}; together at most {total:.0f}.\n")
         print(f"Evaluation (same slide, optimistic): {json.dumps(found['facts']['evaluation'])}")
     finally:
         house.stop()

@@ -24,7 +24,7 @@ from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
 from inference import metrics
-from inference.fusion import Parameters, Stroke, colour, comparators, fuse, refuse, solvers
+from inference.fusion import Parameters, Stroke, colour, comparators, fuse, fuse_with_strokes, solvers
 from inference.fusion.certificate import SCALE
 from inference.fusion.energy import build, edge_costs, unary_of
 from inference.fusion.pipeline import kind_of
@@ -230,8 +230,12 @@ def measure(quick: bool, limit: float) -> list[tuple[str, str, str]]:
     state = fuse(*big[:3], keep_state=True).state
     assert state is not None
     pen = Stroke(BoxMask(480, 500, np.ones((7, 40), bool)), True)
-    add("one stroke at 1000 x 1000, ms", "20", f"{milliseconds(lambda: refuse(state, [pen]), 15):.1f}")
-    add("the same, opening a band of 8 px, ms", "20", f"{milliseconds(lambda: refuse(state, [pen], band=8), 15):.1f}")
+    add("one stroke at 1000 x 1000, ms", "20", f"{milliseconds(lambda: fuse_with_strokes(state, [pen]), 15):.1f}")
+    add(
+        "the same, opening a band of 8 px, ms",
+        "20",
+        f"{milliseconds(lambda: fuse_with_strokes(state, [pen], band=8), 15):.1f}",
+    )
 
     big = crowded(2000, 2000)
     mask = fuse(*big[:3]).mask

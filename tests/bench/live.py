@@ -77,8 +77,8 @@ def edits(house: Running, given: dict[str, Any]) -> tuple[list[float], list[floa
     def listen() -> None:
         with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=60) as feed:
             for line in feed:
-                if line.startswith(b"data:") and isinstance(said := json.loads(line[5:]), dict) and "seq" in said:
-                    heard.setdefault(int(said["seq"]), time.perf_counter())
+                if line.startswith(b"data:") and isinstance(printed := json.loads(line[5:]), dict) and "seq" in printed:
+                    heard.setdefault(int(printed["seq"]), time.perf_counter())
 
     threading.Thread(target=listen, daemon=True).start()
     time.sleep(1)

@@ -22,11 +22,11 @@ SETS = ("tnbc", "consep", "monuseg")
 
 def measured(dataset: Dataset, settings: boxcell.BoxCellSettings, output: Path) -> np.ndarray:
     """Dice of the detector's masks, the segmenter's and the fused ones, means over the held-out images."""
-    training, held = split(dataset)
+    training, kept = split(dataset)
     samples = [dataset.sample(name) for name in training]
     boxcell.train(samples, [], settings, output=output, report=lambda progress: None, stop=lambda: False)
     model, rows = boxcell.load(output), []
-    for name in held:
+    for name in kept:
         sample = dataset.sample(name, with_labels=True)
         assert sample.labels is not None
         parts, truth = model.predict(sample.rgb), sample.labels > 0

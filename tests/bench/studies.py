@@ -71,7 +71,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Refused:
+class Declined:
     """A size at which the analysis says that it cannot, and why."""
 
     design: str
@@ -86,7 +86,7 @@ class Refused:
         )
 
 
-Rows = Iterator[Row | Refused]
+Rows = Iterator[Row | Declined]
 
 
 def sizes(kind: str, arms: int, most: int = MOST_READERS) -> list[int]:
@@ -113,14 +113,14 @@ def time_rows(kind: str, arms: int, readers: int, scene: str, studies: int) -> R
     null = simulated(kind, arms, readers, scene, 1.0, studies)
     moments = null.moments()
     if moments is None:
-        yield Refused(kind, arms, readers, "test and interval", str(null.pair().moments()))
+        yield Declined(kind, arms, readers, "test and interval", str(null.pair().moments()))
         return
     effect = simulated(kind, arms, readers, scene, RATIO, studies).moments()
     assert effect is not None
     low, high = effect.ratio_bounds(1 - ALPHA)
-    held = int(((low <= RATIO) & (high >= RATIO)).sum())
+    kept = int(((low <= RATIO) & (high >= RATIO)).sum())
     yield Row(kind, arms, readers, scene, "error of the test", int((moments.p() < ALPHA).sum()), studies, ALPHA)
-    yield Row(kind, arms, readers, scene, "coverage", held, studies, 1 - ALPHA)
+    yield Row(kind, arms, readers, scene, "coverage", kept, studies, 1 - ALPHA)
 
 
 def dropout_rows(kind: str, arms: int, readers: int, studies: int) -> Rows:
@@ -132,13 +132,13 @@ def dropout_rows(kind: str, arms: int, readers: int, studies: int) -> Rows:
     name = f"{readers} - 1"
     if null is None or effect is None:
         reason = simulated(kind, arms, readers, scene, 1.0, 1).without(lost).pair().moments()
-        yield Refused(kind, arms, readers, "after the loss of one reader", str(reason))
+        yield Declined(kind, arms, readers, "after the loss of one reader", str(reason))
         return
     low, high = effect.ratio_bounds(1 - ALPHA)
-    held = int(((low <= RATIO) & (high >= RATIO)).sum())
+    kept = int(((low <= RATIO) & (high >= RATIO)).sum())
     hits = int((null.p() < ALPHA).sum())
     yield Row(kind, arms, readers, scene, f"error, {name} readers", hits, studies, ALPHA)
-    yield Row(kind, arms, readers, scene, f"coverage, {name} readers", held, studies, 1 - ALPHA)
+    yield Row(kind, arms, readers, scene, f"coverage, {name} readers", kept, studies, 1 - ALPHA)
 
 
 def quality_rows(kind: str, arms: int, readers: int, studies: int) -> Rows:
@@ -155,7 +155,7 @@ def quality_rows(kind: str, arms: int, readers: int, studies: int) -> Rows:
         pair = study.pair()
         moments = within_readers(a, b - margin, np.full(readers, 1 / readers), nuisance(pair.sequence, pair.periods))
     if moments is None:
-        yield Refused(kind, arms, readers, "quality gate", str(study.pair().moments()))
+        yield Declined(kind, arms, readers, "quality gate", str(study.pair().moments()))
         return
     low, _ = moments.difference_bounds(0.95)
     yield Row(kind, arms, readers, "Dice", "gate passes at the margin", int((low > -margin).sum()), studies, 0.025)
@@ -189,11 +189,11 @@ def fixed_reader_rows(kind: str, arms: int, readers: int, studies: int) -> Rows:
 def _held_by_fields(study: Virtual, truth: float) -> int:
     """In how many studies the interval over fields holds the truth."""
     by_period = study.field_differences()
-    held = 0
+    kept = 0
     for k in range(len(by_period[0])):
         mean, error, df = stratified([values[k] for values in by_period])
-        held += abs(mean - truth) <= stats.t.ppf(1 - ALPHA / 2, df) * error
-    return held
+        kept += abs(mean - truth) <= stats.t.ppf(1 - ALPHA / 2, df) * error
+    return kept
 
 
 def family_rows(kind: str, arms: int, readers: int, studies: int) -> Rows:
@@ -217,7 +217,7 @@ def family_rows(kind: str, arms: int, readers: int, studies: int) -> Rows:
 def permutation_rows(kind: str, arms: int, readers: int, studies: int) -> Rows:
     null = simulated(kind, arms, readers, "learning, period and field effects", 1.0, studies)
     if isinstance(reason := permutation(null.pair(), alpha=ALPHA, seed=1), NotEstimated):
-        yield Refused(kind, arms, readers, "permutation", str(reason))
+        yield Declined(kind, arms, readers, "permutation", str(reason))
         return
     effect = simulated(kind, arms, readers, "learning, period and field effects", 0.75, studies)
     by_t = effect.moments()
@@ -247,13 +247,13 @@ def bootstrap_rows(kind: str, arms: int, readers: int, studies: int) -> Rows:
     )
     if smallest < 2:
         return
-    held = 0
+    kept = 0
     for k in range(studies):
         ratios = resampled_ratios(np.random.default_rng(k), study.pair(k), 1000)
         low, high = np.quantile(ratios, [ALPHA / 2, 1 - ALPHA / 2])
-        held += low <= RATIO <= high
+        kept += low <= RATIO <= high
     offered = "" if pair.readers >= BOOTSTRAP_FROM else " (not offered)"
-    yield Row(kind, arms, readers, "plain", f"coverage of the bootstrap{offered}", held, studies, 1 - ALPHA)
+    yield Row(kind, arms, readers, "plain", f"coverage of the bootstrap{offered}", kept, studies, 1 - ALPHA)
 
 
 def mixed_rows(studies: int, readers: int) -> Rows:
@@ -275,7 +275,7 @@ def closed_form(studies: int, most: int, only: Sequence[tuple[str, int]] = DESIG
             for scene in SCENES:
                 rows = list(time_rows(kind, arms, readers, scene, studies))
                 yield from rows
-                if any(isinstance(row, Refused) for row in rows):
+                if any(isinstance(row, Declined) for row in rows):
                     break  # for the same reason in every scene
             yield from quality_rows(kind, arms, readers, studies)
             if arms > 2:
@@ -297,7 +297,7 @@ def resampled(studies: int, most: int, only: Sequence[tuple[str, int]] = DESIGNS
             yield from bootstrap_rows(kind, arms, readers, studies)
 
 
-def rejected(rows: Iterable[Row | Refused]) -> list[Row]:
+def rejected(rows: Iterable[Row | Declined]) -> list[Row]:
     """The rows that do not keep what the report promises: not those of what it does not offer or never tests with."""
     promised = [row for row in rows if isinstance(row, Row) and "not offered" not in row.what]
     return [row for row in promised if "descriptive" not in row.what and not row.accepted]
@@ -316,7 +316,7 @@ def main(argv: list[str] | None = None) -> int:
     print(f"{FIELDS} fields a reader and arm, true ratio {RATIO} for the coverage and 1 for the error.\n")
     print("| design | arms | readers | readers differ how | what | share | should be | studies | accepted |")
     print("|---|---|---|---|---|---|---|---|---|")
-    rows: list[Row | Refused] = []
+    rows: list[Row | Declined] = []
     parts = [closed_form(arguments.studies, arguments.most, only), resampled(arguments.resampled, arguments.most, only)]
     if arguments.mixed:
         parts.append(mixed_rows(arguments.mixed, 10))

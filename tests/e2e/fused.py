@@ -21,7 +21,7 @@ from inference.types import Prompts
 from labeling.accounts.models import User
 from labeling.annotations.models import Annotation
 from labeling.annotations.services import Loaded, working_layer
-from labeling.annotations.state import PackedMask, State
+from labeling.annotations.state import AnnotationState, PackedMask
 from labeling.exchange.demo import load_demo
 from labeling.projects.models import Project, Role
 from labeling.rounds import artifacts
@@ -81,7 +81,7 @@ def make() -> str:
         if mask.bits.sum() < 20:
             continue
         h, w = mask.bits.shape
-        state = State(
+        state = AnnotationState(
             kind="cell", status="confirmed", box=(mask.x, mask.y, mask.x + w, mask.y + h),
             mask=PackedMask(mask.x, mask.y, w, h, pack(mask.bits)), derived_from=rows[number - 1].uid,
         )  # fmt: skip

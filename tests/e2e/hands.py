@@ -118,12 +118,12 @@ class Tools(Bench):
 
     def empty_place(self, side: float = 40) -> tuple[float, float]:
         """A centre with room of `side` pixels where nothing is annotated."""
-        taken = [c["box"] for c in self.cells() if c["kind"] == "cell"] + [p["box"] for p in self.proposals()]
+        accepted = [c["box"] for c in self.cells() if c["kind"] == "cell"] + [p["box"] for p in self.proposals()]
         size = self.page.evaluate("boxwise.state().image")
         h = side / 2
         for y in np.arange(h, size["height"] - h, 3):
             for x in np.arange(h, size["width"] - h, 3):
-                if all(b[2] < x - h or b[0] > x + h or b[3] < y - h or b[1] > y + h for b in taken):
+                if all(b[2] < x - h or b[0] > x + h or b[3] < y - h or b[1] > y + h for b in accepted):
                     return float(x), float(y)
         raise AssertionError("the image is full")
 

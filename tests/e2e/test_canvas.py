@@ -41,7 +41,7 @@ def opened(page: "Page", address: str, image: int) -> Bench:
     return bench
 
 
-def told(page: "Page", address: str, **wish: Any) -> Any:
+def reported(page: "Page", address: str, **wish: Any) -> Any:
     """What others do, and what befalls the server."""
     return page.request.post(f"{address}/dev/", data=wish).json()
 
@@ -88,15 +88,15 @@ def test_a_conflict_is_asked_again_after_a_reload_and_the_choice_counts(page, ad
     bench = opened(page, address, BOXES)
     cell = next(c for c in bench.cells() if c["shown"] and c["kind"] == "cell" and 200 < c["box"][0] < 700)
     x0, y0, x1, y1 = cell["box"]
-    told(page, address, down=True)
+    reported(page, address, down=True)
     bench.press("v")
     bench.click((x0 + x1) / 2, (y0 + y1) / 2)
     wait_for(lambda: bench.state()["selected"] == cell["id"], 5, "the selection")
     bench.drag(((x0 + x1) / 2, (y0 + y1) / 2), ((x0 + x1) / 2 - 20, (y0 + y1) / 2))
     wait_for(lambda: bench.state()["waiting"] == 1, 5, "the own act in the queue")
     mine = bench.cell(cell["id"])["box"]
-    told(page, address, move=cell["id"])
-    told(page, address, down=False)
+    reported(page, address, move=cell["id"])
+    reported(page, address, down=False)
     wait_for(lambda: bench.state()["conflicts"] == 1, 40, "the conflict")
     for _ in range(2):  # and once more: asking does not use it up
         page.reload()

@@ -86,14 +86,14 @@ class Annotator(threading.Thread):
 
 
 def state_of_log(house: Running, layer: str) -> dict[str, Any]:
-    said = house.manage(
+    printed = house.manage(
         "import json; from labeling.annotations.models import Layer;"
         "from labeling.annotations.replay import differences;"
         f"layer = Layer.objects.get(pk='{layer}');"
         "print(json.dumps({'ops': [str(o) for o in layer.operations.order_by('seq').values_list('op_id', flat=True)],"
         "'cells': layer.annotations.count(), 'wrong': differences(layer)}))"
     )
-    found: dict[str, Any] = json.loads(said.splitlines()[-1])
+    found: dict[str, Any] = json.loads(printed.splitlines()[-1])
     return found
 
 

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 PASSWORD = "a long enough word"
 
 
-def said(bench: Tools, words: str) -> None:
+def toasts(bench: Tools, words: str) -> None:
     """Wait until a toast says this."""
     wait_for(
         lambda: any(words in text for text in bench.state()["toasts"]), 15, f"{words!r} in {bench.state()['toasts']}"
@@ -88,7 +88,7 @@ def test_whoever_changed_it_is_named_and_only_then(bench: Tools, browser: "Brows
     wait_for(lambda: drawn["id"] not in bench.ids(), 20, "heard")
     reload(bench)
     bench.press("Control+z")
-    said(bench, "Not undone: clara has deleted this cell since")
+    toasts(bench, "Not undone: clara has deleted this cell since")
     assert drawn["id"] not in bench.ids()
 
 
@@ -110,7 +110,7 @@ def test_a_toast_undoes_its_own_act_and_goes_when_that_is_undone(bench: Tools):
     bench.press("Delete")
     toast.wait_for()
     bench.press("Control+z")
-    said(bench, "Undone: deletion of a cell.")
+    toasts(bench, "Undone: deletion of a cell.")
     wait_for(lambda: toast.count() == 0, 5, "its act is undone by other means")
     assert second["id"] in bench.ids()
     for _ in range(3):
@@ -166,7 +166,7 @@ def test_the_class_key_changes_the_box_just_drawn(bench: Tools, running: Running
     bench.press(position)
     wait_for(lambda: bench.cell(drawn["id"])["label_class"] != drawn["label_class"], 5, "another class")
     bench.press(position)
-    said(bench, "This cell is second thought already.")
+    toasts(bench, "This cell is second thought already.")
     for _ in range(2):
         bench.press("Control+z")
     bench.until_saved()
@@ -183,7 +183,7 @@ def test_a_second_verdict_is_an_opinion_and_both_see_that_they_differ(
         dora.press("v")
         dora.click(x - 8, y)
         dora.press("x")
-        said(dora, f"Your opinion is recorded; {me} accepted this cell.")
+        toasts(dora, f"Your opinion is recorded; {me} accepted this cell.")
         dora.until_saved()
         assert dora.cell(drawn["id"])["status"] == "confirmed"
         card = dora.page.get_by_test_id("cell")
@@ -199,7 +199,7 @@ def test_a_second_verdict_is_an_opinion_and_both_see_that_they_differ(
         wait_for(lambda: "Not a cell" in mine.inner_text(), 20, "the colleague's opinion")
         assert "disputed" in mine.inner_text() and "1 disputed" in bench.page.get_by_test_id("counts").inner_text()
         dora.press("Control+z")
-        said(dora, "Undone: your opinion on a cell.")
+        toasts(dora, "Undone: your opinion on a cell.")
         dora.press("Control+z")
         wait_for(lambda: "disputed" not in mine.inner_text(), 20, "taken back")
     reload(bench)
@@ -217,20 +217,20 @@ def test_the_rest_in_view_is_accepted_where_it_was_large_enough_with_the_reasons
     bench.press("0")
     bench.page.wait_for_timeout(1000)
     bench.press("Shift+A")
-    said(bench, "recorded as accepted in bulk")
+    toasts(bench, "recorded as accepted in bulk")
     bench.until_saved()
     last = bench.last()
     scale = bench.state()["camera"]["scale"]
     sides = {p["id"]: min(p["box"][2] - p["box"][0], p["box"][3] - p["box"][1]) * scale for p in opened}
-    taken = {e["after"]["derived_from"] for e in last["effects"]}
+    accepted = {e["after"]["derived_from"] for e in last["effects"]}
     assert (last["action"], last["tool"]) == ("bulk", "viewport")
-    assert min(sides[p] for p in taken) >= 12
+    assert min(sides[p] for p in accepted) >= 12
     text = next(t for t in bench.state()["toasts"] if "in bulk" in t)
     assert text.startswith(f"{len(last['effects'])} accepted")
-    left = len(opened) - len(taken)
+    left = len(opened) - len(accepted)
     assert (f"{left} left out" in text) == (left > 0), text
     bench.press("Control+z")
-    said(bench, f"Undone: acceptance of {len(taken)} cells.")
+    toasts(bench, f"Undone: acceptance of {len(accepted)} cells.")
     bench.until_saved()
 
 
@@ -288,7 +288,7 @@ def test_where_everybody_has_a_layer_switches_counts_and_refusals_say_the_truth(
     for key in ("1", "x", "Delete", "k"):
         page.locator("canvas").last.focus()
         bench.press(key)
-        said(bench, "This is emil's reading; you can look at it but not change it.")
+        toasts(bench, "This is emil's reading; you can look at it but not change it.")
     page.screenshot(path=str(Path(tempfile.gettempdir()) / "boxwise-apart.png"))
     running.manage(
         "from django.utils import timezone; from labeling.models import *;"
@@ -302,13 +302,13 @@ def test_where_everybody_has_a_layer_switches_counts_and_refusals_say_the_truth(
         emil.press("v")
         emil.click(20, 50)
         emil.press("1")
-        said(emil, "This project is archived")
+        toasts(emil, "This project is archived")
 
 
 def test_a_drag_while_smart_answers_is_kept(bench: Tools):
-    held: list[Any] = []
+    kept: list[Any] = []
     bench.page.route("**/*.onnx", lambda route: route.abort())
-    bench.page.route("**/smart/", lambda route: held.append(route))
+    bench.page.route("**/smart/", lambda route: kept.append(route))
     bench.press("s")
     x, y = bench.empty_place(60)
     before = bench.ids()
@@ -316,15 +316,15 @@ def test_a_drag_while_smart_answers_is_kept(bench: Tools):
     bench.press("Enter")  # before the answer
     bench.drag((x + 6, y - 8), (x + 20, y + 8))
     bench.press("Enter")
-    wait_for(lambda: bool(held), 30, "asked")
+    wait_for(lambda: bool(kept), 30, "asked")
 
-    def refuse() -> bool:
-        while held:
-            held.pop().abort()
+    def decline() -> bool:
+        while kept:
+            kept.pop().abort()
         return len(bench.new_since(before)) == 2
 
-    wait_for(refuse, 90, "both boxes are kept without a mask")
+    wait_for(decline, 90, "both boxes are kept without a mask")
     bench.until_saved()
     boxes = sorted(cell["box"][0] for cell in bench.new_since(before))
     assert boxes == pytest.approx([x - 20, x + 6], abs=1.5)
-    said(bench, "The box is kept without a mask.")
+    toasts(bench, "The box is kept without a mask.")

@@ -76,8 +76,10 @@ def test_the_prompter_in_the_browser_says_what_the_server_says(bench: Tools, ima
     # this field its own answers with and without that rounding agree to 0.98 for 87 of 100 clicks, at worst to 0.68.
     assert np.median(clicked) >= 0.98 and min(clicked) >= 0.6, clicked
     assert bench.state()["prompter"]["answered"] == len(chosen) + 6, "the server was never asked by the tool"
-    said = f"IoU of boxes {min(agreed):.4f} to 1, of clicks {min(clicked):.4f} to 1"
-    print(f"browser and server: {said}; box to mask {np.median(inside):.0f} ms, to saved cell {np.median(waits):.3f} s")
+    printed = f"IoU of boxes {min(agreed):.4f} to 1, of clicks {min(clicked):.4f} to 1"
+    print(
+        f"browser and server: {printed}; box to mask {np.median(inside):.0f} ms, to saved cell {np.median(waits):.3f} s"
+    )
 
 
 def test_a_smart_click_and_a_smart_box_give_cells_with_masks(bench: Tools, running: Running):
@@ -412,8 +414,8 @@ def test_attributes_are_said_by_key_and_a_box_snaps_to_its_cell(bench: Tools, ru
     for key in ("i", "i", "i", "z"):  # 0, 1, 2; no
         bench.press(key)
     bench.page.get_by_role("tab", name="Cells").click()
-    said = bench.page.get_by_test_id("attributes")
-    said.get_by_role("group", name="Mitosis").get_by_role("button", name="yes").click()
+    printed = bench.page.get_by_test_id("attributes")
+    printed.get_by_role("group", name="Mitosis").get_by_role("button", name="yes").click()
     wait_for(
         lambda: bench.cell(drawn["id"]).get("attributes") == {"Stain intensity": "2", "Mitosis": "yes"},
         5,

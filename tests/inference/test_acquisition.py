@@ -17,7 +17,7 @@ from inference.pipeline.acquisition import (
     drawn,
     embedding,
     image_scores,
-    queue,
+    priorities,
     ranks,
 )
 from inference.simulation import Annotator, Plan, Point, boxes_to_reach, draw, first_reach, replay, summary
@@ -78,11 +78,11 @@ def test_the_queue_scores_what_nobody_has_seen_in_every_way():
         str(i): dict.fromkeys(("ambiguous", "entropy", "disagreement", "detector", "cells"), i / 10) for i in range(4)
     }
     embeddings = {str(i): [float(i), 0.0] for i in range(4)}
-    made = queue(scores, embeddings, seen={"0"}, seed=1)
+    made = priorities(scores, embeddings, seen={"0"}, seed=1)
     assert set(made) == {"1", "2", "3"} and all(set(row) == set(STRATEGIES) for row in made.values())
     assert max(made, key=lambda name: made[name]["mix"]) == "3"  # first in every one of MIXED
     assert made["3"]["mix"] == 1.0 and len(MIXED) > 2
-    assert queue({}, {}, seen=set(), seed=0) == {}
+    assert priorities({}, {}, seen=set(), seed=0) == {}
 
 
 def test_chance_depends_on_the_seed_and_the_name_alone():
@@ -197,7 +197,7 @@ def test_economy_is_the_doubt_per_second_that_annotating_would_take():
     same = dict.fromkeys(("ambiguous", "disagreement", "detector", "entropy"), 0.5)
     scores = {"crowded": same | {"cells": 40.0}, "sparse": same | {"cells": 4.0}}
     embeddings = {"crowded": [0.0], "sparse": [0.0]}
-    made = queue(scores, embeddings, seen=set(), seed=0)
+    made = priorities(scores, embeddings, seen=set(), seed=0)
     rate = {name: row["economy"] / row["mix"] for name, row in made.items()}
     assert rate["sparse"] / rate["crowded"] == pytest.approx((20 + 7 * 40) / (20 + 7 * 4))
 

@@ -53,15 +53,15 @@ def test_every_variant_is_measured_on_held_out_images(once):
     assert parts["better part (oracle)"] == max(parts["ITD"], parts["ITS"])
     assert parts["limit of any fusion (oracle)"] >= max(parts.values())
     assert {row.seed for row in rows if row.table == "merging"} == {0, 1}
-    assert {row.seed for row in rows if row.table in (*variations.SWEEPS, "threshold", "jitter", "stain")} == {0}
-    for table, (_, values) in variations.SWEEPS.items():
+    assert {row.seed for row in rows if row.table in (*variations.ONE_SETTING, "threshold", "jitter", "stain")} == {0}
+    for table, (_, values) in variations.ONE_SETTING.items():
         assert [row.variant for row in rows if row.table == table] == [f"{value:g}" for value in values]
     same = {row.variant: row.values["dice"] for row in rows if row.table == "grid"}
     assert same["5"] == pytest.approx(parts[PAPER], abs=1e-5)  # the sweep's middle is the table's row
     assert not [row for row in rows if row.table == "across"]  # a set is no other set to itself
     page = (out / "boxcell.md").read_text()
     assert "boxwise benchmark boxcell" in page and "2 seeds" in page and "(boxcell_parts.svg)" in page
-    assert (out / "boxcell_sweeps.svg").read_text().startswith("<?xml")
+    assert (out / "boxcell_settings.svg").read_text().startswith("<?xml")
 
 
 def test_sets_measured_one_by_one_end_in_one_document(folder, once):

@@ -99,11 +99,11 @@ def test_self_training_teaches_a_cell_that_only_the_segmenter_saw():
             return (field.labels > 0).astype(np.float32)
 
     missed = field.labels == 1
-    lacking = replace(field, labels=np.where(missed, 0, field.labels))
-    fused = boxcell.fused_pseudo_masks(Sure(), lacking, SETTINGS)
+    declining = replace(field, labels=np.where(missed, 0, field.labels))
+    fused = boxcell.fused_pseudo_masks(Sure(), declining, SETTINGS)
     assert (fused.labels[missed] > 0).mean() > 0.8
     others = (field.labels > 1) | (field.labels == 0)
-    assert ((fused.labels > 0) == (lacking.labels > 0))[others].mean() > 0.98
+    assert ((fused.labels > 0) == (declining.labels > 0))[others].mean() > 0.98
 
 
 def test_the_parts_add_up_to_the_result(trained):
@@ -122,8 +122,8 @@ def test_reference_masks_are_never_looked_at(tmp_path, shorten, steps):
     shorten(steps=steps, epoch=steps)
     fields = [painted_field(i) for i in range(4)]
     lying = [replace(field, labels=np.zeros_like(field.labels)) for field in fields]
-    held = replace(painted_field(7), labels=None)
-    for name, taught, validation in (("honest", fields, painted_field(7)), ("lying", lying, held)):
+    kept_back = replace(painted_field(7), labels=None)
+    for name, taught, validation in (("honest", fields, painted_field(7)), ("lying", lying, kept_back)):
         boxcell.train(taught, [validation], SETTINGS, output=tmp_path / name, report=lambda p: None, stop=lambda: False)
     for name in ("detector.safetensors", "segmenter.safetensors"):
         assert (tmp_path / "lying" / name).read_bytes() == (tmp_path / "honest" / name).read_bytes()

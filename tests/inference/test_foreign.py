@@ -24,8 +24,8 @@ LIMIT = 2**28
 def centre(path, *, classes=1, net=None, **about):
     torch.manual_seed(3)
     state = (net or CentreNet(classes)).state_dict()
-    told = {"model": "centre-1", "classes": classes, "settings": asdict(CentreSettings())} | about
-    return files.save(path, state, told)
+    reported = {"model": "centre-1", "classes": classes, "settings": asdict(CentreSettings())} | about
+    return files.save(path, state, reported)
 
 
 def unet(path):
@@ -48,7 +48,7 @@ def test_the_table_of_models_is_that_of_the_trainers():
 
 
 def test_a_bare_file_says_what_it_is(tmp_path):
-    found = imported_weights.look(centre(tmp_path / "mine.safetensors", classes=3))
+    found = imported_weights.inspect(centre(tmp_path / "mine.safetensors", classes=3))
     assert (found.kind, found.name, found.model, found.classes) == ("detector", "centre", "centre-1", 3)
     assert found.sha256 == sha256(tmp_path / "mine.safetensors")
 
@@ -107,23 +107,23 @@ def nameless(path):
 )
 def test_what_does_not_fit_is_refused_with_the_reason(made, words, tmp_path):
     with pytest.raises(files.BadWeights, match=words):
-        imported_weights.look(made(tmp_path / "w.safetensors"))
+        imported_weights.inspect(made(tmp_path / "w.safetensors"))
 
 
 def test_a_zip_is_refused_for_what_is_wrong_in_it(tmp_path):
     detector, segmenter = centre(tmp_path / "detector.safetensors"), unet(tmp_path / "segmenter.safetensors")
 
-    def refused(words, *members, limit=LIMIT, **texts):
+    def declined(words, *members, limit=LIMIT, **texts):
         with pytest.raises(files.BadWeights, match=words):
             imported_weights.opened(zipped(tmp_path / "x.zip", *members, **texts), tmp_path / "here", limit=limit)
 
-    refused("neither detector.safetensors nor segmenter.safetensors", README_md="a card")
-    refused("larger than 1 MiB unpacked", segmenter, limit=2**20)
-    refused("boxcell.json is no JSON", detector, boxcell_json="{")
-    refused("damaged: its sha256", detector, boxcell_json=json.dumps({"sha256": {"detector": "0" * 64}}))
+    declined("neither detector.safetensors nor segmenter.safetensors", README_md="a card")
+    declined("larger than 1 MiB unpacked", segmenter, limit=2**20)
+    declined("boxcell.json is no JSON", detector, boxcell_json="{")
+    declined("damaged: its sha256", detector, boxcell_json=json.dumps({"sha256": {"detector": "0" * 64}}))
     swapped = tmp_path / "swapped"
     swapped.mkdir()
-    refused("segmenter.safetensors holds a detector", centre(swapped / "segmenter.safetensors"))
+    declined("segmenter.safetensors holds a detector", centre(swapped / "segmenter.safetensors"))
     whole = zipped(tmp_path / "y.zip", segmenter).read_bytes()
     (tmp_path / "y.zip").write_bytes(whole[:200] + bytes(64) + whole[264:])
     with pytest.raises(files.BadWeights, match="zip is damaged"):
@@ -137,7 +137,7 @@ def test_a_checkpoint_is_converted_and_one_that_could_run_is_not(tmp_path, capsy
     target = tmp_path / "mine.safetensors"
     call = ["convert", str(tmp_path / "mine.pth"), "--as", "centre", "--classes", "2", "-o", str(target)]
     assert models.main([*call, "--set", "threshold=0.25"]) == 0
-    found = imported_weights.look(target)
+    found = imported_weights.inspect(target)
     assert (found.classes, found.settings["threshold"]) == (2, 0.25)
     state, _ = files.load(target, "centre-1")
     assert all(torch.equal(state[name], value) for name, value in net.state_dict().items())

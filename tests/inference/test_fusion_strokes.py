@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from inference.fusion import Parameters, Stroke, fuse, refuse
+from inference.fusion import Parameters, Stroke, fuse, fuse_with_strokes
 from inference.fusion.cut import minimise
 from inference.fusion.energy import build, edge_costs
 from inference.fusion.refusion import as_record, from_record
@@ -43,7 +43,7 @@ def test_strokes_give_what_a_fusion_from_the_beginning_gives(state, band):
     now = state
     for _ in range(12):
         stroke = disc(*rng.integers(-3, 140, 2), int(rng.integers(1, 6)), bool(rng.integers(2)))
-        found = refuse(now, [stroke], band=band)
+        found = fuse_with_strokes(now, [stroke], band=band)
         y, x = np.mgrid[:120, :140]
         under = (
             np.hypot(
@@ -79,37 +79,37 @@ def test_a_band_lets_a_stroke_move_a_border_that_both_models_had_wrong():
     state = fuse(rgb, wrong, wrong, Parameters(minimum_pixels=1), keep_state=True).state
     assert not state.mask[15, 25]
     pen = Stroke(BoxMask(22, 19, np.ones((2, 6), bool)), True)
-    assert refuse(state, [pen]).mask.sum() == wrong.sum() + 12
-    wide = refuse(state, [pen], band=12).mask
+    assert fuse_with_strokes(state, [pen]).mask.sum() == wrong.sum() + 12
+    wide = fuse_with_strokes(state, [pen], band=12).mask
     assert wide[10:30, 20:30].all() and wide.sum() == 400
 
 
 def test_what_a_person_fixed_stays_fixed_under_a_later_band(state):
-    first = refuse(state, [disc(60, 60, 4, True)]).state
-    second = refuse(first, [disc(66, 60, 1, False)], band=10)
+    first = fuse_with_strokes(state, [disc(60, 60, 4, True)]).state
+    second = fuse_with_strokes(first, [disc(66, 60, 1, False)], band=10)
     y, x = np.mgrid[:120, :140]
     assert second.mask[(np.hypot(x - 60, y - 60) <= 4) & (np.hypot(x - 66, y - 60) > 1)].all()
 
 
 def test_a_later_stroke_wins(state):
-    found = refuse(state, [disc(60, 60, 4, True), disc(60, 60, 2, False)])
+    found = fuse_with_strokes(state, [disc(60, 60, 4, True), disc(60, 60, 2, False)])
     assert not found.mask[60, 60] and found.mask[60, 63]
 
 
 def test_a_certificate_is_enough_to_paint_again(state):
-    found = refuse(refuse(state, [disc(30, 30, 3, True)]).state, [disc(90, 80, 5, False)], band=2)
+    found = fuse_with_strokes(fuse_with_strokes(state, [disc(30, 30, 3, True)]).state, [disc(90, 80, 5, False)], band=2)
     now = state
     for record in found.certificate.strokes:
-        now = refuse(now, [from_record(record)], band=record["band"]).state
+        now = fuse_with_strokes(now, [from_record(record)], band=record["band"]).state
     assert (now.mask == found.mask).all()
     assert as_record(from_record(found.certificate.strokes[0]), 0) == found.certificate.strokes[0]
 
 
 def test_a_stroke_outside_the_image_changes_nothing(state):
-    found = refuse(state, [disc(-50, 10, 3, True)])
+    found = fuse_with_strokes(state, [disc(-50, 10, 3, True)])
     assert found.changed is None and (found.mask == state.mask).all()
 
 
 def test_a_negative_band_is_refused(state):
     with pytest.raises(ValueError, match="band must be at least 0"):
-        refuse(state, [], band=-1)
+        fuse_with_strokes(state, [], band=-1)

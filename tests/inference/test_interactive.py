@@ -7,7 +7,7 @@ import PIL.Image
 import pytest
 
 from inference.fusion import Parameters, fuse
-from inference.fusion.refusion import Stroke, as_record, refuse
+from inference.fusion.refusion import Stroke, as_record, fuse_with_strokes
 from inference.pipeline.units import bundle, save_unit
 from inference.synthetic import tissue
 from inference.types import BoxMask, Prompts
@@ -60,7 +60,7 @@ def field(tmp_path, monkeypatch):
 
 
 def ask(strokes, mask=None):
-    return interactive.refuse_strokes(
+    return interactive.decline_strokes(
         image="abc", file="image.png", unit="prediction.zip", image_id=7, parameters=PARAMETERS,
         mask=mask, strokes=strokes, session="s", number=1,
     )  # fmt: skip
@@ -100,7 +100,7 @@ def test_strokes_one_after_the_other_give_what_all_at_once_give(field):
     start = fuse(made.rgb, m_d > 0, m_s, Parameters(**PARAMETERS), keep_state=True).state
     from inference.fusion.refusion import from_record
 
-    oracle = refuse(start, [from_record(s) for s in strokes], band=interactive.BAND)
+    oracle = fuse_with_strokes(start, [from_record(s) for s in strokes], band=interactive.BAND)
     state = interactive.strokes_done.kept[next(reversed(interactive.strokes_done.kept))]
     assert state.certificate.objective == pytest.approx(oracle.certificate.objective, abs=1e-6)
     assert answer["certificate"]["closed"] and answer["certificate"]["flow"] == answer["certificate"]["cut"]
@@ -142,7 +142,7 @@ def test_the_last_stroke_over_a_pixel_decides():
 
 
 def test_no_prediction_of_this_image_is_a_sentence_not_a_crash(field):
-    answer = interactive.refuse_strokes(
+    answer = interactive.decline_strokes(
         image="abc", file="image.png", unit="prediction.zip", image_id=8, parameters=PARAMETERS,
         mask=None, strokes=[], session="s", number=1,
     )  # fmt: skip

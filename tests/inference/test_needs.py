@@ -83,8 +83,8 @@ def test_a_watch_sees_the_highest_memory_of_its_own_time_and_the_processors_kept
     del before
     watch = usage.Watch()
     base = usage.resident()
-    taken = np.ones(120 * 2**20, np.uint8)
-    del taken
+    accepted = np.ones(120 * 2**20, np.uint8)
+    del accepted
     sum(number * number for number in range(2_000_000))
     seen = watch.sample()
     assert 100 * 2**20 < seen["memory_peak"] - base < 200 * 2**20
@@ -94,9 +94,9 @@ def test_a_watch_sees_the_highest_memory_of_its_own_time_and_the_processors_kept
 
 def test_a_gpu_is_told_of_only_where_this_process_uses_one(monkeypatch):
     assert not {name for name in usage.Watch().sample() if name.startswith("gpu")}
-    told = {"memory_reserved": 3, "max_memory_reserved": 5, "mem_get_info": (1, 7), "utilization": 43}
+    reported = {"memory_reserved": 3, "max_memory_reserved": 5, "mem_get_info": (1, 7), "utilization": 43}
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
-    for name, value in told.items():
+    for name, value in reported.items():
         monkeypatch.setattr(torch.cuda, name, lambda value=value: value)
     seen = usage.Watch().sample()
     assert {name: v for name, v in seen.items() if name.startswith("gpu")} == {
@@ -142,10 +142,10 @@ def test_a_stage_is_begun_only_where_it_fits_and_what_is_left_over_is_used_again
     monkeypatch.setattr(usage, "resident", lambda: 3 * GIB)
     monkeypatch.setattr(needs, "idle", lambda with_torch: 2 * GIB)
     needs.afford(2 * GIB)
-    with pytest.raises(needs.Lacking) as refused:
+    with pytest.raises(needs.MissingResource) as declined:
         needs.afford(2 * GIB + 1)
-    lacks = {"what": "memory_needed", "worker": needs.HOST, "needs": 2 * GIB + 1, "free": 2 * GIB}
-    assert refused.value.lacks == lacks
+    missing = {"what": "memory_needed", "worker": needs.HOST, "needs": 2 * GIB + 1, "free": 2 * GIB}
+    assert declined.value.resource == missing
 
 
 def test_what_lacks_nothing_is_not_called_lacking():
@@ -155,6 +155,6 @@ def test_what_lacks_nothing_is_not_called_lacking():
         UnreadableImage("x"),
         OSError(28, "full"),
     ):
-        assert needs.lack_of(error) is None
-        with pytest.raises(type(error)), needs.told():
+        assert needs.resource_of(error) is None
+        with pytest.raises(type(error)), needs.reported():
             raise error

@@ -118,11 +118,11 @@ def test_a_detector_learns_classes_and_boxes_within_seconds(tmp_path):
         pretrained=False,
     )
     made = CentrePoint(settings, classes=3, device="cpu")  # the third class has no example
-    held = painted_field(9, classes=2)
+    kept = painted_field(9, classes=2)
     seen = []
-    detector = made.load(made.train(fields, [held], work=tmp_path, report=seen.append, stop=never))
+    detector = made.load(made.train(fields, [kept], work=tmp_path, report=seen.append, stop=never))
     assert seen[-1].values["ap50"] > 0.7
-    found = detector.detect(held.rgb)
+    found = detector.detect(kept.rgb)
     assert set(found.classes.tolist()) == {0, 1}
     assert (np.diff(found.scores) <= 0).all()
     assert found.boxes[:, :2].min() >= 0 and found.boxes[:, 2:].max() <= 192
@@ -133,11 +133,11 @@ def test_a_segmenter_learns_the_foreground(tmp_path):
     settings = UNetSettings(
         schedule=Schedule(steps=30, epoch=10, lr=3e-3, warmup=5, average=0.8), batch=4, side=96, pretrained=False
     )
-    made, held = UNet(settings, device="cpu"), painted_field(9)
-    segmenter = made.load(made.train(fields, [held], work=tmp_path, report=ignore, stop=never))
-    probability = segmenter.foreground(held.rgb)
+    made, kept = UNet(settings, device="cpu"), painted_field(9)
+    segmenter = made.load(made.train(fields, [kept], work=tmp_path, report=ignore, stop=never))
+    probability = segmenter.foreground(kept.rgb)
     assert probability.dtype == np.float32 and probability.shape == (192, 192)
-    p, t = probability >= 0.5, held.labels > 0
+    p, t = probability >= 0.5, kept.labels > 0
     assert 2 * (p & t).sum() / (p.sum() + t.sum()) > 0.85
 
 

@@ -20,10 +20,10 @@ SETTINGS = YoloSettings(epochs=2, batch=2, side=192)
 def no_network(monkeypatch):
     """Anything that would leave this machine fails the test."""
 
-    def refuse(self, address):
+    def decline(self, address):
         raise AssertionError(f"a connection to {address} was tried")
 
-    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket.socket, "connect", decline)
 
 
 def test_it_trains_offline_is_cancelled_and_goes_on(tmp_path, no_network, monkeypatch):

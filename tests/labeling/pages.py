@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from labeling.annotations.services import Loaded, working_layer, write_operations
-from labeling.annotations.state import PackedMask, State
+from labeling.annotations.state import AnnotationState, PackedMask
 from labeling.images.models import Image
 from labeling.jobs.models import Job
 from labeling.jobs.services import create_job
@@ -35,7 +35,7 @@ def draw(image: Image, user, *states) -> None:
 
 def proposals(n: int) -> list[Loaded]:
     bits = PackedMask(12, 11, 5, 4, b"\xff\xff\xf0")
-    return [Loaded(uuid.uuid4(), State("cell", "confirmed", (10, 10, 20, 20), mask=bits)) for _ in range(n)]
+    return [Loaded(uuid.uuid4(), AnnotationState("cell", "confirmed", (10, 10, 20, 20), mask=bits)) for _ in range(n)]
 
 
 def accept(image: Image, user, proposal: Loaded) -> None:
@@ -72,7 +72,7 @@ def page_text(response) -> str:
     return " ".join(response.content.decode().split())
 
 
-def said(response) -> list[str]:
+def toasts(response) -> list[str]:
     return [str(message) for message in get_messages(response.wsgi_request)]
 
 

@@ -27,7 +27,7 @@ class Hook:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/hooks/1?from=boxwise"
 
-    def said(self) -> list[Any]:
+    def toasts(self) -> list[Any]:
         return [json.loads(body) for _, body in self.got]
 
 

@@ -16,7 +16,7 @@ from inference.synthetic import tissue
 from inference.types import RGB, Labels
 from labeling.accounts.models import User
 from labeling.annotations.services import Loaded, working_layer, write_operations
-from labeling.annotations.state import PackedMask, State
+from labeling.annotations.state import AnnotationState, PackedMask
 from labeling.images.models import Image, Split
 from labeling.images.services import add_image
 from labeling.projects.models import Project
@@ -76,7 +76,7 @@ def loaded(labels: Labels) -> list[Loaded]:
         height, width = mask.bits.shape
         box = (float(mask.x), float(mask.y), float(mask.x + width), float(mask.y + height))
         packed = PackedMask(mask.x, mask.y, width, height, pack(mask.bits))
-        found.append(Loaded(uuid.uuid4(), State("cell", "confirmed", box, mask=packed)))
+        found.append(Loaded(uuid.uuid4(), AnnotationState("cell", "confirmed", box, mask=packed)))
     return found
 
 

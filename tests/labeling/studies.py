@@ -8,7 +8,7 @@ import numpy as np
 
 from labeling.annotations import activity
 from labeling.annotations.services import Loaded, working_layer, write_operations
-from labeling.annotations.state import PackedMask, State
+from labeling.annotations.state import AnnotationState, PackedMask
 from labeling.images.services import add_image
 from labeling.projects.models import Project, Role
 from labeling.rounds.models import Round, Snapshot
@@ -49,7 +49,7 @@ def ten_fields() -> Project:
             reference=labels(4 + k),
         )
         proposal = Loaded(
-            uuid.uuid4(), State("cell", "confirmed", (2, 4, 10, 10), mask=PackedMask(2, 4, 8, 6, b"\xff" * 6))
+            uuid.uuid4(), AnnotationState("cell", "confirmed", (2, 4, 10, 10), mask=PackedMask(2, 4, 8, 6, b"\xff" * 6))
         )
         publish(round_=round_, image=image, proposals=[proposal], certificate={}, model_names={}, facts={})
     project.owner = owner

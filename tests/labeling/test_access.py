@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from labeling.annotations.models import Layer
 from labeling.annotations.services import working_layer
-from labeling.api import routes
+from labeling.api import former_routes, routes
 from labeling.images.models import Image
 from labeling.jobs.models import Job
 from labeling.jobs.services import create_job
@@ -52,7 +52,8 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("post", "image-original"): (200, 200, 403, 403, 403, 404, 401),
     ("get", "image-tile"): ALL,
     ("post", "image-smart"): (422, 422, 422, 422, 403, 404, 401),  # an empty prompt: who may ask hears that it is empty
-    ("post", "image-refuse"): (409, 409, 409, 409, 403, 404, 401),  # no round has been fused here
+    ("post", "image-refusion"): (409, 409, 409, 409, 403, 404, 401),  # no round has been fused here
+    ("post", "image-refusion-former"): (409, 409, 409, 409, 403, 404, 401),
     ("get", "image-overlay"): (422, 422, 422, 422, 422, 404, 401),  # names no rounds: who may see hears so
     ("get", "image-reference-pack"): (404, 404, 404, 404, 404, 404, 401),  # nothing is locked here
     ("post", "image-reference-masks"): (422, 422, 403, 403, 403, 404, 401),  # without a file
@@ -73,8 +74,10 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("get", "round-compare"): (422, 422, 422, 422, 422, 404, 401),  # names no rounds: who may see hears so
     ("post", "round-roll-back"): (409, 409, 403, 403, 403, 404, 401),  # nothing has finished here
     ("post", "round-promote"): (409, 409, 403, 403, 403, 404, 401),
-    ("get", "round-sweep"): ALL,
-    ("post", "round-sweep"): (409, 409, 403, 403, 403, 404, 401),
+    ("get", "round-tuning"): ALL,
+    ("get", "round-tuning-former"): ALL,
+    ("post", "round-tuning-former"): (409, 409, 403, 403, 403, 404, 401),
+    ("post", "round-tuning"): (409, 409, 403, 403, 403, 404, 401),
     ("get", "round-export"): (409, 409, 409, 403, 403, 404, 401),  # nothing has finished here
     ("get", "model-version-list"): ALL,
     ("get", "weights-import-list"): ALL,
@@ -188,7 +191,7 @@ def test_who_may_do_what(what, who, call):
 def test_the_matrix_names_every_route_and_verb():
     there = {
         (verb, route.name)
-        for route in routes()
+        for route in [*routes(), *former_routes()]
         for verb in ("get", "post", "put", "patch", "delete")
         if hasattr(route.callback.cls, verb)
     }

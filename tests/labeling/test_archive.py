@@ -36,7 +36,7 @@ from labeling.studies.models import Study
 from labeling.studies.services import freeze
 from tests.factories import UserFactory, png
 from tests.labeling.operations import SESSION, cell, effect, operation
-from tests.labeling.pages import make_study, said, signed_in
+from tests.labeling.pages import make_study, signed_in, toasts
 from tests.labeling.rounds import run_all, small_project
 
 SENTENCE = "this project is archived; until an owner or manager restores it, nothing in it is changed"
@@ -147,7 +147,7 @@ def test_every_page_is_refused_what_it_sends_and_still_shows(there, name, patter
     assert seen.status_code == before.status_code and {seen.status_code, sent.status_code} != {405}
     if sent.status_code != 405:
         assert sent.status_code == 302 and sent.url == reverse("project", args=[there.project.pk])
-        assert said(sent)[-1] == SENTENCE.capitalize() + "."
+        assert toasts(sent)[-1] == SENTENCE.capitalize() + "."
 
 
 def test_what_is_open_is_named_by_routes_that_are_there():
@@ -209,7 +209,7 @@ def test_archived_projects_stand_folded_below_and_come_back_with_one_click(there
     for button in ("Start round", "Add images", "Add class", "Add member", "Draw boxes"):
         assert button not in page
     answer = client.post(reverse("restore-project", args=[there.project.pk]))
-    assert said(answer) == ["Breast is in use again."]
+    assert toasts(answer) == ["Breast is in use again."]
     home = client.get("/").content.decode()
     assert "archived project" not in home and 'class="card"' in home
     there.project.refresh_from_db()
@@ -331,7 +331,7 @@ def test_a_project_archived_during_a_round_stops_it_and_retry_goes_on_after_the_
 
 
 @pytest.mark.django_db
-def test_the_sweeper_stops_what_was_left_at_work(monkeypatch):
+def test_recovery_stops_what_was_left_at_work(monkeypatch):
     """Whoever archived the project died before the rounds were asked to stop."""
     made = make_study()
     planned = start_round(project=made.project, by=None, preset="tiny", changes={"lam": 3}, line_up=True)
@@ -339,10 +339,10 @@ def test_the_sweeper_stops_what_was_left_at_work(monkeypatch):
         patched.setattr(archiving, "stop_rounds", lambda project: None)
         archive_project(project=made.project, by=made.people["owner"])
     Round.objects.filter(pk=made.round.pk).update(state=Round.State.FAILED)
-    stages.sweep()
+    stages.recover()
     planned.refresh_from_db()
     assert planned.state == Round.State.PLANNED  # passed over: nothing starts in an archived project
-    assert archiving.sweep() == [f"project {made.project.pk} is archived: its rounds were asked to stop"]
+    assert archiving.recover() == [f"project {made.project.pk} is archived: its rounds were asked to stop"]
     planned.refresh_from_db()
     assert planned.state == Round.State.CANCELLED
-    assert archiving.sweep() == []
+    assert archiving.recover() == []

@@ -57,8 +57,8 @@ def test_the_log_keeps_attributes_and_the_cell_around_and_replays_them(layer, me
 @pytest.mark.parametrize(
     "said", [{"Mitosis": "perhaps"}, {"Colour": "red"}, {"Mitosis": 1}, ["Mitosis"], {"Mitosis": ["yes"]}]
 )
-def test_what_the_project_does_not_ask_is_refused(layer, member, said):
-    (verdict,) = write(layer, member, operation(effect(uuid.uuid4(), cell(attributes=said))))
+def test_what_the_project_does_not_ask_is_refused(layer, member, printed):
+    (verdict,) = write(layer, member, operation(effect(uuid.uuid4(), cell(attributes=printed))))
     assert verdict.verdict == "invalid" and verdict.error["field"] == "attributes"
 
 
@@ -67,8 +67,8 @@ def test_the_pack_has_columns_for_what_is_said_and_none_where_nothing_is(layer, 
     write(layer, member, operation(effect(a, cell())))
     header, columns = unpack_layer(pack_layer(layer)[1])
     assert header["attributes"] == [] and not {"attributes", "parent"} & set(columns)
-    said = {"Mitosis": "yes", "Stain intensity": "2"}
-    write(layer, member, operation(effect(b, cell(attributes=said, parent=str(a)))))
+    printed = {"Mitosis": "yes", "Stain intensity": "2"}
+    write(layer, member, operation(effect(b, cell(attributes=printed, parent=str(a)))))
     header, columns = unpack_layer(pack_layer(layer)[1])
     assert header["attributes"] == [["Mitosis", ["yes"]], ["Stain intensity", ["2"]]]
     assert columns["attributes"].tolist() == [0, 0, 1, 1]
@@ -96,8 +96,8 @@ def test_the_list_that_counts_is_the_one_of_the_moment_of_writing(layer, member)
     assert layer.image.project.declared_attributes["Mitosis"] == ["no", "yes"]  # as this request has read it
     declare_attributes(project=Project.objects.get(pk=member.project_id), text="Mitosis: no, unsure")
     with CaptureQueriesContext(connection) as queries:
-        said = [operation(effect(uuid.uuid4(), cell(attributes={"Mitosis": value}))) for value in ("yes", "unsure")]
-        assert [v.verdict for v in write(layer, member, *said)] == ["invalid", "accepted"]
+        printed = [operation(effect(uuid.uuid4(), cell(attributes={"Mitosis": value}))) for value in ("yes", "unsure")]
+        assert [v.verdict for v in write(layer, member, *printed)] == ["invalid", "accepted"]
     assert sum("FOR SHARE" in q["sql"] for q in queries) == 1, "and nobody declares another until it is written"
     with CaptureQueriesContext(connection) as queries:
         write(layer, member, operation(effect(uuid.uuid4(), cell())))
@@ -109,9 +109,9 @@ def test_the_list_that_counts_is_the_one_of_the_moment_of_writing(layer, member)
     ["Mitosis", "Mitosis: yes", ": a, b", "A: x, x", "A: x, y\nA: u, v", "\n".join(f"A{i}: x, y" for i in range(5))],
 )
 def test_a_list_that_does_not_read_is_refused(text):
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(Invalid) as declined:
         read_attributes(text)
-    assert refused.value.field == "attributes"
+    assert declined.value.field == "attributes"
 
 
 def test_what_cells_have_stays_in_the_list(layer, member, client):
@@ -122,8 +122,8 @@ def test_what_cells_have_stays_in_the_list(layer, member, client):
     assert kept.status_code == 302
     member.project.refresh_from_db()
     assert member.project.declared_attributes == {"Mitosis": ["no", "yes", "unsure"]}
-    refused = client.post(page, {"attributes": "Mitosis: no, unsure"})
-    assert refused.status_code == 422 and "Mitosis: yes" in refused.content.decode()
+    declined = client.post(page, {"attributes": "Mitosis: no, unsure"})
+    assert declined.status_code == 422 and "Mitosis: yes" in declined.content.decode()
     opened = client.get(reverse("image-workspace", args=[layer.image_id]))
     assert json.loads(opened.content)["project"]["attributes"] == [
         {"name": "Mitosis", "values": ["no", "yes", "unsure"]}

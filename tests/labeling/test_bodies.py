@@ -144,6 +144,6 @@ def test_the_answer_is_a_problem_for_programs_and_a_page_for_people():
         sent.append(message)
 
     for path in ("/api/v1/activity/", "/accounts/sign-in/"):
-        asyncio.run(bodies._refuse({"path": path}, send))
+        asyncio.run(bodies._decline({"path": path}, send))
     assert b'"code": "too_large"' in sent[1]["body"] and b"too large" in sent[3]["body"]
     assert (b"connection", b"close") in sent[0]["headers"]

@@ -52,9 +52,9 @@ def test_the_box_grows_to_every_pixel_and_no_further(box, one):
     around = (min(x), min(y), max(x) + 1, max(y) + 1)
     apart = min(box[2], around[2]) <= max(box[0], around[0]) or min(box[3], around[3]) <= max(box[1], around[1])
     if apart:
-        with pytest.raises(Invalid, match="lies outside its box") as refused:
+        with pytest.raises(Invalid, match="lies outside its box") as declined:
             with_mask(box, one)
-        assert refused.value.field == "mask"
+        assert declined.value.field == "mask"
         return
     found = with_mask(box, one)
     assert found == (*map(min, box[:2], around[:2]), *map(max, box[2:], around[2:]))

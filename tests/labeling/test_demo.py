@@ -98,13 +98,13 @@ def test_the_boxes_lie_on_hematoxylin():
     richer = []
     for field in FIELDS.values():
         stain = demo.crop(hematoxylin, field)
-        taken = np.zeros(stain.shape, bool)
+        accepted = np.zeros(stain.shape, bool)
         for x0, y0, x1, y1 in field["cells"] + field["cannot_tell"]:
-            taken[y0:y1, x0:x1] = True
+            accepted[y0:y1, x0:x1] = True
         for x0, y0, x1, y1 in field["cells"]:
             around = np.zeros(stain.shape, bool)
             around[max(0, y0 - 4) : y1 + 4, max(0, x0 - 4) : x1 + 4] = True
-            richer.append(stain[y0:y1, x0:x1].mean() > stain[around & ~taken].mean())
+            richer.append(stain[y0:y1, x0:x1].mean() > stain[around & ~accepted].mean())
     assert np.mean(richer) >= 0.9
 
 
@@ -118,7 +118,7 @@ def test_another_image_than_the_one_that_was_boxed_is_refused(monkeypatch):
 
 
 def test_the_demo_is_loaded_as_real_operations_of_its_owner(owner):
-    said = load("--no-round")
+    printed = load("--no-round")
     project = Project.objects.get()
     images = list(project.images.all())
     assert (project.name, project.role_of(owner), project.records_activity) == (demo.NAME, Role.OWNER, True)
@@ -133,16 +133,16 @@ def test_the_demo_is_loaded_as_real_operations_of_its_owner(owner):
         assert list(layer.operations.order_by("seq").values_list("seq", flat=True)) == [*range(1, layer.head.seq + 1)]
     assert not ActivityBatch.objects.exists()  # nobody's working time
     assert not Round.objects.exists()
-    assert "4 fields" in said and str(cells.count()) in said
+    assert "4 fields" in printed and str(cells.count()) in printed
     assert "No pathologist has reviewed" in project.description
 
 
 def test_a_second_load_changes_nothing(owner):
     load()
     first = snapshot_of_everything()
-    said = load()
+    printed = load()
     assert snapshot_of_everything() == first
-    assert "there already" in said
+    assert "there already" in printed
 
 
 def test_the_first_round_starts_once_even_when_it_was_put_off(owner):
@@ -224,7 +224,7 @@ def rewrite(folder, **changes):
 
 
 def test_a_data_set_is_loaded_with_boxes_splits_groups_and_references(owner, folder):
-    said = load("--data", str(folder), "--no-round")
+    printed = load("--data", str(folder), "--no-round")
     project = Project.objects.get()
     images = {i.name: i for i in project.images.all()}
     assert project.name.startswith("Tiny set") and "CC0" in project.description
@@ -246,7 +246,7 @@ def test_a_data_set_is_loaded_with_boxes_splits_groups_and_references(owner, fol
     ]
     assert all(r.mask_bits is None for r in rows)  # the reference is for evaluation only
     assert not Annotation.objects.filter(layer__image=images["01_3.png"]).exists()
-    assert "5 of 5 training images" in said and "all 1 for validation" in said
+    assert "5 of 5 training images" in printed and "all 1 for validation" in printed
     before = snapshot_of_everything()
     load("--data", str(folder), "--no-round")
     assert snapshot_of_everything() == before
@@ -307,9 +307,9 @@ FAULTS = {
 def test_a_faulty_data_set_is_refused_in_one_sentence_and_nothing_is_loaded(fault, owner, folder):
     spoil, sentence = FAULTS[fault]
     spoil(folder)
-    with pytest.raises(CommandError, match=sentence) as refusal:
+    with pytest.raises(CommandError, match=sentence) as reason_declined:
         load("--data", str(folder))
-    assert "\n" not in str(refusal.value)
+    assert "\n" not in str(reason_declined.value)
     assert not Project.objects.exists() and not Image.objects.exists()
 
 

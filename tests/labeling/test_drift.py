@@ -157,9 +157,9 @@ def test_fewer_than_three_images_have_no_interval_and_that_is_said(project):
     made = of_round(judged(project, 1, images[:8], [0.5, 0.6, 0.7, 0.1, 0.1, 0.4, 0.5, 0.6]))
     b = group(made, "scanner", "B").means["pq"]
     assert math.isnan(b.low) and not b.stands_out and b.value == pytest.approx(0.1)
-    said = next(f for f in made.factors if f.name == "scanner").sentences
-    assert said[0].startswith("Fewer than 3 images: B.")
-    assert said[1].startswith("One slide or patient alone: C.") and len(said) == 2
+    printed = next(f for f in made.factors if f.name == "scanner").sentences
+    assert printed[0].startswith("Fewer than 3 images: B.")
+    assert printed[1].startswith("One slide or patient alone: C.") and len(printed) == 2
     signalled(project.rounds.get(), images[8])
     dark = next(f for f in of_round(project.rounds.get()).factors if f.name == "scanner").sentences[-1]
     assert dark.startswith("Not measured: not stated.")
@@ -302,9 +302,9 @@ def test_the_api_tells_the_same_without_not_a_number(project):
     client = APIClient()
     client.force_authenticate(owner)
     answer = client.get(f"/api/v1/rounds/{round_.pk}/drift/")
-    told = json.loads(answer.content, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
-    assert told["stated"] and [f["factor"] for f in told["factors"]] == ["scanner", "group"]
-    assert told["factors"][0]["groups"][0] == {
+    reported = json.loads(answer.content, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert reported["stated"] and [f["factor"] for f in reported["factors"]] == ["scanner", "group"]
+    assert reported["factors"][0]["groups"][0] == {
         "name": "GT450", "images": 1,
         "measures": {"pq": {"mean": 0.25, "low": None, "high": None, "images": 1, "slides": 1, "stands_out": False}},
     }  # fmt: skip

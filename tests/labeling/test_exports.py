@@ -178,7 +178,7 @@ def cells_with(*masks: BoxMask) -> list[ExportedCell]:
 def test_overlapping_cells_keep_all_their_pixels_on_pages_of_their_own():
     square = np.ones((4, 4), bool)
     made = label_map(cells_with(BoxMask(0, 0, square), BoxMask(2, 2, square), BoxMask(10, 10, square)), 20, 20)
-    assert (made.page_of, made.suffix) == ([0, 1, 0], "tif") and "2 pages" in made.held_as
+    assert (made.page_of, made.suffix) == ([0, 1, 0], "tif") and "2 pages" in made.stored_as
     pages = tifffile.imread(io.BytesIO(made.encoded()))
     assert pages.dtype == np.uint16 and [int((pages == n).sum()) for n in (1, 2, 3)] == [16, 16, 16]
 

@@ -60,8 +60,8 @@ def test_a_state_of_the_wrong_types_is_refused_by_name_and_the_others_are_kept(c
         client, layer, operation(effect(uuid.uuid4(), cell() | change)), operation(effect(uuid.uuid4(), cell()))
     )
     assert answer.status_code == 422
-    refused, kept = answer.json()["results"]
-    assert (refused["error"]["field"], kept["verdict"]) == (field, "accepted")
+    declined, kept = answer.json()["results"]
+    assert (declined["error"]["field"], kept["verdict"]) == (field, "accepted")
 
 
 @pytest.mark.parametrize(
@@ -184,8 +184,8 @@ def test_the_same_pixels_uploaded_twice_at_once_are_refused_by_name(layer, monke
 def test_removing_an_owner_holds_the_owners(django_assert_max_num_queries):
     first = MembershipFactory(role="owner")
     second = MembershipFactory(role="owner", project=first.project)
-    with django_assert_max_num_queries(9) as said:
+    with django_assert_max_num_queries(9) as printed:
         remove_member(project=first.project, membership=first, by=second.user)
-    assert any("FOR UPDATE" in query["sql"] for query in said.captured_queries)
+    assert any("FOR UPDATE" in query["sql"] for query in printed.captured_queries)
     with pytest.raises(LabelingError, match="at least one owner"):
         remove_member(project=first.project, membership=second, by=second.user)

@@ -21,7 +21,7 @@ from labeling.exchange.image_tables import BadTable, as_table, take_table
 from labeling.images.models import Image
 from labeling.images.services import add_image, change_images, stated
 from tests.factories import ImageFactory, ProjectFactory, UserFactory, png
-from tests.labeling.pages import make_study, page_text, said, signed_in
+from tests.labeling.pages import make_study, page_text, signed_in, toasts
 
 pytestmark = pytest.mark.django_db
 
@@ -167,8 +167,8 @@ def test_the_api_states_for_one_for_many_and_by_table(project):
         f"/api/v1/projects/{project.pk}/images/", {"images": [second, third], "stain": "PAS"}, format="json"
     )
     assert many.json() == {"changed": 2, "alike": []}
-    refused = client.patch(f"/api/v1/projects/{project.pk}/images/", {"images": [], "stain": "PAS"}, format="json")
-    assert refused.status_code == 400
+    declined = client.patch(f"/api/v1/projects/{project.pk}/images/", {"images": [], "stain": "PAS"}, format="json")
+    assert declined.status_code == 400
     listed = client.get(f"/api/v1/projects/{project.pk}/images/").json()
     assert [(i["scanner"], i["stain"]) for i in listed] == [("GT450", "H&E"), ("", "PAS"), ("", "PAS")]
     address = f"/api/v1/projects/{project.pk}/images/table/"
@@ -187,13 +187,13 @@ def test_the_settings_page_sets_ticked_images_all_images_and_takes_a_table():
     second = ImageFactory(project=study.project, name="second.png")
     many = reverse("settings-many-images", args=[study.project.pk])
     answer = owner.post(many, {"factor": "scanner", "value": "GT450", "chosen": [second.pk]}, follow=True)
-    assert "1 image changed." in said(answer)
+    assert "1 image changed." in toasts(answer)
     page = page_text(answer)
     assert '<option value="GT450" label="Scanner">' in page and f'value="{second.pk}" form="many"' in page
     owner.post(many, {"factor": "site", "value": "Graz", "all": "1"})
     assert sorted(rows(study.project, "scanner", "site")) == [("", "Graz"), ("GT450", "Graz")]
-    assert "Tick the images first, or set it for all." in said(owner.post(many, {"factor": "site"}, follow=True))
-    assert "no sha256" in said(owner.post(many, {"factor": "sha256", "all": "1"}, follow=True))[0]
+    assert "Tick the images first, or set it for all." in toasts(owner.post(many, {"factor": "site"}, follow=True))
+    assert "no sha256" in toasts(owner.post(many, {"factor": "sha256", "all": "1"}, follow=True))[0]
     table = reverse("settings-image-table", args=[study.project.pk])
     bad = owner.post(table, {"table": SimpleUploadedFile("t.csv", b"image,site\nsecond.png,X\nnone.png,X\n")})
     assert bad.status_code == 422 and "Line 3: no image of this project is called “none.png”." in bad.content.decode()

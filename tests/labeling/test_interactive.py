@@ -100,7 +100,7 @@ def test_what_makes_no_sense_is_refused_with_its_field(client, image, monkeypatc
 
 def test_a_stroke_outside_the_image_is_refused(client, image):
     stroke = {"x": image.width - 1, "y": 0, "width": 2, "height": 1, "bits": "wA==", "foreground": True}
-    answer = ask(client, image, "image-refuse", strokes=[stroke])
+    answer = ask(client, image, "image-refusion", strokes=[stroke])
     assert answer.status_code == 422 and answer.json()["field"] == "mask"
 
 

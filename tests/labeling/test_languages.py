@@ -20,9 +20,9 @@ NAMES = {"Boxwise", "SHA-256", "Dice", "PQ", "AJI", "COCO JSON", "GeoJSON", "px"
 def test_a_catalogue_says_all_there_is_to_say_and_nothing_else(path):
     """`python -m tools.catalogues` adds what is new, for a person to translate."""
     catalogue = catalogues.read(path)
-    said = catalogues.messages()
-    assert said - set(catalogue) == set(), "not in the catalogue"
-    assert set(catalogue) - said - {Message("")} == set(), "nobody says it any more"
+    printed = catalogues.messages()
+    assert printed - set(catalogue) == set(), "not in the catalogue"
+    assert set(catalogue) - printed - {Message("")} == set(), "nobody says it any more"
     assert [m.text for m, forms in catalogue.items() if not all(forms)] == [], "not translated"
 
 
@@ -89,8 +89,8 @@ def test_a_person_chooses_a_language_and_a_browser_proposes_one(client):
     assert answer.status_code == 302 and answer.url == page
     chosen = client.get(page, headers={"Accept-Language": "en"}).content.decode()
     assert "Bilder hinzufügen" in chosen and "Sie sind hier Besitzer" in chosen
-    refused = client.post(reverse("project-classes", args=[member.project_id]), {"name": ""}).content.decode()
-    assert "Eine Klasse braucht einen Namen" in refused
+    declined = client.post(reverse("project-classes", args=[member.project_id]), {"name": ""}).content.decode()
+    assert "Eine Klasse braucht einen Namen" in declined
 
 
 @pytest.mark.django_db

@@ -24,7 +24,7 @@ from tests.factories import ImageFactory, MembershipFactory
 from tests.running import ROOT, free_port, wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(120)]
-SOON = 3 * feed.LOOK_AGAIN  # a loaded machine takes its time
+SOON = 3 * feed.CHECK_EVERY  # a loaded machine takes its time
 
 
 @pytest.fixture(scope="module")
@@ -88,11 +88,11 @@ class Stream:
     def rest(self) -> tuple[bytes, float]:
         """What still comes, and the seconds until the end."""
         begin = time.monotonic()
-        said = b""
+        printed = b""
         while line := self.read_line():
-            said += line
+            printed += line
             assert time.monotonic() - begin < SOON, "the stream goes on"
-        return said, time.monotonic() - begin
+        return printed, time.monotonic() - begin
 
 
 def cookie(user) -> tuple[Client, dict[str, str]]:
@@ -144,7 +144,7 @@ def test_a_stream_ends_soon_and_says_nothing_more(layers, server):
 def test_who_keeps_access_keeps_the_stream(layer, server):
     _client, headers = cookie(layer.member.user)
     stream = Stream(server, layer, headers)
-    time.sleep(2.5 * feed.LOOK_AGAIN)
+    time.sleep(2.5 * feed.CHECK_EVERY)
     feed.tell(layer.pk, {"seq": 41})
     assert b"41" in stream.read_line()
     stream.link.close()

@@ -262,8 +262,8 @@ def test_deleting_the_decision_frees_the_proposal(layer, author, proposal):
 
 def test_a_proposal_of_another_image_cannot_be_accepted_here(author, proposal):
     elsewhere = LayerFactory()
-    taken = operation(effect(uuid.uuid4(), cell(derived_from=str(proposal.uid))), action="accept")
-    assert verdicts(elsewhere, author, taken) == ["invalid"]
+    accepted_as = operation(effect(uuid.uuid4(), cell(derived_from=str(proposal.uid))), action="accept")
+    assert verdicts(elsewhere, author, accepted_as) == ["invalid"]
 
 
 # -- what the database keeps when code fails

@@ -65,8 +65,8 @@ def configured():
 def test_the_access_log_goes_through_the_filter(configured):
     secret = "c8x2k1-0123456789abcdef0123456789abcdef"
     args = ("203.0.113.7:5", "GET", f"/accounts/invitation/MQ/{secret}/", "1.1", 302)
-    said = logged("uvicorn.access", lambda log: log.info('%s - "%s %s HTTP/%s" %d', *args))
-    assert '"GET /accounts/invitation/MQ/(hidden)/ HTTP/1.1" 302' in said
+    printed = logged("uvicorn.access", lambda log: log.info('%s - "%s %s HTTP/%s" %d', *args))
+    assert '"GET /accounts/invitation/MQ/(hidden)/ HTTP/1.1" 302' in printed
     assert not logging.getLogger("uvicorn.access").handlers, "nothing goes past the filter"
 
 
@@ -77,5 +77,5 @@ def test_a_traceback_is_filtered_too(configured):
         except ValueError:
             log.exception("it failed")
 
-    said = logged("labeling.anything", crash)
-    assert "very-secret" not in said and "ValueError: postgresql://boxwise:(hidden)@host" in said
+    printed = logged("labeling.anything", crash)
+    assert "very-secret" not in printed and "ValueError: postgresql://boxwise:(hidden)@host" in printed

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from labeling.accounts.models import SitePolicy, User
 from labeling.accounts.names import RESERVED_WORDS, is_reserved, lookalike_key
-from labeling.accounts.services import change_policy, refuse_lookalike
+from labeling.accounts.services import change_policy, decline_lookalike
 from labeling.errors import Invalid
 from labeling.projects.models import Membership, Role
 from labeling.projects.services import NotAllowed, add_member, invite_again
@@ -114,7 +114,7 @@ def test_nobody_calls_themselves_like_the_site_or_a_colleague(owner, full_name, 
 
 
 def test_a_person_may_have_their_own_names(owner):
-    refuse_lookalike("Anna", user=UserFactory(username="anna", first_name="", last_name="Anna"))
+    decline_lookalike("Anna", user=UserFactory(username="anna", first_name="", last_name="Anna"))
 
 
 # -- adding tells nothing

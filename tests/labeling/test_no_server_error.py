@@ -225,13 +225,13 @@ def test_the_names_of_the_fields_are_found():
 
 def test_every_address_is_reached_before_it_is_spoilt(world):
     """The oracle of `world`: with its own values each route answers, to the person who asks."""
-    refused = {}
+    declined = {}
     for name, pattern in ROUTES:
         if name not in STREAMS | HEAVY:
             code = status(world, "GET", address(pattern, world.values))
             if code not in (200, 302, 304, 405):
-                refused[name] = code
-    assert refused == {
+                declined[name] = code
+    assert declined == {
         "image-overlay": 422, "round-compare": 422, "compare-image": 404,  # name no rounds
         "image-reference-pack": 404, "round-export": 409, "export-round": 404,  # nothing has finished
         "job-result": 409, "layer-heads": 422, "participation-receipt": 404,  # nothing is done, named or removed

@@ -45,8 +45,8 @@ def send(layer, author, *operations):
 
 def opinion(annotation, verdict, *, seen=None, action="opinion", **more):
     after = None if verdict is None else {"verdict": verdict} | more
-    said = {"annotation": str(annotation), "seen": seen and str(seen), "after": after}
-    return operation(action=action, tool="keys", opinions=[said])
+    printed = {"annotation": str(annotation), "seen": seen and str(seen), "after": after}
+    return operation(action=action, tool="keys", opinions=[printed])
 
 
 def drawn(layer, author, **state):
@@ -57,7 +57,7 @@ def drawn(layer, author, **state):
 
 
 @pytest.mark.parametrize(
-    ("status", "said", "disputed"),
+    ("status", "printed", "disputed"),
     [
         ("confirmed", "accepted", False),
         ("confirmed", "rejected", True),
@@ -68,16 +68,16 @@ def drawn(layer, author, **state):
         ("rejected", "accepted", True),
     ],
 )
-def test_an_opinion_is_kept_and_disputes_only_where_it_differs(layer, people, status, said, disputed):
+def test_an_opinion_is_kept_and_disputes_only_where_it_differs(layer, people, status, printed, disputed):
     uid = drawn(layer, people[0], status=status)
     before = state_of(Annotation.objects.get(uid=uid))
-    (verdict,) = send(layer, people[1], opinion(uid, said, reason="boundary"))
+    (verdict,) = send(layer, people[1], opinion(uid, printed, reason="boundary"))
     row = Annotation.objects.get(uid=uid)
     assert verdict.verdict == "accepted"
     assert (state_of(row), row.version, row.author, row.decided_by) == (before, 1, people[0], people[0])
     assert row.disputed == disputed
     kept = Opinion.objects.get()
-    assert (kept.annotation, kept.author, kept.verdict, kept.reason) == (row, people[1], said, "boundary")
+    assert (kept.annotation, kept.author, kept.verdict, kept.reason) == (row, people[1], printed, "boundary")
     assert Operation.objects.get(action="opinion").author == people[1]
     assert differences(layer) == []
 
@@ -212,15 +212,15 @@ def test_a_decision_moves_from_the_box_to_a_rejection_and_back_in_one_operation(
     source = LayerFactory(image=layer.image, kind=Layer.Kind.PREDICTION)
     proposal = str(AnnotationFactory(layer=source).uid)
     uid, rejection = drawn(layer, people[0]), uuid.uuid4()
-    held = cell(derived_from=proposal, mask=mask())
-    accepted = operation(effect(uid, held, seen=Annotation.objects.get(uid=uid).last_op), action="accept")
+    kept_back = cell(derived_from=proposal, mask=mask())
+    accepted = operation(effect(uid, kept_back, seen=Annotation.objects.get(uid=uid).last_op), action="accept")
     rejected = operation(
         effect(uid, cell(), seen=accepted["op_id"]),
         effect(rejection, cell(status="rejected", derived_from=proposal)),
         action="reject",
     )
     undone = operation(
-        effect(uid, held, seen=rejected["op_id"]), effect(rejection, None, seen=rejected["op_id"]), action="undo"
+        effect(uid, kept_back, seen=rejected["op_id"]), effect(rejection, None, seen=rejected["op_id"]), action="undo"
     )
     for op in (accepted, rejected, undone):
         assert [v.verdict for v in send(layer, people[0], op)] == ["accepted"]
@@ -257,10 +257,10 @@ def test_packs_tails_heads_and_people_carry_opinions_and_exports_do_not_change(l
     assert (list(columns["disputed"]), list(columns["decided_by"])) == ([1], [decider.pk])
 
     tail = client.get(reverse("layer-operations", args=[layer.pk]), {"after": 1}).json()
-    (told,) = tail["operations"]
+    (reported,) = tail["operations"]
     after = {"verdict": "rejected", "label_class": None, "reason": "not_a_cell"}
-    assert (told["action"], told["author"]["id"], told["effects"]) == ("opinion", other.pk, [])
-    assert told["opinions"] == [{"annotation": str(uid), "before": None, "after": after}]
+    assert (reported["action"], reported["author"]["id"], reported["effects"]) == ("opinion", other.pk, [])
+    assert reported["opinions"] == [{"annotation": str(uid), "before": None, "after": after}]
 
     asked = {"annotation": [str(uid), str(uuid.UUID(int=1))]}
     known, unknown = client.get(reverse("layer-heads", args=[layer.pk]), asked).json()["annotations"]

@@ -35,8 +35,8 @@ from tests.labeling.pages import (
     page_text,
     proposals,
     reject,
-    said,
     signed_in,
+    toasts,
 )
 
 pytestmark = pytest.mark.django_db
@@ -85,7 +85,8 @@ MATRIX = {
     ("post", "remove-reference-masks"): MANAGERS,
     ("post", "roll-back-rounds"): MANAGERS,
     ("post", "promote-round"): MANAGERS,
-    ("post", "sweep-round"): MANAGERS,
+    ("post", "tune-round"): MANAGERS,
+    ("post", "tune-round-former"): MANAGERS,
     ("post", "project-images"): MANAGERS,
     ("post", "project-members"): FORMS,
     ("post", "project-member"): MANAGERS,
@@ -345,8 +346,8 @@ def test_members_are_changed_and_removed_on_the_page(study):
     page = address(study, "project-member")
     manager.post(page, {"role": "annotator"})
     assert study.project.role_of(study.people["viewer"]) == "annotator"
-    refused = manager.post(page, {"role": "owner"})
-    assert said(refused)[-1:] == ["Only an owner can make or unmake an owner."]
+    declined = manager.post(page, {"role": "owner"})
+    assert toasts(declined)[-1:] == ["Only an owner can make or unmake an owner."]
     manager.post(page, {"role": "annotator", "remove": "1"})
     assert study.project.role_of(study.people["viewer"]) is None
     elsewhere = MembershipFactory()
@@ -380,7 +381,7 @@ def test_a_decided_image_is_done_and_out_of_the_queue(decided, exhaustive, waits
     if exhaustive:
         draw(image, owner, region())
     page = page_text(signed_in(owner).get(address(study, "project")))
-    assert ("look here next" in page) is waits
+    assert ("suggested next" in page) is waits
     assert ("done: every proposal has a verdict" in page) is (decided == 3)
 
 
@@ -388,7 +389,7 @@ def test_an_image_without_proposals_waits_and_is_not_done(study):
     image = ImageFactory(project=study.project, name="empty.png")
     publish(round_=study.round, image=image, proposals=[], certificate=CERTIFICATE, model_names={}, facts=SCORES)
     page = page_text(signed_in(study.people["owner"]).get(address(study, "project")))
-    assert "look here next" in page and "done: every" not in page
+    assert "suggested next" in page and "done: every" not in page
 
 
 def files(*named: tuple[str, bytes]) -> list[SimpleUploadedFile]:
@@ -436,7 +437,7 @@ def test_an_upload_without_sense_says_so_and_adds_nothing(data, words, study):
     answer = client.post(address(study, "project-images"), form, headers={"HX-Request": "true"})
     assert words in answer.content.decode() and "HX-Trigger" not in answer.headers
     assert study.project.images.count() == 1
-    assert words in " ".join(said(client.post(address(study, "project-images"), {"split": "train"}))) or data
+    assert words in " ".join(toasts(client.post(address(study, "project-images"), {"split": "train"}))) or data
 
 
 # -- time and export
@@ -477,7 +478,7 @@ def test_an_export_is_asked_for_on_the_page_watched_and_fetched(study, sent):
     page = page_text(client.get(address(study, "project")))
     assert "<b>0</b> accepted masks" in page and "<b>2</b> boxes without a mask" in page
     asked = client.post(address(study, "project-exports"), {"layout": "coco", "include": ["masks", "boxes"]})
-    assert asked["Location"].endswith("#exports") and "being made" in said(asked)[0]
+    assert asked["Location"].endswith("#exports") and "being made" in toasts(asked)[0]
     panel = page_text(client.get(address(study, "project-exports")))
     assert 'hx-trigger="every 1s"' in panel and "waiting for the worker" in panel and 'name="layout"' not in panel
     message = [message for message in sent if message.task == "labeling.run_job"][-1]
@@ -485,8 +486,8 @@ def test_an_export_is_asked_for_on_the_page_watched_and_fetched(study, sent):
     panel = page_text(client.get(address(study, "project-exports")))
     job = Job.objects.get(owner=study.people["reviewer"])
     assert reverse("job-result", args=[job.pk]) in panel and "every 1s" not in panel and 'name="layout"' in panel
-    refused = client.post(address(study, "project-exports"), {"layout": "tiff"})
-    assert "Layout must be coco, geojson or labels" in said(refused)[-1]
+    declined = client.post(address(study, "project-exports"), {"layout": "tiff"})
+    assert "Layout must be coco, geojson or labels" in toasts(declined)[-1]
 
 
 def test_a_project_without_annotations_says_why_nothing_can_be_exported(study):

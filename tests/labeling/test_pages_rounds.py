@@ -24,8 +24,8 @@ from tests.labeling.pages import (
     make_study,
     page_text,
     proposals,
-    said,
     signed_in,
+    toasts,
 )
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +40,7 @@ def test_a_round_that_cannot_learn_is_refused_in_words(study):
     empty = ProjectFactory()
     empty.memberships.create(user=study.people["owner"], role=Role.OWNER)
     answer = signed_in(study.people["owner"]).post(reverse("project-rounds", args=[empty.pk]))
-    assert "exhaustively annotated" in said(answer)[0] and not empty.rounds.exists()
+    assert "exhaustively annotated" in toasts(answer)[0] and not empty.rounds.exists()
 
 
 def test_start_cancel_retry(study):
@@ -53,11 +53,11 @@ def test_start_cancel_retry(study):
     study.round.refresh_from_db()
     assert study.round.state == Round.State.QUEUED
     again = client.post(address(study, "project-rounds"), {"preset": "tiny"})
-    assert said(again)[-1].startswith("Round 1 of this project is at work already, so no other was started.")
+    assert toasts(again)[-1].startswith("Round 1 of this project is at work already, so no other was started.")
     client.post(address(study, "cancel-round"))
-    assert said(client.post(address(study, "cancel-round")))[-1] == "Round 1 is cancelled already."
+    assert toasts(client.post(address(study, "cancel-round")))[-1] == "Round 1 is cancelled already."
     unknown = client.post(address(study, "project-rounds"), {"preset": "huge"})
-    assert "preset must be one of" in said(unknown)[-1].lower()
+    assert "preset must be one of" in toasts(unknown)[-1].lower()
 
 
 def test_a_round_is_polled_only_while_it_is_at_work(study):
@@ -121,7 +121,7 @@ def test_a_round_says_when_it_will_be_done_by_how_long_the_last_one_took(study):
     # 100 s by its own pace, and 40 + 50 + 60 + 70 + 80 s of those that have not begun
     page = client.get(reverse("round-progress", args=[second.pk])).content.decode()
     assert "about 6 min 40 s left by the last round, until" in page
-    stages.filter(position=4).update(lacks={"what": "no_worker", "queue": "cpu"})
+    stages.filter(position=4).update(missing_resource={"what": "no_worker", "queue": "cpu"})
     page = client.get(reverse("round-progress", args=[second.pk])).content.decode()
     assert "by the last round" not in page  # who waits for memory cannot say for how long
 
@@ -151,9 +151,9 @@ def test_a_spread_stage_adds_up_what_its_workers_use_and_says_when_one_of_them_l
     for number in range(3):
         state = "running" if number else "done"
         stage.portions.create(number=number, images=[1], state=state, usage=USAGE)
-    lacks = {"what": "memory", "worker": "host7"}
+    missing = {"what": "memory", "worker": "host7"}
     soon = timezone.now() + timedelta(seconds=90)
-    Stage.objects.filter(pk=stage.pk).update(state=Stage.State.RUNNING, lacks=lacks, again_at=soon)
+    Stage.objects.filter(pk=stage.pk).update(state=Stage.State.RUNNING, missing_resource=missing, again_at=soon)
     page = signed_in(study.people["manager"]).get(address(study, "round-progress")).content.decode()
     assert "CPU: 3.9 cores, 2.4 GiB (peak 3.2 GiB), 2 workers<" in page
     assert (

@@ -15,7 +15,7 @@ from labeling.images.services import add_image, change_image
 from labeling.projects.services import add_class
 from tests.factories import ImageFactory, ProjectFactory
 from tests.labeling.operations import cell
-from tests.labeling.pages import address, draw, make_study, said, signed_in
+from tests.labeling.pages import address, draw, make_study, signed_in, toasts
 
 pytestmark = pytest.mark.django_db
 
@@ -64,7 +64,7 @@ def test_a_class_is_renamed_recoloured_and_removed_while_no_cell_has_it(study):
 
     def post(made, **data):
         page = reverse("settings-class", args=[study.project.pk, made.pk])
-        return " ".join(said(owner.post(page, data, follow=True)))
+        return " ".join(toasts(owner.post(page, data, follow=True)))
 
     post(third, name="Tumour", color="#112233")
     third.refresh_from_db()
@@ -87,7 +87,7 @@ def test_what_was_said_of_images_is_mended_for_all_or_for_none(study):
     assert answer.status_code == 422 and "µm per pixel must be at least 0.001" in answer.content.decode()
     study.image.refresh_from_db()
     assert study.image.split == Split.TRAIN
-    assert "2 images changed." in said(
+    assert "2 images changed." in toasts(
         owner.post(page, images_form(("slide 9", "0.25", "val"), ("slide 8", "", "train")), follow=True)
     )
     study.image.refresh_from_db()
@@ -95,7 +95,7 @@ def test_what_was_said_of_images_is_mended_for_all_or_for_none(study):
     assert (study.image.group, study.image.um_per_px, study.image.split) == ("slide 9", 0.25, Split.VAL)
     assert (second.group, second.um_per_px) == ("slide 8", None)
     rows = ("slide 9", "0.25", "val"), ("slide 8", "", "train")
-    assert "0 images changed." in said(owner.post(page, images_form(*rows, shown=rows), follow=True))
+    assert "0 images changed." in toasts(owner.post(page, images_form(*rows, shown=rows), follow=True))
     with pytest.raises(Invalid, match="split must be one of"):
         change_image(image=second, group="", um_per_px=None, split="holdout")
 

@@ -21,11 +21,11 @@ from inference.worker import tasks
 from labeling.images.label_maps import BadLabelMap, read_label_map
 from labeling.images.models import Image, Split
 from labeling.projects.services import create_project
-from labeling.rounds.models import Sweep
+from labeling.rounds.models import Tuning
 from labeling.rounds.reference import lock
 from labeling.rounds.reference_masks import image_named
 from tests.factories import ImageFactory, ProjectFactory, UserFactory
-from tests.labeling.pages import address, make_study, page_text, said, signed_in
+from tests.labeling.pages import address, make_study, page_text, signed_in, toasts
 from tests.labeling.rounds import annotate, png_of, run_all
 
 MAP = np.array([[0, 0, 5, 5], [0, 9, 9, 5], [300, 9, 9, 0]])
@@ -103,9 +103,9 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_what_is_no_label_map_is_refused_with_its_reason(name):
     content, words = BAD[name]
-    with pytest.raises(BadLabelMap, match=words) as refused:
+    with pytest.raises(BadLabelMap, match=words) as declined:
         read_label_map(content, f"{name}.png", width=4, height=3)
-    assert refused.value.field == "masks"
+    assert declined.value.field == "masks"
 
 
 def test_a_grey_picture_is_no_label_map():
@@ -200,8 +200,8 @@ def cells(*ids):
 def test_masks_are_replaced_only_on_purpose(lab, django_capture_on_commit_callbacks):
     _, image, client, url = lab
     assert client.post(url, {"masks": upload(cells(1, 2))}, format="multipart").json()["cells"] == 2
-    refused = client.post(url, {"masks": upload(cells(7))}, format="multipart")
-    assert refused.status_code == 409 and refused.json()["code"] == "masks_there"
+    declined = client.post(url, {"masks": upload(cells(7))}, format="multipart")
+    assert declined.status_code == 409 and declined.json()["code"] == "masks_there"
     image.refresh_from_db()
     before = image.reference.name
     with django_capture_on_commit_callbacks(execute=True):
@@ -255,14 +255,14 @@ def test_the_models_page_takes_replaces_and_removes_masks():
     page = page_text(client.get(address(study, "project-models")))
     assert "Masks that people drew from scratch, for measuring" in page and "No image has reference masks." in page
     form = {"masks": upload(cells(1, 2)), "image": str(study.image.pk)}
-    messages = said(client.post(add, form))
+    messages = toasts(client.post(add, form))
     assert f"{study.image.name}: 2 reference cells." in messages and any("in training" in m for m in messages)
     assert (
         "Confirm that they are to be replaced"
-        in said(client.post(add, {"masks": upload(cells(1)), "image": study.image.pk}))[-1]
+        in toasts(client.post(add, {"masks": upload(cells(1)), "image": study.image.pk}))[-1]
     )
-    assert "Confirm" in said(client.post(remove))[-1]
-    assert "are removed" in said(client.post(remove, {"confirmed": "1"}))[-1]
+    assert "Confirm" in toasts(client.post(remove))[-1]
+    assert "are removed" in toasts(client.post(remove, {"confirmed": "1"}))[-1]
     study.image.refresh_from_db()
     assert not study.image.reference
     assert "Add reference masks" not in page_text(
@@ -315,7 +315,7 @@ def test_a_lab_measures_mask_quality_in_its_own_project(short_trainings, sent):
     assert 0 <= facts["masks"]["fused"]["dice"] <= 1 and facts["reference_images"] == 1
     compared = client.get(reverse("round-compare", args=[project.pk]), {"round": rounds}).json()
     assert compared["images"] == 1 and "pq" in compared["measures"]
-    assert client.post(reverse("round-sweep", args=[rounds[0]])).status_code == 202
-    tasks.sweep_round(Sweep.objects.get(round=rounds[0]).pk)
-    swept = client.get(reverse("round-sweep", args=[rounds[0]])).json()
+    assert client.post(reverse("round-tuning", args=[rounds[0]])).status_code == 202
+    tasks.tune_round(Tuning.objects.get(round=rounds[0]).pk)
+    swept = client.get(reverse("round-tuning", args=[rounds[0]])).json()
     assert swept["state"] == "done" and swept["images"] == 1 and swept["rows"], swept

@@ -17,9 +17,9 @@ from inference.segmenters import unet
 from inference.synthetic import tissue
 from inference.worker import tasks
 from labeling.images.models import Image, Split
-from labeling.rounds.models import Artifact, ModelVersion, Publication, Round, Stage, StageLine, Sweep
+from labeling.rounds.models import Artifact, ModelVersion, Publication, Round, Stage, StageLine, Tuning
 from labeling.rounds.reference import lock
-from labeling.rounds.results.tuning import request_sweep
+from labeling.rounds.results.tuning import request_tuning
 from labeling.rounds.services import retry_round, start_round
 from labeling.rounds.weights.starting import Start
 from labeling.site.overview import count
@@ -70,13 +70,13 @@ def test_a_round_leaves_models_figures_and_a_queue_behind_and_its_settings_can_b
     assert {image: w.place for image, w in next_images(project, counts).items()} == {unseen.pk: 1}
     client.force_login(owner)
     page = client.get(reverse("project", args=[project.pk]) + "?order=queue&queue=ambiguous").content.decode()
-    assert "look here next" in page and "detector and segmenter dispute" in page
+    assert "suggested next" in page and "detector and segmenter dispute" in page
 
     # Oracle of the sweep: where it moves nothing, it must find what the evaluation found.
-    asked = request_sweep(round_=round_, by=owner)
-    tasks.sweep_round(asked.pk)
+    asked = request_tuning(round_=round_, by=owner)
+    tasks.tune_round(asked.pk)
     asked.refresh_from_db()
-    assert asked.state == Sweep.State.DONE, asked.error
+    assert asked.state == Tuning.State.DONE, asked.error
     own = [r for r in asked.result["rows"] if r["value"] == asked.result["base"][r["parameter"]]]
     assert {r["parameter"] for r in own} == {"threshold", "grid", "lam", "theta", "components", "trust"}
     assert {r["pq"] for r in own} == {facts["masks"]["fused"]["pq"]}
@@ -140,8 +140,8 @@ def test_one_broken_image_among_others_gets_a_reason_and_the_round_goes_on(owner
     assert round_.state == Round.State.PUBLISHED, round_.error
     published = set(Publication.objects.filter(round=round_).values_list("image", flat=True))
     assert published == set(project.images.values_list("pk", flat=True)) - {first.pk, last.pk}
-    said = " ".join(StageLine.objects.filter(stage__round=round_).values_list("text", flat=True))
-    assert f"image {last.pk} is left out" in said and f"image {first.pk} teaches nothing" in said
+    printed = " ".join(StageLine.objects.filter(stage__round=round_).values_list("text", flat=True))
+    assert f"image {last.pk} is left out" in printed and f"image {first.pk} teaches nothing" in printed
     assert round_.stages.get(kind="prediction").artifact.facts["unreadable_images"] == 2
 
 

@@ -10,11 +10,11 @@ from django.core.files.base import ContentFile
 from django.urls import reverse
 
 from inference.worker import tasks
-from labeling.rounds.models import Artifact, Round, Snapshot, Stage, Sweep
+from labeling.rounds.models import Artifact, Round, Snapshot, Stage, Tuning
 from labeling.rounds.results.comparison import by_unit, compare, interval
-from labeling.rounds.results.tuning import request_sweep
+from labeling.rounds.results.tuning import request_tuning
 from tests.factories import ImageFactory, ProjectFactory, UserFactory
-from tests.labeling.pages import said
+from tests.labeling.pages import toasts
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sent")]
 
@@ -128,24 +128,24 @@ def test_a_sweep_is_for_finished_rounds_and_for_managers(project, client, sent):
     project.memberships.create(user=viewer, role="viewer")
     finished = evaluated(project, 1, [])
     client.force_login(viewer)
-    assert client.post(reverse("sweep-round", args=[finished.pk])).status_code == 403 and not sent
+    assert client.post(reverse("tune-round", args=[finished.pk])).status_code == 403 and not sent
     client.force_login(owner)
-    client.post(reverse("sweep-round", args=[finished.pk]))
-    assert sent == [("inference.sweep_round", "cpu", {"sweep_id": Sweep.objects.get().pk})]
+    client.post(reverse("tune-round", args=[finished.pk]))
+    assert sent == [("inference.tune_round", "cpu", {"tuning_id": Tuning.objects.get().pk})]
     Round.objects.update(state=Round.State.FAILED)
-    answer = client.post(reverse("sweep-round", args=[finished.pk]))
-    assert "settings are tried on a finished round" in said(answer)[-1]
+    answer = client.post(reverse("tune-round", args=[finished.pk]))
+    assert "settings are tried on a finished round" in toasts(answer)[-1]
 
 
 def test_a_sweep_without_references_says_so_and_delivered_late_does_nothing(project, monkeypatch, settings, tmp_path):
     settings.DATA_DIR = tmp_path
     finished = evaluated(project, 1, [])
-    asked = request_sweep(round_=finished, by=UserFactory())
+    asked = request_tuning(round_=finished, by=UserFactory())
     monkeypatch.setattr(tasks, "fields_of", lambda content, locate: [])
     monkeypatch.setattr(tasks, "_content", lambda stage: {"images": []})
-    tasks.sweep_round(asked.pk)
+    tasks.tune_round(asked.pk)
     asked.refresh_from_db()
-    assert asked.state == Sweep.State.FAILED and "nothing to tune on" in asked.error
-    tasks.sweep_round(asked.pk)  # not queued any more
+    assert asked.state == Tuning.State.FAILED and "nothing to tune on" in asked.error
+    tasks.tune_round(asked.pk)  # not queued any more
     asked.refresh_from_db()
-    assert asked.state == Sweep.State.FAILED
+    assert asked.state == Tuning.State.FAILED

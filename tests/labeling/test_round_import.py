@@ -39,7 +39,7 @@ from labeling.rounds.weights import importing
 from labeling.rounds.weights.promotion import models_of
 from labeling.rounds.weights.starting import Start, licences
 from tests.factories import UserFactory
-from tests.labeling.pages import said, signed_in
+from tests.labeling.pages import signed_in, toasts
 from tests.labeling.rounds import png_of, run_all, small_project
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -74,8 +74,8 @@ def detector(tmp_path):
 
     def make(classes=1, name="mine.safetensors", **about):
         torch.manual_seed(7)
-        told = {"model": "centre-1", "classes": classes, "settings": asdict(centre.CentreSettings())} | about
-        path = files.save(tmp_path / "made" / name, centre.CentreNet(classes).state_dict(), told)
+        reported = {"model": "centre-1", "classes": classes, "settings": asdict(centre.CentreSettings())} | about
+        path = files.save(tmp_path / "made" / name, centre.CentreNet(classes).state_dict(), reported)
         return SimpleUploadedFile(name, path.read_bytes())
 
     return make
@@ -282,20 +282,20 @@ def test_what_is_no_weights_is_refused_at_the_door(owner, sent, detector, monkey
     torch.save(centre.CentreNet(1).state_dict(), tmp_path / "w.pth")
     pickle = (tmp_path / "w.pth").read_bytes()
 
-    def refused(words, *uploads, licence="CC0"):
+    def declined(words, *uploads, licence="CC0"):
         with pytest.raises(Invalid, match=words):
             importing.import_weights(project=project, by=owner, files=uploads, data_licence=licence)
 
     for name in ("w.pth", "w.safetensors", "w.zip"):  # whatever it is called
-        refused("boxwise models convert", SimpleUploadedFile(name, pickle))
-    refused("boxwise models convert", SimpleUploadedFile("w.bin", b"\x80\x02}q\x00."))
-    refused("no safetensors file and no zip", SimpleUploadedFile("w.safetensors", b"<html>not found</html>"))
-    refused("no safetensors file", SimpleUploadedFile("w.safetensors", b""))
-    refused("holds neither", SimpleUploadedFile("boxcell.json", b"{}"), SimpleUploadedFile("x.png", b"1"))
-    refused("under which licence", detector(), licence=" ")
-    refused("no file was chosen")
+        declined("boxwise models convert", SimpleUploadedFile(name, pickle))
+    declined("boxwise models convert", SimpleUploadedFile("w.bin", b"\x80\x02}q\x00."))
+    declined("no safetensors file and no zip", SimpleUploadedFile("w.safetensors", b"<html>not found</html>"))
+    declined("no safetensors file", SimpleUploadedFile("w.safetensors", b""))
+    declined("holds neither", SimpleUploadedFile("boxcell.json", b"{}"), SimpleUploadedFile("x.png", b"1"))
+    declined("under which licence", detector(), licence=" ")
+    declined("no file was chosen")
     monkeypatch.setattr(importing, "MOST_BYTES", 1000)
-    refused("larger than", detector())
+    declined("larger than", detector())
     assert not WeightsImport.objects.exists() and sent == []
 
 
@@ -312,7 +312,7 @@ def test_a_worker_refuses_what_does_not_fit(spoil, words, owner, sent, detector)
     project = small_project(owner, fields=2)
     upload = SimpleUploadedFile("mine.safetensors", spoil(detector().read()))
     made = brought(project, owner, sent, upload)
-    assert made.state == "refused" and words in made.error
+    assert made.state == "declined" and words in made.error
     assert not made.file and not ModelVersion.objects.exists()
     page = signed_in(owner).get(reverse("project-models", args=[project.pk])).content.decode()
     assert "refused" in page and words.split(";")[0].split("'")[0] in page
@@ -323,7 +323,7 @@ def test_wrong_shapes_are_refused(owner, sent, detector, tmp_path):
     about = {"model": "centre-1", "classes": 1, "settings": asdict(centre.CentreSettings())}
     path = files.save(tmp_path / "w.safetensors", centre.CentreNet(4).state_dict(), about)
     made = brought(project, owner, sent, SimpleUploadedFile("w.safetensors", path.read_bytes()))
-    assert made.state == "refused" and "does not fit its model" in made.error and "heat.weight" in made.error
+    assert made.state == "declined" and "does not fit its model" in made.error and "heat.weight" in made.error
 
 
 def test_what_is_there_already_is_not_entered_twice(owner, sent, detector):
@@ -343,7 +343,7 @@ def test_a_check_that_was_lost_is_asked_for_again_and_one_that_kills_is_given_up
     project = small_project(owner, fields=2)
     made = importing.import_weights(project=project, by=owner, files=[detector()], data_licence="CC0")
     sent.clear()
-    assert importing.sweep(timezone.now()) == [] and sent == []
+    assert importing.recover(timezone.now()) == [] and sent == []
     later = timezone.now() + timedelta(minutes=3)
 
     def dies(*args, **kwargs):
@@ -352,13 +352,13 @@ def test_a_check_that_was_lost_is_asked_for_again_and_one_that_kills_is_given_up
     with monkeypatch.context() as patched:
         patched.setattr(tasks.imported_weights, "opened", dies)
         for _ in range(WeightsImport.MAX_ATTEMPTS):
-            assert len(importing.sweep(later)) == 1
+            assert len(importing.recover(later)) == 1
             with pytest.raises(SystemExit):
                 tasks.check_weights(**sent.pop().arguments)
             WeightsImport.objects.update(queued_at=timezone.now())
     tasks.check_weights(made.pk)
     made.refresh_from_db()
-    assert made.state == "refused" and "worker died 3 times" in made.error
+    assert made.state == "declined" and "worker died 3 times" in made.error
     tasks.check_weights(made.pk)  # and a late message changes nothing
     assert WeightsImport.objects.get().error == made.error
 
@@ -387,7 +387,7 @@ def test_the_page_takes_weights_in_and_starts_a_round_with_them(owner, sent, det
     assert not WeightsImport.objects.exists()
     client = signed_in(manager)
     answer = client.post(there, {"files": detector(), "data_licence": ""})
-    assert "Say under which licence" in said(answer)[-1]
+    assert "Say under which licence" in toasts(answer)[-1]
     client.post(there, given | {"files": detector()})
     page = client.get(reverse("project-models", args=[project.pk])).content.decode()
     assert "being checked" in page and "data-poll" in page

@@ -85,7 +85,7 @@ def test_a_worker_killed_in_the_middle_of_every_stage_costs_nothing_that_was_fin
         try:
             tasks.run_stage(**message.arguments)
         except SystemExit:
-            assert len(stages.sweep(timezone.now() + timedelta(minutes=1))) == 1
+            assert len(stages.recover(timezone.now() + timedelta(minutes=1))) == 1
     round_.refresh_from_db()
     assert round_.state == Round.State.PUBLISHED, round_.error
     assert sorted(died) == sorted(NEEDS)
@@ -130,7 +130,7 @@ def test_a_database_that_went_away_in_mid_publication_publishes_each_image_once(
     run_all(tasks.run_stage, sent)
     assert states(round_)["publication"] == ("running", 1)
     assert (
-        "goes on" in stages.sweep(timezone.now() + timedelta(seconds=1))[0]
+        "goes on" in stages.recover(timezone.now() + timedelta(seconds=1))[0]
     )  # long before the lease would have run out
     run_all(tasks.run_stage, sent)
     round_.refresh_from_db()
@@ -171,24 +171,24 @@ def test_every_message_twice_and_in_the_wrong_order_makes_the_same_round(round_,
     assert {n for key, n in done.items() if isinstance(key, tuple)} == {1}
 
 
-def test_a_broker_that_is_away_costs_no_round_and_the_sweeper_sends_again(monkeypatch, settings, tmp_path):
+def test_a_broker_that_is_away_costs_no_round_and_recovery_sends_again(monkeypatch, settings, tmp_path):
     """jobs.send itself, with a broker that refuses: the round stands, and its messages are sent later."""
     monkeypatch.undo()
     settings.DATA_DIR = tmp_path
     tried: list = []
 
-    def refuses(task, **options):
+    def declines(task, **options):
         tried.append(options["kwargs"]["stage_id"])
         if len(tried) <= 2:
             raise ConnectionError("the broker is gone")
 
-    monkeypatch.setattr(jobs.app, "send_task", refuses)
+    monkeypatch.setattr(jobs.app, "send_task", declines)
     owner = UserFactory()
     made = start_round(project=small_project(owner, side=64, cells=5), by=owner, preset="tiny")
     assert made.state == Round.State.QUEUED and len(tried) == 2  # pseudo-masks and detector
-    stages.sweep()
+    stages.recover()
     assert len(tried) == 2  # not yet: a message may simply be waiting
-    stages.sweep(timezone.now() + REQUEUE_AFTER + timedelta(seconds=1))
+    stages.recover(timezone.now() + REQUEUE_AFTER + timedelta(seconds=1))
     assert Counter(tried) == Counter(tried[:2] * 2)
 
 
@@ -231,12 +231,12 @@ def test_rounds_in_line_start_one_after_the_other_and_a_cancelled_one_is_passed_
     assert states(Round.objects.get(pk=fourth.pk))["detector"] == ("reused", 1)  # only the fusion differs
 
 
-def test_a_round_in_line_starts_after_a_failed_one_too_and_the_sweeper_starts_what_was_left(round_, sent, monkeypatch):
+def test_a_round_in_line_starts_after_a_failed_one_too_and_recovery_starts_what_was_left(round_, sent, monkeypatch):
     project = round_.project
     waiting = start_round(project=project, by=None, preset="tiny", line_up=True)
     with monkeypatch.context() as patched:
         patched.setattr(services, "start_next", lambda project_id: None)  # the worker died in this very moment
         cancel_round(round_=round_)
     assert Round.objects.get(pk=waiting.pk).state == "planned"
-    stages.sweep()
+    stages.recover()
     assert Round.objects.get(pk=waiting.pk).state == "queued"

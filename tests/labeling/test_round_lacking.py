@@ -85,7 +85,7 @@ def time_has_come(stage):
 
 def waits(stage, what):
     stage.refresh_from_db()
-    return (stage.state, stage.attempts, stage.lacks.get("what")) == ("waiting", 0, what)
+    return (stage.state, stage.attempts, stage.missing_resource.get("what")) == ("waiting", 0, what)
 
 
 # -- the device
@@ -145,7 +145,7 @@ def test_a_gpu_that_is_not_there_is_waited_for_and_no_cpu_takes_its_place(owner,
     assert "has no usable GPU" in page and "cancel and start a round with the device “cpu”" in page
     assert "waits for memory, a GPU or a worker" in page and "Try now" in page
     answer = client.get(reverse("round-detail", args=[round_.pk])).json()["stages"][0]
-    assert answer["waits"]["what"] == "no_gpu" and "-Q gpu" in answer["waits"]["mend"] and answer["waits"]["again_at"]
+    assert answer["waits"]["what"] == "no_gpu" and "-Q gpu" in answer["waits"]["remedy"] and answer["waits"]["again_at"]
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     real = compute.RUN["pseudo_masks"]
@@ -155,7 +155,7 @@ def test_a_gpu_that_is_not_there_is_waited_for_and_no_cpu_takes_its_place(owner,
     monkeypatch.setattr(tasks, "WORKER", "another")
     work_off(sent[:])
     stage.refresh_from_db()
-    assert (stage.state, stage.attempts, stage.lacks, stage.refusals) == ("done", 1, {}, 0)
+    assert (stage.state, stage.attempts, stage.missing_resource, stage.times_declined) == ("done", 1, {}, 0)
 
 
 # -- memory
@@ -174,11 +174,11 @@ def test_a_stage_that_does_not_fit_waits_ever_longer_and_is_never_given_up(owner
         assert len(sent) == 1 and Stage.objects.get(pk=stage.pk).again_at == stage.again_at
         sent.clear()
         soon = stage.again_at - timedelta(seconds=1)
-        assert [*stages.sweep(soon), *portions.sweep(soon), *resuming.sweep(soon)] == []
+        assert [*stages.recover(soon), *portions.recover(soon), *resuming.recover(soon)] == []
         assert ("inference.run_stage", "cpu", {"stage_id": stage.pk}) not in sent  # no busy sending
         time_has_come(stage)
-        resuming.sweep()
-        resuming.sweep()
+        resuming.recover()
+        resuming.recover()
         assert sent.count(("inference.run_stage", "cpu", {"stage_id": stage.pk})) == 1
     assert [p.total_seconds() / 60 for p in backoff.PAUSES] == [1, 2, 4, 8, 15]
     round_.refresh_from_db()
@@ -186,7 +186,7 @@ def test_a_stage_that_does_not_fit_waits_ever_longer_and_is_never_given_up(owner
     free["free"] = 64 * GIB
     work_off(sent)
     stage.refresh_from_db()
-    assert (stage.state, stage.attempts, stage.lacks, stage.refusals) == ("done", 1, {}, 0)
+    assert (stage.state, stage.attempts, stage.missing_resource, stage.times_declined) == ("done", 1, {}, 0)
     lines = StageLine.objects.filter(stage=stage, text__startswith="handed back: it needs about").count()
     assert lines == len(backoff.PAUSES) + 2
 
@@ -224,7 +224,7 @@ def test_memory_that_runs_out_in_mid_stage_hands_it_back_with_what_is_finished(o
     monkeypatch.setattr(units, "save_unit", runs_out_at_the_second)
     stage = first(started(owner))
     tasks.run_stage(stage.pk)
-    assert waits(stage, what) and stage.lacks["worker"] == needs.HOST
+    assert waits(stage, what) and stage.missing_resource["worker"] == needs.HOST
     monkeypatch_on.clear()
     time_has_come(stage)
     tasks.run_stage(stage.pk)
@@ -243,7 +243,7 @@ def test_other_errors_end_the_stage_as_before(owner, sent, monkeypatch, error):
     with pytest.raises(type(error)):
         tasks.run_stage(stage.pk)
     stage.refresh_from_db()
-    assert (stage.state, stage.lacks) == ("failed", {})
+    assert (stage.state, stage.missing_resource) == ("failed", {})
 
 
 def test_cancel_ends_what_waits_at_once_and_retry_begins_afresh(owner, sent, free):
@@ -256,10 +256,10 @@ def test_cancel_ends_what_waits_at_once_and_retry_begins_afresh(owner, sent, fre
     round_.refresh_from_db()
     assert round_.state == Round.State.CANCELLED
     time_has_come(first(round_))
-    resuming.sweep()
+    resuming.recover()
     assert sent == []
     retry_round(round_=round_)
-    assert (first(round_).lacks, first(round_).refusals, first(round_).again_at) == ({}, 0, None)
+    assert (first(round_).missing_resource, first(round_).times_declined, first(round_).again_at) == ({}, 0, None)
     free["free"] = 64 * GIB
     work_off(sent)
     round_.refresh_from_db()
@@ -276,14 +276,14 @@ def test_try_now_tries_at_once_and_the_next_pause_is_short_again(owner, sent, fr
         time_has_come(stage)
     tasks.run_stage(stage.pk)
     stage.refresh_from_db()
-    assert stage.refusals == 4
+    assert stage.times_declined == 4
     sent.clear()
     client.force_login(owner)
     answer = client.post(reverse({"page": "retry-round", "api": "round-retry"}[way], args=[round_.pk]))
     assert answer.status_code in (202, 302)
     assert sent == [("inference.run_stage", "cpu", {"stage_id": stage.pk})]
     tasks.run_stage(stage.pk)  # still too little
-    assert waits(stage, "memory_needed") and stage.refusals == 1
+    assert waits(stage, "memory_needed") and stage.times_declined == 1
     free["free"] = 64 * GIB
     client.post(reverse("retry-round", args=[round_.pk]))
     tasks.run_stage(stage.pk)
@@ -298,11 +298,11 @@ def test_after_a_restart_of_everything_it_still_waits(owner, sent, free, monkeyp
     sent.clear()  # the broker forgot its messages
     monkeypatch.setattr(tasks, "WORKER", "the same, started again")
     soon = timezone.now() + timedelta(seconds=50)
-    assert [*stages.sweep(soon), *portions.sweep(soon), *resuming.sweep(soon)] == []
+    assert [*stages.recover(soon), *portions.recover(soon), *resuming.recover(soon)] == []
     assert waits(stage, "memory_needed")
     assert ("inference.run_stage", "cpu", {"stage_id": stage.pk}) not in sent
     time_has_come(stage)
-    resuming.sweep()
+    resuming.recover()
     assert ("inference.run_stage", "cpu", {"stage_id": stage.pk}) in sent
 
 
@@ -320,7 +320,7 @@ def test_a_worker_that_dies_while_another_is_kept_away_is_a_death_as_ever(owner,
     for attempt in range(1, Stage.MAX_ATTEMPTS + 1):
         with pytest.raises(SystemExit):
             tasks.run_stage(stage.pk)
-        stages.sweep(timezone.now() + timedelta(minutes=1))
+        stages.recover(timezone.now() + timedelta(minutes=1))
         stage.refresh_from_db()
         assert (stage.attempts, stage.state) == (attempt, "failed" if attempt == 3 else "waiting")
 
@@ -328,10 +328,10 @@ def test_a_worker_that_dies_while_another_is_kept_away_is_a_death_as_ever(owner,
 @pytest.mark.parametrize(("left", "memory_is_blamed"), [(1 * GIB, True), (30 * GIB, False)])
 def test_the_third_death_names_memory_where_it_was_nearly_used_up(owner, sent, left, memory_is_blamed):
     stage, lease = stages.claim(first(started(owner)).pk)
-    told = {"cores": 1.0, "memory": 60 * GIB, "memory_free": left, "memory_total": 64 * GIB}
-    stages.renew(stage.pk, lease, told)
+    reported = {"cores": 1.0, "memory": 60 * GIB, "memory_free": left, "memory_total": 64 * GIB}
+    stages.renew(stage.pk, lease, reported)
     Stage.objects.filter(pk=stage.pk).update(attempts=3)
-    stages.sweep(timezone.now() + timedelta(minutes=1))
+    stages.recover(timezone.now() + timedelta(minutes=1))
     stage.refresh_from_db()
     assert "died 3 times" in stage.error
     sentence = (
@@ -355,19 +355,19 @@ def test_a_portion_that_does_not_fit_keeps_the_worker_away_from_the_whole_stage(
     free["free"] = 10 * 2**20
     work_off(sent)
     stage.refresh_from_db()
-    assert (stage.state, stage.lacks["what"], stage.refusals) == ("running", "memory_needed", 1)
+    assert (stage.state, stage.missing_resource["what"], stage.times_declined) == ("running", "memory_needed", 1)
     assert set(Portion.objects.values_list("state", "attempts", "queued_at")) == {("waiting", 0, None)}
     assert StageLine.objects.filter(stage=stage, text__startswith="handed back").count() == 1
     soon = timezone.now() + timedelta(seconds=50)
-    assert [*stages.sweep(soon), *portions.sweep(soon), *resuming.sweep(soon)] == [] and sent == []
+    assert [*stages.recover(soon), *portions.recover(soon), *resuming.recover(soon)] == [] and sent == []
     free["free"] = 64 * GIB
     time_has_come(stage)
-    resuming.sweep()
+    resuming.recover()
     assert len(sent) == 2  # as many as may be under way
     work_off(sent)
     round_.refresh_from_db()
     stage.refresh_from_db()
-    assert (round_.state, stage.state, stage.refusals) == (Round.State.PUBLISHED, "done", 0)
+    assert (round_.state, stage.state, stage.times_declined) == (Round.State.PUBLISHED, "done", 0)
     assert stage.usage["memory_peak"] > 0
 
 
@@ -378,7 +378,7 @@ def test_another_worker_makes_the_portions_meanwhile_and_gets_the_messages_of_th
     monkeypatch.setattr(
         units, "save_unit", lambda folder, image, unit: made.update([image]) or save(folder, image, unit)
     )
-    (one, two), lacking = [kwargs["portion_id"] for _, _, kwargs in sent], tasks.WORKER
+    (one, two), declining = [kwargs["portion_id"] for _, _, kwargs in sent], tasks.WORKER
     sent.clear()
     free["free"] = 10 * 2**20
     tasks.run_portion(one)
@@ -392,7 +392,7 @@ def test_another_worker_makes_the_portions_meanwhile_and_gets_the_messages_of_th
     free["free"] = 64 * GIB
     monkeypatch.setattr(tasks, "WORKER", "another")
     tasks.run_portion(two)
-    assert Stage.objects.get(pk=stage.pk).refused_by == [lacking]
+    assert Stage.objects.get(pk=stage.pk).declined_by == [declining]
     work_off(sent)
     round_.refresh_from_db()
     assert round_.state == Round.State.PUBLISHED
@@ -404,7 +404,7 @@ def test_a_cancelled_round_with_waiting_portions_ends(owner, sent, free):
     free["free"] = 10 * 2**20
     work_off(sent)
     cancel_round(round_=round_)
-    portions.sweep(timezone.now())
+    portions.recover(timezone.now())
     round_.refresh_from_db()
     assert round_.state == Round.State.CANCELLED
     assert sent == []
@@ -430,14 +430,14 @@ def test_a_queue_without_a_worker_is_named_and_goes_on_when_one_is_there(owner, 
     monkeypatch.setattr(resuming, "served", lambda: asked.append(1) or resuming.served_queues(timeout=0.2))
     round_ = started(owner, device="gpu")
     stage = first(round_)
-    resuming.sweep()
+    resuming.recover()
     assert not asked  # a message may simply be on its way
     sent.clear()
     now = timezone.now() + timedelta(seconds=70)
-    (sentence, _) = resuming.sweep(now)  # the real broker, which no worker listens to; pseudo-masks and detector
+    (sentence, _) = resuming.recover(now)  # the real broker, which no worker listens to; pseudo-masks and detector
     assert "no worker serves the queue 'gpu'" in sentence
     assert waits(stage, "no_worker")
-    stages.sweep(now)
+    stages.recover(now)
     assert sent == []  # a queue that nobody reads is not filled
     client.force_login(owner)
     page = client.get(reverse("round-progress", args=[round_.pk])).content.decode()
@@ -445,10 +445,10 @@ def test_a_queue_without_a_worker_is_named_and_goes_on_when_one_is_there(owner, 
     answer = client.get(reverse("round-detail", args=[round_.pk])).json()["stages"][0]["waits"]
     assert answer["queue"] == "gpu" and answer["again_at"] is None
     monkeypatch.setattr(resuming, "served", lambda: frozenset({"gpu"}))
-    resuming.sweep(now)
+    resuming.recover(now)
     assert sent.count(("inference.run_stage", "gpu", {"stage_id": stage.pk})) == 1
     stage.refresh_from_db()
-    assert stage.lacks == {}
+    assert stage.missing_resource == {}
 
 
 def test_a_broker_that_cannot_be_asked_changes_nothing(owner, sent, monkeypatch, caplog):
@@ -457,16 +457,16 @@ def test_a_broker_that_cannot_be_asked_changes_nothing(owner, sent, monkeypatch,
 
     monkeypatch.setattr(resuming, "served", away)
     stage = first(started(owner))
-    assert resuming.sweep(timezone.now() + timedelta(seconds=20)) == []
+    assert resuming.recover(timezone.now() + timedelta(seconds=20)) == []
     stage.refresh_from_db()
-    assert stage.lacks == {} and "the workers cannot be asked" in caplog.text
+    assert stage.missing_resource == {} and "the workers cannot be asked" in caplog.text
 
 
 def test_a_queue_whose_worker_is_at_work_is_not_asked_about(owner, sent, monkeypatch):
     monkeypatch.setattr(resuming, "served", lambda: pytest.fail("asked"))
     round_ = started(owner)
     stages.claim(first(round_).pk)
-    assert resuming.sweep(timezone.now() + timedelta(seconds=20)) == []
+    assert resuming.recover(timezone.now() + timedelta(seconds=20)) == []
 
 
 # -- what a stage uses

@@ -54,8 +54,8 @@ def engine_accepts(choice, value) -> bool:
 def form_accepts(choice, value) -> bool:
     try:
         configure("quick", {choice.name: value})
-    except Invalid as refused:
-        assert refused.field == choice.name
+    except Invalid as declined:
+        assert declined.field == choice.name
         return False
     return True
 

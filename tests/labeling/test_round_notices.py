@@ -29,11 +29,11 @@ from labeling.rounds.models import Delivery, Round, RoundPolicy, Stage
 from labeling.rounds.notices import announcements, delivery, webhooks
 from labeling.rounds.notices.addresses import may_be_reached
 from labeling.rounds.notices.announcements import change_notices, renew_secret
-from labeling.rounds.notices.webhooks import Refused, Unsent, post
+from labeling.rounds.notices.webhooks import Declined, Unsent, post
 from labeling.rounds.services import advance, cancel_round, retry_round, start_round
 from labeling.server import environment
 from tests.factories import MembershipFactory, UserFactory
-from tests.labeling.pages import make_study, said, signed_in
+from tests.labeling.pages import make_study, signed_in, toasts
 from tests.labeling.receivers import hook, post_office
 from tests.running import wait_for
 
@@ -108,15 +108,19 @@ def test_a_published_round_is_told_once_to_the_webhook_and_to_managers_with_an_a
     for delivery_id in [*asked, *asked]:  # each message comes twice
         assert delivery.attempt(delivery_id) is None
     assert {state for *_, state, _ in rows()} == {"sent"} and len(rows()) == 3
-    (told,) = receiver.said()
-    assert told["event"] == "round.published" and told["project"]["name"] == there.project.name
-    assert (told["round"]["id"], told["round"]["state"], told["round"]["error"]) == (round_.pk, "published", "")
-    assert told["round"]["url"].startswith("http") and told["round"]["url"].endswith(
+    (reported,) = receiver.toasts()
+    assert reported["event"] == "round.published" and reported["project"]["name"] == there.project.name
+    assert (reported["round"]["id"], reported["round"]["state"], reported["round"]["error"]) == (
+        round_.pk,
+        "published",
+        "",
+    )
+    assert reported["round"]["url"].startswith("http") and reported["round"]["url"].endswith(
         f"/projects/{round_.project_id}/rounds/{round_.number}/"
     )
     assert sorted(m.to[0] for m in outbox.outbox) == ["Owner@example.org", "manager@example.org"]
     assert outbox.outbox[0].subject == f"{there.project.name}: round 1 is published"
-    assert told["round"]["url"] in outbox.outbox[0].body
+    assert reported["round"]["url"] in outbox.outbox[0].body
 
 
 def test_a_failed_round_is_told_with_its_reason_and_again_when_retry_fails_too(there, sent, receiver):
@@ -126,7 +130,7 @@ def test_a_failed_round_is_told_with_its_reason_and_again_when_retry_fails_too(t
     assert len(Delivery.objects.filter(channel="mail")) == 4 and len(Delivery.objects.filter(channel="webhook")) == 2
     for delivery_id in deliveries(sent):
         delivery.attempt(delivery_id)
-    assert [t["round"]["error"] for t in receiver.said()] == ["the loss became nan"] * 2
+    assert [t["round"]["error"] for t in receiver.toasts()] == ["the loss became nan"] * 2
     assert "the loss became nan" in outbox.outbox[0].body and "press Retry" in outbox.outbox[0].body
 
 
@@ -170,12 +174,12 @@ def test_mail_comes_in_the_language_of_its_reader(there, sent):
 
 def test_a_receiver_can_check_who_sent_it(there, sent, receiver):
     end(there.round, "published")
-    told = Delivery.objects.get(channel="webhook")
-    delivery.attempt(told.pk)
+    reported = Delivery.objects.get(channel="webhook")
+    delivery.attempt(reported.pk)
     headers, body = receiver.got[0]
     secret = RoundPolicy.objects.get().webhook_secret
     assert headers["X-Boxwise-Signature"] == "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    assert (headers["X-Boxwise-Event"], headers["X-Boxwise-Delivery"]) == ("round.published", str(told.pk))
+    assert (headers["X-Boxwise-Event"], headers["X-Boxwise-Delivery"]) == ("round.published", str(reported.pk))
     assert headers["Content-Type"] == "application/json" and headers["path"] == "/hooks/1?from=boxwise"
     assert headers["Host"] == f"127.0.0.1:{receiver.port}"
     renew_secret(project=there.project)
@@ -195,25 +199,25 @@ def test_a_real_worker_tries_again_after_500_and_sends_the_same_with_the_same_id
     with start_worker(app, pool="solo", perform_ping_check=False, queues=["cpu"], shutdown_timeout=30):
         end(made.round, "published")
         wait_for(lambda: Delivery.objects.filter(state="sent").exists(), 30, "delivered")
-    told = Delivery.objects.get()
-    assert (told.attempts, told.answer) == (3, "HTTP 204")
+    reported = Delivery.objects.get()
+    assert (reported.attempts, reported.answer) == (3, "HTTP 204")
     assert len({body for _, body in receiver.got}) == 1 and len(receiver.got) == 3
-    assert {headers["X-Boxwise-Delivery"] for headers, _ in receiver.got} == {str(told.pk)}
+    assert {headers["X-Boxwise-Delivery"] for headers, _ in receiver.got} == {str(reported.pk)}
     assert len({headers["X-Boxwise-Signature"] for headers, _ in receiver.got}) == 1
 
 
 def test_a_receiver_that_never_takes_it_is_given_up_and_the_round_stays(there, sent, receiver):
     receiver.answers = [500]
     round_ = end(there.round, "published")
-    told = Delivery.objects.get(channel="webhook")
+    reported = Delivery.objects.get(channel="webhook")
     pauses = []
     for _ in range(len(delivery.PAUSES) + 1):
-        pauses.append(delivery.attempt(told.pk))
-        assert delivery.attempt(told.pk) is None  # not due yet
+        pauses.append(delivery.attempt(reported.pk))
+        assert delivery.attempt(reported.pk) is None  # not due yet
         Delivery.objects.filter(state="waiting").update(due_at=timezone.now())
     assert pauses == [*delivery.PAUSES, None]
-    told.refresh_from_db()
-    assert (told.state, told.attempts, told.answer, len(receiver.got)) == ("failed", 6, "HTTP 500", 6)
+    reported.refresh_from_db()
+    assert (reported.state, reported.attempts, reported.answer, len(receiver.got)) == ("failed", 6, "HTTP 500", 6)
     round_.refresh_from_db()
     assert (round_.state, round_.error) == ("published", "")
 
@@ -221,21 +225,21 @@ def test_a_receiver_that_never_takes_it_is_given_up_and_the_round_stays(there, s
 def test_a_worker_that_dies_after_sending_sends_the_same_id_again(there, sent, receiver, monkeypatch):
     """What arrived and could not be noted arrives twice; the receiver tells by the id."""
     end(there.round, "published")
-    told = Delivery.objects.get(channel="webhook")
+    reported = Delivery.objects.get(channel="webhook")
     with monkeypatch.context() as patched:
         patched.setattr(delivery, "post", dies_after(post))
         with pytest.raises(SystemExit):
-            delivery.attempt(told.pk)
+            delivery.attempt(reported.pk)
     sent.clear()
     Delivery.objects.filter(channel="mail").delete()
     now = timezone.now()
-    assert delivery.sweep(now + delivery.TRYING) == []  # it may still be trying
+    assert delivery.recover(now + delivery.TRYING) == []  # it may still be trying
     later = now + delivery.TRYING + REQUEUE_AFTER + timedelta(seconds=1)
-    assert delivery.sweep(later) == ["round.published by webhook: nobody has tried it, it is sent again"]
-    assert delivery.sweep(later) == [] and deliveries(sent) == [str(told.pk)]
+    assert delivery.recover(later) == ["round.published by webhook: nobody has tried it, it is sent again"]
+    assert delivery.recover(later) == [] and deliveries(sent) == [str(reported.pk)]
     Delivery.objects.update(due_at=timezone.now())  # `later` has come
     delivery.attempt(deliveries(sent)[0])
-    assert [h["X-Boxwise-Delivery"] for h, _ in receiver.got] == [str(told.pk)] * 2
+    assert [h["X-Boxwise-Delivery"] for h, _ in receiver.got] == [str(reported.pk)] * 2
     assert rows() == [("round.published", "webhook", receiver.url, "sent", 2)]
 
 
@@ -250,10 +254,10 @@ def dies_after(real):
 def test_what_waits_for_an_address_that_was_taken_away_is_not_sent_there(there, sent, receiver):
     end(there.round, "published")
     change_notices(project=there.project, notify_by_mail=False, webhook_url="https://example.org/")
-    told = Delivery.objects.get(channel="webhook")
-    assert delivery.attempt(told.pk) is None
-    told.refresh_from_db()
-    assert (told.state, told.answer) == ("failed", delivery.ANOTHER_ADDRESS) and not receiver.got
+    reported = Delivery.objects.get(channel="webhook")
+    assert delivery.attempt(reported.pk) is None
+    reported.refresh_from_db()
+    assert (reported.state, reported.answer) == ("failed", delivery.ANOTHER_ADDRESS) and not receiver.got
 
 
 # -- how far a webhook reaches
@@ -285,10 +289,10 @@ def test_a_private_address_is_refused_for_good_however_it_is_written(there, sent
     settings.WEBHOOK_NETWORKS = []
     change_notices(project=there.project, notify_by_mail=False, webhook_url=f"http://{host}:{receiver.port}/")
     end(there.round, "published")
-    told = Delivery.objects.get()
-    assert delivery.attempt(told.pk) is None
-    told.refresh_from_db()
-    assert (told.state, told.attempts) == ("failed", 1) and "which is not public" in told.answer
+    reported = Delivery.objects.get()
+    assert delivery.attempt(reported.pk) is None
+    reported.refresh_from_db()
+    assert (reported.state, reported.attempts) == ("failed", 1) and "which is not public" in reported.answer
     assert receiver.got == []
 
 
@@ -306,7 +310,7 @@ def test_the_connection_goes_to_the_address_that_was_judged(receiver, monkeypatc
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     assert post(f"http://hooks.example:{receiver.port}/", b"{}", {}, allowed=LOOPBACK) == "HTTP 204"
     assert len(asked) == 1 and receiver.got[0][0]["Host"] == f"hooks.example:{receiver.port}"
-    with pytest.raises(Refused, match=r"169\.254\.169\.254"):
+    with pytest.raises(Declined, match=r"169\.254\.169\.254"):
         post(f"http://hooks.example:{receiver.port}/", b"{}", {}, allowed=LOOPBACK)
 
 
@@ -318,7 +322,7 @@ def test_a_name_with_a_private_and_a_public_address_is_reached_at_the_public_one
 
 def test_a_redirect_is_not_followed(receiver):
     receiver.answers = [302]
-    with pytest.raises(Refused, match="HTTP 302: redirects are not followed"):
+    with pytest.raises(Declined, match="HTTP 302: redirects are not followed"):
         post(receiver.url, b"{}", {}, allowed=LOOPBACK)
     assert len(receiver.got) == 1
 
@@ -385,9 +389,9 @@ def test_https_checks_the_certificate_against_the_name(tmp_path, monkeypatch):
      "http://example.org/ x", "https://exämple.org/", "http://example.org:0/", "https://example.org/" + "x" * 500],
 )  # fmt: skip
 def test_what_is_no_address_of_a_webhook_is_refused_when_it_is_saved(there, url):
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(Invalid) as declined:
         change_notices(project=there.project, notify_by_mail=False, webhook_url=url)
-    assert refused.value.field == "webhook_url"
+    assert declined.value.field == "webhook_url"
 
 
 # -- mail through a real server
@@ -405,34 +409,34 @@ def office(settings):
 
 def test_mail_goes_through_a_mail_server_with_an_id_that_stays(there, sent, office):
     end(there.round, "published")
-    told = Delivery.objects.get(channel="mail", to="owner@example.org")
+    reported = Delivery.objects.get(channel="mail", to="owner@example.org")
     office.says = ["450 come back later"]
-    assert delivery.attempt(told.pk) == delivery.PAUSES[0]
+    assert delivery.attempt(reported.pk) == delivery.PAUSES[0]
     Delivery.objects.update(due_at=timezone.now())
-    assert delivery.attempt(told.pk) is None
-    told.refresh_from_db()
-    assert (told.state, told.attempts, told.answer) == ("sent", 2, "handed to the mail server")
+    assert delivery.attempt(reported.pk) is None
+    reported.refresh_from_db()
+    assert (reported.state, reported.attempts, reported.answer) == ("sent", 2, "handed to the mail server")
     ((to, letter),) = office.mail
-    assert to == "owner@example.org" and letter["Message-ID"] == f"<{told.pk}@hospital.example>"
+    assert to == "owner@example.org" and letter["Message-ID"] == f"<{reported.pk}@hospital.example>"
     assert letter["Subject"].endswith("round 1 is published") and letter["Auto-Submitted"] == "auto-generated"
 
 
 def test_an_address_that_the_mail_server_does_not_know_is_given_up(there, sent, office):
     end(there.round, "published")
-    told = Delivery.objects.get(channel="mail", to="owner@example.org")
+    reported = Delivery.objects.get(channel="mail", to="owner@example.org")
     office.says = ["550 no such person"]
-    assert delivery.attempt(told.pk) is None
-    told.refresh_from_db()
-    assert (told.state, told.attempts, told.answer) == ("failed", 1, "550 no such person")
+    assert delivery.attempt(reported.pk) is None
+    reported.refresh_from_db()
+    assert (reported.state, reported.attempts, reported.answer) == ("failed", 1, "550 no such person")
 
 
 def test_a_mail_server_that_is_away_is_tried_again(there, sent, office, settings):
     settings.EMAIL_PORT = 1
     end(there.round, "published")
-    told = Delivery.objects.get(channel="mail", to="owner@example.org")
-    assert delivery.attempt(told.pk) == delivery.PAUSES[0]
-    told.refresh_from_db()
-    assert told.state == "waiting" and "ConnectionRefused" in told.answer
+    reported = Delivery.objects.get(channel="mail", to="owner@example.org")
+    assert delivery.attempt(reported.pk) == delivery.PAUSES[0]
+    reported.refresh_from_db()
+    assert reported.state == "waiting" and "ConnectionRefused" in reported.answer
 
 
 def test_a_name_with_a_line_break_makes_no_header(there, sent):
@@ -450,7 +454,7 @@ def test_a_manager_decides_on_the_settings_page_sees_what_became_of_it_and_tries
     RoundPolicy.objects.all().delete()
     client, page = signed_in(there.people["manager"]), reverse("project-settings", args=[there.project.pk])
     address = reverse("settings-notices", args=[there.project.pk])
-    assert said(client.post(address, {"test": "1"})) == [
+    assert toasts(client.post(address, {"test": "1"})) == [
         "Nobody is told yet: choose mail or enter a webhook’s address, and save."
     ]
     bad = client.post(address, {"webhook_url": "ftp://example.org/"})
@@ -465,14 +469,14 @@ def test_a_manager_decides_on_the_settings_page_sees_what_became_of_it_and_tries
     for delivery_id in deliveries(sent):
         delivery.attempt(delivery_id)
     assert [m.to for m in outbox.outbox] == [["manager@example.org"]]  # a test goes to who asks, to nobody else
-    assert receiver.said()[0]["event"] == "test" and "round" not in receiver.said()[0]
+    assert receiver.toasts()[0]["event"] == "test" and "round" not in receiver.toasts()[0]
     shown = client.get(page).content.decode()
     assert "HTTP 500" in shown and "next try at" in shown and "no mail server is configured" in shown
     client.post(address, {"secret": "1"})
     assert RoundPolicy.objects.get().webhook_secret not in ("", secret)
     client.post(address, {"webhook_url": ""})
     assert RoundPolicy.objects.get().webhook_url == ""
-    assert said(client.post(address, {"secret": "1"}))[-1] == "There is no webhook; save its address first."
+    assert toasts(client.post(address, {"secret": "1"}))[-1] == "There is no webhook; save its address first."
 
 
 def test_what_is_decided_about_notices_leaves_the_rest_of_the_policy(there):

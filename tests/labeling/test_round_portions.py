@@ -116,8 +116,8 @@ def test_a_portion_whose_worker_dies_goes_on_after_its_last_image(round_, sent, 
     monkeypatch.setattr(tasks.PortionLease, "report", report_and_die)
     with pytest.raises(SystemExit):
         work_off(sent)
-    assert portions.sweep(timezone.now()) == []  # its lease still runs
-    assert "goes on" in portions.sweep(timezone.now() + timedelta(minutes=1))[0]
+    assert portions.recover(timezone.now()) == []  # its lease still runs
+    assert "goes on" in portions.recover(timezone.now() + timedelta(minutes=1))[0]
     work_off(sent)
     round_.refresh_from_db()
     assert round_.state == Round.State.PUBLISHED
@@ -130,7 +130,7 @@ def test_a_portion_delivered_twice_is_made_once_and_a_lost_message_is_sent_again
     tasks.run_portion(**sent[0].arguments)
     work_off(sent)  # the same one again, among others
     assert prediction(round_).state == "running"
-    portions.sweep(timezone.now() + REQUEUE_AFTER + timedelta(seconds=1))
+    portions.recover(timezone.now() + REQUEUE_AFTER + timedelta(seconds=1))
     assert lost in sent
     work_off(sent)
     round_.refresh_from_db()
@@ -156,7 +156,7 @@ def test_cancel_ends_a_spread_stage_and_retry_makes_only_the_rest(round_, sent, 
     tasks.run_portion(**sent.pop(0).arguments)
     cancel_round(round_=round_)
     work_off(sent)  # what is still in the broker is refused
-    portions.sweep(timezone.now())
+    portions.recover(timezone.now())
     round_.refresh_from_db()
     assert round_.state == Round.State.CANCELLED
     assert prediction(round_).state == "cancelled"
@@ -206,7 +206,7 @@ def test_a_portion_that_kills_its_workers_is_given_up(round_, sent, monkeypatch)
     for attempt in range(3):
         with pytest.raises(SystemExit):
             tasks.run_portion(portion)
-        portions.sweep(timezone.now() + timedelta(minutes=1))
+        portions.recover(timezone.now() + timedelta(minutes=1))
         assert attempt == 2 or Portion.objects.get(pk=portion).state == "waiting"
     round_.refresh_from_db()
     assert round_.state == Round.State.FAILED and "died 3 times in portion" in prediction(round_).error
@@ -224,9 +224,9 @@ def test_a_worker_that_stops_after_another_failed_changes_nothing_more(round_, s
     portions.failed(first.pk, its_owner, "the weights have moths")
     assert portions.renew(second.pk, owner, done=1) is True
     if dies:
-        call_command("sweep", once=True)  # its lease still runs
+        call_command("recover", once=True)  # its lease still runs
         Portion.objects.filter(pk=second.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
-        portions.sweep(timezone.now())
+        portions.recover(timezone.now())
     else:
         portions.cancelled(second.pk, owner)
     round_.refresh_from_db()
@@ -234,18 +234,18 @@ def test_a_worker_that_stops_after_another_failed_changes_nothing_more(round_, s
     assert (round_.state, round_.error) == (Round.State.FAILED, "the weights have moths")
 
 
-def test_what_the_sweeper_cannot_look_after_costs_the_others_nothing(round_, sent, monkeypatch, caplog):
+def test_what_recovery_cannot_look_after_costs_the_others_nothing(round_, sent, monkeypatch, caplog):
     (bad, _), (good, _) = two_at_work(sent)
     Portion.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     settle = portions.settle
 
-    def refuses_the_first(round_, stage):
+    def declines_the_first(round_, stage):
         if not Portion.objects.filter(pk=bad.pk, state="running").exists():
             raise WrongState("cannot become")
         settle(round_, stage)
 
-    monkeypatch.setattr(portions, "settle", refuses_the_first)
-    call_command("sweep", once=True)
+    monkeypatch.setattr(portions, "settle", declines_the_first)
+    call_command("recover", once=True)
     assert Portion.objects.get(pk=bad.pk).state == "running"  # rolled back, and said
     assert f"portion {bad.pk}" in caplog.text and "WrongState" in caplog.text
     assert Portion.objects.get(pk=good.pk).state == "waiting"
@@ -263,7 +263,7 @@ def test_a_cancel_during_the_last_image_of_the_last_portion_ends_the_round(round
     monkeypatch.setattr(portions, "finish", cancelled_meanwhile)
     work_off(sent)  # the stage, put back to be gathered, is refused
     assert prediction(round_).state == "waiting"
-    portions.sweep(timezone.now())
+    portions.recover(timezone.now())
     round_.refresh_from_db()
     assert (round_.state, prediction(round_).state) == (Round.State.CANCELLED, "cancelled")
     retry_round(round_=round_)

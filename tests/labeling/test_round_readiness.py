@@ -140,9 +140,9 @@ def test_limits_and_time_stand_on_the_page_and_in_the_api(owner):
     client = APIClient()
     client.force_authenticate(owner)
     url = reverse("round-before", args=[project.pk])
-    told = client.get(url, {"preset": "tiny"}).json()
-    assert told["limits"][0]["code"] == "no_validation" and told["limits"][0]["remedy"]
-    assert 0 < told["estimate"]["low"] < told["estimate"]["high"] and told["estimate"]["source"]
+    reported = client.get(url, {"preset": "tiny"}).json()
+    assert reported["limits"][0]["code"] == "no_validation" and reported["limits"][0]["remedy"]
+    assert 0 < reported["estimate"]["low"] < reported["estimate"]["high"] and reported["estimate"]["source"]
     assert client.get(url, {"preset": "huge"}).status_code == 422
     started = client.post(reverse("round-list", args=[project.pk]), {"preset": "tiny"}, format="json").json()
     assert [one["code"] for one in started["limits"]] == ["no_validation"]
@@ -207,8 +207,8 @@ def test_a_round_that_proposed_nothing_says_so_everywhere(owner):
     api = APIClient()
     api.force_authenticate(owner)
     empty = project.images.get(name="1.png")
-    told = api.get(reverse("round-detail", args=[round_.pk])).json()["outcome"]
-    assert told["empty"] == [{"image": empty.pk, "why": found.empty[0].why}] and told["crumbs"] == 214
+    reported = api.get(reverse("round-detail", args=[round_.pk])).json()["outcome"]
+    assert reported["empty"] == [{"image": empty.pk, "why": found.empty[0].why}] and reported["crumbs"] == 214
     layers = api.get(reverse("image-workspace", args=[empty.pk])).json()["layers"]
     publication = next(layer["publication"] for layer in layers if layer["publication"])
     assert publication["proposals"] == 0 and "unsure here" in publication["why"][0]

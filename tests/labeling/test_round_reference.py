@@ -17,7 +17,7 @@ from labeling.images.services import add_image
 from labeling.rounds.configuration import configure
 from labeling.rounds.models import ReferenceSet
 from labeling.rounds.reference import NothingToLock, ReferenceChanged, current, lock
-from labeling.rounds.snapshots import freeze, of_refused
+from labeling.rounds.snapshots import freeze, of_declined
 from tests.factories import ProjectFactory, UserFactory
 from tests.labeling.rounds import png_of, small_project
 
@@ -65,8 +65,8 @@ def test_masks_are_judged_by_the_locked_images_alone(project, owner):
 def test_the_snapshot_says_which_set_judges(project, owner):
     assert freeze(project).summary["reference_set"] is None
     lock(project=project, by=owner, origin="published", readers=2, note="drawn in another place")
-    said = freeze(project).summary["reference_set"]
-    assert (said["number"], said["images"], said["origin"], said["readers"]) == (1, 1, "published", 2)
+    printed = freeze(project).summary["reference_set"]
+    assert (printed["number"], printed["images"], printed["origin"], printed["readers"]) == (1, 1, "published", 2)
 
 
 def test_the_same_masks_locked_with_other_words_are_another_snapshot_but_predict_nothing_again(project, owner):
@@ -75,8 +75,8 @@ def test_the_same_masks_locked_with_other_words_are_another_snapshot_but_predict
     assert freeze(project) == first
     lock(project=project, by=owner, origin="published")
     second = freeze(project)
-    said = second.summary["reference_set"]
-    assert first != second and (said["number"], said["origin"]) == (2, "published")
+    printed = second.summary["reference_set"]
+    assert first != second and (printed["number"], printed["origin"]) == (2, "published")
     configuration = configure("quick", None)
     one, other = (keys(json.load(snapshot.content.open()), configuration) for snapshot in (first, second))
     assert one == other
@@ -92,9 +92,9 @@ def test_masks_that_changed_after_they_were_locked_judge_nothing(project, owner)
 
 @pytest.mark.parametrize(("given", "field"), [({"origin": "proposals"}, "origin"), ({"readers": 0}, "readers")])
 def test_what_is_stated_is_checked(project, owner, given, field):
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(Invalid) as declined:
         lock(project=project, by=owner, **given)
-    assert refused.value.field == field and current(project) is None
+    assert declined.value.field == field and current(project) is None
 
 
 def test_without_masks_outside_training_there_is_nothing_to_lock(owner):
@@ -138,7 +138,7 @@ CELL = {"box": [0.0, 0.0, 10.0, 10.0]}
     ],
 )
 def test_only_not_a_cell_teaches_that_nothing_is_there(reason, box, unclear):
-    found = of_refused([(reason, box)], {"cells": [CELL], "rejected": [], "cannot_tell": []})
+    found = of_declined([(reason, box)], {"cells": [CELL], "rejected": [], "cannot_tell": []})
     assert found == {"rejected": [box], "cannot_tell": [box] if unclear else []}
 
 

@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 from labeling.rounds import services
 from labeling.rounds.models import Artifact, ModelVersion, Promotion, Round
 from labeling.rounds.services import start_round
-from tests.labeling.pages import make_study, said, signed_in
+from tests.labeling.pages import make_study, signed_in, toasts
 
 pytestmark = pytest.mark.django_db
 ROUNDS = Path(services.__file__).parent
@@ -45,7 +45,7 @@ REFUSALS = [
     ("retry-round", "round-retry", in_state("published"), "round {n} is published and cannot become queued"),
     ("promote-round", "round-promote", in_state("running"), "round {n} is running; only a finished round"),
     ("promote-round", "round-promote", current, "the proposals of round {n} are the current ones already"),
-    ("sweep-round", "round-sweep", in_state("cancelled"), "round {n} is cancelled; settings are tried on"),
+    ("tune-round", "round-tuning", in_state("cancelled"), "round {n} is cancelled; settings are tried on"),
     (None, "round-export", in_state("failed"), "round {n} is failed; only a finished round can be taken elsewhere"),
     (None, "round-export", in_state("published"), "round {n} has no weights in the registry"),
 ]
@@ -62,9 +62,9 @@ def test_a_refusal_names_the_round_as_the_caller_does(page, api, bring_about, wo
     assert words.format(n=round_.pk) in detail and str(round_.number) not in detail
     if page is not None:
         answer = signed_in(owner).post(reverse(page, args=[round_.pk]))
-        (told,) = said(answer)
-        assert words.format(n=round_.number) in told[0].lower() + told[1:]
-        assert not re.search(rf"\b{round_.pk}\b", told)
+        (reported,) = toasts(answer)
+        assert words.format(n=round_.number) in reported[0].lower() + reported[1:]
+        assert not re.search(rf"\b{round_.pk}\b", reported)
 
 
 def test_a_refusal_names_a_model_as_the_caller_does(study):
@@ -80,8 +80,10 @@ def test_a_refusal_names_a_model_as_the_caller_does(study):
     detail = client.post(reverse("round-list", args=[study.project.pk]), body, format="json").json()["detail"]
     assert detail.startswith(f"model version {version.pk} is a yolo") and "9000" not in detail
     form = {"preset": "tiny", "detector_from": version.pk}
-    (told,) = said(signed_in(study.people["owner"]).post(reverse("project-rounds", args=[study.project.pk]), form))
-    assert told.startswith("Detector 9000 is a yolo")
+    (reported,) = toasts(
+        signed_in(study.people["owner"]).post(reverse("project-rounds", args=[study.project.pk]), form)
+    )
+    assert reported.startswith("Detector 9000 is a yolo")
 
 
 def raises_of(path):

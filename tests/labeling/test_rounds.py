@@ -82,7 +82,11 @@ def test_a_round_goes_from_boxes_to_certified_proposals(project, owner, sent):
     # What says something without a reference: of the image that taught nothing; of the one for validation, whose boxes
     # people drew, its colour; of the one that nobody touched, the models' own doubt too.
     signals = [p.facts["signals"] for p in sorted(publications, key=lambda p: p.image.position)]
-    assert [sorted(said) for said in signals] == [[], ["colour"], ["ambiguous", "colour", "disagreement", "entropy"]]
+    assert [sorted(printed) for printed in signals] == [
+        [],
+        ["colour"],
+        ["ambiguous", "colour", "disagreement", "entropy"],
+    ]
     assert signals[2]["ambiguous"] == pytest.approx(publications[2].certificate["ambiguous_share"])
     boxed = Publication.objects.get(round=round_, image=project.images.first())
     proposals = list(boxed.layer.annotations.all())
@@ -135,9 +139,9 @@ def test_the_same_request_sent_twice_makes_one_round(project, owner, sent):
 def test_another_request_while_a_round_is_at_work_is_refused_and_can_be_lined_up(project, owner, sent, other):
     first = start_round(project=project, by=owner, preset="tiny")
     asked = {"project": project, "by": owner, "preset": "tiny"} | other
-    with pytest.raises(RoundAtWork, match="Round 1 of this project is at work") as refused:
+    with pytest.raises(RoundAtWork, match="Round 1 of this project is at work") as declined:
         start_round(**asked)
-    assert refused.value.facts == {"round": first.pk} and project.rounds.count() == 1
+    assert declined.value.facts == {"round": first.pk} and project.rounds.count() == 1
     second = start_round(**asked, line_up=True)
     assert (second.number, second.state) == (2, Round.State.PLANNED)
 
@@ -179,8 +183,8 @@ def test_a_killed_worker_s_stage_goes_on_after_the_last_finished_image(project, 
     sent.clear()
     stage.refresh_from_db()
     assert stage.state == Stage.State.RUNNING
-    assert stages.sweep() == []  # its lease still runs: nobody takes it away
-    assert "goes on" in stages.sweep(timezone.now() + timedelta(minutes=1))[0]
+    assert stages.recover() == []  # its lease still runs: nobody takes it away
+    assert "goes on" in stages.recover(timezone.now() + timedelta(minutes=1))[0]
     monkeypatch.setattr(units, "save_unit", lambda *a: made.append(a[:2]) or save(*a))
     run_all(tasks.run_stage, sent)
     stage.refresh_from_db()
@@ -198,7 +202,7 @@ def test_a_stage_that_kills_its_worker_is_given_up(project, owner, sent, monkeyp
     for attempt in range(Stage.MAX_ATTEMPTS):
         with pytest.raises(SystemExit):
             tasks.run_stage(stage.pk)
-        stages.sweep(timezone.now() + timedelta(minutes=attempt + 1))
+        stages.recover(timezone.now() + timedelta(minutes=attempt + 1))
         Stage.objects.filter(pk=stage.pk, state="waiting").update(queued_at=timezone.now())
     round_.refresh_from_db()
     stage.refresh_from_db()
@@ -209,7 +213,7 @@ def test_a_stage_that_kills_its_worker_is_given_up(project, owner, sent, monkeyp
 def test_a_worker_that_lost_its_lease_writes_nothing(project, owner, sent):
     round_ = start_round(project=project, by=owner, preset="tiny")
     stage, owner_of_lease = stages.claim(round_.stages.get(kind="detector").pk)
-    stages.sweep(timezone.now() + timedelta(minutes=1))
+    stages.recover(timezone.now() + timedelta(minutes=1))
     with pytest.raises(LeaseLost):
         stages.renew(stage.pk, owner_of_lease)
     with pytest.raises(LeaseLost):

@@ -38,10 +38,10 @@ def test_the_fixture_records_task_queue_and_arguments(sent):
 
 @pytest.mark.django_db
 def test_what_a_failed_transaction_asked_for_is_not_sent(monkeypatch, django_capture_on_commit_callbacks):
-    told = []
-    monkeypatch.setattr(jobs.app, "send_task", lambda task, **options: told.append((task, options)))
+    reported = []
+    monkeypatch.setattr(jobs.app, "send_task", lambda task, **options: reported.append((task, options)))
     with django_capture_on_commit_callbacks() as waiting:
         jobs.send("labeling.deliver", queue="cpu", delivery_id="7")
-    assert told == []
+    assert reported == []
     waiting[0]()
-    assert told == [("labeling.deliver", {"kwargs": {"delivery_id": "7"}, "queue": "cpu"})]
+    assert reported == [("labeling.deliver", {"kwargs": {"delivery_id": "7"}, "queue": "cpu"})]

@@ -16,7 +16,7 @@ from tests.labeling.test_server_surroundings import COMPLETE, settings_say
 from tests.running import Running
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the processes as somebody else")
-OURS = ("web", "worker", "interactive", "files", "sweeper", "postgres", "valkey")
+OURS = ("web", "worker", "interactive", "files", "recovery", "postgres", "valkey")
 
 
 @pytest.fixture
@@ -140,17 +140,17 @@ def test_secrets_of_the_caller_stay_with_the_caller(name: str, goes: bool) -> No
 
 def test_each_process_has_the_secrets_that_it_needs() -> None:
     env = {"SECRET_KEY": "k", "HEALTH_TOKEN": "h", "MAIL_URL": "smtp://me:pw@mail.example.org:587?starttls=1"}
-    seen = {name: environment_of(name, env) for name in ("web", "worker", "interactive", "files", "sweeper")}
+    seen = {name: environment_of(name, env) for name in ("web", "worker", "interactive", "files", "recovery")}
     assert {name for name, one in seen.items() if "SECRET_KEY" in one} == {"web"}
     assert {name for name, one in seen.items() if "pw" in one["MAIL_URL"]} == {"worker"}
     assert seen["web"]["MAIL_URL"] == "smtp://mail.example.org:587?starttls=1"
     assert without_password("smtp://mail.example.org") == "smtp://mail.example.org"
 
 
-@pytest.mark.parametrize("process", ["worker", "interactive", "files", "sweeper"])
+@pytest.mark.parametrize("process", ["worker", "interactive", "files", "recovery"])
 def test_a_process_that_signs_nothing_starts_without_a_key(process: str) -> None:
     without = {name: value for name, value in COMPLETE.items() if name != "SECRET_KEY"}
-    code, said = settings_say(**without, BOXWISE_PROCESS=process)
-    assert code == 0, said
-    code, said = settings_say(**without, BOXWISE_PROCESS="web")
-    assert code != 0 and "set SECRET_KEY" in said
+    code, printed = settings_say(**without, BOXWISE_PROCESS=process)
+    assert code == 0, printed
+    code, printed = settings_say(**without, BOXWISE_PROCESS="web")
+    assert code != 0 and "set SECRET_KEY" in printed

@@ -36,9 +36,9 @@ def test_a_python_without_venv_hears_what_to_install(monkeypatch: pytest.MonkeyP
     find = bootstrap.importlib.util.find_spec
     monkeypatch.setattr(bootstrap.importlib.util, "find_spec", lambda name: None if name == "ensurepip" else find(name))
     assert bootstrap.main([]) == 1
-    said = capsys.readouterr().err.strip()
-    assert f"has no venv; on Debian or Ubuntu: apt-get install python3.{sys.version_info[1]}-venv" in said
-    assert len(said.splitlines()) == 1
+    printed = capsys.readouterr().err.strip()
+    assert f"has no venv; on Debian or Ubuntu: apt-get install python3.{sys.version_info[1]}-venv" in printed
+    assert len(printed.splitlines()) == 1
 
 
 def test_no_network_is_one_sentence_and_the_next_run_starts_again(checkout: Path, monkeypatch, capsys) -> None:
@@ -49,9 +49,9 @@ def test_no_network_is_one_sentence_and_the_next_run_starts_again(checkout: Path
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     assert bootstrap.main([]) == 1
-    said = capsys.readouterr().err.strip()
-    assert "needs the network and could not reach the package registry: connect" in said
-    assert len(said.splitlines()) == 1
+    printed = capsys.readouterr().err.strip()
+    assert "needs the network and could not reach the package registry: connect" in printed
+    assert len(printed.splitlines()) == 1
     assert not list((checkout / ".build").glob("*.stamp")) and not (checkout / ".venv").exists()
 
 

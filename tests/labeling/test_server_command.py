@@ -32,11 +32,11 @@ def modules_after(code: str) -> set[str]:
 
 def test_help_lists_every_command_with_a_line(capsys) -> None:
     assert command.main(["--help"]) == 0
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for found in declared():
-        line = next(line for line in said.splitlines() if line.split()[:1] == [found.name])
+        line = next(line for line in printed.splitlines() if line.split()[:1] == [found.name])
         assert len(line.split()) > 2, f"{found.name} has no docstring"
-    assert said.index("On files, without a server:") < said.index("The website:") < said.index("\n  up ")
+    assert printed.index("On files, without a server:") < printed.index("The website:") < printed.index("\n  up ")
 
 
 def test_every_command_exists() -> None:

@@ -61,14 +61,14 @@ def test_secrets_are_readable_by_their_owner_alone(boxwise: Running, folder: Pat
     assert boxwise.password not in "".join(log.read_text(errors="replace") for log in (folder / "logs").iterdir())
 
 
-@pytest.mark.parametrize("name", ["web", "worker", "interactive", "files", "sweeper", "valkey", "postgres"])
+@pytest.mark.parametrize("name", ["web", "worker", "interactive", "files", "recovery", "valkey", "postgres"])
 def test_a_killed_child_comes_back_and_committed_rows_are_there(boxwise: Running, name: str) -> None:
     boxwise.manage(ADD.format(name=f"row-{name}"))
     rows = boxwise.manage(COUNT)
-    before, said = boxwise.children(), len(boxwise.text)
+    before, printed = boxwise.children(), len(boxwise.text)
     boxwise.kill(name)
-    boxwise.wait_for_line(rf"{name} was ended by SIGKILL; it is started again in", after=said)
-    boxwise.wait_for_line(rf"{name} was started again", seconds=60, after=said)
+    boxwise.wait_for_line(rf"{name} was ended by SIGKILL; it is started again in", after=printed)
+    boxwise.wait_for_line(rf"{name} was started again", seconds=60, after=printed)
     boxwise.wait_until_healthy()
     after = boxwise.children()
     assert {other: pid for other, pid in after.items() if other != name} == {
@@ -127,9 +127,9 @@ def test_a_kill_in_mid_save_loses_and_doubles_nothing(boxwise: Running, name: st
         for _ in range(2):
             enough = len(acknowledged) + 20
             wait_for(lambda: len(acknowledged) >= enough, 60, "saving")  # noqa: B023 (called at once)
-            said = len(boxwise.text)
+            printed = len(boxwise.text)
             boxwise.kill(name)
-            boxwise.wait_for_line(f"{name} was started again", after=said)
+            boxwise.wait_for_line(f"{name} was started again", after=printed)
             boxwise.wait_until_healthy()
         enough = len(acknowledged) + 5
         wait_for(lambda: len(acknowledged) >= enough, 60, "saving after the last kill")
@@ -206,9 +206,9 @@ def test_dev_restarts_what_a_changed_file_belongs_to(folder: Path) -> None:
     try:
         instance.wait_until_up()
         for mark, restarted in zip(marks, (True, False), strict=True):
-            before, said = instance.children(), len(instance.text)
+            before, printed = instance.children(), len(instance.text)
             mark.write_text('"""Written and removed by a test."""\n')
-            instance.wait_for_line("Python files changed: worker is started again", after=said)
+            instance.wait_for_line("Python files changed: worker is started again", after=printed)
             instance.wait_until_healthy()
             after = instance.children()
             assert (after["web"] != before["web"]) is restarted

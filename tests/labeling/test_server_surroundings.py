@@ -32,7 +32,7 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(found, ignore_errors=True)
 
 
-def refusal(folder: Path, *, port: int | None = None, **env: str) -> str:
+def reason_declined(folder: Path, *, port: int | None = None, **env: str) -> str:
     """What `boxwise up` says when it does not start; one line, exit code 1, nothing of a server in the directory."""
     instance = Running(folder, port=port, env=env)
     assert instance.process.wait(30) == 1, instance.text
@@ -48,7 +48,7 @@ def test_a_taken_port_is_refused_and_a_free_one_named(folder: Path) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        sentence = refusal(folder / "data", port=port)
+        sentence = reason_declined(folder / "data", port=port)
     assert f"Port {port} is taken by another program; PORT=" in sentence
     named = int(sentence.split("PORT=")[1].split()[0])
     surroundings.check_port(named)  # it is free indeed
@@ -61,16 +61,16 @@ def test_a_number_that_is_no_port_is_refused() -> None:
 
 def test_a_data_directory_that_is_a_file_is_refused(folder: Path) -> None:
     (folder / "file").write_text("")
-    assert "is a file; set BOXWISE_DATA_DIR" in refusal(folder / "file")
-    assert "lies below a file; set BOXWISE_DATA_DIR" in refusal(folder / "file" / "data")
+    assert "is a file; set BOXWISE_DATA_DIR" in reason_declined(folder / "file")
+    assert "lies below a file; set BOXWISE_DATA_DIR" in reason_declined(folder / "file" / "data")
 
 
 @NOT_ROOT
 def test_a_data_directory_without_permission_is_refused(folder: Path) -> None:
     closed = folder / "closed"
     closed.mkdir(mode=0o500)
-    assert "cannot be made (Permission denied); set BOXWISE_DATA_DIR" in refusal(closed / "data")
-    assert "cannot be written (Permission denied); set BOXWISE_DATA_DIR" in refusal(closed)
+    assert "cannot be made (Permission denied); set BOXWISE_DATA_DIR" in reason_declined(closed / "data")
+    assert "cannot be written (Permission denied); set BOXWISE_DATA_DIR" in reason_declined(closed)
 
 
 def test_a_data_directory_that_cannot_be_written_is_refused() -> None:
@@ -82,7 +82,7 @@ def test_a_data_directory_that_cannot_be_written_is_refused() -> None:
 @AS_ROOT
 def test_root_hears_which_folder_is_closed_for_the_database(folder: Path) -> None:
     (folder / "private").mkdir(mode=0o700)
-    sentence = refusal(folder / "private" / "data")
+    sentence = reason_declined(folder / "private" / "data")
     assert f"runs as user nobody, who may not enter {folder}/private on the way to the data directory" in sentence
     with pytest.raises(BadSurroundings, match="on the way to Boxwise itself: move the checkout"):
         surroundings.check_reachable_when_root(folder, folder / "private")
@@ -128,9 +128,9 @@ COMPLETE = {
 
 @pytest.mark.parametrize("name", COMPLETE)
 def test_a_half_configured_production_start_is_refused(name: str) -> None:
-    code, said = settings_say(**{key: value for key, value in COMPLETE.items() if key != name})
+    code, printed = settings_say(**{key: value for key, value in COMPLETE.items() if key != name})
     assert code != 0
-    assert len(said.splitlines()) == 1 and f"set {name} to" in said
+    assert len(printed.splitlines()) == 1 and f"set {name} to" in printed
 
 
 @pytest.mark.parametrize(
@@ -146,9 +146,9 @@ def test_a_half_configured_production_start_is_refused(name: str) -> None:
     ],
 )
 def test_a_wrong_setting_is_named(wrong: dict[str, str], sentence: str) -> None:
-    code, said = settings_say(**COMPLETE | wrong)
+    code, printed = settings_say(**COMPLETE | wrong)
     assert code != 0
-    assert len(said.splitlines()) == 1 and sentence in said
+    assert len(printed.splitlines()) == 1 and sentence in printed
 
 
 def test_a_complete_production_configuration_is_taken_as_it_stands() -> None:

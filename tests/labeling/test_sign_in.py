@@ -47,11 +47,11 @@ def sign_in(name="miller", password="wrong", address="203.0.113.7", accept="text
 def test_after_ten_wrong_passwords_the_right_one_waits_too(user):
     for _attempt in range(MOST_BY_NAME):
         assert sign_in().status_code == 200
-    refused = sign_in(password=PASSWORD)
-    assert refused.status_code == 429
-    assert 0 < int(refused["Retry-After"]) <= WINDOW.total_seconds()
-    assert "Too many attempts to sign in. Wait 15 minutes" in refused.content.decode()
-    assert "_auth_user_id" not in refused.wsgi_request.session
+    declined = sign_in(password=PASSWORD)
+    assert declined.status_code == 429
+    assert 0 < int(declined["Retry-After"]) <= WINDOW.total_seconds()
+    assert "Too many attempts to sign in. Wait 15 minutes" in declined.content.decode()
+    assert "_auth_user_id" not in declined.wsgi_request.session
 
 
 def test_a_name_without_an_account_is_answered_the_same(user):

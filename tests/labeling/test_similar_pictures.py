@@ -15,9 +15,9 @@ from rest_framework.test import APIClient
 from inference.synthetic import tissue
 from labeling.images.models import Image, Split
 from labeling.images.services import add_image
-from labeling.images.similar import NEAR, bits_of, distance, look_alikes, picture_hash, turned
+from labeling.images.similar import NEAR, bits_of, distance, picture_hash, similar_images, turned
 from tests.factories import ProjectFactory
-from tests.labeling.pages import make_study, page_text, said, signed_in
+from tests.labeling.pages import make_study, page_text, signed_in, toasts
 from tests.labeling.rounds import png_of
 
 
@@ -79,8 +79,8 @@ def image(pk, seed, split="train"):
 
 def test_each_pair_is_told_once():
     images = [image(1, 0), image(2, 1), image(3, 0, "val"), Image(pk=4, name="4", split="val", phash="")]
-    assert [(p.image.pk, p.other.pk, p.across_splits) for p in look_alikes(images)] == [(1, 3, True)]
-    assert [(p.image.pk, p.other.pk) for p in look_alikes(images, images[2:])] == [(3, 1)]
+    assert [(p.image.pk, p.other.pk, p.across_splits) for p in similar_images(images)] == [(1, 3, True)]
+    assert [(p.image.pk, p.other.pk) for p in similar_images(images, images[2:])] == [(3, 1)]
 
 
 def added(project, name, image_, split):
@@ -111,7 +111,7 @@ def test_uploads_and_changes_of_split_say_it():
     upload = io.BytesIO(png_of(np.asarray(picture(3).transpose(PIL.Image.Transpose.ROTATE_90))))
     upload.name = "turned.png"
     page = signed_in(owner)
-    messages = said(page.post(reverse("project-images", args=[project.pk]), {"images": upload, "split": "train"}))
+    messages = toasts(page.post(reverse("project-images", args=[project.pk]), {"images": upload, "split": "train"}))
     assert any("turned.png (train) and copy.png (validation) show the same picture" in m for m in messages)
     before = page_text(page.get(reverse("before-round", args=[project.pk])))
     assert "show the same picture" not in before  # neither of them teaches or judges
@@ -122,7 +122,7 @@ def test_two_different_uploads_say_nothing():
     project = ProjectFactory()
     for seed in range(3):
         added(project, f"{seed}.png", picture(seed), Split.VAL if seed else Split.TRAIN)
-    assert look_alikes(list(project.images.all())) == []
+    assert similar_images(list(project.images.all())) == []
 
 
 @pytest.mark.django_db

@@ -160,9 +160,9 @@ def test_the_analysis_keeps_what_it_promises_at_every_small_size():
     """A small version of python -m tests.bench studies: the first two sizes of every design."""
     rows = list(bench.closed_form(studies=200, most=4))
     assert bench.rejected(rows) == []
-    refused = {(row.design, row.arms, row.readers) for row in rows if isinstance(row, bench.Refused)}
+    declined = {(row.design, row.arms, row.readers) for row in rows if isinstance(row, bench.Declined)}
     smallest = {("crossover", 2, 2), ("williams", 4, 4), ("parallel", 2, 2), ("parallel", 3, 3), ("parallel", 4, 4)}
-    assert smallest <= refused
+    assert smallest <= declined
     drawn = [*bench.permutation_rows("crossover", 2, 8, 40), *bench.bootstrap_rows("crossover", 2, 30, 40)]
     assert bench.rejected(drawn) == [] and len(drawn) == 2
 
@@ -175,8 +175,11 @@ def test_the_command_audits_the_paper_and_plans_a_study(capsys):
     assert command.main([*plan, *sds]) == 0 and "power" in capsys.readouterr().out
     two = ["power", "--reduction", "44", "--readers", "2", "3", "--fields", "4", "--studies", "20"]
     assert command.main([*two, *sds]) == 2
-    said = capsys.readouterr().out
-    assert "2 readers, 4 fields: no test" in said and "3 readers, 4 fields: this design needs a multiple of 2" in said
-    assert "1.00" not in said and "from 8 readers" in said
+    printed = capsys.readouterr().out
+    assert (
+        "2 readers, 4 fields: no test" in printed
+        and "3 readers, 4 fields: this design needs a multiple of 2" in printed
+    )
+    assert "1.00" not in printed and "from 8 readers" in printed
     assert command.main([*plan, *sds[:1], "0", *sds[2:]]) == 2
     assert "published summary" in capsys.readouterr().err

@@ -177,16 +177,16 @@ def test_fieller_s_interval_holds_the_ratios_that_the_test_does_not_reject(kind,
         moments = paired(rows, kind).moments()
         low, high = (float(end) for end in moments.ratio_bounds(0.95))
         tried = np.exp(np.linspace(np.log(0.001), np.log(1000), 4001))
-        held = tried[moments.p(tried) >= 0.05]
+        kept_back = tried[moments.p(tried) >= 0.05]
         estimate = float(moments.b / moments.a)
         assert low <= estimate <= high
-        above = held[held > estimate]
+        above = kept_back[kept_back > estimate]
         holds_all_above = bool(len(above) and above.max() > 999)
         assert np.isinf(high) == holds_all_above
         if np.isfinite(high):
-            assert held.max() == pytest.approx(high, rel=0.004)
+            assert kept_back.max() == pytest.approx(high, rel=0.004)
         if np.isfinite(low) and np.isfinite(high):
-            assert held.min() == pytest.approx(low, rel=0.004)
+            assert kept_back.min() == pytest.approx(low, rel=0.004)
         unbounded += np.isinf(high)
     assert readers > 4 or unbounded  # the case happens here
 

@@ -201,12 +201,12 @@ def test_files_that_do_not_fit_the_study_are_refused_and_leave_nothing(study, pr
     given = {"study": study, "name": "elsewhere", "reason": "r", "by": study.created_by}
     field = study.fields.filter(training=False).first().image.name
     practice = study.fields.filter(training=True).first().image.name
-    refused = [
+    declined = [
         (zipped(("a.json", labelme(field), at(0)), ("b.json", labelme(field), at(1))), "twice"),
         (zipped(("a.json", labelme(field), at(0)), ("b.json", labelme(practice), at(1))), "no measured field"),
         (zipped(("a.json", labelme(field, size=(65, 48)), at(0))), "another size"),
     ]
-    for content, says in refused:
+    for content, says in declined:
         with pytest.raises(Invalid, match=says):
             import_labelme(content=content, **given)
     with pytest.raises(Invalid, match="name of its own"):

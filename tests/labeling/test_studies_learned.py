@@ -14,7 +14,7 @@ from labeling.rounds.models import Artifact, ModelVersion, Publication, Round, S
 from labeling.studies import learned, services
 from labeling.studies.models import Participant, Study
 from tests.factories import png
-from tests.labeling.pages import said, signed_in
+from tests.labeling.pages import signed_in, toasts
 from tests.labeling.studies import ARMS, draft, ten_fields
 
 pytestmark = pytest.mark.django_db
@@ -169,10 +169,10 @@ def test_images_are_counted_by_why_they_cannot_be_drawn(project):
 
 def test_too_few_images_say_how_many_can_be_used_and_why_the_others_cannot(project):
     Image.objects.exclude(name__in=["field 0.png", "field 1.png"]).update(split="train")
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(Invalid) as declined:
         draft(project)
-    assert str(refused.value).startswith("2 images can be used as fields, and this design needs at least 4: 2 for")
-    assert "8 not a test image" in str(refused.value)
+    assert str(declined.value).startswith("2 images can be used as fields, and this design needs at least 4: 2 for")
+    assert "8 not a test image" in str(declined.value)
 
 
 @pytest.mark.parametrize(
@@ -221,9 +221,9 @@ def test_a_draft_is_edited_redrawn_thinned_and_deleted(project):
     # drawn again
     drawn = set(study.fields.values_list("image", flat=True))
     answer = client.post(reverse("redraw-study", args=[study.pk]), {"seed": "12"})
-    assert said(answer) == ["The fields are drawn again, by seed 12."]
+    assert toasts(answer) == ["The fields are drawn again, by seed 12."]
     assert set(study.fields.values_list("image", flat=True)) != drawn
-    assert "not a whole number" in said(client.post(reverse("redraw-study", args=[study.pk]), {"seed": "²"}))[-1]
+    assert "not a whole number" in toasts(client.post(reverse("redraw-study", args=[study.pk]), {"seed": "²"}))[-1]
     # a reader less
     second = study.participants.get(number=2)
     client.post(reverse("remove-reader", args=[study.pk, second.pk]))
@@ -260,9 +260,9 @@ def test_a_frozen_study_is_not_a_draft_any_more(project):
 )
 def test_a_design_that_names_an_arm_to_readers_or_names_two_alike_is_refused(project, changes, field_name, says):
     given = {"name": "n", "hypothesis": "h", "seed": 1, "arms": ARMS} | changes
-    with pytest.raises(Invalid, match=says) as refused:
+    with pytest.raises(Invalid, match=says) as declined:
         services.create_study(project=project, by=project.owner, **given)
-    assert refused.value.field == field_name
+    assert declined.value.field == field_name
 
 
 def test_readers_see_a_title_that_names_no_arm(project):

@@ -17,7 +17,7 @@ from labeling.errors import Invalid
 from labeling.site.forms.studies import StudyForm
 from labeling.studies import amending, limits, reporting, services
 from labeling.studies.models import Amendment, Study
-from tests.labeling.pages import said, signed_in
+from tests.labeling.pages import signed_in, toasts
 from tests.labeling.studies import draft, frozen, ten_fields
 
 HOSTILE = (
@@ -34,7 +34,7 @@ GOOD = {
 }  # fmt: skip
 
 
-def taken(name: str, value) -> bool:
+def accepted(name: str, value) -> bool:
     """Whether the rule takes it; when it does, the value can be stored and read again, and is within its bounds."""
     rule = limits.PROTOCOL[name]
     try:
@@ -54,7 +54,7 @@ def taken(name: str, value) -> bool:
 @pytest.mark.parametrize("name", limits.PROTOCOL)
 def test_every_field_answers_hostile_values_with_its_name(name):
     for value in (*HOSTILE, *ODD_TYPES):
-        taken(name, value)
+        accepted(name, value)
 
 
 @given(
@@ -62,7 +62,7 @@ def test_every_field_answers_hostile_values_with_its_name(name):
 )
 @settings(max_examples=400, deadline=None)
 def test_any_value_is_taken_whole_or_refused_by_name(name, value):
-    taken(name, value)
+    accepted(name, value)
 
 
 @pytest.mark.parametrize(
@@ -115,9 +115,9 @@ def test_an_amendment_is_checked_like_the_protocol_and_the_page_never_breaks(stu
     for change in kept:
         assert "\0" not in change["exclusion_rules"]
     answer = client.post(url, {"act": "amend", "name": "quality_margin", "value": "", "reason": "why"})
-    assert said(answer)[-1:] == ["Quality margin, Dice: nothing was typed. Type a number from 0.001 to 0.999."]
+    assert toasts(answer)[-1:] == ["Quality margin, Dice: nothing was typed. Type a number from 0.001 to 0.999."]
     answer = client.post(url, {"act": "amend", "name": "quality_margin", "value": "0.1", "reason": "x\x01y"})
-    assert "control character" in said(answer)[-1]
+    assert "control character" in toasts(answer)[-1]
     for act in ("enrol", "exclude", "labelme", "amend", "x"):
         body = {"act": act, "username": "x\0y", "item": "9" * 5000, "name": "x\0y", "reason": "x\0y"}
         assert client.post(url, body).status_code == 400, act
@@ -127,14 +127,14 @@ def test_an_amendment_is_checked_like_the_protocol_and_the_page_never_breaks(stu
 def test_an_amendment_says_what_was_before_and_whether_results_had_been_seen(study, value):
     by = study.created_by
     services.amend(study=study, change={"quality_margin": value}, reason="wider", by=by)
-    services.look(study=study, by=by, reason="safety")
+    services.open_interim_results(study=study, by=by, reason="safety")
     services.amend(study=study, change={"outlier_iqr": 3}, reason="odd fields", by=by)
     first, second = services.effective(study)["amendments"]
     assert (first["label"], first["before"], first["after"]) == ("Quality margin, Dice", 0.05, 0.1)
     assert (first["reason"], first["results_seen"], first["applied"]) == ("wider", False, True)
     assert (second["before"], second["after"], second["results_seen"]) == (None, 3.0, True)
-    Study.objects.filter(pk=study.pk).update(logs_looks=False)
-    study.looks.all().delete()
+    Study.objects.filter(pk=study.pk).update(logs_interim_looks=False)
+    study.interim_looks.all().delete()
     study.refresh_from_db()
     services.amend(study=study, change={"outlier_iqr": 4}, reason="r", by=by)
     assert services.effective(study)["amendments"][-1]["results_seen"] is None

@@ -11,7 +11,7 @@ from labeling.site import study_urls
 from labeling.studies import services
 from labeling.studies.models import Item, Study
 from tests.factories import MembershipFactory, UserFactory
-from tests.labeling.pages import said, signed_in
+from tests.labeling.pages import signed_in, toasts
 from tests.labeling.studies import SECONDS, agreed, draft, frozen, read_all, ten_fields
 
 pytestmark = pytest.mark.django_db
@@ -36,8 +36,10 @@ MATRIX = {
     ("post", "delete-study"): MOVED,
     ("get", "lock-study"): MANAGERS,
     ("post", "lock-study"): MOVED,
-    ("get", "look-early"): OWNER,
-    ("post", "look-early"): (302, 403, 403, 403, 403, 404, 404, 302),
+    ("get", "interim-look"): OWNER,
+    ("get", "interim-look-former"): OWNER,
+    ("post", "interim-look-former"): (302, 403, 403, 403, 403, 404, 404, 302),
+    ("post", "interim-look"): (302, 403, 403, 403, 403, 404, 404, 302),
     ("get", "study-report"): MANAGERS,
     ("get", "study-pdf"): MOVED,  # results are hidden until the lock
     ("get", "study-bundle"): MOVED,
@@ -118,7 +120,7 @@ def test_a_draft_previews_its_allocation_and_says_what_is_missing(project):
 def test_a_refused_freeze_says_why(project):
     study = draft(project, ethics_reference="")
     answer = signed_in(project.owner).post(address("freeze-study", study))
-    assert said(answer) == ["Before freezing, the study needs: ethics reference."]
+    assert toasts(answer) == ["Before freezing, the study needs: ethics reference."]
 
 
 def test_the_form_makes_a_draft_with_its_arms(project):

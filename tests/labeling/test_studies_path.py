@@ -11,7 +11,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from labeling.annotations.services import working_layer, write_operations
-from labeling.annotations.state import PackedMask, State
+from labeling.annotations.state import AnnotationState, PackedMask
 from labeling.errors import WrongState
 from labeling.images.models import Image
 from labeling.projects.models import Role
@@ -195,7 +195,9 @@ def pixels_of(image: Image) -> np.ndarray:
 
 
 def test_a_cell_in_a_mirror():
-    state = State("cell", "confirmed", (2.5, 4, 10, 10), mask=PackedMask(3, 4, 3, 2, bytes([0b10011000])))  # X.. / XX.
+    state = AnnotationState(
+        "cell", "confirmed", (2.5, 4, 10, 10), mask=PackedMask(3, 4, 3, 2, bytes([0b10011000]))
+    )  # X.. / XX.
     there = flip(state, 64)
     assert there.box == (54, 4, 61.5, 10)
     assert there.mask == PackedMask(58, 4, 3, 2, bytes([0b00101100]))  # ..X / .XX

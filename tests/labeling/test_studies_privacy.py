@@ -9,8 +9,9 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from django.apps import apps
 from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 from django.urls import reverse
 from django.utils import timezone
 
@@ -19,11 +20,11 @@ from labeling.annotations.models import ActivityBatch, Annotation, Effect, Layer
 from labeling.errors import Invalid, WrongState
 from labeling.projects.models import Role
 from labeling.studies import reporting, services
-from labeling.studies.models import Look, Participant, Removal, Sitting, Study
-from labeling.studies.removal import kept_until, remove_raw_data, sweep
+from labeling.studies.models import InterimLook, Participant, Removal, Sitting, Study
+from labeling.studies.removal import kept_until, recover, remove_raw_data
 from labeling.studies.tables import tables_of
 from tests.factories import MembershipFactory
-from tests.labeling.pages import page_text, said, signed_in
+from tests.labeling.pages import page_text, signed_in, toasts
 from tests.labeling.studies import agreed, frozen, ten_fields, work
 
 pytestmark = pytest.mark.django_db
@@ -81,13 +82,13 @@ def test_an_owner_looks_on_purpose_and_it_stands_in_report_pdf_and_bundle_for_go
     owner = signed_in(study.created_by)
     colleague = signed_in(MembershipFactory(project=study.project, role=Role.OWNER).user)
     manager = signed_in(MembershipFactory(project=study.project, role=Role.MANAGER).user)
-    look, report = reverse("look-early", args=[study.pk]), reverse("study-report", args=[study.pk])
-    assert manager.post(look, {"reason": "curious"}).status_code == 403
-    assert said(owner.post(look, {"reason": "  "})) == ["Reason: nothing was typed. Type at least one word."]
-    owner.get(look)
-    assert not Look.objects.exists() and "hidden" in page_text(owner.get(report))
-    owner.post(look, {"reason": "safety monitoring"})
-    (seen,) = Look.objects.all()
+    interim, report = reverse("interim-look", args=[study.pk]), reverse("study-report", args=[study.pk])
+    assert manager.post(interim, {"reason": "curious"}).status_code == 403
+    assert toasts(owner.post(interim, {"reason": "  "})) == ["Reason: nothing was typed. Type at least one word."]
+    owner.get(interim)
+    assert not InterimLook.objects.exists() and "hidden" in page_text(owner.get(report))
+    owner.post(interim, {"reason": "safety monitoring"})
+    (seen,) = InterimLook.objects.all()
     assert (seen.by, seen.reason) == (study.created_by, "safety monitoring")
     stamp = f"{seen.at:%Y-%m-%d %H:%M} UTC"
     page = page_text(owner.get(report))
@@ -95,7 +96,7 @@ def test_an_owner_looks_on_purpose_and_it_stands_in_report_pdf_and_bundle_for_go
     assert "safety monitoring" in page
     # to this person alone, and not for ever
     assert "hidden" in page_text(colleague.get(report)) and "hidden" in page_text(manager.get(report))
-    Look.objects.update(until=timezone.now() - timedelta(seconds=1))
+    InterimLook.objects.update(until=timezone.now() - timedelta(seconds=1))
     assert "hidden" in page_text(owner.get(report))
     # it stays said after the lock
     services.lock(study=study)
@@ -107,7 +108,7 @@ def test_an_owner_looks_on_purpose_and_it_stands_in_report_pdf_and_bundle_for_go
     (methods,) = [section for section in text if section.key == "methods"]
     assert stamp in " ".join(methods.paragraphs)
     with pytest.raises(WrongState):
-        services.look(study=study, by=study.created_by, reason="again")
+        services.open_interim_results(study=study, by=study.created_by, reason="again")
 
 
 # -- withdrawal
@@ -143,17 +144,17 @@ def test_after_the_lock_the_consent_decides(study, rule, left):
     reader = reads(study, 1)
     services.lock(study=study)
     services.withdraw(participant=reader)
-    sweep()
+    recover()
     assert bool(of_reader(reader)["operations"]) == bool(left)
     assert Removal.objects.count() == 1 - left
 
 
-def test_who_withdrew_before_withdrawing_deleted_is_deleted_by_the_sweeper(study):
+def test_who_withdrew_before_withdrawing_deleted_is_deleted_by_recovery(study):
     reader = reads(study, 1)
     Participant.objects.filter(pk=reader.pk).update(withdrawn_at=timezone.now())
-    call_command("sweep", "--once")
+    call_command("recover", "--once")
     assert not any(of_reader(reader).values())
-    assert sweep() == []
+    assert recover() == []
 
 
 def test_the_migration_keeps_what_ran_and_says_what_was_never_logged(study):
@@ -161,15 +162,22 @@ def test_the_migration_keeps_what_ran_and_says_what_was_never_logged(study):
     services.amend(study=study, change={"retention_until": later(10).isoformat()}, reason="r", by=study.created_by)
     reader = agreed(study, 1)
     item = services.open_item(participant=reader, item_id=services.next_item(reader)[0].pk)
-    Study.objects.update(public_title="", logs_looks=True)
+    Study.objects.update(public_title="", logs_interim_looks=True)
     Participant.objects.update(retention_agreed=None)
     services.amend(study=study, change={"retention_until": later(90).isoformat()}, reason="r", by=study.created_by)
     (path,) = Path(migrations.__file__).parent.glob("*_study_safety.py")
-    import_module(f"labeling.migrations.{path.stem}").keep_what_ran(apps, None)
+    # As the database was then: the column has another name since.
+    then = MigrationExecutor(connection).loader.project_state([("labeling", path.stem)]).apps
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE labeling_study RENAME logs_interim_looks TO logs_looks")
+        import_module(f"labeling.migrations.{path.stem}").keep_what_ran(then, None)
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE labeling_study RENAME logs_looks TO logs_interim_looks")
     study.refresh_from_db()
     reader.refresh_from_db()
     item.sheet.refresh_from_db()
-    assert (study.public_title, study.logs_looks) == (f"Annotation study {study.pk}", False)
+    assert (study.public_title, study.logs_interim_looks) == (f"Annotation study {study.pk}", False)
     assert all(study.arms.values_list("accepts_many", flat=True))
     assert item.sheet.name == f"Annotation study {study.pk}: field 1"
     assert reader.retention_agreed == later(10)
@@ -187,15 +195,15 @@ def amend_retention(study: Study, day: date) -> None:
     services.amend(study=study, change={"retention_until": day.isoformat()}, reason="r", by=study.created_by)
 
 
-def test_when_the_day_has_passed_the_sweeper_deletes_and_writes_it_down(study):
+def test_when_the_day_has_passed_recovery_deletes_and_writes_it_down(study):
     reader = reads(study, 1)
     amend_retention(study, later(10))
-    assert sweep(timezone.now() + timedelta(days=10)) == []  # the last day itself
-    said_ = sweep(timezone.now() + timedelta(days=11))
-    assert said_ == [f"study {study.pk}: the raw data of P01 were deleted, the retention date has passed"]
+    assert recover(timezone.now() + timedelta(days=10)) == []  # the last day itself
+    sentences = recover(timezone.now() + timedelta(days=11))
+    assert sentences == [f"study {study.pk}: the raw data of P01 were deleted, the retention date has passed"]
     assert not any(of_reader(reader).values())
     assert Removal.objects.get().cause == "retention"
-    assert sweep(timezone.now() + timedelta(days=12)) == []
+    assert recover(timezone.now() + timedelta(days=12)) == []
     services.lock(study=study)
     items = tables_of(study)["items"]
     assert set(items[items["participant"] == "P01"]["excluded"]) == {"raw data deleted, the retention date has passed"}
@@ -219,7 +227,7 @@ def test_a_later_day_counts_only_for_readers_who_agree_to_it(study):
     client.post(home, {"act": "agree", "until": later(100).isoformat()})
     yes.refresh_from_db()
     assert kept_until(yes) == later(100) and "kept longer?" not in page_text(client.get(home))
-    sweep(timezone.now() + timedelta(days=11))
+    recover(timezone.now() + timedelta(days=11))
     assert of_reader(yes)["operations"] and not of_reader(no)["operations"]
     # a shorter day counts for everybody
     amend_retention(study, later(5))

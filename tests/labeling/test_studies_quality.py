@@ -159,8 +159,8 @@ ENTRY = {
 
 def test_an_amendment_is_printed_with_everything_that_is_known_of_it():
     """T4: the report stated an amended margin as if it were frozen."""
-    (said,) = amended.sentences({"amendments": [ENTRY]})
-    assert said == (
+    (printed,) = amended.sentences({"amendments": [ENTRY]})
+    assert printed == (
         "Amendment 1, 2026-11-28T10:00:00+00:00, by owner: quality margin changed from 0.05 to 0.9. Reason: seen the "
         "report. Results by arm had been seen before."
     )
@@ -185,7 +185,7 @@ JSON = st.recursive(
 @given(JSON | st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(ENTRY, JSON)), max_size=3))
 def test_no_amendment_is_too_odd_to_be_printed(found):
     protocol = {"amendments": found}
-    assert all(isinstance(said, str) and "\n" not in said for said in amended.sentences(protocol))
+    assert all(isinstance(printed, str) and "\n" not in printed for printed in amended.sentences(protocol))
     assert isinstance(amended.note(protocol, "quality_margin") + amended.frozen(protocol, "abc"), str)
 
 
@@ -214,13 +214,13 @@ def test_what_a_missing_field_could_have_changed_is_printed():
             }
         ],
     }
-    (said,) = beside.missing_data(numbers)
+    (printed,) = beside.missing_data(numbers)
     assert beside.missing_data(numbers | {"arms": {}}) == []
-    assert "2 of the 8" in said and "finished (3 readers) 0.500 (95 % CI 0.400 to 0.600); available: no." in said
+    assert "2 of the 8" in printed and "finished (3 readers) 0.500 (95 % CI 0.400 to 0.600); available: no." in printed
 
 
 def test_cells_are_told_by_what_became_of_them():
     arm = {"detection": as_json(Detection(7, 1, 1, 1, 2, 3)), "reference_cells": 10, "fields": 4, "empty_fields": 1}
-    said = words.of_cells("B", arm)
-    assert "7 found (70.0 %), 1 missed (10.0 %), 1 merged (10.0 %), 1 split (10.0 %)" in said
-    assert "2 false cells drawn, 3 pieces" in said and "1 of 4 fields were finished without any cell" in said
+    printed = words.of_cells("B", arm)
+    assert "7 found (70.0 %), 1 missed (10.0 %), 1 merged (10.0 %), 1 split (10.0 %)" in printed
+    assert "2 false cells drawn, 3 pieces" in printed and "1 of 4 fields were finished without any cell" in printed

@@ -89,7 +89,7 @@ def test_a_reader_without_a_field_in_every_arm_is_left_out_and_said(study):
 
 def test_everything_that_is_said_to_be_shown_is_shown(study):
     """T11 and T12, on the page and in the PDF's text."""
-    services.look(study=study, by=study.created_by, reason="to see the numbers")
+    services.open_interim_results(study=study, by=study.created_by, reason="to see the numbers")
     services.amend(study=study, change={"outlier_iqr": 0.2}, reason="to see what it does", by=study.created_by)
     page = signed_in(study.created_by).get(reverse("study-report", args=[study.pk])).content.decode()
     for what in (
@@ -109,8 +109,10 @@ def test_everything_that_is_said_to_be_shown_is_shown(study):
     ):
         assert what in page, what
     sections = reporting.page(study)["sections"]
-    said = [heading for heading, _ in _pdf_text(study)]
-    assert [section.title for section in sections] == [title for title in said if title != "Under other idle cut-offs"]
+    printed = [heading for heading, _ in _pdf_text(study)]
+    assert [section.title for section in sections] == [
+        title for title in printed if title != "Under other idle cut-offs"
+    ]
     assert all(
         "95 % CI" in line or "no interval" in line for line in dict(_pdf_text(study))["Under other idle cut-offs"]
     )
@@ -169,7 +171,7 @@ def test_an_unknown_plot_is_answered_before_the_statistics_are_loaded(study, mon
 
 
 def test_the_numbers_are_computed_once_for_the_page_and_its_plots(study, monkeypatch):
-    services.look(study=study, by=study.created_by, reason="to see the numbers")
+    services.open_interim_results(study=study, by=study.created_by, reason="to see the numbers")
     calls = []
     compute = report.compute
     monkeypatch.setattr(report, "compute", lambda *given: calls.append(1) or compute(*given))
@@ -184,7 +186,7 @@ def test_the_numbers_are_computed_once_for_the_page_and_its_plots(study, monkeyp
 
 
 def test_a_plot_does_not_wait_for_long_while_somebody_else_computes(study, monkeypatch):
-    services.look(study=study, by=study.created_by, reason="to see the numbers")
+    services.open_interim_results(study=study, by=study.created_by, reason="to see the numbers")
     monkeypatch.setattr(reporting, "PLOT_PATIENCE_S", 0.05)
     lock = computed.lock_of(study.pk)
     with lock:
@@ -211,8 +213,8 @@ def test_a_bundle_of_the_first_definition_is_recomputed_and_says_so(capsys):
     assert "contrasts" in found.redefined and "fields" not in found.redefined
     assert found.numbers["plan"]["notes"] and "definition 1" in found.numbers["plan"]["notes"][0]
     assert command.main(["recompute", str(BEFORE)]) == 0
-    said = capsys.readouterr().out
-    assert "computed with definition 1" in said and "Defined otherwise, so not compared: arms," in said
+    printed = capsys.readouterr().out
+    assert "computed with definition 1" in printed and "Defined otherwise, so not compared: arms," in printed
 
 
 def test_the_bundle_holds_amendments_detection_and_the_definition(study, tmp_path):

@@ -58,8 +58,8 @@ def activity(item, **changes) -> dict:
     [
         ("image-smart", ["box", "brush"], 403),
         ("image-smart", ["box", "smart"], 422),  # asks, and the empty prompt is refused
-        ("image-refuse", ["box"], 403),
-        ("image-refuse", ["brush"], 409),  # no round has been fused on a sheet
+        ("image-refusion", ["box"], 403),
+        ("image-refusion", ["brush"], 409),  # no round has been fused on a sheet
     ],
 )
 def test_a_machine_s_answer_is_part_of_an_arm(client, item, route, tools, code):

@@ -116,12 +116,12 @@ def test_a_small_image_is_fetched_whole_and_a_large_one_by_tiles(client):
     for width, tiled in ((600, None), (2_100, {"size": 512, "levels": 4})):
         image = added(field(width, 200))
         MembershipFactory(project=image.project, user=person, role=Role.VIEWER)
-        told = client.get(reverse("image-workspace", args=[image.pk])).json()["image"]["tiles"]
+        reported = client.get(reverse("image-workspace", args=[image.pk])).json()["image"]["tiles"]
         if tiled is None:
-            assert told is None
+            assert reported is None
             continue
-        url = told.pop("url")
-        assert told == tiled
+        url = reported.pop("url")
+        assert reported == tiled
         answer = client.get(f"{url}0/4/0/")
         assert (answer.status_code, answer["Content-Type"]) == (200, "image/jpeg")
         assert answer["Cache-Control"] == "private, max-age=600, must-revalidate"

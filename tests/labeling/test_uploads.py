@@ -16,12 +16,12 @@ from django.urls import reverse
 from django.utils import translation
 from rest_framework.test import APIClient
 
-from inference.reading.sentences import SENTENCES as SAID_BY_THE_LEAF
+from inference.reading.sentences import SENTENCES as SENTENCES_OF_READING
 from labeling.exchange.image_tables import take_table
 from labeling.images import services
 from labeling.images.models import Image, OriginalAccess, ScaleSource
 from labeling.images.names import clean, normal
-from labeling.images.sentences import SENTENCES, said
+from labeling.images.sentences import SENTENCES, toasts
 from labeling.images.services import add_image, change_image
 from labeling.images.uploads import FileResult, Outcome
 from labeling.projects.services import change_project
@@ -186,17 +186,17 @@ def test_a_page_is_chosen_by_form_and_api(study, api):
     assert np.array_equal(pixels, picture()[::-1])
     by_form = by_page(study, ("s.tif", stack()), page="3")
     assert "1 image added." in by_form.content.decode()
-    refused = send(api, study.project, ("s.tif", stack()), page=9)
-    assert refused.status_code == 422
-    assert "has no page 9; it has 3" in refused.json()["detail"]
+    declined = send(api, study.project, ("s.tif", stack()), page=9)
+    assert declined.status_code == 422
+    assert "has no page 9; it has 3" in declined.json()["detail"]
 
 
 def test_a_channel_is_chosen_and_numbers_begin_at_one(study, api):
     channels = tiff(np.dstack([grey(), grey()[::-1]]), photometric=1, bits=8, extra=(0,))
-    refused = send(api, study.project, ("c.tif", channels))
-    assert "holds 2 channels" in refused.json()["detail"]
-    taken = send(api, study.project, ("c.tif", channels), channel=2)
-    assert taken.status_code == 201
+    declined = send(api, study.project, ("c.tif", channels))
+    assert "holds 2 channels" in declined.json()["detail"]
+    accepted = send(api, study.project, ("c.tif", channels), channel=2)
+    assert accepted.status_code == 201
     by_form = by_page(study, ("c.tif", channels), page="0")
     assert "whole numbers from 1 on" in by_form.content.decode()
 
@@ -356,8 +356,8 @@ def test_the_original_is_kept_bit_by_bit_apart_from_the_images(study, api):
     assert b"".join(answer.streaming_content) == content
     assert answer["Cache-Control"] == "no-store"
     assert 'filename="deep.tif"' in answer["Content-Disposition"]
-    taken = OriginalAccess.objects.get()
-    assert (taken.image_id, taken.person, taken.image_name) == (key, study.people["manager"], "deep.tif")
+    accepted = OriginalAccess.objects.get()
+    assert (accepted.image_id, accepted.person, accepted.image_name) == (key, study.people["manager"], "deep.tif")
 
 
 def test_the_settings_page_offers_it_to_those_who_may(study, api):
@@ -419,6 +419,6 @@ def test_settings_switch_it_off_and_say_what_that_means(study):
 
 def test_every_sentence_of_the_leaf_can_be_translated():
     with translation.override("en"):
-        assert {code: str(words) for code, words in SENTENCES.items()} == SAID_BY_THE_LEAF
+        assert {code: str(words) for code, words in SENTENCES.items()} == SENTENCES_OF_READING
     with translation.override("de"):
-        assert said("empty", name="a.png") == "a.png ist leer; die Datei hat keine Bytes"
+        assert toasts("empty", name="a.png") == "a.png ist leer; die Datei hat keine Bytes"

@@ -20,10 +20,10 @@ def test_a_vulnerability_with_a_release_that_mends_it_fails_the_audit(monkeypatc
     (sentence,) = audit.judge_python(package(FIXED)).bad
     assert sentence == "pillow 9.0.0 has PYSEC-2023-175; 10.0.1 mends it. Compile the lock again."
     open_ = audit.judge_python(package(FIXED | {"fix_versions": []}))
-    assert open_.bad == [] and "no release mends it yet" in open_.said[0]
+    assert open_.bad == [] and "no release mends it yet" in open_.notes[0]
     monkeypatch.setitem(audit.ACCEPTED, "CVE-2023-4863", "Boxwise opens no WebP.")
     assert audit.judge_python(package(FIXED)).bad == []
-    assert audit.judge_python(package()).said == ["1 Python packages have no known vulnerability."]
+    assert audit.judge_python(package()).notes == ["1 Python packages have no known vulnerability."]
 
 
 def test_npm_s_answers(monkeypatch):
@@ -34,8 +34,8 @@ def test_npm_s_answers(monkeypatch):
     assert len(audit.judge_javascript(answer({"name": "vite", "version": "2"})).bad) == 1
     assert audit.judge_javascript(answer(False)).bad == []
     assert audit.judge_javascript({"vulnerabilities": {}}).bad == []
-    refused = audit.judge_javascript({"message": "405 Method Not Allowed", "error": {"summary": ""}})
-    assert refused.bad == [] and "were not audited" in refused.said[0] and "405" in refused.said[0]
+    declined = audit.judge_javascript({"message": "405 Method Not Allowed", "error": {"summary": ""}})
+    assert declined.bad == [] and "were not audited" in declined.notes[0] and "405" in declined.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_an_audit_that_did_not_happen_is_never_silent(monkeypatch, stderr, passe
     monkeypatch.setattr(audit.subprocess, "run", run)
     found = audit.python_packages()
     assert (found.bad == []) == passes
-    assert "not audited" in [*found.bad, *found.said][0]
+    assert "not audited" in [*found.bad, *found.notes][0]
 
 
 @pytest.fixture

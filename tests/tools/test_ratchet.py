@@ -76,9 +76,9 @@ def test_what_is_recorded_passes_and_what_is_new_fails(tree, monkeypatch, capsys
     (tree / "more.py").write_text(branchy("new", 12))
     (tree / "thick.py").write_text("x = 1; y = 2; z = 3; w = 4\n" * 30)
     assert run(monkeypatch) == 1
-    said = capsys.readouterr().err
-    assert "more.py::new: 13." in said and "thick.py: 15." in said
-    assert "many" not in said and "dense" not in said
+    printed = capsys.readouterr().err
+    assert "more.py::new: 13." in printed and "thick.py: 15." in printed
+    assert "many" not in printed and "dense" not in printed
     assert run(monkeypatch, "--update") == 1  # an update takes out and never adds
     assert "new" not in ratchet.RECORD.read_text() and "thick" not in ratchet.RECORD.read_text()
 

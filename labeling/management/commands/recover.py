@@ -1,4 +1,4 @@
-"""The sweeper: a small process that starts again what lost its worker."""
+"""The recovery process: every few seconds it starts again what lost its worker."""
 
 import time
 from typing import Any
@@ -28,10 +28,10 @@ class Command(BaseCommand):
         while True:
             try:
                 now = timezone.now()
-                said = [*archiving.sweep(), *stages.sweep(), *portions.sweep(now), *resuming.sweep()]
-                said += [*delivery.sweep(now), *importing.sweep(now), *removal.sweep(now)]
-                said += [*throttle.forget_old(now), *jobs.recover(now)]
-                for sentence in said:
+                sentences = [*archiving.recover(), *stages.recover(), *portions.recover(now), *resuming.recover()]
+                sentences += [*delivery.recover(now), *importing.recover(now), *removal.recover(now)]
+                sentences += [*throttle.forget_old(now), *jobs.recover(now)]
+                for sentence in sentences:
                     self.stdout.write(sentence)
             except Error as error:  # the database restarts: look again in a moment
                 self.stderr.write(f"cannot look: {error}")

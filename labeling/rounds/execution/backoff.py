@@ -12,68 +12,70 @@ from labeling.rounds.models import Stage
 
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 4, 8, 15))  # the last one again and again
 
-# Stage.lacks is {"what": a key of LACKS, and the names in its sentence}; sizes are in bytes.
-LACKS = {
+# Stage.missing_resource is {"what": a key of LACKS, and the names in its sentence}; sizes are in bytes.
+SENTENCES = {
     "no_worker": "no worker serves the queue “{queue}”",
     "no_gpu": "the worker on {worker} serves the queue “gpu”, but has no usable GPU",
     "gpu_memory": "the GPU of the worker on {worker} has too little free memory",
     "memory": "the worker on {worker} ran out of memory",
     "memory_needed": "it needs about {needs} of memory, and the worker on {worker} has {free} free",
 }
-NO_GPU_MEND = "Start a worker with “-Q gpu” on a machine with a GPU, or cancel and start a round with the device “cpu”."
-MENDS = {
+NO_GPU_REMEDY = (
+    "Start a worker with “-Q gpu” on a machine with a GPU, or cancel and start a round with the device “cpu”."
+)
+REMEDIES = {
     "no_worker": "Start a worker with “-Q {queue}”.",
-    "no_gpu": NO_GPU_MEND,
+    "no_gpu": NO_GPU_REMEDY,
     "gpu_memory": "Free the GPU, start a worker with “-Q gpu” on a larger one, or choose smaller settings.",
     "memory": "Free memory on that machine, or start a worker on a larger one.",
     "memory_needed": "Free memory on that machine, or start a worker on a larger one.",
 }
 
 
-def hold(stage: Stage, lacks: dict[str, Any], worker: str, now: datetime) -> None:
+def keep_away(stage: Stage, missing: dict[str, Any], worker: str, now: datetime) -> None:
     """Keep `worker` away from the stage for a while. The caller holds the row and saves it.
 
     A second worker that refuses within the same pause joins it: pauses grow with the times that nobody could do it.
     """
     if stage.again_at is None or stage.again_at <= now:
-        stage.again_at = now + PAUSES[min(stage.refusals, len(PAUSES) - 1)]
-        stage.refusals += 1
-        stage.refused_by = []
-    stage.lacks = lacks
-    if worker not in stage.refused_by:
-        stage.refused_by = [*stage.refused_by, worker]
+        stage.again_at = now + PAUSES[min(stage.times_declined, len(PAUSES) - 1)]
+        stage.times_declined += 1
+        stage.declined_by = []
+    stage.missing_resource = missing
+    if worker not in stage.declined_by:
+        stage.declined_by = [*stage.declined_by, worker]
 
 
-def held(stage: Stage, worker: str, now: datetime) -> bool:
+def is_kept_away(stage: Stage, worker: str, now: datetime) -> bool:
     """Whether this worker has to leave the stage alone."""
-    return stage.again_at is not None and stage.again_at > now and worker in stage.refused_by
+    return stage.again_at is not None and stage.again_at > now and worker in stage.declined_by
 
 
-def forget(stage: Stage) -> None:
+def clear(stage: Stage) -> None:
     """Nothing is missing any more. The caller saves the row."""
-    stage.lacks, stage.again_at, stage.refusals, stage.refused_by = {}, None, 0, []
+    stage.missing_resource, stage.again_at, stage.times_declined, stage.declined_by = {}, None, 0, []
 
 
-def in_words(lacks: Mapping[str, Any], sentence: str) -> str:
+def in_words(missing: Mapping[str, Any], sentence: str) -> str:
     """A sentence of LACKS or MENDS, perhaps translated, with what it names."""
-    names = {name: size(value) if isinstance(value, int) else str(value) for name, value in lacks.items()}
+    names = {name: size(value) if isinstance(value, int) else str(value) for name, value in missing.items()}
     return sentence.format(**{"queue": "gpu", "worker": "?", "needs": "?", "free": "?"} | names)
 
 
-def reason(lacks: Mapping[str, Any]) -> str:
-    return in_words(lacks, LACKS[lacks["what"]]) if lacks else ""
+def reason(missing: Mapping[str, Any]) -> str:
+    return in_words(missing, SENTENCES[missing["what"]]) if missing else ""
 
 
-def mend(lacks: Mapping[str, Any]) -> str:
+def remedy(missing: Mapping[str, Any]) -> str:
     """What somebody can do about it."""
-    return in_words(lacks, mend_of(lacks)) if lacks else ""
+    return in_words(missing, remedy_of(missing)) if missing else ""
 
 
-def mend_of(lacks: Mapping[str, Any]) -> str:
+def remedy_of(missing: Mapping[str, Any]) -> str:
     """The sentence of MENDS, not yet filled in: for who translates it."""
-    if lacks["what"] == "no_worker" and lacks.get("queue") == "gpu":
-        return NO_GPU_MEND
-    return MENDS[lacks["what"]]
+    if missing["what"] == "no_worker" and missing.get("queue") == "gpu":
+        return NO_GPU_REMEDY
+    return REMEDIES[missing["what"]]
 
 
 def size(count: float) -> str:
@@ -81,7 +83,7 @@ def size(count: float) -> str:
     return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
 
 
-def taken(usage: Mapping[str, Any]) -> str:
+def usage_sentence(usage: Mapping[str, Any]) -> str:
     """What a stage took, for its log."""
     peaks = {"memory_peak": "the worker's memory was at most", "gpu_memory_peak": "the GPU's memory at most"}
     parts = [f"{words} {size(usage[name])}" for name, words in peaks.items() if name in usage]

@@ -22,7 +22,7 @@ from django.utils import timezone
 from labeling import jobs
 from labeling.leases import LEASE, LeaseLost
 from labeling.recovery import REQUEUE_AFTER, isolated
-from labeling.rounds.execution.backoff import hold, reason
+from labeling.rounds.execution.backoff import keep_away, reason
 from labeling.rounds.execution.stages import died, owned
 from labeling.rounds.models import Portion, Round, Stage, StageLine
 from labeling.rounds.services import advance
@@ -69,9 +69,9 @@ def claim(portion_id: int, worker: str = "") -> tuple[Portion, uuid.UUID] | None
     """Take a waiting portion for this worker; None when there is nothing to do (delivered twice, cancelled, a stage
     that this worker is kept away from)."""
     owner = uuid.uuid4()
-    taken = (
+    claimed = (
         _open(portion_id)
-        .exclude(**_held(worker))
+        .exclude(**_kept_away(worker))
         .update(
             state=Portion.State.RUNNING,
             lease_owner=owner,
@@ -79,7 +79,7 @@ def claim(portion_id: int, worker: str = "") -> tuple[Portion, uuid.UUID] | None
             attempts=F("attempts") + 1,
         )
     )
-    if not taken:
+    if not claimed:
         return None
     return Portion.objects.select_related("stage__round__snapshot").get(pk=portion_id), owner
 
@@ -95,16 +95,16 @@ def _open(portion_id: int) -> QuerySet[Portion]:
     )
 
 
-def _held(worker: str) -> dict[str, Any]:
+def _kept_away(worker: str) -> dict[str, Any]:
     """What is true of portions of a stage that this worker is kept away from (holding.held)."""
-    return {"stage__again_at__gt": timezone.now(), "stage__refused_by__contains": [worker]}
+    return {"stage__again_at__gt": timezone.now(), "stage__declined_by__contains": [worker]}
 
 
 def passed_on(portion_id: int, worker: str, *, pause: Callable[[], None]) -> None:
     """A worker that is kept away from the stage got a message of it: others who are at work on it get the message
     after a pause, without which it would come straight back. With nobody at work it is sent when the time has come.
     """
-    if not _open(portion_id).filter(**_held(worker)).exists():
+    if not _open(portion_id).filter(**_kept_away(worker)).exists():
         return
     at_work = Portion.objects.filter(stage__portions=portion_id, state=Portion.State.RUNNING)
     busy = at_work.exists()
@@ -164,8 +164,8 @@ def _finished(portion: Portion, owner: uuid.UUID, name: str, usage: dict[str, An
         send_next(stage, 1)
     elif stage.state == Stage.State.RUNNING:
         stage.state, stage.attempts, stage.queued_at = Stage.State.WAITING, 0, timezone.now()
-        stage.note, stage.lacks = "gathering", {}
-        stage.save(update_fields=["state", "attempts", "queued_at", "note", "lacks"])
+        stage.note, stage.missing_resource = "gathering", {}
+        stage.save(update_fields=["state", "attempts", "queued_at", "note", "missing_resource"])
         jobs.send("inference.run_stage", queue=stage.queue, stage_id=stage.pk)
 
 
@@ -175,12 +175,12 @@ def cancelled(portion_id: int, owner: uuid.UUID) -> None:
 
 
 def hand_back(portion_id: int, owner: uuid.UUID) -> None:
-    """Give up the lease at once, so that the sweeper sends the portion again."""
+    """Give up the lease at once, so that recovery sends the portion again."""
     Portion.objects.filter(pk=portion_id, lease_owner=owner).update(lease_until=timezone.now())
 
 
 @transaction.atomic
-def lacks(portion_id: int, owner: uuid.UUID, lacking: dict[str, Any], worker: str) -> None:
+def hand_back_missing(portion_id: int, owner: uuid.UUID, missing: dict[str, Any], worker: str) -> None:
     """Hand the portion back because this worker lacks what its stage needs: it is kept away from the whole stage.
 
     Raises LeaseLost.
@@ -193,9 +193,9 @@ def lacks(portion_id: int, owner: uuid.UUID, lacking: dict[str, Any], worker: st
     portion.state, portion.lease_owner, portion.lease_until = Portion.State.WAITING, None, None
     portion.attempts -= 1  # nobody died
     portion.save()
-    hold(stage, lacking, worker, timezone.now())
-    stage.save(update_fields=["lacks", "again_at", "refusals", "refused_by"])
-    StageLine.objects.create(stage=stage, text=f"handed back: {reason(lacking)}")
+    keep_away(stage, missing, worker, timezone.now())
+    stage.save(update_fields=["missing_resource", "again_at", "times_declined", "declined_by"])
+    StageLine.objects.create(stage=stage, text=f"handed back: {reason(missing)}")
     if not round_.cancel_requested:
         _send(portion, stage)  # for the others
     settle(round_, stage)
@@ -240,12 +240,12 @@ def gathered(stage_id: int) -> None:
         portion.delete()
 
 
-def sweep(now: datetime) -> list[str]:
-    """Send again what lost its worker or its message. -> sentences, as stages.sweep."""
-    said = []
+def recover(now: datetime) -> list[str]:
+    """Send again what lost its worker or its message. -> sentences, as stages.recover."""
+    sentences = []
     for pk in Portion.objects.filter(state=Portion.State.RUNNING, lease_until__lt=now).values_list("pk", flat=True):
         with isolated(f"portion {pk}"):
-            said += _revive(pk, now)
+            sentences += _revive(pk, now)
     # Also one that was put back to be gathered while somebody cancelled the round: nobody may claim it any more.
     spread_or_back = Q(state=Stage.State.RUNNING, lease_owner=None) | Q(state=Stage.State.WAITING)
     cancelled = Stage.objects.filter(spread_or_back, round__cancel_requested=True, round__state__in=Round.ACTIVE)
@@ -257,13 +257,13 @@ def sweep(now: datetime) -> list[str]:
         state=Portion.State.WAITING,
         queued_at__lt=now - REQUEUE_AFTER,
         stage__state=Stage.State.RUNNING,
-        stage__lacks={},
+        stage__missing_resource={},
     ).select_related("stage")
     for portion in late:
         with isolated(f"portion {portion.pk}"):
             Portion.objects.filter(pk=portion.pk).update(queued_at=now)
             jobs.send("inference.run_portion", queue=portion.stage.queue, portion_id=portion.pk)
-    return said
+    return sentences
 
 
 @transaction.atomic

@@ -18,7 +18,7 @@ from labeling.server.health import served_queues
 logger = logging.getLogger(__name__)
 
 SOON = timedelta(seconds=5)  # a message that waits for less is likely on its way
-ANSWER_WITHIN = 3.0  # seconds: a worker that trains is slow to answer, and only the sweeper waits for it
+ANSWER_WITHIN = 3.0  # seconds: a worker that trains is slow to answer, and only the recovery process waits for it
 ASK_EVERY = 15.0  # seconds
 
 SPREAD = Q(state=Stage.State.RUNNING, lease_owner=None)
@@ -30,10 +30,10 @@ def waiting() -> QuerySet[Stage]:
     return Stage.objects.filter(WAITS, round__state__in=Round.ACTIVE, round__cancel_requested=False)
 
 
-def sweep(now: datetime | None = None) -> list[str]:
-    """Send what was held back long enough, and say which queues nobody serves. -> sentences, as stages.sweep."""
+def recover(now: datetime | None = None) -> list[str]:
+    """Send what was held back long enough, and say which queues nobody serves. -> sentences, as stages.recover."""
     now = now or timezone.now()
-    for stage in waiting().exclude(lacks={}).filter(again_at__lte=now):
+    for stage in waiting().exclude(missing_resource={}).filter(again_at__lte=now):
         with isolated(f"stage {stage.pk}"):
             resume(stage.pk)
     return unserved(now)
@@ -46,14 +46,14 @@ def resume(stage_id: int, *, at_once: bool = False) -> None:
     stage = waiting().select_for_update(of=("self",)).filter(pk=stage_id).first()
     if stage is None or round_.cancel_requested:
         return
-    stage.lacks, stage.again_at, stage.refused_by = {}, None, []
-    stage.refusals = 0 if at_once else stage.refusals
+    stage.missing_resource, stage.again_at, stage.declined_by = {}, None, []
+    stage.times_declined = 0 if at_once else stage.times_declined
     if stage.state == Stage.State.WAITING:
         stage.queued_at = timezone.now()
         jobs.send("inference.run_stage", queue=stage.queue, stage_id=stage.pk)
     else:
         portions.send_next(stage, portions.WINDOW)
-    stage.save(update_fields=["lacks", "again_at", "refused_by", "refusals", "queued_at"])
+    stage.save(update_fields=["missing_resource", "again_at", "declined_by", "times_declined", "queued_at"])
 
 
 @transaction.atomic
@@ -62,7 +62,7 @@ def try_again(*, round_: Round) -> Round:
     at once. Raises WrongState."""
     if round_.state not in Round.ACTIVE:
         return retry_round(round_=round_)
-    for stage in waiting().filter(round=round_).exclude(lacks={}):
+    for stage in waiting().filter(round=round_).exclude(missing_resource={}):
         resume(stage.pk, at_once=True)
     return Round.objects.get(pk=round_.pk)
 
@@ -89,7 +89,11 @@ served = Served()
 
 def unserved(now: datetime) -> list[str]:
     """Say of every stage whether its queue has a worker; the workers are asked only where that is in doubt."""
-    doubtful = [stage for stage in waiting().filter(Q(lacks={}) | Q(lacks__what="no_worker")) if in_doubt(stage, now)]
+    doubtful = [
+        stage
+        for stage in waiting().filter(Q(missing_resource={}) | Q(missing_resource__what="no_worker"))
+        if in_doubt(stage, now)
+    ]
     if not doubtful:
         return []
     try:
@@ -97,14 +101,14 @@ def unserved(now: datetime) -> list[str]:
     except Exception:  # whatever the broker's driver raises: nobody can be asked, and the rows stay as they are
         logger.warning("the workers cannot be asked", exc_info=True)
         return []
-    said = []
+    sentences = []
     for stage in doubtful:
         with isolated(f"stage {stage.pk}"):
-            if stage.queue in queues and stage.lacks:
+            if stage.queue in queues and stage.missing_resource:
                 resume(stage.pk)
-            elif stage.queue not in queues and not stage.lacks:
-                said += _nobody(stage)
-    return said
+            elif stage.queue not in queues and not stage.missing_resource:
+                sentences += _nobody(stage)
+    return sentences
 
 
 def in_doubt(stage: Stage, now: datetime) -> bool:
@@ -112,8 +116,8 @@ def in_doubt(stage: Stage, now: datetime) -> bool:
     at_work = Stage.objects.filter(queue=stage.queue, state=Stage.State.RUNNING, lease_until__gt=now).exists()
     shared = Portion.objects.filter(stage__queue=stage.queue, state=Portion.State.RUNNING, lease_until__gt=now)
     if at_work or shared.exists():
-        return bool(stage.lacks)  # then it is served after all
-    if stage.lacks:
+        return bool(stage.missing_resource)  # then it is served after all
+    if stage.missing_resource:
         return True
     if stage.state == Stage.State.WAITING:
         return stage.queued_at is not None and stage.queued_at < now - SOON
@@ -122,8 +126,8 @@ def in_doubt(stage: Stage, now: datetime) -> bool:
 
 @transaction.atomic
 def _nobody(stage: Stage) -> list[str]:
-    unchanged = waiting().filter(pk=stage.pk, lacks={})
-    if not Stage.objects.filter(pk__in=unchanged).update(lacks={"what": "no_worker", "queue": stage.queue}):
+    unchanged = waiting().filter(pk=stage.pk, missing_resource={})
+    if not Stage.objects.filter(pk__in=unchanged).update(missing_resource={"what": "no_worker", "queue": stage.queue}):
         return []
     sentence = f"{stage}: no worker serves the queue {stage.queue!r}"
     StageLine.objects.create(stage=stage, text=sentence)

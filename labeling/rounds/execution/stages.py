@@ -1,4 +1,4 @@
-"""Stages as workers claim, report and finish them, and as the sweeper finds the ones whose worker died.
+"""Stages as workers claim, report and finish them, and as recovery finds the ones whose worker died.
 
 A lease on the stage row decides who owns the work: `claim` takes it, `renew` keeps it, every write of a result
 checks it. A worker that
@@ -17,7 +17,7 @@ from django.utils import timezone
 from labeling import jobs
 from labeling.leases import LEASE, LeaseLost
 from labeling.recovery import REQUEUE_AFTER, isolated
-from labeling.rounds.execution.backoff import forget, held, hold, near_its_limit, reason, size
+from labeling.rounds.execution.backoff import clear, is_kept_away, keep_away, near_its_limit, reason, size
 from labeling.rounds.models import Artifact, Round, Stage, StageLine
 from labeling.rounds.services import FINISHED, NEEDS, advance, move, start_next
 from labeling.rounds.weights.promotion import measured, register
@@ -42,7 +42,7 @@ def claim(stage_id: int, worker: str = "") -> tuple[Stage, uuid.UUID] | None:
     if not all(others[need].state in FINISHED for need in NEEDS[stage.kind]):
         return None
     now = timezone.now()
-    if held(stage, worker, now):
+    if is_kept_away(stage, worker, now):
         return None
     if round_.state == Round.State.QUEUED:
         move(round_, Round.State.RUNNING)
@@ -50,7 +50,7 @@ def claim(stage_id: int, worker: str = "") -> tuple[Stage, uuid.UUID] | None:
     stage.state, stage.lease_owner, stage.lease_until = Stage.State.RUNNING, owner, now + LEASE
     stage.attempts += 1
     stage.started_at = stage.started_at or now
-    stage.finished_at, stage.error, stage.lacks = None, "", {}
+    stage.finished_at, stage.error, stage.missing_resource = None, "", {}
     stage.save()
     return stage, owner
 
@@ -59,8 +59,8 @@ def renew(stage_id: int, owner: uuid.UUID, usage: dict[str, Any] | None = None) 
     """Keep the lease, and tell what the work uses. -> True when it should stop because somebody asked for it. Raises
     LeaseLost."""
     mine = Stage.objects.filter(pk=stage_id, lease_owner=owner, state=Stage.State.RUNNING)
-    told = {} if usage is None else {"usage": usage}
-    if not mine.update(lease_until=timezone.now() + LEASE, **told):
+    changed = {} if usage is None else {"usage": usage}
+    if not mine.update(lease_until=timezone.now() + LEASE, **changed):
         raise LeaseLost
     return Round.objects.filter(stages__pk=stage_id).values_list("cancel_requested", flat=True).get()
 
@@ -95,7 +95,7 @@ def finish(
     stage.state, stage.key, stage.artifact = state, key, artifact
     if usage is not None:
         stage.usage = highest([usage, *stage.portions.values_list("usage", flat=True)])
-    forget(stage)
+    clear(stage)
     stage.lease_owner = stage.lease_until = None
     stage.done = stage.total = max(stage.total, 1)
     stage.finished_at = timezone.now()
@@ -116,7 +116,7 @@ def highest(usages: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 @transaction.atomic
 def hand_back(stage_id: int, owner: uuid.UUID, reason: str) -> None:
-    """Give up the lease at once, so that the sweeper starts the stage again where it stopped. Raises LeaseLost."""
+    """Give up the lease at once, so that recovery starts the stage again where it stopped. Raises LeaseLost."""
     _, stage = owned(stage_id, owner)
     stage.lease_until = timezone.now()
     stage.save(update_fields=["lease_until"])
@@ -124,19 +124,19 @@ def hand_back(stage_id: int, owner: uuid.UUID, reason: str) -> None:
 
 
 @transaction.atomic
-def lacks(stage_id: int, owner: uuid.UUID, lacking: dict[str, Any], worker: str) -> None:
+def hand_back_missing(stage_id: int, owner: uuid.UUID, missing: dict[str, Any], worker: str) -> None:
     """Hand the stage back because this worker lacks what it needs (backoff.py). Raises LeaseLost.
 
     The message goes out once more for the others; this worker will not take it before the pause is over.
     """
     round_, stage = owned(stage_id, owner)
-    hold(stage, lacking, worker, timezone.now())
+    keep_away(stage, missing, worker, timezone.now())
     stage.state, stage.lease_owner, stage.lease_until = Stage.State.WAITING, None, None
     stage.attempts -= 1  # nobody died
     stage.started_at = stage.started_at if stage.done else None  # to wait is not to work
     stage.queued_at = timezone.now()
     stage.save()
-    StageLine.objects.create(stage=stage, text=f"handed back: {reason(lacking)}")
+    StageLine.objects.create(stage=stage, text=f"handed back: {reason(missing)}")
     if round_.cancel_requested:
         advance(round_)
     else:
@@ -170,17 +170,17 @@ def owned(stage_id: int, owner: uuid.UUID) -> tuple[Round, Stage]:
     return round_, stage
 
 
-def sweep(now: datetime | None = None) -> list[str]:
+def recover(now: datetime | None = None) -> list[str]:
     """Start again what lost its worker or its message. -> plain sentences about what was done; empty when all is
     well."""
     now = now or timezone.now()
-    said = []
+    sentences = []
     for pk in Stage.objects.filter(state=Stage.State.RUNNING, lease_until__lt=now).values_list("pk", flat=True):
         with isolated(f"stage {pk}"):
-            said += _revive(pk, now)
+            sentences += _revive(pk, now)
     # Not what waits for a worker that does not lack it: that is sent when its time has come (resuming.py).
     late = Stage.objects.filter(
-        state=Stage.State.WAITING, queued_at__lt=now - REQUEUE_AFTER, round__state__in=Round.ACTIVE, lacks={}
+        state=Stage.State.WAITING, queued_at__lt=now - REQUEUE_AFTER, round__state__in=Round.ACTIVE, missing_resource={}
     )
     for stage in late:
         # A message that still waits behind long work and this one are the same work: claim lets one through.
@@ -191,7 +191,7 @@ def sweep(now: datetime | None = None) -> list[str]:
     for project_id in planned.values_list("project", flat=True).distinct():
         with isolated(f"project {project_id}"):
             start_next(project_id)
-    return said
+    return sentences
 
 
 def died(times: int, where: str, usage: dict[str, Any]) -> str:

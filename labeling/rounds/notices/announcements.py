@@ -68,14 +68,14 @@ def webhook(policy: RoundPolicy, *, event: str, round_: Round | None = None) -> 
         project=project, round=round_, event=event, channel=Delivery.Channel.WEBHOOK, to=policy.webhook_url,
         ended_at=round_.finished_at if round_ else None, due_at=timezone.now(),
     )  # fmt: skip
-    said: dict[str, Any] = {
+    content: dict[str, Any] = {
         "event": event,
         "delivery": str(made.pk),
         "at": timezone.now().isoformat(),
         "project": {"id": project.pk, "name": project.name, "url": absolute("project", project.pk)},
     }
     if round_ is not None:
-        said["round"] = {
+        content["round"] = {
             "id": round_.pk,
             "number": round_.number,
             "state": round_.state,
@@ -86,7 +86,7 @@ def webhook(policy: RoundPolicy, *, event: str, round_: Round | None = None) -> 
             "finished_at": round_.finished_at.isoformat() if round_.finished_at else None,
             "url": absolute("round", round_.project_id, round_.number),
         }
-    made.content = said
+    made.content = content
     return made
 
 

@@ -1,7 +1,7 @@
 """Sending what notices.py wrote down: tried until it arrives or is given up, whoever else dies meanwhile.
 
 A worker that tries moves the row's `due_at` ahead first, so that a message delivered twice is one try; if it dies, the
-sweeper asks again. What arrived and could not be noted arrives again, with the same id.
+recovery asks again. What arrived and could not be noted arrives again, with the same id.
 """
 
 import json
@@ -24,7 +24,7 @@ from labeling.projects.models import Project
 from labeling.recovery import REQUEUE_AFTER, isolated
 from labeling.rounds.models import Delivery
 from labeling.rounds.notices.announcements import mail, webhook
-from labeling.rounds.notices.webhooks import Refused, Unsent, post, signature
+from labeling.rounds.notices.webhooks import Declined, Unsent, post, signature
 from labeling.rounds.weights.promotion import policy_of
 
 # Seconds between the tries. A receiver that is restarted, one that is mended in the morning; then it is given up.
@@ -73,7 +73,7 @@ def attempt(delivery_id: uuid.UUID | str) -> float | None:
         )
     except Unsent as error:
         return _again(delivery, str(error))
-    except Refused as error:
+    except Declined as error:
         _note(delivery, Delivery.State.FAILED, str(error))
         return None
     except Exception as error:
@@ -83,22 +83,22 @@ def attempt(delivery_id: uuid.UUID | str) -> float | None:
     return None
 
 
-def sweep(now: datetime) -> list[str]:
+def recover(now: datetime) -> list[str]:
     """Ask again for what is long due: its worker or its message was lost. -> plain sentences."""
-    said = []
+    sentences = []
     late = Delivery.objects.filter(state=Delivery.State.WAITING, due_at__lt=now - REQUEUE_AFTER)
     for delivery in late:
         with isolated(f"delivery {delivery.pk}"), transaction.atomic():
             if late.filter(pk=delivery.pk).update(due_at=now):
                 jobs.send("labeling.deliver", queue="cpu", delivery_id=str(delivery.pk))
-                said.append(f"{delivery}: nobody has tried it, it is sent again")
-    return said
+                sentences.append(f"{delivery}: nobody has tried it, it is sent again")
+    return sentences
 
 
 def _webhook(delivery: Delivery) -> str:
     policy = policy_of(delivery.project)
     if policy.webhook_url != delivery.to:
-        raise Refused(ANOTHER_ADDRESS)
+        raise Declined(ANOTHER_ADDRESS)
     # The keys sorted: PostgreSQL does not keep their order, and each try is to send the same bytes.
     body = json.dumps(delivery.content, sort_keys=True).encode()
     headers = {
@@ -120,7 +120,7 @@ def _mail(delivery: Delivery) -> str:
     except smtplib.SMTPRecipientsRefused as error:
         code, words = next(iter(error.recipients.values()))
         sentence = f"{code} {words.decode(errors='replace') if isinstance(words, bytes) else words}"
-        raise (Refused if code >= 500 else Unsent)(sentence) from error
+        raise (Declined if code >= 500 else Unsent)(sentence) from error
     except (smtplib.SMTPException, OSError) as error:
         raise Unsent(f"{type(error).__name__}: {error}"[:500]) from error
     if not settings.MAIL_IS_CONFIGURED:

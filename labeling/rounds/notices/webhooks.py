@@ -25,7 +25,7 @@ class Unsent(Exception):
     """It did not arrive, and may arrive at another try."""
 
 
-class Refused(Exception):
+class Declined(Exception):
     """It will not arrive however often it is tried."""
 
 
@@ -62,7 +62,7 @@ def post(url: str, body: bytes, headers: dict[str, str], *, allowed: Sequence[Ne
     if connection.aborted:  # http.client takes headers that break off for the whole of them
         raise Unsent(f"no whole answer within {WHOLE:.0f} s")
     if 300 <= status < 400:
-        raise Refused(f"HTTP {status}: redirects are not followed; give the address that it leads to")
+        raise Declined(f"HTTP {status}: redirects are not followed; give the address that it leads to")
     if not 200 <= status < 300:
         raise Unsent(f"HTTP {status}")
     return f"HTTP {status}"
@@ -77,7 +77,7 @@ def reachable(host: str, port: int, allowed: Sequence[Network]) -> list[str]:
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     good = [address for address in addresses if may_be_reached(address, allowed)]
     if not good:
-        raise Refused(
+        raise Declined(
             f"{host} leads to {', '.join(addresses[:3])}, which is not public; whoever runs this server can allow it "
             "with WEBHOOK_NETWORKS"
         )

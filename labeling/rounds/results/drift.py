@@ -124,7 +124,7 @@ class Lines:
 def origins_of(project: Project) -> dict[int, Origin]:
     """Image -> what is stated of it; one query."""
     rows = Image.objects.filter(project=project).order_by().values_list("pk", *FACTORS)
-    return {pk: dict(zip(FACTORS, said, strict=True)) for pk, *said in rows}
+    return {pk: dict(zip(FACTORS, sentences, strict=True)) for pk, *sentences in rows}
 
 
 def values_of(round_: Round) -> Values:
@@ -132,8 +132,8 @@ def values_of(round_: Round) -> Values:
     found: Values = {}
     for image, facts in round_.publications.values_list("image", "facts"):
         # Rounds from before signals were kept have the scores of what to annotate next on some of these images.
-        said = facts.get("signals", facts.get("queue")) or {}
-        found[image] = {name: float(said[name]) for name in SIGNALS if name in said}
+        sentences = facts.get("signals", facts.get("priorities")) or {}
+        found[image] = {name: float(sentences[name]) for name in SIGNALS if name in sentences}
     for image, row in per_image(round_).items():
         found.setdefault(image, {}).update({name: float(row[name]) for name in JUDGED if name in row})
     return found
@@ -164,7 +164,7 @@ def by_factor(name: str, values: Values, origins: dict[int, Origin], measures: S
         Group(value, len(images), {measure: of[value] for measure, of in means.items() if value in of})
         for value, images in members.items()
     ]
-    return Factor(name, sorted(groups, key=_worst_first), said_of(name, groups))
+    return Factor(name, sorted(groups, key=_worst_first), sentences_of(name, groups))
 
 
 def means_of(
@@ -220,31 +220,31 @@ def _worst_first(group: Group) -> tuple[int, float, str]:
     return len(MAIN) + 2, 0.0, group.name
 
 
-def said_of(factor: str, groups: Sequence[Group]) -> list[str]:
+def sentences_of(factor: str, groups: Sequence[Group]) -> list[str]:
     """What a reader must know of the figures of a factor."""
-    said = []
+    sentences = []
     few = [g for g in groups if any(mean.images < FEWEST for mean in g.means.values())]
     if few:
-        said.append(
+        sentences.append(
             _("Fewer than 3 images: {groups}. Without an interval, since the next image may turn the figure.").format(
                 groups=listed(few)
             )
         )
     single = [g for g in groups if any(m.slides == 1 and m.images >= FEWEST for m in g.means.values())]
     if single and factor != "group":
-        said.append(
+        sentences.append(
             _("One slide or patient alone: {groups}. The interval resamples its images, so it is too narrow.").format(
                 groups=listed(single)
             )
         )
     dark = [group for group in groups if not group.means]
     if dark:
-        said.append(
+        sentences.append(
             _("Not measured: {groups}. Their images taught the round, or it ran before such figures were kept.").format(
                 groups=listed(dark)
             )
         )
-    return said
+    return sentences
 
 
 def listed(groups: Sequence[Group], most: int = 5) -> str:
@@ -255,13 +255,13 @@ def listed(groups: Sequence[Group], most: int = 5) -> str:
 
 def confounded(origins: Collection[Origin]) -> list[str]:
     """Which factors cannot be told apart on these images, because one's value follows from the other's."""
-    said = []
+    sentences = []
     for a, b in combinations(FACTORS, 2):
         pairs = {(o[a], o[b]) for o in origins if o[a] and o[b]}
         of_a, of_b = len({x for x, _y in pairs}), len({y for _x, y in pairs})
         words = {"a": FACTORS[a], "b": FACTORS[b]}
         if len(pairs) == of_a == of_b and of_a > 1:
-            said.append(
+            sentences.append(
                 _(
                     "“{a}” and “{b}” coincide on these images: nothing here tells which of them makes a difference."
                 ).format(**words)
@@ -269,12 +269,12 @@ def confounded(origins: Collection[Origin]) -> list[str]:
         elif b != "group" and of_a > 1 and of_b > 1 and len(pairs) in (of_a, of_b):
             # Slides lie within scanners and sites as a matter of course, and intervals resample them.
             follows, given = (a, b) if len(pairs) == of_b else (b, a)
-            said.append(
+            sentences.append(
                 _("Each “{given}” has one “{follows}” only: what looks like the one may be the other.").format(
                     given=FACTORS[given], follows=FACTORS[follows]
                 )
             )
-    return said
+    return sentences
 
 
 # -- rounds over time

@@ -18,7 +18,7 @@ from labeling.images.models import Image
 from labeling.projects.models import Project
 from labeling.rounds.models import Stage
 
-LOOK_BACK = 120  # finished stages of this preset, of all projects
+NEWEST = 120  # finished stages of this preset, of all projects
 BY_AREA = ("pseudo_masks", "prediction", "fusion", "instances", "evaluation", "publication")
 MEGAPIXEL = 1e6
 # Seconds of processor time: a megapixel for the stages of BY_AREA, in all for the two trainings (docs/rounds.md).
@@ -71,7 +71,7 @@ def estimate(project: Project, preset: str, *, device: str = "auto") -> Estimate
 def measured_seconds(preset: str) -> dict[str, list[float]]:
     """Kind of stage -> seconds of processor time of earlier rounds here: a megapixel, or in all for the trainings."""
     done = Stage.objects.filter(round__preset=preset, state=Stage.State.DONE).exclude(usage={}).order_by("-finished_at")
-    rows = list(done.values_list("kind", "usage", "round__project")[:LOOK_BACK])
+    rows = list(done.values_list("kind", "usage", "round__project")[:NEWEST])
     areas = _areas({project for _kind, _usage, project in rows})
     found: dict[str, list[float]] = defaultdict(list)
     for kind, usage, project in rows:

@@ -181,25 +181,25 @@ class Outcome:
         """ "0 proposals on 5 of 6 images"; empty where every image has some."""
         if not self.empty:
             return ""
-        said = ngettext("0 proposals on {n} of {all} image", "0 proposals on {n} of {all} images", self.images)
-        return said.format(n=len(self.empty), all=self.images)
+        words = ngettext("0 proposals on {n} of {all} image", "0 proposals on {n} of {all} images", self.images)
+        return words.format(n=len(self.empty), all=self.images)
 
     @property
     def notes(self) -> list[str]:
         """What else is to be known of the result: pieces without a box, crumbs."""
         found = []
         if self.mostly_boxless:
-            said = _(
+            words = _(
                 "{n} of {all} proposals are pieces that no box of the detector stands behind: look at them critically."
             )
-            found.append(said.format(n=self.boxless, all=self.proposals))
+            found.append(words.format(n=self.boxless, all=self.proposals))
         if self.crumbs:
-            said = ngettext(
+            words = ngettext(
                 "{n} crumb left out: far smaller than the smallest annotated cells.",
                 "{n} crumbs left out: far smaller than the smallest annotated cells.",
                 self.crumbs,
             )
-            found.append(said.format(n=self.crumbs))
+            found.append(words.format(n=self.crumbs))
         return found
 
 

@@ -1,4 +1,4 @@
-"""A sweep of settings on a finished round: asked for by people, done by a worker on cached masks."""
+"""Tuning: settings tried on a finished round: asked for by people, done by a worker on cached masks."""
 
 from typing import Any
 
@@ -10,29 +10,29 @@ from labeling import jobs
 from labeling.accounts.models import User
 from labeling.errors import WrongState
 from labeling.rounds.messages import about_round
-from labeling.rounds.models import Round, Sweep
+from labeling.rounds.models import Round, Tuning
 
 
 @transaction.atomic
-def request_sweep(*, round_: Round, by: User) -> Sweep:
+def request_tuning(*, round_: Round, by: User) -> Tuning:
     """Ask for the table, anew when there is one. Raises WrongState for a round that has not finished."""
     round_ = Round.objects.select_for_update().get(pk=round_.pk)
     if round_.state != Round.State.PUBLISHED:
         words = _("round {n} is {state}; settings are tried on a finished round")
         raise about_round(WrongState, words, round_, state=_(round_.get_state_display()))
-    asked, _made = Sweep.objects.update_or_create(
+    asked, _made = Tuning.objects.update_or_create(
         round=round_,
         defaults={
-            "state": Sweep.State.QUEUED, "result": {}, "error": "", "requested_by": by, "finished_at": None,
+            "state": Tuning.State.QUEUED, "result": {}, "error": "", "requested_by": by, "finished_at": None,
         },
     )  # fmt: skip
-    jobs.send("inference.sweep_round", queue="cpu", sweep_id=asked.pk)
+    jobs.send("inference.tune_round", queue="cpu", tuning_id=asked.pk)
     return asked
 
 
-def finish(sweep_id: int, *, result: dict[str, Any] | None = None, error: str = "") -> None:
+def finish(tuning_id: int, *, result: dict[str, Any] | None = None, error: str = "") -> None:
     """What the worker found, or why it could not."""
-    state = Sweep.State.FAILED if error else Sweep.State.DONE
-    Sweep.objects.filter(pk=sweep_id, state=Sweep.State.QUEUED).update(
+    state = Tuning.State.FAILED if error else Tuning.State.DONE
+    Tuning.objects.filter(pk=tuning_id, state=Tuning.State.QUEUED).update(
         state=state, result=result or {}, error=error, finished_at=timezone.now()
     )

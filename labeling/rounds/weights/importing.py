@@ -40,10 +40,10 @@ CONVERT = gettext_noop(
 )
 
 
-class WeightsRefused(Invalid):
+class WeightsDeclined(Invalid):
     """The file is none that can be weights of a known architecture; says why and what to do."""
 
-    code = "weights_refused"
+    code = "weights_declined"
 
 
 def import_weights(
@@ -55,7 +55,7 @@ def import_weights(
 
     Raises Invalid, WeightsRefused, Archived.
     """
-    Project.objects.get(pk=project.pk).refuse_if_archived()  # before a gigabyte is looked at; asked again at the end
+    Project.objects.get(pk=project.pk).decline_if_archived()  # before a gigabyte is looked at; asked again at the end
     if not data_licence.strip():
         raise Invalid(
             _("say under which licence the data is that the weights have learned from; “unknown” is an answer too"),
@@ -64,7 +64,7 @@ def import_weights(
     if not files:
         raise Invalid(_("no file was chosen; choose a safetensors file, or a zip or folder of them"), field="files")
     if sum(file.size for file in files) > MOST_BYTES:
-        raise WeightsRefused(
+        raise WeightsDeclined(
             _("the files are larger than {most} MiB together, more than any architecture here needs").format(
                 most=MOST_BYTES // 2**20
             ),
@@ -72,7 +72,7 @@ def import_weights(
         )
     with tempfile.TemporaryFile() as aside:
         name, whole = (_plain(files[0]), files[0]) if len(files) == 1 else ("folder.zip", _zipped(files, aside))
-        refuse_what_no_weights_are(name, whole.open("rb") if len(files) == 1 else whole)
+        decline_what_no_weights_are(name, whole.open("rb") if len(files) == 1 else whole)
         made = WeightsImport(
             project=project, name=name[:255], size=whole.size, data_licence=_line(data_licence), note=_line(note),
             imported_by=by, queued_at=timezone.now(),
@@ -86,7 +86,7 @@ def import_weights(
     return made
 
 
-def refuse_what_no_weights_are(name: str, file: Any) -> None:
+def decline_what_no_weights_are(name: str, file: Any) -> None:
     """From the file's beginning, whatever its name. Raises WeightsRefused."""
     file.seek(0)
     head = file.read(9)
@@ -94,31 +94,31 @@ def refuse_what_no_weights_are(name: str, file: Any) -> None:
         file.seek(0)
         try:
             with zipfile.ZipFile(file) as archive:
-                _refuse_zip(name, archive.infolist())
+                _decline_zip(name, archive.infolist())
         except zipfile.BadZipFile as error:
-            raise WeightsRefused(
+            raise WeightsDeclined(
                 _("{name} is a damaged zip: {error}").format(name=name, error=error), field="files"
             ) from None
         return
     if head[:1] == b"\x80" or PurePath(name).suffix.lower() in (".pt", ".pth", ".ckpt", ".pkl", ".pickle"):
-        raise WeightsRefused(_(CONVERT), field="files")
+        raise WeightsDeclined(_(CONVERT), field="files")
     if head[8:9] != b"{" or not 2 <= int.from_bytes(head[:8], "little") <= MOST_HEADER:
-        raise WeightsRefused(_("{name} is no safetensors file and no zip of such").format(name=name), field="files")
+        raise WeightsDeclined(_("{name} is no safetensors file and no zip of such").format(name=name), field="files")
 
 
-def _refuse_zip(name: str, members: list[zipfile.ZipInfo]) -> None:
+def _decline_zip(name: str, members: list[zipfile.ZipInfo]) -> None:
     names = [PurePath(one.filename.replace("\\", "/")).name for one in members]
     if "data.pkl" in names:  # what torch.save writes is a zip around a pickle
-        raise WeightsRefused(_(CONVERT), field="files")
+        raise WeightsDeclined(_(CONVERT), field="files")
     if not {"detector.safetensors", "segmenter.safetensors"} & set(names):
-        raise WeightsRefused(
+        raise WeightsDeclined(
             _(
                 "{name} holds neither detector.safetensors nor segmenter.safetensors, as the folder of a round does"
             ).format(name=name),
             field="files",
         )
     if sum(one.file_size for one in members) > MOST_BYTES:
-        raise WeightsRefused(
+        raise WeightsDeclined(
             _("{name} is larger than {most} MiB unpacked").format(name=name, most=MOST_BYTES // 2**20), field="files"
         )
 
@@ -128,7 +128,7 @@ def _zipped(files: Sequence["File[Any]"], aside: Any) -> "File[Any]":
     chosen = {_plain(file): file for file in files if _plain(file) in WANTED}
     for file in files:
         if PurePath(_plain(file)).suffix.lower() in (".pt", ".pth", ".ckpt", ".pkl", ".pickle"):
-            raise WeightsRefused(_(CONVERT), field="files")
+            raise WeightsDeclined(_(CONVERT), field="files")
     with zipfile.ZipFile(aside, "w", zipfile.ZIP_STORED) as archive:
         for name, file in chosen.items():
             with archive.open(name, "w", force_zip64=True) as target:
@@ -161,7 +161,7 @@ def claim(import_id: int) -> WeightsImport | None:
     if asked is None:
         return None
     if asked.attempts >= WeightsImport.MAX_ATTEMPTS:
-        _refuse(
+        _decline(
             asked, f"The worker died {asked.attempts} times while it checked this file. Look into the worker's log."
         )
         return None
@@ -186,7 +186,7 @@ def accept(
     try:
         project = Project.objects.for_change(asked.project_id)
     except Archived as error:
-        _refuse(asked, str(error))
+        _decline(asked, str(error))
         return []
     made, there = [], []
     for one in found:
@@ -196,7 +196,7 @@ def accept(
             continue
         made.append(_version(project, asked, one, class_names))
     if not made:
-        _refuse(asked, f"These are the weights of {' and '.join(there)}, which this project has already.")
+        _decline(asked, f"These are the weights of {' and '.join(there)}, which this project has already.")
         return []
     asked.state, asked.error, asked.card = WeightsImport.State.READY, "", card
     _end(asked)
@@ -224,15 +224,15 @@ def _version(project: Project, asked: WeightsImport, one: dict[str, Any], class_
 
 
 @transaction.atomic
-def refuse(import_id: int, reason: str) -> None:
+def decline(import_id: int, reason: str) -> None:
     """What the worker found wrong, in words."""
     asked = WeightsImport.objects.select_for_update().filter(pk=import_id, state=WeightsImport.State.CHECKING).first()
     if asked is not None:
-        _refuse(asked, reason)
+        _decline(asked, reason)
 
 
-def _refuse(asked: WeightsImport, reason: str) -> None:
-    asked.state, asked.error = WeightsImport.State.REFUSED, reason[:1000]
+def _decline(asked: WeightsImport, reason: str) -> None:
+    asked.state, asked.error = WeightsImport.State.DECLINED, reason[:1000]
     _end(asked)
 
 
@@ -245,12 +245,12 @@ def _end(asked: WeightsImport) -> None:
         transaction.on_commit(lambda: storage.delete(name), robust=True)
 
 
-def sweep(now: datetime) -> list[str]:
+def recover(now: datetime) -> list[str]:
     """Ask again for checks whose message or worker was lost. -> plain sentences about it."""
-    said = []
+    sentences = []
     late = WeightsImport.objects.filter(state=WeightsImport.State.CHECKING, queued_at__lt=now - AGAIN_AFTER)
     for asked in late:
         WeightsImport.objects.filter(pk=asked.pk).update(queued_at=now)
         jobs.send("inference.check_weights", queue="cpu", import_id=asked.pk)
-        said.append(f"weights {asked.name}: their check is asked for again")
-    return said
+        sentences.append(f"weights {asked.name}: their check is asked for again")
+    return sentences

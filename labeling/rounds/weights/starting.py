@@ -99,8 +99,8 @@ def begin(project: Project, configuration: dict[str, Any], start: Starts, snapsh
             made[kind]["as_is"] = True
             if kind == "detector":
                 made["prediction"]["classes"] = classes_here(project, version)
-    if said := what_to_say([v for v in chosen.values() if v is not None], snapshot):
-        made["evaluation"] = said
+    if notes := notes_on_weights([v for v in chosen.values() if v is not None], snapshot):
+        made["evaluation"] = notes
     return made
 
 
@@ -147,20 +147,20 @@ def licences(version: ModelVersion) -> list[tuple[str, str]]:
     return [(f"{one} ({one.get_origin_display()})", one.data_licence or NOT_STATED) for one in lineage(version)]
 
 
-def what_to_say(versions: Collection[ModelVersion], snapshot: Snapshot) -> dict[str, Any]:
+def notes_on_weights(versions: Collection[ModelVersion], snapshot: Snapshot) -> dict[str, Any]:
     """What stands beside figures of a round that began with these: {"elsewhere": kinds that somebody imported, or that
     descend from such, "seen": images that judge and that taught one of them or its forebears}; empty for nothing."""
-    said: dict[str, Any] = {}
+    notes: dict[str, Any] = {}
     elsewhere = [v.kind for v in versions if any(one.origin == ModelVersion.Origin.IMPORTED for one in lineage(v))]
     if elsewhere:
-        said["elsewhere"] = elsewhere
+        notes["elsewhere"] = elsewhere
     teachers = {one.snapshot for v in versions for one in lineage(v) if one.snapshot is not None}
     if teachers:
         content = content_of(snapshot)
         judging = {i["image"] for i in content["images"] if i["split"] != Split.TRAIN}
         if seen := judging & set().union(*map(taught_by, teachers)):
-            said["seen"] = sorted(seen)
-    return said
+            notes["seen"] = sorted(seen)
+    return notes
 
 
 def taught_by(snapshot: Snapshot) -> set[int]:

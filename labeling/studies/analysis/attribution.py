@@ -242,7 +242,7 @@ def _work(events: pd.DataFrame, t: Floats, acts: pd.DataFrame, begin: float) -> 
         committed = max(_hand_up(kinds, t, i, stop, heard), last_mark)
         begun = min(_hand_down(numbers, kinds, t, act, i), committed)
         begun = max(begun, last_mark)
-        opened, opened_at = _looks(marks, t, kinds, data, range(i, stop), alias, drawn, opened, opened_at)
+        opened, opened_at = _mark_views(marks, t, kinds, data, range(i, stop), alias, drawn, opened, opened_at)
         i = max(i, stop)
         if act.action == "draw":
             marks.append((begun, "draw", act.cell))
@@ -251,7 +251,7 @@ def _work(events: pd.DataFrame, t: Floats, acts: pd.DataFrame, begin: float) -> 
         elif act.action in ("classify", "delete"):
             phase = "classify" if act.action == "classify" else "rest"
             if opened:
-                _looked_for(marks, opened_at, phase, act.cell)
+                _relabel(marks, opened_at, phase, act.cell)
             else:
                 marks.append((begun, phase, act.cell))
         elif act.action in OTHER_WORK:
@@ -259,7 +259,7 @@ def _work(events: pd.DataFrame, t: Floats, acts: pd.DataFrame, begin: float) -> 
         drawn = act.cell if act.action == "draw" else ""
         opened = ""
         marks.append((committed, "search", ""))
-    _looks(marks, t, kinds, data, range(i, len(t)), alias, drawn, opened, opened_at)
+    _mark_views(marks, t, kinds, data, range(i, len(t)), alias, drawn, opened, opened_at)
     marks.sort(key=lambda mark: mark[0])  # stable: what was said later wins at the same moment
     return _searches_named(marks)
 
@@ -278,7 +278,7 @@ def _heard(t: Floats, stop: int, committed_ms: float) -> float:
     return committed_ms
 
 
-def _looked_for(marks: list[tuple[float, str, str]], opened_at: float, phase: str, cell: str) -> None:
+def _relabel(marks: list[tuple[float, str, str]], opened_at: float, phase: str, cell: str) -> None:
     """The look at a cell turned out to be for this: from its opening on, which the operation itself, begun when the
     machine had heard of it, does not know."""
     for k in range(len(marks) - 1, -1, -1):
@@ -305,7 +305,7 @@ def _hand_up(kinds: list[str], t: Floats, i: int, stop: int, heard: float) -> fl
     return heard
 
 
-def _looks(
+def _mark_views(
     marks: list[tuple[float, str, str]],
     t: Floats,
     kinds: list[str],

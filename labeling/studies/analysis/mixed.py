@@ -111,5 +111,5 @@ def _optimised(model: Any, method: str) -> tuple[Any, bool]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         fitted = model.fit(reml=True, method=[method])
-    said = [str(warning.message) for warning in caught if issubclass(warning.category, ConvergenceWarning)]
-    return fitted, any("boundary" not in text for text in said)
+    texts = [str(warning.message) for warning in caught if issubclass(warning.category, ConvergenceWarning)]
+    return fitted, any("boundary" not in text for text in texts)

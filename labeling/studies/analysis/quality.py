@@ -121,13 +121,13 @@ def detection(table: Contingency) -> Detection:
     matching = np.zeros(drawn, bool)
     matching[table.j[matched]] = True
 
-    held = table.shared > table.reference_area[table.i] / 2  # the drawn cell holds over half of the reference's
-    holds = np.bincount(table.j[held], minlength=drawn)
-    merges = held & (holds[table.j] > 1)
+    reached = table.shared > table.reference_area[table.i] / 2  # the drawn cell holds over half of the reference's
+    reaches = np.bincount(table.j[reached], minlength=drawn)
+    merges = reached & (reaches[table.j] > 1)
     merged = np.zeros(reference, bool)
     merged[table.i[merges]] = True
     merged &= ~found
-    merging = (holds > 1) & ~matching
+    merging = (reaches > 1) & ~matching
 
     lies_in = table.shared > table.predicted_area[table.j] / 2
     inside = lies_in & ~matching[table.j] & ~merging[table.j]

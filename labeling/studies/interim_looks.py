@@ -9,13 +9,13 @@ from django.utils.translation import gettext as _
 from labeling.accounts.models import User
 from labeling.errors import WrongState
 from labeling.studies import limits
-from labeling.studies.models import Look, Study
+from labeling.studies.models import InterimLook, Study
 
 LASTS = timedelta(hours=1)  # report, plots, PDF and bundle of one look; the next one is another look
 
 
 @transaction.atomic
-def look(*, study: Study, by: User, reason: str) -> Look:
+def open_interim_results(*, study: Study, by: User, reason: str) -> InterimLook:
     """Open the results by arm to this person for an hour, and write it down. Raises Invalid, WrongState.
 
     Whether `by` may do this was decided before: owners of the project only.
@@ -23,7 +23,7 @@ def look(*, study: Study, by: User, reason: str) -> Look:
     study = Study.objects.select_for_update().get(pk=study.pk)
     if study.state != Study.State.RUNNING:
         raise WrongState(_("only a running study hides its results; there is nothing to look at early"))
-    return Look.objects.create(
+    return InterimLook.objects.create(
         study=study, by=by, reason=limits.REASON.parse(reason, "reason"), until=timezone.now() + LASTS
     )
 
@@ -32,4 +32,4 @@ def shows_results(*, study: Study, to: User) -> bool:
     """Whether results by arm are open to this person now: to everybody once locked, before it by a look of theirs."""
     if study.state == Study.State.LOCKED:
         return True
-    return study.looks.filter(by=to, until__gt=timezone.now()).exists()
+    return study.interim_looks.filter(by=to, until__gt=timezone.now()).exists()

@@ -1,0 +1,1 @@
+"""Databases as earlier versions of Boxwise left them, and the script that makes one (make.py)."""
