@@ -1,6 +1,6 @@
 /** What this person may not change, and why, in a sentence. */
 import { t } from "../locale/locale";
-import { LAYER_WORDS } from "../ui/words";
+import { LAYER_WORDS } from "./words";
 import type { Store } from "./store";
 
 /** Whose a cell is that this person may only look at; null for cells of the own layer and for proposals. */

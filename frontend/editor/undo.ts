@@ -4,7 +4,7 @@ import { t } from "../locale/locale";
 import type { Head } from "../scene/contract";
 import type { Draft } from "../scene/edits";
 import type { Entry, Heads, History, Step } from "../scene/history";
-import { moment } from "../ui/words";
+import { moment } from "./words";
 import type { Selection } from "./selection";
 import type { Store } from "./store";
 import { wordsOf } from "./operation_words";

@@ -7,7 +7,7 @@ import { History } from "../scene/history";
 import { Api, ApiError, Unreachable } from "../sync/api";
 import { Log } from "../sync/log";
 import { backOff, databaseName, Outbox, type SaveState, type Sender, type Waiting } from "../sync/outbox";
-import { saveWords } from "../ui/words";
+import { saveWords } from "../editor/words";
 import { pageWith, scene, state, uuid } from "./build";
 import { logSetup, LAYER, move, PERSON, TIMING } from "./log_setup";
 

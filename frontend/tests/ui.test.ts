@@ -3,7 +3,7 @@ import { styleOf, Line, Flag, palette, paletteIndex, rgb } from "../render/cell_
 import { COMMANDS, type Command } from "../commands";
 import { chordOf, keyLabel, Keymap, type Pressed } from "../commands/keymap";
 import { DISPLAY, keep, KEYS, stored, withNewNames } from "../ui/stored";
-import { emptyReview, saveWords, scaleBar, zoomWords } from "../ui/words";
+import { emptyReview, saveWords, scaleBar, zoomWords } from "../editor/words";
 import { scene, state, uuid } from "./build";
 
 const press = (key: string, more: Partial<Pressed> = {}): Pressed => ({

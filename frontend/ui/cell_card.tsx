@@ -3,7 +3,7 @@ import { mark, t } from "../locale/locale";
 import { REASONS, type Opinion, type OpinionVerdict } from "../scene/contract";
 import { contentOf, verdictOf } from "../scene/opinions";
 import type { Ui } from "./parts";
-import { moment, REASON_WORDS } from "./words";
+import { moment, REASON_WORDS } from "../editor/words";
 
 const DECIDED: Record<OpinionVerdict, string> = {
   accepted: mark("{name} accepted this cell"),

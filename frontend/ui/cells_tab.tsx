@@ -3,7 +3,7 @@ import { t } from "../locale/locale";
 import type { Cells } from "../scene/cells";
 import { LongList } from "./list";
 import { CommandButton, AttributeLines, Classes, Key, type Ui } from "./parts";
-import { LAYER_WORDS, STATUS_WORDS } from "./words";
+import { LAYER_WORDS, STATUS_WORDS } from "../editor/words";
 
 export function CellsTab({ ui }: { ui: Ui }) {
   const { editor } = ui;

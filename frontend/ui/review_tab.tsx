@@ -3,7 +3,7 @@ import { mark, t } from "../locale/locale";
 import { REASONS } from "../scene/contract";
 import { LongList } from "./list";
 import { CommandButton, AttributeLines, Classes, Key, type Ui } from "./parts";
-import { emptyReview, REASON_WORDS, STATUS_WORDS } from "./words";
+import { emptyReview, REASON_WORDS, STATUS_WORDS } from "../editor/words";
 
 export function ReviewTab({ ui }: { ui: Ui }) {
   const { editor } = ui;

@@ -1,7 +1,7 @@
 /** The status bar, the toasts and the list of keys. */
 import { t, tn } from "../locale/locale";
 import type { Ui } from "./parts";
-import { scaleBar, shownWords, zoomWords } from "./words";
+import { scaleBar, shownWords, zoomWords } from "../editor/words";
 
 export function StatusBar({ ui }: { ui: Ui }) {
   const { editor } = ui;

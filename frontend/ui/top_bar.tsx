@@ -3,7 +3,7 @@ import { t } from "../locale/locale";
 import { type Command } from "../commands";
 import { keyLabel } from "../commands/keymap";
 import { type Ui } from "./parts";
-import { saveWords } from "./words";
+import { saveWords } from "../editor/words";
 
 export function TopBar({ ui }: { ui: Ui }) {
   const { image, project } = ui.editor.store.opened;
