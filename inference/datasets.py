@@ -73,12 +73,17 @@ def open_dataset(path: Path, *, kind: str | None = None) -> Dataset:
 
     kind  keeps entries of that kind only
     """
-    path = folder_of(path)
+    given, path = path, folder_of(path)
+    if not (path / "dataset.json").is_file():
+        raise InferenceError(
+            f"{given.name} has no dataset.json, so it is no data set; of a project’s exports, the export “Label maps” "
+            "is one (it holds images and masks; COCO and GeoJSON are for other programs)"
+        )
     try:
         about = json.loads((path / "dataset.json").read_text())
         names = sorted(file.stem for file in (path / "images").glob("*.png"))
     except (OSError, ValueError) as error:
-        raise InferenceError(f"{path.name} is no data set: {error}") from error
+        raise InferenceError(f"{given.name} is no data set: {error}") from error
     entries = about.get("per_image", {})
     if kind is not None:
         names = [name for name in names if entries.get(name, {}).get("kind") == kind]

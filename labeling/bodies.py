@@ -35,7 +35,7 @@ AROUND = 2**20  # bytes of a form around its files
 # The routes that take files: name -> bytes of the files. Every other one takes DATA_UPLOAD_MAX_MEMORY_SIZE.
 # tests/labeling/test_bodies.py holds that every view that reads a file stands here.
 FILES: dict[str, int] = {
-    "image-list": MOST_IMAGE,
+    "image-list": 4 * MOST_IMAGE,
     "image-table": MOST_TABLE,
     "weights-import-list": MOST_WEIGHTS,
     "reference-mask-list": 4 * MOST_MASKS,  # several label maps at once, as pictures

@@ -13,7 +13,7 @@ from labeling.annotations.models import (
     OpinionEffect,
 )
 from labeling.images.models import Image, OriginalAccess
-from labeling.jobs.models import Job
+from labeling.jobs.models import Job, JobItem
 from labeling.projects.models import LabelClass, Membership, Project
 from labeling.rounds.models import (
     Artifact,
@@ -46,6 +46,7 @@ __all__ = [
     "InterimLook",
     "Item",
     "Job",
+    "JobItem",
     "LabelClass",
     "Layer",
     "LayerHead",

@@ -72,6 +72,18 @@ def read_file(
     return ask(asked, megabytes=megabytes, cpu_seconds=cpu_seconds, wall_seconds=wall_seconds)
 
 
+def prepare() -> None:
+    """Start the helper before the first file comes, which then need not wait for Python and the decoders to be loaded.
+
+    Raises CannotStart.
+    """
+    try:
+        with _lock:
+            _running()
+    except OSError as error:
+        raise CannotStart(f"files cannot be read at the moment: {error.strerror}") from error
+
+
 def cut_tiles(source: Path, folder: Path) -> None:
     """Cut a picture of our own into tiles.bin. Raises Unreadable, CannotStart."""
     ask({"do": "tiles", "source": str(source), "folder": str(folder)})

@@ -116,19 +116,20 @@ def read_picture(
 
 def chosen_plane(found: Identified, page: int | None, channel: int | None) -> Plane:
     """The plane that was asked for; without a word the only one. Raises Unreadable where a choice is missing."""
+    there = {"pages": found.pages, "channels": found.channels}  # so that whoever is asked can choose both at once
     if page is not None and not 1 <= page <= found.pages:
-        raise Unreadable("no_such_page", page=page, pages=found.pages)
+        raise Unreadable("no_such_page", page=page, **there)
     if channel is not None and not 1 <= channel <= found.channels:
-        raise Unreadable("no_such_channel", channel=channel, channels=found.channels)
+        raise Unreadable("no_such_channel", channel=channel, **there)
     if page is None and found.pages > 1:
-        raise Unreadable("several_pages", pages=found.pages)
+        raise Unreadable("several_pages", **there)
     if channel is None and found.channels > 1:
-        raise Unreadable("several_channels", channels=found.channels, names=channel_names(found))
+        raise Unreadable("several_channels", names=channel_names(found), **there)
     wanted = (page or 1, channel or 1)
     for plane in found.planes:
         if (plane.page, plane.channel) == wanted:
             return plane
-    raise Unreadable("no_such_page", page=wanted[0], pages=found.pages)
+    raise Unreadable("no_such_page", page=wanted[0], **there)
 
 
 def channel_names(found: Identified) -> str:

@@ -86,11 +86,18 @@ def channels_are_samples(page: Any) -> bool:
 
 
 def segments_in(page: Any, x: int, y: int, w: int, h: int) -> Samples:
-    """(h, w, samples) of a directory: only the strips or tiles that the rectangle touches are decoded."""
+    """(h, w, samples) of a directory: only the strips or tiles that the rectangle touches are decoded.
+
+    Raises ValueError for strips or tiles that cannot be where the file says, and what codecs raise.
+    """
     planar = int(page.planarconfig) == 2 and page.samplesperpixel > 1
     out: npt.NDArray[Any] | None = None
     tables = page.jpegtables
     wanted = list(_indices(page, x, y, w, h, planar))
+    if not any(page.databytecounts):
+        raise ValueError("none of its strips or tiles holds a byte")
+    for index in wanted:
+        _check_place(page, index)
     offsets = [page.dataoffsets[index] for index in wanted]
     counts = [page.databytecounts[index] for index in wanted]
     for data, index in page.parent.filehandle.read_segments(offsets, counts, indices=wanted):
@@ -106,6 +113,23 @@ def segments_in(page: Any, x: int, y: int, w: int, h: int) -> Samples:
     if out is None:
         raise ValueError("no strip or tile")
     return out
+
+
+def _check_place(page: Any, index: int) -> None:
+    """Raises ValueError for a strip or tile whose place in the file is impossible.
+
+    A sparse file says 0 for both figures of what it leaves out. tifffile takes every figure below 1 for that, and would
+    show a broken strip as black.
+    """
+    if index >= len(page.databytecounts):
+        raise ValueError("the length of a strip or tile is missing")
+    offset, count = page.dataoffsets[index], page.databytecounts[index]
+    if not isinstance(offset, int) or not isinstance(count, int):
+        raise ValueError("the place of a strip or tile is no whole number")
+    if offset == 0 and count == 0:
+        return
+    if offset < 1 or count < 1:
+        raise ValueError(f"a strip or tile is said to have {count} bytes from byte {offset} on")
 
 
 def _indices(page: Any, x: int, y: int, w: int, h: int, planar: bool) -> Iterator[int]:

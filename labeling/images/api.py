@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.core.files.uploadedfile import UploadedFile
 from django.http import FileResponse, Http404, HttpResponse
 from django.http.response import HttpResponseBase
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
@@ -17,9 +19,12 @@ from labeling.images.models import Image, ScaleSource, Split
 from labeling.images.originals import fetch_original
 from labeling.images.sentences import note_sentences
 from labeling.images.services import SETTABLE, change_image, change_images
-from labeling.images.similar import Alike, in_other_splits, pairs_with, sentence
+from labeling.images.similar import Alike, in_other_splits, sentence
 from labeling.images.tiles import NoSuchTile, read_tile
-from labeling.images.uploads import add_upload
+from labeling.images.uploads import choose_picture, take_files
+from labeling.jobs.access import reach_job
+from labeling.jobs.api import job_in_full
+from labeling.jobs.models import Job
 from labeling.projects.access import person, reach
 from labeling.projects.models import Project
 
@@ -65,7 +70,7 @@ class ManyFactsSerializer(FactsSerializer):
 
 
 class UploadSerializer(serializers.Serializer[Any]):
-    image = serializers.FileField()
+    image = serializers.FileField(allow_empty_file=True)  # an empty one is declined like any other bad file
     group = serializers.CharField(required=False, default="", allow_blank=True, max_length=200)
     scanner = serializers.CharField(required=False, default="", allow_blank=True, max_length=200)
     site = serializers.CharField(required=False, default="", allow_blank=True, max_length=200)
@@ -92,13 +97,16 @@ class ImageList(APIView):
         return Response(ImageSerializer(found.images.all(), many=True).data)
 
     def post(self, request: Request, project: int) -> Response:
+        """Files in the field "image" (one or more) are stored, and read by the job that is the answer."""
         found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
-        decline_second_file(request)
         upload = UploadSerializer(data=request.data)
         upload.is_valid(raise_exception=True)
-        file = upload.validated_data.pop("image")
-        image = add_upload(project=found, file=file, facts=upload.validated_data)
-        return Response(ImageSerializer(image).data | {"alike": alike_json(pairs_with(found, [image]))}, status=201)
+        facts = upload.validated_data
+        del facts["image"]
+        job = take_files(project=found, owner=person(request), files=files_of(request), facts=facts)
+        answer = Response(job_in_full(job), status=202)
+        answer["Location"] = reverse("job-detail", args=[job.pk])
+        return answer
 
     def patch(self, request: Request, project: int) -> Response:
         """The same facts for many images: {"images": [id, ...], "scanner": "..."}; all are changed, or none."""
@@ -111,12 +119,31 @@ class ImageList(APIView):
         return Response({"changed": changed, "alike": alike_json(moved)})
 
 
-def decline_second_file(request: Request) -> None:
-    """Raises Invalid: of two files in one request one would be dropped without a word."""
-    files = [file for name in request.FILES for file in request.FILES.getlist(name)]
-    if len(files) > 1:
-        words = _("a request takes one file, in the field “image”; this one has {n}. Send one request a file")
-        raise Invalid(words.format(n=len(files)), field="image")
+def files_of(request: Request) -> list[UploadedFile]:
+    """The files of the field "image". Raises Invalid for one in another field, which would otherwise be dropped."""
+    others = [name for name in request.FILES if name != "image"]
+    if others:
+        words = _("there is a file in the field “{name}”; files are taken from the field “image”, as many as you like")
+        raise Invalid(words.format(name=others[0]), field=others[0])
+    return list(request.FILES.getlist("image"))
+
+
+class ChoiceSerializer(serializers.Serializer[Any]):
+    items = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=2**63 - 1), allow_empty=False, max_length=1000
+    )
+    page = serializers.IntegerField(required=False, default=None, allow_null=True, min_value=1, max_value=100_000)
+    channel = serializers.IntegerField(required=False, default=None, allow_null=True, min_value=1, max_value=10_000)
+
+
+class Choice(APIView):
+    """Which picture of a file is meant, for files of a job that hold several: {"items": [id, ...], "page": 2}."""
+
+    def post(self, request: Request, job: int) -> Response:
+        found = reach_job(person(request), job, Job.CHANGED_BY)
+        asked = ChoiceSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        return Response(job_in_full(choose_picture(job=found, **asked.validated_data)), status=202)
 
 
 class ImageDetail(APIView):

@@ -2,10 +2,11 @@
 
 import hashlib
 import io
+import math
 import re
 import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from labeling.images.similar import picture_hash
 from labeling.projects.models import Project
 
 SCALES_DIFFER = 0.02  # relative difference from which a typed scale is said to contradict the file's
+SHORTEST_LINE = 5  # px: one pixel more or less is a fifth of it
 SETTABLE = (ScaleSource.NOMINAL, ScaleSource.TYPED, ScaleSource.MEASURED)
 
 
@@ -38,7 +40,7 @@ class UnreadableImage(Invalid):
 
     def __init__(self, name: str, reason: str, params: dict[str, Any]) -> None:
         super().__init__(sentence(reason, **{**params, "name": name}), field="image")
-        self.reason = reason
+        self.reason, self.params = reason, params
 
 
 class AlreadyThere(Invalid):
@@ -77,6 +79,7 @@ def add_image(
     page: int | None = None,
     channel: int | None = None,
     is_original: bool = True,
+    stored: Callable[[Image], None] | None = None,
 ) -> Image:
     """Store one image at the end of the project.
 
@@ -86,6 +89,8 @@ def add_image(
     reference      (H, W) label map, kept for evaluation only
     page, channel  which picture of a file that holds several, from 1
     is_original    whether `content` is a file as somebody brought it, to be kept where the project keeps originals
+    stored         called in the transaction that stores the image, so that what it writes is true if and only if the
+                   image is there
 
     Raises UnreadableImage, AlreadyThere when the same picture is in the project, Invalid, CannotRead.
     """
@@ -104,7 +109,7 @@ def add_image(
         with PIL.Image.open(folder / "thumbnail.jpg") as thumbnail:
             image.phash = picture_hash(thumbnail)
         kept = source if is_original and project.keeps_originals else None
-        _store(image, folder, original=kept, reference=reference)
+        _store(image, folder, original=kept, reference=reference, stored=stored)
         if found["tiled"]:
             # After the project's row is free. When it fails the image is there all the same, and read_tile cuts.
             tiles.keep_once(image, folder / "tiles.bin")
@@ -154,6 +159,7 @@ def _store(
     *,
     original: Path | None,
     reference: "np.ndarray[tuple[int, ...], np.dtype[np.integer]] | None",
+    stored: Callable[[Image], None] | None,
 ) -> None:
     """Keep an image that was read, with its files. Raises AlreadyThere."""
     project = image.project
@@ -176,6 +182,8 @@ def _store(
         PIL.Image.fromarray(np.asarray(reference).astype(np.uint16)).save(labels, "PNG")
         image.reference.save(f"{stem}.png", ContentFile(labels.getvalue()), save=False)
     image.save()
+    if stored is not None:
+        stored(image)
 
 
 @contextmanager
@@ -199,6 +207,24 @@ def change_image(*, image: Image, **facts: str | float | None) -> Image:
         setattr(image, name, value)
     image.save(update_fields=list(facts))
     return image
+
+
+def measure_scale(*, image: Image, ends: tuple[tuple[float, float], tuple[float, float]], um: float) -> Image:
+    """The scale of an image by a line along a scale bar in it.
+
+    ends  (x, y) of both, in pixels of the image
+    um    how long the bar is
+
+    Raises Invalid for a line that is too short to measure with, or leaves the image.
+    """
+    (x0, y0), (x1, y1) = ends
+    if max(x0, x1) > image.width or max(y0, y1) > image.height:
+        raise Invalid(_("the line leaves the image"), field="x1")
+    pixels = math.hypot(x1 - x0, y1 - y0)
+    if pixels < SHORTEST_LINE:
+        words = _("the line is shorter than {n} pixels; draw it along the whole bar")
+        raise Invalid(words.format(n=SHORTEST_LINE), field="x1")
+    return change_image(image=image, um_per_px=um / pixels, scale_source=ScaleSource.MEASURED)
 
 
 def change_images(*, project: Project, images: Sequence[int], **facts: str | float | None) -> int:

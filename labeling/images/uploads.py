@@ -1,84 +1,227 @@
-"""The files of one upload, each on its own: what came of one never depends on the others."""
+"""Files that somebody uploads: stored at once as they came, read by a job, each on its own.
 
-import logging
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+    request ──► take_files: store, one job with an item a file ──► files worker: read_upload ──► image, or a sentence
+
+A file that holds several pictures waits for a choice. What came of an item stands in its facts as a code with what
+fills it in, so that everybody reads the sentence in their own language.
+"""
+
+import shutil
+import tempfile
+import uuid
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
+from django.core.files.storage import Storage
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from labeling.accounts.models import User
 from labeling.errors import Archived, Invalid, LabelingError
 from labeling.images.models import Image
-from labeling.images.sentences import note_sentences
-from labeling.images.services import AlreadyThere, add_image
+from labeling.images.names import clean
+from labeling.images.sentences import SENTENCES, note_sentences
+from labeling.images.services import AlreadyThere, CannotRead, UnreadableImage, add_image
+from labeling.images.similar import Alike, pairs_with, sentence
+from labeling.jobs import items as job_items
+from labeling.jobs.handlers import describes
+from labeling.jobs.items import End
+from labeling.jobs.models import Job, JobItem, uploads_storage
+from labeling.jobs.services import NewItem, create_job
 from labeling.projects.models import Project
 
 MOST_BYTES = 512 * 1024 * 1024
-log = logging.getLogger(__name__)
+# Codes of a file that is read as soon as somebody says which picture is meant.
+CHOICES = ("several_pages", "several_channels", "no_such_page", "no_such_channel")
+# What else can come of a file, beside images/sentences.py. Other errors bring a sentence of their own.
+OTHERS = {
+    "already_there": gettext_lazy("{name} is in this project already, as {same}"),
+    "too_large_file": gettext_lazy("{name} is larger than {size} MiB; cut it into smaller fields"),
+    "fault": gettext_lazy("{name} could not be added because of a fault in Boxwise, which is written to its log"),
+    "worker_died": gettext_lazy(
+        "{name} was not read: the program that reads files ended twice while it was at it; try again, or save it as PNG"
+    ),
+}
 
 
-class Outcome(StrEnum):
-    ADDED = "added"
-    ALREADY_THERE = "already_there"
-    DECLINED = "declined"
+@transaction.atomic
+def _ask(*, project: Project, owner: User, facts: dict[str, Any], items: list[NewItem]) -> Job:
+    Project.objects.for_change(project.pk)
+    return create_job(kind=Job.Kind.READ, project=project, owner=owner, request=facts, items=items)
+
+
+def take_files(*, project: Project, owner: User, files: Iterable[UploadedFile], facts: dict[str, Any]) -> Job:
+    """Store files as they came and ask the workers to read them. -> the job, with an item for each file.
+
+    facts  the arguments of add_image that all files share, as JSON holds them
+
+    Raises Archived, TooManyJobs, and Invalid when there is no file; then nothing is stored.
+    """
+    storage = uploads_storage()
+    items: list[NewItem] = []
+    try:
+        for file in files:
+            items.append(_stored(storage, file))
+        if not items:
+            raise Invalid(_("no file was sent"), field="image")
+        return _ask(project=project, owner=owner, facts=facts, items=items)
+    except BaseException:
+        for item in items:
+            if item.file:
+                storage.delete(item.file)
+        raise
+
+
+def _stored(storage: Storage, file: UploadedFile) -> NewItem:
+    """A file under a name of our own; one that is too large is declined at once."""
+    name, size = clean(file.name or "image"), file.size or 0
+    if size > MOST_BYTES:
+        params = {"size": MOST_BYTES // 2**20}
+        return NewItem(name, size, facts={"code": "too_large_file", "params": params})
+    return NewItem(name, size, storage.save(f"uploads/{uuid.uuid4().hex}.bin", file))
+
+
+def read_upload(job: Job, item: JobItem, end: End) -> None:
+    """Add the image of one file; `end` says what came of it, with the image itself or not at all.
+
+    Raises Archived and CannotRead, which no other file of the job would escape.
+    """
+    try:
+        with on_disk(item) as source:
+            add_image(
+                project=job.project,
+                name=item.name,
+                content=source,
+                stored=lambda image: end(JobItem.State.DONE, facts={"image": image.pk}),
+                **{**job.request, **item.choice},
+            )
+    except (Archived, CannotRead):
+        raise
+    except UnreadableImage as error:
+        state = JobItem.State.CHOICE if error.reason in CHOICES else JobItem.State.DECLINED
+        end(state, facts={"code": error.reason, "params": error.params})
+    except AlreadyThere as error:
+        facts = {"code": error.code, "params": {"same": error.image.name}, "image": error.image.pk}
+        end(JobItem.State.DONE, facts=facts)
+    except LabelingError as error:
+        end(JobItem.State.DECLINED, facts={"code": error.code}, error=str(error))
+
+
+@contextmanager
+def on_disk(item: JobItem) -> Iterator[Path]:
+    """The file of an item as a file of this machine, whatever storage keeps it."""
+    try:
+        yield Path(item.file.path)
+    except NotImplementedError:  # of a storage elsewhere
+        with tempfile.TemporaryDirectory(prefix="boxwise-") as folder:
+            copy = Path(folder) / "upload"
+            with item.file.open("rb") as stored, copy.open("wb") as file:
+                shutil.copyfileobj(stored, file)
+            yield copy
+
+
+def choose_picture(*, job: Job, items: Collection[int], page: int | None, channel: int | None) -> Job:
+    """Say which picture of files is meant, and read them. Raises Invalid, WrongState."""
+    choice = {name: value for name, value in (("page", page), ("channel", channel)) if value is not None}
+    if not choice:
+        raise Invalid(_("say which page or channel is meant"), field="page")
+    return job_items.choose(job.pk, items=items, choice=choice)
+
+
+# -- what came of it
 
 
 @dataclass(frozen=True)
-class FileResult:
-    """What came of one file. Plain values only, so that a job of many files can store a list of these.
+class ItemOutcome:
+    """What came of a file, in the reader's language.
 
-    image  key of the image that was added, or that is the same picture
-    code   of the error, for programs; "" where the file was added
-    words  the error as a sentence, or, of a file that was added, what people should know of it, each a sentence
+    words  why it was not added, or that it is there already; "" where there is nothing to say
+    notes  of a file that was added: what people should know of it
+    image  that was added, or that is the same picture; None where there is none, or it is gone
     """
 
-    name: str
-    outcome: Outcome
-    image: int | None = None
-    code: str = ""
-    words: tuple[str, ...] = ()
+    item: JobItem
+    words: str
+    notes: tuple[str, ...] = ()
+    image: Image | None = None
+
+    @property
+    def is_added(self) -> bool:
+        return self.item.state == JobItem.State.DONE and not self.item.facts.get("code")
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are to choose from; 0 where none is to be chosen."""
+        return self._to_choose("pages", missing="no_such_page")
+
+    @property
+    def channels(self) -> int:
+        return self._to_choose("channels", missing="no_such_channel")
+
+    def _to_choose(self, what: str, *, missing: str) -> int:
+        if self.item.state != JobItem.State.CHOICE:
+            return 0
+        count = int(self.item.facts["params"][what])
+        asked_in_vain = self.item.facts["code"] == missing
+        return count if count > 1 or asked_in_vain else 0
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        item = self.item
+        choices = {name: count for name, count in (("pages", self.pages), ("channels", self.channels)) if count}
+        return {
+            "id": item.pk,
+            "name": item.name,
+            "size": item.size,
+            "state": item.state,
+            "code": item.facts.get("code", ""),
+            "detail": self.words,
+            "notes": list(self.notes),
+            "image": self.image.pk if self.image else None,
+            "choices": choices,
+        }
 
 
-def take_files(*, project: Project, files: Iterable[UploadedFile], facts: dict[str, Any]) -> list[FileResult]:
-    """Add every file that can be read; the others are declined, each for its own reason. Raises Archived."""
-    return [take_file(project=project, file=file, facts=facts) for file in files]
+def item_outcomes(job: Job) -> list[ItemOutcome]:
+    """The files of a job and what came of them, in their order; two queries."""
+    items = list(job.items.all())
+    keys = [item.facts["image"] for item in items if "image" in item.facts]
+    images = Image.objects.filter(project=job.project_id).in_bulk(keys)
+    return [_outcome_of(item, images) for item in items]
 
 
-def take_file(*, project: Project, file: UploadedFile, facts: dict[str, Any]) -> FileResult:
-    """Add one file. facts: the arguments of add_image that all files share. Raises Archived, nothing else."""
-    name = file.name or "image"
-    try:
-        image = add_upload(project=project, file=file, facts=facts)
-    except Archived:
-        raise
-    except AlreadyThere as error:
-        return FileResult(name, Outcome.ALREADY_THERE, error.image.pk, error.code, (str(error),))
-    except LabelingError as error:
-        return FileResult(name, Outcome.DECLINED, None, error.code, (str(error),))
-    except Exception:  # a fault of ours in one file must not take the others with it; it is logged, not hidden
-        log.exception("an uploaded file could not be added")
-        words = _("{name} could not be added because of a fault in Boxwise, which is written to its log").format(
-            name=name
-        )
-        return FileResult(name, Outcome.DECLINED, None, "fault", (words,))
-    return FileResult(image.name, Outcome.ADDED, image.pk, "", tuple(note_sentences(image.reading["notes"])))
+def _outcome_of(item: JobItem, images: Mapping[int, Image]) -> ItemOutcome:
+    image = images.get(item.facts.get("image", 0))
+    code = item.facts.get("code", "")
+    words = item.error
+    if code in OTHERS or code in SENTENCES:
+        template = str(OTHERS[code] if code in OTHERS else SENTENCES[code])
+        words = template.format(**{**item.facts.get("params", {}), "name": item.name})
+    notes = tuple(note_sentences(image.reading.get("notes", []))) if image and not code else ()
+    return ItemOutcome(item, words, notes, image)
 
 
-def add_upload(*, project: Project, file: UploadedFile, facts: dict[str, Any]) -> Image:
-    """One uploaded file as an image. A large one is on disk and is never read into this process.
+def alike_of(job: Job) -> list[Alike]:
+    """Pictures of the project that the files of a job repeat, nearly; those that are still there."""
+    pairs = job.facts.get("alike", [])
+    keys = {key for pair in pairs for key in pair}
+    images = Image.objects.filter(project=job.project_id).in_bulk(keys)
+    return [Alike(images[a], images[b]) for a, b in pairs if a in images and b in images]
 
-    Raises what add_image raises, and Invalid for a file that is too large.
-    """
-    if (file.size or 0) > MOST_BYTES:
-        words = _("{name} is larger than {size} MiB; cut it into smaller fields")
-        raise Invalid(words.format(name=file.name, size=MOST_BYTES // 2**20), field="image")
-    name = file.name or "image"
-    if isinstance(file, TemporaryUploadedFile):  # on disk already, as every large one is
-        return add_image(project=project, name=name, content=Path(file.temporary_file_path()), **facts)
-    return add_image(project=project, name=name, content=file.read(), **facts)
+
+def find_alike(job: Job) -> list[tuple[int, int]]:
+    """The same, looked for: keys of images."""
+    facts = [item.facts for item in job.items.all()]
+    added = [fact["image"] for fact in facts if "image" in fact and "code" not in fact]
+    pairs = pairs_with(job.project, Image.objects.filter(pk__in=added))
+    return [(pair.image.pk, pair.other.pk) for pair in pairs]
+
+
+@describes(Job.Kind.READ)
+def described(job: Job) -> dict[str, Any]:
+    alike = [{"images": [pair.image.pk, pair.other.pk], "detail": sentence(pair)} for pair in alike_of(job)]
+    return {"items": [outcome.as_json() for outcome in item_outcomes(job)], "alike": alike}

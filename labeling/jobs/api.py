@@ -4,12 +4,15 @@ from typing import Any
 
 from django.http import FileResponse
 from django.http.response import HttpResponseBase
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling.errors import WrongState
-from labeling.jobs import services
+from labeling.jobs import items, services
+from labeling.jobs.access import reach_job
+from labeling.jobs.handlers import DESCRIPTIONS
 from labeling.jobs.models import Job
 from labeling.projects.access import person, reach
 from labeling.projects.models import Project
@@ -18,6 +21,7 @@ MOST_SHOWN = 100
 
 
 def job_as_json(job: Job) -> dict[str, Any]:
+    """A job in a list; `job_in_full` adds its files and what only its kind has."""
     return {
         "id": job.pk,
         "kind": job.kind,
@@ -30,7 +34,7 @@ def job_as_json(job: Job) -> dict[str, Any]:
         "error": job.error,
         "cancel_requested": job.cancel_requested,
         "facts": job.facts,
-        "result": f"/api/v1/jobs/{job.pk}/result/" if job.state == Job.State.DONE else None,
+        "result": f"/api/v1/jobs/{job.pk}/result/" if job.result else None,
         "created_at": job.created_at,
         "started_at": job.started_at,
         "finished_at": job.finished_at,
@@ -38,10 +42,15 @@ def job_as_json(job: Job) -> dict[str, Any]:
     }
 
 
-def reach_job(request: Request, job: int) -> Job:
-    """A job that is one's own, or of a project that one oversees, for somebody who may still export there."""
-    visible = Job.objects.visible_to(person(request)).select_related("project", "owner")
-    return reach(visible, person(request), "export", pk=job)
+def job_in_full(job: Job) -> dict[str, Any]:
+    describe = DESCRIPTIONS.get(job.kind)
+    return job_as_json(job) | (describe(job) if describe else {})
+
+
+class ItemsSerializer(serializers.Serializer[Any]):
+    items = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=2**63 - 1), required=False, default=None, max_length=1000
+    )
 
 
 class JobList(APIView):
@@ -55,20 +64,37 @@ class JobList(APIView):
 
 class JobDetail(APIView):
     def get(self, request: Request, job: int) -> Response:
-        return Response(job_as_json(reach_job(request, job)))
+        return Response(job_in_full(reach_job(person(request), job, Job.SEEN_BY)))
 
 
 class JobCancel(APIView):
     def post(self, request: Request, job: int) -> Response:
-        return Response(job_as_json(services.cancel(reach_job(request, job).pk)))
+        return Response(job_in_full(services.cancel(reach_job(person(request), job, Job.CHANGED_BY).pk)))
+
+
+class JobRetry(APIView):
+    """Read declined and cancelled files again: all of them, or {"items": [id, ...]}."""
+
+    def post(self, request: Request, job: int) -> Response:
+        found = reach_job(person(request), job, Job.CHANGED_BY)
+        asked = ItemsSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        return Response(job_in_full(items.retry(found.pk, items=asked.validated_data["items"])), status=202)
+
+
+class JobDiscard(APIView):
+    """Remove the files that were not read, before their time."""
+
+    def post(self, request: Request, job: int) -> Response:
+        return Response(job_in_full(items.discard(reach_job(person(request), job, Job.CHANGED_BY).pk)))
 
 
 class JobResult(APIView):
     def get(self, request: Request, job: int) -> HttpResponseBase:
-        found = reach_job(request, job)
+        found = reach_job(person(request), job, Job.SEEN_BY)
         if found.state == Job.State.EXPIRED:
             raise WrongState("the result of this job has expired and was removed; start the job again")
-        if found.state != Job.State.DONE:
+        if not found.result:
             raise WrongState(f"this job is {found.state} and has no result")
         return FileResponse(
             found.result.open("rb"),

@@ -14,18 +14,24 @@ class Cancelled(Exception):
     """Somebody asked to stop."""
 
 
+class HandBack(Exception):
+    """This job has had its share of the worker, and others wait: it goes on after them."""
+
+
 @dataclass(frozen=True)
 class Result:
-    """The file that a job made, and what to call it when somebody fetches it."""
+    """What a job made, and what to call it when somebody fetches it. file: None where there is nothing to fetch."""
 
-    file: Path
-    name: str
-    content_type: str
+    file: Path | None = None
+    name: str = ""
+    content_type: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
 
 
 Handler = Callable[[Job, Path, Tell], Result]  # the job, an empty folder for files, progress
 HANDLERS: dict[str, Handler] = {}
+Description = Callable[[Job], dict[str, Any]]
+DESCRIPTIONS: dict[str, Description] = {}
 
 
 def handles(kind: Job.Kind) -> Callable[[Handler], Handler]:
@@ -36,5 +42,15 @@ def handles(kind: Job.Kind) -> Callable[[Handler], Handler]:
             raise ValueError(f"jobs of kind {kind} have a handler already")
         HANDLERS[kind] = handler
         return handler
+
+    return register
+
+
+def describes(kind: Job.Kind) -> Callable[[Description], Description]:
+    """Register the function that says, in the reader's language, what only this kind of job has (for the API)."""
+
+    def register(description: Description) -> Description:
+        DESCRIPTIONS[kind] = description
+        return description
 
     return register

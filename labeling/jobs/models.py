@@ -1,8 +1,10 @@
 """Jobs: long work that a person asked for, watches, can cancel, and whose result can be fetched for a while."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
 from django.conf import settings
+from django.core.files.storage import Storage, storages
 from django.db import models
 from django.db.models import Q
 
@@ -20,15 +22,21 @@ class JobQuerySet(models.QuerySet["Job"]):
         return mine.filter(Q(owner=user) | Q(project__in=overseen.values("pk")))
 
 
+def uploads_storage() -> Storage:
+    """Where files wait to be read, as they came: they may name patients, so they lie with the originals."""
+    return storages["originals"]
+
+
 class Job(models.Model):
     """One piece of long work. Owned by a worker through a lease on this row, as stages are (labeling/leases.py).
 
     `request` says what was asked for, `facts` what came out; the handler of the kind (handlers.py) knows their form.
-    The result is a file that is removed after `expires_at`.
+    A job of several files has an item for each. The result and the files of items are removed after `expires_at`.
     """
 
     class Kind(models.TextChoices):
         EXPORT = "export", "export"
+        READ = "read", "reading of files"
 
     class State(models.TextChoices):
         WAITING = "waiting", "waiting"
@@ -40,6 +48,9 @@ class Job(models.Model):
 
     ACTIVE = (State.WAITING, State.RUNNING)
     MAX_ATTEMPTS = 3
+    # Kind -> the acts (projects/models.py) of who may see a job of it, and of who may stop or continue it.
+    SEEN_BY: ClassVar[Mapping[str, str]] = {Kind.EXPORT: "export", Kind.READ: "oversee"}
+    CHANGED_BY: ClassVar[Mapping[str, str]] = {Kind.EXPORT: "export", Kind.READ: "manage"}
 
     kind = models.CharField(max_length=20, choices=Kind)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="jobs")
@@ -79,3 +90,43 @@ class Job(models.Model):
     @property
     def percent(self) -> int:
         return int(100 * self.done / self.total) if self.total else 0
+
+
+class JobItem(models.Model):
+    """One file of a job, with a state of its own: what becomes of it never depends on the others.
+
+    `file` is the file as it came, until it has been read or the job expires. `choice` is what somebody has chosen for
+    it, which goes before what the job asks for all. `facts` say what came of it, for the handler of the kind; `error`
+    is a sentence where the facts hold none.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "waiting"
+        RUNNING = "running", "reading"
+        DONE = "done", "done"
+        CHOICE = "choice", "needs a choice"
+        DECLINED = "declined", "declined"
+        CANCELLED = "cancelled", "cancelled"
+
+    OPEN = (State.WAITING, State.RUNNING)
+    AGAIN = (State.DECLINED, State.CANCELLED)  # may be tried again as they are
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="items")
+    position = models.PositiveIntegerField(help_text="order in the job, from 1")
+    name = models.CharField(max_length=255)
+    size = models.BigIntegerField(help_text="bytes")
+    state = models.CharField(max_length=20, choices=State, default=State.WAITING)
+    file = models.FileField(storage=uploads_storage, upload_to="uploads/", blank=True)
+    choice = models.JSONField(default=dict)
+    facts = models.JSONField(default=dict)
+    error = models.TextField(blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["job", "position"], name="job_item_position_once")]
+
+    def __str__(self) -> str:
+        return self.name

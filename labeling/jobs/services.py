@@ -1,6 +1,8 @@
 """Every write to a job: asked for, claimed, kept, reported, ended, cancelled, started again, expired."""
 
 import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,14 +15,15 @@ from django.utils.translation import gettext as _
 from labeling import jobs
 from labeling.accounts.models import User
 from labeling.errors import WrongState
-from labeling.jobs.models import Job
+from labeling.jobs.models import Job, JobItem
 from labeling.leases import LEASE, LeaseLost
 from labeling.projects.models import Project
 from labeling.recovery import REQUEUE_AFTER
 
 QUEUE = "files"  # a process of its own, never behind a training
-KEPT_FOR = timedelta(days=7)  # how long a result can be fetched
-MOST_ACTIVE = 5  # of one person in one project at a time
+KEPT_FOR = timedelta(days=7)  # how long a result can be fetched, and a file that was not read be read again
+# Of one person in one project at a time. A script may send one file a request, so there may be many of those.
+MOST_ACTIVE = {Job.Kind.EXPORT: 5, Job.Kind.READ: 100}
 
 
 class TooManyJobs(WrongState):
@@ -29,21 +32,45 @@ class TooManyJobs(WrongState):
     code = "too_many_jobs"
 
 
+@dataclass(frozen=True)
+class NewItem:
+    """A file of a job that is asked for. file: its name in uploads_storage; "" where it is declined for `facts`."""
+
+    name: str
+    size: int
+    file: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
 @transaction.atomic
-def create_job(*, kind: Job.Kind, project: Project, owner: User, request: dict[str, Any]) -> Job:
-    """Ask for work. The same request twice, while the first is at work, is one job. Raises TooManyJobs."""
+def create_job(
+    *, kind: Job.Kind, project: Project, owner: User, request: dict[str, Any], items: Sequence[NewItem] = ()
+) -> Job:
+    """Ask for work. The same request twice, while the first is at work, is one job, unless it brings files of its own.
+
+    Raises TooManyJobs.
+    """
     User.objects.select_for_update().get(pk=owner.pk)  # two clicks at once must not make two jobs
-    active = Job.objects.filter(project=project, owner=owner, state__in=Job.ACTIVE, cancel_requested=False)
-    same = active.filter(kind=kind, request=request).first()
+    active = Job.objects.filter(project=project, owner=owner, kind=kind, state__in=Job.ACTIVE, cancel_requested=False)
+    same = None if items else active.filter(request=request).first()
     if same is not None:
         return same
-    if active.count() >= MOST_ACTIVE:
-        raise TooManyJobs(
-            _("you have {n} jobs at work in this project; wait for one to end, or cancel one").format(n=MOST_ACTIVE)
-        )
-    job = Job.objects.create(kind=kind, project=project, owner=owner, request=request, queued_at=timezone.now())
-    _send(job)
+    if active.count() >= MOST_ACTIVE[kind]:
+        words = _("you have {n} jobs at work in this project; wait for one to end, or cancel one")
+        raise TooManyJobs(words.format(n=MOST_ACTIVE[kind]))
+    job = Job.objects.create(
+        kind=kind, project=project, owner=owner, request=request, queued_at=timezone.now(), total=len(items)
+    )
+    JobItem.objects.bulk_create(_row(job, position, item) for position, item in enumerate(items, start=1))
+    send(job)
     return job
+
+
+def _row(job: Job, position: int, item: NewItem) -> JobItem:
+    state = JobItem.State.WAITING if item.file else JobItem.State.DECLINED
+    return JobItem(
+        job=job, position=position, state=state, name=item.name, size=item.size, file=item.file, facts=item.facts
+    )
 
 
 @transaction.atomic
@@ -76,27 +103,40 @@ def report(job_id: int, owner: uuid.UUID, *, done: int, total: int) -> None:
         raise LeaseLost
 
 
-def finish(job_id: int, owner: uuid.UUID, *, file: Path, name: str, content_type: str, facts: dict[str, Any]) -> None:
-    """Keep the result. The file is stored before the row says so, so nobody sees half of it. Raises LeaseLost."""
-    field = Job._meta.get_field("result")
-    with file.open("rb") as stream:
-        stored = field.storage.save(f"jobs/{job_id}-{uuid.uuid4().hex}{file.suffix}", File(stream))
+def finish(
+    job_id: int, owner: uuid.UUID, *, file: Path | None, name: str, content_type: str, facts: dict[str, Any]
+) -> None:
+    """The job is done; keep its result, where there is one. The file is stored before the row says so, so nobody sees
+    half of it. Raises LeaseLost."""
+    storage = Job._meta.get_field("result").storage
+    stored = ""
+    if file is not None:
+        with file.open("rb") as stream:
+            stored = storage.save(f"jobs/{job_id}-{uuid.uuid4().hex}{file.suffix}", File(stream))
     try:
         with transaction.atomic():
-            job = _owned(job_id, owner)
+            job = owned(job_id, owner)
             job.result.name, job.result_name, job.result_type, job.facts = stored, name, content_type, facts
-            job.expires_at = timezone.now() + KEPT_FOR
             job.done = job.total = max(job.total, 1)
             _end(job, Job.State.DONE)
     except BaseException:
-        field.storage.delete(stored)
+        if stored:
+            storage.delete(stored)
         raise
 
 
 @transaction.atomic
 def end(job_id: int, owner: uuid.UUID, state: Job.State, error: str = "") -> None:
     """The job was cancelled or failed: say why. Raises LeaseLost."""
-    _end(_owned(job_id, owner), state, error)
+    _end(owned(job_id, owner), state, error)
+
+
+@transaction.atomic
+def hand_back(job_id: int, owner: uuid.UUID) -> None:
+    """Put the job at the end of the queue; what it has done stays done. Raises LeaseLost."""
+    job = owned(job_id, owner)
+    job.attempts = 0
+    requeue(job)
 
 
 @transaction.atomic
@@ -119,18 +159,32 @@ def cancel(job_id: int) -> Job:
 
 
 def recover(now: datetime) -> list[str]:
-    """Start again what lost its worker or its message, and remove results that have expired. -> sentences."""
+    """Start again what lost its worker or its message, and remove what has expired. -> sentences."""
     sentences = []
     for pk in Job.objects.filter(state=Job.State.RUNNING, lease_until__lt=now).values_list("pk", flat=True):
         sentences += _revive(pk, now)
     for job in Job.objects.filter(state=Job.State.WAITING, queued_at__lt=now - REQUEUE_AFTER):
         Job.objects.filter(pk=job.pk).update(queued_at=now)
-        _send(job)
-    for job in Job.objects.filter(state=Job.State.DONE, expires_at__lt=now):
-        job.result.delete(save=False)
-        Job.objects.filter(pk=job.pk).update(state=Job.State.EXPIRED, result="")
-        sentences.append(f"{job}: its result has expired and is removed")
+        send(job)
+    for pk in Job.objects.filter(expires_at__lt=now).exclude(state=Job.State.EXPIRED).values_list("pk", flat=True):
+        with transaction.atomic():
+            job = Job.objects.select_for_update().get(pk=pk)
+            if not job.is_active and job.expires_at is not None and job.expires_at < now:
+                expire(job)
+                sentences.append(f"{job}: what it kept has expired and is removed")
     return sentences
+
+
+def expire(job: Job) -> None:
+    """Remove the result and the files that were not read, with their names. The caller holds the row lock."""
+    if job.result:
+        job.result.delete(save=False)
+    for item in job.items.exclude(file=""):
+        item.file.delete(save=False)
+    job.items.update(file="")
+    job.items.exclude(state=JobItem.State.DONE).delete()
+    job.state = Job.State.EXPIRED
+    job.save(update_fields=["state", "result"])
 
 
 @transaction.atomic
@@ -144,21 +198,29 @@ def _revive(job_id: int, now: datetime) -> list[str]:
     if job.attempts >= Job.MAX_ATTEMPTS:
         _end(job, Job.State.FAILED, _("The worker died {n} times in this job.").format(n=job.attempts))
         return [f"{job}: given up after {job.attempts} attempts"]
-    job.state, job.lease_owner, job.lease_until, job.queued_at = Job.State.WAITING, None, None, now
-    job.save()
-    _send(job)
+    requeue(job)
     return [f"{job}: its worker was lost, it starts again"]
 
 
-def _send(job: Job) -> None:
+def send(job: Job) -> None:
     jobs.send("labeling.run_job", queue=QUEUE, job_id=job.pk)
+
+
+def requeue(job: Job) -> None:
+    """Let the job wait for a worker again. The caller holds the row lock."""
+    job.state, job.error = Job.State.WAITING, ""
+    job.lease_owner = job.lease_until = job.finished_at = job.expires_at = None
+    job.queued_at = timezone.now()
+    job.save()
+    send(job)
 
 
 def _mine(job_id: int, owner: uuid.UUID) -> Any:
     return Job.objects.filter(pk=job_id, lease_owner=owner, state=Job.State.RUNNING)
 
 
-def _owned(job_id: int, owner: uuid.UUID) -> Job:
+def owned(job_id: int, owner: uuid.UUID) -> Job:
+    """The job, locked until the transaction ends, for the worker that holds its lease. Raises LeaseLost."""
     job: Job | None = _mine(job_id, owner).select_for_update().first()
     if job is None:
         raise LeaseLost
@@ -166,7 +228,15 @@ def _owned(job_id: int, owner: uuid.UUID) -> Job:
 
 
 def _end(job: Job, state: Job.State, error: str = "") -> None:
+    now = timezone.now()
+    if state == Job.State.DONE and job.items.filter(state=JobItem.State.WAITING).exists():
+        requeue(job)  # somebody chose for a file after the worker had looked for the last one
+        return
+    if state != Job.State.DONE:
+        job.items.filter(state__in=JobItem.OPEN).update(state=JobItem.State.CANCELLED, finished_at=now)
     job.state, job.error = state, error
     job.lease_owner = job.lease_until = None
-    job.finished_at = timezone.now()
+    job.finished_at = now
+    keeps_something = job.result or job.items.exclude(file="").exists()
+    job.expires_at = now + KEPT_FOR if keeps_something else None
     job.save()

@@ -1,7 +1,6 @@
 """The task that does jobs: claimed by a lease, cancelled between units, started again when its worker dies."""
 
 import contextlib
-import errno
 import logging
 import tempfile
 from pathlib import Path
@@ -11,12 +10,12 @@ from celery import shared_task
 
 from labeling.errors import LabelingError
 from labeling.jobs import services
-from labeling.jobs.handlers import HANDLERS, Cancelled, Tell
+from labeling.jobs.handlers import HANDLERS, Cancelled, HandBack, Tell
+from labeling.jobs.items import NO_ROOM
 from labeling.jobs.models import Job
 from labeling.leases import AWAY, Heartbeat, LeaseLost, patiently
 
 logger = logging.getLogger(__name__)
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 TELL_EVERY = 0.5  # seconds between two writes of progress
 
 
@@ -37,6 +36,9 @@ def run_job(job_id: int) -> None:
             _do(job, beat, lambda done, total: services.report(job.pk, owner, done=done, total=total))
         except Cancelled:
             end(Job.State.CANCELLED)
+        except HandBack:
+            with contextlib.suppress(LeaseLost):
+                patiently(lambda: services.hand_back(job.pk, owner))
         except LeaseLost:
             logger.warning("job %s belongs to another worker now; nothing of this attempt is written", job.pk)
         except AWAY:  # the lease runs out, and the job starts again

@@ -7,13 +7,12 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from labeling.exchange.exporting import ExportRequest, Layout
 from labeling.exchange.selection import DEFAULT, Part
 from labeling.jobs import services
 from labeling.jobs.models import Job
-from labeling.projects.access import reach
 from labeling.projects.models import Project
 from labeling.site.overview import exportable
 from labeling.site.requests import Request, acts_of, attempt, reach_project, signed_in
@@ -47,15 +46,6 @@ def exports(request: Request, project: int) -> HttpResponse:
         attempt(request, lambda: ask(request, found), done=_("The export is being made. You can leave this page."))
         return back(found)
     return render(request, "site/parts/exports.html", panel(request, found))
-
-
-@signed_in
-@require_POST
-def cancel(request: Request, job: int) -> HttpResponse:
-    visible = Job.objects.visible_to(request.user).select_related("project")
-    found = reach(visible, request.user, "export", pk=job)
-    attempt(request, lambda: services.cancel(found.pk), done=_("The export stops."))
-    return back(found.project)
 
 
 def back(project: Project) -> HttpResponse:

@@ -9,15 +9,11 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from labeling.errors import LabelingError
-from labeling.images.models import Image, Split
+from labeling.images.models import Split
 from labeling.images.services import stated
-from labeling.images.similar import pairs_with
-from labeling.images.similar import sentence as same_picture
-from labeling.images.uploads import FileResult, Outcome, take_files
 from labeling.projects.models import Project, Role
 from labeling.projects.services import add_class, add_member, change_role, invite_again, remove_member
 from labeling.rounds.archiving import archive_project, restore_project
@@ -26,10 +22,11 @@ from labeling.rounds.models import Round
 from labeling.rounds.results.outcome import on_images, outcome_of
 from labeling.rounds.weights.promotion import current_publications, current_round
 from labeling.rounds.weights.starting import KINDS
+from labeling.site import upload_views
 from labeling.site.export_views import panel
 from labeling.site.forms.projects import MOST_FILES, ClassForm, MemberForm, UploadForm
 from labeling.site.overview import Counts, count
-from labeling.site.requests import Request, acts_of, attempt, full_stop, reach_project, sentence, signed_in
+from labeling.site.requests import Request, acts_of, attempt, reach_project, sentence, signed_in
 from labeling.site.round_views import progress_context
 from labeling.site.suggestions import STRATEGIES, next_images
 
@@ -37,7 +34,6 @@ PER_PAGE = 60
 # What else on the page depends on the images, by id of the element. When images were added, the page fetches itself and
 # takes these out of it beside the grid, so that they are what a reload shows. All other acts load the page anew.
 DEPENDS_ON_IMAGES = ("project-head", "rounds-panel", "exports", "known-values", "upload-button", "before-round")
-MOST_ALIKE = 10  # sentences about the same picture twice
 
 
 @signed_in
@@ -59,6 +55,7 @@ def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -
         "rounds": rounds,
         "invitation": invitation_of(request, found),
         **(panel(request, found) if "export" in may else {}),
+        **(upload_views.panel(request, found) if "manage" in may else {}),
         "upload_form": UploadForm(),
         "stated": stated(found),
         "most_files": MOST_FILES,
@@ -138,53 +135,11 @@ def grid(request: Request, found: Project) -> dict[str, Any]:
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def images(request: Request, project: int) -> HttpResponse:
-    """GET: the project's page, out of which htmx takes the parts that depend on the images.
-
-    POST: several files; each bad one gets its own sentence, the good ones are kept.
-    """
+    """GET: the project's page, out of which htmx takes the parts that depend on the images. POST: files to be read."""
     if request.method != "POST":
         return show(request, reach_project(request, "see", project))
     found = reach_project(request, "manage", project)
-    form = UploadForm(request.POST)
-    files = request.FILES.getlist("images")
-    problems = [str(problem) for problems in form.errors.values() for problem in problems]
-    if not files:
-        problems.insert(0, _("No file was chosen. Choose one or more images and try again."))
-    results = take_files(project=found, files=files, facts=form.cleaned_data) if not problems else []
-    return upload_answer(request, found, results, problems)
-
-
-def upload_answer(request: Request, found: Project, results: list[FileResult], problems: list[str]) -> HttpResponse:
-    """What came of each file: a part of the page for htmx, toasts for a browser without scripts."""
-    added = [result for result in results if result.outcome == Outcome.ADDED]
-    there = [full_stop(result.words[0]) for result in results if result.outcome == Outcome.ALREADY_THERE]
-    problems += [full_stop(result.words[0]) for result in results if result.outcome == Outcome.DECLINED]
-    noted = [result for result in added if result.words]
-    alike = alike_of(found, added)
-    if request.htmx:
-        context = {"added": added, "noted": noted, "there": there, "declined": problems, "alike": alike}
-        answer = render(request, "site/parts/upload_result.html", context)
-        if added:
-            answer["HX-Trigger"] = "images-changed"
-        return answer
-    for problem in problems:
-        messages.error(request, problem)
-    for words in there:
-        messages.info(request, words)
-    if added:
-        sentence_added = ngettext("{n} image added.", "{n} images added.", len(added)).format(n=len(added))
-        messages.success(request, sentence_added)
-    for result in noted:
-        messages.info(request, f"{result.name}: {'; '.join(result.words)}.")
-    for note in alike:
-        messages.warning(request, note)
-    return redirect("project", found.pk)
-
-
-def alike_of(found: Project, added: list[FileResult]) -> list[str]:
-    """Sentences about pictures of the project that these repeat."""
-    images = list(Image.objects.filter(project=found, pk__in=[result.image for result in added]))
-    return [same_picture(pair) for pair in pairs_with(found, images)[:MOST_ALIKE]] if images else []
+    return upload_views.receive(request, found, request.FILES.getlist("images"))
 
 
 @signed_in

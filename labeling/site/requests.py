@@ -87,7 +87,7 @@ def attempt(request: Request, act: Callable[[], Any], *, done: str = "") -> Any:
 def sentence(error: LabelingError, *, begins_with_a_name: bool = False) -> str:
     """The words of an error as a sentence: first letter large, unless it is a name that somebody chose; full stop."""
     words = str(error)
-    first = words[:1] if begins_with_a_name else words[:1].upper()
+    first = words[:1] if begins_with_a_name or words.startswith("µ") else words[:1].upper()  # a unit is no word
     return full_stop(first + words[1:])
 
 

@@ -1,11 +1,15 @@
-"""Memory of the web process while it is sent picture bombs and broken files, and what reading one file costs.
+"""Memory of the website and of the files worker while they are sent picture bombs and broken files, and what reading
+one file costs.
 
-Each file goes through the API of a running Boxwise. What counts is the highest resident memory (VmHWM) of the web
-process over all of them, and of the processes that read files, which are limited to 2 GB of address space each.
+Each file goes through the API of a running Boxwise and is read by its job. What counts is the highest resident memory
+(VmHWM) of the web process and of the files worker over all of them, and of the processes that read files, which are
+limited to 2 GB of address space each. BENCH_FILES names a folder of further files (all below it are sent).
 """
 
 import io
 import json
+import os
+import random
 import statistics
 import tempfile
 import threading
@@ -23,9 +27,11 @@ import tifffile
 
 from inference.reading import isolation
 from tests.inference.picture_files import piece, png, saved
+from tests.inference.test_reading_fuzz import mutated, seeds
 from tests.running import Running, own_boxwise
 
 GOAL = 600  # MiB of the web process
+MUTATED = 400
 SIDE = 10_000
 SETUP = """
 import json
@@ -65,10 +71,11 @@ def hostile() -> Iterator[tuple[str, bytes]]:
     yield "100 MB that are no picture", b"no picture" * 10_000_000
 
 
-def send(house: Running, given: dict[str, str], content: bytes) -> str:
-    """Status and sentence of the answer."""
+def send(house: Running, given: dict[str, str], name: str, content: bytes) -> str:
+    """What came of a file, once its job has ended."""
     head = (
-        b'--a-boundary-that-noise-never-makes\r\nContent-Disposition: form-data; name="image"; filename="bomb"\r\n\r\n'
+        b'--a-boundary-that-noise-never-makes\r\nContent-Disposition: form-data; name="image"; filename="%s"\r\n\r\n'
+        % name.encode()
     )
     request = urllib.request.Request(
         f"http://127.0.0.1:{house.port}/api/v1/projects/{given['project']}/images/",
@@ -80,9 +87,19 @@ def send(house: Running, given: dict[str, str], content: bytes) -> str:
     )
     try:
         with urllib.request.urlopen(request, timeout=600) as answer:
-            return f"{answer.status} added"
+            job = json.load(answer)
     except urllib.error.HTTPError as error:
         return f"{error.code} {json.load(error)['detail']}"
+    while job["state"] in ("waiting", "running"):
+        time.sleep(0.1)
+        again = urllib.request.Request(
+            f"http://127.0.0.1:{house.port}/api/v1/jobs/{job['id']}/",
+            headers={"Authorization": f"Token {given['token']}"},
+        )
+        with urllib.request.urlopen(again, timeout=600) as answer:
+            job = json.load(answer)
+    (item,) = job["items"]
+    return f"{item['state']} {item['detail']}".strip()
 
 
 def memory(pid: int, line: str = "VmHWM") -> float:
@@ -125,21 +142,43 @@ def watched(pid: int) -> Iterator[dict[str, float]]:
         thread.join()
 
 
+def further() -> Iterator[tuple[str, bytes]]:
+    """Mutated files of every kind that is read, and the files of BENCH_FILES."""
+    rng = random.Random(5)
+    there = list(seeds().items())
+    for number in range(MUTATED):
+        name, content = there[number % len(there)]
+        yield f"{number} {Path(name).stem}", mutated(content, rng)
+    folder = os.environ.get("BENCH_FILES")
+    for path in sorted(Path(folder).rglob("*")) if folder else []:
+        if path.is_file():
+            yield path.name, path.read_bytes()
+
+
 def main() -> None:
     cost_of_reading()
     with own_boxwise("bombs") as house:
         given = json.loads(house.manage(SETUP).splitlines()[-1])
-        web = house.children()["web"]
-        send(house, given, saved(np.zeros((8, 8, 3), np.uint8), "PNG"))
-        print(f"\nThe web process before: {memory(web):.0f} MiB.\n")
-        print("| file | MB | seconds | answer | web, most MiB | reading, most MiB |\n|---|---|---|---|---|---|")
+        web, files = house.children()["web"], house.children()["files"]
+        send(house, given, "first", saved(np.zeros((8, 8, 3), np.uint8), "PNG"))
+        print(f"\nBefore: web {memory(web):.0f} MiB, files {memory(files):.0f} MiB.\n")
+        print("| file | MB | seconds | what came of it | web, most MiB | files, most MiB | reading, most MiB |")
+        print("|---|---|---|---|---|---|---|")
         for name, content in hostile():
             begun = time.perf_counter()
-            with watched(web) as most:
-                answer = send(house, given, content)
+            with watched(files) as most:
+                answer = send(house, given, "bomb", content)
             took, size = time.perf_counter() - begun, len(content) / 1e6
-            figures = f"{memory(web):.0f} | {most['MiB']:.0f}"
+            figures = f"{memory(web):.0f} | {memory(files):.0f} | {most['MiB']:.0f}"
             print(f"| {name} | {size:.2f} | {took:.1f} | {answer.replace('|', '/')} | {figures} |", flush=True)
+        outcomes: dict[str, int] = {}
+        with watched(files) as most:
+            for name, content in further():
+                state = send(house, given, name, content).split()[0]
+                outcomes[state] = outcomes.get(state, 0) + 1
+        figures = f"{memory(web):.0f} | {memory(files):.0f} | {most['MiB']:.0f}"
+        print(f"| {sum(outcomes.values())} mutated and odd files | | | {outcomes} | {figures} |", flush=True)
+        assert set(outcomes) <= {"done", "declined", "choice"}, outcomes
         assert memory(web) < GOAL, f"the web process grew to {memory(web):.0f} MiB; the goal is {GOAL}"
 
 

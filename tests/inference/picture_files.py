@@ -28,6 +28,9 @@ BYTE = 1
 SHORT = 3
 LONG = 4
 RATIONAL = 5
+SIGNED_BYTE = 6
+SIGNED_LONG = 9
+FLOAT = 11
 STRIP_OFFSETS = 273
 STRIP_SIZES = 279
 
@@ -85,10 +88,13 @@ def tiff(
         entries[320] = (SHORT, tuple(int(value) for value in color_map.T.ravel()))
     for code, kind, values in tags:
         entries[code] = (kind, values)
-    return _assembled(entries, strips, order)
+    offsets_given = any(code == STRIP_OFFSETS for code, _, _ in tags)
+    return _assembled(entries, strips, order, place_strips=not offsets_given)
 
 
-def _assembled(entries: dict[int, tuple[int, tuple[int, ...]]], strips: list[bytes], order: str) -> bytes:
+def _assembled(
+    entries: dict[int, tuple[int, tuple[int, ...]]], strips: list[bytes], order: str, *, place_strips: bool
+) -> bytes:
     """The header, the directory, the values that have no room in it, the strips."""
     start = 8 + 2 + 12 * len(entries) + 4
     bodies = [_values(kind, values, order) for kind, values in entries.values()]
@@ -97,7 +103,8 @@ def _assembled(entries: dict[int, tuple[int, tuple[int, ...]]], strips: list[byt
     for strip in strips:
         offsets.append(at)
         at += len(strip)
-    entries[STRIP_OFFSETS] = (LONG, tuple(offsets))
+    if place_strips:
+        entries[STRIP_OFFSETS] = (LONG, tuple(offsets))
     directory = struct.pack(order + "H", len(entries))
     outside = b""
     for code, (kind, values) in sorted(entries.items()):
@@ -117,7 +124,7 @@ def _assembled(entries: dict[int, tuple[int, tuple[int, ...]]], strips: list[byt
 
 def _values(kind: int, values: tuple[int, ...], order: str) -> bytes:
     """The values of one entry; a fraction is two of them."""
-    codes = {BYTE: "B", SHORT: "H", LONG: "I", RATIONAL: "I"}
+    codes = {BYTE: "B", SHORT: "H", LONG: "I", RATIONAL: "I", SIGNED_BYTE: "b", SIGNED_LONG: "i", FLOAT: "f"}
     return struct.pack(order + codes[kind] * len(values), *values)
 
 

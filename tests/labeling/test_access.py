@@ -30,7 +30,7 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("post", "project-archive"): (200, 200, 403, 403, 403, 404, 401),
     ("post", "project-restore"): (200, 200, 403, 403, 403, 404, 401),
     ("get", "image-list"): ALL,
-    ("post", "image-list"): (201, 201, 403, 403, 403, 404, 401),
+    ("post", "image-list"): (202, 202, 403, 403, 403, 404, 401),
     ("patch", "image-list"): (200, 200, 403, 403, 403, 404, 401),
     ("get", "image-table"): ALL,
     ("post", "image-table"): (200, 200, 403, 403, 403, 404, 401),
@@ -44,6 +44,9 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("get", "job-list"): (200, 200, 200, 403, 403, 404, 401),
     ("get", "job-detail"): (200, 200, 404, 404, 404, 404, 401),  # one's own, or as who oversees the project
     ("post", "job-cancel"): (200, 200, 404, 404, 404, 404, 401),
+    ("post", "job-retry"): (409, 409, 404, 404, 404, 404, 401),  # an export has no files to read again
+    ("post", "job-choose"): (400, 400, 404, 404, 404, 404, 401),  # names no files
+    ("post", "job-discard"): (409, 409, 404, 404, 404, 404, 401),  # it is at work
     ("get", "job-result"): (409, 409, 404, 404, 404, 404, 401),  # it has not been done
     ("get", "image-workspace"): ALL,
     ("post", "image-workspace"): (200, 200, 200, 200, 403, 404, 401),  # makes the layer that the person writes

@@ -9,7 +9,6 @@ import zlib
 import numpy as np
 import PIL.Image
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from pycocotools import mask as coco_mask
 from rest_framework.test import APIClient
@@ -22,6 +21,7 @@ from labeling.annotations.summaries import active_time
 from labeling.images.models import Image
 from tests.factories import ImageFactory, MembershipFactory, png
 from tests.labeling.operations import SESSION, cell, effect, mask, operation
+from tests.labeling.uploads import image_of, upload_one
 
 pytestmark = pytest.mark.django_db
 
@@ -131,13 +131,6 @@ def test_broken_json_is_a_problem_too(client, layer):
 # -- uploads
 
 
-def upload(client, project, name, content, **fields):
-    return client.post(
-        reverse("image-list", args=[project.pk]), {"image": SimpleUploadedFile(name, content), **fields},
-        format="multipart",
-    )  # fmt: skip
-
-
 def encoded(array, form="PNG", **options):
     file = io.BytesIO()
     PIL.Image.fromarray(array).save(file, form, **options)
@@ -161,9 +154,8 @@ HALF_CLEAR = CLEAR + np.array([0, 0, 0, 255], np.uint8) * (GREY > 20)[..., None]
     ],
 )
 def test_any_honest_image_becomes_plain_rgb(client, member, name, content, corner):
-    answer = upload(client, member.project, name, content)
-    assert answer.status_code == 201, answer.content
-    stored = Image.objects.get(pk=answer.json()["id"])
+    _, shown = upload_one(client, member.project, name, content)
+    stored = image_of(shown)
     pixels = PIL.Image.open(stored.pixels)
     assert (pixels.mode, pixels.size, pixels.format) == ("RGB", (40, 30), "PNG")
     assert "/" not in stored.name and "passwd" not in stored.pixels.name
@@ -182,9 +174,9 @@ def test_any_honest_image_becomes_plain_rgb(client, member, name, content, corne
     ],
 )
 def test_a_bad_file_is_refused_by_name_and_nothing_is_kept(client, member, name, content):
-    answer = upload(client, member.project, name, content)
-    assert (answer.status_code, answer.json()["code"]) == (422, "unreadable_image")
-    assert name in answer.json()["detail"]
+    item, _ = upload_one(client, member.project, name, content)
+    assert item["state"] == "declined"
+    assert name in item["detail"]
     assert not Image.objects.exists()
 
 
@@ -192,15 +184,15 @@ def test_a_bomb_is_refused_before_it_is_decoded(client, member):
     claims = bytearray(png())
     claims[16:24] = (20_000).to_bytes(4, "big") * 2  # width and height of the header, with its checksum
     claims[29:33] = zlib.crc32(claims[12:29]).to_bytes(4, "big")
-    answer = upload(client, member.project, "huge.png", bytes(claims))
-    assert (answer.status_code, answer.json()["code"]) == (422, "unreadable_image")
-    assert "20000 x 20000 px" in answer.json()["detail"]
+    item, _ = upload_one(client, member.project, "huge.png", bytes(claims))
+    assert (item["state"], item["code"]) == ("declined", "too_large")
+    assert "20000 x 20000 px" in item["detail"]
 
 
 def test_the_same_pixels_twice_are_refused(client, member):
-    assert upload(client, member.project, "a.png", png(seed=5)).status_code == 201
-    answer = upload(client, member.project, "b.png", png(seed=5))
-    assert answer.status_code == 422 and "a.png" in answer.json()["detail"]
+    assert upload_one(client, member.project, "a.png", png(seed=5))[1]
+    item, _ = upload_one(client, member.project, "b.png", png(seed=5))
+    assert item["code"] == "already_there" and "a.png" in item["detail"]
 
 
 def test_pixels_are_served_as_images_and_nothing_else(client, image):

@@ -24,6 +24,8 @@ from labeling.annotations.services import working_layer
 from labeling.api import routes
 from labeling.errors import Archived, WrongState
 from labeling.images.services import add_image
+from labeling.jobs.models import Job
+from labeling.jobs.services import NewItem, create_job
 from labeling.projects.models import Project
 from labeling.projects.services import add_class
 from labeling.rounds import archiving
@@ -65,6 +67,8 @@ def there(db):
     made.layer = working_layer(image=made.image, user=made.owner)
     Round.objects.filter(pk=made.round.pk).update(state=Round.State.PUBLISHED)
     made.study = Study.objects.create(project=made.project, name="t", seed=1, hypothesis="h", created_by=made.owner)
+    uploaded = [NewItem("a.png", 1, "uploads/none")]
+    made.upload = create_job(kind=Job.Kind.READ, project=made.project, owner=made.owner, request={}, items=uploaded)
     archive_project(project=made.project, by=made.owner)
     made.project.refresh_from_db()
     return made
@@ -72,9 +76,10 @@ def there(db):
 
 def values(there, pattern: str) -> dict[str, Any]:
     """What an address needs, of this project."""
+    job = there.upload if re.search("retry|choose|discard", pattern) else there.job
     known = {
         "project": there.project.pk, "image": there.image.pk, "round": there.round.pk, "layer": there.layer.pk,
-        "number": there.round.number, "job": there.job.pk, "label_class": there.project.classes.get().pk,
+        "number": there.round.number, "job": job.pk, "label_class": there.project.classes.get().pk,
         "study": there.study.pk, "participant": 0, "layout": "coco",
         "level": 0, "column": 0, "row": 0, "name": "times",
         "membership": there.project.memberships.exclude(role="owner")[0].pk,

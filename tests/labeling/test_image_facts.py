@@ -22,6 +22,7 @@ from labeling.images.models import Image
 from labeling.images.services import add_image, change_images, stated
 from tests.factories import ImageFactory, ProjectFactory, UserFactory, png
 from tests.labeling.pages import make_study, page_text, signed_in, toasts
+from tests.labeling.uploads import read_uploads
 
 pytestmark = pytest.mark.django_db
 
@@ -167,8 +168,8 @@ def test_the_api_states_for_one_for_many_and_by_table(project):
         f"/api/v1/projects/{project.pk}/images/", {"images": [second, third], "stain": "PAS"}, format="json"
     )
     assert many.json() == {"changed": 2, "alike": []}
-    declined = client.patch(f"/api/v1/projects/{project.pk}/images/", {"images": [], "stain": "PAS"}, format="json")
-    assert declined.status_code == 400
+    refused = client.patch(f"/api/v1/projects/{project.pk}/images/", {"images": [], "stain": "PAS"}, format="json")
+    assert refused.status_code == 400
     listed = client.get(f"/api/v1/projects/{project.pk}/images/").json()
     assert [(i["scanner"], i["stain"]) for i in listed] == [("GT450", "H&E"), ("", "PAS"), ("", "PAS")]
     address = f"/api/v1/projects/{project.pk}/images/table/"
@@ -214,6 +215,7 @@ def test_an_upload_says_it_for_all_its_files():
     signed_in(study.people["owner"]).post(
         reverse("project-images", args=[study.project.pk]), {"images": files, **common}, follow=True
     )
+    read_uploads()
     assert rows(study.project, "name", "scanner", "site", "stain")[-2:] == [
         ("new.png", "", "Graz", "PAS"), ("old.tif", "Zeiss Axio", "Graz", "PAS"),
     ]  # fmt: skip

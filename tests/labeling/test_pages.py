@@ -38,6 +38,7 @@ from tests.labeling.pages import (
     signed_in,
     toasts,
 )
+from tests.labeling.uploads import read_uploads
 
 pytestmark = pytest.mark.django_db
 
@@ -62,10 +63,16 @@ MATRIX = {
     ("get", "project"): MEMBERS,
     ("get", "project-images"): MEMBERS,
     ("get", "project-time"): MEMBERS,
+    ("get", "project-uploads"): (200, 200, 403, 403, 403, 404, 302),
+    ("post", "retry-job"): (302, 302, 404, 404, 404, 404, 302),
+    ("post", "choose-job"): (302, 302, 404, 404, 404, 404, 302),
+    ("post", "discard-job"): (302, 302, 404, 404, 404, 404, 302),
     ("get", "project-exports"): (200, 200, 200, 403, 403, 404, 302),
     ("post", "project-exports"): (302, 302, 302, 403, 403, 404, 302),
     ("post", "cancel-job"): (302, 302, 404, 404, 404, 404, 302),  # one's own, or as who oversees the project
     ("get", "image"): MEMBERS,
+    ("get", "image-scale"): (200, 200, 403, 403, 403, 404, 302),
+    ("post", "image-scale"): FORMS,
     ("get", "round"): MEMBERS,
     ("get", "round-by-id"): (302, 302, 302, 302, 302, 404, 302),
     ("get", "before-round"): (200, 200, 403, 403, 403, 404, 302),
@@ -399,7 +406,7 @@ def files(*named: tuple[str, bytes]) -> list[SimpleUploadedFile]:
 def test_an_upload_keeps_the_good_files_and_says_what_is_wrong_with_each_bad_one(study):
     one = png(seed=900)
     client = signed_in(study.people["manager"])
-    answer = client.post(
+    sent = client.post(
         address(study, "project-images"),
         {
             "images": files(("a.png", one), ("notes.txt", b"hello"), ("b.png", png(seed=901)), ("again.png", one)),
@@ -409,9 +416,14 @@ def test_an_upload_keeps_the_good_files_and_says_what_is_wrong_with_each_bad_one
         },
         headers={"HX-Request": "true"},
     )
-    text = answer.content.decode()
+    assert sent.status_code == 200 and "0 of 4 files" in page_text(sent)
+    poll = re.search(r'hx-get="([^"]+)"', sent.content.decode())[1].replace("&amp;", "&")
+    read_uploads()
+    answer = client.get(poll, headers={"HX-Request": "true"})
+    text = page_text(answer)
     assert answer.headers["HX-Trigger"] == "images-changed"
-    assert "2 images added." in text
+    assert "2 images added, 1 is here already, 1 declined" in text
+    assert "hx-trigger" not in text
     assert "notes.txt is not an image of a known format" in text
     assert "again.png is in this project already, as a.png." in text
     added = study.project.images.filter(name__in=["a.png", "b.png"])

@@ -27,6 +27,7 @@ from labeling.rounds.reference_masks import image_named
 from tests.factories import ImageFactory, ProjectFactory, UserFactory
 from tests.labeling.pages import address, make_study, page_text, signed_in, toasts
 from tests.labeling.rounds import annotate, png_of, run_all
+from tests.labeling.uploads import image_of, upload_one
 
 MAP = np.array([[0, 0, 5, 5], [0, 9, 9, 5], [300, 9, 9, 0]])
 NUMBERED = np.array([[0, 0, 1, 1], [0, 2, 2, 1], [3, 2, 2, 0]])
@@ -288,10 +289,8 @@ def test_a_lab_measures_mask_quality_in_its_own_project(short_trainings, sent):
     made = [tissue(128, 128, 14, seed=seed) for seed in range(2)]
     images = []
     for name, split, one in zip(("train.png", "judge.png"), ("train", "val"), made, strict=True):
-        file = SimpleUploadedFile(name, png_of(one.rgb))
-        body = {"image": file, "split": split}
-        answer = client.post(reverse("image-list", args=[project.pk]), body, format="multipart")
-        images.append(Image.objects.get(pk=answer.json()["id"]))
+        _, shown = upload_one(client, project, name, png_of(one.rgb), split=split)
+        images.append(image_of(shown))
     annotate(images[0], owner, made[0].boxes)
     masks = SimpleUploadedFile("judge_mask.tif", tiff(made[1].labels.astype(np.uint32)))
     url = reverse("reference-mask-list", args=[project.pk])

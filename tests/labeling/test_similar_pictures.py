@@ -15,10 +15,11 @@ from rest_framework.test import APIClient
 from inference.synthetic import tissue
 from labeling.images.models import Image, Split
 from labeling.images.services import add_image
-from labeling.images.similar import NEAR, bits_of, distance, picture_hash, similar_images, turned
+from labeling.images.similar import NEAR, bits_of, distance, similar_images, picture_hash, turned
 from tests.factories import ProjectFactory
-from tests.labeling.pages import make_study, page_text, signed_in, toasts
+from tests.labeling.pages import make_study, page_text, signed_in
 from tests.labeling.rounds import png_of
+from tests.labeling.uploads import read_uploads, upload
 
 
 def picture(seed=0, side=160):
@@ -96,23 +97,24 @@ def test_uploads_and_changes_of_split_say_it():
     added(project, "a.png", picture(3), Split.TRAIN)
     client = APIClient()
     client.force_authenticate(owner)
-    copy = io.BytesIO(png_of(np.asarray(picture(3).resize((100, 80)))))
-    copy.name = "copy.png"
-    answer = client.post(reverse("image-list", args=[project.pk]), {"image": copy}, format="multipart").json()
-    assert answer["alike"][0]["detail"] == "copy.png and a.png show the same picture, or nearly."
-    url = reverse("image-detail", args=[answer["id"]])
+    job = upload(client, project, ("copy.png", png_of(np.asarray(picture(3).resize((100, 80))))))
+    assert job["alike"][0]["detail"] == "copy.png and a.png show the same picture, or nearly."
+    key = job["items"][0]["image"]
+    url = reverse("image-detail", args=[key])
     moved = client.patch(url, {"split": "test"}, format="json").json()
     assert "in two splits: figures would flatter" in moved["alike"][0]["detail"]
     assert client.patch(url, {"stain": "H&E"}, format="json").json()["alike"] == []
     many = client.patch(
-        reverse("image-list", args=[project.pk]), {"images": [answer["id"]], "split": "val"}, format="json"
+        reverse("image-list", args=[project.pk]), {"images": [key], "split": "val"}, format="json"
     ).json()
     assert many["changed"] == 1 and "copy.png (validation)" in many["alike"][0]["detail"]
-    upload = io.BytesIO(png_of(np.asarray(picture(3).transpose(PIL.Image.Transpose.ROTATE_90))))
-    upload.name = "turned.png"
+    turned = io.BytesIO(png_of(np.asarray(picture(3).transpose(PIL.Image.Transpose.ROTATE_90))))
+    turned.name = "turned.png"
     page = signed_in(owner)
-    messages = toasts(page.post(reverse("project-images", args=[project.pk]), {"images": upload, "split": "train"}))
-    assert any("turned.png (train) and copy.png (validation) show the same picture" in m for m in messages)
+    page.post(reverse("project-images", args=[project.pk]), {"images": turned, "split": "train"})
+    read_uploads()
+    shown = page_text(page.get(reverse("project", args=[project.pk])))
+    assert "turned.png (train) and copy.png (validation) show the same picture" in shown
     before = page_text(page.get(reverse("before-round", args=[project.pk])))
     assert "show the same picture" not in before  # neither of them teaches or judges
 

@@ -16,20 +16,22 @@ from django.urls import reverse
 from django.utils import translation
 from rest_framework.test import APIClient
 
-from inference.reading.sentences import SENTENCES as SENTENCES_OF_READING
+from inference.reading.sentences import SENTENCES as SAID_BY_THE_LEAF
 from labeling.exchange.image_tables import take_table
 from labeling.images import services
 from labeling.images.models import Image, OriginalAccess, ScaleSource
 from labeling.images.names import clean, normal
-from labeling.images.sentences import SENTENCES, toasts
+from labeling.images.sentences import SENTENCES, sentence
 from labeling.images.services import add_image, change_image
-from labeling.images.uploads import FileResult, Outcome
+from labeling.jobs.models import Job
 from labeling.projects.services import change_project
 from tests.factories import ImageFactory, ProjectFactory, png
 from tests.inference.picture_files import grey, picture, saved, tiff
-from tests.labeling.pages import address, make_study, signed_in
+from tests.labeling.pages import address, make_study, page_text, signed_in, toasts
+from tests.labeling.uploads import image_of, read_uploads, upload, upload_one
 
 pytestmark = pytest.mark.django_db
+HTMX = {"HX-Request": "true"}
 
 
 @pytest.fixture
@@ -44,19 +46,19 @@ def api(study):
     return client
 
 
-def send(client, project, *files, **fields):
-    parts = [SimpleUploadedFile(name, content) for name, content in files]
-    image = parts[0] if len(parts) == 1 else parts
-    url = reverse("image-list", args=[project.pk])
-    return client.post(url, {"image": image, **fields}, format="multipart")
+def send(client, project, name, content, **fields):
+    return upload_one(client, project, name, content, **fields)
 
 
 def by_page(study, *files, **fields):
+    """Send files by the page's form and let them be read. -> the text of the part of the page that then shows them."""
     parts = [SimpleUploadedFile(name, content) for name, content in files]
     form = {"images": parts, "split": "train", **fields}
     client = signed_in(study.people["manager"])
-    url = address(study, "project-images")
-    return client.post(url, form, headers={"HX-Request": "true"})
+    answer = client.post(address(study, "project-images"), form, headers=HTMX)
+    assert answer.status_code == 200
+    read_uploads()
+    return page_text(client.get(address(study, "project-uploads"), headers=HTMX))
 
 
 def deep(seed: int = 0) -> bytes:
@@ -92,7 +94,7 @@ def with_bad_exif() -> bytes:
 
 
 def test_a_batch_keeps_every_good_file_whatever_the_others_are(study):
-    answer = by_page(
+    text = by_page(
         study,
         ("good_a.png", png(seed=901)),
         ("turned.jpg", with_bad_exif()),
@@ -102,14 +104,12 @@ def test_a_batch_keeps_every_good_file_whatever_the_others_are(study):
         ("again.png", png(seed=901)),
         ("good_b.tif", deep()),
     )
-    text = answer.content.decode()
-    assert answer.status_code == 200
-    assert "3 images added." in text
+    assert "3 images added, 1 is here already, 1 needs a choice, 2 declined" in text
     assert "notes.txt is not an image of a known format" in text
     assert "stack.tif holds 3 pictures" in text
     assert "empty.png is empty" in text
     assert "again.png is in this project already, as good_a.png." in text
-    assert "turned as its EXIF orientation says (6)" in text
+    assert "Turned as its EXIF orientation says (6)" in text
     assert "16-bit samples: 0 to 4095 are shown as black to white" in text
     added = set(study.project.images.values_list("name", flat=True))
     assert {"good_a.png", "turned.jpg", "good_b.tif"} <= added
@@ -127,78 +127,72 @@ def test_a_fault_of_ours_in_one_file_is_logged_and_costs_that_file_only(study, m
         return read(source, folder, name, **choice)
 
     monkeypatch.setattr(services, "read", breaks)
-    answer = by_page(study, ("a.png", png(seed=901)), ("odd.png", png(seed=902)), ("b.png", png(seed=903)))
-    text = answer.content.decode()
-    assert "2 images added." in text
+    text = by_page(study, ("a.png", png(seed=901)), ("odd.png", png(seed=902)), ("b.png", png(seed=903)))
+    assert "2 images added, 1 declined" in text
     assert "odd.png could not be added because of a fault in Boxwise" in text
     assert "KeyError" in caplog.text
 
 
-def test_without_scripts_the_same_is_said(study):
+def test_without_scripts_the_page_shows_the_same(study):
     client = signed_in(study.people["manager"])
     parts = [
         SimpleUploadedFile("a.png", png(seed=901)),
         SimpleUploadedFile("x.txt", b"x"),
         SimpleUploadedFile("b.tif", deep()),
     ]
-    answer = client.post(address(study, "project-images"), {"images": parts, "split": "train"}, follow=True)
-    page = answer.content.decode()
-    assert "2 images added." in page
+    answer = client.post(address(study, "project-images"), {"images": parts, "split": "train"})
+    assert answer.url == reverse("project", args=[study.project.pk]) + "#uploads"
+    assert "are being read" in toasts(answer)[0]
+    read_uploads()
+    page = page_text(client.get(address(study, "project")))
+    assert "2 images added, 1 declined" in page
     assert "x.txt is not an image" in page
-    assert "b.tif: 16-bit samples" in page
+    assert "16-bit samples" in page
 
 
-def test_a_result_is_plain_values_for_a_job():
-    result = FileResult("a.png", Outcome.DECLINED, None, "unreadable_image", ("a.png is empty",))
-    assert result.as_json() == {
-        "name": "a.png", "outcome": "declined", "image": None, "code": "unreadable_image", "words": ("a.png is empty",),
-    }  # fmt: skip
-
-
-def test_two_files_in_one_request_are_declined(study, api):
-    answer = send(api, study.project, ("a.png", png(seed=901)), ("b.png", png(seed=902)))
-    assert (answer.status_code, answer.json()["field"]) == (422, "image")
-    assert "this one has 2" in answer.json()["detail"]
-    both = {"image": SimpleUploadedFile("a.png", png(seed=901)), "second": SimpleUploadedFile("b.png", png(seed=902))}
+def test_files_of_one_request_are_one_job_and_another_field_is_declined(study, api):
+    job = upload(api, study.project, ("a.png", png(seed=901)), ("b.png", png(seed=902)))
+    assert [item["state"] for item in job["items"]] == ["done", "done"]
+    assert (job["state"], job["done"], job["total"], job["result"]) == ("done", 2, 2, None)
+    both = {"image": SimpleUploadedFile("c.png", png(seed=903)), "second": SimpleUploadedFile("d.png", png(seed=904))}
     answer = api.post(reverse("image-list", args=[study.project.pk]), both, format="multipart")
-    assert answer.status_code == 422
-    assert study.project.images.count() == 1
+    assert (answer.status_code, answer.json()["field"]) == (422, "second")
+    assert study.project.images.count() == 3
+    assert Job.objects.filter(kind=Job.Kind.READ).count() == 1
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"GIF89a", b"II*\0", b"\x89PNG\r\n\x1a\n", b"BM", b"RIFF0000WEBP", b"\xff\xd8\xff"]
 )
-def test_a_file_that_is_nothing_is_never_a_500(study, api, content):
-    answer = send(api, study.project, ("x.png", content))
-    assert answer.status_code in (400, 422)
-    assert answer["Content-Type"] == "application/problem+json"
+def test_a_file_that_is_nothing_is_declined_in_a_sentence(study, api, content):
+    item, image = send(api, study.project, "x.png", content)
+    assert (item["state"], image) == ("declined", None)
+    assert "x.png" in item["detail"]
 
 
 # -- which picture of a file
 
 
-def test_a_page_is_chosen_by_form_and_api(study, api):
-    answer = send(api, study.project, ("s.tif", stack()), page=2)
-    assert answer.status_code == 201, answer.content
-    assert answer.json()["notes"] == ["page 2 of 3 was taken"]
-    stored = Image.objects.get(pk=answer.json()["id"])
-    pixels = np.asarray(PIL.Image.open(stored.pixels))
+def test_a_page_is_chosen_at_the_upload_by_form_and_api(study, api):
+    _, shown = send(api, study.project, "s.tif", stack(), page=2)
+    assert shown["notes"] == ["page 2 of 3 was taken"]
+    pixels = np.asarray(PIL.Image.open(image_of(shown).pixels))
     assert np.array_equal(pixels, picture()[::-1])
-    by_form = by_page(study, ("s.tif", stack()), page="3")
-    assert "1 image added." in by_form.content.decode()
-    declined = send(api, study.project, ("s.tif", stack()), page=9)
-    assert declined.status_code == 422
-    assert "has no page 9; it has 3" in declined.json()["detail"]
+    assert "1 image added" in by_page(study, ("s.tif", stack()), page="3")
+    item, _ = send(api, study.project, "s.tif", stack(), page=9)
+    assert "has no page 9; it has 3" in item["detail"]
+    assert (item["state"], item["choices"]) == ("choice", {"pages": 3})
 
 
 def test_a_channel_is_chosen_and_numbers_begin_at_one(study, api):
     channels = tiff(np.dstack([grey(), grey()[::-1]]), photometric=1, bits=8, extra=(0,))
-    declined = send(api, study.project, ("c.tif", channels))
-    assert "holds 2 channels" in declined.json()["detail"]
-    accepted = send(api, study.project, ("c.tif", channels), channel=2)
-    assert accepted.status_code == 201
-    by_form = by_page(study, ("c.tif", channels), page="0")
-    assert "whole numbers from 1 on" in by_form.content.decode()
+    item, _ = send(api, study.project, "c.tif", channels)
+    assert "holds 2 channels" in item["detail"]
+    assert item["choices"] == {"channels": 2}
+    assert send(api, study.project, "c.tif", channels, channel=2)[1] is not None
+    form = {"images": [SimpleUploadedFile("c.tif", channels)], "split": "train", "page": "0"}
+    answer = signed_in(study.people["manager"]).post(address(study, "project-images"), form, headers=HTMX)
+    assert "whole numbers from 1 on" in answer.content.decode()
 
 
 def test_a_label_map_is_declined_with_the_place_where_it_belongs(study, api):
@@ -207,19 +201,18 @@ def test_a_label_map_is_declined_with_the_place_where_it_belongs(study, api):
     labels[20:30, 8:20] = 2
     labels[5:15, 25:35] = 3
     content = tiff(labels[..., None], photometric=1, bits=16)
-    answer = send(api, study.project, ("labels.tif", content))
-    assert answer.status_code == 422
-    assert "reference masks of an image" in answer.json()["detail"]
+    item, _ = send(api, study.project, "labels.tif", content)
+    assert (item["state"], item["code"]) == ("declined", "label_map")
+    assert "reference masks of an image" in item["detail"]
 
 
 # -- range and turn on the page
 
 
 def test_deep_pictures_keep_their_range_and_the_page_says_so(study, api):
-    answer = send(api, study.project, ("deep.tif", deep()))
-    assert (answer.json()["low"], answer.json()["high"]) == (0, 4095)
-    stored = Image.objects.get(pk=answer.json()["id"])
-    pixels = np.asarray(PIL.Image.open(stored.pixels))
+    _, shown = send(api, study.project, "deep.tif", deep())
+    assert (shown["low"], shown["high"]) == (0, 4095)
+    pixels = np.asarray(PIL.Image.open(image_of(shown).pixels))
     differences = np.abs(pixels.astype(int) - picture())
     assert differences.mean() < 1
     owner = signed_in(study.people["owner"])
@@ -229,30 +222,29 @@ def test_deep_pictures_keep_their_range_and_the_page_says_so(study, api):
 
 
 def test_8_bit_pictures_have_no_range(study, api):
-    answer = send(api, study.project, ("plain.png", png(seed=905)))
-    assert (answer.json()["low"], answer.json()["notes"]) == (None, [])
+    _, shown = send(api, study.project, "plain.png", png(seed=905))
+    assert (shown["low"], shown["notes"]) == (None, [])
 
 
 # -- one picture, one image
 
 
 def test_the_same_picture_is_one_image_in_whatever_file(study, api):
-    first = send(api, study.project, ("a.png", saved(picture(), "PNG")))
-    assert first.status_code == 201
+    _, first = send(api, study.project, "a.png", saved(picture(), "PNG"))
     others = {
         "a.tif": saved(picture(), "TIFF"),
         "b.bmp": saved(picture(), "BMP"),
         "c.webp": saved(picture(), "WEBP", lossless=True),
     }
     for name, content in others.items():
-        again = send(api, study.project, (name, content))
-        assert (again.status_code, again.json()["code"]) == (422, "already_there")
+        again, _ = send(api, study.project, name, content)
+        assert (again["state"], again["code"], again["image"]) == ("done", "already_there", first["id"])
 
 
 def test_two_exposures_of_one_field_are_two_images(study, api):
     for factor in (8, 16):
         content = tiff(picture().astype(np.uint16) * factor, photometric=2, bits=16)
-        assert send(api, study.project, (f"{factor}.tif", content)).status_code == 201
+        assert send(api, study.project, f"{factor}.tif", content)[1] is not None
 
 
 # -- names
@@ -264,8 +256,8 @@ COMPOSED = unicodedata.normalize("NFC", DECOMPOSED)
 
 @pytest.mark.parametrize(("uploaded", "written"), [(DECOMPOSED, COMPOSED), (COMPOSED, DECOMPOSED)])
 def test_a_name_is_the_same_composed_and_decomposed(study, api, uploaded, written):
-    answer = send(api, study.project, (uploaded, png(seed=901)))
-    assert answer.json()["name"] == COMPOSED
+    _, shown = send(api, study.project, uploaded, png(seed=901))
+    assert shown["name"] == COMPOSED
     table = f"image,scanner\n{written},GT450\n".encode()
     assert take_table(project=study.project, content=table) == 1
     assert study.project.images.get(name=COMPOSED).scanner == "GT450"
@@ -304,11 +296,11 @@ def scaled(um: float | None, seed: int = 0) -> bytes:
 
 
 def test_the_scale_comes_from_the_file_with_its_source(study, api):
-    answer = send(api, study.project, ("a.tif", scaled(0.25))).json()
+    _, answer = send(api, study.project, "a.tif", scaled(0.25))
     assert (answer["um_per_px"], answer["scale_source"]) == (pytest.approx(0.25), "file")
-    nothing = send(api, study.project, ("b.tif", scaled(None, 1))).json()  # 72 dpi is a screen's
+    _, nothing = send(api, study.project, "b.tif", scaled(None, 1))  # 72 dpi is a screen's
     assert (nothing["um_per_px"], nothing["scale_source"]) == (None, "")
-    typed = send(api, study.project, ("c.tif", scaled(0.25, 2)), um_per_px=0.5).json()
+    _, typed = send(api, study.project, "c.tif", scaled(0.25, 2), um_per_px=0.5)
     assert (typed["um_per_px"], typed["scale_source"]) == (0.5, "typed")
     assert typed["notes"] == ["the file says 0.25 µm per pixel, 0.5 was typed and is kept"]
 
@@ -342,12 +334,50 @@ def test_a_nominal_scale_is_set_for_all_and_marked(study):
     assert sorted(study.project.images.values_list("um_per_px", flat=True)) == [0.25, 0.5]
 
 
+@pytest.mark.parametrize(
+    ("line", "um", "scale"),
+    [((10, 20, 50, 20), "10", 0.25), ((10, 10, 40, 50 - 10), "21.2132", 0.5), ((0, 0, 64, 0), "32", 0.5)],
+)
+def test_a_line_along_a_scale_bar_sets_the_scale(study, line, um, scale):
+    client = signed_in(study.people["manager"])
+    url = reverse("image-scale", args=[study.image.pk])
+    page = client.get(url).content.decode()
+    assert reverse("image-pixels", args=[study.image.pk]) in page
+    ends = dict(zip(("x0", "y0", "x1", "y1"), map(str, line), strict=True))
+    answer = client.post(url, {**ends, "um": um})
+    assert answer.url.endswith("#images")
+    study.image.refresh_from_db()
+    assert study.image.um_per_px == pytest.approx(scale, rel=1e-4)
+    assert study.image.scale_source == "measured"
+    assert "by a scale bar" in client.get(address(study, "project-settings")).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("line", "um", "words"),
+    [
+        (("10", "20", "12", "20"), "10", "shorter than 5 pixels"),
+        (("10", "20", "500", "20"), "10", "leaves the image"),
+        (("10", "20", "50", "nan"), "10", "Enter a number"),
+        (("10", "20", "50", "20"), "0", "greater than or equal to"),
+        (("0", "0", "64", "0"), "900000", "µm per pixel must be from 0.001 to 1000"),
+    ],
+)
+def test_a_line_that_measures_nothing_is_declined(study, line, um, words):
+    client = signed_in(study.people["manager"])
+    ends = dict(zip(("x0", "y0", "x1", "y1"), line, strict=True))
+    answer = client.post(reverse("image-scale", args=[study.image.pk]), {**ends, "um": um})
+    assert answer.status_code == 422
+    assert words in answer.content.decode()
+    study.image.refresh_from_db()
+    assert study.image.um_per_px is None
+
+
 # -- originals
 
 
 def test_the_original_is_kept_bit_by_bit_apart_from_the_images(study, api):
     content = deep()
-    key = send(api, study.project, ("deep.tif", content)).json()["id"]
+    key = send(api, study.project, "deep.tif", content)[1]["id"]
     image = Image.objects.get(pk=key)
     assert image.original.storage is not image.pixels.storage
     assert "originals" in Path(image.original.path).parts
@@ -356,12 +386,12 @@ def test_the_original_is_kept_bit_by_bit_apart_from_the_images(study, api):
     assert b"".join(answer.streaming_content) == content
     assert answer["Cache-Control"] == "no-store"
     assert 'filename="deep.tif"' in answer["Content-Disposition"]
-    accepted = OriginalAccess.objects.get()
-    assert (accepted.image_id, accepted.person, accepted.image_name) == (key, study.people["manager"], "deep.tif")
+    taken = OriginalAccess.objects.get()
+    assert (taken.image_id, taken.person, taken.image_name) == (key, study.people["manager"], "deep.tif")
 
 
 def test_the_settings_page_offers_it_to_those_who_may(study, api):
-    key = send(api, study.project, ("deep.tif", deep())).json()["id"]
+    key = send(api, study.project, "deep.tif", deep())[1]["id"]
     url = reverse("image-original", args=[key])
     settings_page = address(study, "project-settings")
     manager = signed_in(study.people["manager"])
@@ -379,7 +409,7 @@ def test_the_settings_page_offers_it_to_those_who_may(study, api):
 
 
 def test_who_may_not_fetch_it_leaves_no_record(study, api):
-    key = send(api, study.project, ("deep.tif", deep())).json()["id"]
+    key = send(api, study.project, "deep.tif", deep())[1]["id"]
     for who in ("reviewer", "annotator", "viewer"):
         api.force_authenticate(study.people[who])
         assert api.post(reverse("image-original", args=[key])).status_code == 403
@@ -387,12 +417,12 @@ def test_who_may_not_fetch_it_leaves_no_record(study, api):
 
 
 def test_a_project_may_keep_no_originals(study, api):
-    kept = send(api, study.project, ("a.tif", deep())).json()
+    _, kept = send(api, study.project, "a.tif", deep())
     change_project(
         project=study.project, by=study.people["owner"], name="Breast", description="", records_activity=True,
         keeps_originals=False,
     )  # fmt: skip
-    gone = send(api, study.project, ("b.tif", deep(3))).json()
+    _, gone = send(api, study.project, "b.tif", deep(3))
     assert (kept["has_original"], gone["has_original"]) == (True, False)
     answer = api.post(reverse("image-original", args=[gone["id"]]))
     assert (answer.status_code, answer.json()["code"]) == (404, "no_original")
@@ -419,6 +449,6 @@ def test_settings_switch_it_off_and_say_what_that_means(study):
 
 def test_every_sentence_of_the_leaf_can_be_translated():
     with translation.override("en"):
-        assert {code: str(words) for code, words in SENTENCES.items()} == SENTENCES_OF_READING
+        assert {code: str(words) for code, words in SENTENCES.items()} == SAID_BY_THE_LEAF
     with translation.override("de"):
-        assert toasts("empty", name="a.png") == "a.png ist leer; die Datei hat keine Bytes"
+        assert sentence("empty", name="a.png") == "a.png ist leer; die Datei hat keine Bytes"

@@ -161,13 +161,13 @@ def learned(project: Any, owner: Any, sent: list[Any]) -> None:
     import torch
     from django.core.files.uploadedfile import SimpleUploadedFile
 
-    from inference.worker import tasks
     from inference.detectors import centre
     from inference.weights import files
-    from labeling.rounds.weights import importing
+    from inference.worker import tasks
     from labeling.rounds.notices.announcements import change_notices
-    from labeling.rounds.weights.promotion import promote
     from labeling.rounds.services import start_round
+    from labeling.rounds.weights import importing
+    from labeling.rounds.weights.promotion import promote
 
     change_notices(project=project, notify_by_mail=True, webhook_url="https://hooks.example.org/boxwise")
     for changes in ({}, {"seed": 3}):

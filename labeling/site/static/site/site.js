@@ -93,6 +93,17 @@ document.addEventListener("htmx:beforeRequest", (event) => {
     event.preventDefault();
 });
 
+// -- a list that is fetched anew stays where it was scrolled to
+const scrolled = new Map();
+document.addEventListener("htmx:beforeSwap", () => {
+  for (const list of document.querySelectorAll("[data-keeps]"))
+    scrolled.set(list.id, list.scrollTop);
+});
+document.addEventListener("htmx:afterSwap", () => {
+  for (const list of document.querySelectorAll("[data-keeps]"))
+    list.scrollTop = scrolled.get(list.id) ?? 0;
+});
+
 // -- what went wrong on the way is said
 document.addEventListener("htmx:responseError", (event) => {
   const status = event.detail.xhr.status;
@@ -140,7 +151,7 @@ if (upload) {
     show(
       loaded < total
         ? `${mib(loaded)} of ${mib(total)} MiB sent`
-        : "sent; the server is reading the images",
+        : "sent",
       loaded / total,
     );
   });

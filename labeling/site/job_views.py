@@ -1,0 +1,75 @@
+"""What somebody does to a job on a page: cancel it, try files again, choose a picture of one, discard the rest."""
+
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from labeling.errors import Archived, LabelingError
+from labeling.images.uploads import choose_picture
+from labeling.jobs import items, services
+from labeling.jobs.access import reach_job
+from labeling.jobs.models import Job, JobItem
+from labeling.numbers import whole_number
+from labeling.site import upload_views
+from labeling.site.requests import Request, sentence, signed_in
+
+# Where a kind is shown on the page of its project.
+PLACE: dict[str, str] = {Job.Kind.EXPORT: "exports", Job.Kind.READ: "uploads"}
+
+
+@signed_in
+@require_POST
+def cancel(request: Request, job: int) -> HttpResponse:
+    found = reach_job(request.user, job, Job.CHANGED_BY)
+    done = _("The export stops.") if found.kind == Job.Kind.EXPORT else ""
+    return act(request, found, lambda: services.cancel(found.pk), done=done)
+
+
+@signed_in
+@require_POST
+def retry(request: Request, job: int) -> HttpResponse:
+    found = reach_job(request.user, job, Job.CHANGED_BY)
+    return act(request, found, lambda: items.retry(found.pk))
+
+
+@signed_in
+@require_POST
+def choose(request: Request, job: int) -> HttpResponse:
+    """Which picture of a file is meant; with `all` for every file of the job that needs a choice."""
+    found = reach_job(request.user, job, Job.CHANGED_BY)
+    asking = found.items.filter(state=JobItem.State.CHOICE)
+    if "all" not in request.POST:
+        asking = asking.filter(pk=whole_number(request.POST.get("item")) or 0)
+    page, channel = (whole_number(request.POST.get(name), largest=100_000) or None for name in ("page", "channel"))
+    keys = list(asking.values_list("pk", flat=True))
+    return act(request, found, lambda: choose_picture(job=found, items=keys, page=page, channel=channel))
+
+
+@signed_in
+@require_POST
+def discard(request: Request, job: int) -> HttpResponse:
+    found = reach_job(request.user, job, Job.CHANGED_BY)
+    return act(request, found, lambda: items.discard(found.pk))
+
+
+def act(request: Request, job: Job, service: Callable[[], object], *, done: str = "") -> HttpResponse:
+    """Run a service on a job, then show where the job stands: as a part of the page to htmx, else the page."""
+    problems = []
+    try:
+        service()
+    except Archived:
+        raise
+    except LabelingError as error:
+        problems.append(sentence(error))
+    if request.htmx and job.kind == Job.Kind.READ:
+        return upload_views.answer(request, job.project, problems=problems)
+    for problem in problems:
+        messages.error(request, problem)
+    if done and not problems:
+        messages.success(request, done)
+    return redirect(reverse("project", args=[job.project_id]) + "#" + PLACE[job.kind])
