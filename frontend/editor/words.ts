@@ -72,7 +72,8 @@ export const REASON_WORDS: Record<Exclude<Reason, "">, string> = {
   cannot_tell: mark("Cannot tell"),
 };
 
-/** Nothing is left out of the picture without the corner saying so. `density`: cells that a picture of their density stands for. */
+/** Nothing is left out of the picture without the corner saying so. `density`: cells that a picture of their
+ *  density stands for. */
 export const shownWords = (
   hiddenLayers: number,
   filtered: { hidden: number; all: number } = { hidden: 0, all: 0 },
@@ -103,7 +104,8 @@ export const LAYER_WORDS: Record<Layer["kind"], string> = {
   import: mark("import"),
 };
 
-/** The longest of 1, 2, 5 x 10^n micrometres (or pixels, where the scale is unknown) that fits into `most` CSS pixels. */
+/** The longest of 1, 2, 5 x 10^n micrometres (or pixels, where the scale is unknown) that fits into `most` CSS
+ *  pixels. */
 export function scaleBar(
   cssPxPerImagePx: number,
   umPerPx: number | null,
