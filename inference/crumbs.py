@@ -5,6 +5,10 @@ share (0.25 by default) of the first percentile of the annotated cells' areas. A
 crumb when its area is below BOXED of the threshold, because the box speaks for a cell. A cell's area is that of the
 ellipse in its box. Areas are in square micrometres where every image of the round states its scale, else in pixels.
 
+On the image itself, a piece outside every box is a crumb as well when it is smaller than LONE of the median cell that
+stands in a box there: the segmenter alone saw it, and most of what it sees alone and small is no cell. This was
+measured by cross-validation on four data sets (docs/models.md, "What helps without training").
+
 A cell that a person boxed is never a crumb, nor is a piece at the image's rim, because only a part of it is in the
 image. With fewer than FEWEST annotated cells there is no such threshold, because so few cells do not show how small
 cells can be; then only the least area of the instances holds ("smallest", in pixels). How many true cells the rule
@@ -23,6 +27,8 @@ from inference.types import Labels
 
 FEWEST = 15  # annotated cells away from the rim
 PERCENTILE = 1.0
+LONE = 0.5  # of the median cell in a box on the same image, for pieces outside every box
+FEWEST_BOXED = 5  # cells in boxes on an image, from which their median says how large cells are there
 BOXED = 0.4  # of the threshold, for pieces in a box of the detector
 
 
@@ -83,6 +89,14 @@ def crumb_areas(content: dict[str, Any], options: dict[str, Any]) -> dict[int, f
     return areas
 
 
+def lone_share(options: dict[str, Any]) -> float:
+    """What a piece outside every box is asked for: LONE, or nothing where the rule for crumbs is off.
+
+    options  the instances' part of a round's configuration
+    """
+    return LONE if options.get("crumbs", 0.0) > 0 else 0.0
+
+
 def area_of(box: Sequence[float]) -> float:
     """The area of the ellipse in a box, in the box's own units."""
     x0, y0, x1, y1 = box
@@ -98,11 +112,14 @@ def _at_rim(box: Sequence[float], width: int, height: int) -> bool:
     return at_left_or_top or at_right_or_bottom
 
 
-def without_crumbs(labels: Labels, area: float, *, boxes: int = 0, keep: Sequence[int] = ()) -> tuple[Labels, int]:
+def without_crumbs(
+    labels: Labels, area: float, *, boxes: int = 0, keep: Sequence[int] = (), lone: float = 0.0
+) -> tuple[Labels, int]:
     """The label map without pieces of fewer than `area` pixels.
 
     labels  (H, W) int32, 0 is background
     boxes   the ids 1..boxes stand in a box each: for them the threshold is BOXED of `area`
+    lone    pieces outside every box must be this share of the median of those in boxes; 0 asks for nothing
     keep    ids that are never crumbs: cells that a person boxed
     ->      a new map with the same ids, and how many were left out
     """
@@ -111,6 +128,9 @@ def without_crumbs(labels: Labels, area: float, *, boxes: int = 0, keep: Sequenc
     least = np.full(count, float(area))
     least[1 : boxes + 1] *= BOXED
     there = sizes > 0
+    boxed = sizes[1 : boxes + 1][there[1 : boxes + 1]]
+    if len(boxed) >= FEWEST_BOXED:
+        least[boxes + 1 :] = np.maximum(least[boxes + 1 :], lone * float(np.median(boxed)))
     small = there & (sizes < least)
     small[0] = False
     small[_ids_at_rim(labels)] = False

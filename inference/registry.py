@@ -35,10 +35,11 @@ MODELS = {  # what a weight file calls itself -> its kind and name in TRAINERS
     "segformer-1": ("segmenter", "segformer"),
     "unet-1": ("segmenter", "unet"),
 }
-PRESETS = ("tiny", "quick", "paper")
+PRESETS = ("tiny", "quick", "standard", "paper")
 PARTS = {  # which models a preset means when nobody names others
     "tiny": {"detector": "centre", "segmenter": "unet"},
     "quick": {"detector": "centre", "segmenter": "unet"},
+    "standard": {"detector": "centre", "segmenter": "unet"},
     "paper": {"detector": "yolo", "segmenter": "caranet"},  # YOLOv8x and CaraNet on Res2Net-101, as in BoxCell
 }
 DEFAULT_PROMPTER = "boxwise"

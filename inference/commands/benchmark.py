@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+from inference.registry import PRESETS
 from inference.types import InferenceError, Progress
 
 
@@ -85,7 +86,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--work", type=Path, required=True, help="folder for trained models; an interrupted run goes on"
     )
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--preset", choices=("tiny", "quick", "paper"), default="quick")
+    parser.add_argument("--preset", choices=PRESETS, default="quick")
     parser.add_argument("--prompter")
     parser.add_argument("--prompter-weights", type=Path, help="for example weights that never saw this set's masks")
     parser.add_argument("--detector", default="centre")

@@ -1,4 +1,8 @@
-"""boxwise evaluate REFERENCE PREDICTION [--json]: two label maps, or two folders with equal names."""
+"""boxwise evaluate REFERENCE PREDICTION [--json]: two label maps, or two folders with equal names.
+
+Beside the measures it says what a person still has to do about the cells, per 100 of the reference
+(inference/repair.py).
+"""
 
 import argparse
 import json
@@ -8,6 +12,8 @@ from pathlib import Path
 from inference import metrics
 from inference.archives import folder_of
 from inference.commands.files import FileProblem, read_labels
+from inference.repair import SHOWN as REPAIRS
+from inference.repair import UNTOUCHED, Repair, repair
 from inference.types import InferenceError
 
 SHOWN = ("dice", "iou", "aji", "aji_plus", "pq", "dq", "sq", "bf1")
@@ -45,15 +51,18 @@ def main(argv: list[str]) -> int:
     parser.add_argument("reference", type=Path)
     parser.add_argument("prediction", type=Path)
     parser.add_argument("--tolerance", type=float, default=metrics.BF1_TOLERANCE, help="of BF1, pixels (%(default)s)")
+    parser.add_argument("--mpp", type=float, help="µm a pixel, for false cells per mm² where the reference is empty")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(argv)
-    reports = {}
+    if given.mpp is not None and not given.mpp > 0:
+        parser.error(f"--mpp must be larger than 0 µm, not {given.mpp:g}")
+    reports, needed = {}, {}
     try:
         for name, reference, predicted in pairs(given.reference, given.prediction):
             try:
-                reports[name] = metrics.per_image(
-                    read_labels(reference), read_labels(predicted), tolerance=given.tolerance
-                )
+                truth, found = read_labels(reference), read_labels(predicted)
+                reports[name] = metrics.per_image(truth, found, tolerance=given.tolerance)
+                needed[name] = repair(metrics.contingency(truth, found), truth.size)
             except ValueError as error:
                 raise FileProblem(f"{name}: {error}") from error
     except FileProblem as error:
@@ -62,12 +71,29 @@ def main(argv: list[str]) -> int:
     every = list(reports.values())
     images = {name: report.as_dict() for name, report in reports.items()}
     mean, pooled = metrics.mean(every), metrics.pooled(every)
+    together = sum(needed.values(), Repair())
+    false_per_mm2 = together.false_per_mm2(given.mpp) if given.mpp else None
     if given.json:
-        print(json.dumps({"images": images, "mean": mean, "pooled": pooled}, indent=2))
+        per_100 = {"images": {name: one.per_100() for name, one in needed.items()}, "pooled": together.per_100()}
+        about = {"per_100_reference_cells": per_100, "false_cells_per_mm2_of_empty_images": false_per_mm2}
+        print(json.dumps({"images": images, "mean": mean, "pooled": pooled, "repair": about}, indent=2))
         return 0
     rows = [*images.items(), ("mean", mean), ("pooled", pooled)]
     width = max(len(name) for name, _ in rows)
     print(" " * width, *(f"{key:>8}" for key in SHOWN), f"  (BF1 within {given.tolerance:g} px)")
     for name, row in rows:
         print(f"{name:<{width}}", *(f"{row[key]:8.4f}" for key in SHOWN))
+    print_repairs({**needed, "pooled": together}, width)
+    if false_per_mm2 is not None:
+        print(f"\n{false_per_mm2:.1f} false cells per mm² where the reference is empty")
     return 0
+
+
+def print_repairs(needed: dict[str, Repair], width: int) -> None:
+    """What each image and all of them still need, per 100 reference cells; a dash where there is no cell."""
+    titles = [name.removesuffix("_cells").removeprefix("repair_") for name in REPAIRS]
+    print(f"\nper 100 reference cells (untouched: IoU of {UNTOUCHED:g} or more; seconds: docs/gestures.md)")
+    print(" " * width, *(f"{title:>9}" for title in titles))
+    for name, one in needed.items():
+        found = one.per_100()
+        print(f"{name:<{width}}", *(f"{found[key]:9.1f}" if found else f"{'-':>9}" for key in REPAIRS))

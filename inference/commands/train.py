@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+from inference.registry import PRESETS
 from inference.types import Cancelled, InferenceError, Progress
 
 
@@ -23,7 +24,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL", help="folder to write")
     parser.add_argument("--method", choices=("boxcell",), default="boxcell")
-    parser.add_argument("--preset", choices=("tiny", "quick", "paper"), default="quick")
+    parser.add_argument("--preset", choices=PRESETS, default="quick")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 ...")
     parser.add_argument("--prompter", help="name of a prompter; boxwise models list shows them")
     parser.add_argument("--detector", help="centre, faster-rcnn or yolo; the preset names one")

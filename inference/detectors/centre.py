@@ -39,6 +39,7 @@ class CentreSettings:
     zoom    random magnification of a crop
     colour  strength of the colour augmentation, 0 is none
     visible share of a box that must lie in the crop for the box to be learned; less is ignored
+    flips   average over the four mirror images when detecting: four times the work, a little better
     """
 
     schedule: Schedule = field(default_factory=lambda: Schedule(steps=400, epoch=50, warmup=30))
@@ -49,6 +50,7 @@ class CentreSettings:
     visible: float = 0.4
     threshold: float = 0.4  # where F1 peaked on tnbc val; with validation images it is swept
     nms: float = 0.5
+    flips: bool = False
     pretrained: bool = True
 
     def __post_init__(self) -> None:
@@ -59,8 +61,25 @@ class CentreSettings:
 PRESETS = {
     "tiny": CentreSettings(schedule=Schedule(steps=24, epoch=8, lr=1e-3, warmup=5, average=0.9), batch=4, side=192),
     "quick": CentreSettings(schedule=Schedule(steps=160, epoch=40, lr=1e-3, warmup=20, average=0.97), batch=6),
+    "standard": CentreSettings(schedule=Schedule(steps=800, epoch=100, lr=1e-3, warmup=50, average=0.99), flips=True),
     "paper": CentreSettings(schedule=Schedule(steps=3000, epoch=100, warmup=100, average=0.995), batch=16),
 }
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """axes of (B, C, H, W) that are turned round, and where left, up, right and down are found in the mirror image."""
+
+    axes: tuple[int, ...]
+    sides: list[int]
+
+
+MIRRORS = (
+    Mirror((), [0, 1, 2, 3]),
+    Mirror((3,), [2, 1, 0, 3]),
+    Mirror((2,), [0, 3, 2, 1]),
+    Mirror((2, 3), [2, 3, 0, 1]),
+)
 
 
 class CentreNet(nn.Module):
@@ -178,9 +197,7 @@ class CentreDetector:
     def _detect_tile(self, rgb: RGB) -> Tensor:
         """(n, 6): box, score, class."""
         x = pad_to_stride(to_batch([rgb])).to(self.device)
-        with mixed(self.device):
-            logits, sides = self.net(x)
-        heat = torch.sigmoid(logits.float())
+        heat, sides = self._seen(x)
         score, cls = heat.max(1, keepdim=True)
         peaks = (score == F.max_pool2d(score, 3, 1, 1)) & (score >= self.settings.threshold)
         # Neighbours of a peak see the same cell: their mean, weighted by heat, is a better box than the peak's own.
@@ -190,6 +207,16 @@ class CentreDetector:
         return torch.cat(
             [boxes[0, :, y, x_].T, score[0, 0, y, x_][:, None], cls[0, 0, y, x_][:, None].float()], 1
         ).cpu()
+
+    def _seen(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Heat 0..1 and log distances, as CentreNet, of the image or as the mean over its mirror images."""
+        heats, distances = [], []
+        for mirror in MIRRORS if self.settings.flips else MIRRORS[:1]:
+            with mixed(self.device):
+                logits, sides = self.net(x.flip(mirror.axes))
+            heats.append(torch.sigmoid(logits.float()).flip(mirror.axes))
+            distances.append(sides.float().flip(mirror.axes)[:, mirror.sides])
+        return torch.stack(heats).mean(0), torch.stack(distances).mean(0)
 
 
 class CentrePoint:
@@ -295,5 +322,6 @@ def load(weights: Path, *, device: str = "auto") -> CentreDetector:
     state, about = files.load(weights, MODEL)
     net = CentreNet(int(about["classes"]))
     files.fill(net, state, weights)
-    keep = {key: about["settings"][key] for key in ("threshold", "nms")}
+    # Files from before mirror images were averaged do not say that they are not.
+    keep = {key: about["settings"][key] for key in ("threshold", "nms", "flips") if key in about["settings"]}
     return CentreDetector(net, CentreSettings(**keep), device=choose_device(device))

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from inference import limits
 from inference.types import InferenceError
 
-VERSION = "fusion-3"  # changes whenever equal inputs may give other labels; stored with every result
+VERSION = "fusion-4"  # changes whenever equal inputs may give other labels; stored with every result
 SCALE = 1 << 24  # integer capacity of a cost of 1
 
 

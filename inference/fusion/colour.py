@@ -7,13 +7,14 @@ none either, P is 0.5 and the neighbours decide.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from inference.fusion import mixtures
+from inference.fusion import binning, mixtures
 from inference.fusion.certificate import Parameters
 from inference.types import RGB
 
@@ -21,7 +22,8 @@ Kind = npt.NDArray[np.uint8]  # (H, W): 0 agreed background, 1 agreed cell, 2 am
 BACKGROUND, FOREGROUND, AMBIGUOUS = 0, 1, 2
 
 FEW = 400  # bins of a patch, both classes, up to which it is binned a bit finer
-CHUNK = 2048  # ambiguous pixels evaluated at a time: the working columns stay in the first-level cache
+DIRECT = 6  # bits a channel up to which every bin has a slot of its own
+CHUNK = 512  # ambiguous pixels evaluated at a time: the working columns stay in the first-level cache
 
 
 def bounds(length: int, parameters: Parameters) -> npt.NDArray[np.int64]:
@@ -87,7 +89,7 @@ def _evaluate(rgb: Any, pixels: Any, rows: Any, columns: Any, table: Any, out: A
     w = rgb.shape[1]
     x, y, z = np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK)
     found, place = np.empty(CHUNK, np.float32), np.empty(CHUNK, np.int64)
-    scratch = np.empty((5, CHUNK))
+    scratch = np.empty((2 * table.shape[3] + 3, CHUNK))
     at = 0
     for i in range(len(rows) - 1):
         height = rows[i + 1] - rows[i]
@@ -132,22 +134,27 @@ class Counter:
     """
 
     def __init__(self, bits: int, most_pixels: int) -> None:
-        self._levels = [
-            _Bins(level, min(most_pixels, 1 << (3 * level + 1), 8 * FEW if level > bits else most_pixels))
-            for level in range(bits, 9)
-        ]
+        self._levels = [_Bins(level, min(most_pixels, 1 << (3 * level + 1))) for level in range(bits, 9)]
+        self._first = 0
         self._used = len(self._levels)
 
     def clear(self) -> None:
-        for level in self._levels[: self._used]:
+        """Forget what was counted.
+
+        Neighbouring patches need the same level as a rule, so the next count begins there; coarser bins are merged
+        from finer ones where they are wanted after all. So this saves time and changes no bin.
+        """
+        if self._levels[self._first].found:
+            self._first = min(self._settle(), 1)
+        for level in self._levels:
             level.clear()
         self._used = len(self._levels)
 
     def count(self, rgb: RGB, kind: Kind, y0: int, y1: int, x0: int, x1: int) -> None:
         """Add the agreed pixels of a region to what was counted since the last `clear`."""
-        for k, level in enumerate(self._levels[: self._used]):
-            level.count(rgb, kind, y0, y1, x0, x1)
-            if level.found > FEW:
+        for k in range(self._first, self._used):
+            self._levels[k].count(rgb, kind, y0, y1, x0, x1)
+            if self._levels[k].found > FEW:
                 for finer in self._levels[k + 1 : self._used]:
                     finer.clear()
                 self._used = k + 1
@@ -155,10 +162,22 @@ class Counter:
 
     def fit(self, side: int, components: int) -> npt.NDArray[np.float64]:
         """The mixture of class `side` of what was counted."""
-        bins = self._levels[self._used - 1]
-        centre, columns = mixtures.columns_of(bins.moments, bins.owner, bins.found, side)
+        bins = self._levels[self._settle()]
+        centre, columns = binning.columns_of(bins.moments, bins.owner, bins.found, side)
         model: npt.NDArray[np.float64] = mixtures.fit(centre, columns, components)
         return model
+
+    def _settle(self) -> int:
+        """The coarsest level with more than FEW bins, or the finest: the level that counts."""
+        level = self._used - 1
+        while level > 0 and level == self._first:
+            coarser = self._levels[level - 1]
+            if not coarser.found:
+                coarser.merge(self._levels[level])
+            if coarser.found <= FEW:
+                break
+            level -= 1
+        return level
 
 
 class _Bins:
@@ -168,22 +187,46 @@ class _Bins:
         self._bits, self._capacity = bits, max(1, capacity)
         self.found = 0
 
+    @property
+    def owner(self) -> npt.NDArray[np.uint8]:
+        """(found,): the class a bin belongs to."""
+        return (self._codes[: self.found] >> (3 * self._bits)).astype(np.uint8)
+
     def clear(self) -> None:
         if self.found:
-            self._keys[:] = 0
+            binning.clear_bins(self._slots, self._places, self.found)
             self.found = 0
 
     def count(self, rgb: RGB, kind: Kind, y0: int, y1: int, x0: int, x1: int) -> None:
-        if not hasattr(self, "_keys"):
-            codes = 1 << (3 * self._bits + 1)
-            hashed = 1 << (2 * self._capacity - 1).bit_length()
-            size = codes if self._bits <= 5 else hashed
-            self._keys, self._slots = np.zeros(size, np.int32), np.empty(size, np.int32)
-            self.moments = np.empty((self._capacity, mixtures.MOMENTS), np.int64)
-            self.owner = np.empty(self._capacity, np.uint8)
-        self.found = mixtures.count_colours(
-            rgb, kind, y0, y1, x0, x1, self._bits, self._keys, self._slots, self.moments, self.owner, self.found
+        self._allocate()
+        self.found = binning.count_colours(
+            rgb, kind, y0, y1, x0, x1, self._bits,
+            self._low, self._slots, self._places, self._codes, self._packed, self.moments, self.found,
+        )  # fmt: skip
+
+    def merge(self, finer: "_Bins") -> None:
+        """The bins of this level, empty before, from those of the level that is a bit finer."""
+        self._allocate()
+        self.found = binning.merge_bins(
+            finer._codes, finer.moments, finer.found, self._bits, self._slots, self._places, self._codes, self.moments
         )
+
+    def _allocate(self) -> None:
+        if hasattr(self, "_slots"):
+            return
+        every = 1 << (3 * self._bits + 1)
+        hashed = 1 << (2 * self._capacity - 1).bit_length()
+        self._slots = np.zeros(every if self._bits <= DIRECT else min(hashed, every), np.int32)
+        self._places = np.empty(self._capacity, np.int64)
+        self._codes = np.empty(self._capacity, np.uint32)
+        self._packed = np.zeros((self._capacity, 4), np.int64)
+        self._low = _low_parts(self._bits)
+        self.moments = np.empty((self._capacity, binning.MOMENTS), np.int64)
+
+
+@cache
+def _low_parts(bits: int) -> npt.NDArray[np.int64]:
+    return binning.low_parts(bits)
 
 
 def fit_models(

@@ -110,8 +110,9 @@ def _solve_all(order: Any, starts: Any, terminal: Any, right: Any, down: Any, be
         if not pulled:
             continue  # nothing is connected to the source: all background, no flow
         for k in range(n):
-            capacity[k] = 0
-            neighbour[k] = -1
+            for d in range(4):  # not a slice, which numba assigns slowly
+                capacity[k, d] = 0
+                neighbour[k, d] = -1
         for k in range(n):
             i = order[begin + k]
             if right[i] >= 0:

@@ -1,8 +1,7 @@
 """Gaussian mixtures over RGB colours, fitted by EM to binned pixels (eq. 1).
 
-Pixels are counted into colour bins of 2^bits levels a channel. A bin keeps the exact number, mean and scatter of its
-pixels, so that the M step sees the true moments and only the responsibilities are shared within a bin; with 8 bits
-a bin is one colour and nothing is approximated. The start is deterministic: centres along the principal axis, then
+Bins (inference/fusion/binning.py) hold the exact moments of their pixels, so that the M step sees the true moments and
+only the responsibilities are shared within a bin. The start is deterministic: centres along the principal axis, then
 Lloyd's iterations. Stopping rule and regularisation are scikit-learn's, which serves as the
 reference in the tests.
 
@@ -19,8 +18,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-MOMENTS = 10  # n, r, g, b, rr, rg, rb, gg, gb, bb
-COLUMNS = 19  # see columns_of
+from inference.fusion.binning import MOMENTS
+
 TOLERANCE = 1e-3  # of the mean log-likelihood
 MAX_ITERATIONS = 100
 REGULARISATION = 1e-6  # grey levels squared, on the diagonal of a covariance
@@ -45,8 +44,9 @@ def _float_of(typingctx: Any, bits: Any) -> Any:
     return types.float64(types.int64), codegen
 
 
+# error_model="numpy" everywhere: a division that may raise is a branch, and a loop with a branch is not vectorised.
 # fastmath must be said: a callee takes its caller's otherwise, and reassociation folds the rounding below away
-@njit(cache=True, fastmath=False)
+@njit(cache=True, fastmath=False, error_model="numpy")
 def _exp(x: float) -> float:
     """exp(x) for x <= 0 to 1e-14; 0 below -700. Adding 1.5 * 2^52 rounds x / ln 2 to an integer in the low bits."""
     x = max(x, -700.0)
@@ -68,7 +68,7 @@ def _exp(x: float) -> float:
     return p * _float_of((_bits_of(shifted) + 1023) << 52)  # type: ignore[no-any-return]
 
 
-@njit(cache=True, fastmath=False)
+@njit(cache=True, fastmath=False, error_model="numpy")
 def _log(x: float) -> float:
     """log(x) for normal x > 0, to 1e-14: exponent apart, then 2 atanh((m - 1) / (m + 1))."""
     bits = _bits_of(x)
@@ -89,102 +89,21 @@ def _log(x: float) -> float:
     return 2.0 * f * p + exponent * 0.6931471805599453  # type: ignore[no-any-return]
 
 
-@njit(cache=True)
-def count_colours(
-    rgb: Any,
-    kind: Any,
-    y0: int,
-    y1: int,
-    x0: int,
-    x1: int,
-    bits: int,
-    keys: Any,
-    slots: Any,
-    moments: Any,
-    owner: Any,
-    count: int,
-) -> int:
-    """Bin the agreed pixels (kind 0 or 1) of a region, after `count` bins that are there; returns how many are then.
-
-    keys, slots  (2^t,) int32: an open hash table from colour bin to row, kept between calls; keys all 0 at first
-    moments      (m, MOMENTS) int64, out: exact sums over the pixels of a bin
-    owner        (m,) uint8, out: the class a bin belongs to
-    """
-    shift = 8 - bits
-    last = len(keys) - 1
-    direct = len(keys) >= 1 << (3 * bits + 1)
-    for y in range(y0, y1):
-        for x in range(x0, x1):
-            k = kind[y, x]
-            if k > 1:
-                continue
-            r, g, b = np.int64(rgb[y, x, 0]), np.int64(rgb[y, x, 1]), np.int64(rgb[y, x, 2])
-            code = ((((np.int64(k) << bits) | (r >> shift)) << bits | (g >> shift)) << bits) | (b >> shift)
-            place = code if direct else (code * 2654435761 >> 7) & last
-            while keys[place] != code + 1:
-                if keys[place] == 0:
-                    keys[place] = code + 1
-                    slots[place] = count
-                    moments[count] = 0
-                    owner[count] = k
-                    count += 1
-                    break
-                place = (place + 1) & last
-            row = slots[place]
-            moments[row, 0] += 1
-            moments[row, 1] += r
-            moments[row, 2] += g
-            moments[row, 3] += b
-            moments[row, 4] += r * r
-            moments[row, 5] += r * g
-            moments[row, 6] += r * b
-            moments[row, 7] += g * g
-            moments[row, 8] += g * b
-            moments[row, 9] += b * b
-    return count
-
-
-@njit(cache=True)
-def columns_of(moments: Any, owner: Any, count: int, wanted: int) -> Any:
-    """Bins of one class as columns for EM.
-
-    -> centre (3,): mean colour; columns (19, m): n, mean r g b, summed r g b, summed second moments (6), all but n
-       relative to the centre, so that nothing large cancels; and the covariance within the bin (6)
-    """
-    m = 0
-    total = np.zeros(4)
-    for i in range(count):
-        if owner[i] == wanted:
-            m += 1
-            for c in range(4):
-                total[c] += moments[i, c]
-    columns = np.empty((COLUMNS, m))
-    centre = total[1:] / max(total[0], 1.0)
-    j = 0
-    for i in range(count):
-        if owner[i] != wanted:
-            continue
-        n = float(moments[i, 0])
-        columns[0, j] = n
-        for c in range(3):
-            columns[4 + c, j] = moments[i, 1 + c] - n * centre[c]
-            columns[1 + c, j] = columns[4 + c, j] / n
-        place = 7
-        for c in range(3):
-            for d in range(c, 3):
-                # sum (u - a)(v - b) = sum uv - a sum v - b sum u + n a b
-                columns[place, j] = (
-                    moments[i, place - 3]
-                    - centre[c] * moments[i, 1 + d]
-                    - centre[d] * moments[i, 1 + c]
-                    + n * centre[c] * centre[d]
-                )
-                # (n sum uv - sum u sum v) / n^2, exact for a bin of one colour: 0
-                products = n * moments[i, place - 3] - float(moments[i, 1 + c]) * float(moments[i, 1 + d])
-                columns[place + 6, j] = products / (n * n)
-                place += 1
-        j += 1
-    return centre, columns
+@njit(cache=True, fastmath=False, error_model="numpy")
+def _log_of_sum(x: float) -> float:
+    """log(1 + x) for x in [0, 1] to 1e-14: log sqrt(2) + 2 atanh((1 + x - sqrt(2)) / (1 + x + sqrt(2)))."""
+    f = (1.0 + x - 1.4142135623730951) / (1.0 + x + 1.4142135623730951)
+    g = f * f
+    p = 1 / 17.0
+    p = p * g + 1 / 15.0
+    p = p * g + 1 / 13.0
+    p = p * g + 1 / 11.0
+    p = p * g + 1 / 9.0
+    p = p * g + 1 / 7.0
+    p = p * g + 1 / 5.0
+    p = p * g + 1 / 3.0
+    p = p * g + 1.0
+    return 2.0 * f * p + 0.34657359027997264
 
 
 @njit(cache=True)
@@ -192,10 +111,10 @@ def _principal_axis(columns: Any) -> Any:
     """Unit vector of largest variance and the standard deviation along it, by power iteration."""
     n = columns[0].sum()
     s = np.empty((3, 3))
-    place = 7
+    place = 4
     for c in range(3):
         for d in range(c, 3):
-            s[c, d] = s[d, c] = columns[place].sum() / n
+            s[c, d] = s[d, c] = (columns[0] * columns[place]).sum() / n
             place += 1
     axis = s[np.argmax(np.diag(s))].copy()
     length = 0.0
@@ -213,9 +132,34 @@ def _principal_axis(columns: Any) -> Any:
     return axis / max(length, 1e-300), math.sqrt(length)
 
 
-@njit(cache=True, fastmath=FIT)
+@njit(cache=True, fastmath=FIT, error_model="numpy")
+def _assign_two(columns: Any, centres: Any, weight: Any) -> None:
+    """As `_assign` with two centres: the plane between them decides."""
+    x, y, z = 2.0 * (centres[1] - centres[0])
+    middle = (centres[1] * centres[1]).sum() - (centres[0] * centres[0]).sum()
+    for b in range(weight.shape[1]):
+        n = columns[0, b]
+        second = x * columns[1, b] + y * columns[2, b] + z * columns[3, b] > middle
+        weight[0, b] = 0.0 if second else n
+        weight[1, b] = n if second else 0.0
+
+
+@njit(cache=True, fastmath=FIT, error_model="numpy")
+def _means_of(columns: Any, weight: Any, out: Any) -> None:
+    """The first four sums of `_moments_of`."""
+    a0 = a1 = a2 = a3 = 0.0
+    for b in range(len(weight)):
+        w = weight[b]
+        a0 += w
+        a1 += w * columns[1, b]
+        a2 += w * columns[2, b]
+        a3 += w * columns[3, b]
+    out[0], out[1], out[2], out[3] = a0, a1, a2, a3
+
+
+@njit(cache=True, fastmath=FIT, error_model="numpy")
 def _assign(columns: Any, centres: Any, share: Any, best: Any) -> None:
-    """share[k, b] = 1 where centre k is the nearest to bin b, else 0."""
+    """share[k, b] = the pixels of bin b where centre k is the nearest to it, else 0."""
     components, m = share.shape
     for k in range(components):
         cx, cy, cz = centres[k]
@@ -229,27 +173,26 @@ def _assign(columns: Any, centres: Any, share: Any, best: Any) -> None:
     for k in range(components):
         for b in range(m):
             nearest = share[k, b] <= best[b]
-            share[k, b] = 1.0 if nearest else 0.0
+            share[k, b] = columns[0, b] if nearest else 0.0
             best[b] = -1.0 if nearest else best[b]  # a tie goes to the first
 
 
-@njit(cache=True, fastmath=FIT)
-def _moments_of(columns: Any, share: Any, k: int, out: Any) -> None:
-    """Share-weighted n, r, g, b and the six second moments of component k."""
-    m = share.shape[1]
+@njit(cache=True, fastmath=FIT, error_model="numpy")
+def _moments_of(columns: Any, weight: Any, out: Any) -> None:
+    """Sums of the pixels' moments, weight (m,) being how many pixels of each bin count: n, r, g, b and six second."""
     a0 = a1 = a2 = a3 = a4 = a5 = a6 = a7 = a8 = a9 = 0.0
-    for b in range(m):
-        w = share[k, b]
-        a0 += w * columns[0, b]
-        a1 += w * columns[4, b]
-        a2 += w * columns[5, b]
-        a3 += w * columns[6, b]
-        a4 += w * columns[7, b]
-        a5 += w * columns[8, b]
-        a6 += w * columns[9, b]
-        a7 += w * columns[10, b]
-        a8 += w * columns[11, b]
-        a9 += w * columns[12, b]
+    for b in range(len(weight)):
+        w = weight[b]
+        a0 += w
+        a1 += w * columns[1, b]
+        a2 += w * columns[2, b]
+        a3 += w * columns[3, b]
+        a4 += w * columns[4, b]
+        a5 += w * columns[5, b]
+        a6 += w * columns[6, b]
+        a7 += w * columns[7, b]
+        a8 += w * columns[8, b]
+        a9 += w * columns[9, b]
     out[0], out[1], out[2], out[3], out[4] = a0, a1, a2, a3, a4
     out[5], out[6], out[7], out[8], out[9] = a5, a6, a7, a8, a9
 
@@ -284,7 +227,7 @@ def _gaussian(s: Any, total: float, row: Any) -> None:
     row[7], row[8], row[9] = u00 * mx, u10 * mx + u11 * my, u20 * mx + u21 * my + u22 * mz
 
 
-@njit(cache=True, fastmath=FIT)
+@njit(cache=True, fastmath=FIT, error_model="numpy")
 def _log_density(row: Any, x: Any, y: Any, z: Any, out: Any) -> None:
     c, u00, u10, u11, u20, u21, u22, b0, b1, b2 = (
         row[0],
@@ -305,64 +248,113 @@ def _log_density(row: Any, x: Any, y: Any, z: Any, out: Any) -> None:
         out[i] = c - 0.5 * (p * p + q * q + r * r)
 
 
-@njit(cache=True, fastmath=FIT)
-def _less_scatter(row: Any, columns: Any, out: Any) -> None:
-    """From the log density at a bin's mean to its average over the bin's pixels: less half of tr(U' U scatter)."""
+@njit(cache=True)
+def _linear(row: Any, out: Any) -> None:
+    """The log density as a sum over moments: out[0] + out[1] r + ... + out[4] rr + ..., in the order of the columns.
+
+    So its average over a bin's pixels follows from the bin's mean moments, exactly: E and M step climb one bound.
+    """
     u00, u10, u11, u20, u21, u22 = row[1], row[2], row[3], row[4], row[5], row[6]
-    xx, xy, xz = u00 * u00 + u10 * u10 + u20 * u20, u10 * u11 + u20 * u21, u20 * u22
-    yy, yz, zz = u11 * u11 + u21 * u21, u21 * u22, u22 * u22
+    b0, b1, b2 = row[7], row[8], row[9]
+    out[0] = row[0] - 0.5 * (b0 * b0 + b1 * b1 + b2 * b2)
+    out[1] = u00 * b0 + u10 * b1 + u20 * b2
+    out[2] = u11 * b1 + u21 * b2
+    out[3] = u22 * b2
+    out[4] = -0.5 * (u00 * u00 + u10 * u10 + u20 * u20)
+    out[5] = -(u10 * u11 + u20 * u21)
+    out[6] = -u20 * u22
+    out[7] = -0.5 * (u11 * u11 + u21 * u21)
+    out[8] = -u21 * u22
+    out[9] = -0.5 * u22 * u22
+
+
+@njit(cache=True, fastmath=FIT, error_model="numpy")
+def _mean_log_density(q: Any, columns: Any, out: Any) -> None:
     for b in range(len(out)):
-        out[b] -= 0.5 * (xx * columns[13, b] + yy * columns[16, b] + zz * columns[18, b]) + (
-            xy * columns[14, b] + xz * columns[15, b] + yz * columns[17, b]
+        out[b] = (
+            q[0]
+            + (q[1] * columns[1, b] + q[2] * columns[2, b] + q[3] * columns[3, b])
+            + (q[4] * columns[4, b] + q[5] * columns[5, b] + q[6] * columns[6, b])
+            + (q[7] * columns[7, b] + q[8] * columns[8, b] + q[9] * columns[9, b])
         )
 
 
-@njit(cache=True, fastmath=FIT)
-def _expectation(columns: Any, model: Any, share: Any, best: Any, sums: Any) -> float:
-    """E step: share[k, b] = responsibility of component k for bin b. Returns a bound on the summed log-likelihood.
-
-    Pixels of a bin share one responsibility. The one that the likelihood's bound asks for follows from the average log
-    density over the bin, which its mean and scatter give exactly: so E and M step climb the same bound.
+@njit(cache=True, fastmath=FIT, error_model="numpy")
+def _expectation(columns: Any, model: Any, weight: Any, best: Any, sums: Any) -> float:
+    """E step: weight[k, b] = pixels of bin b times the responsibility of component k for them. Pixels of a bin share
+    one. Returns a bound on the summed log-likelihood.
     """
-    components, m = share.shape
-    n, x, y, z = columns[0], columns[1], columns[2], columns[3]
+    components, m = weight.shape
+    n = columns[0]
+    q = np.empty(10)
     for k in range(components):
-        _log_density(model[k], x, y, z, share[k])
-        _less_scatter(model[k], columns, share[k])
-    best[:] = share[0]
+        _linear(model[k], q)
+        _mean_log_density(q, columns, weight[k])
+    best[:] = weight[0]
     for k in range(1, components):
         for b in range(m):
-            best[b] = max(best[b], share[k, b])
+            best[b] = max(best[b], weight[k, b])
     sums[:] = 0.0
     for k in range(components):
         for b in range(m):
-            e = _exp(share[k, b] - best[b])
-            share[k, b] = e
+            e = _exp(weight[k, b] - best[b])
+            weight[k, b] = e
             sums[b] += e
     likelihood = 0.0
     for b in range(m):
         likelihood += n[b] * (best[b] + _log(sums[b]))
-        sums[b] = 1.0 / sums[b]
+        sums[b] = n[b] / sums[b]
     for k in range(components):
         for b in range(m):
-            share[k, b] *= sums[b]
+            weight[k, b] *= sums[b]
+    return likelihood
+
+
+@njit(cache=True, fastmath=FIT, error_model="numpy")
+def _expectation_of_two(columns: Any, model: Any, weight: Any, total: Any) -> float:
+    """As `_expectation` with two components, the default: only the difference of their densities is needed, so half
+    as much is computed. total (10,): the moments of all pixels, which give the first component's part of the bound.
+    """
+    q0, q1 = np.empty(10), np.empty(10)
+    _linear(model[0], q0)
+    _linear(model[1], q1)
+    likelihood = 0.0
+    for c in range(10):
+        likelihood += q0[c] * total[c]
+        q1[c] -= q0[c]
+    first, second = weight[0], weight[1]
+    _mean_log_density(q1, columns, second)
+    for b in range(len(second)):
+        d, n = second[b], columns[0, b]
+        e = _exp(-abs(d))
+        larger = n / (1.0 + e)
+        smaller = e * larger
+        likelihood += n * (max(d, 0.0) + _log_of_sum(e))
+        first[b] = smaller if d >= 0.0 else larger
+        second[b] = larger if d >= 0.0 else smaller
     return likelihood
 
 
 @njit(cache=True)
 def started(columns: Any, components: int) -> Any:
-    """Where EM begins: (components, m), 1 where a bin belongs to a component. Lloyd from the principal axis."""
-    share, best = np.empty((components, columns.shape[1])), np.empty(columns.shape[1])
-    s = np.empty(MOMENTS)
+    """Where EM begins: (components, m), the pixels of a bin at the component to which it belongs, 0 at the others.
+
+    Lloyd's iterations from the principal axis.
+    """
+    weight, best = np.empty((components, columns.shape[1])), np.empty(columns.shape[1])
+    s = np.empty(4)
     axis, spread = _principal_axis(columns)
     centres = np.empty((components, 3))
     for k in range(components):  # 1.6 spreads two centres to where a normal distribution has its 2-means
         centres[k] = axis * (spread * 1.6 * ((2 * k + 1) / components - 1.0))
     for _ in range(100):  # to the end: EM stops early by its tolerance, so where it starts shows
-        _assign(columns, centres, share, best)
+        if components == 2:
+            _assign_two(columns, centres, weight)
+        else:
+            _assign(columns, centres, weight, best)
         moved = 0.0
         for k in range(components):
-            _moments_of(columns, share, k, s)
+            _means_of(columns, weight[k], s)
             if s[0] > 0.0:
                 for c in range(3):
                     new = s[1 + c] / s[0]
@@ -370,14 +362,14 @@ def started(columns: Any, components: int) -> Any:
                     centres[k, c] = new
         if moved <= 1e-3 * spread:
             break
-    return share
+    return weight
 
 
 @njit(cache=True)
 def fit(
     centre: Any, columns: Any, components: int, tolerance: float = TOLERANCE, max_iterations: int = MAX_ITERATIONS
 ) -> Any:
-    """EM over the bins of one class (see columns_of) -> (components, 10) rows of log_density, in RGB's own frame.
+    """EM over the bins of one class (binning.columns_of) -> (components, 10) rows of log_density, in RGB's own frame.
 
     With fewer bins than components the rest have no weight. No bins at all: no weight anywhere.
     """
@@ -387,22 +379,25 @@ def fit(
     k_used = min(components, m)
     if k_used == 0:
         return model
-    total = columns[0].sum()
-    share = started(columns, k_used)
+    total, s = np.empty(MOMENTS), np.empty(MOMENTS)
+    _moments_of(columns, columns[0], total)
+    weight = started(columns, k_used)
     best, sums = np.empty(m), np.empty(m)
-    s = np.empty(MOMENTS)
     before = -np.inf
     for _ in range(max_iterations):
         for k in range(k_used):
-            _moments_of(columns, share, k, s)
-            _gaussian(s, total, model[k])
-        now = _expectation(columns, model[:k_used], share, best, sums) / total
+            _moments_of(columns, weight[k], s)
+            _gaussian(s, total[0], model[k])
+        if k_used == 2:
+            now = _expectation_of_two(columns, model[:2], weight, total) / total[0]
+        else:
+            now = _expectation(columns, model[:k_used], weight, best, sums) / total[0]
         if abs(now - before) < tolerance:
             break
         before = now
     for k in range(k_used):  # scikit-learn ends on an M step too
-        _moments_of(columns, share, k, s)
-        _gaussian(s, total, model[k])
+        _moments_of(columns, weight[k], s)
+        _gaussian(s, total[0], model[k])
     for k in range(k_used):  # from the class's centre to RGB's zero
         row = model[k]
         row[7] += row[1] * centre[0]
@@ -411,32 +406,27 @@ def fit(
     return model
 
 
-@njit(cache=True, fastmath=FIT)
+@njit(cache=True, fastmath=FIT, error_model="numpy")
 def foreground_probability(background: Any, foreground: Any, x: Any, y: Any, z: Any, scratch: Any, out: Any) -> None:
-    """Eq. (2) in the log domain: out[i] = P of colour (x, y, z)[i]. scratch (5, >= n) float64, out (n,) float32.
+    """Eq. (2) relative to the largest density: out[i] = P of colour (x, y, z)[i]. out (n,) float32.
+
+    scratch  (2 N + 3, >= n) float64, N the components of a mixture
 
     No clipping of likelihoods: a colour far from both mixtures still belongs to the nearer one.
     """
-    n = len(out)
-    density, best, sums = scratch[0, :n], scratch[1, :n], scratch[2, :n]
-    for side in range(2):
-        model = background if side == 0 else foreground
-        keep = scratch[3 + side, :n]
-        best[:] = -1e301
-        for k in range(len(model)):
-            _log_density(model[k], x, y, z, density)
-            for i in range(n):
-                best[i] = max(best[i], density[i])
-        sums[:] = 0.0
-        for k in range(len(model)):
-            _log_density(model[k], x, y, z, density)
-            for i in range(n):
-                sums[i] += _exp(density[i] - best[i])
+    n, components = len(out), len(background)
+    best, against, for_it = scratch[-3, :n], scratch[-2, :n], scratch[-1, :n]
+    best[:] = -1e301
+    for k in range(2 * components):
+        density = scratch[k, :n]
+        _log_density(background[k] if k < components else foreground[k - components], x, y, z, density)
         for i in range(n):
-            keep[i] = best[i] + _log(sums[i])
-    against, for_it = scratch[3], scratch[4]
+            best[i] = max(best[i], density[i])
+    against[:] = 0.0
+    for_it[:] = 0.0
+    for k in range(2 * components):
+        density, sums = scratch[k, :n], against if k < components else for_it
+        for i in range(n):
+            sums[i] += _exp(density[i] - best[i])
     for i in range(n):
-        d = for_it[i] - against[i]
-        e = _exp(-abs(d))
-        p = 1.0 / (1.0 + e)
-        out[i] = p if d >= 0.0 else e * p
+        out[i] = for_it[i] / (for_it[i] + against[i])

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from inference import limits, registry
-from inference.crumbs import crumb_areas, without_crumbs
+from inference.crumbs import crumb_areas, lone_share, without_crumbs
 from inference.fusion import Parameters, certificate, fuse
 from inference.fusion.warm import warm
 from inference.masks import cells_of, clip, rasterise_boxes
@@ -32,8 +32,8 @@ VERSIONS = {
     "segmenter": 1,
     "prediction": 4,
     "fusion": 3,
-    "instances": 4,
-    "evaluation": 4,
+    "instances": 5,
+    "evaluation": 5,
     "publication": 3,
 }
 
@@ -268,7 +268,7 @@ def instance_maps(setting: Setting) -> tuple[Path, dict[str, Any]]:
 
     fields = setting.readable()
     options = dict(setting.configuration["instances"])
-    crumb = crumb_areas(setting.content, options)
+    crumb, lone = crumb_areas(setting.content, options), lone_share(options)
     options.pop("crumbs", None)
 
     def make(field: Field) -> Unit:
@@ -276,7 +276,7 @@ def instance_maps(setting: Setting) -> tuple[Path, dict[str, Any]]:
         fused = read_unit(setting.inputs["fusion"], field.image)
         labels = bounded_instances(bits_of(fused["mask"], field), unit["m_d"], unit["boxes"], **options)
         boxed = [number for number, source in enumerate(unit["sources"], start=1) if source]
-        labels, crumbs = without_crumbs(labels, crumb[field.image], boxes=len(unit["boxes"]), keep=boxed)
+        labels, crumbs = without_crumbs(labels, crumb[field.image], boxes=len(unit["boxes"]), keep=boxed, lone=lone)
         ambiguous = np.zeros(field.width * field.height, bool)
         ambiguous[fused["pixels"]] = True
         count = int(labels.max(initial=0)) + 1

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import label
 
-from inference.crumbs import crumb_areas, without_crumbs
+from inference.crumbs import crumb_areas, lone_share, without_crumbs
 from inference.fusion import Parameters, fuse
 from inference.metrics import average_precision, box_iou, contingency, mask_iou, mean, per_image
 from inference.pipeline.painting import bits_of, bounded_instances, paint
 from inference.pipeline.snapshots import Field, boxes_of_cells, read_labels
 from inference.pipeline.units import Setting, Unit, read_unit
+from inference.repair import Repair, repair
 from inference.types import RGB, Boxes, BoxMask, Cancelled, Detections, Labels, Mask, Progress, Prompter, Prompts
 
 FAINTEST = 0.05  # detections below this score are in no table of thresholds
@@ -87,7 +88,10 @@ def evaluation(setting: Setting) -> tuple[Path, dict[str, Any]]:
     else:
         facts["sentence"] = "No image of the validation split is exhaustively annotated, so nothing is measured yet."
     if with_reference:
-        facts["masks"] = _judge_masks(setting, with_reference, rows)
+        facts["masks"], needed = _judge_masks(setting, with_reference, rows)
+        if needed.cells:
+            per_100 = {name: round(value, 1) for name, value in needed.per_100().items()}
+            facts["repair"] = per_100 | {"reference_cells": needed.cells}
     elif judged:
         facts["sentence"] = "Mask quality not measurable yet: there is no reference set drawn without proposals."
     trained = {f.group for f in setting.fields if f.split == "train" and f.annotated and f.group}
@@ -129,14 +133,15 @@ def _matched_boxes(setting: Setting, field: Field) -> tuple[np.ndarray[Any, Any]
 
 def _judge_masks(
     setting: Setting, fields: Sequence[Field], rows: dict[int, dict[str, Any]]
-) -> dict[str, dict[str, float]]:
+) -> tuple[dict[str, dict[str, float]], Repair]:
     """Detector's masks, segmenter's mask and their fusion against reference masks, mean over images; the fused ones
-    of each image into its row.
+    of each image into its row. And what a person still has to do about the fused cells, all images together.
 
     The boxes are the detector's own, never the people's: on a field that people have boxed, proposals look better
     than this.
     """
     reports: dict[str, list[Any]] = {"detector": [], "segmenter": [], "fused": []}
+    needed = Repair()
     crumb = crumb_areas(setting.content, setting.configuration["instances"])
     for field in fields:
         if setting.stop():
@@ -152,10 +157,13 @@ def _judge_masks(
         reports["fused"].append(per_image(reference, fused))
         rows[field.image] |= {k: float(reports["fused"][-1].as_dict()[k]) for k in COMPARED}
         # Without a score a cell counts as sure: AP then asks only how many cells of the reference are met.
-        overlap = mask_iou(contingency(reference, fused))
+        table = contingency(reference, fused)
+        needed += repair(table, reference.size)
+        overlap = mask_iou(table)
         rows[field.image]["mask_ap50"] = average_precision([(overlap, np.ones(len(overlap), np.float32))], (0.5,)).ap
     kept = (*COMPARED, "bf1_tolerance_px")
-    return {part: {k: round(float(mean(found)[k]), 4) for k in kept} for part, found in reports.items()}
+    means = {part: {k: round(float(mean(found)[k]), 4) for k in kept} for part, found in reports.items()}
+    return means, needed
 
 
 def fused_alone(
@@ -168,4 +176,4 @@ def fused_alone(
     parameters = Parameters(**configuration["fusion"])
     options = {name: value for name, value in configuration["instances"].items() if name != "crumbs"}
     labels = bounded_instances(fuse(rgb, m_d > 0, m_s, parameters).mask, m_d, boxes, **options)
-    return without_crumbs(labels, crumb, boxes=len(boxes))[0]
+    return without_crumbs(labels, crumb, boxes=len(boxes), lone=lone_share(configuration["instances"]))[0]

@@ -43,6 +43,7 @@ PRESETS = {
     "quick": UNetSettings(
         schedule=Schedule(steps=120, epoch=30, lr=1e-3, warmup=20, average=0.97, patience=4), batch=6
     ),
+    "standard": UNetSettings(schedule=Schedule(steps=600, epoch=100, lr=1e-3, warmup=50, average=0.99, patience=4)),
     "paper": UNetSettings(
         schedule=Schedule(steps=3000, epoch=100, warmup=100, average=0.995, patience=10), batch=16, flips=True
     ),

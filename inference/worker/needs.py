@@ -59,6 +59,8 @@ MODELS = {  # kind, model, preset; of others and of stages not named here nothin
     ("detector", "centre", "quick"): Estimate(390, largest=80, learned=9),
     ("segmenter", "unet", "tiny"): Estimate(520, largest=60, learned=9),
     ("segmenter", "unet", "quick"): Estimate(530, largest=60, learned=9),
+    ("detector", "centre", "standard"): Estimate(500, largest=80, learned=9),  # batches of 8 in place of 6
+    ("segmenter", "unet", "standard"): Estimate(700, largest=60, learned=9),
     ("detector", "yolo", "paper"): Estimate(11_500, learned=9),  # from batches of 1 and 2 to one of 32
     ("segmenter", "caranet", "paper"): Estimate(5_900, learned=9),  # the same, to one of 16
 }

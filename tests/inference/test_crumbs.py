@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference.crumbs import BOXED, FEWEST, crumb_areas, smallest_cell, without_crumbs
+from inference.crumbs import (
+    BOXED,
+    FEWEST,
+    FEWEST_BOXED,
+    LONE,
+    crumb_areas,
+    lone_share,
+    smallest_cell,
+    without_crumbs,
+)
 
 
 def image(sides, *, um=None, at=30, size=400):
@@ -102,3 +111,40 @@ def test_what_stays_is_as_it_was(sizes, area, boxes):
         if size < limit:
             expected += 1
     assert left_out == expected
+
+
+def image_of_cells(lone: int, boxed: int = 6) -> np.ndarray:
+    """Cells of 10 x 10 px in boxes, ids 1..boxed, and one of lone px outside every box, the last id."""
+    labels = np.zeros((40, 200), np.int32)
+    for k in range(boxed):
+        labels[5:15, 15 * k + 5 : 15 * k + 15] = k + 1
+    labels[30, 5 : 5 + lone] = boxed + 1
+    return labels
+
+
+@pytest.mark.parametrize(("lone", "stays"), [(49, False), (50, True), (99, True)])
+def test_a_piece_outside_every_box_must_be_half_as_large_as_the_cells_in_boxes(lone, stays):
+    labels = image_of_cells(lone)
+    kept, left_out = without_crumbs(labels, 0.0, boxes=6, lone=LONE)
+    assert left_out == (0 if stays else 1)
+    assert (kept[labels <= 6] == labels[labels <= 6]).all()
+    assert (7 in kept) is stays
+
+
+def test_few_boxes_say_nothing_about_the_size_of_cells_nor_does_a_rule_that_is_off():
+    few = image_of_cells(21, boxed=FEWEST_BOXED - 1)
+    assert without_crumbs(few, 0.0, boxes=FEWEST_BOXED - 1, lone=LONE)[1] == 0
+    assert without_crumbs(image_of_cells(21), 0.0, boxes=6)[1] == 0
+    assert lone_share({"crumbs": 0.0}) == lone_share({}) == 0
+    assert lone_share({"crumbs": 0.25}) == LONE
+
+
+def test_a_small_cell_in_a_box_or_at_the_rim_is_not_asked_for_half():
+    labels = image_of_cells(21)
+    labels[30] = 0
+    labels[20, 50:70] = 6  # what is left of the sixth cell, beside its box
+    labels[labels == 6] = 0
+    labels[25, 100:120] = 6
+    labels[39, 5:26] = 7  # at the rim
+    kept, left_out = without_crumbs(labels, 0.0, boxes=6, lone=LONE)
+    assert left_out == 0 and (kept == labels).all()

@@ -17,7 +17,7 @@ from PIL import Image
 from inference.commands import evaluate as evaluate_command
 from inference.commands import fuse as fuse_command
 from inference.commands import instances as instances_command
-from inference.fusion import Parameters, colour, comparators, energy, fuse, mixtures
+from inference.fusion import Parameters, binning, colour, comparators, energy, fuse, mixtures
 from inference.fusion.certificate import SCALE
 from inference.fusion.energy import unary_of
 from inference.fusion.pipeline import kind_of
@@ -198,7 +198,7 @@ def counted(colours, bits):
     """Bins of colours (n, 3) at one level, as columns of mixtures.fit."""
     bins = colour._Bins(bits, len(colours))
     bins.count(colours[None], np.zeros((1, len(colours)), np.uint8), 0, 1, 0, len(colours))
-    return mixtures.columns_of(bins.moments, bins.owner, bins.found, 0)
+    return binning.columns_of(bins.moments, bins.owner, bins.found, 0)
 
 
 @pytest.mark.parametrize("tolerance", [1e-3, 1e-6])
@@ -212,7 +212,8 @@ def test_from_one_start_em_is_scikit_learns(tolerance):
     centre, columns = counted(colours, 8)
     start = mixtures.started(columns, 2)
     exact = {tuple(row) for row in np.rint(columns[1:4].T + centre).astype(int).tolist()}
-    assert exact == {tuple(row) for row in colours.tolist()} and not columns[13:].any()
+    assert exact == {tuple(row) for row in colours.tolist()}
+    assert np.allclose(columns[4:].T, [(r * r, r * g, r * b, g * g, g * b, b * b) for r, g, b in columns[1:4].T])
     of = dict(zip(map(tuple, np.rint(columns[1:4].T + centre).astype(int).tolist()), start.argmax(axis=0)))
     side = np.array([of[tuple(row)] for row in colours.tolist()])
     groups = [colours[side == k].astype(float) for k in (0, 1)]
@@ -241,15 +242,18 @@ def test_bins_climb_one_bound():
     rng = np.random.default_rng(6)
     line = rng.normal(0, 25, (4000, 1)) * (1, 0.9, 0.8) + rng.normal(0, 3, (4000, 3))
     _centre, columns = counted((line + 130).clip(0, 255).astype(np.uint8), 5)
-    share = mixtures.started(columns, 2)
-    model, moments = np.zeros((2, 10)), np.empty(mixtures.MOMENTS)
-    best, sums = np.empty(columns.shape[1]), np.empty(columns.shape[1])
+    weight = mixtures.started(columns, 2)
+    model, moments, total = np.zeros((2, 10)), np.empty(binning.MOMENTS), np.empty(binning.MOMENTS)
+    best, sums, again = np.empty(columns.shape[1]), np.empty(columns.shape[1]), np.empty_like(weight)
+    mixtures._moments_of(columns, columns[0], total)
     bound = []
     for _ in range(200):
         for k in (0, 1):
-            mixtures._moments_of(columns, share, k, moments)
-            mixtures._gaussian(moments, columns[0].sum(), model[k])
-        bound.append(mixtures._expectation(columns, model, share, best, sums))
+            mixtures._moments_of(columns, weight[k], moments)
+            mixtures._gaussian(moments, total[0], model[k])
+        bound.append(mixtures._expectation(columns, model, weight, best, sums))
+        assert mixtures._expectation_of_two(columns, model, again, total) == pytest.approx(bound[-1], rel=1e-12)
+        assert np.allclose(again, weight, rtol=1e-9, atol=1e-9)  # two components have a shorter way to the same
     assert min(np.diff(bound)) > -1e-6 * abs(bound[0]) / 4000
     assert bound[-1] > bound[0]
 
@@ -271,8 +275,65 @@ def test_few_colours_are_binned_finer_and_in_any_order():
     coarse.count(wide, kind, 0, 30, 0, 40)
     assert coarse.found > colour.FEW
     assert (
-        counter.fit(0, 2) == mixtures.fit(*mixtures.columns_of(coarse.moments, coarse.owner, coarse.found, 0), 2)
+        counter.fit(0, 2) == mixtures.fit(*binning.columns_of(coarse.moments, coarse.owner, coarse.found, 0), 2)
     ).all()
+
+
+@pytest.mark.parametrize("bits", [3, 4, 5, 6, 7, 8])
+@pytest.mark.parametrize("colours", ["many", "one"])
+def test_bins_hold_exact_moments_however_many_pixels(bits, colours):
+    """Sums are packed and unpacked before a field is full: a bin of one colour is full the soonest."""
+    rng = np.random.default_rng(bits)
+    shape = (300, 400)
+    rgb = rng.integers(0, 256, (*shape, 3)).astype(np.uint8)
+    if colours == "one":
+        rgb[:] = 255
+    kind = rng.integers(0, 3, shape).astype(np.uint8)
+    bins = colour._Bins(bits, rgb.size)
+    for y0 in (0, 90):
+        bins.count(rgb, kind, y0, 90 if y0 == 0 else 300, 3, 400)
+    agreed = kind[:, 3:] < 2
+    r, g, b = rgb[:, 3:][agreed].astype(np.int64).T
+    owner = kind[:, 3:][agreed].astype(np.int64)
+    shift = 8 - bits
+    code = (((owner << bits | r >> shift) << bits | g >> shift) << bits) | b >> shift
+    order = code[np.sort(np.unique(code, return_index=True)[1])]  # bins come as pixels meet them
+    row = np.zeros(code.max() + 1, np.int64)
+    row[order] = np.arange(len(order))
+    assert bins.found == len(order)
+    assert (bins.owner == order >> (3 * bits)).all()
+    moments = (np.ones_like(r), r, g, b, r * r, r * g, r * b, g * g, g * b, b * b)
+    for place, values in enumerate(moments):
+        expected = np.zeros(len(order), np.int64)
+        np.add.at(expected, row[code], values)
+        assert (bins.moments[: bins.found, place] == expected).all()
+    if bits < 8:
+        finer = colour._Bins(bits + 1, rgb.size)
+        finer.count(rgb, kind, 0, 300, 3, 400)
+        merged = colour._Bins(bits, rgb.size)
+        merged.merge(finer)
+        assert merged.found == bins.found and (merged.owner == bins.owner).all()
+        assert (merged.moments[: bins.found] == bins.moments[: bins.found]).all()
+    bins.clear()
+    assert not bins._slots.any() and not bins._packed.any()
+
+
+def test_the_level_of_a_patch_does_not_hang_on_the_patch_before_it():
+    rng = np.random.default_rng(8)
+    kind = rng.integers(0, 2, (60, 60)).astype(np.uint8)
+    middle = rng.normal(120, 14, (60, 60, 3)).clip(0, 255).astype(np.uint8)
+    wide = rng.integers(0, 256, (60, 60, 3)).astype(np.uint8)
+    narrow = rng.integers(100, 104, (60, 60, 3)).astype(np.uint8)
+    for patch in (middle, wide, narrow):
+        alone = colour.Counter(5, 3600)
+        alone.count(patch, kind, 0, 60, 0, 60)
+        expected = alone.fit(1, 2)
+        for before in (middle, wide, narrow):
+            counter = colour.Counter(5, 3600)
+            counter.count(before, kind, 0, 60, 0, 60)
+            counter.clear()
+            counter.count(patch, kind, 0, 60, 0, 60)
+            assert (counter.fit(1, 2) == expected).all()
 
 
 def dice(a, b):
@@ -450,9 +511,12 @@ def test_exp_and_log_are_those_of_the_library():
     x = np.linspace(-40, 0, 2001)
     assert np.allclose([mixtures._exp(v) for v in x], np.exp(x), rtol=1e-13)
     assert np.allclose([mixtures._log(v) for v in 1 - x], np.log(1 - x), rtol=1e-13, atol=1e-15)
-    columns = np.zeros((mixtures.COLUMNS, 3))
+    small = np.linspace(0, 1, 2001)
+    assert np.allclose([mixtures._log_of_sum(v) for v in small], np.log1p(small), rtol=0, atol=1e-14)
+    columns = np.zeros((binning.COLUMNS, 3))
     columns[0] = 1
     columns[1] = (-40, 3, 50)
+    columns[4] = columns[1] ** 2
     model = np.zeros((2, 10))
     model[:, 1] = model[:, 3] = model[:, 6] = (0.1, 0.03)
     share = np.empty((2, 3))

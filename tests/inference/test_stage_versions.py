@@ -16,7 +16,7 @@ from inference.pipeline import compute
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORD = Path(__file__).with_name("stage_sources.json")
-FUSION = ["colour", "cut", "energy", "mixtures", "pipeline", "solvers"]
+FUSION = ["binning", "colour", "cut", "energy", "mixtures", "pipeline", "solvers"]
 STAGES = ("pipeline/compute", "pipeline/units", "pipeline/painting", "pipeline/evaluation")
 MODULES = {  # what a stage's result hangs on besides its own functions; models carry a version in their name
     "pseudo_masks": ["inference/masks.py"],

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from inference.detectors.centre import CentrePoint, CentreSettings
+from inference.detectors.centre import CentreDetector, CentreNet, CentrePoint, CentreSettings
 from inference.detectors.rcnn import FasterRcnn, RcnnSettings
-from inference.registry import UnknownModel, trainer
+from inference.registry import PARTS, PRESETS, UnknownModel, trainer
 from inference.segmenters.caranet import CaraNet, CaraNetSettings
 from inference.segmenters.segformer import SegFormer, SegFormerSettings
 from inference.segmenters.unet import UNet, UNetSettings
@@ -190,3 +190,48 @@ def test_a_missing_gpu_is_an_error_not_a_cpu():
 def test_unknown_names_list_the_known():
     with pytest.raises(UnknownModel, match="centre"):
         trainer("detector", "yolo99")
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_averaging_over_mirror_images_makes_detection_symmetric(axis):
+    """Heat and distances are turned back: the boxes of a mirror image are the mirrored boxes of the image."""
+    rng = np.random.default_rng(3)
+    rgb = rng.integers(0, 256, (96, 128, 3)).astype(np.uint8)
+    torch.manual_seed(1)
+    net = CentreNet(1)
+    net.heat.bias.data.fill_(0.0)  # so that an untrained net finds something, of about the same score everywhere
+    lopsided = CentreDetector(net, CentreSettings(threshold=0.3), device=torch.device("cpu"))
+    even = CentreDetector(net, CentreSettings(threshold=0.3, flips=True), device=torch.device("cpu"))
+    size = rgb.shape[1 - axis]
+
+    def boxes_of_mirror(detector):
+        found = detector.detect(np.ascontiguousarray(np.flip(rgb, 1 - axis))).boxes
+        found[:, [axis, axis + 2]] = size - found[:, [axis + 2, axis]]
+        return found[np.lexsort(found.T.round(1))]
+
+    def boxes(detector):
+        found = detector.detect(rgb).boxes
+        return found[np.lexsort(found.T.round(1))]
+
+    assert len(boxes(even)) > 5
+    assert np.allclose(boxes(even), boxes_of_mirror(even), atol=0.2)
+    plain, mirrored = boxes(lopsided), boxes_of_mirror(lopsided)
+    assert plain.shape != mirrored.shape or not np.allclose(plain, mirrored, atol=0.2)
+
+
+def test_a_detector_remembers_whether_it_averages_mirror_images(tmp_path):
+    settings = CentreSettings(schedule=Schedule(steps=2, epoch=2), batch=1, side=64, flips=True, pretrained=False)
+    trainer_ = CentrePoint(settings, device="cpu")
+    field = painted_field(0)
+    weights = trainer_.train([field], [], work=tmp_path, report=lambda _: None, stop=lambda: False)
+    assert trainer_.load(weights).settings.flips
+    state, about = files.load(weights)
+    del about["settings"]["flips"]  # as in files from before
+    old = files.save(tmp_path / "old.safetensors", state, about)
+    assert not trainer_.load(old).settings.flips
+
+
+def test_every_preset_has_settings_of_the_models_that_it_means():
+    for preset in PRESETS:
+        for kind, name in PARTS[preset].items():
+            assert trainer(kind, name, preset).settings is not None

@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 from inference.synthetic import tissue
 from labeling.images.models import Image, Split
 from labeling.images.services import add_image
-from labeling.images.similar import NEAR, bits_of, distance, similar_images, picture_hash, turned
+from labeling.images.similar import NEAR, bits_of, distance, picture_hash, similar_images, turned
 from tests.factories import ProjectFactory
 from tests.labeling.pages import make_study, page_text, signed_in
 from tests.labeling.rounds import png_of

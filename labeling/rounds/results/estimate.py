@@ -27,6 +27,8 @@ _IMAGES = {"pseudo_masks": 4.5, "prediction": 1.5, "fusion": 0.9, "instances": 0
 CALIBRATION: dict[str, dict[str, float]] = {
     "tiny": {"detector": 5, "segmenter": 6, **_IMAGES},
     "quick": {"detector": 80, "segmenter": 70, **_IMAGES},
+    # 771 s of processor on 13 images of 1000 x 1000 for both trainings and the pseudo-masks (docs/models.md, "Presets")
+    "standard": {"detector": 530, "segmenter": 470, **_IMAGES, "prediction": 2.5},
     "paper": {"detector": 500_000, "segmenter": 200_000, **_IMAGES, "prediction": 20},
 }
 SPREAD_OF_CALIBRATION = (0.5, 2.0)  # of another machine than the one that was measured
