@@ -1,10 +1,10 @@
 /** Puts the workspace into `<div id="workspace" data-image="12" data-api="/api/v1/">`. */
 import { speakAs, t } from "./locale/locale";
 import "./ui/workspace.css";
-import { PACE, type Pace } from "./acts/following";
-import { open } from "./acts/opening";
+import { PACE, type Pace } from "./editor/live_updates";
+import { open } from "./editor/opening";
 import { compare, type Comparison } from "./compare/page";
-import { Api, Refused } from "./sync/api";
+import { Api, ApiError } from "./sync/api";
 import { Shell } from "./ui/shell";
 
 declare global {
@@ -25,12 +25,12 @@ async function mount(root: HTMLElement): Promise<void> {
     const words = speakAs(document.documentElement.lang);
     const opening = open(new Api(base), image, { ...PACE, ...window.boxwisePace });
     await Promise.allSettled([words, opening]);
-    const desk = await opening;
-    const shell = new Shell(root, desk); // the tissue is on its way while the cells are
-    await desk.loaded;
+    const editor = await opening;
+    const shell = new Shell(root, editor); // the tissue is on its way while the cells are
+    await editor.loaded;
     shell.begin();
     window.boxwise = shell.probes();
-    desk.start();
+    editor.start();
   } catch (error) {
     const text = document.createElement("p");
     text.className = "bw-fault";
@@ -43,7 +43,7 @@ async function mount(root: HTMLElement): Promise<void> {
 
 /** The page that shows two rounds beside each other; its controls are the page's own. */
 async function mountComparison(root: HTMLElement): Promise<void> {
-  const said = root.querySelector("[data-status]");
+  const status = root.querySelector("[data-status]");
   for (const select of document.querySelectorAll<HTMLSelectElement>("[data-goes]"))
     select.addEventListener("change", () => location.assign(select.value));
   try {
@@ -52,19 +52,19 @@ async function mountComparison(root: HTMLElement): Promise<void> {
     await made.ready;
     window.boxwiseComparison = made.probes();
   } catch (error) {
-    said?.setAttribute("role", "alert");
-    said?.classList.add("error");
-    if (said) said.textContent = sentence(error);
+    status?.setAttribute("role", "alert");
+    status?.classList.add("error");
+    if (status) status.textContent = sentence(error);
     throw error;
   }
 }
 
 function sentence(error: unknown): string {
-  if (error instanceof Refused && error.status === 401)
+  if (error instanceof ApiError && error.status === 401)
     return t("Your session has ended. Sign in again and reload this page.");
-  if (error instanceof Refused && error.status === 404)
+  if (error instanceof ApiError && error.status === 404)
     return t("This image does not exist, or you are not a member of its project.");
-  if (error instanceof Refused)
+  if (error instanceof ApiError)
     return t("The server did not hand out this image: {detail}", { detail: error.detail });
   return t("This image could not be opened: {detail}", {
     detail: error instanceof Error ? error.message : String(error),

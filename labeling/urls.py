@@ -1,9 +1,11 @@
 """Addresses: /healthz here, the pages in labeling.site.urls, the API in labeling.api."""
 
+from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from labeling.api import unknown
 from labeling.server.health import healthz
+from labeling.site.styleguide import styleguide
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
@@ -13,5 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("labeling.site.urls")),
     path("", include("labeling.site.study_urls")),
 ]
+if settings.DEBUG:  # for those who build Boxwise; a server in use has no such page
+    urlpatterns.append(path("styleguide/", styleguide, name="styleguide"))
 handler400 = "labeling.site.error_pages.bad_request"
 handler500 = "labeling.site.error_pages.server_error"

@@ -1,6 +1,6 @@
-/** Two rounds on one image, beside each other: two stages with one camera, and what the controls above them say.
+/** Two rounds on one image, beside each other: two viewports with one camera, and the controls above them.
  *
- *  The controls stand in the page (labeling/site/templates/site/overlay.html); here they are given hands. */
+ *  The controls stand in the page (labeling/site/templates/site/overlay.html); here they get their listeners. */
 import {
   fit,
   panBy,
@@ -14,12 +14,12 @@ import {
   type Size,
 } from "../geometry/frames";
 import { spoken, t } from "../locale/locale";
-import { Stage } from "../render/stage";
+import { Viewport } from "../render/viewport";
 import { Cells } from "../scene/cells";
 import type { Comparison as Opened, LabelClass } from "../scene/contract";
 import type { Pack } from "../scene/pack";
-import { isTyping } from "../ui/keymap";
-import { pinch, wheelFactor } from "../tools/hand";
+import { isTyping } from "../commands/typing";
+import { pinch, wheelFactor } from "../canvas/pinch";
 import type { Api } from "../sync/api";
 import {
   againstReference,
@@ -49,7 +49,12 @@ export class Comparison {
   outlines = true;
   opacity = 0.6;
   tallies: Tally[] = [];
-  private readonly panes: { cells: Cells; stage: Stage; surface: HTMLElement; tally: Element | null }[] = [];
+  private readonly panes: {
+    cells: Cells;
+    viewport: Viewport;
+    surface: HTMLElement;
+    tally: Element | null;
+  }[] = [];
   private canvas: Size | null = null;
   private isDensity = false;
   private pointer: { pane: number; at: Point<"image"> } | null = null;
@@ -72,17 +77,17 @@ export class Comparison {
       cells.showLayer(DIFFERENCE, true);
       cells.showLayer(OUTLINES, true);
       cells.labelClass.fill(0, parts[pane].length, cells.count); // outlines have one colour: fills have meaning here
-      const stage = new Stage(host, cells, opened.image, classes, {
+      const viewport = new Viewport(host, cells, opened.image, classes, {
         camera: () => this.camera,
         sketch: () => ({
           ignored: [],
           others:
             this.pointer && this.pointer.pane !== pane ? [{ at: this.pointer.at, box: null, name: "" }] : [],
         }),
-        onResize: () => this.resized(stage.size),
-        onFrame: () => this.sayDensity(),
+        onResize: () => this.resized(viewport.size),
+        onFrame: () => this.showDensity(),
       });
-      const { surface } = stage;
+      const { surface } = viewport;
       surface.tabIndex = 0;
       surface.setAttribute("role", "img");
       surface.setAttribute(
@@ -90,8 +95,13 @@ export class Comparison {
         t("Round {n} on the tissue; arrow keys move, + and − zoom", { n: opened.rounds[pane].number }),
       );
       surface.classList.add("can-pan");
-      this.panes.push({ cells, stage, surface, tally: host.parentElement?.querySelector(".tally") ?? null });
-      this.hands(surface, pane);
+      this.panes.push({
+        cells,
+        viewport,
+        surface,
+        tally: host.parentElement?.querySelector(".tally") ?? null,
+      });
+      this.listenTo(surface, pane);
     });
     this.controls();
     window.addEventListener("keydown", (e) => this.key(e, true));
@@ -100,7 +110,7 @@ export class Comparison {
   }
 
   get ready(): Promise<unknown> {
-    return Promise.all(this.panes.map(({ stage }) => stage.opened));
+    return Promise.all(this.panes.map(({ viewport }) => viewport.opened));
   }
 
   /** Where an image point of a pane is on the page. */
@@ -126,23 +136,23 @@ export class Comparison {
     };
   }
 
-  look(camera: Camera): void {
+  moveTo(camera: Camera): void {
     this.camera = camera;
     this.draw();
   }
 
   private draw(): void {
-    for (const { stage } of this.panes) stage.invalidate();
+    for (const { viewport } of this.panes) viewport.invalidate();
   }
 
   /** So much is in view that cells are a density: the difference cannot be told from so far. */
-  private sayDensity(): void {
-    const density = this.panes.some(({ stage }) => stage.isDensity);
+  private showDensity(): void {
+    const density = this.panes.some(({ viewport }) => viewport.isDensity);
     if (density === this.isDensity) return;
     this.isDensity = density;
-    const said = this.root.querySelector("[data-status]");
-    if (said)
-      said.textContent = density
+    const status = this.root.querySelector("[data-status]");
+    if (status)
+      status.textContent = density
         ? t("Cells are shown as a density from so far away; zoom in to see the difference.")
         : "";
   }
@@ -158,12 +168,12 @@ export class Comparison {
     const { root } = this;
     const named = new Map(PARTS.map((part) => [classOf(part), part]));
     const shown = PARTS.filter((part) => partOf(part) === this.against);
-    this.panes.forEach(({ cells, stage, tally }, pane) => {
+    this.panes.forEach(({ cells, viewport, tally }, pane) => {
       cells.hide((row) => {
         const part = named.get(cells.labelClass[row]);
         return part ? partOf(part) !== this.against || this.hiddenParts.has(part) : !this.outlines;
       });
-      stage.setSolid(this.opacity);
+      viewport.setSolid(this.opacity);
       const counts = this.tallies[pane];
       if (tally)
         tally.textContent = shown
@@ -189,7 +199,7 @@ export class Comparison {
     root
       .querySelectorAll<HTMLButtonElement>("[data-against]")
       .forEach((button) =>
-        button.addEventListener("click", () => this.hold(button.dataset.against as Against)),
+        button.addEventListener("click", () => this.compareWith(button.dataset.against as Against)),
       );
     root
       .querySelectorAll<HTMLButtonElement>("[data-part]")
@@ -204,7 +214,7 @@ export class Comparison {
       .forEach((button) => button.addEventListener("click", () => this.zoom(button.dataset.zoom ?? "")));
   }
 
-  private hold(against: Against): void {
+  private compareWith(against: Against): void {
     if (against === "reference" && !this.opened.reference) return;
     this.against = against;
     this.show();
@@ -222,8 +232,8 @@ export class Comparison {
     const { canvas } = this;
     if (!canvas) return;
     const middle = screenPoint(canvas.width / 2, canvas.height / 2);
-    if (how === "fit") this.look(fit(this.opened.image, canvas, 8));
-    else this.look(zoomAt(this.camera, middle, how === "in" ? 1.5 : 1 / 1.5, this.opened.image, canvas));
+    if (how === "fit") this.moveTo(fit(this.opened.image, canvas, 8));
+    else this.moveTo(zoomAt(this.camera, middle, how === "in" ? 1.5 : 1 / 1.5, this.opened.image, canvas));
   }
 
   private key(e: KeyboardEvent, down: boolean): void {
@@ -232,27 +242,27 @@ export class Comparison {
     if (slider ? e.key.startsWith("Arrow") : isTyping(e.target)) return; // the control's own
     const key = e.key.toLowerCase();
     if (key === "h") {
-      for (const { stage } of this.panes) stage.peeking = down;
+      for (const { viewport } of this.panes) viewport.peeking = down;
       this.draw();
       return;
     }
-    const act = down ? this.act(key) : null;
-    if (!act) return;
+    const effect = down ? this.effectOf(key) : null;
+    if (!effect) return;
     e.preventDefault();
-    act();
+    effect();
   }
 
-  private act(key: string): (() => void) | null {
+  private effectOf(key: string): (() => void) | null {
     const part = PARTS[Number(key) - 1];
     if (part) return () => this.toggle(part);
     const { canvas } = this;
     const pan = (dx: number, dy: number) => () =>
-      canvas && this.look(panBy(this.camera, dx, dy, this.opened.image, canvas));
+      canvas && this.moveTo(panBy(this.camera, dx, dy, this.opened.image, canvas));
     const go = (id: string) => () => document.getElementById(id)?.click();
-    const acts: Record<string, () => void> = {
-      d: () => this.hold("rounds"),
-      f: () => this.hold("reference"),
-      n: () => this.hold("none"),
+    const effects: Record<string, () => void> = {
+      d: () => this.compareWith("rounds"),
+      f: () => this.compareWith("reference"),
+      n: () => this.compareWith("none"),
       o: () => this.toggleOutlines(),
       "0": () => this.zoom("fit"),
       "+": () => this.zoom("in"),
@@ -265,11 +275,11 @@ export class Comparison {
       "[": go("previous-image"),
       "]": go("next-image"),
     };
-    return acts[key] ?? null;
+    return effects[key] ?? null;
   }
 
   /** Mouse, pen and fingers on one pane move both. */
-  private hands(surface: HTMLElement, pane: number): void {
+  private listenTo(surface: HTMLElement, pane: number): void {
     const pointers = new Map<number, Point<"screen">>();
     const place = (e: { clientX: number; clientY: number }) => {
       const { left, top } = surface.getBoundingClientRect();
@@ -309,7 +319,7 @@ export class Comparison {
       (e) => {
         e.preventDefault();
         const factor = wheelFactor(e.deltaY, e.deltaMode === WheelEvent.DOM_DELTA_LINE, e.ctrlKey);
-        if (this.canvas) this.look(zoomAt(this.camera, place(e), factor, this.opened.image, this.canvas));
+        if (this.canvas) this.moveTo(zoomAt(this.camera, place(e), factor, this.opened.image, this.canvas));
       },
       { passive: false },
     );
@@ -362,7 +372,7 @@ export async function compare(root: HTMLElement, api: Api): Promise<Comparison> 
     Promise.all(layers.map((layer) => api.pack(layer))),
     opened.reference ? api.referencePack(opened.image.id) : null,
   ]);
-  const said = root.querySelector("[data-status]");
-  if (said) said.textContent = "";
+  const status = root.querySelector("[data-status]");
+  if (status) status.textContent = "";
   return new Comparison(root, opened, packs, reference);
 }

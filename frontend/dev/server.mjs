@@ -1,7 +1,7 @@
 /** The workspace without the site: the built files, a page like the site's and an /api/v1/ that lives in memory.
  *
  *  For developers and screenshots only. Images: 1 empty, 2 with 500 boxes and a colleague's layer, 3 with proposals, 4 with 10,000 boxes,
- *  5 with 100,000 boxes, 6 with 10,000 masks, 7 with 1,000 boxes. What others do is told by POST /dev/: {"down": true}, {"signedOut": true},
+ *  5 with 100,000 boxes, 6 with 10,000 masks, 7 with 1,000 boxes. What others do is set by POST /dev/: {"down": true}, {"signedOut": true},
  *  {"move": annotation}, {"decide": proposal}. An address with ?lang=de speaks German.   node dev/server.mjs [port] */
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
@@ -10,6 +10,12 @@ import { crc32, deflateSync } from "node:zlib";
 
 const PORT = Number(process.argv[2] ?? 5199);
 const DIST = new URL("../dist/", import.meta.url);
+const SITE = new URL("../../labeling/site/static/site/", import.meta.url);
+/** The tokens and components that the server's pages have, too. */
+const siteStyles = async () =>
+  (await Promise.all(["tokens.css", "components.css"].map((name) => readFile(new URL(name, SITE))))).join(
+    "\n",
+  );
 const KINDS = ["cell", "region"];
 const STATUSES = ["confirmed", "rejected", "cannot_tell", "exhaustive", "ignore"];
 const CLASSES = [
@@ -242,7 +248,7 @@ function take(l, op, author) {
   for (const e of op.effects) {
     if ((l.rows.get(e.annotation)?.last_op ?? null) !== e.seen)
       return verdict("stale", { code: "stale_effect", detail: "somebody acted since" });
-    const taken =
+    const ids =
       e.after?.derived_from &&
       [...l.rows].some(
         ([id, r]) =>
@@ -251,7 +257,7 @@ function take(l, op, author) {
           // The same operation may take the proposal from the annotation that has decided it.
           !op.effects.some((o) => o.annotation === id && o.after?.derived_from !== e.after.derived_from),
       );
-    if (taken)
+    if (ids)
       return verdict("stale", { code: "already_decided", detail: "somebody has decided this proposal" });
     const b = e.after?.box;
     if (b && !(b[0] >= 0 && b[1] >= 0 && b[0] < b[2] && b[1] < b[3]))
@@ -373,7 +379,7 @@ const thumbnailOf = (img) =>
   isTiled(img) ? `/tiles/${img.id}/${levelsOf(img) - 1}/0/0/` : `/pixels/${img.id}.png`;
 
 const page = (id, lang = "en") =>
-  `<!doctype html><html lang="${lang}"><head><meta name="csrf-cookie" content="csrftoken"><meta charset="utf-8"><title>Boxwise</title><link rel="stylesheet" href="/static/page.css"><link rel="stylesheet" href="/static/workspace.css"><link rel="preload" as="fetch" crossorigin href="/api/v1/images/${id}/workspace/">${isTiled(images[id - 1]) ? "" : `<link rel="preload" as="image" href="/pixels/${id}.png">`}<script type="module" src="/static/workspace.js"></script></head><body><div id="workspace" data-image="${id}" data-api="/api/v1/"></div></body></html>`;
+  `<!doctype html><html lang="${lang}"><head><meta name="csrf-cookie" content="csrftoken"><meta charset="utf-8"><title>Boxwise</title><link rel="stylesheet" href="/static/page.css"><link rel="stylesheet" href="/static/workspace.css"><link rel="preload" as="fetch" crossorigin href="/api/v1/images/${id}/workspace/">${isTiled(images[id - 1]) ? "" : `<link rel="preload" as="image" href="/pixels/${id}.png">`}<script type="module" src="/static/workspace.js"></script></head><body class="workspace"><div id="workspace" data-image="${id}" data-api="/api/v1/"></div></body></html>`;
 
 const body = async (request) => {
   const parts = [];
@@ -432,7 +438,7 @@ createServer(async (request, response) => {
     if (path === "/favicon.ico") return answer(200, "", "image/svg+xml");
     if (path.startsWith("/static/")) {
       const name = path.slice(8);
-      if (name === "page.css") return answer(200, "body { margin: 0 }", "text/css");
+      if (name === "page.css") return answer(200, await siteStyles(), "text/css");
       const type = TYPES[name.split(".").at(-1)] ?? "application/octet-stream";
       return answer(200, await readFile(new URL(name, DIST)), type);
     }

@@ -19,7 +19,7 @@ export const MOST_SIDE = 2048;
 export type Read = (x: number, y: number, width: number, height: number) => Uint8ClampedArray | null;
 /** (6 x 64 x 64) -> logits (64 x 64) and the logit of the mask's own IoU. */
 export type Net = (crop: Float32Array) => Promise<{ logits: Float32Array; quality: number }>;
-type Look = { readonly x: number; readonly y: number; readonly side: number };
+type Square = { readonly x: number; readonly y: number; readonly side: number };
 
 /** One cell's mask (null where none is found) and its score 0..1; "no pixels" when they cannot be read here. */
 export async function maskOf(
@@ -35,7 +35,14 @@ export async function maskOf(
     const { x, y } = first.at;
     box = { x0: x - 4, y0: y - 4, x1: x + 4, y1: y + 4 };
     for (const side of [CLICK_SIDE, 2 * CLICK_SIDE, 4 * CLICK_SIDE]) {
-      const found = await lookAt({ x: x - side / 2, y: y - side / 2, side }, null, prompt, image, read, net);
+      const found = await maskInSquare(
+        { x: x - side / 2, y: y - side / 2, side },
+        null,
+        prompt,
+        image,
+        read,
+        net,
+      );
       if (found === "no pixels") return found;
       if (!found.mask) break;
       box = boxOf(found.mask);
@@ -45,7 +52,7 @@ export async function maskOf(
   const longer = Math.max(box.x1 - box.x0, box.y1 - box.y0);
   const side = Math.max(longer * CONTEXT, LEAST_SIDE);
   if (side > MOST_SIDE) return "no pixels";
-  return lookAt(
+  return maskInSquare(
     { x: (box.x0 + box.x1 - side) / 2, y: (box.y0 + box.y1 - side) / 2, side },
     box,
     prompt,
@@ -55,21 +62,28 @@ export async function maskOf(
   );
 }
 
-async function lookAt(look: Look, box: Box | null, { clicks }: Prompt, image: Size, read: Read, net: Net) {
+async function maskInSquare(
+  square: Square,
+  box: Box | null,
+  { clicks }: Prompt,
+  image: Size,
+  read: Read,
+  net: Net,
+) {
   const crop = new Float32Array(CHANNELS * PLANE);
-  if (!cut(look, image, read, crop)) return "no pixels" as const;
-  const scale = SIDE / look.side;
+  if (!cut(square, image, read, crop)) return "no pixels" as const;
+  const scale = SIDE / square.side;
   if (box)
     putBox(crop, {
-      x0: (box.x0 - look.x) * scale,
-      y0: (box.y0 - look.y) * scale,
-      x1: (box.x1 - look.x) * scale,
-      y1: (box.y1 - look.y) * scale,
+      x0: (box.x0 - square.x) * scale,
+      y0: (box.y0 - square.y) * scale,
+      x1: (box.x1 - square.x) * scale,
+      y1: (box.y1 - square.y) * scale,
     });
   for (const { at, inside } of clicks)
-    putClick(crop, inside ? 4 : 5, (at.x - look.x) * scale, (at.y - look.y) * scale);
+    putClick(crop, inside ? 4 : 5, (at.x - square.x) * scale, (at.y - square.y) * scale);
   const { logits, quality } = await net(crop);
-  const mask = paste(logits, look, image);
+  const mask = paste(logits, square, image);
   return { mask, score: mask ? 1 / (1 + Math.exp(-quality)) : 0 };
 }
 
@@ -82,13 +96,13 @@ function mirrored(i: number, n: number): number {
 }
 
 /** Colours of the square into the first three planes. Large squares are taken from the image at half, quarter ... size. */
-export function cut(look: Look, image: Size, read: Read, crop: Float32Array): boolean {
-  let level = Math.max(0, Math.floor(Math.log2(Math.max(look.side / SIDE, 1)) + 0.5));
+export function cut(square: Square, image: Size, read: Read, crop: Float32Array): boolean {
+  let level = Math.max(0, Math.floor(Math.log2(Math.max(square.side / SIDE, 1)) + 0.5));
   for (let n = 0; n < level; n++) if (Math.min(image.width >> n, image.height >> n) < 4 * SIDE) level = n;
   const size = { width: image.width >> level, height: image.height >> level };
-  const step = look.side / SIDE / 2 ** level;
-  const columns = places(look.x / 2 ** level, step, size.width);
-  const rows = places(look.y / 2 ** level, step, size.height);
+  const step = square.side / SIDE / 2 ** level;
+  const columns = places(square.x / 2 ** level, step, size.width);
+  const rows = places(square.y / 2 ** level, step, size.height);
   const [left, top] = [Math.min(...columns.a, ...columns.b), Math.min(...rows.a, ...rows.b)];
   const width = Math.max(...columns.a, ...columns.b) + 1 - left;
   const height = Math.max(...rows.a, ...rows.b) + 1 - top;
@@ -153,20 +167,20 @@ function putClick(crop: Float32Array, channel: number, x: number, y: number): vo
 }
 
 /** The largest piece of what the net says yes to, in image pixels. */
-export function paste(logits: Float32Array, look: Look, image: Size): Mask | null {
-  const x0 = Math.max(0, Math.floor(look.x));
-  const y0 = Math.max(0, Math.floor(look.y));
-  const width = Math.min(image.width, Math.ceil(look.x + look.side)) - x0;
-  const height = Math.min(image.height, Math.ceil(look.y + look.side)) - y0;
+export function paste(logits: Float32Array, square: Square, image: Size): Mask | null {
+  const x0 = Math.max(0, Math.floor(square.x));
+  const y0 = Math.max(0, Math.floor(square.y));
+  const width = Math.min(image.width, Math.ceil(square.x + square.side)) - x0;
+  const height = Math.min(image.height, Math.ceil(square.y + square.side)) - y0;
   if (width <= 0 || height <= 0) return null;
-  const step = SIDE / look.side;
+  const step = SIDE / square.side;
   const at = (u: number, v: number) => (u < 0 || v < 0 || u >= SIDE || v >= SIDE ? -9 : logits[v * SIDE + u]);
   const found: Patch = { x: x0, y: y0, width, height, pixels: new Uint8Array(width * height) };
   for (let y = 0, i = 0; y < height; y++) {
-    const sy = (y0 + y + 0.5 - look.y) * step - 0.5;
+    const sy = (y0 + y + 0.5 - square.y) * step - 0.5;
     const v = Math.floor(sy);
     for (let x = 0; x < width; x++, i++) {
-      const sx = (x0 + x + 0.5 - look.x) * step - 0.5;
+      const sx = (x0 + x + 0.5 - square.x) * step - 0.5;
       const u = Math.floor(sx);
       const upper = at(u, v) + (at(u + 1, v) - at(u, v)) * (sx - u);
       const lower = at(u, v + 1) + (at(u + 1, v + 1) - at(u, v + 1)) * (sx - u);

@@ -4,7 +4,7 @@ import { boxOf } from "../geometry/mask";
 import type { Cells } from "../scene/cells";
 
 const SLOTS = 2;
-/** A cell's reach is told up to so many texels; outlines are thinner wherever masks are drawn. */
+/** A cell's reach is stored up to so many texels; outlines are thinner wherever masks are drawn. */
 export const FARTHEST = 16;
 
 /** Row numbers (+ 1) of the masks over a box of whole pixels, in as many slots as overlaps need (at most SLOTS), row by row.
@@ -37,7 +37,7 @@ export function rasterise(cells: Cells, rows: number[], box: Box): Uint32Array[]
  *  comes: 1 on a cell's rim, at most FARTHEST. The end of the box is no rim. `into`: where to write, when it is large enough. */
 export function withReach(ids: Uint32Array, width: number, into?: Uint32Array): Uint32Array {
   const height = ids.length / width;
-  const told =
+  const texels =
     into && into.length >= 2 * ids.length
       ? into.subarray(0, 2 * ids.length).fill(0)
       : new Uint32Array(2 * ids.length);
@@ -46,7 +46,7 @@ export function withReach(ids: Uint32Array, width: number, into?: Uint32Array): 
     for (let n = 0, at = start; n < length; n++, at += step) {
       if (n && ids[at] !== ids[at - step]) steps = 1;
       else if (steps < FARTHEST) steps++;
-      told[2 * at + 1] |= steps << shift;
+      texels[2 * at + 1] |= steps << shift;
     }
   };
   for (let y = 0; y < height; y++) {
@@ -57,6 +57,6 @@ export function withReach(ids: Uint32Array, width: number, into?: Uint32Array): 
     run(x, width, height, 8);
     run((height - 1) * width + x, -width, height, 24);
   }
-  for (let i = 0; i < ids.length; i++) told[2 * i] = ids[i];
-  return told;
+  for (let i = 0; i < ids.length; i++) texels[2 * i] = ids[i];
+  return texels;
 }

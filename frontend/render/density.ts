@@ -5,7 +5,7 @@
 import type { Camera, Size } from "../geometry/frames";
 import type { Cells } from "../scene/cells";
 import { nearest, program, uniforms } from "./gl";
-import { Flag } from "./look";
+import { Flag } from "./cell_style";
 
 /** Bins along the longer side, at most, and the least side of one, image pixels. */
 const MOST_BINS = 192;
@@ -114,12 +114,12 @@ export class DensityDrawing {
     this.empty = gl.createVertexArray();
   }
 
-  /** Take in a row as it looks now; regions are no cells. `look`: the four bytes of the table. */
-  restyle(cells: Cells, row: number, look: Uint8Array): void {
-    const drawn = look[4 * row + 1] + look[4 * row + 2] > 0 && !(look[4 * row + 3] & Flag.region);
+  /** Update a row's style; regions are no cells. `style`: the four bytes of the table. */
+  restyle(cells: Cells, row: number, style: Uint8Array): void {
+    const drawn = style[4 * row + 1] + style[4 * row + 2] > 0 && !(style[4 * row + 3] & Flag.region);
     const { box } = cells;
     const [x, y] = [(box[4 * row] + box[4 * row + 2]) / 2, (box[4 * row + 1] + box[4 * row + 3]) / 2];
-    if (this.bins.set(row, x, y, drawn ? look[4 * row] : NONE)) this.stale = true;
+    if (this.bins.set(row, x, y, drawn ? style[4 * row] : NONE)) this.stale = true;
   }
 
   draw(camera: Camera, dpr: number): void {

@@ -53,10 +53,11 @@ bool inDash(uint line, float along) {
 }
 `;
 
-/** The look of a row's mask, from the table that Looks binds to unit 0: red, green, blue, and line + 4 x flags. */
-export const LOOK_GLSL = `
-uniform highp usampler2D uLooks;
+/** The style of a row's mask, from the table that StyleTable binds to unit 0:
+ *  red, green, blue, and line + 4 x flags. */
+export const STYLE_GLSL = `
+uniform highp usampler2D uStyles;
 uniform float uDpr;                   // device pixels a CSS pixel
-uvec4 lookOf(uint row) { return texelFetch(uLooks, ivec2(int(row & 1023u), int(row >> 10)), 0); }
+uvec4 styleOf(uint row) { return texelFetch(uStyles, ivec2(int(row & 1023u), int(row >> 10)), 0); }
 `;
-export const LOOKS_WIDTH = 1024;
+export const STYLES_WIDTH = 1024;

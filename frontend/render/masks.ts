@@ -10,8 +10,8 @@ import { overlap, type Box } from "../geometry/box";
 import type { Camera, Size } from "../geometry/frames";
 import type { Cells } from "../scene/cells";
 import { FARTHEST, rasterise, withReach } from "./cell_texture";
-import { LOOK_GLSL, nearest, program, uniforms } from "./gl";
-import type { Looks } from "./looks";
+import { STYLE_GLSL, nearest, program, uniforms } from "./gl";
+import type { StyleTable } from "./style_table";
 
 export const BLOCK = 512;
 /** Blocks kept on the card: 2 MiB each. */
@@ -34,26 +34,26 @@ const FRAGMENT = `
 uniform highp usampler2D uIds;        // row + 1, 0 where there is no cell; how many texels to its rim on the four sides
 uniform float uScale;                 // device pixels an image pixel
 uniform float uSolid;                 // opacity of areas that are painted whole
-${LOOK_GLSL}
+${STYLE_GLSL}
 in vec2 vTexel;
 out vec4 colour;                      // premultiplied
 void main() {
   vec2 place = clamp(vTexel, vec2(0.0), vec2(${BLOCK - 1}.999));
   uvec2 texel = texelFetch(uIds, ivec2(place), 0).rg;
-  uvec4 look = lookOf(max(texel.r, 1u) - 1u);
+  uvec4 style = styleOf(max(texel.r, 1u) - 1u);
   vec2 inside = fract(place);
   vec4 steps = vec4((uvec4(texel.g) >> uvec4(0u, 8u, 16u, 24u)) & 0xffu) - vec4(1.0 - inside, inside);  // left, up, right, down
   float off = min(min(steps.x, steps.y), min(steps.z, steps.w)) * uScale;                 // device pixels to the rim
-  uint line = look.a & 3u;
-  bool selected = (look.a & 4u) != 0u;
-  bool filled = (look.a & 16u) != 0u;
-  bool solid = (look.a & 64u) != 0u;
+  uint line = style.a & 3u;
+  bool selected = (style.a & 4u) != 0u;
+  bool filled = (style.a & 16u) != 0u;
+  bool solid = (style.a & 64u) != 0u;
   float halo = selected ? 2.0 * uDpr : 0.0;
-  float width = max(halo + ((look.a & 8u) != 0u && !selected ? 2.8 : 2.0) * uDpr, 0.5 * min(uScale, 1.0));
+  float width = max(halo + ((style.a & 8u) != 0u && !selected ? 2.8 : 2.0) * uDpr, 0.5 * min(uScale, 1.0));
   // An outline in a texture has no length along it; a checkered pattern cuts it into dashes in every direction.
   vec2 dash = floor(place * uScale / ((line == 3u ? 2.2 : 5.0) * uDpr));
   bool gap = line != 1u && mod(dash.x + dash.y, 2.0) > 0.5;
-  vec3 own = vec3(look.rgb) / 255.0;
+  vec3 own = vec3(style.rgb) / 255.0;
   vec4 body = filled ? vec4(own * 0.22, 0.22) : vec4(0.0);
   vec4 outline = gap ? (selected ? vec4(0.0, 0.0, 0.0, 1.0) : body) : vec4(own, 1.0);
   colour = off < halo ? vec4(1.0) : off < width ? outline : body;
@@ -67,7 +67,7 @@ type Block = { readonly box: Box; readonly textures: WebGLTexture[]; stale: Box 
 export class MaskDrawing {
   private readonly made: WebGLProgram;
   private readonly at: Record<
-    "uBlock" | "uCanvas" | "uIds" | "uScale" | "uSolid" | "uLooks" | "uDpr",
+    "uBlock" | "uCanvas" | "uIds" | "uScale" | "uSolid" | "uStyles" | "uDpr",
     WebGLUniformLocation | null
   >;
   private readonly blocks = new Map<string, Block>();
@@ -83,7 +83,7 @@ export class MaskDrawing {
     private readonly image: Size,
   ) {
     this.made = program(gl, VERTEX, FRAGMENT);
-    this.at = uniforms(gl, this.made, ["uBlock", "uCanvas", "uIds", "uScale", "uSolid", "uLooks", "uDpr"]);
+    this.at = uniforms(gl, this.made, ["uBlock", "uCanvas", "uIds", "uScale", "uSolid", "uStyles", "uDpr"]);
     this.empty = gl.createVertexArray();
   }
 
@@ -96,7 +96,7 @@ export class MaskDrawing {
   }
 
   /** False when so much is in view that masks are left out (the boxes still stand). `part`: only blocks that it touches. */
-  draw(cells: Cells, looks: Looks, camera: Camera, dpr: number, part: Box | null = null): boolean {
+  draw(cells: Cells, styles: StyleTable, camera: Camera, dpr: number, part: Box | null = null): boolean {
     const { gl } = this;
     const view: Box = {
       x0: Math.max(0, camera.left),
@@ -112,8 +112,8 @@ export class MaskDrawing {
     this.frame++;
     gl.useProgram(this.made);
     gl.bindVertexArray(this.empty);
-    looks.bind(gl);
-    gl.uniform1i(this.at.uLooks, 0);
+    styles.bind(gl);
+    gl.uniform1i(this.at.uStyles, 0);
     gl.uniform1i(this.at.uIds, 2);
     gl.uniform1f(this.at.uDpr, dpr);
     gl.uniform1f(this.at.uScale, camera.scale * dpr);
@@ -153,19 +153,19 @@ export class MaskDrawing {
     return block;
   }
 
-  /** Make `stale` again. A change reaches FARTHEST texels beyond itself, and what is told of those rests on as many more. */
+  /** Make `stale` again. A change reaches FARTHEST texels beyond itself, and the reach of those depends on as many more. */
   private fill(block: Block, cells: Cells, layer: number, stale: Box): void {
     const { gl } = this;
     const whole = block.box;
-    const told = within(wider(stale, FARTHEST), whole) as Box;
-    const read = within(wider(told, FARTHEST), whole) as Box;
+    const updated = within(wider(stale, FARTHEST), whole) as Box;
+    const read = within(wider(updated, FARTHEST), whole) as Box;
     const width = read.x1 - read.x0;
     const slots = rasterise(cells, cells.masked(layer, read), read);
     const nothing =
       block.textures.length > slots.length ? new Uint32Array(2 * width * (read.y1 - read.y0)) : null;
     gl.pixelStorei(gl.UNPACK_ROW_LENGTH, width);
-    gl.pixelStorei(gl.UNPACK_SKIP_PIXELS, told.x0 - read.x0);
-    gl.pixelStorei(gl.UNPACK_SKIP_ROWS, told.y0 - read.y0);
+    gl.pixelStorei(gl.UNPACK_SKIP_PIXELS, updated.x0 - read.x0);
+    gl.pixelStorei(gl.UNPACK_SKIP_ROWS, updated.y0 - read.y0);
     for (let slot = 0; slot < Math.max(slots.length, block.textures.length); slot++) {
       const ids = slots[slot] ? withReach(slots[slot], width, this.scratch) : (nothing as Uint32Array);
       const known = block.textures[slot];
@@ -176,7 +176,12 @@ export class MaskDrawing {
         gl.texStorage2D(gl.TEXTURE_2D, 1, gl.RG32UI, BLOCK, BLOCK);
         block.textures[slot] = texture;
       }
-      const [x, y, w, h] = [told.x0 - whole.x0, told.y0 - whole.y0, told.x1 - told.x0, told.y1 - told.y0];
+      const [x, y, w, h] = [
+        updated.x0 - whole.x0,
+        updated.y0 - whole.y0,
+        updated.x1 - updated.x0,
+        updated.y1 - updated.y0,
+      ];
       gl.texSubImage2D(gl.TEXTURE_2D, 0, x, y, w, h, gl.RG_INTEGER, gl.UNSIGNED_INT, ids);
     }
     for (const name of [gl.UNPACK_ROW_LENGTH, gl.UNPACK_SKIP_PIXELS, gl.UNPACK_SKIP_ROWS])

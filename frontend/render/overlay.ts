@@ -3,7 +3,7 @@ import { t } from "../locale/locale";
 import { HANDLES, handleAt, type Box } from "../geometry/box";
 import { imagePoint, toScreen, type Camera, type Point } from "../geometry/frames";
 import type { Patch } from "../geometry/mask";
-import { rgb } from "./look";
+import { rgb } from "./cell_style";
 
 export type Sketch = {
   readonly box?: { readonly box: Box; readonly colour: string; readonly region: boolean };
@@ -20,7 +20,7 @@ export type Sketch = {
   /** Clicks: inside a cell (+) or outside it (-). */
   readonly marks?: readonly { readonly at: Point<"image">; readonly inside: boolean }[];
   readonly note?: { readonly at: Point<"image">; readonly text: string };
-  /** Cells selected together. */
+  /** Several selected cells. */
   readonly many?: readonly Box[];
   /** Boxes whose mask is still being computed. */
   readonly promised?: readonly Box[];

@@ -5,7 +5,7 @@ import { cut, united } from "../geometry/pieces";
 import type { Size } from "../geometry/frames";
 import type { Vertex } from "../geometry/polygon";
 import type { Attributes, Cells } from "./cells";
-import type { EffectIn, State } from "./contract";
+import type { EffectIn, AnnotationState } from "./contract";
 import { accept, change, create, NEW_CELL, wire, wireMask, type Draft } from "./edits";
 
 /** So many effects one operation may have (labeling/annotations/services.py MOST_EFFECTS). */
@@ -29,7 +29,7 @@ export function split(cells: Cells, row: number, path: readonly Vertex[]): Draft
   if (!mask) return null;
   const [kept, ...others] = cut(unpack(mask), path).map((piece) => pack(piece) as Mask);
   if (!others.length) return null;
-  const { label_class } = cells.stateOf(row) as State;
+  const { label_class } = cells.stateOf(row) as AnnotationState;
   const first: EffectIn = cells.isMine(row)
     ? change(cells, row, { mask: wireMask(kept), box: wire(boxOf(kept)) })
     : accept(cells, row, kept).effects[0];
@@ -40,7 +40,7 @@ export function split(cells: Cells, row: number, path: readonly Vertex[]): Draft
 }
 
 /** Make one cell of several own ones: the largest gets all their pixels. A cell without a mask gives its box, when no
- *  cell has a mask the boxes alone are joined. Those that held a proposal stay as a decision on it ("merged" into
+ *  cell has a mask the boxes alone are joined. Those that came from a proposal stay as a decision on it ("merged" into
  *  another), so that it does not come back; the others are deleted. null for fewer than two. */
 export function merge(cells: Cells, rows: readonly number[], image: Size): Draft | null {
   const own = rows.filter(
@@ -108,8 +108,8 @@ export const classifyAll = (cells: Cells, rows: readonly number[], labelClass: n
       .map((row) => change(cells, row, { label_class: labelClass })),
   );
 
-/** Accept proposals together. Who calls this vouches that each was painted for somebody to see (scene/seen.ts).
- *  Of two proposals for one person's cell only the first is taken: a cell has one mask. */
+/** Accept several proposals. Who calls this vouches that each was painted for somebody to see (scene/seen.ts).
+ *  Of two proposals for one person's cell only the first is accepted: a cell has one mask. */
 export function acceptAll(cells: Cells, rows: readonly number[], tool: "lasso" | "viewport"): Draft[] {
   const touched = new Set<string>();
   const effects: EffectIn[] = [];
@@ -124,9 +124,13 @@ export function acceptAll(cells: Cells, rows: readonly number[], tool: "lasso" |
 }
 
 /** The same with another value of one attribute; null: without it. */
-export const saying = (said: Attributes, name: string, value: string | null): Record<string, string> =>
+export const withAttribute = (
+  attributes: Attributes,
+  name: string,
+  value: string | null,
+): Record<string, string> =>
   Object.fromEntries([
-    ...Object.entries(said).filter(([other]) => other !== name),
+    ...Object.entries(attributes).filter(([other]) => other !== name),
     ...(value === null ? [] : [[name, value]]),
   ] as [string, string][]);
 
@@ -141,7 +145,7 @@ export const attributeAll = (
     "attribute",
     ownCells(cells, rows)
       .filter((row) => (cells.attributesOf(row)[name] ?? null) !== value)
-      .map((row) => change(cells, row, { attributes: saying(cells.attributesOf(row), name, value) })),
+      .map((row) => change(cells, row, { attributes: withAttribute(cells.attributesOf(row), name, value) })),
   ).map((draft) => (draft.effects.length === 1 ? { ...draft, action: "classify" as const } : draft));
 
 /** The largest of the cells becomes the parent of those whose middle lies in it; null when none does. */

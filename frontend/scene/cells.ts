@@ -13,7 +13,7 @@ import {
   type LayerKind,
   type Opinion,
   type Reason,
-  type State,
+  type AnnotationState,
   type Status,
 } from "./contract";
 import { Masks } from "./masks";
@@ -31,7 +31,8 @@ export type LayerUse = LayerKind | "difference";
 export type Attributes = Readonly<Record<string, string>>;
 const NOTHING: Attributes = {};
 
-/** Told of every row that changed, with what it covered before and covers now; twice null: only its look changed. */
+/** Called for every row that changed, with what it covered before and covers now.
+ *  Twice null: only its style changed. */
 export type Watcher = (row: number, before: Box | null, after: Box | null) => void;
 
 export class Cells {
@@ -59,8 +60,8 @@ export class Cells {
   private derived = new Uint8Array(16 * this.capacity);
   private readonly masks = new Masks();
   private reasons = new Map<number, Reason>();
-  /** Only of rows of which something is said; rows that say the same share the object. */
-  private readonly said = new Map<number, Attributes>();
+  /** Only rows that have attributes; rows with equal ones share the object. */
+  private readonly attributesByRow = new Map<number, Attributes>();
   private readonly parents = new Map<number, string>();
   private readonly rows = new Map<string, number>();
   /** proposal id -> the live row of the working layer that decides it */
@@ -82,7 +83,7 @@ export class Cells {
     this.watchers.push(watcher);
   }
 
-  /** Whether a layer that is neither the base nor a prediction (a colleague's, a consensus, an import) is in the picture. */
+  /** Whether a layer that is neither the base nor a prediction is in the picture: a colleague's, a consensus, an import. */
   private readonly opened: boolean[] = [];
   private readonly kinds: LayerUse[] = [];
 
@@ -140,7 +141,16 @@ export class Cells {
       this.opinions.put(annotation, opinion);
       this.dispute(this.rowOf(annotation));
     }
-    for (let row = this.count - pack.count; row < this.count; row++) this.tell(row, null, this.extent(row));
+    const first = this.count - pack.count;
+    for (let row = first; row < this.count; row++) this.notifyWatchers(row, null, this.extent(row));
+    for (let row = first; row < this.count; row++) this.notifyDecided(row, first);
+  }
+
+  /** A decision came with a later pack than its proposal, which goes out of the picture now. */
+  private notifyDecided(row: number, first: number): void {
+    if (!this.isMine(row)) return;
+    const proposal = this.rowOf(this.derivedFrom(row) ?? "");
+    if (proposal >= 0 && proposal < first) this.notifyWatchers(proposal, null, null);
   }
 
   private loadAttributes(pack: Pack): void {
@@ -152,13 +162,13 @@ export class Cells {
       const own = codes.subarray(n * i, n * i + n);
       if (own.every((code) => code === 0)) continue;
       const key = own.join();
-      const said =
+      const attributesByRow =
         shared.get(key) ??
         Object.fromEntries(
           pack.attributes.flatMap(([name, values], j) => (own[j] ? [[name, values[own[j] - 1]]] : [])),
         );
-      shared.set(key, said);
-      this.said.set(this.count - pack.count + i, said);
+      shared.set(key, attributesByRow);
+      this.attributesByRow.set(this.count - pack.count + i, attributesByRow);
     }
   }
 
@@ -167,7 +177,7 @@ export class Cells {
   put(
     layer: number,
     annotation: string,
-    state: State | null,
+    state: AnnotationState | null,
     op: string | null,
     version?: number,
     author = 0,
@@ -205,27 +215,28 @@ export class Cells {
       putUuid(this.derived, row, state.derived_from);
       if (state.reason) this.reasons.set(row, state.reason);
       else this.reasons.delete(row);
-      if (state.attributes && Object.keys(state.attributes).length) this.said.set(row, state.attributes);
-      else this.said.delete(row);
+      if (state.attributes && Object.keys(state.attributes).length)
+        this.attributesByRow.set(row, state.attributes);
+      else this.attributesByRow.delete(row);
       if (state.parent) this.parents.set(row, state.parent);
       else this.parents.delete(row);
       this.link(row);
     }
     this.dispute(row);
-    this.tell(row, before, state ? this.extent(row) : null);
+    this.notifyWatchers(row, before, state ? this.extent(row) : null);
     for (const id of proposals) {
       const proposal = id && layer === this.base ? this.rowOf(id) : -1;
-      if (proposal >= 0) this.tell(proposal, null, null); // decided or open again: it appears or disappears
+      if (proposal >= 0) this.notifyWatchers(proposal, null, null); // decided or open again: it appears or disappears
     }
     return row;
   }
 
   /** The state of a row as it travels; null when it is deleted. */
-  stateOf(row: number): State | null {
+  stateOf(row: number): AnnotationState | null {
     if (row < 0 || !this.live[row]) return null;
     const mask = this.masks.get(row);
     const box = this.box.subarray(4 * row, 4 * row + 4);
-    const [attributes, parent] = [this.said.get(row), this.parents.get(row)];
+    const [attributes, parent] = [this.attributesByRow.get(row), this.parents.get(row)];
     return {
       ...(attributes ? { attributes } : {}),
       ...(parent ? { parent } : {}),
@@ -264,7 +275,7 @@ export class Cells {
     const row = this.rowOf(annotation);
     if (row < 0) return;
     this.dispute(row);
-    this.tell(row, null, null);
+    this.notifyWatchers(row, null, null);
   }
 
   /** Whether the cell is disputed follows from its status and the opinions, here as on the server. */
@@ -313,7 +324,7 @@ export class Cells {
   }
 
   attributesOf(row: number): Attributes {
-    return this.said.get(row) ?? NOTHING;
+    return this.attributesByRow.get(row) ?? NOTHING;
   }
   /** The live row of the cell that this one lies in, or -1. */
   parentOf(row: number): number {
@@ -351,20 +362,10 @@ export class Cells {
   /** What a person does not want to see now; null: everything. */
   hide(hidden: ((row: number) => boolean) | null): void {
     this.hidden = hidden;
-    for (let row = 0; row < this.count; row++) this.tell(row, null, null);
+    for (let row = 0; row < this.count; row++) this.notifyWatchers(row, null, null);
   }
-  /** Rows that a filter keeps out of the picture, and all that would be in it. */
-  filtered(): { hidden: number; all: number } {
-    const found = { hidden: 0, all: 0 };
-    if (!this.hidden) return found;
-    for (let row = 0; row < this.count; row++)
-      if (this.wouldShow(row)) {
-        found.all++;
-        if (this.hidden(row)) found.hidden++;
-      }
-    return found;
-  }
-  private wouldShow(row: number): boolean {
+  /** Is it in the picture where no filter hides it? */
+  wouldShow(row: number): boolean {
     // A rejection is out of the picture, unless somebody says that it is a cell after all.
     if (!this.live[row] || (this.status[row] === REJECTED && !this.disputed[row])) return false;
     if (this.isMine(row)) return true;
@@ -376,7 +377,8 @@ export class Cells {
   }
   showLayer(layer: number, shown: boolean): void {
     this.opened[layer] = shown;
-    for (let row = 0; row < this.count; row++) if (this.layer[row] === layer) this.tell(row, null, null);
+    for (let row = 0; row < this.count; row++)
+      if (this.layer[row] === layer) this.notifyWatchers(row, null, null);
   }
 
   /** Rows under a point, the likeliest first: inside its mask, then smaller boxes. Regions only by their edge. */
@@ -480,7 +482,7 @@ export class Cells {
     if (row !== undefined) this.decided[row] = by;
   }
 
-  private tell(row: number, before: Box | null, after: Box | null): void {
+  private notifyWatchers(row: number, before: Box | null, after: Box | null): void {
     for (const watcher of this.watchers) watcher(row, before, after);
   }
 

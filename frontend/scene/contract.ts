@@ -116,7 +116,7 @@ export type Comparison = {
 export type WireBox = [number, number, number, number];
 export type WireMask = { x: number; y: number; width: number; height: number; bits: string };
 
-export type State = {
+export type AnnotationState = {
   kind: Kind;
   status: Status;
   label_class: number | null;
@@ -125,28 +125,28 @@ export type State = {
   derived_from: string | null;
   reason: Reason;
   provenance: Record<string, unknown>;
-  /** Absent where nothing is said. */
+  /** Absent without attributes. */
   attributes?: Record<string, string>;
   /** The cell of the same layer that this one lies in. */
   parent?: string | null;
 };
 
-export type EffectIn = { annotation: string; seen: string | null; after: State | null };
+export type EffectIn = { annotation: string; seen: string | null; after: AnnotationState | null };
 export type EffectOut = {
   annotation: string;
   version: number;
-  before: State | null;
-  after: State | null;
+  before: AnnotationState | null;
+  after: AnnotationState | null;
   /** Who has given the cell the status that it has by now. */
   decided_by?: number | null;
 };
 
 export type OpinionVerdict = "accepted" | "rejected" | "unsure";
-/** What a second person says of a decided cell; label_class null: no class is said. */
-export type Said = { verdict: OpinionVerdict; label_class: number | null; reason: Reason };
+/** A second person's opinion on a decided cell; label_class null: no class is given. */
+export type OpinionContent = { verdict: OpinionVerdict; label_class: number | null; reason: Reason };
 /** What an operation does to its author's opinion of one cell; after null: it is withdrawn. */
-export type OpinionIn = { annotation: string; seen: string | null; after: Said | null };
-export type OpinionOut = { annotation: string; before: Said | null; after: Said | null };
+export type OpinionIn = { annotation: string; seen: string | null; after: OpinionContent | null };
+export type OpinionOut = { annotation: string; before: OpinionContent | null; after: OpinionContent | null };
 /** An opinion as it is kept; an empty verdict: withdrawn. */
 export type Opinion = {
   author: Person;
@@ -192,7 +192,7 @@ export type Current = {
   annotation: string;
   version: number;
   last_op: string | null;
-  state: State | null;
+  state: AnnotationState | null;
   author?: Person | null;
   decided_by?: number | null;
 };

@@ -1,9 +1,18 @@
 /** What each act of a person means for the log: the effects of one operation, computed from what is known here.
- *  Nothing is changed in this file; the desk applies a draft, queues it and remembers it for undo. */
+ *  Nothing is changed in this file; the editor applies a draft, puts it into the outbox and remembers it for undo. */
 import type { Box } from "../geometry/box";
 import { boxOf, toBase64, type Mask } from "../geometry/mask";
 import type { Cells } from "./cells";
-import type { Action, EffectIn, OpinionIn, Reason, Said, State, WireBox, WireMask } from "./contract";
+import type {
+  Action,
+  EffectIn,
+  OpinionIn,
+  Reason,
+  OpinionContent,
+  AnnotationState,
+  WireBox,
+  WireMask,
+} from "./contract";
 import { uuid7 } from "./uuid";
 
 export type Draft = {
@@ -23,7 +32,7 @@ export const wireMask = (mask: Mask): WireMask => ({
   bits: toBase64(mask.bits),
 });
 
-export const NEW_CELL: Omit<State, "box"> = {
+export const NEW_CELL: Omit<AnnotationState, "box"> = {
   kind: "cell",
   status: "confirmed",
   label_class: null,
@@ -35,7 +44,7 @@ export const NEW_CELL: Omit<State, "box"> = {
 
 /** The state with a box that contains its mask. The server does the same (annotations/state.py), so that both know one
  *  box. */
-export function withMask(after: State): State {
+export function withMask(after: AnnotationState): AnnotationState {
   const { box, mask } = after;
   if (!mask) return after;
   const grown: WireBox = [
@@ -47,13 +56,13 @@ export function withMask(after: State): State {
   return grown.every((side, i) => side === box[i]) ? after : { ...after, box: grown };
 }
 
-export const create = (after: State): EffectIn => ({
+export const create = (after: AnnotationState): EffectIn => ({
   annotation: uuid7(),
   seen: null,
   after: withMask(after),
 });
 
-export function change(cells: Cells, row: number, patch: Partial<State> | null): EffectIn {
+export function change(cells: Cells, row: number, patch: Partial<AnnotationState> | null): EffectIn {
   const state = cells.stateOf(row);
   if (!state) throw new Error(`annotation ${cells.idOf(row)} is deleted and cannot be changed`);
   return {
@@ -111,14 +120,14 @@ export function accept(
   edited: Mask | null = null,
   labelClass?: number | null,
   tool = "brush",
-  said: Record<string, string> = {},
+  chosen: Record<string, string> = {},
 ): Draft {
   const proposed = cells.stateOf(proposal);
   if (!proposed) throw new Error("a withdrawn proposal cannot be accepted");
   const mask = edited ? wireMask(edited) : proposed.mask;
   const derived_from = cells.idOf(proposal);
   const prompt = cells.promptOf(proposal);
-  const attributes = { ...(prompt >= 0 ? cells.attributesOf(prompt) : {}), ...said };
+  const attributes = { ...(prompt >= 0 ? cells.attributesOf(prompt) : {}), ...chosen };
   const more = Object.keys(attributes).length ? { attributes } : {};
   const effect =
     prompt >= 0
@@ -141,10 +150,10 @@ export function accept(
   return { action: edited ? "edit" : "accept", tool: edited ? tool : "keys", effects: [effect] };
 }
 
-/** The person's box that prompted the proposal stays as it is: only the proposed mask is refused. */
+/** The person's box that prompted the proposal stays as it is: only the proposed mask is rejected. */
 export function reject(cells: Cells, proposal: number, reason: Reason = ""): Draft {
   const { x0, y0, x1, y1 } = cells.boxOf(proposal);
-  const after: State = {
+  const after: AnnotationState = {
     ...NEW_CELL,
     status: "rejected",
     box: [x0, y0, x1, y1],
@@ -161,7 +170,7 @@ export const giveReason = (cells: Cells, rejection: number, reason: Reason): Dra
 });
 
 /** What this person says of a cell that somebody else has decided. `seen`: the last operation on that opinion. */
-export const opinion = (annotation: string, seen: string | null, after: Said): Draft => ({
+export const opinion = (annotation: string, seen: string | null, after: OpinionContent): Draft => ({
   action: "opinion",
   tool: "keys",
   effects: [],
@@ -187,8 +196,8 @@ export function redecide(cells: Cells, row: number, status: "confirmed" | "rejec
 }
 
 /** A cell takes over what a proposal says of it. */
-function judged(cells: Cells, row: number, proposal: number, status: State["status"]): EffectIn {
-  const proposed = cells.stateOf(proposal) as State;
+function judged(cells: Cells, row: number, proposal: number, status: AnnotationState["status"]): EffectIn {
+  const proposed = cells.stateOf(proposal) as AnnotationState;
   const shape = { mask: proposed.mask, derived_from: cells.idOf(proposal), status, reason: "" as Reason };
   if (cells.promptOf(proposal) === row) return change(cells, row, shape);
   return change(cells, row, { ...shape, box: proposed.box, label_class: proposed.label_class });
@@ -210,6 +219,6 @@ export function cannotTell(cells: Cells, row: number): Draft {
   const prompt = cells.promptOf(row);
   const derived_from = cells.idOf(row);
   if (prompt >= 0) return draft(change(cells, prompt, { status: "cannot_tell", derived_from }));
-  const { box, label_class } = cells.stateOf(row) as State;
+  const { box, label_class } = cells.stateOf(row) as AnnotationState;
   return draft(create({ ...NEW_CELL, status: "cannot_tell", box, label_class, derived_from }));
 }

@@ -1,19 +1,19 @@
 /** Undo and redo as operations of the log: who undoes adds an operation that restores what was before.
  *
  *  For every effect it remembers `head`, the operation that must still be the last one on the annotation (or on the own
- *  opinion of it). A head is the same, another one, or not in memory: the last is no reason to refuse, only to ask the
- *  log. When somebody has acted since, the step is refused instead of undoing their act. Undoing the later of two own
+ *  opinion of it). A head is the same, another one, or not in memory: the last is no reason to decline, only to ask the
+ *  log. When somebody has acted since, the step is declined instead of undoing their act. Undoing the later of two own
  *  acts adds an operation, so the head of the earlier act is carried on to it. */
-import { actOf, type Act } from "./act";
-import type { Action, Said, State } from "./contract";
+import { summaryOf, type OperationSummary } from "./operation_summary";
+import type { Action, OpinionContent, AnnotationState } from "./contract";
 import type { Draft } from "./edits";
 
 /** What an operation changed: an annotation's state, or (`opinion`) what its author says of it. */
 export type Change = {
   annotation: string;
   opinion?: boolean;
-  before: State | Said | null;
-  after: State | Said | null;
+  before: AnnotationState | OpinionContent | null;
+  after: AnnotationState | OpinionContent | null;
   seen: string | null;
 };
 export type Done = {
@@ -25,7 +25,7 @@ export type Done = {
 };
 export type Effect = Change & { head: string };
 /** An act that can be turned back. `op_id` is its last operation: of the act itself, or of its undo or redo. */
-export type Entry = { op_id: string; act: Act; effects: readonly Effect[] };
+export type Entry = { op_id: string; summary: OperationSummary; effects: readonly Effect[] };
 
 /** The last operation on a target; undefined: not in memory. */
 export type Heads = (target: Pick<Change, "annotation" | "opinion">) => string | null | undefined;
@@ -61,7 +61,7 @@ export class History {
     else {
       this.done.push({
         op_id: op.op_id,
-        act: actOf(op),
+        summary: summaryOf(op),
         effects: op.changes.map((change) => ({ ...change, head: op.op_id })),
       });
       this.undone = [];
@@ -113,7 +113,7 @@ export class History {
       seen: effect.head,
       head: op.op_id,
     }));
-    to.push({ op_id: op.op_id, act: entry.act, effects: turned });
+    to.push({ op_id: op.op_id, summary: entry.summary, effects: turned });
   }
 
   /** The log shows that somebody has acted on it since: the step goes, so that the one before can be reached. */
@@ -141,13 +141,17 @@ function draftOf(action: "undo" | "redo", entry: Entry): Draft {
     action,
     tool: "keys",
     undoes: entry.op_id,
-    effects: cells.map((e) => ({ annotation: e.annotation, seen: e.head, after: e.before as State | null })),
+    effects: cells.map((e) => ({
+      annotation: e.annotation,
+      seen: e.head,
+      after: e.before as AnnotationState | null,
+    })),
   };
   if (opinions.length)
     draft.opinions = opinions.map((e) => ({
       annotation: e.annotation,
       seen: e.head,
-      after: e.before as Said | null,
+      after: e.before as OpinionContent | null,
     }));
   return draft;
 }

@@ -1,6 +1,6 @@
 /** What others say of decided cells: one opinion a cell and person. Kept by the annotation's id, so that an opinion is
  *  there again when its cell comes back. */
-import type { Opinion, OpinionVerdict, Said, Status } from "./contract";
+import type { Opinion, OpinionVerdict, OpinionContent, Status } from "./contract";
 
 const VERDICT_OF: Partial<Record<Status, OpinionVerdict>> = {
   confirmed: "accepted",
@@ -13,12 +13,12 @@ export const verdictOf = (status: Status): OpinionVerdict | undefined => VERDICT
 
 /** Whether an opinion contradicts a decision, as the server sees it (labeling/annotations/opinions.py, differs). */
 export function differs(
-  said: Pick<Said, "verdict" | "label_class">,
+  content: Pick<OpinionContent, "verdict" | "label_class">,
   status: Status,
   labelClass: number | null,
 ): boolean {
-  if (said.verdict !== verdictOf(status)) return true;
-  return said.verdict === "accepted" && said.label_class !== null && said.label_class !== labelClass;
+  if (content.verdict !== verdictOf(status)) return true;
+  return content.verdict === "accepted" && content.label_class !== null && content.label_class !== labelClass;
 }
 
 export class Opinions {
@@ -42,12 +42,14 @@ export class Opinions {
 
   dispute(annotation: string, status: Status, labelClass: number | null): boolean {
     if (!this.of.has(annotation)) return false;
-    return this.on(annotation).some((opinion) => differs(saidBy(opinion) as Said, status, labelClass));
+    return this.on(annotation).some((opinion) =>
+      differs(contentOf(opinion) as OpinionContent, status, labelClass),
+    );
   }
 }
 
 /** What an opinion says; null for none and for a withdrawn one. */
-export function saidBy(opinion: Opinion | undefined): Said | null {
+export function contentOf(opinion: Opinion | undefined): OpinionContent | null {
   if (!opinion || opinion.verdict === "") return null;
   return { verdict: opinion.verdict, label_class: opinion.label_class, reason: opinion.reason };
 }

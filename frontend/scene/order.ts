@@ -29,7 +29,7 @@ function serpentine(stops: Stop[]): Stop[] {
 }
 
 /** The next row of `order` after `current` (before it, for step -1) for which `open` holds, going round once; -1: none. */
-export function following(
+export function nextInOrder(
   order: number[],
   current: number,
   step: 1 | -1,

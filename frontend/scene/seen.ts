@@ -19,7 +19,7 @@ export class Seen {
   has(row: number): boolean {
     return this.rows.has(row);
   }
-  /** A cell whose look changed (another mask) has to be seen again. */
+  /** A cell whose display changed (another mask) has to be seen again. */
   forget(row: number): void {
     this.rows.delete(row);
     this.counted = "";

@@ -12,8 +12,8 @@ import type {
 } from "../scene/contract";
 import { decodePack, type Pack } from "../scene/pack";
 
-/** The server answered, and said no. */
-export class Refused extends Error {
+/** The server answered with an error: an HTTP status, a code for programs and a sentence for people. */
+export class ApiError extends Error {
   constructor(
     readonly status: number,
     readonly code: string,
@@ -27,7 +27,7 @@ export class Unreachable extends Error {}
 
 export const isTemporary = (error: unknown): boolean =>
   error instanceof Unreachable ||
-  (error instanceof Refused && (error.status >= 500 || error.status === 429 || error.status === 408));
+  (error instanceof ApiError && (error.status >= 500 || error.status === 429 || error.status === 408));
 
 /** Each installation has cookies of its own names, since cookies do not know ports; the page says which. */
 const csrfCookie = (): string =>
@@ -71,7 +71,7 @@ export async function signIn(form: FormData): Promise<SignedIn> {
     }
     if (answer.ok) return { kind: "in" };
     if (answer.status === 401) return { kind: "wrong" };
-    if (answer.status === 429) return { kind: "wait", sentence: (await refusal(answer)).detail };
+    if (answer.status === 429) return { kind: "wait", sentence: (await errorOf(answer)).detail };
     return { kind: "unreachable" };
   } catch {
     return { kind: "unreachable" };
@@ -95,7 +95,7 @@ export type SmartRequest = {
   points: number[][];
   ready?: true;
 };
-export type RefuseRequest = { session: string; number: number; mask: WireMask | null; strokes: Stroke[] };
+export type RefusionRequest = { session: string; number: number; mask: WireMask | null; strokes: Stroke[] };
 
 /** So many annotations one question names (labeling/annotations/heads.py MOST). */
 const MOST_HEADS = 100;
@@ -130,7 +130,7 @@ export class Api {
   }
   private async packAt(path: string): Promise<Pack> {
     const response = await this.request(path, {});
-    if (!response.ok) throw await refusal(response);
+    if (!response.ok) throw await errorOf(response);
     return decodePack(await response.arrayBuffer());
   }
 
@@ -152,20 +152,20 @@ export class Api {
   /** 200, 409 and 422 all carry a verdict for every operation. */
   async send(layer: string, operations: OperationIn[]): Promise<Answer> {
     const request = post({ operations });
-    // Small sends outlive the page (browsers allow 64 KiB together); for the others the queue is the promise.
+    // Small sends outlive the page (browsers allow 64 KiB together); for the others the outbox is the promise.
     const keepalive = request.body.length < 24_000;
     const response = await this.request(`layers/${layer}/operations/`, { ...request, keepalive });
     if (response.ok || response.status === 409 || response.status === 422) {
       const body = (await response.json()) as Partial<Answer> & { code?: string; detail?: string };
       if (Array.isArray(body.results)) return body as Answer;
-      // The whole batch was refused: the project is archived, the layer is somebody else's.
-      throw new Refused(
+      // The whole batch was rejected: the project is archived, the layer is somebody else's.
+      throw new ApiError(
         response.status,
         body.code ?? "no_verdicts",
         body.detail ?? "the server's answer holds no verdicts",
       );
     }
-    throw await refusal(response);
+    throw await errorOf(response);
   }
 
   /** A mask from a box and clicks, by the interactive worker. */
@@ -173,29 +173,29 @@ export class Api {
     return this.asked(`images/${image}/smart/`, body);
   }
   /** A cell's mask after its image was fused again with strokes as constraints. */
-  refuse(image: number, body: RefuseRequest): Promise<Answered> {
-    return this.asked(`images/${image}/refuse/`, body);
+  refusion(image: number, body: RefusionRequest): Promise<Answered> {
+    return this.asked(`images/${image}/refusion/`, body);
   }
   private async asked(path: string, body: unknown): Promise<Answered> {
     const response = await this.request(path, post(body));
-    if (!response.ok) throw await refusal(response);
+    if (!response.ok) throw await errorOf(response);
     const answer = (await response.json()) as Omit<Answered, "mask"> & { mask?: WireMask | null };
     return { ...answer, mask: answer.mask ? { ...answer.mask, bits: fromBase64(answer.mask.bits) } : null };
   }
 
   async presence(layer: string, body: unknown, farewell: boolean): Promise<void> {
     const response = await this.request(`layers/${layer}/presence/`, { ...post(body), keepalive: farewell });
-    if (!response.ok) throw await refusal(response);
+    if (!response.ok) throw await errorOf(response);
   }
 
   async activity(batch: unknown, keepalive: boolean): Promise<void> {
     const response = await this.request("activity/", { ...post(batch), keepalive });
-    if (!response.ok) throw await refusal(response);
+    if (!response.ok) throw await errorOf(response);
   }
 
   private async json<T>(path: string, init: RequestInit = {}): Promise<T> {
     const response = await this.request(path, init);
-    if (!response.ok) throw await refusal(response);
+    if (!response.ok) throw await errorOf(response);
     return (await response.json()) as T;
   }
 
@@ -219,15 +219,15 @@ const post = (body: unknown): RequestInit & { body: string } => ({
   body: JSON.stringify(body),
 });
 
-async function refusal(response: Response): Promise<Refused> {
+async function errorOf(response: Response): Promise<ApiError> {
   try {
     const problem = (await response.json()) as { code?: string; detail?: string; title?: string };
-    return new Refused(
+    return new ApiError(
       response.status,
       problem.code ?? "unknown",
       problem.detail ?? problem.title ?? response.statusText,
     );
   } catch {
-    return new Refused(response.status, "unknown", response.statusText);
+    return new ApiError(response.status, "unknown", response.statusText);
   }
 }

@@ -6,7 +6,7 @@ export type Other = {
   readonly person: Person;
   readonly cursor: Point<"image"> | null;
   readonly editing: string | null;
-  readonly heard: number;
+  readonly lastHeard: number;
 };
 type Message = {
   seq?: number;
@@ -50,7 +50,7 @@ export class Live {
     this.source = source;
     source.onopen = () => {
       this.connected = true;
-      this.say(true);
+      this.announce(true);
     };
     source.onerror = () => (this.connected = false); // the browser connects again by itself
     source.onmessage = (event: MessageEvent<string>) => this.take(event.data);
@@ -83,17 +83,17 @@ export class Live {
     if (message.gone) this.others.delete(session);
     else {
       const cursor = message.cursor ? imagePoint(...message.cursor) : null;
-      this.others.set(session, { person, cursor, editing: message.editing ?? null, heard: this.now() });
-      if (!known) this.say(true); // a newcomer should see me at once
+      this.others.set(session, { person, cursor, editing: message.editing ?? null, lastHeard: this.now() });
+      if (!known) this.announce(true); // a newcomer should see me at once
     }
     this.events.onOthers();
   }
 
   /** Tell the others where I am: soon while somebody is here, seldom while nobody is. */
-  say(changed: boolean): void {
+  announce(changed: boolean): void {
     if (!this.source) return;
     for (const [session, other] of this.others)
-      if (this.now() - other.heard > SILENT_MS) this.others.delete(session);
+      if (this.now() - other.lastHeard > SILENT_MS) this.others.delete(session);
     clearTimeout(this.timer);
     const wait =
       changed && this.others.size
@@ -110,7 +110,7 @@ export class Live {
           this.lastHere = text;
           void this.send({ session: this.session, ...here }, false).catch(() => undefined);
         }
-        this.say(false);
+        this.announce(false);
       },
       Math.max(0, wait),
     );

@@ -1,4 +1,4 @@
-/** The layer that this person writes: own acts go in at once and to the queue, others' acts come from the log's tail.
+/** The layer that this person writes: own acts go in at once and to the outbox, others' acts come from the log's tail.
  *
  *  What is drawn is always the server's state plus the own acts that are still on their way. When the server finds
  *  that somebody else has changed an annotation since (stale), nothing is overwritten on either side: the own version
@@ -13,16 +13,16 @@ import type {
   OperationIn,
   OperationOut,
   Person,
-  Said,
-  State,
+  OpinionContent,
+  AnnotationState,
   Tail,
   Verdict,
 } from "../scene/contract";
 import { opinion, type Draft } from "../scene/edits";
 import type { Change, Heads, History } from "../scene/history";
-import { saidBy, verdictOf } from "../scene/opinions";
+import { contentOf, verdictOf } from "../scene/opinions";
 import { uuid7 } from "../scene/uuid";
-import type { Waiting } from "./queue";
+import type { Waiting } from "./outbox";
 
 export type Conflict = {
   readonly annotation: string;
@@ -44,7 +44,7 @@ export type LogEvents = {
   onNotice: (text: string) => void;
 };
 
-/** What is said of an act that is kept without what the project no longer has, by the field of the state. */
+/** The notice for an act that is kept without what the project no longer has, by the field of the state. */
 const WENT_AWAY = {
   label_class: mark(
     "This class has been removed from the project meanwhile. What you drew is kept, without a class.",
@@ -58,16 +58,16 @@ export class Log {
   readonly conflicts: Conflict[] = [];
   seq: number;
   private readonly settled = new Set<string>();
-  /** Stale operations that have been looked at: the queue marks all of a batch before it tells of the first one. */
-  private readonly heard = new Set<string>();
-  /** What stands in the place of an own act that was refused, by `place`: the act that sent it again, or null where
+  /** Stale operations that have been read: the outbox marks all of a batch before it reports the first one. */
+  private readonly answered = new Set<string>();
+  /** What stands in the place of an own act that was rejected, by `place`: the act that sent it again, or null where
    *  nothing of it was left. */
   private readonly instead = new Map<string, string | null>();
   private readonly actors = new Map<string, Person>();
   private readonly names = new Map<number, string>();
-  /** Own operations that the history has taken in, of this page and of others. */
+  /** Own operations that the history knows, of this page and of others. */
   private readonly recorded = new Set<string>();
-  /** Annotations whose conflict needs a look at the log: the pack does not have them. */
+  /** Annotations whose conflict needs the log: the pack does not have them. */
   private unsure: string[] = [];
 
   constructor(
@@ -115,7 +115,7 @@ export class Log {
       this.cells.put(this.layer.index, e.annotation, e.after, op_id, undefined, this.person.id);
     for (const e of opinions) {
       changes.push({ ...e, opinion: true, before: this.ownOpinion(e.annotation) });
-      this.say(e.annotation, e.after, this.person, op_id, operation.committed_at);
+      this.putOpinion(e.annotation, e.after, this.person, op_id, operation.committed_at);
     }
     this.record(operation, changes);
   }
@@ -127,24 +127,30 @@ export class Log {
     this.history.record({ op_id, action, tool, undoes, changes });
   }
 
-  private say(annotation: string, said: Said | null, author: Person, op_id: string, given_at: string): void {
+  private putOpinion(
+    annotation: string,
+    content: OpinionContent | null,
+    author: Person,
+    op_id: string,
+    given_at: string,
+  ): void {
     const nothing = { verdict: "" as const, label_class: null, reason: "" as const };
-    this.cells.giveOpinion(annotation, { author, given_at, last_op: op_id, ...(said ?? nothing) });
+    this.cells.giveOpinion(annotation, { author, given_at, last_op: op_id, ...(content ?? nothing) });
   }
 
-  private ownOpinion(annotation: string): Said | null {
-    return saidBy(this.cells.opinions.by(annotation, this.person.id));
+  private ownOpinion(annotation: string): OpinionContent | null {
+    return contentOf(this.cells.opinions.by(annotation, this.person.id));
   }
 
   /** The last operation on an annotation, or on the own opinion of it; undefined: not in memory. */
   readonly headOf: Heads = ({ annotation, opinion: isOpinion }) => {
     if (!isOpinion) return this.cells.headOf(annotation);
     const row = this.cells.rowOf(annotation);
-    if (row < 0 || !this.cells.live[row]) return undefined; // what is said of a deleted cell, the log knows
+    if (row < 0 || !this.cells.live[row]) return undefined; // opinions on a deleted cell are in the log only
     return this.cells.opinions.by(annotation, this.person.id)?.last_op ?? null;
   };
 
-  private hear(op_id: string, author: Person): void {
+  private rememberActor(op_id: string, author: Person): void {
     this.actors.set(op_id, author);
     this.names.set(author.id, author.name);
   }
@@ -158,7 +164,7 @@ export class Log {
 
   /** What the log says of an annotation, unless an own act on it is still on its way or something newer is known. */
   learn(head: Head): void {
-    if (head.operation && head.last_op) this.hear(head.last_op, head.operation.author);
+    if (head.operation && head.last_op) this.rememberActor(head.last_op, head.operation.author);
     this.learnOpinions(head);
     const open = this.conflicts.findIndex((c) => c.annotation === head.annotation);
     if (open >= 0) {
@@ -203,7 +209,7 @@ export class Log {
         else deleted.set(e.annotation, { op_id: operation.op_id, version: e.version });
       }
       for (const e of operation.opinions ?? []) last.set(opinionKey(e, operation.author), operation.op_id);
-      this.hear(operation.op_id, operation.author);
+      this.rememberActor(operation.op_id, operation.author);
       if (operation.author.id === this.person.id) this.record(operation, changes);
     }
     for (const [annotation, { op_id, version }] of deleted)
@@ -211,7 +217,7 @@ export class Log {
         this.cells.put(this.layer.index, annotation, null, op_id, version);
   }
 
-  /** What an earlier page left in the queue goes on top of the server's state, in order: the same picture as before.
+  /** What an earlier page left in the outbox goes on top of the server's state, in order: the same picture as before.
    *  Also what the server will call stale: the own version has to be there when the conflict asks about it. */
   replay(waiting: readonly Waiting[]): void {
     for (const { layer, operation } of waiting) {
@@ -223,7 +229,7 @@ export class Log {
   /** Conflicts that an earlier page left open: the own version is in the picture again, and the question with it. */
   reopen(): void {
     for (const { operation, theirs } of this.outbox.unsettled(this.layer.id)) {
-      this.heard.add(operation.op_id);
+      this.answered.add(operation.op_id);
       for (const e of operation.effects) {
         const known = theirs?.find((t) => t.annotation === e.annotation);
         // What never came to be on the server leaves nothing to choose.
@@ -233,7 +239,7 @@ export class Log {
     this.letGo();
   }
 
-  /** `known`: what the server had when it refused the effect. */
+  /** `known`: what the server had when it rejected the effect. */
   private reopenOn(effect: EffectIn, operation: OperationIn, known: Current): void {
     const { annotation, after } = effect;
     const earlier = this.conflicts.find((c) => c.annotation === annotation);
@@ -264,11 +270,11 @@ export class Log {
     };
   }
 
-  /** What the queue keeps for a choice that is made, or need not be made, need not be kept. */
+  /** What the outbox keeps for a choice that is made, or need not be made, need not be kept. */
   private letGo(): void {
     const open = new Set(this.conflicts.map((c) => c.annotation));
-    const heard = this.outbox.unsettled(this.layer.id).filter((w) => this.heard.has(w.operation.op_id));
-    const done = heard.filter((w) => !w.operation.effects.some((e) => open.has(e.annotation)));
+    const answered = this.outbox.unsettled(this.layer.id).filter((w) => this.answered.has(w.operation.op_id));
+    const done = answered.filter((w) => !w.operation.effects.some((e) => open.has(e.annotation)));
     if (done.length) void this.outbox.settle(new Set(done.map((w) => w.operation.op_id)));
   }
 
@@ -304,7 +310,7 @@ export class Log {
 
   private settleStale(verdict: Verdict, waiting: Waiting): void {
     this.history.forget(verdict.op_id);
-    this.heard.add(verdict.op_id);
+    this.answered.add(verdict.op_id);
     if (!this.settled.delete(verdict.op_id) && !this.restsOnAnother(waiting))
       this.standsBack(verdict, waiting);
     this.letGo();
@@ -317,7 +323,7 @@ export class Log {
       const own = effects.filter((e) => e.annotation === now.annotation);
       if (!own.some((e) => this.instead.has(place(e.seen, e)))) this.adopt(now);
     }
-    for (const e of opinions) this.say(e.annotation, null, this.person, verdict.op_id, committed_at);
+    for (const e of opinions) this.putOpinion(e.annotation, null, this.person, verdict.op_id, committed_at);
     if (this.isSecondVerdict(verdict, waiting) || this.withoutWhatWentAway(verdict, waiting)) return;
     this.events.onNotice(
       t("Not saved, and taken back: {detail}", {
@@ -343,7 +349,7 @@ export class Log {
     this.sendAgain(operation, fresh);
   }
 
-  private serverState(effect: EffectIn, now: readonly Current[]): State | null {
+  private serverState(effect: EffectIn, now: readonly Current[]): AnnotationState | null {
     return now.find((c) => c.annotation === effect.annotation)?.state ?? null;
   }
 
@@ -357,7 +363,7 @@ export class Log {
   /** The cell that an opinion was about is gone, or another page of this person has said something else of it. */
   private opinionStandsBack(annotation: string, verdict: Verdict): void {
     const now = verdict.current.find((c) => c.annotation === annotation);
-    this.say(annotation, null, this.person, verdict.op_id, new Date().toISOString());
+    this.putOpinion(annotation, null, this.person, verdict.op_id, new Date().toISOString());
     this.unsure.push(annotation);
     if (now) this.adoptUnlessAhead(now);
     this.events.onNotice(
@@ -426,7 +432,7 @@ export class Log {
     return true;
   }
 
-  /** Stale for no more than that the own act before it was refused: it is sent on top of what stands there instead. */
+  /** Stale for no more than that the own act before it was rejected: it is sent on top of what stands there instead. */
   private restsOnAnother({ operation }: Waiting): boolean {
     if (!operation.effects.some((e) => this.instead.has(place(e.seen, e)))) return false;
     this.sendAgain(operation, operation.effects);
@@ -473,8 +479,8 @@ export class Log {
   private giveWay(effect: EffectIn, holder: Current, action: Action): void {
     this.adoptUnlessAhead(holder);
     this.cells.setDecider(holder.annotation, holder.decided_by);
-    const said = effect.after && verdictOf(effect.after.status);
-    if (!holder.author || holder.decided_by === this.person.id || !said) {
+    const ownVerdict = effect.after && verdictOf(effect.after.status);
+    if (!holder.author || holder.decided_by === this.person.id || !ownVerdict) {
       this.events.onNotice(
         t("You had decided this proposal already, in another window; that decision stands."),
       );
@@ -484,9 +490,9 @@ export class Log {
     const isVerdict = action !== "undo" && action !== "redo";
     if (isVerdict) {
       const seen = this.cells.opinions.by(holder.annotation, this.person.id)?.last_op ?? null;
-      const { label_class, reason } = effect.after as State;
+      const { label_class, reason } = effect.after as AnnotationState;
       const now = performance.now();
-      this.commit(opinion(holder.annotation, seen, { verdict: said, label_class, reason }), {
+      this.commit(opinion(holder.annotation, seen, { verdict: ownVerdict, label_class, reason }), {
         begun_ms: now,
         committed_ms: now,
         activity: null,
@@ -520,7 +526,7 @@ export class Log {
   }
 
   private takeIn(operation: OperationOut): void {
-    this.hear(operation.op_id, operation.author);
+    this.rememberActor(operation.op_id, operation.author);
     const isOwn = operation.author.id === this.person.id;
     // Done by this person in another window: it can be undone here as well.
     if (isOwn) this.record(operation, this.changesHere(operation));
@@ -548,12 +554,12 @@ export class Log {
     }
   }
 
-  private takeInOpinion(operation: OperationOut, annotation: string, after: Said | null): void {
+  private takeInOpinion(operation: OperationOut, annotation: string, after: OpinionContent | null): void {
     const isOwn = operation.author.id === this.person.id;
     if (isOwn && this.isOnItsWay(annotation)) return; // something later is on its way
     const known = this.cells.opinions.by(annotation, operation.author.id);
     if (isOwn && known?.last_op !== operation.op_id && this.isNewer(known?.last_op, operation.op_id)) return;
-    this.say(annotation, after, operation.author, operation.op_id, operation.committed_at);
+    this.putOpinion(annotation, after, operation.author, operation.op_id, operation.committed_at);
   }
 
   /** Whether an own operation that this page made comes after another one: ids are in the order of their making. */
@@ -585,16 +591,17 @@ export class Log {
     this.cells.setDecider(now.annotation, now.decided_by);
   }
 
-  private stateOf(annotation: string): State | null {
+  private stateOf(annotation: string): AnnotationState | null {
     const row = this.cells.rowOf(annotation);
     return row >= 0 ? this.cells.stateOf(row) : null;
   }
 
   /** The server's state of every annotation the operation touched; what it does not name does not exist there. */
   private currentOf(verdict: Verdict, waiting: Waiting): Current[] {
-    const told = new Map(verdict.current.map((c) => [c.annotation, c]));
+    const current = new Map(verdict.current.map((c) => [c.annotation, c]));
     return waiting.operation.effects.map(
-      (e) => told.get(e.annotation) ?? { annotation: e.annotation, version: 0, last_op: null, state: null },
+      (e) =>
+        current.get(e.annotation) ?? { annotation: e.annotation, version: 0, last_op: null, state: null },
     );
   }
 }
@@ -623,12 +630,13 @@ const touches = (operation: OperationIn, annotation: string): boolean =>
 const place = (op_id: string | null, effect: EffectIn): string => `${op_id} ${effect.annotation}`;
 
 /** The same to a person: provenance is the server's, and does not count. */
-function same(a: State | null, b: State | null): boolean {
+function same(a: AnnotationState | null, b: AnnotationState | null): boolean {
   if (!a || !b) return a === b;
-  const mask = (s: State) => s.mask && [s.mask.x, s.mask.y, s.mask.width, s.mask.height, s.mask.bits];
+  const mask = (s: AnnotationState) =>
+    s.mask && [s.mask.x, s.mask.y, s.mask.width, s.mask.height, s.mask.bits];
   // The server may order attributes otherwise.
-  const said = (s: State) => [Object.entries(s.attributes ?? {}).sort(), s.parent ?? null];
-  const bare = (s: State) =>
-    JSON.stringify([s.kind, s.status, s.label_class, s.box, mask(s), s.derived_from, s.reason, said(s)]);
+  const details = (s: AnnotationState) => [Object.entries(s.attributes ?? {}).sort(), s.parent ?? null];
+  const bare = (s: AnnotationState) =>
+    JSON.stringify([s.kind, s.status, s.label_class, s.box, mask(s), s.derived_from, s.reason, details(s)]);
   return bare(a) === bare(b);
 }

@@ -40,8 +40,9 @@ describe("attributes", () => {
     const row = cell(cells, 1);
     apply(cells, bulk.attributeAll(cells, [row], "Stain", "2"));
     expect(change(cells, row, { box: [10, 10, 31, 30] }).after?.attributes).toEqual({ Stain: "2" });
-    const taken = accept(cells, cell(cells, 101), null, undefined, undefined, { Mitosis: "no" }).effects[0];
-    expect(taken.after?.attributes).toEqual({ Stain: "2", Mitosis: "no" });
+    const accepted = accept(cells, cell(cells, 101), null, undefined, undefined, { Mitosis: "no" })
+      .effects[0];
+    expect(accepted.after?.attributes).toEqual({ Stain: "2", Mitosis: "no" });
     expect(accept(cells, cell(cells, 102)).effects[0].after).not.toHaveProperty("attributes");
   });
 
@@ -52,7 +53,7 @@ describe("attributes", () => {
       .match(/../g)!
       .map((hex) => parseInt(hex, 16));
     const pack = decodePack(packBytes(rows));
-    const said = {
+    const packed = {
       ...pack,
       attributes: [
         ["Stain", ["2", "3"]],
@@ -65,7 +66,7 @@ describe("attributes", () => {
       },
     };
     const cells = new Cells(IMAGE);
-    cells.load(cells.addLayer(uuid(900), true, "working"), said);
+    cells.load(cells.addLayer(uuid(900), true, "working"), packed);
     expect([0, 1, 2].map((row) => cells.attributesOf(row))).toEqual([{ Stain: "3" }, {}, { Stain: "3" }]);
     expect(cells.attributesOf(0)).toBe(cells.attributesOf(2));
     expect([0, 1, 2].map((row) => cells.parentOf(row))).toEqual([-1, -1, 0]);

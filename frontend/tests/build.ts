@@ -1,13 +1,16 @@
 /** Things to test with: packs, states, drafts. */
 import { Cells } from "../scene/cells";
-import type { State } from "../scene/contract";
+import type { AnnotationState } from "../scene/contract";
 import { decodePack, type Pack } from "../scene/pack";
 import { putUuid } from "../scene/uuid";
 
 export const IMAGE = { width: 512, height: 512 };
 export const uuid = (n: number): string => `00000000-0000-7000-8000-${n.toString(16).padStart(12, "0")}`;
 
-export const state = (box: [number, number, number, number], more: Partial<State> = {}): State => ({
+export const state = (
+  box: [number, number, number, number],
+  more: Partial<AnnotationState> = {},
+): AnnotationState => ({
   kind: "cell",
   status: "confirmed",
   label_class: null,
@@ -124,3 +127,9 @@ export function scene(): Cells {
   );
   return cells;
 }
+
+/** A small generator of random numbers, so that a failure names its seed. */
+export const seeded = (seed: number) => () => {
+  seed = (seed * 1664525 + 1013904223) >>> 0;
+  return seed / 2 ** 32;
+};

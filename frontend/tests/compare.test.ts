@@ -12,7 +12,7 @@ import {
   type Part,
 } from "../compare/difference";
 import { pack, unpack } from "../geometry/mask";
-import { Flag, lookOf, paletteIndex } from "../render/look";
+import { Flag, styleOf, paletteIndex } from "../render/cell_style";
 import { Cells } from "../scene/cells";
 import { decodePack } from "../scene/pack";
 import { packBytes } from "./build";
@@ -101,8 +101,13 @@ describe("a difference", () => {
     );
     found.forEach(({ part, mask }, row) => {
       expect(shown.maskOf(row)).toEqual(mask);
-      const look = lookOf(shown, row, places, { selected: -1, hovered: -1, boxes: true, editing: -1 });
-      expect(look).toEqual({ colour: places.get(classOf(part)), maskLine: 1, boxLine: 0, flags: Flag.solid });
+      const style = styleOf(shown, row, places, { selected: -1, hovered: -1, boxes: true, editing: -1 });
+      expect(style).toEqual({
+        colour: places.get(classOf(part)),
+        maskLine: 1,
+        boxLine: 0,
+        flags: Flag.solid,
+      });
     });
   });
 

@@ -10,7 +10,7 @@ import type { Input } from "../tools/input";
 import * as measure from "../tools/measure";
 import * as path from "../tools/path";
 import * as polygon from "../tools/polygon";
-import * as press from "../tools/press";
+import * as press from "../canvas/press";
 import * as select from "../tools/select";
 import * as smart from "../tools/smart";
 import * as stamp from "../tools/stamp";
@@ -31,8 +31,8 @@ const TOOLS: Record<string, (inputs: readonly Input[]) => unknown> = {
   box: (inputs) =>
     last<box.Step>(inputs, { state: box.IDLE }, (s, i) => box.step(s.state, i, IMAGE, 2)).commit,
   select: (inputs) => {
-    const held = { row: 3, box: { x0: 10, y0: 10, x1: 30, y1: 30 }, editable: true };
-    const around = { image: IMAGE, reach: 1, slip: 2, selected: held, pick: () => [3] };
+    const grabbed = { row: 3, box: { x0: 10, y0: 10, x1: 30, y1: 30 }, editable: true };
+    const around = { image: IMAGE, reach: 1, slip: 2, selected: grabbed, pick: () => [3] };
     return last<select.Step>(inputs, { state: select.IDLE }, (s, i) => select.step(s.state, i, around))
       .commit;
   },
@@ -66,18 +66,18 @@ function last<S extends { state: unknown }>(
   first: S,
   next: (step: S, input: Input) => S,
 ): S {
-  let said = first;
+  let informative = first;
   let step = first;
   for (const input of inputs) {
     step = next(step, input);
-    if (Object.keys(step).length > 1 || said === first) said = step;
+    if (Object.keys(step).length > 1 || informative === first) informative = step;
   }
-  return Object.keys(said).length > 1 ? said : step;
+  return Object.keys(informative).length > 1 ? informative : step;
 }
 
 /** What the tool is fed of these pointer events, as ui/canvas.ts does it. */
 function fed(events: readonly Raw[]): Input[] {
-  let state: press.State = null;
+  let state: press.PressState = null;
   const inputs: Input[] = [];
   for (const { type, x, button = -1, buttons = 1, id = 1, kind = "mouse" } of events) {
     const step = press.step(state, { type, id, kind, button, buttons }, (b) => b === 0 || b === 5);

@@ -1,4 +1,4 @@
-/** Nothing is said past the catalogues, and every language says all of it. */
+/** Every text goes through the catalogues, and every language has all of them. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import ts from "typescript";
@@ -6,8 +6,10 @@ import { afterEach, describe, expect, it } from "vitest";
 import { speak, spoken, t, tn, type Catalogue } from "../locale/locale";
 
 const SOURCES = [
+  "canvas",
+  "commands",
   "compare",
-  "acts",
+  "editor",
   "geometry",
   "prompter",
   "render",
@@ -22,17 +24,17 @@ const WORDS = /[A-Za-z]{2,}/;
 const SAME_EVERYWHERE = new Set(["px", "µm", "Ctrl"]);
 const ATTRIBUTES = ["aria-label", "title", "placeholder", "label", "alt"];
 
-type Said = { readonly texts: Set<string>; readonly counted: Map<string, string>; readonly bare: string[] };
+type Texts = { readonly texts: Set<string>; readonly counted: Map<string, string>; readonly bare: string[] };
 
 /** What the sources say through `t`, `mark` and `tn`, and what they say past them. */
-function said(): Said {
-  const found: Said = { texts: new Set(), counted: new Map(), bare: [] };
+function textsOf(): Texts {
+  const found: Texts = { texts: new Set(), counted: new Map(), bare: [] };
   for (const folder of SOURCES)
     for (const name of readdirSync(folder)) if (/\.tsx?$/.test(name)) read(join(folder, name), found);
   return found;
 }
 
-function read(file: string, found: Said): void {
+function read(file: string, found: Texts): void {
   const source = ts.createSourceFile(
     file,
     readFileSync(file, "utf8"),
@@ -90,16 +92,16 @@ const catalogueOf = (code: string) =>
 
 describe("the words of the workspace", () => {
   it("all go through the catalogues", () => {
-    expect(said().bare).toEqual([]);
+    expect(textsOf().bare).toEqual([]);
   });
 
   it("are there in more languages than one", () => {
     expect(languages).toContain("de");
-    expect(said().texts.size).toBeGreaterThan(150);
+    expect(textsOf().texts.size).toBeGreaterThan(150);
   });
 
   it.each(languages)("are all in %s, and nothing else is", (code) => {
-    const { texts, counted } = said();
+    const { texts, counted } = textsOf();
     const keys = Object.keys(catalogueOf(code));
     expect(
       [...texts, ...counted.keys()].filter((key) => !keys.includes(key)),
@@ -112,7 +114,7 @@ describe("the words of the workspace", () => {
   });
 
   it.each(languages)("keep their places in %s, in every plural form", (code) => {
-    const { counted } = said();
+    const { counted } = textsOf();
     const categories = new Intl.PluralRules(code).resolvedOptions().pluralCategories;
     for (const [key, words] of Object.entries(catalogueOf(code))) {
       if (typeof words === "string") {

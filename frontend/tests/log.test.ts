@@ -1,15 +1,15 @@
 import { describe, expect, it } from "vitest";
-import type { OperationOut, State } from "../scene/contract";
+import type { OperationOut, AnnotationState } from "../scene/contract";
 import * as bulk from "../scene/bulk";
 import * as edits from "../scene/edits";
 import type { Entry } from "../scene/history";
-import type { Waiting } from "../sync/queue";
+import type { Waiting } from "../sync/outbox";
 import { state, uuid } from "./build";
-import { desk, move, PERSON, tail, theirs, TIMING } from "./desk";
+import { logSetup, move, PERSON, tail, theirs, TIMING } from "./log_setup";
 
 describe("log", () => {
   it("an own act is in the picture at once and not applied again when the tail brings it", () => {
-    const d = desk();
+    const d = logSetup();
     const op = move(d, uuid(2), 10);
     expect(d.boxOf(uuid(2))).toEqual([25, 15, 35, 25]);
     d.answer("accepted", [{ annotation: uuid(2), version: 2, last_op: op, state: null }]);
@@ -22,14 +22,14 @@ describe("log", () => {
   });
 
   it("a chain made offline names the act before it as seen", () => {
-    const d = desk();
+    const d = logSetup();
     const first = move(d, uuid(2), 10);
     move(d, uuid(2), 10);
     expect(d.out.map((w) => w.operation.effects[0].seen)).toEqual([uuid(12), first]);
   });
 
   it("shows what a colleague did, and what they deleted", () => {
-    const d = desk();
+    const d = logSetup();
     d.log.follow(tail([theirs(6, uuid(2), state([1, 1, 9, 9])), theirs(7, uuid(1), null)], 7));
     expect(d.boxOf(uuid(2))).toEqual([1, 1, 9, 9]);
     expect(d.boxOf(uuid(1))).toBeNull();
@@ -37,7 +37,7 @@ describe("log", () => {
 
   it("two people move one box: neither is overwritten, and both choices lead to one state", () => {
     for (const choice of ["mine", "theirs"] as const) {
-      const d = desk();
+      const d = logSetup();
       move(d, uuid(2), 10);
       move(d, uuid(2), 10);
       const now = { annotation: uuid(2), version: 2, last_op: uuid(5006), state: state([50, 50, 60, 60]) };
@@ -59,7 +59,7 @@ describe("log", () => {
   });
 
   it("the tail that comes late does not take back the choice", () => {
-    const d = desk();
+    const d = logSetup();
     move(d, uuid(2), 10);
     const now = { annotation: uuid(2), version: 2, last_op: uuid(5006), state: state([50, 50, 60, 60]) };
     d.answer("stale", [now]);
@@ -72,7 +72,7 @@ describe("log", () => {
   });
 
   it("the same decision on both sides is no conflict", () => {
-    const d = desk();
+    const d = logSetup();
     move(d, uuid(2), 10);
     d.answer("stale", [
       { annotation: uuid(2), version: 2, last_op: uuid(5006), state: state([25, 15, 35, 25]) },
@@ -83,8 +83,8 @@ describe("log", () => {
 
   it("another attribute or another cell around is a conflict, the same ones in another order are none", () => {
     const mine = { attributes: { Mitosis: "yes", Stain: "2" }, parent: uuid(1) };
-    const conflicts = (more: Partial<State>) => {
-      const d = desk();
+    const conflicts = (more: Partial<AnnotationState>) => {
+      const d = logSetup();
       d.log.commit(
         {
           action: "classify",
@@ -104,7 +104,7 @@ describe("log", () => {
   });
 
   it("a colleague has decided the same proposal: theirs stands, and it is said", () => {
-    const d = desk();
+    const d = logSetup();
     d.log.commit(edits.accept(d.cells, d.cells.rowOf(uuid(102))), TIMING);
     const mine = d.out[0].operation.effects[0].annotation;
     d.answer("stale", []);
@@ -127,7 +127,7 @@ describe("log", () => {
   });
 
   /** A colleague's decision on a proposal, as the server names it in the way of a later one. */
-  const holder = (proposal: number, status: State["status"], decided_by = 8) => ({
+  const holder = (proposal: number, status: AnnotationState["status"], decided_by = 8) => ({
     annotation: uuid(60),
     version: 1,
     last_op: uuid(5006),
@@ -137,7 +137,7 @@ describe("log", () => {
   });
 
   it("a verdict that comes second is kept as an opinion, and the first one stands", () => {
-    const d = desk();
+    const d = logSetup();
     d.log.commit(edits.reject(d.cells, d.cells.rowOf(uuid(102)), "boundary"), TIMING);
     const mine = d.out[0].operation.effects[0].annotation;
     d.answer("stale", [holder(102, "confirmed")]);
@@ -156,7 +156,7 @@ describe("log", () => {
   });
 
   it("an own earlier decision, made in another window, is nobody else's and no opinion", () => {
-    const d = desk();
+    const d = logSetup();
     d.log.commit(edits.reject(d.cells, d.cells.rowOf(uuid(102))), TIMING);
     d.answer("stale", [holder(102, "confirmed", PERSON)]);
     expect(d.out).toEqual([]);
@@ -164,7 +164,7 @@ describe("log", () => {
   });
 
   it("what the server does not have is not blamed on a colleague", () => {
-    const d = desk();
+    const d = logSetup();
     move(d, uuid(2), 10);
     d.answer("stale", []);
     expect(d.notices).toEqual([
@@ -173,7 +173,7 @@ describe("log", () => {
   });
 
   it("one stale cell of a bulk act costs the others nothing", () => {
-    const d = desk();
+    const d = logSetup();
     const [draft] = bulk.acceptAll(d.cells, [d.cells.rowOf(uuid(101)), d.cells.rowOf(uuid(102))], "viewport");
     d.log.commit(draft, TIMING);
     const now = {
@@ -191,25 +191,25 @@ describe("log", () => {
   });
 
   it("others' opinions come with the tail, and no cell changes by them", () => {
-    const d = desk();
+    const d = logSetup();
     const before = d.cells.stateOf(d.cells.rowOf(uuid(2)));
     const after = { verdict: "rejected" as const, label_class: null, reason: "" as const };
-    const told = {
+    const operation = {
       ...theirs(6, uuid(2), null),
       action: "opinion" as const,
       effects: [],
       committed_at: "2026-11-29T10:00:00Z",
     };
-    d.log.follow(tail([{ ...told, opinions: [{ annotation: uuid(2), before: null, after }] }], 6));
+    d.log.follow(tail([{ ...operation, opinions: [{ annotation: uuid(2), before: null, after }] }], 6));
     const row = d.cells.rowOf(uuid(2));
     expect([d.cells.stateOf(row), d.cells.disputed[row]]).toEqual([before, 1]);
     expect(d.cells.opinions.on(uuid(2))).toMatchObject([{ author: { name: "Dr B" }, verdict: "rejected" }]);
   });
 
   it("who deleted a cell in conflict is asked of the log after a reload", async () => {
-    const before = desk();
+    const before = logSetup();
     const draft = edits.draw({ x0: 1, y0: 1, x1: 9, y1: 9 }, null);
-    const after = desk();
+    const after = logSetup();
     const op = before.log.commit(draft, TIMING);
     const id = draft.effects[0].annotation;
     const moved = before.log.commit(
@@ -245,7 +245,7 @@ describe("log", () => {
   });
 
   it("takes an invalid act back and says why", () => {
-    const d = desk();
+    const d = logSetup();
     move(d, uuid(2), 10);
     const waiting = d.out.shift() as Waiting;
     const error = { code: "bad_box", detail: "the box lies outside the image", field: "box" };
@@ -260,7 +260,7 @@ describe("log", () => {
   });
 
   it("a class deleted while it was in use costs the class, not the cell", () => {
-    const d = desk();
+    const d = logSetup();
     const draft = edits.draw({ x0: 40, y0: 40, x1: 60, y1: 60 }, 99);
     d.log.commit(draft, TIMING);
     const waiting = d.out.shift() as Waiting;
@@ -289,13 +289,13 @@ describe("log", () => {
   });
 
   it("an attribute removed while it was in use costs the attribute, not the cell nor what was done on top", () => {
-    const d = desk();
-    const said = edits.accept(d.cells, d.cells.rowOf(uuid(102)), null, undefined, undefined, {
+    const d = logSetup();
+    const accepted = edits.accept(d.cells, d.cells.rowOf(uuid(102)), null, undefined, undefined, {
       Mitosis: "perhaps",
     });
-    const id = said.effects[0].annotation;
+    const id = accepted.effects[0].annotation;
     const row = () => d.cells.rowOf(id);
-    d.log.commit(said, TIMING);
+    d.log.commit(accepted, TIMING);
     move(d, id, 10);
     d.log.commit(
       {
@@ -336,13 +336,13 @@ describe("log", () => {
   });
 
   it("own acts can be undone after a reload, a colleague's cannot", () => {
-    const d = desk();
+    const d = logSetup();
     const mine = (
       seq: number,
       op: number,
       action: OperationOut["action"],
-      before: State | null,
-      after: State | null,
+      before: AnnotationState | null,
+      after: AnnotationState | null,
       undoes: string | null = null,
     ) => ({
       ...theirs(seq, uuid(2), after, seq, op),
@@ -377,12 +377,12 @@ describe("log", () => {
   });
 
   it("a reload shows what is still waiting on top of the server's state, and what it has already only once", () => {
-    const before = desk();
+    const before = logSetup();
     move(before, uuid(2), 10);
     move(before, uuid(2), 10);
     const draft = edits.draw({ x0: 200, y0: 200, x1: 210, y1: 210 }, null);
     before.log.commit(draft, TIMING);
-    const after = desk();
+    const after = logSetup();
     // The server has taken the first move; its answer was lost.
     after.cells.put(0, uuid(2), state([25, 15, 35, 25]), before.out[0].operation.op_id, 2);
     after.log.replay(before.out);
@@ -393,9 +393,9 @@ describe("log", () => {
 
 describe("log after a reload", () => {
   it("an act that the server will refuse stays in the picture, so that nothing of it is lost unasked", () => {
-    const before = desk();
+    const before = logSetup();
     move(before, uuid(2), 10);
-    const after = desk();
+    const after = logSetup();
     const theirState = state([50, 50, 60, 60]);
     after.cells.put(0, uuid(2), theirState, uuid(5006), 2); // a colleague was faster
     after.log.replay(before.out);
@@ -411,14 +411,14 @@ describe("log after a reload", () => {
   });
 
   it("a conflict that nobody has settled is asked again, on top of what is there by now", () => {
-    const before = desk();
+    const before = logSetup();
     move(before, uuid(2), 10);
     move(before, uuid(2), 10);
     const seen = { annotation: uuid(2), version: 2, last_op: uuid(5006), state: state([50, 50, 60, 60]) };
     before.answer("stale", [seen]);
     before.answer("stale", [seen]);
     for (const choice of ["mine", "theirs"] as const) {
-      const after = desk();
+      const after = logSetup();
       after.cells.put(0, uuid(2), state([70, 70, 80, 80]), uuid(5007), 3); // the colleague went on meanwhile
       after.log.remember(tail([theirs(5, uuid(2), state([70, 70, 80, 80]), 3, 5007)], 5));
       after.stale.push(...before.stale);
@@ -438,16 +438,16 @@ describe("log after a reload", () => {
   });
 
   it("a conflict over a cell that was deleted meanwhile is asked too; one that has gone by itself is not", () => {
-    const before = desk();
+    const before = logSetup();
     move(before, uuid(2), 10);
     before.answer("stale", [{ annotation: uuid(2), version: 2, last_op: uuid(5006), state: null }]);
-    const after = desk();
+    const after = logSetup();
     after.cells.put(0, uuid(2), null, uuid(5006), 2);
     after.stale.push(...before.stale);
     after.log.reopen();
     expect(after.log.conflicts).toMatchObject([{ annotation: uuid(2), theirs: { state: null } }]);
     expect(after.boxOf(uuid(2))).toEqual([25, 15, 35, 25]);
-    const same = desk();
+    const same = logSetup();
     same.cells.put(0, uuid(2), state([25, 15, 35, 25]), uuid(5008), 4); // they came to what I had
     same.stale.push(...before.stale);
     same.log.reopen();
@@ -455,9 +455,9 @@ describe("log after a reload", () => {
   });
 
   it("an act that was saved although its answer was lost is undone to what was before it", () => {
-    const before = desk();
+    const before = logSetup();
     const op = move(before, uuid(2), 10);
-    const after = desk();
+    const after = logSetup();
     const [from, to] = [state([15, 15, 25, 25]), state([25, 15, 35, 25])];
     after.cells.put(0, uuid(2), to, op, 2);
     const saved = { ...theirs(5, uuid(2), to), op_id: op, author: { id: PERSON, name: "A" } };
@@ -472,9 +472,9 @@ describe("log after a reload", () => {
   });
 
   it("an act that was saved, and acted upon since, gives way to what is there now", () => {
-    const before = desk();
+    const before = logSetup();
     move(before, uuid(2), 10);
-    const after = desk();
+    const after = logSetup();
     const now = { annotation: uuid(2), version: 3, last_op: uuid(5006), state: state([50, 50, 60, 60]) };
     after.cells.put(0, uuid(2), now.state, now.last_op, 3);
     after.log.replay(before.out);
@@ -485,7 +485,7 @@ describe("log after a reload", () => {
   });
 
   it("an own act on top of a repeated one stays, although the queue has let go of both", () => {
-    const d = desk();
+    const d = logSetup();
     const [first, second] = [move(d, uuid(2), 10), move(d, uuid(2), 10)];
     const [a, b] = d.out.splice(0);
     const theirState = state([50, 50, 60, 60]);

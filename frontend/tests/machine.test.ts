@@ -2,21 +2,21 @@
  *  reloads and other people's acts between, undo brings back what was there or says who changed it; it never says that
  *  of somebody who did not, and never loses a step that nobody has stood in the way of. */
 import { describe, expect, it } from "vitest";
-import { Steps } from "../acts/steps";
+import { UndoRedo } from "../editor/undo";
 import { Cells } from "../scene/cells";
-import type { Head, OperationIn, OperationOut, Person, State } from "../scene/contract";
+import type { Head, OperationIn, OperationOut, Person, AnnotationState } from "../scene/contract";
 import * as edits from "../scene/edits";
 import { History } from "../scene/history";
 import { uuid7 } from "../scene/uuid";
 import { Log } from "../sync/log";
-import type { Waiting } from "../sync/queue";
-import { IMAGE, packOf, state, uuid } from "./build";
-import { LAYER } from "./desk";
+import type { Waiting } from "../sync/outbox";
+import { IMAGE, packOf, state, uuid, seeded } from "./build";
+import { LAYER } from "./log_setup";
 
 const ME: Person = { id: 7, name: "Dr A" };
 const OTHER: Person = { id: 8, name: "Dr B" };
 const TIMING = { begun_ms: 1, committed_ms: 2, activity: null };
-type Row = { state: State | null; version: number; last_op: string; by: Person };
+type Row = { state: AnnotationState | null; version: number; last_op: string; by: Person };
 
 /** The server: a log, and the rows that it left. */
 class Server {
@@ -55,8 +55,8 @@ class Server {
       };
     });
   }
-  live(): Map<string, State> {
-    const found = new Map<string, State>();
+  live(): Map<string, AnnotationState> {
+    const found = new Map<string, AnnotationState>();
     for (const [id, row] of this.rows) if (row.state) found.set(id, row.state);
     return found;
   }
@@ -66,9 +66,9 @@ class Server {
 class Page {
   readonly cells = new Cells(IMAGE);
   readonly history = new History();
-  readonly said: string[] = [];
+  readonly notices: string[] = [];
   readonly log: Log;
-  readonly steps: Steps;
+  readonly undoRedo: UndoRedo;
   private readonly out: Waiting[] = [];
   online = true;
 
@@ -94,10 +94,10 @@ class Page {
         unsettled: () => [],
         settle: () => Promise.resolve(),
       },
-      { onChange: () => {}, onNotice: (text) => this.said.push(text) },
+      { onChange: () => {}, onNotice: (text) => this.notices.push(text) },
     );
     this.log.remember(server.tail(Math.max(0, seq - remembered)));
-    this.steps = new Steps({
+    this.undoRedo = new UndoRedo({
       history: this.history,
       me: ME.id,
       heads: this.log.headOf,
@@ -105,7 +105,7 @@ class Page {
       learn: (head) => this.log.learn(head),
       commit: (draft) => this.log.commit(draft, TIMING),
       show: () => {},
-      say: (text) => this.said.push(text),
+      say: (text) => this.notices.push(text),
     });
   }
   /** Everything on its way is sent and answered, and what others did is heard. */
@@ -119,8 +119,8 @@ class Page {
     }
     this.log.follow(this.server.tail(this.log.seq));
   }
-  live(): Map<string, State> {
-    const found = new Map<string, State>();
+  live(): Map<string, AnnotationState> {
+    const found = new Map<string, AnnotationState>();
     for (let row = 0; row < this.cells.count; row++) {
       const now = this.cells.stateOf(row);
       if (now) found.set(this.cells.idOf(row), now);
@@ -129,17 +129,11 @@ class Page {
   }
 }
 
-/** A small generator of random numbers, so that a failure names its seed. */
-const randomOf = (seed: number) => () => {
-  seed = (seed * 1664525 + 1013904223) >>> 0;
-  return seed / 2 ** 32;
-};
-
-const boxes = (live: Map<string, State>) =>
+const boxes = (live: Map<string, AnnotationState>) =>
   [...live].map(([id, s]) => `${id} ${s.box.join()} ${s.label_class}`).sort();
 
 /** What the own history should be: acts that can be undone, each with the last operation it rests on. */
-type Expected = { op: () => string; touched: string; before: State | null };
+type Expected = { op: () => string; touched: string; before: AnnotationState | null };
 
 class Play {
   readonly server = new Server();
@@ -149,7 +143,7 @@ class Play {
   stack: Expected[] = [];
 
   constructor(seed: number) {
-    this.random = randomOf(seed);
+    this.random = seeded(seed);
     this.page = new Page(this.server, 100);
   }
   pick<T>(of: readonly T[]): T | undefined {
@@ -164,7 +158,7 @@ class Play {
     this.write(OTHER, id, row.last_op, after);
     this.page.sync();
   }
-  private write(author: Person, annotation: string, seen: string, after: State | null): void {
+  private write(author: Person, annotation: string, seen: string, after: AnnotationState | null): void {
     const moment = new Date().toISOString();
     const operation = {
       op_id: uuid7(), action: after ? "move" : "delete", tool: "select", session: uuid(2), begun_at: moment,
@@ -190,7 +184,7 @@ class Play {
         : edits.classify(page.cells, row, 1 + Math.floor(this.random() * 5));
     this.keep(draft, before);
   }
-  private keep(draft: edits.Draft, before: State | null): void {
+  private keep(draft: edits.Draft, before: AnnotationState | null): void {
     const op = this.page.log.commit(draft, TIMING);
     this.page.sync();
     this.stack.push({ op: () => op, touched: draft.effects[0].annotation, before });
@@ -204,25 +198,25 @@ class Play {
     else this.other();
   }
   /** Back or forth: it restores what was before, or names who changed it, and says so in either case. */
-  async step(way: "undo" | "redo", hint: string): Promise<"nothing" | "refused" | "restored"> {
+  async step(way: "undo" | "redo", hint: string): Promise<"nothing" | "declined" | "restored"> {
     const { page, server } = this;
     page.sync();
-    page.said.length = 0;
+    page.notices.length = 0;
     const step = page.history[way](page.log.headOf);
-    page.steps[way]();
-    await page.steps.settled();
+    page.undoRedo[way]();
+    await page.undoRedo.settled();
     page.sync();
-    const said = page.said.join(" ");
-    expect(page.said.length, `${hint}: silent`).toBeGreaterThan(0);
+    const notices = page.notices.join(" ");
+    expect(page.notices.length, `${hint}: silent`).toBeGreaterThan(0);
     const effects = step === "nothing" ? [] : step.entry.effects;
-    if (said.includes(OTHER.name)) {
+    if (notices.includes(OTHER.name)) {
       // Somebody is named only where the log's last operation on the cell is theirs.
       const last = effects.map((effect) => server.rows.get(effect.annotation)?.by.name);
       expect(last, hint).toContain(OTHER.name);
-      return "refused";
+      return "declined";
     }
     if (step === "nothing") return "nothing";
-    expect(said, hint).toMatch(/^(Undone|Redone): /);
+    expect(notices, hint).toMatch(/^(Undone|Redone): /);
     for (const effect of effects)
       expect(server.rows.get(effect.annotation)?.state ?? null, hint).toEqual(effect.before);
     return "restored";
@@ -235,7 +229,7 @@ class Play {
 
 describe("history and log, against a model", () => {
   it("undo restores what was before, by whatever way the page lost its memory, or names who changed it", async () => {
-    const count = { nothing: 0, refused: 0, restored: 0 };
+    const count = { nothing: 0, declined: 0, restored: 0 };
     for (let seed = 1; seed <= 150; seed++) {
       const play = new Play(seed);
       for (let i = 0; i < 25; i++) {
@@ -247,7 +241,7 @@ describe("history and log, against a model", () => {
       }
     }
     expect(count.restored).toBeGreaterThan(150);
-    expect(count.refused).toBeGreaterThan(10);
+    expect(count.declined).toBeGreaterThan(10);
   });
 
   it("with nobody else there, every own act can be undone after any number of reloads; nobody is blamed", async () => {
@@ -262,13 +256,13 @@ describe("history and log, against a model", () => {
       while (pictures.length > 1) {
         pictures.pop();
         if (play.random() < 0.4) play.reload();
-        play.page.steps.undo();
-        await play.page.steps.settled();
+        play.page.undoRedo.undo();
+        await play.page.undoRedo.settled();
         play.page.sync();
         expect(boxes(play.server.live()), `seed ${seed}`).toEqual(pictures.at(-1));
       }
-      const said = play.page.said.join(" ");
-      expect(said, `seed ${seed}`).not.toContain("since");
+      const notices = play.page.notices.join(" ");
+      expect(notices, `seed ${seed}`).not.toContain("since");
     }
   });
 
@@ -285,15 +279,15 @@ describe("history and log, against a model", () => {
     (page.cells as unknown as { rows: Map<string, number> }).rows.delete(id);
     expect(page.log.headOf({ annotation: id })).toBeUndefined();
     page.online = false;
-    page.steps.undo();
-    await page.steps.settled();
-    expect(page.said.at(-1)).toContain("the server does not say");
+    page.undoRedo.undo();
+    await page.undoRedo.settled();
+    expect(page.notices.at(-1)).toContain("the server does not say");
     expect(page.history.canUndo, "the step is kept").toBe(true);
     page.online = true;
-    page.steps.undo();
-    await page.steps.settled();
+    page.undoRedo.undo();
+    await page.undoRedo.settled();
     page.sync();
-    expect(page.said.at(-1)).toBe("Undone: deletion of a cell.");
+    expect(page.notices.at(-1)).toBe("Undone: deletion of a cell.");
     expect(server.live().has(id)).toBe(true);
   });
 
@@ -304,15 +298,15 @@ describe("history and log, against a model", () => {
     one.log.commit(draft, TIMING);
     one.sync();
     two.sync();
-    two.steps.undo();
-    await two.steps.settled();
+    two.undoRedo.undo();
+    await two.undoRedo.settled();
     two.sync();
     expect(server.live().size).toBe(0);
-    one.steps.undo(); // has not heard of it yet: the server will call it stale, and nothing is lost by that
-    await one.steps.settled();
+    one.undoRedo.undo(); // has not heard of it yet: the server will call it stale, and nothing is lost by that
+    await one.undoRedo.settled();
     one.sync();
     expect(server.live().size).toBe(0);
-    expect(one.said.join(" ")).not.toContain(OTHER.name);
+    expect(one.notices.join(" ")).not.toContain(OTHER.name);
   });
 
   it("undoes the act that a toast names, and no other one", async () => {
@@ -321,14 +315,14 @@ describe("history and log, against a model", () => {
     const [a, b] = [1, 2].map((n) => edits.draw({ x0: 50 * n, y0: 5, x1: 50 * n + 20, y1: 25 }, null));
     const first = page.log.commit(a, TIMING);
     page.log.commit(b, TIMING);
-    page.steps.undoAct([first]);
-    await page.steps.settled();
+    page.undoRedo.undoOperations([first]);
+    await page.undoRedo.settled();
     page.sync();
     expect([...server.live().keys()]).toEqual([b.effects[0].annotation]);
     expect(page.history.has(first)).toBe(false); // so its toast goes away
-    page.said.length = 0;
-    page.steps.undoAct([first]); // undone by other means already: nothing else is undone in its place
-    await page.steps.settled();
+    page.notices.length = 0;
+    page.undoRedo.undoOperations([first]); // undone by other means already: nothing else is undone in its place
+    await page.undoRedo.settled();
     page.sync();
     expect([...server.live().keys()]).toEqual([b.effects[0].annotation]);
   });
@@ -340,9 +334,9 @@ describe("history and log, against a model", () => {
     const drawn = page.log.commit(draft, TIMING);
     page.log.commit(edits.classify(page.cells, page.cells.rowOf(draft.effects[0].annotation), 3), TIMING);
     page.sync();
-    page.steps.undoAct([drawn]);
-    await page.steps.settled();
-    expect(page.said.at(-1)).toBe("Not undone: you have changed this cell since. Undo that first.");
+    page.undoRedo.undoOperations([drawn]);
+    await page.undoRedo.settled();
+    expect(page.notices.at(-1)).toBe("Not undone: you have changed this cell since. Undo that first.");
     expect(page.history.has(drawn)).toBe(true);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { applied } from "../acts/constrain";
+import { applied } from "../editor/refusion";
 import { imagePoint, type Point } from "../geometry/frames";
 import { pack, patchOver, unpack, type Patch } from "../geometry/mask";
 import { alike, cut, united, withoutHoles } from "../geometry/pieces";
@@ -150,9 +150,9 @@ describe("smart tool", () => {
     expect(smart.back(one.state)).toEqual({ state: smart.IDLE });
   });
   it("keeps the prompt when only the press is lost, and drops it with the next cancel", () => {
-    const held = run([...click(20, 20), at("down", 50, 50), { kind: "cancel" }]).state;
-    expect(held.prompt?.clicks).toHaveLength(1);
-    expect(smart.step(held, { kind: "cancel" }, IMAGE, 3).state).toEqual(smart.IDLE);
+    const kept = run([...click(20, 20), at("down", 50, 50), { kind: "cancel" }]).state;
+    expect(kept.prompt?.clicks).toHaveLength(1);
+    expect(smart.step(kept, { kind: "cancel" }, IMAGE, 3).state).toEqual(smart.IDLE);
   });
 });
 
@@ -390,24 +390,24 @@ describe("questions to the worker", () => {
 
 describe("live", () => {
   const make = () => {
-    const told: number[] = [];
+    const notified: number[] = [];
     const live = new Live(
       "",
       "me",
       () => Promise.resolve(),
       () => ({ cursor: null, view: null, editing: null }),
-      { onSeq: (seq) => told.push(seq), onOthers: () => undefined },
+      { onSeq: (seq) => notified.push(seq), onOthers: () => undefined },
       () => 0,
     );
-    return { live, told };
+    return { live, notified };
   };
   it("tells of the log, and who is here, once a person", () => {
-    const { live, told } = make();
+    const { live, notified } = make();
     live.take('{"seq":7}');
     live.take('{"session":"a","person":{"id":2,"name":"Dr B"},"cursor":[3,4],"editing":"x"}');
     live.take('{"session":"b","person":{"id":2,"name":"Dr B"},"cursor":null}');
     live.take('{"session":"me","person":{"id":1,"name":"I"}}');
-    expect(told).toEqual([7]);
+    expect(notified).toEqual([7]);
     expect(live.people()).toEqual([{ id: 2, name: "Dr B" }]);
     expect(live.editorOf("x")?.name).toBe("Dr B");
     live.take('{"session":"a","person":{"id":2,"name":"Dr B"},"gone":true}');

@@ -3,14 +3,15 @@ import { imagePoint } from "../geometry/frames";
 import { pack, unpack } from "../geometry/mask";
 import * as edits from "../scene/edits";
 import { History, type Entry } from "../scene/history";
-import { following, ordered, type Stop } from "../scene/order";
+import { nextInOrder, ordered, type Stop } from "../scene/order";
 import { BadPack, decodePack } from "../scene/pack";
 import { putUuid, uuid7, uuidAt } from "../scene/uuid";
 import { FARTHEST, rasterise, withReach } from "../render/cell_texture";
 import { Bins } from "../render/density";
 import { Masks } from "../scene/masks";
-import { packBytes, scene, state, uuid } from "./build";
-import type { Cells } from "../scene/cells";
+import { Overview } from "../scene/overview";
+import { IMAGE, packBytes, packOf, scene, seeded, state, uuid } from "./build";
+import { Cells } from "../scene/cells";
 
 describe("uuid", () => {
   it("is version 7, grows within a page, also when the clock is set back", () => {
@@ -94,10 +95,10 @@ describe("cells", () => {
     expect(cells.isProposal(row)).toBe(false);
     expect(cells.counts()).toMatchObject({ cells: 2, proposals: 2, undecided: 2 });
     expect(cells.pick(imagePoint(210, 210), 0)).toEqual([]);
-    const told: number[] = [];
-    cells.watch((r) => told.push(r));
+    const texels: number[] = [];
+    cells.watch((r) => texels.push(r));
     cells.showLayer(layer, true);
-    expect(told).toEqual([row]);
+    expect(texels).toEqual([row]);
     expect(cells.pick(imagePoint(210, 210), 0)).toEqual([row]);
   });
   it("knows which layers have masks to draw", () => {
@@ -290,9 +291,9 @@ describe("undo", () => {
       edits.setBox(cells, cells.rowOf(uuid(2)), { x0: 40, y0: 40, x1: 50, y1: 50 }, "move"),
     );
     cells.put(0, uuid(2), state([300, 300, 310, 310]), uuid(4242));
-    const refused = step(cells, history, "undo");
-    expect(refused).toMatchObject({ changedSince: uuid(2) });
-    history.drop((refused as { entry: Entry }).entry);
+    const declined = step(cells, history, "undo");
+    expect(declined).toMatchObject({ changedSince: uuid(2) });
+    history.drop((declined as { entry: Entry }).entry);
     expect(step(cells, history, "undo")).toBe("done");
     expect(boxOf(cells, first)).toBeNull();
     expect(boxOf(cells, uuid(2))).toEqual([300, 300, 310, 310]);
@@ -334,7 +335,7 @@ describe("order of review", () => {
   });
   it("walks on from where it is, skips what is decided, goes round once", () => {
     const open = new Set([2, 4]);
-    const next = (from: number, step: 1 | -1) => following([1, 2, 3, 4, 5], from, step, (r) => open.has(r));
+    const next = (from: number, step: 1 | -1) => nextInOrder([1, 2, 3, 4, 5], from, step, (r) => open.has(r));
     expect([next(-1, 1), next(2, 1), next(4, 1), next(1, -1), next(-1, -1)]).toEqual([2, 4, 2, 4, 4]);
     open.delete(4);
     expect(next(2, 1)).toBe(-1);
@@ -376,7 +377,7 @@ describe("id blocks", () => {
     const [width, height] = [40, 30];
     const ids = new Uint32Array(width * height);
     for (let y = 3; y < 25; y++) for (let x = 2; x < 39; x++) ids[y * width + x] = x < 20 ? 7 : 0xffffff;
-    const told = withReach(ids, width);
+    const texels = withReach(ids, width);
     const reach = (x: number, y: number, dx: number, dy: number) => {
       for (let n = 1; n < FARTHEST; n++) {
         const [u, v] = [x + n * dx, y + n * dy];
@@ -388,8 +389,8 @@ describe("id blocks", () => {
     for (let y = 0; y < height; y++)
       for (let x = 0; x < width; x++) {
         const at = 2 * (y * width + x);
-        expect(told[at]).toBe(ids[y * width + x]);
-        const sides = [0, 8, 16, 24].map((shift) => (told[at + 1] >>> shift) & 0xff);
+        expect(texels[at]).toBe(ids[y * width + x]);
+        const sides = [0, 8, 16, 24].map((shift) => (texels[at + 1] >>> shift) & 0xff);
         expect([x, y, ...sides]).toEqual([
           x,
           y,
@@ -444,3 +445,75 @@ describe("masks", () => {
     expect([masks.has(0), masks.get(1)?.bits[0]]).toEqual([false, 0]);
   });
 });
+
+describe("the overview", () => {
+  /** Counts, list and filter by going through all cells. */
+  const expected = (cells: Cells) => {
+    const rows = Array.from({ length: cells.count }, (_, row) => row);
+    const filterable = rows.filter((row) => cells.wouldShow(row));
+    return {
+      counts: cells.counts(),
+      listed: rows.filter((row) => cells.isListed(row)),
+      filtered: {
+        hidden: filterable.filter((row) => !cells.isShown(row)).length,
+        all: filterable.length,
+      },
+      ignored: rows.filter((row) => cells.live[row] && cells.statusOf(row) === "ignore").length,
+    };
+  };
+  const seen = (overview: Overview) => ({
+    counts: { ...overview.counts },
+    listed: [...overview.listedRows()],
+    filtered: { ...overview.filtered },
+    ignored: overview.ignoredRegions().length,
+  });
+
+  it("is what all cells say, after any changes in any order", () => {
+    for (let seed = 1; seed <= 40; seed++) {
+      const random = seeded(seed);
+      const cells = scene();
+      const overview = new Overview(cells);
+      for (let step = 0; step < 30; step++) {
+        change(cells, random);
+        if (random() < 0.3) expect(seen(overview), `seed ${seed}, step ${step}`).toEqual(expected(cells));
+      }
+      expect(seen(overview), `seed ${seed}`).toEqual(expected(cells));
+    }
+  });
+  it("hears of decisions that come with a later pack than their proposals", () => {
+    const cells = new Cells(IMAGE);
+    const overview = new Overview(cells);
+    const [prediction, working] = [
+      cells.addLayer(uuid(901), false, "prediction"),
+      cells.addLayer(uuid(900), true, "working"),
+    ];
+    cells.load(prediction, packOf([{ id: 101, op: 21, box: [1, 1, 9, 9] }]));
+    expect(overview.counts.undecided).toBe(1);
+    cells.load(working, packOf([{ id: 1, op: 11, box: [1, 1, 9, 9], derived: 101 }]));
+    expect(seen(overview)).toEqual(expected(cells));
+    expect(overview.counts.undecided).toBe(0);
+  });
+});
+
+/** One change of the kinds that there are: put, delete, decide, opinion, filter, layer. */
+function change(cells: Cells, random: () => number): void {
+  const roll = random();
+  const n = 1 + Math.floor(8 * random());
+  const x = Math.floor(400 * random());
+  if (roll < 0.35) {
+    const statuses = ["confirmed", "cannot_tell", "rejected"] as const;
+    const derived_from = random() < 0.4 ? uuid(101 + Math.floor(2 * random())) : null;
+    const status = derived_from ? statuses[Math.floor(3 * random())] : statuses[Math.floor(2 * random())];
+    cells.put(0, uuid(n), state([x, x, x + 9, x + 9], { status, derived_from }), uuid(5000 + x), 1, 7);
+  } else if (roll < 0.5) {
+    const status = random() < 0.5 ? "ignore" : "exhaustive";
+    cells.put(0, uuid(50 + n), state([x, x, x + 9, x + 9], { kind: "region", status }), uuid(5000 + x), 1, 7);
+  } else if (roll < 0.65) cells.put(0, uuid(n), null, uuid(5000 + x), 2, 7);
+  else if (roll < 0.8) {
+    const verdict = random() < 0.5 ? "rejected" : "accepted";
+    cells.giveOpinion(uuid(n), {
+      author: { id: 8, name: "B" }, given_at: "", last_op: uuid(6000 + x), verdict, label_class: null, reason: "",
+    }); // prettier-ignore
+  } else if (roll < 0.9) cells.hide(random() < 0.3 ? null : (row) => row % 3 === n % 3);
+  else cells.showLayer(1, random() < 0.5);
+}

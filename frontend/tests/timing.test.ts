@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Following, PACE, type Pace } from "../acts/following";
-import { Refused, Unreachable } from "../sync/api";
+import { LiveUpdates, PACE, type Pace } from "../editor/live_updates";
+import { ApiError, Unreachable } from "../sync/api";
 import { Recorder, type Batch } from "../timing/recorder";
-import type { Workspace } from "../workspace";
+import type { Store } from "../editor/store";
+import type { View } from "../editor/view";
 
 function setUp(on = true, answer: () => Promise<void> = () => Promise.resolve()) {
   const sent: Batch[] = [];
@@ -141,7 +142,7 @@ describe("activity recorder", () => {
   });
 
   it("ends its record where the server refuses it, instead of leaving a gap", async () => {
-    const { recorder, sent } = setUp(true, () => Promise.reject(new Refused(422, "gap", "")));
+    const { recorder, sent } = setUp(true, () => Promise.reject(new ApiError(422, "gap", "")));
     recorder.record("focus");
     await recorder.flush();
     recorder.record("blur");
@@ -228,11 +229,11 @@ describe("the pace of the recorder", () => {
 
   const counted = (pace: Pace, forMs: number) => {
     const recorder = { beat: vi.fn(), flush: vi.fn(() => Promise.resolve()) };
-    const desk = { recorder, queue: { count: 0 }, log: null, opened: { layers: [] }, cells: {} };
-    const following = new Following(desk as unknown as Workspace, pace);
-    following.start();
+    const store = { recorder, outbox: { count: 0 }, log: null, opened: { layers: [] }, cells: {} };
+    const liveUpdates = new LiveUpdates(store as unknown as Store, {} as View, pace);
+    liveUpdates.start();
     vi.advanceTimersByTime(forMs);
-    following.stop();
+    liveUpdates.stop();
     vi.advanceTimersByTime(forMs); // nothing more
     return { beats: recorder.beat.mock.calls.length, batches: recorder.flush.mock.calls.length };
   };

@@ -3,7 +3,7 @@ import { imagePoint, screenPoint, toImage } from "../geometry/frames";
 import { pack, patchOver } from "../geometry/mask";
 import * as box from "../tools/box";
 import * as brush from "../tools/brush";
-import { pinch, wheelFactor } from "../tools/hand";
+import { pinch, wheelFactor } from "../canvas/pinch";
 import type { Input } from "../tools/input";
 import * as select from "../tools/select";
 
@@ -56,12 +56,12 @@ describe("box tool", () => {
 });
 
 describe("select tool", () => {
-  const HELD = { row: 4, box: { x0: 20, y0: 20, x1: 60, y1: 40 }, editable: true };
+  const TARGET = { row: 4, box: { x0: 20, y0: 20, x1: 60, y1: 40 }, editable: true };
   const around = (more: Partial<select.Around> = {}): select.Around => ({
     image: IMAGE,
     reach: 3,
     slip: 2,
-    selected: HELD,
+    selected: TARGET,
     pick: () => [4, 9],
     ...more,
   });
@@ -87,7 +87,7 @@ describe("select tool", () => {
     expect(resized.commit).toEqual({ action: "resize", row: 4, box: { x0: 20, y0: 20, x1: 200, y1: 60 } });
   });
   it("does not move what may not be edited", () => {
-    const about = around({ selected: { ...HELD, editable: false } });
+    const about = around({ selected: { ...TARGET, editable: false } });
     expect(run([at("down", 40, 30), at("move", 80, 60), at("up", 80, 60)], about).commit).toBeUndefined();
   });
   it("commits nothing when the pointer is lost in mid-drag, or when nothing changed", () => {

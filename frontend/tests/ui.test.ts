@@ -1,7 +1,9 @@
-import { describe, expect, it } from "vitest";
-import { lookOf, Line, Flag, palette, paletteIndex, rgb } from "../render/look";
-import { chordOf, COMMANDS, keyLabel, Keymap, type Command, type Pressed } from "../ui/keymap";
-import { emptyReview, saveWords, scaleBar, zoomWords } from "../ui/words";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { styleOf, Line, Flag, palette, paletteIndex, rgb } from "../render/cell_style";
+import { COMMANDS, type Command } from "../commands";
+import { chordOf, keyLabel, Keymap, type Pressed } from "../commands/keymap";
+import { DISPLAY, keep, KEYS, stored, withNewNames } from "../ui/stored";
+import { emptyReview, saveWords, scaleBar, zoomWords } from "../editor/words";
 import { scene, state, uuid } from "./build";
 
 const press = (key: string, more: Partial<Pressed> = {}): Pressed => ({
@@ -130,18 +132,18 @@ describe("look", () => {
   it("colour is the class, line the state", () => {
     const cells = scene();
     const [own, proposal] = [cells.rowOf(uuid(1)), cells.rowOf(uuid(102))];
-    expect(lookOf(cells, own, places, nothing)).toMatchObject({
+    expect(styleOf(cells, own, places, nothing)).toMatchObject({
       colour: places.get(5),
       boxLine: Line.solid,
       maskLine: Line.none,
     });
-    expect(lookOf(cells, proposal, places, nothing)).toMatchObject({
+    expect(styleOf(cells, proposal, places, nothing)).toMatchObject({
       colour: places.get(6),
       boxLine: Line.none,
       maskLine: Line.dashed,
     });
     cells.put(0, uuid(2), state([15, 15, 25, 25], { status: "cannot_tell" }), uuid(60));
-    expect(lookOf(cells, cells.rowOf(uuid(2)), places, nothing).boxLine).toBe(Line.dotted);
+    expect(styleOf(cells, cells.rowOf(uuid(2)), places, nothing).boxLine).toBe(Line.dotted);
     expect([...palette(classes).subarray(4, 7)]).toEqual(rgb("#0072b2"));
   });
   it("draws nothing of what is deleted, rejected or decided", () => {
@@ -154,11 +156,38 @@ describe("look", () => {
     );
     cells.put(0, uuid(1), null, uuid(61));
     for (const row of [rejection, cells.rowOf(uuid(102)), cells.rowOf(uuid(1))])
-      expect(lookOf(cells, row, places, nothing)).toMatchObject({ boxLine: Line.none, maskLine: Line.none });
+      expect(styleOf(cells, row, places, nothing)).toMatchObject({ boxLine: Line.none, maskLine: Line.none });
   });
   it("fills and lifts what is selected", () => {
     const cells = scene();
     const row = cells.rowOf(uuid(102));
-    expect(lookOf(cells, row, places, { ...nothing, selected: row }).flags).toBe(Flag.selected | Flag.filled);
+    expect(styleOf(cells, row, places, { ...nothing, selected: row }).flags).toBe(
+      Flag.selected | Flag.filled,
+    );
+  });
+});
+
+describe("what this computer keeps", () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  const storage = (name: string, value: string) => {
+    const kept = new Map([[name, value]]);
+    vi.stubGlobal("localStorage", {
+      getItem: (name: string) => kept.get(name) ?? null,
+      setItem: (name: string, value: string) => kept.set(name, value),
+    });
+  };
+
+  it("is read under the name that the release before wrote, until it is written anew", () => {
+    storage("boxwise-look", '{"opacity":0.5}');
+    expect(stored(DISPLAY)).toEqual({ opacity: 0.5 });
+    keep(DISPLAY, { opacity: 0.7 });
+    expect(stored(DISPLAY)).toEqual({ opacity: 0.7 });
+  });
+  it("keeps the keys of commands that have another name now", () => {
+    storage("boxwise-keys", '{"edit.constrain":["u"],"view.fit":["9"]}');
+    const map = new Keymap(withNewNames(stored<Record<string, string[]>>(KEYS) ?? {}));
+    expect(map.keysOf("edit.refusion")).toEqual(["u"]);
+    expect(map.keysOf("view.fit")).toEqual(["9"]);
   });
 });

@@ -1,4 +1,4 @@
-/** What hands and eyes did, as raw events in gapless batches; active time is computed elsewhere, with a declared cut-off.
+/** What a person did, as raw events in gapless batches; active time is computed elsewhere, with a declared cut-off.
  *
  *  Times are on the page's monotonic clock (`performance.now()`, `event.timeStamp`); every batch anchors it to the
  *  wall clock once. Keys are recorded by the command they mean or as "other": never what somebody types. */

@@ -1,7 +1,7 @@
-/** When to suggest a break. Pure: it is told when hands were seen, on the monotonic clock in milliseconds. */
+/** When to suggest a break. Pure: it is called at every input, on the monotonic clock in milliseconds. */
 
 export const WORK_MS = 50 * 60_000;
-/** Hands at rest for so long have had their break. */
+/** A pause as long as this was a break. */
 export const REST_MS = 5 * 60_000;
 
 export class Rest {

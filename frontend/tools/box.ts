@@ -3,8 +3,14 @@
 import { boxBetween, insideImage, type Box } from "../geometry/box";
 import type { Point, Size } from "../geometry/frames";
 import type { Input } from "./input";
+import { mark, t } from "../locale/locale";
+import type { Editor } from "../editor/editor";
+import { REGION_COLOUR } from "../render/cell_style";
+import type { Sketch } from "../render/overlay";
+import { nextBelow } from "./select";
+import { colourOf, rowsAt, type Press, type Sizes, type Tool, type ToolDefinition } from "./tool";
 
-export type State =
+export type BoxState =
   | { readonly kind: "idle" }
   | {
       readonly kind: "drawing";
@@ -13,17 +19,17 @@ export type State =
       readonly shift: boolean;
     };
 export type Step = {
-  readonly state: State;
+  readonly state: BoxState;
   readonly commit?: Box;
   /** Nothing of it lies in the image, so there is no box. */
   readonly outside?: true;
   readonly shift?: boolean;
   readonly click?: Point<"image">;
 };
-export const IDLE: State = { kind: "idle" };
+export const IDLE: BoxState = { kind: "idle" };
 
 /** `slip`: a drag shorter than so many image pixels in both directions is a click. */
-export function step(state: State, input: Input, image: Size, slip: number): Step {
+export function step(state: BoxState, input: Input, image: Size, slip: number): Step {
   switch (state.kind) {
     case "idle":
       if (input.kind !== "down") return { state };
@@ -47,5 +53,49 @@ export function step(state: State, input: Input, image: Size, slip: number): Ste
   }
 }
 
-export const preview = (state: State, image: Size): Box | null =>
+export const preview = (state: BoxState, image: Size): Box | null =>
   state.kind === "drawing" ? insideImage(boxBetween(state.from, state.to), image, 0) : null;
+
+export type RegionKind = "exhaustive" | "ignore";
+
+/** Draws boxes of cells, or regions of one kind. */
+export class BoxTool implements Tool {
+  private state = IDLE;
+
+  constructor(
+    private readonly editor: Editor,
+    private readonly region: RegionKind | null = null,
+  ) {}
+
+  busy(): boolean {
+    return this.state.kind !== "idle";
+  }
+  cancel(): void {
+    this.state = IDLE;
+  }
+  input(input: Press, sizes: Sizes): void {
+    const { editor } = this;
+    const result = step(this.state, input, editor.store.opened.image, sizes.slip);
+    this.state = result.state;
+    // With Shift a region is one to ignore.
+    const region = result.shift && this.region === "exhaustive" ? "ignore" : this.region;
+    if (result.commit) editor.drawing.draw(result.commit, region);
+    if (result.outside) editor.store.toast(t("Nothing of this lies inside the image."));
+    if (result.click)
+      editor.selection.select(nextBelow(rowsAt(editor, result.click, sizes), editor.store.selected));
+  }
+  sketch(): Partial<Sketch> {
+    const box = preview(this.state, this.editor.store.opened.image);
+    if (!box) return {};
+    const isRegion = this.region !== null;
+    return { box: { box, colour: isRegion ? REGION_COLOUR : colourOf(this.editor), region: isRegion } };
+  }
+}
+
+export const definition: ToolDefinition = {
+  label: mark("Box"),
+  sentence: mark("Draw boxes"),
+  keys: ["r"],
+  icon: "M5 6h14a1 1 0 011 1v10a1 1 0 01-1 1H5a1 1 0 01-1-1V7a1 1 0 011-1z",
+  create: (editor) => new BoxTool(editor),
+};

@@ -3,23 +3,28 @@
 import { grown, paintSegment, type Patch } from "../geometry/mask";
 import type { Point, Size } from "../geometry/frames";
 import type { Input } from "./input";
+import { mark, t } from "../locale/locale";
+import type { Editor } from "../editor/editor";
+import { pack, patchOver, unpack } from "../geometry/mask";
+import type { Sketch } from "../render/overlay";
+import { colourOf, colourOfRow, type Cursor, type Press, type Tool, type ToolDefinition } from "./tool";
 
-export type State =
+export type BrushState =
   | { readonly kind: "idle" }
   | { readonly kind: "painting"; readonly last: Point<"image">; readonly value: 0 | 1 };
 export type Step = {
-  readonly state: State;
+  readonly state: BrushState;
   readonly patch: Patch;
   readonly stroke: "none" | "begun" | "going" | "done";
 };
-export const IDLE: State = { kind: "idle" };
+export const IDLE: BrushState = { kind: "idle" };
 
 export const MIN_RADIUS = 0.5;
 export const MAX_RADIUS = 200;
 
 /** `radius` in image pixels; `subtract` makes the brush an eraser without Alt (pens have no Alt key). */
 export function step(
-  state: State,
+  state: BrushState,
   input: Input,
   patch: Patch,
   brush: { readonly radius: number; readonly subtract: boolean; readonly image: Size },
@@ -31,17 +36,17 @@ export function step(
     const value = input.alt !== brush.subtract ? 0 : 1;
     return {
       state: { kind: "painting", last: input.at, value },
-      patch: stroke(patch, input.at, input.at, value, brush),
+      patch: painted(patch, input.at, input.at, value, brush),
       stroke: "begun",
     };
   }
   if (input.kind === "down") return { state, patch, stroke: "none" };
-  const next = stroke(patch, state.last, input.at, state.value, brush);
+  const next = painted(patch, state.last, input.at, state.value, brush);
   if (input.kind === "up") return { state: IDLE, patch: next, stroke: "done" };
   return { state: { ...state, last: input.at }, patch: next, stroke: "going" };
 }
 
-function stroke(
+function painted(
   patch: Patch,
   from: Point<"image">,
   to: Point<"image">,
@@ -67,3 +72,95 @@ function stroke(
   paintSegment(target, from, to, brush.radius, value);
   return target;
 }
+
+/** The stroke that is being painted: a new cell (row -1) or a change of an own one. */
+type Stroke = { readonly row: number; readonly subtract: boolean; readonly patch: Patch };
+
+/** A new cell, or with Shift (add) and Alt (subtract) the selected one; each stroke is an operation of its own.
+ *  The brush of a mask that is being edited is tools/mask_brush.ts. */
+class BrushTool implements Tool {
+  readonly hasBrushSize = true;
+  readonly followsPointer = true;
+  private state = IDLE;
+  private stroke: Stroke | null = null;
+
+  constructor(private readonly editor: Editor) {}
+
+  busy(): boolean {
+    return this.state.kind !== "idle";
+  }
+  cancel(): void {
+    this.state = IDLE;
+    this.stroke = null;
+  }
+  input(input: Press): void {
+    if (input.kind === "down" && this.state.kind === "idle") this.stroke = this.begun(input);
+    if (!this.stroke) return;
+    const { subtract } = this.stroke;
+    const plain = { ...input, alt: false, shift: false };
+    const brush = { radius: this.editor.store.brushRadius, subtract, image: this.editor.store.opened.image };
+    const result = step(this.state, plain, this.stroke.patch, brush);
+    this.state = result.state;
+    this.stroke = { ...this.stroke, patch: result.patch };
+    if (result.stroke === "done") this.commit(this.stroke);
+  }
+  /** What the stroke changes; null: there is nothing to subtract from. */
+  private begun(input: Press): Stroke | null {
+    const { editor } = this;
+    const mode = modeOf(input, editor.store.brushMode);
+    const subtract = mode === "subtract";
+    const changes = mode !== "new" && editor.store.isOwnCell(editor.store.selected);
+    if (subtract && !changes) {
+      editor.store.toast(t("Select one of your cells first: there is nothing to subtract from."));
+      return null;
+    }
+    if (changes)
+      return { row: editor.store.selected, subtract, patch: this.patchOf(editor.store.selected, subtract) };
+    const { x, y } = input.at;
+    return { row: -1, subtract, patch: patchOver({ x0: x, y0: y, x1: x, y1: y }, editor.store.opened.image) };
+  }
+  private patchOf(row: number, subtract: boolean): Patch {
+    const { cells, opened } = this.editor.store;
+    const mask = cells.maskOf(row);
+    if (mask) return unpack(mask);
+    const patch = patchOver(cells.boxOf(row), opened.image);
+    if (subtract) patch.pixels.fill(1); // from a box, what is not the cell is subtracted
+    return patch;
+  }
+  private commit({ row, patch }: Stroke): void {
+    const mask = pack(patch);
+    this.stroke = null;
+    if (!mask && row >= 0)
+      this.editor.store.toast(t("That would leave nothing of the cell. Del deletes it."));
+    if (!mask) return;
+    if (row < 0) this.editor.drawing.drawMask(mask, "brush");
+    else this.editor.drawing.reshape(row, mask, "brush");
+  }
+  sketch(cursor: Cursor | null): Partial<Sketch> {
+    const { editor, stroke } = this;
+    return {
+      ...circleOf(cursor, editor.store.brushRadius, editor.store.brushMode === "subtract"),
+      ...(stroke && this.painted(stroke)),
+    };
+  }
+  private painted({ row, patch }: Stroke): Partial<Sketch> {
+    return { patch: { patch, colour: row >= 0 ? colourOfRow(this.editor, row) : colourOf(this.editor) } };
+  }
+}
+
+function modeOf({ alt, shift }: Press, chosen: "new" | "add" | "subtract") {
+  if (alt) return "subtract";
+  return shift ? "add" : chosen;
+}
+
+/** The brush's outline at the pointer; `subtract`: without Alt. */
+export const circleOf = (cursor: Cursor | null, radius: number, subtract: boolean): Partial<Sketch> =>
+  cursor ? { brush: { at: cursor.screen, radius, subtract: cursor.alt !== subtract } } : {};
+
+export const definition: ToolDefinition = {
+  label: mark("Brush"),
+  sentence: mark("Brush: new cell; Shift adds, Alt subtracts"),
+  keys: ["b"],
+  icon: "M14 4l6 6-8 7-5-5zM7 12c-3 1-2 5-4 7 3 1 7 0 8-3",
+  create: (editor) => new BrushTool(editor),
+};

@@ -1,14 +1,19 @@
 /** A ruler: drag, read, gone with the next press. Nothing of it is stored. Pure. */
 import type { Point } from "../geometry/frames";
 import type { Input } from "./input";
+import { mark } from "../locale/locale";
+import type { Editor } from "../editor/editor";
+import { lengthOf } from "../geometry/polygon";
+import type { Sketch } from "../render/overlay";
+import type { Press, Tool, ToolDefinition } from "./tool";
 
-export type State = {
+export type MeasureState = {
   readonly line: readonly [Point<"image">, Point<"image">] | null;
   readonly pressed: boolean;
 };
-export const IDLE: State = { line: null, pressed: false };
+export const IDLE: MeasureState = { line: null, pressed: false };
 
-export function step(state: State, input: Input): State {
+export function step(state: MeasureState, input: Input): MeasureState {
   switch (input.kind) {
     case "cancel":
       return IDLE;
@@ -26,3 +31,40 @@ export function lengthWords(pixels: number, umPerPx: number | null): string {
     ? `${pixels.toFixed(1)} px`
     : `${(pixels * umPerPx).toFixed(pixels * umPerPx < 10 ? 2 : 1)} µm`;
 }
+
+class Ruler implements Tool {
+  private state = IDLE;
+
+  constructor(private readonly editor: Editor) {}
+
+  busy(): boolean {
+    return this.state.line !== null;
+  }
+  cancel(): void {
+    this.state = IDLE;
+  }
+  input(input: Press): void {
+    this.state = step(this.state, input);
+  }
+  back(): void {
+    this.state = IDLE;
+  }
+  sketch(): Partial<Sketch> {
+    const { line } = this.state;
+    if (!line) return {};
+    return {
+      path: { points: line, corners: true, closed: false, colour: "#ffffff" },
+      note: { at: line[1], text: lengthWords(lengthOf(line), this.editor.store.opened.image.um_per_px) },
+    };
+  }
+}
+
+export const definition: ToolDefinition = {
+  label: mark("Measure"),
+  sentence: mark("Measure"),
+  keys: ["m"],
+  icon: "M3 16L16 3l5 5L8 21zM7 12l2 2M10 9l3 3M13 6l2 2",
+  hint: mark("Drag from point to point. Nothing is stored."),
+  changesNothing: true,
+  create: (editor) => new Ruler(editor),
+};

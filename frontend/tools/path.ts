@@ -2,19 +2,19 @@
 import type { Point } from "../geometry/frames";
 import type { Input } from "./input";
 
-export type State =
+export type PathState =
   | { readonly kind: "idle" }
   | { readonly kind: "drawing"; readonly points: readonly Point<"image">[]; readonly shift: boolean };
 export type Step = {
-  readonly state: State;
+  readonly state: PathState;
   readonly commit?: { readonly points: readonly Point<"image">[]; readonly shift: boolean };
   readonly click?: Point<"image">;
 };
-export const IDLE: State = { kind: "idle" };
+export const IDLE: PathState = { kind: "idle" };
 const MOST_POINTS = 5000;
 
 /** `spacing`: distance of two points; `slip`: a path that stays this near to its start is a click; image pixels. */
-export function step(state: State, input: Input, spacing: number, slip: number): Step {
+export function step(state: PathState, input: Input, spacing: number, slip: number): Step {
   if (input.kind === "cancel") return { state: IDLE };
   if (state.kind === "idle")
     return {

@@ -4,10 +4,16 @@
  *  (a double click), closes it. How a self-crossing outline is filled stands in geometry/polygon.ts. */
 import type { Point } from "../geometry/frames";
 import type { Input } from "./input";
+import { mark, t } from "../locale/locale";
+import type { Editor } from "../editor/editor";
+import { pack } from "../geometry/mask";
+import { fill } from "../geometry/polygon";
+import type { Sketch } from "../render/overlay";
+import { colourOf, type Cursor, type Press, type Sizes, type Tool, type ToolDefinition } from "./tool";
 
 export const MOST_VERTICES = 5000;
 
-export type State =
+export type PolygonState =
   | { readonly kind: "idle" }
   | {
       readonly kind: "drawing";
@@ -18,19 +24,19 @@ export type State =
       readonly first: boolean;
     };
 export type Step = {
-  readonly state: State;
+  readonly state: PolygonState;
   readonly commit?: readonly Point<"image">[];
   readonly full?: true;
   /** It was closed with fewer than three corners, so there is nothing inside. */
   readonly dropped?: true;
 };
-export const IDLE: State = { kind: "idle" };
+export const IDLE: PolygonState = { kind: "idle" };
 
 const near = (a: Point<"image">, b: Point<"image">, reach: number) =>
   Math.hypot(a.x - b.x, a.y - b.y) <= reach;
 
 /** `reach`: how near a click must be to a corner to mean it; `spacing`: distance of freehand corners; image pixels. */
-export function step(state: State, input: Input, reach: number, spacing: number): Step {
+export function step(state: PolygonState, input: Input, reach: number, spacing: number): Step {
   if (input.kind === "cancel") {
     // A second finger in mid-outline zooms; what was drawn before this press stays.
     if (state.kind === "drawing" && state.pressed && !state.first)
@@ -58,7 +64,7 @@ export function step(state: State, input: Input, reach: number, spacing: number)
   }
 }
 
-type Drawing = Extract<State, { kind: "drawing" }>;
+type Drawing = Extract<PolygonState, { kind: "drawing" }>;
 
 function add(state: Drawing, at: Point<"image">): Step {
   if (state.vertices.length >= MOST_VERTICES) return { state, full: true };
@@ -71,10 +77,68 @@ function close(vertices: readonly Point<"image">[]): Step {
 }
 
 /** Enter: close it as it stands. */
-export const finish = (state: State): Step => (state.kind === "drawing" ? close(state.vertices) : { state });
+export const finish = (state: PolygonState): Step =>
+  state.kind === "drawing" ? close(state.vertices) : { state };
 
 /** Backspace: the last corner goes. */
-export function back(state: State): State {
+export function back(state: PolygonState): PolygonState {
   if (state.kind === "idle") return state;
   return state.vertices.length > 1 ? { ...state, vertices: state.vertices.slice(0, -1) } : IDLE;
 }
+
+/** Outlines with more corners are drawn without a mark at each. */
+const MOST_MARKED = 400;
+
+class Polygon implements Tool {
+  readonly followsPointer = true;
+  private state = IDLE;
+
+  constructor(private readonly editor: Editor) {}
+
+  busy(): boolean {
+    return this.state.kind !== "idle";
+  }
+  cancel(): void {
+    this.apply(step(this.state, { kind: "cancel" }, 0, 0));
+  }
+  input(input: Press, { reach, spacing }: Sizes): void {
+    if (input.kind === "down" && this.state.kind === "idle") this.editor.store.begin();
+    this.apply(step(this.state, input, reach, spacing));
+  }
+  complete(): void {
+    if (this.state.kind === "drawing" && this.state.vertices.length < 3)
+      this.editor.store.toast(t("An outline needs three corners at least."));
+    else this.apply(finish(this.state));
+  }
+  back(): void {
+    this.state = back(this.state);
+  }
+  private apply(result: Step): void {
+    this.state = result.state;
+    if (result.full)
+      this.editor.store.toast(
+        t("An outline has at most {n} corners. Enter closes this one.", { n: MOST_VERTICES }),
+      );
+    if (result.dropped) this.editor.store.toast(t("An outline needs three corners at least."));
+    if (!result.commit) return;
+    const mask = pack(fill(result.commit, this.editor.store.opened.image));
+    if (mask) this.editor.drawing.drawMask(mask, "polygon");
+    else this.editor.store.toast(t("Nothing of this lies inside the image."));
+  }
+  sketch(cursor: Cursor | null): Partial<Sketch> {
+    if (this.state.kind === "idle") return {};
+    const { vertices, pressed } = this.state;
+    const points = cursor && !pressed ? [...vertices, cursor.image] : vertices;
+    const corners = vertices.length < MOST_MARKED;
+    return { path: { points, corners, closed: points.length > 2, colour: colourOf(this.editor) } };
+  }
+}
+
+export const definition: ToolDefinition = {
+  label: mark("Polygon"),
+  sentence: mark("Polygon, by clicks or freehand"),
+  keys: ["p"],
+  icon: "M5 8l7-4 7 6-3 9H7z",
+  hint: mark("Click corners or draw freehand. Double click, the first corner or Enter closes."),
+  create: (editor) => new Polygon(editor),
+};

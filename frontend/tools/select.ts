@@ -1,7 +1,11 @@
-/** Click to select, drag to move, drag a handle to resize. Pure: what lies under the pointer is told from outside. */
+/** Click to select, drag to move, drag a handle to resize. Pure: the caller passes what lies under the pointer. */
 import { handleUnder, insideImage, moved, resized, sameBox, type Box, type Handle } from "../geometry/box";
 import type { Point, Size } from "../geometry/frames";
 import type { Input } from "./input";
+import { mark } from "../locale/locale";
+import type { Editor } from "../editor/editor";
+import type { Sketch } from "../render/overlay";
+import { colourOfRow, rowsAt, type Press, type Sizes, type Tool, type ToolDefinition } from "./tool";
 
 export type Selected = { readonly row: number; readonly box: Box; readonly editable: boolean };
 export type Around = {
@@ -14,26 +18,26 @@ export type Around = {
   readonly pick: (at: Point<"image">) => number[];
 };
 
-export type State =
+export type SelectState =
   | { readonly kind: "idle" }
   /** Pressed; becomes a drag when the pointer has left the slip. `stack`: what lay under the pointer. */
   | {
       readonly kind: "pressed";
       readonly from: Point<"image">;
       readonly stack: readonly number[];
-      readonly held: Selected | null;
+      readonly target: Selected | null;
     }
-  | { readonly kind: "moving"; readonly from: Point<"image">; readonly held: Selected; readonly box: Box }
-  | { readonly kind: "resizing"; readonly handle: Handle; readonly held: Selected; readonly box: Box };
+  | { readonly kind: "moving"; readonly from: Point<"image">; readonly target: Selected; readonly box: Box }
+  | { readonly kind: "resizing"; readonly handle: Handle; readonly target: Selected; readonly box: Box };
 export type Step = {
-  readonly state: State;
+  readonly state: SelectState;
   /** -1: nothing any more. */
   readonly select?: number;
   readonly commit?: { readonly action: "move" | "resize"; readonly row: number; readonly box: Box };
 };
-export const IDLE: State = { kind: "idle" };
+export const IDLE: SelectState = { kind: "idle" };
 
-export function step(state: State, input: Input, around: Around): Step {
+export function step(state: SelectState, input: Input, around: Around): Step {
   if (input.kind === "cancel") return { state: IDLE };
   switch (state.kind) {
     case "idle":
@@ -44,10 +48,10 @@ export function step(state: State, input: Input, around: Around): Step {
         return { state: IDLE, select: nextBelow(state.stack, around.selected?.row ?? -1) };
       const far =
         Math.max(Math.abs(input.at.x - state.from.x), Math.abs(input.at.y - state.from.y)) >= around.slip;
-      if (!far || !state.held) return { state };
+      if (!far || !state.target) return { state };
       return {
         state: drag(
-          { kind: "moving", from: state.from, held: state.held, box: state.held.box },
+          { kind: "moving", from: state.from, target: state.target, box: state.target.box },
           input.at,
           around,
         ),
@@ -59,9 +63,9 @@ export function step(state: State, input: Input, around: Around): Step {
       const dragged = drag(state, input.at, around);
       if (input.kind === "move") return { state: dragged };
       const box = insideImage(dragged.box, around.image);
-      if (!box || sameBox(box, state.held.box)) return { state: IDLE };
+      if (!box || sameBox(box, state.target.box)) return { state: IDLE };
       const action = state.kind === "moving" ? "move" : "resize";
-      return { state: IDLE, commit: { action, row: state.held.row, box } };
+      return { state: IDLE, commit: { action, row: state.target.row, box } };
     }
   }
 }
@@ -72,27 +76,84 @@ export function nextBelow(stack: readonly number[], selected: number): number {
   return stack[(stack.indexOf(selected) + 1) % stack.length];
 }
 
-function press(at: Point<"image">, around: Around): State {
+function press(at: Point<"image">, around: Around): SelectState {
   const selected = around.selected;
   if (selected?.editable) {
     const handle = handleUnder(selected.box, at, around.reach);
-    if (handle) return { kind: "resizing", handle, held: selected, box: selected.box };
+    if (handle) return { kind: "resizing", handle, target: selected, box: selected.box };
   }
   const stack = around.pick(at);
-  const held = selected?.editable && stack.includes(selected.row) ? selected : null;
-  return { kind: "pressed", from: at, stack, held };
+  const target = selected?.editable && stack.includes(selected.row) ? selected : null;
+  return { kind: "pressed", from: at, stack, target };
 }
 
-type Drag = Extract<State, { kind: "moving" | "resizing" }>;
+type Drag = Extract<SelectState, { kind: "moving" | "resizing" }>;
 
 function drag(state: Drag, to: Point<"image">, around: Around): Drag {
   if (state.kind === "moving") {
-    const box = moved(state.held.box, to.x - state.from.x, to.y - state.from.y, around.image);
+    const box = moved(state.target.box, to.x - state.from.x, to.y - state.from.y, around.image);
     return { ...state, box };
   }
-  const box = insideImage(resized(state.held.box, state.handle, to), around.image);
+  const box = insideImage(resized(state.target.box, state.handle, to), around.image);
   return box ? { ...state, box } : state; // squeezed to nothing: the last good box stays
 }
 
-export const preview = (state: State): { row: number; box: Box } | null =>
-  state.kind === "moving" || state.kind === "resizing" ? { row: state.held.row, box: state.box } : null;
+export const preview = (state: SelectState): { row: number; box: Box } | null =>
+  state.kind === "moving" || state.kind === "resizing" ? { row: state.target.row, box: state.box } : null;
+
+class SelectTool implements Tool {
+  private state = IDLE;
+
+  constructor(private readonly editor: Editor) {}
+
+  busy(): boolean {
+    return this.state.kind !== "idle";
+  }
+  cancel(): void {
+    this.become(IDLE);
+  }
+  input(input: Press, sizes: Sizes): void {
+    const { editor } = this;
+    const result = step(this.state, input, {
+      image: editor.store.opened.image,
+      reach: sizes.reach,
+      slip: sizes.slip,
+      selected: this.selected(),
+      pick: (at) => rowsAt(editor, at, sizes),
+    });
+    this.become(result.state);
+    if (result.select !== undefined) editor.selection.select(result.select);
+    if (result.commit) editor.drawing.reshapeBox(result.commit.row, result.commit.box, result.commit.action);
+  }
+  private become(state: SelectState): void {
+    this.state = state;
+    this.editor.store.dragged = preview(state)?.row ?? -1;
+  }
+  sketch(): Partial<Sketch> {
+    const { editor } = this;
+    const dragged = preview(this.state);
+    if (dragged)
+      return {
+        box: { box: dragged.box, colour: colourOfRow(editor, dragged.row), region: false },
+        handles: dragged.box,
+      };
+    return editor.store.isMineAndLive(editor.store.selected)
+      ? { handles: editor.store.cells.boxOf(editor.store.selected) }
+      : {};
+  }
+
+  private selected(): Selected | null {
+    const row = this.editor.store.selected;
+    if (row < 0) return null;
+    return { row, box: this.editor.store.cells.boxOf(row), editable: this.editor.store.isMineAndLive(row) };
+  }
+}
+
+export const definition: ToolDefinition = {
+  label: mark("Select"),
+  sentence: mark("Select, move, resize"),
+  keys: ["v"],
+  icon: "M5 3l13 8-6 1.5L9 19z",
+  changesNothing: true,
+  create: (editor) => new SelectTool(editor),
+};

@@ -2,10 +2,15 @@
 import { insideImage, type Box } from "../geometry/box";
 import type { Point, Size } from "../geometry/frames";
 import type { Input } from "./input";
+import { mark, t } from "../locale/locale";
+import type { Editor } from "../editor/editor";
+import type { Sketch } from "../render/overlay";
+import { colourOf, type Cursor, type Press, type Tool, type ToolDefinition } from "./tool";
 
-export type State = { readonly kind: "idle" } | { readonly kind: "pressed"; readonly at: Point<"image"> };
-export type Step = { readonly state: State; readonly commit?: Box; readonly outside?: true };
-export const IDLE: State = { kind: "idle" };
+export type StampState =
+  { readonly kind: "idle" } | { readonly kind: "pressed"; readonly at: Point<"image"> };
+export type Step = { readonly state: StampState; readonly commit?: Box; readonly outside?: true };
+export const IDLE: StampState = { kind: "idle" };
 
 export const around = (at: { x: number; y: number }, size: Size): Box => ({
   x0: at.x - size.width / 2,
@@ -14,7 +19,7 @@ export const around = (at: { x: number; y: number }, size: Size): Box => ({
   y1: at.y + size.height / 2,
 });
 
-export function step(state: State, input: Input, size: Size, image: Size): Step {
+export function step(state: StampState, input: Input, size: Size, image: Size): Step {
   if (input.kind === "cancel") return { state: IDLE };
   if (state.kind === "idle")
     return { state: input.kind === "down" ? { kind: "pressed", at: input.at } : state };
@@ -23,3 +28,39 @@ export function step(state: State, input: Input, size: Size, image: Size): Step 
   const box = insideImage(around(input.at, size), image);
   return box ? { state: IDLE, commit: box } : { state: IDLE, outside: true };
 }
+
+class Stamp implements Tool {
+  readonly followsPointer = true;
+  private state = IDLE;
+
+  constructor(private readonly editor: Editor) {}
+
+  busy(): boolean {
+    return this.state.kind !== "idle";
+  }
+  cancel(): void {
+    this.state = IDLE;
+  }
+  input(input: Press): void {
+    const result = step(this.state, input, this.editor.store.lastSize, this.editor.store.opened.image);
+    this.state = result.state;
+    if (result.commit) this.editor.drawing.draw(result.commit, null, "stamp");
+    if (result.outside) this.editor.store.toast(t("Nothing of this lies inside the image."));
+  }
+  sketch(cursor: Cursor | null): Partial<Sketch> {
+    const at = this.state.kind === "pressed" ? this.state.at : cursor?.image;
+    if (!at) return {};
+    return {
+      box: { box: around(at, this.editor.store.lastSize), colour: colourOf(this.editor), region: false },
+    };
+  }
+}
+
+export const definition: ToolDefinition = {
+  label: mark("Centre"),
+  sentence: mark("Click the centre: a box of the last size"),
+  keys: ["."],
+  icon: "M5 7h14v10H5zM12 11v2M11 12h2",
+  hint: mark("Click the centre of a cell: the box has the size of the last one."),
+  create: (editor) => new Stamp(editor),
+};

@@ -1,56 +1,56 @@
 /** A mask under the brush; a cell that somebody else changed too. */
 import { mark, t } from "../locale/locale";
 import type { Conflict } from "../sync/log";
-import { Act, type Ui } from "./parts";
+import { CommandButton, type Ui } from "./parts";
 import { ConstraintLines } from "./tool_cards";
 
 export function EditPanel({ ui }: { ui: Ui }) {
-  const editing = ui.desk.editing;
+  const editing = ui.editor.store.editing;
   if (!editing) return null;
   return (
-    <section class="bw-card" aria-label={t("Editing a mask")}>
+    <section class="panel-card" aria-label={t("Editing a mask")}>
       <strong>{t("Editing the mask")}</strong>
       <div class="bw-row">
-        <Act ui={ui} command="edit.swap" pressed={editing.subtract}>
+        <CommandButton ui={ui} command="edit.swap" pressed={editing.subtract}>
           {editing.constraint
             ? t(editing.subtract ? mark("Background") : mark("Cell"))
             : t(editing.subtract ? mark("Subtracting") : mark("Adding"))}
-        </Act>
-        <Act ui={ui} command="edit.smaller">
+        </CommandButton>
+        <CommandButton ui={ui} command="edit.smaller">
           −
-        </Act>
-        <Act ui={ui} command="edit.larger">
+        </CommandButton>
+        <CommandButton ui={ui} command="edit.larger">
           +
-        </Act>
-        <span class="bw-muted bw-number">{(2 * editing.radius).toFixed(1)} px</span>
+        </CommandButton>
+        <span class="bw-muted bw-number">{(2 * ui.editor.store.brushRadius).toFixed(1)} px</span>
       </div>
-      <Act ui={ui} command="edit.constrain" pressed={editing.constraint !== null}>
+      <CommandButton ui={ui} command="edit.refusion" pressed={editing.constraint !== null}>
         {t("Fix pixels, fuse the rest")}
-      </Act>
+      </CommandButton>
       {editing.constraint ? (
         <ConstraintLines constraint={editing.constraint} />
       ) : (
         <p class="bw-muted bw-note">{t("Drag to paint, Alt subtracts, Shift + wheel changes the size.")}</p>
       )}
       <div class="bw-row">
-        <Act ui={ui} command="edit.commit" kind="is-primary">
+        <CommandButton ui={ui} command="edit.commit" kind="is-primary">
           {t("Keep")}
-        </Act>
-        <Act ui={ui} command="cancel">
+        </CommandButton>
+        <CommandButton ui={ui} command="cancel">
           {t("Leave as it was")}
-        </Act>
+        </CommandButton>
       </div>
     </section>
   );
 }
 
 export function ConflictCard({ ui, conflict }: { ui: Ui; conflict: Conflict }) {
-  const { cells } = ui.desk;
+  const { cells } = ui.editor.store;
   const row = cells.rowOf(conflict.annotation);
   const theirs = conflict.theirs.state;
   const { by } = conflict;
   return (
-    <section class="bw-card is-conflict" aria-label={t("Conflict")} data-testid="conflict">
+    <section class="panel-card is-danger" aria-label={t("Conflict")} data-testid="conflict">
       <strong>
         {by === null
           ? theirs
@@ -64,16 +64,20 @@ export function ConflictCard({ ui, conflict }: { ui: Ui; conflict: Conflict }) {
       <div class="bw-row">
         <button
           type="button"
-          class="bw-button"
+          class="button"
           disabled={row < 0}
-          onClick={() => cells.isShown(row) && ui.desk.select(row, true)}
+          onClick={() => cells.isShown(row) && ui.editor.selection.select(row, true)}
         >
           {t("Show")}
         </button>
-        <button type="button" class="bw-button" onClick={() => ui.desk.settleConflict(conflict, "mine")}>
+        <button type="button" class="button" onClick={() => ui.editor.store.settleConflict(conflict, "mine")}>
           {t("Keep mine")}
         </button>
-        <button type="button" class="bw-button" onClick={() => ui.desk.settleConflict(conflict, "theirs")}>
+        <button
+          type="button"
+          class="button"
+          onClick={() => ui.editor.store.settleConflict(conflict, "theirs")}
+        >
           {t("Take theirs")}
         </button>
       </div>

@@ -1,9 +1,9 @@
 /** Whose the selected cell is, who has decided it, and what others say of it. */
 import { mark, t } from "../locale/locale";
 import { REASONS, type Opinion, type OpinionVerdict } from "../scene/contract";
-import { saidBy, verdictOf } from "../scene/opinions";
+import { contentOf, verdictOf } from "../scene/opinions";
 import type { Ui } from "./parts";
-import { moment, REASON_WORDS } from "./words";
+import { moment, REASON_WORDS } from "../editor/words";
 
 const DECIDED: Record<OpinionVerdict, string> = {
   accepted: mark("{name} accepted this cell"),
@@ -17,18 +17,18 @@ const OPINION_WORDS: Record<OpinionVerdict, string> = {
 };
 
 export function CellCard({ ui }: { ui: Ui }) {
-  const { desk } = ui;
-  const { cells, selected } = desk;
-  if (selected < 0 || desk.editing) return null;
-  const reader = cells.isMine(selected) ? null : desk.opened.layers[cells.layer[selected]]?.annotator;
+  const { editor } = ui;
+  const { cells, selected } = editor.store;
+  if (selected < 0 || editor.store.editing) return null;
+  const reader = cells.isMine(selected) ? null : editor.store.opened.layers[cells.layer[selected]]?.annotator;
   if (reader) return <ReadingCard name={reader.name} />;
-  const row = desk.verdicts.decidedRow();
+  const row = editor.review.decidedRow();
   return row < 0 ? null : <DecidedCard ui={ui} row={row} />;
 }
 
 function ReadingCard({ name }: { name: string }) {
   return (
-    <section class="bw-card bw-cell" aria-label={t("The selected cell")} data-testid="cell">
+    <section class="panel-card bw-cell" aria-label={t("The selected cell")} data-testid="cell">
       <strong>{t("{name}'s reading", { name })}</strong>
       <p class="bw-muted bw-note">{t("You can look at it but not change it.")}</p>
     </section>
@@ -36,15 +36,15 @@ function ReadingCard({ name }: { name: string }) {
 }
 
 function DecidedCard({ ui, row }: { ui: Ui; row: number }) {
-  const { desk } = ui;
-  const { cells } = desk;
+  const { editor } = ui;
+  const { cells } = editor.store;
   const verdict = verdictOf(cells.statusOf(row));
   const decider = cells.decider[row] || cells.author[row];
   const opinions = cells.opinions.on(cells.idOf(row));
   return (
-    <section class="bw-card bw-cell" aria-label={t("The selected cell")} data-testid="cell">
+    <section class="panel-card bw-cell" aria-label={t("The selected cell")} data-testid="cell">
       <strong>
-        {decider > 0 && verdict ? t(DECIDED[verdict], { name: desk.nameOf(decider) }) : t("Decided")}
+        {decider > 0 && verdict ? t(DECIDED[verdict], { name: editor.store.nameOf(decider) }) : t("Decided")}
         {cells.disputed[row] ? ` · ${t("disputed")}` : ""}
       </strong>
       {opinions.length > 0 && (
@@ -54,14 +54,14 @@ function DecidedCard({ ui, row }: { ui: Ui; row: number }) {
           ))}
         </ul>
       )}
-      {desk.canWrite && !desk.verdicts.isOwnDecision(row) && <OwnOpinion ui={ui} row={row} />}
+      {editor.store.canWrite && !editor.review.isOwnDecision(row) && <OwnOpinion ui={ui} row={row} />}
     </section>
   );
 }
 
 function OpinionLine({ ui, opinion }: { ui: Ui; opinion: Opinion }) {
   if (opinion.verdict === "") return null;
-  const label = opinion.label_class === null ? undefined : ui.desk.classOf(opinion.label_class);
+  const label = opinion.label_class === null ? undefined : ui.editor.store.classOf(opinion.label_class);
   const parts = [
     t(OPINION_WORDS[opinion.verdict]),
     ...(label ? [label.name] : []),
@@ -77,20 +77,21 @@ function OpinionLine({ ui, opinion }: { ui: Ui; opinion: Opinion }) {
 
 /** What this person may add to the own opinion: a reason for a no, a class for a yes. */
 function OwnOpinion({ ui, row }: { ui: Ui; row: number }) {
-  const { desk } = ui;
-  const said = saidBy(desk.cells.opinions.by(desk.cells.idOf(row), desk.opened.person.id));
-  if (!said)
-    return <p class="bw-muted bw-note">{t("A, X and K record your opinion beside the decision.")}</p>;
-  if (said.verdict === "accepted")
+  const { editor } = ui;
+  const own = contentOf(
+    editor.store.cells.opinions.by(editor.store.cells.idOf(row), editor.store.opened.person.id),
+  );
+  if (!own) return <p class="bw-muted bw-note">{t("A, X and K record your opinion beside the decision.")}</p>;
+  if (own.verdict === "accepted")
     return (
       <div class="bw-chips" role="group" aria-label={t("Class in your opinion")}>
-        {desk.opened.project.classes.map((c) => (
+        {editor.store.opened.project.classes.map((c) => (
           <button
             key={c.id}
             type="button"
-            class="bw-chip"
-            aria-pressed={said.label_class === c.id}
-            onClick={() => desk.verdicts.giveOpinion(row, { label_class: c.id })}
+            class="choice-button"
+            aria-pressed={own.label_class === c.id}
+            onClick={() => editor.review.giveOpinion(row, { label_class: c.id })}
           >
             <span class="bw-swatch" style={{ background: c.color }} />
             {c.name}
@@ -104,9 +105,9 @@ function OwnOpinion({ ui, row }: { ui: Ui; row: number }) {
         <button
           key={reason}
           type="button"
-          class="bw-chip"
-          aria-pressed={said.reason === reason}
-          onClick={() => desk.verdicts.giveOpinion(row, { reason })}
+          class="choice-button"
+          aria-pressed={own.reason === reason}
+          onClick={() => editor.review.giveOpinion(row, { reason })}
         >
           {t(REASON_WORDS[reason])}
         </button>

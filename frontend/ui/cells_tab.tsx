@@ -2,19 +2,19 @@
 import { t } from "../locale/locale";
 import type { Cells } from "../scene/cells";
 import { LongList } from "./list";
-import { Act, AttributeLines, Classes, Key, type Ui } from "./parts";
-import { LAYER_WORDS, STATUS_WORDS } from "./words";
+import { CommandButton, AttributeLines, Classes, Key, type Ui } from "./parts";
+import { LAYER_WORDS, STATUS_WORDS } from "../editor/words";
 
 export function CellsTab({ ui }: { ui: Ui }) {
-  const { desk } = ui;
-  const rows = desk.listedRows();
+  const { editor } = ui;
+  const rows = editor.store.overview.listedRows();
   return (
     <div class="bw-tab" role="tabpanel">
-      <Classes ui={ui} current={desk.labelClass?.id ?? null} />
+      <Classes ui={ui} current={editor.store.labelClass?.id ?? null} />
       <AttributeLines ui={ui} />
       {rows.length === 0 ? (
-        <p class="bw-empty">
-          {desk.canWrite ? (
+        <p class="empty-state">
+          {editor.store.canWrite ? (
             <>
               {t("No cells yet. Press")} <Key ui={ui} command="tool.box" />{" "}
               {t("and drag a box around each cell. Every box is saved at once.")}
@@ -26,42 +26,42 @@ export function CellsTab({ ui }: { ui: Ui }) {
       ) : (
         <LongList
           rows={rows}
-          current={desk.selected}
+          current={editor.store.selected}
           label={t("Cells")}
-          onChoose={(row) => desk.select(row, true)}
+          onChoose={(row) => editor.selection.select(row, true)}
           line={(row, i) => <CellLine ui={ui} row={row} index={i} />}
         />
       )}
       <LayerSwitches ui={ui} />
-      {desk.canWrite && (
+      {editor.store.canWrite && (
         <div class="bw-foot">
-          {desk.selected >= 0 &&
-            desk.cells.isMine(desk.selected) &&
-            desk.cells.kindOf(desk.selected) === "cell" && (
+          {editor.store.selected >= 0 &&
+            editor.store.cells.isMine(editor.store.selected) &&
+            editor.store.cells.kindOf(editor.store.selected) === "cell" && (
               <div class="bw-row">
-                <Act ui={ui} command="cell.edit">
+                <CommandButton ui={ui} command="cell.edit">
                   {t("Edit mask")}
-                </Act>
-                <Act
+                </CommandButton>
+                <CommandButton
                   ui={ui}
                   command="cell.cannot_tell"
-                  pressed={desk.cells.statusOf(desk.selected) === "cannot_tell"}
+                  pressed={editor.store.cells.statusOf(editor.store.selected) === "cannot_tell"}
                 >
                   {t("Cannot tell")}
-                </Act>
-                <Act ui={ui} command="cell.delete">
+                </CommandButton>
+                <CommandButton ui={ui} command="cell.delete">
                   {t("Delete")}
-                </Act>
+                </CommandButton>
               </div>
             )}
-          {!desk.offers("region") ? null : desk.isWholeFieldExhaustive() ? (
+          {!editor.store.offers("region") ? null : editor.drawing.isComplete() ? (
             <p class="bw-muted bw-note">{"✓ " + t("Every cell of this image is said to be annotated.")}</p>
           ) : (
             <button
               type="button"
-              class="bw-button bw-wide"
+              class="button bw-wide"
               title={t("Only inside such regions is tissue without a box background for the models.")}
-              onClick={() => desk.wholeFieldIsExhaustive()}
+              onClick={() => editor.drawing.declareComplete()}
             >
               {t("Every cell of this image is annotated")}
             </button>
@@ -75,9 +75,9 @@ export function CellsTab({ ui }: { ui: Ui }) {
 /** Colleagues' layers are out of the picture until somebody asks for them: two people's boxes over one cell hide it.
  *  The same switches stand in the tab View, so that both say the same. */
 export function LayerSwitches({ ui }: { ui: Ui }) {
-  const { desk } = ui;
-  const others = desk.opened.layers.flatMap((layer, index) =>
-    index === desk.cells.base || layer.kind === "prediction" ? [] : [{ layer, index }],
+  const { editor } = ui;
+  const others = editor.store.opened.layers.flatMap((layer, index) =>
+    index === editor.store.cells.base || layer.kind === "prediction" ? [] : [{ layer, index }],
   );
   if (!others.length) return null;
   return (
@@ -87,9 +87,9 @@ export function LayerSwitches({ ui }: { ui: Ui }) {
         <button
           key={layer.id}
           type="button"
-          class="bw-chip"
-          aria-pressed={desk.cells.isLayerShown(index)}
-          onClick={() => desk.showLayer(index, !desk.cells.isLayerShown(index))}
+          class="choice-button"
+          aria-pressed={editor.store.cells.isLayerShown(index)}
+          onClick={() => editor.picture.showLayer(index, !editor.store.cells.isLayerShown(index))}
         >
           {layer.annotator
             ? t("{name}'s reading", { name: layer.annotator.name })
@@ -101,12 +101,12 @@ export function LayerSwitches({ ui }: { ui: Ui }) {
 }
 
 function CellLine({ ui, row, index }: { ui: Ui; row: number; index: number }) {
-  const { cells } = ui.desk;
-  const label = ui.desk.classOf(cells.labelClass[row]);
+  const { cells } = ui.editor.store;
+  const label = ui.editor.store.classOf(cells.labelClass[row]);
   const status = cells.statusOf(row);
   const isCell = cells.kindOf(row) === "cell";
   const box = cells.boxOf(row);
-  const reader = cells.isMine(row) ? null : ui.desk.opened.layers[cells.layer[row]]?.annotator;
+  const reader = cells.isMine(row) ? null : ui.editor.store.opened.layers[cells.layer[row]]?.annotator;
   const words = isCell && status === "confirmed" ? (label?.name ?? t("no class")) : t(STATUS_WORDS[status]);
   return (
     <>

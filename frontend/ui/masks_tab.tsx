@@ -13,7 +13,7 @@ export function MasksTab({ layer }: { layer: Layer | undefined }) {
   const publication = layer?.publication;
   if (!publication)
     return (
-      <p class="bw-empty" role="tabpanel">
+      <p class="empty-state" role="tabpanel">
         {t("No masks have been computed for this image yet.")}
       </p>
     );

@@ -1,6 +1,6 @@
 /** The whole image, small, with what is in view; a press or drag on it moves there. */
 import { centredOn, clamp, imagePoint, within } from "../geometry/frames";
-import type { Workspace } from "../workspace";
+import type { Editor } from "../editor/editor";
 
 const LONGER = 150;
 
@@ -9,8 +9,8 @@ export class Minimap {
   private readonly frame = document.createElement("div");
   private readonly scale: number;
 
-  constructor(private readonly desk: Workspace) {
-    const { width, height, thumbnail_url, pixels_url } = desk.opened.image;
+  constructor(private readonly editor: Editor) {
+    const { width, height, thumbnail_url, pixels_url } = editor.store.opened.image;
     this.scale = LONGER / Math.max(width, height);
     this.element.className = "bw-minimap";
     this.element.setAttribute("aria-hidden", "true"); // the arrow keys and "whole image" do the same without eyes
@@ -30,8 +30,8 @@ export class Minimap {
   }
 
   update(shown: boolean): void {
-    const { image } = this.desk.opened;
-    const v = this.desk.visible();
+    const { image } = this.editor.store.opened;
+    const v = this.editor.view.visible();
     const all = v.x0 <= 0 && v.y0 <= 0 && v.x1 >= image.width && v.y1 >= image.height;
     this.element.hidden = !shown || all; // when everything is in view it has nothing to say
     const [x0, x1] = [clamp(v.x0, 0, image.width), clamp(v.x1, 0, image.width)];
@@ -46,7 +46,8 @@ export class Minimap {
   private go(e: PointerEvent): void {
     const { left, top } = this.element.getBoundingClientRect();
     const at = imagePoint((e.clientX - left) / this.scale, (e.clientY - top) / this.scale);
-    const { camera, canvas, opened } = this.desk;
-    this.desk.look(within(centredOn(camera, at, canvas), opened.image, canvas));
+    const { camera, canvas } = this.editor.view;
+    const { opened } = this.editor.store;
+    this.editor.view.moveTo(within(centredOn(camera, at, canvas), opened.image, canvas));
   }
 }

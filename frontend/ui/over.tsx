@@ -1,18 +1,18 @@
 /** What lies above the picture for a moment: the command palette and the screen on which keys are changed. */
 import { t } from "../locale/locale";
 import { Component, createRef } from "preact";
-import { chordOf, COMMANDS, keyLabel, keysWords, type Command } from "./keymap";
+import { COMMAND_NAMES, COMMANDS, type Command } from "../commands";
+import { chordOf, keyLabel, keysWords } from "../commands/keymap";
 import type { Ui } from "./parts";
 
-const ALL = Object.keys(COMMANDS) as Command[];
-const named = (commands: readonly Command[]): string => commands.map((c) => t(COMMANDS[c].label)).join(", ");
-/** Held keys and the palette itself make no sense as a choice in a list. */
-const CHOICES = ALL.filter((c) => !["view.peek", "view.pan", "help.palette", "cancel"].includes(c));
+const named = (commands: readonly Command[]): string =>
+  commands.map((c) => t(COMMANDS[c].sentence)).join(", ");
+const CHOICES = COMMAND_NAMES.filter((c) => COMMANDS[c].inPalette !== false);
 
 /** Commands whose words hold every word that was typed, those that begin with it first. */
 export function found(typed: string): Command[] {
   const words = typed.toLowerCase().split(/\s+/).filter(Boolean);
-  const label = (c: Command) => `${t(COMMANDS[c].label)} ${t(COMMANDS[c].group)}`.toLowerCase();
+  const label = (c: Command) => `${t(COMMANDS[c].sentence)} ${t(COMMANDS[c].group)}`.toLowerCase();
   const fit = CHOICES.filter((c) => words.every((w) => label(c).includes(w)));
   const begins = (c: Command) => (words.length && label(c).startsWith(words[0]) ? 0 : 1);
   return fit.sort((a, b) => begins(a) - begins(b));
@@ -24,7 +24,7 @@ export class Palette extends Component<{ ui: Ui }, { typed: string; at: number }
   private wasOpen = false;
 
   override componentDidUpdate(): void {
-    const open = this.props.ui.paletteOpen();
+    const open = this.props.ui.overlays.open === "palette";
     if (open && !this.wasOpen) this.field.current?.focus();
     if (!open && this.wasOpen) this.setState({ typed: "", at: 0 });
     this.wasOpen = open;
@@ -38,18 +38,18 @@ export class Palette extends Component<{ ui: Ui }, { typed: string; at: number }
       this.setState({ at: (this.state.at + step + list.length) % Math.max(1, list.length) });
     } else if (e.key === "Enter" && list[this.state.at]) {
       e.preventDefault();
-      ui.closeOver();
+      ui.closeOverlay();
       ui.run(list[this.state.at]);
     } else if (e.key === "Escape") {
       e.preventDefault();
-      ui.closeOver();
+      ui.closeOverlay();
     }
     e.stopPropagation();
   }
 
   override render() {
     const { ui } = this.props;
-    if (!ui.paletteOpen()) return null;
+    if (ui.overlays.open !== "palette") return null;
     const list = found(this.state.typed);
     return (
       <section class="bw-palette" aria-label={t("Find a command")}>
@@ -73,11 +73,11 @@ export class Palette extends Component<{ ui: Ui }, { typed: string; at: number }
               role="option"
               aria-selected={i === this.state.at}
               onClick={() => {
-                ui.closeOver();
+                ui.closeOverlay();
                 ui.run(command);
               }}
             >
-              <span class="bw-grow">{t(COMMANDS[command].label)}</span>
+              <span class="bw-grow">{t(COMMANDS[command].sentence)}</span>
               <kbd>{ui.map.keysOf(command).map(keyLabel).join(" ")}</kbd>
             </div>
           ))}
@@ -105,12 +105,12 @@ export class Remap extends Component<
     }
     const { map, keepKeys } = this.props.ui;
     const keys = [chordOf(e)];
-    const taken = map.remap(command, keys);
-    if (taken.length) {
+    const conflicting = map.remap(command, keys);
+    if (conflicting.length) {
       this.setState({
         trouble: t("{key} is already: {commands}. Nothing was changed.", {
           key: keyLabel(keys[0]),
-          commands: named(taken),
+          commands: named(conflicting),
         }),
         warning: "",
       });
@@ -128,12 +128,12 @@ export class Remap extends Component<
 
   override render() {
     const { ui } = this.props;
-    if (!ui.remapOpen()) return null;
+    if (ui.overlays.open !== "remap") return null;
     return (
       <section class="bw-sheet" aria-label={t("Change the keys")} data-testid="remap">
         <header>
           <strong>{t("Change the keys")}</strong>
-          <button type="button" class="bw-icon" aria-label={t("Close")} onClick={ui.closeOver}>
+          <button type="button" class="bw-icon" aria-label={t("Close")} onClick={ui.closeOverlay}>
             ×
           </button>
         </header>
@@ -147,14 +147,14 @@ export class Remap extends Component<
         )}
         {this.state.warning && <p role="status">{this.state.warning}</p>}
         <div class="bw-sheet-groups">
-          {ALL.map((command) => (
+          {COMMAND_NAMES.map((command) => (
             <div key={command} class="bw-remap-line">
-              <span class="bw-grow">{t(COMMANDS[command].label)}</span>
+              <span class="bw-grow">{t(COMMANDS[command].sentence)}</span>
               <button
                 type="button"
-                class="bw-button"
+                class="button"
                 aria-pressed={this.state.listening === command}
-                aria-label={`${this.state.listening === command ? t("press a key…") : keysWords(ui.map.keysOf(command))}. ${t("Key for: {command}", { command: t(COMMANDS[command].label) })}`}
+                aria-label={`${this.state.listening === command ? t("press a key…") : keysWords(ui.map.keysOf(command))}. ${t("Key for: {command}", { command: t(COMMANDS[command].sentence) })}`}
                 onClick={() => this.setState({ listening: command, trouble: "", warning: "" })}
                 onKeyDown={(e) => this.state.listening === command && this.take(e, command)}
               >
@@ -163,15 +163,15 @@ export class Remap extends Component<
               <button
                 type="button"
                 class="bw-icon"
-                aria-label={`↺ ${t("First key for: {command}", { command: t(COMMANDS[command].label) })}`}
+                aria-label={`↺ ${t("First key for: {command}", { command: t(COMMANDS[command].sentence) })}`}
                 disabled={!ui.map.isChanged(command)}
                 onClick={() => {
-                  const taken = ui.map.reset(command);
+                  const conflicting = ui.map.reset(command);
                   ui.keepKeys();
                   this.setState({
                     listening: null,
-                    trouble: taken.length
-                      ? t("Its first key now belongs to: {commands}.", { commands: named(taken) })
+                    trouble: conflicting.length
+                      ? t("Its first key now belongs to: {commands}.", { commands: named(conflicting) })
                       : "",
                   });
                 }}

@@ -1,12 +1,14 @@
 /** What every panel is given, and the buttons that show their key. */
 import { t } from "../locale/locale";
 import type { ComponentChildren } from "preact";
-import type { Workspace } from "../workspace";
-import { type Command, type Keymap, keyLabel } from "./keymap";
-import type { LookSettings } from "./look_settings";
+import type { Overlays } from "../commands/overlays";
+import type { Editor } from "../editor/editor";
+import { type Command } from "../commands";
+import { type Keymap, keyLabel } from "../commands/keymap";
+import type { DisplaySettings } from "./display_settings";
 
 export type Ui = {
-  readonly desk: Workspace;
+  readonly editor: Editor;
   readonly map: Keymap;
   readonly run: (command: Command) => void;
   /** Give the keys back to the picture. */
@@ -14,17 +16,15 @@ export type Ui = {
   readonly go: (image: number) => void;
   readonly tab: () => Tab;
   readonly openTab: (tab: Tab) => void;
-  readonly sheetOpen: () => boolean;
+  readonly overlays: Overlays;
   readonly toggleTheme: () => void;
   /** How many cells a picture of their density stands for, at zooms where each would be a dot; null: each is drawn. */
   readonly density: () => number | null;
   readonly cursor: () => { x: number; y: number } | null;
   readonly signInUrl: string;
-  readonly paletteOpen: () => boolean;
-  readonly remapOpen: () => boolean;
-  readonly closeOver: () => void;
+  readonly closeOverlay: () => void;
   readonly keepKeys: () => void;
-  readonly look: LookSettings;
+  readonly display: DisplaySettings;
   /** In the view by person. */
   readonly colourOf: (person: number) => string;
 };
@@ -35,7 +35,7 @@ export const Key = ({ ui, command }: { ui: Ui; command: Command }) => (
   <kbd>{keyLabel(ui.map.keysOf(command)[0])}</kbd>
 );
 
-export function Act(props: {
+export function CommandButton(props: {
   ui: Ui;
   command: Command;
   children: ComponentChildren;
@@ -47,7 +47,7 @@ export function Act(props: {
   return (
     <button
       type="button"
-      class={`bw-button ${kind}`}
+      class={`button ${kind}`}
       disabled={disabled ?? false}
       {...(pressed === undefined ? {} : { "aria-pressed": pressed })}
       onClick={() => ui.run(command)}
@@ -58,17 +58,17 @@ export function Act(props: {
 }
 
 export function Classes({ ui, current }: { ui: Ui; current: number | null }) {
-  const { desk } = ui;
+  const { editor } = ui;
   return (
     <div class="bw-chips" role="group" aria-label={t("Classes")}>
-      {desk.opened.project.classes.map((c) => (
+      {editor.store.opened.project.classes.map((c) => (
         <button
           key={c.id}
           type="button"
-          class="bw-chip"
+          class="choice-button"
           aria-pressed={current === c.id}
-          disabled={!desk.canWrite}
-          onClick={() => desk.chooseClass(c)}
+          disabled={!editor.store.canWrite}
+          onClick={() => editor.chooseClass(c)}
         >
           <span class="bw-swatch" style={{ background: c.color }} />
           {c.name}
@@ -84,9 +84,9 @@ export const number = (n: number | null, digits = 3, unit = ""): string =>
 
 const ATTRIBUTE_KEYS = ["attribute.1", "attribute.2", "attribute.3", "attribute.4"] as const;
 
-/** What is said of the selected besides the class; the key goes from value to value. */
+/** The attributes of what is selected; the key goes from value to value. */
 export function AttributeLines({ ui }: { ui: Ui }) {
-  const { attributes } = ui.desk;
+  const { attributes } = ui.editor;
   if (!attributes.isPossible) return null;
   return (
     <div class="bw-attributes" data-testid="attributes">
@@ -96,12 +96,12 @@ export function AttributeLines({ ui }: { ui: Ui }) {
             {name} {i < ATTRIBUTE_KEYS.length && <Key ui={ui} command={ATTRIBUTE_KEYS[i]} />}
           </span>
           {values.map((value) => {
-            const chosen = attributes.valueOf(name) === value;
+            const chosen = attributes.commonValue(name) === value;
             return (
               <button
                 key={value}
                 type="button"
-                class="bw-chip"
+                class="choice-button"
                 aria-pressed={chosen}
                 onClick={() => attributes.set(name, chosen ? null : value)}
               >

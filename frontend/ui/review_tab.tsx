@@ -2,21 +2,24 @@
 import { mark, t } from "../locale/locale";
 import { REASONS } from "../scene/contract";
 import { LongList } from "./list";
-import { Act, AttributeLines, Classes, Key, type Ui } from "./parts";
-import { emptyReview, REASON_WORDS, STATUS_WORDS } from "./words";
+import { CommandButton, AttributeLines, Classes, Key, type Ui } from "./parts";
+import { emptyReview, REASON_WORDS, STATUS_WORDS } from "../editor/words";
 
 export function ReviewTab({ ui }: { ui: Ui }) {
-  const { desk } = ui;
-  const counts = desk.counts();
+  const { editor } = ui;
+  const counts = editor.store.counts;
   if (!counts.proposals) return <NoProposals ui={ui} />;
-  const rows = desk.reviewOrder();
+  const rows = editor.review.inOrder();
   const decided = counts.proposals - counts.undecided;
-  const rejection = desk.rejected === null ? -1 : desk.cells.rowOf(desk.rejected);
-  const canJudge = (desk.onProposal || desk.verdicts.decidedRow() >= 0) && desk.canWrite && !desk.editing;
-  const reason = rejection >= 0 ? desk.cells.reasonOf(rejection) : "";
+  const rejection = editor.review.rejected === null ? -1 : editor.store.cells.rowOf(editor.review.rejected);
+  const canJudge =
+    (editor.store.onProposal || editor.review.decidedRow() >= 0) &&
+    editor.store.canWrite &&
+    !editor.store.editing;
+  const reason = rejection >= 0 ? editor.store.cells.reasonOf(rejection) : "";
   return (
     <div class="bw-tab" role="tabpanel">
-      <div class="bw-progress">
+      <div class="progress-line">
         <span>
           <strong class="bw-number">{counts.undecided}</strong> {t("to judge")}
         </span>
@@ -26,50 +29,55 @@ export function ReviewTab({ ui }: { ui: Ui }) {
         <progress value={decided} max={counts.proposals} aria-label={t("Decided proposals")} />
       </div>
       <div class="bw-row">
-        <Act ui={ui} command="review.accept" kind="is-primary" disabled={!canJudge}>
+        <CommandButton ui={ui} command="review.accept" kind="is-primary" disabled={!canJudge}>
           {t("Accept")}
-        </Act>
-        <Act ui={ui} command="review.reject" disabled={!canJudge}>
+        </CommandButton>
+        <CommandButton ui={ui} command="review.reject" disabled={!canJudge}>
           {t("Reject")}
-        </Act>
-        <Act ui={ui} command="cell.edit" disabled={!canJudge}>
+        </CommandButton>
+        <CommandButton ui={ui} command="cell.edit" disabled={!canJudge}>
           {t("Edit")}
-        </Act>
-        <Act ui={ui} command="cell.cannot_tell" disabled={!canJudge}>
+        </CommandButton>
+        <CommandButton ui={ui} command="cell.cannot_tell" disabled={!canJudge}>
           {t("Cannot tell")}
-        </Act>
+        </CommandButton>
       </div>
-      {desk.onProposal && (
-        <Classes ui={ui} current={desk.proposalClass ?? (desk.cells.labelClass[desk.selected] || null)} />
+      {editor.store.onProposal && (
+        <Classes
+          ui={ui}
+          current={
+            editor.review.proposalClass ?? (editor.store.cells.labelClass[editor.store.selected] || null)
+          }
+        />
       )}
-      {desk.onProposal && <AttributeLines ui={ui} />}
-      {rejection >= 0 && desk.cells.live[rejection] === 1 && (
+      {editor.store.onProposal && <AttributeLines ui={ui} />}
+      {rejection >= 0 && editor.store.cells.live[rejection] === 1 && (
         <div class="bw-reasons" role="group" aria-label={t("Why was it rejected?")}>
           <span class="bw-muted">{t("Why rejected? (may stay open)")}</span>
           {REASONS.map((r) => (
             <button
               key={r}
               type="button"
-              class="bw-chip"
+              class="choice-button"
               aria-pressed={reason === r}
-              onClick={() => desk.giveReason(r)}
+              onClick={() => editor.review.giveReason(r)}
             >
               {t(REASON_WORDS[r])}
             </button>
           ))}
         </div>
       )}
-      {desk.canWrite && counts.undecided > 0 && (
-        <Act ui={ui} command="review.viewed" kind="bw-wide">
+      {editor.store.canWrite && counts.undecided > 0 && (
+        <CommandButton ui={ui} command="review.viewed" kind="bw-wide">
           {t("Accept the rest in view")}
-        </Act>
+        </CommandButton>
       )}
       <label class="bw-field">
         {t("Order")}
         <select
-          value={desk.order}
+          value={editor.review.order}
           onChange={(e) =>
-            desk.setOrder(e.currentTarget.value === "uncertainty" ? "uncertainty" : "serpentine")
+            editor.review.setOrder(e.currentTarget.value === "uncertainty" ? "uncertainty" : "serpentine")
           }
         >
           <option value="serpentine">{t("through the field")}</option>
@@ -81,9 +89,9 @@ export function ReviewTab({ ui }: { ui: Ui }) {
       </label>
       <LongList
         rows={rows}
-        current={desk.selectedProposal()}
+        current={editor.selection.selectedProposal()}
         label={t("Proposals")}
-        onChoose={(row) => desk.select(row, true)}
+        onChoose={(row) => editor.selection.select(row, true)}
         line={(row, i) => <ProposalLine ui={ui} row={row} index={i} />}
       />
     </div>
@@ -92,9 +100,9 @@ export function ReviewTab({ ui }: { ui: Ui }) {
 
 /** Why there is nothing to judge: no round has predicted this image, or one did and proposed nothing. */
 function NoProposals({ ui }: { ui: Ui }) {
-  const published = ui.desk.publication?.publication ?? null;
+  const published = ui.editor.store.publication?.publication ?? null;
   return (
-    <div class="bw-empty" role="tabpanel">
+    <div class="empty-state" role="tabpanel">
       {emptyReview(published).map((sentence) => (
         <p key={sentence}>{sentence}</p>
       ))}
@@ -103,7 +111,7 @@ function NoProposals({ ui }: { ui: Ui }) {
 }
 
 function ProposalLine({ ui, row, index }: { ui: Ui; row: number; index: number }) {
-  const { cells } = ui.desk;
+  const { cells } = ui.editor.store;
   const by = cells.decisionOf(row);
   const word = t(
     by < 0

@@ -1,14 +1,17 @@
-/** The page's frame: where the picture and the panels sit, and who is told what when the desk changes. */
+/** The page's frame: where the picture and the panels sit, and what is drawn again when the editor changes. */
 import type { Box } from "../geometry/box";
 import { t } from "../locale/locale";
+import { effect, untracked } from "@preact/signals-core";
 import { createElement, render, type ComponentType } from "preact";
-import { People } from "../render/look";
-import { Stage } from "../render/stage";
-import type { Workspace } from "../workspace";
-import { Hands } from "./canvas";
-import { Keymap, type Command, type Overrides } from "./keymap";
-import { Keys } from "./keys";
-import { LookSettings, type Look } from "./look_settings";
+import { People } from "../render/cell_style";
+import { Viewport } from "../render/viewport";
+import type { Editor } from "../editor/editor";
+import { PointerInput } from "../canvas/pointer_input";
+import { type Command } from "../commands";
+import { Keymap, type Overrides } from "../commands/keymap";
+import { Overlays } from "../commands/overlays";
+import { Keys } from "../commands/keys";
+import { DisplaySettings, type Display } from "./display_settings";
 import { Rest } from "../timing/rest";
 import { Minimap } from "./minimap";
 import { Palette, Remap } from "./over";
@@ -18,16 +21,13 @@ import { SidePanel } from "./side_panel";
 import { KeySheet, StatusBar, Toasts } from "./status_bar";
 import { Tools } from "./tools_bar";
 import { TopBar } from "./top_bar";
-
-const THEME = "boxwise-theme";
-const KEYS = "boxwise-keys";
-const LOOK = "boxwise-look";
+import { DISPLAY, isDark, keep, KEYS, restoreTheme, setTheme, stored, withNewNames } from "./stored";
 
 export class Shell {
-  private readonly stage: Stage;
-  private readonly hands: Hands;
+  private readonly viewport: Viewport;
+  private readonly pointerInput: PointerInput;
   private readonly keys: Keys;
-  private readonly look: LookSettings;
+  private readonly display: DisplaySettings;
   private readonly minimap: Minimap;
   private seenTimer: ReturnType<typeof setTimeout> | undefined;
   private readonly parts: [HTMLElement, ComponentType<{ ui: Ui }>][] = [];
@@ -41,7 +41,7 @@ export class Shell {
 
   constructor(
     private readonly root: HTMLElement,
-    private readonly desk: Workspace,
+    private readonly editor: Editor,
   ) {
     restoreTheme();
     const part = (tag: string, name: string, component?: ComponentType<{ ui: Ui }>) => {
@@ -62,36 +62,48 @@ export class Shell {
     part("div", "bw-over-palette", Palette);
     part("div", "bw-over-keys", Remap);
     part("div", "bw-over-signin", SignIn);
-    this.look = new LookSettings(stored<Partial<Look>>(LOOK), (look, before) => this.dress(look, before));
-    const people = new People((desk.opened.people ?? []).map((person) => person.id));
-    this.stage = new Stage(
+    this.display = new DisplaySettings(stored<Partial<Display>>(DISPLAY), (display, before) =>
+      this.applyDisplay(display, before),
+    );
+    const people = new People((editor.store.opened.people ?? []).map((person) => person.id));
+    this.viewport = new Viewport(
       middle,
-      desk.cells,
-      desk.opened.image,
-      desk.opened.project.classes,
+      editor.store.cells,
+      editor.store.opened.image,
+      editor.store.opened.project.classes,
       {
-        camera: () => desk.camera,
-        sketch: () => this.hands.sketch(),
+        camera: () => editor.view.camera,
+        sketch: () => this.pointerInput.sketch(),
         onResize: () => this.resized(),
         onFrame: () => this.painted(),
       },
       people,
     );
-    this.minimap = new Minimap(desk);
+    this.minimap = new Minimap(editor);
     middle.append(this.minimap.element);
-    this.stage.dress(this.look.now);
-    const surface = this.stage.surface;
+    this.viewport.setDisplay(this.display.now);
+    const surface = this.viewport.surface;
     surface.tabIndex = 0;
     surface.setAttribute("role", "application");
     surface.setAttribute(
       "aria-label",
-      t("Image {name}. Press ? for the keys.", { name: desk.opened.image.name }),
+      t("Image {name}. Press ? for the keys.", { name: editor.store.opened.image.name }),
     );
-    this.hands = new Hands(desk, this.stage);
-    const map = new Keymap(stored<Overrides>(KEYS) ?? {});
-    this.keys = new Keys(desk, this.stage, this.hands, map, (image) => this.go(image));
+    this.pointerInput = new PointerInput(editor, this.viewport);
+    const map = new Keymap(withNewNames(stored<Overrides>(KEYS) ?? {}));
+    const overlays = new Overlays();
+    this.keys = new Keys(
+      {
+        editor,
+        pointer: this.pointerInput,
+        viewport: this.viewport,
+        overlays,
+        go: (image) => this.go(image),
+      },
+      map,
+    );
     this.ui = {
-      desk,
+      editor,
       map,
       run: (command: Command) => {
         this.keys.run(command);
@@ -104,84 +116,90 @@ export class Shell {
         this.tab = tab;
         this.refresh();
       },
-      sheetOpen: () => this.keys.sheetOpen,
-      paletteOpen: () => this.keys.paletteOpen,
-      remapOpen: () => this.keys.remapOpen,
-      closeOver: () => {
-        this.keys.close();
+      overlays,
+      closeOverlay: () => {
+        overlays.close();
         surface.focus({ preventScroll: true });
       },
       keepKeys: () => keep(KEYS, map.kept()),
-      look: this.look,
+      display: this.display,
       colourOf: (person) => people.colourOf(person),
       toggleTheme: () => {
         setTheme(isDark() ? "light" : "dark");
       },
-      density: () => (this.stage.isDensity ? this.stage.density.bins.total : null),
-      cursor: () => this.hands.cursorInImage,
+      density: () => (this.viewport.isDensity ? this.viewport.density.bins.total : null),
+      cursor: () => this.pointerInput.cursorInImage,
       signInUrl: `/accounts/sign-in/?next=${encodeURIComponent(location.pathname + location.search)}`,
     };
-    desk.watch((what) => this.refresh(what));
-    this.keys.onOver = () => this.drawPanels();
+    editor.watch(
+      () => this.refresh(),
+      () => this.refresh("view"),
+    );
+    effect(() => {
+      void overlays.open; // drawn at once: who types on after Ctrl+K means the palette, not the tools below it
+      untracked(() => editor.store.isLoaded && this.drawPanels());
+    });
     this.listen();
     this.refresh();
     surface.focus({ preventScroll: true });
-    void this.stage.opened.then(
+    void this.viewport.opened.then(
       () => requestAnimationFrame(() => performance.mark("boxwise:tissue")),
       () => undefined,
     );
   }
 
-  /** The cells are there: what is said about them can be shown. */
+  /** The cells are there: the panels can show them. */
   begin(): void {
-    this.tab = this.desk.counts().undecided ? "review" : "cells";
+    this.tab = this.editor.store.counts.undecided ? "review" : "cells";
     this.refresh();
     requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("boxwise:cells")));
   }
 
   /** Read-only views for the browser tests. */
   probes() {
-    const { desk, stage } = this;
+    const { editor, viewport } = this;
     return Object.freeze({
-      ready: stage.opened.then(() => new Promise<void>((resolve) => requestAnimationFrame(() => resolve()))),
-      counts: () => ({ ...desk.counts(), drawn: stage.drawn() }),
+      ready: viewport.opened.then(
+        () => new Promise<void>((resolve) => requestAnimationFrame(() => resolve())),
+      ),
+      counts: () => ({ ...editor.store.counts, drawn: viewport.drawn() }),
       state: () => ({
-        tool: desk.tool,
-        save: desk.save.kind,
-        waiting: desk.queue.count,
-        conflicts: desk.log?.conflicts.length ?? 0,
-        seq: desk.log?.seq ?? null,
-        selected: desk.selected < 0 ? null : desk.cells.idOf(desk.selected),
-        painted: desk.painted >= 0 && desk.painted === desk.selected,
-        editing: desk.editing !== null,
-        labelClass: desk.labelClass?.id ?? null,
-        peeking: stage.peeking,
-        camera: { ...desk.camera },
-        canvas: { ...desk.canvas },
-        image: { width: desk.opened.image.width, height: desk.opened.image.height },
-        session: desk.session,
-        frames: stage.frames,
-        frameMs: stage.lastMilliseconds,
-        many: desk.many.map((row) => desk.cells.idOf(row)),
-        seen: desk.many.filter((row) => desk.seen.has(row)).length,
-        busy: this.hands.busy || desk.promised > 0,
-        toasts: desk.toasts.list.map((toast) => toast.text),
-        constraint: desk.editing?.constraint && {
-          strokes: desk.editing.constraint.strokes.length,
-          waiting: desk.editing.constraint.waiting,
-          trouble: desk.editing.constraint.trouble,
-          certificate: desk.editing.constraint.certificate,
+        tool: editor.store.tool,
+        save: editor.store.save.kind,
+        waiting: editor.store.outbox.count,
+        conflicts: editor.store.log?.conflicts.length ?? 0,
+        seq: editor.store.log?.seq ?? null,
+        selected: editor.store.selected < 0 ? null : editor.store.cells.idOf(editor.store.selected),
+        painted: editor.store.painted >= 0 && editor.store.painted === editor.store.selected,
+        editing: editor.store.editing !== null,
+        labelClass: editor.store.labelClass?.id ?? null,
+        peeking: viewport.peeking,
+        camera: { ...editor.view.camera },
+        canvas: { ...editor.view.canvas },
+        image: { width: editor.store.opened.image.width, height: editor.store.opened.image.height },
+        session: editor.store.session,
+        frames: viewport.frames,
+        frameMs: viewport.lastMilliseconds,
+        many: editor.store.multiSelected.map((row) => editor.store.cells.idOf(row)),
+        seen: editor.store.multiSelected.filter((row) => editor.store.seen.has(row)).length,
+        busy: this.pointerInput.busy || editor.store.promised > 0,
+        toasts: editor.store.toasts.list.map((toast) => toast.text),
+        constraint: editor.store.editing?.constraint && {
+          strokes: editor.store.editing.constraint.strokes.length,
+          waiting: editor.store.editing.constraint.waiting,
+          trouble: editor.store.editing.constraint.trouble,
+          certificate: editor.store.editing.constraint.certificate,
         },
-        patch: desk.editing && desk.editing.patch.pixels.reduce((a, b) => a + b, 0),
+        patch: editor.store.editing && editor.store.editing.patch.pixels.reduce((a, b) => a + b, 0),
         prompter: {
-          name: desk.prompter?.name ?? null,
-          answered: desk.prompter?.answered ?? 0,
-          milliseconds: desk.prompter?.milliseconds ?? 0,
-          asked: desk.prompter?.last?.clicks.map(({ at }) => [at.x, at.y]) ?? [],
-          askedBox: askedBox(desk.prompter?.last?.box ?? null),
+          name: editor.store.prompter?.name ?? null,
+          answered: editor.store.prompter?.answered ?? 0,
+          milliseconds: editor.store.prompter?.milliseconds ?? 0,
+          asked: editor.store.prompter?.last?.clicks.map(({ at }) => [at.x, at.y]) ?? [],
+          askedBox: askedBox(editor.store.prompter?.last?.box ?? null),
         },
-        connected: desk.live?.connected ?? false,
-        others: [...(desk.live?.others.values() ?? [])].map((o) => ({
+        connected: editor.liveUpdates.live?.connected ?? false,
+        others: [...(editor.liveUpdates.live?.others.values() ?? [])].map((o) => ({
           name: o.person.name,
           editing: o.editing,
           cursor: o.cursor,
@@ -191,23 +209,23 @@ export class Shell {
       proposals: () => this.listed(false),
       /** Where an image point is on the page, CSS pixels. */
       toPage: (x: number, y: number) => {
-        const { left, top } = stage.surface.getBoundingClientRect();
-        const { scale, left: l, top: t } = desk.camera;
+        const { left, top } = viewport.surface.getBoundingClientRect();
+        const { scale, left: l, top: t } = editor.view.camera;
         return { x: left + (x - l) * scale, y: top + (y - t) * scale };
       },
       /** Milliseconds of `n` frames drawn one after the other, each until the card has finished. */
       measure: (n = 30) =>
         Array.from({ length: n }, () => {
           const begun = performance.now();
-          stage.frame(true);
-          stage.finish();
+          viewport.frame(true);
+          viewport.finish();
           return performance.now() - begun;
         }),
     });
   }
 
   private listed(mine: boolean) {
-    const { cells } = this.desk;
+    const { cells } = this.editor.store;
     const found = [];
     for (let row = 0; row < cells.count; row++)
       if (cells.live[row] && (mine ? cells.isMine(row) : cells.isProposal(row)))
@@ -223,21 +241,21 @@ export class Shell {
   /** Panels and picture are drawn at most once a frame; for a moved view or cursor only the status bar. */
   private refresh(what: "all" | "view" | "cursor" = "all"): void {
     if (what === "all") this.stale = true;
-    if (what !== "cursor") this.stage.invalidate();
+    if (what !== "cursor") this.viewport.invalidate();
     if (this.scheduled) return;
     this.scheduled = true;
     requestAnimationFrame(() => {
       this.scheduled = false;
-      this.minimap.update(this.look.now.minimap);
+      this.minimap.update(this.display.now.minimap);
       if (!this.stale) {
-        if (this.desk.isLoaded) render(createElement(StatusBar, { ui: this.ui }), this.status);
+        if (this.editor.store.isLoaded) render(createElement(StatusBar, { ui: this.ui }), this.status);
         return;
       }
       this.stale = false;
-      this.stage.setFocus(this.hands.focus());
-      this.stage.drawDue();
-      if (!this.desk.isLoaded) return; // "no cells" would be a lie until then
-      this.root.dataset.tool = this.desk.editing ? "brush" : this.desk.tool;
+      this.viewport.setFocus(this.pointerInput.focus());
+      this.viewport.drawDue();
+      if (!this.editor.store.isLoaded) return; // "no cells" would be a lie until then
+      this.root.dataset.tool = this.editor.store.editing ? "brush" : this.editor.store.tool;
       this.drawPanels();
     });
   }
@@ -246,47 +264,53 @@ export class Shell {
   }
 
   private resized(): void {
-    this.desk.canvas = this.stage.size;
-    if (!this.fitted && this.stage.size.width > 50) {
+    this.editor.view.canvas = this.viewport.size;
+    if (!this.fitted && this.viewport.size.width > 50) {
       this.fitted = true;
-      this.desk.fitImage();
+      this.editor.view.fitImage();
     }
   }
 
   /** After a frame the browser still has to put it on the screen: what the next frame's start finds drawn was seen. */
   private painted(): void {
     this.noteSeen();
-    const shown = this.stage.shownSelected;
-    if (this.painting || shown < 0 || this.desk.painted === shown || shown !== this.desk.selected) return;
+    const shown = this.viewport.shownSelected;
+    if (
+      this.painting ||
+      shown < 0 ||
+      this.editor.store.painted === shown ||
+      shown !== this.editor.store.selected
+    )
+      return;
     this.painting = true;
     requestAnimationFrame(() => {
       this.painting = false;
-      if (this.stage.shownSelected === this.desk.selected) this.desk.wasPainted();
+      if (this.viewport.shownSelected === this.editor.store.selected) this.editor.selection.wasPainted();
     });
   }
 
   /** What stands still on the screen has been seen; the frame that shows it may be the last one for a while. */
   private noteSeen(): void {
     clearTimeout(this.seenTimer);
-    if (this.stage.peeking || document.hidden) return;
-    const { desk } = this;
-    const missing = desk.seen.painted(
-      desk.cells,
-      desk.camera,
-      desk.visible(),
-      this.stage.masksShown,
+    if (this.viewport.peeking || document.hidden) return;
+    const { editor } = this;
+    const missing = editor.store.seen.painted(
+      editor.store.cells,
+      editor.view.camera,
+      editor.view.visible(),
+      this.viewport.masksShown,
       performance.now(),
     );
     if (missing > 0) this.seenTimer = setTimeout(() => this.noteSeen(), missing + 1);
-    else if (desk.many.length) this.refresh();
+    else if (editor.store.multiSelected.length) this.refresh();
   }
 
   /** Tissue and cells are shown as chosen; what a filter hides can neither be seen nor picked. */
-  private dress(look: Look, before: Look): void {
-    keep(LOOK, look);
-    this.stage.dress(look);
+  private applyDisplay(display: Display, before: Display): void {
+    keep(DISPLAY, display);
+    this.viewport.setDisplay(display);
     const filters = ["hiddenClasses", "hiddenStatuses", "hiddenAuthors", "leastDoubt", "proposals"] as const;
-    if (filters.some((f) => look[f] !== before[f])) this.desk.filter(look);
+    if (filters.some((f) => display[f] !== before[f])) this.editor.picture.filter(display);
     this.refresh();
   }
 
@@ -296,90 +320,56 @@ export class Shell {
   }
 
   private listen(): void {
-    const { desk } = this;
-    const say = (kind: Parameters<typeof desk.recorder.record>[0]) => desk.recorder.record(kind);
+    const { editor } = this;
+    const say = (kind: Parameters<typeof editor.store.recorder.record>[0]) =>
+      editor.store.recorder.record(kind);
     window.addEventListener("focus", () => say("focus"));
     window.addEventListener("blur", () => say("blur"));
-    window.addEventListener("online", () => desk.isLoaded && void desk.queue.flush());
+    window.addEventListener("online", () => editor.store.isLoaded && void editor.store.outbox.flush());
     document.addEventListener("visibilitychange", () => {
       say(document.hidden ? "hidden" : "visible");
-      if (!document.hidden && desk.save.kind !== "saved" && desk.save.kind !== "saving")
-        void desk.queue.flush(); // perhaps signed in again
-      if (!document.hidden) void desk.poll();
-      if (document.hidden) desk.live?.close();
-      else desk.live?.open();
+      if (!document.hidden && editor.store.save.kind !== "saved" && editor.store.save.kind !== "saving")
+        void editor.store.outbox.flush(); // perhaps signed in again
+      if (!document.hidden) void editor.liveUpdates.poll();
+      if (document.hidden) editor.liveUpdates.live?.close();
+      else editor.liveUpdates.live?.open();
     });
     const rest = new Rest();
-    const hands = () => {
+    const noteActivity = () => {
       // A study's clock has its own pauses.
-      if (rest.seen(performance.now()) && this.look.now.breaks && !desk.opened.study)
-        desk.toast(
+      if (rest.seen(performance.now()) && this.display.now.breaks && !editor.store.opened.study)
+        editor.store.toast(
           t("You have worked for a good while. A short break keeps the eye sharp; what you did is saved."),
         );
     };
-    for (const kind of ["pointerdown", "keydown"]) window.addEventListener(kind, hands);
+    for (const kind of ["pointerdown", "keydown"]) window.addEventListener(kind, noteActivity);
     window.addEventListener("pagehide", () => {
       say("hidden");
-      desk.live?.close();
-      void desk.recorder.flush(true);
+      editor.liveUpdates.live?.close();
+      void editor.store.recorder.flush(true);
     });
-    this.stage.surface.addEventListener("pointermove", () => this.refresh("cursor"));
+    this.viewport.surface.addEventListener("pointermove", () => this.refresh("cursor"));
     window.addEventListener("beforeunload", (event) => {
       // Only here would leaving lose work: acts, and own versions not yet chosen for, that the browser does not keep.
-      if (desk.isLoaded && (desk.queue.count || desk.log?.conflicts.length) && !desk.queue.durable)
+      if (
+        editor.store.isLoaded &&
+        (editor.store.outbox.count || editor.store.log?.conflicts.length) &&
+        !editor.store.outbox.durable
+      )
         event.preventDefault();
     });
     // The page was asked for at 0, and until the tissue is there it is the machine's time, not a person's.
-    desk.recorder.record("wait_begin", "open", 0);
+    editor.store.recorder.record("wait_begin", "open", 0);
     say(document.hidden ? "hidden" : "visible");
     const waited = () => say("wait_end");
-    this.stage.opened.then(waited, () => {
+    this.viewport.opened.then(waited, () => {
       waited();
-      desk.toast(t("The pixels of this image could not be read."));
+      editor.store.toast(t("The pixels of this image could not be read."));
     });
   }
 }
-
-function stored<T>(name: string): T | null {
-  try {
-    return JSON.parse(localStorage.getItem(name) ?? "null") as T | null;
-  } catch {
-    return null;
-  }
-}
-
-function keep(name: string, value: unknown): void {
-  try {
-    localStorage.setItem(name, JSON.stringify(value));
-  } catch {
-    // Private windows may keep nothing; the choice then lasts for this page.
-  }
-}
-
-const isDark = (): boolean => {
-  const set = document.documentElement.dataset.theme;
-  return set ? set === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-};
 
 /** x0, y0, x1, y1 of the last box that the prompter was asked about, for the browser tests. */
 function askedBox(box: Box | null): readonly number[] | null {
   return box && [box.x0, box.y0, box.x1, box.y1];
-}
-
-function setTheme(theme: "light" | "dark"): void {
-  document.documentElement.dataset.theme = theme;
-  try {
-    localStorage.setItem(THEME, theme);
-  } catch {
-    // Private windows may keep nothing; the choice then lasts for this page.
-  }
-}
-
-function restoreTheme(): void {
-  try {
-    const theme = localStorage.getItem(THEME);
-    if (theme === "dark" || theme === "light") document.documentElement.dataset.theme = theme;
-  } catch {
-    // as above
-  }
 }

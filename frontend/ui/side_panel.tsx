@@ -10,8 +10,8 @@ import { ManyCard, ToolCard } from "./tool_cards";
 import { ViewTab } from "./view_tab";
 
 export function SidePanel({ ui }: { ui: Ui }) {
-  const { desk } = ui;
-  const counts = desk.counts();
+  const { editor } = ui;
+  const counts = editor.store.counts;
   const tab = ui.tab();
   const tabs: [Tab, string][] = [
     ["cells", `${t("Cells")} ${counts.cells}`],
@@ -21,12 +21,12 @@ export function SidePanel({ ui }: { ui: Ui }) {
   ];
   return (
     <>
-      {desk.log?.conflicts.map((c) => (
+      {editor.store.log?.conflicts.map((c) => (
         <ConflictCard key={c.annotation} ui={ui} conflict={c} />
       ))}
-      {desk.editing ? <EditPanel ui={ui} /> : <ToolCard ui={ui} />}
-      {desk.many.length > 0 && !desk.editing && <ManyCard ui={ui} />}
-      <div class="bw-tabs" role="tablist">
+      {editor.store.editing ? <EditPanel ui={ui} /> : <ToolCard ui={ui} />}
+      {editor.store.multiSelected.length > 0 && !editor.store.editing && <ManyCard ui={ui} />}
+      <div class="tabs" role="tablist">
         {tabs.map(([name, text]) => (
           <button
             key={name}
@@ -44,7 +44,7 @@ export function SidePanel({ ui }: { ui: Ui }) {
       ) : tab === "review" ? (
         <ReviewTab ui={ui} />
       ) : tab === "masks" ? (
-        <MasksTab layer={desk.publication} />
+        <MasksTab layer={editor.store.publication} />
       ) : (
         <ViewTab ui={ui} />
       )}

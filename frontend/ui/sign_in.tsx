@@ -21,7 +21,7 @@ export class SignIn extends Component<{ ui: Ui }, { busy: boolean; trouble: stri
 
   private async send(form: HTMLFormElement): Promise<void> {
     const { ui } = this.props;
-    const { desk } = ui;
+    const { editor } = ui;
     this.setState({ busy: true, trouble: "" });
     const answer = await signIn(new FormData(form));
     if (answer.kind !== "in") {
@@ -29,23 +29,23 @@ export class SignIn extends Component<{ ui: Ui }, { busy: boolean; trouble: stri
       return;
     }
     try {
-      const opened = await desk.api.workspace(desk.opened.image.id);
-      if (opened.person.id !== desk.opened.person.id) {
+      const opened = await editor.store.api.workspace(editor.store.opened.image.id);
+      if (opened.person.id !== editor.store.opened.person.id) {
         // What waits here is somebody's own work; it is not sent under another name.
         location.reload();
         return;
       }
       this.setState({ busy: false });
-      void desk.queue.flush();
-      void desk.poll();
+      void editor.store.outbox.flush();
+      void editor.liveUpdates.poll();
     } catch {
       this.setState({ busy: false, trouble: trouble({ kind: "unreachable" }) });
     }
   }
 
   override render() {
-    const { desk } = this.props.ui;
-    if (desk.save.kind !== "signed_out") return null;
+    const { editor } = this.props.ui;
+    if (editor.store.save.kind !== "signed_out") return null;
     return (
       <form
         class="bw-signin"
@@ -57,7 +57,7 @@ export class SignIn extends Component<{ ui: Ui }, { busy: boolean; trouble: stri
       >
         <strong>{t("Your session has ended")}</strong>
         <p class="bw-muted bw-note">
-          {t("Nothing is lost. Sign in as {name} to go on here.", { name: desk.opened.person.name })}
+          {t("Nothing is lost. Sign in as {name} to go on here.", { name: editor.store.opened.person.name })}
         </p>
         <label>
           {t("Name")} <input name="username" autocomplete="username" required />
@@ -70,7 +70,7 @@ export class SignIn extends Component<{ ui: Ui }, { busy: boolean; trouble: stri
             {this.state.trouble}
           </p>
         )}
-        <button type="submit" class="bw-button is-primary" disabled={this.state.busy}>
+        <button type="submit" class="button is-primary" disabled={this.state.busy}>
           {t("Sign in")}
         </button>
       </form>

@@ -1,20 +1,20 @@
-/** The line below the picture, what is said for a moment, the list of keys. */
+/** The status bar, the toasts and the list of keys. */
 import { t, tn } from "../locale/locale";
 import type { Ui } from "./parts";
-import { scaleBar, shownWords, zoomWords } from "./words";
+import { scaleBar, shownWords, zoomWords } from "../editor/words";
 
 export function StatusBar({ ui }: { ui: Ui }) {
-  const { desk } = ui;
-  const { image } = desk.opened;
-  const counts = desk.counts();
+  const { editor } = ui;
+  const { image } = editor.store.opened;
+  const counts = editor.store.counts;
   const at = ui.cursor();
   const inside = at && at.x >= 0 && at.y >= 0 && at.x < image.width && at.y < image.height;
   const um = image.um_per_px;
-  const bar = scaleBar(desk.camera.scale, um);
+  const bar = scaleBar(editor.view.camera.scale, um);
   return (
     <>
       <span class="bw-number bw-cursor">{inside ? `x ${at.x.toFixed(1)}  y ${at.y.toFixed(1)} px` : ""}</span>
-      <span class="bw-number">{zoomWords(desk.camera.scale, um)}</span>
+      <span class="bw-number">{zoomWords(editor.view.camera.scale, um)}</span>
       <span class="bw-number">{um === null ? t("scale unknown") : `${um} µm/px`}</span>
       <span
         class="bw-bar"
@@ -30,7 +30,7 @@ export function StatusBar({ ui }: { ui: Ui }) {
         {counts.disputed > 0 && ` · ${t("{n} disputed", { n: counts.disputed })}`}
       </span>
       <span class="bw-muted" data-testid="shown">
-        {shownWords(desk.hiddenLayers(), desk.cells.filtered(), ui.density())}
+        {shownWords(editor.store.hiddenLayers(), editor.store.overview.filtered, ui.density())}
       </span>
     </>
   );
@@ -39,16 +39,16 @@ export function StatusBar({ ui }: { ui: Ui }) {
 export function Toasts({ ui }: { ui: Ui }) {
   return (
     <>
-      {ui.desk.toasts.list.map((toast) => (
-        <div key={toast.id} class="bw-toast" role="status">
+      {ui.editor.store.toasts.list.map((toast) => (
+        <div key={toast.id} class="toast-card" role="status">
           {toast.text}
           {toast.undoes.length > 0 && (
             <button
               type="button"
               class="bw-link"
               onClick={() => {
-                ui.desk.toasts.dismiss(toast.id);
-                ui.desk.steps.undoAct(toast.undoes);
+                ui.editor.store.toasts.dismiss(toast.id);
+                ui.editor.undoRedo.undoOperations(toast.undoes);
                 ui.focus();
               }}
             >
@@ -62,7 +62,7 @@ export function Toasts({ ui }: { ui: Ui }) {
 }
 
 export function KeySheet({ ui }: { ui: Ui }) {
-  if (!ui.sheetOpen()) return null;
+  if (ui.overlays.open !== "sheet") return null;
   return (
     <section class="bw-sheet" aria-label={t("Keys")}>
       <header>

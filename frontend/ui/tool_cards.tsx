@@ -1,7 +1,8 @@
-/** What the tool in hand can do now, and what is selected together: buttons for hands that hold a pen instead of keys. */
+/** Cards of the current tool and of several selected cells: buttons for people who use a pen instead of keys. */
 import { mark, t, tn } from "../locale/locale";
-import type { Constraint } from "../acts/constrain";
-import { Act, Classes, number, type Ui } from "./parts";
+import { TOOLS } from "../tools";
+import type { Constraint } from "../editor/refusion";
+import { CommandButton, Classes, number, type Ui } from "./parts";
 
 const MODES = [
   ["new", mark("New cell")],
@@ -9,63 +10,47 @@ const MODES = [
   ["subtract", mark("Subtract")],
 ] as const;
 
-const HINTS: Partial<Record<string, string>> = {
-  smart: mark(
-    "Click in a cell, or drag a box. Right click or Alt takes a place out. Enter keeps, Esc drops.",
-  ),
-  polygon: mark("Click corners or draw freehand. Double click, the first corner or Enter closes."),
-  wand: mark("Press in a cell and drag away until it fits."),
-  stamp: mark("Click the centre of a cell: the box has the size of the last one."),
-  extremes: mark("Click the outermost points: left, top, right, bottom, in any order."),
-  lasso: mark("Draw around cells; Shift adds more."),
-  split: mark("Draw a cut all the way through a cell."),
-  measure: mark("Drag from point to point. Nothing is stored."),
-};
-
 export function ToolCard({ ui }: { ui: Ui }) {
-  const { desk } = ui;
-  if (!desk.canWrite && desk.tool !== "measure") return null;
-  if (desk.tool === "brush")
+  const { editor } = ui;
+  if (!editor.store.canWrite && editor.store.tool !== "measure") return null;
+  if (editor.store.tool === "brush")
     return (
-      <section class="bw-card" aria-label={t("Brush")}>
+      <section class="panel-card" aria-label={t("Brush")}>
         <div class="bw-row" role="group" aria-label={t("What the brush does")}>
           {MODES.map(([mode, words]) => (
             <button
               key={mode}
               type="button"
-              class="bw-button"
-              aria-pressed={desk.brushMode === mode}
-              onClick={() => {
-                desk.brushMode = mode;
-                desk.notify();
-              }}
+              class="button"
+              aria-pressed={editor.store.brushMode === mode}
+              onClick={() => (editor.store.brushMode = mode)}
             >
               {t(words)}
             </button>
           ))}
-          <span class="bw-muted bw-number">{(2 * desk.brushRadius).toFixed(1)} px</span>
+          <span class="bw-muted bw-number">{(2 * editor.store.brushRadius).toFixed(1)} px</span>
         </div>
         <p class="bw-muted bw-note">
           {t("Shift adds to the selected cell, Alt subtracts from it, + and − change the size.")}
         </p>
       </section>
     );
-  const hint = HINTS[desk.tool];
+  const { hint } = TOOLS[editor.store.tool];
   if (!hint) return null;
   return (
-    <section class="bw-card" aria-label={t("The tool in hand")}>
+    <section class="panel-card" aria-label={t("The tool in hand")}>
       <p class="bw-muted bw-note">{t(hint)}</p>
-      {(desk.tool === "smart" || desk.tool === "polygon") && (
+      {editor.toolbox.tools[editor.store.tool].complete && (
         <div class="bw-row">
-          <Act ui={ui} command="draw.keep">
+          <CommandButton ui={ui} command="draw.keep">
             {t("Keep")}
-          </Act>
-          <Act ui={ui} command="draw.back">
+          </CommandButton>
+          <CommandButton ui={ui} command="draw.back">
             {t("Back")}
-          </Act>
-          <Act ui={ui} command="cancel">
+          </CommandButton>
+          <CommandButton ui={ui} command="cancel">
             {t("Drop")}
-          </Act>
+          </CommandButton>
         </div>
       )}
     </section>
@@ -73,39 +58,39 @@ export function ToolCard({ ui }: { ui: Ui }) {
 }
 
 export function ManyCard({ ui }: { ui: Ui }) {
-  const { desk } = ui;
-  const own = desk.many.filter((row) => desk.cells.isMine(row)).length;
-  const open = desk.many.filter((row) => desk.cells.isUndecided(row));
-  const seen = open.filter((row) => desk.seen.has(row)).length;
+  const { editor } = ui;
+  const own = editor.store.multiSelected.filter((row) => editor.store.cells.isMine(row)).length;
+  const open = editor.store.multiSelected.filter((row) => editor.store.cells.isUndecided(row));
+  const seen = open.filter((row) => editor.store.seen.has(row)).length;
   return (
-    <section class="bw-card" aria-label={t("Selected together")} data-testid="many">
+    <section class="panel-card" aria-label={t("Selected together")} data-testid="many">
       <strong>
         {tn(own, "{n} cell selected", "{n} cells selected")}
         {open.length > 0 &&
           `, ${tn(open.length, "{n} proposal ({seen} shown so far)", "{n} proposals ({seen} shown so far)", { seen })}`}
       </strong>
-      {own > 0 && desk.canWrite && <Classes ui={ui} current={null} />}
-      {desk.canWrite && (
+      {own > 0 && editor.store.canWrite && <Classes ui={ui} current={null} />}
+      {editor.store.canWrite && (
         <div class="bw-row">
           {open.length > 0 && (
-            <Act ui={ui} command="many.accept" disabled={!seen}>
+            <CommandButton ui={ui} command="many.accept" disabled={!seen}>
               {t("Accept")}
-            </Act>
+            </CommandButton>
           )}
           {own > 1 && (
             <>
-              <Act ui={ui} command="many.merge">
+              <CommandButton ui={ui} command="many.merge">
                 {t("Merge")}
-              </Act>
-              <Act ui={ui} command="many.nest">
+              </CommandButton>
+              <CommandButton ui={ui} command="many.nest">
                 {t("Link to the cell around")}
-              </Act>
+              </CommandButton>
             </>
           )}
           {own > 0 && (
-            <Act ui={ui} command="cell.delete">
+            <CommandButton ui={ui} command="cell.delete">
               {t("Delete")}
-            </Act>
+            </CommandButton>
           )}
         </div>
       )}

@@ -1,17 +1,22 @@
 /** Where you are, whether it is saved, who else is here. */
 import { t } from "../locale/locale";
-import { type Command, keyLabel } from "./keymap";
+import { type Command } from "../commands";
+import { keyLabel } from "../commands/keymap";
 import { type Ui } from "./parts";
-import { saveWords } from "./words";
+import { saveWords } from "../editor/words";
 
 export function TopBar({ ui }: { ui: Ui }) {
-  const { image, project } = ui.desk.opened;
-  const conflicts = ui.desk.log?.conflicts.length ?? 0;
-  const save = saveWords(ui.desk.save, conflicts, ui.desk.queue.durable);
+  const { image, project } = ui.editor.store.opened;
+  const conflicts = ui.editor.store.log?.conflicts.length ?? 0;
+  const save = saveWords(ui.editor.store.save, conflicts, ui.editor.store.outbox.durable);
   return (
     <>
       <div class="bw-where">
-        {ui.desk.opened.study ? <span>{project.name}</span> : <a href={project.url}>{project.name}</a>}
+        {ui.editor.store.opened.study ? (
+          <span>{project.name}</span>
+        ) : (
+          <a href={project.url}>{project.name}</a>
+        )}
         <span aria-hidden="true">▸</span>
         <strong title={image.name}>{image.name}</strong>
         <span class="bw-muted bw-number">
@@ -19,10 +24,10 @@ export function TopBar({ ui }: { ui: Ui }) {
         </span>
         <Step ui={ui} command="image.previous" to={image.previous} sign="‹" label={t("Previous image")} />
         <Step ui={ui} command="image.next" to={image.next} sign="›" label={t("Next image")} />
-        {image.synthetic && <span class="bw-tag">{t("synthetic")}</span>}
+        {image.synthetic && <span class="badge">{t("synthetic")}</span>}
         {project.archived_at ? (
           <span
-            class="bw-tag"
+            class="badge"
             data-testid="archived"
             title={t(
               "This project is archived: its cells can be seen, and nothing is changed until an owner or manager restores it.",
@@ -31,15 +36,15 @@ export function TopBar({ ui }: { ui: Ui }) {
             {t("archived, read only")}
           </span>
         ) : (
-          !ui.desk.canWrite && <span class="bw-tag">{t("read only")}</span>
+          !ui.editor.store.canWrite && <span class="badge">{t("read only")}</span>
         )}
       </div>
       <div class={`bw-save is-${save.tone}`} role="status" data-testid="save-state">
         <span class="bw-dot" aria-hidden="true" />
         {save.text}
-        {(ui.desk.save.kind === "offline" ||
-          ui.desk.save.kind === "signed_out" ||
-          ui.desk.save.kind === "refused") && (
+        {(ui.editor.store.save.kind === "offline" ||
+          ui.editor.store.save.kind === "signed_out" ||
+          ui.editor.store.save.kind === "rejected") && (
           <button type="button" class="bw-link" onClick={() => ui.run("save.now")}>
             {t("Try now")}
           </button>
@@ -56,19 +61,19 @@ export function TopBar({ ui }: { ui: Ui }) {
             <span class="bw-record" aria-hidden="true" /> {t("time is recorded")}
           </span>
         )}
-        {(ui.desk.live?.people() ?? [])
-          .filter((p) => p.id !== ui.desk.opened.person.id)
+        {(ui.editor.liveUpdates.live?.people() ?? [])
+          .filter((p) => p.id !== ui.editor.store.opened.person.id)
           .map((p) => (
             <span
               key={p.id}
-              class="bw-tag"
+              class="badge"
               data-testid="present"
               title={t("{name} looks at this image now", { name: p.name })}
             >
               {p.name}
             </span>
           ))}
-        <span class="bw-muted">{ui.desk.opened.person.name}</span>
+        <span class="bw-muted">{ui.editor.store.opened.person.name}</span>
         <button
           type="button"
           class="bw-icon"

@@ -2,7 +2,7 @@
 import { languages, mark, spoken, t } from "../locale/locale";
 import { csrfToken } from "../sync/api";
 import type { Status } from "../scene/contract";
-import { PLAIN, STAINS, type Stain } from "./look_settings";
+import { PLAIN, STAINS, type Stain } from "./display_settings";
 import { LayerSwitches } from "./cells_tab";
 import type { Ui } from "./parts";
 
@@ -32,8 +32,8 @@ async function choose(language: string): Promise<void> {
 }
 
 export function ViewTab({ ui }: { ui: Ui }) {
-  const { look, desk } = ui;
-  const now = look.now;
+  const { display, editor } = ui;
+  const now = display.now;
   const slider = (
     label: string,
     key: "brightness" | "contrast" | "opacity" | "leastDoubt",
@@ -49,7 +49,7 @@ export function ViewTab({ ui }: { ui: Ui }) {
         max={max}
         step={step}
         value={now[key]}
-        onInput={(e) => look.set({ [key]: Number(e.currentTarget.value) })}
+        onInput={(e) => display.set({ [key]: Number(e.currentTarget.value) })}
       />
       <span class="bw-muted bw-number">{now[key].toFixed(2)}</span>
     </label>
@@ -61,7 +61,7 @@ export function ViewTab({ ui }: { ui: Ui }) {
       {slider(t("Contrast"), "contrast", 0.4, 3, 0.05)}
       <label class="bw-field">
         <span class="bw-slider-name">{t("Stain")}</span>
-        <select value={now.stain} onChange={(e) => look.set({ stain: e.currentTarget.value as Stain })}>
+        <select value={now.stain} onChange={(e) => display.set({ stain: e.currentTarget.value as Stain })}>
           {STAINS.map((stain) => (
             <option key={stain} value={stain}>
               {t(STAIN_WORDS[stain])}
@@ -75,7 +75,7 @@ export function ViewTab({ ui }: { ui: Ui }) {
         <input
           type="checkbox"
           checked={now.fill}
-          onChange={(e) => look.set({ fill: e.currentTarget.checked })}
+          onChange={(e) => display.set({ fill: e.currentTarget.checked })}
         />{" "}
         {t("Fill the masks")}
       </label>
@@ -83,7 +83,7 @@ export function ViewTab({ ui }: { ui: Ui }) {
         <input
           type="checkbox"
           checked={now.byPerson}
-          onChange={(e) => look.set({ byPerson: e.currentTarget.checked })}
+          onChange={(e) => display.set({ byPerson: e.currentTarget.checked })}
         />{" "}
         {t("Colour by person instead of class")}
       </label>
@@ -91,7 +91,7 @@ export function ViewTab({ ui }: { ui: Ui }) {
         <input
           type="checkbox"
           checked={now.proposals}
-          onChange={(e) => look.set({ proposals: e.currentTarget.checked })}
+          onChange={(e) => display.set({ proposals: e.currentTarget.checked })}
         />{" "}
         {t("Proposals")}
       </label>
@@ -101,27 +101,29 @@ export function ViewTab({ ui }: { ui: Ui }) {
           <button
             key={status}
             type="button"
-            class="bw-chip"
+            class="choice-button"
             aria-pressed={!now.hiddenStatuses.includes(status)}
-            onClick={() => look.toggle("hiddenStatuses", status)}
+            onClick={() => display.toggle("hiddenStatuses", status)}
           >
             {t(words)}
           </button>
         ))}
       </div>
       <div class="bw-chips" role="group" aria-label={t("Shown classes")}>
-        {[...desk.opened.project.classes, { id: 0, name: t("no class"), color: "#f0e442" }].map((c) => (
-          <button
-            key={c.id}
-            type="button"
-            class="bw-chip"
-            aria-pressed={!now.hiddenClasses.includes(c.id)}
-            onClick={() => look.toggle("hiddenClasses", c.id)}
-          >
-            <span class="bw-swatch" style={{ background: c.color }} />
-            {c.name}
-          </button>
-        ))}
+        {[...editor.store.opened.project.classes, { id: 0, name: t("no class"), color: "#f0e442" }].map(
+          (c) => (
+            <button
+              key={c.id}
+              type="button"
+              class="choice-button"
+              aria-pressed={!now.hiddenClasses.includes(c.id)}
+              onClick={() => display.toggle("hiddenClasses", c.id)}
+            >
+              <span class="bw-swatch" style={{ background: c.color }} />
+              {c.name}
+            </button>
+          ),
+        )}
       </div>
       <LayerSwitches ui={ui} />
       <PeopleSwitches ui={ui} />
@@ -129,7 +131,7 @@ export function ViewTab({ ui }: { ui: Ui }) {
         <input
           type="checkbox"
           checked={now.breaks}
-          onChange={(e) => look.set({ breaks: e.currentTarget.checked })}
+          onChange={(e) => display.set({ breaks: e.currentTarget.checked })}
         />{" "}
         {t("Suggest a break now and then")}
       </label>
@@ -137,7 +139,7 @@ export function ViewTab({ ui }: { ui: Ui }) {
         <input
           type="checkbox"
           checked={now.minimap}
-          onChange={(e) => look.set({ minimap: e.currentTarget.checked })}
+          onChange={(e) => display.set({ minimap: e.currentTarget.checked })}
         />{" "}
         {t("Small map")}
       </label>
@@ -153,7 +155,7 @@ export function ViewTab({ ui }: { ui: Ui }) {
           </select>
         </label>
       )}
-      <button type="button" class="bw-button" onClick={() => look.set(PLAIN)}>
+      <button type="button" class="button" onClick={() => display.set(PLAIN)}>
         {t("Everything as it was")}
       </button>
     </div>
@@ -162,8 +164,8 @@ export function ViewTab({ ui }: { ui: Ui }) {
 
 /** Whose cells are shown, of the layers that are in the picture; a layer that is not has its own switch. */
 function PeopleSwitches({ ui }: { ui: Ui }) {
-  const { look, desk } = ui;
-  const people = desk.peopleInPicture();
+  const { display, editor } = ui;
+  const people = editor.store.peopleInPicture();
   if (people.length < 2) return null;
   return (
     <div class="bw-chips" role="group" aria-label={t("Cells of")}>
@@ -171,11 +173,11 @@ function PeopleSwitches({ ui }: { ui: Ui }) {
         <button
           key={p.id}
           type="button"
-          class="bw-chip"
-          aria-pressed={!look.now.hiddenAuthors.includes(p.id)}
-          onClick={() => look.toggle("hiddenAuthors", p.id)}
+          class="choice-button"
+          aria-pressed={!display.now.hiddenAuthors.includes(p.id)}
+          onClick={() => display.toggle("hiddenAuthors", p.id)}
         >
-          {look.now.byPerson && <span class="bw-swatch" style={{ background: ui.colourOf(p.id) }} />}
+          {display.now.byPerson && <span class="bw-swatch" style={{ background: ui.colourOf(p.id) }} />}
           {p.name}
         </button>
       ))}

@@ -107,7 +107,7 @@ def main() -> None:
         print(f"| one edit, sent to acknowledged (goal p95 100) | {quantiles(acknowledged)} |")
         print(f"| a colleague hears of it after that (goal p95 300) | {quantiles(late)} |")
         for what, path, bodies in (
-            ("re-fused mask of a growing stroke (goal p95 150)", "refuse", strokes(session)),
+            ("re-fused mask of a growing stroke (goal p95 150)", "refusion", strokes(session)),
             ("smart click by the worker", "smart", clicks(session)),
         ):
             waited, worked = ask(house, given, path, bodies)

@@ -15,6 +15,7 @@ from labeling.rounds.results.publishing import publish
 from labeling.site import urls
 from labeling.site.curves import curves_of, polyline
 from labeling.site.facts import facts_of
+from labeling.site.styleguide import styleguide
 from labeling.site.words import figure, percent, took
 from tests.factories import UserFactory
 from tests.labeling.pages import (
@@ -171,10 +172,16 @@ def test_pages_hold_no_inline_script_or_style_and_every_control_has_a_name(route
     assert [c for c in page.controls if "aria-label" not in c and c.get("id") not in page.labels] == []
 
 
-def blocks() -> dict[str, dict[str, str]]:
-    css = re.sub(r"/\*.*?\*/", "", (STATIC / "tokens.css").read_text(), flags=re.S)
-    found = re.findall(r"(:root[^{]*)\{([^}]*)\}", css)
-    return {name.strip(): dict(re.findall(r"--([\w-]+):\s*([^;]+);", body)) for name, body in found}
+def tokens() -> str:
+    return re.sub(r"/\*.*?\*/", "", (STATIC / "tokens.css").read_text(), flags=re.S)
+
+
+def themes() -> tuple[dict[str, str], dict[str, str]]:
+    """The colours of the light and of the dark theme, by token."""
+    pairs = re.findall(r"--([\w-]+):\s*light-dark\(([^,]+),\s*([^)]+)\);", tokens())
+    light = {name: first.strip() for name, first, _ in pairs}
+    dark = {name: second.strip() for name, _, second in pairs}
+    return light, dark
 
 
 def contrast(a: str, b: str) -> float:
@@ -193,9 +200,7 @@ def test_colours_can_be_read_in_both_themes():
     assert contrast("#ffffff", "#000000") == pytest.approx(21) and contrast("#777777", "#ffffff") == pytest.approx(
         4.478, 1e-3
     )
-    themes = blocks()
-    assert themes[':root:not([data-theme="light"])'] == themes[':root[data-theme="dark"]']
-    for theme in (themes[":root"], themes[':root[data-theme="dark"]']):
+    for theme in themes():
         for ground in ("surface", "surface-raised", "surface-sunken"):
             for ink in ("text", "text-muted", "accent", "danger", "ok", "warn"):
                 assert contrast(theme[ink], theme[ground]) >= 4.5, (ink, ground)
@@ -204,11 +209,33 @@ def test_colours_can_be_read_in_both_themes():
         assert contrast(theme["accent-text"], theme["accent"]) >= 4.5
 
 
-def test_styles_use_only_the_tokens():
-    css = (STATIC / "site.css").read_text()
-    known = blocks()[":root"].keys()
-    assert set(re.findall(r"var\(--([\w-]+)\)", css)) <= known
-    assert re.findall(r"#[0-9a-f]{3,8}\b", css) == []
+SHEETS = [STATIC / "site.css", STATIC / "components.css", STATIC / "study.css", Path("frontend/ui/workspace.css")]
+
+
+@pytest.mark.parametrize("sheet", SHEETS, ids=lambda sheet: sheet.name)
+def test_styles_use_only_the_tokens(sheet):
+    css = re.sub(r"/\*.*?\*/", "", sheet.read_text(), flags=re.S)
+    known = set(re.findall(r"--([\w-]+):", tokens())) | set(re.findall(r"--([\w-]+):", css))
+    assert set(re.findall(r"var\(--([\w-]+)", css)) <= known
+    assert re.findall(r":[^;{]*#[0-9a-f]{3,8}\b[^;{]*;", css) == []
+    assert re.findall(r"\brgba?\(", css) == []
+
+
+def test_each_theme_is_written_once():
+    assert tokens().count("prefers-color-scheme") == 0 and len(themes()[0]) >= 13
+
+
+def test_the_style_guide_shows_every_component_in_both_themes(rf):
+    html = styleguide(rf.get("/styleguide/")).content.decode()
+    classes = re.findall(r"^   ([a-z-]+)  ", (STATIC / "components.css").read_text(), flags=re.M)
+    components = [name for name in classes if name != "class"]
+    assert len(components) == 12
+    for component in components:
+        assert html.count(f'class="{component}') >= 2, component
+
+
+def test_a_server_in_use_has_no_style_guide(client):
+    assert client.get("/styleguide/").status_code == 404
 
 
 # -- words, curves, facts

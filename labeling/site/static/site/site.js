@@ -149,9 +149,7 @@ if (upload) {
     if (!lengthComputable || total !== whole) return;
     const mib = (bytes) => (bytes / 2 ** 20).toFixed(1);
     show(
-      loaded < total
-        ? `${mib(loaded)} of ${mib(total)} MiB sent`
-        : "sent",
+      loaded < total ? `${mib(loaded)} of ${mib(total)} MiB sent` : "sent",
       loaded / total,
     );
   });

@@ -1,0 +1,147 @@
+/** The editor of one image: composes the store and the features. What a person does goes one way, from a command or a
+ *  tool to a feature, from there to the store's `commit`, and on to the log and the outbox. */
+import { effect } from "@preact/signals-core";
+import { t } from "../locale/locale";
+import type { LabelClass, Workspace as Opened } from "../scene/contract";
+import * as edits from "../scene/edits";
+import type { Api } from "../sync/api";
+import { Attributes } from "./attributes";
+import { readOnly, unavailableClass } from "./permission";
+import { Drawing } from "./drawing";
+import { LiveUpdates, PACE, type Pace } from "./live_updates";
+import { MaskEdit } from "./mask_edit";
+import { MultiSelect } from "./multi_select";
+import { dependOn } from "./observed";
+import { Picture } from "./picture";
+import { Review } from "./review";
+import { Selection } from "./selection";
+import { Smart } from "./smart";
+import { OBSERVED, Store } from "./store";
+import { Toolbox } from "./toolbox";
+import { undoRedoOf, type UndoRedo } from "./undo";
+import { View } from "./view";
+
+export class Editor {
+  readonly store: Store;
+  readonly view: View;
+  readonly selection: Selection;
+  readonly picture: Picture;
+  readonly drawing: Drawing;
+  readonly attributes: Attributes;
+  readonly review: Review;
+  readonly multiSelect: MultiSelect;
+  readonly maskEdit: MaskEdit;
+  readonly smart: Smart;
+  readonly toolbox: Toolbox;
+  readonly undoRedo: UndoRedo;
+  readonly liveUpdates: LiveUpdates;
+  /** When the cells are there; rejects when they could not be had. */
+  loaded: Promise<void> = Promise.resolve();
+
+  constructor(opened: Opened, api: Api, pace: Pace = PACE) {
+    this.store = new Store(opened, api, pace.beatMs);
+    this.view = new View(this.store);
+    this.selection = new Selection(this.store, this.view);
+    this.picture = new Picture(this.store, this.selection);
+    this.drawing = new Drawing(this.store, this.selection);
+    this.attributes = new Attributes(this.store, this.selection);
+    this.review = new Review(this.store, this.selection, this.attributes);
+    this.multiSelect = new MultiSelect(this.store, this.view, this.selection, this.drawing);
+    this.maskEdit = new MaskEdit(this.store, this.view, this.selection, this.review, this.attributes);
+    this.smart = new Smart(this.store, this.drawing);
+    this.toolbox = new Toolbox(this);
+    this.undoRedo = undoRedoOf(this.store, this.selection);
+    this.liveUpdates = new LiveUpdates(this.store, this.view, pace);
+  }
+
+  /** Begin to follow the log and to send. Separate from opening, so that a test decides when time passes. */
+  start(): void {
+    this.liveUpdates.start();
+  }
+  stop(): void {
+    this.liveUpdates.stop();
+    if (this.store.isLoaded) this.store.outbox.stop();
+  }
+
+  /** `onChange`: something that is drawn has changed; `onMove`: only the camera has. -> a function that ends it. */
+  watch(onChange: () => void, onMove: () => void): () => void {
+    const ends = [
+      effect(() => {
+        dependOn(this.store, OBSERVED);
+        dependOn(this.review, ["order", "rejected", "proposalClass"]);
+        dependOn(this.attributes, ["pending"]);
+        dependOn(this.multiSelect, ["nudging"]);
+        dependOn(this.store.toasts, ["list"]);
+        onChange();
+      }),
+      effect(() => {
+        dependOn(this.view, ["camera", "canvas", "sketches"]);
+        onMove();
+      }),
+    ];
+    return () => ends.forEach((end) => end());
+  }
+
+  // What several features do together
+
+  accept(): void {
+    if (this.store.multiSelected.length) this.multiSelect.accept();
+    else this.review.accept();
+  }
+  reject(): void {
+    if (this.store.onProposal) this.maskEdit.cancel();
+    this.review.reject();
+  }
+  remove(): void {
+    const { store } = this;
+    if (store.multiSelected.length) return this.multiSelect.remove();
+    if (!store.isMineAndLive(store.selected)) return;
+    const isRegion = store.cells.kindOf(store.selected) === "region";
+    const op = store.commit(edits.remove(store.cells, store.selected));
+    this.selection.select(-1);
+    if (op) store.toast(isRegion ? t("Region deleted.") : t("Cell deleted."), [op]);
+  }
+
+  undo(): void {
+    const { store } = this;
+    this.multiSelect.endNudge();
+    if (this.maskEdit.undo()) return;
+    if (store.editing) store.toast(t("No stroke to undo in this mask. Esc leaves it as it was."));
+    else if (store.canWrite) this.undoRedo.undo();
+    else store.toast(readOnly(store));
+  }
+  redo(): void {
+    if (this.store.canWrite) this.undoRedo.redo();
+    else this.store.toast(readOnly(this.store));
+  }
+
+  /** The class sticks for what is drawn next, and is given to what is selected, the box just drawn included. In the
+   *  middle of a drag it is the class of what is being drawn. */
+  chooseClass(chosen: LabelClass): void {
+    const { store } = this;
+    const why = unavailableClass(store);
+    if (why) return store.toast(why);
+    const isSame = store.labelClass === chosen;
+    store.labelClass = chosen;
+    if (!store.dragging) this.classify(chosen, isSame);
+  }
+  private classify(chosen: LabelClass, isSame: boolean): void {
+    const { store } = this;
+    const { cells, selected: row } = store;
+    if (store.multiSelected.length) this.multiSelect.classify(chosen);
+    else if (store.onProposal) this.review.proposalClass = chosen.id;
+    else {
+      const why = this.unclassified(chosen, isSame);
+      if (why) store.toast(why);
+      else if (store.isMineAndLive(row)) store.commit(edits.classify(cells, row, chosen.id));
+    }
+  }
+  /** Why what is selected does not get the class; "": it does, where anything is selected. */
+  private unclassified({ id, name }: LabelClass, isSame: boolean): string {
+    const { cells, selected: row } = this.store;
+    if (row < 0) return isSame ? t("New cells get the class {name} already.", { name }) : "";
+    if (cells.kindOf(row) === "region")
+      return t("A region has no class. New cells get the class {name}.", { name });
+    return cells.labelClass[row] === id ? t("This cell is {name} already.", { name }) : "";
+  }
+}

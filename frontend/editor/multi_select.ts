@@ -1,0 +1,188 @@
+/** Acts on several cells at once, and the ones that make several of one: each is one operation, and undone as one. */
+import { t, tn } from "../locale/locale";
+import { insideImage, moved, overlap, sameBox, type Box } from "../geometry/box";
+import type { Vertex } from "../geometry/polygon";
+import * as bulk from "../scene/bulk";
+import type { LabelClass } from "../scene/contract";
+import type { Draft } from "../scene/edits";
+import type { Cells } from "../scene/cells";
+import { inView, LEAST_SIDE, shorterSide, type Seen } from "../scene/seen";
+import type { Drawing } from "./drawing";
+import { observed } from "./observed";
+import type { Selection } from "./selection";
+import type { Store } from "./store";
+import type { View } from "./view";
+
+const NUDGE_PAUSE_MS = 500;
+
+type Observable = {
+  /** A box on its way by the arrow keys, not yet an operation. */
+  nudging: { readonly row: number; readonly box: Box } | null;
+};
+
+export class MultiSelect extends observed((): Observable => ({ nudging: null })) {
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    private readonly store: Store,
+    private readonly view: View,
+    private readonly selection: Selection,
+    private readonly drawing: Drawing,
+  ) {
+    super();
+    selection.onSelect(() => this.endNudge());
+  }
+
+  remove(): void {
+    const done = this.doAll(bulk.removeAll(this.store.cells, this.store.multiSelected));
+    this.selection.selectSeveral([]);
+    if (done.n) this.store.toast(tn(done.n, "{n} cell deleted.", "{n} cells deleted."), done.ops);
+    else this.store.toast(t("None of these cells is yours to delete. Proposals are rejected, not deleted."));
+  }
+
+  classify(chosen: LabelClass): void {
+    const { name } = chosen;
+    const done = this.doAll(bulk.classifyAll(this.store.cells, this.store.multiSelected, chosen.id));
+    if (done.n) this.store.toast(tn(done.n, "{n} cell: {name}.", "{n} cells: {name}.", { name }), done.ops);
+    else this.store.toast(t("Nothing changed: these are {name} already, or not cells of yours.", { name }));
+  }
+
+  /** Only what has stood on the screen: nobody accepts a mask that nobody has seen. */
+  accept(): void {
+    this.acceptRows(this.store.multiSelected, "lasso");
+    this.selection.selectSeveral([]);
+  }
+
+  /** Review by exception: what is in view, was shown large enough and is not decided otherwise is recorded as accepted
+   *  in bulk. */
+  acceptInView(): void {
+    const visible = this.view.visible();
+    const touching = this.store.cells
+      .near(visible)
+      .filter((row) => overlap(this.store.cells.extent(row), visible));
+    this.acceptRows(touching, "viewport");
+  }
+
+  private acceptRows(rows: readonly number[], tool: "lasso" | "viewport"): void {
+    const { store } = this;
+    if (store.opened.study && !store.opened.study.accepts_many) {
+      store.toast(t("In this study each proposal is decided on its own."));
+      return;
+    }
+    const { cells } = store;
+    const open = rows.filter((row) => cells.isUndecided(row) && cells.isShown(row));
+    if (!open.length) {
+      store.toast(t("There is no open proposal among these."));
+      return;
+    }
+    const inWhole = new Set(tool === "viewport" ? inView(cells, this.view.visible()) : open);
+    const seen = open.filter((row) => inWhole.has(row) && store.seen.has(row));
+    const drafts = bulk.acceptAll(cells, seen, tool);
+    const twice = seen.length - drafts.reduce((n, draft) => n + draft.effects.length, 0);
+    // Counted before: what is accepted has to be seen anew.
+    const left = leftOut(open, inWhole, store.seen, this.view.camera.scale, cells, twice);
+    const done = this.doAll(drafts);
+    if (done.n) store.recorder.record("decision", "accept");
+    const head = done.n
+      ? tn(
+          done.n,
+          "{n} accepted, recorded as accepted in bulk.",
+          "{n} accepted, recorded as accepted in bulk.",
+        )
+      : t("None accepted.");
+    store.toast([head, left].filter((sentence) => sentence !== "").join(" "), done.ops);
+  }
+
+  merge(): void {
+    const { store } = this;
+    const draft = bulk.merge(store.cells, store.multiSelected, store.opened.image);
+    if (!draft) {
+      store.toast(t("Select at least two of your own cells to merge them."));
+      return;
+    }
+    const op = store.commit(draft);
+    this.selection.selectSeveral([]);
+    this.selection.select(store.cells.rowOf(draft.effects[0].annotation));
+    if (op) store.toast(t("{n} cells merged into one.", { n: draft.effects.length }), [op]);
+  }
+
+  split(row: number, path: readonly Vertex[]): void {
+    const { store } = this;
+    const mine = store.isOwnCell(row);
+    if (!mine && !store.cells.isUndecided(row)) {
+      store.toast(t("Only your own cells and open proposals can be split."));
+      return;
+    }
+    const draft = bulk.split(store.cells, row, path);
+    if (!draft) {
+      store.toast(t("The cut does not go all the way through the cell."));
+      return;
+    }
+    const op = store.commit(draft);
+    this.selection.select(store.cells.rowOf(draft.effects[0].annotation));
+    if (op) store.toast(t("Split into {n} cells.", { n: draft.effects.length }), [op]);
+  }
+
+  /** Arrow keys: by image pixels; what is nudged down becomes one move. */
+  nudge(dx: number, dy: number): boolean {
+    const { store } = this;
+    const row = store.selected;
+    if (!store.isOwnCell(row)) return false;
+    if (this.nudging && this.nudging.row !== row) this.endNudge();
+    if (!this.nudging) store.begin();
+    const box = moved(this.nudging?.box ?? store.cells.boxOf(row), dx, dy, store.opened.image);
+    this.nudging = { row, box };
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.endNudge(), NUDGE_PAUSE_MS);
+    return true;
+  }
+
+  endNudge(): void {
+    clearTimeout(this.timer);
+    const nudged = this.nudging;
+    this.nudging = null;
+    if (!nudged) return;
+    const box = insideImage(nudged.box, this.store.opened.image, 0);
+    if (box && this.store.isOwnCell(nudged.row) && !sameBox(box, this.store.cells.boxOf(nudged.row)))
+      this.drawing.reshapeBox(nudged.row, box, "move");
+  }
+
+  /** -> the operations that were made, and how many cells they are about. */
+  private doAll(drafts: Draft[]): { ops: string[]; n: number } {
+    const done = { ops: [] as string[], n: 0 };
+    if (drafts.length) this.store.begin();
+    for (const draft of drafts) {
+      const op = this.store.commit(draft);
+      if (op === null) continue;
+      done.ops.push(op);
+      done.n += draft.effects.length;
+    }
+    return done;
+  }
+}
+
+/** How many open proposals were left out, and why; "" for none.
+ *  `twice`: of several masks for one cell, one is accepted. */
+function leftOut(
+  open: readonly number[],
+  inWhole: ReadonlySet<number>,
+  seen: Seen,
+  scale: number,
+  cells: Cells,
+  twice: number,
+): string {
+  const unseen = open.filter((row) => inWhole.has(row) && !seen.has(row));
+  const isSmall = (row: number) => shorterSide(cells.extent(row)) * scale < LEAST_SIDE;
+  const small = unseen.filter(isSmall).length;
+  const reasons: [number, string][] = [
+    [small, t("smaller than {least} pixels on the screen", { least: LEAST_SIDE })],
+    [unseen.length - small, t("not shown long enough yet")],
+    [open.filter((row) => !inWhole.has(row)).length, t("only partly in view")],
+    [twice, t("another mask of the same cell")],
+  ];
+  const named = reasons.filter(([n]) => n > 0);
+  const n = named.reduce((sum, [count]) => sum + count, 0);
+  if (!n) return "";
+  const why = named.map(([count, reason]) => `${count} ${reason}`).join(", ");
+  return tn(n, "{n} left out: {why}.", "{n} left out: {why}.", { why });
+}

@@ -1,0 +1,124 @@
+/** The style of an annotation: colour = class, line style = state. One texel of the look-up table per row. */
+import { CANNOT_TELL_STATUS, IGNORE_STATUS } from "./statuses";
+import type { Cells } from "../scene/cells";
+import type { LabelClass } from "../scene/contract";
+
+/** Okabe and Ito's colours, safe for the colour-blind; black is left out (invisible on dark nuclei). */
+export const OKABE_ITO = [
+  "#0072b2",
+  "#e69f00",
+  "#009e73",
+  "#cc79a7",
+  "#56b4e9",
+  "#d55e00",
+  "#f0e442",
+] as const;
+
+/** Regions are no class: the one dark colour that no class has. Line and hatching show their kind. */
+export const REGION_COLOUR = "#20262c";
+
+export const Line = { none: 0, solid: 1, dashed: 2, dotted: 3 } as const;
+export const Flag = { selected: 1, hovered: 2, filled: 4, region: 8, solid: 16 } as const;
+
+export const PALETTE_SIZE = 256;
+const UNCLASSIFIED = 0;
+/** People's colours, for the view that shows whose a cell is: so many, then they begin again. */
+const PEOPLE_FROM = 241;
+export const PEOPLE_COLOURS = OKABE_ITO;
+const EXHAUSTIVE = 250;
+const IGNORED = 251;
+
+export type CellStyle = { colour: number; maskLine: number; boxLine: number; flags: number };
+export type Focus = {
+  readonly selected: number;
+  readonly hovered: number;
+  readonly boxes: boolean;
+  readonly editing: number;
+  readonly fill?: boolean;
+  /** Colour by person instead of by class. */
+  readonly byPerson?: boolean;
+};
+
+/** Class id -> place in the palette. */
+export function paletteIndex(classes: LabelClass[]): Map<number, number> {
+  return new Map(classes.map((c, i) => [c.id, 1 + (i % 240)]));
+}
+
+/** RGBA of every palette place, as the shaders read it. */
+export function palette(classes: LabelClass[]): Uint8Array {
+  const bytes = new Uint8Array(4 * PALETTE_SIZE);
+  const set = (index: number, colour: string) => bytes.set([...rgb(colour), 255], 4 * index);
+  set(UNCLASSIFIED, OKABE_ITO[6]);
+  classes.forEach((c, i) => set(1 + (i % 240), c.color));
+  PEOPLE_COLOURS.forEach((colour, i) => set(PEOPLE_FROM + i, colour));
+  set(EXHAUSTIVE, REGION_COLOUR);
+  set(IGNORED, REGION_COLOUR);
+  return bytes;
+}
+
+/** Each person's place among the people's colours, in the order in which they are met. */
+export class People {
+  private readonly places = new Map<number, number>();
+
+  constructor(known: readonly number[] = []) {
+    known.forEach((id) => this.placeOf(id));
+  }
+  placeOf(person: number): number {
+    const place = this.places.get(person) ?? this.places.size;
+    this.places.set(person, place);
+    return place % PEOPLE_COLOURS.length;
+  }
+  colourOf(person: number): string {
+    return PEOPLE_COLOURS[this.placeOf(person)];
+  }
+}
+
+export function rgb(colour: string): [number, number, number] {
+  const hex = /^#([0-9a-f]{6})$/i.exec(colour)?.[1] ?? "f0e442";
+  return [0, 2, 4].map((i) => parseInt(hex.slice(i, i + 2), 16)) as [number, number, number];
+}
+
+export function styleOf(
+  cells: Cells,
+  row: number,
+  places: Map<number, number>,
+  focus: Focus,
+  people: People = new People(),
+): CellStyle {
+  if (!cells.isShown(row)) return { colour: 0, maskLine: Line.none, boxLine: Line.none, flags: 0 };
+  if (cells.isDifference(row))
+    return {
+      colour: places.get(cells.labelClass[row]) ?? UNCLASSIFIED,
+      maskLine: Line.solid,
+      boxLine: Line.none,
+      flags: Flag.solid,
+    };
+  const selected = row === focus.selected;
+  const flags =
+    (selected ? Flag.selected | Flag.filled : 0) |
+    (row === focus.hovered ? Flag.hovered | Flag.filled : 0) |
+    (focus.fill ? Flag.filled : 0);
+  const isAPersons = focus.byPerson && !cells.isProposal(row) && cells.author[row] > 0;
+  const colour = isAPersons
+    ? PEOPLE_FROM + people.placeOf(cells.author[row])
+    : (places.get(cells.labelClass[row]) ?? UNCLASSIFIED);
+  if (cells.kindOf(row) === "region") {
+    const ignore = cells.status[row] === IGNORE_STATUS;
+    return {
+      colour: ignore ? IGNORED : EXHAUSTIVE,
+      maskLine: Line.none,
+      boxLine: ignore ? Line.dotted : Line.solid,
+      flags: (selected ? Flag.selected : 0) | Flag.region,
+    };
+  }
+  const line = cells.isProposal(row)
+    ? Line.dashed
+    : cells.status[row] === CANNOT_TELL_STATUS || cells.disputed[row]
+      ? Line.dotted
+      : Line.solid;
+  const hasMask = cells.hasMask(row);
+  if (row === focus.editing) return { colour, maskLine: Line.none, boxLine: Line.dotted, flags: 0 };
+  // A cell with a mask is its outline; its box would only hide tissue. A proposal whose box a person drew shows no second box.
+  const boxLine = hasMask && !focus.boxes && !(selected && cells.isMine(row)) ? Line.none : line;
+  return { colour, maskLine: hasMask ? line : Line.none, boxLine, flags };
+}

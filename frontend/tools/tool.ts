@@ -1,0 +1,72 @@
+/** The one interface of all tools. A tool is one file: its definition (what buttons, keys and help show), its pure
+ *  state machine, and the class that feeds the machine and carries out in the editor what the machine decides. */
+import type { Editor } from "../editor/editor";
+import type { Point } from "../geometry/frames";
+import type { Sketch } from "../render/overlay";
+import type { Input } from "./input";
+
+/** A press, a move or the end of a press. */
+export type Press = Extract<Input, { at: unknown }>;
+
+/** In image pixels: the reach of a click, the length of a slip, the spacing of freehand points. */
+export type Sizes = { readonly reach: number; readonly slip: number; readonly spacing: number };
+
+/** Where the pointer is over the picture. */
+export type Cursor = {
+  readonly image: Point<"image">;
+  readonly screen: Point<"screen">;
+  readonly alt: boolean;
+};
+
+export interface Tool {
+  /** It becomes the current tool. */
+  enter?(): void;
+  /** Another tool becomes the current one. */
+  exit?(): void;
+  input(input: Press, sizes: Sizes): void;
+  /** Drop what is begun: Escape, a lost pointer, a second finger, another tool. */
+  cancel(): void;
+  /** Something is begun that `complete` would keep or `cancel` would drop. */
+  busy(): boolean;
+  /** Keep what is begun: Enter. Tools that end with the drag have none. */
+  complete?(): void;
+  /** Take the last point back: Backspace. */
+  back?(): void;
+  /** Its brush has a size: the wheel with Shift and + and - change it. */
+  readonly hasBrushSize?: true;
+  /** Its sketch changes when the pointer moves without a button. */
+  readonly followsPointer?: true;
+  /** What is drawn on top of the picture now. */
+  sketch(cursor: Cursor | null): Partial<Sketch>;
+}
+
+export type ToolDefinition = {
+  /** On the button. */
+  readonly label: string;
+  /** In the list of commands and keys. */
+  readonly sentence: string;
+  readonly keys: readonly string[];
+  /** A path in a square of 24 units. */
+  readonly icon: string;
+  /** On the card beside the picture. */
+  readonly hint?: string;
+  /** It only selects or measures: also for people who may not write. */
+  readonly changesNothing?: true;
+  /** The right button belongs to the tool. */
+  readonly rightButton?: true;
+  readonly create: (editor: Editor) => Tool;
+};
+
+/** Of cells without a class. */
+export const UNCLASSIFIED_COLOUR = "#f0e442";
+
+/** Of what is drawn next. */
+export const colourOf = (editor: Editor): string => editor.store.labelClass?.color ?? UNCLASSIFIED_COLOUR;
+
+/** Of a cell that is there. */
+export const colourOfRow = (editor: Editor, row: number): string =>
+  editor.store.classOf(editor.store.cells.labelClass[row])?.color ?? UNCLASSIFIED_COLOUR;
+
+/** Rows under a point, the likeliest first. */
+export const rowsAt = (editor: Editor, at: Point<"image">, { reach }: Sizes): number[] =>
+  editor.store.cells.pick(at, reach / 2);
