@@ -57,8 +57,8 @@ def _sentence(number: int, entry: dict[str, Any]) -> str:
 def interim_look_sentences(protocol: dict[str, Any]) -> list[str]:
     """For the methods of a report: that results by arm were seen before the lock, and when. English."""
     return [
-        f"Results by arm were seen on {opened['at'][:16].replace('T', ' ')} UTC, before the lock, by the {opened['by']} "
-        f"of the project. Reason given: {opened['reason']}"
+        f"Results by arm were seen on {opened['at'][:16].replace('T', ' ')} UTC, before the lock, by the "
+        f"{opened['by']} of the project. Reason given: {opened['reason']}"
         for opened in protocol.get("looks", [])
     ]
 
