@@ -62,7 +62,7 @@ from tests.labeling.rounds import annotate
 data = open_dataset(Path({folder!r}))
 user = get_user_model().objects.get(is_superuser=True)
 waiting = Publication.objects.filter(round_id={round}).select_related("image").exclude(facts__queue={{}})
-waiting = sorted(waiting, key=lambda p: -p.facts["queue"]["mix"])[:{more}]
+waiting = sorted(waiting, key=lambda p: -p.facts["priorities"]["mix"])[:{more}]
 boxes = 0
 for publication in waiting:
     sample = data.sample(publication.image.name[:-4])

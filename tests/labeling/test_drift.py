@@ -135,7 +135,7 @@ def test_a_round_from_before_signals_were_kept_has_those_of_the_queue(project):
     round_ = judged(project, 1, images, [None, None])
     for image, doubt in zip(images, (0.2, 0.4), strict=True):
         signalled(round_, image)
-        Publication.objects.filter(image=image).update(facts={"queue": {"disagreement": doubt, "mix": 1.0}})
+        Publication.objects.filter(image=image).update(facts={"priorities": {"disagreement": doubt, "mix": 1.0}})
     made = of_round(round_)
     assert made.measures == ["disagreement"]
     assert group(made, "scanner", "B").means["disagreement"].value == 0.4

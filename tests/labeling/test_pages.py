@@ -365,7 +365,7 @@ def test_members_are_changed_and_removed_on_the_page(study):
 # -- uploads
 
 
-SCORES = {"queue": {"mix": 0.9, "ambiguous": 0.5, "entropy": 0.5, "disagreement": 0.5, "detector": 0.5}}
+SCORES = {"priorities": {"mix": 0.9, "ambiguous": 0.5, "entropy": 0.5, "disagreement": 0.5, "detector": 0.5}}
 
 
 @pytest.mark.parametrize(
