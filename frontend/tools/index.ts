@@ -1,4 +1,5 @@
-/** Every tool, in the order of the buttons. A new tool is one file and one line here. */
+/** Every tool, in the order of the buttons. A new tool is one file, an import and an
+ *  entry here, and its words in locale/. Studies offer the tools that Arm.TOOLS (labeling/studies/models.py) names. */
 import type { Editor } from "../editor/editor";
 import type { Tool, ToolDefinition } from "./tool";
 import * as box from "./box";

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 from django.utils.text import slugify
 from django.utils.translation import ngettext
@@ -29,7 +29,7 @@ Tell = Callable[[int, int], None]  # images done, of all
 
 
 class Layout(StrEnum):
-    """The formats of an export."""
+    """The formats of an export. The API and its files call them layouts."""
 
     COCO = "coco"
     GEOJSON = "geojson"
@@ -147,8 +147,10 @@ def write_export(
                 notes += _coco_archive(archive, project, classes, request, images)
             elif request.layout is Layout.GEOJSON:
                 _geojson_archive(archive, classes, request, images)
-            else:
+            elif request.layout is Layout.LABELS:
                 _label_archive(archive, project, classes, request, images, count)
+            else:
+                assert_never(request.layout)
             archive.add("classes.csv", class_table(classes))
     return Written(
         file_name=f"{slugify(project.name) or 'project'}-{request.layout}.{'json' if request.is_json else 'zip'}",

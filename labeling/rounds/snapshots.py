@@ -80,7 +80,7 @@ def freeze(project: Project, *, same_slide: bool = False, learns: bool = True) -
             )
         )
     if not images:
-        raise NothingToLearn("This project has no image yet. Add images, then start a round.")
+        raise NothingToLearn(_("This project has no image yet. Add images, then start a round."))
     decline_leaks(images, same_slide=same_slide)
     decline_mixed_scales(images)
     data = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
