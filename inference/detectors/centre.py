@@ -323,5 +323,7 @@ def load(weights: Path, *, device: str = "auto") -> CentreDetector:
     net = CentreNet(int(about["classes"]))
     files.fill(net, state, weights)
     # Files from before mirror images were averaged do not say that they are not.
-    keep = {key: about["settings"][key] for key in ("threshold", "nms", "flips") if key in about["settings"]}
+    keep = {key: about["settings"][key] for key in ("threshold", "nms")}
+    if "flips" in about["settings"]:  # weights from before the preset standard do not say it
+        keep["flips"] = about["settings"]["flips"]
     return CentreDetector(net, CentreSettings(**keep), device=choose_device(device))

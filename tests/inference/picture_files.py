@@ -16,7 +16,7 @@ import numpy as np
 import PIL.Image
 import tifffile
 
-from inference.reading.combinations import TAKEN, Combination
+from inference.reading.combinations import READABLE, Combination
 from tests.inference.conftest import painted_field
 
 PHOTOMETRIC = {"white is zero": 0, "grey": 1, "RGB": 2, "palette": 3, "CMYK": 5, "YCbCr": 6, "CIELAB": 8}
@@ -224,7 +224,7 @@ def over_white(shown: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def cases() -> Iterator[Case]:
-    """A file for each way of storing that TAKEN lists, all of them."""
+    """A file for each way of storing that READABLE lists, all of them."""
     makers = {
         "TIFF": _tiff_case,
         "PNG": _png_case,
@@ -232,7 +232,7 @@ def cases() -> Iterator[Case]:
         "BMP": _bmp_case,
         "WebP": _webp_case,
     }
-    for combination in TAKEN:
+    for combination in READABLE:
         kinds = product(
             combination.formats, combination.photometric, combination.bits, combination.alpha, combination.planar
         )

@@ -60,7 +60,7 @@ def field(tmp_path, monkeypatch):
 
 
 def ask(strokes, mask=None):
-    return interactive.decline_strokes(
+    return interactive.refusion(
         image="abc", file="image.png", unit="prediction.zip", image_id=7, parameters=PARAMETERS,
         mask=mask, strokes=strokes, session="s", number=1,
     )  # fmt: skip
@@ -142,7 +142,7 @@ def test_the_last_stroke_over_a_pixel_decides():
 
 
 def test_no_prediction_of_this_image_is_a_sentence_not_a_crash(field):
-    answer = interactive.decline_strokes(
+    answer = interactive.refusion(
         image="abc", file="image.png", unit="prediction.zip", image_id=8, parameters=PARAMETERS,
         mask=None, strokes=[], session="s", number=1,
     )  # fmt: skip

@@ -156,5 +156,5 @@ def test_what_lacks_nothing_is_not_called_lacking():
         OSError(28, "full"),
     ):
         assert needs.resource_of(error) is None
-        with pytest.raises(type(error)), needs.reported():
+        with pytest.raises(type(error)), needs.missing_resources():
             raise error

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from inference.datasets import data_root, read_rgb
 from inference.reading import Plane, Unreadable, identify, open_reader, read_picture
 from inference.reading import page as reading_page
-from inference.reading.combinations import KEPT, SPREAD, TAKEN
+from inference.reading.combinations import KEPT, READABLE, SPREAD
 from inference.reading.label_maps import largest_label
 from inference.reading.scale import number, of_description, of_resolution
 from inference.reading.sentences import DECLINED, SENTENCES
@@ -80,7 +80,7 @@ def test_every_listed_combination_is_read_as_it_is_meant(name, put):
 
 def test_the_list_has_a_file_for_every_entry():
     wanted = sum(
-        len(c.formats) * len(c.photometric) * len(c.bits) * len(c.alpha) * len(c.planar) for c in TAKEN
+        len(c.formats) * len(c.photometric) * len(c.bits) * len(c.alpha) * len(c.planar) for c in READABLE
     )  # fmt: skip
     assert len(CASES) == wanted
 
@@ -648,4 +648,4 @@ def test_notes_and_sentences_are_filled_in():
         params = dict.fromkeys(re.findall(r"\{(\w+)\}", words), 1)
         assert "{" not in (str(Note(code, params)) if code not in DECLINED else Unreadable(code, **params).of("a.png"))
     assert json.dumps(Scale(1, 1, "x").__dict__)
-    assert replace(Case("", b"", opacity(), TAKEN[0]), name="a").name == "a"
+    assert replace(Case("", b"", opacity(), READABLE[0]), name="a").name == "a"

@@ -55,7 +55,7 @@ def test_the_log_keeps_attributes_and_the_cell_around_and_replays_them(layer, me
 
 
 @pytest.mark.parametrize(
-    "said", [{"Mitosis": "perhaps"}, {"Colour": "red"}, {"Mitosis": 1}, ["Mitosis"], {"Mitosis": ["yes"]}]
+    "printed", [{"Mitosis": "perhaps"}, {"Colour": "red"}, {"Mitosis": 1}, ["Mitosis"], {"Mitosis": ["yes"]}]
 )
 def test_what_the_project_does_not_ask_is_refused(layer, member, printed):
     (verdict,) = write(layer, member, operation(effect(uuid.uuid4(), cell(attributes=printed))))

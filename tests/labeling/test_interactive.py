@@ -63,7 +63,7 @@ def test_a_click_goes_to_the_interactive_queue_with_an_expiry(client, image, mon
     answer = ask(client, image, session=session)
     assert answer.status_code == 200 and answer.json() == {"mask": None, "score": 0.0}
     ((name, given),) = worker.calls
-    assert name == "inference.worker.interactive.prompt" and given["queue"] == "interactive"
+    assert name == "inference.prompt" and given["queue"] == "interactive"
     assert 0 < given["expires"] <= 10 and given["ignore_result"] is False
     assert given["kwargs"]["image"] == image.sha256 and given["kwargs"]["points"] == [[5, 5, 1]]
     assert feed.newest_request(session) == 3

@@ -178,9 +178,11 @@ def test_after_an_act_the_page_is_what_a_reload_shows(route, before, act, there)
 
 def test_the_order_of_the_images_is_kept_when_images_come(there, monkeypatch):
     upload(there)
-    page = there.client.get(reverse("project", args=[there.project.pk]) + "?order=queue&queue=entropy").content.decode()
+    page = there.client.get(
+        reverse("project", args=[there.project.pk]) + "?order=suggested&by=entropy"
+    ).content.decode()
     again = Elements(page).attributes["images"]["hx-get"].replace("&amp;", "&")
-    assert again.endswith("?page=1&order=queue&queue=entropy")
+    assert again.endswith("?page=1&order=suggested&by=entropy")
 
 
 def test_every_fragment_is_on_the_page(there):

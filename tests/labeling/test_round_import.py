@@ -331,7 +331,7 @@ def test_what_is_there_already_is_not_entered_twice(owner, sent, detector):
     assert brought(project, owner, sent, detector()).state == "ready"
     twice = brought(project, owner, sent, detector(name="again.safetensors"))
     assert (twice.state, twice.error) == (
-        "refused", "These are the weights of detector 1, which this project has already.",
+        "declined", "These are the weights of detector 1, which this project has already.",
     )  # fmt: skip
     assert ModelVersion.objects.count() == 1
     # Another project may have them too, with what it was told of them.

@@ -17,7 +17,7 @@ from labeling.images.services import add_image
 from labeling.rounds.configuration import configure
 from labeling.rounds.models import ReferenceSet
 from labeling.rounds.reference import NothingToLock, ReferenceChanged, current, lock
-from labeling.rounds.snapshots import freeze, of_declined
+from labeling.rounds.snapshots import freeze, of_rejected
 from tests.factories import ProjectFactory, UserFactory
 from tests.labeling.rounds import png_of, small_project
 
@@ -138,7 +138,7 @@ CELL = {"box": [0.0, 0.0, 10.0, 10.0]}
     ],
 )
 def test_only_not_a_cell_teaches_that_nothing_is_there(reason, box, unclear):
-    found = of_declined([(reason, box)], {"cells": [CELL], "rejected": [], "cannot_tell": []})
+    found = of_rejected([(reason, box)], {"cells": [CELL], "rejected": [], "cannot_tell": []})
     assert found == {"rejected": [box], "cannot_tell": [box] if unclear else []}
 
 
