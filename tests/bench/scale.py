@@ -84,7 +84,7 @@ LOAD = """
 import json, time, uuid
 from labeling.annotations.models import Annotation
 from labeling.annotations.services import Loaded
-from labeling.annotations.state import PackedMask, State
+from labeling.annotations.state import PackedMask, AnnotationState
 from labeling.images.models import Image
 from labeling.rounds.models import Round, Snapshot
 from labeling.rounds.results.publishing import publish
@@ -97,7 +97,7 @@ def cells(n):
     for i in range(n):
         x, y = float(i % 1000), float(i // 1000)
         mask = PackedMask(int(x), int(y), 20, 20, bits)
-        yield Loaded(uuid.uuid4(), State("cell", "confirmed", (x, y, x + 20, y + 20), mask=mask), 0.5)
+        yield Loaded(uuid.uuid4(), AnnotationState("cell", "confirmed", (x, y, x + 20, y + 20), mask=mask), 0.5)
 images = [ImageFactory(project=round_.project, width=8, height=8) for _ in range({images})]
 Image.objects.filter(pk__in=[i.pk for i in images]).update(width=2000, height=2000)
 certificate = {{"objective": 0.0, "flow": 0, "cut": 0, "closed": True, "milliseconds": 0.0, "ambiguous_share": 0.0}}

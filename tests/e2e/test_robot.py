@@ -34,7 +34,7 @@ SET_UP = """
 import io, json, uuid, numpy as np, PIL.Image
 from labeling.models import Round, Snapshot, User
 from labeling.annotations.services import Loaded
-from labeling.annotations.state import PackedMask, State
+from labeling.annotations.state import PackedMask, AnnotationState
 from labeling.images.services import add_image
 from labeling.projects.services import create_project
 from labeling.rounds.results.publishing import publish
@@ -46,7 +46,7 @@ image = add_image(project=project, name="field.png", content=file.getvalue())
 bits = PackedMask(0, 0, 16, 16, b"\\xff" * 32)
 boxes = [(20 + 60 * i, 20, 36 + 60 * i, 36) for i in range(4)]
 masks = [PackedMask(x, y, 16, 16, b"\\xff" * 32) for x, y, _, _ in boxes]
-proposals = [Loaded(uuid.uuid4(), State("cell", "confirmed", b, mask=m), score=0.5) for b, m in zip(boxes, masks)]
+proposals = [Loaded(uuid.uuid4(), AnnotationState("cell", "confirmed", b, mask=m), score=0.5) for b, m in zip(boxes, masks)]
 snapshot = Snapshot.objects.create(project=project, sha256="0" * 64, content="none", summary={{}})
 round_ = Round.objects.create(project=project, number=1, preset="tiny", configuration={{}}, snapshot=snapshot)
 publish(round_=round_, image=image, proposals=proposals, certificate={{}}, model_names={{}}, facts={{}})

@@ -15,7 +15,7 @@ SET_UP = """
 import io, uuid, numpy as np, PIL.Image
 from labeling.models import Round, Snapshot, User
 from labeling.annotations.services import Loaded
-from labeling.annotations.state import PackedMask, State
+from labeling.annotations.state import PackedMask, AnnotationState
 from labeling.images.services import add_image
 from labeling.projects.services import create_project
 from labeling.rounds.results.publishing import publish
@@ -29,7 +29,7 @@ for seed in (5, 6):
     PIL.Image.fromarray(np.random.default_rng(seed).integers(120, 220, (300, 400, 3), np.uint8)).save(file, "PNG")
     image = add_image(project=project, name=f"{{seed}}.png", content=file.getvalue(), split="test", reference=labels)
     mask = PackedMask(30, 100, 30, 30, b"\\xff" * 112 + b"\\xf0")
-    proposal = Loaded(uuid.uuid4(), State("cell", "confirmed", (30, 100, 60, 130), mask=mask), score=0.5)
+    proposal = Loaded(uuid.uuid4(), AnnotationState("cell", "confirmed", (30, 100, 60, 130), mask=mask), score=0.5)
     publish(round_=round_, image=image, proposals=[proposal], certificate={{}}, model_names={{}}, facts={{}})
 for name in ("reader-one", "reader-two"):
     User.objects.create_user(name, password="a long enough password")
