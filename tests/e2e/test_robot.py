@@ -46,7 +46,8 @@ image = add_image(project=project, name="field.png", content=file.getvalue())
 bits = PackedMask(0, 0, 16, 16, b"\\xff" * 32)
 boxes = [(20 + 60 * i, 20, 36 + 60 * i, 36) for i in range(4)]
 masks = [PackedMask(x, y, 16, 16, b"\\xff" * 32) for x, y, _, _ in boxes]
-proposals = [Loaded(uuid.uuid4(), AnnotationState("cell", "confirmed", b, mask=m), score=0.5) for b, m in zip(boxes, masks)]
+states = [AnnotationState("cell", "confirmed", b, mask=m) for b, m in zip(boxes, masks)]
+proposals = [Loaded(uuid.uuid4(), state, score=0.5) for state in states]
 snapshot = Snapshot.objects.create(project=project, sha256="0" * 64, content="none", summary={{}})
 round_ = Round.objects.create(project=project, number=1, preset="tiny", configuration={{}}, snapshot=snapshot)
 publish(round_=round_, image=image, proposals=proposals, certificate={{}}, model_names={{}}, facts={{}})

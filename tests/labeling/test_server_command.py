@@ -77,7 +77,7 @@ def test_the_web_process_never_imports_torch_nor_the_tasks() -> None:
     assert not loaded & {"torch", "torchvision", "ultralytics", "timm", "segment_anything", "cv2", "sklearn"}
 
 
-@pytest.mark.parametrize("task", ["inference.worker.interactive.click", "inference.run_stage"])
+@pytest.mark.parametrize("task", ["inference.prompt", "inference.run_stage"])
 def test_tasks_find_their_queue_by_name(task: str, embedded_valkey) -> None:
     """Interactive ones by their name; the others to the queue that the sender names, else to cpu."""
     import redis
