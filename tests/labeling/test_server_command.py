@@ -90,7 +90,7 @@ def test_tasks_find_their_queue_by_name(task: str, embedded_valkey) -> None:
     app.send_task(task, queue="gpu")
     lengths = {queue: link.llen(queue) for queue in ("cpu", "gpu", "interactive")}
     link.flushall()
-    if task.startswith("inference.worker.interactive."):
+    if task == "inference.prompt":
         assert lengths == {"cpu": 0, "gpu": 1, "interactive": 1}
     else:
         assert lengths == {"cpu": 1, "gpu": 1, "interactive": 0}
