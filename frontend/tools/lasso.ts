@@ -3,35 +3,24 @@ import type { Editor } from "../editor/editor";
 import { mark } from "../locale/locale";
 import { boundsOf, isInside } from "../geometry/polygon";
 import type { Point } from "../geometry/frames";
-import type { Sketch } from "../render/overlay";
-import { IDLE, step } from "./path";
+import { FreehandTool, type Path } from "./freehand";
 import { nextBelow } from "./select";
-import { rowsAt, type Press, type Sizes, type Tool, type ToolDefinition } from "./tool";
+import type { ToolDefinition } from "./tool";
 
-class Lasso implements Tool {
-  private state = IDLE;
-
-  constructor(private readonly editor: Editor) {}
-
-  busy(): boolean {
-    return this.state.kind !== "idle";
+class Lasso extends FreehandTool {
+  constructor(editor: Editor) {
+    super(editor, true);
   }
-  cancel(): void {
-    this.state = IDLE;
+
+  protected clicked(rows: readonly number[]): void {
+    const { selection, store } = this.editor;
+    selection.selectSeveral([]);
+    selection.select(nextBelow(rows, store.selected));
   }
-  input(input: Press, sizes: Sizes): void {
-    const { editor } = this;
-    const result = step(this.state, input, sizes.spacing, sizes.slip);
-    this.state = result.state;
-    if (result.click) {
-      editor.selection.selectSeveral([]);
-      editor.selection.select(nextBelow(rowsAt(editor, result.click, sizes), editor.store.selected));
-    }
-    if (!result.commit) return;
-    const inside = this.inside(result.commit.points);
-    editor.selection.selectSeveral(
-      result.commit.shift ? [...new Set([...editor.store.multiSelected, ...inside])] : inside,
-    );
+  protected drawn({ points, shift }: Path): void {
+    const { selection, store } = this.editor;
+    const inside = this.inside(points);
+    selection.selectSeveral(shift ? [...new Set([...store.multiSelected, ...inside])] : inside);
   }
   /** Cells and proposals whose middle lies in the path. */
   private inside(points: readonly Point<"image">[]): number[] {
@@ -46,10 +35,6 @@ class Lasso implements Tool {
     const { cells } = this.editor.store;
     if (!cells.isShown(row) || cells.kindOf(row) !== "cell") return false;
     return cells.isMine(row) || cells.isProposal(row);
-  }
-  sketch(): Partial<Sketch> {
-    if (this.state.kind === "idle") return {};
-    return { path: { points: this.state.points, corners: false, closed: true, colour: "#ffffff" } };
   }
 }
 

@@ -2,29 +2,20 @@
 import type { Editor } from "../editor/editor";
 import { mark, t } from "../locale/locale";
 import type { Point } from "../geometry/frames";
-import type { Sketch } from "../render/overlay";
-import { IDLE, step } from "./path";
+import { FreehandTool, type Path } from "./freehand";
 import { nextBelow } from "./select";
-import { rowsAt, type Press, type Sizes, type Tool, type ToolDefinition } from "./tool";
+import { rowsAt, type Sizes, type ToolDefinition } from "./tool";
 
-class Split implements Tool {
-  private state = IDLE;
-
-  constructor(private readonly editor: Editor) {}
-
-  busy(): boolean {
-    return this.state.kind !== "idle";
+class Split extends FreehandTool {
+  constructor(editor: Editor) {
+    super(editor, false);
   }
-  cancel(): void {
-    this.state = IDLE;
+
+  protected clicked(rows: readonly number[]): void {
+    this.editor.selection.select(nextBelow(rows, this.editor.store.selected));
   }
-  input(input: Press, sizes: Sizes): void {
-    const { editor } = this;
-    const result = step(this.state, input, sizes.spacing, sizes.slip);
-    this.state = result.state;
-    if (result.click)
-      editor.selection.select(nextBelow(rowsAt(editor, result.click, sizes), editor.store.selected));
-    if (result.commit) this.cut(result.commit.points, sizes);
+  protected drawn({ points }: Path, sizes: Sizes): void {
+    this.cut(points, sizes);
   }
   /** The selected cell, or the one in the middle of the cut. */
   private cut(points: readonly Point<"image">[], sizes: Sizes): void {
@@ -36,10 +27,6 @@ class Split implements Tool {
       : rowsAt(editor, middle, sizes).find(hasMask);
     if (row === undefined) editor.store.toast(t("Draw the cut across a cell that has a mask."));
     else editor.multiSelect.split(row, points);
-  }
-  sketch(): Partial<Sketch> {
-    if (this.state.kind === "idle") return {};
-    return { path: { points: this.state.points, corners: false, closed: false, colour: "#ffffff" } };
   }
 }
 
