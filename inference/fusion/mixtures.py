@@ -69,41 +69,36 @@ def _exp(x: float) -> float:
 
 
 @njit(cache=True, fastmath=False, error_model="numpy")
+def _two_atanh(f: float) -> float:
+    """2 atanh(f) for |f| < 0.18, by its series in odd powers up to f to the 17th."""
+    g = f * f
+    p = 1 / 17.0
+    p = p * g + 1 / 15.0
+    p = p * g + 1 / 13.0
+    p = p * g + 1 / 11.0
+    p = p * g + 1 / 9.0
+    p = p * g + 1 / 7.0
+    p = p * g + 1 / 5.0
+    p = p * g + 1 / 3.0
+    p = p * g + 1.0
+    return 2.0 * f * p
+
+
+@njit(cache=True, fastmath=False, error_model="numpy")
 def _log(x: float) -> float:
     """log(x) for normal x > 0, to 1e-14: exponent apart, then 2 atanh((m - 1) / (m + 1))."""
     bits = _bits_of(x)
     shifted = bits - 4604544271217802189  # bits of sqrt(1/2): so that m lies within [sqrt(1/2), sqrt(2))
     exponent = shifted >> 52
     m = _float_of(bits - (exponent << 52))
-    f = (m - 1.0) / (m + 1.0)
-    g = f * f
-    p = 1 / 17.0
-    p = p * g + 1 / 15.0
-    p = p * g + 1 / 13.0
-    p = p * g + 1 / 11.0
-    p = p * g + 1 / 9.0
-    p = p * g + 1 / 7.0
-    p = p * g + 1 / 5.0
-    p = p * g + 1 / 3.0
-    p = p * g + 1.0
-    return 2.0 * f * p + exponent * 0.6931471805599453  # type: ignore[no-any-return]
+    return _two_atanh((m - 1.0) / (m + 1.0)) + exponent * 0.6931471805599453  # type: ignore[no-any-return]
 
 
 @njit(cache=True, fastmath=False, error_model="numpy")
 def _log_of_sum(x: float) -> float:
     """log(1 + x) for x in [0, 1] to 1e-14: log sqrt(2) + 2 atanh((1 + x - sqrt(2)) / (1 + x + sqrt(2)))."""
     f = (1.0 + x - 1.4142135623730951) / (1.0 + x + 1.4142135623730951)
-    g = f * f
-    p = 1 / 17.0
-    p = p * g + 1 / 15.0
-    p = p * g + 1 / 13.0
-    p = p * g + 1 / 11.0
-    p = p * g + 1 / 9.0
-    p = p * g + 1 / 7.0
-    p = p * g + 1 / 5.0
-    p = p * g + 1 / 3.0
-    p = p * g + 1.0
-    return 2.0 * f * p + 0.34657359027997264
+    return _two_atanh(f) + 0.34657359027997264
 
 
 @njit(cache=True)
