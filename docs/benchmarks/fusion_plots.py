@@ -37,8 +37,8 @@ def main() -> None:
 
     scenes = [real_scene("gbm40", k) for k in range(0, 20, 5)]
     figure, axes = plt.subplots(1, 3, figsize=(9, 3), sharey=True)
-    sweeps = {"lam": [0.0, 0.5, 1.0, 2.0, 5.0, 10.0], "theta": [1.0, 5.0, 10.0, 25.0, 50.0], "grid": [1, 3, 5, 10, 20]}
-    for axis, (name, values) in zip(axes, sweeps.items()):
+    tried = {"lam": [0.0, 0.5, 1.0, 2.0, 5.0, 10.0], "theta": [1.0, 5.0, 10.0, 25.0, 50.0], "grid": [1, 3, 5, 10, 20]}
+    for axis, (name, values) in zip(axes, tried.items()):
         for least, style in ((300, "o-"), (3, "s--")):
             base = Parameters(minimum_pixels=least)
             scores = [

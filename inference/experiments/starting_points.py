@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     trainer: Trainer
     if options.kind == "detector":
         samples = [replace(sample, labels=None) for sample in samples]  # boxes are all it may know
-        # Without validation images nothing sweeps it; F1 peaked here on tnbc's validation patient.
+        # Without validation images nothing tunes it; F1 peaked here on tnbc's validation patient.
         trainer = CentrePoint(CentreSettings(**common, threshold=0.45), device=options.device)
     else:
         trainer = UNet(UNetSettings(**common), device=options.device)

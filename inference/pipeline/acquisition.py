@@ -1,6 +1,6 @@
 """Which image to annotate next: what a trained round does not know, measured from what it already computed.
 
-Scores of one image come from its prediction and fusion (`image_scores`), scores that compare images from `queue`.
+Scores of one image come from its prediction and fusion (`image_scores`), scores that compare images from `priorities`.
 High means look first. No strategy is claimed to be best here: `boxwise simulate` measures them against random.
 """
 

@@ -159,9 +159,8 @@ def predictor(setting: Setting) -> tuple[Callable[[Field], Unit], dict[str, str]
     """Load the models. -> what makes M_D (boxes -> masks) and M_S (the segmenter's mask) of one image, and the models'
     names.
 
-    M_D is prompted by people's boxes; detected boxes are added where nobody has declared the annotation exhaustive
-    and where they do
-    not overlap a person's box.
+    M_D is prompted by people's boxes; detected boxes are added where nobody has declared the annotation exhaustive and
+    where they do not overlap a person's box.
     """
     chosen = setting.configuration["prediction"]
     prompter = setting.prompter()

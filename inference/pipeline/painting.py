@@ -43,8 +43,7 @@ def bounded_instances(mask: Mask, detected: Labels, boxes: Boxes, *, box_margin:
     """instances(), with every cell held within its box and a margin.
 
     Growth gives foreground that no box claims to the nearest cell, far outside its box when its neighbour was not
-    detected. A box says
-    how far its cell reaches, so what lies beyond is cut off.
+    detected. A box says how far its cell reaches, so what lies beyond is cut off.
 
     mask        (H, W) bool
     detected    (H, W) ids; id i belongs to boxes[i - 1]

@@ -1,8 +1,7 @@
 """A frozen snapshot as the models read it: fields with people's cells and the region in which their annotation counts.
 
-The document is written by the website (labeling/rounds/snapshots.py says what is in it); here it is only read, and
-it may as
-well come from a file.
+The document is written by the website (labeling/rounds/snapshots.py says what is in it); here it is only read, and it
+may as well come from a file.
 """
 
 import base64
@@ -71,8 +70,8 @@ class Field:
         """The cells to learn from and where everything else is background.
 
         -> cells whose centre is exhaustively annotated, and (H, W) bool. Ignored regions and cannot-tell cells are
-        left out of it,
-        and so is the rest of a cell that reaches in from outside: half a cell is neither cell nor background.
+        left out of it, and so is the rest of a cell that reaches in from outside: half a cell is neither cell nor
+        background.
         """
         valid = rasterise_boxes(self.exhaustive, self.width, self.height)
         valid &= ~rasterise_boxes(np.concatenate([self.ignore, self.cannot_tell]), self.width, self.height)

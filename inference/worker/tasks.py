@@ -2,9 +2,8 @@
 services alone.
 
 A stage is owned through a lease on its row, renewed by a thread for as long as this process lives. A task that is
-delivered twice
-claims nothing the second time; a worker that dies leaves its finished units behind, and the next one goes on after
-them.
+delivered twice claims nothing the second time; a worker that dies leaves its finished units behind, and the next one
+goes on after them.
 """
 
 import contextlib

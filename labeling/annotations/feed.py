@@ -19,7 +19,7 @@ from django.db import transaction
 logger = logging.getLogger(__name__)
 CHANNELS = "boxwise:layer:"
 KEEP_ALIVE = 15.0  # seconds of silence after which a comment is sent, so that proxies keep the line open
-CHECK_EVERY = 3.0  # seconds between two looks at whether the reader may still follow
+CHECK_EVERY = 3.0  # seconds between two checks of whether the reader may still follow
 COALESCE = 0.05  # seconds for which hints are gathered
 _client: redis.Redis | None = None
 

@@ -87,11 +87,9 @@ class Annotation(models.Model):
 
     `uid` is made in the browser (or by the loader of an immutable layer) and is unique in the layer. The box is what a
     person drew or the tight box of a mask: floats, image pixels, half-open. The mask, if any, is an integer box and a
-    packed bit run relative to it (inference/masks.py). A deleted annotation stays as a row, so that its deletion
-    can be undone.
-    `derived_from` is the uid of the annotation in another layer that this one came from: of a proposal the person's
-    cell
-    whose box prompted it, of an accepted or rejected cell the proposal.
+    packed bit run relative to it (inference/masks.py). A deleted annotation stays as a row, so that its deletion can be
+    undone. `derived_from` is the uid of the annotation in another layer that this one came from: of a proposal the
+    person's cell whose box prompted it, of an accepted or rejected cell the proposal.
     """
 
     class Kind(models.TextChoices):

@@ -1,8 +1,7 @@
 """All live annotations of a layer as one binary pack of columns, for the workspace.
 
-Why not JSON: ten thousand cells are one typed array each column in the browser, without an object per cell. The
-pack of a layer at
-one seq never changes, so it is cached by its ETag "{layer}:{seq}".
+Why not JSON: ten thousand cells are one typed array each column in the browser, without an object per cell. The pack of
+a layer at one seq never changes, so it is cached by its ETag "{layer}:{seq}".
 
     "BXP1" | uint32 LE length N | N bytes JSON header, padded with spaces to 8 | columns, each aligned to 8 bytes
 

@@ -147,9 +147,8 @@ def write_operations(*, layer: Layer, author: User, operations: Any) -> tuple[in
 
     One transaction; the verdict of each operation is decided before anything is written, so a bad one never loses the
     others. An operation whose op_id is known is "repeated" (exactly-once saves); one whose effect has not seen the
-    annotation's last operation is "stale" and answered with the current state. An operation may rest on an earlier
-    one of
-    the same batch: chains made offline are replayed. Whether `author` may write here was decided before.
+    annotation's last operation is "stale" and answered with the current state. An operation may rest on an earlier one
+    of the same batch: chains made offline are replayed. Whether `author` may write here was decided before.
 
     -> the layer's new seq and the verdicts, in the order of the operations. Raises ImmutableLayer, Invalid for a batch
     that is no list of at most MOST_OPERATIONS, NoSitting for the sheet of a study's item that is paused or finished.

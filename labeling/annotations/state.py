@@ -167,10 +167,10 @@ def _attributes(value: Any, declared: dict[str, list[str]]) -> dict[str, str] | 
         return None
     if not isinstance(value, dict):
         raise Invalid("attributes are an object, name to value", field="attributes")
-    for name, value_of in value.items():
-        if value_of not in declared.get(name, ()):
+    for name, chosen in value.items():
+        if chosen not in declared.get(name, ()):
             raise Invalid(
-                f"{str(value_of)[:40]!r} is no value of the attribute {str(name)[:40]!r} here", field="attributes"
+                f"{str(chosen)[:40]!r} is no value of the attribute {str(name)[:40]!r} here", field="attributes"
             )
     return dict(sorted(value.items()))
 

@@ -1,4 +1,4 @@
-"""The one door: how a request reaches an object, and whether its role may do what it asks.
+"""Access: how a request reaches an object, and whether the role of its user allows the act.
 
 A stranger gets 404, never 403: that something exists is already a secret. A member whose role does not reach gets 403.
 """

@@ -35,13 +35,13 @@ MAY: dict[str, frozenset[str]] = {
     "own": frozenset({Role.OWNER}),  # other owners, settings that concern privacy
     "archive": frozenset({Role.OWNER, Role.MANAGER}),  # and restore
 }
-# The acts that change a project. An archived one refuses them, whoever asks (labeling/projects/access.py).
+# The acts that change a project. An archived one declines them, whoever asks (labeling/projects/access.py).
 CHANGES = frozenset({"annotate", "manage", "own"})
 
 
 class ProjectQuerySet(models.QuerySet["Project"]):
     def visible_to(self, user: "User") -> "ProjectQuerySet":
-        """The projects of which `user` is a member: the one door through which requests reach anything."""
+        """The projects of which `user` is a member: every request reaches its objects through it."""
         return self.filter(memberships__user=user) if user.is_active else self.none()
 
     def for_change(self, pk: int) -> "Project":

@@ -2,7 +2,7 @@
 
 Masks are judged by it alone. Accepted proposals are no reference: they flatter whoever proposed them. A set is never
 changed; what comes later counts only when somebody locks the next one. Its images stand outside every queue of what
-to annotate next, and outside training, slide and patient included (snapshots.refuse_leaks).
+to annotate next, and outside training, slide and patient included (snapshots.decline_leaks).
 """
 
 import hashlib

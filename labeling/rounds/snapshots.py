@@ -55,9 +55,8 @@ def freeze(project: Project, *, same_slide: bool = False, learns: bool = True) -
     learns      False: all weights are used as they are, so that nothing need be annotated yet
     Raises NothingToLearn, Leaks, MixedScales, ReferenceChanged.
 
-    The caller holds the project's row, so that no round is made beside this one; annotators may go on: each image
-    is read at
-    one moment, named by its layer's seq.
+    The caller holds the project's row, so that no round is made beside this one; annotators may go on: each image is
+    read at one moment, named by its layer's seq.
     """
     locked = reference.locked_images(project)
     images = [_image(image, locked.get(image.pk)) for image in project.images.order_by("pk")]

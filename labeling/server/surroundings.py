@@ -78,8 +78,8 @@ def make_data_dir(folder: Path) -> None:
 def check_reachable_when_root(folder: Path, programs: Path) -> processes.Account | None:
     """The account that everything but the supervisor will run as (None when we are not root).
 
-    Raises BadSurroundings when that account cannot enter the data directory `folder` or the
-    folder `programs`, which holds Boxwise itself.
+    Raises BadSurroundings when that account cannot enter the data directory `folder` or the folder `programs`, which
+    holds Boxwise itself.
     """
     account = processes.unprivileged_account(folder)
     if account is None:

@@ -1,8 +1,7 @@
 """The server under 10,000 boxes on one image: opening it, and acknowledging edits, alone and while a round trains.
 
-Over real HTTP against the running embedded stack. Requests are sent one after the other by one person, as hands do;
-a second row has
-eight people at once on the same layer, which is the worst case for its lock.
+Over real HTTP against the running embedded stack. Requests are sent one after the other by one person, as hands do; a
+second row has eight people at once on the same layer, which is the worst case for its lock.
 """
 
 import json

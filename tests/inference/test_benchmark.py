@@ -57,7 +57,7 @@ def test_every_variant_is_measured_on_held_out_images(once):
     for table, (_, values) in variations.ONE_SETTING.items():
         assert [row.variant for row in rows if row.table == table] == [f"{value:g}" for value in values]
     same = {row.variant: row.values["dice"] for row in rows if row.table == "grid"}
-    assert same["5"] == pytest.approx(parts[PAPER], abs=1e-5)  # the sweep's middle is the table's row
+    assert same["5"] == pytest.approx(parts[PAPER], abs=1e-5)  # the middle value is the table's row
     assert not [row for row in rows if row.table == "across"]  # a set is no other set to itself
     page = (out / "boxcell.md").read_text()
     assert "boxwise benchmark boxcell" in page and "2 seeds" in page and "(boxcell_parts.svg)" in page

@@ -302,9 +302,8 @@ CLIENTS, CELLS = 3, 3
 def histories(draw):
     """What several clients do without seeing each other, in the order in which their sends arrive, some of them twice.
 
-    Every act is (client, cell, "put" | "delete"); what a client has seen of a cell is its own last operation on it,
-    or what
-    it reads from the server when `looks` is set.
+    Every act is (client, cell, "put" | "delete"); what a client has seen of a cell is its own last operation on it, or
+    what it reads from the server when `looks` is set.
     """
     acts = draw(
         st.lists(
@@ -328,8 +327,7 @@ def histories(draw):
 @given(history=histories())
 def test_any_interleaving_ends_like_some_serial_order(history):
     """Repeats and reordering of sends never corrupt: accepted operations, in seq order, are a serial history that a
-    model without
-    database agrees with, and the log rebuilds the rows."""
+    model without database agrees with, and the log rebuilds the rows."""
     acts, order = history
     layer, author = LayerFactory(), UserFactory()
     uids = [uuid.uuid4() for _ in range(CELLS)]

@@ -281,7 +281,7 @@ def short_trainings(monkeypatch, settings, tmp_path):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_lab_measures_mask_quality_in_its_own_project(short_trainings, sent):
-    """E1, through the API: images, reference masks, lock, round, figures, sweep, comparison of two rounds."""
+    """E1, through the API: images, reference masks, lock, round, figures, tuning, comparison of two rounds."""
     owner = UserFactory()
     project = create_project(owner=owner, name="own", classes=("nucleus",))
     client = APIClient()

@@ -72,7 +72,7 @@ def test_a_round_leaves_models_figures_and_a_queue_behind_and_its_settings_can_b
     page = client.get(reverse("project", args=[project.pk]) + "?order=queue&queue=ambiguous").content.decode()
     assert "suggested next" in page and "detector and segmenter dispute" in page
 
-    # Oracle of the sweep: where it moves nothing, it must find what the evaluation found.
+    # Oracle of tuning: where it moves nothing, it must find what the evaluation found.
     asked = request_tuning(round_=round_, by=owner)
     tasks.tune_round(asked.pk)
     asked.refresh_from_db()

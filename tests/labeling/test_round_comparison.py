@@ -122,7 +122,7 @@ def test_one_image_has_a_figure_and_no_interval(project, client):
     assert "0.900" in page and "0.750" in page and "not a number" not in page
 
 
-def test_a_sweep_is_for_finished_rounds_and_for_managers(project, client, sent):
+def test_tuning_is_for_finished_rounds_and_for_managers(project, client, sent):
     owner, viewer = UserFactory(), UserFactory()
     project.memberships.create(user=owner, role="owner")
     project.memberships.create(user=viewer, role="viewer")
@@ -137,7 +137,7 @@ def test_a_sweep_is_for_finished_rounds_and_for_managers(project, client, sent):
     assert "settings are tried on a finished round" in toasts(answer)[-1]
 
 
-def test_a_sweep_without_references_says_so_and_delivered_late_does_nothing(project, monkeypatch, settings, tmp_path):
+def test_tuning_without_references_says_so_and_delivered_late_does_nothing(project, monkeypatch, settings, tmp_path):
     settings.DATA_DIR = tmp_path
     finished = evaluated(project, 1, [])
     asked = request_tuning(round_=finished, by=UserFactory())

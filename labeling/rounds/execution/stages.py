@@ -1,8 +1,7 @@
 """Stages as workers claim, report and finish them, and as recovery finds the ones whose worker died.
 
-A lease on the stage row decides who owns the work: `claim` takes it, `renew` keeps it, every write of a result
-checks it. A worker that
-lost its lease (killed, or cut off for longer than LEASE) writes nothing more.
+A lease on the stage row decides who owns the work: `claim` takes it, `renew` keeps it, every write of a result checks
+it. A worker that lost its lease (killed, or cut off for longer than LEASE) writes nothing more.
 """
 
 import logging

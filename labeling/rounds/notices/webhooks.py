@@ -39,7 +39,7 @@ def post(url: str, body: bytes, headers: dict[str, str], *, allowed: Sequence[Ne
 
     allowed  networks that may be reached although they are not public
 
-    Raises Refused for an address that may not be reached and for a redirect, Unsent for everything else.
+    Raises Declined for an address that may not be reached and for a redirect, Unsent for everything else.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -69,7 +69,7 @@ def post(url: str, body: bytes, headers: dict[str, str], *, allowed: Sequence[Ne
 
 
 def reachable(host: str, port: int, allowed: Sequence[Network]) -> list[str]:
-    """The addresses of a host that may be reached, in the order of the resolver. Raises Refused when none may."""
+    """The addresses of a host that may be reached, in the order of the resolver. Raises Declined when none may."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:

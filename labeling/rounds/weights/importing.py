@@ -53,7 +53,7 @@ def import_weights(
 
     data_licence  of the data that the weights have learned from; it stays with them, and with what is trained from them
 
-    Raises Invalid, WeightsRefused, Archived.
+    Raises Invalid, WeightsDeclined, Archived.
     """
     Project.objects.get(pk=project.pk).decline_if_archived()  # before a gigabyte is looked at; asked again at the end
     if not data_licence.strip():
@@ -87,7 +87,7 @@ def import_weights(
 
 
 def decline_what_no_weights_are(name: str, file: Any) -> None:
-    """From the file's beginning, whatever its name. Raises WeightsRefused."""
+    """From the file's beginning, whatever its name. Raises WeightsDeclined."""
     file.seek(0)
     head = file.read(9)
     if zipfile.is_zipfile(file):
