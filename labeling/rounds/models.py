@@ -195,7 +195,7 @@ class Stage(models.Model):
 class Portion(models.Model):
     """Some images of a stage that is spread over many workers; whoever is free takes the next portion.
 
-    Owned as a stage is: by a lease on this row (portions.py). `file` holds its finished units, for the worker that
+    Owned as a stage is: by a lease on this row (execution/portions.py). `file` holds its finished units, for the worker that
     gathers them, which may stand on another machine.
     """
 
@@ -410,7 +410,7 @@ class Delivery(models.Model):
     """That somebody is to be told that a round has ended, or that a project wants to know whether it would arrive.
 
     `content` is what is said, as it was then: a later try says the same. It is not tried before `due_at`, which a
-    worker moves ahead while it tries; recovery asks again for what nobody has tried by then (delivery.py).
+    worker moves ahead while it tries; recovery asks again for what nobody has tried by then (notices/delivery.py).
     """
 
     class Channel(models.TextChoices):

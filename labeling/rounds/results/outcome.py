@@ -21,7 +21,7 @@ from labeling.rounds.snapshots import SAME_SCALE
 
 SETTLED = "settled"  # people have judged or drawn everything on the image: no proposal is what it should have
 Cause = dict[str, Any]
-Entry = Mapping[str, Any]  # an image of a snapshot document (snapshots.py)
+Entry = Mapping[str, Any]  # an image of a snapshot document (rounds/snapshots.py)
 # Distance in mean and spread of optical densities (inference/pipeline/acquisition.py). On a round of seven images: 0.14
 # to 0.57 for other H&E and Pap smears, 1.6 for fluorescence.
 UNLIKE_COLOURS = 1.0
