@@ -75,7 +75,7 @@ function last<S extends { state: unknown }>(
   return Object.keys(informative).length > 1 ? informative : step;
 }
 
-/** What the tool is fed of these pointer events, as ui/canvas.ts does it. */
+/** What the tool is fed of these pointer events, as canvas/pointer_input.ts does it. */
 function fed(events: readonly Raw[]): Input[] {
   let state: press.PressState = null;
   const inputs: Input[] = [];

@@ -195,8 +195,8 @@ class Stage(models.Model):
 class Portion(models.Model):
     """Some images of a stage that is spread over many workers; whoever is free takes the next portion.
 
-    Owned as a stage is: by a lease on this row (execution/portions.py). `file` holds its finished units, for the worker that
-    gathers them, which may stand on another machine.
+    Owned as a stage is: by a lease on this row (execution/portions.py). `file` holds its finished units, for the worker
+    that gathers them, which may stand on another machine.
     """
 
     class State(models.TextChoices):

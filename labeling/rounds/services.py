@@ -58,7 +58,7 @@ def start_round(
 
     changes     name of a configuration.Choice -> number, on top of the preset; "device" -> one of DEVICES
     same_slide  training and evaluation may share slides; the figures are then marked optimistic
-    start       which weights the models begin with, and whether they are trained (weights/starting.py); else the shipped ones
+    start       which weights the models begin with, and whether they train (weights/starting.py); else the shipped
     line_up     while a round is at work, make a new one that starts after it, on the annotations as they are now
 
     -> the new round; for the same request by the same person within DOUBLE_CLICK, the round that the first one made.
