@@ -22,6 +22,7 @@ from labeling.jobs import services
 from labeling.jobs.handlers import Cancelled, HandBack, Tell
 from labeling.jobs.models import Job, JobItem
 from labeling.leases import AWAY, LeaseLost, patiently
+from labeling.recovery import isolated
 
 SHARE = 20.0  # seconds that a job may take while others wait
 MOST_DEATHS = 2  # of workers at one file, then it is declined
@@ -191,8 +192,9 @@ def recover(now: datetime) -> list[str]:
         return []
     sentences = []
     for name in (f"uploads/{name}" for name in there):
-        is_old = storage.get_modified_time(name) < now - STRAY_AFTER
-        if is_old and not JobItem.objects.filter(file=name).exists():
-            storage.delete(name)
-            sentences.append(f"{name}: belonged to no job and is removed")
+        with isolated(name):
+            is_old = storage.get_modified_time(name) < now - STRAY_AFTER
+            if is_old and not JobItem.objects.filter(file=name).exists():
+                storage.delete(name)
+                sentences.append(f"{name}: belonged to no job and is removed")
     return sentences

@@ -18,7 +18,7 @@ from labeling.errors import WrongState
 from labeling.jobs.models import Job, JobItem
 from labeling.leases import LEASE, LeaseLost
 from labeling.projects.models import Project
-from labeling.recovery import REQUEUE_AFTER
+from labeling.recovery import REQUEUE_AFTER, isolated
 
 QUEUE = "files"  # a process of its own, never behind a training
 KEPT_FOR = timedelta(days=7)  # how long a result can be fetched, and a file that was not read be read again
@@ -162,12 +162,14 @@ def recover(now: datetime) -> list[str]:
     """Start again what lost its worker or its message, and remove what has expired. -> sentences."""
     sentences = []
     for pk in Job.objects.filter(state=Job.State.RUNNING, lease_until__lt=now).values_list("pk", flat=True):
-        sentences += _revive(pk, now)
+        with isolated(f"job {pk}"):
+            sentences += _revive(pk, now)
     for job in Job.objects.filter(state=Job.State.WAITING, queued_at__lt=now - REQUEUE_AFTER):
-        Job.objects.filter(pk=job.pk).update(queued_at=now)
-        send(job)
+        with isolated(f"job {job.pk}"):
+            Job.objects.filter(pk=job.pk).update(queued_at=now)
+            send(job)
     for pk in Job.objects.filter(expires_at__lt=now).exclude(state=Job.State.EXPIRED).values_list("pk", flat=True):
-        with transaction.atomic():
+        with isolated(f"job {pk}"), transaction.atomic():
             job = Job.objects.select_for_update().get(pk=pk)
             if not job.is_active and job.expires_at is not None and job.expires_at < now:
                 expire(job)

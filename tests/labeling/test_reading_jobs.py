@@ -368,14 +368,35 @@ def test_it_can_be_discarded_at_once_but_not_while_the_job_is_at_work(study):
     assert not uploads_storage().exists(name)
 
 
+def test_a_file_that_cannot_be_removed_keeps_no_other_job_from_its_end(study, monkeypatch, caplog):
+    stuck, free = (take(study, (f"{letter}.txt", b"no picture")) for letter in "ab")
+    for job in (stuck, free):
+        work(job)
+        job.refresh_from_db()
+    name = stuck.items.get().file.name
+    remove = JobItem._meta.get_field("file").storage.delete
+
+    def fails(file):
+        if file == name:
+            raise PermissionError(13, "Permission denied")
+        remove(file)
+
+    monkeypatch.setattr(JobItem._meta.get_field("file").storage, "delete", fails)
+    services.recover(max(stuck.expires_at, free.expires_at) + timedelta(seconds=1))
+    stuck.refresh_from_db()
+    free.refresh_from_db()
+    assert (stuck.state, free.state) == (Job.State.DONE, Job.State.EXPIRED)
+    assert f"cannot recover job {stuck.pk}" in caplog.text
+
+
 def test_a_file_without_a_job_is_removed_after_a_day(study):
     job = take(study, ("b.txt", b"b"))
     storage = uploads_storage()
     stray = storage.save("uploads/stray.bin", ContentFile(b"x"))
-    items._next_look = timezone.now()
+    items._next_cleaning = timezone.now()
     assert items.recover(timezone.now() + timedelta(hours=1)) == []
-    said = items.recover(timezone.now() + timedelta(days=2))
-    assert f"{stray}: belonged to no job and is removed" in said
+    sentences = items.recover(timezone.now() + timedelta(days=2))
+    assert f"{stray}: belonged to no job and is removed" in sentences
     assert not storage.exists(stray)
     assert storage.exists(job.items.get().file.name)
 
