@@ -65,7 +65,8 @@ export type Layer = {
   publication: Publication | null;
 };
 
-/** Where a large image's tiles are: `url` + "level/column/row/", squares of `size` px, level 0 the image itself, each further one half as large. */
+/** Where a large image's tiles are: `url` + "level/column/row/", squares of `size` px. Level 0 is the image itself,
+ *  each further level is half as large. */
 export type Tiles = { url: string; size: number; levels: number };
 
 export type Workspace = {

@@ -388,7 +388,8 @@ describe("queue", () => {
       const made = d.out.map((w) => w.operation);
       expect(sent).toEqual(made.map((o) => o.op_id)); // in the order of the acts
       expect(made.map((o) => o.op_id)).toEqual(made.map((o) => o.op_id).sort()); // ids go on upwards
-      expect(made.map((o) => Date.parse(o.committed_at) - Date.parse(o.begun_at))).toEqual([400, 700, 900]); // by the clock that only goes forward
+      // By the clock that only goes forward.
+      expect(made.map((o) => Date.parse(o.committed_at) - Date.parse(o.begun_at))).toEqual([400, 700, 900]);
     } finally {
       vi.useRealTimers();
     }

@@ -118,12 +118,20 @@ export class Remap extends Component<
     }
     keepKeys();
     const hidden = map.hidden(command, keys);
-    const digit = /^[1-9]$/.test(keys[0]) ? ` ${t("It also chooses a class.")}` : "";
-    const warning =
-      hidden.length || digit
-        ? `${hidden.length ? t("While this is possible, {key} no longer does: {commands}.", { key: keyLabel(keys[0]), commands: named(hidden) }) : ""}${digit}`
-        : "";
+    let warning = "";
+    if (hidden.length)
+      warning = t("While this is possible, {key} no longer does: {commands}.", {
+        key: keyLabel(keys[0]),
+        commands: named(hidden),
+      });
+    if (/^[1-9]$/.test(keys[0])) warning += ` ${t("It also chooses a class.")}`;
     this.setState({ listening: null, trouble: "", warning });
+  }
+
+  /** The keys of a command, or that one is waited for. */
+  private keyWords(command: Command): string {
+    if (this.state.listening === command) return t("press a key…");
+    return keysWords(this.props.ui.map.keysOf(command));
   }
 
   override render() {
@@ -154,11 +162,11 @@ export class Remap extends Component<
                 type="button"
                 class="button"
                 aria-pressed={this.state.listening === command}
-                aria-label={`${this.state.listening === command ? t("press a key…") : keysWords(ui.map.keysOf(command))}. ${t("Key for: {command}", { command: t(COMMANDS[command].sentence) })}`}
+                aria-label={`${this.keyWords(command)}. ${t("Key for: {command}", { command: t(COMMANDS[command].sentence) })}`}
                 onClick={() => this.setState({ listening: command, trouble: "", warning: "" })}
                 onKeyDown={(e) => this.state.listening === command && this.take(e, command)}
               >
-                {this.state.listening === command ? t("press a key…") : keysWords(ui.map.keysOf(command))}
+                {this.keyWords(command)}
               </button>
               <button
                 type="button"
