@@ -1,5 +1,7 @@
 """What a stage needs and what the machine has: the probes on files like the kernel's, the estimates by their rule."""
 
+import mmap
+
 import numpy as np
 import pytest
 import torch
@@ -74,17 +76,22 @@ def test_where_memory_cannot_be_known_nobody_waits_for_it(machine):
     needs.afford(10**18)
 
 
+def use_memory(size: int) -> None:
+    """Take pages of the kernel's and give them back: the allocator may serve an array from what earlier tests freed."""
+    block = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    np.frombuffer(block, np.uint8)[:] = 1
+    block.close()
+
+
 def test_a_watch_sees_the_highest_memory_of_its_own_time_and_the_processors_kept_busy():
     try:
         (usage.PROC / "self/clear_refs").write_text("5")
     except OSError as error:
         pytest.skip(f"this kernel does not let a process start its peak anew: {error}")
-    before = np.ones(300 * 2**20, np.uint8)  # another's peak
-    del before
+    use_memory(300 * 2**20)  # another's peak
     watch = usage.Watch()
     base = usage.resident()
-    accepted = np.ones(120 * 2**20, np.uint8)
-    del accepted
+    use_memory(120 * 2**20)
     sum(number * number for number in range(2_000_000))
     seen = watch.sample()
     assert 100 * 2**20 < seen["memory_peak"] - base < 200 * 2**20
