@@ -1,6 +1,6 @@
 /** Who else is here, and word of their acts as soon as they are saved. A hint only: what was missed, the poll heals. */
 import { imagePoint, type Point } from "../geometry/frames";
-import type { Person } from "../scene/contract";
+import type { Person, Schemas } from "../scene/contract";
 
 export type Other = {
   readonly person: Person;
@@ -8,19 +8,10 @@ export type Other = {
   readonly editing: string | null;
   readonly lastHeard: number;
 };
-type Message = {
-  seq?: number;
-  person?: Person;
-  session?: string;
-  cursor?: [number, number] | null;
-  editing?: string | null;
-  gone?: boolean;
-};
-export type Here = {
-  readonly cursor: [number, number] | null;
-  readonly view: number[] | null;
-  readonly editing: string | null;
-};
+type Presence = Schemas["PresenceBody"];
+/** A hint: the log has grown, or where somebody is. */
+type Message = Partial<Presence> & { seq?: number; person?: Person };
+export type Here = Readonly<Required<Pick<Presence, "cursor" | "view" | "editing">>>;
 
 const SILENT_MS = 30_000;
 const HEARTBEAT_MS = 10_000;
@@ -37,7 +28,7 @@ export class Live {
   constructor(
     private readonly url: string,
     private readonly session: string,
-    private readonly send: (body: unknown, farewell: boolean) => Promise<void>,
+    private readonly send: (body: Presence, farewell: boolean) => Promise<void>,
     private readonly here: () => Here,
     private readonly events: { onSeq: (seq: number) => void; onOthers: () => void },
     private readonly now: () => number = () => performance.now(),

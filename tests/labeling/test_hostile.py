@@ -18,7 +18,7 @@ from labeling.images import services
 from labeling.images.services import add_image
 from labeling.projects.services import remove_member
 from tests.factories import AnnotationFactory, ImageFactory, LayerFactory, MembershipFactory, ProjectFactory, png
-from tests.labeling.operations import cell, effect, mask, operation
+from tests.labeling.operations import cell, effect, mask, names, operation
 from tests.labeling.test_api import activity
 
 pytestmark = pytest.mark.django_db
@@ -61,7 +61,7 @@ def test_a_state_of_the_wrong_types_is_refused_by_name_and_the_others_are_kept(c
     )
     assert answer.status_code == 422
     declined, kept = answer.json()["results"]
-    assert (declined["error"]["field"], kept["verdict"]) == (field, "accepted")
+    assert names(field, declined["error"]["field"]) and kept["verdict"] == "accepted"
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_state_of_the_wrong_types_is_refused_by_name_and_the_others_are_kept(c
 )
 def test_activity_of_the_wrong_types_is_refused_by_name(client, layer, changes, field):
     answer = post(client, reverse("activity"), activity(layer.image, **changes))
-    assert (answer.status_code, answer.json()["field"]) == (422, field)
+    assert answer.status_code == 422 and names(field, answer.json()["field"])
 
 
 @pytest.mark.parametrize(
