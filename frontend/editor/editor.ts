@@ -11,17 +11,18 @@ import { Drawing } from "./drawing";
 import { LiveUpdates, PACE, type Pace } from "./live_updates";
 import { MaskEdit } from "./mask_edit";
 import { MultiSelect } from "./multi_select";
+import type { Features } from "./interfaces";
 import { dependOn } from "./observed";
 import { Picture } from "./picture";
 import { Review } from "./review";
 import { Selection } from "./selection";
 import { Smart } from "./smart";
 import { OBSERVED, Store } from "./store";
-import { Toolbox } from "./toolbox";
+import { Toolbox, type ToolSet } from "./toolbox";
 import { undoRedoOf, type UndoRedo } from "./undo";
 import { View } from "./view";
 
-export class Editor {
+export class Editor implements Features {
   readonly store: Store;
   readonly view: View;
   readonly selection: Selection;
@@ -38,7 +39,7 @@ export class Editor {
   /** When the cells are there; rejects when they could not be had. */
   loaded: Promise<void> = Promise.resolve();
 
-  constructor(opened: Opened, api: Api, pace: Pace = PACE) {
+  constructor(opened: Opened, api: Api, tools: ToolSet, pace: Pace = PACE) {
     this.store = new Store(opened, api, pace.beatMs);
     this.view = new View(this.store);
     this.selection = new Selection(this.store, this.view);
@@ -49,7 +50,7 @@ export class Editor {
     this.multiSelect = new MultiSelect(this.store, this.view, this.selection, this.drawing);
     this.maskEdit = new MaskEdit(this.store, this.view, this.selection, this.review, this.attributes);
     this.smart = new Smart(this.store, this.drawing);
-    this.toolbox = new Toolbox(this);
+    this.toolbox = new Toolbox(tools, this, () => this.leaveTool());
     this.undoRedo = undoRedoOf(this.store, this.selection);
     this.liveUpdates = new LiveUpdates(this.store, this.view, pace);
   }
@@ -83,6 +84,11 @@ export class Editor {
   }
 
   // What several features do together
+
+  private leaveTool(): void {
+    this.maskEdit.cancel();
+    this.multiSelect.endNudge();
+  }
 
   accept(): void {
     if (this.store.multiSelected.length) this.multiSelect.accept();

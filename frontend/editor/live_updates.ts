@@ -2,8 +2,8 @@
 import { effect } from "@preact/signals-core";
 import { Live } from "../sync/live";
 import { BEAT_MS } from "../timing/recorder";
+import type { ViewPort } from "./interfaces";
 import type { Store } from "./store";
-import type { View } from "./view";
 
 const POLL_MS = 2000;
 /** While the feed tells of every change, the poll only heals what it missed. */
@@ -23,7 +23,7 @@ export class LiveUpdates {
 
   constructor(
     private readonly store: Store,
-    private readonly view: View,
+    private readonly view: ViewPort,
     private readonly pace: Pace,
   ) {}
 

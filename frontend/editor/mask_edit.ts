@@ -3,35 +3,20 @@ import { t } from "../locale/locale";
 import { overlap } from "../geometry/box";
 import { boxOf as maskBox, pack, patchOver, unpack, type Mask, type Patch } from "../geometry/mask";
 import * as edits from "../scene/edits";
-import type { Attributes } from "./attributes";
-import { Refusion, type Constraint } from "./refusion";
-import type { Review } from "./review";
-import type { Selection } from "./selection";
+import type { EditedMask } from "./edited_mask";
+import type { CellSelection, MaskEditing, PendingAttributes, Verdicts, ViewPort } from "./interfaces";
+import { Refusion } from "./refusion";
 import type { Store } from "./store";
-import type { View } from "./view";
 
-/** The mask of a proposal (committed as "edit") or of an own cell ("reshape"). It changes in place: a stroke has
- *  hundreds of moves. */
-export type EditedMask = {
-  readonly row: number;
-  patch: Patch;
-  readonly undo: { readonly patch: Patch; readonly constraint: Constraint | null }[];
-  subtract: boolean;
-  /** Strokes fix pixels and the rest is fused again; null: they paint. */
-  constraint: Constraint | null;
-  /** A constraint stroke was made: the operation records it. */
-  painted: boolean;
-};
-
-export class MaskEdit {
+export class MaskEdit implements MaskEditing {
   readonly refusion: Refusion;
 
   constructor(
     private readonly store: Store,
-    private readonly view: View,
-    selection: Selection,
-    private readonly review: Review,
-    private readonly attributes: Attributes,
+    private readonly view: ViewPort,
+    selection: CellSelection,
+    private readonly review: Verdicts,
+    private readonly attributes: PendingAttributes,
   ) {
     this.refusion = new Refusion(store, () => this.commit());
     selection.onSelect((row) => {

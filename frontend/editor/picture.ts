@@ -1,6 +1,6 @@
 /** Which cells are in the picture: layers that are shown, and what a filter keeps out. */
 import type { Status } from "../scene/contract";
-import type { Selection } from "./selection";
+import type { CellSelection } from "./interfaces";
 import type { Store } from "./store";
 
 export type Filter = {
@@ -15,7 +15,7 @@ export type Filter = {
 export class Picture {
   constructor(
     private readonly store: Store,
-    private readonly selection: Selection,
+    private readonly selection: CellSelection,
   ) {}
 
   showLayer(layer: number, shown: boolean): void {

@@ -1,24 +1,12 @@
 /** Constraint strokes: what the pen paints is fixed, the rest of the mask is fused again, exactly, by the interactive
  *  worker. Strokes that the worker has not answered stand as plain pixels, so nothing painted is ever lost. */
-import { boxOf, grown, pack, patchOver, unpack, type Mask, type Patch } from "../geometry/mask";
-import type { Certificate } from "../scene/contract";
+import { boxOf, grown, pack, patchOver, unpack, type Patch } from "../geometry/mask";
 import { wireMask } from "../scene/edits";
 import type { Answered, Stroke } from "../sync/api";
 import { Asker } from "../sync/ask";
 import { ApiError } from "../sync/api";
-import type { EditedMask } from "./mask_edit";
+import type { EditedMask, Painted } from "./edited_mask";
 import { workerTrouble, type Store } from "./store";
-
-export type Painted = { readonly patch: Patch; readonly foreground: boolean };
-/** `start`: the mask that the strokes change; `strokes` in the order of painting. */
-export type Constraint = {
-  readonly start: Mask | null;
-  readonly strokes: readonly Painted[];
-  readonly growing: Painted | null;
-  readonly certificate: Certificate | null;
-  readonly waiting: boolean;
-  readonly trouble: string;
-};
 
 export class Refusion {
   private readonly asker = new Asker();

@@ -1,13 +1,13 @@
 /** What is selected: one row, or several cells. */
+import type { CellSelection, ViewPort } from "./interfaces";
 import type { Store } from "./store";
-import type { View } from "./view";
 
-export class Selection {
+export class Selection implements CellSelection {
   private readonly listeners: ((row: number) => void)[] = [];
 
   constructor(
     private readonly store: Store,
-    private readonly view: View,
+    private readonly view: ViewPort,
   ) {}
 
   /** Called before another row is selected (or the same one again), so that what belongs to the old one ends. */

@@ -15,10 +15,10 @@ import { ApiError, isTemporary, type Api } from "../sync/api";
 import type { Conflict, Log } from "../sync/log";
 import type { Outbox, SaveState } from "../sync/outbox";
 import { Recorder } from "../timing/recorder";
-import type { ToolName } from "../tools";
-import type { EditedMask } from "./mask_edit";
+import type { EditedMask } from "./edited_mask";
 import { observed } from "./observed";
 import { Toasts } from "./toasts";
+import type { ToolName } from "./tool_names";
 
 /** The properties that the page is drawn from. */
 export type Observable = {

@@ -5,7 +5,7 @@ import type { Head } from "../scene/contract";
 import type { Draft } from "../scene/edits";
 import type { Entry, Heads, History, Step } from "../scene/history";
 import { moment } from "./words";
-import type { Selection } from "./selection";
+import type { CellSelection } from "./interfaces";
 import type { Store } from "./store";
 import { wordsOf } from "./operation_words";
 
@@ -149,7 +149,7 @@ export function whyNotUndone(direction: Direction, head: Head | null, me: number
 
 /** Undo and redo of an open image: what a step was about is selected, be it the cell or the proposal that is open
  *  again. */
-export function undoRedoOf(store: Store, selection: Selection): UndoRedo {
+export function undoRedoOf(store: Store, selection: CellSelection): UndoRedo {
   const { cells, opened } = store;
   return new UndoRedo({
     history: store.history,

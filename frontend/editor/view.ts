@@ -12,6 +12,7 @@ import {
   type Camera,
   type Size,
 } from "../geometry/frames";
+import type { ViewPort } from "./interfaces";
 import { observed } from "./observed";
 import type { Store } from "./store";
 
@@ -33,7 +34,7 @@ const INITIAL = (): Observable => ({
   sketches: 0,
 });
 
-export class View extends observed(INITIAL) {
+export class View extends observed(INITIAL) implements ViewPort {
   constructor(private readonly store: Store) {
     super();
   }

@@ -3,7 +3,7 @@
 import type { Size } from "../geometry/frames";
 import type { Pixels } from "../render/pixels";
 import type { Answered } from "../sync/api";
-import type { Prompt } from "../tools/smart";
+import type { Prompt } from "../scene/prompt";
 import { maskOf } from "./crops";
 import type { Question, Reply } from "./worker";
 

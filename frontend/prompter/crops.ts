@@ -4,7 +4,7 @@ import type { Box } from "../geometry/box";
 import type { Size } from "../geometry/frames";
 import { boxOf, pack, type Mask, type Patch } from "../geometry/mask";
 import { largest } from "../geometry/pieces";
-import type { Prompt } from "../tools/smart";
+import type { Prompt } from "../scene/prompt";
 
 export const SIDE = 64;
 export const CHANNELS = 6;

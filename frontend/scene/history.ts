@@ -4,25 +4,10 @@
  *  opinion of it). A head is the same, another one, or not in memory: the last is no reason to decline, only to ask the
  *  log. When somebody has acted since, the step is declined instead of undoing their act. Undoing the later of two own
  *  acts adds an operation, so the head of the earlier act is carried on to it. */
-import { summaryOf, type OperationSummary } from "./operation_summary";
-import type { Action, OpinionContent, AnnotationState } from "./contract";
+import { summaryOf, type Change, type Done, type OperationSummary } from "./operation_summary";
+import type { OpinionContent, AnnotationState } from "./contract";
 import type { Draft } from "./edits";
 
-/** What an operation changed: an annotation's state, or (`opinion`) what its author says of it. */
-export type Change = {
-  annotation: string;
-  opinion?: boolean;
-  before: AnnotationState | OpinionContent | null;
-  after: AnnotationState | OpinionContent | null;
-  seen: string | null;
-};
-export type Done = {
-  op_id: string;
-  action: Action;
-  tool?: string;
-  undoes: string | null;
-  changes: Change[];
-};
 export type Effect = Change & { head: string };
 /** An act that can be turned back. `op_id` is its last operation: of the act itself, or of its undo or redo. */
 export type Entry = { op_id: string; summary: OperationSummary; effects: readonly Effect[] };

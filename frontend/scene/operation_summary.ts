@@ -1,6 +1,21 @@
 /** What an operation did, summarised once when it is done: undo and redo name it later. */
-import type { Action } from "./contract";
-import type { Done } from "./history";
+import type { Action, AnnotationState, OpinionContent } from "./contract";
+
+/** What an operation changed: an annotation's state, or (`opinion`) what its author says of it. */
+export type Change = {
+  annotation: string;
+  opinion?: boolean;
+  before: AnnotationState | OpinionContent | null;
+  after: AnnotationState | OpinionContent | null;
+  seen: string | null;
+};
+export type Done = {
+  op_id: string;
+  action: Action;
+  tool?: string;
+  undoes: string | null;
+  changes: Change[];
+};
 
 export type OperationName =
   | "draw"

@@ -19,7 +19,8 @@ import type {
   Verdict,
 } from "../scene/contract";
 import { opinion, type Draft } from "../scene/edits";
-import type { Change, Heads, History } from "../scene/history";
+import type { Heads, History } from "../scene/history";
+import type { Change } from "../scene/operation_summary";
 import { contentOf, verdictOf } from "../scene/opinions";
 import { uuid7 } from "../scene/uuid";
 import type { Waiting } from "./outbox";

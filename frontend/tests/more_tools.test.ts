@@ -11,7 +11,7 @@ import { unmixing } from "../render/stains";
 import { Asker } from "../sync/ask";
 import { Live } from "../sync/live";
 import * as extremes from "../tools/extremes";
-import type { Input } from "../tools/input";
+import type { Input } from "../editor/input";
 import * as measure from "../tools/measure";
 import * as path from "../tools/path";
 import * as polygon from "../tools/polygon";

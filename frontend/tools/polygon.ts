@@ -3,13 +3,14 @@
  *  A drag that begins the outline closes it when it is let go. A click on the first corner, or on the last one again
  *  (a double click), closes it. How a self-crossing outline is filled stands in geometry/polygon.ts. */
 import type { Point } from "../geometry/frames";
-import type { Input } from "./input";
+import type { Input } from "../editor/input";
 import { mark, t } from "../locale/locale";
-import type { Editor } from "../editor/editor";
+import type { Features } from "../editor/interfaces";
 import { pack } from "../geometry/mask";
 import { fill } from "../geometry/polygon";
 import type { Sketch } from "../render/overlay";
-import { colourOf, type Cursor, type Press, type Sizes, type Tool, type ToolDefinition } from "./tool";
+import type { Cursor, Press, Sizes, Tool, ToolDefinition } from "../editor/tool";
+import { colourOf } from "./picking";
 
 export const MOST_VERTICES = 5000;
 
@@ -93,7 +94,7 @@ class Polygon implements Tool {
   readonly followsPointer = true;
   private state = IDLE;
 
-  constructor(private readonly editor: Editor) {}
+  constructor(private readonly editor: Features) {}
 
   busy(): boolean {
     return this.state.kind !== "idle";

@@ -1,11 +1,12 @@
 /** Click to select, drag to move, drag a handle to resize. Pure: the caller passes what lies under the pointer. */
 import { handleUnder, insideImage, moved, resized, sameBox, type Box, type Handle } from "../geometry/box";
 import type { Point, Size } from "../geometry/frames";
-import type { Input } from "./input";
+import type { Input } from "../editor/input";
 import { mark } from "../locale/locale";
-import type { Editor } from "../editor/editor";
+import type { Features } from "../editor/interfaces";
 import type { Sketch } from "../render/overlay";
-import { colourOfRow, rowsAt, type Press, type Sizes, type Tool, type ToolDefinition } from "./tool";
+import type { Press, Sizes, Tool, ToolDefinition } from "../editor/tool";
+import { colourOfRow, rowsAt } from "./picking";
 
 export type Selected = { readonly row: number; readonly box: Box; readonly editable: boolean };
 export type Around = {
@@ -104,7 +105,7 @@ export const preview = (state: SelectState): { row: number; box: Box } | null =>
 class SelectTool implements Tool {
   private state = IDLE;
 
-  constructor(private readonly editor: Editor) {}
+  constructor(private readonly editor: Features) {}
 
   busy(): boolean {
     return this.state.kind !== "idle";

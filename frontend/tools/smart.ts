@@ -1,21 +1,21 @@
 /** Clicks and a box that ask the prompter for one cell's mask. Pure; the step returns what to ask. */
 import { boxBetween, insideImage, type Box } from "../geometry/box";
 import type { Point, Size } from "../geometry/frames";
-import type { Input } from "./input";
+import type { Input } from "../editor/input";
 import { answer as askPrompter } from "../editor/smart";
 import { workerTrouble } from "../editor/store";
-import type { Editor } from "../editor/editor";
+import type { Features } from "../editor/interfaces";
 import { imagePoint } from "../geometry/frames";
 import { pack, unpack, type Patch } from "../geometry/mask";
 import { mark, t } from "../locale/locale";
 import type { Sketch } from "../render/overlay";
 import type { LabelClass } from "../scene/contract";
+import type { Prompt } from "../scene/prompt";
 import { uuid7 } from "../scene/uuid";
 import type { Answered } from "../sync/api";
-import { colourOf, type Press, type Sizes, type Tool, type ToolDefinition } from "./tool";
+import type { Press, Sizes, Tool, ToolDefinition } from "../editor/tool";
+import { colourOf } from "./picking";
 
-export type Click = { readonly at: Point<"image">; readonly inside: boolean };
-export type Prompt = { readonly box: Box | null; readonly clicks: readonly Click[] };
 export const MOST_CLICKS = 32;
 
 export type SmartState = {
@@ -92,7 +92,7 @@ export class SmartTool implements Tool {
   /** Kept by Enter before their answer. */
   private promised: readonly Promised[] = [];
 
-  constructor(private readonly editor: Editor) {}
+  constructor(private readonly editor: Features) {}
 
   busy(): boolean {
     return this.state.prompt !== null || this.state.press !== null;
