@@ -4,7 +4,7 @@ import { t } from "../locale/locale";
 import * as bulk from "../scene/bulk";
 import type { Attribute } from "../scene/contract";
 import type { CellSelection, PendingAttributes } from "./interfaces";
-import { observed } from "./observed";
+import { observed } from "../scene/observed";
 import type { Store } from "./store";
 
 type Observable = {

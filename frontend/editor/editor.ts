@@ -12,7 +12,7 @@ import { LiveUpdates, PACE, type Pace } from "./live_updates";
 import { MaskEdit } from "./mask_edit";
 import { MultiSelect } from "./multi_select";
 import type { Features } from "./interfaces";
-import { dependOn } from "./observed";
+import { dependOn } from "../scene/observed";
 import { Picture } from "./picture";
 import { Review } from "./review";
 import { Selection } from "./selection";
@@ -43,7 +43,7 @@ export class Editor implements Features {
     this.store = new Store(opened, api, pace.beatMs);
     this.view = new View(this.store);
     this.selection = new Selection(this.store, this.view);
-    this.picture = new Picture(this.store, this.selection);
+    this.picture = new Picture(this.store);
     this.drawing = new Drawing(this.store, this.selection);
     this.attributes = new Attributes(this.store, this.selection);
     this.review = new Review(this.store, this.selection, this.attributes);
@@ -73,10 +73,19 @@ export class Editor implements Features {
         dependOn(this.attributes, ["pending"]);
         dependOn(this.multiSelect, ["nudging"]);
         dependOn(this.store.toasts, ["list"]);
+        dependOn(this.store.cells, ["changes"]);
+        dependOn(this.store.history, ["done", "undone"]);
+        dependOn(this.liveUpdates, ["live"]);
+        const { log, editing } = this.store;
+        const { live } = this.liveUpdates;
+        if (log) dependOn(log, ["conflicts"]);
+        if (editing) dependOn(editing, ["subtract", "constraint"]);
+        if (live) dependOn(live, ["others"]);
         onChange();
       }),
       effect(() => {
         dependOn(this.view, ["camera", "canvas", "sketches"]);
+        if (this.store.editing) dependOn(this.store.editing, ["patch"]);
         onMove();
       }),
     ];

@@ -28,8 +28,6 @@ export interface CellSelection {
   selectSeveral(rows: readonly number[]): void;
   /** Called before another row is selected (or the same one again), so that what belongs to the old one ends. */
   onSelect(listener: (row: number) => void): void;
-  /** Somebody changed the cells: a selection that is gone ends. */
-  cellsChanged(): void;
 }
 
 /** A cell whose mask came late, with the class that it had when it was asked for. */

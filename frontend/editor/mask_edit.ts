@@ -3,7 +3,7 @@ import { t } from "../locale/locale";
 import { overlap } from "../geometry/box";
 import { boxOf as maskBox, pack, patchOver, unpack, type Mask, type Patch } from "../geometry/mask";
 import * as edits from "../scene/edits";
-import type { EditedMask } from "./edited_mask";
+import { EditedMask } from "./edited_mask";
 import type { CellSelection, MaskEditing, PendingAttributes, Verdicts, ViewPort } from "./interfaces";
 import { Refusion } from "./refusion";
 import type { Store } from "./store";
@@ -34,7 +34,7 @@ export class MaskEdit implements MaskEditing {
     const { x0, y0, x1, y1 } = cells.boxOf(row);
     // A brush wider than a third of a small cell would paint it in one touch.
     store.brushRadius = Math.min(store.brushRadius, Math.max(1, Math.min(x1 - x0, y1 - y0) / 3));
-    store.editing = { row, patch, undo: [], subtract: false, constraint: null, painted: false };
+    store.editing = new EditedMask(row, patch);
     store.recorder.record("tool", "brush");
   }
   private isEditable(row: number): boolean {
@@ -55,7 +55,6 @@ export class MaskEdit implements MaskEditing {
   swap(): void {
     const { editing } = this.store;
     if (editing) editing.subtract = !editing.subtract;
-    this.store.touch();
   }
   cancel(): void {
     this.store.editing = null;
@@ -104,7 +103,6 @@ export class MaskEdit implements MaskEditing {
     editing.patch = before.patch;
     editing.constraint = before.constraint;
     this.refusion.undone();
-    this.store.touch();
     return true;
   }
 }

@@ -8,7 +8,7 @@ import type { Draft } from "../scene/edits";
 import type { Cells } from "../scene/cells";
 import { inView, LEAST_SIDE, shorterSide, type Seen } from "../scene/seen";
 import type { CellDrawing, CellSelection, Splitting, ViewPort } from "./interfaces";
-import { observed } from "./observed";
+import { observed } from "../scene/observed";
 import type { Store } from "./store";
 
 const NUDGE_PAUSE_MS = 500;

@@ -81,10 +81,7 @@ async function load(
       editor.store.session,
       editor.store.history,
       editor.store.outbox,
-      {
-        onChange: () => editor.selection.cellsChanged(),
-        onNotice: (text) => editor.store.toast(text),
-      },
+      (text) => editor.store.toast(text),
     );
     if (remembered) editor.store.log.remember(await complete(editor.store.api, remembered, packs[index].seq));
     editor.store.log.reopen();

@@ -38,7 +38,6 @@ export class Refusion {
           trouble: "",
         };
     if (editing.constraint) void this.ask(editing); // no stroke yet: the worker gets ready, and says when it cannot
-    this.store.touch();
   }
 
   /** The stroke under the pen; `done` when it is lifted. */
@@ -67,7 +66,6 @@ export class Refusion {
     if (this.before) editing.patch = this.before;
     this.before = null;
     editing.constraint = { ...editing.constraint, growing: null, waiting: false };
-    this.store.touch();
   }
 
   undone(): void {
@@ -127,7 +125,6 @@ export class Refusion {
       this.keepIt = false;
       this.keep();
     }
-    this.store.touch();
   }
 }
 

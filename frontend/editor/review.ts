@@ -6,7 +6,7 @@ import * as edits from "../scene/edits";
 import { contentOf, verdictOf } from "../scene/opinions";
 import { nextInOrder, ordered, type Order } from "../scene/order";
 import type { CellSelection, PendingAttributes, Verdicts } from "./interfaces";
-import { observed } from "./observed";
+import { observed } from "../scene/observed";
 import type { Store } from "./store";
 
 /** What a recorded opinion is answered with, by the decision that it stands beside. */

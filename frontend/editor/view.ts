@@ -13,7 +13,7 @@ import {
   type Size,
 } from "../geometry/frames";
 import type { ViewPort } from "./interfaces";
-import { observed } from "./observed";
+import { observed } from "../scene/observed";
 import type { Store } from "./store";
 
 /** A cell that is shown smaller is brought nearer, to twice this; CSS pixels. */

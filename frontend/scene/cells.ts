@@ -2,6 +2,7 @@
  *
  *  A row number stays the same for as long as the annotation is known here, also after its deletion (`live` is 0
  *  then and undo brings it back), so that the look-up table of the drawing and the grid can go by row. */
+import { batch, signal } from "@preact/signals-core";
 import { area, contains, type Box } from "../geometry/box";
 import { covers, fromBase64, toBase64, type Mask } from "../geometry/mask";
 import { Grid } from "../geometry/grid";
@@ -68,6 +69,7 @@ export class Cells {
   private readonly decisions = new Map<string, number>();
   private readonly grid: Grid;
   private readonly watchers: Watcher[] = [];
+  private readonly changeCount = signal(0);
   readonly layers: string[] = [];
   /** How many live rows of each layer have a mask: a layer without any is not looked at for drawing. */
   readonly maskCounts: number[] = [];
@@ -79,8 +81,14 @@ export class Cells {
     this.grid = new Grid(image.width);
   }
 
+  /** `watcher` is called in the middle of a change, once a row. Whoever wants to know only that there was one reads
+   *  `changes` in an effect. */
   watch(watcher: Watcher): void {
     this.watchers.push(watcher);
+  }
+  /** How many changes there were: a signal. */
+  get changes(): number {
+    return this.changeCount.value;
   }
 
   /** Whether a layer that is neither the base nor a prediction is in the picture: a colleague's, a consensus, an import. */
@@ -98,6 +106,9 @@ export class Cells {
 
   /** All rows of a layer's pack at once; the mask bits stay views on the pack's bytes. */
   load(layer: number, pack: Pack): void {
+    batch(() => this.loadRows(layer, pack));
+  }
+  private loadRows(layer: number, pack: Pack): void {
     this.reserve(this.count + pack.count);
     const c = pack.columns;
     const bits = this.masks.addSource(c.mask_bits.slice()); // a copy, so that the rest of the pack need not stay
@@ -266,7 +277,9 @@ export class Cells {
   /** The server's word on who has decided a cell. */
   setDecider(annotation: string, person: number | null | undefined): void {
     const row = this.rowOf(annotation);
-    if (row >= 0 && person) this.decider[row] = person;
+    if (row < 0 || !person || this.decider[row] === person) return;
+    this.decider[row] = person;
+    this.noteChange();
   }
 
   /** Somebody says something of a cell, or takes it back. */
@@ -362,7 +375,9 @@ export class Cells {
   /** What a person does not want to see now; null: everything. */
   hide(hidden: ((row: number) => boolean) | null): void {
     this.hidden = hidden;
-    for (let row = 0; row < this.count; row++) this.notifyWatchers(row, null, null);
+    batch(() => {
+      for (let row = 0; row < this.count; row++) this.notifyWatchers(row, null, null);
+    });
   }
   /** Is it in the picture where no filter hides it? */
   wouldShow(row: number): boolean {
@@ -377,8 +392,10 @@ export class Cells {
   }
   showLayer(layer: number, shown: boolean): void {
     this.opened[layer] = shown;
-    for (let row = 0; row < this.count; row++)
-      if (this.layer[row] === layer) this.notifyWatchers(row, null, null);
+    batch(() => {
+      for (let row = 0; row < this.count; row++)
+        if (this.layer[row] === layer) this.notifyWatchers(row, null, null);
+    });
   }
 
   /** Rows under a point, the likeliest first: inside its mask, then smaller boxes. Regions only by their edge. */
@@ -484,6 +501,10 @@ export class Cells {
 
   private notifyWatchers(row: number, before: Box | null, after: Box | null): void {
     for (const watcher of this.watchers) watcher(row, before, after);
+    this.noteChange();
+  }
+  private noteChange(): void {
+    this.changeCount.value = this.changeCount.peek() + 1;
   }
 
   private reserve(rows: number): void {

@@ -112,7 +112,7 @@ export function openEditor({ archived = false, viewer = false, apart = false, st
         unsettled: () => [],
         settle: () => Promise.resolve(),
       },
-      { onChange: () => made.selection.cellsChanged(), onNotice: (text) => made.store.toast(text) },
+      (text) => made.store.toast(text),
     );
   made.store.isLoaded = true;
   made.view.canvas = SIZE;

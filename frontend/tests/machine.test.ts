@@ -94,7 +94,7 @@ class Page {
         unsettled: () => [],
         settle: () => Promise.resolve(),
       },
-      { onChange: () => {}, onNotice: (text) => this.notices.push(text) },
+      (text) => this.notices.push(text),
     );
     this.log.remember(server.tail(Math.max(0, seq - remembered)));
     this.undoRedo = new UndoRedo({

@@ -396,7 +396,7 @@ describe("live", () => {
       "me",
       () => Promise.resolve(),
       () => ({ cursor: null, view: null, editing: null }),
-      { onSeq: (seq) => notified.push(seq), onOthers: () => undefined },
+      (seq) => notified.push(seq),
       () => 0,
     );
     return { live, notified };

@@ -350,7 +350,7 @@ describe("queue", () => {
       uuid(1),
       new History(),
       outbox,
-      { onChange: () => {}, onNotice: () => {} },
+      () => {},
     );
     const ids = [move({ cells, log }, uuid(1), 10), move({ cells, log }, uuid(2), 10)]; // both before the first is sent
     await vi.waitFor(() => expect(outbox.state.kind).toBe("saved"));
