@@ -5,7 +5,7 @@ import { wireMask } from "../scene/edits";
 import type { Answered, Stroke } from "../sync/api";
 import { Asker } from "../sync/ask";
 import { ApiError } from "../sync/api";
-import type { EditedMask, Painted } from "./edited_mask";
+import type { Constraint, EditedMask, Painted } from "./edited_mask";
 import { workerTrouble, type Store } from "./store";
 
 export class Refusion {
@@ -84,49 +84,63 @@ export class Refusion {
   private async ask(editing: EditedMask): Promise<void> {
     const asked = editing.constraint;
     if (!asked) return;
-    const painted = asked.growing ? [...asked.strokes, asked.growing] : asked.strokes;
-    const strokes: Stroke[] = painted.flatMap(({ patch, foreground }) => {
-      const mask = pack(patch);
-      return mask ? [{ ...wireMask(mask), foreground }] : [];
-    });
+    const strokes = wireStrokes(asked);
     editing.constraint = { ...asked, waiting: true };
-    const isStill = () => this.store.editing === editing && editing.constraint !== null;
     try {
-      const answer = await this.asker.ask((number) =>
-        this.store.waited(
-          this.store.api.refusion(this.store.opened.image.id, {
-            session: this.store.session,
-            number,
-            mask: asked.start && wireMask(asked.start),
-            strokes,
-          }),
-        ),
-      );
-      if (!answer || answer.superseded || !isStill() || !editing.constraint) return;
-      const isNewest =
-        editing.constraint.strokes.length === asked.strokes.length &&
-        (editing.constraint.growing === asked.growing || editing.constraint.growing !== null);
-      if (!isNewest) return;
+      const answer = await this.askWorker(asked, strokes);
+      const now = this.stillWanted(editing);
+      if (!answer || answer.superseded || !now || !isNewest(asked, now)) return;
       if (strokes.length) editing.patch = patchOf(answer, editing, this.store.opened.image);
-      editing.constraint = {
-        ...editing.constraint,
-        certificate: answer.certificate ?? null,
-        waiting: editing.constraint.growing !== asked.growing,
-        trouble: "",
-      };
+      const waiting = now.growing !== asked.growing;
+      editing.constraint = { ...now, certificate: answer.certificate ?? null, waiting, trouble: "" };
     } catch (error) {
-      if (!isStill() || !editing.constraint) return;
-      const gone = error instanceof ApiError && error.code === "wrong_state";
-      editing.constraint = { ...editing.constraint, waiting: false, trouble: workerTrouble(error) };
-      if (gone && !asked.strokes.length && !asked.growing)
+      const now = this.stillWanted(editing);
+      if (!now) return;
+      editing.constraint = { ...now, waiting: false, trouble: workerTrouble(error) };
+      if (isGone(error) && !strokesOf(asked).length)
         editing.constraint = { ...editing.constraint, certificate: null };
     }
-    if (this.keepIt && !editing.constraint.waiting) {
-      this.keepIt = false;
-      this.keep();
-    }
+    this.keepWhenDone(editing);
+  }
+  private askWorker(asked: Constraint, strokes: Stroke[]): Promise<Answered | null> {
+    const { store } = this;
+    const mask = asked.start && wireMask(asked.start);
+    return this.asker.ask((number) =>
+      store.waited(
+        store.api.refusion(store.opened.image.id, { session: store.session, number, mask, strokes }),
+      ),
+    );
+  }
+  /** The strokes as they are now; null: the edit has ended, or the strokes paint again. */
+  private stillWanted(editing: EditedMask): Constraint | null {
+    return this.store.editing === editing ? editing.constraint : null;
+  }
+  /** Enter came before the answer: keep it now. */
+  private keepWhenDone(editing: EditedMask): void {
+    if (!this.keepIt || editing.constraint?.waiting) return;
+    this.keepIt = false;
+    this.keep();
   }
 }
+
+/** All strokes, the one under the pen included. */
+const strokesOf = ({ strokes, growing }: Constraint): readonly Painted[] =>
+  growing ? [...strokes, growing] : strokes;
+
+function wireStrokes(constraint: Constraint): Stroke[] {
+  return strokesOf(constraint).flatMap(({ patch, foreground }) => {
+    const mask = pack(patch);
+    return mask ? [{ ...wireMask(mask), foreground }] : [];
+  });
+}
+
+/** Whether no stroke was finished, and none dropped, since `asked` was sent. */
+function isNewest(asked: Constraint, now: Constraint): boolean {
+  const isSameStroke = now.growing === asked.growing || now.growing !== null;
+  return now.strokes.length === asked.strokes.length && isSameStroke;
+}
+
+const isGone = (error: unknown): boolean => error instanceof ApiError && error.code === "wrong_state";
 
 function patchOf(answer: Answered, editing: EditedMask, image: { width: number; height: number }): Patch {
   if (!answer.mask)

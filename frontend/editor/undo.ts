@@ -84,7 +84,7 @@ export class UndoRedo {
 
   private async askLog(direction: Direction, step: Exclude<Step, "nothing">): Promise<void> {
     const { entry } = step;
-    const asked = "unknown" in step ? step.unknown : "changedSince" in step ? [step.changedSince] : [];
+    const asked = annotationsOf(step);
     let heads: readonly Head[];
     try {
       heads = await this.context.ask(asked);
@@ -123,6 +123,12 @@ export class UndoRedo {
     context.history.drop(entry);
     context.say(whyNotUndone(direction, log ?? null, context.me));
   }
+}
+
+/** What the log is asked about before a step is declined. */
+function annotationsOf(step: Exclude<Step, "nothing">): readonly string[] {
+  if ("unknown" in step) return step.unknown;
+  return "changedSince" in step ? [step.changedSince] : [];
 }
 
 /** Why a step is not undone, by what the log shows. */

@@ -1,5 +1,5 @@
-/** The shipped prompter in this browser. Whatever is missing (WebAssembly, the net, the pixels) makes it step aside: the
- *  server's worker is asked instead. */
+/** The shipped prompter in this browser. Whatever is missing (WebAssembly, the net, the pixels) makes it step
+ *  aside: the server's worker is asked instead. */
 import type { Size } from "../geometry/frames";
 import type { Pixels } from "../render/pixels";
 import type { Answered } from "../sync/api";

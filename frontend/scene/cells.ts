@@ -91,7 +91,8 @@ export class Cells {
     return this.changeCount.value;
   }
 
-  /** Whether a layer that is neither the base nor a prediction is in the picture: a colleague's, a consensus, an import. */
+  /** Whether a layer that is neither the base nor a prediction is in the picture: a colleague's, a consensus, an
+   *  import. */
   private readonly opened: boolean[] = [];
   private readonly kinds: LayerUse[] = [];
 
@@ -193,53 +194,66 @@ export class Cells {
     version?: number,
     author = 0,
   ): number {
-    let row = this.rows.get(annotation) ?? -1;
-    const proposals = new Set([row >= 0 ? this.derivedFrom(row) : null, state?.derived_from ?? null]);
-    const before = row >= 0 && this.live[row] ? this.extent(row) : null;
-    const isNew = row < 0;
-    if (isNew) {
-      this.reserve(this.count + 1);
-      row = this.count++;
-      putUuid(this.ids, row, annotation);
-      this.rows.set(annotation, row);
-      this.layer[row] = layer;
-      this.score[row] = NaN;
-      this.version[row] = 0;
-      this.author[row] = this.decider[row] = this.disputed[row] = 0;
-      this.masks.set(row, null);
-      this.decided[row] = this.decisions.get(annotation) ?? -1;
-    } else if (before) this.unlink(row);
+    const isNew = !this.rows.has(annotation);
+    const row = isNew ? this.newRow(layer, annotation) : this.rowOf(annotation);
+    const before = this.live[row] ? this.extent(row) : null;
+    const proposals = new Set([this.derivedFrom(row), state?.derived_from ?? null]);
+    if (before) this.unlink(row);
     putUuid(this.lastOps, row, op);
     this.version[row] = version ?? this.version[row] + 1;
     this.live[row] = state ? 1 : 0;
     if (state) {
-      this.author[row] = author || this.author[row];
-      // Who moves a cell has not decided it: only another status, or another proposal, is another decision.
-      const decides =
-        isNew || this.statusOf(row) !== state.status || this.derivedFrom(row) !== state.derived_from;
-      if (decides && author) this.decider[row] = author;
-      this.kind[row] = KINDS.indexOf(state.kind);
-      this.status[row] = STATUSES.indexOf(state.status);
-      this.labelClass[row] = state.label_class ?? 0;
-      this.box.set(state.box, 4 * row);
-      this.masks.set(row, state.mask && { ...state.mask, bits: fromBase64(state.mask.bits) });
-      putUuid(this.derived, row, state.derived_from);
-      if (state.reason) this.reasons.set(row, state.reason);
-      else this.reasons.delete(row);
-      if (state.attributes && Object.keys(state.attributes).length)
-        this.attributesByRow.set(row, state.attributes);
-      else this.attributesByRow.delete(row);
-      if (state.parent) this.parents.set(row, state.parent);
-      else this.parents.delete(row);
+      this.decideBy(row, state, author, isNew);
+      this.write(row, state);
       this.link(row);
     }
     this.dispute(row);
     this.notifyWatchers(row, before, state ? this.extent(row) : null);
-    for (const id of proposals) {
-      const proposal = id && layer === this.base ? this.rowOf(id) : -1;
-      if (proposal >= 0) this.notifyWatchers(proposal, null, null); // decided or open again: it appears or disappears
-    }
+    if (layer === this.base) proposals.forEach((id) => this.notifyProposal(id));
     return row;
+  }
+
+  /** A row without a state yet. */
+  private newRow(layer: number, annotation: string): number {
+    this.reserve(this.count + 1);
+    const row = this.count++;
+    putUuid(this.ids, row, annotation);
+    this.rows.set(annotation, row);
+    this.layer[row] = layer;
+    this.score[row] = NaN;
+    this.live[row] = this.version[row] = 0;
+    this.author[row] = this.decider[row] = this.disputed[row] = 0;
+    putUuid(this.derived, row, null);
+    this.masks.set(row, null);
+    this.decided[row] = this.decisions.get(annotation) ?? -1;
+    return row;
+  }
+
+  /** Who moves a cell has not decided it: only another status, or another proposal, is another decision. */
+  private decideBy(row: number, state: AnnotationState, author: number, isNew: boolean): void {
+    this.author[row] = author || this.author[row];
+    const decides =
+      isNew || this.statusOf(row) !== state.status || this.derivedFrom(row) !== state.derived_from;
+    if (decides && author) this.decider[row] = author;
+  }
+
+  private write(row: number, state: AnnotationState): void {
+    const attributes = Object.keys(state.attributes ?? {}).length ? state.attributes : undefined;
+    this.kind[row] = KINDS.indexOf(state.kind);
+    this.status[row] = STATUSES.indexOf(state.status);
+    this.labelClass[row] = state.label_class ?? 0;
+    this.box.set(state.box, 4 * row);
+    this.masks.set(row, state.mask && { ...state.mask, bits: fromBase64(state.mask.bits) });
+    putUuid(this.derived, row, state.derived_from);
+    setOrDelete(this.reasons, row, state.reason || undefined);
+    setOrDelete(this.attributesByRow, row, attributes);
+    setOrDelete(this.parents, row, state.parent || undefined);
+  }
+
+  /** A proposal was decided or is open again: it appears or disappears. */
+  private notifyProposal(id: string | null): void {
+    const proposal = id ? this.rowOf(id) : -1;
+    if (proposal >= 0) this.notifyWatchers(proposal, null, null);
   }
 
   /** The state of a row as it travels; null when it is deleted. */
@@ -410,7 +424,8 @@ export class Cells {
       if (!inMask && !contains(box, at, reach)) continue;
       const inner = { x0: box.x0 + reach, y0: box.y0 + reach, x1: box.x1 - reach, y1: box.y1 - reach };
       if (this.kind[row] !== CELL && contains(inner, at)) continue;
-      found.push({ row, rank: inMask ? 0 : this.kind[row] === CELL ? 1 : 2, size: area(box) });
+      const rankOfBox = this.kind[row] === CELL ? 1 : 2;
+      found.push({ row, rank: inMask ? 0 : rankOfBox, size: area(box) });
     }
     found.sort(
       (a, b) => a.rank - b.rank || a.size - b.size || Number(this.isMine(b.row)) - Number(this.isMine(a.row)),
@@ -546,3 +561,8 @@ export type Counts = {
   proposals: number;
   undecided: number;
 };
+
+function setOrDelete<T>(map: Map<number, T>, row: number, value: T | undefined): void {
+  if (value === undefined) map.delete(row);
+  else map.set(row, value);
+}

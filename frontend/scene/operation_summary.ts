@@ -62,13 +62,18 @@ const NAMES: Record<Action, OperationName | ((done: OperationFacts) => Operation
   resize: (done) => (isRegion(done) ? "resize_region" : "resize"),
   delete: (done) => (isRegion(done) ? "delete_region" : "delete"),
   reshape: ({ tool }) => (tool === "split" || tool === "merge" ? tool : "outline"),
-  classify: ({ tool }) => (tool === "attribute" ? "attribute" : tool === "parent" ? "link" : "classify"),
+  classify: classifyName,
   bulk: bulkName,
 };
 
 function nameOf(done: OperationFacts): OperationName {
   const name = NAMES[done.action];
   return typeof name === "function" ? name(done) : name;
+}
+
+function classifyName({ tool }: OperationFacts): OperationName {
+  if (tool === "attribute") return "attribute";
+  return tool === "parent" ? "link" : "classify";
 }
 
 function bulkName({ tool, changes }: OperationFacts): OperationName {

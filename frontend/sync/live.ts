@@ -101,12 +101,9 @@ export class Live extends observed((): Observable => ({ others: new Map() })) {
     if (!this.source) return;
     this.dropSilent();
     clearTimeout(this.timer);
-    const wait =
-      changed && this.others.size
-        ? LEAST_BETWEEN_MS - (this.now() - this.lastSent)
-        : changed && !this.lastSent
-          ? 0
-          : HEARTBEAT_MS - (this.now() - this.lastSent);
+    const between = changed && this.others.size ? LEAST_BETWEEN_MS : HEARTBEAT_MS;
+    const isFirst = changed && !this.others.size && !this.lastSent;
+    const wait = isFirst ? 0 : between - (this.now() - this.lastSent);
     this.timer = setTimeout(
       () => {
         const here = this.here();

@@ -69,7 +69,8 @@ describe("polygon tool", () => {
     inputs.reduce<polygon.Step>(
       (last, input) => {
         const step = polygon.step(last.state, input, 3, 2);
-        return last.commit ? { ...step, commit: last.commit } : step; // the button is let go after the click that closed it
+        // The button is let go after the click that closed it.
+        return last.commit ? { ...step, commit: last.commit } : step;
       },
       { state: polygon.IDLE },
     );
@@ -270,7 +271,8 @@ describe("several cells in one operation", () => {
       ],
     });
     const boxes = draft?.effects.map((e) => e.after?.box);
-    expect(boxes?.[0]?.[0]).toBeGreaterThan(boxes?.[1]?.[0] as number); // the larger piece, on the right, stays the cell
+    // The larger piece, on the right, stays the cell.
+    expect(boxes?.[0]?.[0]).toBeGreaterThan(boxes?.[1]?.[0] as number);
     const history = new History();
     history.record({
       op_id: uuid(50),

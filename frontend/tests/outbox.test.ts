@@ -280,7 +280,7 @@ describe("queue", () => {
     expect(await kept()).toEqual([]);
   });
 
-  it("keeps what was found stale through a new page, sends it no second time, and lets go of it when told", async () => {
+  it("keeps a stale act through a new page, sends it no second time, and lets go of it when told", async () => {
     let sent = 0;
     const stale: Sender = (layer, operations) => {
       sent += operations.length;

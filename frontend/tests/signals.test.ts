@@ -33,7 +33,7 @@ function drawn(editor: Editor, act: () => void): { page: number; moved: number }
   return { page: seen.page - before.page, moved: seen.moved - before.moved };
 }
 
-const ACTS: Record<string, (editor: Editor) => void> = {
+const CHANGES: Record<string, (editor: Editor) => void> = {
   "a colleague's change": ({ store }) => store.log?.follow(tail([theirs(6, uuid(1), state([1, 1, 9, 9]))])),
   "a colleague's two changes": ({ store }) =>
     store.log?.follow(
@@ -48,13 +48,13 @@ const ACTS: Record<string, (editor: Editor) => void> = {
 };
 
 describe("signals", () => {
-  it.each(Object.entries(ACTS))("%s draws the page", (_name, act) => {
+  it.each(Object.entries(CHANGES))("%s draws the page", (_name, act) => {
     const { editor } = openEditor();
     expect(drawn(editor, () => act(editor)).page).toBeGreaterThan(0);
   });
   it.each(["a colleague's two changes", "a filter", "a layer shown"])("%s draws it once", (name) => {
     const { editor } = openEditor();
-    expect(drawn(editor, () => ACTS[name](editor)).page).toBe(1);
+    expect(drawn(editor, () => CHANGES[name](editor)).page).toBe(1);
   });
   it("a mask that is edited draws the page for its mode and the picture for its pixels", () => {
     const { editor } = openEditor();

@@ -1,4 +1,5 @@
-/** Four clicks on the outermost points of a cell make its box: quicker and more exact than two corners in the air. Pure. */
+/** Four clicks on the outermost points of a cell make its box: quicker and more exact than two corners in the air.
+ *  Pure. */
 import { insideImage, type Box } from "../geometry/box";
 import type { Point, Size } from "../geometry/frames";
 import { boundsOf } from "../geometry/polygon";

@@ -38,16 +38,19 @@ const near = (a: Point<"image">, b: Point<"image">, reach: number) =>
 
 /** `reach`: how near a click must be to a corner to mean it; `spacing`: distance of freehand corners; image pixels. */
 export function step(state: PolygonState, input: Input, reach: number, spacing: number): Step {
-  if (input.kind === "cancel") {
-    // A second finger in mid-outline zooms; what was drawn before this press stays.
-    if (state.kind === "drawing" && state.pressed && !state.first)
-      return { state: { ...state, pressed: false, dragged: false } };
-    return { state: IDLE };
-  }
-  if (state.kind === "idle") {
-    if (input.kind !== "down") return { state };
-    return { state: { kind: "drawing", vertices: [input.at], pressed: true, dragged: false, first: true } };
-  }
+  if (input.kind === "cancel") return cancel(state);
+  if (state.kind === "drawing") return draw(state, input, reach, spacing);
+  if (input.kind !== "down") return { state };
+  return { state: { kind: "drawing", vertices: [input.at], pressed: true, dragged: false, first: true } };
+}
+
+/** A second finger in mid-outline zooms; what was drawn before this press stays. */
+function cancel(state: PolygonState): Step {
+  const isLaterPress = state.kind === "drawing" && state.pressed && !state.first;
+  return { state: isLaterPress ? { ...state, pressed: false, dragged: false } : IDLE };
+}
+
+function draw(state: Drawing, input: Press, reach: number, spacing: number): Step {
   const { vertices } = state;
   const last = vertices[vertices.length - 1];
   switch (input.kind) {

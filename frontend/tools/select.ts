@@ -43,32 +43,31 @@ export function step(state: SelectState, input: Input, around: Around): Step {
   switch (state.kind) {
     case "idle":
       return input.kind === "down" ? { state: press(input.at, around) } : { state };
-    case "pressed": {
-      if (input.kind === "down") return { state };
-      if (input.kind === "up")
-        return { state: IDLE, select: nextBelow(state.stack, around.selected?.row ?? -1) };
-      const far =
-        Math.max(Math.abs(input.at.x - state.from.x), Math.abs(input.at.y - state.from.y)) >= around.slip;
-      if (!far || !state.target) return { state };
-      return {
-        state: drag(
-          { kind: "moving", from: state.from, target: state.target, box: state.target.box },
-          input.at,
-          around,
-        ),
-      };
-    }
+    case "pressed":
+      return stepPressed(state, input, around);
     case "moving":
-    case "resizing": {
-      if (input.kind === "down") return { state };
-      const dragged = drag(state, input.at, around);
-      if (input.kind === "move") return { state: dragged };
-      const box = insideImage(dragged.box, around.image);
-      if (!box || sameBox(box, state.target.box)) return { state: IDLE };
-      const action = state.kind === "moving" ? "move" : "resize";
-      return { state: IDLE, commit: { action, row: state.target.row, box } };
-    }
+    case "resizing":
+      return stepDrag(state, input, around);
   }
+}
+
+function stepPressed(state: Pressed, input: Press, around: Around): Step {
+  if (input.kind === "down") return { state };
+  if (input.kind === "up") return { state: IDLE, select: nextBelow(state.stack, around.selected?.row ?? -1) };
+  const { from, target } = state;
+  const way = Math.max(Math.abs(input.at.x - from.x), Math.abs(input.at.y - from.y));
+  if (way < around.slip || !target) return { state };
+  return { state: drag({ kind: "moving", from, target, box: target.box }, input.at, around) };
+}
+
+function stepDrag(state: Drag, input: Press, around: Around): Step {
+  if (input.kind === "down") return { state };
+  const dragged = drag(state, input.at, around);
+  if (input.kind === "move") return { state: dragged };
+  const box = insideImage(dragged.box, around.image);
+  if (!box || sameBox(box, state.target.box)) return { state: IDLE };
+  const action = state.kind === "moving" ? "move" : "resize";
+  return { state: IDLE, commit: { action, row: state.target.row, box } };
 }
 
 /** Repeated clicks on one place go through what lies below one another. */
@@ -88,6 +87,7 @@ function press(at: Point<"image">, around: Around): SelectState {
   return { kind: "pressed", from: at, stack, target };
 }
 
+type Pressed = Extract<SelectState, { kind: "pressed" }>;
 type Drag = Extract<SelectState, { kind: "moving" | "resizing" }>;
 
 function drag(state: Drag, to: Point<"image">, around: Around): Drag {

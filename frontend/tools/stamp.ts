@@ -1,4 +1,5 @@
-/** A click puts a box of the last size around itself: for runs of like cells, and for copying one to the next place. Pure. */
+/** A click puts a box of the last size around itself: for runs of like cells, and for copying one to the next
+ *  place. Pure. */
 import { insideImage, type Box } from "../geometry/box";
 import type { Point, Size } from "../geometry/frames";
 import type { Input } from "../editor/input";
