@@ -44,7 +44,7 @@ class Smart(APIView):
     def post(self, request: Request, image: int, *, body: SmartBody) -> dict[str, Any]:
         found = _image(request, image)
         decline_without(found.project, "smart")
-        points = body.points or []
+        points = [list(point) for point in body.points or []]
         inside = [point for point in points if point[2] == 1]
         if body.box is None and not body.ready and not inside:
             raise Invalid("a smart click needs a box or a click inside the cell", field="points")

@@ -187,6 +187,16 @@ class SchemaView(APIView):
         return HttpResponse(openapi_text(), content_type=OPENAPI)
 
 
+@cache
+def operation_named(name: str, method: str) -> Schema | None:
+    """The operation of a route; None for a method that it has not."""
+    for address, found in names_of_routes().items():
+        if found == name:
+            verbs: Schema = openapi()["paths"].get(address, {})
+            return verbs.get(method.lower())
+    return None
+
+
 def openapi_text() -> str:
     """As it is kept in docs/openapi.json."""
     return json.dumps(openapi(), indent=1, ensure_ascii=False) + "\n"

@@ -1485,11 +1485,6 @@ export interface components {
       image: number;
       notes: string[];
     };
-    /** MasksTaken */
-    MasksTaken: {
-      added: components["schemas"]["AddedMasks"][];
-      declined: components["schemas"]["DeclinedMasks"][];
-    };
     /**
      * MeanAnswer
      * @description Over the images of a group; the interval is null where it cannot be computed.
@@ -2128,6 +2123,11 @@ export interface components {
     Stored: {
       stored: boolean;
     };
+    /** StoredMasks */
+    StoredMasks: {
+      added: components["schemas"]["AddedMasks"][];
+      declined: components["schemas"]["DeclinedMasks"][];
+    };
     /**
      * StrokeIn
      * @description What somebody painted as cell or as background.
@@ -2148,14 +2148,14 @@ export interface components {
       tools: string[];
       accepts_many: boolean;
     };
+    /** TableChanges */
+    TableChanges: {
+      changed: number;
+    };
     /** TableForm */
     TableForm: {
       /** Format: binary */
       table: string;
-    };
-    /** TableTaken */
-    TableTaken: {
-      changed: number;
     };
     /**
      * TailAnswer
@@ -3509,7 +3509,7 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
-          "application/json": components["schemas"]["TableTaken"];
+          "application/json": components["schemas"]["TableChanges"];
         };
       };
       default: {
@@ -3651,7 +3651,7 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
-          "application/json": components["schemas"]["MasksTaken"];
+          "application/json": components["schemas"]["StoredMasks"];
         };
       };
       default: {

@@ -331,8 +331,10 @@ describe("log", () => {
       ),
     );
     const again = d.out.map((w) => w.operation);
-    expect(again.map((o) => o.action)).toEqual(["accept", "move", "move", "classify"]); // what was said is not said again
-    expect(again.map((o) => o.effects[0].seen)).toEqual([null, ...again.slice(0, 3).map((o) => o.op_id)]); // one on top of the other
+    // What was said is not said again.
+    expect(again.map((o) => o.action)).toEqual(["accept", "move", "move", "classify"]);
+    // One on top of the other.
+    expect(again.map((o) => o.effects[0].seen)).toEqual([null, ...again.slice(0, 3).map((o) => o.op_id)]);
     expect(again.map((o) => o.effects[0].after?.attributes ?? {})).toEqual([{}, {}, {}, {}]);
     expect([d.boxOf(id), d.log.conflicts]).toEqual([[120, 100, 140, 130], []]);
     expect(d.notices.map((n) => n.includes("is kept, without it"))).toEqual([true, true, false, true]);
@@ -465,7 +467,15 @@ describe("log after a reload", () => {
     after.cells.put(0, uuid(2), to, op, 2);
     const saved = { ...theirs(5, uuid(2), to), op_id: op, author: { id: PERSON, name: "A" } };
     after.log.remember(
-      tail([{ ...saved, effects: [{ annotation: uuid(2), version: 2, before: from, after: to, decided_by: PERSON }] }], 5),
+      tail(
+        [
+          {
+            ...saved,
+            effects: [{ annotation: uuid(2), version: 2, before: from, after: to, decided_by: PERSON }],
+          },
+        ],
+        5,
+      ),
     );
     after.log.replay(before.out);
     const undo = () => after.history.undo(after.log.headOf);

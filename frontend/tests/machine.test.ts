@@ -30,7 +30,13 @@ class Server {
       const before = this.rows.get(e.annotation);
       const version = (before?.version ?? 0) + 1;
       this.rows.set(e.annotation, { state: e.after, version, last_op: operation.op_id, by: author });
-      return { annotation: e.annotation, version, before: before?.state ?? null, after: e.after, decided_by: null };
+      return {
+        annotation: e.annotation,
+        version,
+        before: before?.state ?? null,
+        after: e.after,
+        decided_by: null,
+      };
     });
     const seq = this.operations.length + 1;
     this.operations.push({ ...operation, layer: LAYER, seq, author, effects, opinions: [] });
@@ -96,7 +102,7 @@ class Page {
         unsettled: () => [],
         settle: () => Promise.resolve(),
       },
-      { onChange: () => {}, onNotice: (text) => this.notices.push(text) },
+      (text) => this.notices.push(text),
     );
     this.log.remember(server.tail(Math.max(0, seq - remembered)));
     this.undoRedo = new UndoRedo({
@@ -251,7 +257,8 @@ describe("history and log, against a model", () => {
       const play = new Play(seed);
       const pictures = [boxes(play.server.live())];
       for (let i = 0; i < 12; i++) {
-        play.mine(play.random() < 0.5 ? "draw" : play.random() < 0.6 ? "delete" : "class");
+        const other = () => (play.random() < 0.6 ? "delete" : "class");
+        play.mine(play.random() < 0.5 ? "draw" : other());
         pictures.push(boxes(play.server.live()));
         if (play.random() < 0.3) play.reload();
       }

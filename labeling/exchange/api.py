@@ -46,7 +46,7 @@ class TableForm(Form):
     table: File
 
 
-class TableTaken(Answer):
+class TableChanges(Answer):
     changed: int
 
 
@@ -92,8 +92,8 @@ class ImageTable(APIView):
         response["Content-Disposition"] = f'attachment; filename="{name}-images.csv"'
         return response
 
-    @contract(form=TableForm, answer=TableTaken)
-    def post(self, request: Request, project: int, *, form: TableForm) -> TableTaken:
+    @contract(form=TableForm, answer=TableChanges)
+    def post(self, request: Request, project: int, *, form: TableForm) -> TableChanges:
         found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
         content = form.table.read(MOST_BYTES + 1)
-        return TableTaken(changed=take_table(project=found, content=content))
+        return TableChanges(changed=take_table(project=found, content=content))

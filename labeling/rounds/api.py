@@ -38,7 +38,6 @@ from labeling.rounds.contract import (
     MaskListing,
     MasksForm,
     MasksRemoved,
-    MasksTaken,
     MeanAnswer,
     PromotionAnswer,
     ReferencedImage,
@@ -50,6 +49,7 @@ from labeling.rounds.contract import (
     SetListing,
     StageAnswer,
     StartedRound,
+    StoredMasks,
     TuningAnswer,
     VersionAnswer,
     VersionListing,
@@ -409,14 +409,14 @@ class ReferenceMasks(APIView):
 
         return page(images, request, query, ordering=query.ordering, answer=answer)
 
-    @contract(form=MasksForm, answer=MasksTaken, status=201)
-    def post(self, request: Request, project: int, *, form: MasksForm) -> MasksTaken:
+    @contract(form=MasksForm, answer=StoredMasks, status=201)
+    def post(self, request: Request, project: int, *, form: MasksForm) -> StoredMasks:
         """201 with what was stored and what was not; when nothing was, the first reason as the error."""
         found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
         added, declined = add_references(project=found, files=form.masks, replace=form.replace)
         if not added:
             raise declined[0]
-        return MasksTaken(
+        return StoredMasks(
             added=[added_answer(one) for one in added],
             declined=[DeclinedMasks(code=error.code, detail=str(error)) for error in declined],
         )

@@ -381,7 +381,7 @@ class DeclinedMasks(Answer):
     detail: str
 
 
-class MasksTaken(Answer):
+class StoredMasks(Answer):
     added: list[AddedMasks]
     declined: list[DeclinedMasks]
 

@@ -107,7 +107,11 @@ def api_bodies(there, route: str) -> Any:
     if route == "activity":
         batch = {"session": SESSION, "image": there.image.pk, "wall_ms": 1.0, "mono_ms": 1.0, "first": 0}
         return batch | {"events": [[1, "focus"]]}
-    return {}
+    if route in ("image-smart", "image-refusion"):
+        return {"session": SESSION, "number": 1}
+    if route == "image-list":
+        return {"images": [there.image.pk], "scanner": "GT450"}
+    return {"items": [1], "page": 2} if route == "job-choose" else {}
 
 
 WRITING = [
@@ -123,8 +127,9 @@ def test_every_writing_route_of_the_api_is_refused(there, verb, name, pattern):
     client = APIClient()
     client.force_authenticate(there.owner)
     body, form = api_bodies(there, name), "json"
-    if name == "image-list":
-        body, form = {"image": SimpleUploadedFile("new.png", png(seed=4711))}, "multipart"
+    if name in ("image-list", "image-table") and verb == "post":
+        field = "image" if name == "image-list" else "table"
+        body, form = {field: SimpleUploadedFile("new.png", png(seed=4711))}, "multipart"
     with CaptureQueriesContext(connection) as queries:
         answer = getattr(client, verb)(reverse(name, kwargs=values(there, pattern)), body, format=form)
     assert (answer.status_code, answer.json()["code"], answer.json()["detail"]) == (409, "archived", SENTENCE)
@@ -259,10 +264,10 @@ def test_who_archives_waits_for_who_starts_a_round_and_then_stops_it():
     """One of the two comes first: never is there a round at work that nobody asked to stop."""
     made = make_study()
     Round.objects.all().delete()
-    together, started = threading.Barrier(2), []
+    barrier, started = threading.Barrier(2), []
 
     def start():
-        together.wait(10)
+        barrier.wait(10)
         try:
             started.append(start_round(project=made.project, by=made.people["owner"], preset="tiny"))
         except Archived:
@@ -272,7 +277,7 @@ def test_who_archives_waits_for_who_starts_a_round_and_then_stops_it():
 
     other = threading.Thread(target=start)
     other.start()
-    together.wait(10)
+    barrier.wait(10)
     archive_project(project=made.project, by=made.people["owner"])
     other.join(30)
     assert len(started) == 1
