@@ -12,6 +12,7 @@ from zlib import crc32
 
 import hypothesis
 import pytest
+import requests
 import schemathesis
 from django.db import transaction
 from hypothesis import HealthCheck, Phase
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.django_db
 PLACES = places()
 # The routes that answer with a stream that ends when its reader goes: test_live_feed.py.
 STREAMS = {"layer-feed"}
-EACH = 3  # values that a field takes in the short run
+EACH = 2  # values that a field takes in the short run
 MIB = 2**20
 
 
@@ -40,12 +41,20 @@ def fault_of(answer) -> str:
     """Why an answer is wrong; empty for a right one. 503: no worker runs here."""
     if answer.status_code >= 500 and answer.status_code != 503:
         return str(answer.status_code)
+    if answer.status_code in (409, 422) and answer["Content-Type"] == "application/json":
+        errors = [one["error"] for one in answer.json()["results"]]  # of operations each has a verdict
+        return next((fault for error in errors if error and (fault := shown_object(error["detail"]))), "")
     if answer.status_code >= 400:
         if answer["Content-Type"] != "application/problem+json":
             return f"{answer.status_code} as {answer['Content-Type']}"
-        if any(mark in answer.json()["detail"] for mark in ("ErrorDetail", "Input should", "<class", "object at 0x")):
-            return answer.json()["detail"]
+        return shown_object(answer.json()["detail"])
     return ""
+
+
+def shown_object(sentence: str) -> str:
+    """The sentence, where it shows an object of Python; otherwise empty."""
+    marks = ("ErrorDetail", "Input should", "<class", "object at 0x")
+    return sentence if any(mark in sentence for mark in marks) else ""
 
 
 def values_for(place: Place, *, every: bool):
@@ -82,7 +91,7 @@ def test_no_declared_field_makes_the_server_fail(world, capsys):
     faults, requests = tried(world, every=False)
     with capsys.disabled():
         print(f"\n  generated (short): {coverage(requests)}")
-    assert faults == []
+    assert not faults, "\n".join(line[:160] for line in faults[:60])
 
 
 @pytest.mark.slow
@@ -91,7 +100,7 @@ def test_no_declared_field_makes_the_server_fail_with_any_value(world, capsys):
     faults, requests = tried(world, every=True)
     with capsys.disabled():
         print(f"\n  generated (long): {coverage(requests)}")
-    assert faults == []
+    assert not faults, "\n".join(line[:160] for line in faults[:60])
 
 
 def made_by_schemathesis(world, *, examples: int) -> list[str]:
@@ -110,8 +119,6 @@ def made_by_schemathesis(world, *, examples: int) -> list[str]:
         @hypothesis.given(case=operation.as_strategy())
         def send(case):
             kwargs = case.as_transport_kwargs(base_url="http://testserver")
-            import requests
-
             prepared = requests.Request(
                 kwargs["method"], kwargs["url"], params=kwargs.get("params"), json=kwargs.get("json"),
                 data=kwargs.get("data"), files=kwargs.get("files"),
@@ -128,13 +135,9 @@ def made_by_schemathesis(world, *, examples: int) -> list[str]:
     return faults
 
 
-def test_schemathesis_finds_no_server_error(world):
-    assert made_by_schemathesis(world, examples=2) == []
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_schemathesis_finds_no_server_error_in_many(world):
+def test_schemathesis_finds_no_server_error(world):
     assert made_by_schemathesis(world, examples=60) == []
 
 
