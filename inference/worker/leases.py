@@ -2,8 +2,8 @@
 
 import uuid
 from time import monotonic
-from typing import Any
 
+from inference.documents.stages import Usage
 from inference.types import Progress
 from inference.worker.usage import Watch
 from labeling.leases import Heartbeat, patiently
@@ -45,11 +45,12 @@ class Lease(Heartbeat):
             self.found = progress.done - 1
         self.latest = max(self.latest, progress.done)
 
-    def used(self) -> dict[str, Any]:
+    def used(self) -> Usage:
         """What this process uses (usage.py), the device that nets compute on where there are any, and the units it made
         in how many seconds."""
-        own: dict[str, Any] = {"made": self.latest - (self.found or 0), "seconds": round(monotonic() - self.began, 1)}
-        return self.watch.sample() | own | ({"device": self.device} if self.device else {})
+        own = {"made": self.latest - (self.found or 0), "seconds": round(monotonic() - self.began, 1)}
+        device = {"device": self.device} if self.device else {}
+        return Usage.model_validate({**self.watch.sample(), **own, **device})
 
     def tell(self, progress: Progress) -> None:
         stages.report(

@@ -9,24 +9,25 @@ goes on after them.
 import contextlib
 import errno
 import hashlib
-import json
 import logging
 import shutil
 import tempfile
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
 
 import numpy as np
 from celery import shared_task
 from django.conf import settings
 from django.core.files.storage import default_storage
 
+from inference.documents.publication import Certificate, Provenance, PublicationFacts
+from inference.documents.snapshot import Snapshot
+from inference.documents.stages import PredictionFacts, TrainingFacts
 from inference.masks import pack
 from inference.pipeline import compute, imported_weights, units
 from inference.pipeline.acquisition import colour_distance, priorities
@@ -52,7 +53,6 @@ logger = logging.getLogger(__name__)
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 WORKER = f"{needs.HOST} {uuid.uuid4().hex[:12]}"  # this process: a worker that is started again may have what it lacked
 PASS_ON_AFTER = 1.0  # seconds for which a worker keeps a message that it must not act on
-FOUND = ("path", "kind", "name", "model", "classes", "settings", "sha256")  # of imported_weights.Found
 NAMESPACE = uuid.UUID("0e1b8a1c-59d3-5f0e-9f5e-3f1f5b0c9a11")  # proposals get the same uid when published again
 
 
@@ -105,17 +105,16 @@ def run_stage(stage_id: int) -> None:
 
 def _run(stage: Stage, lease: Lease) -> None:
     round_ = stage.round
-    content = _content(stage)
-    key = compute.keys(content, round_.configuration)[stage.kind]
+    content, configuration = _content(stage), round_.parameters
+    key = compute.keys(content, configuration)[stage.kind]
     folder = Path(settings.DATA_DIR) / "work" / key[:32]
     if stage.kind == Stage.Kind.PUBLICATION:
-        with _inputs(stage) as inputs:
-            _publish(stage, lease, fields_of(content, local_file), inputs)
+        _publish(stage, lease, content, _inputs(stage))
         patiently(lambda: stages.finish(stage.pk, lease.owner, key=key, artifact=None))
         return
-    chosen = round_.configuration.get(stage.kind, {})
-    if chosen.get("as_is") and chosen.get("start_from"):
-        _pass_on(stage, lease, key)
+    chosen = configuration.model_of(stage.kind)
+    if chosen is not None and chosen.as_is and chosen.start_from:
+        _pass_on(stage, lease, key, chosen.start_from)
         return
     made = patiently(lambda: artifacts.known(key))
     if made is not None:
@@ -123,28 +122,27 @@ def _run(stage: Stage, lease: Lease) -> None:
         patiently(lambda: stages.finish(stage.pk, lease.owner, key=key, artifact=made, state=Stage.State.REUSED))
         return
     folder.mkdir(parents=True, exist_ok=True)
-    if stage.kind in compute.SPREAD and len(content["images"]) > portions.SMALLEST:
-        if portions.spread(stage.pk, lease.owner, [entry["image"] for entry in content["images"]]):
+    if stage.kind in compute.SPREAD and len(content.images) > portions.SMALLEST:
+        if portions.spread(stage.pk, lease.owner, [entry.image for entry in content.images]):
             return  # the last of its portions puts the stage back into the queue
         _fetch_units(stage, folder)
     device = device_of(stage)
-    needs.afford(needs.memory_needed(stage.kind, content, round_.configuration, device))
+    needs.afford(needs.memory_needed(stage.kind, content, configuration, device))
     if stage.kind in NETS:
         lease.device = device
         where = f"its nets compute on the {'CPU' if device == 'cpu' else 'GPU'} of {needs.HOST}"
         patiently(lambda: stages.say(stage.pk, where))
-    with _inputs(stage) as inputs:
-        setting = units.Setting(
-            content=content,
-            fields=fields_of(content, local_file),
-            configuration=round_.configuration,
-            inputs=inputs,
-            work=folder,
-            report=lease.report,
-            stop=lease.stop,
-            device=device,
-        )
-        file, facts = compute.RUN[stage.kind](setting)
+    setting = units.Setting(
+        content=content,
+        fields=fields_of(content, local_file),
+        configuration=configuration,
+        inputs=_inputs(stage),
+        work=folder,
+        report=lease.report,
+        stop=lease.stop,
+        device=device,
+    )
+    file, facts = compute.RUN[stage.kind](setting)
     if lease.stop():
         raise Cancelled("cancelled")
     with file.open("rb") as stream:
@@ -157,10 +155,10 @@ def _run(stage: Stage, lease: Lease) -> None:
     patiently(lambda: portions.gathered(stage.pk))
 
 
-def _pass_on(stage: Stage, lease: Lease, key: str) -> None:
+def _pass_on(stage: Stage, lease: Lease, key: str, start_from: str) -> None:
     """A version that is used as it is: its own artifact is what the stage hands on, once it was found whole."""
-    with _inputs(stage):  # raises when the weights are gone or damaged
-        version = promotion.with_weights(stage.round, stage.round.configuration[stage.kind]["start_from"])
+    _inputs(stage)  # raises when the weights are gone or damaged
+    version = promotion.with_weights(stage.round, start_from)
     sentence = (
         f"{version} ({version.architecture}, {version.get_origin_display()}) is used as it is: nothing is trained"
     )
@@ -242,24 +240,23 @@ def _opened(stage_id: int, snapshot: str) -> Opened:
     """Raises what the loading raises; nothing is kept then."""
     stage = Stage.objects.select_related("round__snapshot").get(pk=stage_id)
     content = _content(stage)
-    configuration = stage.round.configuration
+    configuration = stage.round.parameters
     device = device_of(stage)
     needed = needs.memory_needed(stage.kind, content, configuration, device)
     needs.afford(needed)
     key = compute.keys(content, configuration)[stage.kind]
-    with _inputs(stage) as inputs:
-        setting = units.Setting(
-            content=content, fields=fields_of(content, local_file), configuration=configuration,
-            inputs=inputs, work=Path(settings.DATA_DIR) / "work" / key[:32],
-            report=lambda progress: None, stop=lambda: False, device=device,
-        )  # fmt: skip
+    setting = units.Setting(
+        content=content, fields=fields_of(content, local_file), configuration=configuration,
+        inputs=_inputs(stage), work=Path(settings.DATA_DIR) / "work" / key[:32],
+        report=lambda progress: None, stop=lambda: False, device=device,
+    )  # fmt: skip
     make, _ = compute.SPREAD[stage.kind](setting)
     return Opened(setting, {field.image: field for field in setting.fields}, make, needed)
 
 
 def device_of(stage: Stage) -> str:
     """Raises needs.Lacking."""
-    return needs.device_for(stage.round.configuration.get("device", "auto")) if stage.kind in NETS else "cpu"
+    return needs.device_for(stage.round.parameters.device) if stage.kind in NETS else "cpu"
 
 
 @shared_task(name="inference.tune_round")
@@ -270,20 +267,19 @@ def tune_round(tuning_id: int) -> None:
         return
     try:
         stage = asked.round.stages.get(kind=Stage.Kind.EVALUATION)
-        with _inputs(stage) as inputs:
-            content = _content(stage)
-            setting = units.Setting(
-                content=content,
-                fields=fields_of(content, local_file),
-                configuration=asked.round.configuration,
-                inputs=inputs,
-                work=Path(settings.DATA_DIR) / "work",
-                report=lambda progress: None,
-                stop=lambda: False,
-            )
-            began = monotonic()
-            result = tune(setting)
-        tuning.finish(asked.pk, result=result | {"seconds": round(monotonic() - began, 1)})
+        content = _content(stage)
+        setting = units.Setting(
+            content=content,
+            fields=fields_of(content, local_file),
+            configuration=asked.round.parameters,
+            inputs=_inputs(stage),
+            work=Path(settings.DATA_DIR) / "work",
+            report=lambda progress: None,
+            stop=lambda: False,
+        )
+        began = monotonic()
+        result = tune(setting)
+        tuning.finish(asked.pk, result=result.with_(seconds=round(monotonic() - began, 1)))
     except (InferenceError, ValueError) as error:
         tuning.finish(asked.pk, error=str(error))
     except Exception as error:  # record, then let it be seen
@@ -301,7 +297,7 @@ def check_weights(import_id: int) -> None:
     try:
         brought = imported_weights.opened(local_file(str(asked.file.name)), folder, limit=importing.MOST_BYTES)
         names = brought.about.get("class_names")
-        found = [{name: getattr(one, name) for name in FOUND} for one in brought.found]
+        found = [_weights(one) for one in brought.found]
         classes = [str(name).replace("\0", "")[:100] for name in names] if isinstance(names, list) else []
         patiently(lambda: importing.accept(asked.pk, found=found, class_names=classes, card=brought.card))
     except InferenceError as error:
@@ -317,10 +313,13 @@ def check_weights(import_id: int) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _content(stage: Stage) -> dict[str, Any]:
-    with stage.round.snapshot.content.open("rb") as file:
-        content: dict[str, Any] = json.load(file)
-    return content
+def _weights(found: imported_weights.Found) -> importing.Weights:
+    facts = TrainingFacts(model=found.model, classes=found.classes, settings=found.settings)
+    return importing.Weights(found.path, found.kind, found.name, found.sha256, facts)
+
+
+def _content(stage: Stage) -> Snapshot:
+    return stage.round.snapshot.document()
 
 
 def local_file(name: str) -> Path:
@@ -340,20 +339,19 @@ def local_file(name: str) -> Path:
         return kept
 
 
-@contextlib.contextmanager
-def _inputs(stage: Stage) -> Iterator[dict[str, Path]]:
-    """Kind -> file of every finished stage of the round; each is checked against its hash before it is believed."""
+def _inputs(stage: Stage) -> units.Inputs:
+    """What every finished stage of the round left; each file is checked against its hash before it is believed."""
     files = {}
     for other in stage.round.stages.filter(artifact__isnull=False).select_related("artifact"):
         assert other.artifact is not None
         files[other.kind] = whole(other.artifact, f"result of the stage {other.get_kind_display()!r}")
-    start = stage.round.configuration.get(stage.kind, {}).get("start_from")
-    if start:
-        kept = artifacts.known(start)
-        if kept is None:
-            raise InferenceError(f"the weights that the {stage.kind} was to start from are gone; start another round")
-        files[f"start of the {stage.kind}"] = whole(kept, f"start of the {stage.kind}")
-    yield files
+    chosen = stage.round.parameters.model_of(stage.kind)
+    if chosen is None or not chosen.start_from:
+        return units.Inputs(files)
+    kept = artifacts.known(chosen.start_from)
+    if kept is None:
+        raise InferenceError(f"the weights that the {stage.kind} was to start from are gone; start another round")
+    return units.Inputs(files, initial_weights=whole(kept, f"start of the {stage.kind}"))
 
 
 def whole(artifact: Artifact, name: str) -> Path:
@@ -365,17 +363,17 @@ def whole(artifact: Artifact, name: str) -> Path:
     return path
 
 
-def _publish(stage: Stage, lease: Lease, fields: list[Field], inputs: dict[str, Path]) -> None:
+def _publish(stage: Stage, lease: Lease, content: Snapshot, inputs: units.Inputs) -> None:
     """A prediction layer for every image. Published images stay as they are, so this can be done again."""
     round_ = stage.round
-    content = _content(stage)
-    class_ids = [entry["id"] for entry in content["classes"]]
-    threshold = round_.configuration["prediction"]["detector_threshold"]
-    entries = {entry["image"]: entry for entry in content["images"]}
+    fields = fields_of(content, local_file)
+    class_ids = [entry.id for entry in content.classes]
+    threshold = round_.parameters.prediction.detector_threshold
+    entries = {entry.image: entry for entry in content.images}
     stains = dict(Image.objects.filter(project=round_.project_id).values_list("pk", "stain"))
     predicted = round_.stages.select_related("artifact").get(kind="prediction").artifact
     assert predicted is not None
-    names = predicted.facts["models"]
+    names = predicted.facts_as(PredictionFacts).models
     readable = {f.image for f in fields if "unreadable" not in units.read_unit(inputs["prediction"], f.image)}
     scored = _scored([f for f in fields if f.image in readable], inputs["fusion"])
     waiting = _queue([f for f in fields if f.image in readable and f.reference is None], scored, round_.pk)
@@ -389,58 +387,67 @@ def _publish(stage: Stage, lease: Lease, fields: list[Field], inputs: dict[str, 
         image = Image.objects.filter(pk=field.image).first()
         if image is None:  # taken out of the project since the snapshot
             continue
-        certificate = units.read_unit(inputs["fusion"], field.image)["certificate"]
-        provenance = {"round": round_.pk, "round_number": round_.number, "models": names}
+        certificate = Certificate.stored(units.read_unit(inputs["fusion"], field.image)["certificate"])
+        provenance = Provenance(round=round_.pk, round_number=round_.number, models=names.by_kind())
         predicted_unit = units.read_unit(inputs["prediction"], field.image)
         instances_unit = units.read_unit(inputs["instances"], field.image)
         found = compute.proposals(compute.proposed_on(content, field), predicted_unit, instances_unit)
         loaded = [_loaded(round_.pk, field, proposal, class_ids, provenance) for proposal in found]
-        facts = {
-            "proposals": len(loaded),
-            "boxless": sum(proposal.number > len(predicted_unit["sources"]) for proposal in found),
-            "crumbs": instances_unit.get("crumbs", 0),
-            "priorities": waiting.get(str(field.image), {}),
-            "signals": signals.get(field.image, {}),
-            **compute.detected(predicted_unit, threshold),
-        }
+        detected = compute.detected(predicted_unit, threshold)
+        facts = PublicationFacts(
+            proposals=len(loaded),
+            boxless=sum(proposal.number > len(predicted_unit["sources"]) for proposal in found),
+            crumbs=instances_unit.get("crumbs", 0),
+            priorities=waiting.get(str(field.image), {}),
+            signals=signals.get(field.image, {}),
+            detected=detected.boxes,
+            best_score=detected.best_score,
+        )
         if not loaded:
             entry = entries[field.image]
-            facts["why"] = outcome.causes_of_none(content, entry, facts, threshold=threshold, stains=stains)
+            causes = outcome.causes_of_none(content, entry, facts, threshold=threshold, stains=stains)
+            facts = facts.with_(why=tuple(causes))
         publish(round_=round_, image=image, proposals=loaded, certificate=certificate, model_names=names, facts=facts)
         lease.report(Progress(number, len(fields)))
 
 
-def _scored(fields: list[Field], fusion: Path) -> dict[int, dict[str, Any]]:
-    """Image -> {"queue": its scores, "embedding": its colours}, as the fusion left them."""
+@dataclass(frozen=True)
+class Scored:
+    """What the fusion left of an image besides its masks: its scores, and its colours (acquisition.embedding)."""
+
+    scores: dict[str, float]
+    embedding: list[float]
+
+
+def _scored(fields: list[Field], fusion: Path) -> dict[int, Scored]:
+    """Image -> what the fusion says of it."""
     found = {}
     for field in fields:
         unit = units.read_unit(fusion, field.image)
-        found[field.image] = {"queue": unit["queue"], "embedding": unit["embedding"]}  # not its masks: memory
+        found[field.image] = Scored(unit["queue"], unit["embedding"])  # not its masks: memory
     return found
 
 
-def _queue(fields: list[Field], scored: dict[int, dict[str, Any]], seed: int) -> dict[str, dict[str, float]]:
+def _queue(fields: list[Field], scored: dict[int, Scored], seed: int) -> dict[str, dict[str, float]]:
     """Image -> strategy -> score of what to annotate next, for images without an exhaustive region."""
     seen = {str(f.image) for f in fields if f.annotated}
-    scores = {str(f.image): scored[f.image]["queue"] for f in fields}
-    embeddings = {str(f.image): scored[f.image]["embedding"] for f in fields}
+    scores = {str(f.image): scored[f.image].scores for f in fields}
+    embeddings = {str(f.image): scored[f.image].embedding for f in fields}
     return priorities(scores, embeddings, seen=seen, seed=seed)
 
 
-def _signals(
-    content: dict[str, Any], fields: list[Field], scored: dict[int, dict[str, Any]]
-) -> dict[int, dict[str, float]]:
+def _signals(content: Snapshot, fields: list[Field], scored: dict[int, Scored]) -> dict[int, dict[str, float]]:
     """What the round says, without any reference, of the images that did not teach it: image -> score -> number.
 
     Its doubt (ambiguous, entropy, disagreement) is the models' own only where no person has drawn: people's boxes are
     prompts, and would make a scanner look good because it was annotated. Colours hang on nobody's boxes.
     """
     taught = np.array([f.annotated and f.split == "train" for f in fields], bool)
-    colours = colour_distance(np.array([scored[f.image]["embedding"] for f in fields], np.float64), taught)
+    colours = colour_distance(np.array([scored[f.image].embedding for f in fields], np.float64), taught)
     found: dict[int, dict[str, float]] = {}
     for field, teaches, colour in zip(fields, taught, colours, strict=True):
         known = compute.proposed_on(content, field)
-        scores = scored[field.image]["queue"] if not (known.annotated or known.cells or teaches) else {}
+        scores = scored[field.image].scores if not (known.annotated or known.cells or teaches) else {}
         found[field.image] = {name: scores[name] for name in ("ambiguous", "entropy", "disagreement") if name in scores}
         if not teaches and np.isfinite(colour):
             found[field.image]["colour"] = float(colour)
@@ -448,7 +455,7 @@ def _signals(
 
 
 def _loaded(
-    round_id: int, field: Field, proposal: compute.Proposal, class_ids: list[int], provenance: dict[str, Any]
+    round_id: int, field: Field, proposal: compute.Proposal, class_ids: list[int], provenance: Provenance
 ) -> Loaded:
     mask = proposal.mask
     height, width = mask.bits.shape

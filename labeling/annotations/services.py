@@ -11,6 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.dateparse import parse_datetime
 
+from inference.documents.publication import Provenance
 from labeling.accounts.models import User
 from labeling.annotations import feed
 from labeling.annotations.attributes import attributes_for_writing
@@ -398,7 +399,7 @@ class _Batch:
             )
         )
 
-    def _provenance(self, after: AnnotationState, before: AnnotationState | None) -> dict[str, Any]:
+    def _provenance(self, after: AnnotationState, before: AnnotationState | None) -> Provenance:
         """Where a mask came from, by the server's own knowledge; what a client says of it is not believed."""
         proposal = self.proposals.get(after.derived_from) if after.derived_from else None
         if proposal is None:  # an undone acceptance leaves nothing of its proposal behind
@@ -406,7 +407,8 @@ class _Batch:
             return kept or {}
         proposed = state_of(proposal)
         edited = after.mask is not None and (proposed is None or after.mask != proposed.mask)
-        return {**proposal.provenance, "proposal": str(proposal.uid), "edited": edited}
+        made: Provenance = proposal.provenance
+        return made | {"proposal": str(proposal.uid), "edited": edited}
 
     def _current(self, uids: set[uuid.UUID], op: ParsedOperation | None = None) -> list[dict[str, Any]]:
         """The annotations as they are now, and those that hold what `op` wanted to decide."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from inference import masks
+from inference.documents import snapshot as documents
+from inference.documents.publication import Provenance
 from inference.types import BoxMask
 from labeling.annotations.models import Annotation
 from labeling.errors import Invalid
@@ -27,6 +29,11 @@ class PackedMask:
     height: int
     bits: bytes
 
+    def as_document(self) -> documents.PackedMask:
+        """The form of the wire, the log and snapshots."""
+        bits = base64.b64encode(self.bits).decode()
+        return documents.PackedMask(x=self.x, y=self.y, width=self.width, height=self.height, bits=bits)
+
 
 @dataclass(frozen=True)
 class AnnotationState:
@@ -44,7 +51,7 @@ class AnnotationState:
     mask: PackedMask | None = None
     derived_from: uuid.UUID | None = None
     reason: str = ""
-    provenance: dict[str, Any] | None = None
+    provenance: Provenance | None = None
     attributes: dict[str, str] | None = None
     parent: uuid.UUID | None = None
 
@@ -73,7 +80,7 @@ class AnnotationState:
             "provenance": self.provenance or {},
         }
 
-    def with_provenance(self, provenance: dict[str, Any]) -> "AnnotationState":
+    def with_provenance(self, provenance: Provenance) -> "AnnotationState":
         return replace(self, provenance=provenance)
 
 

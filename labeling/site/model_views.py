@@ -32,7 +32,7 @@ from labeling.rounds.weights.importing import MOST_BYTES, import_weights
 from labeling.rounds.weights.promotion import current_round, figures_of, policy_of, promote, roll_back
 from labeling.site.drift_plots import History, histories_of
 from labeling.site.requests import Request, acts_of, attempt, reach_project, reach_round, sentence, signed_in
-from labeling.site.round_views import SLOW_TO_START
+from labeling.site.round_progress import SLOW_TO_START
 
 IMPORTS = 20  # shown
 DRIFT_ROUNDS = 12  # the newest; each is a file to read
@@ -67,12 +67,13 @@ def models(request: Request, project: int) -> HttpResponse:
 def version_row(version: ModelVersion) -> dict[str, Any]:
     """A line of the table of versions; a figure that its kind of model has, and that nobody has measured, is None."""
     figures = figures_of(version)
+    alone = next(iter(figures.masks.values()), None)  # of its own kind, where it was measured
     return {
         "version": version,
         "has_boxes": version.kind == ModelVersion.Kind.DETECTOR,
-        "box_ap50": figures.get("box_ap50"),
-        "mask_dice": figures.get("masks", {}).get(version.kind, {}).get("dice"),
-        "is_optimistic": any(name in figures for name in ("elsewhere", "seen_before", "optimistic")),
+        "box_ap50": figures.box_ap50,
+        "mask_dice": alone.dice if alone else None,
+        "is_optimistic": any((figures.elsewhere, figures.seen_before, figures.optimistic)),
     }
 
 
@@ -230,7 +231,7 @@ def compare(request: Request, project: int) -> HttpResponse:
         "histories": histories(chosen) if made else [],
         "pair_query": urlencode([("round", chosen[0].number), ("round", chosen[-1].number)]) if made else "",
         "beside": seen_by_both(chosen) if made else None,
-        "configurations": differences(chosen[0].configuration, chosen[-1].configuration) if made else [],
+        "configurations": differences(chosen[0].parameters, chosen[-1].parameters) if made else [],
     }
     return render(request, "site/compare.html", context)
 

@@ -27,7 +27,7 @@ from labeling.site.export_views import panel
 from labeling.site.forms.projects import MOST_FILES, ClassForm, MemberForm, UploadForm
 from labeling.site.overview import Counts, count
 from labeling.site.requests import Request, acts_of, attempt, reach_project, sentence, signed_in
-from labeling.site.round_views import progress_context
+from labeling.site.round_progress import progress_of
 from labeling.site.suggestions import STRATEGIES, next_images
 
 PER_PAGE = 60
@@ -64,7 +64,7 @@ def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -
         **forms,
     }
     if active is not None:
-        context |= progress_context(active) | {"outcome": context["outcome"]}  # of the current round
+        context |= progress_of(active).context() | {"outcome": context["outcome"]}  # of the current round
     return render(request, "site/project.html", context, status=status)
 
 

@@ -130,7 +130,7 @@ def test_nets_compute_where_they_were_asked_to_and_the_row_says_where(owner, sen
 def test_the_device_is_no_part_of_a_key(owner, sent):
     one, other = started(owner, device="cpu"), started(owner, device="gpu")
     content = tasks._content(one.stages.first())
-    assert compute.keys(content, one.configuration) == compute.keys(content, other.configuration)
+    assert compute.keys(content, one.parameters) == compute.keys(content, other.parameters)
 
 
 def test_a_gpu_that_is_not_there_is_waited_for_and_no_cpu_takes_its_place(owner, sent, monkeypatch, client):

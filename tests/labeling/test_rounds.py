@@ -11,6 +11,7 @@ import pytest
 from django.utils import timezone
 
 from inference.detectors import centre
+from inference.documents.configuration import RoundConfiguration
 from inference.pipeline import compute, units
 from inference.pipeline.snapshots import fields_of
 from inference.segmenters import unet
@@ -28,6 +29,7 @@ from labeling.rounds.models import Artifact, Publication, Round, Stage
 from labeling.rounds.services import RoundAtWork, cancel_round, retry_round, start_round
 from labeling.rounds.snapshots import NothingToLearn, freeze
 from labeling.rounds.weights.starting import Start
+from tests.documents import snapshot_of
 from tests.factories import ImageFactory, ProjectFactory, UserFactory
 from tests.labeling.operations import cell, effect, operation
 from tests.labeling.rounds import annotate, run_all, small_project
@@ -350,7 +352,9 @@ def test_units_are_whole_or_absent(tmp_path):
 
 
 def test_cancel_between_units_raises(tmp_path):
-    setting = units.Setting({}, [], {}, {}, tmp_path, lambda p: None, lambda: True)
+    setting = units.Setting(
+        snapshot_of(), [], RoundConfiguration(), units.Inputs({}), tmp_path, lambda p: None, lambda: True
+    )
 
     class One:
         image = 1

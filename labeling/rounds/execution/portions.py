@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from django.core.files import File
 from django.core.files.storage import default_storage
@@ -19,6 +18,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from inference.documents.stages import MissingResource, Usage
 from labeling import jobs
 from labeling.leases import LEASE, LeaseLost
 from labeling.recovery import REQUEUE_AFTER, isolated
@@ -71,7 +71,7 @@ def claim(portion_id: int, worker: str = "") -> tuple[Portion, uuid.UUID] | None
     owner = uuid.uuid4()
     claimed = (
         _open(portion_id)
-        .exclude(**_kept_away(worker))
+        .exclude(_kept_away(worker))
         .update(
             state=Portion.State.RUNNING,
             lease_owner=owner,
@@ -95,16 +95,16 @@ def _open(portion_id: int) -> QuerySet[Portion]:
     )
 
 
-def _kept_away(worker: str) -> dict[str, Any]:
-    """What is true of portions of a stage that this worker is kept away from (holding.held)."""
-    return {"stage__again_at__gt": timezone.now(), "stage__declined_by__contains": [worker]}
+def _kept_away(worker: str) -> Q:
+    """What is true of portions of a stage that this worker is kept away from (backoff.is_kept_away)."""
+    return Q(stage__again_at__gt=timezone.now(), stage__declined_by__contains=[worker])
 
 
 def passed_on(portion_id: int, worker: str, *, pause: Callable[[], None]) -> None:
     """A worker that is kept away from the stage got a message of it: others who are at work on it get the message
     after a pause, without which it would come straight back. With nobody at work it is sent when the time has come.
     """
-    if not _open(portion_id).filter(**_kept_away(worker)).exists():
+    if not _open(portion_id).filter(_kept_away(worker)).exists():
         return
     at_work = Portion.objects.filter(stage__portions=portion_id, state=Portion.State.RUNNING)
     busy = at_work.exists()
@@ -120,7 +120,7 @@ def passed_on(portion_id: int, worker: str, *, pause: Callable[[], None]) -> Non
 
 
 @transaction.atomic
-def renew(portion_id: int, owner: uuid.UUID, *, done: int, usage: dict[str, Any] | None = None) -> bool:
+def renew(portion_id: int, owner: uuid.UUID, *, done: int, usage: Usage | None = None) -> bool:
     """Keep the lease, tell what the work uses, and add the images done since the last time to those of the stage.
     Raises LeaseLost.
 
@@ -134,30 +134,31 @@ def renew(portion_id: int, owner: uuid.UUID, *, done: int, usage: dict[str, Any]
     if done > portion.done:
         Stage.objects.filter(pk=stage.pk).update(done=F("done") + done - portion.done)
     portion.done, portion.lease_until = done, timezone.now() + LEASE
-    portion.usage = portion.usage if usage is None else usage
+    portion.usage = portion.usage if usage is None else usage.as_json()
     portion.save(update_fields=["done", "lease_until", "usage"])
     return stage.round.cancel_requested or stage.state != Stage.State.RUNNING
 
 
-def finish(portion: Portion, owner: uuid.UUID, *, file: Path, usage: dict[str, Any] | None = None) -> None:
+def finish(portion: Portion, owner: uuid.UUID, *, file: Path, usage: Usage | None = None) -> None:
     """Keep the portion's units, send the next one, or put the stage back when this was the last. Raises LeaseLost."""
     with file.open("rb") as stream:
         name = default_storage.save(f"portions/{portion.stage_id}-{portion.number}-{owner.hex[:8]}.zip", File(stream))
     try:
-        _finished(portion, owner, name, portion.usage if usage is None else usage)
+        _finished(portion, owner, name, portion.used if usage is None else usage)
     except LeaseLost:
         default_storage.delete(name)
         raise
 
 
 @transaction.atomic
-def _finished(portion: Portion, owner: uuid.UUID, name: str, usage: dict[str, Any]) -> None:
+def _finished(portion: Portion, owner: uuid.UUID, name: str, usage: Usage) -> None:
     # The row of the stage is the door: of two that end at once, the second one sees the first.
     stage = Stage.objects.select_for_update().filter(pk=portion.stage_id).first()
     mine = Portion.objects.filter(pk=portion.pk, lease_owner=owner, state=Portion.State.RUNNING)
     counted = mine.values_list("done", flat=True).first()
-    done = {"state": Portion.State.DONE, "lease_owner": None, "lease_until": None}
-    if stage is None or counted is None or not mine.update(file=name, usage=usage, done=len(portion.images), **done):
+    done: dict[str, object] = {"state": Portion.State.DONE, "lease_owner": None, "lease_until": None}
+    done |= {"file": name, "usage": usage.as_json(), "done": len(portion.images)}
+    if stage is None or counted is None or not mine.update(**done):
         raise LeaseLost
     Stage.objects.filter(pk=stage.pk).update(done=F("done") + len(portion.images) - counted)
     if stage.portions.exclude(state=Portion.State.DONE).exists():
@@ -180,7 +181,7 @@ def hand_back(portion_id: int, owner: uuid.UUID) -> None:
 
 
 @transaction.atomic
-def hand_back_missing(portion_id: int, owner: uuid.UUID, missing: dict[str, Any], worker: str) -> None:
+def hand_back_missing(portion_id: int, owner: uuid.UUID, missing: MissingResource, worker: str) -> None:
     """Hand the portion back because this worker lacks what its stage needs: it is kept away from the whole stage.
 
     Raises LeaseLost.
@@ -280,7 +281,7 @@ def _revive(portion_id: int, now: datetime) -> list[str]:
     portion.save()
     if portion.attempts >= Stage.MAX_ATTEMPTS and stage.state == Stage.State.RUNNING:
         stage.state, stage.finished_at = Stage.State.FAILED, now
-        stage.error = died(portion.attempts, str(portion), portion.usage)
+        stage.error = died(portion.attempts, str(portion), portion.used)
         stage.save()
         sentence = f"{portion}: given up after {portion.attempts} attempts"
     else:

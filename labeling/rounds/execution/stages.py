@@ -6,13 +6,13 @@ it. A worker that lost its lease (killed, or cut off for longer than LEASE) writ
 
 import logging
 import uuid
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
+from inference.documents.stages import EvaluationFacts, MissingResource, Usage
 from labeling import jobs
 from labeling.leases import LEASE, LeaseLost
 from labeling.recovery import REQUEUE_AFTER, isolated
@@ -54,11 +54,11 @@ def claim(stage_id: int, worker: str = "") -> tuple[Stage, uuid.UUID] | None:
     return stage, owner
 
 
-def renew(stage_id: int, owner: uuid.UUID, usage: dict[str, Any] | None = None) -> bool:
+def renew(stage_id: int, owner: uuid.UUID, usage: Usage | None = None) -> bool:
     """Keep the lease, and tell what the work uses. -> True when it should stop because somebody asked for it. Raises
     LeaseLost."""
     mine = Stage.objects.filter(pk=stage_id, lease_owner=owner, state=Stage.State.RUNNING)
-    changed = {} if usage is None else {"usage": usage}
+    changed = {} if usage is None else {"usage": usage.as_json()}
     if not mine.update(lease_until=timezone.now() + LEASE, **changed):
         raise LeaseLost
     return Round.objects.filter(stages__pk=stage_id).values_list("cancel_requested", flat=True).get()
@@ -87,13 +87,13 @@ def finish(
     key: str,
     artifact: Artifact | None,
     state: Stage.State = Stage.State.DONE,
-    usage: dict[str, Any] | None = None,
+    usage: Usage | None = None,
 ) -> None:
     """The stage is done (or reused): end its lease and start what waited for it. Raises LeaseLost."""
     round_, stage = owned(stage_id, owner)
     stage.state, stage.key, stage.artifact = state, key, artifact
     if usage is not None:
-        stage.usage = highest([usage, *stage.portions.values_list("usage", flat=True)])
+        stage.usage = highest([usage, *(portion.used for portion in stage.portions.all())]).as_json()
     clear(stage)
     stage.lease_owner = stage.lease_until = None
     stage.done = stage.total = max(stage.total, 1)
@@ -102,15 +102,18 @@ def finish(
     if artifact is not None:
         register(stage, artifact)
     if artifact is not None and stage.kind == Stage.Kind.EVALUATION:
-        measured(round_, artifact.facts)
+        measured(round_, artifact.facts_as(EvaluationFacts))
     advance(round_)
 
 
-def highest(usages: Iterable[dict[str, Any]]) -> dict[str, Any]:
+def highest(usages: Sequence[Usage]) -> Usage:
     """The first usage, with the highest memory of all: of a stage that many workers shared."""
-    first, *others = usages
-    peaks = ("memory_peak", "gpu_memory_peak")
-    return first | {p: max(u[p] for u in (first, *others) if p in u) for p in peaks if p in first}
+    first = usages[0]
+    if first.memory_peak is not None:
+        first = first.with_(memory_peak=max(u.memory_peak or 0 for u in usages))
+    if first.gpu_memory_peak is not None:
+        first = first.with_(gpu_memory_peak=max(u.gpu_memory_peak or 0 for u in usages))
+    return first
 
 
 @transaction.atomic
@@ -123,7 +126,7 @@ def hand_back(stage_id: int, owner: uuid.UUID, reason: str) -> None:
 
 
 @transaction.atomic
-def hand_back_missing(stage_id: int, owner: uuid.UUID, missing: dict[str, Any], worker: str) -> None:
+def hand_back_missing(stage_id: int, owner: uuid.UUID, missing: MissingResource, worker: str) -> None:
     """Hand the stage back because this worker lacks what it needs (backoff.py). Raises LeaseLost.
 
     The message goes out once more for the others; this worker will not take it before the pause is over.
@@ -143,13 +146,11 @@ def hand_back_missing(stage_id: int, owner: uuid.UUID, missing: dict[str, Any], 
 
 
 @transaction.atomic
-def end(
-    stage_id: int, owner: uuid.UUID, *, state: Stage.State, error: str = "", usage: dict[str, Any] | None = None
-) -> None:
+def end(stage_id: int, owner: uuid.UUID, *, state: Stage.State, error: str = "", usage: Usage | None = None) -> None:
     """The stage was cancelled or failed: say why and end the round when nothing else is at work. Raises LeaseLost."""
     round_, stage = owned(stage_id, owner)
     stage.state, stage.error = state, error
-    stage.usage = stage.usage if usage is None else usage
+    stage.usage = stage.usage if usage is None else usage.as_json()
     stage.lease_owner = stage.lease_until = None
     stage.finished_at = timezone.now()
     stage.save()
@@ -193,11 +194,11 @@ def recover(now: datetime | None = None) -> list[str]:
     return sentences
 
 
-def died(times: int, where: str, usage: dict[str, Any]) -> str:
+def died(times: int, where: str, usage: Usage) -> str:
     """The sentence for what killed its workers once too often."""
     sentence = f"The worker died {times} times in {where}, so it is not tried again. "
     if near_its_limit(usage):
-        used, free, total = (size(usage.get(name, 0)) for name in ("memory", "memory_free", "memory_total"))
+        used, free, total = (size(n or 0) for n in (usage.memory, usage.memory_free, usage.memory_total))
         return sentence + (
             "Too little memory is the likeliest cause: when it was heard of last, "
             f"it used {used}, and {free} of {total} were free."
@@ -217,7 +218,7 @@ def _revive(stage_id: int, now: datetime) -> list[str]:
         sentence = f"{stage}: its worker was gone when it was cancelled"
     elif stage.attempts >= Stage.MAX_ATTEMPTS:
         stage.state = Stage.State.FAILED
-        stage.error = died(stage.attempts, "this stage", stage.usage)
+        stage.error = died(stage.attempts, "this stage", stage.used)
         sentence = f"{stage}: given up after {stage.attempts} attempts"
     else:
         stage.state, stage.queued_at = Stage.State.WAITING, None
