@@ -17,6 +17,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from labeling.errors import Archived, LabelingError
+from labeling.images.documents import UploadRequest
 from labeling.images.similar import sentence as same_picture
 from labeling.images.uploads import ItemOutcome, alike_of, item_outcomes, take_files
 from labeling.jobs.estimate import TimeLeft, jobs_before, time_left
@@ -177,7 +178,7 @@ def receive(request: Request, project: Project, files: Sequence[UploadedFile]) -
         problems.insert(0, _("No file was chosen. Choose one or more images and try again."))
     if not problems:
         try:
-            take_files(project=project, owner=request.user, files=files, facts=form.cleaned_data)
+            take_files(project=project, owner=request.user, files=files, facts=UploadRequest(**form.cleaned_data))
         except Archived:
             raise
         except LabelingError as error:
