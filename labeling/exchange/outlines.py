@@ -4,11 +4,11 @@ Filling the polygons gives the mask back, pixel for pixel: a corner (x, y) is th
 """
 
 from collections import defaultdict
-from typing import Any
 
 import numpy as np
 
 from inference.types import BoxMask, Mask
+from labeling.exchange.entries import Geometry
 
 Corner = tuple[int, int]
 Ring = list[Corner]
@@ -34,7 +34,7 @@ def polygons_of(mask: BoxMask) -> list[list[Ring]]:
     return [[_moved(ring, mask.x, mask.y) for ring in part] for part in parts]
 
 
-def geometry_of(mask: BoxMask) -> dict[str, Any]:
+def geometry_of(mask: BoxMask) -> Geometry:
     """GeoJSON's Polygon or MultiPolygon of a mask: image pixels, x then y, rings closed."""
     polygons = [[_closed(ring) for ring in part] for part in polygons_of(mask)]
     if len(polygons) == 1:

@@ -214,5 +214,5 @@ def _image(image: Image, locked: str | None) -> SnapshotImage:
 
 
 def _cell(uid: str, state: AnnotationState) -> documents.SnapshotCell:
-    mask = state.mask.as_document() if state.mask else None
+    mask = documents.PackedMask(**state.mask.as_json()) if state.mask else None
     return documents.SnapshotCell(uid=uid, box=state.box, label_class=state.label_class, mask=mask)
