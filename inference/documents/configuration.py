@@ -143,4 +143,9 @@ def check(configuration: RoundConfiguration) -> None:
 
 def _sentences(error: ValidationError) -> Iterator[str]:
     for path, sentence in faults(error):
-        yield f"{path}: {sentence}" if path in ("detector", "segmenter") else f"{path} {sentence}"
+        if path not in ("detector", "segmenter"):
+            yield f"{path} {sentence}"
+        elif sentence.startswith("'"):  # 'yolo' has no setting 'steps'
+            yield f"the {path} {sentence}"
+        else:  # steps must be a whole number
+            yield f"{path}.{sentence}"

@@ -163,7 +163,7 @@ def names() -> list[str]:
     return sorted(name for _, name in registry.MODELS.values())
 
 
-def description(path: Path) -> dict[str, Any]:
+def description(path: Path) -> Mapping[str, Any]:
     """What the file says of itself; no tensor is read. Raises BadWeights."""
     try:
         with safe_open(path, framework="np") as file:
@@ -182,7 +182,7 @@ def _no_number(word: str) -> float:
     raise ValueError(f"{word} is no number")
 
 
-def _bounded(about: dict[str, Any], path: Path) -> None:
+def _bounded(about: Mapping[str, Any], path: Path) -> None:
     """Nothing that is built before the shapes are compared may be large because the file says so."""
     settings = about.get("settings")
     if not isinstance(settings, dict):

@@ -359,7 +359,7 @@ class ReferenceMasks(APIView):
     def get(self, request: Request, project: int) -> Response:
         found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
         rows = [
-            {"image": row["image"].pk, "name": row["image"].name, "split": row["image"].split, "locked": row["locked"]}
+            {"image": row.image.pk, "name": row.image.name, "split": row.image.split, "locked": row.locked}
             for row in referenced(found)
         ]
         return Response(rows)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TypedDict
 
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
@@ -110,21 +110,33 @@ def answer(
     seen  images that the page knows; None for all that are there now
     at    when it was told last, in seconds
     """
-    context = panel(request, project)
+    shown = panel(request, project)
     now = int(timezone.now().timestamp())
-    has_news = seen is not None and context["seen"] > seen
-    tells = has_news and (now - at >= REFRESH_EVERY or not context["reading"])
-    if has_news and not tells:
-        context["seen"] = seen
-    ended = "" if context["reading"] else context["summary"]
-    context |= {"at": now if tells else at, "problems": problems, "ended": ended}
+    has_news = seen is not None and shown["seen"] > seen
+    tells = has_news and (now - at >= REFRESH_EVERY or not shown["reading"])
+    if has_news and not tells and seen is not None:
+        shown["seen"] = seen
+    ended = "" if shown["reading"] else shown["summary"]
+    context = {**shown, "at": now if tells else at, "problems": problems, "ended": ended}
     response = render(request, "site/parts/uploads.html", context)
     if tells:
         response["HX-Trigger"] = "images-changed"
     return response
 
 
-def panel(request: Request, project: Project) -> dict[str, Any]:
+class Panel(TypedDict):
+    """The names of the part's template. seen: images that have come; poll: ms until it asks again."""
+
+    project: Project
+    may: set[str]
+    batches: list[Batch]
+    reading: bool
+    poll: int
+    seen: int
+    summary: str
+
+
+def panel(request: Request, project: Project) -> Panel:
     """What the part shows: uploads at work, those with files that are no images yet, and the latest ones."""
     now = timezone.now()
     visible = Job.objects.visible_to(request.user).filter(project=project, kind=Job.Kind.READ)

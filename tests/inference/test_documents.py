@@ -185,7 +185,7 @@ def test_the_engine_names_every_number_that_cannot_be():
     assert "fusion.lam must be between 0 and 1,000,000, not nan" in said
     assert "fusion.components must be between 1 and 8, not 9" in said
     assert "instances.smallest must be a whole number, not 2.5" in said
-    assert "detector: 'yolo' has no setting 'steps'" in said
+    assert "the detector 'yolo' has no setting 'steps'" in said
 
 
 def test_a_round_of_before_opens_whatever_its_numbers_were():

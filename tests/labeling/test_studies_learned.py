@@ -28,9 +28,8 @@ def project():
 
 def entry(of: Image, split: str, **changes) -> dict:
     """An image as a snapshot holds it."""
-    return image_json(
-        of.pk, sha256=of.sha256, group=of.group, split=split, **({"exhaustive": [[0, 0, 64, 48]]} | changes)
-    )
+    usual = {"sha256": of.sha256, "group": of.group, "split": split, "exhaustive": [[0, 0, 64, 48]]}
+    return image_json(**({"image": of.pk} | usual | changes))
 
 
 def snapshot(project, *entries: dict) -> Snapshot:
