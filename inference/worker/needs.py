@@ -16,25 +16,11 @@ from functools import lru_cache
 from inference.documents.configuration import RoundConfiguration
 from inference.documents.snapshot import Snapshot
 from inference.documents.stages import Lack
-from inference.documents.stages import MissingResource as Missing
-from inference.types import InferenceError
+from inference.types import InferenceError, MissingResource
 from inference.worker import usage
 
 HOST = socket.gethostname()
 MIB = 1 << 20
-
-
-class MissingResource(InferenceError):
-    """This worker lacks what the stage needs. `resource` says what; labeling/rounds/execution/backoff.py has the
-    sentences."""
-
-    code = "missing_resource"
-
-    def __init__(self, what: Lack, *, needs: int | None = None, free: int | None = None) -> None:
-        super().__init__(f"lacking: {what}")
-        self.resource = Missing(what=what, worker=HOST)
-        if needs is not None:
-            self.resource = self.resource.with_(needs=needs, free=free)
 
 
 @dataclass(frozen=True)
@@ -92,26 +78,33 @@ def memory_needed(kind: str, content: Snapshot, configuration: RoundConfiguratio
 
 
 def device_for(asked: str) -> str:
-    """What nets compute on here, "cpu" or "cuda", for "auto", "cpu" or "gpu". Raises Lacking where a GPU was asked for
-    and none can be used."""
+    """What nets compute on here, "cpu" or "cuda", for "auto", "cpu" or "gpu". Raises MissingResource where a GPU
+    was asked for and none can be used."""
     import torch  # here and not above: it takes seconds, and a worker is at work sooner without it
 
     if asked != "cpu" and torch.cuda.is_available():
         return "cuda"
     if asked == "gpu":
-        raise MissingResource(Lack.NO_GPU)
+        raise MissingResource(Lack.NO_GPU, worker=HOST)
     return "cpu"
 
 
+def place_for(kind: str, content: Snapshot, configuration: RoundConfiguration, *, has_nets: bool) -> str:
+    """Where this machine can make a stage: "cpu" or "cuda". Raises MissingResource where it cannot."""
+    device = device_for(configuration.device) if has_nets else "cpu"
+    afford(memory_needed(kind, content, configuration, device))
+    return device
+
+
 def afford(needed: int) -> None:
-    """Raises Lacking where so many bytes are not to be had. What this process holds above an idle worker's memory is
-    left over from earlier stages, and is used again."""
+    """Raises MissingResource where so many bytes are not to be had. What this process holds above an idle worker's
+    memory is left over from earlier stages, and is used again."""
     left = usage.memory()
     if left is None or not needed:
         return
     free = left.free + max(0, usage.resident() - idle("torch" in sys.modules))
     if needed > free:
-        raise MissingResource(Lack.MEMORY_NEEDED, needs=needed, free=free)
+        raise MissingResource(Lack.MEMORY_NEEDED, worker=HOST, needs=needed, free=free)
 
 
 @lru_cache(maxsize=2)
@@ -122,7 +115,7 @@ def idle(with_torch: bool) -> int:
 
 @contextmanager
 def missing_resources() -> Iterator[None]:
-    """Every way in which memory or a GPU can be missing, as Lacking."""
+    """Every way in which memory or a GPU can be missing, as MissingResource."""
     try:
         yield
     except MissingResource:
@@ -131,7 +124,7 @@ def missing_resources() -> Iterator[None]:
         what = resource_of(error)
         if what is None:
             raise
-        raise MissingResource(what) from error
+        raise MissingResource(what, worker=HOST) from error
 
 
 NO_MEMORY = ("can't allocate memory", "not enough memory: you tried to allocate")  # torch on the CPU

@@ -12,11 +12,11 @@ from typing import IO
 
 import numpy as np
 
+from inference.formats.outlines import polygons_of
 from inference.masks import run_lengths
 from inference.types import BoxMask
 from labeling.exchange.archive import as_json
 from labeling.exchange.entries import CocoAnnotation, CocoCategory, CocoImage, CocoRegion, RunLengths
-from labeling.exchange.outlines import polygons_of
 from labeling.exchange.selection import Box, ExportedCell, ExportedImage, ExportedRegion, Part
 from labeling.images.models import Image
 from labeling.projects.models import LabelClass, Project

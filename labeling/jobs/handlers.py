@@ -5,15 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from labeling.jobs.models import Job
+from labeling.outcomes import BackOff
 
-Tell = Callable[[int, int], None]  # units done, of all; raises Cancelled when somebody asked to stop
-
-
-class Cancelled(Exception):
-    """Somebody asked to stop."""
+Tell = Callable[[int, int], None]  # units done, of all; raises inference.types.Cancelled when somebody asked to stop
 
 
-class HandBack(Exception):
+class HandBack(BackOff):
     """This job has had its share of the worker, and others wait: it goes on after them."""
 
 

@@ -15,6 +15,7 @@ from inference.documents.configuration import RoundConfiguration
 from inference.documents.stages import Figures, MissingResource, Usage
 from labeling.annotations.models import Layer
 from labeling.images.models import Image
+from labeling.leases import WORKERS, Leased
 from labeling.projects.models import Project
 
 FactsOfKind = TypeVar("FactsOfKind", bound=Document)
@@ -150,7 +151,7 @@ class Artifact(models.Model):
         return kind.stored(self.facts)
 
 
-class Stage(models.Model):
+class Stage(Leased):
     """One step of a round. Its key is the hash of its inputs, its parameters and its own version number.
 
     Who owns running work is decided by the lease on this row, not by the broker: a worker renews `lease_until`
@@ -176,7 +177,7 @@ class Stage(models.Model):
         CANCELLED = "cancelled", "cancelled"
         FAILED = "failed", "failed"
 
-    MAX_ATTEMPTS = 3
+    MAX_ATTEMPTS = WORKERS.attempts
     NOTHING_MISSING: ClassVar[dict[str, Any]] = {
         "missing_resource": {},
         "again_at": None,
@@ -191,9 +192,6 @@ class Stage(models.Model):
     queue = models.CharField(max_length=20, default="cpu")
     key = models.CharField(max_length=64, blank=True)
     artifact = models.ForeignKey(Artifact, on_delete=models.PROTECT, null=True, related_name="stages")
-    attempts = models.PositiveSmallIntegerField(default=0)
-    lease_owner = models.UUIDField(null=True)
-    lease_until = models.DateTimeField(null=True)
     done = models.PositiveIntegerField(default=0)
     total = models.PositiveIntegerField(default=0)
     note = models.CharField(max_length=200, blank=True)
@@ -227,7 +225,7 @@ class Stage(models.Model):
         return Usage.stored(self.usage)
 
 
-class Portion(models.Model):
+class Portion(Leased):
     """Some images of a stage that is spread over many workers; whoever is free takes the next portion.
 
     Owned as a stage is: by a lease on this row (execution/portions.py). `file` holds its finished units, for the worker
@@ -243,9 +241,6 @@ class Portion(models.Model):
     number = models.PositiveIntegerField()
     images = models.JSONField(help_text="ids, in order")
     state = models.CharField(max_length=20, choices=State, default=State.WAITING)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    lease_owner = models.UUIDField(null=True)
-    lease_until = models.DateTimeField(null=True)
     queued_at = models.DateTimeField(null=True)
     done = models.PositiveIntegerField(default=0)
     usage = models.JSONField(default=dict)

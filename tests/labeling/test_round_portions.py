@@ -86,11 +86,8 @@ def test_a_spread_prediction_is_the_same_as_one_made_by_a_single_worker(round_, 
     assert not Portion.objects.exists() and not default_storage.listdir("portions")[1]
     spread_out = Artifact.objects.get(kind="prediction")
     facts, path = spread_out.facts, spread_out.file.path
-    content = round_.snapshot.document()
-    setting = units.Setting(  # the oracle: one worker, all images
-        content, tasks.fields_of(content, tasks.local_file), round_.parameters, tasks._inputs(stage),
-        tasks.Path(tasks.settings.DATA_DIR) / "alone", lambda progress: None, lambda: False,
-    )  # fmt: skip
+    content = round_.snapshot.document()  # the oracle: one worker, all images
+    setting = tasks.setting_of(stage, content, tasks.Path(tasks.settings.DATA_DIR) / "alone")
     alone, alone_facts = compute.prediction(setting)
     assert alone_facts.as_json() == facts
     with zipfile.ZipFile(path) as archive:

@@ -4,12 +4,13 @@ A worker that lacks memory or a GPU hands the stage back. It is no attempt that 
 may take it at once, and those that refused it may after a pause that grows each time nobody could do it.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from inference.documents.stages import Lack, MissingResource, Usage
+from labeling.leases import WORKERS
 from labeling.rounds.models import Stage
 
-PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 4, 8, 15))  # the last one again and again
+PAUSES = WORKERS.pauses
 
 SENTENCES = {
     Lack.NO_WORKER: "no worker serves the queue “{queue}”",
@@ -36,7 +37,7 @@ def keep_away(stage: Stage, missing: MissingResource, worker: str, now: datetime
     A second worker that refuses within the same pause joins it: pauses grow with the times that nobody could do it.
     """
     if stage.again_at is None or stage.again_at <= now:
-        stage.again_at = now + PAUSES[min(stage.times_declined, len(PAUSES) - 1)]
+        stage.again_at = now + WORKERS.pause(stage.times_declined)
         stage.times_declined += 1
         stage.declined_by = []
     stage.missing_resource = missing.as_json()
