@@ -4,14 +4,22 @@ Filling the polygons gives the mask back, pixel for pixel: a corner (x, y) is th
 """
 
 from collections import defaultdict
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
 from inference.types import BoxMask, Mask
-from labeling.exchange.entries import Geometry
 
 Corner = tuple[int, int]
 Ring = list[Corner]
+
+
+class Geometry(TypedDict):
+    """GeoJSON: rings of [x, y], closed; of a MultiPolygon one level more."""
+
+    type: Literal["Polygon", "MultiPolygon"]
+    coordinates: list[Any]
+
 
 # direction of the walk (dy, dx) -> where the pixel's edge starts, from its upper left corner (dy, dx)
 EDGES = {(0, 1): (0, 0), (1, 0): (0, 1), (0, -1): (1, 1), (-1, 0): (1, 0)}

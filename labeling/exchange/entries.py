@@ -3,11 +3,12 @@
 Objects of JSON with named keys (TypedDict): other programs define them, and a large export has a hundred thousand.
 """
 
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from inference.datasets import Annotated
 from inference.documents.interactive import MaskJson
 from inference.documents.publication import Provenance
+from inference.formats.outlines import Geometry
 
 # -- COCO
 
@@ -95,13 +96,6 @@ class DatasetEntry(TypedDict):
 
 
 # -- GeoJSON
-
-
-class Geometry(TypedDict):
-    """Coordinates by type: rings of [x, y], closed; of a MultiPolygon one level more."""
-
-    type: Literal["Polygon", "MultiPolygon"]
-    coordinates: list[Any]
 
 
 class Classification(TypedDict):

@@ -6,9 +6,9 @@ more polygon of a MultiPolygon, a hole one more ring. Proposals are QuPath's det
 
 from collections.abc import Sequence
 
-from inference.formats.outlines import geometry_of
+from inference.formats.outlines import Geometry, geometry_of
 from labeling.exchange.archive import as_json
-from labeling.exchange.entries import Feature, Geometry, Properties
+from labeling.exchange.entries import Feature, Properties
 from labeling.exchange.selection import Box, ExportedCell, ExportedImage, ExportedRegion, Part
 from labeling.projects.models import LabelClass
 
