@@ -15,7 +15,7 @@ import numpy as np
 from inference.masks import run_lengths
 from inference.types import BoxMask
 from labeling.exchange.archive import as_json
-from labeling.exchange.outlines import polygons_of
+from inference.formats.outlines import polygons_of
 from labeling.exchange.selection import Box, ExportedCell, ExportedImage, ExportedRegion, Part
 from labeling.images.models import Image
 from labeling.projects.models import LabelClass, Project

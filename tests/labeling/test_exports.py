@@ -24,8 +24,9 @@ from labeling.exchange.coco import cut_open, flat
 from labeling.exchange.datasets import load_dataset
 from labeling.exchange.exporting import ExportRequest
 from labeling.exchange.labels import label_map
-from labeling.exchange.names import MOST_BYTES, safe_stem, stems_of
-from labeling.exchange.outlines import polygons_of
+from inference.formats.names import MOST_BYTES
+from labeling.exchange.names import safe_stem, stems_of
+from inference.formats.outlines import polygons_of
 from labeling.exchange.selection import ExportedCell, Part
 from labeling.images.models import Image
 from labeling.rounds.results.publishing import publish

@@ -12,7 +12,7 @@ from PIL import ImageDraw
 from shapely.geometry import shape
 
 from inference.types import BoxMask
-from labeling.exchange.outlines import area, geometry_of, rings_of
+from inference.formats.outlines import area, geometry_of, rings_of
 
 
 def filled(geometry, height, width):
