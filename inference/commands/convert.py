@@ -1,4 +1,4 @@
-"""boxwise convert IN OUT [--from FORMAT] [--to FORMAT] [--images DIR]: annotations from one tool's format to another's."""
+"""boxwise convert IN OUT [--from FORMAT] [--to FORMAT] [--images DIR]: annotations between the formats of tools."""
 
 import argparse
 import json
@@ -23,7 +23,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("target", type=Path, metavar="OUT", help="a file, or a folder for formats of a file an image")
     parser.add_argument("--from", dest="from_", choices=NAMES, metavar="FORMAT", default="", help=", ".join(NAMES))
     parser.add_argument("--to", choices=tuple(BOTH_WAYS), metavar="FORMAT", default="", help=", ".join(BOTH_WAYS))
-    parser.add_argument("--images", type=Path, metavar="DIR", help="the images, for formats that do not say their sizes")
+    parser.add_argument(
+        "--images", type=Path, metavar="DIR", help="the images, for formats that do not say their sizes"
+    )
     parser.add_argument("--json", action="store_true", help="the result as JSON")
     given = parser.parse_args(argv)
     from inference.formats import convert
@@ -44,8 +46,8 @@ def main(argv: list[str]) -> int:
         print(f"lost, since {made.target} has no place for them: {loss}")
     for what, listed in made.reading.skipped.items():
         print(f"left out of {given.source.name}: {listed.count} {what} ({', '.join(listed.places)})")
-    for what, count in made.reading.repaired.items():
-        print(f"repaired: {count} {what}")
+    for what, count in made.reading.remarks.items():
+        print(f"please look: {count} {what}")
     for note in made.notes:
         print(note)
     return 0

@@ -135,12 +135,12 @@ def _cut_out(added: list[Annotation], hole: Ring, file: Path, place: str) -> Non
     """Give a hole to the smallest polygon of the layer that it lies in."""
     import shapely
 
-    inside = shapely.Polygon(hole).buffer(0).representative_point() if len(hole) > 2 else shapely.Point(hole[0])
+    shape = shapely.Polygon(hole).buffer(0) if len(hole) > 2 else shapely.Point(hole[0])
     best: tuple[float, Annotation, int] | None = None
     for one in added:
         for place_of_part, part in enumerate(_parts(one.geometry)):
             area = shapely.Polygon(part.shell).buffer(0)
-            if area.contains(inside) and (best is None or area.area < best[0]):
+            if area.covers(shape) and (best is None or area.area < best[0]):
                 best = (area.area, one, place_of_part)
     if best is None:
         raise FormatProblem(file, "the negative region lies in no other region of its layer", place=place)

@@ -40,11 +40,12 @@ def bits_of_brush(rle: Sequence[int], size: tuple[int, int]) -> Mask:
         if at + length > total:
             raise ValueError("a run goes beyond the last pixel")
         if is_equal:
-            values[at : at + length] = stream.take(word) != 0
+            values[at : at + length] = bool(stream.take(word))
         else:
             values[at : at + length] = stream.take_many(word, length)
         at += length
-    return values.reshape(height, width, 4)[..., 3]
+    alpha: Mask = values.reshape(height, width, 4)[:, :, 3]
+    return alpha
 
 
 class _Bits:
@@ -67,8 +68,8 @@ class _Bits:
         if len(chunk) < word * count:
             raise ValueError("they end too early")
         self.at += word * count
-        found: npt.NDArray[np.bool_] = chunk.reshape(count, word).any(axis=1)
-        return found
+        words = chunk.reshape(count, word)
+        return words.max(axis=1) != 0
 
 
 def brush_of_bits(mask: BoxMask, size: tuple[int, int]) -> list[int]:

@@ -3,6 +3,7 @@ themselves.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ FARTHEST = 1e8  # px; no slide has such coordinates
 
 
 def tidied(annotations: Annotations, context: Context, file: Path) -> None:
-    """Check each annotation; a bad one is declined, an outline that crosses itself is mended and counted."""
+    """Check each annotation; a bad one is declined, an outline that crosses itself is counted."""
     for image in annotations.images:
         kept = []
         for annotation in image.annotations:
@@ -34,7 +35,7 @@ def tidied(annotations: Annotations, context: Context, file: Path) -> None:
             else:
                 kept.append(annotation)
         image.annotations = kept
-        mend_crossings(kept, context)
+        notice_crossings(kept, context)
 
 
 def fault_of(annotation: Annotation) -> str:
@@ -83,35 +84,47 @@ def fault_of_points(xy: Ring, least: int) -> str:
     return ""
 
 
-def mend_crossings(annotations: list[Annotation], context: Context) -> None:
-    """Replace outlines that are not valid by valid ones of the same pixels (the even-odd rule), and count them.
+def notice_crossings(annotations: list[Annotation], context: Context) -> None:
+    """Count outlines that cross or touch themselves. They stay as they are: their pixels follow the even-odd rule.
 
     All are tested in one call, since shapely is slow one by one.
     """
     import shapely
 
-    outlines = [one for one in annotations if isinstance(one.geometry, Outline)]
+    outlines = [one.geometry for one in annotations if isinstance(one.geometry, Outline)]
     if not outlines:
         return
     with np.errstate(invalid="ignore"):
-        shapes = [_shape(one.geometry) for one in outlines if isinstance(one.geometry, Outline)]
+        shapes = [_shape(outline) for outline in outlines]
         valid = shapely.is_valid(np.array(shapes, object))
-    for annotation, shape in zip(np.array(outlines, object)[~valid], np.array(shapes, object)[~valid], strict=True):
-        parts = [shapely.make_valid(part) for part in getattr(shape, "geoms", [shape])]
-        mended = _polygons(shapely.union_all(parts))
-        if mended:
-            annotation.geometry = Outline(mended)
-            context.repaired["outlines that crossed or touched themselves"] += 1
+    invalid = [outline for outline, is_valid in zip(outlines, valid, strict=True) if not is_valid]
+    flat = sum(not valid_parts(outline) for outline in invalid)
+    crossed = len(invalid) - flat
+    if flat:
+        context.remarks["outlines have no area"] += flat
+    if crossed:
+        context.remarks["outlines cross or touch themselves"] += crossed
 
 
-def _shape(outline: Outline):  # type: ignore[no-untyped-def]
+def valid_parts(outline: Outline) -> tuple[Polygon, ...]:
+    """The same area as polygons that are valid in the OGC sense; none for an outline without area."""
+    import shapely
+
+    shape = _shape(outline)
+    if shape.is_valid:
+        return outline.polygons
+    parts = [shapely.make_valid(part) for part in getattr(shape, "geoms", [shape])]
+    return _polygons(shapely.union_all(parts))
+
+
+def _shape(outline: Outline) -> Any:
     import shapely
 
     parts = [shapely.Polygon(part.shell, part.holes) for part in outline.polygons]
     return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)
 
 
-def _polygons(shape) -> tuple[Polygon, ...]:  # type: ignore[no-untyped-def]
+def _polygons(shape: Any) -> tuple[Polygon, ...]:
     """The areas in a shapely geometry; lines and points that make_valid leaves are no area."""
     found: list[Polygon] = []
     for part in getattr(shape, "geoms", [shape]):

@@ -151,7 +151,12 @@ def _image(entry: Any, file: Path, place: str) -> AnnotatedImage:
 
 
 def _annotation(
-    entry: Any, image: AnnotatedImage, names: dict[Any, LabelClass], file: Path, place: str, context: Context
+    entry: Any,
+    image: AnnotatedImage,
+    names: dict[Any, LabelClass],
+    file: Path,
+    place: str,
+    context: Context,
 ) -> Annotation | None:
     """None for what is no instance (a caption, a panoptic map, keypoints alone); it is listed."""
     if "segments_info" in entry or "caption" in entry:
@@ -185,7 +190,12 @@ def _annotation(
     )
 
 
-def _geometry(entry: dict[str, Any], image: AnnotatedImage, file: Path, place: str) -> Geometry:
+def _geometry(
+    entry: dict[str, Any],
+    image: AnnotatedImage,
+    file: Path,
+    place: str,
+) -> Geometry:
     segmentation = entry.get("segmentation")
     if isinstance(segmentation, dict):
         return runs_of(segmentation, image, file, place)
@@ -201,7 +211,12 @@ def _polygons(segmentation: list[Any], file: Path, place: str) -> Outline:
     return Outline(tuple(Polygon(ring) for ring in rings))
 
 
-def runs_of(segmentation: dict[str, Any], image: AnnotatedImage, file: Path, place: str) -> RunLengths:
+def runs_of(
+    segmentation: dict[str, Any],
+    image: AnnotatedImage,
+    file: Path,
+    place: str,
+) -> RunLengths:
     size = segmentation.get("size")
     if not isinstance(size, list) or len(size) != 2:
         raise FormatProblem(file, "its run lengths have no size [height, width]", place=place)

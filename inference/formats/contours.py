@@ -12,32 +12,46 @@ from inference.masks import tight
 from inference.types import BoxMask
 
 Pixels = npt.NDArray[np.int64]  # (n, 2) x, y of pixels
+Numbers = npt.NDArray[np.int64]
 
 
 def mask_of_contour(contour: Pixels) -> BoxMask | None:
     """The pixels inside a contour and on it; None for no point."""
     if not len(contour):
         return None
-    left, top = contour.min(axis=0)
-    right, bottom = contour.max(axis=0) + 1
-    bits = np.zeros((bottom - top, right - left), bool)
-    inside = fill([contour + 0.5])
+    corner = contour.min(axis=0)
+    width, height = contour.max(axis=0) + 1 - corner
+    left, top = corner.tolist()
+    bits = np.zeros((height, width), bool)
+    centres = contour + 0.5
+    inside = fill([centres])
     if inside is not None:
-        height, width = inside.bits.shape
-        bits[inside.y - top : inside.y - top + height, inside.x - left : inside.x - left + width] |= inside.bits
-    border = _walked(contour)
-    bits[border[:, 1] - top, border[:, 0] - left] = True
-    return tight(BoxMask(int(left), int(top), bits))
+        rows = slice(inside.y - top, inside.y - top + inside.bits.shape[0])
+        columns = slice(inside.x - left, inside.x - left + inside.bits.shape[1])
+        bits[rows, columns] = inside.bits
+    border = _walked(contour) - corner
+    bits[border[:, 1], border[:, 0]] = True
+    return tight(BoxMask(left, top, bits))
 
 
 def _walked(contour: Pixels) -> Pixels:
     """Every pixel on the closed way along the contour."""
     following = np.roll(contour, -1, axis=0)
-    steps = np.maximum(np.abs(following - contour).max(axis=1), 1)
-    edge = np.repeat(np.arange(len(contour)), steps)
-    share = (np.arange(len(edge)) - np.repeat(np.cumsum(steps) - steps, steps)) / steps[edge]
-    way = contour[edge] + share[:, None] * (following - contour)[edge]
-    return np.rint(way).astype(np.int64)
+    way = following - contour
+    steps = np.abs(way).max(axis=1)
+    steps = np.maximum(steps, 1)
+    edge, along = _steps_of_edges(steps)
+    share = along / steps[edge]
+    walked = contour[edge] + share[:, None] * way[edge]
+    return np.rint(walked).astype(np.int64)
+
+
+def _steps_of_edges(steps: Numbers) -> tuple[Numbers, Numbers]:
+    """For each step of all edges: the edge, and how many steps of it were before."""
+    edge = np.repeat(np.arange(len(steps)), steps)
+    before = np.cumsum(steps) - steps
+    along = np.arange(len(edge)) - before[edge]
+    return edge, along
 
 
 def contour_of(mask: BoxMask) -> tuple[Pixels, int]:
@@ -48,13 +62,14 @@ def contour_of(mask: BoxMask) -> tuple[Pixels, int]:
     from scipy.ndimage import label
 
     labels, count = label(mask.bits, np.ones((3, 3)))
-    largest = int(np.bincount(labels.ravel())[1:].argmax()) + 1
-    bits = labels == largest
-    outer = [ring for ring in rings_of(bits, joins_corners=True) if area(ring) > 0]
-    ring = max(outer, key=area)
-    pixels = _corners_only(_pixels_along(np.array(ring, np.int64)))
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    largest = int(sizes.argmax())
+    rings = rings_of(labels == largest, joins_corners=True)
+    border = max(rings, key=area)
+    along = _pixels_along(np.array(border, np.int64))
     corner = np.array([mask.x, mask.y])
-    return pixels + corner, int(count) - 1
+    return _corners_only(along) + corner, int(count) - 1
 
 
 def _pixels_along(ring: Pixels) -> Pixels:
@@ -62,15 +77,15 @@ def _pixels_along(ring: Pixels) -> Pixels:
     following = np.roll(ring, -1, axis=0)
     length = np.abs(following - ring).sum(axis=1)
     way = np.sign(following - ring)
-    edge = np.repeat(np.arange(len(ring)), length)
-    along = np.arange(len(edge)) - np.repeat(np.cumsum(length) - length, length)
+    edge, along = _steps_of_edges(length)
     begin = ring[edge] + along[:, None] * way[edge]
     dx, dy = way[edge].T
     # Right hand, y down: moving right the pixel below, moving down the one to the left, and so on.
-    x = begin[:, 0] - ((dx < 0) | (dy > 0))
-    y = begin[:, 1] - ((dx < 0) | (dy < 0))
-    pixels = np.stack([x, y], axis=1)
-    is_new = (pixels != np.roll(pixels, 1, axis=0)).any(axis=1)
+    left_of = (dx < 0) | (dy > 0)
+    above = (dx < 0) | (dy < 0)
+    pixels = begin - np.stack([left_of, above], axis=1)
+    before = np.roll(pixels, 1, axis=0)
+    is_new = (pixels != before).any(axis=1)
     return pixels[is_new] if is_new.any() else pixels[:1]
 
 
@@ -80,4 +95,5 @@ def _corners_only(pixels: Pixels) -> Pixels:
         return pixels
     before = pixels - np.roll(pixels, 1, axis=0)
     after = np.roll(pixels, -1, axis=0) - pixels
-    return pixels[(before != after).any(axis=1)]
+    turns = (before != after).any(axis=1)
+    return pixels[turns]

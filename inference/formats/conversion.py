@@ -32,7 +32,7 @@ class Reading:
     format: str
     annotations: Annotations
     skipped: dict[str, Listed] = field(default_factory=dict)
-    repaired: Counter[str] = field(default_factory=Counter)
+    remarks: Counter[str] = field(default_factory=Counter)
     declined: list[FormatProblem] = field(default_factory=list)
 
 
@@ -63,7 +63,7 @@ class Conversion:
             "files": self.files,
             "losses": [{"what": str(loss.what), "count": loss.count} for loss in self.losses],
             "skipped": skipped,
-            "repaired": dict(self.reading.repaired),
+            "remarks": dict(self.reading.remarks),
             "notes": self.notes,
         }
 
@@ -82,13 +82,19 @@ def read(
     source = open_source(path)
     chosen = format_named(format) if format else recognise(source)
     context = Context(sizes=sizes or {}, strict=strict)
+    source.problems.clear()  # those of other formats
     try:
         annotations = chosen.read(source, context)
     except RecursionError as error:
         raise FormatProblem(path, "the file is nested too deep", remedy="it is no file of annotations") from error
+    for problem in source.problems.values():
+        context.decline(problem)
+    if not annotations.images:
+        cause = f"it holds no annotations of the format {chosen.name}"
+        raise FormatProblem(path, cause, remedy="name its format with --from, or let it be recognised")
     fill_in_sizes(annotations, context)
     tidied(annotations, context, path)
-    return Reading(chosen.name, annotations, context.skipped, context.repaired, context.declined)
+    return Reading(chosen.name, annotations, context.skipped, context.remarks, context.declined)
 
 
 def fill_in_sizes(annotations: Annotations, context: Context) -> None:

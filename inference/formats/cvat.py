@@ -196,7 +196,13 @@ def write(annotations: Annotations, target: Target) -> None:
     save(root, target.document("annotations.xml"))
 
 
-def _write_shapes(entry: Element, one: Annotation, group: int, size: tuple[int, int], target: Target) -> None:
+def _write_shapes(
+    entry: Element,
+    one: Annotation,
+    group: int,
+    size: tuple[int, int],
+    target: Target,
+) -> None:
     for tag, about in _shapes(one, group, size, target):
         label = one.label if one.label is not None else UNCLASSIFIED
         shape = child(entry, tag, label=label, source="manual", occluded="0", z_order="0", **about)
@@ -204,7 +210,12 @@ def _write_shapes(entry: Element, one: Annotation, group: int, size: tuple[int, 
             child(shape, "attribute", values.text(value), name=str(name))
 
 
-def _shapes(one: Annotation, group: int, size: tuple[int, int], target: Target) -> list[tuple[str, dict[str, str]]]:
+def _shapes(
+    one: Annotation,
+    group: int,
+    size: tuple[int, int],
+    target: Target,
+) -> list[tuple[str, dict[str, str]]]:
     geometry = one.geometry
     if isinstance(geometry, Rectangle):
         sides = zip(("xtl", "ytl", "xbr", "ybr"), geometry.box, strict=True)

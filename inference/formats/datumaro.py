@@ -46,7 +46,13 @@ def read(source: Source, context: Context) -> Annotations:
     return found
 
 
-def _image(item: dict[str, Any], names: list[str], file: Path, place: str, context: Context) -> AnnotatedImage:
+def _image(
+    item: dict[str, Any],
+    names: list[str],
+    file: Path,
+    place: str,
+    context: Context,
+) -> AnnotatedImage:
     about = values.mapping(item.get("image") or item.get("media"))
     name = values.text(about.get("path") or item.get("id")).replace("\\", "/").rpartition("/")[2]
     image = AnnotatedImage(name or values.text(item.get("id")))
@@ -64,7 +70,13 @@ def _image(item: dict[str, Any], names: list[str], file: Path, place: str, conte
     return image
 
 
-def _annotation(entry: dict[str, Any], names: list[str], image: AnnotatedImage, file: Path, place: str) -> Annotation:
+def _annotation(
+    entry: dict[str, Any],
+    names: list[str],
+    image: AnnotatedImage,
+    file: Path,
+    place: str,
+) -> Annotation:
     label = None
     if entry.get("label_id") is not None:
         number = values.whole(entry["label_id"], file, place, "label_id")
@@ -83,7 +95,12 @@ def _annotation(entry: dict[str, Any], names: list[str], image: AnnotatedImage, 
     )
 
 
-def _geometry(entry: dict[str, Any], image: AnnotatedImage, file: Path, place: str) -> Geometry:
+def _geometry(
+    entry: dict[str, Any],
+    image: AnnotatedImage,
+    file: Path,
+    place: str,
+) -> Geometry:
     kind = entry["type"]
     if kind == "mask":
         return runs_of(values.mapping(entry.get("rle")), image, file, place)

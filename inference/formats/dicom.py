@@ -76,7 +76,12 @@ def read(source: Source, context: Context) -> Annotations:
     return found
 
 
-def _read_file(image: AnnotatedImage, file: Path, kind: str, context: Context) -> None:
+def _read_file(
+    image: AnnotatedImage,
+    file: Path,
+    kind: str,
+    context: Context,
+) -> None:
     import pydicom
 
     document = pydicom.dcmread(file)
@@ -89,7 +94,12 @@ def _read_file(image: AnnotatedImage, file: Path, kind: str, context: Context) -
 # -- SEG
 
 
-def _read_segments(image: AnnotatedImage, document: Any, file: Path, context: Context) -> None:
+def _read_segments(
+    image: AnnotatedImage,
+    document: Any,
+    file: Path,
+    context: Context,
+) -> None:
     if "TotalPixelMatrixRows" not in document:
         cause = "it segments a volume or a single radiological image, not a slide"
         raise FormatProblem(file, cause, remedy="segmentations of tiled images are read")
@@ -174,7 +184,12 @@ def _spacing(document: Any) -> float | None:
 # -- ANN
 
 
-def _read_groups(image: AnnotatedImage, document: Any, file: Path, context: Context) -> None:
+def _read_groups(
+    image: AnnotatedImage,
+    document: Any,
+    file: Path,
+    context: Context,
+) -> None:
     if document.get("AnnotationCoordinateType", "2D") != "2D":
         cause = "its coordinates are in 3-D, in millimetres of the slide"
         raise FormatProblem(file, cause, remedy="export annotations in 2-D")
@@ -203,7 +218,12 @@ def _graphics(group: Any, kind: str) -> list[Ring]:
     return list(flat.reshape(-1, {"POINT": 1, "RECTANGLE": 4, "ELLIPSE": 4}[kind], 2))
 
 
-def _geometry(kind: str, xy: Ring, file: Path, place: str) -> Geometry:
+def _geometry(
+    kind: str,
+    xy: Ring,
+    file: Path,
+    place: str,
+) -> Geometry:
     if kind == "POINT":
         return Points(xy)
     if kind == "POLYLINE":

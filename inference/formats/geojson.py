@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from inference.formats import values
+from inference.formats.checks import valid_parts
 from inference.formats.format import Format, Target
 from inference.formats.geometry import corners, outline_of
 from inference.formats.losses import Property
@@ -330,7 +331,10 @@ def _shape(geometry: Geometry) -> dict[str, Any]:
         return {"type": "Point", "coordinates": xy[0]} if len(xy) == 1 else {"type": "MultiPoint", "coordinates": xy}
     if isinstance(geometry, OpenLine):
         return {"type": "LineString", "coordinates": geometry.xy.tolist()}
-    polygons = [[_closed(ring) for ring in part.rings] for part in outline_of(geometry)]
+    parts = outline_of(geometry)
+    if isinstance(geometry, Outline):
+        parts = valid_parts(geometry) or parts
+    polygons = [[_closed(ring) for ring in part.rings] for part in parts]
     if len(polygons) == 1:
         return {"type": "Polygon", "coordinates": polygons[0]}
     return {"type": "MultiPolygon", "coordinates": polygons}

@@ -46,30 +46,44 @@ def fill(rings: Sequence[npt.NDArray[np.floating[Any]]], size: tuple[int, int] |
     end = np.concatenate([np.roll(one, -1, axis=0) for one in rings])
     if not len(begin):
         return None
-    left, top = np.floor(begin.min(axis=0)).astype(int)
-    right, bottom = np.ceil(begin.max(axis=0)).astype(int)
+    left, top = np.floor(begin.min(axis=0)).astype(int).tolist()
+    right, bottom = np.ceil(begin.max(axis=0)).astype(int).tolist()
     if size is not None:
-        left, top = max(left, 0), max(top, 0)
-        right, bottom = min(right, size[0]), min(bottom, size[1])
-    width, height = int(right - left), int(bottom - top)
+        left = max(left, 0)
+        top = max(top, 0)
+        right = min(right, size[0])
+        bottom = min(bottom, size[1])
+    width = right - left
+    height = bottom - top
     if width <= 0 or height <= 0:
         return None
     if width * height > MOST_PIXELS:
         raise TooLarge(f"a mask of {width} x {height} px is larger than {MOST_PIXELS} px")
     rows, columns = _crossings(begin, end, top, height)
     columns = np.clip(columns - left, 0, width).astype(np.int64)
-    toggles = np.bincount(rows * (width + 1) + columns, minlength=height * (width + 1))
-    odd = (toggles & 1).astype(np.uint8).reshape(height, width + 1)
-    bits = np.bitwise_xor.accumulate(odd, axis=1)[:, :width].astype(bool)
-    return tight(BoxMask(int(left), int(top), bits))
+    stride = width + 1
+    toggles = np.bincount(rows * stride + columns, minlength=height * stride)
+    odd = (toggles & 1).astype(np.uint8)
+    odd = odd.reshape(height, stride)
+    inside = np.bitwise_xor.accumulate(odd, axis=1)
+    bits = inside[:, :width].astype(bool)
+    return tight(BoxMask(left, top, bits))
 
 
-def _crossings(begin: Ring, end: Ring, top: int, height: int) -> tuple[npt.NDArray[np.int64], Ring]:
+def _crossings(
+    begin: Ring,
+    end: Ring,
+    top: int,
+    height: int,
+) -> tuple[npt.NDArray[np.int64], Ring]:
     """For every edge and every row whose centre it crosses: the row, from `top`, and the first column right of it."""
+    bottom = top + height
     low = np.minimum(begin[:, 1], end[:, 1])
     high = np.maximum(begin[:, 1], end[:, 1])
-    first = np.clip(np.ceil(low - 0.5), top, top + height).astype(np.int64)
-    last = np.clip(np.ceil(high - 0.5), top, top + height).astype(np.int64)
+    first = np.ceil(low - 0.5)
+    last = np.ceil(high - 0.5)
+    first = np.clip(first, top, bottom).astype(np.int64)
+    last = np.clip(last, top, bottom).astype(np.int64)
     count = last - first
     edge = np.repeat(np.arange(len(begin)), count)
     skipped = np.cumsum(count) - count
@@ -93,7 +107,9 @@ def union(masks: Sequence[BoxMask]) -> BoxMask | None:
     bits = np.zeros((bottom - top, right - left), bool)
     for mask in masks:
         height, width = mask.bits.shape
-        bits[mask.y - top : mask.y - top + height, mask.x - left : mask.x - left + width] |= mask.bits
+        y = mask.y - top
+        x = mask.x - left
+        bits[y : y + height, x : x + width] |= mask.bits
     return BoxMask(left, top, bits)
 
 
@@ -139,7 +155,13 @@ def corners(box: Box) -> Ring:
     return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], np.float64)
 
 
-def ellipse(cx: float, cy: float, rx: float, ry: float, turned: float = 0.0) -> Outline:
+def ellipse(
+    cx: float,
+    cy: float,
+    rx: float,
+    ry: float,
+    turned: float = 0.0,
+) -> Outline:
     """An ellipse as a polygon of 72 corners. `turned` in degrees, clockwise on the screen."""
     angle = np.linspace(0, 2 * np.pi, 72, endpoint=False)
     x, y = rx * np.cos(angle), ry * np.sin(angle)

@@ -119,7 +119,12 @@ def _of_file(rows: dict[int, dict[str, str]], file: Path, source: Source) -> dic
     return {int(row["id"]): row for row in rows.values() if row.get("file", "") in (name, file.name)}
 
 
-def _tell(one: Annotation, row: dict[str, str], colors: dict[str, str], file: Path) -> None:
+def _tell(
+    one: Annotation,
+    row: dict[str, str],
+    colors: dict[str, str],
+    file: Path,
+) -> None:
     """Give an object what its row says."""
     if row.get("class"):
         one.label = row["class"]
@@ -222,7 +227,14 @@ def _write_ome(annotations: Annotations, target: Target) -> None:
         _write_pages(image, file, annotations, target, is_ome=True)
 
 
-def _write_pages(image: AnnotatedImage, file: Path, annotations: Annotations, target: Target, *, is_ome: bool) -> None:
+def _write_pages(
+    image: AnnotatedImage,
+    file: Path,
+    annotations: Annotations,
+    target: Target,
+    *,
+    is_ome: bool,
+) -> None:
     import tifffile
 
     painted = paint(image, target, on_pages=True)

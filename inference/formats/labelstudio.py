@@ -79,7 +79,12 @@ def read(source: Source, context: Context) -> Annotations:
     return found
 
 
-def _image(task: dict[str, Any], file: Path, place: str, context: Context) -> AnnotatedImage:
+def _image(
+    task: dict[str, Any],
+    file: Path,
+    place: str,
+    context: Context,
+) -> AnnotatedImage:
     data = values.mapping(task.get("data")) or task
     image = AnnotatedImage(_name(data) or f"task {task.get('id', place)}")
     drafts = values.listed(task.get("predictions"))
@@ -118,7 +123,14 @@ def _name(data: dict[str, Any]) -> str:
     return unquote(path).replace("\\", "/").rpartition("/")[2]
 
 
-def _add_results(image: AnnotatedImage, results: list[Any], by: Any, file: Path, place: str, context: Context) -> None:
+def _add_results(
+    image: AnnotatedImage,
+    results: list[Any],
+    by: Any,
+    file: Path,
+    place: str,
+    context: Context,
+) -> None:
     """Regions, with the labels that other results give to the same region."""
     labels: dict[Any, str] = {}
     for result in results:
@@ -140,7 +152,12 @@ def _add_results(image: AnnotatedImage, results: list[Any], by: Any, file: Path,
 
 
 def _annotation(
-    result: dict[str, Any], kind: str, labels: dict[Any, str], image: AnnotatedImage, file: Path, place: str
+    result: dict[str, Any],
+    kind: str,
+    labels: dict[Any, str],
+    image: AnnotatedImage,
+    file: Path,
+    place: str,
 ) -> Annotation:
     value = values.mapping(result.get("value"))
     sides = [result.get(name, value.get(name)) for name in ("original_width", "original_height")]
@@ -161,7 +178,13 @@ def _annotation(
     )
 
 
-def _geometry(value: dict[str, Any], kind: str, size: tuple[int, int], file: Path, place: str) -> Geometry:
+def _geometry(
+    value: dict[str, Any],
+    kind: str,
+    size: tuple[int, int],
+    file: Path,
+    place: str,
+) -> Geometry:
     share = np.array(size) / 100
 
     def given(name: str) -> float:
@@ -186,7 +209,12 @@ def _geometry(value: dict[str, Any], kind: str, size: tuple[int, int], file: Pat
     return polygon((corners(box) - (x, y)) @ turn + (x, y))
 
 
-def _brush(value: dict[str, Any], size: tuple[int, int], file: Path, place: str) -> Pixels:
+def _brush(
+    value: dict[str, Any],
+    size: tuple[int, int],
+    file: Path,
+    place: str,
+) -> Pixels:
     try:
         bits = bits_of_brush(value.get("rle") or [], size)
     except ValueError as error:

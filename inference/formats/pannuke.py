@@ -105,7 +105,12 @@ def write(annotations: Annotations, target: Target) -> None:
     _table(document.with_name("images.csv"), [image.name for image in annotations.images])
 
 
-def _channels(image: AnnotatedImage, names: list[str], size: tuple[int, int], target: Target) -> Any:
+def _channels(
+    image: AnnotatedImage,
+    names: list[str],
+    size: tuple[int, int],
+    target: Target,
+) -> Any:
     """(H, W, classes + 1); ids are unique in the image, as PanNuke's are."""
     width, height = size
     channels = np.zeros((height, width, len(names) + 1))

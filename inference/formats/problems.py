@@ -40,13 +40,13 @@ class Context:
     sizes     stem or name of an image -> (width, height) px, from the images themselves
     strict    a bad object raises; else it is put into `declined` and the others are read
     skipped   kinds of content that no annotation of ours can hold, with their places
-    repaired  what was mended on the way, for example an outline that crossed itself
+    remarks   what people should look at, for example outlines that cross themselves
     """
 
     sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     strict: bool = True
     skipped: dict[str, Listed] = field(default_factory=dict)
-    repaired: Counter[str] = field(default_factory=Counter)
+    remarks: Counter[str] = field(default_factory=Counter)
     declined: list[FormatProblem] = field(default_factory=list)
 
     def skip(self, what: str, place: str, count: int = 1) -> None:

@@ -64,5 +64,7 @@ def recognise(source: Source) -> Format:
         candidate = format_named(name)
         if candidate.recognises(source):
             return candidate
+    if len(source.files) == 1 and source.problems:
+        raise next(iter(source.problems.values()))
     cause = "no known format of annotations was found in it"
     raise FormatProblem(source.path, cause, remedy=f"name the format with --from ({', '.join(NAMES)})")

@@ -7,6 +7,7 @@ import codecs
 import io
 import json
 import pickle
+import re
 import shutil
 import stat
 import tempfile
@@ -25,18 +26,25 @@ MOST_FILES = 200_000
 MOST_RATIO = 200  # unpacked bytes for each packed one
 MOST_TEXT = 2**31  # bytes of one text that is parsed as a whole
 LARGE_JSON = 64 * 2**20  # bytes; larger ones are read piece by piece where the format allows it
+# What may stand before the first element of an XML: comments, instructions, a document type with what it declares.
+BEFORE_ELEMENT = re.compile(r"<!--.*?-->|<\?.*?\?>|<!DOCTYPE[^>\[]*(\[.*?\]\s*)?>", re.DOTALL)
+FIRST_ELEMENT = re.compile(r"<([^\s<>!?/]+)")
 # The picture files that lie beside annotations; never annotations themselves but for label maps.
 PICTURES = frozenset((".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".svs", ".ndpi", ".mrxs", ".webp"))
 
 
 @dataclass
 class Source:
-    """What is read. `files` are sorted, without hidden ones; of a single file the list has one."""
+    """What is read. `files` are sorted, without hidden ones; of a single file the list has one.
+
+    problems  files that were to be JSON and could not be parsed
+    """
 
     path: Path
     root: Path
     files: list[Path]
     parsed: dict[Path, Any] = field(default_factory=dict)
+    problems: dict[Path, FormatProblem] = field(default_factory=dict)
 
     def with_suffix(self, *suffixes: str) -> list[Path]:
         return [file for file in self.files if file.suffix.lower() in suffixes]
@@ -72,10 +80,11 @@ class Source:
         yield from document.get(key) or [] if key else document
 
     def json_or_none(self, file: Path) -> Any:
-        """The parsed JSON, or None for what is none."""
+        """The parsed JSON, or None for what is none, whose problem is kept in `problems`."""
         try:
             return self.json(file)
-        except FormatProblem:
+        except FormatProblem as problem:
+            self.problems[file] = problem
             return None
 
 
@@ -287,11 +296,8 @@ def xml_root_name(file: Path) -> str:
     text = head.decode(encoding_of(head), "replace").lstrip("\ufeff \r\n\t")
     if not text.startswith("<"):
         return ""
-    while text.startswith(("<?", "<!")):
-        end = "-->" if text.startswith("<!--") else ">"
-        text = text.partition(end)[2].lstrip()
-    name = text[1:].replace(">", " ").replace("/", " ").split(maxsplit=1)
-    return name[0] if text.startswith("<") and name else ""
+    element = FIRST_ELEMENT.search(BEFORE_ELEMENT.sub("", text))
+    return element.group(1) if element is not None else ""
 
 
 # -- numpy

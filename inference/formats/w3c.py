@@ -55,7 +55,12 @@ def read(source: Source, context: Context) -> Annotations:
     return Annotations(list(images.values()))
 
 
-def _annotation(entry: dict[str, Any], target: dict[str, Any], file: Path, place: str) -> Annotation:
+def _annotation(
+    entry: dict[str, Any],
+    target: dict[str, Any],
+    file: Path,
+    place: str,
+) -> Annotation:
     bodies = entry.get("body", entry.get("bodies"))
     label, attributes = None, {}
     for body in bodies if isinstance(bodies, list) else [bodies]:

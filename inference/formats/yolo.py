@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from inference.formats import values
+from inference.formats.checks import valid_parts
 from inference.formats.format import Format, Target
 from inference.formats.geometry import box_of, corners, outline_of
 from inference.formats.losses import Property, is_area
@@ -23,6 +24,7 @@ from inference.formats.model import (
     Annotations,
     Geometry,
     LabelClass,
+    Outline,
     Points,
     Rectangle,
     polygon,
@@ -121,8 +123,10 @@ def _geometry(shares: list[float], image: AnnotatedImage, file: Path, place: str
         cause = f"a line has a class and 4 or at least 6 numbers, not {len(shares)}"
         raise FormatProblem(file, cause, place=place)
     score = shares[-1] if len(shares) % 2 else None
+    # A ring that runs along cuts is taken apart into its parts and holes.
     xy = np.array(shares[: len(shares) // 2 * 2]).reshape(-1, 2) * (image.width, image.height)
-    return polygon(np.round(xy, 6)), score
+    outline = polygon(np.round(xy, 6))
+    return Outline(valid_parts(outline) or outline.polygons), score
 
 
 def _class_names(source: Source) -> dict[int, str]:

@@ -88,7 +88,9 @@ SETS = {
     ),
     Property.NAMES: of(cell(), name="Gewebe ä 核 2.png"),
     Property.SCALE: of(cell(), um_per_px=0.2525),
-    Property.COLORS: Annotations([AnnotatedImage("a.png", WIDTH, HEIGHT, [cell()])], [LabelClass("tumour", None, "#c80010")]),
+    Property.COLORS: Annotations(
+        [AnnotatedImage("a.png", WIDTH, HEIGHT, [cell()])], [LabelClass("tumour", None, "#c80010")]
+    ),
 }  # fmt: skip
 
 

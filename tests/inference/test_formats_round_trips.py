@@ -36,7 +36,13 @@ def test_a_property_comes_back_or_is_listed(name, what, tmp_path):
         assert not SURVIVED[what](annotations, back)
 
 
-@pytest.mark.parametrize("name", BOTH_WAYS)
+# The text formats take about 20 s of a core each.
+FAST = ("coco", "cellpose", "png", "tiff", "ome")
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in BOTH_WAYS]
+)
 def test_seventy_thousand_objects(name, tmp_path):
     annotations = annotation_set(Property.MANY)
     if Property.MANY not in format_named(name).keeps:
