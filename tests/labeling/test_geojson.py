@@ -11,8 +11,8 @@ from PIL import Image as Picture
 from PIL import ImageDraw
 from shapely.geometry import shape
 
-from inference.types import BoxMask
 from inference.formats.outlines import area, geometry_of, rings_of
+from inference.types import BoxMask
 
 
 def filled(geometry, height, width):
