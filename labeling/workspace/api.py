@@ -110,10 +110,11 @@ def layers_of(*, image: Image, user: User) -> list[dict[str, Any]]:
         .order_by("created_at")
     )
     in_use = image.project.archived_at is None
-    shown = [
-        _layer(layer, writable=layer == mine and in_use, base=is_base(layer, project=image.project, user=user))
-        for layer in layers
-    ]
+    shown = []
+    for layer in layers:
+        writable = layer == mine and in_use and layer.head.frozen_at is None
+        base = is_base(layer, project=image.project, user=user)
+        shown.append(_layer(layer, writable=writable, base=base))
     if study_of(image.project):  # shown without their models: what made them is not the reader's to know
         sheet = Layer.objects.filter(image=image, kind=Layer.Kind.PREDICTION).select_related("annotator", "head")
         shown += [_layer(layer) for layer in sheet]
