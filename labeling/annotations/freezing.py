@@ -24,10 +24,9 @@ def thaw_layers(*, image: Image) -> None:
 def takes_new_layers(image: Image) -> bool:
     """Whether somebody may begin a layer on this image: not while its item is done. Holds the item's row, so that the
     answer stays true until the transaction ends."""
-    item: Any = getattr(image, "work_item", None)
-    if item is None:
-        return True
-    return not type(item).objects.select_for_update().filter(pk=item.pk, done_at__isnull=False).exists()
+    items: Any = Image._meta.get_field("work_item").related_model  # asked anew: the image may know an old item
+    item = items.objects.select_for_update().filter(image=image).first()
+    return item is None or item.done_at is None
 
 
 def _heads(image: Image) -> Any:

@@ -265,8 +265,8 @@ class _Batch:
                 return Verdict(str(op.op_id), "invalid", error=_error(error))
             return Verdict(str(op.op_id), "repeated", seq=seq, current=self._current(_touched(op)))
         if self.head.frozen_at is not None:
-            error = {"code": "done", "detail": late.frozen_sentence(), "field": ""}
-            return Verdict(str(op.op_id), "kept", error=error, current=self._current(_touched(op)))
+            why = {"code": "done", "detail": late.frozen_sentence(), "field": ""}
+            return Verdict(str(op.op_id), "kept", error=why, current=self._current(_touched(op)))
         try:
             before = [self._check(op, effect) for effect in op.effects]
             if self.sheet is not None and not self.sheet.accepts_many:

@@ -1,7 +1,6 @@
 """The workflow of a project: declaring it, changing it, and the item of each image."""
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from django.db import connection, transaction
 from django.db.models import Count, Q
@@ -14,14 +13,18 @@ from labeling.assignments.models import MOST_READINGS, Workflow, WorkItem
 from labeling.assignments.records import lock_item, move, record
 from labeling.assignments.states import TAKES_A_PLACE, Act, ItemState, ReadingState
 from labeling.errors import Invalid, WrongState
-from labeling.images.models import Image
 from labeling.projects.models import Project
 
 # Sent when a project has got items (`project`): rounds, which stand above, answer with their order of the images.
 items_made = Signal()
 LIMITS = {"readings": (1, MOST_READINGS), "more_percent": (0, 100), "lease_hours": (1, 24 * 90)}
 NOT_BEGUN = (ItemState.TO_DO, ItemState.IN_WORK)
-CHUNK = 5000
+# How many people read an image: one more for the share that the seed draws, by the first 32 bits of a hash. The same
+# answer at any time; a larger share holds all of a smaller one.
+WANTED = (
+    "(%(readings)s + CASE WHEN ('x' || substr(md5(%(seed)s::text || ':' || {image}::text), 1, 8))::bit(32)::bigint"
+    " * 100.0 / 4294967296 < %(more)s THEN 1 ELSE 0 END)"
+)
 
 
 @transaction.atomic
@@ -70,24 +73,19 @@ def end_workflow(*, project: Project) -> None:
     Workflow.objects.filter(project=project).delete()
 
 
-def make_items(workflow: Workflow, images: Iterable[int] | None = None) -> int:
-    """An item for each image of the project that has none (or for these images). -> how many were made."""
-    missing = Image.objects.filter(project_id=workflow.project_id, work_item__isnull=True).order_by("position")
-    if images is not None:
-        missing = missing.filter(pk__in=images)
-    rows = []
-    for image in missing.values_list("pk", flat=True):
-        wanted = wanted_readings(workflow, image)
-        rows.append(WorkItem(project_id=workflow.project_id, image_id=image, wanted=wanted, free=wanted))
-    WorkItem.objects.bulk_create(rows, batch_size=CHUNK, ignore_conflicts=True)
-    return len(rows)
-
-
-def wanted_readings(workflow: Workflow, image: int) -> int:
-    """How many people read an image: one more for the share that the seed draws. The same answer at any time."""
-    drawn = hashlib.sha256(f"{workflow.seed}:{image}".encode()).digest()
-    share = int.from_bytes(drawn[:8], "big") / 2**64
-    return workflow.readings + (1 if share * 100 < workflow.more_percent else 0)
+def make_items(workflow: Workflow, image: int | None = None) -> int:
+    """An item for each image of the project that has none (or for this image). -> how many were made."""
+    only = "" if image is None else " AND image.id = %(image)s"
+    with connection.cursor() as cursor:  # one statement: a project may have a hundred thousand images
+        cursor.execute(
+            "INSERT INTO labeling_workitem (project_id, image_id, state, wanted, free, priority, since)"
+            " SELECT made.project_id, made.id, 'to_do', made.wanted, made.wanted, 0, now()"
+            f" FROM (SELECT image.project_id, image.id, image.position, {WANTED.format(image='image.id')} AS wanted"
+            f" FROM labeling_image AS image WHERE image.project_id = %(project)s{only}) AS made"
+            " ORDER BY made.position ON CONFLICT DO NOTHING",
+            _numbers(workflow) | {"image": image},
+        )
+        return int(cursor.rowcount)
 
 
 @transaction.atomic
@@ -109,18 +107,31 @@ def set_priorities(*, project: Project, priorities: Mapping[int, float]) -> int:
 
 def _set_wanted(workflow: Workflow) -> None:
     """Bring `wanted` and `free` of the items that are not handed on yet up to date with the workflow."""
-    items = WorkItem.objects.filter(project_id=workflow.project_id, state__in=NOT_BEGUN)
-    taken = Count("readings", filter=Q(readings__state__in=TAKES_A_PLACE))
-    changed = []
-    for item in items.select_for_update(of=("self",)).order_by("pk"):
-        wanted = wanted_readings(workflow, item.image_id)
-        if wanted != item.wanted:
-            item.wanted = wanted
-            changed.append(item)
-    counts = dict(WorkItem.objects.filter(pk__in=[item.pk for item in changed]).values_list("pk").annotate(n=taken))
-    for item in changed:
-        item.free = max(0, item.wanted - counts[item.pk])
-    WorkItem.objects.bulk_update(changed, ["wanted", "free"], batch_size=CHUNK)
+    given = _numbers(workflow) | {"states": list(NOT_BEGUN), "taking": list(TAKES_A_PLACE)}
+    with connection.cursor() as cursor:
+        # Whoever takes an item at this moment ends first: the next statement then sees their reading.
+        cursor.execute(
+            "SELECT count(*) FROM (SELECT id FROM labeling_workitem WHERE project_id = %(project)s"
+            f" AND state = ANY(%(states)s) AND wanted <> {WANTED.format(image='image_id')} FOR UPDATE) AS locked",
+            given,
+        )
+        cursor.execute(
+            f"UPDATE labeling_workitem AS item SET wanted = {WANTED.format(image='image_id')}, free = greatest(0,"
+            f" {WANTED.format(image='image_id')} - (SELECT count(*) FROM labeling_reading AS reading"
+            " WHERE reading.item_id = item.id AND reading.state = ANY(%(taking)s)))"
+            " WHERE item.project_id = %(project)s AND item.state = ANY(%(states)s)"
+            f" AND item.wanted <> {WANTED.format(image='image_id')}",
+            given,
+        )
+
+
+def _numbers(workflow: Workflow) -> dict[str, int | None]:
+    return {
+        "project": workflow.project_id,
+        "readings": workflow.readings,
+        "more": workflow.more_percent,
+        "seed": workflow.seed,
+    }
 
 
 def _hand_on(workflow: Workflow) -> None:

@@ -49,6 +49,15 @@ def late_work_of(project: Project) -> list[LateWork]:
     return found
 
 
+def author_of(item: WorkItem, key: int) -> User:
+    """Who has sent something too late for this item. Raises NothingWaits."""
+    waiting = LateOperation.objects.filter(layer__image=item.image_id, author=key)
+    found = waiting.filter(outcome=LateOperation.Outcome.WAITING).select_related("author").first()
+    if found is None:
+        raise NothingWaits(_("nothing of this person waits here"))
+    return found.author
+
+
 @transaction.atomic
 def apply_late(*, item_id: int, author: User, by: User) -> dict[str, int]:
     """Write what `author` sent too late into the log, under their name. A done item is reopened for it.

@@ -177,10 +177,10 @@ def assign_items(*, project: Project, items: Sequence[int], readers: Sequence[Us
     chosen = WorkItem.objects.select_for_update(of=("self",)).filter(project=project, pk__in=items, free__gt=0)
     given = {reader.pk: 0 for reader in readers}
     for item in chosen.order_by("-priority", "pk").prefetch_related("readings"):
-        reader = _next_reader(item, readers, given)
-        if reader is not None:
-            _assign(item, reader, by)
-            given[reader.pk] += 1
+        chosen_reader = _next_reader(item, readers, given)
+        if chosen_reader is not None:
+            _assign(item, chosen_reader, by)
+            given[chosen_reader.pk] += 1
     return sum(given.values())
 
 

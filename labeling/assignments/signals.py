@@ -18,7 +18,7 @@ def make_item(sender: Any, instance: Image, created: bool, **_more: Any) -> None
     if created:
         workflow = Workflow.objects.filter(project=instance.project_id).first()
         if workflow is not None:
-            make_items(workflow, [instance.pk])
+            make_items(workflow, instance.pk)
 
 
 @receiver(post_delete, sender=Membership, dispatch_uid="labeling.assignments.member_left")

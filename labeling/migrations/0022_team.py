@@ -2,259 +2,626 @@
 
 import django.core.validators
 import django.db.models.deletion
-import labeling.assignments.models
 from django.conf import settings
 from django.db import migrations, models
 
+import labeling.assignments.models
+
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('labeling', '0021_job_items'),
+        ("labeling", "0021_job_items"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='layerhead',
-            name='frozen_at',
-            field=models.DateTimeField(help_text='since when nothing is written here: the image is done', null=True),
+            model_name="layerhead",
+            name="frozen_at",
+            field=models.DateTimeField(help_text="since when nothing is written here: the image is done", null=True),
         ),
         migrations.AddField(
-            model_name='opinion',
-            name='settled_by',
-            field=models.UUIDField(help_text='the overrule that settled it: it no longer makes the cell disputed', null=True),
+            model_name="opinion",
+            name="settled_by",
+            field=models.UUIDField(
+                help_text="the overrule that settled it: it no longer makes the cell disputed", null=True
+            ),
         ),
         migrations.AlterField(
-            model_name='operation',
-            name='action',
-            field=models.CharField(choices=[('draw', 'draw'), ('move', 'move'), ('resize', 'resize'), ('reshape', 'reshape'), ('classify', 'classify'), ('delete', 'delete'), ('accept', 'accept'), ('reject', 'reject'), ('edit', 'edit'), ('region', 'region'), ('cannot_tell', 'cannot tell'), ('undo', 'undo'), ('redo', 'redo'), ('bulk', 'bulk'), ('opinion', 'opinion'), ('overrule', 'overrule')], max_length=20),
+            model_name="operation",
+            name="action",
+            field=models.CharField(
+                choices=[
+                    ("draw", "draw"),
+                    ("move", "move"),
+                    ("resize", "resize"),
+                    ("reshape", "reshape"),
+                    ("classify", "classify"),
+                    ("delete", "delete"),
+                    ("accept", "accept"),
+                    ("reject", "reject"),
+                    ("edit", "edit"),
+                    ("region", "region"),
+                    ("cannot_tell", "cannot tell"),
+                    ("undo", "undo"),
+                    ("redo", "redo"),
+                    ("bulk", "bulk"),
+                    ("opinion", "opinion"),
+                    ("overrule", "overrule"),
+                ],
+                max_length=20,
+            ),
         ),
         migrations.CreateModel(
-            name='Comment',
+            name="Comment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('text', models.TextField()),
-                ('annotation', models.UUIDField(null=True)),
-                ('x', models.FloatField(null=True)),
-                ('y', models.FloatField(null=True)),
-                ('made_at', models.DateTimeField(auto_now_add=True)),
-                ('resolved_at', models.DateTimeField(help_text='of a thread: since when it is resolved', null=True)),
-                ('author', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('image', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='comments', to='labeling.image')),
-                ('layer', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='comments', to='labeling.layer')),
-                ('resolved_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('root', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='replies', to='labeling.comment')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("text", models.TextField()),
+                ("annotation", models.UUIDField(null=True)),
+                ("x", models.FloatField(null=True)),
+                ("y", models.FloatField(null=True)),
+                ("made_at", models.DateTimeField(auto_now_add=True)),
+                ("resolved_at", models.DateTimeField(help_text="of a thread: since when it is resolved", null=True)),
+                (
+                    "author",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "image",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="comments", to="labeling.image"
+                    ),
+                ),
+                (
+                    "layer",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="comments",
+                        to="labeling.layer",
+                    ),
+                ),
+                (
+                    "resolved_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "root",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="replies",
+                        to="labeling.comment",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pk'],
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='Invitation',
+            name="Invitation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(choices=[('owner', 'owner'), ('manager', 'manager'), ('reviewer', 'reviewer'), ('annotator', 'annotator'), ('viewer', 'viewer')], max_length=20)),
-                ('note', models.CharField(blank=True, help_text='whom it is for, as whoever invited wrote it', max_length=150)),
-                ('token_sha256', models.CharField(max_length=64, unique=True)),
-                ('made_at', models.DateTimeField(auto_now_add=True)),
-                ('expires_at', models.DateTimeField()),
-                ('used_at', models.DateTimeField(null=True)),
-                ('revoked_at', models.DateTimeField(null=True)),
-                ('made_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='invitations', to='labeling.project')),
-                ('used_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[
+                            ("owner", "owner"),
+                            ("manager", "manager"),
+                            ("reviewer", "reviewer"),
+                            ("annotator", "annotator"),
+                            ("viewer", "viewer"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "note",
+                    models.CharField(
+                        blank=True, help_text="whom it is for, as whoever invited wrote it", max_length=150
+                    ),
+                ),
+                ("token_sha256", models.CharField(max_length=64, unique=True)),
+                ("made_at", models.DateTimeField(auto_now_add=True)),
+                ("expires_at", models.DateTimeField()),
+                ("used_at", models.DateTimeField(null=True)),
+                ("revoked_at", models.DateTimeField(null=True)),
+                (
+                    "made_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="invitations", to="labeling.project"
+                    ),
+                ),
+                (
+                    "used_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-pk'],
+                "ordering": ["-pk"],
             },
         ),
         migrations.CreateModel(
-            name='LateOperation',
+            name="LateOperation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('op_id', models.UUIDField()),
-                ('content', models.TextField(help_text='JSON as it was sent; text, since jsonb does not take every character')),
-                ('received_at', models.DateTimeField(auto_now_add=True)),
-                ('outcome', models.CharField(choices=[('waiting', 'waiting'), ('applied', 'applied'), ('discarded', 'discarded')], default='waiting', max_length=20)),
-                ('answer', models.CharField(blank=True, help_text="the log's verdict, once it was applied", max_length=20)),
-                ('settled_at', models.DateTimeField(null=True)),
-                ('author', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('layer', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='late_operations', to='labeling.layer')),
-                ('settled_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("op_id", models.UUIDField()),
+                (
+                    "content",
+                    models.TextField(help_text="JSON as it was sent; text, since jsonb does not take every character"),
+                ),
+                ("received_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[("waiting", "waiting"), ("applied", "applied"), ("discarded", "discarded")],
+                        default="waiting",
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "answer",
+                    models.CharField(blank=True, help_text="the log's verdict, once it was applied", max_length=20),
+                ),
+                ("settled_at", models.DateTimeField(null=True)),
+                (
+                    "author",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "layer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="late_operations", to="labeling.layer"
+                    ),
+                ),
+                (
+                    "settled_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pk'],
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='Mention',
+            name="Mention",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('seen_at', models.DateTimeField(null=True)),
-                ('comment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='mentions', to='labeling.comment')),
-                ('person', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='mentions', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("seen_at", models.DateTimeField(null=True)),
+                (
+                    "comment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="mentions", to="labeling.comment"
+                    ),
+                ),
+                (
+                    "person",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="mentions",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Settlement',
+            name="Settlement",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('annotation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='settlements', to='labeling.annotation')),
-                ('author', models.ForeignKey(help_text='whose opinion it was', on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('operation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='settlements', to='labeling.operation')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "annotation",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="settlements",
+                        to="labeling.annotation",
+                    ),
+                ),
+                (
+                    "author",
+                    models.ForeignKey(
+                        help_text="whose opinion it was",
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "operation",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="settlements", to="labeling.operation"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Workflow',
+            name="Workflow",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('readings', models.PositiveSmallIntegerField(default=1, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(10)])),
-                ('more_percent', models.PositiveSmallIntegerField(default=0, help_text='this share of the images is read by one more person, chosen by `seed`', validators=[django.core.validators.MaxValueValidator(100)])),
-                ('seed', models.BigIntegerField(default=labeling.assignments.models.new_seed)),
-                ('has_review', models.BooleanField(default=True)),
-                ('reviews_own_work', models.BooleanField(default=False, help_text='whether a reader may review what they read')),
-                ('lease_hours', models.PositiveSmallIntegerField(default=24, help_text='an image that was begun and not touched for so long goes back to the queue', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(2160)])),
-                ('declared_at', models.DateTimeField(auto_now_add=True)),
-                ('declared_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('project', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='workflow', to='labeling.project')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "readings",
+                    models.PositiveSmallIntegerField(
+                        default=1,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(10),
+                        ],
+                    ),
+                ),
+                (
+                    "more_percent",
+                    models.PositiveSmallIntegerField(
+                        default=0,
+                        help_text="this share of the images is read by one more person, chosen by `seed`",
+                        validators=[django.core.validators.MaxValueValidator(100)],
+                    ),
+                ),
+                ("seed", models.BigIntegerField(default=labeling.assignments.models.new_seed)),
+                ("has_review", models.BooleanField(default=True)),
+                (
+                    "reviews_own_work",
+                    models.BooleanField(default=False, help_text="whether a reader may review what they read"),
+                ),
+                (
+                    "lease_hours",
+                    models.PositiveSmallIntegerField(
+                        default=24,
+                        help_text="an image that was begun and not touched for so long goes back to the queue",
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(2160),
+                        ],
+                    ),
+                ),
+                ("declared_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "declared_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "project",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="workflow", to="labeling.project"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='WorkItem',
+            name="WorkItem",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('to_do', 'to do'), ('in_work', 'in work'), ('in_review', 'in review'), ('sent_back', 'sent back'), ('done', 'done')], default='to_do', max_length=20)),
-                ('wanted', models.PositiveSmallIntegerField(default=1, help_text='readings that the item needs')),
-                ('free', models.PositiveSmallIntegerField(default=1, help_text='readings that nobody has taken yet')),
-                ('priority', models.FloatField(default=0, help_text='the highest is handed out first; then the oldest')),
-                ('review_until', models.DateTimeField(help_text='until when the reviewer has it', null=True)),
-                ('since', models.DateTimeField(auto_now_add=True, help_text='when the state began')),
-                ('done_at', models.DateTimeField(null=True)),
-                ('image', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='work_item', to='labeling.image')),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='items', to='labeling.project')),
-                ('reviewer', models.ForeignKey(help_text='looks at it now', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("to_do", "to do"),
+                            ("in_work", "in work"),
+                            ("in_review", "in review"),
+                            ("sent_back", "sent back"),
+                            ("done", "done"),
+                        ],
+                        default="to_do",
+                        max_length=20,
+                    ),
+                ),
+                ("wanted", models.PositiveSmallIntegerField(default=1, help_text="readings that the item needs")),
+                ("free", models.PositiveSmallIntegerField(default=1, help_text="readings that nobody has taken yet")),
+                (
+                    "priority",
+                    models.FloatField(default=0, help_text="the highest is handed out first; then the oldest"),
+                ),
+                ("review_until", models.DateTimeField(help_text="until when the reviewer has it", null=True)),
+                ("since", models.DateTimeField(auto_now_add=True, help_text="when the state began")),
+                ("done_at", models.DateTimeField(null=True)),
+                (
+                    "image",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="work_item", to="labeling.image"
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="items", to="labeling.project"
+                    ),
+                ),
+                (
+                    "reviewer",
+                    models.ForeignKey(
+                        help_text="looks at it now",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pk'],
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='Reading',
+            name="Reading",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('assigned', 'assigned'), ('open', 'open'), ('finished', 'finished'), ('sent_back', 'sent back'), ('skipped', 'skipped'), ('released', 'handed back')], max_length=20)),
-                ('begun_at', models.DateTimeField(null=True)),
-                ('lease_until', models.DateTimeField(help_text='of an open reading: when it goes back to the queue', null=True)),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('reason', models.TextField(blank=True, help_text='why it was skipped, or sent back')),
-                ('since', models.DateTimeField(help_text='when the state began')),
-                ('assigned_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('reader', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='readings', to=settings.AUTH_USER_MODEL)),
-                ('item', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='readings', to='labeling.workitem')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("assigned", "assigned"),
+                            ("open", "open"),
+                            ("finished", "finished"),
+                            ("sent_back", "sent back"),
+                            ("skipped", "skipped"),
+                            ("released", "handed back"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("begun_at", models.DateTimeField(null=True)),
+                (
+                    "lease_until",
+                    models.DateTimeField(help_text="of an open reading: when it goes back to the queue", null=True),
+                ),
+                ("finished_at", models.DateTimeField(null=True)),
+                ("reason", models.TextField(blank=True, help_text="why it was skipped, or sent back")),
+                ("since", models.DateTimeField(help_text="when the state began")),
+                (
+                    "assigned_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "reader",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="readings",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "item",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="readings", to="labeling.workitem"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ItemEvent',
+            name="ItemEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('act', models.CharField(choices=[('assign', 'assigned'), ('begin', 'begun'), ('skip', 'skipped'), ('release', 'handed back'), ('expire', 'lease expired'), ('remove', 'reader removed'), ('finish', 'reading finished'), ('submit', 'handed to review'), ('complete', 'done without review'), ('accept', 'accepted'), ('send_back', 'sent back'), ('reopen', 'reopened'), ('return', 'back to the queue')], max_length=20)),
-                ('state', models.CharField(choices=[('to_do', 'to do'), ('in_work', 'in work'), ('in_review', 'in review'), ('sent_back', 'sent back'), ('done', 'done')], help_text='of the item, after it', max_length=20)),
-                ('comment', models.TextField(blank=True)),
-                ('at', models.DateTimeField(auto_now_add=True)),
-                ('by', models.ForeignKey(help_text='null: nobody, a lease', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('reader', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('item', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='labeling.workitem')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "act",
+                    models.CharField(
+                        choices=[
+                            ("assign", "assigned"),
+                            ("begin", "begun"),
+                            ("skip", "skipped"),
+                            ("release", "handed back"),
+                            ("expire", "lease expired"),
+                            ("remove", "reader removed"),
+                            ("finish", "reading finished"),
+                            ("submit", "handed to review"),
+                            ("complete", "done without review"),
+                            ("accept", "accepted"),
+                            ("send_back", "sent back"),
+                            ("reopen", "reopened"),
+                            ("return", "back to the queue"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("to_do", "to do"),
+                            ("in_work", "in work"),
+                            ("in_review", "in review"),
+                            ("sent_back", "sent back"),
+                            ("done", "done"),
+                        ],
+                        help_text="of the item, after it",
+                        max_length=20,
+                    ),
+                ),
+                ("comment", models.TextField(blank=True)),
+                ("at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "by",
+                    models.ForeignKey(
+                        help_text="null: nobody, a lease",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "reader",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "item",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="events", to="labeling.workitem"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pk'],
+                "ordering": ["pk"],
             },
         ),
         migrations.AddIndex(
-            model_name='comment',
-            index=models.Index(fields=['image', 'root'], name='comments_of_image'),
+            model_name="comment",
+            index=models.Index(fields=["image", "root"], name="comments_of_image"),
         ),
         migrations.AddConstraint(
-            model_name='comment',
-            constraint=models.CheckConstraint(condition=models.Q(('annotation__isnull', True), ('layer__isnull', False), _connector='OR'), name='comment_cell_has_a_layer'),
+            model_name="comment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("annotation__isnull", True), ("layer__isnull", False), _connector="OR"),
+                name="comment_cell_has_a_layer",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='comment',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('x__isnull', True), ('y__isnull', True)), models.Q(('x__gte', 0), ('y__gte', 0)), _connector='OR'), name='comment_place_in_image'),
+            model_name="comment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("x__isnull", True), ("y__isnull", True)),
+                    models.Q(("x__gte", 0), ("y__gte", 0)),
+                    _connector="OR",
+                ),
+                name="comment_place_in_image",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invitation',
-            constraint=models.CheckConstraint(condition=models.Q(('role__in', ['owner', 'manager', 'reviewer', 'annotator', 'viewer'])), name='invitation_role_known'),
+            model_name="invitation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("role__in", ["owner", "manager", "reviewer", "annotator", "viewer"])),
+                name="invitation_role_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invitation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('used_at__isnull', True), ('used_by__isnull', True)), models.Q(('used_at__isnull', False), ('used_by__isnull', False)), _connector='OR'), name='invitation_used_by_whom'),
+            model_name="invitation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("used_at__isnull", True), ("used_by__isnull", True)),
+                    models.Q(("used_at__isnull", False), ("used_by__isnull", False)),
+                    _connector="OR",
+                ),
+                name="invitation_used_by_whom",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='lateoperation',
-            constraint=models.UniqueConstraint(fields=('layer', 'op_id'), name='late_operation_once'),
+            model_name="lateoperation",
+            constraint=models.UniqueConstraint(fields=("layer", "op_id"), name="late_operation_once"),
         ),
         migrations.AddIndex(
-            model_name='mention',
-            index=models.Index(condition=models.Q(('seen_at__isnull', True)), fields=['person'], name='mentions_unseen'),
+            model_name="mention",
+            index=models.Index(
+                condition=models.Q(("seen_at__isnull", True)), fields=["person"], name="mentions_unseen"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='mention',
-            constraint=models.UniqueConstraint(fields=('comment', 'person'), name='mentioned_once'),
+            model_name="mention",
+            constraint=models.UniqueConstraint(fields=("comment", "person"), name="mentioned_once"),
         ),
         migrations.AddConstraint(
-            model_name='settlement',
-            constraint=models.UniqueConstraint(fields=('operation', 'annotation', 'author'), name='settled_once_per_operation'),
+            model_name="settlement",
+            constraint=models.UniqueConstraint(
+                fields=("operation", "annotation", "author"), name="settled_once_per_operation"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='workflow',
-            constraint=models.CheckConstraint(condition=models.Q(('readings__gte', 1), ('readings__lte', 10)), name='workflow_readings'),
+            model_name="workflow",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("readings__gte", 1), ("readings__lte", 10)), name="workflow_readings"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='workflow',
-            constraint=models.CheckConstraint(condition=models.Q(('more_percent__lte', 100)), name='workflow_share'),
+            model_name="workflow",
+            constraint=models.CheckConstraint(condition=models.Q(("more_percent__lte", 100)), name="workflow_share"),
         ),
         migrations.AddConstraint(
-            model_name='workflow',
-            constraint=models.CheckConstraint(condition=models.Q(('lease_hours__gte', 1)), name='workflow_lease'),
+            model_name="workflow",
+            constraint=models.CheckConstraint(condition=models.Q(("lease_hours__gte", 1)), name="workflow_lease"),
         ),
         migrations.AddIndex(
-            model_name='workitem',
-            index=models.Index(models.F('project'), models.OrderBy(models.F('priority'), descending=True), models.F('id'), condition=models.Q(('free__gt', 0)), name='item_queue'),
+            model_name="workitem",
+            index=models.Index(
+                models.F("project"),
+                models.OrderBy(models.F("priority"), descending=True),
+                models.F("id"),
+                condition=models.Q(("free__gt", 0)),
+                name="item_queue",
+            ),
         ),
         migrations.AddIndex(
-            model_name='workitem',
-            index=models.Index(fields=['project', 'state', 'since'], name='item_by_state'),
+            model_name="workitem",
+            index=models.Index(fields=["project", "state", "since"], name="item_by_state"),
         ),
         migrations.AddConstraint(
-            model_name='workitem',
-            constraint=models.CheckConstraint(condition=models.Q(('wanted__gte', 1)), name='item_wants_a_reading'),
+            model_name="workitem",
+            constraint=models.CheckConstraint(condition=models.Q(("wanted__gte", 1)), name="item_wants_a_reading"),
         ),
         migrations.AddConstraint(
-            model_name='workitem',
-            constraint=models.CheckConstraint(condition=models.Q(('free__lte', models.F('wanted'))), name='item_free_places'),
+            model_name="workitem",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("free__lte", models.F("wanted"))), name="item_free_places"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='workitem',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('done_at__isnull', False), ('state', 'done')), models.Q(models.Q(('state', 'done'), _negated=True), ('done_at__isnull', True)), _connector='OR'), name='item_done_when'),
+            model_name="workitem",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("done_at__isnull", False), ("state", "done")),
+                    models.Q(models.Q(("state", "done"), _negated=True), ("done_at__isnull", True)),
+                    _connector="OR",
+                ),
+                name="item_done_when",
+            ),
         ),
         migrations.AddIndex(
-            model_name='reading',
-            index=models.Index(fields=['reader', 'state'], name='reading_by_reader'),
+            model_name="reading",
+            index=models.Index(fields=["reader", "state"], name="reading_by_reader"),
         ),
         migrations.AddIndex(
-            model_name='reading',
-            index=models.Index(condition=models.Q(('state', 'open')), fields=['lease_until'], name='reading_leases'),
+            model_name="reading",
+            index=models.Index(condition=models.Q(("state", "open")), fields=["lease_until"], name="reading_leases"),
         ),
         migrations.AddConstraint(
-            model_name='reading',
-            constraint=models.UniqueConstraint(fields=('item', 'reader'), name='reading_once_a_reader'),
+            model_name="reading",
+            constraint=models.UniqueConstraint(fields=("item", "reader"), name="reading_once_a_reader"),
         ),
         migrations.AddConstraint(
-            model_name='reading',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('lease_until__isnull', False), ('state', 'open')), models.Q(models.Q(('state', 'open'), _negated=True), ('lease_until__isnull', True)), _connector='OR'), name='open_reading_has_a_lease'),
+            model_name="reading",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("lease_until__isnull", False), ("state", "open")),
+                    models.Q(models.Q(("state", "open"), _negated=True), ("lease_until__isnull", True)),
+                    _connector="OR",
+                ),
+                name="open_reading_has_a_lease",
+            ),
         ),
         migrations.AddIndex(
-            model_name='itemevent',
-            index=models.Index(fields=['item', 'id'], name='item_events'),
+            model_name="itemevent",
+            index=models.Index(fields=["item", "id"], name="item_events"),
         ),
     ]

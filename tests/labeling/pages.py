@@ -10,6 +10,8 @@ from django.urls import reverse
 
 from labeling.annotations.services import Loaded, working_layer, write_operations
 from labeling.annotations.state import AnnotationState, PackedMask
+from labeling.assignments.declaring import declare_workflow
+from labeling.assignments.models import WorkItem
 from labeling.images.models import Image
 from labeling.jobs.models import Job
 from labeling.jobs.services import create_job
@@ -59,6 +61,13 @@ def make_study() -> SimpleNamespace:
     round_ = start_round(project=project, by=people["owner"])
     job = create_job(kind=Job.Kind.EXPORT, project=project, owner=people["owner"], request={"layout": "coco"})
     return SimpleNamespace(project=project, people=people, image=image, round=round_, job=job)
+
+
+def with_workflow(study: SimpleNamespace) -> SimpleNamespace:
+    """The same project with a workflow, and an item that one of its annotators reads."""
+    declare_workflow(project=study.project, by=study.people["owner"])
+    study.item = WorkItem.objects.get(image=study.image)
+    return study
 
 
 def signed_in(user) -> Client:

@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 from labeling.annotations.models import Layer
 from labeling.annotations.services import working_layer
 from labeling.api import former_routes, routes
+from labeling.assignments.declaring import declare_workflow
 from labeling.images.models import Image
 from labeling.jobs.models import Job
 from labeling.jobs.services import create_job
@@ -85,6 +86,24 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("get", "model-version-list"): ALL,
     ("get", "weights-import-list"): ALL,
     ("post", "weights-import-list"): (422, 422, 403, 403, 403, 404, 401),  # no licence is named
+    ("get", "project-workflow"): ALL,
+    ("post", "project-workflow"): (200, 200, 403, 403, 403, 404, 401),
+    ("delete", "project-workflow"): (200, 200, 403, 403, 403, 404, 401),
+    ("get", "item-list"): ALL,
+    ("post", "item-next"): (200, 200, 200, 200, 403, 404, 401),
+    ("post", "item-review"): (200, 200, 200, 403, 403, 404, 401),
+    ("post", "item-assign"): (400, 400, 403, 403, 403, 404, 401),  # names nobody
+    ("get", "item-late-list"): (200, 200, 403, 403, 403, 404, 401),
+    ("get", "item-detail"): ALL,
+    ("post", "item-begin"): (200, 200, 200, 200, 403, 404, 401),
+    ("post", "item-renew"): (409, 409, 409, 409, 403, 404, 401),  # nobody has begun it
+    ("post", "item-finish"): (409, 409, 409, 409, 403, 404, 401),
+    ("post", "item-skip"): (422, 422, 422, 422, 403, 404, 401),  # without a reason
+    ("post", "item-release"): (409, 409, 409, 409, 403, 404, 401),
+    ("post", "item-accept"): (409, 409, 409, 403, 403, 404, 401),  # it is not in review
+    ("post", "item-send-back"): (422, 422, 422, 403, 403, 404, 401),  # without a comment
+    ("post", "item-reopen"): (422, 422, 403, 403, 403, 404, 401),
+    ("post", "item-late"): (400, 400, 403, 403, 403, 404, 401),  # names nobody
     ("get", "reference-set-list"): ALL,
     ("post", "reference-set-list"): (409, 409, 403, 403, 403, 404, 401),  # no image has reference masks
 }
@@ -103,14 +122,14 @@ class Study:
 
     def url(self, route: str) -> str:
         given = {"project": self.project.pk, "image": self.image.pk, "layer": self.layer.pk, "round": self.round.pk}
-        given["job"] = self.job.pk
+        given |= {"job": self.job.pk, "work_item": self.project.items.get().pk}
         if route == "export":
             return reverse(route, kwargs={"project": self.project.pk, "layout": "coco"})
         if route == "image-tile":
             return reverse(route, kwargs={"image": self.image.pk, "level": 0, "column": 0, "row": 0})
         if route in ("project-list", "activity"):
             return reverse(route)
-        owner = {
+        owners = {
             "image-list": "project",
             "export-list": "project",
             "job-list": "project",
@@ -123,7 +142,15 @@ class Study:
             "reference-mask-list": "project",
             "model-version-list": "project",
             "weights-import-list": "project",
-        }.get(route, route.split("-")[0])
+            "item-list": "project",
+            "item-next": "project",
+            "item-review": "project",
+            "item-assign": "project",
+            "item-late-list": "project",
+            "item": "work_item",
+        }
+        kind = route.split("-")[0]
+        owner = owners.get(route, owners.get(kind, kind))
         return reverse(route, kwargs={owner: given[owner]})
 
     def body(self, route: str) -> Any:
@@ -158,6 +185,7 @@ def study():
     round_ = Round.objects.create(project=project, number=1, preset="tiny", configuration={}, snapshot=snapshot)
     Stage.objects.create(round=round_, position=1, kind="pseudo_masks")
     job = create_job(kind=Job.Kind.EXPORT, project=project, owner=people["owner"], request={"layout": "coco"})
+    declare_workflow(project=project, by=people["owner"])
     return Study(project, image, layer, round_, job, people)
 
 

@@ -38,7 +38,7 @@ from labeling.studies.models import Study
 from labeling.studies.services import freeze
 from tests.factories import UserFactory, png
 from tests.labeling.operations import SESSION, cell, effect, operation
-from tests.labeling.pages import make_study, signed_in, toasts
+from tests.labeling.pages import make_study, signed_in, toasts, with_workflow
 from tests.labeling.rounds import run_all, small_project
 
 SENTENCE = "this project is archived; until an owner or manager restores it, nothing in it is changed"
@@ -62,7 +62,7 @@ PAGES_OPEN = {
 @pytest.fixture
 def there(db):
     """An archived project with one of everything that an address may name, and its owner."""
-    made = make_study()
+    made = with_workflow(make_study())
     made.owner = made.people["owner"]
     made.layer = working_layer(image=made.image, user=made.owner)
     Round.objects.filter(pk=made.round.pk).update(state=Round.State.PUBLISHED)
@@ -80,7 +80,7 @@ def values(there, pattern: str) -> dict[str, Any]:
     known = {
         "project": there.project.pk, "image": there.image.pk, "round": there.round.pk, "layer": there.layer.pk,
         "number": there.round.number, "job": job.pk, "label_class": there.project.classes.get().pk,
-        "study": there.study.pk, "participant": 0, "layout": "coco",
+        "study": there.study.pk, "participant": 0, "work_item": there.item.pk, "layout": "coco",
         "level": 0, "column": 0, "row": 0, "name": "times",
         "membership": there.project.memberships.exclude(role="owner")[0].pk,
     }  # fmt: skip

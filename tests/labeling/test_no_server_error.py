@@ -20,7 +20,7 @@ from labeling.annotations.services import working_layer
 from labeling.server import environment
 from labeling.studies import services
 from tests.factories import MembershipFactory
-from tests.labeling.pages import make_study
+from tests.labeling.pages import make_study, with_workflow
 from tests.labeling.studies import agreed, frozen, ten_fields
 
 pytestmark = pytest.mark.django_db
@@ -94,7 +94,7 @@ FORM = sorted(
 @pytest.fixture
 def world() -> SimpleNamespace:
     """One of everything that an address can name, all reached by one person: `client`."""
-    made = make_study()
+    made = with_workflow(make_study())
     owner = made.people["owner"]
     owner.is_staff = True  # the page of administrators is tried too
     owner.save()
@@ -116,6 +116,7 @@ def world() -> SimpleNamespace:
         "study": study.pk,
         "participant": participant.pk,
         "item": item.pk,
+        "work_item": made.item.pk,
         "layer": layer.pk,
         "level": 0, "column": 0, "row": 0,
         "layout": "coco", "name": "readers",

@@ -13,6 +13,7 @@ from django.urls import URLPattern
 
 from labeling import api
 from labeling.annotations.models import Layer
+from labeling.assignments.declaring import declare_workflow
 from labeling.jobs.models import Job
 from labeling.jobs.services import create_job
 from labeling.projects.models import Role
@@ -51,6 +52,7 @@ def there() -> SimpleNamespace:
     item = services.open_item(participant=reader, item_id=services.next_item(reader)[0].pk)
     people |= {"reader": reader.user, "stranger": UserFactory(), "anonymous": None}
     job = create_job(kind=Job.Kind.EXPORT, project=project, owner=people["owner"], request={"layout": "coco"})
+    declare_workflow(project=project, by=project.owner)
     return SimpleNamespace(project=project, people=people, round=round_, study=study, reader=reader, item=item, job=job)
 
 
@@ -62,6 +64,7 @@ def addresses(there: SimpleNamespace, who: str) -> Iterator[tuple[str, str]]:
         "project": there.project.pk, "image": image.pk, "layer": layer.pk, "round": there.round.pk,
         "number": there.round.number, "job": there.job.pk,
         "label_class": there.project.classes.get().pk, "membership": there.project.memberships.first().pk,
+        "work_item": there.project.items.first().pk,
         "study": there.study.pk, "participant": there.reader.pk, "item": there.item.pk, "name": "readers",
         "level": 0, "column": 0, "row": 0, "layout": "coco", "uidb64": "MQ", "token": "abc-def",
     }  # fmt: skip
