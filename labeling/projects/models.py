@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from labeling.errors import Archived
@@ -172,6 +173,15 @@ class Invitation(models.Model):
 
     def __str__(self) -> str:
         return f"invitation to project {self.project_id} as {self.role}"
+
+    @property
+    def has_expired(self) -> bool:
+        return self.expires_at <= timezone.now()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody may still join with it, as far as the row tells."""
+        return self.used_at is None and self.revoked_at is None and not self.has_expired
 
 
 class LabelClass(models.Model):

@@ -20,6 +20,7 @@ from labeling.rounds.models import Publication
 from labeling.rounds.results.outcome import on_images
 from labeling.rounds.weights.promotion import current_publications
 from labeling.studies.models import Item
+from labeling.workspace.work import work_of
 
 
 class Workspace(APIView):
@@ -65,6 +66,7 @@ class Workspace(APIView):
                 "person": {"id": user.pk, "name": user.display_name},
                 "layers": layers,
                 "study": study_of(project),
+                "work": work_of(found, user, project.role_of(user)),
                 "people": people_of([UUID(layer["id"]) for layer in layers]),
             }
         )
