@@ -100,6 +100,8 @@ def routes() -> list[Any]:
     from labeling.images import api as images
     from labeling.jobs import api as jobs
     from labeling.projects import api as projects
+    from labeling.projects import invitations_api as invitations
+    from labeling.reviews import api as reviews
     from labeling.rounds import api as rounds
     from labeling.workspace import api as workspace
     from labeling.workspace import overlay
@@ -129,6 +131,14 @@ def routes() -> list[Any]:
         path("jobs/<int:job>/choose/", images.Choice.as_view(), name="job-choose"),
         path("jobs/<int:job>/discard/", jobs.JobDiscard.as_view(), name="job-discard"),
         path("jobs/<int:job>/result/", jobs.JobResult.as_view(), name="job-result"),
+        path("projects/<int:project>/invitations/", invitations.InvitationList.as_view(), name="invitation-list"),
+        path("invitations/<int:invitation>/revoke/", invitations.InvitationRevoke.as_view(), name="invitation-revoke"),
+        path("projects/<int:project>/comments/", reviews.CommentList.as_view(), name="comment-list"),
+        path("images/<int:image>/comments/", reviews.ImageComments.as_view(), name="image-comments"),
+        path("images/<int:image>/comments/seen/", reviews.CommentSeen.as_view(), name="image-comments-seen"),
+        path("comments/<int:comment>/reply/", reviews.CommentReply.as_view(), name="comment-reply"),
+        path("comments/<int:comment>/resolve/", reviews.CommentResolve.as_view(), name="comment-resolve"),
+        path("comments/<int:comment>/reopen/", reviews.CommentReopen.as_view(), name="comment-reopen"),
         path("projects/<int:project>/workflow/", assignments.ProjectWorkflow.as_view(), name="project-workflow"),
         path("projects/<int:project>/items/", assignments.ItemList.as_view(), name="item-list"),
         path("projects/<int:project>/items/next/", assignments.ItemNext.as_view(), name="item-next"),

@@ -11,12 +11,13 @@ from rest_framework.views import APIView
 from labeling.accounts.models import User
 from labeling.assignments import declaring, late_work, reviewing, services
 from labeling.assignments.models import Workflow, WorkItem
+from labeling.assignments.my_work import left_for
 from labeling.assignments.records import workflow_of
 from labeling.assignments.states import ItemState
 from labeling.errors import Invalid
 from labeling.numbers import LARGEST, required_number
 from labeling.projects.access import person, reach, sees_everybody
-from labeling.projects.models import Project
+from labeling.projects.models import MAY, Project
 
 MOST_SHOWN = 500
 
@@ -101,9 +102,13 @@ def item_json(item: WorkItem, *, only: User | None = None) -> dict[str, Any]:
 
 
 def answer(request: Request, item: int) -> Response:
-    """An item as it is now, for whoever has just acted on it."""
+    """An item as it is now, for whoever has just acted on it, and how many images are left for them."""
     found = reach_item(request, "see", item)
-    return Response(item_json(found, only=only_own(found.project, person(request))))
+    user = person(request)
+    left = 0
+    if found.project.role_of(user) in MAY["annotate"]:
+        left = left_for(found.project, user)
+    return Response(item_json(found, only=only_own(found.project, user)) | {"left": left})
 
 
 def only_own(project: Project, user: User) -> User | None:

@@ -97,6 +97,11 @@ def next_of(project: Project, user: User) -> Next | None:
     return None if item is None else Next(item, reading, place_in(project, user))
 
 
+def left_for(project: Project, user: User) -> int:
+    """How many items a person has or may still get."""
+    return active_readings(project=project, user=user).count() + queue_for(project=project, user=user).count()
+
+
 def place_in(project: Project, user: User) -> Place:
     """The number of the item that a person works on next, among all that they have finished, have, or may still get."""
     mine = Reading.objects.filter(item__project=project, reader=user)

@@ -28,6 +28,7 @@ class Role(models.TextChoices):
 # What each role may do. Views name an act, never a role, so that this table is the whole truth.
 MAY: dict[str, frozenset[str]] = {
     "see": frozenset(Role.values),
+    "comment": frozenset(Role.values),
     "annotate": frozenset({Role.OWNER, Role.MANAGER, Role.REVIEWER, Role.ANNOTATOR}),
     "review": frozenset({Role.OWNER, Role.MANAGER, Role.REVIEWER}),  # to accept what others read, or send it back
     "export": frozenset({Role.OWNER, Role.MANAGER, Role.REVIEWER}),
@@ -38,7 +39,7 @@ MAY: dict[str, frozenset[str]] = {
     "archive": frozenset({Role.OWNER, Role.MANAGER}),  # and restore
 }
 # The acts that change a project. An archived one declines them, whoever asks (labeling/projects/access.py).
-CHANGES = frozenset({"annotate", "review", "manage", "own"})
+CHANGES = frozenset({"comment", "annotate", "review", "manage", "own"})
 
 
 class ProjectQuerySet(models.QuerySet["Project"]):

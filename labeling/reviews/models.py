@@ -25,7 +25,7 @@ class CommentQuerySet(models.QuerySet["Comment"]):
         leads = Project.objects.filter(memberships__user=user, memberships__role__in=MAY["export"])
         together = Q(image__project__layering=Project.Layering.SHARED)
         threads = _own_threads(user).values("pk")
-        own = Q(root__in=threads) | Q(pk__in=threads)
+        own = (Q(root__in=threads) | Q(pk__in=threads)) & (Q(author=user) | Exists(_leader()))
         return here.filter(together | Q(image__project__in=leads.values("pk")) | own)
 
 
@@ -83,9 +83,13 @@ class Mention(models.Model):
 
 def _own_threads(user: "User") -> models.QuerySet[Comment]:
     """Threads that `user` may read where annotators read apart."""
-    leader = Membership.objects.filter(
-        project=OuterRef("image__project"), user=OuterRef("author"), role__in=MAY["export"]
-    )
     about_mine = Q(layer__isnull=True) | Q(layer__annotator=user)
     threads = Comment.objects.filter(root__isnull=True)
-    return threads.filter(Q(author=user) | (Exists(leader) & about_mine))
+    return threads.filter(Q(author=user) | (Exists(_leader()) & about_mine))
+
+
+def _leader() -> models.QuerySet[Membership]:
+    """The membership of a comment's author, where they see everybody's work."""
+    return Membership.objects.filter(
+        project=OuterRef("image__project"), user=OuterRef("author"), role__in=MAY["export"]
+    )

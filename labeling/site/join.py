@@ -1,4 +1,4 @@
-"""The page of an invitation's link: who is signed in joins with one button, anybody else makes an account or signs in."""
+"""The page of an invitation link: whoever is signed in joins, anybody else makes an account or signs in."""
 
 from typing import Any
 
