@@ -3,13 +3,13 @@ import { mark, t } from "../locale/locale";
 import type { Store } from "../editor/store";
 import type { CommandRecord } from "./command";
 
-const ACTS_OF_KEY = ["finish", "accept"] as const;
+const MAIN_ACTIONS = ["finish", "accept"] as const;
 
 /** Why there is nothing to finish here; null: there is. */
 function unfinishable(store: Store): string | null {
   const { work } = store.opened;
   if (!work) return t("This project has no workflow, so no image is ever finished.");
-  if (ACTS_OF_KEY.some((act) => work.acts.includes(act))) return null;
+  if (MAIN_ACTIONS.some((act) => work.actions.includes(act))) return null;
   return t("This image is not yours to finish at the moment. My work hands out the next one.");
 }
 

@@ -36,7 +36,7 @@ export class Finish extends observed((): Observable => ({ work: null, ended: nul
   }
 
   may(act: ItemAct): boolean {
-    return !this.ended && (this.work?.acts.includes(act) ?? false);
+    return !this.ended && (this.work?.actions.includes(act) ?? false);
   }
   /** What the key does here; null: nothing. */
   get main(): "finish" | "accept" | null {
@@ -79,9 +79,9 @@ export class Finish extends observed((): Observable => ({ work: null, ended: nul
 
   private take(act: ItemAct, answer: ItemAnswer): void {
     if (!this.work) return;
-    const acts: ItemAct[] = act === "begin" ? ["finish", "skip", "release"] : [];
+    const actions: ItemAct[] = act === "begin" ? ["finish", "skip", "release"] : [];
     const reading = act === "begin" ? "open" : this.work.reading;
-    this.work = { ...this.work, state: answer.state, reading, acts };
+    this.work = { ...this.work, state: answer.state, reading, actions };
     this.store.opened.work = this.work;
     this.left = answer.left;
     this.ended = ENDED[act] ?? null;

@@ -119,7 +119,7 @@ export type Work = {
   comment: string;
   place: { number: number; of: number } | null;
   reviewer: string | null;
-  acts: ItemAct[];
+  actions: ItemAct[];
 };
 /** What the server says after an act; left: images that this person has or may still get. */
 export type ItemAnswer = { state: ItemState; left: number };

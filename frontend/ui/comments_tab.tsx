@@ -63,7 +63,7 @@ function ThreadCard({ ui, thread }: { ui: Ui; thread: Thread }) {
         {comments.about(thread)}
       </button>
       {thread.comments.map((one) => (
-        <p key={one.id} class="bw-said">
+        <p key={one.id} class="bw-comment">
           <strong>{one.author.name}</strong>{" "}
           <time class="bw-muted" dateTime={one.made_at}>
             {new Date(one.made_at).toLocaleString()}

@@ -34,7 +34,7 @@ export function WorkCard({ ui }: { ui: Ui }) {
         )}
       </div>
       {work.comment && <p class="bw-note">{t("Sent back: {comment}", { comment: work.comment })}</p>}
-      {finish.ended ? <AfterEnd ui={ui} /> : <Acts ui={ui} />}
+      {finish.ended ? <AfterEnd ui={ui} /> : <Actions ui={ui} />}
     </section>
   );
 }
@@ -62,7 +62,7 @@ function AfterEnd({ ui }: { ui: Ui }) {
   );
 }
 
-function Acts({ ui }: { ui: Ui }) {
+function Actions({ ui }: { ui: Ui }) {
   const { finish } = ui.editor;
   const [asks, setAsks] = useState<"skip" | "send_back" | null>(null);
   if (asks) return <Why ui={ui} act={asks} onEnd={() => setAsks(null)} />;

@@ -71,10 +71,10 @@ def accept_item(*, item_id: int, by: User, comment: str = "") -> WorkItem:
     item = lock_item(item_id)
     item.project.decline_if_archived()
     decline_own_work(item, by)
-    said = words(comment, field="comment")
+    text = words(comment, field="comment")
     move(item, Act.ACCEPT)
     count_places(item)
-    record(item, Act.ACCEPT, by=by, comment=said)
+    record(item, Act.ACCEPT, by=by, comment=text)
     freeze_layers(image=item.image)
     return item
 
@@ -88,10 +88,10 @@ def send_back(*, item_id: int, by: User, comment: str) -> WorkItem:
     item = lock_item(item_id)
     item.project.decline_if_archived()
     decline_own_work(item, by)
-    said = words(comment, field="comment", required=_("say what should be changed, so that the reader knows"))
+    text = words(comment, field="comment", required=_("say what should be changed, so that the reader knows"))
     move(item, Act.SEND_BACK)
-    record(item, Act.SEND_BACK, by=by, comment=said)
-    _back_to_readers(item, said)
+    record(item, Act.SEND_BACK, by=by, comment=text)
+    _back_to_readers(item, text)
     return item
 
 
@@ -103,11 +103,11 @@ def reopen_item(*, item_id: int, by: User, comment: str) -> WorkItem:
     """
     item = lock_item(item_id)
     item.project.decline_if_archived()
-    said = words(comment, field="comment", required=_("say why you reopen this image; it stays recorded"))
+    text = words(comment, field="comment", required=_("say why you reopen this image; it stays recorded"))
     move(item, Act.REOPEN)
-    record(item, Act.REOPEN, by=by, comment=said)
+    record(item, Act.REOPEN, by=by, comment=text)
     thaw_layers(image=item.image)
-    _back_to_readers(item, said)
+    _back_to_readers(item, text)
     return item
 
 

@@ -137,10 +137,10 @@ def skip_item(*, item_id: int, user: User, reason: str) -> WorkItem:
 
     Raises NotYourReading, Invalid without a reason, WrongState for an item that was sent back.
     """
-    said = words(reason, field="reason", required=_("say why you skip this image, so that others know"))
+    text = words(reason, field="reason", required=_("say why you skip this image, so that others know"))
     item = lock_item(item_id)
     item.project.decline_if_archived()
-    give_back(item, _active_reading(item, user), Act.SKIP, by=user, state=ReadingState.SKIPPED, reason=said)
+    give_back(item, _active_reading(item, user), Act.SKIP, by=user, state=ReadingState.SKIPPED, reason=text)
     return item
 
 

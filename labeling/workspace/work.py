@@ -13,7 +13,7 @@ from labeling.projects.models import MAY
 def work_of(image: Image, user: User, role: str | None) -> dict[str, Any] | None:
     """The item of an image as one person sees it; None in a simple project.
 
-    acts     what the person may do now: begin, finish, skip, release, accept, send_back, reopen
+    actions  what the person may do now: begin, finish, skip, release, accept, send_back, reopen
     comment  why it was sent back to this person
     """
     item = WorkItem.objects.filter(image=image).select_related("project__workflow", "reviewer").first()
@@ -21,7 +21,6 @@ def work_of(image: Image, user: User, role: str | None) -> dict[str, Any] | None
         return None
     reading = Reading.objects.filter(item=item, reader=user).first()
     place = place_in(item.project, user) if role in MAY["annotate"] else None
-    acts = [] if image.project.archived_at else acts_of(item, reading, user, role)
     return {
         "item": item.pk,
         "state": item.state,
@@ -29,14 +28,14 @@ def work_of(image: Image, user: User, role: str | None) -> dict[str, Any] | None
         "comment": reading.reason if reading and reading.state == ReadingState.SENT_BACK else "",
         "place": place and {"number": place.number, "of": place.of},
         "reviewer": item.reviewer.display_name if item.reviewer and role in MAY["review"] else None,
-        "acts": acts,
+        "actions": actions_of(item, reading, user, role) if image.project.archived_at is None else [],
     }
 
 
-def acts_of(item: WorkItem, reading: Reading | None, user: User, role: str | None) -> list[str]:
+def actions_of(item: WorkItem, reading: Reading | None, user: User, role: str | None) -> list[str]:
     acts: list[str] = []
     if role in MAY["annotate"]:
-        acts += _acts_of_reader(item, reading)
+        acts += _actions_of_reader(item, reading)
     if role in MAY["review"] and item.state == ItemState.IN_REVIEW and _may_decide(item, reading):
         acts += ["accept", "send_back"]
     if role in MAY["manage"] and item.state == ItemState.DONE:
@@ -44,7 +43,7 @@ def acts_of(item: WorkItem, reading: Reading | None, user: User, role: str | Non
     return acts
 
 
-def _acts_of_reader(item: WorkItem, reading: Reading | None) -> list[str]:
+def _actions_of_reader(item: WorkItem, reading: Reading | None) -> list[str]:
     if reading is not None and reading.state in ACTIVE:
         is_sent_back = reading.state == ReadingState.SENT_BACK
         return ["finish", "release"] if is_sent_back else ["finish", "skip", "release"]
