@@ -46,6 +46,19 @@ class Cancelled(InferenceError):
     code = "cancelled"
 
 
+class MissingResource(InferenceError):
+    """The machine lacks what the work needs, such as memory or a GPU; on another one, or later, it can be done.
+
+    resource  {"what": a key of labeling/rounds/execution/backoff.py SENTENCES, and the names in its sentence}
+    """
+
+    code = "missing_resource"
+
+    def __init__(self, what: str, **more: Any) -> None:
+        super().__init__(f"lacking: {what}")
+        self.resource = {"what": what, **more}
+
+
 @dataclass(frozen=True)
 class BoxMask:
     """One cell: a boolean patch and where its top left pixel lies in the image.

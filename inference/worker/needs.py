@@ -14,22 +14,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from inference.types import InferenceError
+from inference.types import InferenceError, MissingResource
 from inference.worker import usage
 
 HOST = socket.gethostname()
 MIB = 1 << 20
-
-
-class MissingResource(InferenceError):
-    """This worker lacks what the stage needs. `resource` says what; labeling/rounds/execution/backoff.py has the
-    sentences."""
-
-    code = "missing_resource"
-
-    def __init__(self, what: str, **more: Any) -> None:
-        super().__init__(f"lacking: {what}")
-        self.resource = {"what": what, "worker": HOST, **more}
 
 
 @dataclass(frozen=True)
@@ -89,26 +78,33 @@ def memory_needed(kind: str, content: dict[str, Any], configuration: dict[str, A
 
 
 def device_for(asked: str) -> str:
-    """What nets compute on here, "cpu" or "cuda", for "auto", "cpu" or "gpu". Raises Lacking where a GPU was asked for
-    and none can be used."""
+    """What nets compute on here, "cpu" or "cuda", for "auto", "cpu" or "gpu". Raises MissingResource where a GPU
+    was asked for and none can be used."""
     import torch  # here and not above: it takes seconds, and a worker is at work sooner without it
 
     if asked != "cpu" and torch.cuda.is_available():
         return "cuda"
     if asked == "gpu":
-        raise MissingResource("no_gpu")
+        raise MissingResource("no_gpu", worker=HOST)
     return "cpu"
 
 
+def place_for(kind: str, content: dict[str, Any], configuration: dict[str, Any], *, has_nets: bool) -> str:
+    """Where this machine can make a stage: "cpu" or "cuda". Raises MissingResource where it cannot."""
+    device = device_for(configuration.get("device", "auto")) if has_nets else "cpu"
+    afford(memory_needed(kind, content, configuration, device))
+    return device
+
+
 def afford(needed: int) -> None:
-    """Raises Lacking where so many bytes are not to be had. What this process holds above an idle worker's memory is
-    left over from earlier stages, and is used again."""
+    """Raises MissingResource where so many bytes are not to be had. What this process holds above an idle worker's
+    memory is left over from earlier stages, and is used again."""
     left = usage.memory()
     if left is None or not needed:
         return
     free = left.free + max(0, usage.resident() - idle("torch" in sys.modules))
     if needed > free:
-        raise MissingResource("memory_needed", needs=needed, free=free)
+        raise MissingResource("memory_needed", worker=HOST, needs=needed, free=free)
 
 
 @lru_cache(maxsize=2)
@@ -119,7 +115,7 @@ def idle(with_torch: bool) -> int:
 
 @contextmanager
 def missing_resources() -> Iterator[None]:
-    """Every way in which memory or a GPU can be missing, as Lacking."""
+    """Every way in which memory or a GPU can be missing, as MissingResource."""
     try:
         yield
     except MissingResource:
@@ -128,7 +124,7 @@ def missing_resources() -> Iterator[None]:
         what = resource_of(error)
         if what is None:
             raise
-        raise MissingResource(what) from error
+        raise MissingResource(what, worker=HOST) from error
 
 
 NO_MEMORY = ("can't allocate memory", "not enough memory: you tried to allocate")  # torch on the CPU

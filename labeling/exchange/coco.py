@@ -12,10 +12,10 @@ from typing import IO, Any
 
 import numpy as np
 
+from inference.formats.outlines import polygons_of
 from inference.masks import run_lengths
 from inference.types import BoxMask
 from labeling.exchange.archive import as_json
-from labeling.exchange.outlines import polygons_of
 from labeling.exchange.selection import Box, ExportedCell, ExportedImage, ExportedRegion, Part
 from labeling.images.models import Image
 from labeling.projects.models import LabelClass, Project

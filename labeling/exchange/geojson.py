@@ -7,8 +7,8 @@ more polygon of a MultiPolygon, a hole one more ring. Proposals are QuPath's det
 from collections.abc import Sequence
 from typing import Any
 
+from inference.formats.outlines import geometry_of
 from labeling.exchange.archive import as_json
-from labeling.exchange.outlines import geometry_of
 from labeling.exchange.selection import Box, ExportedCell, ExportedImage, ExportedRegion, Part
 from labeling.projects.models import LabelClass
 

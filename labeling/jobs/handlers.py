@@ -6,15 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from labeling.jobs.models import Job
+from labeling.outcomes import BackOff
 
-Tell = Callable[[int, int], None]  # units done, of all; raises Cancelled when somebody asked to stop
-
-
-class Cancelled(Exception):
-    """Somebody asked to stop."""
+Tell = Callable[[int, int], None]  # units done, of all; raises inference.types.Cancelled when somebody asked to stop
 
 
-class HandBack(Exception):
+class HandBack(BackOff):
     """This job has had its share of the worker, and others wait: it goes on after them."""
 
 

@@ -4,7 +4,6 @@ The worker that holds the lease of the job owns all its items. What it writes of
 job's row, so that a worker that has lost its lease writes nothing.
 """
 
-import errno
 import logging
 import uuid
 from collections.abc import Callable, Collection
@@ -17,18 +16,19 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from inference.types import Cancelled
 from labeling.errors import LabelingError, WrongState
 from labeling.jobs import services
-from labeling.jobs.handlers import Cancelled, HandBack, Tell
+from labeling.jobs.handlers import HandBack, Tell
 from labeling.jobs.models import Job, JobItem
 from labeling.leases import AWAY, LeaseLost, patiently
+from labeling.outcomes import NO_ROOM
 from labeling.recovery import isolated
 
 SHARE = 20.0  # seconds that a job may take while others wait
 MOST_DEATHS = 2  # of workers at one file, then it is declined
 STRAY_AFTER = timedelta(days=1)  # a file in the storage that belongs to no job
 CLEAN_EVERY = timedelta(hours=1)  # for such files
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 logger = logging.getLogger(__name__)
 _next_cleaning = datetime.min.replace(tzinfo=UTC)
 

@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from labeling.annotations.models import Layer
 from labeling.images.models import Image
+from labeling.leases import WORKERS, Leased
 from labeling.projects.models import Project
 
 
@@ -125,7 +126,7 @@ class Artifact(models.Model):
         return f"{self.kind} {self.key[:12]}"
 
 
-class Stage(models.Model):
+class Stage(Leased):
     """One step of a round. Its key is the hash of its inputs, its parameters and its own version number.
 
     Who owns running work is decided by the lease on this row, not by the broker: a worker renews `lease_until`
@@ -151,7 +152,7 @@ class Stage(models.Model):
         CANCELLED = "cancelled", "cancelled"
         FAILED = "failed", "failed"
 
-    MAX_ATTEMPTS = 3
+    MAX_ATTEMPTS = WORKERS.attempts
     NOTHING_MISSING: ClassVar[dict[str, Any]] = {
         "missing_resource": {},
         "again_at": None,
@@ -166,9 +167,6 @@ class Stage(models.Model):
     queue = models.CharField(max_length=20, default="cpu")
     key = models.CharField(max_length=64, blank=True)
     artifact = models.ForeignKey(Artifact, on_delete=models.PROTECT, null=True, related_name="stages")
-    attempts = models.PositiveSmallIntegerField(default=0)
-    lease_owner = models.UUIDField(null=True)
-    lease_until = models.DateTimeField(null=True)
     done = models.PositiveIntegerField(default=0)
     total = models.PositiveIntegerField(default=0)
     note = models.CharField(max_length=200, blank=True)
@@ -192,7 +190,7 @@ class Stage(models.Model):
         return f"{self.kind} of {self.round}"
 
 
-class Portion(models.Model):
+class Portion(Leased):
     """Some images of a stage that is spread over many workers; whoever is free takes the next portion.
 
     Owned as a stage is: by a lease on this row (execution/portions.py). `file` holds its finished units, for the worker
@@ -208,9 +206,6 @@ class Portion(models.Model):
     number = models.PositiveIntegerField()
     images = models.JSONField(help_text="ids, in order")
     state = models.CharField(max_length=20, choices=State, default=State.WAITING)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    lease_owner = models.UUIDField(null=True)
-    lease_until = models.DateTimeField(null=True)
     queued_at = models.DateTimeField(null=True)
     done = models.PositiveIntegerField(default=0)
     usage = models.JSONField(default=dict)

@@ -16,7 +16,9 @@ from labeling.assignments.declaring import declare_workflow
 from labeling.images.models import Image
 from labeling.jobs.models import Job
 from labeling.jobs.services import create_job
+from labeling.projects.invitations import invite
 from labeling.projects.models import Project, Role
+from labeling.reviews.services import Pin, begin_thread
 from labeling.rounds.models import Round, Snapshot, Stage
 from tests.factories import ImageFactory, LayerFactory, MembershipFactory, ProjectFactory, UserFactory, png
 from tests.labeling.operations import SESSION, cell, effect, operation
@@ -26,6 +28,7 @@ pytestmark = pytest.mark.django_db
 WHO = ("owner", "manager", "reviewer", "annotator", "viewer", "stranger", "anonymous")
 ALL = (200, 200, 200, 200, 200, 404, 401)
 MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
+    ("get", "schema"): (200, 200, 200, 200, 200, 200, 401),
     ("get", "project-list"): (200, 200, 200, 200, 200, 200, 401),  # a stranger's list is empty, tested below
     ("get", "project-detail"): ALL,
     ("post", "project-archive"): (200, 200, 403, 403, 403, 404, 401),
@@ -104,6 +107,16 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("post", "item-send-back"): (422, 422, 422, 403, 403, 404, 401),  # without a comment
     ("post", "item-reopen"): (422, 422, 403, 403, 403, 404, 401),
     ("post", "item-late"): (400, 400, 403, 403, 403, 404, 401),  # names nobody
+    ("get", "comment-list"): ALL,
+    ("get", "image-comments"): ALL,
+    ("post", "image-comments"): (201, 201, 201, 201, 201, 404, 401),
+    ("post", "image-comments-seen"): ALL,
+    ("post", "comment-reply"): (201, 201, 201, 201, 201, 404, 401),
+    ("post", "comment-resolve"): ALL,
+    ("post", "comment-reopen"): ALL,
+    ("get", "invitation-list"): (200, 200, 403, 403, 403, 404, 401),
+    ("post", "invitation-list"): (201, 201, 403, 403, 403, 404, 401),
+    ("post", "invitation-revoke"): (200, 200, 403, 403, 403, 404, 401),
     ("get", "reference-set-list"): ALL,
     ("post", "reference-set-list"): (409, 409, 403, 403, 403, 404, 401),  # no image has reference masks
 }
@@ -123,11 +136,12 @@ class Study:
     def url(self, route: str) -> str:
         given = {"project": self.project.pk, "image": self.image.pk, "layer": self.layer.pk, "round": self.round.pk}
         given |= {"job": self.job.pk, "work_item": self.project.items.get().pk}
+        given |= {"comment": self.image.comments.get().pk, "invitation": self.project.invitations.get().pk}
         if route == "export":
             return reverse(route, kwargs={"project": self.project.pk, "layout": "coco"})
         if route == "image-tile":
             return reverse(route, kwargs={"image": self.image.pk, "level": 0, "column": 0, "row": 0})
-        if route in ("project-list", "activity"):
+        if route in ("project-list", "activity", "schema"):
             return reverse(route)
         owners = {
             "image-list": "project",
@@ -147,6 +161,8 @@ class Study:
             "item-review": "project",
             "item-assign": "project",
             "item-late-list": "project",
+            "comment-list": "project",
+            "invitation-list": "project",
             "item": "work_item",
         }
         kind = route.split("-")[0]
@@ -158,6 +174,10 @@ class Study:
             return {"images": [self.image.pk], "scanner": "GT450"}
         if route == "export-list":
             return {"layout": "coco"}
+        if route in ("image-comments", "comment-reply"):
+            return {"text": "what is this?"}
+        if route == "invitation-list":
+            return {"role": "viewer"}
         if route == "layer-operations":
             return {"operations": [operation(effect(uuid.uuid4(), cell()))]}
         if route == "layer-presence":
@@ -186,6 +206,8 @@ def study():
     Stage.objects.create(round=round_, position=1, kind="pseudo_masks")
     job = create_job(kind=Job.Kind.EXPORT, project=project, owner=people["owner"], request={"layout": "coco"})
     declare_workflow(project=project, by=people["owner"])
+    begin_thread(image=image, author=people["owner"], text="here", pin=Pin())
+    invite(project=project, role=Role.VIEWER, by=people["owner"])
     return Study(project, image, layer, round_, job, people)
 
 
@@ -232,9 +254,9 @@ def test_the_matrix_names_every_route_and_verb():
 def test_a_stranger_s_list_is_empty(study):
     client = APIClient()
     client.force_authenticate(study.people["stranger"])
-    assert client.get(reverse("project-list")).json() == []
+    assert client.get(reverse("project-list")).json()["items"] == []
     client.force_authenticate(study.people["viewer"])
-    assert [p["id"] for p in client.get(reverse("project-list")).json()] == [study.project.pk]
+    assert [p["id"] for p in client.get(reverse("project-list")).json()["items"]] == [study.project.pk]
 
 
 @pytest.mark.parametrize(("who", "sees"), [("reviewer", 200), ("annotator", 404), ("viewer", 404)])

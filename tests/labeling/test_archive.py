@@ -48,9 +48,11 @@ API_OPEN = {
     "layer-presence": "kept nowhere", "project-archive": "twice is once", "project-restore": "the way out",
     "export-list": "an archived project is exported", "job-cancel": "an export that nobody wants any more",
     "image-original": "the file goes out; that it did is written down",
+    "image-comments-seen": "the person's own; nobody else sees it",
 }  # fmt: skip
 PAGES_OPEN = {
-    "sign-in": "no project", "sign-out": "no project", "invitation": "no project", "new-project": "another project",
+    "sign-in": "no project", "sign-out": "no project", "invitation": "no project",
+    "invitation-join": "whoever joins is told so; test_team_pages.py", "new-project": "another project",
     "account": "no project", "administration": "no project",
     "archive-project": "twice is once", "restore-project": "the way out",
     "participation": "a running study keeps its project from being archived; withdrawing is always possible",
@@ -80,7 +82,8 @@ def values(there, pattern: str) -> dict[str, Any]:
     known = {
         "project": there.project.pk, "image": there.image.pk, "round": there.round.pk, "layer": there.layer.pk,
         "number": there.round.number, "job": job.pk, "label_class": there.project.classes.get().pk,
-        "study": there.study.pk, "participant": 0, "work_item": there.item.pk, "layout": "coco",
+        "study": there.study.pk, "participant": 0, "work_item": there.item.pk,
+        "comment": there.thread.pk, "invitation": there.invitation.pk, "token": "none", "layout": "coco",
         "level": 0, "column": 0, "row": 0, "name": "times",
         "membership": there.project.memberships.exclude(role="owner")[0].pk,
     }  # fmt: skip

@@ -117,6 +117,8 @@ def world() -> SimpleNamespace:
         "participant": participant.pk,
         "item": item.pk,
         "work_item": made.item.pk,
+        "comment": made.thread.pk,
+        "invitation": made.invitation.pk,
         "layer": layer.pk,
         "level": 0, "column": 0, "row": 0,
         "layout": "coco", "name": "readers",
@@ -235,6 +237,7 @@ def test_every_address_is_reached_before_it_is_spoilt(world):
     assert declined == {
         "image-overlay": 422, "round-compare": 422, "compare-image": 404,  # name no rounds
         "image-reference-pack": 404, "round-export": 409, "export-round": 404,  # nothing has finished
+        "invitation-join": 410,  # no such link
         "job-result": 409, "layer-heads": 422, "participation-receipt": 404,  # nothing is done, named or removed
         "healthz": 503,  # no worker runs here
     }  # fmt: skip

@@ -229,7 +229,7 @@ def test_the_style_guide_shows_every_component_in_both_themes(rf):
     html = styleguide(rf.get("/styleguide/")).content.decode()
     classes = re.findall(r"^   ([a-z-]+)  ", (STATIC / "components.css").read_text(), flags=re.M)
     components = [name for name in classes if name != "class"]
-    assert len(components) == 12
+    assert len(components) == 13
     for component in components:
         assert html.count(f'class="{component}') >= 2, component
 

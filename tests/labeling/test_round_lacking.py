@@ -129,7 +129,7 @@ def test_nets_compute_where_they_were_asked_to_and_the_row_says_where(owner, sen
 
 def test_the_device_is_no_part_of_a_key(owner, sent):
     one, other = started(owner, device="cpu"), started(owner, device="gpu")
-    content = tasks._content(one.stages.first())
+    content = tasks.content_of(one.stages.first())
     assert compute.keys(content, one.configuration) == compute.keys(content, other.configuration)
 
 
@@ -474,7 +474,7 @@ def test_a_queue_whose_worker_is_at_work_is_not_asked_about(owner, sent, monkeyp
 
 def test_a_renewal_tells_what_the_work_uses_in_the_write_it_makes_anyway(owner, sent):
     stage, lease_owner = stages.claim(first(started(owner)).pk)
-    lease = tasks.Lease(stage.pk, lease_owner)
+    lease = tasks.Lease(stage, lease_owner)
     with CaptureQueriesContext(connection) as queries:
         lease.renew()
     assert sum("UPDATE" in q["sql"] for q in queries.captured_queries) == 1 and len(queries) == 2

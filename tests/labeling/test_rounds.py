@@ -259,7 +259,7 @@ def test_the_lease_s_thread_sees_the_wish_to_cancel(project, owner, sent, monkey
     monkeypatch.setattr(leases, "RENEW_EVERY", 0.05)
     round_ = start_round(project=project, by=owner, preset="tiny")
     stage, lease_owner = stages.claim(round_.stages.get(kind="detector").pk)
-    with tasks.Lease(stage.pk, lease_owner) as lease:
+    with tasks.Lease(stage, lease_owner) as lease:
         assert lease.stop() is False
         cancel_round(round_=round_)
         assert lease.cancelled.wait(5)

@@ -5,14 +5,15 @@ may take it at once, and those that refused it may after a pause that grows each
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
+from labeling.leases import WORKERS
 from labeling.rounds.models import Stage
 
-PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 4, 8, 15))  # the last one again and again
+PAUSES = WORKERS.pauses
 
-# Stage.missing_resource is {"what": a key of LACKS, and the names in its sentence}; sizes are in bytes.
+# Stage.missing_resource is {"what": a key of SENTENCES, and the names in its sentence}; sizes are in bytes.
 SENTENCES = {
     "no_worker": "no worker serves the queue “{queue}”",
     "no_gpu": "the worker on {worker} serves the queue “gpu”, but has no usable GPU",
@@ -38,7 +39,7 @@ def keep_away(stage: Stage, missing: dict[str, Any], worker: str, now: datetime)
     A second worker that refuses within the same pause joins it: pauses grow with the times that nobody could do it.
     """
     if stage.again_at is None or stage.again_at <= now:
-        stage.again_at = now + PAUSES[min(stage.times_declined, len(PAUSES) - 1)]
+        stage.again_at = now + WORKERS.pause(stage.times_declined)
         stage.times_declined += 1
         stage.declined_by = []
     stage.missing_resource = missing
@@ -57,7 +58,7 @@ def clear(stage: Stage) -> None:
 
 
 def in_words(missing: Mapping[str, Any], sentence: str) -> str:
-    """A sentence of LACKS or MENDS, perhaps translated, with what it names."""
+    """A sentence of SENTENCES or REMEDIES, perhaps translated, with what it names."""
     names = {name: size(value) if isinstance(value, int) else str(value) for name, value in missing.items()}
     return sentence.format(**{"queue": "gpu", "worker": "?", "needs": "?", "free": "?"} | names)
 
@@ -72,7 +73,7 @@ def remedy(missing: Mapping[str, Any]) -> str:
 
 
 def remedy_of(missing: Mapping[str, Any]) -> str:
-    """The sentence of MENDS, not yet filled in: for who translates it."""
+    """The sentence of REMEDIES, not yet filled in: for who translates it."""
     if missing["what"] == "no_worker" and missing.get("queue") == "gpu":
         return NO_GPU_REMEDY
     return REMEDIES[missing["what"]]

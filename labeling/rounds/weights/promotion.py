@@ -150,6 +150,7 @@ def models_of(round_: Round) -> QuerySet[ModelVersion]:
     ).select_related("artifact", "round", "parent", "snapshot")
 
 
-def with_weights(round_: Round, artifact: str) -> ModelVersion:
-    """The version of the round's project whose weights these are."""
-    return ModelVersion.objects.select_related("artifact").get(project=round_.project_id, artifact=artifact)
+def with_weights(round_: Round, artifact: str) -> ModelVersion | None:
+    """The version of the round's project whose weights these are; None when it is there no more."""
+    versions = ModelVersion.objects.select_related("artifact")
+    return versions.filter(project=round_.project_id, artifact=artifact).first()
