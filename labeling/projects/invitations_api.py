@@ -1,65 +1,87 @@
 """Invitations over HTTP."""
 
-from typing import Any
+from datetime import datetime
+from typing import Annotated
 
 from django.urls import reverse
-from rest_framework import serializers
+from pydantic import Field
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from labeling.contract import Answer, Body, ShortText, contract
 from labeling.projects import invitations
 from labeling.projects.access import person, reach
-from labeling.projects.models import Invitation, Project, Role
+from labeling.projects.contract import RoleName
+from labeling.projects.models import Invitation, Project
+
+MOST_SHOWN = 500
 
 
-class InviteSerializer(serializers.Serializer[Any]):
-    role = serializers.ChoiceField(choices=Role.values)
-    notes = serializers.ListField(
-        child=serializers.CharField(allow_blank=True, max_length=150), default=lambda: [""], max_length=100
+class InvitationAnswer(Answer):
+    id: int
+    role: RoleName
+    note: str
+    made_by: str
+    made_at: datetime
+    expires_at: datetime
+    used_at: datetime | None
+    used_by: str | None
+    revoked_at: datetime | None
+    is_open: bool
+
+
+class NewInvitationAnswer(InvitationAnswer):
+    """`link` stands here and nowhere else."""
+
+    link: str
+
+
+class InviteBody(Body):
+    """One link for each note; a note says whom the link is for."""
+
+    role: RoleName
+    notes: Annotated[list[ShortText], Field(max_length=invitations.MOST_AT_ONCE)] = [""]
+    days: int = invitations.DAYS
+
+
+def invitation_answer(made: Invitation) -> InvitationAnswer:
+    return InvitationAnswer(
+        id=made.pk,
+        role=made.role,  # type: ignore[arg-type]
+        note=made.note,
+        made_by=made.made_by.display_name,
+        made_at=made.made_at,
+        expires_at=made.expires_at,
+        used_at=made.used_at,
+        used_by=made.used_by.display_name if made.used_by else None,
+        revoked_at=made.revoked_at,
+        is_open=made.is_open,
     )
-    days = serializers.IntegerField(default=invitations.DAYS)
-
-
-def invitation_json(made: Invitation) -> dict[str, Any]:
-    return {
-        "id": made.pk,
-        "role": made.role,
-        "note": made.note,
-        "made_by": {"id": made.made_by_id, "name": made.made_by.display_name},
-        "made_at": made.made_at,
-        "expires_at": made.expires_at,
-        "used_at": made.used_at,
-        "used_by": made.used_by and {"id": made.used_by_id, "name": made.used_by.display_name},
-        "revoked_at": made.revoked_at,
-        "is_open": made.is_open,
-    }
 
 
 class InvitationList(APIView):
-    """The invitations of a project, without their links. POST {"role", "notes": [...], "days"} makes one link a note;
-    the links stand in the answer and nowhere else."""
+    """The newest invitations of a project, without their links. POST makes some."""
 
-    def get(self, request: Request, project: int) -> Response:
+    @contract(answer=list[InvitationAnswer])
+    def get(self, request: Request, project: int) -> list[InvitationAnswer]:
         found = reach(Project.objects.visible_to(person(request)), person(request), "oversee", project="", pk=project)
-        rows = found.invitations.select_related("made_by", "used_by")[:500]
-        return Response({"invitations": [invitation_json(row) for row in rows]})
+        rows = found.invitations.select_related("made_by", "used_by")[:MOST_SHOWN]
+        return [invitation_answer(row) for row in rows]
 
-    def post(self, request: Request, project: int) -> Response:
+    @contract(body=InviteBody, answer=list[NewInvitationAnswer], status=201)
+    def post(self, request: Request, project: int, *, body: InviteBody) -> list[NewInvitationAnswer]:
         found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
-        asked = InviteSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        made = invitations.invite(project=found, by=person(request), **asked.validated_data)
-        rows = []
+        made = invitations.invite(project=found, by=person(request), role=body.role, notes=body.notes, days=body.days)
+        answers = []
         for one in made:
             link = request.build_absolute_uri(reverse("invitation-join", args=[one.token]))
-            rows.append(invitation_json(one.invitation) | {"link": link})
-        return Response({"invitations": rows}, status=201)
+            answers.append(NewInvitationAnswer(**dict(invitation_answer(one.invitation)), link=link))
+        return answers
 
 
 class InvitationRevoke(APIView):
-    def post(self, request: Request, invitation: int) -> Response:
+    @contract(answer=InvitationAnswer)
+    def post(self, request: Request, invitation: int) -> InvitationAnswer:
         rows = Invitation.objects.filter(project__in=Project.objects.visible_to(person(request)))
         found = reach(rows.select_related("project", "made_by", "used_by"), person(request), "manage", pk=invitation)
-        revoked = invitations.revoke(invitation=found)
-        return Response(invitation_json(revoked))
+        return invitation_answer(invitations.revoke(invitation=found))

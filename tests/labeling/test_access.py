@@ -95,18 +95,18 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("get", "item-list"): ALL,
     ("post", "item-next"): (200, 200, 200, 200, 403, 404, 401),
     ("post", "item-review"): (200, 200, 200, 403, 403, 404, 401),
-    ("post", "item-assign"): (400, 400, 403, 403, 403, 404, 401),  # names nobody
+    ("post", "item-assign"): (200, 200, 403, 403, 403, 404, 401),
     ("get", "item-late-list"): (200, 200, 403, 403, 403, 404, 401),
     ("get", "item-detail"): ALL,
     ("post", "item-begin"): (200, 200, 200, 200, 403, 404, 401),
     ("post", "item-renew"): (409, 409, 409, 409, 403, 404, 401),  # nobody has begun it
     ("post", "item-finish"): (409, 409, 409, 409, 403, 404, 401),
-    ("post", "item-skip"): (422, 422, 422, 422, 403, 404, 401),  # without a reason
+    ("post", "item-skip"): (409, 409, 409, 409, 403, 404, 401),
     ("post", "item-release"): (409, 409, 409, 409, 403, 404, 401),
     ("post", "item-accept"): (409, 409, 409, 403, 403, 404, 401),  # it is not in review
-    ("post", "item-send-back"): (422, 422, 422, 403, 403, 404, 401),  # without a comment
-    ("post", "item-reopen"): (422, 422, 403, 403, 403, 404, 401),
-    ("post", "item-late"): (400, 400, 403, 403, 403, 404, 401),  # names nobody
+    ("post", "item-send-back"): (409, 409, 409, 403, 403, 404, 401),
+    ("post", "item-reopen"): (409, 409, 403, 403, 403, 404, 401),
+    ("post", "item-late"): (409, 409, 403, 403, 403, 404, 401),  # nothing waits
     ("get", "comment-list"): ALL,
     ("get", "image-comments"): ALL,
     ("post", "image-comments"): (201, 201, 201, 201, 201, 404, 401),
@@ -176,8 +176,16 @@ class Study:
             return {"layout": "coco"}
         if route in ("image-comments", "comment-reply"):
             return {"text": "what is this?"}
-        if route == "invitation-list":
-            return {"role": "viewer"}
+        bodies = {
+            "invitation-list": {"role": "viewer"},
+            "item-assign": {"items": [self.project.items.get().pk], "readers": [self.people["annotator"].pk]},
+            "item-skip": {"reason": "blurred"},
+            "item-send-back": {"comment": "a cell is missing"},
+            "item-reopen": {"comment": "a cell is missing"},
+            "item-late": {"author": self.people["annotator"].pk, "act": "apply"},
+        }
+        if route in bodies:
+            return bodies[route]
         if route == "layer-operations":
             return {"operations": [operation(effect(uuid.uuid4(), cell()))]}
         if route == "layer-presence":

@@ -110,7 +110,12 @@ def api_bodies(there, route: str) -> Any:
     if route == "activity":
         batch = {"session": SESSION, "image": there.image.pk, "wall_ms": 1.0, "mono_ms": 1.0, "first": 0}
         return batch | {"events": [[1, "focus"]]}
-    return {}
+    bodies = {
+        "image-comments": {"text": "here"}, "comment-reply": {"text": "here"}, "invitation-list": {"role": "viewer"},
+        "item-assign": {"items": [1], "readers": [1]}, "item-skip": {"reason": "blurred"},
+        "item-late": {"author": 1, "act": "apply"},
+    }  # fmt: skip
+    return bodies.get(route, {})
 
 
 WRITING = [

@@ -47,14 +47,14 @@ def test_a_thread_is_begun_answered_resolved_and_reopened(image):
         reverse("comment-reply", args=[made["id"]]), {"text": "a mitosis"}, content_type="application/json"
     ).json()
     assert [c["text"] for c in answered["comments"]] == ["what is this?", "a mitosis"]
-    resolved = client.post(reverse("comment-resolve", args=[made["id"]])).json()
+    resolved = client.post(reverse("comment-resolve", args=[made["id"]]), content_type="application/json").json()
     assert resolved["resolved_by"]["id"] == one.pk
     declined = other.post(reverse("comment-reply", args=[made["id"]]), {"text": "no"}, content_type="application/json")
     assert declined.status_code == 409 and "reopen it" in declined.json()["detail"]
     listed = reverse("comment-list", args=[image.project_id])
-    assert client.get(listed).json()["threads"] and client.get(listed, {"open": 1}).json()["threads"] == []
-    other.post(reverse("comment-reopen", args=[made["id"]]))
-    assert len(client.get(listed, {"open": 1}).json()["threads"]) == 1
+    assert client.get(listed).json()["items"] and client.get(listed, {"open": "true"}).json()["items"] == []
+    other.post(reverse("comment-reopen", args=[made["id"]]), content_type="application/json")
+    assert len(client.get(listed, {"open": "true"}).json()["items"]) == 1
 
 
 def test_a_comment_survives_the_deletion_of_its_cell(image):
@@ -128,7 +128,8 @@ def test_where_people_read_apart_nobody_reads_what_tells_of_another_reading(apar
     threads = client.get(reverse("image-comments", args=[image.pk])).json()["threads"]
     assert [[c["text"] for c in thread["comments"]] for thread in threads] == [["about the stain"]]
     for hidden in (own, about_one):
-        assert client.post(reverse("comment-resolve", args=[hidden.pk])).status_code == 404
+        address = reverse("comment-resolve", args=[hidden.pk])
+        assert client.post(address, content_type="application/json").status_code == 404
     sent = {"text": "hm", "layer": str(layers[one].pk)}
     declined = client.post(reverse("image-comments", args=[image.pk]), sent, content_type="application/json")
     assert declined.status_code == 422 and declined.json()["field"] == "layer"

@@ -288,12 +288,12 @@ def test_the_api_shows_links_once_and_revokes(lead):
     client = signed_in(lead.user)
     address = reverse("invitation-list", args=[lead.project_id])
     sent = {"role": "viewer", "notes": ["Dr C"], "days": 3}
-    (made,) = client.post(address, sent, content_type="application/json").json()["invitations"]
+    (made,) = client.post(address, sent, content_type="application/json").json()
     assert made["link"].startswith("http://testserver/join/") and made["is_open"]
-    (listed,) = client.get(address).json()["invitations"]
+    (listed,) = client.get(address).json()
     assert "link" not in listed
-    client.post(reverse("invitation-revoke", args=[made["id"]]))
-    assert client.get(address).json()["invitations"][0]["is_open"] is False
+    client.post(reverse("invitation-revoke", args=[made["id"]]), content_type="application/json")
+    assert client.get(address).json()[0]["is_open"] is False
 
 
 def test_an_archived_project_lets_nobody_in(lead):
