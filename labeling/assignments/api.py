@@ -132,7 +132,7 @@ class ItemNext(APIView):
     def post(self, request: Request, project: int) -> TakenAnswer:
         found = reach_project(request, "annotate", project)
         reading = services.take_next(project=found, user=person(request))
-        return _taken(request, reading and reading.item_id)
+        return _taken(request, reading.item_id if reading else None)
 
 
 class ItemReview(APIView):
@@ -142,7 +142,7 @@ class ItemReview(APIView):
     def post(self, request: Request, project: int) -> TakenAnswer:
         found = reach_project(request, "review", project)
         item = reviewing.take_review(project=found, user=person(request))
-        return _taken(request, item and item.pk)
+        return _taken(request, item.pk if item else None)
 
 
 class ItemAssign(APIView):

@@ -1,6 +1,7 @@
 """The workflow of a project: declaring it, changing it, and the item of each image."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Count, Q
@@ -107,7 +108,7 @@ def set_priorities(*, project: Project, priorities: Mapping[int, float]) -> int:
 
 def _set_wanted(workflow: Workflow) -> None:
     """Bring `wanted` and `free` of the items that are not handed on yet up to date with the workflow."""
-    given = _numbers(workflow) | {"states": list(NOT_BEGUN), "taking": list(TAKES_A_PLACE)}
+    given: dict[str, Any] = {**_numbers(workflow), "states": list(NOT_BEGUN), "taking": list(TAKES_A_PLACE)}
     with connection.cursor() as cursor:
         # Whoever takes an item at this moment ends first: the next statement then sees their reading.
         cursor.execute(

@@ -32,9 +32,8 @@ def reach_image(request: Request, act: str, image: int) -> Image:
 
 
 def reach_thread(request: Request, act: str, comment: int) -> Comment:
-    threads = Comment.objects.visible_to(person(request)).filter(root=None)
-    threads = with_replies(threads.select_related("image__project", "layer"), person(request))
-    return reach(threads, person(request), act, project="image.project", pk=comment)
+    threads = Comment.objects.visible_to(person(request)).filter(root=None).select_related("image__project", "layer")
+    return reach(with_replies(threads, person(request)), person(request), act, project="image.project", pk=comment)
 
 
 def with_replies(threads: QuerySet[Comment], user: User) -> QuerySet[Comment]:
@@ -75,8 +74,8 @@ class CommentList(APIView):
         threads = Comment.objects.visible_to(person(request)).filter(image__project=found, root=None)
         if query.open is not None:
             threads = threads.filter(resolved_at__isnull=query.open == "true")
-        threads = with_replies(threads, person(request))
-        return page(threads, request, query, ordering=query.ordering, answer=thread_answer)
+        rows = with_replies(threads, person(request))
+        return page(rows, request, query, ordering=query.ordering, answer=thread_answer)
 
 
 class CommentReply(APIView):

@@ -74,7 +74,9 @@ def _items(request: Request, found: Project, workflow: Workflow) -> dict[str, An
         request.GET.get("page")
     )
     for item in page:
-        item.shown = [r for r in item.readings.all() if everybody or r.reader_id == user.pk]
+        item.shown = [  # type: ignore[attr-defined]
+            r for r in item.readings.all() if everybody or r.reader_id == user.pk
+        ]
     role = found.role_of(user) or ""
     return {
         "work": work_in(found, user, role) if not found.archived_at else None,
