@@ -56,7 +56,6 @@ audit: ## known vulnerabilities of the packages (where the advisories can be rea
 shrink: ## take out of the lists of exceptions what keeps the limits by now
 	@$(SETUP)
 	$(BIN)/python -m tools.ratchet --update
-	@PATH="$(CURDIR)/$(BIN):$$PATH"; export PATH; cd frontend && npm run shrink
 
 format: ## put Python, templates, TypeScript and CSS into shape
 	@$(SETUP)

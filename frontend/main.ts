@@ -5,6 +5,7 @@ import { PACE, type Pace } from "./editor/live_updates";
 import { open } from "./editor/opening";
 import { compare, type Comparison } from "./compare/page";
 import { Api, ApiError } from "./sync/api";
+import { TOOL_SET } from "./tools";
 import { Shell } from "./ui/shell";
 
 declare global {
@@ -23,7 +24,7 @@ async function mount(root: HTMLElement): Promise<void> {
   const base = root.dataset.api ?? "/api/v1/";
   try {
     const words = speakAs(document.documentElement.lang);
-    const opening = open(new Api(base), image, { ...PACE, ...window.boxwisePace });
+    const opening = open(new Api(base), image, TOOL_SET, { ...PACE, ...window.boxwisePace });
     await Promise.allSettled([words, opening]);
     const editor = await opening;
     const shell = new Shell(root, editor); // the tissue is on its way while the cells are

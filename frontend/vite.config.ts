@@ -16,7 +16,8 @@ const packed = (folder: string) => ({
   },
 });
 
-// The server's template names these two files, so they carry no hash; the server versions them by its own static files storage.
+// The server's template names these two files, so they carry no hash; the server versions them by its own static
+// files storage.
 export default defineConfig({
   base: "./", // the static files live wherever the server serves them
   plugins: [packed("dist")],

@@ -93,7 +93,7 @@ def unknown(request: HttpRequest) -> JsonResponse:
 
 def routes() -> list[Any]:
     """Every route of /api/v1/, named like its view. tests/labeling/test_access.py has a row for each."""
-    from labeling import interactive
+    from labeling import interactive, schema
     from labeling.annotations import api as annotations
     from labeling.exchange import api as exchange
     from labeling.images import api as images
@@ -104,6 +104,7 @@ def routes() -> list[Any]:
     from labeling.workspace import overlay
 
     return [
+        path("schema/", schema.SchemaView.as_view(), name="schema"),
         path("projects/", projects.ProjectList.as_view(), name="project-list"),
         path("projects/<int:project>/", projects.ProjectDetail.as_view(), name="project-detail"),
         path("projects/<int:project>/archive/", rounds.Archive.as_view(), name="project-archive"),

@@ -4,10 +4,25 @@ from http import HTTPStatus
 from typing import Any
 
 from django.http import JsonResponse
+from pydantic import BaseModel, ConfigDict
 from rest_framework.response import Response
 
 PROBLEM = "application/problem+json"
 TOO_LARGE = "The request is larger than this address accepts; send it in smaller parts."
+
+
+class Problem(BaseModel):
+    """An error as every address of the API answers it. An error may say more, as the round that is in the way."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    field: str | None = None
+    lines: list[str] | None = None
 
 
 def problem_body(

@@ -187,8 +187,18 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser", "rest_framework.parsers.MultiPartParser"],
+    "DEFAULT_SCHEMA_CLASS": "labeling.schema.ContractSchema",
     "EXCEPTION_HANDLER": "labeling.api.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "URL_FORMAT_OVERRIDE": None,  # ?format= is a parameter that nobody declares, like any other
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Boxwise",
+    "DESCRIPTION": "Boxes, masks, rounds and exports of a Boxwise server. Errors are problem+json (RFC 9457).",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": ["labeling.schema.add_components"],
 }
 
 # -- people and safety

@@ -6,7 +6,8 @@ import { t } from "../locale/locale";
 import type { Focus } from "../render/cell_style";
 import type { Sketch } from "../render/overlay";
 import type { Viewport } from "../render/viewport";
-import { colourOfRow, rowsAt, type Cursor, type Press, type Sizes } from "../tools/tool";
+import type { Cursor, Press, Sizes } from "../editor/tool";
+import { colourOfRow, rowsAt } from "../tools/picking";
 import { pinch, wheelFactor, type Fingers } from "./pinch";
 import * as press from "./press";
 

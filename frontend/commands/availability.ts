@@ -3,7 +3,8 @@
 import { foreign, readOnly } from "../editor/permission";
 import type { Store } from "../editor/store";
 import { mark, t } from "../locale/locale";
-import { TOOLS, type ToolName } from "../tools";
+import { TOOLS } from "../tools";
+import type { ToolName } from "../editor/tool_names";
 
 /** What a command is done to. Without any of these: to one own cell that is not rejected, or an open proposal. */
 export type Target = {

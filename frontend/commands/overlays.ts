@@ -1,5 +1,5 @@
 /** What lies above the picture for a moment, one thing at a time. */
-import { observed } from "../editor/observed";
+import { observed } from "../scene/observed";
 
 export type Overlay = "sheet" | "palette" | "remap";
 

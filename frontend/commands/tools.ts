@@ -1,6 +1,7 @@
 /** Choosing a tool. The records are made of the tools' definitions (tools/index.ts). */
 import { mark, t } from "../locale/locale";
-import { TOOL_NAMES, TOOLS, type ToolName } from "../tools";
+import { TOOL_NAMES, type ToolName } from "../editor/tool_names";
+import { TOOLS } from "../tools";
 import { unavailableTool } from "./availability";
 import type { CommandRecord, Context } from "./command";
 

@@ -19,10 +19,15 @@ export type Tally = Readonly<Record<Part, number>>;
 
 /** Parts of one block: (in A, in B) -> the part, or none. */
 type Naming = (a: boolean, b: boolean) => Part | null;
-export const betweenRounds: Naming = (a, b) => (a ? (b ? "both" : "first") : b ? "last" : null);
+export const betweenRounds: Naming = (a, b) => {
+  if (a) return b ? "both" : "first";
+  return b ? "last" : null;
+};
 /** A round against the reference. */
-export const againstReference: Naming = (round, reference) =>
-  round ? (reference ? "met" : "extra") : reference ? "missed" : null;
+export const againstReference: Naming = (round, reference) => {
+  if (round) return reference ? "met" : "extra";
+  return reference ? "missed" : null;
+};
 
 /** One byte a pixel of the box: 1 where some mask of the layer lies. */
 export function coverage(cells: Cells, layer: number, box: Box): Uint8Array {

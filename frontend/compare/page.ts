@@ -237,9 +237,7 @@ export class Comparison {
   }
 
   private key(e: KeyboardEvent, down: boolean): void {
-    if (e.defaultPrevented || e.isComposing || e.ctrlKey || e.metaKey || e.altKey) return;
-    const slider = e.target instanceof HTMLInputElement && e.target.type === "range";
-    if (slider ? e.key.startsWith("Arrow") : isTyping(e.target)) return; // the control's own
+    if (e.defaultPrevented || e.isComposing || hasModifier(e) || isForControl(e)) return;
     const key = e.key.toLowerCase();
     if (key === "h") {
       for (const { viewport } of this.panes) viewport.peeking = down;
@@ -375,4 +373,12 @@ export async function compare(root: HTMLElement, api: Api): Promise<Comparison> 
   const status = root.querySelector("[data-status]");
   if (status) status.textContent = "";
   return new Comparison(root, opened, packs, reference);
+}
+
+const hasModifier = (e: KeyboardEvent): boolean => e.ctrlKey || e.metaKey || e.altKey;
+
+/** Whether the key is for the control that has the focus. */
+function isForControl(e: KeyboardEvent): boolean {
+  const isSlider = e.target instanceof HTMLInputElement && e.target.type === "range";
+  return isSlider ? e.key.startsWith("Arrow") : isTyping(e.target);
 }

@@ -514,7 +514,8 @@ createServer(async (request, response) => {
       if (request.headers["x-csrftoken"] !== "dev") return problem(403, "csrf", "CSRF token missing.");
       const results = (await body(request)).operations.map((op) => take(l, op, ME));
       const has = (word) => results.some((r) => r.verdict === word);
-      return answer(has("stale") ? 409 : has("invalid") ? 422 : 200, { layer: l.id, seq: l.seq, results });
+      const declined = has("invalid") ? 422 : 200;
+      return answer(has("stale") ? 409 : declined, { layer: l.id, seq: l.seq, results });
     }
     if (path === "/api/v1/activity/") {
       activity.push(await body(request));

@@ -3,8 +3,8 @@
 import { t } from "../locale/locale";
 import * as bulk from "../scene/bulk";
 import type { Attribute } from "../scene/contract";
-import { observed } from "./observed";
-import type { Selection } from "./selection";
+import type { CellSelection, PendingAttributes } from "./interfaces";
+import { observed } from "../scene/observed";
 import type { Store } from "./store";
 
 type Observable = {
@@ -12,10 +12,10 @@ type Observable = {
   pending: Record<string, string>;
 };
 
-export class Attributes extends observed((): Observable => ({ pending: {} })) {
+export class Attributes extends observed((): Observable => ({ pending: {} })) implements PendingAttributes {
   constructor(
     private readonly store: Store,
-    selection: Selection,
+    selection: CellSelection,
   ) {
     super();
     selection.onSelect((row) => {

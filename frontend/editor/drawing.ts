@@ -3,18 +3,15 @@ import type { Box } from "../geometry/box";
 import { boxOf as maskBox, type Mask } from "../geometry/mask";
 import { t } from "../locale/locale";
 import * as bulk from "../scene/bulk";
-import type { LabelClass } from "../scene/contract";
 import * as edits from "../scene/edits";
+import type { CellDrawing, CellSelection, LateCell } from "./interfaces";
 import { readOnly } from "./permission";
-import type { Selection } from "./selection";
 import type { Store } from "./store";
 
-type Late = { mask: Mask | null; box: Box | null; labelClass: LabelClass | null };
-
-export class Drawing {
+export class Drawing implements CellDrawing {
   constructor(
     private readonly store: Store,
-    private readonly selection: Selection,
+    private readonly selection: CellSelection,
   ) {}
 
   draw(box: Box, region: null | "exhaustive" | "ignore", tool = "box"): void {
@@ -32,7 +29,7 @@ export class Drawing {
     this.selection.select(this.store.cells.rowOf(draft.effects[0].annotation));
   }
   /** A cell whose mask came late: another one may be selected or being drawn by now, and stays so. */
-  drawLate({ mask, box, labelClass }: Late): void {
+  drawLate({ mask, box, labelClass }: LateCell): void {
     const id = labelClass?.id ?? null;
     if (mask) this.store.commitMeanwhile(bulk.drawMask(mask, "smart", id, box ?? maskBox(mask)));
     else if (box) this.store.commitMeanwhile(edits.draw(box, id, "smart"));

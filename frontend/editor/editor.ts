@@ -11,17 +11,18 @@ import { Drawing } from "./drawing";
 import { LiveUpdates, PACE, type Pace } from "./live_updates";
 import { MaskEdit } from "./mask_edit";
 import { MultiSelect } from "./multi_select";
-import { dependOn } from "./observed";
+import type { Features } from "./interfaces";
+import { dependOn } from "../scene/observed";
 import { Picture } from "./picture";
 import { Review } from "./review";
 import { Selection } from "./selection";
 import { Smart } from "./smart";
 import { OBSERVED, Store } from "./store";
-import { Toolbox } from "./toolbox";
+import { Toolbox, type ToolSet } from "./toolbox";
 import { undoRedoOf, type UndoRedo } from "./undo";
 import { View } from "./view";
 
-export class Editor {
+export class Editor implements Features {
   readonly store: Store;
   readonly view: View;
   readonly selection: Selection;
@@ -38,18 +39,18 @@ export class Editor {
   /** When the cells are there; rejects when they could not be had. */
   loaded: Promise<void> = Promise.resolve();
 
-  constructor(opened: Opened, api: Api, pace: Pace = PACE) {
+  constructor(opened: Opened, api: Api, tools: ToolSet, pace: Pace = PACE) {
     this.store = new Store(opened, api, pace.beatMs);
     this.view = new View(this.store);
     this.selection = new Selection(this.store, this.view);
-    this.picture = new Picture(this.store, this.selection);
+    this.picture = new Picture(this.store);
     this.drawing = new Drawing(this.store, this.selection);
     this.attributes = new Attributes(this.store, this.selection);
     this.review = new Review(this.store, this.selection, this.attributes);
     this.multiSelect = new MultiSelect(this.store, this.view, this.selection, this.drawing);
     this.maskEdit = new MaskEdit(this.store, this.view, this.selection, this.review, this.attributes);
     this.smart = new Smart(this.store, this.drawing);
-    this.toolbox = new Toolbox(this);
+    this.toolbox = new Toolbox(tools, this, () => this.leaveTool());
     this.undoRedo = undoRedoOf(this.store, this.selection);
     this.liveUpdates = new LiveUpdates(this.store, this.view, pace);
   }
@@ -72,10 +73,19 @@ export class Editor {
         dependOn(this.attributes, ["pending"]);
         dependOn(this.multiSelect, ["nudging"]);
         dependOn(this.store.toasts, ["list"]);
+        dependOn(this.store.cells, ["changes"]);
+        dependOn(this.store.history, ["done", "undone"]);
+        dependOn(this.liveUpdates, ["live"]);
+        const { log, editing } = this.store;
+        const { live } = this.liveUpdates;
+        if (log) dependOn(log, ["conflicts"]);
+        if (editing) dependOn(editing, ["subtract", "constraint"]);
+        if (live) dependOn(live, ["others"]);
         onChange();
       }),
       effect(() => {
         dependOn(this.view, ["camera", "canvas", "sketches"]);
+        if (this.store.editing) dependOn(this.store.editing, ["patch"]);
         onMove();
       }),
     ];
@@ -83,6 +93,11 @@ export class Editor {
   }
 
   // What several features do together
+
+  private leaveTool(): void {
+    this.maskEdit.cancel();
+    this.multiSelect.endNudge();
+  }
 
   accept(): void {
     if (this.store.multiSelected.length) this.multiSelect.accept();

@@ -1,9 +1,10 @@
 /** Keeping up with the others: the live feed where there is one, asking every now and then where there is none. */
-import { effect } from "@preact/signals-core";
+import { effect, untracked } from "@preact/signals-core";
+import { observed } from "../scene/observed";
 import { Live } from "../sync/live";
 import { BEAT_MS } from "../timing/recorder";
+import type { ViewPort } from "./interfaces";
 import type { Store } from "./store";
-import type { View } from "./view";
 
 const POLL_MS = 2000;
 /** While the feed tells of every change, the poll only heals what it missed. */
@@ -13,8 +14,9 @@ const SLOW_POLL_MS = 15_000;
 export type Pace = { readonly beatMs: number; readonly batchMs: number };
 export const PACE: Pace = { beatMs: BEAT_MS, batchMs: 5000 };
 
-export class LiveUpdates {
-  live: Live | null = null;
+type Observable = { live: Live | null };
+
+export class LiveUpdates extends observed((): Observable => ({ live: null })) {
   private readonly timers: ReturnType<typeof setInterval>[] = [];
   private readonly ends: (() => void)[] = [];
   private polling = false;
@@ -23,9 +25,11 @@ export class LiveUpdates {
 
   constructor(
     private readonly store: Store,
-    private readonly view: View,
+    private readonly view: ViewPort,
     private readonly pace: Pace,
-  ) {}
+  ) {
+    super();
+  }
 
   start(): void {
     const { store } = this;
@@ -94,13 +98,13 @@ export class LiveUpdates {
           editing: editedRow >= 0 ? store.cells.idOf(editedRow) : null,
         };
       },
-      { onSeq: (seq) => seq > (store.log?.seq ?? 0) && void this.poll(), onOthers: () => store.touch() },
+      (seq) => seq > (store.log?.seq ?? 0) && void this.poll(),
     );
     if (!document.hidden) this.live.open();
     this.ends.push(
       effect(() => {
         void store.editing; // the others see which cell is being edited
-        this.live?.announce(true);
+        untracked(() => this.live?.announce(true));
       }),
     );
   }

@@ -3,35 +3,20 @@ import { t } from "../locale/locale";
 import { overlap } from "../geometry/box";
 import { boxOf as maskBox, pack, patchOver, unpack, type Mask, type Patch } from "../geometry/mask";
 import * as edits from "../scene/edits";
-import type { Attributes } from "./attributes";
-import { Refusion, type Constraint } from "./refusion";
-import type { Review } from "./review";
-import type { Selection } from "./selection";
+import { EditedMask } from "./edited_mask";
+import type { CellSelection, MaskEditing, PendingAttributes, Verdicts, ViewPort } from "./interfaces";
+import { Refusion } from "./refusion";
 import type { Store } from "./store";
-import type { View } from "./view";
 
-/** The mask of a proposal (committed as "edit") or of an own cell ("reshape"). It changes in place: a stroke has
- *  hundreds of moves. */
-export type EditedMask = {
-  readonly row: number;
-  patch: Patch;
-  readonly undo: { readonly patch: Patch; readonly constraint: Constraint | null }[];
-  subtract: boolean;
-  /** Strokes fix pixels and the rest is fused again; null: they paint. */
-  constraint: Constraint | null;
-  /** A constraint stroke was made: the operation records it. */
-  painted: boolean;
-};
-
-export class MaskEdit {
+export class MaskEdit implements MaskEditing {
   readonly refusion: Refusion;
 
   constructor(
     private readonly store: Store,
-    private readonly view: View,
-    selection: Selection,
-    private readonly review: Review,
-    private readonly attributes: Attributes,
+    private readonly view: ViewPort,
+    selection: CellSelection,
+    private readonly review: Verdicts,
+    private readonly attributes: PendingAttributes,
   ) {
     this.refusion = new Refusion(store, () => this.commit());
     selection.onSelect((row) => {
@@ -49,7 +34,7 @@ export class MaskEdit {
     const { x0, y0, x1, y1 } = cells.boxOf(row);
     // A brush wider than a third of a small cell would paint it in one touch.
     store.brushRadius = Math.min(store.brushRadius, Math.max(1, Math.min(x1 - x0, y1 - y0) / 3));
-    store.editing = { row, patch, undo: [], subtract: false, constraint: null, painted: false };
+    store.editing = new EditedMask(row, patch);
     store.recorder.record("tool", "brush");
   }
   private isEditable(row: number): boolean {
@@ -70,7 +55,6 @@ export class MaskEdit {
   swap(): void {
     const { editing } = this.store;
     if (editing) editing.subtract = !editing.subtract;
-    this.store.touch();
   }
   cancel(): void {
     this.store.editing = null;
@@ -119,7 +103,6 @@ export class MaskEdit {
     editing.patch = before.patch;
     editing.constraint = before.constraint;
     this.refusion.undone();
-    this.store.touch();
     return true;
   }
 }

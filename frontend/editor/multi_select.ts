@@ -7,11 +7,9 @@ import type { LabelClass } from "../scene/contract";
 import type { Draft } from "../scene/edits";
 import type { Cells } from "../scene/cells";
 import { inView, LEAST_SIDE, shorterSide, type Seen } from "../scene/seen";
-import type { Drawing } from "./drawing";
-import { observed } from "./observed";
-import type { Selection } from "./selection";
+import type { CellDrawing, CellSelection, Splitting, ViewPort } from "./interfaces";
+import { observed } from "../scene/observed";
 import type { Store } from "./store";
-import type { View } from "./view";
 
 const NUDGE_PAUSE_MS = 500;
 
@@ -20,14 +18,14 @@ type Observable = {
   nudging: { readonly row: number; readonly box: Box } | null;
 };
 
-export class MultiSelect extends observed((): Observable => ({ nudging: null })) {
+export class MultiSelect extends observed((): Observable => ({ nudging: null })) implements Splitting {
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly store: Store,
-    private readonly view: View,
-    private readonly selection: Selection,
-    private readonly drawing: Drawing,
+    private readonly view: ViewPort,
+    private readonly selection: CellSelection,
+    private readonly drawing: CellDrawing,
   ) {
     super();
     selection.onSelect(() => this.endNudge());

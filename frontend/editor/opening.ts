@@ -7,15 +7,16 @@ import { Log } from "../sync/log";
 import { Outbox } from "../sync/outbox";
 import { Editor } from "./editor";
 import { PACE, type Pace } from "./live_updates";
+import type { ToolSet } from "./toolbox";
 
 /** So many of the layer's last operations are looked through for own acts that can still be undone. */
 const REMEMBERED = 100;
 
 /** An editor without cells yet; `editor.loaded` resolves when they are there. Rejects when the server does not hand out
  *  the image. */
-export async function open(api: Api, image: number, pace: Pace = PACE): Promise<Editor> {
+export async function open(api: Api, image: number, tools: ToolSet, pace: Pace = PACE): Promise<Editor> {
   const opened = await api.workspace(image);
-  const editor = new Editor(opened, api, pace);
+  const editor = new Editor(opened, api, tools, pace);
   editor.store.prompter = new BrowserPrompter(opened.image, editor.store.pixels);
   const packs = Promise.all(opened.layers.map((layer) => api.pack(layer.id)));
   const outbox = Outbox.open(opened.person.id, (layer, operations) => api.send(layer, operations), {
@@ -80,10 +81,7 @@ async function load(
       editor.store.session,
       editor.store.history,
       editor.store.outbox,
-      {
-        onChange: () => editor.selection.cellsChanged(),
-        onNotice: (text) => editor.store.toast(text),
-      },
+      (text) => editor.store.toast(text),
     );
     if (remembered) editor.store.log.remember(await complete(editor.store.api, remembered, packs[index].seq));
     editor.store.log.reopen();

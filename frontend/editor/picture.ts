@@ -1,6 +1,5 @@
 /** Which cells are in the picture: layers that are shown, and what a filter keeps out. */
 import type { Status } from "../scene/contract";
-import type { Selection } from "./selection";
 import type { Store } from "./store";
 
 export type Filter = {
@@ -13,19 +12,14 @@ export type Filter = {
 };
 
 export class Picture {
-  constructor(
-    private readonly store: Store,
-    private readonly selection: Selection,
-  ) {}
+  constructor(private readonly store: Store) {}
 
   showLayer(layer: number, shown: boolean): void {
     this.store.cells.showLayer(layer, shown);
-    this.selection.cellsChanged();
   }
   /** Keep out of the picture what somebody does not want to see now; the corner says how many. */
   filter(filter: Filter): void {
     this.store.cells.hide(hidesNothing(filter) ? null : (row) => this.isHidden(row, filter));
-    this.selection.cellsChanged();
   }
 
   private isHidden(row: number, filter: Filter): boolean {

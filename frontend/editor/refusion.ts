@@ -1,24 +1,12 @@
 /** Constraint strokes: what the pen paints is fixed, the rest of the mask is fused again, exactly, by the interactive
  *  worker. Strokes that the worker has not answered stand as plain pixels, so nothing painted is ever lost. */
-import { boxOf, grown, pack, patchOver, unpack, type Mask, type Patch } from "../geometry/mask";
-import type { Certificate } from "../scene/contract";
+import { boxOf, grown, pack, patchOver, unpack, type Patch } from "../geometry/mask";
 import { wireMask } from "../scene/edits";
 import type { Answered, Stroke } from "../sync/api";
 import { Asker } from "../sync/ask";
 import { ApiError } from "../sync/api";
-import type { EditedMask } from "./mask_edit";
+import type { Constraint, EditedMask, Painted } from "./edited_mask";
 import { workerTrouble, type Store } from "./store";
-
-export type Painted = { readonly patch: Patch; readonly foreground: boolean };
-/** `start`: the mask that the strokes change; `strokes` in the order of painting. */
-export type Constraint = {
-  readonly start: Mask | null;
-  readonly strokes: readonly Painted[];
-  readonly growing: Painted | null;
-  readonly certificate: Certificate | null;
-  readonly waiting: boolean;
-  readonly trouble: string;
-};
 
 export class Refusion {
   private readonly asker = new Asker();
@@ -50,7 +38,6 @@ export class Refusion {
           trouble: "",
         };
     if (editing.constraint) void this.ask(editing); // no stroke yet: the worker gets ready, and says when it cannot
-    this.store.touch();
   }
 
   /** The stroke under the pen; `done` when it is lifted. */
@@ -79,7 +66,6 @@ export class Refusion {
     if (this.before) editing.patch = this.before;
     this.before = null;
     editing.constraint = { ...editing.constraint, growing: null, waiting: false };
-    this.store.touch();
   }
 
   undone(): void {
@@ -98,50 +84,63 @@ export class Refusion {
   private async ask(editing: EditedMask): Promise<void> {
     const asked = editing.constraint;
     if (!asked) return;
-    const painted = asked.growing ? [...asked.strokes, asked.growing] : asked.strokes;
-    const strokes: Stroke[] = painted.flatMap(({ patch, foreground }) => {
-      const mask = pack(patch);
-      return mask ? [{ ...wireMask(mask), foreground }] : [];
-    });
+    const strokes = wireStrokes(asked);
     editing.constraint = { ...asked, waiting: true };
-    const isStill = () => this.store.editing === editing && editing.constraint !== null;
     try {
-      const answer = await this.asker.ask((number) =>
-        this.store.waited(
-          this.store.api.refusion(this.store.opened.image.id, {
-            session: this.store.session,
-            number,
-            mask: asked.start && wireMask(asked.start),
-            strokes,
-          }),
-        ),
-      );
-      if (!answer || answer.superseded || !isStill() || !editing.constraint) return;
-      const isNewest =
-        editing.constraint.strokes.length === asked.strokes.length &&
-        (editing.constraint.growing === asked.growing || editing.constraint.growing !== null);
-      if (!isNewest) return;
+      const answer = await this.askWorker(asked, strokes);
+      const now = this.stillWanted(editing);
+      if (!answer || answer.superseded || !now || !isNewest(asked, now)) return;
       if (strokes.length) editing.patch = patchOf(answer, editing, this.store.opened.image);
-      editing.constraint = {
-        ...editing.constraint,
-        certificate: answer.certificate ?? null,
-        waiting: editing.constraint.growing !== asked.growing,
-        trouble: "",
-      };
+      const waiting = now.growing !== asked.growing;
+      editing.constraint = { ...now, certificate: answer.certificate ?? null, waiting, trouble: "" };
     } catch (error) {
-      if (!isStill() || !editing.constraint) return;
-      const gone = error instanceof ApiError && error.code === "wrong_state";
-      editing.constraint = { ...editing.constraint, waiting: false, trouble: workerTrouble(error) };
-      if (gone && !asked.strokes.length && !asked.growing)
+      const now = this.stillWanted(editing);
+      if (!now) return;
+      editing.constraint = { ...now, waiting: false, trouble: workerTrouble(error) };
+      if (isGone(error) && !strokesOf(asked).length)
         editing.constraint = { ...editing.constraint, certificate: null };
     }
-    if (this.keepIt && !editing.constraint.waiting) {
-      this.keepIt = false;
-      this.keep();
-    }
-    this.store.touch();
+    this.keepWhenDone(editing);
+  }
+  private askWorker(asked: Constraint, strokes: Stroke[]): Promise<Answered | null> {
+    const { store } = this;
+    const mask = asked.start && wireMask(asked.start);
+    return this.asker.ask((number) =>
+      store.waited(
+        store.api.refusion(store.opened.image.id, { session: store.session, number, mask, strokes }),
+      ),
+    );
+  }
+  /** The strokes as they are now; null: the edit has ended, or the strokes paint again. */
+  private stillWanted(editing: EditedMask): Constraint | null {
+    return this.store.editing === editing ? editing.constraint : null;
+  }
+  /** Enter came before the answer: keep it now. */
+  private keepWhenDone(editing: EditedMask): void {
+    if (!this.keepIt || editing.constraint?.waiting) return;
+    this.keepIt = false;
+    this.keep();
   }
 }
+
+/** All strokes, the one under the pen included. */
+const strokesOf = ({ strokes, growing }: Constraint): readonly Painted[] =>
+  growing ? [...strokes, growing] : strokes;
+
+function wireStrokes(constraint: Constraint): Stroke[] {
+  return strokesOf(constraint).flatMap(({ patch, foreground }) => {
+    const mask = pack(patch);
+    return mask ? [{ ...wireMask(mask), foreground }] : [];
+  });
+}
+
+/** Whether no stroke was finished, and none dropped, since `asked` was sent. */
+function isNewest(asked: Constraint, now: Constraint): boolean {
+  const isSameStroke = now.growing === asked.growing || now.growing !== null;
+  return now.strokes.length === asked.strokes.length && isSameStroke;
+}
+
+const isGone = (error: unknown): boolean => error instanceof ApiError && error.code === "wrong_state";
 
 function patchOf(answer: Answered, editing: EditedMask, image: { width: number; height: number }): Patch {
   if (!answer.mask)

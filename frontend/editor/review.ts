@@ -5,9 +5,8 @@ import type { OpinionVerdict, Reason, OpinionContent } from "../scene/contract";
 import * as edits from "../scene/edits";
 import { contentOf, verdictOf } from "../scene/opinions";
 import { nextInOrder, ordered, type Order } from "../scene/order";
-import type { Attributes } from "./attributes";
-import { observed } from "./observed";
-import type { Selection } from "./selection";
+import type { CellSelection, PendingAttributes, Verdicts } from "./interfaces";
+import { observed } from "../scene/observed";
 import type { Store } from "./store";
 
 /** What a recorded opinion is answered with, by the decision that it stands beside. */
@@ -42,14 +41,14 @@ type Observable = {
 };
 const INITIAL = (): Observable => ({ order: "serpentine", rejected: null, proposalClass: undefined });
 
-export class Review extends observed(INITIAL) {
+export class Review extends observed(INITIAL) implements Verdicts {
   private walk: number[] = [];
   private stale = true;
 
   constructor(
     private readonly store: Store,
-    private readonly selection: Selection,
-    private readonly attributes: Attributes,
+    private readonly selection: CellSelection,
+    private readonly attributes: PendingAttributes,
   ) {
     super();
     selection.onSelect((row) => {

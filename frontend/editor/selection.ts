@@ -1,14 +1,20 @@
 /** What is selected: one row, or several cells. */
+import { effect, untracked } from "@preact/signals-core";
+import type { CellSelection, ViewPort } from "./interfaces";
 import type { Store } from "./store";
-import type { View } from "./view";
 
-export class Selection {
+export class Selection implements CellSelection {
   private readonly listeners: ((row: number) => void)[] = [];
 
   constructor(
     private readonly store: Store,
-    private readonly view: View,
-  ) {}
+    private readonly view: ViewPort,
+  ) {
+    effect(() => {
+      void store.cells.changes;
+      untracked(() => this.dropWhatIsGone());
+    });
+  }
 
   /** Called before another row is selected (or the same one again), so that what belongs to the old one ends. */
   onSelect(listener: (row: number) => void): void {
@@ -57,13 +63,12 @@ export class Selection {
   }
 
   /** Somebody (perhaps a colleague) changed the cells: a selection that is gone ends. */
-  cellsChanged(): void {
+  private dropWhatIsGone(): void {
     const { store } = this;
     const { cells } = store;
     if (store.selected >= 0 && !this.isSelectable(store.selected)) store.selected = -1;
     if (store.multiSelected.some((row) => !cells.isShown(row)))
       store.multiSelected = store.multiSelected.filter((row) => cells.isShown(row));
-    store.touch();
   }
   /** Whether a row can stay selected: it is in the picture, or it is a rejected proposal that the list shows. */
   private isSelectable(row: number): boolean {

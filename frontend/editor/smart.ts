@@ -2,10 +2,10 @@
 import { area, overlap, sameBox } from "../geometry/box";
 import { boxOf, type Mask } from "../geometry/mask";
 import { t } from "../locale/locale";
+import type { Prompt } from "../scene/prompt";
 import { isTemporary, type Answered } from "../sync/api";
-import type { Prompt } from "../tools/smart";
 import { Asker } from "../sync/ask";
-import type { Drawing } from "./drawing";
+import type { CellDrawing, SmartPrompting } from "./interfaces";
 import { workerTrouble, type Store } from "./store";
 
 /** When nobody at the server answers, the net that is still being loaded is worth so much waiting. */
@@ -38,12 +38,12 @@ export async function answer(
   }
 }
 
-export class Smart {
+export class Smart implements SmartPrompting {
   readonly asker = new Asker();
 
   constructor(
     private readonly store: Store,
-    private readonly drawing: Drawing,
+    private readonly drawing: CellDrawing,
   ) {}
 
   /** Null: something newer was asked before this was sent. */

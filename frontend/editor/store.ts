@@ -15,10 +15,10 @@ import { ApiError, isTemporary, type Api } from "../sync/api";
 import type { Conflict, Log } from "../sync/log";
 import type { Outbox, SaveState } from "../sync/outbox";
 import { Recorder } from "../timing/recorder";
-import type { ToolName } from "../tools";
-import type { EditedMask } from "./mask_edit";
-import { observed } from "./observed";
+import type { EditedMask } from "./edited_mask";
+import { observed } from "../scene/observed";
 import { Toasts } from "./toasts";
+import type { ToolName } from "./tool_names";
 
 /** The properties that the page is drawn from. */
 export type Observable = {
@@ -42,8 +42,6 @@ export type Observable = {
   brushMode: "new" | "add" | "subtract";
   /** Cells that Enter kept before their mask was there. */
   promised: number;
-  /** Counts the changes of what is no signal: cells, conflicts, who else is here. */
-  revision: number;
 };
 
 const INITIAL = (): Observable => ({
@@ -60,7 +58,6 @@ const INITIAL = (): Observable => ({
   brushRadius: 3,
   brushMode: "new",
   promised: 0,
-  revision: 0,
 });
 export const OBSERVED = Object.keys(INITIAL()) as readonly (keyof Observable)[];
 
@@ -114,12 +111,6 @@ export class Store extends observed(INITIAL) {
       beatMs,
     );
     this.cells.watch((row) => this.seen.forget(row));
-  }
-
-  /** Something changed that is no signal: cells, conflicts, who else is here. */
-  touch(): void {
-    this.toasts.prune();
-    this.revision++;
   }
 
   // Reading

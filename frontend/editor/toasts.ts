@@ -1,6 +1,7 @@
 /** Short messages. A toast that offers "Undo" is bound to its own act, and goes when that act is undone. */
+import { effect, untracked } from "@preact/signals-core";
 import type { History } from "../scene/history";
-import { observed } from "./observed";
+import { dependOn, observed } from "../scene/observed";
 
 export type Toast = {
   readonly id: number;
@@ -20,6 +21,10 @@ export class Toasts extends observed((): Observable => ({ list: [] })) {
 
   constructor(private readonly history: History) {
     super();
+    effect(() => {
+      dependOn(history, ["done"]);
+      untracked(() => this.prune());
+    });
   }
 
   show(text: string, undoes: readonly string[] = []): void {
@@ -36,7 +41,7 @@ export class Toasts extends observed((): Observable => ({ list: [] })) {
   }
 
   /** Remove toasts whose act has been undone, or was rejected by the server. */
-  prune(): void {
+  private prune(): void {
     const stands = (toast: Toast) =>
       toast.undoes.length === 0 || toast.undoes.some((op_id) => this.history.has(op_id));
     if (!this.list.every(stands)) this.list = this.list.filter(stands);

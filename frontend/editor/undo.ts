@@ -5,7 +5,7 @@ import type { Head } from "../scene/contract";
 import type { Draft } from "../scene/edits";
 import type { Entry, Heads, History, Step } from "../scene/history";
 import { moment } from "./words";
-import type { Selection } from "./selection";
+import type { CellSelection } from "./interfaces";
 import type { Store } from "./store";
 import { wordsOf } from "./operation_words";
 
@@ -84,7 +84,7 @@ export class UndoRedo {
 
   private async askLog(direction: Direction, step: Exclude<Step, "nothing">): Promise<void> {
     const { entry } = step;
-    const asked = "unknown" in step ? step.unknown : "changedSince" in step ? [step.changedSince] : [];
+    const asked = annotationsOf(step);
     let heads: readonly Head[];
     try {
       heads = await this.context.ask(asked);
@@ -125,6 +125,12 @@ export class UndoRedo {
   }
 }
 
+/** What the log is asked about before a step is declined. */
+function annotationsOf(step: Exclude<Step, "nothing">): readonly string[] {
+  if ("unknown" in step) return step.unknown;
+  return "changedSince" in step ? [step.changedSince] : [];
+}
+
 /** Why a step is not undone, by what the log shows. */
 export function whyNotUndone(direction: Direction, head: Head | null, me: number): string {
   const operation = head?.operation;
@@ -149,7 +155,7 @@ export function whyNotUndone(direction: Direction, head: Head | null, me: number
 
 /** Undo and redo of an open image: what a step was about is selected, be it the cell or the proposal that is open
  *  again. */
-export function undoRedoOf(store: Store, selection: Selection): UndoRedo {
+export function undoRedoOf(store: Store, selection: CellSelection): UndoRedo {
   const { cells, opened } = store;
   return new UndoRedo({
     history: store.history,

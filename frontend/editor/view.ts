@@ -12,7 +12,8 @@ import {
   type Camera,
   type Size,
 } from "../geometry/frames";
-import { observed } from "./observed";
+import type { ViewPort } from "./interfaces";
+import { observed } from "../scene/observed";
 import type { Store } from "./store";
 
 /** A cell that is shown smaller is brought nearer, to twice this; CSS pixels. */
@@ -33,7 +34,7 @@ const INITIAL = (): Observable => ({
   sketches: 0,
 });
 
-export class View extends observed(INITIAL) {
+export class View extends observed(INITIAL) implements ViewPort {
   constructor(private readonly store: Store) {
     super();
   }

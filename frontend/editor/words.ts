@@ -115,7 +115,8 @@ export function scaleBar(
   const room = most / unit;
   const power = 10 ** Math.floor(Math.log10(room));
   const nice = [5, 2, 1].map((n) => n * power).find((n) => n <= room) ?? power;
-  const name = umPerPx === null ? "px" : nice >= 1000 ? "mm" : "µm";
+  const metric = nice >= 1000 ? "mm" : "µm";
+  const name = umPerPx === null ? "px" : metric;
   const amount = name === "mm" ? nice / 1000 : nice;
   return { length: nice * unit, label: `${Number(amount.toPrecision(6))} ${name}` };
 }

@@ -33,9 +33,12 @@ export type Handle = (typeof HANDLES)[number];
 
 /** Where a handle sits on a box. */
 export function handleAt(box: Box, handle: Handle): { x: number; y: number } {
-  const x = handle.includes("w") ? box.x0 : handle.includes("e") ? box.x1 : (box.x0 + box.x1) / 2;
-  const y = handle.startsWith("n") ? box.y0 : handle.startsWith("s") ? box.y1 : (box.y0 + box.y1) / 2;
-  return { x, y };
+  const place = centre(box);
+  if (handle.includes("w")) place.x = box.x0;
+  if (handle.includes("e")) place.x = box.x1;
+  if (handle.startsWith("n")) place.y = box.y0;
+  if (handle.startsWith("s")) place.y = box.y1;
+  return place;
 }
 
 /** The handle within `reach` image pixels of a point, the nearest one. */

@@ -88,7 +88,8 @@ export function united(patches: readonly Patch[], image: Size): Patch {
 
 /** Pixels like the one at (x, y) of a window of RGBA bytes and connected to it, with holes filled.
  *
- *  `tolerance`: the largest distance of a colour to the mean of the 3 x 3 pixels at the start, grey levels of 0..255. */
+ *  `tolerance`: the largest distance of a colour to the mean of the 3 x 3 pixels at the start, grey levels of
+ *  0..255. */
 export function alike(
   rgba: Uint8ClampedArray,
   window: Omit<Patch, "pixels">,

@@ -1,6 +1,7 @@
-/** The words of the workspace in the reader's language. English stands in the source and is the key; every other language
- *  is a file beside this one, `de.json` and so on: English -> the translation, for counted words an object by plural category
- *  (Intl.PluralRules) under the English plural. What a file lacks is shown in English; a test finds it. */
+/** The words of the workspace in the reader's language. English stands in the source and is the key; every other
+ *  language is a file beside this one, `de.json` and so on: English -> the translation, for counted words an object
+ *  by plural category (Intl.PluralRules) under the English plural. What a file lacks is shown in English; a test
+ *  finds it. */
 
 type Forms = Readonly<Partial<Record<Intl.LDMLPluralRule, string>>>;
 export type Catalogue = Readonly<Record<string, string | Forms>>;

@@ -1,9 +1,9 @@
-/** The shipped prompter in this browser. Whatever is missing (WebAssembly, the net, the pixels) makes it step aside: the
- *  server's worker is asked instead. */
+/** The shipped prompter in this browser. Whatever is missing (WebAssembly, the net, the pixels) makes it step
+ *  aside: the server's worker is asked instead. */
 import type { Size } from "../geometry/frames";
 import type { Pixels } from "../render/pixels";
 import type { Answered } from "../sync/api";
-import type { Prompt } from "../tools/smart";
+import type { Prompt } from "../scene/prompt";
 import { maskOf } from "./crops";
 import type { Question, Reply } from "./worker";
 

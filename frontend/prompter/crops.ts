@@ -1,10 +1,11 @@
-/** The shipped prompter's view of a cell, cut out as inference/prompters/boxwise.py does it: box and clicks become a crop
- *  of 64 x 64 with six channels, what the net says becomes a mask. Pure; the net and the pixels are handed in. */
+/** The shipped prompter's view of a cell, cut out as inference/prompters/boxwise.py does it: box and clicks become
+ *  a crop of 64 x 64 with six channels, what the net says becomes a mask. Pure; the net and the pixels are handed
+ *  in. */
 import type { Box } from "../geometry/box";
 import type { Size } from "../geometry/frames";
 import { boxOf, pack, type Mask, type Patch } from "../geometry/mask";
 import { largest } from "../geometry/pieces";
-import type { Prompt } from "../tools/smart";
+import type { Prompt } from "../scene/prompt";
 
 export const SIDE = 64;
 export const CHANNELS = 6;
@@ -95,7 +96,8 @@ function mirrored(i: number, n: number): number {
   return at < n ? at : period - at;
 }
 
-/** Colours of the square into the first three planes. Large squares are taken from the image at half, quarter ... size. */
+/** Colours of the square into the first three planes. Large squares are taken from the image at half, quarter ...
+ *  size. */
 export function cut(square: Square, image: Size, read: Read, crop: Float32Array): boolean {
   let level = Math.max(0, Math.floor(Math.log2(Math.max(square.side / SIDE, 1)) + 0.5));
   for (let n = 0; n < level; n++) if (Math.min(image.width >> n, image.height >> n) < 4 * SIDE) level = n;

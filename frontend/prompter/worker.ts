@@ -1,5 +1,5 @@
-/** The net itself, in a worker of its own: onnxruntime-web on WebAssembly with one thread. Loaded when somebody takes the
- *  smart tool in hand, never before; every byte comes from this site. */
+/** The net itself, in a worker of its own: onnxruntime-web on WebAssembly with one thread. Loaded when somebody
+ *  takes the smart tool in hand, never before; every byte comes from this site. */
 import * as ort from "onnxruntime-web/wasm";
 import wasmUrl from "onnxruntime-web/ort-wasm-simd-threaded.wasm?url";
 import modelUrl from "./boxwise.onnx?url";
@@ -25,7 +25,8 @@ async function load(): Promise<ort.InferenceSession> {
   return ort.InferenceSession.create(bytes, { executionProviders: ["wasm"] });
 }
 
-/** Other weights are another prompter: its masks would be kept under a wrong name. Browsers hash over TLS and on localhost only. */
+/** Other weights are another prompter: its masks would be kept under a wrong name. Browsers hash over TLS and on
+ *  localhost only. */
 async function check(bytes: ArrayBuffer): Promise<void> {
   if (!isSecureContext) return;
   const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
@@ -51,6 +52,7 @@ async function answer({ id, crop }: Question): Promise<void> {
   const found = await (
     await session
   ).run({ crops: new ort.Tensor("float32", crop, [1, CHANNELS, SIDE, SIDE]) });
-  const logits = Float32Array.from(found.logits.data as Float32Array); // the runtime's own memory is not ours to give away
+  // The runtime's own memory is not ours to give away.
+  const logits = Float32Array.from(found.logits.data as Float32Array);
   say({ kind: "answer", id, logits, quality: (found.quality.data as Float32Array)[0] }, [logits.buffer]);
 }

@@ -133,7 +133,8 @@ export const DOT_BELOW = 5;
 /** Below this size a frame is one device pixel thin, which hides less of a small cell. Not on dense screens, where such
  *  a line is too thin to see. */
 const RING_FROM = 40;
-/** Frames up to this size are points: for larger ones the many pixels inside that are left out cost more than vertices. */
+/** Frames up to this size are points: for larger ones the many pixels inside that are left out cost more than
+ *  vertices. */
 const FRAME_BELOW = 14;
 /** More dots than this in view are a texture to the eye: the density picture takes their place. */
 export const MOST_DOTS = 8000;
@@ -232,11 +233,23 @@ class Batch {
   }
 }
 
+/** What a frame shows: boxes in image pixels and styles, four numbers a row; `view` and what of it is `wanted` in image
+ *  pixels; `scale`: device pixels of an image pixel; boxes of `ringFrom` device pixels or more are rings. */
+type Frame = {
+  readonly box: Float64Array;
+  readonly style: Uint8Array;
+  readonly view: Box;
+  readonly wanted: Box;
+  readonly scale: number;
+  readonly ringFrom: number;
+};
+
 export class BoxDrawing {
   private readonly rings: Batch;
   private readonly lines: Batch;
   private readonly frames: Batch;
   private readonly dots: Batch;
+  private dotCount = 0;
 
   constructor(private readonly gl: WebGL2RenderingContext) {
     this.rings = new Batch(gl, RING_VERTEX, RING_FRAGMENT, "TRIANGLES", 24);
@@ -249,8 +262,6 @@ export class BoxDrawing {
    *  dots to draw them one by one: then they are left out. */
   gather(cells: Cells, styles: StyleTable, camera: Camera, dpr: number, part: Box | null = null): boolean {
     const { gl } = this;
-    const { box } = cells;
-    const style = styles.bytes;
     const scale = camera.scale * dpr;
     const { left, top } = camera;
     const view = {
@@ -259,35 +270,42 @@ export class BoxDrawing {
       x1: left + gl.drawingBufferWidth / scale,
       y1: top + gl.drawingBufferHeight / scale,
     };
-    const ringFrom = dpr < 1.5 ? RING_FROM : DOT_BELOW;
     const wanted = grownBy(part ? common(view, part) : view, (3 * dpr) / scale);
+    const ringFrom = dpr < 1.5 ? RING_FROM : DOT_BELOW;
+    const frame: Frame = { box: cells.box, style: styles.bytes, view, wanted, scale, ringFrom };
     const near = rowsNear(cells, wanted);
     const count = near?.length ?? cells.count;
-    let dots = 0;
-    for (let n = 0; n < count; n++) {
-      const i = 4 * (near ? near[n] : n);
-      if (!style[i + 2]) continue;
-      const x0 = box[i];
-      const y0 = box[i + 1];
-      const x1 = box[i + 2];
-      const y1 = box[i + 3];
-      if (x1 < wanted.x0 || x0 > wanted.x1 || y1 < wanted.y0 || y0 > wanted.y1) continue;
-      const size = Math.max(x1 - x0, y1 - y0) * scale;
-      const isRing = size >= ringFrom || (style[i + 3] & 3) !== 0;
-      if (!isRing && size < DOT_BELOW && ++dots > MOST_DOTS) continue;
-      // A point whose middle is off the canvas is not drawn at all, though half of its frame would be seen.
-      const isInside = x0 > view.x0 && y0 > view.y0 && x1 < view.x1 && y1 < view.y1;
-      const batch = isRing ? this.rings : this.batchOf(size, isInside);
-      batch.add((x0 - left) * scale, (y0 - top) * scale, (x1 - left) * scale, (y1 - top) * scale, style, i);
-    }
-    if (dots > MOST_DOTS) this.dots.count = 0;
-    return dots <= MOST_DOTS;
+    this.dotCount = 0;
+    for (let n = 0; n < count; n++) this.place(frame, 4 * (near ? near[n] : n));
+    const dotsFit = this.dotCount <= MOST_DOTS;
+    if (!dotsFit) this.dots.count = 0;
+    return dotsFit;
+  }
+
+  /** Put a box into the batch that draws it, if any of it is wanted. `i`: four times its row. */
+  private place({ box, style, view, wanted, scale, ringFrom }: Frame, i: number): void {
+    if (!style[i + 2]) return;
+    const x0 = box[i];
+    const y0 = box[i + 1];
+    const x1 = box[i + 2];
+    const y1 = box[i + 3];
+    if (x1 < wanted.x0 || x0 > wanted.x1 || y1 < wanted.y0 || y0 > wanted.y1) return;
+    const size = Math.max(x1 - x0, y1 - y0) * scale;
+    const isRing = size >= ringFrom || (style[i + 3] & 3) !== 0;
+    const isDot = !isRing && size < DOT_BELOW;
+    if (isDot && ++this.dotCount > MOST_DOTS) return;
+    const batch = isRing ? this.rings : this.batchOf(size, view, x0, y0, x1, y1);
+    const { x0: left, y0: top } = view;
+    batch.add((x0 - left) * scale, (y0 - top) * scale, (x1 - left) * scale, (y1 - top) * scale, style, i);
   }
 
   /** For a box of so many device pixels that is no ring. */
-  private batchOf(size: number, isInside: boolean): Batch {
+  private batchOf(size: number, view: Box, x0: number, y0: number, x1: number, y1: number): Batch {
     if (size < DOT_BELOW) return this.dots;
-    return size < FRAME_BELOW && isInside ? this.frames : this.lines;
+    if (size >= FRAME_BELOW) return this.lines;
+    // A point whose middle is off the canvas is not drawn at all, though half of its frame would be seen.
+    const isInside = x0 > view.x0 && y0 > view.y0 && x1 < view.x1 && y1 < view.y1;
+    return isInside ? this.frames : this.lines;
   }
 
   /** Draw what was gathered. */

@@ -28,7 +28,12 @@ export const PEOPLE_COLOURS = OKABE_ITO;
 const EXHAUSTIVE = 250;
 const IGNORED = 251;
 
-export type CellStyle = { colour: number; maskLine: number; boxLine: number; flags: number };
+export type CellStyle = {
+  readonly colour: number;
+  readonly maskLine: number;
+  readonly boxLine: number;
+  readonly flags: number;
+};
 export type Focus = {
   readonly selected: number;
   readonly hovered: number;
@@ -78,6 +83,8 @@ export function rgb(colour: string): [number, number, number] {
   return [0, 2, 4].map((i) => parseInt(hex.slice(i, i + 2), 16)) as [number, number, number];
 }
 
+const NOTHING: CellStyle = { colour: UNCLASSIFIED, maskLine: Line.none, boxLine: Line.none, flags: 0 };
+
 export function styleOf(
   cells: Cells,
   row: number,
@@ -85,40 +92,50 @@ export function styleOf(
   focus: Focus,
   people: People = new People(),
 ): CellStyle {
-  if (!cells.isShown(row)) return { colour: 0, maskLine: Line.none, boxLine: Line.none, flags: 0 };
+  if (!cells.isShown(row)) return NOTHING;
+  const classColour = places.get(cells.labelClass[row]) ?? UNCLASSIFIED;
   if (cells.isDifference(row))
-    return {
-      colour: places.get(cells.labelClass[row]) ?? UNCLASSIFIED,
-      maskLine: Line.solid,
-      boxLine: Line.none,
-      flags: Flag.solid,
-    };
-  const selected = row === focus.selected;
-  const flags =
-    (selected ? Flag.selected | Flag.filled : 0) |
-    (row === focus.hovered ? Flag.hovered | Flag.filled : 0) |
-    (focus.fill ? Flag.filled : 0);
-  const isAPersons = focus.byPerson && !cells.isProposal(row) && cells.author[row] > 0;
-  const colour = isAPersons
-    ? PEOPLE_FROM + people.placeOf(cells.author[row])
-    : (places.get(cells.labelClass[row]) ?? UNCLASSIFIED);
-  if (cells.kindOf(row) === "region") {
-    const ignore = cells.status[row] === IGNORE_STATUS;
-    return {
-      colour: ignore ? IGNORED : EXHAUSTIVE,
-      maskLine: Line.none,
-      boxLine: ignore ? Line.dotted : Line.solid,
-      flags: (selected ? Flag.selected : 0) | Flag.region,
-    };
-  }
-  const line = cells.isProposal(row)
-    ? Line.dashed
-    : cells.status[row] === CANNOT_TELL_STATUS || cells.disputed[row]
-      ? Line.dotted
-      : Line.solid;
+    return { ...NOTHING, colour: classColour, maskLine: Line.solid, flags: Flag.solid };
+  if (cells.kindOf(row) === "region") return styleOfRegion(cells, row, focus);
+  const colour = focus.byPerson ? personsColour(cells, row, people, classColour) : classColour;
+  if (row === focus.editing) return { ...NOTHING, colour, boxLine: Line.dotted };
+  const line = lineOf(cells, row);
   const hasMask = cells.hasMask(row);
-  if (row === focus.editing) return { colour, maskLine: Line.none, boxLine: Line.dotted, flags: 0 };
-  // A cell with a mask is its outline; its box would only hide tissue. A proposal whose box a person drew shows no second box.
-  const boxLine = hasMask && !focus.boxes && !(selected && cells.isMine(row)) ? Line.none : line;
-  return { colour, maskLine: hasMask ? line : Line.none, boxLine, flags };
+  const boxLine = hasMask && !isBoxShownToo(cells, row, focus) ? Line.none : line;
+  return { colour, maskLine: hasMask ? line : Line.none, boxLine, flags: flagsOf(row, focus) };
 }
+
+function styleOfRegion(cells: Cells, row: number, focus: Focus): CellStyle {
+  const isIgnored = cells.status[row] === IGNORE_STATUS;
+  const selected = row === focus.selected ? Flag.selected : 0;
+  return {
+    colour: isIgnored ? IGNORED : EXHAUSTIVE,
+    maskLine: Line.none,
+    boxLine: isIgnored ? Line.dotted : Line.solid,
+    flags: selected | Flag.region,
+  };
+}
+
+/** Whose the cell is; proposals are nobody's and have the colour of their class. */
+function personsColour(cells: Cells, row: number, people: People, classColour: number): number {
+  const isAPersons = !cells.isProposal(row) && cells.author[row] > 0;
+  return isAPersons ? PEOPLE_FROM + people.placeOf(cells.author[row]) : classColour;
+}
+
+function lineOf(cells: Cells, row: number): number {
+  if (cells.isProposal(row)) return Line.dashed;
+  const isInDoubt = cells.status[row] === CANNOT_TELL_STATUS || cells.disputed[row] === 1;
+  return isInDoubt ? Line.dotted : Line.solid;
+}
+
+function flagsOf(row: number, focus: Focus): number {
+  let flags = focus.fill ? Flag.filled : 0;
+  if (row === focus.selected) flags |= Flag.selected | Flag.filled;
+  if (row === focus.hovered) flags |= Flag.hovered | Flag.filled;
+  return flags;
+}
+
+/** A cell with a mask is its outline; its box would only hide tissue. A proposal whose box a person drew shows no
+ *  second box. */
+const isBoxShownToo = (cells: Cells, row: number, focus: Focus): boolean =>
+  focus.boxes || (row === focus.selected && cells.isMine(row));

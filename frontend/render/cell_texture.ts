@@ -7,8 +7,8 @@ const SLOTS = 2;
 /** A cell's reach is stored up to so many texels; outlines are thinner wherever masks are drawn. */
 export const FARTHEST = 16;
 
-/** Row numbers (+ 1) of the masks over a box of whole pixels, in as many slots as overlaps need (at most SLOTS), row by row.
- *  A pixel that a shown cell needs is never given to a hidden one. */
+/** Row numbers (+ 1) of the masks over a box of whole pixels, in as many slots as overlaps need (at most SLOTS),
+ *  row by row. A pixel that a shown cell needs is never given to a hidden one. */
 export function rasterise(cells: Cells, rows: number[], box: Box): Uint32Array[] {
   const width = box.x1 - box.x0;
   const slots: Uint32Array[] = [];
@@ -33,8 +33,9 @@ export function rasterise(cells: Cells, rows: number[], box: Box): Uint32Array[]
   return slots;
 }
 
-/** Two numbers a texel: the id, and how many texels one can go left, up, right and down (low byte to high) until another id
- *  comes: 1 on a cell's rim, at most FARTHEST. The end of the box is no rim. `into`: where to write, when it is large enough. */
+/** Two numbers a texel: the id, and how many texels one can go left, up, right and down (low byte to high) until
+ *  another id comes: 1 on a cell's rim, at most FARTHEST. The end of the box is no rim. `into`: where to write,
+ *  when it is large enough. */
 export function withReach(ids: Uint32Array, width: number, into?: Uint32Array): Uint32Array {
   const height = ids.length / width;
   const texels =

@@ -1,7 +1,7 @@
 /** How densely cells lie, for zooms at which a cell would be a dot among thousands: one small picture, one quad.
  *
- *  The image is cut into bins; each holds how many cells have their centre there and the sum of their colours. A change of
- *  one cell is a change of one or two bins. Nothing is sampled: every drawn cell is in it. */
+ *  The image is cut into bins; each holds how many cells have their centre there and the sum of their colours. A
+ *  change of one cell is a change of one or two bins. Nothing is sampled: every drawn cell is in it. */
 import type { Camera, Size } from "../geometry/frames";
 import type { Cells } from "../scene/cells";
 import { nearest, program, uniforms } from "./gl";
@@ -49,7 +49,8 @@ export class Bins {
     this.sums = new Float32Array(4 * this.columns * this.lines);
   }
 
-  /** Count a row as a cell of this colour with its centre at (x, y), image pixels; colour -1: not at all. True when that is new. */
+  /** Count a row as a cell of this colour with its centre at (x, y), image pixels; colour -1: not at all. True when
+   *  that is new. */
   set(row: number, x: number, y: number, colour: number): boolean {
     if (row >= this.bin.length) this.grow(row);
     const column = Math.min(this.columns - 1, Math.max(0, Math.floor(x / this.side)));

@@ -1,11 +1,11 @@
 /** Masks from id textures: one block of 512 x 512 image pixels of one layer is a texture of row numbers.
  *
- *  Beside the row number each texel holds how far its cell reaches from there to each side (cell_texture.ts), so that the
- *  shader knows an outline from a cell's inside by the one texel that it reads. Nothing branches: software that draws for
- *  want of a card goes through every branch, and reading neighbours cost more than all the rest (63 ms of processor a
- *  frame of 676,000 pixels, of which 13 without any reading; measured). So the cost goes with the pixels on the screen, not
- *  with the cells. Where two cells of a layer overlap (cytology), the second goes into another slot of the same block.
- *  A changed cell is one small rectangle of the texture, not a block. */
+ *  Beside the row number each texel holds how far its cell reaches from there to each side (cell_texture.ts), so
+ *  that the shader knows an outline from a cell's inside by the one texel that it reads. Nothing branches: software
+ *  that draws for want of a card goes through every branch, and reading neighbours cost more than all the rest (63
+ *  ms of processor a frame of 676,000 pixels, of which 13 without any reading; measured). So the cost goes with the
+ *  pixels on the screen, not with the cells. Where two cells of a layer overlap (cytology), the second goes into
+ *  another slot of the same block. A changed cell is one small rectangle of the texture, not a block. */
 import { overlap, type Box } from "../geometry/box";
 import type { Camera, Size } from "../geometry/frames";
 import type { Cells } from "../scene/cells";
@@ -42,7 +42,8 @@ void main() {
   uvec2 texel = texelFetch(uIds, ivec2(place), 0).rg;
   uvec4 style = styleOf(max(texel.r, 1u) - 1u);
   vec2 inside = fract(place);
-  vec4 steps = vec4((uvec4(texel.g) >> uvec4(0u, 8u, 16u, 24u)) & 0xffu) - vec4(1.0 - inside, inside);  // left, up, right, down
+  // Left, up, right, down.
+  vec4 steps = vec4((uvec4(texel.g) >> uvec4(0u, 8u, 16u, 24u)) & 0xffu) - vec4(1.0 - inside, inside);
   float off = min(min(steps.x, steps.y), min(steps.z, steps.w)) * uScale;                 // device pixels to the rim
   uint line = style.a & 3u;
   bool selected = (style.a & 4u) != 0u;
@@ -95,7 +96,8 @@ export class MaskDrawing {
     }
   }
 
-  /** False when so much is in view that masks are left out (the boxes still stand). `part`: only blocks that it touches. */
+  /** False when so much is in view that masks are left out (the boxes still stand). `part`: only blocks that it
+   *  touches. */
   draw(cells: Cells, styles: StyleTable, camera: Camera, dpr: number, part: Box | null = null): boolean {
     const { gl } = this;
     const view: Box = {
@@ -153,7 +155,8 @@ export class MaskDrawing {
     return block;
   }
 
-  /** Make `stale` again. A change reaches FARTHEST texels beyond itself, and the reach of those depends on as many more. */
+  /** Make `stale` again. A change reaches FARTHEST texels beyond itself, and the reach of those depends on as many
+   *  more. */
   private fill(block: Block, cells: Cells, layer: number, stale: Box): void {
     const { gl } = this;
     const whole = block.box;

@@ -1,4 +1,5 @@
-/** The few things that are being edited, on a small 2D canvas: the box being drawn, handles, the mask under the brush. */
+/** The few things that are being edited, on a small 2D canvas: the box being drawn, handles, the mask under the
+ *  brush. */
 import { t } from "../locale/locale";
 import { HANDLES, handleAt, type Box } from "../geometry/box";
 import { imagePoint, toScreen, type Camera, type Point } from "../geometry/frames";
@@ -48,48 +49,62 @@ export class Overlay {
     const c = this.context;
     c.setTransform(dpr, 0, 0, dpr, 0, 0);
     c.clearRect(0, 0, this.canvas.width / dpr, this.canvas.height / dpr);
-    for (const box of sketch.ignored) this.hatch(onScreen(box, camera));
-    if (sketch.patch) this.patch(sketch.patch.patch, sketch.patch.colour, camera);
-    for (const { patch, foreground } of sketch.strokes ?? [])
-      this.patch(patch, foreground ? "#56b4e9" : "#d55e00", camera, 120);
-    const outlined = [...(sketch.many ?? []), ...(sketch.promised ?? [])];
+    this.drawAreas(sketch, camera);
+    this.drawLines(sketch, camera);
+    this.drawSigns(sketch, camera);
+  }
+  private drawAreas({ ignored, patch, strokes = [] }: Sketch, camera: Camera): void {
+    for (const box of ignored) this.hatch(onScreen(box, camera));
+    if (patch) this.patch(patch.patch, patch.colour, camera);
+    for (const stroke of strokes)
+      this.patch(stroke.patch, stroke.foreground ? "#56b4e9" : "#d55e00", camera, 120);
+  }
+  private drawLines({ many = [], promised = [], box, path }: Sketch, camera: Camera): void {
+    const outlined = [...many, ...promised];
     if (outlined.length) this.many(outlined, camera);
-    if (sketch.box) {
-      const [x, y, w, h] = onScreen(sketch.box.box, camera);
-      c.lineWidth = 3.5;
-      c.strokeStyle = "rgba(0, 0, 0, 0.55)";
-      c.strokeRect(x, y, w, h);
-      c.lineWidth = 1.5;
-      c.strokeStyle = sketch.box.colour;
-      if (sketch.box.region) c.setLineDash([6, 4]);
-      c.strokeRect(x, y, w, h);
-      c.setLineDash([]);
+    if (box) this.box(box, camera);
+    if (path) this.path(path, camera);
+  }
+  private drawSigns({ marks = [], others = [], note, handles, brush }: Sketch, camera: Camera): void {
+    for (const { at, inside } of marks) this.mark(toScreen(at, camera), inside);
+    for (const other of others) this.other(other, camera);
+    if (note) this.note(toScreen(note.at, camera), note.text);
+    if (handles) this.handles(handles, camera);
+    if (brush) this.brush(brush, camera);
+  }
+
+  private box({ box, colour, region }: NonNullable<Sketch["box"]>, camera: Camera): void {
+    const c = this.context;
+    const [x, y, w, h] = onScreen(box, camera);
+    c.lineWidth = 3.5;
+    c.strokeStyle = "rgba(0, 0, 0, 0.55)";
+    c.strokeRect(x, y, w, h);
+    c.lineWidth = 1.5;
+    c.strokeStyle = colour;
+    if (region) c.setLineDash([6, 4]);
+    c.strokeRect(x, y, w, h);
+    c.setLineDash([]);
+  }
+
+  private brush({ at, radius, subtract }: NonNullable<Sketch["brush"]>, camera: Camera): void {
+    const c = this.context;
+    c.beginPath();
+    c.arc(at.x, at.y, Math.max(1, radius * camera.scale), 0, 2 * Math.PI);
+    c.lineWidth = 3;
+    c.strokeStyle = "rgba(0, 0, 0, 0.5)";
+    c.stroke();
+    c.lineWidth = 1.25;
+    c.strokeStyle = "#fff";
+    c.stroke();
+    c.lineWidth = 2;
+    c.beginPath();
+    c.moveTo(at.x - 4, at.y);
+    c.lineTo(at.x + 4, at.y);
+    if (!subtract) {
+      c.moveTo(at.x, at.y - 4);
+      c.lineTo(at.x, at.y + 4);
     }
-    if (sketch.path) this.path(sketch.path, camera);
-    for (const { at, inside } of sketch.marks ?? []) this.mark(toScreen(at, camera), inside);
-    for (const other of sketch.others ?? []) this.other(other, camera);
-    if (sketch.note) this.note(toScreen(sketch.note.at, camera), sketch.note.text);
-    if (sketch.handles) this.handles(sketch.handles, camera);
-    if (sketch.brush) {
-      const { at, radius, subtract } = sketch.brush;
-      c.beginPath();
-      c.arc(at.x, at.y, Math.max(1, radius * camera.scale), 0, 2 * Math.PI);
-      c.lineWidth = 3;
-      c.strokeStyle = "rgba(0, 0, 0, 0.5)";
-      c.stroke();
-      c.lineWidth = 1.25;
-      c.strokeStyle = "#fff";
-      c.stroke();
-      c.lineWidth = 2;
-      c.beginPath();
-      c.moveTo(at.x - 4, at.y);
-      c.lineTo(at.x + 4, at.y);
-      if (!subtract) {
-        c.moveTo(at.x, at.y - 4);
-        c.lineTo(at.x, at.y + 4);
-      }
-      c.stroke();
-    }
+    c.stroke();
   }
 
   private many(boxes: readonly Box[], camera: Camera): void {
@@ -221,16 +236,8 @@ export class Overlay {
     for (let y = 0, i = 0; y < height; y++)
       for (let x = 0; x < width; x++, i++) {
         if (!pixels[i]) continue;
-        const inner =
-          x > 0 &&
-          x < width - 1 &&
-          y > 0 &&
-          y < height - 1 &&
-          pixels[i - 1] &&
-          pixels[i + 1] &&
-          pixels[i - width] &&
-          pixels[i + width];
-        data.data.set([r, g, b, inner ? inside : 220], 4 * i);
+        const alpha = isSurrounded(patch, x, y) ? inside : 220;
+        data.data.set([r, g, b, alpha], 4 * i);
       }
     this.scratch.width = width;
     this.scratch.height = height;
@@ -260,6 +267,13 @@ export class Overlay {
     c.stroke();
     c.restore();
   }
+}
+
+/** Whether the pixel's four neighbours are set too; beyond the patch nothing is. */
+function isSurrounded({ width, height, pixels }: Patch, x: number, y: number): boolean {
+  if (x === 0 || y === 0 || x === width - 1 || y === height - 1) return false;
+  const i = y * width + x;
+  return (pixels[i - 1] & pixels[i + 1] & pixels[i - width] & pixels[i + width]) !== 0;
 }
 
 function onScreen(box: Box, camera: Camera): [number, number, number, number] {

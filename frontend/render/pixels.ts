@@ -1,5 +1,5 @@
-/** The image's own pixels, for tools that look at colour. Fetched (from the browser's cache, as a rule) when first needed:
- *  a small image whole, of a large one the tiles around the place. */
+/** The image's own pixels, for tools that look at colour. Fetched (from the browser's cache, as a rule) when first
+ *  needed: a small image whole, of a large one the tiles around the place. */
 import type { Size } from "../geometry/frames";
 import type { Tiles } from "../scene/contract";
 
@@ -27,8 +27,8 @@ export class Pixels {
     private readonly fetched: (url: string) => Promise<ImageBitmap> = fetchBitmap,
   ) {}
 
-  /** True as soon as pixels can be read, of a large image its tiles one by one; false when they could not be had (the next use
-   *  tries again). */
+  /** True as soon as pixels can be read, of a large image its tiles one by one; false when they could not be had
+   *  (the next use tries again). */
   ready(): Promise<boolean> {
     return this.image.tiles ? Promise.resolve(true) : this.part(this.image.pixels_url, 0, 0).coming;
   }

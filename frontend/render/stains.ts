@@ -1,5 +1,6 @@
-/** One stain's share of the tissue, by colour deconvolution (Ruifrok and Johnston 2001), as an SVG filter: the browser's own
- *  pipeline does it on the card or in software, for whatever the tissue layer shows, and costs nothing when it is off.
+/** One stain's share of the tissue, by colour deconvolution (Ruifrok and Johnston 2001), as an SVG filter: the
+ *  browser's own pipeline does it on the card or in software, for whatever the tissue layer shows, and costs
+ *  nothing when it is off.
  *
  *  Optical density od = -log10(c) is looked up in a table; the amount of a stain is linear in od; what is shown is
  *  10^-(amount * the stain's own colour), as if the other stains were not there. */
@@ -49,10 +50,12 @@ export function stainFilter(id: string, stain: keyof typeof STAINS): string {
   const rows = colour.map((c) => `${amount.map((a) => (a * c).toFixed(5)).join(" ")} 0 0`).join(" ");
   const curve = (values: string) =>
     ["R", "G", "B"].map((c) => `<feFunc${c} type="table" tableValues="${values}"/>`).join("");
+  const toDensity = curve(table((x) => -Math.log10(Math.max(x, 10 ** -MOST_OD)) / MOST_OD));
+  const toLight = curve(table((x) => 10 ** (-x * MOST_OD)));
   return (
     `<filter id="${id}" color-interpolation-filters="sRGB" x="0" y="0" width="1" height="1">` +
-    `<feComponentTransfer>${curve(table((x) => -Math.log10(Math.max(x, 10 ** -MOST_OD)) / MOST_OD))}</feComponentTransfer>` +
+    `<feComponentTransfer>${toDensity}</feComponentTransfer>` +
     `<feColorMatrix type="matrix" values="${rows} 0 0 0 1 0"/>` +
-    `<feComponentTransfer>${curve(table((x) => 10 ** (-x * MOST_OD)))}</feComponentTransfer></filter>`
+    `<feComponentTransfer>${toLight}</feComponentTransfer></filter>`
   );
 }

@@ -34,7 +34,8 @@ export class Tissue {
             url: source.pixels_url,
             buildPyramid: true,
           }) as OpenSeadragon.Options["tileSources"],
-      // Its own WebGL drawer took 105 ms a frame in software where this one takes 16 (measured), and ours keeps the only context.
+      // Its own WebGL drawer took 105 ms a frame in software where this one takes 16 (measured), and ours keeps the
+      // only context.
       drawer: ["canvas"],
       showNavigationControl: false,
       mouseNavEnabled: false,

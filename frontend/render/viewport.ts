@@ -1,5 +1,5 @@
-/** The picture: tissue below, cells by WebGL2 above it, a small canvas for what is being edited on top. One frame on demand,
- *  and of its three layers only those that would look different from the last one. */
+/** The picture: tissue below, cells by WebGL2 above it, a small canvas for what is being edited on top. One frame
+ *  on demand, and of its three layers only those that would look different from the last one. */
 import { t } from "../locale/locale";
 import type { Box } from "../geometry/box";
 import type { Camera, Size } from "../geometry/frames";
@@ -208,19 +208,26 @@ export class Viewport {
     const from = `${camera.scale} ${camera.left} ${camera.top} ${dpr} ${this.peeking}`;
     const moved = all || from !== this.shownFrom;
     if (moved) this.tissue.follow(camera);
-    if (moved || this.stale === "all" || this.stale.length > 0 || this.unshown)
-      this.drawCells(camera, dpr, from, moved);
-    const sketch = this.peeking ? { ignored: [] } : this.view.sketch();
-    const empty = isEmpty(sketch);
-    if (all || !empty || !this.overlayEmpty) this.overlay.draw(sketch, camera, dpr);
-    this.overlayEmpty = empty;
+    if (moved || this.areCellsStale) this.drawCells(camera, dpr, from, moved);
+    this.drawSketch(camera, dpr, all);
     this.frames++;
     this.lastMilliseconds = performance.now() - begun;
     this.view.onFrame();
   }
 
-  /** The whole picture when it is seen from elsewhere; else only the places where a cell looks different: a verdict changes
-   *  three cells, and what stands around them is on the canvas already. */
+  private get areCellsStale(): boolean {
+    return this.stale.length > 0 || this.unshown;
+  }
+
+  private drawSketch(camera: Camera, dpr: number, all: boolean): void {
+    const sketch = this.peeking ? { ignored: [] } : this.view.sketch();
+    const empty = isEmpty(sketch);
+    if (all || !empty || !this.overlayEmpty) this.overlay.draw(sketch, camera, dpr);
+    this.overlayEmpty = empty;
+  }
+
+  /** The whole picture when it is seen from elsewhere; else only the places where a cell looks different: a verdict
+   *  changes three cells, and what stands around them is on the canvas already. */
   private drawCells(camera: Camera, dpr: number, from: string, moved: boolean): void {
     if (this.lost) return;
     const parts = moved || this.isDensity || this.peeking ? "all" : this.stale;

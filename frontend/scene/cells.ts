@@ -2,6 +2,7 @@
  *
  *  A row number stays the same for as long as the annotation is known here, also after its deletion (`live` is 0
  *  then and undo brings it back), so that the look-up table of the drawing and the grid can go by row. */
+import { batch, signal } from "@preact/signals-core";
 import { area, contains, type Box } from "../geometry/box";
 import { covers, fromBase64, toBase64, type Mask } from "../geometry/mask";
 import { Grid } from "../geometry/grid";
@@ -68,6 +69,7 @@ export class Cells {
   private readonly decisions = new Map<string, number>();
   private readonly grid: Grid;
   private readonly watchers: Watcher[] = [];
+  private readonly changeCount = signal(0);
   readonly layers: string[] = [];
   /** How many live rows of each layer have a mask: a layer without any is not looked at for drawing. */
   readonly maskCounts: number[] = [];
@@ -79,11 +81,18 @@ export class Cells {
     this.grid = new Grid(image.width);
   }
 
+  /** `watcher` is called in the middle of a change, once a row. Whoever wants to know only that there was one reads
+   *  `changes` in an effect. */
   watch(watcher: Watcher): void {
     this.watchers.push(watcher);
   }
+  /** How many changes there were: a signal. */
+  get changes(): number {
+    return this.changeCount.value;
+  }
 
-  /** Whether a layer that is neither the base nor a prediction is in the picture: a colleague's, a consensus, an import. */
+  /** Whether a layer that is neither the base nor a prediction is in the picture: a colleague's, a consensus, an
+   *  import. */
   private readonly opened: boolean[] = [];
   private readonly kinds: LayerUse[] = [];
 
@@ -98,6 +107,9 @@ export class Cells {
 
   /** All rows of a layer's pack at once; the mask bits stay views on the pack's bytes. */
   load(layer: number, pack: Pack): void {
+    batch(() => this.loadRows(layer, pack));
+  }
+  private loadRows(layer: number, pack: Pack): void {
     this.reserve(this.count + pack.count);
     const c = pack.columns;
     const bits = this.masks.addSource(c.mask_bits.slice()); // a copy, so that the rest of the pack need not stay
@@ -182,53 +194,66 @@ export class Cells {
     version?: number,
     author = 0,
   ): number {
-    let row = this.rows.get(annotation) ?? -1;
-    const proposals = new Set([row >= 0 ? this.derivedFrom(row) : null, state?.derived_from ?? null]);
-    const before = row >= 0 && this.live[row] ? this.extent(row) : null;
-    const isNew = row < 0;
-    if (isNew) {
-      this.reserve(this.count + 1);
-      row = this.count++;
-      putUuid(this.ids, row, annotation);
-      this.rows.set(annotation, row);
-      this.layer[row] = layer;
-      this.score[row] = NaN;
-      this.version[row] = 0;
-      this.author[row] = this.decider[row] = this.disputed[row] = 0;
-      this.masks.set(row, null);
-      this.decided[row] = this.decisions.get(annotation) ?? -1;
-    } else if (before) this.unlink(row);
+    const isNew = !this.rows.has(annotation);
+    const row = isNew ? this.newRow(layer, annotation) : this.rowOf(annotation);
+    const before = this.live[row] ? this.extent(row) : null;
+    const proposals = new Set([this.derivedFrom(row), state?.derived_from ?? null]);
+    if (before) this.unlink(row);
     putUuid(this.lastOps, row, op);
     this.version[row] = version ?? this.version[row] + 1;
     this.live[row] = state ? 1 : 0;
     if (state) {
-      this.author[row] = author || this.author[row];
-      // Who moves a cell has not decided it: only another status, or another proposal, is another decision.
-      const decides =
-        isNew || this.statusOf(row) !== state.status || this.derivedFrom(row) !== state.derived_from;
-      if (decides && author) this.decider[row] = author;
-      this.kind[row] = KINDS.indexOf(state.kind);
-      this.status[row] = STATUSES.indexOf(state.status);
-      this.labelClass[row] = state.label_class ?? 0;
-      this.box.set(state.box, 4 * row);
-      this.masks.set(row, state.mask && { ...state.mask, bits: fromBase64(state.mask.bits) });
-      putUuid(this.derived, row, state.derived_from);
-      if (state.reason) this.reasons.set(row, state.reason);
-      else this.reasons.delete(row);
-      if (state.attributes && Object.keys(state.attributes).length)
-        this.attributesByRow.set(row, state.attributes);
-      else this.attributesByRow.delete(row);
-      if (state.parent) this.parents.set(row, state.parent);
-      else this.parents.delete(row);
+      this.decideBy(row, state, author, isNew);
+      this.write(row, state);
       this.link(row);
     }
     this.dispute(row);
     this.notifyWatchers(row, before, state ? this.extent(row) : null);
-    for (const id of proposals) {
-      const proposal = id && layer === this.base ? this.rowOf(id) : -1;
-      if (proposal >= 0) this.notifyWatchers(proposal, null, null); // decided or open again: it appears or disappears
-    }
+    if (layer === this.base) proposals.forEach((id) => this.notifyProposal(id));
     return row;
+  }
+
+  /** A row without a state yet. */
+  private newRow(layer: number, annotation: string): number {
+    this.reserve(this.count + 1);
+    const row = this.count++;
+    putUuid(this.ids, row, annotation);
+    this.rows.set(annotation, row);
+    this.layer[row] = layer;
+    this.score[row] = NaN;
+    this.live[row] = this.version[row] = 0;
+    this.author[row] = this.decider[row] = this.disputed[row] = 0;
+    putUuid(this.derived, row, null);
+    this.masks.set(row, null);
+    this.decided[row] = this.decisions.get(annotation) ?? -1;
+    return row;
+  }
+
+  /** Who moves a cell has not decided it: only another status, or another proposal, is another decision. */
+  private decideBy(row: number, state: AnnotationState, author: number, isNew: boolean): void {
+    this.author[row] = author || this.author[row];
+    const decides =
+      isNew || this.statusOf(row) !== state.status || this.derivedFrom(row) !== state.derived_from;
+    if (decides && author) this.decider[row] = author;
+  }
+
+  private write(row: number, state: AnnotationState): void {
+    const attributes = Object.keys(state.attributes ?? {}).length ? state.attributes : undefined;
+    this.kind[row] = KINDS.indexOf(state.kind);
+    this.status[row] = STATUSES.indexOf(state.status);
+    this.labelClass[row] = state.label_class ?? 0;
+    this.box.set(state.box, 4 * row);
+    this.masks.set(row, state.mask && { ...state.mask, bits: fromBase64(state.mask.bits) });
+    putUuid(this.derived, row, state.derived_from);
+    setOrDelete(this.reasons, row, state.reason || undefined);
+    setOrDelete(this.attributesByRow, row, attributes);
+    setOrDelete(this.parents, row, state.parent || undefined);
+  }
+
+  /** A proposal was decided or is open again: it appears or disappears. */
+  private notifyProposal(id: string | null): void {
+    const proposal = id ? this.rowOf(id) : -1;
+    if (proposal >= 0) this.notifyWatchers(proposal, null, null);
   }
 
   /** The state of a row as it travels; null when it is deleted. */
@@ -266,7 +291,9 @@ export class Cells {
   /** The server's word on who has decided a cell. */
   setDecider(annotation: string, person: number | null | undefined): void {
     const row = this.rowOf(annotation);
-    if (row >= 0 && person) this.decider[row] = person;
+    if (row < 0 || !person || this.decider[row] === person) return;
+    this.decider[row] = person;
+    this.noteChange();
   }
 
   /** Somebody says something of a cell, or takes it back. */
@@ -362,7 +389,9 @@ export class Cells {
   /** What a person does not want to see now; null: everything. */
   hide(hidden: ((row: number) => boolean) | null): void {
     this.hidden = hidden;
-    for (let row = 0; row < this.count; row++) this.notifyWatchers(row, null, null);
+    batch(() => {
+      for (let row = 0; row < this.count; row++) this.notifyWatchers(row, null, null);
+    });
   }
   /** Is it in the picture where no filter hides it? */
   wouldShow(row: number): boolean {
@@ -377,8 +406,10 @@ export class Cells {
   }
   showLayer(layer: number, shown: boolean): void {
     this.opened[layer] = shown;
-    for (let row = 0; row < this.count; row++)
-      if (this.layer[row] === layer) this.notifyWatchers(row, null, null);
+    batch(() => {
+      for (let row = 0; row < this.count; row++)
+        if (this.layer[row] === layer) this.notifyWatchers(row, null, null);
+    });
   }
 
   /** Rows under a point, the likeliest first: inside its mask, then smaller boxes. Regions only by their edge. */
@@ -393,7 +424,8 @@ export class Cells {
       if (!inMask && !contains(box, at, reach)) continue;
       const inner = { x0: box.x0 + reach, y0: box.y0 + reach, x1: box.x1 - reach, y1: box.y1 - reach };
       if (this.kind[row] !== CELL && contains(inner, at)) continue;
-      found.push({ row, rank: inMask ? 0 : this.kind[row] === CELL ? 1 : 2, size: area(box) });
+      const rankOfBox = this.kind[row] === CELL ? 1 : 2;
+      found.push({ row, rank: inMask ? 0 : rankOfBox, size: area(box) });
     }
     found.sort(
       (a, b) => a.rank - b.rank || a.size - b.size || Number(this.isMine(b.row)) - Number(this.isMine(a.row)),
@@ -484,6 +516,10 @@ export class Cells {
 
   private notifyWatchers(row: number, before: Box | null, after: Box | null): void {
     for (const watcher of this.watchers) watcher(row, before, after);
+    this.noteChange();
+  }
+  private noteChange(): void {
+    this.changeCount.value = this.changeCount.peek() + 1;
   }
 
   private reserve(rows: number): void {
@@ -525,3 +561,8 @@ export type Counts = {
   proposals: number;
   undecided: number;
 };
+
+function setOrDelete<T>(map: Map<number, T>, row: number, value: T | undefined): void {
+  if (value === undefined) map.delete(row);
+  else map.set(row, value);
+}

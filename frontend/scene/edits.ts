@@ -124,30 +124,34 @@ export function accept(
 ): Draft {
   const proposed = cells.stateOf(proposal);
   if (!proposed) throw new Error("a withdrawn proposal cannot be accepted");
-  const mask = edited ? wireMask(edited) : proposed.mask;
-  const derived_from = cells.idOf(proposal);
   const prompt = cells.promptOf(proposal);
-  const attributes = { ...(prompt >= 0 ? cells.attributesOf(prompt) : {}), ...chosen };
-  const more = Object.keys(attributes).length ? { attributes } : {};
+  const given = {
+    mask: edited ? wireMask(edited) : proposed.mask,
+    derived_from: cells.idOf(proposal),
+    ...attributesWith(cells, prompt, chosen),
+  };
+  const isClassChosen = labelClass !== undefined;
   const effect =
     prompt >= 0
       ? change(cells, prompt, {
-          mask,
-          derived_from,
+          ...given,
           status: "confirmed",
           reason: "",
-          ...(labelClass === undefined ? {} : { label_class: labelClass }),
-          ...more,
+          ...(isClassChosen ? { label_class: labelClass } : {}),
         })
       : create({
           ...NEW_CELL,
+          ...given,
           box: edited ? wire(boxOf(edited)) : proposed.box,
-          mask,
-          label_class: labelClass === undefined ? proposed.label_class : labelClass,
-          derived_from,
-          ...more,
+          label_class: isClassChosen ? labelClass : proposed.label_class,
         });
   return { action: edited ? "edit" : "accept", tool: edited ? tool : "keys", effects: [effect] };
+}
+
+/** The attributes of the cell that prompted a proposal (-1: none did) with those that a person chose. */
+function attributesWith(cells: Cells, prompt: number, chosen: Record<string, string>) {
+  const attributes = { ...(prompt >= 0 ? cells.attributesOf(prompt) : {}), ...chosen };
+  return Object.keys(attributes).length ? { attributes } : {};
 }
 
 /** The person's box that prompted the proposal stays as it is: only the proposed mask is rejected. */
@@ -177,10 +181,12 @@ export const opinion = (annotation: string, seen: string | null, after: OpinionC
   opinions: [{ annotation, seen, after }],
 });
 
+const ACTION_OF = { confirmed: "accept", rejected: "reject", cannot_tell: "cannot_tell" } as const;
+
 /** Another verdict on an own decision. Rejecting a mask that stands in a box that the person drew leaves the box: then
  *  the proposal gets a rejection of its own, and the box lets go of it. */
 export function redecide(cells: Cells, row: number, status: "confirmed" | "rejected" | "cannot_tell"): Draft {
-  const action = status === "confirmed" ? "accept" : status === "rejected" ? "reject" : "cannot_tell";
+  const action = ACTION_OF[status];
   const draft = (effects: EffectIn[]): Draft => ({ action, tool: "keys", effects });
   const proposal = cells.rowOf(cells.derivedFrom(row) ?? "");
   const prompt = proposal < 0 ? -1 : cells.promptOf(proposal);
@@ -209,7 +215,8 @@ export const reshape = (cells: Cells, row: number, mask: Mask, tool = "brush"): 
   effects: [change(cells, row, { mask: wireMask(mask) })],
 });
 
-/** Mark a cell (or the cell a proposal is about) as one that nobody can judge; on a marked cell it takes the mark off. */
+/** Mark a cell (or the cell a proposal is about) as one that nobody can judge; on a marked cell it takes the mark
+ *  off. */
 export function cannotTell(cells: Cells, row: number): Draft {
   const draft = (effect: EffectIn): Draft => ({ action: "cannot_tell", tool: "keys", effects: [effect] });
   if (cells.isMine(row))

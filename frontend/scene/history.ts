@@ -4,25 +4,11 @@
  *  opinion of it). A head is the same, another one, or not in memory: the last is no reason to decline, only to ask the
  *  log. When somebody has acted since, the step is declined instead of undoing their act. Undoing the later of two own
  *  acts adds an operation, so the head of the earlier act is carried on to it. */
-import { summaryOf, type OperationSummary } from "./operation_summary";
-import type { Action, OpinionContent, AnnotationState } from "./contract";
+import { summaryOf, type Change, type Done, type OperationSummary } from "./operation_summary";
+import type { OpinionContent, AnnotationState } from "./contract";
 import type { Draft } from "./edits";
+import { observed } from "./observed";
 
-/** What an operation changed: an annotation's state, or (`opinion`) what its author says of it. */
-export type Change = {
-  annotation: string;
-  opinion?: boolean;
-  before: AnnotationState | OpinionContent | null;
-  after: AnnotationState | OpinionContent | null;
-  seen: string | null;
-};
-export type Done = {
-  op_id: string;
-  action: Action;
-  tool?: string;
-  undoes: string | null;
-  changes: Change[];
-};
 export type Effect = Change & { head: string };
 /** An act that can be turned back. `op_id` is its last operation: of the act itself, or of its undo or redo. */
 export type Entry = { op_id: string; summary: OperationSummary; effects: readonly Effect[] };
@@ -37,11 +23,16 @@ export type Step =
   | { entry: Entry; unknown: string[] }
   | "nothing";
 
-export class History {
-  private done: Entry[] = [];
-  private undone: Entry[] = [];
+type Stacks = {
+  /** Acts that stand, the last one last. */
+  done: readonly Entry[];
+  undone: readonly Entry[];
+};
 
-  constructor(private readonly most = 500) {}
+export class History extends observed((): Stacks => ({ done: [], undone: [] })) {
+  constructor(private readonly most = 500) {
+    super();
+  }
 
   get canUndo(): boolean {
     return this.done.length > 0;
@@ -56,17 +47,15 @@ export class History {
 
   /** Take in an operation of this person: a new act, or an undo or redo of a known one. */
   record(op: Done): void {
-    if (op.action === "undo") this.turn(this.done, this.undone, op);
-    else if (op.action === "redo") this.turn(this.undone, this.done, op);
-    else {
-      this.done.push({
-        op_id: op.op_id,
-        summary: summaryOf(op),
-        effects: op.changes.map((change) => ({ ...change, head: op.op_id })),
-      });
-      this.undone = [];
-      if (this.done.length > this.most) this.done.shift();
-    }
+    if (op.action === "undo") this.turn("done", "undone", op);
+    else if (op.action === "redo") this.turn("undone", "done", op);
+    else this.add(op);
+  }
+  private add(op: Done): void {
+    const effects = op.changes.map((change) => ({ ...change, head: op.op_id }));
+    const entry = { op_id: op.op_id, summary: summaryOf(op), effects };
+    this.done = [...this.done, entry].slice(-this.most);
+    this.undone = [];
   }
 
   /** The last act back; with `op_id` that act, wherever it stands. */
@@ -82,7 +71,7 @@ export class History {
 
   /** The server did not take this operation: it cannot be undone, nor can what was built on it. */
   forget(op_id: string): void {
-    const without = (entries: Entry[]) =>
+    const without = (entries: readonly Entry[]) =>
       entries.filter((e) => e.op_id !== op_id && !e.effects.some((f) => f.head === op_id));
     this.done = without(this.done);
     this.undone = without(this.undone);
@@ -101,11 +90,11 @@ export class History {
   }
 
   /** Move the entry that `op` turns back to the other stack, turned round, and carry the heads below it on. */
-  private turn(from: Entry[], to: Entry[], op: Done): void {
-    const place = from.findLastIndex((entry) => entry.op_id === op.undoes);
-    if (place < 0) return; // older than what is remembered
-    const [entry] = from.splice(place, 1);
-    for (const effect of entry.effects) carryOn(from, effect, op.op_id);
+  private turn(from: keyof Stacks, to: keyof Stacks, op: Done): void {
+    const entry = this[from].findLast((one) => one.op_id === op.undoes);
+    if (!entry) return; // older than what is remembered
+    const others = this[from].filter((one) => one !== entry);
+    for (const effect of entry.effects) carryOn(others, effect, op.op_id);
     const turned = entry.effects.map((effect) => ({
       ...effect,
       before: effect.after,
@@ -113,7 +102,8 @@ export class History {
       seen: effect.head,
       head: op.op_id,
     }));
-    to.push({ op_id: op.op_id, summary: entry.summary, effects: turned });
+    this[from] = others;
+    this[to] = [...this[to], { op_id: op.op_id, summary: entry.summary, effects: turned }];
   }
 
   /** The log shows that somebody has acted on it since: the step goes, so that the one before can be reached. */

@@ -1,6 +1,21 @@
 /** What an operation did, summarised once when it is done: undo and redo name it later. */
-import type { Action } from "./contract";
-import type { Done } from "./history";
+import type { Action, AnnotationState, OpinionContent } from "./contract";
+
+/** What an operation changed: an annotation's state, or (`opinion`) what its author says of it. */
+export type Change = {
+  annotation: string;
+  opinion?: boolean;
+  before: AnnotationState | OpinionContent | null;
+  after: AnnotationState | OpinionContent | null;
+  seen: string | null;
+};
+export type Done = {
+  op_id: string;
+  action: Action;
+  tool?: string;
+  undoes: string | null;
+  changes: Change[];
+};
 
 export type OperationName =
   | "draw"
@@ -47,13 +62,18 @@ const NAMES: Record<Action, OperationName | ((done: OperationFacts) => Operation
   resize: (done) => (isRegion(done) ? "resize_region" : "resize"),
   delete: (done) => (isRegion(done) ? "delete_region" : "delete"),
   reshape: ({ tool }) => (tool === "split" || tool === "merge" ? tool : "outline"),
-  classify: ({ tool }) => (tool === "attribute" ? "attribute" : tool === "parent" ? "link" : "classify"),
+  classify: classifyName,
   bulk: bulkName,
 };
 
 function nameOf(done: OperationFacts): OperationName {
   const name = NAMES[done.action];
   return typeof name === "function" ? name(done) : name;
+}
+
+function classifyName({ tool }: OperationFacts): OperationName {
+  if (tool === "attribute") return "attribute";
+  return tool === "parent" ? "link" : "classify";
 }
 
 function bulkName({ tool, changes }: OperationFacts): OperationName {

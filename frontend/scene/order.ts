@@ -28,7 +28,8 @@ function serpentine(stops: Stop[]): Stop[] {
   return stops.toSorted((a, b) => of(a) - of(b) || (of(a) % 2 ? b.x - a.x : a.x - b.x) || a.y - b.y);
 }
 
-/** The next row of `order` after `current` (before it, for step -1) for which `open` holds, going round once; -1: none. */
+/** The next row of `order` after `current` (before it, for step -1) for which `open` holds, going round once; -1:
+ *  none. */
 export function nextInOrder(
   order: number[],
   current: number,
@@ -36,7 +37,8 @@ export function nextInOrder(
   open: (row: number) => boolean,
 ): number {
   const start = order.indexOf(current);
-  const from = start < 0 ? (step > 0 ? -1 : 0) : start;
+  const outside = step > 0 ? -1 : 0;
+  const from = start < 0 ? outside : start;
   for (let i = 1; i <= order.length; i++) {
     const row = order[(((from + step * i) % order.length) + order.length) % order.length];
     if (row !== current && open(row)) return row;

@@ -66,36 +66,28 @@ const OPTIONAL: readonly (keyof PackColumns)[] = ["attributes", "parent", "decid
 
 export class BadPack extends Error {}
 
+type Column = {
+  readonly name: string;
+  readonly type: string;
+  readonly offset: number;
+  readonly length: number;
+};
+type Header = {
+  readonly layer: string;
+  readonly seq: number;
+  readonly count: number;
+  readonly attributes?: AttributeCodes;
+  readonly opinions?: readonly PackedOpinion[];
+  readonly columns: readonly Column[];
+};
+
 /** Views on the bytes, nothing is copied. Throws BadPack when the bytes are not a pack of this version. */
 export function decodePack(buffer: ArrayBuffer): Pack {
-  if (buffer.byteLength < 8) throw new BadPack(`a pack has at least 8 bytes, not ${buffer.byteLength}`);
-  const magic = new TextDecoder().decode(new Uint8Array(buffer, 0, 4));
-  if (magic !== "BXP1") throw new BadPack(`not a pack of version 1: it begins with ${JSON.stringify(magic)}`);
-  const headerLength = new DataView(buffer).getUint32(4, true);
-  const start = 8 + headerLength;
-  if (start > buffer.byteLength || start % 8) throw new BadPack(`the header claims ${headerLength} bytes`);
-  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 8, headerLength))) as {
-    layer: string;
-    seq: number;
-    count: number;
-    attributes?: AttributeCodes;
-    opinions?: readonly PackedOpinion[];
-    columns: { name: string; type: string; offset: number; length: number }[];
-  };
+  const { header, start } = readHeader(buffer);
   const columns: Partial<Record<keyof PackColumns, unknown>> = {};
   for (const name of Object.keys(LAYOUT) as (keyof PackColumns)[]) {
-    const [type, lengthFor] = LAYOUT[name];
     const column = header.columns.find((c) => c.name === name);
-    if (!column && OPTIONAL.includes(name)) continue;
-    if (!column || column.type !== type) throw new BadPack(`column ${name} should be ${type}`);
-    const expected = lengthFor(header.count, header.attributes?.length ?? 0);
-    if (expected >= 0 && column.length !== expected)
-      throw new BadPack(`column ${name} has ${column.length} elements, not ${expected}`);
-    const offset = start + column.offset;
-    const bytes = column.length * TYPES[type].BYTES_PER_ELEMENT;
-    if (column.offset % 8 || offset + bytes > buffer.byteLength)
-      throw new BadPack(`column ${name} lies outside the pack`);
-    columns[name] = new TYPES[type](buffer, offset, column.length);
+    if (column || !OPTIONAL.includes(name)) columns[name] = readColumn(buffer, header, start, name, column);
   }
   return {
     layer: header.layer,
@@ -105,4 +97,35 @@ export function decodePack(buffer: ArrayBuffer): Pack {
     attributes: header.attributes ?? [],
     opinions: header.opinions ?? [],
   };
+}
+
+/** `start`: where the columns begin, in bytes. */
+function readHeader(buffer: ArrayBuffer): { header: Header; start: number } {
+  if (buffer.byteLength < 8) throw new BadPack(`a pack has at least 8 bytes, not ${buffer.byteLength}`);
+  const magic = new TextDecoder().decode(new Uint8Array(buffer, 0, 4));
+  if (magic !== "BXP1") throw new BadPack(`not a pack of version 1: it begins with ${JSON.stringify(magic)}`);
+  const headerLength = new DataView(buffer).getUint32(4, true);
+  const start = 8 + headerLength;
+  if (start > buffer.byteLength || start % 8) throw new BadPack(`the header claims ${headerLength} bytes`);
+  const text = new TextDecoder().decode(new Uint8Array(buffer, 8, headerLength));
+  return { header: JSON.parse(text) as Header, start };
+}
+
+function readColumn(
+  buffer: ArrayBuffer,
+  header: Header,
+  start: number,
+  name: keyof PackColumns,
+  column: Column | undefined,
+): ArrayBufferView {
+  const [type, lengthFor] = LAYOUT[name];
+  if (column?.type !== type) throw new BadPack(`column ${name} should be ${type}`);
+  const expected = lengthFor(header.count, header.attributes?.length ?? 0);
+  if (expected >= 0 && column.length !== expected)
+    throw new BadPack(`column ${name} has ${column.length} elements, not ${expected}`);
+  const offset = start + column.offset;
+  const bytes = column.length * TYPES[type].BYTES_PER_ELEMENT;
+  if (column.offset % 8 || offset + bytes > buffer.byteLength)
+    throw new BadPack(`column ${name} lies outside the pack`);
+  return new TYPES[type](buffer, offset, column.length);
 }

@@ -1,6 +1,7 @@
 /** Who else is here, and word of their acts as soon as they are saved. A hint only: what was missed, the poll heals. */
 import { imagePoint, type Point } from "../geometry/frames";
 import type { Person } from "../scene/contract";
+import { observed } from "../scene/observed";
 
 export type Other = {
   readonly person: Person;
@@ -26,8 +27,12 @@ const SILENT_MS = 30_000;
 const HEARTBEAT_MS = 10_000;
 const LEAST_BETWEEN_MS = 200;
 
-export class Live {
-  readonly others = new Map<string, Other>();
+type Observable = {
+  /** By session. */
+  others: ReadonlyMap<string, Other>;
+};
+
+export class Live extends observed((): Observable => ({ others: new Map() })) {
   connected = false;
   private source: EventSource | null = null;
   private lastSent = 0;
@@ -39,9 +44,11 @@ export class Live {
     private readonly session: string,
     private readonly send: (body: unknown, farewell: boolean) => Promise<void>,
     private readonly here: () => Here,
-    private readonly events: { onSeq: (seq: number) => void; onOthers: () => void },
+    private readonly onSeq: (seq: number) => void,
     private readonly now: () => number = () => performance.now(),
-  ) {}
+  ) {
+    super();
+  }
 
   /** Browsers keep six lines to a server open: a page that nobody looks at gives its line back. */
   open(): void {
@@ -61,8 +68,7 @@ export class Live {
     this.source = null;
     this.connected = false;
     clearTimeout(this.timer);
-    if (this.others.size) this.events.onOthers();
-    this.others.clear();
+    if (this.others.size) this.others = new Map();
     void this.send(
       { session: this.session, cursor: null, view: null, editing: null, gone: true },
       true,
@@ -76,31 +82,28 @@ export class Live {
     } catch {
       return; // cut off in the middle
     }
-    if (typeof message.seq === "number") this.events.onSeq(message.seq);
+    if (typeof message.seq === "number") this.onSeq(message.seq);
     const { session, person } = message;
     if (!session || !person || session === this.session) return;
     const known = this.others.has(session);
-    if (message.gone) this.others.delete(session);
+    const others = new Map(this.others);
+    if (message.gone) others.delete(session);
     else {
       const cursor = message.cursor ? imagePoint(...message.cursor) : null;
-      this.others.set(session, { person, cursor, editing: message.editing ?? null, lastHeard: this.now() });
-      if (!known) this.announce(true); // a newcomer should see me at once
+      others.set(session, { person, cursor, editing: message.editing ?? null, lastHeard: this.now() });
     }
-    this.events.onOthers();
+    this.others = others;
+    if (!known && !message.gone) this.announce(true); // a newcomer should see me at once
   }
 
   /** Tell the others where I am: soon while somebody is here, seldom while nobody is. */
   announce(changed: boolean): void {
     if (!this.source) return;
-    for (const [session, other] of this.others)
-      if (this.now() - other.lastHeard > SILENT_MS) this.others.delete(session);
+    this.dropSilent();
     clearTimeout(this.timer);
-    const wait =
-      changed && this.others.size
-        ? LEAST_BETWEEN_MS - (this.now() - this.lastSent)
-        : changed && !this.lastSent
-          ? 0
-          : HEARTBEAT_MS - (this.now() - this.lastSent);
+    const between = changed && this.others.size ? LEAST_BETWEEN_MS : HEARTBEAT_MS;
+    const isFirst = changed && !this.others.size && !this.lastSent;
+    const wait = isFirst ? 0 : between - (this.now() - this.lastSent);
     this.timer = setTimeout(
       () => {
         const here = this.here();
@@ -114,6 +117,11 @@ export class Live {
       },
       Math.max(0, wait),
     );
+  }
+
+  private dropSilent(): void {
+    const heard = [...this.others].filter(([, other]) => this.now() - other.lastHeard <= SILENT_MS);
+    if (heard.length < this.others.size) this.others = new Map(heard);
   }
 
   /** The others who are here, newest word first; one line a person. */

@@ -3,6 +3,7 @@
  *  What is drawn is always the server's state plus the own acts that are still on their way. When the server finds
  *  that somebody else has changed an annotation since (stale), nothing is overwritten on either side: the own version
  *  stays in the picture and a conflict asks for mine or theirs. */
+import { batch } from "@preact/signals-core";
 import { mark, t } from "../locale/locale";
 import type { Cells } from "../scene/cells";
 import type {
@@ -19,7 +20,9 @@ import type {
   Verdict,
 } from "../scene/contract";
 import { opinion, type Draft } from "../scene/edits";
-import type { Change, Heads, History } from "../scene/history";
+import type { Heads, History } from "../scene/history";
+import type { Change } from "../scene/operation_summary";
+import { observed } from "../scene/observed";
 import { contentOf, verdictOf } from "../scene/opinions";
 import { uuid7 } from "../scene/uuid";
 import type { Waiting } from "./outbox";
@@ -39,11 +42,6 @@ export type Outbox = {
   unsettled: (layer: string) => readonly Waiting[];
   settle: (op_ids: ReadonlySet<string>) => Promise<void>;
 };
-export type LogEvents = {
-  onChange: () => void;
-  onNotice: (text: string) => void;
-};
-
 /** The notice for an act that is kept without what the project no longer has, by the field of the state. */
 const WENT_AWAY = {
   label_class: mark(
@@ -54,8 +52,9 @@ const WENT_AWAY = {
   ),
 };
 
-export class Log {
-  readonly conflicts: Conflict[] = [];
+type Observable = { conflicts: readonly Conflict[] };
+
+export class Log extends observed((): Observable => ({ conflicts: [] })) {
   seq: number;
   private readonly settled = new Set<string>();
   /** Stale operations that have been read: the outbox marks all of a batch before it reports the first one. */
@@ -78,8 +77,9 @@ export class Log {
     private readonly session: string,
     private readonly history: History,
     private readonly outbox: Outbox,
-    private readonly events: LogEvents,
+    private readonly notify: (text: string) => void,
   ) {
+    super();
     this.seq = layer.seq;
   }
 
@@ -103,12 +103,14 @@ export class Log {
     };
     this.take(operation);
     void this.outbox.add(this.layer.id, this.image, operation);
-    this.events.onChange();
     return op_id;
   }
 
   /** An own operation goes into the picture and into the history. */
   private take(operation: OperationIn): void {
+    batch(() => this.takeAtOnce(operation));
+  }
+  private takeAtOnce(operation: OperationIn): void {
     const { op_id, effects, opinions = [] } = operation;
     const changes: Change[] = effects.map((e) => ({ ...e, before: this.stateOf(e.annotation) }));
     for (const e of effects)
@@ -164,15 +166,27 @@ export class Log {
 
   /** What the log says of an annotation, unless an own act on it is still on its way or something newer is known. */
   learn(head: Head): void {
+    batch(() => this.learnAtOnce(head));
+  }
+  private learnAtOnce(head: Head): void {
     if (head.operation && head.last_op) this.rememberActor(head.last_op, head.operation.author);
     this.learnOpinions(head);
-    const open = this.conflicts.findIndex((c) => c.annotation === head.annotation);
-    if (open >= 0) {
-      const by = head.operation?.author.name ?? this.conflicts[open].by;
-      this.conflicts[open] = { ...this.conflicts[open], theirs: head, by };
-      return;
-    }
-    this.adoptUnlessAhead(head);
+    const open = this.conflictOf(head.annotation);
+    if (open) this.ask({ ...open, theirs: head, by: head.operation?.author.name ?? open.by });
+    else this.adoptUnlessAhead(head);
+  }
+
+  private conflictOf(annotation: string): Conflict | undefined {
+    return this.conflicts.find((conflict) => conflict.annotation === annotation);
+  }
+  /** Ask mine or theirs; an open question about the same cell is replaced where it stands. */
+  private ask(conflict: Conflict): void {
+    const known = this.conflictOf(conflict.annotation);
+    if (known) this.conflicts = this.conflicts.map((one) => (one === known ? conflict : one));
+    else this.conflicts = [...this.conflicts, conflict];
+  }
+  private close(conflict: Conflict): void {
+    this.conflicts = this.conflicts.filter((one) => one !== conflict);
   }
 
   private learnOpinions({ annotation, opinions }: Head): void {
@@ -188,8 +202,8 @@ export class Log {
     this.unsure = [];
     if (!asked.length) return;
     try {
-      for (const head of await ask(asked)) this.learn(head);
-      this.events.onChange();
+      const heads = await ask(asked);
+      batch(() => heads.forEach((head) => this.learn(head)));
     } catch {
       this.unsure = asked;
     }
@@ -220,10 +234,12 @@ export class Log {
   /** What an earlier page left in the outbox goes on top of the server's state, in order: the same picture as before.
    *  Also what the server will call stale: the own version has to be there when the conflict asks about it. */
   replay(waiting: readonly Waiting[]): void {
-    for (const { layer, operation } of waiting) {
-      if (layer !== this.layer.id || this.actors.has(operation.op_id)) continue; // saved, only its answer was lost
-      this.take(operation);
-    }
+    batch(() => {
+      for (const { layer, operation } of waiting) {
+        if (layer !== this.layer.id || this.actors.has(operation.op_id)) continue; // saved, only its answer was lost
+        this.take(operation);
+      }
+    });
   }
 
   /** Conflicts that an earlier page left open: the own version is in the picture again, and the question with it. */
@@ -242,19 +258,19 @@ export class Log {
   /** `known`: what the server had when it rejected the effect. */
   private reopenOn(effect: EffectIn, operation: OperationIn, known: Current): void {
     const { annotation, after } = effect;
-    const earlier = this.conflicts.find((c) => c.annotation === annotation);
+    const earlier = this.conflictOf(annotation);
     const here = this.shownOf(annotation);
     // What the pack does not have has been deleted, and by whom the log is asked (askAboutConflicts).
     if (!earlier && !here) this.unsure.push(annotation);
     const now = earlier?.theirs ?? here ?? { ...known, state: null };
-    if (earlier) this.conflicts.splice(this.conflicts.indexOf(earlier), 1); // a later act on the same cell
+    if (earlier) this.close(earlier); // a later act on the same cell
     if (same(after, now.state)) {
       if (earlier) this.adopt(now);
       return;
     }
     this.cells.put(this.layer.index, annotation, after, operation.op_id, undefined, this.person.id);
     const by = here ? this.nameOf(now) : null;
-    this.conflicts.push({ annotation, action: operation.action, theirs: now, by });
+    this.ask({ annotation, action: operation.action, theirs: now, by });
   }
 
   /** An annotation as the picture has it; null: it is not there. */
@@ -280,7 +296,9 @@ export class Log {
 
   /** The server's answer for one of the own operations. */
   settle(verdict: Verdict, waiting: Waiting): void {
-    if (waiting.layer !== this.layer.id) return;
+    if (waiting.layer === this.layer.id) batch(() => this.settleAtOnce(verdict, waiting));
+  }
+  private settleAtOnce(verdict: Verdict, waiting: Waiting): void {
     switch (verdict.verdict) {
       case "accepted":
       case "repeated":
@@ -293,7 +311,6 @@ export class Log {
         this.settleInvalid(verdict, waiting);
         break;
     }
-    this.events.onChange();
   }
 
   private settleSaved(verdict: Verdict): void {
@@ -325,7 +342,7 @@ export class Log {
     }
     for (const e of opinions) this.putOpinion(e.annotation, null, this.person, verdict.op_id, committed_at);
     if (this.isSecondVerdict(verdict, waiting) || this.withoutWhatWentAway(verdict, waiting)) return;
-    this.events.onNotice(
+    this.notify(
       t("Not saved, and taken back: {detail}", {
         detail: verdict.error?.detail ?? t("the server found it invalid"),
       }),
@@ -366,7 +383,7 @@ export class Log {
     this.putOpinion(annotation, null, this.person, verdict.op_id, new Date().toISOString());
     this.unsure.push(annotation);
     if (now) this.adoptUnlessAhead(now);
-    this.events.onNotice(
+    this.notify(
       now?.state
         ? t("Your opinion was not recorded: you have said something else of this cell in another window.")
         : t("Your opinion was not recorded: the cell has been deleted meanwhile."),
@@ -381,21 +398,23 @@ export class Log {
 
   /** Take in what the tail brings; true when there is more to fetch. */
   follow(tail: Tail): boolean {
-    let changed = false;
-    for (const operation of tail.operations) {
-      this.seq = Math.max(this.seq, operation.seq);
-      this.takeIn(operation);
-      changed = true;
-    }
+    batch(() => {
+      for (const operation of tail.operations) {
+        this.seq = Math.max(this.seq, operation.seq);
+        this.takeIn(operation);
+      }
+    });
     if (!tail.more) this.seq = Math.max(this.seq, tail.seq);
-    if (changed) this.events.onChange();
     return tail.more;
   }
 
   /** Settle a conflict: "mine" acts again on top of theirs, "theirs" takes the own version back. */
   resolve(conflict: Conflict, choice: "mine" | "theirs", timing: Timing): void {
+    batch(() => this.resolveAtOnce(conflict, choice, timing));
+  }
+  private resolveAtOnce(conflict: Conflict, choice: "mine" | "theirs", timing: Timing): void {
     const mine = this.stateOf(conflict.annotation);
-    this.conflicts.splice(this.conflicts.indexOf(conflict), 1);
+    this.close(conflict);
     for (const { operation } of this.outbox.left())
       if (operation.effects.some((e) => e.annotation === conflict.annotation))
         this.settled.add(operation.op_id);
@@ -406,7 +425,6 @@ export class Log {
       this.commit({ action: mine ? again : "delete", tool: "conflict", effects: [effect] }, timing);
     }
     this.letGo();
-    this.events.onChange();
   }
 
   /** A class or an attribute's value was taken from the project while somebody drew with it: the cell is worth more,
@@ -428,7 +446,7 @@ export class Log {
       return false;
     }
     this.sendAgain(operation, kept);
-    this.events.onNotice(t(WENT_AWAY[field]));
+    this.notify(t(WENT_AWAY[field]));
     return true;
   }
 
@@ -459,20 +477,14 @@ export class Log {
     if (theirs.last_op === null || holder) {
       if (this.cells.rowOf(theirs.annotation) >= 0) this.adopt(theirs);
       if (holder) this.giveWay(effect, holder, action);
-      else
-        this.events.onNotice(
-          t("Not kept: the server does not have the cell that you changed, or has it no more."),
-        );
+      else this.notify(t("Not kept: the server does not have the cell that you changed, or has it no more."));
       return;
     }
     if (same(mine, theirs.state)) {
       this.adopt(theirs, theirs.author?.id);
       return;
     }
-    const known = this.conflicts.findIndex((c) => c.annotation === theirs.annotation);
-    const conflict: Conflict = { annotation: theirs.annotation, action, theirs, by: this.nameOf(theirs) };
-    if (known >= 0) this.conflicts[known] = conflict;
-    else this.conflicts.push(conflict);
+    this.ask({ annotation: theirs.annotation, action, theirs, by: this.nameOf(theirs) });
   }
 
   /** A proposal was decided by somebody else first. Their decision stands; the own verdict is kept as an opinion. */
@@ -481,9 +493,7 @@ export class Log {
     this.cells.setDecider(holder.annotation, holder.decided_by);
     const ownVerdict = effect.after && verdictOf(effect.after.status);
     if (!holder.author || holder.decided_by === this.person.id || !ownVerdict) {
-      this.events.onNotice(
-        t("You had decided this proposal already, in another window; that decision stands."),
-      );
+      this.notify(t("You had decided this proposal already, in another window; that decision stands."));
       return;
     }
     // An undo or a redo that comes too late says nothing new.
@@ -498,7 +508,7 @@ export class Log {
         activity: null,
       });
     }
-    this.events.onNotice(
+    this.notify(
       isVerdict
         ? t("{name} had decided this proposal already. Your verdict is kept as an opinion.", {
             name: this.nameOf(holder) ?? "",
@@ -539,13 +549,9 @@ export class Log {
         state: e.after,
         author: operation.author,
       };
-      const open = this.conflicts.findIndex((c) => c.annotation === e.annotation);
-      if (open >= 0) {
-        const conflict = this.conflicts[open];
-        if (e.version >= conflict.theirs.version)
-          this.conflicts[open] = { ...conflict, theirs, by: operation.author.name };
-        continue;
-      }
+      const open = this.conflictOf(e.annotation);
+      if (open && e.version >= open.theirs.version) this.ask({ ...open, theirs, by: operation.author.name });
+      if (open) continue;
       if (this.isOnItsWay(e.annotation)) continue; // the own act will be called stale, with the state of that moment
       const row = this.cells.rowOf(e.annotation);
       // A verdict may have told of this act, or of a later one.

@@ -84,7 +84,8 @@ export class Outbox {
   left(): readonly Waiting[] {
     return this.waiting;
   }
-  /** Operations of a layer that the server found stale, in the order of the acts, until `settle` is called with them. */
+  /** Operations of a layer that the server found stale, in the order of the acts, until `settle` is called with
+   *  them. */
   unsettled(layer: string): readonly Waiting[] {
     return this.stale.filter((w) => w.layer === layer);
   }

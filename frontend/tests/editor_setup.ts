@@ -4,6 +4,7 @@ import type { LabelClass, Layer, OperationIn, Workspace as Opened } from "../sce
 import type { Api } from "../sync/api";
 import { Log } from "../sync/log";
 import type { Outbox } from "../sync/outbox";
+import { TOOL_SET } from "../tools";
 import { IMAGE, packOf, state, uuid } from "./build";
 
 export const ME = { id: 7, name: "Dr A" };
@@ -56,7 +57,7 @@ function openedWith({ archived, viewer, apart, study }: Required<Options>): Open
 export function openEditor({ archived = false, viewer = false, apart = false, study = false }: Options = {}) {
   const writes = !archived && !viewer;
   const opened = openedWith({ archived, viewer, apart, study });
-  const made = new Editor(opened, { heads: () => Promise.resolve([]) } as unknown as Api);
+  const made = new Editor(opened, { heads: () => Promise.resolve([]) } as unknown as Api, TOOL_SET);
   const { cells } = made.store;
   const sent: OperationIn[] = [];
   cells.load(cells.addLayer(uuid(900), true, "working"), packOf([]));
@@ -111,7 +112,7 @@ export function openEditor({ archived = false, viewer = false, apart = false, st
         unsettled: () => [],
         settle: () => Promise.resolve(),
       },
-      { onChange: () => made.selection.cellsChanged(), onNotice: (text) => made.store.toast(text) },
+      (text) => made.store.toast(text),
     );
   made.store.isLoaded = true;
   made.view.canvas = SIZE;

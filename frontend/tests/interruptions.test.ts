@@ -6,7 +6,7 @@ import { patchOver } from "../geometry/mask";
 import * as box from "../tools/box";
 import * as brush from "../tools/brush";
 import * as extremes from "../tools/extremes";
-import type { Input } from "../tools/input";
+import type { Input } from "../editor/input";
 import * as measure from "../tools/measure";
 import * as path from "../tools/path";
 import * as polygon from "../tools/polygon";

@@ -47,39 +47,39 @@ function read(file: string, found: Texts): void {
     if (WORDS.test(words) && !SAME_EVERYWHERE.has(words))
       found.bare.push(`${file}:${source.getLineAndCharacterOfPosition(node.getStart()).line + 1} ${words}`);
   };
-  const literals = (node: ts.Node): string[] =>
-    ts.isStringLiteralLike(node)
-      ? [node.text]
-      : ts.isConditionalExpression(node)
-        ? [...literals(node.whenTrue), ...literals(node.whenFalse)]
-        : ts.isTemplateExpression(node)
-          ? [node.getText()]
-          : [];
   const walk = (node: ts.Node): void => {
-    if (ts.isCallExpression(node) && ts.isIdentifier(node.expression)) {
-      const [one, two, three] = node.arguments.map((a) => (ts.isStringLiteralLike(a) ? a.text : undefined));
-      if ((node.expression.text === "t" || node.expression.text === "mark") && one !== undefined)
-        found.texts.add(one);
-      if (node.expression.text === "tn" && two !== undefined && three !== undefined)
-        found.counted.set(three, two);
-    }
-    if (
-      ts.isCallExpression(node) &&
-      ts.isPropertyAccessExpression(node.expression) &&
-      node.expression.name.text === "toast"
-    )
-      for (const text of literals(node.arguments[0])) complain(node, text);
-    if (ts.isJsxText(node)) complain(node, node.text);
-    if (
-      ts.isJsxAttribute(node) &&
-      ATTRIBUTES.includes(node.name.getText()) &&
-      node.initializer &&
-      ts.isStringLiteral(node.initializer)
-    )
-      complain(node, node.initializer.text);
+    if (ts.isCallExpression(node)) collect(node, found);
+    for (const text of bareTexts(node)) complain(node, text);
     ts.forEachChild(node, walk);
   };
   walk(source);
+}
+
+/** The sentences of a call of t, mark or tn. */
+function collect(node: ts.CallExpression, found: Texts): void {
+  if (!ts.isIdentifier(node.expression)) return;
+  const [one, two, three] = node.arguments.map((a) => (ts.isStringLiteralLike(a) ? a.text : undefined));
+  const name = node.expression.text;
+  if ((name === "t" || name === "mark") && one !== undefined) found.texts.add(one);
+  if (name === "tn" && two !== undefined && three !== undefined) found.counted.set(three, two);
+}
+
+/** Texts that go to the screen past the catalogues: those of toasts, of the page, of attributes that are read. */
+function bareTexts(node: ts.Node): string[] {
+  if (ts.isJsxText(node)) return [node.text];
+  if (ts.isJsxAttribute(node) && ATTRIBUTES.includes(node.name.getText()))
+    return node.initializer && ts.isStringLiteral(node.initializer) ? [node.initializer.text] : [];
+  const isToast =
+    ts.isCallExpression(node) &&
+    ts.isPropertyAccessExpression(node.expression) &&
+    node.expression.name.text === "toast";
+  return isToast ? literals(node.arguments[0]) : [];
+}
+
+function literals(node: ts.Node): string[] {
+  if (ts.isStringLiteralLike(node)) return [node.text];
+  if (ts.isConditionalExpression(node)) return [...literals(node.whenTrue), ...literals(node.whenFalse)];
+  return ts.isTemplateExpression(node) ? [node.getText()] : [];
 }
 
 const places = (sentence: string): string[] =>

@@ -328,8 +328,10 @@ describe("log", () => {
       ),
     );
     const again = d.out.map((w) => w.operation);
-    expect(again.map((o) => o.action)).toEqual(["accept", "move", "move", "classify"]); // what was said is not said again
-    expect(again.map((o) => o.effects[0].seen)).toEqual([null, ...again.slice(0, 3).map((o) => o.op_id)]); // one on top of the other
+    // What was said is not said again.
+    expect(again.map((o) => o.action)).toEqual(["accept", "move", "move", "classify"]);
+    // One on top of the other.
+    expect(again.map((o) => o.effects[0].seen)).toEqual([null, ...again.slice(0, 3).map((o) => o.op_id)]);
     expect(again.map((o) => o.effects[0].after?.attributes ?? {})).toEqual([{}, {}, {}, {}]);
     expect([d.boxOf(id), d.log.conflicts]).toEqual([[120, 100, 140, 130], []]);
     expect(d.notices.map((n) => n.includes("is kept, without it"))).toEqual([true, true, false, true]);

@@ -33,7 +33,7 @@ export const logSetup = () => {
           void stale.splice(0, stale.length, ...stale.filter((w) => !ids.has(w.operation.op_id))),
         ),
     },
-    { onChange: () => {}, onNotice: (text) => notices.push(text) },
+    (text) => notices.push(text),
   );
   const boxOf = (id: string) => cells.stateOf(cells.rowOf(id))?.box ?? null;
   const answer = (verdict: Verdict["verdict"], now: Verdict["current"] = []) => {

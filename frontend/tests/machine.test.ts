@@ -94,7 +94,7 @@ class Page {
         unsettled: () => [],
         settle: () => Promise.resolve(),
       },
-      { onChange: () => {}, onNotice: (text) => this.notices.push(text) },
+      (text) => this.notices.push(text),
     );
     this.log.remember(server.tail(Math.max(0, seq - remembered)));
     this.undoRedo = new UndoRedo({
@@ -249,7 +249,8 @@ describe("history and log, against a model", () => {
       const play = new Play(seed);
       const pictures = [boxes(play.server.live())];
       for (let i = 0; i < 12; i++) {
-        play.mine(play.random() < 0.5 ? "draw" : play.random() < 0.6 ? "delete" : "class");
+        const other = () => (play.random() < 0.6 ? "delete" : "class");
+        play.mine(play.random() < 0.5 ? "draw" : other());
         pictures.push(boxes(play.server.live()));
         if (play.random() < 0.3) play.reload();
       }

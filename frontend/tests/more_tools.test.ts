@@ -11,7 +11,7 @@ import { unmixing } from "../render/stains";
 import { Asker } from "../sync/ask";
 import { Live } from "../sync/live";
 import * as extremes from "../tools/extremes";
-import type { Input } from "../tools/input";
+import type { Input } from "../editor/input";
 import * as measure from "../tools/measure";
 import * as path from "../tools/path";
 import * as polygon from "../tools/polygon";
@@ -69,7 +69,8 @@ describe("polygon tool", () => {
     inputs.reduce<polygon.Step>(
       (last, input) => {
         const step = polygon.step(last.state, input, 3, 2);
-        return last.commit ? { ...step, commit: last.commit } : step; // the button is let go after the click that closed it
+        // The button is let go after the click that closed it.
+        return last.commit ? { ...step, commit: last.commit } : step;
       },
       { state: polygon.IDLE },
     );
@@ -270,7 +271,8 @@ describe("several cells in one operation", () => {
       ],
     });
     const boxes = draft?.effects.map((e) => e.after?.box);
-    expect(boxes?.[0]?.[0]).toBeGreaterThan(boxes?.[1]?.[0] as number); // the larger piece, on the right, stays the cell
+    // The larger piece, on the right, stays the cell.
+    expect(boxes?.[0]?.[0]).toBeGreaterThan(boxes?.[1]?.[0] as number);
     const history = new History();
     history.record({
       op_id: uuid(50),
@@ -396,7 +398,7 @@ describe("live", () => {
       "me",
       () => Promise.resolve(),
       () => ({ cursor: null, view: null, editing: null }),
-      { onSeq: (seq) => notified.push(seq), onOthers: () => undefined },
+      (seq) => notified.push(seq),
       () => 0,
     );
     return { live, notified };

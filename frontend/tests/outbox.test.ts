@@ -280,7 +280,7 @@ describe("queue", () => {
     expect(await kept()).toEqual([]);
   });
 
-  it("keeps what was found stale through a new page, sends it no second time, and lets go of it when told", async () => {
+  it("keeps a stale act through a new page, sends it no second time, and lets go of it when told", async () => {
     let sent = 0;
     const stale: Sender = (layer, operations) => {
       sent += operations.length;
@@ -350,7 +350,7 @@ describe("queue", () => {
       uuid(1),
       new History(),
       outbox,
-      { onChange: () => {}, onNotice: () => {} },
+      () => {},
     );
     const ids = [move({ cells, log }, uuid(1), 10), move({ cells, log }, uuid(2), 10)]; // both before the first is sent
     await vi.waitFor(() => expect(outbox.state.kind).toBe("saved"));

@@ -2,10 +2,10 @@
  *  thinks. */
 import { describe, expect, it } from "vitest";
 import { imagePoint } from "../geometry/frames";
-import type { Press } from "../tools/tool";
+import type { Press } from "../editor/tool";
 import type { Answered } from "../sync/api";
 import { SmartTool } from "../tools/smart";
-import type { Editor } from "../editor/editor";
+import type { Features } from "../editor/interfaces";
 import { Asker } from "../sync/ask";
 
 const SIZES = { reach: 2, slip: 2, spacing: 1 };
@@ -42,7 +42,7 @@ function setup() {
         done.push({ kind: mask ? "mask" : "box", box }),
     },
   };
-  const tool = new SmartTool(editor as unknown as Editor);
+  const tool = new SmartTool(editor as unknown as Features);
   const input = (kind: "down" | "move" | "up", x: number, y: number): Press => ({
     kind, at: imagePoint(x, y), shift: false, alt: false,
   }); // prettier-ignore

@@ -1,8 +1,9 @@
-/** Every tool keeps the one interface (tools/tool.ts), and is offered by one line in tools/index.ts. */
+/** Every tool keeps the one interface (editor/tool.ts), and is offered by one line in tools/index.ts. */
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { imagePoint } from "../geometry/frames";
-import { TOOL_NAMES, TOOLS } from "../tools";
-import type { Cursor, Press } from "../tools/tool";
+import { TOOL_NAMES } from "../editor/tool_names";
+import { TOOLS } from "../tools";
+import type { Cursor, Press } from "../editor/tool";
 import { openEditor } from "./editor_setup";
 
 beforeAll(() => {

@@ -4,7 +4,7 @@ import { pack, patchOver } from "../geometry/mask";
 import * as box from "../tools/box";
 import * as brush from "../tools/brush";
 import { pinch, wheelFactor } from "../canvas/pinch";
-import type { Input } from "../tools/input";
+import type { Input } from "../editor/input";
 import * as select from "../tools/select";
 
 const IMAGE = { width: 200, height: 100 };

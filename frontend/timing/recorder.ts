@@ -38,13 +38,20 @@ export type Clock = { mono: () => number; wall: () => number };
 
 export const MOVE_EVERY_MS = 100;
 export const VIEWPORT_EVERY_MS = 250;
-/** The recorder's own clock. A beat that comes this late says that the page did not run: sleep, a stopped process, overload. */
+/** The recorder's own clock. A beat that comes this late says that the page did not run: sleep, a stopped process,
+ *  overload. */
 export const BEAT_MS = 25;
 export const FROZEN_MS = 1000;
 /** keepalive requests may hold 64 KiB together; half of that is left to the operations. */
 const FAREWELL_EVENTS = 400;
 /** About an hour without a server. Then the session's record ends (a gap would be worse than an end). */
 const MOST_KEPT = 50_000;
+
+const LEAST_BETWEEN_MS: Partial<Record<EventKind, number>> = {
+  pointer_move: MOVE_EVERY_MS,
+  wheel: MOVE_EVERY_MS,
+  viewport: VIEWPORT_EVERY_MS,
+};
 
 export class Recorder {
   private events: ActivityEvent[] = [];
@@ -80,17 +87,7 @@ export class Recorder {
 
   record(kind: EventKind, data?: unknown, t = this.clock.mono()): void {
     if (!this.on || this.ended) return;
-    const every =
-      kind === "pointer_move" || kind === "wheel"
-        ? MOVE_EVERY_MS
-        : kind === "viewport"
-          ? VIEWPORT_EVERY_MS
-          : 0;
-    if (every) {
-      const last = this.lastTime.get(kind);
-      if (last !== undefined && t - last < every) return;
-      this.lastTime.set(kind, t);
-    }
+    if (this.isTooSoon(kind, t)) return;
     if (kind === "pointer_down") this.lastTime.delete("pointer_move"); // its first move makes it a drag, however quick
     // Input is stamped when it happens and heard a frame later, when other things may have been recorded already.
     const time = Math.max(this.latest, Math.round(t * 10) / 10);
@@ -98,6 +95,16 @@ export class Recorder {
     this.events.push(data === undefined ? [time, kind] : [time, kind, data]);
     this.next++;
     if (this.events.length > MOST_KEPT) this.ended = true;
+  }
+
+  /** Of kinds that come all the time only some are kept. */
+  private isTooSoon(kind: EventKind, t: number): boolean {
+    const every = LEAST_BETWEEN_MS[kind];
+    if (every === undefined) return false;
+    const last = this.lastTime.get(kind);
+    if (last !== undefined && t - last < every) return true;
+    this.lastTime.set(kind, t);
+    return false;
   }
 
   /** To be called every `beatMs`. Hidden pages are slowed down by the browser, so there a late beat means nothing. */

@@ -2,13 +2,14 @@
  *  A press without a drag is a click: it selects, so that a slip of the hand draws no speck. */
 import { boxBetween, insideImage, type Box } from "../geometry/box";
 import type { Point, Size } from "../geometry/frames";
-import type { Input } from "./input";
+import type { Input } from "../editor/input";
 import { mark, t } from "../locale/locale";
-import type { Editor } from "../editor/editor";
+import type { Features } from "../editor/interfaces";
 import { REGION_COLOUR } from "../render/cell_style";
 import type { Sketch } from "../render/overlay";
 import { nextBelow } from "./select";
-import { colourOf, rowsAt, type Press, type Sizes, type Tool, type ToolDefinition } from "./tool";
+import type { Press, Sizes, Tool, ToolDefinition } from "../editor/tool";
+import { colourOf, rowsAt } from "./picking";
 
 export type BoxState =
   | { readonly kind: "idle" }
@@ -63,7 +64,7 @@ export class BoxTool implements Tool {
   private state = IDLE;
 
   constructor(
-    private readonly editor: Editor,
+    private readonly editor: Features,
     private readonly region: RegionKind | null = null,
   ) {}
 

@@ -2,12 +2,13 @@
  *  The patch is the one mutable thing, because a stroke of 200 moves should not copy it 200 times. */
 import { grown, paintSegment, type Patch } from "../geometry/mask";
 import type { Point, Size } from "../geometry/frames";
-import type { Input } from "./input";
+import type { Input } from "../editor/input";
 import { mark, t } from "../locale/locale";
-import type { Editor } from "../editor/editor";
+import type { Features } from "../editor/interfaces";
 import { pack, patchOver, unpack } from "../geometry/mask";
 import type { Sketch } from "../render/overlay";
-import { colourOf, colourOfRow, type Cursor, type Press, type Tool, type ToolDefinition } from "./tool";
+import type { Cursor, Press, Tool, ToolDefinition } from "../editor/tool";
+import { colourOf, colourOfRow } from "./picking";
 
 export type BrushState =
   | { readonly kind: "idle" }
@@ -84,7 +85,7 @@ class BrushTool implements Tool {
   private state = IDLE;
   private stroke: Stroke | null = null;
 
-  constructor(private readonly editor: Editor) {}
+  constructor(private readonly editor: Features) {}
 
   busy(): boolean {
     return this.state.kind !== "idle";

@@ -1,12 +1,14 @@
-/** Four clicks on the outermost points of a cell make its box: quicker and more exact than two corners in the air. Pure. */
+/** Four clicks on the outermost points of a cell make its box: quicker and more exact than two corners in the air.
+ *  Pure. */
 import { insideImage, type Box } from "../geometry/box";
 import type { Point, Size } from "../geometry/frames";
 import { boundsOf } from "../geometry/polygon";
-import type { Input } from "./input";
+import type { Input } from "../editor/input";
 import { mark, t } from "../locale/locale";
-import type { Editor } from "../editor/editor";
+import type { Features } from "../editor/interfaces";
 import type { Sketch } from "../render/overlay";
-import { colourOf, type Cursor, type Press, type Tool, type ToolDefinition } from "./tool";
+import type { Cursor, Press, Tool, ToolDefinition } from "../editor/tool";
+import { colourOf } from "./picking";
 
 export type ExtremesState = { readonly points: readonly Point<"image">[]; readonly pressed: boolean };
 export type Step = { readonly state: ExtremesState; readonly commit?: Box; readonly outside?: true };
@@ -40,7 +42,7 @@ class Extremes implements Tool {
   readonly followsPointer = true;
   private state = IDLE;
 
-  constructor(private readonly editor: Editor) {}
+  constructor(private readonly editor: Features) {}
 
   busy(): boolean {
     return this.state.points.length > 0;

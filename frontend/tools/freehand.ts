@@ -1,9 +1,10 @@
 /** What the tools that draw a freehand path share: the path's machine and its sketch. */
-import type { Editor } from "../editor/editor";
+import type { Features } from "../editor/interfaces";
 import type { Point } from "../geometry/frames";
 import type { Sketch } from "../render/overlay";
 import { IDLE, step, type PathState } from "./path";
-import { rowsAt, type Press, type Sizes, type Tool } from "./tool";
+import type { Press, Sizes, Tool } from "../editor/tool";
+import { rowsAt } from "./picking";
 
 export type Path = { readonly points: readonly Point<"image">[]; readonly shift: boolean };
 
@@ -11,7 +12,7 @@ export abstract class FreehandTool implements Tool {
   private state: PathState = IDLE;
 
   constructor(
-    protected readonly editor: Editor,
+    protected readonly editor: Features,
     private readonly closed: boolean,
   ) {}
 

@@ -1,7 +1,7 @@
 /** A box that says: nothing inside it counts. The machine is that of the box tool. */
 import { mark } from "../locale/locale";
 import { BoxTool } from "./box";
-import type { ToolDefinition } from "./tool";
+import type { ToolDefinition } from "../editor/tool";
 
 export const definition: ToolDefinition = {
   label: mark("Ignore"),

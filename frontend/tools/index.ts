@@ -1,12 +1,14 @@
-/** Every tool, in the order of the buttons. A new tool is one file, an import and an
- *  entry here, and its words in locale/. Studies offer the tools that Arm.TOOLS (labeling/studies/models.py) names. */
-import type { Editor } from "../editor/editor";
-import type { Tool, ToolDefinition } from "./tool";
+/** Every tool. A new one is one file, an entry here, its name in editor/tool_names.ts (which has the order of the
+ *  buttons), and its words in locale/. Studies offer the tools that Arm.TOOLS (labeling/studies/models.py) names. */
+import type { ToolSet } from "../editor/toolbox";
+import type { ToolName } from "../editor/tool_names";
+import type { ToolDefinition } from "../editor/tool";
 import * as box from "./box";
 import * as brush from "./brush";
 import * as extremes from "./extremes";
 import * as ignore from "./ignore";
 import * as lasso from "./lasso";
+import { MaskBrush } from "./mask_brush";
 import * as measure from "./measure";
 import * as polygon from "./polygon";
 import * as region from "./region";
@@ -30,12 +32,10 @@ export const TOOLS = {
   measure: measure.definition,
   region: region.definition,
   ignore: ignore.definition,
-} satisfies Record<string, ToolDefinition>;
+} satisfies Record<ToolName, ToolDefinition>;
 
-export type ToolName = keyof typeof TOOLS;
-export const TOOL_NAMES = Object.keys(TOOLS) as readonly ToolName[];
-
-export function createTools(editor: Editor): Record<ToolName, Tool> {
-  const made = TOOL_NAMES.map((name) => [name, TOOLS[name].create(editor)] as const);
-  return Object.fromEntries(made) as Record<ToolName, Tool>;
-}
+/** What an editor is opened with. */
+export const TOOL_SET: ToolSet = {
+  definitions: TOOLS,
+  maskBrush: (features) => new MaskBrush(features),
+};

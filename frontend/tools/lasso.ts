@@ -1,14 +1,14 @@
 /** Draw around cells to select several of them. The machine is that of a freehand path. */
-import type { Editor } from "../editor/editor";
+import type { Features } from "../editor/interfaces";
 import { mark } from "../locale/locale";
 import { boundsOf, isInside } from "../geometry/polygon";
 import type { Point } from "../geometry/frames";
 import { FreehandTool, type Path } from "./freehand";
 import { nextBelow } from "./select";
-import type { ToolDefinition } from "./tool";
+import type { ToolDefinition } from "../editor/tool";
 
 class Lasso extends FreehandTool {
-  constructor(editor: Editor) {
+  constructor(editor: Features) {
     super(editor, true);
   }
 

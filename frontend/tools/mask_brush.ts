@@ -1,12 +1,13 @@
 /** The brush of a mask that is being edited (editor/mask_edit.ts). Strokes paint its pixels, or fix them for a
  *  refusion.
  *  While a mask is edited this is the current tool, whichever one is chosen. */
-import type { EditedMask } from "../editor/mask_edit";
-import type { Editor } from "../editor/editor";
+import type { EditedMask } from "../editor/edited_mask";
+import type { Features } from "../editor/interfaces";
 import { patchOver, type Patch } from "../geometry/mask";
 import type { Sketch } from "../render/overlay";
 import { circleOf, IDLE, step } from "./brush";
-import { colourOfRow, type Cursor, type Press, type Tool } from "./tool";
+import type { Cursor, Press, Tool } from "../editor/tool";
+import { colourOfRow } from "./picking";
 
 export class MaskBrush implements Tool {
   readonly hasBrushSize = true;
@@ -15,7 +16,7 @@ export class MaskBrush implements Tool {
   /** The stroke that fixes pixels, while it is drawn. */
   private fixing: { readonly patch: Patch; readonly foreground: boolean } | null = null;
 
-  constructor(private readonly editor: Editor) {}
+  constructor(private readonly editor: Features) {}
 
   busy(): boolean {
     return this.state.kind !== "idle";

@@ -1,11 +1,11 @@
 /** A ruler: drag, read, gone with the next press. Nothing of it is stored. Pure. */
 import type { Point } from "../geometry/frames";
-import type { Input } from "./input";
+import type { Input } from "../editor/input";
 import { mark } from "../locale/locale";
-import type { Editor } from "../editor/editor";
+import type { Features } from "../editor/interfaces";
 import { lengthOf } from "../geometry/polygon";
 import type { Sketch } from "../render/overlay";
-import type { Press, Tool, ToolDefinition } from "./tool";
+import type { Press, Tool, ToolDefinition } from "../editor/tool";
 
 export type MeasureState = {
   readonly line: readonly [Point<"image">, Point<"image">] | null;
@@ -35,7 +35,7 @@ export function lengthWords(pixels: number, umPerPx: number | null): string {
 class Ruler implements Tool {
   private state = IDLE;
 
-  constructor(private readonly editor: Editor) {}
+  constructor(private readonly editor: Features) {}
 
   busy(): boolean {
     return this.state.line !== null;

@@ -1,6 +1,6 @@
 /** A freehand path: the lasso and the cut. Pure. */
 import type { Point } from "../geometry/frames";
-import type { Input } from "./input";
+import type { Input } from "../editor/input";
 
 export type PathState =
   | { readonly kind: "idle" }

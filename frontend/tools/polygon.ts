@@ -3,13 +3,14 @@
  *  A drag that begins the outline closes it when it is let go. A click on the first corner, or on the last one again
  *  (a double click), closes it. How a self-crossing outline is filled stands in geometry/polygon.ts. */
 import type { Point } from "../geometry/frames";
-import type { Input } from "./input";
+import type { Input } from "../editor/input";
 import { mark, t } from "../locale/locale";
-import type { Editor } from "../editor/editor";
+import type { Features } from "../editor/interfaces";
 import { pack } from "../geometry/mask";
 import { fill } from "../geometry/polygon";
 import type { Sketch } from "../render/overlay";
-import { colourOf, type Cursor, type Press, type Sizes, type Tool, type ToolDefinition } from "./tool";
+import type { Cursor, Press, Sizes, Tool, ToolDefinition } from "../editor/tool";
+import { colourOf } from "./picking";
 
 export const MOST_VERTICES = 5000;
 
@@ -37,16 +38,19 @@ const near = (a: Point<"image">, b: Point<"image">, reach: number) =>
 
 /** `reach`: how near a click must be to a corner to mean it; `spacing`: distance of freehand corners; image pixels. */
 export function step(state: PolygonState, input: Input, reach: number, spacing: number): Step {
-  if (input.kind === "cancel") {
-    // A second finger in mid-outline zooms; what was drawn before this press stays.
-    if (state.kind === "drawing" && state.pressed && !state.first)
-      return { state: { ...state, pressed: false, dragged: false } };
-    return { state: IDLE };
-  }
-  if (state.kind === "idle") {
-    if (input.kind !== "down") return { state };
-    return { state: { kind: "drawing", vertices: [input.at], pressed: true, dragged: false, first: true } };
-  }
+  if (input.kind === "cancel") return cancel(state);
+  if (state.kind === "drawing") return draw(state, input, reach, spacing);
+  if (input.kind !== "down") return { state };
+  return { state: { kind: "drawing", vertices: [input.at], pressed: true, dragged: false, first: true } };
+}
+
+/** A second finger in mid-outline zooms; what was drawn before this press stays. */
+function cancel(state: PolygonState): Step {
+  const isLaterPress = state.kind === "drawing" && state.pressed && !state.first;
+  return { state: isLaterPress ? { ...state, pressed: false, dragged: false } : IDLE };
+}
+
+function draw(state: Drawing, input: Press, reach: number, spacing: number): Step {
   const { vertices } = state;
   const last = vertices[vertices.length - 1];
   switch (input.kind) {
@@ -93,7 +97,7 @@ class Polygon implements Tool {
   readonly followsPointer = true;
   private state = IDLE;
 
-  constructor(private readonly editor: Editor) {}
+  constructor(private readonly editor: Features) {}
 
   busy(): boolean {
     return this.state.kind !== "idle";

@@ -1,11 +1,12 @@
 /** Click to select, drag to move, drag a handle to resize. Pure: the caller passes what lies under the pointer. */
 import { handleUnder, insideImage, moved, resized, sameBox, type Box, type Handle } from "../geometry/box";
 import type { Point, Size } from "../geometry/frames";
-import type { Input } from "./input";
+import type { Input } from "../editor/input";
 import { mark } from "../locale/locale";
-import type { Editor } from "../editor/editor";
+import type { Features } from "../editor/interfaces";
 import type { Sketch } from "../render/overlay";
-import { colourOfRow, rowsAt, type Press, type Sizes, type Tool, type ToolDefinition } from "./tool";
+import type { Press, Sizes, Tool, ToolDefinition } from "../editor/tool";
+import { colourOfRow, rowsAt } from "./picking";
 
 export type Selected = { readonly row: number; readonly box: Box; readonly editable: boolean };
 export type Around = {
@@ -42,32 +43,31 @@ export function step(state: SelectState, input: Input, around: Around): Step {
   switch (state.kind) {
     case "idle":
       return input.kind === "down" ? { state: press(input.at, around) } : { state };
-    case "pressed": {
-      if (input.kind === "down") return { state };
-      if (input.kind === "up")
-        return { state: IDLE, select: nextBelow(state.stack, around.selected?.row ?? -1) };
-      const far =
-        Math.max(Math.abs(input.at.x - state.from.x), Math.abs(input.at.y - state.from.y)) >= around.slip;
-      if (!far || !state.target) return { state };
-      return {
-        state: drag(
-          { kind: "moving", from: state.from, target: state.target, box: state.target.box },
-          input.at,
-          around,
-        ),
-      };
-    }
+    case "pressed":
+      return stepPressed(state, input, around);
     case "moving":
-    case "resizing": {
-      if (input.kind === "down") return { state };
-      const dragged = drag(state, input.at, around);
-      if (input.kind === "move") return { state: dragged };
-      const box = insideImage(dragged.box, around.image);
-      if (!box || sameBox(box, state.target.box)) return { state: IDLE };
-      const action = state.kind === "moving" ? "move" : "resize";
-      return { state: IDLE, commit: { action, row: state.target.row, box } };
-    }
+    case "resizing":
+      return stepDrag(state, input, around);
   }
+}
+
+function stepPressed(state: Pressed, input: Press, around: Around): Step {
+  if (input.kind === "down") return { state };
+  if (input.kind === "up") return { state: IDLE, select: nextBelow(state.stack, around.selected?.row ?? -1) };
+  const { from, target } = state;
+  const way = Math.max(Math.abs(input.at.x - from.x), Math.abs(input.at.y - from.y));
+  if (way < around.slip || !target) return { state };
+  return { state: drag({ kind: "moving", from, target, box: target.box }, input.at, around) };
+}
+
+function stepDrag(state: Drag, input: Press, around: Around): Step {
+  if (input.kind === "down") return { state };
+  const dragged = drag(state, input.at, around);
+  if (input.kind === "move") return { state: dragged };
+  const box = insideImage(dragged.box, around.image);
+  if (!box || sameBox(box, state.target.box)) return { state: IDLE };
+  const action = state.kind === "moving" ? "move" : "resize";
+  return { state: IDLE, commit: { action, row: state.target.row, box } };
 }
 
 /** Repeated clicks on one place go through what lies below one another. */
@@ -87,6 +87,7 @@ function press(at: Point<"image">, around: Around): SelectState {
   return { kind: "pressed", from: at, stack, target };
 }
 
+type Pressed = Extract<SelectState, { kind: "pressed" }>;
 type Drag = Extract<SelectState, { kind: "moving" | "resizing" }>;
 
 function drag(state: Drag, to: Point<"image">, around: Around): Drag {
@@ -104,7 +105,7 @@ export const preview = (state: SelectState): { row: number; box: Box } | null =>
 class SelectTool implements Tool {
   private state = IDLE;
 
-  constructor(private readonly editor: Editor) {}
+  constructor(private readonly editor: Features) {}
 
   busy(): boolean {
     return this.state.kind !== "idle";

@@ -1,32 +1,29 @@
 /** Clicks and a box that ask the prompter for one cell's mask. Pure; the step returns what to ask. */
 import { boxBetween, insideImage, type Box } from "../geometry/box";
 import type { Point, Size } from "../geometry/frames";
-import type { Input } from "./input";
+import type { Input } from "../editor/input";
 import { answer as askPrompter } from "../editor/smart";
 import { workerTrouble } from "../editor/store";
-import type { Editor } from "../editor/editor";
+import type { Features } from "../editor/interfaces";
 import { imagePoint } from "../geometry/frames";
 import { pack, unpack, type Patch } from "../geometry/mask";
 import { mark, t } from "../locale/locale";
 import type { Sketch } from "../render/overlay";
 import type { LabelClass } from "../scene/contract";
+import type { Click, Prompt } from "../scene/prompt";
 import { uuid7 } from "../scene/uuid";
 import type { Answered } from "../sync/api";
-import { colourOf, type Press, type Sizes, type Tool, type ToolDefinition } from "./tool";
+import type { Press, Sizes, Tool, ToolDefinition } from "../editor/tool";
+import { colourOf } from "./picking";
 
-export type Click = { readonly at: Point<"image">; readonly inside: boolean };
-export type Prompt = { readonly box: Box | null; readonly clicks: readonly Click[] };
 export const MOST_CLICKS = 32;
 
 export type SmartState = {
   /** What has been pointed at; null before the first click. */
   readonly prompt: Prompt | null;
-  readonly press: {
-    readonly from: Point<"image">;
-    readonly to: Point<"image">;
-    readonly inside: boolean;
-  } | null;
+  readonly press: Pressed | null;
 };
+type Pressed = { readonly from: Point<"image">; readonly to: Point<"image">; readonly inside: boolean };
 export type Step = { readonly state: SmartState; readonly ask?: Prompt };
 export const IDLE: SmartState = { prompt: null, press: null };
 
@@ -36,28 +33,40 @@ export function step(state: SmartState, input: Input, image: Size, slip: number)
     case "cancel":
       return { state: state.press ? { ...state, press: null } : IDLE };
     case "down":
-      return state.press
-        ? { state }
-        : { state: { ...state, press: { from: input.at, to: input.at, inside: !input.alt } } };
+      if (state.press) return { state };
+      return { state: { ...state, press: { from: input.at, to: input.at, inside: !input.alt } } };
     case "move":
       return { state: state.press ? { ...state, press: { ...state.press, to: input.at } } : state };
-    case "up": {
-      if (!state.press) return { state };
-      const { from, inside } = state.press;
-      const dragged = boxBetween(from, input.at);
-      if (inside && (dragged.x1 - dragged.x0 >= slip || dragged.y1 - dragged.y0 >= slip)) {
-        const box = insideImage(dragged, image);
-        return box ? asked({ box, clicks: [] }) : { state: { ...state, press: null } };
-      }
-      const outOfImage = from.x < 0 || from.y < 0 || from.x >= image.width || from.y >= image.height;
-      // The first click says which cell; what is outside of no cell says nothing.
-      if (outOfImage || (!state.prompt && !inside)) return { state: { ...state, press: null } };
-      const before = state.prompt ?? { box: null, clicks: [] };
-      if (before.clicks.length >= MOST_CLICKS) return { state: { ...state, press: null } };
-      return asked({ ...before, clicks: [...before.clicks, { at: from, inside }] });
-    }
+    case "up":
+      return state.press ? release(state.prompt, state.press, input.at, image, slip) : { state };
   }
 }
+
+/** The button is let go: a drag from inside is a box, anything else a click. */
+function release(
+  prompt: Prompt | null,
+  { from, inside }: Pressed,
+  to: Point<"image">,
+  image: Size,
+  slip: number,
+): Step {
+  const dragged = boxBetween(from, to);
+  const isDrag = dragged.x1 - dragged.x0 >= slip || dragged.y1 - dragged.y0 >= slip;
+  if (!inside || !isDrag) return click(prompt, { at: from, inside }, image);
+  const box = insideImage(dragged, image);
+  return box ? asked({ box, clicks: [] }) : { state: { prompt, press: null } };
+}
+
+function click(prompt: Prompt | null, added: Click, image: Size): Step {
+  const before = prompt ?? { box: null, clicks: [] };
+  // The first click says which cell; what is outside of no cell says nothing.
+  const isMeant = isIn(image, added.at) && (prompt !== null || added.inside);
+  if (!isMeant || before.clicks.length >= MOST_CLICKS) return { state: { prompt, press: null } };
+  return asked({ ...before, clicks: [...before.clicks, added] });
+}
+
+const isIn = ({ width, height }: Size, { x, y }: Point<"image">): boolean =>
+  x >= 0 && y >= 0 && x < width && y < height;
 
 const asked = (prompt: Prompt): Step => ({ state: { prompt, press: null }, ask: prompt });
 
@@ -92,7 +101,7 @@ export class SmartTool implements Tool {
   /** Kept by Enter before their answer. */
   private promised: readonly Promised[] = [];
 
-  constructor(private readonly editor: Editor) {}
+  constructor(private readonly editor: Features) {}
 
   busy(): boolean {
     return this.state.prompt !== null || this.state.press !== null;

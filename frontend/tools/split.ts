@@ -1,13 +1,14 @@
 /** Draw a cut through a cell to make several of it. The machine is that of a freehand path. */
-import type { Editor } from "../editor/editor";
+import type { Features } from "../editor/interfaces";
 import { mark, t } from "../locale/locale";
 import type { Point } from "../geometry/frames";
 import { FreehandTool, type Path } from "./freehand";
 import { nextBelow } from "./select";
-import { rowsAt, type Sizes, type ToolDefinition } from "./tool";
+import type { Sizes, ToolDefinition } from "../editor/tool";
+import { rowsAt } from "./picking";
 
 class Split extends FreehandTool {
-  constructor(editor: Editor) {
+  constructor(editor: Features) {
     super(editor, false);
   }
 

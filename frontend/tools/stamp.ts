@@ -1,11 +1,13 @@
-/** A click puts a box of the last size around itself: for runs of like cells, and for copying one to the next place. Pure. */
+/** A click puts a box of the last size around itself: for runs of like cells, and for copying one to the next
+ *  place. Pure. */
 import { insideImage, type Box } from "../geometry/box";
 import type { Point, Size } from "../geometry/frames";
-import type { Input } from "./input";
+import type { Input } from "../editor/input";
 import { mark, t } from "../locale/locale";
-import type { Editor } from "../editor/editor";
+import type { Features } from "../editor/interfaces";
 import type { Sketch } from "../render/overlay";
-import { colourOf, type Cursor, type Press, type Tool, type ToolDefinition } from "./tool";
+import type { Cursor, Press, Tool, ToolDefinition } from "../editor/tool";
+import { colourOf } from "./picking";
 
 export type StampState =
   { readonly kind: "idle" } | { readonly kind: "pressed"; readonly at: Point<"image"> };
@@ -33,7 +35,7 @@ class Stamp implements Tool {
   readonly followsPointer = true;
   private state = IDLE;
 
-  constructor(private readonly editor: Editor) {}
+  constructor(private readonly editor: Features) {}
 
   busy(): boolean {
     return this.state.kind !== "idle";

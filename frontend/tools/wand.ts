@@ -1,12 +1,13 @@
 /** Press in a cell and drag away: the further, the more unlike a pixel may be and still belong to it. Pure. */
 import type { Point } from "../geometry/frames";
-import type { Input } from "./input";
+import type { Input } from "../editor/input";
 import { mark, t } from "../locale/locale";
-import type { Editor } from "../editor/editor";
+import type { Features } from "../editor/interfaces";
 import { pack, type Patch } from "../geometry/mask";
 import { alike } from "../geometry/pieces";
 import type { Sketch } from "../render/overlay";
-import { colourOf, type Press, type Tool, type ToolDefinition } from "./tool";
+import type { Press, Tool, ToolDefinition } from "../editor/tool";
+import { colourOf } from "./picking";
 
 export type WandState =
   | { readonly kind: "idle" }
@@ -42,7 +43,7 @@ class Wand implements Tool {
   private state = IDLE;
   private patch: Patch | null = null;
 
-  constructor(private readonly editor: Editor) {}
+  constructor(private readonly editor: Features) {}
 
   busy(): boolean {
     return this.state.kind !== "idle";

@@ -44,6 +44,16 @@ export function EditPanel({ ui }: { ui: Ui }) {
   );
 }
 
+const whatHappened = (isThere: boolean): string =>
+  isThere
+    ? t("This cell was changed elsewhere while you changed it")
+    : t("This cell was deleted elsewhere while you changed it");
+
+const whoDidWhat = (name: string, isThere: boolean): string =>
+  isThere
+    ? t("{name} changed this cell while you did", { name })
+    : t("{name} deleted this cell while you did", { name });
+
 export function ConflictCard({ ui, conflict }: { ui: Ui; conflict: Conflict }) {
   const { cells } = ui.editor.store;
   const row = cells.rowOf(conflict.annotation);
@@ -51,15 +61,7 @@ export function ConflictCard({ ui, conflict }: { ui: Ui; conflict: Conflict }) {
   const { by } = conflict;
   return (
     <section class="panel-card is-danger" aria-label={t("Conflict")} data-testid="conflict">
-      <strong>
-        {by === null
-          ? theirs
-            ? t("This cell was changed elsewhere while you changed it")
-            : t("This cell was deleted elsewhere while you changed it")
-          : theirs
-            ? t("{name} changed this cell while you did", { name: by })
-            : t("{name} deleted this cell while you did", { name: by })}
-      </strong>
+      <strong>{by === null ? whatHappened(theirs !== null) : whoDidWhat(by, theirs !== null)}</strong>
       <p class="bw-muted bw-note">{t("Nothing was overwritten. The picture shows your version.")}</p>
       <div class="bw-row">
         <button

@@ -54,21 +54,27 @@ export function CellsTab({ ui }: { ui: Ui }) {
                 </CommandButton>
               </div>
             )}
-          {!editor.store.offers("region") ? null : editor.drawing.isComplete() ? (
-            <p class="bw-muted bw-note">{"✓ " + t("Every cell of this image is said to be annotated.")}</p>
-          ) : (
-            <button
-              type="button"
-              class="button bw-wide"
-              title={t("Only inside such regions is tissue without a box background for the models.")}
-              onClick={() => editor.drawing.declareComplete()}
-            >
-              {t("Every cell of this image is annotated")}
-            </button>
-          )}
+          {editor.store.offers("region") && <Completeness ui={ui} />}
         </div>
       )}
     </div>
+  );
+}
+
+/** Whether every cell of the image is annotated: said already, or to be said. */
+function Completeness({ ui }: { ui: Ui }) {
+  const { drawing } = ui.editor;
+  if (drawing.isComplete())
+    return <p class="bw-muted bw-note">{"✓ " + t("Every cell of this image is said to be annotated.")}</p>;
+  return (
+    <button
+      type="button"
+      class="button bw-wide"
+      title={t("Only inside such regions is tissue without a box background for the models.")}
+      onClick={() => drawing.declareComplete()}
+    >
+      {t("Every cell of this image is annotated")}
+    </button>
   );
 }
 

@@ -1,6 +1,7 @@
 /** A list of any length that holds only the lines in sight. */
 import { Component, createRef, type ComponentChild } from "preact";
 
+const STEPS: Readonly<Record<string, number>> = { ArrowDown: 1, ArrowUp: -1 };
 const LINE = 28;
 
 type Props = {
@@ -24,7 +25,8 @@ export class LongList extends Component<Props, { top: number; height: number }> 
     this.keepInSight();
   }
 
-  /** The chosen line is scrolled to once, when the choice changes; after that the list stays where the reader put it. */
+  /** The chosen line is scrolled to once, when the choice changes; after that the list stays where the reader put
+   *  it. */
   private keepInSight(): void {
     const frame = this.frame.current;
     if (!frame || this.shown === this.props.current) return;
@@ -39,7 +41,7 @@ export class LongList extends Component<Props, { top: number; height: number }> 
   /** A list box by the keyboard: the arrows choose. */
   private key(e: KeyboardEvent): void {
     const { rows, current, onChoose } = this.props;
-    const step = e.key === "ArrowDown" ? 1 : e.key === "ArrowUp" ? -1 : 0;
+    const step = STEPS[e.key] ?? 0;
     if (!step || !rows.length) return;
     e.preventDefault();
     const at = rows.indexOf(current);

@@ -28,9 +28,10 @@ export function MasksTab({ layer }: { layer: Layer | undefined }) {
         <>
           <p class={c.closed ? "bw-proof" : "bw-proof is-open"}>
             {c.closed
-              ? t(
-                  "Proven best: the cut costs exactly as much as the maximum flow, so no other combination of the two masks scores better under this model.",
-                )
+              ? [
+                  t("Proven best: the cut costs exactly as much as the maximum flow."),
+                  t("No other combination of the two masks scores better under this model."),
+                ].join(" ")
               : t("Not proven best: the cut costs more than the flow that was found.")}
           </p>
           <dl class="bw-facts">
@@ -46,9 +47,8 @@ export function MasksTab({ layer }: { layer: Layer | undefined }) {
             <dd>{number(c.components)}</dd>
           </dl>
           <p class="bw-muted bw-note">
-            {t(
-              "The proof is about the sum that was minimised, not about the tissue: whether a mask is right is for you to judge.",
-            )}
+            {t("The proof is about the sum that was minimised, not about the tissue.")}{" "}
+            {t("Whether a mask is right is for you to judge.")}
           </p>
         </>
       ) : (

@@ -162,7 +162,7 @@ export class Remap extends Component<
                 type="button"
                 class="button"
                 aria-pressed={this.state.listening === command}
-                aria-label={`${this.keyWords(command)}. ${t("Key for: {command}", { command: t(COMMANDS[command].sentence) })}`}
+                aria-label={`${this.keyWords(command)}. ${keyFor(command)}`}
                 onClick={() => this.setState({ listening: command, trouble: "", warning: "" })}
                 onKeyDown={(e) => this.state.listening === command && this.take(e, command)}
               >
@@ -193,3 +193,6 @@ export class Remap extends Component<
     );
   }
 }
+
+const keyFor = (command: Command): string =>
+  t("Key for: {command}", { command: t(COMMANDS[command].sentence) });

@@ -7,94 +7,116 @@ import { emptyReview, REASON_WORDS, STATUS_WORDS } from "../editor/words";
 
 export function ReviewTab({ ui }: { ui: Ui }) {
   const { editor } = ui;
-  const counts = editor.store.counts;
+  const { counts, onProposal, canWrite } = editor.store;
   if (!counts.proposals) return <NoProposals ui={ui} />;
-  const rows = editor.review.inOrder();
-  const decided = counts.proposals - counts.undecided;
-  const rejection = editor.review.rejected === null ? -1 : editor.store.cells.rowOf(editor.review.rejected);
-  const canJudge =
-    (editor.store.onProposal || editor.review.decidedRow() >= 0) &&
-    editor.store.canWrite &&
-    !editor.store.editing;
-  const reason = rejection >= 0 ? editor.store.cells.reasonOf(rejection) : "";
   return (
     <div class="bw-tab" role="tabpanel">
-      <div class="progress-line">
-        <span>
-          <strong class="bw-number">{counts.undecided}</strong> {t("to judge")}
-        </span>
-        <span class="bw-muted bw-number">
-          {t("{n} of {all} decided", { n: decided, all: counts.proposals })}
-        </span>
-        <progress value={decided} max={counts.proposals} aria-label={t("Decided proposals")} />
-      </div>
-      <div class="bw-row">
-        <CommandButton ui={ui} command="review.accept" kind="is-primary" disabled={!canJudge}>
-          {t("Accept")}
-        </CommandButton>
-        <CommandButton ui={ui} command="review.reject" disabled={!canJudge}>
-          {t("Reject")}
-        </CommandButton>
-        <CommandButton ui={ui} command="cell.edit" disabled={!canJudge}>
-          {t("Edit")}
-        </CommandButton>
-        <CommandButton ui={ui} command="cell.cannot_tell" disabled={!canJudge}>
-          {t("Cannot tell")}
-        </CommandButton>
-      </div>
-      {editor.store.onProposal && (
-        <Classes
-          ui={ui}
-          current={
-            editor.review.proposalClass ?? (editor.store.cells.labelClass[editor.store.selected] || null)
-          }
-        />
-      )}
-      {editor.store.onProposal && <AttributeLines ui={ui} />}
-      {rejection >= 0 && editor.store.cells.live[rejection] === 1 && (
-        <div class="bw-reasons" role="group" aria-label={t("Why was it rejected?")}>
-          <span class="bw-muted">{t("Why rejected? (may stay open)")}</span>
-          {REASONS.map((r) => (
-            <button
-              key={r}
-              type="button"
-              class="choice-button"
-              aria-pressed={reason === r}
-              onClick={() => editor.review.giveReason(r)}
-            >
-              {t(REASON_WORDS[r])}
-            </button>
-          ))}
-        </div>
-      )}
-      {editor.store.canWrite && counts.undecided > 0 && (
+      <Progress undecided={counts.undecided} all={counts.proposals} />
+      <VerdictButtons ui={ui} />
+      {onProposal && <ProposalValues ui={ui} />}
+      <Reasons ui={ui} />
+      {canWrite && counts.undecided > 0 && (
         <CommandButton ui={ui} command="review.viewed" kind="bw-wide">
           {t("Accept the rest in view")}
         </CommandButton>
       )}
-      <label class="bw-field">
-        {t("Order")}
-        <select
-          value={editor.review.order}
-          onChange={(e) =>
-            editor.review.setOrder(e.currentTarget.value === "uncertainty" ? "uncertainty" : "serpentine")
-          }
-        >
-          <option value="serpentine">{t("through the field")}</option>
-          <option value="uncertainty">{t("most doubtful first")}</option>
-        </select>
-        <span class="bw-muted">
-          <Key ui={ui} command="review.next" /> {t("next")}
-        </span>
-      </label>
+      <OrderField ui={ui} />
       <LongList
-        rows={rows}
+        rows={editor.review.inOrder()}
         current={editor.selection.selectedProposal()}
         label={t("Proposals")}
         onChoose={(row) => editor.selection.select(row, true)}
         line={(row, i) => <ProposalLine ui={ui} row={row} index={i} />}
       />
     </div>
+  );
+}
+
+function Progress({ undecided, all }: { undecided: number; all: number }) {
+  const decided = all - undecided;
+  return (
+    <div class="progress-line">
+      <span>
+        <strong class="bw-number">{undecided}</strong> {t("to judge")}
+      </span>
+      <span class="bw-muted bw-number">{t("{n} of {all} decided", { n: decided, all })}</span>
+      <progress value={decided} max={all} aria-label={t("Decided proposals")} />
+    </div>
+  );
+}
+
+function VerdictButtons({ ui }: { ui: Ui }) {
+  const { store, review } = ui.editor;
+  const hasCell = store.onProposal || review.decidedRow() >= 0;
+  const disabled = !hasCell || !store.canWrite || store.editing !== null;
+  return (
+    <div class="bw-row">
+      <CommandButton ui={ui} command="review.accept" kind="is-primary" disabled={disabled}>
+        {t("Accept")}
+      </CommandButton>
+      <CommandButton ui={ui} command="review.reject" disabled={disabled}>
+        {t("Reject")}
+      </CommandButton>
+      <CommandButton ui={ui} command="cell.edit" disabled={disabled}>
+        {t("Edit")}
+      </CommandButton>
+      <CommandButton ui={ui} command="cell.cannot_tell" disabled={disabled}>
+        {t("Cannot tell")}
+      </CommandButton>
+    </div>
+  );
+}
+
+/** The class and the attributes that accepting would give the selected proposal. */
+function ProposalValues({ ui }: { ui: Ui }) {
+  const { store, review } = ui.editor;
+  const proposed = store.cells.labelClass[store.selected] || null;
+  return (
+    <>
+      <Classes ui={ui} current={review.proposalClass ?? proposed} />
+      <AttributeLines ui={ui} />
+    </>
+  );
+}
+
+/** Why the cell before was rejected. */
+function Reasons({ ui }: { ui: Ui }) {
+  const { store, review } = ui.editor;
+  const { cells } = store;
+  const rejection = review.rejected === null ? -1 : cells.rowOf(review.rejected);
+  if (rejection < 0 || !cells.live[rejection]) return null;
+  return (
+    <div class="bw-reasons" role="group" aria-label={t("Why was it rejected?")}>
+      <span class="bw-muted">{t("Why rejected? (may stay open)")}</span>
+      {REASONS.map((r) => (
+        <button
+          key={r}
+          type="button"
+          class="choice-button"
+          aria-pressed={cells.reasonOf(rejection) === r}
+          onClick={() => review.giveReason(r)}
+        >
+          {t(REASON_WORDS[r])}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+function OrderField({ ui }: { ui: Ui }) {
+  const { review } = ui.editor;
+  const choose = (value: string) => review.setOrder(value === "uncertainty" ? "uncertainty" : "serpentine");
+  return (
+    <label class="bw-field">
+      {t("Order")}
+      <select value={review.order} onChange={(e) => choose(e.currentTarget.value)}>
+        <option value="serpentine">{t("through the field")}</option>
+        <option value="uncertainty">{t("most doubtful first")}</option>
+      </select>
+      <span class="bw-muted">
+        <Key ui={ui} command="review.next" /> {t("next")}
+      </span>
+    </label>
   );
 }
 
@@ -110,20 +132,18 @@ function NoProposals({ ui }: { ui: Ui }) {
   );
 }
 
+/** A confirmed cell that was a proposal is one that was accepted. */
+const DECISION_WORDS = { ...STATUS_WORDS, confirmed: mark("accepted") };
+
 function ProposalLine({ ui, row, index }: { ui: Ui; row: number; index: number }) {
   const { cells } = ui.editor.store;
   const by = cells.decisionOf(row);
-  const word = t(
-    by < 0
-      ? mark("to judge")
-      : cells.statusOf(by) === "confirmed"
-        ? mark("accepted")
-        : STATUS_WORDS[cells.statusOf(by)],
-  );
+  const decision = by < 0 ? null : cells.statusOf(by);
+  const word = decision === null ? t("to judge") : t(DECISION_WORDS[decision]);
   const score = cells.score[row];
   return (
     <>
-      <span class={`bw-mark is-${by < 0 ? "open" : cells.statusOf(by)}`} aria-hidden="true" />
+      <span class={`bw-mark is-${decision ?? "open"}`} aria-hidden="true" />
       <span class="bw-number bw-muted">{index + 1}</span>
       <span class={by < 0 ? "bw-grow" : "bw-grow bw-muted"}>
         {word}

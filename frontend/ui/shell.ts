@@ -1,5 +1,4 @@
 /** The page's frame: where the picture and the panels sit, and what is drawn again when the editor changes. */
-import type { Box } from "../geometry/box";
 import { t } from "../locale/locale";
 import { effect, untracked } from "@preact/signals-core";
 import { createElement, render, type ComponentType } from "preact";
@@ -18,6 +17,7 @@ import { Palette, Remap } from "./over";
 import { SignIn } from "./sign_in";
 import type { Tab, Ui } from "./parts";
 import { SidePanel } from "./side_panel";
+import { editingOf, othersOf, stateOf } from "./probes";
 import { KeySheet, StatusBar, Toasts } from "./status_bar";
 import { Tools } from "./tools_bar";
 import { TopBar } from "./top_bar";
@@ -164,46 +164,13 @@ export class Shell {
       ),
       counts: () => ({ ...editor.store.counts, drawn: viewport.drawn() }),
       state: () => ({
-        tool: editor.store.tool,
-        save: editor.store.save.kind,
-        waiting: editor.store.outbox.count,
-        conflicts: editor.store.log?.conflicts.length ?? 0,
-        seq: editor.store.log?.seq ?? null,
-        selected: editor.store.selected < 0 ? null : editor.store.cells.idOf(editor.store.selected),
-        painted: editor.store.painted >= 0 && editor.store.painted === editor.store.selected,
-        editing: editor.store.editing !== null,
-        labelClass: editor.store.labelClass?.id ?? null,
+        ...stateOf(editor),
+        ...editingOf(editor),
+        ...othersOf(editor),
         peeking: viewport.peeking,
-        camera: { ...editor.view.camera },
-        canvas: { ...editor.view.canvas },
-        image: { width: editor.store.opened.image.width, height: editor.store.opened.image.height },
-        session: editor.store.session,
         frames: viewport.frames,
         frameMs: viewport.lastMilliseconds,
-        many: editor.store.multiSelected.map((row) => editor.store.cells.idOf(row)),
-        seen: editor.store.multiSelected.filter((row) => editor.store.seen.has(row)).length,
         busy: this.pointerInput.busy || editor.store.promised > 0,
-        toasts: editor.store.toasts.list.map((toast) => toast.text),
-        constraint: editor.store.editing?.constraint && {
-          strokes: editor.store.editing.constraint.strokes.length,
-          waiting: editor.store.editing.constraint.waiting,
-          trouble: editor.store.editing.constraint.trouble,
-          certificate: editor.store.editing.constraint.certificate,
-        },
-        patch: editor.store.editing && editor.store.editing.patch.pixels.reduce((a, b) => a + b, 0),
-        prompter: {
-          name: editor.store.prompter?.name ?? null,
-          answered: editor.store.prompter?.answered ?? 0,
-          milliseconds: editor.store.prompter?.milliseconds ?? 0,
-          asked: editor.store.prompter?.last?.clicks.map(({ at }) => [at.x, at.y]) ?? [],
-          askedBox: askedBox(editor.store.prompter?.last?.box ?? null),
-        },
-        connected: editor.liveUpdates.live?.connected ?? false,
-        others: [...(editor.liveUpdates.live?.others.values() ?? [])].map((o) => ({
-          name: o.person.name,
-          editing: o.editing,
-          cursor: o.cursor,
-        })),
       }),
       cells: () => this.listed(true),
       proposals: () => this.listed(false),
@@ -367,9 +334,4 @@ export class Shell {
       editor.store.toast(t("The pixels of this image could not be read."));
     });
   }
-}
-
-/** x0, y0, x1, y1 of the last box that the prompter was asked about, for the browser tests. */
-function askedBox(box: Box | null): readonly number[] | null {
-  return box && [box.x0, box.y0, box.x1, box.y1];
 }

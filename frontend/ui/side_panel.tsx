@@ -39,15 +39,10 @@ export function SidePanel({ ui }: { ui: Ui }) {
           </button>
         ))}
       </div>
-      {tab === "cells" ? (
-        <CellsTab ui={ui} />
-      ) : tab === "review" ? (
-        <ReviewTab ui={ui} />
-      ) : tab === "masks" ? (
-        <MasksTab layer={editor.store.publication} />
-      ) : (
-        <ViewTab ui={ui} />
-      )}
+      {tab === "cells" && <CellsTab ui={ui} />}
+      {tab === "review" && <ReviewTab ui={ui} />}
+      {tab === "masks" && <MasksTab layer={editor.store.publication} />}
+      {tab === "view" && <ViewTab ui={ui} />}
       <CellCard ui={ui} />
     </>
   );

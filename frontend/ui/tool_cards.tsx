@@ -1,7 +1,7 @@
 /** Cards of the current tool and of several selected cells: buttons for people who use a pen instead of keys. */
 import { mark, t, tn } from "../locale/locale";
 import { TOOLS } from "../tools";
-import type { Constraint } from "../editor/refusion";
+import type { Constraint } from "../editor/edited_mask";
 import { CommandButton, Classes, number, type Ui } from "./parts";
 
 const MODES = [

@@ -1,6 +1,7 @@
 /** The tools on the left. */
 import { mark, t } from "../locale/locale";
-import { TOOL_NAMES, TOOLS } from "../tools";
+import { TOOL_NAMES } from "../editor/tool_names";
+import { TOOLS } from "../tools";
 import { type Command } from "../commands";
 import { keyLabel } from "../commands/keymap";
 import type { Ui } from "./parts";

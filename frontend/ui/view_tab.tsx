@@ -19,7 +19,8 @@ const STATUSES: readonly (readonly [Status, string])[] = [
   ["ignore", mark("Ignored regions")],
 ];
 
-/** The site keeps the choice for all its pages; this one is opened again in it (what waits to be saved is kept on this computer). */
+/** The site keeps the choice for all its pages; this one is opened again in it (what waits to be saved is kept on
+ *  this computer). */
 async function choose(language: string): Promise<void> {
   const body = new URLSearchParams({ language, next: location.pathname });
   await fetch("/i18n/setlang/", {

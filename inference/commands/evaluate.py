@@ -71,10 +71,10 @@ def main(argv: list[str]) -> int:
     every = list(reports.values())
     images = {name: report.as_dict() for name, report in reports.items()}
     mean, pooled = metrics.mean(every), metrics.pooled(every)
-    together = sum(needed.values(), Repair())
-    false_per_mm2 = together.false_per_mm2(given.mpp) if given.mpp else None
+    pooled_repair = sum(needed.values(), Repair())
+    false_per_mm2 = pooled_repair.false_per_mm2(given.mpp) if given.mpp else None
     if given.json:
-        per_100 = {"images": {name: one.per_100() for name, one in needed.items()}, "pooled": together.per_100()}
+        per_100 = {"images": {name: one.per_100() for name, one in needed.items()}, "pooled": pooled_repair.per_100()}
         about = {"per_100_reference_cells": per_100, "false_cells_per_mm2_of_empty_images": false_per_mm2}
         print(json.dumps({"images": images, "mean": mean, "pooled": pooled, "repair": about}, indent=2))
         return 0
@@ -83,7 +83,7 @@ def main(argv: list[str]) -> int:
     print(" " * width, *(f"{key:>8}" for key in SHOWN), f"  (BF1 within {given.tolerance:g} px)")
     for name, row in rows:
         print(f"{name:<{width}}", *(f"{row[key]:8.4f}" for key in SHOWN))
-    print_repairs({**needed, "pooled": together}, width)
+    print_repairs({**needed, "pooled": pooled_repair}, width)
     if false_per_mm2 is not None:
         print(f"\n{false_per_mm2:.1f} false cells per mm² where the reference is empty")
     return 0

@@ -29,6 +29,7 @@ class Container:
     plain        the file without the pieces that no pixel needs; the same bytes where nothing was left out
     exif         the block of EXIF, b"" where there is none
     xmp          the XML of XMP, b"" where there is none
+    has_icc      whether there is a colour profile
     per_metre    pixels a metre (across, down), None where the file does not say
     frames       pictures that an animation claims
     clear_grey   the grey of a PNG that is transparent, where it has less than 8 bits; None otherwise
@@ -43,6 +44,7 @@ class Container:
     height: int = 0
     exif: bytes = b""
     xmp: bytes = b""
+    has_icc: bool = False
     per_metre: tuple[float, float] | None = None
     frames: int = 1
     alpha: str = ""
@@ -88,6 +90,8 @@ def _png_piece(found: Container, name: bytes, body: bytes, sound: bool) -> None:
     elif name == b"pHYs" and len(body) == 9 and body[8] == 1:
         across, down = struct.unpack_from(">II", body)
         found.per_metre = (across, down)
+    elif name == b"iCCP":
+        found.has_icc = True
     elif name == b"eXIf":
         found.exif = body
     elif name == b"iTXt" and body.startswith(b"XML:com.adobe.xmp\0\0\0"):
@@ -170,6 +174,8 @@ def _jpeg_piece(found: Container, marker: int, body: bytes) -> None:
             found.per_metre = (across * factor, down * factor)
     elif marker == 0xEE and body.startswith(b"Adobe") and len(body) >= 12:
         found.adobe = body[11]
+    elif marker == 0xE2 and body.startswith(b"ICC_PROFILE\0"):
+        found.has_icc = True
     elif marker == 0xE2 and body.startswith(b"MPF\0"):
         found.frames = _pictures_of_mpf(body[4:])
 

@@ -95,6 +95,8 @@ class PillowReader:
             scale=measured if isinstance(measured, Scale) else None,
             vendor=scale.vendor_of(make, ""),
             scanner=scale.scanner_of(make, model, ""),
+            reader="Pillow",
+            icc=known.has_icc,
             problems=tuple(problems),
         )
 
@@ -140,6 +142,7 @@ def _container(format_name: str, content: bytes) -> Container:
     found.samples = 4 if found.alpha else 3
     found.frames = int(getattr(opened, "n_frames", 1))
     found.exif, found.xmp = _block(opened, "exif"), _block(opened, "xmp")
+    found.has_icc = bool(_block(opened, "icc_profile"))
     if format_name == "BMP":
         per_pixel = content[24] if content[14:15] == b"\x0c" else int.from_bytes(content[28:30], "little")
         found.bits = per_pixel if per_pixel <= 8 else BMP_BITS.get(per_pixel, 8)

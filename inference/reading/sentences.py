@@ -46,6 +46,32 @@ DECLINED = {
     "not_finite": "{name} holds no number that is finite (all NaN or infinite); export it again",
     "memory": "reading {name} needs more than {megabytes} MB of memory; cut it into smaller fields",
     "time": "reading {name} takes longer than {seconds} s; cut it into smaller fields or save it as PNG",
+    "dicom_no_slide": (
+        "{name} is a DICOM file, but no whole-slide image (its modality is {modality}); give a slide, modality SM, or "
+        "save it as PNG or TIFF"
+    ),
+    "dicom_attribute": (
+        "{name} is a DICOM whole-slide image without {attribute}, which every reader needs to tell the tissue from the "
+        "label and the levels from each other; export it again from where it comes from, or add the attribute"
+    ),
+    "dicom_no_tissue": (
+        "{name} holds only the {what} of a slide; give the folder or a ZIP of all files of its series, so that the "
+        "level with the tissue (Image Type VOLUME) is among them"
+    ),
+    "set_incomplete": (
+        "{name} is a slide of several files, of which some are missing: {what} ({missing}); give the folder or a ZIP "
+        "of all of them"
+    ),
+    "no_slide_in_folder": (
+        "{name} holds no slide; give a folder or ZIP with all files of one MRXS, VMS or DICOM slide, or with one slide "
+        "file"
+    ),
+    "several_slides": "{name} holds {count} slides; a folder or ZIP is one slide, so give each one by itself",
+    "bad_archive": "{name} cannot be unpacked ({reason}); make a ZIP of the slide’s files anew",
+    "not_tiled": (
+        "{name} is {width} x {height} px and not stored in tiles, so that no part can be read without all the others; "
+        "save it as a tiled pyramid (vips tiffsave --tile --pyramid, or QuPath: Export OME-TIFF)"
+    ),
     "reader_died": (
         "the decoder broke off while it was reading {name}; the file is probably damaged, so export it again"
     ),
@@ -65,6 +91,11 @@ NOTES = {
     "extra_samples": "further samples of each pixel, without a stated meaning, that were not taken: {count}",
     "not_square": "pixels are {x} x {y} µm in the file, not square, so no scale was taken",
     "scale_disagrees": "the file says {file} µm per pixel, {typed} was typed and is kept",
+    "icc_not_applied": (
+        "the file holds a colour profile (ICC), which is not applied: colours are shown as they are stored"
+    ),
+    "bounded": "only the scanned part of the canvas is shown; it begins at {x}, {y} in the file’s own coordinates",
+    "not_turned": "the file says that it is to be turned ({orientation}); slides are shown as they are stored",
     "no_numbers": "samples that are no finite numbers are shown as black or white",
 }
 

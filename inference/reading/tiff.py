@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
@@ -25,9 +26,20 @@ from inference.reading.tiff_pixels import (
     segments_in,
     tag,
 )
-from inference.reading.types import Identified, Level, Note, Plane, Samples, Scale, Unreadable, checked_rectangle
+from inference.reading.types import (
+    Identified,
+    Level,
+    Note,
+    Plane,
+    Samples,
+    Scale,
+    Unreadable,
+    checked_rectangle,
+    levels_of,
+)
 
 DESCRIPTION, MAKE, MODEL, X_RESOLUTION, Y_RESOLUTION, UNIT, ORIENTATION, XMP = 270, 271, 272, 282, 283, 296, 274, 700
+ICC = 34675
 SUBFILE_TYPE, OLD_SUBFILE_TYPE, SOURCE_LENS, NDPI_MARK = 254, 255, 65421, 65420
 REDUCED, MASK = 1, 4  # bits of SUBFILE_TYPE
 UM_PER_UNIT = {2: 25_400.0, 3: 10_000.0}  # of UNIT: inch, centimetre
@@ -224,14 +236,23 @@ def identified(layout: Layout, picture: int = 0) -> Identified:
         compression=COMPRESSIONS.get(int(page.compression), f"method {int(page.compression)}"),
         color_map=photometric == "palette",
         orientation=orientation,
-        levels=tuple(Level(int(level.imagewidth), int(level.imagelength)) for level in levels),
+        levels=_levels(levels),
         planes=_planes(layout, description),
         scale=measured if isinstance(measured, Scale) else None,
         objective=scale.objective_of(description, tag(page, SOURCE_LENS)),
         vendor=scale.vendor_of(tag(page, MAKE), description),
         scanner=scale.scanner_of(tag(page, MAKE), tag(page, MODEL), description),
+        reader="tifffile",
+        associated=tuple(f"picture {number}" for number in range(1, layout.associated + 1)),
+        icc=ICC in page.tags,
         problems=tuple(problems),
     )
+
+
+def _levels(pages: Sequence[Any]) -> tuple[Level, ...]:
+    sizes = [(int(page.imagewidth), int(page.imagelength)) for page in pages]
+    tiles = [(int(page.tilewidth), int(page.tilelength)) if page.is_tiled else (0, 0) for page in pages]
+    return levels_of(sizes, tiles)
 
 
 def _orientation(page: Any) -> int | None:

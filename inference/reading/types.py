@@ -1,5 +1,6 @@
 """What a reader says of a file, and the protocol that all readers share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
@@ -38,10 +39,17 @@ class Note:
 
 @dataclass(frozen=True)
 class Level:
-    """One resolution of a slide in pixels; level 0 is the full one. A picture has one level."""
+    """One resolution of a slide in pixels; level 0 is the full one. A picture has one level.
+
+    downsample   how many pixels of level 0 lie beside each other under one pixel of this level, 1.0 for level 0
+    tile_width, tile_height   of the parts that are decoded by themselves; 0 where the level is decoded whole
+    """
 
     width: int
     height: int
+    downsample: float = 1.0
+    tile_width: int = 0
+    tile_height: int = 0
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,11 @@ class Identified:
     orientation      1 to 8 as in EXIF, None where the file says nothing that can be read
     planes           every picture in it, the first one first; pages x channels of them
     objective        magnification of the objective, 20.0 for 20x
+    reader           the library that reads the pixels: tifffile, wsidicom, openslide, Pillow
+    associated       further pictures of a slide by name (label, macro, thumbnail); nothing here gives their pixels
+    icc              whether the file holds a colour profile; it is not applied (docs/reading.md)
+    origin           where level 0 begins in the coordinates of the file's own format, (0, 0) but for slides that say
+                     which part of their canvas was scanned (MRXS): theirs = ours + origin
     problems         what is odd and does not prevent reading
     """
 
@@ -102,6 +115,10 @@ class Identified:
     objective: float | None = None
     vendor: str = ""
     scanner: str = ""
+    reader: str = ""
+    associated: tuple[str, ...] = ()
+    icc: bool = False
+    origin: tuple[int, int] = (0, 0)
     problems: tuple[Note, ...] = ()
 
     @property
@@ -137,6 +154,36 @@ class Reader(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *error: object) -> None: ...
+
+
+def levels_of(sizes: Sequence[tuple[int, int]], tiles: Sequence[tuple[int, int]]) -> tuple[Level, ...]:
+    """Levels with their downsamples.
+
+    sizes, tiles  (width, height) of each level and of its tiles, (0, 0) without tiles; the largest level first
+    """
+    made = []
+    for size, tile in zip(sizes, tiles, strict=True):
+        made.append(Level(*size, downsample=_downsample(sizes[0], size), tile_width=tile[0], tile_height=tile[1]))
+    return tuple(made)
+
+
+def _downsample(full: tuple[int, int], size: tuple[int, int]) -> float:
+    """How many times smaller a level is. Scanners halve, and round the last pixel up or down.
+
+    So a whole number that gives these sides is the factor, and not the ratio of the rounded sides, which would put the
+    far end of a level up to a pixel of it beside its place. Otherwise the ratio of the longer sides.
+    """
+    side = 0 if full[0] >= full[1] else 1
+    ratio = full[side] / max(1, size[side])
+    whole = [factor for factor in range(max(1, int(ratio) - 1), int(ratio) + 3) if _gives(full, factor, size)]
+    if not whole:
+        return ratio
+    even = [factor for factor in whole if factor & (factor - 1) == 0]
+    return float(min(even or whole, key=lambda factor: abs(factor - ratio)))
+
+
+def _gives(full: tuple[int, int], factor: int, size: tuple[int, int]) -> bool:
+    return all(length // factor <= part <= -(-length // factor) for length, part in zip(full, size, strict=True))
 
 
 def checked_rectangle(level: Level, x: int, y: int, w: int, h: int) -> None:

@@ -343,13 +343,13 @@ def clock_corrections(offsets: Sequence[float]) -> list[float]:
 
 def merged(spans: Iterable[Span]) -> Spans:
     """The same time as sorted, disjoint spans."""
-    together: Spans = []
+    disjoint: Spans = []
     for a, b in sorted(spans):
-        if together and a <= together[-1][1]:
-            together[-1] = (together[-1][0], max(together[-1][1], b))
+        if disjoint and a <= disjoint[-1][1]:
+            disjoint[-1] = (disjoint[-1][0], max(disjoint[-1][1], b))
         elif b > a:
-            together.append((a, b))
-    return together
+            disjoint.append((a, b))
+    return disjoint
 
 
 def length(spans: Iterable[Span]) -> float:

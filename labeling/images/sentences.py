@@ -57,6 +57,33 @@ SENTENCES = {
     "reader_died": _(
         "the decoder broke off while it was reading {name}; the file is probably damaged, so export it again"
     ),
+    "dicom_no_slide": _(
+        "{name} is a DICOM file, but no whole-slide image (its modality is {modality}); give a slide, "
+        "modality SM, or save it as PNG or TIFF"
+    ),
+    "dicom_attribute": _(
+        "{name} is a DICOM whole-slide image without {attribute}, which every reader needs to tell the "
+        "tissue from the label and the levels from each other; export it again from where it comes from, or "
+        "add the attribute"
+    ),
+    "dicom_no_tissue": _(
+        "{name} holds only the {what} of a slide; give the folder or a ZIP of all files of its series, so "
+        "that the level with the tissue (Image Type VOLUME) is among them"
+    ),
+    "set_incomplete": _(
+        "{name} is a slide of several files, of which some are missing: {what} ({missing}); give the folder "
+        "or a ZIP of all of them"
+    ),
+    "no_slide_in_folder": _(
+        "{name} holds no slide; give a folder or ZIP with all files of one MRXS, VMS or DICOM slide, or with "
+        "one slide file"
+    ),
+    "several_slides": _("{name} holds {count} slides; a folder or ZIP is one slide, so give each one by itself"),
+    "bad_archive": _("{name} cannot be unpacked ({reason}); make a ZIP of the slide’s files anew"),
+    "not_tiled": _(
+        "{name} is {width} x {height} px and not stored in tiles, so that no part can be read without all "
+        "the others; save it as a tiled pyramid (vips tiffsave --tile --pyramid, or QuPath: Export OME-TIFF)"
+    ),
     "turned": _("turned as its EXIF orientation says ({orientation})"),
     "exif_unreadable": _("EXIF data cannot be read, so the picture stands as it is stored"),
     "spread": _("{bits}-bit samples: {low} to {high} are shown as black to white"),
@@ -69,6 +96,11 @@ SENTENCES = {
     "extra_samples": _("further samples of each pixel, without a stated meaning, that were not taken: {count}"),
     "not_square": _("pixels are {x} x {y} µm in the file, not square, so no scale was taken"),
     "scale_disagrees": _("the file says {file} µm per pixel, {typed} was typed and is kept"),
+    "icc_not_applied": _(
+        "the file holds a colour profile (ICC), which is not applied: colours are shown as they are stored"
+    ),
+    "bounded": _("only the scanned part of the canvas is shown; it begins at {x}, {y} in the file’s own coordinates"),
+    "not_turned": _("the file says that it is to be turned ({orientation}); slides are shown as they are stored"),
     "no_numbers": _("samples that are no finite numbers are shown as black or white"),
 }
 

@@ -10,10 +10,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from labeling.contract import contract
 from labeling.errors import Invalid
 from labeling.images.models import Image
 from labeling.projects.access import person, reach
-from labeling.projects.api import ProjectSerializer
+from labeling.projects.contract import ProjectAnswer
 from labeling.projects.models import Project
 from labeling.rounds.archiving import archive_project, restore_project
 from labeling.rounds.configuration import configure, differences
@@ -146,15 +147,17 @@ def _rounds(user: Any) -> Any:
 class Archive(APIView):
     """A project is archived here, among the rounds, because they end with it."""
 
-    def post(self, request: Request, project: int) -> Response:
+    @contract(answer=ProjectAnswer)
+    def post(self, request: Request, project: int) -> ProjectAnswer:
         found = reach(Project.objects.visible_to(person(request)), person(request), "archive", project="", pk=project)
-        return Response(ProjectSerializer(archive_project(project=found, by=person(request))).data)
+        return ProjectAnswer.model_validate(archive_project(project=found, by=person(request)))
 
 
 class Restore(APIView):
-    def post(self, request: Request, project: int) -> Response:
+    @contract(answer=ProjectAnswer)
+    def post(self, request: Request, project: int) -> ProjectAnswer:
         found = reach(Project.objects.visible_to(person(request)), person(request), "archive", project="", pk=project)
-        return Response(ProjectSerializer(restore_project(project=found, by=person(request))).data)
+        return ProjectAnswer.model_validate(restore_project(project=found, by=person(request)))
 
 
 class RoundList(APIView):

@@ -14,7 +14,7 @@ from labeling.annotations.services import own_layer, working_layer
 from labeling.images.models import Image
 from labeling.images.tiles import SIDE, is_tiled, sizes
 from labeling.projects.access import person, reach
-from labeling.projects.api import LabelClassSerializer
+from labeling.projects.contract import class_answers
 from labeling.projects.models import Project
 from labeling.rounds.models import Publication
 from labeling.rounds.results.outcome import on_images
@@ -59,7 +59,7 @@ class Workspace(APIView):
                     "archived_at": project.archived_at,
                     "records_activity": project.records_activity and project.archived_at is None,
                     "url": reverse("project", args=[project.pk]),
-                    "classes": LabelClassSerializer(project.classes.all(), many=True).data,
+                    "classes": [one.model_dump() for one in class_answers(project)],
                     "attributes": [{"name": name, "values": values} for name, values in project.attributes],
                 },
                 "person": {"id": user.pk, "name": user.display_name},

@@ -275,8 +275,8 @@ def run(
             dataset = open_dataset(data / name)
             for about in sorted(work.glob(f"{'tnbc' if name == 'gbm40' else name}-{preset}-*-0.json")):
                 model = boxcell.load(about.with_suffix(""), device="cpu")
-                held = dataset.names[1::4] if name == "gbm40" else json.loads(about.read_text())["held"]
-                for image in held[first::every]:
+                left_out = dataset.names[1::4] if name == "gbm40" else json.loads(about.read_text())["left_out"]
+                for image in left_out[first::every]:
                     if (name, image) in done:
                         continue
                     done.add((name, image))

@@ -3,7 +3,7 @@
     python -m tests.bench.folds DATA/consep DATA/monuseg -o WORK [--preset quick] [--folds 2] [--seed 0]
 
 Images of one patient share a fold; where patients are unknown, folds are by image. No test image is touched. Without
-validation images no epoch is chosen, so what is held out is unseen. WORK/SET-PRESET-FOLD-SEED is the model,
+validation images no epoch is chosen, so what is left out is unseen. WORK/SET-PRESET-FOLD-SEED is the model,
 WORK/SET-PRESET-FOLD-SEED.json names the images that it has not seen.
 """
 
@@ -36,8 +36,8 @@ def folds_of(dataset: Dataset, count: int) -> list[list[str]]:
     return folds
 
 
-def train_fold(dataset: Dataset, held: list[str], preset: str, seed: int, output: Path) -> None:
-    names = sorted({*dataset.split("train"), *dataset.split("val")} & set(dataset.names) - set(held))
+def train_fold(dataset: Dataset, left_out: list[str], preset: str, seed: int, output: Path) -> None:
+    names = sorted({*dataset.split("train"), *dataset.split("val")} & set(dataset.names) - set(left_out))
     samples = [dataset.sample(name) for name in names]
     settings = boxcell.BoxCellSettings(
         detector=PARTS[preset]["detector"],
@@ -66,15 +66,15 @@ def main() -> None:
     options = parser.parse_args()
     for path in options.data:
         dataset = open_dataset(path)
-        for k, held in enumerate(folds_of(dataset, options.folds)):
+        for k, left_out in enumerate(folds_of(dataset, options.folds)):
             if options.only is not None and k not in options.only:
                 continue
             name = f"{dataset.name}-{options.preset}-{k}-{options.seed}"
             began = time.process_time()
             print(name, flush=True)
-            train_fold(dataset, held, options.preset, options.seed, options.output / name)
+            train_fold(dataset, left_out, options.preset, options.seed, options.output / name)
             spent = time.process_time() - began
-            about = {"set": dataset.name, "held": held, "seconds_of_processor": round(spent)}
+            about = {"set": dataset.name, "left_out": left_out, "seconds_of_processor": round(spent)}
             (options.output / f"{name}.json").write_text(json.dumps(about, indent=1))
             print(f"  {spent:.0f} s of processor", flush=True)
 

@@ -180,13 +180,13 @@ def fixed_reader_rows(kind: str, arms: int, readers: int, studies: int) -> Rows:
                 components=components,
                 kind=kind,
             )
-            found.append(_held_by_fields(study, float(np.log(ratio))))
+            found.append(_covered_by_fields(study, float(np.log(ratio))))
         scene = f"these readers, {fields} fields a set"
         yield Row(kind, arms, readers, scene, "error of the test", studies - found[0], studies, ALPHA)
         yield Row(kind, arms, readers, scene, "coverage", found[1], studies, 1 - ALPHA)
 
 
-def _held_by_fields(study: Virtual, truth: float) -> int:
+def _covered_by_fields(study: Virtual, truth: float) -> int:
     """In how many studies the interval over fields holds the truth."""
     by_period = study.field_differences()
     kept = 0

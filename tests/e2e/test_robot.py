@@ -143,12 +143,12 @@ class Robot(Bench):
         seconds = end - begin - self.stood(begin, end)
         self.truth[phase, cell] = self.truth.get((phase, cell), 0.0) + seconds
 
-    def draw(self, box, *, looks_for: float, drags_for: float) -> tuple[str, float, float]:
+    def draw(self, box, *, dwells_for: float, drags_for: float) -> tuple[str, float, float]:
         """One box: search, then draw. -> the cell, when the search ended, when it was done."""
         before = {cell["id"] for cell in self.cells()}
         start, end = self.at(*box[:2]), self.at(*box[2:])
         self.page.mouse.move(*start)
-        self.dwell(looks_for)
+        self.dwell(dwells_for)
         down = self.act(self.page.mouse.down, "pointerdown")
         self.page.mouse.move((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
         self.dwell(drags_for)
@@ -233,15 +233,15 @@ def test_measured_time_is_true_time(robot: Robot, browser, running: Running, tmp
     robot.press("r")
 
     # Search and draw.
-    _, _, first = robot.draw((30, 100, 60, 130), looks_for=0.5, drags_for=1.2)
-    cell, found, second = robot.draw((100, 100, 130, 140), looks_for=1.8, drags_for=0.8)
+    _, _, first = robot.draw((30, 100, 60, 130), dwells_for=0.5, drags_for=1.2)
+    cell, found, second = robot.draw((100, 100, 130, 140), dwells_for=1.8, drags_for=0.8)
     robot.was("search", cell, first, found)
     # A pause over the cut-off: none of it is work.
     robot.dwell(0.2)
     left = robot.move(700, 500)
     robot.dwell(7.5)
     back = robot.move(720, 520)
-    cell, found, _ = robot.draw((160, 100, 190, 130), looks_for=2.0, drags_for=0.8)
+    cell, found, _ = robot.draw((160, 100, 190, 130), dwells_for=2.0, drags_for=0.8)
     robot.was("search", cell, second, left)
     robot.was("search", cell, back, found)
     robot.was("idle", "", left, back)
@@ -354,21 +354,21 @@ def test_what_was_lost_is_missing_and_not_time(robot: Robot, running: Running, t
     page.goto(f"{running.address}/images/{image}/")
     robot.open_here()
     robot.press("r")
-    robot.draw((30, 100, 60, 130), looks_for=0.5, drags_for=0.8)
+    robot.draw((30, 100, 60, 130), dwells_for=0.5, drags_for=0.8)
     page.wait_for_timeout(SENT_MS)
     # Batches are lost on the way: a proxy says yes and keeps them.
     page.route("**/activity/", lambda route: route.fulfill(status=200, body='{"stored": true}'))
     known = dict(robot.truth)
-    robot.draw((100, 100, 130, 140), looks_for=2.0, drags_for=1.0)
+    robot.draw((100, 100, 130, 140), dwells_for=2.0, drags_for=1.0)
     page.wait_for_timeout(SENT_MS)
     page.unroute("**/activity/")
     robot.truth = known
-    robot.draw((160, 100, 190, 130), looks_for=1.0, drags_for=1.0)
+    robot.draw((160, 100, 190, 130), dwells_for=1.0, drags_for=1.0)
     page.wait_for_timeout(SENT_MS)
     # The tab crashes: nothing says good-bye, and what was not sent yet is gone; the log still has the box.
     page.route("**/activity/", lambda route: route.abort())
     known = dict(robot.truth)
-    robot.draw((220, 100, 250, 130), looks_for=0.5, drags_for=0.5)
+    robot.draw((220, 100, 250, 130), dwells_for=0.5, drags_for=0.5)
     robot.truth = known
     robot.until_saved()
     with pytest.raises(Error, match="crash"):

@@ -52,11 +52,11 @@ def read_field(bench: Bench) -> None:
     bench.until_saved()
 
 
-def stop_in_a_second_tab(own: BrowserContext, desk: Page, bench: Bench) -> None:
+def stop_in_a_second_tab(own: BrowserContext, reader: Page, bench: Bench) -> None:
     """Opening the page of the stop stops nothing; its button does, and work in the first tab is kept until the reader
     goes on."""
     second = own.new_page()
-    item = desk.url
+    item = reader.url
     second.goto(item + "stop/")
     second.get_by_text("The clock runs").wait_for()
     second.get_by_role("button", name="Stop the clock").click()
@@ -65,10 +65,10 @@ def stop_in_a_second_tab(own: BrowserContext, desk: Page, bench: Bench) -> None:
     bench.press("r")
     bench.page.wait_for_timeout(900)
     bench.drag((200, 200), (240, 240))
-    desk.get_by_text("kept in this browser").wait_for()
+    reader.get_by_text("kept in this browser").wait_for()
     second.get_by_role("button", name="Go on with it").click()
     second.wait_for_url(item)
-    retry = desk.get_by_role("button", name="Try now")
+    retry = reader.get_by_role("button", name="Try now")
     if retry.count():  # the queue tries by itself, too, and then the button is gone
         retry.dispatch_event("click")
     bench.until_saved()
@@ -109,35 +109,35 @@ def test_from_design_to_recomputed_numbers(browser, running: Running, tmp_path: 
     for name in ("reader-one", "reader-two"):
         own = browser.new_context(viewport={"width": 1280, "height": 800})
         send_often(own)
-        desk = own.new_page()
-        sign_in(desk, running, name, "a long enough password")
-        desk.get_by_role("link", name="Go to your fields").click()
-        desk.get_by_role("button", name="I have read this").click()
-        home = desk.url
+        reader = own.new_page()
+        sign_in(reader, running, name, "a long enough password")
+        reader.get_by_role("link", name="Go to your fields").click()
+        reader.get_by_role("button", name="I have read this").click()
+        home = reader.url
         for number in (1, 2):
-            desk.get_by_role("button", name=f"Begin field {number}").click()
-            bench = Bench(desk)
+            reader.get_by_role("button", name=f"Begin field {number}").click()
+            bench = Bench(reader)
             bench.open_here()
-            assert desk.get_by_role("button", name="Region").count() == 0  # the arm's tools and nothing else
-            assert desk.get_by_role("button", name="Every cell of this image is annotated").count() == 0
+            assert reader.get_by_role("button", name="Region").count() == 0  # the arm's tools and nothing else
+            assert reader.get_by_role("button", name="Every cell of this image is annotated").count() == 0
             read_field(bench)
             if name == "reader-one" and number == 1:
                 drawn = bench.cells()
-                desk.wait_for_timeout(SENT_MS)
+                reader.wait_for_timeout(SENT_MS)
                 with pytest.raises(Error, match="crash"):
-                    desk.goto("chrome://crash", timeout=20_000)
-                desk = own.new_page()
-                desk.goto(home)
-                desk.get_by_role("button", name="Go on with field 1").click()
-                bench = Bench(desk)
+                    reader.goto("chrome://crash", timeout=20_000)
+                reader = own.new_page()
+                reader.goto(home)
+                reader.get_by_role("button", name="Go on with field 1").click()
+                bench = Bench(reader)
                 bench.open_here()
                 assert [c["id"] for c in bench.cells()] == [c["id"] for c in drawn]
             if name == "reader-two" and number == 1:
-                stop_in_a_second_tab(own, desk, bench)
-            desk.get_by_role("button", name="Stop: pause or finish").click()
-            desk.get_by_role("button", name=f"Field {number} is finished").click()
-            desk.wait_for_url(home)
-        desk.get_by_text("All 2 fields are done").wait_for()
+                stop_in_a_second_tab(own, reader, bench)
+            reader.get_by_role("button", name="Stop: pause or finish").click()
+            reader.get_by_role("button", name=f"Field {number} is finished").click()
+            reader.wait_for_url(home)
+        reader.get_by_text("All 2 fields are done").wait_for()
         own.close()
 
     # Before the lock nothing by arm; then report and bundle.

@@ -119,11 +119,11 @@ def test_a_higher_level_draws_wider_masks():
 def test_prompts_of_one_call_do_not_influence_each_other(name):
     field, made = painted_field(4), prompter(name)
     encoded = made.encode(field.rgb)
-    together = made.decode(encoded, Prompts(boxes=field.boxes))
+    batch = made.decode(encoded, Prompts(boxes=field.boxes))
     for i in (0, 5):
         alone = made.decode(encoded, Prompts(boxes=field.boxes[i : i + 1])).masks[0]
         # bfloat16 sums in another order in another batch: a rim pixel may differ
-        assert abs(int(alone.bits.sum()) - int(together.masks[i].bits.sum())) <= 0.03 * alone.bits.sum() + 1
+        assert abs(int(alone.bits.sum()) - int(batch.masks[i].bits.sum())) <= 0.03 * alone.bits.sum() + 1
 
 
 @pytest.mark.skipif(shipped("boxwise") is None, reason="built without weights")

@@ -284,9 +284,9 @@ def test_prompts_beside_each_other_do_not_change_each_other(newer):
     made = Sam(path, device="cpu", side=256)
     encoded = made.encode(painted_field(2).rgb)
     boxes = np.array([[20.0, 20, 50, 48], [100, 60, 130, 90], [60, 100, 90, 140]])
-    together = made.decode(encoded, Prompts(boxes=boxes))
+    batch = made.decode(encoded, Prompts(boxes=boxes))
     for i, box in enumerate(boxes):
-        assert made.decode(encoded, Prompts(boxes=box[None])).scores[0] == pytest.approx(together.scores[i], abs=1e-4)
+        assert made.decode(encoded, Prompts(boxes=box[None])).scores[0] == pytest.approx(batch.scores[i], abs=1e-4)
 
 
 def test_a_mask_lies_where_the_net_put_it(newer, monkeypatch):

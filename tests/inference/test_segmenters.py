@@ -88,13 +88,13 @@ def test_reverse_attention_looks_only_where_nothing_was_found_yet():
 
 def test_axial_attention_sees_the_row_and_the_column_and_begins_as_the_identity():
     torch.manual_seed(0)
-    look = AxialAttention()
+    attention = AxialAttention()
     x = torch.randn(1, 32, 7, 9)
-    assert torch.equal(look(x), x)
-    nn.init.constant_(look.share, 1.0)
+    assert torch.equal(attention(x), x)
+    nn.init.constant_(attention.share, 1.0)
     changed = x.clone()
     changed[..., 2, 3] += 5
-    moved = (look(changed) - look(x)).abs().sum(1)[0] > 1e-6
+    moved = (attention(changed) - attention(x)).abs().sum(1)[0] > 1e-6
     assert moved[2].all() and moved[:, 3].all()
 
 

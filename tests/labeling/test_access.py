@@ -25,6 +25,7 @@ pytestmark = pytest.mark.django_db
 WHO = ("owner", "manager", "reviewer", "annotator", "viewer", "stranger", "anonymous")
 ALL = (200, 200, 200, 200, 200, 404, 401)
 MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
+    ("get", "schema"): (200, 200, 200, 200, 200, 200, 401),
     ("get", "project-list"): (200, 200, 200, 200, 200, 200, 401),  # a stranger's list is empty, tested below
     ("get", "project-detail"): ALL,
     ("post", "project-archive"): (200, 200, 403, 403, 403, 404, 401),
@@ -108,7 +109,7 @@ class Study:
             return reverse(route, kwargs={"project": self.project.pk, "layout": "coco"})
         if route == "image-tile":
             return reverse(route, kwargs={"image": self.image.pk, "level": 0, "column": 0, "row": 0})
-        if route in ("project-list", "activity"):
+        if route in ("project-list", "activity", "schema"):
             return reverse(route)
         owner = {
             "image-list": "project",
@@ -204,9 +205,9 @@ def test_the_matrix_names_every_route_and_verb():
 def test_a_stranger_s_list_is_empty(study):
     client = APIClient()
     client.force_authenticate(study.people["stranger"])
-    assert client.get(reverse("project-list")).json() == []
+    assert client.get(reverse("project-list")).json()["items"] == []
     client.force_authenticate(study.people["viewer"])
-    assert [p["id"] for p in client.get(reverse("project-list")).json()] == [study.project.pk]
+    assert [p["id"] for p in client.get(reverse("project-list")).json()["items"]] == [study.project.pk]
 
 
 @pytest.mark.parametrize(("who", "sees"), [("reviewer", 200), ("annotator", 404), ("viewer", 404)])

@@ -259,10 +259,10 @@ def test_who_archives_waits_for_who_starts_a_round_and_then_stops_it():
     """One of the two comes first: never is there a round at work that nobody asked to stop."""
     made = make_study()
     Round.objects.all().delete()
-    together, started = threading.Barrier(2), []
+    barrier, started = threading.Barrier(2), []
 
     def start():
-        together.wait(10)
+        barrier.wait(10)
         try:
             started.append(start_round(project=made.project, by=made.people["owner"], preset="tiny"))
         except Archived:
@@ -272,7 +272,7 @@ def test_who_archives_waits_for_who_starts_a_round_and_then_stops_it():
 
     other = threading.Thread(target=start)
     other.start()
-    together.wait(10)
+    barrier.wait(10)
     archive_project(project=made.project, by=made.people["owner"])
     other.join(30)
     assert len(started) == 1

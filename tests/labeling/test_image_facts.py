@@ -71,8 +71,8 @@ def test_a_real_slide_file_states_its_scanner_and_what_somebody_states_goes_firs
         pytest.skip("BOXWISE_DATA holds no wsi_samples/small_HE.svs")
     content = (root / "wsi_samples" / "small_HE.svs").read_bytes()
     assert add_image(project=ProjectFactory(), name="a.svs", content=content).scanner == "Aperio CPAPERIOCS"
-    said_so = add_image(project=ProjectFactory(), name="a.svs", content=content, scanner=" the  old one ", stain="H&E")
-    assert (said_so.scanner, said_so.stain, said_so.site) == ("the old one", "H&E", "")
+    stated = add_image(project=ProjectFactory(), name="a.svs", content=content, scanner=" the  old one ", stain="H&E")
+    assert (stated.scanner, stated.stain, stated.site) == ("the old one", "H&E", "")
 
 
 @pytest.fixture
@@ -168,8 +168,8 @@ def test_the_api_states_for_one_for_many_and_by_table(project):
         f"/api/v1/projects/{project.pk}/images/", {"images": [second, third], "stain": "PAS"}, format="json"
     )
     assert many.json() == {"changed": 2, "alike": []}
-    refused = client.patch(f"/api/v1/projects/{project.pk}/images/", {"images": [], "stain": "PAS"}, format="json")
-    assert refused.status_code == 400
+    answer = client.patch(f"/api/v1/projects/{project.pk}/images/", {"images": [], "stain": "PAS"}, format="json")
+    assert answer.status_code == 400
     listed = client.get(f"/api/v1/projects/{project.pk}/images/").json()
     assert [(i["scanner"], i["stain"]) for i in listed] == [("GT450", "H&E"), ("", "PAS"), ("", "PAS")]
     address = f"/api/v1/projects/{project.pk}/images/table/"

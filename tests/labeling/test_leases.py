@@ -57,10 +57,10 @@ def given(request: pytest.FixtureRequest) -> Given:
 
 
 def test_of_many_who_claim_at_once_one_gets_the_row(given):
-    together, got = threading.Barrier(5), []
+    barrier, got = threading.Barrier(5), []
 
     def worker() -> None:
-        together.wait(10)
+        barrier.wait(10)
         try:
             got.append(given.work.claim(given.row.pk))
         finally:

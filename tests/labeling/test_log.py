@@ -333,17 +333,17 @@ def test_any_interleaving_ends_like_some_serial_order(history):
     uids = [uuid.uuid4() for _ in range(CELLS)]
     seen_by = [dict[int, str | None]() for _ in range(CLIENTS)]
     sent = []
-    for client, which, what, looks, place in acts:  # each client acts on its own view, offline
+    for client, which, what, asks, place in acts:  # each client acts on its own view, offline
         seen = seen_by[client].get(which)
         after = cell((place, 0, place + 5, 7)) if what == "put" else None
         op = operation(effect(uids[which], after, seen=seen), action="draw")
         seen_by[client][which] = op["op_id"]
-        sent.append((op, looks, which))
+        sent.append((op, asks, which))
     model: dict[uuid.UUID, tuple[str, object]] = {}  # annotation -> (last op, after)
     accepted = set()
     for number in order:
-        op, looks, which = sent[number]
-        if looks and op["op_id"] not in accepted:
+        op, asks, which = sent[number]
+        if asks and op["op_id"] not in accepted:
             last = model.get(uids[which])
             op["effects"][0]["seen"] = last and last[0]
         _, (verdict,) = send(layer, author, op)

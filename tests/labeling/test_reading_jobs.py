@@ -431,11 +431,11 @@ def test_the_page_shows_each_file_while_it_is_read(study):
     claimed, _ = services.claim(job.pk)
     pages = []
 
-    def looking(item, end):
+    def stopping(item, end):
         pages.append(page_text(client.get(address(study, "project-uploads") + "?seen=0", headers=HTMX)))
         uploads.read_upload(job, item, end)
 
-    each_item(claimed, lambda done, total: None, looking)
+    each_item(claimed, lambda done, total: None, stopping)
     assert ["reading</span> </p>" in page for page in pages] == [True] * 3
     assert "2 of 3 files" in pages[2] and "1 of 3 files" in pages[1]
     assert "b.txt is not an image of a known format" in pages[2]
@@ -451,8 +451,8 @@ def test_the_grid_is_fetched_anew_once_in_a_while_and_at_the_end(study):
     first = items.next_item(job.pk, owner)
     items.end_item(job.pk, owner, first.pk, S.DONE, facts={"image": study.image.pk})
     assert client.get(f"{url}?seen=0&at=0", headers=HTMX)["HX-Trigger"] == "images-changed"
-    just_told = client.get(f"{url}?seen=0&at={now}", headers=HTMX)
-    assert "HX-Trigger" not in just_told and f"seen=0&amp;at={now}" in just_told.content.decode()
+    repeated = client.get(f"{url}?seen=0&at={now}", headers=HTMX)
+    assert "HX-Trigger" not in repeated and f"seen=0&amp;at={now}" in repeated.content.decode()
     services.end(job.pk, owner, Job.State.CANCELLED)
     assert client.get(f"{url}?seen=0&at={now}", headers=HTMX)["HX-Trigger"] == "images-changed"
 

@@ -317,5 +317,5 @@ def test_a_lab_measures_mask_quality_in_its_own_project(short_trainings, sent):
     assert compared["images"] == 1 and "pq" in compared["measures"]
     assert client.post(reverse("round-tuning", args=[rounds[0]])).status_code == 202
     tasks.tune_round(Tuning.objects.get(round=rounds[0]).pk)
-    swept = client.get(reverse("round-tuning", args=[rounds[0]])).json()
-    assert swept["state"] == "done" and swept["images"] == 1 and swept["rows"], swept
+    tuned = client.get(reverse("round-tuning", args=[rounds[0]])).json()
+    assert tuned["state"] == "done" and tuned["images"] == 1 and tuned["rows"], tuned

@@ -141,11 +141,11 @@ def test_a_database_that_went_away_in_mid_publication_publishes_each_image_once(
 
 
 def test_one_message_delivered_to_many_workers_at_once_is_done_once(round_, sent, monkeypatch):
-    done, together = count_work(monkeypatch), threading.Barrier(4)
+    done, barrier = count_work(monkeypatch), threading.Barrier(4)
     stage = round_.stages.get(kind="pseudo_masks")
 
     def worker():
-        together.wait(10)
+        barrier.wait(10)
         try:
             tasks.run_stage(stage.pk)
         finally:

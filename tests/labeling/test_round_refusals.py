@@ -39,7 +39,7 @@ def current(study):
 
 
 # page, API, how it comes to the refusal, words of it
-REFUSALS = [
+DECLINED = [
     ("cancel-round", "round-cancel", in_state("published"), "round {n} is published already"),
     ("cancel-round", "round-cancel", in_state("failed"), "round {n} is failed already"),
     ("retry-round", "round-retry", in_state("published"), "round {n} is published and cannot become queued"),
@@ -51,7 +51,7 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("page", "api", "bring_about", "words"), REFUSALS, ids=[f"{r[1]}: {r[3]}" for r in REFUSALS])
+@pytest.mark.parametrize(("page", "api", "bring_about", "words"), DECLINED, ids=[f"{r[1]}: {r[3]}" for r in DECLINED])
 def test_a_refusal_names_the_round_as_the_caller_does(page, api, bring_about, words, study):
     bring_about(study)
     owner, round_ = study.people["owner"], study.round

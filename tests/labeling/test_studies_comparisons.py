@@ -181,8 +181,8 @@ def test_fieller_s_interval_holds_the_ratios_that_the_test_does_not_reject(kind,
         estimate = float(moments.b / moments.a)
         assert low <= estimate <= high
         above = kept_back[kept_back > estimate]
-        holds_all_above = bool(len(above) and above.max() > 999)
-        assert np.isinf(high) == holds_all_above
+        contains_all_above = bool(len(above) and above.max() > 999)
+        assert np.isinf(high) == contains_all_above
         if np.isfinite(high):
             assert kept_back.max() == pytest.approx(high, rel=0.004)
         if np.isfinite(low) and np.isfinite(high):

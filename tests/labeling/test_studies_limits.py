@@ -108,8 +108,8 @@ def test_an_amendment_is_checked_like_the_protocol_and_the_page_never_breaks(stu
                 continue
             body = {"act": "amend", "name": name, "value": value.encode(errors="replace").decode(), "reason": "why"}
             answer = client.post(url, body)
-            holds_nul = "\0" in name + value
-            assert answer.status_code == (400 if holds_nul else 302), (name, value)
+            contains_nul = "\0" in name + value
+            assert answer.status_code == (400 if contains_nul else 302), (name, value)
     kept = [a.change for a in study.amendments.all()]
     assert all(set(change) == {"exclusion_rules"} for change in kept), kept  # free text may hold nearly anything
     for change in kept:

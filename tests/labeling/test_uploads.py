@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils import translation
 from rest_framework.test import APIClient
 
-from inference.reading.sentences import SENTENCES as SAID_BY_THE_LEAF
+from inference.reading.sentences import SENTENCES as SENTENCES_OF_THE_LEAF
 from labeling.exchange.image_tables import take_table
 from labeling.images import services
 from labeling.images.models import Image, OriginalAccess, ScaleSource
@@ -386,8 +386,8 @@ def test_the_original_is_kept_bit_by_bit_apart_from_the_images(study, api):
     assert b"".join(answer.streaming_content) == content
     assert answer["Cache-Control"] == "no-store"
     assert 'filename="deep.tif"' in answer["Content-Disposition"]
-    taken = OriginalAccess.objects.get()
-    assert (taken.image_id, taken.person, taken.image_name) == (key, study.people["manager"], "deep.tif")
+    access = OriginalAccess.objects.get()
+    assert (access.image_id, access.person, access.image_name) == (key, study.people["manager"], "deep.tif")
 
 
 def test_the_settings_page_offers_it_to_those_who_may(study, api):
@@ -449,6 +449,6 @@ def test_settings_switch_it_off_and_say_what_that_means(study):
 
 def test_every_sentence_of_the_leaf_can_be_translated():
     with translation.override("en"):
-        assert {code: str(words) for code, words in SENTENCES.items()} == SAID_BY_THE_LEAF
+        assert {code: str(words) for code, words in SENTENCES.items()} == SENTENCES_OF_THE_LEAF
     with translation.override("de"):
         assert sentence("empty", name="a.png") == "a.png ist leer; die Datei hat keine Bytes"

@@ -180,6 +180,13 @@ def test_this_house_is_measured_and_has_no_circle_at_run_time(figures):
     assert figures["labeling"]["arrows up by the contract"] is not None
 
 
+def test_the_front_end_has_no_circle_of_any_kind(figures):
+    """Features know the store and interfaces; tools are handed to the editor, which imports none of them."""
+    circles = {name: figure["words"] for name, figure in figures["frontend"].items() if name.startswith("circles")}
+    assert circles
+    assert not any(circles.values()), circles
+
+
 def test_before_and_after_stand_in_one_table_and_in_the_page(figures, tmp_path, monkeypatch):
     table = house.as_table(
         {"labeling": {"files": 3}}, {"labeling": {"files": 4, "words": {"number": 2, "words": ["a"]}}}

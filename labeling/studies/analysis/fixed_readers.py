@@ -91,9 +91,9 @@ def compare_fields(
 def _unbalanced(rows: pd.DataFrame, arm: str) -> str | None:
     """Why the readers' own speed does not cancel; None where it does."""
     places = rows.drop_duplicates(["participant", "arm", "period"])
-    together = places.groupby(["period", "arm"])["participant"].transform("size")
+    readers_of_arm = places.groupby(["period", "arm"])["participant"].transform("size")
     side = np.where(places["arm"] == arm, 1.0, -1.0)
-    weight = side / together
+    weight = side / readers_of_arm
     standing = weight.groupby(places["participant"]).sum()
     if (standing.abs() > 1e-9).any():
         return "the readers do not stand equally often on both sides, so their own speed does not cancel"

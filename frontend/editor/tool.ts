@@ -1,9 +1,9 @@
 /** The one interface of all tools. A tool is one file: its definition (what buttons, keys and help show), its pure
  *  state machine, and the class that feeds the machine and carries out in the editor what the machine decides. */
-import type { Editor } from "../editor/editor";
 import type { Point } from "../geometry/frames";
 import type { Sketch } from "../render/overlay";
 import type { Input } from "./input";
+import type { Features } from "./interfaces";
 
 /** A press, a move or the end of a press. */
 export type Press = Extract<Input, { at: unknown }>;
@@ -54,19 +54,5 @@ export type ToolDefinition = {
   readonly changesNothing?: true;
   /** The right button belongs to the tool. */
   readonly rightButton?: true;
-  readonly create: (editor: Editor) => Tool;
+  readonly create: (editor: Features) => Tool;
 };
-
-/** Of cells without a class. */
-export const UNCLASSIFIED_COLOUR = "#f0e442";
-
-/** Of what is drawn next. */
-export const colourOf = (editor: Editor): string => editor.store.labelClass?.color ?? UNCLASSIFIED_COLOUR;
-
-/** Of a cell that is there. */
-export const colourOfRow = (editor: Editor, row: number): string =>
-  editor.store.classOf(editor.store.cells.labelClass[row])?.color ?? UNCLASSIFIED_COLOUR;
-
-/** Rows under a point, the likeliest first. */
-export const rowsAt = (editor: Editor, at: Point<"image">, { reach }: Sizes): number[] =>
-  editor.store.cells.pick(at, reach / 2);

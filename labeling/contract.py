@@ -1,0 +1,255 @@
+"""The contract of a route: which query, body and answer it has, declared once with pydantic models.
+
+`contract` stands on a method of a view. It reads the request by the declared models, gives the method typed objects,
+and writes the answer by the declared model. The schema (labeling/schema.py) and the browser's types
+(frontend/api/schema.ts) are made from the same declarations, so nothing is said twice.
+
+    class ImageDetail(APIView):
+        @contract(body=ImageChange, answer=ImageAnswer)
+        def patch(self, request: Request, image: int, *, body: ImageChange) -> ImageAnswer: ...
+
+Models of a room stand in its contract.py: a Body, Form or Query for what is sent, an Answer for what is said.
+
+A request is read before the method runs, so before it is known whether the person may see the thing. What is declined
+there says nothing about the thing: it depends on what was sent alone.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Annotated, Any, TypeVar, get_args, get_origin
+
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.datastructures import MultiValueDict
+from django.utils.translation import gettext as _
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+)
+from rest_framework.exceptions import UnsupportedMediaType
+from rest_framework.request import Request
+
+from labeling.errors import Invalid
+from labeling.faults import unreadable
+from labeling.numbers import LARGEST, whole_number
+
+M = TypeVar("M")
+JSON = "application/json"
+FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+
+
+class Body(BaseModel):
+    """A JSON body. Types are strict: a number is not text, and a fraction is no whole number."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Form(BaseModel):
+    """Fields and files of a form. Everything arrives as text, so text is converted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True)
+
+
+class Query(BaseModel):
+    """What follows the question mark. Everything arrives as text, so text is converted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Answer(BaseModel):
+    """What the server says. Built by the server, from rows too (`model_validate(row)`); NaN is no JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, from_attributes=True)
+
+
+class Nothing(Body):
+    """The body of a request that needs none: empty, or {}."""
+
+
+class NoQuery(Query):
+    """A route without parameters declines every one."""
+
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError(_("{field} must not contain a NUL character"))
+    return text
+
+
+def _digits(text: object) -> object:
+    """Only what people mean by a number in an address: pydantic alone would take "1_000" and " 7" too."""
+    if not isinstance(text, str):
+        return text
+    number = whole_number(text)
+    if number is None:
+        raise ValueError(_("{field} must be a whole number from 0, written in digits"))
+    return number
+
+
+# PostgreSQL holds no NUL; JSON that holds half a character is declined as a whole.
+Text = Annotated[str, AfterValidator(_without_nul)]
+ShortText = Annotated[Text, StringConstraints(max_length=200)]
+Id = Annotated[int, Field(ge=1, le=LARGEST)]
+Whole = Annotated[int, Field(ge=0, le=LARGEST)]
+InDigits = BeforeValidator(_digits)  # stands behind the bounds, which belong to the number
+QueryId = Annotated[int, Field(ge=1, le=LARGEST), InDigits]
+QueryWhole = Annotated[int, Field(ge=0, le=LARGEST), InDigits]
+File = Annotated[UploadedFile, WithJsonSchema({"type": "string", "format": "binary"})]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer with a status other than the declared one, or with headers."""
+
+    value: Any
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What one method of a view takes and says. `files` are the content types of an answer that is no JSON."""
+
+    answer: Any
+    status: int
+    query: type[Query]
+    body: type[Body] | None
+    form: type[Form] | None
+    files: tuple[str, ...]
+    also: Mapping[int, Any]
+
+    def read_query(self, request: Request) -> Query:
+        return _validated(self.query, _fields(self.query, request.query_params))
+
+    def read_body(self, request: Request) -> BaseModel:
+        """The body as an object of the declared model. Raises what becomes 400, 415 or 422."""
+        kind = (request.content_type or "").partition(";")[0].strip().lower()
+        if self.form is not None and kind in FORMS:
+            return _validated(self.form, _fields(self.form, _form_of(request)))
+        model: type[BaseModel] = self.body or self.form or Nothing
+        content = request.body
+        if content and kind != JSON:
+            raise UnsupportedMediaType(kind or "?")
+        try:
+            if self.body is None and self.form is not None:  # no file can come by JSON: the model says which is missing
+                return model.model_validate_json(content or b"{}", strict=False)
+            return model.model_validate_json(content or b"{}")
+        except ValidationError as error:
+            raise unreadable(error) from None
+
+    def reply(self, result: Any) -> HttpResponseBase:
+        if isinstance(result, HttpResponseBase):
+            return result
+        given = result if isinstance(result, Reply) else Reply(result)
+        status = given.status or self.status
+        adapter = _adapter(self.also.get(status, self.answer))
+        content = adapter.dump_json(adapter.validate_python(given.value))
+        return HttpResponse(content, status=status, content_type=JSON, headers=dict(given.headers))
+
+
+def contract(
+    *,
+    answer: Any = None,
+    status: int = 200,
+    query: type[Query] = NoQuery,
+    body: type[Body] | None = None,
+    form: type[Form] | None = None,
+    files: tuple[str, ...] = (),
+    also: Mapping[int, Any] | None = None,
+) -> Callable[[Callable[..., Any]], Callable[..., HttpResponseBase]]:
+    """Declare a method of a view.
+
+    answer  model (or list[model]) of the JSON that it returns; None for an answer that is a file or a stream
+    status  of that answer
+    query   model of the parameters; given to the method as `query` where it is declared
+    body    model of the JSON body; given as `body`
+    form    model of a form with files; given as `form`
+    files   content types of an answer that is no JSON
+    also    status -> model of further answers, for what is no problem+json
+
+    Whatever is not declared is declined with 422: unknown fields, unknown parameters, a body where none is taken.
+    The method returns what `answer` is, a Reply, or a response of Django for a file.
+    """
+
+    def declare(view: Callable[..., Any]) -> Callable[..., HttpResponseBase]:
+        declared = Contract(answer, status, query, body, form, files, dict(also or {}))
+        takes_body = view.__name__ not in ("get", "head")
+
+        @wraps(view)
+        def answered(self: Any, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            given = declared.read_query(request)
+            if query is not NoQuery:
+                kwargs["query"] = given
+            if takes_body:
+                sent = declared.read_body(request)
+                if body is not None and isinstance(sent, body):
+                    kwargs["body"] = sent
+                elif form is not None:
+                    kwargs["form"] = sent
+            return declared.reply(view(self, request, *args, **kwargs))
+
+        answered.contract = declared  # type: ignore[attr-defined]
+        return answered
+
+    return declare
+
+
+def contract_of(view: object) -> Contract | None:
+    """The declaration of a method; None for a method without one."""
+    return getattr(view, "contract", None)
+
+
+_adapters: dict[Any, TypeAdapter[Any]] = {}
+
+
+def _adapter(answer: Any) -> TypeAdapter[Any]:
+    if answer not in _adapters:
+        _adapters[answer] = TypeAdapter(answer)
+    return _adapters[answer]
+
+
+def _validated(model: type[M], given: Mapping[str, Any]) -> M:
+    try:
+        read: M = _adapter(model).validate_python(given)
+        return read
+    except ValidationError as error:
+        raise unreadable(error) from None
+
+
+def _form_of(request: Request) -> MultiValueDict[str, Any]:
+    """Fields and files together, as Django read them: the declared model says which is which."""
+    plain = request._request
+    found: MultiValueDict[str, Any] = MultiValueDict(dict(plain.POST.lists()))
+    found.pop("csrfmiddlewaretoken", None)  # of a page's form; the check has been made
+    for name, values in plain.FILES.lists():
+        found.setlist(name, [*found.getlist(name), *values])
+    return found
+
+
+def _fields(model: type[BaseModel], given: MultiValueDict[str, Any]) -> dict[str, Any]:
+    """Name -> value, or -> list of values where the model declares a list. Raises Invalid for a field given twice."""
+    found: dict[str, Any] = {}
+    for name, values in given.lists():
+        declared = model.model_fields.get(name)
+        if declared is not None and _is_list(declared.annotation):
+            found[name] = values
+        elif len(values) > 1:
+            raise Invalid(_("{field} is given more than once").format(field=name[:60]), field=name[:60])
+        else:
+            found[name] = values[0] if values else ""
+    return found
+
+
+def _is_list(annotation: Any) -> bool:
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    return get_origin(annotation) in (list, tuple)
