@@ -277,9 +277,7 @@ class Walk:
                 of_work = isinstance(function, ast.Attribute) and self._has_work(function.value, frame)
                 return of_work or any(self._has_work(one, frame) for one in given)
             case ast.Starred(value=inner):
-                return self._has_work(inner, frame) or (
-                    isinstance(inner, ast.Name) and inner.id in ("args", "kwargs")
-                )
+                return self._has_work(inner, frame) or (isinstance(inner, ast.Name) and inner.id in ("args", "kwargs"))
         return False
 
     # -- names

@@ -33,7 +33,7 @@ class Setting:
 
     content        the snapshot document
     fields         its images
-    configuration  parameters of all stages (labeling/rounds/services.py PRESETS)
+    configuration  parameters of all stages (labeling/rounds/configuration.py PRESETS)
     inputs         kind of an earlier stage -> its artifact file
     work           folder of this stage; what is in it from an earlier attempt is used again
     device         what nets compute on (inference.devices)

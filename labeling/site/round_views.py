@@ -20,13 +20,13 @@ from labeling.images.models import Split
 from labeling.numbers import whole_number
 from labeling.rounds.configuration import BY_NAME, NAMES, PRESET_NAMES, flat
 from labeling.rounds.execution.resuming import try_again
+from labeling.rounds.execution.services import FINISHED, NEEDS, cancel_round, start_round
 from labeling.rounds.models import Portion, Round, Stage, StageLine, Tuning
 from labeling.rounds.readiness import limitations
 from labeling.rounds.results import drift
 from labeling.rounds.results.estimate import estimate
 from labeling.rounds.results.export import export_file, folder_name
 from labeling.rounds.results.outcome import on_images, outcome_of
-from labeling.rounds.services import FINISHED, NEEDS, cancel_round, start_round
 from labeling.rounds.weights.promotion import LEARNED, current_round
 from labeling.rounds.weights.starting import FROM_SHIPPED, KINDS, Start, Starts
 from labeling.site.curves import curves_of

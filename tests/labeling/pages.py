@@ -14,7 +14,7 @@ from labeling.images.models import Image
 from labeling.jobs.models import Job
 from labeling.jobs.services import create_job
 from labeling.projects.models import Role
-from labeling.rounds.services import start_round
+from labeling.rounds.execution.services import start_round
 from labeling.site import urls
 from tests.factories import ImageFactory, LabelClassFactory, MembershipFactory, ProjectFactory, UserFactory
 from tests.labeling.operations import cell, effect, operation, region

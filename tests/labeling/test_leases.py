@@ -16,9 +16,9 @@ from labeling.jobs.models import Job
 from labeling.leases import LEASE, WORKERS, Fate, Leased, LeaseLost, Work
 from labeling.recovery import recover_leased
 from labeling.rounds.execution.portions import PORTIONS
+from labeling.rounds.execution.services import start_round
 from labeling.rounds.execution.stages import STAGES
 from labeling.rounds.models import Portion, Round, Stage
-from labeling.rounds.services import start_round
 from tests.factories import MembershipFactory, UserFactory
 from tests.labeling.rounds import small_project
 

@@ -18,8 +18,8 @@ from inference.segmenters import unet
 from inference.types import InferenceError
 from inference.worker import tasks
 from labeling.images.models import Image
+from labeling.rounds.execution.services import start_round
 from labeling.rounds.models import Round
-from labeling.rounds.services import start_round
 from tests.factories import UserFactory
 from tests.labeling.exports import exported_bytes, exported_folder
 from tests.labeling.operations import cell, mask, region

@@ -11,8 +11,8 @@ from django.utils import timezone
 from labeling import jobs
 from labeling.recovery import isolated
 from labeling.rounds.execution import portions
+from labeling.rounds.execution.services import retry_round
 from labeling.rounds.models import Portion, Round, Stage, StageLine
-from labeling.rounds.services import retry_round
 from labeling.server.health import served_queues
 
 logger = logging.getLogger(__name__)
