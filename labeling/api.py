@@ -102,7 +102,7 @@ def routes() -> list[Any]:
     from labeling.projects import api as projects
     from labeling.projects import invitations_api as invitations
     from labeling.reviews import api as reviews
-    from labeling.rounds import api as rounds
+    from labeling.rounds.http import api as rounds
     from labeling.workspace import api as workspace
     from labeling.workspace import overlay
 
@@ -185,7 +185,7 @@ def routes() -> list[Any]:
 def former_routes() -> list[Any]:
     """Addresses of the release before, which answer as the new ones do until the next release."""
     from labeling import interactive
-    from labeling.rounds import api as rounds
+    from labeling.rounds.http import api as rounds
 
     return [
         path("images/<int:image>/refuse/", interactive.Refusion.as_view(), name="image-refusion-former"),

@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from labeling.images.models import Split
 from labeling.projects.models import Role
+from labeling.rounds.execution.services import start_round
 from labeling.rounds.models import Artifact, ModelVersion, Round, Stage, StageLine
 from labeling.rounds.results.publishing import publish
-from labeling.rounds.services import start_round
 from labeling.rounds.weights.promotion import figures_of
 from tests.documents import CERTIFICATE, NO_FACTS, NO_NAMES, SAID
 from tests.factories import ImageFactory, ProjectFactory
@@ -269,6 +269,8 @@ def test_a_model_has_the_figures_of_its_kind_only(kind, metrics, cells, figures,
     )  # fmt: skip
     page = signed_in(study.people["viewer"]).get(address(study, "project-models")).content.decode()
     row = page[page.index("<tbody>") : page.index("</tbody>")]
-    shown = [re.sub(r"<[^>]+>", "", found).strip() for found in re.findall(r'<td class="is-figure">(.*?)</td>', row, re.S)]
+    shown = [
+        re.sub(r"<[^>]+>", "", found).strip() for found in re.findall(r'<td class="is-figure">(.*?)</td>', row, re.S)
+    ]
     assert shown[:2] == cells
     assert {name: value for name, value in figures_of(version).as_json().items() if name != "sentence"} == figures
