@@ -76,7 +76,7 @@ class Operations(APIView):
         operations = request.data.get("operations") if isinstance(request.data, dict) else None
         seq, verdicts = write_operations(layer=found, author=person(request), operations=operations)
         kinds = {verdict.verdict for verdict in verdicts}
-        status = 409 if "stale" in kinds else 422 if "invalid" in kinds else 200
+        status = 409 if kinds & {"stale", "kept"} else 422 if "invalid" in kinds else 200
         return Response(
             {"layer": str(found.pk), "seq": seq, "results": [verdict.as_json() for verdict in verdicts]}, status=status
         )

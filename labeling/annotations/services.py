@@ -13,9 +13,10 @@ from django.utils.dateparse import parse_datetime
 
 from inference.documents.publication import Provenance
 from labeling.accounts.models import User
-from labeling.annotations import feed
+from labeling.annotations import feed, late
 from labeling.annotations.attributes import attributes_for_writing
 from labeling.annotations.bulk import copy_states
+from labeling.annotations.freezing import takes_new_layers
 from labeling.annotations.models import Annotation, Effect, Layer, LayerHead, Operation, Opinion, OpinionEffect
 from labeling.annotations.opinions import (
     RESTORING,
@@ -92,7 +93,8 @@ class ParsedOperation:
 
 @dataclass
 class Verdict:
-    """What became of one operation of a batch: accepted, repeated, stale or invalid."""
+    """What became of one operation of a batch: accepted, repeated, stale, invalid, or kept apart because the layer is
+    frozen."""
 
     op_id: str
     verdict: str
@@ -120,7 +122,7 @@ def own_layer(*, image: Image, user: User) -> Layer | None:
 
 def working_layer(*, image: Image, user: User) -> Layer | None:
     """The layer that `user` writes on this image, made at the first call; None for someone who may not annotate, and
-    where an archived project has none yet."""
+    where an archived project or an image that is done has none yet."""
     there = own_layer(image=image, user=user)
     if there is not None or image.project.archived_at is not None:
         return there
@@ -128,6 +130,8 @@ def working_layer(*, image: Image, user: User) -> Layer | None:
         return None
     annotator = _annotator(image, user)
     with transaction.atomic():  # nobody meets the layer before it has its head
+        if not takes_new_layers(image):
+            return None
         layer, _ = Layer.objects.get_or_create(image=image, kind=Layer.Kind.WORKING, annotator=annotator)
         LayerHead.objects.get_or_create(layer=layer)
     return layer
@@ -150,7 +154,8 @@ def write_operations(*, layer: Layer, author: User, operations: Any) -> tuple[in
     One transaction; the verdict of each operation is decided before anything is written, so a bad one never loses the
     others. An operation whose op_id is known is "repeated" (exactly-once saves); one whose effect has not seen the
     annotation's last operation is "stale" and answered with the current state. An operation may rest on an earlier one
-    of the same batch: chains made offline are replayed. Whether `author` may write here was decided before.
+    of the same batch: chains made offline are replayed. Whether `author` may write here was decided before. On a frozen
+    layer what is new is "kept" (annotations/late.py).
 
     -> the layer's new seq and the verdicts, in the order of the operations. Raises ImmutableLayer, Invalid for a batch
     that is no list of at most MOST_OPERATIONS, NoSitting for the sheet of a study's item that is paused or finished.
@@ -189,6 +194,7 @@ class _Batch:
         self.new_opinion_effects: list[OpinionEffect] = []
         self.touched: dict[uuid.UUID, Annotation] = {}
         self.opinions_written: dict[uuid.UUID, Opinion] = {}  # what of `opinions` this batch has changed
+        self.late: list[dict[str, Any]] = []
 
     def run(self, operations: Sequence[Any]) -> tuple[int, list[Verdict]]:
         if any(map(_says_attributes, operations)):
@@ -201,6 +207,9 @@ class _Batch:
             if isinstance(p, Verdict):  # of what cannot be read, at least what it was about
                 p.current = self._current(_named(data))
             verdicts.append(p if isinstance(p, Verdict) else self._decide(p))
+            if verdicts[-1].verdict == "kept":
+                self.late.append(data)
+        late.keep(layer=self.layer, author=self.author, operations=self.late)
         self._write()
         _name_authors(verdicts)
         return self.head.seq, verdicts
@@ -257,6 +266,9 @@ class _Batch:
                 error = Invalid("this op_id belongs to an operation of somebody else", field="op_id")
                 return Verdict(str(op.op_id), "invalid", error=_error(error))
             return Verdict(str(op.op_id), "repeated", seq=seq, current=self._current(_touched(op)))
+        if self.head.frozen_at is not None:
+            why = {"code": "done", "detail": late.frozen_sentence(), "field": ""}
+            return Verdict(str(op.op_id), "kept", error=why, current=self._current(_touched(op)))
         try:
             before = [self._check(op, effect) for effect in op.effects]
             if self.sheet is not None and not self.sheet.accepts_many:

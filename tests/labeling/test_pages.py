@@ -20,9 +20,9 @@ from labeling.jobs.models import Job
 from labeling.jobs.tasks import run_job
 from labeling.projects.models import Membership, Project, Role
 from labeling.projects.services import NotAllowed, add_member, change_role, invite_again
+from labeling.rounds.execution.services import start_round
 from labeling.rounds.models import Round
 from labeling.rounds.results.publishing import publish
-from labeling.rounds.services import start_round
 from labeling.site import urls
 from labeling.site.overview import count
 from tests.documents import CERTIFICATE, NO_NAMES, SAID
@@ -38,6 +38,7 @@ from tests.labeling.pages import (
     reject,
     signed_in,
     toasts,
+    with_workflow,
 )
 from tests.labeling.uploads import read_uploads
 
@@ -46,7 +47,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def study() -> SimpleNamespace:
-    return make_study()
+    return with_workflow(make_study())
 
 
 # -- who sees what
@@ -64,6 +65,15 @@ MATRIX = {
     ("get", "project"): MEMBERS,
     ("get", "project-images"): MEMBERS,
     ("get", "project-time"): MEMBERS,
+    ("post", "project-next"): (302, 302, 302, 302, 403, 404, 302),
+    ("post", "project-review"): (302, 302, 302, 403, 403, 404, 302),
+    ("get", "project-team"): MEMBERS,
+    ("post", "team-workflow"): FORMS,
+    ("post", "team-assign"): MANAGERS,
+    ("post", "team-item"): MANAGERS,
+    ("post", "team-late"): MANAGERS,
+    ("post", "team-invite"): FORMS,
+    ("post", "team-invitation"): MANAGERS,
     ("get", "project-uploads"): (200, 200, 403, 403, 403, 404, 302),
     ("post", "retry-job"): (302, 302, 404, 404, 404, 404, 302),
     ("post", "choose-job"): (302, 302, 404, 404, 404, 404, 302),
@@ -112,7 +122,7 @@ MATRIX = {
     ("post", "cancel-round"): MANAGERS,
     ("post", "retry-round"): MANAGERS,
 }
-OPEN = {"sign-in", "sign-out", "invitation"}  # test_sign_in.py
+OPEN = {"sign-in", "sign-out", "invitation", "invitation-join"}  # test_sign_in.py, test_team_pages.py
 
 
 @pytest.mark.parametrize("call", MATRIX, ids="-".join)
