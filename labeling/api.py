@@ -15,7 +15,7 @@ from labeling.errors import LabelingError
 from labeling.problems import TOO_LARGE, plain_problem, problem
 
 
-def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:  # untyped: as in DRF
     """DRF's hook: every error leaves as problem+json; what is not expected is left to crash loudly."""
     if isinstance(error, LabelingError):
         detail = error.api_detail or str(error)
