@@ -16,6 +16,7 @@ from labeling.annotations import activity, feed, heads, packs
 from labeling.annotations.models import Layer, Operation
 from labeling.annotations.services import is_writer, write_operations
 from labeling.annotations.state import parse_number, parse_uuid
+from labeling.annotations.wire import FeedMessage
 from labeling.errors import Invalid
 from labeling.numbers import required_number
 from labeling.projects.access import person, reach
@@ -143,7 +144,7 @@ class Presence(APIView):
             raise Invalid("presence must be an object")
         session = str(parse_uuid(request.data.get("session"), "session"))
         editing = request.data.get("editing")
-        message = {
+        message: FeedMessage = {
             "person": {"id": person(request).pk, "name": person(request).display_name},
             "session": session,
             "cursor": _numbers(request.data.get("cursor"), 2, "cursor"),

@@ -11,6 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.dateparse import parse_datetime
 
+from inference.documents.publication import Provenance
 from labeling.accounts.models import User
 from labeling.annotations import feed, late
 from labeling.annotations.attributes import attributes_for_writing
@@ -41,6 +42,7 @@ from labeling.annotations.state import (
     state_of,
 )
 from labeling.annotations.study_sheets import Sheet, check_moments, check_page_clock, lock_sheet
+from labeling.annotations.wire import CurrentJson, VerdictJson
 from labeling.errors import Invalid, LabelingError
 from labeling.images.models import Image
 from labeling.projects.models import MAY, Project
@@ -100,9 +102,9 @@ class Verdict:
     verdict: str
     seq: int | None = None
     error: dict[str, str] | None = None
-    current: list[dict[str, Any]] = field(default_factory=list)
+    current: list[CurrentJson] = field(default_factory=list)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> VerdictJson:
         return {
             "op_id": self.op_id,
             "verdict": self.verdict,
@@ -416,7 +418,7 @@ class _Batch:
             )
         )
 
-    def _provenance(self, after: AnnotationState, before: AnnotationState | None) -> dict[str, Any]:
+    def _provenance(self, after: AnnotationState, before: AnnotationState | None) -> Provenance:
         """Where a mask came from, by the server's own knowledge; what a client says of it is not believed."""
         proposal = self.proposals.get(after.derived_from) if after.derived_from else None
         if proposal is None:  # an undone acceptance leaves nothing of its proposal behind
@@ -424,9 +426,10 @@ class _Batch:
             return kept or {}
         proposed = state_of(proposal)
         edited = after.mask is not None and (proposed is None or after.mask != proposed.mask)
-        return {**proposal.provenance, "proposal": str(proposal.uid), "edited": edited}
+        made: Provenance = proposal.provenance
+        return made | {"proposal": str(proposal.uid), "edited": edited}
 
-    def _current(self, uids: set[uuid.UUID], op: ParsedOperation | None = None) -> list[dict[str, Any]]:
+    def _current(self, uids: set[uuid.UUID], op: ParsedOperation | None = None) -> list[CurrentJson]:
         """The annotations as they are now, and those that hold what `op` wanted to decide."""
         for effect in op.effects if op else ():
             if effect.after and effect.after.derived_from in self.decided:
@@ -434,7 +437,7 @@ class _Batch:
         missing = uids - self.rows.keys()
         if missing:
             self.rows.update({row.uid: row for row in Annotation.objects.filter(layer=self.layer, uid__in=missing)})
-        current = []
+        current: list[CurrentJson] = []
         for uid in uids:
             row = self.rows.get(uid)
             if row is None:
@@ -578,14 +581,14 @@ def _lets_go(op: ParsedOperation, holder: uuid.UUID | None, proposal: uuid.UUID)
     )
 
 
-def current_json(row: Annotation) -> dict[str, Any]:
+def current_json(row: Annotation) -> CurrentJson:
     """An annotation as it is now; `author` is the id of whoever acted on it last, until _name_authors."""
     state = state_of(row)
     return {
         "annotation": str(row.uid),
         "version": row.version,
         "last_op": str(row.last_op) if row.last_op else None,
-        "state": state and state.as_json(),
+        "state": state.as_json() if state else None,
         "author": row.author_id,
         "decided_by": row.decided_by_id,
     }
@@ -594,11 +597,12 @@ def current_json(row: Annotation) -> dict[str, Any]:
 def _name_authors(verdicts: Iterable[Verdict]) -> None:
     """Put a person in the place of each author's id: one query, and none where nothing stands in the way."""
     entries = [entry for verdict in verdicts for entry in verdict.current]
-    ids = {entry["author"] for entry in entries if entry["author"] is not None}
+    ids = {entry["author"] for entry in entries if isinstance(entry["author"], int)}
     people = {user.pk: user for user in User.objects.filter(pk__in=ids)} if ids else {}
     for entry in entries:
-        author = people.get(entry["author"])
-        entry["author"] = author and {"id": author.pk, "name": author.display_name}
+        key = entry["author"]
+        author = people.get(key) if isinstance(key, int) else None
+        entry["author"] = {"id": author.pk, "name": author.display_name} if author else None
 
 
 def _says_attributes(data: Any) -> bool:

@@ -162,7 +162,7 @@ def _layer(layer: Layer, *, writable: bool = False, base: bool = False) -> dict[
 
 
 def _publication(publication: Publication) -> dict[str, Any]:
-    certificate = publication.certificate
+    proof = publication.proof
     (outcome,) = on_images([publication])
     shown = ("objective", "flow", "cut", "closed", "ambiguous_share", "components", "free_pixels")
     return {
@@ -173,13 +173,5 @@ def _publication(publication: Publication) -> dict[str, Any]:
         "models": publication.model_names,
         "proposals": outcome.proposals,
         "why": outcome.why,
-        "certificate": {name: certificate.get(name) for name in shown} | {"milliseconds": milliseconds_of(certificate)},
+        "certificate": {name: getattr(proof, name) for name in shown} | {"milliseconds": proof.total_milliseconds},
     }
-
-
-def milliseconds_of(certificate: dict[str, Any]) -> float:
-    """How long the fusion took; the certificate may hold it per step."""
-    milliseconds = certificate.get("milliseconds", 0)
-    if isinstance(milliseconds, dict):
-        milliseconds = milliseconds.get("total", sum(milliseconds.values()))
-    return float(milliseconds)

@@ -18,15 +18,10 @@ from labeling.jobs.services import create_job
 from labeling.projects.invitations import invite
 from labeling.projects.models import Role
 from labeling.reviews.services import Pin, begin_thread
-from labeling.rounds.services import start_round
+from labeling.rounds.execution.services import start_round
 from labeling.site import urls
 from tests.factories import ImageFactory, LabelClassFactory, MembershipFactory, ProjectFactory, UserFactory
 from tests.labeling.operations import cell, effect, operation, region
-
-CERTIFICATE = {
-    "objective": 512.5, "flow": 4321, "cut": 4321, "closed": True, "milliseconds": {"cut": 3.0, "total": 7.5},
-    "ambiguous_share": 0.0312, "components": 2, "free_pixels": 90,
-}  # fmt: skip
 
 
 def draw(image: Image, user, *states) -> None:
