@@ -15,7 +15,7 @@ from labeling.errors import LabelingError
 from labeling.problems import TOO_LARGE, plain_problem, problem
 
 
-def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:  # untyped: as in DRF
     """DRF's hook: every error leaves as problem+json; what is not expected is left to crash loudly."""
     if isinstance(error, LabelingError):
         detail = error.api_detail or str(error)
@@ -103,7 +103,7 @@ def routes() -> list[Any]:
     from labeling.projects import api as projects
     from labeling.projects import invitations_api as invitations
     from labeling.reviews import api as reviews
-    from labeling.rounds import api as rounds
+    from labeling.rounds.http import api as rounds
     from labeling.workspace import api as workspace
     from labeling.workspace import overlay
 
@@ -188,7 +188,7 @@ def routes() -> list[Any]:
 def former_routes() -> list[Any]:
     """Addresses of the release before, which answer as the new ones do until the next release."""
     from labeling import interactive
-    from labeling.rounds import api as rounds
+    from labeling.rounds.http import api as rounds
 
     return [
         path("images/<int:image>/refuse/", interactive.Refusion.as_view(), name="image-refusion-former"),

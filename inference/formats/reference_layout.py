@@ -11,14 +11,18 @@ import json
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from inference.formats import coco, geojson
 from inference.formats.conversion import Reading, read
 from inference.formats.format import Target
 from inference.formats.geometry import box_of, mask_of
 from inference.formats.losses import is_area
-from inference.formats.model import AnnotatedImage, Annotation, Rectangle
+from inference.formats.model import (
+    AnnotatedImage,
+    Annotation,
+    Rectangle,
+    ToolObject,
+)
 from inference.formats.names import unique_stems
 from inference.formats.painting import paint
 from inference.formats.problems import FormatProblem, stem_of
@@ -82,7 +86,7 @@ def _is_own(source: Source, rows: dict[str, dict[str, str]]) -> bool:
     )
 
 
-def _info(source: Source, file: Path) -> dict[str, Any]:
+def _info(source: Source, file: Path) -> ToolObject:
     document = source.json_or_none(file)
     info = document.get("info") if isinstance(document, dict) else None
     return info if isinstance(info, dict) else {}
@@ -103,7 +107,7 @@ def _written(
     rows: dict[str, dict[str, str]],
     *,
     is_own: bool,
-) -> dict[str, Any]:
+) -> ToolObject:
     """Write labels and images. -> dataset.json"""
     (folder / "images").mkdir()
     (folder / "labels").mkdir()
@@ -134,7 +138,7 @@ def _add_facts(image: AnnotatedImage, row: dict[str, str]) -> None:
         image.um_per_px = float(row["um_per_px"])
 
 
-def _entry(image: AnnotatedImage, stem: str, folder: Path, classes: list[str], *, is_own: bool) -> dict[str, Any]:
+def _entry(image: AnnotatedImage, stem: str, folder: Path, classes: list[str], *, is_own: bool) -> ToolObject:
     """What dataset.json says of an image; its label map is written."""
     import tifffile
 

@@ -11,7 +11,7 @@ Frame: level 0 is the full resolution, origin top left, y down. Where a scanner'
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import PIL.Image
@@ -58,7 +58,7 @@ class SlideInfo:
     origin: tuple[int, int]
     notes: tuple[Note, ...]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """For people and programs: the names of the fields, sizes as numbers."""
         levels = [
             {

@@ -118,3 +118,4 @@ class FeedMessage(TypedDict, total=False):
     view: list[float] | None
     editing: str | None
     gone: bool
+    comments: int

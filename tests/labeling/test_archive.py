@@ -28,11 +28,10 @@ from labeling.jobs.models import Job
 from labeling.jobs.services import NewItem, create_job
 from labeling.projects.models import Project
 from labeling.projects.services import add_class
-from labeling.rounds import archiving
-from labeling.rounds.archiving import archive_project, restore_project
-from labeling.rounds.execution import stages
+from labeling.rounds.execution import archiving, stages
+from labeling.rounds.execution.archiving import archive_project, restore_project
+from labeling.rounds.execution.services import retry_round, start_next, start_round
 from labeling.rounds.models import Round, Stage, StageLine
-from labeling.rounds.services import retry_round, start_next, start_round
 from labeling.site import study_urls, urls
 from labeling.studies.models import Study
 from labeling.studies.services import freeze

@@ -20,9 +20,9 @@ from labeling.jobs.models import Job
 from labeling.jobs.tasks import run_job
 from labeling.projects.models import Membership, Project, Role
 from labeling.projects.services import NotAllowed, add_member, change_role, invite_again
+from labeling.rounds.execution.services import start_round
 from labeling.rounds.models import Round
 from labeling.rounds.results.publishing import publish
-from labeling.rounds.services import start_round
 from labeling.site import urls
 from labeling.site.overview import count
 from tests.documents import CERTIFICATE, NO_NAMES, SAID

@@ -19,8 +19,8 @@ from inference.types import InferenceError
 from inference.worker import tasks
 from labeling.exchange.datasets import load_dataset
 from labeling.exchange.seeding import CannotLoad
+from labeling.rounds.execution.services import start_round
 from labeling.rounds.models import Round
-from labeling.rounds.services import start_round
 from tests.factories import UserFactory
 from tests.labeling.exports import exported_bytes, exported_coco, exported_folder
 from tests.labeling.operations import cell, mask, region
