@@ -97,6 +97,7 @@ def routes() -> list[Any]:
     from labeling.annotations import api as annotations
     from labeling.assignments import api as assignments
     from labeling.exchange import api as exchange
+    from labeling.exchange.importing import api as importing
     from labeling.images import api as images
     from labeling.jobs import api as jobs
     from labeling.projects import api as projects
@@ -125,11 +126,13 @@ def routes() -> list[Any]:
         path("projects/<int:project>/weights/", rounds.WeightsImports.as_view(), name="weights-import-list"),
         path("projects/<int:project>/export/<str:layout>/", exchange.Export.as_view(), name="export"),
         path("projects/<int:project>/exports/", exchange.Exports.as_view(), name="export-list"),
+        path("projects/<int:project>/imports/", importing.Imports.as_view(), name="import-list"),
         path("projects/<int:project>/jobs/", jobs.JobList.as_view(), name="job-list"),
         path("jobs/<int:job>/", jobs.JobDetail.as_view(), name="job-detail"),
         path("jobs/<int:job>/cancel/", jobs.JobCancel.as_view(), name="job-cancel"),
         path("jobs/<int:job>/retry/", jobs.JobRetry.as_view(), name="job-retry"),
         path("jobs/<int:job>/choose/", images.Choice.as_view(), name="job-choose"),
+        path("jobs/<int:job>/confirm/", importing.ImportConfirm.as_view(), name="job-confirm"),
         path("jobs/<int:job>/discard/", jobs.JobDiscard.as_view(), name="job-discard"),
         path("jobs/<int:job>/result/", jobs.JobResult.as_view(), name="job-result"),
         path("projects/<int:project>/invitations/", invitations.InvitationList.as_view(), name="invitation-list"),

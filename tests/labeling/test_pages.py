@@ -78,6 +78,9 @@ MATRIX = {
     ("post", "retry-job"): (302, 302, 404, 404, 404, 404, 302),
     ("post", "choose-job"): (302, 302, 404, 404, 404, 404, 302),
     ("post", "discard-job"): (302, 302, 404, 404, 404, 404, 302),
+    ("get", "project-imports"): (200, 200, 403, 403, 403, 404, 302),
+    ("post", "project-imports"): MANAGERS,
+    ("post", "confirm-job"): (302, 302, 404, 404, 404, 404, 302),
     ("get", "project-exports"): (200, 200, 200, 403, 403, 404, 302),
     ("post", "project-exports"): (302, 302, 302, 403, 403, 404, 302),
     ("post", "cancel-job"): (302, 302, 404, 404, 404, 404, 302),  # one's own, or as who oversees the project
