@@ -274,20 +274,20 @@ def _tiff(path: Path) -> Reader:
     from inference.reading.tiff import TiffReader
 
     reader: TiffReader | None = None
-    refusal: Unreadable | None = None
+    declined: Unreadable | None = None
     try:
         reader = TiffReader(path)
         if reader.file.is_ome or reader.file.is_imagej:
             return reader
     except Unreadable as error:
-        refusal = error
+        declined = error
     vendor = _vendor(path)
     if vendor is not None:
         if reader is not None:
             reader.close()
         return vendor
     if reader is None:
-        raise refusal or Unreadable("unknown_format")
+        raise declined or Unreadable("unknown_format")
     return reader
 
 

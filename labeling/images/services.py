@@ -6,10 +6,9 @@ import math
 import re
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -19,6 +18,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
+from inference.documents.reading import Reading, ReadNote, ReadPicture
 from inference.reading import Unreadable, isolation
 from labeling.errors import Invalid, LabelingError
 from labeling.images import tiles
@@ -38,7 +38,7 @@ class UnreadableImage(Invalid):
 
     code = "unreadable_image"
 
-    def __init__(self, name: str, reason: str, params: dict[str, Any]) -> None:
+    def __init__(self, name: str, reason: str, params: Mapping[str, str | int | float]) -> None:
         super().__init__(sentence(reason, **{**params, "name": name}), field="image")
         self.reason, self.params = reason, params
 
@@ -98,25 +98,26 @@ def add_image(
     with tempfile.TemporaryDirectory(prefix="boxwise-") as made, _on_disk(content, Path(made)) as source:
         folder = Path(made)
         found = read(source, folder, name, page=page, channel=channel)
-        facts = {"scanner": scanner or found["identified"]["scanner"], "site": site, "stain": stain, "group": group}
+        facts: dict[str, str | float | None] = {"site": site, "stain": stain, "group": group}
+        facts["scanner"] = scanner or found.header.scanner
         image = Image(
-            project=project, name=name, width=found["width"], height=found["height"], split=split, synthetic=synthetic,
-            sha256=found["sha256"], low=found["low"], high=found["high"],
-            magnification=found["identified"]["objective"], **checked(facts),
+            project=project, name=name, width=found.width, height=found.height, split=split, synthetic=synthetic,
+            sha256=found.sha256, low=found.low, high=found.high,
+            magnification=found.header.objective, **checked(facts),
         )  # fmt: skip
-        set_scale(image, found, um_per_px, scale_source)
-        image.reading = reading_of(found)
+        contradictions = set_scale(image, found, um_per_px, scale_source)
+        image.reading = reading_of(found, contradictions).as_json()
         with PIL.Image.open(folder / "thumbnail.jpg") as thumbnail:
             image.phash = picture_hash(thumbnail)
         kept = source if is_original and project.keeps_originals else None
         _store(image, folder, original=kept, reference=reference, stored=stored)
-        if found["tiled"]:
+        if found.tiled:
             # After the project's row is free. When it fails the image is there all the same, and read_tile cuts.
             tiles.keep_once(image, folder / "tiles.bin")
     return image
 
 
-def read(source: Path, folder: Path, name: str, *, page: int | None, channel: int | None) -> dict[str, Any]:
+def read(source: Path, folder: Path, name: str, *, page: int | None, channel: int | None) -> ReadPicture:
     """What inference.reading.child says of a file, its pictures written into `folder`.
 
     Raises UnreadableImage, CannotRead.
@@ -129,27 +130,30 @@ def read(source: Path, folder: Path, name: str, *, page: int | None, channel: in
         raise CannotRead(str(error)) from error
 
 
-def set_scale(image: Image, found: dict[str, Any], typed: float | None, source: str) -> None:
-    """The scale that was typed, or else the file's own. A contradiction of the two is noted."""
-    own = found["scale"] and (found["scale"]["x"] + found["scale"]["y"]) / 2
+def set_scale(image: Image, found: ReadPicture, typed: float | None, source: str) -> list[ReadNote]:
+    """The scale that was typed, or else the file's own. -> a note where the two contradict each other."""
+    own = found.scale.mean if found.scale else None
     if typed is not None:
         image.um_per_px, image.scale_source = typed, source
         if own and abs(own - typed) > SCALES_DIFFER * own:
             params = {"file": f"{own:.4g}", "typed": f"{typed:.4g}"}
-            found["notes"].append({"code": "scale_disagrees", "params": params})
+            return [ReadNote(code="scale_disagrees", params=params)]
     elif own:
         image.um_per_px, image.scale_source = round(own, 6), ScaleSource.FILE
+    return []
 
 
-def reading_of(found: dict[str, Any]) -> dict[str, Any]:
-    """What is kept of what a file said of itself, and of what was done with it."""
-    identified = found["identified"]
-    kept = (
-        "format", "bits", "sample_format", "photometric", "samples", "alpha", "planar", "compression", "color_map",
-        "orientation", "vendor", "scanner", "objective",
-    )  # fmt: skip
-    made = {key: identified[key] for key in kept}
-    return made | {key: found[key] for key in ("page", "pages", "channel", "channels", "scale", "notes")}
+def reading_of(found: ReadPicture, notes: Sequence[ReadNote]) -> Reading:
+    """What is kept of a file. notes: further ones, beside the reader's own."""
+    return Reading(
+        **found.header.given(),
+        page=found.page,
+        pages=found.pages,
+        channel=found.channel,
+        channels=found.channels,
+        scale=found.scale,
+        notes=(*found.notes, *notes),
+    )
 
 
 @transaction.atomic

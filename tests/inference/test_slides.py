@@ -189,17 +189,17 @@ def test_deep_samples_of_all_regions_share_one_range(tmp_path):
 
 
 def test_the_scanned_part_of_a_canvas_is_the_slide(tmp_path, monkeypatch):
-    """As QuPath has it. No MRXS file is at hand, so OpenSlide is told that a TIFF has bounds."""
+    """As QuPath has it. No MRXS file is at hand, so OpenSlide is made to say that a TIFF has bounds."""
     pixels = tissue(400, 300)
     path = tmp_path / "a.tif"
     write_pyramid(path, pixels)
     bounds = {"x": "100", "y": "60", "width": "200", "height": "160"}
-    told = {f"openslide.bounds-{name}": value for name, value in bounds.items()}
+    bounded = {f"openslide.bounds-{name}": value for name, value in bounds.items()}
 
     class Bounded(openslide.OpenSlide):
         @property
         def properties(self):
-            return dict(super().properties) | told
+            return dict(super().properties) | bounded
 
     monkeypatch.setattr(openslide, "OpenSlide", Bounded)
     with VendorReader(path) as reader:
@@ -396,11 +396,16 @@ def test_a_hostile_zip_leaves_nothing_behind(members, tmp_path):
 @needs_samples
 def test_slide_info_as_json(capsys):
     assert command.main(["info", str(samples() / "small_HE.svs"), "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert (said["width"], said["height"], said["mpp_x"], said["mpp_y"]) == (2220, 2967, 0.499, 0.499)
-    assert (said["objective"], said["vendor"], said["channels"], said["reader"]) == (20, "Aperio", 3, "openslide")
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["width"], answer["height"], answer["mpp_x"], answer["mpp_y"]) == (2220, 2967, 0.499, 0.499)
+    assert (answer["objective"], answer["vendor"], answer["channels"], answer["reader"]) == (
+        20,
+        "Aperio",
+        3,
+        "openslide",
+    )
     level = {"width": 2220, "height": 2967, "downsample": 1.0, "tile_width": 240, "tile_height": 240}
-    assert said["levels"] == [level]
+    assert answer["levels"] == [level]
 
 
 def test_slide_info_of_a_zip_and_of_what_is_no_slide(tmp_path, capsys):
@@ -409,10 +414,10 @@ def test_slide_info_of_a_zip_and_of_what_is_no_slide(tmp_path, capsys):
     archive = zipped(tmp_path / "a.zip", [(file.name, file.read_bytes()) for file in folder.iterdir()])
     (tmp_path / "b.txt").write_text("hello, I am a text")
     assert command.main(["info", str(archive), str(tmp_path / "b.txt"), str(tmp_path / "gone.svs")]) == 1
-    said = capsys.readouterr()
-    assert "scale      0.5 µm per pixel" in said.out
-    assert "b.txt is not an image of a known format" in said.err
-    assert "gone.svs cannot be opened: No such file or directory" in said.err
+    answer = capsys.readouterr()
+    assert "scale      0.5 µm per pixel" in answer.out
+    assert "b.txt is not an image of a known format" in answer.err
+    assert "gone.svs cannot be opened: No such file or directory" in answer.err
     with pytest.raises(SystemExit) as misused:
         command.main(["look", "a"])
     assert misused.value.code == 2

@@ -15,6 +15,7 @@ from rest_framework.test import APIClient
 from inference.reading import isolation
 from labeling.images import services as image_services
 from labeling.images import uploads
+from labeling.images.documents import UploadRequest
 from labeling.images.models import Image
 from labeling.jobs import items, services
 from labeling.jobs.estimate import time_left
@@ -47,7 +48,9 @@ def api(study):
 def take(study, *files: tuple[str, bytes], **facts) -> Job:
     """Files that came and have not been read."""
     sent = [SimpleUploadedFile(name, content) for name, content in files]
-    return uploads.take_files(project=study.project, owner=study.people["manager"], files=sent, facts=facts)
+    return uploads.take_files(
+        project=study.project, owner=study.people["manager"], files=sent, facts=UploadRequest(**facts)
+    )
 
 
 def three(study) -> Job:

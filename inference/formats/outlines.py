@@ -4,7 +4,7 @@ Filling the polygons gives the mask back, pixel for pixel: a corner (x, y) is th
 """
 
 from collections import defaultdict
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
@@ -12,6 +12,14 @@ from inference.types import BoxMask, Mask
 
 Corner = tuple[int, int]
 Ring = list[Corner]
+
+
+class Geometry(TypedDict):
+    """GeoJSON: rings of [x, y], closed; of a MultiPolygon one level more."""
+
+    type: Literal["Polygon", "MultiPolygon"]
+    coordinates: list[Any]
+
 
 # direction of the walk (dy, dx) -> where the pixel's edge starts, from its upper left corner (dy, dx)
 EDGES = {(0, 1): (0, 0), (1, 0): (0, 1), (0, -1): (1, 1), (-1, 0): (1, 0)}
@@ -34,7 +42,7 @@ def polygons_of(mask: BoxMask) -> list[list[Ring]]:
     return [[_moved(ring, mask.x, mask.y) for ring in part] for part in parts]
 
 
-def geometry_of(mask: BoxMask) -> dict[str, Any]:
+def geometry_of(mask: BoxMask) -> Geometry:
     """GeoJSON's Polygon or MultiPolygon of a mask: image pixels, x then y, rings closed."""
     polygons = [[_closed(ring) for ring in part] for part in polygons_of(mask)]
     if len(polygons) == 1:
@@ -42,15 +50,17 @@ def geometry_of(mask: BoxMask) -> dict[str, Any]:
     return {"type": "MultiPolygon", "coordinates": polygons}
 
 
-def rings_of(bits: Mask) -> list[Ring]:
+def rings_of(bits: Mask, *, joins_corners: bool = False) -> list[Ring]:
     """The borders of a mask (h, w) along pixel edges, corners only, not closed, none of which touches itself.
 
     The mask lies on the right hand of the way (y is down): outer borders have positive `area`, holes negative.
+    `joins_corners`: pixels that touch by a corner alone are one part, and its border passes that corner twice.
     """
     leave = _edges(bits)
     rings: list[Ring] = []
     while leave:
-        for ring in _apart(_walk(leave)):
+        walked = _walk(leave, turns_left=joins_corners)
+        for ring in [walked] if joins_corners else _apart(walked):
             rings.append(_corners_only(ring))
     return rings
 
@@ -73,7 +83,7 @@ def _edges(bits: Mask) -> dict[Corner, list[Corner]]:
     return leave
 
 
-def _walk(leave: dict[Corner, list[Corner]]) -> Ring:
+def _walk(leave: dict[Corner, list[Corner]], *, turns_left: bool = False) -> Ring:
     """One closed border, every pixel corner on it, taken out of `leave`."""
     first = next(iter(leave))
     at, way = first, leave[first][0]
@@ -81,9 +91,9 @@ def _walk(leave: dict[Corner, list[Corner]]) -> Ring:
     while True:
         ways = leave[at]
         # Where two borders meet at a corner, the turn to the right stays with the same pixel.
-        right = (-way[1], way[0])
-        if ring and right in ways:
-            way = right
+        turn = (way[1], -way[0]) if turns_left else (-way[1], way[0])
+        if ring and turn in ways:
+            way = turn
         elif way not in ways:
             way = ways[0]
         ways.remove(way)
@@ -91,7 +101,7 @@ def _walk(leave: dict[Corner, list[Corner]]) -> Ring:
             del leave[at]
         ring.append(at)
         at = (at[0] + way[0], at[1] + way[1])
-        if at == first:
+        if at == first and not (turns_left and first in leave):
             return ring
 
 
