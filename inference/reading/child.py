@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 import PIL.Image
 
 from inference.reading.picture import Picture, read_picture
+from inference.reading.slide_entry import entered
 from inference.reading.types import Identified, Note, Unreadable
 
 THUMBNAIL = 256  # px of the longer side
@@ -42,6 +43,7 @@ def work(asked: dict[str, Any]) -> dict[str, Any]:
 
     asked  {"do": "read", "source", "folder", "page", "channel", "tiles_from"} or {"do": "tiles", "source", "folder"};
            pixels.png, thumbnail.jpg and tiles.bin are written into the folder
+           "slide": "auto" or "slide" where the file may be a whole slide (slide_entry.py)
     ->     {"ok": true, ...} or {"ok": false, "code", "params"} with a code of reading/sentences.py
     """
     try:
@@ -50,6 +52,12 @@ def work(asked: dict[str, Any]) -> dict[str, Any]:
             with PIL.Image.open(asked["source"]) as opened:
                 write_tiles(opened.convert("RGB"), folder / "tiles.bin")
             return {"ok": True}
+        if asked.get("slide"):
+            found = entered(Path(asked["source"]), folder, asked["slide"], asked["page"], asked["channel"])
+            if found is not None:
+                return {"ok": True, "tiled": True, **found}
+            if Path(asked["source"]).is_dir():
+                raise Unreadable("no_slide_in_folder")
         picture = read_picture(Path(asked["source"]), page=asked["page"], channel=asked["channel"])
         return {"ok": True, **described(picture), **written(picture, folder, asked["tiles_from"])}
     except Unreadable as error:

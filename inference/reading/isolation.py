@@ -57,17 +57,20 @@ def read_file(
     page: int | None = None,
     channel: int | None = None,
     tiles_from: int = 2048,
+    slide: str = "",
     megabytes: int = MEGABYTES,
     cpu_seconds: int = CPU_SECONDS,
     wall_seconds: int = WALL_SECONDS,
 ) -> dict[str, Any]:
     """Read `source`; pixels.png, thumbnail.jpg and, for a large picture, tiles.bin are written into `folder`.
 
+    slide  "auto" or "slide" where it may be a whole slide, of which thumbnail.jpg alone is written
+
     -> what child.described and child.written say. Raises Unreadable, CannotStart.
     """
     asked = {
         "do": "read", "source": str(source), "folder": str(folder), "page": page, "channel": channel,
-        "tiles_from": tiles_from,
+        "tiles_from": tiles_from, "slide": slide,
     }  # fmt: skip
     return ask(asked, megabytes=megabytes, cpu_seconds=cpu_seconds, wall_seconds=wall_seconds)
 

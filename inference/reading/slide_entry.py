@@ -1,0 +1,129 @@
+"""What is kept of a slide when it comes in: what it is, a thumbnail, where its tissue is, names of what was left out.
+
+Runs in the process that reads strangers' files (child.py). The slide itself is neither decoded whole nor copied.
+"""
+
+import base64
+import hashlib
+import zlib
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+
+from inference.reading import sets
+from inference.reading.combinations import MOST_PIXELS
+from inference.reading.slides import Slide, open_slide
+from inference.reading.tissue import tissue_in
+from inference.reading.types import Unreadable
+from inference.types import RGB
+
+THUMBNAIL = 256  # px of the longer side
+OVERVIEW = 2048  # px of the longer side of the picture that tissue is looked for in
+SQUARE = 2  # px of it that are told apart
+COARSEST = 8192  # px of the longer side of the coarsest level: all of it is decoded for one tile of the overview
+WHOLE_HASH = 2 * 2**30  # bytes up to which all are hashed
+SAMPLE = 16 * 2**20  # bytes at either end of a file that are hashed where there are more
+CHUNK = 2**20
+
+
+def entered(source: Path, folder: Path, wanted: str, page: int | None, channel: int | None) -> dict[str, Any] | None:
+    """What a slide is, with thumbnail.jpg written into `folder`; None for what is opened as a picture instead.
+
+    source  the slide's file, or the folder with its files
+    wanted  "slide", or "auto": what can be opened whole is a picture
+
+    Raises Unreadable.
+    """
+    with open_slide(source, page=page, channel=channel) as slide:
+        if not _is_meant(slide, wanted):
+            return None
+        slide.plane()
+        coarsest = slide.info.levels[-1]
+        if max(coarsest.width, coarsest.height) > COARSEST:
+            raise Unreadable("no_coarse_level", width=coarsest.width, height=coarsest.height)
+        overview = slide.preview(OVERVIEW)
+        thumbnail = PIL.Image.fromarray(overview)
+        thumbnail.thumbnail((THUMBNAIL, THUMBNAIL))
+        thumbnail.save(folder / "thumbnail.jpg", "JPEG", quality=85)
+        return {
+            **described(slide, source),
+            "page": slide.plane().page,
+            "channel": slide.plane().channel,
+            "tissue": tissue_of(overview),
+            "sha256": fingerprint(source),
+        }
+
+
+def _is_meant(slide: Slide, wanted: str) -> bool:
+    info = slide.info
+    is_large = info.width * info.height > MOST_PIXELS
+    if wanted == "slide":
+        return info.reader != "Pillow"
+    only_here = info.reader == "wsidicom" or info.format in ("MRXS", "Hamamatsu", "Zeiss CZI", "Sakura SVSLIDE")
+    return is_large or only_here
+
+
+def described(slide: Slide, source: Path) -> dict[str, Any]:
+    """A slide in JSON. Of its metadata only what is listed here is kept; of the rest the names alone."""
+    info, found = slide.info, slide.identified
+    scale = {"x": info.mpp_x, "y": info.mpp_y, "source": found.scale.source} if found.scale else None
+    identified = asdict(found) | {"planes": len(found.planes)}
+    entry = sets.entry_of(source)
+    return {
+        "slide": info.as_json(),
+        "entry": entry.relative_to(source).as_posix() if source.is_dir() else "",
+        "identified": identified,
+        "width": info.width,
+        "height": info.height,
+        "pages": found.pages,
+        "channels": found.channels,
+        "low": None,
+        "high": None,
+        "scale": scale,
+        "notes": [{"code": note.code, "params": note.params} for note in info.notes],
+        "removed": sorted({*found.metadata, *info.associated}),
+    }
+
+
+def tissue_of(overview: RGB) -> dict[str, Any]:
+    """Which squares of the slide show tissue, packed: {"width", "height", "bits"}; `tissue_mask` unpacks it."""
+    mask = tissue_in(overview, SQUARE)
+    packed = zlib.compress(np.packbits(mask).tobytes())
+    return {"width": mask.shape[1], "height": mask.shape[0], "bits": base64.b64encode(packed).decode()}
+
+
+def tissue_mask(packed: dict[str, Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """(height, width) bool over the whole slide."""
+    width, height = packed["width"], packed["height"]
+    bits = np.frombuffer(zlib.decompress(base64.b64decode(packed["bits"])), np.uint8)
+    return np.unpackbits(bits, count=width * height).reshape(height, width).astype(bool)
+
+
+def fingerprint(source: Path) -> str:
+    """SHA-256 of the slide's files; of more than WHOLE_HASH bytes of both ends and the size of each file."""
+    files = sorted(_files(source))
+    whole = sum(file.stat().st_size for file in files) <= WHOLE_HASH
+    mark = hashlib.sha256()
+    for file in files:
+        mark.update(str(file.stat().st_size).encode())
+        with file.open("rb") as opened:
+            if whole or file.stat().st_size <= 2 * SAMPLE:
+                while chunk := opened.read(CHUNK):
+                    mark.update(chunk)
+                continue
+            mark.update(opened.read(SAMPLE))
+            opened.seek(-SAMPLE, 2)
+            mark.update(opened.read(SAMPLE))
+    return mark.hexdigest()
+
+
+def _files(source: Path) -> Iterator[Path]:
+    if source.is_dir():
+        yield from (path for path in source.rglob("*") if path.is_file() and not path.is_symlink())
+        return
+    yield source
+    yield from sets.companions(source)
