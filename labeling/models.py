@@ -12,7 +12,7 @@ from labeling.annotations.models import (
     Opinion,
     OpinionEffect,
 )
-from labeling.images.models import Image, OriginalAccess
+from labeling.images.models import Image, OriginalAccess, SlideField, SlideFile
 from labeling.jobs.models import Job, JobItem
 from labeling.projects.models import LabelClass, Membership, Project
 from labeling.rounds.models import (
@@ -68,6 +68,8 @@ __all__ = [
     "SignInAttempt",
     "SitePolicy",
     "Sitting",
+    "SlideField",
+    "SlideFile",
     "Snapshot",
     "Stage",
     "StageLine",

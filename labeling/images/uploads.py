@@ -9,7 +9,7 @@ fills it in, so that everybody reads the sentence in their own language.
 import shutil
 import tempfile
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from django.utils.translation import gettext_lazy
 
 from labeling.accounts.models import User
 from labeling.errors import Archived, Invalid, LabelingError
+from labeling.images import slides
 from labeling.images.models import Image
 from labeling.images.names import clean
 from labeling.images.sentences import SENTENCES, note_sentences
@@ -77,6 +78,20 @@ def take_files(*, project: Project, owner: User, files: Iterable[UploadedFile], 
         raise
 
 
+def register_slides(*, project: Project, owner: User, root: str, paths: Sequence[str], facts: dict[str, Any]) -> Job:
+    """Register slides where they lie, below a root of the setting SLIDE_ROOTS. -> the job, with an item for each.
+
+    Raises Archived, TooManyJobs, and Invalid for a path that leads out of the root or to nothing; then none is added.
+    """
+    items = []
+    for path in paths:
+        slides.resolved(root, path)
+        items.append(NewItem(clean(path), 0, choice={"root": root, "path": path}))
+    if not items:
+        raise Invalid(_("no slide is named"), field="paths")
+    return _ask(project=project, owner=owner, facts={**facts, "open_as": "slide"}, items=items)
+
+
 def _stored(storage: Storage, file: UploadedFile) -> NewItem:
     """A file under a name of our own; one that is too large is declined at once."""
     name, size = clean(file.name or "image"), file.size or 0
@@ -92,13 +107,16 @@ def read_upload(job: Job, item: JobItem, end: End) -> None:
     Raises Archived and CannotRead, which no other file of the job would escape.
     """
     try:
-        with on_disk(item) as source:
+        choice = dict(item.choice)
+        root, path = choice.pop("root", ""), choice.pop("path", "")
+        with _registered(root, path) if root else on_disk(item) as source:
             add_image(
                 project=job.project,
                 name=item.name,
                 content=source,
+                below=(root, path) if root else None,
                 stored=lambda image: end(JobItem.State.DONE, facts={"image": image.pk}),
-                **{**job.request, **item.choice},
+                **{**job.request, **choice},
             )
     except (Archived, CannotRead):
         raise
@@ -110,6 +128,12 @@ def read_upload(job: Job, item: JobItem, end: End) -> None:
         end(JobItem.State.DONE, facts=facts)
     except LabelingError as error:
         end(JobItem.State.DECLINED, facts={"code": error.code}, error=str(error))
+
+
+@contextmanager
+def _registered(root: str, path: str) -> Iterator[Path]:
+    """A slide where it lies. Raises Invalid."""
+    yield slides.resolved(root, path)
 
 
 @contextmanager

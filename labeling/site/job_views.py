@@ -19,7 +19,7 @@ from labeling.site import upload_views
 from labeling.site.requests import Request, sentence, signed_in
 
 # Where a kind is shown on the page of its project.
-PLACE: dict[str, str] = {Job.Kind.EXPORT: "exports", Job.Kind.READ: "uploads"}
+PLACE: dict[str, str] = {Job.Kind.EXPORT: "exports", Job.Kind.READ: "uploads", Job.Kind.FIELDS: "images"}
 
 
 @signed_in
