@@ -42,15 +42,17 @@ def geometry_of(mask: BoxMask) -> dict[str, Any]:
     return {"type": "MultiPolygon", "coordinates": polygons}
 
 
-def rings_of(bits: Mask) -> list[Ring]:
+def rings_of(bits: Mask, *, joins_corners: bool = False) -> list[Ring]:
     """The borders of a mask (h, w) along pixel edges, corners only, not closed, none of which touches itself.
 
     The mask lies on the right hand of the way (y is down): outer borders have positive `area`, holes negative.
+    `joins_corners`: pixels that touch by a corner alone are one part, and its border passes that corner twice.
     """
     leave = _edges(bits)
     rings: list[Ring] = []
     while leave:
-        for ring in _apart(_walk(leave)):
+        walked = _walk(leave, turns_left=joins_corners)
+        for ring in [walked] if joins_corners else _apart(walked):
             rings.append(_corners_only(ring))
     return rings
 
@@ -73,7 +75,7 @@ def _edges(bits: Mask) -> dict[Corner, list[Corner]]:
     return leave
 
 
-def _walk(leave: dict[Corner, list[Corner]]) -> Ring:
+def _walk(leave: dict[Corner, list[Corner]], *, turns_left: bool = False) -> Ring:
     """One closed border, every pixel corner on it, taken out of `leave`."""
     first = next(iter(leave))
     at, way = first, leave[first][0]
@@ -81,9 +83,9 @@ def _walk(leave: dict[Corner, list[Corner]]) -> Ring:
     while True:
         ways = leave[at]
         # Where two borders meet at a corner, the turn to the right stays with the same pixel.
-        right = (-way[1], way[0])
-        if ring and right in ways:
-            way = right
+        turn = (way[1], -way[0]) if turns_left else (-way[1], way[0])
+        if ring and turn in ways:
+            way = turn
         elif way not in ways:
             way = ways[0]
         ways.remove(way)
@@ -91,7 +93,7 @@ def _walk(leave: dict[Corner, list[Corner]]) -> Ring:
             del leave[at]
         ring.append(at)
         at = (at[0] + way[0], at[1] + way[1])
-        if at == first:
+        if at == first and not (turns_left and first in leave):
             return ring
 
 

@@ -18,6 +18,7 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from inference.datasets import open_dataset
+from inference.formats.names import MOST_BYTES
 from inference.formats.outlines import polygons_of
 from inference.types import BoxMask
 from labeling.annotations.services import working_layer, write_operations
@@ -25,7 +26,7 @@ from labeling.exchange.coco import cut_open, flat
 from labeling.exchange.datasets import load_dataset
 from labeling.exchange.exporting import ExportRequest
 from labeling.exchange.labels import label_map
-from labeling.exchange.names import MOST_BYTES, safe_stem, stems_of
+from labeling.exchange.names import safe_stem, stems_of
 from labeling.exchange.selection import ExportedCell, Part
 from labeling.images.models import Image
 from labeling.rounds.results.publishing import publish
