@@ -38,9 +38,10 @@ def entered(source: Path, folder: Path, wanted: str, page: int | None, channel: 
 
     Raises Unreadable.
     """
-    with open_slide(source, page=page, channel=channel) as slide:
+    with open_slide(source) as slide:
         if not _is_meant(slide, wanted):
             return None
+    with open_slide(source, page=page, channel=channel) as slide:
         slide.plane()
         coarsest = slide.info.levels[-1]
         if max(coarsest.width, coarsest.height) > COARSEST:

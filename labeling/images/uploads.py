@@ -42,7 +42,10 @@ CHOICES = ("several_pages", "several_channels", "no_such_page", "no_such_channel
 # What else can come of a file, beside images/sentences.py. Other errors bring a sentence of their own.
 OTHERS = {
     "already_there": gettext_lazy("{name} is in this project already, as {same}"),
-    "too_large_file": gettext_lazy("{name} is larger than {size} MiB; cut it into smaller fields"),
+    "too_large_file": gettext_lazy(
+        "{name} is larger than {size} MiB; cut it into smaller fields, or let whoever runs the server register a slide "
+        "where it lies"
+    ),
     "fault": gettext_lazy("{name} could not be added because of a fault in Boxwise, which is written to its log"),
     "worker_died": gettext_lazy(
         "{name} was not read: the program that reads files ended twice while it was at it; try again, or save it as PNG"

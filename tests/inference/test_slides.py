@@ -216,6 +216,19 @@ def test_the_scanned_part_of_a_canvas_is_the_slide(tmp_path, monkeypatch):
         assert np.array_equal(reader.region(1, 5, 7, 20, 20, Plane(1, 1)), expected)
 
 
+def test_a_page_or_channel_that_is_not_there_is_named(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.stack([tissue(64, 64, seed) for seed in range(3)]), photometric="rgb", tile=(16, 16))
+    with open_slide(path) as slide:
+        assert slide.info.pages == 3
+        with pytest.raises(Unreadable, match="holds 3 pictures"):
+            slide.region(0, 0, 0, 9, 9)
+    with open_slide(path, page=3) as slide:
+        assert np.array_equal(slide.region(0, 0, 0, 64, 64), tissue(64, 64, 2))
+    with pytest.raises(Unreadable, match="has no page 9; it has 3"):
+        open_slide(path, page=9)
+
+
 # -- bad files
 
 

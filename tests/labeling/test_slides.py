@@ -20,6 +20,7 @@ from labeling.images import fields, slides
 from labeling.images.models import Image, SlideField, learned_from
 from labeling.images.uploads import register_slides
 from labeling.jobs.models import Job
+from labeling.rounds.results.estimate import estimate
 from tests.factories import ImageFactory
 from tests.inference.slide_files import halved, samples, tissue, write_mrxs, write_pyramid, write_vms
 from tests.labeling.pages import make_study, page_text, signed_in
@@ -313,6 +314,13 @@ def test_a_slide_is_learned_from_by_its_fields_alone(api, study, uploaded):
     assert (pixels.status_code, pixels.json()["code"]) == (409, "is_slide")
     smart = api.post(reverse("image-smart", args=[uploaded.pk]), {"box": [1, 1, 9, 9]}, format="json")
     assert (smart.status_code, smart.json()["code"]) == (409, "is_slide")
+
+
+def test_the_time_of_a_round_does_not_count_the_pixels_of_slides(study, uploaded):
+    """And 100,000 x 100,000 is more than a whole number of the database holds."""
+    before = estimate(study.project, "quick")
+    Image.objects.filter(pk=uploaded.pk).update(width=100_000, height=100_000)
+    assert estimate(study.project, "quick") == before
 
 
 # -- fields
