@@ -2,10 +2,10 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from PIL import Image, ImageSequence, UnidentifiedImageError
@@ -17,6 +17,25 @@ from inference.types import RGB, Boxes, BoxMask, Classes, InferenceError, Labels
 
 # Its patients come first in the file names ("09_3"); dsb2018's unstained kinds are another modality.
 STAINED = "purple"
+
+
+# An object of a dataset.json that a stranger wrote: each value is checked where it is read.
+Stated = Mapping[str, Any]
+
+
+class Annotated(TypedDict):
+    """What dataset.json of an export says that a label map cannot: cells that are boxes, regions, classes.
+
+    Boxes are [x0, y0, x1, y1], image pixels, half-open; classes are indices into the set's own, null for none.
+    """
+
+    classes: list[int | None]
+    boxes: list[list[float]]
+    box_classes: list[int | None]
+    rejected: list[list[float]]
+    cannot_tell: list[list[float]]
+    fully_annotated: list[list[float]]
+    ignore: list[list[float]]
 
 
 @dataclass(frozen=True)
@@ -140,10 +159,10 @@ def first_of(pages: Sequence[Labels]) -> Labels:
     return labels
 
 
-def sample_of(rgb: RGB, pages: Sequence[Labels], annotated: dict[str, Any], name: str) -> Sample:
+def sample_of(rgb: RGB, pages: Sequence[Labels], annotated: Annotated, name: str) -> Sample:
     """What an export says that people annotated: cells with and without masks, and where annotation is complete.
 
-    annotated  of dataset.json: boxes are [x0, y0, x1, y1], image pixels, half-open; classes are indices, null for none
+    annotated  of dataset.json
     """
     numbers: list[int] = []
     masks: list[BoxMask] = []
@@ -156,8 +175,8 @@ def sample_of(rgb: RGB, pages: Sequence[Labels], annotated: dict[str, Any], name
     boxes = np.concatenate([boxes_of(masks), _boxes(annotated["boxes"])])
     height, width = rgb.shape[:2]
     valid = rasterise_boxes(_boxes(annotated["fully_annotated"]), width, height)
-    for name_of_left_out in ("ignore", "cannot_tell"):
-        valid &= ~rasterise_boxes(_boxes(annotated[name_of_left_out]), width, height)
+    for left_out in (annotated["ignore"], annotated["cannot_tell"]):
+        valid &= ~rasterise_boxes(_boxes(left_out), width, height)
     inside = _centres_in(boxes, valid)
     # The rest of a cell that reaches in from outside is neither cell nor background.
     valid &= ~rasterise_boxes(boxes[~inside], width, height)

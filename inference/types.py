@@ -49,14 +49,16 @@ class Cancelled(InferenceError):
 class MissingResource(InferenceError):
     """The machine lacks what the work needs, such as memory or a GPU; on another one, or later, it can be done.
 
-    resource  {"what": a key of labeling/rounds/execution/backoff.py SENTENCES, and the names in its sentence}
+    what         one of inference.documents.stages.Lack
+    worker       the host that lacks it
+    needs, free  bytes
     """
 
     code = "missing_resource"
 
-    def __init__(self, what: str, **more: Any) -> None:
+    def __init__(self, what: str, *, worker: str, needs: int | None = None, free: int | None = None) -> None:
         super().__init__(f"lacking: {what}")
-        self.resource = {"what": what, **more}
+        self.what, self.worker, self.needs, self.free = what, worker, needs, free
 
 
 @dataclass(frozen=True)

@@ -95,11 +95,14 @@ def routes() -> list[Any]:
     """Every route of /api/v1/, named like its view. tests/labeling/test_access.py has a row for each."""
     from labeling import interactive, schema
     from labeling.annotations import api as annotations
+    from labeling.assignments import api as assignments
     from labeling.exchange import api as exchange
     from labeling.images import api as images
     from labeling.images import slide_api as slides
     from labeling.jobs import api as jobs
     from labeling.projects import api as projects
+    from labeling.projects import invitations_api as invitations
+    from labeling.reviews import api as reviews
     from labeling.rounds import api as rounds
     from labeling.workspace import api as workspace
     from labeling.workspace import overlay
@@ -130,6 +133,30 @@ def routes() -> list[Any]:
         path("jobs/<int:job>/choose/", images.Choice.as_view(), name="job-choose"),
         path("jobs/<int:job>/discard/", jobs.JobDiscard.as_view(), name="job-discard"),
         path("jobs/<int:job>/result/", jobs.JobResult.as_view(), name="job-result"),
+        path("projects/<int:project>/invitations/", invitations.InvitationList.as_view(), name="invitation-list"),
+        path("invitations/<int:invitation>/revoke/", invitations.InvitationRevoke.as_view(), name="invitation-revoke"),
+        path("projects/<int:project>/comments/", reviews.CommentList.as_view(), name="comment-list"),
+        path("images/<int:image>/comments/", reviews.ImageComments.as_view(), name="image-comments"),
+        path("images/<int:image>/comments/seen/", reviews.CommentSeen.as_view(), name="image-comments-seen"),
+        path("comments/<int:comment>/reply/", reviews.CommentReply.as_view(), name="comment-reply"),
+        path("comments/<int:comment>/resolve/", reviews.CommentResolve.as_view(), name="comment-resolve"),
+        path("comments/<int:comment>/reopen/", reviews.CommentReopen.as_view(), name="comment-reopen"),
+        path("projects/<int:project>/workflow/", assignments.ProjectWorkflow.as_view(), name="project-workflow"),
+        path("projects/<int:project>/items/", assignments.ItemList.as_view(), name="item-list"),
+        path("projects/<int:project>/items/next/", assignments.ItemNext.as_view(), name="item-next"),
+        path("projects/<int:project>/items/review/", assignments.ItemReview.as_view(), name="item-review"),
+        path("projects/<int:project>/items/assign/", assignments.ItemAssign.as_view(), name="item-assign"),
+        path("projects/<int:project>/items/late/", assignments.ItemLateList.as_view(), name="item-late-list"),
+        path("items/<int:work_item>/", assignments.ItemDetail.as_view(), name="item-detail"),
+        path("items/<int:work_item>/begin/", assignments.ItemBegin.as_view(), name="item-begin"),
+        path("items/<int:work_item>/renew/", assignments.ItemRenew.as_view(), name="item-renew"),
+        path("items/<int:work_item>/finish/", assignments.ItemFinish.as_view(), name="item-finish"),
+        path("items/<int:work_item>/skip/", assignments.ItemSkip.as_view(), name="item-skip"),
+        path("items/<int:work_item>/release/", assignments.ItemRelease.as_view(), name="item-release"),
+        path("items/<int:work_item>/accept/", assignments.ItemAccept.as_view(), name="item-accept"),
+        path("items/<int:work_item>/send-back/", assignments.ItemSendBack.as_view(), name="item-send-back"),
+        path("items/<int:work_item>/reopen/", assignments.ItemReopen.as_view(), name="item-reopen"),
+        path("items/<int:work_item>/late/", assignments.ItemLate.as_view(), name="item-late"),
         path("images/<int:image>/", images.ImageDetail.as_view(), name="image-detail"),
         path("images/<int:image>/workspace/", workspace.Workspace.as_view(), name="image-workspace"),
         path("images/<int:image>/pixels/", images.Pixels.as_view(), name="image-pixels"),

@@ -89,7 +89,7 @@ class Refusion(APIView):
                 **_pixels(found),
                 unit=str(stage.artifact.file.name),
                 image_id=found.pk,
-                parameters=newest.round.configuration["fusion"],
+                parameters=newest.round.parameters.fusion.as_json(),
                 mask=mask,
                 strokes=parsed,
             )

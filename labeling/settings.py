@@ -169,10 +169,10 @@ SITE_URL = environment.site_url(ALLOWED_HOSTS, CSRF_TRUSTED_ORIGINS)
 MAIL_URL = os.environ.get("MAIL_URL", "").strip()
 MAIL_IS_CONFIGURED = bool(MAIL_URL)
 _mail = environment.mail(MAIL_URL)  # without a server: into the log of the worker that would have sent it
-EMAIL_BACKEND = _mail["backend"]
-EMAIL_HOST, EMAIL_PORT = _mail["host"], _mail["port"]
-EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail["user"], _mail["password"]
-EMAIL_USE_SSL, EMAIL_USE_TLS = _mail["ssl"], _mail["starttls"]
+EMAIL_BACKEND = _mail.backend
+EMAIL_HOST, EMAIL_PORT = _mail.host, _mail.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail.user, _mail.password
+EMAIL_USE_SSL, EMAIL_USE_TLS = _mail.ssl, _mail.starttls
 EMAIL_TIMEOUT = 10  # seconds for each answer of the mail server
 DEFAULT_FROM_EMAIL = os.environ.get("MAIL_FROM", "").strip() or f"Boxwise <boxwise@{urlsplit(SITE_URL).hostname}>"
 # Webhooks reach public addresses, and of the others only what whoever runs the server allows here.

@@ -103,6 +103,38 @@ export type Workspace = {
   layers: Layer[];
   /** On the sheet of a study's item: the tools of its arm, and whether many proposals are accepted at once. */
   study?: { tools: string[]; accepts_many: boolean } | null;
+  /** The image in the workflow of its project; null: the project has none. */
+  work?: Work | null;
+};
+
+export type ItemState = "to_do" | "in_work" | "in_review" | "sent_back" | "done";
+export type ItemAct = "begin" | "finish" | "skip" | "release" | "accept" | "send_back" | "reopen";
+/** An item as this person sees it (labeling/workspace/work.py). */
+export type Work = {
+  item: number;
+  state: ItemState;
+  /** The state of this person's own reading. */
+  reading: string | null;
+  /** Why it was sent back to this person. */
+  comment: string;
+  place: { number: number; of: number } | null;
+  reviewer: string | null;
+  actions: ItemAct[];
+};
+/** What the server says after an act; left: images that this person has or may still get. */
+export type ItemAnswer = { state: ItemState; left: number };
+
+/** A thread of comments; x, y: image pixels, null for the whole image. */
+export type Thread = {
+  id: number;
+  image: number;
+  layer: string | null;
+  annotation: string | null;
+  x: number | null;
+  y: number | null;
+  resolved_at: string | null;
+  resolved_by: Person | null;
+  comments: { id: number; author: Person; text: string; made_at: string }[];
 };
 
 /** Two rounds on one image; layer null: the round has published nothing on it. */
@@ -204,7 +236,8 @@ export type Head = Current & {
 };
 export type Verdict = {
   op_id: string;
-  verdict: "accepted" | "repeated" | "stale" | "invalid";
+  /** kept: the image is done; the operation waits apart for whoever leads. */
+  verdict: "accepted" | "repeated" | "stale" | "invalid" | "kept";
   seq: number | null;
   error: { code: string; detail: string; field?: string | null } | null;
   current: Current[];

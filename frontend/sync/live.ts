@@ -11,6 +11,8 @@ export type Other = {
 };
 type Message = {
   seq?: number;
+  /** Somebody has written a comment on this image. */
+  comments?: number;
   person?: Person;
   session?: string;
   cursor?: [number, number] | null;
@@ -45,6 +47,7 @@ export class Live extends observed((): Observable => ({ others: new Map() })) {
     private readonly send: (body: unknown, farewell: boolean) => Promise<void>,
     private readonly here: () => Here,
     private readonly onSeq: (seq: number) => void,
+    private readonly onComments: () => void = () => undefined,
     private readonly now: () => number = () => performance.now(),
   ) {
     super();
@@ -83,6 +86,7 @@ export class Live extends observed((): Observable => ({ others: new Map() })) {
       return; // cut off in the middle
     }
     if (typeof message.seq === "number") this.onSeq(message.seq);
+    if (message.comments !== undefined) this.onComments();
     const { session, person } = message;
     if (!session || !person || session === this.session) return;
     const known = this.others.has(session);

@@ -310,6 +310,10 @@ export class Log extends observed((): Observable => ({ conflicts: [] })) {
       case "invalid":
         this.settleInvalid(verdict, waiting);
         break;
+      case "kept":
+        this.takeBack(verdict, waiting);
+        this.notify(t("Not in the picture: {detail}", { detail: verdict.error?.detail ?? "" }));
+        break;
     }
   }
 
@@ -334,6 +338,17 @@ export class Log extends observed((): Observable => ({ conflicts: [] })) {
   }
 
   private settleInvalid(verdict: Verdict, waiting: Waiting): void {
+    this.takeBack(verdict, waiting);
+    if (this.isSecondVerdict(verdict, waiting) || this.withoutWhatWentAway(verdict, waiting)) return;
+    this.notify(
+      t("Not saved, and taken back: {detail}", {
+        detail: verdict.error?.detail ?? t("the server found it invalid"),
+      }),
+    );
+  }
+
+  /** What the server did not take leaves the picture. */
+  private takeBack(verdict: Verdict, waiting: Waiting): void {
     const { effects, opinions = [], committed_at } = waiting.operation;
     this.history.forget(verdict.op_id);
     for (const now of this.currentOf(verdict, waiting)) {
@@ -341,12 +356,6 @@ export class Log extends observed((): Observable => ({ conflicts: [] })) {
       if (!own.some((e) => this.instead.has(place(e.seen, e)))) this.adopt(now);
     }
     for (const e of opinions) this.putOpinion(e.annotation, null, this.person, verdict.op_id, committed_at);
-    if (this.isSecondVerdict(verdict, waiting) || this.withoutWhatWentAway(verdict, waiting)) return;
-    this.notify(
-      t("Not saved, and taken back: {detail}", {
-        detail: verdict.error?.detail ?? t("the server found it invalid"),
-      }),
-    );
   }
 
   /** Somebody else has acted on what an own operation was about. Each of its cells is settled for itself: one stale

@@ -29,7 +29,7 @@ export type Ui = {
   readonly colourOf: (person: number) => string;
 };
 
-export type Tab = "cells" | "review" | "masks" | "view";
+export type Tab = "cells" | "review" | "masks" | "comments" | "view";
 
 export const Key = ({ ui, command }: { ui: Ui; command: Command }) => (
   <kbd>{keyLabel(ui.map.keysOf(command)[0])}</kbd>

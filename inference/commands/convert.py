@@ -1,4 +1,4 @@
-"""boxwise convert IN OUT [--from FORMAT] [--to FORMAT] [--images DIR]: annotations between the formats of tools."""
+"""boxwise convert IN OUT [--from FORMAT] [--to FORMAT]: annotations between the formats of tools."""
 
 import argparse
 import json
@@ -6,6 +6,14 @@ import sys
 from pathlib import Path
 
 from inference.types import InferenceError
+
+
+def width_and_height(text: str) -> tuple[int, int]:
+    """ "1000x800" as (1000, 800)."""
+    width, cross, height = text.lower().partition("x")
+    if not (cross and width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; write width and height in pixels, as 1000x800")
+    return int(width), int(height)
 
 
 def main(argv: list[str]) -> int:
@@ -26,12 +34,22 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--images", type=Path, metavar="DIR", help="the images, for formats that do not say their sizes"
     )
+    parser.add_argument(
+        "--size", type=width_and_height, metavar="WIDTHxHEIGHT", help="px of the images whose size nothing else says"
+    )
     parser.add_argument("--json", action="store_true", help="the result as JSON")
     given = parser.parse_args(argv)
     from inference.formats import convert
 
     try:
-        made = convert(given.source, given.target, source=given.from_, target=given.to, images=given.images)
+        made = convert(
+            given.source,
+            given.target,
+            source=given.from_,
+            target=given.to,
+            images=given.images,
+            size=given.size,
+        )
     except InferenceError as error:
         print(f"boxwise convert: {error}", file=sys.stderr)
         return 1

@@ -303,7 +303,7 @@ def _category(annotations: Annotations, name: str, number: int) -> dict[str, Any
 
 
 def _image_entry(number: int, image: AnnotatedImage, target: Target) -> dict[str, Any]:
-    width, height = target.size_of(image)
+    width, height = target.size_or_extent(image)
     entry: dict[str, Any] = {"id": number, "file_name": image.name, "width": width, "height": height}
     if image.um_per_px is not None:
         entry["um_per_px"] = image.um_per_px
@@ -337,7 +337,7 @@ def _entry(one: Annotation, image: AnnotatedImage, target: Target) -> dict[str, 
 def _segmentation(one: Annotation, image: AnnotatedImage, target: Target) -> tuple[Any, float]:
     """What stands in `segmentation`, and the area in px."""
     geometry = one.geometry
-    size = target.size_of(image)
+    size = target.size_or_extent(image)
     if isinstance(geometry, Rectangle):
         x0, y0, x1, y1 = geometry.box
         return [], (x1 - x0) * (y1 - y0)

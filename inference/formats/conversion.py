@@ -13,7 +13,7 @@ from inference.formats.checks import tidied
 from inference.formats.format import Format, Target
 from inference.formats.losses import Loss, losses_of
 from inference.formats.model import Annotations
-from inference.formats.problems import Context, FormatProblem, Listed, stem_of
+from inference.formats.problems import EVERY_IMAGE, Context, FormatProblem, Listed, stem_of
 from inference.formats.registry import BOTH_WAYS, format_named, recognise
 from inference.formats.sources import PICTURES, files_in, open_source
 from inference.types import InferenceError
@@ -153,11 +153,27 @@ def format_of_target(out: Path) -> str:
     raise InferenceError(f"{out.name} does not say which format to write; name it with --to ({', '.join(BOTH_WAYS)})")
 
 
-def convert(path: Path, out: Path, *, source: str = "", target: str = "", images: Path | None = None) -> Conversion:
-    """Read `path` and write `out`. Raises InferenceError with the file, the place and the remedy."""
+def convert(
+    path: Path,
+    out: Path,
+    *,
+    source: str = "",
+    target: str = "",
+    images: Path | None = None,
+    size: tuple[int, int] | None = None,
+) -> Conversion:
+    """Read `path` and write `out`.
+
+    images  folder with the images, whose sizes are used where `path` says none
+    size    (width, height) px of every image whose size nothing else says
+
+    Raises InferenceError with the file, the place and the remedy.
+    """
     wanted = target or format_of_target(out)
     format_named(wanted)
     sizes = sizes_in(images) if images is not None else {}
+    if size is not None:
+        sizes[EVERY_IMAGE] = size
     reading = read(path, format=source, sizes=sizes)
     files, losses, notes = write(reading.annotations, out, format=wanted)
     return Conversion(

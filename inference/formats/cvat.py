@@ -189,7 +189,7 @@ def write(annotations: Annotations, target: Target) -> None:
             child(entry, "color", annotations.color_of(name))
         child(entry, "attributes")
     for number, image in enumerate(annotations.images):
-        width, height = target.size_of(image)
+        width, height = target.size_or_extent(image)
         entry = child(root, "image", id=str(number), name=image.name, width=str(width), height=str(height))
         for group, one in enumerate(image.annotations, start=1):
             _write_shapes(entry, one, group, (width, height), target)

@@ -1,12 +1,14 @@
 """The protocol of a format, and where its writer puts its files."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from inference.formats.geometry import box_of
 from inference.formats.losses import Property
 from inference.formats.model import AnnotatedImage, Annotations
 from inference.formats.names import unique_stems
@@ -55,8 +57,24 @@ class Target:
         """The image's size. Raises FormatProblem when nobody said it."""
         if image.size is None:
             cause = "the format needs the size of each image, and what was read does not say it"
-            raise FormatProblem(image.name, cause, remedy="give the folder that holds the images with --images")
+            remedy = "give the folder that holds the images with --images, or the size with --size"
+            raise FormatProblem(image.name, cause, remedy=remedy)
         return image.size
+
+    def size_or_extent(self, image: AnnotatedImage) -> tuple[int, int]:
+        """The image's size; where nobody said it, the smallest that holds its objects, and a note says so.
+
+        For formats whose coordinates are pixels: they are right whatever the size.
+        """
+        if image.size is not None:
+            return image.size
+        note = f"the size of {image.name} is not known: the smallest that holds its objects is written"
+        if note not in self.notes:
+            self.notes.append(note)
+        boxes = [box_of(annotation.geometry) for annotation in image.annotations]
+        right = max((box[2] for box in boxes), default=1.0)
+        bottom = max((box[3] for box in boxes), default=1.0)
+        return max(1, math.ceil(right)), max(1, math.ceil(bottom))
 
 
 @dataclass(frozen=True)

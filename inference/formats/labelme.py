@@ -140,7 +140,7 @@ def _points(value: Any, file: Path, place: str) -> Any:
 
 def write(annotations: Annotations, target: Target) -> None:
     for image, file in target.each(annotations, ".json"):
-        width, height = target.size_of(image)
+        width, height = target.size_or_extent(image)
         shapes: list[dict[str, Any]] = []
         for number, one in enumerate(image.annotations, start=1):
             if isinstance(one.geometry, Outline) and any(part.holes for part in one.geometry.polygons):

@@ -4,7 +4,7 @@ Filling the polygons gives the mask back, pixel for pixel: a corner (x, y) is th
 """
 
 from collections import defaultdict
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
@@ -12,6 +12,14 @@ from inference.types import BoxMask, Mask
 
 Corner = tuple[int, int]
 Ring = list[Corner]
+
+
+class Geometry(TypedDict):
+    """GeoJSON: rings of [x, y], closed; of a MultiPolygon one level more."""
+
+    type: Literal["Polygon", "MultiPolygon"]
+    coordinates: list[Any]
+
 
 # direction of the walk (dy, dx) -> where the pixel's edge starts, from its upper left corner (dy, dx)
 EDGES = {(0, 1): (0, 0), (1, 0): (0, 1), (0, -1): (1, 1), (-1, 0): (1, 0)}
@@ -34,7 +42,7 @@ def polygons_of(mask: BoxMask) -> list[list[Ring]]:
     return [[_moved(ring, mask.x, mask.y) for ring in part] for part in parts]
 
 
-def geometry_of(mask: BoxMask) -> dict[str, Any]:
+def geometry_of(mask: BoxMask) -> Geometry:
     """GeoJSON's Polygon or MultiPolygon of a mask: image pixels, x then y, rings closed."""
     polygons = [[_closed(ring) for ring in part] for part in polygons_of(mask)]
     if len(polygons) == 1:

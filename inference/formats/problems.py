@@ -33,11 +33,14 @@ class Listed:
     places: list[str] = field(default_factory=list)
 
 
+EVERY_IMAGE = "*"  # in place of a name: the size of every image that is not named
+
+
 @dataclass
 class Context:
     """What a reader is told, and what it tells.
 
-    sizes     stem or name of an image -> (width, height) px, from the images themselves
+    sizes     stem or name of an image, or EVERY_IMAGE -> (width, height) px
     strict    a bad object raises; else it is put into `declined` and the others are read
     skipped   kinds of content that no annotation of ours can hold, with their places
     remarks   what people should look at, for example outlines that cross themselves
@@ -71,9 +74,7 @@ class Context:
 
     def size_of(self, name: str) -> tuple[int, int] | None:
         """The size of the image with this name, endings and folders apart; None when nobody told."""
-        if name in self.sizes:
-            return self.sizes[name]
-        return self.sizes.get(stem_of(name))
+        return self.sizes.get(name) or self.sizes.get(stem_of(name)) or self.sizes.get(EVERY_IMAGE)
 
     def needed_size(self, name: str, file: Path | str) -> tuple[int, int]:
         found = self.size_of(name)
@@ -81,7 +82,7 @@ class Context:
             raise FormatProblem(
                 file,
                 f"the format does not say how large the image {name} is",
-                remedy="give the folder that holds the images with --images",
+                remedy="give the folder that holds the images with --images, or the size with --size",
             )
         return found
 

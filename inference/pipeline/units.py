@@ -21,10 +21,27 @@ import numpy as np
 import numpy.typing as npt
 
 from inference import registry
+from inference.documents.configuration import Model, RoundConfiguration
+from inference.documents.snapshot import Snapshot
 from inference.pipeline.snapshots import Field
 from inference.types import Cancelled, InferenceError, Progress, Prompter, Report, Stop, Trainer, UnreadableImage
 
 Unit = Mapping[str, Any]  # of one image: arrays and JSON values
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The files that a stage works from.
+
+    artifacts        kind of a finished stage -> its artifact
+    initial_weights  what the training of this stage begins with; None for what its trainer ships
+    """
+
+    artifacts: Mapping[str, Path]
+    initial_weights: Path | None = None
+
+    def __getitem__(self, kind: str) -> Path:
+        return self.artifacts[kind]
 
 
 @dataclass(frozen=True)
@@ -33,26 +50,32 @@ class Setting:
 
     content        the snapshot document
     fields         its images
-    configuration  parameters of all stages (labeling/rounds/services.py PRESETS)
-    inputs         kind of an earlier stage -> its artifact file
+    configuration  parameters of all stages
+    inputs         the artifacts of earlier stages
     work           folder of this stage; what is in it from an earlier attempt is used again
     device         what nets compute on (inference.devices)
     """
 
-    content: dict[str, Any]
+    content: Snapshot
     fields: Sequence[Field]
-    configuration: dict[str, Any]
-    inputs: dict[str, Path]
+    configuration: RoundConfiguration
+    inputs: Inputs
     work: Path
     report: Report
     stop: Stop
     device: str = "auto"
 
     def prompter(self) -> Prompter:
-        return registry.prompter(**self.configuration["prompter"], device=self.device)
+        return registry.prompter(self.configuration.prompter.name, device=self.device)
 
     def trainer(self, kind: str) -> Any:
-        return trainer_of(kind, self.configuration[kind], classes=self.class_count, device=self.device)
+        return trainer_of(kind, self.model(kind), classes=self.class_count, device=self.device)
+
+    def model(self, kind: str) -> Model:
+        """The detector or segmenter of the configuration."""
+        model = self.configuration.model_of(kind)
+        assert model is not None  # asked for by the two stages that train
+        return model
 
     def readable(self) -> list[Field]:
         """The fields that the prediction could read; it has said why it could not read the others."""
@@ -67,29 +90,26 @@ class Setting:
         """
         learned = [field for field in self.fields if field.annotated and field.split in ("train", "val")]
         classified = all(cell.class_index is not None for field in learned for cell in field.cells)
-        return max(1, len(self.content["classes"])) if classified else 1
+        return max(1, len(self.content.classes)) if classified else 1
 
 
-def trainer_of(kind: str, chosen: dict[str, Any], *, classes: int = 1, device: str = "auto") -> Trainer:
-    """The trainer that a round's configuration names: {"name", "preset", "change": {"steps": ...}, "start_from",
-    "as_is"}.
+def trainer_of(kind: str, chosen: Model, *, classes: int = 1, device: str = "auto") -> Trainer:
+    """The trainer that a round's configuration names.
 
     A change is a field of the model's settings or of its schedule. Raises InferenceError for one it does not have.
     """
     options: dict[str, Any] = {"device": device} | ({"classes": classes} if kind == "detector" else {})
-    made: Any = registry.trainer(kind, chosen["name"], chosen["preset"], **options)
+    made: Any = registry.trainer(kind, chosen.name, chosen.preset, **options)
     settings = made.settings
-    for name, value in chosen.get("change", {}).items():
+    for name, value in chosen.change.items():
         schedule = getattr(settings, "schedule", None)
         if name in {field.name for field in fields_of_dataclass(settings)}:
             settings = replace(settings, **{name: value})
         elif schedule is not None and name in {field.name for field in fields_of_dataclass(schedule)}:
             settings = replace(settings, schedule=replace(schedule, **{name: value}))
         else:
-            raise InferenceError(
-                f"the {kind} {chosen['name']!r} has no setting {name!r}; leave it as the preset has it"
-            )
-    trainer: Trainer = registry.trainer(kind, chosen["name"], settings, **options)
+            raise InferenceError(f"the {kind} {chosen.name!r} has no setting {name!r}; leave it as the preset has it")
+    trainer: Trainer = registry.trainer(kind, chosen.name, settings, **options)
     return trainer
 
 

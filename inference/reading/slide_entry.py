@@ -7,13 +7,13 @@ import base64
 import hashlib
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import PIL.Image
 
+from inference.documents.reading import HEADER, Header, PixelSize, ReadNote, ReadPicture, SlideFacts, Tissue
 from inference.reading import sets
 from inference.reading.combinations import MOST_PIXELS
 from inference.reading.slides import Slide, open_slide
@@ -30,7 +30,7 @@ SAMPLE = 16 * 2**20  # bytes at either end of a file that are hashed where there
 CHUNK = 2**20
 
 
-def entered(source: Path, folder: Path, wanted: str, page: int | None, channel: int | None) -> dict[str, Any] | None:
+def entered(source: Path, folder: Path, wanted: str, page: int | None, channel: int | None) -> ReadPicture | None:
     """What a slide is, with thumbnail.jpg written into `folder`; None for what is opened as a picture instead.
 
     source  the slide's file, or the folder with its files
@@ -42,7 +42,6 @@ def entered(source: Path, folder: Path, wanted: str, page: int | None, channel: 
         if not _is_meant(slide, wanted):
             return None
     with open_slide(source, page=page, channel=channel) as slide:
-        slide.plane()
         coarsest = slide.info.levels[-1]
         if max(coarsest.width, coarsest.height) > COARSEST:
             raise Unreadable("no_coarse_level", width=coarsest.width, height=coarsest.height)
@@ -50,13 +49,7 @@ def entered(source: Path, folder: Path, wanted: str, page: int | None, channel: 
         thumbnail = PIL.Image.fromarray(overview)
         thumbnail.thumbnail((THUMBNAIL, THUMBNAIL))
         thumbnail.save(folder / "thumbnail.jpg", "JPEG", quality=85)
-        return {
-            **described(slide, source),
-            "page": slide.plane().page,
-            "channel": slide.plane().channel,
-            "tissue": tissue_of(overview),
-            "sha256": fingerprint(source),
-        }
+        return described(slide, source, overview)
 
 
 def _is_meant(slide: Slide, wanted: str) -> bool:
@@ -68,39 +61,48 @@ def _is_meant(slide: Slide, wanted: str) -> bool:
     return is_large or only_here
 
 
-def described(slide: Slide, source: Path) -> dict[str, Any]:
-    """A slide in JSON. Of its metadata only what is listed here is kept; of the rest the names alone."""
+def described(slide: Slide, source: Path, overview: RGB) -> ReadPicture:
+    """A slide without its pixels. Of its metadata only what is listed here is kept; of the rest the names alone."""
     info, found = slide.info, slide.identified
-    scale = {"x": info.mpp_x, "y": info.mpp_y, "source": found.scale.source} if found.scale else None
-    identified = asdict(found) | {"planes": len(found.planes)}
     entry = sets.entry_of(source)
-    return {
-        "slide": info.as_json(),
-        "entry": entry.relative_to(source).as_posix() if source.is_dir() else "",
-        "identified": identified,
-        "width": info.width,
-        "height": info.height,
-        "pages": found.pages,
-        "channels": found.channels,
-        "low": None,
-        "high": None,
-        "scale": scale,
-        "notes": [{"code": note.code, "params": note.params} for note in info.notes],
-        "removed": sorted({*found.metadata, *info.associated}),
-    }
+    plane = slide.plane()
+    kept = SlideFacts(
+        info=info.as_json(),
+        entry=entry.relative_to(source).as_posix() if source.is_dir() and entry != source else "",
+        reader=info.reader,
+        removed=tuple(sorted({*found.metadata, *info.associated})),
+        tissue=tissue_of(overview),
+    )
+    return ReadPicture(
+        ok=True,
+        header=Header.model_validate({name: getattr(found, name) for name in HEADER}),
+        page=plane.page,
+        channel=plane.channel,
+        pages=found.pages,
+        channels=found.channels,
+        low=None,
+        high=None,
+        notes=tuple(ReadNote(code=note.code, params=note.params) for note in info.notes),
+        sha256=fingerprint(source),
+        scale=PixelSize(x=found.scale.x, y=found.scale.y, source=found.scale.source) if found.scale else None,
+        width=info.width,
+        height=info.height,
+        tiled=True,
+        slide=kept,
+    )
 
 
-def tissue_of(overview: RGB) -> dict[str, Any]:
-    """Which squares of the slide show tissue, packed: {"width", "height", "bits"}; `tissue_mask` unpacks it."""
+def tissue_of(overview: RGB) -> Tissue:
+    """Which squares of the slide show tissue, packed; `tissue_mask` unpacks it."""
     mask = tissue_in(overview, SQUARE)
     packed = zlib.compress(np.packbits(mask).tobytes())
-    return {"width": mask.shape[1], "height": mask.shape[0], "bits": base64.b64encode(packed).decode()}
+    return Tissue(width=mask.shape[1], height=mask.shape[0], bits=base64.b64encode(packed).decode())
 
 
-def tissue_mask(packed: dict[str, Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def tissue_mask(packed: Tissue) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """(height, width) bool over the whole slide."""
-    width, height = packed["width"], packed["height"]
-    bits = np.frombuffer(zlib.decompress(base64.b64decode(packed["bits"])), np.uint8)
+    width, height = packed.width, packed.height
+    bits = np.frombuffer(zlib.decompress(base64.b64decode(packed.bits)), np.uint8)
     return np.unpackbits(bits, count=width * height).reshape(height, width).astype(bool)
 
 

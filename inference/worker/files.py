@@ -1,16 +1,15 @@
 """What a stage reads: its round's snapshot, and the artifacts of the stages before it, each checked by its hash."""
 
 import hashlib
-import json
 import shutil
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.core.files.storage import default_storage
 
+from inference.documents.snapshot import Snapshot
 from inference.pipeline import units
 from inference.pipeline.snapshots import fields_of
 from inference.types import InferenceError, Report, Stop
@@ -18,11 +17,9 @@ from labeling.rounds import artifacts
 from labeling.rounds.models import Artifact, Stage
 
 
-def content_of(stage: Stage) -> dict[str, Any]:
+def content_of(stage: Stage) -> Snapshot:
     """The snapshot document of the stage's round."""
-    with stage.round.snapshot.content.open("rb") as file:
-        content: dict[str, Any] = json.load(file)
-    return content
+    return stage.round.snapshot.document()
 
 
 def local_file(name: str) -> Path:
@@ -42,27 +39,24 @@ def local_file(name: str) -> Path:
         return kept
 
 
-def inputs_of(stage: Stage) -> dict[str, Path]:
-    """Kind -> file of every finished stage of the round, and of the weights that the stage starts from.
+def inputs_of(stage: Stage) -> units.Inputs:
+    """What every finished stage of the round left, and the weights that the stage starts from.
 
-    Each is checked against its hash before it is believed. Raises InferenceError.
+    Each file is checked against its hash before it is believed. Raises InferenceError.
     """
     files = {}
     for other in stage.round.stages.filter(artifact__isnull=False).select_related("artifact"):
         assert other.artifact is not None
         files[other.kind] = whole(other.artifact, f"result of the stage {other.get_kind_display()!r}")
-    start = start_of(stage)
-    if start is not None:
-        files[f"start of the {stage.kind}"] = start
-    return files
+    return units.Inputs(files, initial_weights=start_of(stage))
 
 
 def start_of(stage: Stage) -> Path | None:
     """The weights that the stage starts from; None where it was given none. Raises InferenceError."""
-    start = stage.round.configuration.get(stage.kind, {}).get("start_from")
-    if not start:
+    chosen = stage.round.parameters.model_of(stage.kind)
+    if chosen is None or not chosen.start_from:
         return None
-    kept = artifacts.known(start)
+    kept = artifacts.known(chosen.start_from)
     if kept is None:
         raise gone(stage.kind)
     return whole(kept, f"start of the {stage.kind}")
@@ -101,7 +95,7 @@ def work_folder(key: str) -> Path:
 
 def setting_of(
     stage: Stage,
-    content: dict[str, Any],
+    content: Snapshot,
     work: Path,
     *,
     device: str = "auto",
@@ -112,7 +106,7 @@ def setting_of(
     return units.Setting(
         content=content,
         fields=fields_of(content, local_file),
-        configuration=stage.round.configuration,
+        configuration=stage.round.parameters,
         inputs=inputs_of(stage),
         work=work,
         report=report,

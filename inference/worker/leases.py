@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
+from inference.documents.stages import Facts, Lack, Usage
+from inference.documents.stages import MissingResource as Missing
 from inference.types import Cancelled, MissingResource, Progress
 from inference.worker import needs
 from inference.worker.usage import Watch
@@ -27,7 +28,7 @@ class Made:
     artifact: Artifact | None
     state: Stage.State = Stage.State.DONE
     note: str = ""
-    usage: dict[str, Any] | None = None
+    usage: Usage | None = None
 
 
 class Lease(Heartbeat):
@@ -61,11 +62,12 @@ class Lease(Heartbeat):
     def renew(self) -> bool:
         return stages.renew(self.row_id, self.owner, self.used())
 
-    def used(self) -> dict[str, Any]:
+    def used(self) -> Usage:
         """What this process uses (usage.py), the device that nets compute on where there are any, and the units it made
         in how many seconds."""
-        own: dict[str, Any] = {"made": self.latest - (self.found or 0), "seconds": round(monotonic() - self.began, 1)}
-        return self.watch.sample() | own | ({"device": self.device} if self.device else {})
+        own = {"made": self.latest - (self.found or 0), "seconds": round(monotonic() - self.began, 1)}
+        device = {"device": self.device} if self.device else {}
+        return Usage.model_validate({**self.watch.sample(), **own, **device})
 
     # -- while it is at work
 
@@ -105,7 +107,7 @@ class Lease(Heartbeat):
     # -- the ways in which it ends
 
     @patient
-    def keep(self, key: str, file: Path, sha256: str, facts: dict[str, Any]) -> Made:
+    def keep(self, key: str, file: Path, sha256: str, facts: Facts) -> Made:
         """Store what the stage made; it is not finished by this. Raises Cancelled when somebody asked to stop."""
         if self.stop():
             raise Cancelled("cancelled")
@@ -176,6 +178,7 @@ class PortionLease(Lease):
         portions.hand_back_missing(self.row_id, self.owner, resource_of(error), self.worker)
 
 
-def resource_of(error: Exception) -> dict[str, Any]:
+def resource_of(error: Exception) -> Missing:
     assert isinstance(error, MissingResource)  # the only thing that a stage waits for
-    return error.resource
+    missing = Missing(what=Lack(error.what), worker=error.worker)
+    return missing if error.needs is None else missing.with_(needs=error.needs, free=error.free)

@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
+from inference.documents.configuration import RoundConfiguration
+from inference.documents.snapshot import Snapshot
+from inference.documents.stages import Lack
 from inference.types import InferenceError, MissingResource
 from inference.worker import usage
 
@@ -57,21 +59,19 @@ MODELS = {  # kind, model, preset; of others and of stages not named here nothin
 ON_GPU = Estimate(0, learned=8)
 
 
-def memory_needed(kind: str, content: dict[str, Any], configuration: dict[str, Any], device: str) -> int:
+def memory_needed(kind: str, content: Snapshot, configuration: RoundConfiguration, device: str) -> int:
     """Bytes that a stage takes above those of an idle worker; 0 where that was never measured.
 
-    content  the snapshot document: sizes of the images, and which of them are learned from
+    content  sizes of the images, and which of them are learned from
     """
-    sizes = [entry["width"] * entry["height"] for entry in content["images"]]
-    learned = sum(
-        entry["width"] * entry["height"]
-        for entry in content["images"]
-        if entry["exhaustive"] and entry["split"] in ("train", "val")
-    )
-    chosen = configuration.get(kind, {})
-    if chosen.get("as_is") or (kind == "pseudo_masks" and configuration.get("segmenter", {}).get("as_is")):
+    sizes = [entry.pixel_count for entry in content.images]
+    learned = sum(entry.pixel_count for entry in content.images if entry.exhaustive and entry.split in ("train", "val"))
+    chosen = configuration.model_of("segmenter" if kind == "pseudo_masks" else kind)
+    if chosen is not None and chosen.as_is:
         return 0  # nothing is learned, so nothing is read
-    estimate = STAGES.get(kind) or MODELS.get((kind, chosen.get("name"), chosen.get("preset")))
+    estimate = STAGES.get(kind)
+    if estimate is None and chosen is not None:
+        estimate = MODELS.get((kind, chosen.name, chosen.preset))
     if device != "cpu":
         estimate = ON_GPU if kind in ("detector", "segmenter") else None
     return estimate.bytes(max(sizes, default=0), learned) if estimate else 0
@@ -85,13 +85,13 @@ def device_for(asked: str) -> str:
     if asked != "cpu" and torch.cuda.is_available():
         return "cuda"
     if asked == "gpu":
-        raise MissingResource("no_gpu", worker=HOST)
+        raise MissingResource(Lack.NO_GPU, worker=HOST)
     return "cpu"
 
 
-def place_for(kind: str, content: dict[str, Any], configuration: dict[str, Any], *, has_nets: bool) -> str:
+def place_for(kind: str, content: Snapshot, configuration: RoundConfiguration, *, has_nets: bool) -> str:
     """Where this machine can make a stage: "cpu" or "cuda". Raises MissingResource where it cannot."""
-    device = device_for(configuration.get("device", "auto")) if has_nets else "cpu"
+    device = device_for(configuration.device) if has_nets else "cpu"
     afford(memory_needed(kind, content, configuration, device))
     return device
 
@@ -104,7 +104,7 @@ def afford(needed: int) -> None:
         return
     free = left.free + max(0, usage.resident() - idle("torch" in sys.modules))
     if needed > free:
-        raise MissingResource("memory_needed", worker=HOST, needs=needed, free=free)
+        raise MissingResource(Lack.MEMORY_NEEDED, worker=HOST, needs=needed, free=free)
 
 
 @lru_cache(maxsize=2)
@@ -131,20 +131,20 @@ NO_MEMORY = ("can't allocate memory", "not enough memory: you tried to allocate"
 NO_GPU_MEMORY = ("CUDA out of memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
-def resource_of(error: BaseException) -> str | None:
+def resource_of(error: BaseException) -> Lack | None:
     """What is missing, where an error says that something is; None for all others."""
     torch = sys.modules.get("torch")
     if isinstance(error, InferenceError):  # of inference.devices, which cannot be imported without torch
-        return {"no_gpu": "no_gpu", "out_of_memory": "gpu_memory"}.get(error.code)
+        return {"no_gpu": Lack.NO_GPU, "out_of_memory": Lack.GPU_MEMORY}.get(error.code)
     if torch is not None and isinstance(error, torch.OutOfMemoryError):
-        return "gpu_memory"
+        return Lack.GPU_MEMORY
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
-        return "memory"
+        return Lack.MEMORY
     if isinstance(error, RuntimeError):
         if any(words in str(error) for words in NO_GPU_MEMORY):
-            return "gpu_memory"
+            return Lack.GPU_MEMORY
         if any(words in str(error) for words in NO_MEMORY):
-            return "memory"
+            return Lack.MEMORY
     return None
 
 

@@ -4,10 +4,12 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from inference.documents.publication import Certificate, Provenance, PublicationFacts
+from inference.documents.snapshot import Snapshot
+from inference.documents.stages import PredictionFacts
 from inference.masks import pack
 from inference.pipeline import compute
 from inference.pipeline.acquisition import colour_distance, priorities
@@ -29,8 +31,8 @@ class Layer:
 
     image: Image
     proposals: list[Loaded]
-    certificate: dict[str, Any]
-    facts: dict[str, Any]
+    certificate: Certificate
+    facts: PublicationFacts
 
 
 class Layers:
@@ -39,13 +41,13 @@ class Layers:
     def __init__(self, stage: Stage, setting: Setting) -> None:
         content, inputs = setting.content, setting.inputs
         self.round, self.content, self.inputs = stage.round, content, inputs
-        self.class_ids = [entry["id"] for entry in content["classes"]]
-        self.threshold = self.round.configuration["prediction"]["detector_threshold"]
-        self.entries = {entry["image"]: entry for entry in content["images"]}
+        self.class_ids = [entry.id for entry in content.classes]
+        self.threshold = setting.configuration.prediction.detector_threshold
+        self.entries = {entry.image: entry for entry in content.images}
         self.stains = dict(Image.objects.filter(project=self.round.project_id).values_list("pk", "stain"))
         predicted = self.round.stages.select_related("artifact").get(kind="prediction").artifact
         assert predicted is not None
-        self.model_names = predicted.facts["models"]
+        self.model_names = predicted.facts_as(PredictionFacts).models
         readable = setting.readable()
         self.readable = {f.image for f in readable}
         scored = _scored(readable, inputs["fusion"])
@@ -61,71 +63,84 @@ class Layers:
         image = Image.objects.filter(pk=field.image).first()
         if image is None:  # taken out of the project since the snapshot
             return None
-        certificate = read_unit(self.inputs["fusion"], field.image)["certificate"]
+        certificate = Certificate.stored(read_unit(self.inputs["fusion"], field.image)["certificate"])
         predicted = read_unit(self.inputs["prediction"], field.image)
         instances = read_unit(self.inputs["instances"], field.image)
         found = compute.proposals(compute.proposed_on(self.content, field), predicted, instances)
-        provenance = {"round": self.round.pk, "round_number": self.round.number, "models": self.model_names}
+        provenance: Provenance = {
+            "round": self.round.pk,
+            "round_number": self.round.number,
+            "models": self.model_names.by_kind(),
+        }
         loaded = [_loaded(self.round.pk, field, proposal, self.class_ids, provenance) for proposal in found]
         return Layer(image, loaded, certificate, self._facts(field, found, predicted, instances))
 
     def _facts(
         self, field: Field, found: Sequence[compute.Proposal], predicted: Unit, instances: Unit
-    ) -> dict[str, Any]:
+    ) -> PublicationFacts:
         boxes = len(predicted["sources"])
-        facts = {
-            "proposals": len(found),
-            "boxless": sum(proposal.number > boxes for proposal in found),
-            "crumbs": instances.get("crumbs", 0),
-            "priorities": self.priorities.get(str(field.image), {}),
-            "signals": self.signals.get(field.image, {}),
-            **compute.detected(predicted, self.threshold),
-        }
-        if not found:
-            entry, threshold = self.entries[field.image], self.threshold
-            facts["why"] = outcome.causes_of_none(self.content, entry, facts, threshold=threshold, stains=self.stains)
-        return facts
+        detected = compute.detected(predicted, self.threshold)
+        facts = PublicationFacts(
+            proposals=len(found),
+            boxless=sum(proposal.number > boxes for proposal in found),
+            crumbs=instances.get("crumbs", 0),
+            priorities=self.priorities.get(str(field.image), {}),
+            signals=self.signals.get(field.image, {}),
+            detected=detected.boxes,
+            best_score=detected.best_score,
+        )
+        if found:
+            return facts
+        entry, threshold = self.entries[field.image], self.threshold
+        causes = outcome.causes_of_none(self.content, entry, facts, threshold=threshold, stains=self.stains)
+        return facts.with_(why=tuple(causes))
 
 
-def _scored(fields: list[Field], fusion: Path) -> dict[int, dict[str, Any]]:
-    """Image -> {"queue": its scores, "embedding": its colours}, as the fusion left them."""
+@dataclass(frozen=True)
+class Scored:
+    """What the fusion left of an image besides its masks: its scores, and its colours (acquisition.embedding)."""
+
+    scores: dict[str, float]
+    embedding: list[float]
+
+
+def _scored(fields: list[Field], fusion: Path) -> dict[int, Scored]:
+    """Image -> what the fusion says of it."""
     found = {}
     for field in fields:
         unit = read_unit(fusion, field.image)
-        found[field.image] = {"queue": unit["queue"], "embedding": unit["embedding"]}  # not its masks: memory
+        found[field.image] = Scored(unit["queue"], unit["embedding"])  # not its masks: memory
     return found
 
 
-def _queue(fields: list[Field], scored: dict[int, dict[str, Any]], seed: int) -> dict[str, dict[str, float]]:
+def _queue(fields: list[Field], scored: dict[int, Scored], seed: int) -> dict[str, dict[str, float]]:
     """Image -> strategy -> score of what to annotate next, for images without an exhaustive region."""
     seen: set[str] = set()
     scores: dict[str, dict[str, float]] = {}
     embeddings: dict[str, list[float]] = {}
     for field in fields:
         name = str(field.image)
-        scores[name] = scored[field.image]["queue"]
-        embeddings[name] = scored[field.image]["embedding"]
+        scores[name] = scored[field.image].scores
+        embeddings[name] = scored[field.image].embedding
         if field.annotated:
             seen.add(name)
     return priorities(scores, embeddings, seen=seen, seed=seed)
 
 
-def _signals(
-    content: dict[str, Any], fields: list[Field], scored: dict[int, dict[str, Any]]
-) -> dict[int, dict[str, float]]:
+def _signals(content: Snapshot, fields: list[Field], scored: dict[int, Scored]) -> dict[int, dict[str, float]]:
     """What the round says, without any reference, of the images that did not teach it: image -> score -> number.
 
     Its doubt (DOUBTS) is the models' own only where no person has drawn: people's boxes are prompts, and would make a
     scanner look good because it was annotated. Colours hang on nobody's boxes.
     """
     taught = np.array([f.annotated and f.split == "train" for f in fields], bool)
-    embeddings = np.array([scored[f.image]["embedding"] for f in fields], np.float64)
+    embeddings = np.array([scored[f.image].embedding for f in fields], np.float64)
     colours = colour_distance(embeddings, taught)
     found: dict[int, dict[str, float]] = {}
     for field, teaches, colour in zip(fields, taught, colours, strict=True):
         known = compute.proposed_on(content, field)
         has_people = known.annotated or known.cells
-        scores = {} if has_people or teaches else scored[field.image]["queue"]
+        scores = {} if has_people or teaches else scored[field.image].scores
         signals = {name: scores[name] for name in DOUBTS if name in scores}
         if not teaches and np.isfinite(colour):
             signals["colour"] = float(colour)
@@ -134,7 +149,7 @@ def _signals(
 
 
 def _loaded(
-    round_id: int, field: Field, proposal: compute.Proposal, class_ids: list[int], provenance: dict[str, Any]
+    round_id: int, field: Field, proposal: compute.Proposal, class_ids: list[int], provenance: Provenance
 ) -> Loaded:
     mask = proposal.mask
     height, width = mask.bits.shape

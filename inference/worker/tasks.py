@@ -16,6 +16,7 @@ from time import monotonic, sleep
 
 from django.conf import settings
 
+from inference.documents.stages import TrainingFacts
 from inference.pipeline import compute, imported_weights, units
 from inference.pipeline.snapshots import Field
 from inference.pipeline.tuning import tune
@@ -36,7 +37,6 @@ from labeling.rounds.weights import importing, promotion
 
 WORKER = f"{needs.HOST} {uuid.uuid4().hex[:12]}"  # this process: a worker that is started again may have what it lacked
 PASS_ON_AFTER = 1.0  # seconds for which a worker keeps a message that it must not act on
-FOUND = ("path", "kind", "name", "model", "classes", "settings", "sha256")  # of imported_weights.Found
 
 
 # -- a stage, from its message to its artifact
@@ -56,7 +56,8 @@ def run_stage(lease: Lease) -> None:
     """
     stage = lease.stage
     content = content_of(stage)
-    key = compute.keys(content, stage.round.configuration)[stage.kind]
+    configuration = stage.round.parameters
+    key = compute.keys(content, configuration)[stage.kind]
 
     # What exists is used again.
     made = _existing(stage, key)
@@ -67,14 +68,14 @@ def run_stage(lease: Lease) -> None:
     # Many images are made by many workers; the last of them puts the stage back, to be gathered here.
     folder = work_folder(key)
     folder.mkdir(parents=True, exist_ok=True)
-    if stage.kind in compute.SPREAD and len(content["images"]) > portions.SMALLEST:
-        if lease.spread([entry["image"] for entry in content["images"]]):
+    if stage.kind in compute.SPREAD and len(content.images) > portions.SMALLEST:
+        if lease.spread([entry.image for entry in content.images]):
             return
         fetch_units(stage, folder)
 
     # Compute, where this machine can.
     has_nets = stage.kind in NETS
-    device = needs.place_for(stage.kind, content, stage.round.configuration, has_nets=has_nets)
+    device = needs.place_for(stage.kind, content, configuration, has_nets=has_nets)
     if has_nets:
         lease.device = device
         lease.say(f"its nets compute on the {'CPU' if device == 'cpu' else 'GPU'} of {needs.HOST}")
@@ -93,9 +94,9 @@ def run_stage(lease: Lease) -> None:
 
 def _existing(stage: Stage, key: str) -> Made | None:
     """What the stage hands on without computing: weights that were chosen as they are, or what was made before."""
-    chosen = stage.round.configuration.get(stage.kind, {})
-    if chosen.get("as_is") and chosen.get("start_from"):
-        version = promotion.with_weights(stage.round, chosen["start_from"])
+    chosen = stage.round.parameters.model_of(stage.kind)
+    if chosen is not None and chosen.as_is and chosen.start_from:
+        version = promotion.with_weights(stage.round, chosen.start_from)
         if version is None:
             raise gone(stage.kind)
         whole(version.artifact, f"start of the {stage.kind}")  # raises when they are damaged
@@ -179,7 +180,7 @@ def _opened(stage_id: int, snapshot: str) -> Opened:
     """Raises what the loading raises; nothing is kept then."""
     stage = Stage.objects.select_related("round__snapshot").get(pk=stage_id)
     content = content_of(stage)
-    configuration = stage.round.configuration
+    configuration = stage.round.parameters
     device = needs.place_for(stage.kind, content, configuration, has_nets=stage.kind in NETS)
     needed = needs.memory_needed(stage.kind, content, configuration, device)
     key = compute.keys(content, configuration)[stage.kind]
@@ -234,7 +235,7 @@ def tune_round(asked: AskedTuning) -> None:
     setting = setting_of(stage, content_of(stage), work_folder(""))
     began = monotonic()
     result = tune(setting)
-    tuning.finish(asked.row.pk, result=result | {"seconds": round(monotonic() - began, 1)})
+    tuning.finish(asked.row.pk, result=result.with_(seconds=round(monotonic() - began, 1)))
 
 
 class AskedCheck(Asked):
@@ -258,6 +259,11 @@ def check_weights(asked: AskedCheck) -> None:
     stored = local_file(str(asked.row.file.name))
     brought = imported_weights.opened(stored, asked.folder, limit=importing.MOST_BYTES)
     names = brought.about.get("class_names")
-    found = [{name: getattr(one, name) for name in FOUND} for one in brought.found]
+    found = [_weights(one) for one in brought.found]
     classes = [str(name).replace("\0", "")[:100] for name in names] if isinstance(names, list) else []
     patiently(lambda: importing.accept(asked.row.pk, found=found, class_names=classes, card=brought.card))
+
+
+def _weights(found: imported_weights.Found) -> importing.Weights:
+    facts = TrainingFacts(model=found.model, classes=found.classes, settings=found.settings)
+    return importing.Weights(found.path, found.kind, found.name, found.sha256, facts)

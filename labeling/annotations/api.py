@@ -16,6 +16,7 @@ from labeling.annotations import activity, feed, heads, packs
 from labeling.annotations.models import Layer, Operation
 from labeling.annotations.services import is_writer, write_operations
 from labeling.annotations.state import parse_number, parse_uuid
+from labeling.annotations.wire import FeedMessage
 from labeling.errors import Invalid
 from labeling.numbers import required_number
 from labeling.projects.access import person, reach
@@ -75,7 +76,7 @@ class Operations(APIView):
         operations = request.data.get("operations") if isinstance(request.data, dict) else None
         seq, verdicts = write_operations(layer=found, author=person(request), operations=operations)
         kinds = {verdict.verdict for verdict in verdicts}
-        status = 409 if "stale" in kinds else 422 if "invalid" in kinds else 200
+        status = 409 if kinds & {"stale", "kept"} else 422 if "invalid" in kinds else 200
         return Response(
             {"layer": str(found.pk), "seq": seq, "results": [verdict.as_json() for verdict in verdicts]}, status=status
         )
@@ -143,7 +144,7 @@ class Presence(APIView):
             raise Invalid("presence must be an object")
         session = str(parse_uuid(request.data.get("session"), "session"))
         editing = request.data.get("editing")
-        message = {
+        message: FeedMessage = {
             "person": {"id": person(request).pk, "name": person(request).display_name},
             "session": session,
             "cursor": _numbers(request.data.get("cursor"), 2, "cursor"),

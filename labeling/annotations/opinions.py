@@ -13,6 +13,7 @@ from typing import Any
 
 from labeling.annotations.models import Annotation, Effect, Operation, Opinion
 from labeling.annotations.state import parse_uuid
+from labeling.annotations.wire import JudgementJson, OpinionJson
 from labeling.errors import Invalid
 
 VERDICT_OF_STATUS = {
@@ -35,7 +36,7 @@ class Judgement:
     label_class: int | None = None
     reason: str = ""
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JudgementJson:
         return {"verdict": self.verdict, "label_class": self.label_class, "reason": self.reason}
 
 
@@ -158,7 +159,7 @@ def deciders_of(rows: Iterable[Annotation]) -> dict[uuid.UUID, Deciders]:
     return found
 
 
-def opinion_json(opinion: Opinion) -> dict[str, Any]:
+def opinion_json(opinion: Opinion) -> OpinionJson:
     """An opinion with its author and time, as the API has it."""
     return {
         "author": {"id": opinion.author_id, "name": opinion.author.display_name},

@@ -3,18 +3,18 @@
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from labeling.annotations.models import Annotation, Effect, Layer, Opinion, OpinionEffect
 from labeling.annotations.opinions import Deciders, Judgement, decision_of, is_disputed, judgement_of
 from labeling.annotations.state import state_of
+from labeling.annotations.wire import StateJson
 
 
 @dataclass(frozen=True)
 class Replayed:
     """An annotation as the log alone says: its state (None for deleted), version and last operation."""
 
-    state: dict[str, Any] | None
+    state: StateJson | None
     version: int
     last_op: uuid.UUID | None
 
@@ -105,7 +105,7 @@ def _breaks(layer: Layer) -> Iterator[str]:
         if seq != expected:
             yield f"operation {seq} stands where {expected} should"
             break
-    last: dict[uuid.UUID, tuple[int, dict[str, Any] | None]] = {}
+    last: dict[uuid.UUID, tuple[int, StateJson | None]] = {}
     effects = Effect.objects.filter(operation__layer=layer).order_by("operation__seq", "pk")
     for uid, version, before, after in effects.values_list("annotation__uid", "version", "before", "after").iterator():
         old_version, old = last.get(uid, (0, None))

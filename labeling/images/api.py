@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling.errors import Invalid
+from labeling.images.documents import UploadRequest
 from labeling.images.models import Image, ScaleSource, Split
 from labeling.images.originals import fetch_original
 from labeling.images.sentences import note_sentences
@@ -105,7 +106,7 @@ class ImageList(APIView):
         upload.is_valid(raise_exception=True)
         facts = upload.validated_data
         del facts["image"]
-        job = take_files(project=found, owner=person(request), files=files_of(request), facts=facts)
+        job = take_files(project=found, owner=person(request), files=files_of(request), facts=UploadRequest(**facts))
         answer = Response(job_in_full(job), status=202)
         answer["Location"] = reverse("job-detail", args=[job.pk])
         return answer

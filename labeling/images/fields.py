@@ -15,9 +15,11 @@ import numpy as np
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from inference.documents.reading import Tissue
 from inference.reading.slide_entry import tissue_mask
 from labeling.accounts.models import User
 from labeling.errors import Archived, Invalid, LabelingError
+from labeling.images.documents import FieldChoice, FieldsRequest, UploadFacts
 from labeling.images.models import Image, SlideField
 from labeling.images.services import AlreadyThere, CannotRead, add_image
 from labeling.images.slides import SlideProblem, region
@@ -87,7 +89,7 @@ class _Tissue:
     """Shares of tissue by an integral picture of the slide's tissue mask."""
 
     def __init__(self, slide: Image) -> None:
-        mask = tissue_mask(slide.slide_file.tissue)
+        mask = tissue_mask(Tissue.stored(slide.slide_file.tissue))
         self.scale_x, self.scale_y = mask.shape[1] / slide.width, mask.shape[0] / slide.height
         self.sums = np.zeros((mask.shape[0] + 1, mask.shape[1] + 1), np.int64)
         self.sums[1:, 1:] = mask.cumsum(axis=0).cumsum(axis=1)
@@ -175,11 +177,12 @@ def _ask(
         words = _("{n} fields are too many at once; up to {most} can be made")
         raise Invalid(words.format(n=len(rectangles), most=MOST), field="rectangles")
     Project.objects.for_change(slide.project_id)
-    request = {"slide": slide.pk, "method": str(method), "probability": probability, "seed": seed}
+    request = FieldsRequest(slide=slide.pk, method=str(method), probability=probability, seed=seed).as_json()
     items = []
     for rectangle in rectangles:
         name = name_of(slide, rectangle)
-        items.append(NewItem(name, rectangle.width * rectangle.height, choice=asdict(rectangle)))
+        choice = FieldChoice(**asdict(rectangle)).as_json()
+        items.append(NewItem(name, rectangle.width * rectangle.height, choice=choice))
     return create_job(kind=Job.Kind.FIELDS, project=slide.project, owner=owner, request=request, items=items)
 
 
@@ -204,19 +207,21 @@ def cut_field(job: Job, item: JobItem, end: End) -> None:
 
     Raises Archived and CannotRead, which no other field of the job would escape.
     """
-    slide = Image.objects.select_related("slide_file", "project").get(pk=job.request["slide"])
-    rectangle = Rectangle(**item.choice)
-    there = SlideField.objects.filter(slide=slide, **item.choice).first()
+    asked = FieldsRequest.stored(job.request)
+    slide = Image.objects.select_related("slide_file", "project").get(pk=asked.slide)
+    rectangle = Rectangle(**FieldChoice.stored(item.choice).given())
+    there = SlideField.objects.filter(slide=slide, **asdict(rectangle)).first()
     if there is not None:
-        end(JobItem.State.DONE, facts={"image": there.image_id, "code": "already_there"})
+        end(JobItem.State.DONE, facts=UploadFacts(image=there.image_id, code="already_there").as_json())
         return
     box = (float(rectangle.x), float(rectangle.y), float(rectangle.width), float(rectangle.height))
     try:
         pixels = region(slide, box, (rectangle.width, rectangle.height), kind="png")
 
         def stored(image: Image) -> None:
-            SlideField.objects.create(image=image, slide=slide, **{**_how(job), **item.choice})
-            end(JobItem.State.DONE, facts={"image": image.pk})
+            how = {"method": asked.method, "probability": asked.probability, "seed": asked.seed}
+            SlideField.objects.create(image=image, slide=slide, **how, **asdict(rectangle))
+            end(JobItem.State.DONE, facts=UploadFacts(image=image.pk).as_json())
 
         add_image(
             project=job.project, name=item.name, content=pixels, is_original=False, open_as="picture", stored=stored,
@@ -226,19 +231,16 @@ def cut_field(job: Job, item: JobItem, end: End) -> None:
     except (Archived, CannotRead):
         raise
     except AlreadyThere as error:
-        end(JobItem.State.DONE, facts={"code": error.code, "image": error.image.pk})
+        end(JobItem.State.DONE, facts=UploadFacts(code=error.code, image=error.image.pk).as_json())
     except (SlideProblem, LabelingError) as error:
-        end(JobItem.State.DECLINED, facts={"code": error.code}, error=str(error))
-
-
-def _how(job: Job) -> dict[str, Any]:
-    return {name: job.request[name] for name in ("method", "probability", "seed")}
+        end(JobItem.State.DECLINED, facts=UploadFacts(code=error.code).as_json(), error=str(error))
 
 
 @describes(Job.Kind.FIELDS)
 def described(job: Job) -> dict[str, Any]:
-    items = job.items.all()
-    return {"items": [_as_json(item) for item in items], **_how(job)}
+    asked = FieldsRequest.stored(job.request)
+    items = [_as_json(item) for item in job.items.all()]
+    return {"items": items, "method": asked.method, "probability": asked.probability, "seed": asked.seed}
 
 
 def _as_json(item: JobItem) -> dict[str, Any]:
@@ -247,7 +249,7 @@ def _as_json(item: JobItem) -> dict[str, Any]:
         "name": item.name,
         "state": item.state,
         "detail": item.error,
-        "image": item.facts.get("image"),
+        "image": UploadFacts.stored(item.facts).image,
         "rectangle": item.choice,
     }
 

@@ -20,6 +20,7 @@ from labeling.images.contract import (
     field_answer,
     slide_answer,
 )
+from labeling.images.documents import UploadRequest
 from labeling.images.models import Image
 from labeling.images.uploads import register_slides
 from labeling.jobs.models import Job
@@ -39,7 +40,7 @@ class Slides(APIView):
     @contract(body=Registration, answer=JobStarted, status=202)
     def post(self, request: Request, project: int, *, body: Registration) -> JobStarted:
         found = _project(request, project)
-        facts = body.model_dump(exclude={"root", "paths"})
+        facts = UploadRequest.model_validate(body.model_dump(exclude={"root", "paths"}))
         job = register_slides(project=found, owner=person(request), root=body.root, paths=body.paths, facts=facts)
         return JobStarted(job=job.pk)
 

@@ -44,7 +44,7 @@ def job_as_json(job: Job) -> dict[str, Any]:
 
 def job_in_full(job: Job) -> dict[str, Any]:
     describe = DESCRIPTIONS.get(job.kind)
-    return job_as_json(job) | (describe(job) if describe else {})
+    return job_as_json(job) | dict(describe(job) if describe else {})
 
 
 class ItemsSerializer(serializers.Serializer[Any]):

@@ -1,9 +1,8 @@
 """What the workers do for each kind of job. A handler registers itself beside its code."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from labeling.jobs.models import Job
 from labeling.outcomes import BackOff
@@ -22,12 +21,12 @@ class Result:
     file: Path | None = None
     name: str = ""
     content_type: str = ""
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
 
 
 Handler = Callable[[Job, Path, Tell], Result]  # the job, an empty folder for files, progress
 HANDLERS: dict[str, Handler] = {}
-Description = Callable[[Job], dict[str, Any]]
+Description = Callable[[Job], Mapping[str, object]]
 DESCRIPTIONS: dict[str, Description] = {}
 
 

@@ -6,7 +6,7 @@ job's row, so that a worker that has lost its lease writes nothing.
 
 import logging
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from time import monotonic
@@ -34,9 +34,12 @@ _next_cleaning = datetime.min.replace(tzinfo=UTC)
 
 
 class End(Protocol):
-    """Writes what came of an item. Called inside a transaction it holds with that transaction, or not at all."""
+    """Writes what came of an item. Called inside a transaction it holds with that transaction, or not at all.
 
-    def __call__(self, state: JobItem.State, *, facts: dict[str, Any] | None = None, error: str = "") -> None: ...
+    facts  the document of the job's kind, as JSON
+    """
+
+    def __call__(self, state: JobItem.State, *, facts: Mapping[str, object] | None = None, error: str = "") -> None: ...
 
 
 Act = Callable[[JobItem, End], None]
@@ -110,12 +113,12 @@ def end_item(
     item_id: int,
     state: JobItem.State,
     *,
-    facts: dict[str, Any] | None = None,
+    facts: Mapping[str, object] | None = None,
     error: str = "",
 ) -> None:
     """What came of an item. The job has made progress, so deaths of its workers are counted anew. Raises LeaseLost."""
     job = services.owned(job_id, owner)
-    job.items.filter(pk=item_id).update(state=state, facts=facts or {}, error=error, finished_at=timezone.now())
+    job.items.filter(pk=item_id).update(state=state, facts=dict(facts or {}), error=error, finished_at=timezone.now())
     job.done, job.total = counted(job)
     job.attempts = 1
     job.save(update_fields=["done", "total", "attempts"])
@@ -130,7 +133,7 @@ def retry(job_id: int, *, items: Collection[int] | None = None) -> Job:
 
 
 @transaction.atomic
-def choose(job_id: int, *, items: Collection[int], choice: dict[str, Any]) -> Job:
+def choose(job_id: int, *, items: Collection[int], choice: Mapping[str, object]) -> Job:
     """Go on with items that need a choice, which this is. Raises WrongState."""
     job = _continued(job_id)
     wanted = job.items.filter(state=JobItem.State.CHOICE, pk__in=items).exclude(file="", choice={})

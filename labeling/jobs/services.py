@@ -1,11 +1,10 @@
 """Every write to a job: asked for, claimed, kept, reported, ended, cancelled, started again, expired."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from django.core.files import File
 from django.db import transaction
@@ -44,28 +43,30 @@ class NewItem:
     name: str
     size: int
     file: str = ""
-    facts: dict[str, Any] = field(default_factory=dict)
-    choice: dict[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
+    choice: Mapping[str, object] = field(default_factory=dict)
 
 
 @transaction.atomic
 def create_job(
-    *, kind: Job.Kind, project: Project, owner: User, request: dict[str, Any], items: Sequence[NewItem] = ()
+    *, kind: Job.Kind, project: Project, owner: User, request: Mapping[str, object], items: Sequence[NewItem] = ()
 ) -> Job:
     """Ask for work. The same request twice, while the first is at work, is one job, unless it brings files of its own.
+
+    request  the document of the job's kind, as JSON
 
     Raises TooManyJobs.
     """
     User.objects.select_for_update().get(pk=owner.pk)  # two clicks at once must not make two jobs
     active = Job.objects.filter(project=project, owner=owner, kind=kind, state__in=Job.ACTIVE, cancel_requested=False)
-    same = None if items else active.filter(request=request).first()
+    same = None if items else active.filter(request=dict(request)).first()
     if same is not None:
         return same
     if active.count() >= MOST_ACTIVE[kind]:
         words = _("you have {n} jobs at work in this project; wait for one to end, or cancel one")
         raise TooManyJobs(words.format(n=MOST_ACTIVE[kind]))
     job = Job.objects.create(
-        kind=kind, project=project, owner=owner, request=request, queued_at=timezone.now(), total=len(items)
+        kind=kind, project=project, owner=owner, request=dict(request), queued_at=timezone.now(), total=len(items)
     )
     JobItem.objects.bulk_create(_row(job, position, item) for position, item in enumerate(items, start=1))
     JOBS.send(job)
@@ -75,8 +76,8 @@ def create_job(
 def _row(job: Job, position: int, item: NewItem) -> JobItem:
     state = JobItem.State.WAITING if item.file or item.choice else JobItem.State.DECLINED
     return JobItem(
-        job=job, position=position, state=state, name=item.name, size=item.size, file=item.file, facts=item.facts,
-        choice=item.choice,
+        job=job, position=position, state=state, name=item.name, size=item.size, file=item.file,
+        facts=dict(item.facts), choice=dict(item.choice),
     )  # fmt: skip
 
 
@@ -124,7 +125,7 @@ def report(job_id: int, owner: uuid.UUID, *, done: int, total: int) -> None:
 
 
 def finish(
-    job_id: int, owner: uuid.UUID, *, file: Path | None, name: str, content_type: str, facts: dict[str, Any]
+    job_id: int, owner: uuid.UUID, *, file: Path | None, name: str, content_type: str, facts: Mapping[str, object]
 ) -> None:
     """The job is done; keep its result, where there is one. The file is stored before the row says so, so nobody sees
     half of it. Raises LeaseLost."""
@@ -136,7 +137,7 @@ def finish(
     try:
         with transaction.atomic():
             job = owned(job_id, owner)
-            job.result.name, job.result_name, job.result_type, job.facts = stored, name, content_type, facts
+            job.result.name, job.result_name, job.result_type, job.facts = stored, name, content_type, dict(facts)
             job.done = job.total = max(job.total, 1)
             _end(job, Job.State.DONE)
     except BaseException:

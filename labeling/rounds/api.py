@@ -76,8 +76,8 @@ def waits_json(stage: Stage) -> dict[str, Any]:
     """Why a stage waits and when it is tried again; null where that is when a worker is there."""
     return {
         **stage.missing_resource,
-        "reason": reason(stage.missing_resource),
-        "remedy": remedy(stage.missing_resource),
+        "reason": reason(stage.lack),
+        "remedy": remedy(stage.lack),
         "again_at": stage.again_at,
     }
 
@@ -116,7 +116,7 @@ def version_json(version: ModelVersion) -> dict[str, Any]:
         "round": version.round_id,
         "import": version.source_id,
         "licences": [{"version": name, "licence": licence} for name, licence in licences(version)],
-        "metrics": figures_of(version),
+        "metrics": figures_of(version).as_json(),
     }
 
 
@@ -287,7 +287,7 @@ class Compare(APIView):
                 },
                 "configuration": [
                     {"name": name, "first": a, "last": b}
-                    for name, a, b in differences(chosen[0].configuration, chosen[-1].configuration)
+                    for name, a, b in differences(chosen[0].parameters, chosen[-1].parameters)
                 ],
             }
         )
@@ -335,7 +335,7 @@ class ReferenceSets(APIView):
 
     def get(self, request: Request, project: int) -> Response:
         found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
-        return Response([described(one) for one in found.reference_sets.order_by("-number")])
+        return Response([described(one).as_json() for one in found.reference_sets.order_by("-number")])
 
     def post(self, request: Request, project: int) -> Response:
         found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
@@ -348,7 +348,7 @@ class ReferenceSets(APIView):
             readers=readers if type(readers) is int else 0,
             note=str(asked.get("note", "")),
         )
-        return Response(described(made), status=201)
+        return Response(described(made).as_json(), status=201)
 
 
 class ReferenceMasks(APIView):
@@ -359,7 +359,7 @@ class ReferenceMasks(APIView):
     def get(self, request: Request, project: int) -> Response:
         found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
         rows = [
-            {"image": row["image"].pk, "name": row["image"].name, "split": row["image"].split, "locked": row["locked"]}
+            {"image": row.image.pk, "name": row.image.name, "split": row.image.split, "locked": row.locked}
             for row in referenced(found)
         ]
         return Response(rows)

@@ -5,7 +5,6 @@ None of it stops a round (snapshots.py does, where figures would be wrong); it s
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from django.db.models import Count, Q
 from django.utils.translation import gettext as _
@@ -203,5 +202,5 @@ LEARNING: tuple[Check, ...] = (nothing_to_learn, one_region, few_cells, no_valid
 ALWAYS: tuple[Check, ...] = (same_picture, same_group, stains, scales)
 
 
-def as_json(found: Sequence[Limitation]) -> list[dict[str, Any]]:
+def as_json(found: Sequence[Limitation]) -> list[dict[str, str]]:
     return [one.as_json() for one in found]

@@ -6,12 +6,12 @@ to annotate next, and outside training, slide and patient included (snapshots.de
 """
 
 import hashlib
-from typing import Any
 
 from django.db import transaction
 from django.db.models import Max, QuerySet
 from django.utils.translation import gettext as _
 
+from inference.documents.snapshot import ReferenceSummary
 from labeling.accounts.models import User
 from labeling.errors import Invalid, LabelingError
 from labeling.images.models import Image, Split, learned_from
@@ -96,15 +96,15 @@ def sha256_of(image: Image) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def described(found: ReferenceSet) -> dict[str, Any]:
-    """What stands beside figures: numbers and statements, as JSON."""
-    return {
-        "number": found.number,
-        "images": len(found.images),
-        "groups": len({entry["group"] or entry["image"] for entry in found.images}),
-        "origin": found.origin,
-        "readers": found.readers,
-        "note": found.note,
-        "locked_at": found.locked_at.isoformat(),
-        "locked_by": found.locked_by.display_name if found.locked_by else None,
-    }
+def described(found: ReferenceSet) -> ReferenceSummary:
+    """What stands beside figures: numbers and statements."""
+    return ReferenceSummary(
+        number=found.number,
+        images=len(found.images),
+        groups=len({entry["group"] or entry["image"] for entry in found.images}),
+        origin=found.origin,
+        readers=found.readers,
+        note=found.note,
+        locked_at=found.locked_at.isoformat(),
+        locked_by=found.locked_by.display_name if found.locked_by else None,
+    )

@@ -186,8 +186,16 @@ def _stems(file: str) -> list[str]:
     return [stem, *(stem.removesuffix(ending) for ending in ENDINGS if stem.endswith(ending))]
 
 
-def referenced(project: Project) -> Sequence[dict[str, Any]]:
-    """The images with reference masks, in order, each with whether its masks are locked."""
+@dataclass(frozen=True)
+class Referenced:
+    """An image with reference masks; locked: they are part of the locked reference set."""
+
+    image: Image
+    locked: bool
+
+
+def referenced(project: Project) -> list[Referenced]:
+    """The images with reference masks, in order."""
     locked = locked_images(project)
     images = project.images.exclude(reference="").order_by("position")
-    return [{"image": image, "locked": image.pk in locked} for image in images]
+    return [Referenced(image, image.pk in locked) for image in images]

@@ -1,13 +1,14 @@
 """Rounds as people start, watch and stop them. What workers call stands in execution/stages.py."""
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from inference.documents.configuration import RoundConfiguration
 from labeling import jobs
 from labeling.accounts.models import User
 from labeling.errors import WrongState
@@ -49,7 +50,7 @@ def start_round(
     project: Project,
     by: User | None,
     preset: str = "quick",
-    changes: dict[str, Any] | None = None,
+    changes: Mapping[str, object] | None = None,
     same_slide: bool = False,
     start: Starts | None = None,
     line_up: bool = False,
@@ -84,7 +85,7 @@ def start_round(
         project=project,
         number=last + 1,
         preset=preset,
-        configuration=configuration,
+        configuration=configuration.as_json(),
         snapshot=snapshot,
         started_by=by,
         state=Round.State.PLANNED if active else Round.State.QUEUED,
@@ -98,10 +99,10 @@ def start_round(
     return round_
 
 
-def _is_repeated(active: Round, by: User | None, preset: str, configuration: dict[str, Any]) -> bool:
+def _is_repeated(active: Round, by: User | None, preset: str, configuration: RoundConfiguration) -> bool:
     """Whether a request is the one that made the active round, sent twice: a double click, or a lost answer."""
     same_person = active.started_by_id == (by.pk if by else None)
-    same_round = active.preset == preset and active.configuration == configuration
+    same_round = active.preset == preset and active.configuration == configuration.as_json()
     return same_person and same_round and timezone.now() - active.created_at <= DOUBLE_CLICK
 
 

@@ -182,7 +182,7 @@ def notices(request: Request, project: int) -> HttpResponse:
     return redirect(f"{reverse('project-settings', args=[found.pk])}#notices")
 
 
-def notices_of(request: Request, found: Project) -> dict[str, Any]:
+def notices_of(request: Request, found: Project) -> dict[str, object]:
     """Who would be told now, who not and why, and what became of what was sent."""
     policy = policy_of(found)
     notified = list(recipients(found))
@@ -209,7 +209,7 @@ def page_of(request: Request, found: Project) -> Any:
     return Paginator(found.images.order_by("position"), PER_PAGE).get_page(request.GET.get("page"))
 
 
-def facts(images: Any) -> list[dict[str, Any]]:
+def facts(images: Any) -> list[dict[str, object]]:
     return [{name: getattr(image, name) for name in (*FACTORS, "um_per_px", "split")} for image in images]
 
 

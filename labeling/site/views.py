@@ -17,6 +17,7 @@ from labeling.images.models import Image
 from labeling.projects.access import reach
 from labeling.projects.services import create_project
 from labeling.site.forms.projects import ProjectForm
+from labeling.site.my_work import my_work
 from labeling.site.overview import cards
 from labeling.site.requests import Request, sentence, signed_in
 from labeling.studies.models import Item
@@ -32,6 +33,7 @@ def home(request: Request) -> HttpResponse:
         "archived": [card for card in everything if card.project.archived_at is not None],
         "participations": reads,
         "may_create": may_create_projects(request.user),
+        "mine": my_work(request.user),
     }
     return render(request, "site/home.html", context)
 

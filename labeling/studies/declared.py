@@ -6,12 +6,12 @@ missing_data   readers are analysed who have a counted field in every arm; nothi
 multiplicity   how a family of comparisons is adjusted
 """
 
-from typing import Any
+from labeling.studies.documents import DeclaredRules
 
 DEFINITION = 2
 HOLM, IN_ORDER = "holm", "in order"
 EMPTY_FIELDS, MISSING_DATA = "dice 0", "complete readers"
-DECLARED: dict[str, Any] = {
+DECLARED: DeclaredRules = {
     "definition": DEFINITION,
     "empty_fields": EMPTY_FIELDS,
     "missing_data": MISSING_DATA,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from django.utils.translation import gettext as _
 
+from labeling.studies.documents import AllocationRow
+
 KINDS = ("parallel", "crossover", "williams")
 
 
@@ -88,6 +90,18 @@ class Planned:
     field: int
     training: bool
     repeat: bool
+
+    def as_document(self) -> AllocationRow:
+        return {
+            "reader": self.reader,
+            "position": self.position,
+            "sequence": self.sequence,
+            "period": self.period,
+            "arm": self.arm,
+            "field": self.field,
+            "training": self.training,
+            "repeat": self.repeat,
+        }
 
 
 def sequences(kind: str, k: int) -> list[tuple[int, ...]]:

@@ -90,3 +90,39 @@ def test_it_starts_without_django_and_without_torch(coco, tmp_path):
 def test_the_page_in_the_docs_is_made_from_what_the_formats_declare():
     page = Path(formats_page.PAGE).read_text()
     assert page == formats_page.written(page), "run python -m inference.formats.page"
+
+
+@pytest.fixture
+def geojson(tmp_path):
+    """One cell from (10, 20) to (30.5, 50), in a file that says no size."""
+    ring = [[10, 20], [30.5, 20], [30.5, 50], [10, 50], [10, 20]]
+    feature = {"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+    path = tmp_path / "cell.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    return path
+
+
+@pytest.mark.parametrize("name", ["coco", "cvat", "labelme"])
+def test_a_format_in_pixels_takes_the_extent_where_no_size_is_known(geojson, name, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert command.main([str(geojson), str(out), "--to", name]) == 0
+    assert "the size of cell is not known" in capsys.readouterr().out
+    (image,) = conversion.read(out).annotations.images
+    assert image.size == (31, 50) and len(image.annotations) == 1
+
+
+@pytest.mark.parametrize("name", ["yolo", "png"])
+def test_a_format_that_depends_on_the_size_asks_for_it_and_takes_it(geojson, name, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert command.main([str(geojson), str(out), "--to", name]) == 1
+    assert "--size" in capsys.readouterr().err and not out.exists()
+    assert command.main([str(geojson), str(out), "--to", name, "--size", "100x80"]) == 0
+    back = conversion.read(out, sizes={"*": (100, 80)}).annotations.images[0]
+    assert back.size == (100, 80) and len(back.annotations) == 1
+
+
+@pytest.mark.parametrize("size", ["100", "0x5", "ax5", "1e2x5", "-1x5", "\u00b2x5"])
+def test_a_size_is_two_numbers(geojson, size, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        command.main([str(geojson), str(tmp_path / "o"), "--to", "png", f"--size={size}"])
+    assert "1000x800" in capsys.readouterr().err

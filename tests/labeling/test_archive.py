@@ -38,7 +38,7 @@ from labeling.studies.models import Study
 from labeling.studies.services import freeze
 from tests.factories import UserFactory, png
 from tests.labeling.operations import SESSION, cell, effect, operation
-from tests.labeling.pages import make_study, signed_in, toasts
+from tests.labeling.pages import make_study, signed_in, toasts, with_workflow
 from tests.labeling.rounds import run_all, small_project
 
 SENTENCE = "this project is archived; until an owner or manager restores it, nothing in it is changed"
@@ -48,9 +48,11 @@ API_OPEN = {
     "layer-presence": "kept nowhere", "project-archive": "twice is once", "project-restore": "the way out",
     "export-list": "an archived project is exported", "job-cancel": "an export that nobody wants any more",
     "image-original": "the file goes out; that it did is written down",
+    "image-comments-seen": "the person's own; nobody else sees it",
 }  # fmt: skip
 PAGES_OPEN = {
-    "sign-in": "no project", "sign-out": "no project", "invitation": "no project", "new-project": "another project",
+    "sign-in": "no project", "sign-out": "no project", "invitation": "no project",
+    "invitation-join": "whoever joins is told so; test_team_pages.py", "new-project": "another project",
     "account": "no project", "administration": "no project",
     "archive-project": "twice is once", "restore-project": "the way out",
     "participation": "a running study keeps its project from being archived; withdrawing is always possible",
@@ -62,7 +64,7 @@ PAGES_OPEN = {
 @pytest.fixture
 def there(db):
     """An archived project with one of everything that an address may name, and its owner."""
-    made = make_study()
+    made = with_workflow(make_study())
     made.owner = made.people["owner"]
     made.layer = working_layer(image=made.image, user=made.owner)
     Round.objects.filter(pk=made.round.pk).update(state=Round.State.PUBLISHED)
@@ -80,7 +82,8 @@ def values(there, pattern: str) -> dict[str, Any]:
     known = {
         "project": there.project.pk, "image": there.image.pk, "round": there.round.pk, "layer": there.layer.pk,
         "number": there.round.number, "job": job.pk, "label_class": there.project.classes.get().pk,
-        "study": there.study.pk, "participant": 0, "layout": "coco",
+        "study": there.study.pk, "participant": 0, "work_item": there.item.pk,
+        "comment": there.thread.pk, "invitation": there.invitation.pk, "token": "none", "layout": "coco",
         "level": 0, "column": 0, "row": 0, "name": "times",
         "membership": there.project.memberships.exclude(role="owner")[0].pk,
     }  # fmt: skip
@@ -107,7 +110,12 @@ def api_bodies(there, route: str) -> Any:
     if route == "activity":
         batch = {"session": SESSION, "image": there.image.pk, "wall_ms": 1.0, "mono_ms": 1.0, "first": 0}
         return batch | {"events": [[1, "focus"]]}
-    return {}
+    bodies = {
+        "image-comments": {"text": "here"}, "comment-reply": {"text": "here"}, "invitation-list": {"role": "viewer"},
+        "item-assign": {"items": [1], "readers": [1]}, "item-skip": {"reason": "blurred"},
+        "item-late": {"author": 1, "act": "apply"},
+    }  # fmt: skip
+    return bodies.get(route, {})
 
 
 WRITING = [

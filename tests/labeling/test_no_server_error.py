@@ -20,7 +20,7 @@ from labeling.annotations.services import working_layer
 from labeling.server import environment
 from labeling.studies import services
 from tests.factories import MembershipFactory
-from tests.labeling.pages import make_study
+from tests.labeling.pages import make_study, with_workflow
 from tests.labeling.studies import agreed, frozen, ten_fields
 
 pytestmark = pytest.mark.django_db
@@ -94,7 +94,7 @@ FORM = sorted(
 @pytest.fixture
 def world() -> SimpleNamespace:
     """One of everything that an address can name, all reached by one person: `client`."""
-    made = make_study()
+    made = with_workflow(make_study())
     owner = made.people["owner"]
     owner.is_staff = True  # the page of administrators is tried too
     owner.save()
@@ -116,6 +116,9 @@ def world() -> SimpleNamespace:
         "study": study.pk,
         "participant": participant.pk,
         "item": item.pk,
+        "work_item": made.item.pk,
+        "comment": made.thread.pk,
+        "invitation": made.invitation.pk,
         "layer": layer.pk,
         "level": 0, "column": 0, "row": 0,
         "layout": "coco", "name": "readers",
@@ -234,6 +237,7 @@ def test_every_address_is_reached_before_it_is_spoilt(world):
     assert declined == {
         "image-overlay": 422, "round-compare": 422, "compare-image": 404,  # name no rounds
         "image-reference-pack": 404, "round-export": 409, "export-round": 404,  # nothing has finished
+        "invitation-join": 410,  # no such link
         "job-result": 409, "layer-heads": 422, "participation-receipt": 404,  # nothing is done, named or removed
         "healthz": 503,  # no worker runs here
     }  # fmt: skip

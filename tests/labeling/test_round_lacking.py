@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from inference import devices
 from inference.detectors import centre
+from inference.documents.stages import Usage
 from inference.pipeline import compute, units
 from inference.segmenters import unet
 from inference.worker import needs, tasks, usage
@@ -130,7 +131,7 @@ def test_nets_compute_where_they_were_asked_to_and_the_row_says_where(owner, sen
 def test_the_device_is_no_part_of_a_key(owner, sent):
     one, other = started(owner, device="cpu"), started(owner, device="gpu")
     content = tasks.content_of(one.stages.first())
-    assert compute.keys(content, one.configuration) == compute.keys(content, other.configuration)
+    assert compute.keys(content, one.parameters) == compute.keys(content, other.parameters)
 
 
 def test_a_gpu_that_is_not_there_is_waited_for_and_no_cpu_takes_its_place(owner, sent, monkeypatch, client):
@@ -329,7 +330,7 @@ def test_a_worker_that_dies_while_another_is_kept_away_is_a_death_as_ever(owner,
 def test_the_third_death_names_memory_where_it_was_nearly_used_up(owner, sent, left, memory_is_blamed):
     stage, lease = stages.claim(first(started(owner)).pk)
     reported = {"cores": 1.0, "memory": 60 * GIB, "memory_free": left, "memory_total": 64 * GIB}
-    stages.renew(stage.pk, lease, reported)
+    stages.renew(stage.pk, lease, Usage(**reported))
     Stage.objects.filter(pk=stage.pk).update(attempts=3)
     stages.recover(timezone.now() + timedelta(minutes=1))
     stage.refresh_from_db()

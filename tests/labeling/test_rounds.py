@@ -1,6 +1,5 @@
 """A round really trains, fuses and publishes; killed, cancelled or delivered twice, it does each piece of work once."""
 
-import json
 import time
 import uuid
 from dataclasses import replace
@@ -11,6 +10,7 @@ import pytest
 from django.utils import timezone
 
 from inference.detectors import centre
+from inference.documents.configuration import RoundConfiguration
 from inference.pipeline import compute, units
 from inference.pipeline.snapshots import fields_of
 from inference.segmenters import unet
@@ -28,6 +28,7 @@ from labeling.rounds.models import Artifact, Publication, Round, Stage
 from labeling.rounds.services import RoundAtWork, cancel_round, retry_round, start_round
 from labeling.rounds.snapshots import NothingToLearn, freeze
 from labeling.rounds.weights.starting import Start
+from tests.documents import snapshot_of
 from tests.factories import ImageFactory, ProjectFactory, UserFactory
 from tests.labeling.operations import cell, effect, operation
 from tests.labeling.rounds import annotate, run_all, small_project
@@ -299,9 +300,7 @@ def test_the_same_annotations_make_the_same_snapshot(project):
 
 def test_boxes_outside_exhaustive_regions_change_nothing_that_is_learned(project, owner):
     def learned():
-        snapshot = freeze(project)
-        content = json.loads(snapshot.content.open().read())
-        fields = fields_of(content, lambda name: name)
+        fields = fields_of(freeze(project).document(), lambda name: name)
         return [(cells, valid.tobytes()) for cells, valid in (f.learning() for f in fields if f.annotated)]
 
     image = project.images.order_by("position")[0]
@@ -350,7 +349,9 @@ def test_units_are_whole_or_absent(tmp_path):
 
 
 def test_cancel_between_units_raises(tmp_path):
-    setting = units.Setting({}, [], {}, {}, tmp_path, lambda p: None, lambda: True)
+    setting = units.Setting(
+        snapshot_of(), [], RoundConfiguration(), units.Inputs({}), tmp_path, lambda p: None, lambda: True
+    )
 
     class One:
         image = 1

@@ -17,6 +17,7 @@ from inference.reading import tile_client
 from labeling.errors import Invalid
 from labeling.exchange.exporting import ExportRequest, exported_images
 from labeling.images import fields, slides
+from labeling.images.documents import UploadRequest
 from labeling.images.models import Image, SlideField, learned_from
 from labeling.images.uploads import register_slides
 from labeling.jobs.models import Job
@@ -202,7 +203,11 @@ def test_nothing_outside_a_root_is_registered(path, study, roots, pyramid):
     os.mkfifo(roots / "pipe")
     with pytest.raises(Invalid):
         register_slides(
-            project=study.project, owner=study.people["manager"], root="archive", paths=["2024/a.tif", path], facts={}
+            project=study.project,
+            owner=study.people["manager"],
+            root="archive",
+            paths=["2024/a.tif", path],
+            facts=UploadRequest(),
         )
     assert not Job.objects.filter(kind=Job.Kind.READ).exists()
 
@@ -218,7 +223,11 @@ def test_a_link_that_comes_later_is_not_followed(api, study, roots, pyramid):
 
 def registered(study):
     job = register_slides(
-        project=study.project, owner=study.people["manager"], root="archive", paths=["2024/a.tif"], facts={}
+        project=study.project,
+        owner=study.people["manager"],
+        root="archive",
+        paths=["2024/a.tif"],
+        facts=UploadRequest(),
     )
     work(job)
 

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from labeling.accounts.models import User
 from labeling.errors import LabelingError
+from labeling.images.documents import UploadRequest
 from labeling.images.uploads import register_slides
 from labeling.projects.models import Membership, Project
 
@@ -29,7 +30,9 @@ class Command(BaseCommand):
         if not managers.exists():
             raise CommandError(f"{options['by']} is no owner or manager of this project")
         try:
-            job = register_slides(project=project, owner=user, root=options["root"], paths=options["paths"], facts={})
+            job = register_slides(
+                project=project, owner=user, root=options["root"], paths=options["paths"], facts=UploadRequest()
+            )
         except LabelingError as error:
             raise CommandError(str(error)) from None
         self.stdout.write(f"job {job.pk} reads {len(options['paths'])} slides")

@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from django.core.files import File
 from django.core.files.storage import default_storage
@@ -19,6 +18,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from inference.documents.stages import MissingResource, Usage
 from labeling import jobs
 from labeling.leases import Fate, LeaseLost, Work
 from labeling.recovery import isolated, recover_leased
@@ -46,7 +46,7 @@ class Portions(Work[Portion]):
 
     def takeable(self, pk: int, worker: str, now: datetime) -> Portion | None:
         """Not of a stage that is no longer at work, or that this worker is kept away from."""
-        rows = _open(pk).exclude(**_kept_away(worker)).select_related("stage__round__snapshot")
+        rows = _open(pk).exclude(_kept_away(worker)).select_related("stage__round__snapshot")
         return rows.select_for_update(of=("self",)).first()
 
     def locked(self, pk: int) -> Portion | None:
@@ -65,7 +65,7 @@ class Portions(Work[Portion]):
         stage = row.stage
         if fate == Fate.GIVEN_UP and stage.state == Stage.State.RUNNING:
             stage.state, stage.finished_at = Stage.State.FAILED, now
-            stage.error = died(row.attempts, str(row), row.usage)
+            stage.error = died(row.attempts, str(row), row.used)
             stage.save()
         elif fate == Fate.AGAIN:
             self.send(row)
@@ -123,16 +123,16 @@ def _open(portion_id: int) -> QuerySet[Portion]:
     )
 
 
-def _kept_away(worker: str) -> dict[str, Any]:
+def _kept_away(worker: str) -> Q:
     """What is true of portions of a stage that this worker is kept away from (backoff.is_kept_away)."""
-    return {"stage__again_at__gt": timezone.now(), "stage__declined_by__contains": [worker]}
+    return Q(stage__again_at__gt=timezone.now(), stage__declined_by__contains=[worker])
 
 
 def passed_on(portion_id: int, worker: str, *, pause: Callable[[], None]) -> None:
     """A worker that is kept away from the stage got a message of it: others who are at work on it get the message
     after a pause, without which it would come straight back. With nobody at work it is sent when the time has come.
     """
-    if not _open(portion_id).filter(**_kept_away(worker)).exists():
+    if not _open(portion_id).filter(_kept_away(worker)).exists():
         return
     at_work = Portion.objects.filter(stage__portions=portion_id, state=Portion.State.RUNNING)
     busy = at_work.exists()
@@ -148,7 +148,7 @@ def passed_on(portion_id: int, worker: str, *, pause: Callable[[], None]) -> Non
 
 
 @transaction.atomic
-def renew(portion_id: int, owner: uuid.UUID, *, done: int, usage: dict[str, Any] | None = None) -> bool:
+def renew(portion_id: int, owner: uuid.UUID, *, done: int, usage: Usage | None = None) -> bool:
     """Keep the lease, tell what the work uses, and add the images done since the last time to those of the stage.
     Raises LeaseLost.
 
@@ -159,31 +159,32 @@ def renew(portion_id: int, owner: uuid.UUID, *, done: int, usage: dict[str, Any]
     counted = PORTIONS.mine(portion_id, owner).values_list("done", flat=True).first()
     if stage is None or counted is None:
         raise LeaseLost
-    PORTIONS.renew(portion_id, owner, done=done, **({} if usage is None else {"usage": usage}))
+    PORTIONS.renew(portion_id, owner, done=done, **({} if usage is None else {"usage": usage.as_json()}))
     if done > counted:
         Stage.objects.filter(pk=stage.pk).update(done=F("done") + done - counted)
     return stage.round.cancel_requested or stage.state != Stage.State.RUNNING
 
 
-def finish(portion: Portion, owner: uuid.UUID, *, file: Path, usage: dict[str, Any] | None = None) -> None:
+def finish(portion: Portion, owner: uuid.UUID, *, file: Path, usage: Usage | None = None) -> None:
     """Keep the portion's units, send the next one, or put the stage back when this was the last. Raises LeaseLost."""
     with file.open("rb") as stream:
         name = default_storage.save(f"portions/{portion.stage_id}-{portion.number}-{owner.hex[:8]}.zip", File(stream))
     try:
-        _finished(portion, owner, name, portion.usage if usage is None else usage)
+        _finished(portion, owner, name, portion.used if usage is None else usage)
     except LeaseLost:
         default_storage.delete(name)
         raise
 
 
 @transaction.atomic
-def _finished(portion: Portion, owner: uuid.UUID, name: str, usage: dict[str, Any]) -> None:
+def _finished(portion: Portion, owner: uuid.UUID, name: str, usage: Usage) -> None:
     # The row of the stage is the door: of two that end at once, the second one sees the first.
     stage = Stage.objects.select_for_update().filter(pk=portion.stage_id).first()
     mine = PORTIONS.mine(portion.pk, owner)
     counted = mine.values_list("done", flat=True).first()
-    done = {"state": Portion.State.DONE, "lease_owner": None, "lease_until": None}
-    if stage is None or counted is None or not mine.update(file=name, usage=usage, done=len(portion.images), **done):
+    done: dict[str, object] = {"state": Portion.State.DONE, "lease_owner": None, "lease_until": None}
+    done |= {"file": name, "usage": usage.as_json(), "done": len(portion.images)}
+    if stage is None or counted is None or not mine.update(**done):
         raise LeaseLost
     Stage.objects.filter(pk=stage.pk).update(done=F("done") + len(portion.images) - counted)
     if stage.portions.exclude(state=Portion.State.DONE).exists():
@@ -206,7 +207,7 @@ def hand_back(portion_id: int, owner: uuid.UUID) -> None:
 
 
 @transaction.atomic
-def hand_back_missing(portion_id: int, owner: uuid.UUID, missing: dict[str, Any], worker: str) -> None:
+def hand_back_missing(portion_id: int, owner: uuid.UUID, missing: MissingResource, worker: str) -> None:
     """Hand the portion back because this worker lacks what its stage needs: it is kept away from the whole stage.
 
     Raises LeaseLost.

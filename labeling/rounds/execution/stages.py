@@ -5,14 +5,14 @@ it. A worker that lost its lease (killed, or cut off for longer than LEASE) writ
 """
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from inference.documents.stages import EvaluationFacts, MissingResource, Usage
 from labeling import jobs
 from labeling.leases import Fate, Work
 from labeling.recovery import isolated, recover_leased
@@ -67,7 +67,7 @@ class Stages(Work[Stage]):
             case Fate.CANCELLED:
                 row.state = Stage.State.CANCELLED
             case Fate.GIVEN_UP:
-                row.state, row.error = Stage.State.FAILED, died(row.attempts, "this stage", row.usage)
+                row.state, row.error = Stage.State.FAILED, died(row.attempts, "this stage", row.used)
             case Fate.AGAIN:
                 row.state, row.queued_at = Stage.State.WAITING, None
         row.save()
@@ -87,10 +87,10 @@ STAGES = Stages()
 claim = STAGES.claim
 
 
-def renew(stage_id: int, owner: uuid.UUID, usage: dict[str, Any] | None = None) -> bool:
+def renew(stage_id: int, owner: uuid.UUID, usage: Usage | None = None) -> bool:
     """Keep the lease, and tell what the work uses. -> True when it should stop because somebody asked for it. Raises
     LeaseLost."""
-    STAGES.renew(stage_id, owner, **({} if usage is None else {"usage": usage}))
+    STAGES.renew(stage_id, owner, **({} if usage is None else {"usage": usage.as_json()}))
     return Round.objects.filter(stages__pk=stage_id).values_list("cancel_requested", flat=True).get()
 
 
@@ -115,7 +115,7 @@ def finish(
     key: str,
     artifact: Artifact | None,
     state: Stage.State = Stage.State.DONE,
-    usage: dict[str, Any] | None = None,
+    usage: Usage | None = None,
     note: str = "",
 ) -> None:
     """The stage is done (or reused): end its lease and start what waited for it. Raises LeaseLost.
@@ -126,7 +126,7 @@ def finish(
     stage.state, stage.key, stage.artifact = state, key, artifact
     if usage is not None:
         note = usage_sentence(usage)
-        stage.usage = highest([usage, *stage.portions.values_list("usage", flat=True)])
+        stage.usage = highest([usage, *(portion.used for portion in stage.portions.all())]).as_json()
     clear(stage)
     stage.let_go()
     stage.done = stage.total = max(stage.total, 1)
@@ -137,15 +137,18 @@ def finish(
     if artifact is not None:
         register(stage, artifact)
     if artifact is not None and stage.kind == Stage.Kind.EVALUATION:
-        measured(stage.round, artifact.facts)
+        measured(stage.round, artifact.facts_as(EvaluationFacts))
     advance(stage.round)
 
 
-def highest(usages: Iterable[dict[str, Any]]) -> dict[str, Any]:
+def highest(usages: Sequence[Usage]) -> Usage:
     """The first usage, with the highest memory of all: of a stage that many workers shared."""
-    first, *others = usages
-    peaks = ("memory_peak", "gpu_memory_peak")
-    return first | {p: max(u[p] for u in (first, *others) if p in u) for p in peaks if p in first}
+    first = usages[0]
+    if first.memory_peak is not None:
+        first = first.with_(memory_peak=max(u.memory_peak or 0 for u in usages))
+    if first.gpu_memory_peak is not None:
+        first = first.with_(gpu_memory_peak=max(u.gpu_memory_peak or 0 for u in usages))
+    return first
 
 
 @transaction.atomic
@@ -156,7 +159,7 @@ def hand_back(stage_id: int, owner: uuid.UUID, reason: str) -> None:
 
 
 @transaction.atomic
-def hand_back_missing(stage_id: int, owner: uuid.UUID, missing: dict[str, Any], worker: str) -> None:
+def hand_back_missing(stage_id: int, owner: uuid.UUID, missing: MissingResource, worker: str) -> None:
     """Hand the stage back because this worker lacks what it needs (backoff.py). Raises LeaseLost.
 
     The message goes out once more for the others; this worker will not take it before the pause is over.
@@ -177,13 +180,11 @@ def hand_back_missing(stage_id: int, owner: uuid.UUID, missing: dict[str, Any], 
 
 
 @transaction.atomic
-def end(
-    stage_id: int, owner: uuid.UUID, *, state: Stage.State, error: str = "", usage: dict[str, Any] | None = None
-) -> None:
+def end(stage_id: int, owner: uuid.UUID, *, state: Stage.State, error: str = "", usage: Usage | None = None) -> None:
     """The stage was cancelled or failed: say why and end the round when nothing else is at work. Raises LeaseLost."""
     stage = STAGES.owned(stage_id, owner)
     stage.state, stage.error = state, error
-    stage.usage = stage.usage if usage is None else usage
+    stage.usage = stage.usage if usage is None else usage.as_json()
     stage.let_go()
     stage.finished_at = timezone.now()
     stage.save()
@@ -204,11 +205,11 @@ def recover(now: datetime | None = None) -> list[str]:
     return sentences
 
 
-def died(times: int, where: str, usage: dict[str, Any]) -> str:
+def died(times: int, where: str, usage: Usage) -> str:
     """The sentence for what killed its workers once too often."""
     sentence = f"The worker died {times} times in {where}, so it is not tried again. "
     if near_its_limit(usage):
-        used, free, total = (size(usage.get(name, 0)) for name in ("memory", "memory_free", "memory_total"))
+        used, free, total = (size(n or 0) for n in (usage.memory, usage.memory_free, usage.memory_total))
         return sentence + (
             "Too little memory is the likeliest cause: when it was heard of last, "
             f"it used {used}, and {free} of {total} were free."

@@ -14,6 +14,7 @@ from django.db.models import F, Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from inference.documents.stages import Usage
 from labeling.images.models import Image, ImageKind, learned_from
 from labeling.projects.models import Project
 from labeling.rounds.models import Stage
@@ -77,8 +78,9 @@ def measured_seconds(preset: str) -> dict[str, list[float]]:
     areas = _areas({project for _kind, _usage, project in rows})
     found: dict[str, list[float]] = defaultdict(list)
     for kind, usage, project in rows:
-        seconds = usage.get("cores_mean", 0) * usage.get("seconds", 0)
-        if seconds <= 0 or usage.get("device") == "cuda" or usage.get("made") == 0:
+        used = Usage.stored(usage)
+        seconds = (used.cores_mean or 0) * used.seconds
+        if seconds <= 0 or used.device == "cuda" or used.made == 0:
             continue
         area = areas.get(project, 0)
         if kind not in BY_AREA:

@@ -10,7 +10,7 @@ def remove_slides(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("labeling", "0021_job_items"),
+        ("labeling", "0022_team"),
     ]
 
     operations = [
