@@ -99,6 +99,7 @@ def routes() -> list[Any]:
     from labeling.exchange import api as exchange
     from labeling.exchange.importing import api as importing
     from labeling.images import api as images
+    from labeling.images import slide_api as slides
     from labeling.jobs import api as jobs
     from labeling.projects import api as projects
     from labeling.projects import invitations_api as invitations
@@ -165,6 +166,9 @@ def routes() -> list[Any]:
         path("images/<int:image>/original/", images.Original.as_view(), name="image-original"),
         path("images/<int:image>/thumbnail/", images.Thumbnail.as_view(), name="image-thumbnail"),
         path("images/<int:image>/tiles/<int:level>/<int:column>/<int:row>/", images.Tile.as_view(), name="image-tile"),
+        path("projects/<int:project>/slides/", slides.Slides.as_view(), name="slide-list"),
+        path("images/<int:image>/slide/", slides.SlideDetail.as_view(), name="image-slide"),
+        path("images/<int:image>/fields/", slides.Fields.as_view(), name="image-fields"),
         path("images/<int:image>/smart/", interactive.Smart.as_view(), name="image-smart"),
         path("images/<int:image>/refusion/", interactive.Refusion.as_view(), name="image-refusion"),
         path("images/<int:image>/overlay/", overlay.Overlay.as_view(), name="image-overlay"),

@@ -100,7 +100,9 @@ class Slide:
 
     def __init__(self, reader: Reader, *, page: int | None = None, channel: int | None = None) -> None:
         self.reader = reader
-        self.identified = reader.identify(page or 1)
+        first = reader.identify()
+        plane = chosen_plane(first, page, channel) if page is not None or channel is not None else first.planes[0]
+        self.identified = reader.identify(plane.page)
         self.info = info_of(self.identified)
         self.combination = _combination(self.identified)
         self._chosen = (page, channel)

@@ -39,6 +39,7 @@ class Job(Leased):
         EXPORT = "export", "export"
         READ = "read", "reading of files"
         IMPORT = "import", "import of annotations"
+        FIELDS = "fields", "cutting of fields"
 
     class State(models.TextChoices):
         WAITING = "waiting", "waiting"
@@ -55,11 +56,13 @@ class Job(Leased):
         Kind.EXPORT: "export",
         Kind.READ: "oversee",
         Kind.IMPORT: "oversee",
+        Kind.FIELDS: "oversee",
     }
     CHANGED_BY: ClassVar[Mapping[str, str]] = {
         Kind.EXPORT: "export",
         Kind.READ: "manage",
         Kind.IMPORT: "manage",
+        Kind.FIELDS: "manage",
     }
 
     kind = models.CharField(max_length=20, choices=Kind)

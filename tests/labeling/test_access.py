@@ -60,6 +60,11 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("get", "image-thumbnail"): ALL,
     ("post", "image-original"): (200, 200, 403, 403, 403, 404, 401),
     ("get", "image-tile"): ALL,
+    ("get", "slide-list"): (200, 200, 403, 403, 403, 404, 401),
+    ("post", "slide-list"): (422, 422, 403, 403, 403, 404, 401),  # there is no such root
+    ("get", "image-slide"): (404, 404, 404, 404, 404, 404, 401),  # the image is a picture
+    ("get", "image-fields"): ALL,
+    ("post", "image-fields"): (422, 422, 403, 403, 403, 404, 401),  # says no way of making them
     ("post", "image-smart"): (422, 422, 422, 422, 403, 404, 401),  # an empty prompt: who may ask hears that it is empty
     ("post", "image-refusion"): (409, 409, 409, 409, 403, 404, 401),  # no round has been fused here
     ("post", "image-refusion-former"): (409, 409, 409, 409, 403, 404, 401),
@@ -151,6 +156,7 @@ class Study:
             "import-list": "project",
             "job-list": "project",
             "image-table": "project",
+            "slide-list": "project",
             "round-list": "project",
             "round-before": "project",
             "round-compare": "project",
@@ -175,6 +181,8 @@ class Study:
     def body(self, route: str) -> Any:
         if route == "image-list":
             return {"images": [self.image.pk], "scanner": "GT450"}
+        if route == "slide-list":
+            return {"root": "nowhere", "paths": ["a.svs"]}
         if route == "export-list":
             return {"layout": "coco"}
         if route in ("image-comments", "comment-reply"):

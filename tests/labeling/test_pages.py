@@ -85,6 +85,8 @@ MATRIX = {
     ("post", "project-exports"): (302, 302, 302, 403, 403, 404, 302),
     ("post", "cancel-job"): (302, 302, 404, 404, 404, 404, 302),  # one's own, or as who oversees the project
     ("get", "image"): MEMBERS,
+    ("get", "slide"): (302, 302, 302, 302, 302, 404, 302),  # the image is a picture; test_slides.py
+    ("post", "slide"): FORMS,
     ("get", "image-scale"): (200, 200, 403, 403, 403, 404, 302),
     ("post", "image-scale"): FORMS,
     ("get", "round"): MEMBERS,

@@ -7,7 +7,7 @@ def remove_imports(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("labeling", "0022_team")]
+    dependencies = [("labeling", "0023_slides")]
 
     operations = [
         migrations.AlterField(
@@ -18,6 +18,7 @@ class Migration(migrations.Migration):
                     ("export", "export"),
                     ("read", "reading of files"),
                     ("import", "import of annotations"),
+                    ("fields", "cutting of fields"),
                 ],
                 max_length=20,
             ),
