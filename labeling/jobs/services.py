@@ -23,7 +23,7 @@ from labeling.recovery import isolated, recover_leased
 QUEUE = "files"  # a process of its own, never behind a training
 KEPT_FOR = timedelta(days=7)  # how long a result can be fetched, and a file that was not read be read again
 # Of one person in one project at a time. A script may send one file a request, so there may be many of those.
-MOST_ACTIVE = {Job.Kind.EXPORT: 5, Job.Kind.READ: 100, Job.Kind.FIELDS: 20}
+MOST_ACTIVE = {Job.Kind.EXPORT: 5, Job.Kind.READ: 100, Job.Kind.IMPORT: 5, Job.Kind.FIELDS: 20}
 
 
 class TooManyJobs(WrongState):

@@ -59,7 +59,7 @@ def data_dir() -> Path:
     return Path(os.environ.get("BOXWISE_DATA_DIR", "").strip() or CHECKOUT / ".data").expanduser().absolute()
 
 
-def database(url: str) -> dict[str, Any]:  # Django's own, which it fills in
+def database(url: str) -> dict[str, Any]:  # untyped: Django's own, which it fills in
     """Django's DATABASES entry of a libpq address: postgresql://user:password@host:port/name?sslmode=require.
 
     A directory as the host is a Unix socket: postgresql://user:password@/name?host=/run/boxwise
@@ -85,7 +85,7 @@ def database(url: str) -> dict[str, Any]:  # Django's own, which it fills in
     return entry
 
 
-def storage(url: str) -> dict[str, Any]:  # Django's own, which it fills in
+def storage(url: str) -> dict[str, Any]:  # untyped: Django's own, which it fills in
     """Django's STORAGES entry of file:///directory or s3://bucket/prefix?endpoint_url=https://...&region_name=...
 
     The keys of S3 come from where its client library always looks (AWS_ACCESS_KEY_ID, a role, ...).

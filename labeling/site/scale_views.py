@@ -9,12 +9,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
-from labeling.errors import Archived, LabelingError
+from labeling.errors import Archived, LabelingError, sentence
 from labeling.images.models import Image
 from labeling.images.services import measure_scale
 from labeling.projects.access import reach
 from labeling.projects.models import Project
-from labeling.site.requests import Request, acts_of, sentence, signed_in
+from labeling.site.requests import Request, acts_of, signed_in
 
 LONGEST = 1_000_000  # px of a side, and µm of a bar
 

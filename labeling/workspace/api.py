@@ -176,5 +176,6 @@ def _publication(publication: Publication) -> dict[str, Any]:
         "models": publication.model_names,
         "proposals": outcome.proposals,
         "why": outcome.why,
-        "certificate": {name: getattr(proof, name) for name in shown} | {"milliseconds": proof.total_milliseconds},
+        "certificate": {name: getattr(proof, name, None) for name in shown}
+        | {"milliseconds": proof.total_milliseconds if proof else 0.0},
     }

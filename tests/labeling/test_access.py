@@ -45,6 +45,8 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("get", "round-before"): ALL,
     ("get", "export"): (200, 200, 200, 403, 403, 404, 401),
     ("post", "export-list"): (202, 202, 202, 403, 403, 404, 401),
+    ("post", "import-list"): (202, 202, 403, 403, 403, 404, 401),
+    ("post", "job-confirm"): (409, 409, 404, 404, 404, 404, 401),  # it is an export
     ("get", "job-list"): (200, 200, 200, 403, 403, 404, 401),
     ("get", "job-detail"): (200, 200, 404, 404, 404, 404, 401),  # one's own, or as who oversees the project
     ("post", "job-cancel"): (200, 200, 404, 404, 404, 404, 401),
@@ -151,6 +153,7 @@ class Study:
         owners = {
             "image-list": "project",
             "export-list": "project",
+            "import-list": "project",
             "job-list": "project",
             "image-table": "project",
             "slide-list": "project",
@@ -238,6 +241,9 @@ def call(study):
         if (method, route) == ("post", "image-table"):
             table = SimpleUploadedFile("images.csv", b"image,scanner\n")
             return client.post(study.url(route), {"table": table}, format="multipart")
+        if (method, route) == ("post", "import-list"):
+            file = SimpleUploadedFile("a.geojson", b'{"type": "FeatureCollection", "features": []}')
+            return client.post(study.url(route), {"file": file, "aim": "working"}, format="multipart")
         if method == "get":
             return client.get(study.url(route))
         if route in ("weights-import-list", "reference-mask-list", "image-reference-masks") and method == "post":

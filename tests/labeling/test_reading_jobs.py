@@ -22,7 +22,7 @@ from labeling.jobs.estimate import time_left
 from labeling.jobs.items import discard, each_item, retry
 from labeling.jobs.models import Job, JobItem, uploads_storage
 from labeling.leases import LEASE, LeaseLost
-from labeling.rounds.archiving import archive_project
+from labeling.rounds.execution.archiving import archive_project
 from tests.factories import ImageFactory, png
 from tests.inference.picture_files import picture, tiff
 from tests.labeling.pages import address, make_study, page_text, signed_in
