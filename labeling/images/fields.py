@@ -100,8 +100,10 @@ class _Tissue:
         y0 = min(height - 1, int(square.y * self.scale_y))
         x1 = min(width, max(x0 + 1, round((square.x + square.width) * self.scale_x)))
         y1 = min(height, max(y0 + 1, round((square.y + square.height) * self.scale_y)))
-        inside = self.sums[y1, x1] - self.sums[y0, x1] - self.sums[y1, x0] + self.sums[y0, x0]
-        return float(inside / ((x1 - x0) * (y1 - y0)))
+        rows = self.sums[y1] - self.sums[y0]
+        inside = rows[x1] - rows[x0]
+        area = (x1 - x0) * (y1 - y0)
+        return float(inside / area)
 
 
 def drawn(among: Sequence[Rectangle], count: int, seed: int) -> tuple[list[Rectangle], float]:
@@ -112,8 +114,9 @@ def drawn(among: Sequence[Rectangle], count: int, seed: int) -> tuple[list[Recta
     if not among:
         raise NoField(_("no square of the grid has so much tissue"), field="tissue")
     count = min(count, len(among))
-    chosen = sorted(random.Random(seed).sample(range(len(among)), count))
-    return [among[index] for index in chosen], count / len(among)
+    places = random.Random(seed).sample(range(len(among)), count)
+    chosen = [among[place] for place in sorted(places)]
+    return chosen, count / len(among)
 
 
 def check_slide(image: Image) -> None:

@@ -87,8 +87,8 @@ def register_slides(*, project: Project, owner: User, root: str, paths: Sequence
     """
     items = []
     for path in paths:
-        slides.resolved(root, path)
-        items.append(NewItem(clean(path), 0, choice=PictureChoice(root=root, path=path).as_json()))
+        place = slides.resolved(root, path)
+        items.append(NewItem(clean(path), place.stat().st_size, choice=PictureChoice(root=root, path=path).as_json()))
     if not items:
         raise Invalid(_("no slide is named"), field="paths")
     return _ask(project=project, owner=owner, facts=facts.with_(open_as="slide"), items=items)
