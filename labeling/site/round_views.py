@@ -83,7 +83,7 @@ class Proof:
     image: Image
     proposals: int
     why: list[str]
-    certificate: Certificate
+    certificate: Certificate | None
 
 
 @dataclass(frozen=True)

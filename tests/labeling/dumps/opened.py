@@ -162,7 +162,7 @@ def read_as_documents() -> dict[str, int]:
         (SnapshotSummary, model("Snapshot").values_list("summary", flat=True)),
         (stages.Usage, model("Stage").values_list("usage", flat=True)),
         (stages.Figures, model("ModelVersion").values_list("metrics", flat=True)),
-        (publication.Certificate, model("Publication").values_list("certificate", flat=True)),
+        (publication.Certificate, model("Publication").exclude(certificate={}).values_list("certificate", flat=True)),
         (publication.PublicationFacts, model("Publication").values_list("facts", flat=True)),
         (stages.ModelNames, model("Publication").values_list("model_names", flat=True)),
         (publication.TuningResult, model("Tuning").exclude(result={}).values_list("result", flat=True)),
