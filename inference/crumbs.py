@@ -18,11 +18,11 @@ would lose was measured on real data (docs/rounds.md, "Crumbs").
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from inference.documents.snapshot import Snapshot, SnapshotImage
 from inference.types import Labels
 
 FEWEST = 15  # annotated cells away from the rim
@@ -50,15 +50,15 @@ class Smallest:
         return self.area / pixel
 
 
-def smallest_cell(images: Sequence[dict[str, Any]], share: float) -> Smallest:
-    """The rule's threshold from the images of a snapshot document (labeling/rounds/snapshots.py).
+def smallest_cell(images: Sequence[SnapshotImage], share: float) -> Smallest:
+    """The rule's threshold from the images of a snapshot.
 
     share  of the first percentile; 0 switches the rule off
     """
-    physical = bool(images) and all(image.get("um_per_px") for image in images)
+    physical = bool(images) and all(image.um_per_px for image in images)
     areas: list[float] = []
     for image in images:
-        unit = image["um_per_px"] ** 2 if physical else 1.0
+        unit = image.um_per_px**2 if physical and image.um_per_px else 1.0
         areas += _areas_of_whole_cells(image, unit)
     cells = len(areas)
     if share <= 0 or cells < FEWEST:
@@ -67,34 +67,25 @@ def smallest_cell(images: Sequence[dict[str, Any]], share: float) -> Smallest:
     return Smallest(share * percentile, physical, cells)
 
 
-def _areas_of_whole_cells(image: dict[str, Any], unit: float) -> list[float]:
+def _areas_of_whole_cells(image: SnapshotImage, unit: float) -> list[float]:
     """The areas of the image's cells away from its rim. `unit` is the area of a pixel."""
-    boxes = [cell["box"] for cell in image["cells"]]
-    whole = [box for box in boxes if not _at_rim(box, image["width"], image["height"])]
+    boxes = [cell.box for cell in image.cells]
+    whole = [box for box in boxes if not _at_rim(box, image.width, image.height)]
     return [area_of(box) * unit for box in whole]
 
 
-def crumb_areas(content: dict[str, Any], options: dict[str, Any]) -> dict[int, float]:
-    """Image -> pixels below which a piece on it is a crumb, for every image of a snapshot document.
+def crumb_areas(content: Snapshot, share: float) -> dict[int, float]:
+    """Image -> pixels below which a piece on it is a crumb, for every image of a snapshot.
 
-    options  the instances' part of a round's configuration; rounds from before the rule have no "crumbs": no rule
+    share  the setting "crumbs" of a round's instances; 0 for rounds from before the rule: no rule
     """
-    images = content["images"]
-    share = options.get("crumbs", 0.0)
-    smallest = smallest_cell(images, share)
-    areas: dict[int, float] = {}
-    for image in images:
-        um_per_px = image.get("um_per_px")
-        areas[image["image"]] = smallest.pixels(um_per_px)
-    return areas
+    smallest = smallest_cell(content.images, share)
+    return {image.image: smallest.pixels(image.um_per_px) for image in content.images}
 
 
-def lone_share(options: dict[str, Any]) -> float:
-    """What a piece outside every box is asked for: LONE, or nothing where the rule for crumbs is off.
-
-    options  the instances' part of a round's configuration
-    """
-    return LONE if options.get("crumbs", 0.0) > 0 else 0.0
+def lone_share(share: float) -> float:
+    """What a piece outside every box is asked for: LONE, or nothing where the rule for crumbs is off (share 0)."""
+    return LONE if share > 0 else 0.0
 
 
 def area_of(box: Sequence[float]) -> float:

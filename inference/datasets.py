@@ -2,21 +2,41 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from inference.archives import folder_of
+from inference.formats.reference_layout import unfold
 from inference.masks import boxes_of, cells_of, rasterise_boxes
 from inference.reading import Unreadable, read_picture
 from inference.types import RGB, Boxes, BoxMask, Classes, InferenceError, Labels, Mask, Sample, UnreadableImage
 
 # Its patients come first in the file names ("09_3"); dsb2018's unstained kinds are another modality.
 STAINED = "purple"
+
+
+# An object of a dataset.json that a stranger wrote: each value is checked where it is read.
+Stated = Mapping[str, Any]
+
+
+class Annotated(TypedDict):
+    """What dataset.json of an export says that a label map cannot: cells that are boxes, regions, classes.
+
+    Boxes are [x0, y0, x1, y1], image pixels, half-open; classes are indices into the set's own, null for none.
+    """
+
+    classes: list[int | None]
+    boxes: list[list[float]]
+    box_classes: list[int | None]
+    rejected: list[list[float]]
+    cannot_tell: list[list[float]]
+    fully_annotated: list[list[float]]
+    ignore: list[list[float]]
 
 
 @dataclass(frozen=True)
@@ -69,21 +89,18 @@ class Dataset:
 
 
 def open_dataset(path: Path, *, kind: str | None = None) -> Dataset:
-    """A folder, or the zip of an export. Raises InferenceError when it does not have the layout.
+    """A folder, or the export of a project: label maps, COCO or GeoJSON. Raises InferenceError when it is neither.
 
     kind  keeps entries of that kind only
     """
-    given, path = path, folder_of(path)
-    if not (path / "dataset.json").is_file():
-        raise InferenceError(
-            f"{given.name} has no dataset.json, so it is no data set; of a project’s exports, the export “Label maps” "
-            "is one (it holds images and masks; COCO and GeoJSON are for other programs)"
-        )
+    given, path = path, layout_of(path)
     try:
         about = json.loads((path / "dataset.json").read_text())
         names = sorted(file.stem for file in (path / "images").glob("*.png"))
     except (OSError, ValueError) as error:
         raise InferenceError(f"{given.name} is no data set: {error}") from error
+    if not names and about.get("made_by") == "Boxwise":
+        raise InferenceError(f"{given.name} holds no images; export it again with the images")
     entries = about.get("per_image", {})
     if kind is not None:
         names = [name for name in names if entries.get(name, {}).get("kind") == kind]
@@ -94,6 +111,25 @@ def open_dataset(path: Path, *, kind: str | None = None) -> Dataset:
         if key in ("train", "val", "test") and isinstance(value, list)
     }
     return Dataset(path, tuple(names), splits, entries)
+
+
+def layout_of(path: Path) -> Path:
+    """A folder with images/, labels/ and dataset.json: the folder itself, or what an export holds.
+
+    Raises InferenceError for anything else.
+    """
+    folder = folder_of(path)
+    if (folder / "dataset.json").is_file():
+        return folder
+    if not folder.exists():
+        raise InferenceError(f"there is no {path}")
+    unfolded = unfold(folder)
+    if unfolded is None:
+        raise InferenceError(
+            f"{path.name} has no dataset.json, so it is no data set; an export of a project is one "
+            "(label maps, or COCO or GeoJSON with the images)"
+        )
+    return unfolded
 
 
 def data_root() -> Path | None:
@@ -140,10 +176,10 @@ def first_of(pages: Sequence[Labels]) -> Labels:
     return labels
 
 
-def sample_of(rgb: RGB, pages: Sequence[Labels], annotated: dict[str, Any], name: str) -> Sample:
+def sample_of(rgb: RGB, pages: Sequence[Labels], annotated: Annotated, name: str) -> Sample:
     """What an export says that people annotated: cells with and without masks, and where annotation is complete.
 
-    annotated  of dataset.json: boxes are [x0, y0, x1, y1], image pixels, half-open; classes are indices, null for none
+    annotated  of dataset.json
     """
     numbers: list[int] = []
     masks: list[BoxMask] = []
@@ -156,8 +192,8 @@ def sample_of(rgb: RGB, pages: Sequence[Labels], annotated: dict[str, Any], name
     boxes = np.concatenate([boxes_of(masks), _boxes(annotated["boxes"])])
     height, width = rgb.shape[:2]
     valid = rasterise_boxes(_boxes(annotated["fully_annotated"]), width, height)
-    for name_of_left_out in ("ignore", "cannot_tell"):
-        valid &= ~rasterise_boxes(_boxes(annotated[name_of_left_out]), width, height)
+    for left_out in (annotated["ignore"], annotated["cannot_tell"]):
+        valid &= ~rasterise_boxes(_boxes(left_out), width, height)
     inside = _centres_in(boxes, valid)
     # The rest of a cell that reaches in from outside is neither cell nor background.
     valid &= ~rasterise_boxes(boxes[~inside], width, height)

@@ -1,15 +1,21 @@
-"""The bounds of a round's settings: one declaration that form, API and engine read.
+"""The bounds of a round's settings, as the fields of inference/documents/configuration.py name them.
 
-No torch and no Django here, so that both the website and the workers import it. A value is judged by `Limit.reason`
-wherever it comes from; the website asks before a round is made, the engine asks again before its first stage
-(`check`), and the settings of the fusion and of the trainers ask when they are built.
+No torch and no Django here, so that both the website and the workers import it, and no pydantic when it is imported:
+the settings of the fusion and of the trainers ask the bounds too, and `boxwise fuse` must not wait for pydantic. A
+value is judged by `Limit.reason` wherever it comes from.
 """
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inference.types import InferenceError
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema, core_schema
+
+STORED = {"stored": True}  # context of reading what is stored already: bounds are not judged (Document.stored)
 
 
 class OutOfBounds(InferenceError):
@@ -40,6 +46,26 @@ class Limit:
         """Raises ValueError that names the setting, what it may be, and what it is."""
         if reason := self.reason(value):
             raise ValueError(f"{name} must be {reason}, not {value!r}")
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: "GetCoreSchemaHandler") -> "CoreSchema":
+        """How a pydantic field with this limit is checked. The value stays as it came: 2 does not become 2.0."""
+        from pydantic_core import core_schema
+
+        return core_schema.with_info_plain_validator_function(self._accepted)
+
+    def __get_pydantic_json_schema__(self, schema: "CoreSchema", handler: "GetJsonSchemaHandler") -> "JsonSchemaValue":
+        """The bounds as JSON Schema names them, for OpenAPI."""
+        kind = "integer" if self.kind is int else "number"
+        return {"type": kind, "minimum": self.low, "maximum": self.high}
+
+    def _accepted(self, value: Any, info: "core_schema.ValidationInfo[Any]") -> Any:
+        from pydantic_core import PydanticCustomError
+
+        if info.context is not STORED and (reason := self.reason(value)):
+            raise PydanticCustomError(
+                "out_of_bounds", "must be {reason}, not {value}", {"reason": reason, "value": repr(value)[:40]}
+            )
+        return value
 
 
 def plain(number: float) -> str:
@@ -72,8 +98,7 @@ TRAINING = {  # of a model's own schedule
     "lr": Limit(float, 1e-7, 1.0),
     "seed": Limit(int, 0, 2**31 - 1),
 }
-PARTS = {"fusion": FUSION, "prediction": PREDICTION, "instances": INSTANCES}
-# Which of TRAINING a model has (inference/registry.py TRAINERS). YOLO counts epochs and finds its own rate.
+# Which of TRAINING a model has (by its registered name). YOLO counts epochs and finds its own rate.
 CHANGEABLE = {
     "centre": ("steps", "lr", "seed"),
     "faster-rcnn": ("steps", "lr", "seed"),
@@ -84,38 +109,14 @@ CHANGEABLE = {
 }
 
 
-def limit_of(path: tuple[str, ...]) -> Limit:
-    """The bounds of the number at a place of a round's configuration, such as ("fusion", "lam")."""
-    return PARTS[path[0]][path[-1]] if path[0] in PARTS else TRAINING[path[-1]]
-
-
-def check(configuration: Mapping[str, Any]) -> None:
-    """Judge every number of a round's configuration before its first stage. Raises OutOfBounds with all faults."""
-    faults = list(faults_of(configuration))
-    if faults:
-        raise OutOfBounds("; ".join(faults))
-
-
-def faults_of(configuration: Mapping[str, Any]) -> Iterator[str]:
-    """A sentence for every number that cannot be. Settings that are not there have their defaults and are in bounds."""
-    for part, limits in PARTS.items():
-        for name, value in configuration.get(part, {}).items():
-            reason = limits[name].reason(value) if name in limits else ""
-            if reason:
-                yield f"{part}.{name} must be {reason}, not {value!r}"
-    for kind in ("detector", "segmenter"):
-        chosen = configuration.get(kind, {})
-        for name, value in chosen.get("change", {}).items():
-            yield from _faults_of_change(kind, str(chosen.get("name")), name, value)
-
-
-def _faults_of_change(kind: str, model: str, name: str, value: Any) -> Iterator[str]:
+def fault_of_change(model: str, name: str, value: Any) -> str:
+    """Why a model's own setting cannot be changed so, as a sentence about it; empty when it can be."""
     if name not in TRAINING:
-        return  # another field of the model's own settings, which judge themselves
+        return ""  # another field of the model's own settings, which judge themselves
     if absent := missing(model, name):
-        yield f"the {kind} {absent}"
-    elif reason := TRAINING[name].reason(value):
-        yield f"{kind}.{name} must be {reason}, not {value!r}"
+        return absent
+    reason = TRAINING[name].reason(value)
+    return f"{name} must be {reason}, not {repr(value)[:40]}" if reason else ""
 
 
 def missing(model: str, name: str) -> str:

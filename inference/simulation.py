@@ -6,10 +6,10 @@ corners of boxes and miss cells; what a strategy sees is what it would see in a 
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -185,26 +185,48 @@ def boxcell_trainer(preset: str, report: Report, stop: Stop, *, start: dict[str,
     return train
 
 
-def boxes_to_reach(points: Sequence[Point], measure: str = "pq") -> list[dict[str, Any]]:
-    """For every fold, seed and strategy: the boxes at which it reaches the final quality of random, and their share of
-    random's boxes. Between rounds the curve is taken as straight; None where it never gets there.
+class Reached(TypedDict):
+    """Where a strategy's curve reaches the final quality of random: boxes and their share of random's; None: nowhere.
 
     gain  mean height of the curve above random's, over the boxes that both have: what a lucky crossing cannot fake
     """
+
+    fold: str
+    seed: int
+    strategy: str
+    goal: float
+    final: float
+    gain: float
+    boxes: float | None
+    share: float | None
+
+
+def boxes_to_reach(points: Sequence[Point], measure: str = "pq") -> list[Reached]:
+    """For every fold, seed and strategy: the boxes at which it reaches the final quality of random, and their share of
+    random's boxes. Between rounds the curve is taken as straight; None where it never gets there."""
     curves: dict[tuple[str, int, str], list[Point]] = {}
     for point in points:
         curves.setdefault((point.fold, point.seed, point.strategy), []).append(point)
-    found = []
+    found: list[Reached] = []
     for (fold, seed, strategy), curve in sorted(curves.items()):
         base = curves.get((fold, seed, "random"))
         if base is None:
             continue
         goal, budget = getattr(base[-1], measure), base[-1].boxes
         boxes = first_reach([(p.boxes, getattr(p, measure)) for p in curve], goal)
-        row = {"fold": fold, "seed": seed, "strategy": strategy, "goal": goal, "final": getattr(curve[-1], measure)}
         lines = [[(p.boxes, getattr(p, measure)) for p in line] for line in (curve, base)]
-        row["gain"] = mean_height(lines[0], lines) - mean_height(lines[1], lines)
-        found.append(row | {"boxes": boxes, "share": None if boxes is None else boxes / budget})
+        found.append(
+            {
+                "fold": fold,
+                "seed": seed,
+                "strategy": strategy,
+                "goal": goal,
+                "final": getattr(curve[-1], measure),
+                "gain": mean_height(lines[0], lines) - mean_height(lines[1], lines),
+                "boxes": boxes,
+                "share": None if boxes is None else boxes / budget,
+            }
+        )
     return found
 
 
@@ -230,7 +252,7 @@ def first_reach(curve: Sequence[tuple[float, float]], goal: float) -> float | No
     return None
 
 
-def summary(rows: Sequence[dict[str, Any]], *, resamples: int = 2000) -> dict[str, dict[str, float | int]]:
+def summary(rows: Sequence[Reached], *, resamples: int = 2000) -> dict[str, dict[str, float | int]]:
     """Strategy -> what `boxes_to_reach` says on average, over folds and seeds.
 
     share      mean share of random's boxes; a curve that never got there counts as 1, which flatters it
@@ -261,7 +283,7 @@ def summary(rows: Sequence[dict[str, Any]], *, resamples: int = 2000) -> dict[st
     return found
 
 
-def write(path: Path, points: Sequence[Point], plan: Plan, about: dict[str, Any]) -> None:
+def write(path: Path, points: Sequence[Point], plan: Plan, about: Mapping[str, object]) -> None:
     content = {"about": about, "plan": asdict(plan), "points": [asdict(point) for point in points]}
     rows = boxes_to_reach(points)
     path.write_text(json.dumps(content | {"boxes_to_reach_random": rows, "summary": summary(rows)}, indent=1))

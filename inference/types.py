@@ -46,6 +46,35 @@ class Cancelled(InferenceError):
     code = "cancelled"
 
 
+class MissingResource(InferenceError):
+    """The machine lacks what the work needs, such as memory or a GPU; on another one, or later, it can be done.
+
+    what         one of inference.documents.stages.Lack
+    worker       the host that lacks it
+    needs, free  bytes
+    """
+
+    code = "missing_resource"
+
+    def __init__(self, what: str, *, worker: str, needs: int | None = None, free: int | None = None) -> None:
+        super().__init__(f"lacking: {what}")
+        self.what, self.worker, self.needs, self.free = what, worker, needs, free
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A model as it is registered, in the `__init__.py` of its folder: told apart without importing torch.
+
+    name     in configurations and on the command line
+    made_by  "module:Class", imported when the model is asked for
+    weights  what a weight file of it calls itself, with the version; "" for a model that learns nothing here
+    """
+
+    name: str
+    made_by: str
+    weights: str = ""
+
+
 @dataclass(frozen=True)
 class BoxMask:
     """One cell: a boolean patch and where its top left pixel lies in the image.

@@ -15,7 +15,7 @@ from labeling.errors import LabelingError
 from labeling.problems import TOO_LARGE, plain_problem, problem
 
 
-def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:  # untyped: as in DRF
     """DRF's hook: every error leaves as problem+json; what is not expected is left to crash loudly."""
     if isinstance(error, LabelingError):
         detail = error.api_detail or str(error)
@@ -77,11 +77,16 @@ def routes() -> list[Any]:
     """Every route of /api/v1/, named like its view. tests/labeling/test_access.py has a row for each."""
     from labeling import interactive, schema
     from labeling.annotations import api as annotations
+    from labeling.assignments import api as assignments
     from labeling.exchange import api as exchange
+    from labeling.exchange.importing import api as importing
     from labeling.images import api as images
+    from labeling.images import slide_api as slides
     from labeling.jobs import api as jobs
     from labeling.projects import api as projects
-    from labeling.rounds import api as rounds
+    from labeling.projects import invitations_api as invitations
+    from labeling.reviews import api as reviews
+    from labeling.rounds.http import api as rounds
     from labeling.workspace import api as workspace
     from labeling.workspace import overlay
 
@@ -104,19 +109,48 @@ def routes() -> list[Any]:
         path("projects/<int:project>/weights/", rounds.WeightsImports.as_view(), name="weights-import-list"),
         path("projects/<int:project>/export/<str:layout>/", exchange.Export.as_view(), name="export"),
         path("projects/<int:project>/exports/", exchange.Exports.as_view(), name="export-list"),
+        path("projects/<int:project>/imports/", importing.Imports.as_view(), name="import-list"),
         path("projects/<int:project>/jobs/", jobs.JobList.as_view(), name="job-list"),
         path("jobs/<int:job>/", jobs.JobDetail.as_view(), name="job-detail"),
         path("jobs/<int:job>/cancel/", jobs.JobCancel.as_view(), name="job-cancel"),
         path("jobs/<int:job>/retry/", jobs.JobRetry.as_view(), name="job-retry"),
         path("jobs/<int:job>/choose/", images.Choice.as_view(), name="job-choose"),
+        path("jobs/<int:job>/confirm/", importing.ImportConfirm.as_view(), name="job-confirm"),
         path("jobs/<int:job>/discard/", jobs.JobDiscard.as_view(), name="job-discard"),
         path("jobs/<int:job>/result/", jobs.JobResult.as_view(), name="job-result"),
+        path("projects/<int:project>/invitations/", invitations.InvitationList.as_view(), name="invitation-list"),
+        path("invitations/<int:invitation>/revoke/", invitations.InvitationRevoke.as_view(), name="invitation-revoke"),
+        path("projects/<int:project>/comments/", reviews.CommentList.as_view(), name="comment-list"),
+        path("images/<int:image>/comments/", reviews.ImageComments.as_view(), name="image-comments"),
+        path("images/<int:image>/comments/seen/", reviews.CommentSeen.as_view(), name="image-comments-seen"),
+        path("comments/<int:comment>/reply/", reviews.CommentReply.as_view(), name="comment-reply"),
+        path("comments/<int:comment>/resolve/", reviews.CommentResolve.as_view(), name="comment-resolve"),
+        path("comments/<int:comment>/reopen/", reviews.CommentReopen.as_view(), name="comment-reopen"),
+        path("projects/<int:project>/workflow/", assignments.ProjectWorkflow.as_view(), name="project-workflow"),
+        path("projects/<int:project>/items/", assignments.ItemList.as_view(), name="item-list"),
+        path("projects/<int:project>/items/next/", assignments.ItemNext.as_view(), name="item-next"),
+        path("projects/<int:project>/items/review/", assignments.ItemReview.as_view(), name="item-review"),
+        path("projects/<int:project>/items/assign/", assignments.ItemAssign.as_view(), name="item-assign"),
+        path("projects/<int:project>/items/late/", assignments.ItemLateList.as_view(), name="item-late-list"),
+        path("items/<int:work_item>/", assignments.ItemDetail.as_view(), name="item-detail"),
+        path("items/<int:work_item>/begin/", assignments.ItemBegin.as_view(), name="item-begin"),
+        path("items/<int:work_item>/renew/", assignments.ItemRenew.as_view(), name="item-renew"),
+        path("items/<int:work_item>/finish/", assignments.ItemFinish.as_view(), name="item-finish"),
+        path("items/<int:work_item>/skip/", assignments.ItemSkip.as_view(), name="item-skip"),
+        path("items/<int:work_item>/release/", assignments.ItemRelease.as_view(), name="item-release"),
+        path("items/<int:work_item>/accept/", assignments.ItemAccept.as_view(), name="item-accept"),
+        path("items/<int:work_item>/send-back/", assignments.ItemSendBack.as_view(), name="item-send-back"),
+        path("items/<int:work_item>/reopen/", assignments.ItemReopen.as_view(), name="item-reopen"),
+        path("items/<int:work_item>/late/", assignments.ItemLate.as_view(), name="item-late"),
         path("images/<int:image>/", images.ImageDetail.as_view(), name="image-detail"),
         path("images/<int:image>/workspace/", workspace.Workspace.as_view(), name="image-workspace"),
         path("images/<int:image>/pixels/", images.Pixels.as_view(), name="image-pixels"),
         path("images/<int:image>/original/", images.Original.as_view(), name="image-original"),
         path("images/<int:image>/thumbnail/", images.Thumbnail.as_view(), name="image-thumbnail"),
         path("images/<int:image>/tiles/<int:level>/<int:column>/<int:row>/", images.Tile.as_view(), name="image-tile"),
+        path("projects/<int:project>/slides/", slides.Slides.as_view(), name="slide-list"),
+        path("images/<int:image>/slide/", slides.SlideDetail.as_view(), name="image-slide"),
+        path("images/<int:image>/fields/", slides.Fields.as_view(), name="image-fields"),
         path("images/<int:image>/smart/", interactive.Smart.as_view(), name="image-smart"),
         path("images/<int:image>/refusion/", interactive.Refusion.as_view(), name="image-refusion"),
         path("images/<int:image>/overlay/", overlay.Overlay.as_view(), name="image-overlay"),
@@ -140,7 +174,7 @@ def routes() -> list[Any]:
 def former_routes() -> list[Any]:
     """Addresses of the release before, which answer as the new ones do until the next release."""
     from labeling import interactive
-    from labeling.rounds import api as rounds
+    from labeling.rounds.http import api as rounds
 
     return [
         path("images/<int:image>/refuse/", interactive.Refusion.as_view(), name="image-refusion-former"),

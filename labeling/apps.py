@@ -8,4 +8,5 @@ class LabelingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from labeling.accounts import signals  # noqa: F401 (connects itself)
+        from labeling.accounts import signals as accounts  # noqa: F401 (connects itself)
+        from labeling.assignments import signals as assignments  # noqa: F401

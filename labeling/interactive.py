@@ -23,6 +23,7 @@ from labeling.celery import app
 from labeling.contract import contract
 from labeling.errors import Invalid, LabelingError, WrongState
 from labeling.images.models import Image
+from labeling.images.slides import decline_slide
 from labeling.projects.access import person, reach
 from labeling.rounds.models import Publication
 
@@ -72,7 +73,7 @@ class Refusion(APIView):
             **_pixels(found),
             unit=str(stage.artifact.file.name),
             image_id=found.pk,
-            parameters=newest.round.configuration["fusion"],
+            parameters=newest.round.parameters.fusion.as_json(),
             mask=mask,
             strokes=strokes,
         )
@@ -109,6 +110,8 @@ def _image(request: Request, image: int) -> Image:
 
 
 def _pixels(image: Image) -> dict[str, Any]:
+    """Raises IsSlide: the models of the interactive worker look at a whole picture."""
+    decline_slide(image)
     return {"image": image.sha256, "file": str(image.pixels.name)}
 
 

@@ -6,15 +6,19 @@ from labeling.annotations.models import (
     ActivitySummary,
     Annotation,
     Effect,
+    LateOperation,
     Layer,
     LayerHead,
     Operation,
     Opinion,
     OpinionEffect,
+    Settlement,
 )
-from labeling.images.models import Image, OriginalAccess
+from labeling.assignments.models import ItemEvent, Reading, Workflow, WorkItem
+from labeling.images.models import Image, OriginalAccess, SlideField, SlideFile
 from labeling.jobs.models import Job, JobItem
-from labeling.projects.models import LabelClass, Membership, Project
+from labeling.projects.models import Invitation, LabelClass, Membership, Project
+from labeling.reviews.models import Comment, Mention
 from labeling.rounds.models import (
     Artifact,
     Delivery,
@@ -40,17 +44,22 @@ __all__ = [
     "Annotation",
     "Arm",
     "Artifact",
+    "Comment",
     "Delivery",
     "Effect",
     "Image",
     "InterimLook",
+    "Invitation",
     "Item",
+    "ItemEvent",
     "Job",
     "JobItem",
     "LabelClass",
+    "LateOperation",
     "Layer",
     "LayerHead",
     "Membership",
+    "Mention",
     "ModelVersion",
     "Operation",
     "Opinion",
@@ -61,13 +70,17 @@ __all__ = [
     "Project",
     "Promotion",
     "Publication",
+    "Reading",
     "ReferenceSet",
     "Removal",
     "Round",
     "RoundPolicy",
+    "Settlement",
     "SignInAttempt",
     "SitePolicy",
     "Sitting",
+    "SlideField",
+    "SlideFile",
     "Snapshot",
     "Stage",
     "StageLine",
@@ -76,4 +89,6 @@ __all__ = [
     "Tuning",
     "User",
     "WeightsImport",
+    "WorkItem",
+    "Workflow",
 ]

@@ -107,6 +107,8 @@ STORAGES = {
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
+# Folders below which slides can be registered where they lie: NAME=/folder, several with commas between them.
+SLIDE_ROOTS = environment.slide_roots()
 STATIC_URL = "static/"
 STATIC_ROOT = os.environ.get("STATIC_ROOT") or DATA_DIR / "static"
 STATICFILES_DIRS = [
@@ -157,7 +159,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # Read by workers only: the web process sends tasks by name and never sees torch. A worker that serves the queue "files"
 # alone is started with WORKER_TASKS=files and does without torch as well.
-_file_tasks = ["labeling.jobs.tasks", "labeling.images.tasks", "labeling.exchange.tasks"]
+_file_tasks = ["labeling.jobs.tasks", "labeling.images.tasks", "labeling.images.fields", "labeling.exchange.tasks"]
 _model_tasks = ["inference.worker.tasks", "inference.worker.interactive", "labeling.rounds.notices.tasks"]
 CELERY_IMPORTS = _file_tasks if os.environ.get("WORKER_TASKS") == "files" else [*_model_tasks, *_file_tasks]
 
@@ -168,10 +170,10 @@ SITE_URL = environment.site_url(ALLOWED_HOSTS, CSRF_TRUSTED_ORIGINS)
 MAIL_URL = os.environ.get("MAIL_URL", "").strip()
 MAIL_IS_CONFIGURED = bool(MAIL_URL)
 _mail = environment.mail(MAIL_URL)  # without a server: into the log of the worker that would have sent it
-EMAIL_BACKEND = _mail["backend"]
-EMAIL_HOST, EMAIL_PORT = _mail["host"], _mail["port"]
-EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail["user"], _mail["password"]
-EMAIL_USE_SSL, EMAIL_USE_TLS = _mail["ssl"], _mail["starttls"]
+EMAIL_BACKEND = _mail.backend
+EMAIL_HOST, EMAIL_PORT = _mail.host, _mail.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail.user, _mail.password
+EMAIL_USE_SSL, EMAIL_USE_TLS = _mail.ssl, _mail.starttls
 EMAIL_TIMEOUT = 10  # seconds for each answer of the mail server
 DEFAULT_FROM_EMAIL = os.environ.get("MAIL_FROM", "").strip() or f"Boxwise <boxwise@{urlsplit(SITE_URL).hostname}>"
 # Webhooks reach public addresses, and of the others only what whoever runs the server allows here.

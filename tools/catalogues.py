@@ -84,7 +84,7 @@ def of_choices() -> Iterator[str]:
     from labeling.rounds.results.outcome import PLAIN
     from labeling.site.facts import WORDS
     from labeling.site.forms.studies import ArmForm, FieldsForm, StudyForm
-    from labeling.site.round_views import ROUND_WORDS
+    from labeling.site.round_progress import ROUND_WORDS
     from labeling.site.suggestions import STRATEGIES
 
     for model in apps.get_app_config("labeling").get_models():

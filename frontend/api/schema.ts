@@ -21,6 +21,54 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/comments/{comment}/reopen/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post: operations["comment_reopen_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/comments/{comment}/reply/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post: operations["comment_reply_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/comments/{comment}/resolve/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post: operations["comment_resolve_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/images/{image}/": {
     parameters: {
       query?: never;
@@ -35,6 +83,59 @@ export interface paths {
     options?: never;
     head?: never;
     patch: operations["image_detail_patch"];
+    trace?: never;
+  };
+  "/api/v1/images/{image}/comments/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description The threads of an image. POST begins one. */
+    get: operations["image_comments_get"];
+    put?: never;
+    /** @description The threads of an image. POST begins one. */
+    post: operations["image_comments_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/images/{image}/comments/seen/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description I have read the comments of this image. */
+    post: operations["image_comments_seen_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/images/{image}/fields/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description The fields of a slide, and making more of them. */
+    get: operations["image_fields_get"];
+    put?: never;
+    /** @description The fields of a slide, and making more of them. */
+    post: operations["image_fields_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
     trace?: never;
   };
   "/api/v1/images/{image}/original/": {
@@ -146,6 +247,22 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/images/{image}/slide/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: operations["image_slide_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/images/{image}/smart/": {
     parameters: {
       query?: never;
@@ -220,6 +337,192 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/invitations/{invitation}/revoke/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post: operations["invitation_revoke_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/items/{work_item}/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description An item and what happened to it. */
+    get: operations["item_detail_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/items/{work_item}/accept/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description The review is over: nothing on the image is changed from here on. */
+    post: operations["item_accept_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/items/{work_item}/begin/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description Begin this item: an assigned one, one that was sent back, or any with a free place. */
+    post: operations["item_begin_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/items/{work_item}/finish/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description My reading of it is complete. */
+    post: operations["item_finish_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/items/{work_item}/late/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description Decide about work that arrived after the item was done. */
+    post: operations["item_late_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/items/{work_item}/release/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description Back to the queue: my own reading, or that of somebody else for who manages the project. */
+    post: operations["item_release_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/items/{work_item}/renew/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description I am at work on it: my lease begins anew. */
+    post: operations["item_renew_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/items/{work_item}/reopen/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description A done item is worked on again; the comment says why, and stays recorded. */
+    post: operations["item_reopen_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/items/{work_item}/send-back/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description Its readers go on with it; the comment says what should be changed. */
+    post: operations["item_send_back_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/items/{work_item}/skip/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description Somebody else shall read it, and whoever leads sees why. */
+    post: operations["item_skip_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/jobs/{job}/": {
     parameters: {
       query?: never;
@@ -263,6 +566,23 @@ export interface paths {
     put?: never;
     /** @description Which picture of a file is meant, for files of a job that hold several. */
     post: operations["job_choose_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/jobs/{job}/confirm/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description Do what the dry run of an import said. */
+    post: operations["job_confirm_post"];
     delete?: never;
     options?: never;
     head?: never;
@@ -461,6 +781,23 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/projects/{project}/comments/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description The threads of a project. */
+    get: operations["comment_list_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/projects/{project}/export/{layout}/": {
     parameters: {
       query?: never;
@@ -525,6 +862,126 @@ export interface paths {
     put?: never;
     /** @description GET what is said of the images, as CSV; POST such a file as `table`: all of it is taken, or nothing. */
     post: operations["image_table_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/imports/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description A dry run as a job, whose `import` says what would be created, updated, declined. `jobs/N/confirm/` does it. */
+    post: operations["import_list_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/invitations/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description The newest invitations of a project, without their links. POST makes some. */
+    get: operations["invitation_list_get"];
+    put?: never;
+    /** @description The newest invitations of a project, without their links. POST makes some. */
+    post: operations["invitation_list_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/items/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description The items of a project. */
+    get: operations["item_list_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/items/assign/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description Give items to people, evenly. */
+    post: operations["item_assign_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/items/late/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description Work that arrived after its item was done, and that nobody has decided about. */
+    get: operations["item_late_list_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/items/next/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description Take the next item: what is open already, else what was sent back or assigned, else the first of the queue. */
+    post: operations["item_next_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/items/review/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description Take the next item to review. */
+    post: operations["item_review_post"];
     delete?: never;
     options?: never;
     head?: never;
@@ -682,6 +1139,24 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/projects/{project}/slides/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description Registering slides where they lie. */
+    get: operations["slide_list_get"];
+    put?: never;
+    /** @description Registering slides where they lie. */
+    post: operations["slide_list_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/projects/{project}/weights/": {
     parameters: {
       query?: never;
@@ -695,6 +1170,25 @@ export interface paths {
     /** @description GET what was brought along, with what a worker found; POST files. */
     post: operations["weights_import_list_post"];
     delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/workflow/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description How the images of a project get done. */
+    get: operations["project_workflow_get"];
+    put?: never;
+    /** @description Declare it, or change it. */
+    post: operations["project_workflow_post"];
+    /** @description How the images of a project get done. */
+    delete: operations["project_workflow_delete"];
     options?: never;
     head?: never;
     patch?: never;
@@ -938,6 +1432,15 @@ export interface components {
       /** @default false */
       ready: boolean;
     };
+    /** AssignBody */
+    AssignBody: {
+      items: number[];
+      readers: number[];
+    };
+    /** AssignedAnswer */
+    AssignedAnswer: {
+      assigned: number;
+    };
     /**
      * AttributeAnswer
      * @description What a project asks of a cell besides its class.
@@ -953,6 +1456,14 @@ export interface components {
     BeforeAnswer: {
       limits: components["schemas"]["LimitAnswer"][];
       estimate: components["schemas"]["EstimateAnswer"] | null;
+    };
+    /**
+     * Below
+     * @description What can be registered: the roots, and what lies in a folder below one of them.
+     */
+    Below: {
+      roots: string[];
+      entries: components["schemas"]["Entry"][];
     };
     /**
      * CertificateAnswer
@@ -976,6 +1487,8 @@ export interface components {
     ChangedImage: {
       id: number;
       name: string;
+      /** @enum {string} */
+      kind: "picture" | "slide";
       position: number;
       width: number;
       height: number;
@@ -1019,6 +1532,19 @@ export interface components {
       color: string;
       key: number | null;
     };
+    /** CommentAnswer */
+    CommentAnswer: {
+      id: number;
+      author: components["schemas"]["PersonAnswer"];
+      text: string;
+      /** Format: date-time */
+      made_at: string;
+    };
+    /** CommentBody */
+    CommentBody: {
+      /** @default  */
+      comment?: string;
+    };
     /** CompareAnswer */
     CompareAnswer: {
       images: number;
@@ -1060,6 +1586,15 @@ export interface components {
       state: components["schemas"]["StateAnswer"] | null;
       author: components["schemas"]["PersonAnswer"] | null;
       decided_by: number | null;
+    };
+    /**
+     * DecidedAnswer
+     * @description Verdict of the log, or "discarded" -> number of operations.
+     */
+    DecidedAnswer: {
+      verdicts: {
+        [key: string]: number;
+      };
     };
     /** DeclinedMasks */
     DeclinedMasks: {
@@ -1107,6 +1642,11 @@ export interface components {
       image: number;
       why: string[];
     };
+    /** Entry */
+    Entry: {
+      name: string;
+      folder: boolean;
+    };
     /**
      * EstimateAnswer
      * @description Seconds.
@@ -1117,6 +1657,17 @@ export interface components {
       source: string;
       load: number;
       cores: number;
+    };
+    /** EventAnswer */
+    EventAnswer: {
+      act: string;
+      by: components["schemas"]["PersonAnswer"] | null;
+      reader: components["schemas"]["PersonAnswer"] | null;
+      /** @enum {string} */
+      state: "to_do" | "in_work" | "in_review" | "sent_back" | "done";
+      comment: string;
+      /** Format: date-time */
+      at: string;
     };
     /**
      * ExportBody
@@ -1141,6 +1692,19 @@ export interface components {
       sentences: string[];
       groups: components["schemas"]["GroupAnswer"][];
     };
+    /** FieldAnswer */
+    FieldAnswer: {
+      image: number;
+      name: string;
+      x: number;
+      y: number;
+      width: number;
+      height: number;
+      /** @enum {string} */
+      method: "drawn" | "grid" | "random";
+      probability: number | null;
+      seed: number | null;
+    };
     /**
      * FigureAnswer
      * @description A mean with its 95 % interval, null where it cannot be computed, and the difference to the first round.
@@ -1153,6 +1717,15 @@ export interface components {
       against_first: {
         [key: string]: number | null;
       };
+    };
+    /** GridBody */
+    GridBody: {
+      /** @default 500 */
+      size?: number;
+      /** @default 0 */
+      overlap?: number;
+      /** @default 0.25 */
+      tissue?: number;
     };
     /** GroupAnswer */
     GroupAnswer: {
@@ -1191,6 +1764,8 @@ export interface components {
     ImageAnswer: {
       id: number;
       name: string;
+      /** @enum {string} */
+      kind: "picture" | "slide";
       position: number;
       width: number;
       height: number;
@@ -1236,6 +1811,11 @@ export interface components {
        */
       split?: "train" | "val" | "test";
     };
+    /** ImageName */
+    ImageName: {
+      id: number;
+      name: string;
+    };
     /** ImportAnswer */
     ImportAnswer: {
       id: number;
@@ -1252,22 +1832,104 @@ export interface components {
       versions: number[];
     };
     /**
+     * ImportForm
+     * @description `aim`: where the annotations go; `format` is found out where it is empty.
+     */
+    ImportForm: {
+      /** Format: binary */
+      file: string;
+      /**
+       * @default working
+       * @enum {string}
+       */
+      aim?: "working" | "layer" | "reference";
+      /** @default  */
+      format?: string;
+    };
+    /** InvitationAnswer */
+    InvitationAnswer: {
+      id: number;
+      /** @enum {string} */
+      role: "owner" | "manager" | "reviewer" | "annotator" | "viewer";
+      note: string;
+      made_by: string;
+      /** Format: date-time */
+      made_at: string;
+      /** Format: date-time */
+      expires_at: string;
+      used_at: string | null;
+      used_by: string | null;
+      revoked_at: string | null;
+      is_open: boolean;
+    };
+    /**
+     * InviteBody
+     * @description One link for each note; a note says whom the link is for.
+     */
+    InviteBody: {
+      /** @enum {string} */
+      role: "owner" | "manager" | "reviewer" | "annotator" | "viewer";
+      /**
+       * @default [
+       *       ""
+       *     ]
+       */
+      notes?: string[];
+      /** @default 7 */
+      days?: number;
+    };
+    /**
+     * ItemAfterAct
+     * @description `left` is how many images the person who acted has or may still get.
+     */
+    ItemAfterAct: {
+      id: number;
+      image: components["schemas"]["ImageName"];
+      /** @enum {string} */
+      state: "to_do" | "in_work" | "in_review" | "sent_back" | "done";
+      wanted: number;
+      free: number;
+      priority: number;
+      /** Format: date-time */
+      since: string;
+      done_at: string | null;
+      reviewer: components["schemas"]["PersonAnswer"] | null;
+      readings: components["schemas"]["ReadingAnswer"][];
+      left: number;
+    };
+    /**
      * ItemAnswer
-     * @description A file of a job. `choices` is how many pages or channels there are to choose from, where that must be said.
+     * @description `free` is how many readings nobody has taken yet. Where people read apart, readings are one's own.
      */
     ItemAnswer: {
       id: number;
-      name: string;
-      size: number;
+      image: components["schemas"]["ImageName"];
       /** @enum {string} */
-      state: "waiting" | "running" | "done" | "choice" | "declined" | "cancelled";
-      code: string;
-      detail: string;
-      notes: string[];
-      image: number | null;
-      choices: {
-        [key: string]: number;
-      };
+      state: "to_do" | "in_work" | "in_review" | "sent_back" | "done";
+      wanted: number;
+      free: number;
+      priority: number;
+      /** Format: date-time */
+      since: string;
+      done_at: string | null;
+      reviewer: components["schemas"]["PersonAnswer"] | null;
+      readings: components["schemas"]["ReadingAnswer"][];
+    };
+    /** ItemInFull */
+    ItemInFull: {
+      id: number;
+      image: components["schemas"]["ImageName"];
+      /** @enum {string} */
+      state: "to_do" | "in_work" | "in_review" | "sent_back" | "done";
+      wanted: number;
+      free: number;
+      priority: number;
+      /** Format: date-time */
+      since: string;
+      done_at: string | null;
+      reviewer: components["schemas"]["PersonAnswer"] | null;
+      readings: components["schemas"]["ReadingAnswer"][];
+      events: components["schemas"]["EventAnswer"][];
     };
     /**
      * JobAnswer
@@ -1276,7 +1938,7 @@ export interface components {
     JobAnswer: {
       id: number;
       /** @enum {string} */
-      kind: "export" | "read";
+      kind: "export" | "read" | "import" | "fields";
       project: number;
       owner: string;
       /** @enum {string} */
@@ -1299,13 +1961,41 @@ export interface components {
       expires_at: string | null;
     };
     /**
+     * JobFile
+     * @description A file of a job. `choices` is how many pages or channels there are to choose from, where that must be said;
+     *     `rectangle` is of a field that is cut from a slide.
+     */
+    JobFile: {
+      id: number;
+      name: string;
+      /** @default 0 */
+      size: number;
+      /** @enum {string} */
+      state: "waiting" | "running" | "done" | "choice" | "declined" | "cancelled";
+      /** @default  */
+      code: string;
+      detail: string;
+      /** @default [] */
+      notes: string[];
+      image: number | null;
+      /** @default {} */
+      choices: {
+        [key: string]: number;
+      };
+      /** @default null */
+      rectangle: {
+        [key: string]: components["schemas"]["JsonValue"];
+      } | null;
+    };
+    /**
      * JobInFull
-     * @description `items` and `alike` are of a job that reads files; empty for others.
+     * @description `items` and `alike` are of a job that reads files, `import` of an import: what would be done, or was.
+     *     `method`, `probability` and `seed` say how the fields of a slide were chosen.
      */
     JobInFull: {
       id: number;
       /** @enum {string} */
-      kind: "export" | "read";
+      kind: "export" | "read" | "import" | "fields";
       project: number;
       owner: string;
       /** @enum {string} */
@@ -1327,9 +2017,26 @@ export interface components {
       finished_at: string | null;
       expires_at: string | null;
       /** @default [] */
-      items: components["schemas"]["ItemAnswer"][];
+      items: components["schemas"]["JobFile"][];
       /** @default [] */
       alike: components["schemas"]["AlikeAnswer"][];
+      /** @default null */
+      import: {
+        [key: string]: components["schemas"]["JsonValue"];
+      } | null;
+      /** @default null */
+      method: string | null;
+      /** @default null */
+      probability: number | null;
+      /** @default null */
+      seed: number | null;
+    };
+    /**
+     * JobStarted
+     * @description The job that does it; GET /api/v1/jobs/N/ says how far it is.
+     */
+    JobStarted: {
+      job: number;
     };
     JsonValue: unknown;
     /** JudgementAnswer */
@@ -1371,11 +2078,32 @@ export interface components {
         | "undo"
         | "redo"
         | "bulk"
-        | "opinion";
+        | "opinion"
+        | "overrule";
       tool: string;
       author: components["schemas"]["PersonAnswer"];
       /** Format: date-time */
       committed_at: string;
+    };
+    /**
+     * LateAnswer
+     * @description Work that one person sent for an item after it was done.
+     */
+    LateAnswer: {
+      item: number;
+      image: components["schemas"]["ImageName"];
+      author: components["schemas"]["PersonAnswer"];
+      operations: number;
+      /** Format: date-time */
+      first_at: string;
+      /** Format: date-time */
+      last_at: string;
+    };
+    /** LateBody */
+    LateBody: {
+      author: number;
+      /** @enum {string} */
+      act: "apply" | "discard";
     };
     /**
      * LayerAnswer
@@ -1391,6 +2119,13 @@ export interface components {
       writable: boolean;
       base: boolean;
       publication: components["schemas"]["PublicationAnswer"] | null;
+    };
+    /**
+     * LeaseAnswer
+     * @description `lease_until` is null for what was sent back: it stays with its reader.
+     */
+    LeaseAnswer: {
+      lease_until: string | null;
     };
     /** LicenceAnswer */
     LicenceAnswer: {
@@ -1517,6 +2252,38 @@ export interface components {
       /** @default false */
       as_is?: boolean;
     };
+    /**
+     * NewFields
+     * @description One of the three.
+     */
+    NewFields: {
+      /** @default null */
+      rectangles?: components["schemas"]["RectangleBody"][] | null;
+      /** @default null */
+      grid?: components["schemas"]["GridBody"] | null;
+      /** @default null */
+      random?: components["schemas"]["RandomBody"] | null;
+    };
+    /**
+     * NewInvitationAnswer
+     * @description `link` stands here and nowhere else.
+     */
+    NewInvitationAnswer: {
+      id: number;
+      /** @enum {string} */
+      role: "owner" | "manager" | "reviewer" | "annotator" | "viewer";
+      note: string;
+      made_by: string;
+      /** Format: date-time */
+      made_at: string;
+      /** Format: date-time */
+      expires_at: string;
+      used_at: string | null;
+      used_by: string | null;
+      revoked_at: string | null;
+      is_open: boolean;
+      link: string;
+    };
     /** Notified */
     Notified: {
       notified: boolean;
@@ -1544,7 +2311,8 @@ export interface components {
         | "undo"
         | "redo"
         | "bulk"
-        | "opinion";
+        | "opinion"
+        | "overrule";
       author: components["schemas"]["PersonAnswer"];
       tool: string;
       /** Format: uuid */
@@ -1556,6 +2324,7 @@ export interface components {
       committed_at: string;
       effects: components["schemas"]["EffectAnswer"][];
       opinions: components["schemas"]["OpinionEffectAnswer"][];
+      settles: components["schemas"]["SettledAnswer"][];
     };
     /**
      * OperationIn
@@ -1580,7 +2349,8 @@ export interface components {
         | "undo"
         | "redo"
         | "bulk"
-        | "opinion";
+        | "opinion"
+        | "overrule";
       /** @default  */
       tool?: string | null;
       /** Format: uuid */
@@ -1599,6 +2369,8 @@ export interface components {
       effects?: components["schemas"]["EffectIn"][];
       /** @default null */
       opinions?: components["schemas"]["OpinionIn"][] | null;
+      /** @default null */
+      settles?: components["schemas"]["SettleIn"][] | null;
     };
     /**
      * OperationsAnswer
@@ -1616,7 +2388,7 @@ export interface components {
     };
     /**
      * OpinionAnswer
-     * @description An opinion as it is kept; an empty verdict: withdrawn.
+     * @description An opinion as it is kept; an empty verdict: withdrawn. `settled_by`: the overrule that settled it.
      */
     OpinionAnswer: {
       author: components["schemas"]["PersonAnswer"];
@@ -1629,6 +2401,7 @@ export interface components {
       given_at: string;
       /** Format: uuid */
       last_op: string;
+      settled_by: string | null;
     };
     /** OpinionEffectAnswer */
     OpinionEffectAnswer: {
@@ -1673,6 +2446,12 @@ export interface components {
       /** @default null */
       next: string | null;
     };
+    /** Page[ItemAnswer] */
+    Page_ItemAnswer_: {
+      items: components["schemas"]["ItemAnswer"][];
+      /** @default null */
+      next: string | null;
+    };
     /** Page[JobAnswer] */
     Page_JobAnswer_: {
       items: components["schemas"]["JobAnswer"][];
@@ -1703,6 +2482,12 @@ export interface components {
       /** @default null */
       next: string | null;
     };
+    /** Page[ThreadAnswer] */
+    Page_ThreadAnswer_: {
+      items: components["schemas"]["ThreadAnswer"][];
+      /** @default null */
+      next: string | null;
+    };
     /** Page[VersionAnswer] */
     Page_VersionAnswer_: {
       items: components["schemas"]["VersionAnswer"][];
@@ -1713,6 +2498,11 @@ export interface components {
     PersonAnswer: {
       id: number;
       name: string;
+    };
+    /** PlaceAnswer */
+    PlaceAnswer: {
+      number: number;
+      of: number;
     };
     /**
      * PlacedImage
@@ -1821,6 +2611,33 @@ export interface components {
       why: string[];
       certificate: components["schemas"]["CertificateAnswer"];
     };
+    /** RandomBody */
+    RandomBody: {
+      count: number;
+      /** @default 500 */
+      size?: number;
+      /** @default 0.25 */
+      tissue?: number;
+      /** @default null */
+      seed?: number | null;
+    };
+    /** ReadingAnswer */
+    ReadingAnswer: {
+      reader: components["schemas"]["PersonAnswer"];
+      /** @enum {string} */
+      state: "assigned" | "open" | "finished" | "sent_back" | "skipped" | "released";
+      /** Format: date-time */
+      since: string;
+      lease_until: string | null;
+      reason: string;
+    };
+    /** RectangleBody */
+    RectangleBody: {
+      x: number;
+      y: number;
+      width: number;
+      height: number;
+    };
     /** ReferencedImage */
     ReferencedImage: {
       image: number;
@@ -1840,6 +2657,43 @@ export interface components {
       mask?: components["schemas"]["MaskIn"] | null;
       /** @default null */
       strokes?: components["schemas"]["StrokeIn"][] | null;
+    };
+    /**
+     * Registration
+     * @description Slides that lie below a root of the server's setting SLIDE_ROOTS, and what holds for all of them.
+     */
+    Registration: {
+      root: string;
+      paths: string[];
+      /** @default  */
+      group?: string;
+      /** @default  */
+      scanner?: string;
+      /** @default  */
+      site?: string;
+      /** @default  */
+      stain?: string;
+      /**
+       * @default train
+       * @enum {string}
+       */
+      split?: "train" | "val" | "test";
+      /** @default null */
+      page?: number | null;
+      /** @default null */
+      channel?: number | null;
+    };
+    /**
+     * ReleaseBody
+     * @description `reader`: whose reading goes back; left out: one's own.
+     */
+    ReleaseBody: {
+      /** @default null */
+      reader?: number | null;
+    };
+    /** ReplyBody */
+    ReplyBody: {
+      text: string;
     };
     /**
      * RetryBody
@@ -1941,6 +2795,10 @@ export interface components {
       /** @default false */
       line_up?: boolean;
     };
+    /** SeenAnswer */
+    SeenAnswer: {
+      seen: number;
+    };
     /**
      * SetAnswer
      * @description A locked reference set.
@@ -1958,6 +2816,24 @@ export interface components {
       locked_by: string | null;
     };
     /**
+     * SettleIn
+     * @description Whose opinion of which cell an overrule settles.
+     */
+    SettleIn: {
+      /** Format: uuid */
+      annotation: string;
+      author: number;
+    };
+    /**
+     * SettledAnswer
+     * @description Whose opinion of which cell an overrule has settled.
+     */
+    SettledAnswer: {
+      /** Format: uuid */
+      annotation: string;
+      author: number;
+    };
+    /**
      * ShownImage
      * @description `tiles` null: small enough to be fetched whole. `um_per_px`: µm per pixel, null where nobody has stated it.
      */
@@ -1971,6 +2847,23 @@ export interface components {
       pixels_url: string;
       tiles: components["schemas"]["TilesAnswer"] | null;
       thumbnail_url: string;
+    };
+    /** SkipBody */
+    SkipBody: {
+      reason: string;
+    };
+    /**
+     * SlideAnswer
+     * @description What a slide is. `info` is what `boxwise slide info --json` says; `removed` names what was not kept.
+     */
+    SlideAnswer: {
+      image: number;
+      reader: string;
+      root: string;
+      info: {
+        [key: string]: unknown;
+      };
+      removed: string[];
     };
     /**
      * SmartBody
@@ -2169,6 +3062,47 @@ export interface components {
       more: boolean;
     };
     /**
+     * TakenAnswer
+     * @description `item` is null when nothing is left.
+     */
+    TakenAnswer: {
+      item: components["schemas"]["ItemAnswer"] | null;
+    };
+    /**
+     * ThreadAnswer
+     * @description A thread with its comments, the first one first. x, y: image pixels, null for the whole image.
+     */
+    ThreadAnswer: {
+      id: number;
+      image: number;
+      layer: string | null;
+      annotation: string | null;
+      x: number | null;
+      y: number | null;
+      resolved_at: string | null;
+      resolved_by: components["schemas"]["PersonAnswer"] | null;
+      comments: components["schemas"]["CommentAnswer"][];
+    };
+    /**
+     * ThreadBody
+     * @description About a cell (layer and annotation), a place (x, y), or the image.
+     */
+    ThreadBody: {
+      text: string;
+      /** @default null */
+      layer?: string | null;
+      /** @default null */
+      annotation?: string | null;
+      /** @default null */
+      x?: number | null;
+      /** @default null */
+      y?: number | null;
+    };
+    /** ThreadsAnswer */
+    ThreadsAnswer: {
+      threads: components["schemas"]["ThreadAnswer"][];
+    };
+    /**
      * TilesAnswer
      * @description Where a large image's tiles are: `url` + "level/column/row/", squares of `size` px. Level 0 is the image itself,
      *     each further level is half as large.
@@ -2244,15 +3178,21 @@ export interface components {
       page?: number | null;
       /** @default null */
       channel?: number | null;
+      /**
+       * @default auto
+       * @enum {string}
+       */
+      open_as?: "auto" | "picture" | "slide";
     };
     /**
      * VerdictAnswer
-     * @description What became of one operation. `op_id` is as it was sent, also where it is no UUID.
+     * @description What became of one operation. `op_id` is as it was sent, also where it is no UUID. "kept": the image is done, and
+     *     the operation waits apart for whoever leads.
      */
     VerdictAnswer: {
       op_id: string;
       /** @enum {string} */
-      verdict: "accepted" | "repeated" | "stale" | "invalid";
+      verdict: "accepted" | "repeated" | "stale" | "invalid" | "kept";
       seq: number | null;
       error: components["schemas"]["VerdictError"] | null;
       current: components["schemas"]["CurrentAnswer"][];
@@ -2315,6 +3255,60 @@ export interface components {
       note?: string;
     };
     /**
+     * WorkAnswer
+     * @description The image in the workflow of its project, as this person sees it (labeling/workspace/work.py).
+     *
+     *     `reading` is the state of this person's own reading, `comment` why it was sent back to them, `actions` what they may
+     *     do now.
+     */
+    WorkAnswer: {
+      item: number;
+      /** @enum {string} */
+      state: "to_do" | "in_work" | "in_review" | "sent_back" | "done";
+      reading: string | null;
+      comment: string;
+      place: components["schemas"]["PlaceAnswer"] | null;
+      reviewer: string | null;
+      actions: ("begin" | "finish" | "skip" | "release" | "accept" | "send_back" | "reopen")[];
+    };
+    /** WorkflowAnswer */
+    WorkflowAnswer: {
+      readings: number;
+      more_percent: number;
+      seed: number;
+      has_review: boolean;
+      reviews_own_work: boolean;
+      lease_hours: number;
+      /** Format: date-time */
+      declared_at: string;
+    };
+    /**
+     * WorkflowBody
+     * @description What is left out stays as it is, or as a new workflow has it. The limits are the service's.
+     */
+    WorkflowBody: {
+      /** @default null */
+      readings?: number | null;
+      /** @default null */
+      more_percent?: number | null;
+      /** @default null */
+      has_review?: boolean | null;
+      /** @default null */
+      reviews_own_work?: boolean | null;
+      /** @default null */
+      lease_hours?: number | null;
+    };
+    /**
+     * WorkflowOfProject
+     * @description `workflow` is null for a simple project; `counts` is the number of items in each state.
+     */
+    WorkflowOfProject: {
+      workflow: components["schemas"]["WorkflowAnswer"] | null;
+      counts: {
+        [key: string]: number;
+      };
+    };
+    /**
      * WorkspaceAnswer
      * @description `people` have annotated on the layers that are shown.
      */
@@ -2324,6 +3318,7 @@ export interface components {
       person: components["schemas"]["PersonAnswer"];
       layers: components["schemas"]["LayerAnswer"][];
       study: components["schemas"]["StudyAnswer"] | null;
+      work: components["schemas"]["WorkAnswer"] | null;
       people: components["schemas"]["PersonAnswer"][];
     };
     /**
@@ -2369,6 +3364,97 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Stored"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  comment_reopen_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        comment: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ThreadAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  comment_reply_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        comment: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ReplyBody"];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ThreadAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  comment_resolve_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        comment: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ThreadAnswer"];
         };
       };
       default: {
@@ -2431,6 +3517,159 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["ChangedImage"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  image_comments_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        image: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ThreadsAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  image_comments_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        image: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ThreadBody"];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ThreadAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  image_comments_seen_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        image: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SeenAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  image_fields_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        image: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["FieldAnswer"][];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  image_fields_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        image: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["NewFields"];
+      };
+    };
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["JobStarted"];
         };
       };
       default: {
@@ -2656,6 +3895,35 @@ export interface operations {
       };
     };
   };
+  image_slide_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        image: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SlideAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
   image_smart_post: {
     parameters: {
       query?: never;
@@ -2808,6 +4076,349 @@ export interface operations {
       };
     };
   };
+  invitation_revoke_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        invitation: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["InvitationAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  item_detail_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        work_item: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ItemInFull"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  item_accept_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        work_item: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["CommentBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ItemAfterAct"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  item_begin_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        work_item: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ItemAfterAct"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  item_finish_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        work_item: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ItemAfterAct"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  item_late_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        work_item: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["LateBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DecidedAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  item_release_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        work_item: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ReleaseBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ItemAfterAct"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  item_renew_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        work_item: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["LeaseAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  item_reopen_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        work_item: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["CommentBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ItemAfterAct"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  item_send_back_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        work_item: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["CommentBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ItemAfterAct"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  item_skip_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        work_item: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["SkipBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ItemAfterAct"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
   job_detail_get: {
     parameters: {
       query?: never;
@@ -2880,6 +4491,35 @@ export interface operations {
         "application/json": components["schemas"]["ChoiceBody"];
       };
     };
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["JobInFull"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  job_confirm_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        job: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
     responses: {
       202: {
         headers: {
@@ -3285,6 +4925,42 @@ export interface operations {
       };
     };
   };
+  comment_list_get: {
+    parameters: {
+      query?: {
+        /** @description where the page before ended, from its next */
+        cursor?: string | null;
+        /** @description rows of a page at most */
+        limit?: number;
+        ordering?: "id" | "-id";
+        open?: ("true" | "false") | null;
+      };
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Page_ThreadAnswer_"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
   export_get: {
     parameters: {
       query?: {
@@ -3522,6 +5198,258 @@ export interface operations {
       };
     };
   };
+  import_list_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "multipart/form-data": components["schemas"]["ImportForm"];
+      };
+    };
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["JobAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  invitation_list_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["InvitationAnswer"][];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  invitation_list_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["InviteBody"];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["NewInvitationAnswer"][];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  item_list_get: {
+    parameters: {
+      query?: {
+        /** @description where the page before ended, from its next */
+        cursor?: string | null;
+        /** @description rows of a page at most */
+        limit?: number;
+        ordering?: "id" | "-id" | "since" | "-since" | "priority" | "-priority";
+        state?: ("to_do" | "in_work" | "in_review" | "sent_back" | "done") | null;
+        reader?: number | null;
+      };
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Page_ItemAnswer_"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  item_assign_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["AssignBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["AssignedAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  item_late_list_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["LateAnswer"][];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  item_next_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["TakenAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  item_review_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["TakenAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
   job_list_get: {
     parameters: {
       query?: {
@@ -3530,7 +5458,7 @@ export interface operations {
         /** @description rows of a page at most */
         limit?: number;
         ordering?: "-created_at" | "created_at" | "-id" | "id";
-        kind?: ("export" | "read") | null;
+        kind?: ("export" | "read" | "import" | "fields") | null;
         state?: ("waiting" | "running" | "done" | "failed" | "cancelled" | "expired") | null;
       };
       header?: never;
@@ -3923,6 +5851,71 @@ export interface operations {
       };
     };
   };
+  slide_list_get: {
+    parameters: {
+      query?: {
+        root?: string;
+        path?: string;
+      };
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Below"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  slide_list_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["Registration"];
+      };
+    };
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["JobStarted"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
   weights_import_list_get: {
     parameters: {
       query?: {
@@ -3980,6 +5973,97 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["ImportAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  project_workflow_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["WorkflowOfProject"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  project_workflow_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["WorkflowBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["WorkflowOfProject"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  project_workflow_delete: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["WorkflowOfProject"];
         };
       };
       default: {

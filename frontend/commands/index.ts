@@ -6,6 +6,7 @@ import { HISTORY_COMMANDS } from "./history";
 import { REVIEW_COMMANDS } from "./review";
 import { TOOL_COMMANDS } from "./tools";
 import { VIEW_COMMANDS } from "./view";
+import { WORK_COMMANDS } from "./work";
 
 const ALL = {
   ...TOOL_COMMANDS,
@@ -14,6 +15,7 @@ const ALL = {
   ...HISTORY_COMMANDS,
   ...REVIEW_COMMANDS,
   ...MASK_COMMANDS,
+  ...WORK_COMMANDS,
   ...VIEW_COMMANDS,
 } as const;
 

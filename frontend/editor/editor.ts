@@ -6,13 +6,16 @@ import type { LabelClass, Workspace as Opened } from "../scene/contract";
 import * as edits from "../scene/edits";
 import type { Api } from "../sync/api";
 import { Attributes } from "./attributes";
+import { Comments } from "./comments";
 import { readOnly, unavailableClass } from "./permission";
 import { Drawing } from "./drawing";
+import { Finish } from "./finish";
 import { LiveUpdates, PACE, type Pace } from "./live_updates";
 import { MaskEdit } from "./mask_edit";
 import { MultiSelect } from "./multi_select";
 import type { Features } from "./interfaces";
 import { dependOn } from "../scene/observed";
+import { overruling } from "./overrule";
 import { Picture } from "./picture";
 import { Review } from "./review";
 import { Selection } from "./selection";
@@ -36,6 +39,8 @@ export class Editor implements Features {
   readonly toolbox: Toolbox;
   readonly undoRedo: UndoRedo;
   readonly liveUpdates: LiveUpdates;
+  readonly finish: Finish;
+  readonly comments: Comments;
   /** When the cells are there; rejects when they could not be had. */
   loaded: Promise<void> = Promise.resolve();
 
@@ -52,15 +57,20 @@ export class Editor implements Features {
     this.smart = new Smart(this.store, this.drawing);
     this.toolbox = new Toolbox(tools, this, () => this.leaveTool());
     this.undoRedo = undoRedoOf(this.store, this.selection);
-    this.liveUpdates = new LiveUpdates(this.store, this.view, pace);
+    this.finish = new Finish(this.store);
+    this.comments = new Comments(this.store, this.view, this.selection);
+    this.liveUpdates = new LiveUpdates(this.store, this.view, pace, () => void this.comments.load());
   }
 
   /** Begin to follow the log and to send. Separate from opening, so that a test decides when time passes. */
   start(): void {
     this.liveUpdates.start();
+    this.finish.start();
+    void this.comments.load();
   }
   stop(): void {
     this.liveUpdates.stop();
+    this.finish.stop();
     if (this.store.isLoaded) this.store.outbox.stop();
   }
 
@@ -76,6 +86,8 @@ export class Editor implements Features {
         dependOn(this.store.cells, ["changes"]);
         dependOn(this.store.history, ["done", "undone"]);
         dependOn(this.liveUpdates, ["live"]);
+        dependOn(this.finish, ["work", "ended", "left", "busy"]);
+        dependOn(this.comments, ["threads", "draft", "showResolved"]);
         const { log, editing } = this.store;
         const { live } = this.liveUpdates;
         if (log) dependOn(log, ["conflicts"]);
@@ -106,6 +118,12 @@ export class Editor implements Features {
   reject(): void {
     if (this.store.onProposal) this.maskEdit.cancel();
     this.review.reject();
+  }
+  overrule(): void {
+    const draft = overruling(this.store);
+    if (!draft) return;
+    const op = this.store.commit(draft);
+    if (op) this.store.toast(t("The dispute is settled."), [op]);
   }
   remove(): void {
     const { store } = this;

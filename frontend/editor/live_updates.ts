@@ -27,6 +27,7 @@ export class LiveUpdates extends observed((): Observable => ({ live: null })) {
     private readonly store: Store,
     private readonly view: ViewPort,
     private readonly pace: Pace,
+    private readonly onComments: () => void = () => undefined,
   ) {
     super();
   }
@@ -97,6 +98,7 @@ export class LiveUpdates extends observed((): Observable => ({ live: null })) {
         };
       },
       (seq) => seq > (store.log?.seq ?? 0) && void this.poll(),
+      () => this.onComments(),
     );
     if (!document.hidden) this.live.open();
     this.ends.push(

@@ -22,6 +22,8 @@ export function readOnly(store: Store): string {
   const { project } = store.opened;
   if (project.archived_at)
     return t("This project is archived: you can look, and nothing is changed until it is restored.");
+  if (store.opened.work?.state === "done")
+    return t("This image is done: nothing on it is changed until an owner or manager opens it again.");
   if (project.role === "viewer")
     return t("Your role in this project is viewer: you can look at the cells but not change them.");
   return t("You can look at this image but not change it.");

@@ -33,22 +33,35 @@ export type OpinionVerdict = OpinionContent["verdict"];
 /** What the workspace sends names every field, though the server does not ask for all. */
 export type OpinionIn = Required<Omit<Schemas["OpinionIn"], "after">> & { after: OpinionContent | null };
 export type OpinionOut = Schemas["OpinionEffectAnswer"];
-export type Opinion = Schemas["OpinionAnswer"];
+export type Opinion = Without<Schemas["OpinionAnswer"], "settled_by">;
 
 export type EffectIn = Required<Omit<Schemas["EffectIn"], "after">> & { after: AnnotationState | null };
 export type EffectOut = Schemas["EffectAnswer"];
-export type OperationIn = Required<Omit<Schemas["OperationIn"], "tool" | "effects" | "opinions">> & {
+export type OperationIn = Required<
+  Omit<Schemas["OperationIn"], "tool" | "effects" | "opinions" | "settles">
+> & {
   tool: string;
   effects: EffectIn[];
   opinions?: OpinionIn[];
+  settles?: Settled[];
 };
-export type OperationOut = Schemas["OperationAnswer"];
+export type OperationOut = Without<Schemas["OperationAnswer"], "settles">;
 export type Action = OperationIn["action"];
 export type Current = Without<Schemas["CurrentAnswer"], "author" | "decided_by">;
-export type Head = Schemas["HeadAnswer"];
+export type Head = Omit<Schemas["HeadAnswer"], "opinions"> & { opinions: Opinion[] };
 export type Verdict = Omit<Schemas["VerdictAnswer"], "current"> & { current: Current[] };
 export type Answer = Omit<Schemas["OperationsAnswer"], "results"> & { results: Verdict[] };
-export type Tail = Schemas["TailAnswer"];
+/** Whose opinion of which cell an overrule settles. */
+export type Settled = Schemas["SettledAnswer"];
+/** An item as this person sees it (labeling/workspace/work.py). */
+export type Work = NonNullable<Workspace["work"]>;
+export type ItemState = Work["state"];
+export type ItemAct = Work["actions"][number];
+/** What the server says after an act; left: images that this person has or may still get. */
+export type ItemAnswer = Schemas["ItemAfterAct"];
+/** A thread of comments; x, y: image pixels, null for the whole image. */
+export type Thread = Schemas["ThreadAnswer"];
+export type Tail = Omit<Schemas["TailAnswer"], "operations"> & { operations: OperationOut[] };
 export type Problem = Schemas["Problem"];
 
 // A pack holds these as numbers (labeling/annotations/packs.py): their order is part of its format.

@@ -180,6 +180,14 @@ export class Api {
     if (!response.ok) throw await errorOf(response);
   }
 
+  get<T>(path: string): Promise<T> {
+    return this.json<T>(path);
+  }
+  /** Something that is no operation: an act on an item, a comment. */
+  post<T>(path: string, body: unknown): Promise<T> {
+    return this.json<T>(path, post(body));
+  }
+
   private async json<T>(path: string, init: RequestInit = {}): Promise<T> {
     const response = await this.request(path, init);
     if (!response.ok) throw await errorOf(response);

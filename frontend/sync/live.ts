@@ -10,8 +10,8 @@ export type Other = {
   readonly lastHeard: number;
 };
 type Presence = Schemas["PresenceBody"];
-/** A hint: the log has grown, or where somebody is. */
-type Message = Partial<Presence> & { seq?: number; person?: Person };
+/** A hint: the log has grown, somebody has written a comment, or where somebody is. */
+type Message = Partial<Presence> & { seq?: number; comments?: number; person?: Person };
 export type Here = Readonly<Required<Pick<Presence, "cursor" | "view" | "editing">>>;
 
 const SILENT_MS = 30_000;
@@ -36,6 +36,7 @@ export class Live extends observed((): Observable => ({ others: new Map() })) {
     private readonly send: (body: Presence, farewell: boolean) => Promise<void>,
     private readonly here: () => Here,
     private readonly onSeq: (seq: number) => void,
+    private readonly onComments: () => void = () => undefined,
     private readonly now: () => number = () => performance.now(),
   ) {
     super();
@@ -74,6 +75,7 @@ export class Live extends observed((): Observable => ({ others: new Map() })) {
       return; // cut off in the middle
     }
     if (typeof message.seq === "number") this.onSeq(message.seq);
+    if (message.comments !== undefined) this.onComments();
     const { session, person } = message;
     if (!session || !person || session === this.session) return;
     const known = this.others.has(session);

@@ -24,6 +24,7 @@ function noticeable(d: Editor, sent: readonly OperationIn[], page: unknown) {
     [sent.length, store.tool, store.selected, store.multiSelected, store.showBoxes, store.labelClass?.id],
     [store.toasts.list.map((toast) => toast.id), store.brushRadius, editing],
     [d.view.camera, review.proposalClass, review.rejected, d.multiSelect.nudging, d.attributes.pending],
+    [d.comments.draft, d.finish.ended],
     page,
   ]);
 }

@@ -48,6 +48,7 @@ function openedWith({ archived, viewer, apart, study }: Required<Options>): Open
       ...readers(apart),
     ],
     study: study ? { tools: ["box"], accepts_many: true } : null,
+    work: null,
   };
 }
 

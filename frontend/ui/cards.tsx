@@ -8,7 +8,7 @@ export function EditPanel({ ui }: { ui: Ui }) {
   const editing = ui.editor.store.editing;
   if (!editing) return null;
   return (
-    <section class="panel-card" aria-label={t("Editing a mask")}>
+    <section class="panel-card is-stacked is-info" aria-label={t("Editing a mask")}>
       <strong>{t("Editing the mask")}</strong>
       <div class="bw-row">
         <CommandButton ui={ui} command="edit.swap" pressed={editing.subtract}>
@@ -60,7 +60,7 @@ export function ConflictCard({ ui, conflict }: { ui: Ui; conflict: Conflict }) {
   const theirs = conflict.theirs.state;
   const { by } = conflict;
   return (
-    <section class="panel-card is-danger" aria-label={t("Conflict")} data-testid="conflict">
+    <section class="panel-card is-stacked is-danger" aria-label={t("Conflict")} data-testid="conflict">
       <strong>{by === null ? whatHappened(theirs !== null) : whoDidWhat(by, theirs !== null)}</strong>
       <p class="bw-muted bw-note">{t("Nothing was overwritten. The picture shows your version.")}</p>
       <div class="bw-row">

@@ -2,7 +2,7 @@
 import { mark, t } from "../locale/locale";
 import { REASONS, type Opinion, type OpinionVerdict } from "../scene/contract";
 import { contentOf, verdictOf } from "../scene/opinions";
-import type { Ui } from "./parts";
+import { Swatch, type Ui } from "./parts";
 import { moment, REASON_WORDS } from "../editor/words";
 
 const DECIDED: Record<OpinionVerdict, string> = {
@@ -28,7 +28,11 @@ export function CellCard({ ui }: { ui: Ui }) {
 
 function ReadingCard({ name }: { name: string }) {
   return (
-    <section class="panel-card bw-cell" aria-label={t("The selected cell")} data-testid="cell">
+    <section
+      class="panel-card is-stacked is-info bw-cell"
+      aria-label={t("The selected cell")}
+      data-testid="cell"
+    >
       <strong>{t("{name}'s reading", { name })}</strong>
       <p class="bw-muted bw-note">{t("You can look at it but not change it.")}</p>
     </section>
@@ -42,7 +46,11 @@ function DecidedCard({ ui, row }: { ui: Ui; row: number }) {
   const decider = cells.decider[row] || cells.author[row];
   const opinions = cells.opinions.on(cells.idOf(row));
   return (
-    <section class="panel-card bw-cell" aria-label={t("The selected cell")} data-testid="cell">
+    <section
+      class="panel-card is-stacked is-info bw-cell"
+      aria-label={t("The selected cell")}
+      data-testid="cell"
+    >
       <strong>
         {decider > 0 && verdict ? t(DECIDED[verdict], { name: editor.store.nameOf(decider) }) : t("Decided")}
         {cells.disputed[row] ? ` · ${t("disputed")}` : ""}
@@ -93,7 +101,7 @@ function OwnOpinion({ ui, row }: { ui: Ui; row: number }) {
             aria-pressed={own.label_class === c.id}
             onClick={() => editor.review.giveOpinion(row, { label_class: c.id })}
           >
-            <span class="bw-swatch" style={{ background: c.color }} />
+            <Swatch colour={c.color} />
             {c.name}
           </button>
         ))}

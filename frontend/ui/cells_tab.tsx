@@ -2,7 +2,8 @@
 import { t } from "../locale/locale";
 import type { Cells } from "../scene/cells";
 import { LongList } from "./list";
-import { CommandButton, AttributeLines, Classes, Key, type Ui } from "./parts";
+import { UNCLASSIFIED_COLOUR } from "../render/cell_style";
+import { CommandButton, AttributeLines, Classes, Key, Swatch, type Ui } from "./parts";
 import { LAYER_WORDS, STATUS_WORDS } from "../editor/words";
 
 export function CellsTab({ ui }: { ui: Ui }) {
@@ -117,7 +118,7 @@ function CellLine({ ui, row, index }: { ui: Ui; row: number; index: number }) {
   return (
     <>
       {isCell ? (
-        <span class="bw-swatch" style={{ background: label?.color ?? "#f0e442" }} />
+        <Swatch colour={label?.color ?? UNCLASSIFIED_COLOUR} />
       ) : (
         <span class={`bw-swatch is-${status}`} />
       )}

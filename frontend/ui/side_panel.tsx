@@ -1,31 +1,31 @@
-/** The right side: cards of what is going on, and the tabs below them. */
+/** The right side: the tabs, and below them the cards of what is going on. Cards come and go at the bottom, so that
+ *  nothing that somebody reads or points at moves. */
 import { t } from "../locale/locale";
 import { ConflictCard, EditPanel } from "./cards";
 import { CellCard } from "./cell_card";
 import { CellsTab } from "./cells_tab";
+import { CommentsTab } from "./comments_tab";
 import { MasksTab } from "./masks_tab";
 import type { Tab, Ui } from "./parts";
 import { ReviewTab } from "./review_tab";
 import { ManyCard, ToolCard } from "./tool_cards";
 import { ViewTab } from "./view_tab";
+import { WorkCard } from "./work_card";
 
 export function SidePanel({ ui }: { ui: Ui }) {
   const { editor } = ui;
   const counts = editor.store.counts;
-  const tab = ui.tab();
+  const tab = editor.comments.draft ? "comments" : ui.tab();
   const tabs: [Tab, string][] = [
     ["cells", `${t("Cells")} ${counts.cells}`],
     ["review", `${t("Review")} ${counts.undecided}`],
     ["masks", t("Masks")],
+    ["comments", `${t("Comments")} ${editor.comments.open.length}`],
     ["view", t("View")],
   ];
   return (
     <>
-      {editor.store.log?.conflicts.map((c) => (
-        <ConflictCard key={c.annotation} ui={ui} conflict={c} />
-      ))}
-      {editor.store.editing ? <EditPanel ui={ui} /> : <ToolCard ui={ui} />}
-      {editor.store.multiSelected.length > 0 && !editor.store.editing && <ManyCard ui={ui} />}
+      <WorkCard ui={ui} />
       <div class="tabs" role="tablist">
         {tabs.map(([name, text]) => (
           <button
@@ -42,8 +42,16 @@ export function SidePanel({ ui }: { ui: Ui }) {
       {tab === "cells" && <CellsTab ui={ui} />}
       {tab === "review" && <ReviewTab ui={ui} />}
       {tab === "masks" && <MasksTab layer={editor.store.publication} />}
+      {tab === "comments" && <CommentsTab ui={ui} />}
       {tab === "view" && <ViewTab ui={ui} />}
-      <CellCard ui={ui} />
+      <div class="bw-cards">
+        <CellCard ui={ui} />
+        {editor.store.multiSelected.length > 0 && !editor.store.editing && <ManyCard ui={ui} />}
+        {editor.store.editing ? <EditPanel ui={ui} /> : <ToolCard ui={ui} />}
+        {editor.store.log?.conflicts.map((c) => (
+          <ConflictCard key={c.annotation} ui={ui} conflict={c} />
+        ))}
+      </div>
     </>
   );
 }

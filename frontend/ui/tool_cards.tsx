@@ -15,7 +15,7 @@ export function ToolCard({ ui }: { ui: Ui }) {
   if (!editor.store.canWrite && editor.store.tool !== "measure") return null;
   if (editor.store.tool === "brush")
     return (
-      <section class="panel-card" aria-label={t("Brush")}>
+      <section class="panel-card is-stacked is-info" aria-label={t("Brush")}>
         <div class="bw-row" role="group" aria-label={t("What the brush does")}>
           {MODES.map(([mode, words]) => (
             <button
@@ -38,7 +38,7 @@ export function ToolCard({ ui }: { ui: Ui }) {
   const { hint } = TOOLS[editor.store.tool];
   if (!hint) return null;
   return (
-    <section class="panel-card" aria-label={t("The tool in hand")}>
+    <section class="panel-card is-stacked is-info" aria-label={t("The tool in hand")}>
       <p class="bw-muted bw-note">{t(hint)}</p>
       {editor.toolbox.tools[editor.store.tool].complete && (
         <div class="bw-row">
@@ -63,7 +63,7 @@ export function ManyCard({ ui }: { ui: Ui }) {
   const open = editor.store.multiSelected.filter((row) => editor.store.cells.isUndecided(row));
   const seen = open.filter((row) => editor.store.seen.has(row)).length;
   return (
-    <section class="panel-card" aria-label={t("Selected together")} data-testid="many">
+    <section class="panel-card is-stacked is-info" aria-label={t("Selected together")} data-testid="many">
       <strong>
         {tn(own, "{n} cell selected", "{n} cells selected")}
         {open.length > 0 &&

@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
 from inference import metrics
-from inference.methods.benchmark import Row
+from inference.methods.benchmark import Row, Weights
 from inference.methods.variations import PAPER
 
 # BoxCell, arXiv:2311.17960: Dice on the test images, with SAM ViT-H, YOLOv8x (table 9: YOLOv8m) and CaraNet.
@@ -103,6 +103,19 @@ image, variant and seed are in the JSON files beside this page.
 SETTINGS = ("grid", "lambda", "theta", "components", "trust")  # these share one table a set
 
 
+class Kept(TypedDict):
+    """Measured as it stands in a file; rows: one JSON list a row."""
+
+    dataset: str
+    label: str
+    command: str
+    trained_on: int
+    weights: dict[str, Weights]
+    boxes_only: bool
+    seconds: float
+    rows: list[str]
+
+
 @dataclass(frozen=True)
 class Measured:
     """One run on one set. `weights` as benchmark.provenance gives them; `seconds` of CPU, 0 when training was there."""
@@ -111,19 +124,37 @@ class Measured:
     label: str
     command: str
     trained_on: int
-    weights: dict[str, dict[str, Any]]
+    weights: dict[str, Weights]
     boxes_only: bool
     seconds: float
     rows: Sequence[Row]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Kept:
         """Values to five places, a row a list: the file is read by programs and by diff."""
         rows = [[r.table, r.variant, r.seed, r.image, {k: round(v, 5) for k, v in r.values.items()}] for r in self.rows]
-        return asdict(self) | {"seconds": round(self.seconds), "rows": [json.dumps(row) for row in rows]}
+        return {
+            "dataset": self.dataset,
+            "label": self.label,
+            "command": self.command,
+            "trained_on": self.trained_on,
+            "weights": self.weights,
+            "boxes_only": self.boxes_only,
+            "seconds": round(self.seconds),
+            "rows": [json.dumps(row) for row in rows],
+        }
 
     @classmethod
-    def from_json(cls, kept: dict[str, Any]) -> "Measured":
-        return cls(**kept | {"rows": [Row(*json.loads(row)) for row in kept["rows"]]})
+    def from_json(cls, kept: Kept) -> "Measured":
+        return cls(
+            dataset=kept["dataset"],
+            label=kept["label"],
+            command=kept["command"],
+            trained_on=kept["trained_on"],
+            weights=kept["weights"],
+            boxes_only=kept["boxes_only"],
+            seconds=kept["seconds"],
+            rows=[Row(*json.loads(row)) for row in kept["rows"]],
+        )
 
 
 def read(folder: Path) -> list[Measured]:

@@ -1,4 +1,4 @@
-"""boxwise predict MODEL IMAGES -o OUT: instance masks of images."""
+"""boxwise predict MODEL IMAGES -o OUT: instance masks of images and slides."""
 
 import argparse
 import json
@@ -9,26 +9,66 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from inference.commands import blocks
+from inference.commands import blocks, predict_slide
+from inference.commands.predict_slide import Wanted
 from inference.datasets import read_rgb, write_labels
 from inference.types import InferenceError, Labels, UnreadableImage
 
 if TYPE_CHECKING:
     from inference.methods.boxcell import BoxCell, Parts
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".svs", ".ndpi", ".mrxs", ".vms", ".scn", ".bif", ".czi", ".dcm",
+)  # fmt: skip
+ABOUT = """\
+Write labels/NAME.png, 16-bit instances, for every image (NAME.tif of 32 bits for more than 65,535 cells). Slides are
+done tile by tile, and so is every image where OUT ends in .geojson, .json (COCO), .tif or .png, or --format, --region
+or --mpp is given; coordinates are pixels of level 0 of the slide. A run that was stopped goes on where it was. A file
+that cannot be read is named and passed over; the exit status is then 1.
+"""
 
 
 def main(argv: list[str]) -> int:
-    """Write instance masks of images: MODEL IMAGES -o OUT."""
-    parser = argparse.ArgumentParser(
-        prog="boxwise predict",
-        description="Write labels/NAME.png, 16-bit instances, for every image (NAME.tif of 32 bits for more than "
-        "65,535 cells). A file that cannot be read is named and passed over; the exit status is then 1.",
-    )
+    """Write instance masks of images and slides: MODEL IMAGES -o OUT."""
+    options = parsed(argv)
+    from inference.methods import boxcell
+
+    Image.MAX_IMAGE_PIXELS = None  # a person names the files; large ones are what this is for
+    wanted = Wanted(options.output, options.region, options.mpp, options.format)
+    bad = 0
+    try:
+        model = boxcell.load(options.model, device=options.device)
+        paths = files_of(options.images)
+        if len(paths) > 1 and wanted.file_of("a") == wanted.output:
+            raise InferenceError(f"{len(paths)} images do not go into one file; give a folder and --format")
+        if options.new_stain:
+            print(adapt(model, paths))
+        for path in paths:
+            try:
+                print(predicted(model, path, wanted, parts=options.parts), flush=True)
+            except (UnreadableImage, OSError) as error:
+                print(f"boxwise predict: {predict_slide.why(path, error)}", file=sys.stderr)
+                bad += 1
+    except InferenceError as error:
+        print(f"boxwise predict: {error}", file=sys.stderr)
+        return 1
+    return 1 if bad else 0
+
+
+def parsed(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="boxwise predict", description=ABOUT)
     parser.add_argument("model", type=Path, help="folder that boxwise train wrote, or the zip of a round's models")
-    parser.add_argument("images", type=Path, nargs="+", help="image files or folders of them")
+    parser.add_argument("images", type=Path, nargs="+", help="image or slide files, or folders of them")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT")
+    parser.add_argument("--format", choices=("geojson", "coco", "tiff", "png"), default="", help="of the files in OUT")
+    parser.add_argument(
+        "--region", type=predict_slide.region, metavar="x,y,w,h", help="a part alone, in pixels of level 0"
+    )
+    parser.add_argument(
+        "--mpp",
+        type=predict_slide.scale,
+        help="µm per pixel that the model was trained at; a slide of another scale is resampled to it",
+    )
     parser.add_argument("--parts", action="store_true", help="also detector/, segmenter/, fused/ and certificates")
     parser.add_argument("--device", default="auto")
     parser.add_argument(
@@ -37,40 +77,27 @@ def main(argv: list[str]) -> int:
         help="first fit the segmenter's normalisation to the first dozen of these images (caranet, segformer)",
     )
     options = parser.parse_args(argv)
-    from inference.methods import boxcell
+    if options.parts and (options.region or options.mpp or options.format):
+        parser.error("--parts are of whole images; leave out --region, --mpp and --format")
+    return options
 
-    Image.MAX_IMAGE_PIXELS = None  # a person names the files; large ones are what this is for
-    bad = 0
-    try:
-        model = boxcell.load(options.model, device=options.device)
-        paths = files_of(options.images)
-        if options.new_stain:
-            print(adapt(model, paths))
-        for path in paths:
-            try:
-                rgb = read_rgb(path)
-            except UnreadableImage as error:
-                print(f"boxwise predict: {error}", file=sys.stderr)
-                bad += 1
-                continue
-            if rgb.shape[0] * rgb.shape[1] > blocks.LARGEST:
-                labels = blocks.in_blocks(lambda block: model.predict(block).labels, rgb)
-                write_labels(options.output / "labels" / f"{path.stem}.{suffix(labels)}", labels)
-                print(f"{path.name}: {labels.max()} cells, in blocks; of so large an image no parts are written")
-                continue
-            parts = model.predict(rgb)
-            write_labels(options.output / "labels" / f"{path.stem}.png", parts.labels)
-            if options.parts:
-                write_parts(options.output, path.stem, parts)
-            cells = len(np.unique(parts.labels[parts.labels > 0]))
-            disputed = parts.fused.certificate.free_pixels
-            print(
-                f"{path.name}: {cells} cells, {len(parts.detections)} detected, {disputed} pixels disputed", flush=True
-            )
-    except InferenceError as error:
-        print(f"boxwise predict: {error}", file=sys.stderr)
-        return 1
-    return 1 if bad else 0
+
+def predicted(model: "BoxCell", path: Path, wanted: Wanted, *, parts: bool) -> str:
+    """Write the masks of one file. -> what was done, for a person. Raises UnreadableImage, InferenceError, OSError."""
+    if wanted.asks_for_tiles() or predict_slide.is_slide(path):
+        return predict_slide.predict_slide(model, path, wanted)
+    rgb = read_rgb(path)
+    if rgb.shape[0] * rgb.shape[1] > blocks.LARGEST:  # a picture in a format that cannot be read in parts
+        labels = blocks.in_blocks(lambda block: model.predict(block).labels, rgb)
+        write_labels(wanted.output / "labels" / f"{path.stem}.{suffix(labels)}", labels)
+        return f"{path.name}: {labels.max()} cells, in blocks; of so large an image no parts are written"
+    found = model.predict(rgb)
+    write_labels(wanted.output / "labels" / f"{path.stem}.{suffix(found.labels)}", found.labels)
+    if parts:
+        write_parts(wanted.output, path.stem, found)
+    cells = len(np.unique(found.labels[found.labels > 0]))
+    disputed = found.fused.certificate.free_pixels
+    return f"{path.name}: {cells} cells, {len(found.detections)} detected, {disputed} pixels disputed"
 
 
 def adapt(model: "BoxCell", paths: list[Path]) -> str:
@@ -97,7 +124,10 @@ def files_of(paths: list[Path]) -> list[Path]:
     """Images in the order given, folders sorted by name. Raises InferenceError for no image, or two of one name."""
     found: list[Path] = []
     for path in paths:
-        found += sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+        if path.is_dir() and not predict_slide.is_slide_folder(path):
+            found += sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+        else:
+            found.append(path)
     if not found:
         raise InferenceError("no image was given")
     names = [path.stem for path in found]

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from inference.pipeline.acquisition import STRATEGIES
 from inference.types import InferenceError, Sample
 
 if TYPE_CHECKING:
-    from inference.simulation import Point
+    from inference.simulation import Point, Reached
 
 
 def main(argv: list[str]) -> int:
@@ -117,7 +117,7 @@ def line(point: "Point") -> str:
     )
 
 
-def table(rows: Sequence[dict[str, Any]]) -> str:
+def table(rows: Sequence["Reached"]) -> str:
     """Boxes to the final PQ of random, one row a curve, and their means."""
     from inference.simulation import summary
 

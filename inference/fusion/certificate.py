@@ -2,9 +2,10 @@
 
 from dataclasses import asdict, dataclass
 from time import perf_counter
-from typing import Any, Literal
+from typing import Literal
 
 from inference import limits
+from inference.documents.interactive import StrokeJson
 from inference.types import InferenceError
 
 VERSION = "fusion-4"  # changes whenever equal inputs may give other labels; stored with every result
@@ -91,10 +92,10 @@ class Certificate:
     solver: str = "cut"
     status: str = "optimal"
     gap: float = 0.0
-    strokes: tuple[dict[str, Any], ...] = ()
+    strokes: tuple[StrokeJson, ...] = ()
     version: str = VERSION
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """The same, ready for JSON."""
         return {**asdict(self), "strokes": list(self.strokes)}
 

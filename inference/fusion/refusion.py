@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from inference.documents.interactive import StrokeJson
 from inference.fusion import cut, energy
 from inference.fusion.certificate import SCALE, Certificate, CertificateError, Clock, Parameters
 from inference.fusion.colour import AMBIGUOUS, BACKGROUND, FOREGROUND, ColourModels, Kind
@@ -143,7 +144,7 @@ def fuse_with_strokes(state: FusionState, strokes: Sequence[Stroke], *, band: in
     return Refusion(mask, changed, certificate, new)
 
 
-def as_record(stroke: Stroke, band: int) -> dict[str, Any]:
+def as_record(stroke: Stroke, band: int) -> StrokeJson:
     """A stroke for JSON, complete, so that a certificate is enough to paint it again."""
     h, w = stroke.pixels.bits.shape
     bits = b64encode(pack(stroke.pixels.bits)).decode()
@@ -158,7 +159,7 @@ def as_record(stroke: Stroke, band: int) -> dict[str, Any]:
     }
 
 
-def from_record(record: dict[str, Any]) -> Stroke:
+def from_record(record: StrokeJson) -> Stroke:
     """The inverse of as_record, without the band. Raises ValueError when the bits do not fit the box."""
     bits = unpack(b64decode(record["bits"]), record["width"], record["height"])
     return Stroke(BoxMask(record["x"], record["y"], bits), record["foreground"])

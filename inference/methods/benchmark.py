@@ -1,8 +1,9 @@
 """BoxCell's tables (arXiv:2311.17960) with the models at hand: one training a seed, every variant from its parts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 
@@ -53,7 +54,15 @@ class Row:
     values: dict[str, float]
 
 
-def provenance(settings: boxcell.BoxCellSettings) -> dict[str, dict[str, object]]:
+class Weights(TypedDict):
+    """Which weights a part begins with; sets: the data sets that they have learned from."""
+
+    name: str
+    sha256: str
+    sets: list[str]
+
+
+def provenance(settings: boxcell.BoxCellSettings) -> dict[str, Weights]:
     """The weights a run begins with: for each part its name, the head of its sha256, and the sets it was trained on.
 
     The prompter and the segmenter learn from masks, the detector from boxes alone. Parts without weights are absent.
@@ -71,9 +80,9 @@ def provenance(settings: boxcell.BoxCellSettings) -> dict[str, dict[str, object]
     }
 
 
-def saw_masks(weights: dict[str, dict[str, object]], dataset: str) -> bool:
+def saw_masks(weights: Mapping[str, Weights], dataset: str) -> bool:
     """Whether the prompter or the segmenter's start learned from reference masks of that set."""
-    return any(dataset in weights.get(kind, {}).get("sets", ()) for kind in ("prompter", "segmenter"))  # type: ignore[operator]
+    return any(dataset in weights[kind]["sets"] for kind in ("prompter", "segmenter") if kind in weights)
 
 
 def foreground(mask: Mask, truth: Labels) -> dict[str, float]:

@@ -10,15 +10,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import JsonValue
 
-from inference import limits, registry
+from inference import registry
 from inference.crumbs import crumb_areas, lone_share, without_crumbs
-from inference.fusion import Parameters, certificate, fuse
+from inference.documents.configuration import RoundConfiguration, check
+from inference.documents.snapshot import Snapshot
+from inference.documents.stages import (
+    Facts,
+    FusionFacts,
+    InstanceFacts,
+    ModelNames,
+    PredictionFacts,
+    PseudoMaskFacts,
+    TrainingFacts,
+)
+from inference.fusion import certificate, fuse
 from inference.fusion.warm import warm
 from inference.masks import cells_of, clip, rasterise_boxes
 from inference.metrics import box_iou
 from inference.pipeline.acquisition import embedding, image_scores
-from inference.pipeline.evaluation import detected_masks, evaluation, is_judged
+from inference.pipeline.evaluation import detected_masks, evaluation, is_judged, parameters_of
 from inference.pipeline.imported_weights import inspect
 from inference.pipeline.painting import bits_of, bounded_instances, masks_of_cells, paint
 from inference.pipeline.snapshots import Field, boxes_of_cells, digest, learning_digest
@@ -38,34 +50,34 @@ VERSIONS = {
 }
 
 
-def keys(content: dict[str, Any], configuration: dict[str, Any]) -> dict[str, str]:
+def keys(content: Snapshot, configuration: RoundConfiguration) -> dict[str, str]:
     """Kind -> key of every stage of a round: hash of inputs, parameters, and the versions of stage and model.
 
     Every stage asks for its key first, so a configuration that no stage could use ends here, before any training.
     Raises limits.OutOfBounds.
     """
-    limits.check(configuration)
+    check(configuration)
     learned = learning_digest(content)
     # Not what is said of the reference set: its masks stand with their images, and words predict nothing anew.
-    everything = digest({name: part for name, part in content.items() if name != "reference_set"})
+    everything = digest(content.model_dump(mode="json", exclude_unset=True, exclude={"reference_set"}))
     # Asked for its name alone: on the CPU, which every worker has. Where a net computes is no part of a key.
-    prompter = [configuration["prompter"], registry.prompter(**configuration["prompter"], device="cpu").name]
-    detector, segmenter = configuration["detector"], configuration["segmenter"]
-    start = configuration.get("evaluation")  # what is to be said of weights that learned elsewhere, or of what judges
+    prompter = [configuration.prompter.as_json(), registry.prompter(configuration.prompter.name, device="cpu").name]
+    detector, segmenter = configuration.detector, configuration.segmenter
+    start = configuration.evaluation  # what is to be said of weights that learned elsewhere, or of what judges
     named = {}
 
     def name(kind: str, *inputs: Any) -> None:
         named[kind] = digest([kind, VERSIONS[kind], *inputs])
 
     # Weights that are used as they are hang on nothing that anybody annotated.
-    name("pseudo_masks", *([] if segmenter.get("as_is") else [learned, prompter]))
+    name("pseudo_masks", *([] if segmenter.as_is else [learned, prompter]))
     taught = {"detector": [learned], "segmenter": [named["pseudo_masks"]]}
     for kind, chosen in (("detector", detector), ("segmenter", segmenter)):
-        name(kind, *([] if chosen.get("as_is") else taught[kind]), chosen, trainer_of(kind, chosen).name)
-    name("prediction", everything, named["detector"], named["segmenter"], prompter, configuration["prediction"])
-    name("fusion", named["prediction"], configuration["fusion"], certificate.VERSION)
-    name("instances", named["fusion"], configuration["instances"])
-    name("evaluation", named["instances"], learned, *([start] if start else []))
+        name(kind, *([] if chosen.as_is else taught[kind]), chosen.as_json(), trainer_of(kind, chosen).name)
+    name("prediction", everything, named["detector"], named["segmenter"], prompter, configuration.prediction.as_json())
+    name("fusion", named["prediction"], configuration.fusion.as_json(), certificate.VERSION)
+    name("instances", named["fusion"], configuration.instances.as_json())
+    name("evaluation", named["instances"], learned, *([start.as_json()] if start else []))
     name("publication", named["instances"])
     return named
 
@@ -73,11 +85,11 @@ def keys(content: dict[str, Any], configuration: dict[str, Any]) -> dict[str, st
 # -- the stages: each returns its artifact and facts worth showing
 
 
-def pseudo_masks(setting: Setting) -> tuple[Path, dict[str, Any]]:
+def pseudo_masks(setting: Setting) -> tuple[Path, PseudoMaskFacts]:
     """Masks inside people's boxes: what the segmenter learns from. A mask that a person verified is taken as it is."""
     prompter = setting.prompter()
     fields = [f for f in setting.fields if f.annotated and f.split in ("train", "val")]
-    if setting.configuration["segmenter"].get("as_is"):
+    if setting.configuration.segmenter.as_is:
         fields = []
         setting.report(Progress(0, 0, "the segmenter is used as it is, so it needs no masks to learn from"))
 
@@ -87,7 +99,8 @@ def pseudo_masks(setting: Setting) -> tuple[Path, dict[str, Any]]:
         return {"labels": paint(masks, field)}
 
     cells = sum(int(unit["labels"].max(initial=0)) for _, unit in each_unit(setting, fields, make))
-    return bundle(setting, "pseudo_masks.zip"), {"images": len(fields), "cells": cells, "prompter": prompter.name}
+    facts = PseudoMaskFacts(images=len(fields), cells=cells, prompter=prompter.name)
+    return bundle(setting, "pseudo_masks.zip"), facts
 
 
 def samples(setting: Setting, split: str, *, with_labels: bool) -> list[Sample]:
@@ -109,16 +122,16 @@ def samples(setting: Setting, split: str, *, with_labels: bool) -> list[Sample]:
     return found
 
 
-def detector(setting: Setting) -> tuple[Path, dict[str, Any]]:
+def detector(setting: Setting) -> tuple[Path, TrainingFacts]:
     return _train(setting, "detector", with_labels=False)
 
 
-def segmenter(setting: Setting) -> tuple[Path, dict[str, Any]]:
+def segmenter(setting: Setting) -> tuple[Path, TrainingFacts]:
     return _train(setting, "segmenter", with_labels=True)
 
 
-def _train(setting: Setting, kind: str, *, with_labels: bool) -> tuple[Path, dict[str, Any]]:
-    if setting.configuration[kind].get("as_is"):
+def _train(setting: Setting, kind: str, *, with_labels: bool) -> tuple[Path, TrainingFacts]:
+    if setting.configuration.is_as_is(kind):
         return _passed_on(setting, kind)
     trainer = setting.trainer(kind)
     learned = samples(setting, "train", with_labels=with_labels)
@@ -126,43 +139,57 @@ def _train(setting: Setting, kind: str, *, with_labels: bool) -> tuple[Path, dic
     weights = trainer.train(
         learned, checked,
         work=setting.work / "training", report=setting.report, stop=setting.stop,
-        start_from=setting.inputs.get(f"start of the {kind}"),
+        start_from=setting.inputs.initial_weights,
     )  # fmt: skip
-    facts = {"images": len(learned), "validation_images": len(checked), "model": trainer.name}
-    # Every parameter, not only the name of the preset: presets change, what this round used does not.
-    return weights, facts | {
-        "cells": sum(len(sample.boxes) for sample in learned), "classes": setting.class_count,
-        "settings": asdict(trainer.settings),
-    }  # fmt: skip
+    return weights, TrainingFacts(
+        images=len(learned),
+        validation_images=len(checked),
+        model=trainer.name,
+        cells=sum(len(sample.boxes) for sample in learned),
+        classes=setting.class_count,
+        # Every parameter, not only the name of the preset: presets change, what this round used does not.
+        settings=settings_of(trainer.settings),
+    )
 
 
-def _passed_on(setting: Setting, kind: str) -> tuple[Path, dict[str, Any]]:
+def settings_of(settings: Any) -> dict[str, JsonValue]:
+    """A model's own settings (a dataclass) as they stand in facts."""
+    return {name: _plain(value) for name, value in asdict(settings).items()}
+
+
+def _plain(value: Any) -> JsonValue:
+    return [_plain(one) for one in value] if isinstance(value, tuple | list) else value
+
+
+def _passed_on(setting: Setting, kind: str) -> tuple[Path, TrainingFacts]:
     """Weights that are used as they are, the shipped ones unless others are named: looked at, not trained."""
-    name = setting.configuration[kind]["name"]
-    weights = setting.inputs.get(f"start of the {kind}") or shipped(name)
+    name = setting.model(kind).name
+    weights = setting.inputs.initial_weights or shipped(name)
     if weights is None:
         raise InferenceError(f"no weights of the {kind} {name!r} come with this program; choose others, or train")
     found = inspect(weights)
     setting.report(Progress(1, 1, f"{found.model}, sha256 {found.sha256[:12]}, is used as it is: nothing is trained"))
-    return weights, {"model": found.model, "classes": found.classes, "settings": found.settings}
+    return weights, TrainingFacts(model=found.model, classes=found.classes, settings=found.settings)
 
 
-def prediction(setting: Setting) -> tuple[Path, dict[str, Any]]:
+def prediction(setting: Setting) -> tuple[Path, PredictionFacts]:
     """Both halves of every image; what portions have made already is taken as it is."""
     make, names = predictor(setting)
     made = [len(unit["boxes"]) for _, unit in each_unit(setting, setting.fields, make)]
-    bad = {"unreadable_images": len(setting.fields) - len(made)} if len(made) < len(setting.fields) else {}
-    return bundle(setting, "prediction.zip"), {"images": len(made), "boxes": sum(made), "models": names} | bad
+    facts = PredictionFacts(images=len(made), boxes=sum(made), models=names)
+    if len(made) < len(setting.fields):
+        facts = facts.with_(unreadable_images=len(setting.fields) - len(made))
+    return bundle(setting, "prediction.zip"), facts
 
 
-def predictor(setting: Setting) -> tuple[Callable[[Field], Unit], dict[str, str]]:
+def predictor(setting: Setting) -> tuple[Callable[[Field], Unit], ModelNames]:
     """Load the models. -> what makes M_D (boxes -> masks) and M_S (the segmenter's mask) of one image, and the models'
     names.
 
     M_D is prompted by people's boxes; detected boxes are added where nobody has declared the annotation exhaustive and
     where they do not overlap a person's box.
     """
-    chosen = setting.configuration["prediction"]
+    chosen = setting.configuration.prediction
     prompter = setting.prompter()
     find = setting.trainer("detector").load(setting.inputs["detector"])
     segment = setting.trainer("segmenter").load(setting.inputs["segmenter"])
@@ -172,8 +199,8 @@ def predictor(setting: Setting) -> tuple[Callable[[Field], Unit], dict[str, str]
         field = proposed_on(setting.content, field)
         rgb = field.rgb()
         detected = find.detect(rgb)
-        sure = detected.scores >= chosen["detector_threshold"]
-        added = np.flatnonzero(sure & _new(detected.boxes, field, chosen["person_overlap"]))
+        sure = detected.scores >= chosen.detector_threshold
+        added = np.flatnonzero(sure & _new(detected.boxes, field, chosen.person_overlap))
         masks, _ = masks_of_cells(prompter, field, field.cells)
         answer = prompter.decode(prompter.encode(rgb), Prompts(detected.boxes[added])) if len(added) else None
         if answer is not None:
@@ -183,7 +210,8 @@ def predictor(setting: Setting) -> tuple[Callable[[Field], Unit], dict[str, str]
         order = np.argsort(-scores, kind="stable").tolist()  # the surer box keeps contested pixels
         classes = [cell.class_index for cell in field.cells] + [class_of(int(c)) for c in detected.classes[added]]
         alone = detected_masks(prompter, rgb, detected) if is_judged(field) else {}
-        return alone | {
+        return {
+            **alone,
             "m_d": paint(masks, field, order),
             "m_s": np.packbits(segment.foreground(rgb) >= 0.5, axis=None),
             "boxes": boxes,
@@ -194,7 +222,7 @@ def predictor(setting: Setting) -> tuple[Callable[[Field], Unit], dict[str, str]
             "detected_scores": detected.scores,
         }
 
-    return make, {"detector": find.name, "segmenter": segment.name, "prompter": prompter.name}
+    return make, ModelNames(detector=find.name, segmenter=segment.name, prompter=prompter.name)
 
 
 def class_names(setting: Setting) -> Callable[[int], int | None]:
@@ -202,15 +230,15 @@ def class_names(setting: Setting) -> Callable[[int], int | None]:
 
     Weights that are used as they are may have learned other classes than the project's: the configuration names theirs.
     """
-    named = setting.configuration["prediction"].get("classes")
+    named = setting.configuration.prediction.classes
     if named is not None:
         return lambda index: named[index] if index < len(named) else None
     return lambda index: index if setting.class_count > 1 else None
 
 
-def proposed_on(content: dict[str, Any], field: Field) -> Field:
+def proposed_on(content: Snapshot, field: Field) -> Field:
     """What proposals may know of the people's annotations: everything, or nothing where annotators work blinded."""
-    return field.unspoken() if content.get("blinded") else field
+    return field.unspoken() if content.blinded else field
 
 
 def _new(boxes: Boxes, field: Field, overlap: float) -> np.ndarray[Any, Any]:
@@ -234,9 +262,9 @@ def _whole_region(field: Field) -> np.ndarray[Any, Any]:
     return rasterise_boxes(np.concatenate([field.exhaustive, field.ignore]), field.width, field.height)
 
 
-def fusion(setting: Setting) -> tuple[Path, dict[str, Any]]:
+def fusion(setting: Setting) -> tuple[Path, FusionFacts]:
     """BoxCell's eq. (7) for every image, with its certificate."""
-    parameters = Parameters(**setting.configuration["fusion"])
+    parameters = parameters_of(setting.configuration.fusion)
     warm()
 
     def make(field: Field) -> Unit:
@@ -253,27 +281,26 @@ def fusion(setting: Setting) -> tuple[Path, dict[str, Any]]:
     certificates = [unit["certificate"] for _, unit in each_unit(setting, setting.readable(), make)]
     if not certificates:
         raise InferenceError("none of the images can be read, so there is nothing to fuse")
-    return bundle(setting, "fusion.zip"), {
-        "images": len(certificates),
-        "closed": sum(bool(c["closed"]) for c in certificates),
-        "ambiguous_share": float(np.mean([c["ambiguous_share"] for c in certificates])),
-        "median_milliseconds": float(np.median([c["milliseconds"]["total"] for c in certificates])),
-    }
+    return bundle(setting, "fusion.zip"), FusionFacts(
+        images=len(certificates),
+        closed=sum(bool(c["closed"]) for c in certificates),
+        ambiguous_share=float(np.mean([c["ambiguous_share"] for c in certificates])),
+        median_milliseconds=float(np.median([c["milliseconds"]["total"] for c in certificates])),
+    )
 
 
-def instance_maps(setting: Setting) -> tuple[Path, dict[str, Any]]:
+def instance_maps(setting: Setting) -> tuple[Path, InstanceFacts]:
     """One id a cell, without crumbs, and how doubtful each cell is: the larger of its share of ambiguous pixels and
     1 - its box's score."""
 
     fields = setting.readable()
-    options = dict(setting.configuration["instances"])
-    crumb, lone = crumb_areas(setting.content, options), lone_share(options)
-    options.pop("crumbs", None)
+    chosen = setting.configuration.instances
+    crumb, lone = crumb_areas(setting.content, chosen.crumbs), lone_share(chosen.crumbs)
 
     def make(field: Field) -> Unit:
         unit = read_unit(setting.inputs["prediction"], field.image)
         fused = read_unit(setting.inputs["fusion"], field.image)
-        labels = bounded_instances(bits_of(fused["mask"], field), unit["m_d"], unit["boxes"], **options)
+        labels = bounded_instances(bits_of(fused["mask"], field), unit["m_d"], unit["boxes"], chosen)
         boxed = [number for number, source in enumerate(unit["sources"], start=1) if source]
         labels, crumbs = without_crumbs(labels, crumb[field.image], boxes=len(unit["boxes"]), keep=boxed, lone=lone)
         ambiguous = np.zeros(field.width * field.height, bool)
@@ -290,12 +317,12 @@ def instance_maps(setting: Setting) -> tuple[Path, dict[str, Any]]:
     for _, unit in each_unit(setting, fields, make):
         cells += len(np.unique(unit["labels"])) - 1
         crumbs += unit["crumbs"]
-    return bundle(setting, "instances.zip"), {"images": len(fields), "cells": cells, "crumbs": crumbs}
+    return bundle(setting, "instances.zip"), InstanceFacts(images=len(fields), cells=cells, crumbs=crumbs)
 
 
 # Stages whose images can be made by many workers: what makes one image, once its models are loaded.
-SPREAD: dict[str, Callable[[Setting], tuple[Callable[[Field], Unit], dict[str, str]]]] = {"prediction": predictor}
-RUN: dict[str, Callable[[Setting], tuple[Path, dict[str, Any]]]] = {
+SPREAD: dict[str, Callable[[Setting], tuple[Callable[[Field], Unit], ModelNames]]] = {"prediction": predictor}
+RUN: dict[str, Callable[[Setting], tuple[Path, Facts]]] = {
     "pseudo_masks": pseudo_masks,
     "detector": detector,
     "segmenter": segmenter,
@@ -337,11 +364,16 @@ def proposals(field: Field, prediction_unit: Unit, instances_unit: Unit) -> list
     return found
 
 
-def detected(prediction_unit: Unit, threshold: float) -> dict[str, Any]:
-    """What the detector said of an image, for people who ask why a round proposed little or nothing there.
+@dataclass(frozen=True)
+class Detected:
+    """boxes at or above the threshold, and the score of the surest of all boxes, None without any."""
 
-    -> "detected": its boxes at or above the threshold, "best_score": the surest of all its boxes, None without any
-    """
+    boxes: int
+    best_score: float | None
+
+
+def detected(prediction_unit: Unit, threshold: float) -> Detected:
+    """What the detector said of an image, for people who ask why a round proposed little or nothing there."""
     scores = prediction_unit["detected_scores"]
     best = float(np.max(scores)) if len(scores) else None
-    return {"detected": int(np.count_nonzero(scores >= threshold)), "best_score": best}
+    return Detected(int(np.count_nonzero(scores >= threshold)), best)

@@ -1,14 +1,16 @@
 """How good a round is: on images it did not learn from, by people's boxes and by reference masks."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy.ndimage import label
 
 from inference.crumbs import crumb_areas, lone_share, without_crumbs
+from inference.documents.configuration import Beginnings, Fusion, Instances
+from inference.documents.snapshot import canonical
+from inference.documents.stages import Evaluation, EvaluationFacts, JudgedImage, Measures, Part
 from inference.fusion import Parameters, fuse
 from inference.metrics import average_precision, box_iou, contingency, mask_iou, mean, per_image
 from inference.pipeline.painting import bits_of, bounded_instances, paint
@@ -27,7 +29,7 @@ def is_judged(field: Field) -> bool:
     return field.split in ("val", "test") and field.reference is not None
 
 
-def evaluation_split(fields: Sequence[Field]) -> str:
+def evaluation_split(fields: Sequence[Field]) -> Literal["val", "test"]:
     """ "test" where any test image is annotated or has reference masks; else "val", which also chose the best epoch."""
     tested = any(f.split == "test" and (f.annotated or f.reference is not None) for f in fields)
     return "test" if tested else "val"
@@ -64,7 +66,7 @@ def alone(unit: Unit, field: Field, threshold: float) -> tuple[Labels, Boxes]:
     return paint(masks, field), unit["alone_prompts"][unit["alone_scores"] >= threshold]
 
 
-def evaluation(setting: Setting) -> tuple[Path, dict[str, Any]]:
+def evaluation(setting: Setting) -> tuple[Path, EvaluationFacts]:
     """How good the round is, on images it did not learn from. Never against accepted proposals, which flatter the
     proposer.
 
@@ -75,45 +77,49 @@ def evaluation(setting: Setting) -> tuple[Path, dict[str, Any]]:
     split = evaluation_split(readable)
     judged = [f for f in readable if f.split == split and f.annotated]
     with_reference = [f for f in readable if f.split == split and is_judged(f)]
-    facts: dict[str, Any] = {"split": split, "images": len(judged), "reference_images": len(with_reference)}
-    rows = {f.image: {"image": f.image, "group": f.group} for f in judged + with_reference}
+    rows = {f.image: JudgedImage(image=f.image, group=f.group) for f in judged + with_reference}
+    facts = EvaluationFacts(split=split, images=len(judged), reference_images=len(with_reference))
     if judged:
         matched = []
         for field in judged:
             if setting.stop():
                 raise Cancelled("cancelled")
             matched.append(_matched_boxes(setting, field))
-            rows[field.image]["box_ap50"] = average_precision(matched[-1:], (0.5,)).ap
-        facts["box_ap50"] = average_precision(matched, (0.5,)).ap
+            rows[field.image] = rows[field.image].with_(box_ap50=average_precision(matched[-1:], (0.5,)).ap)
+        facts = facts.with_(box_ap50=average_precision(matched, (0.5,)).ap)
     else:
-        facts["sentence"] = "No image of the validation split is exhaustively annotated, so nothing is measured yet."
+        facts = facts.with_(
+            sentence="No image of the validation split is exhaustively annotated, so nothing is measured yet."
+        )
     if with_reference:
-        facts["masks"], needed = _judge_masks(setting, with_reference, rows)
+        masks, needed = _judge_masks(setting, with_reference, rows)
+        facts = facts.with_(masks=masks)
         if needed.cells:
             per_100 = {name: round(value, 1) for name, value in needed.per_100().items()}
-            facts["repair"] = per_100 | {"reference_cells": needed.cells}
+            facts = facts.with_(repair=per_100 | {"reference_cells": needed.cells})
     elif judged:
-        facts["sentence"] = "Mask quality not measurable yet: there is no reference set drawn without proposals."
+        facts = facts.with_(
+            sentence="Mask quality not measurable yet: there is no reference set drawn without proposals."
+        )
     trained = {f.group for f in setting.fields if f.split == "train" and f.annotated and f.group}
     if trained & {f.group for f in judged + with_reference}:
-        facts["optimistic"] = "same slide, optimistic: training and judging images come from one slide or patient"
-    facts |= _notes_on_the_start(setting.configuration.get("evaluation", {}), list(rows))
+        facts = facts.with_(
+            optimistic="same slide, optimistic: training and judging images come from one slide or patient"
+        )
+    facts = facts.with_(**_notes_on_the_start(setting.configuration.evaluation or Beginnings(), list(rows)))
     path = setting.work / "evaluation.json"
-    path.write_text(json.dumps(facts | {"per_image": list(rows.values())}))
+    path.write_bytes(canonical(Evaluation.of(facts, tuple(rows.values())).as_json()))
     setting.report(Progress(1, 1))
     return path, facts
 
 
-def _notes_on_the_start(start: dict[str, Any], judging: list[int]) -> dict[str, str]:
-    """What weights from elsewhere do to the figures.
-
-    start  {"elsewhere": kinds whose weights somebody brought along, "seen": images that taught weights of before}
-    """
+def _notes_on_the_start(start: Beginnings, judging: list[int]) -> dict[str, str]:
+    """What weights from elsewhere do to the figures."""
     notes = {}
-    if start.get("elsewhere"):
-        kinds = " and ".join(start["elsewhere"])
+    if start.elsewhere:
+        kinds = " and ".join(start.elsewhere)
         notes["elsewhere"] = f"Trained elsewhere: may have seen the images that judge ({kinds}). Read it as optimistic."
-    if seen := set(start.get("seen", [])) & set(judging):
+    if seen := set(start.seen) & set(judging):
         notes["seen_before"] = (
             f"{len(seen)} of {len(judging)} judging images taught the weights that this round began with: optimistic."
         )
@@ -132,48 +138,57 @@ def _matched_boxes(setting: Setting, field: Field) -> tuple[np.ndarray[Any, Any]
 
 
 def _judge_masks(
-    setting: Setting, fields: Sequence[Field], rows: dict[int, dict[str, Any]]
-) -> tuple[dict[str, dict[str, float]], Repair]:
+    setting: Setting, fields: Sequence[Field], rows: dict[int, JudgedImage]
+) -> tuple[dict[Part, Measures], Repair]:
     """Detector's masks, segmenter's mask and their fusion against reference masks, mean over images; the fused ones
     of each image into its row. And what a person still has to do about the fused cells, all images together.
 
     The boxes are the detector's own, never the people's: on a field that people have boxed, proposals look better
     than this.
     """
-    reports: dict[str, list[Any]] = {"detector": [], "segmenter": [], "fused": []}
+    reports: dict[Part, list[Any]] = {"detector": [], "segmenter": [], "fused": []}
     needed = Repair()
-    crumb = crumb_areas(setting.content, setting.configuration["instances"])
+    chosen = setting.configuration
+    crumb = crumb_areas(setting.content, chosen.instances.crumbs)
+    threshold = chosen.prediction.detector_threshold
     for field in fields:
         if setting.stop():
             raise Cancelled("cancelled")
         assert field.reference is not None
         unit = read_unit(setting.inputs["prediction"], field.image)
-        threshold = setting.configuration["prediction"]["detector_threshold"]
         (m_d, boxes), m_s = alone(unit, field, threshold), bits_of(unit["m_s"], field)
-        fused = fused_alone(field.rgb(), m_d, boxes, m_s, setting.configuration, crumb[field.image])
+        fused = fused_alone(field.rgb(), m_d, boxes, m_s, chosen.fusion, chosen.instances, crumb[field.image])
         reference = read_labels(field.reference)
         reports["detector"].append(per_image(reference, m_d))
         reports["segmenter"].append(per_image(reference, label(m_s)[0].astype(np.int32)))
         reports["fused"].append(per_image(reference, fused))
-        rows[field.image] |= {k: float(reports["fused"][-1].as_dict()[k]) for k in COMPARED}
+        measured = {k: float(reports["fused"][-1].as_dict()[k]) for k in COMPARED}
         # Without a score a cell counts as sure: AP then asks only how many cells of the reference are met.
         table = contingency(reference, fused)
         needed += repair(table, reference.size)
         overlap = mask_iou(table)
-        rows[field.image]["mask_ap50"] = average_precision([(overlap, np.ones(len(overlap), np.float32))], (0.5,)).ap
+        ap50 = average_precision([(overlap, np.ones(len(overlap), np.float32))], (0.5,)).ap
+        rows[field.image] = rows[field.image].with_(**measured, mask_ap50=ap50)
     kept = (*COMPARED, "bf1_tolerance_px")
-    means = {part: {k: round(float(mean(found)[k]), 4) for k in kept} for part, found in reports.items()}
+    means: dict[Part, Measures] = {}
+    for part, found in reports.items():
+        measures = mean(found)
+        means[part] = Measures.model_validate({k: round(float(measures[k]), 4) for k in kept})
     return means, needed
 
 
+def parameters_of(chosen: Fusion) -> Parameters:
+    """The fusion's parameters; what the configuration does not name has the default there. Raises ValueError."""
+    return Parameters(**chosen.given())
+
+
 def fused_alone(
-    rgb: RGB, m_d: Labels, boxes: Boxes, m_s: Mask, configuration: dict[str, Any], crumb: float = 0.0
+    rgb: RGB, m_d: Labels, boxes: Boxes, m_s: Mask, fusion: Fusion, chosen: Instances, crumb: float = 0.0
 ) -> Labels:
     """Instances from the two halves, as the stages fusion and instances make them.
 
     crumb  pixels below which a piece is left out (inference/crumbs.py)
     """
-    parameters = Parameters(**configuration["fusion"])
-    options = {name: value for name, value in configuration["instances"].items() if name != "crumbs"}
-    labels = bounded_instances(fuse(rgb, m_d > 0, m_s, parameters).mask, m_d, boxes, **options)
-    return without_crumbs(labels, crumb, boxes=len(boxes), lone=lone_share(configuration["instances"]))[0]
+    fused = fuse(rgb, m_d > 0, m_s, parameters_of(fusion))
+    labels = bounded_instances(fused.mask, m_d, boxes, chosen)
+    return without_crumbs(labels, crumb, boxes=len(boxes), lone=lone_share(chosen.crumbs))[0]

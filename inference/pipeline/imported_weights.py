@@ -7,14 +7,17 @@ and the model must answer for an empty picture before anybody trains on from it 
 import json
 import shutil
 import zipfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import JsonValue
 from safetensors import SafetensorError, safe_open
 
 from inference import registry
+from inference.documents.configuration import Model
 from inference.pipeline.units import trainer_of
 from inference.types import InferenceError
 from inference.weights import files, sha256
@@ -127,7 +130,7 @@ def convert(
     *,
     classes: int = 1,
     preset: str = "quick",
-    change: dict[str, Any] | None = None,
+    change: Mapping[str, JsonValue] | None = None,
 ) -> Found:
     """Somebody's checkpoint (safetensors, or a pickle that holds nothing but tensors) as a file that can be brought
     along: with its description, without anything that could run.
@@ -141,7 +144,7 @@ def convert(
     model, (kind, _) = next(((m, kn) for m, kn in registry.MODELS.items() if kn[1] == name), ("", ("", "")))
     if not model:
         raise registry.UnknownModel(f"there is no architecture {name!r}; there are {', '.join(names())}")
-    made: Any = trainer_of(kind, {"name": name, "preset": preset, "change": change or {}})
+    made: Any = trainer_of(kind, Model(name=name, preset=preset, change=dict(change or {})))
     about: dict[str, Any] = {"model": model, "settings": asdict(made.settings)}
     about |= {"classes": classes} if kind == "detector" else {}
     about |= {"scale": 1.0} if name == "yolo" else {}
@@ -160,7 +163,7 @@ def names() -> list[str]:
     return sorted(name for _, name in registry.MODELS.values())
 
 
-def description(path: Path) -> dict[str, Any]:
+def description(path: Path) -> Mapping[str, Any]:
     """What the file says of itself; no tensor is read. Raises BadWeights."""
     try:
         with safe_open(path, framework="np") as file:
@@ -179,7 +182,7 @@ def _no_number(word: str) -> float:
     raise ValueError(f"{word} is no number")
 
 
-def _bounded(about: dict[str, Any], path: Path) -> None:
+def _bounded(about: Mapping[str, Any], path: Path) -> None:
     """Nothing that is built before the shapes are compared may be large because the file says so."""
     settings = about.get("settings")
     if not isinstance(settings, dict):

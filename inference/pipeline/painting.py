@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import find_objects
 
+from inference.documents.configuration import Instances
 from inference.instances import instances
 from inference.masks import labels_of
 from inference.pipeline.snapshots import Cell, Field, boxes_of_cells
@@ -39,7 +40,7 @@ def bits_of(packed: np.ndarray[Any, Any], field: Field) -> np.ndarray[Any, Any]:
     return np.unpackbits(packed)[:size].reshape(field.height, field.width).astype(bool)
 
 
-def bounded_instances(mask: Mask, detected: Labels, boxes: Boxes, *, box_margin: float, **options: Any) -> Labels:
+def bounded_instances(mask: Mask, detected: Labels, boxes: Boxes, chosen: Instances) -> Labels:
     """instances(), with every cell held within its box and a margin.
 
     Growth gives foreground that no box claims to the nearest cell, far outside its box when its neighbour was not
@@ -50,16 +51,23 @@ def bounded_instances(mask: Mask, detected: Labels, boxes: Boxes, *, box_margin:
     box_margin  how far a cell may leave its box, as a share of the box's longer side (2 px at least)
     options     of inference.instances.instances
     """
-    labels = instances(mask, detected, options.get("method", "geodesic"))
+    labels = instances(mask, detected, chosen.method)
     for index, place in enumerate(find_objects(labels)[: len(boxes)], start=1):
         if place is None:
             continue
         x0, y0, x1, y1 = boxes[index - 1]
-        margin = max(2.0, box_margin * max(x1 - x0, y1 - y0))
+        margin = max(2.0, chosen.box_margin * max(x1 - x0, y1 - y0))
         rows, columns = place
         y = np.arange(rows.start, rows.stop)[:, None] + 0.5
         x = np.arange(columns.start, columns.stop)[None] + 0.5
         inside = (x > x0 - margin) & (x < x1 + margin) & (y > y0 - margin) & (y < y1 + margin)
         window = labels[place]
         window[(window == index) & ~inside] = 0
-    return instances(labels > 0, labels, **options)
+    return instances(
+        labels > 0,
+        labels,
+        chosen.method,
+        fragments=chosen.fragments,
+        smallest=chosen.smallest,
+        largest_hole=chosen.largest_hole,
+    )

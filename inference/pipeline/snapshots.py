@@ -1,20 +1,18 @@
 """A frozen snapshot as the models read it: fields with people's cells and the region in which their annotation counts.
 
-The document is written by the website (labeling/rounds/snapshots.py says what is in it); here it is only read, and it
-may as well come from a file.
+The document is written by the website (labeling/rounds/snapshots.py); here it is only read, and it may as well come
+from a file.
 """
 
 import base64
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import PIL.Image
 
+from inference.documents.snapshot import Snapshot, SnapshotCell, digest
 from inference.masks import rasterise_boxes, unpack
 from inference.types import RGB, Boxes, BoxMask, Labels, Mask, UnreadableImage
 
@@ -107,47 +105,46 @@ def read_labels(path: Path) -> Labels:
         raise UnreadableImage(f"{path.name} cannot be read: {error}") from None
 
 
-def fields_of(content: dict[str, Any], locate: Callable[[str], Path]) -> list[Field]:
+def fields_of(content: Snapshot, locate: Callable[[str], Path]) -> list[Field]:
     """The fields of a snapshot document; `locate` turns a stored name into a file on this machine."""
-    indices = {entry["id"]: index for index, entry in enumerate(content["classes"])}
+    indices = {entry.id: index for index, entry in enumerate(content.classes)}
     return [
         Field(
-            image=entry["image"],
-            pixels=locate(entry["pixels"]),
-            width=entry["width"],
-            height=entry["height"],
-            split=entry["split"],
-            group=entry["group"],
-            cells=tuple(_cell(cell, indices) for cell in entry["cells"]),
-            reference=locate(entry["reference"]) if entry["reference"] else None,
-            **{
-                name: np.array(entry[name], np.float64).reshape(-1, 4)
-                for name in ("rejected", "cannot_tell", "exhaustive", "ignore")
-            },
+            image=entry.image,
+            pixels=locate(entry.pixels),
+            width=entry.width,
+            height=entry.height,
+            split=entry.split,
+            group=entry.group,
+            cells=tuple(_cell(cell, indices) for cell in entry.cells),
+            rejected=_boxes(entry.rejected),
+            cannot_tell=_boxes(entry.cannot_tell),
+            exhaustive=_boxes(entry.exhaustive),
+            ignore=_boxes(entry.ignore),
+            reference=locate(entry.reference) if entry.reference else None,
         )
-        for entry in content["images"]
+        for entry in content.images
     ]
 
 
-def _cell(data: dict[str, Any], indices: dict[int, int]) -> Cell:
+def _boxes(boxes: Sequence[Sequence[float]]) -> Boxes:
+    return np.array(boxes, np.float64).reshape(-1, 4)
+
+
+def _cell(cell: SnapshotCell, indices: dict[int, int]) -> Cell:
     mask = None
-    if data["mask"]:
-        m = data["mask"]
-        mask = BoxMask(m["x"], m["y"], unpack(base64.b64decode(m["bits"]), m["width"], m["height"]))
-    x0, y0, x1, y1 = data["box"]
-    return Cell(data["uid"], (x0, y0, x1, y1), indices.get(data["label_class"]), mask)
+    if cell.mask:
+        m = cell.mask
+        mask = BoxMask(m.x, m.y, unpack(base64.b64decode(m.bits), m.width, m.height))
+    label_class = None if cell.label_class is None else indices.get(cell.label_class)
+    return Cell(cell.uid, cell.box, label_class, mask)
 
 
-def learning_digest(content: dict[str, Any]) -> str:
+LEARNED_FROM = {"sha256", "split", "cells", "cannot_tell", "exhaustive", "ignore"}
+
+
+def learning_digest(content: Snapshot) -> str:
     """Hash of what models learn from, and of nothing else: a new image without annotation trains nothing again."""
-    images = [
-        {k: entry[k] for k in ("sha256", "split", "cells", "cannot_tell", "exhaustive", "ignore")}
-        for entry in content["images"]
-        if entry["exhaustive"] and entry["split"] in ("train", "val")
-    ]
-    return digest([content["classes"], images])
-
-
-def digest(value: Any) -> str:
-    """sha256 of canonical JSON."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    learned = [entry for entry in content.images if entry.exhaustive and entry.split in ("train", "val")]
+    images = [entry.model_dump(mode="json", include=LEARNED_FROM) for entry in learned]
+    return digest([[one.as_json() for one in content.classes], images])

@@ -4,19 +4,18 @@ As tables 9 and 10 of BoxCell (arXiv:2311.17960): one parameter is moved while t
 validation split with reference masks are looked at; a test split is never tuned on.
 """
 
-import copy
-from collections.abc import Callable
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from inference.crumbs import crumb_areas
-from inference.fusion import Parameters
+from inference.documents.configuration import RoundConfiguration
+from inference.documents.publication import TuningResult, TuningRow
 from inference.metrics import mean, per_image
 from inference.pipeline.evaluation import alone, fused_alone
 from inference.pipeline.painting import bits_of
-from inference.pipeline.snapshots import read_labels
-from inference.pipeline.units import Setting, read_unit
-from inference.types import Cancelled, InferenceError
+from inference.pipeline.snapshots import Field, read_labels
+from inference.pipeline.units import Setting, Unit, read_unit
+from inference.types import RGB, Cancelled, InferenceError, Labels
 
 GRID: dict[str, tuple[tuple[str, str], tuple[float, ...]]] = {
     "threshold": (("prediction", "detector_threshold"), (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)),
@@ -26,7 +25,16 @@ GRID: dict[str, tuple[tuple[str, str], tuple[float, ...]]] = {
     "components": (("fusion", "components"), (1, 2, 3, 4)),
     "trust": (("fusion", "trust"), (0.0, 1.0, 2.0, 3.0, 4.0, 6.0)),
 }
-SHOWN = ("dice", "pq", "aji")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A validation image with what the models made of it, and its reference."""
+
+    field: Field
+    rgb: RGB
+    prediction: Unit
+    reference: Labels
 
 
 class NothingToTuneOn(InferenceError):
@@ -35,45 +43,65 @@ class NothingToTuneOn(InferenceError):
     code = "nothing_to_tune_on"
 
 
-def tune(setting: Setting, *, report: Callable[[int, int], None] = lambda done, total: None) -> dict[str, Any]:
-    """{"images", "base": {parameter: value}, "rows": [{"parameter", "value", "dice", "pq", "aji"}], "best": {...}}.
-
-    best  for every parameter the value of highest PQ, each found with the others as they were
-    Raises NothingToTuneOn, Cancelled.
-    """
+def tune(setting: Setting, *, report: Callable[[int, int], None] = lambda done, total: None) -> TuningResult:
+    """Every setting of GRID with the others as they were. Raises NothingToTuneOn, Cancelled."""
     fields = [f for f in setting.readable() if f.split == "val" and f.reference is not None]
     if not fields:
         raise NothingToTuneOn(
             "no validation image has reference masks, so there is nothing to tune on: settings tuned against accepted "
             "proposals would only please the proposer"
         )
-    loaded = [
-        (f, f.rgb(), read_unit(setting.inputs["prediction"], f.image), read_labels(f.reference))
-        for f in fields
-        if f.reference is not None
-    ]
+    loaded = []
+    for field in fields:
+        assert field.reference is not None  # chosen so above
+        unit = read_unit(setting.inputs["prediction"], field.image)
+        loaded.append(Loaded(field, field.rgb(), unit, read_labels(field.reference)))
     total, rows = sum(len(values) for _, values in GRID.values()), []
-    # A round from before a parameter was there had its default.
-    own = {
-        "fusion": asdict(Parameters()) | setting.configuration["fusion"],
-        "prediction": setting.configuration["prediction"],
-    }
-    crumb = crumb_areas(setting.content, setting.configuration["instances"])
-    base = {name: own[path[0]][path[1]] for name, (path, _) in GRID.items()}
+    chosen = setting.configuration
+    crumb = crumb_areas(setting.content, chosen.instances.crumbs)
+    base = {name: value_at(chosen, path) for name, (path, _) in GRID.items()}
     for parameter, (path, values) in GRID.items():
         for value in sorted({*values, base[parameter]}):
             if setting.stop():
                 raise Cancelled("cancelled")
-            tried = copy.deepcopy(setting.configuration)
-            tried[path[0]][path[1]] = type(base[parameter])(value)
-            threshold = tried["prediction"]["detector_threshold"]
-            found = []
-            for f, rgb, unit, reference in loaded:
-                m_s = bits_of(unit["m_s"], f)
-                fused = fused_alone(rgb, *alone(unit, f, threshold), m_s, tried, crumb[f.image])
-                found.append(per_image(reference, fused))
-            measured = mean(found)
-            rows.append({"parameter": parameter, "value": value} | {k: round(measured[k], 4) for k in SHOWN})
+            tried = with_value(chosen, path, type(base[parameter])(value))
+            measured = measured_with(tried, loaded, crumb)
+            row = TuningRow(
+                parameter=parameter,
+                value=value,
+                dice=round(measured["dice"], 4),
+                pq=round(measured["pq"], 4),
+                aji=round(measured["aji"], 4),
+            )
+            rows.append(row)
             report(len(rows), total)
-    best = {p: max((r for r in rows if r["parameter"] == p), key=lambda r: r["pq"])["value"] for p in GRID}
-    return {"images": len(fields), "base": base, "rows": rows, "best": best}
+    best = {name: best_of(name, rows).value for name in GRID}
+    return TuningResult(images=len(fields), base=base, rows=tuple(rows), best=best)
+
+
+def measured_with(chosen: RoundConfiguration, images: Sequence[Loaded], crumb: Mapping[int, float]) -> dict[str, float]:
+    """The means over the images with these settings."""
+    found = []
+    for one in images:
+        m_s = bits_of(one.prediction["m_s"], one.field)
+        m_d, boxes = alone(one.prediction, one.field, chosen.prediction.detector_threshold)
+        fused = fused_alone(one.rgb, m_d, boxes, m_s, chosen.fusion, chosen.instances, crumb[one.field.image])
+        found.append(per_image(one.reference, fused))
+    return mean(found)
+
+
+def value_at(configuration: RoundConfiguration, path: tuple[str, str]) -> float:
+    """A number of the configuration; a round from before a parameter was there has its default."""
+    value: float = getattr(getattr(configuration, path[0]), path[1])
+    return value
+
+
+def with_value(configuration: RoundConfiguration, path: tuple[str, str], value: float) -> RoundConfiguration:
+    """The configuration with one other number."""
+    part = getattr(configuration, path[0])
+    return configuration.with_(**{path[0]: part.with_(**{path[1]: value})})
+
+
+def best_of(parameter: str, rows: Sequence[TuningRow]) -> TuningRow:
+    """The row of a parameter with the highest PQ; the first of equal ones."""
+    return max((row for row in rows if row.parameter == parameter), key=lambda row: row.pq)

@@ -4,22 +4,44 @@ A finished unit is a file in the stage's work folder, so a stage that was killed
 artifact is one file: a zip of the units, or weights.
 """
 
+import io
 import json
 import os
+import struct
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from dataclasses import fields as fields_of_dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from inference import registry
+from inference.documents.configuration import Model, RoundConfiguration
+from inference.documents.snapshot import Snapshot
 from inference.pipeline.snapshots import Field
 from inference.types import Cancelled, InferenceError, Progress, Prompter, Report, Stop, Trainer, UnreadableImage
 
-Unit = dict[str, Any]
+Unit = Mapping[str, Any]  # of one image: arrays and JSON values
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The files that a stage works from.
+
+    artifacts        kind of a finished stage -> its artifact
+    initial_weights  what the training of this stage begins with; None for what its trainer ships
+    """
+
+    artifacts: Mapping[str, Path]
+    initial_weights: Path | None = None
+
+    def __getitem__(self, kind: str) -> Path:
+        return self.artifacts[kind]
 
 
 @dataclass(frozen=True)
@@ -28,26 +50,32 @@ class Setting:
 
     content        the snapshot document
     fields         its images
-    configuration  parameters of all stages (labeling/rounds/services.py PRESETS)
-    inputs         kind of an earlier stage -> its artifact file
+    configuration  parameters of all stages
+    inputs         the artifacts of earlier stages
     work           folder of this stage; what is in it from an earlier attempt is used again
     device         what nets compute on (inference.devices)
     """
 
-    content: dict[str, Any]
+    content: Snapshot
     fields: Sequence[Field]
-    configuration: dict[str, Any]
-    inputs: dict[str, Path]
+    configuration: RoundConfiguration
+    inputs: Inputs
     work: Path
     report: Report
     stop: Stop
     device: str = "auto"
 
     def prompter(self) -> Prompter:
-        return registry.prompter(**self.configuration["prompter"], device=self.device)
+        return registry.prompter(self.configuration.prompter.name, device=self.device)
 
     def trainer(self, kind: str) -> Any:
-        return trainer_of(kind, self.configuration[kind], classes=self.class_count, device=self.device)
+        return trainer_of(kind, self.model(kind), classes=self.class_count, device=self.device)
+
+    def model(self, kind: str) -> Model:
+        """The detector or segmenter of the configuration."""
+        model = self.configuration.model_of(kind)
+        assert model is not None  # asked for by the two stages that train
+        return model
 
     def readable(self) -> list[Field]:
         """The fields that the prediction could read; it has said why it could not read the others."""
@@ -62,29 +90,26 @@ class Setting:
         """
         learned = [field for field in self.fields if field.annotated and field.split in ("train", "val")]
         classified = all(cell.class_index is not None for field in learned for cell in field.cells)
-        return max(1, len(self.content["classes"])) if classified else 1
+        return max(1, len(self.content.classes)) if classified else 1
 
 
-def trainer_of(kind: str, chosen: dict[str, Any], *, classes: int = 1, device: str = "auto") -> Trainer:
-    """The trainer that a round's configuration names: {"name", "preset", "change": {"steps": ...}, "start_from",
-    "as_is"}.
+def trainer_of(kind: str, chosen: Model, *, classes: int = 1, device: str = "auto") -> Trainer:
+    """The trainer that a round's configuration names.
 
     A change is a field of the model's settings or of its schedule. Raises InferenceError for one it does not have.
     """
     options: dict[str, Any] = {"device": device} | ({"classes": classes} if kind == "detector" else {})
-    made: Any = registry.trainer(kind, chosen["name"], chosen["preset"], **options)
+    made: Any = registry.trainer(kind, chosen.name, chosen.preset, **options)
     settings = made.settings
-    for name, value in chosen.get("change", {}).items():
+    for name, value in chosen.change.items():
         schedule = getattr(settings, "schedule", None)
         if name in {field.name for field in fields_of_dataclass(settings)}:
             settings = replace(settings, **{name: value})
         elif schedule is not None and name in {field.name for field in fields_of_dataclass(schedule)}:
             settings = replace(settings, schedule=replace(schedule, **{name: value}))
         else:
-            raise InferenceError(
-                f"the {kind} {chosen['name']!r} has no setting {name!r}; leave it as the preset has it"
-            )
-    trainer: Trainer = registry.trainer(kind, chosen["name"], settings, **options)
+            raise InferenceError(f"the {kind} {chosen.name!r} has no setting {name!r}; leave it as the preset has it")
+    trainer: Trainer = registry.trainer(kind, chosen.name, settings, **options)
     return trainer
 
 
@@ -99,15 +124,104 @@ def save_unit(folder: Path, image: int, unit: Unit) -> None:
     aside.replace(folder / f"{image}.npz")
 
 
-def load_unit(file: Any) -> Unit:
-    with np.load(file, allow_pickle=False) as data:
-        return {**json.loads(data["json"].tobytes()), **{k: data[k] for k in data.files if k != "json"}}
+class StoredUnit(Mapping[str, Any]):
+    """A unit as it lies in a file: what it says of itself is read at once, an array when it is asked for.
+
+    A unit is a zip of its own (.npz) with one member an array and a first, small one, "json", for everything else. Each
+    is decompressed alone.
+    """
+
+    def __init__(self, path: Path, start: int = 0, size: int | None = None) -> None:
+        """The unit is `size` bytes of the file from `start` on; None for all of it."""
+        self._path, self._start = path, start
+        self._size = path.stat().st_size if size is None else size
+        with self._opened() as archive:
+            self._arrays = [name.removesuffix(".npy") for name in archive.namelist()]
+            self._known: dict[str, Any] = json.loads(_array(archive, "json").tobytes())
+        self._arrays.remove("json")
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._known:
+            if name not in self._arrays:
+                raise KeyError(name)
+            with self._opened() as archive:
+                self._known[name] = _array(archive, name)
+        return self._known[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._known or name in self._arrays
+
+    def __iter__(self) -> Iterator[str]:
+        yield from dict.fromkeys([*self._known, *self._arrays])
+
+    def __len__(self) -> int:
+        return len({*self._known, *self._arrays})
+
+    @contextmanager
+    def _opened(self) -> Iterator[zipfile.ZipFile]:
+        with self._path.open("rb") as file, zipfile.ZipFile(Window(file, self._start, self._size)) as archive:
+            yield archive
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> npt.NDArray[Any]:
+    with archive.open(f"{name}.npy") as member:
+        array: npt.NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False)
+    return array
+
+
+class Window(io.RawIOBase):
+    """Some bytes of an open file as a file of their own, to be read and sought in."""
+
+    def __init__(self, file: BinaryIO, start: int, size: int) -> None:
+        self._file, self._start, self._size, self._at = file, start, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        begin = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        if begin + offset < 0:
+            raise ValueError(f"cannot seek to {begin + offset}, before the start")
+        self._at = begin + offset
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        self._file.seek(self._start + self._at)
+        data = self._file.read(max(0, min(len(buffer), self._size - self._at)))
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
 
 
 def read_unit(artifact: Path, image: int) -> Unit:
     """The unit of one image; KeyError when the stage had none for it."""
-    with zipfile.ZipFile(artifact) as archive, archive.open(f"{image}.npz") as file:
-        return load_unit(file)
+    changed = artifact.stat()
+    start, size = _places(artifact, changed.st_mtime_ns, changed.st_size)[f"{image}.npz"]
+    return StoredUnit(artifact, start, size)
+
+
+@lru_cache(maxsize=8)
+def _places(artifact: Path, _changed: int, _size: int) -> dict[str, tuple[int, int]]:
+    """Name of a unit's file -> where its bytes begin in the artifact, and how many they are.
+
+    The list of an artifact of ten thousand images is read once, not for each of them.
+    """
+    found = {}
+    with artifact.open("rb") as file, zipfile.ZipFile(file) as archive:
+        for member in archive.infolist():
+            if member.compress_type != zipfile.ZIP_STORED:
+                raise InferenceError(f"{artifact.name} was packed again by another program; make the round anew")
+            # The header before the bytes has a name and an extra field whose lengths only it tells.
+            file.seek(member.header_offset + 26)
+            name_length, extra_length = struct.unpack("<HH", file.read(4))
+            found[member.filename] = (member.header_offset + 30 + name_length + extra_length, member.file_size)
+    return found
 
 
 def each_unit(setting: Setting, fields: Sequence[Field], make: Callable[[Field], Unit]) -> Iterator[tuple[Field, Unit]]:
@@ -119,7 +233,7 @@ def each_unit(setting: Setting, fields: Sequence[Field], make: Callable[[Field],
     for number, field in enumerate(fields):
         path = folder / f"{field.image}.npz"
         if path.exists():
-            unit = load_unit(path)
+            unit: Unit = StoredUnit(path)
         else:
             if setting.stop():
                 raise Cancelled("cancelled")

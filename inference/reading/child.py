@@ -11,14 +11,26 @@ import signal
 import struct
 import traceback
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import PIL.Image
 
+from inference.documents.reading import (
+    HEADER,
+    Header,
+    NotRead,
+    PixelSize,
+    ReadNote,
+    ReadPicture,
+    ReadRequest,
+    TilesCut,
+    TilesRequest,
+)
 from inference.reading.picture import Picture, read_picture
-from inference.reading.types import Identified, Note, Unreadable
+from inference.reading.slide_entry import entered
+from inference.reading.types import Identified, Unreadable
 
 THUMBNAIL = 256  # px of the longer side
 SIDE = 512  # px of a tile
@@ -37,31 +49,41 @@ def limit_this_process(*, megabytes: int, cpu_seconds: int, wall_seconds: int) -
     signal.setitimer(signal.ITIMER_REAL, wall_seconds)
 
 
-def work(asked: dict[str, Any]) -> dict[str, Any]:
-    """Read one file as `asked` and say what came of it; never raises for what a file holds.
-
-    asked  {"do": "read", "source", "folder", "page", "channel", "tiles_from"} or {"do": "tiles", "source", "folder"};
-           pixels.png, thumbnail.jpg and tiles.bin are written into the folder
-    ->     {"ok": true, ...} or {"ok": false, "code", "params"} with a code of reading/sentences.py
-    """
+def work(asked: ReadRequest | TilesRequest) -> ReadPicture | TilesCut | NotRead:
+    """Read one file and say what came of it; never raises for what a file holds."""
     try:
-        folder = Path(asked["folder"])
-        if asked["do"] == "tiles":
-            with PIL.Image.open(asked["source"]) as opened:
+        folder = Path(asked.folder)
+        if isinstance(asked, TilesRequest):
+            with PIL.Image.open(asked.source) as opened:
                 write_tiles(opened.convert("RGB"), folder / "tiles.bin")
-            return {"ok": True}
-        picture = read_picture(Path(asked["source"]), page=asked["page"], channel=asked["channel"])
-        return {"ok": True, **described(picture), **written(picture, folder, asked["tiles_from"])}
+            return TilesCut(ok=True)
+        if asked.slide:
+            found = entered(Path(asked.source), folder, asked.slide, asked.page, asked.channel)
+            if found is not None:
+                return found
+            if Path(asked.source).is_dir():
+                raise Unreadable("no_slide_in_folder")
+        picture = read_picture(Path(asked.source), page=asked.page, channel=asked.channel)
+        return described(picture, written(picture, folder, asked.tiles_from))
     except Unreadable as error:
-        return {"ok": False, "code": error.code, "params": error.params}
+        return NotRead(ok=False, code=error.code, params=error.params)
     except MemoryError:
-        return {"ok": False, "code": "memory", "params": {}}
+        return NotRead(ok=False, code="memory")
     except Exception:  # a fault of ours: the file is declined, and the log of whoever asked says why
-        return {"ok": False, "code": "reader_died", "params": {}, "fault": traceback.format_exc()}
+        return NotRead(ok=False, code="reader_died", fault=traceback.format_exc())
 
 
-def written(picture: Picture, folder: Path, tiles_from: int) -> dict[str, Any]:
-    """Write the picture's files. -> what is said of them.
+@dataclass(frozen=True)
+class Written:
+    """Size of the picture as it was written, px, and whether it got tiles."""
+
+    width: int
+    height: int
+    tiled: bool
+
+
+def written(picture: Picture, folder: Path, tiles_from: int) -> Written:
+    """Write the picture's files.
 
     tiles_from  px of the longer side; a larger picture gets tiles
     """
@@ -73,37 +95,38 @@ def written(picture: Picture, folder: Path, tiles_from: int) -> dict[str, Any]:
         write_tiles(image, folder / "tiles.bin")
     image.thumbnail((THUMBNAIL, THUMBNAIL))
     image.save(folder / "thumbnail.jpg", "JPEG", quality=85)
-    return {"width": width, "height": height, "tiled": tiled}
+    return Written(width, height, tiled)
 
 
-def described(picture: Picture) -> dict[str, Any]:
-    """A picture without its pixels, as JSON."""
-    return {
-        "identified": asdict(picture.identified) | {"planes": len(picture.identified.planes)},
-        "page": picture.plane.page,
-        "channel": picture.plane.channel,
-        "pages": picture.identified.pages,
-        "channels": picture.identified.channels,
-        "low": picture.low,
-        "high": picture.high,
-        "notes": [{"code": note.code, "params": note.params} for note in picture.notes],
-        "sha256": picture.sha256,
-        "scale": scale_of(picture.identified),
-    }
+def described(picture: Picture, files: Written) -> ReadPicture:
+    """A picture without its pixels."""
+    found = picture.identified
+    return ReadPicture(
+        ok=True,
+        header=Header.model_validate({name: getattr(found, name) for name in HEADER}),
+        page=picture.plane.page,
+        channel=picture.plane.channel,
+        pages=found.pages,
+        channels=found.channels,
+        low=picture.low,
+        high=picture.high,
+        notes=tuple(ReadNote(code=note.code, params=note.params) for note in picture.notes),
+        sha256=picture.sha256,
+        scale=scale_of(found),
+        width=files.width,
+        height=files.height,
+        tiled=files.tiled,
+    )
 
 
-def scale_of(found: Identified) -> dict[str, Any] | None:
+def scale_of(found: Identified) -> PixelSize | None:
     """Size of a pixel of the picture as it is shown: a turn by a quarter swaps its sides."""
     if found.scale is None:
         return None
     x, y = found.scale.x, found.scale.y
     if found.orientation in (5, 6, 7, 8):
         x, y = y, x
-    return {"x": x, "y": y, "source": found.scale.source}
-
-
-def notes_of(answer: dict[str, Any]) -> list[Note]:
-    return [Note(note["code"], note["params"]) for note in answer.get("notes", [])]
+    return PixelSize(x=x, y=y, source=found.scale.source)
 
 
 # -- tiles
@@ -141,5 +164,5 @@ def tiles_in(file: BinaryIO) -> Iterator[tuple[int, int, int, bytes]]:
         yield level, column, row, file.read(length)
 
 
-def answer_line(answer: dict[str, Any]) -> bytes:
-    return json.dumps(answer).encode() + b"\n"
+def answer_line(answer: ReadPicture | TilesCut | NotRead) -> bytes:
+    return json.dumps(answer.as_json()).encode() + b"\n"

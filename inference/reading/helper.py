@@ -11,8 +11,8 @@ import signal
 import socket
 import sys
 from types import FrameType
-from typing import Any
 
+from inference.documents.reading import Asked
 from inference.reading import child, pillow, tiff  # noqa: F401  (imported before the fork, so that no child must)
 
 MOST_REQUEST = 1 << 16  # bytes of one request
@@ -38,10 +38,10 @@ def main() -> None:
         message, descriptors, *_ = socket.recv_fds(requests, MOST_REQUEST, 1)
         if not message:
             return
-        start(json.loads(message), descriptors[0], requests, waiting)
+        start(Asked.model_validate_json(message), descriptors[0], requests, waiting)
 
 
-def start(asked: dict[str, Any], answer: int, requests: socket.socket, waiting: dict[int, int]) -> None:
+def start(asked: Asked, answer: int, requests: socket.socket, waiting: dict[int, int]) -> None:
     """Fork the child. Its end is not to be reported before it is in `waiting`, so SIGCHLD waits that long."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     pid = os.fork()
@@ -53,8 +53,11 @@ def start(asked: dict[str, Any], answer: int, requests: socket.socket, waiting: 
             requests.close()
             for other in waiting.values():
                 os.close(other)
-            child.limit_this_process(**asked.pop("limits"))
-            _send(answer, child.answer_line(child.work(asked)))
+            limits = asked.limits
+            child.limit_this_process(
+                megabytes=limits.megabytes, cpu_seconds=limits.cpu_seconds, wall_seconds=limits.wall_seconds
+            )
+            _send(answer, child.answer_line(child.work(asked.work)))
             code = 0
         finally:
             os._exit(code)

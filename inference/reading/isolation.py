@@ -16,10 +16,15 @@ import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
+from pydantic import ValidationError
+
+from inference.documents.base import Document, JsonObject
+from inference.documents.reading import Asked, Limits, NotRead, ReadPicture, ReadRequest, TilesCut, TilesRequest
 from inference.reading.types import Unreadable
 
+Answer = TypeVar("Answer", bound=Document)
 MEGABYTES = 2048  # of address space: a picture of 100 megapixels with 16-bit colours needs 1.5 GB
 CPU_SECONDS = 150
 WALL_SECONDS = 300
@@ -57,19 +62,24 @@ def read_file(
     page: int | None = None,
     channel: int | None = None,
     tiles_from: int = 2048,
+    slide: str = "",
     megabytes: int = MEGABYTES,
     cpu_seconds: int = CPU_SECONDS,
     wall_seconds: int = WALL_SECONDS,
-) -> dict[str, Any]:
+) -> ReadPicture:
     """Read `source`; pixels.png, thumbnail.jpg and, for a large picture, tiles.bin are written into `folder`.
 
-    -> what child.described and child.written say. Raises Unreadable, CannotStart.
+    slide  "auto" or "slide" where it may be a whole slide, of which thumbnail.jpg alone is written
+
+    Raises Unreadable, CannotStart.
     """
-    asked = {
-        "do": "read", "source": str(source), "folder": str(folder), "page": page, "channel": channel,
-        "tiles_from": tiles_from,
-    }  # fmt: skip
-    return ask(asked, megabytes=megabytes, cpu_seconds=cpu_seconds, wall_seconds=wall_seconds)
+    asked = ReadRequest(
+        do="read", source=str(source), folder=str(folder), page=page, channel=channel, tiles_from=tiles_from,
+        slide=slide,
+    )  # fmt: skip
+    limits = Limits(megabytes=megabytes, cpu_seconds=cpu_seconds, wall_seconds=wall_seconds)
+    answer = ask(asked, limits)
+    return _as(ReadPicture, answer)
 
 
 def prepare() -> None:
@@ -86,38 +96,43 @@ def prepare() -> None:
 
 def cut_tiles(source: Path, folder: Path) -> None:
     """Cut a picture of our own into tiles.bin. Raises Unreadable, CannotStart."""
-    ask({"do": "tiles", "source": str(source), "folder": str(folder)})
+    limits = Limits(megabytes=MEGABYTES, cpu_seconds=CPU_SECONDS, wall_seconds=WALL_SECONDS)
+    _as(TilesCut, ask(TilesRequest(do="tiles", source=str(source), folder=str(folder)), limits))
 
 
-def ask(
-    asked: dict[str, Any],
-    *,
-    megabytes: int = MEGABYTES,
-    cpu_seconds: int = CPU_SECONDS,
-    wall_seconds: int = WALL_SECONDS,
-) -> dict[str, Any]:
-    limits = {"megabytes": megabytes, "cpu_seconds": cpu_seconds, "wall_seconds": wall_seconds}
+def ask(asked: ReadRequest | TilesRequest, limits: Limits) -> JsonObject:
+    """The child's answer, a JSON object with "ok": true. Raises Unreadable, CannotStart."""
     with _turn:
-        lines = _exchange(json.dumps({**asked, "limits": limits}).encode())
+        lines = _exchange(json.dumps(Asked(work=asked, limits=limits).as_json()).encode())
     answers = [json.loads(line) for line in lines.splitlines() if line]
     status = next((answer["status"] for answer in answers if "status" in answer), None)
-    answer = next((answer for answer in answers if "ok" in answer), None)
+    answer: JsonObject | None = next((answer for answer in answers if "ok" in answer), None)
     if answer is None:
         raise _ended(status, limits)
-    if "fault" in answer:
-        log.error("a fault in reading a file:\n%s", answer["fault"])
-    if not answer["ok"]:
-        params = {"megabytes": megabytes} if answer["code"] == "memory" else answer["params"]
-        raise Unreadable(answer["code"], **params)
-    return answer
+    if answer["ok"]:
+        return answer
+    declined = _as(NotRead, answer)
+    if declined.fault:
+        log.error("a fault in reading a file:\n%s", declined.fault)
+    params = {"megabytes": limits.megabytes} if declined.code == "memory" else declined.params
+    raise Unreadable(declined.code, **params)
 
 
-def _ended(status: int | None, limits: dict[str, int]) -> Exception:
+def _as(kind: type[Answer], answer: JsonObject) -> Answer:
+    """The answer as its document. Raises Unreadable for one that no reader of ours gives."""
+    try:
+        return kind.model_validate(answer)
+    except ValidationError as error:
+        log.error("the child's answer is none: %s", error)
+        raise Unreadable("reader_died") from None
+
+
+def _ended(status: int | None, limits: Limits) -> Exception:
     """Why a child ended without an answer."""
     if status is None:
         return CannotStart("the process that reads files has ended; try again")
     if status in (-signal.SIGALRM, -signal.SIGXCPU, -signal.SIGKILL):
-        seconds = limits["wall_seconds"] if status == -signal.SIGALRM else limits["cpu_seconds"]
+        seconds = limits.wall_seconds if status == -signal.SIGALRM else limits.cpu_seconds
         return Unreadable("time", seconds=seconds)
     return Unreadable("reader_died")
 

@@ -73,9 +73,9 @@ def _of_mrxs(path: Path) -> list[Path]:
     index = folder / "Slidedat.ini"
     if not index.is_file():
         return [index]
-    said = _ini(index, "MRXS")
+    sections = _ini(index, "MRXS")
     files = [index]
-    for section in said.values():
+    for section in sections.values():
         if section.name.upper() == "HIERARCHICAL" and section.get("indexfile"):
             files.append(folder / _plain(section["indexfile"]))
         if section.name.upper() == "DATAFILE":
@@ -85,9 +85,9 @@ def _of_mrxs(path: Path) -> list[Path]:
 
 
 def _of_vms(path: Path) -> list[Path]:
-    said = _ini(path, "VMS")
+    sections = _ini(path, "VMS")
     files = []
-    for section in said.values():
+    for section in sections.values():
         for key, value in section.items():
             named = key.startswith("imagefile") or key in ("mapfile", "optimisationfile", "macroimage")
             if named and value:

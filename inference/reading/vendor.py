@@ -94,7 +94,7 @@ class VendorReader:
         return np.asarray(PIL.Image.alpha_composite(behind, picture).convert("RGB"))
 
     def _identified(self, kind: str) -> Identified:
-        slide, said = self.slide, self.properties
+        slide, properties = self.slide, self.properties
         count = min(slide.level_count, MOST_LEVELS)
         self.downsamples = [float(factor) for factor in slide.level_downsamples[:count]]
         origin, full = self._bounds()
@@ -108,7 +108,7 @@ class VendorReader:
         if origin == (0, 0):
             levels = levels_of(sizes, tiles)
         make = VENDORS.get(kind, "")
-        comment = said.get("openslide.comment", "")
+        comment = properties.get("openslide.comment", "")
         return Identified(
             format=self.format,
             width=full[0],
@@ -120,8 +120,9 @@ class VendorReader:
             scanner=scale.scanner_of("", "", comment) or scale.joined(make, self._model()),
             reader="openslide",
             associated=tuple(slide.associated_images),
-            icc=int(said.get("openslide.icc-size", "0") or 0) > 0,
+            icc=int(properties.get("openslide.icc-size", "0") or 0) > 0,
             origin=origin,
+            metadata=tuple(name for name in sorted(properties) if not name.startswith("openslide.level")),
             problems=(measured,) if isinstance(measured, Note) else (),
         )
 

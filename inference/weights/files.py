@@ -6,6 +6,7 @@ Nothing here can run code from a file: safetensors holds numbers only.
 import json
 import os
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ class BadWeights(InferenceError):
     code = "bad_weights"
 
 
-def save(path: Path, state: State, about: dict[str, Any], *, half: bool = False) -> Path:
+def save(path: Path, state: State, about: Mapping[str, object], *, half: bool = False) -> Path:
     """Write tensors and their description under a temporary name, then rename. `half` stores float16."""
     tensors = {
         name: (value.half() if half and value.is_floating_point() else value).detach().cpu().contiguous()
@@ -38,7 +39,9 @@ def save(path: Path, state: State, about: dict[str, Any], *, half: bool = False)
     return path
 
 
-def load(path: Path, model: str | None = None) -> tuple[State, dict[str, Any]]:
+def load(
+    path: Path, model: str | None = None
+) -> tuple[State, dict[str, Any]]:  # untyped: as each model describes itself
     """Tensors (float32) and description. Raises BadWeights, also when the file is of another model than `model`."""
     try:
         with safe_open(path, framework="pt") as file:

@@ -19,6 +19,9 @@ import numpy.typing as npt
 from celery import shared_task
 from celery.signals import worker_ready
 
+from inference.documents.base import JsonObject
+from inference.documents.configuration import Fusion
+from inference.documents.interactive import Failed, MaskJson, Prompted, Ready, Refusion, StrokeJson, Superseded
 from inference.masks import clip, pack, tight, unpack
 from inference.types import RGB, BoxMask, InferenceError, Mask, Prompter, Prompts
 
@@ -64,7 +67,7 @@ def superseded(session: str, number: int) -> bool:
 @shared_task(name="inference.prompt", ignore_result=False)
 def prompt(
     *, image: str, file: str, box: list[float] | None, points: list[list[float]], session: str, number: int
-) -> dict[str, Any]:
+) -> Prompted | Failed | Superseded | Ready:
     """One cell's mask from a box, clicks or both.
 
     No box and no click: only make ready, so that the first click does not wait for the models to load.
@@ -108,12 +111,12 @@ def refusion(
     file: str,
     unit: str,
     image_id: int,
-    parameters: dict[str, Any],
-    mask: dict[str, Any] | None,
-    strokes: list[dict[str, Any]],
+    parameters: JsonObject,
+    mask: MaskJson | None,
+    strokes: list[StrokeJson],
     session: str,
     number: int,
-) -> dict[str, Any]:
+) -> Refusion | Failed | Superseded:
     """The mask of one cell after an exact re-fusion of its image with all strokes so far.
 
     unit        storage name of the round's prediction artifact, whose M_D and M_S were fused
@@ -148,7 +151,7 @@ def refusion(
     }
 
 
-def state_after(key: Hashable, start: "FusionState", strokes: list[dict[str, Any]]) -> "FusionState":
+def state_after(key: Hashable, start: "FusionState", strokes: list[StrokeJson]) -> "FusionState":
     """The fusion after the strokes. What an earlier request had already is not done again; a stroke that still grows
     under the pen is solved from the state before it."""
     from inference.fusion import fuse_with_strokes
@@ -167,7 +170,7 @@ def state_after(key: Hashable, start: "FusionState", strokes: list[dict[str, Any
     return state
 
 
-def cell_after(cell: BoxMask | None, before: Mask, after: Mask, strokes: list[dict[str, Any]]) -> BoxMask | None:
+def cell_after(cell: BoxMask | None, before: Mask, after: Mask, strokes: list[StrokeJson]) -> BoxMask | None:
     """One cell after a re-fusion, which knows cell from background but not one cell from the next.
 
     It loses what turned to background; it gains what turned to cell and hangs together with it (4-neighbours, through
@@ -200,7 +203,7 @@ def put(where: Mask, part: BoxMask, value: bool) -> None:
         where[inside.y : inside.y + h, inside.x : inside.x + w][inside.bits] = value
 
 
-def fused_state(rgb: RGB, unit: str, image_id: int, parameters: dict[str, Any]) -> "FusionState":
+def fused_state(rgb: RGB, unit: str, image_id: int, parameters: JsonObject) -> "FusionState":
     """The fusion of a round again, from its two masks, this time with all that a stroke needs."""
     from inference.fusion import Parameters, fuse
     from inference.pipeline.units import read_unit
@@ -208,7 +211,7 @@ def fused_state(rgb: RGB, unit: str, image_id: int, parameters: dict[str, Any]) 
     found = read_unit(stored(unit), image_id)
     h, w = rgb.shape[:2]
     m_s = np.unpackbits(found["m_s"])[: h * w].reshape(h, w).astype(bool)
-    state = fuse(rgb, found["m_d"] > 0, m_s, Parameters(**parameters), keep_state=True).state
+    state = fuse(rgb, found["m_d"] > 0, m_s, Parameters(**Fusion.stored(parameters).given()), keep_state=True).state
     assert state is not None  # asked for
     return state
 
@@ -272,7 +275,7 @@ def view_of(image: str, file: str) -> Any:
     return encoded.get((image, prompter().name), lambda: prompter().encode(rgb_of(image, file)))
 
 
-def wire(mask: BoxMask | None) -> dict[str, Any] | None:
+def wire(mask: BoxMask | None) -> MaskJson | None:
     """A tight mask as it travels to the browser."""
     found = None if mask is None else tight(mask)
     if found is None:
@@ -281,7 +284,7 @@ def wire(mask: BoxMask | None) -> dict[str, Any] | None:
     return {"x": found.x, "y": found.y, "width": w, "height": h, "bits": b64encode(pack(found.bits)).decode()}
 
 
-def from_wire(mask: dict[str, Any]) -> BoxMask:
+def from_wire(mask: MaskJson) -> BoxMask:
     """Raises ValueError when the bits do not fit the box."""
     bits: npt.NDArray[np.bool_] = unpack(b64decode(mask["bits"]), mask["width"], mask["height"])
     return BoxMask(mask["x"], mask["y"], bits)

@@ -12,24 +12,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
-from inference.types import InferenceError
+from inference.documents.configuration import RoundConfiguration
+from inference.documents.snapshot import Snapshot
+from inference.documents.stages import Lack
+from inference.types import InferenceError, MissingResource
 from inference.worker import usage
 
 HOST = socket.gethostname()
 MIB = 1 << 20
-
-
-class MissingResource(InferenceError):
-    """This worker lacks what the stage needs. `resource` says what; labeling/rounds/execution/backoff.py has the
-    sentences."""
-
-    code = "missing_resource"
-
-    def __init__(self, what: str, **more: Any) -> None:
-        super().__init__(f"lacking: {what}")
-        self.resource = {"what": what, "worker": HOST, **more}
 
 
 @dataclass(frozen=True)
@@ -68,47 +59,52 @@ MODELS = {  # kind, model, preset; of others and of stages not named here nothin
 ON_GPU = Estimate(0, learned=8)
 
 
-def memory_needed(kind: str, content: dict[str, Any], configuration: dict[str, Any], device: str) -> int:
+def memory_needed(kind: str, content: Snapshot, configuration: RoundConfiguration, device: str) -> int:
     """Bytes that a stage takes above those of an idle worker; 0 where that was never measured.
 
-    content  the snapshot document: sizes of the images, and which of them are learned from
+    content  sizes of the images, and which of them are learned from
     """
-    sizes = [entry["width"] * entry["height"] for entry in content["images"]]
-    learned = sum(
-        entry["width"] * entry["height"]
-        for entry in content["images"]
-        if entry["exhaustive"] and entry["split"] in ("train", "val")
-    )
-    chosen = configuration.get(kind, {})
-    if chosen.get("as_is") or (kind == "pseudo_masks" and configuration.get("segmenter", {}).get("as_is")):
+    sizes = [entry.pixel_count for entry in content.images]
+    learned = sum(entry.pixel_count for entry in content.images if entry.exhaustive and entry.split in ("train", "val"))
+    chosen = configuration.model_of("segmenter" if kind == "pseudo_masks" else kind)
+    if chosen is not None and chosen.as_is:
         return 0  # nothing is learned, so nothing is read
-    estimate = STAGES.get(kind) or MODELS.get((kind, chosen.get("name"), chosen.get("preset")))
+    estimate = STAGES.get(kind)
+    if estimate is None and chosen is not None:
+        estimate = MODELS.get((kind, chosen.name, chosen.preset))
     if device != "cpu":
         estimate = ON_GPU if kind in ("detector", "segmenter") else None
     return estimate.bytes(max(sizes, default=0), learned) if estimate else 0
 
 
 def device_for(asked: str) -> str:
-    """What nets compute on here, "cpu" or "cuda", for "auto", "cpu" or "gpu". Raises Lacking where a GPU was asked for
-    and none can be used."""
+    """What nets compute on here, "cpu" or "cuda", for "auto", "cpu" or "gpu". Raises MissingResource where a GPU
+    was asked for and none can be used."""
     import torch  # here and not above: it takes seconds, and a worker is at work sooner without it
 
     if asked != "cpu" and torch.cuda.is_available():
         return "cuda"
     if asked == "gpu":
-        raise MissingResource("no_gpu")
+        raise MissingResource(Lack.NO_GPU, worker=HOST)
     return "cpu"
 
 
+def place_for(kind: str, content: Snapshot, configuration: RoundConfiguration, *, has_nets: bool) -> str:
+    """Where this machine can make a stage: "cpu" or "cuda". Raises MissingResource where it cannot."""
+    device = device_for(configuration.device) if has_nets else "cpu"
+    afford(memory_needed(kind, content, configuration, device))
+    return device
+
+
 def afford(needed: int) -> None:
-    """Raises Lacking where so many bytes are not to be had. What this process holds above an idle worker's memory is
-    left over from earlier stages, and is used again."""
+    """Raises MissingResource where so many bytes are not to be had. What this process holds above an idle worker's
+    memory is left over from earlier stages, and is used again."""
     left = usage.memory()
     if left is None or not needed:
         return
     free = left.free + max(0, usage.resident() - idle("torch" in sys.modules))
     if needed > free:
-        raise MissingResource("memory_needed", needs=needed, free=free)
+        raise MissingResource(Lack.MEMORY_NEEDED, worker=HOST, needs=needed, free=free)
 
 
 @lru_cache(maxsize=2)
@@ -119,7 +115,7 @@ def idle(with_torch: bool) -> int:
 
 @contextmanager
 def missing_resources() -> Iterator[None]:
-    """Every way in which memory or a GPU can be missing, as Lacking."""
+    """Every way in which memory or a GPU can be missing, as MissingResource."""
     try:
         yield
     except MissingResource:
@@ -128,27 +124,27 @@ def missing_resources() -> Iterator[None]:
         what = resource_of(error)
         if what is None:
             raise
-        raise MissingResource(what) from error
+        raise MissingResource(what, worker=HOST) from error
 
 
 NO_MEMORY = ("can't allocate memory", "not enough memory: you tried to allocate")  # torch on the CPU
 NO_GPU_MEMORY = ("CUDA out of memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
-def resource_of(error: BaseException) -> str | None:
+def resource_of(error: BaseException) -> Lack | None:
     """What is missing, where an error says that something is; None for all others."""
     torch = sys.modules.get("torch")
     if isinstance(error, InferenceError):  # of inference.devices, which cannot be imported without torch
-        return {"no_gpu": "no_gpu", "out_of_memory": "gpu_memory"}.get(error.code)
+        return {"no_gpu": Lack.NO_GPU, "out_of_memory": Lack.GPU_MEMORY}.get(error.code)
     if torch is not None and isinstance(error, torch.OutOfMemoryError):
-        return "gpu_memory"
+        return Lack.GPU_MEMORY
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
-        return "memory"
+        return Lack.MEMORY
     if isinstance(error, RuntimeError):
         if any(words in str(error) for words in NO_GPU_MEMORY):
-            return "gpu_memory"
+            return Lack.GPU_MEMORY
         if any(words in str(error) for words in NO_MEMORY):
-            return "memory"
+            return Lack.MEMORY
     return None
 
 

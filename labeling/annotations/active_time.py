@@ -16,11 +16,11 @@ import json
 import math
 import zlib
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
-from typing import Any
+from typing import Any, TypedDict
 
 VERSION = 1  # of what a Trace holds and what is computed from it; raise it when either changes
 THIN_MS = 10_000.0  # acts closer than this are thinned in a Trace, so no smaller cut-off can be computed from one
@@ -385,6 +385,19 @@ class Batch:
     received: float
 
 
+class SummaryColumns(TypedDict):
+    """The columns of the table ActivitySummary that hold a summary; its help texts say what is in them."""
+
+    version: int
+    idle_after_s: float
+    begin_ms: float
+    last_ms: float
+    next: int
+    marks: list[list[Any]]
+    spans: list[list[float]]
+    anchors: list[list[float]]
+
+
 @dataclass
 class Summary:
     trace: Trace = field(default_factory=Trace)
@@ -397,7 +410,7 @@ class Summary:
         clocks = {"mono": batch.mono, "wall": batch.wall, "received": batch.received}
         self.anchors = anchored(self.anchors, begin=begin, **clocks)
 
-    def columns(self, rules: Rules) -> dict[str, Any]:
+    def columns(self, rules: Rules) -> SummaryColumns:
         """As the columns of the table ActivitySummary."""
         return {
             "version": VERSION,
@@ -411,7 +424,7 @@ class Summary:
         }
 
     @classmethod
-    def of_columns(cls, columns: Mapping[str, Any]) -> "Summary":
+    def of_columns(cls, columns: SummaryColumns) -> "Summary":
         marks = [(t, kind, since) for t, kind, since in columns["marks"]]
         trace = Trace(columns["begin_ms"], columns["last_ms"], columns["next"], marks)
         return cls(trace, anchors_of(columns["anchors"]))

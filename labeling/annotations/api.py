@@ -27,6 +27,7 @@ from labeling.annotations.contract import (
 )
 from labeling.annotations.models import Layer, Operation
 from labeling.annotations.services import is_writer, write_operations
+from labeling.annotations.wire import FeedMessage
 from labeling.contract import Reply, contract
 from labeling.errors import Invalid
 from labeling.projects.access import person, reach
@@ -66,7 +67,7 @@ class Operations(APIView):
         operations = list(
             found.operations.filter(seq__gt=query.after)
             .select_related("author")
-            .prefetch_related("effects__annotation", "opinion_effects__annotation")
+            .prefetch_related("effects__annotation", "opinion_effects__annotation", "settlements__annotation")
             .order_by("seq")[: limit + 1]
         )
         return TailAnswer(
@@ -84,7 +85,7 @@ class Operations(APIView):
             raise Invalid("this is somebody else's layer", field="layer")
         seq, verdicts = write_operations(layer=found, author=person(request), operations=body.operations)
         kinds = {verdict.verdict for verdict in verdicts}
-        status = 409 if "stale" in kinds else 422 if "invalid" in kinds else 200
+        status = 409 if kinds & {"stale", "kept"} else 422 if "invalid" in kinds else 200
         results = [verdict.as_json() for verdict in verdicts]
         return Reply({"layer": found.pk, "seq": seq, "results": results}, status)
 
@@ -147,8 +148,15 @@ class Presence(APIView):
     @contract(body=PresenceBody, answer=Notified)
     def post(self, request: Request, layer: uuid.UUID, *, body: PresenceBody) -> Notified:
         found = _layer(request, layer, "see")
-        somebody = {"id": person(request).pk, "name": person(request).display_name}
-        feed.tell(found.pk, {"person": somebody, **body.model_dump(mode="json")})
+        message: FeedMessage = {
+            "person": {"id": person(request).pk, "name": person(request).display_name},
+            "session": str(body.session),
+            "cursor": None if body.cursor is None else list(body.cursor),
+            "view": None if body.view is None else list(body.view),
+            "editing": None if body.editing is None else str(body.editing),
+            "gone": body.gone,
+        }
+        feed.tell(found.pk, message)
         return Notified(notified=True)
 
 
@@ -188,6 +196,9 @@ def operation_answer(operation: Operation) -> OperationAnswer:
             "opinions": [
                 {"annotation": effect.annotation.uid, "before": effect.before, "after": effect.after}
                 for effect in operation.opinion_effects.all()
+            ],
+            "settles": [
+                {"annotation": one.annotation.uid, "author": one.author_id} for one in operation.settlements.all()
             ],
         }
     )

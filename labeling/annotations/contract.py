@@ -18,6 +18,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     GetCoreSchemaHandler,
+    PlainSerializer,
     ValidationError,
     WithJsonSchema,
 )
@@ -64,11 +65,20 @@ def _bits(value: Any) -> Any:
         raise ValueError(_("{field} must be bytes in base64")) from None
 
 
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode()
+
+
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Integer = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 Corner = tuple[float, float]
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1: image pixels, half-open
-Bits = Annotated[bytes, BeforeValidator(_bits), WithJsonSchema({"type": "string", "contentEncoding": "base64"})]
+Bits = Annotated[
+    bytes,
+    BeforeValidator(_bits),
+    PlainSerializer(_base64, when_used="json"),
+    WithJsonSchema({"type": "string", "contentEncoding": "base64"}),
+]
 Word = Annotated[str, Field(max_length=40), AfterValidator(_printable)]
 Reason = Annotated[str, OneOf(Annotation.Reason)]
 KindName = Annotated[str, OneOf(Annotation.Kind)]
@@ -129,6 +139,13 @@ class OpinionIn(Body):
     after: JudgementIn | None = None
 
 
+class SettleIn(Body):
+    """Whose opinion of which cell an overrule settles."""
+
+    annotation: UUID
+    author: Id
+
+
 class OperationIn(Body):
     """One act of a person. Times are the browser's: the wall clock, and milliseconds of its steady clock."""
 
@@ -144,6 +161,7 @@ class OperationIn(Body):
     undoes: UUID | None = None
     effects: Annotated[list[EffectIn], Field(max_length=MOST_EFFECTS)] = []
     opinions: Annotated[list[OpinionIn], Field(max_length=MOST_EFFECTS)] | None = None
+    settles: Annotated[list[SettleIn], Field(max_length=MOST_EFFECTS)] | None = None
 
 
 class Declined:
@@ -346,6 +364,13 @@ class OpinionEffectAnswer(Answer):
     after: JudgementAnswer | None
 
 
+class SettledAnswer(Answer):
+    """Whose opinion of which cell an overrule has settled."""
+
+    annotation: UUID
+    author: int
+
+
 class OperationAnswer(Answer):
     op_id: UUID
     layer: UUID
@@ -359,6 +384,7 @@ class OperationAnswer(Answer):
     committed_at: datetime
     effects: list[EffectAnswer]
     opinions: list[OpinionEffectAnswer]
+    settles: list[SettledAnswer]
 
 
 class TailAnswer(Answer):
@@ -390,7 +416,7 @@ class LastOperation(Answer):
 
 
 class OpinionAnswer(Answer):
-    """An opinion as it is kept; an empty verdict: withdrawn."""
+    """An opinion as it is kept; an empty verdict: withdrawn. `settled_by`: the overrule that settled it."""
 
     author: PersonAnswer
     verdict: Annotated[str, OneOf([*Opinion.Verdict, ""])]
@@ -398,6 +424,7 @@ class OpinionAnswer(Answer):
     reason: Reason
     given_at: datetime
     last_op: UUID
+    settled_by: UUID | None
 
 
 class HeadAnswer(CurrentAnswer):
@@ -420,10 +447,11 @@ class VerdictError(Answer):
 
 
 class VerdictAnswer(Answer):
-    """What became of one operation. `op_id` is as it was sent, also where it is no UUID."""
+    """What became of one operation. `op_id` is as it was sent, also where it is no UUID. "kept": the image is done, and
+    the operation waits apart for whoever leads."""
 
     op_id: str
-    verdict: Literal["accepted", "repeated", "stale", "invalid"]
+    verdict: Literal["accepted", "repeated", "stale", "invalid", "kept"]
     seq: int | None
     error: VerdictError | None
     current: list[CurrentAnswer]

@@ -9,12 +9,13 @@ import json
 import logging
 import uuid
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 import redis
 import redis.asyncio
 from django.conf import settings
 from django.db import transaction
+
+from labeling.annotations.wire import FeedMessage
 
 logger = logging.getLogger(__name__)
 CHANNELS = "boxwise:layer:"
@@ -32,7 +33,7 @@ def client() -> redis.Redis:
     return _client
 
 
-def tell(layer: uuid.UUID, message: dict[str, Any]) -> None:
+def tell(layer: uuid.UUID, message: FeedMessage) -> None:
     """Say something to all who look at a layer now."""
     try:
         client().publish(f"{CHANNELS}{layer}", json.dumps(message))
@@ -70,11 +71,11 @@ class Follow:
     """
 
     def __init__(self) -> None:
-        self.waiting: list[dict[str, Any]] = []
+        self.waiting: list[FeedMessage] = []
         self.seq: int | None = None
         self.news = asyncio.Event()
 
-    def take(self, message: dict[str, Any]) -> None:
+    def take(self, message: FeedMessage) -> None:
         if "seq" in message:
             self.seq = max(self.seq or 0, message["seq"])
         elif len(self.waiting) < 100:

@@ -77,6 +77,7 @@ class LayerHead(models.Model):
 
     layer = models.OneToOneField(Layer, on_delete=models.CASCADE, primary_key=True, related_name="head")
     seq = models.PositiveBigIntegerField(default=0)
+    frozen_at = models.DateTimeField(null=True, help_text="since when nothing is written here: the image is done")
 
     def __str__(self) -> str:
         return f"{self.layer_id} at {self.seq}"
@@ -206,6 +207,7 @@ class Operation(models.Model):
         REDO = "redo", "redo"
         BULK = "bulk", "bulk"
         OPINION = "opinion", "opinion"
+        OVERRULE = "overrule", "overrule"
 
     layer = models.ForeignKey(Layer, on_delete=models.CASCADE, related_name="operations")
     seq = models.PositiveBigIntegerField()
@@ -299,6 +301,9 @@ class Opinion(models.Model):
     reason = models.CharField(max_length=20, choices=Annotation.Reason, blank=True)
     given_at = models.DateTimeField(help_text="when its author committed it, by the author's clock")
     last_op = models.UUIDField()
+    settled_by = models.UUIDField(
+        null=True, help_text="the overrule that settled it: it no longer makes the cell disputed"
+    )
 
     class Meta:
         constraints = [
@@ -307,6 +312,50 @@ class Opinion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.verdict or 'withdrawn'} by {self.author_id} on {self.annotation_id}"
+
+
+class Settlement(models.Model):
+    """That an overrule settled somebody's opinion of a cell. Append-only, a part of the log as OpinionEffect is."""
+
+    operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="settlements")
+    annotation = models.ForeignKey(Annotation, on_delete=models.CASCADE, related_name="settlements")
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", help_text="whose opinion it was"
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["operation", "annotation", "author"], name="settled_once_per_operation")
+        ]
+
+    def __str__(self) -> str:
+        return f"opinion of {self.author_id} settled by operation {self.operation_id}"
+
+
+class LateOperation(models.Model):
+    """An operation that came for a frozen layer, as it was sent. It changes nothing until somebody applies it."""
+
+    class Outcome(models.TextChoices):
+        WAITING = "waiting", "waiting"
+        APPLIED = "applied", "applied"
+        DISCARDED = "discarded", "discarded"
+
+    layer = models.ForeignKey(Layer, on_delete=models.CASCADE, related_name="late_operations")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    op_id = models.UUIDField()
+    content = models.TextField(help_text="JSON as it was sent; text, since jsonb does not take every character")
+    received_at = models.DateTimeField(auto_now_add=True)
+    outcome = models.CharField(max_length=20, choices=Outcome, default=Outcome.WAITING)
+    answer = models.CharField(max_length=20, blank=True, help_text="the log's verdict, once it was applied")
+    settled_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [models.UniqueConstraint(fields=["layer", "op_id"], name="late_operation_once")]
+
+    def __str__(self) -> str:
+        return f"late {self.op_id}: {self.outcome}"
 
 
 class ActivityBatch(models.Model):

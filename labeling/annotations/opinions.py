@@ -9,11 +9,11 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from labeling.annotations.contract import OpinionIn
 from labeling.annotations.models import Annotation, Effect, Operation, Opinion
 from labeling.annotations.state import check_class
+from labeling.annotations.wire import JudgementJson, OpinionJson
 from labeling.errors import Invalid
 
 VERDICT_OF_STATUS = {
@@ -36,7 +36,7 @@ class Judgement:
     label_class: int | None = None
     reason: str = ""
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JudgementJson:
         return {"verdict": self.verdict, "label_class": self.label_class, "reason": self.reason}
 
 
@@ -91,7 +91,7 @@ def derive_disputed(rows: Sequence[Annotation]) -> None:
     if not rows:
         return
     of: dict[int, list[Judgement]] = {row.pk: [] for row in rows}
-    for opinion in Opinion.objects.filter(annotation__in=of).exclude(verdict=""):
+    for opinion in Opinion.objects.filter(annotation__in=of, settled_by__isnull=True).exclude(verdict=""):
         of[opinion.annotation_id].append(Judgement(opinion.verdict, opinion.label_class_id, opinion.reason))
     changed = []
     for row in rows:
@@ -136,7 +136,7 @@ def deciders_of(rows: Iterable[Annotation]) -> dict[uuid.UUID, Deciders]:
     return found
 
 
-def opinion_json(opinion: Opinion) -> dict[str, Any]:
+def opinion_json(opinion: Opinion) -> OpinionJson:
     """An opinion with its author and time, as the API has it."""
     return {
         "author": {"id": opinion.author_id, "name": opinion.author.display_name},
@@ -145,6 +145,7 @@ def opinion_json(opinion: Opinion) -> dict[str, Any]:
         "reason": opinion.reason,
         "given_at": opinion.given_at,
         "last_op": str(opinion.last_op),
+        "settled_by": str(opinion.settled_by) if opinion.settled_by else None,
     }
 
 
@@ -153,4 +154,4 @@ def write_opinion(opinion: Opinion, *, judgement: Judgement | None, op_id: uuid.
     opinion.verdict = judgement.verdict if judgement else ""
     opinion.label_class_id = judgement.label_class if judgement else None
     opinion.reason = judgement.reason if judgement else ""
-    opinion.given_at, opinion.last_op = at, op_id
+    opinion.given_at, opinion.last_op, opinion.settled_by = at, op_id, None

@@ -25,6 +25,7 @@ from inference.masks import pack
 from inference.types import BoxMask
 from labeling.annotations.models import Annotation, Layer, LayerHead, Opinion
 from labeling.annotations.opinions import opinion_json
+from labeling.annotations.wire import ColumnJson, OpinionJson, PackAbout, PackHeader
 
 MAGIC = b"BXP1"
 KINDS = ("cell", "region")
@@ -79,20 +80,23 @@ def pack_layer(layer: Layer) -> tuple[int, bytes]:
         columns.append(("decided_by", "u32", np.array([row[21] or 0 for row in rows], np.uint32)))
     if any(row[22] for row in rows):
         columns.append(("disputed", "u8", np.array([row[22] for row in rows], np.uint8)))
-    about = {"layer": str(layer.pk), "seq": seq, "count": n, "attributes": names}
+    about: PackAbout = {"layer": str(layer.pk), "seq": seq, "count": n, "attributes": names}
     if layer.kind == Layer.Kind.WORKING and layer.annotator_id is None:
         about["opinions"] = _opinions(layer)
     return seq, _written(about, columns)
 
 
-def _opinions(layer: Layer) -> list[dict[str, Any]]:
+def _opinions(layer: Layer) -> list[OpinionJson]:
     """The layer's opinions, also of deleted cells: undo may bring these back. Read after the cells, so one that came in
     between comes again with the log's tail, which does no harm."""
     given = Opinion.objects.filter(annotation__layer=layer).select_related("author", "annotation")
-    return [
-        opinion_json(opinion) | {"annotation": str(opinion.annotation.uid), "given_at": opinion.given_at.isoformat()}
-        for opinion in given.order_by("given_at", "pk")
-    ]
+    found = []
+    for opinion in given.order_by("given_at", "pk"):
+        entry = opinion_json(opinion)
+        entry["annotation"] = str(opinion.annotation.uid)
+        entry["given_at"] = opinion.given_at.isoformat()
+        found.append(entry)
+    return found
 
 
 def pack_masks(name: str, masks: Sequence[BoxMask]) -> bytes:
@@ -116,23 +120,24 @@ def pack_masks(name: str, masks: Sequence[BoxMask]) -> bytes:
     return _written({"layer": name, "seq": 0, "count": n, "attributes": []}, columns)
 
 
-def _written(about: dict[str, Any], columns: Sequence[tuple[str, str, np.ndarray[Any, Any]]]) -> bytes:
-    described, body = [], bytearray()
+def _written(about: PackAbout, columns: Sequence[tuple[str, str, np.ndarray[Any, Any]]]) -> bytes:
+    described: list[ColumnJson] = []
+    body = bytearray()
     for name, type_, values in columns:
         described.append({"name": name, "type": type_, "offset": len(body), "length": int(values.size)})
         body += np.ascontiguousarray(values, TYPES[type_]).tobytes()
         body += bytes(-len(body) % 8)
-    header = json.dumps(about | {"columns": described}).encode()
+    header = json.dumps({**about, "columns": described}).encode()
     header += b" " * (-(8 + len(header)) % 8)
     return MAGIC + len(header).to_bytes(4, "little") + header + bytes(body)
 
 
-def unpack_layer(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]:
+def unpack_layer(data: bytes) -> tuple[PackHeader, dict[str, np.ndarray[Any, Any]]]:
     """Header and flat columns of a pack: what the browser does, for tests and scripts."""
     if data[:4] != MAGIC:
         raise ValueError("not a pack of annotations")
     end = 8 + int.from_bytes(data[4:8], "little")
-    header = json.loads(data[8:end])
+    header: PackHeader = json.loads(data[8:end])
     return header, {
         column["name"]: np.frombuffer(data, TYPES[column["type"]], column["length"], end + column["offset"])
         for column in header["columns"]

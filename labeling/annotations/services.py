@@ -10,11 +10,13 @@ from typing import Any
 
 from django.db import transaction
 
+from inference.documents.publication import Provenance
 from labeling.accounts.models import User
-from labeling.annotations import feed
+from labeling.annotations import feed, late
 from labeling.annotations.attributes import attributes_for_writing
 from labeling.annotations.bulk import copy_states
 from labeling.annotations.contract import MOST_EFFECTS, Declined, EffectIn, OperationIn, read_operation
+from labeling.annotations.freezing import takes_new_layers
 from labeling.annotations.models import Annotation, Effect, Layer, LayerHead, Operation, Opinion, OpinionEffect
 from labeling.annotations.opinions import (
     RESTORING,
@@ -29,8 +31,10 @@ from labeling.annotations.opinions import (
     judgement_of,
     write_opinion,
 )
+from labeling.annotations.overrules import Named, Overrules, check_settles
 from labeling.annotations.state import AnnotationState, check_state, put_state, state_of
 from labeling.annotations.study_sheets import Sheet, check_moments, check_page_clock, lock_sheet
+from labeling.annotations.wire import CurrentJson, VerdictJson
 from labeling.errors import Invalid, LabelingError
 from labeling.images.models import Image
 from labeling.projects.models import MAY, Project
@@ -77,19 +81,21 @@ class ParsedOperation:
     undoes: uuid.UUID | None
     effects: tuple[ParsedEffect, ...]
     opinions: tuple[ParsedOpinion, ...] = ()
+    settles: tuple[Named, ...] = ()
 
 
 @dataclass
 class Verdict:
-    """What became of one operation of a batch: accepted, repeated, stale or invalid."""
+    """What became of one operation of a batch: accepted, repeated, stale, invalid, or kept apart because the layer is
+    frozen."""
 
     op_id: str
     verdict: str
     seq: int | None = None
     error: dict[str, str] | None = None
-    current: list[dict[str, Any]] = field(default_factory=list)
+    current: list[CurrentJson] = field(default_factory=list)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> VerdictJson:
         return {
             "op_id": self.op_id,
             "verdict": self.verdict,
@@ -109,7 +115,7 @@ def own_layer(*, image: Image, user: User) -> Layer | None:
 
 def working_layer(*, image: Image, user: User) -> Layer | None:
     """The layer that `user` writes on this image, made at the first call; None for someone who may not annotate, and
-    where an archived project has none yet."""
+    where an archived project or an image that is done has none yet."""
     there = own_layer(image=image, user=user)
     if there is not None or image.project.archived_at is not None:
         return there
@@ -117,6 +123,8 @@ def working_layer(*, image: Image, user: User) -> Layer | None:
         return None
     annotator = _annotator(image, user)
     with transaction.atomic():  # nobody meets the layer before it has its head
+        if not takes_new_layers(image):
+            return None
         layer, _ = Layer.objects.get_or_create(image=image, kind=Layer.Kind.WORKING, annotator=annotator)
         LayerHead.objects.get_or_create(layer=layer)
     return layer
@@ -139,7 +147,8 @@ def write_operations(*, layer: Layer, author: User, operations: Sequence[Any]) -
     One transaction; the verdict of each operation is decided before anything is written, so a bad one never loses the
     others. An operation whose op_id is known is "repeated" (exactly-once saves); one whose effect has not seen the
     annotation's last operation is "stale" and answered with the current state. An operation may rest on an earlier one
-    of the same batch: chains made offline are replayed. Whether `author` may write here was decided before.
+    of the same batch: chains made offline are replayed. Whether `author` may write here was decided before. On a frozen
+    layer what is new is "kept" (annotations/late.py).
 
     operations  as contract.OperationsBody reads them, or as JSON has them
 
@@ -179,6 +188,8 @@ class _Batch:
         self.new_opinion_effects: list[OpinionEffect] = []
         self.touched: dict[uuid.UUID, Annotation] = {}
         self.opinions_written: dict[uuid.UUID, Opinion] = {}  # what of `opinions` this batch has changed
+        self.late: list[dict[str, Any]] = []
+        self.overrules = Overrules(layer, author)
 
     def run(self, operations: Sequence[Sent]) -> tuple[int, list[Verdict]]:
         if any(map(_says_attributes, operations)):
@@ -191,6 +202,9 @@ class _Batch:
             if isinstance(one, Verdict):  # of what is declined, at least what it was about
                 one.current = self._current(_named(sent))
             verdicts.append(one if isinstance(one, Verdict) else self._decide(one))
+            if verdicts[-1].verdict == "kept" and isinstance(sent, OperationIn):
+                self.late.append(sent.model_dump(mode="json", exclude_unset=True))
+        late.keep(layer=self.layer, author=self.author, operations=self.late)
         self._write()
         _name_authors(verdicts)
         return self.head.seq, verdicts
@@ -240,6 +254,7 @@ class _Batch:
         if restored:
             self.deciders = {uid: Deciders() for uid in restored}
             self.deciders |= deciders_of([row for uid, row in self.rows.items() if uid in restored])
+        self.overrules.load(operations, self.opinions)
 
     def _decide(self, op: ParsedOperation) -> Verdict:
         if op.op_id in self.known:
@@ -248,8 +263,12 @@ class _Batch:
                 error = Invalid("this op_id belongs to an operation of somebody else", field="op_id")
                 return Verdict(str(op.op_id), "invalid", error=_error(error))
             return Verdict(str(op.op_id), "repeated", seq=seq, current=self._current(_touched(op)))
+        if self.head.frozen_at is not None:
+            why = {"code": "done", "detail": late.frozen_sentence(), "field": ""}
+            return Verdict(str(op.op_id), "kept", error=why, current=self._current(_touched(op)))
         try:
             before = [self._check(op, effect) for effect in op.effects]
+            self.overrules.check(op, self.rows)
             if self.sheet is not None and not self.sheet.accepts_many:
                 self._decline_many(op)
             opinions_before = [self._check_opinion(opinion) for opinion in op.opinions]
@@ -365,6 +384,7 @@ class _Batch:
             )
         for opinion, judgement_before in zip(op.opinions, opinions_before, strict=True):
             self._take_opinion(operation, opinion, judgement_before)
+        self.overrules.take(operation, op, self.rows)
         return Verdict(str(op.op_id), "accepted", seq=self.head.seq)
 
     def _decider(self, op: ParsedOperation, row: Annotation, after: AnnotationState) -> int | None:
@@ -391,7 +411,7 @@ class _Batch:
             )
         )
 
-    def _provenance(self, after: AnnotationState, before: AnnotationState | None) -> dict[str, Any]:
+    def _provenance(self, after: AnnotationState, before: AnnotationState | None) -> Provenance:
         """Where a mask came from, by the server's own knowledge; what a client says of it is not believed."""
         proposal = self.proposals.get(after.derived_from) if after.derived_from else None
         if proposal is None:  # an undone acceptance leaves nothing of its proposal behind
@@ -399,9 +419,10 @@ class _Batch:
             return kept or {}
         proposed = state_of(proposal)
         edited = after.mask is not None and (proposed is None or after.mask != proposed.mask)
-        return {**proposal.provenance, "proposal": str(proposal.uid), "edited": edited}
+        made: Provenance = proposal.provenance
+        return made | {"proposal": str(proposal.uid), "edited": edited}
 
-    def _current(self, uids: set[uuid.UUID], op: ParsedOperation | None = None) -> list[dict[str, Any]]:
+    def _current(self, uids: set[uuid.UUID], op: ParsedOperation | None = None) -> list[CurrentJson]:
         """The annotations as they are now, and those that hold what `op` wanted to decide."""
         for effect in op.effects if op else ():
             if effect.after and effect.after.derived_from in self.decided:
@@ -409,7 +430,7 @@ class _Batch:
         missing = uids - self.rows.keys()
         if missing:
             self.rows.update({row.uid: row for row in Annotation.objects.filter(layer=self.layer, uid__in=missing)})
-        current = []
+        current: list[CurrentJson] = []
         for uid in uids:
             row = self.rows.get(uid)
             if row is None:
@@ -442,6 +463,7 @@ class _Batch:
         OpinionEffect.objects.bulk_create(self.new_opinion_effects)
         for opinion in self.opinions_written.values():
             opinion.save()
+        self.overrules.write()
         # A cell that this batch made has no opinions of before.
         judged = [self.rows[uid] for uid in self.opinions_written]
         derive_disputed(list({row.uid: row for row in [*changed, *judged]}.values()))
@@ -490,6 +512,9 @@ def check_operation(
         undoes=sent.undoes,
         effects=effects,
         opinions=opinions,
+        settles=check_settles(
+            sent.settles or (), action=sent.action, annotations=frozenset(effect.annotation for effect in effects)
+        ),
     )
 
 
@@ -536,14 +561,14 @@ def _lets_go(op: ParsedOperation, holder: uuid.UUID | None, proposal: uuid.UUID)
     )
 
 
-def current_json(row: Annotation) -> dict[str, Any]:
+def current_json(row: Annotation) -> CurrentJson:
     """An annotation as it is now; `author` is the id of whoever acted on it last, until _name_authors."""
     state = state_of(row)
     return {
         "annotation": str(row.uid),
         "version": row.version,
         "last_op": str(row.last_op) if row.last_op else None,
-        "state": state and state.as_json(),
+        "state": state.as_json() if state else None,
         "author": row.author_id,
         "decided_by": row.decided_by_id,
     }
@@ -552,11 +577,12 @@ def current_json(row: Annotation) -> dict[str, Any]:
 def _name_authors(verdicts: Iterable[Verdict]) -> None:
     """Put a person in the place of each author's id: one query, and none where nothing stands in the way."""
     entries = [entry for verdict in verdicts for entry in verdict.current]
-    ids = {entry["author"] for entry in entries if entry["author"] is not None}
+    ids = {entry["author"] for entry in entries if isinstance(entry["author"], int)}
     people = {user.pk: user for user in User.objects.filter(pk__in=ids)} if ids else {}
     for entry in entries:
-        author = people.get(entry["author"])
-        entry["author"] = author and {"id": author.pk, "name": author.display_name}
+        key = entry["author"]
+        author = people.get(key) if isinstance(key, int) else None
+        entry["author"] = {"id": author.pk, "name": author.display_name} if author else None
 
 
 def _says_attributes(sent: Sent) -> bool:

@@ -3,12 +3,14 @@
 import base64
 import uuid
 from dataclasses import dataclass, replace
-from typing import Any
 
 from inference import masks
+from inference.documents.interactive import MaskJson
+from inference.documents.publication import Provenance
 from inference.types import BoxMask
 from labeling.annotations.contract import Box, MaskIn, StateIn
 from labeling.annotations.models import Annotation
+from labeling.annotations.wire import StateJson
 from labeling.errors import Invalid
 
 STATUSES = {"cell": ("confirmed", "rejected", "cannot_tell"), "region": ("exhaustive", "ignore")}
@@ -23,6 +25,11 @@ class PackedMask:
     width: int
     height: int
     bits: bytes
+
+    def as_json(self) -> MaskJson:
+        """The form of the wire, the log and snapshots."""
+        bits = base64.b64encode(self.bits).decode()
+        return {"x": self.x, "y": self.y, "width": self.width, "height": self.height, "bits": bits}
 
 
 @dataclass(frozen=True)
@@ -41,36 +48,30 @@ class AnnotationState:
     mask: PackedMask | None = None
     derived_from: uuid.UUID | None = None
     reason: str = ""
-    provenance: dict[str, Any] | None = None
+    provenance: Provenance | None = None
     attributes: dict[str, str] | None = None
     parent: uuid.UUID | None = None
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> StateJson:
         """The form of the wire and of Effect.before/after."""
-        mask = self.mask and {
-            "x": self.mask.x,
-            "y": self.mask.y,
-            "width": self.mask.width,
-            "height": self.mask.height,
-            "bits": base64.b64encode(self.mask.bits).decode(),
-        }
-        more: dict[str, Any] = {}  # only where said: what the log holds of others stays as it was written
-        if self.attributes:
-            more["attributes"] = self.attributes
-        if self.parent:
-            more["parent"] = str(self.parent)
-        return more | {
+        found: StateJson = {
             "kind": self.kind,
             "status": self.status,
             "label_class": self.label_class,
             "box": list(self.box),
-            "mask": mask,
+            "mask": self.mask.as_json() if self.mask else None,
             "derived_from": str(self.derived_from) if self.derived_from else None,
             "reason": self.reason,
             "provenance": self.provenance or {},
         }
+        # Only where said: what the log holds of others stays as it was written.
+        if self.attributes:
+            found["attributes"] = self.attributes
+        if self.parent:
+            found["parent"] = str(self.parent)
+        return found
 
-    def with_provenance(self, provenance: dict[str, Any]) -> "AnnotationState":
+    def with_provenance(self, provenance: Provenance) -> "AnnotationState":
         return replace(self, provenance=provenance)
 
 

@@ -20,6 +20,7 @@ from labeling.annotations.active_time import (
     Rules,
     Spans,
     Summary,
+    SummaryColumns,
     Worked,
     active,
     anchors_of,
@@ -58,7 +59,7 @@ def summarise(batch: ActivityBatch, events: list[Any]) -> None:
         batches = ActivityBatch.objects.filter(**session)
         made = summary_of(_plain(one) for one in batches)
     else:
-        made = Summary.of_columns(vars(row))
+        made = Summary.of_columns(columns_of(row))
         made.add(_plain(batch, events))
     _store(row, made)
 
@@ -67,6 +68,19 @@ def _store(row: ActivitySummary, made: Summary) -> None:
     for name, value in made.columns(RULES).items():
         setattr(row, name, value)
     row.save()
+
+
+def columns_of(row: ActivitySummary) -> SummaryColumns:
+    return {
+        "version": row.version,
+        "idle_after_s": row.idle_after_s,
+        "begin_ms": row.begin_ms,
+        "last_ms": row.last_ms,
+        "next": row.next,
+        "marks": row.marks,
+        "spans": row.spans,
+        "anchors": row.anchors,
+    }
 
 
 def _plain(batch: ActivityBatch, events: list[Any] | None = None) -> Batch:

@@ -8,14 +8,15 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
+from inference.formats.outlines import polygons_of
 from inference.masks import run_lengths
 from inference.types import BoxMask
 from labeling.exchange.archive import as_json
-from labeling.exchange.outlines import polygons_of
+from labeling.exchange.entries import CocoAnnotation, CocoCategory, CocoImage, CocoRegion, RunLengths
 from labeling.exchange.selection import Box, ExportedCell, ExportedImage, ExportedRegion, Part
 from labeling.images.models import Image
 from labeling.projects.models import LabelClass, Project
@@ -41,7 +42,7 @@ class CocoWriter:
     project: Project
     classes: Sequence[LabelClass]
     segmentation: Segmentation
-    images: list[dict[str, Any]] = field(default_factory=list)
+    images: list[CocoImage] = field(default_factory=list)
     aside: dict[Part, list[bytes]] = field(default_factory=lambda: {Part.REJECTED: [], Part.PROPOSALS: []})
     written: int = 0
     has_no_class: bool = False
@@ -63,11 +64,11 @@ class CocoWriter:
             else:
                 self._write(entry)
 
-    def _write(self, entry: dict[str, Any]) -> None:
+    def _write(self, entry: CocoAnnotation) -> None:
         if self.written:
             self.file.write(b",")
         self.written += 1
-        self.file.write(as_json({"id": self.written} | entry))
+        self.file.write(as_json({"id": self.written, **entry}))
 
     def end(self) -> None:
         self.file.write(b'],"images":' + as_json(self.images))
@@ -78,7 +79,7 @@ class CocoWriter:
                 self.file.write(b',"%s":[' % part.value.encode() + b",".join(numbered) + b"]")
         self.file.write(b"}")
 
-    def _categories(self) -> list[dict[str, Any]]:
+    def _categories(self) -> list[CocoCategory]:
         names = [label.name for label in self.classes]
         if self.has_no_class:
             names.append(NO_CLASS)
@@ -91,9 +92,9 @@ class CocoWriter:
         self.has_no_class = True
         return len(self.classes) + 1
 
-    def _annotation(self, number: int, image: Image, cell: ExportedCell) -> dict[str, Any]:
+    def _annotation(self, number: int, image: Image, cell: ExportedCell) -> CocoAnnotation:
         is_crowd = cell.part is Part.CANNOT_TELL
-        entry: dict[str, Any] = {
+        entry: CocoAnnotation = {
             "image_id": number,
             "category_id": self._category(cell),
             "segmentation": self._segmentation(image, cell, as_crowd=is_crowd),
@@ -115,7 +116,7 @@ class CocoWriter:
             entry["score"] = cell.score
         return entry
 
-    def _segmentation(self, image: Image, cell: ExportedCell, *, as_crowd: bool) -> Any:
+    def _segmentation(self, image: Image, cell: ExportedCell, *, as_crowd: bool) -> RunLengths | list[list[float]]:
         """Compressed run lengths {"size": [height, width], "counts": text}, polygons [[x, y, ...], ...], or [] for a
         cell that is a box. COCO wants run lengths for every crowd, so a crowd that is a box becomes its rectangle."""
         if cell.mask is None:
@@ -127,10 +128,10 @@ class CocoWriter:
         return [flat(cut_open(part)) for part in parts]
 
 
-def image_entry(number: int, exported: ExportedImage) -> dict[str, Any]:
+def image_entry(number: int, exported: ExportedImage) -> CocoImage:
     """One entry of `images`. `name` is the user's own name; `file_name` is unique and legal on every system."""
     image = exported.image
-    entry = {
+    entry: CocoImage = {
         "id": number,
         "file_name": exported.file_name,
         "width": image.width,
@@ -158,8 +159,8 @@ def notes_of(image: Image) -> list[str]:
     return [note["code"] for note in image.reading.get("notes", [])]
 
 
-def region_entry(region: ExportedRegion) -> dict[str, Any]:
-    entry: dict[str, Any] = {"kind": region.kind, "bbox": bbox(region.box), "author": region.author}
+def region_entry(region: ExportedRegion) -> CocoRegion:
+    entry: CocoRegion = {"kind": region.kind, "bbox": bbox(region.box), "author": region.author}
     if region.reader:
         entry["reader"] = region.reader
     return entry
@@ -173,7 +174,7 @@ def area_of(cell: ExportedCell) -> float:
     return (x1 - x0) * (y1 - y0)
 
 
-def compressed(counts: list[int], image: Image) -> dict[str, Any]:
+def compressed(counts: list[int], image: Image) -> RunLengths:
     """COCO's compressed run lengths, as pycocotools writes them."""
     from pycocotools import mask as coco_mask
 

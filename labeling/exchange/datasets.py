@@ -14,8 +14,7 @@ from typing import Any
 
 from django.db import transaction
 
-from inference.archives import folder_of
-from inference.datasets import Dataset, open_dataset
+from inference.datasets import Dataset, Stated, layout_of, open_dataset
 from inference.masks import boxes_of, cells_of
 from inference.types import RGB, InferenceError, Labels
 from labeling.accounts.models import User
@@ -47,24 +46,24 @@ class Chosen:
 
 
 def with_layout(path: Path) -> Path:
-    """The folder, or the zip of an export unpacked, with images, labels and dataset.json in it. Raises CannotLoad."""
+    """The folder, or an export unfolded, with images, labels and dataset.json in it. Raises CannotLoad."""
     layout = "the layout is images/NAME.png, labels/NAME.png and dataset.json (docs/demo.md)"
+    if not path.exists():
+        raise CannotLoad(f"there is no folder {path}; give the folder that holds dataset.json, or an export")
     try:
-        path = folder_of(path)
+        folder = layout_of(path)
     except InferenceError as error:
-        raise CannotLoad(str(error)) from None
-    if not path.is_dir():
-        raise CannotLoad(f"there is no folder {path}; give the folder that holds dataset.json, or the zip of an export")
-    if not (path / "dataset.json").is_file():
-        raise CannotLoad(f"{path} holds no dataset.json; {layout}")
-    if not any((path / "images").glob("*.png")):
-        raise CannotLoad(f"{path / 'images'} holds no PNG file; {layout}")
-    if not any((path / "labels").glob("*.png")) and not any((path / "labels").glob("*.tif")):
-        raise CannotLoad(f"{path / 'labels'} holds no PNG or TIFF file; {layout}")
-    return path
+        raise CannotLoad(f"{error}; {layout}") from None
+    if not any((folder / "images").glob("*.png")):
+        if folder != path:
+            raise CannotLoad(f"{path} holds no images; export it again with the images")
+        raise CannotLoad(f"{folder / 'images'} holds no PNG file; {layout}")
+    if not any((folder / "labels").glob("*.png")) and not any((folder / "labels").glob("*.tif")):
+        raise CannotLoad(f"{folder / 'labels'} holds no PNG or TIFF file; {layout}")
+    return folder
 
 
-def read_folder(path: Path, kind: str | None = None) -> tuple[Dataset, dict[str, Any], str | None]:
+def read_folder(path: Path, kind: str | None = None) -> tuple[Dataset, Stated, str | None]:
     """The data set in a folder, the content of its dataset.json, and the kind of image that was kept (None for all).
 
     kind  keeps images of this kind only; without it, of a set with several kinds, the commonest
@@ -99,7 +98,7 @@ def read_folder(path: Path, kind: str | None = None) -> tuple[Dataset, dict[str,
         raise CannotLoad(str(error)) from None
 
 
-def choose(dataset: Dataset, about: dict[str, Any], images: int | None) -> Chosen:
+def choose(dataset: Dataset, about: Stated, images: int | None) -> Chosen:
     """`images` of the training split and all of validation.
 
     The first of every group, then the second of every group, and so on: few images of many patients teach more than
@@ -197,7 +196,7 @@ def read(dataset: Dataset, name: str) -> tuple[RGB, Labels]:
     return rgb, labels
 
 
-def group_of(name: str, entry: dict[str, Any], about: dict[str, Any]) -> str:
+def group_of(name: str, entry: Stated, about: Stated) -> str:
     """The patient or slide of an image; empty when the data set does not say.
 
     From the image's own entry (group, patient or slide), or, when the splits are said to be by patient, from the part
@@ -210,13 +209,13 @@ def group_of(name: str, entry: dict[str, Any], about: dict[str, Any]) -> str:
     return name.rpartition("_")[0] if by_patient else ""
 
 
-def stated_of(fact: str, entry: dict[str, Any], about: dict[str, Any]) -> str:
+def stated_of(fact: str, entry: Stated, about: Stated) -> str:
     """Scanner, site or stain of an image: its own entry's, else the whole set's; empty when neither says so in text."""
     text = entry.get(fact) or about.get(fact)
     return " ".join(text.split())[:200] if isinstance(text, str) else ""
 
 
-def _in_turns(dataset: Dataset, about: dict[str, Any], names: Sequence[str]) -> tuple[str, ...]:
+def _in_turns(dataset: Dataset, about: Stated, names: Sequence[str]) -> tuple[str, ...]:
     """The names, those first that are the first of their group, then the second ones; else in their order."""
     seen: Counter[str] = Counter()
     turns: list[tuple[int, int, str]] = []
@@ -227,7 +226,7 @@ def _in_turns(dataset: Dataset, about: dict[str, Any], names: Sequence[str]) -> 
     return tuple(name for _, _, name in sorted(turns))
 
 
-def describe(about: dict[str, Any]) -> str:
+def describe(about: Stated) -> str:
     """What people should know of the data, as far as dataset.json says it."""
     parts = [f"{key.capitalize()}: {about[key]}." for key in ("tissue", "modality", "citation") if about.get(key)]
     parts.append(f"Licence: {about.get('license') or 'not stated'}.")

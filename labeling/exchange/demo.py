@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from django.db import transaction
@@ -21,9 +21,9 @@ from labeling.images.models import Split
 from labeling.images.services import add_image
 from labeling.projects.models import Project
 from labeling.projects.services import create_project
+from labeling.rounds.execution.services import start_round
 from labeling.rounds.models import ReferenceSet
 from labeling.rounds.reference import candidates, lock
-from labeling.rounds.services import start_round
 from labeling.rounds.snapshots import Leaks
 
 NAME = "Demo: colon, immunohistochemistry"
@@ -33,10 +33,29 @@ SIDE, CELLS = 256, 40  # of a synthetic field: pixels, nuclei at most
 Say = Callable[[str], Any]
 
 
+class DemoField(TypedDict):
+    """A field of the whole image: origin x, y and size in its pixels, and the boxes that were drawn on it."""
+
+    name: str
+    split: str
+    origin: list[int]
+    size: list[int]
+    cells: list[list[float]]
+    cannot_tell: list[list[float]]
+    exhaustive: list[list[float]]
+    ignore: list[list[float]]
+
+
+class Demo(TypedDict):
+    pixels_sha256: str
+    fields: list[DemoField]
+
+
 @cache
-def seed() -> dict[str, Any]:
+def seed() -> Demo:
     """The content of demo_boxes.json."""
-    return dict(json.loads(BOXES.read_text()))
+    content: Demo = json.loads(BOXES.read_text())
+    return content
 
 
 def whole_image() -> RGB:
@@ -52,7 +71,7 @@ def whole_image() -> RGB:
     return rgb
 
 
-def crop(rgb: RGB, field: dict[str, Any]) -> RGB:
+def crop(rgb: RGB, field: DemoField) -> RGB:
     """One field of the whole image."""
     (x, y), (width, height) = field["origin"], field["size"]
     return rgb[y : y + height, x : x + width]
@@ -88,9 +107,16 @@ def load_demo(*, owner: User, say: Say) -> Project:
             group=GROUP,
             split=field["split"],
         )
-        marks = {kind: field[kind] for kind in ("cells", "cannot_tell", "exhaustive", "ignore")}
-        if any(marks.values()):
-            cells += draw(image=image, owner=owner, **marks)
+        if not any((field["cells"], field["cannot_tell"], field["exhaustive"], field["ignore"])):
+            continue
+        cells += draw(
+            image=image,
+            owner=owner,
+            cells=field["cells"],
+            cannot_tell=field["cannot_tell"],
+            exhaustive=field["exhaustive"],
+            ignore=field["ignore"],
+        )
     unmarked = sum(not field["exhaustive"] for field in fields)
     say(
         f'Loaded "{NAME}": {len(fields)} fields of 256 x 256 px, {cells} nuclei boxed by eye; '

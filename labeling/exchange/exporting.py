@@ -1,18 +1,20 @@
 """One export of a project: what is asked for, the file that is written, and what the file cannot hold."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, assert_never
+from typing import TypedDict, assert_never
 
 from django.utils.text import slugify
 from django.utils.translation import ngettext
 
+from inference.datasets import Annotated
 from labeling.errors import Invalid
 from labeling.exchange.archive import IMAGE_COLUMNS, Archive, as_json, class_table, image_row, new_archive, table
 from labeling.exchange.coco import CocoWriter, Segmentation
+from labeling.exchange.entries import DatasetEntry
 from labeling.exchange.geojson import as_feature_collection
 from labeling.exchange.labels import CELL_COLUMNS, cell_rows, label_map
 from labeling.exchange.names import file_name_of, stems_of
@@ -23,6 +25,7 @@ from labeling.exchange.selection import (
     export_image,
     parts_of,
 )
+from labeling.images.models import Image, ImageKind, ImageQuerySet, learned_from
 from labeling.projects.models import LabelClass, Project
 
 Tell = Callable[[int, int], None]  # images done, of all
@@ -34,6 +37,15 @@ class Layout(StrEnum):
     COCO = "coco"
     GEOJSON = "geojson"
     LABELS = "labels"
+
+
+class ExportAsked(TypedDict):
+    """ExportRequest as a job keeps it."""
+
+    layout: str
+    include: list[str]
+    segmentation: str
+    images: bool
 
 
 @dataclass(frozen=True)
@@ -64,7 +76,7 @@ class ExportRequest:
         with_pictures = pictures in ("1", "true") or (pictures == "" and layout == Layout.LABELS)
         return cls(Layout(layout), parts_of(list(include)), Segmentation(segmentation or "rle"), with_pictures)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> ExportAsked:
         return {
             "layout": str(self.layout),
             "include": sorted(str(part) for part in self.parts),
@@ -73,7 +85,7 @@ class ExportRequest:
         }
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "ExportRequest":
+    def from_json(cls, document: ExportAsked) -> "ExportRequest":
         pictures = "1" if document["images"] else "0"
         return cls.of(
             document["layout"], include=document["include"], segmentation=document["segmentation"], pictures=pictures
@@ -109,7 +121,7 @@ class _Count:
     cells: int = 0
     boxes_left_out: int = 0
     overlapping: int = 0
-    digest: Any = field(default_factory=hashlib.sha256)
+    digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
     def add(self, exported: ExportedImage) -> None:
         self.images += 1
@@ -158,12 +170,34 @@ def write_export(
         sha256=count.digest.hexdigest(),
         images=count.images,
         cells=count.cells,
-        notes=(*notes, *_label_notes(count)),
+        notes=(*notes, *_label_notes(count), *_slide_notes(project, request)),
     )
 
 
+def _slide_notes(project: Project, request: ExportRequest) -> list[str]:
+    slides = project.images.filter(kind=ImageKind.SLIDE).count()
+    if not slides or (request.layout is not Layout.LABELS and not request.pictures):
+        return []
+    return [
+        ngettext(
+            "{n} whole slide is not in this export, since its picture does not fit; its fields are. COCO and GeoJSON "
+            "without images hold what is drawn on it.",
+            "{n} whole slides are not in this export, since their pictures do not fit; their fields are. COCO and "
+            "GeoJSON without images hold what is drawn on them.",
+            slides,
+        ).format(n=slides)
+    ]
+
+
+def exported_images(project: Project, request: ExportRequest) -> ImageQuerySet:
+    """Pictures, and whole slides where neither pictures nor label maps are written, which a slide is too large for."""
+    if request.layout is Layout.LABELS or request.pictures:
+        return learned_from(project).order_by("position")
+    return Image.objects.filter(project=project).order_by("position")
+
+
 def _exported(project: Project, request: ExportRequest, count: _Count, tell: Tell) -> Iterator[ExportedImage]:
-    images = list(project.images.order_by("position"))
+    images = list(exported_images(project, request))
     stems = stems_of(images)
     for done, image in enumerate(images, start=1):
         stem = stems[image.pk]
@@ -241,7 +275,7 @@ def _label_archive(
 ) -> None:
     """labels/STEM.png or .tif, and dataset.json, which `boxwise train` and a new project read."""
     rows, lines = [], []
-    entries: dict[str, Any] = {}
+    entries: dict[str, DatasetEntry] = {}
     splits: dict[str, list[str]] = {"train": [], "val": [], "test": []}
     for exported in images:
         painted = [cell for cell in exported.cells if cell.mask is not None and cell.part is Part.MASKS]
@@ -271,7 +305,7 @@ def _label_archive(
 
 def dataset_entry(
     exported: ExportedImage, file: str, painted: list[int | None], classes: list[LabelClass]
-) -> dict[str, Any]:
+) -> DatasetEntry:
     """What dataset.json says of an image (inference/datasets.py reads it).
 
     `annotated` holds what a label map cannot: cells that are boxes, regions, and the class of every cell by its index
@@ -280,9 +314,7 @@ def dataset_entry(
     index = {label.pk: place for place, label in enumerate(classes)}
     image = exported.image
     boxes = [cell for cell in exported.cells if cell.part is Part.BOXES]
-    facts = {"width": image.width, "height": image.height, "um_per_px": image.um_per_px, "name": image.name}
-    origin = {fact: getattr(image, fact) for fact in ("group", "scanner", "site", "stain")}
-    annotated = {
+    annotated: Annotated = {
         "classes": [index.get(label or 0) for label in painted],
         "boxes": [list(cell.box) for cell in boxes],
         "box_classes": [index.get(cell.label_class or 0) for cell in boxes],
@@ -291,7 +323,20 @@ def dataset_entry(
         "fully_annotated": [list(r.box) for r in exported.regions if r.kind == "fully_annotated"],
         "ignore": [list(r.box) for r in exported.regions if r.kind == "ignore"],
     }
-    return facts | origin | {"labels": file, "sha256": image.sha256, "log": exported.log, "annotated": annotated}
+    return {
+        "width": image.width,
+        "height": image.height,
+        "um_per_px": image.um_per_px,
+        "name": image.name,
+        "group": image.group,
+        "scanner": image.scanner,
+        "site": image.site,
+        "stain": image.stain,
+        "labels": file,
+        "sha256": image.sha256,
+        "log": exported.log,
+        "annotated": annotated,
+    }
 
 
 def _label_notes(count: _Count) -> list[str]:

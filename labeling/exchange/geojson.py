@@ -5,10 +5,10 @@ more polygon of a MultiPolygon, a hole one more ring. Proposals are QuPath's det
 """
 
 from collections.abc import Sequence
-from typing import Any
 
+from inference.formats.outlines import Geometry, geometry_of
 from labeling.exchange.archive import as_json
-from labeling.exchange.outlines import geometry_of
+from labeling.exchange.entries import Feature, Properties
 from labeling.exchange.selection import Box, ExportedCell, ExportedImage, ExportedRegion, Part
 from labeling.projects.models import LabelClass
 
@@ -26,7 +26,7 @@ def as_feature_collection(exported: ExportedImage, classes: Sequence[LabelClass]
     return as_json({"type": "FeatureCollection", "features": features})
 
 
-def cell_feature(cell: ExportedCell, classes: dict[int, LabelClass], *, has_parent: bool) -> dict[str, Any]:
+def cell_feature(cell: ExportedCell, classes: dict[int, LabelClass], *, has_parent: bool) -> Feature:
     """One cell. What people said of it is in `metadata`, as text, since QuPath takes nothing else there."""
     metadata: dict[str, str] = {"author": cell.author, "status": str(cell.part)} | cell.attributes
     if cell.reader:
@@ -38,7 +38,7 @@ def cell_feature(cell: ExportedCell, classes: dict[int, LabelClass], *, has_pare
     if has_parent:
         metadata["parent"] = str(cell.parent)
     kind = "detection" if cell.part is Part.PROPOSALS else "annotation"
-    properties: dict[str, Any] = {"objectType": kind, "metadata": metadata}
+    properties: Properties = {"objectType": kind, "metadata": metadata}
     label = classes.get(cell.label_class or 0)
     if label is not None:
         colour = [int(label.color[i : i + 2], 16) for i in (1, 3, 5)]
@@ -49,12 +49,12 @@ def cell_feature(cell: ExportedCell, classes: dict[int, LabelClass], *, has_pare
     return {"type": "Feature", "id": str(cell.uid), "geometry": geometry, "properties": properties}
 
 
-def region_feature(region: ExportedRegion) -> dict[str, Any]:
+def region_feature(region: ExportedRegion) -> Feature:
     name, colour = REGION_CLASSES[region.kind]
     metadata = {"author": region.author, "region": region.kind}
     if region.reader:
         metadata["reader"] = region.reader
-    properties = {
+    properties: Properties = {
         "objectType": "annotation",
         "classification": {"name": name, "color": colour},
         "metadata": metadata,
@@ -63,6 +63,6 @@ def region_feature(region: ExportedRegion) -> dict[str, Any]:
     return {"type": "Feature", "id": str(region.uid), "geometry": rectangle(region.box), "properties": properties}
 
 
-def rectangle(box: Box) -> dict[str, Any]:
+def rectangle(box: Box) -> Geometry:
     x0, y0, x1, y1 = box
     return {"type": "Polygon", "coordinates": [[[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]]]}

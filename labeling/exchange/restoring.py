@@ -1,11 +1,10 @@
 """A project from an export of label maps: images, classes, cells with and without masks, regions, splits."""
 
 from pathlib import Path
-from typing import Any
 
 from django.db import transaction
 
-from inference.datasets import Dataset, first_of
+from inference.datasets import Annotated, Dataset, Stated, first_of
 from inference.masks import cells_of
 from inference.types import InferenceError, Labels
 from labeling.accounts.models import User
@@ -19,7 +18,7 @@ MADE_BY = "Boxwise"  # what dataset.json of an export says in made_by
 
 
 @transaction.atomic
-def load_export(*, owner: User, dataset: Dataset, about: dict[str, Any], name: str) -> Project:
+def load_export(*, owner: User, dataset: Dataset, about: Stated, name: str) -> Project:
     """The project that was exported, as a new one of `owner`; once there is one of this name, that one.
 
     Cells are drawn by `owner` through the log, with the masks and classes that people gave them. Raises CannotLoad.
@@ -72,7 +71,7 @@ def pages_of(dataset: Dataset, stem: str) -> list[Labels]:
     return pages
 
 
-def masked_cells(pages: list[Labels], annotated: dict[str, Any], keys: list[int]) -> list[SeedCell]:
+def masked_cells(pages: list[Labels], annotated: Annotated, keys: list[int]) -> list[SeedCell]:
     found = []
     for page in pages:
         for number, mask in cells_of(page):
@@ -82,7 +81,7 @@ def masked_cells(pages: list[Labels], annotated: dict[str, Any], keys: list[int]
     return [cell for _, cell in sorted(found, key=lambda pair: pair[0])]
 
 
-def boxed_cells(annotated: dict[str, Any], keys: list[int]) -> list[SeedCell]:
+def boxed_cells(annotated: Annotated, keys: list[int]) -> list[SeedCell]:
     pairs = zip(annotated["boxes"], annotated["box_classes"], strict=True)
     return [SeedCell(box, _key(index, keys)) for box, index in pairs]
 
@@ -91,10 +90,10 @@ def _key(index: int | None, keys: list[int]) -> int | None:
     return keys[index] if index is not None and index < len(keys) else None
 
 
-def is_export(about: dict[str, Any]) -> bool:
+def is_export(about: Stated) -> bool:
     return about.get("made_by") == MADE_BY
 
 
-def project_name(path: Path, about: dict[str, Any]) -> str:
+def project_name(path: Path, about: Stated) -> str:
     """The exported project's name and the file's, so that two exports of one project are two projects."""
     return f"{about.get('name') or path.stem} ({path.stem})"[:200]

@@ -5,18 +5,19 @@ import io
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import PIL.Image
 from django.utils import timezone
 
+from inference.documents.interactive import MaskJson
 from inference.masks import pack
 from inference.types import RGB, BoxMask
 from labeling.accounts.models import User
 from labeling.annotations.contract import MOST_OPERATIONS
 from labeling.annotations.services import working_layer, write_operations
 from labeling.errors import LabelingError
+from labeling.exchange.entries import OperationSent, StateSent
 from labeling.images.models import Image
 from labeling.projects.models import Project, Role
 
@@ -93,7 +94,7 @@ def draw(
     return len(seeds)
 
 
-def _packed(mask: BoxMask | None) -> dict[str, Any] | None:
+def _packed(mask: BoxMask | None) -> MaskJson | None:
     """A mask as operations carry it."""
     if mask is None:
         return None
@@ -109,10 +110,10 @@ def _operation(
     status: str,
     box: Box,
     label_class: int | None,
-    mask: dict[str, Any] | None = None,
-) -> dict[str, Any]:
+    mask: MaskJson | None = None,
+) -> OperationSent:
     now = timezone.now().isoformat()
-    after = {
+    after: StateSent = {
         "kind": kind, "status": status, "label_class": label_class, "box": [float(v) for v in box],
         "mask": mask, "derived_from": None, "reason": "",
     }  # fmt: skip
@@ -124,6 +125,6 @@ def _operation(
     }  # fmt: skip
 
 
-def _chunks(items: list[Any], size: int) -> Iterator[list[Any]]:
+def _chunks(items: list[OperationSent], size: int) -> Iterator[list[OperationSent]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]

@@ -4,10 +4,10 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from django.db.models import Q
 
+from inference.documents.publication import Provenance
 from inference.masks import clip, unpack
 from inference.types import BoxMask
 from labeling.annotations.models import Annotation, Layer
@@ -50,7 +50,7 @@ class ExportedCell:
     label_class: int | None
     author: str
     drawn: Box | None = None
-    provenance: dict[str, Any] = field(default_factory=dict)
+    provenance: Provenance = field(default_factory=lambda: Provenance())
     attributes: dict[str, str] = field(default_factory=dict)
     parent: uuid.UUID | None = None
     reason: str = ""

@@ -23,10 +23,12 @@ from labeling.images.contract import (
     image_answer,
     image_fields,
 )
+from labeling.images.documents import UploadRequest
 from labeling.images.models import FACTORS, Image
 from labeling.images.originals import fetch_original
 from labeling.images.services import change_image, change_images
 from labeling.images.similar import in_other_splits
+from labeling.images.slides import decline_slide
 from labeling.images.tiles import NoSuchTile, read_tile
 from labeling.images.uploads import choose_picture, take_files
 from labeling.jobs.access import reach_job
@@ -53,7 +55,7 @@ class ImageList(APIView):
     def post(self, request: Request, project: int, *, form: UploadForm) -> Reply:
         """Files in the field "image" (one or more) are stored, and read by the job that is the answer."""
         found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
-        facts = form.model_dump(exclude={"image"})
+        facts = UploadRequest(**form.model_dump(exclude={"image"}))
         job = take_files(project=found, owner=person(request), files=form.image, facts=facts)
         return Reply(job_in_full(job), headers={"Location": reverse("job-detail", args=[job.pk])})
 
@@ -110,6 +112,7 @@ class Pixels(APIView):
     @contract(files=("image/png",))
     def get(self, request: Request, image: int) -> HttpResponseBase:
         found = reach(Image.objects.visible_to(person(request)), person(request), "see", pk=image)
+        decline_slide(found)
         return _file(request, found, "pixels", lambda: found.pixels.open("rb"), "image/png")
 
 

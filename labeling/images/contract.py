@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from labeling.contract import Answer, Body, File, Form, Id, InDigits, OneOf, ShortText
-from labeling.images.models import Image, ScaleSource, Split
+from labeling.images.models import Image, ImageKind, ScaleSource, Split
 from labeling.images.sentences import note_sentences
 from labeling.images.services import SETTABLE
 from labeling.images.similar import Alike, sentence
@@ -67,6 +67,7 @@ class UploadForm(Form):
     split: SplitName = Split.TRAIN.value
     page: Annotated[PageNumber, InDigits] | None = None
     channel: Annotated[ChannelNumber, InDigits] | None = None
+    open_as: Literal["auto", "picture", "slide"] = "auto"
 
 
 class ImageAnswer(Answer):
@@ -74,6 +75,7 @@ class ImageAnswer(Answer):
 
     id: int
     name: str
+    kind: Annotated[str, OneOf(ImageKind)]
     position: int
     width: int
     height: int

@@ -6,10 +6,9 @@ import math
 import re
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -19,10 +18,11 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
+from inference.documents.reading import Reading, ReadNote, ReadPicture
 from inference.reading import Unreadable, isolation
 from labeling.errors import Invalid, LabelingError
-from labeling.images import tiles
-from labeling.images.models import FACTORS, Image, ScaleSource, Split
+from labeling.images import slides, tiles
+from labeling.images.models import FACTORS, Image, ImageKind, ScaleSource, SlideFile, Split
 from labeling.images.names import clean
 from labeling.images.sentences import sentence
 from labeling.images.similar import picture_hash
@@ -38,7 +38,7 @@ class UnreadableImage(Invalid):
 
     code = "unreadable_image"
 
-    def __init__(self, name: str, reason: str, params: dict[str, Any]) -> None:
+    def __init__(self, name: str, reason: str, params: Mapping[str, str | int | float]) -> None:
         super().__init__(sentence(reason, **{**params, "name": name}), field="image")
         self.reason, self.params = reason, params
 
@@ -79,6 +79,8 @@ def add_image(
     page: int | None = None,
     channel: int | None = None,
     is_original: bool = True,
+    open_as: str = "auto",
+    below: tuple[str, str] | None = None,
     stored: Callable[[Image], None] | None = None,
 ) -> Image:
     """Store one image at the end of the project.
@@ -89,67 +91,131 @@ def add_image(
     reference      (H, W) label map, kept for evaluation only
     page, channel  which picture of a file that holds several, from 1
     is_original    whether `content` is a file as somebody brought it, to be kept where the project keeps originals
+    open_as        "picture", "slide", or "auto": a picture where the whole can be opened (reading/slide_entry.py)
+    below          (root, path) of a slide that is registered where it lies; then `content` is that place
     stored         called in the transaction that stores the image, so that what it writes is true if and only if the
                    image is there
 
     Raises UnreadableImage, AlreadyThere when the same picture is in the project, Invalid, CannotRead.
     """
     name = clean(name)
-    with tempfile.TemporaryDirectory(prefix="boxwise-") as made, _on_disk(content, Path(made)) as source:
-        folder = Path(made)
-        found = read(source, folder, name, page=page, channel=channel)
-        facts = {"scanner": scanner or found["identified"]["scanner"], "site": site, "stain": stain, "group": group}
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="boxwise-")))
+        source = stack.enter_context(_on_disk(content, folder))
+        place = stack.enter_context(_place_of(source, name, below, open_as))
+        from_here = place.source if place else source
+        found = read(from_here, folder, name, page=page, channel=channel, slide=open_as if place else "")
+        facts: dict[str, str | float | None] = {"site": site, "stain": stain, "group": group}
+        facts["scanner"] = scanner or found.header.scanner
         image = Image(
-            project=project, name=name, width=found["width"], height=found["height"], split=split, synthetic=synthetic,
-            sha256=found["sha256"], low=found["low"], high=found["high"],
-            magnification=found["identified"]["objective"], **checked(facts),
+            project=project, name=name, width=found.width, height=found.height, split=split, synthetic=synthetic,
+            sha256=found.sha256, low=found.low, high=found.high,
+            magnification=found.header.objective, **checked(facts),
         )  # fmt: skip
-        set_scale(image, found, um_per_px, scale_source)
-        image.reading = reading_of(found)
+        contradictions = set_scale(image, found, um_per_px, scale_source)
+        image.reading = reading_of(found, contradictions).as_json()
         with PIL.Image.open(folder / "thumbnail.jpg") as thumbnail:
             image.phash = picture_hash(thumbnail)
+        if place is not None and found.slide is not None:
+            _store_slide(image, folder, found, place, below, stored)
+            return image
+        if below is not None:
+            raise UnreadableImage(name, "no_slide_in_folder", {})
         kept = source if is_original and project.keeps_originals else None
         _store(image, folder, original=kept, reference=reference, stored=stored)
-        if found["tiled"]:
+        if found.tiled:
             # After the project's row is free. When it fails the image is there all the same, and read_tile cuts.
             tiles.keep_once(image, folder / "tiles.bin")
     return image
 
 
-def read(source: Path, folder: Path, name: str, *, page: int | None, channel: int | None) -> dict[str, Any]:
+@contextmanager
+def _place_of(source: Path, name: str, below: tuple[str, str] | None, open_as: str) -> Iterator[slides.Place | None]:
+    """Where a file that may be a slide is read from: a folder of its own, so that no other upload lies beside it.
+
+    None for what can only be a picture. Raises UnreadableImage.
+    """
+    if below is not None:
+        yield slides.Place(source)
+        return
+    if open_as == "picture" or not slides.may_be_slide(source):
+        yield None
+        return
+    try:
+        with slides.own_folder(source, name) as place:
+            yield place
+    except Unreadable as error:
+        raise UnreadableImage(name, error.code, error.params) from None
+
+
+def _store_slide(
+    image: Image,
+    folder: Path,
+    found: ReadPicture,
+    place: slides.Place,
+    below: tuple[str, str] | None,
+    stored: Callable[[Image], None] | None,
+) -> None:
+    """Keep a slide whose file stays where it is. Raises AlreadyThere."""
+    image.kind = ImageKind.SLIDE
+    slide = found.slide
+    assert slide is not None
+    size, mtime = slides.stamp(place.source / slide.entry)
+    root, path = below if below is not None else ("", place.source.relative_to(slides.stored_root()).as_posix())
+    row = SlideFile(
+        root=root, path=path, entry=slide.entry, size=size, mtime=mtime, reader=slide.reader, page=found.page,
+        channel=found.channel, info=slide.info, removed=list(slide.removed), tissue=slide.tissue.as_json(),
+    )  # fmt: skip
+
+    def keep(kept: Image) -> None:
+        row.image = kept
+        row.save()
+        if stored is not None:
+            stored(kept)
+
+    _store(image, folder, original=None, reference=None, stored=keep)
+    place.keeps = True
+
+
+def read(
+    source: Path, folder: Path, name: str, *, page: int | None, channel: int | None, slide: str = ""
+) -> ReadPicture:
     """What inference.reading.child says of a file, its pictures written into `folder`.
 
     Raises UnreadableImage, CannotRead.
     """
     try:
-        return isolation.read_file(source, folder, page=page, channel=channel, tiles_from=tiles.TILED_FROM)
+        return isolation.read_file(source, folder, page=page, channel=channel, tiles_from=tiles.TILED_FROM, slide=slide)
     except Unreadable as error:
         raise UnreadableImage(name, error.code, error.params) from None
     except isolation.CannotStart as error:
         raise CannotRead(str(error)) from error
 
 
-def set_scale(image: Image, found: dict[str, Any], typed: float | None, source: str) -> None:
-    """The scale that was typed, or else the file's own. A contradiction of the two is noted."""
-    own = found["scale"] and (found["scale"]["x"] + found["scale"]["y"]) / 2
+def set_scale(image: Image, found: ReadPicture, typed: float | None, source: str) -> list[ReadNote]:
+    """The scale that was typed, or else the file's own. -> a note where the two contradict each other."""
+    own = found.scale.mean if found.scale else None
     if typed is not None:
         image.um_per_px, image.scale_source = typed, source
         if own and abs(own - typed) > SCALES_DIFFER * own:
             params = {"file": f"{own:.4g}", "typed": f"{typed:.4g}"}
-            found["notes"].append({"code": "scale_disagrees", "params": params})
+            return [ReadNote(code="scale_disagrees", params=params)]
     elif own:
         image.um_per_px, image.scale_source = round(own, 6), ScaleSource.FILE
+    return []
 
 
-def reading_of(found: dict[str, Any]) -> dict[str, Any]:
-    """What is kept of what a file said of itself, and of what was done with it."""
-    identified = found["identified"]
-    kept = (
-        "format", "bits", "sample_format", "photometric", "samples", "alpha", "planar", "compression", "color_map",
-        "orientation", "vendor", "scanner", "objective",
-    )  # fmt: skip
-    made = {key: identified[key] for key in kept}
-    return made | {key: found[key] for key in ("page", "pages", "channel", "channels", "scale", "notes")}
+def reading_of(found: ReadPicture, notes: Sequence[ReadNote]) -> Reading:
+    """What is kept of a file. notes: further ones, beside the reader's own."""
+    return Reading(
+        **found.header.given(),
+        page=found.page,
+        pages=found.pages,
+        channel=found.channel,
+        channels=found.channels,
+        scale=found.scale,
+        notes=(*found.notes, *notes),
+    )
 
 
 @transaction.atomic
@@ -169,8 +235,10 @@ def _store(
         raise AlreadyThere(image.name, same)
     image.position = (Image.objects.filter(project=project).aggregate(last=Max("position"))["last"] or 0) + 1
     stem = uuid.uuid4().hex  # never a name that a user chose
-    with (folder / "pixels.png").open("rb") as pixels, (folder / "thumbnail.jpg").open("rb") as thumbnail:
-        image.pixels.save(f"{stem}.png", File(pixels), save=False)
+    if not image.is_slide:
+        with (folder / "pixels.png").open("rb") as pixels:
+            image.pixels.save(f"{stem}.png", File(pixels), save=False)
+    with (folder / "thumbnail.jpg").open("rb") as thumbnail:
         image.thumbnail.save(f"{stem}.jpg", File(thumbnail), save=False)
     if original is not None:
         with original.open("rb") as file:

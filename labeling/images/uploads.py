@@ -9,11 +9,11 @@ fills it in, so that everybody reads the sentence in their own language.
 import shutil
 import tempfile
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from django.core.files.storage import Storage
 from django.core.files.uploadedfile import UploadedFile
@@ -23,6 +23,8 @@ from django.utils.translation import gettext_lazy
 
 from labeling.accounts.models import User
 from labeling.errors import Archived, Invalid, LabelingError
+from labeling.images import slides
+from labeling.images.documents import PictureChoice, UploadFacts, UploadRequest
 from labeling.images.models import Image
 from labeling.images.names import clean
 from labeling.images.sentences import SENTENCES, note_sentences
@@ -41,7 +43,10 @@ CHOICES = ("several_pages", "several_channels", "no_such_page", "no_such_channel
 # What else can come of a file, beside images/sentences.py. Other errors bring a sentence of their own.
 OTHERS = {
     "already_there": gettext_lazy("{name} is in this project already, as {same}"),
-    "too_large_file": gettext_lazy("{name} is larger than {size} MiB; cut it into smaller fields"),
+    "too_large_file": gettext_lazy(
+        "{name} is larger than {size} MiB; cut it into smaller fields, or let whoever runs the server register a slide "
+        "where it lies"
+    ),
     "fault": gettext_lazy("{name} could not be added because of a fault in Boxwise, which is written to its log"),
     "worker_died": gettext_lazy(
         "{name} was not read: the program that reads files ended twice while it was at it; try again, or save it as PNG"
@@ -50,15 +55,13 @@ OTHERS = {
 
 
 @transaction.atomic
-def _ask(*, project: Project, owner: User, facts: dict[str, Any], items: list[NewItem]) -> Job:
+def _ask(*, project: Project, owner: User, facts: UploadRequest, items: list[NewItem]) -> Job:
     Project.objects.for_change(project.pk)
-    return create_job(kind=Job.Kind.READ, project=project, owner=owner, request=facts, items=items)
+    return create_job(kind=Job.Kind.READ, project=project, owner=owner, request=facts.as_json(), items=items)
 
 
-def take_files(*, project: Project, owner: User, files: Iterable[UploadedFile], facts: dict[str, Any]) -> Job:
+def take_files(*, project: Project, owner: User, files: Iterable[UploadedFile], facts: UploadRequest) -> Job:
     """Store files as they came and ask the workers to read them. -> the job, with an item for each file.
-
-    facts  the arguments of add_image that all files share, as JSON holds them
 
     Raises Archived, TooManyJobs, and Invalid when there is no file; then nothing is stored.
     """
@@ -77,12 +80,26 @@ def take_files(*, project: Project, owner: User, files: Iterable[UploadedFile], 
         raise
 
 
+def register_slides(*, project: Project, owner: User, root: str, paths: Sequence[str], facts: UploadRequest) -> Job:
+    """Register slides where they lie, below a root of the setting SLIDE_ROOTS. -> the job, with an item for each.
+
+    Raises Archived, TooManyJobs, and Invalid for a path that leads out of the root or to nothing; then none is added.
+    """
+    items = []
+    for path in paths:
+        place = slides.resolved(root, path)
+        items.append(NewItem(clean(path), place.stat().st_size, choice=PictureChoice(root=root, path=path).as_json()))
+    if not items:
+        raise Invalid(_("no slide is named"), field="paths")
+    return _ask(project=project, owner=owner, facts=facts.with_(open_as="slide"), items=items)
+
+
 def _stored(storage: Storage, file: UploadedFile) -> NewItem:
     """A file under a name of our own; one that is too large is declined at once."""
     name, size = clean(file.name or "image"), file.size or 0
     if size > MOST_BYTES:
         params = {"size": MOST_BYTES // 2**20}
-        return NewItem(name, size, facts={"code": "too_large_file", "params": params})
+        return NewItem(name, size, facts=UploadFacts(code="too_large_file", params=params).as_json())
     return NewItem(name, size, storage.save(f"uploads/{uuid.uuid4().hex}.bin", file))
 
 
@@ -91,25 +108,35 @@ def read_upload(job: Job, item: JobItem, end: End) -> None:
 
     Raises Archived and CannotRead, which no other file of the job would escape.
     """
+    asked = UploadRequest.stored(job.request).given()
+    choice = dict(PictureChoice.stored(item.choice).given())  # goes before what was asked for all
+    root, path = choice.pop("root", ""), choice.pop("path", "")
     try:
-        with on_disk(item) as source:
+        with _registered(root, path) if root else on_disk(item) as source:
             add_image(
                 project=job.project,
                 name=item.name,
                 content=source,
-                stored=lambda image: end(JobItem.State.DONE, facts={"image": image.pk}),
-                **{**job.request, **item.choice},
+                below=(root, path) if root else None,
+                stored=lambda image: end(JobItem.State.DONE, facts=UploadFacts(image=image.pk).as_json()),
+                **{**asked, **choice},
             )
     except (Archived, CannotRead):
         raise
     except UnreadableImage as error:
         state = JobItem.State.CHOICE if error.reason in CHOICES else JobItem.State.DECLINED
-        end(state, facts={"code": error.reason, "params": error.params})
+        end(state, facts=UploadFacts(code=error.reason, params=error.params).as_json())
     except AlreadyThere as error:
-        facts = {"code": error.code, "params": {"same": error.image.name}, "image": error.image.pk}
-        end(JobItem.State.DONE, facts=facts)
+        facts = UploadFacts(code=error.code, params={"same": error.image.name}, image=error.image.pk)
+        end(JobItem.State.DONE, facts=facts.as_json())
     except LabelingError as error:
-        end(JobItem.State.DECLINED, facts={"code": error.code}, error=str(error))
+        end(JobItem.State.DECLINED, facts=UploadFacts(code=error.code).as_json(), error=str(error))
+
+
+@contextmanager
+def _registered(root: str, path: str) -> Iterator[Path]:
+    """A slide where it lies. Raises Invalid."""
+    yield slides.resolved(root, path)
 
 
 @contextmanager
@@ -127,13 +154,39 @@ def on_disk(item: JobItem) -> Iterator[Path]:
 
 def choose_picture(*, job: Job, items: Collection[int], page: int | None, channel: int | None) -> Job:
     """Say which picture of files is meant, and read them. Raises Invalid, WrongState."""
-    choice = {name: value for name, value in (("page", page), ("channel", channel)) if value is not None}
-    if not choice:
+    given = {name: value for name, value in (("page", page), ("channel", channel)) if value is not None}
+    if not given:
         raise Invalid(_("say which page or channel is meant"), field="page")
-    return job_items.choose(job.pk, items=items, choice=choice)
+    return job_items.choose(job.pk, items=items, choice=PictureChoice.model_validate(given).as_json())
 
 
 # -- what came of it
+
+
+class OutcomeJson(TypedDict):
+    """ItemOutcome over HTTP; choices: "pages", "channels" -> how many there are to choose from."""
+
+    id: int
+    name: str
+    size: int
+    state: str
+    code: str
+    detail: str
+    notes: list[str]
+    image: int | None
+    choices: dict[str, int]
+
+
+class AlikeJson(TypedDict):
+    images: list[int]
+    detail: str
+
+
+class ReadJobJson(TypedDict):
+    """What only jobs of this kind have."""
+
+    items: list[OutcomeJson]
+    alike: list[AlikeJson]
 
 
 @dataclass(frozen=True)
@@ -152,7 +205,11 @@ class ItemOutcome:
 
     @property
     def is_added(self) -> bool:
-        return self.item.state == JobItem.State.DONE and not self.item.facts.get("code")
+        return self.item.state == JobItem.State.DONE and not self.facts.code
+
+    @property
+    def facts(self) -> UploadFacts:
+        return UploadFacts.stored(self.item.facts)
 
     @property
     def pages(self) -> int:
@@ -166,11 +223,11 @@ class ItemOutcome:
     def _to_choose(self, what: str, *, missing: str) -> int:
         if self.item.state != JobItem.State.CHOICE:
             return 0
-        count = int(self.item.facts["params"][what])
-        asked_in_vain = self.item.facts["code"] == missing
+        count = int(self.facts.params[what])
+        asked_in_vain = self.facts.code == missing
         return count if count > 1 or asked_in_vain else 0
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> OutcomeJson:
         item = self.item
         choices = {name: count for name, count in (("pages", self.pages), ("channels", self.channels)) if count}
         return {
@@ -178,7 +235,7 @@ class ItemOutcome:
             "name": item.name,
             "size": item.size,
             "state": item.state,
-            "code": item.facts.get("code", ""),
+            "code": self.facts.code,
             "detail": self.words,
             "notes": list(self.notes),
             "image": self.image.pk if self.image else None,
@@ -189,18 +246,20 @@ class ItemOutcome:
 def item_outcomes(job: Job) -> list[ItemOutcome]:
     """The files of a job and what came of them, in their order; two queries."""
     items = list(job.items.all())
-    keys = [item.facts["image"] for item in items if "image" in item.facts]
+    facts = [UploadFacts.stored(item.facts) for item in items]
+    keys = [one.image for one in facts if one.image is not None]
     images = Image.objects.filter(project=job.project_id).in_bulk(keys)
     return [_outcome_of(item, images) for item in items]
 
 
 def _outcome_of(item: JobItem, images: Mapping[int, Image]) -> ItemOutcome:
-    image = images.get(item.facts.get("image", 0))
-    code = item.facts.get("code", "")
+    facts = UploadFacts.stored(item.facts)
+    image = images.get(facts.image or 0)
+    code = facts.code
     words = item.error
     if code in OTHERS or code in SENTENCES:
         template = str(OTHERS[code] if code in OTHERS else SENTENCES[code])
-        words = template.format(**{**item.facts.get("params", {}), "name": item.name})
+        words = template.format(**{**facts.params, "name": item.name})
     notes = tuple(note_sentences(image.reading.get("notes", []))) if image and not code else ()
     return ItemOutcome(item, words, notes, image)
 
@@ -215,13 +274,15 @@ def alike_of(job: Job) -> list[Alike]:
 
 def find_alike(job: Job) -> list[tuple[int, int]]:
     """The same, looked for: keys of images."""
-    facts = [item.facts for item in job.items.all()]
-    added = [fact["image"] for fact in facts if "image" in fact and "code" not in fact]
+    facts = [UploadFacts.stored(item.facts) for item in job.items.all()]
+    added = [one.image for one in facts if one.image is not None and not one.code]
     pairs = pairs_with(job.project, Image.objects.filter(pk__in=added))
     return [(pair.image.pk, pair.other.pk) for pair in pairs]
 
 
 @describes(Job.Kind.READ)
-def described(job: Job) -> dict[str, Any]:
-    alike = [{"images": [pair.image.pk, pair.other.pk], "detail": sentence(pair)} for pair in alike_of(job)]
+def described(job: Job) -> ReadJobJson:
+    alike: list[AlikeJson] = []
+    for pair in alike_of(job):
+        alike.append({"images": [pair.image.pk, pair.other.pk], "detail": sentence(pair)})
     return {"items": [outcome.as_json() for outcome in item_outcomes(job)], "alike": alike}

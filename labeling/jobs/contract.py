@@ -46,18 +46,20 @@ class JobAnswer(Answer):
     expires_at: datetime | None
 
 
-class ItemAnswer(Answer):
-    """A file of a job. `choices` is how many pages or channels there are to choose from, where that must be said."""
+class JobFile(Answer):
+    """A file of a job. `choices` is how many pages or channels there are to choose from, where that must be said;
+    `rectangle` is of a field that is cut from a slide."""
 
     id: int
     name: str
-    size: int
+    size: int = 0
     state: Annotated[str, OneOf(JobItem.State)]
-    code: str
+    code: str = ""
     detail: str
-    notes: list[str]
+    notes: list[str] = []
     image: int | None
-    choices: dict[str, int]
+    choices: dict[str, int] = {}
+    rectangle: JsonObject | None = None
 
 
 class AlikeAnswer(Answer):
@@ -68,10 +70,15 @@ class AlikeAnswer(Answer):
 
 
 class JobInFull(JobAnswer):
-    """`items` and `alike` are of a job that reads files; empty for others."""
+    """`items` and `alike` are of a job that reads files, `import` of an import: what would be done, or was.
+    `method`, `probability` and `seed` say how the fields of a slide were chosen."""
 
-    items: list[ItemAnswer] = []
+    items: list[JobFile] = []
     alike: list[AlikeAnswer] = []
+    report: JsonObject | None = Field(default=None, alias="import")
+    method: str | None = None
+    probability: float | None = None
+    seed: int | None = None
 
 
 def job_answer(job: Job) -> JobAnswer:

@@ -1,20 +1,16 @@
 """What the workers do for each kind of job. A handler registers itself beside its code."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from labeling.jobs.models import Job
+from labeling.outcomes import BackOff
 
-Tell = Callable[[int, int], None]  # units done, of all; raises Cancelled when somebody asked to stop
-
-
-class Cancelled(Exception):
-    """Somebody asked to stop."""
+Tell = Callable[[int, int], None]  # units done, of all; raises inference.types.Cancelled when somebody asked to stop
 
 
-class HandBack(Exception):
+class HandBack(BackOff):
     """This job has had its share of the worker, and others wait: it goes on after them."""
 
 
@@ -25,12 +21,12 @@ class Result:
     file: Path | None = None
     name: str = ""
     content_type: str = ""
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
 
 
 Handler = Callable[[Job, Path, Tell], Result]  # the job, an empty folder for files, progress
 HANDLERS: dict[str, Handler] = {}
-Description = Callable[[Job], dict[str, Any]]
+Description = Callable[[Job], Mapping[str, object]]
 DESCRIPTIONS: dict[str, Description] = {}
 
 

@@ -4,10 +4,9 @@ The worker that holds the lease of the job owns all its items. What it writes of
 job's row, so that a worker that has lost its lease writes nothing.
 """
 
-import errno
 import logging
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from time import monotonic
@@ -17,26 +16,30 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from inference.types import Cancelled
 from labeling.errors import LabelingError, WrongState
 from labeling.jobs import services
-from labeling.jobs.handlers import Cancelled, HandBack, Tell
+from labeling.jobs.handlers import HandBack, Tell
 from labeling.jobs.models import Job, JobItem
 from labeling.leases import AWAY, LeaseLost, patiently
+from labeling.outcomes import NO_ROOM
 from labeling.recovery import isolated
 
 SHARE = 20.0  # seconds that a job may take while others wait
 MOST_DEATHS = 2  # of workers at one file, then it is declined
 STRAY_AFTER = timedelta(days=1)  # a file in the storage that belongs to no job
 CLEAN_EVERY = timedelta(hours=1)  # for such files
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 logger = logging.getLogger(__name__)
 _next_cleaning = datetime.min.replace(tzinfo=UTC)
 
 
 class End(Protocol):
-    """Writes what came of an item. Called inside a transaction it holds with that transaction, or not at all."""
+    """Writes what came of an item. Called inside a transaction it holds with that transaction, or not at all.
 
-    def __call__(self, state: JobItem.State, *, facts: dict[str, Any] | None = None, error: str = "") -> None: ...
+    facts  the document of the job's kind, as JSON
+    """
+
+    def __call__(self, state: JobItem.State, *, facts: Mapping[str, object] | None = None, error: str = "") -> None: ...
 
 
 Act = Callable[[JobItem, End], None]
@@ -110,12 +113,12 @@ def end_item(
     item_id: int,
     state: JobItem.State,
     *,
-    facts: dict[str, Any] | None = None,
+    facts: Mapping[str, object] | None = None,
     error: str = "",
 ) -> None:
     """What came of an item. The job has made progress, so deaths of its workers are counted anew. Raises LeaseLost."""
     job = services.owned(job_id, owner)
-    job.items.filter(pk=item_id).update(state=state, facts=facts or {}, error=error, finished_at=timezone.now())
+    job.items.filter(pk=item_id).update(state=state, facts=dict(facts or {}), error=error, finished_at=timezone.now())
     job.done, job.total = counted(job)
     job.attempts = 1
     job.save(update_fields=["done", "total", "attempts"])
@@ -125,15 +128,15 @@ def end_item(
 def retry(job_id: int, *, items: Collection[int] | None = None) -> Job:
     """Read again what was declined or cancelled: all of it, or the named items. Raises WrongState."""
     job = _continued(job_id)
-    wanted = job.items.filter(state__in=JobItem.AGAIN).exclude(file="")
+    wanted = job.items.filter(state__in=JobItem.AGAIN).exclude(file="", choice={})
     return _again(job, wanted if items is None else wanted.filter(pk__in=items))
 
 
 @transaction.atomic
-def choose(job_id: int, *, items: Collection[int], choice: dict[str, Any]) -> Job:
+def choose(job_id: int, *, items: Collection[int], choice: Mapping[str, object]) -> Job:
     """Go on with items that need a choice, which this is. Raises WrongState."""
     job = _continued(job_id)
-    wanted = job.items.filter(state=JobItem.State.CHOICE, pk__in=items).exclude(file="")
+    wanted = job.items.filter(state=JobItem.State.CHOICE, pk__in=items).exclude(file="", choice={})
     for item in wanted:
         item.choice = {**item.choice, **choice}
         item.save(update_fields=["choice"])

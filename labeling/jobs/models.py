@@ -8,6 +8,7 @@ from django.core.files.storage import Storage, storages
 from django.db import models
 from django.db.models import Q
 
+from labeling.leases import WORKERS, Leased
 from labeling.projects.models import MAY, Project
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def uploads_storage() -> Storage:
     return storages["originals"]
 
 
-class Job(models.Model):
+class Job(Leased):
     """One piece of long work. Owned by a worker through a lease on this row, as stages are (labeling/leases.py).
 
     `request` says what was asked for, `facts` what came out; the handler of the kind (handlers.py) knows their form.
@@ -37,6 +38,8 @@ class Job(models.Model):
     class Kind(models.TextChoices):
         EXPORT = "export", "export"
         READ = "read", "reading of files"
+        IMPORT = "import", "import of annotations"
+        FIELDS = "fields", "cutting of fields"
 
     class State(models.TextChoices):
         WAITING = "waiting", "waiting"
@@ -47,10 +50,20 @@ class Job(models.Model):
         EXPIRED = "expired", "expired"
 
     ACTIVE = (State.WAITING, State.RUNNING)
-    MAX_ATTEMPTS = 3
+    MAX_ATTEMPTS = WORKERS.attempts
     # Kind -> the acts (projects/models.py) of who may see a job of it, and of who may stop or continue it.
-    SEEN_BY: ClassVar[Mapping[str, str]] = {Kind.EXPORT: "export", Kind.READ: "oversee"}
-    CHANGED_BY: ClassVar[Mapping[str, str]] = {Kind.EXPORT: "export", Kind.READ: "manage"}
+    SEEN_BY: ClassVar[Mapping[str, str]] = {
+        Kind.EXPORT: "export",
+        Kind.READ: "oversee",
+        Kind.IMPORT: "oversee",
+        Kind.FIELDS: "oversee",
+    }
+    CHANGED_BY: ClassVar[Mapping[str, str]] = {
+        Kind.EXPORT: "export",
+        Kind.READ: "manage",
+        Kind.IMPORT: "manage",
+        Kind.FIELDS: "manage",
+    }
 
     kind = models.CharField(max_length=20, choices=Kind)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="jobs")
@@ -61,9 +74,6 @@ class Job(models.Model):
     total = models.PositiveIntegerField(default=0)
     error = models.TextField(blank=True)
     cancel_requested = models.BooleanField(default=False)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    lease_owner = models.UUIDField(null=True)
-    lease_until = models.DateTimeField(null=True)
     result = models.FileField(upload_to="jobs/", blank=True)
     result_name = models.CharField(max_length=255, blank=True)
     result_type = models.CharField(max_length=100, blank=True)

@@ -1,14 +1,14 @@
 """Every write to a job: asked for, claimed, kept, reported, ended, cancelled, started again, expired."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from django.core.files import File
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -16,14 +16,14 @@ from labeling import jobs
 from labeling.accounts.models import User
 from labeling.errors import WrongState
 from labeling.jobs.models import Job, JobItem
-from labeling.leases import LEASE, LeaseLost
+from labeling.leases import Fate, Work
 from labeling.projects.models import Project
-from labeling.recovery import REQUEUE_AFTER, isolated
+from labeling.recovery import isolated, recover_leased
 
 QUEUE = "files"  # a process of its own, never behind a training
 KEPT_FOR = timedelta(days=7)  # how long a result can be fetched, and a file that was not read be read again
 # Of one person in one project at a time. A script may send one file a request, so there may be many of those.
-MOST_ACTIVE = {Job.Kind.EXPORT: 5, Job.Kind.READ: 100}
+MOST_ACTIVE = {Job.Kind.EXPORT: 5, Job.Kind.READ: 100, Job.Kind.IMPORT: 5, Job.Kind.FIELDS: 20}
 
 
 class TooManyJobs(WrongState):
@@ -34,77 +34,98 @@ class TooManyJobs(WrongState):
 
 @dataclass(frozen=True)
 class NewItem:
-    """A file of a job that is asked for. file: its name in uploads_storage; "" where it is declined for `facts`."""
+    """A file of a job that is asked for.
+
+    file    its name in uploads_storage; "" where it is declined for `facts`, or lies elsewhere
+    choice  what holds for this item alone; one without a file waits where there is such a choice
+    """
 
     name: str
     size: int
     file: str = ""
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
+    choice: Mapping[str, object] = field(default_factory=dict)
 
 
 @transaction.atomic
 def create_job(
-    *, kind: Job.Kind, project: Project, owner: User, request: dict[str, Any], items: Sequence[NewItem] = ()
+    *, kind: Job.Kind, project: Project, owner: User, request: Mapping[str, object], items: Sequence[NewItem] = ()
 ) -> Job:
     """Ask for work. The same request twice, while the first is at work, is one job, unless it brings files of its own.
+
+    request  the document of the job's kind, as JSON
 
     Raises TooManyJobs.
     """
     User.objects.select_for_update().get(pk=owner.pk)  # two clicks at once must not make two jobs
     active = Job.objects.filter(project=project, owner=owner, kind=kind, state__in=Job.ACTIVE, cancel_requested=False)
-    same = None if items else active.filter(request=request).first()
+    same = None if items else active.filter(request=dict(request)).first()
     if same is not None:
         return same
     if active.count() >= MOST_ACTIVE[kind]:
         words = _("you have {n} jobs at work in this project; wait for one to end, or cancel one")
         raise TooManyJobs(words.format(n=MOST_ACTIVE[kind]))
     job = Job.objects.create(
-        kind=kind, project=project, owner=owner, request=request, queued_at=timezone.now(), total=len(items)
+        kind=kind, project=project, owner=owner, request=dict(request), queued_at=timezone.now(), total=len(items)
     )
     JobItem.objects.bulk_create(_row(job, position, item) for position, item in enumerate(items, start=1))
-    send(job)
+    JOBS.send(job)
     return job
 
 
 def _row(job: Job, position: int, item: NewItem) -> JobItem:
-    state = JobItem.State.WAITING if item.file else JobItem.State.DECLINED
+    state = JobItem.State.WAITING if item.file or item.choice else JobItem.State.DECLINED
     return JobItem(
-        job=job, position=position, state=state, name=item.name, size=item.size, file=item.file, facts=item.facts
-    )
+        job=job, position=position, state=state, name=item.name, size=item.size, file=item.file,
+        facts=dict(item.facts), choice=dict(item.choice),
+    )  # fmt: skip
 
 
-@transaction.atomic
-def claim(job_id: int) -> tuple[Job, uuid.UUID] | None:
-    """Take a waiting job for this worker, or None when there is nothing to do (a message that came twice)."""
-    job = Job.objects.select_for_update().filter(pk=job_id, state=Job.State.WAITING).first()
-    if job is None:
-        return None
-    if job.cancel_requested:
-        _end(job, Job.State.CANCELLED)
-        return None
-    now, owner = timezone.now(), uuid.uuid4()
-    job.state, job.lease_owner, job.lease_until = Job.State.RUNNING, owner, now + LEASE
-    job.attempts += 1
-    job.started_at = job.started_at or now
-    job.save()
-    return job, owner
+class Jobs(Work[Job]):
+    """Jobs as leased rows."""
+
+    model = Job
+    goes_on = "starts again"
+
+    def begin(self, row: Job, now: datetime) -> None:
+        row.started_at = row.started_at or now
+
+    def is_cancelled(self, row: Job) -> bool:
+        return row.cancel_requested
+
+    def lost(self, row: Job, fate: Fate, sentence: str, now: datetime) -> None:
+        match fate:
+            case Fate.CANCELLED:
+                _end(row, Job.State.CANCELLED)
+            case Fate.GIVEN_UP:
+                _end(row, Job.State.FAILED, _("The worker died {n} times in this job.").format(n=row.attempts))
+            case Fate.AGAIN:
+                requeue(row)
+
+    def late(self, before: datetime) -> QuerySet[Job]:
+        return Job.objects.filter(state=Job.State.WAITING, queued_at__lt=before)
+
+    def send(self, row: Job) -> None:
+        jobs.send("labeling.run_job", queue=QUEUE, job_id=row.pk)
+
+
+JOBS = Jobs()
+claim, owned = JOBS.claim, JOBS.owned
 
 
 def renew(job_id: int, owner: uuid.UUID) -> bool:
     """Keep the lease. -> True when somebody asked to cancel. Raises LeaseLost."""
-    if not _mine(job_id, owner).update(lease_until=timezone.now() + LEASE):
-        raise LeaseLost
+    JOBS.renew(job_id, owner)
     return Job.objects.values_list("cancel_requested", flat=True).get(pk=job_id)
 
 
 def report(job_id: int, owner: uuid.UUID, *, done: int, total: int) -> None:
     """How far the work is. Raises LeaseLost."""
-    if not _mine(job_id, owner).update(done=done, total=total):
-        raise LeaseLost
+    JOBS.change(job_id, owner, done=done, total=total)
 
 
 def finish(
-    job_id: int, owner: uuid.UUID, *, file: Path | None, name: str, content_type: str, facts: dict[str, Any]
+    job_id: int, owner: uuid.UUID, *, file: Path | None, name: str, content_type: str, facts: Mapping[str, object]
 ) -> None:
     """The job is done; keep its result, where there is one. The file is stored before the row says so, so nobody sees
     half of it. Raises LeaseLost."""
@@ -116,7 +137,7 @@ def finish(
     try:
         with transaction.atomic():
             job = owned(job_id, owner)
-            job.result.name, job.result_name, job.result_type, job.facts = stored, name, content_type, facts
+            job.result.name, job.result_name, job.result_type, job.facts = stored, name, content_type, dict(facts)
             job.done = job.total = max(job.total, 1)
             _end(job, Job.State.DONE)
     except BaseException:
@@ -160,14 +181,7 @@ def cancel(job_id: int) -> Job:
 
 def recover(now: datetime) -> list[str]:
     """Start again what lost its worker or its message, and remove what has expired. -> sentences."""
-    sentences = []
-    for pk in Job.objects.filter(state=Job.State.RUNNING, lease_until__lt=now).values_list("pk", flat=True):
-        with isolated(f"job {pk}"):
-            sentences += _revive(pk, now)
-    for job in Job.objects.filter(state=Job.State.WAITING, queued_at__lt=now - REQUEUE_AFTER):
-        with isolated(f"job {job.pk}"):
-            Job.objects.filter(pk=job.pk).update(queued_at=now)
-            send(job)
+    sentences = recover_leased(JOBS, now)
     for pk in Job.objects.filter(expires_at__lt=now).exclude(state=Job.State.EXPIRED).values_list("pk", flat=True):
         with isolated(f"job {pk}"), transaction.atomic():
             job = Job.objects.select_for_update().get(pk=pk)
@@ -189,44 +203,16 @@ def expire(job: Job) -> None:
     job.save(update_fields=["state", "result"])
 
 
-@transaction.atomic
-def _revive(job_id: int, now: datetime) -> list[str]:
-    job = Job.objects.select_for_update().get(pk=job_id)
-    if job.state != Job.State.RUNNING or job.lease_until is None or job.lease_until >= now:
-        return []
+def requeue(job: Job) -> None:
+    """Let the job wait for a worker again, unless somebody asked to stop it. The caller holds the row lock."""
     if job.cancel_requested:
         _end(job, Job.State.CANCELLED)
-        return [f"{job}: its worker was gone when it was cancelled"]
-    if job.attempts >= Job.MAX_ATTEMPTS:
-        _end(job, Job.State.FAILED, _("The worker died {n} times in this job.").format(n=job.attempts))
-        return [f"{job}: given up after {job.attempts} attempts"]
-    requeue(job)
-    return [f"{job}: its worker was lost, it starts again"]
-
-
-def send(job: Job) -> None:
-    jobs.send("labeling.run_job", queue=QUEUE, job_id=job.pk)
-
-
-def requeue(job: Job) -> None:
-    """Let the job wait for a worker again. The caller holds the row lock."""
+        return
+    job.let_go()
     job.state, job.error = Job.State.WAITING, ""
-    job.lease_owner = job.lease_until = job.finished_at = job.expires_at = None
-    job.queued_at = timezone.now()
+    job.queued_at, job.finished_at, job.expires_at = timezone.now(), None, None
     job.save()
-    send(job)
-
-
-def _mine(job_id: int, owner: uuid.UUID) -> Any:
-    return Job.objects.filter(pk=job_id, lease_owner=owner, state=Job.State.RUNNING)
-
-
-def owned(job_id: int, owner: uuid.UUID) -> Job:
-    """The job, locked until the transaction ends, for the worker that holds its lease. Raises LeaseLost."""
-    job: Job | None = _mine(job_id, owner).select_for_update().first()
-    if job is None:
-        raise LeaseLost
-    return job
+    JOBS.send(job)
 
 
 def _end(job: Job, state: Job.State, error: str = "") -> None:
@@ -237,7 +223,7 @@ def _end(job: Job, state: Job.State, error: str = "") -> None:
     if state != Job.State.DONE:
         job.items.filter(state__in=JobItem.OPEN).update(state=JobItem.State.CANCELLED, finished_at=now)
     job.state, job.error = state, error
-    job.lease_owner = job.lease_until = None
+    job.let_go()
     job.finished_at = now
     keeps_something = job.result or job.items.exclude(file="").exists()
     job.expires_at = now + KEPT_FOR if keeps_something else None

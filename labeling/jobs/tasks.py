@@ -1,82 +1,79 @@
 """The task that does jobs: claimed by a lease, cancelled between units, started again when its worker dies."""
 
-import contextlib
-import logging
 import tempfile
+import uuid
 from pathlib import Path
 from time import monotonic
 
-from celery import shared_task
-
-from labeling.errors import LabelingError
+from inference.types import Cancelled
+from labeling import outcomes
 from labeling.jobs import services
-from labeling.jobs.handlers import HANDLERS, Cancelled, HandBack, Tell
-from labeling.jobs.items import NO_ROOM
+from labeling.jobs.handlers import HANDLERS, Result
 from labeling.jobs.models import Job
-from labeling.leases import AWAY, Heartbeat, LeaseLost, patiently
+from labeling.leases import Heartbeat, patient, patiently
 
-logger = logging.getLogger(__name__)
 TELL_EVERY = 0.5  # seconds between two writes of progress
 
 
-@shared_task(name="labeling.run_job")
-def run_job(job_id: int) -> None:
-    """Do one job. A rule of the domain that says no ends it with a sentence; a bug ends it too, and is raised."""
-    claimed = patiently(lambda: services.claim(job_id))
-    if claimed is None:
-        return
-    job, owner = claimed
+class JobLease(Heartbeat):
+    """A job that this worker has claimed, and what the worker writes of it."""
 
-    def end(state: Job.State, error: str = "") -> None:
-        with contextlib.suppress(LeaseLost):
-            patiently(lambda: services.end(job.pk, owner, state, error))
+    def __init__(self, job: Job, owner: uuid.UUID) -> None:
+        super().__init__(self.renew, f"job {job.pk}")
+        self.job, self.owner = job, owner
+        self.last_report = 0.0
 
-    with Heartbeat(lambda: services.renew(job.pk, owner), f"job {job.pk}") as beat:
-        try:
-            _do(job, beat, lambda done, total: services.report(job.pk, owner, done=done, total=total))
-        except Cancelled:
-            end(Job.State.CANCELLED)
-        except HandBack:
-            with contextlib.suppress(LeaseLost):
-                patiently(lambda: services.hand_back(job.pk, owner))
-        except LeaseLost:
-            logger.warning("job %s belongs to another worker now; nothing of this attempt is written", job.pk)
-        except AWAY:  # the lease runs out, and the job starts again
-            logger.exception("job %s: the database went away", job.pk)
-        except LabelingError as error:
-            end(Job.State.FAILED, str(error))
-        except OSError as error:
-            if error.errno not in NO_ROOM:
-                end(Job.State.FAILED, f"{type(error).__name__}: {error}")
-                raise
-            logger.exception("job %s has no room", job.pk)
-            end(Job.State.FAILED, "The disk is full. Make room, then start the job again.")
-        except Exception as error:
-            end(Job.State.FAILED, f"{type(error).__name__}: {error}")
-            raise
+    def renew(self) -> bool:
+        return services.renew(self.job.pk, self.owner)
 
+    def tell(self, done: int, total: int) -> None:
+        """How far the work is, at most twice a second. Raises Cancelled when somebody asked to stop, LeaseLost."""
+        self.go_on()
+        if monotonic() - self.last_report > TELL_EVERY or done == total:
+            self.last_report = monotonic()
+            patiently(lambda: services.report(self.job.pk, self.owner, done=done, total=total))
 
-def _do(job: Job, beat: Heartbeat, write: Tell) -> None:
-    last = 0.0
+    def go_on(self) -> None:
+        """Raises Cancelled when somebody asked to stop, LeaseLost."""
+        if self.stop():
+            raise Cancelled("cancelled")
 
-    def tell(done: int, total: int) -> None:
-        nonlocal last
-        if beat.stop():
-            raise Cancelled
-        if monotonic() - last > TELL_EVERY or done == total:
-            last = monotonic()
-            patiently(lambda: write(done, total))
-
-    with tempfile.TemporaryDirectory(prefix="boxwise-job-") as folder:
-        result = HANDLERS[job.kind](job, Path(folder), tell)
-        if beat.stop():
-            raise Cancelled
-        assert job.lease_owner is not None
+    def finish(self, made: Result) -> None:
         services.finish(
-            job.pk,
-            job.lease_owner,
-            file=result.file,
-            name=result.name,
-            content_type=result.content_type,
-            facts=result.facts,
+            self.job.pk,
+            self.owner,
+            file=made.file,
+            name=made.name,
+            content_type=made.content_type,
+            facts=made.facts,
         )
+
+    @patient
+    def cancel(self) -> None:
+        services.end(self.job.pk, self.owner, Job.State.CANCELLED)
+
+    @patient
+    def retry(self, reason: str) -> None:
+        services.JOBS.expire(self.job.pk, self.owner)
+
+    @patient
+    def back_off(self, error: Exception) -> None:
+        services.hand_back(self.job.pk, self.owner)
+
+    @patient
+    def fail(self, sentence: str) -> None:
+        services.end(self.job.pk, self.owner, Job.State.FAILED, sentence)
+
+
+def claim_job(job_id: int) -> JobLease | None:
+    claimed = patiently(lambda: services.claim(job_id))
+    return JobLease(*claimed) if claimed else None
+
+
+@outcomes.task("labeling.run_job", claim=claim_job)
+def run_job(lease: JobLease) -> None:
+    """Do one job: its handler writes into an empty folder, and what it made is kept."""
+    with tempfile.TemporaryDirectory(prefix="boxwise-job-") as folder:
+        made = HANDLERS[lease.job.kind](lease.job, Path(folder), lease.tell)
+        lease.go_on()
+        lease.finish(made)

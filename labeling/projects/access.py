@@ -41,3 +41,12 @@ def reach(queryset: QuerySet[M], user: User, act: str, *, project: str = "projec
     if act in CHANGES:
         owner.decline_if_archived()
     return found
+
+
+def sees_everybody(project: Project, user: User) -> bool:
+    """Whether `user` may know what each of the others has read, drawn or said in a project.
+
+    Where annotators read apart (Project.Layering.PER_ANNOTATOR) only those who lead do. The layers and the comments of
+    others follow the same rule, as filters of rows: LayerQuerySet.visible_to, CommentQuerySet.visible_to.
+    """
+    return project.layering == Project.Layering.SHARED or project.role_of(user) in MAY["export"]

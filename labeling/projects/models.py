@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from labeling.errors import Archived
@@ -27,7 +28,9 @@ class Role(models.TextChoices):
 # What each role may do. Views name an act, never a role, so that this table is the whole truth.
 MAY: dict[str, frozenset[str]] = {
     "see": frozenset(Role.values),
+    "comment": frozenset(Role.values),
     "annotate": frozenset({Role.OWNER, Role.MANAGER, Role.REVIEWER, Role.ANNOTATOR}),
+    "review": frozenset({Role.OWNER, Role.MANAGER, Role.REVIEWER}),  # to accept what others read, or send it back
     "export": frozenset({Role.OWNER, Role.MANAGER, Role.REVIEWER}),
     "oversee": frozenset({Role.OWNER, Role.MANAGER}),  # to read what "manage" changes: settings, studies
     "manage": frozenset({Role.OWNER, Role.MANAGER}),  # images, classes, rounds, people
@@ -36,7 +39,7 @@ MAY: dict[str, frozenset[str]] = {
     "archive": frozenset({Role.OWNER, Role.MANAGER}),  # and restore
 }
 # The acts that change a project. An archived one declines them, whoever asks (labeling/projects/access.py).
-CHANGES = frozenset({"annotate", "manage", "own"})
+CHANGES = frozenset({"comment", "annotate", "review", "manage", "own"})
 
 
 class ProjectQuerySet(models.QuerySet["Project"]):
@@ -139,6 +142,47 @@ class Membership(models.Model):
         """How the project's people see this member. Before the first sign-in it is the name that was typed, so that
         adding a name does not tell whether an account with it exists."""
         return self.invited_as or self.user.display_name
+
+
+class Invitation(models.Model):
+    """A link by which one person joins a project in a role. It works once, until it expires or is revoked.
+
+    Only a hash of the link's token is stored: whoever reads the database cannot join with it.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="invitations")
+    role = models.CharField(max_length=20, choices=Role)
+    note = models.CharField(max_length=150, blank=True, help_text="whom it is for, as whoever invited wrote it")
+    token_sha256 = models.CharField(max_length=64, unique=True)
+    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    made_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    used_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    used_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="invitation_role_known"),
+            models.CheckConstraint(
+                condition=Q(used_at__isnull=True, used_by__isnull=True)
+                | Q(used_at__isnull=False, used_by__isnull=False),
+                name="invitation_used_by_whom",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"invitation to project {self.project_id} as {self.role}"
+
+    @property
+    def has_expired(self) -> bool:
+        return self.expires_at <= timezone.now()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody may still join with it, as far as the row tells."""
+        return self.used_at is None and self.revoked_at is None and not self.has_expired
 
 
 class LabelClass(models.Model):

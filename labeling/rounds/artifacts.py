@@ -1,11 +1,11 @@
 """Files that stages made, stored under the hash of their inputs: known by their key, kept once."""
 
 from pathlib import Path
-from typing import Any
 
 from django.core.files import File
 from django.db import transaction
 
+from inference.documents.stages import Facts
 from labeling.rounds.models import Artifact
 
 
@@ -14,13 +14,13 @@ def known(key: str) -> Artifact | None:
     return Artifact.objects.filter(key=key).first()
 
 
-def keep(*, key: str, kind: str, file: Path, sha256: str, facts: dict[str, Any]) -> Artifact:
+def keep(*, key: str, kind: str, file: Path, sha256: str, facts: Facts) -> Artifact:
     """Store what a stage made. The row is written after the whole file, so a half artifact is never visible."""
     with transaction.atomic():
         artifact = Artifact.objects.select_for_update().filter(key=key).first()
         if artifact is not None:  # made at the same time by another round
             return artifact
-        artifact = Artifact(key=key, kind=kind, sha256=sha256, size=file.stat().st_size, facts=facts)
+        artifact = Artifact(key=key, kind=kind, sha256=sha256, size=file.stat().st_size, facts=facts.as_json())
         _store(artifact, file, f"{kind}-{key[:32]}{file.suffix}")
         artifact.save(force_insert=True)
     return artifact

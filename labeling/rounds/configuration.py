@@ -1,54 +1,53 @@
 """What a round does, as numbers: presets, the few that people may change, and what differs between two rounds."""
 
-import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
+from pydantic import JsonValue
 
-from inference.limits import Limit, limit_of, missing, plain
+from inference.documents.base import JsonObject
+from inference.documents.configuration import (
+    Fusion,
+    Instances,
+    Model,
+    Prediction,
+    Prompter,
+    RoundConfiguration,
+    limit_of,
+)
+from inference.limits import Limit, missing, plain
 from labeling.errors import Invalid
 
-_COMMON: dict[str, Any] = {
-    "device": "auto",
-    "prompter": {"name": "boxwise"},
-    "prediction": {"detector_threshold": 0.3, "person_overlap": 0.3},
-    # trust: measured on four data sets (docs/fusion.md, "Trust"); the paper's own setting, 0, is in the preset "paper"
-    "fusion": {"lam": 2.0, "theta": 25.0, "grid": 5, "components": 2, "trust": 3.0},
-    "instances": {
-        "method": "geodesic",
-        "box_margin": 0.15,
-        "fragments": "largest",
-        "smallest": 20,
-        "largest_hole": 64,
-        "crumbs": 0.25,  # measured (docs/rounds.md, "Crumbs")
-    },
-}
-PRESETS: dict[str, dict[str, Any]] = {
-    "quick": _COMMON
-    | {
-        "detector": {"name": "centre", "preset": "quick"},
-        "segmenter": {"name": "unet", "preset": "quick"},
-    },
+
+def _preset(detector: Model, segmenter: Model, *, trust: float = 3.0) -> RoundConfiguration:
+    """trust: measured on four data sets (docs/fusion.md, "Trust"); the paper's own setting is 0."""
+    return RoundConfiguration(
+        device="auto",
+        prompter=Prompter(name="boxwise"),
+        prediction=Prediction(detector_threshold=0.3, person_overlap=0.3),
+        fusion=Fusion(lam=2.0, theta=25.0, grid=5, components=2, trust=trust),
+        instances=Instances(
+            method="geodesic",
+            box_margin=0.15,
+            fragments="largest",
+            smallest=20,
+            largest_hole=64,
+            crumbs=0.25,  # measured (docs/rounds.md, "Crumbs")
+        ),
+        detector=detector,
+        segmenter=segmenter,
+    )
+
+
+PRESETS = {
+    "quick": _preset(Model(name="centre", preset="quick"), Model(name="unet", preset="quick")),
     # Longer trainings, mirror images, and more trust in the better detector (docs/models.md, "Presets").
-    "standard": _COMMON
-    | {
-        "fusion": _COMMON["fusion"] | {"trust": 4.0},
-        "detector": {"name": "centre", "preset": "standard"},
-        "segmenter": {"name": "unet", "preset": "standard"},
-    },
-    "tiny": _COMMON
-    | {
-        "detector": {"name": "centre", "preset": "tiny"},
-        "segmenter": {"name": "unet", "preset": "tiny"},
-    },
+    "standard": _preset(Model(name="centre", preset="standard"), Model(name="unet", preset="standard"), trust=4.0),
+    "tiny": _preset(Model(name="centre", preset="tiny"), Model(name="unet", preset="tiny")),
     # YOLOv8x for 300 epochs, confidence 0.3, NMS 0.5 stand in the detector's own preset; K, lambda, theta and N above.
-    "paper": _COMMON
-    | {
-        "fusion": _COMMON["fusion"] | {"trust": 0.0},
-        "detector": {"name": "yolo", "preset": "paper"},
-        "segmenter": {"name": "caranet", "preset": "paper"},
-    },
+    "paper": _preset(Model(name="yolo", preset="paper"), Model(name="caranet", preset="paper"), trust=0.0),
 }
 PRESET_NAMES = {
     "quick": "Quick: small nets and a short training",
@@ -67,8 +66,8 @@ NETS = ("pseudo_masks", "detector", "segmenter", "prediction")  # the stages tha
 class Choice:
     """One number that people may set: where it stands in the configuration, and what it is.
 
-    `name` is its name in forms. Its bounds are the engine's own (inference/limits.py). What the preset does not name
-    stands in the model's own preset unless it is changed.
+    `name` is its name in forms. Its bounds are those of the document (inference/documents/configuration.py). What the
+    preset does not name stands in the model's own preset unless it is changed.
     """
 
     name: str
@@ -146,13 +145,13 @@ BY_NAME = {choice.name: choice for choice in CHOICES}
 NAMES = (*BY_NAME, "device")  # of everything that people may set
 
 
-def queue_of(kind: str, configuration: dict[str, Any]) -> str:
+def queue_of(kind: str, configuration: RoundConfiguration) -> str:
     """The queue of a stage: workers with a GPU serve "gpu", all others "cpu"."""
-    computes = kind in NETS and not configuration.get(kind, {}).get("as_is")  # weights that are handed on need no GPU
-    return "gpu" if computes and configuration.get("device") == "gpu" else "cpu"
+    computes = kind in NETS and not configuration.is_as_is(kind)  # weights that are handed on need no GPU
+    return "gpu" if computes and configuration.device == "gpu" else "cpu"
 
 
-def configure(preset: str, changes: dict[str, Any] | None = None) -> dict[str, Any]:
+def configure(preset: str, changes: Mapping[str, object] | None = None) -> RoundConfiguration:
     """Every parameter of a round: the preset's, with what somebody changed. Empty values change nothing.
 
     Unchanged values are written as the preset has them, so that equal rounds have equal stage keys.
@@ -160,44 +159,56 @@ def configure(preset: str, changes: dict[str, Any] | None = None) -> dict[str, A
     """
     if preset not in PRESETS:
         raise Invalid(f"preset must be one of {', '.join(PRESETS)}", field="preset")
-    made = copy.deepcopy(PRESETS[preset])
+    made = PRESETS[preset].as_json()
     for name, value in (changes or {}).items():
         if name not in NAMES:
             raise Invalid(f"there is no setting {name!r}; there are {', '.join(NAMES)}", field=name)
         if value is None or value == "":
             continue
         if name == "device":
-            if not isinstance(value, str) or value not in DEVICES:
-                raise Invalid(f"device must be one of {', '.join(DEVICES)}, not {str(value)[:40]!r}", field=name)
-            made["device"] = value
+            made["device"] = _device(value)
             continue
         choice = BY_NAME[name]
         number = choice.read(value)
         if "change" in choice.path:
-            _decline_missing(made, choice)
-        place = made
-        for step in choice.path[:-1]:
-            place = place.setdefault(step, {})
-        place[choice.path[-1]] = number
+            _decline_missing(PRESETS[preset], choice)
+        _put(made, choice.path, number)
     seed = made.pop("seed", None)
     if seed:  # 0 is the models' own default; written only where it differs, for the sake of the keys
         for kind in ("detector", "segmenter"):
-            made[kind].setdefault("change", {})["seed"] = seed
-    return made
+            _put(made, (kind, "change", "seed"), seed)
+    return RoundConfiguration.model_validate(made)
 
 
-def _decline_missing(made: dict[str, Any], choice: Choice) -> None:
+def _device(value: object) -> str:
+    if not isinstance(value, str) or value not in DEVICES:
+        raise Invalid(f"device must be one of {', '.join(DEVICES)}, not {str(value)[:40]!r}", field="device")
+    return value
+
+
+def _put(made: JsonObject, path: tuple[str, ...], value: JsonValue) -> None:
+    """Write a value where the path leads, with the objects on the way."""
+    place = made
+    for step in path[:-1]:
+        inner = place.setdefault(step, {})
+        assert isinstance(inner, dict)  # a path leads through objects
+        place = inner
+    place[path[-1]] = value
+
+
+def _decline_missing(preset: RoundConfiguration, choice: Choice) -> None:
     """Raises Invalid where the preset's model has no such setting; the engine would say so after the start only."""
     kind, setting = choice.path[0], choice.path[-1]
-    model = made[kind]["name"]
-    if missing(model, setting):
+    model = preset.model_of(kind)
+    if model is not None and missing(model.name, setting):
         words = _("{name} cannot be set with this preset: its {kind}, {model}, has no such setting. Leave it empty.")
-        raise Invalid(words.format(name=_(choice.label), kind=_(kind), model=model), field=choice.name)
+        named = {"name": _(choice.label), "kind": _(kind), "model": model.name}
+        raise Invalid(words.format(**named), field=choice.name)
 
 
-def flat(configuration: dict[str, Any], before: str = "") -> dict[str, Any]:
+def flat(configuration: JsonObject, before: str = "") -> JsonObject:
     """{"fusion": {"lam": 2}} -> {"fusion.lam": 2}."""
-    found: dict[str, Any] = {}
+    found: JsonObject = {}
     for name, value in configuration.items():
         if isinstance(value, dict):
             found |= flat(value, f"{before}{name}.")
@@ -206,7 +217,7 @@ def flat(configuration: dict[str, Any], before: str = "") -> dict[str, Any]:
     return found
 
 
-def differences(a: dict[str, Any], b: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+def differences(a: RoundConfiguration, b: RoundConfiguration) -> list[tuple[str, JsonValue, JsonValue]]:
     """(name, in a, in b) of every parameter that is not the same in both; None where one has no such parameter."""
-    in_a, in_b = flat(a), flat(b)
+    in_a, in_b = flat(a.as_json()), flat(b.as_json())
     return [(k, in_a.get(k), in_b.get(k)) for k in sorted(in_a.keys() | in_b.keys()) if in_a.get(k) != in_b.get(k)]

@@ -1,22 +1,30 @@
 """Rounds: frozen snapshots, content-addressed stages and what they publish (docs/design.md, idea 3)."""
 
 import uuid
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 
+from inference.documents import publication as published
+from inference.documents import snapshot as frozen
+from inference.documents.base import Document
+from inference.documents.configuration import RoundConfiguration
+from inference.documents.stages import Figures, MissingResource, Usage
 from labeling.annotations.models import Layer
 from labeling.images.models import Image
+from labeling.leases import WORKERS, Leased
 from labeling.projects.models import Project
+
+FactsOfKind = TypeVar("FactsOfKind", bound=Document)
 
 
 class Snapshot(models.Model):
     """What a round learns from, frozen: images, log positions, boxes, regions, splits. Same content, same row.
 
-    `content` is canonical JSON in storage (rounds/snapshots.py says what is in it), `sha256` its hash.
+    `content` is canonical JSON in storage (inference/documents/snapshot.py says what is in it), `sha256` its hash.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="snapshots")
@@ -30,6 +38,15 @@ class Snapshot(models.Model):
 
     def __str__(self) -> str:
         return self.sha256[:12]
+
+    @property
+    def counts(self) -> frozen.SnapshotSummary:
+        return frozen.SnapshotSummary.stored(self.summary)
+
+    def document(self) -> frozen.Snapshot:
+        """What is in the file. Raises FileNotFoundError, pydantic.ValidationError."""
+        with self.content.open("rb") as file:
+            return frozen.Snapshot.read(file.read())
 
 
 class Round(models.Model):
@@ -76,6 +93,11 @@ class Round(models.Model):
 
     def __str__(self) -> str:
         return f"round {self.number}"
+
+    @property
+    def parameters(self) -> RoundConfiguration:
+        """The configuration as a document; bounds are not judged, since a round of before keeps its settings."""
+        return RoundConfiguration.stored(self.configuration)
 
     def get_absolute_url(self) -> str:
         """Its page. The address holds the number that people see, within the project; ids are for the API."""
@@ -124,8 +146,12 @@ class Artifact(models.Model):
     def __str__(self) -> str:
         return f"{self.kind} {self.key[:12]}"
 
+    def facts_as(self, kind: type[FactsOfKind]) -> FactsOfKind:
+        """The facts as the document of this artifact's kind (inference/documents/stages.py)."""
+        return kind.stored(self.facts)
 
-class Stage(models.Model):
+
+class Stage(Leased):
     """One step of a round. Its key is the hash of its inputs, its parameters and its own version number.
 
     Who owns running work is decided by the lease on this row, not by the broker: a worker renews `lease_until`
@@ -151,7 +177,7 @@ class Stage(models.Model):
         CANCELLED = "cancelled", "cancelled"
         FAILED = "failed", "failed"
 
-    MAX_ATTEMPTS = 3
+    MAX_ATTEMPTS = WORKERS.attempts
     NOTHING_MISSING: ClassVar[dict[str, Any]] = {
         "missing_resource": {},
         "again_at": None,
@@ -166,9 +192,6 @@ class Stage(models.Model):
     queue = models.CharField(max_length=20, default="cpu")
     key = models.CharField(max_length=64, blank=True)
     artifact = models.ForeignKey(Artifact, on_delete=models.PROTECT, null=True, related_name="stages")
-    attempts = models.PositiveSmallIntegerField(default=0)
-    lease_owner = models.UUIDField(null=True)
-    lease_until = models.DateTimeField(null=True)
     done = models.PositiveIntegerField(default=0)
     total = models.PositiveIntegerField(default=0)
     note = models.CharField(max_length=200, blank=True)
@@ -191,8 +214,18 @@ class Stage(models.Model):
     def __str__(self) -> str:
         return f"{self.kind} of {self.round}"
 
+    @property
+    def lack(self) -> MissingResource | None:
+        """What is missing for it to go on; None for nothing."""
+        return MissingResource.stored(self.missing_resource) if self.missing_resource else None
 
-class Portion(models.Model):
+    @property
+    def used(self) -> Usage:
+        """What its worker told last; empty of a stage that was used again or has not begun."""
+        return Usage.stored(self.usage)
+
+
+class Portion(Leased):
     """Some images of a stage that is spread over many workers; whoever is free takes the next portion.
 
     Owned as a stage is: by a lease on this row (execution/portions.py). `file` holds its finished units, for the worker
@@ -208,9 +241,6 @@ class Portion(models.Model):
     number = models.PositiveIntegerField()
     images = models.JSONField(help_text="ids, in order")
     state = models.CharField(max_length=20, choices=State, default=State.WAITING)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    lease_owner = models.UUIDField(null=True)
-    lease_until = models.DateTimeField(null=True)
     queued_at = models.DateTimeField(null=True)
     done = models.PositiveIntegerField(default=0)
     usage = models.JSONField(default=dict)
@@ -222,6 +252,10 @@ class Portion(models.Model):
 
     def __str__(self) -> str:
         return f"portion {self.number} of {self.stage}"
+
+    @property
+    def used(self) -> Usage:
+        return Usage.stored(self.usage)
 
 
 class StageLine(models.Model):
@@ -259,6 +293,16 @@ class Publication(models.Model):
 
     def __str__(self) -> str:
         return f"{self.round} on {self.image}"
+
+    @property
+    def proof(self) -> published.Certificate | None:
+        """None of what was published without a fusion."""
+        return published.Certificate.stored(self.certificate) if self.certificate else None
+
+    @property
+    def statements(self) -> published.PublicationFacts:
+        """What the round says of the image."""
+        return published.PublicationFacts.stored(self.facts)
 
 
 class RoundPolicy(models.Model):
@@ -385,6 +429,11 @@ class ModelVersion(models.Model):
     def __str__(self) -> str:
         return f"{self.kind} {self.number}"
 
+    @property
+    def figures(self) -> Figures:
+        """Of the evaluation of the round that made it; empty before that has ended."""
+        return Figures.stored(self.metrics)
+
 
 class Tuning(models.Model):
     """A table of settings tried on a finished round's cached masks, on its validation images alone."""
@@ -404,6 +453,11 @@ class Tuning(models.Model):
 
     def __str__(self) -> str:
         return f"tuning of {self.round}"
+
+    @property
+    def table(self) -> published.TuningResult | None:
+        """What was tried; None before it has ended."""
+        return published.TuningResult.stored(self.result) if self.result else None
 
 
 class Delivery(models.Model):

@@ -5,14 +5,13 @@ None of it stops a round (snapshots.py does, where figures would be wrong); it s
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from django.db.models import Count, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from labeling.annotations.models import Annotation, Layer
-from labeling.images.models import Image, Split
+from labeling.images.models import Image, Split, learned_from
 from labeling.images.similar import in_other_splits, likeness
 from labeling.images.similar import remedy as one_split
 from labeling.projects.models import Project
@@ -68,7 +67,7 @@ def work_of(project: Project) -> Work:
     rows = list(drawn.annotate(cells=Count("pk", filter=cell), regions=Count("pk", filter=region)).order_by())
     return Work(
         project=project,
-        images=list(project.images.order_by("position")),
+        images=list(learned_from(project).order_by("position")),
         cells={row["layer__image"]: row["cells"] for row in rows},
         regions={row["layer__image"]: row["regions"] for row in rows},
         locked=frozenset(locked_images(project)),
@@ -203,5 +202,5 @@ LEARNING: tuple[Check, ...] = (nothing_to_learn, one_region, few_cells, no_valid
 ALWAYS: tuple[Check, ...] = (same_picture, same_group, stains, scales)
 
 
-def as_json(found: Sequence[Limitation]) -> list[dict[str, Any]]:
+def as_json(found: Sequence[Limitation]) -> list[dict[str, str]]:
     return [one.as_json() for one in found]

@@ -6,15 +6,15 @@ to annotate next, and outside training, slide and patient included (snapshots.de
 """
 
 import hashlib
-from typing import Any
 
 from django.db import transaction
 from django.db.models import Max, QuerySet
 from django.utils.translation import gettext as _
 
+from inference.documents.snapshot import ReferenceSummary
 from labeling.accounts.models import User
 from labeling.errors import Invalid, LabelingError
-from labeling.images.models import Image, Split
+from labeling.images.models import Image, Split, learned_from
 from labeling.projects.models import Project
 from labeling.rounds.models import ReferenceSet
 
@@ -38,7 +38,7 @@ def current(project: Project) -> ReferenceSet | None:
 
 def candidates(project: Project) -> QuerySet[Image]:
     """Images that a set locked now would hold: those with reference masks outside training."""
-    return project.images.exclude(reference="").exclude(split=Split.TRAIN).order_by("pk")
+    return learned_from(project).exclude(reference="").exclude(split=Split.TRAIN).order_by("pk")
 
 
 @transaction.atomic
@@ -96,15 +96,15 @@ def sha256_of(image: Image) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def described(found: ReferenceSet) -> dict[str, Any]:
-    """What stands beside figures: numbers and statements, as JSON."""
-    return {
-        "number": found.number,
-        "images": len(found.images),
-        "groups": len({entry["group"] or entry["image"] for entry in found.images}),
-        "origin": found.origin,
-        "readers": found.readers,
-        "note": found.note,
-        "locked_at": found.locked_at.isoformat(),
-        "locked_by": found.locked_by.display_name if found.locked_by else None,
-    }
+def described(found: ReferenceSet) -> ReferenceSummary:
+    """What stands beside figures: numbers and statements."""
+    return ReferenceSummary(
+        number=found.number,
+        images=len(found.images),
+        groups=len({entry["group"] or entry["image"] for entry in found.images}),
+        origin=found.origin,
+        readers=found.readers,
+        note=found.note,
+        locked_at=found.locked_at.isoformat(),
+        locked_by=found.locked_by.display_name if found.locked_by else None,
+    )

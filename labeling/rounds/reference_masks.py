@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from labeling.errors import Archived, Invalid, LabelingError, WrongState
 from labeling.images.label_maps import read_label_map
-from labeling.images.models import Image, Split
+from labeling.images.models import Image, Split, learned_from
 from labeling.projects.models import Project
 from labeling.rounds.reference import current, locked_images
 
@@ -157,7 +157,7 @@ def image_named(project: Project, file: str) -> Image:
 
     Raises Invalid when there is none, or more than one.
     """
-    images = list(project.images.order_by("position"))
+    images = list(learned_from(project).order_by("position"))
     for wanted in _stems(file):
         found = [image for image in images if wanted == _stem(image.name)]
         if len(found) == 1:
@@ -186,8 +186,16 @@ def _stems(file: str) -> list[str]:
     return [stem, *(stem.removesuffix(ending) for ending in ENDINGS if stem.endswith(ending))]
 
 
-def referenced(project: Project) -> Sequence[dict[str, Any]]:
-    """The images with reference masks, in order, each with whether its masks are locked."""
+@dataclass(frozen=True)
+class Referenced:
+    """An image with reference masks; locked: they are part of the locked reference set."""
+
+    image: Image
+    locked: bool
+
+
+def referenced(project: Project) -> list[Referenced]:
+    """The images with reference masks, in order."""
     locked = locked_images(project)
     images = project.images.exclude(reference="").order_by("position")
-    return [{"image": image, "locked": image.pk in locked} for image in images]
+    return [Referenced(image, image.pk in locked) for image in images]

@@ -1,32 +1,24 @@
-"""What a round learns from, frozen: one canonical JSON document and its hash.
+"""What a round learns from, frozen: one canonical JSON document (inference/documents/snapshot.py) and its hash.
 
-    {"version": 1, "classes": [{"id", "name"}],
-     "reference_set": {"number", "origin", "readers"},                   null while nothing is locked
-     "images": [{"image", "sha256", "pixels", "reference", "width", "height", "um_per_px", "group", "split",
-                 "layer", "seq",
-                 "cells": [{"uid", "box", "label_class", "mask"}],      mask: null, or the packed one they verified
-                 "rejected": [box, ...], "cannot_tell": [box, ...], "exhaustive": [box, ...], "ignore": [box, ...]}]}
-
-The same annotations give the same bytes, so two rounds on unchanged work share every stage. The reference set is
-named so that what a round says of its judges is never an earlier set's; stages that learn or predict do not read it.
+The same annotations give the same bytes, so two rounds on unchanged work share every stage.
 """
 
 import hashlib
-import json
-from typing import Any
+from collections.abc import Sequence
 
 from django.core.files.base import ContentFile
 from django.utils.translation import gettext as _
 
+from inference.documents import snapshot as documents
+from inference.documents.snapshot import VERSION, Box, SnapshotImage, SnapshotSummary
 from labeling.annotations.models import Annotation, Layer
-from labeling.annotations.state import state_of
+from labeling.annotations.state import AnnotationState, state_of
 from labeling.errors import LabelingError
-from labeling.images.models import Image, Split
+from labeling.images.models import Image, learned_from
 from labeling.projects.models import Project
 from labeling.rounds import reference
 from labeling.rounds.models import Snapshot
 
-VERSION = 1
 SAME_SCALE = 1.1  # µm/px of images that differ by less than this factor count as one working scale
 
 
@@ -59,18 +51,11 @@ def freeze(project: Project, *, same_slide: bool = False, learns: bool = True) -
     read at one moment, named by its layer's seq.
     """
     locked = reference.locked_images(project)
-    images = [_image(image, locked.get(image.pk)) for image in project.images.order_by("pk")]
+    images = [_image(image, locked.get(image.pk)) for image in learned_from(project).order_by("pk")]
     judges = reference.current(project)
     described = reference.described(judges) if judges else None
-    content = {
-        "version": VERSION,
-        "reference_set": {name: described[name] for name in ("number", "origin", "readers")} if described else None,
-        "blinded": project.layering == Project.Layering.PER_ANNOTATOR,
-        "classes": [{"id": c.pk, "name": c.name} for c in project.classes.all()],
-        "images": images,
-    }
-    learning = [i for i in images if i["split"] == Split.TRAIN and i["exhaustive"]]
-    if learns and not any(i["cells"] for i in learning):
+    learning = [i for i in images if i.teaches]
+    if learns and not any(i.cells for i in learning):
         raise NothingToLearn(
             _(
                 "A round learns from boxes inside regions that are declared exhaustively annotated, and there is none "
@@ -82,30 +67,35 @@ def freeze(project: Project, *, same_slide: bool = False, learns: bool = True) -
         raise NothingToLearn(_("This project has no image yet. Add images, then start a round."))
     decline_leaks(images, same_slide=same_slide)
     decline_mixed_scales(images)
-    data = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+    data = documents.Snapshot(
+        version=VERSION,
+        reference_set=described.name if described else None,
+        blinded=project.layering == Project.Layering.PER_ANNOTATOR,
+        classes=tuple(documents.SnapshotClass(id=c.pk, name=c.name) for c in project.classes.all()),
+        images=tuple(images),
+    ).written()
     sha256 = hashlib.sha256(data).hexdigest()
     snapshot = Snapshot.objects.filter(project=project, sha256=sha256).first()
     if snapshot is None:
-        summary = summarise(images) | {"reference_set": described}
-        snapshot = Snapshot(project=project, sha256=sha256, summary=summary)
+        summary = summarise(images).with_(reference_set=described)
+        snapshot = Snapshot(project=project, sha256=sha256, summary=summary.as_json())
         snapshot.content.save(f"{sha256}.json", ContentFile(data), save=False)
         snapshot.save()
     return snapshot
 
 
-def sides_of_groups(images: list[dict[str, Any]]) -> dict[str, set[str]]:
+def sides_of_groups(images: Sequence[SnapshotImage]) -> dict[str, set[str]]:
     """Slide or patient -> the splits in which its images teach or judge. Images that do neither do not count, nor do
     those whose slide nobody has named: each of them is taken to be a slide of its own."""
     sides: dict[str, set[str]] = {}
     for i in images:
-        teaches = i["split"] == Split.TRAIN and i["exhaustive"]
-        judges = i["split"] != Split.TRAIN and (i["exhaustive"] or i["reference"])
-        if i["group"] and (teaches or judges):
-            sides.setdefault(i["group"], set()).add(i["split"])
+        judges = i.split != "train" and (i.exhaustive or i.reference)
+        if i.group and (i.teaches or judges):
+            sides.setdefault(i.group, set()).add(i.split)
     return sides
 
 
-def decline_leaks(images: list[dict[str, Any]], *, same_slide: bool) -> None:
+def decline_leaks(images: Sequence[SnapshotImage], *, same_slide: bool) -> None:
     """The rule: a slide or patient stands in one split only. It is waived for a project of one single slide, which has
     nothing to split by, and where somebody says so; the figures are then marked optimistic. Raises Leaks."""
     sides = sides_of_groups(images)
@@ -122,10 +112,10 @@ def decline_leaks(images: list[dict[str, Any]], *, same_slide: bool) -> None:
         )
 
 
-def decline_mixed_scales(images: list[dict[str, Any]]) -> None:
+def decline_mixed_scales(images: Sequence[SnapshotImage]) -> None:
     """Images that teach or judge have one µm/px; those without one are taken to have it. Raises MixedScales."""
-    used = [i for i in images if i["um_per_px"] and (i["exhaustive"] or i["reference"])]
-    scales = sorted({float(i["um_per_px"]) for i in used})
+    used = [i for i in images if i.exhaustive or i.reference]
+    scales = sorted({float(i.um_per_px) for i in used if i.um_per_px})
     if scales and scales[-1] > SAME_SCALE * scales[0]:
         raise MixedScales(
             _(
@@ -136,49 +126,49 @@ def decline_mixed_scales(images: list[dict[str, Any]]) -> None:
         )
 
 
-def summarise(images: list[dict[str, Any]]) -> dict[str, Any]:
+def summarise(images: Sequence[SnapshotImage]) -> SnapshotSummary:
     """Counts for people, per split, and whether images of one slide stand on both sides of the evaluation."""
     splits = {}
-    for split in Split.values:
-        part = [i for i in images if i["split"] == split]
-        splits[split] = {
-            "images": len(part),
-            "annotated": sum(bool(i["exhaustive"]) for i in part),
-            "cells": sum(len(i["cells"]) for i in part),
-            "verified_masks": sum(cell["mask"] is not None for i in part for cell in i["cells"]),
-        }
-    shared = sorted(group for group, splits in sides_of_groups(images).items() if len(splits) > 1)
-    scales = sorted({float(i["um_per_px"]) for i in images if i["um_per_px"]})
-    return {
-        "splits": splits,
-        "same_group_in_training_and_evaluation": shared,
-        "um_per_px": scales[0] if scales else None,
-        "images_without_scale": sum(not i["um_per_px"] for i in images),
-        "images_without_group": sum(not i["group"] for i in images),
-    }
+    for split in documents.SPLITS:
+        part = [i for i in images if i.split == split]
+        cells = [cell for i in part for cell in i.cells]
+        splits[split] = documents.SplitCount(
+            images=len(part),
+            annotated=sum(bool(i.exhaustive) for i in part),
+            cells=len(cells),
+            verified_masks=sum(cell.mask is not None for cell in cells),
+        )
+    shared = sorted(group for group, sides in sides_of_groups(images).items() if len(sides) > 1)
+    scales = sorted({float(i.um_per_px) for i in images if i.um_per_px})
+    return SnapshotSummary(
+        splits=splits,
+        same_group_in_training_and_evaluation=tuple(shared),
+        um_per_px=scales[0] if scales else None,
+        images_without_scale=sum(not i.um_per_px for i in images),
+        images_without_group=sum(not i.group for i in images),
+    )
 
 
-def of_rejected(rejections: list[tuple[str, list[float]]], found: dict[str, Any]) -> dict[str, Any]:
-    """Where rejected proposals go. Only "not a cell" says that nothing is there, and teaches so.
+def unclear(rejections: Sequence[tuple[str, Box]], drawn: Sequence[Box]) -> list[Box]:
+    """Where proposals were rejected and nobody shall learn from the place, as if it were marked cannot-tell.
 
-    Every other reason says that something is wrong with the proposal, not that there is no cell: where no person's cell
-    stands in its place, nobody shall learn from the place, as if it were marked cannot-tell.
+    Only "not a cell" says that nothing is there, and teaches so. Every other reason says that something is wrong with
+    the proposal, not that there is no cell: its place is unclear where no person's cell stands in it.
+
+    rejections  (reason, box) of each
+    drawn       the boxes of people's cells
     """
-    drawn = [cell["box"] for cell in found["cells"]]
-    unclear = [box for reason, box in rejections if reason != "not_a_cell" and not any(covers(b, box) for b in drawn)]
-    return {
-        "rejected": [*found["rejected"], *(box for _, box in rejections)],
-        "cannot_tell": [*found["cannot_tell"], *unclear],
-    }
+    doubtful = [box for reason, box in rejections if reason != "not_a_cell"]
+    return [box for box in doubtful if not any(covers(b, box) for b in drawn)]
 
 
-def covers(a: list[float], b: list[float]) -> bool:
+def covers(a: Box, b: Box) -> bool:
     """Whether box a covers at least half of box b."""
     width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
     return min(width, height) > 0 and width * height >= 0.5 * (b[2] - b[0]) * (b[3] - b[1])
 
 
-def _image(image: Image, locked: str | None) -> dict[str, Any]:
+def _image(image: Image, locked: str | None) -> SnapshotImage:
     """One image as it is now.
 
     locked  the hash of its masks in the reference set; None for an image outside it, whose masks judge nothing
@@ -186,8 +176,10 @@ def _image(image: Image, locked: str | None) -> dict[str, Any]:
     layer = (
         Layer.objects.filter(image=image, kind=Layer.Kind.WORKING).select_related("head").order_by("-head__seq").first()
     )
-    found: dict[str, Any] = {"cells": [], "rejected": [], "cannot_tell": [], "exhaustive": [], "ignore": []}
-    seq, rejections = 0, []
+    seq = 0
+    cells: list[documents.SnapshotCell] = []
+    rejections: list[tuple[str, Box]] = []
+    others: dict[str, list[Box]] = {"cannot_tell": [], "exhaustive": [], "ignore": []}
     if layer is not None:
         rows = list(Annotation.objects.filter(layer=layer, deleted=False).select_related("layer__head").order_by("uid"))
         seq = rows[0].layer.head.seq if rows else layer.head.seq
@@ -195,30 +187,32 @@ def _image(image: Image, locked: str | None) -> dict[str, Any]:
             state = state_of(row)
             assert state is not None
             if state.status == "confirmed":
-                found["cells"].append(
-                    {
-                        "uid": str(row.uid),
-                        "box": list(state.box),
-                        "label_class": state.label_class,
-                        "mask": state.as_json()["mask"],
-                    }
-                )
+                cells.append(_cell(str(row.uid), state))
             elif state.status == "rejected":
-                rejections.append((state.reason, list(state.box)))
+                rejections.append((state.reason, state.box))
             else:
-                found[state.status].append(list(state.box))
-        found |= of_rejected(rejections, found)
-    return {
-        "image": image.pk,
-        "sha256": image.sha256,
-        "pixels": image.pixels.name,
-        "reference": reference.checked(image, locked) if locked else None,
-        "width": image.width,
-        "height": image.height,
-        "um_per_px": image.um_per_px,
-        "group": image.group,
-        "split": image.split,
-        "layer": str(layer.pk) if layer else None,
-        "seq": seq,
-        **found,
-    }
+                others[state.status].append(state.box)
+    others["cannot_tell"] += unclear(rejections, [cell.box for cell in cells])
+    return SnapshotImage(
+        image=image.pk,
+        sha256=image.sha256,
+        pixels=str(image.pixels.name),
+        reference=reference.checked(image, locked) if locked else None,
+        width=image.width,
+        height=image.height,
+        um_per_px=image.um_per_px,
+        group=image.group,
+        split=documents.SPLITS[documents.SPLITS.index(image.split)],
+        layer=str(layer.pk) if layer else None,
+        seq=seq,
+        cells=tuple(cells),
+        rejected=tuple(box for _, box in rejections),
+        cannot_tell=tuple(others["cannot_tell"]),
+        exhaustive=tuple(others["exhaustive"]),
+        ignore=tuple(others["ignore"]),
+    )
+
+
+def _cell(uid: str, state: AnnotationState) -> documents.SnapshotCell:
+    mask = documents.PackedMask(**state.mask.as_json()) if state.mask else None
+    return documents.SnapshotCell(uid=uid, box=state.box, label_class=state.label_class, mask=mask)

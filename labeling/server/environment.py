@@ -4,6 +4,7 @@ Nothing here imports Django, so that the supervisor and the tests can use it bef
 """
 
 import os
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def data_dir() -> Path:
     return Path(os.environ.get("BOXWISE_DATA_DIR", "").strip() or CHECKOUT / ".data").expanduser().absolute()
 
 
-def database(url: str) -> dict[str, Any]:
+def database(url: str) -> dict[str, Any]:  # untyped: Django's own, which it fills in
     """Django's DATABASES entry of a libpq address: postgresql://user:password@host:port/name?sslmode=require.
 
     A directory as the host is a Unix socket: postgresql://user:password@/name?host=/run/boxwise
@@ -84,7 +85,7 @@ def database(url: str) -> dict[str, Any]:
     return entry
 
 
-def storage(url: str) -> dict[str, Any]:
+def storage(url: str) -> dict[str, Any]:  # untyped: Django's own, which it fills in
     """Django's STORAGES entry of file:///directory or s3://bucket/prefix?endpoint_url=https://...&region_name=...
 
     The keys of S3 come from where its client library always looks (AWS_ACCESS_KEY_ID, a role, ...).
@@ -99,7 +100,7 @@ def storage(url: str) -> dict[str, Any]:
             },  # files go out through views that check access
         }
     if parts.scheme == "s3" and parts.netloc:
-        options: dict[str, Any] = dict(parse_qsl(parts.query))
+        options: dict[str, object] = dict(parse_qsl(parts.query))
         options |= {"bucket_name": parts.netloc, "location": parts.path.strip("/"), "file_overwrite": False}
         return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
     raise SystemExit("Boxwise does not start: STORAGE_URL must be file:///directory or s3://bucket/prefix.")
@@ -114,6 +115,17 @@ def originals_url(storage_url: str) -> str:
     return f"{address.rstrip('/')}/originals{mark}{options}"
 
 
+def slide_roots() -> dict[str, Path]:
+    """SLIDE_ROOTS: NAME=/folder, several with commas between them. The folder may itself be reached by links."""
+    found: dict[str, Path] = {}
+    for entry in filter(None, (part.strip() for part in os.environ.get("SLIDE_ROOTS", "").split(","))):
+        name, mark, folder = entry.partition("=")
+        if not mark or not name.strip() or not folder.strip().startswith("/"):
+            raise SystemExit("Boxwise does not start: SLIDE_ROOTS must be NAME=/folder, several with commas between.")
+        found[name.strip()] = Path(folder.strip())
+    return found
+
+
 def site_url(hosts: list[str], origins: list[str]) -> str:
     """Where people reach the site, without a slash at its end: SITE_URL, or what the host names say."""
     url = os.environ.get("SITE_URL", "").strip().rstrip("/")
@@ -123,14 +135,26 @@ def site_url(hosts: list[str], origins: list[str]) -> str:
     return url or (origins[0].rstrip("/") if origins and "*" not in origins[0] else f"https://{named}")
 
 
-def mail(url: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Mail:
+    """Django's settings of a mail server; the defaults write mail to the log."""
+
+    backend: str = "django.core.mail.backends.console.EmailBackend"
+    host: str = ""
+    port: int = 0
+    user: str = ""
+    password: str = ""
+    ssl: bool = False
+    starttls: bool = False
+
+
+def mail(url: str) -> Mail:
     """Django's mail settings of smtp://user:password@host:587?starttls=1 or smtps://user:password@host:465.
 
     Without an address mail is written to the log of the process that sends it.
     """
     if not url:
-        nobody = {"host": "", "port": 0, "user": "", "password": "", "ssl": False, "starttls": False}
-        return {"backend": "django.core.mail.backends.console.EmailBackend", **nobody}
+        return Mail()
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query))
     try:
@@ -141,15 +165,15 @@ def mail(url: str) -> dict[str, Any]:
         raise SystemExit(
             "Boxwise does not start: MAIL_URL must be smtp://user:password@host:587?starttls=1 or smtps://..."
         )
-    return {
-        "backend": "django.core.mail.backends.smtp.EmailBackend",
-        "host": parts.hostname,
-        "port": port,
-        "user": unquote(parts.username or ""),
-        "password": unquote(parts.password or ""),
-        "ssl": parts.scheme == "smtps",
-        "starttls": options.get("starttls") == "1",
-    }
+    return Mail(
+        backend="django.core.mail.backends.smtp.EmailBackend",
+        host=parts.hostname,
+        port=port,
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        ssl=parts.scheme == "smtps",
+        starttls=options.get("starttls") == "1",
+    )
 
 
 def networks(name: str) -> list[IPv4Network | IPv6Network]:

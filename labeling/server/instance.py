@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TypedDict
 
 from labeling.server import compiled, environment, processes, surroundings
 from labeling.server.postgres import Postgres
@@ -60,6 +60,14 @@ class Lock:
         self.file.truncate(0)
         self.file.write(json.dumps({"pid": os.getpid(), "address": self.address, "children": dict(children)}))
         self.file.flush()
+
+
+class Holder(TypedDict, total=False):
+    """Who holds the lock, as Lock.tell wrote it: the supervisor, its address, and name -> pid of its children."""
+
+    pid: int
+    address: str
+    children: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -206,7 +214,7 @@ class Instance:
             finally:
                 file.truncate(0)
 
-    def holder(self) -> dict[str, Any] | None:
+    def holder(self) -> Holder | None:
         """Who holds the lock, as Lock.tell wrote it; {} when it has not written yet, None when nobody holds it."""
         try:
             with (self.folder / "lock").open() as file:
@@ -214,8 +222,9 @@ class Instance:
                     fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 except BlockingIOError:
                     with contextlib.suppress(ValueError):
-                        return dict(json.loads(file.read()))
-                    return {}
+                        told: Holder = json.loads(file.read())
+                        return told
+                    return Holder()
         except OSError:
             pass
         return None

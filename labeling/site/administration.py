@@ -1,7 +1,5 @@
 """The page of administrators: what people may do on this site, who tried to come in, and whether everything is up."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -37,7 +35,7 @@ def administration(request: Request) -> HttpResponse:
     return redirect("administration")
 
 
-def context() -> dict[str, Any]:
+def context() -> dict[str, object]:
     return {
         "policy": site_policy(),
         "projects": SitePolicy.Projects.choices,

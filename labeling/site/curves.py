@@ -1,9 +1,8 @@
 """Small curves of what a stage reported, drawn by the server: no script, and a sentence for who cannot see them."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from labeling.site.words import figure
 
@@ -37,7 +36,7 @@ class Curve:
         )
 
 
-def curves_of(reports: Iterable[dict[str, Any]]) -> list[Curve]:
+def curves_of(reports: Iterable[Mapping[str, object]]) -> list[Curve]:
     """A curve for every number that was reported at least twice, in the order of first appearance. The score that the
     best epoch is chosen by is left out where it is one of the others under another name."""
     series: dict[str, list[float]] = {}

@@ -1,7 +1,5 @@
 """Exports on the project's page: ask for one, watch it, cancel it, fetch it."""
 
-from typing import Any
-
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -63,7 +61,7 @@ def ask(request: Request, project: Project) -> Job:
     return services.create_job(kind=Job.Kind.EXPORT, project=project, owner=request.user, request=wanted.as_json())
 
 
-def panel(request: Request, project: Project) -> dict[str, Any]:
+def panel(request: Request, project: Project) -> dict[str, object]:
     """What the export panel shows."""
     visible = Job.objects.visible_to(request.user).filter(project=project, kind=Job.Kind.EXPORT)
     newest = list(visible.exclude(state=Job.State.EXPIRED).select_related("owner")[:SHOWN])

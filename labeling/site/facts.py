@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from inference.documents.base import Document, JsonObject
+
 # In the order in which they are shown; what is not here follows, by name.
 WORDS = {
     "split": "Judged on the split",
@@ -43,8 +45,12 @@ class Facts:
     groups: list[tuple[str, "Facts"]]
 
 
-def facts_of(facts: dict[str, Any]) -> Facts:
-    """Any {name: number | sentence | dict} in reading order: storage does not keep the order of keys."""
+def facts_of(facts: Document) -> Facts:
+    """The numbers, sentences and groups of a document in reading order."""
+    return _read(facts.as_json())
+
+
+def _read(facts: JsonObject) -> Facts:
     order = list(WORDS)
     names = sorted(facts, key=lambda name: (order.index(name) if name in WORDS else len(order), name))
     made = Facts([], [], [])
@@ -53,7 +59,7 @@ def facts_of(facts: dict[str, Any]) -> Facts:
         if name in SHOWN_ELSEWHERE:
             continue
         if isinstance(value, dict):
-            made.groups.append((words, facts_of(value)))
+            made.groups.append((words, _read(value)))
         elif isinstance(value, str) and " " in value:
             made.sentences.append(value)
         else:

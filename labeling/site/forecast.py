@@ -2,23 +2,41 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Protocol
 
+from labeling.rounds.execution.services import FINISHED
 from labeling.rounds.models import Round, Stage
-from labeling.rounds.services import FINISHED
 
 NEWEST = 40  # finished stages: some rounds, even where most of their stages were reused
 
 
-def left_of(found: Round, rows: Iterable[dict[str, Any]], now: datetime) -> timedelta | None:
+class Rest(Protocol):
+    """How long the rest of a stage takes."""
+
+    @property
+    def left(self) -> timedelta: ...
+
+
+class Row(Protocol):
+    """What is read here of a round_progress.StageRow."""
+
+    @property
+    def stage(self) -> Stage: ...
+    @property
+    def wait(self) -> object | None: ...
+    @property
+    def pace(self) -> Rest | None: ...
+
+
+def left_of(found: Round, rows: Iterable[Row], now: datetime) -> timedelta | None:
     """The rest of the stage at work by its own pace, and the others as the project's last round of this preset made
     them, one after another as a single worker does; more workers are faster. One query.
 
-    rows  of round_views.progress_context
+    rows  of round_progress.stage_rows
     ->    None where a stage was never made before, where one waits for memory or a GPU, and for a round at rest
     """
-    unfinished = [row for row in rows if row["stage"].state not in FINISHED]
-    if found.state not in Round.ACTIVE or found.cancel_requested or any(row["wait"] for row in unfinished):
+    unfinished = [row for row in rows if row.stage.state not in FINISHED]
+    if found.state not in Round.ACTIVE or found.cancel_requested or any(row.wait for row in unfinished):
         return None
     earlier = Stage.objects.filter(round__project=found.project_id, round__preset=found.preset, state=Stage.State.DONE)
     took: dict[str, timedelta] = {}
@@ -28,9 +46,9 @@ def left_of(found: Round, rows: Iterable[dict[str, Any]], now: datetime) -> time
             took.setdefault(kind, ended - began)
     left = timedelta(0)
     for row in unfinished:
-        stage = row["stage"]
-        if row["pace"]:
-            left += row["pace"]["left"]
+        stage = row.stage
+        if row.pace:
+            left += row.pace.left
         elif stage.kind not in took:
             return None
         else:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
@@ -15,7 +16,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from labeling.errors import LabelingError
+from labeling.errors import LabelingError, sentence
 from labeling.images.models import Image
 from labeling.numbers import whole_number
 from labeling.projects.access import reach
@@ -24,15 +25,15 @@ from labeling.rounds.configuration import differences
 from labeling.rounds.models import ModelVersion, Promotion, Publication, ReferenceSet, Round, RoundPolicy, WeightsImport
 from labeling.rounds.reference import candidates, current, lock
 from labeling.rounds.reference_masks import Added, add_references, referenced, remove_reference
-from labeling.rounds.results.comparison import Comparison
+from labeling.rounds.results.comparison import Comparison, Pair
 from labeling.rounds.results.comparison import compare as compare_rounds
 from labeling.rounds.results.drift import over_rounds
 from labeling.rounds.results.tuning import request_tuning
 from labeling.rounds.weights.importing import MOST_BYTES, import_weights
 from labeling.rounds.weights.promotion import current_round, figures_of, policy_of, promote, roll_back
 from labeling.site.drift_plots import History, histories_of
-from labeling.site.requests import Request, acts_of, attempt, reach_project, reach_round, sentence, signed_in
-from labeling.site.round_views import SLOW_TO_START
+from labeling.site.requests import Request, acts_of, attempt, reach_project, reach_round, signed_in
+from labeling.site.round_progress import SLOW_TO_START
 
 IMPORTS = 20  # shown
 DRIFT_ROUNDS = 12  # the newest; each is a file to read
@@ -64,16 +65,28 @@ def models(request: Request, project: int) -> HttpResponse:
     return render(request, "site/models.html", context)
 
 
-def version_row(version: ModelVersion) -> dict[str, Any]:
+@dataclass(frozen=True)
+class VersionRow:
+    """A line of the table of versions; a figure that nobody has measured is None."""
+
+    version: ModelVersion
+    has_boxes: bool
+    box_ap50: float | None
+    mask_dice: float | None
+    is_optimistic: bool
+
+
+def version_row(version: ModelVersion) -> VersionRow:
     """A line of the table of versions; a figure that its kind of model has, and that nobody has measured, is None."""
     figures = figures_of(version)
-    return {
-        "version": version,
-        "has_boxes": version.kind == ModelVersion.Kind.DETECTOR,
-        "box_ap50": figures.get("box_ap50"),
-        "mask_dice": figures.get("masks", {}).get(version.kind, {}).get("dice"),
-        "is_optimistic": any(name in figures for name in ("elsewhere", "seen_before", "optimistic")),
-    }
+    alone = next(iter(figures.masks.values()), None)  # of its own kind, where it was measured
+    return VersionRow(
+        version=version,
+        has_boxes=version.kind == ModelVersion.Kind.DETECTOR,
+        box_ap50=figures.box_ap50,
+        mask_dice=alone.dice if alone else None,
+        is_optimistic=any((figures.elsewhere, figures.seen_before, figures.optimistic)),
+    )
 
 
 def histories(rounds: Iterable[Round]) -> list[History]:
@@ -82,7 +95,7 @@ def histories(rounds: Iterable[Round]) -> list[History]:
     return histories_of(over_rounds(in_order), in_order)
 
 
-def imports_of(found: Project) -> dict[str, Any]:
+def imports_of(found: Project) -> dict[str, object]:
     """What was brought along, the newest first, each with the versions it became."""
     brought = list(found.weights_imports.select_related("imported_by").prefetch_related("versions")[:IMPORTS])
     checking = [one for one in brought if one.state == WeightsImport.State.CHECKING]
@@ -114,12 +127,20 @@ def import_own(request: Request, project: int) -> HttpResponse:
     return redirect(f"{reverse('project-models', args=[found.pk])}#imports-title")
 
 
-def reference_of(found: Project) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class LockedReference:
+    """groups: slides or patients that are named."""
+
+    set: ReferenceSet
+    groups: int
+
+
+def reference_of(found: Project) -> LockedReference | None:
     """The locked reference set in words, or None."""
     locked = current(found)
     if locked is None:
         return None
-    return {"set": locked, "groups": len({e["group"] for e in locked.images if e["group"]})}
+    return LockedReference(locked, len({e["group"] for e in locked.images if e["group"]}))
 
 
 @signed_in
@@ -230,7 +251,7 @@ def compare(request: Request, project: int) -> HttpResponse:
         "histories": histories(chosen) if made else [],
         "pair_query": urlencode([("round", chosen[0].number), ("round", chosen[-1].number)]) if made else "",
         "beside": seen_by_both(chosen) if made else None,
-        "configurations": differences(chosen[0].configuration, chosen[-1].configuration) if made else [],
+        "configurations": differences(chosen[0].parameters, chosen[-1].parameters) if made else [],
     }
     return render(request, "site/compare.html", context)
 
@@ -242,18 +263,23 @@ def seen_by_both(chosen: list[Round]) -> int | None:
     return shared.values_list("image", flat=True).first()
 
 
-def scatter(project: Project, made: Comparison) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Dot:
+    """An image in the scatter; x and y as text: a template would give a German page a decimal comma."""
+
+    image: Image
+    pair: Pair
+    x: str
+    y: str
+
+
+def scatter(project: Project, made: Comparison) -> list[Dot]:
     """One dot an image, worst under the last round first: x under the first round, y under the last, y down."""
     images = {image.pk: image for image in Image.objects.filter(project=project, pk__in=[p.image for p in made.pairs])}
+    there = [pair for pair in made.pairs if pair.image in images]
     return [
-        {
-            "image": images[pair.image],
-            "pair": pair,
-            "x": f"{pair.first * SCATTER:.1f}",  # written here: a template would give a German page a decimal comma
-            "y": f"{(1 - pair.last) * SCATTER:.1f}",
-        }
-        for pair in made.pairs
-        if pair.image in images
+        Dot(images[pair.image], pair, f"{pair.first * SCATTER:.1f}", f"{(1 - pair.last) * SCATTER:.1f}")
+        for pair in there
     ]
 
 

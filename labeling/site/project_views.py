@@ -1,5 +1,6 @@
 """The page of one project: its images, people, classes and rounds."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
@@ -11,23 +12,23 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from labeling.errors import LabelingError
+from labeling.errors import LabelingError, sentence
 from labeling.images.models import Split
 from labeling.images.services import stated
 from labeling.projects.models import Project, Role
 from labeling.projects.services import add_class, add_member, change_role, invite_again, remove_member
-from labeling.rounds.archiving import archive_project, restore_project
 from labeling.rounds.configuration import CHOICES, DEVICES, PRESET_NAMES
-from labeling.rounds.models import Round
+from labeling.rounds.execution.archiving import archive_project, restore_project
+from labeling.rounds.models import ModelVersion, Round
 from labeling.rounds.results.outcome import on_images, outcome_of
 from labeling.rounds.weights.promotion import current_publications, current_round
 from labeling.rounds.weights.starting import KINDS
-from labeling.site import upload_views
+from labeling.site import import_views, upload_views
 from labeling.site.export_views import panel
 from labeling.site.forms.projects import MOST_FILES, ClassForm, MemberForm, UploadForm
 from labeling.site.overview import Counts, count
-from labeling.site.requests import Request, acts_of, attempt, reach_project, sentence, signed_in
-from labeling.site.round_views import progress_context
+from labeling.site.requests import Request, acts_of, attempt, reach_project, signed_in
+from labeling.site.round_progress import progress_of
 from labeling.site.suggestions import STRATEGIES, next_images
 
 PER_PAGE = 60
@@ -45,7 +46,8 @@ def project(request: Request, project: int) -> HttpResponse:
 def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -> HttpResponse:
     """The whole page; `forms` are the ones that came back with errors."""
     context = head(request, found)
-    role, may = context["role"], context["may"]
+    role = found.role_of(request.user)
+    may = acts_of(found, role)
     rounds = list(found.rounds.select_related("started_by"))
     active = next((r for r in rounds if r.state in Round.ACTIVE), None)
     context |= {
@@ -55,7 +57,8 @@ def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -
         "rounds": rounds,
         "invitation": invitation_of(request, found),
         **(panel(request, found) if "export" in may else {}),
-        **(upload_views.panel(request, found) if "manage" in may else {}),
+        **(dict(upload_views.panel(request, found)) if "manage" in may else {}),
+        **(import_views.panel(request, found) if "manage" in may else {}),
         "upload_form": UploadForm(),
         "stated": stated(found),
         "most_files": MOST_FILES,
@@ -64,11 +67,11 @@ def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -
         **forms,
     }
     if active is not None:
-        context |= progress_context(active) | {"outcome": context["outcome"]}  # of the current round
+        context |= progress_of(active).context() | {"outcome": context["outcome"]}  # of the current round
     return render(request, "site/project.html", context, status=status)
 
 
-def head(request: Request, found: Project) -> dict[str, Any]:
+def head(request: Request, found: Project) -> dict[str, object]:
     """What the head of the page and the grid below it need."""
     role = found.role_of(request.user)
     may = acts_of(found, role)
@@ -87,10 +90,18 @@ def head(request: Request, found: Project) -> dict[str, Any]:
     }
 
 
-def starts(found: Project) -> list[dict[str, Any]]:
-    """What the models of a round can start from, detector and segmenter: the versions of this project."""
+@dataclass(frozen=True)
+class StartChoices:
+    """The versions that a detector or segmenter can start from."""
+
+    kind: str
+    versions: list[ModelVersion]
+
+
+def starts(found: Project) -> list[StartChoices]:
+    """What the models of a round can start from: the versions of this project."""
     versions = list(found.model_versions.all())
-    return [{"kind": kind, "versions": [v for v in versions if v.kind == kind]} for kind in KINDS]
+    return [StartChoices(kind, [v for v in versions if v.kind == kind]) for kind in KINDS]
 
 
 ROLE_ORDER = Case(*(When(role=r, then=Value(i)) for i, r in enumerate(Role.values)), output_field=IntegerField())
@@ -101,7 +112,7 @@ def roles_given_by(role: str | None) -> list[str]:
     return [r for r in Role.values if r != Role.OWNER or role == Role.OWNER]
 
 
-def grid(request: Request, found: Project) -> dict[str, Any]:
+def grid(request: Request, found: Project) -> dict[str, object]:
     """The images of one page with their counts, and what the whole project asks for next."""
     everything = list(found.images.all())
     counts = count(images=found.images.order_by(), user=request.user, per="image")

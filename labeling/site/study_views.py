@@ -11,14 +11,16 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from labeling.errors import Invalid, LabelingError
+from labeling.errors import Invalid, LabelingError, sentence
 from labeling.numbers import whole_number
 from labeling.projects.access import reach
 from labeling.projects.models import MAY
 from labeling.site.forms.studies import FieldsForm, StudyForm, arm_forms, arms_of, declared
-from labeling.site.requests import Request, acts_of, attempt, reach_project, sentence, signed_in
+from labeling.site.requests import Request, acts_of, attempt, reach_project, signed_in
 from labeling.studies import amending, interim_looks, learned, limits, outside, services
-from labeling.studies.models import Arm, Item, Participant, Study
+from labeling.studies.documents import AmendmentEntry
+from labeling.studies.drafts import FieldChoice
+from labeling.studies.models import Amendment, Arm, Item, Participant, Study
 from labeling.studies.plot_names import SHOWS
 from labeling.studies.signing import public_key, signing_key
 
@@ -69,19 +71,19 @@ def edit_study(request: Request, study: int) -> HttpResponse:
 
 def _design(
     request: Request, make: Callable[..., Study], study: Study | None = None
-) -> tuple[dict[str, Any], Study | None]:
+) -> tuple[dict[str, object], Study | None]:
     """The forms of a design, and the study that `make` made of them when all are right."""
     form = StudyForm(request.POST or None, initial=declared(study) if study else None)
     arms = arm_forms(request, arms_of(study)) if study else arm_forms(request)
     chosen = {"strata": study.strata, "measured": study.measured} if study else None
     fields = FieldsForm(request.POST or None, initial=chosen)
-    context = {"form": form, "arm_forms": arms[:2], "more_arms": arms[2:], "fields_form": fields}
+    context: dict[str, object] = {"form": form, "arm_forms": arms[:2], "more_arms": arms[2:], "fields_form": fields}
     valid = [one.is_valid() for one in (form, fields, *arms)]  # each, so that each shows its errors
     if request.method != "POST" or not all(valid):
         return context, None
     named = [arm.cleaned_data for arm in arms if arm.cleaned_data.get("name")]
     try:
-        return context, make(arms=named, chosen=fields.cleaned_data, **form.cleaned_data)
+        return context, make(arms=named, chosen=FieldChoice(**fields.cleaned_data), **form.cleaned_data)
     except LabelingError as error:
         beside = fields if error.field in fields.fields else form
         beside.add_error(error.field if error.field in beside.fields else None, sentence(error))
@@ -158,10 +160,10 @@ def _usable(study: Study) -> learned.Candidates:
     return learned.candidates(study.project, proposals=proposals)
 
 
-def _amendments(study: Study) -> list[tuple[Any, list[dict[str, Any]]]]:
+def _amendments(study: Study) -> list[tuple[Amendment, list[AmendmentEntry]]]:
     """Each amendment with what it changed, in words."""
     entries = amending.amendments_of(study) if study.protocol else []
-    of_moment: dict[str, list[dict[str, Any]]] = {}
+    of_moment: dict[str, list[AmendmentEntry]] = {}
     for entry in entries:
         of_moment.setdefault(entry["at"], []).append(entry)
     rows = study.amendments.select_related("by")

@@ -16,16 +16,23 @@ BUTTONS = [
 ]
 CHOICES = [("Tumour", "pressed"), ("Lymphocyte", ""), ("Stroma", "disabled")]
 CARDS = [
-    ("Smart", "Click in a cell, or drag a box.", ""),
-    ("Round 4 is published", "212 proposals on 9 images.", "is-ok"),
-    ("Waits for a worker", "No worker with a GPU is running.", "is-warn"),
-    ("Dr B changed this cell while you did", "Nothing was overwritten.", "is-danger"),
+    ("Images", "9 images, 412 cells.", "is-stacked"),
+    ("Smart", "Click in a cell, or drag a box.", "is-stacked is-info"),
+    ("Round 4 is published", "212 proposals on 9 images.", "is-stacked is-ok"),
+    ("Waits for a worker", "No worker with a GPU is running.", "is-stacked is-warn"),
+    ("Dr B changed this cell while you did", "Nothing was overwritten.", "is-stacked is-danger"),
 ]
+NOTES = [
+    ("clock", "Working time is recorded in this project.", "is-info"),
+    ("triangle-alert", "3 images have no proposals.", "is-warn"),
+]
+LINES = [("the images, as PNG", "checked"), ("rejected cells", "")]
 BADGES = [("archived", ""), ("published", "is-ok"), ("synthetic", "is-warn"), ("failed", "is-danger")]
 ROWS = [("Nuclei", "0.812", "1,204"), ("Glands", "0.774", "86")]
 JOBS = [
     ("Export to COCO", 40, "4 of 10 images", ""),
     ("Backup", 100, "done", "is-ok"),
+    ("Reading of files", 60, "2 files wait for a choice", "is-warn"),
     ("Import", 15, "failed", "is-danger"),
 ]
 
@@ -37,6 +44,8 @@ def styleguide(request: HttpRequest) -> HttpResponse:
         "buttons": BUTTONS,
         "choices": CHOICES,
         "cards": CARDS,
+        "notes": NOTES,
+        "lines": LINES,
         "badges": BADGES,
         "rows": ROWS,
         "jobs": JOBS,
@@ -45,11 +54,15 @@ def styleguide(request: HttpRequest) -> HttpResponse:
             "button": "Button: normal, primary, danger, quiet, pressed, disabled, busy",
             "choice": "Choice: chosen, free, disabled",
             "field": "Field: normal, with an error, disabled",
-            "card": "Card: note, done, waits, conflict",
+            "card": "Card: plain, note, done, waits, conflict; a sentence with an icon; a link",
+            "lines": "Choices of a form",
+            "link_title": "Colon 2024",
+            "link_text": "18 images, 3,412 cells",
             "table": "Table",
             "progress": "Progress and jobs: at work, done, failed",
-            "toast": "Toast: with undo, error",
-            "empty": "Empty state",
+            "toast": "Toast: with undo, done, error",
+            "saved_text": "Saved.",
+            "empty": "Empty state: in a panel, in place of a list",
             "dialog": "Dialog",
             "tabs": "Tabs",
             "badge": "Badge",

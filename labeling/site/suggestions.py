@@ -1,9 +1,11 @@
 """What to annotate next: the scores that the current round left on each image, in words."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
+from inference.documents.publication import PublicationFacts
 from labeling.projects.models import Project
 from labeling.rounds.weights.promotion import current_publications
 from labeling.site.overview import Counts
@@ -39,9 +41,9 @@ def next_images(project: Project, counts: dict[int, Counts], strategy: str = "mi
     """
     strategy = strategy if strategy in STRATEGIES else "mix"
     scored = {
-        image: facts["priorities"]
+        image: priorities
         for image, facts in current_publications(project.images.order_by()).values_list("image", "facts")
-        if facts.get("priorities") and needs_somebody(counts.get(image, Counts()))
+        if (priorities := PublicationFacts.stored(facts).priorities) and needs_somebody(counts.get(image, Counts()))
     }
     order = sorted(scored, key=lambda image: (-scored[image].get(strategy, 0.0), image))
     return {
@@ -53,7 +55,7 @@ def needs_somebody(counts: Counts) -> bool:
     return not counts.exhaustive and not counts.is_done
 
 
-def why(scores: dict[str, float], strategy: str) -> str:
+def why(scores: Mapping[str, float], strategy: str) -> str:
     """The score as a sentence that can be checked by looking at the image."""
     s = {name: 100 * value for name, value in scores.items()}
     unlike = max(1, 100 - s.get("diversity", 0))

@@ -1,7 +1,5 @@
 """Active time on the project page: in words, per person, and as bars by day."""
 
-from typing import Any
-
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -23,7 +21,7 @@ def time(request: Request, project: int) -> HttpResponse:
     return render(request, "site/parts/time.html", time_context(found, request.user))
 
 
-def time_context(found: Project, user: User) -> dict[str, Any]:
+def time_context(found: Project, user: User) -> dict[str, object]:
     recorded = project_time(found)
     oversees = "oversee" in acts_of(found, found.role_of(user))
     people = len(recorded.people)

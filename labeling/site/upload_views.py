@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TypedDict
 
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
@@ -16,7 +16,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
-from labeling.errors import Archived, LabelingError
+from labeling.errors import Archived, LabelingError, full_stop, sentence
+from labeling.images.documents import UploadRequest
 from labeling.images.similar import sentence as same_picture
 from labeling.images.uploads import ItemOutcome, alike_of, item_outcomes, take_files
 from labeling.jobs.estimate import TimeLeft, jobs_before, time_left
@@ -24,7 +25,7 @@ from labeling.jobs.models import Job, JobItem
 from labeling.numbers import whole_number
 from labeling.projects.models import Project
 from labeling.site.forms.projects import UploadForm
-from labeling.site.requests import Request, acts_of, full_stop, reach_project, sentence, signed_in
+from labeling.site.requests import Request, acts_of, reach_project, signed_in
 from labeling.site.words import took
 
 SHOWN_FOR = timedelta(hours=1)  # an upload of which nothing is left to do
@@ -109,21 +110,33 @@ def answer(
     seen  images that the page knows; None for all that are there now
     at    when it was told last, in seconds
     """
-    context = panel(request, project)
+    shown = panel(request, project)
     now = int(timezone.now().timestamp())
-    has_news = seen is not None and context["seen"] > seen
-    tells = has_news and (now - at >= REFRESH_EVERY or not context["reading"])
-    if has_news and not tells:
-        context["seen"] = seen
-    ended = "" if context["reading"] else context["summary"]
-    context |= {"at": now if tells else at, "problems": problems, "ended": ended}
+    has_news = seen is not None and shown["seen"] > seen
+    tells = has_news and (now - at >= REFRESH_EVERY or not shown["reading"])
+    if has_news and not tells and seen is not None:
+        shown["seen"] = seen
+    ended = "" if shown["reading"] else shown["summary"]
+    context = {**shown, "at": now if tells else at, "problems": problems, "ended": ended}
     response = render(request, "site/parts/uploads.html", context)
     if tells:
         response["HX-Trigger"] = "images-changed"
     return response
 
 
-def panel(request: Request, project: Project) -> dict[str, Any]:
+class Panel(TypedDict):
+    """The names of the part's template. seen: images that have come; poll: ms until it asks again."""
+
+    project: Project
+    may: set[str]
+    batches: list[Batch]
+    reading: bool
+    poll: int
+    seen: int
+    summary: str
+
+
+def panel(request: Request, project: Project) -> Panel:
     """What the part shows: uploads at work, those with files that are no images yet, and the latest ones."""
     now = timezone.now()
     visible = Job.objects.visible_to(request.user).filter(project=project, kind=Job.Kind.READ)
@@ -177,7 +190,7 @@ def receive(request: Request, project: Project, files: Sequence[UploadedFile]) -
         problems.insert(0, _("No file was chosen. Choose one or more images and try again."))
     if not problems:
         try:
-            take_files(project=project, owner=request.user, files=files, facts=form.cleaned_data)
+            take_files(project=project, owner=request.user, files=files, facts=UploadRequest(**form.cleaned_data))
         except Archived:
             raise
         except LabelingError as error:

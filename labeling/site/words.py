@@ -43,6 +43,25 @@ def layout_name(layout: str) -> str:
     return {"coco": "COCO JSON", "geojson": "GeoJSON", "labels": "Label maps"}.get(layout, layout)
 
 
+TONES = {
+    "published": "is-ok",
+    "ready": "is-ok",
+    "done": "is-ok",
+    "reused": "is-ok",
+    "sent": "is-ok",
+    "choice": "is-warn",
+    "failed": "is-danger",
+    "refused": "is-danger",
+    "declined": "is-danger",
+}
+
+
+@register.filter
+def tone(state: str) -> str:
+    """The class of a badge or a progress that says how a state is meant: well, waiting for somebody, badly, or none."""
+    return TONES.get(state, "")
+
+
 @register.filter
 def thousands(value: Any) -> str:
     """12345 as 12,345."""

@@ -8,6 +8,8 @@ nothing here raises for what somebody typed.
 import json
 from typing import Any
 
+from labeling.studies.documents import AmendmentEntry, Protocol
+
 SEEN = {
     True: "Results by arm had been seen before.",
     False: "Results by arm had not been seen before.",
@@ -15,17 +17,17 @@ SEEN = {
 }
 
 
-def entries(protocol: dict[str, Any]) -> list[dict[str, Any]]:
+def entries(protocol: Protocol) -> list[AmendmentEntry]:
     found = protocol.get("amendments")
     return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
 
 
-def sentences(protocol: dict[str, Any]) -> list[str]:
+def sentences(protocol: Protocol) -> list[str]:
     """One for each amendment, in their order."""
     return [_sentence(k, entry) for k, entry in enumerate(entries(protocol), start=1)]
 
 
-def note(protocol: dict[str, Any], what: str) -> str:
+def note(protocol: Protocol, what: str) -> str:
     """What stands behind a value that was amended; "" for one that stands as it was frozen."""
     changes = [entry for entry in entries(protocol) if entry.get("what") == what and entry.get("applied", True)]
     if not changes:
@@ -33,7 +35,7 @@ def note(protocol: dict[str, Any], what: str) -> str:
     return f" (amended; {_shown(changes[0].get('before'))} when the protocol was frozen)"
 
 
-def frozen(protocol: dict[str, Any], sha256: str) -> str:
+def frozen(protocol: Protocol, sha256: str) -> str:
     """What the hash is of: of the protocol before its amendments."""
     count = len(entries(protocol))
     if not count:
@@ -42,7 +44,7 @@ def frozen(protocol: dict[str, Any], sha256: str) -> str:
     return f"Protocol frozen as SHA-256 {sha256}, then amended {times}; the hash is of the protocol before that."
 
 
-def _sentence(number: int, entry: dict[str, Any]) -> str:
+def _sentence(number: int, entry: AmendmentEntry) -> str:
     by = f", by {_shown(entry['by'])}" if entry.get("by") else ""
     seen = entry.get("results_seen")
     name = _name(entry.get("label") or entry.get("what"))
@@ -54,7 +56,7 @@ def _sentence(number: int, entry: dict[str, Any]) -> str:
     )
 
 
-def interim_look_sentences(protocol: dict[str, Any]) -> list[str]:
+def interim_look_sentences(protocol: Protocol) -> list[str]:
     """For the methods of a report: that results by arm were seen before the lock, and when. English."""
     return [
         f"Results by arm were seen on {opened['at'][:16].replace('T', ' ')} UTC, before the lock, by the "

@@ -5,16 +5,20 @@ named and not applied.
 """
 
 import json
+from collections.abc import Mapping
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from pydantic import JsonValue
 
+from inference.documents.base import JsonObject
 from labeling.accounts.models import User
 from labeling.errors import Invalid, WrongState
 from labeling.studies import limits
+from labeling.studies.documents import AmendmentEntry, FrozenProtocol, InterimLookEntry, Protocol
 from labeling.studies.models import Amendment, Item, Study
 
 # Where the protocol's document holds what an amendment may change; "" is its top.
@@ -31,7 +35,7 @@ WORDS = {EXCLUDED: "item left out", OUTSIDE_ARM: "arm read in another program"}
 
 
 @transaction.atomic
-def amend(*, study: Study, change: dict[str, Any], reason: str, by: User) -> Amendment:
+def amend(*, study: Study, change: Mapping[str, object], reason: str, by: User) -> Amendment:
     """Change a frozen protocol, visibly. The frozen text and its hash stay. Raises Invalid, WrongState."""
     study = Study.objects.select_for_update().get(pk=study.pk)
     if study.state != Study.State.RUNNING:
@@ -58,11 +62,16 @@ def amend(*, study: Study, change: dict[str, Any], reason: str, by: User) -> Ame
 
 
 def record(
-    *, study: Study, change: dict[str, Any], reason: str, by: User, before: dict[str, Any] | None = None
+    *, study: Study, change: Mapping[str, object], reason: str, by: User, before: Mapping[str, object] | None = None
 ) -> Amendment:
     """Write an amendment down, with whether results by arm had been seen by then. The caller has checked it."""
     return Amendment.objects.create(
-        study=study, change=change, before=before or {}, reason=reason, by=by, results_seen=results_seen(study)
+        study=study,
+        change=dict(change),
+        before=dict(before or {}),
+        reason=reason,
+        by=by,
+        results_seen=results_seen(study),
     )
 
 
@@ -85,13 +94,9 @@ def exclude(*, item: Item, reason: str, by: User) -> None:
     record(study=study, change={EXCLUDED: change}, reason=item.excluded, by=by)
 
 
-def effective(study: Study) -> dict[str, Any]:
-    """The protocol as amended: what the analysis follows, what was amended, and who looked at results when.
-
-    `amendments`  [{at, what, label, before, after, reason, results_seen, applied}], see amendments_of
-    `looks`       [{at, by, reason}]: looks at results by arm before the lock
-    """
-    protocol: dict[str, Any] = json.loads(json.dumps(study.protocol))
+def effective(study: Study) -> Protocol:
+    """The protocol as amended: what the analysis follows, what was amended, and who looked at results when."""
+    protocol: Protocol = json.loads(json.dumps(study.protocol))
     for amendment in study.amendments.all():
         for name, value in _sound(amendment.change).items():
             _put(protocol, name, value)
@@ -100,23 +105,15 @@ def effective(study: Study) -> dict[str, Any]:
     return protocol
 
 
-def amendments_of(study: Study) -> list[dict[str, Any]]:
-    """Every change of the frozen protocol, in order of time, one entry for each changed value.
-
-    at            ISO 8601
-    what          the field of the protocol, or EXCLUDED or OUTSIDE_ARM
-    label         the same in words, English
-    before, after values as the protocol holds them; before is null for what happened rather than changed
-    results_seen  whether results by arm had been seen by then; null: not recorded
-    applied       false for a value that the protocol would not take, which is read and has no effect
-    """
-    found = []
-    protocol: dict[str, Any] = json.loads(json.dumps(study.protocol))
+def amendments_of(study: Study) -> list[AmendmentEntry]:
+    """Every change of the frozen protocol, in order of time, one entry for each changed value."""
+    found: list[AmendmentEntry] = []
+    protocol: FrozenProtocol = json.loads(json.dumps(study.protocol))
     for amendment in study.amendments.all():
         change = amendment.change if isinstance(amendment.change, dict) else {"": amendment.change}
         sound = _sound(amendment.change)
         for name, value in change.items():
-            entry = {
+            entry: AmendmentEntry = {
                 "at": amendment.at.isoformat(),
                 "what": name,
                 "label": words_of(name),
@@ -137,7 +134,7 @@ def words_of(name: str) -> str:
     return rule.label if rule else WORDS.get(name, limits.shown(name))
 
 
-def interim_looks_of(study: Study) -> list[dict[str, Any]]:
+def interim_looks_of(study: Study) -> list[InterimLookEntry]:
     """Looks at results by arm before the lock, in order of time; who, by the role in the project."""
     roles = dict(study.project.memberships.values_list("user", "role"))
     return [
@@ -151,7 +148,7 @@ def retention_of(study: Study) -> date | None:
     found = study.retention_until
     for amendment in study.amendments.all():
         day = _sound(amendment.change).get("retention_until")
-        found = date.fromisoformat(day) if day else found
+        found = date.fromisoformat(str(day)) if day else found
     return found
 
 
@@ -161,9 +158,9 @@ def is_over(study: Study) -> bool:
     return day is not None and day < timezone.localdate()
 
 
-def _sound(change: Any) -> dict[str, Any]:
+def _sound(change: Any) -> JsonObject:
     """The values of a stored amendment that the protocol takes, as its document holds them."""
-    found = {}
+    found: JsonObject = {}
     for name, value in change.items() if isinstance(change, dict) else ():
         rule = limits.AMENDABLE.get(name)
         if rule is None:
@@ -175,9 +172,19 @@ def _sound(change: Any) -> dict[str, Any]:
     return found
 
 
-def _value(protocol: dict[str, Any], name: str) -> Any:
-    return (protocol[PLACES[name]] if PLACES[name] else protocol).get(name)
+def _place(protocol: FrozenProtocol, name: str) -> JsonObject:
+    """The object of the protocol that holds a value which an amendment may change."""
+    inside: JsonObject = cast(JsonObject, protocol)
+    if not PLACES[name]:
+        return inside
+    place = inside[PLACES[name]]
+    assert isinstance(place, dict)  # by PLACES
+    return place
 
 
-def _put(protocol: dict[str, Any], name: str, value: Any) -> None:
-    (protocol[PLACES[name]] if PLACES[name] else protocol)[name] = value
+def _value(protocol: FrozenProtocol, name: str) -> JsonValue:
+    return _place(protocol, name).get(name)
+
+
+def _put(protocol: FrozenProtocol, name: str, value: JsonValue) -> None:
+    _place(protocol, name)[name] = value

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from labeling.studies.documents import AgreementGroup, CarryOver, MixedNumbers, Numbers, Rereading, Scenario
 from labeling.studies.figures import interval, not_computed, p_value
 
 
-def missing_data(numbers: dict[str, Any]) -> list[str]:
+def missing_data(numbers: Numbers) -> list[str]:
     """The sensitivity analysis of every comparison; nothing where nothing is missing, or nobody has finished yet."""
     found: list[str] = []
     if not numbers["arms"]:
@@ -21,7 +22,7 @@ def missing_data(numbers: dict[str, Any]) -> list[str]:
     return found
 
 
-def _scenario(scenario: dict[str, Any]) -> str:
+def _scenario(scenario: Scenario) -> str:
     if reason := not_computed(scenario):
         return f"{reason}"
     return (
@@ -30,7 +31,7 @@ def _scenario(scenario: dict[str, Any]) -> str:
     )
 
 
-def described(numbers: dict[str, Any]) -> list[str]:
+def described(numbers: Numbers) -> list[str]:
     """Mixed model, outliers, learning, carry-over, second readings and agreement: shown, never acted on."""
     if not numbers["arms"]:
         return []
@@ -51,7 +52,7 @@ FITS = {
 }
 
 
-def _mixed(arm: str, found: dict[str, Any]) -> str:
+def _mixed(arm: str, found: MixedNumbers) -> str:
     if reason := not_computed(found):
         return f"Mixed model of {arm}: not computed ({reason})."
     names = {"reader": "readers", "slope": "the readers' arm effects", "field": "fields"}
@@ -65,7 +66,7 @@ def _mixed(arm: str, found: dict[str, Any]) -> str:
     )
 
 
-def _outliers(numbers: dict[str, Any]) -> list[str]:
+def _outliers(numbers: Numbers) -> list[str]:
     """Who was left out by the declared rule, and the result with them, tested only where quality passes there too."""
     result = numbers["with_outliers"]
     if reason := not_computed(result):
@@ -97,7 +98,7 @@ def _trends(found: Any) -> list[str]:
     ]
 
 
-def _carry_over(arm: str, found: dict[str, Any]) -> str:
+def _carry_over(arm: str, found: CarryOver) -> str:
     if reason := not_computed(found):
         return f"Carry-over, {arm}: not computed ({reason})."
     first, second = found["sequences"]
@@ -107,7 +108,7 @@ def _carry_over(arm: str, found: dict[str, Any]) -> str:
     )
 
 
-def _rereading(found: dict[str, Any]) -> str:
+def _rereading(found: Rereading) -> str:
     if reason := not_computed(found):
         return f"Second readings: not computed ({reason})."
     return (
@@ -117,7 +118,7 @@ def _rereading(found: dict[str, Any]) -> str:
     )
 
 
-def _agreement(arm: str, groups: list[dict[str, Any]]) -> str:
+def _agreement(arm: str, groups: list[AgreementGroup]) -> str:
     parts = []
     for group in groups:
         if reason := not_computed(group):

@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from labeling.studies.analysis import report
 from labeling.studies.analysis.fields import Tables
-from labeling.studies.declared import DEFINITION
+from labeling.studies.documents import AmendmentEntry, FrozenProtocol, Numbers, Protocol
+from labeling.studies.protocol.declared import DEFINITION
 from labeling.studies.signing import public_key
 
 FORMAT = 1
@@ -133,10 +134,10 @@ class BadBundle(ValueError):
 def write(
     *,
     tables: Tables,
-    protocol: dict[str, Any],
-    frozen: dict[str, Any],
+    protocol: Protocol,
+    frozen: FrozenProtocol,
     frozen_sha256: str,
-    amendments: list[dict[str, Any]],
+    amendments: list[AmendmentEntry],
     removed: list[str],
     key: Ed25519PrivateKey,
 ) -> bytes:
@@ -184,7 +185,7 @@ class Recomputed:
     only the parts in SAME_IN_EVERY_DEFINITION are held against it; `redefined` names the others.
     """
 
-    numbers: dict[str, Any]
+    numbers: Numbers
     differences: list[str]
     public_key: str
     code_then: str

@@ -9,17 +9,16 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
 
 from django.db.models import Count, Max, Sum
 from django.utils.translation import gettext as _
 
 from labeling.annotations.models import ActivityBatch, Operation
 from labeling.errors import LabelingError
+from labeling.studies.documents import Numbers, Protocol
 from labeling.studies.models import Study
 
 KEPT = 16  # studies whose numbers stay in memory
-Numbers = dict[str, Any]
 
 
 class StillComputing(LabelingError):
@@ -34,7 +33,7 @@ _guard = threading.Lock()
 
 
 def numbers_once(
-    study: Study, protocol: dict[str, Any], compute: Callable[[], Numbers], *, patience_s: float = -1
+    study: Study, protocol: Protocol, compute: Callable[[], Numbers], *, patience_s: float = -1
 ) -> Numbers:
     """The numbers for the study's data as they are now. They are shared: nobody may change them.
 
@@ -71,7 +70,7 @@ def lock_of(study: int) -> threading.Lock:
         return _locks.setdefault(study, threading.Lock())
 
 
-def fingerprint(study: Study, protocol: dict[str, Any]) -> str:
+def fingerprint(study: Study, protocol: Protocol) -> str:
     """Changes with everything that the numbers rest on: protocol, amendments, items, readers, events, operations."""
     own = {"image__project__study_item__participant__study": study}
     of_item = [f"items__{name}" for name in ("pk", "state", "excluded", "done_at", "training", "repeat")]

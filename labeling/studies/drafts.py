@@ -17,8 +17,10 @@ from labeling.errors import Invalid, WrongState
 from labeling.images.models import Image
 from labeling.projects.models import Project
 from labeling.rounds.models import Publication
-from labeling.studies import design, learned, limits
+from labeling.studies import learned, limits
+from labeling.studies.documents import ArmDocument
 from labeling.studies.models import Arm, Participant, Strata, Study, StudyField
+from labeling.studies.protocol import design
 
 MOST_ARMS = 4
 HALVES = {
@@ -28,9 +30,17 @@ HALVES = {
 }
 
 
+@dataclass(frozen=True)
+class FieldChoice:
+    """How many fields are measured (None: as many as the arms can share equally), and by what their sets are alike."""
+
+    measured: Any = None  # as it was typed: choose_fields parses it
+    strata: str = Strata.DENSITY
+
+
 @transaction.atomic
-def create_study(*, project: Project, by: User, arms: Sequence[dict[str, Any]], **given: Any) -> Study:
-    """A draft. arms: name, tools, assistance, accepts_many of each; the first is the reference. Raises Invalid."""
+def create_study(*, project: Project, by: User, arms: Sequence[ArmDocument], **given: object) -> Study:
+    """A draft. given: fields of limits.PROTOCOL. The first of the arms is the reference. Raises Invalid."""
     given.setdefault("public_title", _("Annotation study"))
     study = Study(project=project, created_by=by, **limits.parse_protocol(given))
     _save(study, arms)
@@ -38,26 +48,28 @@ def create_study(*, project: Project, by: User, arms: Sequence[dict[str, Any]], 
 
 
 @transaction.atomic
-def draft_study(*, chosen: dict[str, Any], **given: Any) -> Study:
-    """A draft with its fields, or nothing. chosen: of choose_fields; given: of create_study. Raises Invalid."""
-    study = create_study(**given)
-    choose_fields(study=study, **chosen)
+def draft_study(
+    *, project: Project, by: User, arms: Sequence[ArmDocument], chosen: FieldChoice, **given: object
+) -> Study:
+    """A draft with its fields, or nothing. given: fields of limits.PROTOCOL. Raises Invalid."""
+    study = create_study(project=project, by=by, arms=arms, **given)
+    choose_fields(study=study, measured=chosen.measured, strata=chosen.strata)
     return study
 
 
 @transaction.atomic
-def edit_draft(*, study: Study, arms: Sequence[dict[str, Any]], chosen: dict[str, Any], **given: Any) -> Study:
+def edit_draft(*, study: Study, arms: Sequence[ArmDocument], chosen: FieldChoice, **given: object) -> Study:
     """Declare a draft anew; its fields are drawn again, its readers stay. Raises Invalid, WrongState."""
     study = locked_draft(study)
     for name, value in limits.parse_protocol(given).items():
         setattr(study, name, value)
     study.arms.all().delete()
     _save(study, arms)
-    choose_fields(study=study, **chosen)
+    choose_fields(study=study, measured=chosen.measured, strata=chosen.strata)
     return study
 
 
-def _save(study: Study, arms: Sequence[dict[str, Any]]) -> None:
+def _save(study: Study, arms: Sequence[ArmDocument]) -> None:
     limits.decline_past(study.retention_until)
     others = study.project.studies.exclude(pk=study.pk)
     if others.filter(name=study.name).exists():
@@ -79,17 +91,17 @@ def _save(study: Study, arms: Sequence[dict[str, Any]]) -> None:
         Arm.objects.create(study=study, position=position, **arm)
 
 
-def _parse_arms(arms: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _parse_arms(arms: Sequence[ArmDocument]) -> list[ArmDocument]:
     if not 2 <= len(arms) <= MOST_ARMS:
         raise Invalid(_("a study compares two to {most} arms").format(most=MOST_ARMS), field="arms")
-    parsed: list[dict[str, Any]] = []
+    parsed: list[ArmDocument] = []
     for arm in arms:
         name = limits.ARM_NAME.parse(arm["name"], "arms")
         if any(other["name"] == name for other in parsed):
             raise Invalid(_("two arms are named “{name}”; give each its own name").format(name=name), field="arms")
         if unknown := set(arm["tools"]) - set(Arm.TOOLS):
             raise Invalid(_("unknown tools: {tools}").format(tools=", ".join(sorted(unknown))), field="arms")
-        parsed.append(arm | {"name": name})
+        parsed.append({**arm, "name": name})
     return parsed
 
 

@@ -2,10 +2,17 @@
 
 from typing import Any
 
+from labeling.studies.documents import Figure
+
 
 def not_computed(value: Any) -> str:
     """The reason why there is no figure; "" where there is one."""
     return str(value["not_computed"]) if isinstance(value, dict) and "not_computed" in value else ""
+
+
+def known(value: float | Figure, otherwise: float) -> float:
+    """The number, or another one in the place of a figure that could not be computed."""
+    return otherwise if isinstance(value, dict) else value
 
 
 def number(value: Any, digits: int = 2) -> str:

@@ -9,6 +9,7 @@ import json
 import struct
 import zipfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -128,7 +129,7 @@ def _drawing(name: str, content: bytes, saved_at: datetime, pictures: dict[str, 
     return Drawing(name, picture, str(data.get("version", "unknown")), (width, height), cells, left_out, saved_at)
 
 
-def _inside(kind: str, shape: dict[str, Any], width: int, height: int) -> BoxMask | None:
+def _inside(kind: str, shape: Mapping[str, Any], width: int, height: int) -> BoxMask | None:
     """The pixels of a shape inside a picture of this size, filled as LabelMe does: with its outline; None: no pixel."""
     points = np.array(shape["points"], np.float64)
     if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all() or np.abs(points).max() > 1e5:

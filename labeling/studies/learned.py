@@ -5,15 +5,14 @@ part. So the snapshots are read: of the round that published the proposals, of t
 the versions that those were started from.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from inference.documents.snapshot import SnapshotImage
 from labeling.images.models import Image, Split
 from labeling.projects.models import Project
 from labeling.rounds.models import ModelVersion, Publication, Round, Snapshot, Stage
@@ -72,7 +71,8 @@ def lessons_of(rounds: Iterable[Round]) -> Lessons:
 def _trains(round_: Round) -> bool:
     """Whether the round made weights of its own from its snapshot."""
     kinds = set(round_.stages.filter(kind__in=LEARNED).values_list("kind", flat=True))
-    return any(not round_.configuration.get(kind, {}).get("as_is") for kind in kinds)
+    configuration = round_.parameters
+    return any(not configuration.is_as_is(kind) for kind in kinds)
 
 
 def _versions_behind(round_: Round) -> list[ModelVersion]:
@@ -93,8 +93,8 @@ def _versions_behind(round_: Round) -> list[ModelVersion]:
 
 
 def _starts(round_: Round) -> set[str]:
-    chosen = [round_.configuration.get(kind) for kind in LEARNED]
-    return {one["start_from"] for one in chosen if isinstance(one, dict) and one.get("start_from")}
+    configuration = round_.parameters
+    return {one.start_from for one in (configuration.detector, configuration.segmenter) if one.start_from}
 
 
 def _named(version: ModelVersion) -> str:
@@ -110,27 +110,25 @@ def _read(snapshot: Snapshot, found: Lessons) -> None:
     """Add what a snapshot taught: images of the training or validation part that somebody annotated exhaustively, and
     validation images with a reference, by which settings are chosen."""
     try:
-        with snapshot.content.open("rb") as file:
-            entries = json.load(file)["images"]
-    except (OSError, ValueError, KeyError, TypeError):
+        entries = snapshot.document().images
+    except (OSError, ValueError, TypeError):  # no file, no JSON, no snapshot
         found.unreadable = True
         return
     for entry in entries:
-        group = entry.get("group") or ""
-        if group:
-            found.of_image.setdefault(entry["image"], set()).add(group)
+        if entry.group:
+            found.of_image.setdefault(entry.image, set()).add(entry.group)
         if not _teaches(entry):
             continue
-        found.keys.add(entry["image"])
-        found.images.add(entry["sha256"])
-        if group:
-            found.groups.add(group)
+        found.keys.add(entry.image)
+        found.images.add(entry.sha256)
+        if entry.group:
+            found.groups.add(entry.group)
 
 
-def _teaches(entry: dict[str, Any]) -> bool:
-    if entry["split"] == Split.TEST:
+def _teaches(entry: SnapshotImage) -> bool:
+    if entry.split == "test":
         return False
-    return bool(entry.get("exhaustive", True)) or (entry["split"] == Split.VAL and bool(entry.get("reference")))
+    return bool(entry.exhaustive) or (entry.split == "val" and bool(entry.reference))
 
 
 # -- which images a study may use

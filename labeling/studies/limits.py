@@ -7,6 +7,7 @@ protocol stores it. It raises Invalid with a sentence that names the field, the 
 import math
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -171,9 +172,9 @@ ARM_NAME = Text(gettext_noop("Name of the arm"), 100)
 USERNAME = Text(gettext_noop("User name"), 150)
 
 
-def parse_protocol(given: dict[str, Any]) -> dict[str, Any]:
+def parse_protocol(given: Mapping[str, object]) -> dict[str, object]:
     """Every declared field of `given`, parsed. Raises Invalid for the first that is out of bounds or unknown."""
-    parsed = {}
+    parsed: dict[str, object] = {}
     for name, value in given.items():
         if name not in PROTOCOL:
             raise Invalid(_("a study declares no “{name}”").format(name=shown(name)), field=name)

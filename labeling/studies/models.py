@@ -11,6 +11,7 @@ from labeling.annotations.models import Layer
 from labeling.errors import WrongState
 from labeling.images.models import Image
 from labeling.projects.models import Project
+from labeling.studies.documents import ArmDocument
 
 if TYPE_CHECKING:
     from labeling.accounts.models import User
@@ -145,6 +146,14 @@ class Arm(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def as_document(self) -> ArmDocument:
+        return {
+            "name": self.name,
+            "tools": self.tools,
+            "assistance": self.assistance,
+            "accepts_many": self.accepts_many,
+        }
 
 
 class StudyField(models.Model):

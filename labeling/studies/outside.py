@@ -1,8 +1,9 @@
 """An arm that was read in another program: kept beside the study, described, and never tested against its arms."""
 
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -16,6 +17,7 @@ from labeling.annotations.state import AnnotationState, PackedMask
 from labeling.errors import Invalid, WrongState
 from labeling.studies import limits
 from labeling.studies.amending import OUTSIDE_ARM, record
+from labeling.studies.documents import OutsideArm, OutsideReading
 from labeling.studies.labelme import Drawing, read_archive
 from labeling.studies.models import Amendment, Study
 
@@ -41,7 +43,7 @@ def import_labelme(*, study: Study, name: str, content: bytes, reason: str, by: 
             _("two fields of this study have one name, so LabelMe’s files do not say which is which"), field="archive"
         )
     drawings = read_archive(content, {name: (f.image.width, f.image.height) for name, f in fields.items()})
-    readings = []
+    readings: list[OutsideReading] = []
     for drawing in drawings:
         field = fields[drawing.image]
         layer = load_layer(
@@ -58,19 +60,19 @@ def import_labelme(*, study: Study, name: str, content: bytes, reason: str, by: 
             }
         )
     tool = "LabelMe " + ", ".join(sorted({d.version for d in drawings}))
-    arm = {"name": name, "tool": tool, "readings": readings}
+    arm: OutsideArm = {"name": name, "tool": tool, "readings": readings}
     return record(study=study, change={OUTSIDE_ARM: arm}, reason=reason, by=by)
 
 
-def outside_arms(study: Study) -> list[dict[str, Any]]:
+def outside_arms(study: Study) -> list[OutsideArm]:
     """The arms read elsewhere: name, tool, readings of each. A row that does not hold them is left out."""
     fields = set(study.fields.values_list("pk", flat=True))
     changes = [amendment.change for amendment in study.amendments.all()]
     arms = [change.get(OUTSIDE_ARM) for change in changes if isinstance(change, dict)]
-    return [arm for arm in arms if isinstance(arm, dict) and _is_whole(arm, fields)]
+    return [cast(OutsideArm, arm) for arm in arms if isinstance(arm, dict) and _is_whole(arm, fields)]
 
 
-def _is_whole(arm: dict[str, Any], fields: set[int]) -> bool:
+def _is_whole(arm: Mapping[str, object], fields: set[int]) -> bool:
     readings = arm.get("readings")
     if not isinstance(arm.get("name"), str) or not isinstance(arm.get("tool"), str) or not isinstance(readings, list):
         return False

@@ -3,7 +3,6 @@
 import io
 import textwrap
 from collections.abc import Callable
-from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -12,12 +11,12 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
 from labeling.studies.analysis.attribution import OTHER, PHASES
-from labeling.studies.figures import not_computed
+from labeling.studies.documents import CutOff, Numbers
+from labeling.studies.figures import known, not_computed
 
 # Names are typed by people: "$" in one is no formula, and a broken formula would be no plot.
 matplotlib.rcParams["text.parse_math"] = False
 
-Numbers = dict[str, Any]
 # Okabe and Ito; told apart by colour-blind people too.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#e69f00", "#56b4e9", "#cc79a7", "#999999", "#dddddd", "#f0e442", "#000000")
 
@@ -53,8 +52,8 @@ def phases(numbers: Numbers, axes: Axes) -> None:
     left = dict.fromkeys(arms, 0.0)
     for k, phase in enumerate((*PHASES, *OTHER)):
         active = phase in PHASES
-        table = "phases_per_cell" if active else "beside_per_cell"
-        values = [arm[table][phase] for arm in arms.values()]
+        tables = [arm["phases_per_cell"] if active else arm["beside_per_cell"] for arm in arms.values()]
+        values = [table[phase] for table in tables]
         if not any(values):
             continue
         hatch = None if active else "//"
@@ -86,7 +85,7 @@ def cut_offs(numbers: Numbers, axes: Axes) -> None:
     axes.legend(fontsize=7)
 
 
-def _ratios(axes: Axes, rows: list[dict[str, Any]], k: int, arm: str) -> None:
+def _ratios(axes: Axes, rows: list[CutOff], k: int, arm: str) -> None:
     """One arm, a little beside the others; an end that is not bounded is drawn to three times the ratio."""
     for row in rows:
         found = row["contrasts"][k]
@@ -96,8 +95,8 @@ def _ratios(axes: Axes, rows: list[dict[str, Any]], k: int, arm: str) -> None:
         ratio = found["ratio"]
         ends = found["interval"]
         if not not_computed(ends):
-            low = 0 if not_computed(ends["low"]) else ends["low"]
-            high = 3 * ratio if not_computed(ends["high"]) else ends["high"]
+            low = known(ends["low"], 0.0)
+            high = known(ends["high"], 3 * ratio)
             axes.plot([at, at], [low, high], "-", color=COLOURS[k], lw=1.5)
         axes.plot([at], [ratio], "o", color=COLOURS[k])
     axes.plot([], [], "o-", color=COLOURS[k], label=short(arm))

@@ -1,6 +1,7 @@
 """What a frozen study gives out: its report as page, plot, PDF and bundle, all from the same numbers."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TypeVar
 
 from django.conf import settings
 
@@ -8,32 +9,40 @@ from labeling.studies import bundle, plots, words
 from labeling.studies.amending import effective
 from labeling.studies.analysis import report
 from labeling.studies.computed import numbers_once
+from labeling.studies.documents import Numbers, Protocol
 from labeling.studies.models import Removal, Study
 from labeling.studies.plot_names import SHOWS
 from labeling.studies.signing import signing_key
 from labeling.studies.tables import tables_of
 
+OfArm = TypeVar("OfArm")
 PLOT_PATIENCE_S = 20.0  # a plot that has to wait longer says so; the page that asks for the numbers computes them
 
 
-def numbers_of(study: Study, *, patience_s: float = -1) -> dict[str, Any]:
+def numbers_of(study: Study, *, patience_s: float = -1) -> Numbers:
     """Every number of the report; computed once for each state of the data. Raises StillComputing (computed.py)."""
     protocol = effective(study)
     return numbers_once(study, protocol, lambda: compute(study, protocol), patience_s=patience_s)
 
 
-def compute(study: Study, protocol: dict[str, Any]) -> dict[str, Any]:
+def compute(study: Study, protocol: Protocol) -> Numbers:
     """Every number of the report. Arms stand in the declared order, so the reference is first."""
     numbers = report.compute(tables_of(study), protocol)
     declared = [arm["name"] for arm in protocol["arms"]]
-    for place in (numbers, numbers["flow"]):
-        for name, value in place.items():
-            if isinstance(value, dict) and value and set(value) <= set(declared):
-                place[name] = {arm: value[arm] for arm in declared if arm in value}
+    numbers["arms"] = in_order(numbers["arms"], declared)
+    numbers["training_s"] = in_order(numbers["training_s"], declared)
+    numbers["between_readers"] = in_order(numbers["between_readers"], declared)
+    numbers["gestures"] = in_order(numbers["gestures"], declared)
+    numbers["flow"]["by_arm"] = in_order(numbers["flow"]["by_arm"], declared)
     return numbers
 
 
-def page(study: Study) -> dict[str, Any]:
+def in_order(of_arms: dict[str, OfArm], declared: Sequence[str]) -> dict[str, OfArm]:
+    """One entry an arm, in the declared order."""
+    return {arm: of_arms[arm] for arm in declared if arm in of_arms}
+
+
+def page(study: Study) -> dict[str, object]:
     """The context of the report's page."""
     protocol, numbers = effective(study), numbers_of(study)
     return {

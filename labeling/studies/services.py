@@ -4,9 +4,8 @@ withdraw (removal.py), lock."""
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import cast
 
 from django.db import transaction
 from django.utils import timezone
@@ -18,9 +17,9 @@ from labeling.annotations.services import working_layer
 from labeling.errors import Invalid, LabelingError, WrongState
 from labeling.projects.models import Membership, Project
 from labeling.rounds.models import Publication
-from labeling.studies import design, learned, limits, removal
+from labeling.studies import learned, limits, removal
 from labeling.studies.amending import amend, effective, exclude, is_over, retention_of
-from labeling.studies.declared import DECLARED
+from labeling.studies.documents import Design, FrozenProtocol, check_frozen
 from labeling.studies.drafts import (
     HALVES,
     choose_fields,
@@ -35,6 +34,8 @@ from labeling.studies.drafts import (
 )
 from labeling.studies.interim_looks import open_interim_results
 from labeling.studies.models import Arm, Item, Participant, Sitting, Strata, Study, StudyField
+from labeling.studies.protocol import design
+from labeling.studies.protocol.declared import DECLARED
 from labeling.studies.removal import withdraw
 from labeling.studies.sheets import make_sheet
 
@@ -105,8 +106,10 @@ def freeze(*, study: Study, by: User) -> Study:
     planned = preview(study)
     participants, fields = list(study.participants.all()), {f.pk: f for f in study.fields.select_related("image")}
     by_name = {arm.name: arm for arm in arms}
-    study.protocol = _protocol(study, arms, list(fields.values()), planned, elsewhere)
-    study.protocol_sha256 = hash_of(study.protocol)
+    protocol = _protocol(study, arms, list(fields.values()), planned, elsewhere)
+    check_frozen(protocol)
+    study.protocol = protocol
+    study.protocol_sha256 = hash_of(protocol)
     study.frozen_at = timezone.now()
     study.move_to(Study.State.RUNNING)
     study.save()
@@ -177,7 +180,7 @@ def _protocol(
     fields: list[StudyField],
     planned: Iterable[design.Planned],
     elsewhere: list[str],
-) -> dict[str, Any]:
+) -> FrozenProtocol:
     retention = study.retention_until
     return {
         "name": study.name,
@@ -195,15 +198,13 @@ def _protocol(
             **DECLARED,
         },
         "exclusion_rules": study.exclusion_rules,
-        "design": study.design,
+        "design": cast(Design, study.design),
         "seed": study.seed,
         "washout_days": study.washout_days,
         "strata": study.strata,
         "public_title": study.public_title,
         "models_trained_elsewhere": elsewhere,
-        "arms": [
-            {"name": a.name, "tools": a.tools, "assistance": a.assistance, "accepts_many": a.accepts_many} for a in arms
-        ],
+        "arms": [arm.as_document() for arm in arms],
         "fields": [
             {
                 "field": f.pk,
@@ -215,7 +216,7 @@ def _protocol(
             }
             for f in sorted(fields, key=lambda f: f.pk)
         ],
-        "allocation": [asdict(p) for p in planned],
+        "allocation": [p.as_document() for p in planned],
         "consent_text": study.consent_text,
         "ethics_reference": study.ethics_reference,
         "retention_until": retention.isoformat() if isinstance(retention, date) else retention,
@@ -223,7 +224,7 @@ def _protocol(
     }
 
 
-def hash_of(protocol: dict[str, Any]) -> str:
+def hash_of(protocol: FrozenProtocol) -> str:
     """SHA-256 of the canonical JSON: keys sorted, no spaces, UTF-8."""
     return hashlib.sha256(
         json.dumps(protocol, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

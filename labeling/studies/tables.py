@@ -1,6 +1,7 @@
 """The raw tables of a study, pseudonymous, as the analysis takes them (bundle.DICTIONARY explains the columns)."""
 
 import base64
+import uuid
 from datetime import datetime
 
 import numpy as np
@@ -150,7 +151,7 @@ def _outside(study: Study) -> dict[str, pd.DataFrame]:
     of_layer = {r["layer"]: (arm["name"], r["field"]) for arm in arms for r in arm["readings"]}
     cells = [
         (*of_layer[str(a.layer_id)], a.mask_x, a.mask_y, a.mask_width, a.mask_height, _base64(a.mask_bits))
-        for a in Annotation.objects.filter(layer__in=of_layer).order_by("layer", "uid")
+        for a in Annotation.objects.filter(layer__in=[uuid.UUID(layer) for layer in of_layer]).order_by("layer", "uid")
     ]
     return {
         "outside": pd.DataFrame(files, columns=["arm", "tool", "field", "file", "cells", "left_out", "saved_at"]),

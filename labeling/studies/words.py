@@ -2,14 +2,34 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from django.utils.translation import gettext_noop
 
 from labeling.studies import amended, beside
 from labeling.studies.analysis.resampling import permutation_from
+from labeling.studies.documents import (
+    ArmDocument,
+    ArmNumbers,
+    ContrastNumbers,
+    CountedArm,
+    CutOffContrast,
+    FixedReaders,
+    Interval,
+    Numbers,
+    OutsideNumbers,
+    Permutation,
+    PlanNumbers,
+    Protocol,
+    Quality,
+    SessionCheck,
+    Test,
+    Time,
+    TTest,
+)
 from labeling.studies.figures import interval, not_computed, number, p_value, per_cent
 
+Offered = TypeVar("Offered")
 RULES = {
     "dice 0": "A finished field without any mask has Dice 0 and PQ 0, and all its reference cells are missed.",
     "complete readers": (
@@ -33,7 +53,7 @@ class Section:
     paragraphs: list[str]
 
 
-def sections(protocol: dict[str, Any], numbers: dict[str, Any], *, sha256: str) -> list[Section]:
+def sections(protocol: Protocol, numbers: Numbers, *, sha256: str) -> list[Section]:
     """The whole text of a report, in its order. A section that has nothing to say is left out."""
     what_was_done = methods(protocol, numbers, sha256=sha256) + amended.interim_look_sentences(protocol)
     found = [
@@ -46,7 +66,7 @@ def sections(protocol: dict[str, Any], numbers: dict[str, Any], *, sha256: str) 
     return [section for section in found if section.paragraphs]
 
 
-def methods(protocol: dict[str, Any], numbers: dict[str, Any], *, sha256: str) -> list[str]:
+def methods(protocol: Protocol, numbers: Numbers, *, sha256: str) -> list[str]:
     """What was done, as a methods section says it."""
     flow, plan = numbers["flow"], numbers["plan"]
     measured = [f for f in protocol["fields"] if not f["training"]]
@@ -73,7 +93,7 @@ def methods(protocol: dict[str, Any], numbers: dict[str, Any], *, sha256: str) -
     ]
 
 
-def _gate(plan: dict[str, Any], protocol: dict[str, Any]) -> str:
+def _gate(plan: PlanNumbers, protocol: Protocol) -> str:
     if plan["quality_margin"] is None:
         return "Time is not tested, because the protocol has no margin for quality."
     return (
@@ -82,11 +102,11 @@ def _gate(plan: dict[str, Any], protocol: dict[str, Any]) -> str:
     )
 
 
-def _family(plan: dict[str, Any]) -> list[str]:
+def _family(plan: PlanNumbers) -> list[str]:
     return [RULES[plan["multiplicity"]]] if len(plan["others"]) > 1 else []
 
 
-def _permutation(plan: dict[str, Any], protocol: dict[str, Any], numbers: dict[str, Any]) -> str:
+def _permutation(plan: PlanNumbers, protocol: Protocol, numbers: Numbers) -> str:
     """From when a permutation is offered, whatever this study gave."""
     alpha = 1 - plan["confidence"]
     needed = permutation_from(plan["kind"], len(protocol["arms"]), alpha)
@@ -103,12 +123,12 @@ def _permutation(plan: dict[str, Any], protocol: dict[str, Any], numbers: dict[s
     )
 
 
-def _arm(arm: dict[str, Any]) -> str:
+def _arm(arm: ArmDocument) -> str:
     tools = ", ".join(arm["tools"]) or "none"
     return f"{arm['name']} (tools: {tools}; proposals: {'yes' if arm['assistance'] == 'proposals' else 'no'})"
 
 
-def results(numbers: dict[str, Any]) -> list[str]:
+def results(numbers: Numbers) -> list[str]:
     """What was found, arm by arm against the reference."""
     found = []
     for name, arm in numbers["arms"].items():
@@ -119,7 +139,7 @@ def results(numbers: dict[str, Any]) -> list[str]:
     return [*found, _of_record(numbers["checks"])]
 
 
-def of_arm(name: str, arm: dict[str, Any]) -> str:
+def of_arm(name: str, arm: ArmNumbers) -> str:
     readers = arm["of_readers"]
     if reason := not_computed(readers):
         spread = f"no interval ({reason})"
@@ -136,7 +156,7 @@ def of_arm(name: str, arm: dict[str, Any]) -> str:
     )
 
 
-def of_cells(name: str, arm: dict[str, Any]) -> str:
+def of_cells(name: str, arm: CountedArm) -> str:
     """What became of the reference cells, which the Dice of the foreground does not say."""
     cells, total = arm["detection"], arm["reference_cells"]
     shares = ", ".join(f"{cells[k]} {k} ({per_cent(cells[k], total)})" for k in ("found", "missed", "merged", "split"))
@@ -148,7 +168,7 @@ def of_cells(name: str, arm: dict[str, Any]) -> str:
     )
 
 
-def of_contrast(contrast: dict[str, Any], plan: dict[str, Any]) -> list[str]:
+def of_contrast(contrast: ContrastNumbers, plan: PlanNumbers) -> list[str]:
     """Quality and time of one arm, and what holds for these readers alone where that is all there is."""
     found = [_of_quality(contrast["arm"], contrast["quality"]), _of_time(contrast["arm"], contrast["time"], plan)]
     fixed = contrast["fixed_readers"]
@@ -160,7 +180,7 @@ def of_contrast(contrast: dict[str, Any], plan: dict[str, Any]) -> list[str]:
     return found
 
 
-def _of_outside(arm: dict[str, Any]) -> str:
+def _of_outside(arm: OutsideNumbers) -> str:
     time = arm["seconds_per_cell"]
     if reason := not_computed(time):
         timed = f"no time ({reason})"
@@ -176,7 +196,7 @@ def _of_outside(arm: dict[str, Any]) -> str:
     return f"{drawn} {of_cells(arm['arm'], arm)} {arm['reservation']}"
 
 
-def _of_quality(arm: str, quality: dict[str, Any]) -> str:
+def _of_quality(arm: str, quality: Quality) -> str:
     if reason := not_computed(quality):
         return f"Quality of {arm}: not known ({reason})."
     return (
@@ -186,7 +206,7 @@ def _of_quality(arm: str, quality: dict[str, Any]) -> str:
     )
 
 
-def _of_time(arm: str, time: dict[str, Any], plan: dict[str, Any]) -> str:
+def _of_time(arm: str, time: Time, plan: PlanNumbers) -> str:
     if reason := not_computed(time):
         return f"{arm} against the reference: not computed ({reason})."
     change = f"reduction {time['reduction']:.1f} %"
@@ -209,33 +229,33 @@ def _of_time(arm: str, time: dict[str, Any], plan: dict[str, Any]) -> str:
     return f"{'; '.join(parts)}. {time['method']}."
 
 
-def _resampled(found: dict[str, Any]) -> str:
+def _resampled(found: Interval) -> str:
     return f"bootstrap over readers {number(found['low'], 1)} to {number(found['high'], 1)} %"
 
 
-def _test(test: dict[str, Any], plan: dict[str, Any]) -> str:
+def _test(test: TTest, plan: PlanNumbers) -> str:
     if reason := not_computed(test):
         return f"no test: {reason}"
     return f"{p_value(test['p'])}, df {test['df']:g}{_adjusted(test, plan)}"
 
 
-def _permuted(found: dict[str, Any], plan: dict[str, Any]) -> str:
+def _permuted(found: Permutation, plan: PlanNumbers) -> str:
     tried = f"{found['drawn']} drawn of " if found["drawn"] else ""
     return f"by permutation {p_value(found['p'])} ({tried}{found['allocations']} allocations){_adjusted(found, plan)}"
 
 
-def _adjusted(test: dict[str, Any], plan: dict[str, Any]) -> str:
+def _adjusted(test: Test, plan: PlanNumbers) -> str:
     if len(plan["others"]) < 2:
         return ""
     return f" (adjusted for {len(plan['others'])} comparisons: {p_value(test['p_adjusted'])})"
 
 
-def _offered(name: str, value: dict[str, Any], words: Callable[[dict[str, Any]], str]) -> str:
+def _offered(name: str, value: Offered, words: Callable[[Offered], str]) -> str:
     reason = not_computed(value)
     return f"no {name}: {reason}" if reason else words(value)
 
 
-def _of_fixed_readers(arm: str, reference: str, found: dict[str, Any]) -> str:
+def _of_fixed_readers(arm: str, reference: str, found: FixedReaders) -> str:
     quality = found["quality"]
     if reason := not_computed(quality):
         judged = f"quality not known ({reason})"
@@ -243,8 +263,8 @@ def _of_fixed_readers(arm: str, reference: str, found: dict[str, Any]) -> str:
         verdict = "holds" if found["passed"] else "does not hold"
         margin = "" if found["margin"] is None else f", the margin of {found['margin']:g} {verdict}"
         judged = f"quality differs by {quality['estimate']:+.4f}, lower bound {quality['low']:.4f}{margin}"
-    reason = not_computed(found["p"])
-    test = f"no test: {reason}" if reason else f"{p_value(found['p'])}, df {found['df']:g}"
+    p = found["p"]
+    test = f"no test: {not_computed(p)}" if isinstance(p, dict) else f"{p_value(p)}, df {found['df']:g}"
     return (
         f"{found['title']}: {arm} against {reference}, ratio of geometric means {found['ratio']:.3f} "
         f"({interval(found['interval'], 3)}); {test}; {judged}. The unit is the field ({found['fields']} fields read "
@@ -263,7 +283,7 @@ class CutOffRow:
     ratios: list[str]
 
 
-def cut_offs(numbers: dict[str, Any]) -> list[CutOffRow]:
+def cut_offs(numbers: Numbers) -> list[CutOffRow]:
     """The table of idle cut-offs: one column of ratios for each arm compared with the reference."""
     declared = numbers["rules"]["idle_after_s"]
     rows = []
@@ -274,7 +294,7 @@ def cut_offs(numbers: dict[str, Any]) -> list[CutOffRow]:
     return rows
 
 
-def _ratio(contrast: dict[str, Any]) -> str:
+def _ratio(contrast: CutOffContrast) -> str:
     if reason := not_computed(contrast):
         return f"not computed ({reason})"
     if not_computed(contrast["interval"]):
@@ -282,7 +302,7 @@ def _ratio(contrast: dict[str, Any]) -> str:
     return f"{contrast['ratio']:.3f} ({interval(contrast['interval'], 3)})"
 
 
-def cut_off_lines(numbers: dict[str, Any]) -> list[str]:
+def cut_off_lines(numbers: Numbers) -> list[str]:
     """The same table as sentences, for the PDF."""
     found = []
     for row in cut_offs(numbers):
@@ -295,7 +315,7 @@ def cut_off_lines(numbers: dict[str, Any]) -> list[str]:
     return found
 
 
-def _of_record(checks: list[dict[str, Any]]) -> str:
+def _of_record(checks: list[SessionCheck]) -> str:
     bad = [c for c in checks if c["gaps"] or c["lost_tail"] or c["duplicates"] or c["no_farewell"]]
     resent = sum(c["resent"] for c in checks)
     again = f" {resent} batches were sent more than once; each event counts once." if resent else ""

@@ -7,6 +7,7 @@ from django.urls import reverse
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from inference.reading import tile_client
 from labeling.accounts.models import User
 from labeling.annotations.models import Annotation, Layer, Opinion
 from labeling.annotations.services import own_layer, working_layer
@@ -21,6 +22,7 @@ from labeling.rounds.results.outcome import on_images
 from labeling.rounds.weights.promotion import current_publications
 from labeling.studies.models import Item
 from labeling.workspace.contract import WorkspaceAnswer
+from labeling.workspace.work import work_of
 
 
 class Workspace(APIView):
@@ -68,6 +70,7 @@ class Workspace(APIView):
                 "person": {"id": user.pk, "name": user.display_name},
                 "layers": layers,
                 "study": study_of(project),
+                "work": work_of(found, user, project.role_of(user)),
                 "people": people_of([UUID(layer["id"]) for layer in layers]),
             }
         )
@@ -92,6 +95,8 @@ def tiles_of(image: Image) -> dict[str, Any] | None:
     """Where a large image's tiles are: `url` + "level/column/row/", level 0 the image itself. None: fetch it whole."""
     if not is_tiled(image):
         return None
+    if image.is_slide:
+        tile_client.prepare()
     url = reverse("image-tile", args=[image.pk, 0, 0, 0]).removesuffix("0/0/0/")
     return {"url": url, "size": SIDE, "levels": len(sizes(image.width, image.height))}
 
@@ -113,10 +118,11 @@ def layers_of(*, image: Image, user: User) -> list[dict[str, Any]]:
         .order_by("created_at")
     )
     in_use = image.project.archived_at is None
-    shown = [
-        _layer(layer, writable=layer == mine and in_use, base=is_base(layer, project=image.project, user=user))
-        for layer in layers
-    ]
+    shown = []
+    for layer in layers:
+        writable = layer == mine and in_use and layer.head.frozen_at is None
+        base = is_base(layer, project=image.project, user=user)
+        shown.append(_layer(layer, writable=writable, base=base))
     if study_of(image.project):  # shown without their models: what made them is not the reader's to know
         sheet = Layer.objects.filter(image=image, kind=Layer.Kind.PREDICTION).select_related("annotator", "head")
         shown += [_layer(layer) for layer in sheet]
@@ -162,7 +168,7 @@ def _layer(layer: Layer, *, writable: bool = False, base: bool = False) -> dict[
 
 
 def _publication(publication: Publication) -> dict[str, Any]:
-    certificate = publication.certificate
+    proof = publication.proof
     (outcome,) = on_images([publication])
     shown = ("objective", "flow", "cut", "closed", "ambiguous_share", "components", "free_pixels")
     return {
@@ -173,13 +179,6 @@ def _publication(publication: Publication) -> dict[str, Any]:
         "models": publication.model_names,
         "proposals": outcome.proposals,
         "why": outcome.why,
-        "certificate": {name: certificate.get(name) for name in shown} | {"milliseconds": milliseconds_of(certificate)},
+        "certificate": {name: getattr(proof, name, None) for name in shown}
+        | {"milliseconds": proof.total_milliseconds if proof else 0.0},
     }
-
-
-def milliseconds_of(certificate: dict[str, Any]) -> float:
-    """How long the fusion took; the certificate may hold it per step."""
-    milliseconds = certificate.get("milliseconds", 0)
-    if isinstance(milliseconds, dict):
-        milliseconds = milliseconds.get("total", sum(milliseconds.values()))
-    return float(milliseconds)

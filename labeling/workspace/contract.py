@@ -1,13 +1,14 @@
 """What the workspace needs to open an image, and the comparison of two rounds on it."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
 
 from labeling.annotations.contract import CertificateAnswer, PersonAnswer
 from labeling.annotations.models import Layer
+from labeling.assignments.states import ItemState
 from labeling.contract import Answer, OneOf, Query, QueryId
 from labeling.projects.contract import ClassAnswer, RoleName
 
@@ -96,6 +97,27 @@ class StudyAnswer(Answer):
     accepts_many: bool
 
 
+class PlaceAnswer(Answer):
+    number: int
+    of: int
+
+
+class WorkAnswer(Answer):
+    """The image in the workflow of its project, as this person sees it (labeling/workspace/work.py).
+
+    `reading` is the state of this person's own reading, `comment` why it was sent back to them, `actions` what they may
+    do now.
+    """
+
+    item: int
+    state: Annotated[str, OneOf(ItemState)]
+    reading: str | None
+    comment: str
+    place: PlaceAnswer | None
+    reviewer: str | None
+    actions: list[Literal["begin", "finish", "skip", "release", "accept", "send_back", "reopen"]]
+
+
 class WorkspaceAnswer(Answer):
     """`people` have annotated on the layers that are shown."""
 
@@ -104,6 +126,7 @@ class WorkspaceAnswer(Answer):
     person: PersonAnswer
     layers: list[LayerAnswer]
     study: StudyAnswer | None
+    work: WorkAnswer | None
     people: list[PersonAnswer]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from inference.crumbs import FEWEST, smallest_cell, without_crumbs
 from inference.datasets import Dataset, open_dataset
 from inference.masks import cells_of
+from tests.documents import cell_json, snapshot_image
 
 SETS = ("tnbc", "consep", "monuseg", "gbm40", "dsb2018")
 ANNOTATED = (40, 100, None)  # boxes of the annotated field; None: all of them
@@ -43,7 +44,7 @@ def of_set(data: Dataset) -> None:
             field = int(rng.choice(rich))
             chosen = boxes[field] if count is None else draw(boxes[field], count, rng)
             height, width = labels[field].shape
-            entry = {"cells": [{"box": box} for box in chosen], "width": width, "height": height, "um_per_px": None}
+            entry = snapshot_image(width=width, height=height, cells=[cell_json(box) for box in chosen])
             others = [one for index, one in enumerate(labels) if index != field]
             for share in SHARES:
                 lost[share].append(share_lost(others, smallest_cell([entry], share).area))

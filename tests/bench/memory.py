@@ -15,11 +15,13 @@ import numpy as np
 import PIL.Image
 
 from inference import devices
+from inference.documents.snapshot import Snapshot
 from inference.pipeline import compute, units
 from inference.pipeline.snapshots import fields_of
 from inference.synthetic import tissue
 from inference.worker import usage
 from labeling.rounds.configuration import configure
+from tests.documents import image_json, snapshot_of
 
 SIDES = [int(side) for side in os.environ.get("BENCH_SIDES", "256,512,1000,2000").split(",")]
 CELLS = 800e-6  # a pixel
@@ -41,7 +43,7 @@ LARGE = {
 }
 
 
-def content_of(folder: Path, side: int, images: int = 4) -> dict[str, Any]:
+def content_of(folder: Path, side: int, images: int = 4) -> Snapshot:
     """A snapshot document: all but the last image annotated, the last but one judges."""
     found = []
     for number in range(images):
@@ -54,13 +56,20 @@ def content_of(folder: Path, side: int, images: int = 4) -> dict[str, Any]:
             {"uid": str(i), "box": [float(v) for v in box], "label_class": None, "mask": None}
             for i, box in enumerate(made.boxes if annotated else [])
         ]
-        found.append({
-            "image": number, "pixels": str(pixels), "sha256": f"{side}-{number}", "width": side, "height": side,
-            "split": "val" if judges else "train", "group": str(number), "cells": cells, "rejected": [],
-            "cannot_tell": [], "exhaustive": [[0, 0, side, side]] if annotated else [], "ignore": [],
-            "reference": str(reference) if judges else None,
-        })  # fmt: skip
-    return {"classes": [], "images": found}
+        entry = image_json(
+            number,
+            pixels=str(pixels),
+            sha256=f"{side}-{number}",
+            width=side,
+            height=side,
+            split="val" if judges else "train",
+            group=str(number),
+            cells=cells,
+            exhaustive=[[0, 0, side, side]] if annotated else [],
+            reference=str(reference) if judges else None,
+        )
+        found.append(entry)
+    return snapshot_of(*found)
 
 
 def measure(about: dict[str, Any], kind: str) -> float:
@@ -79,7 +88,7 @@ def one(about: dict[str, Any], kind: str, answer: Any) -> None:
     """A worker's first stage, in a process that has imported torch and run nothing."""
     setting = units.Setting(
         about["content"], fields_of(about["content"], Path), about["configuration"],
-        {name: Path(path) for name, path in about["inputs"].items()}, Path(about["folder"]) / kind,
+        units.Inputs({name: Path(path) for name, path in about["inputs"].items()}), Path(about["folder"]) / kind,
         lambda progress: None, lambda: False, device="cpu",
     )  # fmt: skip
     setting.work.mkdir(exist_ok=True)
@@ -98,7 +107,7 @@ def main() -> None:
             with tempfile.TemporaryDirectory(prefix="boxwise-memory-") as folder:
                 about = {
                     "content": content_of(Path(folder), side),
-                    "configuration": configure("quick") | {"detector": detector, "segmenter": segmenter},
+                    "configuration": configure("quick").with_(detector=detector, segmenter=segmenter),
                     "folder": folder,
                     "inputs": {},
                 }

@@ -5,6 +5,9 @@ both its sides from one run, and both are counted by what the compositor activat
 how often a script ran: a script can be ahead of the picture. Beside the time stands the processor time of all of
 Chromium's processes, which another load on the machine hardly changes. Name parts to run only those:
 open frames verdicts svg prompter.
+
+`pairs OTHER`: frames and verdicts of another checkout (its front end built) and of this one, in turns in one run, so
+that a load on the machine meets both sides alike; `pairs OTHER THIS` compares two other checkouts.
 """
 
 import gzip
@@ -84,12 +87,13 @@ VERDICTS = """async (n) => {
 
 
 @contextmanager
-def dev_server() -> Iterator[str]:
+def dev_server(root: Path = ROOT) -> Iterator[str]:
+    """The address of the development server of a checkout."""
     port = free_port()
     node = shutil.which("node") or "node"
     process = subprocess.Popen(
         [node, "dev/server.mjs", str(port)],
-        cwd=ROOT / "frontend",
+        cwd=root / "frontend",
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,  # a group of its own: node may be a wrapper's child, which would outlive it
@@ -201,6 +205,47 @@ def loaded(page: Any, url: str) -> None:
     page.wait_for_timeout(1500)  # tiles and what else follows the first picture
 
 
+SIDES = ("before", "after")
+# Each side comes first as often as second.
+TURNS = ("before", "after", "after", "before") * 3
+
+
+def pairs(browser: Any, addresses: dict[str, str]) -> None:
+    """Medians of both sides ("before", "after": address), measured in turns, and of the ratios of neighbours."""
+    for number, what in IMAGES.items():
+        found: dict[str, list[Frames]] = {side: [] for side in SIDES}
+        for side in TURNS:
+            page = browser.new_page(viewport=VIEW, bypass_csp=True)
+            loaded(page, f"{addresses[side]}/images/{number}/")
+            found[side].append(frames_of(browser, page, ZOOM, 40))
+            page.close()
+        for name in ("ms", "processor_ms"):
+            values = {side: [getattr(frames, name) for frames in found[side]] for side in SIDES}
+            print(f"{what}, {name}: {_compared(values, '.1f')}")
+    waits: dict[str, list[float]] = {side: [] for side in SIDES}
+    for side in TURNS[:8]:
+        page = browser.new_page(viewport=VIEW, bypass_csp=True)
+        loaded(page, f"{addresses[side]}/images/3/")
+        waits[side].append(statistics.median(page.evaluate(VERDICTS, 40)))
+        page.close()
+    print(f"key A to the next cell drawn, ms: {_compared(waits, '.0f')}")
+
+
+def _compared(values: dict[str, list[float]], form: str) -> str:
+    """Both medians, and the median ratio of neighbours with the least and the most."""
+    ratios = sorted(after / before for before, after in zip(*(values[side] for side in SIDES), strict=True))
+    middles = " -> ".join(format(statistics.median(values[side]), form) for side in SIDES)
+    return f"{middles}; ratio {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}, n = {len(ratios)})"
+
+
+def _run_pairs(playwright: Any, roots: list[Path]) -> None:
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    with dev_server(roots[0]) as before, dev_server(roots[1]) as after:
+        browser = playwright.chromium.launch(executable_path=path, headless=True, args=FLAGS.split())
+        pairs(browser, {"before": before, "after": after})
+        browser.close()
+
+
 def prompter(page: Any, count: int = 40) -> None:
     """The net in the browser: how long until it is ready, and its milliseconds for boxes and for clicks."""
     page.locator("canvas").last.focus()
@@ -233,6 +278,12 @@ def main() -> None:
 
     parts = sys.argv[1:] or ["open", "frames", "svg", "verdicts", "prompter"]
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors; parts: {' '.join(parts)}")
+    if parts[0] == "pairs":
+        others = [Path(other).resolve() for other in parts[1:3]]
+        with sync_playwright() as playwright:
+            _run_pairs(playwright, [*others, ROOT][:2])
+        print(f"load average {os.getloadavg()[0]:.1f}")
+        return
     with dev_server() as address, sync_playwright() as playwright:
         path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
         browser = playwright.chromium.launch(executable_path=path, headless=True, args=FLAGS.split())

@@ -14,6 +14,8 @@ import PIL.Image
 from django.conf import settings
 
 from inference import registry
+from inference.documents.publication import Certificate
+from inference.documents.stages import ModelNames, PredictionFacts
 from inference.fusion import Parameters, fuse
 from inference.masks import cells_of, labels_of, pack
 from inference.pipeline.units import bundle, save_unit
@@ -27,6 +29,7 @@ from labeling.projects.models import Project, Role
 from labeling.rounds import artifacts
 from labeling.rounds.models import Round, Snapshot, Stage
 from labeling.rounds.results.publishing import publish
+from tests.documents import NO_FACTS
 
 FUSION = {"lam": 2.0, "theta": 25.0, "grid": 3, "components": 2}
 
@@ -72,7 +75,7 @@ def make() -> str:
         kind="prediction",
         file=file,
         sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
-        facts={},
+        facts=PredictionFacts(),
     )
     stage.save()
     fused = fuse(rgb, m_d > 0, m_s, Parameters(**FUSION))
@@ -87,7 +90,8 @@ def make() -> str:
         )  # fmt: skip
         proposals.append(Loaded(uuid.uuid4(), state, 0.3))
     publish(
-        round_=round_, image=image, proposals=proposals, certificate=fused.certificate.as_dict(),
-        model_names={"detector": "people's boxes", "segmenter": "dark pixels", "prompter": prompter.name}, facts={},
+        round_=round_, image=image, proposals=proposals, certificate=Certificate.stored(fused.certificate.as_dict()),
+        model_names=ModelNames(detector="people's boxes", segmenter="dark pixels", prompter=prompter.name),
+        facts=NO_FACTS,
     )  # fmt: skip
     return json.dumps({"image": image.pk, "proposals": len(proposals)})

@@ -70,7 +70,7 @@ def rows(page: "Page") -> dict[str, str]:
     """Name of a file of the newest upload -> its state as the page says it."""
     lines = page.locator(".batch").first.locator(".files .line")
     return {
-        line.locator("a, b").first.inner_text(): line.locator(".words").inner_text()
+        line.locator("a, b").first.inner_text(): line.locator(".badge").inner_text()
         for line in lines.all()
     }  # fmt: skip
 
@@ -85,9 +85,9 @@ def test_a_batch_of_ten_is_watched_cancelled_tried_again_and_chosen_from(
         page.click("#upload-button")
         batch = page.locator(".batch").first
         # Images come one by one, while others are still read.
-        page.wait_for_selector("#images .card:has-text('a.png')")
+        page.wait_for_selector("#images .panel-card:has-text('a.png')")
         assert "of 10 files" in batch.inner_text()
-        page.wait_for_selector(".files .words:text-is('reading')")
+        page.wait_for_selector(".files .badge:text-is('reading')")
         assert rows(page)["b.png"] == "waiting"
         # By keyboard alone; the button keeps the focus while the part is fetched anew.
         page.focus(".batch button[id^=cancel]")
@@ -112,9 +112,9 @@ def test_a_batch_of_ten_is_watched_cancelled_tried_again_and_chosen_from(
         assert rows(page) == DECIDED
         page.fill(".choose input[name=page]", "2")
         page.keyboard.press("Enter")
-        page.wait_for_selector("#images .card:has-text('stack.tif')", timeout=60_000)
+        page.wait_for_selector("#images .panel-card:has-text('stack.tif')", timeout=60_000)
         assert "Page 2 of 3 was taken." in batch.inner_text()
-        assert page.locator("#images .card").count() == 7
+        assert page.locator("#images .panel-card").count() == 7
         assert page.evaluate("window.notReloaded")
         page.click(".batch button:has-text('Discard them')")
         page.wait_for_selector(".batch", state="detached")
@@ -148,7 +148,7 @@ def test_a_small_image_is_there_at_once(running: Running, browser: "Browser", si
             page.set_input_files("#id_images", str(path))
             begun = time.perf_counter()
             page.click("#upload-button")
-            page.wait_for_selector(f"#images .card:has-text('field {seed}.jpg')")
+            page.wait_for_selector(f"#images .panel-card:has-text('field {seed}.jpg')")
             took.append(time.perf_counter() - begun)
         print("seconds from the click to the image:", [round(seconds, 2) for seconds in took])
         assert sorted(took)[2] < 5, took

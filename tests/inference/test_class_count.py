@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
+from inference.documents.configuration import RoundConfiguration
 from inference.pipeline.snapshots import Cell, Field
-from inference.pipeline.units import Setting
+from inference.pipeline.units import Inputs, Setting
+from tests.documents import snapshot_of
 
 NO_BOX = np.zeros((0, 4))
 WHOLE = np.array([[0.0, 0, 9, 9]])
@@ -17,7 +19,9 @@ def field(split, exhaustive, class_index):
 
 
 def classes_of(*fields):
-    return Setting({"classes": [1, 2, 3]}, fields, {}, {}, Path(), lambda p: None, lambda: False).class_count
+    content = snapshot_of(classes=[{"id": n, "name": str(n)} for n in (1, 2, 3)])
+    given = (content, fields, RoundConfiguration(), Inputs({}), Path())
+    return Setting(*given, lambda p: None, lambda: False).class_count
 
 
 def test_an_unclassified_cell_where_nothing_is_learned_does_not_change_the_detector():

@@ -17,12 +17,14 @@ from inference.crumbs import (
     smallest_cell,
     without_crumbs,
 )
+from inference.documents.configuration import Instances
+from tests.documents import cell_json, snapshot_image, snapshot_of
 
 
-def image(sides, *, um=None, at=30, size=400):
-    """An image document with one square box a side, away from the rim."""
-    cells = [{"box": [at, at, at + side, at + side]} for side in sides]
-    return {"image": 1, "width": size, "height": size, "um_per_px": um, "cells": cells}
+def image(sides, *, um=None, at=30, size=400, number=1):
+    """An image of a snapshot with one square box a side, away from the rim."""
+    cells = [cell_json([at, at, at + side, at + side]) for side in sides]
+    return snapshot_image(number, width=size, height=size, um_per_px=um, cells=cells)
 
 
 MANY = [20.0] * (2 * FEWEST)
@@ -43,19 +45,16 @@ def test_a_few_boxes_leave_nothing_out():
 
 
 def test_zero_switches_the_rule_off_and_old_rounds_have_none():
-    content = {"images": [image(MANY)]}
-    assert crumb_areas(content, {"crumbs": 0.0}) == {1: 0.0}
-    assert crumb_areas(content, {}) == {1: 0.0}
+    old = Instances.stored({"method": "geodesic"})
+    assert crumb_areas(snapshot_of(image(MANY)), old.crumbs) == {1: 0.0}
 
 
 def test_areas_are_in_micrometres_only_where_every_image_states_its_scale():
-    options = {"crumbs": 0.25}
     fine = image(MANY, um=0.25)
-    coarse = image([], um=0.5) | {"image": 2}
-    areas = crumb_areas({"images": [fine, coarse]}, options)
+    coarse = image([], um=0.5, number=2)
+    areas = crumb_areas(snapshot_of(fine, coarse), 0.25)
     assert areas[1] == pytest.approx(4 * areas[2])
-    unscaled = coarse | {"um_per_px": None}
-    areas = crumb_areas({"images": [fine, unscaled]}, options)
+    areas = crumb_areas(snapshot_of(fine, coarse.with_(um_per_px=None)), 0.25)
     assert areas[1] == areas[2]
     assert areas[1] == pytest.approx(0.25 * CELL)
 
@@ -135,8 +134,8 @@ def test_few_boxes_say_nothing_about_the_size_of_cells_nor_does_a_rule_that_is_o
     few = image_of_cells(21, boxed=FEWEST_BOXED - 1)
     assert without_crumbs(few, 0.0, boxes=FEWEST_BOXED - 1, lone=LONE)[1] == 0
     assert without_crumbs(image_of_cells(21), 0.0, boxes=6)[1] == 0
-    assert lone_share({"crumbs": 0.0}) == lone_share({}) == 0
-    assert lone_share({"crumbs": 0.25}) == LONE
+    assert lone_share(0.0) == 0
+    assert lone_share(0.25) == LONE
 
 
 def test_a_small_cell_in_a_box_or_at_the_rim_is_not_asked_for_half():

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from inference.documents.configuration import Model, RoundConfiguration
 from inference.types import InferenceError, UnreadableImage
 from inference.worker import needs, usage
+from tests.documents import snapshot_image, snapshot_of
 
 GIB = 2**30
 MEMINFO = "MemTotal:       16777216 kB\nMemFree:         1048576 kB\nMemAvailable:    8388608 kB\n"
@@ -116,12 +118,11 @@ def test_a_gpu_is_told_of_only_where_this_process_uses_one(monkeypatch):
 
 def content(*images):
     """(width, height, annotated, split) of each."""
-    return {
-        "images": [
-            {"width": w, "height": h, "exhaustive": [[0, 0, w, h]] if annotated else [], "split": split}
-            for w, h, annotated, split in images
-        ]
-    }
+    entries = [
+        snapshot_image(width=w, height=h, exhaustive=[[0, 0, w, h]] if annotated else [], split=split)
+        for w, h, annotated, split in images
+    ]
+    return snapshot_of(*entries)
 
 
 DOCUMENT = content((1000, 500, True, "train"), (2000, 1000, False, "train"), (100, 100, True, "test"))
@@ -132,13 +133,13 @@ def test_an_estimate_counts_the_largest_image_and_those_that_are_learned_from(mo
     estimate = needs.Estimate(100, largest=30, learned=8)
     monkeypatch.setattr(needs, "STAGES", {"prediction": estimate})
     monkeypatch.setattr(needs, "MODELS", {("detector", "centre", "quick"): estimate})
-    configuration = {"detector": {"name": "centre", "preset": "quick"}}
+    configuration = RoundConfiguration(detector=Model(name="centre", preset="quick"))
     expected = 100 * 2**20 + 30 * 2_000_000 + 8 * 500_000
     assert needs.memory_needed(kind, DOCUMENT, configuration, "cpu") == expected
 
 
 def test_of_a_model_that_was_never_measured_nothing_is_asked():
-    configuration = {"detector": {"name": "faster-rcnn", "preset": "quick"}}
+    configuration = RoundConfiguration(detector=Model(name="faster-rcnn", preset="quick"))
     assert needs.memory_needed("detector", DOCUMENT, configuration, "cpu") == 0
     assert needs.memory_needed("publication", DOCUMENT, configuration, "cpu") == 0
     assert needs.memory_needed("detector", DOCUMENT, configuration, "cuda") == 8 * 500_000
@@ -151,8 +152,9 @@ def test_a_stage_is_begun_only_where_it_fits_and_what_is_left_over_is_used_again
     needs.afford(2 * GIB)
     with pytest.raises(needs.MissingResource) as declined:
         needs.afford(2 * GIB + 1)
-    missing = {"what": "memory_needed", "worker": needs.HOST, "needs": 2 * GIB + 1, "free": 2 * GIB}
-    assert declined.value.resource == missing
+    missing = declined.value
+    assert (missing.what, missing.worker) == ("memory_needed", needs.HOST)
+    assert (missing.needs, missing.free) == (2 * GIB + 1, 2 * GIB)
 
 
 def test_what_lacks_nothing_is_not_called_lacking():

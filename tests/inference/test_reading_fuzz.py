@@ -15,6 +15,7 @@ import PIL.ImageOps
 import pytest
 
 from inference.datasets import data_root
+from inference.documents.reading import ReadPicture
 from inference.reading import Unreadable, isolation
 from inference.reading.sentences import DECLINED
 from tests.inference.picture_files import cases
@@ -75,12 +76,13 @@ def by_pillow(content: bytes) -> np.ndarray | None:
         return None
 
 
-def is_comparable(answer: dict) -> bool:
+def is_comparable(answer: ReadPicture) -> bool:
     """Whether Pillow is known to read such a file rightly: 8 bits together, one picture, nothing left out."""
-    found = answer["identified"]
-    known = found["photometric"] in ("grey", "RGB", "palette") and found["bits"] == 8 and not found["alpha"]
-    plain = not found["planar"] and found["planes"] == 1 and found["sample_format"] == "unsigned"
-    return known and plain and all(note["code"] in ("turned",) for note in answer["notes"])
+    found = answer.header
+    known = found.photometric in ("grey", "RGB", "palette") and found.bits == 8 and not found.alpha
+    single = answer.pages == answer.channels == 1
+    plain = not found.planar and single and found.sample_format == "unsigned"
+    return known and plain and all(note.code in ("turned",) for note in answer.notes)
 
 
 def run(count: int, seed: int, folder: Path, caplog) -> dict[str, int]:
@@ -103,7 +105,7 @@ def run(count: int, seed: int, folder: Path, caplog) -> dict[str, int]:
             continue
         counts["read"] += 1
         shown = np.asarray(PIL.Image.open(folder / "pixels.png"))
-        assert shown.shape == (answer["height"], answer["width"], 3), label
+        assert shown.shape == (answer.height, answer.width, 3), label
         other = by_pillow(content) if is_comparable(answer) else None
         if other is not None:
             counts["compared"] += 1

@@ -47,7 +47,7 @@ def test_the_process_that_asks_decodes_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(PIL.Image, "open", never)
     answer = isolation.read_file(path, tmp_path)
     monkeypatch.undo()
-    assert (answer["width"], answer["height"]) == (64, 64)
+    assert (answer.width, answer.height) == (64, 64)
     assert np.array_equal(np.asarray(PIL.Image.open(tmp_path / "pixels.png")), picture())
 
 
@@ -59,7 +59,7 @@ def test_a_helper_that_was_killed_is_started_again(tmp_path):
     assert helper is not None
     os.kill(helper.process.pid, signal.SIGKILL)
     helper.process.wait(timeout=10)
-    assert isolation.read_file(path, tmp_path)["width"] == 64
+    assert isolation.read_file(path, tmp_path).width == 64
     assert isolation._helper is not helper
 
 
@@ -67,9 +67,9 @@ def test_a_fault_is_declined_logged_and_nothing_else(tmp_path, caplog):
     path = tmp_path / "a.png"
     path.write_bytes(saved(picture(), "PNG"))
     with pytest.raises(Unreadable, match="decoder broke off"):
-        isolation.ask({"do": "read", "source": str(path), "folder": None})  # a fault of ours is logged
-    assert "TypeError" in caplog.text
-    assert isolation.read_file(path, tmp_path)["width"] == 64
+        isolation.read_file(path, tmp_path / "nowhere")  # a fault of ours is logged
+    assert "FileNotFoundError" in caplog.text
+    assert isolation.read_file(path, tmp_path).width == 64
 
 
 def test_no_secret_reaches_the_helper(monkeypatch):

@@ -1,10 +1,14 @@
 """Slides: every sample is opened or declined as it is described, regions are right, hostile sets are declined whole."""
 
+import io
 import json
+import threading
+import time
 import zipfile
 
 import numpy as np
 import openslide
+import PIL.Image
 import pydicom
 import pytest
 import tifffile
@@ -15,6 +19,7 @@ from inference.commands import slide as command
 from inference.reading import Unreadable
 from inference.reading.sets import entry_of, unpack
 from inference.reading.slides import open_slide, resampled
+from inference.reading.tile_client import SlideFile, Turns, picture
 from inference.reading.types import Plane, levels_of
 from inference.reading.vendor import VendorReader
 from tests.inference.slide_files import copied, halved, samples, tissue, write_mrxs, write_pyramid, write_vms
@@ -189,17 +194,17 @@ def test_deep_samples_of_all_regions_share_one_range(tmp_path):
 
 
 def test_the_scanned_part_of_a_canvas_is_the_slide(tmp_path, monkeypatch):
-    """As QuPath has it. No MRXS file is at hand, so OpenSlide is told that a TIFF has bounds."""
+    """As QuPath has it. No MRXS file is at hand, so OpenSlide is made to say that a TIFF has bounds."""
     pixels = tissue(400, 300)
     path = tmp_path / "a.tif"
     write_pyramid(path, pixels)
     bounds = {"x": "100", "y": "60", "width": "200", "height": "160"}
-    told = {f"openslide.bounds-{name}": value for name, value in bounds.items()}
+    bounded = {f"openslide.bounds-{name}": value for name, value in bounds.items()}
 
     class Bounded(openslide.OpenSlide):
         @property
         def properties(self):
-            return dict(super().properties) | told
+            return dict(super().properties) | bounded
 
     monkeypatch.setattr(openslide, "OpenSlide", Bounded)
     with VendorReader(path) as reader:
@@ -209,6 +214,19 @@ def test_the_scanned_part_of_a_canvas_is_the_slide(tmp_path, monkeypatch):
         assert np.array_equal(reader.region(0, 5, 7, 20, 20, Plane(1, 1)), pixels[67:87, 105:125])
         expected = halved(pixels)[30 + 7 : 30 + 27, 50 + 5 : 50 + 25]
         assert np.array_equal(reader.region(1, 5, 7, 20, 20, Plane(1, 1)), expected)
+
+
+def test_a_page_or_channel_that_is_not_there_is_named(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.stack([tissue(64, 64, seed) for seed in range(3)]), photometric="rgb", tile=(16, 16))
+    with open_slide(path) as slide:
+        assert slide.info.pages == 3
+        with pytest.raises(Unreadable, match="holds 3 pictures"):
+            slide.region(0, 0, 0, 9, 9)
+    with open_slide(path, page=3) as slide:
+        assert np.array_equal(slide.region(0, 0, 0, 64, 64), tissue(64, 64, 2))
+    with pytest.raises(Unreadable, match="has no page 9; it has 3"):
+        open_slide(path, page=9)
 
 
 # -- bad files
@@ -396,11 +414,16 @@ def test_a_hostile_zip_leaves_nothing_behind(members, tmp_path):
 @needs_samples
 def test_slide_info_as_json(capsys):
     assert command.main(["info", str(samples() / "small_HE.svs"), "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert (said["width"], said["height"], said["mpp_x"], said["mpp_y"]) == (2220, 2967, 0.499, 0.499)
-    assert (said["objective"], said["vendor"], said["channels"], said["reader"]) == (20, "Aperio", 3, "openslide")
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["width"], answer["height"], answer["mpp_x"], answer["mpp_y"]) == (2220, 2967, 0.499, 0.499)
+    assert (answer["objective"], answer["vendor"], answer["channels"], answer["reader"]) == (
+        20,
+        "Aperio",
+        3,
+        "openslide",
+    )
     level = {"width": 2220, "height": 2967, "downsample": 1.0, "tile_width": 240, "tile_height": 240}
-    assert said["levels"] == [level]
+    assert answer["levels"] == [level]
 
 
 def test_slide_info_of_a_zip_and_of_what_is_no_slide(tmp_path, capsys):
@@ -409,10 +432,49 @@ def test_slide_info_of_a_zip_and_of_what_is_no_slide(tmp_path, capsys):
     archive = zipped(tmp_path / "a.zip", [(file.name, file.read_bytes()) for file in folder.iterdir()])
     (tmp_path / "b.txt").write_text("hello, I am a text")
     assert command.main(["info", str(archive), str(tmp_path / "b.txt"), str(tmp_path / "gone.svs")]) == 1
-    said = capsys.readouterr()
-    assert "scale      0.5 µm per pixel" in said.out
-    assert "b.txt is not an image of a known format" in said.err
-    assert "gone.svs cannot be opened: No such file or directory" in said.err
+    answer = capsys.readouterr()
+    assert "scale      0.5 µm per pixel" in answer.out
+    assert "b.txt is not an image of a known format" in answer.err
+    assert "gone.svs cannot be opened: No such file or directory" in answer.err
     with pytest.raises(SystemExit) as misused:
         command.main(["look", "a"])
     assert misused.value.code == 2
+
+
+# -- tiles by processes of their own
+
+
+def test_turns_come_in_the_order_of_asking():
+    turns = Turns(1)
+    assert turns.acquire(1)
+    order = []
+
+    def wait(number):
+        assert turns.acquire(10)
+        order.append(number)
+        turns.release()
+
+    threads = [threading.Thread(target=wait, args=(number,)) for number in range(5)]
+    for number, thread in enumerate(threads):
+        thread.start()
+        while len(turns.waiting) <= number:
+            time.sleep(0.001)
+    assert not turns.acquire(0.01)
+    turns.release()
+    for thread in threads:
+        thread.join()
+    assert order == [0, 1, 2, 3, 4] and turns.free == 1
+
+
+def test_a_region_comes_from_another_process_and_a_vanished_file_is_said(tmp_path):
+    path = tmp_path / "a.tif"
+    pixels = tissue(300, 200)
+    write_pyramid(path, pixels)
+    about = path.stat()
+    slide = SlideFile(path, about.st_size, about.st_mtime_ns)
+    content = picture(slide, (10.0, 20.0, 64.0, 32.0), (64, 32), kind="png")
+    assert np.array_equal(np.asarray(PIL.Image.open(io.BytesIO(content))), pixels[20:52, 10:74])
+    path.unlink()
+    with pytest.raises(Unreadable) as gone:
+        picture(slide, (0.0, 0.0, 9.0, 9.0), (9, 9))
+    assert gone.value.code == "slide_gone"

@@ -8,14 +8,14 @@ from django.test import Client
 from labeling.annotations.services import working_layer
 from labeling.studies import services
 from tests.factories import MembershipFactory
-from tests.labeling.pages import make_study
+from tests.labeling.pages import make_study, with_workflow
 from tests.labeling.studies import agreed, frozen, ten_fields
 
 
 @pytest.fixture
 def world() -> SimpleNamespace:
     """One of everything that an address can name, all reached by one person: `client`."""
-    made = make_study()
+    made = with_workflow(make_study())
     owner = made.people["owner"]
     owner.is_staff = True  # the page of administrators is tried too
     owner.save()
@@ -37,6 +37,9 @@ def world() -> SimpleNamespace:
         "study": study.pk,
         "participant": participant.pk,
         "item": item.pk,
+        "work_item": made.item.pk,
+        "comment": made.thread.pk,
+        "invitation": made.invitation.pk,
         "layer": layer.pk,
         "level": 0, "column": 0, "row": 0,
         "layout": "coco", "name": "readers",

@@ -10,19 +10,18 @@ from django.urls import reverse
 
 from labeling.annotations.services import Loaded, working_layer, write_operations
 from labeling.annotations.state import AnnotationState, PackedMask
+from labeling.assignments.declaring import declare_workflow
+from labeling.assignments.models import WorkItem
 from labeling.images.models import Image
 from labeling.jobs.models import Job
 from labeling.jobs.services import create_job
+from labeling.projects.invitations import invite
 from labeling.projects.models import Role
-from labeling.rounds.services import start_round
+from labeling.reviews.services import Pin, begin_thread
+from labeling.rounds.execution.services import start_round
 from labeling.site import urls
 from tests.factories import ImageFactory, LabelClassFactory, MembershipFactory, ProjectFactory, UserFactory
 from tests.labeling.operations import cell, effect, operation, region
-
-CERTIFICATE = {
-    "objective": 512.5, "flow": 4321, "cut": 4321, "closed": True, "milliseconds": {"cut": 3.0, "total": 7.5},
-    "ambiguous_share": 0.0312, "components": 2, "free_pixels": 90,
-}  # fmt: skip
 
 
 def draw(image: Image, user, *states) -> None:
@@ -61,6 +60,15 @@ def make_study() -> SimpleNamespace:
     return SimpleNamespace(project=project, people=people, image=image, round=round_, job=job)
 
 
+def with_workflow(study: SimpleNamespace) -> SimpleNamespace:
+    """The same project with a workflow, a comment and an invitation."""
+    declare_workflow(project=study.project, by=study.people["owner"])
+    study.item = WorkItem.objects.get(image=study.image)
+    study.thread = begin_thread(image=study.image, author=study.people["owner"], text="here", pin=Pin())
+    study.invitation = invite(project=study.project, role=Role.VIEWER, by=study.people["owner"])[0].invitation
+    return study
+
+
 def signed_in(user) -> Client:
     client = Client()
     client.force_login(user)
@@ -86,5 +94,7 @@ def address(study: SimpleNamespace, route: str) -> str:
         "label_class": study.project.classes.get().pk,
         "membership": study.project.memberships.get(user=study.people["viewer"]).pk,
     }
+    if hasattr(study, "item"):
+        values |= {"work_item": study.item.pk, "invitation": study.invitation.pk}
     pattern = next(str(u.pattern) for u in urls.urlpatterns if u.name == route)
     return reverse(route, kwargs={name: values[name] for name in re.findall(r"<int:(\w+)>", pattern)})

@@ -26,8 +26,8 @@ from labeling.rounds.models import Artifact, Round, Stage
 from labeling.rounds.reference import lock
 from labeling.rounds.results.publishing import publish
 from labeling.rounds.snapshots import freeze
+from tests.documents import SAID
 from tests.labeling.operations import cell, effect, operation, region
-from tests.labeling.pages import CERTIFICATE
 from tests.outbox import Message
 
 
@@ -84,8 +84,8 @@ def published_round(project: Project, user: User, maps: dict[Image, Labels], pq:
     """A finished round that nobody computed: its cells on each image, and the PQ by which its images were judged."""
     last = project.rounds.aggregate(last=Max("number"))["last"] or 0
     round_ = Round.objects.create(
-        project=project, number=last + 1, preset="tiny", configuration=configure("tiny"), snapshot=freeze(project),
-        started_by=user, state=Round.State.PUBLISHED,
+        project=project, number=last + 1, preset="tiny", configuration=configure("tiny").as_json(),
+        snapshot=freeze(project), started_by=user, state=Round.State.PUBLISHED,
     )  # fmt: skip
     rows = [{"image": image.pk, "group": image.group, "pq": value} for image, value in pq.items()]
     artifact = Artifact(key=uuid.uuid4().hex, kind="evaluation", sha256="0" * 64, size=1, facts={})
@@ -93,7 +93,12 @@ def published_round(project: Project, user: User, maps: dict[Image, Labels], pq:
     artifact.save()
     Stage.objects.create(round=round_, position=7, kind="evaluation", state=Stage.State.DONE, artifact=artifact)
     for image, labels in maps.items():
-        publish(round_=round_, image=image, proposals=loaded(labels), certificate=CERTIFICATE, model_names={}, facts={})
+        publish(
+            round_=round_,
+            image=image,
+            proposals=loaded(labels),
+            **SAID,
+        )
     return round_
 
 

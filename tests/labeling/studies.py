@@ -15,6 +15,7 @@ from labeling.rounds.models import Round, Snapshot
 from labeling.rounds.results.publishing import publish
 from labeling.studies import services
 from labeling.studies.models import Item, Study
+from tests.documents import SAID
 from tests.factories import LabelClassFactory, MembershipFactory, ProjectFactory, UserFactory, png
 from tests.labeling.operations import cell, effect, mask, operation
 
@@ -51,7 +52,12 @@ def ten_fields() -> Project:
         proposal = Loaded(
             uuid.uuid4(), AnnotationState("cell", "confirmed", (2, 4, 10, 10), mask=PackedMask(2, 4, 8, 6, b"\xff" * 6))
         )
-        publish(round_=round_, image=image, proposals=[proposal], certificate={}, model_names={}, facts={})
+        publish(
+            round_=round_,
+            image=image,
+            proposals=[proposal],
+            **SAID,
+        )
     project.owner = owner
     return project
 

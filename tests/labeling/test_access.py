@@ -12,10 +12,13 @@ from rest_framework.test import APIClient
 from labeling.annotations.models import Layer
 from labeling.annotations.services import working_layer
 from labeling.api import former_routes, routes
+from labeling.assignments.declaring import declare_workflow
 from labeling.images.models import Image
 from labeling.jobs.models import Job
 from labeling.jobs.services import create_job
+from labeling.projects.invitations import invite
 from labeling.projects.models import Project, Role
+from labeling.reviews.services import Pin, begin_thread
 from labeling.rounds.models import Round, Snapshot, Stage
 from tests.factories import ImageFactory, LayerFactory, MembershipFactory, ProjectFactory, UserFactory, png
 from tests.labeling.operations import SESSION, cell, effect, operation
@@ -42,6 +45,8 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("get", "round-before"): ALL,
     ("get", "export"): (200, 200, 200, 403, 403, 404, 401),
     ("post", "export-list"): (202, 202, 202, 403, 403, 404, 401),
+    ("post", "import-list"): (202, 202, 403, 403, 403, 404, 401),
+    ("post", "job-confirm"): (409, 409, 404, 404, 404, 404, 401),  # it is an export
     ("get", "job-list"): (200, 200, 200, 403, 403, 404, 401),
     ("get", "job-detail"): (200, 200, 404, 404, 404, 404, 401),  # one's own, or as who oversees the project
     ("post", "job-cancel"): (200, 200, 404, 404, 404, 404, 401),
@@ -55,6 +60,11 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("get", "image-thumbnail"): ALL,
     ("post", "image-original"): (200, 200, 403, 403, 403, 404, 401),
     ("get", "image-tile"): ALL,
+    ("get", "slide-list"): (200, 200, 403, 403, 403, 404, 401),
+    ("post", "slide-list"): (422, 422, 403, 403, 403, 404, 401),  # there is no such root
+    ("get", "image-slide"): (404, 404, 404, 404, 404, 404, 401),  # the image is a picture
+    ("get", "image-fields"): ALL,
+    ("post", "image-fields"): (422, 422, 403, 403, 403, 404, 401),  # says no way of making them
     ("post", "image-smart"): (422, 422, 422, 422, 403, 404, 401),  # an empty prompt: who may ask hears that it is empty
     ("post", "image-refusion"): (409, 409, 409, 409, 403, 404, 401),  # no round has been fused here
     ("post", "image-refusion-former"): (409, 409, 409, 409, 403, 404, 401),
@@ -86,6 +96,34 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("get", "model-version-list"): ALL,
     ("get", "weights-import-list"): ALL,
     ("post", "weights-import-list"): (422, 422, 403, 403, 403, 404, 401),  # no licence is named
+    ("get", "project-workflow"): ALL,
+    ("post", "project-workflow"): (200, 200, 403, 403, 403, 404, 401),
+    ("delete", "project-workflow"): (200, 200, 403, 403, 403, 404, 401),
+    ("get", "item-list"): ALL,
+    ("post", "item-next"): (200, 200, 200, 200, 403, 404, 401),
+    ("post", "item-review"): (200, 200, 200, 403, 403, 404, 401),
+    ("post", "item-assign"): (200, 200, 403, 403, 403, 404, 401),
+    ("get", "item-late-list"): (200, 200, 403, 403, 403, 404, 401),
+    ("get", "item-detail"): ALL,
+    ("post", "item-begin"): (200, 200, 200, 200, 403, 404, 401),
+    ("post", "item-renew"): (409, 409, 409, 409, 403, 404, 401),  # nobody has begun it
+    ("post", "item-finish"): (409, 409, 409, 409, 403, 404, 401),
+    ("post", "item-skip"): (409, 409, 409, 409, 403, 404, 401),
+    ("post", "item-release"): (409, 409, 409, 409, 403, 404, 401),
+    ("post", "item-accept"): (409, 409, 409, 403, 403, 404, 401),  # it is not in review
+    ("post", "item-send-back"): (409, 409, 409, 403, 403, 404, 401),
+    ("post", "item-reopen"): (409, 409, 403, 403, 403, 404, 401),
+    ("post", "item-late"): (409, 409, 403, 403, 403, 404, 401),  # nothing waits
+    ("get", "comment-list"): ALL,
+    ("get", "image-comments"): ALL,
+    ("post", "image-comments"): (201, 201, 201, 201, 201, 404, 401),
+    ("post", "image-comments-seen"): ALL,
+    ("post", "comment-reply"): (201, 201, 201, 201, 201, 404, 401),
+    ("post", "comment-resolve"): ALL,
+    ("post", "comment-reopen"): ALL,
+    ("get", "invitation-list"): (200, 200, 403, 403, 403, 404, 401),
+    ("post", "invitation-list"): (201, 201, 403, 403, 403, 404, 401),
+    ("post", "invitation-revoke"): (200, 200, 403, 403, 403, 404, 401),
     ("get", "reference-set-list"): ALL,
     ("post", "reference-set-list"): (409, 409, 403, 403, 403, 404, 401),  # no image has reference masks
 }
@@ -111,18 +149,21 @@ class Study:
 
     def url(self, route: str) -> str:
         given = {"project": self.project.pk, "image": self.image.pk, "layer": self.layer.pk, "round": self.round.pk}
-        given["job"] = self.job.pk
+        given |= {"job": self.job.pk, "work_item": self.project.items.get().pk}
+        given |= {"comment": self.image.comments.get().pk, "invitation": self.project.invitations.get().pk}
         if route == "export":
             return reverse(route, kwargs={"project": self.project.pk, "layout": "coco"})
         if route == "image-tile":
             return reverse(route, kwargs={"image": self.image.pk, "level": 0, "column": 0, "row": 0})
         if route in ("project-list", "activity", "schema"):
             return reverse(route)
-        owner = {
+        owners = {
             "image-list": "project",
             "export-list": "project",
+            "import-list": "project",
             "job-list": "project",
             "image-table": "project",
+            "slide-list": "project",
             "round-list": "project",
             "round-before": "project",
             "round-compare": "project",
@@ -131,7 +172,17 @@ class Study:
             "reference-mask-list": "project",
             "model-version-list": "project",
             "weights-import-list": "project",
-        }.get(route, route.split("-")[0])
+            "item-list": "project",
+            "item-next": "project",
+            "item-review": "project",
+            "item-assign": "project",
+            "item-late-list": "project",
+            "comment-list": "project",
+            "invitation-list": "project",
+            "item": "work_item",
+        }
+        kind = route.split("-")[0]
+        owner = owners.get(route, owners.get(kind, kind))
         return reverse(route, kwargs={owner: given[owner]}) + QUERIES.get(route, "")
 
     def body(self, route: str) -> Any:
@@ -141,8 +192,22 @@ class Study:
             return {"session": SESSION, "number": 1}
         if route == "image-list":
             return {"images": [self.image.pk], "scanner": "GT450"}
+        if route == "slide-list":
+            return {"root": "nowhere", "paths": ["a.svs"]}
         if route == "export-list":
             return {"layout": "coco"}
+        if route in ("image-comments", "comment-reply"):
+            return {"text": "what is this?"}
+        bodies = {
+            "invitation-list": {"role": "viewer"},
+            "item-assign": {"items": [self.project.items.get().pk], "readers": [self.people["annotator"].pk]},
+            "item-skip": {"reason": "blurred"},
+            "item-send-back": {"comment": "a cell is missing"},
+            "item-reopen": {"comment": "a cell is missing"},
+            "item-late": {"author": self.people["annotator"].pk, "act": "apply"},
+        }
+        if route in bodies:
+            return bodies[route]
         if route == "layer-operations":
             return {"operations": [operation(effect(uuid.uuid4(), cell()))]}
         if route == "layer-presence":
@@ -170,6 +235,9 @@ def study():
     round_ = Round.objects.create(project=project, number=1, preset="tiny", configuration={}, snapshot=snapshot)
     Stage.objects.create(round=round_, position=1, kind="pseudo_masks")
     job = create_job(kind=Job.Kind.EXPORT, project=project, owner=people["owner"], request={"layout": "coco"})
+    declare_workflow(project=project, by=people["owner"])
+    begin_thread(image=image, author=people["owner"], text="here", pin=Pin())
+    invite(project=project, role=Role.VIEWER, by=people["owner"])
     return Study(project, image, layer, round_, job, people)
 
 
@@ -184,6 +252,9 @@ def call(study):
         if (method, route) == ("post", "image-table"):
             table = SimpleUploadedFile("images.csv", b"image,scanner\n")
             return client.post(study.url(route), {"table": table}, format="multipart")
+        if (method, route) == ("post", "import-list"):
+            file = SimpleUploadedFile("a.geojson", b'{"type": "FeatureCollection", "features": []}')
+            return client.post(study.url(route), {"file": file, "aim": "working"}, format="multipart")
         if method == "get":
             return client.get(study.url(route))
         if route in ("weights-import-list", "reference-mask-list", "image-reference-masks") and method == "post":

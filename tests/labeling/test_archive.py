@@ -28,17 +28,16 @@ from labeling.jobs.models import Job
 from labeling.jobs.services import NewItem, create_job
 from labeling.projects.models import Project
 from labeling.projects.services import add_class
-from labeling.rounds import archiving
-from labeling.rounds.archiving import archive_project, restore_project
-from labeling.rounds.execution import stages
+from labeling.rounds.execution import archiving, stages
+from labeling.rounds.execution.archiving import archive_project, restore_project
+from labeling.rounds.execution.services import retry_round, start_next, start_round
 from labeling.rounds.models import Round, Stage, StageLine
-from labeling.rounds.services import retry_round, start_next, start_round
 from labeling.site import study_urls, urls
 from labeling.studies.models import Study
 from labeling.studies.services import freeze
 from tests.factories import UserFactory, png
 from tests.labeling.operations import SESSION, cell, effect, operation
-from tests.labeling.pages import make_study, signed_in, toasts
+from tests.labeling.pages import make_study, signed_in, toasts, with_workflow
 from tests.labeling.rounds import run_all, small_project
 
 SENTENCE = "this project is archived; until an owner or manager restores it, nothing in it is changed"
@@ -48,9 +47,11 @@ API_OPEN = {
     "layer-presence": "kept nowhere", "project-archive": "twice is once", "project-restore": "the way out",
     "export-list": "an archived project is exported", "job-cancel": "an export that nobody wants any more",
     "image-original": "the file goes out; that it did is written down",
+    "image-comments-seen": "the person's own; nobody else sees it",
 }  # fmt: skip
 PAGES_OPEN = {
-    "sign-in": "no project", "sign-out": "no project", "invitation": "no project", "new-project": "another project",
+    "sign-in": "no project", "sign-out": "no project", "invitation": "no project",
+    "invitation-join": "whoever joins is told so; test_team_pages.py", "new-project": "another project",
     "account": "no project", "administration": "no project",
     "archive-project": "twice is once", "restore-project": "the way out",
     "participation": "a running study keeps its project from being archived; withdrawing is always possible",
@@ -62,7 +63,7 @@ PAGES_OPEN = {
 @pytest.fixture
 def there(db):
     """An archived project with one of everything that an address may name, and its owner."""
-    made = make_study()
+    made = with_workflow(make_study())
     made.owner = made.people["owner"]
     made.layer = working_layer(image=made.image, user=made.owner)
     Round.objects.filter(pk=made.round.pk).update(state=Round.State.PUBLISHED)
@@ -76,11 +77,12 @@ def there(db):
 
 def values(there, pattern: str) -> dict[str, Any]:
     """What an address needs, of this project."""
-    job = there.upload if re.search("retry|choose|discard", pattern) else there.job
+    job = there.upload if re.search("retry|choose|discard|confirm", pattern) else there.job
     known = {
         "project": there.project.pk, "image": there.image.pk, "round": there.round.pk, "layer": there.layer.pk,
         "number": there.round.number, "job": job.pk, "label_class": there.project.classes.get().pk,
-        "study": there.study.pk, "participant": 0, "layout": "coco",
+        "study": there.study.pk, "participant": 0, "work_item": there.item.pk,
+        "comment": there.thread.pk, "invitation": there.invitation.pk, "token": "none", "layout": "coco",
         "level": 0, "column": 0, "row": 0, "name": "times",
         "membership": there.project.memberships.exclude(role="owner")[0].pk,
     }  # fmt: skip
@@ -111,7 +113,12 @@ def api_bodies(there, route: str) -> Any:
         return {"session": SESSION, "number": 1}
     if route == "image-list":
         return {"images": [there.image.pk], "scanner": "GT450"}
-    return {"items": [1], "page": 2} if route == "job-choose" else {}
+    bodies = {
+        "image-comments": {"text": "here"}, "comment-reply": {"text": "here"}, "invitation-list": {"role": "viewer"},
+        "item-assign": {"items": [1], "readers": [1]}, "item-skip": {"reason": "blurred"},
+        "item-late": {"author": 1, "act": "apply"}, "job-choose": {"items": [1], "page": 2},
+    }  # fmt: skip
+    return bodies.get(route, {})
 
 
 WRITING = [

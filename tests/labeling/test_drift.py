@@ -18,8 +18,8 @@ from labeling.rounds.models import Publication
 from labeling.rounds.results.comparison import by_unit, interval
 from labeling.rounds.results.drift import confounded, is_worse, of_round, over_rounds
 from labeling.site.words import figure
+from tests.documents import CERTIFICATE
 from tests.factories import ImageFactory, LayerFactory, ProjectFactory, UserFactory
-from tests.labeling.pages import CERTIFICATE
 from tests.labeling.test_round_comparison import evaluated
 
 pytestmark = pytest.mark.django_db
@@ -50,7 +50,12 @@ def judged(project, number, images, values, measure="pq", trained=()):
 def signalled(round_, image, **signals):
     layer = LayerFactory(image=image, kind=Layer.Kind.PREDICTION)
     Publication.objects.create(
-        round=round_, image=image, layer=layer, certificate=CERTIFICATE, model_names={}, facts={"signals": signals}
+        round=round_,
+        image=image,
+        layer=layer,
+        certificate=CERTIFICATE.as_json(),
+        model_names={},
+        facts={"signals": signals},
     )
 
 

@@ -18,21 +18,23 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from inference.datasets import open_dataset
+from inference.formats.names import MOST_BYTES
+from inference.formats.outlines import polygons_of
 from inference.types import BoxMask
 from labeling.annotations.services import working_layer, write_operations
 from labeling.exchange.coco import cut_open, flat
 from labeling.exchange.datasets import load_dataset
 from labeling.exchange.exporting import ExportRequest
 from labeling.exchange.labels import label_map
-from labeling.exchange.names import MOST_BYTES, safe_stem, stems_of
-from labeling.exchange.outlines import polygons_of
+from labeling.exchange.names import safe_stem, stems_of
 from labeling.exchange.selection import ExportedCell, Part
 from labeling.images.models import Image
 from labeling.rounds.results.publishing import publish
+from tests.documents import SAID
 from tests.factories import ImageFactory, LabelClassFactory, MembershipFactory
 from tests.labeling.exports import EVERYTHING, exported_bytes, exported_coco, exported_folder
 from tests.labeling.operations import cell, effect, mask, operation, region
-from tests.labeling.pages import CERTIFICATE, accept, make_study, proposals, reject, signed_in
+from tests.labeling.pages import accept, make_study, proposals, reject, signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -159,7 +161,12 @@ def test_polygons_that_are_cut_open_are_filled_to_the_mask(bits):
 def test_rejected_and_open_proposals_stand_apart_from_the_truth():
     study = make_study()
     three = proposals(3)
-    publish(round_=study.round, image=study.image, proposals=three, certificate=CERTIFICATE, model_names={}, facts={})
+    publish(
+        round_=study.round,
+        image=study.image,
+        proposals=three,
+        **SAID,
+    )
     accept(study.image, study.people["owner"], three[0])
     reject(study.image, study.people["owner"], three[1])
     coco = exported_coco(study.project, include=EVERYTHING)

@@ -11,8 +11,8 @@ from PIL import Image as Picture
 from PIL import ImageDraw
 from shapely.geometry import shape
 
+from inference.formats.outlines import area, geometry_of, rings_of
 from inference.types import BoxMask
-from labeling.exchange.outlines import area, geometry_of, rings_of
 
 
 def filled(geometry, height, width):

@@ -8,7 +8,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-import labeling.exchange.tasks  # noqa: F401 (registers the handler of exports, as a worker does)
+import labeling.exchange.tasks
+import labeling.images.tasks  # noqa: F401 (both register handlers, as they do in a worker)
 from labeling.errors import Invalid, WrongState
 from labeling.jobs import handlers, services, tasks
 from labeling.jobs.handlers import HANDLERS, Result

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 import labeling.exchange.tasks  # noqa: F401 (registers the handler of exports, as a worker does)
+from inference.documents.publication import PublicationFacts
 from labeling.annotations.models import ActivityBatch, Annotation
 from labeling.errors import LabelingError
 from labeling.images.models import Image, Split
@@ -19,15 +20,15 @@ from labeling.jobs.models import Job
 from labeling.jobs.tasks import run_job
 from labeling.projects.models import Membership, Project, Role
 from labeling.projects.services import NotAllowed, add_member, change_role, invite_again
+from labeling.rounds.execution.services import start_round
 from labeling.rounds.models import Round
 from labeling.rounds.results.publishing import publish
-from labeling.rounds.services import start_round
 from labeling.site import urls
 from labeling.site.overview import count
+from tests.documents import CERTIFICATE, NO_NAMES, SAID
 from tests.factories import ImageFactory, MembershipFactory, ProjectFactory, UserFactory, png
 from tests.labeling.operations import SESSION, cell, region
 from tests.labeling.pages import (
-    CERTIFICATE,
     accept,
     address,
     draw,
@@ -37,6 +38,7 @@ from tests.labeling.pages import (
     reject,
     signed_in,
     toasts,
+    with_workflow,
 )
 from tests.labeling.uploads import read_uploads
 
@@ -45,7 +47,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def study() -> SimpleNamespace:
-    return make_study()
+    return with_workflow(make_study())
 
 
 # -- who sees what
@@ -64,14 +66,28 @@ MATRIX = {
     ("get", "project"): MEMBERS,
     ("get", "project-images"): MEMBERS,
     ("get", "project-time"): MEMBERS,
+    ("post", "project-next"): (302, 302, 302, 302, 403, 404, 302),
+    ("post", "project-review"): (302, 302, 302, 403, 403, 404, 302),
+    ("get", "project-team"): MEMBERS,
+    ("post", "team-workflow"): FORMS,
+    ("post", "team-assign"): MANAGERS,
+    ("post", "team-item"): MANAGERS,
+    ("post", "team-late"): MANAGERS,
+    ("post", "team-invite"): FORMS,
+    ("post", "team-invitation"): MANAGERS,
     ("get", "project-uploads"): (200, 200, 403, 403, 403, 404, 302),
     ("post", "retry-job"): (302, 302, 404, 404, 404, 404, 302),
     ("post", "choose-job"): (302, 302, 404, 404, 404, 404, 302),
     ("post", "discard-job"): (302, 302, 404, 404, 404, 404, 302),
+    ("get", "project-imports"): (200, 200, 403, 403, 403, 404, 302),
+    ("post", "project-imports"): MANAGERS,
+    ("post", "confirm-job"): (302, 302, 404, 404, 404, 404, 302),
     ("get", "project-exports"): (200, 200, 200, 403, 403, 404, 302),
     ("post", "project-exports"): (302, 302, 302, 403, 403, 404, 302),
     ("post", "cancel-job"): (302, 302, 404, 404, 404, 404, 302),  # one's own, or as who oversees the project
     ("get", "image"): MEMBERS,
+    ("get", "slide"): (302, 302, 302, 302, 302, 404, 302),  # the image is a picture; test_slides.py
+    ("post", "slide"): FORMS,
     ("get", "image-scale"): (200, 200, 403, 403, 403, 404, 302),
     ("post", "image-scale"): FORMS,
     ("get", "round"): MEMBERS,
@@ -112,7 +128,7 @@ MATRIX = {
     ("post", "cancel-round"): MANAGERS,
     ("post", "retry-round"): MANAGERS,
 }
-OPEN = {"sign-in", "sign-out", "invitation"}  # test_sign_in.py
+OPEN = {"sign-in", "sign-out", "invitation", "invitation-join"}  # test_sign_in.py, test_team_pages.py
 
 
 @pytest.mark.parametrize("call", MATRIX, ids="-".join)
@@ -161,7 +177,7 @@ def test_buttons_are_shown_to_those_who_may_press_them(study):
 def test_an_image_shows_boxes_regions_and_decisions(study):
     owner, image = study.people["owner"], study.image
     found = proposals(4)
-    publish(round_=study.round, image=image, proposals=found, certificate=CERTIFICATE, model_names={}, facts={})
+    publish(round_=study.round, image=image, proposals=found, **SAID)
     accept(image, owner, found[0])
     reject(image, owner, found[1])
     page = signed_in(owner).get(address(study, "project-images")).content.decode()
@@ -172,10 +188,20 @@ def test_an_image_shows_boxes_regions_and_decisions(study):
 
 def test_only_the_newest_round_is_to_be_reviewed(study):
     owner, image = study.people["owner"], study.image
-    publish(round_=study.round, image=image, proposals=proposals(5), certificate=CERTIFICATE, model_names={}, facts={})
+    publish(
+        round_=study.round,
+        image=image,
+        proposals=proposals(5),
+        **SAID,
+    )
     Round.objects.filter(pk=study.round.pk).update(state=Round.State.PUBLISHED)
     second = start_round(project=study.project, by=owner)
-    publish(round_=second, image=image, proposals=proposals(2), certificate=CERTIFICATE, model_names={}, facts={})
+    publish(
+        round_=second,
+        image=image,
+        proposals=proposals(2),
+        **SAID,
+    )
     counts = count(images=study.project.images.all(), user=owner, per="project")[study.project.pk]
     assert (counts.proposed, counts.undecided, counts.exhaustive) == (2, 2, 1)
 
@@ -185,7 +211,7 @@ def test_where_annotators_work_apart_each_counts_their_own(study):
     image = Image.objects.get(pk=ImageFactory(project=study.project).pk)
     annotator, reviewer, owner = (study.people[who] for who in ("annotator", "reviewer", "owner"))
     found = proposals(3)
-    publish(round_=study.round, image=image, proposals=found, certificate=CERTIFICATE, model_names={}, facts={})
+    publish(round_=study.round, image=image, proposals=found, **SAID)
     accept(image, annotator, found[0])
     accept(image, owner, found[0])
     accept(image, owner, found[1])
@@ -199,7 +225,12 @@ def fill(project: Project, user, images: int) -> None:
         image = ImageFactory(project=project)
         draw(image, user, cell(), region())
         round_ = project.rounds.get()
-        publish(round_=round_, image=image, proposals=proposals(2), certificate=CERTIFICATE, model_names={}, facts={})
+        publish(
+            round_=round_,
+            image=image,
+            proposals=proposals(2),
+            **SAID,
+        )
 
 
 @pytest.mark.parametrize("route", ["home", "project", "project-images", "round"])
@@ -366,7 +397,9 @@ def test_members_are_changed_and_removed_on_the_page(study):
 # -- uploads
 
 
-SCORES = {"priorities": {"mix": 0.9, "ambiguous": 0.5, "entropy": 0.5, "disagreement": 0.5, "detector": 0.5}}
+SCORES = PublicationFacts(
+    priorities={"mix": 0.9, "ambiguous": 0.5, "entropy": 0.5, "disagreement": 0.5, "detector": 0.5}
+)
 
 
 @pytest.mark.parametrize(
@@ -378,7 +411,9 @@ def test_a_decided_image_is_done_and_out_of_the_queue(decided, exhaustive, waits
     owner = study.people["owner"]
     image = ImageFactory(project=study.project, name="decided.png")
     found = proposals(3)
-    publish(round_=study.round, image=image, proposals=found, certificate=CERTIFICATE, model_names={}, facts=SCORES)
+    publish(
+        round_=study.round, image=image, proposals=found, certificate=CERTIFICATE, model_names=NO_NAMES, facts=SCORES
+    )
     verdicts = [
         lambda proposal: accept(image, owner, proposal),
         lambda proposal: reject(image, owner, proposal),
@@ -395,7 +430,7 @@ def test_a_decided_image_is_done_and_out_of_the_queue(decided, exhaustive, waits
 
 def test_an_image_without_proposals_waits_and_is_not_done(study):
     image = ImageFactory(project=study.project, name="empty.png")
-    publish(round_=study.round, image=image, proposals=[], certificate=CERTIFICATE, model_names={}, facts=SCORES)
+    publish(round_=study.round, image=image, proposals=[], certificate=CERTIFICATE, model_names=NO_NAMES, facts=SCORES)
     page = page_text(signed_in(study.people["owner"]).get(address(study, "project")))
     assert "suggested next" in page and "done: every" not in page
 

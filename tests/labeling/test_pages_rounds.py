@@ -11,14 +11,14 @@ from django.utils import timezone
 
 from labeling.images.models import Split
 from labeling.projects.models import Role
+from labeling.rounds.execution.services import start_round
 from labeling.rounds.models import Artifact, ModelVersion, Round, Stage, StageLine
 from labeling.rounds.results.publishing import publish
-from labeling.rounds.services import start_round
 from labeling.rounds.weights.promotion import figures_of
+from tests.documents import CERTIFICATE, NO_FACTS, NO_NAMES, SAID
 from tests.factories import ImageFactory, ProjectFactory
 from tests.labeling.operations import region
 from tests.labeling.pages import (
-    CERTIFICATE,
     address,
     draw,
     make_study,
@@ -86,7 +86,7 @@ def test_stages_say_how_far_they_are_and_what_they_wait_for(study):
     Stage.objects.filter(pk=stages["segmenter"].pk).update(state=Stage.State.FAILED, error="Disk full. Free some.")
     Stage.objects.filter(pk=stages["pseudo_masks"].pk).update(state=Stage.State.REUSED, artifact=artifact)
     page = page_text(signed_in(study.people["viewer"]).get(address(study, "round-progress")))
-    assert 'aria-label="Detector" aria-valuemin="0" aria-valuemax="100" aria-valuenow="25"' in page
+    assert re.search(r'<progress value="25"\s+max="100"\s+aria-label="Detector"', page)
     assert "3 of 12 epochs" in page and "epoch 3 of 12" in page and "Disk full. Free some." in page
     assert "loss went from 3 to 1 over 3 reports; lowest 1, highest 3" in page
     assert "dice went from" in page and "score went from" not in page  # the same curve twice tells nothing
@@ -201,10 +201,15 @@ def test_a_finished_round_shows_its_proofs_figures_and_doubts(study):
     draw(judged, owner, region())
     Round.objects.update(state=Round.State.FAILED)
     second = start_round(project=study.project, by=owner)
-    publish(round_=second, image=judged, proposals=proposals(3), certificate=CERTIFICATE, model_names={}, facts={})
+    publish(
+        round_=second,
+        image=judged,
+        proposals=proposals(3),
+        **SAID,
+    )
     publish(
         round_=second, image=study.image, proposals=proposals(1),
-        certificate=CERTIFICATE | {"cut": 5000, "closed": False}, model_names={}, facts={},
+        certificate=CERTIFICATE.with_(cut=5000, closed=False), model_names=NO_NAMES, facts=NO_FACTS,
     )  # fmt: skip
     facts = {"box_ap50": 0.61234, "images": 1, "masks": {"dice": 0.8, "pq": 0.5}, "sentence": "Only one image."}
     artifact = Artifact.objects.create(key="e", kind="evaluation", sha256="0" * 64, size=1, facts=facts)
@@ -264,6 +269,8 @@ def test_a_model_has_the_figures_of_its_kind_only(kind, metrics, cells, figures,
     )  # fmt: skip
     page = signed_in(study.people["viewer"]).get(address(study, "project-models")).content.decode()
     row = page[page.index("<tbody>") : page.index("</tbody>")]
-    shown = [re.sub(r"<[^>]+>", "", found).strip() for found in re.findall(r'<td class="num">(.*?)</td>', row, re.S)]
+    shown = [
+        re.sub(r"<[^>]+>", "", found).strip() for found in re.findall(r'<td class="is-figure">(.*?)</td>', row, re.S)
+    ]
     assert shown[:2] == cells
-    assert {name: value for name, value in figures_of(version).items() if name != "sentence"} == figures
+    assert {name: value for name, value in figures_of(version).as_json().items() if name != "sentence"} == figures

@@ -13,9 +13,12 @@ from django.urls import URLPattern
 
 from labeling import api
 from labeling.annotations.models import Layer
+from labeling.assignments.declaring import declare_workflow
 from labeling.jobs.models import Job
 from labeling.jobs.services import create_job
+from labeling.projects.invitations import invite
 from labeling.projects.models import Role
+from labeling.reviews.services import Pin, begin_thread
 from labeling.rounds.models import Stage
 from labeling.site import study_urls, urls
 from labeling.studies import services
@@ -31,6 +34,7 @@ MAY_WRITE = {
     # Django takes the token of a one-time link out of the address and keeps it in the session of the browser.
     # A link that does not fit counts as an attempt to guess one, so that guessing is slowed down.
     "invitation": {"django_session", "labeling_signinattempt"},
+    "invitation-join": {"django_session", "labeling_signinattempt"},
     # A pyramid is cut when its first tile is asked for; it is a cache of the pixels that costs nothing but time.
     "image-tile": {"storage"},
 }
@@ -51,6 +55,9 @@ def there() -> SimpleNamespace:
     item = services.open_item(participant=reader, item_id=services.next_item(reader)[0].pk)
     people |= {"reader": reader.user, "stranger": UserFactory(), "anonymous": None}
     job = create_job(kind=Job.Kind.EXPORT, project=project, owner=people["owner"], request={"layout": "coco"})
+    declare_workflow(project=project, by=project.owner)
+    begin_thread(image=project.images.first(), author=project.owner, text="here", pin=Pin())
+    invite(project=project, role=Role.VIEWER, by=project.owner)
     return SimpleNamespace(project=project, people=people, round=round_, study=study, reader=reader, item=item, job=job)
 
 
@@ -62,6 +69,8 @@ def addresses(there: SimpleNamespace, who: str) -> Iterator[tuple[str, str]]:
         "project": there.project.pk, "image": image.pk, "layer": layer.pk, "round": there.round.pk,
         "number": there.round.number, "job": there.job.pk,
         "label_class": there.project.classes.get().pk, "membership": there.project.memberships.first().pk,
+        "work_item": there.project.items.first().pk, "invitation": there.project.invitations.get().pk,
+        "comment": there.project.images.first().comments.get().pk,
         "study": there.study.pk, "participant": there.reader.pk, "item": there.item.pk, "name": "readers",
         "level": 0, "column": 0, "row": 0, "layout": "coco", "uidb64": "MQ", "token": "abc-def",
     }  # fmt: skip

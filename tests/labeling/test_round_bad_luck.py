@@ -17,13 +17,13 @@ from inference.segmenters import unet
 from inference.synthetic import tissue
 from inference.worker import tasks
 from labeling.images.models import Image, Split
+from labeling.rounds.execution.services import retry_round, start_round
 from labeling.rounds.models import Artifact, ModelVersion, Publication, Round, Stage, StageLine, Tuning
 from labeling.rounds.reference import lock
 from labeling.rounds.results.tuning import request_tuning
-from labeling.rounds.services import retry_round, start_round
 from labeling.rounds.weights.starting import Start
 from labeling.site.overview import count
-from labeling.site.round_views import pace_of
+from labeling.site.round_progress import Pace, pace_of
 from labeling.site.suggestions import next_images
 from tests.factories import UserFactory
 from tests.labeling.rounds import annotate, run_all, small_project
@@ -223,10 +223,10 @@ def test_pace_tells_units_a_second_and_what_is_left():
     stage = Stage(kind="prediction", state="running", done=5, total=20, started_at=now - timedelta(seconds=10))
     stage.attempts = 1
     left = timedelta(seconds=30)
-    assert pace_of(stage, now) == {"words": "0.500 images/s", "left": left, "end": now + left}
+    assert pace_of(stage, now) == Pace("0.500 images/s", left, now + left)
     stage.attempts = 2  # its first worker's units would count as done in a moment
     assert pace_of(stage, now) is None
     stage.usage = {"made": 2, "seconds": 8.0}  # of the second worker alone
-    assert pace_of(stage, now) == {"words": "0.250 images/s", "left": 2 * left, "end": now + 2 * left}
+    assert pace_of(stage, now) == Pace("0.250 images/s", 2 * left, now + 2 * left)
     stage.kind = "detector"
-    assert pace_of(stage, now)["words"] == "4 s an epoch"
+    assert pace_of(stage, now).words == "4 s an epoch"

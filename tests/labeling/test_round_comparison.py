@@ -13,6 +13,7 @@ from inference.worker import tasks
 from labeling.rounds.models import Artifact, Round, Snapshot, Stage, Tuning
 from labeling.rounds.results.comparison import by_unit, compare, interval
 from labeling.rounds.results.tuning import request_tuning
+from tests.documents import image_json, snapshot_of
 from tests.factories import ImageFactory, ProjectFactory, UserFactory
 from tests.labeling.pages import toasts
 
@@ -21,9 +22,9 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sent")]
 
 def evaluated(project, number, rows, *, trained=()):
     """A finished round that was judged as `rows` say."""
-    content = {"images": [{"image": image, "split": "train", "exhaustive": [[0, 0, 1, 1]]} for image in trained]}
+    content = snapshot_of(*(image_json(image, exhaustive=[[0, 0, 1, 1]]) for image in trained))
     snapshot = Snapshot(project=project, sha256=str(number) * 64, summary={})
-    snapshot.content.save("s.json", ContentFile(json.dumps(content).encode()), save=True)
+    snapshot.content.save("s.json", ContentFile(content.written()), save=True)
     round_ = Round.objects.create(
         project=project, number=number, state=Round.State.PUBLISHED, preset="tiny", snapshot=snapshot,
         configuration={"fusion": {"lam": float(number)}},

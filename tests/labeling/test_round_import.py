@@ -30,14 +30,15 @@ from labeling.images.models import Split
 from labeling.images.services import add_image
 from labeling.projects.services import create_project
 from labeling.rounds.configuration import configure, queue_of
+from labeling.rounds.execution.services import start_round
 from labeling.rounds.models import ModelVersion, Round, RoundPolicy, Stage, StageLine, WeightsImport
 from labeling.rounds.results.comparison import compare, learned_from
 from labeling.rounds.results.export import card, export_round
-from labeling.rounds.services import start_round
 from labeling.rounds.snapshots import NothingToLearn
 from labeling.rounds.weights import importing
 from labeling.rounds.weights.promotion import models_of
 from labeling.rounds.weights.starting import Start, licences
+from tests.documents import snapshot_image, snapshot_of
 from tests.factories import UserFactory
 from tests.labeling.pages import signed_in, toasts
 from tests.labeling.rounds import png_of, run_all, small_project
@@ -162,12 +163,11 @@ def test_weights_used_as_they_are_train_nothing_and_the_log_says_so(owner, sent,
     # Nothing that people annotate changes what is passed on.
     keys = {kind: stage.key for kind, stage in stages_.items()}
     second = start_round(project=project, by=owner, preset="quick", start=used(made) | {"segmenter": Start(as_is=True)})
-    content = json.loads(second.snapshot.content.open().read())
-    for entry in content["images"]:
-        entry["cells"] = entry["cells"][1:]
+    content = second.snapshot.document()
+    content = content.with_(images=tuple(one.with_(cells=one.cells[1:]) for one in content.images))
     from inference.pipeline import compute
 
-    again = compute.keys(content, round_.configuration)
+    again = compute.keys(content, round_.parameters)
     assert {k for k in keys if again[k] == keys[k]} == {"pseudo_masks", "detector", "segmenter"}
 
 
@@ -254,9 +254,9 @@ def test_versions_of_before_get_the_name_of_their_architecture(owner, sent):
 
 
 def test_weights_that_are_handed_on_ask_for_no_memory_and_no_gpu():
-    content = {"images": [{"width": 512, "height": 512, "exhaustive": [1], "split": "train"}]}
+    content = snapshot_of(snapshot_image(width=512, height=512, exhaustive=[[0, 0, 512, 512]]))
     trained = configure("quick", {"device": "gpu"})
-    passed = trained | {kind: trained[kind] | {"as_is": True} for kind in ("detector", "segmenter")}
+    passed = trained.with_(detector=trained.detector.with_(as_is=True), segmenter=trained.segmenter.with_(as_is=True))
     for kind in ("pseudo_masks", "detector", "segmenter"):
         assert memory_needed(kind, content, trained, "cpu") > 0 == memory_needed(kind, content, passed, "cpu")
     assert [queue_of(kind, trained) for kind in ("detector", "segmenter", "prediction")] == ["gpu"] * 3
@@ -271,7 +271,7 @@ def test_classes_go_by_their_names(owner, sent, detector, tmp_path):
     assert made.versions.get().class_names == names
     round_ = start_round(project=project, by=owner, start=used(made) | {"segmenter": Start(as_is=True)})
     assert round_.configuration["prediction"]["classes"] == [1, None, 0]
-    setting = SimpleNamespace(configuration=round_.configuration, class_count=2)
+    setting = SimpleNamespace(configuration=round_.parameters, class_count=2)
     from inference.pipeline.compute import class_names
 
     assert [class_names(setting)(index) for index in (0, 1, 2, 3)] == [1, None, 0, None]

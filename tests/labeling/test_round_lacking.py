@@ -18,15 +18,15 @@ from django.utils import timezone
 
 from inference import devices
 from inference.detectors import centre
+from inference.documents.stages import Usage
 from inference.pipeline import compute, units
 from inference.segmenters import unet
 from inference.worker import needs, tasks, usage
 from labeling.errors import Invalid
-from labeling.rounds import services
 from labeling.rounds.configuration import configure
-from labeling.rounds.execution import backoff, portions, resuming, stages
+from labeling.rounds.execution import backoff, portions, resuming, services, stages
+from labeling.rounds.execution.services import cancel_round, retry_round, start_round
 from labeling.rounds.models import Portion, Round, Stage, StageLine
-from labeling.rounds.services import cancel_round, retry_round, start_round
 from tests.factories import UserFactory
 from tests.labeling.rounds import small_project
 
@@ -129,8 +129,8 @@ def test_nets_compute_where_they_were_asked_to_and_the_row_says_where(owner, sen
 
 def test_the_device_is_no_part_of_a_key(owner, sent):
     one, other = started(owner, device="cpu"), started(owner, device="gpu")
-    content = tasks._content(one.stages.first())
-    assert compute.keys(content, one.configuration) == compute.keys(content, other.configuration)
+    content = tasks.content_of(one.stages.first())
+    assert compute.keys(content, one.parameters) == compute.keys(content, other.parameters)
 
 
 def test_a_gpu_that_is_not_there_is_waited_for_and_no_cpu_takes_its_place(owner, sent, monkeypatch, client):
@@ -329,7 +329,7 @@ def test_a_worker_that_dies_while_another_is_kept_away_is_a_death_as_ever(owner,
 def test_the_third_death_names_memory_where_it_was_nearly_used_up(owner, sent, left, memory_is_blamed):
     stage, lease = stages.claim(first(started(owner)).pk)
     reported = {"cores": 1.0, "memory": 60 * GIB, "memory_free": left, "memory_total": 64 * GIB}
-    stages.renew(stage.pk, lease, reported)
+    stages.renew(stage.pk, lease, Usage(**reported))
     Stage.objects.filter(pk=stage.pk).update(attempts=3)
     stages.recover(timezone.now() + timedelta(minutes=1))
     stage.refresh_from_db()
@@ -474,7 +474,7 @@ def test_a_queue_whose_worker_is_at_work_is_not_asked_about(owner, sent, monkeyp
 
 def test_a_renewal_tells_what_the_work_uses_in_the_write_it_makes_anyway(owner, sent):
     stage, lease_owner = stages.claim(first(started(owner)).pk)
-    lease = tasks.Lease(stage.pk, lease_owner)
+    lease = tasks.Lease(stage, lease_owner)
     with CaptureQueriesContext(connection) as queries:
         lease.renew()
     assert sum("UPDATE" in q["sql"] for q in queries.captured_queries) == 1 and len(queries) == 2

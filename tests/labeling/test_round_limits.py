@@ -1,6 +1,5 @@
 """The bounds of a round's settings: form, API and engine give the same verdict, and they give it before the start."""
 
-import copy
 import math
 from dataclasses import replace
 from typing import Any
@@ -10,6 +9,7 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from inference import limits
+from inference.documents.configuration import RoundConfiguration
 from inference.fusion import Parameters
 from inference.limits import OutOfBounds
 from inference.pipeline import units
@@ -18,11 +18,12 @@ from inference.training.loop import Schedule
 from labeling.errors import Invalid
 from labeling.rounds.configuration import CHOICES, PRESETS, configure
 from labeling.rounds.models import Round
+from tests.documents import snapshot_of
 from tests.factories import UserFactory
 from tests.labeling.pages import make_study, signed_in
 from tests.labeling.rounds import small_project
 
-CONTENT: dict[str, Any] = {"images": [], "classes": [], "blinded": False}
+CONTENT = snapshot_of(blinded=False)
 
 
 def values_of(choice) -> list[Any]:
@@ -37,7 +38,7 @@ CASES = [(choice, value) for choice in CHOICES for value in values_of(choice)]
 
 def engine_accepts(choice, value) -> bool:
     """Put the value where the engine reads it, past form and API, and ask for the key of the first stage."""
-    configuration = copy.deepcopy(PRESETS["quick"])
+    configuration: dict[str, Any] = PRESETS["quick"].as_json()
     paths = [choice.path] if choice.name != "seed" else [(kind, "change", "seed") for kind in ("detector", "segmenter")]
     for path in paths:
         place = configuration
@@ -45,7 +46,7 @@ def engine_accepts(choice, value) -> bool:
             place = place.setdefault(step, {})
         place[path[-1]] = value
     try:
-        keys(CONTENT, configuration)
+        keys(CONTENT, RoundConfiguration.stored(configuration))
     except OutOfBounds:
         return False
     return True
@@ -107,13 +108,13 @@ def accepted(make) -> bool:
 @pytest.mark.parametrize("setting", limits.TRAINING)
 def test_a_setting_that_the_preset_s_model_lacks_is_refused_before_the_start(preset, kind, setting):
     """YOLO has no steps: the form took them, and the round failed in its first stage."""
-    chosen = PRESETS[preset][kind] | {"change": {setting: 1}}
+    chosen = PRESETS[preset].model_of(kind).model_copy(update={"change": {setting: 1}})
     engine = True
     try:
         units.trainer_of(kind, chosen)
     except units.InferenceError:
         engine = False
-    assert (setting in limits.CHANGEABLE[chosen["name"]]) == engine
+    assert (setting in limits.CHANGEABLE[chosen.name]) == engine
     if setting != "seed":
         assert form_accepts_for(preset, f"{kind}_{setting}") == engine
 

@@ -3,12 +3,13 @@
 import pytest
 from django.urls import reverse
 
+from inference.documents.configuration import Model
 from labeling.errors import Invalid, WrongState
 from labeling.images.models import Image, Split
 from labeling.rounds.configuration import CHOICES, PRESETS, configure, differences
+from labeling.rounds.execution.services import advance, start_round
 from labeling.rounds.models import Artifact, ModelVersion, Promotion, Round, RoundPolicy, Stage
 from labeling.rounds.results.publishing import publish
-from labeling.rounds.services import advance, start_round
 from labeling.rounds.snapshots import Leaks, MixedScales, freeze
 from labeling.rounds.weights.promotion import (
     current_publications,
@@ -20,9 +21,10 @@ from labeling.rounds.weights.promotion import (
 )
 from labeling.rounds.weights.starting import Start
 from labeling.workspace.api import layers_of
+from tests.documents import SAID
 from tests.factories import ImageFactory, ProjectFactory, UserFactory
 from tests.labeling.operations import cell, region
-from tests.labeling.pages import CERTIFICATE, draw, proposals
+from tests.labeling.pages import draw, proposals
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sent")]
 CURRENT = {kind: Start("current") for kind in ("detector", "segmenter")}
@@ -79,9 +81,9 @@ def test_two_scales_are_refused_and_rounding_is_not(owner):
 
 def test_a_configuration_records_changes_and_refuses_what_cannot_be():
     made = configure("tiny", {"lam": "3.5", "detector_steps": 7, "seed": 4, "theta": ""})
-    assert made["fusion"] == PRESETS["tiny"]["fusion"] | {"lam": 3.5}
-    assert made["detector"] == {"name": "centre", "preset": "tiny", "change": {"steps": 7, "seed": 4}}
-    assert configure("tiny") == PRESETS["tiny"] and "change" not in PRESETS["tiny"]["detector"]
+    assert made.fusion == PRESETS["tiny"].fusion.with_(lam=3.5)
+    assert made.detector == Model(name="centre", preset="tiny", change={"steps": 7, "seed": 4})
+    assert configure("tiny") == PRESETS["tiny"] and "change" not in PRESETS["tiny"].detector.given()
     assert differences(configure("tiny"), made) == [
         ("detector.change.seed", None, 4),
         ("detector.change.steps", None, 7),
@@ -124,8 +126,7 @@ def finished(project, owner, n=1):
         stage.save()
         register(stage, stage.artifact)
     publish(
-        round_=round_, image=project.images.first(), proposals=proposals(n), certificate=CERTIFICATE,
-        model_names={}, facts={},
+        round_=round_, image=project.images.first(), proposals=proposals(n), **SAID,
     )  # fmt: skip
     Round.objects.filter(pk=round_.pk).update(state=Round.State.RUNNING)
     advance(Round.objects.get(pk=round_.pk))
@@ -165,8 +166,7 @@ def test_a_round_that_is_still_publishing_shows_nothing_yet(project, owner):
     finished(project, owner, 1)
     second = start_round(project=project, by=owner, preset="tiny")
     publish(
-        round_=second, image=project.images.first(), proposals=proposals(1), certificate=CERTIFICATE,
-        model_names={}, facts={},
+        round_=second, image=project.images.first(), proposals=proposals(1), **SAID,
     )  # fmt: skip
     assert shown(project, owner) == [1]
     with pytest.raises(WrongState, match="only a finished round"):

@@ -1,6 +1,5 @@
 """A stage spread over many workers: portions are made once, by whoever is free, and gathered into the same artifact."""
 
-import json
 import uuid
 import zipfile
 from collections import Counter
@@ -22,8 +21,8 @@ from labeling.errors import WrongState
 from labeling.leases import LeaseLost
 from labeling.recovery import REQUEUE_AFTER
 from labeling.rounds.execution import portions
+from labeling.rounds.execution.services import cancel_round, retry_round, start_round
 from labeling.rounds.models import Artifact, Portion, Publication, Round
-from labeling.rounds.services import cancel_round, retry_round, start_round
 from tests.factories import UserFactory
 from tests.labeling.rounds import small_project
 
@@ -87,14 +86,10 @@ def test_a_spread_prediction_is_the_same_as_one_made_by_a_single_worker(round_, 
     assert not Portion.objects.exists() and not default_storage.listdir("portions")[1]
     spread_out = Artifact.objects.get(kind="prediction")
     facts, path = spread_out.facts, spread_out.file.path
-    with tasks._inputs(stage) as inputs:  # the oracle: one worker, all images
-        content = json.load(round_.snapshot.content.open())
-        setting = units.Setting(
-            content, tasks.fields_of(content, tasks.local_file), round_.configuration, inputs,
-            tasks.Path(tasks.settings.DATA_DIR) / "alone", lambda progress: None, lambda: False,
-        )  # fmt: skip
-        alone, alone_facts = compute.prediction(setting)
-    assert alone_facts == facts
+    content = round_.snapshot.document()  # the oracle: one worker, all images
+    setting = tasks.setting_of(stage, content, tasks.Path(tasks.settings.DATA_DIR) / "alone")
+    alone, alone_facts = compute.prediction(setting)
+    assert alone_facts.as_json() == facts
     with zipfile.ZipFile(path) as archive:
         assert len(archive.namelist()) == IMAGES
     for field in setting.fields:

@@ -8,22 +8,24 @@ from django.urls import reverse
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from inference.documents.publication import PublicationFacts
 from inference.synthetic import tissue
 from labeling.annotations.models import Annotation
 from labeling.images.models import Image, Split
 from labeling.images.services import add_image
 from labeling.projects.services import create_project
+from labeling.rounds.execution.services import start_round
 from labeling.rounds.models import Round, Stage
 from labeling.rounds.readiness import limitations
 from labeling.rounds.results import estimate as estimating
 from labeling.rounds.results.estimate import CALIBRATION, estimate, share_of_processors
 from labeling.rounds.results.outcome import causes_of_none, outcome_of, words_of
 from labeling.rounds.results.publishing import publish
-from labeling.rounds.services import start_round
 from labeling.rounds.snapshots import freeze
 from labeling.rounds.weights.promotion import became_current
+from tests.documents import CERTIFICATE, NO_NAMES, cell_json, snapshot_image, snapshot_of
 from tests.factories import UserFactory
-from tests.labeling.pages import CERTIFICATE, page_text, proposals, signed_in
+from tests.labeling.pages import page_text, proposals, signed_in
 from tests.labeling.rounds import annotate, png_of
 
 pytestmark = pytest.mark.django_db
@@ -180,8 +182,8 @@ def finished(project, owner, given):
     )  # fmt: skip
     for image, (count, facts) in zip(project.images.order_by("position"), given, strict=True):
         publish(
-            round_=round_, image=image, proposals=proposals(count), certificate=CERTIFICATE, model_names={},
-            facts={"proposals": count} | facts,
+            round_=round_, image=image, proposals=proposals(count), certificate=CERTIFICATE, model_names=NO_NAMES,
+            facts=PublicationFacts.stored({"proposals": count} | facts),
         )  # fmt: skip
     became_current(round_)
     return round_
@@ -241,12 +243,11 @@ def test_rounds_from_before_the_facts_have_their_proposals_counted(owner):
 
 
 def entry(number, **given):
-    return {
-        "image": number, "split": "train", "exhaustive": [], "cells": [], "um_per_px": 0.25,
-    } | given  # fmt: skip
+    return snapshot_image(number, **({"um_per_px": 0.25} | given))
 
 
-CELL = {"box": [0, 0, 9, 9], "mask": None}
+CELL = cell_json([0, 0, 9, 9])
+MASK = {"x": 0, "y": 0, "width": 1, "height": 1, "bits": "gA=="}
 TEACHER = entry(1, exhaustive=[[0, 0, 50, 50]], cells=[CELL] * 120)
 
 
@@ -260,20 +261,20 @@ TEACHER = entry(1, exhaustive=[[0, 0, 50, 50]], cells=[CELL] * 120)
         (entry(2), {"detected": 0, "best_score": None, "signals": {"colour": 1.58}}, ["other_colours", "unsure"]),
         (entry(2), {"detected": 0, "best_score": 0.1, "signals": {"colour": 0.56}}, ["unsure"]),
         (entry(3), {"detected": 0, "best_score": 0.2}, ["other_stain", "unsure"]),
-        (entry(2, exhaustive=[[0, 0, 9, 9]], cells=[CELL | {"mask": {}}]), {"detected": 0}, ["settled"]),
+        (entry(2, exhaustive=[[0, 0, 9, 9]], cells=[CELL | {"mask": MASK}]), {"detected": 0}, ["settled"]),
     ],
 )
 def test_the_likely_causes_of_no_proposal(image, facts, expected):
-    content = {"images": [TEACHER, image]}
     stains = {1: "H&E", 2: "", 3: "Pap"}
-    causes = causes_of_none(content, image, facts, threshold=0.3, stains=stains)
-    assert [cause["code"] for cause in causes] == expected
+    said = PublicationFacts.stored(facts)
+    causes = causes_of_none(snapshot_of(TEACHER, image), image, said, threshold=0.3, stains=stains)
+    assert [cause.code for cause in causes] == expected
     assert len(words_of(causes)) == len(expected)
 
 
 def test_a_round_that_learned_from_few_cells_says_so():
-    content = {"images": [entry(1, exhaustive=[[0, 0, 9, 9]], cells=[CELL] * 28), entry(2)]}
-    causes = causes_of_none(content, entry(2), {"detected": 0, "best_score": 0.1}, threshold=0.3, stains={})
+    content = snapshot_of(entry(1, exhaustive=[[0, 0, 9, 9]], cells=[CELL] * 28), entry(2))
+    causes = causes_of_none(content, entry(2), PublicationFacts(detected=0, best_score=0.1), threshold=0.3, stains={})
     assert words_of(causes)[-1] == "The round learned from 28 cells."
 
 

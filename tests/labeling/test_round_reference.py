@@ -17,7 +17,7 @@ from labeling.images.services import add_image
 from labeling.rounds.configuration import configure
 from labeling.rounds.models import ReferenceSet
 from labeling.rounds.reference import NothingToLock, ReferenceChanged, current, lock
-from labeling.rounds.snapshots import freeze, of_rejected
+from labeling.rounds.snapshots import freeze, unclear
 from tests.factories import ProjectFactory, UserFactory
 from tests.labeling.rounds import png_of, small_project
 
@@ -78,7 +78,7 @@ def test_the_same_masks_locked_with_other_words_are_another_snapshot_but_predict
     printed = second.summary["reference_set"]
     assert first != second and (printed["number"], printed["origin"]) == (2, "published")
     configuration = configure("quick", None)
-    one, other = (keys(json.load(snapshot.content.open()), configuration) for snapshot in (first, second))
+    one, other = (keys(snapshot.document(), configuration) for snapshot in (first, second))
     assert one == other
 
 
@@ -123,11 +123,11 @@ def test_programs_lock_and_read_it_too(project, owner):
     assert made.status_code == 201 and client.get(address).json() == [made.json()]
 
 
-CELL = {"box": [0.0, 0.0, 10.0, 10.0]}
+CELL = (0.0, 0.0, 10.0, 10.0)
 
 
 @pytest.mark.parametrize(
-    ("reason", "box", "unclear"),
+    ("reason", "box", "expected"),
     [
         ("not_a_cell", [20.0, 20.0, 30.0, 30.0], False),  # nothing is there: that teaches
         ("merged", [20.0, 20.0, 30.0, 30.0], True),
@@ -137,9 +137,8 @@ CELL = {"box": [0.0, 0.0, 10.0, 10.0]}
         ("merged", [6.0, 6.0, 16.0, 16.0], True),  # a neighbour only touches it
     ],
 )
-def test_only_not_a_cell_teaches_that_nothing_is_there(reason, box, unclear):
-    found = of_rejected([(reason, box)], {"cells": [CELL], "rejected": [], "cannot_tell": []})
-    assert found == {"rejected": [box], "cannot_tell": [box] if unclear else []}
+def test_only_not_a_cell_teaches_that_nothing_is_there(reason, box, expected):
+    assert unclear([(reason, box)], [CELL]) == ([box] if expected else [])
 
 
 def test_a_snapshot_keeps_a_refused_merge_out_of_what_is_learned(project, owner):

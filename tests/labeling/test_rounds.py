@@ -1,6 +1,5 @@
 """A round really trains, fuses and publishes; killed, cancelled or delivered twice, it does each piece of work once."""
 
-import json
 import time
 import uuid
 from dataclasses import replace
@@ -11,6 +10,7 @@ import pytest
 from django.utils import timezone
 
 from inference.detectors import centre
+from inference.documents.configuration import RoundConfiguration
 from inference.pipeline import compute, units
 from inference.pipeline.snapshots import fields_of
 from inference.segmenters import unet
@@ -22,12 +22,12 @@ from labeling.annotations.services import working_layer, write_operations
 from labeling.annotations.state import state_of
 from labeling.leases import LeaseLost
 from labeling.projects.models import Membership, Project
-from labeling.rounds import services
-from labeling.rounds.execution import stages
+from labeling.rounds.execution import services, stages
+from labeling.rounds.execution.services import RoundAtWork, cancel_round, retry_round, start_round
 from labeling.rounds.models import Artifact, Publication, Round, Stage
-from labeling.rounds.services import RoundAtWork, cancel_round, retry_round, start_round
 from labeling.rounds.snapshots import NothingToLearn, freeze
 from labeling.rounds.weights.starting import Start
+from tests.documents import snapshot_of
 from tests.factories import ImageFactory, ProjectFactory, UserFactory
 from tests.labeling.operations import cell, effect, operation
 from tests.labeling.rounds import annotate, run_all, small_project
@@ -259,7 +259,7 @@ def test_the_lease_s_thread_sees_the_wish_to_cancel(project, owner, sent, monkey
     monkeypatch.setattr(leases, "RENEW_EVERY", 0.05)
     round_ = start_round(project=project, by=owner, preset="tiny")
     stage, lease_owner = stages.claim(round_.stages.get(kind="detector").pk)
-    with tasks.Lease(stage.pk, lease_owner) as lease:
+    with tasks.Lease(stage, lease_owner) as lease:
         assert lease.stop() is False
         cancel_round(round_=round_)
         assert lease.cancelled.wait(5)
@@ -299,9 +299,7 @@ def test_the_same_annotations_make_the_same_snapshot(project):
 
 def test_boxes_outside_exhaustive_regions_change_nothing_that_is_learned(project, owner):
     def learned():
-        snapshot = freeze(project)
-        content = json.loads(snapshot.content.open().read())
-        fields = fields_of(content, lambda name: name)
+        fields = fields_of(freeze(project).document(), lambda name: name)
         return [(cells, valid.tobytes()) for cells, valid in (f.learning() for f in fields if f.annotated)]
 
     image = project.images.order_by("position")[0]
@@ -350,7 +348,9 @@ def test_units_are_whole_or_absent(tmp_path):
 
 
 def test_cancel_between_units_raises(tmp_path):
-    setting = units.Setting({}, [], {}, {}, tmp_path, lambda p: None, lambda: True)
+    setting = units.Setting(
+        snapshot_of(), [], RoundConfiguration(), units.Inputs({}), tmp_path, lambda p: None, lambda: True
+    )
 
     class One:
         image = 1

@@ -13,6 +13,7 @@ from labeling.images.services import add_image
 from labeling.rounds.models import Artifact, ModelVersion, Publication, Round, Snapshot, Stage
 from labeling.studies import learned, services
 from labeling.studies.models import Participant, Study
+from tests.documents import image_json
 from tests.factories import png
 from tests.labeling.pages import signed_in, toasts
 from tests.labeling.studies import ARMS, draft, ten_fields
@@ -27,15 +28,12 @@ def project():
 
 def entry(of: Image, split: str, **changes) -> dict:
     """An image as a snapshot holds it."""
-    found = {
-        "image": of.pk, "sha256": of.sha256, "group": of.group, "split": split, "reference": None,
-        "exhaustive": [[0, 0, 64, 48]],
-    }  # fmt: skip
-    return found | changes
+    usual = {"sha256": of.sha256, "group": of.group, "split": split, "exhaustive": [[0, 0, 64, 48]]}
+    return image_json(**({"image": of.pk} | usual | changes))
 
 
 def snapshot(project, *entries: dict) -> Snapshot:
-    content = json.dumps({"version": 1, "images": list(entries)}).encode()
+    content = json.dumps({"version": 1, "classes": [], "images": list(entries)}).encode()
     made = Snapshot(project=project, sha256=f"{Snapshot.objects.count():064}", summary={})
     made.content.save("snapshot.json", ContentFile(content))
     made.save()

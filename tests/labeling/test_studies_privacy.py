@@ -68,7 +68,7 @@ def test_before_the_lock_the_report_is_progress_and_nothing_by_arm(study):
     client = signed_in(study.created_by)
     page = page_text(client.get(reverse("study-report", args=[study.pk])))
     assert "Results by arm are hidden until the study is locked" in page
-    cells = '<td class="num">1</td> <td class="num">1</td> <td class="num">8</td>'
+    cells = '<td class="is-figure">1</td> <td class="is-figure">1</td> <td class="is-figure">8</td>'
     assert f'<th scope="row">P01</th> {cells}' in page.replace("  ", " ")  # one of two was practice
     for arm in study.arms.all():
         assert arm.name not in page.replace(study.name, "")

@@ -8,10 +8,10 @@ from django.db import Error, close_old_connections
 from django.utils import timezone
 
 from labeling.accounts import throttle
+from labeling.assignments import services as assignments
 from labeling.jobs import items as job_items
 from labeling.jobs import services as jobs
-from labeling.rounds import archiving
-from labeling.rounds.execution import portions, resuming, stages
+from labeling.rounds.execution import archiving, portions, resuming, stages
 from labeling.rounds.notices import delivery
 from labeling.rounds.weights import importing
 from labeling.studies import removal
@@ -32,6 +32,7 @@ class Command(BaseCommand):
                 sentences = [*archiving.recover(), *stages.recover(), *portions.recover(now), *resuming.recover()]
                 sentences += [*delivery.recover(now), *importing.recover(now), *removal.recover(now)]
                 sentences += [*throttle.forget_old(now), *jobs.recover(now), *job_items.recover(now)]
+                sentences += [*assignments.recover(now)]
                 for sentence in sentences:
                     self.stdout.write(sentence)
             except Error as error:  # the database restarts: look again in a moment

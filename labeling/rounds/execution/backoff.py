@@ -4,44 +4,43 @@ A worker that lacks memory or a GPU hands the stage back. It is no attempt that 
 may take it at once, and those that refused it may after a pause that grows each time nobody could do it.
 """
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
+from inference.documents.stages import Lack, MissingResource, Usage
+from labeling.leases import WORKERS
 from labeling.rounds.models import Stage
 
-PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 4, 8, 15))  # the last one again and again
+PAUSES = WORKERS.pauses
 
-# Stage.missing_resource is {"what": a key of LACKS, and the names in its sentence}; sizes are in bytes.
 SENTENCES = {
-    "no_worker": "no worker serves the queue “{queue}”",
-    "no_gpu": "the worker on {worker} serves the queue “gpu”, but has no usable GPU",
-    "gpu_memory": "the GPU of the worker on {worker} has too little free memory",
-    "memory": "the worker on {worker} ran out of memory",
-    "memory_needed": "it needs about {needs} of memory, and the worker on {worker} has {free} free",
+    Lack.NO_WORKER: "no worker serves the queue “{queue}”",
+    Lack.NO_GPU: "the worker on {worker} serves the queue “gpu”, but has no usable GPU",
+    Lack.GPU_MEMORY: "the GPU of the worker on {worker} has too little free memory",
+    Lack.MEMORY: "the worker on {worker} ran out of memory",
+    Lack.MEMORY_NEEDED: "it needs about {needs} of memory, and the worker on {worker} has {free} free",
 }
 NO_GPU_REMEDY = (
     "Start a worker with “-Q gpu” on a machine with a GPU, or cancel and start a round with the device “cpu”."
 )
 REMEDIES = {
-    "no_worker": "Start a worker with “-Q {queue}”.",
-    "no_gpu": NO_GPU_REMEDY,
-    "gpu_memory": "Free the GPU, start a worker with “-Q gpu” on a larger one, or choose smaller settings.",
-    "memory": "Free memory on that machine, or start a worker on a larger one.",
-    "memory_needed": "Free memory on that machine, or start a worker on a larger one.",
+    Lack.NO_WORKER: "Start a worker with “-Q {queue}”.",
+    Lack.NO_GPU: NO_GPU_REMEDY,
+    Lack.GPU_MEMORY: "Free the GPU, start a worker with “-Q gpu” on a larger one, or choose smaller settings.",
+    Lack.MEMORY: "Free memory on that machine, or start a worker on a larger one.",
+    Lack.MEMORY_NEEDED: "Free memory on that machine, or start a worker on a larger one.",
 }
 
 
-def keep_away(stage: Stage, missing: dict[str, Any], worker: str, now: datetime) -> None:
+def keep_away(stage: Stage, missing: MissingResource, worker: str, now: datetime) -> None:
     """Keep `worker` away from the stage for a while. The caller holds the row and saves it.
 
     A second worker that refuses within the same pause joins it: pauses grow with the times that nobody could do it.
     """
     if stage.again_at is None or stage.again_at <= now:
-        stage.again_at = now + PAUSES[min(stage.times_declined, len(PAUSES) - 1)]
+        stage.again_at = now + WORKERS.pause(stage.times_declined)
         stage.times_declined += 1
         stage.declined_by = []
-    stage.missing_resource = missing
+    stage.missing_resource = missing.as_json()
     if worker not in stage.declined_by:
         stage.declined_by = [*stage.declined_by, worker]
 
@@ -56,26 +55,30 @@ def clear(stage: Stage) -> None:
     stage.missing_resource, stage.again_at, stage.times_declined, stage.declined_by = {}, None, 0, []
 
 
-def in_words(missing: Mapping[str, Any], sentence: str) -> str:
-    """A sentence of LACKS or MENDS, perhaps translated, with what it names."""
-    names = {name: size(value) if isinstance(value, int) else str(value) for name, value in missing.items()}
-    return sentence.format(**{"queue": "gpu", "worker": "?", "needs": "?", "free": "?"} | names)
+def in_words(missing: MissingResource, sentence: str) -> str:
+    """A sentence of SENTENCES or REMEDIES, perhaps translated, with what it names."""
+    return sentence.format(
+        queue=missing.queue or "gpu",
+        worker=missing.worker or "?",
+        needs="?" if missing.needs is None else size(missing.needs),
+        free="?" if missing.free is None else size(missing.free),
+    )
 
 
-def reason(missing: Mapping[str, Any]) -> str:
-    return in_words(missing, SENTENCES[missing["what"]]) if missing else ""
+def reason(missing: MissingResource | None) -> str:
+    return in_words(missing, SENTENCES[missing.what]) if missing else ""
 
 
-def remedy(missing: Mapping[str, Any]) -> str:
+def remedy(missing: MissingResource | None) -> str:
     """What somebody can do about it."""
     return in_words(missing, remedy_of(missing)) if missing else ""
 
 
-def remedy_of(missing: Mapping[str, Any]) -> str:
-    """The sentence of MENDS, not yet filled in: for who translates it."""
-    if missing["what"] == "no_worker" and missing.get("queue") == "gpu":
+def remedy_of(missing: MissingResource) -> str:
+    """The sentence of REMEDIES, not yet filled in: for who translates it."""
+    if missing.what == Lack.NO_WORKER and missing.queue == "gpu":
         return NO_GPU_REMEDY
-    return REMEDIES[missing["what"]]
+    return REMEDIES[missing.what]
 
 
 def size(count: float) -> str:
@@ -83,17 +86,20 @@ def size(count: float) -> str:
     return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
 
 
-def usage_sentence(usage: Mapping[str, Any]) -> str:
+def usage_sentence(usage: Usage) -> str:
     """What a stage took, for its log."""
-    peaks = {"memory_peak": "the worker's memory was at most", "gpu_memory_peak": "the GPU's memory at most"}
-    parts = [f"{words} {size(usage[name])}" for name, words in peaks.items() if name in usage]
-    seconds = usage["cores_mean"] * usage["seconds"]
-    return "; ".join([f"used {seconds:.1f} s of processor time ({usage['cores_mean']:.1f} cores)", *parts])
+    cores = usage.cores_mean or 0.0
+    parts = [f"used {cores * usage.seconds:.1f} s of processor time ({cores:.1f} cores)"]
+    if usage.memory_peak is not None:
+        parts.append(f"the worker's memory was at most {size(usage.memory_peak)}")
+    if usage.gpu_memory_peak is not None:
+        parts.append(f"the GPU's memory at most {size(usage.gpu_memory_peak)}")
+    return "; ".join(parts)
 
 
-def near_its_limit(usage: Mapping[str, Any]) -> bool:
+def near_its_limit(usage: Usage) -> bool:
     """Whether memory was nearly used up when the worker told it last: what the kernel ends processes for."""
-    free, total = usage.get("memory_free"), usage.get("memory_total")
+    free, total = usage.memory_free, usage.memory_total
     return bool(free is not None and total and free < SCARCE * total)
 
 

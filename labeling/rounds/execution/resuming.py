@@ -8,11 +8,12 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from inference.documents.stages import Lack, MissingResource
 from labeling import jobs
 from labeling.recovery import isolated
 from labeling.rounds.execution import portions
+from labeling.rounds.execution.services import retry_round
 from labeling.rounds.models import Portion, Round, Stage, StageLine
-from labeling.rounds.services import retry_round
 from labeling.server.health import served_queues
 
 logger = logging.getLogger(__name__)
@@ -91,7 +92,7 @@ def unserved(now: datetime) -> list[str]:
     """Say of every stage whether its queue has a worker; the workers are asked only where that is in doubt."""
     doubtful = [
         stage
-        for stage in waiting().filter(Q(missing_resource={}) | Q(missing_resource__what="no_worker"))
+        for stage in waiting().filter(Q(missing_resource={}) | Q(missing_resource__what=Lack.NO_WORKER))
         if in_doubt(stage, now)
     ]
     if not doubtful:
@@ -127,7 +128,8 @@ def in_doubt(stage: Stage, now: datetime) -> bool:
 @transaction.atomic
 def _nobody(stage: Stage) -> list[str]:
     unchanged = waiting().filter(pk=stage.pk, missing_resource={})
-    if not Stage.objects.filter(pk__in=unchanged).update(missing_resource={"what": "no_worker", "queue": stage.queue}):
+    missing = MissingResource(what=Lack.NO_WORKER, queue=stage.queue)
+    if not Stage.objects.filter(pk__in=unchanged).update(missing_resource=missing.as_json()):
         return []
     sentence = f"{stage}: no worker serves the queue {stage.queue!r}"
     StageLine.objects.create(stage=stage, text=sentence)

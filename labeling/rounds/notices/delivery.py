@@ -1,9 +1,10 @@
-"""Sending what notices.py wrote down: tried until it arrives or is given up, whoever else dies meanwhile.
+"""Sending what announcements.py wrote down: tried until it arrives or is given up, whoever else dies meanwhile.
 
 A worker that tries moves the row's `due_at` ahead first, so that a message delivered twice is one try; if it dies, the
 recovery asks again. What arrived and could not be noted arrives again, with the same id.
 """
 
+import contextlib
 import json
 import smtplib
 import uuid
@@ -17,7 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from labeling import jobs
+from labeling import jobs, outcomes
 from labeling.accounts.models import User
 from labeling.errors import Invalid
 from labeling.projects.models import Project
@@ -57,30 +58,65 @@ def send_test(*, project: Project, by: User) -> list[Delivery]:
     return made
 
 
+class Attempt(contextlib.nullcontext[None]):
+    """One try of a delivery that this worker has claimed."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        super().__init__()
+        self.delivery, self.name = delivery, f"delivery {delivery.pk}"
+
+    def finish(self, answer: str) -> None:
+        self._note(Delivery.State.SENT, answer)
+
+    def fail(self, sentence: str) -> None:
+        self._note(Delivery.State.FAILED, sentence)
+
+    def cancel(self) -> None:
+        """Nobody cancels a delivery."""
+
+    def retry(self, reason: str) -> None:
+        """Its time has been moved ahead, so recovery asks for it again."""
+
+    def back_off(self, error: Exception) -> float | None:
+        if self.delivery.attempts > len(PAUSES):
+            self.fail(str(error))
+            return None
+        pause = PAUSES[self.delivery.attempts - 1]
+        self._mine().update(answer=str(error), due_at=timezone.now() + timedelta(seconds=pause))
+        return pause
+
+    def _note(self, state: Delivery.State, answer: str) -> None:
+        self._mine().update(state=state, answer=answer, finished_at=timezone.now())
+
+    def _mine(self) -> QuerySet[Delivery]:
+        """The row, unless another worker has begun a later try of it."""
+        attempts = self.delivery.attempts
+        return Delivery.objects.filter(pk=self.delivery.pk, state=Delivery.State.WAITING, attempts=attempts)
+
+
+def claim(delivery_id: uuid.UUID | str) -> Attempt | None:
+    """The next try of a delivery; None where there is none: it arrived, was given up, or is not due."""
+    now = timezone.now()
+    due = Delivery.objects.filter(pk=delivery_id, state=Delivery.State.WAITING, due_at__lte=now)
+    if not due.update(attempts=F("attempts") + 1, due_at=now + TRYING):
+        return None
+    return Attempt(Delivery.objects.select_related("project").get(pk=delivery_id))
+
+
+def deliver(trying: Attempt) -> None:
+    """Send it. Raises Unsent where another try may help, Declined where none will."""
+    ways = {Delivery.Channel.MAIL: _mail, Delivery.Channel.WEBHOOK: _webhook}
+    send = ways[Delivery.Channel(trying.delivery.channel)]
+    trying.finish(send(trying.delivery))
+
+
 def attempt(delivery_id: uuid.UUID | str) -> float | None:
     """Try once. -> seconds until the next try, None when there is none: it arrived, was given up, or is not due.
 
     Raises what nobody expected, after it was noted.
     """
-    now = timezone.now()
-    due = Delivery.objects.filter(pk=delivery_id, state=Delivery.State.WAITING, due_at__lte=now)
-    if not due.update(attempts=F("attempts") + 1, due_at=now + TRYING):
-        return None
-    delivery = Delivery.objects.select_related("project").get(pk=delivery_id)
-    try:
-        answer = {Delivery.Channel.MAIL: _mail, Delivery.Channel.WEBHOOK: _webhook}[Delivery.Channel(delivery.channel)](
-            delivery
-        )
-    except Unsent as error:
-        return _again(delivery, str(error))
-    except Declined as error:
-        _note(delivery, Delivery.State.FAILED, str(error))
-        return None
-    except Exception as error:
-        _note(delivery, Delivery.State.FAILED, f"{type(error).__name__}: {error}")
-        raise
-    _note(delivery, Delivery.State.SENT, answer)
-    return None
+    trying = claim(delivery_id)
+    return None if trying is None else outcomes.perform(trying, deliver)
 
 
 def recover(now: datetime) -> list[str]:
@@ -126,21 +162,3 @@ def _mail(delivery: Delivery) -> str:
     if not settings.MAIL_IS_CONFIGURED:
         return NO_MAIL_SERVER
     return HANDED_OVER
-
-
-def _again(delivery: Delivery, answer: str) -> float | None:
-    if delivery.attempts > len(PAUSES):
-        _note(delivery, Delivery.State.FAILED, answer)
-        return None
-    pause = PAUSES[delivery.attempts - 1]
-    _mine(delivery).update(answer=answer, due_at=timezone.now() + timedelta(seconds=pause))
-    return pause
-
-
-def _note(delivery: Delivery, state: Delivery.State, answer: str) -> None:
-    _mine(delivery).update(state=state, answer=answer, finished_at=timezone.now())
-
-
-def _mine(delivery: Delivery) -> QuerySet[Delivery]:
-    """The row, unless another worker has begun a later try of it."""
-    return Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.WAITING, attempts=delivery.attempts)

@@ -15,17 +15,19 @@ import threading
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from labeling.errors import LabelingError
+from labeling.outcomes import BackOff
 from labeling.rounds.notices.addresses import Network, may_be_reached
 
 STEP = 10.0  # seconds for each wait for the other side
 WHOLE = 20.0  # seconds for all of it: a receiver that sends a byte now and then does not keep a worker
 
 
-class Unsent(Exception):
+class Unsent(BackOff):
     """It did not arrive, and may arrive at another try."""
 
 
-class Declined(Exception):
+class Declined(LabelingError):
     """It will not arrive however often it is tried."""
 
 

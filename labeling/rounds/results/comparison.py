@@ -4,16 +4,16 @@ Images of one slide or patient are not independent, so intervals resample groups
 group. Where there are fewer than two groups both fall back to images, and the result says so: read it as optimistic.
 """
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from django.utils.translation import gettext as _
 
+from inference.documents.stages import Evaluation, JudgedImage
 from inference.metrics import paired
 from labeling.numbers import whole_number
 from labeling.projects.models import Project
@@ -32,6 +32,7 @@ MEASURES = {
 }
 RESAMPLES = 2000
 FEW_GROUPS = 6  # with fewer pairs Wilcoxon's p cannot fall below 0.05, and a bootstrap of so few is too narrow
+Rows = dict[int, JudgedImage]  # of one round, by image
 Floats = npt.NDArray[np.float64]
 
 
@@ -86,17 +87,17 @@ class Comparison:
     sentences: list[str] = field(default_factory=list)
 
 
-def per_image(round_: Round) -> dict[int, dict[str, Any]]:
+def per_image(round_: Round) -> dict[int, JudgedImage]:
     """Image -> the row that the evaluation kept of it; empty for a round that has none, or whose file is gone."""
     stage = round_.stages.filter(kind=Stage.Kind.EVALUATION, artifact__isnull=False).select_related("artifact").first()
     if stage is None or stage.artifact is None or not stage.artifact.file:
         return {}
     try:
         with stage.artifact.file.open("rb") as file:
-            kept = json.load(file)
+            kept = Evaluation.read(file.read())
     except FileNotFoundError:  # a round's page shows what is left of it
         return {}
-    return {int(row["image"]): row for row in kept.get("per_image", [])}
+    return {row.image: row for row in kept.per_image}
 
 
 def compare(rounds: Sequence[Round]) -> Comparison:
@@ -107,9 +108,9 @@ def compare(rounds: Sequence[Round]) -> Comparison:
     trained = set().union(*(learned_from(round_) for round_ in rounds))
     common = sorted(set.intersection(*(set(rows) for rows in kept)) - trained)
     rows, sentences = [], []
-    groups = {str(kept[0][image]["group"] or image) for image in common}
+    groups = {str(kept[0][image].group or image) for image in common}
     for measure, name in MEASURES.items():
-        images = [i for i in common if all(measure in of[i] for of in kept)]
+        images = [i for i in common if all(of[i].measure(measure) is not None for of in kept)]
         if images:
             rows.append(Row(measure, name, figures(rounds, kept, images, measure)))
     if not common:
@@ -131,7 +132,7 @@ def compare(rounds: Sequence[Round]) -> Comparison:
             ).format(n=len(groups))
         )
     for round_ in rounds:
-        if round_.configuration.get("evaluation", {}).get("elsewhere"):
+        if (began := round_.parameters.evaluation) and began.elsewhere:
             sentences.append(
                 _(
                     "Round {n} works with weights that were trained elsewhere: they may have seen the images that "
@@ -139,11 +140,21 @@ def compare(rounds: Sequence[Round]) -> Comparison:
                 ).format(n=round_.number)
             )
     shown = next((m for m in ("pq", "box_ap50") if any(row.measure == m for row in rows)), "")
-    pairs = [Pair(i, kept[0][i][shown], kept[-1][i][shown]) for i in common if all(shown in of[i] for of in kept)]
+    pairs = pairs_of(kept[0], kept[-1], common, shown) if shown else []
     pairs.sort(key=lambda pair: pair.last)
     return Comparison(
         list(rounds), rows, len(common), len(groups), len(groups) > 1, pairs, MEASURES.get(shown, ""), sentences
     )
+
+
+def pairs_of(first: Rows, last: Rows, images: Sequence[int], measure: str) -> list[Pair]:
+    """The images of which both rounds have the measure."""
+    found = []
+    for image in images:
+        a, b = first[image].measure(measure), last[image].measure(measure)
+        if a is not None and b is not None:
+            found.append(Pair(image, a, b))
+    return found
 
 
 def learned_from(round_: Round) -> set[int]:
@@ -156,11 +167,9 @@ def learned_from(round_: Round) -> set[int]:
     return found.union(*map(taught_by, snapshots))
 
 
-def figures(
-    rounds: Sequence[Round], kept: Sequence[dict[int, dict[str, Any]]], images: Sequence[int], measure: str
-) -> list[Figure]:
-    names = [str(kept[0][image]["group"] or image) for image in images]
-    values = [np.array([of[image][measure] for image in images], np.float64) for of in kept]
+def figures(rounds: Sequence[Round], kept: Sequence[Rows], images: Sequence[int], measure: str) -> list[Figure]:
+    names = [str(kept[0][image].group or image) for image in images]
+    values = [np.array([of[image].measure(measure) for image in images], np.float64) for of in kept]
     units = by_unit(names)
     found = []
     for round_, x in zip(rounds, values, strict=True):

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from django.utils.translation import gettext as _
 from scipy.special import stdtr
 
+from inference.documents.publication import PublicationFacts
 from labeling.images.models import FACTORS, Image
 from labeling.projects.models import Project
 from labeling.rounds.models import Round
@@ -131,11 +132,13 @@ def values_of(round_: Round) -> Values:
     """Every number that a round left on images that did not teach it."""
     found: Values = {}
     for image, facts in round_.publications.values_list("image", "facts"):
+        said = PublicationFacts.stored(facts)
         # Rounds from before signals were kept have the scores of what to annotate next on some of these images.
-        sentences = facts.get("signals", facts.get("priorities")) or {}
-        found[image] = {name: float(sentences[name]) for name in SIGNALS if name in sentences}
+        scores = said.priorities if said.signals is None else said.signals
+        found[image] = {name: float(scores[name]) for name in SIGNALS if name in scores}
     for image, row in per_image(round_).items():
-        found.setdefault(image, {}).update({name: float(row[name]) for name in JUDGED if name in row})
+        measured = {name: row.measure(name) for name in JUDGED}
+        found.setdefault(image, {}).update({name: value for name, value in measured.items() if value is not None})
     return found
 
 

@@ -14,7 +14,8 @@ from django.db.models import F, Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from labeling.images.models import Image
+from inference.documents.stages import Usage
+from labeling.images.models import Image, ImageKind, learned_from
 from labeling.projects.models import Project
 from labeling.rounds.models import Stage
 
@@ -57,7 +58,7 @@ def estimate(project: Project, preset: str, *, device: str = "auto") -> Estimate
     """
     if preset not in CALIBRATION or device == "gpu":
         return None
-    pixels = project.images.order_by().aggregate(n=Sum(F("width") * F("height")))["n"] or 0
+    pixels = learned_from(project).order_by().aggregate(n=Sum(F("width") * F("height")))["n"] or 0
     area = pixels / MEGAPIXEL
     measured = measured_seconds(preset)
     low = high = 0.0
@@ -77,8 +78,9 @@ def measured_seconds(preset: str) -> dict[str, list[float]]:
     areas = _areas({project for _kind, _usage, project in rows})
     found: dict[str, list[float]] = defaultdict(list)
     for kind, usage, project in rows:
-        seconds = usage.get("cores_mean", 0) * usage.get("seconds", 0)
-        if seconds <= 0 or usage.get("device") == "cuda" or usage.get("made") == 0:
+        used = Usage.stored(usage)
+        seconds = (used.cores_mean or 0) * used.seconds
+        if seconds <= 0 or used.device == "cuda" or used.made == 0:
             continue
         area = areas.get(project, 0)
         if kind not in BY_AREA:
@@ -90,7 +92,7 @@ def measured_seconds(preset: str) -> dict[str, list[float]]:
 
 def _areas(projects: set[int]) -> dict[int, float]:
     """Megapixels of each project, as its images are now."""
-    rows = Image.objects.filter(project__in=projects).order_by().values("project")
+    rows = Image.objects.filter(project__in=projects, kind=ImageKind.PICTURE).order_by().values("project")
     return {row["project"]: row["n"] / MEGAPIXEL for row in rows.annotate(n=Sum(F("width") * F("height")))}
 
 

@@ -4,10 +4,12 @@ import json
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from django.utils.translation import gettext as _
 
+from inference.documents.bundle import Bundle, BundleSettings
+from inference.documents.stages import EvaluationFacts, TrainingFacts
 from labeling.errors import WrongState
 from labeling.rounds.messages import about_round
 from labeling.rounds.models import ModelVersion, Round
@@ -39,7 +41,7 @@ def export_round(*, round_: Round, path: Path) -> Path:
             ):
                 while block := source.read(1 << 20):
                     target.write(block)
-        archive.writestr(f"{name}/boxcell.json", json.dumps(bundle(round_, models), indent=1, sort_keys=True))
+        archive.writestr(f"{name}/boxcell.json", json.dumps(bundle(round_, models).as_json(), indent=1, sort_keys=True))
         archive.writestr(f"{name}/README.md", card(round_, models))
         for kind, version in cards.items():  # what came with weights from elsewhere goes on with them
             assert version.source is not None
@@ -53,41 +55,40 @@ def export_file(round_: Round) -> IO[bytes]:
         return export_round(round_=round_, path=Path(folder) / "round.zip").open("rb")
 
 
-def bundle(round_: Round, models: dict[str, ModelVersion]) -> dict[str, Any]:
+def bundle(round_: Round, models: dict[str, ModelVersion]) -> Bundle:
     """The settings as inference.methods.boxcell keeps them, and what another Boxwise needs to import the weights:
     their hashes, the names of the detector's classes, and the licences of what they learned from."""
-    c = round_.configuration
-    classes = int(models["detector"].artifact.facts.get("classes", 1))
-    return {
-        "method": METHOD,
-        "sha256": {kind: model.artifact.sha256 for kind, model in models.items()},
-        "class_names": models["detector"].class_names,
-        "licences": {kind: licences(model) for kind, model in models.items()},
-        "prompter": c["prompter"]["name"],
-        "parts": {"detector": "detector.safetensors", "segmenter": "segmenter.safetensors"},
-        "settings": {
-            "prompter": c["prompter"]["name"],
-            "detector": c["detector"]["name"],
-            "segmenter": c["segmenter"]["name"],
-            "preset": c["detector"]["preset"],
-            "classes": classes,
-            "fusion": c["fusion"],
-            "least_area": c["instances"]["smallest"],
-        },
-    }
+    c = round_.parameters
+    return Bundle(
+        method=METHOD,
+        sha256={kind: model.artifact.sha256 for kind, model in models.items()},
+        class_names=models["detector"].class_names,
+        licences={kind: licences(model) for kind, model in models.items()},
+        prompter=c.prompter.name,
+        parts={"detector": "detector.safetensors", "segmenter": "segmenter.safetensors"},
+        settings=BundleSettings(
+            prompter=c.prompter.name,
+            detector=c.detector.name,
+            segmenter=c.segmenter.name,
+            preset=c.detector.preset,
+            classes=models["detector"].artifact.facts_as(TrainingFacts).classes,
+            fusion=c.fusion,
+            least_area=c.instances.smallest,
+        ),
+    )
 
 
 def card(round_: Round, models: dict[str, ModelVersion]) -> str:
     """The model card: what it is, what it learned from, how good it was, what it may be used for."""
-    summary = round_.snapshot.summary
-    train = summary["splits"]["train"]
+    summary = round_.snapshot.counts
+    train = summary.splits["train"]
     evaluation = round_.stages.filter(kind="evaluation", artifact__isnull=False).select_related("artifact").first()
-    facts = evaluation.artifact.facts if evaluation is not None and evaluation.artifact is not None else {}
-    scale = summary.get("um_per_px")
+    made = evaluation.artifact if evaluation is not None else None
+    facts = made.facts_as(EvaluationFacts) if made is not None else EvaluationFacts()
+    scale = summary.um_per_px
     if learns_something(round_):
         learned = [
-            f"- {train['annotated']} images with {train['cells']} boxes; "
-            f"people verified {train['verified_masks']} masks",
+            f"- {train.annotated} images with {train.cells} boxes; people verified {train.verified_masks} masks",
             f"- snapshot sha256 {round_.snapshot.sha256}",
             f"- scale: {f'{scale:g} µm per pixel' if scale else 'not stated'}",
         ]
@@ -105,7 +106,7 @@ def card(round_: Round, models: dict[str, ModelVersion]) -> str:
             f"- {m}, {m.get_origin_display()}: {m.architecture}, {m.artifact.size} bytes, sha256 {m.artifact.sha256}"
             for kind, m in sorted(models.items())
         ),
-        f"- prompter: {round_.configuration['prompter']['name']} (comes with Boxwise)",
+        f"- prompter: {round_.parameters.prompter.name} (comes with Boxwise)",
         "",
         "## Learned from",
         *learned,
@@ -117,12 +118,14 @@ def card(round_: Round, models: dict[str, ModelVersion]) -> str:
         "",
         "## Measured on held-out images",
     ]
-    if "box_ap50" in facts:
-        lines.append(f"- box AP at IoU 0.5: {facts['box_ap50']:.3f} on {facts['images']} images")
-    for part, measures in facts.get("masks", {}).items():
-        shown = ", ".join(f"{name} {measures[name]:.3f}" for name in ("dice", "aji", "pq") if name in measures)
-        lines.append(f"- masks, {part}: {shown} on {facts['reference_images']} images")
-    lines += [f"- {facts[name]}" for name in ("sentence", "optimistic", "elsewhere", "seen_before") if name in facts]
+    if facts.box_ap50 is not None:
+        lines.append(f"- box AP at IoU 0.5: {facts.box_ap50:.3f} on {facts.images} images")
+    for part, measures in facts.masks.items():
+        named = {"dice": measures.dice, "aji": measures.aji, "pq": measures.pq}
+        shown = ", ".join(f"{name} {value:.3f}" for name, value in named.items() if value is not None)
+        lines.append(f"- masks, {part}: {shown} on {facts.reference_images} images")
+    notes = (facts.sentence, facts.optimistic, facts.elsewhere, facts.seen_before)
+    lines += [f"- {note}" for note in notes if note]
     lines += [
         "",
         "The folder repeats detector, segmenter, fusion and instances. The round also held each cell within its box "

@@ -7,30 +7,30 @@ codes with their numbers in the publication's facts. Sentences are made when som
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from django.db.models import Count
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
+from inference.documents import snapshot as documents
+from inference.documents.publication import Cause, CauseCode, PublicationFacts
+from inference.documents.snapshot import SnapshotImage
 from labeling.annotations.models import Annotation
-from labeling.images.models import Image, Split
+from labeling.images.models import Image
 from labeling.rounds.models import Publication, Round
 from labeling.rounds.readiness import FEW_CELLS
 from labeling.rounds.snapshots import SAME_SCALE
 
-SETTLED = "settled"  # people have judged or drawn everything on the image: no proposal is what it should have
-Cause = dict[str, Any]
-Entry = Mapping[str, Any]  # an image of a snapshot document (rounds/snapshots.py)
 # Distance in mean and spread of optical densities (inference/pipeline/acquisition.py). On a round of seven images: 0.14
 # to 0.57 for other H&E and Pap smears, 1.6 for fluorescence.
 UNLIKE_COLOURS = 1.0
 PLAIN = {  # causes without numbers
-    SETTLED: gettext_noop("People have judged or drawn every cell here, so there was nothing to propose."),
-    "other_colours": gettext_noop(
+    CauseCode.SETTLED: gettext_noop("People have judged or drawn every cell here, so there was nothing to propose."),
+    CauseCode.OTHER_COLOURS: gettext_noop(
         "Its colours are unlike those of the training images. Annotate a region of this kind."
     ),
-    "unknown_scale": gettext_noop(
+    CauseCode.UNKNOWN_SCALE: gettext_noop(
         "Its scale is not stated, so its cells may have another size than those learned from."
     ),
 }
@@ -38,81 +38,90 @@ MOSTLY_BOXLESS = 0.5  # share of the proposals without a box, above which the ro
 
 
 def causes_of_none(
-    content: Mapping[str, Any], entry: Entry, facts: Mapping[str, Any], *, threshold: float, stains: Mapping[int, str]
+    content: documents.Snapshot,
+    entry: SnapshotImage,
+    facts: PublicationFacts,
+    *,
+    threshold: float,
+    stains: Mapping[int, str],
 ) -> list[Cause]:
     """Why an image got no proposal, the likeliest cause first.
 
-    content, entry  the snapshot document and its entry of the image
-    facts           of the publication: "crumbs", "detected", "best_score", "signals"
+    content, entry  the snapshot and its entry of the image
+    facts           of the publication
     threshold       the round's detector threshold
     stains          image -> its stain, empty where nobody has stated it
     """
-    if entry["exhaustive"] and all(cell["mask"] is not None for cell in entry["cells"]):
-        return [{"code": SETTLED}]
-    taught = [other for other in content["images"] if other["split"] == Split.TRAIN and other["exhaustive"]]
+    if entry.exhaustive and all(cell.mask is not None for cell in entry.cells):
+        return [Cause(code=CauseCode.SETTLED)]
+    taught = [other for other in content.images if other.teaches]
     found = _unlike(entry, taught, stains)
-    if facts.get("signals", {}).get("colour", 0.0) > UNLIKE_COLOURS:
-        found.append({"code": "other_colours"})
-    best = facts.get("best_score")
-    if not facts.get("detected"):
-        found.append({"code": "unsure", "best": round(best, 2) if best is not None else None, "threshold": threshold})
-    if facts.get("crumbs"):
-        found.append({"code": "crumbs", "crumbs": facts["crumbs"]})
-    if not entry["um_per_px"] and any(other["um_per_px"] for other in taught):
-        found.append({"code": "unknown_scale"})
-    cells = sum(len(other["cells"]) for other in taught)
+    if (facts.signals or {}).get("colour", 0.0) > UNLIKE_COLOURS:
+        found.append(Cause(code=CauseCode.OTHER_COLOURS))
+    best = facts.best_score
+    if not facts.detected:
+        rounded = round(best, 2) if best is not None else None
+        found.append(Cause(code=CauseCode.UNSURE, best=rounded, threshold=threshold))
+    if facts.crumbs:
+        found.append(Cause(code=CauseCode.CRUMBS, crumbs=facts.crumbs))
+    if not entry.um_per_px and any(other.um_per_px for other in taught):
+        found.append(Cause(code=CauseCode.UNKNOWN_SCALE))
+    cells = sum(len(other.cells) for other in taught)
     if taught and cells < FEW_CELLS:
-        found.append({"code": "few_cells", "cells": cells})
+        found.append(Cause(code=CauseCode.FEW_CELLS, cells=cells))
     return found
 
 
-def _unlike(entry: Entry, taught: Sequence[Entry], stains: Mapping[int, str]) -> list[Cause]:
+def _unlike(entry: SnapshotImage, taught: Sequence[SnapshotImage], stains: Mapping[int, str]) -> list[Cause]:
     """In what the image differs from those that taught; unknown is not taken for alike, nor for different."""
     found: list[Cause] = []
-    known = {stains.get(other["image"], "").casefold() for other in taught} - {""}
-    own = stains.get(entry["image"], "")
+    known = {stains.get(other.image, "").casefold() for other in taught} - {""}
+    own = stains.get(entry.image, "")
     if own and known and own.casefold() not in known:
-        found.append({"code": "other_stain", "stain": own})
-    scales = [float(other["um_per_px"]) for other in taught if other["um_per_px"]]
-    scale = entry["um_per_px"]
+        found.append(Cause(code=CauseCode.OTHER_STAIN, stain=own))
+    scales = [float(other.um_per_px) for other in taught if other.um_per_px]
+    scale = entry.um_per_px
     if scale and scales and not min(scales) / SAME_SCALE <= scale <= max(scales) * SAME_SCALE:
-        found.append({"code": "other_scale", "scale": scale, "taught": min(scales)})
+        found.append(Cause(code=CauseCode.OTHER_SCALE, scale=scale, taught=min(scales)))
     return found
 
 
 def words_of(causes: Sequence[Cause]) -> list[str]:
-    """A sentence for each cause that this version knows."""
-    return [sentence for cause in causes if (sentence := _words(cause))]
+    """A sentence for each cause."""
+    return [_words(cause) for cause in causes]
 
 
 def _words(cause: Cause) -> str:
-    code = cause["code"]
-    if code == "other_stain":
-        return _("Its stain, {stain}, is that of no training image. Annotate a region of that stain.").format(**cause)
-    if code == "other_scale":
-        return _(
-            "Its scale, {scale:g} µm per pixel, is not that of the training images, {taught:g}. Add it at their scale."
-        ).format(**cause)
-    if code in PLAIN:
-        return _(PLAIN[code])
-    if code == "unsure" and cause["best"] is None:
-        return _("The detector found nothing here.")
-    if code == "unsure":
-        return _(
-            "The detector is unsure here: its best score is {best:.2f}, the threshold is {threshold:.2f}. Annotate a "
-            "region of this image, or lower the threshold."
-        ).format(**cause)
-    if code == "crumbs":
-        n = cause["crumbs"]
-        return ngettext(
-            "{n} piece was left out as far smaller than the smallest annotated cells.",
-            "{n} pieces were left out as far smaller than the smallest annotated cells.",
-            n,
-        ).format(n=n)
-    if code == "few_cells":
-        n = cause["cells"]
-        return ngettext("The round learned from {n} cell.", "The round learned from {n} cells.", n).format(n=n)
-    return ""
+    match cause.code:
+        case CauseCode.OTHER_STAIN:
+            words = _("Its stain, {stain}, is that of no training image. Annotate a region of that stain.")
+            return words.format(stain=cause.stain)
+        case CauseCode.OTHER_SCALE:
+            words = _(
+                "Its scale, {scale:g} µm per pixel, is not that of the training images, {taught:g}. Add it at their "
+                "scale."
+            )
+            return words.format(scale=cause.scale, taught=cause.taught)
+        case CauseCode.SETTLED | CauseCode.OTHER_COLOURS | CauseCode.UNKNOWN_SCALE:
+            return _(PLAIN[cause.code])
+        case CauseCode.UNSURE:
+            if cause.best is None:
+                return _("The detector found nothing here.")
+            words = _(
+                "The detector is unsure here: its best score is {best:.2f}, the threshold is {threshold:.2f}. Annotate "
+                "a region of this image, or lower the threshold."
+            )
+            return words.format(best=cause.best, threshold=cause.threshold)
+        case CauseCode.CRUMBS:
+            words = ngettext(
+                "{n} piece was left out as far smaller than the smallest annotated cells.",
+                "{n} pieces were left out as far smaller than the smallest annotated cells.",
+                cause.crumbs,
+            )
+            return words.format(n=cause.crumbs)
+        case CauseCode.FEW_CELLS:
+            words = ngettext("The round learned from {n} cell.", "The round learned from {n} cells.", cause.cells)
+            return words.format(n=cause.cells)
 
 
 @dataclass(frozen=True)
@@ -123,6 +132,7 @@ class OnImage:
     round: Round
     proposals: int
     crumbs: int
+    boxless: int
     why: list[str]
     settled: bool
 
@@ -146,14 +156,15 @@ def on_images(publications: Sequence[Publication]) -> list[OnImage]:
 
 
 def _on_image(publication: Publication, counted: int) -> OnImage:
-    causes = publication.facts.get("why", [])
+    said = publication.statements
     return OnImage(
         image=publication.image,
         round=publication.round,
-        proposals=publication.facts.get("proposals", counted),
-        crumbs=publication.facts.get("crumbs", 0),
-        why=words_of(causes),
-        settled=any(cause["code"] == SETTLED for cause in causes),
+        proposals=counted if said.proposals is None else said.proposals,
+        crumbs=said.crumbs,
+        boxless=said.boxless,
+        why=words_of(said.why),
+        settled=any(cause.code == CauseCode.SETTLED for cause in said.why),
     )
 
 
@@ -215,13 +226,29 @@ def outcome_of(round_: Round) -> Outcome | None:
         images=len(rows),
         empty=empty,
         proposals=sum(row.proposals for row in rows),
-        boxless=sum(publication.facts.get("boxless", 0) for publication in publications),
+        boxless=sum(row.boxless for row in rows),
         crumbs=sum(row.crumbs for row in rows),
         reason=likely[0][0] if likely else "",
     )
 
 
-def as_json(found: Outcome) -> dict[str, Any]:
+class EmptyImage(TypedDict):
+    """An image without proposals, and why."""
+
+    image: int
+    why: list[str]
+
+
+class OutcomeJson(TypedDict):
+    images: int
+    proposals: int
+    boxless: int
+    crumbs: int
+    empty: list[EmptyImage]
+    headline: str
+
+
+def as_json(found: Outcome) -> OutcomeJson:
     """The same for programs: the images without proposals by id, with their reasons."""
     return {
         "images": found.images,

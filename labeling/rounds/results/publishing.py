@@ -1,10 +1,11 @@
 """What a finished round puts before people: an immutable layer of proposals for each image."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from django.db import transaction
 
+from inference.documents.publication import Certificate, PublicationFacts
+from inference.documents.stages import ModelNames
 from labeling.annotations.models import Layer
 from labeling.annotations.services import Loaded, load_layer
 from labeling.images.models import Image
@@ -17,9 +18,9 @@ def publish(
     round_: Round,
     image: Image,
     proposals: Iterable[Loaded],
-    certificate: dict[str, Any],
-    model_names: dict[str, str],
-    facts: dict[str, Any],
+    certificate: Certificate,
+    model_names: ModelNames,
+    facts: PublicationFacts,
 ) -> Publication:
     """Proposals of a round for one image, all or none; what is published already stays as it is."""
     Round.objects.select_for_update().get(pk=round_.pk)
@@ -28,5 +29,10 @@ def publish(
         return there
     layer = load_layer(image=image, kind=Layer.Kind.PREDICTION, loaded=proposals)
     return Publication.objects.create(
-        round=round_, image=image, layer=layer, certificate=certificate, model_names=model_names, facts=facts
+        round=round_,
+        image=image,
+        layer=layer,
+        certificate=certificate.as_json(),
+        model_names=model_names.as_json(),
+        facts=facts.as_json(),
     )

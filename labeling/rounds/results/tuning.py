@@ -1,11 +1,10 @@
 """Tuning: settings tried on a finished round: asked for by people, done by a worker on cached masks."""
 
-from typing import Any
-
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from inference.documents.publication import TuningResult
 from labeling import jobs
 from labeling.accounts.models import User
 from labeling.errors import WrongState
@@ -30,9 +29,9 @@ def request_tuning(*, round_: Round, by: User) -> Tuning:
     return asked
 
 
-def finish(tuning_id: int, *, result: dict[str, Any] | None = None, error: str = "") -> None:
+def finish(tuning_id: int, *, result: TuningResult | None = None, error: str = "") -> None:
     """What the worker found, or why it could not."""
     state = Tuning.State.FAILED if error else Tuning.State.DONE
     Tuning.objects.filter(pk=tuning_id, state=Tuning.State.QUEUED).update(
-        state=state, result=result or {}, error=error, finished_at=timezone.now()
+        state=state, result=result.as_json() if result else {}, error=error, finished_at=timezone.now()
     )

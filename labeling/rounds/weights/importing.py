@@ -11,6 +11,7 @@ import re
 import tempfile
 import zipfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path, PurePath
 from typing import Any
@@ -22,6 +23,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from inference.documents.stages import TrainingFacts
 from labeling import jobs
 from labeling.accounts.models import User
 from labeling.errors import Archived, Invalid
@@ -38,6 +40,17 @@ CONVERT = gettext_noop(
     "boxwise models convert FILE --as NAME -o OUT.safetensors, where NAME is centre, faster-rcnn, yolo, caranet, "
     "segformer or unet; then import OUT.safetensors."
 )
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One weight file that a worker found to fit. kind: detector or segmenter; name: of its architecture."""
+
+    path: Path
+    kind: str
+    name: str
+    sha256: str
+    facts: TrainingFacts
 
 
 class WeightsDeclined(Invalid):
@@ -172,14 +185,9 @@ def claim(import_id: int) -> WeightsImport | None:
 
 
 @transaction.atomic
-def accept(
-    import_id: int, *, found: Sequence[dict[str, Any]], class_names: Sequence[str], card: str
-) -> list[ModelVersion]:
+def accept(import_id: int, *, found: Sequence[Weights], class_names: Sequence[str], card: str) -> list[ModelVersion]:
     """Enter what fits into the registry; entered before, nothing happens. What the project has already is not entered
-    again, and when that is everything, the import is refused.
-
-    found  {"kind", "name", "model", "classes", "settings", "sha256", "path": Path} of each weight file
-    """
+    again, and when that is everything, the import is refused."""
     asked = WeightsImport.objects.select_for_update().filter(pk=import_id, state=WeightsImport.State.CHECKING).first()
     if asked is None:
         return []
@@ -190,7 +198,7 @@ def accept(
         return []
     made, there = [], []
     for one in found:
-        same = project.model_versions.filter(kind=one["kind"], artifact__sha256=one["sha256"]).first()
+        same = project.model_versions.filter(kind=one.kind, artifact__sha256=one.sha256).first()
         if same is not None:
             there.append(str(same))
             continue
@@ -203,19 +211,18 @@ def accept(
     return made
 
 
-def _version(project: Project, asked: WeightsImport, one: dict[str, Any], class_names: Sequence[str]) -> ModelVersion:
-    path: Path = one["path"]
-    key = hashlib.sha256(f"imported {one['kind']} {one['sha256']}".encode()).hexdigest()
-    facts = {name: one[name] for name in ("model", "classes", "settings")}
-    artifact = artifacts.keep(key=key, kind=one["kind"], file=path, sha256=one["sha256"], facts=facts)
-    named = one["kind"] == "detector" and one["classes"] > 1 and len(class_names) == one["classes"]
+def _version(project: Project, asked: WeightsImport, one: Weights, class_names: Sequence[str]) -> ModelVersion:
+    key = hashlib.sha256(f"imported {one.kind} {one.sha256}".encode()).hexdigest()
+    artifact = artifacts.keep(key=key, kind=one.kind, file=one.path, sha256=one.sha256, facts=one.facts)
+    classes = one.facts.classes
+    named = one.kind == "detector" and classes > 1 and len(class_names) == classes
     return ModelVersion.objects.create(
         project=project,
-        kind=one["kind"],
-        number=(project.model_versions.filter(kind=one["kind"]).aggregate(last=Max("number"))["last"] or 0) + 1,
+        kind=one.kind,
+        number=(project.model_versions.filter(kind=one.kind).aggregate(last=Max("number"))["last"] or 0) + 1,
         origin=ModelVersion.Origin.IMPORTED,
-        model=one["name"],
-        architecture=one["model"],
+        model=one.name,
+        architecture=one.facts.model,
         class_names=list(class_names) if named else [],
         artifact=artifact,
         source=asked,

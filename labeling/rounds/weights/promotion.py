@@ -1,12 +1,10 @@
 """Which models a project has, and which round's proposals people see: promoted, rolled back, nothing deleted."""
 
-import json
-from typing import Any
-
 from django.db import transaction
 from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
+from inference.documents.stages import EvaluationFacts, Figures, TrainingFacts
 from labeling.accounts.models import User
 from labeling.errors import WrongState
 from labeling.images.models import Image
@@ -14,7 +12,6 @@ from labeling.projects.models import Project
 from labeling.rounds.messages import about_round
 from labeling.rounds.models import Artifact, ModelVersion, Promotion, Publication, Round, RoundPolicy, Stage
 
-KEPT = ("box_ap50", "masks", "sentence", "optimistic", "elsewhere", "seen_before")  # of an evaluation, beside a model
 SHIPPED_LICENCE = "CC0 and CC BY (came with Boxwise)"  # inference/weights/*.md
 LEARNED = (Stage.Kind.DETECTOR, Stage.Kind.SEGMENTER)  # stages whose artifact is weights
 
@@ -94,17 +91,19 @@ def register(stage: Stage, artifact: Artifact) -> ModelVersion | None:
     there = project.model_versions.filter(artifact=artifact).first()
     if there is not None:
         return there
-    configuration = round_.configuration[stage.kind]
-    start, as_is = configuration.get("start_from"), configuration.get("as_is", False)
+    chosen = round_.parameters.model_of(stage.kind)
+    assert chosen is not None  # of the stages in LEARNED
+    start, as_is = chosen.start_from, chosen.as_is
+    trained = artifact.facts_as(TrainingFacts)
     origin = ModelVersion.Origin.SHIPPED if as_is else ModelVersion.Origin.TRAINED
     return ModelVersion.objects.create(
         project=project,
         kind=stage.kind,
         number=(project.model_versions.filter(kind=stage.kind).aggregate(last=Max("number"))["last"] or 0) + 1,
         origin=origin,
-        model=configuration["name"],
-        architecture=str(artifact.facts.get("model", configuration["name"])),
-        class_names=class_names(round_) if stage.kind == Stage.Kind.DETECTOR and artifact_classes(artifact) > 1 else [],
+        model=chosen.name,
+        architecture=trained.model or chosen.name,
+        class_names=class_names(round_) if stage.kind == Stage.Kind.DETECTOR and trained.classes > 1 else [],
         artifact=artifact,
         parent=project.model_versions.filter(artifact=start).first() if start else None,
         round=round_,
@@ -113,34 +112,30 @@ def register(stage: Stage, artifact: Artifact) -> ModelVersion | None:
     )
 
 
-def artifact_classes(artifact: Artifact) -> int:
-    return int(artifact.facts.get("classes", 1))
-
-
 def class_names(round_: Round) -> list[str]:
     """The project's classes as they were when the round was started, in the order in which its models know them."""
-    with round_.snapshot.content.open("rb") as file:
-        return [entry["name"] for entry in json.load(file)["classes"]]
+    return [entry.name for entry in round_.snapshot.document().classes]
 
 
-def measured(round_: Round, facts: dict[str, Any]) -> None:
+def measured(round_: Round, facts: EvaluationFacts) -> None:
     """The evaluation's figures beside the models that the round was the first to use."""
-    kept = {name: facts[name] for name in KEPT if name in facts}
-    ModelVersion.objects.filter(round=round_, metrics={}).update(metrics=kept)
+    ModelVersion.objects.filter(round=round_, metrics={}).update(metrics=facts.figures().as_json())
 
 
-def figures_of(version: ModelVersion) -> dict[str, Any]:
+def figures_of(version: ModelVersion) -> Figures:
     """What the evaluation says of a model of this kind: of a detector its boxes, of either the masks it makes alone.
 
     An evaluation is about a whole round, and is kept whole beside both of its models.
     """
-    found = {name: value for name, value in version.metrics.items() if name not in ("box_ap50", "masks")}
-    if version.kind == ModelVersion.Kind.DETECTOR and "box_ap50" in version.metrics:
-        found["box_ap50"] = version.metrics["box_ap50"]
-    alone = version.metrics.get("masks", {}).get(version.kind)
-    if alone:
-        found["masks"] = {version.kind: alone}
-    return found
+    figures = version.figures
+    found = dict(figures.given())
+    if version.kind != ModelVersion.Kind.DETECTOR:
+        found.pop("box_ap50", None)
+    alone = {part: measures for part, measures in figures.masks.items() if part == version.kind}
+    found["masks"] = alone
+    if not alone:
+        del found["masks"]
+    return Figures(**found)
 
 
 def models_of(round_: Round) -> QuerySet[ModelVersion]:
@@ -150,6 +145,7 @@ def models_of(round_: Round) -> QuerySet[ModelVersion]:
     ).select_related("artifact", "round", "parent", "snapshot")
 
 
-def with_weights(round_: Round, artifact: str) -> ModelVersion:
-    """The version of the round's project whose weights these are."""
-    return ModelVersion.objects.select_related("artifact").get(project=round_.project_id, artifact=artifact)
+def with_weights(round_: Round, artifact: str) -> ModelVersion | None:
+    """The version of the round's project whose weights these are; None when it is there no more."""
+    versions = ModelVersion.objects.select_related("artifact")
+    return versions.filter(project=round_.project_id, artifact=artifact).first()

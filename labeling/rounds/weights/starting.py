@@ -5,16 +5,14 @@ version of the project, made here or imported. What was chosen stands in the con
 artifact, so it is part of the stages' keys; weights that nothing is learned for hang on nobody's annotations.
 """
 
-import copy
-import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
 
+from inference.documents.configuration import Beginnings, Model, RoundConfiguration
 from labeling.errors import Invalid, WrongState
-from labeling.images.models import Split
 from labeling.numbers import whole_number
 from labeling.projects.models import Project
 from labeling.rounds.messages import about_version
@@ -49,44 +47,47 @@ def learns(start: Starts) -> bool:
 
 def learns_something(round_: Round) -> bool:
     """Whether a round that was started trains anything."""
-    return any(not round_.configuration.get(kind, {}).get("as_is") for kind in KINDS)
+    return any(not round_.parameters.is_as_is(kind) for kind in KINDS)
 
 
-def begin(project: Project, configuration: dict[str, Any], start: Starts, snapshot: Snapshot) -> dict[str, Any]:
+def begin(project: Project, configuration: RoundConfiguration, start: Starts, snapshot: Snapshot) -> RoundConfiguration:
     """The configuration with its weights chosen. Raises Invalid, WrongState.
 
     Trained on from a version, the architecture must be the configuration's; used as it is, a version brings its own.
     """
-    made = copy.deepcopy(configuration)
+    made = configuration
     chosen = {kind: version_of(project, kind, start.get(kind, Start())) for kind in KINDS}
     for kind, version in chosen.items():
+        model = made.model_of(kind)
+        assert model is not None  # KINDS are the two that have one
         as_is = start.get(kind, Start()).as_is
-        if version is not None:
-            if version.model != made[kind]["name"] and not as_is:
-                words = _(
-                    "{version} is a {theirs}, and this preset trains a {ours}. Train on from a version of the same "
-                    "architecture, choose another preset, or use it as it is."
-                )
-                ours = made[kind]["name"]
-                raise about_version(Invalid, words, version, field="start", theirs=version.model, ours=ours)
-            made[kind]["name"] = version.model
-            made[kind]["start_from"] = version.artifact_id
-        if as_is:
-            if version is None and made[kind]["name"] not in SHIPPED:
-                raise Invalid(
-                    _(
-                        "No weights of a {name} come with Boxwise to be used as they are. Choose a version of this "
-                        "project, or train."
-                    ).format(name=made[kind]["name"]),
-                    field="start",
-                )
-            made[kind] = {name: made[kind][name] for name in ("name", "preset", "start_from") if name in made[kind]}
-            made[kind]["as_is"] = True
-            if kind == "detector":
-                made["prediction"]["classes"] = classes_here(project, version)
-    if notes := notes_on_weights([v for v in chosen.values() if v is not None], snapshot):
-        made["evaluation"] = notes
-    return made
+        made = made.with_(**{kind: _with_weights(model, version, as_is=as_is)})
+        if as_is and kind == "detector":
+            made = made.with_(prediction=made.prediction.with_(classes=classes_here(project, version)))
+    notes = notes_on_weights([v for v in chosen.values() if v is not None], snapshot)
+    return made.with_(evaluation=notes) if notes else made
+
+
+def _with_weights(model: Model, version: ModelVersion | None, *, as_is: bool) -> Model:
+    """The model with the weights of a version, or with those that come with Boxwise. Raises Invalid."""
+    if version is not None:
+        if version.model != model.name and not as_is:
+            words = _(
+                "{version} is a {theirs}, and this preset trains a {ours}. Train on from a version of the same "
+                "architecture, choose another preset, or use it as it is."
+            )
+            raise about_version(Invalid, words, version, field="start", theirs=version.model, ours=model.name)
+        model = model.with_(name=version.model, start_from=version.artifact_id)
+    elif as_is and model.name not in SHIPPED:
+        words = _(
+            "No weights of a {name} come with Boxwise to be used as they are. Choose a version of this "
+            "project, or train."
+        )
+        raise Invalid(words.format(name=model.name), field="start")
+    if as_is:
+        kept = {name: value for name, value in model.given().items() if name in ("name", "preset", "start_from")}
+        return Model(**kept, as_is=True)
+    return model
 
 
 def version_of(project: Project, kind: str, start: Start) -> ModelVersion | None:
@@ -132,28 +133,21 @@ def licences(version: ModelVersion) -> list[tuple[str, str]]:
     return [(f"{one} ({one.get_origin_display()})", one.data_licence or NOT_STATED) for one in lineage(version)]
 
 
-def notes_on_weights(versions: Collection[ModelVersion], snapshot: Snapshot) -> dict[str, Any]:
-    """What stands beside figures of a round that began with these: {"elsewhere": kinds that somebody imported, or that
-    descend from such, "seen": images that judge and that taught one of them or its forebears}; empty for nothing."""
+def notes_on_weights(versions: Collection[ModelVersion], snapshot: Snapshot) -> Beginnings | None:
+    """What stands beside figures of a round that began with these: kinds that somebody imported, or that descend from
+    such, and images that judge and that taught one of them or its forebears; None for nothing."""
     notes: dict[str, Any] = {}
     elsewhere = [v.kind for v in versions if any(one.origin == ModelVersion.Origin.IMPORTED for one in lineage(v))]
     if elsewhere:
-        notes["elsewhere"] = elsewhere
+        notes["elsewhere"] = tuple(elsewhere)
     teachers = {one.snapshot for v in versions for one in lineage(v) if one.snapshot is not None}
     if teachers:
-        content = content_of(snapshot)
-        judging = {i["image"] for i in content["images"] if i["split"] != Split.TRAIN}
+        judging = {i.image for i in snapshot.document().images if i.split != "train"}
         if seen := judging & set().union(*map(taught_by, teachers)):
-            notes["seen"] = sorted(seen)
-    return notes
+            notes["seen"] = tuple(sorted(seen))
+    return Beginnings(**notes) if notes else None
 
 
 def taught_by(snapshot: Snapshot) -> set[int]:
     """The images whose annotation trains what learns from the snapshot."""
-    return {i["image"] for i in content_of(snapshot)["images"] if i["split"] == Split.TRAIN and i["exhaustive"]}
-
-
-def content_of(snapshot: Snapshot) -> dict[str, Any]:
-    with snapshot.content.open("rb") as file:
-        content: dict[str, Any] = json.load(file)
-    return content
+    return {i.image for i in snapshot.document().images if i.teaches}

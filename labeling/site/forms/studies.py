@@ -3,11 +3,12 @@
 from typing import Any
 
 from django import forms
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from labeling.errors import Invalid
-from labeling.site.requests import Request, sentence
+from labeling.errors import Invalid, sentence
 from labeling.studies import limits, services
+from labeling.studies.documents import ArmDocument
 from labeling.studies.models import Arm, Study
 
 
@@ -138,15 +139,16 @@ class FieldsForm(forms.Form):
     )
 
 
-DEFAULT_ARMS: tuple[dict[str, Any], ...] = (
+DEFAULT_ARMS: tuple[ArmDocument, ...] = (
     {"name": "by hand", "tools": ["box", "brush"], "assistance": "none"},
     {"name": "with proposals", "tools": ["box", "brush"], "assistance": "proposals"},
 )
 
 
-def arm_forms(request: Request, arms: tuple[dict[str, Any], ...] = DEFAULT_ARMS) -> list[ArmForm]:
+def arm_forms(request: HttpRequest, arms: tuple[ArmDocument, ...] = DEFAULT_ARMS) -> list[ArmForm]:
     """Four arms; the first two are always there, the others stay empty unless somebody fills them."""
-    initial = [*arms, *({"assistance": "none"} for _ in range(4 - len(arms)))]
+    initial: list[dict[str, object]] = [dict(arm) for arm in arms]
+    initial += [{"assistance": "none"} for _ in range(4 - len(arms))]
     first = [ArmForm(request.POST or None, prefix=f"arm{k}", initial=initial[k]) for k in (0, 1)]
     return first + [
         FurtherArmForm(
@@ -160,11 +162,10 @@ def arm_forms(request: Request, arms: tuple[dict[str, Any], ...] = DEFAULT_ARMS)
     ]
 
 
-def declared(study: Study) -> dict[str, Any]:
+def declared(study: Study) -> dict[str, object]:
     """What a draft declares, as the form's initial values."""
     return {name: getattr(study, name) for name in limits.PROTOCOL}
 
 
-def arms_of(study: Study) -> tuple[dict[str, Any], ...]:
-    names = ("name", "tools", "assistance", "accepts_many")
-    return tuple({name: getattr(arm, name) for name in names} for arm in study.arms.all())
+def arms_of(study: Study) -> tuple[ArmDocument, ...]:
+    return tuple(arm.as_document() for arm in study.arms.all())

@@ -8,6 +8,7 @@ import pandas as pd
 from labeling.annotations.active_time import Rules
 from labeling.studies.analysis.attribution import OTHER, PHASES, attribute, totals
 from labeling.studies.analysis.quality import Detection, FieldQuality, measured_quality
+from labeling.studies.documents import ArmFlow, Flow
 
 Tables = dict[str, pd.DataFrame]
 DETECTION = tuple(Detection.__dataclass_fields__)
@@ -97,7 +98,7 @@ def measured_items(items: pd.DataFrame) -> pd.DataFrame:
     return items[~items["training"] & ~items["repeat"]]
 
 
-def flow(items: pd.DataFrame, fields: pd.DataFrame) -> dict[str, Any]:
+def flow(items: pd.DataFrame, fields: pd.DataFrame) -> Flow:
     """What a CONSORT diagram shows, counted in items and in readers."""
     measured = measured_items(items)
     opened = measured_items(fields)
@@ -105,7 +106,7 @@ def flow(items: pd.DataFrame, fields: pd.DataFrame) -> dict[str, Any]:
     withdrawn = items[items["withdrawn"]]
     excluded = opened[~opened["counts"]]
     analysed = counted["arm"].value_counts()
-    by_arm = {}
+    by_arm: dict[str, ArmFlow] = {}
     for arm, rows in measured.groupby("arm", sort=True):
         by_arm[arm] = {"allocated": len(rows), "analysed": int(analysed.get(arm, 0))}
     return {

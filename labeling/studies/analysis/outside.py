@@ -1,12 +1,10 @@
 """Arms that were read in another program: what can be said of them, and with which reservation. Never a test."""
 
-from dataclasses import asdict
-from typing import Any
-
 import pandas as pd
 
 from labeling.studies.analysis.quality import Detection, FieldQuality, measured_quality
 from labeling.studies.analysis.summaries import summarise
+from labeling.studies.documents import CellCounts, OutsideNumbers, Summary, not_known
 
 FASTEST_S = 1.0  # no hand draws an outline faster: files written at such a pace were copied, not saved by somebody
 RESERVATION = (
@@ -16,13 +14,13 @@ RESERVATION = (
 UNTIMED = "the files were written faster than anybody draws: they were copied, and when they were saved is lost"
 
 
-def describe(tables: dict[str, pd.DataFrame]) -> list[dict[str, Any]]:
+def describe(tables: dict[str, pd.DataFrame]) -> list[OutsideNumbers]:
     """One entry for each arm of the table `outside`; see bundle.DICTIONARY.
 
     A field's time is from the saving before to its own; the first one of an archive has none. seconds_per_cell holds
     a summary of fields, or why there is none.
     """
-    found = []
+    found: list[OutsideNumbers] = []
     for arm, rows in tables["outside"].groupby("arm", sort=True):
         fields = rows.assign(at=pd.to_datetime(rows["saved_at"])).sort_values(["at", "field"])
         seconds = fields["at"].diff().dt.total_seconds()
@@ -34,8 +32,8 @@ def describe(tables: dict[str, pd.DataFrame]) -> list[dict[str, Any]]:
         cells = sum((one.detection for one in quality), Detection())
         found.append(
             {
-                "arm": arm,
-                "tool": fields["tool"].iloc[0],
+                "arm": str(arm),
+                "tool": str(fields["tool"].iloc[0]),
                 "fields": len(fields),
                 "reference_cells": sum(true[f][0] for f in fields["field"]),
                 "cells": int(fields["cells"].sum()),
@@ -44,20 +42,31 @@ def describe(tables: dict[str, pd.DataFrame]) -> list[dict[str, Any]]:
                 "seconds_per_cell": _summary(rate, copied),
                 "dice": sum(one.dice for one in quality) / len(quality),
                 "pq": sum(one.pq for one in quality) / len(quality),
-                "detection": asdict(cells),
+                "detection": counts_of(cells),
                 "reservation": RESERVATION,
             }
         )
     return found
 
 
-def _summary(rate: list[float], copied: bool) -> dict[str, Any]:
-    if copied:
-        return {"not_computed": UNTIMED}
-    if len(rate) < 2:
-        return {"not_computed": "fewer than two fields have a saving before them"}
+def _summary(rate: list[float], copied: bool) -> Summary:
+    few = "" if len(rate) > 1 else "fewer than two fields have a saving before them"
+    if reason := UNTIMED if copied else few:
+        none: Summary = not_known(reason)
+        return none
     of = summarise(rate)
     return {"n": of.n, "mean": of.mean, "sd": of.sd, "median": of.median, "low": of.low, "high": of.high}
+
+
+def counts_of(cells: Detection) -> CellCounts:
+    return {
+        "found": cells.found,
+        "merged": cells.merged,
+        "split": cells.split,
+        "missed": cells.missed,
+        "false": cells.false,
+        "pieces": cells.pieces,
+    }
 
 
 def _reference_sizes(tables: dict[str, pd.DataFrame], fields: list[int]) -> dict[int, tuple[int, tuple[int, int]]]:

@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from labeling.studies.declared import DEFINITION, HOLM, IN_ORDER
+from labeling.studies.documents import Protocol
+from labeling.studies.protocol.declared import DEFINITION, HOLM, IN_ORDER
 
 DEFAULT_IDLE_S = 30.0
 
@@ -32,7 +33,7 @@ class Plan:
     notes: tuple[str, ...]
 
 
-def plan_of(protocol: dict[str, Any]) -> Plan:
+def plan_of(protocol: Protocol) -> Plan:
     """Never raises for an odd value: an amendment that cannot be followed is said and not followed."""
     measurement, analysis = protocol["measurement"], protocol["analysis"]
     notes: list[str] = []

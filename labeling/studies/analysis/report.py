@@ -31,13 +31,14 @@ from labeling.studies.analysis.plan import Plan, plan_of
 from labeling.studies.analysis.quality import means_of_readers
 from labeling.studies.analysis.results import Interval, NotEstimated, as_json, attempt
 from labeling.studies.analysis.summaries import summarise
-from labeling.studies.declared import DEFINITION
+from labeling.studies.documents import GestureNumbers, Numbers, Protocol
+from labeling.studies.protocol.declared import DEFINITION
 
 CUT_OFFS_S = (10.0, 30.0, 60.0, 100.0, 300.0)
 INCOMPLETE = "reader without a counted field in every arm"
 
 
-def compute(tables: Tables, protocol: dict[str, Any]) -> dict[str, Any]:
+def compute(tables: Tables, protocol: Protocol) -> Numbers:
     """-> JSON-able. `protocol` as amended (services.effective)."""
     plan = plan_of(protocol)
     rules = Rules(plan.idle_after_s, plan.blur_is_away)
@@ -53,7 +54,7 @@ def compute(tables: Tables, protocol: dict[str, Any]) -> dict[str, Any]:
         """One entry for each arm that is compared with the reference, or why there is none."""
         return [attempt(partial(what, arm)) for arm in plan.others]
 
-    numbers: dict[str, Any] = as_json(
+    numbers: Numbers = as_json(
         {
             "definition": DEFINITION,
             "rules": asdict(rules),
@@ -135,7 +136,17 @@ class CutOffContrast:
     interval: Interval | NotEstimated
 
 
-def cut_offs(tables: Tables, analysed: pd.DataFrame, plan: Plan) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class CutOffFound:
+    """documents.CutOff, before it is JSON."""
+
+    idle_after_s: float
+    active_s: float
+    idle_s: float
+    contrasts: list[CutOffContrast | NotEstimated]
+
+
+def cut_offs(tables: Tables, analysed: pd.DataFrame, plan: Plan) -> list[CutOffFound]:
     """The primary comparison under every idle cut-off: active and idle seconds of the fields analysed, both arms
     together, and each arm's ratio with its interval."""
     batches = tables["batches"][tables["batches"]["item"].isin(analysed["item"])]
@@ -149,14 +160,7 @@ def cut_offs(tables: Tables, analysed: pd.DataFrame, plan: Plan) -> list[dict[st
         times = item_times(own, Rules(cut_off, plan.blur_is_away)).reindex(analysed["item"])
         under = analysed.assign(active_s=times["active_s"].to_numpy())
         found = [attempt(partial(_under_cut_off, under, arm, plan)) for arm in plan.others]
-        rows.append(
-            {
-                "idle_after_s": cut_off,
-                "active_s": float(times["active_s"].sum()),
-                "idle_s": float(times["idle"].sum()),
-                "contrasts": found,
-            }
-        )
+        rows.append(CutOffFound(cut_off, float(times["active_s"].sum()), float(times["idle"].sum()), found))
     return rows
 
 
@@ -172,7 +176,7 @@ def _under_cut_off(fields: pd.DataFrame, arm: str, plan: Plan) -> CutOffContrast
     return CutOffContrast(arm, found.ratio, found.interval)
 
 
-def _arm(rows: pd.DataFrame) -> dict[str, Any]:
+def _arm(rows: pd.DataFrame) -> dict[str, object]:
     """One arm, every mean as estimands.py defines it: of readers, balanced over sequences."""
     of_readers = rates(rows)
     sequence = of_readers["sequence"].to_numpy()
@@ -203,11 +207,18 @@ def _quality_mean(rows: pd.DataFrame, measure: str) -> float | NotEstimated:
     return arm_mean(means_of_readers(known, measure), measure)
 
 
-def _gestures(tables: Tables, rows: pd.DataFrame) -> dict[str, Any]:
+def _gestures(tables: Tables, rows: pd.DataFrame) -> GestureNumbers:
     """Gestures per finished cell, what the keystroke-level model makes of them, and what was measured."""
     cells = int(rows["cells_done"].sum())
     measured = float(rows["active_s"].sum()) / cells if cells else None
-    return asdict(keystroke_level(gestures(_events_of(tables, rows)), cells)) | {"measured_s_per_cell": measured}
+    model = keystroke_level(gestures(_events_of(tables, rows)), cells)
+    return {
+        "gestures": model.gestures,
+        "cells": model.cells,
+        "gestures_per_cell": model.gestures_per_cell,
+        "model_s_per_cell": model.model_s_per_cell,
+        "measured_s_per_cell": measured,
+    }
 
 
 def rereading(fields: pd.DataFrame) -> agreement.BlandAltman:

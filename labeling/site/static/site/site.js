@@ -39,12 +39,12 @@ function toast(text) {
   document.getElementById("toasts").append(made);
 }
 
-for (const good of document.querySelectorAll(".toast.success"))
+for (const good of document.querySelectorAll(".toast-card.is-success"))
   setTimeout(() => good.remove(), 8000);
 
 document.addEventListener("click", (event) => {
   const dismiss = event.target.closest("[data-dismiss]");
-  if (dismiss) dismiss.closest(".toast").remove();
+  if (dismiss) dismiss.closest(".toast-card").remove();
   const copy = event.target.closest("[data-copy]");
   if (copy) {
     const field = document.querySelector(copy.dataset.copy);

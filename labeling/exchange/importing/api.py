@@ -1,0 +1,44 @@
+"""Imports over HTTP."""
+
+from typing import Annotated
+
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from labeling.contract import File, Form, OneOf, Reply, Text, contract
+from labeling.errors import WrongState
+from labeling.exchange.importing.services import confirm, take_import
+from labeling.jobs.access import reach_job
+from labeling.jobs.contract import JobAnswer, JobInFull, job_answer, job_in_full
+from labeling.jobs.models import Job
+from labeling.projects.access import person, reach
+from labeling.projects.models import Project
+
+
+class ImportForm(Form):
+    """`aim`: where the annotations go; `format` is found out where it is empty."""
+
+    file: File
+    aim: Annotated[str, OneOf(["working", "layer", "reference"])] = "working"
+    format: Text = ""
+
+
+class Imports(APIView):
+    """A dry run as a job, whose `import` says what would be created, updated, declined. `jobs/N/confirm/` does it."""
+
+    @contract(form=ImportForm, answer=JobAnswer, status=202)
+    def post(self, request: Request, project: int, *, form: ImportForm) -> Reply:
+        found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
+        job = take_import(project=found, owner=person(request), file=form.file, aim=form.aim, format=form.format)
+        return Reply(job_answer(job), headers={"Location": f"/api/v1/jobs/{job.pk}/"})
+
+
+class ImportConfirm(APIView):
+    """Do what the dry run of an import said."""
+
+    @contract(answer=JobInFull, status=202)
+    def post(self, request: Request, job: int) -> JobInFull:
+        found = reach_job(person(request), job, Job.CHANGED_BY)
+        if found.kind != Job.Kind.IMPORT:
+            raise WrongState("this job is no import, so there is nothing to confirm")
+        return job_in_full(confirm(found))

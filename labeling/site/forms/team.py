@@ -1,0 +1,83 @@
+"""The forms of the page Team and of an invitation. What they check is the shape; the rules are the services'."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from labeling.accounts.forms import InvitationForm
+from labeling.assignments.models import MOST_READINGS
+from labeling.projects.invitations import DAYS, MOST_DAYS
+from labeling.projects.models import Role
+
+# What each role may do, in one sentence; the table MAY (projects/models.py) is the truth.
+ROLE_WORDS = {
+    Role.OWNER: _("everything, other owners and privacy included"),
+    Role.MANAGER: _("images, classes, workflow, rounds and people; reviews and annotates"),
+    Role.REVIEWER: _("accepts or sends back what others read; sees all readings, exports, annotates"),
+    Role.ANNOTATOR: _("draws and judges cells"),
+    Role.VIEWER: _("looks and comments, changes no cell"),
+}
+
+
+class WorkflowForm(forms.Form):
+    """How each image of a project gets done."""
+
+    readings = forms.IntegerField(
+        min_value=1,
+        max_value=MOST_READINGS,
+        label=_("Readings of each image"),
+        help_text=_("how many people read it, each on their own account"),
+    )
+    more_percent = forms.IntegerField(
+        min_value=0,
+        max_value=100,
+        label=_("Share with one reading more, %"),
+        help_text=_("drawn by chance with a stored seed; for example 20 % double readings"),
+    )
+    has_review = forms.BooleanField(
+        required=False, label=_("Review"), help_text=_("a reviewer accepts each image or sends it back")
+    )
+    reviews_own_work = forms.BooleanField(
+        required=False, label=_("Reviewers may review what they have read themselves")
+    )
+    lease_hours = forms.IntegerField(
+        min_value=1,
+        max_value=24 * 90,
+        label=_("Hours until an abandoned image returns"),
+        help_text=_("an image that was begun and not touched for so long goes back to the queue"),
+    )
+
+
+class InviteForm(forms.Form):
+    """Several people at once, all in one role."""
+
+    notes = forms.CharField(
+        label=_("Whom to invite"),
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("one person a line, by name or e-mail address: a note for you; each gets a link of their own"),
+        error_messages={"required": _("Write one name a line, so that you know whose link is whose.")},
+    )
+    role = forms.ChoiceField(label=_("Role"), widget=forms.RadioSelect)
+    days = forms.IntegerField(min_value=1, max_value=MOST_DAYS, initial=DAYS, label=_("Days until the links expire"))
+
+    def __init__(self, *args: Any, roles: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [(role, role) for role in roles]
+        self.fields["role"].choices = choices  # type: ignore[attr-defined]
+        self.fields["role"].initial = Role.ANNOTATOR
+
+    def clean_notes(self) -> list[str]:
+        return [line.strip() for line in self.cleaned_data["notes"].splitlines() if line.strip()]
+
+
+class JoinForm(InvitationForm):
+    """The first name and password of somebody who joins by a link."""
+
+    username = forms.CharField(
+        max_length=150,
+        label=_("User name"),
+        help_text=_("to sign in with; letters, digits and @ . + - _"),
+        widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none"}),
+    )
+    field_order = ["username", "full_name", "new_password1", "new_password2"]

@@ -1,0 +1,43 @@
+"""From the page My work into the workspace: take the next item, take the next review."""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from labeling.assignments.reviewing import take_review
+from labeling.assignments.services import take_next
+from labeling.site.requests import Request, attempt, reach_project, signed_in
+
+
+@signed_in
+@require_POST
+def take(request: Request, project: int) -> HttpResponse:
+    """The next item of a project, opened; at the end of the queue the page of the projects says so."""
+    found = reach_project(request, "annotate", project)
+    # What went wrong is a toast; None is also the end of the queue, which is good news and no error.
+    taken = attempt(request, lambda: (take_next(project=found, user=request.user),))
+    if not taken:
+        return redirect("home")
+    (reading,) = taken
+    if reading is None:
+        messages.success(
+            request, _("{name}: nothing is left for you. All images are taken or done.").format(name=found.name)
+        )
+        return redirect("home")
+    return redirect("image", reading.item.image_id)
+
+
+@signed_in
+@require_POST
+def review(request: Request, project: int) -> HttpResponse:
+    found = reach_project(request, "review", project)
+    taken = attempt(request, lambda: (take_review(project=found, user=request.user),))
+    if not taken:
+        return redirect("home")
+    (item,) = taken
+    if item is None:
+        messages.success(request, _("{name}: nothing waits for your review.").format(name=found.name))
+        return redirect("home")
+    return redirect("image", item.image_id)

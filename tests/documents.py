@@ -1,0 +1,37 @@
+"""Documents for tests: complete ones, in which a test names only what it is about."""
+
+from typing import Any
+
+from inference.documents.publication import Certificate, PublicationFacts
+from inference.documents.snapshot import Snapshot, SnapshotImage
+from inference.documents.stages import ModelNames
+
+CERTIFICATE = Certificate(
+    objective=512.5, flow=4321, cut=4321, closed=True, milliseconds={"cut": 3.0, "total": 7.5},
+    ambiguous_share=0.0312, components=2, free_pixels=90,
+)  # fmt: skip
+NO_NAMES = ModelNames()
+NO_FACTS = PublicationFacts()
+SAID: dict[str, Any] = {"certificate": CERTIFICATE, "model_names": NO_NAMES, "facts": NO_FACTS}  # of publish()
+
+
+def image_json(image: int = 1, **given: Any) -> dict[str, Any]:
+    """An image of a snapshot as JSON: of the training split, and nobody has annotated anything."""
+    usual: dict[str, Any] = {
+        "image": image, "sha256": f"{image:064}", "pixels": f"images/{image}.png", "reference": None,
+        "width": 64, "height": 48, "um_per_px": None, "group": "", "split": "train", "layer": None, "seq": 0,
+        "cells": [], "rejected": [], "cannot_tell": [], "exhaustive": [], "ignore": [],
+    }  # fmt: skip
+    return usual | given
+
+
+def snapshot_image(image: int = 1, **given: Any) -> SnapshotImage:
+    return SnapshotImage.model_validate(image_json(image, **given))
+
+
+def cell_json(box: list[float], **given: Any) -> dict[str, Any]:
+    return {"uid": "a", "box": box, "label_class": None, "mask": None} | given
+
+
+def snapshot_of(*images: SnapshotImage | dict[str, Any], **given: Any) -> Snapshot:
+    return Snapshot.model_validate({"version": 1, "classes": [], "images": list(images)} | given)
