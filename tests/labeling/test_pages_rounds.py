@@ -227,7 +227,7 @@ def test_a_finished_round_shows_its_proofs_figures_and_doubts(study):
 
 def test_a_manager_lines_up_a_round_while_another_is_at_work_and_takes_it_back(study):
     client = signed_in(study.people["manager"])
-    assert "Line up another round" in client.get(address(study, "project")).content.decode()
+    assert "Queue another round" in client.get(address(study, "project")).content.decode()
     answer = client.post(address(study, "project-rounds"), {"preset": "tiny", "lam": "3", "line_up": "1"})
     made = study.project.rounds.get(state=Round.State.PLANNED)
     assert answer.headers["Location"] == made.get_absolute_url()
