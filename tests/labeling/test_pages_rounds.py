@@ -269,6 +269,7 @@ def test_a_model_has_the_figures_of_its_kind_only(kind, metrics, cells, figures,
     )  # fmt: skip
     page = signed_in(study.people["viewer"]).get(address(study, "project-models")).content.decode()
     row = page[page.index("<tbody>") : page.index("</tbody>")]
-    shown = [re.sub(r"<[^>]+>", "", found).strip() for found in re.findall(r'<td class="is-figure">(.*?)</td>', row, re.S)]
+    figures_shown = re.findall(r'<td class="is-figure">(.*?)</td>', row, re.S)
+    shown = [re.sub(r"<[^>]+>", "", found).strip() for found in figures_shown]
     assert shown[:2] == cells
     assert {name: value for name, value in figures_of(version).as_json().items() if name != "sentence"} == figures
