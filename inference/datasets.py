@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from inference.archives import folder_of
+from inference.formats.reference_layout import unfold
 from inference.masks import boxes_of, cells_of, rasterise_boxes
 from inference.reading import Unreadable, read_picture
 from inference.types import RGB, Boxes, BoxMask, Classes, InferenceError, Labels, Mask, Sample, UnreadableImage
@@ -88,21 +89,18 @@ class Dataset:
 
 
 def open_dataset(path: Path, *, kind: str | None = None) -> Dataset:
-    """A folder, or the zip of an export. Raises InferenceError when it does not have the layout.
+    """A folder, or the export of a project: label maps, COCO or GeoJSON. Raises InferenceError when it is neither.
 
     kind  keeps entries of that kind only
     """
-    given, path = path, folder_of(path)
-    if not (path / "dataset.json").is_file():
-        raise InferenceError(
-            f"{given.name} has no dataset.json, so it is no data set; of a project’s exports, the export “Label maps” "
-            "is one (it holds images and masks; COCO and GeoJSON are for other programs)"
-        )
+    given, path = path, layout_of(path)
     try:
         about = json.loads((path / "dataset.json").read_text())
         names = sorted(file.stem for file in (path / "images").glob("*.png"))
     except (OSError, ValueError) as error:
         raise InferenceError(f"{given.name} is no data set: {error}") from error
+    if not names and about.get("made_by") == "Boxwise":
+        raise InferenceError(f"{given.name} holds no images; export it again with the images")
     entries = about.get("per_image", {})
     if kind is not None:
         names = [name for name in names if entries.get(name, {}).get("kind") == kind]
@@ -113,6 +111,25 @@ def open_dataset(path: Path, *, kind: str | None = None) -> Dataset:
         if key in ("train", "val", "test") and isinstance(value, list)
     }
     return Dataset(path, tuple(names), splits, entries)
+
+
+def layout_of(path: Path) -> Path:
+    """A folder with images/, labels/ and dataset.json: the folder itself, or what an export holds.
+
+    Raises InferenceError for anything else.
+    """
+    folder = folder_of(path)
+    if (folder / "dataset.json").is_file():
+        return folder
+    if not folder.exists():
+        raise InferenceError(f"there is no {path}")
+    unfolded = unfold(folder)
+    if unfolded is None:
+        raise InferenceError(
+            f"{path.name} has no dataset.json, so it is no data set; an export of a project is one "
+            "(label maps, or COCO or GeoJSON with the images)"
+        )
+    return unfolded
 
 
 def data_root() -> Path | None:

@@ -98,7 +98,7 @@ TRAINING = {  # of a model's own schedule
     "lr": Limit(float, 1e-7, 1.0),
     "seed": Limit(int, 0, 2**31 - 1),
 }
-# Which of TRAINING a model has (inference/registry.py TRAINERS). YOLO counts epochs and finds its own rate.
+# Which of TRAINING a model has (by its registered name). YOLO counts epochs and finds its own rate.
 CHANGEABLE = {
     "centre": ("steps", "lr", "seed"),
     "faster-rcnn": ("steps", "lr", "seed"),

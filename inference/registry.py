@@ -4,37 +4,41 @@ prompter("grabcut")                              -> Prompter
 trainer("detector", "centre", "quick", classes=3) -> Trainer
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
-from inference.types import InferenceError, Prompter, Trainer
+from inference import detectors, prompters, segmenters
+from inference.types import Architecture, InferenceError, Prompter, Trainer
 from inference.weights import catalogue
 
-PROMPTERS = {
-    "boxwise": "inference.prompters.boxwise:Boxwise",
-    "grabcut": "inference.prompters.grabcut:GrabCut",
-}
-TRAINERS = {
-    "detector": {
-        "centre": "inference.detectors.centre:CentrePoint",
-        "faster-rcnn": "inference.detectors.rcnn:FasterRcnn",
-        "yolo": "inference.detectors.yolo:Yolo",
-    },
-    "segmenter": {
-        "caranet": "inference.segmenters.caranet:CaraNet",
-        "segformer": "inference.segmenters.segformer:SegFormer",
-        "unet": "inference.segmenters.unet:UNet",
-    },
-}
-MODELS = {  # what a weight file calls itself -> its kind and name in TRAINERS
-    "centre-1": ("detector", "centre"),
-    "faster-rcnn-1": ("detector", "faster-rcnn"),
-    "yolov8-1": ("detector", "yolo"),
-    "caranet-1": ("segmenter", "caranet"),
-    "segformer-1": ("segmenter", "segformer"),
-    "unet-1": ("segmenter", "unet"),
-}
+
+def by_name(architectures: Iterable[Architecture]) -> dict[str, Architecture]:
+    """Raises ValueError where two have one name."""
+    found: dict[str, Architecture] = {}
+    for one in architectures:
+        if one.name in found:
+            raise ValueError(f"{one.made_by} and {found[one.name].made_by} are both registered as {one.name!r}")
+        found[one.name] = one
+    return found
+
+
+PROMPTERS = by_name(prompters.ARCHITECTURES)
+TRAINERS = {"detector": by_name(detectors.ARCHITECTURES), "segmenter": by_name(segmenters.ARCHITECTURES)}
+
+
+def by_weights(trainers: Mapping[str, Mapping[str, Architecture]]) -> dict[str, tuple[str, str]]:
+    """What a weight file calls itself -> the kind and the name of its model. Raises ValueError where two agree."""
+    found: dict[str, tuple[str, str]] = {}
+    for kind, named in trainers.items():
+        for one in named.values():
+            if not one.weights or one.weights in found:
+                raise ValueError(f"{one.made_by} needs a name of its own for its weight files, not {one.weights!r}")
+            found[one.weights] = (kind, one.name)
+    return found
+
+
+MODELS = by_weights(TRAINERS)
 PRESETS = ("tiny", "quick", "standard", "paper")
 PARTS = {  # which models a preset means when nobody names others
     "tiny": {"detector": "centre", "segmenter": "unet"},
@@ -59,7 +63,7 @@ def prompter(name: str, **options: Any) -> Prompter:
     if name in catalogue.ENTRIES and catalogue.ENTRIES[name].prompts:
         weights = options.pop("weights", None) or catalogue.found(name)
         options = {"weights": weights, "name": name} | options
-        made: Prompter = find({name: "inference.prompters.sam:Sam"}, name)(**options)
+        made: Prompter = made_by(prompters.SAM)(**options)
         return made
     return find(PROMPTERS, name, also=[e.name for e in catalogue.ENTRIES.values() if e.prompts])(**options)
 
@@ -70,9 +74,15 @@ def trainer(kind: str, name: str, preset: Any = "quick", **options: Any) -> Trai
     return made
 
 
-def find(names: dict[str, str], name: str, also: Iterable[str] = ()) -> Callable[..., Any]:
-    if name not in names:
-        raise UnknownModel(f"there is no model {name!r}; there are {', '.join(sorted({*names, *also}))}")
-    module, _, attribute = names[name].partition(":")
+def find(known: Mapping[str, Architecture], name: str, also: Iterable[str] = ()) -> Callable[..., Any]:
+    """also: names that stand elsewhere, for the message. Raises UnknownModel."""
+    if name not in known:
+        raise UnknownModel(f"there is no model {name!r}; there are {', '.join(sorted({*known, *also}))}")
+    return made_by(known[name])
+
+
+def made_by(architecture: Architecture) -> Callable[..., Any]:
+    """The class, imported now."""
+    module, _, attribute = architecture.made_by.partition(":")
     found: Callable[..., Any] = getattr(import_module(module), attribute)
     return found

@@ -62,6 +62,20 @@ class MissingResource(InferenceError):
 
 
 @dataclass(frozen=True)
+class Architecture:
+    """A model as it is registered, in the `__init__.py` of its folder: told apart without importing torch.
+
+    name     in configurations and on the command line
+    made_by  "module:Class", imported when the model is asked for
+    weights  what a weight file of it calls itself, with the version; "" for a model that learns nothing here
+    """
+
+    name: str
+    made_by: str
+    weights: str = ""
+
+
+@dataclass(frozen=True)
 class BoxMask:
     """One cell: a boolean patch and where its top left pixel lies in the image.
 

@@ -44,3 +44,14 @@ class Archived(WrongState):
     def __init__(self, message: str, *, project: int) -> None:
         super().__init__(message)
         self.project = project
+
+
+def sentence(error: LabelingError, *, begins_with_a_name: bool = False) -> str:
+    """The words of an error as a sentence: first letter large, unless it is a name that somebody chose; full stop."""
+    words = str(error)
+    first = words[:1] if begins_with_a_name or words.startswith("µ") else words[:1].upper()  # a unit is no word
+    return full_stop(first + words[1:])
+
+
+def full_stop(words: str) -> str:
+    return words + ("" if words.endswith((".", "!", "?")) else ".")

@@ -73,7 +73,7 @@ def measure(root: Path) -> dict[str, Figures]:
     for name in PACKAGES:
         package = read_package(root, name)
         figures[name] = sizes(root, package) | structure(root, package) | text(root, package, complexity)
-        figures[name]["retired words"] = _retired(name, found)
+        figures[name]["retired words"] = _retired(name, words, found)
     return figures
 
 
@@ -159,10 +159,13 @@ def text(root: Path, package: Package, complexity: dict[str, float]) -> Figures:
     }
 
 
-def _retired(package: str, found: list[retired_words.Occurrence]) -> Figures:
-    """How often retired words stand in a package outside the places where they may stand."""
+def _retired(package: str, words: list[retired_words.Word], found: list[retired_words.Occurrence]) -> Figures:
+    """How often retired words stand in a package outside the places where they may stand, and beyond how often."""
     counts = Counter(one.word for one in found if one.path.startswith(f"{package}/") and not one.allowed)
-    return _counted(counts.total(), [f"{word} {number}" for word, number in counts.most_common()])
+    for word in words:
+        counts[word.word] -= word.most
+    wrong = +counts  # without what is 0 or less
+    return _counted(wrong.total(), [f"{word} {number}" for word, number in wrong.most_common()])
 
 
 def as_table(before: dict[str, Figures] | None, after: dict[str, Figures]) -> str:

@@ -1,6 +1,7 @@
 """python -m tools.ratchet: hold Python's complexity and density, with a list of exceptions that may only shrink.
 
-Two limits: a function's cyclomatic complexity (as ruff counts it, C901) and a file's mean of tokens a line of code.
+Three limits: a function's cyclomatic complexity (as ruff counts it, C901), a file's mean of tokens a line of code, and
+how often `dict[str, Any]` stands in the signatures of a file of labeling or inference (tools/untyped.py).
 tools/ratchet.json lists what was over a limit when the limit came, with its figure. What is not listed must keep the
 limit; what is listed must not become worse. `--update` lowers figures and removes entries that are no longer needed.
 `--record-all` writes the list anew, only for the merge of work that began before the limits came.
@@ -17,6 +18,8 @@ import tokenize
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from tools import untyped
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORD = ROOT / "tools" / "ratchet.json"
@@ -123,6 +126,14 @@ def densities(root: Path, paths: Iterable[str]) -> Figures:
     return found
 
 
+def untyped_documents(root: Path, paths: list[str]) -> Figures:
+    """file -> how often `dict[str, Any]` stands in its signatures."""
+    found: Figures = {}
+    for one in untyped.in_packages(root, paths):
+        found[one.path] = found.get(one.path, 0) + one.count
+    return found
+
+
 def python_files(root: Path) -> list[str]:
     """The tracked and the new Python files, without migrations, which are written by Django."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.py"]
@@ -139,7 +150,12 @@ def main() -> int:
     parser.add_argument("--update", action="store_true", help="write down what has become better")
     parser.add_argument("--record-all", action="store_true", help="list all that is over a limit today")
     options = parser.parse_args()
-    found = {"complexity": complexities(ROOT), "tokens_a_line": densities(ROOT, python_files(ROOT))}
+    files = python_files(ROOT)
+    found = {
+        "complexity": complexities(ROOT),
+        "tokens_a_line": densities(ROOT, files),
+        "untyped_documents": untyped_documents(ROOT, files),
+    }
     if options.record_all:
         _write(found)
         return 0
@@ -156,6 +172,11 @@ def main() -> int:
             limit=f"A file may have {MOST_TOKENS_ELSEWHERE:g} tokens a line of code on average (tests "
             f"{MOST_TOKENS['tests']:g}): give steps of their own to what a line does at once.",
             play=PLAY,
+        ),
+        "untyped_documents": judge(
+            found["untyped_documents"],
+            recorded.get("untyped_documents", {}),
+            limit="An object of JSON has a document or a TypedDict: give its keys names (CONTRIBUTING.md, Documents).",
         ),
     }
     worse = [sentence for verdict in verdicts.values() for sentence in verdict.worse]

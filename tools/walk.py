@@ -260,26 +260,24 @@ class Walk:
     def _is_handed_work(self, call: ast.Call, place: Place, frame: Frame) -> bool:
         """Whether an argument is the work or a part of it, or the method is one of the work's own."""
         given = [*call.args, *(keyword.value for keyword in call.keywords)]
-        if any(self._holds_work(one, frame) for one in given):
+        if any(self._has_work(one, frame) for one in given):
             return True
         if isinstance(call.func, ast.Attribute):
-            return self._holds_work(call.func.value, frame) and "." in place.name
+            return self._has_work(call.func.value, frame) and "." in place.name
         return isinstance(call.func, ast.Name) and call.func.id in frame.functions
 
-    def _holds_work(self, value: ast.expr, frame: Frame) -> bool:
+    def _has_work(self, value: ast.expr, frame: Frame) -> bool:
         match value:
             case ast.Name(id=name):
                 return name in frame.carrying
             case ast.Attribute(value=inner, attr=attribute):
                 is_part = attribute in CARRYING_NAMES or attribute == "stage"
-                return is_part and self._holds_work(inner, frame)
+                return is_part and self._has_work(inner, frame)
             case ast.Lambda(body=ast.Call(func=function, args=given)):
-                of_work = isinstance(function, ast.Attribute) and self._holds_work(function.value, frame)
-                return of_work or any(self._holds_work(one, frame) for one in given)
+                of_work = isinstance(function, ast.Attribute) and self._has_work(function.value, frame)
+                return of_work or any(self._has_work(one, frame) for one in given)
             case ast.Starred(value=inner):
-                return self._holds_work(inner, frame) or (
-                    isinstance(inner, ast.Name) and inner.id in ("args", "kwargs")
-                )
+                return self._has_work(inner, frame) or (isinstance(inner, ast.Name) and inner.id in ("args", "kwargs"))
         return False
 
     # -- names

@@ -12,20 +12,25 @@ from pathlib import Path
 from inference import metrics
 from inference.archives import folder_of
 from inference.commands.files import FileProblem, read_labels
+from inference.formats.reference_layout import unfold
 from inference.repair import SHOWN as REPAIRS
 from inference.repair import UNTOUCHED, Repair, repair
 from inference.types import InferenceError
 
+DOCUMENTS = (".json", ".geojson")  # files that may be an export; another file is a label map
 SHOWN = ("dice", "iou", "aji", "aji_plus", "pq", "dq", "sq", "bf1")
 
 
 def label_folder(path: Path) -> Path:
-    """A file or folder as it is; of an export (a zip, or its folder) the folder of its label maps."""
+    """A file or folder as it is; of an export (label maps, COCO or GeoJSON) the folder of its label maps."""
     try:
         folder = folder_of(path)
+        if (folder / "labels").is_dir():
+            return folder / "labels"
+        unfolded = unfold(folder) if folder.is_dir() or folder.suffix.lower() in DOCUMENTS else None
     except InferenceError as error:
         raise FileProblem(str(error)) from error
-    return folder / "labels" if (folder / "labels").is_dir() else folder
+    return unfolded / "labels" if unfolded is not None else folder
 
 
 def pairs(reference: Path, predicted: Path) -> list[tuple[str, Path, Path]]:

@@ -19,6 +19,7 @@ from inference.types import Progress
 
 if TYPE_CHECKING:
     from inference.methods.boxcell import BoxCell
+    from inference.methods.cell_files import About
 
 Region = tuple[int, int, int, int]
 
@@ -143,7 +144,7 @@ def _name_of(model: "BoxCell") -> str:
     return json.dumps([names, str(model.settings)])
 
 
-def _about(model: "BoxCell", slide: Slide, frame: Any, wanted: Wanted) -> dict[str, Any]:
+def _about(model: "BoxCell", slide: Slide, frame: Any, wanted: Wanted) -> "About":
     area = frame.region
     return {
         "slide": [slide.info.width, slide.info.height],

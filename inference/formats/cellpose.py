@@ -14,7 +14,13 @@ from inference.formats.contours import contour_of, mask_of_contour
 from inference.formats.format import Format, Target
 from inference.formats.geometry import mask_of
 from inference.formats.losses import Property
-from inference.formats.model import AnnotatedImage, Annotation, Annotations, Pixels
+from inference.formats.model import (
+    AnnotatedImage,
+    Annotation,
+    Annotations,
+    Pixels,
+    ToolObject,
+)
 from inference.formats.painting import areas_of, objects_of, paint
 from inference.formats.problems import Context, FormatProblem
 from inference.formats.sources import Source, head_of, is_object_array, read_pickled_array, read_text
@@ -113,7 +119,7 @@ def _write_seg(image: AnnotatedImage, file: Path, target: Target) -> None:
     painted = paint(image, target, on_pages=False)
     masks = painted.pages[0]
     dtype = np.uint16 if len(painted.objects) < 2**16 else np.uint32
-    document: dict[str, Any] = {
+    document: ToolObject = {
         "outlines": np.where(_is_border(masks), masks, 0).astype(dtype),
         "masks": masks.astype(dtype),
         "chan_choose": [0, 0],

@@ -31,6 +31,7 @@ from inference.formats.model import (
     Rectangle,
     Region,
     RunLengths,
+    ToolObject,
 )
 from inference.formats.model import Line as OpenLine
 from inference.formats.problems import Context, FormatProblem
@@ -123,7 +124,7 @@ def _read_results(source: Source, file: Path, context: Context) -> Annotations:
     return Annotations(list(images.values()), sorted(classes.values(), key=lambda one: (one.number or 0, one.name)))
 
 
-def _size_in(entry: dict[str, Any]) -> tuple[int, int] | None:
+def _size_in(entry: ToolObject) -> tuple[int, int] | None:
     size = values.mapping(entry.get("segmentation")).get("size")
     if isinstance(size, list) and len(size) == 2 and all(isinstance(one, int) for one in size):
         return size[1], size[0]
@@ -191,7 +192,7 @@ def _annotation(
 
 
 def _geometry(
-    entry: dict[str, Any],
+    entry: ToolObject,
     image: AnnotatedImage,
     file: Path,
     place: str,
@@ -212,7 +213,7 @@ def _polygons(segmentation: list[Any], file: Path, place: str) -> Outline:
 
 
 def runs_of(
-    segmentation: dict[str, Any],
+    segmentation: ToolObject,
     image: AnnotatedImage,
     file: Path,
     place: str,
@@ -296,15 +297,15 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
-def _category(annotations: Annotations, name: str, number: int) -> dict[str, Any]:
-    entry: dict[str, Any] = {"id": number, "name": name, "supercategory": ""}
+def _category(annotations: Annotations, name: str, number: int) -> ToolObject:
+    entry: ToolObject = {"id": number, "name": name, "supercategory": ""}
     color = annotations.color_of(name)
     return entry | {"color": color} if color else entry
 
 
-def _image_entry(number: int, image: AnnotatedImage, target: Target) -> dict[str, Any]:
+def _image_entry(number: int, image: AnnotatedImage, target: Target) -> ToolObject:
     width, height = target.size_or_extent(image)
-    entry: dict[str, Any] = {"id": number, "file_name": image.name, "width": width, "height": height}
+    entry: ToolObject = {"id": number, "file_name": image.name, "width": width, "height": height}
     if image.um_per_px is not None:
         entry["um_per_px"] = image.um_per_px
     if image.regions:
@@ -312,9 +313,9 @@ def _image_entry(number: int, image: AnnotatedImage, target: Target) -> dict[str
     return entry | image.facts
 
 
-def _entry(one: Annotation, image: AnnotatedImage, target: Target) -> dict[str, Any]:
+def _entry(one: Annotation, image: AnnotatedImage, target: Target) -> ToolObject:
     segmentation, area = _segmentation(one, image, target)
-    entry: dict[str, Any] = {
+    entry: ToolObject = {
         "segmentation": segmentation,
         "area": area,
         "bbox": _bbox(box_of(one.geometry)),

@@ -13,7 +13,12 @@ import numpy as np
 
 from inference.formats.format import Format, Target
 from inference.formats.losses import Property
-from inference.formats.model import AnnotatedImage, Annotations, LabelClass
+from inference.formats.model import (
+    AnnotatedImage,
+    Annotations,
+    LabelClass,
+    ToolObject,
+)
 from inference.formats.painting import objects_of, paint
 from inference.formats.problems import Context, FormatProblem
 from inference.formats.sources import Source, head_of
@@ -60,14 +65,14 @@ def read(source: Source, context: Context) -> Annotations:
     return found
 
 
-def _load(file: Path) -> dict[str, Any]:
+def _load(file: Path) -> ToolObject:
     from scipy.io import loadmat
 
     try:
         if head_of(file, 4) == HDF5 or b"MATLAB 7.3" in head_of(file, 128):
             cause = "the file is of MATLAB's version 7.3"
             raise FormatProblem(file, cause, remedy="save it with -v7")
-        found: dict[str, Any] = loadmat(str(file), variable_names=list(FIELDS))
+        found: ToolObject = loadmat(str(file), variable_names=list(FIELDS))
     except FormatProblem:
         raise
     except Exception as error:  # a damaged file may raise anything
@@ -85,7 +90,7 @@ def _whole(values: Any, file: Path, name: str) -> Any:
     return array.astype(np.int64)
 
 
-def _types(document: dict[str, Any], labels: Any, count: int, file: Path) -> list[int]:
+def _types(document: ToolObject, labels: Any, count: int, file: Path) -> list[int]:
     """The type of each object in order: of inst_type, else the commonest of type_map under it, else 0."""
     given = document.get("inst_type")
     if given is not None and np.size(given) == count:
@@ -120,7 +125,7 @@ def write(annotations: Annotations, target: Target) -> None:
         labels = painted.pages[0]
         types = [numbers[one.label] if one.label is not None else 0 for one in painted.objects]
         type_map = np.array([0, *types], np.float64)[labels]
-        document: dict[str, Any] = {
+        document: ToolObject = {
             "inst_map": labels.astype(np.float64),
             "type_map": type_map,
             "inst_type": np.array(types, np.float64).reshape(-1, 1),

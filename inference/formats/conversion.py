@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from inference.formats.checks import tidied
 from inference.formats.format import Format, Target
 from inference.formats.losses import Loss, losses_of
-from inference.formats.model import Annotations
+from inference.formats.model import (
+    Annotations,
+    ToolObject,
+)
 from inference.formats.problems import EVERY_IMAGE, Context, FormatProblem, Listed, stem_of
 from inference.formats.registry import BOTH_WAYS, format_named, recognise
 from inference.formats.sources import PICTURES, files_in, open_source
@@ -50,7 +52,7 @@ class Conversion:
     reading: Reading
     notes: list[str]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> ToolObject:
         skipped = [
             {"what": what, "count": one.count, "places": one.places} for what, one in self.reading.skipped.items()
         ]

@@ -12,7 +12,17 @@ import numpy as np
 from inference.formats import values
 from inference.formats.format import Format
 from inference.formats.geometry import ellipse
-from inference.formats.model import AnnotatedImage, Annotation, Annotations, Geometry, Outline, Points, Rectangle, Ring
+from inference.formats.model import (
+    AnnotatedImage,
+    Annotation,
+    Annotations,
+    Geometry,
+    Outline,
+    Points,
+    Rectangle,
+    Ring,
+    ToolObject,
+)
 from inference.formats.model import Line as OpenLine
 from inference.formats.problems import Context, FormatProblem
 from inference.formats.rings import polygons_of_rings
@@ -49,7 +59,7 @@ def read(source: Source, context: Context) -> Annotations:
     return found
 
 
-def _image(item: dict[str, Any], file: Path) -> AnnotatedImage:
+def _image(item: ToolObject, file: Path) -> AnnotatedImage:
     image = AnnotatedImage(values.text(item.get("name")) or file.stem)
     slots = values.listed(item.get("slots"))
     slot = values.mapping(slots[0]) if slots else {}
@@ -60,7 +70,7 @@ def _image(item: dict[str, Any], file: Path) -> AnnotatedImage:
 
 
 def _annotation(
-    entry: dict[str, Any],
+    entry: ToolObject,
     file: Path,
     place: str,
     context: Context,
@@ -78,7 +88,7 @@ def _annotation(
     )
 
 
-def _geometry(entry: dict[str, Any], file: Path, place: str) -> Geometry | None:
+def _geometry(entry: ToolObject, file: Path, place: str) -> Geometry | None:
     """None for an annotation without a geometry that is read."""
     if "polygon" in entry:
         return _polygon(values.mapping(entry["polygon"]), file, place)
@@ -94,7 +104,7 @@ def _geometry(entry: dict[str, Any], file: Path, place: str) -> Geometry | None:
     return None
 
 
-def _polygon(shape: dict[str, Any], file: Path, place: str) -> Outline:
+def _polygon(shape: ToolObject, file: Path, place: str) -> Outline:
     paths = shape.get("paths") or [shape.get("path")]
     rings = [values.ring(_points(path, file, place)) for path in paths]
     if any(len(one) < 3 for one in rings):
@@ -103,14 +113,14 @@ def _polygon(shape: dict[str, Any], file: Path, place: str) -> Outline:
     return Outline(polygons_of_rings(rings))
 
 
-def _ellipse(shape: dict[str, Any], file: Path, place: str) -> Outline:
+def _ellipse(shape: ToolObject, file: Path, place: str) -> Outline:
     centre, radius = (shape.get(key) for key in ("center", "radius"))
     (cx, cy), (rx, ry) = _points([centre, radius], file, place).tolist()
     angle = values.number(shape.get("angle") or 0, file, place, "angle")
     return ellipse(cx, cy, rx, ry, float(np.rad2deg(angle)))
 
 
-def _box(box: dict[str, Any], file: Path, place: str) -> Rectangle:
+def _box(box: ToolObject, file: Path, place: str) -> Rectangle:
     x, y, width, height = (values.number(box.get(key), file, place, key) for key in ("x", "y", "w", "h"))
     return values.rectangle(x, y, x + width, y + height)
 

@@ -13,7 +13,16 @@ from inference.formats import values
 from inference.formats.coco import runs_of
 from inference.formats.format import Format
 from inference.formats.geometry import ellipse
-from inference.formats.model import AnnotatedImage, Annotation, Annotations, Geometry, LabelClass, Points, polygon
+from inference.formats.model import (
+    AnnotatedImage,
+    Annotation,
+    Annotations,
+    Geometry,
+    LabelClass,
+    Points,
+    ToolObject,
+    polygon,
+)
 from inference.formats.model import Line as OpenLine
 from inference.formats.problems import Context, FormatProblem
 from inference.formats.sources import Source
@@ -47,7 +56,7 @@ def read(source: Source, context: Context) -> Annotations:
 
 
 def _image(
-    item: dict[str, Any],
+    item: ToolObject,
     names: list[str],
     file: Path,
     place: str,
@@ -71,7 +80,7 @@ def _image(
 
 
 def _annotation(
-    entry: dict[str, Any],
+    entry: ToolObject,
     names: list[str],
     image: AnnotatedImage,
     file: Path,
@@ -96,7 +105,7 @@ def _annotation(
 
 
 def _geometry(
-    entry: dict[str, Any],
+    entry: ToolObject,
     image: AnnotatedImage,
     file: Path,
     place: str,

@@ -35,6 +35,7 @@ from inference.formats.model import (
     Rectangle,
     Region,
     Ring,
+    ToolObject,
 )
 from inference.formats.model import Line as OpenLine
 from inference.formats.problems import Context, FormatProblem
@@ -153,17 +154,17 @@ def _add(
     )
 
 
-def _kind(properties: dict[str, Any]) -> str:
+def _kind(properties: ToolObject) -> str:
     """QuPath writes objectType since 0.4 and object_type before, older versions in capitals."""
     kind = values.text(properties.get("objectType") or properties.get("object_type")).lower()
     return kind.removeprefix("pathannotationobject") or "annotation"
 
 
-def _score(metadata: dict[str, Any], file: Path, place: str) -> float | None:
+def _score(metadata: ToolObject, file: Path, place: str) -> float | None:
     return values.number(metadata["score"], file, place, "score") if "score" in metadata else None
 
 
-def _class(properties: dict[str, Any], classes: dict[str, LabelClass]) -> str | None:
+def _class(properties: ToolObject, classes: dict[str, LabelClass]) -> str | None:
     found = properties.get("classification")
     if isinstance(found, str):
         found = {"name": found}
@@ -198,7 +199,7 @@ def _nucleus(shape: Any, file: Path, place: str) -> Outline | None:
     return found if isinstance(found, Outline) else None
 
 
-def _geometry(shape: dict[str, Any], file: Path, place: str, *, is_ellipse: bool) -> Geometry:
+def _geometry(shape: ToolObject, file: Path, place: str, *, is_ellipse: bool) -> Geometry:
     kind = shape.get("type")
     at = shape.get("coordinates")
     if kind == "Polygon":
@@ -219,7 +220,7 @@ def _geometry(shape: dict[str, Any], file: Path, place: str, *, is_ellipse: bool
     raise FormatProblem(file, cause, place=place, remedy=f"there are {', '.join(GEOMETRIES)}")
 
 
-def _collected(shape: dict[str, Any], file: Path, place: str) -> Outline:
+def _collected(shape: ToolObject, file: Path, place: str) -> Outline:
     """The areas of a collection, as one object."""
     parts: list[Polygon] = []
     for one in values.listed(shape.get("geometries")):
@@ -268,8 +269,8 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str, allow_nan=False)
 
 
-def _feature(one: Annotation, colors: dict[str, list[int] | None]) -> dict[str, Any]:
-    properties: dict[str, Any] = {"objectType": one.kind}
+def _feature(one: Annotation, colors: dict[str, list[int] | None]) -> ToolObject:
+    properties: ToolObject = {"objectType": one.kind}
     if one.name:
         properties["name"] = one.name
     if one.label is not None:
@@ -286,7 +287,7 @@ def _feature(one: Annotation, colors: dict[str, list[int] | None]) -> dict[str, 
     metadata = _metadata(one)
     if metadata:
         properties["metadata"] = metadata
-    feature: dict[str, Any] = {"type": "Feature"}
+    feature: ToolObject = {"type": "Feature"}
     if one.uid:
         feature["id"] = one.uid
     feature["geometry"] = _shape(one.geometry)
@@ -313,7 +314,7 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _region_feature(region: Region) -> dict[str, Any]:
+def _region_feature(region: Region) -> ToolObject:
     properties = {
         "objectType": "annotation",
         "classification": {"name": REGION_CLASSES[region.kind], "color": REGION_COLORS[region.kind]},
@@ -323,7 +324,7 @@ def _region_feature(region: Region) -> dict[str, Any]:
     return {"type": "Feature", "geometry": _shape(Rectangle(region.box)), "properties": properties}
 
 
-def _shape(geometry: Geometry) -> dict[str, Any]:
+def _shape(geometry: Geometry) -> ToolObject:
     if isinstance(geometry, Rectangle):
         return {"type": "Polygon", "coordinates": [_closed(corners(geometry.box))]}
     if isinstance(geometry, Points):

@@ -17,7 +17,14 @@ from inference.formats.contours import contour_of, mask_of_contour
 from inference.formats.format import Format, Target
 from inference.formats.geometry import mask_of
 from inference.formats.losses import Property
-from inference.formats.model import AnnotatedImage, Annotation, Annotations, LabelClass, Pixels
+from inference.formats.model import (
+    AnnotatedImage,
+    Annotation,
+    Annotations,
+    LabelClass,
+    Pixels,
+    ToolObject,
+)
 from inference.formats.painting import areas_of
 from inference.formats.problems import Context, FormatProblem
 from inference.formats.sources import Source
@@ -67,7 +74,7 @@ def _types(source: Source) -> dict[int, LabelClass]:
     return found
 
 
-def _annotation(nucleus: dict[str, Any], types: dict[int, LabelClass], file: Path, place: str) -> Annotation:
+def _annotation(nucleus: ToolObject, types: dict[int, LabelClass], file: Path, place: str) -> Annotation:
     xy = values.points(nucleus.get("contour"), file, place)
     if np.abs(xy).max(initial=0) > 1e8:
         raise FormatProblem(file, "a coordinate is beyond 1e8 px", place=place)
@@ -95,7 +102,7 @@ def write(annotations: Annotations, target: Target) -> None:
     names = annotations.class_names()
     numbers = {name: number for number, name in enumerate(names, start=1)}
     for image, file in target.each(annotations, ".json"):
-        nuclei: dict[str, Any] = {}
+        nuclei: ToolObject = {}
         for one in areas_of(image):
             entry = _entry(one, image, target)
             if entry is not None:
@@ -110,7 +117,7 @@ def write(annotations: Annotations, target: Target) -> None:
         target.write_json(folder / TYPES, about)
 
 
-def _entry(one: Annotation, image: AnnotatedImage, target: Target) -> dict[str, Any] | None:
+def _entry(one: Annotation, image: AnnotatedImage, target: Target) -> ToolObject | None:
     mask = mask_of(one.geometry, image.size)
     if mask is None:
         target.lost[Property.MASKS] += 1

@@ -25,6 +25,7 @@ from inference.formats.model import (
     Pixels,
     Points,
     Rectangle,
+    ToolObject,
     polygon,
 )
 from inference.formats.model import Line as OpenLine
@@ -102,7 +103,7 @@ def _annotation(shape: Any, file: Path, place: str) -> Annotation:
     )
 
 
-def _geometry(shape: dict[str, Any], file: Path, place: str) -> Geometry:
+def _geometry(shape: ToolObject, file: Path, place: str) -> Geometry:
     kind = shape.get("shape_type") or "polygon"
     xy = _points(shape.get("points"), file, place)
     least = {"rectangle": 2, "circle": 2, "mask": 2, "polygon": 3}.get(kind, 1)
@@ -141,22 +142,22 @@ def _points(value: Any, file: Path, place: str) -> Any:
 def write(annotations: Annotations, target: Target) -> None:
     for image, file in target.each(annotations, ".json"):
         width, height = target.size_or_extent(image)
-        shapes: list[dict[str, Any]] = []
+        shapes: list[ToolObject] = []
         for number, one in enumerate(image.annotations, start=1):
             if isinstance(one.geometry, Outline) and any(part.holes for part in one.geometry.polygons):
                 target.lost[Property.SUBPIXEL] += any(
                     (ring % 1).any() for part in one.geometry.polygons for ring in part.rings
                 )
             shapes += _shapes(one, number, (width, height))
-        document: dict[str, Any] = {
+        document: ToolObject = {
             "version": VERSION, "flags": {}, "shapes": shapes, "imagePath": image.name, "imageData": None,
             "imageHeight": height, "imageWidth": width,
         }  # fmt: skip
         target.write_json(file, document)
 
 
-def _shapes(one: Annotation, number: int, size: tuple[int, int]) -> list[dict[str, Any]]:
-    about: dict[str, Any] = {
+def _shapes(one: Annotation, number: int, size: tuple[int, int]) -> list[ToolObject]:
+    about: ToolObject = {
         "label": one.label if one.label is not None else UNCLASSIFIED,
         "group_id": None,
         "flags": {},

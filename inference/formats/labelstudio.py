@@ -29,6 +29,7 @@ from inference.formats.model import (
     Points,
     Rectangle,
     RunLengths,
+    ToolObject,
     polygon,
 )
 from inference.formats.model import Line as OpenLine
@@ -80,7 +81,7 @@ def read(source: Source, context: Context) -> Annotations:
 
 
 def _image(
-    task: dict[str, Any],
+    task: ToolObject,
     file: Path,
     place: str,
     context: Context,
@@ -103,7 +104,7 @@ def _image(
     return image
 
 
-def _short_results(task: dict[str, Any]) -> list[dict[str, Any]]:
+def _short_results(task: ToolObject) -> list[ToolObject]:
     found = []
     for value in task.values():
         for one in value if isinstance(value, list) else []:
@@ -113,7 +114,7 @@ def _short_results(task: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def _name(data: dict[str, Any]) -> str:
+def _name(data: ToolObject) -> str:
     """The name of the picture: of an upload, a URL, or a local file."""
     texts = [value for key, value in data.items() if isinstance(value, str) and key != "id"]
     address = values.text(data.get("image")) or next(iter(texts), "")
@@ -152,7 +153,7 @@ def _add_results(
 
 
 def _annotation(
-    result: dict[str, Any],
+    result: ToolObject,
     kind: str,
     labels: dict[Any, str],
     image: AnnotatedImage,
@@ -179,7 +180,7 @@ def _annotation(
 
 
 def _geometry(
-    value: dict[str, Any],
+    value: ToolObject,
     kind: str,
     size: tuple[int, int],
     file: Path,
@@ -210,7 +211,7 @@ def _geometry(
 
 
 def _brush(
-    value: dict[str, Any],
+    value: ToolObject,
     size: tuple[int, int],
     file: Path,
     place: str,
@@ -241,7 +242,7 @@ def write(annotations: Annotations, target: Target) -> None:
     target.write_json(target.document("annotations.json"), tasks)
 
 
-def _result(one: Annotation, size: tuple[int, int], target: Target) -> dict[str, Any] | None:
+def _result(one: Annotation, size: tuple[int, int], target: Target) -> ToolObject | None:
     found = _value(one.geometry, size, target)
     if found is None:
         return None
@@ -254,7 +255,7 @@ def _result(one: Annotation, size: tuple[int, int], target: Target) -> dict[str,
     return result if one.score is None else result | {"score": one.score}
 
 
-def _value(geometry: Geometry, size: tuple[int, int], target: Target) -> tuple[str, dict[str, Any]] | None:
+def _value(geometry: Geometry, size: tuple[int, int], target: Target) -> tuple[str, ToolObject] | None:
     """The kind of region and its value; None for what Label Studio has no region for."""
     percent = 100 / np.array(size)
     if isinstance(geometry, OpenLine):
@@ -276,7 +277,7 @@ def _value(geometry: Geometry, size: tuple[int, int], target: Target) -> tuple[s
 
 def _brush_value(
     geometry: Outline | Pixels | RunLengths, size: tuple[int, int], target: Target
-) -> tuple[str, dict[str, Any]] | None:
+) -> tuple[str, ToolObject] | None:
     mask = mask_of(geometry, size)
     if mask is None:
         return None

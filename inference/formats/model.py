@@ -16,6 +16,8 @@ from inference.types import BoxMask
 
 Ring = npt.NDArray[np.float64]  # (n, 2) x, y; not closed: the last point is not the first again
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1, half-open
+# An object of another tool's JSON: whoever writes it has no schema, so each reader checks the keys that it takes.
+ToolObject = dict[str, Any]
 UNCLASSIFIED = "unclassified"  # the class name of what has no class, in formats that want one
 
 

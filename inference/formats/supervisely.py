@@ -20,6 +20,7 @@ from inference.formats.model import (
     Pixels,
     Points,
     Polygon,
+    ToolObject,
 )
 from inference.formats.model import Line as OpenLine
 from inference.formats.pngs import mask_of_png
@@ -72,7 +73,7 @@ def _meta(source: Source) -> dict[str, tuple[LabelClass, str]]:
 
 
 def _annotation(
-    entry: dict[str, Any], meta: dict[str, tuple[LabelClass, str]], file: Path, place: str, context: Context
+    entry: ToolObject, meta: dict[str, tuple[LabelClass, str]], file: Path, place: str, context: Context
 ) -> Annotation | None:
     label = values.text(entry.get("classTitle"))
     shape = entry.get("geometryType") or entry.get("shape") or (meta[label][1] if label in meta else "")
@@ -86,7 +87,7 @@ def _annotation(
     return Annotation(_geometry(entry, shape, file, place), label or None, uid=uid, attributes=attributes, place=place)
 
 
-def _geometry(entry: dict[str, Any], shape: str, file: Path, place: str) -> Geometry:
+def _geometry(entry: ToolObject, shape: str, file: Path, place: str) -> Geometry:
     if shape == "bitmap":
         return _bitmap(values.mapping(entry.get("bitmap")), file, place)
     points = values.mapping(entry.get("points"))
@@ -103,7 +104,7 @@ def _geometry(entry: dict[str, Any], shape: str, file: Path, place: str) -> Geom
     return Outline((Polygon(xy, holes),))
 
 
-def _bitmap(bitmap: dict[str, Any], file: Path, place: str) -> Pixels:
+def _bitmap(bitmap: ToolObject, file: Path, place: str) -> Pixels:
     bits = mask_of_png(values.text(bitmap.get("data")), file, place, is_packed=True)
     origin = values.listed(bitmap.get("origin"))
     if len(origin) != 2:

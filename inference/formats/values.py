@@ -8,7 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from inference.formats.model import Box, Rectangle, Ring, ring
+from inference.formats.model import (
+    Box,
+    Rectangle,
+    Ring,
+    ToolObject,
+    ring,
+)
 from inference.formats.problems import FormatProblem
 
 
@@ -69,7 +75,7 @@ def text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def mapping(value: Any) -> dict[str, Any]:
+def mapping(value: Any) -> ToolObject:
     return value if isinstance(value, dict) else {}
 
 

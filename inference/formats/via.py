@@ -8,14 +8,21 @@ import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from inference.formats import values
 from inference.formats.format import Format
 from inference.formats.geometry import ellipse
-from inference.formats.model import AnnotatedImage, Annotation, Annotations, Geometry, Points, polygon
+from inference.formats.model import (
+    AnnotatedImage,
+    Annotation,
+    Annotations,
+    Geometry,
+    Points,
+    ToolObject,
+    polygon,
+)
 from inference.formats.model import Line as OpenLine
 from inference.formats.problems import Context, FormatProblem
 from inference.formats.sources import Source, head_of, read_text
@@ -27,7 +34,7 @@ def recognises(source: Source) -> bool:
     return any(_entries(source, file) is not None for file in source.with_suffix(".json")) or bool(_tables(source))
 
 
-def _entries(source: Source, file: Path) -> list[dict[str, Any]] | None:
+def _entries(source: Source, file: Path) -> list[ToolObject] | None:
     """The images of a VIA file; None for another file."""
     document = source.json_or_none(file)
     if isinstance(document, dict) and isinstance(document.get("_via_img_metadata"), dict):
@@ -72,14 +79,14 @@ def _rows(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
         yield reader.line_num, row
 
 
-def _parsed(text: str) -> dict[str, Any]:
+def _parsed(text: str) -> ToolObject:
     """JSON of version 2, or `key=value;...` of version 1, whose lists are `[1:2:3]`."""
     if text.startswith("{"):
         try:
             return values.mapping(json.loads(text))
         except ValueError:
             return {}
-    found: dict[str, Any] = {}
+    found: ToolObject = {}
     for pair in text.split(";"):
         key, equals, value = pair.partition("=")
         if equals:
@@ -90,8 +97,8 @@ def _parsed(text: str) -> dict[str, Any]:
 def _add(
     images: dict[str, AnnotatedImage],
     name: str,
-    shape: dict[str, Any],
-    said: dict[str, Any],
+    shape: ToolObject,
+    said: ToolObject,
     file: Path,
     place: str,
     context: Context,
@@ -105,7 +112,7 @@ def _add(
         image.annotations.append(Annotation(geometry, label, attributes=attributes, place=place))
 
 
-def _geometry(shape: dict[str, Any], file: Path, place: str) -> Geometry:
+def _geometry(shape: ToolObject, file: Path, place: str) -> Geometry:
     def given(name: str) -> float:
         return values.number(shape.get(name), file, place, name)
 

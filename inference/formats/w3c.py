@@ -15,7 +15,17 @@ import numpy as np
 from inference.formats import values
 from inference.formats.format import Format
 from inference.formats.geometry import ellipse
-from inference.formats.model import AnnotatedImage, Annotation, Annotations, Geometry, Outline, Polygon, Ring, polygon
+from inference.formats.model import (
+    AnnotatedImage,
+    Annotation,
+    Annotations,
+    Geometry,
+    Outline,
+    Polygon,
+    Ring,
+    ToolObject,
+    polygon,
+)
 from inference.formats.model import Line as OpenLine
 from inference.formats.problems import Context, FormatProblem
 from inference.formats.rings import polygons_of_rings
@@ -56,8 +66,8 @@ def read(source: Source, context: Context) -> Annotations:
 
 
 def _annotation(
-    entry: dict[str, Any],
-    target: dict[str, Any],
+    entry: ToolObject,
+    target: ToolObject,
     file: Path,
     place: str,
 ) -> Annotation:
@@ -80,7 +90,7 @@ def _annotation(
     )
 
 
-def _selector(target: dict[str, Any]) -> dict[str, Any]:
+def _selector(target: ToolObject) -> ToolObject:
     selector = target.get("selector")
     if isinstance(selector, list):
         known = [one for one in selector if values.mapping(one).get("type") in ("SvgSelector", "FragmentSelector")]
@@ -88,7 +98,7 @@ def _selector(target: dict[str, Any]) -> dict[str, Any]:
     return values.mapping(selector)
 
 
-def _geometry(selector: dict[str, Any], file: Path, place: str) -> Geometry:
+def _geometry(selector: ToolObject, file: Path, place: str) -> Geometry:
     kind = values.text(selector.get("type"))
     if kind == "FragmentSelector":
         return _fragment(values.text(selector.get("value")), file, place)

@@ -27,6 +27,7 @@ from inference.formats.model import (
     Outline,
     Points,
     Rectangle,
+    ToolObject,
     polygon,
 )
 from inference.formats.model import Line as OpenLine
@@ -143,7 +144,7 @@ def _class_names(source: Source) -> dict[int, str]:
     return {}
 
 
-def _data(source: Source) -> dict[str, Any]:
+def _data(source: Source) -> ToolObject:
     """data.yaml, or whichever YAML has names; empty without one."""
     import yaml
 

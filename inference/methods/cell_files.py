@@ -7,7 +7,7 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
 import numpy as np
 import PIL.Image
@@ -37,12 +37,28 @@ class Writer(Protocol):
         """Leave nothing behind."""
 
 
-def write(path: Path, kind: str, cells: Iterable[Cell], frame: Frame, *, name: str, about: dict[str, Any]) -> int:
+class About(TypedDict):
+    """Facts for whoever finds the file.
+
+    slide   [width, height] of level 0; region: [x, y, width, height] of it; origin: of the format's own coordinates
+    mpp, model_mpp  µm per pixel of the slide, and at which the models work
+    """
+
+    slide: list[int]
+    region: list[int]
+    mpp: float | None
+    model_mpp: float | None
+    origin: list[int]
+    detector: str
+    segmenter: str
+    prompter: str
+
+
+def write(path: Path, kind: str, cells: Iterable[Cell], frame: Frame, *, name: str, about: About) -> int:
     """Write the cells of a region; the file is there when it is whole. -> how many
 
     kind   geojson, coco, tiff or png
     name   of the slide's file
-    about  facts for whoever finds the file: model, scale, region
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.unfinished")
@@ -79,7 +95,7 @@ def _rounded(value: float) -> float:
 class GeoJsonWriter:
     """A FeatureCollection of detections as QuPath reads them."""
 
-    def __init__(self, path: Path, frame: Frame, name: str, about: dict[str, Any]) -> None:
+    def __init__(self, path: Path, frame: Frame, name: str, about: About) -> None:
         self.path, self.frame, self.count = path, frame, 0
         self.file = path.open("w", encoding="utf-8")
         self.file.write('{"type":"FeatureCollection","boxwise":' + json.dumps(about) + ',"features":[')
@@ -98,6 +114,7 @@ class GeoJsonWriter:
                 "objectType": "detection",
                 "classification": {"name": f"class {cell.class_index + 1}"},
                 "measurements": {"score": round(cell.score, 4)},
+                "metadata": {"score": repr(round(cell.score, 4))},  # where inference.formats and QuPath keep it
             },
         }
         self.file.write((",\n" if self.count else "\n") + json.dumps(feature, separators=(",", ":")))
@@ -116,11 +133,12 @@ class GeoJsonWriter:
 class CocoWriter:
     """COCO with polygons, or uncompressed run lengths where a cell has a hole, which polygons of COCO cannot hold."""
 
-    def __init__(self, path: Path, frame: Frame, name: str, about: dict[str, Any]) -> None:
+    def __init__(self, path: Path, frame: Frame, name: str, about: About) -> None:
         self.path, self.frame, self.count = path, frame, 0
         self.classes: set[int] = {0}
-        image = {"id": 1, "file_name": name, "width": about["slide"][0], "height": about["slide"][1]}
-        self.size = (image["width"], image["height"])
+        width, height = about["slide"]
+        image = {"id": 1, "file_name": name, "width": width, "height": height}
+        self.size = (width, height)
         self.file = path.open("w", encoding="utf-8")
         self.file.write('{"info":' + json.dumps(about) + ',"images":[' + json.dumps(image) + '],"annotations":[')
 
@@ -165,7 +183,7 @@ class CocoWriter:
 class LabelWriter:
     """A label map of the region at level 0: 16-bit PNG, or tiled 32-bit TIFF. Its pixels wait in a file beside it."""
 
-    def __init__(self, path: Path, frame: Frame, name: str, about: dict[str, Any], *, png: bool) -> None:
+    def __init__(self, path: Path, frame: Frame, name: str, about: About, *, png: bool) -> None:
         width, height = frame.region.width, frame.region.height
         if width * height > MOST_LABELS:
             raise InferenceError(
@@ -253,11 +271,11 @@ def _closed(ring: list[Point]) -> list[list[float]]:
     return [list(point) for point in [*ring, ring[0]]]
 
 
-def _tiff(path: Path, frame: Frame, name: str, about: dict[str, Any]) -> Writer:
+def _tiff(path: Path, frame: Frame, name: str, about: About) -> Writer:
     return LabelWriter(path, frame, name, about, png=False)
 
 
-def _png(path: Path, frame: Frame, name: str, about: dict[str, Any]) -> Writer:
+def _png(path: Path, frame: Frame, name: str, about: About) -> Writer:
     return LabelWriter(path, frame, name, about, png=True)
 
 

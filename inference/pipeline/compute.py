@@ -210,7 +210,8 @@ def predictor(setting: Setting) -> tuple[Callable[[Field], Unit], ModelNames]:
         order = np.argsort(-scores, kind="stable").tolist()  # the surer box keeps contested pixels
         classes = [cell.class_index for cell in field.cells] + [class_of(int(c)) for c in detected.classes[added]]
         alone = detected_masks(prompter, rgb, detected) if is_judged(field) else {}
-        return alone | {
+        return {
+            **alone,
             "m_d": paint(masks, field, order),
             "m_s": np.packbits(segment.foreground(rgb) >= 0.5, axis=None),
             "boxes": boxes,

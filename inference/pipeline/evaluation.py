@@ -35,7 +35,7 @@ def evaluation_split(fields: Sequence[Field]) -> Literal["val", "test"]:
     return "test" if tested else "val"
 
 
-def detected_masks(prompter: Prompter, rgb: RGB, detected: Detections) -> dict[str, Any]:
+def detected_masks(prompter: Prompter, rgb: RGB, detected: Detections) -> Unit:
     """The detections' masks as they would be had nobody drawn a box here: what masks are judged by, since people's
     boxes would flatter it. Kept one by one, also below the threshold, so that trying thresholds needs no model.
     """

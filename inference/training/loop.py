@@ -151,13 +151,13 @@ def fit(
     return best if best is not None else average
 
 
-def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
+def write_checkpoint(path: Path, content: dict[str, Any]) -> None:  # untyped: torch's states, by its own names
     unfinished = path.with_name(path.name + ".tmp")
     torch.save(content, unfinished)
     os.replace(unfinished, path)
 
 
-def read_checkpoint(path: Path, fingerprint: str) -> dict[str, Any] | None:
+def read_checkpoint(path: Path, fingerprint: str) -> dict[str, Any] | None:  # untyped: as above
     try:
         # weights_only: a checkpoint is data, whoever wrote it.
         content = torch.load(path, map_location="cpu", weights_only=True)

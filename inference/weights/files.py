@@ -39,7 +39,9 @@ def save(path: Path, state: State, about: Mapping[str, object], *, half: bool = 
     return path
 
 
-def load(path: Path, model: str | None = None) -> tuple[State, dict[str, Any]]:
+def load(
+    path: Path, model: str | None = None
+) -> tuple[State, dict[str, Any]]:  # untyped: as each model describes itself
     """Tensors (float32) and description. Raises BadWeights, also when the file is of another model than `model`."""
     try:
         with safe_open(path, framework="pt") as file:

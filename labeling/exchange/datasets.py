@@ -14,8 +14,7 @@ from typing import Any
 
 from django.db import transaction
 
-from inference.archives import folder_of
-from inference.datasets import Dataset, Stated, open_dataset
+from inference.datasets import Dataset, Stated, layout_of, open_dataset
 from inference.masks import boxes_of, cells_of
 from inference.types import RGB, InferenceError, Labels
 from labeling.accounts.models import User
@@ -47,21 +46,21 @@ class Chosen:
 
 
 def with_layout(path: Path) -> Path:
-    """The folder, or the zip of an export unpacked, with images, labels and dataset.json in it. Raises CannotLoad."""
+    """The folder, or an export unfolded, with images, labels and dataset.json in it. Raises CannotLoad."""
     layout = "the layout is images/NAME.png, labels/NAME.png and dataset.json (docs/demo.md)"
+    if not path.exists():
+        raise CannotLoad(f"there is no folder {path}; give the folder that holds dataset.json, or an export")
     try:
-        path = folder_of(path)
+        folder = layout_of(path)
     except InferenceError as error:
-        raise CannotLoad(str(error)) from None
-    if not path.is_dir():
-        raise CannotLoad(f"there is no folder {path}; give the folder that holds dataset.json, or the zip of an export")
-    if not (path / "dataset.json").is_file():
-        raise CannotLoad(f"{path} holds no dataset.json; {layout}")
-    if not any((path / "images").glob("*.png")):
-        raise CannotLoad(f"{path / 'images'} holds no PNG file; {layout}")
-    if not any((path / "labels").glob("*.png")) and not any((path / "labels").glob("*.tif")):
-        raise CannotLoad(f"{path / 'labels'} holds no PNG or TIFF file; {layout}")
-    return path
+        raise CannotLoad(f"{error}; {layout}") from None
+    if not any((folder / "images").glob("*.png")):
+        if folder != path:
+            raise CannotLoad(f"{path} holds no images; export it again with the images")
+        raise CannotLoad(f"{folder / 'images'} holds no PNG file; {layout}")
+    if not any((folder / "labels").glob("*.png")) and not any((folder / "labels").glob("*.tif")):
+        raise CannotLoad(f"{folder / 'labels'} holds no PNG or TIFF file; {layout}")
+    return folder
 
 
 def read_folder(path: Path, kind: str | None = None) -> tuple[Dataset, Stated, str | None]:

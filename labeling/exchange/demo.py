@@ -21,9 +21,9 @@ from labeling.images.models import Split
 from labeling.images.services import add_image
 from labeling.projects.models import Project
 from labeling.projects.services import create_project
+from labeling.rounds.execution.services import start_round
 from labeling.rounds.models import ReferenceSet
 from labeling.rounds.reference import candidates, lock
-from labeling.rounds.services import start_round
 from labeling.rounds.snapshots import Leaks
 
 NAME = "Demo: colon, immunohistochemistry"

@@ -21,7 +21,7 @@ class JobLease(Heartbeat):
     def __init__(self, job: Job, owner: uuid.UUID) -> None:
         super().__init__(self.renew, f"job {job.pk}")
         self.job, self.owner = job, owner
-        self.last_told = 0.0
+        self.last_report = 0.0
 
     def renew(self) -> bool:
         return services.renew(self.job.pk, self.owner)
@@ -29,8 +29,8 @@ class JobLease(Heartbeat):
     def tell(self, done: int, total: int) -> None:
         """How far the work is, at most twice a second. Raises Cancelled when somebody asked to stop, LeaseLost."""
         self.go_on()
-        if monotonic() - self.last_told > TELL_EVERY or done == total:
-            self.last_told = monotonic()
+        if monotonic() - self.last_report > TELL_EVERY or done == total:
+            self.last_report = monotonic()
             patiently(lambda: services.report(self.job.pk, self.owner, done=done, total=total))
 
     def go_on(self) -> None:

@@ -295,8 +295,9 @@ class Publication(models.Model):
         return f"{self.round} on {self.image}"
 
     @property
-    def proof(self) -> published.Certificate:
-        return published.Certificate.stored(self.certificate)
+    def proof(self) -> published.Certificate | None:
+        """None of what was published without a fusion."""
+        return published.Certificate.stored(self.certificate) if self.certificate else None
 
     @property
     def statements(self) -> published.PublicationFacts:

@@ -59,7 +59,7 @@ def data_dir() -> Path:
     return Path(os.environ.get("BOXWISE_DATA_DIR", "").strip() or CHECKOUT / ".data").expanduser().absolute()
 
 
-def database(url: str) -> dict[str, Any]:  # Django's own, which it fills in
+def database(url: str) -> dict[str, Any]:  # untyped: Django's own, which it fills in
     """Django's DATABASES entry of a libpq address: postgresql://user:password@host:port/name?sslmode=require.
 
     A directory as the host is a Unix socket: postgresql://user:password@/name?host=/run/boxwise
@@ -85,7 +85,7 @@ def database(url: str) -> dict[str, Any]:  # Django's own, which it fills in
     return entry
 
 
-def storage(url: str) -> dict[str, Any]:  # Django's own, which it fills in
+def storage(url: str) -> dict[str, Any]:  # untyped: Django's own, which it fills in
     """Django's STORAGES entry of file:///directory or s3://bucket/prefix?endpoint_url=https://...&region_name=...
 
     The keys of S3 come from where its client library always looks (AWS_ACCESS_KEY_ID, a role, ...).
@@ -113,6 +113,17 @@ def originals_url(storage_url: str) -> str:
         return own
     address, mark, options = storage_url.partition("?")
     return f"{address.rstrip('/')}/originals{mark}{options}"
+
+
+def slide_roots() -> dict[str, Path]:
+    """SLIDE_ROOTS: NAME=/folder, several with commas between them. The folder may itself be reached by links."""
+    found: dict[str, Path] = {}
+    for entry in filter(None, (part.strip() for part in os.environ.get("SLIDE_ROOTS", "").split(","))):
+        name, mark, folder = entry.partition("=")
+        if not mark or not name.strip() or not folder.strip().startswith("/"):
+            raise SystemExit("Boxwise does not start: SLIDE_ROOTS must be NAME=/folder, several with commas between.")
+        found[name.strip()] = Path(folder.strip())
+    return found
 
 
 def site_url(hosts: list[str], origins: list[str]) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from labeling.rounds.execution.services import FINISHED
 from labeling.rounds.models import Round, Stage
-from labeling.rounds.services import FINISHED
 
 NEWEST = 40  # finished stages: some rounds, even where most of their stages were reused
 

@@ -9,17 +9,22 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from labeling.errors import Archived, LabelingError
+from labeling.errors import Archived, LabelingError, sentence
 from labeling.images.uploads import choose_picture
 from labeling.jobs import items, services
 from labeling.jobs.access import reach_job
 from labeling.jobs.models import Job, JobItem
 from labeling.numbers import whole_number
 from labeling.site import upload_views
-from labeling.site.requests import Request, sentence, signed_in
+from labeling.site.requests import Request, signed_in
 
 # Where a kind is shown on the page of its project.
-PLACE: dict[str, str] = {Job.Kind.EXPORT: "exports", Job.Kind.READ: "uploads"}
+PLACE: dict[str, str] = {
+    Job.Kind.EXPORT: "exports",
+    Job.Kind.READ: "uploads",
+    Job.Kind.IMPORT: "imports",
+    Job.Kind.FIELDS: "images",
+}
 
 
 @signed_in

@@ -14,11 +14,10 @@ from django.views.decorators.http import require_http_methods
 
 from labeling.accounts import throttle
 from labeling.accounts.models import SignInAttempt, User
-from labeling.errors import LabelingError
+from labeling.errors import LabelingError, sentence
 from labeling.projects.invitations import InvitationVoid, invitation_of, join, join_as_new
 from labeling.projects.models import Invitation
 from labeling.site.forms.team import ROLE_WORDS, JoinForm
-from labeling.site.requests import sentence
 from labeling.site.sign_in import wait_sentence
 
 KEPT = "invitation_link"  # in the session

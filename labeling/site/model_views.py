@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from labeling.errors import LabelingError
+from labeling.errors import LabelingError, sentence
 from labeling.images.models import Image
 from labeling.numbers import whole_number
 from labeling.projects.access import reach
@@ -32,7 +32,7 @@ from labeling.rounds.results.tuning import request_tuning
 from labeling.rounds.weights.importing import MOST_BYTES, import_weights
 from labeling.rounds.weights.promotion import current_round, figures_of, policy_of, promote, roll_back
 from labeling.site.drift_plots import History, histories_of
-from labeling.site.requests import Request, acts_of, attempt, reach_project, reach_round, sentence, signed_in
+from labeling.site.requests import Request, acts_of, attempt, reach_project, reach_round, signed_in
 from labeling.site.round_progress import SLOW_TO_START
 
 IMPORTS = 20  # shown

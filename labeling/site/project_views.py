@@ -12,22 +12,22 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from labeling.errors import LabelingError
+from labeling.errors import LabelingError, sentence
 from labeling.images.models import Split
 from labeling.images.services import stated
 from labeling.projects.models import Project, Role
 from labeling.projects.services import add_class, add_member, change_role, invite_again, remove_member
-from labeling.rounds.archiving import archive_project, restore_project
 from labeling.rounds.configuration import CHOICES, DEVICES, PRESET_NAMES
+from labeling.rounds.execution.archiving import archive_project, restore_project
 from labeling.rounds.models import ModelVersion, Round
 from labeling.rounds.results.outcome import on_images, outcome_of
 from labeling.rounds.weights.promotion import current_publications, current_round
 from labeling.rounds.weights.starting import KINDS
-from labeling.site import upload_views
+from labeling.site import import_views, upload_views
 from labeling.site.export_views import panel
 from labeling.site.forms.projects import MOST_FILES, ClassForm, MemberForm, UploadForm
 from labeling.site.overview import Counts, count
-from labeling.site.requests import Request, acts_of, attempt, reach_project, sentence, signed_in
+from labeling.site.requests import Request, acts_of, attempt, reach_project, signed_in
 from labeling.site.round_progress import progress_of
 from labeling.site.suggestions import STRATEGIES, next_images
 
@@ -58,6 +58,7 @@ def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -
         "invitation": invitation_of(request, found),
         **(panel(request, found) if "export" in may else {}),
         **(dict(upload_views.panel(request, found)) if "manage" in may else {}),
+        **(import_views.panel(request, found) if "manage" in may else {}),
         "upload_form": UploadForm(),
         "stated": stated(found),
         "most_files": MOST_FILES,

@@ -13,7 +13,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
 from labeling.accounts.models import User
-from labeling.errors import Archived, LabelingError
+from labeling.errors import Archived, LabelingError, sentence
 from labeling.projects.access import reach
 from labeling.projects.models import CHANGES, MAY, Project
 from labeling.rounds.models import Round
@@ -82,14 +82,3 @@ def attempt(request: Request, act: Callable[[], Any], *, done: str = "") -> Any:
     if done:
         messages.success(request, done)
     return result
-
-
-def sentence(error: LabelingError, *, begins_with_a_name: bool = False) -> str:
-    """The words of an error as a sentence: first letter large, unless it is a name that somebody chose; full stop."""
-    words = str(error)
-    first = words[:1] if begins_with_a_name or words.startswith("µ") else words[:1].upper()  # a unit is no word
-    return full_stop(first + words[1:])
-
-
-def full_stop(words: str) -> str:
-    return words + ("" if words.endswith((".", "!", "?")) else ".")

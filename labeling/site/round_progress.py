@@ -10,9 +10,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from inference.documents.stages import EvaluationFacts, Usage
+from labeling.rounds.execution.services import FINISHED, NEEDS
 from labeling.rounds.models import Portion, Round, Stage, StageLine
 from labeling.rounds.results.outcome import Outcome, outcome_of
-from labeling.rounds.services import FINISHED, NEEDS
 from labeling.rounds.weights.promotion import LEARNED
 from labeling.site.curves import Curve, curves_of
 from labeling.site.facts import Facts, facts_of

@@ -22,13 +22,13 @@ from labeling.images.models import Image, Split
 from labeling.numbers import whole_number
 from labeling.rounds.configuration import BY_NAME, NAMES, PRESET_NAMES, flat
 from labeling.rounds.execution.resuming import try_again
+from labeling.rounds.execution.services import cancel_round, start_round
 from labeling.rounds.models import ModelVersion, Round, Stage, StageLine, Tuning
 from labeling.rounds.readiness import limitations
 from labeling.rounds.results import drift
 from labeling.rounds.results.estimate import estimate
 from labeling.rounds.results.export import export_file, folder_name
 from labeling.rounds.results.outcome import on_images
-from labeling.rounds.services import cancel_round, start_round
 from labeling.rounds.weights.promotion import LEARNED, current_round
 from labeling.rounds.weights.starting import FROM_SHIPPED, KINDS, Start, Starts
 from labeling.site.drift_plots import plots_of
@@ -83,7 +83,7 @@ class Proof:
     image: Image
     proposals: int
     why: list[str]
-    certificate: Certificate
+    certificate: Certificate | None
 
 
 @dataclass(frozen=True)

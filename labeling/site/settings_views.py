@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling.accounts.models import User
 from labeling.annotations.attributes import declare_attributes, written_attributes
-from labeling.errors import Invalid, LabelingError
+from labeling.errors import Invalid, LabelingError, sentence
 from labeling.exchange.image_tables import MOST_BYTES, BadTable, take_table
 from labeling.images.models import FACTORS, NOMINAL_SCALES, ScaleSource
 from labeling.images.sentences import note_sentences
@@ -30,7 +30,7 @@ from labeling.rounds.notices.announcements import change_notices, recipients, re
 from labeling.rounds.notices.delivery import send_test
 from labeling.rounds.weights.promotion import policy_of
 from labeling.site.forms.projects import AttributesForm, ImageForm, NoticesForm, WordsForm
-from labeling.site.requests import Request, acts_of, attempt, reach_project, sentence, signed_in
+from labeling.site.requests import Request, acts_of, attempt, reach_project, signed_in
 
 PER_PAGE = 50
 MOST_ALIKE = 10  # sentences about the same picture in two splits

@@ -126,14 +126,14 @@ class Invitation(PasswordResetConfirmView):
         self.invited_as = found.invited_as or found.user.get_username()
         return found.user
 
-    def get_form_kwargs(self) -> dict[str, Any]:
+    def get_form_kwargs(self) -> dict[str, Any]:  # untyped: as in Django
         """The rules for passwords look at the person's names: those of an account that exists must not show through."""
         given: dict[str, Any] = super().get_form_kwargs()
         if not sets_password(self.user, self._token()):
             given["user"] = User(username=self.invited_as)
         return given
 
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:  # untyped: as in Django
         return super().get_context_data(**kwargs) | {"invited_as": self.invited_as}
 
     def _token(self) -> str | None:

@@ -11,12 +11,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from labeling.errors import Invalid, LabelingError
+from labeling.errors import Invalid, LabelingError, sentence
 from labeling.numbers import whole_number
 from labeling.projects.access import reach
 from labeling.projects.models import MAY
 from labeling.site.forms.studies import FieldsForm, StudyForm, arm_forms, arms_of, declared
-from labeling.site.requests import Request, acts_of, attempt, reach_project, sentence, signed_in
+from labeling.site.requests import Request, acts_of, attempt, reach_project, signed_in
 from labeling.studies import amending, interim_looks, learned, limits, outside, services
 from labeling.studies.documents import AmendmentEntry
 from labeling.studies.drafts import FieldChoice

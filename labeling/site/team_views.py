@@ -17,14 +17,14 @@ from labeling.assignments import declaring, late_work, reviewing, services
 from labeling.assignments.models import Reading, Workflow, WorkItem
 from labeling.assignments.my_work import work_in
 from labeling.assignments.states import ItemState, ReadingState
-from labeling.errors import Invalid, LabelingError
+from labeling.errors import Invalid, LabelingError, sentence
 from labeling.numbers import whole_number
 from labeling.projects.access import sees_everybody
 from labeling.projects.invitations import invite, revoke
 from labeling.projects.models import MAY, Project, Role
 from labeling.reviews.models import Comment
 from labeling.site.forms.team import ROLE_WORDS, InviteForm, WorkflowForm
-from labeling.site.requests import Request, acts_of, attempt, reach_project, sentence, signed_in
+from labeling.site.requests import Request, acts_of, attempt, reach_project, signed_in
 
 PER_PAGE = 50
 MOST_THREADS = 50

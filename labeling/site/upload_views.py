@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
-from labeling.errors import Archived, LabelingError
+from labeling.errors import Archived, LabelingError, full_stop, sentence
 from labeling.images.documents import UploadRequest
 from labeling.images.similar import sentence as same_picture
 from labeling.images.uploads import ItemOutcome, alike_of, item_outcomes, take_files
@@ -25,7 +25,7 @@ from labeling.jobs.models import Job, JobItem
 from labeling.numbers import whole_number
 from labeling.projects.models import Project
 from labeling.site.forms.projects import UploadForm
-from labeling.site.requests import Request, acts_of, full_stop, reach_project, sentence, signed_in
+from labeling.site.requests import Request, acts_of, reach_project, signed_in
 from labeling.site.words import took
 
 SHOWN_FOR = timedelta(hours=1)  # an upload of which nothing is left to do

@@ -12,14 +12,14 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from labeling.accounts.forms import AccountForm
 from labeling.accounts.services import change_account, may_create_projects
-from labeling.errors import LabelingError
+from labeling.errors import LabelingError, sentence
 from labeling.images.models import Image
 from labeling.projects.access import reach
 from labeling.projects.services import create_project
 from labeling.site.forms.projects import ProjectForm
 from labeling.site.my_work import my_work
 from labeling.site.overview import cards
-from labeling.site.requests import Request, sentence, signed_in
+from labeling.site.requests import Request, signed_in
 from labeling.studies.models import Item
 
 

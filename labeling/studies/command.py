@@ -45,7 +45,7 @@ def _power(arguments: argparse.Namespace) -> int:
 
 def _recompute(arguments: argparse.Namespace) -> int:
     from labeling.studies.bundle import BadBundle, recompute
-    from labeling.studies.declared import DEFINITION
+    from labeling.studies.protocol.declared import DEFINITION
 
     try:
         found = recompute(arguments.bundle, arguments.key)

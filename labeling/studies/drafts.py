@@ -17,9 +17,10 @@ from labeling.errors import Invalid, WrongState
 from labeling.images.models import Image
 from labeling.projects.models import Project
 from labeling.rounds.models import Publication
-from labeling.studies import design, learned, limits
+from labeling.studies import learned, limits
 from labeling.studies.documents import ArmDocument
 from labeling.studies.models import Arm, Participant, Strata, Study, StudyField
+from labeling.studies.protocol import design
 
 MOST_ARMS = 4
 HALVES = {

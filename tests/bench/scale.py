@@ -33,7 +33,7 @@ from django.contrib.auth import get_user_model
 from django.core.files.base import ContentFile
 from labeling.models import Project, Round, Snapshot, Stage
 from labeling import jobs
-from labeling.rounds import services
+from labeling.rounds.execution import services
 from tests.labeling.rounds import small_project
 project = Project.objects.filter(name="synthetic").first()
 if project is None:

@@ -15,12 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from labeling.studies import design
 from labeling.studies.analysis import mixed
-from labeling.studies.analysis.estimands import nuisance
 from labeling.studies.analysis.fixed_readers import stratified
 from labeling.studies.analysis.moments import Moments, between_readers, within_readers
 from labeling.studies.analysis.multiplicity import adjusted
+from labeling.studies.analysis.pairs import nuisance
 from labeling.studies.analysis.power import Components, Virtual, virtual_studies
 from labeling.studies.analysis.quality import judged
 from labeling.studies.analysis.resampling import (
@@ -31,6 +30,7 @@ from labeling.studies.analysis.resampling import (
     resampled_ratios,
 )
 from labeling.studies.analysis.results import NotEstimated
+from labeling.studies.protocol import design
 
 SCENES = {
     "plain": Components(),

@@ -18,7 +18,7 @@ from labeling.jobs.services import create_job
 from labeling.projects.invitations import invite
 from labeling.projects.models import Role
 from labeling.reviews.services import Pin, begin_thread
-from labeling.rounds.services import start_round
+from labeling.rounds.execution.services import start_round
 from labeling.site import urls
 from tests.factories import ImageFactory, LabelClassFactory, MembershipFactory, ProjectFactory, UserFactory
 from tests.labeling.operations import cell, effect, operation, region

@@ -28,11 +28,10 @@ from labeling.jobs.models import Job
 from labeling.jobs.services import NewItem, create_job
 from labeling.projects.models import Project
 from labeling.projects.services import add_class
-from labeling.rounds import archiving
-from labeling.rounds.archiving import archive_project, restore_project
-from labeling.rounds.execution import stages
+from labeling.rounds.execution import archiving, stages
+from labeling.rounds.execution.archiving import archive_project, restore_project
+from labeling.rounds.execution.services import retry_round, start_next, start_round
 from labeling.rounds.models import Round, Stage, StageLine
-from labeling.rounds.services import retry_round, start_next, start_round
 from labeling.site import study_urls, urls
 from labeling.studies.models import Study
 from labeling.studies.services import freeze
@@ -78,7 +77,7 @@ def there(db):
 
 def values(there, pattern: str) -> dict[str, Any]:
     """What an address needs, of this project."""
-    job = there.upload if re.search("retry|choose|discard", pattern) else there.job
+    job = there.upload if re.search("retry|choose|discard|confirm", pattern) else there.job
     known = {
         "project": there.project.pk, "image": there.image.pk, "round": there.round.pk, "layer": there.layer.pk,
         "number": there.round.number, "job": job.pk, "label_class": there.project.classes.get().pk,

@@ -24,7 +24,7 @@ from labeling.assignments.states import ITEM_MOVES, READING_MOVES, Act, ItemStat
 from labeling.errors import Archived, Invalid, WrongState
 from labeling.projects.models import Membership, Role
 from labeling.projects.services import NotAllowed, change_role, remove_member
-from labeling.rounds.archiving import archive_project, restore_project
+from labeling.rounds.execution.archiving import archive_project, restore_project
 from tests.factories import ImageFactory, MembershipFactory, ProjectFactory
 from tests.labeling.operations import cell, effect, operation
 from tests.labeling.team import bare_images, fresh, make_team

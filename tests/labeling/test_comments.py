@@ -11,7 +11,7 @@ from labeling.errors import Archived, Invalid, WrongState
 from labeling.projects.models import Project, Role
 from labeling.reviews.models import Comment, Mention
 from labeling.reviews.services import Pin, begin_thread, reopen, reply, resolve, see_mentions
-from labeling.rounds.archiving import archive_project
+from labeling.rounds.execution.archiving import archive_project
 from tests.factories import ImageFactory, MembershipFactory, ProjectFactory
 from tests.labeling.operations import cell, effect, operation
 from tests.labeling.pages import signed_in

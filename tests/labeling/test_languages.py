@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 from django.utils import translation
 
-from labeling.studies import design
+from labeling.studies.protocol import design
 from tests.factories import MembershipFactory
 from tools import catalogues
 from tools.catalogues import Message

@@ -16,9 +16,9 @@ from labeling.jobs.models import Job
 from labeling.leases import LEASE, WORKERS, Fate, Leased, LeaseLost, Work
 from labeling.recovery import recover_leased
 from labeling.rounds.execution.portions import PORTIONS
+from labeling.rounds.execution.services import start_round
 from labeling.rounds.execution.stages import STAGES
 from labeling.rounds.models import Portion, Round, Stage
-from labeling.rounds.services import start_round
 from tests.factories import MembershipFactory, UserFactory
 from tests.labeling.rounds import small_project
 
@@ -57,10 +57,10 @@ def given(request: pytest.FixtureRequest) -> Given:
 
 
 def test_of_many_who_claim_at_once_one_gets_the_row(given):
-    together, got = threading.Barrier(5), []
+    barrier, got = threading.Barrier(5), []
 
     def worker() -> None:
-        together.wait(10)
+        barrier.wait(10)
         try:
             got.append(given.work.claim(given.row.pk))
         finally:

@@ -100,6 +100,20 @@ def test_stored_documents_are_read(opened):
         assert "per_image" in found["evaluation"]
 
 
+def test_every_stored_document_is_read_and_written_again_to_the_letter(opened):
+    kinds = {
+        "RoundConfiguration",
+        "Usage",
+        "Figures",
+        "Certificate",
+        "PublicationFacts",
+        "facts",
+        "protocol",
+        "Reading",
+    }
+    assert kinds <= opened["read"].keys() and all(opened["read"].values())
+
+
 def test_the_report_of_a_study_is_computed(opened):
     assert opened["report"] and all(len(numbers) > 10 for numbers in opened["report"].values())
 

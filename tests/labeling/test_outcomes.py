@@ -46,13 +46,13 @@ class Recorded:
 
     def __init__(self) -> None:
         self.ended: list[str] = []
-        self.is_held = False
+        self.is_open = False
 
     def __enter__(self) -> None:
-        self.is_held = True
+        self.is_open = True
 
     def __exit__(self, *error: object) -> None:
-        self.is_held = False
+        self.is_open = False
 
     def cancel(self) -> None:
         self.ended.append("cancel")
@@ -65,7 +65,7 @@ class Recorded:
         return 30.0
 
     def fail(self, sentence: str) -> None:
-        assert self.is_held, "a lease is held until the end of the work is written"
+        assert self.is_open, "a lease is held until the end of the work is written"
         self.ended.append(f"fail {sentence}")
 
 
@@ -85,7 +85,7 @@ def test_the_table_says_what_becomes_of_work_that_raises(error, ended, raised):
     else:
         pause = outcomes.perform(work, raises(error))
         assert pause == (30.0 if ended == ["back off"] else None)
-    assert work.ended == ended and not work.is_held
+    assert work.ended == ended and not work.is_open
 
 
 def test_a_task_may_expect_an_error_that_is_a_bug_elsewhere():

@@ -20,9 +20,9 @@ from labeling.jobs.models import Job
 from labeling.jobs.tasks import run_job
 from labeling.projects.models import Membership, Project, Role
 from labeling.projects.services import NotAllowed, add_member, change_role, invite_again
+from labeling.rounds.execution.services import start_round
 from labeling.rounds.models import Round
 from labeling.rounds.results.publishing import publish
-from labeling.rounds.services import start_round
 from labeling.site import urls
 from labeling.site.overview import count
 from tests.documents import CERTIFICATE, NO_NAMES, SAID
@@ -78,10 +78,15 @@ MATRIX = {
     ("post", "retry-job"): (302, 302, 404, 404, 404, 404, 302),
     ("post", "choose-job"): (302, 302, 404, 404, 404, 404, 302),
     ("post", "discard-job"): (302, 302, 404, 404, 404, 404, 302),
+    ("get", "project-imports"): (200, 200, 403, 403, 403, 404, 302),
+    ("post", "project-imports"): MANAGERS,
+    ("post", "confirm-job"): (302, 302, 404, 404, 404, 404, 302),
     ("get", "project-exports"): (200, 200, 200, 403, 403, 404, 302),
     ("post", "project-exports"): (302, 302, 302, 403, 403, 404, 302),
     ("post", "cancel-job"): (302, 302, 404, 404, 404, 404, 302),  # one's own, or as who oversees the project
     ("get", "image"): MEMBERS,
+    ("get", "slide"): (302, 302, 302, 302, 302, 404, 302),  # the image is a picture; test_slides.py
+    ("post", "slide"): FORMS,
     ("get", "image-scale"): (200, 200, 403, 403, 403, 404, 302),
     ("post", "image-scale"): FORMS,
     ("get", "round"): MEMBERS,

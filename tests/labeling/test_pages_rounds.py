@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import pytest
 from django.urls import reverse
 from django.utils import timezone
+from labeling.rounds.services import start_round
 
 from labeling.images.models import Split
 from labeling.projects.models import Role
 from labeling.rounds.models import Artifact, ModelVersion, Round, Stage, StageLine
 from labeling.rounds.results.publishing import publish
-from labeling.rounds.services import start_round
 from labeling.rounds.weights.promotion import figures_of
 from tests.documents import CERTIFICATE, NO_FACTS, NO_NAMES, SAID
 from tests.factories import ImageFactory, ProjectFactory

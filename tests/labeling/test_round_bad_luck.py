@@ -17,10 +17,10 @@ from inference.segmenters import unet
 from inference.synthetic import tissue
 from inference.worker import tasks
 from labeling.images.models import Image, Split
+from labeling.rounds.execution.services import retry_round, start_round
 from labeling.rounds.models import Artifact, ModelVersion, Publication, Round, Stage, StageLine, Tuning
 from labeling.rounds.reference import lock
 from labeling.rounds.results.tuning import request_tuning
-from labeling.rounds.services import retry_round, start_round
 from labeling.rounds.weights.starting import Start
 from labeling.site.overview import count
 from labeling.site.round_progress import Pace, pace_of

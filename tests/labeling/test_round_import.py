@@ -30,10 +30,10 @@ from labeling.images.models import Split
 from labeling.images.services import add_image
 from labeling.projects.services import create_project
 from labeling.rounds.configuration import configure, queue_of
+from labeling.rounds.execution.services import start_round
 from labeling.rounds.models import ModelVersion, Round, RoundPolicy, Stage, StageLine, WeightsImport
 from labeling.rounds.results.comparison import compare, learned_from
 from labeling.rounds.results.export import card, export_round
-from labeling.rounds.services import start_round
 from labeling.rounds.snapshots import NothingToLearn
 from labeling.rounds.weights import importing
 from labeling.rounds.weights.promotion import models_of

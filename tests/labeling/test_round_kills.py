@@ -16,10 +16,10 @@ from inference.worker import tasks
 from labeling import jobs, leases
 from labeling.projects.models import Project
 from labeling.recovery import REQUEUE_AFTER
-from labeling.rounds import artifacts, services
-from labeling.rounds.execution import stages
+from labeling.rounds import artifacts
+from labeling.rounds.execution import services, stages
+from labeling.rounds.execution.services import NEEDS, cancel_round, start_round
 from labeling.rounds.models import Artifact, Publication, Round, Stage, StageLine
-from labeling.rounds.services import NEEDS, cancel_round, start_round
 from tests.factories import UserFactory
 from tests.labeling.rounds import run_all, small_project
 

@@ -23,11 +23,10 @@ from inference.pipeline import compute, units
 from inference.segmenters import unet
 from inference.worker import needs, tasks, usage
 from labeling.errors import Invalid
-from labeling.rounds import services
 from labeling.rounds.configuration import configure
-from labeling.rounds.execution import backoff, portions, resuming, stages
+from labeling.rounds.execution import backoff, portions, resuming, services, stages
+from labeling.rounds.execution.services import cancel_round, retry_round, start_round
 from labeling.rounds.models import Portion, Round, Stage, StageLine
-from labeling.rounds.services import cancel_round, retry_round, start_round
 from tests.factories import UserFactory
 from tests.labeling.rounds import small_project
 

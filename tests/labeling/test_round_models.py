@@ -7,9 +7,9 @@ from inference.documents.configuration import Model
 from labeling.errors import Invalid, WrongState
 from labeling.images.models import Image, Split
 from labeling.rounds.configuration import CHOICES, PRESETS, configure, differences
+from labeling.rounds.execution.services import advance, start_round
 from labeling.rounds.models import Artifact, ModelVersion, Promotion, Round, RoundPolicy, Stage
 from labeling.rounds.results.publishing import publish
-from labeling.rounds.services import advance, start_round
 from labeling.rounds.snapshots import Leaks, MixedScales, freeze
 from labeling.rounds.weights.promotion import (
     current_publications,

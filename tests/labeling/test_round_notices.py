@@ -23,14 +23,14 @@ from labeling.celery import app
 from labeling.errors import Invalid
 from labeling.projects.models import Role
 from labeling.recovery import REQUEUE_AFTER
-from labeling.rounds import services
-from labeling.rounds.archiving import archive_project
+from labeling.rounds.execution import services
+from labeling.rounds.execution.archiving import archive_project
+from labeling.rounds.execution.services import advance, cancel_round, retry_round, start_round
 from labeling.rounds.models import Delivery, Round, RoundPolicy, Stage
 from labeling.rounds.notices import announcements, delivery, webhooks
 from labeling.rounds.notices.addresses import may_be_reached
 from labeling.rounds.notices.announcements import change_notices, renew_secret
 from labeling.rounds.notices.webhooks import Declined, Unsent, post
-from labeling.rounds.services import advance, cancel_round, retry_round, start_round
 from labeling.server import environment
 from tests.factories import MembershipFactory, UserFactory
 from tests.labeling.pages import make_study, signed_in, toasts

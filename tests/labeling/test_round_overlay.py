@@ -10,8 +10,8 @@ from labeling.annotations.packs import unpack_layer
 from labeling.images.models import Split
 from labeling.images.services import add_image
 from labeling.projects.models import Role
+from labeling.rounds.execution.services import start_round
 from labeling.rounds.reference import lock
-from labeling.rounds.services import start_round
 from tests.factories import MembershipFactory, ProjectFactory, UserFactory
 from tests.labeling.operations import region
 from tests.labeling.pages import draw, signed_in

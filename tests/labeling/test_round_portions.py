@@ -21,8 +21,8 @@ from labeling.errors import WrongState
 from labeling.leases import LeaseLost
 from labeling.recovery import REQUEUE_AFTER
 from labeling.rounds.execution import portions
+from labeling.rounds.execution.services import cancel_round, retry_round, start_round
 from labeling.rounds.models import Artifact, Portion, Publication, Round
-from labeling.rounds.services import cancel_round, retry_round, start_round
 from tests.factories import UserFactory
 from tests.labeling.rounds import small_project
 

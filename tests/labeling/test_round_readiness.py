@@ -14,13 +14,13 @@ from labeling.annotations.models import Annotation
 from labeling.images.models import Image, Split
 from labeling.images.services import add_image
 from labeling.projects.services import create_project
+from labeling.rounds.execution.services import start_round
 from labeling.rounds.models import Round, Stage
 from labeling.rounds.readiness import limitations
 from labeling.rounds.results import estimate as estimating
 from labeling.rounds.results.estimate import CALIBRATION, estimate, share_of_processors
 from labeling.rounds.results.outcome import causes_of_none, outcome_of, words_of
 from labeling.rounds.results.publishing import publish
-from labeling.rounds.services import start_round
 from labeling.rounds.snapshots import freeze
 from labeling.rounds.weights.promotion import became_current
 from tests.documents import CERTIFICATE, NO_NAMES, cell_json, snapshot_image, snapshot_of

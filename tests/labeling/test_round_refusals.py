@@ -8,9 +8,9 @@ import pytest
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from labeling.rounds import services
+from labeling.rounds.execution import services
+from labeling.rounds.execution.services import start_round
 from labeling.rounds.models import Artifact, ModelVersion, Promotion, Round
-from labeling.rounds.services import start_round
 from tests.labeling.pages import make_study, signed_in, toasts
 
 pytestmark = pytest.mark.django_db

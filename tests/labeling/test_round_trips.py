@@ -17,11 +17,12 @@ from inference.detectors import centre
 from inference.segmenters import unet
 from inference.types import InferenceError
 from inference.worker import tasks
-from labeling.images.models import Image
+from labeling.exchange.datasets import load_dataset
+from labeling.exchange.seeding import CannotLoad
+from labeling.rounds.execution.services import start_round
 from labeling.rounds.models import Round
-from labeling.rounds.services import start_round
 from tests.factories import UserFactory
-from tests.labeling.exports import exported_bytes, exported_folder
+from tests.labeling.exports import exported_bytes, exported_coco, exported_folder
 from tests.labeling.operations import cell, mask, region
 from tests.labeling.pages import draw, make_study, signed_in
 from tests.labeling.rounds import run_all, small_project
@@ -93,15 +94,77 @@ def test_shapely_reads_every_outline_of_the_export_with_its_area(lab, tmp_path):
     assert sum(one.area for one in shapes) == sum(int((page > 0).sum()) for page in labels)
 
 
-@pytest.mark.parametrize(
-    ("layout", "wanted"), [("coco", {}), ("coco", {"pictures": "1"}), ("geojson", {}), ("geojson", {"pictures": "1"})]
-)
-def test_what_does_not_hold_label_maps_is_declined_with_the_export_that_does(lab, tmp_path, layout, wanted, capsys):
-    made = exported_bytes(lab.project, layout, **wanted)
-    path = tmp_path / ("export.zip" if zipfile.is_zipfile(io.BytesIO(made)) else "export.json")
+AS_THEY_ARE = [("coco", {"segmentation": "rle"}), ("coco", {"segmentation": "polygons"}), ("geojson", {})]
+
+
+def export_file(project, layout, folder, **wanted):
+    made = exported_bytes(project, layout, **wanted)
+    path = folder / ("export.zip" if zipfile.is_zipfile(io.BytesIO(made)) else "export.json")
     path.write_bytes(made)
-    with pytest.raises(InferenceError, match=rf"{path.name} has no dataset.json.*export “Label maps”"):
+    return path
+
+
+@pytest.mark.parametrize(("layout", "wanted"), AS_THEY_ARE)
+def test_coco_and_geojson_are_the_same_data_set_as_label_maps(lab, tmp_path, layout, wanted):
+    labels = open_dataset(exported_folder(lab.project, "labels", tmp_path))
+    other = open_dataset(export_file(lab.project, layout, tmp_path, pictures="1", **wanted))
+    assert other.names == labels.names and other.splits["train"] == labels.splits["train"]
+    (name,) = labels.names
+    here = labels.sample(name)
+    there = other.sample(name)
+    assert np.array_equal(here.rgb, there.rgb)
+    assert np.array_equal(here.valid, there.valid)
+    assert here.boxes.tolist() == there.boxes.tolist()
+    assert here.classes.tolist() == there.classes.tolist()
+    assert [(page > 0).sum() for page in labels.label_pages(name)] == [
+        (page > 0).sum() for page in other.label_pages(name)
+    ]
+
+
+@pytest.mark.parametrize(("layout", "wanted"), AS_THEY_ARE)
+def test_coco_and_geojson_become_a_project_as_label_maps_do(lab, tmp_path, layout, wanted):
+    path = export_file(lab.project, layout, tmp_path, pictures="1", **wanted)
+    made = load_dataset(owner=UserFactory(), path=path)
+    parts = ("masks", "boxes", "regions", "cannot_tell")
+    here, there = (exported_coco(project, include=parts) for project in (lab.project, made))
+    kept = ("bbox", "segmentation", "category_id", "iscrowd")
+    cells = []
+    for document in (here, there):
+        rows = [[one[key] for key in kept] for one in document["annotations"]]
+        cells.append(sorted(rows, key=lambda row: row[0]))
+    assert cells[0] == cells[1] and len(cells[0]) == 4
+    regions = [[(one["kind"], one["bbox"]) for one in which["images"][0]["regions"]] for which in (here, there)]
+    assert regions[0] == regions[1]
+    facts = ("name", "split", "group", "um_per_px", "width", "height")
+    assert [here["images"][0][fact] for fact in facts] == [there["images"][0][fact] for fact in facts]
+
+
+@pytest.mark.parametrize(("layout", "wanted"), AS_THEY_ARE)
+@pytest.mark.parametrize("pictures", ["0", "1"])
+def test_coco_and_geojson_are_evaluated_as_label_maps_are(lab, tmp_path, layout, wanted, pictures, capsys):
+    labels = tmp_path / "labels.zip"
+    labels.write_bytes(exported_bytes(lab.project, "labels"))
+    other = export_file(lab.project, layout, tmp_path, pictures=pictures, **wanted)
+    assert evaluate.main([str(labels), str(other), "--json"]) == 0
+    (image,) = json.loads(capsys.readouterr().out)["images"].values()
+    assert (image["dice"], image["pq"]) == (1, 1)
+
+
+def test_boxes_alone_train(short_trainings, tmp_path):
+    study = make_study()
+    draw(study.image, study.people["owner"], cell(box=(12, 11, 17, 15)), region())
+    path = export_file(study.project, "coco", tmp_path, pictures="1")
+    sample = open_dataset(path).sample(open_dataset(path).names[0])
+    assert len(sample.boxes) == 3 and [12, 11, 17, 15] in sample.boxes.tolist() and sample.valid.any()
+    assert train.main([str(path), "-o", str(tmp_path / "model"), "--preset", "tiny"]) == 0
+
+
+@pytest.mark.parametrize("layout", ["coco", "geojson"])
+def test_an_export_without_its_images_says_so(lab, tmp_path, layout, capsys):
+    path = export_file(lab.project, layout, tmp_path)
+    with pytest.raises(InferenceError, match=rf"{path.name} holds no images; export it again with the images"):
         open_dataset(path)
     assert train.main([str(path), "-o", str(tmp_path / "model"), "--preset", "tiny"]) == 1
-    assert "Label maps" in capsys.readouterr().err
-    assert not Image.objects.filter(project__name="export").exists()
+    assert "with the images" in capsys.readouterr().err
+    with pytest.raises(CannotLoad, match="with the images"):
+        load_dataset(owner=UserFactory(), path=path)

@@ -22,10 +22,9 @@ from labeling.annotations.services import working_layer, write_operations
 from labeling.annotations.state import state_of
 from labeling.leases import LeaseLost
 from labeling.projects.models import Membership, Project
-from labeling.rounds import services
-from labeling.rounds.execution import stages
+from labeling.rounds.execution import services, stages
+from labeling.rounds.execution.services import RoundAtWork, cancel_round, retry_round, start_round
 from labeling.rounds.models import Artifact, Publication, Round, Stage
-from labeling.rounds.services import RoundAtWork, cancel_round, retry_round, start_round
 from labeling.rounds.snapshots import NothingToLearn, freeze
 from labeling.rounds.weights.starting import Start
 from tests.documents import snapshot_of

@@ -11,17 +11,18 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from labeling.studies import design
 from labeling.studies.analysis.contrasts import comparisons
-from labeling.studies.analysis.estimands import compare, pair_of, rates
+from labeling.studies.analysis.estimands import compare, rates
 from labeling.studies.analysis.fixed_readers import compare_fields
 from labeling.studies.analysis.missing import complete_readers, sensitivity
 from labeling.studies.analysis.multiplicity import HOLM, IN_ORDER, adjusted
+from labeling.studies.analysis.pairs import pair_of
 from labeling.studies.analysis.plan import plan_of
 from labeling.studies.analysis.power import Components, virtual_studies
 from labeling.studies.analysis.quality import non_inferior
 from labeling.studies.analysis.resampling import permutation, permutation_from
 from labeling.studies.analysis.results import NotEstimated
+from labeling.studies.protocol import design
 
 EVERY_DESIGN = [("crossover", 2), ("williams", 3), ("williams", 4), ("parallel", 2), ("parallel", 3), ("parallel", 4)]
 

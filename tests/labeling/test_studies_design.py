@@ -12,8 +12,9 @@ from django.db import IntegrityError, transaction
 from labeling.errors import Invalid, WrongState
 from labeling.images.services import add_image
 from labeling.rounds.models import Publication
-from labeling.studies import design, services
+from labeling.studies import services
 from labeling.studies.models import Item, Study
+from labeling.studies.protocol import design
 from tests.factories import UserFactory, png
 from tests.labeling.studies import draft, frozen, labels, ten_fields
 

@@ -206,3 +206,12 @@ def test_the_page_and_the_record_know_the_figures(figures):
         assert recorded[package].keys() == measured.keys()
     page = house.PAGE.read_text()
     assert house.BEGIN in page and house.END in page
+
+
+@pytest.mark.parametrize("name", ["labeling", "inference"])
+def test_no_folder_and_no_module_stands_on_itself(name):
+    """Also by imports in functions and of types. A circle comes back one convenient import at a time."""
+    package = house.read_package(house.ROOT, name)
+    for group in (package.folder, lambda module: module):
+        assert graphs.circles(package.graph(house.WITH_TYPES, group)) == []
+    assert house.arrows_up(house.ROOT, package)["words"] == []

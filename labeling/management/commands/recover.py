@@ -11,8 +11,7 @@ from labeling.accounts import throttle
 from labeling.assignments import services as assignments
 from labeling.jobs import items as job_items
 from labeling.jobs import services as jobs
-from labeling.rounds import archiving
-from labeling.rounds.execution import portions, resuming, stages
+from labeling.rounds.execution import archiving, portions, resuming, stages
 from labeling.rounds.notices import delivery
 from labeling.rounds.weights import importing
 from labeling.studies import removal

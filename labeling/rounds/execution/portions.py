@@ -23,9 +23,9 @@ from labeling import jobs
 from labeling.leases import Fate, LeaseLost, Work
 from labeling.recovery import isolated, recover_leased
 from labeling.rounds.execution.backoff import keep_away, reason
+from labeling.rounds.execution.services import advance
 from labeling.rounds.execution.stages import STAGES, died
 from labeling.rounds.models import Portion, Round, Stage, StageLine
-from labeling.rounds.services import advance
 
 # Images a portion: enough work that what a message and a lease cost is lost in it (0.17 s on a machine with ten times
 # more work than processors), few enough that all workers have a share to the end.

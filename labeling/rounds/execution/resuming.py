@@ -12,8 +12,8 @@ from inference.documents.stages import Lack, MissingResource
 from labeling import jobs
 from labeling.recovery import isolated
 from labeling.rounds.execution import portions
+from labeling.rounds.execution.services import retry_round
 from labeling.rounds.models import Portion, Round, Stage, StageLine
-from labeling.rounds.services import retry_round
 from labeling.server.health import served_queues
 
 logger = logging.getLogger(__name__)

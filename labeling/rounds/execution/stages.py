@@ -25,8 +25,8 @@ from labeling.rounds.execution.backoff import (
     size,
     usage_sentence,
 )
+from labeling.rounds.execution.services import FINISHED, NEEDS, advance, move, start_next
 from labeling.rounds.models import Artifact, Round, Stage, StageLine
-from labeling.rounds.services import FINISHED, NEEDS, advance, move, start_next
 from labeling.rounds.weights.promotion import measured, register
 
 

@@ -3,10 +3,10 @@
 from typing import Any
 
 from django import forms
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from labeling.errors import Invalid
-from labeling.site.requests import Request, sentence
+from labeling.errors import Invalid, sentence
 from labeling.studies import limits, services
 from labeling.studies.documents import ArmDocument
 from labeling.studies.models import Arm, Study
@@ -145,7 +145,7 @@ DEFAULT_ARMS: tuple[ArmDocument, ...] = (
 )
 
 
-def arm_forms(request: Request, arms: tuple[ArmDocument, ...] = DEFAULT_ARMS) -> list[ArmForm]:
+def arm_forms(request: HttpRequest, arms: tuple[ArmDocument, ...] = DEFAULT_ARMS) -> list[ArmForm]:
     """Four arms; the first two are always there, the others stay empty unless somebody fills them."""
     initial: list[dict[str, object]] = [dict(arm) for arm in arms]
     initial += [{"assistance": "none"} for _ in range(4 - len(arms))]

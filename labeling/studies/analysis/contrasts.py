@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from labeling.studies.analysis import multiplicity
-from labeling.studies.analysis.estimands import Contrast, compare, pair_of, rates
+from labeling.studies.analysis.estimands import Contrast, compare, rates
 from labeling.studies.analysis.fixed_readers import FixedReaders, compare_fields
+from labeling.studies.analysis.pairs import pair_of
 from labeling.studies.analysis.plan import Plan
 from labeling.studies.analysis.quality import NonInferiority, non_inferior
 from labeling.studies.analysis.results import Interval, NotEstimated, attempt

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from labeling.studies.analysis.estimands import WITHIN, compare, rates
+from labeling.studies.analysis.estimands import compare, rates
+from labeling.studies.analysis.pairs import WITHIN
 from labeling.studies.analysis.results import Interval, NotEstimated, attempt
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from labeling.studies.declared import HOLM, IN_ORDER
+from labeling.studies.protocol.declared import HOLM, IN_ORDER
 
 
 def adjusted(ps: Sequence[float | None], how: str = HOLM) -> list[float | None]:

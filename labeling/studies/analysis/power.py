@@ -9,12 +9,12 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from labeling.studies import design
-from labeling.studies.analysis.estimands import WITHIN, Pair, lost_sequences
-from labeling.studies.analysis.estimands import nuisance as periods_of
-from labeling.studies.analysis.estimands import weights as weights_of
 from labeling.studies.analysis.moments import Floats, Moments, between_readers, within_readers
+from labeling.studies.analysis.pairs import WITHIN, Pair, lost_sequences
+from labeling.studies.analysis.pairs import nuisance as periods_of
+from labeling.studies.analysis.pairs import weights as weights_of
 from labeling.studies.analysis.results import NotEstimated
+from labeling.studies.protocol import design
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from scipy import stats
 from inference.masks import labels_of, unpack
 from inference.metrics import Contingency, contingency, dice, panoptic
 from inference.types import BoxMask
-from labeling.studies.analysis.estimands import NO_SPREAD, pair_of
+from labeling.studies.analysis.estimands import NO_SPREAD
 from labeling.studies.analysis.moments import Moments
+from labeling.studies.analysis.pairs import pair_of
 from labeling.studies.analysis.results import NotEstimated
 
 MATCH = 0.5  # intersection over union above which a drawn cell is the reference's
@@ -47,7 +48,7 @@ def non_inferior(
     better), against a reference that neither arm made. A field without a value makes the answer unknown: leaving it out
     would take what nobody measured for good.
 
-    The readers' means are compared as the times are (estimands.Pair). Raises ValueError for a margin that is not
+    The readers' means are compared as the times are (pairs.Pair). Raises ValueError for a margin that is not
     positive, or when no field counts.
     """
     if unknown := int(fields[measure].isna().sum()):

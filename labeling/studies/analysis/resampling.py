@@ -9,16 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb, prod
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from labeling.studies import design
+from labeling.studies.analysis.pairs import Pair
 from labeling.studies.analysis.results import Interval, NotEstimated
-
-if TYPE_CHECKING:
-    from labeling.studies.analysis.estimands import Pair
+from labeling.studies.protocol import design
 
 Floats = npt.NDArray[np.float64]
 ENUMERATED = 20_000  # allocations that are all tried; more are drawn
@@ -73,7 +70,7 @@ class Group:
         return rng.permuted(np.broadcast_to(self.first, (count, len(self.readers))), axis=1)
 
 
-def permutation(pair: "Pair", *, alpha: float, seed: int) -> Permutation | NotEstimated:
+def permutation(pair: Pair, *, alpha: float, seed: int) -> Permutation | NotEstimated:
     """Not offered where no allocation of so few readers can reach the level alpha."""
     groups = exchangeable(pair)
     if isinstance(groups, NotEstimated):
@@ -117,7 +114,7 @@ def _mirrored(group: Group) -> bool:
     return int(group.first.sum()) * 2 == len(group.readers)
 
 
-def exchangeable(pair: "Pair") -> list[Group] | NotEstimated:
+def exchangeable(pair: Pair) -> list[Group] | NotEstimated:
     """Who could have changed places with whom under "these two arms are alike"."""
     if not pair.within:
         n, m = len(pair.a), len(pair.b)
@@ -132,7 +129,7 @@ def exchangeable(pair: "Pair") -> list[Group] | NotEstimated:
     return _exchanges_of_sequences(pair)
 
 
-def _exchanges_of_sequences(pair: "Pair") -> list[Group] | NotEstimated:
+def _exchanges_of_sequences(pair: Pair) -> list[Group] | NotEstimated:
     """Sequences that differ in the two arms alone; their readers' differences change sign when they are exchanged."""
     names = sorted({str(name) for name in pair.sequence})
     partners = list(_partners(pair))
@@ -153,7 +150,7 @@ def _exchanges_of_sequences(pair: "Pair") -> list[Group] | NotEstimated:
     return groups or NotEstimated("no two sequences that could be exchanged have readers")
 
 
-def _partners(pair: "Pair") -> Iterator[tuple[str, str]]:
+def _partners(pair: Pair) -> Iterator[tuple[str, str]]:
     """Pairs of sequences that become each other when the two arms are exchanged."""
     planned = [design.letters(row) for row in design.sequences(pair.kind, _arms(pair))]
     for one in planned:
@@ -162,7 +159,7 @@ def _partners(pair: "Pair") -> Iterator[tuple[str, str]]:
                 yield one, other
 
 
-def _exchanges(one: str, other: str, pair: "Pair") -> bool:
+def _exchanges(one: str, other: str, pair: Pair) -> bool:
     """Whether the sequences differ in the places of the two arms alone."""
     if pair.periods is None:
         return len(one) == 2
@@ -174,7 +171,7 @@ def _exchanges(one: str, other: str, pair: "Pair") -> bool:
     return len(different) == 2 and expected is not None and sorted(expected) == list(different)
 
 
-def _arms(pair: "Pair") -> int:
+def _arms(pair: Pair) -> int:
     return len(str(pair.sequence[0])) if pair.within else 2
 
 
@@ -192,7 +189,7 @@ def permutation_from(kind: str, arms: int, alpha: float = 0.05) -> int | None:
     return None
 
 
-def bootstrap(pair: "Pair", *, confidence: float, seed: int, resamples: int) -> Interval | NotEstimated:
+def bootstrap(pair: Pair, *, confidence: float, seed: int, resamples: int) -> Interval | NotEstimated:
     """Percentile interval of the reduction in per cent, readers drawn again.
 
     Not offered for fewer readers than simulations say it needs to hold the truth as often as it claims.
@@ -213,7 +210,7 @@ def bootstrap(pair: "Pair", *, confidence: float, seed: int, resamples: int) -> 
     return Interval(float(low), float(high))
 
 
-def resampled_ratios(rng: np.random.Generator, pair: "Pair", resamples: int) -> Floats:
+def resampled_ratios(rng: np.random.Generator, pair: Pair, resamples: int) -> Floats:
     """(resamples,) ratios of means. Of the n readers of a sequence, or of an arm, n - 1 are drawn with replacement.
 
     Drawing n would give a sequence of two readers half the variance that it has (Rao and Wu 1988).
@@ -227,7 +224,7 @@ def resampled_ratios(rng: np.random.Generator, pair: "Pair", resamples: int) -> 
     return np.asarray(sums["b"] / sums["a"])
 
 
-def _strata(pair: "Pair") -> list[tuple[str, npt.NDArray[np.int64]]]:
+def _strata(pair: Pair) -> list[tuple[str, npt.NDArray[np.int64]]]:
     """Which arms' values a group of readers has ("a" the reference, "b" the arm), and their places there."""
     if not pair.within:
         return [("a", np.arange(len(pair.a))), ("b", np.arange(len(pair.b)))]

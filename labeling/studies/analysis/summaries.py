@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from labeling.studies.analysis.estimands import weights
+from labeling.studies.analysis.pairs import weights
 
 
 @dataclass(frozen=True)

@@ -164,8 +164,8 @@ def learned(project: Any, owner: Any, sent: list[Any]) -> None:
     from inference.detectors import centre
     from inference.weights import files
     from inference.worker import tasks
+    from labeling.rounds.execution.services import start_round
     from labeling.rounds.notices.announcements import change_notices
-    from labeling.rounds.services import start_round
     from labeling.rounds.weights import importing
     from labeling.rounds.weights.promotion import promote
 

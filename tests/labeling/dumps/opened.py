@@ -7,6 +7,7 @@ The printed JSON has:
   differences  layer -> how its rows differ from its log
   rows         model -> number of rows
   documents    round -> what was read of its stored documents
+  read         kind of document -> how many rows were read as one, and written again to the letter
   report       study -> the number of its comparisons
 """
 
@@ -39,6 +40,7 @@ def main() -> int:
         "differences": differences(),
         "rows": rows(),
         "documents": documents(),
+        "read": read_as_documents(),
         "report": reports(),
         **answers(),
     }
@@ -141,6 +143,45 @@ def documents() -> dict[str, Any]:
             "evaluation": sorted(evaluation),
         }
     return found
+
+
+def read_as_documents() -> dict[str, int]:
+    """Every stored document of every row, read as what it is; raises for one that is not understood or changes."""
+    from django.apps import apps
+
+    from inference.documents import publication, stages
+    from inference.documents.configuration import RoundConfiguration
+    from inference.documents.reading import Reading
+    from inference.documents.snapshot import SnapshotSummary
+    from labeling.images.documents import UploadFacts, UploadRequest
+    from labeling.studies.documents import check_frozen
+
+    model = lambda name: apps.get_model("labeling", name).objects  # noqa: E731
+    columns = [
+        (RoundConfiguration, model("Round").values_list("configuration", flat=True)),
+        (SnapshotSummary, model("Snapshot").values_list("summary", flat=True)),
+        (stages.Usage, model("Stage").values_list("usage", flat=True)),
+        (stages.Figures, model("ModelVersion").values_list("metrics", flat=True)),
+        (publication.Certificate, model("Publication").exclude(certificate={}).values_list("certificate", flat=True)),
+        (publication.PublicationFacts, model("Publication").values_list("facts", flat=True)),
+        (stages.ModelNames, model("Publication").values_list("model_names", flat=True)),
+        (publication.TuningResult, model("Tuning").exclude(result={}).values_list("result", flat=True)),
+        (Reading, model("Image").values_list("reading", flat=True)),
+        (UploadRequest, model("Job").filter(kind="read").values_list("request", flat=True)),
+        (UploadFacts, model("JobItem").filter(job__kind="read").values_list("facts", flat=True)),
+    ]
+    found: dict[str, int] = defaultdict(int)
+    for kind, values in columns:
+        for value in values:
+            assert kind.stored(value).as_json() == value, (kind, value)
+            found[kind.__name__] += 1
+    for artifact in model("Artifact").all():
+        assert stages.facts_of(artifact.kind, artifact.facts).as_json() == artifact.facts, artifact
+        found["facts"] += 1
+    for protocol in model("Study").exclude(protocol=None).values_list("protocol", flat=True):
+        check_frozen(protocol)
+        found["protocol"] += 1
+    return dict(found)
 
 
 def reports() -> dict[str, Any]:

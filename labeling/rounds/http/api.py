@@ -16,10 +16,11 @@ from labeling.images.models import Image
 from labeling.projects.access import person, reach
 from labeling.projects.contract import ProjectAnswer
 from labeling.projects.models import Project
-from labeling.rounds.archiving import archive_project, restore_project
 from labeling.rounds.configuration import configure, differences
+from labeling.rounds.execution.archiving import archive_project, restore_project
 from labeling.rounds.execution.backoff import reason, remedy
 from labeling.rounds.execution.resuming import try_again
+from labeling.rounds.execution.services import cancel_round, start_round
 from labeling.rounds.models import ModelVersion, Promotion, Round, Stage, Tuning, WeightsImport
 from labeling.rounds.readiness import as_json, limitations
 from labeling.rounds.reference import described, lock
@@ -30,7 +31,6 @@ from labeling.rounds.results.drift import Mean, of_round
 from labeling.rounds.results.estimate import estimate
 from labeling.rounds.results.export import export_file, folder_name
 from labeling.rounds.results.tuning import request_tuning
-from labeling.rounds.services import cancel_round, start_round
 from labeling.rounds.weights.importing import import_weights
 from labeling.rounds.weights.promotion import figures_of, promote, roll_back
 from labeling.rounds.weights.starting import learns_something, licences, read

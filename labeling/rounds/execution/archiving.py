@@ -12,8 +12,8 @@ from labeling.accounts.models import User
 from labeling.errors import WrongState
 from labeling.projects.models import Project
 from labeling.recovery import isolated
+from labeling.rounds.execution.services import cancel_round
 from labeling.rounds.models import Round, Stage, StageLine
-from labeling.rounds.services import cancel_round
 
 logger = logging.getLogger(__name__)
 STOPPED = "asked to stop: the project was archived"

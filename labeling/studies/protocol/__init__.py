@@ -1,0 +1,1 @@
+"""What a protocol fixes before the first reader begins. Imports neither models nor statistics."""
