@@ -1,4 +1,5 @@
-/** A reviewer settles the dispute about a cell: by their own opinion where they have given one, else as it is decided. */
+/** A reviewer settles the dispute about a cell: by their own opinion where they have given one, else as it is
+ *  decided. */
 import { t } from "../locale/locale";
 import type { Opinion, Status } from "../scene/contract";
 import { change, type Draft } from "../scene/edits";
