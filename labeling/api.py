@@ -97,7 +97,9 @@ def routes() -> list[Any]:
     from labeling.annotations import api as annotations
     from labeling.assignments import api as assignments
     from labeling.exchange import api as exchange
+    from labeling.exchange.importing import api as importing
     from labeling.images import api as images
+    from labeling.images import slide_api as slides
     from labeling.jobs import api as jobs
     from labeling.projects import api as projects
     from labeling.projects import invitations_api as invitations
@@ -125,11 +127,13 @@ def routes() -> list[Any]:
         path("projects/<int:project>/weights/", rounds.WeightsImports.as_view(), name="weights-import-list"),
         path("projects/<int:project>/export/<str:layout>/", exchange.Export.as_view(), name="export"),
         path("projects/<int:project>/exports/", exchange.Exports.as_view(), name="export-list"),
+        path("projects/<int:project>/imports/", importing.Imports.as_view(), name="import-list"),
         path("projects/<int:project>/jobs/", jobs.JobList.as_view(), name="job-list"),
         path("jobs/<int:job>/", jobs.JobDetail.as_view(), name="job-detail"),
         path("jobs/<int:job>/cancel/", jobs.JobCancel.as_view(), name="job-cancel"),
         path("jobs/<int:job>/retry/", jobs.JobRetry.as_view(), name="job-retry"),
         path("jobs/<int:job>/choose/", images.Choice.as_view(), name="job-choose"),
+        path("jobs/<int:job>/confirm/", importing.ImportConfirm.as_view(), name="job-confirm"),
         path("jobs/<int:job>/discard/", jobs.JobDiscard.as_view(), name="job-discard"),
         path("jobs/<int:job>/result/", jobs.JobResult.as_view(), name="job-result"),
         path("projects/<int:project>/invitations/", invitations.InvitationList.as_view(), name="invitation-list"),
@@ -162,6 +166,9 @@ def routes() -> list[Any]:
         path("images/<int:image>/original/", images.Original.as_view(), name="image-original"),
         path("images/<int:image>/thumbnail/", images.Thumbnail.as_view(), name="image-thumbnail"),
         path("images/<int:image>/tiles/<int:level>/<int:column>/<int:row>/", images.Tile.as_view(), name="image-tile"),
+        path("projects/<int:project>/slides/", slides.Slides.as_view(), name="slide-list"),
+        path("images/<int:image>/slide/", slides.SlideDetail.as_view(), name="image-slide"),
+        path("images/<int:image>/fields/", slides.Fields.as_view(), name="image-fields"),
         path("images/<int:image>/smart/", interactive.Smart.as_view(), name="image-smart"),
         path("images/<int:image>/refusion/", interactive.Refusion.as_view(), name="image-refusion"),
         path("images/<int:image>/overlay/", overlay.Overlay.as_view(), name="image-overlay"),

@@ -21,6 +21,7 @@ from labeling.annotations.study_sheets import decline_without
 from labeling.celery import app
 from labeling.errors import Invalid, LabelingError, WrongState
 from labeling.images.models import Image
+from labeling.images.slides import decline_slide
 from labeling.projects.access import person, reach
 from labeling.rounds.models import Publication
 
@@ -133,6 +134,8 @@ def _object(request: Request) -> dict[str, Any]:
 
 
 def _pixels(image: Image) -> dict[str, Any]:
+    """Raises IsSlide: the models of the interactive worker look at a whole picture."""
+    decline_slide(image)
     return {"image": image.sha256, "file": str(image.pixels.name)}
 
 

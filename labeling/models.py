@@ -15,7 +15,7 @@ from labeling.annotations.models import (
     Settlement,
 )
 from labeling.assignments.models import ItemEvent, Reading, Workflow, WorkItem
-from labeling.images.models import Image, OriginalAccess
+from labeling.images.models import Image, OriginalAccess, SlideField, SlideFile
 from labeling.jobs.models import Job, JobItem
 from labeling.projects.models import Invitation, LabelClass, Membership, Project
 from labeling.reviews.models import Comment, Mention
@@ -79,6 +79,8 @@ __all__ = [
     "SignInAttempt",
     "SitePolicy",
     "Sitting",
+    "SlideField",
+    "SlideFile",
     "Snapshot",
     "Stage",
     "StageLine",

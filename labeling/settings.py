@@ -106,6 +106,8 @@ STORAGES = {
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
+# Folders below which slides can be registered where they lie: NAME=/folder, several with commas between them.
+SLIDE_ROOTS = environment.slide_roots()
 STATIC_URL = "static/"
 STATIC_ROOT = os.environ.get("STATIC_ROOT") or DATA_DIR / "static"
 STATICFILES_DIRS = [
@@ -156,7 +158,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # Read by workers only: the web process sends tasks by name and never sees torch. A worker that serves the queue "files"
 # alone is started with WORKER_TASKS=files and does without torch as well.
-_file_tasks = ["labeling.jobs.tasks", "labeling.images.tasks", "labeling.exchange.tasks"]
+_file_tasks = ["labeling.jobs.tasks", "labeling.images.tasks", "labeling.images.fields", "labeling.exchange.tasks"]
 _model_tasks = ["inference.worker.tasks", "inference.worker.interactive", "labeling.rounds.notices.tasks"]
 CELERY_IMPORTS = _file_tasks if os.environ.get("WORKER_TASKS") == "files" else [*_model_tasks, *_file_tasks]
 

@@ -1,4 +1,5 @@
 /** Verdicts on proposals and on decided cells. */
+import { unavailableOverrule } from "../editor/overrule";
 import { mark } from "../locale/locale";
 import { unavailableForCell, VERDICT, writing } from "./availability";
 import type { CommandRecord } from "./command";
@@ -23,6 +24,14 @@ export const REVIEW_COMMANDS = {
     scope: "review",
     whyNot: (store) => unavailableForCell(store, VERDICT),
     run: ({ editor }) => editor.reject(),
+  },
+  "review.overrule": {
+    sentence: mark("Settle the dispute about this cell, by your opinion or as it is decided"),
+    group: mark("Review"),
+    keys: ["Shift+x"],
+    scope: "review",
+    whyNot: (store) => writing(store) ?? unavailableOverrule(store),
+    run: ({ editor }) => editor.overrule(),
   },
   "review.next": {
     sentence: mark("Next open proposal"),

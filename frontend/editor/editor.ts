@@ -15,6 +15,7 @@ import { MaskEdit } from "./mask_edit";
 import { MultiSelect } from "./multi_select";
 import type { Features } from "./interfaces";
 import { dependOn } from "../scene/observed";
+import { overruling } from "./overrule";
 import { Picture } from "./picture";
 import { Review } from "./review";
 import { Selection } from "./selection";
@@ -117,6 +118,12 @@ export class Editor implements Features {
   reject(): void {
     if (this.store.onProposal) this.maskEdit.cancel();
     this.review.reject();
+  }
+  overrule(): void {
+    const draft = overruling(this.store);
+    if (!draft) return;
+    const op = this.store.commit(draft);
+    if (op) this.store.toast(t("The dispute is settled."), [op]);
   }
   remove(): void {
     const { store } = this;

@@ -8,7 +8,7 @@
 import type { Box } from "../geometry/box";
 import type { Camera } from "../geometry/frames";
 import type { Cells } from "../scene/cells";
-import { LINE_GLSL, nearest, program, uniforms } from "./gl";
+import { casingOf, LINE_GLSL, nearest, PLAIN_OUTLINES, program, uniforms, type Outlines } from "./gl";
 import type { StyleTable } from "./style_table";
 
 const WIDTH = 1024;
@@ -21,13 +21,16 @@ uniform sampler2D uPalette;
 uniform vec2 uCanvas;                 // device pixels
 flat out uvec4 vStyle;
 flat out vec3 vColour;
+flat out vec3 vCasing;
 ${LINE_GLSL}
 vec4 onCanvas(vec2 place) { vec2 clip = place / uCanvas * 2.0 - 1.0; return vec4(clip.x, -clip.y, 0.0, 1.0); }
 vec4 fetchBox() {
   int box = gl_VertexID / ${corners};
   ivec2 at = ivec2(box % ${WIDTH}, box / ${WIDTH});
   vStyle = texelFetch(uBoxStyles, at, 0);
-  vColour = texelFetch(uPalette, ivec2(int(vStyle.r), 0), 0).rgb;
+  vec4 colours = texelFetch(uPalette, ivec2(int(vStyle.r), 0), 0);
+  vColour = colours.rgb;
+  vCasing = vec3(colours.a);
   return texelFetch(uBoxes, at, 0);
 }
 vec2 cornerOf(int n) { int c = n % 4; return vec2(c == 1 || c == 2 ? 1.0 : 0.0, c >= 2 ? 1.0 : 0.0); }
@@ -40,13 +43,16 @@ out vec2 vPlace;                      // from the box's top left, device pixels
 void main() {
   vec4 box = fetchBox();
   vSize = box.zw - box.xy;
-  float w = ((vStyle.a & 1u) != 0u ? 2.2 : (vStyle.a & 2u) != 0u ? 1.4 : 0.8) * uDpr;   // half of the line
+  bool selected = (vStyle.a & 1u) != 0u;
+  float core = 0.5 * coreOf(selected, (vStyle.a & 2u) != 0u);
+  float w = core + uCasing;                                                             // outwards
+  float v = selected ? w : core;                                                        // inwards
   int n = gl_VertexID % 24;
   int side = n / 6, k = n % 6;
   bool second = k == 1 || k == 4 || k == 5;                                            // which end of the side
   bool inner = k == 2 || k == 3 || k == 5;
   vec2 unit = cornerOf(side + (second ? 1 : 0));
-  float outward = inner ? -min(w, min(vSize.x, vSize.y) * 0.5) : w;
+  float outward = inner ? -min(v, min(vSize.x, vSize.y) * 0.5) : w;
   vPlace = unit * vSize + (unit * 2.0 - 1.0) * outward;
   gl_Position = onCanvas(box.xy + vPlace);
 }`;
@@ -55,21 +61,21 @@ const RING_FRAGMENT = `
 ${LINE_GLSL}
 flat in uvec4 vStyle;
 flat in vec3 vColour;
+flat in vec3 vCasing;
 flat in vec2 vSize;
 in vec2 vPlace;
 out vec4 colour;
 void main() {
-  bool selected = (vStyle.a & 1u) != 0u;
-  vec2 border = min(abs(vPlace), abs(vSize - vPlace));
-  float off = min(border.x, border.y);
-  float along = border.x < border.y ? vPlace.y : vPlace.x;
-  if (selected && off > 1.2 * uDpr) { colour = vec4(1.0); return; }   // the white halo
-  if (!inDash(vStyle.b, along)) { if (selected) { colour = vec4(0.0, 0.0, 0.0, 1.0); return; } discard; }
-  colour = vec4(vColour, 1.0);
+  vec2 inside = min(vPlace, vSize - vPlace);                          // from the nearer side; negative beyond the box
+  float off = abs(min(inside.x, inside.y));
+  float along = inside.x < inside.y ? vPlace.y : vPlace.x;
+  bool core = off <= 0.5 * coreOf((vStyle.a & 1u) != 0u, (vStyle.a & 2u) != 0u) && inDash(vStyle.b, along);
+  colour = vec4(core ? vColour : vCasing, 1.0);
 }`;
 
-/** Four lines, one device pixel wide. */
+/** Four lines, one device pixel wide. Drawn twice: the casings just outside of the boxes, then the cores. */
 const LINE_VERTEX = `${head(8)}
+uniform float uOutside;               // 1: the casings, 0: the cores
 out float vAlong;
 void main() {
   vec4 box = fetchBox();
@@ -77,27 +83,30 @@ void main() {
   int n = gl_VertexID % 8;
   int corner = n / 2 + n % 2;
   vAlong = float(corner / 2) * (size.x + size.y) + float(corner % 2) * size.x;
-  gl_Position = onCanvas(floor(box.xy + cornerOf(corner) * size) + 0.5);
+  vec2 unit = cornerOf(corner);
+  gl_Position = onCanvas(floor(box.xy + unit * size) + 0.5 + uOutside * (unit * 2.0 - 1.0));
 }`;
 
 const LINE_FRAGMENT = `
 ${LINE_GLSL}
+uniform float uOutside;
 flat in uvec4 vStyle;
 flat in vec3 vColour;
+flat in vec3 vCasing;
 in float vAlong;
 out vec4 colour;
 void main() {
-  if (vStyle.b != 1u && !inDash(vStyle.b, vAlong)) discard;
-  colour = vec4(vColour, 1.0);
+  bool core = uOutside == 0.0 && (vStyle.b == 1u || inDash(vStyle.b, vAlong));
+  colour = vec4(core ? vColour : vCasing, 1.0);
 }`;
 
-/** The same frame of lines, as one square point whose inside is left out: an eighth of the vertices. */
+/** The same frame of lines and casing, as one square point whose inside is left out: a sixteenth of the vertices. */
 const FRAME_VERTEX = `${head(1)}
 flat out vec4 vFrame;                 // first and last pixel of the frame, from the bottom left as gl_FragCoord
 void main() {
   vec4 box = floor(fetchBox());
   vFrame = vec4(box.x, uCanvas.y - 1.0 - box.w, box.z, uCanvas.y - 1.0 - box.y);
-  gl_PointSize = max(box.z - box.x, box.w - box.y) + 3.0;
+  gl_PointSize = max(box.z - box.x, box.w - box.y) + 5.0;
   gl_Position = onCanvas((box.xy + box.zw + 1.0) * 0.5);
 }`;
 
@@ -105,14 +114,17 @@ const FRAME_FRAGMENT = `
 ${LINE_GLSL}
 flat in uvec4 vStyle;
 flat in vec3 vColour;
+flat in vec3 vCasing;
 flat in vec4 vFrame;
 out vec4 colour;
 void main() {
   vec2 place = floor(gl_FragCoord.xy);
   vec2 border = min(place - vFrame.xy, vFrame.zw - place);
-  if (min(border.x, border.y) != 0.0) discard;
-  if (vStyle.b != 1u && !inDash(vStyle.b, border.x == 0.0 ? place.y - vFrame.y : place.x - vFrame.x)) discard;
-  colour = vec4(vColour, 1.0);
+  float off = min(border.x, border.y);                                // 0: the frame, -1: the casing around it
+  if (abs(off + 0.5) > 0.5) discard;
+  float along = border.x == 0.0 ? place.y - vFrame.y : place.x - vFrame.x;
+  bool core = off == 0.0 && (vStyle.b == 1u || inDash(vStyle.b, along));
+  colour = vec4(core ? vColour : vCasing, 1.0);
 }`;
 
 const DOT_VERTEX = `${head(1)}
@@ -131,14 +143,23 @@ void main() { colour = vec4(vColour, 1.0); }`;
 /** Boxes smaller than this on the canvas (device pixels) are dots: the lines of a frame would fill them anyway. */
 export const DOT_BELOW = 5;
 /** Below this size a frame is one device pixel thin, which hides less of a small cell. Not on dense screens, where such
- *  a line is too thin to see. */
+ *  a line is too thin to see, and not where somebody wants wider outlines. */
 const RING_FROM = 40;
 /** Frames up to this size are points: for larger ones the many pixels inside that are left out cost more than
  *  vertices. */
 const FRAME_BELOW = 14;
 /** More dots than this in view are a texture to the eye: the density picture takes their place. */
 export const MOST_DOTS = 8000;
-const NAMES = ["uCanvas", "uPalette", "uDpr", "uBoxes", "uBoxStyles"] as const;
+const NAMES = [
+  "uCanvas",
+  "uPalette",
+  "uDpr",
+  "uWidth",
+  "uCasing",
+  "uOutside",
+  "uBoxes",
+  "uBoxStyles",
+] as const;
 
 class Batch {
   private boxes = new Float32Array(4 * WIDTH);
@@ -157,6 +178,8 @@ class Batch {
     fragment: string,
     private readonly shape: "POINTS" | "LINES" | "TRIANGLES",
     private readonly corners: number,
+    /** Values of uOutside, one drawing each. */
+    private readonly passes: readonly number[] = [0],
   ) {
     this.made = program(gl, vertex, fragment);
     this.at = uniforms(gl, this.made, NAMES);
@@ -181,7 +204,7 @@ class Batch {
     for (let k = 0; k < 4; k++) this.styles[i + k] = style[at + k];
   }
 
-  draw(dpr: number): void {
+  draw(dpr: number, outlines: Outlines): void {
     if (!this.count) return;
     const { gl } = this;
     gl.useProgram(this.made);
@@ -190,9 +213,14 @@ class Batch {
     gl.uniform1i(this.at.uBoxes, 3);
     gl.uniform1i(this.at.uBoxStyles, 4);
     gl.uniform1f(this.at.uDpr, dpr);
+    gl.uniform1f(this.at.uWidth, outlines.width * dpr);
+    gl.uniform1f(this.at.uCasing, casingOf(outlines) * dpr);
     gl.uniform2f(this.at.uCanvas, gl.drawingBufferWidth, gl.drawingBufferHeight);
     gl.bindVertexArray(this.empty);
-    gl.drawArrays(gl[this.shape], 0, this.corners * this.count);
+    for (const outside of this.passes) {
+      gl.uniform1f(this.at.uOutside, outside);
+      gl.drawArrays(gl[this.shape], 0, this.corners * this.count);
+    }
     this.count = 0;
   }
 
@@ -250,10 +278,11 @@ export class BoxDrawing {
   private readonly frames: Batch;
   private readonly dots: Batch;
   private dotCount = 0;
+  outlines = PLAIN_OUTLINES;
 
   constructor(private readonly gl: WebGL2RenderingContext) {
     this.rings = new Batch(gl, RING_VERTEX, RING_FRAGMENT, "TRIANGLES", 24);
-    this.lines = new Batch(gl, LINE_VERTEX, LINE_FRAGMENT, "LINES", 8);
+    this.lines = new Batch(gl, LINE_VERTEX, LINE_FRAGMENT, "LINES", 8, [1, 0]);
     this.frames = new Batch(gl, FRAME_VERTEX, FRAME_FRAGMENT, "POINTS", 1);
     this.dots = new Batch(gl, DOT_VERTEX, DOT_FRAGMENT, "POINTS", 1);
   }
@@ -271,7 +300,8 @@ export class BoxDrawing {
       y1: top + gl.drawingBufferHeight / scale,
     };
     const wanted = grownBy(part ? common(view, part) : view, (3 * dpr) / scale);
-    const ringFrom = dpr < 1.5 ? RING_FROM : DOT_BELOW;
+    const isThin = dpr < 1.5 && this.outlines.width <= PLAIN_OUTLINES.width;
+    const ringFrom = isThin ? RING_FROM : DOT_BELOW;
     const frame: Frame = { box: cells.box, style: styles.bytes, view, wanted, scale, ringFrom };
     const near = rowsNear(cells, wanted);
     const count = near?.length ?? cells.count;
@@ -311,10 +341,7 @@ export class BoxDrawing {
   /** Draw what was gathered. */
   draw(styles: StyleTable, dpr: number): void {
     styles.bind(this.gl);
-    this.dots.draw(dpr);
-    this.frames.draw(dpr);
-    this.lines.draw(dpr);
-    this.rings.draw(dpr);
+    for (const batch of [this.dots, this.frames, this.lines, this.rings]) batch.draw(dpr, this.outlines);
   }
 }
 

@@ -1,4 +1,5 @@
 /** The style of an annotation: colour = class, line style = state. One texel of the look-up table per row. */
+import { luminance, outlineOf, type Rgb } from "./outline_colour";
 import { CANNOT_TELL_STATUS, IGNORE_STATUS } from "./statuses";
 import type { Cells } from "../scene/cells";
 import type { LabelClass } from "../scene/contract";
@@ -13,6 +14,9 @@ export const OKABE_ITO = [
   "#d55e00",
   "#f0e442",
 ] as const;
+
+/** Of cells without a class. */
+export const UNCLASSIFIED_COLOUR = OKABE_ITO[6];
 
 /** Regions are no class: the one dark colour that no class has. Line and hatching show their kind. */
 export const REGION_COLOUR = "#20262c";
@@ -49,16 +53,24 @@ export function paletteIndex(classes: LabelClass[]): Map<number, number> {
   return new Map(classes.map((c, i) => [c.id, 1 + (i % 240)]));
 }
 
-/** RGBA of every palette place, as the shaders read it. */
-export function palette(classes: LabelClass[]): Uint8Array {
-  const bytes = new Uint8Array(4 * PALETTE_SIZE);
-  const set = (index: number, colour: string) => bytes.set([...rgb(colour), 255], 4 * index);
-  set(UNCLASSIFIED, OKABE_ITO[6]);
+/** Four bytes a place, as the shaders read them. `areas`: the colours as they are, for what is painted whole.
+ *  `outlines`: the colours of outlines' cores, and 255 where the casing is white, 0 where it is black. */
+export type Palette = { readonly areas: Uint8Array; readonly outlines: Uint8Array };
+
+export function palette(classes: LabelClass[]): Palette {
+  const areas = new Uint8Array(4 * PALETTE_SIZE);
+  const outlines = new Uint8Array(4 * PALETTE_SIZE);
+  const set = (index: number, colour: string) => {
+    const { core, casing } = outlineOf(rgb(colour));
+    areas.set([...rgb(colour), 255], 4 * index);
+    outlines.set([...core, luminance(casing) > 0.5 ? 255 : 0], 4 * index);
+  };
+  set(UNCLASSIFIED, UNCLASSIFIED_COLOUR);
   classes.forEach((c, i) => set(1 + (i % 240), c.color));
   PEOPLE_COLOURS.forEach((colour, i) => set(PEOPLE_FROM + i, colour));
   set(EXHAUSTIVE, REGION_COLOUR);
   set(IGNORED, REGION_COLOUR);
-  return bytes;
+  return { areas, outlines };
 }
 
 /** Each person's place among the people's colours, in the order in which they are met. */
@@ -78,9 +90,9 @@ export class People {
   }
 }
 
-export function rgb(colour: string): [number, number, number] {
+export function rgb(colour: string): Rgb {
   const hex = /^#([0-9a-f]{6})$/i.exec(colour)?.[1] ?? "f0e442";
-  return [0, 2, 4].map((i) => parseInt(hex.slice(i, i + 2), 16)) as [number, number, number];
+  return [0, 2, 4].map((i) => parseInt(hex.slice(i, i + 2), 16)) as unknown as Rgb;
 }
 
 const NOTHING: CellStyle = { colour: UNCLASSIFIED, maskLine: Line.none, boxLine: Line.none, flags: 0 };
@@ -128,11 +140,11 @@ function lineOf(cells: Cells, row: number): number {
   return isInDoubt ? Line.dotted : Line.solid;
 }
 
+/** The cell under judgement is a thicker outline and never filled, so that its border and its inside are seen. */
 function flagsOf(row: number, focus: Focus): number {
-  let flags = focus.fill ? Flag.filled : 0;
-  if (row === focus.selected) flags |= Flag.selected | Flag.filled;
-  if (row === focus.hovered) flags |= Flag.hovered | Flag.filled;
-  return flags;
+  if (row === focus.selected) return Flag.selected;
+  if (row === focus.hovered) return Flag.hovered | Flag.filled;
+  return focus.fill ? Flag.filled : 0;
 }
 
 /** A cell with a mask is its outline; its box would only hide tissue. A proposal whose box a person drew shows no

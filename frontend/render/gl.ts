@@ -43,9 +43,21 @@ export function nearest(gl: WebGL2RenderingContext): void {
     gl.texParameteri(gl.TEXTURE_2D, name, value);
 }
 
+/** How outlines are drawn, CSS pixels, at any zoom. `width`: of the core; beside it the casing. */
+export type Outlines = { readonly width: number };
+export const PLAIN_OUTLINES: Outlines = { width: 2 };
+/** Of a selected and of a hovered cell: so many times as wide. */
+const WIDER = { selected: 1.6, hovered: 1.3 } as const;
+export const casingOf = ({ width }: Outlines): number => Math.max(1, 0.5 * width);
+
 /** Dashes along a line; `along` in device pixels. */
 export const LINE_GLSL = `
 uniform float uDpr;                   // device pixels a CSS pixel
+uniform float uWidth;                 // of an outline's core, device pixels
+uniform float uCasing;                // of its casing on one side, device pixels
+float coreOf(bool selected, bool hovered) {
+  return uWidth * (selected ? ${WIDER.selected} : hovered ? ${WIDER.hovered} : 1.0);
+}
 bool inDash(uint line, float along) {
   if (line == 2u) return mod(along, 9.0 * uDpr) < 5.5 * uDpr;
   if (line == 3u) return mod(along, 4.0 * uDpr) < 1.8 * uDpr;
@@ -54,10 +66,9 @@ bool inDash(uint line, float along) {
 `;
 
 /** The style of a row's mask, from the table that StyleTable binds to unit 0:
- *  red, green, blue, and line + 4 x flags. */
+ *  red, green, blue, and line + 4 x flags + 128 where the casing is white. */
 export const STYLE_GLSL = `
 uniform highp usampler2D uStyles;
-uniform float uDpr;                   // device pixels a CSS pixel
 uvec4 styleOf(uint row) { return texelFetch(uStyles, ivec2(int(row & 1023u), int(row >> 10)), 0); }
 `;
 export const STYLES_WIDTH = 1024;

@@ -10,7 +10,7 @@ import { overlap, type Box } from "../geometry/box";
 import type { Camera, Size } from "../geometry/frames";
 import type { Cells } from "../scene/cells";
 import { FARTHEST, rasterise, withReach } from "./cell_texture";
-import { STYLE_GLSL, nearest, program, uniforms } from "./gl";
+import { casingOf, LINE_GLSL, nearest, PLAIN_OUTLINES, program, STYLE_GLSL, uniforms } from "./gl";
 import type { StyleTable } from "./style_table";
 
 export const BLOCK = 512;
@@ -34,6 +34,7 @@ const FRAGMENT = `
 uniform highp usampler2D uIds;        // row + 1, 0 where there is no cell; how many texels to its rim on the four sides
 uniform float uScale;                 // device pixels an image pixel
 uniform float uSolid;                 // opacity of areas that are painted whole
+${LINE_GLSL}
 ${STYLE_GLSL}
 in vec2 vTexel;
 out vec4 colour;                      // premultiplied
@@ -49,15 +50,21 @@ void main() {
   bool selected = (style.a & 4u) != 0u;
   bool filled = (style.a & 16u) != 0u;
   bool solid = (style.a & 64u) != 0u;
-  float halo = selected ? 2.0 * uDpr : 0.0;
-  float width = max(halo + ((style.a & 8u) != 0u && !selected ? 2.8 : 2.0) * uDpr, 0.5 * min(uScale, 1.0));
+  float core = coreOf(selected, (style.a & 8u) != 0u);
+  float whole = max(core + uCasing * (selected ? 2.0 : 1.0), 0.5 * min(uScale, 1.0));
+  // Farther inside nothing is known of the rim.
+  float shrink = min(1.0, ${FARTHEST - 1}.0 * uScale / whole);
+  off /= shrink;
   // An outline in a texture has no length along it; a checkered pattern cuts it into dashes in every direction.
   vec2 dash = floor(place * uScale / ((line == 3u ? 2.2 : 5.0) * uDpr));
   bool gap = line != 1u && mod(dash.x + dash.y, 2.0) > 0.5;
   vec3 own = vec3(style.rgb) / 255.0;
+  vec3 casing = vec3((style.a & 128u) != 0u ? 1.0 : 0.0);
   vec4 body = filled ? vec4(own * 0.22, 0.22) : vec4(0.0);
-  vec4 outline = gap ? (selected ? vec4(0.0, 0.0, 0.0, 1.0) : body) : vec4(own, 1.0);
-  colour = off < halo ? vec4(1.0) : off < width ? outline : body;
+  // From the rim inwards: casing, core, and within a selected cell casing again. A gap of the core shows the tissue.
+  bool cased = off < uCasing || off >= uCasing + core;
+  vec4 stroke = cased ? vec4(casing, 1.0) : gap ? body : vec4(own, 1.0);
+  colour = off < whole ? stroke : body;
   if (solid) colour = vec4(own * uSolid, uSolid);
   if (texel.r == 0u || line == 0u) colour = vec4(0.0);
 }`;
@@ -68,7 +75,7 @@ type Block = { readonly box: Box; readonly textures: WebGLTexture[]; stale: Box 
 export class MaskDrawing {
   private readonly made: WebGLProgram;
   private readonly at: Record<
-    "uBlock" | "uCanvas" | "uIds" | "uScale" | "uSolid" | "uStyles" | "uDpr",
+    "uBlock" | "uCanvas" | "uIds" | "uScale" | "uSolid" | "uStyles" | "uDpr" | "uWidth" | "uCasing",
     WebGLUniformLocation | null
   >;
   private readonly blocks = new Map<string, Block>();
@@ -78,13 +85,24 @@ export class MaskDrawing {
   private frame = 0;
   /** Opacity of areas that are painted whole. */
   solid = 1;
+  outlines = PLAIN_OUTLINES;
 
   constructor(
     private readonly gl: WebGL2RenderingContext,
     private readonly image: Size,
   ) {
     this.made = program(gl, VERTEX, FRAGMENT);
-    this.at = uniforms(gl, this.made, ["uBlock", "uCanvas", "uIds", "uScale", "uSolid", "uStyles", "uDpr"]);
+    this.at = uniforms(gl, this.made, [
+      "uBlock",
+      "uCanvas",
+      "uIds",
+      "uScale",
+      "uSolid",
+      "uStyles",
+      "uDpr",
+      "uWidth",
+      "uCasing",
+    ]);
     this.empty = gl.createVertexArray();
   }
 
@@ -118,6 +136,8 @@ export class MaskDrawing {
     gl.uniform1i(this.at.uStyles, 0);
     gl.uniform1i(this.at.uIds, 2);
     gl.uniform1f(this.at.uDpr, dpr);
+    gl.uniform1f(this.at.uWidth, this.outlines.width * dpr);
+    gl.uniform1f(this.at.uCasing, casingOf(this.outlines) * dpr);
     gl.uniform1f(this.at.uScale, camera.scale * dpr);
     gl.uniform1f(this.at.uSolid, this.solid);
     gl.uniform2f(this.at.uCanvas, gl.drawingBufferWidth, gl.drawingBufferHeight);

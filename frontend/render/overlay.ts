@@ -1,10 +1,11 @@
 /** The few things that are being edited, on a small 2D canvas: the box being drawn, handles, the mask under the
  *  brush. */
 import { t } from "../locale/locale";
-import { HANDLES, handleAt, type Box } from "../geometry/box";
+import { HANDLES, handleAt, type Box, type Handle } from "../geometry/box";
 import { imagePoint, toScreen, type Camera, type Point } from "../geometry/frames";
 import type { Patch } from "../geometry/mask";
 import { rgb } from "./cell_style";
+import { css, outlineOf, type Rgb } from "./outline_colour";
 
 export type Sketch = {
   readonly box?: { readonly box: Box; readonly colour: string; readonly region: boolean };
@@ -76,11 +77,12 @@ export class Overlay {
   private box({ box, colour, region }: NonNullable<Sketch["box"]>, camera: Camera): void {
     const c = this.context;
     const [x, y, w, h] = onScreen(box, camera);
+    const { core, casing } = outlineOf(rgb(colour));
     c.lineWidth = 3.5;
-    c.strokeStyle = "rgba(0, 0, 0, 0.55)";
+    c.strokeStyle = css(casing);
     c.strokeRect(x, y, w, h);
     c.lineWidth = 1.5;
-    c.strokeStyle = colour;
+    c.strokeStyle = css(core);
     if (region) c.setLineDash([6, 4]);
     c.strokeRect(x, y, w, h);
     c.setLineDash([]);
@@ -90,10 +92,10 @@ export class Overlay {
     const c = this.context;
     c.beginPath();
     c.arc(at.x, at.y, Math.max(1, radius * camera.scale), 0, 2 * Math.PI);
-    c.lineWidth = 3;
-    c.strokeStyle = "rgba(0, 0, 0, 0.5)";
+    c.lineWidth = 3.5;
+    c.strokeStyle = "#000";
     c.stroke();
-    c.lineWidth = 1.25;
+    c.lineWidth = 1.5;
     c.strokeStyle = "#fff";
     c.stroke();
     c.lineWidth = 2;
@@ -114,10 +116,10 @@ export class Overlay {
       const [x, y, w, h] = onScreen(box, camera);
       c.rect(x - 2, y - 2, w + 4, h + 4);
     }
-    c.lineWidth = 3;
-    c.strokeStyle = "rgba(0, 0, 0, 0.6)";
+    c.lineWidth = 3.5;
+    c.strokeStyle = "#000";
     c.stroke();
-    c.lineWidth = 1.25;
+    c.lineWidth = 1.5;
     c.strokeStyle = "#fff";
     c.stroke();
   }
@@ -127,11 +129,12 @@ export class Overlay {
     const places = points.map((p) => toScreen(imagePoint(p.x, p.y), camera));
     c.beginPath();
     places.forEach((p, i) => (i ? c.lineTo(p.x, p.y) : c.moveTo(p.x, p.y)));
+    const { core, casing } = outlineOf(rgb(colour));
     c.lineWidth = 3.5;
-    c.strokeStyle = "rgba(0, 0, 0, 0.55)";
+    c.strokeStyle = css(casing);
     c.stroke();
     c.lineWidth = 1.5;
-    c.strokeStyle = colour;
+    c.strokeStyle = css(core);
     c.stroke();
     if (closed && places.length > 2) {
       c.setLineDash([3, 4]);
@@ -216,35 +219,48 @@ export class Overlay {
     const c = this.context;
     const [, , w, h] = onScreen(box, camera);
     if (w < 12 && h < 12) return; // they would hide the cell
+    const isSmall = Math.min(w, h) < SMALL_BOX;
+    const size = isSmall ? 5 : 7;
+    // Around a small cell they stand outside of it, and only at its corners.
+    const away = isSmall ? size : 0;
     for (const handle of HANDLES) {
+      if (isSmall && handle.length === 1) continue;
       const place = handleAt(box, handle);
       const p = toScreen(imagePoint(place.x, place.y), camera);
+      const x = p.x + away * outwards(handle, "w", "e") - size / 2;
+      const y = p.y + away * outwards(handle, "n", "s") - size / 2;
       c.fillStyle = "#fff";
       c.strokeStyle = "#000";
       c.lineWidth = 1;
-      c.fillRect(p.x - 3.5, p.y - 3.5, 7, 7);
-      c.strokeRect(p.x - 3.5, p.y - 3.5, 7, 7);
+      c.fillRect(x, y, size, size);
+      c.strokeRect(x, y, size, size);
     }
   }
 
-  /** Inside tinted, border pixels opaque; drawn at one canvas pixel an image pixel and scaled without smoothing. */
+  /** Inside tinted, border pixels opaque and cased; drawn at one canvas pixel an image pixel and scaled without
+   *  smoothing. */
   private patch(patch: Patch, colour: string, camera: Camera, inside = 72): void {
     if (!patch.width || !patch.height) return;
     const { width, height, pixels } = patch;
-    const [r, g, b] = rgb(colour);
-    const data = new ImageData(width, height);
+    const { core, casing } = outlineOf(rgb(colour));
+    const [r, g, b] = core;
+    // With a pixel of casing all around.
+    const data = new ImageData(width + 2, height + 2);
     for (let y = 0, i = 0; y < height; y++)
       for (let x = 0; x < width; x++, i++) {
         if (!pixels[i]) continue;
-        const alpha = isSurrounded(patch, x, y) ? inside : 220;
-        data.data.set([r, g, b, alpha], 4 * i);
+        const isInside = isSurrounded(patch, x, y);
+        const at = (y + 1) * (width + 2) + x + 1;
+        if (!isInside) encase(data, at, casing);
+        data.data.set([r, g, b, isInside ? inside : 255], 4 * at);
       }
-    this.scratch.width = width;
-    this.scratch.height = height;
+    this.scratch.width = width + 2;
+    this.scratch.height = height + 2;
     (this.scratch.getContext("2d") as CanvasRenderingContext2D).putImageData(data, 0, 0);
-    const at = toScreen(imagePoint(patch.x, patch.y), camera);
+    const at = toScreen(imagePoint(patch.x - 1, patch.y - 1), camera);
     this.context.imageSmoothingEnabled = false;
-    this.context.drawImage(this.scratch, at.x, at.y, width * camera.scale, height * camera.scale);
+    const [w, h] = [(width + 2) * camera.scale, (height + 2) * camera.scale];
+    this.context.drawImage(this.scratch, at.x, at.y, w, h);
   }
 
   private hatch([x, y, w, h]: [number, number, number, number]): void {
@@ -267,6 +283,19 @@ export class Overlay {
     c.stroke();
     c.restore();
   }
+}
+
+/** Boxes narrower than this on the screen (CSS pixels) have their handles outside. */
+const SMALL_BOX = 40;
+
+/** -1: towards the first side, 1: towards the second, 0: the handle is on neither. */
+const outwards = (handle: Handle, first: string, second: string): number =>
+  Number(handle.includes(second)) - Number(handle.includes(first));
+
+/** The pixels beside one of the border that are nothing yet; what is drawn later goes over them. */
+function encase({ data, width }: ImageData, at: number, [r, g, b]: Rgb): void {
+  for (const beside of [at - 1, at + 1, at - width, at + width])
+    if (!data[4 * beside + 3]) data.set([r, g, b, 255], 4 * beside);
 }
 
 /** Whether the pixel's four neighbours are set too; beyond the patch nothing is. */

@@ -1,11 +1,12 @@
 /** The look-up table as a texture: changing one cell's style is one texel, whatever it covers. */
 import { STYLES_WIDTH, nearest } from "./gl";
-import { PALETTE_SIZE, type CellStyle } from "./cell_style";
+import { Flag, PALETTE_SIZE, type CellStyle, type Palette } from "./cell_style";
 
 export class StyleTable {
   /** Four bytes a row: colour, mask line, box line, flags. */
   bytes = new Uint8Array(4 * STYLES_WIDTH * 8);
-  /** As the shader of the masks reads it: red, green, blue, mask line + 4 x flags. One reading instead of two. */
+  /** As the shader of the masks reads it: red, green, blue, mask line + 4 x flags, and 128 where the casing is white.
+   *  One reading instead of two. */
   private texels = new Uint8Array(4 * STYLES_WIDTH * 8);
   private first = 0;
   private last = -1;
@@ -13,7 +14,7 @@ export class StyleTable {
   private texture: WebGLTexture | null = null;
   private paletteTexture: WebGLTexture | null = null;
 
-  constructor(private readonly palette: Uint8Array) {}
+  constructor(private readonly palette: Palette) {}
 
   /** False when the row has this style already. */
   set(row: number, style: CellStyle): boolean {
@@ -36,8 +37,11 @@ export class StyleTable {
     bytes[i + 1] = style.maskLine;
     bytes[i + 2] = style.boxLine;
     bytes[i + 3] = style.flags;
-    for (let k = 0; k < 3; k++) this.texels[i + k] = this.palette[4 * style.colour + k];
-    this.texels[i + 3] = style.maskLine + 4 * style.flags;
+    const { areas, outlines } = this.palette;
+    const colours = style.flags & Flag.solid ? areas : outlines;
+    const casing = outlines[4 * style.colour + 3] ? 128 : 0;
+    for (let k = 0; k < 3; k++) this.texels[i + k] = colours[4 * style.colour + k];
+    this.texels[i + 3] = style.maskLine + 4 * style.flags + casing;
     const line = Math.floor(row / STYLES_WIDTH);
     this.first = this.last < 0 ? line : Math.min(this.first, line);
     this.last = Math.max(this.last, line);
@@ -103,7 +107,17 @@ export class StyleTable {
       this.paletteTexture = gl.createTexture();
       gl.bindTexture(gl.TEXTURE_2D, this.paletteTexture);
       nearest(gl);
-      gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, PALETTE_SIZE, 1, 0, gl.RGBA, gl.UNSIGNED_BYTE, this.palette);
+      gl.texImage2D(
+        gl.TEXTURE_2D,
+        0,
+        gl.RGBA8,
+        PALETTE_SIZE,
+        1,
+        0,
+        gl.RGBA,
+        gl.UNSIGNED_BYTE,
+        this.palette.outlines,
+      );
     } else gl.bindTexture(gl.TEXTURE_2D, this.paletteTexture);
   }
 }

@@ -7,7 +7,7 @@ import type { Cells } from "../scene/cells";
 import type { LabelClass, Tiles } from "../scene/contract";
 import { BoxDrawing } from "./boxes";
 import { Bins, DensityDrawing } from "./density";
-import { NoWebGL } from "./gl";
+import { NoWebGL, type Outlines } from "./gl";
 import { styleOf, palette, paletteIndex, People, type Focus } from "./cell_style";
 import { StyleTable } from "./style_table";
 import { MaskDrawing } from "./masks";
@@ -97,7 +97,7 @@ export class Viewport {
     this.places = paletteIndex(classes);
     this.boxes = new BoxDrawing(gl);
     this.masks = new MaskDrawing(gl, image);
-    this.density = new DensityDrawing(gl, new Bins(image, palette(classes)));
+    this.density = new DensityDrawing(gl, new Bins(image, palette(classes).outlines));
     this.overlay = new Overlay(this.surface);
     this.glCanvas.addEventListener("webglcontextlost", (event) => {
       event.preventDefault(); // without this the browser never gives the context back
@@ -106,10 +106,11 @@ export class Viewport {
     this.glCanvas.addEventListener("webglcontextrestored", () => {
       this.lost = false;
       this.styles.reset();
+      const { solid, outlines } = this.masks;
       this.boxes = new BoxDrawing(gl);
-      const { solid } = this.masks;
       this.masks = new MaskDrawing(gl, image);
       this.masks.solid = solid;
+      this.boxes.outlines = this.masks.outlines = outlines;
       this.density = new DensityDrawing(gl, this.density.bins);
       this.stale = "all";
       this.invalidate();
@@ -154,7 +155,7 @@ export class Viewport {
     });
   }
 
-  /** Brightness, contrast and stain of the tissue, opacity and fill of the cells. */
+  /** Brightness, contrast and stain of the tissue; opacity, fill and width of outline (CSS pixels) of the cells. */
   setDisplay(display: {
     brightness: number;
     contrast: number;
@@ -162,6 +163,7 @@ export class Viewport {
     opacity: number;
     fill: boolean;
     byPerson: boolean;
+    outline: number;
   }): void {
     const filters = [];
     if (display.stain !== "none") {
@@ -172,10 +174,17 @@ export class Viewport {
     if (display.contrast !== 1) filters.push(`contrast(${display.contrast})`);
     this.tissueElement.style.filter = filters.join(" ");
     this.glCanvas.style.opacity = String(display.opacity);
+    this.setOutlines({ width: display.outline });
     this.setFocus({ ...this.focus, fill: display.fill, byPerson: display.byPerson });
     this.fill = display.fill;
     this.byPerson = display.byPerson;
     this.invalidate();
+  }
+
+  private setOutlines(outlines: Outlines): void {
+    if (outlines.width === this.boxes.outlines.width) return;
+    this.boxes.outlines = this.masks.outlines = outlines;
+    this.stale = "all";
   }
 
   /** Opacity of areas that are painted whole; outlines stay as they are. */

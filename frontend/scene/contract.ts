@@ -23,7 +23,8 @@ export type Action =
   | "undo"
   | "redo"
   | "bulk"
-  | "opinion";
+  | "opinion"
+  | "overrule";
 
 export type Person = { id: number; name: string };
 /** What a project asks of a cell besides its class. */
@@ -188,7 +189,11 @@ export type Opinion = {
   reason: Reason;
   given_at: string;
   last_op: string;
+  /** The overrule that settled it: it no longer disputes the cell. */
+  settled_by?: string | null;
 };
+/** Whose opinion of which cell an overrule settles. */
+export type Settled = { annotation: string; author: number };
 
 export type OperationIn = {
   op_id: string;
@@ -203,6 +208,7 @@ export type OperationIn = {
   undoes: string | null;
   effects: EffectIn[];
   opinions?: OpinionIn[];
+  settles?: Settled[];
 };
 
 export type OperationOut = {
@@ -218,6 +224,7 @@ export type OperationOut = {
   committed_at: string;
   effects: EffectOut[];
   opinions?: OpinionOut[];
+  settles?: Settled[];
 };
 
 /** An annotation as the server has it. `author` has acted on it last. */

@@ -7,6 +7,7 @@ import type {
   Action,
   EffectIn,
   OpinionIn,
+  Settled,
   Reason,
   OpinionContent,
   AnnotationState,
@@ -20,6 +21,7 @@ export type Draft = {
   tool: string;
   effects: EffectIn[];
   opinions?: OpinionIn[];
+  settles?: Settled[];
   undoes?: string;
 };
 

@@ -57,6 +57,7 @@ const NAMES: Record<Action, OperationName | ((done: OperationFacts) => Operation
   opinion: "opinion",
   undo: "change",
   redo: "change",
+  overrule: "change",
   region: "draw_region",
   move: (done) => (isRegion(done) ? "move_region" : "move"),
   resize: (done) => (isRegion(done) ? "resize_region" : "resize"),

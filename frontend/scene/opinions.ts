@@ -42,9 +42,8 @@ export class Opinions {
 
   dispute(annotation: string, status: Status, labelClass: number | null): boolean {
     if (!this.of.has(annotation)) return false;
-    return this.on(annotation).some((opinion) =>
-      differs(contentOf(opinion) as OpinionContent, status, labelClass),
-    );
+    const standing = this.on(annotation).filter((opinion) => !opinion.settled_by);
+    return standing.some((opinion) => differs(contentOf(opinion) as OpinionContent, status, labelClass));
   }
 }
 

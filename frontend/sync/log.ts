@@ -100,6 +100,7 @@ export class Log extends observed((): Observable => ({ conflicts: [] })) {
       undoes: draft.undoes ?? null,
       effects: draft.effects,
       ...(draft.opinions ? { opinions: draft.opinions } : {}),
+      ...(draft.settles ? { settles: draft.settles } : {}),
     };
     this.take(operation);
     void this.outbox.add(this.layer.id, this.image, operation);
@@ -119,7 +120,21 @@ export class Log extends observed((): Observable => ({ conflicts: [] })) {
       changes.push({ ...e, opinion: true, before: this.ownOpinion(e.annotation) });
       this.putOpinion(e.annotation, e.after, this.person, op_id, operation.committed_at);
     }
+    this.takeSettled(operation);
     this.record(operation, changes);
+  }
+
+  /** What an overrule settles, or what the undo of one makes count again. */
+  private takeSettled(operation: OperationIn | OperationOut): void {
+    for (const { annotation, author } of operation.settles ?? []) {
+      const known = this.cells.opinions.by(annotation, author);
+      if (known) this.cells.giveOpinion(annotation, { ...known, settled_by: operation.op_id });
+    }
+    if (operation.action !== "undo" || !operation.undoes) return;
+    for (const { annotation } of operation.effects)
+      for (const known of this.cells.opinions.on(annotation))
+        if (known.settled_by === operation.undoes)
+          this.cells.giveOpinion(annotation, { ...known, settled_by: null });
   }
 
   private record(operation: OperationIn | OperationOut, changes: Change[]): void {
@@ -550,6 +565,7 @@ export class Log extends observed((): Observable => ({ conflicts: [] })) {
     // Done by this person in another window: it can be undone here as well.
     if (isOwn) this.record(operation, this.changesHere(operation));
     for (const e of operation.opinions ?? []) this.takeInOpinion(operation, e.annotation, e.after);
+    this.takeSettled(operation);
     for (const e of operation.effects) {
       const theirs: Current = {
         annotation: e.annotation,

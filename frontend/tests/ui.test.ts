@@ -144,7 +144,7 @@ describe("look", () => {
     });
     cells.put(0, uuid(2), state([15, 15, 25, 25], { status: "cannot_tell" }), uuid(60));
     expect(styleOf(cells, cells.rowOf(uuid(2)), places, nothing).boxLine).toBe(Line.dotted);
-    expect([...palette(classes).subarray(4, 7)]).toEqual(rgb("#0072b2"));
+    expect([...palette(classes).areas.subarray(4, 7)]).toEqual(rgb("#0072b2"));
   });
   it("draws nothing of what is deleted, rejected or decided", () => {
     const cells = scene();
@@ -158,12 +158,12 @@ describe("look", () => {
     for (const row of [rejection, cells.rowOf(uuid(102)), cells.rowOf(uuid(1))])
       expect(styleOf(cells, row, places, nothing)).toMatchObject({ boxLine: Line.none, maskLine: Line.none });
   });
-  it("fills and lifts what is selected", () => {
+  it("lifts what is selected and never fills it, even under the pointer", () => {
     const cells = scene();
     const row = cells.rowOf(uuid(102));
-    expect(styleOf(cells, row, places, { ...nothing, selected: row }).flags).toBe(
-      Flag.selected | Flag.filled,
-    );
+    const selected = { ...nothing, selected: row, hovered: row, fill: true };
+    expect(styleOf(cells, row, places, selected).flags).toBe(Flag.selected);
+    expect(styleOf(cells, row, places, { ...nothing, hovered: row }).flags).toBe(Flag.hovered | Flag.filled);
   });
 });
 

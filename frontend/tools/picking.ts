@@ -2,9 +2,7 @@
 import type { Features } from "../editor/interfaces";
 import type { Sizes } from "../editor/tool";
 import type { Point } from "../geometry/frames";
-
-/** Of cells without a class. */
-export const UNCLASSIFIED_COLOUR = "#f0e442";
+import { UNCLASSIFIED_COLOUR } from "../render/cell_style";
 
 /** Of what is drawn next. */
 export const colourOf = (editor: Features): string => editor.store.labelClass?.color ?? UNCLASSIFIED_COLOUR;

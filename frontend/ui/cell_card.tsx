@@ -2,7 +2,7 @@
 import { mark, t } from "../locale/locale";
 import { REASONS, type Opinion, type OpinionVerdict } from "../scene/contract";
 import { contentOf, verdictOf } from "../scene/opinions";
-import type { Ui } from "./parts";
+import { Swatch, type Ui } from "./parts";
 import { moment, REASON_WORDS } from "../editor/words";
 
 const DECIDED: Record<OpinionVerdict, string> = {
@@ -101,7 +101,7 @@ function OwnOpinion({ ui, row }: { ui: Ui; row: number }) {
             aria-pressed={own.label_class === c.id}
             onClick={() => editor.review.giveOpinion(row, { label_class: c.id })}
           >
-            <span class="bw-swatch" style={{ background: c.color }} />
+            <Swatch colour={c.color} />
             {c.name}
           </button>
         ))}

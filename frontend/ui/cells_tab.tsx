@@ -2,7 +2,8 @@
 import { t } from "../locale/locale";
 import type { Cells } from "../scene/cells";
 import { LongList } from "./list";
-import { CommandButton, AttributeLines, Classes, Key, type Ui } from "./parts";
+import { UNCLASSIFIED_COLOUR } from "../render/cell_style";
+import { CommandButton, AttributeLines, Classes, Key, Swatch, type Ui } from "./parts";
 import { LAYER_WORDS, STATUS_WORDS } from "../editor/words";
 
 export function CellsTab({ ui }: { ui: Ui }) {
@@ -65,7 +66,7 @@ export function CellsTab({ ui }: { ui: Ui }) {
 function Completeness({ ui }: { ui: Ui }) {
   const { drawing } = ui.editor;
   if (drawing.isComplete())
-    return <p class="bw-muted bw-note">{"✓ " + t("Every cell of this image is said to be annotated.")}</p>;
+    return <p class="bw-muted bw-note">{"✓ " + t("This image is marked as fully annotated.")}</p>;
   return (
     <button
       type="button"
@@ -117,7 +118,7 @@ function CellLine({ ui, row, index }: { ui: Ui; row: number; index: number }) {
   return (
     <>
       {isCell ? (
-        <span class="bw-swatch" style={{ background: label?.color ?? "#f0e442" }} />
+        <Swatch colour={label?.color ?? UNCLASSIFIED_COLOUR} />
       ) : (
         <span class={`bw-swatch is-${status}`} />
       )}

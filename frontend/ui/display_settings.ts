@@ -1,4 +1,5 @@
 /** How tissue and cells are shown; kept on this computer, never part of the log. */
+import { PLAIN_OUTLINES } from "../render/gl";
 import type { Status } from "../scene/contract";
 
 export const STAINS = ["none", "hematoxylin", "eosin", "dab"] as const;
@@ -11,6 +12,8 @@ export type Display = {
   /** Of the cells, 0..1. */
   readonly opacity: number;
   readonly fill: boolean;
+  /** Width of an outline's core, CSS pixels at any zoom. */
+  readonly outline: number;
   /** Cells have the colour of the person who drew or last changed them, instead of their class's. */
   readonly byPerson: boolean;
   readonly minimap: boolean;
@@ -30,6 +33,7 @@ export const PLAIN: Display = {
   stain: "none",
   opacity: 1,
   fill: false,
+  outline: PLAIN_OUTLINES.width,
   byPerson: false,
   minimap: true,
   hiddenClasses: [],
@@ -48,7 +52,10 @@ export class DisplaySettings {
     private readonly onChange: (display: Display, before: Display) => void,
   ) {
     // What hides cells is not carried over to the next image or day: a filter that somebody forgot looks like no cells.
-    const { brightness, contrast, stain, opacity, fill, byPerson, minimap, breaks } = { ...PLAIN, ...kept };
+    const { brightness, contrast, stain, opacity, fill, outline, byPerson, minimap, breaks } = {
+      ...PLAIN,
+      ...kept,
+    };
     this.now = {
       ...PLAIN,
       brightness,
@@ -56,6 +63,7 @@ export class DisplaySettings {
       stain: STAINS.includes(stain) ? stain : "none",
       opacity,
       fill,
+      outline,
       byPerson,
       minimap,
       breaks,

@@ -5,6 +5,8 @@ import type { Overlays } from "../commands/overlays";
 import type { Editor } from "../editor/editor";
 import { type Command } from "../commands";
 import { type Keymap, keyLabel } from "../commands/keymap";
+import { rgb } from "../render/cell_style";
+import { css, outlineOf } from "../render/outline_colour";
 import type { DisplaySettings } from "./display_settings";
 
 export type Ui = {
@@ -57,6 +59,12 @@ export function CommandButton(props: {
   );
 }
 
+/** A colour as outlines have it: core and casing. */
+export function Swatch({ colour }: { colour: string }) {
+  const { core, casing } = outlineOf(rgb(colour));
+  return <span class="bw-swatch" style={{ background: css(core), borderColor: css(casing) }} />;
+}
+
 export function Classes({ ui, current }: { ui: Ui; current: number | null }) {
   const { editor } = ui;
   return (
@@ -70,7 +78,7 @@ export function Classes({ ui, current }: { ui: Ui; current: number | null }) {
           disabled={!editor.store.canWrite}
           onClick={() => editor.chooseClass(c)}
         >
-          <span class="bw-swatch" style={{ background: c.color }} />
+          <Swatch colour={c.color} />
           {c.name}
           {c.key !== null && <kbd>{c.key}</kbd>}
         </button>
@@ -86,8 +94,8 @@ const ATTRIBUTE_KEYS = ["attribute.1", "attribute.2", "attribute.3", "attribute.
 
 /** The attributes of what is selected; the key goes from value to value. */
 export function AttributeLines({ ui }: { ui: Ui }) {
-  const { attributes } = ui.editor;
-  if (!attributes.isPossible) return null;
+  const { attributes, store } = ui.editor;
+  if (!attributes.declared.length || !store.canWrite) return null;
   return (
     <div class="bw-attributes" data-testid="attributes">
       {attributes.declared.map(({ name, values }, i) => (
@@ -103,6 +111,7 @@ export function AttributeLines({ ui }: { ui: Ui }) {
                 type="button"
                 class="choice-button"
                 aria-pressed={chosen}
+                disabled={!attributes.isPossible}
                 onClick={() => attributes.set(name, chosen ? null : value)}
               >
                 {value}

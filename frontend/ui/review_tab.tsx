@@ -7,14 +7,13 @@ import { emptyReview, REASON_WORDS, STATUS_WORDS } from "../editor/words";
 
 export function ReviewTab({ ui }: { ui: Ui }) {
   const { editor } = ui;
-  const { counts, onProposal, canWrite } = editor.store;
+  const { counts, canWrite } = editor.store;
   if (!counts.proposals) return <NoProposals ui={ui} />;
   return (
     <div class="bw-tab" role="tabpanel">
       <Progress undecided={counts.undecided} all={counts.proposals} />
       <VerdictButtons ui={ui} />
-      {onProposal && <ProposalValues ui={ui} />}
-      <Reasons ui={ui} />
+      {canWrite && <ProposalValues ui={ui} />}
       {canWrite && counts.undecided > 0 && (
         <CommandButton ui={ui} command="review.viewed" kind="bw-wide">
           {t("Accept the rest in view")}
@@ -28,6 +27,7 @@ export function ReviewTab({ ui }: { ui: Ui }) {
         onChoose={(row) => editor.selection.select(row, true)}
         line={(row, i) => <ProposalLine ui={ui} row={row} index={i} />}
       />
+      <Reasons ui={ui} />
     </div>
   );
 }
@@ -67,13 +67,14 @@ function VerdictButtons({ ui }: { ui: Ui }) {
   );
 }
 
-/** The class and the attributes that accepting would give the selected proposal. */
+/** The class and the attributes that accepting would give the selected proposal; the class of new cells where none is
+ *  selected, so that the list below does not move. */
 function ProposalValues({ ui }: { ui: Ui }) {
   const { store, review } = ui.editor;
-  const proposed = store.cells.labelClass[store.selected] || null;
+  const proposed = review.proposalClass ?? (store.cells.labelClass[store.selected] || null);
   return (
     <>
-      <Classes ui={ui} current={review.proposalClass ?? proposed} />
+      <Classes ui={ui} current={store.onProposal ? proposed : (store.labelClass?.id ?? null)} />
       <AttributeLines ui={ui} />
     </>
   );
@@ -86,8 +87,8 @@ function Reasons({ ui }: { ui: Ui }) {
   const rejection = review.rejected === null ? -1 : cells.rowOf(review.rejected);
   if (rejection < 0 || !cells.live[rejection]) return null;
   return (
-    <div class="bw-reasons" role="group" aria-label={t("Why was it rejected?")}>
-      <span class="bw-muted">{t("Why rejected? (may stay open)")}</span>
+    <div class="bw-reasons" role="group" aria-label={t("Reason for rejecting the cell before")}>
+      <span class="bw-muted">{t("Reason for rejecting (optional)")}</span>
       {REASONS.map((r) => (
         <button
           key={r}
@@ -110,7 +111,7 @@ function OrderField({ ui }: { ui: Ui }) {
     <label class="bw-field">
       {t("Order")}
       <select value={review.order} onChange={(e) => choose(e.currentTarget.value)}>
-        <option value="serpentine">{t("through the field")}</option>
+        <option value="serpentine">{t("by place in the image")}</option>
         <option value="uncertainty">{t("most doubtful first")}</option>
       </select>
       <span class="bw-muted">
@@ -149,7 +150,7 @@ function ProposalLine({ ui, row, index }: { ui: Ui; row: number; index: number }
         {word}
         {by >= 0 && cells.disputed[by] ? ` · ${t("disputed")}` : ""}
       </span>
-      <span class="bw-number bw-muted" title={t("Share of doubt")}>
+      <span class="bw-number bw-muted" title={t("Doubt, 0 to 1")}>
         {Number.isNaN(score) ? "" : score.toFixed(2)}
       </span>
     </>

@@ -1,4 +1,5 @@
-/** The right side: cards of what is going on, and the tabs below them. */
+/** The right side: the tabs, and below them the cards of what is going on. Cards come and go at the bottom, so that
+ *  nothing that somebody reads or points at moves. */
 import { t } from "../locale/locale";
 import { ConflictCard, EditPanel } from "./cards";
 import { CellCard } from "./cell_card";
@@ -25,11 +26,6 @@ export function SidePanel({ ui }: { ui: Ui }) {
   return (
     <>
       <WorkCard ui={ui} />
-      {editor.store.log?.conflicts.map((c) => (
-        <ConflictCard key={c.annotation} ui={ui} conflict={c} />
-      ))}
-      {editor.store.editing ? <EditPanel ui={ui} /> : <ToolCard ui={ui} />}
-      {editor.store.multiSelected.length > 0 && !editor.store.editing && <ManyCard ui={ui} />}
       <div class="tabs" role="tablist">
         {tabs.map(([name, text]) => (
           <button
@@ -48,7 +44,14 @@ export function SidePanel({ ui }: { ui: Ui }) {
       {tab === "masks" && <MasksTab layer={editor.store.publication} />}
       {tab === "comments" && <CommentsTab ui={ui} />}
       {tab === "view" && <ViewTab ui={ui} />}
-      <CellCard ui={ui} />
+      <div class="bw-cards">
+        <CellCard ui={ui} />
+        {editor.store.multiSelected.length > 0 && !editor.store.editing && <ManyCard ui={ui} />}
+        {editor.store.editing ? <EditPanel ui={ui} /> : <ToolCard ui={ui} />}
+        {editor.store.log?.conflicts.map((c) => (
+          <ConflictCard key={c.annotation} ui={ui} conflict={c} />
+        ))}
+      </div>
     </>
   );
 }

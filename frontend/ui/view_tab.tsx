@@ -4,7 +4,8 @@ import { csrfToken } from "../sync/api";
 import type { Status } from "../scene/contract";
 import { PLAIN, STAINS, type Stain } from "./display_settings";
 import { LayerSwitches } from "./cells_tab";
-import type { Ui } from "./parts";
+import { UNCLASSIFIED_COLOUR } from "../render/cell_style";
+import { Swatch, type Ui } from "./parts";
 
 const STAIN_WORDS: Record<Stain, string> = {
   none: mark("as scanned"),
@@ -37,7 +38,7 @@ export function ViewTab({ ui }: { ui: Ui }) {
   const now = display.now;
   const slider = (
     label: string,
-    key: "brightness" | "contrast" | "opacity" | "leastDoubt",
+    key: "brightness" | "contrast" | "opacity" | "outline" | "leastDoubt",
     min: number,
     max: number,
     step: number,
@@ -72,6 +73,7 @@ export function ViewTab({ ui }: { ui: Ui }) {
       </label>
       <h3>{t("Cells")}</h3>
       {slider(t("Opacity"), "opacity", 0.1, 1, 0.05)}
+      {slider(t("Width of outlines"), "outline", 1, 5, 0.5)}
       <label class="bw-check">
         <input
           type="checkbox"
@@ -96,7 +98,7 @@ export function ViewTab({ ui }: { ui: Ui }) {
         />{" "}
         {t("Proposals")}
       </label>
-      {slider(t("Doubt from"), "leastDoubt", 0, 1, 0.05)}
+      {slider(t("Doubt at least"), "leastDoubt", 0, 1, 0.05)}
       <div class="bw-chips" role="group" aria-label={t("Shown states")}>
         {STATUSES.map(([status, words]) => (
           <button
@@ -111,20 +113,21 @@ export function ViewTab({ ui }: { ui: Ui }) {
         ))}
       </div>
       <div class="bw-chips" role="group" aria-label={t("Shown classes")}>
-        {[...editor.store.opened.project.classes, { id: 0, name: t("no class"), color: "#f0e442" }].map(
-          (c) => (
-            <button
-              key={c.id}
-              type="button"
-              class="choice-button"
-              aria-pressed={!now.hiddenClasses.includes(c.id)}
-              onClick={() => display.toggle("hiddenClasses", c.id)}
-            >
-              <span class="bw-swatch" style={{ background: c.color }} />
-              {c.name}
-            </button>
-          ),
-        )}
+        {[
+          ...editor.store.opened.project.classes,
+          { id: 0, name: t("no class"), color: UNCLASSIFIED_COLOUR },
+        ].map((c) => (
+          <button
+            key={c.id}
+            type="button"
+            class="choice-button"
+            aria-pressed={!now.hiddenClasses.includes(c.id)}
+            onClick={() => display.toggle("hiddenClasses", c.id)}
+          >
+            <Swatch colour={c.color} />
+            {c.name}
+          </button>
+        ))}
       </div>
       <LayerSwitches ui={ui} />
       <PeopleSwitches ui={ui} />
@@ -157,7 +160,7 @@ export function ViewTab({ ui }: { ui: Ui }) {
         </label>
       )}
       <button type="button" class="button" onClick={() => display.set(PLAIN)}>
-        {t("Everything as it was")}
+        {t("Reset")}
       </button>
     </div>
   );

@@ -24,7 +24,11 @@ export function WorkCard({ ui }: { ui: Ui }) {
   const { work } = finish;
   if (!work) return null;
   return (
-    <section class="panel-card" aria-label={t("This image in the workflow")} data-testid="work">
+    <section
+      class="panel-card is-stacked is-info"
+      aria-label={t("This image in the workflow")}
+      data-testid="work"
+    >
       <div class="bw-row">
         <span class="badge">{t(STATE_WORDS[work.state])}</span>
         {work.place && !finish.ended && (

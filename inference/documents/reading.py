@@ -6,7 +6,7 @@ The answer comes from a process that a stranger's file may have taken over, so i
 from collections.abc import Mapping
 from typing import Literal
 
-from inference.documents.base import Document, Number
+from inference.documents.base import Document, JsonObject, Number
 
 
 class ReadNote(Document):
@@ -49,8 +49,31 @@ class Header(Document):
 HEADER = tuple(Header.model_fields)
 
 
+class Tissue(Document):
+    """Which squares of a slide show tissue, packed (reading/slide_entry.py)."""
+
+    width: int
+    height: int
+    bits: str
+
+
+class SlideFacts(Document):
+    """What is kept of a whole slide beside what a picture has too.
+
+    info     reading/slides.py, SlideInfo.as_json
+    entry    of a slide that is a folder: the file in it that a reader is given, "" for the folder itself
+    removed  names of metadata and further pictures that were not kept; never a value
+    """
+
+    info: JsonObject
+    entry: str
+    reader: str
+    removed: tuple[str, ...]
+    tissue: Tissue
+
+
 class ReadPicture(Document):
-    """A picture that was read: its files lie in the folder that was named.
+    """A picture that was read: its files lie in the folder that was named. Of a slide that is thumbnail.jpg alone.
 
     low, high  samples that are shown as black and white; None for samples of 8 bit
     tiled      whether tiles.bin was written
@@ -70,6 +93,7 @@ class ReadPicture(Document):
     width: int
     height: int
     tiled: bool
+    slide: SlideFacts | None = None
 
 
 class TilesCut(Document):
@@ -87,7 +111,8 @@ class NotRead(Document):
 
 class ReadRequest(Document):
     """Read a picture: pixels.png, thumbnail.jpg and, where its longer side is more than tiles_from px, tiles.bin are
-    written into the folder. page, channel: which of several, from 1."""
+    written into the folder. page, channel: which of several, from 1. slide: "auto" or "slide" where the file may be a
+    whole slide (reading/slide_entry.py)."""
 
     do: Literal["read"] = "read"
     source: str
@@ -95,6 +120,7 @@ class ReadRequest(Document):
     page: int | None = None
     channel: int | None = None
     tiles_from: int = 2048
+    slide: str = ""
 
 
 class TilesRequest(Document):

@@ -27,6 +27,7 @@ COLUMNS = ("id", "page", "class", "color", "score", "uid", "name", "parent", "cr
 TABLE = "_cells.csv"
 MOST_IN_16_BITS = 65_535
 MOST_PIXELS = 2**31
+SAME = 0.7  # least share of the pixels of objects whose next pixel is of the same object
 PNG = (".png",)
 TIFF = (".tif", ".tiff")
 
@@ -57,7 +58,19 @@ def _looks_like_labels(file: Path) -> bool:
         return False
     if _table_of(file).is_file() or not pages[0].any():
         return _table_of(file).is_file() or pages[0].size > 0
-    return largest_label(pages[0][..., None]) is not None
+    if largest_label(pages[0][..., None]) is not None:
+        return True
+    return pages[0].dtype.itemsize > 1 and _is_flat(pages[0])
+
+
+def _is_flat(page: npt.NDArray[np.integer[Any]]) -> bool:
+    """Whether a page of 16 bits and more has background, and neighbours in objects that mostly have one number: labels
+    whose numbers are far apart. Eight bits are too few to tell them from a picture."""
+    objects = page[:, :-1] != 0
+    if not objects.any() or page.all():
+        return False
+    same = page[:, 1:] == page[:, :-1]
+    return bool(same[objects].mean() > SAME)
 
 
 # -- reading

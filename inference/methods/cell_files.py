@@ -114,6 +114,7 @@ class GeoJsonWriter:
                 "objectType": "detection",
                 "classification": {"name": f"class {cell.class_index + 1}"},
                 "measurements": {"score": round(cell.score, 4)},
+                "metadata": {"score": repr(round(cell.score, 4))},  # where inference.formats and QuPath keep it
             },
         }
         self.file.write((",\n" if self.count else "\n") + json.dumps(feature, separators=(",", ":")))

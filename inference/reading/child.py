@@ -29,6 +29,7 @@ from inference.documents.reading import (
     TilesRequest,
 )
 from inference.reading.picture import Picture, read_picture
+from inference.reading.slide_entry import entered
 from inference.reading.types import Identified, Unreadable
 
 THUMBNAIL = 256  # px of the longer side
@@ -56,6 +57,12 @@ def work(asked: ReadRequest | TilesRequest) -> ReadPicture | TilesCut | NotRead:
             with PIL.Image.open(asked.source) as opened:
                 write_tiles(opened.convert("RGB"), folder / "tiles.bin")
             return TilesCut(ok=True)
+        if asked.slide:
+            found = entered(Path(asked.source), folder, asked.slide, asked.page, asked.channel)
+            if found is not None:
+                return found
+            if Path(asked.source).is_dir():
+                raise Unreadable("no_slide_in_folder")
         picture = read_picture(Path(asked.source), page=asked.page, channel=asked.channel)
         return described(picture, written(picture, folder, asked.tiles_from))
     except Unreadable as error:

@@ -66,6 +66,7 @@ class DicomReader:
             raise Unreadable("damaged_header", format="DICOM", reason=reason(error)) from error
         try:
             self.levels = list(self.slide.pyramids[0])
+            self.metadata = _names_in(next(path for path, head in series.items() if head is self.head))
             self.found = self._identified()
         except Exception as error:
             self.close()
@@ -108,6 +109,7 @@ class DicomReader:
             reader="wsidicom",
             associated=self._associated(),
             icc="ICCProfile" in path,
+            metadata=self.metadata,
             problems=(measured,) if isinstance(measured, Note) else (),
         )
 
@@ -183,6 +185,13 @@ def read_head(path: Path) -> Dataset:
             return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS))
     except Exception as error:
         raise Unreadable("damaged_header", format="DICOM", reason=reason(error)) from error
+
+
+def _names_in(path: Path) -> tuple[str, ...]:
+    """Names of the attributes of a file; private ones, which have none, by their number."""
+    with _quietly():
+        head = pydicom.dcmread(path, stop_before_pixels=True)
+    return tuple(sorted(element.keyword or str(element.tag) for element in head))
 
 
 def _heads(paths: Iterable[Path]) -> dict[Path, Dataset]:

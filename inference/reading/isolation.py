@@ -62,17 +62,21 @@ def read_file(
     page: int | None = None,
     channel: int | None = None,
     tiles_from: int = 2048,
+    slide: str = "",
     megabytes: int = MEGABYTES,
     cpu_seconds: int = CPU_SECONDS,
     wall_seconds: int = WALL_SECONDS,
 ) -> ReadPicture:
     """Read `source`; pixels.png, thumbnail.jpg and, for a large picture, tiles.bin are written into `folder`.
 
+    slide  "auto" or "slide" where it may be a whole slide, of which thumbnail.jpg alone is written
+
     Raises Unreadable, CannotStart.
     """
     asked = ReadRequest(
-        do="read", source=str(source), folder=str(folder), page=page, channel=channel, tiles_from=tiles_from
-    )
+        do="read", source=str(source), folder=str(folder), page=page, channel=channel, tiles_from=tiles_from,
+        slide=slide,
+    )  # fmt: skip
     limits = Limits(megabytes=megabytes, cpu_seconds=cpu_seconds, wall_seconds=wall_seconds)
     answer = ask(asked, limits)
     return _as(ReadPicture, answer)

@@ -72,6 +72,15 @@ DECLINED = {
         "{name} is {width} x {height} px and not stored in tiles, so that no part can be read without all the others; "
         "save it as a tiled pyramid (vips tiffsave --tile --pyramid, or QuPath: Export OME-TIFF)"
     ),
+    "no_coarse_level": (
+        "{name} has no level smaller than {width} x {height} px, so that its overview cannot be shown; save it as a "
+        "tiled pyramid (vips tiffsave --tile --pyramid, or QuPath: Export OME-TIFF)"
+    ),
+    "slide_gone": "the file of {name} is no longer where it was; make it available there again",
+    "slide_changed": (
+        "the file of {name} has changed since it was added, and what was drawn may not fit it; put the old file back, "
+        "or save the new one under another name and add it"
+    ),
     "reader_died": (
         "the decoder broke off while it was reading {name}; the file is probably damaged, so export it again"
     ),

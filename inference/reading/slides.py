@@ -15,7 +15,9 @@ from typing import Self
 
 import numpy as np
 import PIL.Image
+from pydantic import JsonValue
 
+from inference.documents.base import JsonObject
 from inference.reading import sets
 from inference.reading.combinations import KEPT, MOST_PIXELS, SPREAD, Combination, treatment
 from inference.reading.picture import TIFF_MARKS, chosen_plane, format_of
@@ -58,9 +60,9 @@ class SlideInfo:
     origin: tuple[int, int]
     notes: tuple[Note, ...]
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self) -> JsonObject:
         """For people and programs: the names of the fields, sizes as numbers."""
-        levels = [
+        levels: list[JsonValue] = [
             {
                 "width": level.width,
                 "height": level.height,
@@ -100,7 +102,9 @@ class Slide:
 
     def __init__(self, reader: Reader, *, page: int | None = None, channel: int | None = None) -> None:
         self.reader = reader
-        self.identified = reader.identify(page or 1)
+        first = reader.identify()
+        plane = chosen_plane(first, page, channel) if page is not None or channel is not None else first.planes[0]
+        self.identified = reader.identify(plane.page)
         self.info = info_of(self.identified)
         self.combination = _combination(self.identified)
         self._chosen = (page, channel)

@@ -41,6 +41,8 @@ from inference.reading.types import (
 DESCRIPTION, MAKE, MODEL, X_RESOLUTION, Y_RESOLUTION, UNIT, ORIENTATION, XMP = 270, 271, 272, 282, 283, 296, 274, 700
 ICC = 34675
 SUBFILE_TYPE, OLD_SUBFILE_TYPE, SOURCE_LENS, NDPI_MARK = 254, 255, 65421, 65420
+# What tells of people, places and times: description, date, artist, host, copyright, software, EXIF, GPS, XMP, IPTC.
+PERSONAL = (270, 306, 315, 316, 33432, 305, 34665, 34853, 700, 33723)
 REDUCED, MASK = 1, 4  # bits of SUBFILE_TYPE
 UM_PER_UNIT = {2: 25_400.0, 3: 10_000.0}  # of UNIT: inch, centimetre
 MOST_PAGES = 10_000
@@ -245,6 +247,7 @@ def identified(layout: Layout, picture: int = 0) -> Identified:
         reader="tifffile",
         associated=tuple(f"picture {number}" for number in range(1, layout.associated + 1)),
         icc=ICC in page.tags,
+        metadata=tuple(str(found.name) for found in page.tags if found.code in (*PERSONAL, MAKE, MODEL)),
         problems=tuple(problems),
     )
 

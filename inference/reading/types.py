@@ -94,6 +94,7 @@ class Identified:
     icc              whether the file holds a colour profile; it is not applied (docs/reading.md)
     origin           where level 0 begins in the coordinates of the file's own format, (0, 0) but for slides that say
                      which part of their canvas was scanned (MRXS): theirs = ours + origin
+    metadata         names of what else the file says of itself, which is not kept; never its values
     problems         what is odd and does not prevent reading
     """
 
@@ -119,6 +120,7 @@ class Identified:
     associated: tuple[str, ...] = ()
     icc: bool = False
     origin: tuple[int, int] = (0, 0)
+    metadata: tuple[str, ...] = ()
     problems: tuple[Note, ...] = ()
 
     @property

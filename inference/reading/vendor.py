@@ -122,6 +122,7 @@ class VendorReader:
             associated=tuple(slide.associated_images),
             icc=int(properties.get("openslide.icc-size", "0") or 0) > 0,
             origin=origin,
+            metadata=tuple(name for name in sorted(properties) if not name.startswith("openslide.level")),
             problems=(measured,) if isinstance(measured, Note) else (),
         )
 

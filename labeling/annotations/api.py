@@ -57,7 +57,7 @@ class Operations(APIView):
         operations = list(
             found.operations.filter(seq__gt=after)
             .select_related("author")
-            .prefetch_related("effects__annotation", "opinion_effects__annotation")
+            .prefetch_related("effects__annotation", "opinion_effects__annotation", "settlements__annotation")
             .order_by("seq")[: limit + 1]
         )
         return Response(
@@ -188,6 +188,9 @@ def operation_json(operation: Operation) -> dict[str, Any]:
         "opinions": [
             {"annotation": str(effect.annotation.uid), "before": effect.before, "after": effect.after}
             for effect in operation.opinion_effects.all()
+        ],
+        "settles": [
+            {"annotation": str(one.annotation.uid), "author": one.author_id} for one in operation.settlements.all()
         ],
     }
 

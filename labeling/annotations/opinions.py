@@ -114,7 +114,7 @@ def derive_disputed(rows: Sequence[Annotation]) -> None:
     if not rows:
         return
     of: dict[int, list[Judgement]] = {row.pk: [] for row in rows}
-    for opinion in Opinion.objects.filter(annotation__in=of).exclude(verdict=""):
+    for opinion in Opinion.objects.filter(annotation__in=of, settled_by__isnull=True).exclude(verdict=""):
         of[opinion.annotation_id].append(Judgement(opinion.verdict, opinion.label_class_id, opinion.reason))
     changed = []
     for row in rows:
@@ -168,6 +168,7 @@ def opinion_json(opinion: Opinion) -> OpinionJson:
         "reason": opinion.reason,
         "given_at": opinion.given_at,
         "last_op": str(opinion.last_op),
+        "settled_by": str(opinion.settled_by) if opinion.settled_by else None,
     }
 
 
@@ -176,4 +177,4 @@ def write_opinion(opinion: Opinion, *, judgement: Judgement | None, op_id: uuid.
     opinion.verdict = judgement.verdict if judgement else ""
     opinion.label_class_id = judgement.label_class if judgement else None
     opinion.reason = judgement.reason if judgement else ""
-    opinion.given_at, opinion.last_op = at, op_id
+    opinion.given_at, opinion.last_op, opinion.settled_by = at, op_id, None

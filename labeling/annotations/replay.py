@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from labeling.annotations.models import Annotation, Effect, Layer, Opinion, OpinionEffect
 from labeling.annotations.opinions import Deciders, Judgement, decision_of, is_disputed, judgement_of
+from labeling.annotations.overrules import replay_settled
 from labeling.annotations.state import state_of
 from labeling.annotations.wire import StateJson
 
@@ -73,10 +74,12 @@ def differences(layer: Layer) -> list[str]:
 
 
 def _wrong_opinions(layer: Layer) -> Iterator[str]:
-    log = replay_opinions(layer)
+    log, settled = replay_opinions(layer), replay_settled(layer)
     for opinion in Opinion.objects.filter(annotation__layer=layer).select_related("annotation"):
         key = (opinion.annotation.uid, opinion.author_id)
         here, logged = (judgement_of(opinion), opinion.last_op), log.pop(key, None)
+        if opinion.settled_by != settled.get(key):
+            yield f"the opinion of {key[1]} on {key[0]}: settled by {opinion.settled_by}, the log {settled.get(key)}"
         if here != logged:
             yield f"the opinion of {key[1]} on {key[0]}: the row says {here}, the log says {logged}"
     for uid, author in log:
@@ -86,8 +89,9 @@ def _wrong_opinions(layer: Layer) -> Iterator[str]:
 def _wrong_decisions(layer: Layer) -> Iterator[str]:
     """Cells that are disputed, or decided by somebody, otherwise than the log says."""
     logged: dict[uuid.UUID, list[Judgement]] = {}
-    for (uid, _author), (opinion, _op) in replay_opinions(layer).items():
-        if opinion is not None:
+    settled = replay_settled(layer)
+    for (uid, author), (opinion, _op) in replay_opinions(layer).items():
+        if opinion is not None and (uid, author) not in settled:
             logged.setdefault(uid, []).append(opinion)
     deciders = replay_deciders(layer)
     for row in Annotation.objects.filter(layer=layer).iterator():

@@ -31,6 +31,7 @@ from labeling.annotations.opinions import (
     parse_opinions,
     write_opinion,
 )
+from labeling.annotations.overrules import Named, Overrules, parse_settles
 from labeling.annotations.state import (
     AnnotationState,
     parse_integer,
@@ -89,6 +90,7 @@ class ParsedOperation:
     undoes: uuid.UUID | None
     effects: tuple[ParsedEffect, ...]
     opinions: tuple[ParsedOpinion, ...] = ()
+    settles: tuple[Named, ...] = ()
 
 
 @dataclass
@@ -195,6 +197,7 @@ class _Batch:
         self.touched: dict[uuid.UUID, Annotation] = {}
         self.opinions_written: dict[uuid.UUID, Opinion] = {}  # what of `opinions` this batch has changed
         self.late: list[dict[str, Any]] = []
+        self.overrules = Overrules(layer, author)
 
     def run(self, operations: Sequence[Any]) -> tuple[int, list[Verdict]]:
         if any(map(_says_attributes, operations)):
@@ -258,6 +261,7 @@ class _Batch:
         if restored:
             self.deciders = {uid: Deciders() for uid in restored}
             self.deciders |= deciders_of([row for uid, row in self.rows.items() if uid in restored])
+        self.overrules.load(operations, self.opinions)
 
     def _decide(self, op: ParsedOperation) -> Verdict:
         if op.op_id in self.known:
@@ -271,6 +275,7 @@ class _Batch:
             return Verdict(str(op.op_id), "kept", error=why, current=self._current(_touched(op)))
         try:
             before = [self._check(op, effect) for effect in op.effects]
+            self.overrules.check(op, self.rows)
             if self.sheet is not None and not self.sheet.accepts_many:
                 self._decline_many(op)
             opinions_before = [self._check_opinion(opinion) for opinion in op.opinions]
@@ -386,6 +391,7 @@ class _Batch:
             )
         for opinion, judgement_before in zip(op.opinions, opinions_before, strict=True):
             self._take_opinion(operation, opinion, judgement_before)
+        self.overrules.take(operation, op, self.rows)
         return Verdict(str(op.op_id), "accepted", seq=self.head.seq)
 
     def _decider(self, op: ParsedOperation, row: Annotation, after: AnnotationState) -> int | None:
@@ -464,6 +470,7 @@ class _Batch:
         OpinionEffect.objects.bulk_create(self.new_opinion_effects)
         for opinion in self.opinions_written.values():
             opinion.save()
+        self.overrules.write()
         # A cell that this batch made has no opinions of before.
         judged = [self.rows[uid] for uid in self.opinions_written]
         derive_disputed(list({row.uid: row for row in [*changed, *judged]}.values()))
@@ -533,6 +540,9 @@ def parse_operation(
         undoes=None if data.get("undoes") is None else parse_uuid(data["undoes"], "undoes"),
         effects=parsed,
         opinions=opinions,
+        settles=parse_settles(
+            data.get("settles"), action=action, annotations=frozenset(effect.annotation for effect in parsed)
+        ),
     )
 
 

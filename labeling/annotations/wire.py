@@ -65,6 +65,7 @@ class OpinionJson(JudgementJson):
     author: PersonJson
     given_at: datetime | str
     last_op: str
+    settled_by: NotRequired[str | None]
     annotation: NotRequired[str]
 
 

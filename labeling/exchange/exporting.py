@@ -25,6 +25,7 @@ from labeling.exchange.selection import (
     export_image,
     parts_of,
 )
+from labeling.images.models import Image, ImageKind, ImageQuerySet, learned_from
 from labeling.projects.models import LabelClass, Project
 
 Tell = Callable[[int, int], None]  # images done, of all
@@ -169,12 +170,34 @@ def write_export(
         sha256=count.digest.hexdigest(),
         images=count.images,
         cells=count.cells,
-        notes=(*notes, *_label_notes(count)),
+        notes=(*notes, *_label_notes(count), *_slide_notes(project, request)),
     )
 
 
+def _slide_notes(project: Project, request: ExportRequest) -> list[str]:
+    slides = project.images.filter(kind=ImageKind.SLIDE).count()
+    if not slides or (request.layout is not Layout.LABELS and not request.pictures):
+        return []
+    return [
+        ngettext(
+            "{n} whole slide is not in this export, since its picture does not fit; its fields are. COCO and GeoJSON "
+            "without images hold what is drawn on it.",
+            "{n} whole slides are not in this export, since their pictures do not fit; their fields are. COCO and "
+            "GeoJSON without images hold what is drawn on them.",
+            slides,
+        ).format(n=slides)
+    ]
+
+
+def exported_images(project: Project, request: ExportRequest) -> ImageQuerySet:
+    """Pictures, and whole slides where neither pictures nor label maps are written, which a slide is too large for."""
+    if request.layout is Layout.LABELS or request.pictures:
+        return learned_from(project).order_by("position")
+    return Image.objects.filter(project=project).order_by("position")
+
+
 def _exported(project: Project, request: ExportRequest, count: _Count, tell: Tell) -> Iterator[ExportedImage]:
-    images = list(project.images.order_by("position"))
+    images = list(exported_images(project, request))
     stems = stems_of(images)
     for done, image in enumerate(images, start=1):
         stem = stems[image.pk]

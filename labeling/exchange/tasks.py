@@ -1,9 +1,11 @@
-"""Exports as jobs."""
+"""Exports and imports as jobs."""
 
 from pathlib import Path
 
 from labeling.exchange.exporting import ExportRequest, write_export
+from labeling.exchange.importing.services import do_import
 from labeling.jobs.handlers import Result, Tell, handles
+from labeling.jobs.items import each_item
 from labeling.jobs.models import Job
 
 
@@ -20,3 +22,10 @@ def export(job: Job, folder: Path, tell: Tell) -> Result:
         "bytes": path.stat().st_size,
     }
     return Result(path, written.file_name, written.content_type, facts)
+
+
+@handles(Job.Kind.IMPORT)
+def import_annotations(job: Job, folder: Path, tell: Tell) -> Result:
+    """Say what the file of the job would change; change it once somebody has confirmed."""
+    each_item(job, tell, lambda item, end: do_import(job, item, end, tell))
+    return Result()

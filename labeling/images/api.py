@@ -21,6 +21,7 @@ from labeling.images.originals import fetch_original
 from labeling.images.sentences import note_sentences
 from labeling.images.services import SETTABLE, change_image, change_images
 from labeling.images.similar import Alike, in_other_splits, sentence
+from labeling.images.slides import decline_slide
 from labeling.images.tiles import NoSuchTile, read_tile
 from labeling.images.uploads import choose_picture, take_files
 from labeling.jobs.access import reach_job
@@ -41,7 +42,7 @@ class ImageSerializer(serializers.ModelSerializer[Image]):
     class Meta:
         model = Image
         fields = [
-            "id", "name", "position", "width", "height", "um_per_px", "scale_source", "magnification", "group",
+            "id", "name", "kind", "position", "width", "height", "um_per_px", "scale_source", "magnification", "group",
             "scanner", "site", "stain", "split", "synthetic", "low", "high", "notes", "has_original",
         ]  # fmt: skip
 
@@ -83,6 +84,7 @@ class UploadSerializer(serializers.Serializer[Any]):
     split = serializers.ChoiceField(choices=Split.choices, required=False, default=Split.TRAIN)
     page = serializers.IntegerField(required=False, default=None, allow_null=True, min_value=1, max_value=100_000)
     channel = serializers.IntegerField(required=False, default=None, allow_null=True, min_value=1, max_value=10_000)
+    open_as = serializers.ChoiceField(choices=["auto", "picture", "slide"], required=False, default="auto")
 
 
 def alike_json(pairs: list[Alike]) -> list[dict[str, Any]]:
@@ -181,6 +183,7 @@ def _file(request: Request, image: Image, part: str, read: Callable[[], Any], co
 class Pixels(APIView):
     def get(self, request: Request, image: int) -> HttpResponseBase:
         found = reach(Image.objects.visible_to(person(request)), person(request), "see", pk=image)
+        decline_slide(found)
         return _file(request, found, "pixels", lambda: found.pixels.open("rb"), "image/png")
 
 

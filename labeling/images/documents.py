@@ -17,13 +17,34 @@ class UploadRequest(Document):
     split: str = "train"
     page: int | None = None
     channel: int | None = None
+    open_as: str = "auto"
 
 
 class PictureChoice(Document):
-    """Which picture of a file that holds several, from 1."""
+    """Which picture of a file that holds several, from 1; and where a slide lies that is registered there."""
 
     page: int | None = None
     channel: int | None = None
+    root: str = ""
+    path: str = ""
+
+
+class FieldsRequest(Document):
+    """What a job that cuts fields is asked: the slide, how they were chosen, and what is known of a random choice."""
+
+    slide: int
+    method: str
+    probability: Number | None = None
+    seed: int | None = None
+
+
+class FieldChoice(Document):
+    """One field: pixels of the slide's level 0."""
+
+    x: int
+    y: int
+    width: int
+    height: int
 
 
 class UploadFacts(Document):

@@ -37,6 +37,13 @@ class ScaleSource(models.TextChoices):
     MEASURED = "measured", _("measured")
 
 
+class ImageKind(models.TextChoices):
+    """Whether an image was decoded and stored, or is read from a slide's file where it is looked at."""
+
+    PICTURE = "picture", _("picture")
+    SLIDE = "slide", _("whole slide")
+
+
 # µm per pixel by which a magnification is usually meant. A scanner's own differs by some per cent, so what is set this
 # way is marked as nominal.
 NOMINAL_SCALES = {40: 0.25, 20: 0.5}
@@ -64,10 +71,14 @@ class Image(models.Model):
     sample = low + shown / 255 * (high - low). Both are null where the file has 8 bits and is stored as it is.
     `reading` is what the file said of itself and what was done with it (inference/reading/child.py, `described`).
     `original` is the file as it came, bit by bit, where the project keeps originals.
+
+    An image of the kind "slide" has no `pixels`: tiles come from its file (images/slides.py), and models learn from its
+    fields (images/fields.py), which are images of their own.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="images")
     name = models.CharField(max_length=255)
+    kind = models.CharField(max_length=10, choices=ImageKind, default=ImageKind.PICTURE)
     position = models.PositiveIntegerField(help_text="order in the project, from 1")
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
@@ -84,7 +95,7 @@ class Image(models.Model):
     split = models.CharField(max_length=10, choices=Split, default=Split.TRAIN)
     synthetic = models.BooleanField(default=False)
     sha256 = models.CharField(max_length=64)
-    pixels = models.FileField(upload_to="images/")
+    pixels = models.FileField(upload_to="images/", blank=True)
     thumbnail = models.FileField(upload_to="thumbnails/")
     phash = models.CharField(
         max_length=64, blank=True, help_text="perceptual hash (images/similar.py); empty: a picture without contrast"
@@ -104,6 +115,7 @@ class Image(models.Model):
             models.UniqueConstraint(fields=["project", "position"], name="image_position_once"),
             models.UniqueConstraint(fields=["project", "sha256"], name="image_once_per_project"),
             models.CheckConstraint(condition=Q(width__gt=0, height__gt=0), name="image_has_area"),
+            models.CheckConstraint(condition=Q(kind="slide") | ~Q(pixels=""), name="image_picture_has_pixels"),
             models.CheckConstraint(
                 condition=Q(um_per_px__isnull=True) | Q(um_per_px__gt=0), name="image_scale_positive"
             ),
@@ -111,6 +123,84 @@ class Image(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_slide(self) -> bool:
+        return self.kind == ImageKind.SLIDE
+
+
+def learned_from(project: Project) -> ImageQuerySet:
+    """The images of a project that models learn from and are judged on: pictures, fields of slides among them.
+
+    A whole slide is not decoded as one picture, so it is learned from by its fields alone.
+    """
+    return Image.objects.filter(project=project, kind=ImageKind.PICTURE)
+
+
+class SlideFile(models.Model):
+    """The file or files of an image that is a slide, and what a reader says of them.
+
+    root, path   where it lies: below a root of the setting SLIDE_ROOTS, or with the originals where `root` is empty
+    entry        of a slide that is a folder: the file in it that a reader is given, "" for the folder itself
+    size, mtime  when it came in: a file that has changed since is not shown
+    info         reading/slides.py, SlideInfo.as_json: levels, tile sizes, channels, reader
+    removed      names of metadata and further pictures that were not kept; never a value
+    tissue       where the tissue is (reading/slide_entry.py)
+    """
+
+    image = models.OneToOneField(Image, on_delete=models.CASCADE, related_name="slide_file")
+    root = models.CharField(max_length=100, blank=True)
+    path = models.CharField(max_length=1000)
+    entry = models.CharField(max_length=1000, blank=True)
+    size = models.BigIntegerField()
+    mtime = models.BigIntegerField(help_text="of the last change, in nanoseconds")
+    reader = models.CharField(max_length=20)
+    page = models.PositiveIntegerField(default=1)
+    channel = models.PositiveIntegerField(default=1)
+    info = models.JSONField(default=dict)
+    removed = models.JSONField(default=list)
+    tissue = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"{self.image} by {self.reader}"
+
+
+class SlideField(models.Model):
+    """A rectangle of a slide that is an image of work of its own.
+
+    x, y, width, height  pixels of the slide's level 0
+    probability          with which a random field was drawn, None for one that somebody chose or a whole grid
+    seed                 of the draw: the same seed draws the same fields from the same slide
+    """
+
+    class Method(models.TextChoices):
+        DRAWN = "drawn", _("drawn")
+        GRID = "grid", _("grid")
+        RANDOM = "random", _("random")
+
+    image = models.OneToOneField(Image, on_delete=models.CASCADE, related_name="slide_field")
+    slide = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="fields")
+    x = models.PositiveIntegerField()
+    y = models.PositiveIntegerField()
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    method = models.CharField(max_length=10, choices=Method)
+    probability = models.FloatField(null=True, blank=True)
+    seed = models.BigIntegerField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.CheckConstraint(condition=Q(width__gt=0, height__gt=0), name="slide_field_has_area"),
+            models.CheckConstraint(
+                condition=Q(probability__isnull=True) | Q(probability__gt=0, probability__lte=1),
+                name="slide_field_probability",
+            ),
+            models.UniqueConstraint(fields=["slide", "x", "y", "width", "height"], name="slide_field_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.width} x {self.height} at {self.x}, {self.y} of {self.slide}"
 
 
 class OriginalAccess(models.Model):

@@ -22,6 +22,9 @@ def fetch_original(*, image: Image, by: User) -> FieldFile:
 
     Whether `by` may is asked before (the act "originals"). Raises NoOriginal.
     """
+    if image.is_slide:
+        words = _("the file of {name} is not handed out: it may hold a label picture and what names a patient")
+        raise NoOriginal(words.format(name=image.name))
     if not image.original:
         raise NoOriginal(_("{name} was added while its project kept no originals").format(name=image.name))
     OriginalAccess.objects.create(project=image.project, image=image, image_name=image.name, person=by)

@@ -84,6 +84,15 @@ SENTENCES = {
         "{name} is {width} x {height} px and not stored in tiles, so that no part can be read without all "
         "the others; save it as a tiled pyramid (vips tiffsave --tile --pyramid, or QuPath: Export OME-TIFF)"
     ),
+    "no_coarse_level": _(
+        "{name} has no level smaller than {width} x {height} px, so that its overview cannot be shown; save "
+        "it as a tiled pyramid (vips tiffsave --tile --pyramid, or QuPath: Export OME-TIFF)"
+    ),
+    "slide_gone": _("the file of {name} is no longer where it was; make it available there again"),
+    "slide_changed": _(
+        "the file of {name} has changed since it was added, and what was drawn may not fit it; put the old "
+        "file back, or save the new one under another name and add it"
+    ),
     "turned": _("turned as its EXIF orientation says ({orientation})"),
     "exif_unreadable": _("EXIF data cannot be read, so the picture stands as it is stored"),
     "spread": _("{bits}-bit samples: {low} to {high} are shown as black to white"),

@@ -7,7 +7,7 @@ import re
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +21,8 @@ from django.utils.translation import gettext as _
 from inference.documents.reading import Reading, ReadNote, ReadPicture
 from inference.reading import Unreadable, isolation
 from labeling.errors import Invalid, LabelingError
-from labeling.images import tiles
-from labeling.images.models import FACTORS, Image, ScaleSource, Split
+from labeling.images import slides, tiles
+from labeling.images.models import FACTORS, Image, ImageKind, ScaleSource, SlideFile, Split
 from labeling.images.names import clean
 from labeling.images.sentences import sentence
 from labeling.images.similar import picture_hash
@@ -79,6 +79,8 @@ def add_image(
     page: int | None = None,
     channel: int | None = None,
     is_original: bool = True,
+    open_as: str = "auto",
+    below: tuple[str, str] | None = None,
     stored: Callable[[Image], None] | None = None,
 ) -> Image:
     """Store one image at the end of the project.
@@ -89,15 +91,20 @@ def add_image(
     reference      (H, W) label map, kept for evaluation only
     page, channel  which picture of a file that holds several, from 1
     is_original    whether `content` is a file as somebody brought it, to be kept where the project keeps originals
+    open_as        "picture", "slide", or "auto": a picture where the whole can be opened (reading/slide_entry.py)
+    below          (root, path) of a slide that is registered where it lies; then `content` is that place
     stored         called in the transaction that stores the image, so that what it writes is true if and only if the
                    image is there
 
     Raises UnreadableImage, AlreadyThere when the same picture is in the project, Invalid, CannotRead.
     """
     name = clean(name)
-    with tempfile.TemporaryDirectory(prefix="boxwise-") as made, _on_disk(content, Path(made)) as source:
-        folder = Path(made)
-        found = read(source, folder, name, page=page, channel=channel)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="boxwise-")))
+        source = stack.enter_context(_on_disk(content, folder))
+        place = stack.enter_context(_place_of(source, name, below, open_as))
+        from_here = place.source if place else source
+        found = read(from_here, folder, name, page=page, channel=channel, slide=open_as if place else "")
         facts: dict[str, str | float | None] = {"site": site, "stain": stain, "group": group}
         facts["scanner"] = scanner or found.header.scanner
         image = Image(
@@ -109,6 +116,11 @@ def add_image(
         image.reading = reading_of(found, contradictions).as_json()
         with PIL.Image.open(folder / "thumbnail.jpg") as thumbnail:
             image.phash = picture_hash(thumbnail)
+        if place is not None and found.slide is not None:
+            _store_slide(image, folder, found, place, below, stored)
+            return image
+        if below is not None:
+            raise UnreadableImage(name, "no_slide_in_folder", {})
         kept = source if is_original and project.keeps_originals else None
         _store(image, folder, original=kept, reference=reference, stored=stored)
         if found.tiled:
@@ -117,13 +129,63 @@ def add_image(
     return image
 
 
-def read(source: Path, folder: Path, name: str, *, page: int | None, channel: int | None) -> ReadPicture:
+@contextmanager
+def _place_of(source: Path, name: str, below: tuple[str, str] | None, open_as: str) -> Iterator[slides.Place | None]:
+    """Where a file that may be a slide is read from: a folder of its own, so that no other upload lies beside it.
+
+    None for what can only be a picture. Raises UnreadableImage.
+    """
+    if below is not None:
+        yield slides.Place(source)
+        return
+    if open_as == "picture" or not slides.may_be_slide(source):
+        yield None
+        return
+    try:
+        with slides.own_folder(source, name) as place:
+            yield place
+    except Unreadable as error:
+        raise UnreadableImage(name, error.code, error.params) from None
+
+
+def _store_slide(
+    image: Image,
+    folder: Path,
+    found: ReadPicture,
+    place: slides.Place,
+    below: tuple[str, str] | None,
+    stored: Callable[[Image], None] | None,
+) -> None:
+    """Keep a slide whose file stays where it is. Raises AlreadyThere."""
+    image.kind = ImageKind.SLIDE
+    slide = found.slide
+    assert slide is not None
+    size, mtime = slides.stamp(place.source / slide.entry)
+    root, path = below if below is not None else ("", place.source.relative_to(slides.stored_root()).as_posix())
+    row = SlideFile(
+        root=root, path=path, entry=slide.entry, size=size, mtime=mtime, reader=slide.reader, page=found.page,
+        channel=found.channel, info=slide.info, removed=list(slide.removed), tissue=slide.tissue.as_json(),
+    )  # fmt: skip
+
+    def keep(kept: Image) -> None:
+        row.image = kept
+        row.save()
+        if stored is not None:
+            stored(kept)
+
+    _store(image, folder, original=None, reference=None, stored=keep)
+    place.keeps = True
+
+
+def read(
+    source: Path, folder: Path, name: str, *, page: int | None, channel: int | None, slide: str = ""
+) -> ReadPicture:
     """What inference.reading.child says of a file, its pictures written into `folder`.
 
     Raises UnreadableImage, CannotRead.
     """
     try:
-        return isolation.read_file(source, folder, page=page, channel=channel, tiles_from=tiles.TILED_FROM)
+        return isolation.read_file(source, folder, page=page, channel=channel, tiles_from=tiles.TILED_FROM, slide=slide)
     except Unreadable as error:
         raise UnreadableImage(name, error.code, error.params) from None
     except isolation.CannotStart as error:
@@ -173,8 +235,10 @@ def _store(
         raise AlreadyThere(image.name, same)
     image.position = (Image.objects.filter(project=project).aggregate(last=Max("position"))["last"] or 0) + 1
     stem = uuid.uuid4().hex  # never a name that a user chose
-    with (folder / "pixels.png").open("rb") as pixels, (folder / "thumbnail.jpg").open("rb") as thumbnail:
-        image.pixels.save(f"{stem}.png", File(pixels), save=False)
+    if not image.is_slide:
+        with (folder / "pixels.png").open("rb") as pixels:
+            image.pixels.save(f"{stem}.png", File(pixels), save=False)
+    with (folder / "thumbnail.jpg").open("rb") as thumbnail:
         image.thumbnail.save(f"{stem}.jpg", File(thumbnail), save=False)
     if original is not None:
         with original.open("rb") as file:

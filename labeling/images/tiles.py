@@ -3,7 +3,7 @@
 A pyramid is cut once per content (its SHA-256), when the image comes in or a tile is first asked for, and kept in the
 storage: removing it costs nothing but time. Level 0 is the image itself, each further one half as wide and high
 (rounded up), the last one fits into one tile. Tiles are 512 px squares without overlap, smaller at the right and lower
-rim.
+rim. Tiles of a slide are read from its file instead, where they are kept by nobody but browsers (images/slides.py).
 """
 
 import io
@@ -18,6 +18,7 @@ from django.db import connection, transaction
 
 from inference.reading import isolation
 from inference.reading.child import SIDE, sizes, tiles_in
+from labeling.images import slides
 from labeling.images.models import Image
 
 __all__ = ["SIDE", "TILED_FROM", "NoSuchTile", "cut", "is_tiled", "keep_once", "read_tile", "sizes"]
@@ -30,14 +31,16 @@ class NoSuchTile(Exception):
 
 
 def is_tiled(image: Image) -> bool:
-    return max(image.width, image.height) > TILED_FROM
+    return image.is_slide or max(image.width, image.height) > TILED_FROM
 
 
 def read_tile(image: Image, level: int, column: int, row: int) -> io.BufferedIOBase:
-    """A tile as a JPEG file, open for reading. Raises NoSuchTile."""
+    """A tile as a JPEG file, open for reading. Raises NoSuchTile, and SlideProblem for a slide that cannot be read."""
     levels = sizes(image.width, image.height)
     if level >= len(levels) or column * SIDE >= levels[level][0] or row * SIDE >= levels[level][1]:
         raise NoSuchTile
+    if image.is_slide:
+        return slides.read_slide_tile(image, levels, level, column, row)
     if not default_storage.exists(_last(image)):  # tiles of a cutting at work or broken off may be half written
         cut(image)
     return default_storage.open(_name(image.sha256, level, column, row), "rb")  # type: ignore[return-value]

@@ -9,7 +9,7 @@ fills it in, so that everybody reads the sentence in their own language.
 import shutil
 import tempfile
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from django.utils.translation import gettext_lazy
 
 from labeling.accounts.models import User
 from labeling.errors import Archived, Invalid, LabelingError
+from labeling.images import slides
 from labeling.images.documents import PictureChoice, UploadFacts, UploadRequest
 from labeling.images.models import Image
 from labeling.images.names import clean
@@ -42,7 +43,10 @@ CHOICES = ("several_pages", "several_channels", "no_such_page", "no_such_channel
 # What else can come of a file, beside images/sentences.py. Other errors bring a sentence of their own.
 OTHERS = {
     "already_there": gettext_lazy("{name} is in this project already, as {same}"),
-    "too_large_file": gettext_lazy("{name} is larger than {size} MiB; cut it into smaller fields"),
+    "too_large_file": gettext_lazy(
+        "{name} is larger than {size} MiB; cut it into smaller fields, or let whoever runs the server register a slide "
+        "where it lies"
+    ),
     "fault": gettext_lazy("{name} could not be added because of a fault in Boxwise, which is written to its log"),
     "worker_died": gettext_lazy(
         "{name} was not read: the program that reads files ended twice while it was at it; try again, or save it as PNG"
@@ -76,6 +80,20 @@ def take_files(*, project: Project, owner: User, files: Iterable[UploadedFile], 
         raise
 
 
+def register_slides(*, project: Project, owner: User, root: str, paths: Sequence[str], facts: UploadRequest) -> Job:
+    """Register slides where they lie, below a root of the setting SLIDE_ROOTS. -> the job, with an item for each.
+
+    Raises Archived, TooManyJobs, and Invalid for a path that leads out of the root or to nothing; then none is added.
+    """
+    items = []
+    for path in paths:
+        place = slides.resolved(root, path)
+        items.append(NewItem(clean(path), place.stat().st_size, choice=PictureChoice(root=root, path=path).as_json()))
+    if not items:
+        raise Invalid(_("no slide is named"), field="paths")
+    return _ask(project=project, owner=owner, facts=facts.with_(open_as="slide"), items=items)
+
+
 def _stored(storage: Storage, file: UploadedFile) -> NewItem:
     """A file under a name of our own; one that is too large is declined at once."""
     name, size = clean(file.name or "image"), file.size or 0
@@ -91,13 +109,15 @@ def read_upload(job: Job, item: JobItem, end: End) -> None:
     Raises Archived and CannotRead, which no other file of the job would escape.
     """
     asked = UploadRequest.stored(job.request).given()
-    choice = PictureChoice.stored(item.choice).given()  # goes before what was asked for all
+    choice = dict(PictureChoice.stored(item.choice).given())  # goes before what was asked for all
+    root, path = choice.pop("root", ""), choice.pop("path", "")
     try:
-        with on_disk(item) as source:
+        with _registered(root, path) if root else on_disk(item) as source:
             add_image(
                 project=job.project,
                 name=item.name,
                 content=source,
+                below=(root, path) if root else None,
                 stored=lambda image: end(JobItem.State.DONE, facts=UploadFacts(image=image.pk).as_json()),
                 **{**asked, **choice},
             )
@@ -111,6 +131,12 @@ def read_upload(job: Job, item: JobItem, end: End) -> None:
         end(JobItem.State.DONE, facts=facts.as_json())
     except LabelingError as error:
         end(JobItem.State.DECLINED, facts=UploadFacts(code=error.code).as_json(), error=str(error))
+
+
+@contextmanager
+def _registered(root: str, path: str) -> Iterator[Path]:
+    """A slide where it lies. Raises Invalid."""
+    yield slides.resolved(root, path)
 
 
 @contextmanager
@@ -131,7 +157,7 @@ def choose_picture(*, job: Job, items: Collection[int], page: int | None, channe
     given = {name: value for name, value in (("page", page), ("channel", channel)) if value is not None}
     if not given:
         raise Invalid(_("say which page or channel is meant"), field="page")
-    return job_items.choose(job.pk, items=items, choice=PictureChoice(**given).as_json())
+    return job_items.choose(job.pk, items=items, choice=PictureChoice.model_validate(given).as_json())
 
 
 # -- what came of it

@@ -128,7 +128,7 @@ def end_item(
 def retry(job_id: int, *, items: Collection[int] | None = None) -> Job:
     """Read again what was declined or cancelled: all of it, or the named items. Raises WrongState."""
     job = _continued(job_id)
-    wanted = job.items.filter(state__in=JobItem.AGAIN).exclude(file="")
+    wanted = job.items.filter(state__in=JobItem.AGAIN).exclude(file="", choice={})
     return _again(job, wanted if items is None else wanted.filter(pk__in=items))
 
 
@@ -136,7 +136,7 @@ def retry(job_id: int, *, items: Collection[int] | None = None) -> Job:
 def choose(job_id: int, *, items: Collection[int], choice: Mapping[str, object]) -> Job:
     """Go on with items that need a choice, which this is. Raises WrongState."""
     job = _continued(job_id)
-    wanted = job.items.filter(state=JobItem.State.CHOICE, pk__in=items).exclude(file="")
+    wanted = job.items.filter(state=JobItem.State.CHOICE, pk__in=items).exclude(file="", choice={})
     for item in wanted:
         item.choice = {**item.choice, **choice}
         item.save(update_fields=["choice"])

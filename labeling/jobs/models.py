@@ -38,6 +38,8 @@ class Job(Leased):
     class Kind(models.TextChoices):
         EXPORT = "export", "export"
         READ = "read", "reading of files"
+        IMPORT = "import", "import of annotations"
+        FIELDS = "fields", "cutting of fields"
 
     class State(models.TextChoices):
         WAITING = "waiting", "waiting"
@@ -50,8 +52,18 @@ class Job(Leased):
     ACTIVE = (State.WAITING, State.RUNNING)
     MAX_ATTEMPTS = WORKERS.attempts
     # Kind -> the acts (projects/models.py) of who may see a job of it, and of who may stop or continue it.
-    SEEN_BY: ClassVar[Mapping[str, str]] = {Kind.EXPORT: "export", Kind.READ: "oversee"}
-    CHANGED_BY: ClassVar[Mapping[str, str]] = {Kind.EXPORT: "export", Kind.READ: "manage"}
+    SEEN_BY: ClassVar[Mapping[str, str]] = {
+        Kind.EXPORT: "export",
+        Kind.READ: "oversee",
+        Kind.IMPORT: "oversee",
+        Kind.FIELDS: "oversee",
+    }
+    CHANGED_BY: ClassVar[Mapping[str, str]] = {
+        Kind.EXPORT: "export",
+        Kind.READ: "manage",
+        Kind.IMPORT: "manage",
+        Kind.FIELDS: "manage",
+    }
 
     kind = models.CharField(max_length=20, choices=Kind)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="jobs")

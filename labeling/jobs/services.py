@@ -23,7 +23,7 @@ from labeling.recovery import isolated, recover_leased
 QUEUE = "files"  # a process of its own, never behind a training
 KEPT_FOR = timedelta(days=7)  # how long a result can be fetched, and a file that was not read be read again
 # Of one person in one project at a time. A script may send one file a request, so there may be many of those.
-MOST_ACTIVE = {Job.Kind.EXPORT: 5, Job.Kind.READ: 100}
+MOST_ACTIVE = {Job.Kind.EXPORT: 5, Job.Kind.READ: 100, Job.Kind.IMPORT: 5, Job.Kind.FIELDS: 20}
 
 
 class TooManyJobs(WrongState):
@@ -34,12 +34,17 @@ class TooManyJobs(WrongState):
 
 @dataclass(frozen=True)
 class NewItem:
-    """A file of a job that is asked for. file: its name in uploads_storage; "" where it is declined for `facts`."""
+    """A file of a job that is asked for.
+
+    file    its name in uploads_storage; "" where it is declined for `facts`, or lies elsewhere
+    choice  what holds for this item alone; one without a file waits where there is such a choice
+    """
 
     name: str
     size: int
     file: str = ""
     facts: Mapping[str, object] = field(default_factory=dict)
+    choice: Mapping[str, object] = field(default_factory=dict)
 
 
 @transaction.atomic
@@ -69,10 +74,11 @@ def create_job(
 
 
 def _row(job: Job, position: int, item: NewItem) -> JobItem:
-    state = JobItem.State.WAITING if item.file else JobItem.State.DECLINED
+    state = JobItem.State.WAITING if item.file or item.choice else JobItem.State.DECLINED
     return JobItem(
-        job=job, position=position, state=state, name=item.name, size=item.size, file=item.file, facts=dict(item.facts)
-    )
+        job=job, position=position, state=state, name=item.name, size=item.size, file=item.file,
+        facts=dict(item.facts), choice=dict(item.choice),
+    )  # fmt: skip
 
 
 class Jobs(Work[Job]):

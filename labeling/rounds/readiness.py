@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from labeling.annotations.models import Annotation, Layer
-from labeling.images.models import Image, Split
+from labeling.images.models import Image, Split, learned_from
 from labeling.images.similar import in_other_splits, likeness
 from labeling.images.similar import remedy as one_split
 from labeling.projects.models import Project
@@ -67,7 +67,7 @@ def work_of(project: Project) -> Work:
     rows = list(drawn.annotate(cells=Count("pk", filter=cell), regions=Count("pk", filter=region)).order_by())
     return Work(
         project=project,
-        images=list(project.images.order_by("position")),
+        images=list(learned_from(project).order_by("position")),
         cells={row["layer__image"]: row["cells"] for row in rows},
         regions={row["layer__image"]: row["regions"] for row in rows},
         locked=frozenset(locked_images(project)),

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from inference.documents.snapshot import ReferenceSummary
 from labeling.accounts.models import User
 from labeling.errors import Invalid, LabelingError
-from labeling.images.models import Image, Split
+from labeling.images.models import Image, Split, learned_from
 from labeling.projects.models import Project
 from labeling.rounds.models import ReferenceSet
 
@@ -38,7 +38,7 @@ def current(project: Project) -> ReferenceSet | None:
 
 def candidates(project: Project) -> QuerySet[Image]:
     """Images that a set locked now would hold: those with reference masks outside training."""
-    return project.images.exclude(reference="").exclude(split=Split.TRAIN).order_by("pk")
+    return learned_from(project).exclude(reference="").exclude(split=Split.TRAIN).order_by("pk")
 
 
 @transaction.atomic

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from labeling.errors import Archived, Invalid, LabelingError, WrongState
 from labeling.images.label_maps import read_label_map
-from labeling.images.models import Image, Split
+from labeling.images.models import Image, Split, learned_from
 from labeling.projects.models import Project
 from labeling.rounds.reference import current, locked_images
 
@@ -157,7 +157,7 @@ def image_named(project: Project, file: str) -> Image:
 
     Raises Invalid when there is none, or more than one.
     """
-    images = list(project.images.order_by("position"))
+    images = list(learned_from(project).order_by("position"))
     for wanted in _stems(file):
         found = [image for image in images if wanted == _stem(image.name)]
         if len(found) == 1:

@@ -14,7 +14,7 @@ from inference.documents.snapshot import VERSION, Box, SnapshotImage, SnapshotSu
 from labeling.annotations.models import Annotation, Layer
 from labeling.annotations.state import AnnotationState, state_of
 from labeling.errors import LabelingError
-from labeling.images.models import Image
+from labeling.images.models import Image, learned_from
 from labeling.projects.models import Project
 from labeling.rounds import reference
 from labeling.rounds.models import Snapshot
@@ -51,7 +51,7 @@ def freeze(project: Project, *, same_slide: bool = False, learns: bool = True) -
     read at one moment, named by its layer's seq.
     """
     locked = reference.locked_images(project)
-    images = [_image(image, locked.get(image.pk)) for image in project.images.order_by("pk")]
+    images = [_image(image, locked.get(image.pk)) for image in learned_from(project).order_by("pk")]
     judges = reference.current(project)
     described = reference.described(judges) if judges else None
     learning = [i for i in images if i.teaches]

@@ -19,7 +19,12 @@ from labeling.site import upload_views
 from labeling.site.requests import Request, signed_in
 
 # Where a kind is shown on the page of its project.
-PLACE: dict[str, str] = {Job.Kind.EXPORT: "exports", Job.Kind.READ: "uploads"}
+PLACE: dict[str, str] = {
+    Job.Kind.EXPORT: "exports",
+    Job.Kind.READ: "uploads",
+    Job.Kind.IMPORT: "imports",
+    Job.Kind.FIELDS: "images",
+}
 
 
 @signed_in

@@ -23,7 +23,7 @@ from labeling.rounds.models import ModelVersion, Round
 from labeling.rounds.results.outcome import on_images, outcome_of
 from labeling.rounds.weights.promotion import current_publications, current_round
 from labeling.rounds.weights.starting import KINDS
-from labeling.site import upload_views
+from labeling.site import import_views, upload_views
 from labeling.site.export_views import panel
 from labeling.site.forms.projects import MOST_FILES, ClassForm, MemberForm, UploadForm
 from labeling.site.overview import Counts, count
@@ -58,6 +58,7 @@ def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -
         "invitation": invitation_of(request, found),
         **(panel(request, found) if "export" in may else {}),
         **(dict(upload_views.panel(request, found)) if "manage" in may else {}),
+        **(import_views.panel(request, found) if "manage" in may else {}),
         "upload_form": UploadForm(),
         "stated": stated(found),
         "most_files": MOST_FILES,

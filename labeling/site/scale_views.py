@@ -1,6 +1,7 @@
 """The scale of an image by a line along a scale bar that is in the picture."""
 
 from django import forms
+from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -36,6 +37,9 @@ def scale(request: Request, image: int) -> HttpResponse:
     images = Image.objects.filter(project__in=projects).select_related("project")
     act = "manage" if request.method == "POST" else "oversee"
     found = reach(images, request.user, act, pk=image)
+    if found.is_slide:
+        messages.error(request, _("The scale of a whole slide comes from its file, or is typed."))
+        return redirect(reverse("project-settings", args=[found.project_id]) + "#images")
     form = LineForm(request.POST) if request.method == "POST" else LineForm()
     if request.method == "POST" and form.is_valid():
         line = form.cleaned_data

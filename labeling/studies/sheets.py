@@ -12,6 +12,7 @@ from labeling.annotations.models import Annotation, Layer
 from labeling.annotations.services import Loaded, load_layer
 from labeling.annotations.state import AnnotationState, PackedMask, state_of
 from labeling.images.services import add_image
+from labeling.images.slides import decline_slide
 from labeling.projects.models import LabelClass, Project
 from labeling.studies.models import Arm, Item
 
@@ -32,6 +33,7 @@ def make_sheet(item: Item) -> Project:
     classes = {}
     for c in source.project.classes.all():
         classes[c.pk] = LabelClass.objects.create(project=sheet, name=c.name, color=c.color, position=c.position).pk
+    decline_slide(source)
     with source.pixels.open("rb") as file:
         pixels = PIL.Image.open(file).convert("RGB")
     if item.repeat:

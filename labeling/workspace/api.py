@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from inference.reading import tile_client
 from labeling.accounts.models import User
 from labeling.annotations.models import Annotation, Layer, Opinion
 from labeling.annotations.services import own_layer, working_layer
@@ -91,6 +92,8 @@ def tiles_of(image: Image) -> dict[str, Any] | None:
     """Where a large image's tiles are: `url` + "level/column/row/", level 0 the image itself. None: fetch it whole."""
     if not is_tiled(image):
         return None
+    if image.is_slide:
+        tile_client.prepare()
     url = reverse("image-tile", args=[image.pk, 0, 0, 0]).removesuffix("0/0/0/")
     return {"url": url, "size": SIDE, "levels": len(sizes(image.width, image.height))}
 

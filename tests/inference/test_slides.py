@@ -1,10 +1,14 @@
 """Slides: every sample is opened or declined as it is described, regions are right, hostile sets are declined whole."""
 
+import io
 import json
+import threading
+import time
 import zipfile
 
 import numpy as np
 import openslide
+import PIL.Image
 import pydicom
 import pytest
 import tifffile
@@ -15,6 +19,7 @@ from inference.commands import slide as command
 from inference.reading import Unreadable
 from inference.reading.sets import entry_of, unpack
 from inference.reading.slides import open_slide, resampled
+from inference.reading.tile_client import SlideFile, Turns, picture
 from inference.reading.types import Plane, levels_of
 from inference.reading.vendor import VendorReader
 from tests.inference.slide_files import copied, halved, samples, tissue, write_mrxs, write_pyramid, write_vms
@@ -209,6 +214,19 @@ def test_the_scanned_part_of_a_canvas_is_the_slide(tmp_path, monkeypatch):
         assert np.array_equal(reader.region(0, 5, 7, 20, 20, Plane(1, 1)), pixels[67:87, 105:125])
         expected = halved(pixels)[30 + 7 : 30 + 27, 50 + 5 : 50 + 25]
         assert np.array_equal(reader.region(1, 5, 7, 20, 20, Plane(1, 1)), expected)
+
+
+def test_a_page_or_channel_that_is_not_there_is_named(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.stack([tissue(64, 64, seed) for seed in range(3)]), photometric="rgb", tile=(16, 16))
+    with open_slide(path) as slide:
+        assert slide.info.pages == 3
+        with pytest.raises(Unreadable, match="holds 3 pictures"):
+            slide.region(0, 0, 0, 9, 9)
+    with open_slide(path, page=3) as slide:
+        assert np.array_equal(slide.region(0, 0, 0, 64, 64), tissue(64, 64, 2))
+    with pytest.raises(Unreadable, match="has no page 9; it has 3"):
+        open_slide(path, page=9)
 
 
 # -- bad files
@@ -421,3 +439,42 @@ def test_slide_info_of_a_zip_and_of_what_is_no_slide(tmp_path, capsys):
     with pytest.raises(SystemExit) as misused:
         command.main(["look", "a"])
     assert misused.value.code == 2
+
+
+# -- tiles by processes of their own
+
+
+def test_turns_come_in_the_order_of_asking():
+    turns = Turns(1)
+    assert turns.acquire(1)
+    order = []
+
+    def wait(number):
+        assert turns.acquire(10)
+        order.append(number)
+        turns.release()
+
+    threads = [threading.Thread(target=wait, args=(number,)) for number in range(5)]
+    for number, thread in enumerate(threads):
+        thread.start()
+        while len(turns.waiting) <= number:
+            time.sleep(0.001)
+    assert not turns.acquire(0.01)
+    turns.release()
+    for thread in threads:
+        thread.join()
+    assert order == [0, 1, 2, 3, 4] and turns.free == 1
+
+
+def test_a_region_comes_from_another_process_and_a_vanished_file_is_said(tmp_path):
+    path = tmp_path / "a.tif"
+    pixels = tissue(300, 200)
+    write_pyramid(path, pixels)
+    about = path.stat()
+    slide = SlideFile(path, about.st_size, about.st_mtime_ns)
+    content = picture(slide, (10.0, 20.0, 64.0, 32.0), (64, 32), kind="png")
+    assert np.array_equal(np.asarray(PIL.Image.open(io.BytesIO(content))), pixels[20:52, 10:74])
+    path.unlink()
+    with pytest.raises(Unreadable) as gone:
+        picture(slide, (0.0, 0.0, 9.0, 9.0), (9, 9))
+    assert gone.value.code == "slide_gone"

@@ -12,8 +12,10 @@ from PIL import Image
 from scipy import ndimage
 from shapely.geometry import shape
 
+from inference import formats
 from inference.commands import predict
 from inference.datasets import read_labels
+from inference.formats.geometry import box_of
 from inference.masks import from_run_lengths
 from inference.methods import boxcell, cell_files, streamed
 from inference.methods.streamed import Cell, Frame, Rectangle, Seams
@@ -196,6 +198,20 @@ def test_a_cell_with_a_hole_keeps_it_in_every_format(tmp_path):
     assert np.array_equal(from_run_lengths(runs["counts"], 100, 90)[21:30, 12:21], bits)
     for name in ("a.png", "a.tif"):
         assert np.array_equal(read_labels(tmp_path / name)[1:10, 2:11] > 0, bits)
+
+
+@pytest.mark.parametrize("name", ["out.geojson", "out.json"])
+def test_a_reader_of_files_of_other_tools_finds_the_cells_where_they_are(name, model, slide_file, field, tmp_path):
+    assert run(slide_file, "-o", tmp_path / name) == 0
+    found = formats.read(tmp_path / name).annotations
+    whole = Dark().predict(field.rgb).labels
+    (image,) = found.images
+    assert len(image.annotations) == whole.max()
+    assert {one.score for one in image.annotations} == {0.9, 0.7}
+    expected = set()
+    for rows, columns in ndimage.find_objects(whole):
+        expected.add((columns.start, rows.start, columns.stop, rows.stop))
+    assert {tuple(round(side) for side in box_of(one.geometry)) for one in image.annotations} == expected
 
 
 # -- seams

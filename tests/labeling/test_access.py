@@ -45,6 +45,8 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("get", "round-before"): ALL,
     ("get", "export"): (200, 200, 200, 403, 403, 404, 401),
     ("post", "export-list"): (202, 202, 202, 403, 403, 404, 401),
+    ("post", "import-list"): (202, 202, 403, 403, 403, 404, 401),
+    ("post", "job-confirm"): (409, 409, 404, 404, 404, 404, 401),  # it is an export
     ("get", "job-list"): (200, 200, 200, 403, 403, 404, 401),
     ("get", "job-detail"): (200, 200, 404, 404, 404, 404, 401),  # one's own, or as who oversees the project
     ("post", "job-cancel"): (200, 200, 404, 404, 404, 404, 401),
@@ -58,6 +60,11 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("get", "image-thumbnail"): ALL,
     ("post", "image-original"): (200, 200, 403, 403, 403, 404, 401),
     ("get", "image-tile"): ALL,
+    ("get", "slide-list"): (200, 200, 403, 403, 403, 404, 401),
+    ("post", "slide-list"): (422, 422, 403, 403, 403, 404, 401),  # there is no such root
+    ("get", "image-slide"): (404, 404, 404, 404, 404, 404, 401),  # the image is a picture
+    ("get", "image-fields"): ALL,
+    ("post", "image-fields"): (422, 422, 403, 403, 403, 404, 401),  # says no way of making them
     ("post", "image-smart"): (422, 422, 422, 422, 403, 404, 401),  # an empty prompt: who may ask hears that it is empty
     ("post", "image-refusion"): (409, 409, 409, 409, 403, 404, 401),  # no round has been fused here
     ("post", "image-refusion-former"): (409, 409, 409, 409, 403, 404, 401),
@@ -146,8 +153,10 @@ class Study:
         owners = {
             "image-list": "project",
             "export-list": "project",
+            "import-list": "project",
             "job-list": "project",
             "image-table": "project",
+            "slide-list": "project",
             "round-list": "project",
             "round-before": "project",
             "round-compare": "project",
@@ -172,6 +181,8 @@ class Study:
     def body(self, route: str) -> Any:
         if route == "image-list":
             return {"images": [self.image.pk], "scanner": "GT450"}
+        if route == "slide-list":
+            return {"root": "nowhere", "paths": ["a.svs"]}
         if route == "export-list":
             return {"layout": "coco"}
         if route in ("image-comments", "comment-reply"):
@@ -230,6 +241,9 @@ def call(study):
         if (method, route) == ("post", "image-table"):
             table = SimpleUploadedFile("images.csv", b"image,scanner\n")
             return client.post(study.url(route), {"table": table}, format="multipart")
+        if (method, route) == ("post", "import-list"):
+            file = SimpleUploadedFile("a.geojson", b'{"type": "FeatureCollection", "features": []}')
+            return client.post(study.url(route), {"file": file, "aim": "working"}, format="multipart")
         if method == "get":
             return client.get(study.url(route))
         if route in ("weights-import-list", "reference-mask-list", "image-reference-masks") and method == "post":

@@ -77,7 +77,7 @@ def there(db):
 
 def values(there, pattern: str) -> dict[str, Any]:
     """What an address needs, of this project."""
-    job = there.upload if re.search("retry|choose|discard", pattern) else there.job
+    job = there.upload if re.search("retry|choose|discard|confirm", pattern) else there.job
     known = {
         "project": there.project.pk, "image": there.image.pk, "round": there.round.pk, "layer": there.layer.pk,
         "number": there.round.number, "job": job.pk, "label_class": there.project.classes.get().pk,

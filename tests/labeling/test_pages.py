@@ -78,10 +78,15 @@ MATRIX = {
     ("post", "retry-job"): (302, 302, 404, 404, 404, 404, 302),
     ("post", "choose-job"): (302, 302, 404, 404, 404, 404, 302),
     ("post", "discard-job"): (302, 302, 404, 404, 404, 404, 302),
+    ("get", "project-imports"): (200, 200, 403, 403, 403, 404, 302),
+    ("post", "project-imports"): MANAGERS,
+    ("post", "confirm-job"): (302, 302, 404, 404, 404, 404, 302),
     ("get", "project-exports"): (200, 200, 200, 403, 403, 404, 302),
     ("post", "project-exports"): (302, 302, 302, 403, 403, 404, 302),
     ("post", "cancel-job"): (302, 302, 404, 404, 404, 404, 302),  # one's own, or as who oversees the project
     ("get", "image"): MEMBERS,
+    ("get", "slide"): (302, 302, 302, 302, 302, 404, 302),  # the image is a picture; test_slides.py
+    ("post", "slide"): FORMS,
     ("get", "image-scale"): (200, 200, 403, 403, 403, 404, 302),
     ("post", "image-scale"): FORMS,
     ("get", "round"): MEMBERS,
@@ -176,7 +181,7 @@ def test_an_image_shows_boxes_regions_and_decisions(study):
     reject(image, owner, found[1])
     page = signed_in(owner).get(address(study, "project-images")).content.decode()
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
-    assert "3 boxes exhaustive region 2 to review 1 accepted 1 rejected" in text
+    assert "3 boxes fully annotated region 2 to review 1 accepted 1 rejected" in text
     assert "slide 7" in text and "train" in text
 
 

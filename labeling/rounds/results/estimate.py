@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from inference.documents.stages import Usage
-from labeling.images.models import Image
+from labeling.images.models import Image, ImageKind, learned_from
 from labeling.projects.models import Project
 from labeling.rounds.models import Stage
 
@@ -58,7 +58,7 @@ def estimate(project: Project, preset: str, *, device: str = "auto") -> Estimate
     """
     if preset not in CALIBRATION or device == "gpu":
         return None
-    pixels = project.images.order_by().aggregate(n=Sum(F("width") * F("height")))["n"] or 0
+    pixels = learned_from(project).order_by().aggregate(n=Sum(F("width") * F("height")))["n"] or 0
     area = pixels / MEGAPIXEL
     measured = measured_seconds(preset)
     low = high = 0.0
@@ -92,7 +92,7 @@ def measured_seconds(preset: str) -> dict[str, list[float]]:
 
 def _areas(projects: set[int]) -> dict[int, float]:
     """Megapixels of each project, as its images are now."""
-    rows = Image.objects.filter(project__in=projects).order_by().values("project")
+    rows = Image.objects.filter(project__in=projects, kind=ImageKind.PICTURE).order_by().values("project")
     return {row["project"]: row["n"] / MEGAPIXEL for row in rows.annotate(n=Sum(F("width") * F("height")))}
 
 

@@ -159,6 +159,20 @@ class UploadForm(forms.Form):
     stain = factor_field("stain")
     page = number_field(_("Page"), help_text=_("of files that hold several pictures: a field, slice or time"))
     channel = number_field(_("Channel"), help_text=_("of files that hold several channels"))
+    open_as = forms.ChoiceField(
+        label=_("Open as"),
+        choices=[
+            ("auto", _("a picture where it fits, else a whole slide")),
+            ("slide", _("a whole slide, of which fields are made")),
+            ("picture", _("a picture")),
+        ],
+        initial="auto",
+        required=False,
+        help_text=_("of files that scanners write; ZIP for slides of several files (MRXS, VMS, DICOM)"),
+    )
+
+    def clean_open_as(self) -> str:
+        return str(self.cleaned_data["open_as"] or "auto")
 
 
 class ImageForm(forms.Form):

@@ -1,0 +1,1 @@
+"""Annotation files of other tools brought into a project: a dry run, then one job."""

@@ -1,0 +1,95 @@
+"""Slides and their fields over HTTP."""
+
+from django.conf import settings
+from django.http import Http404
+from django.utils.translation import gettext as _
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from labeling.contract import contract
+from labeling.errors import Invalid
+from labeling.images import fields, slides
+from labeling.images.contract import (
+    Below,
+    FieldAnswer,
+    JobStarted,
+    NewFields,
+    Place,
+    Registration,
+    SlideAnswer,
+    field_answer,
+    slide_answer,
+)
+from labeling.images.documents import UploadRequest
+from labeling.images.models import Image
+from labeling.images.uploads import register_slides
+from labeling.jobs.models import Job
+from labeling.projects.access import person, reach
+from labeling.projects.models import Project
+
+
+class Slides(APIView):
+    """Registering slides where they lie."""
+
+    @contract(query=Place, answer=Below)
+    def get(self, request: Request, project: int, *, query: Place) -> Below:
+        _project(request, project)
+        entries = slides.listed(query.root, query.path) if query.root else []
+        return Below.model_validate({"roots": sorted(settings.SLIDE_ROOTS), "entries": entries})
+
+    @contract(body=Registration, answer=JobStarted, status=202)
+    def post(self, request: Request, project: int, *, body: Registration) -> JobStarted:
+        found = _project(request, project)
+        facts = UploadRequest.model_validate(body.model_dump(exclude={"root", "paths"}))
+        job = register_slides(project=found, owner=person(request), root=body.root, paths=body.paths, facts=facts)
+        return JobStarted(job=job.pk)
+
+
+class SlideDetail(APIView):
+    @contract(answer=SlideAnswer)
+    def get(self, request: Request, image: int) -> SlideAnswer:
+        found = _image(request, "see", image)
+        if not found.is_slide:
+            raise Http404
+        return slide_answer(found.slide_file)
+
+
+class Fields(APIView):
+    """The fields of a slide, and making more of them."""
+
+    @contract(answer=list[FieldAnswer])
+    def get(self, request: Request, image: int) -> list[FieldAnswer]:
+        found = _image(request, "see", image)
+        return [field_answer(field) for field in fields.fields_of(found)]
+
+    @contract(body=NewFields, answer=JobStarted, status=202)
+    def post(self, request: Request, image: int, *, body: NewFields) -> JobStarted:
+        found = _image(request, "manage", image)
+        return JobStarted(job=_asked(request, found, body).pk)
+
+
+def _project(request: Request, project: int) -> Project:
+    user = person(request)
+    return reach(Project.objects.visible_to(user), user, "manage", project="", pk=project)
+
+
+def _image(request: Request, act: str, image: int) -> Image:
+    user = person(request)
+    images = Image.objects.visible_to(user).select_related("project")
+    return reach(images, user, act, pk=image)
+
+
+def _asked(request: Request, slide: Image, body: NewFields) -> Job:
+    """Raises Invalid unless exactly one way of making fields is asked for."""
+    if sum(way is not None for way in (body.rectangles, body.grid, body.random)) != 1:
+        raise Invalid(_("say one of rectangles, grid and random"), field="rectangles")
+    owner = person(request)
+    fields.check_slide(slide)
+    if body.rectangles is not None:
+        drawn = [fields.Rectangle(**one.model_dump()) for one in body.rectangles]
+        return fields.ask_for_drawn(slide=slide, owner=owner, rectangles=drawn)
+    if body.grid is not None:
+        return fields.ask_for_grid(slide=slide, owner=owner, grid=fields.Grid(**body.grid.model_dump()))
+    assert body.random is not None
+    grid = fields.Grid(size=body.random.size, tissue=body.random.tissue)
+    return fields.ask_for_random(slide=slide, owner=owner, grid=grid, count=body.random.count, seed=body.random.seed)

@@ -1,0 +1,215 @@
+"""Slides on the site: where their files lie, and tiles from them on demand.
+
+A slide is uploaded, and then lies with the originals in a folder of its own, or it is registered where it is, below a
+folder of the setting SLIDE_ROOTS. Its pixels are never decoded whole nor copied: a tile is a region of the level that
+suits, read by a process of its own (inference/reading/tile_client.py). Label and macro pictures are read by nobody.
+"""
+
+import io
+import os
+import shutil
+import stat
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TypedDict
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from inference.reading import Unreadable, sets, tile_client
+from inference.reading.child import SIDE
+from inference.reading.picture import TIFF_MARKS
+from inference.reading.tile_server import stamp_of
+from labeling.errors import Invalid, LabelingError
+from labeling.images.models import Image, SlideFile, originals_storage
+from labeling.images.sentences import sentence
+
+OTHER_MARKS = (b"ZISRAWFILE", b"PK\x03\x04")
+DICOM_MARK = b"DICM"  # at byte 128
+MOST_UNPACKED = 16 * 2**30  # bytes
+STORED = "slides"  # folder in the storage of originals
+
+
+class SlideProblem(LabelingError):
+    """The pixels of a slide cannot be shown at the moment: its file is gone, has changed or cannot be decoded."""
+
+    code = "slide_problem"
+    status = 503
+
+
+class IsSlide(LabelingError):
+    """Something that needs the whole picture was asked of a slide."""
+
+    code = "is_slide"
+
+
+def decline_slide(image: Image) -> None:
+    """Raises IsSlide for a slide, where the pixels of the whole image are needed."""
+    if image.is_slide:
+        words = _("{name} is a whole slide, which is not worked on as one picture; use its fields")
+        raise IsSlide(words.format(name=image.name))
+
+
+# -- coming in
+
+
+def may_be_slide(source: Path) -> bool:
+    """Whether the first bytes are those of a format that slides have. Others are pictures, or nothing."""
+    with source.open("rb") as file:
+        head = file.read(132)
+    return head.startswith((*TIFF_MARKS, *OTHER_MARKS)) or head[128:132] == DICOM_MARK
+
+
+def stored_root() -> Path:
+    """The folder of uploaded slides. Raises Invalid where the originals are kept in object storage."""
+    try:
+        return Path(originals_storage().path(STORED))
+    except NotImplementedError:
+        words = _(
+            "slides need a folder, and this server keeps files in object storage; register them below SLIDE_ROOTS"
+        )
+        raise Invalid(words, field="image") from None
+
+
+@dataclass
+class Place:
+    """Where a file that may be a slide is read from: `source`, in a folder of its own where it was uploaded."""
+
+    source: Path
+    keeps: bool = False
+
+
+@contextmanager
+def own_folder(source: Path, name: str) -> Iterator[Place]:
+    """An uploaded file, or what a ZIP holds, in a new folder of its own: a reader looks for the files beside it.
+
+    The folder is removed at the end unless `keeps` was set. Raises Unreadable for an archive that cannot be unpacked.
+    """
+    folder = stored_root() / uuid.uuid4().hex
+    folder.mkdir(parents=True, mode=0o700)
+    place = Place(folder)
+    try:
+        if sets.is_archive(source):
+            sets.unpack(source, folder, most_bytes=MOST_UNPACKED)
+            place.source = _source_in(folder)
+        else:
+            suffix = PurePosixPath(name).suffix.lower()
+            place.source = folder / f"slide{suffix if suffix.isascii() and len(suffix) <= 8 else ''}"
+            _linked(source, place.source)
+        yield place
+    finally:
+        if not place.keeps:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _linked(source: Path, target: Path) -> None:
+    """The same bytes under another name; a copy where they lie in another file system."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _source_in(folder: Path) -> Path:
+    """What a reader is given of an unpacked slide: its one file, or the folder."""
+    files = list(folder.iterdir())
+    return files[0] if len(files) == 1 and files[0].is_file() else folder
+
+
+# -- registered where they lie
+
+
+def resolved(root: str, path: str) -> Path:
+    """A file or folder below a root. Raises Invalid for a name that leads out, a link on the way, or nothing there."""
+    base = settings.SLIDE_ROOTS.get(root)
+    if base is None:
+        known = ", ".join(sorted(settings.SLIDE_ROOTS)) or _("none")
+        raise Invalid(
+            _("there is no root “{root}”; this server has: {known}").format(root=root, known=known), field="root"
+        )
+    parts = PurePosixPath(path).parts
+    if not parts or PurePosixPath(path).is_absolute() or ".." in parts or "\0" in path or "\\" in path:
+        raise Invalid(_("the path is relative to the root and stays below it, without “..”"), field="path")
+    found = Path(os.path.realpath(base))
+    for part in parts:
+        found = found / part
+        try:
+            kind = os.lstat(found).st_mode
+        except (OSError, ValueError):
+            raise Invalid(
+                _("there is no file {path} below {root}").format(path=path, root=root), field="path"
+            ) from None
+        if stat.S_ISLNK(kind):
+            raise Invalid(_("{path} is reached by a link, and links are not followed").format(path=path), field="path")
+        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+            raise Invalid(_("{path} is neither a file nor a folder").format(path=path), field="path")
+    return found
+
+
+class FolderEntry(TypedDict):
+    """A file or a folder below a root."""
+
+    name: str
+    folder: bool
+
+
+def listed(root: str, path: str = "") -> list[FolderEntry]:
+    """What lies in a folder below a root, for choosing: names, and whether each is a folder. Links are left out."""
+    folder = resolved(root, path) if path else Path(os.path.realpath(settings.SLIDE_ROOTS.get(root) or os.devnull))
+    if not folder.is_dir():
+        resolved(root, path or ".")
+        raise Invalid(_("{path} is no folder").format(path=path), field="path")
+    entries: list[FolderEntry] = []
+    for entry in sorted(os.scandir(folder), key=lambda one: one.name):
+        if entry.is_symlink() or entry.name.startswith("."):
+            continue
+        entries.append({"name": entry.name, "folder": entry.is_dir()})
+    return entries
+
+
+def file_of(slide: SlideFile) -> Path:
+    """Where the slide lies now. Raises SlideProblem where its root or path is gone."""
+    try:
+        found = resolved(slide.root, slide.path) if slide.root else stored_root() / slide.path
+    except Invalid as error:
+        raise SlideProblem(f"{slide.image.name}: {error}") from None
+    return found / slide.entry if slide.entry else found
+
+
+# -- tiles
+
+
+def region(image: Image, box: tuple[float, float, float, float], out: tuple[int, int], *, kind: str = "jpeg") -> bytes:
+    """A rectangle of a slide as JPEG or PNG.
+
+    box  x, y, width, height in px of level 0
+    out  (width, height) of the picture
+
+    Raises SlideProblem.
+    """
+    slide = image.slide_file
+    meant = tile_client.SlideFile(file_of(slide), slide.size, slide.mtime, slide.page, slide.channel)
+    try:
+        return tile_client.picture(meant, box, out, kind=kind)
+    except Unreadable as error:
+        raise SlideProblem(sentence(error.code, **{**error.params, "name": image.name})) from None
+    except (tile_client.Busy, tile_client.CannotStart) as error:
+        raise SlideProblem(str(error)) from None
+
+
+def read_slide_tile(image: Image, levels: list[tuple[int, int]], level: int, column: int, row: int) -> io.BytesIO:
+    """A tile of the pyramid that every large image has (images/tiles.py), as a JPEG."""
+    width, height = levels[level]
+    left, top = column * SIDE, row * SIDE
+    out = (min(SIDE, width - left), min(SIDE, height - top))
+    factor = 2**level
+    box = (float(left * factor), float(top * factor), float(out[0] * factor), float(out[1] * factor))
+    return io.BytesIO(region(image, box, out))
+
+
+def stamp(path: Path) -> tuple[int, int]:
+    """(bytes, time of the last change) as `region` compares them. Raises Unreadable."""
+    return stamp_of(path)
