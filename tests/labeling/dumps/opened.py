@@ -55,7 +55,7 @@ def values() -> dict[str, list[Any]]:
     models = {
         "project": "Project", "image": "Image", "layer": "Layer", "round": "Round", "job": "Job",
         "label_class": "LabelClass", "membership": "Membership", "study": "Study", "participant": "Participant",
-        "item": "Item",
+        "item": "Item", "work_item": "WorkItem", "comment": "Comment", "invitation": "Invitation",
     }  # fmt: skip
     found = dict(FIXED)
     for parameter, model in models.items():
