@@ -21,6 +21,7 @@ from inference.formats.model import (
 from inference.formats.model import Line as OpenLine
 from inference.formats.problems import Context, FormatProblem
 
+AT_ONCE = 10_000  # outlines that are tested together
 FARTHEST = 1e8  # px; no slide has such coordinates
 
 
@@ -87,13 +88,18 @@ def fault_of_points(xy: Ring, least: int) -> str:
 def notice_crossings(annotations: list[Annotation], context: Context) -> None:
     """Count outlines that cross or touch themselves. They stay as they are: their pixels follow the even-odd rule.
 
-    All are tested in one call, since shapely is slow one by one.
+    Many are tested in one call, since shapely is slow one by one; not all of a slide, since shapes take memory.
     """
+    for start in range(0, len(annotations), AT_ONCE):
+        chunk = annotations[start : start + AT_ONCE]
+        outlines = [one.geometry for one in chunk if isinstance(one.geometry, Outline)]
+        if outlines:
+            _notice(outlines, context)
+
+
+def _notice(outlines: list[Outline], context: Context) -> None:
     import shapely
 
-    outlines = [one.geometry for one in annotations if isinstance(one.geometry, Outline)]
-    if not outlines:
-        return
     with np.errstate(invalid="ignore"):
         shapes = [_shape(outline) for outline in outlines]
         valid = shapely.is_valid(np.array(shapes, object))

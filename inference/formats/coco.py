@@ -8,7 +8,7 @@ their own; they are skipped and listed.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,10 @@ from inference.formats.model import (
 )
 from inference.formats.model import Line as OpenLine
 from inference.formats.problems import Context, FormatProblem
+from inference.formats.rings import one_ring
 from inference.formats.sources import Source
 
+MOST_IN_RUNS = 2**32  # pixels: a run length has 32 bits in pycocotools and in other readers
 FACTS = ("split", "group", "scanner", "site", "stain", "name", "sha256", "boxwise_id")
 ASIDE = ("rejected", "proposals")  # lists of Boxwise's own exports
 
@@ -348,6 +350,8 @@ def _segmentation(one: Annotation, image: AnnotatedImage, target: Target) -> tup
         return text, float(mask.bits.sum()) if mask is not None else 0.0
     if isinstance(geometry, Outline) and not one.crowd and not any(part.holes for part in geometry.polygons):
         return [_flat(part) for part in outline_of(geometry)], sum(_area(part) for part in geometry.polygons)
+    if size[0] * size[1] >= MOST_IN_RUNS and not isinstance(geometry, Points | OpenLine):
+        return _cut_open(outline_of(geometry))
     mask = mask_of(geometry, size)
     if mask is None:
         raise FormatProblem(image.name, "the object has no pixel inside the image", place=one.place)
@@ -355,6 +359,16 @@ def _segmentation(one: Annotation, image: AnnotatedImage, target: Target) -> tup
         target.lost[Property.SUBPIXEL] += any((ring % 1).any() for part in geometry.polygons for ring in part.rings)
     runs = encode(mask, size)
     return {"size": [size[1], size[0]], "counts": runs.counts.decode()}, float(mask.bits.sum())
+
+
+def _cut_open(parts: Sequence[Polygon]) -> tuple[list[list[float]], float]:
+    """Polygons of an image that run lengths cannot say: cuts of no width join the holes to their rings."""
+    rings = []
+    area = 0.0
+    for part in parts:
+        rings.append(one_ring([part]).ravel().tolist())
+        area += _area(part) - sum(_area(Polygon(hole)) for hole in part.holes)
+    return rings, area
 
 
 def _flat(part: Polygon) -> list[float]:

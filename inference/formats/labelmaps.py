@@ -8,6 +8,7 @@ says what each id is; `cells.csv` of Boxwise's own exports is read the same way.
 
 import csv
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -283,7 +284,7 @@ def _write_table(file: Path, painted: Painted, annotations: Annotations) -> None
             writer.writerow([number, page + 1, *said, _json(one.attributes), _json(measured)])
 
 
-def _json(value: dict[str, Any]) -> str:
+def _json(value: Mapping[str, object]) -> str:
     return json.dumps(value, ensure_ascii=False, default=str) if value else ""
 
 

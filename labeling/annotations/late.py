@@ -5,7 +5,7 @@ changes what was accepted.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -22,11 +22,11 @@ def frozen_sentence() -> str:
     return _("this image is done and frozen; what you did is kept apart, and an owner or manager decides about it")
 
 
-def keep(*, layer: Layer, author: User, operations: Sequence[dict[str, Any]]) -> None:
+def keep(*, layer: Layer, author: User, operations: Sequence[Mapping[str, object]]) -> None:
     """Keep operations apart, each once: a browser that hears no answer sends them again."""
     rows = []
     for one in operations:
-        rows.append(LateOperation(layer=layer, author=author, op_id=one["op_id"], content=json.dumps(one)))
+        rows.append(LateOperation(layer=layer, author=author, op_id=str(one["op_id"]), content=json.dumps(one)))
     LateOperation.objects.bulk_create(rows, ignore_conflicts=True)
 
 

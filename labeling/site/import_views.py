@@ -1,7 +1,5 @@
 """Imports on the project's page: send a file, see what it would change, confirm."""
 
-from typing import Any
-
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -64,7 +62,7 @@ def send(request: Request, project: Project) -> Job:
     return take_import(project=project, owner=request.user, file=file, aim=request.POST.get("aim", ""))
 
 
-def panel(request: Request, project: Project) -> dict[str, Any]:
+def panel(request: Request, project: Project) -> dict[str, object]:
     """What the import panel shows."""
     visible = Job.objects.visible_to(request.user).filter(project=project, kind=Job.Kind.IMPORT)
     newest = list(visible.exclude(state=Job.State.EXPIRED).select_related("owner")[:SHOWN])

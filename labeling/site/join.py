@@ -1,7 +1,5 @@
 """The page of an invitation link: whoever is signed in joins, anybody else makes an account or signs in."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.contrib.auth import login
 from django.http import HttpRequest, HttpResponse
@@ -90,7 +88,7 @@ def _join_as_new(request: HttpRequest, found: Invitation, token: str) -> HttpRes
     return render(request, "site/join.html", context, status=422 if form.errors else 200)
 
 
-def _context(found: Invitation) -> dict[str, Any]:
+def _context(found: Invitation) -> dict[str, object]:
     return {"invitation": found, "role_words": ROLE_WORDS[found.role]}  # type: ignore[index]
 
 

@@ -57,11 +57,11 @@ def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -
     return render(request, "site/team.html", context, status=status)
 
 
-def _values(workflow: Workflow) -> dict[str, Any]:
+def _values(workflow: Workflow) -> dict[str, object]:
     return {name: getattr(workflow, name) for name in WORKFLOW_FIELDS}
 
 
-def _items(request: Request, found: Project, workflow: Workflow) -> dict[str, Any]:
+def _items(request: Request, found: Project, workflow: Workflow) -> dict[str, object]:
     """The items of one page, the number in each state, and what each person has."""
     user = request.user
     items = WorkItem.objects.filter(project=found).select_related("image", "reviewer")
@@ -113,7 +113,7 @@ def _open_threads(found: Project, user: User) -> list[Comment]:
     return list(threads.select_related("author", "image").order_by("-pk")[:MOST_THREADS])
 
 
-def _invitations(found: Project, role: str | None) -> dict[str, Any]:
+def _invitations(found: Project, role: str | None) -> dict[str, object]:
     roles = [r for r in Role.values if r != Role.OWNER or role == Role.OWNER]
     return {
         "invite_form": InviteForm(roles=roles),

@@ -1,7 +1,5 @@
 """What the workspace says of an image's item: whose turn it is, and what this person may do about it."""
 
-from typing import Any
-
 from labeling.accounts.models import User
 from labeling.assignments.models import Reading, WorkItem
 from labeling.assignments.my_work import place_in
@@ -10,7 +8,7 @@ from labeling.images.models import Image
 from labeling.projects.models import MAY
 
 
-def work_of(image: Image, user: User, role: str | None) -> dict[str, Any] | None:
+def work_of(image: Image, user: User, role: str | None) -> dict[str, object] | None:
     """The item of an image as one person sees it; None in a simple project.
 
     actions  what the person may do now: begin, finish, skip, release, accept, send_back, reopen

@@ -13,7 +13,7 @@ from inference.formats.brush import bits_of_brush, brush_of_bits
 from inference.formats.contours import contour_of, mask_of_contour
 from inference.formats.geometry import decode, encode, fill, mask_of, outline_of
 from inference.formats.losses import Property
-from inference.formats.model import Outline, Pixels, Polygon
+from inference.formats.model import AnnotatedImage, Annotation, Annotations, Outline, Pixels, Polygon
 from inference.formats.rings import one_ring, polygons_of_rings
 from inference.masks import tight
 from inference.types import BoxMask
@@ -179,3 +179,12 @@ def test_polygons_of_rings_know_islands():
     parts = polygons_of_rings([box(0, 0, 40), box(5, 5, 30), box(10, 10, 20)])
     assert [len(part.holes) for part in parts] == [1, 0]
     assert isinstance(parts[0], Polygon)
+
+
+def test_run_lengths_are_not_written_for_a_slide_that_they_cannot_say(tmp_path):
+    ring = Pixels(BoxMask(90_000, 90_000, np.pad(np.zeros((3, 3), bool), 2, constant_values=True)))
+    slide = AnnotatedImage("slide.svs", 100_000, 100_000, [Annotation(ring, "c")])
+    conversion.write(Annotations([slide]), tmp_path / "a.json", format="coco")
+    (one,) = conversion.read(tmp_path / "a.json").annotations.each()
+    assert same(mask_of(one.geometry), ring.mask)
+    assert json.loads((tmp_path / "a.json").read_text())["annotations"][0]["area"] == 49 - 9

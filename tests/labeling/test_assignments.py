@@ -11,9 +11,9 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.annotations.models import Annotation, LateOperation, LayerHead, Operation
+from labeling.annotations.models import Annotation, LateOperation, Layer, LayerHead, Operation
 from labeling.annotations.replay import differences
-from labeling.annotations.services import working_layer, write_operations
+from labeling.annotations.services import load_layer, working_layer, write_operations
 from labeling.assignments import services
 from labeling.assignments.declaring import declare_workflow, end_workflow, set_priorities
 from labeling.assignments.errors import CannotBeAssigned, NothingWaits, NotYourReading, NoWorkflow, OwnWork
@@ -25,8 +25,10 @@ from labeling.errors import Archived, Invalid, WrongState
 from labeling.projects.models import Membership, Role
 from labeling.projects.services import NotAllowed, change_role, remove_member
 from labeling.rounds.execution.archiving import archive_project, restore_project
+from labeling.rounds.models import Promotion, Publication
 from tests.factories import ImageFactory, MembershipFactory, ProjectFactory
 from tests.labeling.operations import cell, effect, operation
+from tests.labeling.pages import make_study
 from tests.labeling.team import bare_images, fresh, make_team
 
 pytestmark = pytest.mark.django_db
@@ -123,6 +125,24 @@ def test_the_order_is_priority_and_then_age():
     assert [item.image_id for item in queue] == [images[2], images[3], images[0], images[1]]
     set_priorities(project=team.project, priorities={images[1]: 0.5})  # a new round: what it does not name comes last
     assert [item.image_id for item in queue.all()] == [images[1], images[0], images[2], images[3]]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_current_round_orders_the_queue_and_a_workflow_that_comes_later_finds_the_order():
+    study = make_study()
+    other = ImageFactory(project=study.project)
+    for image, score in ((study.image, 0.2), (other, 0.8)):
+        facts = {"priorities": {"mix": score}}
+        layer = load_layer(image=image, kind=Layer.Kind.PREDICTION, loaded=[])
+        Publication.objects.create(
+            round=study.round, image=image, layer=layer, facts=facts, certificate={}, model_names={}
+        )
+    owner = study.people["owner"]
+    declare_workflow(project=study.project, by=owner)
+    assert [item.image for item in services.queue_for(project=study.project, user=owner)] == [other, study.image]
+    WorkItem.objects.update(priority=0)
+    Promotion.objects.create(project=study.project, round=study.round, reason=Promotion.Reason.FINISHED)
+    assert dict(WorkItem.objects.values_list("image", "priority")) == {study.image.pk: 0.2, other.pk: 0.8}
 
 
 def drawn_by_hand(seed: int, percent: int, images: list[int]) -> set[int]:

@@ -42,6 +42,14 @@ def geojson(*features, name="field 1.geojson"):
     return SimpleUploadedFile(name, text.encode())
 
 
+def boxes_of_fields(*numbers):
+    """COCO: one box in each of "field 1.png", "field 2.png" ..."""
+    images = [{"id": n, "file_name": f"field {n}.png"} for n in numbers]
+    rows = [{"image_id": n, "category_id": 1, "bbox": [2, 2, 5, 5]} for n in numbers]
+    document = {"images": images, "annotations": rows, "categories": [{"id": 1, "name": "tumour"}]}
+    return SimpleUploadedFile("a.json", json.dumps(document).encode())
+
+
 def planned(owner, file, aim="working"):
     """The job after its dry run."""
     job = take_import(project=owner.project, owner=owner.user, file=file, aim=aim)
@@ -114,20 +122,19 @@ def test_a_layer_of_its_own_and_reference_masks(owner):
 
 def test_one_image_that_cannot_be_written_costs_no_other(owner, monkeypatch):
     ImageFactory(project=owner.project, name="field 2.png")
-    images = [{"id": n, "file_name": f"field {n}.png"} for n in (1, 2, 3)]
-    rows = [{"image_id": n, "category_id": 1, "bbox": [2, 2, 5, 5]} for n in (1, 2, 3)]
-    document = {"images": images, "annotations": rows, "categories": [{"id": 1, "name": "tumour"}]}
-    job = planned(owner, SimpleUploadedFile("a.json", json.dumps(document).encode()))
+    job = planned(owner, boxes_of_fields(1, 2, 3))
     assert counts(job) == (2, 0, 0, 0)
     (declined,) = job.items.get().facts["images_declined"]
     assert declined["name"] == "field 3.png" and "no image of this project" in declined["detail"]
 
-    def fails(layer, **about):
-        raise writing.Invalid("no")
-
     original = writing.write_operations
-    monkeypatch.setattr(writing, "write_operations", lambda layer, **about: (
-        fails(layer) if layer.image.name == "field 1.png" else original(layer=layer, **about)))  # fmt: skip
+
+    def fails_at_the_first(layer, **about):
+        if layer.image.name == "field 1.png":
+            raise writing.Invalid("no")
+        return original(layer=layer, **about)
+
+    monkeypatch.setattr(writing, "write_operations", fails_at_the_first)
     tasks.run_job(confirm(job).pk)
     facts = job.items.get().facts
     assert facts["created"] == 1 and [one["name"] for one in facts["images_declined"]] == ["field 1.png", "field 3.png"]
@@ -136,10 +143,7 @@ def test_one_image_that_cannot_be_written_costs_no_other(owner, monkeypatch):
 
 def test_a_worker_that_dies_in_the_middle_is_followed_by_one_that_goes_on(owner, monkeypatch):
     ImageFactory(project=owner.project, name="field 2.png")
-    images = [{"id": n, "file_name": f"field {n}.png"} for n in (1, 2)]
-    rows = [{"image_id": n, "category_id": 1, "bbox": [2, 2, 5, 5]} for n in (1, 2)]
-    document = {"images": images, "annotations": rows, "categories": [{"id": 1, "name": "tumour"}]}
-    job = confirm(planned(owner, SimpleUploadedFile("a.json", json.dumps(document).encode())))
+    job = confirm(planned(owner, boxes_of_fields(1, 2)))
     calls = []
     original = writing.write_operations
 

@@ -181,7 +181,7 @@ def test_an_image_shows_boxes_regions_and_decisions(study):
     reject(image, owner, found[1])
     page = signed_in(owner).get(address(study, "project-images")).content.decode()
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
-    assert "3 boxes exhaustive region 2 to review 1 accepted 1 rejected" in text
+    assert "3 boxes fully annotated region 2 to review 1 accepted 1 rejected" in text
     assert "slide 7" in text and "train" in text
 
 

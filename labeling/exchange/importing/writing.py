@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import PIL.Image
@@ -20,6 +20,7 @@ from labeling.accounts.models import User
 from labeling.annotations.models import Annotation, Layer
 from labeling.annotations.services import MOST_EFFECTS, Loaded, load_layer, own_layer, working_layer, write_operations
 from labeling.annotations.state import AnnotationState, state_of
+from labeling.annotations.wire import StateJson
 from labeling.errors import Invalid
 from labeling.images.models import Image
 from labeling.projects.models import Project
@@ -27,6 +28,30 @@ from labeling.rounds.reference_masks import set_reference
 
 TOOL = "import"
 MOST_CELLS = 65_535  # that reference masks can tell apart
+
+
+class EffectJson(TypedDict):
+    """What becomes of one annotation; `seen` is the last operation on it, null where there is none."""
+
+    annotation: str
+    seen: str | None
+    after: StateJson
+
+
+class OperationJson(TypedDict):
+    """An operation as the log takes it. It rests on no activity and takes no time."""
+
+    op_id: str
+    action: str
+    tool: str
+    session: str
+    begun_at: str
+    committed_at: str
+    begun_ms: float
+    committed_ms: float
+    activity: None
+    undoes: None
+    effects: list[EffectJson]
 
 
 class Aim(StrEnum):
@@ -78,7 +103,7 @@ def _write_working(image: Image, states: Mapping[uuid.UUID, AnnotationState], by
     if layer is None:
         raise Invalid(_("you may not annotate in this project"))
     rows = _rows(layer, states)
-    effects = []
+    effects: list[EffectJson] = []
     for uid, state in states.items():
         row = rows.get(uid)
         if row is None or not _is_same(row, state):
@@ -131,16 +156,24 @@ def _is_loaded(image: Image, states: Mapping[uuid.UUID, AnnotationState]) -> boo
     return False
 
 
-def _operation(session: str, effects: list[dict[str, Any]]) -> dict[str, Any]:
+def _operation(session: str, effects: list[EffectJson]) -> OperationJson:
     now = timezone.now().isoformat()
     return {
-        "op_id": str(uuid.uuid4()), "action": "draw", "tool": TOOL, "session": session,
-        "begun_at": now, "committed_at": now, "begun_ms": 0.0, "committed_ms": 0.0,
-        "activity": None, "undoes": None, "effects": effects,
-    }  # fmt: skip
+        "op_id": str(uuid.uuid4()),
+        "action": "draw",
+        "tool": TOOL,
+        "session": session,
+        "begun_at": now,
+        "committed_at": now,
+        "begun_ms": 0.0,
+        "committed_ms": 0.0,
+        "activity": None,
+        "undoes": None,
+        "effects": effects,
+    }
 
 
-def _chunks(effects: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+def _chunks(effects: list[EffectJson]) -> Iterator[list[EffectJson]]:
     for start in range(0, len(effects), MOST_EFFECTS):
         yield effects[start : start + MOST_EFFECTS]
 
