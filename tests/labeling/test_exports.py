@@ -26,9 +26,9 @@ from labeling.exchange.coco import cut_open, flat
 from labeling.exchange.datasets import load_dataset
 from labeling.exchange.exporting import ExportRequest
 from labeling.exchange.labels import label_map
-from labeling.exchange.names import safe_stem, stems_of
 from labeling.exchange.selection import ExportedCell, Part
 from labeling.images.models import Image
+from labeling.images.stems import safe_stem, stems_of
 from labeling.rounds.results.publishing import publish
 from tests.documents import SAID
 from tests.factories import ImageFactory, LabelClassFactory, MembershipFactory

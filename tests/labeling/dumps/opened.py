@@ -154,7 +154,7 @@ def read_as_documents() -> dict[str, int]:
     from inference.documents.reading import Reading
     from inference.documents.snapshot import SnapshotSummary
     from labeling.images.documents import UploadFacts, UploadRequest
-    from labeling.studies.documents import check_frozen
+    from labeling.studies.protocol.documents import check_frozen
 
     model = lambda name: apps.get_model("labeling", name).objects  # noqa: E731
     columns = [
