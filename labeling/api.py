@@ -1,11 +1,11 @@
 """The HTTP API: its routes, and the one shape of its errors (problem+json, RFC 9457)."""
 
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, JsonResponse
+from django.http.multipartparser import MultiPartParserError
 from django.urls import Resolver404, path, re_path, resolve
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.response import Response
@@ -31,7 +31,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         return problem(status=403, code="not_allowed", detail=detail)
     if isinstance(error, RequestDataTooBig):
         return problem(status=413, code="too_large", detail=TOO_LARGE)
-    if isinstance(error, SuspiciousOperation):  # too many fields or files, a host name that is not ours
+    if isinstance(error, SuspiciousOperation | BadRequest | MultiPartParserError):
+        # Too many fields or files, a host name that is not ours, a form that is cut off or of another charset.
         return problem(status=400, code="bad_request", detail="The request is malformed.")
     response = drf_exception_handler(error, context)
     if response is None:
@@ -44,28 +45,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
 
 
 def _problem_of(error: Exception, status: int) -> Response:
-    """One of REST framework's own errors. What a serializer refused becomes a sentence for each field."""
+    """One of REST framework's own errors: nobody signed in, another method, no JSON, too many requests."""
     code = str(getattr(error, "default_code", "error"))
-    detail = getattr(error, "detail", str(error))
-    if not isinstance(detail, dict | list):
-        return problem(status=status, code=code, detail=str(detail))
-    faults = list(_faults(detail, ""))
-    lines = tuple(f"{field}: {sentence}" if field else sentence for field, sentence in faults)
-    field = faults[0][0] if faults else ""
-    return problem(status=status, code=code, detail=" ".join(lines), field=field, lines=lines if len(lines) > 1 else ())
-
-
-def _faults(detail: Any, field: str) -> Iterator[tuple[str, str]]:
-    """(field, sentence) of every fault; a field inside another one is named with dots, as "start.detector"."""
-    if isinstance(detail, dict):
-        for name, inner in detail.items():
-            here = field if name == "non_field_errors" else f"{field}.{name}".lstrip(".")
-            yield from _faults(inner, here)
-    elif isinstance(detail, list):
-        for inner in detail:
-            yield from _faults(inner, field)
-    else:
-        yield field, str(detail)
+    return problem(status=status, code=code, detail=str(getattr(error, "detail", error)))
 
 
 @csrf_exempt  # nothing is done here

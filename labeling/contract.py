@@ -14,10 +14,10 @@ A request is read before the method runs, so before it is known whether the pers
 there says nothing about the thing: it depends on what was sent alone.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar, get_args, get_origin
 
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpResponse
@@ -30,11 +30,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
+    JsonValue,
     StringConstraints,
     TypeAdapter,
     ValidationError,
     WithJsonSchema,
 )
+from pydantic_core import CoreSchema, core_schema
 from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.request import Request
 
@@ -52,6 +55,11 @@ class Body(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
+    @classmethod
+    def read(cls, content: bytes) -> Self:
+        """From JSON. Raises ValidationError."""
+        return cls.model_validate_json(content)
+
 
 class Form(BaseModel):
     """Fields and files of a form. Everything arrives as text, so text is converted."""
@@ -68,11 +76,21 @@ class Query(BaseModel):
 class Answer(BaseModel):
     """What the server says. Built by the server, from rows too (`model_validate(row)`); NaN is no JSON."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, from_attributes=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        from_attributes=True,
+        json_schema_serialization_defaults_required=True,  # a field with a default is always said
+    )
 
 
 class Nothing(Body):
     """The body of a request that needs none: empty, or {}."""
+
+
+class NoFields(Form):
+    """A form without fields: a page's button."""
 
 
 class NoQuery(Query):
@@ -95,6 +113,17 @@ def _digits(text: object) -> object:
     return number
 
 
+class OneOf:
+    """One of these words: the choices of a column, as `Annotated[str, OneOf(Job.Kind)]`."""
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self.words = [str(word) for word in words]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.literal_schema(self.words)
+
+
+JsonObject = dict[str, JsonValue]  # a document whose fields are declared elsewhere
 # PostgreSQL holds no NUL; JSON that holds half a character is declined as a whole.
 Text = Annotated[str, AfterValidator(_without_nul)]
 ShortText = Annotated[Text, StringConstraints(max_length=200)]
@@ -103,7 +132,11 @@ Whole = Annotated[int, Field(ge=0, le=LARGEST)]
 InDigits = BeforeValidator(_digits)  # stands behind the bounds, which belong to the number
 QueryId = Annotated[int, Field(ge=1, le=LARGEST), InDigits]
 QueryWhole = Annotated[int, Field(ge=0, le=LARGEST), InDigits]
-File = Annotated[UploadedFile, WithJsonSchema({"type": "string", "format": "binary"})]
+if TYPE_CHECKING:
+    Uploaded = UploadedFile[Any]
+else:
+    Uploaded = UploadedFile
+File = Annotated[Uploaded, WithJsonSchema({"type": "string", "format": "binary"})]
 
 
 @dataclass(frozen=True)
@@ -135,14 +168,13 @@ class Contract:
         kind = (request.content_type or "").partition(";")[0].strip().lower()
         if self.form is not None and kind in FORMS:
             return _validated(self.form, _fields(self.form, _form_of(request)))
-        model: type[BaseModel] = self.body or self.form or Nothing
         content = request.body
         if content and kind != JSON:
             raise UnsupportedMediaType(kind or "?")
         try:
             if self.body is None and self.form is not None:  # no file can come by JSON: the model says which is missing
-                return model.model_validate_json(content or b"{}", strict=False)
-            return model.model_validate_json(content or b"{}")
+                return self.form.model_validate_json(content or b"{}")
+            return (self.body or Nothing).read(content or b"{}")
         except ValidationError as error:
             raise unreadable(error) from None
 
@@ -152,7 +184,7 @@ class Contract:
         given = result if isinstance(result, Reply) else Reply(result)
         status = given.status or self.status
         adapter = _adapter(self.also.get(status, self.answer))
-        content = adapter.dump_json(adapter.validate_python(given.value))
+        content = adapter.dump_json(adapter.validate_python(given.value), by_alias=True)
         return HttpResponse(content, status=status, content_type=JSON, headers=dict(given.headers))
 
 
@@ -191,10 +223,8 @@ def contract(
                 kwargs["query"] = given
             if takes_body:
                 sent = declared.read_body(request)
-                if body is not None and isinstance(sent, body):
-                    kwargs["body"] = sent
-                elif form is not None:
-                    kwargs["form"] = sent
+                if not isinstance(sent, Nothing | NoFields):
+                    kwargs["form" if isinstance(sent, Form) else "body"] = sent
             return declared.reply(view(self, request, *args, **kwargs))
 
         answered.contract = declared  # type: ignore[attr-defined]

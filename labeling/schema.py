@@ -18,13 +18,14 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from labeling.contract import FORMS, JSON, Contract, Nothing, contract, contract_of
+from labeling.contract import FORMS, JSON, Contract, NoFields, Nothing, contract, contract_of
 from labeling.problems import PROBLEM, Problem
 
 PREFIX = "/api/v1/"
 OPENAPI = "application/vnd.oai.openapi+json"
 REF = "#/components/schemas/{model}"
 VERBS = ("get", "post", "put", "patch", "delete")
+NOTHING = (None, Nothing, NoFields)  # models of requests that send nothing
 Schema = dict[str, Any]
 
 
@@ -54,14 +55,11 @@ class ContractSchema(AutoSchema):
     def _get_request_body(self, direction: str = "request") -> Schema | None:
         found = self.contract
         assert found is not None
-        if self.method == "GET" or (found.body is None and found.form is None):
-            return None
         content: Schema = {}
-        if found.body is not None:
-            content[JSON] = {"schema": schema_of(found.body, "validation")}
-        if found.form is not None:
-            content[FORMS[0]] = {"schema": schema_of(found.form, "validation")}
-        return {"content": content, "required": True}
+        for kind, sent in ((JSON, found.body), (FORMS[0], found.form)):
+            if sent not in NOTHING:
+                content[kind] = {"schema": schema_of(sent, "validation")}
+        return {"content": content, "required": True} if content else None
 
     def _get_response_bodies(self, direction: str = "response") -> Schema:
         found = self.contract
@@ -136,6 +134,10 @@ class _Untitled(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
+    def field_is_required(self, field: Any, total: bool) -> bool:
+        """Not where it is left out for what it holds (exclude_if)."""
+        return "serialization_exclude_if" not in field and super().field_is_required(field, total)
+
 
 @cache
 def _made() -> tuple[dict[tuple[str, JsonSchemaMode], Schema], Schema]:
@@ -143,7 +145,7 @@ def _made() -> tuple[dict[tuple[str, JsonSchemaMode], Schema], Schema]:
     models: dict[tuple[str, JsonSchemaMode], Any] = {(_key(Problem), "serialization"): Problem}
     for _name, _verb, declared in all_contracts():
         for sent in (declared.body, declared.form):
-            if sent is not None and sent is not Nothing:
+            if sent not in NOTHING:
                 models[_key(sent), "validation"] = sent
         for said in (declared.answer, *declared.also.values()):
             if said is not None:
@@ -183,6 +185,16 @@ class SchemaView(APIView):
     @contract(files=(OPENAPI,))
     def get(self, request: Request) -> HttpResponse:
         return HttpResponse(openapi_text(), content_type=OPENAPI)
+
+
+@cache
+def operation_named(name: str, method: str) -> Schema | None:
+    """The operation of a route; None for a method that it has not."""
+    for address, found in names_of_routes().items():
+        if found == name:
+            verbs: Schema = openapi()["paths"].get(address, {})
+            return verbs.get(method.lower())
+    return None
 
 
 def openapi_text() -> str:

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.test import Client
 from django.utils import translation
 
 from labeling import jobs
 from labeling.server import postgres, valkey
+from tests import kept_contract
 from tests.embedded import EMBEDDED
 from tests.outbox import Message
 from tests.running import Running, own_boxwise
@@ -45,6 +47,23 @@ def _plain_static_files(settings) -> None:
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _answers_keep_their_contract() -> Iterator[None]:
+    """What the API answers to a client of a test is compared with the schema (tests/kept_contract.py)."""
+    asked = Client.request
+
+    def request(self: Client, **given: Any) -> Any:
+        answer = asked(self, **given)
+        path = str(given.get("PATH_INFO", ""))
+        if path.startswith("/api/"):
+            kept_contract.check(str(given.get("REQUEST_METHOD", "GET")), path, answer)
+        return answer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Client, "request", request)
+        yield
 
 
 @pytest.fixture(autouse=True)

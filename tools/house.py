@@ -151,12 +151,22 @@ def text(root: Path, package: Package, complexity: dict[str, float]) -> Figures:
     if package.name == "frontend":
         sources = [(root / path).read_text(encoding="utf-8") for path in paths]
         return {"casts `as X`": sum(typescript_source.casts(source) for source in sources)}
-    return {
+    found: Figures = {}
+    if package.name == "labeling":
+        api = [(root / path).read_text(encoding="utf-8") for path in paths if _takes_requests(path)]
+        found["lines that read the API's requests by hand"] = sum(python_source.reading_by_hand(text) for text in api)
+    return found | {
         "`dict[str, Any]` in signatures": sum(
             python_source.untyped_documents(python_source.parse(root, path)) for path in paths
         ),
         f"functions over complexity {ratchet.MOST_COMPLEX}": len(over),
     }
+
+
+def _takes_requests(path: str) -> bool:
+    """Whether a module of the website takes requests of the API, or checks what they bring."""
+    names = ("/api.py", "/contract.py", "/interactive.py", "/overlay.py", "/paging.py", "/faults.py", "/starting.py")
+    return path.endswith(names) or path.startswith("labeling/annotations/")
 
 
 def _retired(package: str, words: list[retired_words.Word], found: list[retired_words.Occurrence]) -> Figures:

@@ -14,6 +14,7 @@ from tools.python_source import Name
 from tools.source_files import Import, Kind, tracked
 
 NOT_THE_HOUSE = ("frontend/tests/", "frontend/dist/", "frontend/vite.config.ts")
+GENERATED = "frontend/api/schema.ts"  # made from the schema of the API; nobody reads it from the top
 
 COMMENT_OR_TEXT = re.compile(
     r"""(?P<comment>//[^\n]*|/\*.*?\*/)|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`""", re.DOTALL
@@ -35,7 +36,7 @@ def modules(root: Path) -> dict[str, str]:
     """Name -> path, of the front end's modules: `frontend/scene/cells.ts` is `frontend.scene.cells`."""
     found = {}
     for path in tracked(root, "frontend/*.ts", "frontend/*.tsx"):
-        if not path.startswith(NOT_THE_HOUSE):
+        if not path.startswith(NOT_THE_HOUSE) and path != GENERATED:
             found[module_name(path)] = path
     return found
 

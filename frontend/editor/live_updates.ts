@@ -1,7 +1,7 @@
 /** Keeping up with the others: the live feed where there is one, asking every now and then where there is none. */
 import { effect, untracked } from "@preact/signals-core";
 import { observed } from "../scene/observed";
-import { Live } from "../sync/live";
+import { Live, type Here } from "../sync/live";
 import { BEAT_MS } from "../timing/recorder";
 import type { ViewPort } from "./interfaces";
 import type { Store } from "./store";
@@ -88,14 +88,12 @@ export class LiveUpdates extends observed((): Observable => ({ live: null })) {
       (body, farewell) => store.api.presence(layer.id, body, farewell),
       () => {
         const v = this.view.visible();
-        const cursor =
-          store.cursor && !document.hidden
-            ? ([store.cursor.x, store.cursor.y].map((n) => Math.round(n * 10) / 10) as [number, number])
-            : null;
+        const cursor: Here["cursor"] =
+          store.cursor && !document.hidden ? [tenth(store.cursor.x), tenth(store.cursor.y)] : null;
         const editedRow = store.editing?.row ?? -1;
         return {
           cursor,
-          view: [v.x0, v.y0, v.x1, v.y1].map(Math.round),
+          view: [Math.round(v.x0), Math.round(v.y0), Math.round(v.x1), Math.round(v.y1)],
           editing: editedRow >= 0 ? store.cells.idOf(editedRow) : null,
         };
       },
@@ -111,3 +109,5 @@ export class LiveUpdates extends observed((): Observable => ({ live: null })) {
     );
   }
 }
+
+const tenth = (value: number): number => Math.round(value * 10) / 10;

@@ -23,7 +23,7 @@ export async function answer(
   const here = await store.prompter?.mask(prompt);
   if (here) return here;
   const { box, clicks } = prompt;
-  const points = clicks.map(({ at, inside }) => [at.x, at.y, inside ? 1 : 0]);
+  const points = clicks.map(({ at, inside }): [number, number, 0 | 1] => [at.x, at.y, inside ? 1 : 0]);
   try {
     return await store.api.smart(store.opened.image.id, {
       session,

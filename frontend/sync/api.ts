@@ -2,12 +2,12 @@
 import { fromBase64, type Mask } from "../geometry/mask";
 import type {
   Answer,
-  Certificate,
   Comparison,
   Head,
   OperationIn,
+  Problem,
+  Schemas,
   Tail,
-  WireMask,
   Workspace,
 } from "../scene/contract";
 import { decodePack, type Pack } from "../scene/pack";
@@ -78,24 +78,11 @@ export async function signIn(form: FormData): Promise<SignedIn> {
   }
 }
 
-export type Stroke = WireMask & { foreground: boolean };
+export type Stroke = Schemas["StrokeIn"];
 /** What the interactive worker says; `superseded`: it was asked something newer meanwhile. */
-export type Answered = {
-  readonly mask: Mask | null;
-  readonly score?: number;
-  readonly prompter?: string;
-  readonly certificate?: Certificate & { free_pixels?: number };
-  readonly milliseconds?: number;
-  readonly superseded?: boolean;
-};
-export type SmartRequest = {
-  session: string;
-  number: number;
-  box: number[] | null;
-  points: number[][];
-  ready?: true;
-};
-export type RefusionRequest = { session: string; number: number; mask: WireMask | null; strokes: Stroke[] };
+export type Answered = Readonly<Omit<Partial<Schemas["Answered"]>, "mask">> & { readonly mask: Mask | null };
+export type SmartRequest = Schemas["SmartBody"];
+export type RefusionRequest = Schemas["RefusionBody"];
 
 /** So many annotations one question names (labeling/annotations/heads.py MOST). */
 const MOST_HEADS = 100;
@@ -143,7 +130,7 @@ export class Api {
     const found: Head[] = [];
     for (let i = 0; i < annotations.length; i += MOST_HEADS) {
       const asked = annotations.slice(i, i + MOST_HEADS).map((id) => `annotation=${id}`);
-      const answer = await this.json<{ annotations: Head[] }>(`layers/${layer}/heads/?${asked.join("&")}`);
+      const answer = await this.json<Schemas["HeadsAnswer"]>(`layers/${layer}/heads/?${asked.join("&")}`);
       found.push(...answer.annotations);
     }
     return found;
@@ -156,7 +143,7 @@ export class Api {
     const keepalive = request.body.length < 24_000;
     const response = await this.request(`layers/${layer}/operations/`, { ...request, keepalive });
     if (response.ok || response.status === 409 || response.status === 422) {
-      const body = (await response.json()) as Partial<Answer> & { code?: string; detail?: string };
+      const body = (await response.json()) as Partial<Answer> & Partial<Problem>;
       if (Array.isArray(body.results)) return body as Answer;
       // The whole batch was rejected: the project is archived, the layer is somebody else's.
       throw new ApiError(
@@ -176,19 +163,19 @@ export class Api {
   refusion(image: number, body: RefusionRequest): Promise<Answered> {
     return this.asked(`images/${image}/refusion/`, body);
   }
-  private async asked(path: string, body: unknown): Promise<Answered> {
+  private async asked(path: string, body: SmartRequest | RefusionRequest): Promise<Answered> {
     const response = await this.request(path, post(body));
     if (!response.ok) throw await errorOf(response);
-    const answer = (await response.json()) as Omit<Answered, "mask"> & { mask?: WireMask | null };
+    const answer = (await response.json()) as Schemas["Answered"];
     return { ...answer, mask: answer.mask ? { ...answer.mask, bits: fromBase64(answer.mask.bits) } : null };
   }
 
-  async presence(layer: string, body: unknown, farewell: boolean): Promise<void> {
+  async presence(layer: string, body: Schemas["PresenceBody"], farewell: boolean): Promise<void> {
     const response = await this.request(`layers/${layer}/presence/`, { ...post(body), keepalive: farewell });
     if (!response.ok) throw await errorOf(response);
   }
 
-  async activity(batch: unknown, keepalive: boolean): Promise<void> {
+  async activity(batch: Schemas["ActivityBody"], keepalive: boolean): Promise<void> {
     const response = await this.request("activity/", { ...post(batch), keepalive });
     if (!response.ok) throw await errorOf(response);
   }
@@ -229,7 +216,7 @@ const post = (body: unknown): RequestInit & { body: string } => ({
 
 async function errorOf(response: Response): Promise<ApiError> {
   try {
-    const problem = (await response.json()) as { code?: string; detail?: string; title?: string };
+    const problem = (await response.json()) as Partial<Problem>;
     return new ApiError(
       response.status,
       problem.code ?? "unknown",

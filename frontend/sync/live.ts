@@ -1,6 +1,6 @@
 /** Who else is here, and word of their acts as soon as they are saved. A hint only: what was missed, the poll heals. */
 import { imagePoint, type Point } from "../geometry/frames";
-import type { Person } from "../scene/contract";
+import type { Person, Schemas } from "../scene/contract";
 import { observed } from "../scene/observed";
 
 export type Other = {
@@ -9,21 +9,10 @@ export type Other = {
   readonly editing: string | null;
   readonly lastHeard: number;
 };
-type Message = {
-  seq?: number;
-  /** Somebody has written a comment on this image. */
-  comments?: number;
-  person?: Person;
-  session?: string;
-  cursor?: [number, number] | null;
-  editing?: string | null;
-  gone?: boolean;
-};
-export type Here = {
-  readonly cursor: [number, number] | null;
-  readonly view: number[] | null;
-  readonly editing: string | null;
-};
+type Presence = Schemas["PresenceBody"];
+/** A hint: the log has grown, somebody has written a comment, or where somebody is. */
+type Message = Partial<Presence> & { seq?: number; comments?: number; person?: Person };
+export type Here = Readonly<Required<Pick<Presence, "cursor" | "view" | "editing">>>;
 
 const SILENT_MS = 30_000;
 const HEARTBEAT_MS = 10_000;
@@ -44,7 +33,7 @@ export class Live extends observed((): Observable => ({ others: new Map() })) {
   constructor(
     private readonly url: string,
     private readonly session: string,
-    private readonly send: (body: unknown, farewell: boolean) => Promise<void>,
+    private readonly send: (body: Presence, farewell: boolean) => Promise<void>,
     private readonly here: () => Here,
     private readonly onSeq: (seq: number) => void,
     private readonly onComments: () => void = () => undefined,

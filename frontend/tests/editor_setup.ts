@@ -33,7 +33,7 @@ const readers = (apart: boolean): Layer[] => (apart ? [layer(902, { annotator: O
 function openedWith({ archived, viewer, apart, study }: Required<Options>): Opened {
   return {
     image: {
-      id: 1, name: "field", ...IMAGE, um_per_px: null, synthetic: false, pixels_url: "", thumbnail_url: "",
+      id: 1, name: "field", ...IMAGE, um_per_px: null, synthetic: false, pixels_url: "", tiles: null, thumbnail_url: "",
       position: 1, count: 1, previous: null, next: null,
     }, // prettier-ignore
     project: {
@@ -48,6 +48,7 @@ function openedWith({ archived, viewer, apart, study }: Required<Options>): Open
       ...readers(apart),
     ],
     study: study ? { tools: ["box"], accepts_many: true } : null,
+    work: null,
   };
 }
 

@@ -236,6 +236,9 @@ describe("log", () => {
           version: 3,
           last_op: uuid(5002),
           state: null,
+          author: operation.author,
+          decided_by: null,
+          disputed: false,
           operation,
           opinions: [],
         })),
@@ -351,7 +354,7 @@ describe("log", () => {
       action,
       undoes,
       author: { id: PERSON, name: "A" },
-      effects: [{ annotation: uuid(2), version: seq, before, after }],
+      effects: [{ annotation: uuid(2), version: seq, before, after, decided_by: PERSON }],
     });
     const [a, b, c] = [1, 2, 3].map((n) => state([n, n, n + 9, n + 9]));
     // Drawn, moved, the move undone; in between a colleague acted on another cell.
@@ -464,7 +467,15 @@ describe("log after a reload", () => {
     after.cells.put(0, uuid(2), to, op, 2);
     const saved = { ...theirs(5, uuid(2), to), op_id: op, author: { id: PERSON, name: "A" } };
     after.log.remember(
-      tail([{ ...saved, effects: [{ annotation: uuid(2), version: 2, before: from, after: to }] }], 5),
+      tail(
+        [
+          {
+            ...saved,
+            effects: [{ annotation: uuid(2), version: 2, before: from, after: to, decided_by: PERSON }],
+          },
+        ],
+        5,
+      ),
     );
     after.log.replay(before.out);
     const undo = () => after.history.undo(after.log.headOf);

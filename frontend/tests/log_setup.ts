@@ -62,7 +62,8 @@ export const theirs = (
   undoes: null,
   begun_at: "",
   committed_at: "",
-  effects: [{ annotation, version, before: null, after }],
+  effects: [{ annotation, version, before: null, after, decided_by: null }],
+  opinions: [],
 });
 
 export const tail = (operations: OperationOut[], seq = 0) => ({ layer: LAYER, seq, operations, more: false });

@@ -30,7 +30,13 @@ class Server {
       const before = this.rows.get(e.annotation);
       const version = (before?.version ?? 0) + 1;
       this.rows.set(e.annotation, { state: e.after, version, last_op: operation.op_id, by: author });
-      return { annotation: e.annotation, version, before: before?.state ?? null, after: e.after };
+      return {
+        annotation: e.annotation,
+        version,
+        before: before?.state ?? null,
+        after: e.after,
+        decided_by: null,
+      };
     });
     const seq = this.operations.length + 1;
     this.operations.push({ ...operation, layer: LAYER, seq, author, effects, opinions: [] });
@@ -50,6 +56,8 @@ class Server {
         last_op: row?.last_op ?? null,
         state: row?.state ?? null,
         author: row?.by ?? null,
+        decided_by: null,
+        disputed: false,
         operation: operation ? { ...operation, author: operation.author } : null,
         opinions: [],
       };

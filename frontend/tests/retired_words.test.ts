@@ -8,7 +8,8 @@ import retired from "./retired_words.json";
 const WORDS = new Map(Object.entries(retired.words));
 const NAMES = new Map(Object.entries(retired.names));
 const PLATFORM = new Set(retired.platform);
-const NOT_OURS = new Set(["node_modules", "dist", "retired_words.json"]);
+// api/schema.ts is made from the schema and has the server's words, which the Python tests hold.
+const NOT_OURS = new Set(["node_modules", "dist", "retired_words.json", "schema.ts"]);
 
 /** "selectedRow", "SELECTED_ROW" and "selected-row.ts" -> selected, row. */
 const wordsOf = (name: string): string[] =>

@@ -6,6 +6,17 @@ import { DISPLAY, keep, KEYS, stored, withNewNames } from "../ui/stored";
 import { emptyReview, saveWords, scaleBar, zoomWords } from "../editor/words";
 import { scene, state, uuid } from "./build";
 
+const NO_CERTIFICATE = {
+  objective: null,
+  flow: null,
+  cut: null,
+  closed: null,
+  milliseconds: null,
+  ambiguous_share: null,
+  components: null,
+  free_pixels: null,
+};
+
 const press = (key: string, more: Partial<Pressed> = {}): Pressed => ({
   key,
   ctrlKey: false,
@@ -80,12 +91,12 @@ describe("words", () => {
   it("never say that no round has run on an image that was predicted", () => {
     expect(emptyReview(null)[0]).toContain("No proposals on this image yet");
     const published = {
-      id: "1",
+      id: 1,
       round: 7,
       round_number: 2,
       published_at: "",
       models: {},
-      certificate: null,
+      certificate: NO_CERTIFICATE,
       proposals: 0,
       why: ["The detector found nothing here."],
     };

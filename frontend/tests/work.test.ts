@@ -112,7 +112,13 @@ describe("work that arrives after the image is done", () => {
     const now = { annotation, version: 1, last_op: uuid(11), state: null };
     const detail = "this image is done and frozen; what you did is kept apart";
     editor.store.log?.settle(
-      { op_id: operation.op_id, verdict: "kept", seq: null, error: { code: "done", detail }, current: [now] },
+      {
+        op_id: operation.op_id,
+        verdict: "kept",
+        seq: null,
+        error: { code: "done", detail, field: "" },
+        current: [now],
+      },
       { layer: uuid(900), image: 1, operation },
     );
     expect(editor.store.toasts.list.at(-1)?.text).toContain("kept apart");

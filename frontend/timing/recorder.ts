@@ -3,37 +3,11 @@
  *  Times are on the page's monotonic clock (`performance.now()`, `event.timeStamp`); every batch anchors it to the
  *  wall clock once. Keys are recorded by the command they mean or as "other": never what somebody types. */
 
-export type EventKind =
-  | "pointer_down"
-  | "pointer_up"
-  | "pointer_move"
-  | "key"
-  | "wheel"
-  | "viewport"
-  | "tool"
-  | "target_presented"
-  | "target_opened"
-  | "target_committed"
-  | "mask_shown"
-  | "decision"
-  | "focus"
-  | "blur"
-  | "visible"
-  | "hidden"
-  | "stall_begin"
-  | "stall_end"
-  | "wait_begin"
-  | "wait_end";
+import type { Schemas } from "../scene/contract";
 
-export type ActivityEvent = [t_ms: number, kind: EventKind, data?: unknown];
-export type Batch = {
-  session: string;
-  image: number;
-  wall_ms: number;
-  mono_ms: number;
-  first: number;
-  events: ActivityEvent[];
-};
+export type Batch = Schemas["ActivityBody"];
+export type ActivityEvent = Batch["events"][number];
+export type EventKind = ActivityEvent[1];
 export type Clock = { mono: () => number; wall: () => number };
 
 export const MOVE_EVERY_MS = 100;

@@ -3,76 +3,47 @@
 import json
 import math
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import IntegrityError, transaction
 
 from labeling.accounts.models import User
 from labeling.annotations.active_time import LATEST_MS, unpacked
+from labeling.annotations.contract import ActivityBody, Event
 from labeling.annotations.models import ActivityBatch
-from labeling.annotations.state import parse_integer, parse_number, parse_uuid
 from labeling.annotations.study_sheets import check_batch
 from labeling.annotations.summaries import summarise
 from labeling.errors import Invalid, WrongState
 from labeling.images.models import Image
 
-KINDS = frozenset(
-    [
-        "pointer_down",
-        "pointer_up",
-        "pointer_move",
-        "key",
-        "wheel",
-        "viewport",
-        "tool",
-        "target_presented",
-        "target_opened",
-        "target_committed",
-        "mask_shown",
-        "decision",
-        "focus",
-        "blur",
-        "visible",
-        "hidden",
-        "stall_begin",
-        "stall_end",
-        "wait_begin",
-        "wait_end",
-    ]
-)
-MOST_EVENTS = 5000  # a batch; the browser sends one every five seconds
 CLOCK_SLACK_MS = 1000.0  # browsers round their clocks, some to 100 ms
 
 
 @transaction.atomic
-def record(*, user: User, data: Any) -> bool:
+def record(*, user: User, sent: ActivityBody) -> bool:
     """Store one batch of events; False when the same batch is there already (a repeated send).
 
-    The author is the signed-in user, whatever the data says. Raises Invalid for impossible times, unknown kinds and
-    foreign sessions, WrongState when the project does not record activity, Archived, NoSitting on the sheet of a
-    study's item that is paused or finished.
+    The author is the signed-in user, whatever the data says. Raises Invalid for impossible times and foreign sessions,
+    WrongState when the project does not record activity, Archived, NoSitting on the sheet of a study's item that is
+    paused or finished.
     """
-    if not isinstance(data, dict):
-        raise Invalid("a batch of activity is an object", field="activity")
-    session = parse_uuid(data.get("session"), "session")
-    first = parse_integer(data.get("first"), "first")
-    image = Image.objects.visible_to(user).filter(pk=parse_integer(data.get("image"), "image")).first()
+    session, first = sent.session, sent.first
+    image = Image.objects.visible_to(user).filter(pk=sent.image).first()
     if image is None:
         raise Invalid("there is no such image", field="image")
     image.project.decline_if_archived()
     if not image.project.records_activity:
         raise WrongState("this project does not record activity")
-    events = _events(data.get("events"))
-    if first < 0:
-        raise Invalid("events are numbered from 0", field="first")
+    events = _in_order(sent.events)
     batch = ActivityBatch(
         session=session,
         first=first,
         count=len(events),
         user=user,
         image=image,
-        wall_ms=parse_number(data.get("wall_ms"), "wall_ms"),
-        mono_ms=parse_number(data.get("mono_ms"), "mono_ms"),
+        wall_ms=sent.wall_ms,
+        mono_ms=sent.mono_ms,
         events=_packed(events),
     )
     check_batch(image.project, wall_ms=batch.wall_ms, mono_ms=batch.mono_ms)
@@ -126,18 +97,14 @@ def _decline_unlike_after(after: ActivityBatch, events: list[list[Any]], first: 
         raise Invalid("the times of events must not go back between batches", field="events")
 
 
-def _events(data: Any) -> list[list[Any]]:
-    if not isinstance(data, list) or not 0 < len(data) <= MOST_EVENTS:
-        raise Invalid(f"events must be a list of 1 to {MOST_EVENTS}", field="events")
+def _in_order(sent: Sequence[Event]) -> list[list[Any]]:
+    """The events as they are stored. Raises Invalid where the times go back."""
     last = -math.inf
-    for event in data:
-        if not isinstance(event, list) or len(event) not in (2, 3) or str(event[1]) not in KINDS:
-            raise Invalid(f"an event is [t_ms, kind, data?] with a known kind, not {str(event)[:80]}", field="events")
-        t = parse_number(event[0], "events")
-        if t < 0 or t < last:
-            raise Invalid("the times of events must not go back", field="events")
-        last = t
-    return data
+    for number, event in enumerate(sent):
+        if event[0] < last:
+            raise Invalid("the times of events must not go back", field=f"events.{number}")
+        last = event[0]
+    return [list(event) for event in sent]
 
 
 def _packed(events: list[list[Any]]) -> bytes:

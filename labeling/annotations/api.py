@@ -2,30 +2,39 @@
 
 import uuid
 from functools import partial
-from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpResponse, StreamingHttpResponse
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling.accounts.credentials import Credentials, credentials_of
 from labeling.annotations import activity, feed, heads, packs
+from labeling.annotations.contract import (
+    MOST_TAIL,
+    ActivityBody,
+    HeadsAnswer,
+    HeadsQuery,
+    Notified,
+    OperationAnswer,
+    OperationsAnswer,
+    OperationsBody,
+    PresenceBody,
+    Stored,
+    TailAnswer,
+    TailQuery,
+)
 from labeling.annotations.models import Layer, Operation
 from labeling.annotations.services import is_writer, write_operations
-from labeling.annotations.state import parse_number, parse_uuid
 from labeling.annotations.wire import FeedMessage
+from labeling.contract import Reply, contract
 from labeling.errors import Invalid
-from labeling.numbers import required_number
 from labeling.projects.access import person, reach
 from labeling.projects.models import MAY
 
-MOST_TAIL = 1000
 
-
-def _layer(request: Request, layer: str, act: str) -> Layer:
+def _layer(request: Request, layer: uuid.UUID, act: str) -> Layer:
     layers = Layer.objects.visible_to(person(request)).select_related("image__project", "head")
     return reach(layers, person(request), act, project="image.project", pk=layer)
 
@@ -33,7 +42,8 @@ def _layer(request: Request, layer: str, act: str) -> Layer:
 class Pack(APIView):
     """All live annotations of a layer, binary (annotations/packs.py)."""
 
-    def get(self, request: Request, layer: str) -> HttpResponse:
+    @contract(files=("application/octet-stream",))
+    def get(self, request: Request, layer: uuid.UUID) -> HttpResponse:
         found = _layer(request, layer, "see")
         tag = packs.etag(found, found.head.seq)
         if request.headers.get("If-None-Match") == tag:
@@ -50,49 +60,45 @@ class Pack(APIView):
 class Operations(APIView):
     """The log of a layer: GET its tail, POST what a person did."""
 
-    def get(self, request: Request, layer: str) -> Response:
+    @contract(query=TailQuery, answer=TailAnswer)
+    def get(self, request: Request, layer: uuid.UUID, *, query: TailQuery) -> TailAnswer:
         found = _layer(request, layer, "see")
-        after = required_number(request.query_params.get("after", "0"), "after")
-        limit = min(required_number(request.query_params.get("limit", str(MOST_TAIL)), "limit"), MOST_TAIL)
+        limit = min(query.limit, MOST_TAIL)
         operations = list(
-            found.operations.filter(seq__gt=after)
+            found.operations.filter(seq__gt=query.after)
             .select_related("author")
             .prefetch_related("effects__annotation", "opinion_effects__annotation", "settlements__annotation")
             .order_by("seq")[: limit + 1]
         )
-        return Response(
-            {
-                "layer": str(found.pk),
-                "seq": found.head.seq,
-                "operations": [operation_json(operation) for operation in operations[:limit]],
-                "more": len(operations) > limit,
-            }
+        return TailAnswer(
+            layer=found.pk,
+            seq=found.head.seq,
+            operations=[operation_answer(operation) for operation in operations[:limit]],
+            more=len(operations) > limit,
         )
 
-    def post(self, request: Request, layer: str) -> Response:
+    @contract(body=OperationsBody, answer=OperationsAnswer, also={409: OperationsAnswer, 422: OperationsAnswer})
+    def post(self, request: Request, layer: uuid.UUID, *, body: OperationsBody) -> Reply:
+        """200 where all are accepted, 409 where one is stale, 422 where one is invalid; each has a verdict."""
         found = _layer(request, layer, "annotate")
         if found.kind == Layer.Kind.WORKING and not is_writer(layer=found, user=person(request)):
             raise Invalid("this is somebody else's layer", field="layer")
-        operations = request.data.get("operations") if isinstance(request.data, dict) else None
-        seq, verdicts = write_operations(layer=found, author=person(request), operations=operations)
+        seq, verdicts = write_operations(layer=found, author=person(request), operations=body.operations)
         kinds = {verdict.verdict for verdict in verdicts}
         status = 409 if kinds & {"stale", "kept"} else 422 if "invalid" in kinds else 200
-        return Response(
-            {"layer": str(found.pk), "seq": seq, "results": [verdict.as_json() for verdict in verdicts]}, status=status
-        )
+        results = [verdict.as_json() for verdict in verdicts]
+        return Reply({"layer": found.pk, "seq": seq, "results": results}, status)
 
 
 class Heads(APIView):
     """What the log says of some annotations: the last operation, who did it and when. A browser asks it before it says
     that somebody has changed a cell."""
 
-    def get(self, request: Request, layer: str) -> Response:
+    @contract(query=HeadsQuery, answer=HeadsAnswer)
+    def get(self, request: Request, layer: uuid.UUID, *, query: HeadsQuery) -> HeadsAnswer:
         found = _layer(request, layer, "see")
-        asked = request.query_params.getlist("annotation")
-        if not 0 < len(asked) <= heads.MOST:
-            raise Invalid(f"name 1 to {heads.MOST} annotations", field="annotation")
-        uids = [parse_uuid(uid, "annotation") for uid in asked]
-        return Response({"layer": str(found.pk), "annotations": heads.heads_of(layer=found, uids=uids)})
+        named = heads.heads_of(layer=found, uids=query.annotation)
+        return HeadsAnswer.model_validate({"layer": found.pk, "annotations": named})
 
 
 class EventStream(JSONRenderer):
@@ -108,7 +114,8 @@ class Feed(APIView):
 
     renderer_classes = [EventStream, JSONRenderer]
 
-    def get(self, request: Request, layer: str) -> StreamingHttpResponse:
+    @contract(files=("text/event-stream",))
+    def get(self, request: Request, layer: uuid.UUID) -> StreamingHttpResponse:
         found = _layer(request, layer, "see")
         allowed = partial(_may_still_follow, found.pk, credentials_of(request))
         events = feed.events(found.pk, found.head.seq, allowed)
@@ -138,66 +145,60 @@ def _may_still_follow(layer: uuid.UUID, credentials: Credentials) -> bool:
 class Presence(APIView):
     """Where I am on a layer, told to the others who follow it now; kept nowhere."""
 
-    def post(self, request: Request, layer: str) -> Response:
+    @contract(body=PresenceBody, answer=Notified)
+    def post(self, request: Request, layer: uuid.UUID, *, body: PresenceBody) -> Notified:
         found = _layer(request, layer, "see")
-        if not isinstance(request.data, dict):
-            raise Invalid("presence must be an object")
-        session = str(parse_uuid(request.data.get("session"), "session"))
-        editing = request.data.get("editing")
         message: FeedMessage = {
             "person": {"id": person(request).pk, "name": person(request).display_name},
-            "session": session,
-            "cursor": _numbers(request.data.get("cursor"), 2, "cursor"),
-            "view": _numbers(request.data.get("view"), 4, "view"),
-            "editing": None if editing is None else str(parse_uuid(editing, "editing")),
-            "gone": request.data.get("gone") is True,
+            "session": str(body.session),
+            "cursor": None if body.cursor is None else list(body.cursor),
+            "view": None if body.view is None else list(body.view),
+            "editing": None if body.editing is None else str(body.editing),
+            "gone": body.gone,
         }
         feed.tell(found.pk, message)
-        return Response({"notified": True})
+        return Notified(notified=True)
 
 
 class Activity(APIView):
-    def post(self, request: Request) -> Response:
-        return Response({"stored": activity.record(user=person(request), data=request.data)})
+    """What a person did, as raw events; what they come to is computed elsewhere (annotations/active_time.py)."""
+
+    @contract(body=ActivityBody, answer=Stored)
+    def post(self, request: Request, *, body: ActivityBody) -> Stored:
+        return Stored(stored=activity.record(user=person(request), sent=body))
 
 
-def operation_json(operation: Operation) -> dict[str, Any]:
+def operation_answer(operation: Operation) -> OperationAnswer:
     """An operation as the browser replays it. `decided_by` is who has decided the cell by now, not at that time: the
     tail always runs up to now."""
-    return {
-        "op_id": str(operation.op_id),
-        "layer": str(operation.layer_id),
-        "seq": operation.seq,
-        "action": operation.action,
-        "author": {"id": operation.author_id, "name": operation.author.display_name},
-        "tool": operation.tool,
-        "session": str(operation.session),
-        "undoes": str(operation.undoes) if operation.undoes else None,
-        "begun_at": operation.begun_at,
-        "committed_at": operation.committed_at,
-        "effects": [
-            {
-                "annotation": str(effect.annotation.uid),
-                "version": effect.version,
-                "before": effect.before,
-                "after": effect.after,
-                "decided_by": effect.annotation.decided_by_id,
-            }
-            for effect in operation.effects.all()
-        ],
-        "opinions": [
-            {"annotation": str(effect.annotation.uid), "before": effect.before, "after": effect.after}
-            for effect in operation.opinion_effects.all()
-        ],
-        "settles": [
-            {"annotation": str(one.annotation.uid), "author": one.author_id} for one in operation.settlements.all()
-        ],
-    }
-
-
-def _numbers(value: Any, count: int, name: str) -> list[float] | None:
-    if value is None:
-        return None
-    if not isinstance(value, list) or len(value) != count:
-        raise Invalid(f"{name} must be {count} numbers", field=name)
-    return [parse_number(v, name) for v in value]
+    return OperationAnswer.model_validate(
+        {
+            "op_id": operation.op_id,
+            "layer": operation.layer_id,
+            "seq": operation.seq,
+            "action": operation.action,
+            "author": {"id": operation.author_id, "name": operation.author.display_name},
+            "tool": operation.tool,
+            "session": operation.session,
+            "undoes": operation.undoes,
+            "begun_at": operation.begun_at,
+            "committed_at": operation.committed_at,
+            "effects": [
+                {
+                    "annotation": effect.annotation.uid,
+                    "version": effect.version,
+                    "before": effect.before,
+                    "after": effect.after,
+                    "decided_by": effect.annotation.decided_by_id,
+                }
+                for effect in operation.effects.all()
+            ],
+            "opinions": [
+                {"annotation": effect.annotation.uid, "before": effect.before, "after": effect.after}
+                for effect in operation.opinion_effects.all()
+            ],
+            "settles": [
+                {"annotation": one.annotation.uid, "author": one.author_id} for one in operation.settlements.all()
+            ],
+        }
+    )

@@ -8,8 +8,6 @@ from labeling.annotations.opinions import opinion_json
 from labeling.annotations.services import current_json
 from labeling.annotations.wire import HeadJson, LastOperation, OpinionJson
 
-MOST = 100  # annotations a request; their names fit into an address
-
 
 def heads_of(*, layer: Layer, uids: Sequence[uuid.UUID]) -> list[HeadJson]:
     """Each annotation as it is now, with its last operation, in the order that was asked; a constant number of queries.

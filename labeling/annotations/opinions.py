@@ -9,10 +9,10 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
+from labeling.annotations.contract import OpinionIn
 from labeling.annotations.models import Annotation, Effect, Operation, Opinion
-from labeling.annotations.state import parse_uuid
+from labeling.annotations.state import check_class
 from labeling.annotations.wire import JudgementJson, OpinionJson
 from labeling.errors import Invalid
 
@@ -49,42 +49,19 @@ class ParsedOpinion:
     after: Judgement | None
 
 
-def parse_opinions(data: Any, *, classes: frozenset[int]) -> tuple[ParsedOpinion, ...]:
+def check_opinions(sent: Sequence[OpinionIn], *, classes: frozenset[int]) -> tuple[ParsedOpinion, ...]:
     """The opinions of an operation as a client sent them. Raises Invalid with the name of the field."""
-    if not data:
-        return ()
-    if not isinstance(data, list):
-        raise Invalid("opinions are a list", field="opinions")
-    parsed = tuple(_parse_opinion(one, classes) for one in data)
-    if len({one.annotation for one in parsed}) != len(parsed):
+    if len({one.annotation for one in sent}) != len(sent):
         raise Invalid("an operation has one opinion of each cell at most", field="opinions")
-    return parsed
+    return tuple(_check_opinion(one, classes) for one in sent)
 
 
-def _parse_opinion(data: Any, classes: frozenset[int]) -> ParsedOpinion:
-    if not isinstance(data, dict):
-        raise Invalid("an opinion is an object with annotation, seen and after", field="opinions")
-    after = data.get("after")
-    return ParsedOpinion(
-        annotation=parse_uuid(data.get("annotation"), "annotation"),
-        seen=None if data.get("seen") is None else parse_uuid(data["seen"], "seen"),
-        after=None if after is None else _parse_judgement(after, classes),
-    )
-
-
-def _parse_judgement(data: Any, classes: frozenset[int]) -> Judgement:
-    if not isinstance(data, dict):
-        raise Invalid("an opinion says a verdict, and perhaps a class and a reason", field="opinions")
-    verdict = data.get("verdict")
-    if verdict not in Opinion.Verdict.values:
-        raise Invalid(f"verdict must be one of {', '.join(Opinion.Verdict.values)}, not {verdict!r}", field="verdict")
-    label_class = data.get("label_class")
-    if label_class is not None and (type(label_class) is not int or label_class not in classes):
-        raise Invalid(f"class {label_class!r} is not one of this project's", field="label_class")
-    reason = data.get("reason") or ""
-    if reason not in Annotation.Reason.values:
-        raise Invalid(f"reason {reason!r} is unknown", field="reason")
-    return Judgement(verdict, label_class, reason)
+def _check_opinion(sent: OpinionIn, classes: frozenset[int]) -> ParsedOpinion:
+    after = None
+    if sent.after is not None:
+        check_class(sent.after.label_class, classes)
+        after = Judgement(sent.after.verdict, sent.after.label_class, sent.after.reason or "")
+    return ParsedOpinion(annotation=sent.annotation, seen=sent.seen, after=after)
 
 
 def judgement_of(opinion: Opinion | None) -> Judgement | None:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from labeling.accounts.models import User
+from labeling.annotations.contract import SettleIn
 from labeling.annotations.models import Annotation, Layer, Operation, Opinion, OpinionEffect, Settlement
 from labeling.annotations.opinions import judgement_of
-from labeling.annotations.state import parse_integer, parse_uuid
 from labeling.errors import Invalid
 from labeling.projects.models import MAY
 
@@ -28,25 +28,14 @@ class Named:
     author: int
 
 
-def parse_settles(data: Any, *, action: str, annotations: frozenset[uuid.UUID]) -> tuple[Named, ...]:
+def check_settles(sent: Iterable[SettleIn], *, action: str, annotations: frozenset[uuid.UUID]) -> tuple[Named, ...]:
     """The opinions that an operation settles, as a client sent them. Raises Invalid with the name of the field."""
-    if not data:
-        return ()
-    if action != OVERRULE:
+    named = tuple(Named(one.annotation, one.author) for one in sent)
+    if named and action != OVERRULE:
         raise Invalid("only an overrule settles opinions", field="settles")
-    if not isinstance(data, list):
-        raise Invalid("settles is a list of objects with annotation and author", field="settles")
-    named = tuple(_parse_named(one, annotations) for one in data)
     if len(set(named)) != len(named):
         raise Invalid("an operation settles an opinion once", field="settles")
-    return named
-
-
-def _parse_named(data: Any, annotations: frozenset[uuid.UUID]) -> Named:
-    if not isinstance(data, dict):
-        raise Invalid("settles is a list of objects with annotation and author", field="settles")
-    named = Named(parse_uuid(data.get("annotation"), "annotation"), parse_integer(data.get("author"), "author"))
-    if named.annotation not in annotations:
+    if any(one.annotation not in annotations for one in named):
         raise Invalid("an overrule settles opinions of the cells that it decides", field="settles")
     return named
 

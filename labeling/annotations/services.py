@@ -2,20 +2,20 @@
 ones."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.utils.dateparse import parse_datetime
 
 from inference.documents.publication import Provenance
 from labeling.accounts.models import User
 from labeling.annotations import feed, late
 from labeling.annotations.attributes import attributes_for_writing
 from labeling.annotations.bulk import copy_states
+from labeling.annotations.contract import MOST_EFFECTS, Declined, EffectIn, OperationIn, read_operation
 from labeling.annotations.freezing import takes_new_layers
 from labeling.annotations.models import Annotation, Effect, Layer, LayerHead, Operation, Opinion, OpinionEffect
 from labeling.annotations.opinions import (
@@ -24,31 +24,22 @@ from labeling.annotations.opinions import (
     Deciders,
     Judgement,
     ParsedOpinion,
+    check_opinions,
     deciders_of,
     decision_of,
     derive_disputed,
     judgement_of,
-    parse_opinions,
     write_opinion,
 )
-from labeling.annotations.overrules import Named, Overrules, parse_settles
-from labeling.annotations.state import (
-    AnnotationState,
-    parse_integer,
-    parse_number,
-    parse_state,
-    parse_uuid,
-    put_state,
-    state_of,
-)
+from labeling.annotations.overrules import Named, Overrules, check_settles
+from labeling.annotations.state import AnnotationState, check_state, put_state, state_of
 from labeling.annotations.study_sheets import Sheet, check_moments, check_page_clock, lock_sheet
 from labeling.annotations.wire import CurrentJson, VerdictJson
 from labeling.errors import Invalid, LabelingError
 from labeling.images.models import Image
 from labeling.projects.models import MAY, Project
 
-MOST_OPERATIONS = 200  # a request; the browser sends its queue in chunks of at most this
-MOST_EFFECTS = 2000  # an operation; a bulk verdict over a field touches this many cells at most
+Sent = OperationIn | Declined
 
 
 class Stale(LabelingError):
@@ -150,7 +141,7 @@ def is_writer(*, layer: Layer, user: User) -> bool:
 
 
 @transaction.atomic
-def write_operations(*, layer: Layer, author: User, operations: Any) -> tuple[int, list[Verdict]]:
+def write_operations(*, layer: Layer, author: User, operations: Sequence[Any]) -> tuple[int, list[Verdict]]:
     """Append operations to the log of a working layer and bring its annotations up to date.
 
     One transaction; the verdict of each operation is decided before anything is written, so a bad one never loses the
@@ -159,18 +150,19 @@ def write_operations(*, layer: Layer, author: User, operations: Any) -> tuple[in
     of the same batch: chains made offline are replayed. Whether `author` may write here was decided before. On a frozen
     layer what is new is "kept" (annotations/late.py).
 
-    -> the layer's new seq and the verdicts, in the order of the operations. Raises ImmutableLayer, Invalid for a batch
-    that is no list of at most MOST_OPERATIONS, NoSitting for the sheet of a study's item that is paused or finished.
+    operations  as contract.OperationsBody reads them, or as JSON has them
+
+    -> the layer's new seq and the verdicts, in the order of the operations. Raises ImmutableLayer, NoSitting for the
+    sheet of a study's item that is paused or finished.
     """
     if layer.kind != Layer.Kind.WORKING:
         raise ImmutableLayer(f"this is a {layer.kind} layer, which nobody edits")
-    if not isinstance(operations, list) or len(operations) > MOST_OPERATIONS:
-        raise Invalid(f"operations must be a list of at most {MOST_OPERATIONS}", field="operations")
+    read = [one if isinstance(one, Sent) else read_operation(one) for one in operations]
     sheet = lock_sheet(layer.image.project)
     # The lock on the narrow head row serialises the writers of one layer: seq is gapless and in commit order.
     head = LayerHead.objects.select_for_update().get(layer=layer)
     before = head.seq
-    seq, verdicts = _Batch(layer, head, author, sheet).run(operations)
+    seq, verdicts = _Batch(layer, head, author, sheet).run(read)
     if seq > before:
         feed.announce(layer.pk, seq)
     return seq, verdicts
@@ -199,36 +191,37 @@ class _Batch:
         self.late: list[dict[str, Any]] = []
         self.overrules = Overrules(layer, author)
 
-    def run(self, operations: Sequence[Any]) -> tuple[int, list[Verdict]]:
+    def run(self, operations: Sequence[Sent]) -> tuple[int, list[Verdict]]:
         if any(map(_says_attributes, operations)):
             self.attributes = attributes_for_writing(self.image.project_id)
-        parsed: list[ParsedOperation | Verdict] = [self._parse(data) for data in operations]
-        good = [p for p in parsed if isinstance(p, ParsedOperation)]
+        checked: list[ParsedOperation | Verdict] = [self._checked(sent) for sent in operations]
+        good = [one for one in checked if isinstance(one, ParsedOperation)]
         self._load(good)
         verdicts = []
-        for p, data in zip(parsed, operations, strict=True):
-            if isinstance(p, Verdict):  # of what cannot be read, at least what it was about
-                p.current = self._current(_named(data))
-            verdicts.append(p if isinstance(p, Verdict) else self._decide(p))
-            if verdicts[-1].verdict == "kept":
-                self.late.append(data)
+        for one, sent in zip(checked, operations, strict=True):
+            if isinstance(one, Verdict):  # of what is declined, at least what it was about
+                one.current = self._current(_named(sent))
+            verdicts.append(one if isinstance(one, Verdict) else self._decide(one))
+            if verdicts[-1].verdict == "kept" and isinstance(sent, OperationIn):
+                self.late.append(sent.model_dump(mode="json", exclude_unset=True))
         late.keep(layer=self.layer, author=self.author, operations=self.late)
         self._write()
         _name_authors(verdicts)
         return self.head.seq, verdicts
 
-    def _parse(self, data: Any) -> "ParsedOperation | Verdict":
-        op_id = str(data.get("op_id") if isinstance(data, dict) else None)[:64]
-        op_id = op_id.encode(errors="replace").decode()  # half a character cannot be answered
+    def _checked(self, sent: Sent) -> "ParsedOperation | Verdict":
+        if isinstance(sent, Declined):
+            error = {"code": Invalid.code, "detail": sent.detail, "field": sent.field}
+            return Verdict(_name_of(sent), "invalid", error=error)
         try:
-            parsed = parse_operation(data, image=self.image, classes=self.classes, attributes=self.attributes)
+            checked = check_operation(sent, image=self.image, classes=self.classes, attributes=self.attributes)
             if self.sheet is not None:
-                _in_tools(parsed, self.sheet.tools)
-                check_page_clock(self.sheet, name="begun_ms", ms=parsed.begun_ms)
-                check_page_clock(self.sheet, name="committed_ms", ms=parsed.committed_ms)
-            return parsed
+                _in_tools(checked, self.sheet.tools)
+                check_page_clock(self.sheet, name="begun_ms", ms=checked.begun_ms)
+                check_page_clock(self.sheet, name="committed_ms", ms=checked.committed_ms)
+            return checked
         except Invalid as error:
-            return Verdict(op_id, "invalid", error=_error(error))
+            return Verdict(_name_of(sent), "invalid", error=_error(error))
 
     def _load(self, operations: Iterable[ParsedOperation]) -> None:
         """Everything the verdicts need to know, in a fixed number of queries."""
@@ -492,56 +485,35 @@ def _in_tools(op: ParsedOperation, tools: frozenset[str]) -> None:
         )
 
 
-def parse_operation(
-    data: Any, *, image: Image, classes: frozenset[int], attributes: dict[str, list[str]]
+def check_operation(
+    sent: OperationIn, *, image: Image, classes: frozenset[int], attributes: dict[str, list[str]]
 ) -> ParsedOperation:
-    """What a client sent, checked. Raises Invalid with the name of the field."""
-    if not isinstance(data, dict):
-        raise Invalid("an operation is an object", field="operations")
-    action = data.get("action")
-    if action not in Operation.Action.values:
-        raise Invalid(f"action {action!r} is unknown", field="action")
-    begun_ms, committed_ms = (parse_number(data.get(name), name) for name in ("begun_ms", "committed_ms"))
-    if committed_ms < begun_ms:
+    """What a client sent, checked against its image. Raises Invalid with the name of the field."""
+    if sent.committed_ms < sent.begun_ms:
         raise Invalid("committed_ms is before begun_ms", field="committed_ms")
-    tool = str(data.get("tool") or "")[:40]
-    if not tool.isprintable():  # PostgreSQL holds no NUL and no half of a character
-        raise Invalid(f"tool must be a word, not {tool!r}", field="tool")
-    opinions = parse_opinions(data.get("opinions"), classes=classes)
-    effects = data.get("effects")
-    if not isinstance(effects, list) or not 0 < len(effects) + len(opinions) <= MOST_EFFECTS:
+    opinions = check_opinions(sent.opinions or (), classes=classes)
+    if not 0 < len(sent.effects) + len(opinions) <= MOST_EFFECTS:
         raise Invalid(f"an operation has 1 to {MOST_EFFECTS} effects", field="effects")
-    _check_kind(action, has_effects=bool(effects), has_opinions=bool(opinions))
-    parsed = tuple(_effect(effect, image, classes, attributes) for effect in effects)
-    if len({effect.annotation for effect in parsed}) != len(parsed):
-        raise Invalid("an operation has one effect for each annotation at most", field="effects")
-    decided = [effect.after.derived_from for effect in parsed if effect.after and effect.after.derived_from]
-    if len(set(decided)) != len(decided):
-        raise Invalid("an operation decides a proposal once at most", field="derived_from")
-    activity = data.get("activity")
-    if activity is not None:
-        if not isinstance(activity, list) or len(activity) != 2:
-            raise Invalid("activity must be [first, last]", field="activity")
-        activity = (parse_integer(activity[0], "activity"), parse_integer(activity[1], "activity"))
-        if not 0 <= activity[0] <= activity[1]:
-            raise Invalid("activity must be [first, last]", field="activity")
-    begun_at, committed_at = (_moment(data.get(name), name) for name in ("begun_at", "committed_at"))
-    check_moments(begun_at=begun_at, committed_at=committed_at, image=image)
+    _check_kind(sent.action, has_effects=bool(sent.effects), has_opinions=bool(opinions))
+    effects = tuple(_check_effects(sent.effects, image, classes, attributes))
+    if sent.activity is not None and not 0 <= sent.activity[0] <= sent.activity[1]:
+        raise Invalid("activity must be [first, last]", field="activity")
+    check_moments(begun_at=sent.begun_at, committed_at=sent.committed_at, image=image)
     return ParsedOperation(
-        op_id=parse_uuid(data.get("op_id"), "op_id"),
-        action=action,
-        tool=tool,
-        session=parse_uuid(data.get("session"), "session"),
-        begun_at=begun_at,
-        committed_at=committed_at,
-        begun_ms=begun_ms,
-        committed_ms=committed_ms,
-        activity=activity,
-        undoes=None if data.get("undoes") is None else parse_uuid(data["undoes"], "undoes"),
-        effects=parsed,
+        op_id=sent.op_id,
+        action=sent.action,
+        tool=sent.tool or "",
+        session=sent.session,
+        begun_at=sent.begun_at,
+        committed_at=sent.committed_at,
+        begun_ms=sent.begun_ms,
+        committed_ms=sent.committed_ms,
+        activity=sent.activity,
+        undoes=sent.undoes,
+        effects=effects,
         opinions=opinions,
-        settles=parse_settles(
-            data.get("settles"), action=action, annotations=frozenset(effect.annotation for effect in parsed)
+        settles=check_settles(
+            sent.settles or (), action=sent.action, annotations=frozenset(effect.annotation for effect in effects)
         ),
     )
 
@@ -556,17 +528,25 @@ def _check_kind(action: str, *, has_effects: bool, has_opinions: bool) -> None:
         raise Invalid("an opinion names a cell and a verdict", field="opinions")
 
 
-def _effect(data: Any, image: Image, classes: frozenset[int], attributes: dict[str, list[str]]) -> ParsedEffect:
-    if not isinstance(data, dict):
-        raise Invalid("an effect is an object", field="effects")
-    after = data.get("after")
-    return ParsedEffect(
-        annotation=parse_uuid(data.get("annotation"), "annotation"),
-        seen=None if data.get("seen") is None else parse_uuid(data["seen"], "seen"),
-        after=None
-        if after is None
-        else parse_state(after, width=image.width, height=image.height, classes=classes, attributes=attributes),
-    )
+def _check_effects(
+    sent: Sequence[EffectIn], image: Image, classes: frozenset[int], attributes: dict[str, list[str]]
+) -> Iterator[ParsedEffect]:
+    """The effects with their states checked. Raises Invalid, whose field says which effect is meant."""
+    if len({effect.annotation for effect in sent}) != len(sent):
+        raise Invalid("an operation has one effect for each annotation at most", field="effects")
+    decided = [effect.after.derived_from for effect in sent if effect.after and effect.after.derived_from]
+    if len(set(decided)) != len(decided):
+        raise Invalid("an operation decides a proposal once at most", field="effects")
+    for number, effect in enumerate(sent):
+        after = None
+        try:
+            if effect.after is not None:
+                after = check_state(
+                    effect.after, width=image.width, height=image.height, classes=classes, attributes=attributes
+                )
+        except Invalid as error:
+            raise Invalid(str(error), field=f"effects.{number}.after.{error.field}") from None
+        yield ParsedEffect(annotation=effect.annotation, seen=effect.seen, after=after)
 
 
 def _touched(op: ParsedOperation) -> set[uuid.UUID]:
@@ -605,33 +585,29 @@ def _name_authors(verdicts: Iterable[Verdict]) -> None:
         entry["author"] = {"id": author.pk, "name": author.display_name} if author else None
 
 
-def _says_attributes(data: Any) -> bool:
-    effects = data.get("effects") if isinstance(data, dict) else None
-    after = [effect.get("after") for effect in effects if isinstance(effect, dict)] if isinstance(effects, list) else []
-    return any(isinstance(state, dict) and state.get("attributes") for state in after)
+def _says_attributes(sent: Sent) -> bool:
+    effects = sent.effects if isinstance(sent, OperationIn) else []
+    return any(effect.after and effect.after.attributes for effect in effects)
 
 
-def _named(data: Any) -> set[uuid.UUID]:
-    """The annotations that an operation names which cannot be read as a whole."""
-    effects = data.get("effects") if isinstance(data, dict) else None
+def _named(sent: Sent) -> set[uuid.UUID]:
+    """The annotations that an operation names which is declined."""
+    if isinstance(sent, OperationIn):
+        return {effect.annotation for effect in sent.effects}
+    effects = sent.data.get("effects") if isinstance(sent.data, dict) else None
     found = set()
     for effect in effects[:MOST_EFFECTS] if isinstance(effects, list) else ():
-        with suppress(Invalid):
-            found.add(parse_uuid(effect.get("annotation") if isinstance(effect, dict) else None, "annotation"))
+        with suppress(ValueError, AttributeError, TypeError):
+            found.add(uuid.UUID(effect.get("annotation")))
     return found
 
 
-def _moment(value: Any, name: str) -> datetime:
-    try:
-        moment = parse_datetime(str(value))
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise Invalid(f"{name} must be a time with its zone (ISO 8601), not {str(value)[:60]!r}", field=name)
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:  # PostgreSQL would take it, and Python could never read the log again
-        raise Invalid(f"{name} leaves the calendar: {str(value)[:60]!r}", field=name) from None
+def _name_of(sent: Sent) -> str:
+    """The op_id as it was sent, which may be anything: the verdict says it again."""
+    if isinstance(sent, OperationIn):
+        return str(sent.op_id)
+    named = sent.data.get("op_id") if isinstance(sent.data, dict) else None
+    return str(named)[:64]
 
 
 def _error(error: LabelingError) -> dict[str, str]:

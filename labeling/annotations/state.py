@@ -1,23 +1,19 @@
 """The state of one annotation: as JSON on the wire and in the log, and as columns of its row; checked in between."""
 
 import base64
-import binascii
-import math
 import uuid
 from dataclasses import dataclass, replace
-from typing import Any
 
 from inference import masks
 from inference.documents.interactive import MaskJson
 from inference.documents.publication import Provenance
 from inference.types import BoxMask
+from labeling.annotations.contract import Box, MaskIn, StateIn
 from labeling.annotations.models import Annotation
 from labeling.annotations.wire import StateJson
 from labeling.errors import Invalid
 
-Box = tuple[float, float, float, float]  # x0, y0, x1, y1: image pixels, half-open
-CELL_STATUSES = ("confirmed", "rejected", "cannot_tell")
-REGION_STATUSES = ("exhaustive", "ignore")
+STATUSES = {"cell": ("confirmed", "rejected", "cannot_tell"), "region": ("exhaustive", "ignore")}
 
 
 @dataclass(frozen=True)
@@ -119,8 +115,8 @@ def put_state(row: Annotation, state: AnnotationState | None) -> None:
     row.attributes, row.parent = state.attributes or None, state.parent
 
 
-def parse_state(
-    data: Any, *, width: int, height: int, classes: frozenset[int], attributes: dict[str, list[str]]
+def check_state(
+    sent: StateIn, *, width: int, height: int, classes: frozenset[int], attributes: dict[str, list[str]]
 ) -> AnnotationState:
     """What a client sent, checked against its image.
 
@@ -130,88 +126,49 @@ def parse_state(
 
     The box contains the mask: where the mask leaves the box, the box grows (with_mask).
 
-    Raises Invalid with the field's name: numbers must be finite, the box non-empty and inside the image, a mask
-    non-empty, inside the image, as long as its box says and not all outside the box, the class one of the project's.
+    Raises Invalid with the field's name: the box must be non-empty and inside the image, a mask non-empty, inside the
+    image, as long as its box says and not all outside the box, the class one of the project's.
     """
-    if not isinstance(data, dict):
-        raise Invalid("a state is an object with kind, status and box", field="after")
-    kind, status = data.get("kind"), data.get("status")
-    allowed = {"cell": CELL_STATUSES, "region": REGION_STATUSES}
-    if not isinstance(kind, str) or kind not in allowed:
-        raise Invalid(f"kind must be cell or region, not {kind!r}", field="kind")
-    if status not in allowed[kind]:
-        raise Invalid(
-            f"the status of a {kind} must be one of {', '.join(allowed[kind])}, not {status!r}", field="status"
-        )
-    label_class = data.get("label_class")
-    if label_class is not None and (type(label_class) is not int or label_class not in classes):
-        raise Invalid(f"class {label_class!r} is not one of this project's", field="label_class")
-    reason = data.get("reason") or ""
-    if reason not in Annotation.Reason.values:
-        raise Invalid(f"reason {reason!r} is unknown", field="reason")
-    derived_from, parent = data.get("derived_from"), data.get("parent")
-    box, mask = _box(data.get("box"), width, height), parse_mask(data.get("mask"), width, height)
+    allowed = STATUSES[sent.kind]
+    if sent.status not in allowed:
+        words = f"the status of a {sent.kind} must be one of {', '.join(allowed)}, not {sent.status}"
+        raise Invalid(words, field="status")
+    check_class(sent.label_class, classes)
+    _check_attributes(sent.attributes, attributes)
+    _check_box(sent.box, width, height)
+    mask = None if sent.mask is None else check_mask(sent.mask, width, height)
     return AnnotationState(
-        kind=kind,
-        status=status,
-        box=box if mask is None else with_mask(box, mask),
-        label_class=label_class,
+        kind=sent.kind,
+        status=sent.status,
+        box=sent.box if mask is None else with_mask(sent.box, mask),
+        label_class=sent.label_class,
         mask=mask,
-        derived_from=None if derived_from is None else parse_uuid(derived_from, "derived_from"),
-        reason=reason,
-        attributes=_attributes(data.get("attributes"), attributes),
-        parent=None if parent is None else parse_uuid(parent, "parent"),
+        derived_from=sent.derived_from,
+        reason=sent.reason or "",
+        attributes=dict(sorted(sent.attributes.items())) if sent.attributes else None,
+        parent=sent.parent,
     )
 
 
-def _attributes(value: Any, declared: dict[str, list[str]]) -> dict[str, str] | None:
-    if not value:
-        return None
-    if not isinstance(value, dict):
-        raise Invalid("attributes are an object, name to value", field="attributes")
-    for name, chosen in value.items():
+def check_class(label_class: int | None, classes: frozenset[int]) -> None:
+    """Raises Invalid."""
+    if label_class is not None and label_class not in classes:
+        raise Invalid(f"class {label_class} is not one of this project's", field="label_class")
+
+
+def _check_attributes(given: dict[str, str] | None, declared: dict[str, list[str]]) -> None:
+    for name, chosen in (given or {}).items():
         if chosen not in declared.get(name, ()):
-            raise Invalid(
-                f"{str(chosen)[:40]!r} is no value of the attribute {str(name)[:40]!r} here", field="attributes"
-            )
-    return dict(sorted(value.items()))
+            words = f"“{chosen[:40]}” is no value of the attribute “{name[:40]}” here"
+            raise Invalid(words, field="attributes")
 
 
-def parse_uuid(value: Any, field: str) -> uuid.UUID:
-    """Raises Invalid, naming the field."""
-    try:
-        return uuid.UUID(str(value))
-    except ValueError:
-        raise Invalid(f"{field} must be a UUID, not {str(value)[:60]!r}", field=field) from None
-
-
-def parse_number(value: Any, field: str) -> float:
-    """A finite number; Raises Invalid, naming the field."""
-    try:
-        number = math.nan if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
-    except OverflowError:  # JSON's integers have no end
-        number = math.inf
-    if not math.isfinite(number):
-        raise Invalid(f"{field} must be a finite number, not {str(value)[:60]!r}", field=field)
-    return number
-
-
-def parse_integer(value: Any, field: str) -> int:
-    """A whole number within PostgreSQL's integer; Raises Invalid, naming the field."""
-    if isinstance(value, bool) or not isinstance(value, int) or not -(2**31) <= value < 2**31:
-        raise Invalid(f"{field} must be a whole number, not {str(value)[:60]!r}", field=field)
-    return value
-
-
-def _box(value: Any, width: int, height: int) -> tuple[float, float, float, float]:
-    if not isinstance(value, list | tuple) or len(value) != 4:
-        raise Invalid("box must be four numbers x0, y0, x1, y1", field="box")
-    x0, y0, x1, y1 = (parse_number(v, "box") for v in value)
+def _check_box(box: Box, width: int, height: int) -> None:
+    x0, y0, x1, y1 = box
     if not (x0 < x1 and y0 < y1):
         raise Invalid(f"the box {x0:g}, {y0:g}, {x1:g}, {y1:g} is empty", field="box")
     if x0 < 0 or y0 < 0 or x1 > width or y1 > height:
         raise Invalid(f"the box {x0:g}, {y0:g}, {x1:g}, {y1:g} leaves the image of {width} x {height} px", field="box")
-    return (x0, y0, x1, y1)
 
 
 def with_mask(box: Box, mask: PackedMask) -> Box:
@@ -224,7 +181,7 @@ def with_mask(box: Box, mask: PackedMask) -> Box:
     if x0 <= mask.x and y0 <= mask.y and mask.x + mask.width <= x1 and mask.y + mask.height <= y1:
         return box
     whole = masks.tight(BoxMask(mask.x, mask.y, masks.unpack(mask.bits, mask.width, mask.height)))
-    assert whole is not None  # parse_mask refuses a mask without a pixel
+    assert whole is not None  # check_mask declines a mask without a pixel
     rows, columns = whole.bits.shape
     left, top, right, bottom = whole.x, whole.y, whole.x + columns, whole.y + rows
     if min(x1, right) <= max(x0, left) or min(y1, bottom) <= max(y0, top):
@@ -236,22 +193,15 @@ def with_mask(box: Box, mask: PackedMask) -> Box:
     return (min(x0, left), min(y0, top), max(x1, right), max(y1, bottom))
 
 
-def parse_mask(value: Any, width: int, height: int) -> PackedMask | None:
-    """A mask from the wire, checked against its image; None for null. Raises Invalid with the field."""
-    if value is None:
-        return None
-    if not isinstance(value, dict):
-        raise Invalid("mask must be an object with x, y, width, height and bits", field="mask")
-    x, y, w, h = (parse_integer(value.get(name), f"mask.{name}") for name in ("x", "y", "width", "height"))
-    if w <= 0 or h <= 0:
-        raise Invalid(f"the mask's box is empty: {w} x {h}", field="mask.width" if w <= 0 else "mask.height")
+def check_mask(sent: MaskIn, width: int, height: int) -> PackedMask:
+    """A mask from the wire, checked against its image. Raises Invalid with the field."""
+    x, y, w, h = sent.x, sent.y, sent.width, sent.height
     if x < 0 or y < 0 or x + w > width or y + h > height:
         raise Invalid(f"the mask's box leaves the image of {width} x {height} px", field="mask")
     try:
-        bits = base64.b64decode(value.get("bits") or "", validate=True)
-        unpacked = masks.unpack(bits, w, h)
-    except (TypeError, ValueError, binascii.Error) as error:
+        unpacked = masks.unpack(sent.bits, w, h)
+    except ValueError as error:
         raise Invalid(f"the mask's bits do not fit its box: {error}", field="mask.bits") from None
     if not unpacked.any():
         raise Invalid("the mask has no pixel", field="mask.bits")
-    return PackedMask(x, y, w, h, bits)
+    return PackedMask(x, y, w, h, sent.bits)

@@ -10,8 +10,9 @@ from django.utils.translation import gettext as _
 
 from labeling.accounts.models import User
 from labeling.annotations import late
+from labeling.annotations.contract import MOST_OPERATIONS
 from labeling.annotations.models import LateOperation, Layer
-from labeling.annotations.services import MOST_OPERATIONS, write_operations
+from labeling.annotations.services import write_operations
 from labeling.assignments.errors import NothingWaits
 from labeling.assignments.models import WorkItem
 from labeling.assignments.records import lock_item

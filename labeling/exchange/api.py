@@ -2,44 +2,61 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 from django.http import FileResponse, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.text import slugify
-from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling.errors import Invalid
-from labeling.exchange.exporting import ExportRequest, write_export
+from labeling.contract import Answer, Body, File, Form, OneOf, Query, Reply, contract
+from labeling.exchange.coco import Segmentation
+from labeling.exchange.exporting import ExportRequest, Layout, write_export
 from labeling.exchange.image_tables import MOST_BYTES, as_table, take_table
-from labeling.jobs.api import job_as_json
+from labeling.exchange.selection import Part
+from labeling.jobs.contract import JobAnswer, job_answer
 from labeling.jobs.models import Job
 from labeling.jobs.services import create_job
 from labeling.projects.access import person, reach
 from labeling.projects.models import Project
 
-EXPORT_FIELDS = frozenset({"layout", "include", "segmentation", "images"})
+PartName = Annotated[str, OneOf(Part)]
+SegmentationName = Annotated[str, OneOf(Segmentation)]
+
+
+class ExportQuery(Query):
+    """`include` is masks, boxes, regions and cannot_tell where nothing is named; `images`: the pictures go along."""
+
+    include: list[PartName] = []
+    segmentation: SegmentationName = Segmentation.RLE.value
+    images: bool | None = None
+
+
+class ExportBody(Body):
+    """As ExportQuery. `images` null: as the layout has it, with a label map and without others."""
+
+    layout: Annotated[str, OneOf(Layout)]
+    include: list[PartName] = []
+    segmentation: SegmentationName = Segmentation.RLE.value
+    images: bool | None = None
+
+
+class TableForm(Form):
+    table: File
+
+
+class TableChanges(Answer):
+    changed: int
 
 
 class Export(APIView):
-    """The annotations of a project as a file, at once. For a large project POST to exports/, which is a job.
+    """The annotations of a project as a file, at once. For a large project POST to exports/, which is a job."""
 
-    Query: include=masks&include=boxes ... (default: masks, boxes, regions, cannot_tell), segmentation=rle|polygons,
-    images=1|0.
-    """
-
-    def get(self, request: Request, project: int, layout: str) -> HttpResponseBase:
+    @contract(query=ExportQuery, files=("application/json", "application/geo+json", "application/zip"))
+    def get(self, request: Request, project: int, layout: str, *, query: ExportQuery) -> HttpResponseBase:
         found = reach(Project.objects.visible_to(person(request)), person(request), "export", project="", pk=project)
-        query = request.query_params
-        wanted = ExportRequest.of(
-            layout,
-            include=query.getlist("include"),
-            segmentation=query.get("segmentation", ""),
-            pictures=query.get("images", ""),
-        )
+        wanted = asked(layout, query)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "export"
             written = write_export(found, wanted, path)
@@ -48,45 +65,26 @@ class Export(APIView):
 
 
 class Exports(APIView):
-    """POST {"layout", "include", "segmentation", "images"}: an export as a job. -> 202 and the job."""
+    """An export as a job."""
 
-    def post(self, request: Request, project: int) -> Response:
+    @contract(body=ExportBody, answer=JobAnswer, status=202)
+    def post(self, request: Request, project: int, *, body: ExportBody) -> Reply:
         found = reach(Project.objects.visible_to(person(request)), person(request), "export", project="", pk=project)
-        wanted = requested(request.data)
+        wanted = asked(body.layout, body)
         job = create_job(kind=Job.Kind.EXPORT, project=found, owner=person(request), request=wanted.as_json())
-        return Response(job_as_json(job), status=202, headers={"Location": f"/api/v1/jobs/{job.pk}/"})
+        return Reply(job_answer(job), headers={"Location": f"/api/v1/jobs/{job.pk}/"})
 
 
-def requested(data: Any) -> ExportRequest:
-    """The request in a JSON body. Raises Invalid that names the field."""
-    if not isinstance(data, dict):
-        raise Invalid('the body must be an object, for example {"layout": "coco"}')
-    for name in data:
-        if name not in EXPORT_FIELDS:
-            raise Invalid(f"there is no field {name!r}; there are {', '.join(sorted(EXPORT_FIELDS))}", field=str(name))
-    include = data.get("include", [])
-    if not isinstance(include, list) or not all(isinstance(name, str) for name in include):
-        raise Invalid("include must be a list of names", field="include")
-    pictures = data.get("images", "")
-    if not isinstance(pictures, bool) and pictures != "":
-        raise Invalid("images must be true or false", field="images")
-    words = {name: data.get(name, "") for name in ("layout", "segmentation")}
-    for name, word in words.items():
-        if not isinstance(word, str):
-            raise Invalid(f"{name} must be text", field=name)
-    return ExportRequest.of(
-        words["layout"],
-        include=include,
-        segmentation=words["segmentation"],
-        pictures={True: "1", False: "0", "": ""}[pictures],
-    )
+def asked(layout: str, given: ExportQuery | ExportBody) -> ExportRequest:
+    """Raises Invalid for a layout that there is not: in an address no model has read it."""
+    pictures = "" if given.images is None else str(given.images).lower()
+    return ExportRequest.of(layout, include=given.include, segmentation=given.segmentation, pictures=pictures)
 
 
 class ImageTable(APIView):
     """GET what is said of the images, as CSV; POST such a file as `table`: all of it is taken, or nothing."""
 
-    parser_classes = [MultiPartParser]
-
+    @contract(files=("text/csv",))
     def get(self, request: Request, project: int) -> HttpResponse:
         found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
         response = HttpResponse(as_table(found), content_type="text/csv; charset=utf-8")
@@ -94,9 +92,8 @@ class ImageTable(APIView):
         response["Content-Disposition"] = f'attachment; filename="{name}-images.csv"'
         return response
 
-    def post(self, request: Request, project: int) -> Response:
+    @contract(form=TableForm, answer=TableChanges)
+    def post(self, request: Request, project: int, *, form: TableForm) -> TableChanges:
         found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
-        file = request.FILES.get("table")
-        if file is None:
-            raise Invalid("send a CSV file as table", field="table")
-        return Response({"changed": take_table(project=found, content=file.read(MOST_BYTES + 1))})
+        content = form.table.read(MOST_BYTES + 1)
+        return TableChanges(changed=take_table(project=found, content=content))

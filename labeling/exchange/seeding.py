@@ -14,7 +14,8 @@ from inference.documents.interactive import MaskJson
 from inference.masks import pack
 from inference.types import RGB, BoxMask
 from labeling.accounts.models import User
-from labeling.annotations.services import MOST_OPERATIONS, working_layer, write_operations
+from labeling.annotations.contract import MOST_OPERATIONS
+from labeling.annotations.services import working_layer, write_operations
 from labeling.errors import LabelingError
 from labeling.exchange.entries import OperationSent, StateSent
 from labeling.images.models import Image

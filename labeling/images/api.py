@@ -3,30 +3,38 @@
 from collections.abc import Callable
 from typing import Any
 
-from django.core.files.uploadedfile import UploadedFile
 from django.http import FileResponse, Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
-from django.utils.translation import gettext as _
-from rest_framework import serializers
-from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling.errors import Invalid
+from labeling.contract import NoFields, Nothing, Reply, contract
+from labeling.images.contract import (
+    ChangedImage,
+    ChangedImages,
+    ChoiceBody,
+    ImageAnswer,
+    ImageChange,
+    ImageListing,
+    ManyImagesChange,
+    UploadForm,
+    alike_answers,
+    image_answer,
+    image_fields,
+)
 from labeling.images.documents import UploadRequest
-from labeling.images.models import Image, ScaleSource, Split
+from labeling.images.models import FACTORS, Image
 from labeling.images.originals import fetch_original
-from labeling.images.sentences import note_sentences
-from labeling.images.services import SETTABLE, change_image, change_images
-from labeling.images.similar import Alike, in_other_splits, sentence
+from labeling.images.services import change_image, change_images
+from labeling.images.similar import in_other_splits
 from labeling.images.slides import decline_slide
 from labeling.images.tiles import NoSuchTile, read_tile
 from labeling.images.uploads import choose_picture, take_files
 from labeling.jobs.access import reach_job
-from labeling.jobs.api import job_in_full
+from labeling.jobs.contract import JobInFull, job_in_full
 from labeling.jobs.models import Job
+from labeling.paging import Page, page
 from labeling.projects.access import person, reach
 from labeling.projects.models import Project
 
@@ -35,132 +43,52 @@ from labeling.projects.models import Project
 IMAGE_SECONDS = 600
 
 
-class ImageSerializer(serializers.ModelSerializer[Image]):
-    notes = serializers.SerializerMethodField(help_text="what people should know of how the file was read")
-    has_original = serializers.SerializerMethodField(help_text="whether the file is kept as it came")
-
-    class Meta:
-        model = Image
-        fields = [
-            "id", "name", "kind", "position", "width", "height", "um_per_px", "scale_source", "magnification", "group",
-            "scanner", "site", "stain", "split", "synthetic", "low", "high", "notes", "has_original",
-        ]  # fmt: skip
-
-    def get_notes(self, image: Image) -> list[str]:
-        return note_sentences(image.reading.get("notes", []))
-
-    def get_has_original(self, image: Image) -> bool:
-        return bool(image.original)
-
-
-class FactsSerializer(serializers.Serializer[Any]):
-    """What can be said of an image after its upload; what is left out stays as it is."""
-
-    group = serializers.CharField(required=False, allow_blank=True, max_length=200)
-    scanner = serializers.CharField(required=False, allow_blank=True, max_length=200)
-    site = serializers.CharField(required=False, allow_blank=True, max_length=200)
-    stain = serializers.CharField(required=False, allow_blank=True, max_length=200)
-    um_per_px = serializers.FloatField(required=False, allow_null=True, min_value=0.001, max_value=1000)
-    scale_source = serializers.ChoiceField(choices=[source.value for source in SETTABLE], required=False)
-    split = serializers.ChoiceField(choices=Split.choices, required=False)
-
-
-class ManyFactsSerializer(FactsSerializer):
-    images = serializers.ListField(
-        child=serializers.IntegerField(min_value=1, max_value=2**63 - 1), allow_empty=False, max_length=100_000
-    )
-
-
-class UploadSerializer(serializers.Serializer[Any]):
-    image = serializers.FileField(allow_empty_file=True)  # an empty one is declined like any other bad file
-    group = serializers.CharField(required=False, default="", allow_blank=True, max_length=200)
-    scanner = serializers.CharField(required=False, default="", allow_blank=True, max_length=200)
-    site = serializers.CharField(required=False, default="", allow_blank=True, max_length=200)
-    stain = serializers.CharField(required=False, default="", allow_blank=True, max_length=200)
-    um_per_px = serializers.FloatField(required=False, default=None, allow_null=True, min_value=0.001, max_value=1000)
-    scale_source = serializers.ChoiceField(
-        choices=[source.value for source in SETTABLE], required=False, default=ScaleSource.TYPED
-    )
-    split = serializers.ChoiceField(choices=Split.choices, required=False, default=Split.TRAIN)
-    page = serializers.IntegerField(required=False, default=None, allow_null=True, min_value=1, max_value=100_000)
-    channel = serializers.IntegerField(required=False, default=None, allow_null=True, min_value=1, max_value=10_000)
-    open_as = serializers.ChoiceField(choices=["auto", "picture", "slide"], required=False, default="auto")
-
-
-def alike_json(pairs: list[Alike]) -> list[dict[str, Any]]:
-    """Pictures that are nearly the same, each with a sentence; after a change of split those in two splits alone."""
-    return [{"images": [pair.image.pk, pair.other.pk], "detail": sentence(pair)} for pair in pairs]
-
-
 class ImageList(APIView):
-    parser_classes = [MultiPartParser, JSONParser]
-
-    def get(self, request: Request, project: int) -> Response:
+    @contract(query=ImageListing, answer=Page[ImageAnswer])
+    def get(self, request: Request, project: int, *, query: ImageListing) -> Page[ImageAnswer]:
         found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
-        return Response(ImageSerializer(found.images.all(), many=True).data)
+        filters = query.model_dump(include={"split", *FACTORS}, exclude_none=True)
+        images = found.images.filter(**filters)
+        return page(images, request, query, ordering=query.ordering, answer=image_answer)
 
-    def post(self, request: Request, project: int) -> Response:
+    @contract(form=UploadForm, answer=JobInFull, status=202)
+    def post(self, request: Request, project: int, *, form: UploadForm) -> Reply:
         """Files in the field "image" (one or more) are stored, and read by the job that is the answer."""
         found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
-        upload = UploadSerializer(data=request.data)
-        upload.is_valid(raise_exception=True)
-        facts = upload.validated_data
-        del facts["image"]
-        job = take_files(project=found, owner=person(request), files=files_of(request), facts=UploadRequest(**facts))
-        answer = Response(job_in_full(job), status=202)
-        answer["Location"] = reverse("job-detail", args=[job.pk])
-        return answer
+        facts = UploadRequest(**form.model_dump(exclude={"image"}))
+        job = take_files(project=found, owner=person(request), files=form.image, facts=facts)
+        return Reply(job_in_full(job), headers={"Location": reverse("job-detail", args=[job.pk])})
 
-    def patch(self, request: Request, project: int) -> Response:
-        """The same facts for many images: {"images": [id, ...], "scanner": "..."}; all are changed, or none."""
+    @contract(body=ManyImagesChange, answer=ChangedImages)
+    def patch(self, request: Request, project: int, *, body: ManyImagesChange) -> ChangedImages:
+        """The same facts for many images; all are changed, or none."""
         found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
-        asked = ManyFactsSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        changed = change_images(project=found, **asked.validated_data)
-        images = list(found.images.filter(pk__in=asked.validated_data["images"]))
-        moved = in_other_splits(found, images) if "split" in asked.validated_data else []
-        return Response({"changed": changed, "alike": alike_json(moved)})
-
-
-def files_of(request: Request) -> list[UploadedFile]:
-    """The files of the field "image". Raises Invalid for one in another field, which would otherwise be dropped."""
-    others = [name for name in request.FILES if name != "image"]
-    if others:
-        words = _("there is a file in the field “{name}”; files are taken from the field “image”, as many as you like")
-        raise Invalid(words.format(name=others[0]), field=others[0])
-    return list(request.FILES.getlist("image"))
-
-
-class ChoiceSerializer(serializers.Serializer[Any]):
-    items = serializers.ListField(
-        child=serializers.IntegerField(min_value=1, max_value=2**63 - 1), allow_empty=False, max_length=1000
-    )
-    page = serializers.IntegerField(required=False, default=None, allow_null=True, min_value=1, max_value=100_000)
-    channel = serializers.IntegerField(required=False, default=None, allow_null=True, min_value=1, max_value=10_000)
+        changed = change_images(project=found, **body.model_dump(exclude_unset=True))
+        images = list(found.images.filter(pk__in=body.images))
+        moved = in_other_splits(found, images) if "split" in body.model_fields_set else []
+        return ChangedImages(changed=changed, alike=alike_answers(moved))
 
 
 class Choice(APIView):
-    """Which picture of a file is meant, for files of a job that hold several: {"items": [id, ...], "page": 2}."""
+    """Which picture of a file is meant, for files of a job that hold several."""
 
-    def post(self, request: Request, job: int) -> Response:
+    @contract(body=ChoiceBody, answer=JobInFull, status=202)
+    def post(self, request: Request, job: int, *, body: ChoiceBody) -> JobInFull:
         found = reach_job(person(request), job, Job.CHANGED_BY)
-        asked = ChoiceSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        return Response(job_in_full(choose_picture(job=found, **asked.validated_data)), status=202)
+        return job_in_full(choose_picture(job=found, items=body.items, page=body.page, channel=body.channel))
 
 
 class ImageDetail(APIView):
-    def get(self, request: Request, image: int) -> Response:
-        found = reach(Image.objects.visible_to(person(request)), person(request), "see", pk=image)
-        return Response(ImageSerializer(found).data)
+    @contract(answer=ImageAnswer)
+    def get(self, request: Request, image: int) -> ImageAnswer:
+        return image_answer(reach(Image.objects.visible_to(person(request)), person(request), "see", pk=image))
 
-    def patch(self, request: Request, image: int) -> Response:
+    @contract(body=ImageChange, answer=ChangedImage)
+    def patch(self, request: Request, image: int, *, body: ImageChange) -> ChangedImage:
         found = reach(Image.objects.visible_to(person(request)), person(request), "manage", pk=image)
-        asked = FactsSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        changed = change_image(image=found, **asked.validated_data)
-        moved = in_other_splits(found.project, [changed]) if "split" in asked.validated_data else []
-        return Response(ImageSerializer(changed).data | {"alike": alike_json(moved)})
+        changed = change_image(image=found, **body.model_dump(exclude_unset=True))
+        moved = in_other_splits(found.project, [changed]) if "split" in body.model_fields_set else []
+        return ChangedImage.model_validate({**image_fields(changed), "alike": alike_answers(moved)})
 
 
 def _file(request: Request, image: Image, part: str, read: Callable[[], Any], content_type: str) -> HttpResponseBase:
@@ -181,6 +109,7 @@ def _file(request: Request, image: Image, part: str, read: Callable[[], Any], co
 
 
 class Pixels(APIView):
+    @contract(files=("image/png",))
     def get(self, request: Request, image: int) -> HttpResponseBase:
         found = reach(Image.objects.visible_to(person(request)), person(request), "see", pk=image)
         decline_slide(found)
@@ -193,8 +122,8 @@ class Original(APIView):
     A POST, since it writes: a GET is repeated by caches and followed by whatever looks ahead.
     """
 
-    parser_classes = [FormParser, MultiPartParser, JSONParser]  # the settings page sends a plain form
-
+    # A form, since the settings page sends one.
+    @contract(body=Nothing, form=NoFields, files=("application/octet-stream",))
     def post(self, request: Request, image: int) -> FileResponse:
         found = reach(Image.objects.visible_to(person(request)), person(request), "originals", pk=image)
         original = fetch_original(image=found, by=person(request))
@@ -206,6 +135,7 @@ class Original(APIView):
 
 
 class Thumbnail(APIView):
+    @contract(files=("image/jpeg",))
     def get(self, request: Request, image: int) -> HttpResponseBase:
         found = reach(Image.objects.visible_to(person(request)), person(request), "see", pk=image)
         return _file(request, found, "thumbnail", lambda: found.thumbnail.open("rb"), "image/jpeg")
@@ -214,6 +144,7 @@ class Thumbnail(APIView):
 class Tile(APIView):
     """One tile of an image's pyramid (labeling.images.tiles), as a JPEG."""
 
+    @contract(files=("image/jpeg",))
     def get(self, request: Request, image: int, level: int, column: int, row: int) -> HttpResponseBase:
         found = reach(Image.objects.visible_to(person(request)), person(request), "see", pk=image)
         try:

@@ -1,120 +1,123 @@
-"""Slides and their fields as the API says them."""
+"""Images as the API takes and says them."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from labeling.contract import Answer, Body, Query, ShortText, Text, Whole
-from labeling.images.models import SlideField, SlideFile
+from labeling.contract import Answer, Body, File, Form, Id, InDigits, OneOf, ShortText
+from labeling.images.models import Image, ImageKind, ScaleSource, Split
+from labeling.images.sentences import note_sentences
+from labeling.images.services import SETTABLE
+from labeling.images.similar import Alike, sentence
+from labeling.jobs.contract import AlikeAnswer
+from labeling.paging import Listing
 
-Path = Annotated[Text, Field(min_length=1, max_length=1000)]
-Side = Annotated[int, Field(ge=64, le=8192)]
+SplitName = Annotated[str, OneOf(Split)]
+SettableSource = Annotated[str, OneOf(source.value for source in SETTABLE)]
+Scale = Annotated[float, Field(ge=0.001, le=1000, description="µm per pixel")]
+PageNumber = Annotated[int, Field(ge=1, le=100_000)]
+ChannelNumber = Annotated[int, Field(ge=1, le=10_000)]
 
 
-class Registration(Body):
-    """Slides that lie below a root of the server's setting SLIDE_ROOTS, and what holds for all of them."""
+class ImageListing(Listing):
+    ordering: Literal["position", "-position", "name", "-name", "id", "-id"] = "position"
+    split: SplitName | None = None
+    group: ShortText | None = None
+    scanner: ShortText | None = None
+    site: ShortText | None = None
+    stain: ShortText | None = None
 
-    root: ShortText
-    paths: Annotated[list[Path], Field(min_length=1, max_length=1000)]
+
+class ImageChange(Body):
+    """What can be said of an image after its upload; what is left out stays as it is."""
+
     group: ShortText = ""
     scanner: ShortText = ""
     site: ShortText = ""
     stain: ShortText = ""
-    split: Literal["train", "val", "test"] = "train"
-    page: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    channel: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    um_per_px: Scale | None = None
+    scale_source: SettableSource = ScaleSource.TYPED.value
+    split: SplitName = Split.TRAIN.value
 
 
-class JobStarted(Answer):
-    """The job that does it; GET /api/v1/jobs/N/ says how far it is."""
+class ManyImagesChange(ImageChange):
+    """The same for many images: all are changed, or none."""
 
-    job: int
-
-
-class Place(Query):
-    root: ShortText = ""
-    path: Annotated[Text, Field(max_length=1000)] = ""
+    images: Annotated[list[Id], Field(min_length=1, max_length=100_000)]
 
 
-class Entry(Answer):
+class ChoiceBody(Body):
+    """Which picture of a file is meant, for files of a job that hold several."""
+
+    items: Annotated[list[Id], Field(min_length=1, max_length=1000)]
+    page: PageNumber | None = None
+    channel: ChannelNumber | None = None
+
+
+class UploadForm(Form):
+    """Files, and what is said of all of them."""
+
+    image: Annotated[list[File], Field(min_length=1)]
+    group: ShortText = ""
+    scanner: ShortText = ""
+    site: ShortText = ""
+    stain: ShortText = ""
+    um_per_px: Scale | None = None
+    scale_source: SettableSource = ScaleSource.TYPED.value
+    split: SplitName = Split.TRAIN.value
+    page: Annotated[PageNumber, InDigits] | None = None
+    channel: Annotated[ChannelNumber, InDigits] | None = None
+    open_as: Literal["auto", "picture", "slide"] = "auto"
+
+
+class ImageAnswer(Answer):
+    """`notes` is what people should know of how the file was read; `has_original`: it is kept as it came."""
+
+    id: int
     name: str
-    folder: bool
-
-
-class Below(Answer):
-    """What can be registered: the roots, and what lies in a folder below one of them."""
-
-    roots: list[str]
-    entries: list[Entry]
-
-
-class SlideAnswer(Answer):
-    """What a slide is. `info` is what `boxwise slide info --json` says; `removed` names what was not kept."""
-
-    image: int
-    reader: str
-    root: str
-    info: dict[str, Any]
-    removed: list[str]
-
-
-class RectangleBody(Body):
-    x: Whole
-    y: Whole
-    width: Side
-    height: Side
-
-
-class GridBody(Body):
-    size: Side = 500
-    overlap: Annotated[int, Field(ge=0, le=8191)] = 0
-    tissue: Annotated[float, Field(ge=0, le=1)] = 0.25
-
-
-class RandomBody(Body):
-    count: Annotated[int, Field(ge=1, le=2000)]
-    size: Side = 500
-    tissue: Annotated[float, Field(ge=0, le=1)] = 0.25
-    seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
-
-
-class NewFields(Body):
-    """One of the three."""
-
-    rectangles: Annotated[list[RectangleBody], Field(min_length=1, max_length=2000)] | None = None
-    grid: GridBody | None = None
-    random: RandomBody | None = None
-
-
-class FieldAnswer(Answer):
-    image: int
-    name: str
-    x: int
-    y: int
+    kind: Annotated[str, OneOf(ImageKind)]
+    position: int
     width: int
     height: int
-    method: Literal["drawn", "grid", "random"]
-    probability: float | None
-    seed: int | None
+    um_per_px: float | None
+    scale_source: Annotated[str, OneOf(ScaleSource)]
+    magnification: float | None
+    group: str
+    scanner: str
+    site: str
+    stain: str
+    split: SplitName
+    synthetic: bool
+    low: float | None
+    high: float | None
+    notes: list[str]
+    has_original: bool
 
 
-def slide_answer(slide: SlideFile) -> SlideAnswer:
-    return SlideAnswer(
-        image=slide.image_id, reader=slide.reader, root=slide.root, info=slide.info, removed=slide.removed
-    )
+class ChangedImage(ImageAnswer):
+    """`alike` are pictures that are nearly the same and lie in another split."""
+
+    alike: list[AlikeAnswer]
 
 
-def field_answer(field: SlideField) -> FieldAnswer:
-    return FieldAnswer.model_validate(
-        {
-            "image": field.image_id,
-            "name": field.image.name,
-            "x": field.x,
-            "y": field.y,
-            "width": field.width,
-            "height": field.height,
-            "method": field.method,
-            "probability": field.probability,
-            "seed": field.seed,
-        }
-    )
+class ChangedImages(Answer):
+    changed: int
+    alike: list[AlikeAnswer]
+
+
+_COLUMNS = [name for name in ImageAnswer.model_fields if name not in ("notes", "has_original")]
+
+
+def image_fields(image: Image) -> dict[str, object]:
+    found: dict[str, object] = {name: getattr(image, name) for name in _COLUMNS}
+    found["notes"] = note_sentences(image.reading.get("notes", []))
+    found["has_original"] = bool(image.original)
+    return found
+
+
+def image_answer(image: Image) -> ImageAnswer:
+    return ImageAnswer.model_validate(image_fields(image))
+
+
+def alike_answers(pairs: list[Alike]) -> list[AlikeAnswer]:
+    return [AlikeAnswer(images=(pair.image.pk, pair.other.pk), detail=sentence(pair)) for pair in pairs]

@@ -6,6 +6,7 @@ bands of rows, so that no second copy of a large map is made.
 """
 
 import io
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -59,11 +60,17 @@ def read_label_map(content: bytes, name: str, *, width: int, height: int) -> Lab
     except Exception as error:  # a broken file breaks its decoder in many ways, which mean the same to whoever sent it
         raise BadLabelMap(
             _("{name} cannot be read: {error}. Save the label map as 16-bit PNG or TIFF.").format(
-                name=name, error=str(error).rstrip(".")[:200] or type(error).__name__
+                name=name, error=_words_of(error)
             ),
             field="masks",
         ) from None
     return _numbered(pixels, name)
+
+
+def _words_of(error: Exception) -> str:
+    """What a decoder says, without the objects of Python that it names, as <_io.BytesIO object at 0x7f47>."""
+    words = re.sub(r"\s*<[^<>]*>", "", str(error)).rstrip(".")
+    return words[:200] or type(error).__name__
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ from rest_framework.views import APIView
 from labeling.contract import contract
 from labeling.errors import Invalid
 from labeling.images import fields, slides
-from labeling.images.contract import (
+from labeling.images.documents import UploadRequest
+from labeling.images.models import Image
+from labeling.images.slide_contract import (
     Below,
     FieldAnswer,
     JobStarted,
@@ -20,8 +22,6 @@ from labeling.images.contract import (
     field_answer,
     slide_answer,
 )
-from labeling.images.documents import UploadRequest
-from labeling.images.models import Image
 from labeling.images.uploads import register_slides
 from labeling.jobs.models import Job
 from labeling.projects.access import person, reach

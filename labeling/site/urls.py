@@ -86,6 +86,7 @@ urlpatterns = [
     path("rounds/<int:round>/retry/", round_views.retry, name="retry-round"),
     path("administration/", administration.administration, name="administration"),
     path("accounts/mine/", views.account, name="account"),
+    path("accounts/api/", views.api, name="api-page"),
     path("accounts/sign-in/", sign_in.SignIn.as_view(), name="sign-in"),
     path("accounts/sign-out/", sign_in.SignOut.as_view(), name="sign-out"),
     path("accounts/invitation/<uidb64>/<token>/", sign_in.Invitation.as_view(), name="invitation"),

@@ -39,6 +39,13 @@ def home(request: Request) -> HttpResponse:
 
 
 @signed_in
+@require_safe
+def api(request: Request) -> HttpResponse:
+    """The page on which the API is read and tried."""
+    return render(request, "site/api.html")
+
+
+@signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def account(request: Request) -> HttpResponse:
     """What a person decides about their own account."""

@@ -5,13 +5,13 @@ from uuid import UUID
 
 from django.urls import reverse
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from inference.reading import tile_client
 from labeling.accounts.models import User
 from labeling.annotations.models import Annotation, Layer, Opinion
 from labeling.annotations.services import own_layer, working_layer
+from labeling.contract import contract
 from labeling.images.models import Image
 from labeling.images.tiles import SIDE, is_tiled, sizes
 from labeling.projects.access import person, reach
@@ -21,6 +21,7 @@ from labeling.rounds.models import Publication
 from labeling.rounds.results.outcome import on_images
 from labeling.rounds.weights.promotion import current_publications
 from labeling.studies.models import Item
+from labeling.workspace.contract import WorkspaceAnswer
 from labeling.workspace.work import work_of
 
 
@@ -28,10 +29,12 @@ class Workspace(APIView):
     """GET: the image as it is, for everybody who sees it. POST: the same, after making the layer that this person
     writes, where there is none yet: opening an image to look at it writes nothing."""
 
-    def get(self, request: Request, image: int) -> Response:
+    @contract(answer=WorkspaceAnswer)
+    def get(self, request: Request, image: int) -> WorkspaceAnswer:
         return self._answer(request, self._reach(request, "see", image))
 
-    def post(self, request: Request, image: int) -> Response:
+    @contract(answer=WorkspaceAnswer)
+    def post(self, request: Request, image: int) -> WorkspaceAnswer:
         found = self._reach(request, "annotate", image)
         working_layer(image=found, user=person(request))
         return self._answer(request, found)
@@ -40,12 +43,12 @@ class Workspace(APIView):
         images = Image.objects.visible_to(person(request)).select_related("project")
         return reach(images, person(request), act, pk=image)
 
-    def _answer(self, request: Request, found: Image) -> Response:
+    def _answer(self, request: Request, found: Image) -> WorkspaceAnswer:
         project, user = found.project, person(request)
         siblings = list(project.images.order_by("position").values_list("pk", flat=True))
         place = siblings.index(found.pk)
         layers = layers_of(image=found, user=user)
-        return Response(
+        return WorkspaceAnswer.model_validate(
             {
                 "image": described(found)
                 | {
@@ -61,7 +64,7 @@ class Workspace(APIView):
                     "archived_at": project.archived_at,
                     "records_activity": project.records_activity and project.archived_at is None,
                     "url": reverse("project", args=[project.pk]),
-                    "classes": [one.model_dump() for one in class_answers(project)],
+                    "classes": class_answers(project),
                     "attributes": [{"name": name, "values": values} for name, values in project.attributes],
                 },
                 "person": {"id": user.pk, "name": user.display_name},

@@ -6,11 +6,11 @@ import numpy as np
 import PIL.Image
 from django.http import Http404, HttpResponse
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from inference.masks import cells_of
 from labeling.annotations.packs import pack_masks
+from labeling.contract import contract
 from labeling.errors import Invalid
 from labeling.images.models import Image
 from labeling.projects.access import person, reach
@@ -18,6 +18,7 @@ from labeling.rounds import reference
 from labeling.rounds.models import Publication
 from labeling.rounds.results.comparison import two_rounds
 from labeling.workspace.api import described
+from labeling.workspace.contract import ComparedRound, ComparisonAnswer, ShownImage, TwoRounds
 
 
 def _image(request: Request, image: int) -> Image:
@@ -30,25 +31,22 @@ class Overlay(APIView):
     """What two stages need: the image, the prediction layers of `?round=A&round=B` (null where a round says nothing of
     the image), and whether locked reference masks are there."""
 
-    def get(self, request: Request, image: int) -> Response:
+    @contract(query=TwoRounds, answer=ComparisonAnswer)
+    def get(self, request: Request, image: int, *, query: TwoRounds) -> ComparisonAnswer:
         found = _image(request, image)
-        rounds = two_rounds(found.project, request.query_params.getlist("round"), by="pk")
+        rounds = two_rounds(found.project, [str(key) for key in query.round], by="pk")
         if rounds is None:
             raise Invalid("round names two finished rounds of this project: ?round=ID&round=ID", field="round")
         layers = dict(Publication.objects.filter(image=found, round__in=rounds).values_list("round", "layer"))
         has_reference = found.pk in reference.locked_images(found.project)
-        return Response(
-            {
-                "image": described(found),
-                "rounds": [{"id": r.pk, "number": r.number, "layer": layers.get(r.pk)} for r in rounds],
-                "reference": has_reference,
-            }
-        )
+        compared = [ComparedRound(id=r.pk, number=r.number, layer=layers.get(r.pk)) for r in rounds]
+        return ComparisonAnswer(image=ShownImage(**described(found)), rounds=compared, reference=has_reference)
 
 
 class ReferencePack(APIView):
     """The locked reference masks of an image as a pack (annotations/packs.py)."""
 
+    @contract(files=("application/octet-stream",))
     def get(self, request: Request, image: int) -> HttpResponse:
         found = _image(request, image)
         sha256 = reference.locked_images(found.project).get(found.pk)

@@ -52,3 +52,8 @@ def operation(*effects: dict[str, Any], action: str = "draw", **changes: Any) ->
         "undoes": None,
         "effects": list(effects),
     } | changes
+
+
+def names(field: str, place: str) -> bool:
+    """Whether the place of a fault, as "effects.0.after.mask.x", holds this field."""
+    return f".{field}." in f".{place}."

@@ -109,10 +109,14 @@ def api_bodies(there, route: str) -> Any:
     if route == "activity":
         batch = {"session": SESSION, "image": there.image.pk, "wall_ms": 1.0, "mono_ms": 1.0, "first": 0}
         return batch | {"events": [[1, "focus"]]}
+    if route in ("image-smart", "image-refusion"):
+        return {"session": SESSION, "number": 1}
+    if route == "image-list":
+        return {"images": [there.image.pk], "scanner": "GT450"}
     bodies = {
         "image-comments": {"text": "here"}, "comment-reply": {"text": "here"}, "invitation-list": {"role": "viewer"},
         "item-assign": {"items": [1], "readers": [1]}, "item-skip": {"reason": "blurred"},
-        "item-late": {"author": 1, "act": "apply"},
+        "item-late": {"author": 1, "act": "apply"}, "job-choose": {"items": [1], "page": 2},
     }  # fmt: skip
     return bodies.get(route, {})
 
@@ -130,8 +134,9 @@ def test_every_writing_route_of_the_api_is_refused(there, verb, name, pattern):
     client = APIClient()
     client.force_authenticate(there.owner)
     body, form = api_bodies(there, name), "json"
-    if name == "image-list":
-        body, form = {"image": SimpleUploadedFile("new.png", png(seed=4711))}, "multipart"
+    if name in ("image-list", "image-table") and verb == "post":
+        field = "image" if name == "image-list" else "table"
+        body, form = {field: SimpleUploadedFile("new.png", png(seed=4711))}, "multipart"
     with CaptureQueriesContext(connection) as queries:
         answer = getattr(client, verb)(reverse(name, kwargs=values(there, pattern)), body, format=form)
     assert (answer.status_code, answer.json()["code"], answer.json()["detail"]) == (409, "archived", SENTENCE)

@@ -17,7 +17,7 @@ from labeling.errors import Invalid
 from labeling.projects.models import Project
 from tests.factories import ImageFactory, MembershipFactory
 from tests.labeling.exports import exported_coco
-from tests.labeling.operations import cell, effect, mask, operation
+from tests.labeling.operations import cell, effect, mask, names, operation
 
 DECLARED = "Stain intensity: 0, 1, 2, 3\nMitosis: no, yes"
 
@@ -59,7 +59,7 @@ def test_the_log_keeps_attributes_and_the_cell_around_and_replays_them(layer, me
 )
 def test_what_the_project_does_not_ask_is_refused(layer, member, printed):
     (verdict,) = write(layer, member, operation(effect(uuid.uuid4(), cell(attributes=printed))))
-    assert verdict.verdict == "invalid" and verdict.error["field"] == "attributes"
+    assert verdict.verdict == "invalid" and names("attributes", verdict.error["field"])
 
 
 def test_the_pack_has_columns_for_what_is_said_and_none_where_nothing_is(layer, member):

@@ -1,5 +1,6 @@
 """E17: the box of a cell contains its mask, whoever sends what."""
 
+import json
 import uuid
 
 import numpy as np
@@ -8,13 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference.masks import pack, unpack
+from labeling.annotations.contract import StateIn
 from labeling.annotations.models import Annotation, Effect
 from labeling.annotations.replay import differences
 from labeling.annotations.services import working_layer, write_operations
-from labeling.annotations.state import PackedMask, parse_state, state_of, with_mask
+from labeling.annotations.state import PackedMask, check_state, state_of, with_mask
 from labeling.errors import Invalid
 from tests.factories import AnnotationFactory, ImageFactory, MembershipFactory
-from tests.labeling.operations import cell, effect, mask, operation
+from tests.labeling.operations import cell, effect, mask, names, operation
 
 SIDE = 24
 
@@ -73,13 +75,13 @@ def test_the_box_grows_to_every_pixel_and_no_further(box, one):
     ],
 )
 def test_what_the_wire_says(sent, stored):
-    data = cell(sent, mask=mask(12, 11, 5, 4))
+    data = StateIn.model_validate_json(json.dumps(cell(sent, mask=mask(12, 11, 5, 4))))
     parse = {"width": 64, "height": 48, "classes": frozenset(), "attributes": {}}
     if stored is None:
         with pytest.raises(Invalid, match="send the box of the same cell"):
-            parse_state(data, **parse)
+            check_state(data, **parse)
     else:
-        assert parse_state(data, **parse).box == stored
+        assert check_state(data, **parse).box == stored
 
 
 @pytest.mark.django_db
@@ -90,7 +92,7 @@ def test_log_row_and_replay_know_the_same_box():
     other = operation(effect(uuid.uuid4(), cell((30, 30, 40, 40), mask=mask(12, 11, 5, 4))))
     _seq, verdicts = write_operations(layer=layer, author=member.user, operations=[sent, other])
     assert [v.verdict for v in verdicts] == ["accepted", "invalid"]
-    assert verdicts[1].error["field"] == "mask"
+    assert names("mask", verdicts[1].error["field"])
     row = Annotation.objects.get(layer=layer)
     assert state_of(row).box == (12, 11, 17, 15)
     assert Effect.objects.get().after["box"] == [12, 11, 17, 15]

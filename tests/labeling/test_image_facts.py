@@ -169,8 +169,8 @@ def test_the_api_states_for_one_for_many_and_by_table(project):
     )
     assert many.json() == {"changed": 2, "alike": []}
     answer = client.patch(f"/api/v1/projects/{project.pk}/images/", {"images": [], "stain": "PAS"}, format="json")
-    assert answer.status_code == 400
-    listed = client.get(f"/api/v1/projects/{project.pk}/images/").json()
+    assert answer.status_code == 422
+    listed = client.get(f"/api/v1/projects/{project.pk}/images/").json()["items"]
     assert [(i["scanner"], i["stain"]) for i in listed] == [("GT450", "H&E"), ("", "PAS"), ("", "PAS")]
     address = f"/api/v1/projects/{project.pk}/images/table/"
     table = SimpleUploadedFile("t.csv", b"image,site\nz,1\nb.png,2\ny,3\n")

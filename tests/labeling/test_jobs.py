@@ -17,6 +17,7 @@ from labeling.jobs.models import Job
 from labeling.leases import LEASE, LeaseLost
 from labeling.projects.models import Role
 from tests.factories import ImageFactory, MembershipFactory, UserFactory
+from tests.labeling.operations import names
 from tests.labeling.pages import signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sent")]
@@ -199,7 +200,7 @@ def test_jobs_are_seen_by_their_owner_and_by_who_oversees(owner, job):
     }
     assert statuses == {"owner": 200, "manager": 200, "reviewer": 404, "stranger": 404}
     mine = asked(reviewer)
-    shown = signed_in(reviewer.user).get(reverse("job-list", args=[project.pk])).json()["jobs"]
+    shown = signed_in(reviewer.user).get(reverse("job-list", args=[project.pk])).json()["items"]
     assert [one["id"] for one in shown] == [mine.pk]
 
 
@@ -216,7 +217,7 @@ def test_jobs_are_seen_by_their_owner_and_by_who_oversees(owner, job):
 def test_a_misspelt_request_is_refused_by_name(owner, body, field):
     url = reverse("export-list", args=[owner.project_id])
     answer = signed_in(owner.user).post(url, body, content_type="application/json")
-    assert answer.status_code == 422 and answer.json()["field"] == field
+    assert answer.status_code == 422 and names(field, answer.json()["field"])
     assert not Job.objects.exists()
 
 

@@ -62,6 +62,7 @@ MATRIX = {
     ("get", "new-project"): (200, 403, 403, 403, 403, 403, 302),  # a right; test_names_and_rights.py
     ("get", "administration"): (404, 404, 404, 404, 404, 404, 302),  # of administrators; test_names_and_rights.py
     ("get", "account"): EVERYBODY,
+    ("get", "api-page"): EVERYBODY,
     ("get", "project"): MEMBERS,
     ("get", "project-images"): MEMBERS,
     ("get", "project-time"): MEMBERS,

@@ -36,24 +36,21 @@ def test_each_refused_field_is_named_in_a_sentence(client, image):
     sent = {"um_per_px": -3, "split": "trian"}
     found = no_repr(client.patch(reverse("image-detail", args=[image.pk]), sent, format="json"))
     assert found["field"] == "um_per_px"
-    assert found["lines"] == [
-        "um_per_px: Ensure this value is greater than or equal to 0.001.",
-        'split: "trian" is not a valid choice.',
-    ]
-    assert found["detail"] == " ".join(found["lines"])
+    assert found["lines"] == ["um_per_px must be at least 0.001", "split must be one of train, val, test"]
+    assert found["detail"] == "; ".join(found["lines"])
 
 
 def test_an_upload_without_a_file_is_refused_in_a_sentence(client, image):
     url = reverse("image-list", args=[image.project_id])
     found = no_repr(client.post(url, {}, format="multipart"))
-    assert (found["field"], found["status"]) == ("image", 400)
-    assert found["detail"] == "image: No file was submitted."
+    assert (found["field"], found["status"]) == ("image", 422)
+    assert found["detail"] == "image is missing"
 
 
 def test_a_fault_deep_inside_is_named_with_its_place(client, image):
     url = reverse("image-list", args=[image.project_id])
     found = no_repr(client.patch(url, {"images": [1, "two"]}, format="json"))
-    assert (found["field"], found["detail"]) == ("images.1", "images.1: A valid integer is required.")
+    assert (found["field"], found["detail"]) == ("images.1", "images.1 must be a whole number")
 
 
 @pytest.mark.parametrize("address", ["/api", "/api/", "/api/v1", "/api/v1/", "/api/v1/nope/", "/api/v1/projects/abc/"])

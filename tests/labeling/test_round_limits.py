@@ -137,7 +137,7 @@ def test_nine_components_are_refused_by_page_and_api_and_no_round_is_made(compon
     client.force_authenticate(owner)
     body = {"preset": "tiny", "changes": {"components": components}}
     answer = client.post(reverse("round-list", args=[study.project.pk]), body, format="json")
-    assert answer.status_code == 422 and answer.json()["field"] == "components"
+    assert answer.status_code == 422 and answer.json()["field"] == "changes.components"
     form = {"preset": "tiny", "components": str(components)}
     signed_in(owner).post(reverse("project-rounds", args=[study.project.pk]), form)
     assert not study.project.rounds.exists()

@@ -310,7 +310,7 @@ def test_a_scale_is_corrected_and_says_where_it_is_from(study, api):
     url = reverse("image-detail", args=[image.pk])
     assert api.patch(url, {"um_per_px": 0.4}).json()["scale_source"] == "typed"
     assert api.patch(url, {"um_per_px": 0.4, "scale_source": "measured"}).json()["scale_source"] == "measured"
-    assert api.patch(url, {"um_per_px": 0.4, "scale_source": "file"}).status_code == 400
+    assert api.patch(url, {"um_per_px": 0.4, "scale_source": "file"}).status_code == 422
     assert api.patch(url, {"scale_source": "measured"}).status_code == 422
     assert api.patch(url, {"um_per_px": None}, format="json").json()["scale_source"] == ""
     change_image(image=image, um_per_px=0.25, scale_source=ScaleSource.NOMINAL)

@@ -17,8 +17,9 @@ from django.utils.translation import gettext as _
 from inference.masks import labels_of, unpack
 from inference.types import BoxMask
 from labeling.accounts.models import User
+from labeling.annotations.contract import MOST_EFFECTS
 from labeling.annotations.models import Annotation, Layer
-from labeling.annotations.services import MOST_EFFECTS, Loaded, load_layer, own_layer, working_layer, write_operations
+from labeling.annotations.services import Loaded, load_layer, own_layer, working_layer, write_operations
 from labeling.annotations.state import AnnotationState, state_of
 from labeling.annotations.wire import StateJson
 from labeling.errors import Invalid

@@ -1,42 +1,81 @@
 """Rounds over HTTP."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from django.http import FileResponse
-from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling.contract import contract
 from labeling.errors import Invalid
 from labeling.images.models import Image
+from labeling.paging import Page, page
 from labeling.projects.access import person, reach
 from labeling.projects.contract import ProjectAnswer
 from labeling.projects.models import Project
-from labeling.rounds.configuration import configure, differences
+from labeling.rounds.configuration import differences
 from labeling.rounds.execution.archiving import archive_project, restore_project
 from labeling.rounds.execution.backoff import reason, remedy
 from labeling.rounds.execution.resuming import try_again
 from labeling.rounds.execution.services import cancel_round, start_round
-from labeling.rounds.models import ModelVersion, Promotion, Round, Stage, Tuning, WeightsImport
-from labeling.rounds.readiness import as_json, limitations
-from labeling.rounds.reference import described, lock
-from labeling.rounds.reference_masks import Added, add_references, referenced, remove_reference
+from labeling.rounds.http.contract import (
+    AddedMasks,
+    BeforeAnswer,
+    BeforeQuery,
+    CompareAnswer,
+    CompareQuery,
+    DeclinedMasks,
+    DifferenceAnswer,
+    DriftAnswer,
+    EstimateAnswer,
+    FactorAnswer,
+    FigureAnswer,
+    GroupAnswer,
+    ImportAnswer,
+    LicenceAnswer,
+    LimitAnswer,
+    LockBody,
+    MaskListing,
+    MasksForm,
+    MasksRemoved,
+    MeanAnswer,
+    PromotionAnswer,
+    ReferencedImage,
+    RoundAnswer,
+    RoundInFull,
+    RoundListing,
+    RoundStart,
+    SetAnswer,
+    SetListing,
+    StageAnswer,
+    StartedRound,
+    StoredMasks,
+    TuningAnswer,
+    VersionAnswer,
+    VersionListing,
+    WaitsAnswer,
+    WeightsForm,
+    WeightsListing,
+)
+from labeling.rounds.models import ModelVersion, Promotion, ReferenceSet, Round, Stage, Tuning, WeightsImport
+from labeling.rounds.readiness import Limitation, as_json, limitations
+from labeling.rounds.reference import described, lock, locked_images
+from labeling.rounds.reference_masks import Added, add_references, remove_reference
 from labeling.rounds.results import outcome
-from labeling.rounds.results.comparison import compare
-from labeling.rounds.results.drift import Mean, of_round
+from labeling.rounds.results.comparison import Figure, compare
+from labeling.rounds.results.drift import Factor, Group, Mean, of_round
 from labeling.rounds.results.estimate import estimate
 from labeling.rounds.results.export import export_file, folder_name
 from labeling.rounds.results.tuning import request_tuning
 from labeling.rounds.weights.importing import import_weights
 from labeling.rounds.weights.promotion import figures_of, promote, roll_back
-from labeling.rounds.weights.starting import learns_something, licences, read
+from labeling.rounds.weights.starting import learns_something, licences
 
 
-def round_json(round_: Round) -> dict[str, Any]:
+def round_fields(round_: Round) -> dict[str, Any]:
     return {
         "id": round_.pk,
         "project": round_.project_id,
@@ -49,90 +88,102 @@ def round_json(round_: Round) -> dict[str, Any]:
         "error": round_.error,
         "created_at": round_.created_at,
         "finished_at": round_.finished_at,
-        "stages": [stage_json(stage) for stage in round_.stages.select_related("artifact")],
+        "stages": [stage_answer(stage) for stage in round_.stages.select_related("artifact")],
     }
 
 
-def stage_json(stage: Stage) -> dict[str, Any]:
-    return {
-        "kind": stage.kind,
-        "name": stage.get_kind_display(),
-        "state": stage.state,
-        "done": stage.done,
-        "total": stage.total,
-        "note": stage.note,
-        "error": stage.error,
-        "attempts": stage.attempts,
-        "queue": stage.queue,
-        "waits": waits_json(stage) if stage.missing_resource and stage.state in ("waiting", "running") else None,
-        "usage": stage.usage,
-        "started_at": stage.started_at,
-        "finished_at": stage.finished_at,
-        "facts": stage.artifact.facts if stage.artifact else {},
-    }
+def round_answer(round_: Round) -> RoundAnswer:
+    return RoundAnswer.model_validate(round_fields(round_))
 
 
-def waits_json(stage: Stage) -> dict[str, Any]:
-    """Why a stage waits and when it is tried again; null where that is when a worker is there."""
-    return {
+def stage_answer(stage: Stage) -> StageAnswer:
+    waits = stage.missing_resource and stage.state in ("waiting", "running")
+    return StageAnswer(
+        kind=stage.kind,
+        name=stage.get_kind_display(),
+        state=stage.state,
+        done=stage.done,
+        total=stage.total,
+        note=stage.note,
+        error=stage.error,
+        attempts=stage.attempts,
+        queue=stage.queue,
+        waits=waits_answer(stage) if waits else None,
+        usage=stage.usage,
+        started_at=stage.started_at,
+        finished_at=stage.finished_at,
+        facts=stage.artifact.facts if stage.artifact else {},
+    )
+
+
+def waits_answer(stage: Stage) -> WaitsAnswer:
+    return WaitsAnswer(
         **stage.missing_resource,
-        "reason": reason(stage.lack),
-        "remedy": remedy(stage.lack),
-        "again_at": stage.again_at,
-    }
+        reason=reason(stage.lack),
+        remedy=remedy(stage.lack),
+        again_at=stage.again_at,
+    )
 
 
-def promotion_json(made: Promotion) -> dict[str, Any]:
-    return {"round": made.round_id, "reason": made.reason, "at": made.at}
+def promotion_answer(made: Promotion) -> PromotionAnswer:
+    return PromotionAnswer(round=made.round_id, reason=made.reason, at=made.at)
 
 
-def tuning_json(asked: Tuning) -> dict[str, Any]:
-    return {"state": asked.state, "error": asked.error, "requested_at": asked.requested_at, **asked.result}
+def tuning_answer(asked: Tuning) -> TuningAnswer:
+    return TuningAnswer(state=asked.state, error=asked.error, requested_at=asked.requested_at, **asked.result)
 
 
-def mean_json(mean: Mean) -> dict[str, Any]:
-    return {
-        "mean": mean.value,
-        "low": number(mean.low),
-        "high": number(mean.high),
-        "images": mean.images,
-        "slides": mean.slides,
-        "stands_out": mean.stands_out,
-    }
+def mean_answer(mean: Mean) -> MeanAnswer:
+    return MeanAnswer(
+        mean=mean.value,
+        low=number(mean.low),
+        high=number(mean.high),
+        images=mean.images,
+        slides=mean.slides,
+        stands_out=mean.stands_out,
+    )
 
 
-def version_json(version: ModelVersion) -> dict[str, Any]:
-    return {
-        "id": version.pk,
-        "kind": version.kind,
-        "number": version.number,
-        "origin": version.origin,
-        "model": version.model,
-        "architecture": version.architecture,
-        "class_names": version.class_names,
-        "size": version.artifact.size,
-        "sha256": version.artifact.sha256,
-        "parent": version.parent_id,
-        "round": version.round_id,
-        "import": version.source_id,
-        "licences": [{"version": name, "licence": licence} for name, licence in licences(version)],
-        "metrics": figures_of(version).as_json(),
-    }
+def version_answer(version: ModelVersion) -> VersionAnswer:
+    return VersionAnswer(
+        id=version.pk,
+        kind=version.kind,
+        number=version.number,
+        origin=version.origin,
+        model=version.model,
+        architecture=version.architecture,
+        class_names=version.class_names,
+        size=version.artifact.size,
+        sha256=version.artifact.sha256,
+        parent=version.parent_id,
+        round=version.round_id,
+        source=version.source_id,
+        licences=[LicenceAnswer(version=name, licence=licence) for name, licence in licences(version)],
+        metrics=figures_of(version).as_json(),
+    )
 
 
-def import_json(made: WeightsImport) -> dict[str, Any]:
-    return {
-        "id": made.pk,
-        "name": made.name,
-        "state": made.state,
-        "error": made.error,
-        "size": made.size,
-        "data_licence": made.data_licence,
-        "note": made.note,
-        "imported_at": made.imported_at,
-        "imported_by": made.imported_by.display_name if made.imported_by else None,
-        "versions": [version.pk for version in made.versions.all()],
-    }
+def import_answer(made: WeightsImport) -> ImportAnswer:
+    return ImportAnswer(
+        id=made.pk,
+        name=made.name,
+        state=made.state,
+        error=made.error,
+        size=made.size,
+        data_licence=made.data_licence,
+        note=made.note,
+        imported_at=made.imported_at,
+        imported_by=made.imported_by.display_name if made.imported_by else None,
+        versions=[version.pk for version in made.versions.all()],
+    )
+
+
+def set_answer(found: ReferenceSet) -> SetAnswer:
+    return SetAnswer.model_validate(described(found).as_json())
+
+
+def limit_answers(found: Sequence[Limitation]) -> list[LimitAnswer]:
+    return [LimitAnswer.model_validate(one) for one in as_json(found)]
 
 
 def number(value: float) -> float | None:
@@ -161,263 +212,253 @@ class Restore(APIView):
 
 
 class RoundList(APIView):
-    def get(self, request: Request, project: int) -> Response:
+    @contract(query=RoundListing, answer=Page[RoundAnswer])
+    def get(self, request: Request, project: int, *, query: RoundListing) -> Page[RoundAnswer]:
         found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
-        rounds = found.rounds.select_related("snapshot").prefetch_related("stages__artifact")
-        return Response([round_json(round_) for round_ in rounds])
+        filters = query.model_dump(include={"state", "preset"}, exclude_none=True)
+        rounds = found.rounds.filter(**filters).select_related("snapshot")
+        return page(rounds, request, query, ordering=query.ordering, answer=round_answer)
 
-    def post(self, request: Request, project: int) -> Response:
+    @contract(body=RoundStart, answer=StartedRound, status=202)
+    def post(self, request: Request, project: int, *, body: RoundStart) -> StartedRound:
         found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
-        asked = request.data if isinstance(request.data, dict) else {}
-        changes = asked.get("changes") or {}
-        if not isinstance(changes, dict):
-            raise Invalid("changes must be an object: name of a setting -> number or word", field="changes")
         made = start_round(
             project=found,
             by=person(request),
-            preset=str(asked.get("preset", "quick")),
-            changes=changes,
-            same_slide=asked.get("same_slide") is True,
-            start=read(asked.get("start") or {}),
-            line_up=asked.get("line_up") is True,
+            preset=body.preset,
+            changes=body.changes.model_dump(exclude_none=True) if body.changes else {},
+            same_slide=body.same_slide,
+            start=body.start.as_starts() if body.start else {},
+            line_up=body.line_up,
         )
-        limits = as_json(limitations(found, learns=learns_something(made)))
-        return Response(round_json(made) | {"limits": limits}, status=202)
+        limits = limit_answers(limitations(found, learns=learns_something(made)))
+        return StartedRound.model_validate({**round_fields(made), "limits": limits})
 
 
 class BeforeRound(APIView):
-    """What would limit a round that is started now, and how long it would take: `?preset=` names the preset."""
+    """What would limit a round that is started now, and how long it would take."""
 
-    def get(self, request: Request, project: int) -> Response:
+    @contract(query=BeforeQuery, answer=BeforeAnswer)
+    def get(self, request: Request, project: int, *, query: BeforeQuery) -> BeforeAnswer:
         found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
-        preset, device = (
-            request.query_params.get(name, usual) for name, usual in (("preset", "quick"), ("device", "auto"))
-        )
-        configure(preset, {"device": device})  # raises Invalid for what is no preset or device
-        time = estimate(found, preset, device=device)
-        return Response({"limits": as_json(limitations(found)), "estimate": asdict(time) if time else None})
+        time = estimate(found, query.preset, device=query.device)
+        said = EstimateAnswer(**asdict(time)) if time else None
+        return BeforeAnswer(limits=limit_answers(limitations(found)), estimate=said)
 
 
 class RoundDetail(APIView):
-    def get(self, request: Request, round: int) -> Response:
+    @contract(answer=RoundInFull)
+    def get(self, request: Request, round: int) -> RoundInFull:
         found = reach(_rounds(person(request)), person(request), "see", pk=round)
         published = outcome.outcome_of(found) if found.state == Round.State.PUBLISHED else None
-        return Response(round_json(found) | {"outcome": outcome.as_json(published) if published else None})
+        said = outcome.as_json(published) if published else None
+        return RoundInFull.model_validate({**round_fields(found), "outcome": said})
 
 
 class Export(APIView):
     """A finished round as one zip that `boxwise predict` runs elsewhere, and that another project imports."""
 
+    @contract(files=("application/zip",))
     def get(self, request: Request, round: int) -> FileResponse:
         found = reach(_rounds(person(request)), person(request), "export", pk=round)
         return FileResponse(export_file(found), as_attachment=True, filename=f"{folder_name(found)}.zip")
 
 
 class ModelVersionList(APIView):
-    def get(self, request: Request, project: int) -> Response:
+    @contract(query=VersionListing, answer=Page[VersionAnswer])
+    def get(self, request: Request, project: int, *, query: VersionListing) -> Page[VersionAnswer]:
         found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
-        versions = found.model_versions.select_related("artifact", "parent")
-        return Response([version_json(version) for version in versions])
+        filters = query.model_dump(include={"kind", "origin"}, exclude_none=True)
+        versions = found.model_versions.filter(**filters).select_related("artifact", "parent")
+        return page(versions, request, query, ordering=query.ordering, answer=version_answer)
 
 
 class WeightsImports(APIView):
-    """GET what was brought along, with what a worker found; POST files (multipart: files, data_licence, note)."""
+    """GET what was brought along, with what a worker found; POST files."""
 
-    parser_classes = [MultiPartParser]
-
-    def get(self, request: Request, project: int) -> Response:
+    @contract(query=WeightsListing, answer=Page[ImportAnswer])
+    def get(self, request: Request, project: int, *, query: WeightsListing) -> Page[ImportAnswer]:
         found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
-        made = found.weights_imports.select_related("imported_by").prefetch_related("versions")
-        return Response([import_json(one) for one in made])
+        filters = query.model_dump(include={"state"}, exclude_none=True)
+        made = found.weights_imports.filter(**filters).select_related("imported_by").prefetch_related("versions")
+        return page(made, request, query, ordering=query.ordering, answer=import_answer)
 
-    def post(self, request: Request, project: int) -> Response:
+    @contract(form=WeightsForm, answer=ImportAnswer, status=202)
+    def post(self, request: Request, project: int, *, form: WeightsForm) -> ImportAnswer:
         found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
-        fields = request.POST
         made = import_weights(
-            project=found,
-            by=person(request),
-            files=request.FILES.getlist("files"),
-            data_licence=fields.get("data_licence", ""),
-            note=fields.get("note", ""),
+            project=found, by=person(request), files=form.files, data_licence=form.data_licence, note=form.note
         )
-        return Response(import_json(made), status=202)
+        return import_answer(made)
 
 
 class Promote(APIView):
-    def post(self, request: Request, round: int) -> Response:
+    @contract(answer=PromotionAnswer, status=201)
+    def post(self, request: Request, round: int) -> PromotionAnswer:
         found = reach(_rounds(person(request)), person(request), "manage", pk=round)
-        return Response(promotion_json(promote(round_=found, by=person(request))), status=201)
+        return promotion_answer(promote(round_=found, by=person(request)))
 
 
 class RollBack(APIView):
-    def post(self, request: Request, project: int) -> Response:
+    @contract(answer=PromotionAnswer, status=201)
+    def post(self, request: Request, project: int) -> PromotionAnswer:
         found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
-        return Response(promotion_json(roll_back(project=found, by=person(request))), status=201)
+        return promotion_answer(roll_back(project=found, by=person(request)))
 
 
 class Compare(APIView):
-    """Rounds side by side; `?round=` names them (ids, two at least), the first is the base."""
+    """Rounds side by side, named by their ids; the first is the base."""
 
-    def get(self, request: Request, project: int) -> Response:
+    @contract(query=CompareQuery, answer=CompareAnswer)
+    def get(self, request: Request, project: int, *, query: CompareQuery) -> CompareAnswer:
         found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
-        asked = list(dict.fromkeys(request.query_params.getlist("round")))
-        rounds = {str(r.pk): r for r in found.rounds.filter(state=Round.State.PUBLISHED).select_related("snapshot")}
-        if len(asked) < 2 or not set(asked) <= set(rounds):
+        asked = list(dict.fromkeys(query.round))
+        rounds = found.rounds.filter(state=Round.State.PUBLISHED).select_related("snapshot").in_bulk(asked)
+        if len(asked) < 2 or len(rounds) < len(asked):
             raise Invalid("round names two finished rounds of this project at least: ?round=ID&round=ID", field="round")
-        chosen = [rounds[pk] for pk in asked]
-        made = compare(chosen)
-        return Response(
-            {
-                "images": made.images,
-                "groups": made.groups,
-                "by_group": made.by_group,
-                "sentences": made.sentences,
-                "measures": {
-                    row.measure: [
-                        {
-                            "round": f.round.pk,
-                            "mean": f.mean,
-                            "low": number(f.low),
-                            "high": number(f.high),
-                            "against_first": {name: number(value) for name, value in (f.against or {}).items()},
-                        }
-                        for f in row.figures
-                    ]
-                    for row in made.rows
-                },
-                "configuration": [
-                    {"name": name, "first": a, "last": b}
-                    for name, a, b in differences(chosen[0].parameters, chosen[-1].parameters)
-                ],
-            }
-        )
+        return compare_answer([rounds[key] for key in asked])
+
+
+def compare_answer(rounds: list[Round]) -> CompareAnswer:
+    made = compare(rounds)
+    changed = differences(rounds[0].parameters, rounds[-1].parameters)
+    return CompareAnswer(
+        images=made.images,
+        groups=made.groups,
+        by_group=made.by_group,
+        sentences=made.sentences,
+        measures={row.measure: [figure_answer(figure) for figure in row.figures] for row in made.rows},
+        configuration=[DifferenceAnswer(name=name, first=first, last=last) for name, first, last in changed],
+    )
+
+
+def figure_answer(figure: Figure) -> FigureAnswer:
+    return FigureAnswer(
+        round=figure.round.pk,
+        mean=figure.mean,
+        low=number(figure.low),
+        high=number(figure.high),
+        against_first={name: number(value) for name, value in (figure.against or {}).items()},
+    )
 
 
 class ByOrigin(APIView):
     """A finished round by scanner, site, stain and slide; empty for one that has not finished."""
 
-    def get(self, request: Request, round: int) -> Response:
+    @contract(answer=DriftAnswer)
+    def get(self, request: Request, round: int) -> DriftAnswer:
         found = reach(_rounds(person(request)), person(request), "see", pk=round)
         made = of_round(found)
-        factors = [
-            {
-                "factor": factor.name,
-                "sentences": factor.sentences,
-                "groups": [
-                    {
-                        "name": group.name,
-                        "images": group.images,
-                        "measures": {measure: mean_json(mean) for measure, mean in group.means.items()},
-                    }
-                    for group in factor.groups
-                ],
-            }
-            for factor in made.factors
-        ]
-        return Response({"stated": made.stated, "sentences": made.sentences, "factors": factors})
+        return DriftAnswer(
+            stated=made.stated, sentences=made.sentences, factors=[factor_answer(factor) for factor in made.factors]
+        )
+
+
+def factor_answer(factor: Factor) -> FactorAnswer:
+    return FactorAnswer(
+        factor=factor.name, sentences=factor.sentences, groups=[group_answer(group) for group in factor.groups]
+    )
+
+
+def group_answer(group: Group) -> GroupAnswer:
+    measures = {measure: mean_answer(mean) for measure, mean in group.means.items()}
+    return GroupAnswer(name=group.name, images=group.images, measures=measures)
 
 
 class RoundTuning(APIView):
     """GET the table of settings tried on a round's validation images; POST asks for it."""
 
-    def get(self, request: Request, round: int) -> Response:
+    @contract(answer=TuningAnswer)
+    def get(self, request: Request, round: int) -> TuningAnswer:
         found = reach(_rounds(person(request)), person(request), "see", pk=round)
         asked = Tuning.objects.filter(round=found).first()
-        return Response(tuning_json(asked) if asked else {"state": None})
+        return tuning_answer(asked) if asked else TuningAnswer(state=None)
 
-    def post(self, request: Request, round: int) -> Response:
+    @contract(answer=TuningAnswer, status=202)
+    def post(self, request: Request, round: int) -> TuningAnswer:
         found = reach(_rounds(person(request)), person(request), "manage", pk=round)
-        return Response(tuning_json(request_tuning(round_=found, by=person(request))), status=202)
+        return tuning_answer(request_tuning(round_=found, by=person(request)))
 
 
 class ReferenceSets(APIView):
     """GET the locked reference sets, the newest first; POST locks one."""
 
-    def get(self, request: Request, project: int) -> Response:
+    @contract(query=SetListing, answer=Page[SetAnswer])
+    def get(self, request: Request, project: int, *, query: SetListing) -> Page[SetAnswer]:
         found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
-        return Response([described(one).as_json() for one in found.reference_sets.order_by("-number")])
+        sets = found.reference_sets.select_related("locked_by")
+        return page(sets, request, query, ordering=query.ordering, answer=set_answer)
 
-    def post(self, request: Request, project: int) -> Response:
+    @contract(body=LockBody, answer=SetAnswer, status=201)
+    def post(self, request: Request, project: int, *, body: LockBody) -> SetAnswer:
         found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
-        asked = request.data if isinstance(request.data, dict) else {}
-        readers = asked.get("readers", 1)
-        made = lock(
-            project=found,
-            by=person(request),
-            origin=str(asked.get("origin", "scratch")),
-            readers=readers if type(readers) is int else 0,
-            note=str(asked.get("note", "")),
-        )
-        return Response(described(made).as_json(), status=201)
+        return set_answer(lock(project=found, by=person(request), **dict(body)))
 
 
 class ReferenceMasks(APIView):
-    """GET the images with reference masks; POST label maps (multipart: masks, several; replace), matched by name."""
+    """GET the images with reference masks; POST label maps, matched by name."""
 
-    parser_classes = [MultiPartParser]
-
-    def get(self, request: Request, project: int) -> Response:
+    @contract(query=MaskListing, answer=Page[ReferencedImage])
+    def get(self, request: Request, project: int, *, query: MaskListing) -> Page[ReferencedImage]:
         found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
-        rows = [
-            {"image": row.image.pk, "name": row.image.name, "split": row.image.split, "locked": row.locked}
-            for row in referenced(found)
-        ]
-        return Response(rows)
+        locked = locked_images(found)
+        images = found.images.exclude(reference="")
 
-    def post(self, request: Request, project: int) -> Response:
+        def answer(image: Image) -> ReferencedImage:
+            return ReferencedImage(image=image.pk, name=image.name, split=image.split, locked=image.pk in locked)
+
+        return page(images, request, query, ordering=query.ordering, answer=answer)
+
+    @contract(form=MasksForm, answer=StoredMasks, status=201)
+    def post(self, request: Request, project: int, *, form: MasksForm) -> StoredMasks:
         """201 with what was stored and what was not; when nothing was, the first reason as the error."""
         found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
-        files, replace = request.FILES.getlist("masks"), _confirmed(request, "replace")
-        added, declined = add_references(project=found, files=files, replace=replace)
+        added, declined = add_references(project=found, files=form.masks, replace=form.replace)
         if not added:
             raise declined[0]
-        declined_json = [{"code": error.code, "detail": str(error)} for error in declined]
-        return Response({"added": [added_json(one) for one in added], "declined": declined_json}, status=201)
+        return StoredMasks(
+            added=[added_answer(one) for one in added],
+            declined=[DeclinedMasks(code=error.code, detail=str(error)) for error in declined],
+        )
 
 
 class ImageReferenceMasks(APIView):
-    """POST one label map (multipart: masks, replace) as an image's reference masks; DELETE takes them away."""
+    """POST one label map as an image's reference masks; DELETE takes them away."""
 
-    parser_classes = [MultiPartParser]
-
-    def post(self, request: Request, image: int) -> Response:
+    @contract(form=MasksForm, answer=AddedMasks, status=201)
+    def post(self, request: Request, image: int, *, form: MasksForm) -> AddedMasks:
         found = reach(Image.objects.visible_to(person(request)), person(request), "manage", pk=image)
-        files, replace = request.FILES.getlist("masks"), _confirmed(request, "replace")
-        added, declined = add_references(project=found.project, files=files, image=found, replace=replace)
+        added, declined = add_references(project=found.project, files=form.masks, image=found, replace=form.replace)
         if declined:
             raise declined[0]
-        return Response(added_json(added[0]), status=201)
+        return added_answer(added[0])
 
-    def delete(self, request: Request, image: int) -> Response:
+    @contract(answer=MasksRemoved)
+    def delete(self, request: Request, image: int) -> MasksRemoved:
         found = reach(Image.objects.visible_to(person(request)), person(request), "manage", pk=image)
-        return Response({"image": found.pk, "notes": remove_reference(image=found, confirmed=True)})
+        notes = remove_reference(image=found, confirmed=True)
+        return MasksRemoved(image=found.pk, notes=list(notes))
 
 
-def added_json(added: Added) -> dict[str, Any]:
-    return {
-        "file": added.file,
-        "image": added.image.pk,
-        "cells": added.cells,
-        "replaced": added.replaced,
-        "notes": added.notes,
-    }
-
-
-def _confirmed(request: Request, name: str) -> bool:
-    """A yes of a multipart form. Raises Invalid for what is neither yes nor no."""
-    value = str(request.POST.get(name, "false")).lower()
-    if value not in ("true", "false", "1", "0"):
-        raise Invalid(f"{name} must be true or false", field=name)
-    return value in ("true", "1")
+def added_answer(added: Added) -> AddedMasks:
+    return AddedMasks(
+        file=added.file,
+        image=added.image.pk,
+        cells=added.cells,
+        replaced=added.replaced,
+        notes=list(added.notes),
+    )
 
 
 class Cancel(APIView):
-    def post(self, request: Request, round: int) -> Response:
+    @contract(answer=RoundAnswer, status=202)
+    def post(self, request: Request, round: int) -> RoundAnswer:
         found = reach(_rounds(person(request)), person(request), "manage", pk=round)
-        return Response(round_json(cancel_round(round_=found)), status=202)
+        return round_answer(cancel_round(round_=found))
 
 
 class Retry(APIView):
-    def post(self, request: Request, round: int) -> Response:
+    @contract(answer=RoundAnswer, status=202)
+    def post(self, request: Request, round: int) -> RoundAnswer:
         found = reach(_rounds(person(request)), person(request), "manage", pk=round)
-        return Response(round_json(try_again(round_=found)), status=202)
+        return round_answer(try_again(round_=found))

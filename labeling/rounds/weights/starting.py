@@ -40,21 +40,6 @@ class Start:
 Starts = dict[str, Start]  # by kind; a kind that is not there is trained from what is shipped
 
 
-def read(given: Any) -> Starts:
-    """{"detector": {"from": 12, "as_is": true}} as somebody sent it. Raises Invalid."""
-    if not isinstance(given, dict) or not set(given) <= set(KINDS):
-        raise Invalid('start must be an object with "detector" and "segmenter"', field="start")
-    found = {}
-    for kind, one in given.items():
-        if not isinstance(one, dict) or not set(one) <= {"from", "as_is"}:
-            raise Invalid(f'start of the {kind} must be an object with "from" and "as_is"', field="start")
-        as_is = one.get("as_is", False)
-        if not isinstance(as_is, bool):
-            raise Invalid("as_is must be true or false", field="start")
-        found[kind] = Start(str(one.get("from") or FROM_SHIPPED), as_is)
-    return found
-
-
 def learns(start: Starts) -> bool:
     """Whether anything is trained; a round that uses all weights as they are needs no annotation."""
     return not all(start.get(kind, Start()).as_is for kind in KINDS)

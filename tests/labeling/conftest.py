@@ -1,0 +1,50 @@
+"""Fixtures of the website's tests."""
+
+from types import SimpleNamespace
+
+import pytest
+from django.test import Client
+
+from labeling.annotations.services import working_layer
+from labeling.studies import services
+from tests.factories import MembershipFactory
+from tests.labeling.pages import make_study, with_workflow
+from tests.labeling.studies import agreed, frozen, ten_fields
+
+
+@pytest.fixture
+def world() -> SimpleNamespace:
+    """One of everything that an address can name, all reached by one person: `client`."""
+    made = with_workflow(make_study())
+    owner = made.people["owner"]
+    owner.is_staff = True  # the page of administrators is tried too
+    owner.save()
+    study = frozen(ten_fields())
+    MembershipFactory(project=study.project, user=owner, role="owner")
+    participant = agreed(study)
+    participant.user = owner
+    participant.save()
+    item = services.open_item(participant=participant, item_id=services.next_item(participant)[0].pk)
+    layer = working_layer(image=made.image, user=owner)
+    values = {
+        "project": made.project.pk,
+        "image": made.image.pk,
+        "round": made.round.pk,
+        "number": made.round.number,
+        "job": made.job.pk,
+        "membership": made.project.memberships.get(user=made.people["viewer"]).pk,
+        "label_class": made.project.classes.get().pk,
+        "study": study.pk,
+        "participant": participant.pk,
+        "item": item.pk,
+        "work_item": made.item.pk,
+        "comment": made.thread.pk,
+        "invitation": made.invitation.pk,
+        "layer": layer.pk,
+        "level": 0, "column": 0, "row": 0,
+        "layout": "coco", "name": "readers",
+        "uidb64": "MQ", "token": "abc",
+    }  # fmt: skip
+    client = Client(raise_request_exception=False)
+    client.force_login(owner)
+    return SimpleNamespace(client=client, values=values, cookies=client.cookies.output(header=""))
