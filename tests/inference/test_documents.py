@@ -264,8 +264,8 @@ def test_the_fusion_waits_for_no_pydantic():
 
 
 def test_the_leaf_knows_neither_torch_nor_django():
-    names = ["base", "bundle", "configuration", "publication", "snapshot", "stages"]
+    names = sorted(path.stem for path in Path(base.__file__).parent.glob("[a-z]*.py"))
+    assert "configuration" in names
     imports = "; ".join(f"import inference.documents.{name}" for name in names)
     code = f"import sys; {imports}; sys.exit(bool({{'torch', 'django', 'labeling'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-    assert {path.stem for path in Path(base.__file__).parent.glob("[a-z]*.py")} == set(names)
