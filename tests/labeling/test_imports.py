@@ -77,8 +77,8 @@ def cells(owner):
 def test_the_dry_run_says_what_the_import_does_and_changes_nothing(owner):
     uid = uuid.uuid4()
     point = {"type": "Feature", "geometry": {"type": "Point", "coordinates": [1, 1]}, "properties": {}}
-    said = {"isLocked": True, "metadata": {"mood": "good"}}
-    file = geojson(feature(5, 5, uid=uid, **said), feature(20, 8, label="stroma"), point, feature(9000, 5))
+    extra = {"isLocked": True, "metadata": {"mood": "good"}}
+    file = geojson(feature(5, 5, uid=uid, **extra), feature(20, 8, label="stroma"), point, feature(9000, 5))
     job = planned(owner, file)
     item = job.items.get()
     assert (job.state, item.state) == (Job.State.DONE, JobItem.State.CHOICE)

@@ -15,7 +15,7 @@ from labeling.projects.models import Role
 from labeling.rounds.models import Artifact, ModelVersion, Round, Stage, StageLine
 from labeling.rounds.results.publishing import publish
 from labeling.rounds.weights.promotion import figures_of
-from tests.documents import CERTIFICATE, NO_FACTS, NO_NAMES, SAID
+from tests.documents import CERTIFICATE, NO_FACTS, NO_NAMES, STATEMENTS
 from tests.factories import ImageFactory, ProjectFactory
 from tests.labeling.operations import region
 from tests.labeling.pages import (
@@ -205,7 +205,7 @@ def test_a_finished_round_shows_its_proofs_figures_and_doubts(study):
         round_=second,
         image=judged,
         proposals=proposals(3),
-        **SAID,
+        **STATEMENTS,
     )
     publish(
         round_=second, image=study.image, proposals=proposals(1),

@@ -31,7 +31,7 @@ def order_queue(project: Project) -> int:
     return set_priorities(project=project, priorities=priorities)
 
 
-@receiver(post_save, sender=Promotion, dispatch_uid="labeling.rounds.queue_order.promoted")
+@receiver(post_save, sender=Promotion, dispatch_uid="labeling.rounds.results.queue_order.promoted")
 def round_became_current(sender: Any, instance: Promotion, created: bool, **_more: Any) -> None:
     """After the commit: whoever promotes holds the rows of rounds, and ordering takes the rows of items."""
     if created:
@@ -39,6 +39,6 @@ def round_became_current(sender: Any, instance: Promotion, created: bool, **_mor
         transaction.on_commit(lambda: order_queue(project))
 
 
-@receiver(items_made, dispatch_uid="labeling.rounds.queue_order.items_made")
+@receiver(items_made, dispatch_uid="labeling.rounds.results.queue_order.items_made")
 def workflow_declared(sender: Any, project: Project, **_more: Any) -> None:
     order_queue(project)
