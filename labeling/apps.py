@@ -10,3 +10,4 @@ class LabelingConfig(AppConfig):
     def ready(self) -> None:
         from labeling.accounts import signals as accounts  # noqa: F401 (connects itself)
         from labeling.assignments import signals as assignments  # noqa: F401
+        from labeling.rounds.results import queue_order  # noqa: F401

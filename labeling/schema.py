@@ -64,15 +64,18 @@ class ContractSchema(AutoSchema):
     def _get_response_bodies(self, direction: str = "response") -> Schema:
         found = self.contract
         assert found is not None
-        said: Schema = {}
+        described: Schema = {}
         for status, answer in {found.status: found.answer, **found.also}.items():
             if answer is not None:
                 content: Schema = {JSON: {"schema": schema_of(answer, "serialization")}}
             else:
                 content = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in found.files}
-            said[str(status)] = {"description": "", "content": content}
-        said["default"] = {"description": "", "content": {PROBLEM: {"schema": schema_of(Problem, "serialization")}}}
-        return said
+            described[str(status)] = {"description": "", "content": content}
+        described["default"] = {
+            "description": "",
+            "content": {PROBLEM: {"schema": schema_of(Problem, "serialization")}},
+        }
+        return described
 
 
 def parameters_of(contract: Contract) -> list[Schema]:
@@ -147,9 +150,9 @@ def _made() -> tuple[dict[tuple[str, JsonSchemaMode], Schema], Schema]:
         for sent in (declared.body, declared.form):
             if sent not in NOTHING:
                 models[_key(sent), "validation"] = sent
-        for said in (declared.answer, *declared.also.values()):
-            if said is not None:
-                models[_key(said), "serialization"] = said
+        for described in (declared.answer, *declared.also.values()):
+            if described is not None:
+                models[_key(described), "serialization"] = described
     inputs = [(key, mode, TypeAdapter(model)) for (key, mode), model in models.items()]
     made, definitions = TypeAdapter.json_schemas(inputs, ref_template=REF, schema_generator=_Untitled)
     return {key: dict(value) for key, value in made.items()}, dict(definitions.get("$defs", {}))

@@ -4,7 +4,7 @@ from typing import Any
 
 from inference.documents.publication import Certificate, PublicationFacts
 from inference.documents.snapshot import Snapshot, SnapshotImage
-from inference.documents.stages import ModelNames
+from inference.documents.stage_reports import ModelNames
 
 CERTIFICATE = Certificate(
     objective=512.5, flow=4321, cut=4321, closed=True, milliseconds={"cut": 3.0, "total": 7.5},
@@ -12,7 +12,7 @@ CERTIFICATE = Certificate(
 )  # fmt: skip
 NO_NAMES = ModelNames()
 NO_FACTS = PublicationFacts()
-SAID: dict[str, Any] = {"certificate": CERTIFICATE, "model_names": NO_NAMES, "facts": NO_FACTS}  # of publish()
+STATEMENTS: dict[str, Any] = {"certificate": CERTIFICATE, "model_names": NO_NAMES, "facts": NO_FACTS}  # of publish()
 
 
 def image_json(image: int = 1, **given: Any) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Where a signature says `dict[str, Any]`: an object of JSON whose keys no type names.
 
-What crosses rooms has a document (inference/documents, labeling/studies/documents.py) or a TypedDict. What cannot have
-one says why in a comment beside its name: `# untyped: REASON`. tools/ratchet.py holds the number in each file.
+What crosses rooms has a document (inference/documents, labeling/studies/protocol/documents.py) or a TypedDict. What
+cannot have one says why in a comment beside its name: `# untyped: REASON`. tools/ratchet.py holds the
+number in each file.
 """
 
 import ast

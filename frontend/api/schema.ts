@@ -3062,10 +3062,10 @@ export interface components {
       more: boolean;
     };
     /**
-     * TakenAnswer
+     * ClaimedAnswer
      * @description `item` is null when nothing is left.
      */
-    TakenAnswer: {
+    ClaimedAnswer: {
       item: components["schemas"]["ItemAnswer"] | null;
     };
     /**
@@ -5408,7 +5408,7 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
-          "application/json": components["schemas"]["TakenAnswer"];
+          "application/json": components["schemas"]["ClaimedAnswer"];
         };
       };
       default: {
@@ -5437,7 +5437,7 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
-          "application/json": components["schemas"]["TakenAnswer"];
+          "application/json": components["schemas"]["ClaimedAnswer"];
         };
       };
       default: {

@@ -58,7 +58,7 @@ export class Drawing implements CellDrawing {
     const { width, height } = store.opened.image;
     store.begin();
     const op = store.commit(edits.region({ x0: 0, y0: 0, x1: width, y1: height }, "exhaustive"));
-    if (op) store.toast(t("Said: every cell of this image is annotated."), [op]);
+    if (op) store.toast(t("Marked: every cell of this image is annotated."), [op]);
   }
   isComplete(): boolean {
     const { cells, opened, overview } = this.store;

@@ -1,4 +1,4 @@
-/** A reviewer settles the dispute about a cell: by their own opinion where they have given one, else as it is decided. */
+/** A reviewer settles a dispute: by their own opinion where they have given one, else as the cell is decided. */
 import { t } from "../locale/locale";
 import type { Opinion, Status } from "../scene/contract";
 import { change, type Draft } from "../scene/edits";

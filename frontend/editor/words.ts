@@ -34,7 +34,7 @@ export function saveWords(state: SaveState, conflicts: number, durable: boolean)
     case "saved":
       return {
         tone: "ok",
-        text: state.at ? t("Saved {time}", { time: clock(state.at) }) : t("Nothing to save"),
+        text: state.at ? t("Saved {time}", { time: clock(state.at) }) : t("All changes saved"),
       };
     case "saving":
       return { tone: "busy", text: t("Saving {n}…", { n: state.count }) };
@@ -86,7 +86,9 @@ export const shownWords = (
       (crowd && `, ${crowd}`)
     );
   if (crowd) return crowd;
-  return hiddenLayers ? tn(hiddenLayers, "{n} layer not shown", "{n} layers not shown") : t("showing all");
+  return hiddenLayers
+    ? tn(hiddenLayers, "{n} layer not shown", "{n} layers not shown")
+    : t("all cells shown");
 };
 
 export const STATUS_WORDS: Record<Status, string> = {

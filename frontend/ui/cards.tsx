@@ -37,7 +37,7 @@ export function EditPanel({ ui }: { ui: Ui }) {
           {t("Keep")}
         </CommandButton>
         <CommandButton ui={ui} command="cancel">
-          {t("Leave as it was")}
+          {t("Discard changes")}
         </CommandButton>
       </div>
     </section>

@@ -66,7 +66,7 @@ export function CellsTab({ ui }: { ui: Ui }) {
 function Completeness({ ui }: { ui: Ui }) {
   const { drawing } = ui.editor;
   if (drawing.isComplete())
-    return <p class="bw-muted bw-note">{"✓ " + t("Every cell of this image is said to be annotated.")}</p>;
+    return <p class="bw-muted bw-note">{"✓ " + t("This image is marked as fully annotated.")}</p>;
   return (
     <button
       type="button"

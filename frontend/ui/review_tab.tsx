@@ -87,8 +87,8 @@ function Reasons({ ui }: { ui: Ui }) {
   const rejection = review.rejected === null ? -1 : cells.rowOf(review.rejected);
   if (rejection < 0 || !cells.live[rejection]) return null;
   return (
-    <div class="bw-reasons" role="group" aria-label={t("Why was it rejected?")}>
-      <span class="bw-muted">{t("Why rejected? (may stay open)")}</span>
+    <div class="bw-reasons" role="group" aria-label={t("Reason for rejecting the cell before")}>
+      <span class="bw-muted">{t("Reason for rejecting (optional)")}</span>
       {REASONS.map((r) => (
         <button
           key={r}
@@ -111,7 +111,7 @@ function OrderField({ ui }: { ui: Ui }) {
     <label class="bw-field">
       {t("Order")}
       <select value={review.order} onChange={(e) => choose(e.currentTarget.value)}>
-        <option value="serpentine">{t("through the field")}</option>
+        <option value="serpentine">{t("by place in the image")}</option>
         <option value="uncertainty">{t("most doubtful first")}</option>
       </select>
       <span class="bw-muted">
@@ -150,7 +150,7 @@ function ProposalLine({ ui, row, index }: { ui: Ui; row: number; index: number }
         {word}
         {by >= 0 && cells.disputed[by] ? ` · ${t("disputed")}` : ""}
       </span>
-      <span class="bw-number bw-muted" title={t("Share of doubt")}>
+      <span class="bw-number bw-muted" title={t("Doubt, 0 to 1")}>
         {Number.isNaN(score) ? "" : score.toFixed(2)}
       </span>
     </>

@@ -38,7 +38,7 @@ export function ToolCard({ ui }: { ui: Ui }) {
   const { hint } = TOOLS[editor.store.tool];
   if (!hint) return null;
   return (
-    <section class="panel-card is-stacked is-info" aria-label={t("The tool in hand")}>
+    <section class="panel-card is-stacked is-info" aria-label={t("Current tool")}>
       <p class="bw-muted bw-note">{t(hint)}</p>
       {editor.toolbox.tools[editor.store.tool].complete && (
         <div class="bw-row">

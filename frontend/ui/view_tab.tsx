@@ -98,7 +98,7 @@ export function ViewTab({ ui }: { ui: Ui }) {
         />{" "}
         {t("Proposals")}
       </label>
-      {slider(t("Doubt from"), "leastDoubt", 0, 1, 0.05)}
+      {slider(t("Doubt at least"), "leastDoubt", 0, 1, 0.05)}
       <div class="bw-chips" role="group" aria-label={t("Shown states")}>
         {STATUSES.map(([status, words]) => (
           <button
@@ -160,7 +160,7 @@ export function ViewTab({ ui }: { ui: Ui }) {
         </label>
       )}
       <button type="button" class="button" onClick={() => display.set(PLAIN)}>
-        {t("Everything as it was")}
+        {t("Reset")}
       </button>
     </div>
   );

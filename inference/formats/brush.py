@@ -94,8 +94,8 @@ def _heads(length: int) -> list[str]:
     heads = []
     most = 2 ** max(SIZES)
     while length > 0:
-        taken = min(length, most)
-        choice = next(place for place, one in enumerate(SIZES) if taken <= 2**one)
-        heads.append(f"1{choice:02b}{taken - 1:0{SIZES[choice]}b}")
-        length -= taken
+        used = min(length, most)
+        choice = next(place for place, one in enumerate(SIZES) if used <= 2**one)
+        heads.append(f"1{choice:02b}{used - 1:0{SIZES[choice]}b}")
+        length -= used
     return heads

@@ -202,7 +202,11 @@ def _read_groups(
             with context.one_object():
                 geometry = _geometry(kind, xy, file, where)
                 made = Annotation(geometry, label, place=where)
-                made.measurements = {name: held[number] for name, held in measured.items() if number in held}
+                made.measurements = {
+                    name: values_of_group[number]
+                    for name, values_of_group in measured.items()
+                    if number in values_of_group
+                }
                 image.annotations.append(made)
 
 
@@ -243,11 +247,11 @@ def _measurements(group: Any) -> dict[str, dict[int, float]]:
     found: dict[str, dict[int, float]] = {}
     for one in group.get("MeasurementsSequence", []):
         name = str(one.ConceptNameCodeSequence[0].CodeMeaning)
-        held = one.MeasurementValuesSequence[0]
-        numbers = np.frombuffer(held.FloatingPointValues, np.float32).tolist()
+        values_of_group = one.MeasurementValuesSequence[0]
+        numbers = np.frombuffer(values_of_group.FloatingPointValues, np.float32).tolist()
         which = range(1, len(numbers) + 1)
-        if "AnnotationIndexList" in held:
-            which = np.frombuffer(held.AnnotationIndexList, np.uint32).tolist()
+        if "AnnotationIndexList" in values_of_group:
+            which = np.frombuffer(values_of_group.AnnotationIndexList, np.uint32).tolist()
         found[name] = dict(zip(which, numbers, strict=False))
     return found
 

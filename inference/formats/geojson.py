@@ -185,11 +185,11 @@ def _measurements(found: Any) -> dict[str, float]:
     pairs = found.items() if isinstance(found, dict) else []
     if isinstance(found, list):
         pairs = [(one.get("name"), one.get("value")) for one in found if isinstance(one, dict)]
-    taken = {}
+    read_members = {}
     for name, value in pairs:
         if isinstance(value, int | float) and not isinstance(value, bool):
-            taken[str(name)] = float(value)
-    return taken
+            read_members[str(name)] = float(value)
+    return read_members
 
 
 def _nucleus(shape: Any, file: Path, place: str) -> Outline | None:

@@ -33,22 +33,22 @@ TIFF = (".tif", ".tiff")
 
 
 def _recognises_png(source: Source) -> bool:
-    return any(_looks_like_labels(file) for file in source.with_suffix(*PNG))
+    return any(_is_label_map(file) for file in source.with_suffix(*PNG))
 
 
 def _recognises_tiff(source: Source) -> bool:
-    return any(_looks_like_labels(file) for file in source.with_suffix(*TIFF) if not _is_ome(file))
+    return any(_is_label_map(file) for file in source.with_suffix(*TIFF) if not _is_ome(file))
 
 
 def _recognises_ome(source: Source) -> bool:
-    return any(_looks_like_labels(file) for file in source.with_suffix(*TIFF) if _is_ome(file))
+    return any(_is_label_map(file) for file in source.with_suffix(*TIFF) if _is_ome(file))
 
 
 def _is_ome(file: Path) -> bool:
     return file.name.lower().endswith((".ome.tif", ".ome.tiff")) or b"<OME " in head_of(file, 2**16)
 
 
-def _looks_like_labels(file: Path) -> bool:
+def _is_label_map(file: Path) -> bool:
     """Whether the first page is one channel of whole numbers that lie as labels do, or a table beside it says so."""
     from inference.reading.label_maps import largest_label
 
@@ -90,7 +90,7 @@ def _read(source: Source, files: list[Path], context: Context) -> Annotations:
     shared = _rows(source.named("cells.csv"))
     colors: dict[str, str] = {}
     for file in files:
-        if len(files) > 1 and not _looks_like_labels(file):
+        if len(files) > 1 and not _is_label_map(file):
             continue
         pages, scale = _pages(file)
         image = AnnotatedImage(_stem(file), pages[0].shape[1], pages[0].shape[0], um_per_px=scale)
@@ -280,8 +280,8 @@ def _write_table(file: Path, painted: Painted, annotations: Annotations) -> None
             color = annotations.color_of(one.label) if one.label is not None else ""
             measured = {name: value for name, value in one.measurements.items() if np.isfinite(value)}
             score = "" if one.score is None else repr(one.score)
-            said = [one.label or "", color, score, one.uid, one.name, one.parent, "1" if one.crowd else ""]
-            writer.writerow([number, page + 1, *said, _json(one.attributes), _json(measured)])
+            row = [one.label or "", color, score, one.uid, one.name, one.parent, "1" if one.crowd else ""]
+            writer.writerow([number, page + 1, *row, _json(one.attributes), _json(measured)])
 
 
 def _json(value: Mapping[str, object]) -> str:

@@ -33,7 +33,7 @@ from inference.formats.model import Line as OpenLine
 from inference.formats.names import unique_stems
 from inference.formats.problems import Context, FormatProblem
 from inference.formats.rings import polygons_of_rings
-from inference.formats.sources import Source, check_members, head_of, holds_rois, is_zip, read_bytes
+from inference.formats.sources import Source, check_members, has_rois, head_of, is_zip, read_bytes
 
 MOST_BYTES = 2**28  # of one ROI
 
@@ -43,7 +43,7 @@ def recognises(source: Source) -> bool:
 
 
 def _zips(source: Source) -> list[Path]:
-    return [file for file in source.files if is_zip(file) and holds_rois(file)]
+    return [file for file in source.files if is_zip(file) and has_rois(file)]
 
 
 # -- reading
@@ -94,17 +94,17 @@ def _add(image: AnnotatedImage, content: bytes, file: Path, place: str, context:
     if geometry is None:
         context.skip(f"ROIs of type {roi.roitype.name.lower()}", f"{file.name}, {place}")
         return
-    said = _properties(roi.props)
-    label = said.pop("label", None) or (f"group {roi.group}" if roi.group else None)
-    score = said.pop("score", None)
+    properties = _properties(roi.props)
+    label = properties.pop("label", None) or (f"group {roi.group}" if roi.group else None)
+    score = properties.pop("score", None)
     made = Annotation(
         geometry=geometry,
         label=label,
-        uid=said.pop("uid", ""),
+        uid=properties.pop("uid", ""),
         name=roi.name.rstrip("\x00"),
         score=None if score is None else values.number(score, file, place, "score"),
-        parent=said.pop("parent", ""),
-        attributes=said,
+        parent=properties.pop("parent", ""),
+        attributes=properties,
         place=place,
     )
     image.annotations.append(made)
@@ -200,8 +200,8 @@ def _roi(one: Annotation, name: str) -> Any:
     makers: dict[type, Callable[[Any], Any]] = {Rectangle: _rectangle_roi, Points: _points_roi, OpenLine: _line_roi}
     roi = makers.get(type(one.geometry), _area_roi)(one.geometry)
     roi.name = one.name or name
-    said = {"label": one.label, "uid": one.uid, "score": one.score, "parent": one.parent}
-    lines = [f"{key}: {value}" for key, value in said.items() if value not in (None, "")]
+    properties = {"label": one.label, "uid": one.uid, "score": one.score, "parent": one.parent}
+    lines = [f"{key}: {value}" for key, value in properties.items() if value not in (None, "")]
     lines += [f"attribute {key}: {_one_line(value)}" for key, value in one.attributes.items()]
     roi.props = "".join(f"{line}\n" for line in lines)
     assert isinstance(roi, roifile.ImagejRoi)

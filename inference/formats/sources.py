@@ -94,7 +94,7 @@ def open_source(path: Path) -> Source:
         raise FormatProblem(path, "there is no such file or folder")
     if path.is_dir():
         return Source(path, path, list(files_in(path)))
-    if is_zip(path) and not holds_rois(path):
+    if is_zip(path) and not has_rois(path):
         root = unpack(path)
         return Source(path, root, list(files_in(root)))
     return Source(path, path.parent, [path])
@@ -121,7 +121,7 @@ def is_zip(path: Path) -> bool:
     return path.is_file() and zipfile.is_zipfile(path)
 
 
-def holds_rois(path: Path) -> bool:
+def has_rois(path: Path) -> bool:
     """Whether a zip holds ImageJ ROIs and nothing else."""
     try:
         with zipfile.ZipFile(path) as archive:

@@ -59,16 +59,18 @@ def read(source: Source, context: Context) -> Annotations:
             listed = list(regions.values()) if isinstance(regions, dict) else values.listed(regions)
             for place, region in enumerate(listed, start=1):
                 where = f"{name}, region {place}"
-                shape, said = (values.mapping(region.get(f"{key}_attributes")) for key in ("shape", "region"))
-                _add(images, name, shape, said, file, where, context)
+                shape, attributes_of_region = (
+                    values.mapping(region.get(f"{key}_attributes")) for key in ("shape", "region")
+                )
+                _add(images, name, shape, attributes_of_region, file, where, context)
             images.setdefault(name, AnnotatedImage(name))
     for file in _tables(source):
         for line, row in _rows(file):
             name = row.get("filename") or row.get("#filename") or ""
             shape = _parsed(row.get("region_shape_attributes") or "")
-            said = _parsed(row.get("region_attributes") or "")
+            attributes_of_region = _parsed(row.get("region_attributes") or "")
             if shape:
-                _add(images, name, shape, said, file, f"line {line}", context)
+                _add(images, name, shape, attributes_of_region, file, f"line {line}", context)
             images.setdefault(name, AnnotatedImage(name))
     return Annotations(list(images.values()))
 
@@ -98,16 +100,16 @@ def _add(
     images: dict[str, AnnotatedImage],
     name: str,
     shape: ToolObject,
-    said: ToolObject,
+    attributes_of_region: ToolObject,
     file: Path,
     place: str,
     context: Context,
 ) -> None:
     with context.one_object():
         geometry = _geometry(shape, file, place)
-        key = next((key for key in CLASS_KEYS if said.get(key)), None)
-        label = values.text(said[key]) if key is not None else None
-        attributes = {other: value for other, value in said.items() if other != key and value != ""}
+        key = next((key for key in CLASS_KEYS if attributes_of_region.get(key)), None)
+        label = values.text(attributes_of_region[key]) if key is not None else None
+        attributes = {other: value for other, value in attributes_of_region.items() if other != key and value != ""}
         image = images.setdefault(name, AnnotatedImage(name))
         image.annotations.append(Annotation(geometry, label, attributes=attributes, place=place))
 

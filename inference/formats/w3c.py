@@ -74,11 +74,15 @@ def _annotation(
     bodies = entry.get("body", entry.get("bodies"))
     label, attributes = None, {}
     for body in bodies if isinstance(bodies, list) else [bodies]:
-        said = values.mapping(body)
-        if said.get("purpose") in ("tagging", "classifying", "identifying") and said.get("value") and label is None:
-            label = values.text(said["value"])
-        elif said.get("value"):
-            attributes[values.text(said.get("purpose")) or "comment"] = said["value"]
+        content = values.mapping(body)
+        if (
+            content.get("purpose") in ("tagging", "classifying", "identifying")
+            and content.get("value")
+            and label is None
+        ):
+            label = values.text(content["value"])
+        elif content.get("value"):
+            attributes[values.text(content.get("purpose")) or "comment"] = content["value"]
     if target.get("source"):
         attributes["source"] = values.text(target["source"])
     return Annotation(

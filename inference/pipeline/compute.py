@@ -16,7 +16,7 @@ from inference import registry
 from inference.crumbs import crumb_areas, lone_share, without_crumbs
 from inference.documents.configuration import RoundConfiguration, check
 from inference.documents.snapshot import Snapshot
-from inference.documents.stages import (
+from inference.documents.stage_reports import (
     Facts,
     FusionFacts,
     InstanceFacts,

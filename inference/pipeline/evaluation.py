@@ -10,7 +10,7 @@ from scipy.ndimage import label
 from inference.crumbs import crumb_areas, lone_share, without_crumbs
 from inference.documents.configuration import Beginnings, Fusion, Instances
 from inference.documents.snapshot import canonical
-from inference.documents.stages import Evaluation, EvaluationFacts, JudgedImage, Measures, Part
+from inference.documents.stage_reports import Evaluation, EvaluationFacts, JudgedImage, Measures, Part
 from inference.fusion import Parameters, fuse
 from inference.metrics import average_precision, box_iou, contingency, mask_iou, mean, per_image
 from inference.pipeline.painting import bits_of, bounded_instances, paint

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from inference.reading.isolation import CHECKOUT, KEPT_ENVIRONMENT, CannotStart
-from inference.reading.tile_server import LENGTH, received
+from inference.reading.tile_server import LENGTH, Asked, received
 from inference.reading.types import Unreadable
 
 AT_ONCE = max(1, min(4, os.cpu_count() or 1))
@@ -27,6 +27,7 @@ SECONDS = 30.0  # for one answer
 WAIT = 20.0  # seconds for a free server
 CACHED = 48 * 2**20  # bytes of tiles that are kept in memory
 log = logging.getLogger(__name__)
+Box = tuple[float, float, float, float]  # x, y, w, h in pixels of level 0
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class _Server:
     connection: socket.socket
     last: str = ""  # path of the slide that it was asked for last
 
-    def ask(self, asked: dict[str, Any]) -> tuple[bytes, bytes]:
+    def ask(self, asked: Asked) -> tuple[bytes, bytes]:
         """Raises OSError where it has died, TimeoutError where it takes too long."""
         content = json.dumps(asked).encode()
         self.connection.settimeout(SECONDS)
@@ -178,8 +179,8 @@ def prepare() -> None:
         pool.give_back(_start())
 
 
-def _asked(pool: _Pool, file: SlideFile, box: tuple[float, ...], out: tuple[int, int], kind: str) -> bytes:
-    asked = {
+def _asked(pool: _Pool, file: SlideFile, box: Box, out: tuple[int, int], kind: str) -> bytes:
+    asked: Asked = {
         "path": str(file.path), "size": file.size, "mtime": file.mtime, "page": file.page, "channel": file.channel,
         "box": box, "out": out, "as": kind,
     }  # fmt: skip

@@ -18,7 +18,7 @@ import sys
 import traceback
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import PIL.Image
 
@@ -31,6 +31,20 @@ MOST = 64_000_000  # pixels of an answer
 QUALITY = 90
 LENGTH = struct.Struct(">I")
 Key = tuple[str, int | None, int | None]
+# A request; `box` in pixels of level 0, `out` is the size of the answer.
+Asked = TypedDict(
+    "Asked",
+    {
+        "path": str,
+        "size": int,
+        "mtime": int,
+        "page": int | None,
+        "channel": int | None,
+        "box": tuple[float, float, float, float],
+        "out": tuple[int, int],
+        "as": str,
+    },
+)
 
 
 class Slides:
@@ -39,7 +53,7 @@ class Slides:
     def __init__(self) -> None:
         self.open: OrderedDict[Key, tuple[Slide, tuple[int, int]]] = OrderedDict()
 
-    def get(self, asked: dict[str, Any]) -> tuple[Key, Slide]:
+    def get(self, asked: Asked) -> tuple[Key, Slide]:
         """Raises Unreadable for a file that is gone, is another one than before, or cannot be opened."""
         key = (asked["path"], asked["page"], asked["channel"])
         stamp = stamp_of(Path(asked["path"]))
@@ -74,7 +88,7 @@ def stamp_of(path: Path) -> tuple[int, int]:
     return sum(file.st_size for file in files), max((file.st_mtime_ns for file in files), default=0)
 
 
-def answer(slides: Slides, asked: dict[str, Any]) -> tuple[bytes, bytes]:
+def answer(slides: Slides, asked: Asked) -> tuple[bytes, bytes]:
     """(mark, content) for one request; never raises for what a file holds."""
     key: Key | None = None
     try:
@@ -93,7 +107,7 @@ def answer(slides: Slides, asked: dict[str, Any]) -> tuple[bytes, bytes]:
     return b"-", json.dumps(declined).encode()
 
 
-def picture_of(slide: Slide, asked: dict[str, Any]) -> bytes:
+def picture_of(slide: Slide, asked: Asked) -> bytes:
     width, height = asked["out"]
     if width < 1 or height < 1 or width * height > MOST:
         raise ValueError(f"a picture of {width} x {height} px was asked for")

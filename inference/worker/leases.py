@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from inference.documents.stages import Facts, Lack, Usage
-from inference.documents.stages import MissingResource as Missing
+from inference.documents.stage_reports import Facts, MissingKind, Usage
+from inference.documents.stage_reports import MissingResource as Missing
 from inference.types import Cancelled, MissingResource, Progress
 from inference.worker import needs
 from inference.worker.usage import Watch
@@ -180,5 +180,5 @@ class PortionLease(Lease):
 
 def resource_of(error: Exception) -> Missing:
     assert isinstance(error, MissingResource)  # the only thing that a stage waits for
-    missing = Missing(what=Lack(error.what), worker=error.worker)
+    missing = Missing(what=MissingKind(error.what), worker=error.worker)
     return missing if error.needs is None else missing.with_(needs=error.needs, free=error.free)

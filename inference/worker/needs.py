@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from inference.documents.configuration import RoundConfiguration
 from inference.documents.snapshot import Snapshot
-from inference.documents.stages import Lack
+from inference.documents.stage_reports import MissingKind
 from inference.types import InferenceError, MissingResource
 from inference.worker import usage
 
@@ -85,7 +85,7 @@ def device_for(asked: str) -> str:
     if asked != "cpu" and torch.cuda.is_available():
         return "cuda"
     if asked == "gpu":
-        raise MissingResource(Lack.NO_GPU, worker=HOST)
+        raise MissingResource(MissingKind.NO_GPU, worker=HOST)
     return "cpu"
 
 
@@ -104,7 +104,7 @@ def afford(needed: int) -> None:
         return
     free = left.free + max(0, usage.resident() - idle("torch" in sys.modules))
     if needed > free:
-        raise MissingResource(Lack.MEMORY_NEEDED, worker=HOST, needs=needed, free=free)
+        raise MissingResource(MissingKind.MEMORY_NEEDED, worker=HOST, needs=needed, free=free)
 
 
 @lru_cache(maxsize=2)
@@ -131,20 +131,20 @@ NO_MEMORY = ("can't allocate memory", "not enough memory: you tried to allocate"
 NO_GPU_MEMORY = ("CUDA out of memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
-def resource_of(error: BaseException) -> Lack | None:
+def resource_of(error: BaseException) -> MissingKind | None:
     """What is missing, where an error says that something is; None for all others."""
     torch = sys.modules.get("torch")
     if isinstance(error, InferenceError):  # of inference.devices, which cannot be imported without torch
-        return {"no_gpu": Lack.NO_GPU, "out_of_memory": Lack.GPU_MEMORY}.get(error.code)
+        return {"no_gpu": MissingKind.NO_GPU, "out_of_memory": MissingKind.GPU_MEMORY}.get(error.code)
     if torch is not None and isinstance(error, torch.OutOfMemoryError):
-        return Lack.GPU_MEMORY
+        return MissingKind.GPU_MEMORY
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
-        return Lack.MEMORY
+        return MissingKind.MEMORY
     if isinstance(error, RuntimeError):
         if any(words in str(error) for words in NO_GPU_MEMORY):
-            return Lack.GPU_MEMORY
+            return MissingKind.GPU_MEMORY
         if any(words in str(error) for words in NO_MEMORY):
-            return Lack.MEMORY
+            return MissingKind.MEMORY
     return None
 
 

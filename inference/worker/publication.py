@@ -9,7 +9,7 @@ import numpy as np
 
 from inference.documents.publication import Certificate, Provenance, PublicationFacts
 from inference.documents.snapshot import Snapshot
-from inference.documents.stages import PredictionFacts
+from inference.documents.stage_reports import PredictionFacts
 from inference.masks import pack
 from inference.pipeline import compute
 from inference.pipeline.acquisition import colour_distance, priorities

@@ -16,7 +16,7 @@ from time import monotonic, sleep
 
 from django.conf import settings
 
-from inference.documents.stages import TrainingFacts
+from inference.documents.stage_reports import TrainingFacts
 from inference.pipeline import compute, imported_weights, units
 from inference.pipeline.snapshots import Field
 from inference.pipeline.tuning import tune

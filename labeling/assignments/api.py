@@ -11,6 +11,7 @@ from labeling.assignments import declaring, late_work, reviewing, services
 from labeling.assignments.contract import (
     AssignBody,
     AssignedAnswer,
+    ClaimedAnswer,
     CommentBody,
     DecidedAnswer,
     ImageName,
@@ -23,7 +24,6 @@ from labeling.assignments.contract import (
     LeaseAnswer,
     ReleaseBody,
     SkipBody,
-    TakenAnswer,
     WorkflowBody,
     WorkflowOfProject,
     event_answer,
@@ -65,11 +65,11 @@ def after_act(request: Request, item: int) -> ItemAfterAct:
     return ItemAfterAct(**dict(answer), left=left)
 
 
-def _taken(request: Request, item: int | None) -> TakenAnswer:
+def _claimed(request: Request, item: int | None) -> ClaimedAnswer:
     if item is None:
-        return TakenAnswer(item=None)
+        return ClaimedAnswer(item=None)
     found = reach_item(request, "see", item)
-    return TakenAnswer(item=item_answer(found, only=only_own(found.project, person(request))))
+    return ClaimedAnswer(item=item_answer(found, only=only_own(found.project, person(request))))
 
 
 class ProjectWorkflow(APIView):
@@ -128,21 +128,21 @@ class ItemList(APIView):
 class ItemNext(APIView):
     """Take the next item: what is open already, else what was sent back or assigned, else the first of the queue."""
 
-    @contract(answer=TakenAnswer)
-    def post(self, request: Request, project: int) -> TakenAnswer:
+    @contract(answer=ClaimedAnswer)
+    def post(self, request: Request, project: int) -> ClaimedAnswer:
         found = reach_project(request, "annotate", project)
         reading = services.take_next(project=found, user=person(request))
-        return _taken(request, reading.item_id if reading else None)
+        return _claimed(request, reading.item_id if reading else None)
 
 
 class ItemReview(APIView):
     """Take the next item to review."""
 
-    @contract(answer=TakenAnswer)
-    def post(self, request: Request, project: int) -> TakenAnswer:
+    @contract(answer=ClaimedAnswer)
+    def post(self, request: Request, project: int) -> ClaimedAnswer:
         found = reach_project(request, "review", project)
         item = reviewing.take_review(project=found, user=person(request))
-        return _taken(request, item.pk if item else None)
+        return _claimed(request, item.pk if item else None)
 
 
 class ItemAssign(APIView):

@@ -94,7 +94,7 @@ class ItemInFull(ItemAnswer):
     events: list[EventAnswer]
 
 
-class TakenAnswer(Answer):
+class ClaimedAnswer(Answer):
     """`item` is null when nothing is left."""
 
     item: ItemAnswer | None

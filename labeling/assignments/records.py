@@ -63,8 +63,8 @@ def move(item: WorkItem, act: str) -> None:
 
 def count_places(item: WorkItem) -> None:
     """Bring `free` up to date with the readings. Saves."""
-    taken = sum(1 for reading in item.readings.all() if reading.takes_a_place)
-    item.free = 0 if item.state == ItemState.DONE else max(0, item.wanted - taken)
+    places = sum(1 for reading in item.readings.all() if reading.takes_a_place)
+    item.free = 0 if item.state == ItemState.DONE else max(0, item.wanted - places)
     item.save(update_fields=["free"])
 
 

@@ -256,8 +256,8 @@ def _active_reading(item: WorkItem, user: User) -> Reading:
 
 def _next_reader(item: WorkItem, readers: Sequence[User], given: dict[int, int]) -> User | None:
     """Whoever has got fewest so far and may read this item; None: nobody of them."""
-    taken = {reading.reader_id for reading in item.readings.all() if reading.takes_a_place}
-    may = [reader for reader in readers if reader.pk not in taken]
+    occupied = {reading.reader_id for reading in item.readings.all() if reading.takes_a_place}
+    may = [reader for reader in readers if reader.pk not in occupied]
     return min(may, key=lambda reader: given[reader.pk], default=None)
 
 

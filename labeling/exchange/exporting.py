@@ -17,7 +17,6 @@ from labeling.exchange.coco import CocoWriter, Segmentation
 from labeling.exchange.entries import DatasetEntry
 from labeling.exchange.geojson import as_feature_collection
 from labeling.exchange.labels import CELL_COLUMNS, cell_rows, label_map
-from labeling.exchange.names import file_name_of, stems_of
 from labeling.exchange.selection import (
     ExportedImage,
     Part,
@@ -26,6 +25,7 @@ from labeling.exchange.selection import (
     parts_of,
 )
 from labeling.images.models import Image, ImageKind, ImageQuerySet, learned_from
+from labeling.images.stems import file_name_of, stems_of
 from labeling.projects.models import LabelClass, Project
 
 Tell = Callable[[int, int], None]  # images done, of all

@@ -9,12 +9,13 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from django.db import transaction
 from django.utils.translation import gettext as _
+from pydantic import JsonValue
 
+from inference.documents.base import JsonObject
 from inference.documents.reading import Tissue
 from inference.reading.slide_entry import tissue_mask
 from labeling.accounts.models import User
@@ -240,13 +241,13 @@ def cut_field(job: Job, item: JobItem, end: End) -> None:
 
 
 @describes(Job.Kind.FIELDS)
-def described(job: Job) -> dict[str, Any]:
+def described(job: Job) -> JsonObject:
     asked = FieldsRequest.stored(job.request)
-    items = [_as_json(item) for item in job.items.all()]
+    items: list[JsonValue] = [_as_json(item) for item in job.items.all()]
     return {"items": items, "method": asked.method, "probability": asked.probability, "seed": asked.seed}
 
 
-def _as_json(item: JobItem) -> dict[str, Any]:
+def _as_json(item: JobItem) -> JsonObject:
     return {
         "id": item.pk,
         "name": item.name,

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TypedDict
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -149,13 +149,20 @@ def resolved(root: str, path: str) -> Path:
     return found
 
 
-def listed(root: str, path: str = "") -> list[dict[str, Any]]:
+class FolderEntry(TypedDict):
+    """A file or a folder below a root."""
+
+    name: str
+    folder: bool
+
+
+def listed(root: str, path: str = "") -> list[FolderEntry]:
     """What lies in a folder below a root, for choosing: names, and whether each is a folder. Links are left out."""
     folder = resolved(root, path) if path else Path(os.path.realpath(settings.SLIDE_ROOTS.get(root) or os.devnull))
     if not folder.is_dir():
         resolved(root, path or ".")
         raise Invalid(_("{path} is no folder").format(path=path), field="path")
-    entries = []
+    entries: list[FolderEntry] = []
     for entry in sorted(os.scandir(folder), key=lambda one: one.name):
         if entry.is_symlink() or entry.name.startswith("."):
             continue

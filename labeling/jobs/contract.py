@@ -83,16 +83,16 @@ class JobInFull(JobAnswer):
 
 def job_answer(job: Job) -> JobAnswer:
     """A job in a list; `job_in_full` adds its files and what only its kind has."""
-    return JobAnswer.model_validate(_said_of(job))
+    return JobAnswer.model_validate(_fields_of(job))
 
 
 def job_in_full(job: Job) -> JobInFull:
     describe = DESCRIPTIONS.get(job.kind)
     more = describe(job) if describe else {}
-    return JobInFull.model_validate({**_said_of(job), **more})
+    return JobInFull.model_validate({**_fields_of(job), **more})
 
 
-def _said_of(job: Job) -> dict[str, object]:
+def _fields_of(job: Job) -> dict[str, object]:
     return {
         "id": job.pk,
         "kind": job.kind,

@@ -23,10 +23,10 @@ class CommentQuerySet(models.QuerySet["Comment"]):
         reader has drawn or said."""
         here = self.filter(image__project__in=Project.objects.visible_to(user))
         leads = Project.objects.filter(memberships__user=user, memberships__role__in=MAY["export"])
-        together = Q(image__project__layering=Project.Layering.SHARED)
+        shared = Q(image__project__layering=Project.Layering.SHARED)
         threads = _own_threads(user).values("pk")
         own = (Q(root__in=threads) | Q(pk__in=threads)) & (Q(author=user) | Exists(_leader()))
-        return here.filter(together | Q(image__project__in=leads.values("pk")) | own)
+        return here.filter(shared | Q(image__project__in=leads.values("pk")) | own)
 
 
 class Comment(models.Model):

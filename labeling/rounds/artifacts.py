@@ -5,7 +5,7 @@ from pathlib import Path
 from django.core.files import File
 from django.db import transaction
 
-from inference.documents.stages import Facts
+from inference.documents.stage_reports import Facts
 from labeling.rounds.models import Artifact
 
 

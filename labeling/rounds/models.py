@@ -12,7 +12,7 @@ from inference.documents import publication as published
 from inference.documents import snapshot as frozen
 from inference.documents.base import Document
 from inference.documents.configuration import RoundConfiguration
-from inference.documents.stages import Figures, MissingResource, Usage
+from inference.documents.stage_reports import Figures, MissingResource, Usage
 from labeling.annotations.models import Layer
 from labeling.images.models import Image
 from labeling.leases import WORKERS, Leased
@@ -147,7 +147,7 @@ class Artifact(models.Model):
         return f"{self.kind} {self.key[:12]}"
 
     def facts_as(self, kind: type[FactsOfKind]) -> FactsOfKind:
-        """The facts as the document of this artifact's kind (inference/documents/stages.py)."""
+        """The facts as the document of this artifact's kind (inference/documents/stage_reports.py)."""
         return kind.stored(self.facts)
 
 
@@ -215,7 +215,7 @@ class Stage(Leased):
         return f"{self.kind} of {self.round}"
 
     @property
-    def lack(self) -> MissingResource | None:
+    def missing(self) -> MissingResource | None:
         """What is missing for it to go on; None for nothing."""
         return MissingResource.stored(self.missing_resource) if self.missing_resource else None
 

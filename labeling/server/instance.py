@@ -222,8 +222,8 @@ class Instance:
                     fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 except BlockingIOError:
                     with contextlib.suppress(ValueError):
-                        told: Holder = json.loads(file.read())
-                        return told
+                        holder: Holder = json.loads(file.read())
+                        return holder
                     return Holder()
         except OSError:
             pass

@@ -110,7 +110,7 @@ def imports(request: Request, project: int) -> HttpResponse:
     """The imports alone, for the poll; when all are checked the page is asked to load anew, with its versions."""
     found = reach_project(request, "see", project)
     context = {"project": found, "may": acts_of(found, found.role_of(request.user)), **imports_of(found)}
-    answer = render(request, "site/parts/imports.html", context)
+    answer = render(request, "site/parts/weights_imports.html", context)
     if not context["checking"]:
         answer["HX-Refresh"] = "true"
     return answer

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.utils.translation import gettext as _
 
-from inference.documents.stages import Usage
+from inference.documents.stage_reports import Usage
 from labeling.rounds.execution.backoff import SENTENCES, in_words, remedy_of, size
 from labeling.rounds.models import Stage
 
@@ -22,11 +22,11 @@ class Wait:
 
 
 def wait_of(stage: Stage, now: datetime) -> Wait | None:
-    lack = stage.lack
-    if lack is None or stage.state not in (Stage.State.WAITING, Stage.State.RUNNING):
+    missing = stage.missing
+    if missing is None or stage.state not in (Stage.State.WAITING, Stage.State.RUNNING):
         return None
-    reason = in_words(lack, _(SENTENCES[lack.what]))
-    remedy = in_words(lack, _(remedy_of(lack)))
+    reason = in_words(missing, _(SENTENCES[missing.what]))
+    remedy = in_words(missing, _(remedy_of(missing)))
     left = max(timedelta(0), stage.again_at - now) if stage.again_at else None
     return Wait(reason, remedy, stage.again_at, left)
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from inference.documents.stages import EvaluationFacts, Usage
+from inference.documents.stage_reports import EvaluationFacts, Usage
 from labeling.rounds.execution.services import FINISHED, NEEDS
 from labeling.rounds.models import Portion, Round, Stage, StageLine
 from labeling.rounds.results.outcome import Outcome, outcome_of

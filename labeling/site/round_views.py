@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from inference.documents.base import JsonObject
 from inference.documents.publication import Certificate, TuningResult, TuningRow
 from inference.documents.snapshot import SPLITS
-from inference.documents.stages import TrainingFacts
+from inference.documents.stage_reports import TrainingFacts
 from labeling.errors import WrongState
 from labeling.images.models import Image, Split
 from labeling.numbers import whole_number

@@ -1,5 +1,6 @@
 """A whole slide: what its file says, the fields that are made of it, and making more."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -55,14 +56,14 @@ class FieldsForm(forms.Form):
     width = forms.IntegerField(label=gettext_lazy("Width in pixels"), min_value=1, required=False)
     height = forms.IntegerField(label=gettext_lazy("Height in pixels"), min_value=1, required=False)
 
-    def clean(self) -> dict[str, Any]:
+    def clean(self) -> None:
         """What the chosen way needs must be there."""
-        found: dict[str, Any] = super().clean() or {}
+        super().clean()
+        found = self.cleaned_data
         needed = {"random": ("count",), "drawn": ("x", "y", "width", "height")}.get(found.get("method", ""), ())
         for name in needed:
             if found.get(name) is None and name not in self.errors:
                 self.add_error(name, _("This is needed here."))
-        return found
 
 
 @signed_in
@@ -88,7 +89,7 @@ def slide(request: Request, image: int) -> HttpResponse:
     return render(request, "site/slide.html", context(request, found, form), status=422 if form.errors else 200)
 
 
-def asked(slide: Image, request: Request, given: dict[str, Any]) -> Job:
+def asked(slide: Image, request: Request, given: Mapping[str, Any]) -> Job:
     """Raises LabelingError."""
     fields.check_slide(slide)
     if given["method"] == SlideField.Method.DRAWN:
@@ -100,7 +101,7 @@ def asked(slide: Image, request: Request, given: dict[str, Any]) -> Job:
     return fields.ask_for_random(slide=slide, owner=request.user, grid=grid, count=given["count"], seed=given["seed"])
 
 
-def context(request: Request, slide: Image, form: FieldsForm) -> dict[str, Any]:
+def context(request: Request, slide: Image, form: FieldsForm) -> Mapping[str, object]:
     jobs = Job.objects.visible_to(request.user).filter(kind=Job.Kind.FIELDS, request__slide=slide.pk)
     made = list(fields.fields_of(slide)) if slide.is_slide else []
     return {

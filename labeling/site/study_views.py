@@ -18,10 +18,10 @@ from labeling.projects.models import MAY
 from labeling.site.forms.studies import FieldsForm, StudyForm, arm_forms, arms_of, declared
 from labeling.site.requests import Request, acts_of, attempt, reach_project, signed_in
 from labeling.studies import amending, interim_looks, learned, limits, outside, services
-from labeling.studies.documents import AmendmentEntry
 from labeling.studies.drafts import FieldChoice
 from labeling.studies.models import Amendment, Arm, Item, Participant, Study
 from labeling.studies.plot_names import SHOWS
+from labeling.studies.protocol.documents import AmendmentEntry
 from labeling.studies.signing import public_key, signing_key
 
 MOST_ARCHIVE = 256 * 2**20  # LabelMe puts the picture into each file unless told not to

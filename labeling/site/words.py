@@ -51,7 +51,6 @@ TONES = {
     "sent": "is-ok",
     "choice": "is-warn",
     "failed": "is-danger",
-    "refused": "is-danger",
     "declined": "is-danger",
 }
 

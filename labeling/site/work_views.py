@@ -17,10 +17,10 @@ def take(request: Request, project: int) -> HttpResponse:
     """The next item of a project, opened; at the end of the queue the page of the projects says so."""
     found = reach_project(request, "annotate", project)
     # What went wrong is a toast; None is also the end of the queue, which is good news and no error.
-    taken = attempt(request, lambda: (take_next(project=found, user=request.user),))
-    if not taken:
+    claimed = attempt(request, lambda: (take_next(project=found, user=request.user),))
+    if not claimed:
         return redirect("home")
-    (reading,) = taken
+    (reading,) = claimed
     if reading is None:
         messages.success(
             request, _("{name}: nothing is left for you. All images are taken or done.").format(name=found.name)
@@ -33,10 +33,10 @@ def take(request: Request, project: int) -> HttpResponse:
 @require_POST
 def review(request: Request, project: int) -> HttpResponse:
     found = reach_project(request, "review", project)
-    taken = attempt(request, lambda: (take_review(project=found, user=request.user),))
-    if not taken:
+    claimed = attempt(request, lambda: (take_review(project=found, user=request.user),))
+    if not claimed:
         return redirect("home")
-    (item,) = taken
+    (item,) = claimed
     if item is None:
         messages.success(request, _("{name}: nothing waits for your review.").format(name=found.name))
         return redirect("home")

@@ -8,7 +8,7 @@ nothing here raises for what somebody typed.
 import json
 from typing import Any
 
-from labeling.studies.documents import AmendmentEntry, Protocol
+from labeling.studies.protocol.documents import AmendmentEntry, Protocol
 
 SEEN = {
     True: "Results by arm had been seen before.",

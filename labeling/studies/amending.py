@@ -18,8 +18,8 @@ from inference.documents.base import JsonObject
 from labeling.accounts.models import User
 from labeling.errors import Invalid, WrongState
 from labeling.studies import limits
-from labeling.studies.documents import AmendmentEntry, FrozenProtocol, InterimLookEntry, Protocol
 from labeling.studies.models import Amendment, Item, Study
+from labeling.studies.protocol.documents import AmendmentEntry, FrozenProtocol, InterimLookEntry, Protocol
 
 # Where the protocol's document holds what an amendment may change; "" is its top.
 PLACES = {

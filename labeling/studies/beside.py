@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from labeling.studies.documents import AgreementGroup, CarryOver, MixedNumbers, Numbers, Rereading, Scenario
 from labeling.studies.figures import interval, not_computed, p_value
+from labeling.studies.protocol.documents import AgreementGroup, CarryOver, MixedNumbers, Numbers, Rereading, Scenario
 
 
 def missing_data(numbers: Numbers) -> list[str]:

@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from labeling.studies.analysis import report
 from labeling.studies.analysis.fields import Tables
-from labeling.studies.documents import AmendmentEntry, FrozenProtocol, Numbers, Protocol
 from labeling.studies.protocol.declared import DEFINITION
+from labeling.studies.protocol.documents import AmendmentEntry, FrozenProtocol, Numbers, Protocol
 from labeling.studies.signing import public_key
 
 FORMAT = 1

@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 
 from labeling.annotations.models import ActivityBatch, Operation
 from labeling.errors import LabelingError
-from labeling.studies.documents import Numbers, Protocol
 from labeling.studies.models import Study
+from labeling.studies.protocol.documents import Numbers, Protocol
 
 KEPT = 16  # studies whose numbers stay in memory
 

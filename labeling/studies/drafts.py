@@ -18,9 +18,9 @@ from labeling.images.models import Image
 from labeling.projects.models import Project
 from labeling.rounds.models import Publication
 from labeling.studies import learned, limits
-from labeling.studies.documents import ArmDocument
 from labeling.studies.models import Arm, Participant, Strata, Study, StudyField
 from labeling.studies.protocol import design
+from labeling.studies.protocol.documents import ArmDocument
 
 MOST_ARMS = 4
 HALVES = {

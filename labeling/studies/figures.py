@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from labeling.studies.documents import Figure
+from labeling.studies.protocol.documents import Figure
 
 
 def not_computed(value: Any) -> str:

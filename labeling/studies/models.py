@@ -11,7 +11,7 @@ from labeling.annotations.models import Layer
 from labeling.errors import WrongState
 from labeling.images.models import Image
 from labeling.projects.models import Project
-from labeling.studies.documents import ArmDocument
+from labeling.studies.protocol.documents import ArmDocument
 
 if TYPE_CHECKING:
     from labeling.accounts.models import User

@@ -17,9 +17,9 @@ from labeling.annotations.state import AnnotationState, PackedMask
 from labeling.errors import Invalid, WrongState
 from labeling.studies import limits
 from labeling.studies.amending import OUTSIDE_ARM, record
-from labeling.studies.documents import OutsideArm, OutsideReading
 from labeling.studies.labelme import Drawing, read_archive
 from labeling.studies.models import Amendment, Study
+from labeling.studies.protocol.documents import OutsideArm, OutsideReading
 
 
 @transaction.atomic

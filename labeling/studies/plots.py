@@ -11,8 +11,8 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
 from labeling.studies.analysis.attribution import OTHER, PHASES
-from labeling.studies.documents import CutOff, Numbers
 from labeling.studies.figures import known, not_computed
+from labeling.studies.protocol.documents import CutOff, Numbers
 
 # Names are typed by people: "$" in one is no formula, and a broken formula would be no plot.
 matplotlib.rcParams["text.parse_math"] = False

@@ -9,9 +9,9 @@ from labeling.studies import bundle, plots, words
 from labeling.studies.amending import effective
 from labeling.studies.analysis import report
 from labeling.studies.computed import numbers_once
-from labeling.studies.documents import Numbers, Protocol
 from labeling.studies.models import Removal, Study
 from labeling.studies.plot_names import SHOWS
+from labeling.studies.protocol.documents import Numbers, Protocol
 from labeling.studies.signing import signing_key
 from labeling.studies.tables import tables_of
 

@@ -19,7 +19,6 @@ from labeling.projects.models import Membership, Project
 from labeling.rounds.models import Publication
 from labeling.studies import learned, limits, removal
 from labeling.studies.amending import amend, effective, exclude, is_over, retention_of
-from labeling.studies.documents import Design, FrozenProtocol, check_frozen
 from labeling.studies.drafts import (
     HALVES,
     choose_fields,
@@ -36,6 +35,7 @@ from labeling.studies.interim_looks import open_interim_results
 from labeling.studies.models import Arm, Item, Participant, Sitting, Strata, Study, StudyField
 from labeling.studies.protocol import design
 from labeling.studies.protocol.declared import DECLARED
+from labeling.studies.protocol.documents import Design, FrozenProtocol, check_frozen
 from labeling.studies.removal import withdraw
 from labeling.studies.sheets import make_sheet
 

@@ -8,7 +8,8 @@ from django.utils.translation import gettext_noop
 
 from labeling.studies import amended, beside
 from labeling.studies.analysis.resampling import permutation_from
-from labeling.studies.documents import (
+from labeling.studies.figures import interval, not_computed, number, p_value, per_cent
+from labeling.studies.protocol.documents import (
     ArmDocument,
     ArmNumbers,
     ContrastNumbers,
@@ -27,7 +28,6 @@ from labeling.studies.documents import (
     Time,
     TTest,
 )
-from labeling.studies.figures import interval, not_computed, number, p_value, per_cent
 
 Offered = TypeVar("Offered")
 RULES = {

@@ -110,7 +110,7 @@ class Viewer:
         side = max(1, self.levels[self.level][0] // SHOWN - 1)
         self.column, self.row = self.random.randrange(side), self.random.randrange(side)
 
-    def look(self) -> float:
+    def pan(self) -> float:
         """-> seconds for one tile"""
         if self.random.random() < 0.05:
             self.jump()
@@ -145,11 +145,11 @@ def measured() -> dict[str, float]:
         first = tile(SlideFile(other, about.st_size, about.st_mtime_ns), last, 0, 0)
         viewer = Viewer(slide, 0)
         for _warm in range(20):
-            viewer.look()
+            viewer.pan()
         before = processor()
-        alone = [viewer.look() for _tile in range(ONE)]
+        alone = [viewer.pan() for _tile in range(ONE)]
         spent = (processor() - before) / ONE
-        many, rate = together(slide)
+        many, rate = all_viewers(slide)
         memory = max(resident(server.process.pid) for server in tile_client._pool.free)
         size = path.stat().st_size / 2**20
         tile_client.stop()
@@ -168,16 +168,16 @@ def measured() -> dict[str, float]:
     }
 
 
-def together(slide: SlideFile) -> tuple[list[float], float]:
+def all_viewers(slide: SlideFile) -> tuple[list[float], float]:
     """Seconds of each tile of VIEWERS at once, and tiles a second of all."""
     seconds: list[list[float]] = [[] for _ in range(VIEWERS)]
 
-    def pan(number: int) -> None:
+    def view(number: int) -> None:
         viewer = Viewer(slide, 100 + number)
         for _tile in range(MANY):
-            seconds[number].append(viewer.look())
+            seconds[number].append(viewer.pan())
 
-    threads = [threading.Thread(target=pan, args=(number,)) for number in range(VIEWERS)]
+    threads = [threading.Thread(target=view, args=(number,)) for number in range(VIEWERS)]
     began = time.perf_counter()
     for thread in threads:
         thread.start()

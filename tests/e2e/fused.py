@@ -15,7 +15,7 @@ from django.conf import settings
 
 from inference import registry
 from inference.documents.publication import Certificate
-from inference.documents.stages import ModelNames, PredictionFacts
+from inference.documents.stage_reports import ModelNames, PredictionFacts
 from inference.fusion import Parameters, fuse
 from inference.masks import cells_of, labels_of, pack
 from inference.pipeline.units import bundle, save_unit

@@ -20,8 +20,8 @@ def test_the_api_is_read_and_tried_on_a_page(live_server, browser, scheme, setti
     context = browser.new_context(color_scheme=scheme, viewport={"width": 1200, "height": 900})
     context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": live_server.url}])
     page = context.new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    messages: list[str] = []
+    page.on("console", lambda message: messages.append(message.text) if message.type == "error" else None)
     page.goto(live_server.url + reverse("api-page"))
     page.wait_for_selector(".opblock")
     assert page.locator(".opblock").count() >= 40
@@ -33,4 +33,4 @@ def test_the_api_is_read_and_tried_on_a_page(live_server, browser, scheme, setti
     if folder := os.environ.get("SHOTS"):
         page.screenshot(path=f"{folder}/api_{scheme}.png")
     context.close()
-    assert said == []
+    assert messages == []

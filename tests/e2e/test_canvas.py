@@ -79,7 +79,7 @@ def test_a_large_image_comes_by_tiles_and_its_crowd_as_a_density_until_it_is_nea
         page.mouse.wheel(0, -240)
         page.wait_for_timeout(30)
     wait_for(lambda: any(url.startswith(f"/tiles/{MANY}/0/") for url in asked), 20, "tiles of the full resolution")
-    wait_for(lambda: (shown.text_content() or "").strip() == "showing all", 10, "every cell drawn")
+    wait_for(lambda: (shown.text_content() or "").strip() == "all cells shown", 10, "every cell drawn")
     assert not any(url.startswith("/pixels/") for url in asked)  # never the whole image
     assert len([url for url in asked if url.startswith(f"/tiles/{MANY}/0/")]) < 60  # of 576: only what is in view
 
@@ -158,3 +158,21 @@ def test_what_is_drawn_in_parts_is_the_whole_picture(page, address):
     x0, y0, x1, y1 = bench.proposals()[50]["box"]
     page.mouse.move(*bench.at((x0 + x1) / 2, (y0 + y1) / 2), steps=3)
     compare("something is hovered")
+
+
+def test_nothing_in_the_side_panel_moves_and_every_tool_is_reached(page, address):
+    """The list of proposals stays where it is through verdicts, tools, a mask that is edited and a lasso."""
+    bench = opened(page, address, PROPOSALS)
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.locator(".bw-surface").focus()
+    top = "document.querySelector('.bw-list').getBoundingClientRect().top"
+    before = page.evaluate(top)
+    for key in ("Tab", "x", "x", "s", "b", "v", "l", "Tab", "e", "Escape"):
+        bench.press(key)
+        page.wait_for_timeout(100)
+        assert page.evaluate(top) == before, f"the list moved at {key}"
+    for height in (720, 660, 600):
+        page.set_viewport_size({"width": 1280, "height": height})
+        missing = page.evaluate("(() => { const t = document.querySelector('.bw-tools'); "
+                                "return t.scrollHeight - t.clientHeight; })()")  # fmt: skip
+        assert missing == 0, f"at {height} pixels of height {missing} pixels of the tools are out of sight"

@@ -278,7 +278,7 @@ def test_where_everybody_has_a_layer_switches_counts_and_refusals_say_the_truth(
     assert [b.get_attribute("aria-pressed") for b in switches.all()] == ["false", "false"]
     for switch in switches.all():
         switch.click()
-    wait_for(lambda: tells() == ("Cells 4", "4 cells", "showing all"), 5, f"both readings: {tells()}")
+    wait_for(lambda: tells() == ("Cells 4", "4 cells", "all cells shown"), 5, f"both readings: {tells()}")
     page.get_by_role("checkbox", name="Colour by person instead of class").check()
     page.get_by_role("tab").first.click()
     wait_for(lambda: page.locator("[role=option]").count() == 4, 5, "the four cells in the list")
@@ -298,7 +298,7 @@ def test_where_everybody_has_a_layer_switches_counts_and_refusals_say_the_truth(
     with colleague(browser, running, apart["image"], "emil") as emil:
         assert emil.page.get_by_role("tab").first.inner_text() == "Cells 2"
         assert emil.page.get_by_role("group", name="Other layers").count() == 0
-        assert emil.page.get_by_test_id("shown").inner_text() == "showing all"
+        assert emil.page.get_by_test_id("shown").inner_text() == "all cells shown"
         emil.press("v")
         emil.click(20, 50)
         emil.press("1")

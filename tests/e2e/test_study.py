@@ -94,7 +94,7 @@ def test_from_design_to_recomputed_numbers(browser, running: Running, tmp_path: 
     page.get_by_label("Consent text").fill("Your times are recorded.")
     page.get_by_label("Ethics reference").fill("EK 12/2026")
     page.get_by_label("Retention until").fill("2036-01-01")
-    page.get_by_role("button", name="Make the draft").click()
+    page.get_by_role("button", name="Create draft").click()
     page.wait_for_url("**/studies/*/")
     study = page.url
     for name in ("reader-one", "reader-two"):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from inference.documents import base, bundle, configuration, publication, snapshot, stages
+from inference.documents import base, bundle, configuration, publication, snapshot, stage_reports
 from inference.documents.base import Document, faults
 from inference.documents.configuration import RoundConfiguration, check
 from inference.fusion import Parameters
@@ -64,19 +64,24 @@ EXAMPLES: dict[type[Document], dict] = {
     RoundConfiguration: CONFIGURATION,
     snapshot.Snapshot: SNAPSHOT,
     snapshot.SnapshotSummary: SUMMARY,
-    stages.Usage: USAGE,
-    stages.MissingResource: {"what": "memory_needed", "worker": "a", "needs": 5, "free": 3},
-    stages.PseudoMaskFacts: {"cells": 24, "images": 2, "prompter": "boxwise-1"},
-    stages.TrainingFacts: {
+    stage_reports.Usage: USAGE,
+    stage_reports.MissingResource: {"what": "memory_needed", "worker": "a", "needs": 5, "free": 3},
+    stage_reports.PseudoMaskFacts: {"cells": 24, "images": 2, "prompter": "boxwise-1"},
+    stage_reports.TrainingFacts: {
         "cells": 12, "model": "centre-1", "images": 1, "classes": 1, "validation_images": 1,
         "settings": {"zoom": [0.75, 1.4], "schedule": {"lr": 0.001, "until": None}, "pretrained": True},
     },
-    stages.PredictionFacts: {"boxes": 38, "images": 3, "models": {"detector": "centre-1"}, "unreadable_images": 1},
-    stages.FusionFacts: {"closed": 3, "images": 3, "ambiguous_share": 0.02, "median_milliseconds": 10.5},
-    stages.InstanceFacts: {"cells": 38, "crumbs": 0, "images": 3},
-    stages.EvaluationFacts: EVALUATION,
-    stages.Figures: {"box_ap50": 1.0, "masks": {"detector": MEASURES}, "sentence": "none"},
-    stages.Evaluation: EVALUATION | {"per_image": [{"image": 2, "group": "", "box_ap50": 1.0, "dice": 0.5}]},
+    stage_reports.PredictionFacts: {
+        "boxes": 38,
+        "images": 3,
+        "models": {"detector": "centre-1"},
+        "unreadable_images": 1,
+    },
+    stage_reports.FusionFacts: {"closed": 3, "images": 3, "ambiguous_share": 0.02, "median_milliseconds": 10.5},
+    stage_reports.InstanceFacts: {"cells": 38, "crumbs": 0, "images": 3},
+    stage_reports.EvaluationFacts: EVALUATION,
+    stage_reports.Figures: {"box_ap50": 1.0, "masks": {"detector": MEASURES}, "sentence": "none"},
+    stage_reports.Evaluation: EVALUATION | {"per_image": [{"image": 2, "group": "", "box_ap50": 1.0, "dice": 0.5}]},
     publication.Certificate: CERTIFICATE_JSON,
     publication.PublicationFacts: {
         "proposals": 0, "boxless": 0, "crumbs": 3, "priorities": {"mix": 0.5}, "signals": {"colour": 1.5},
@@ -133,10 +138,10 @@ def test_an_unknown_key_is_refused_at_every_place_and_its_path_is_named(kind, da
         for step in at:
             place = place[step]
         place["tyop"] = 1
-        with pytest.raises(ValidationError) as refused:
+        with pytest.raises(ValidationError) as raised:
             kind.model_validate(wrong)
         expected = ".".join(str(step) for step in (*at, "tyop"))
-        assert (expected, "is no name that is known here") in faults(refused.value)
+        assert (expected, "is no name that is known here") in faults(raised.value)
         tried += 1
     assert tried
 
@@ -151,10 +156,10 @@ def test_a_document_cannot_be_changed(kind, data):
 def test_every_document_has_an_example():
     """Parts of others have theirs inside the whole."""
     used = {kind for data in EXAMPLES for kind in parts_of(data)}
-    for module in (configuration, snapshot, stages, publication, bundle):
+    for module in (configuration, snapshot, stage_reports, publication, bundle):
         for one in vars(module).values():
             if isinstance(one, type) and issubclass(one, Document) and one.__module__ == module.__name__:
-                assert one in used or one in (stages.Facts,), one
+                assert one in used or one in (stage_reports.Facts,), one
 
 
 def parts_of(kind):
@@ -179,13 +184,13 @@ def test_the_engine_names_every_number_that_cannot_be():
         "instances": {"smallest": 2.5},
         "detector": {"name": "yolo", "preset": "paper", "change": {"steps": 3}},
     }
-    with pytest.raises(OutOfBounds) as refused:
+    with pytest.raises(OutOfBounds) as raised:
         check(RoundConfiguration.stored(wrong))
-    said = str(refused.value)
-    assert "fusion.lam must be between 0 and 1,000,000, not nan" in said
-    assert "fusion.components must be between 1 and 8, not 9" in said
-    assert "instances.smallest must be a whole number, not 2.5" in said
-    assert "the detector 'yolo' has no setting 'steps'" in said
+    message = str(raised.value)
+    assert "fusion.lam must be between 0 and 1,000,000, not nan" in message
+    assert "fusion.components must be between 1 and 8, not 9" in message
+    assert "instances.smallest must be a whole number, not 2.5" in message
+    assert "the detector 'yolo' has no setting 'steps'" in message
 
 
 def test_a_round_of_before_opens_whatever_its_numbers_were():
@@ -206,7 +211,9 @@ def test_json_schema_has_the_bounds():
 
 
 def test_the_first_evaluations_named_no_part():
-    facts = stages.EvaluationFacts.stored({"images": 2, "reference_images": 2, "masks": {"dice": 0.9, "pq": 0.5}})
+    facts = stage_reports.EvaluationFacts.stored(
+        {"images": 2, "reference_images": 2, "masks": {"dice": 0.9, "pq": 0.5}}
+    )
     assert facts.masks["fused"].dice == 0.9 and facts.split == "val"
 
 
@@ -241,7 +248,7 @@ def test_files_of_earlier_versions_are_read_to_the_letter(dump):
                 assert made.written() == data
                 read += 1
             elif name.startswith("artifacts/evaluation"):
-                assert stages.Evaluation.read(data).as_json() == json.loads(data)
+                assert stage_reports.Evaluation.read(data).as_json() == json.loads(data)
                 read += 1
     assert read >= 3
 
@@ -264,8 +271,8 @@ def test_the_fusion_waits_for_no_pydantic():
 
 
 def test_the_leaf_knows_neither_torch_nor_django():
-    names = ["base", "bundle", "configuration", "publication", "snapshot", "stages"]
+    names = sorted(path.stem for path in Path(base.__file__).parent.glob("[a-z]*.py"))
+    assert "configuration" in names
     imports = "; ".join(f"import inference.documents.{name}" for name in names)
     code = f"import sys; {imports}; sys.exit(bool({{'torch', 'django', 'labeling'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-    assert {path.stem for path in Path(base.__file__).parent.glob("[a-z]*.py")} == set(names)

@@ -33,7 +33,7 @@ def geojson(folder, coordinates, kind="Polygon"):
     return path
 
 
-def refusal(path, **options):
+def decline_sentence(path, **options):
     with pytest.raises(FormatProblem) as error:
         read(path, **options)
     assert path.name in str(error.value)
@@ -45,13 +45,13 @@ def refusal(path, **options):
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), 1e300, "x", None])
 def test_a_coordinate_that_is_no_number_is_declined_with_its_place(tmp_path, number):
-    assert "feature 1" in refusal(geojson(tmp_path, [[[1, 1], [9, 1], [number, 9]]]))
+    assert "feature 1" in decline_sentence(geojson(tmp_path, [[[1, 1], [9, 1], [number, 9]]]))
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), "x", None])
 def test_a_coordinate_of_coco_likewise(tmp_path, number):
-    assert "annotation 1" in refusal(coco(tmp_path, segmentation=[[1, 1, 9, 1, 9, number]]))
-    assert "annotation 1" in refusal(coco(tmp_path, segmentation=[], bbox=[1, 1, number, 4]))
+    assert "annotation 1" in decline_sentence(coco(tmp_path, segmentation=[[1, 1, 9, 1, 9, number]]))
+    assert "annotation 1" in decline_sentence(coco(tmp_path, segmentation=[], bbox=[1, 1, number, 4]))
 
 
 def test_an_open_ring_is_closed(tmp_path):
@@ -61,7 +61,7 @@ def test_an_open_ring_is_closed(tmp_path):
 
 @pytest.mark.parametrize("points", [[], [[1, 1]], [[1, 1], [9, 9]], [[1, 1], [1, 1], [1, 1], [1, 1]]])
 def test_a_ring_without_an_area_is_declined(tmp_path, points):
-    assert "feature 1" in refusal(geojson(tmp_path, [points]))
+    assert "feature 1" in decline_sentence(geojson(tmp_path, [points]))
 
 
 def test_a_polygon_that_crosses_itself_is_read_and_noticed_and_written_valid(tmp_path):
@@ -77,25 +77,25 @@ def test_a_polygon_that_crosses_itself_is_read_and_noticed_and_written_valid(tmp
 def test_numbers_with_a_point_are_ids_when_they_are_whole(tmp_path):
     (one,) = read(coco(tmp_path, image_id=1.0, category_id=1.0, iscrowd=0.0)).annotations.each()
     assert one.label == "tumour"
-    assert "image_id 1.5 is no id" in refusal(coco(tmp_path, image_id=1.5))
+    assert "image_id 1.5 is no id" in decline_sentence(coco(tmp_path, image_id=1.5))
 
 
 def test_category_0_is_a_category_when_it_is_listed(tmp_path):
     (one,) = read(coco(tmp_path, category_id=0, categories=[{"id": 0, "name": "zero"}])).annotations.each()
     assert one.label == "zero"
-    assert "category_id 0 is no id of a category" in refusal(coco(tmp_path, category_id=0))
+    assert "category_id 0 is no id of a category" in decline_sentence(coco(tmp_path, category_id=0))
 
 
 def test_a_missing_image_and_a_double_id_are_named(tmp_path):
-    assert "annotation 1: its image_id 7 is no id of an image" in refusal(coco(tmp_path, image_id=7))
-    assert "image 2: the id 1 stands twice" in refusal(coco(tmp_path, images=(IMAGE, IMAGE)))
+    assert "annotation 1: its image_id 7 is no id of an image" in decline_sentence(coco(tmp_path, image_id=7))
+    assert "image 2: the id 1 stands twice" in decline_sentence(coco(tmp_path, images=(IMAGE, IMAGE)))
 
 
 def test_run_lengths_that_do_not_fit_are_declined(tmp_path):
     for counts in ([1, 2], [-5, 1205], [600, 600.5], "~~", "\x00", "", [1200, 1]):
         path = coco(tmp_path, segmentation={"size": [30, 40], "counts": counts})
-        assert "annotation 1" in refusal(path)
-    assert "height comes first" in refusal(coco(tmp_path, segmentation={"size": [40, 30], "counts": [1200]}))
+        assert "annotation 1" in decline_sentence(path)
+    assert "height comes first" in decline_sentence(coco(tmp_path, segmentation={"size": [40, 30], "counts": [1200]}))
 
 
 def test_two_images_of_one_name_are_two_files(tmp_path):
@@ -144,11 +144,11 @@ def test_text_in_another_encoding_says_where(tmp_path):
 def test_json_that_is_cut_or_nested_too_deep_is_declined(tmp_path):
     path = tmp_path / "a.json"
     path.write_text('{"images": [')
-    refusal(path)
+    decline_sentence(path)
     path.write_text("[" * 100_000 + "]" * 100_000)
-    refusal(path)
+    decline_sentence(path)
     path.write_text('{"type": "FeatureCollection", "features": ' + "[" * 100_000)
-    refusal(path)
+    decline_sentence(path)
 
 
 def test_geojson_a_line_names_the_line(tmp_path):
@@ -182,7 +182,7 @@ def test_entities_are_declined(tmp_path, document):
 def test_xml_that_is_cut_says_where(tmp_path):
     path = tmp_path / "a.xml"
     path.write_text("<annotations>\n<image>")
-    assert "line 2" in refusal(path)
+    assert "line 2" in decline_sentence(path)
 
 
 # -- archives
@@ -198,14 +198,14 @@ def zipped(path, *members):
 @pytest.mark.parametrize("name", ["../a.json", "/etc/a.json", "x/../../a.json", "C:/a.json", "..\\a.json"])
 def test_names_that_lead_out_of_a_zip_are_declined(tmp_path, name):
     path = zipped(tmp_path / "a.zip", (name, "{}"))
-    assert "leads outside" in refusal(path)
+    assert "leads outside" in decline_sentence(path)
 
 
 def test_links_and_bombs_are_declined(tmp_path):
     link = zipfile.ZipInfo("a.json")
     link.external_attr = 0o120777 << 16
-    assert "holds a link" in refusal(zipped(tmp_path / "link.zip", (link, "/etc/passwd")))
-    assert "would unpack to" in refusal(zipped(tmp_path / "bomb.zip", ("a.json", bytes(2**28))))
+    assert "holds a link" in decline_sentence(zipped(tmp_path / "link.zip", (link, "/etc/passwd")))
+    assert "would unpack to" in decline_sentence(zipped(tmp_path / "bomb.zip", ("a.json", bytes(2**28))))
 
 
 def test_links_in_a_folder_are_not_followed(tmp_path):
@@ -221,12 +221,12 @@ def test_a_damaged_zip_is_declined(tmp_path):
     content = bytearray(whole.read_bytes())
     content[60:90] = bytes(30)
     whole.write_bytes(content)
-    refusal(whole)
+    decline_sentence(whole)
 
 
 def test_a_zip_of_rois_is_held_to_the_same(tmp_path):
-    assert "leads outside" in refusal(zipped(tmp_path / "a.zip", ("../a.roi", b"Iout")))
-    assert "cannot be read" in refusal(zipped(tmp_path / "b.zip", ("a.roi", b"Iout" + bytes(9))))
+    assert "leads outside" in decline_sentence(zipped(tmp_path / "a.zip", ("../a.roi", b"Iout")))
+    assert "cannot be read" in decline_sentence(zipped(tmp_path / "b.zip", ("a.roi", b"Iout" + bytes(9))))
 
 
 # -- pickles
@@ -308,7 +308,7 @@ def test_a_context_counts_what_is_skipped():
 
 
 def test_a_file_that_holds_nothing_of_the_named_format_is_declined(tmp_path):
-    assert "no annotations of the format voc" in refusal(coco(tmp_path), format="voc")
+    assert "no annotations of the format voc" in decline_sentence(coco(tmp_path), format="voc")
 
 
 def test_one_broken_file_of_a_folder_is_not_passed_over(tmp_path):

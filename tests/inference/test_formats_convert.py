@@ -34,9 +34,9 @@ def images(folder):
 def test_every_format_is_written_to_a_folder_and_read_back(coco, name, tmp_path, capsys):
     out = tmp_path / "out"
     assert command.main([str(coco), str(out), "--to", name, "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert (said["from"], said["to"], said["images"], said["objects"]) == ("coco", name, 1, 3)
-    assert all((out / file).is_file() for file in said["files"])
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["from"], answer["to"], answer["images"], answer["objects"]) == ("coco", name, 1, 3)
+    assert all((out / file).is_file() for file in answer["files"])
     back = tmp_path / "back.json"
     assert command.main([str(out), str(back), "--to", "coco", "--images", str(images(tmp_path / "pictures"))]) == 0
     assert len(json.loads(back.read_text())["annotations"]) == 3

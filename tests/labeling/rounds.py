@@ -26,7 +26,7 @@ from labeling.rounds.models import Artifact, Round, Stage
 from labeling.rounds.reference import lock
 from labeling.rounds.results.publishing import publish
 from labeling.rounds.snapshots import freeze
-from tests.documents import SAID
+from tests.documents import STATEMENTS
 from tests.labeling.operations import cell, effect, operation, region
 from tests.outbox import Message
 
@@ -97,7 +97,7 @@ def published_round(project: Project, user: User, maps: dict[Image, Labels], pq:
             round_=round_,
             image=image,
             proposals=loaded(labels),
-            **SAID,
+            **STATEMENTS,
         )
     return round_
 

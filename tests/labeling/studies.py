@@ -15,7 +15,7 @@ from labeling.rounds.models import Round, Snapshot
 from labeling.rounds.results.publishing import publish
 from labeling.studies import services
 from labeling.studies.models import Item, Study
-from tests.documents import SAID
+from tests.documents import STATEMENTS
 from tests.factories import LabelClassFactory, MembershipFactory, ProjectFactory, UserFactory, png
 from tests.labeling.operations import cell, effect, mask, operation
 
@@ -56,7 +56,7 @@ def ten_fields() -> Project:
             round_=round_,
             image=image,
             proposals=[proposal],
-            **SAID,
+            **STATEMENTS,
         )
     project.owner = owner
     return project

@@ -11,9 +11,9 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.annotations.models import Annotation, LateOperation, LayerHead, Operation
+from labeling.annotations.models import Annotation, LateOperation, Layer, LayerHead, Operation
 from labeling.annotations.replay import differences
-from labeling.annotations.services import working_layer, write_operations
+from labeling.annotations.services import load_layer, working_layer, write_operations
 from labeling.assignments import services
 from labeling.assignments.declaring import declare_workflow, end_workflow, set_priorities
 from labeling.assignments.errors import CannotBeAssigned, NothingWaits, NotYourReading, NoWorkflow, OwnWork
@@ -25,8 +25,10 @@ from labeling.errors import Archived, Invalid, WrongState
 from labeling.projects.models import Membership, Role
 from labeling.projects.services import NotAllowed, change_role, remove_member
 from labeling.rounds.execution.archiving import archive_project, restore_project
+from labeling.rounds.models import Promotion, Publication
 from tests.factories import ImageFactory, MembershipFactory, ProjectFactory
 from tests.labeling.operations import cell, effect, operation
+from tests.labeling.pages import make_study
 from tests.labeling.team import bare_images, fresh, make_team
 
 pytestmark = pytest.mark.django_db
@@ -123,6 +125,24 @@ def test_the_order_is_priority_and_then_age():
     assert [item.image_id for item in queue] == [images[2], images[3], images[0], images[1]]
     set_priorities(project=team.project, priorities={images[1]: 0.5})  # a new round: what it does not name comes last
     assert [item.image_id for item in queue.all()] == [images[1], images[0], images[2], images[3]]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_current_round_orders_the_queue_and_a_workflow_that_comes_later_finds_the_order():
+    study = make_study()
+    other = ImageFactory(project=study.project)
+    for image, score in ((study.image, 0.2), (other, 0.8)):
+        facts = {"priorities": {"mix": score}}
+        layer = load_layer(image=image, kind=Layer.Kind.PREDICTION, loaded=[])
+        Publication.objects.create(
+            round=study.round, image=image, layer=layer, facts=facts, certificate={}, model_names={}
+        )
+    owner = study.people["owner"]
+    declare_workflow(project=study.project, by=owner)
+    assert [item.image for item in services.queue_for(project=study.project, user=owner)] == [other, study.image]
+    WorkItem.objects.update(priority=0)
+    Promotion.objects.create(project=study.project, round=study.round, reason=Promotion.Reason.FINISHED)
+    assert dict(WorkItem.objects.values_list("image", "priority")) == {study.image.pk: 0.2, other.pk: 0.8}
 
 
 def drawn_by_hand(seed: int, percent: int, images: list[int]) -> set[int]:
@@ -292,15 +312,15 @@ def test_who_leaves_gives_back_what_they_hold_and_keeps_what_they_finished(leave
     user = team.people[0]
     finished = services.take_next(project=team.project, user=user).item
     services.finish_item(item_id=finished.pk, user=user)
-    held = services.take_next(project=team.project, user=user).item
+    leased = services.take_next(project=team.project, user=user).item
     services.assign_items(project=team.project, items=[team.items[2].pk], readers=[user], by=team.owner)
     membership = Membership.objects.get(project=team.project, user=user)
     if leaves == "removed":
         remove_member(project=team.project, membership=membership, by=team.owner)
     else:
         change_role(project=team.project, membership=membership, role=Role.VIEWER, by=team.owner)
-    assert [fresh(item).free for item in (finished, held, team.items[2])] == [0, 1, 1]
-    assert fresh(held).state == ItemState.TO_DO and fresh(finished).state == ItemState.IN_REVIEW
+    assert [fresh(item).free for item in (finished, leased, team.items[2])] == [0, 1, 1]
+    assert fresh(leased).state == ItemState.TO_DO and fresh(finished).state == ItemState.IN_REVIEW
     # And when the finished one is sent back there is nobody who could go on with it: it is free for another reader.
     send_back(item_id=finished.pk, by=team.reviewer, comment="two cells are missing")
     assert (fresh(finished).state, fresh(finished).free) == (ItemState.TO_DO, 1)
@@ -483,8 +503,8 @@ def test_free_places_are_always_what_the_readings_leave(steps, readings, has_rev
         user, item = team.people[who], team.items[which]
         attempt(team, act, user, item)
         for one in WorkItem.objects.prefetch_related("readings"):
-            taken = sum(1 for reading in one.readings.all() if reading.takes_a_place)
-            assert one.free == (0 if one.state == ItemState.DONE else one.wanted - taken), (act, one)
+            places = sum(1 for reading in one.readings.all() if reading.takes_a_place)
+            assert one.free == (0 if one.state == ItemState.DONE else one.wanted - places), (act, one)
             unfinished = [r for r in one.readings.all() if r.state in ("open", "assigned", "sent_back")]
             assert not (one.state in ("in_review", "done") and unfinished), (act, one)
             assert bool(one.done_at) == (one.state == "done")
@@ -521,11 +541,11 @@ def attempt(team, act, user, item):
 @pytest.mark.parametrize(("images", "readings"), [(60, 1), (30, 2)])
 def test_fifty_people_who_pull_at_once_never_get_the_same_place(images, readings):
     team = make_team(images=images, annotators=50, readings=readings, has_review=False)
-    together, got, failed = threading.Barrier(50), [], []
+    barrier, got, failed = threading.Barrier(50), [], []
 
     def pull(user):
         try:
-            together.wait(30)
+            barrier.wait(30)
             got.append(services.take_next(project=team.project, user=user))
         except Exception as error:
             failed.append(error)
@@ -550,11 +570,11 @@ def test_two_reviewers_who_decide_at_once_decide_once():
     other = MembershipFactory(project=team.project, role=Role.REVIEWER).user
     item = services.take_next(project=team.project, user=team.people[0]).item
     services.finish_item(item_id=item.pk, user=team.people[0])
-    together, outcomes = threading.Barrier(2), []
+    barrier, outcomes = threading.Barrier(2), []
 
     def decide(act, user):
         try:
-            together.wait(30)
+            barrier.wait(30)
             outcomes.append(act(item_id=item.pk, by=user, comment="looked at").state)
         except WrongState as error:
             outcomes.append(str(error))
@@ -580,11 +600,11 @@ def test_an_item_that_becomes_done_while_somebody_saves_has_the_save_or_keeps_it
     item = services.take_next(project=team.project, user=user).item
     layer = working_layer(image=item.image, user=user)
     services.finish_item(item_id=item.pk, user=user)
-    together, verdicts = threading.Barrier(2), []
+    barrier, verdicts = threading.Barrier(2), []
 
     def save():
         try:
-            together.wait(30)
+            barrier.wait(30)
             for _ in range(20):
                 one = [operation(effect(uuid.uuid4(), cell()))]
                 verdicts.extend(v.verdict for v in write_operations(layer=layer, author=user, operations=one)[1])
@@ -593,7 +613,7 @@ def test_an_item_that_becomes_done_while_somebody_saves_has_the_save_or_keeps_it
 
     other = threading.Thread(target=save)
     other.start()
-    together.wait(30)
+    barrier.wait(30)
     accept_item(item_id=item.pk, by=team.reviewer)
     other.join(30)
     assert set(verdicts) <= {"accepted", "kept"} and len(verdicts) == 20

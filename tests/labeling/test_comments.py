@@ -74,7 +74,7 @@ def test_a_comment_survives_the_deletion_of_its_cell(image):
 
 @pytest.mark.parametrize(
     "pin",
-    [Pin(x=-1, y=2), Pin(x=2), Pin(x=1e9, y=1), Pin(x=float("nan"), y=1), Pin(annotation=uuid.uuid4())],
+    [Pin(x=-1, y=2), Pin(x=2), Pin(x=1e9, y=1), Pin(x=float("nan"), y=1), Pin(annotation=uuid.UUID(int=5))],
     ids=str,
 )
 def test_a_pin_lies_in_the_image(pin, image):

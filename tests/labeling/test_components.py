@@ -81,7 +81,7 @@ def test_the_checks_find_what_they_are_for(tmp_path):
 def test_a_state_that_failed_never_looks_well():
     for states in (Round.State, Stage.State, Job.State):
         for state in states:
-            looks_well = tone(state.value) == "is-ok"
-            assert not (looks_well and state.value in ("failed", "cancelled", "declined"))
+            is_shown_well = tone(state.value) == "is-ok"
+            assert not (is_shown_well and state.value in ("failed", "cancelled", "declined"))
     assert tone("failed") == "is-danger" and tone("unheard of") == ""
     assert set(TONES.values()) == {"is-ok", "is-warn", "is-danger"}

@@ -43,7 +43,7 @@ class Sent(Form):
     count: Id = 1
 
 
-class Said(Answer):
+class Echo(Answer):
     count: int
     round: list[int] = []
 
@@ -51,15 +51,15 @@ class Said(Answer):
 class View(APIView):
     permission_classes = []
 
-    @contract(query=Asked, answer=Said)
+    @contract(query=Asked, answer=Echo)
     def get(self, request, *, query):
-        return Said(count=query.limit, round=query.round)
+        return Echo(count=query.limit, round=query.round)
 
-    @contract(body=Given, answer=Said, status=201)
+    @contract(body=Given, answer=Echo, status=201)
     def post(self, request, *, body):
-        return Reply(Said(count=body.count), headers={"Location": "/there/"})
+        return Reply(Echo(count=body.count), headers={"Location": "/there/"})
 
-    @contract(answer=Said)
+    @contract(answer=Echo)
     def delete(self, request):
         return {"count": "no number"}
 
@@ -67,9 +67,9 @@ class View(APIView):
 class FormView(APIView):
     permission_classes = []
 
-    @contract(form=Sent, answer=Said)
+    @contract(form=Sent, answer=Echo)
     def post(self, request, *, form):
-        return Said(count=len(form.masks) * form.count)
+        return Echo(count=len(form.masks) * form.count)
 
 
 def ask(method, path="/", *args, view=View, **kwargs):
@@ -113,15 +113,15 @@ def test_a_view_gets_typed_objects_and_answers_by_its_model():
 )  # fmt: skip
 def test_a_body_is_declined_by_field(body, field, sentence):
     answer = post(body)
-    said = json.loads(answer.content)
-    assert (answer.status_code, said.get("field", ""), said["detail"]) == (422, field, sentence)
+    content = json.loads(answer.content)
+    assert (answer.status_code, content.get("field", ""), content["detail"]) == (422, field, sentence)
     assert answer["Content-Type"] == "application/problem+json"
 
 
 def test_several_faults_are_several_lines():
-    said = json.loads(post({"count": 9, "kind": 1}).content)
-    assert said["lines"] == ["count must be at most 5", "kind must be one of cell, region"]
-    assert said["detail"] == "; ".join(said["lines"])
+    content = json.loads(post({"count": 9, "kind": 1}).content)
+    assert content["lines"] == ["count must be at most 5", "kind must be one of cell, region"]
+    assert content["detail"] == "; ".join(content["lines"])
 
 
 @pytest.mark.parametrize(

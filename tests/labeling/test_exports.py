@@ -26,11 +26,11 @@ from labeling.exchange.coco import cut_open, flat
 from labeling.exchange.datasets import load_dataset
 from labeling.exchange.exporting import ExportRequest
 from labeling.exchange.labels import label_map
-from labeling.exchange.names import safe_stem, stems_of
 from labeling.exchange.selection import ExportedCell, Part
 from labeling.images.models import Image
+from labeling.images.stems import safe_stem, stems_of
 from labeling.rounds.results.publishing import publish
-from tests.documents import SAID
+from tests.documents import STATEMENTS
 from tests.factories import ImageFactory, LabelClassFactory, MembershipFactory
 from tests.labeling.exports import EVERYTHING, exported_bytes, exported_coco, exported_folder
 from tests.labeling.operations import cell, effect, mask, operation, region
@@ -165,7 +165,7 @@ def test_rejected_and_open_proposals_stand_apart_from_the_truth():
         round_=study.round,
         image=study.image,
         proposals=three,
-        **SAID,
+        **STATEMENTS,
     )
     accept(study.image, study.people["owner"], three[0])
     reject(study.image, study.people["owner"], three[1])

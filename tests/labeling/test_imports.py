@@ -77,7 +77,8 @@ def cells(owner):
 def test_the_dry_run_says_what_the_import_does_and_changes_nothing(owner):
     uid = uuid.uuid4()
     point = {"type": "Feature", "geometry": {"type": "Point", "coordinates": [1, 1]}, "properties": {}}
-    file = geojson(feature(5, 5, uid=uid), feature(20, 8, label="stroma"), point, feature(9000, 5))
+    extra = {"isLocked": True, "metadata": {"mood": "good"}}
+    file = geojson(feature(5, 5, uid=uid, **extra), feature(20, 8, label="stroma"), point, feature(9000, 5))
     job = planned(owner, file)
     item = job.items.get()
     assert (job.state, item.state) == (Job.State.DONE, JobItem.State.CHOICE)
@@ -86,6 +87,8 @@ def test_the_dry_run_says_what_the_import_does_and_changes_nothing(owner):
         ("feature 3", "no_area"), ("feature 4", "outside"),
     ]  # fmt: skip
     assert item.facts["classes_unknown"] == {"stroma": 1}
+    assert item.facts["values_unknown"] == {"mood": 1}
+    assert item.facts["losses"] == [{"what": "locks", "count": 1}]
     assert not cells(owner).exists()
 
     tasks.run_job(confirm(job).pk)

@@ -25,7 +25,7 @@ from labeling.rounds.models import Round
 from labeling.rounds.results.publishing import publish
 from labeling.site import urls
 from labeling.site.overview import count
-from tests.documents import CERTIFICATE, NO_NAMES, SAID
+from tests.documents import CERTIFICATE, NO_NAMES, STATEMENTS
 from tests.factories import ImageFactory, MembershipFactory, ProjectFactory, UserFactory, png
 from tests.labeling.operations import SESSION, cell, region
 from tests.labeling.pages import (
@@ -177,12 +177,12 @@ def test_buttons_are_shown_to_those_who_may_press_them(study):
 def test_an_image_shows_boxes_regions_and_decisions(study):
     owner, image = study.people["owner"], study.image
     found = proposals(4)
-    publish(round_=study.round, image=image, proposals=found, **SAID)
+    publish(round_=study.round, image=image, proposals=found, **STATEMENTS)
     accept(image, owner, found[0])
     reject(image, owner, found[1])
     page = signed_in(owner).get(address(study, "project-images")).content.decode()
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
-    assert "3 boxes exhaustive region 2 to review 1 accepted 1 rejected" in text
+    assert "3 boxes fully annotated region 2 to review 1 accepted 1 rejected" in text
     assert "slide 7" in text and "train" in text
 
 
@@ -192,7 +192,7 @@ def test_only_the_newest_round_is_to_be_reviewed(study):
         round_=study.round,
         image=image,
         proposals=proposals(5),
-        **SAID,
+        **STATEMENTS,
     )
     Round.objects.filter(pk=study.round.pk).update(state=Round.State.PUBLISHED)
     second = start_round(project=study.project, by=owner)
@@ -200,7 +200,7 @@ def test_only_the_newest_round_is_to_be_reviewed(study):
         round_=second,
         image=image,
         proposals=proposals(2),
-        **SAID,
+        **STATEMENTS,
     )
     counts = count(images=study.project.images.all(), user=owner, per="project")[study.project.pk]
     assert (counts.proposed, counts.undecided, counts.exhaustive) == (2, 2, 1)
@@ -211,7 +211,7 @@ def test_where_annotators_work_apart_each_counts_their_own(study):
     image = Image.objects.get(pk=ImageFactory(project=study.project).pk)
     annotator, reviewer, owner = (study.people[who] for who in ("annotator", "reviewer", "owner"))
     found = proposals(3)
-    publish(round_=study.round, image=image, proposals=found, **SAID)
+    publish(round_=study.round, image=image, proposals=found, **STATEMENTS)
     accept(image, annotator, found[0])
     accept(image, owner, found[0])
     accept(image, owner, found[1])
@@ -229,7 +229,7 @@ def fill(project: Project, user, images: int) -> None:
             round_=round_,
             image=image,
             proposals=proposals(2),
-            **SAID,
+            **STATEMENTS,
         )
 
 

@@ -11,14 +11,14 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.views.defaults import server_error
 
-from inference.documents.stages import EvaluationFacts
+from inference.documents.stage_reports import EvaluationFacts
 from labeling.rounds.results.publishing import publish
 from labeling.site import urls
 from labeling.site.curves import curves_of, polyline
 from labeling.site.facts import facts_of
 from labeling.site.styleguide import styleguide
 from labeling.site.words import figure, percent, took
-from tests.documents import SAID
+from tests.documents import STATEMENTS
 from tests.factories import UserFactory
 from tests.labeling.pages import (
     address,
@@ -170,7 +170,7 @@ def test_pages_hold_no_inline_script_or_style_and_every_control_has_a_name(route
         round_=study.round,
         image=study.image,
         proposals=found,
-        **SAID,
+        **STATEMENTS,
     )
     page = Inline()
     page.feed(signed_in(study.people["owner"]).get(address(study, route)).content.decode())

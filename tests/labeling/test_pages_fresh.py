@@ -103,7 +103,7 @@ def upload(there, **more):
 
 
 def learnable(there):
-    """An image with boxes in an exhaustive region, so that a round can start."""
+    """An image with boxes in a fully annotated region, so that a round can start."""
     upload(there)
     draw(there.project.images.first(), there.owner, cell(), cell((30, 20, 44, 40)), region())
 

@@ -8,14 +8,14 @@ from types import SimpleNamespace
 import pytest
 from django.urls import reverse
 from django.utils import timezone
+from labeling.rounds.services import start_round
 
 from labeling.images.models import Split
 from labeling.projects.models import Role
-from labeling.rounds.execution.services import start_round
 from labeling.rounds.models import Artifact, ModelVersion, Round, Stage, StageLine
 from labeling.rounds.results.publishing import publish
 from labeling.rounds.weights.promotion import figures_of
-from tests.documents import CERTIFICATE, NO_FACTS, NO_NAMES, SAID
+from tests.documents import CERTIFICATE, NO_FACTS, NO_NAMES, STATEMENTS
 from tests.factories import ImageFactory, ProjectFactory
 from tests.labeling.operations import region
 from tests.labeling.pages import (
@@ -205,7 +205,7 @@ def test_a_finished_round_shows_its_proofs_figures_and_doubts(study):
         round_=second,
         image=judged,
         proposals=proposals(3),
-        **SAID,
+        **STATEMENTS,
     )
     publish(
         round_=second, image=study.image, proposals=proposals(1),
@@ -227,7 +227,7 @@ def test_a_finished_round_shows_its_proofs_figures_and_doubts(study):
 
 def test_a_manager_lines_up_a_round_while_another_is_at_work_and_takes_it_back(study):
     client = signed_in(study.people["manager"])
-    assert "Line up another round" in client.get(address(study, "project")).content.decode()
+    assert "Queue another round" in client.get(address(study, "project")).content.decode()
     answer = client.post(address(study, "project-rounds"), {"preset": "tiny", "lam": "3", "line_up": "1"})
     made = study.project.rounds.get(state=Round.State.PLANNED)
     assert answer.headers["Location"] == made.get_absolute_url()
@@ -269,8 +269,7 @@ def test_a_model_has_the_figures_of_its_kind_only(kind, metrics, cells, figures,
     )  # fmt: skip
     page = signed_in(study.people["viewer"]).get(address(study, "project-models")).content.decode()
     row = page[page.index("<tbody>") : page.index("</tbody>")]
-    shown = [
-        re.sub(r"<[^>]+>", "", found).strip() for found in re.findall(r'<td class="is-figure">(.*?)</td>', row, re.S)
-    ]
+    figures_shown = re.findall(r'<td class="is-figure">(.*?)</td>', row, re.S)
+    shown = [re.sub(r"<[^>]+>", "", found).strip() for found in figures_shown]
     assert shown[:2] == cells
     assert {name: value for name, value in figures_of(version).as_json().items() if name != "sentence"} == figures

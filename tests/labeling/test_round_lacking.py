@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from inference import devices
 from inference.detectors import centre
-from inference.documents.stages import Usage
+from inference.documents.stage_reports import Usage
 from inference.pipeline import compute, units
 from inference.segmenters import unet
 from inference.worker import needs, tasks, usage

@@ -21,7 +21,7 @@ from labeling.rounds.weights.promotion import (
 )
 from labeling.rounds.weights.starting import Start
 from labeling.workspace.api import layers_of
-from tests.documents import SAID
+from tests.documents import STATEMENTS
 from tests.factories import ImageFactory, ProjectFactory, UserFactory
 from tests.labeling.operations import cell, region
 from tests.labeling.pages import draw, proposals
@@ -126,7 +126,7 @@ def finished(project, owner, n=1):
         stage.save()
         register(stage, stage.artifact)
     publish(
-        round_=round_, image=project.images.first(), proposals=proposals(n), **SAID,
+        round_=round_, image=project.images.first(), proposals=proposals(n), **STATEMENTS,
     )  # fmt: skip
     Round.objects.filter(pk=round_.pk).update(state=Round.State.RUNNING)
     advance(Round.objects.get(pk=round_.pk))
@@ -166,7 +166,7 @@ def test_a_round_that_is_still_publishing_shows_nothing_yet(project, owner):
     finished(project, owner, 1)
     second = start_round(project=project, by=owner, preset="tiny")
     publish(
-        round_=second, image=project.images.first(), proposals=proposals(1), **SAID,
+        round_=second, image=project.images.first(), proposals=proposals(1), **STATEMENTS,
     )  # fmt: skip
     assert shown(project, owner) == [1]
     with pytest.raises(WrongState, match="only a finished round"):

@@ -6,6 +6,7 @@ import hmac
 import ipaddress
 import socket
 import ssl
+from dataclasses import asdict
 from datetime import timedelta
 
 import pytest
@@ -501,12 +502,12 @@ def test_a_person_decides_about_their_mail_in_their_account():
 
 def test_the_mail_server_is_named_in_the_environment():
     made = environment.mail("smtp://me%40here:pass%2Fword@mail.example:587?starttls=1")
-    assert made == {
+    assert asdict(made) == {
         "backend": "django.core.mail.backends.smtp.EmailBackend", "host": "mail.example", "port": 587,
         "user": "me@here", "password": "pass/word", "ssl": False, "starttls": True,
     }  # fmt: skip
-    assert environment.mail("smtps://mail.example")["port"] == 465 and environment.mail("smtps://mail.example")["ssl"]
-    assert environment.mail("")["backend"].endswith("console.EmailBackend")
+    assert environment.mail("smtps://mail.example").port == 465 and environment.mail("smtps://mail.example").ssl
+    assert environment.mail("").backend.endswith("console.EmailBackend")
     for bad in ("http://mail.example", "smtp://", "smtp://mail.example?tls=1", "smtp://mail.example:x"):
         with pytest.raises(SystemExit, match="MAIL_URL"):
             environment.mail(bad)

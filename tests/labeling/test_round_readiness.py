@@ -266,8 +266,8 @@ TEACHER = entry(1, exhaustive=[[0, 0, 50, 50]], cells=[CELL] * 120)
 )
 def test_the_likely_causes_of_no_proposal(image, facts, expected):
     stains = {1: "H&E", 2: "", 3: "Pap"}
-    said = PublicationFacts.stored(facts)
-    causes = causes_of_none(snapshot_of(TEACHER, image), image, said, threshold=0.3, stains=stains)
+    publication_facts = PublicationFacts.stored(facts)
+    causes = causes_of_none(snapshot_of(TEACHER, image), image, publication_facts, threshold=0.3, stains=stains)
     assert [cause.code for cause in causes] == expected
     assert len(words_of(causes)) == len(expected)
 

@@ -211,12 +211,12 @@ def test_who_has_an_account_joins_with_one_button(lead):
 
 
 def test_a_weak_password_and_a_taken_name_leave_the_link_as_it_is(lead):
-    taken = UserFactory(username="drtaken")
+    occupied = UserFactory(username="drtaken")
     client = Client()
     client.get(reverse("invitation-join", args=[token_of(lead.project, lead.user)]))
     for sent in (
         {"username": "somebody", "new_password1": "short", "new_password2": "short"},
-        {"username": taken.username, "new_password1": "tissue-and-cells-9", "new_password2": "tissue-and-cells-9"},
+        {"username": occupied.username, "new_password1": "tissue-and-cells-9", "new_password2": "tissue-and-cells-9"},
     ):
         assert client.post("/join/opened/", sent).status_code == 422
     assert User.objects.filter(username="somebody").count() == 0

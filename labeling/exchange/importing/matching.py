@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from inference.formats.model import AnnotatedImage
 from inference.formats.problems import stem_of
 from labeling.errors import Invalid
-from labeling.exchange.names import stems_of
 from labeling.images.models import Image
+from labeling.images.stems import stems_of
 from labeling.projects.models import Project
 
 

@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from inference.formats import Reading, read
+from inference.formats.losses import Property, losses_of
 from inference.formats.registry import NAMES
 from inference.types import InferenceError
 from labeling.accounts.models import User
@@ -38,6 +39,11 @@ from labeling.projects.models import Project
 
 MOST_BYTES = 2 * 1024**3
 MOST_DECLINED = 200  # places that the plan names
+# What annotations of a project hold. Attributes are listed by name, points and lines by place.
+KEPT = frozenset(Property) - {
+    Property.SUBPIXEL, Property.SCORES, Property.MEASUREMENTS, Property.NAMES_OF_OBJECTS, Property.NUCLEI,
+    Property.LOCKS, Property.PARENTS,
+}  # fmt: skip
 REASONS = {
     "no_area": gettext_lazy("it is a point or a line, and cells have an area"),
     "outside": gettext_lazy("it lies outside the image or covers no pixel"),
@@ -160,8 +166,10 @@ def _places(name: str, prepared: Prepared) -> list[Facts]:
 
 
 def _left_out(reading: Reading) -> Facts:
-    """What of the file is no annotation of ours, and what was wrong in it."""
+    """What of the file is no annotation of ours, what annotations here have no place for, and what was wrong in it."""
+    losses = losses_of(reading.annotations, KEPT)
     return {
+        "losses": [{"what": str(loss.what), "count": loss.count} for loss in losses],
         "skipped": [{"what": what, "count": one.count, "places": one.places} for what, one in reading.skipped.items()],
         "wrong": [str(problem) for problem in reading.declined[:MOST_DECLINED]],
         "wrong_count": len(reading.declined),

@@ -25,7 +25,7 @@ class Prepared:
 
     declined    (place, code) of what cannot be taken; `count` of all, the list is cut
     no_class    classes of the file that the project does not have -> how many annotations, which come without a class
-    no_value    attributes that the project does not declare -> how many
+    no_value    attributes, or values of them, that the project does not declare -> how many
     """
 
     states: dict[uuid.UUID, AnnotationState] = field(default_factory=dict)
@@ -121,6 +121,8 @@ def _attributes(one: Annotation, vocabulary: Vocabulary, prepared: Prepared) -> 
             kept[name] = str(value)
         elif name in vocabulary.attributes:
             prepared.no_value[f"{name}: {value}"[:100]] += 1
+        else:
+            prepared.no_value[str(name)[:100]] += 1
     return kept or None
 
 

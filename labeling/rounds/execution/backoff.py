@@ -6,28 +6,28 @@ may take it at once, and those that refused it may after a pause that grows each
 
 from datetime import datetime
 
-from inference.documents.stages import Lack, MissingResource, Usage
+from inference.documents.stage_reports import MissingKind, MissingResource, Usage
 from labeling.leases import WORKERS
 from labeling.rounds.models import Stage
 
 PAUSES = WORKERS.pauses
 
 SENTENCES = {
-    Lack.NO_WORKER: "no worker serves the queue “{queue}”",
-    Lack.NO_GPU: "the worker on {worker} serves the queue “gpu”, but has no usable GPU",
-    Lack.GPU_MEMORY: "the GPU of the worker on {worker} has too little free memory",
-    Lack.MEMORY: "the worker on {worker} ran out of memory",
-    Lack.MEMORY_NEEDED: "it needs about {needs} of memory, and the worker on {worker} has {free} free",
+    MissingKind.NO_WORKER: "no worker serves the queue “{queue}”",
+    MissingKind.NO_GPU: "the worker on {worker} serves the queue “gpu”, but has no usable GPU",
+    MissingKind.GPU_MEMORY: "the GPU of the worker on {worker} has too little free memory",
+    MissingKind.MEMORY: "the worker on {worker} ran out of memory",
+    MissingKind.MEMORY_NEEDED: "it needs about {needs} of memory, and the worker on {worker} has {free} free",
 }
 NO_GPU_REMEDY = (
     "Start a worker with “-Q gpu” on a machine with a GPU, or cancel and start a round with the device “cpu”."
 )
 REMEDIES = {
-    Lack.NO_WORKER: "Start a worker with “-Q {queue}”.",
-    Lack.NO_GPU: NO_GPU_REMEDY,
-    Lack.GPU_MEMORY: "Free the GPU, start a worker with “-Q gpu” on a larger one, or choose smaller settings.",
-    Lack.MEMORY: "Free memory on that machine, or start a worker on a larger one.",
-    Lack.MEMORY_NEEDED: "Free memory on that machine, or start a worker on a larger one.",
+    MissingKind.NO_WORKER: "Start a worker with “-Q {queue}”.",
+    MissingKind.NO_GPU: NO_GPU_REMEDY,
+    MissingKind.GPU_MEMORY: "Free the GPU, start a worker with “-Q gpu” on a larger one, or choose smaller settings.",
+    MissingKind.MEMORY: "Free memory on that machine, or start a worker on a larger one.",
+    MissingKind.MEMORY_NEEDED: "Free memory on that machine, or start a worker on a larger one.",
 }
 
 
@@ -76,7 +76,7 @@ def remedy(missing: MissingResource | None) -> str:
 
 def remedy_of(missing: MissingResource) -> str:
     """The sentence of REMEDIES, not yet filled in: for who translates it."""
-    if missing.what == Lack.NO_WORKER and missing.queue == "gpu":
+    if missing.what == MissingKind.NO_WORKER and missing.queue == "gpu":
         return NO_GPU_REMEDY
     return REMEDIES[missing.what]
 

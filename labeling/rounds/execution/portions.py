@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from inference.documents.stages import MissingResource, Usage
+from inference.documents.stage_reports import MissingResource, Usage
 from labeling import jobs
 from labeling.leases import Fate, LeaseLost, Work
 from labeling.recovery import isolated, recover_leased

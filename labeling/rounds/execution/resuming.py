@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from inference.documents.stages import Lack, MissingResource
+from inference.documents.stage_reports import MissingKind, MissingResource
 from labeling import jobs
 from labeling.recovery import isolated
 from labeling.rounds.execution import portions
@@ -92,7 +92,7 @@ def unserved(now: datetime) -> list[str]:
     """Say of every stage whether its queue has a worker; the workers are asked only where that is in doubt."""
     doubtful = [
         stage
-        for stage in waiting().filter(Q(missing_resource={}) | Q(missing_resource__what=Lack.NO_WORKER))
+        for stage in waiting().filter(Q(missing_resource={}) | Q(missing_resource__what=MissingKind.NO_WORKER))
         if in_doubt(stage, now)
     ]
     if not doubtful:
@@ -128,7 +128,7 @@ def in_doubt(stage: Stage, now: datetime) -> bool:
 @transaction.atomic
 def _nobody(stage: Stage) -> list[str]:
     unchanged = waiting().filter(pk=stage.pk, missing_resource={})
-    missing = MissingResource(what=Lack.NO_WORKER, queue=stage.queue)
+    missing = MissingResource(what=MissingKind.NO_WORKER, queue=stage.queue)
     if not Stage.objects.filter(pk__in=unchanged).update(missing_resource=missing.as_json()):
         return []
     sentence = f"{stage}: no worker serves the queue {stage.queue!r}"

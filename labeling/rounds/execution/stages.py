@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from inference.documents.stages import EvaluationFacts, MissingResource, Usage
+from inference.documents.stage_reports import EvaluationFacts, MissingResource, Usage
 from labeling import jobs
 from labeling.leases import Fate, Work
 from labeling.recovery import isolated, recover_leased

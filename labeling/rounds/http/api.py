@@ -119,8 +119,8 @@ def stage_answer(stage: Stage) -> StageAnswer:
 def waits_answer(stage: Stage) -> WaitsAnswer:
     return WaitsAnswer(
         **stage.missing_resource,
-        reason=reason(stage.lack),
-        remedy=remedy(stage.lack),
+        reason=reason(stage.missing),
+        remedy=remedy(stage.missing),
         again_at=stage.again_at,
     )
 
@@ -242,8 +242,8 @@ class BeforeRound(APIView):
     def get(self, request: Request, project: int, *, query: BeforeQuery) -> BeforeAnswer:
         found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
         time = estimate(found, query.preset, device=query.device)
-        said = EstimateAnswer(**asdict(time)) if time else None
-        return BeforeAnswer(limits=limit_answers(limitations(found)), estimate=said)
+        estimate_answer = EstimateAnswer(**asdict(time)) if time else None
+        return BeforeAnswer(limits=limit_answers(limitations(found)), estimate=estimate_answer)
 
 
 class RoundDetail(APIView):
@@ -251,8 +251,8 @@ class RoundDetail(APIView):
     def get(self, request: Request, round: int) -> RoundInFull:
         found = reach(_rounds(person(request)), person(request), "see", pk=round)
         published = outcome.outcome_of(found) if found.state == Round.State.PUBLISHED else None
-        said = outcome.as_json(published) if published else None
-        return RoundInFull.model_validate({**round_fields(found), "outcome": said})
+        estimate_answer = outcome.as_json(published) if published else None
+        return RoundInFull.model_validate({**round_fields(found), "outcome": estimate_answer})
 
 
 class Export(APIView):

@@ -110,7 +110,7 @@ def mail(project: Project, *, to: User, round_: Round | None = None) -> Delivery
             subject = _("{name}: round {n} failed").format(name=name, n=round_.number)
             lines = [
                 round_.error,
-                _("Mend the cause, then press Retry: what is finished is not done again."),
+                _("Remove the cause, then press Retry: what is finished is not done again."),
                 absolute("round", round_.project_id, round_.number),
             ]
         lines += ["--", _("You can switch this mail off:") + f" {absolute('account')}"]

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from django.utils.translation import gettext as _
 
-from inference.documents.stages import Evaluation, JudgedImage
+from inference.documents.stage_reports import Evaluation, JudgedImage
 from inference.metrics import paired
 from labeling.numbers import whole_number
 from labeling.projects.models import Project

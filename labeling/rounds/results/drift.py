@@ -132,9 +132,9 @@ def values_of(round_: Round) -> Values:
     """Every number that a round left on images that did not teach it."""
     found: Values = {}
     for image, facts in round_.publications.values_list("image", "facts"):
-        said = PublicationFacts.stored(facts)
+        publication_facts = PublicationFacts.stored(facts)
         # Rounds from before signals were kept have the scores of what to annotate next on some of these images.
-        scores = said.priorities if said.signals is None else said.signals
+        scores = publication_facts.priorities if publication_facts.signals is None else publication_facts.signals
         found[image] = {name: float(scores[name]) for name in SIGNALS if name in scores}
     for image, row in per_image(round_).items():
         measured = {name: row.measure(name) for name in JUDGED}

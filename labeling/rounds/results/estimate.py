@@ -14,7 +14,7 @@ from django.db.models import F, Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from inference.documents.stages import Usage
+from inference.documents.stage_reports import Usage
 from labeling.images.models import Image, ImageKind, learned_from
 from labeling.projects.models import Project
 from labeling.rounds.models import Stage

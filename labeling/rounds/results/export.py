@@ -9,7 +9,7 @@ from typing import IO
 from django.utils.translation import gettext as _
 
 from inference.documents.bundle import Bundle, BundleSettings
-from inference.documents.stages import EvaluationFacts, TrainingFacts
+from inference.documents.stage_reports import EvaluationFacts, TrainingFacts
 from labeling.errors import WrongState
 from labeling.rounds.messages import about_round
 from labeling.rounds.models import ModelVersion, Round

@@ -156,15 +156,15 @@ def on_images(publications: Sequence[Publication]) -> list[OnImage]:
 
 
 def _on_image(publication: Publication, counted: int) -> OnImage:
-    said = publication.statements
+    statements = publication.statements
     return OnImage(
         image=publication.image,
         round=publication.round,
-        proposals=counted if said.proposals is None else said.proposals,
-        crumbs=said.crumbs,
-        boxless=said.boxless,
-        why=words_of(said.why),
-        settled=any(cause.code == CauseCode.SETTLED for cause in said.why),
+        proposals=counted if statements.proposals is None else statements.proposals,
+        crumbs=statements.crumbs,
+        boxless=statements.boxless,
+        why=words_of(statements.why),
+        settled=any(cause.code == CauseCode.SETTLED for cause in statements.why),
     )
 
 

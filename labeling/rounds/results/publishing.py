@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from django.db import transaction
 
 from inference.documents.publication import Certificate, PublicationFacts
-from inference.documents.stages import ModelNames
+from inference.documents.stage_reports import ModelNames
 from labeling.annotations.models import Layer
 from labeling.annotations.services import Loaded, load_layer
 from labeling.images.models import Image

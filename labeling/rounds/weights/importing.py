@@ -23,7 +23,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from inference.documents.stages import TrainingFacts
+from inference.documents.stage_reports import TrainingFacts
 from labeling import jobs
 from labeling.accounts.models import User
 from labeling.errors import Archived, Invalid

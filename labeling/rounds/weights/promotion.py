@@ -4,7 +4,7 @@ from django.db import transaction
 from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
-from inference.documents.stages import EvaluationFacts, Figures, TrainingFacts
+from inference.documents.stage_reports import EvaluationFacts, Figures, TrainingFacts
 from labeling.accounts.models import User
 from labeling.errors import WrongState
 from labeling.images.models import Image

@@ -8,8 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 from labeling.errors import Invalid, sentence
 from labeling.studies import limits, services
-from labeling.studies.documents import ArmDocument
 from labeling.studies.models import Arm, Study
+from labeling.studies.protocol.documents import ArmDocument
 
 
 class LimitedField(forms.Field):

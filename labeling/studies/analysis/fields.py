@@ -8,7 +8,7 @@ import pandas as pd
 from labeling.annotations.active_time import Rules
 from labeling.studies.analysis.attribution import OTHER, PHASES, attribute, totals
 from labeling.studies.analysis.quality import Detection, FieldQuality, measured_quality
-from labeling.studies.documents import ArmFlow, Flow
+from labeling.studies.protocol.documents import ArmFlow, Flow
 
 Tables = dict[str, pd.DataFrame]
 DETECTION = tuple(Detection.__dataclass_fields__)

@@ -4,7 +4,7 @@ import pandas as pd
 
 from labeling.studies.analysis.quality import Detection, FieldQuality, measured_quality
 from labeling.studies.analysis.summaries import summarise
-from labeling.studies.documents import CellCounts, OutsideNumbers, Summary, not_known
+from labeling.studies.protocol.documents import CellCounts, OutsideNumbers, Summary, not_known
 
 FASTEST_S = 1.0  # no hand draws an outline faster: files written at such a pace were copied, not saved by somebody
 RESERVATION = (

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from labeling.studies.documents import Protocol
 from labeling.studies.protocol.declared import DEFINITION, HOLM, IN_ORDER
+from labeling.studies.protocol.documents import Protocol
 
 DEFAULT_IDLE_S = 30.0
 

@@ -31,8 +31,8 @@ from labeling.studies.analysis.plan import Plan, plan_of
 from labeling.studies.analysis.quality import means_of_readers
 from labeling.studies.analysis.results import Interval, NotEstimated, as_json, attempt
 from labeling.studies.analysis.summaries import summarise
-from labeling.studies.documents import GestureNumbers, Numbers, Protocol
 from labeling.studies.protocol.declared import DEFINITION
+from labeling.studies.protocol.documents import GestureNumbers, Numbers, Protocol
 
 CUT_OFFS_S = (10.0, 30.0, 60.0, 100.0, 300.0)
 INCOMPLETE = "reader without a counted field in every arm"

@@ -6,7 +6,7 @@ missing_data   readers are analysed who have a counted field in every arm; nothi
 multiplicity   how a family of comparisons is adjusted
 """
 
-from labeling.studies.documents import DeclaredRules
+from labeling.studies.protocol.documents import DeclaredRules
 
 DEFINITION = 2
 HOLM, IN_ORDER = "holm", "in order"

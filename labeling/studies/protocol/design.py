@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from django.utils.translation import gettext as _
 
-from labeling.studies.documents import AllocationRow
+from labeling.studies.protocol.documents import AllocationRow
 
 KINDS = ("parallel", "crossover", "williams")
 

@@ -55,7 +55,7 @@ def values() -> dict[str, list[Any]]:
     models = {
         "project": "Project", "image": "Image", "layer": "Layer", "round": "Round", "job": "Job",
         "label_class": "LabelClass", "membership": "Membership", "study": "Study", "participant": "Participant",
-        "item": "Item",
+        "item": "Item", "work_item": "WorkItem", "comment": "Comment", "invitation": "Invitation",
     }  # fmt: skip
     found = dict(FIXED)
     for parameter, model in models.items():
@@ -154,7 +154,7 @@ def read_as_documents() -> dict[str, int]:
     from inference.documents.reading import Reading
     from inference.documents.snapshot import SnapshotSummary
     from labeling.images.documents import UploadFacts, UploadRequest
-    from labeling.studies.documents import check_frozen
+    from labeling.studies.protocol.documents import check_frozen
 
     model = lambda name: apps.get_model("labeling", name).objects  # noqa: E731
     columns = [

@@ -12,7 +12,7 @@ from inference.documents.base import Document, JsonObject, Number
 # -- what a worker lacks
 
 
-class Lack(StrEnum):
+class MissingKind(StrEnum):
     """What a stage waits for. The sentences stand in labeling/rounds/execution/backoff.py."""
 
     NO_WORKER = "no_worker"
@@ -25,7 +25,7 @@ class Lack(StrEnum):
 class MissingResource(Document):
     """worker: the host that lacks it; queue: which nobody serves; needs, free: bytes."""
 
-    what: Lack
+    what: MissingKind
     worker: str | None = None
     queue: str | None = None
     needs: int | None = None
