@@ -168,6 +168,8 @@ class Contract:
         kind = (request.content_type or "").partition(";")[0].strip().lower()
         if self.form is not None and kind in FORMS:
             return _validated(self.form, _fields(self.form, _form_of(request)))
+        if self.body in (None, Nothing) and kind in FORMS:  # a page's button, or a client that always sends a form
+            return _validated(NoFields, _fields(NoFields, _form_of(request)))
         content = request.body
         if content and kind != JSON:
             raise UnsupportedMediaType(kind or "?")

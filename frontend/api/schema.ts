@@ -1466,6 +1466,11 @@ export interface components {
       entries: components["schemas"]["Entry"][];
     };
     /**
+     * ButtonForm
+     * @description The settings page has its button inside the form of the images' facts, whose fields come along unread.
+     */
+    ButtonForm: Record<string, never>;
+    /**
      * CertificateAnswer
      * @description What proves one fusion (docs/fusion.md). null: the method that made the masks does not state it.
      */
@@ -1524,6 +1529,13 @@ export interface components {
       page?: number | null;
       /** @default null */
       channel?: number | null;
+    };
+    /**
+     * ClaimedAnswer
+     * @description `item` is null when nothing is left.
+     */
+    ClaimedAnswer: {
+      item: components["schemas"]["ItemAnswer"] | null;
     };
     /** ClassAnswer */
     ClassAnswer: {
@@ -3062,13 +3074,6 @@ export interface components {
       more: boolean;
     };
     /**
-     * ClaimedAnswer
-     * @description `item` is null when nothing is left.
-     */
-    ClaimedAnswer: {
-      item: components["schemas"]["ItemAnswer"] | null;
-    };
-    /**
      * ThreadAnswer
      * @description A thread with its comments, the first one first. x, y: image pixels, null for the whole image.
      */
@@ -3691,7 +3696,11 @@ export interface operations {
       };
       cookie?: never;
     };
-    requestBody?: never;
+    requestBody: {
+      content: {
+        "multipart/form-data": components["schemas"]["ButtonForm"];
+      };
+    };
     responses: {
       200: {
         headers: {

@@ -9,8 +9,9 @@ from django.urls import reverse
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from labeling.contract import NoFields, Nothing, Reply, contract
+from labeling.contract import Nothing, Reply, contract
 from labeling.images.contract import (
+    ButtonForm,
     ChangedImage,
     ChangedImages,
     ChoiceBody,
@@ -122,9 +123,8 @@ class Original(APIView):
     A POST, since it writes: a GET is repeated by caches and followed by whatever looks ahead.
     """
 
-    # A form, since the settings page sends one.
-    @contract(body=Nothing, form=NoFields, files=("application/octet-stream",))
-    def post(self, request: Request, image: int) -> FileResponse:
+    @contract(body=Nothing, form=ButtonForm, files=("application/octet-stream",))
+    def post(self, request: Request, image: int, **given: ButtonForm) -> FileResponse:
         found = reach(Image.objects.visible_to(person(request)), person(request), "originals", pk=image)
         original = fetch_original(image=found, by=person(request))
         response = FileResponse(

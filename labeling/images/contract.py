@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from labeling.contract import Answer, Body, File, Form, Id, InDigits, OneOf, ShortText
 from labeling.images.models import Image, ImageKind, ScaleSource, Split
@@ -68,6 +68,12 @@ class UploadForm(Form):
     page: Annotated[PageNumber, InDigits] | None = None
     channel: Annotated[ChannelNumber, InDigits] | None = None
     open_as: Literal["auto", "picture", "slide"] = "auto"
+
+
+class ButtonForm(Form):
+    """The settings page has its button inside the form of the images' facts, whose fields come along unread."""
+
+    model_config = ConfigDict(extra="ignore")
 
 
 class ImageAnswer(Answer):

@@ -47,7 +47,8 @@ class Workspace(APIView):
         project, user = found.project, person(request)
         siblings = list(project.images.order_by("position").values_list("pk", flat=True))
         place = siblings.index(found.pk)
-        layers = layers_of(image=found, user=user)
+        role, study = project.role_of(user), study_of(project)
+        layers = layers_of(image=found, user=user, is_sheet=study is not None)
         return WorkspaceAnswer.model_validate(
             {
                 "image": described(found)
@@ -60,7 +61,7 @@ class Workspace(APIView):
                 "project": {
                     "id": project.pk,
                     "name": project.name,
-                    "role": project.role_of(user),
+                    "role": role,
                     "archived_at": project.archived_at,
                     "records_activity": project.records_activity and project.archived_at is None,
                     "url": reverse("project", args=[project.pk]),
@@ -69,8 +70,8 @@ class Workspace(APIView):
                 },
                 "person": {"id": user.pk, "name": user.display_name},
                 "layers": layers,
-                "study": study_of(project),
-                "work": work_of(found, user, project.role_of(user)),
+                "study": study,
+                "work": work_of(found, user, role),
                 "people": people_of([UUID(layer["id"]) for layer in layers]),
             }
         )
@@ -101,8 +102,10 @@ def tiles_of(image: Image) -> dict[str, Any] | None:  # untyped: WorkspaceAnswer
     return {"url": url, "size": SIDE, "levels": len(sizes(image.width, image.height))}
 
 
-def layers_of(*, image: Image, user: User) -> list[dict[str, Any]]:  # untyped: WorkspaceAnswer reads it
+def layers_of(*, image: Image, user: User, is_sheet: bool) -> list[dict[str, Any]]:  # untyped: as above
     """The layers of an image that `user` sees: working layers, imports, and the current round's proposals.
+
+    is_sheet  of a study's item: its proposals are shown without their models
 
     `base` is the layer whose decisions and counts are this person's picture: the shared one, or the person's own. It is
     the one that is `writable`, when the role allows it and the project is in use.
@@ -123,7 +126,7 @@ def layers_of(*, image: Image, user: User) -> list[dict[str, Any]]:  # untyped: 
         writable = layer == mine and in_use and layer.head.frozen_at is None
         base = is_base(layer, project=image.project, user=user)
         shown.append(_layer(layer, writable=writable, base=base))
-    if study_of(image.project):  # shown without their models: what made them is not the reader's to know
+    if is_sheet:  # shown without their models: what made them is not the reader's to know
         sheet = Layer.objects.filter(image=image, kind=Layer.Kind.PREDICTION).select_related("annotator", "head")
         shown += [_layer(layer) for layer in sheet]
     elif proposed is not None:

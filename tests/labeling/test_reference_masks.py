@@ -245,7 +245,7 @@ def test_many_files_go_to_the_images_of_their_names_and_a_bad_one_stops_no_other
     made = answer.json()
     assert answer.status_code == 201 and [one["cells"] for one in made["added"]] == [1, 2]
     assert "c.png fits no image" in made["declined"][0]["detail"]
-    assert [row["name"] for row in client.get(url).json()] == ["a.png", "b.png"]
+    assert [row["name"] for row in client.get(url).json()["items"]] == ["a.png", "b.png"]
 
 
 @pytest.mark.django_db

@@ -137,7 +137,7 @@ def finished(project, owner, n=1):
 
 def shown(project, user):
     """The numbers of the rounds whose proposals the workspace lists."""
-    layers = layers_of(image=project.images.first(), user=user)
+    layers = layers_of(image=project.images.first(), user=user, is_sheet=False)
     return [layer["publication"]["round_number"] for layer in layers if layer["publication"]]
 
 

@@ -118,9 +118,9 @@ def test_programs_lock_and_read_it_too(project, owner):
     client = APIClient()
     client.force_authenticate(owner)
     address = reverse("reference-set-list", args=[project.pk])
-    assert client.get(address).json() == []
+    assert client.get(address).json()["items"] == []
     made = client.post(address, {"origin": "exact", "readers": 1}, format="json")
-    assert made.status_code == 201 and client.get(address).json() == [made.json()]
+    assert made.status_code == 201 and client.get(address).json()["items"] == [made.json()]
 
 
 CELL = (0.0, 0.0, 10.0, 10.0)

@@ -57,7 +57,7 @@ def test_nothing_that_is_sent_takes_unknown_fields():
         sent = name.endswith(("Body", "In", "Form", "Change", "Start", "Changes"))
         if sent and schema.get("additionalProperties") is not False:
             loose.append(name)
-    assert loose == []
+    assert loose == ["ButtonForm"]  # a button inside a form of facts, all of which a browser sends along
 
 
 @pytest.mark.django_db

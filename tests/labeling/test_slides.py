@@ -2,6 +2,7 @@
 
 import io
 import os
+import uuid
 import zipfile
 from pathlib import Path
 
@@ -321,7 +322,8 @@ def test_a_slide_is_learned_from_by_its_fields_alone(api, study, uploaded):
         assert (uploaded in exported_images(study.project, request)) == shown
     pixels = api.get(reverse("image-pixels", args=[uploaded.pk]))
     assert (pixels.status_code, pixels.json()["code"]) == (409, "is_slide")
-    smart = api.post(reverse("image-smart", args=[uploaded.pk]), {"box": [1, 1, 9, 9]}, format="json")
+    asked = {"session": str(uuid.UUID(int=7)), "number": 1, "box": [1, 1, 9, 9]}
+    smart = api.post(reverse("image-smart", args=[uploaded.pk]), asked, format="json")
     assert (smart.status_code, smart.json()["code"]) == (409, "is_slide")
 
 

@@ -405,6 +405,7 @@ def test_the_settings_page_offers_it_to_those_who_may(study, api):
     assert not OriginalAccess.objects.exists()
     form = urlencode({"csrfmiddlewaretoken": str(token)})  # as the page's form sends it
     answer = browser.post(url, form, content_type="application/x-www-form-urlencoded")
+    assert answer.status_code == 200, answer.content
     assert b"".join(answer.streaming_content) == deep()
 
 
