@@ -18,6 +18,7 @@ from django.urls import Resolver404, resolve
 
 from labeling.accounts.credentials import Credentials
 from labeling.exchange.image_tables import MOST_BYTES as MOST_TABLE
+from labeling.exchange.importing.services import MOST_BYTES as MOST_IMPORT
 from labeling.images.uploads import MOST_BYTES as MOST_IMAGE
 from labeling.problems import PROBLEM, TOO_LARGE, problem_body
 from labeling.rounds.reference_masks import MOST_BYTES as MOST_MASKS
@@ -45,6 +46,8 @@ FILES: dict[str, int] = {
     "settings-image-table": MOST_TABLE,
     "import-weights": MOST_WEIGHTS,
     "study-act": MOST_ARCHIVE,
+    "import-list": MOST_IMPORT,
+    "project-imports": MOST_IMPORT,
 }
 assert MOST_FILES == 100  # project-images: a hundred usual fields, not a hundred of the largest
 

@@ -117,6 +117,7 @@ def api_bodies(there, route: str) -> Any:
         "image-comments": {"text": "here"}, "comment-reply": {"text": "here"}, "invitation-list": {"role": "viewer"},
         "item-assign": {"items": [1], "readers": [1]}, "item-skip": {"reason": "blurred"},
         "item-late": {"author": 1, "act": "apply"}, "job-choose": {"items": [1], "page": 2},
+        "slide-list": {"root": "archive", "paths": ["a.tif"]},
     }  # fmt: skip
     return bodies.get(route, {})
 
@@ -137,6 +138,8 @@ def test_every_writing_route_of_the_api_is_refused(there, verb, name, pattern):
     if name in ("image-list", "image-table") and verb == "post":
         field = "image" if name == "image-list" else "table"
         body, form = {field: SimpleUploadedFile("new.png", png(seed=4711))}, "multipart"
+    if name == "import-list":
+        body, form = {"file": SimpleUploadedFile("new.json", b"{}")}, "multipart"
     with CaptureQueriesContext(connection) as queries:
         answer = getattr(client, verb)(reverse(name, kwargs=values(there, pattern)), body, format=form)
     assert (answer.status_code, answer.json()["code"], answer.json()["detail"]) == (409, "archived", SENTENCE)

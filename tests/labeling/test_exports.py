@@ -258,9 +258,9 @@ def test_evaluate_takes_two_exports(lab, tmp_path, capsys):
     ("layout", "query", "field"),
     [
         ("tiff", "", "layout"),
-        ("coco", "include=everything", "include"),
+        ("coco", "include=everything", "include.0"),
         ("coco", "segmentation=png", "segmentation"),
-        ("coco", "images=yes", "images"),
+        ("coco", "images=perhaps", "images"),
     ],
 )
 def test_a_wrong_word_is_refused_by_name(lab, layout, query, field):
