@@ -267,7 +267,7 @@ def _form_of(request: Request) -> MultiValueDict[str, Any]:
     return found
 
 
-def _fields(model: type[BaseModel], given: MultiValueDict[str, Any]) -> dict[str, Any]:
+def _fields(model: type[BaseModel], given: MultiValueDict[str, Any]) -> dict[str, Any]:  # untyped: as sent
     """Name -> value, or -> list of values where the model declares a list. Raises Invalid for a field given twice."""
     found: dict[str, Any] = {}
     for name, values in given.lists():

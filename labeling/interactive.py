@@ -42,7 +42,7 @@ class Smart(APIView):
     """A mask from a box, clicks inside and clicks outside a cell."""
 
     @contract(body=SmartBody, answer=Answered)
-    def post(self, request: Request, image: int, *, body: SmartBody) -> dict[str, Any]:
+    def post(self, request: Request, image: int, *, body: SmartBody) -> dict[str, Any]:  # untyped: Answered reads it
         found = _image(request, image)
         decline_without(found.project, "smart")
         points = [list(point) for point in body.points or []]
@@ -56,7 +56,7 @@ class Refusion(APIView):
     """A cell's mask after its image was fused again with strokes as hard constraints."""
 
     @contract(body=RefusionBody, answer=Answered)
-    def post(self, request: Request, image: int, *, body: RefusionBody) -> dict[str, Any]:
+    def post(self, request: Request, image: int, *, body: RefusionBody) -> dict[str, Any]:  # untyped: Answered reads it
         found = _image(request, image)
         decline_without(found.project, "brush")
         strokes = [_stroke(stroke, found, number) for number, stroke in enumerate(body.strokes or [])]
@@ -79,7 +79,7 @@ class Refusion(APIView):
         )
 
 
-def ask(task: str, body: SmartBody | RefusionBody, **given: Any) -> dict[str, Any]:
+def ask(task: str, body: SmartBody | RefusionBody, **given: Any) -> dict[str, Any]:  # untyped: as the worker has it
     """Send a task and wait at most PATIENCE for its answer. Raises NobodyAnswers, Invalid with the worker's reason."""
     session, number = str(body.session), body.number
     feed.note_request(session, number)
@@ -109,20 +109,20 @@ def _image(request: Request, image: int) -> Image:
     return reach(images, person(request), "annotate", pk=image)
 
 
-def _pixels(image: Image) -> dict[str, Any]:
+def _pixels(image: Image) -> dict[str, str]:
     """Raises IsSlide: the models of the interactive worker look at a whole picture."""
     decline_slide(image)
     return {"image": image.sha256, "file": str(image.pixels.name)}
 
 
-def _mask(sent: MaskIn, image: Image) -> dict[str, Any]:
+def _mask(sent: MaskIn, image: Image) -> dict[str, Any]:  # untyped: goes to the worker
     """As the worker reads it. Raises Invalid for one that does not fit the image."""
     mask = check_mask(sent, image.width, image.height)
     bits = base64.b64encode(mask.bits).decode()
     return {"x": mask.x, "y": mask.y, "width": mask.width, "height": mask.height, "bits": bits}
 
 
-def _stroke(sent: StrokeIn, image: Image, number: int) -> dict[str, Any]:
+def _stroke(sent: StrokeIn, image: Image, number: int) -> dict[str, Any]:  # untyped: goes to the worker
     try:
         return _mask(sent, image) | {"foreground": sent.foreground}
     except Invalid as error:

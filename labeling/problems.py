@@ -27,7 +27,7 @@ class Problem(BaseModel):
 
 def problem_body(
     *, status: int, code: str, detail: str, field: str = "", lines: tuple[str, ...] = ()
-) -> dict[str, Any]:
+) -> dict[str, Any]:  # untyped: its keys are Problem's
     """An error for programs (code, field) and people (detail; lines, where several things are wrong)."""
     title = HTTPStatus(status).phrase
     body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}

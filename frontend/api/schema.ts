@@ -2611,7 +2611,8 @@ export interface components {
      * @description `proposals`: how many cells the round proposed on this image; `why`: sentences about why it proposed none.
      */
     PublicationAnswer: {
-      id: number;
+      /** Format: uuid */
+      id: string;
       round: number;
       round_number: number;
       /** Format: date-time */

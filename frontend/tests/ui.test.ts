@@ -91,7 +91,7 @@ describe("words", () => {
   it("never say that no round has run on an image that was predicted", () => {
     expect(emptyReview(null)[0]).toContain("No proposals on this image yet");
     const published = {
-      id: 1,
+      id: "p1",
       round: 7,
       round_number: 2,
       published_at: "",

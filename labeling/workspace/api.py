@@ -77,7 +77,7 @@ class Workspace(APIView):
         )
 
 
-def described(image: Image) -> dict[str, Any]:
+def described(image: Image) -> dict[str, Any]:  # untyped: WorkspaceAnswer reads it
     """What a stage needs to show an image's tissue."""
     return {
         "id": image.pk,
@@ -92,7 +92,7 @@ def described(image: Image) -> dict[str, Any]:
     }
 
 
-def tiles_of(image: Image) -> dict[str, Any] | None:
+def tiles_of(image: Image) -> dict[str, Any] | None:  # untyped: WorkspaceAnswer reads it
     """Where a large image's tiles are: `url` + "level/column/row/", level 0 the image itself. None: fetch it whole."""
     if not is_tiled(image):
         return None
@@ -102,7 +102,7 @@ def tiles_of(image: Image) -> dict[str, Any] | None:
     return {"url": url, "size": SIDE, "levels": len(sizes(image.width, image.height))}
 
 
-def layers_of(*, image: Image, user: User, is_sheet: bool) -> list[dict[str, Any]]:
+def layers_of(*, image: Image, user: User, is_sheet: bool) -> list[dict[str, Any]]:  # untyped: as above
     """The layers of an image that `user` sees: working layers, imports, and the current round's proposals.
 
     is_sheet  of a study's item: its proposals are shown without their models
@@ -140,7 +140,7 @@ def is_base(layer: Layer, *, project: Project, user: User) -> bool:
     return layer.kind == Layer.Kind.WORKING and layer.annotator_id == (None if shared else user.pk)
 
 
-def people_of(layers: list[UUID]) -> list[dict[str, Any]]:
+def people_of(layers: list[UUID]) -> list[dict[str, Any]]:  # untyped: WorkspaceAnswer reads it
     """Who has drawn, decided or given an opinion on these layers, or has one of them: nobody hears of others than those
     whose layers they see."""
     annotations = Annotation.objects.filter(layer_id__in=layers)
@@ -152,13 +152,13 @@ def people_of(layers: list[UUID]) -> list[dict[str, Any]]:
     return [{"id": person.pk, "name": person.display_name} for person in people]
 
 
-def study_of(project: Project) -> dict[str, Any] | None:
+def study_of(project: Project) -> dict[str, Any] | None:  # untyped: WorkspaceAnswer reads it
     """For the sheet of a study's item: what its arm has, and nothing that names the arm."""
     item = Item.objects.filter(sheet=project).select_related("arm").first()
     return {"tools": item.arm.tools, "accepts_many": item.arm.accepts_many} if item else None
 
 
-def _layer(layer: Layer, *, writable: bool = False, base: bool = False) -> dict[str, Any]:
+def _layer(layer: Layer, *, writable: bool = False, base: bool = False) -> dict[str, Any]:  # untyped: as above
     return {
         "id": str(layer.pk),
         "kind": layer.kind,
@@ -170,7 +170,7 @@ def _layer(layer: Layer, *, writable: bool = False, base: bool = False) -> dict[
     }
 
 
-def _publication(publication: Publication) -> dict[str, Any]:
+def _publication(publication: Publication) -> dict[str, Any]:  # untyped: WorkspaceAnswer reads it
     proof = publication.proof
     (outcome,) = on_images([publication])
     shown = ("objective", "flow", "cut", "closed", "ambiguous_share", "components", "free_pixels")

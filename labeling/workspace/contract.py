@@ -68,7 +68,7 @@ class WorkspaceProject(Answer):
 class PublicationAnswer(Answer):
     """`proposals`: how many cells the round proposed on this image; `why`: sentences about why it proposed none."""
 
-    id: int
+    id: UUID
     round: int
     round_number: int
     published_at: datetime

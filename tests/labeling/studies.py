@@ -1,12 +1,15 @@
 """A study of two arms with its project and readers, and what the browser of a reader sends."""
 
+import json
 import time
 import uuid
 from datetime import date
+from typing import Any
 
 import numpy as np
 
 from labeling.annotations import activity
+from labeling.annotations.contract import ActivityBody
 from labeling.annotations.services import Loaded, working_layer, write_operations
 from labeling.annotations.state import AnnotationState, PackedMask
 from labeling.images.services import add_image
@@ -102,6 +105,11 @@ def agreed(study, number=1):
     return participant
 
 
+def activity_body(batch: dict[str, Any]) -> ActivityBody:
+    """A batch of activity as it arrives: JSON, read by its contract."""
+    return ActivityBody.read(json.dumps(batch).encode())
+
+
 def work(item: Item, seconds: float, session: str | None = None) -> None:
     """What the browser of a reader would send who draws a field in `seconds`, its last cell forgotten by some."""
     user, image = item.participant.user, item.sheet.images.get()
@@ -120,7 +128,7 @@ def work(item: Item, seconds: float, session: str | None = None) -> None:
         "first": 0,
         "events": events,
     }
-    assert activity.record(user=user, data=batch)
+    assert activity.record(user=user, sent=activity_body(batch))
     cells = list(
         zip([uid, *(str(uuid.uuid4()) for _ in range(item.field.reference_cells - 1))], range(99), strict=False)
     )

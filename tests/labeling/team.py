@@ -17,7 +17,15 @@ def bare_images(project: Any, count: int) -> list[Image]:
     for position in range(there + 1, there + count + 1):
         name = f"field {position}.png"
         rows.append(
-            Image(project=project, name=name, position=position, width=64, height=48, sha256=f"{position:064x}")
+            Image(
+                project=project,
+                name=name,
+                position=position,
+                width=64,
+                height=48,
+                sha256=f"{position:064x}",
+                pixels="none.png",
+            )
         )
     return Image.objects.bulk_create(rows, batch_size=5000)
 

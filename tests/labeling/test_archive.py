@@ -139,6 +139,8 @@ def test_every_writing_route_of_the_api_is_refused(there, verb, name, pattern):
     if name in fields and verb == "post":
         field = fields[name]
         body, form = {field: SimpleUploadedFile("new.png", png(seed=4711))}, "multipart"
+    if name == "import-list":
+        body, form = {"file": SimpleUploadedFile("new.json", b"{}")}, "multipart"
     with CaptureQueriesContext(connection) as queries:
         answer = getattr(client, verb)(reverse(name, kwargs=values(there, pattern)), body, format=form)
     assert (answer.status_code, answer.json()["code"], answer.json()["detail"]) == (409, "archived", SENTENCE)

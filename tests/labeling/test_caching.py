@@ -7,10 +7,9 @@ from django.urls import reverse
 from labeling.annotations.services import working_layer
 from tests.factories import ImageFactory, MembershipFactory
 from tests.labeling.pages import signed_in
-from tests.labeling.test_no_server_error import HEAVY, ROUTES, address, world
+from tests.labeling.test_no_server_error import HEAVY, ROUTES, address
 
 pytestmark = pytest.mark.django_db
-__all__ = ["world"]  # the fixture
 
 IMAGES = {"image-pixels", "image-thumbnail", "image-tile"}
 PACKS = {"layer-pack", "image-reference-pack"}

@@ -290,7 +290,7 @@ def colour_labels(folder):
 
 FAULTS = {
     "no folder": (lambda f: f.rename(f.with_name("elsewhere")), "there is no folder"),
-    "no dataset.json": (lambda f: (f / "dataset.json").unlink(), r"holds no dataset\.json"),
+    "no dataset.json": (lambda f: (f / "dataset.json").unlink(), r"has no dataset\.json"),
     "no images": (lambda f: [p.unlink() for p in (f / "images").iterdir()], "images holds no PNG"),
     "no JSON": (lambda f: (f / "dataset.json").write_text("{"), r"dataset\.json is no JSON"),
     "a list": (lambda f: (f / "dataset.json").write_text("[]"), r"dataset\.json must be an object"),

@@ -259,7 +259,7 @@ def test_evaluate_takes_two_exports(lab, tmp_path, capsys):
     ("layout", "query", "field"),
     [
         ("tiff", "", "layout"),
-        ("coco", "include=everything", "include"),
+        ("coco", "include=everything", "include.0"),
         ("coco", "segmentation=png", "segmentation"),
         ("coco", "images=perhaps", "images"),
     ],

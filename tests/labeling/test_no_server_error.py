@@ -196,6 +196,7 @@ def test_every_address_is_reached_before_it_is_spoilt(world):
                 declined[name] = code
     assert declined == {
         "image-overlay": 422, "round-compare": 422, "compare-image": 404,  # name no rounds
+        "image-slide": 404,  # a picture
         "image-reference-pack": 404, "round-export": 409, "export-round": 404,  # nothing has finished
         "invitation-join": 410,  # no such link
         "job-result": 409, "layer-heads": 422, "participation-receipt": 404,  # nothing is done, named or removed

@@ -68,6 +68,8 @@ CLOSED = {
     "round-compare": "names no rounds",
     "image-overlay": "names no rounds",
     "layer-heads": "names no annotation",
+    "invitation-join": "no such link",
+    "image-slide": "no image is a slide",
     "participation-receipt": "nobody has withdrawn",
     "study-item": "every field has been read",
     "stop-item": "every field has been read",

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import pytest
 from django.urls import reverse
 from django.utils import timezone
-from labeling.rounds.services import start_round
 
 from labeling.images.models import Split
 from labeling.projects.models import Role
+from labeling.rounds.execution.services import start_round
 from labeling.rounds.models import Artifact, ModelVersion, Round, Stage, StageLine
 from labeling.rounds.results.publishing import publish
 from labeling.rounds.weights.promotion import figures_of

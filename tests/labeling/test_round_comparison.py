@@ -9,7 +9,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.urls import reverse
 
-from inference.worker import tasks
+from inference.worker import files, tasks
 from labeling.rounds.models import Artifact, Round, Snapshot, Stage, Tuning
 from labeling.rounds.results.comparison import by_unit, compare, interval
 from labeling.rounds.results.tuning import request_tuning
@@ -142,8 +142,8 @@ def test_tuning_without_references_says_so_and_delivered_late_does_nothing(proje
     settings.DATA_DIR = tmp_path
     finished = evaluated(project, 1, [])
     asked = request_tuning(round_=finished, by=UserFactory())
-    monkeypatch.setattr(tasks, "fields_of", lambda content, locate: [])
-    monkeypatch.setattr(tasks, "_content", lambda stage: {"images": []})
+    monkeypatch.setattr(files, "fields_of", lambda content, locate: [])
+    monkeypatch.setattr(tasks, "content_of", lambda stage: snapshot_of())
     tasks.tune_round(asked.pk)
     asked.refresh_from_db()
     assert asked.state == Tuning.State.FAILED and "nothing to tune on" in asked.error

@@ -436,7 +436,7 @@ def test_the_api_takes_weights_in_and_starts_from_them(owner, sent, detector, cl
     answer = client.post(there, {"files": [detector(name="detector.safetensors")], "data_licence": "CC0"})
     assert (answer.status_code, answer.json()["state"]) == (202, "checking")
     tasks.check_weights(**sent.pop().arguments)
-    (made,) = client.get(there).json()
+    (made,) = client.get(there).json()["items"]
     (version,) = client.get(reverse("model-version-list", args=[project.pk])).json()["items"]
     assert made["versions"] == [version["id"]] and version["origin"] == "imported"
     assert version["licences"] == [{"version": "detector 1 (imported)", "licence": "CC0"}]

@@ -16,7 +16,7 @@ from labeling.studies.analysis import report
 from labeling.studies.models import Item
 from labeling.studies.signing import public_key, signing_key
 from labeling.studies.tables import tables_of
-from tests.labeling.studies import SECONDS, agreed, frozen, read_all, ten_fields
+from tests.labeling.studies import SECONDS, activity_body, agreed, frozen, read_all, ten_fields
 
 pytestmark = pytest.mark.django_db
 
@@ -164,10 +164,10 @@ def test_a_batch_that_comes_twice_or_longer_is_stored_once(study):
     image, session = item.sheet.images.get(), str(uuid.uuid4())
     given = {"session": session, "image": image.pk, "wall_ms": time.time() * 1000, "mono_ms": 9000.0, "first": 0}
     events = [[1000.0, "key", "other"], [2000.0, "key", "other"]]
-    assert activity.record(user=participant.user, data=given | {"events": events})
-    assert not activity.record(user=participant.user, data=given | {"events": events})
+    assert activity.record(user=participant.user, sent=activity_body(given | {"events": events}))
+    assert not activity.record(user=participant.user, sent=activity_body(given | {"events": events}))
     longer = [*events, [3000.0, "stall_end", {"again": 2}]]
-    assert activity.record(user=participant.user, data=given | {"events": longer})
+    assert activity.record(user=participant.user, sent=activity_body(given | {"events": longer}))
     tables = tables_of(study)
     assert tables["events"]["n"].tolist() == [0, 1, 2]
     numbers = report.compute(tables, services.effective(study))

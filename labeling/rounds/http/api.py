@@ -75,7 +75,7 @@ from labeling.rounds.weights.promotion import figures_of, promote, roll_back
 from labeling.rounds.weights.starting import learns_something, licences
 
 
-def round_fields(round_: Round) -> dict[str, Any]:
+def round_fields(round_: Round) -> dict[str, Any]:  # untyped: RoundAnswer reads it
     return {
         "id": round_.pk,
         "project": round_.project_id,
