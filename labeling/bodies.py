@@ -48,8 +48,6 @@ FILES: dict[str, int] = {
     "import-list": MOST_IMPORT,
     "project-imports": MOST_IMPORT,
     "study-act": MOST_ARCHIVE,
-    "import-list": MOST_IMPORT,
-    "project-imports": MOST_IMPORT,
 }
 assert MOST_FILES == 100  # project-images: a hundred usual fields, not a hundred of the largest
 
