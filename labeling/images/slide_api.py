@@ -33,13 +33,13 @@ class Slides(APIView):
 
     @contract(query=Place, answer=Below)
     def get(self, request: Request, project: int, *, query: Place) -> Below:
-        _project(request, project)
+        _project(request, "oversee", project)
         entries = slides.listed(query.root, query.path) if query.root else []
         return Below.model_validate({"roots": sorted(settings.SLIDE_ROOTS), "entries": entries})
 
     @contract(body=Registration, answer=JobStarted, status=202)
     def post(self, request: Request, project: int, *, body: Registration) -> JobStarted:
-        found = _project(request, project)
+        found = _project(request, "manage", project)
         facts = UploadRequest.model_validate(body.model_dump(exclude={"root", "paths"}))
         job = register_slides(project=found, owner=person(request), root=body.root, paths=body.paths, facts=facts)
         return JobStarted(job=job.pk)
@@ -68,9 +68,9 @@ class Fields(APIView):
         return JobStarted(job=_asked(request, found, body).pk)
 
 
-def _project(request: Request, project: int) -> Project:
+def _project(request: Request, act: str, project: int) -> Project:
     user = person(request)
-    return reach(Project.objects.visible_to(user), user, "manage", project="", pk=project)
+    return reach(Project.objects.visible_to(user), user, act, project="", pk=project)
 
 
 def _image(request: Request, act: str, image: int) -> Image:

@@ -221,7 +221,7 @@ def test_what_was_refused_is_taken_after_the_restoring(there):
 def test_archived_projects_stand_folded_below_and_come_back_with_one_click(there):
     client = signed_in(there.owner)
     home = client.get("/").content.decode()
-    assert "1 archived project" in home and 'class="card"' not in home
+    assert "1 archived project" in home and 'class="panel-card is-link"' not in home
     assert f"Restore {there.project.name}" in home
     viewer = signed_in(there.people["viewer"]).get("/").content.decode()
     assert "1 archived project" in viewer and f"Restore {there.project.name}" not in viewer
@@ -232,7 +232,7 @@ def test_archived_projects_stand_folded_below_and_come_back_with_one_click(there
     answer = client.post(reverse("restore-project", args=[there.project.pk]))
     assert toasts(answer) == ["Breast is in use again."]
     home = client.get("/").content.decode()
-    assert "archived project" not in home and 'class="card"' in home
+    assert "archived project" not in home and 'class="panel-card is-link"' in home
     there.project.refresh_from_db()
     assert (there.project.archived_at, there.project.archived_by) == (None, None)
 
