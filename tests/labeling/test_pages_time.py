@@ -13,6 +13,7 @@ from labeling.annotations.summaries import rebuild
 from labeling.site.time_plots import DAYS, HEIGHT, WIDTH, days_up_to, last_day, midnight, rows_of
 from labeling.site.words import worked
 from tests.labeling.pages import address, make_study, page_text, signed_in
+from tests.labeling.studies import activity_body
 
 pytestmark = pytest.mark.django_db
 
@@ -29,7 +30,7 @@ def work(study, who, seconds, *, days_ago=0):
     events = [[1000 * t, "pointer_move"] for t in range(0, seconds + 1, 5)]
     clocks = {"wall_ms": end.timestamp() * 1000, "mono_ms": float(events[-1][0])}
     batch = {"session": str(session), "image": study.image.pk, "first": 0, "events": events}
-    record(user=study.people[who], data=batch | clocks)
+    record(user=study.people[who], sent=activity_body(batch | clocks))
     batches = ActivityBatch.objects.filter(session=session)
     batches.update(received_at=end)
     rebuild(batches)

@@ -446,8 +446,6 @@ def test_the_api_takes_weights_in_and_starts_from_them(owner, sent, detector, cl
         return client.post(rounds, {"preset": "tiny", "start": start}, content_type="application/json")
 
     for wrong in ([], {"prompter": {}}, {"detector": 3}, {"detector": {"as_is": "yes"}}, {"detector": {"of": 1}}):
-        assert post(wrong).status_code == (
-            409 if wrong == [] else 422
-        )  # nothing said of a start: nothing to learn from
+        assert post(wrong).status_code == 422
     both = {"detector": {"from": version["id"], "as_is": True}, "segmenter": {"as_is": True}}
     assert post(both).status_code == 202

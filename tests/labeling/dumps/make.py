@@ -150,10 +150,11 @@ def worked_on(image: Any, user: Any) -> None:
     import uuid
 
     from labeling.annotations import activity
+    from tests.labeling.studies import activity_body
 
     events = [[1000.0 * second, "pointer_move"] for second in range(11)]
     batch = {"session": str(uuid.uuid4()), "image": image.pk, "wall_ms": time.time() * 1000, "mono_ms": 10_010.0}
-    assert activity.record(user=user, data=batch | {"first": 0, "events": events})
+    assert activity.record(user=user, sent=activity_body(batch | {"first": 0, "events": events}))
 
 
 def learned(project: Any, owner: Any, sent: list[Any]) -> None:

@@ -149,7 +149,7 @@ def read_as_documents() -> dict[str, int]:
     """Every stored document of every row, read as what it is; raises for one that is not understood or changes."""
     from django.apps import apps
 
-    from inference.documents import publication, stages
+    from inference.documents import publication, stage_reports
     from inference.documents.configuration import RoundConfiguration
     from inference.documents.reading import Reading
     from inference.documents.snapshot import SnapshotSummary
@@ -160,11 +160,11 @@ def read_as_documents() -> dict[str, int]:
     columns = [
         (RoundConfiguration, model("Round").values_list("configuration", flat=True)),
         (SnapshotSummary, model("Snapshot").values_list("summary", flat=True)),
-        (stages.Usage, model("Stage").values_list("usage", flat=True)),
-        (stages.Figures, model("ModelVersion").values_list("metrics", flat=True)),
+        (stage_reports.Usage, model("Stage").values_list("usage", flat=True)),
+        (stage_reports.Figures, model("ModelVersion").values_list("metrics", flat=True)),
         (publication.Certificate, model("Publication").exclude(certificate={}).values_list("certificate", flat=True)),
         (publication.PublicationFacts, model("Publication").values_list("facts", flat=True)),
-        (stages.ModelNames, model("Publication").values_list("model_names", flat=True)),
+        (stage_reports.ModelNames, model("Publication").values_list("model_names", flat=True)),
         (publication.TuningResult, model("Tuning").exclude(result={}).values_list("result", flat=True)),
         (Reading, model("Image").values_list("reading", flat=True)),
         (UploadRequest, model("Job").filter(kind="read").values_list("request", flat=True)),
@@ -176,7 +176,7 @@ def read_as_documents() -> dict[str, int]:
             assert kind.stored(value).as_json() == value, (kind, value)
             found[kind.__name__] += 1
     for artifact in model("Artifact").all():
-        assert stages.facts_of(artifact.kind, artifact.facts).as_json() == artifact.facts, artifact
+        assert stage_reports.facts_of(artifact.kind, artifact.facts).as_json() == artifact.facts, artifact
         found["facts"] += 1
     for protocol in model("Study").exclude(protocol=None).values_list("protocol", flat=True):
         check_frozen(protocol)
