@@ -49,7 +49,7 @@ class Cancelled(InferenceError):
 class MissingResource(InferenceError):
     """The machine lacks what the work needs, such as memory or a GPU; on another one, or later, it can be done.
 
-    what         one of inference.documents.stage_reports.Lack
+    what         one of inference.documents.stage_reports.MissingKind
     worker       the host that lacks it
     needs, free  bytes
     """

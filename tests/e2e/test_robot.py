@@ -38,7 +38,7 @@ from labeling.annotations.state import PackedMask, AnnotationState
 from labeling.images.services import add_image
 from labeling.projects.services import create_project
 from labeling.rounds.results.publishing import publish
-from tests.documents import SAID
+from tests.documents import STATEMENTS
 project = create_project(owner=User.objects.get(username={user!r}), name={name!r}, records_activity=True,
                          classes=("nucleus", "tumour"))
 file = io.BytesIO()
@@ -51,7 +51,7 @@ states = [AnnotationState("cell", "confirmed", b, mask=m) for b, m in zip(boxes,
 proposals = [Loaded(uuid.uuid4(), state, score=0.5) for state in states]
 snapshot = Snapshot.objects.create(project=project, sha256="0" * 64, content="none", summary={{}})
 round_ = Round.objects.create(project=project, number=1, preset="tiny", configuration={{}}, snapshot=snapshot)
-publish(round_=round_, image=image, proposals=proposals, **SAID)
+publish(round_=round_, image=image, proposals=proposals, **STATEMENTS)
 print(json.dumps(image.pk))
 """
 READ = """

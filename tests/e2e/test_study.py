@@ -19,7 +19,7 @@ from labeling.annotations.state import PackedMask, AnnotationState
 from labeling.images.services import add_image
 from labeling.projects.services import create_project
 from labeling.rounds.results.publishing import publish
-from tests.documents import SAID
+from tests.documents import STATEMENTS
 project = create_project(owner=User.objects.get(username={user!r}), name="To be studied")
 snapshot = Snapshot.objects.create(project=project, sha256="1" * 64, content="none", summary={{}})
 round_ = Round.objects.create(project=project, number=1, preset="tiny", configuration={{}}, snapshot=snapshot)
@@ -31,7 +31,7 @@ for seed in (5, 6):
     image = add_image(project=project, name=f"{{seed}}.png", content=file.getvalue(), split="test", reference=labels)
     mask = PackedMask(30, 100, 30, 30, b"\\xff" * 112 + b"\\xf0")
     proposal = Loaded(uuid.uuid4(), AnnotationState("cell", "confirmed", (30, 100, 60, 130), mask=mask), score=0.5)
-    publish(round_=round_, image=image, proposals=[proposal], **SAID)
+    publish(round_=round_, image=image, proposals=[proposal], **STATEMENTS)
 for name in ("reader-one", "reader-two"):
     User.objects.create_user(name, password="a long enough password")
 print(project.pk)
