@@ -136,7 +136,7 @@ def test_pages_and_workspace_speak_german_until_somebody_chooses_english(
         assert page.get_by_role("tab").all_inner_texts()[1].startswith("Prüfen")
         before = bench.ids()
         bench.press(".")
-        assert "hat die Größe der letzten" in page.get_by_role("region", name="Das Werkzeug in der Hand").inner_text()
+        assert "hat die Größe der letzten" in page.get_by_role("region", name="Aktuelles Werkzeug").inner_text()
         bench.click(*bench.empty_place(30))
         bench.one_new(before)
         wait_for(lambda: "Gespeichert" in page.get_by_test_id("save-state").inner_text(), 10, "said in German")
