@@ -9,8 +9,8 @@ import pytest
 def test_the_api_is_read_and_tried_on_a_page(running, browser, scheme):
     context = browser.new_context(color_scheme=scheme, viewport={"width": 1200, "height": 900})
     page = context.new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.goto(f"{running.address}/accounts/sign-in/?next=/accounts/api/")
     page.fill("input[name=username]", running.username)
     page.fill("input[name=password]", running.password)
@@ -25,4 +25,4 @@ def test_the_api_is_read_and_tried_on_a_page(running, browser, scheme):
         page.screenshot(path=f"{folder}/api_{scheme}.png")
     assert "200" in page.inner_text(".live-responses-table .response-col_status >> nth=1")
     context.close()
-    assert said == []
+    assert errors == []
