@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inference.documents.snapshot import Snapshot, SnapshotImage
-from inference.types import Labels
+from inference.types import Labels, is_point
 
 FEWEST = 15  # annotated cells away from the rim
 PERCENTILE = 1.0
@@ -69,7 +69,7 @@ def smallest_cell(images: Sequence[SnapshotImage], share: float) -> Smallest:
 
 def _areas_of_whole_cells(image: SnapshotImage, unit: float) -> list[float]:
     """The areas of the image's cells away from its rim. `unit` is the area of a pixel."""
-    boxes = [cell.box for cell in image.cells]
+    boxes = [cell.box for cell in image.cells if not is_point(cell.box)]
     whole = [box for box in boxes if not _at_rim(box, image.width, image.height)]
     return [area_of(box) * unit for box in whole]
 

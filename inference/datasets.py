@@ -27,7 +27,8 @@ Stated = Mapping[str, Any]
 class Annotated(TypedDict):
     """What dataset.json of an export says that a label map cannot: cells that are boxes, regions, classes.
 
-    Boxes are [x0, y0, x1, y1], image pixels, half-open; classes are indices into the set's own, null for none.
+    Boxes are [x0, y0, x1, y1], image pixels, half-open; x, y, x, y of a cell that is a point. Classes are indices into
+    the set's own, null for none.
     """
 
     classes: list[int | None]

@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from inference.types import Boxes, BoxMask, Labels, Mask
 
+AROUND_POINT = 16.0  # px on each side of a point: half of a large nucleus at 0.25 µm per pixel
+
 
 def pack(bits: Mask) -> bytes:
     """(h, w) bool -> ceil(h * w / 8) bytes."""
@@ -45,6 +47,18 @@ def clip(mask: BoxMask, width: int, height: int) -> BoxMask | None:
     return tight(BoxMask(mask.x + left, mask.y + top, inside)) if inside.size else None
 
 
+def shared_pixels(a: BoxMask, b: BoxMask) -> int:
+    """How many pixels two masks share."""
+    left, top = max(a.x, b.x), max(a.y, b.y)
+    right = min(a.x + a.bits.shape[1], b.x + b.bits.shape[1])
+    bottom = min(a.y + a.bits.shape[0], b.y + b.bits.shape[0])
+    if left >= right or top >= bottom:
+        return 0
+    of_a = a.bits[top - a.y : bottom - a.y, left - a.x : right - a.x]
+    of_b = b.bits[top - b.y : bottom - b.y, left - b.x : right - b.x]
+    return int(np.count_nonzero(of_a & of_b))
+
+
 def cells_of(labels: Labels) -> list[tuple[int, BoxMask]]:
     """(H, W) label map -> (id, tight mask) of every cell, by id. One pass over the image, not one a cell."""
     from scipy.ndimage import find_objects
@@ -75,6 +89,11 @@ def boxes_of(masks: Sequence[BoxMask]) -> Boxes:
     return np.array([(m.x, m.y, m.x + m.bits.shape[1], m.y + m.bits.shape[0]) for m in masks], np.float64).reshape(
         -1, 4
     )
+
+
+def surroundings(points: Boxes) -> Boxes:
+    """(n, 4) the squares around cells that are points, in which their unknown extent is taken to lie."""
+    return points + np.array([-AROUND_POINT, -AROUND_POINT, AROUND_POINT, AROUND_POINT])
 
 
 def rasterise_boxes(boxes: Boxes, width: int, height: int) -> Mask:

@@ -134,11 +134,12 @@ def aji(table: Contingency) -> float:
 
     A predicted cell may be taken twice, and then counts twice; those never taken enlarge the denominator.
     """
-    inside, outside = _aji_terms(table)
+    inside, outside = aji_terms(table)
     return 1.0 if outside == 0 else inside / outside
 
 
-def _aji_terms(table: Contingency) -> tuple[int, int]:
+def aji_terms(table: Contingency) -> tuple[int, int]:
+    """Numerator and denominator of the AJI, in pixels; they add up over images."""
     order = np.lexsort((table.j, -table.iou, table.i))  # best partner first; ties: the smaller id
     first = np.unique(table.i[order], return_index=True)[1]
     best = order[first]
@@ -300,7 +301,7 @@ def _boundary_hits(
     _same_shape(reference, predicted, valid)
     if not tolerance >= 0:
         raise ValueError(f"tolerance must be at least 0 pixels, not {tolerance}")
-    r, p = _boundary(reference), _boundary(predicted)
+    r, p = boundary(reference), boundary(predicted)
     if valid is not None:
         r, p = r & valid, p & valid
     claimed, present = int(np.count_nonzero(p)), int(np.count_nonzero(r))
@@ -328,7 +329,8 @@ def _within(points: Mask, tolerance: float) -> Mask:
     return near
 
 
-def _boundary(labels: npt.NDArray[Any]) -> Mask:
+def boundary(labels: npt.NDArray[Any]) -> Mask:
+    """Pixels of a cell, (H, W), that have a 4-neighbour of another label; the frame is no boundary."""
     edge = np.zeros(labels.shape, bool)
     across, along = labels[:, 1:] != labels[:, :-1], labels[1:] != labels[:-1]
     edge[:, 1:] |= across
@@ -474,7 +476,7 @@ def per_image(
         1,
         np.array(_overlap(reference != 0, predicted != 0, valid)),
         panoptic(table),
-        np.array(_aji_terms(table)),
+        np.array(aji_terms(table)),
         np.array(_aji_plus_terms(table)),
         np.array(_boundary_hits(reference != 0, predicted != 0, tolerance, valid)),
         tolerance,

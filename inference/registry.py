@@ -2,14 +2,15 @@
 
 prompter("grabcut")                              -> Prompter
 trainer("detector", "centre", "quick", classes=3) -> Trainer
+encoder("boxwise")                               -> Encoder
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
-from inference import detectors, prompters, segmenters
-from inference.types import Architecture, InferenceError, Prompter, Trainer
+from inference import detectors, encoders, prompters, segmenters
+from inference.types import Architecture, Encoder, InferenceError, Prompter, Trainer
 from inference.weights import catalogue
 
 
@@ -24,6 +25,7 @@ def by_name(architectures: Iterable[Architecture]) -> dict[str, Architecture]:
 
 
 PROMPTERS = by_name(prompters.ARCHITECTURES)
+ENCODERS = by_name(encoders.ARCHITECTURES)
 TRAINERS = {"detector": by_name(detectors.ARCHITECTURES), "segmenter": by_name(segmenters.ARCHITECTURES)}
 
 
@@ -71,6 +73,12 @@ def prompter(name: str, **options: Any) -> Prompter:
 def trainer(kind: str, name: str, preset: Any = "quick", **options: Any) -> Trainer:
     """kind "detector" or "segmenter"; preset: a name of PRESETS, or the model's own settings."""
     made: Trainer = find(TRAINERS[kind], name)(preset, **options)
+    return made
+
+
+def encoder(name: str = encoders.DEFAULT.name, **options: Any) -> Encoder:
+    """A name of ENCODERS. Raises UnknownModel, InferenceError where its weights are not here."""
+    made: Encoder = find(ENCODERS, name)(**options)
     return made
 
 

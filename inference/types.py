@@ -19,7 +19,20 @@ Labels = npt.NDArray[np.int32]  # (H, W), 0 is background, 1..n the cells
 Probability = npt.NDArray[np.float32]  # (H, W), 0..1
 Boxes = npt.NDArray[np.float64]  # (n, 4), x0 y0 x1 y1 in image pixels, half-open
 Scores = npt.NDArray[np.float32]  # (n,), 0..1
+Vectors = npt.NDArray[np.float16]  # (n, d), d <= 128: what each cell looks like
 Classes = npt.NDArray[np.int64]  # (n,), index into the project's classes
+
+
+def is_point(box: Sequence[float]) -> bool:
+    """Whether a cell's box (x0, y0, x1, y1) is a point: it has no extent, and lies where the point lies."""
+    x0, y0, x1, y1 = box
+    return x0 == x1 and y0 == y1
+
+
+def which_are_points(boxes: Boxes) -> npt.NDArray[np.bool_]:
+    """(n,) bool: is_point of each row of (n, 4) boxes."""
+    are_points: npt.NDArray[np.bool_] = (boxes[:, :2] == boxes[:, 2:]).all(axis=1)
+    return are_points
 
 
 class InferenceError(Exception):
@@ -164,6 +177,21 @@ class Segmenter(Protocol):
     def name(self) -> str: ...
 
     def foreground(self, rgb: RGB) -> Probability: ...
+
+
+class Encoder(Protocol):
+    """Image and masks -> what each cell looks like. Cells whose vectors lie close together look alike."""
+
+    @property
+    def name(self) -> str:
+        """Name and version: vectors of another name are never compared with these."""
+
+    @property
+    def dimensions(self) -> int:
+        """At most 128."""
+
+    def encode(self, rgb: RGB, cells: Sequence[BoxMask]) -> Vectors:
+        """(n, dimensions), one row a cell in their order. rgb: at the scale that the encoder expects."""
 
 
 @dataclass(frozen=True)

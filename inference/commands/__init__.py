@@ -1,1 +1,1 @@
-"""The file commands of `boxwise`: main(argv) -> exit status each, started by inference/command.py."""
+"""The file commands of `boxwise`: main(argv) -> exit status each, started by boxwise.commands (client/)."""

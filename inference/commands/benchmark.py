@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+from inference.commands import outputs
 from inference.registry import PRESETS
 from inference.types import InferenceError, Progress
 
@@ -81,7 +82,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="boxwise benchmark", description=__doc__)
     parser.add_argument("method", choices=("boxcell",))
     parser.add_argument("data", type=Path, nargs="*", help="folders in the layout of the reference data")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the document and all values")
+    parser.add_argument(
+        "-o", "--output", type=outputs.folder, required=True, help="folder for the document and all values"
+    )
     parser.add_argument(
         "--work", type=Path, required=True, help="folder for trained models; an interrupted run goes on"
     )

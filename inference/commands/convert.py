@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 
+from inference.commands import outputs
 from inference.types import InferenceError
 
 
@@ -28,7 +29,9 @@ def main(argv: list[str]) -> int:
         "2 the arguments are wrong.",
     )
     parser.add_argument("source", type=Path, metavar="IN")
-    parser.add_argument("target", type=Path, metavar="OUT", help="a file, or a folder for formats of a file an image")
+    parser.add_argument(
+        "target", type=outputs.file_or_folder, metavar="OUT", help="a file, or a folder for formats of a file an image"
+    )
     parser.add_argument("--from", dest="from_", choices=NAMES, metavar="FORMAT", default="", help=", ".join(NAMES))
     parser.add_argument("--to", choices=tuple(BOTH_WAYS), metavar="FORMAT", default="", help=", ".join(BOTH_WAYS))
     parser.add_argument(

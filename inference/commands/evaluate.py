@@ -51,7 +51,7 @@ def pairs(reference: Path, predicted: Path) -> list[tuple[str, Path, Path]]:
 
 
 def main(argv: list[str]) -> int:
-    """Exit 0: measured; 2: the input does not fit."""
+    """Measure label maps against a reference: REFERENCE PREDICTION."""
     parser = argparse.ArgumentParser("boxwise evaluate", description="Measure label maps against a reference.")
     parser.add_argument("reference", type=Path)
     parser.add_argument("prediction", type=Path)
@@ -72,7 +72,7 @@ def main(argv: list[str]) -> int:
                 raise FileProblem(f"{name}: {error}") from error
     except FileProblem as error:
         print(f"boxwise evaluate: {error}", file=sys.stderr)
-        return 2
+        return 1
     every = list(reports.values())
     images = {name: report.as_dict() for name, report in reports.items()}
     mean, pooled = metrics.mean(every), metrics.pooled(every)

@@ -10,9 +10,12 @@ from inference.types import RGB, Labels, Mask
 
 Image.MAX_IMAGE_PIXELS = None  # a person names the file; large images are what this is for
 
+PICTURES = (".png", ".tif", ".tiff", ".bmp")  # that hold a mask without loss
+LABEL_MAPS = (".png", ".tif", ".tiff")  # that hold 16 bits and more
+
 
 class FileProblem(Exception):
-    """Says which file and why; the command prints it and exits with 2."""
+    """Says which file and why; the command prints it and exits with 1."""
 
 
 def _open(path: Path) -> Image.Image:

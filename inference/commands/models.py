@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from inference.commands import outputs
 from inference.types import InferenceError
 from inference.weights import catalogue, sha256, shipped
 
@@ -35,7 +36,7 @@ def main(argv: list[str]) -> int:
     )
     convert.add_argument("file", type=Path)
     convert.add_argument("--as", dest="name", required=True, help="centre, faster-rcnn, yolo, caranet, segformer, unet")
-    convert.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.safetensors")
+    convert.add_argument("-o", "--output", type=outputs.file(".safetensors"), required=True, metavar="OUT.safetensors")
     convert.add_argument("--classes", type=int, default=1, help="of a detector")
     convert.add_argument("--preset", default="quick", help="whose settings it was trained with: tiny, quick, paper")
     convert.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="settings that differ from them")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from inference.commands import blocks, predict_slide
+from inference.commands import blocks, outputs, predict_slide
 from inference.commands.predict_slide import Wanted
 from inference.datasets import read_rgb, write_labels
 from inference.types import InferenceError, Labels, UnreadableImage
@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
     from inference.methods import boxcell
 
     Image.MAX_IMAGE_PIXELS = None  # a person names the files; large ones are what this is for
-    wanted = Wanted(options.output, options.region, options.mpp, options.format)
+    wanted = wanted_by(options)
     bad = 0
     try:
         model = boxcell.load(options.model, device=options.device)
@@ -59,7 +59,7 @@ def parsed(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="boxwise predict", description=ABOUT)
     parser.add_argument("model", type=Path, help="folder that boxwise train wrote, or the zip of a round's models")
     parser.add_argument("images", type=Path, nargs="+", help="image or slide files, or folders of them")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT")
+    parser.add_argument("-o", "--output", type=outputs.file_or_folder, required=True, metavar="OUT")
     parser.add_argument("--format", choices=("geojson", "coco", "tiff", "png"), default="", help="of the files in OUT")
     parser.add_argument(
         "--region", type=predict_slide.region, metavar="x,y,w,h", help="a part alone, in pixels of level 0"
@@ -77,15 +77,20 @@ def parsed(argv: list[str]) -> argparse.Namespace:
         help="first fit the segmenter's normalisation to the first dozen of these images (caranet, segformer)",
     )
     options = parser.parse_args(argv)
-    if options.parts and (options.region or options.mpp or options.format):
-        parser.error("--parts are of whole images; leave out --region, --mpp and --format")
+    if options.parts and wanted_by(options).asks_for_tiles():
+        parser.error("--parts are of whole images; leave out --region, --mpp and --format, and let OUT be a folder")
     return options
+
+
+def wanted_by(options: argparse.Namespace) -> Wanted:
+    return Wanted(options.output, options.region, options.mpp, options.format)
 
 
 def predicted(model: "BoxCell", path: Path, wanted: Wanted, *, parts: bool) -> str:
     """Write the masks of one file. -> what was done, for a person. Raises UnreadableImage, InferenceError, OSError."""
     if wanted.asks_for_tiles() or predict_slide.is_slide(path):
-        return predict_slide.predict_slide(model, path, wanted)
+        done = predict_slide.predict_slide(model, path, wanted)
+        return f"{done}; of a slide no parts are written" if parts else done
     rgb = read_rgb(path)
     if rgb.shape[0] * rgb.shape[1] > blocks.LARGEST:  # a picture in a format that cannot be read in parts
         labels = blocks.in_blocks(lambda block: model.predict(block).labels, rgb)

@@ -15,7 +15,8 @@ from inference.commands import blocks
 from inference.reading import sets
 from inference.reading.slides import Slide, open_slide
 from inference.reading.types import Unreadable
-from inference.types import Progress
+from inference.tiles import Tile
+from inference.types import RGB, Progress
 
 if TYPE_CHECKING:
     from inference.methods.boxcell import BoxCell
@@ -121,7 +122,11 @@ def predict_slide(model: "BoxCell", path: Path, wanted: Wanted) -> str:
         frame = streamed.frame_of(slide, found, wanted.mpp)
         key = streamed.key_of(_name_of(model), path, frame)
         teller = _Teller(path.name)
-        made = streamed.predict_tiles(model, slide, frame, work, key=key, report=teller, stop=lambda: False)
+
+        def find(rgb: RGB, tile: Tile) -> streamed.Found:
+            return streamed.Found(streamed.cells_in(model.predict(rgb), tile))
+
+        made = streamed.predict_tiles(find, slide, frame, work, key=key, report=teller, stop=lambda: False)
         about = _about(model, slide, frame, wanted)
         cells = streamed.gathered(frame, made)
         kind = wanted.kind or "tiff"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from inference.commands import outputs
 from inference.datasets import Dataset, open_dataset
 from inference.masks import boxes_of, cells_of
 from inference.pipeline.acquisition import STRATEGIES
@@ -27,7 +28,9 @@ def main(argv: list[str]) -> int:
         "patients that are never annotated (the part of a name before the first _), or on single images.",
     )
     parser.add_argument("dataset", type=Path)
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="JSON with every point of every curve")
+    parser.add_argument(
+        "-o", "--output", type=outputs.file(".json"), metavar="FILE", help="JSON with every point of every curve"
+    )
     parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="the learning curves")
     parser.add_argument("--strategies", nargs="+", default=["random", "mix"], choices=STRATEGIES, metavar="NAME")
     parser.add_argument(

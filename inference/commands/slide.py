@@ -44,7 +44,8 @@ def main(argv: list[str]) -> int:
         if several or answers:
             print(json.dumps(answers if several else answers[0], indent=1, ensure_ascii=False))
     else:
-        print("\n\n".join(in_words(path, what) for path, what in found))
+        for number, (path, what) in enumerate(found):
+            print("\n" * (number > 0) + in_words(path, what))
     return 1 if bad else 0
 
 

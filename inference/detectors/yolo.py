@@ -163,8 +163,8 @@ class Yolo:
         if target.exists():
             return target
         ultralytics = offline(work / "config")
-        pieces = [piece for sample in samples for piece in cut(sample, settings.side)]
-        checked = [piece for sample in validation for piece in cut(sample, settings.side)]
+        pieces = pieces_of(samples, settings.side)
+        checked = pieces_of(validation, settings.side)
         described = write_layout(work / "data", pieces, checked or pieces, self.classes)
         last = work / "run" / "weights" / "last.pt"
         model = ultralytics.YOLO(str(last) if last.exists() else settings.layout)
@@ -246,6 +246,13 @@ def start_of(path: Path, settings: YoloSettings) -> files.State:
     if theirs != settings.layout:
         raise files.BadWeights(f"{path.name} is a {theirs}, and this training makes a {settings.layout}")
     return state
+
+
+def pieces_of(samples: Sequence[Sample], side: int) -> list[Sample]:
+    pieces: list[Sample] = []
+    for sample in samples:
+        pieces += cut(sample, side)
+    return pieces
 
 
 def cut(sample: Sample, side: int) -> Iterator[Sample]:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, JsonValue, Strict, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue, Strict, ValidationError, WithJsonSchema
 
 from inference.limits import STORED
 
 # A number as it stands in JSON: 2 stays 2 and 2.0 stays 2.0, because stage keys are hashes of the JSON.
-Number = Annotated[int, Strict()] | Annotated[float, Strict()]
+Number = Annotated[Annotated[int, Strict()] | Annotated[float, Strict()], WithJsonSchema({"type": "number"})]
 JsonObject = dict[str, JsonValue]  # as json.loads gives it and json.dumps takes it: at the edge, not between rooms
 
 

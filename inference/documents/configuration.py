@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from inference import limits
 from inference.documents.base import Document, faults
+from inference.documents.methods import METHODS
 from inference.limits import FUSION, INSTANCES, PREDICTION, TRAINING, Limit, OutOfBounds
 
 Device = Literal["auto", "cpu", "gpu"]
@@ -94,8 +95,12 @@ class Beginnings(Document):
 
 
 class RoundConfiguration(Document):
-    """Every parameter of a round. Rounds of before name fewer: what is not there has the default."""
+    """Every parameter of a round. Rounds of before name fewer: what is not there has the default.
 
+    method  of inference/documents/methods.py
+    """
+
+    method: Literal["boxcell", "boxcell-points"] = "boxcell"
     device: Device = "auto"
     prompter: Prompter = Prompter()
     prediction: Prediction = Prediction()
@@ -104,6 +109,11 @@ class RoundConfiguration(Document):
     detector: Model = Model(name="centre")
     segmenter: Model = Model(name="unet")
     evaluation: Beginnings | None = None
+
+    @property
+    def learns_from_points(self) -> bool:
+        """Whether a cell of which nobody has said how large it is teaches too."""
+        return METHODS[self.method].labels[0] == "points"
 
     def model_of(self, kind: str) -> Model | None:
         """The detector or segmenter; None for a stage that trains nothing."""

@@ -65,3 +65,17 @@ class Refusion(TypedDict):
     mask: MaskJson | None
     certificate: ShortCertificate
     milliseconds: float
+
+
+class LikenessAnswer(TypedDict):
+    """What inference/worker/likeness.py answers; the texts are base64."""
+
+    order: str
+    suggested: str
+    chances: str
+    places: str
+    learned: int
+    milliseconds: float
+
+
+FromWorker = Prompted | Refusion | Ready | Superseded | Failed

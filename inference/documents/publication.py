@@ -112,15 +112,23 @@ class Provenance(TypedDict, total=False):
     """Where a mask comes from. A plain object, since a layer has 100,000 of them, which nobody changes.
 
     round, round_number, models  of a proposal: the round that made it, and the names of its models
+    job, licence                 of a proposal without a round (its round_number is 0): the job that made it, and the
+                                 licences of what its models learned from
+    elsewhere                    whether a model of it was brought along, so that nobody here knows what it has seen
     proposal, edited             of an accepted one: its uid, and whether a person changed its mask
+    certificate                  of one accepted on a certificate: the lot (labeling/reviews/certificates)
     imported, file               of a cell that another tool drew: its name and version, and the file
     """
 
     round: int
     round_number: int
     models: dict[str, str]
+    job: int
+    licence: str
+    elsewhere: bool
     proposal: str
     edited: bool
+    certificate: int
     imported: str
     file: str
 

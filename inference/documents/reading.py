@@ -57,6 +57,31 @@ class Tissue(Document):
     bits: str
 
 
+class ChannelFacts(Document):
+    """One channel of a slide as it is shown at first: inference.reading.channels.ChannelInfo has the words."""
+
+    name: str
+    colour: str
+    low: Number
+    high: Number
+    least: Number
+    most: Number
+    shown: bool
+
+
+class PlaneFacts(Document):
+    """What there is to choose from in a slide of several planes: page = t * z + slice, all from the first one on.
+
+    page      the plane that is shown at first, and whose samples gave the ranges of the channels; from 1
+    channels  () where a pixel has colours of its own
+    """
+
+    page: int
+    z: int
+    t: int
+    channels: tuple[ChannelFacts, ...]
+
+
 class SlideFacts(Document):
     """What is kept of a whole slide beside what a picture has too.
 
@@ -77,6 +102,8 @@ class ReadPicture(Document):
 
     low, high  samples that are shown as black and white; None for samples of 8 bit
     tiled      whether tiles.bin was written
+    removed    names of metadata that were not kept; never a value
+    writing    whether it may show writing, which can name a person; looked for where the request says so
     """
 
     ok: Literal[True] = True
@@ -94,6 +121,8 @@ class ReadPicture(Document):
     height: int
     tiled: bool
     slide: SlideFacts | None = None
+    removed: tuple[str, ...] = ()
+    writing: bool = False
 
 
 class TilesCut(Document):
@@ -112,7 +141,7 @@ class NotRead(Document):
 class ReadRequest(Document):
     """Read a picture: pixels.png, thumbnail.jpg and, where its longer side is more than tiles_from px, tiles.bin are
     written into the folder. page, channel: which of several, from 1. slide: "auto" or "slide" where the file may be a
-    whole slide (reading/slide_entry.py)."""
+    whole slide (reading/slide_entry.py). writing: whether to look for writing in the picture."""
 
     do: Literal["read"] = "read"
     source: str
@@ -121,6 +150,7 @@ class ReadRequest(Document):
     channel: int | None = None
     tiles_from: int = 2048
     slide: str = ""
+    writing: bool = False
 
 
 class TilesRequest(Document):
@@ -131,10 +161,27 @@ class TilesRequest(Document):
     folder: str
 
 
+class CleanRequest(Document):
+    """Write a slide without label and metadata into the folder, which is empty (reading/deidentify)."""
+
+    do: Literal["clean"] = "clean"
+    source: str
+    folder: str
+
+
+class SlideCleaned(Document):
+    """path: what is to be opened, within the folder that was named; "" for the folder itself."""
+
+    ok: Literal[True] = True
+    path: str
+
+
 class Limits(Document):
-    """Of a child: address space in MB, processor time and time."""
+    """Of a child: address space in MB, processor time and time; file_megabytes: of a file that it writes, where that
+    may be larger."""
 
     megabytes: int
+    file_megabytes: int | None = None
     cpu_seconds: int
     wall_seconds: int
 
@@ -142,7 +189,7 @@ class Limits(Document):
 class Asked(Document):
     """One request to the helper."""
 
-    work: ReadRequest | TilesRequest
+    work: ReadRequest | TilesRequest | CleanRequest
     limits: Limits
 
 

@@ -10,9 +10,12 @@ import json
 from collections.abc import Mapping
 from typing import Literal, get_args
 
-from inference.documents.base import Document, JsonObject, Number
+from pydantic import JsonValue
 
-VERSION = 1
+from inference.documents.base import Document, JsonObject, Number
+from inference.documents.origins import centre_and_patient
+
+VERSION = 2
 Box = tuple[Number, Number, Number, Number]  # x0, y0, x1, y1: image pixels, half-open
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -44,11 +47,26 @@ class SnapshotCell(Document):
     mask: PackedMask | None
 
 
+class FieldView(Document):
+    """How the pixels of a field are made from its slide, where they were cut with other channels.
+
+    x, y      corner in the slide `slide`, pixels of its level 0
+    channels  names of those that models see
+    """
+
+    slide: int
+    x: int
+    y: int
+    channels: tuple[str, ...]
+
+
 class SnapshotImage(Document):
     """An image with what people said of it, read at one moment: `seq` of the working layer `layer`.
 
+    view       how `pixels` are made, which `sha256` names; absent where they are the image's own
     reference  stored name of its label map in the locked reference set; None for an image that judges no masks
     um_per_px  µm per pixel; None where nobody has stated it
+    patient    whose tissue it is, by the name that tells the patients of the project apart; "" where nobody has said
     """
 
     image: int
@@ -58,7 +76,7 @@ class SnapshotImage(Document):
     width: int
     height: int
     um_per_px: Number | None
-    group: str
+    patient: str
     split: Split
     layer: str | None
     seq: int
@@ -67,6 +85,7 @@ class SnapshotImage(Document):
     cannot_tell: tuple[Box, ...]
     exhaustive: tuple[Box, ...]
     ignore: tuple[Box, ...]
+    view: FieldView | None = None
 
     @property
     def teaches(self) -> bool:
@@ -101,9 +120,12 @@ class Snapshot(Document):
 
     @classmethod
     def upgraded(cls, data: JsonObject) -> JsonObject:
-        """Version 1 is the only one; documents of its first days name neither blinded nor reference_set."""
-        if data.get("version", VERSION) != VERSION:
-            raise ValueError(f"a snapshot of version {data['version']} cannot be read here; it is of a newer Boxwise")
+        """From version 1, whose first days name neither blinded nor reference_set."""
+        version = data.get("version", 1)
+        if version == 1:
+            return patients_for_groups(data)
+        if version != VERSION:
+            raise ValueError(f"a snapshot of version {version} cannot be read here; it is of a newer Boxwise")
         return data
 
     @classmethod
@@ -114,6 +136,29 @@ class Snapshot(Document):
     def written(self) -> bytes:
         """The canonical JSON."""
         return canonical(self.as_json())
+
+    def predicted_from(self) -> JsonObject:
+        """What the key of a prediction hashes: everything but the words about the reference set.
+
+        In the names of version 1, so that a round on work that has not changed since uses what it made then.
+        """
+        content = self.model_dump(mode="json", exclude_unset=True, exclude={"reference_set"})
+        images = []
+        for image in content["images"]:
+            patient = image.pop("patient")
+            images.append(image | {"group": patient})
+        return content | {"images": images, "version": 1}
+
+
+def patients_for_groups(data: JsonObject) -> JsonObject:
+    """Upgrade to version 2: "Slide or patient" was one field, called group."""
+    images = data["images"]
+    assert isinstance(images, list)
+    named: list[JsonValue] = []
+    for image in images:
+        assert isinstance(image, dict)
+        named.append(centre_and_patient(image))
+    return data | {"images": named, "version": VERSION}
 
 
 def canonical(value: object) -> bytes:
@@ -137,7 +182,7 @@ class ReferenceSummary(ReferenceName):
     """A locked reference set as it is described beside figures."""
 
     images: int
-    groups: int
+    patients: int
     note: str
     locked_at: str
     locked_by: str | None
@@ -148,11 +193,32 @@ class ReferenceSummary(ReferenceName):
 
 
 class SnapshotSummary(Document):
-    """Counts for people, per split, and whether images of one slide stand on both sides of the evaluation."""
+    """Counts for people, per split, and whether images of one patient stand on both sides of the evaluation."""
 
     splits: Mapping[Split, SplitCount] = {}
-    same_group_in_training_and_evaluation: tuple[str, ...] = ()
+    same_patient_in_training_and_evaluation: tuple[str, ...] = ()
     um_per_px: Number | None = None
     images_without_scale: int = 0
-    images_without_group: int = 0
+    images_without_patient: int = 0
     reference_set: ReferenceSummary | None = None
+
+    @classmethod
+    def upgraded(cls, data: JsonObject) -> JsonObject:
+        return counted_patients(data)
+
+
+SUMMARY_NAMES = {
+    "same_group_in_training_and_evaluation": "same_patient_in_training_and_evaluation",
+    "images_without_group": "images_without_patient",
+}
+
+
+def counted_patients(data: JsonObject) -> JsonObject:
+    """Upgrade: the counts said group where they say patient now."""
+    found = {SUMMARY_NAMES.get(name, name): value for name, value in data.items()}
+    described = found.get("reference_set")
+    if isinstance(described, dict) and "groups" in described:
+        counted = dict(described)
+        counted["patients"] = counted.pop("groups")
+        found["reference_set"] = counted
+    return found

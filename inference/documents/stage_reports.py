@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import JsonValue
 
 from inference.documents.base import Document, JsonObject, Number
+from inference.documents.origins import centre_and_patient
 
 # -- what a worker lacks
 
@@ -177,7 +178,7 @@ class JudgedImage(Document):
     """One image's row of an evaluation: the measures that could be taken of it."""
 
     image: int
-    group: str = ""
+    patient: str = ""
     box_ap50: Number | None = None
     dice: Number | None = None
     iou: Number | None = None
@@ -200,6 +201,10 @@ class Evaluation(EvaluationFacts):
     per_image: tuple[JudgedImage, ...] = ()
 
     @classmethod
+    def upgraded(cls, data: JsonObject) -> JsonObject:
+        return judged_by_patient(masks_by_part(data))
+
+    @classmethod
     def read(cls, data: bytes) -> "Evaluation":
         """The document in an artifact's file. Raises pydantic.ValidationError."""
         return cls.stored(json.loads(data))
@@ -207,6 +212,15 @@ class Evaluation(EvaluationFacts):
     @classmethod
     def of(cls, facts: EvaluationFacts, rows: tuple[JudgedImage, ...]) -> "Evaluation":
         return cls(**facts.given(), per_image=rows)
+
+
+def judged_by_patient(data: JsonObject) -> JsonObject:
+    """Upgrade: the rows said group where they say patient now."""
+    rows = data.get("per_image")
+    if not isinstance(rows, list):
+        return data
+    named: list[JsonValue] = [centre_and_patient(row) for row in rows if isinstance(row, dict)]
+    return data | {"per_image": named}
 
 
 def masks_by_part(data: JsonObject) -> JsonObject:
@@ -229,5 +243,5 @@ FACTS: dict[str, type[Facts]] = {
 
 
 def facts_of(kind: str, data: Mapping[str, object]) -> Facts:
-    """The stored facts of a stage of this kind, in the shape of any version so far."""
-    return FACTS[kind].stored(data)
+    """The stored facts of a stage of this kind, in the shape of any version so far. A publication has none."""
+    return FACTS.get(kind, Facts).stored(data)

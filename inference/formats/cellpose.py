@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from inference.formats.contours import contour_of, mask_of_contour
-from inference.formats.format import Format, Target
-from inference.formats.geometry import mask_of
+from inference.formats.format import NO_PIXEL, Format, Target
+from inference.formats.geometry import TooLarge, mask_of
 from inference.formats.losses import Property
 from inference.formats.model import (
     AnnotatedImage,
@@ -96,7 +96,10 @@ def _read_outlines(file: Path, stem: str, context: Context) -> AnnotatedImage:
                 raise FormatProblem(file, "the line must be x,y,x,y,...", place=place) from error
             if len(xy) % 2 or not np.isfinite(xy).all() or np.abs(xy).max(initial=0) > 1e8:
                 raise FormatProblem(file, "the line must be pairs of finite numbers", place=place)
-            mask = mask_of_contour(np.rint(xy).astype(np.int64).reshape(-1, 2))
+            try:
+                mask = mask_of_contour(np.rint(xy).astype(np.int64).reshape(-1, 2))
+            except TooLarge as error:
+                raise FormatProblem(file, str(error), place=place) from error
             if mask is None:
                 raise FormatProblem(file, "the line holds no point", place=place)
             image.annotations.append(Annotation(Pixels(mask), place=place))
@@ -148,7 +151,7 @@ def _write_outlines(image: AnnotatedImage, file: Path, target: Target) -> None:
     for one in areas_of(image):
         mask = mask_of(one.geometry, image.size)
         if mask is None:
-            target.lost[Property.MASKS] += 1
+            target.leave_out(NO_PIXEL)
             continue
         contour, others = contour_of(mask)
         target.lost[Property.PARTS] += others > 0

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from inference.formats.geometry import counts_of
 from inference.formats.model import (
     AnnotatedImage,
     Annotation,
@@ -26,17 +27,26 @@ FARTHEST = 1e8  # px; no slide has such coordinates
 
 
 def tidied(annotations: Annotations, context: Context, file: Path) -> None:
-    """Check each annotation; a bad one is declined, an outline that crosses itself is counted."""
+    """Check each annotation; a bad one is declined, run lengths without a pixel are skipped, an outline that crosses
+    itself is counted."""
     for image in annotations.images:
         kept = []
         for annotation in image.annotations:
-            cause = fault_of(annotation)
+            cause = fault_of(annotation) or fault_of_nucleus(annotation)
             if cause:
                 context.decline(FormatProblem(file, cause, place=_place(annotation, image)))
+            elif has_no_pixel(annotation):
+                context.skip("masks without a pixel", _place(annotation, image))
             else:
                 kept.append(annotation)
         image.annotations = kept
         notice_crossings(kept, context)
+
+
+def has_no_pixel(annotation: Annotation) -> bool:
+    """Whether run lengths hold background alone, as programs write them for a prediction that found nothing."""
+    geometry = annotation.geometry
+    return isinstance(geometry, RunLengths) and not counts_of(geometry.counts)[1::2].any()
 
 
 def fault_of(annotation: Annotation) -> str:
@@ -51,8 +61,16 @@ def fault_of(annotation: Annotation) -> str:
     if isinstance(geometry, Outline):
         if not geometry.polygons:
             return "the outline has no polygon"
-        return next((cause for part in geometry.polygons for ring in part.rings if (cause := fault_of_ring(ring))), "")
+        causes = (fault_of_ring(ring) for ring in geometry.rings)
+        return next((cause for cause in causes if cause), "")
     return "" if geometry.mask.bits.any() else "the mask holds no pixel"
+
+
+def fault_of_nucleus(annotation: Annotation) -> str:
+    if annotation.nucleus is None:
+        return ""
+    cause = fault_of(Annotation(annotation.nucleus))
+    return f"its nucleus: {cause}" if cause else ""
 
 
 def fault_of_box(rectangle: Rectangle) -> str:

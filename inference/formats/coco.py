@@ -1,24 +1,27 @@
 """COCO instances: polygons, both kinds of run lengths, iscrowd, scores, and the *results* list of a detector.
 
-Coordinates are continuous with pixel (0, 0) covering [0, 1) x [0, 1): as ours. bbox is x, y, width, height. Run
-lengths go down the columns. A polygon has no holes: an object with holes is written as run lengths, the others as
-they are. Beyond COCO's own keys, which other programs ignore: uid, score, attributes, name, parent, measurements,
-nucleus, and um_per_px and regions of an image. Boxwise's own exports keep rejected and open proposals in lists of
-their own; they are skipped and listed.
+Coordinates are continuous with pixel (0, 0) covering [0, 1) x [0, 1): as ours. bbox is x, y, width, height. Run lengths
+go down the columns. A polygon has no holes: an object with holes is written as run lengths, the others as they are. A
+point is an object with one keypoint, whose bbox has no extent. Beyond COCO's own keys, which other programs ignore:
+uid, score, attributes, name, parent, measurements, nucleus, and um_per_px and regions of an image. Boxwise's own
+exports keep rejected and open proposals in lists of their own; they are skipped and listed.
 """
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from inference.documents.origins import centre_and_patient
 from inference.formats import values
 from inference.formats.format import Format, Target
 from inference.formats.geometry import box_of, counts_of, encode, mask_of, outline_of
 from inference.formats.losses import Property
 from inference.formats.model import (
+    REGION_KINDS,
     UNCLASSIFIED,
     AnnotatedImage,
     Annotation,
@@ -32,14 +35,17 @@ from inference.formats.model import (
     Region,
     RunLengths,
     ToolObject,
+    separate_points,
 )
 from inference.formats.model import Line as OpenLine
 from inference.formats.problems import Context, FormatProblem
 from inference.formats.rings import one_ring
 from inference.formats.sources import Source
 
+VISIBLE = 2  # COCO's word for a keypoint that is labelled and seen
+KEYPOINTS = {"keypoints": ["centre"], "skeleton": []}  # of a category whose objects may be points
 MOST_IN_RUNS = 2**32  # pixels: a run length has 32 bits in pycocotools and in other readers
-FACTS = ("split", "group", "scanner", "site", "stain", "name", "sha256", "boxwise_id")
+FACTS = ("split", "centre", "patient", "block", "slide", "scanner", "stain", "name", "sha256", "boxwise_id")
 ASIDE = ("rejected", "proposals")  # lists of Boxwise's own exports
 
 
@@ -81,10 +87,11 @@ def _read(source: Source, file: Path, context: Context) -> Annotations:
         if key is None or key in images:
             cause = f"the id {key!r} stands twice" if key in images else "it has no id"
             raise FormatProblem(file, cause, place=f"image {place}", remedy="give each image an id of its own")
-        images[key] = _image(entry, file, f"image {place}")
+        images[key] = _image(entry, file, f"image {place}", context)
     names: dict[Any, LabelClass] = {}
-    for entry in source.items(file, "categories"):
-        key = _key(values.mapping(entry).get("id"))
+    for category in source.items(file, "categories"):
+        entry = values.mapping(category)
+        key = _key(entry.get("id"))
         number = key if isinstance(key, int) else None
         names[key] = LabelClass(values.text(entry.get("name")), number, values.hex_color(entry.get("color")))
     for place, entry in enumerate(source.items(file, "annotations"), start=1):
@@ -133,15 +140,20 @@ def _size_in(entry: ToolObject) -> tuple[int, int] | None:
     return None
 
 
-def _image(entry: Any, file: Path, place: str) -> AnnotatedImage:
+def _image(entry: Any, file: Path, place: str, context: Context) -> AnnotatedImage:
     name = values.text(entry.get("file_name") or entry.get("name") or entry.get("id"))
     sides = [entry.get(side) for side in ("width", "height")]
     width, height = (values.whole(side, file, place, "its size") if side else None for side in sides)
     scale = entry.get("um_per_px")
     regions = []
-    for region in values.listed(entry.get("regions")):
+    for region in values.objects_in(entry.get("regions")):
+        kind = values.text(region.get("kind"))
+        if kind not in REGION_KINDS:
+            context.skip("regions of another kind", place)
+            continue
         box = _box(region.get("bbox"), file, place)
-        regions.append(Region(values.text(region.get("kind")), box.box))
+        regions.append(Region(kind, box.box))
+    entry = centre_and_patient(entry)
     facts = {fact: values.text(entry[fact]) for fact in FACTS if entry.get(fact) not in (None, "")}
     return AnnotatedImage(
         name=name,
@@ -170,21 +182,22 @@ def _annotation(
     if label is None:
         cause = f"its category_id {values.short(entry.get('category_id'))} is no id of a category"
         raise FormatProblem(file, cause, place=place, remedy="add the category or correct the id")
-    if entry.get("keypoints"):
+    point = _point(entry, file, place)
+    if entry.get("keypoints") and point is None:
         context.skip("keypoints", place)
         if not entry.get("segmentation") and not entry.get("bbox"):
             return None
     nucleus = entry.get("nucleus")
     score = entry.get("score")
     return Annotation(
-        geometry=_geometry(entry, image, file, place),
+        geometry=point or _geometry(entry, image, file, place),
         label=None if label.name == UNCLASSIFIED else label.name,
         uid=values.text(entry.get("uid")),
         kind=values.text(entry.get("object_type")) or "annotation",
         name=values.text(entry.get("name")),
         score=None if score is None else values.number(score, file, place, "score"),
         attributes=values.mapping(entry.get("attributes")),
-        measurements=values.mapping(entry.get("measurements")),
+        measurements=values.numbers(entry.get("measurements")),
         nucleus=_polygons(nucleus, file, place) if isinstance(nucleus, list) and nucleus else None,
         is_locked=entry.get("is_locked") is True,
         crowd=bool(values.whole(entry.get("iscrowd") or 0, file, place, "iscrowd")),
@@ -205,6 +218,28 @@ def _geometry(
     if isinstance(segmentation, list) and segmentation:
         return _polygons(segmentation, file, place)
     return _box(entry.get("bbox"), file, place)
+
+
+def _point(entry: ToolObject, file: Path, place: str) -> Points | None:
+    """The visible keypoints of an object that is nothing else: it has no outline and no bbox, or a bbox without an
+    extent. None for any other; a keypoint of visibility 0 is not there."""
+    keypoints = entry.get("keypoints")
+    if not isinstance(keypoints, list) or not keypoints:
+        return None
+    has_extent = _has_extent(entry.get("bbox")) if entry.get("bbox") else bool(entry.get("segmentation"))
+    if has_extent:
+        return None
+    if len(keypoints) % 3:
+        raise FormatProblem(file, "its keypoints must be x, y and visibility, one after the other", place=place)
+    numbers = [values.number(one, file, place, "a keypoint") for one in keypoints]
+    rows = np.array(numbers, np.float64).reshape(-1, 3)
+    seen = rows[rows[:, 2] > 0, :2]
+    return Points(seen) if len(seen) else None
+
+
+def _has_extent(bbox: Any) -> bool:
+    """Whether a bbox is more than a place; one that cannot be read is, so that the reader of boxes says why."""
+    return not (isinstance(bbox, list) and len(bbox) == 4 and bbox[2] == 0 and bbox[3] == 0)
 
 
 def _polygons(segmentation: list[Any], file: Path, place: str) -> Outline:
@@ -232,7 +267,10 @@ def runs_of(
         if isinstance(counts, list):
             return RunLengths(width, height, _compressed(counts, width, height))
         text = values.text(counts).encode("ascii")
-        if int(counts_of(text).sum()) > width * height:
+        lengths = counts_of(text)
+        if (lengths < 0).any():
+            raise ValueError("a length is below 0")
+        if int(lengths.sum()) > width * height:
             raise ValueError("they do not fit the size")
     except (ValueError, TypeError, OverflowError) as error:
         raise FormatProblem(file, f"its run lengths cannot be read: {error}", place=place) from error
@@ -282,16 +320,18 @@ def write(annotations: Annotations, target: Target) -> None:
             entry = {"id": count, "image_id": number, "category_id": category} | _entry(one, image, target)
             file.write(("," if count > 1 else "") + _json(entry))
         categories = [_category(annotations, name, number) for name, number in numbers.items()]
+        if any(isinstance(one.geometry, Points) for one in annotations.each()):
+            categories = [category | KEYPOINTS for category in categories]
         if has_no_class:
             categories.append({"id": len(names) + 1, "name": UNCLASSIFIED, "supercategory": ""})
         file.write('],"categories":' + _json(categories) + "}")
 
 
 def _numbered(annotations: Annotations) -> Iterator[tuple[int, AnnotatedImage, Annotation]]:
-    """What COCO instances can hold: areas and boxes."""
+    """What COCO can hold: areas, boxes, and points, each as the only keypoint of an object."""
     for number, image in enumerate(annotations.images, start=1):
-        for one in image.annotations:
-            if not isinstance(one.geometry, Points | OpenLine):
+        for one in chain.from_iterable(map(separate_points, image.annotations)):
+            if not isinstance(one.geometry, OpenLine):
                 yield number, image, one
 
 
@@ -323,6 +363,9 @@ def _entry(one: Annotation, image: AnnotatedImage, target: Target) -> ToolObject
         "bbox": _bbox(box_of(one.geometry)),
         "iscrowd": int(one.crowd),
     }
+    if isinstance(one.geometry, Points):
+        x, y = one.geometry.xy[0].tolist()
+        entry |= {"keypoints": [x, y, VISIBLE], "num_keypoints": 1}
     extra = {
         "uid": one.uid, "score": one.score, "name": one.name, "attributes": one.attributes, "parent": one.parent,
         "measurements": {key: number for key, number in one.measurements.items() if np.isfinite(number)},
@@ -344,19 +387,21 @@ def _segmentation(one: Annotation, image: AnnotatedImage, target: Target) -> tup
     if isinstance(geometry, Rectangle):
         x0, y0, x1, y1 = geometry.box
         return [], (x1 - x0) * (y1 - y0)
+    if isinstance(geometry, Points):
+        return [], 0.0
     if isinstance(geometry, RunLengths) and (geometry.width, geometry.height) == size:
         mask = mask_of(geometry)
         text = {"size": [size[1], size[0]], "counts": geometry.counts.decode()}
         return text, float(mask.bits.sum()) if mask is not None else 0.0
-    if isinstance(geometry, Outline) and not one.crowd and not any(part.holes for part in geometry.polygons):
+    if isinstance(geometry, Outline) and not one.crowd and not geometry.has_holes:
         return [_flat(part) for part in outline_of(geometry)], sum(_area(part) for part in geometry.polygons)
-    if size[0] * size[1] >= MOST_IN_RUNS and not isinstance(geometry, Points | OpenLine):
+    if size[0] * size[1] >= MOST_IN_RUNS and not isinstance(geometry, OpenLine):
         return _cut_open(outline_of(geometry))
     mask = mask_of(geometry, size)
     if mask is None:
         raise FormatProblem(image.name, "the object has no pixel inside the image", place=one.place)
     if isinstance(geometry, Outline):
-        target.lost[Property.SUBPIXEL] += any((ring % 1).any() for part in geometry.polygons for ring in part.rings)
+        target.lost[Property.SUBPIXEL] += geometry.is_between_pixels
     runs = encode(mask, size)
     return {"size": [size[1], size[0]], "counts": runs.counts.decode()}, float(mask.bits.sum())
 
@@ -386,5 +431,5 @@ def _bbox(box: tuple[float, float, float, float]) -> list[float]:
     return [x0, y0, x1 - x0, y1 - y0]
 
 
-KEEPS = frozenset(Property) - {Property.POINTS, Property.LINES}
+KEEPS = frozenset(Property) - {Property.LINES}
 FORMATS = {"coco": Format("coco", "COCO", recognises, read, write, KEEPS, (".json",), one_file=True)}

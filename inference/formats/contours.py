@@ -6,7 +6,7 @@ contour runs half a pixel inside of our outline.
 import numpy as np
 import numpy.typing as npt
 
-from inference.formats.geometry import fill
+from inference.formats.geometry import MOST_PIXELS, TooLarge, fill
 from inference.formats.outlines import area, rings_of
 from inference.masks import tight
 from inference.types import BoxMask
@@ -16,11 +16,13 @@ Numbers = npt.NDArray[np.int64]
 
 
 def mask_of_contour(contour: Pixels) -> BoxMask | None:
-    """The pixels inside a contour and on it; None for no point."""
+    """The pixels inside a contour and on it; None for no point. Raises TooLarge."""
     if not len(contour):
         return None
     corner = contour.min(axis=0)
-    width, height = contour.max(axis=0) + 1 - corner
+    width, height = (contour.max(axis=0) + 1 - corner).tolist()
+    if width * height > MOST_PIXELS:
+        raise TooLarge(f"a mask of {width} x {height} px is larger than {MOST_PIXELS} px")
     left, top = corner.tolist()
     bits = np.zeros((height, width), bool)
     centres = contour + 0.5

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from inference.formats.checks import tidied
 from inference.formats.format import Format, Target
+from inference.formats.geometry import TooLarge
 from inference.formats.losses import Loss, losses_of
 from inference.formats.model import (
     Annotations,
@@ -17,13 +18,14 @@ from inference.formats.model import (
 )
 from inference.formats.problems import EVERY_IMAGE, Context, FormatProblem, Listed, stem_of
 from inference.formats.registry import BOTH_WAYS, format_named, recognise
-from inference.formats.sources import PICTURES, files_in, open_source
+from inference.formats.sources import PICTURES, Source, files_in, open_source
 from inference.types import InferenceError
 
 # Endings that say the format by themselves.
 BY_ENDING = {
     ".geojson": "geojson", ".mat": "consep", ".roi": "roi", ".zip": "roi", ".png": "png", ".tif": "tiff",
     ".tiff": "tiff", ".ome.tif": "ome", ".ome.tiff": "ome", "_seg.npy": "cellpose", "_cp_outlines.txt": "cellpose",
+    ".dcm": "dicom",
 }  # fmt: skip
 
 
@@ -81,7 +83,14 @@ def read(
 
     Raises FormatProblem that names the file, the place and the remedy.
     """
-    source = open_source(path)
+    return read_source(open_source(path), format=format, sizes=sizes, strict=strict)
+
+
+def read_source(
+    source: Source, *, format: str = "", sizes: Mapping[str, tuple[int, int]] | None = None, strict: bool = True
+) -> Reading:
+    """The same of what is open already: its JSON is not parsed again."""
+    path = source.path
     chosen = format_named(format) if format else recognise(source)
     context = Context(sizes=sizes or {}, strict=strict)
     source.problems.clear()  # those of other formats
@@ -91,6 +100,8 @@ def read(
         raise FormatProblem(path, "the file is nested too deep", remedy="it is no file of annotations") from error
     for problem in source.problems.values():
         context.decline(problem)
+    if not annotations.images and context.declined:
+        raise context.declined[0]
     if not annotations.images:
         cause = f"it holds no annotations of the format {chosen.name}"
         raise FormatProblem(path, cause, remedy="name its format with --from, or let it be recognised")
@@ -120,7 +131,11 @@ def write(annotations: Annotations, out: Path, *, format: str) -> tuple[list[str
     with tempfile.TemporaryDirectory(prefix=".boxwise-", dir=out.parent) as temporary:
         folder = Path(temporary)
         target = Target(folder, folder / out.name if is_file else None)
-        chosen.write(annotations, target)
+        try:
+            chosen.write(annotations, target)
+            losses = losses_of(annotations, chosen.keeps)
+        except TooLarge as error:
+            raise FormatProblem(out, str(error), remedy="cut the image into fields") from error
         written = sorted(file for file in folder.rglob("*") if file.is_file())
         names = [str(file.relative_to(folder)) for file in written]
         destination = out.parent if is_file else out
@@ -128,9 +143,9 @@ def write(annotations: Annotations, out: Path, *, format: str) -> tuple[list[str
             place = destination / name
             place.parent.mkdir(parents=True, exist_ok=True)
             _replace(file, place)
-    losses = losses_of(annotations, chosen.keeps)
     losses += [Loss(what, count) for what, count in target.lost.items() if count]
-    return names, losses, target.notes
+    left_out = [f"{count} objects are not written: they {why}" for why, count in target.left_out.items()]
+    return names, losses, target.notes + left_out
 
 
 def _replace(file: Path, place: Path) -> None:

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from inference.formats import values
-from inference.formats.format import Format, Target
-from inference.formats.geometry import corners, ellipse, mask_of, outline_of
+from inference.formats.format import NO_PIXEL, Format, Target
+from inference.formats.geometry import MOST_PIXELS, corners, ellipse, mask_of, outline_of
 from inference.formats.losses import Property
 from inference.formats.model import (
     UNCLASSIFIED,
@@ -164,6 +164,9 @@ def _mask(shape: Element, file: Path, place: str) -> Pixels:
     if (counts < 0).any() or counts.sum() != width * height or width < 1 or height < 1:
         cause = f"its run lengths must add up to {width} x {height}"
         raise FormatProblem(file, cause, place=place)
+    if width * height > MOST_PIXELS:
+        cause = f"its mask of {width} x {height} px is larger than {MOST_PIXELS} px"
+        raise FormatProblem(file, cause, place=place)
     values_of_runs = np.arange(len(counts)) % 2 == 1
     bits = np.repeat(values_of_runs, counts).reshape(height, width)
     mask = tight(BoxMask(left, top, bits))
@@ -222,17 +225,20 @@ def _shapes(
         return [("box", {name: plain(value) for name, value in sides})]
     if isinstance(geometry, Points | OpenLine):
         return [("points" if isinstance(geometry, Points) else "polyline", {"points": _text(geometry.xy)})]
-    if isinstance(geometry, Outline) and not any(part.holes for part in geometry.polygons):
+    if isinstance(geometry, Outline) and not geometry.has_holes:
         about = {"group_id": str(group)} if len(geometry.polygons) > 1 else {}
         return [("polygon", {"points": _text(part.shell)} | about) for part in outline_of(geometry)]
     if isinstance(geometry, Outline):
-        target.lost[Property.SUBPIXEL] += any((ring % 1).any() for part in geometry.polygons for ring in part.rings)
-    return _mask_shape(geometry, size)
+        target.lost[Property.SUBPIXEL] += geometry.is_between_pixels
+    return _mask_shape(geometry, size, target)
 
 
-def _mask_shape(geometry: Outline | Pixels | RunLengths, size: tuple[int, int]) -> list[tuple[str, dict[str, str]]]:
+def _mask_shape(
+    geometry: Outline | Pixels | RunLengths, size: tuple[int, int], target: Target
+) -> list[tuple[str, dict[str, str]]]:
     mask = mask_of(geometry, size)
     if mask is None:
+        target.leave_out(NO_PIXEL)
         return []
     height, width = mask.bits.shape
     about = {"left": mask.x, "top": mask.y, "width": width, "height": height}

@@ -105,7 +105,7 @@ def _geometry(entry: ToolObject, file: Path, place: str) -> Geometry | None:
 
 
 def _polygon(shape: ToolObject, file: Path, place: str) -> Outline:
-    paths = shape.get("paths") or [shape.get("path")]
+    paths = values.listed(shape.get("paths")) or [shape.get("path")]
     rings = [values.ring(_points(path, file, place)) for path in paths]
     if any(len(one) < 3 for one in rings):
         cause = "a path of its polygon has fewer than three points"

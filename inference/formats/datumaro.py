@@ -68,7 +68,7 @@ def _image(
     size = values.listed(about.get("size"))
     if len(size) == 2:
         image.height, image.width = (values.whole(side, file, place, "size") for side in size)
-    for number, entry in enumerate(values.listed(item.get("annotations")), start=1):
+    for number, entry in enumerate(values.objects_in(item.get("annotations")), start=1):
         where = f"{place}, annotation {number}"
         kind = entry.get("type")
         if kind not in SHAPES:

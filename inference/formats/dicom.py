@@ -7,15 +7,19 @@ corner of the first pixel: as ours. Coordinates in 3-D and segmentations of volu
 person is read.
 """
 
+import uuid
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from inference.formats.dicom_writing import write
 from inference.formats.format import Format
 from inference.formats.geometry import union
+from inference.formats.losses import Property
 from inference.formats.model import (
+    UNCLASSIFIED,
     AnnotatedImage,
     Annotation,
     Annotations,
@@ -37,6 +41,9 @@ from inference.types import BoxMask
 SEG = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")  # segmentation, label map segmentation
 ANN = "1.2.840.10008.5.1.4.1.1.91.1"
 MOST_PIXELS = 2**30
+# The graphic types of ANN: those with so many points an annotation, and those of any number.
+POINTS_OF = {"POINT": 1, "RECTANGLE": 4, "ELLIPSE": 4}
+OF_ANY_LENGTH = ("POLYGON", "POLYLINE")
 
 
 def recognises(source: Source) -> bool:
@@ -59,20 +66,21 @@ def _class_of(file: Path) -> str:
 
 def read(source: Source, context: Context) -> Annotations:
     found = Annotations()
+    colors: dict[str, str] = {}
     for file in _files(source):
         kind = _class_of(file)
         if kind not in (*SEG, ANN):
             continue
         image = AnnotatedImage(file.stem)
         try:
-            _read_file(image, file, kind, context)
+            _read_file(image, file, kind, colors, context)
         except FormatProblem:
             raise
         except Exception as error:  # pydicom raises whatever a damaged file leads to
             raise FormatProblem(file, f"the file cannot be read ({error})", remedy="export it again") from error
         found.images.append(image)
     names = dict.fromkeys(one.label for one in found.each() if one.label is not None)
-    found.classes = [LabelClass(name) for name in names]
+    found.classes = [LabelClass(name, None, colors.get(name, "")) for name in names]
     return found
 
 
@@ -80,6 +88,7 @@ def _read_file(
     image: AnnotatedImage,
     file: Path,
     kind: str,
+    colors: dict[str, str],
     context: Context,
 ) -> None:
     import pydicom
@@ -88,7 +97,7 @@ def _read_file(
     if kind == ANN:
         _read_groups(image, document, file, context)
     else:
-        _read_segments(image, document, file, context)
+        _read_segments(image, document, file, colors, context)
 
 
 # -- SEG
@@ -98,6 +107,7 @@ def _read_segments(
     image: AnnotatedImage,
     document: Any,
     file: Path,
+    colors: dict[str, str],
     context: Context,
 ) -> None:
     if "TotalPixelMatrixRows" not in document:
@@ -124,9 +134,30 @@ def _read_segments(
         whole = union(masks[number])
         assert whole is not None
         about = labels.get(number)
-        label = str(about.SegmentLabel) if about is not None else f"segment {number}"
-        uid = str(about.get("TrackingUID", "")) if about is not None else ""
+        label: str | None = str(about.SegmentLabel) if about is not None else f"segment {number}"
+        uid = _lasting_id(about) if about is not None else ""
+        label = None if label == UNCLASSIFIED else label
+        if label and about is not None and "RecommendedDisplayCIELabValue" in about:
+            colors.setdefault(label, _color(about.RecommendedDisplayCIELabValue))
         image.annotations.append(Annotation(Pixels(whole), label, uid=uid, place=f"segment {number}"))
+
+
+def _lasting_id(about: Any) -> str:
+    """The tracking UID of a segment; one that is made of a UUID (2.25.NUMBER) is that UUID."""
+    uid = str(about.get("TrackingUID", ""))
+    number = uid.removeprefix("2.25.")
+    if number == uid or not number.isdecimal() or int(number) >= 2**128:
+        return uid
+    return str(uuid.UUID(int=int(number)))
+
+
+def _color(scaled: Any) -> str:
+    """#rrggbb of a colour as DICOM keeps it: CIELab, each value spread over 16 bits (PS3.3, C.10.7.1.1)."""
+    from skimage.color import lab2rgb
+
+    lightness, a, b = (float(value) / 65535 for value in scaled)
+    rgb = lab2rgb(np.array([lightness * 100, a * 255 - 128, b * 255 - 128]))
+    return "#" + "".join(f"{round(value * 255):02x}" for value in rgb)
 
 
 def _bits(frame: Any, segment: int, document: Any) -> list[tuple[int, Any]]:
@@ -195,13 +226,15 @@ def _read_groups(
         raise FormatProblem(file, cause, remedy="export annotations in 2-D")
     for place, group in enumerate(document.AnnotationGroupSequence, start=1):
         kind = str(group.GraphicType)
+        if kind not in (*POINTS_OF, *OF_ANY_LENGTH):
+            context.decline(FormatProblem(file, f"the graphic type {kind} is not read", place=f"group {place}"))
+            continue
         label = str(group.get("AnnotationGroupLabel", "")) or None
         measured = _measurements(group)
         for number, xy in enumerate(_graphics(group, kind), start=1):
             where = f"group {place}, annotation {number}"
             with context.one_object():
-                geometry = _geometry(kind, xy, file, where)
-                made = Annotation(geometry, label, place=where)
+                made = Annotation(_geometry(kind, xy), label, place=where)
                 made.measurements = {
                     name: values_of_group[number]
                     for name, values_of_group in measured.items()
@@ -216,18 +249,13 @@ def _graphics(group: Any, kind: str) -> list[Ring]:
         flat = np.frombuffer(group.DoublePointCoordinatesData, np.float64)
     else:
         flat = np.frombuffer(group.PointCoordinatesData, np.float32).astype(np.float64)
-    if kind in ("POLYGON", "POLYLINE"):
+    if kind in OF_ANY_LENGTH:
         starts = np.frombuffer(group.LongPrimitivePointIndexList, np.uint32).astype(np.int64) - 1
         return [part.reshape(-1, 2) for part in np.split(flat, starts[1:])]
-    return list(flat.reshape(-1, {"POINT": 1, "RECTANGLE": 4, "ELLIPSE": 4}[kind], 2))
+    return list(flat.reshape(-1, POINTS_OF[kind], 2))
 
 
-def _geometry(
-    kind: str,
-    xy: Ring,
-    file: Path,
-    place: str,
-) -> Geometry:
+def _geometry(kind: str, xy: Ring) -> Geometry:
     if kind == "POINT":
         return Points(xy)
     if kind == "POLYLINE":
@@ -237,9 +265,7 @@ def _geometry(
         angle = np.linspace(0, 2 * np.pi, 72, endpoint=False)[:, None]
         ring = middle + np.cos(angle) * long / 2 + np.sin(angle) * across / 2
         return Outline((Polygon(ring),), is_ellipse=True)
-    if kind in ("POLYGON", "RECTANGLE"):
-        return polygon(xy)
-    raise FormatProblem(file, f"the graphic type {kind} is not read", place=place)
+    return polygon(xy)
 
 
 def _measurements(group: Any) -> dict[str, dict[int, float]]:
@@ -256,4 +282,10 @@ def _measurements(group: Any) -> dict[str, dict[int, float]]:
     return found
 
 
-FORMATS = {"dicom": Format("dicom", "DICOM SEG and ANN", recognises, read)}
+KEEPS = frozenset(
+    (
+        Property.MASKS, Property.HOLES, Property.PARTS, Property.CLASSES, Property.IDS, Property.EMPTY, Property.NAMES,
+        Property.SCALE, Property.COLORS,
+    )
+)  # fmt: skip
+FORMATS = {"dicom": Format("dicom", "DICOM SEG and ANN", recognises, read, write, KEEPS, (".dcm",))}

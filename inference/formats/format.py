@@ -15,15 +15,28 @@ from inference.formats.names import unique_stems
 from inference.formats.problems import Context, FormatProblem, stem_of
 from inference.formats.sources import Source
 
+# Why an object is not written.
+NO_PIXEL = "cover the centre of no pixel of their image"
+COVERED = "lie wholly under earlier ones"
+
 
 @dataclass
 class Target:
-    """Where a writer writes: a folder (with `file` None) or one file. `lost` is what the writer itself counts."""
+    """Where a writer writes: a folder (with `file` None) or one file.
+
+    lost      what the writer itself counts of what the format has no place for
+    left_out  why -> how many objects are not written although the format has a place for them
+    """
 
     folder: Path
     file: Path | None
     lost: Counter[Property] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
+
+    def leave_out(self, why: str) -> None:
+        """An object is not written; the result says it."""
+        self.left_out[why] += 1
 
     def document(self, name: str) -> Path:
         """The one file of a format that holds all images."""
@@ -87,6 +100,8 @@ class Format:
     keeps       what its files hold; the test of every format holds it
     endings     of the file that is written; the first is the usual one
     one_file    whether one file holds all images
+    has_list    whether a list of classes that depends on what is annotated lies beside the files
+    has_splits  whether its folders say which images train, validate and test
     """
 
     name: str
@@ -97,3 +112,9 @@ class Format:
     keeps: frozenset[Property] = frozenset()
     endings: tuple[str, ...] = (".json",)
     one_file: bool = False
+    has_list: bool = False
+    has_splits: bool = False
+
+    @property
+    def shares_files(self) -> bool:
+        return self.one_file or self.has_list

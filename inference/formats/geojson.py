@@ -21,7 +21,7 @@ import numpy as np
 from inference.formats import values
 from inference.formats.checks import valid_parts
 from inference.formats.format import Format, Target
-from inference.formats.geometry import corners, outline_of
+from inference.formats.geometry import box_of, corners, outline_of
 from inference.formats.losses import Property
 from inference.formats.model import (
     AnnotatedImage,
@@ -125,14 +125,13 @@ def _add(
     shape = values.mapping(shape)
     is_ellipse = properties.get("isEllipse") is True or shape.get("isEllipse") is True
     geometry = _geometry(shape, file, place, is_ellipse=is_ellipse)
-    if metadata.get("region") in REGION_CLASSES and isinstance(geometry, Outline):
-        xy = geometry.polygons[0].shell
-        box = (*xy.min(axis=0).tolist(), *xy.max(axis=0).tolist())
-        image.regions.append(Region(metadata["region"], box))
+    region = values.text(metadata.get("region"))
+    if region in REGION_CLASSES and isinstance(geometry, Outline):
+        image.regions.append(Region(region, _rectangle_of(geometry, file, place).box))
         return
-    if (metadata.get("box") == "1" or status == "boxes") and isinstance(geometry, Outline):
-        xy = geometry.polygons[0].shell
-        geometry = values.rectangle(*xy.min(axis=0).tolist(), *xy.max(axis=0).tolist())
+    is_box = metadata.get("box") == "1" or status == "boxes"
+    if is_box and isinstance(geometry, Outline):
+        geometry = _rectangle_of(geometry, file, place)
     label = _class(properties, classes)
     nucleus = properties.get("nucleusGeometry") or feature.get("nucleusGeometry")
     image.annotations.append(
@@ -152,6 +151,13 @@ def _add(
             place=place,
         )
     )
+
+
+def _rectangle_of(outline: Outline, file: Path, place: str) -> Rectangle:
+    """The rectangle that an outline stands for."""
+    if not any(map(len, outline.rings)):
+        raise FormatProblem(file, "the polygon has no point", place=place)
+    return values.rectangle(*box_of(outline))
 
 
 def _kind(properties: ToolObject) -> str:
@@ -181,15 +187,10 @@ def _class(properties: ToolObject, classes: dict[str, LabelClass]) -> str | None
 
 
 def _measurements(found: Any) -> dict[str, float]:
-    """A map, or the older list of {name, value}. What is no number is left out: QuPath writes NaN for not measured."""
-    pairs = found.items() if isinstance(found, dict) else []
+    """A map, or the older list of {name, value}."""
     if isinstance(found, list):
-        pairs = [(one.get("name"), one.get("value")) for one in found if isinstance(one, dict)]
-    read_members = {}
-    for name, value in pairs:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            read_members[str(name)] = float(value)
-    return read_members
+        found = {values.text(one.get("name")): one.get("value") for one in values.objects_in(found)}
+    return values.numbers(found)
 
 
 def _nucleus(shape: Any, file: Path, place: str) -> Outline | None:
@@ -213,11 +214,19 @@ def _geometry(shape: ToolObject, file: Path, place: str, *, is_ellipse: bool) ->
     if kind == "LineString":
         return OpenLine(_open(at, file, place))
     if kind == "MultiLineString":
-        return OpenLine(_open([one for line in values.listed(at) for one in line], file, place))
+        return OpenLine(_open(_joined_lines(at), file, place))
     if kind == "GeometryCollection":
         return _collected(shape, file, place)
     cause = f"the geometry {values.short(kind)} is not one of GeoJSON"
     raise FormatProblem(file, cause, place=place, remedy=f"there are {', '.join(GEOMETRIES)}")
+
+
+def _joined_lines(lines: Any) -> list[Any]:
+    """The points of all lines, one after the other."""
+    points: list[Any] = []
+    for line in values.listed(lines):
+        points += values.listed(line)
+    return points
 
 
 def _collected(shape: ToolObject, file: Path, place: str) -> Outline:

@@ -14,8 +14,8 @@ import numpy as np
 
 from inference.formats import values
 from inference.formats.contours import contour_of, mask_of_contour
-from inference.formats.format import Format, Target
-from inference.formats.geometry import mask_of
+from inference.formats.format import NO_PIXEL, Format, Target
+from inference.formats.geometry import TooLarge, mask_of
 from inference.formats.losses import Property
 from inference.formats.model import (
     AnnotatedImage,
@@ -78,7 +78,10 @@ def _annotation(nucleus: ToolObject, types: dict[int, LabelClass], file: Path, p
     xy = values.points(nucleus.get("contour"), file, place)
     if np.abs(xy).max(initial=0) > 1e8:
         raise FormatProblem(file, "a coordinate is beyond 1e8 px", place=place)
-    mask = mask_of_contour(np.rint(xy).astype(np.int64))
+    try:
+        mask = mask_of_contour(np.rint(xy).astype(np.int64))
+    except TooLarge as error:
+        raise FormatProblem(file, str(error), place=place) from error
     if mask is None:
         raise FormatProblem(file, "its contour has no point", place=place)
     number = nucleus.get("type")
@@ -120,7 +123,7 @@ def write(annotations: Annotations, target: Target) -> None:
 def _entry(one: Annotation, image: AnnotatedImage, target: Target) -> ToolObject | None:
     mask = mask_of(one.geometry, image.size)
     if mask is None:
-        target.lost[Property.MASKS] += 1
+        target.leave_out(NO_PIXEL)
         return None
     contour, _ = contour_of(mask)
     height, width = mask.bits.shape

@@ -8,6 +8,7 @@ says what each id is; `cells.csv` of Boxwise's own exports is read the same way.
 
 import csv
 import json
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from inference.formats.losses import Property
 from inference.formats.model import AnnotatedImage, Annotation, Annotations, LabelClass
 from inference.formats.painting import Painted, objects_of, paint
 from inference.formats.problems import Context, FormatProblem
-from inference.formats.sources import Source, head_of, read_text
+from inference.formats.sources import Source, head_of, read_table
 
 COLUMNS = ("id", "page", "class", "color", "score", "uid", "name", "parent", "crowd", "attributes", "measurements")
 TABLE = "_cells.csv"
@@ -30,6 +31,7 @@ MOST_PIXELS = 2**31
 SAME = 0.7  # least share of the pixels of objects whose next pixel is of the same object
 PNG = (".png",)
 TIFF = (".tif", ".tiff")
+Row = dict[str, str]  # of a table: name of a column -> value
 
 
 def _recognises_png(source: Source) -> bool:
@@ -94,7 +96,7 @@ def _read(source: Source, files: list[Path], context: Context) -> Annotations:
             continue
         pages, scale = _pages(file)
         image = AnnotatedImage(_stem(file), pages[0].shape[1], pages[0].shape[0], um_per_px=scale)
-        rows = _rows(_table_of(file)) or _of_file(shared, file, source)
+        rows = _by_id(_rows(_table_of(file)) or _of_file(shared, file, source))
         seen: dict[int, Annotation] = {}
         for page in pages:
             for number, one in objects_of(page):
@@ -118,24 +120,26 @@ def _table_of(file: Path) -> Path:
     return file.with_name(f"{_stem(file)}{TABLE}")
 
 
-def _rows(file: Path | None) -> dict[int, dict[str, str]]:
-    """id -> its row of the table; of a table for several files the key is its place."""
+def _rows(file: Path | None) -> list[Row]:
+    """The rows of a table; none without the table."""
     if file is None or not file.is_file():
-        return {}
-    rows = csv.DictReader(read_text(file).splitlines())
-    if "file" in (rows.fieldnames or ()):
-        return dict(enumerate(dict(row) for row in rows))
-    return {int(row["id"]): dict(row) for row in rows if (row.get("id") or "").isdigit()}
+        return []
+    return [row for _, row in read_table(file)]
 
 
-def _of_file(rows: dict[int, dict[str, str]], file: Path, source: Source) -> dict[int, dict[str, str]]:
-    name = file.relative_to(source.root).as_posix()
-    return {int(row["id"]): row for row in rows.values() if row.get("file", "") in (name, file.name)}
+def _of_file(rows: list[Row], file: Path, source: Source) -> list[Row]:
+    """Of a table for several files, the rows of one."""
+    names = (file.relative_to(source.root).as_posix(), file.name)
+    return [row for row in rows if row.get("file", "") in names]
+
+
+def _by_id(rows: list[Row]) -> dict[int, Row]:
+    return {int(row["id"]): row for row in rows if row.get("id", "").isdecimal()}
 
 
 def _tell(
     one: Annotation,
-    row: dict[str, str],
+    row: Row,
     colors: dict[str, str],
     file: Path,
 ) -> None:
@@ -256,7 +260,9 @@ def _write_pages(
     scale = image.um_per_px
     with tifffile.TiffWriter(file, ome=is_ome, bigtiff=sum(page.nbytes for page in painted.pages) > 2**31) as writer:
         if is_ome:
-            metadata: dict[str, Any] = {"axes": "CYX", "Name": image.name}
+            # Of one name always the same identifier, so that equal work gives equal files.
+            identifier = str(uuid.uuid5(uuid.NAMESPACE_OID, f"boxwise label map of {image.name}"))
+            metadata: dict[str, Any] = {"axes": "CYX", "Name": image.name, "UUID": identifier}
             if scale is not None:
                 metadata |= {"PhysicalSizeX": scale, "PhysicalSizeXUnit": "µm"}
                 metadata |= {"PhysicalSizeY": scale, "PhysicalSizeYUnit": "µm"}

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from inference.formats import values
-from inference.formats.format import Format, Target
+from inference.formats.format import NO_PIXEL, Format, Target
 from inference.formats.geometry import ellipse, mask_of, outline_of
 from inference.formats.losses import Property
 from inference.formats.model import (
@@ -97,14 +97,14 @@ def _annotation(shape: Any, file: Path, place: str) -> Annotation:
         name=values.text(shape.get("name")),
         score=None if score is None else values.number(score, file, place, "score"),
         attributes=attributes,
-        measurements=values.mapping(shape.get("measurements")),
+        measurements=values.numbers(shape.get("measurements")),
         parent=values.text(shape.get("parent")),
         place=place,
     )
 
 
 def _geometry(shape: ToolObject, file: Path, place: str) -> Geometry:
-    kind = shape.get("shape_type") or "polygon"
+    kind = values.text(shape.get("shape_type")) or "polygon"
     xy = _points(shape.get("points"), file, place)
     least = {"rectangle": 2, "circle": 2, "mask": 2, "polygon": 3}.get(kind, 1)
     if len(xy) < least:
@@ -144,11 +144,9 @@ def write(annotations: Annotations, target: Target) -> None:
         width, height = target.size_or_extent(image)
         shapes: list[ToolObject] = []
         for number, one in enumerate(image.annotations, start=1):
-            if isinstance(one.geometry, Outline) and any(part.holes for part in one.geometry.polygons):
-                target.lost[Property.SUBPIXEL] += any(
-                    (ring % 1).any() for part in one.geometry.polygons for ring in part.rings
-                )
-            shapes += _shapes(one, number, (width, height))
+            if isinstance(one.geometry, Outline) and one.geometry.has_holes:  # it becomes a mask
+                target.lost[Property.SUBPIXEL] += one.geometry.is_between_pixels
+            shapes += _shapes(one, number, (width, height), target)
         document: ToolObject = {
             "version": VERSION, "flags": {}, "shapes": shapes, "imagePath": image.name, "imageData": None,
             "imageHeight": height, "imageWidth": width,
@@ -156,7 +154,7 @@ def write(annotations: Annotations, target: Target) -> None:
         target.write_json(file, document)
 
 
-def _shapes(one: Annotation, number: int, size: tuple[int, int]) -> list[ToolObject]:
+def _shapes(one: Annotation, number: int, size: tuple[int, int], target: Target) -> list[ToolObject]:
     about: ToolObject = {
         "label": one.label if one.label is not None else UNCLASSIFIED,
         "group_id": None,
@@ -180,6 +178,7 @@ def _shapes(one: Annotation, number: int, size: tuple[int, int]) -> list[ToolObj
     if any(part.holes for part in polygons):
         mask = mask_of(geometry, size)
         if mask is None:
+            target.leave_out(NO_PIXEL)
             return []
         height, width = mask.bits.shape
         points = [[mask.x, mask.y], [mask.x + width - 1, mask.y + height - 1]]

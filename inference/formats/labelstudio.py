@@ -15,7 +15,8 @@ import numpy as np
 
 from inference.formats import values
 from inference.formats.brush import bits_of_brush, brush_of_bits
-from inference.formats.format import Format, Target
+from inference.formats.checks import FARTHEST
+from inference.formats.format import NO_PIXEL, Format, Target
 from inference.formats.geometry import corners, ellipse, mask_of, outline_of
 from inference.formats.losses import Property
 from inference.formats.model import (
@@ -91,14 +92,14 @@ def _image(
     drafts = values.listed(task.get("predictions"))
     if drafts:
         context.skip("predictions", place, len(drafts))
-    answers = values.listed(task.get("annotations", task.get("completions")))
+    answers = values.objects_in(task.get("annotations", task.get("completions")))
     for number, answer in enumerate(answers, start=1):
         if answer.get("was_cancelled"):
             context.skip("cancelled annotations", f"{place}, annotation {number}")
             continue
         by = answer.get("completed_by") if len(answers) > 1 else None
         where = f"{place}, annotation {number}" if len(answers) > 1 else place
-        _add_results(image, values.listed(answer.get("result")), by, file, where, context)
+        _add_results(image, values.objects_in(answer.get("result")), by, file, where, context)
     if not answers and _is_short(task):
         _add_results(image, _short_results(task), None, file, place, context)
     return image
@@ -126,18 +127,18 @@ def _name(data: ToolObject) -> str:
 
 def _add_results(
     image: AnnotatedImage,
-    results: list[Any],
+    results: list[ToolObject],
     by: Any,
     file: Path,
     place: str,
     context: Context,
 ) -> None:
     """Regions, with the labels that other results give to the same region."""
-    labels: dict[Any, str] = {}
+    labels: dict[str, str] = {}
     for result in results:
-        value = values.mapping(result.get("value"))
-        if result.get("type") == "labels" and value.get("labels"):
-            labels[result.get("id")] = values.text(value["labels"][0])
+        given = values.listed(values.mapping(result.get("value")).get("labels"))
+        if result.get("type") == "labels" and given:
+            labels[values.text(result.get("id"))] = values.text(given[0])
     for number, result in enumerate(results, start=1):
         where = f"{place}, result {number}"
         kind = values.text(result.get("type")).removesuffix("labels")
@@ -155,7 +156,7 @@ def _add_results(
 def _annotation(
     result: ToolObject,
     kind: str,
-    labels: dict[Any, str],
+    labels: dict[str, str],
     image: AnnotatedImage,
     file: Path,
     place: str,
@@ -163,12 +164,13 @@ def _annotation(
     value = values.mapping(result.get("value"))
     sides = [result.get(name, value.get(name)) for name in ("original_width", "original_height")]
     width, height = (values.whole(side, file, place, "original_width") for side in sides)
-    if width < 1 or height < 1:
-        raise FormatProblem(file, "original_width and original_height must be above 0", place=place)
+    if not (1 <= width <= FARTHEST and 1 <= height <= FARTHEST):
+        cause = f"original_width and original_height must be from 1 to {FARTHEST:.0e}"
+        raise FormatProblem(file, cause, place=place)
     if image.size is None:
         image.width, image.height = width, height
     own = values.listed(value.get(f"{kind}labels"))
-    label = values.text(own[0]) if own else labels.get(result.get("id"), "")
+    label = values.text(own[0]) if own else labels.get(values.text(result.get("id")), "")
     score = result.get("score")
     return Annotation(
         geometry=_geometry(value, kind, (width, height), file, place),
@@ -280,9 +282,10 @@ def _brush_value(
 ) -> tuple[str, ToolObject] | None:
     mask = mask_of(geometry, size)
     if mask is None:
+        target.leave_out(NO_PIXEL)
         return None
     if isinstance(geometry, Outline):
-        target.lost[Property.SUBPIXEL] += any((ring % 1).any() for part in geometry.polygons for ring in part.rings)
+        target.lost[Property.SUBPIXEL] += geometry.is_between_pixels
     return "brush", {"format": "rle", "rle": brush_of_bits(mask, size)}
 
 

@@ -66,7 +66,7 @@ def is_area(annotation: Annotation) -> bool:
 def has_hole(annotation: Annotation) -> bool:
     geometry = annotation.geometry
     if isinstance(geometry, Outline):
-        return any(part.holes for part in geometry.polygons)
+        return geometry.has_holes
     return _is_mask_with(annotation, holes=True)
 
 
@@ -95,11 +95,7 @@ def _is_mask_with(annotation: Annotation, *, holes: bool) -> bool:
 
 
 def is_between_pixels(annotation: Annotation) -> bool:
-    geometry = annotation.geometry
-    if not isinstance(geometry, Outline):
-        return False
-    rings = [ring for part in geometry.polygons for ring in part.rings]
-    return any((ring != np.rint(ring)).any() for ring in rings)
+    return isinstance(annotation.geometry, Outline) and annotation.geometry.is_between_pixels
 
 
 OF_ANNOTATIONS: dict[Property, Callable[[Annotation], bool]] = {

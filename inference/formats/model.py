@@ -6,7 +6,7 @@ reader and writer move coordinates by that difference.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,23 @@ class Outline:
 
     polygons: tuple[Polygon, ...]
     is_ellipse: bool = False
+
+    @property
+    def rings(self) -> list[Ring]:
+        """The rings of all polygons, each polygon's shell before its holes."""
+        found: list[Ring] = []
+        for part in self.polygons:
+            found += part.rings
+        return found
+
+    @property
+    def has_holes(self) -> bool:
+        return any(part.holes for part in self.polygons)
+
+    @property
+    def is_between_pixels(self) -> bool:
+        """Whether a coordinate is no whole number."""
+        return any((ring != np.rint(ring)).any() for ring in self.rings)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,6 +124,23 @@ class Annotation:
     crowd: bool = False
     parent: str = ""
     place: str = ""
+
+
+def separate_points(one: Annotation) -> list[Annotation]:
+    """An annotation of several points as one annotation a point, as a click on each cell means it; any other as it is.
+
+    The first point keeps the id; the others have the id with their number.
+    """
+    if not isinstance(one.geometry, Points) or len(one.geometry.xy) == 1:
+        return [one]
+    found = []
+    for number, xy in enumerate(one.geometry.xy):
+        uid = f"{one.uid}/{number}" if one.uid and number else one.uid
+        found.append(replace(one, geometry=Points(xy[None]), uid=uid))
+    return found
+
+
+REGION_KINDS = ("fully_annotated", "ignore")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +214,7 @@ def ring(points: Sequence[Sequence[float]] | npt.NDArray[Any]) -> Ring:
     """Points as a ring, without the last one where it repeats the first."""
     xy = np.asarray(points, np.float64).reshape(-1, 2)
     if len(xy) > 1 and (xy[0] == xy[-1]).all():
-        xy = xy[:-1]
+        xy = xy[:-1].copy()  # a view would keep the longer array too: a tenth of the memory of a million cells
     return xy
 
 

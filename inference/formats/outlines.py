@@ -15,9 +15,9 @@ Ring = list[Corner]
 
 
 class Geometry(TypedDict):
-    """GeoJSON: rings of [x, y], closed; of a MultiPolygon one level more."""
+    """GeoJSON: rings of [x, y], closed; of a MultiPolygon one level more; of a Point x, y."""
 
-    type: Literal["Polygon", "MultiPolygon"]
+    type: Literal["Point", "Polygon", "MultiPolygon"]
     coordinates: list[Any]
 
 

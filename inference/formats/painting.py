@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from inference.formats.format import Target
+from inference.formats.format import COVERED, NO_PIXEL, Target
 from inference.formats.geometry import mask_of
 from inference.formats.losses import Property
 from inference.formats.model import AnnotatedImage, Annotation, Outline, Pixels, RunLengths
@@ -30,7 +30,7 @@ def areas_of(image: AnnotatedImage) -> list[Annotation]:
 
 
 def paint(image: AnnotatedImage, target: Target, *, on_pages: bool) -> Painted:
-    """Paint the areas of an image; the first has id 1. What lies outside the image or under others is counted as lost.
+    """Paint the areas of an image; the first has id 1. What has no pixel of its own is left out and noted.
 
     on_pages  an object that overlaps goes whole to a further page; else the earlier object keeps the pixel
     """
@@ -40,7 +40,7 @@ def paint(image: AnnotatedImage, target: Target, *, on_pages: bool) -> Painted:
     for one in areas_of(image):
         mask = mask_of(one.geometry, (width, height))
         if mask is None:
-            target.lost[Property.MASKS] += 1
+            target.leave_out(NO_PIXEL)
             continue
         rows = slice(mask.y, mask.y + mask.bits.shape[0])
         columns = slice(mask.x, mask.x + mask.bits.shape[1])
@@ -53,7 +53,7 @@ def paint(image: AnnotatedImage, target: Target, *, on_pages: bool) -> Painted:
         window = pages[page][rows, columns]
         free = mask.bits & (window == 0)
         if not free.any():
-            target.lost[Property.MASKS] += 1
+            target.leave_out(COVERED)
             continue
         painted.objects.append(one)
         painted.page_of.append(page)

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from inference.formats.format import Format, Target
+from inference.formats.format import COVERED, NO_PIXEL, Format, Target
 from inference.formats.geometry import mask_of
 from inference.formats.losses import Property
 from inference.formats.model import UNCLASSIFIED, AnnotatedImage, Annotations, LabelClass
 from inference.formats.painting import areas_of, objects_of
 from inference.formats.problems import Context, FormatProblem
-from inference.formats.sources import Source, head_of, is_object_array, read_array, read_text
+from inference.formats.sources import Source, head_of, is_object_array, read_array, read_table
 
 CLASSES = ("Neoplastic", "Inflammatory", "Connective", "Dead", "Epithelial")
 
@@ -78,7 +78,7 @@ def _column(file: Path, name: str) -> list[str]:
     """A column of a table; empty without the table."""
     if not file.is_file():
         return []
-    return [row.get(name) or "" for row in csv.DictReader(read_text(file).splitlines())]
+    return [row.get(name, "") for _, row in read_table(file)]
 
 
 # -- writing
@@ -117,14 +117,17 @@ def _channels(
     for number, one in enumerate(areas_of(image), start=1):
         mask = mask_of(one.geometry, size)
         if mask is None:
-            target.lost[Property.MASKS] += 1
+            target.leave_out(NO_PIXEL)
             continue
         channel = names.index(one.label if one.label is not None else UNCLASSIFIED)
         rows = slice(mask.y, mask.y + mask.bits.shape[0])
         columns = slice(mask.x, mask.x + mask.bits.shape[1])
         window = channels[rows, columns, channel]
-        target.lost[Property.OVERLAPS] += bool((window[mask.bits] > 0).any())
-        window[mask.bits & (window == 0)] = number
+        free = mask.bits & (window == 0)
+        target.lost[Property.OVERLAPS] += bool((mask.bits & ~free).any())
+        if not free.any():
+            target.leave_out(COVERED)
+        window[free] = number
     channels[..., -1] = ~channels[..., :-1].any(axis=-1)
     return channels
 

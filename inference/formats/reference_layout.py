@@ -6,29 +6,32 @@ complete; of other files every image is taken to be annotated as a whole.
 """
 
 import atexit
-import csv
 import json
 import shutil
 import tempfile
+from itertools import chain
 from pathlib import Path
 
-from inference.formats import coco, geojson
-from inference.formats.conversion import Reading, read
+from inference.documents.origins import centre_and_patient
+from inference.formats import coco, geojson, values
+from inference.formats.conversion import Reading, read_source
 from inference.formats.format import Target
 from inference.formats.geometry import box_of, mask_of
 from inference.formats.losses import is_area
 from inference.formats.model import (
     AnnotatedImage,
     Annotation,
+    Points,
     Rectangle,
     ToolObject,
+    separate_points,
 )
 from inference.formats.names import unique_stems
 from inference.formats.painting import paint
 from inference.formats.problems import FormatProblem, stem_of
-from inference.formats.sources import PICTURES, Source, open_source, read_text
+from inference.formats.sources import PICTURES, Source, open_source, read_table
 
-FACTS = ("group", "scanner", "site", "stain")
+FACTS = ("centre", "patient", "block", "slide", "scanner", "stain")
 SPLITS = ("train", "val", "test")
 
 
@@ -45,7 +48,7 @@ def unfold(path: Path) -> Path | None:
     pictures = {stem_of(file.name): file for file in source.files if file.suffix.lower() in PICTURES}
     rows = _image_table(source)
     sizes = _sizes(rows, pictures)
-    reading = read(path, format=chosen, sizes=sizes)
+    reading = read_source(source, format=chosen, sizes=sizes)
     folder = Path(tempfile.mkdtemp(prefix="boxwise-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     about = _written(reading, folder, pictures, rows, is_own=_is_own(source, rows))
@@ -59,7 +62,7 @@ def _image_table(source: Source) -> dict[str, dict[str, str]]:
     file = source.named("images.csv")
     if file is None:
         return {}
-    rows = list(csv.DictReader(read_text(file).splitlines()))
+    rows = [row for _, row in read_table(file)]
     return {stem_of(row["file"].removeprefix("'")): row for row in rows if row.get("file")}
 
 
@@ -131,11 +134,12 @@ def _written(
 
 def _add_facts(image: AnnotatedImage, row: dict[str, str]) -> None:
     """What images.csv says of an image; a GeoJSON itself says nothing."""
+    row = {name: text for name, text in centre_and_patient(dict(row)).items() if isinstance(text, str)}
     for fact in ("split", "name", *FACTS):
         if row.get(fact):
             image.facts.setdefault(fact, row[fact].removeprefix("'"))
     if image.um_per_px is None and row.get("um_per_px"):
-        image.um_per_px = float(row["um_per_px"])
+        image.um_per_px = values.number(row["um_per_px"], Path("images.csv"), image.name, "um_per_px")
 
 
 def _entry(image: AnnotatedImage, stem: str, folder: Path, classes: list[str], *, is_own: bool) -> ToolObject:
@@ -149,7 +153,8 @@ def _entry(image: AnnotatedImage, stem: str, folder: Path, classes: list[str], *
     with tifffile.TiffWriter(folder / file) as writer:
         for page in painted.pages:
             writer.write(page.astype("int32"), photometric="minisblack", compression="zlib", metadata=None)
-    boxes = [one for one in certain if isinstance(one.geometry, Rectangle)]
+    separate = chain.from_iterable(map(separate_points, certain))
+    boxes = [one for one in separate if isinstance(one.geometry, Rectangle | Points)]
     complete = [list(region.box) for region in image.regions if region.kind == "fully_annotated"]
     if not is_own:
         height, width = painted.pages[0].shape

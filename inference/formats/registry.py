@@ -28,6 +28,7 @@ BOTH_WAYS = MappingProxyType(
         "ome": "labelmaps",
         "tiff": "labelmaps",
         "png": "labelmaps",
+        "dicom": "dicom",
     }
 )
 ONLY_READ = MappingProxyType(
@@ -37,7 +38,6 @@ ONLY_READ = MappingProxyType(
         "datumaro": "datumaro",
         "darwin": "darwin",
         "w3c": "w3c",
-        "dicom": "dicom",
     }
 )
 NAMES = (*BOTH_WAYS, *ONLY_READ)

@@ -33,24 +33,32 @@ from inference.formats.model import Line as OpenLine
 from inference.formats.names import unique_stems
 from inference.formats.problems import Context, FormatProblem
 from inference.formats.rings import polygons_of_rings
-from inference.formats.sources import Source, check_members, has_rois, head_of, is_zip, read_bytes
+from inference.formats.sources import Source, check_members, has_rois, head_of, is_roi, is_zip, names_in_zip, read_bytes
 
 MOST_BYTES = 2**28  # of one ROI
+SAME_TIME = (1980, 1, 1, 0, 0, 0)  # in the archive, so that equal work gives equal files
 
 
 def recognises(source: Source) -> bool:
-    return any(head_of(file, 4) == b"Iout" for file in source.with_suffix(".roi")) or bool(_zips(source))
+    return any(head_of(file, 4) == b"Iout" for file in source.with_suffix(".roi")) or any(map(_is_rois, _zips(source)))
 
 
 def _zips(source: Source) -> list[Path]:
-    return [file for file in source.files if is_zip(file) and has_rois(file)]
+    return [file for file in source.files if is_zip(file)]
+
+
+def _is_rois(file: Path) -> bool:
+    try:
+        return has_rois(file)
+    except FormatProblem:  # a damaged zip is of no format
+        return False
 
 
 # -- reading
 
 
 def read(source: Source, context: Context) -> Annotations:
-    """A zip is an image; single .roi files of one folder are one image together."""
+    """A zip of ROIs is an image; single .roi files of one folder are one image together. Other zips are passed over."""
     found = Annotations()
     single = source.with_suffix(".roi")
     if single:
@@ -60,16 +68,22 @@ def read(source: Source, context: Context) -> Annotations:
             with context.one_object():
                 _add(image, read_bytes(file, MOST_BYTES), file, file.stem, context)
         found.images.append(image)
-    for file in [file for file in source.files if is_zip(file)]:
-        image = AnnotatedImage(file.stem)
-        with zipfile.ZipFile(file) as archive:
-            check_members(file, archive)
-            for member in archive.infolist():
-                with context.one_object():
-                    content = _member(file, archive, member)
-                    _add(image, content, file, member.filename, context)
-        found.images.append(image)
+    for file in _zips(source):
+        with context.one_object():
+            if all(map(is_roi, names_in_zip(file))):  # an image without objects is an empty zip
+                found.images.append(_read_zip(file, context))
     return found
+
+
+def _read_zip(file: Path, context: Context) -> AnnotatedImage:
+    image = AnnotatedImage(file.stem)
+    with zipfile.ZipFile(file) as archive:
+        check_members(file, archive)
+        for member in archive.infolist():
+            with context.one_object():
+                content = _member(file, archive, member)
+                _add(image, content, file, member.filename, context)
+    return image
 
 
 def _member(file: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
@@ -191,7 +205,8 @@ def write(annotations: Annotations, target: Target) -> None:
         named = [(f"{title}.roi", place) for place, title in enumerate(titles, start=1)]
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             for stem, one in zip(unique_stems(named), image.annotations, strict=True):
-                archive.writestr(f"{stem}.roi", _roi(one, stem).tobytes())
+                entry = zipfile.ZipInfo(f"{stem}.roi", SAME_TIME)
+                archive.writestr(entry, _roi(one, stem).tobytes(), zipfile.ZIP_DEFLATED)
 
 
 def _roi(one: Annotation, name: str) -> Any:
@@ -256,7 +271,7 @@ def _area_roi(geometry: Any) -> Any:
         roi.roitype = roifile.ROI_TYPE.POLYGON
         return roi
     path: list[float] = []
-    for ring in (ring for part in parts for ring in part.rings):
+    for ring in Outline(parts).rings:
         for place, (x, y) in enumerate(ring.tolist()):
             path += [0.0 if place == 0 else 1.0, x, y]
         path.append(4.0)

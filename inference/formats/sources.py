@@ -4,7 +4,9 @@ untrusted: archives are unpacked with limits, XML without entities, pickles with
 
 import atexit
 import codecs
+import csv
 import io
+import itertools
 import json
 import pickle
 import re
@@ -76,8 +78,12 @@ class Source:
         if file.stat().st_size > LARGE_JSON:
             yield from stream_items(file, f"{key}.item" if key else "item")
             return
-        document = self.json(file)
-        yield from document.get(key) or [] if key else document
+        entries = self.json(file)
+        if key:
+            entries = entries.get(key) or []
+        if not isinstance(entries, list):
+            raise FormatProblem(file, f"{key!r} must be a list")
+        yield from entries
 
     def json_or_none(self, file: Path) -> Any:
         """The parsed JSON, or None for what is none, whose problem is kept in `problems`."""
@@ -122,13 +128,22 @@ def is_zip(path: Path) -> bool:
 
 
 def has_rois(path: Path) -> bool:
-    """Whether a zip holds ImageJ ROIs and nothing else."""
+    """Whether a zip holds ImageJ ROIs and nothing else. Raises FormatProblem for a damaged zip."""
+    names = names_in_zip(path)
+    return bool(names) and all(map(is_roi, names))
+
+
+def is_roi(name: str) -> bool:
+    return name.lower().endswith(".roi")
+
+
+def names_in_zip(path: Path) -> list[str]:
+    """The files in a zip. Raises FormatProblem for a damaged one."""
     try:
         with zipfile.ZipFile(path) as archive:
-            names = [info.filename for info in archive.infolist() if not info.is_dir()]
+            return [info.filename for info in archive.infolist() if not info.is_dir()]
     except (zipfile.BadZipFile, OSError) as error:
         raise FormatProblem(path, f"the zip cannot be opened ({error})", remedy="take a fresh copy") from error
-    return bool(names) and all(name.lower().endswith(".roi") for name in names)
 
 
 def unpack(path: Path) -> Path:
@@ -208,6 +223,17 @@ def encoding_of(head: bytes) -> str:
     if len(head) >= 4 and head[0::2].count(0) == len(head[0::2]):
         return "utf-16-be"
     return "utf-8"
+
+
+def read_table(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """(line, row) of a CSV whose first line has the names. A quoted value may hold line ends; what a short row lacks is
+    empty."""
+    rows = csv.DictReader(io.StringIO(read_text(file), newline=""), restval="")
+    try:
+        for row in rows:
+            yield rows.line_num, row
+    except csv.Error as error:
+        raise FormatProblem(file, f"the file is no CSV ({error})", place=f"after line {rows.line_num}") from error
 
 
 def read_json(file: Path) -> Any:
@@ -317,18 +343,24 @@ def is_object_array(file: Path) -> bool:
     return head.startswith(b"\x93NUMPY") and b"'|O'" in head
 
 
+# numpy's own constructors of arrays and scalars, by module and name
+ARRAYS = frozenset(
+    (
+        *itertools.product(
+            ("numpy", "numpy.core.multiarray", "numpy._core.multiarray", "numpy._core.numeric"),
+            ("_reconstruct", "scalar", "ndarray", "dtype", "_frombuffer"),
+        ),
+        ("_codecs", "encode"),
+    )
+)
+
+
 class _ArraysOnly(pickle.Unpickler):
     """Finds numpy's own constructors of arrays and scalars, and nothing else; whatever else a pickle names is refused
     before it is called."""
 
-    ALLOWED = frozenset(
-        (module, name)
-        for module in ("numpy", "numpy.core.multiarray", "numpy._core.multiarray", "numpy._core.numeric")
-        for name in ("_reconstruct", "scalar", "ndarray", "dtype", "_frombuffer")
-    )
-
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in self.ALLOWED or (module, name) == ("_codecs", "encode"):
+        if (module, name) in ARRAYS:
             return super().find_class(module, name)
         raise pickle.UnpicklingError(f"it names {module}.{name}, which is no array and no plain value")
 

@@ -50,8 +50,9 @@ def read(source: Source, context: Context) -> Annotations:
         size = document["size"]
         sides = [values.whole(size.get(side), file, "size", side) for side in ("width", "height")]
         image = AnnotatedImage(file.stem, sides[0], sides[1])
-        if document.get("tags"):
-            context.skip("tags of images", file.name, len(document["tags"]))
+        tags = values.listed(document.get("tags"))
+        if tags:
+            context.skip("tags of images", file.name, len(tags))
         for place, entry in enumerate(document["objects"], start=1):
             with context.one_object():
                 made = _annotation(values.mapping(entry), meta, file, f"object {place}", context)
@@ -82,7 +83,7 @@ def _annotation(
     if shape in ("graph", "cuboid", "cuboid_3d"):
         context.skip("keypoints" if shape == "graph" else "cuboids", place)
         return None
-    attributes = {values.text(tag.get("name")): tag.get("value") for tag in values.listed(entry.get("tags"))}
+    attributes = {values.text(tag.get("name")): tag.get("value") for tag in values.objects_in(entry.get("tags"))}
     uid = values.text(entry.get("id") or entry.get("key"))
     return Annotation(_geometry(entry, shape, file, place), label or None, uid=uid, attributes=attributes, place=place)
 

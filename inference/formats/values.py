@@ -83,6 +83,20 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+def objects_in(value: Any) -> list[ToolObject]:
+    """The objects of a list; an entry that is none is an empty object, which its reader declines with its place."""
+    return [mapping(one) for one in listed(value)]
+
+
+def numbers(value: Any) -> dict[str, float]:
+    """Name -> number of a map. What is no number is left out: QuPath writes NaN as text for what was not measured."""
+    found: dict[str, float] = {}
+    for name, measured in mapping(value).items():
+        if isinstance(measured, int | float) and not isinstance(measured, bool):
+            found[str(name)] = float(measured)
+    return found
+
+
 def short(value: Any) -> str:
     shown = repr(value)
     return shown if len(shown) <= 40 else shown[:37] + "..."

@@ -4,9 +4,7 @@ Coordinates are pixels of the image on a canvas, continuous, (0, 0) the corner: 
 classes: the class is the first attribute of the names in CLASS_KEYS, the others stay attributes.
 """
 
-import csv
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +23,7 @@ from inference.formats.model import (
 )
 from inference.formats.model import Line as OpenLine
 from inference.formats.problems import Context, FormatProblem
-from inference.formats.sources import Source, head_of, read_text
+from inference.formats.sources import Source, head_of, read_table
 
 CLASS_KEYS = ("class", "label", "name", "category", "type")
 
@@ -56,16 +54,15 @@ def read(source: Source, context: Context) -> Annotations:
         for entry in _entries(source, file) or []:
             name = values.text(entry["filename"])
             regions = entry["regions"]
-            listed = list(regions.values()) if isinstance(regions, dict) else values.listed(regions)
-            for place, region in enumerate(listed, start=1):
+            listed = list(regions.values()) if isinstance(regions, dict) else regions
+            for place, region in enumerate(values.objects_in(listed), start=1):
                 where = f"{name}, region {place}"
-                shape, attributes_of_region = (
-                    values.mapping(region.get(f"{key}_attributes")) for key in ("shape", "region")
-                )
+                shape = values.mapping(region.get("shape_attributes"))
+                attributes_of_region = values.mapping(region.get("region_attributes"))
                 _add(images, name, shape, attributes_of_region, file, where, context)
             images.setdefault(name, AnnotatedImage(name))
     for file in _tables(source):
-        for line, row in _rows(file):
+        for line, row in read_table(file):
             name = row.get("filename") or row.get("#filename") or ""
             shape = _parsed(row.get("region_shape_attributes") or "")
             attributes_of_region = _parsed(row.get("region_attributes") or "")
@@ -73,12 +70,6 @@ def read(source: Source, context: Context) -> Annotations:
                 _add(images, name, shape, attributes_of_region, file, f"line {line}", context)
             images.setdefault(name, AnnotatedImage(name))
     return Annotations(list(images.values()))
-
-
-def _rows(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    reader = csv.DictReader(read_text(file).splitlines())
-    for row in reader:
-        yield reader.line_num, row
 
 
 def _parsed(text: str) -> ToolObject:

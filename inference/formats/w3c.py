@@ -54,13 +54,13 @@ def _entries(document: Any) -> list[Any] | None:
 def read(source: Source, context: Context) -> Annotations:
     images: dict[str, AnnotatedImage] = {}
     for file in source.with_suffix(".json", ".jsonld"):
-        for place, entry in enumerate(_entries(source.json_or_none(file)) or [], start=1):
+        for place, entry in enumerate(values.objects_in(_entries(source.json_or_none(file))), start=1):
             with context.one_object():
                 where = f"annotation {place}"
                 target = entry.get("target")
                 target = values.mapping(target[0] if isinstance(target, list) and target else target)
                 name = file.name.partition(".")[0]  # one image a file: a source may be a service
-                made = _annotation(values.mapping(entry), target, file, where)
+                made = _annotation(entry, target, file, where)
                 images.setdefault(name, AnnotatedImage(name)).annotations.append(made)
     return Annotations(list(images.values()))
 
@@ -124,12 +124,16 @@ def _geometry(selector: ToolObject, file: Path, place: str) -> Geometry:
         xy = values.points(corners, file, place)
         return polygon(xy) if shape.get("closed") else OpenLine(xy)
     if kind == "MULTIPOLYGON":
-        parts = []
-        for part in values.listed(shape.get("polygons")):
-            rings = [values.points(ring.get("points"), file, place) for ring in values.listed(part.get("rings"))]
-            parts.append(Polygon(rings[0], tuple(rings[1:])))
+        parts = [_polygon(part, file, place) for part in values.objects_in(shape.get("polygons"))]
         return Outline(tuple(parts))
     raise FormatProblem(file, f"the selector {values.short(kind)} is not read", place=place)
+
+
+def _polygon(part: ToolObject, file: Path, place: str) -> Polygon:
+    rings = [values.points(ring.get("points"), file, place) for ring in values.objects_in(part.get("rings"))]
+    if not rings:
+        raise FormatProblem(file, "a polygon has no ring", place=place)
+    return Polygon(rings[0], tuple(rings[1:]))
 
 
 def _fragment(text: str, file: Path, place: str) -> Geometry:

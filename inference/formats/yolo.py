@@ -4,7 +4,7 @@ Lines are `class cx cy w h [score]` (detect) or `class x y x y ...` (segment); a
 image's width and height, continuous from its corner: as ours, times the size. The class is an index from 0. A
 segment is one ring, so holes and parts are joined by cuts of no width, which filling does not see; reading takes
 them apart again. Ultralytics takes no file in which some lines are boxes and some segments: there a box is written
-as its four corners.
+as its four corners. Where images have a split, their files lie in labels/train, labels/val and labels/test.
 """
 
 from pathlib import Path
@@ -170,24 +170,55 @@ def write(annotations: Annotations, target: Target) -> None:
     numbers = {name: number for number, name in enumerate(names)}
     labels = Target(target.folder / "labels", target.file)
     for image, file in labels.each(annotations, ".txt"):
-        width, height = target.size_of(image)
-        has_areas = any(map(is_area, image.annotations))
-        lines = []
-        for one in image.annotations:
-            if isinstance(one.geometry, Points | OpenLine):
-                continue
-            if has_areas and isinstance(one.geometry, Rectangle):
-                target.lost[Property.BOXES] += 1
-            pixels = _pixels(one, as_ring=has_areas)
-            shares = (pixels.reshape(-1, 2) / (width, height)).ravel()
-            number = numbers[one.label if one.label is not None else UNCLASSIFIED]
-            lines.append(" ".join([str(number), *(f"{share:.12g}" for share in shares)]))
-        file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        lines = _lines(image, numbers, target)
+        place = _in_split(file, image, labels)
+        place.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     target.notes += labels.notes
     if target.file is None:
-        about = {"path": ".", "train": "images", "val": "images", "names": dict(enumerate(names))}
+        about = {"path": ".", **_folders(annotations), "names": dict(enumerate(names))}
         text = yaml.safe_dump(about, allow_unicode=True, sort_keys=False)
         (target.folder / "data.yaml").write_text(text, encoding="utf-8")
+
+
+def _lines(image: AnnotatedImage, numbers: dict[str, int], target: Target) -> list[str]:
+    width, height = target.size_of(image)
+    has_areas = any(map(is_area, image.annotations))
+    lines = []
+    for one in image.annotations:
+        if isinstance(one.geometry, Points | OpenLine):
+            continue
+        if has_areas and isinstance(one.geometry, Rectangle):
+            target.lost[Property.BOXES] += 1
+        pixels = _pixels(one, as_ring=has_areas)
+        shares = (pixels.reshape(-1, 2) / (width, height)).ravel()
+        number = numbers[one.label if one.label is not None else UNCLASSIFIED]
+        lines.append(" ".join([str(number), *(f"{share:.12g}" for share in shares)]))
+    return lines
+
+
+def _in_split(file: Path, image: AnnotatedImage, labels: Target) -> Path:
+    """The file in the folder of the image's split; as it is where the image has none, or one file was asked for."""
+    split = image.facts.get("split", "")
+    if split not in SPLITS or labels.file is not None:
+        return file
+    folder = labels.folder / split
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / file.name
+
+
+def _folders(annotations: Annotations) -> dict[str, str]:
+    """Where data.yaml says that images lie. Ultralytics wants a folder to train and one to validate.
+
+    Without validation it validates where it trains. Validation and test images are never named as what trains: where
+    there is nothing else, ultralytics finds no folder and says so.
+    """
+    found = {image.facts.get("split", "") for image in annotations.images}
+    present = [split for split in SPLITS if split in found]
+    if not present:
+        return {"train": "images", "val": "images"}
+    folders = {split: f"images/{split}" for split in present}
+    train = "images/train"
+    return {"train": train, "val": train} | folders
 
 
 def _pixels(one: Annotation, *, as_ring: bool) -> Any:
@@ -207,4 +238,5 @@ KEEPS = frozenset(
         Property.MANY, Property.CLASSES, Property.EMPTY, Property.NAMES,
     )
 )  # fmt: skip
-FORMATS = {"yolo": Format("yolo", "YOLO detect and segment", recognises, read, write, KEEPS, (".txt",))}
+TITLE = "YOLO detect and segment"
+FORMATS = {"yolo": Format("yolo", TITLE, recognises, read, write, KEEPS, (".txt",), has_list=True, has_splits=True)}

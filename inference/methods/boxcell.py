@@ -20,6 +20,7 @@ from inference.archives import folder_of
 from inference.crumbs import LONE, without_crumbs
 from inference.fusion import Fused, Parameters, fuse
 from inference.instances import instances
+from inference.labels import without_points
 from inference.prompters.paint import paint
 from inference.registry import DEFAULT_PROMPTER, prompter, trainer
 from inference.types import (
@@ -171,13 +172,14 @@ def train(
 ) -> Path:
     """Train both parts and write the bundle folder `output`; going on where a stopped training was.
 
-    Progress is counted in epochs of both parts, with the part's name as its note. Raises Cancelled,
-    TrainingDiverged, InferenceError.
+    Cells that are points teach nothing here (inference/labels.py). Masks of samples are not looked at. Progress is
+    counted in epochs of both parts, with the part's name as its note. Raises Cancelled, TrainingDiverged,
+    InferenceError.
     """
     work = output / "work"
     made = prompter(settings.prompter, **settings.options.get("prompter", {}))
-    boxes_only = [replace(sample, labels=None) for sample in samples]
-    boxes_only_validation = [replace(sample, labels=None) for sample in validation]
+    boxes_only = [without_points(replace(sample, labels=None)) for sample in samples]
+    boxes_only_validation = [without_points(replace(sample, labels=None)) for sample in validation]
     trainings = 2 + settings.self_training
 
     def learn(kind: str, learned: Sequence[Sample], checked: Sequence[Sample], number: int) -> Path:

@@ -146,7 +146,8 @@ class CocoWriter:
         self.count += 1
         self.classes.add(cell.class_index)
         parts = rings_of(cell, self.frame)
-        points = np.array([point for part in parts for point in part[0]])
+        outlines = [part[0] for part in parts]
+        points = np.concatenate(outlines)
         x0, y0 = points.min(axis=0).tolist()
         x1, y1 = points.max(axis=0).tolist()
         area = float(cell.mask.bits.sum()) * self.frame.factor**2

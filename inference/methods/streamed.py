@@ -15,15 +15,14 @@ import hashlib
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from inference.masks import cells_of
-from inference.reading.slides import Slide
+from inference.masks import cells_of, shared_pixels
 from inference.reading.tissue import is_glass
 from inference.tiles import Tile, spans
 from inference.types import (
@@ -44,13 +43,30 @@ MARGIN = 24  # px beyond its core that a tile tells of: more than two tiles diff
 SAME = 0.5  # share of the smaller cell that the larger covers, from which both are one cell
 AS_IT_IS = 0.05  # relative difference of scales up to which nothing is resampled
 BUCKET = 64  # px of the squares by which cells are looked up
-VERSION = 1  # of what a tile's file holds and of how it is made
+VERSION = 2  # of what a tile's file holds and of how it is made
 
 
-class Model(Protocol):
-    """What makes the cells of one tile (inference.methods.boxcell.BoxCell)."""
+class Info(Protocol):
+    """width, height  px of level 0; mpp_x: µm per pixel of it, None where that is unknown"""
 
-    def predict(self, rgb: RGB) -> Any: ...
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def height(self) -> int: ...
+
+    @property
+    def mpp_x(self) -> float | None: ...
+
+
+class Slide(Protocol):
+    """What tiles are read from: inference.reading.slides.Slide, or a picture of the site (Picture in
+    inference.worker.proposing)."""
+
+    @property
+    def info(self) -> Info: ...
+
+    def scaled(self, x: float, y: float, w: float, h: float, size: tuple[int, int]) -> RGB: ...
 
 
 @dataclass(frozen=True)
@@ -79,11 +95,15 @@ class Frame:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell in the model's frame: tight mask, the detector's score or the segmenter's mean probability, class."""
+    """One cell in the model's frame: tight mask, the detector's score or the segmenter's mean probability, class.
+
+    source  id of the cell of a person whose box prompted it; "" for none
+    """
 
     mask: BoxMask
     score: float
     class_index: int
+    source: str = ""
 
     @property
     def middle(self) -> tuple[float, float]:
@@ -91,12 +111,28 @@ class Cell:
         return self.mask.x + width / 2, self.mask.y + height / 2
 
 
-class Parts(Protocol):
-    """What a model says of one tile."""
+@dataclass(frozen=True)
+class Found:
+    """The cells of one tile. about: what else is to be kept of it, in the words of whoever finds them."""
 
-    detections: Detections
-    probability: Probability
-    labels: Labels
+    cells: list[Cell]
+    about: str = ""
+
+
+Find = Callable[[RGB, Tile], Found]
+
+
+class Parts(Protocol):
+    """What a model says of one tile (inference.methods.boxcell.Parts)."""
+
+    @property
+    def detections(self) -> Detections: ...
+
+    @property
+    def probability(self) -> Probability: ...
+
+    @property
+    def labels(self) -> Labels: ...
 
 
 def region_of(slide: Slide, wanted: tuple[int, int, int, int] | None) -> Rectangle:
@@ -161,16 +197,17 @@ def pixels_of(slide: Slide, frame: Frame, tile: Tile) -> RGB:
 
 
 def predict_tiles(
-    model: Model, slide: Slide, frame: Frame, work: Path, *, key: str, report: Report, stop: Stop
+    find: Find, slide: Slide, frame: Frame, work: Path, *, key: str, report: Report, stop: Stop
 ) -> list[tuple[Tile, Path]]:
     """The cells of every tile, each in a file of its own; tiles whose file is there are not done again.
 
+    find    what makes the cells of a tile; it is not asked about tiles of bare glass
     work    the folder of the files; what another `key` has left in it is removed
     key     names everything that the cells depend on (`key_of`)
     report  called after every tile with the tiles done, and "cells" and "glass" counted so far
     stop    asked before each; True raises Cancelled, and what is done is kept
 
-    Raises Unreadable for pixels that cannot be decoded.
+    Raises Unreadable for pixels that cannot be decoded, and what `find` raises.
     """
     _prepare(work, key)
     tiles = tiles_of(slide, frame)
@@ -182,8 +219,8 @@ def predict_tiles(
         path = work / f"{number:06d}.npz"
         if not path.exists():
             rgb = pixels_of(slide, frame, tile)
-            found = None if is_glass(rgb) else model.predict(rgb)
-            write_cells(path, cells_in(found, tile) if found is not None else [], glass=found is None)
+            glass = is_glass(rgb)
+            write_cells(path, Found([]) if glass else find(rgb, tile), glass=glass)
         with np.load(path) as kept:
             counted["cells"] += len(kept["scores"])
             counted["glass"] += bool(kept["glass"])
@@ -194,7 +231,6 @@ def predict_tiles(
 
 def cells_in(parts: Parts, tile: Tile) -> list[Cell]:
     """The cells that a tile tells of: their middle lies in its core, or at most MARGIN beyond."""
-    left, top, right, bottom = tile.core
     count = len(parts.detections)
     found = []
     for number, local in cells_of(parts.labels):
@@ -206,10 +242,16 @@ def cells_in(parts: Parts, tile: Tile) -> list[Cell]:
             window = parts.probability[local.y : local.y + height, local.x : local.x + width]
             score, index = float(window[local.bits].mean()), 0
         cell = Cell(mask, score, index)
-        x, y = cell.middle
-        if left - MARGIN <= x < right + MARGIN and top - MARGIN <= y < bottom + MARGIN:
+        if tells_of(cell, tile):
             found.append(cell)
     return found
+
+
+def tells_of(cell: Cell, tile: Tile) -> bool:
+    """Whether the middle of a cell lies in the core of its tile, or at most MARGIN beyond."""
+    x, y = cell.middle
+    left, top, right, bottom = tile.core
+    return left - MARGIN <= x < right + MARGIN and top - MARGIN <= y < bottom + MARGIN
 
 
 def key_of(model_name: str, slide_path: Path, frame: Frame) -> str:
@@ -228,8 +270,9 @@ def _prepare(work: Path, key: str) -> None:
         note.write_text(key)
 
 
-def write_cells(path: Path, cells: list[Cell], *, glass: bool = False) -> None:
+def write_cells(path: Path, found: Found, *, glass: bool = False) -> None:
     """Written under another name first, so that a file that is there is whole."""
+    cells = found.cells
     boxes = [(cell.mask.x, cell.mask.y, *cell.mask.bits.shape) for cell in cells]
     bits = np.concatenate([cell.mask.bits.ravel() for cell in cells]) if cells else np.zeros(0, bool)
     unfinished = path.with_suffix(".tmp")
@@ -240,21 +283,31 @@ def write_cells(path: Path, cells: list[Cell], *, glass: bool = False) -> None:
             bits=np.packbits(bits),
             scores=np.array([cell.score for cell in cells], np.float32),
             classes=np.array([cell.class_index for cell in cells], np.int32),
+            sources=np.array([cell.source for cell in cells], np.str_),
             glass=np.array(glass),
+            about=np.array(found.about),
         )
     os.replace(unfinished, path)
 
 
 def read_cells(path: Path) -> list[Cell]:
     with np.load(path) as kept:
-        boxes, scores, classes = kept["boxes"], kept["scores"], kept["classes"]
+        boxes, scores, classes = kept["boxes"], kept["scores"].tolist(), kept["classes"].tolist()
+        sources = kept["sources"].tolist()
         bits = np.unpackbits(kept["bits"]).astype(bool)
     found, start = [], 0
-    for (x, y, height, width), score, index in zip(boxes.tolist(), scores.tolist(), classes.tolist(), strict=True):
+    for number, (x, y, height, width) in enumerate(boxes.tolist()):
         end = start + height * width
-        found.append(Cell(BoxMask(x, y, bits[start:end].reshape(height, width)), score, index))
+        mask = BoxMask(x, y, bits[start:end].reshape(height, width))
+        found.append(Cell(mask, scores[number], classes[number], sources[number]))
         start = end
     return found
+
+
+def read_about(path: Path) -> str:
+    """What is kept of a tile besides its cells; empty of bare glass."""
+    with np.load(path) as kept:
+        return str(kept["about"])
 
 
 # -- seams
@@ -262,19 +315,30 @@ def read_cells(path: Path) -> list[Cell]:
 
 @dataclass
 class _Known:
-    """A cell that was taken, the number of its tile, and whether its middle lies in that tile's core."""
+    """A cell that was taken, the number of its tile, and how much its tile has to say of it.
+
+    rank  2 where a person's box prompted it, 1 where its middle lies in its tile's core, else 0
+    """
 
     cell: Cell
     tile: int
-    owned: bool
+    rank: int
     gone: bool = False
+
+    def is_same_as(self, other: "_Known") -> bool:
+        """Whether two tiles tell of one cell: the larger covers enough of the smaller. Two cells of people are two."""
+        if self.tile == other.tile or self.rank == other.rank == 2:
+            return False
+        smaller = min(self.cell.mask.bits.sum(), other.cell.mask.bits.sum())
+        return bool(shared_pixels(self.cell.mask, other.cell.mask) > SAME * smaller)
 
 
 class Seams:
     """One cell of those that several tiles tell of.
 
-    Of two cells of different tiles that cover each other, the one whose middle lies in its own tile's core stays; when
-    that holds for both or for neither, the earlier. What is left of an overlap stays with the earlier cell.
+    Of two cells of different tiles that cover each other, one that a person's box prompted stays, then the one whose
+    middle lies in its own tile's core; when that does not decide, the earlier. What is left of an overlap stays with
+    the earlier cell.
     """
 
     def __init__(self, frame: Frame) -> None:
@@ -287,19 +351,14 @@ class Seams:
             x, y = cell.middle
             if 0 <= x < self.frame.width and 0 <= y < self.frame.height:
                 owned = tile.core[0] <= x < tile.core[2] and tile.core[1] <= y < tile.core[3]
-                self._take(_Known(cell, number, owned))
+                self._take(_Known(cell, number, 2 if cell.source else int(owned)))
 
     def _take(self, new: _Known) -> None:
-        for known in self._near(new.cell.mask):
-            if known.tile == new.tile:
-                continue
-            common = overlap(known.cell.mask, new.cell.mask)
-            if common <= SAME * min(known.cell.mask.bits.sum(), new.cell.mask.bits.sum()):
-                continue
-            if new.owned and not known.owned:
-                known.gone = True
-            else:
-                return
+        same = [known for known in self._near(new.cell.mask) if known.is_same_as(new)]
+        if any(known.rank >= new.rank for known in same):
+            return
+        for known in same:  # only when the new cell stays: one that goes itself takes no other with it
+            known.gone = True
         self.open.append(new)
         for place in _places(new.cell.mask):
             self.buckets[place].append(new)
@@ -332,18 +391,6 @@ def _places(mask: BoxMask) -> Iterator[tuple[int, int]]:
     for row in range(mask.y // BUCKET, (mask.y + height - 1) // BUCKET + 1):
         for column in range(mask.x // BUCKET, (mask.x + width - 1) // BUCKET + 1):
             yield row, column
-
-
-def overlap(a: BoxMask, b: BoxMask) -> int:
-    """Pixels that two masks share."""
-    x0, y0 = max(a.x, b.x), max(a.y, b.y)
-    x1 = min(a.x + a.bits.shape[1], b.x + b.bits.shape[1])
-    y1 = min(a.y + a.bits.shape[0], b.y + b.bits.shape[0])
-    if x0 >= x1 or y0 >= y1:
-        return 0
-    first = a.bits[y0 - a.y : y1 - a.y, x0 - a.x : x1 - a.x]
-    second = b.bits[y0 - b.y : y1 - b.y, x0 - b.x : x1 - b.x]
-    return int((first & second).sum())
 
 
 def gathered(frame: Frame, made: list[tuple[Tile, Path]]) -> Iterator[Cell]:

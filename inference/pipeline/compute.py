@@ -14,7 +14,8 @@ from pydantic import JsonValue
 
 from inference import registry
 from inference.crumbs import crumb_areas, lone_share, without_crumbs
-from inference.documents.configuration import RoundConfiguration, check
+from inference.documents.configuration import Instances, RoundConfiguration, check
+from inference.documents.publication import Certificate
 from inference.documents.snapshot import Snapshot
 from inference.documents.stage_reports import (
     Facts,
@@ -25,17 +26,38 @@ from inference.documents.stage_reports import (
     PseudoMaskFacts,
     TrainingFacts,
 )
-from inference.fusion import certificate, fuse
+from inference.fusion import Parameters, certificate, fuse
 from inference.fusion.warm import warm
-from inference.masks import cells_of, clip, rasterise_boxes
+from inference.masks import cells_of, clip, rasterise_boxes, surroundings
 from inference.metrics import box_iou
 from inference.pipeline.acquisition import embedding, image_scores
 from inference.pipeline.evaluation import detected_masks, evaluation, is_judged, parameters_of
 from inference.pipeline.imported_weights import inspect
-from inference.pipeline.painting import bits_of, bounded_instances, masks_of_cells, paint
-from inference.pipeline.snapshots import Field, boxes_of_cells, digest, learning_digest
-from inference.pipeline.units import Setting, Unit, bundle, each_unit, read_unit, trainer_of
-from inference.types import Boxes, BoxMask, InferenceError, Progress, Prompts, Sample, UnreadableImage
+from inference.pipeline.painting import bits_of, bounded_instances, extents_of, masks_of_cells, paint
+from inference.pipeline.snapshots import Cell, Field, boxes_of_cells, digest, learning_digest
+from inference.pipeline.units import (
+    FusionUnit,
+    InstanceUnit,
+    PredictionUnit,
+    PseudoMaskUnit,
+    Setting,
+    bundle,
+    each_unit,
+    read_unit,
+    trainer_of,
+)
+from inference.types import (
+    Boxes,
+    BoxMask,
+    InferenceError,
+    Labels,
+    Mask,
+    Progress,
+    Prompter,
+    Prompts,
+    Sample,
+    UnreadableImage,
+)
 from inference.weights import shipped
 
 VERSIONS = {
@@ -58,8 +80,9 @@ def keys(content: Snapshot, configuration: RoundConfiguration) -> dict[str, str]
     """
     check(configuration)
     learned = learning_digest(content)
+    points = configuration.learns_from_points
     # Not what is said of the reference set: its masks stand with their images, and words predict nothing anew.
-    everything = digest(content.model_dump(mode="json", exclude_unset=True, exclude={"reference_set"}))
+    everything = digest(content.predicted_from())
     # Asked for its name alone: on the CPU, which every worker has. Where a net computes is no part of a key.
     prompter = [configuration.prompter.as_json(), registry.prompter(configuration.prompter.name, device="cpu").name]
     detector, segmenter = configuration.detector, configuration.segmenter
@@ -70,8 +93,12 @@ def keys(content: Snapshot, configuration: RoundConfiguration) -> dict[str, str]
         named[kind] = digest([kind, VERSIONS[kind], *inputs])
 
     # Weights that are used as they are hang on nothing that anybody annotated.
-    name("pseudo_masks", *([] if segmenter.as_is else [learned, prompter]))
-    taught = {"detector": [learned], "segmenter": [named["pseudo_masks"]]}
+    by_method = [configuration.method] if points else []  # a method of before it had a name keeps its keys
+    name("pseudo_masks", *([] if segmenter.as_is else [learned, prompter, *by_method]))
+    taught: dict[str, list[Any]] = {"detector": [learned], "segmenter": [named["pseudo_masks"]]}
+    if points:
+        taught["detector"] = [learned, prompter, configuration.method]
+        taught["segmenter"].append(prompter)
     for kind, chosen in (("detector", detector), ("segmenter", segmenter)):
         name(kind, *([] if chosen.as_is else taught[kind]), chosen.as_json(), trainer_of(kind, chosen).name)
     name("prediction", everything, named["detector"], named["segmenter"], prompter, configuration.prediction.as_json())
@@ -93,33 +120,62 @@ def pseudo_masks(setting: Setting) -> tuple[Path, PseudoMaskFacts]:
         fields = []
         setting.report(Progress(0, 0, "the segmenter is used as it is, so it needs no masks to learn from"))
 
-    def make(field: Field) -> Unit:
-        cells, _ = field.learning()
+    def make(field: Field) -> PseudoMaskUnit:
+        cells, _ = taught_by(setting, field)
         masks, _ = masks_of_cells(prompter, field, cells)
         return {"labels": paint(masks, field)}
 
-    cells = sum(int(unit["labels"].max(initial=0)) for _, unit in each_unit(setting, fields, make))
+    cells = sum(int(unit["labels"].max(initial=0)) for _, unit in each_unit(PseudoMaskUnit, setting, fields, make))
     facts = PseudoMaskFacts(images=len(fields), cells=cells, prompter=prompter.name)
     return bundle(setting, "pseudo_masks.zip"), facts
+
+
+def taught_by(setting: Setting, field: Field) -> tuple[list[Cell], Mask]:
+    """The cells that teach, and where everything else is background: of a method that learns extents those that have
+    one."""
+    return field.placed() if setting.configuration.learns_from_points else field.learning()
+
+
+def taught_extents(prompter: Prompter, field: Field, cells: list[Cell], valid: Mask) -> tuple[list[Cell], Boxes, Mask]:
+    """The boxes of the cells that teach a detector: of a point, of the mask that a click gives it.
+
+    A point in which the prompter finds nothing is left out with its surroundings: it is a cell, of unknown size.
+
+    -> the cells that are left, (n, 4) their boxes, and `valid` without what is unknown
+    """
+    masks, _ = masks_of_cells(prompter, field, cells)
+    kept = [(cell, mask) for cell, mask in zip(cells, masks, strict=True) if mask is not None or not cell.is_point]
+    lost = [cell for cell, mask in zip(cells, masks, strict=True) if mask is None and cell.is_point]
+    unknown = rasterise_boxes(surroundings(boxes_of_cells(lost)), field.width, field.height)
+    left = [cell for cell, _ in kept]
+    return left, extents_of(left, [mask for _, mask in kept]), valid & ~unknown
 
 
 def samples(setting: Setting, split: str, *, with_labels: bool) -> list[Sample]:
     """The annotated fields of a split as training samples."""
     found = []
     single = setting.class_count == 1
+    prompter = setting.prompter() if setting.configuration.learns_from_points else None
     for field in setting.fields:
         if not field.annotated or field.split != split:
             continue
-        cells, valid = field.learning()
+        cells, valid = taught_by(setting, field)
         try:
             rgb = field.rgb()
-            labels = read_unit(setting.inputs["pseudo_masks"], field.image)["labels"] if with_labels else None
+            boxes = boxes_of_cells(cells)
+            if prompter is not None:
+                cells, boxes, valid = taught_extents(prompter, field, cells, valid)
+            labels = _pseudo_masks(setting, field) if with_labels else None
         except UnreadableImage as error:
             setting.report(Progress(0, 0, f"image {field.image} teaches nothing: {error}"))
             continue
         classes = np.array([0 if single else cell.class_index or 0 for cell in cells], np.int64)
-        found.append(Sample(rgb, boxes_of_cells(cells), classes, valid, labels, str(field.image)))
+        found.append(Sample(rgb, boxes, classes, valid, labels, str(field.image)))
     return found
+
+
+def _pseudo_masks(setting: Setting, field: Field) -> Labels:
+    return read_unit(PseudoMaskUnit, setting.inputs["pseudo_masks"], field.image)["labels"]
 
 
 def detector(setting: Setting) -> tuple[Path, TrainingFacts]:
@@ -175,14 +231,14 @@ def _passed_on(setting: Setting, kind: str) -> tuple[Path, TrainingFacts]:
 def prediction(setting: Setting) -> tuple[Path, PredictionFacts]:
     """Both halves of every image; what portions have made already is taken as it is."""
     make, names = predictor(setting)
-    made = [len(unit["boxes"]) for _, unit in each_unit(setting, setting.fields, make)]
+    made = [len(unit["boxes"]) for _, unit in each_unit(PredictionUnit, setting, setting.fields, make)]
     facts = PredictionFacts(images=len(made), boxes=sum(made), models=names)
     if len(made) < len(setting.fields):
         facts = facts.with_(unreadable_images=len(setting.fields) - len(made))
     return bundle(setting, "prediction.zip"), facts
 
 
-def predictor(setting: Setting) -> tuple[Callable[[Field], Unit], ModelNames]:
+def predictor(setting: Setting) -> tuple[Callable[[Field], PredictionUnit], ModelNames]:
     """Load the models. -> what makes M_D (boxes -> masks) and M_S (the segmenter's mask) of one image, and the models'
     names.
 
@@ -195,7 +251,7 @@ def predictor(setting: Setting) -> tuple[Callable[[Field], Unit], ModelNames]:
     segment = setting.trainer("segmenter").load(setting.inputs["segmenter"])
     class_of = class_names(setting)
 
-    def make(field: Field) -> Unit:
+    def make(field: Field) -> PredictionUnit:
         field = proposed_on(setting.content, field)
         rgb = field.rgb()
         detected = find.detect(rgb)
@@ -205,7 +261,7 @@ def predictor(setting: Setting) -> tuple[Callable[[Field], Unit], ModelNames]:
         answer = prompter.decode(prompter.encode(rgb), Prompts(detected.boxes[added])) if len(added) else None
         if answer is not None:
             masks += [mask if mask.bits.any() else None for mask in answer.masks]
-        boxes = np.concatenate([boxes_of_cells(field.cells), detected.boxes[added]])
+        boxes = np.concatenate([extents_of(field.cells, masks[: len(field.cells)]), detected.boxes[added]])
         scores = np.concatenate([np.ones(len(field.cells), np.float32), detected.scores[added]])
         order = np.argsort(-scores, kind="stable").tolist()  # the surer box keeps contested pixels
         classes = [cell.class_index for cell in field.cells] + [class_of(int(c)) for c in detected.classes[added]]
@@ -252,9 +308,19 @@ def _new(boxes: Boxes, field: Field, overlap: float) -> np.ndarray[Any, Any]:
     people = np.concatenate([boxes_of_cells(field.cells), field.cannot_tell])
     if len(people):
         fresh &= box_iou(boxes, people).max(axis=1) <= overlap
+    for cell in field.cells:
+        if cell.is_point:
+            fresh &= ~_around(boxes, cell.centre)
     if len(field.rejected):
         fresh &= box_iou(boxes, field.rejected).max(axis=1) <= 0.5  # a person said no: do not propose it again
     return fresh
+
+
+def _around(boxes: Boxes, point: tuple[float, float]) -> np.ndarray[Any, Any]:
+    """(n,) bool: boxes in which a point lies."""
+    x, y = point
+    inside: np.ndarray[Any, Any] = (boxes[:, 0] <= x) & (x < boxes[:, 2]) & (boxes[:, 1] <= y) & (y < boxes[:, 3])
+    return inside
 
 
 def _whole_region(field: Field) -> np.ndarray[Any, Any]:
@@ -267,61 +333,79 @@ def fusion(setting: Setting) -> tuple[Path, FusionFacts]:
     parameters = parameters_of(setting.configuration.fusion)
     warm()
 
-    def make(field: Field) -> Unit:
-        unit = read_unit(setting.inputs["prediction"], field.image)
-        fused = fuse(field.rgb(), unit["m_d"] > 0, bits_of(unit["m_s"], field), parameters)
-        return {
-            "mask": np.packbits(fused.mask, axis=None),
-            "pixels": fused.pixels,
-            "certificate": fused.certificate.as_dict(),
-            "queue": image_scores(unit["m_d"], bits_of(unit["m_s"], field), unit["detected_scores"], fused.probability),
-            "embedding": embedding(field.rgb(), fused.mask).tolist(),
-        }
+    def make(field: Field) -> FusionUnit:
+        return fused_unit(field, setting.predicted(field.image), parameters)
 
-    certificates = [unit["certificate"] for _, unit in each_unit(setting, setting.readable(), make)]
+    made = each_unit(FusionUnit, setting, setting.readable(), make)
+    certificates = [Certificate.stored(unit["certificate"]) for _, unit in made]
     if not certificates:
         raise InferenceError("none of the images can be read, so there is nothing to fuse")
     return bundle(setting, "fusion.zip"), FusionFacts(
         images=len(certificates),
-        closed=sum(bool(c["closed"]) for c in certificates),
-        ambiguous_share=float(np.mean([c["ambiguous_share"] for c in certificates])),
-        median_milliseconds=float(np.median([c["milliseconds"]["total"] for c in certificates])),
+        closed=sum(one.closed for one in certificates),
+        ambiguous_share=float(np.mean([one.ambiguous_share for one in certificates])),
+        median_milliseconds=float(np.median([one.total_milliseconds for one in certificates])),
     )
 
 
 def instance_maps(setting: Setting) -> tuple[Path, InstanceFacts]:
-    """One id a cell, without crumbs, and how doubtful each cell is: the larger of its share of ambiguous pixels and
-    1 - its box's score."""
+    """One id a cell, without crumbs, and how doubtful each cell is."""
 
     fields = setting.readable()
     chosen = setting.configuration.instances
-    crumb, lone = crumb_areas(setting.content, chosen.crumbs), lone_share(chosen.crumbs)
+    crumb = crumb_areas(setting.content, chosen.crumbs)
 
-    def make(field: Field) -> Unit:
-        unit = read_unit(setting.inputs["prediction"], field.image)
-        fused = read_unit(setting.inputs["fusion"], field.image)
-        labels = bounded_instances(bits_of(fused["mask"], field), unit["m_d"], unit["boxes"], chosen)
-        boxed = [number for number, source in enumerate(unit["sources"], start=1) if source]
-        labels, crumbs = without_crumbs(labels, crumb[field.image], boxes=len(unit["boxes"]), keep=boxed, lone=lone)
-        ambiguous = np.zeros(field.width * field.height, bool)
-        ambiguous[fused["pixels"]] = True
-        count = int(labels.max(initial=0)) + 1
-        area = np.bincount(labels.ravel(), minlength=count)
-        unsure = np.bincount(labels.ravel()[ambiguous], minlength=count)
-        scores = np.concatenate([[0.0], unit["scores"], np.zeros(max(0, count - 1 - len(unit["scores"])))])[:count]
-        doubt = np.maximum(unsure / np.maximum(area, 1), 1 - scores)
-        doubt[len(unit["scores"]) + 1 :] = 1.0  # no box stands behind these
-        return {"labels": labels, "doubt": doubt.astype(np.float32), "crumbs": crumbs}
+    def make(field: Field) -> InstanceUnit:
+        fused = read_unit(FusionUnit, setting.inputs["fusion"], field.image)
+        return instances_unit(field, setting.predicted(field.image), fused, chosen, crumb[field.image])
 
     cells = crumbs = 0
-    for _, unit in each_unit(setting, fields, make):
+    for _, unit in each_unit(InstanceUnit, setting, fields, make):
         cells += len(np.unique(unit["labels"])) - 1
         crumbs += unit["crumbs"]
     return bundle(setting, "instances.zip"), InstanceFacts(images=len(fields), cells=cells, crumbs=crumbs)
 
 
+def fused_unit(field: Field, unit: PredictionUnit, parameters: Parameters) -> FusionUnit:
+    """The fusion of one field. unit: of its prediction."""
+    segmented = bits_of(unit["m_s"], field)
+    rgb = field.rgb()
+    fused = fuse(rgb, unit["m_d"] > 0, segmented, parameters)
+    return {
+        "mask": np.packbits(fused.mask, axis=None),
+        "pixels": fused.pixels,
+        "certificate": fused.certificate.as_dict(),
+        "queue": image_scores(unit["m_d"], segmented, unit["detected_scores"], fused.probability),
+        "embedding": embedding(rgb, fused.mask).tolist(),
+    }
+
+
+def instances_unit(
+    field: Field, unit: PredictionUnit, fused: FusionUnit, chosen: Instances, crumb: float
+) -> InstanceUnit:
+    """The instances of one field, and the doubt of each: the larger of its share of ambiguous pixels and 1 - its
+    box's score.
+
+    unit, fused  of its prediction and of its fusion
+    crumb        px below which a piece is a crumb
+    """
+    labels = bounded_instances(bits_of(fused["mask"], field), unit["m_d"], unit["boxes"], chosen)
+    boxed = [number for number, source in enumerate(unit["sources"], start=1) if source]
+    lone = lone_share(chosen.crumbs)
+    labels, crumbs = without_crumbs(labels, crumb, boxes=len(unit["boxes"]), keep=boxed, lone=lone)
+    ambiguous = np.zeros(field.width * field.height, bool)
+    ambiguous[fused["pixels"]] = True
+    count = int(labels.max(initial=0)) + 1
+    area = np.bincount(labels.ravel(), minlength=count)
+    unsure = np.bincount(labels.ravel()[ambiguous], minlength=count)
+    scores = np.concatenate([[0.0], unit["scores"], np.zeros(max(0, count - 1 - len(unit["scores"])))])[:count]
+    doubt = np.maximum(unsure / np.maximum(area, 1), 1 - scores)
+    doubt[len(unit["scores"]) + 1 :] = 1.0  # no box stands behind these
+    return {"labels": labels, "doubt": doubt.astype(np.float32), "crumbs": crumbs}
+
+
 # Stages whose images can be made by many workers: what makes one image, once its models are loaded.
-SPREAD: dict[str, Callable[[Setting], tuple[Callable[[Field], Unit], ModelNames]]] = {"prediction": predictor}
+SPREAD: dict[str, Callable[[Setting], tuple[Callable[[Field], PredictionUnit], ModelNames]]] = {"prediction": predictor}
 RUN: dict[str, Callable[[Setting], tuple[Path, Facts]]] = {
     "pseudo_masks": pseudo_masks,
     "detector": detector,
@@ -345,7 +429,7 @@ class Proposal:
     doubt: float
 
 
-def proposals(field: Field, prediction_unit: Unit, instances_unit: Unit) -> list[Proposal]:
+def proposals(field: Field, prediction_unit: PredictionUnit, instances_unit: InstanceUnit) -> list[Proposal]:
     """What is worth a person's look. A cell whose mask a person has verified is not proposed again."""
     settled = {cell.uid for cell in field.cells if cell.mask is not None}
     nobody_asks = rasterise_boxes(np.concatenate([field.ignore, field.cannot_tell]), field.width, field.height)
@@ -372,7 +456,7 @@ class Detected:
     best_score: float | None
 
 
-def detected(prediction_unit: Unit, threshold: float) -> Detected:
+def detected(prediction_unit: PredictionUnit, threshold: float) -> Detected:
     """What the detector said of an image, for people who ask why a round proposed little or nothing there."""
     scores = prediction_unit["detected_scores"]
     best = float(np.max(scores)) if len(scores) else None

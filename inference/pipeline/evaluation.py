@@ -15,7 +15,7 @@ from inference.fusion import Parameters, fuse
 from inference.metrics import average_precision, box_iou, contingency, mask_iou, mean, per_image
 from inference.pipeline.painting import bits_of, bounded_instances, paint
 from inference.pipeline.snapshots import Field, boxes_of_cells, read_labels
-from inference.pipeline.units import Setting, Unit, read_unit
+from inference.pipeline.units import DetectedMasks, PredictionUnit, Setting
 from inference.repair import Repair, repair
 from inference.types import RGB, Boxes, BoxMask, Cancelled, Detections, Labels, Mask, Progress, Prompter, Prompts
 
@@ -35,7 +35,20 @@ def evaluation_split(fields: Sequence[Field]) -> Literal["val", "test"]:
     return "test" if tested else "val"
 
 
-def detected_masks(prompter: Prompter, rgb: RGB, detected: Detections) -> Unit:
+def judges_boxes(field: Field) -> bool:
+    """Whether people's boxes of it judge: every cell of a region is annotated, and not by points alone."""
+    points = [cell.is_point for cell in field.cells]
+    return field.annotated and not (points and all(points))
+
+
+def why_no_boxes(fields: Sequence[Field], split: str) -> str:
+    """Why no image judges boxes."""
+    if any(field.split == split and field.annotated for field in fields):
+        return "The images that judge are annotated by points alone: they say nothing of boxes, so none are measured."
+    return "No image of the validation split is exhaustively annotated, so nothing is measured yet."
+
+
+def detected_masks(prompter: Prompter, rgb: RGB, detected: Detections) -> DetectedMasks:
     """The detections' masks as they would be had nobody drawn a box here: what masks are judged by, since people's
     boxes would flatter it. Kept one by one, also below the threshold, so that trying thresholds needs no model.
     """
@@ -50,7 +63,7 @@ def detected_masks(prompter: Prompter, rgb: RGB, detected: Detections) -> Unit:
     }
 
 
-def alone(unit: Unit, field: Field, threshold: float) -> tuple[Labels, Boxes]:
+def alone(unit: PredictionUnit, field: Field, threshold: float) -> tuple[Labels, Boxes]:
     """M_D of the detector alone from `detected_masks`, boxes below the threshold left out; surer boxes on top.
 
     -> (H, W) ids, and the (n, 4) boxes: id i belongs to boxes[i - 1]
@@ -75,9 +88,9 @@ def evaluation(setting: Setting) -> tuple[Path, EvaluationFacts]:
     """
     readable = setting.readable()
     split = evaluation_split(readable)
-    judged = [f for f in readable if f.split == split and f.annotated]
+    judged = [f for f in readable if f.split == split and judges_boxes(f)]
     with_reference = [f for f in readable if f.split == split and is_judged(f)]
-    rows = {f.image: JudgedImage(image=f.image, group=f.group) for f in judged + with_reference}
+    rows = {f.image: JudgedImage(image=f.image, patient=f.patient) for f in judged + with_reference}
     facts = EvaluationFacts(split=split, images=len(judged), reference_images=len(with_reference))
     if judged:
         matched = []
@@ -88,9 +101,7 @@ def evaluation(setting: Setting) -> tuple[Path, EvaluationFacts]:
             rows[field.image] = rows[field.image].with_(box_ap50=average_precision(matched[-1:], (0.5,)).ap)
         facts = facts.with_(box_ap50=average_precision(matched, (0.5,)).ap)
     else:
-        facts = facts.with_(
-            sentence="No image of the validation split is exhaustively annotated, so nothing is measured yet."
-        )
+        facts = facts.with_(sentence=why_no_boxes(readable, split))
     if with_reference:
         masks, needed = _judge_masks(setting, with_reference, rows)
         facts = facts.with_(masks=masks)
@@ -101,11 +112,9 @@ def evaluation(setting: Setting) -> tuple[Path, EvaluationFacts]:
         facts = facts.with_(
             sentence="Mask quality not measurable yet: there is no reference set drawn without proposals."
         )
-    trained = {f.group for f in setting.fields if f.split == "train" and f.annotated and f.group}
-    if trained & {f.group for f in judged + with_reference}:
-        facts = facts.with_(
-            optimistic="same slide, optimistic: training and judging images come from one slide or patient"
-        )
+    trained = {f.patient for f in setting.fields if f.split == "train" and f.annotated and f.patient}
+    if trained & {f.patient for f in judged + with_reference}:
+        facts = facts.with_(optimistic="same patient, optimistic: training and judging images come from one patient")
     facts = facts.with_(**_notes_on_the_start(setting.configuration.evaluation or Beginnings(), list(rows)))
     path = setting.work / "evaluation.json"
     path.write_bytes(canonical(Evaluation.of(facts, tuple(rows.values())).as_json()))
@@ -128,7 +137,7 @@ def _notes_on_the_start(start: Beginnings, judging: list[int]) -> dict[str, str]
 
 def _matched_boxes(setting: Setting, field: Field) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """(IoU with people's boxes, scores) of the detections inside the region where annotation counts."""
-    unit = read_unit(setting.inputs["prediction"], field.image)
+    unit = setting.predicted(field.image)
     cells, valid = field.learning()
     boxes, scores = unit["detected_boxes"], unit["detected_scores"]
     x = np.clip(((boxes[:, 0] + boxes[:, 2]) / 2).astype(int), 0, field.width - 1)
@@ -155,7 +164,7 @@ def _judge_masks(
         if setting.stop():
             raise Cancelled("cancelled")
         assert field.reference is not None
-        unit = read_unit(setting.inputs["prediction"], field.image)
+        unit = setting.predicted(field.image)
         (m_d, boxes), m_s = alone(unit, field, threshold), bits_of(unit["m_s"], field)
         fused = fused_alone(field.rgb(), m_d, boxes, m_s, chosen.fusion, chosen.instances, crumb[field.image])
         reference = read_labels(field.reference)

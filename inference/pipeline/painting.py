@@ -8,7 +8,7 @@ from scipy.ndimage import find_objects
 
 from inference.documents.configuration import Instances
 from inference.instances import instances
-from inference.masks import labels_of
+from inference.masks import boxes_of, labels_of, surroundings
 from inference.pipeline.snapshots import Cell, Field, boxes_of_cells
 from inference.types import Boxes, BoxMask, Labels, Mask, Prompter, Prompts
 
@@ -17,15 +17,42 @@ def masks_of_cells(
     prompter: Prompter, field: Field, cells: Sequence[Cell]
 ) -> tuple[list[BoxMask | None], np.ndarray[Any, Any]]:
     """One mask a cell, in their order (None where the prompter finds nothing), and their scores; verified ones
-    score 1."""
+    score 1. A cell that is a box prompts by its box, one that is a point by a click."""
     masks: list[BoxMask | None] = [cell.mask for cell in cells]
     scores = np.ones(len(cells), np.float32)
-    asked = [i for i, mask in enumerate(masks) if mask is None]
-    if asked:
-        answer = prompter.decode(prompter.encode(field.rgb()), Prompts(boxes_of_cells([cells[i] for i in asked])))
+    open_cells = [i for i, mask in enumerate(masks) if mask is None]
+    clicked = [i for i in open_cells if cells[i].is_point]
+    boxed = [i for i in open_cells if not cells[i].is_point]
+    if not open_cells:
+        return masks, scores
+    encoded = prompter.encode(field.rgb())
+    for asked, prompts_of in ((boxed, box_prompts), (clicked, click_prompts)):
+        if not asked:
+            continue
+        answer = prompter.decode(encoded, prompts_of([cells[i] for i in asked]))
         for i, mask, score in zip(asked, answer.masks, answer.scores, strict=True):
             masks[i], scores[i] = (mask if mask.bits.any() else None), score
     return masks, scores
+
+
+def box_prompts(cells: Sequence[Cell]) -> Prompts:
+    return Prompts(boxes_of_cells(cells))
+
+
+def click_prompts(cells: Sequence[Cell]) -> Prompts:
+    """One click inside each cell."""
+    points = np.array([[cell.centre] for cell in cells], np.float64)
+    return Prompts(points=points, signs=np.ones((len(cells), 1), np.int8))
+
+
+def extents_of(cells: Sequence[Cell], masks: Sequence[BoxMask | None]) -> Boxes:
+    """(n, 4) the box of each cell; of a point that of its mask, or its surroundings where there is none."""
+    boxes = boxes_of_cells(cells)
+    for i, (cell, mask) in enumerate(zip(cells, masks, strict=True)):
+        if not cell.is_point:
+            continue
+        boxes[i] = surroundings(boxes[i : i + 1])[0] if mask is None else boxes_of([mask])[0]
+    return boxes
 
 
 def paint(masks: Sequence[BoxMask | None], field: Field, order: Sequence[int] | None = None) -> Labels:
@@ -48,8 +75,7 @@ def bounded_instances(mask: Mask, detected: Labels, boxes: Boxes, chosen: Instan
 
     mask        (H, W) bool
     detected    (H, W) ids; id i belongs to boxes[i - 1]
-    box_margin  how far a cell may leave its box, as a share of the box's longer side (2 px at least)
-    options     of inference.instances.instances
+    chosen  its box_margin: how far a cell may leave its box, as a share of the box's longer side (2 px at least)
     """
     labels = instances(mask, detected, chosen.method)
     for index, place in enumerate(find_objects(labels)[: len(boxes)], start=1):

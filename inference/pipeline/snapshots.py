@@ -13,8 +13,8 @@ import numpy as np
 import PIL.Image
 
 from inference.documents.snapshot import Snapshot, SnapshotCell, digest
-from inference.masks import rasterise_boxes, unpack
-from inference.types import RGB, Boxes, BoxMask, Labels, Mask, UnreadableImage
+from inference.masks import rasterise_boxes, surroundings, unpack
+from inference.types import RGB, Boxes, BoxMask, Labels, Mask, UnreadableImage, is_point
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,11 @@ class Cell:
     box: tuple[float, float, float, float]
     class_index: int | None
     mask: BoxMask | None
+
+    @property
+    def is_point(self) -> bool:
+        """Whether nobody has said how large it is."""
+        return is_point(self.box)
 
     @property
     def centre(self) -> tuple[float, float]:
@@ -42,7 +47,7 @@ class Field:
     width: int
     height: int
     split: str
-    group: str
+    patient: str
     cells: tuple[Cell, ...]
     rejected: Boxes
     cannot_tell: Boxes
@@ -65,12 +70,19 @@ class Field:
         return replace(self, cells=(), rejected=none, cannot_tell=none, exhaustive=none, ignore=none)
 
     def learning(self) -> tuple[list[Cell], Mask]:
-        """The cells to learn from and where everything else is background.
+        """The cells with an extent to learn from, and where everything else is background.
 
         -> cells whose centre is exhaustively annotated, and (H, W) bool. Ignored regions and cannot-tell cells are
         left out of it, and so is the rest of a cell that reaches in from outside: half a cell is neither cell nor
-        background.
+        background. Where a point says that there is a cell of unknown size, its surroundings are left out.
         """
+        placed, valid = self.placed()
+        points = [cell for cell in self.cells if cell.is_point]
+        valid &= ~rasterise_boxes(surroundings(boxes_of_cells(points)), self.width, self.height)
+        return [cell for cell in placed if not cell.is_point], valid
+
+    def placed(self) -> tuple[list[Cell], Mask]:
+        """As `learning`, with the cells that are points among the cells: for what learns where cells are."""
         valid = rasterise_boxes(self.exhaustive, self.width, self.height)
         valid &= ~rasterise_boxes(np.concatenate([self.ignore, self.cannot_tell]), self.width, self.height)
         inside: list[Cell] = []
@@ -115,7 +127,7 @@ def fields_of(content: Snapshot, locate: Callable[[str], Path]) -> list[Field]:
             width=entry.width,
             height=entry.height,
             split=entry.split,
-            group=entry.group,
+            patient=entry.patient,
             cells=tuple(_cell(cell, indices) for cell in entry.cells),
             rejected=_boxes(entry.rejected),
             cannot_tell=_boxes(entry.cannot_tell),

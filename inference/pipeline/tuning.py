@@ -14,7 +14,7 @@ from inference.metrics import mean, per_image
 from inference.pipeline.evaluation import alone, fused_alone
 from inference.pipeline.painting import bits_of
 from inference.pipeline.snapshots import Field, read_labels
-from inference.pipeline.units import Setting, Unit, read_unit
+from inference.pipeline.units import PredictionUnit, Setting
 from inference.types import RGB, Cancelled, InferenceError, Labels
 
 GRID: dict[str, tuple[tuple[str, str], tuple[float, ...]]] = {
@@ -33,7 +33,7 @@ class Loaded:
 
     field: Field
     rgb: RGB
-    prediction: Unit
+    prediction: PredictionUnit
     reference: Labels
 
 
@@ -54,7 +54,7 @@ def tune(setting: Setting, *, report: Callable[[int, int], None] = lambda done, 
     loaded = []
     for field in fields:
         assert field.reference is not None  # chosen so above
-        unit = read_unit(setting.inputs["prediction"], field.image)
+        unit = setting.predicted(field.image)
         loaded.append(Loaded(field, field.rgb(), unit, read_labels(field.reference)))
     total, rows = sum(len(values) for _, values in GRID.values()), []
     chosen = setting.configuration

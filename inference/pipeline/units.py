@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from dataclasses import fields as fields_of_dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypedDict, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -24,9 +25,84 @@ from inference import registry
 from inference.documents.configuration import Model, RoundConfiguration
 from inference.documents.snapshot import Snapshot
 from inference.pipeline.snapshots import Field
-from inference.types import Cancelled, InferenceError, Progress, Prompter, Report, Stop, Trainer, UnreadableImage
+from inference.types import (
+    Boxes,
+    Cancelled,
+    InferenceError,
+    Labels,
+    Progress,
+    Prompter,
+    Report,
+    Scores,
+    Stop,
+    Trainer,
+    UnreadableImage,
+)
 
-Unit = Mapping[str, Any]  # of one image: arrays and JSON values
+Packed = npt.NDArray[np.uint8]  # bits of a mask, eight in a byte (np.packbits), row by row
+
+
+class Unit(TypedDict, total=False):
+    """What a stage keeps of one image. One that could not be read has the reason and nothing else."""
+
+    unreadable: str
+
+
+class PseudoMaskUnit(Unit, total=False):
+    labels: Labels
+
+
+class DetectedMasks(TypedDict, total=False):
+    """The detector's masks alone (pipeline/evaluation.py), of images that judge.
+
+    alone_scores   (n,) float32; alone_prompts: (n, 4) the boxes that they were made from
+    alone_boxes    (n, 4) int32: x, y, width, height of each mask; alone_bits: their pixels, one mask after the other
+    """
+
+    alone_scores: Scores
+    alone_prompts: Boxes
+    alone_boxes: npt.NDArray[np.int32]
+    alone_bits: Packed
+
+
+class PredictionUnit(Unit, DetectedMasks, total=False):
+    """m_d       (H, W) ids: id i was prompted by boxes[i - 1]; m_s: the segmenter's foreground
+    classes   index of the project's class of each box, None where it has none
+    sources   the person's cell behind each box; None for a box of the detector
+    """
+
+    m_d: Labels
+    m_s: Packed
+    boxes: Boxes
+    scores: Scores
+    classes: list[int | None]
+    sources: list[str | None]
+    detected_boxes: Boxes
+    detected_scores: Scores
+
+
+class FusionUnit(Unit, total=False):
+    """pixels     (n,) the flat indices of ambiguous pixels
+    certificate  of inference.documents.publication
+    queue      score -> how doubtful the image is; embedding: its colours (acquisition.embedding)
+    """
+
+    mask: Packed
+    pixels: npt.NDArray[np.integer[Any]]
+    certificate: Mapping[str, object]
+    queue: dict[str, float]
+    embedding: list[float]
+
+
+class InstanceUnit(Unit, total=False):
+    """doubt     (ids + 1,) float32, 0..1; crumbs: pieces left out, not said by units of the first rounds"""
+
+    labels: Labels
+    doubt: npt.NDArray[np.float32]
+    crumbs: int
+
+
+U = TypeVar("U", bound=Unit)
 
 
 @dataclass(frozen=True)
@@ -79,7 +155,10 @@ class Setting:
 
     def readable(self) -> list[Field]:
         """The fields that the prediction could read; it has said why it could not read the others."""
-        return [f for f in self.fields if "unreadable" not in read_unit(self.inputs["prediction"], f.image)]
+        return [f for f in self.fields if "unreadable" not in self.predicted(f.image)]
+
+    def predicted(self, image: int) -> PredictionUnit:
+        return read_unit(PredictionUnit, self.inputs["prediction"], image)
 
     @property
     def class_count(self) -> int:
@@ -89,7 +168,8 @@ class Setting:
         key, so it must not change what fits its weights.
         """
         learned = [field for field in self.fields if field.annotated and field.split in ("train", "val")]
-        classified = all(cell.class_index is not None for field in learned for cell in field.cells)
+        cells = chain.from_iterable(field.cells for field in learned)
+        classified = all(cell.class_index is not None for cell in cells)
         return max(1, len(self.content.classes)) if classified else 1
 
 
@@ -113,7 +193,7 @@ def trainer_of(kind: str, chosen: Model, *, classes: int = 1, device: str = "aut
     return trainer
 
 
-def save_unit(folder: Path, image: int, unit: Unit) -> None:
+def save_unit(folder: Path, image: int, unit: Mapping[str, object]) -> None:
     """Arrays and JSON values of one image, whole or not at all: written aside, then renamed."""
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {k: v for k, v in unit.items() if isinstance(v, np.ndarray)}
@@ -199,11 +279,16 @@ class Window(io.RawIOBase):
         return len(data)
 
 
-def read_unit(artifact: Path, image: int) -> Unit:
-    """The unit of one image; KeyError when the stage had none for it."""
+def read_unit(kind: type[U], artifact: Path, image: int) -> U:
+    """The unit of one image. kind: of the stage's units. Raises KeyError when the stage had none for it."""
     changed = artifact.stat()
     start, size = _places(artifact, changed.st_mtime_ns, changed.st_size)[f"{image}.npz"]
-    return StoredUnit(artifact, start, size)
+    return stored_unit(kind, artifact, start, size)
+
+
+def stored_unit(kind: type[U], path: Path, start: int = 0, size: int | None = None) -> U:
+    """A unit of this kind in a file (StoredUnit). Only a Boxwise has written it, so its names are believed."""
+    return cast(U, StoredUnit(path, start, size))
 
 
 @lru_cache(maxsize=8)
@@ -224,7 +309,9 @@ def _places(artifact: Path, _changed: int, _size: int) -> dict[str, tuple[int, i
     return found
 
 
-def each_unit(setting: Setting, fields: Sequence[Field], make: Callable[[Field], Unit]) -> Iterator[tuple[Field, Unit]]:
+def each_unit(
+    kind: type[U], setting: Setting, fields: Sequence[Field], make: Callable[[Field], U]
+) -> Iterator[tuple[Field, U]]:
     """Make what is missing, in order, with progress; asks to stop between units. Raises Cancelled.
 
     An image that cannot be read is a unit with the reason, said in the log and passed over: the others go on.
@@ -233,7 +320,7 @@ def each_unit(setting: Setting, fields: Sequence[Field], make: Callable[[Field],
     for number, field in enumerate(fields):
         path = folder / f"{field.image}.npz"
         if path.exists():
-            unit: Unit = StoredUnit(path)
+            unit = stored_unit(kind, path)
         else:
             if setting.stop():
                 raise Cancelled("cancelled")
@@ -241,7 +328,7 @@ def each_unit(setting: Setting, fields: Sequence[Field], make: Callable[[Field],
             try:
                 unit = make(field)
             except UnreadableImage as error:
-                unit = {"unreadable": str(error)}
+                unit = kind(unreadable=str(error))
                 note = f"image {field.image} is left out: {error}"
             save_unit(folder, field.image, unit)
             setting.report(Progress(number + 1, len(fields), note))

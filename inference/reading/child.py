@@ -19,12 +19,14 @@ import PIL.Image
 
 from inference.documents.reading import (
     HEADER,
+    CleanRequest,
     Header,
     NotRead,
     PixelSize,
     ReadNote,
     ReadPicture,
     ReadRequest,
+    SlideCleaned,
     TilesCut,
     TilesRequest,
 )
@@ -38,18 +40,21 @@ TILE_QUALITY = 90
 INDEX = struct.Struct("<III I")  # level, column, row, bytes of the JPEG that follows
 
 
-def limit_this_process(*, megabytes: int, cpu_seconds: int, wall_seconds: int) -> None:
+def limit_this_process(
+    *, megabytes: int, cpu_seconds: int, wall_seconds: int, file_megabytes: int | None = None
+) -> None:
     """Let the kernel end this process when it takes too much. The alarm keeps its default action: no Python runs."""
     size = megabytes * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (size, size))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    largest = (file_megabytes or megabytes) * 2**20
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, wall_seconds)
 
 
-def work(asked: ReadRequest | TilesRequest) -> ReadPicture | TilesCut | NotRead:
+def work(asked: ReadRequest | TilesRequest | CleanRequest) -> ReadPicture | TilesCut | SlideCleaned | NotRead:
     """Read one file and say what came of it; never raises for what a file holds."""
     try:
         folder = Path(asked.folder)
@@ -57,14 +62,24 @@ def work(asked: ReadRequest | TilesRequest) -> ReadPicture | TilesCut | NotRead:
             with PIL.Image.open(asked.source) as opened:
                 write_tiles(opened.convert("RGB"), folder / "tiles.bin")
             return TilesCut(ok=True)
+        if isinstance(asked, CleanRequest):
+            from inference.reading.deidentify import cleaned  # the website imports this module, and no decoder
+
+            made = cleaned(Path(asked.source), folder)
+            return SlideCleaned(ok=True, path="" if made == folder else made.relative_to(folder).as_posix())
         if asked.slide:
-            found = entered(Path(asked.source), folder, asked.slide, asked.page, asked.channel)
+            found = entered(Path(asked.source), folder, asked.slide, asked.page, asked.channel, asked.writing)
             if found is not None:
                 return found
             if Path(asked.source).is_dir():
                 raise Unreadable("no_slide_in_folder")
         picture = read_picture(Path(asked.source), page=asked.page, channel=asked.channel)
-        return described(picture, written(picture, folder, asked.tiles_from))
+        made_of = described(picture, written(picture, folder, asked.tiles_from))
+        if not asked.writing:
+            return made_of
+        from inference.reading.writing import may_show_writing
+
+        return made_of.with_(writing=may_show_writing(picture.rgb))
     except Unreadable as error:
         return NotRead(ok=False, code=error.code, params=error.params)
     except MemoryError:
@@ -116,6 +131,7 @@ def described(picture: Picture, files: Written) -> ReadPicture:
         width=files.width,
         height=files.height,
         tiled=files.tiled,
+        removed=found.metadata,
     )
 
 
@@ -164,5 +180,5 @@ def tiles_in(file: BinaryIO) -> Iterator[tuple[int, int, int, bytes]]:
         yield level, column, row, file.read(length)
 
 
-def answer_line(answer: ReadPicture | TilesCut | NotRead) -> bytes:
+def answer_line(answer: ReadPicture | TilesCut | SlideCleaned | NotRead) -> bytes:
     return json.dumps(answer.as_json()).encode() + b"\n"

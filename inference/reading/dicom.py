@@ -56,11 +56,11 @@ class DicomReader:
 
     def __init__(self, path: Path) -> None:
         series = series_of(path)
-        self.head = next(head for head in series.values() if _flavor(head) == "VOLUME")
+        self.head = next(head for head in series.values() if flavor(head) == "VOLUME")
         try:
             import wsidicom  # takes over a second, so a file that is declined does not wait for it
 
-            with _quietly():
+            with quietly():
                 self.slide = wsidicom.WsiDicom.open(list(series))
         except Exception as error:  # it raises what it and pydicom raise
             raise Unreadable("damaged_header", format="DICOM", reason=reason(error)) from error
@@ -78,13 +78,16 @@ class DicomReader:
     def region(self, level: int, x: int, y: int, w: int, h: int, plane: Plane) -> Samples:
         checked_rectangle(self.found.levels[level], x, y, w, h)
         try:
-            with _quietly():
+            with quietly():
                 picture = self.slide.read_region((x, y), self.levels[level].level, (w, h))
         except MemoryError:
             raise
         except Exception as error:
             raise Unreadable("damaged", format="DICOM", reason=reason(error)) from error
         return np.asarray(picture.convert("RGB"))
+
+    def profile(self) -> bytes:
+        return bytes(_optical_path(self.head).get("ICCProfile") or b"")
 
     def _identified(self) -> Identified:
         full = self.levels[0]
@@ -138,7 +141,7 @@ class DicomReader:
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Without pydicom's warnings, which quote values: some of them name a patient."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -181,7 +184,7 @@ def series_of(path: Path) -> dict[Path, Dataset]:
 def read_head(path: Path) -> Dataset:
     """What a file says of itself, without its pixels. Raises Unreadable."""
     try:
-        with _quietly():
+        with quietly():
             return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS))
     except Exception as error:
         raise Unreadable("damaged_header", format="DICOM", reason=reason(error)) from error
@@ -189,7 +192,7 @@ def read_head(path: Path) -> Dataset:
 
 def _names_in(path: Path) -> tuple[str, ...]:
     """Names of the attributes of a file; private ones, which have none, by their number."""
-    with _quietly():
+    with quietly():
         head = pydicom.dcmread(path, stop_before_pixels=True)
     return tuple(sorted(element.keyword or str(element.tag) for element in head))
 
@@ -218,7 +221,7 @@ def _check_slide(head: Dataset) -> None:
 
 def _check_complete(heads: Sequence[Dataset]) -> None:
     """Raises Unreadable for a series of which a reader would show less than was scanned."""
-    flavors = [_flavor(head) for head in heads]
+    flavors = [flavor(head) for head in heads]
     if "VOLUME" not in flavors:
         raise Unreadable("dicom_no_tissue", what=flavors[0].lower())
     parts: dict[str, list[Dataset]] = {}
@@ -231,7 +234,7 @@ def _check_complete(heads: Sequence[Dataset]) -> None:
             raise Unreadable("set_incomplete", missing=total - len(group), what="parts of a level")
 
 
-def _flavor(head: Dataset) -> str:
+def flavor(head: Dataset) -> str:
     kinds = head.ImageType
     flavor = kinds[2] if not isinstance(kinds, str) and len(kinds) > 2 else ""
     return str(flavor) or "unknown"

@@ -13,7 +13,7 @@ import sys
 from types import FrameType
 
 from inference.documents.reading import Asked
-from inference.reading import child, pillow, tiff  # noqa: F401  (imported before the fork, so that no child must)
+from inference.reading import child, pillow, tiff, writing  # noqa: F401  (imported before the fork, so that no child must)
 
 MOST_REQUEST = 1 << 16  # bytes of one request
 
@@ -55,8 +55,9 @@ def start(asked: Asked, answer: int, requests: socket.socket, waiting: dict[int,
                 os.close(other)
             limits = asked.limits
             child.limit_this_process(
-                megabytes=limits.megabytes, cpu_seconds=limits.cpu_seconds, wall_seconds=limits.wall_seconds
-            )
+                megabytes=limits.megabytes, cpu_seconds=limits.cpu_seconds, wall_seconds=limits.wall_seconds,
+                file_megabytes=limits.file_megabytes,
+            )  # fmt: skip
             _send(answer, child.answer_line(child.work(asked.work)))
             code = 0
         finally:

@@ -21,13 +21,26 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from inference.documents.base import Document, JsonObject
-from inference.documents.reading import Asked, Limits, NotRead, ReadPicture, ReadRequest, TilesCut, TilesRequest
+from inference.documents.reading import (
+    Asked,
+    CleanRequest,
+    Limits,
+    NotRead,
+    ReadPicture,
+    ReadRequest,
+    SlideCleaned,
+    TilesCut,
+    TilesRequest,
+)
 from inference.reading.types import Unreadable
 
 Answer = TypeVar("Answer", bound=Document)
 MEGABYTES = 2048  # of address space: a picture of 100 megapixels with 16-bit colours needs 1.5 GB
 CPU_SECONDS = 150
 WALL_SECONDS = 300
+CLEAN_MEGABYTES = 3072
+CLEAN_SECONDS = 6 * 3600  # of a slide whose pixels are written anew
+CLEAN_FILE_MEGABYTES = 300 * 1024
 AT_ONCE = max(1, min(4, os.cpu_count() or 1))  # children of one process
 CHECKOUT = Path(__file__).resolve().parents[2]
 log = logging.getLogger(__name__)
@@ -63,19 +76,21 @@ def read_file(
     channel: int | None = None,
     tiles_from: int = 2048,
     slide: str = "",
+    writing: bool = False,
     megabytes: int = MEGABYTES,
     cpu_seconds: int = CPU_SECONDS,
     wall_seconds: int = WALL_SECONDS,
 ) -> ReadPicture:
     """Read `source`; pixels.png, thumbnail.jpg and, for a large picture, tiles.bin are written into `folder`.
 
-    slide  "auto" or "slide" where it may be a whole slide, of which thumbnail.jpg alone is written
+    slide    "auto" or "slide" where it may be a whole slide, of which thumbnail.jpg alone is written
+    writing  whether to look for writing in the picture
 
     Raises Unreadable, CannotStart.
     """
     asked = ReadRequest(
         do="read", source=str(source), folder=str(folder), page=page, channel=channel, tiles_from=tiles_from,
-        slide=slide,
+        slide=slide, writing=writing,
     )  # fmt: skip
     limits = Limits(megabytes=megabytes, cpu_seconds=cpu_seconds, wall_seconds=wall_seconds)
     answer = ask(asked, limits)
@@ -100,7 +115,20 @@ def cut_tiles(source: Path, folder: Path) -> None:
     _as(TilesCut, ask(TilesRequest(do="tiles", source=str(source), folder=str(folder)), limits))
 
 
-def ask(asked: ReadRequest | TilesRequest, limits: Limits) -> JsonObject:
+def clean_slide(source: Path, folder: Path) -> Path:
+    """Write a slide without label and metadata into an empty folder. -> what is to be opened.
+
+    Raises Unreadable, CannotStart.
+    """
+    limits = Limits(
+        megabytes=CLEAN_MEGABYTES, cpu_seconds=CLEAN_SECONDS, wall_seconds=CLEAN_SECONDS,
+        file_megabytes=CLEAN_FILE_MEGABYTES,
+    )  # fmt: skip
+    made = _as(SlideCleaned, ask(CleanRequest(do="clean", source=str(source), folder=str(folder)), limits))
+    return folder / made.path
+
+
+def ask(asked: ReadRequest | TilesRequest | CleanRequest, limits: Limits) -> JsonObject:
     """The child's answer, a JSON object with "ok": true. Raises Unreadable, CannotStart."""
     with _turn:
         lines = _exchange(json.dumps(Asked(work=asked, limits=limits).as_json()).encode())

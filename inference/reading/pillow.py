@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import imagecodecs
 import numpy as np
+import PIL.ExifTags
 import PIL.Image
 
 from inference.reading import scale
@@ -56,6 +57,10 @@ class PillowReader:
             return samples
         return samples[y : y + h, x : x + w]
 
+    def profile(self) -> bytes:
+        found = _opened(self.content, self.format).info.get("icc_profile")
+        return found if isinstance(found, bytes) else b""
+
     def close(self) -> None:
         self.decoded = None
 
@@ -97,6 +102,7 @@ class PillowReader:
             scanner=scale.scanner_of(make, model, ""),
             reader="Pillow",
             icc=known.has_icc,
+            metadata=_names(known),
             problems=tuple(problems),
         )
 
@@ -172,6 +178,20 @@ def _is_readable(exif: bytes) -> bool:
     while exif.startswith(b"Exif\0\0"):
         exif = exif[6:]
     return exif[:2] in (b"II", b"MM")
+
+
+def _names(known: Container) -> tuple[str, ...]:
+    """Names of what EXIF says, and of XMP; never a value."""
+    found = ["XMP"] if known.xmp else []
+    if not known.exif:
+        return tuple(found)
+    try:
+        tags = PIL.Image.Exif()
+        tags.load(known.exif)
+        found += [f"EXIF {PIL.ExifTags.TAGS.get(code, code)}" for code in tags]
+    except Exception:  # broken metadata never refuse a sound picture
+        found.append("EXIF")
+    return tuple(found)
 
 
 def _camera(exif: bytes) -> tuple[Any, Any]:

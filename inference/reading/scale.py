@@ -208,7 +208,8 @@ def joined(*parts: str) -> str:
 
 
 def ome_sizes(text: str) -> Mapping[str, Any]:
-    """SizeC, SizeZ, SizeT, DimensionOrder and the names of channels of an OME description; {} for any other text."""
+    """SizeC, SizeZ, SizeT, DimensionOrder, names and colours (OME's numbers) of channels of an OME description; {} for
+    any other text."""
     text = text[:MOST]
     pixels = re.search(r"<(?:\w{1,20}:)?Pixels\b[^>]{0,4000}>", text)
     if pixels is None:
@@ -216,5 +217,7 @@ def ome_sizes(text: str) -> Mapping[str, Any]:
     found: dict[str, Any] = dict(re.findall(r'\b(Size[CZT]|DimensionOrder)="([^"]{1,20})"', pixels[0]))
     sizes = {axis: int(value) for axis, value in found.items() if value.isdecimal() and len(value) < 7}
     channels = re.findall(r"<(?:\w{1,20}:)?Channel\b([^>]{0,1000})>", text)
-    names = [match[1] if (match := re.search(r'\bName="([^"]{1,60})"', tag)) else "" for tag in channels]
-    return {**sizes, "DimensionOrder": str(found.get("DimensionOrder", "XYCZT")), "names": names}
+    names = [_first(r'\bName="([^"]{1,60})"', tag) for tag in channels]
+    colours = [_first(r'\bColor="(-?\d{1,11})"', tag) for tag in channels]
+    order = str(found.get("DimensionOrder", "XYCZT"))
+    return {**sizes, "DimensionOrder": order, "names": names, "colours": colours}

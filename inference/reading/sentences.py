@@ -28,6 +28,9 @@ DECLINED = {
     ),
     "no_such_page": "{name} has no page {page}; it has {pages}",
     "no_such_channel": "{name} has no channel {channel}; it has {channels}",
+    "many_channels": (
+        "{name} has {channels} channels; up to {most} can be opened, so save those that matter in a file of their own"
+    ),
     "page_not_stored": (
         "{name} is a stack whose further pictures have no directory of their own, so page {page} is not read; "
         "save the slices as files of their own"
@@ -100,11 +103,23 @@ NOTES = {
     "extra_samples": "further samples of each pixel, without a stated meaning, that were not taken: {count}",
     "not_square": "pixels are {x} x {y} µm in the file, not square, so no scale was taken",
     "scale_disagrees": "the file says {file} µm per pixel, {typed} was typed and is kept",
+    "not_cleaned": (
+        "{name} cannot be freed of what names people ({what}); export it anew as a plain tiled TIFF (QuPath: Export "
+        "OME-TIFF, without label and metadata), or add it to a project that keeps files as they are"
+    ),
+    "icc_for_display": (
+        "the file holds a colour profile (ICC), which is applied in the workspace alone: models, fields and exports "
+        "have the stored colours"
+    ),
     "icc_not_applied": (
-        "the file holds a colour profile (ICC), which is not applied: colours are shown as they are stored"
+        "the file holds a colour profile (ICC), which cannot be applied: colours are shown as they are stored"
     ),
     "bounded": "only the scanned part of the canvas is shown; it begins at {x}, {y} in the file’s own coordinates",
     "not_turned": "the file says that it is to be turned ({orientation}); slides are shown as they are stored",
+    "left_out": "left out of the file, by name: {names}",
+    "may_show_writing": (
+        "the picture may show writing, which is not removed; look at it, and delete the image if it names a person"
+    ),
     "no_numbers": "samples that are no finite numbers are shown as black or white",
 }
 

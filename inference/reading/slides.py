@@ -9,6 +9,7 @@ Frame: level 0 is the full resolution, origin top left, y down. Where a scanner'
 (MRXS), the scanned part is the slide and `origin` says where it lies in the canvas.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -19,6 +20,8 @@ from pydantic import JsonValue
 
 from inference.documents.base import JsonObject
 from inference.reading import sets
+from inference.reading.channels import ChannelView, blended
+from inference.reading.colour import Profile
 from inference.reading.combinations import KEPT, MOST_PIXELS, SPREAD, Combination, treatment
 from inference.reading.picture import TIFF_MARKS, chosen_plane, format_of
 from inference.reading.tones import Range, as_bytes, as_rgb, used_range
@@ -35,9 +38,11 @@ NEAR = 1.05  # a level that is this much too coarse still counts as fine enough
 class SlideInfo:
     """What a slide is. All sizes are pixels of level 0 unless they say otherwise.
 
+    z, t       slices and times that the pages are: page = t * z + slice
     channels   3 for colours, else how many single channels there are to choose from; `channel_names` names them
     mpp_x, mpp_y   µm per pixel of level 0, None where the file does not say, or says what no microscope has
     objective  magnification, 20.0 for 20x
+    icc, icc_usable   whether the file holds a colour profile, and whether it can be applied
     reader     the library that reads the pixels
     """
 
@@ -57,7 +62,10 @@ class SlideInfo:
     format: str
     associated: tuple[str, ...]
     icc: bool
+    icc_usable: bool
     origin: tuple[int, int]
+    z: int
+    t: int
     notes: tuple[Note, ...]
 
     def as_json(self) -> JsonObject:
@@ -89,7 +97,10 @@ class SlideInfo:
             "format": self.format,
             "associated": list(self.associated),
             "icc": self.icc,
+            "icc_usable": self.icc_usable,
             "origin": list(self.origin),
+            "z": self.z,
+            "t": self.t,
             "notes": [str(note) for note in self.notes],
         }
 
@@ -97,7 +108,8 @@ class SlideInfo:
 class Slide:
     """An open slide. Not for two threads at once.
 
-    page, channel  which picture of a file that holds several, from 1; None where it holds one, or for `info` alone
+    page, channel  which picture of a file that holds several, from 1; None where it holds one, or for `info` alone, or
+                   where each part is asked for with its page and channels
     """
 
     def __init__(self, reader: Reader, *, page: int | None = None, channel: int | None = None) -> None:
@@ -105,7 +117,9 @@ class Slide:
         first = reader.identify()
         plane = chosen_plane(first, page, channel) if page is not None or channel is not None else first.planes[0]
         self.identified = reader.identify(plane.page)
-        self.info = info_of(self.identified)
+        self._profile: Profile | None = None
+        icc_usable = self.identified.icc and self.profile().is_usable
+        self.info = info_of(self.identified, icc_usable=icc_usable)
         self.combination = _combination(self.identified)
         self._chosen = (page, channel)
         self._range: Range | None = None
@@ -128,11 +142,54 @@ class Slide:
         samples = self.reader.region(level, x, y, w, h, self.plane())
         return self._as_rgb8(samples)
 
-    def scaled(self, x: float, y: float, w: float, h: float, size: tuple[int, int]) -> RGB:
+    def blended_region(
+        self, level: int, x: int, y: int, w: int, h: int, page: int, views: Sequence[ChannelView]
+    ) -> RGB:
+        """As `region`, of several channels together (channels.py). Raises Unreadable for one that is not there."""
+        samples = []
+        for view in views:
+            plane = chosen_plane(self.reader.identify(), page, view.channel)
+            samples.append(self.reader.region(level, x, y, w, h, plane))
+        return blended(samples, views)
+
+    def single_channels(self) -> tuple[str, ...]:
+        """Names of the channels that can be shown together or alone; () where a pixel has colours of its own."""
+        found = self.reader.identify()
+        is_grey = found.photometric in ("grey", "white is zero")
+        return self.info.channel_names if is_grey and (found.channels > 1 or found.pages > 1) else ()
+
+    def channel_colour(self, number: int) -> str:
+        """Six digits, or "" where the file says none."""
+        colours = self.reader.identify().colours
+        return colours[number - 1] if number <= len(colours) else ""
+
+    def coarse_samples(self, page: int, channel: int) -> Samples:
+        """Samples of one plane that stand for all of it: of the coarsest level, or of the middle of a large one."""
+        plane = chosen_plane(self.reader.identify(), page, channel)
+        return self.reader.region(*self._coarse(), plane)
+
+    def profile(self) -> Profile:
+        """The colour profile of the slide, ready to be applied (colour.py)."""
+        if self._profile is None:
+            self._profile = Profile(self.reader.profile())
+        return self._profile
+
+    def scaled(
+        self,
+        x: float,
+        y: float,
+        w: float,
+        h: float,
+        size: tuple[int, int],
+        *,
+        page: int = 1,
+        views: Sequence[ChannelView] = (),
+    ) -> RGB:
         """A rectangle of level 0 at another size, from the level that suits.
 
-        x, y, w, h  px of level 0; what lies outside the slide is white
-        size        (width, height) of the answer
+        x, y, w, h   px of level 0; what lies outside the slide is white
+        size         (width, height) of the answer
+        page, views  of which plane which channels; () for the picture that was chosen when the slide was opened
         -> (height, width, 3) uint8
         """
         level = self.level_for(max(w / size[0], h / size[1]))
@@ -143,7 +200,8 @@ class Slide:
         x1, y1 = min(there.width, int(np.ceil(right - 1e-6))), min(there.height, int(np.ceil(bottom - 1e-6)))
         if x0 >= x1 or y0 >= y1:
             return np.full((size[1], size[0], 3), 255, np.uint8)
-        pixels = self.region(level, x0, y0, x1 - x0, y1 - y0)
+        part = (x0, y0, x1 - x0, y1 - y0)
+        pixels = self.blended_region(level, *part, page, views) if views else self.region(level, *part)
         box = (left - x0, top - y0, right - x0, bottom - y0)
         return resampled(pixels, box, size)
 
@@ -152,12 +210,12 @@ class Slide:
         fine = [index for index, level in enumerate(self.info.levels) if level.downsample <= downsample * NEAR]
         return fine[-1] if fine else 0
 
-    def preview(self, side: int) -> RGB:
-        """The whole slide, its longer side of at most `side` pixels."""
+    def preview(self, side: int, *, page: int = 1, views: Sequence[ChannelView] = ()) -> RGB:
+        """The whole slide, its longer side of at most `side` pixels. page, views: as in `scaled`."""
         longer = max(self.info.width, self.info.height)
         factor = max(1.0, longer / side)
         size = (max(1, round(self.info.width / factor)), max(1, round(self.info.height / factor)))
-        return self.scaled(0, 0, self.info.width, self.info.height, size)
+        return self.scaled(0, 0, self.info.width, self.info.height, size, page=page, views=views)
 
     def _as_rgb8(self, samples: Samples) -> RGB:
         colours, alpha = samples, None
@@ -178,16 +236,20 @@ class Slide:
     def _used_range(self) -> Range:
         """Samples that are black and white, of the coarsest level, or of the middle where that is large too."""
         if self._range is None:
-            index = len(self.info.levels) - 1
-            level = self.info.levels[index]
-            w, h = level.width, level.height
-            if w * h > PREVIEW:
-                w, h = min(w, 2000), min(h, 2000)
-            x, y = (level.width - w) // 2, (level.height - h) // 2
-            samples = self.reader.region(index, x, y, w, h, self.plane())
+            samples = self.reader.region(*self._coarse(), self.plane())
             colours = samples[..., :-1] if samples.shape[2] in (2, 4) else samples
             self._range = used_range(colours, None)
         return self._range
+
+    def _coarse(self) -> tuple[int, int, int, int, int]:
+        """(level, x, y, w, h): the coarsest level, or the middle of it where that is large too."""
+        index = len(self.info.levels) - 1
+        level = self.info.levels[index]
+        w, h = level.width, level.height
+        if w * h > PREVIEW:
+            w, h = min(w, 2000), min(h, 2000)
+        x, y = (level.width - w) // 2, (level.height - h) // 2
+        return index, x, y, w, h
 
     def close(self) -> None:
         self.reader.close()
@@ -312,7 +374,8 @@ def _vendor(path: Path) -> Reader | None:
 # -- what it is
 
 
-def info_of(found: Identified) -> SlideInfo:
+def info_of(found: Identified, *, icc_usable: bool = False) -> SlideInfo:
+    """icc_usable: whether the colour profile of the file can be applied."""
     names = _channel_names(found)
     return SlideInfo(
         width=found.width,
@@ -331,8 +394,11 @@ def info_of(found: Identified) -> SlideInfo:
         format=found.format,
         associated=found.associated,
         icc=found.icc,
+        icc_usable=icc_usable,
         origin=found.origin,
-        notes=_notes(found),
+        z=found.z if found.pages > 1 else 1,
+        t=found.t if found.pages > 1 else 1,
+        notes=_notes(found, icc_usable=icc_usable),
     )
 
 
@@ -343,10 +409,10 @@ def _channel_names(found: Identified) -> tuple[str, ...]:
     return tuple(plane.name or f"Channel {plane.channel}" for plane in first)
 
 
-def _notes(found: Identified) -> tuple[Note, ...]:
+def _notes(found: Identified, *, icc_usable: bool) -> tuple[Note, ...]:
     notes = list(found.problems)
     if found.icc:
-        notes.append(Note("icc_not_applied"))
+        notes.append(Note("icc_for_display" if icc_usable else "icc_not_applied"))
     if found.origin != (0, 0):
         notes.append(Note("bounded", {"x": found.origin[0], "y": found.origin[1]}))
     if found.orientation not in (None, 1):

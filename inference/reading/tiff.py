@@ -14,6 +14,7 @@ import numpy as np
 import tifffile
 
 from inference.reading import scale
+from inference.reading.channels import ome_colour
 from inference.reading.combinations import COMPRESSIONS
 from inference.reading.containers import orientation_of
 from inference.reading.tiff_pixels import (
@@ -24,6 +25,7 @@ from inference.reading.tiff_pixels import (
     one_value,
     photometric_of,
     segments_in,
+    stacked_in,
     tag,
 )
 from inference.reading.types import (
@@ -57,6 +59,7 @@ class Layout:
 
     pictures: tuple[Any, ...]
     levels: tuple[Any, ...]  # of the first picture, itself among them
+    reduced: tuple[Any, ...]  # pictures of lower resolution, of all pictures
     associated: int  # thumbnail, label, overview, masks
     stored: int  # pictures that have a directory of their own
     slide: bool
@@ -94,16 +97,43 @@ class TiffReader:
         places = [(known.page, known.channel) for known in self.found.planes]
         return places.index((plane.page, plane.channel)) // channels
 
+    def _level_of(self, picture: int, level: int) -> Any:
+        """The directory of one level of one of the pictures. Raises Unreadable where it has no such level."""
+        if picture == 0:
+            return self.layout.levels[level]
+        page = self.layout.pictures[picture]
+        if level == 0:
+            return page
+        wanted = self.layout.levels[level]
+        size = (wanted.imagewidth, wanted.imagelength)
+        own = [sub for sub in _sub_pages(page) if (sub.imagewidth, sub.imagelength) == size]
+        if own:
+            return own[0]
+        beside = [one for one in self.layout.reduced if (one.imagewidth, one.imagelength) == size]
+        if len(beside) == self.layout.stored:  # of each picture one, in their order
+            return beside[picture]
+        raise Unreadable("damaged", format="TIFF", reason="a channel or plane has fewer levels than the first one")
+
+    def levels_of_picture(self, picture: int) -> list[Any]:
+        """The directories of the lower levels of one of the pictures; [] where it has none. Raises Unreadable where it
+        has fewer than the first one."""
+        first = self.layout.pictures[0]
+        if not _is_like(self.layout.pictures[picture], first):
+            return []
+        return [self._level_of(picture, level) for level in range(1, len(self.layout.levels))]
+
+    def profile(self) -> bytes:
+        found = tag(self.layout.pictures[0], ICC)
+        return bytes(found) if isinstance(found, bytes | tuple) else b""
+
     def region(self, level: int, x: int, y: int, w: int, h: int, plane: Plane) -> Samples:
         picture = self._picture_of(plane)
-        page = self.layout.pictures[picture] if level == 0 else self.layout.levels[level]
+        page = self._level_of(picture, level)
         checked_rectangle(Level(int(page.imagewidth), int(page.imagelength)), x, y, w, h)
-        if picture >= self.layout.stored:
-            raise Unreadable("page_not_stored", page=plane.page)
         channels = int(page.samplesperpixel) if channels_are_samples(page) else 1
         index = plane.channel - 1
         try:
-            samples = segments_in(page, x, y, w, h)
+            samples = self._samples(page, picture, plane, (x, y, w, h))
             if channels > 1:
                 samples = samples[..., index : index + 1]
             return in_colour(page, samples)
@@ -113,6 +143,15 @@ class TiffReader:
             raise
         except Exception as error:  # codecs raise what they like
             raise Unreadable("damaged", format="TIFF", reason=reason(error)) from error
+
+    def _samples(self, page: Any, picture: int, plane: Plane, box: tuple[int, int, int, int]) -> Samples:
+        """Raises Unreadable for a picture that has no directory and lies nowhere that is known."""
+        if picture < self.layout.stored:
+            return segments_in(page, *box)
+        found = stacked_in(page, picture - self.layout.stored + 1, *box)
+        if found is None:
+            raise Unreadable("page_not_stored", page=plane.page)
+        return found
 
     def close(self) -> None:
         with suppress(Exception):
@@ -138,6 +177,7 @@ def layout_of(file: tifffile.TiffFile) -> Layout:
     pages = _pages(file)
     first = pages[0]
     description = text_tag(first, DESCRIPTION)
+    reduced: list[Any] = []
     if description.startswith("Aperio"):
         pictures, levels = [first], [page for page in pages if page.is_tiled and _is_level_of(first, page)]
         levels = levels if first in levels else [first, *levels]
@@ -146,14 +186,24 @@ def layout_of(file: tifffile.TiffFile) -> Layout:
     else:
         pictures = [page for page in pages if not subfile_type(page) & (REDUCED | MASK)] or [first]
         others = [page for page in pages if page not in pictures]
-        levels = [pictures[0], *(page for page in others if _is_level_of(pictures[0], page))]
+        reduced = [page for page in others if _is_level_of(pictures[0], page)]
+        levels = [pictures[0], *_one_of_each_size(reduced)]
     levels += [page for page in _sub_pages(pictures[0]) if _is_level_of(pictures[0], page)]
     levels.sort(key=lambda page: -page.imagewidth)
-    associated = len(pages) - len(pictures) - sum(page in levels for page in pages if page not in pictures)
+    known = {id(page) for page in (*pictures, *levels, *reduced)}
+    associated = len(pages) - sum(id(page) in known for page in pages)
     stored = len(pictures)
     pictures += [pictures[-1]] * (_stacked(first, description) - stored)
     slide = len(levels) > 1 or associated > 0
-    return Layout(tuple(pictures), tuple(levels), max(associated, 0), stored, slide)
+    return Layout(tuple(pictures), tuple(levels), tuple(reduced), max(associated, 0), stored, slide)
+
+
+def _one_of_each_size(pages: Sequence[Any]) -> list[Any]:
+    """The first page of each size: what follows it belongs to other channels or planes."""
+    found: dict[tuple[int, int], Any] = {}
+    for page in pages:
+        found.setdefault((int(page.imagewidth), int(page.imagelength)), page)
+    return list(found.values())
 
 
 def _pages(file: tifffile.TiffFile) -> list[Any]:
@@ -214,13 +264,15 @@ def text_tag(page: Any, code: int) -> str:
 def identified(layout: Layout, picture: int = 0) -> Identified:
     """What the file is; how pixels are stored is said of one of its pictures."""
     page = layout.pictures[picture]
-    levels = layout.levels if picture == 0 else (page,)
+    # Levels and meaning of further pictures stand with the first one.
+    levels = layout.levels if _is_like(page, layout.pictures[0]) else (page,)
     photometric = photometric_of(page)
     alpha, unnamed = extra_samples_of(page, photometric)
-    description = text_tag(page, DESCRIPTION)
-    measured = _scale(page, description)
+    description = text_tag(layout.pictures[0], DESCRIPTION)
+    measured = _scale(layout.pictures[0], description)
     problems = [measured] if isinstance(measured, Note) else []
     orientation = _orientation(page)
+    slices, times, colours = _axes_of(layout)
     if layout.associated:
         problems.append(Note("associated", {"count": layout.associated}))
     if unnamed and not channels_are_samples(page):
@@ -240,6 +292,9 @@ def identified(layout: Layout, picture: int = 0) -> Identified:
         orientation=orientation,
         levels=_levels(levels),
         planes=_planes(layout, description),
+        z=slices,
+        t=times,
+        colours=colours,
         scale=measured if isinstance(measured, Scale) else None,
         objective=scale.objective_of(description, tag(page, SOURCE_LENS)),
         vendor=scale.vendor_of(tag(page, MAKE), description),
@@ -250,6 +305,10 @@ def identified(layout: Layout, picture: int = 0) -> Identified:
         metadata=tuple(str(found.name) for found in page.tags if found.code in (*PERSONAL, MAKE, MODEL)),
         problems=tuple(problems),
     )
+
+
+def _is_like(page: Any, first: Any) -> bool:
+    return (page.imagewidth, page.imagelength) == (first.imagewidth, first.imagelength)
 
 
 def _levels(pages: Sequence[Any]) -> tuple[Level, ...]:
@@ -278,6 +337,23 @@ def _planes(layout: Layout, description: str) -> tuple[Plane, ...]:
     if named is None and description.startswith("ImageJ="):
         named = _named_planes(count, _imagej_axes(description), [])
     return named or tuple(Plane(p, 1) for p in range(1, count + 1))
+
+
+def _axes_of(layout: Layout) -> tuple[int, int, tuple[str, ...]]:
+    """(slices, times, colours of the channels) of the file; pages whose meaning is not said count as slices."""
+    description = text_tag(layout.pictures[0], DESCRIPTION)
+    planes = _planes(layout, description)
+    pages = max(plane.page for plane in planes)
+    ome = scale.ome_sizes(description)
+    axes = _ome_axes(ome) if ome else []
+    if description.startswith("ImageJ="):
+        axes = _imagej_axes(description)
+    sizes = dict(axes)
+    slices, times = sizes.get("Z", pages), sizes.get("T", 1)
+    if slices * times != pages:
+        slices, times = pages, 1
+    colours = tuple(ome_colour(one) for one in ome.get("colours", []))
+    return slices, times, colours
 
 
 def _ome_axes(ome: Any) -> list[tuple[str, int]]:

@@ -115,6 +115,30 @@ def segments_in(page: Any, x: int, y: int, w: int, h: int) -> Samples:
     return out
 
 
+def stacked_in(page: Any, number: int, x: int, y: int, w: int, h: int) -> Samples | None:
+    """(h, w, samples) of a picture that follows the first one without a directory of its own, as ImageJ writes large
+    stacks: uncompressed, one after the other. None where they cannot lie so.
+
+    number  0 is the picture that has the directory
+
+    Raises ValueError where the file ends before.
+    """
+    if int(page.compression) != 1 or not page.is_contiguous or page.is_tiled or bits_of(page) < 8:
+        return None
+    if int(page.planarconfig) == 2 and page.samplesperpixel > 1:
+        return None
+    kind = np.dtype(page.dtype).newbyteorder(page.parent.byteorder)
+    width, samples = int(page.imagewidth), int(page.samplesperpixel)
+    row = width * samples * kind.itemsize
+    handle = page.parent.filehandle
+    handle.seek(page.dataoffsets[0] + (number * int(page.imagelength) + y) * row)
+    data = handle.read(h * row)
+    if len(data) < h * row:
+        raise ValueError("the file ends within a picture of its stack")
+    rows = np.frombuffer(data, kind).reshape(h, width, samples)
+    return rows[:, x : x + w].astype(kind.newbyteorder("="))
+
+
 def _check_place(page: Any, index: int) -> None:
     """Raises ValueError for a strip or tile whose place in the file is impossible.
 

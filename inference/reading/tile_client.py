@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from inference.reading.channels import ChannelView
 from inference.reading.isolation import CHECKOUT, KEPT_ENVIRONMENT, CannotStart
 from inference.reading.tile_server import LENGTH, Asked, received
 from inference.reading.types import Unreadable
@@ -32,13 +33,20 @@ Box = tuple[float, float, float, float]  # x, y, w, h in pixels of level 0
 
 @dataclass(frozen=True)
 class SlideFile:
-    """Which file is meant, and what it was when it came in: a file that has changed is not shown under its old name."""
+    """Which file is meant, and what it was when it came in: a file that has changed is not shown under its old name.
+
+    page, channel  the picture of a file that holds several
+    views          its channels that are shown together, of that page; () for the one channel, or for colours
+    icc            whether its colour profile is applied
+    """
 
     path: Path
     size: int
     mtime: int
     page: int | None = None
     channel: int | None = None
+    views: tuple[ChannelView, ...] = ()
+    icc: bool = False
 
 
 class Busy(RuntimeError):
@@ -53,14 +61,17 @@ class _Server:
 
     def ask(self, asked: Asked) -> tuple[bytes, bytes]:
         """Raises OSError where it has died, TimeoutError where it takes too long."""
-        content = json.dumps(asked).encode()
+        request = json.dumps(asked).encode()
         self.connection.settimeout(SECONDS)
-        self.connection.sendall(LENGTH.pack(len(content)) + content)
+        self.connection.sendall(LENGTH.pack(len(request)) + request)
         head = received(self.connection, 1 + LENGTH.size)
         if not head:
             raise ConnectionError("it has ended")
         (length,) = LENGTH.unpack(head[1:])
-        return head[:1], received(self.connection, length)
+        content = received(self.connection, length)
+        if len(content) < length:
+            raise ConnectionError("it has ended within its answer")
+        return head[:1], content
 
     def stop(self) -> None:
         self.connection.close()
@@ -183,6 +194,7 @@ def _asked(pool: _Pool, file: SlideFile, box: Box, out: tuple[int, int], kind: s
     asked: Asked = {
         "path": str(file.path), "size": file.size, "mtime": file.mtime, "page": file.page, "channel": file.channel,
         "box": box, "out": out, "as": kind,
+        "views": [(view.channel, view.colour, view.low, view.high) for view in file.views], "icc": file.icc,
     }  # fmt: skip
     if not pool.turn.acquire(timeout=WAIT):
         raise Busy("all processes that read slides are at work; try again in a moment")

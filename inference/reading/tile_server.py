@@ -4,7 +4,7 @@ Decoders of pictures crash and can be made to eat memory, so the website does no
 few of these (tile_client.py), each with one slide at a time at work and a bounded number of slides open.
 
     a request   4 bytes of length, JSON: {"path", "size", "mtime", "page", "channel", "box": [x, y, w, h],
-                "out": [w, h], "as": "jpeg" | "png"}
+                "out": [w, h], "as": "jpeg" | "png", "views": [[channel, colour, low, high], ...], "icc": bool}
     an answer   1 byte ("+" or "-"), 4 bytes of length, the picture or JSON {"code", "params"} of a declined request
 """
 
@@ -22,6 +22,7 @@ from typing import TypedDict
 
 import PIL.Image
 
+from inference.reading.channels import ChannelView
 from inference.reading.slides import Slide, open_slide
 from inference.reading.types import Unreadable
 
@@ -31,7 +32,8 @@ MOST = 64_000_000  # pixels of an answer
 QUALITY = 90
 LENGTH = struct.Struct(">I")
 Key = tuple[str, int | None, int | None]
-# A request; `box` in pixels of level 0, `out` is the size of the answer.
+# A request; `box` in pixels of level 0, `out` is the size of the answer, `views` are the channels that are shown
+# together (channels.ChannelView), `icc` says whether the slide's colour profile is applied.
 Asked = TypedDict(
     "Asked",
     {
@@ -43,6 +45,8 @@ Asked = TypedDict(
         "box": tuple[float, float, float, float],
         "out": tuple[int, int],
         "as": str,
+        "views": list[tuple[int, str, float, float]],
+        "icc": bool,
     },
 )
 
@@ -55,7 +59,9 @@ class Slides:
 
     def get(self, asked: Asked) -> tuple[Key, Slide]:
         """Raises Unreadable for a file that is gone, is another one than before, or cannot be opened."""
-        key = (asked["path"], asked["page"], asked["channel"])
+        # A slide whose channels are shown together is open once for all its planes.
+        page, channel = (None, None) if asked["views"] else (asked["page"], asked["channel"])
+        key = (asked["path"], page, channel)
         stamp = stamp_of(Path(asked["path"]))
         if stamp != (asked["size"], asked["mtime"]):
             self.drop(key)
@@ -64,7 +70,7 @@ class Slides:
             self.open.move_to_end(key)
             return key, self.open[key][0]
         self.drop(key)
-        slide = open_slide(Path(asked["path"]), page=asked["page"], channel=asked["channel"])
+        slide = open_slide(Path(asked["path"]), page=page, channel=channel)
         self.open[key] = (slide, stamp)
         while len(self.open) > OPEN:
             self.drop(next(iter(self.open)))
@@ -112,7 +118,10 @@ def picture_of(slide: Slide, asked: Asked) -> bytes:
     if width < 1 or height < 1 or width * height > MOST:
         raise ValueError(f"a picture of {width} x {height} px was asked for")
     x, y, w, h = asked["box"]
-    rgb = slide.scaled(x, y, w, h, (width, height))
+    views = [ChannelView(*view) for view in asked["views"]]
+    rgb = slide.scaled(x, y, w, h, (width, height), page=asked["page"] or 1, views=views)
+    if asked["icc"] and not views:
+        rgb = slide.profile().applied(rgb)
     file = io.BytesIO()
     if asked["as"] == "png":
         PIL.Image.fromarray(rgb).save(file, "PNG", compress_level=4)

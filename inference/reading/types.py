@@ -1,5 +1,6 @@
 """What a reader says of a file, and the protocol that all readers share."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
@@ -91,9 +92,11 @@ class Identified:
     objective        magnification of the objective, 20.0 for 20x
     reader           the library that reads the pixels: tifffile, wsidicom, openslide, Pillow
     associated       further pictures of a slide by name (label, macro, thumbnail); nothing here gives their pixels
-    icc              whether the file holds a colour profile; it is not applied (docs/reading.md)
+    icc              whether the file holds a colour profile; `Reader.profile` gives it
     origin           where level 0 begins in the coordinates of the file's own format, (0, 0) but for slides that say
                      which part of their canvas was scanned (MRXS): theirs = ours + origin
+    z, t             how many slices and times the pages are: page = t * z + slice, both from the first one on
+    colours          of the channels, six hexadecimal digits each, "" where the file says none; () for none at all
     metadata         names of what else the file says of itself, which is not kept; never its values
     problems         what is odd and does not prevent reading
     """
@@ -120,6 +123,9 @@ class Identified:
     associated: tuple[str, ...] = ()
     icc: bool = False
     origin: tuple[int, int] = (0, 0)
+    z: int = 1
+    t: int = 1
+    colours: tuple[str, ...] = ()
     metadata: tuple[str, ...] = ()
     problems: tuple[Note, ...] = ()
 
@@ -151,6 +157,9 @@ class Reader(Protocol):
         Raises Unreadable for pixels that cannot be decoded, ValueError for a rectangle outside the level.
         """
 
+    def profile(self) -> bytes:
+        """The colour profile (ICC) of its pixels; empty where there is none."""
+
     def close(self) -> None: ...
 
     def __enter__(self) -> Self: ...
@@ -172,16 +181,18 @@ def levels_of(sizes: Sequence[tuple[int, int]], tiles: Sequence[tuple[int, int]]
 def _downsample(full: tuple[int, int], size: tuple[int, int]) -> float:
     """How many times smaller a level is. Scanners halve, and round the last pixel up or down.
 
-    So a whole number that gives these sides is the factor, and not the ratio of the rounded sides, which would put the
-    far end of a level up to a pixel of it beside its place. Otherwise the ratio of the longer sides.
+    So a power of two, else a whole number, that gives these sides is the factor, and not the ratio of the rounded
+    sides, which would put the far end of a level up to a pixel of it beside its place. Otherwise the ratio of the
+    longer sides.
     """
     side = 0 if full[0] >= full[1] else 1
     ratio = full[side] / max(1, size[side])
-    whole = [factor for factor in range(max(1, int(ratio) - 1), int(ratio) + 3) if _gives(full, factor, size)]
-    if not whole:
-        return ratio
-    even = [factor for factor in whole if factor & (factor - 1) == 0]
-    return float(min(even or whole, key=lambda factor: abs(factor - ratio)))
+    halvings = max(0, round(math.log2(ratio)))
+    if _gives(full, 2**halvings, size):
+        return float(2**halvings)
+    near = range(max(1, int(ratio) - 1), int(ratio) + 3)
+    whole = [factor for factor in near if _gives(full, factor, size)]
+    return float(min(whole, key=lambda factor: abs(factor - ratio), default=ratio))
 
 
 def _gives(full: tuple[int, int], factor: int, size: tuple[int, int]) -> bool:

@@ -85,6 +85,10 @@ class VendorReader:
             raise Unreadable("damaged", format=self.format, reason=reason(error)) from error
         return self._on_background(picture)
 
+    def profile(self) -> bytes:
+        found = self.slide.color_profile
+        return found.tobytes() if found is not None else b""
+
     def _on_background(self, picture: PIL.Image.Image) -> Samples:
         """Where nothing was scanned, OpenSlide gives transparent pixels."""
         least, _most = picture.getchannel("A").getextrema()

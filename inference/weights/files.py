@@ -70,7 +70,13 @@ def read_checkpoint(path: Path) -> State:
         return load(path)[0]
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except pickle.UnpicklingError as error:  # torch's own words name ways to run the file's code
+        raise BadWeights(
+            f"{path.name} cannot be read safely as weights: it is damaged, is no file of torch.save, or holds Python "
+            "objects besides tensors, which could run code. Where it came from, save the tensors alone: "
+            "torch.save(model.state_dict(), 'weights.pth')"
+        ) from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadWeights(f"{path.name} cannot be read safely as weights: {reason}") from error
     for key in WRAPPINGS:

@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from django.conf import settings
@@ -13,6 +14,7 @@ from inference.documents.snapshot import Snapshot
 from inference.pipeline import units
 from inference.pipeline.snapshots import fields_of
 from inference.types import InferenceError, Report, Stop
+from labeling.images import model_views
 from labeling.rounds import artifacts
 from labeling.rounds.models import Artifact, Stage
 
@@ -103,6 +105,7 @@ def setting_of(
     stop: Stop = never,
 ) -> units.Setting:
     """Everything the computation of a stage may use. Raises InferenceError for an input that is gone or damaged."""
+    model_views.make_missing(content)
     return units.Setting(
         content=content,
         fields=fields_of(content, local_file),
@@ -117,8 +120,19 @@ def setting_of(
 
 def fetch_units(stage: Stage, folder: Path) -> None:
     """The units that portions made, into this worker's folder; those made on this machine are there already."""
-    (folder / "units").mkdir(exist_ok=True)
+    units_folder = folder / "units"
+    units_folder.mkdir(exist_ok=True)
     for portion in stage.portions.all():
-        if any(not (folder / "units" / f"{image}.npz").exists() for image in portion.images):
+        if any(not (units_folder / f"{image}.npz").exists() for image in portion.images):
             with portion.file.open("rb") as file, zipfile.ZipFile(file) as archive:
-                archive.extractall(folder / "units")
+                extract_units(archive, portion.images, units_folder)
+
+
+def extract_units(archive: zipfile.ZipFile, images: Sequence[int], folder: Path) -> None:
+    """Each unit under another name first: a worker that dies must not leave a part of one, which counts as made."""
+    for image in images:
+        name = f"{image}.npz"
+        aside = folder / f".{name}.unfinished"
+        with archive.open(name) as source, aside.open("wb") as target:
+            shutil.copyfileobj(source, target)
+        aside.replace(folder / name)

@@ -206,9 +206,9 @@ def put(where: Mask, part: BoxMask, value: bool) -> None:
 def fused_state(rgb: RGB, unit: str, image_id: int, parameters: JsonObject) -> "FusionState":
     """The fusion of a round again, from its two masks, this time with all that a stroke needs."""
     from inference.fusion import Parameters, fuse
-    from inference.pipeline.units import read_unit
+    from inference.pipeline.units import PredictionUnit, read_unit
 
-    found = read_unit(stored(unit), image_id)
+    found = read_unit(PredictionUnit, stored(unit), image_id)
     h, w = rgb.shape[:2]
     m_s = np.unpackbits(found["m_s"])[: h * w].reshape(h, w).astype(bool)
     state = fuse(rgb, found["m_d"] > 0, m_s, Parameters(**Fusion.stored(parameters).given()), keep_state=True).state

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from inference.documents.stage_reports import Facts, MissingKind, Usage
-from inference.documents.stage_reports import MissingResource as Missing
-from inference.types import Cancelled, MissingResource, Progress
+from inference.documents.stage_reports import Facts, Usage
+from inference.types import Cancelled, Progress
 from inference.worker import needs
 from inference.worker.usage import Watch
-from labeling.leases import Heartbeat, patient
+from labeling.leases import Heartbeat, patient, resource_of
 from labeling.rounds import artifacts
 from labeling.rounds.execution import portions, stages
 from labeling.rounds.models import Artifact, Portion, Stage
@@ -176,9 +175,3 @@ class PortionLease(Lease):
     @patient
     def back_off(self, error: Exception) -> None:
         portions.hand_back_missing(self.row_id, self.owner, resource_of(error), self.worker)
-
-
-def resource_of(error: Exception) -> Missing:
-    assert isinstance(error, MissingResource)  # the only thing that a stage waits for
-    missing = Missing(what=MissingKind(error.what), worker=error.worker)
-    return missing if error.needs is None else missing.with_(needs=error.needs, free=error.free)

@@ -14,7 +14,7 @@ from inference.masks import pack
 from inference.pipeline import compute
 from inference.pipeline.acquisition import colour_distance, priorities
 from inference.pipeline.snapshots import Field
-from inference.pipeline.units import Setting, Unit, read_unit
+from inference.pipeline.units import FusionUnit, InstanceUnit, PredictionUnit, Setting, read_unit
 from labeling.annotations.services import Loaded
 from labeling.annotations.state import AnnotationState, PackedMask
 from labeling.images.models import Image
@@ -44,7 +44,7 @@ class Layers:
         self.class_ids = [entry.id for entry in content.classes]
         self.threshold = setting.configuration.prediction.detector_threshold
         self.entries = {entry.image: entry for entry in content.images}
-        self.stains = dict(Image.objects.filter(project=self.round.project_id).values_list("pk", "stain"))
+        self.stains = dict(Image.everything.filter(project=self.round.project_id).values_list("pk", "stain"))
         predicted = self.round.stages.select_related("artifact").get(kind="prediction").artifact
         assert predicted is not None
         self.model_names = predicted.facts_as(PredictionFacts).models
@@ -60,12 +60,13 @@ class Layers:
         if field.image not in self.readable:
             say(f"image {field.image} gets no proposals: it cannot be read")
             return None
-        image = Image.objects.filter(pk=field.image).first()
+        image = Image.everything.filter(pk=field.image).first()  # one that is deleted meanwhile may be restored
         if image is None:  # taken out of the project since the snapshot
             return None
-        certificate = Certificate.stored(read_unit(self.inputs["fusion"], field.image)["certificate"])
-        predicted = read_unit(self.inputs["prediction"], field.image)
-        instances = read_unit(self.inputs["instances"], field.image)
+        fused = read_unit(FusionUnit, self.inputs["fusion"], field.image)
+        certificate = Certificate.stored(fused["certificate"])
+        predicted = read_unit(PredictionUnit, self.inputs["prediction"], field.image)
+        instances = read_unit(InstanceUnit, self.inputs["instances"], field.image)
         found = compute.proposals(compute.proposed_on(self.content, field), predicted, instances)
         provenance: Provenance = {
             "round": self.round.pk,
@@ -76,7 +77,7 @@ class Layers:
         return Layer(image, loaded, certificate, self._facts(field, found, predicted, instances))
 
     def _facts(
-        self, field: Field, found: Sequence[compute.Proposal], predicted: Unit, instances: Unit
+        self, field: Field, found: Sequence[compute.Proposal], predicted: PredictionUnit, instances: InstanceUnit
     ) -> PublicationFacts:
         boxes = len(predicted["sources"])
         detected = compute.detected(predicted, self.threshold)
@@ -108,7 +109,7 @@ def _scored(fields: list[Field], fusion: Path) -> dict[int, Scored]:
     """Image -> what the fusion says of it."""
     found = {}
     for field in fields:
-        unit = read_unit(fusion, field.image)
+        unit = read_unit(FusionUnit, fusion, field.image)
         found[field.image] = Scored(unit["queue"], unit["embedding"])  # not its masks: memory
     return found
 

@@ -160,7 +160,7 @@ def _units_of(lease: PortionLease) -> Path:
     lease.device = opened.setting.device
     setting = replace(opened.setting, report=lease.report, stop=lease.stop)
     fields = [opened.fields[image] for image in portion.images]
-    for _ in units.each_unit(setting, fields, opened.make):
+    for _ in units.each_unit(units.PredictionUnit, setting, fields, opened.make):
         pass
     return units.bundle(setting, f"portion-{portion.number}-{lease.owner.hex[:8]}.zip", images=portion.images)
 
@@ -171,7 +171,7 @@ class Opened:
 
     setting: units.Setting
     fields: dict[int, Field]
-    make: Callable[[Field], units.Unit]
+    make: Callable[[Field], units.PredictionUnit]
     needed: int  # bytes, needs.memory_needed
 
 

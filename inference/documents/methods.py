@@ -1,0 +1,84 @@
+"""Methods by name, and the labels that each needs, as data: what form, API, commands and stages choose from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal, get_args
+
+Kind = Literal["points", "boxes", "masks"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+SHAPES: Mapping[Kind, tuple[Kind, ...]] = MappingProxyType(
+    {"points": ("points", "boxes", "masks"), "boxes": ("boxes", "masks"), "masks": ("masks",)}
+)  # which cells serve as labels of a kind: a box has a centre, and a mask has both
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method as it is registered.
+
+    name         on the command line and in configurations
+    title        as people read it
+    description  one sentence: for whom it is
+    labels       the kinds that it learns from, the usual one first
+    least        so many cells with labels of the usual kind are needed to start
+    module       of the command line, imported when the method is asked for; "" for a method of rounds alone
+    """
+
+    name: str
+    title: str
+    description: str
+    labels: tuple[Kind, ...]
+    least: int
+    module: str = ""
+
+    def usable(self, cells: Mapping[Kind, int]) -> int:
+        """How many cells serve as labels of the usual kind. cells: of each kind, each cell counted once."""
+        return sum(cells.get(kind, 0) for kind in SHAPES[self.labels[0]])
+
+    def missing(self, cells: Mapping[Kind, int]) -> int:
+        """How many cells are missing; 0: it can start."""
+        return max(0, self.least - self.usable(cells))
+
+
+BOXCELL = Method(
+    name="boxcell",
+    title="BoxCell",
+    description="learns from boxes around every cell of a region",
+    labels=("boxes",),
+    least=1,
+    module="inference.methods.boxcell",
+)
+BOXCELL_POINTS = Method(
+    name="boxcell-points",
+    title="BoxCell from points",
+    description="learns from a point in every cell of a region: a click gives each cell its mask, and the mask its box",
+    labels=("points",),
+    least=20,
+)
+REGISTERED = (BOXCELL, BOXCELL_POINTS)
+METHODS: Mapping[str, Method] = MappingProxyType({one.name: one for one in REGISTERED})
+DEFAULT = BOXCELL.name
+# Prompters that a round may use: name -> as people read it. All but those WITHOUT_CHECKPOINT need one on the worker.
+PROMPTERS: Mapping[str, str] = MappingProxyType(
+    {
+        "boxwise": "Boxwise, comes with the program",
+        "grabcut": "GrabCut, without weights",
+        "sam-vit-b": "Segment Anything, ViT-B",
+        "sam-vit-l": "Segment Anything, ViT-L",
+        "sam-vit-h": "Segment Anything, ViT-H (the paper's)",
+        "mobile-sam": "MobileSAM, Tiny-ViT",
+        "sam2-tiny": "SAM 2, Hiera tiny",
+        "sam2-small": "SAM 2, Hiera small",
+        "sam2-base-plus": "SAM 2, Hiera base+",
+        "sam2-large": "SAM 2, Hiera large",
+        "sam2.1-tiny": "SAM 2.1, Hiera tiny",
+        "sam2.1-small": "SAM 2.1, Hiera small",
+        "sam2.1-base-plus": "SAM 2.1, Hiera base+",
+        "sam2.1-large": "SAM 2.1, Hiera large",
+        "medsam": "MedSAM, ViT-B",
+        "micro-sam-vit-t": "micro-SAM, Tiny-ViT",
+        "micro-sam-vit-b": "micro-SAM, ViT-B",
+        "micro-sam-vit-l": "micro-SAM, ViT-L",
+    }
+)
+WITHOUT_CHECKPOINT = ("boxwise", "grabcut")
