@@ -1,9 +1,12 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
+from labeling.migrations._way_back import apps_of_one_state
+
 
 def remove_slides(apps, schema_editor):
     """On the way back: an image without pixels of its own cannot be shown, and nothing does the jobs of fields."""
+    apps = apps_of_one_state(apps)
     apps.get_model("labeling", "Image").objects.filter(kind="slide").delete()
     apps.get_model("labeling", "Job").objects.filter(kind="fields").delete()
 

@@ -1,8 +1,11 @@
 from django.db import migrations, models
 
+from labeling.migrations._way_back import apps_of_one_state
+
 
 def remove_imports(apps, schema_editor):
     """On the way back: a kind that nothing knows is not kept."""
+    apps = apps_of_one_state(apps)
     apps.get_model("labeling", "Job").objects.filter(kind="import").delete()
 
 
