@@ -1,15 +1,23 @@
 """Images over HTTP: uploads, pixels, and everything the workspace needs to open one."""
 
+import hashlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from django.db import transaction
 from django.http import FileResponse, Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from labeling.accounts.repeats import once
 from labeling.contract import Nothing, Reply, contract
+from labeling.editions import require_match, tag_of, tagged
+from labeling.errors import Invalid
+from labeling.images import planes
 from labeling.images.contract import (
     ButtonForm,
     ChangedImage,
@@ -19,15 +27,19 @@ from labeling.images.contract import (
     ImageChange,
     ImageListing,
     ManyImagesChange,
+    RegistrationIn,
+    TileQuery,
     UploadForm,
     alike_answers,
     image_answer,
     image_fields,
 )
 from labeling.images.documents import UploadRequest
-from labeling.images.models import FACTORS, Image
+from labeling.images.facts import change_image, change_images
+from labeling.images.filters import filtered
+from labeling.images.models import Image
 from labeling.images.originals import fetch_original
-from labeling.images.services import change_image, change_images
+from labeling.images.registration import register_image, unregister_image
 from labeling.images.similar import in_other_splits
 from labeling.images.slides import decline_slide
 from labeling.images.tiles import NoSuchTile, read_tile
@@ -48,10 +60,10 @@ class ImageList(APIView):
     @contract(query=ImageListing, answer=Page[ImageAnswer])
     def get(self, request: Request, project: int, *, query: ImageListing) -> Page[ImageAnswer]:
         found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
-        filters = query.model_dump(include={"split", *FACTORS}, exclude_none=True)
-        images = found.images.filter(**filters)
+        images = filtered(found, query).with_specimens()
         return page(images, request, query, ordering=query.ordering, answer=image_answer)
 
+    @once
     @contract(form=UploadForm, answer=JobInFull, status=202)
     def post(self, request: Request, project: int, *, form: UploadForm) -> Reply:
         """Files in the field "image" (one or more) are stored, and read by the job that is the answer."""
@@ -64,7 +76,7 @@ class ImageList(APIView):
     def patch(self, request: Request, project: int, *, body: ManyImagesChange) -> ChangedImages:
         """The same facts for many images; all are changed, or none."""
         found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
-        changed = change_images(project=found, **body.model_dump(exclude_unset=True))
+        changed = change_images(project=found, by=person(request), **body.model_dump(exclude_unset=True))
         images = list(found.images.filter(pk__in=body.images))
         moved = in_other_splits(found, images) if "split" in body.model_fields_set else []
         return ChangedImages(changed=changed, alike=alike_answers(moved))
@@ -81,15 +93,32 @@ class Choice(APIView):
 
 class ImageDetail(APIView):
     @contract(answer=ImageAnswer)
-    def get(self, request: Request, image: int) -> ImageAnswer:
-        return image_answer(reach(Image.objects.visible_to(person(request)), person(request), "see", pk=image))
+    def get(self, request: Request, image: int) -> Reply:
+        images = Image.objects.visible_to(person(request)).with_specimens()
+        return tagged(image_answer(reach(images, person(request), "see", pk=image)))
 
     @contract(body=ImageChange, answer=ChangedImage)
-    def patch(self, request: Request, image: int, *, body: ImageChange) -> ChangedImage:
+    @transaction.atomic
+    def patch(self, request: Request, image: int, *, body: ImageChange) -> Reply:
         found = reach(Image.objects.visible_to(person(request)), person(request), "manage", pk=image)
-        changed = change_image(image=found, **body.model_dump(exclude_unset=True))
+        Project.objects.for_change(found.project_id)  # before the image, as in images/facts.py: else two wait for ever
+        locked = Image.objects.select_for_update(of=("self",)).select_related("project")
+        found = locked.with_specimens().get(pk=found.pk)
+        require_match(request, image_answer(found))
+        if "registration" in body.model_fields_set:
+            _register(found, body.registration)
+        facts = body.model_dump(exclude_unset=True, exclude={"registration"})
+        changed = change_image(image=found, by=person(request), **facts)
         moved = in_other_splits(found.project, [changed]) if "split" in body.model_fields_set else []
-        return ChangedImage.model_validate({**image_fields(changed), "alike": alike_answers(moved)})
+        answer = ChangedImage.model_validate({**image_fields(changed), "alike": alike_answers(moved)})
+        return Reply(answer, headers={"ETag": tag_of(image_answer(changed))})
+
+
+def _register(image: Image, registration: RegistrationIn | None) -> None:
+    if registration is None:
+        unregister_image(image=image)
+    else:
+        register_image(image=image, other=registration.image, landmarks=registration.landmarks)
 
 
 def _file(request: Request, image: Image, part: str, read: Callable[[], Any], content_type: str) -> HttpResponseBase:
@@ -141,14 +170,37 @@ class Thumbnail(APIView):
         return _file(request, found, "thumbnail", lambda: found.thumbnail.open("rb"), "image/jpeg")
 
 
-class Tile(APIView):
-    """One tile of an image's pyramid (labeling.images.tiles), as a JPEG."""
+def _chosen(image: Image, query: TileQuery) -> tuple[planes.Source | None, planes.Display | None]:
+    """What of an image's slide somebody wants to see; (None, None) for the image as it is. Raises Invalid."""
+    if query == TileQuery():
+        return None, None
+    source = planes.source_of(image)
+    if source is None:
+        words = _("{name} has no channels, planes or colour profile to choose from")
+        raise Invalid(words.format(name=image.name), field="channels")
+    return source, planes.requested_display(source, page=query.page, channels=query.channels, icc=query.icc == "1")
 
-    @contract(files=("image/jpeg",))
-    def get(self, request: Request, image: int, level: int, column: int, row: int) -> HttpResponseBase:
+
+def _mark(query: TileQuery) -> str:
+    """Tells two ways of showing one tile apart, in its ETag."""
+    return hashlib.sha256(query.model_dump_json().encode()).hexdigest()[:16]
+
+
+class Tile(APIView):
+    """One tile of an image's pyramid (labeling.images.tiles), as a JPEG.
+
+    Of a slide with several channels or planes, and of its fields, the query says which.
+    """
+
+    @contract(query=TileQuery, files=("image/jpeg",))
+    def get(
+        self, request: Request, image: int, level: int, column: int, row: int, *, query: TileQuery
+    ) -> HttpResponseBase:
         found = reach(Image.objects.visible_to(person(request)), person(request), "see", pk=image)
+        source, display = _chosen(found, query)
+        part = f"{level}-{column}-{row}{'-' + _mark(query) if display is not None else ''}"
         try:
-            part = f"{level}-{column}-{row}"
-            return _file(request, found, part, lambda: read_tile(found, level, column, row), "image/jpeg")
+            tile = partial(read_tile, found, level, column, row, display, source)
+            return _file(request, found, part, tile, "image/jpeg")
         except NoSuchTile:
             raise Http404 from None

@@ -2,22 +2,30 @@
 
 from collections.abc import Mapping
 
-from inference.documents.base import Document, Number
+from inference.documents.base import Document, JsonObject, Number
+from inference.documents.origins import centre_and_patient
 
 
 class UploadRequest(Document):
     """The arguments of add_image that all files of a job share; what is absent has the default there."""
 
-    group: str = ""
+    centre: str = ""
+    patient: str = ""
+    block: str = ""
+    slide: str = ""
     scanner: str = ""
-    site: str = ""
     stain: str = ""
+    tags: tuple[str, ...] = ()
     um_per_px: Number | None = None
     scale_source: str = "typed"
     split: str = "train"
     page: int | None = None
     channel: int | None = None
     open_as: str = "auto"
+
+    @classmethod
+    def upgraded(cls, data: JsonObject) -> JsonObject:
+        return centre_and_patient(data)
 
 
 class PictureChoice(Document):

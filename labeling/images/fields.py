@@ -21,7 +21,9 @@ from inference.reading.slide_entry import tissue_mask
 from labeling.accounts.models import User
 from labeling.errors import Archived, Invalid, LabelingError
 from labeling.images.documents import FieldChoice, FieldsRequest, UploadFacts
+from labeling.images.facts import change_image
 from labeling.images.models import Image, SlideField
+from labeling.images.planes import model_display
 from labeling.images.services import AlreadyThere, CannotRead, add_image
 from labeling.images.slides import SlideProblem, region
 from labeling.jobs.handlers import Result, Tell, describes, handles
@@ -32,6 +34,7 @@ from labeling.projects.models import Project
 
 SMALLEST, LARGEST = 64, 8192  # px of a field's side
 MOST = 2000  # fields of one request
+MOST_SQUARES = 1_000_000  # of a grid, with or without tissue: each costs the request some microseconds
 SEEDS = 2**31
 
 
@@ -76,6 +79,10 @@ def squares(slide: Image, grid: Grid) -> list[Rectangle]:
     step = grid.size - grid.overlap
     across = range(0, slide.width - grid.size + 1, step)
     down = range(0, slide.height - grid.size + 1, step)
+    count = len(across) * len(down)
+    if count > MOST_SQUARES:
+        words = _("the grid has {n} squares; at most {most} are possible: make them larger, or the overlap smaller")
+        raise Invalid(words.format(n=f"{count:,}", most=f"{MOST_SQUARES:,}"), field="size")
     shares = _Tissue(slide)
     found = []
     for y in down:
@@ -212,7 +219,7 @@ def cut_field(job: Job, item: JobItem, end: End) -> None:
     Raises Archived and CannotRead, which no other field of the job would escape.
     """
     asked = FieldsRequest.stored(job.request)
-    slide = Image.objects.select_related("slide_file", "project").get(pk=asked.slide)
+    slide = with_a_patient(Image.objects.select_related("slide_file", "project").get(pk=asked.slide))
     rectangle = Rectangle(**FieldChoice.stored(item.choice).given())
     there = SlideField.objects.filter(slide=slide, **asdict(rectangle)).first()
     if there is not None:
@@ -220,17 +227,19 @@ def cut_field(job: Job, item: JobItem, end: End) -> None:
         return
     box = (float(rectangle.x), float(rectangle.y), float(rectangle.width), float(rectangle.height))
     try:
-        pixels = region(slide, box, (rectangle.width, rectangle.height), kind="png")
+        channels = job.project.model_channels
+        display = model_display(slide.slide_file, channels)
+        pixels = region(slide, box, (rectangle.width, rectangle.height), kind="png", display=display)
 
         def stored(image: Image) -> None:
             how = {"method": asked.method, "probability": asked.probability, "seed": asked.seed}
-            SlideField.objects.create(image=image, slide=slide, **how, **asdict(rectangle))
+            SlideField.objects.create(image=image, slide=slide, channels=channels, **how, **asdict(rectangle))
             end(JobItem.State.DONE, facts=UploadFacts(image=image.pk).as_json())
 
         add_image(
             project=job.project, name=item.name, content=pixels, is_original=False, open_as="picture", stored=stored,
             split=slide.split, um_per_px=slide.um_per_px, scale_source=slide.scale_source, scanner=slide.scanner,
-            site=slide.site, stain=slide.stain, group=slide.group or slide.name[:200],
+            stain=slide.stain, tags=slide.tags, **asdict(slide.specimen),
         )  # fmt: skip
     except (Archived, CannotRead):
         raise
@@ -238,6 +247,16 @@ def cut_field(job: Job, item: JobItem, end: End) -> None:
         end(JobItem.State.DONE, facts=UploadFacts(code=error.code, image=error.image.pk).as_json())
     except (SlideProblem, LabelingError) as error:
         end(JobItem.State.DECLINED, facts=UploadFacts(code=error.code).as_json(), error=str(error))
+
+
+def with_a_patient(slide: Image) -> Image:
+    """A slide of an unknown patient is named as a slide, so that its fields and it share a split from then on.
+
+    By its number: the name of a file may be that of a person.
+    """
+    if slide.patient is None:
+        change_image(image=slide, slide=f"no. {slide.position}")
+    return Image.objects.with_specimens().select_related("slide_file", "project").get(pk=slide.pk)
 
 
 @describes(Job.Kind.FIELDS)

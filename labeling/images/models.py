@@ -1,30 +1,60 @@
 """Images: the pixels people look at, and how they are grouped."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.core.files.storage import Storage, storages
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from labeling.images.patients import Centre, KnownBy, Patient, Specimen, Split
 from labeling.projects.models import Project
 
 if TYPE_CHECKING:
     from labeling.accounts.models import User
+
+__all__ = [
+    "Centre",
+    "Image",
+    "ImageKind",
+    "ImageQuerySet",
+    "Patient",
+    "ScaleSource",
+    "SlideField",
+    "SlideFile",
+    "Split",
+]
 
 
 class ImageQuerySet(models.QuerySet["Image"]):
     def visible_to(self, user: "User") -> "ImageQuerySet":
         return self.filter(project__in=Project.objects.visible_to(user))
 
+    def with_specimens(self) -> "ImageQuerySet":
+        """With what `specimen` and `patient_label` read, so that a list asks for nothing more."""
+        return self.select_related("centre", "patient__centre")
 
-class Split(models.TextChoices):
-    """Which part of learning an image serves. The test part is never trained or tuned on."""
 
-    TRAIN = "train", "train"
-    VAL = "val", "validation"
-    TEST = "test", "test"
+class EveryImage(models.Manager["Image"]):
+    """All images, deleted ones among them."""
+
+    def get_queryset(self) -> ImageQuerySet:
+        return ImageQuerySet(self.model, using=self._db)
+
+    def visible_to(self, user: "User") -> ImageQuerySet:
+        return self.get_queryset().visible_to(user)
+
+    def with_specimens(self) -> ImageQuerySet:
+        return self.get_queryset().with_specimens()
+
+
+class ImageManager(EveryImage):
+    """Images that are there. Deleted ones are found by `Image.everything` alone, so that no query forgets them."""
+
+    def get_queryset(self) -> ImageQuerySet:
+        return super().get_queryset().filter(deleted_at__isnull=True)
 
 
 class ScaleSource(models.TextChoices):
@@ -54,18 +84,21 @@ def originals_storage() -> Storage:
     return storages["originals"]
 
 
-# What is said of an image's origin, with its name for people: free text, empty where nobody has stated it. Rounds are
-# looked at by each of them.
-FACTORS = {"scanner": _("Scanner"), "site": _("Site"), "stain": _("Stain"), "group": _("Slide or patient")}
+# What is said of an image's origin, with its name for people; empty where nobody has stated it. Rounds are looked at by
+# each of them.
+FACTORS = {"scanner": _("Scanner"), "centre": _("Centre"), "stain": _("Stain"), "patient": _("Patient")}
+# The parts of a Specimen with their names for people, from the whole to the part.
+SPECIMEN = {"centre": _("Centre"), "patient": _("Patient"), "block": _("Block"), "slide": _("Slide")}
+MOST_TAGS, LONGEST_TAG = 20, 60
 
 
 class Image(models.Model):
     """One field of tissue, stored as 8-bit RGB PNG.
 
     Coordinates everywhere are pixels of this image: origin top left, y down, boxes half-open.
-    `group` names the slide or patient it comes from: images of one group are not independent, and
-    an evaluation across them is optimistic. `scanner`, `site` and `stain` may be stated at any time: snapshots do not
-    hold them, so rounds that have run are looked at by what is stated now.
+    `centre`, `patient`, `block` and `slide` say where the tissue comes from (images/patients.py): images of one patient
+    are not independent, so they share the split of the patient. `scanner`, `centre` and `stain` may be stated at any
+    time: snapshots do not hold them, so rounds that have run are looked at by what is stated now.
 
     `low` and `high` are the samples of the file that are black and white in `pixels`:
     sample = low + shown / 255 * (high - low). Both are null where the file has 8 bits and is stored as it is.
@@ -74,6 +107,10 @@ class Image(models.Model):
 
     An image of the kind "slide" has no `pixels`: tiles come from its file (images/slides.py), and models learn from its
     fields (images/fields.py), which are images of their own.
+
+    deleted_at  since when it is deleted: it can be restored until its files are removed (`purged_at`). The row stays,
+                with what was drawn on it: rounds have learned from it
+    ..._bytes   what its files take in the storage; null where nobody has measured it yet
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="images")
@@ -88,10 +125,13 @@ class Image(models.Model):
     low = models.FloatField(null=True, blank=True)
     high = models.FloatField(null=True, blank=True)
     reading = models.JSONField(default=dict, blank=True)
-    group = models.CharField("slide or patient", max_length=200, blank=True)
+    centre = models.ForeignKey(Centre, on_delete=models.RESTRICT, null=True, related_name="images")
+    patient = models.ForeignKey(Patient, on_delete=models.RESTRICT, null=True, related_name="images")
+    block = models.CharField(max_length=200, blank=True)
+    slide = models.CharField(max_length=200, blank=True)
     scanner = models.CharField(max_length=200, blank=True)
-    site = models.CharField(max_length=200, blank=True)
     stain = models.CharField(max_length=200, blank=True)
+    tags = ArrayField(models.CharField(max_length=LONGEST_TAG), default=list, blank=True)
     split = models.CharField(max_length=10, choices=Split, default=Split.TRAIN)
     synthetic = models.BooleanField(default=False)
     sha256 = models.CharField(max_length=64)
@@ -106,19 +146,39 @@ class Image(models.Model):
         upload_to="references/", blank=True, help_text="label map (16-bit PNG), for evaluation only, never for training"
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    deleted_at = models.DateTimeField(null=True)
+    deleted_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    purged_at = models.DateTimeField(null=True, help_text="since when its files are gone")
+    pixel_bytes = models.BigIntegerField(null=True, help_text="of its pixels, thumbnail and reference masks")
+    original_bytes = models.BigIntegerField(null=True)
+    tile_bytes = models.BigIntegerField(null=True)
+    slide_bytes = models.BigIntegerField(null=True)
+    second_image = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="+")
+    landmarks = models.JSONField(default=list)  # images/registration.py: x, y here and x, y in the second image
 
-    objects = ImageQuerySet.as_manager()
+    objects: ClassVar[ImageQuerySet] = ImageManager()  # type: ignore[assignment]
+    everything: ClassVar[ImageQuerySet] = EveryImage()  # type: ignore[assignment]
 
     class Meta:
         ordering = ["position"]
         constraints = [
             models.UniqueConstraint(fields=["project", "position"], name="image_position_once"),
-            models.UniqueConstraint(fields=["project", "sha256"], name="image_once_per_project"),
+            models.UniqueConstraint(
+                fields=["project", "sha256"], condition=Q(purged_at__isnull=True), name="image_once_per_project"
+            ),
             models.CheckConstraint(condition=Q(width__gt=0, height__gt=0), name="image_has_area"),
-            models.CheckConstraint(condition=Q(kind="slide") | ~Q(pixels=""), name="image_picture_has_pixels"),
+            models.CheckConstraint(
+                condition=Q(kind="slide") | ~Q(pixels="") | Q(purged_at__isnull=False), name="image_picture_has_pixels"
+            ),
+            models.CheckConstraint(
+                condition=Q(purged_at__isnull=True) | Q(deleted_at__isnull=False), name="image_purged_after_deletion"
+            ),
             models.CheckConstraint(
                 condition=Q(um_per_px__isnull=True) | Q(um_per_px__gt=0), name="image_scale_positive"
             ),
+        ]
+        indexes = [
+            models.Index(fields=["deleted_at"], condition=Q(deleted_at__isnull=False), name="image_deleted"),
         ]
 
     def __str__(self) -> str:
@@ -127,6 +187,22 @@ class Image(models.Model):
     @property
     def is_slide(self) -> bool:
         return self.kind == ImageKind.SLIDE
+
+    @property
+    def specimen(self) -> Specimen:
+        """By names; a patient whom nobody has named is known by block or slide, and has none here."""
+        named = self.patient is not None and self.patient.known_by == KnownBy.PATIENT
+        return Specimen(
+            centre=self.centre.name if self.centre else "",
+            patient=self.patient.name if self.patient and named else "",
+            block=self.block,
+            slide=self.slide,
+        )
+
+    @property
+    def patient_label(self) -> str:
+        """What tells the images of one patient from others; "" for an image whose patient nobody has stated."""
+        return self.patient.label if self.patient else ""
 
 
 def learned_from(project: Project) -> ImageQuerySet:
@@ -171,6 +247,7 @@ class SlideField(models.Model):
     x, y, width, height  pixels of the slide's level 0
     probability          with which a random field was drawn, None for one that somebody chose or a whole grid
     seed                 of the draw: the same seed draws the same fields from the same slide
+    channels             of a slide with several: names of those that its pixels show, [] for those shown at first
     """
 
     class Method(models.TextChoices):
@@ -187,6 +264,7 @@ class SlideField(models.Model):
     method = models.CharField(max_length=10, choices=Method)
     probability = models.FloatField(null=True, blank=True)
     seed = models.BigIntegerField(null=True, blank=True)
+    channels = models.JSONField(default=list)
 
     class Meta:
         ordering = ["pk"]

@@ -5,6 +5,8 @@ from django.db.models.fields.files import FieldFile
 from django.utils.translation import gettext as _
 
 from labeling.accounts.models import User
+from labeling.audit.models import Act
+from labeling.audit.services import record
 from labeling.errors import LabelingError
 from labeling.images.models import Image, OriginalAccess
 
@@ -28,4 +30,5 @@ def fetch_original(*, image: Image, by: User) -> FieldFile:
     if not image.original:
         raise NoOriginal(_("{name} was added while its project kept no originals").format(name=image.name))
     OriginalAccess.objects.create(project=image.project, image=image, image_name=image.name, person=by)
+    record(Act.ORIGINAL_FETCHED, project=image.project, by=by, subject=image.name, image=image.pk)
     return image.original

@@ -36,6 +36,9 @@ SENTENCES = {
     ),
     "no_such_page": _("{name} has no page {page}; it has {pages}"),
     "no_such_channel": _("{name} has no channel {channel}; it has {channels}"),
+    "many_channels": _(
+        "{name} has {channels} channels; up to {most} can be opened, so save those that matter in a file of their own"
+    ),
     "page_not_stored": _(
         "{name} is a stack whose further pictures have no directory of their own, so page {page} is not read;"
         " save the slices as files of their own"
@@ -105,20 +108,37 @@ SENTENCES = {
     "extra_samples": _("further samples of each pixel, without a stated meaning, that were not taken: {count}"),
     "not_square": _("pixels are {x} x {y} µm in the file, not square, so no scale was taken"),
     "scale_disagrees": _("the file says {file} µm per pixel, {typed} was typed and is kept"),
+    "not_cleaned": _(
+        "{name} cannot be freed of what names people ({what}); export it anew as a plain tiled TIFF (QuPath: Export "
+        "OME-TIFF, without label and metadata), or add it to a project that keeps files as they are"
+    ),
+    "icc_for_display": _(
+        "the file holds a colour profile (ICC), which is applied in the workspace alone: models, fields and exports "
+        "have the stored colours"
+    ),
     "icc_not_applied": _(
-        "the file holds a colour profile (ICC), which is not applied: colours are shown as they are stored"
+        "the file holds a colour profile (ICC), which cannot be applied: colours are shown as they are stored"
     ),
     "bounded": _("only the scanned part of the canvas is shown; it begins at {x}, {y} in the file’s own coordinates"),
     "not_turned": _("the file says that it is to be turned ({orientation}); slides are shown as they are stored"),
+    "left_out": _("left out of the file, by name: {names}"),
+    "may_show_writing": _(
+        "the picture may show writing, which is not removed; look at it, and delete the image if it names a person"
+    ),
     "no_numbers": _("samples that are no finite numbers are shown as black or white"),
 }
 
 
+# What the site notes beside the reader.
+SITE = {"joined_patient": _("it belongs to patient {patient}, so it is in the part of that patient: {split}")}
+
+
 def sentence(code: str, **params: Any) -> str:
     """A sentence in the language of whoever asks."""
-    return str(SENTENCES[code]).format(**params)
+    known = SITE if code in SITE else SENTENCES
+    return str(known[code]).format(**params)
 
 
 def note_sentences(notes: Iterable[Mapping[str, Any]]) -> list[str]:
     """The notes of an image (`reading["notes"]`) as sentences; a code of a later version is left out."""
-    return [sentence(note["code"], **note["params"]) for note in notes if note["code"] in SENTENCES]
+    return [sentence(note["code"], **note["params"]) for note in notes if note["code"] in (*SENTENCES, *SITE)]

@@ -2,8 +2,6 @@
 
 import hashlib
 import io
-import math
-import re
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,19 +16,21 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
-from inference.documents.reading import Reading, ReadNote, ReadPicture
+from inference.documents.reading import Header, Reading, ReadNote, ReadPicture
 from inference.reading import Unreadable, isolation
 from labeling.errors import Invalid, LabelingError
 from labeling.images import slides, tiles
-from labeling.images.models import FACTORS, Image, ImageKind, ScaleSource, SlideFile, Split
+from labeling.images.facts import Fact, checked
+from labeling.images.models import Image, ImageKind, ScaleSource, SlideFile
 from labeling.images.names import clean
+from labeling.images.patients import Specimen, Split
+from labeling.images.quota import decline_over_quota, size_below, slide_bytes
 from labeling.images.sentences import sentence
 from labeling.images.similar import picture_hash
+from labeling.images.specimens import place_new_image, stated_parts
 from labeling.projects.models import Project
 
 SCALES_DIFFER = 0.02  # relative difference from which a typed scale is said to contradict the file's
-SHORTEST_LINE = 5  # px: one pixel more or less is a fifth of it
-SETTABLE = (ScaleSource.NOMINAL, ScaleSource.TYPED, ScaleSource.MEASURED)
 
 
 class UnreadableImage(Invalid):
@@ -49,9 +49,10 @@ class AlreadyThere(Invalid):
     code = "already_there"
 
     def __init__(self, name: str, image: Image) -> None:
-        super().__init__(
-            _("{name} is in this project already, as {same}").format(name=name, same=image.name), field="image"
-        )
+        words = _("{name} is in this project already, as {same}")
+        if image.deleted_at is not None:
+            words = _("{name} was deleted here, as {same}, and can be restored")
+        super().__init__(words.format(name=name, same=image.name), field="image")
         self.image = image
 
 
@@ -67,13 +68,17 @@ def add_image(
     project: Project,
     name: str,
     content: bytes | Path,
-    group: str = "",
+    centre: str = "",
+    patient: str = "",
+    block: str = "",
+    slide: str = "",
     scanner: str = "",
-    site: str = "",
     stain: str = "",
+    tags: Sequence[str] = (),
     um_per_px: float | None = None,
     scale_source: str = ScaleSource.TYPED,
     split: str = Split.TRAIN,
+    may_divide: bool = False,
     synthetic: bool = False,
     reference: "np.ndarray[tuple[int, ...], np.dtype[np.integer]] | None" = None,
     page: int | None = None,
@@ -86,6 +91,9 @@ def add_image(
     """Store one image at the end of the project.
 
     content        the file's bytes, or where the file is (it is not changed)
+    centre ... slide  where the tissue comes from (images/patients.py)
+    split          of an image whose patient is new here or not stated; others join the split of their patient
+    may_divide     a data set's own parts may divide a patient (Patient.split)
     scanner        when empty, what the file itself says
     um_per_px      when None, what the file itself says; `scale_source` says where a number comes from
     reference      (H, W) label map, kept for evaluation only
@@ -104,25 +112,38 @@ def add_image(
         source = stack.enter_context(_on_disk(content, folder))
         place = stack.enter_context(_place_of(source, name, below, open_as))
         from_here = place.source if place else source
-        found = read(from_here, folder, name, page=page, channel=channel, slide=open_as if place else "")
-        facts: dict[str, str | float | None] = {"site": site, "stain": stain, "group": group}
-        facts["scanner"] = scanner or found.header.scanner
+        hides = project.deidentifies
+        found = read(from_here, folder, name, page=page, channel=channel, slide=open_as if place else "", writing=hides)
+        if hides:
+            found = found.with_(header=found.header.with_(scanner=without_number(found.header)))
+        if hides and place is not None and found.slide is not None and below is None:
+            found = deidentified(place, found, folder, name, page=page, channel=channel)
+        given: dict[str, Fact] = {"stain": stain, "scanner": scanner or found.header.scanner, "tags": tags}
+        named = checked({"centre": centre, "patient": patient, "block": block, "slide": slide})
+        specimen = Specimen(**stated_parts(named))
         image = Image(
             project=project, name=name, width=found.width, height=found.height, split=split, synthetic=synthetic,
             sha256=found.sha256, low=found.low, high=found.high,
-            magnification=found.header.objective, **checked(facts),
+            magnification=found.header.objective, **checked(given),
         )  # fmt: skip
         contradictions = set_scale(image, found, um_per_px, scale_source)
+        if hides:
+            contradictions += notes_of_deidentification(found)
         image.reading = reading_of(found, contradictions).as_json()
         with PIL.Image.open(folder / "thumbnail.jpg") as thumbnail:
             image.phash = picture_hash(thumbnail)
+
+        def settle() -> None:
+            if place_new_image(image, specimen, may_divide=may_divide):
+                _say_that_it_joins(image)
+
         if place is not None and found.slide is not None:
-            _store_slide(image, folder, found, place, below, stored)
+            _store_slide(image, folder, found, place, below, settle, stored)
             return image
         if below is not None:
             raise UnreadableImage(name, "no_slide_in_folder", {})
-        kept = source if is_original and project.keeps_originals else None
-        _store(image, folder, original=kept, reference=reference, stored=stored)
+        kept = source if is_original and project.keeps_originals and not hides else None
+        _store(image, folder, original=kept, reference=reference, settle=settle, stored=stored)
         if found.tiled:
             # After the project's row is free. When it fails the image is there all the same, and read_tile cuts.
             tiles.keep_once(image, folder / "tiles.bin")
@@ -154,6 +175,7 @@ def _store_slide(
     found: ReadPicture,
     place: slides.Place,
     below: tuple[str, str] | None,
+    settle: Callable[[], None],
     stored: Callable[[Image], None] | None,
 ) -> None:
     """Keep a slide whose file stays where it is. Raises AlreadyThere."""
@@ -170,26 +192,79 @@ def _store_slide(
     def keep(kept: Image) -> None:
         row.image = kept
         row.save()
+        kept.slide_bytes = slide_bytes(row)
+        fresh = Project.objects.get(pk=kept.project_id)  # whoever uploads may know an older quota
+        decline_over_quota(fresh, kept.slide_bytes, waiting=False)
+        kept.save(update_fields=["slide_bytes"])
         if stored is not None:
             stored(kept)
 
-    _store(image, folder, original=None, reference=None, stored=keep)
+    _store(image, folder, original=None, reference=None, settle=settle, stored=keep)
     place.keeps = True
 
 
 def read(
-    source: Path, folder: Path, name: str, *, page: int | None, channel: int | None, slide: str = ""
+    source: Path,
+    folder: Path,
+    name: str,
+    *,
+    page: int | None,
+    channel: int | None,
+    slide: str = "",
+    writing: bool = False,
 ) -> ReadPicture:
     """What inference.reading.child says of a file, its pictures written into `folder`.
 
     Raises UnreadableImage, CannotRead.
     """
     try:
-        return isolation.read_file(source, folder, page=page, channel=channel, tiles_from=tiles.TILED_FROM, slide=slide)
+        return isolation.read_file(
+            source, folder, page=page, channel=channel, tiles_from=tiles.TILED_FROM, slide=slide, writing=writing
+        )
     except Unreadable as error:
         raise UnreadableImage(name, error.code, error.params) from None
     except isolation.CannotStart as error:
         raise CannotRead(str(error)) from error
+
+
+def deidentified(
+    place: slides.Place, found: ReadPicture, folder: Path, name: str, *, page: int | None, channel: int | None
+) -> ReadPicture:
+    """An uploaded slide, with its cleaned copy in the place of its file. -> what is said of that copy.
+
+    found  of the file as it came: what it said of the scanner stays, and the names of what is left out
+
+    Raises UnreadableImage, CannotRead.
+    """
+    assert found.slide is not None
+    try:
+        slides.deidentify(place)
+    except Unreadable as error:
+        raise UnreadableImage(name, error.code, error.params) from None
+    except isolation.CannotStart as error:
+        raise CannotRead(str(error)) from error
+    copy = read(place.source, folder, name, page=page, channel=channel, slide="slide", writing=False)
+    assert copy.slide is not None
+    kept = {"vendor": found.header.vendor, "scanner": found.header.scanner, "objective": found.header.objective}
+    info = {**copy.slide.info, **kept, "format": found.slide.info["format"], "mpp_x": found.slide.info["mpp_x"]}
+    info |= {"mpp_y": found.slide.info["mpp_y"], "deidentified": True}
+    facts = copy.slide.with_(info=info, removed=found.slide.removed)
+    return copy.with_(slide=facts, header=found.header, scale=found.scale, writing=found.writing)
+
+
+def without_number(header: Header) -> str:
+    """The scanner as the file names it. What Aperio writes there is the name of the single machine: its maker stays."""
+    return header.vendor if header.scanner.startswith("Aperio") else header.scanner
+
+
+def notes_of_deidentification(found: ReadPicture) -> list[ReadNote]:
+    """What people should know of a file in a project that de-identifies: names of what was left out, and a warning."""
+    notes = []
+    if found.removed:
+        notes.append(ReadNote(code="left_out", params={"names": ", ".join(found.removed)[:500]}))
+    if found.writing:
+        notes.append(ReadNote(code="may_show_writing", params={}))
+    return notes
 
 
 def set_scale(image: Image, found: ReadPicture, typed: float | None, source: str) -> list[ReadNote]:
@@ -218,6 +293,17 @@ def reading_of(found: ReadPicture, notes: Sequence[ReadNote]) -> Reading:
     )
 
 
+def _sizes(folder: Path, original: Path | None) -> dict[str, int]:
+    """Bytes that an image will take, before anything is stored."""
+    pictures = size_below(folder / "pixels.png") + size_below(folder / "thumbnail.jpg")
+    return {"pixels": pictures, "originals": size_below(original) if original else 0}
+
+
+def _say_that_it_joins(image: Image) -> None:
+    params = {"patient": image.patient_label, "split": image.split}
+    image.reading["notes"] = [*image.reading.get("notes", []), {"code": "joined_patient", "params": params}]
+
+
 @transaction.atomic
 def _store(
     image: Image,
@@ -225,15 +311,25 @@ def _store(
     *,
     original: Path | None,
     reference: "np.ndarray[tuple[int, ...], np.dtype[np.integer]] | None",
+    settle: Callable[[], None],
     stored: Callable[[Image], None] | None,
 ) -> None:
-    """Keep an image that was read, with its files. Raises AlreadyThere."""
+    """Keep an image that was read, with its files. Raises AlreadyThere.
+
+    settle  gives it its patient, with the project's row locked: nobody moves the patient in between
+    """
     project = image.project
-    Project.objects.for_change(project.pk)  # two uploads at once must not take one position or both be the first
-    same = Image.objects.filter(project=project, sha256=image.sha256).first()
+    locked = Project.objects.for_change(
+        project.pk
+    )  # two uploads at once must not take one position or both be the first
+    same = Image.everything.filter(project=project, sha256=image.sha256, purged_at__isnull=True).first()
     if same is not None:
         raise AlreadyThere(image.name, same)
-    image.position = (Image.objects.filter(project=project).aggregate(last=Max("position"))["last"] or 0) + 1
+    image.position = (Image.everything.filter(project=project).aggregate(last=Max("position"))["last"] or 0) + 1
+    settle()
+    sizes = _sizes(folder, original)
+    decline_over_quota(locked, sum(sizes.values()), waiting=False)
+    image.pixel_bytes, image.original_bytes = sizes["pixels"], sizes["originals"]
     stem = uuid.uuid4().hex  # never a name that a user chose
     if not image.is_slide:
         with (folder / "pixels.png").open("rb") as pixels:
@@ -262,90 +358,3 @@ def _on_disk(content: bytes | Path, folder: Path) -> Iterator[Path]:
     path = folder / "upload"
     path.write_bytes(content)
     yield path
-
-
-def change_image(*, image: Image, **facts: str | float | None) -> Image:
-    """What was said of an image, mended: of FACTORS, `um_per_px` and `split` those that are named; the others stay.
-
-    `scale_source` goes with `um_per_px`, and is "typed" where it is not named. Rounds keep what they learned from: a
-    snapshot is frozen. Raises Invalid that names the field.
-    """
-    facts = checked(facts)
-    for name, value in facts.items():
-        setattr(image, name, value)
-    image.save(update_fields=list(facts))
-    return image
-
-
-def measure_scale(*, image: Image, ends: tuple[tuple[float, float], tuple[float, float]], um: float) -> Image:
-    """The scale of an image by a line along a scale bar in it.
-
-    ends  (x, y) of both, in pixels of the image
-    um    how long the bar is
-
-    Raises Invalid for a line that is too short to measure with, or leaves the image.
-    """
-    (x0, y0), (x1, y1) = ends
-    if max(x0, x1) > image.width or max(y0, y1) > image.height:
-        raise Invalid(_("the line leaves the image"), field="x1")
-    pixels = math.hypot(x1 - x0, y1 - y0)
-    if pixels < SHORTEST_LINE:
-        words = _("the line is shorter than {n} pixels; draw it along the whole bar")
-        raise Invalid(words.format(n=SHORTEST_LINE), field="x1")
-    return change_image(image=image, um_per_px=um / pixels, scale_source=ScaleSource.MEASURED)
-
-
-def change_images(*, project: Project, images: Sequence[int], **facts: str | float | None) -> int:
-    """The same facts for many images of a project, all or none. -> how many. Raises Invalid."""
-    facts = checked(facts)
-    wanted = set(images)
-    with transaction.atomic():
-        there = Image.objects.select_for_update().filter(project=project, pk__in=wanted)
-        unknown = wanted - set(there.order_by().values_list("pk", flat=True))
-        if unknown:
-            raise Invalid(
-                _("image {key} is not in this project; nothing was changed").format(key=min(unknown)), field="images"
-            )
-        if facts:
-            there.update(**facts)
-    return len(wanted)
-
-
-def checked(facts: dict[str, str | float | None]) -> dict[str, str | float | None]:
-    """The facts as they are stored. Raises Invalid that names the field."""
-    made = _with_scale_source(facts)
-    for name, value in facts.items():
-        if name in FACTORS:
-            made[name] = " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", str(value or "")).split())[:200]
-        elif name == "split":
-            if value not in Split.values:
-                raise Invalid(f"split must be one of {', '.join(Split.values)}", field="split")
-        elif name == "scale_source":
-            continue
-        elif name == "um_per_px":
-            if value is not None and not 0.001 <= float(value) <= 1000:
-                raise Invalid(
-                    _("µm per pixel must be from 0.001 to 1000, or empty when it is not known"), field="um_per_px"
-                )
-        else:
-            raise Invalid(_("an image has no {name} that can be changed").format(name=name), field=name)
-    return made
-
-
-def _with_scale_source(facts: dict[str, str | float | None]) -> dict[str, str | float | None]:
-    """A scale always comes with where it is from; none is from nowhere. Raises Invalid."""
-    if "um_per_px" not in facts:
-        if "scale_source" in facts:
-            raise Invalid(_("where the scale comes from is said together with µm per pixel"), field="scale_source")
-        return dict(facts)
-    source = facts.get("scale_source") or ScaleSource.TYPED
-    if source not in SETTABLE:
-        known = ", ".join(SETTABLE)
-        raise Invalid(_("the source of a scale must be one of {known}").format(known=known), field="scale_source")
-    return {**facts, "scale_source": ScaleSource.UNKNOWN if facts["um_per_px"] is None else source}
-
-
-def stated(project: Project) -> dict[str, list[str]]:
-    """Of each of FACTORS the values that some image of the project has, in order: what is offered when one is typed."""
-    rows = Image.objects.filter(project=project).order_by().values_list(*FACTORS).distinct()
-    return {name: sorted({row[i] for row in rows} - {""}) for i, name in enumerate(FACTORS)}

@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from labeling.accounts.repeats import once
 from labeling.contract import contract
 from labeling.errors import Invalid
 from labeling.images import fields, slides
@@ -14,6 +15,7 @@ from labeling.images.models import Image
 from labeling.images.slide_contract import (
     Below,
     FieldAnswer,
+    FieldListing,
     JobStarted,
     NewFields,
     Place,
@@ -24,8 +26,8 @@ from labeling.images.slide_contract import (
 )
 from labeling.images.uploads import register_slides
 from labeling.jobs.models import Job
-from labeling.projects.access import person, reach
-from labeling.projects.models import Project
+from labeling.paging import Page, page
+from labeling.projects.access import person, reach, reach_project
 
 
 class Slides(APIView):
@@ -33,13 +35,14 @@ class Slides(APIView):
 
     @contract(query=Place, answer=Below)
     def get(self, request: Request, project: int, *, query: Place) -> Below:
-        _project(request, "oversee", project)
+        reach_project(request, "oversee", project)
         entries = slides.listed(query.root, query.path) if query.root else []
         return Below.model_validate({"roots": sorted(settings.SLIDE_ROOTS), "entries": entries})
 
+    @once
     @contract(body=Registration, answer=JobStarted, status=202)
     def post(self, request: Request, project: int, *, body: Registration) -> JobStarted:
-        found = _project(request, "manage", project)
+        found = reach_project(request, "manage", project)
         facts = UploadRequest.model_validate(body.model_dump(exclude={"root", "paths"}))
         job = register_slides(project=found, owner=person(request), root=body.root, paths=body.paths, facts=facts)
         return JobStarted(job=job.pk)
@@ -57,20 +60,18 @@ class SlideDetail(APIView):
 class Fields(APIView):
     """The fields of a slide, and making more of them."""
 
-    @contract(answer=list[FieldAnswer])
-    def get(self, request: Request, image: int) -> list[FieldAnswer]:
-        found = _image(request, "see", image)
-        return [field_answer(field) for field in fields.fields_of(found)]
+    @contract(query=FieldListing, answer=Page[FieldAnswer])
+    def get(self, request: Request, image: int, *, query: FieldListing) -> Page[FieldAnswer]:
+        rows = _image(request, "see", image).fields.select_related("image")
+        if query.method is not None:
+            rows = rows.filter(method=query.method)
+        return page(rows, request, query, ordering=query.ordering, answer=field_answer)
 
+    @once
     @contract(body=NewFields, answer=JobStarted, status=202)
     def post(self, request: Request, image: int, *, body: NewFields) -> JobStarted:
         found = _image(request, "manage", image)
         return JobStarted(job=_asked(request, found, body).pk)
-
-
-def _project(request: Request, act: str, project: int) -> Project:
-    user = person(request)
-    return reach(Project.objects.visible_to(user), user, act, project="", pk=project)
 
 
 def _image(request: Request, act: str, image: int) -> Image:

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from labeling.contract import Answer, Body, Query, ShortText, Text, Whole
 from labeling.images.models import SlideField, SlideFile
+from labeling.paging import Listing
 
 Path = Annotated[Text, Field(min_length=1, max_length=1000)]
 Side = Annotated[int, Field(ge=64, le=8192)]
@@ -16,9 +17,11 @@ class Registration(Body):
 
     root: ShortText
     paths: Annotated[list[Path], Field(min_length=1, max_length=1000)]
-    group: ShortText = ""
+    centre: ShortText = ""
+    patient: ShortText = ""
+    block: ShortText = ""
+    slide: ShortText = ""
     scanner: ShortText = ""
-    site: ShortText = ""
     stain: ShortText = ""
     split: Literal["train", "val", "test"] = "train"
     page: Annotated[int, Field(ge=1, le=100_000)] | None = None
@@ -86,6 +89,14 @@ class NewFields(Body):
     random: RandomBody | None = None
 
 
+MethodName = Literal["drawn", "grid", "random"]
+
+
+class FieldListing(Listing):
+    ordering: Literal["id", "-id"] = "id"
+    method: MethodName | None = None
+
+
 class FieldAnswer(Answer):
     image: int
     name: str
@@ -93,7 +104,7 @@ class FieldAnswer(Answer):
     y: int
     width: int
     height: int
-    method: Literal["drawn", "grid", "random"]
+    method: MethodName
     probability: float | None
     seed: int | None
 

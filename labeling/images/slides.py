@@ -19,17 +19,19 @@ from typing import TypedDict
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from inference.reading import Unreadable, sets, tile_client
+from inference.reading import Unreadable, isolation, sets, tile_client
 from inference.reading.child import SIDE
 from inference.reading.picture import TIFF_MARKS
 from inference.reading.tile_server import stamp_of
 from labeling.errors import Invalid, LabelingError
+from labeling.images import planes
 from labeling.images.models import Image, SlideFile, originals_storage
 from labeling.images.sentences import sentence
 
 OTHER_MARKS = (b"ZISRAWFILE", b"PK\x03\x04")
 DICOM_MARK = b"DICM"  # at byte 128
 MOST_UNPACKED = 16 * 2**30  # bytes
+CLEANED = "cleaned"  # folder of a de-identified slide, inside its own
 STORED = "slides"  # folder in the storage of originals
 
 
@@ -105,6 +107,22 @@ def own_folder(source: Path, name: str) -> Iterator[Place]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def deidentify(place: Place) -> None:
+    """Put the cleaned copy of a slide in the place of its file or files. Raises Unreadable, CannotStart."""
+    inside = place.source.relative_to(stored_root())
+    folder = stored_root() / inside.parts[0]
+    clean = folder.with_name(f"{folder.name}-{CLEANED}")  # beside it: a reader looks at all files of a folder
+    clean.mkdir(mode=0o700)
+    try:
+        made = isolation.clean_slide(place.source, clean).relative_to(clean)
+        shutil.rmtree(folder)
+        folder.mkdir(mode=0o700)
+        clean.rename(folder / CLEANED)
+    finally:
+        shutil.rmtree(clean, ignore_errors=True)
+    place.source = folder / CLEANED / made
+
+
 def _linked(source: Path, target: Path) -> None:
     """The same bytes under another name; a copy where they lie in another file system."""
     try:
@@ -124,16 +142,10 @@ def _source_in(folder: Path) -> Path:
 
 def resolved(root: str, path: str) -> Path:
     """A file or folder below a root. Raises Invalid for a name that leads out, a link on the way, or nothing there."""
-    base = settings.SLIDE_ROOTS.get(root)
-    if base is None:
-        known = ", ".join(sorted(settings.SLIDE_ROOTS)) or _("none")
-        raise Invalid(
-            _("there is no root “{root}”; this server has: {known}").format(root=root, known=known), field="root"
-        )
+    found = _folder_of(root)
     parts = PurePosixPath(path).parts
     if not parts or PurePosixPath(path).is_absolute() or ".." in parts or "\0" in path or "\\" in path:
         raise Invalid(_("the path is relative to the root and stays below it, without “..”"), field="path")
-    found = Path(os.path.realpath(base))
     for part in parts:
         found = found / part
         try:
@@ -149,6 +161,32 @@ def resolved(root: str, path: str) -> Path:
     return found
 
 
+def _folder_of(root: str) -> Path:
+    """Raises Invalid for a root that this server does not have."""
+    base = settings.SLIDE_ROOTS.get(root)
+    if base is None:
+        known = ", ".join(sorted(settings.SLIDE_ROOTS)) or _("none")
+        raise Invalid(
+            _("there is no root “{root}”; this server has: {known}").format(root=root, known=known), field="root"
+        )
+    return Path(os.path.realpath(base))
+
+
+def decline_links(slide: Path) -> None:
+    """Raises Invalid for a slide of several files with a link among them: in its folder, or in that of an MRXS file.
+
+    slide  as `resolved` gives it
+    """
+    words = _("{path} is a link, and links are not followed")
+    folder = slide.with_suffix("") if slide.suffix.lower() == ".mrxs" and slide.is_file() else slide
+    if folder.is_symlink():
+        raise Invalid(words.format(path=folder.name), field="path")
+    for inside, folders, files in os.walk(folder):  # of a file: nothing
+        for name in (*folders, *files):
+            if Path(inside, name).is_symlink():
+                raise Invalid(words.format(path=name), field="path")
+
+
 class FolderEntry(TypedDict):
     """A file or a folder below a root."""
 
@@ -158,40 +196,63 @@ class FolderEntry(TypedDict):
 
 def listed(root: str, path: str = "") -> list[FolderEntry]:
     """What lies in a folder below a root, for choosing: names, and whether each is a folder. Links are left out."""
-    folder = resolved(root, path) if path else Path(os.path.realpath(settings.SLIDE_ROOTS.get(root) or os.devnull))
+    folder = resolved(root, path) if path else _folder_of(root)
     if not folder.is_dir():
-        resolved(root, path or ".")
-        raise Invalid(_("{path} is no folder").format(path=path), field="path")
+        raise Invalid(_("{path} is no folder").format(path=path or root), field="path")
+    try:
+        inside = sorted(os.scandir(folder), key=lambda one: one.name)
+    except OSError as error:
+        words = _("{path} cannot be listed: {reason}")
+        raise Invalid(words.format(path=path or root, reason=error.strerror), field="path") from None
     entries: list[FolderEntry] = []
-    for entry in sorted(os.scandir(folder), key=lambda one: one.name):
-        if entry.is_symlink() or entry.name.startswith("."):
-            continue
-        entries.append({"name": entry.name, "folder": entry.is_dir()})
+    for entry in inside:
+        if not entry.is_symlink() and _is_shown(entry.name):
+            entries.append({"name": entry.name, "folder": entry.is_dir()})
     return entries
+
+
+def _is_shown(name: str) -> bool:
+    """Hidden files are left out, and so are names that are not UTF-8, which no answer can hold."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return not name.startswith(".")
 
 
 def file_of(slide: SlideFile) -> Path:
     """Where the slide lies now. Raises SlideProblem where its root or path is gone."""
+    path = f"{slide.path}/{slide.entry}" if slide.entry else slide.path
     try:
-        found = resolved(slide.root, slide.path) if slide.root else stored_root() / slide.path
+        return resolved(slide.root, path) if slide.root else stored_root() / path
     except Invalid as error:
         raise SlideProblem(f"{slide.image.name}: {error}") from None
-    return found / slide.entry if slide.entry else found
 
 
 # -- tiles
 
 
-def region(image: Image, box: tuple[float, float, float, float], out: tuple[int, int], *, kind: str = "jpeg") -> bytes:
+def region(
+    image: Image,
+    box: tuple[float, float, float, float],
+    out: tuple[int, int],
+    *,
+    kind: str = "jpeg",
+    display: planes.Display | None = None,
+) -> bytes:
     """A rectangle of a slide as JPEG or PNG.
 
-    box  x, y, width, height in px of level 0
-    out  (width, height) of the picture
+    box   x, y, width, height in px of level 0
+    out   (width, height) of the picture
+    display  which plane, channels and colours; None for what is shown at first
 
     Raises SlideProblem.
     """
     slide = image.slide_file
-    meant = tile_client.SlideFile(file_of(slide), slide.size, slide.mtime, slide.page, slide.channel)
+    display = display or planes.first_display(slide)
+    meant = tile_client.SlideFile(
+        file_of(slide), slide.size, slide.mtime, display.page, slide.channel, views=display.views, icc=display.icc
+    )
     try:
         return tile_client.picture(meant, box, out, kind=kind)
     except Unreadable as error:
@@ -200,14 +261,26 @@ def region(image: Image, box: tuple[float, float, float, float], out: tuple[int,
         raise SlideProblem(str(error)) from None
 
 
-def read_slide_tile(image: Image, levels: list[tuple[int, int]], level: int, column: int, row: int) -> io.BytesIO:
-    """A tile of the pyramid that every large image has (images/tiles.py), as a JPEG."""
+def read_slide_tile(
+    source: planes.Source,
+    levels: list[tuple[int, int]],
+    level: int,
+    column: int,
+    row: int,
+    display: planes.Display | None = None,
+) -> io.BytesIO:
+    """A tile of the pyramid that every large image has (images/tiles.py), as a JPEG.
+
+    source  the slide, with the corner of the image in it
+    levels  (width, height) of the image's levels
+    """
     width, height = levels[level]
     left, top = column * SIDE, row * SIDE
     out = (min(SIDE, width - left), min(SIDE, height - top))
     factor = 2**level
-    box = (float(left * factor), float(top * factor), float(out[0] * factor), float(out[1] * factor))
-    return io.BytesIO(region(image, box, out))
+    corner = (float(source.x + left * factor), float(source.y + top * factor))
+    box = (*corner, float(out[0] * factor), float(out[1] * factor))
+    return io.BytesIO(region(source.file.image, box, out, display=display))
 
 
 def stamp(path: Path) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from django.db import connection, transaction
 
 from inference.reading import isolation
 from inference.reading.child import SIDE, sizes, tiles_in
-from labeling.images import slides
+from labeling.images import planes, slides
 from labeling.images.models import Image
 
 __all__ = ["SIDE", "TILED_FROM", "NoSuchTile", "cut", "is_tiled", "keep_once", "read_tile", "sizes"]
@@ -34,13 +34,26 @@ def is_tiled(image: Image) -> bool:
     return image.is_slide or max(image.width, image.height) > TILED_FROM
 
 
-def read_tile(image: Image, level: int, column: int, row: int) -> io.BufferedIOBase:
-    """A tile as a JPEG file, open for reading. Raises NoSuchTile, and SlideProblem for a slide that cannot be read."""
+def read_tile(
+    image: Image,
+    level: int,
+    column: int,
+    row: int,
+    display: planes.Display | None = None,
+    source: planes.Source | None = None,
+) -> io.BufferedIOBase:
+    """A tile as a JPEG file, open for reading.
+
+    display    which plane and channels of `source`, the slide that the image comes from; None for the image as it is
+
+    Raises NoSuchTile, and SlideProblem for a slide that cannot be read.
+    """
     levels = sizes(image.width, image.height)
     if level >= len(levels) or column * SIDE >= levels[level][0] or row * SIDE >= levels[level][1]:
         raise NoSuchTile
-    if image.is_slide:
-        return slides.read_slide_tile(image, levels, level, column, row)
+    if image.is_slide or (display is not None and source is not None):
+        found = source or planes.Source(image.slide_file)
+        return slides.read_slide_tile(found, levels, level, column, row, display)
     if not default_storage.exists(_last(image)):  # tiles of a cutting at work or broken off may be half written
         cut(image)
     return default_storage.open(_name(image.sha256, level, column, row), "rb")  # type: ignore[return-value]
@@ -74,6 +87,28 @@ def keep_once(image: Image, made: Path) -> None:
         log.exception("tiles of image %s could not be stored", image.pk)
 
 
+def remove(image: Image) -> None:
+    """Remove the tiles of an image; they are cut again when somebody looks at it."""
+    if image.is_slide or not is_tiled(image):
+        return
+    with transaction.atomic():
+        _wait_for_turn(image)
+        default_storage.delete(_last(image))  # first: without it nobody takes the others for whole
+        for level, (width, height) in enumerate(sizes(image.width, image.height)):
+            for column in range(-(-width // SIDE)):
+                for row in range(-(-height // SIDE)):
+                    default_storage.delete(_name(image.sha256, level, column, row))
+        _remove_folder(f"tiles/{image.sha256}")  # in turn: whoever cuts them again must not lose the new ones
+
+
+def _remove_folder(name: str) -> None:
+    try:
+        folder = Path(default_storage.path(name))
+    except NotImplementedError:  # object storage has no folders
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def _wait_for_turn(image: Image) -> None:
     """Of two who make the same tiles one waits and then finds them. Held until the transaction ends."""
     with connection.cursor() as cursor:
@@ -83,11 +118,14 @@ def _wait_for_turn(image: Image) -> None:
 def _keep(image: Image, made: Path) -> None:
     """Store tiles that were cut (inference.reading.child.write_tiles), the last one at the end."""
     with made.open("rb") as file:
+        total = 0
         for level, column, row, jpeg in tiles_in(file):
+            total += len(jpeg)
             name = _name(image.sha256, level, column, row)
             if default_storage.exists(name):  # of a cutting that was broken off
                 default_storage.delete(name)
             default_storage.save(name, ContentFile(jpeg))
+    Image.everything.filter(sha256=image.sha256).update(tile_bytes=total)
 
 
 def _last(image: Image) -> str:

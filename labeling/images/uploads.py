@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TypedDict
 
@@ -25,8 +26,9 @@ from labeling.accounts.models import User
 from labeling.errors import Archived, Invalid, LabelingError
 from labeling.images import slides
 from labeling.images.documents import PictureChoice, UploadFacts, UploadRequest
+from labeling.images.entry_names import entry_name
 from labeling.images.models import Image
-from labeling.images.names import clean
+from labeling.images.quota import decline_over_quota
 from labeling.images.sentences import SENTENCES, note_sentences
 from labeling.images.services import AlreadyThere, CannotRead, UnreadableImage, add_image
 from labeling.images.similar import Alike, pairs_with, sentence
@@ -55,7 +57,8 @@ OTHERS = {
 
 
 @transaction.atomic
-def _ask(*, project: Project, owner: User, facts: UploadRequest, items: list[NewItem]) -> Job:
+def ask_to_read(*, project: Project, owner: User, facts: UploadRequest, items: list[NewItem]) -> Job:
+    """A job for files that are stored already. Raises Archived, TooManyJobs."""
     Project.objects.for_change(project.pk)
     return create_job(kind=Job.Kind.READ, project=project, owner=owner, request=facts.as_json(), items=items)
 
@@ -63,16 +66,18 @@ def _ask(*, project: Project, owner: User, facts: UploadRequest, items: list[New
 def take_files(*, project: Project, owner: User, files: Iterable[UploadedFile], facts: UploadRequest) -> Job:
     """Store files as they came and ask the workers to read them. -> the job, with an item for each file.
 
-    Raises Archived, TooManyJobs, and Invalid when there is no file; then nothing is stored.
+    Raises Archived, TooManyJobs, OverQuota, and Invalid when there is no file; then nothing is stored.
     """
     storage = uploads_storage()
     items: list[NewItem] = []
+    sent = list(files)
+    decline_over_quota(project, sum(file.size or 0 for file in sent))
     try:
-        for file in files:
-            items.append(_stored(storage, file))
+        for file in sent:
+            items.append(_stored(project, storage, file))
         if not items:
             raise Invalid(_("no file was sent"), field="image")
-        return _ask(project=project, owner=owner, facts=facts, items=items)
+        return ask_to_read(project=project, owner=owner, facts=facts, items=items)
     except BaseException:
         for item in items:
             if item.file:
@@ -88,15 +93,19 @@ def register_slides(*, project: Project, owner: User, root: str, paths: Sequence
     items = []
     for path in paths:
         place = slides.resolved(root, path)
-        items.append(NewItem(clean(path), place.stat().st_size, choice=PictureChoice(root=root, path=path).as_json()))
+        items.append(
+            NewItem(
+                entry_name(project, path), place.stat().st_size, choice=PictureChoice(root=root, path=path).as_json()
+            )
+        )
     if not items:
         raise Invalid(_("no slide is named"), field="paths")
-    return _ask(project=project, owner=owner, facts=facts.with_(open_as="slide"), items=items)
+    return ask_to_read(project=project, owner=owner, facts=facts.with_(open_as="slide"), items=items)
 
 
-def _stored(storage: Storage, file: UploadedFile) -> NewItem:
+def _stored(project: Project, storage: Storage, file: UploadedFile) -> NewItem:
     """A file under a name of our own; one that is too large is declined at once."""
-    name, size = clean(file.name or "image"), file.size or 0
+    name, size = entry_name(project, file.name or "image"), file.size or 0
     if size > MOST_BYTES:
         params = {"size": MOST_BYTES // 2**20}
         return NewItem(name, size, facts=UploadFacts(code="too_large_file", params=params).as_json())
@@ -135,8 +144,10 @@ def read_upload(job: Job, item: JobItem, end: End) -> None:
 
 @contextmanager
 def _registered(root: str, path: str) -> Iterator[Path]:
-    """A slide where it lies. Raises Invalid."""
-    yield slides.resolved(root, path)
+    """A slide where it lies. Raises Invalid for one that is gone, or that a link leads away from its root."""
+    place = slides.resolved(root, path)
+    slides.decline_links(place)
+    yield place
 
 
 @contextmanager
@@ -267,7 +278,7 @@ def _outcome_of(item: JobItem, images: Mapping[int, Image]) -> ItemOutcome:
 def alike_of(job: Job) -> list[Alike]:
     """Pictures of the project that the files of a job repeat, nearly; those that are still there."""
     pairs = job.facts.get("alike", [])
-    keys = {key for pair in pairs for key in pair}
+    keys = set(chain.from_iterable(pairs))
     images = Image.objects.filter(project=job.project_id).in_bulk(keys)
     return [Alike(images[a], images[b]) for a, b in pairs if a in images and b in images]
 
