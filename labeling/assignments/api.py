@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from labeling.accounts.models import User
+from labeling.annotations.models import LateOperation
 from labeling.assignments import declaring, late_work, reviewing, services
 from labeling.assignments.contract import (
     AssignBody,
@@ -21,6 +22,7 @@ from labeling.assignments.contract import (
     ItemListing,
     LateAnswer,
     LateBody,
+    LateListing,
     LeaseAnswer,
     ReleaseBody,
     SkipBody,
@@ -31,15 +33,15 @@ from labeling.assignments.contract import (
     person_answer,
     workflow_answer,
 )
-from labeling.assignments.models import ItemEvent, Workflow, WorkItem
+from labeling.assignments.declaring import WORKFLOW_FIELDS
+from labeling.assignments.models import ItemEvent, Workflow, WorkItem, WorkItemQuerySet
 from labeling.assignments.my_work import left_for
+from labeling.assignments.viewing import Viewer
 from labeling.contract import contract
 from labeling.errors import Invalid
 from labeling.paging import Page, page
-from labeling.projects.access import person, reach, sees_everybody
+from labeling.projects.access import person, reach
 from labeling.projects.models import MAY, Project
-
-WORKFLOW_FIELDS = ("readings", "more_percent", "has_review", "reviews_own_work", "lease_hours")
 
 
 def reach_project(request: Request, act: str, project: int) -> Project:
@@ -51,16 +53,11 @@ def reach_item(request: Request, act: str, item: int) -> WorkItem:
     return reach(items, person(request), act, pk=item)
 
 
-def only_own(project: Project, user: User) -> User | None:
-    """None for who sees everybody's readings; else the person whose readings are shown."""
-    return None if sees_everybody(project, user) else user
-
-
 def after_act(request: Request, item: int) -> ItemAfterAct:
     """An item as it is now, for whoever has just acted on it."""
     found = reach_item(request, "see", item)
     user = person(request)
-    answer = item_answer(found, only=only_own(found.project, user))
+    answer = item_answer(found, Viewer.of(found.project, user))
     left = left_for(found.project, user) if found.project.role_of(user) in MAY["annotate"] else 0
     return ItemAfterAct(**dict(answer), left=left)
 
@@ -69,7 +66,7 @@ def _claimed(request: Request, item: int | None) -> ClaimedAnswer:
     if item is None:
         return ClaimedAnswer(item=None)
     found = reach_item(request, "see", item)
-    return ClaimedAnswer(item=item_answer(found, only=only_own(found.project, person(request))))
+    return ClaimedAnswer(item=item_answer(found, Viewer.of(found.project, person(request))))
 
 
 class ProjectWorkflow(APIView):
@@ -109,26 +106,29 @@ class ItemList(APIView):
     @contract(query=ItemListing, answer=Page[ItemAnswer])
     def get(self, request: Request, project: int, *, query: ItemListing) -> Page[ItemAnswer]:
         found = reach_project(request, "see", project)
-        only = only_own(found, person(request))
-        items = self._chosen(found, query, only)
+        viewer = Viewer.of(found, person(request))
+        items = self._chosen(found, query, viewer)
         items = items.select_related("image", "reviewer").prefetch_related("readings__reader")
-        return page(items, request, query, ordering=query.ordering, answer=lambda item: item_answer(item, only=only))
+        return page(items, request, query, ordering=query.ordering, answer=lambda item: item_answer(item, viewer))
 
-    def _chosen(self, project: Project, query: ItemListing, only: User | None) -> QuerySet[WorkItem]:
-        items = WorkItem.objects.filter(project=project)
+    def _chosen(self, project: Project, query: ItemListing, viewer: Viewer) -> WorkItemQuerySet:
+        items = WorkItem.objects.present().filter(project=project)
         if query.state is not None:
             items = items.filter(state=query.state)
         if query.reader is not None:
-            if only is not None and query.reader != only.pk:
+            is_own = query.reader == viewer.user.pk
+            if not viewer.sees_all and not is_own:
                 raise Invalid("you see your own readings here: leave reader out or name yourself", field="reader")
             items = items.filter(readings__reader=query.reader)
+            if not is_own:  # which images somebody else reads is part of what a blinded reader must not know
+                items = viewer.with_all_readings(items)
         return items
 
 
 class ItemNext(APIView):
     """Take the next item: what is open already, else what was sent back or assigned, else the first of the queue."""
 
-    @contract(answer=ClaimedAnswer)
+    @contract(answer=ClaimedAnswer, scope="annotate")
     def post(self, request: Request, project: int) -> ClaimedAnswer:
         found = reach_project(request, "annotate", project)
         reading = services.take_next(project=found, user=person(request))
@@ -138,7 +138,7 @@ class ItemNext(APIView):
 class ItemReview(APIView):
     """Take the next item to review."""
 
-    @contract(answer=ClaimedAnswer)
+    @contract(answer=ClaimedAnswer, scope="annotate")
     def post(self, request: Request, project: int) -> ClaimedAnswer:
         found = reach_project(request, "review", project)
         item = reviewing.take_review(project=found, user=person(request))
@@ -152,7 +152,9 @@ class ItemAssign(APIView):
     def post(self, request: Request, project: int, *, body: AssignBody) -> AssignedAnswer:
         found = reach_project(request, "manage", project)
         readers = members(found, body.readers)
-        given = services.assign_items(project=found, items=body.items, readers=readers, by=person(request))
+        given = services.assign_items(
+            project=found, items=body.items, readers=readers, by=person(request), due_on=body.due_on
+        )
         return AssignedAnswer(assigned=given)
 
 
@@ -171,18 +173,19 @@ class ItemDetail(APIView):
     @contract(answer=ItemInFull)
     def get(self, request: Request, work_item: int) -> ItemInFull:
         found = reach_item(request, "see", work_item)
-        only = only_own(found.project, person(request))
+        viewer = Viewer.of(found.project, person(request))
+        only = viewer.only(found)
         events = ItemEvent.objects.filter(item=found).select_related("by", "reader")
         if only is not None:
             events = events.filter(reader=only) | events.filter(by=only)
-        answer = item_answer(found, only=only)
+        answer = item_answer(found, viewer)
         return ItemInFull(**dict(answer), events=[event_answer(event) for event in events])
 
 
 class ItemBegin(APIView):
     """Begin this item: an assigned one, one that was sent back, or any with a free place."""
 
-    @contract(answer=ItemAfterAct)
+    @contract(answer=ItemAfterAct, scope="annotate")
     def post(self, request: Request, work_item: int) -> ItemAfterAct:
         found = reach_item(request, "annotate", work_item)
         services.begin_item(item_id=found.pk, user=person(request))
@@ -192,7 +195,7 @@ class ItemBegin(APIView):
 class ItemRenew(APIView):
     """I am at work on it: my lease begins anew."""
 
-    @contract(answer=LeaseAnswer)
+    @contract(answer=LeaseAnswer, scope="annotate")
     def post(self, request: Request, work_item: int) -> LeaseAnswer:
         found = reach_item(request, "annotate", work_item)
         reading = services.renew_lease(item_id=found.pk, user=person(request))
@@ -202,7 +205,7 @@ class ItemRenew(APIView):
 class ItemFinish(APIView):
     """My reading of it is complete."""
 
-    @contract(answer=ItemAfterAct)
+    @contract(answer=ItemAfterAct, scope="annotate")
     def post(self, request: Request, work_item: int) -> ItemAfterAct:
         found = reach_item(request, "annotate", work_item)
         services.finish_item(item_id=found.pk, user=person(request))
@@ -212,7 +215,7 @@ class ItemFinish(APIView):
 class ItemSkip(APIView):
     """Somebody else shall read it, and whoever leads sees why."""
 
-    @contract(body=SkipBody, answer=ItemAfterAct)
+    @contract(body=SkipBody, answer=ItemAfterAct, scope="annotate")
     def post(self, request: Request, work_item: int, *, body: SkipBody) -> ItemAfterAct:
         found = reach_item(request, "annotate", work_item)
         services.skip_item(item_id=found.pk, user=person(request), reason=body.reason)
@@ -222,7 +225,7 @@ class ItemSkip(APIView):
 class ItemRelease(APIView):
     """Back to the queue: my own reading, or that of somebody else for who manages the project."""
 
-    @contract(body=ReleaseBody, answer=ItemAfterAct)
+    @contract(body=ReleaseBody, answer=ItemAfterAct, scope="annotate")
     def post(self, request: Request, work_item: int, *, body: ReleaseBody) -> ItemAfterAct:
         found = reach_item(request, "annotate", work_item)
         (reader,) = members(found.project, [body.reader or person(request).pk])
@@ -233,7 +236,7 @@ class ItemRelease(APIView):
 class ItemAccept(APIView):
     """The review is over: nothing on the image is changed from here on."""
 
-    @contract(body=CommentBody, answer=ItemAfterAct)
+    @contract(body=CommentBody, answer=ItemAfterAct, scope="annotate")
     def post(self, request: Request, work_item: int, *, body: CommentBody) -> ItemAfterAct:
         found = reach_item(request, "review", work_item)
         reviewing.accept_item(item_id=found.pk, by=person(request), comment=body.comment)
@@ -243,7 +246,7 @@ class ItemAccept(APIView):
 class ItemSendBack(APIView):
     """Its readers go on with it; the comment says what should be changed."""
 
-    @contract(body=CommentBody, answer=ItemAfterAct)
+    @contract(body=CommentBody, answer=ItemAfterAct, scope="annotate")
     def post(self, request: Request, work_item: int, *, body: CommentBody) -> ItemAfterAct:
         found = reach_item(request, "review", work_item)
         reviewing.send_back(item_id=found.pk, by=person(request), comment=body.comment)
@@ -260,13 +263,23 @@ class ItemReopen(APIView):
         return after_act(request, work_item)
 
 
+class ItemUnblind(APIView):
+    """See blinded readings before all are closed: recorded, and nobody who has looked reads the item blindly."""
+
+    @contract(answer=ItemAfterAct)
+    def post(self, request: Request, work_item: int) -> ItemAfterAct:
+        found = reach_item(request, "manage", work_item)
+        reviewing.unblind_item(item_id=found.pk, by=person(request))
+        return after_act(request, work_item)
+
+
 class ItemLate(APIView):
     """Decide about work that arrived after the item was done."""
 
     @contract(body=LateBody, answer=DecidedAnswer)
     def post(self, request: Request, work_item: int, *, body: LateBody) -> DecidedAnswer:
         found = reach_item(request, "manage", work_item)
-        author = late_work.author_of(found, body.author)
+        author = late_work.author_of(found, body.author, person(request))
         if body.act == "apply":
             verdicts = late_work.apply_late(item_id=found.pk, author=author, by=person(request))
             return DecidedAnswer(verdicts=verdicts)
@@ -277,20 +290,21 @@ class ItemLate(APIView):
 class ItemLateList(APIView):
     """Work that arrived after its item was done, and that nobody has decided about."""
 
-    @contract(answer=list[LateAnswer])
-    def get(self, request: Request, project: int) -> list[LateAnswer]:
-        found = reach_project(request, "oversee", project)
-        rows = []
-        for work in late_work.late_work_of(found):
-            image = ImageName(id=work.item.image_id, name=work.item.image.name)
-            rows.append(
-                LateAnswer(
-                    item=work.item.pk,
-                    image=image,
-                    author=person_answer(work.author),
-                    operations=work.operations,
-                    first_at=work.first_at,
-                    last_at=work.last_at,
-                )
-            )
-        return rows
+    @contract(query=LateListing, answer=Page[LateAnswer])
+    def get(self, request: Request, project: int, *, query: LateListing) -> Page[LateAnswer]:
+        rows = late_work.first_operations(reach_project(request, "oversee", project), person(request))
+        if query.author is not None:
+            rows = rows.filter(author=query.author)
+        return page(rows, request, query, ordering=query.ordering, answer=late_answer)
+
+
+def late_answer(first: LateOperation) -> LateAnswer:
+    work = late_work.late_work(first)
+    return LateAnswer(
+        item=work.item.pk,
+        image=ImageName(id=work.item.image_id, name=first.layer.image.name),
+        author=person_answer(work.author),
+        operations=work.operations,
+        first_at=work.first_at,
+        last_at=work.last_at,
+    )

@@ -1,13 +1,15 @@
 """Workflows and items as the API says them."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
+from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, Strict
 
 from labeling.accounts.models import User
 from labeling.assignments.models import ItemEvent, Reading, Workflow, WorkItem
 from labeling.assignments.services import MOST_ASSIGNED
+from labeling.assignments.viewing import Viewer
 from labeling.contract import Answer, Body, Id, QueryId, Text
 from labeling.paging import Listing
 
@@ -23,9 +25,14 @@ class PersonAnswer(Answer):
 class WorkflowAnswer(Answer):
     readings: int
     more_percent: int
+    is_blind: bool
+    shows_proposals: bool
     seed: int
     has_review: bool
     reviews_own_work: bool
+    needs_approval: bool
+    excludes_own_centre: bool
+    needs_admission: bool
     lease_hours: int
     declared_at: datetime
 
@@ -42,17 +49,34 @@ class WorkflowBody(Body):
 
     readings: int | None = None
     more_percent: int | None = None
+    is_blind: bool | None = None
+    shows_proposals: bool | None = None
     has_review: bool | None = None
     reviews_own_work: bool | None = None
+    needs_approval: bool | None = None
+    excludes_own_centre: bool | None = None
+    needs_admission: bool | None = None
     lease_hours: int | None = None
 
 
+class ShownProposals(Answer):
+    """Proposals that a reader had in sight: of which round, made by which models."""
+
+    publication: UUID
+    round: int
+    models: dict[str, str]
+
+
 class ReadingAnswer(Answer):
+    """`is_blind`: its reader could see nothing of the other readings."""
+
     reader: PersonAnswer
     state: ReadingStateName
     since: datetime
     lease_until: datetime | None
     reason: str
+    is_blind: bool
+    proposals: list[ShownProposals]
 
 
 class ImageName(Answer):
@@ -68,10 +92,12 @@ class ItemAnswer(Answer):
     state: StateName
     wanted: int
     free: int
+    is_blind: bool
     priority: float
     since: datetime
     done_at: datetime | None
     reviewer: PersonAnswer | None
+    approved_by: PersonAnswer | None
     readings: list[ReadingAnswer]
 
 
@@ -121,6 +147,11 @@ class LateAnswer(Answer):
     last_at: datetime
 
 
+class LateListing(Listing):
+    ordering: Literal["received_at", "-received_at"] = "received_at"
+    author: QueryId | None = None
+
+
 class DecidedAnswer(Answer):
     """Verdict of the log, or "discarded" -> number of operations."""
 
@@ -136,6 +167,7 @@ class ItemListing(Listing):
 class AssignBody(Body):
     items: Annotated[list[Id], Field(max_length=MOST_ASSIGNED)]
     readers: Annotated[list[Id], Field(max_length=100)]
+    due_on: Annotated[date, Strict(False)] | None = None
 
 
 class SkipBody(Body):
@@ -161,12 +193,13 @@ def person_answer(user: User) -> PersonAnswer:
     return PersonAnswer(id=user.pk, name=user.display_name)
 
 
-def _person_or_none(user: User | None) -> PersonAnswer | None:
+def person_or_none(user: User | None) -> PersonAnswer | None:
     return person_answer(user) if user else None
 
 
-def item_answer(item: WorkItem, *, only: User | None) -> ItemAnswer:
-    """An item with its readings; `only`: with the readings of this person and nothing of the others."""
+def item_answer(item: WorkItem, viewer: Viewer) -> ItemAnswer:
+    """An item with its readings, as far as the viewer may know of them."""
+    only = viewer.only(item)
     shown = [reading for reading in item.readings.all() if only is None or reading.reader_id == only.pk]
     return ItemAnswer(
         id=item.pk,
@@ -174,10 +207,12 @@ def item_answer(item: WorkItem, *, only: User | None) -> ItemAnswer:
         state=item.state,  # type: ignore[arg-type]
         wanted=item.wanted,
         free=item.free,
+        is_blind=item.is_blind,
         priority=item.priority,
         since=item.since,
         done_at=item.done_at,
-        reviewer=_person_or_none(item.reviewer) if only is None else None,
+        reviewer=person_or_none(item.reviewer) if only is None else None,
+        approved_by=person_or_none(item.approved_by),
         readings=[reading_answer(reading) for reading in shown],
     )
 
@@ -189,14 +224,16 @@ def reading_answer(reading: Reading) -> ReadingAnswer:
         since=reading.since,
         lease_until=reading.lease_until,
         reason=reading.reason,
+        is_blind=reading.is_blind,
+        proposals=[ShownProposals.model_validate(one) for one in reading.proposals],
     )
 
 
 def event_answer(event: ItemEvent) -> EventAnswer:
     return EventAnswer(
         act=event.act,
-        by=_person_or_none(event.by),
-        reader=_person_or_none(event.reader),
+        by=person_or_none(event.by),
+        reader=person_or_none(event.reader),
         state=event.state,  # type: ignore[arg-type]
         comment=event.comment,
         at=event.at,

@@ -33,3 +33,10 @@ class NothingWaits(LabelingError):
     """There is no late work of this person to decide about."""
 
     code = "nothing_waits"
+
+
+class NotAdmitted(LabelingError):
+    """The workflow needs an admission, and the person has none."""
+
+    code = "not_admitted"
+    status = 403

@@ -10,7 +10,7 @@ from django.db.models import F, Q
 
 from labeling.assignments.states import TAKES_A_PLACE, Act, ItemState, ReadingState
 from labeling.images.models import Image
-from labeling.projects.models import Project
+from labeling.projects.models import LabelClass, Membership, Project
 
 if TYPE_CHECKING:
     from labeling.accounts.models import User
@@ -36,8 +36,25 @@ class Workflow(models.Model):
         help_text="this share of the images is read by one more person, chosen by `seed`",
     )
     seed = models.BigIntegerField(default=new_seed)
+    is_blind = models.BooleanField(
+        default=False,
+        help_text="of an image with several readings each reader has a layer of their own, and nobody sees the reading "
+        "of another until all are closed",
+    )
+    shows_proposals = models.BooleanField(
+        default=True, help_text="whether proposals of a model are in sight in a blinded reading"
+    )
     has_review = models.BooleanField(default=True)
     reviews_own_work = models.BooleanField(default=False, help_text="whether a reader may review what they read")
+    needs_approval = models.BooleanField(
+        default=False, help_text="whether each image is approved by a pathologist; then nobody else ends its review"
+    )
+    excludes_own_centre = models.BooleanField(
+        default=False, help_text="whether nobody reads images of the centre that they work at"
+    )
+    needs_admission = models.BooleanField(
+        default=False, help_text="whether nobody reads an image before they are admitted for a class at its centre"
+    )
     lease_hours = models.PositiveSmallIntegerField(
         default=24,
         validators=[MinValueValidator(1), MaxValueValidator(24 * 90)],
@@ -59,7 +76,11 @@ class Workflow(models.Model):
 
 class WorkItemQuerySet(models.QuerySet["WorkItem"]):
     def visible_to(self, user: "User") -> "WorkItemQuerySet":
-        return self.filter(project__in=Project.objects.visible_to(user))
+        return self.present().filter(project__in=Project.objects.visible_to(user))
+
+    def present(self) -> "WorkItemQuerySet":
+        """Without those of deleted images, which nobody works on until the image is restored."""
+        return self.filter(image__deleted_at__isnull=True)
 
 
 class WorkItem(models.Model):
@@ -74,12 +95,24 @@ class WorkItem(models.Model):
     state = models.CharField(max_length=20, choices=ItemState, default=ItemState.TO_DO)
     wanted = models.PositiveSmallIntegerField(default=1, help_text="readings that the item needs")
     free = models.PositiveSmallIntegerField(default=1, help_text="readings that nobody has taken yet")
+    is_blind = models.BooleanField(
+        default=False,
+        help_text="each reader has a layer of their own and sees nothing of the others until all readings are closed; "
+        "set before somebody begins (annotations/blinding.py)",
+    )
     priority = models.FloatField(default=0, help_text="the highest is handed out first; then the oldest")
     reviewer = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+", help_text="looks at it now"
     )
     review_until = models.DateTimeField(null=True, help_text="until when the reviewer has it")
     since = models.DateTimeField(auto_now_add=True, help_text="when the state began")
+    approved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        help_text="the pathologist who approved it as it is",
+    )
     done_at = models.DateTimeField(null=True)
 
     objects = WorkItemQuerySet.as_manager()
@@ -105,6 +138,30 @@ class WorkItem(models.Model):
         return f"item of {self.image_id}: {self.state}"
 
 
+class QueueVersion(models.Model):
+    """A number that grows whenever a place of an item becomes free again or the order changes: what somebody knows of
+    the queue (QueueStart) holds as long as it stays. A row of its own: whoever raises it locks it last."""
+
+    project = models.OneToOneField(Project, on_delete=models.CASCADE, primary_key=True, related_name="queue_version")
+    number = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"queue of project {self.project_id} at {self.number}"
+
+
+class QueueStart(models.Model):
+    """Where the queue begins for one person: of the items before it none is for them, as they have read it or nobody
+    may take it. Without it, who has read 50,000 images would pass over them at each pull (queue_start.py)."""
+
+    member = models.OneToOneField(Membership, on_delete=models.CASCADE, primary_key=True, related_name="queue_start")
+    version = models.PositiveBigIntegerField()
+    priority = models.FloatField()
+    item = models.PositiveBigIntegerField()
+
+    def __str__(self) -> str:
+        return f"queue of member {self.member_id} from item {self.item}"
+
+
 class Reading(models.Model):
     """That one person reads one item. Each reader of an item has a row of their own, so that readings can be blind:
     who sees whose cells is decided by the layer (projects/access.py)."""
@@ -113,11 +170,19 @@ class Reading(models.Model):
     reader = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="readings")
     state = models.CharField(max_length=20, choices=ReadingState)
     assigned_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    due_on = models.DateField(null=True, help_text="by when whoever assigned it wants it finished; null: at any time")
     begun_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True, help_text="of an open reading: when it goes back to the queue")
     finished_at = models.DateTimeField(null=True)
     reason = models.TextField(blank=True, help_text="why it was skipped, or sent back")
     since = models.DateTimeField(help_text="when the state began")
+    is_blind = models.BooleanField(
+        default=False, help_text="whether its reader could see nothing of the other readings of the item"
+    )
+    proposals = models.JSONField(
+        default=list,
+        help_text="the proposals that its reader had in sight: [{publication, round, models}, ...]",
+    )
 
     class Meta:
         constraints = [
@@ -139,6 +204,37 @@ class Reading(models.Model):
     @property
     def takes_a_place(self) -> bool:
         return self.state in TAKES_A_PLACE
+
+
+class Admission(models.Model):
+    """That a person may read the cells of a class, at one centre or (null) at all of them.
+
+    By a test that they passed (qualification/), or by whoever leads. A withdrawn one keeps its row.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="admissions")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="admissions")
+    label_class = models.ForeignKey(LabelClass, on_delete=models.CASCADE, related_name="admissions")
+    centre = models.ForeignKey("labeling.Centre", on_delete=models.CASCADE, null=True, related_name="+")
+    admitted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+", help_text="null: by a test"
+    )
+    admitted_at = models.DateTimeField(auto_now_add=True)
+    withdrawn_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "person", "label_class", "centre"],
+                condition=Q(withdrawn_at__isnull=True),
+                nulls_distinct=False,
+                name="admitted_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"admission of {self.person_id} for class {self.label_class_id}"
 
 
 class ItemEvent(models.Model):

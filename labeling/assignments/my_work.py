@@ -8,10 +8,10 @@ from django.utils import timezone
 
 from labeling.accounts.models import User
 from labeling.assignments.late_work import late_work_of
-from labeling.assignments.models import Reading, Workflow, WorkItem
+from labeling.assignments.models import Reading, WorkItem
 from labeling.assignments.reviewing import reviews_for
 from labeling.assignments.services import active_readings, queue_for
-from labeling.assignments.states import ItemState, ReadingState
+from labeling.assignments.states import ACTIVE, ItemState, ReadingState
 from labeling.projects.models import MAY, Project
 
 WAITS_TOO_LONG = timedelta(days=3)
@@ -86,7 +86,7 @@ def work_in(project: Project, user: User, role: str) -> ProjectWork:
         next=next_of(project, user) if annotates else None,
         sent_back=sent_back_to(project, user) if annotates else [],
         to_review=reviews_for(project=project, user=user, workflow=workflow).count() if role in MAY["review"] else 0,
-        stuck=stuck_in(project, workflow) if role in MAY["oversee"] else None,
+        stuck=stuck_in(project, user) if role in MAY["oversee"] else None,
     )
 
 
@@ -104,10 +104,11 @@ def left_for(project: Project, user: User) -> int:
 
 def place_in(project: Project, user: User) -> Place:
     """The number of the item that a person works on next, among all that they have finished, have, or may still get."""
-    mine = Reading.objects.filter(item__project=project, reader=user)
+    here = Reading.objects.filter(item__project=project, item__image__deleted_at__isnull=True)
+    mine = here.filter(reader=user)
     counts = mine.aggregate(
         finished=Count("pk", filter=Q(state=ReadingState.FINISHED)),
-        active=Count("pk", filter=Q(state__in=(ReadingState.OPEN, ReadingState.ASSIGNED, ReadingState.SENT_BACK))),
+        active=Count("pk", filter=Q(state__in=ACTIVE)),
     )
     left = queue_for(project=project, user=user).order_by().count()
     finished, active = counts["finished"], counts["active"]
@@ -116,17 +117,19 @@ def place_in(project: Project, user: User) -> Place:
 
 def sent_back_to(project: Project, user: User) -> list[Reading]:
     """What was sent back to a person, with the comment, the oldest first."""
-    mine = Reading.objects.filter(item__project=project, reader=user, state=ReadingState.SENT_BACK)
+    here = Reading.objects.filter(item__project=project, item__image__deleted_at__isnull=True)
+    mine = here.filter(reader=user, state=ReadingState.SENT_BACK)
     return list(mine.select_related("item__image").order_by("since")[:MOST_SENT_BACK])
 
 
-def stuck_in(project: Project, workflow: Workflow) -> Stuck:
+def stuck_in(project: Project, user: User) -> Stuck:
+    """What waits for who leads a project, as far as `user` may know of it."""
     old = timezone.now() - WAITS_TOO_LONG
     skips = Reading.objects.filter(item=OuterRef("pk"), state=ReadingState.SKIPPED)
-    items = WorkItem.objects.filter(project=project)
+    items = WorkItem.objects.present().filter(project=project)
     return Stuck(
         skipped=items.filter(Exists(skips), state=ItemState.TO_DO).count(),
         in_review=items.filter(state=ItemState.IN_REVIEW, since__lt=old).count(),
         sent_back=items.filter(state=ItemState.SENT_BACK, since__lt=old).count(),
-        late_people=len(late_work_of(project)),
+        late_people=len(late_work_of(project, user)),
     )

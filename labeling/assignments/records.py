@@ -3,17 +3,31 @@
 from datetime import timedelta
 
 from django.db.models import QuerySet
+from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from labeling.accounts.models import User
+from labeling.annotations.freezing import freeze_layers, thaw_layers
 from labeling.assignments.errors import NoWorkflow
 from labeling.assignments.models import ItemEvent, Reading, Workflow, WorkItem
-from labeling.assignments.states import ACTIVE, Act, ItemState, ReadingState, check_reading_move, next_item_state
+from labeling.assignments.queue_start import raise_version
+from labeling.assignments.states import (
+    TAKES_A_PLACE,
+    Act,
+    ItemState,
+    ReadingState,
+    check_reading_move,
+    next_item_state,
+)
 from labeling.errors import Invalid
+from labeling.projects.access import sees_everybody
 from labeling.projects.models import MAY, Membership, Project
 
 MOST_WORDS = 2000  # of a comment or a reason
+# Sent when a reading begins and when it is finished (`reading`): rounds, which stand above, write down which proposals
+# its reader has in sight.
+reading_changed = Signal()
 
 
 def workflow_of(project: Project) -> Workflow:
@@ -58,14 +72,19 @@ def move(item: WorkItem, act: str) -> None:
     item.done_at = item.since if new == ItemState.DONE else None
     if new != ItemState.IN_REVIEW:
         item.reviewer = item.review_until = None
-    item.save(update_fields=["state", "since", "done_at", "reviewer", "review_until"])
+    if new != ItemState.DONE:
+        item.approved_by = None
+    item.save(update_fields=["state", "since", "done_at", "reviewer", "review_until", "approved_by"])
 
 
 def count_places(item: WorkItem) -> None:
     """Bring `free` up to date with the readings. Saves."""
-    places = sum(1 for reading in item.readings.all() if reading.takes_a_place)
-    item.free = 0 if item.state == ItemState.DONE else max(0, item.wanted - places)
+    filled = live_readings(item).count()
+    before = item.free
+    item.free = 0 if item.state == ItemState.DONE else max(0, item.wanted - filled)
     item.save(update_fields=["free"])
+    if item.free > before:
+        raise_version(item.project_id)
 
 
 def set_reading(reading: Reading, state: str, *, reason: str = "") -> None:
@@ -75,7 +94,11 @@ def set_reading(reading: Reading, state: str, *, reason: str = "") -> None:
     reading.lease_until = None
     if state == ReadingState.FINISHED:
         reading.finished_at = reading.since
+    if state == ReadingState.SENT_BACK:
+        reading.is_blind = reading.is_blind and is_blind_for(reading.item, reading.reader)
     reading.save()
+    if state == ReadingState.FINISHED:
+        reading_changed.send(sender=Reading, reading=reading)
 
 
 def open_reading(item: WorkItem, workflow: Workflow, user: User) -> Reading:
@@ -89,20 +112,64 @@ def open_reading(item: WorkItem, workflow: Workflow, user: User) -> Reading:
     reading.state, reading.since, reading.reason = ReadingState.OPEN, now, ""
     reading.begun_at = reading.begun_at or now
     reading.lease_until = now + timedelta(hours=workflow.lease_hours)
+    reading.is_blind = is_blind_for(item, user)
     reading.save()
+    reading_changed.send(sender=Reading, reading=reading)
     return reading
 
 
+def is_blind_for(item: WorkItem, user: User) -> bool:
+    """Whether `user` can have seen nothing of the other readings of an item: people read apart in the project, or the
+    readings are blinded, `user` has not looked at them as a lead, and they were never all closed before."""
+    if not sees_everybody(item.project, user):
+        return True
+    if not item.is_blind:
+        return False
+    if item.events.filter(act=Act.UNBLIND, by=user).exists():
+        return False
+    return not item.events.filter(act__in=(Act.SUBMIT, Act.COMPLETE)).exists()
+
+
+def close_reading(item: WorkItem, reading: Reading) -> None:
+    """The reading is complete. A blinded one is changed no more: what still arrives is kept apart. Saves."""
+    set_reading(reading, ReadingState.FINISHED)
+    if item.is_blind:
+        freeze_layers(image=item.image, annotator=reading.reader)
+
+
+def open_layers(item: WorkItem) -> None:
+    """The layers of an item take work again: all of them, for it is read again."""
+    thaw_layers(image=item.image)
+
+
 def give_back(item: WorkItem, reading: Reading, act: str, *, by: User | None, state: str, reason: str = "") -> None:
-    """A reading ends without being finished: its place is free again, and an item on which nobody works is to do."""
+    """A reading ends without being finished: its place is free again, and an item that nobody reads is to do.
+
+    Where fewer readings are wanted than had begun, the others may all be finished now; then the item is handed on.
+    """
     set_reading(reading, state, reason=reason)
     count_places(item)
-    is_active = item.readings.filter(state__in=(*ACTIVE, ReadingState.FINISHED)).exists()
-    if not is_active and item.state != ItemState.TO_DO:
+    has_readings = live_readings(item).exists()
+    if not has_readings and item.state != ItemState.TO_DO:
         move(item, Act.RETURN)
     record(item, act, by=by, reader=reading.reader, comment=reason)
+    if has_readings:
+        hand_on_if_read(item, by=by)
+
+
+def hand_on_if_read(item: WorkItem, *, by: User | None) -> None:
+    """With its last reading an item goes to review, or is done where the workflow has no review; what is done is
+    frozen. Nothing happens while a reading is wanted or unfinished."""
+    is_unfinished = live_readings(item).exclude(state=ReadingState.FINISHED).exists()
+    if item.free > 0 or is_unfinished:
+        return
+    act = Act.SUBMIT if workflow_of(item.project).has_review else Act.COMPLETE
+    move(item, act)
+    record(item, act, by=by)
+    if item.state == ItemState.DONE:
+        freeze_layers(image=item.image)
 
 
 def live_readings(item: WorkItem) -> QuerySet[Reading]:
     """The readings that take a place."""
-    return item.readings.filter(state__in=(*ACTIVE, ReadingState.FINISHED)).select_related("reader")
+    return item.readings.filter(state__in=TAKES_A_PLACE).select_related("reader")

@@ -4,11 +4,12 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from labeling.accounts.models import User
-from labeling.annotations.freezing import freeze_layers, thaw_layers
+from labeling.annotations.freezing import freeze_layers
 from labeling.assignments.errors import OwnWork
 from labeling.assignments.models import Reading, Workflow, WorkItem
 from labeling.assignments.records import (
@@ -16,13 +17,17 @@ from labeling.assignments.records import (
     live_readings,
     lock_item,
     move,
+    open_layers,
     record,
     set_reading,
     words,
     workflow_of,
 )
 from labeling.assignments.states import TAKES_A_PLACE, Act, ItemState, ReadingState
-from labeling.projects.models import MAY, Project
+from labeling.errors import WrongState
+from labeling.notifications.models import Kind
+from labeling.notifications.services import notify
+from labeling.projects.models import MAY, Membership, Project, Seniority
 from labeling.projects.services import NotAllowed
 
 REVIEW_LEASE = timedelta(hours=2)  # for so long an item that a reviewer opened is not offered to another one
@@ -31,7 +36,7 @@ REVIEW_LEASE = timedelta(hours=2)  # for so long an item that a reviewer opened 
 def reviews_for(*, project: Project, user: User, workflow: Workflow) -> QuerySet[WorkItem]:
     """The items that wait for a review by `user`, the longest waiting first: not what another reviewer looks at now,
     and not their own work unless the workflow allows it."""
-    waiting = WorkItem.objects.filter(project=project, state=ItemState.IN_REVIEW)
+    waiting = WorkItem.objects.present().filter(project=project, state=ItemState.IN_REVIEW)
     now = timezone.now()
     waiting = waiting.filter(Q(reviewer__isnull=True) | Q(reviewer=user) | Q(review_until__lt=now))
     if not workflow.reviews_own_work:
@@ -66,15 +71,23 @@ def take_review(*, project: Project, user: User) -> WorkItem | None:
 def accept_item(*, item_id: int, by: User, comment: str = "") -> WorkItem:
     """The review is over: the item is done, and nothing on it is changed from here on.
 
-    Of two reviewers who decide at once the second one hears WrongState. Raises OwnWork.
+    Where the workflow needs an approval this is one: only a pathologist gives it, and it is recorded as that. Of two
+    reviewers who decide at once the second one hears WrongState. Raises OwnWork, NotAllowed.
     """
     item = lock_item(item_id)
     item.project.decline_if_archived()
     decline_own_work(item, by)
+    needs_approval = workflow_of(item.project).needs_approval
+    if needs_approval and not is_pathologist(item.project, by):
+        raise NotAllowed(_("a pathologist approves the images of this project; you can send this one back"))
     text = words(comment, field="comment")
-    move(item, Act.ACCEPT)
+    act = Act.APPROVE if needs_approval else Act.ACCEPT
+    move(item, act)
+    if needs_approval:
+        item.approved_by = by
+        item.save(update_fields=["approved_by"])
     count_places(item)
-    record(item, Act.ACCEPT, by=by, comment=text)
+    record(item, act, by=by, comment=text)
     freeze_layers(image=item.image)
     return item
 
@@ -91,7 +104,11 @@ def send_back(*, item_id: int, by: User, comment: str) -> WorkItem:
     text = words(comment, field="comment", required=_("say what should be changed, so that the reader knows"))
     move(item, Act.SEND_BACK)
     record(item, Act.SEND_BACK, by=by, comment=text)
+    open_layers(item)
     _back_to_readers(item, text)
+    readers = [reading.reader for reading in live_readings(item)]
+    path = reverse("image", args=[item.image_id])
+    notify(kind=Kind.SENT_BACK, people=readers, project=item.project, actor=by, image=item.image, path=path)
     return item
 
 
@@ -106,9 +123,31 @@ def reopen_item(*, item_id: int, by: User, comment: str) -> WorkItem:
     text = words(comment, field="comment", required=_("say why you reopen this image; it stays recorded"))
     move(item, Act.REOPEN)
     record(item, Act.REOPEN, by=by, comment=text)
-    thaw_layers(image=item.image)
+    open_layers(item)
     _back_to_readers(item, text)
     return item
+
+
+@transaction.atomic
+def unblind_item(*, item_id: int, by: User) -> WorkItem:
+    """A lead looks at blinded readings before all of them are closed. It is recorded, and who has looked cannot read
+    the item blindly any more; twice is once.
+
+    Raises WrongState where nothing is kept apart, and for a reader of the item.
+    """
+    item = lock_item(item_id)
+    item.project.decline_if_archived()
+    if not item.is_blind or item.state in (ItemState.IN_REVIEW, ItemState.DONE):
+        raise WrongState(_("the readings of this image are not kept apart, so you see them without this"))
+    if live_readings(item).filter(reader=by).exists():
+        raise WrongState(_("you read this image yourself; until all its readings are closed you see your own"))
+    if not item.events.filter(act=Act.UNBLIND, by=by).exists():
+        record(item, Act.UNBLIND, by=by)
+    return item
+
+
+def is_pathologist(project: Project, user: User) -> bool:
+    return Membership.objects.filter(project=project, user=user, seniority=Seniority.PATHOLOGIST).exists()
 
 
 def decline_own_work(item: WorkItem, by: User) -> None:

@@ -1,33 +1,37 @@
 """How people get items and what they do with them: pull, assign, finish, skip, hand back. One function a write."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Case, Exists, IntegerField, OuterRef, QuerySet, Value, When
+from django.db.models import Case, Exists, F, IntegerField, OuterRef, Q, QuerySet, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from labeling.accounts.models import User
-from labeling.annotations.freezing import freeze_layers
 from labeling.assignments.errors import CannotBeAssigned, NotYourReading
-from labeling.assignments.models import Reading, Workflow, WorkItem
+from labeling.assignments.models import ItemEvent, Reading, Workflow, WorkItem
+from labeling.assignments.queue_start import keep_start, parts_from_start, queue_version
 from labeling.assignments.records import (
+    close_reading,
     count_places,
     give_back,
-    live_readings,
+    hand_on_if_read,
     lock_item,
     lock_member,
     move,
     open_reading,
     record,
-    set_reading,
     words,
     workflow_of,
 )
-from labeling.assignments.states import ACTIVE, Act, ItemState, ReadingState
+from labeling.assignments.rules import allowed_items, decline_reader, decline_unless_admitted
+from labeling.assignments.states import ACTIVE, TAKES_A_PLACE, Act, ReadingState
 from labeling.errors import Invalid
-from labeling.projects.models import MAY, Project
+from labeling.guidelines.services import decline_unless_acknowledged
+from labeling.notifications.models import Kind
+from labeling.notifications.services import notify
+from labeling.projects.models import MAY, Membership, Project
 from labeling.projects.services import NotAllowed
 from labeling.recovery import isolated
 
@@ -43,16 +47,21 @@ FIRST = Case(
 
 def active_readings(*, project: Project, user: User) -> QuerySet[Reading]:
     """What `user` has to do here, in the order in which they should do it."""
-    mine = Reading.objects.filter(item__project=project, reader=user, state__in=ACTIVE)
-    return mine.select_related("item__image").order_by(FIRST, "-item__priority", "item_id")
+    present = Reading.objects.filter(item__project=project, item__image__deleted_at__isnull=True)
+    mine = present.filter(reader=user, state__in=ACTIVE)
+    return mine.select_related("item__image").order_by(
+        FIRST, F("due_on").asc(nulls_last=True), "-item__priority", "item_id"
+    )
 
 
 def queue_for(*, project: Project, user: User) -> QuerySet[WorkItem]:
     """The items that `user` may still take, the next one first. Somebody reads an item once at most, and is not asked
-    again for what they skipped."""
+    again for what they skipped, nor for a blinded item whose readings they have looked at as a lead."""
     had = Reading.objects.filter(item=OuterRef("pk"), reader=user).exclude(state=ReadingState.RELEASED)
-    free = WorkItem.objects.filter(project=project, free__gt=0)
-    return free.filter(~Exists(had)).order_by("-priority", "pk")
+    unblinded = ItemEvent.objects.filter(item=OuterRef("pk"), act=Act.UNBLIND, by=user)
+    free = WorkItem.objects.present().filter(project=project, free__gt=0)
+    free = free.exclude(Q(is_blind=True) & Exists(unblinded))
+    return allowed_items(free.filter(~Exists(had)), project, user).order_by("-priority", "pk")
 
 
 def take_next(*, project: Project, user: User) -> Reading | None:
@@ -60,10 +69,12 @@ def take_next(*, project: Project, user: User) -> Reading | None:
     or the first of the queue. None at the end of the queue. Asking twice gives the same item.
 
     No two people get the same place of an item, however many ask at once: whoever asks passes over rows that others
-    hold at that moment. Raises NoWorkflow, NotAllowed, Archived.
+    hold at that moment. Raises NoWorkflow, NotAcknowledged, NotAllowed, Archived.
     """
     project.decline_if_archived()
     workflow = workflow_of(project)
+    decline_unless_acknowledged(project, user)
+    decline_unless_admitted(workflow, user)
     # In transactions of its own: two people who ask at once would otherwise hold items that the other waits for.
     return_expired(project=project)
     return _take(project, user, workflow)
@@ -71,29 +82,48 @@ def take_next(*, project: Project, user: User) -> Reading | None:
 
 @transaction.atomic
 def _take(project: Project, user: User, workflow: Workflow) -> Reading | None:
-    _lock_reader(project, user)
-    mine = active_readings(project=project, user=user).first()
+    member = _lock_reader(project, user)
+    mine = _lock_own(project, user)
     if mine is not None:
-        return _begin(lock_item(mine.item_id), workflow, user)
+        return _begin(mine, workflow, user)
     queue = queue_for(project=project, user=user)
-    item = queue.select_for_update(skip_locked=True, of=("self",)).first()
+    version = queue_version(project)  # before the search: what becomes free meanwhile makes the answer an old one
+    item = None
+    for part in parts_from_start(queue, member, version):
+        item = item or part.select_for_update(skip_locked=True, of=("self",)).first()
     if item is None:  # what others hold at this moment may have another free place: wait for it
         item = queue.select_for_update(of=("self",)).first()
-    return None if item is None else _begin(item, workflow, user)
+    if item is None:
+        return None
+    keep_start(member, version, item)
+    return _begin(item, workflow, user)
+
+
+def _lock_own(project: Project, user: User) -> WorkItem | None:
+    """The item that `user` goes on with, locked. Asked again under the lock: in between a manager may have taken it
+    back, and somebody else may have its place."""
+    for reading in active_readings(project=project, user=user):
+        item = lock_item(reading.item_id)
+        if item.readings.filter(reader=user, state__in=ACTIVE).exists():
+            return item
+    return None
 
 
 @transaction.atomic
 def begin_item(*, item_id: int, user: User) -> Reading:
     """Begin one item by choice: an assigned or sent back one, or any with a free place.
 
-    Raises CannotBeAssigned where every place is taken, NotAllowed, WrongState.
+    Raises CannotBeAssigned where every place is taken, NotAcknowledged, NotAllowed, WrongState.
     """
     project = WorkItem.objects.select_related("project").get(pk=item_id).project
     _lock_reader(project, user)
     project.decline_if_archived()
+    decline_unless_acknowledged(project, user)
     item = lock_item(item_id)
-    reading = item.readings.filter(reader=user).first()
-    if not (reading is not None and reading.state in ACTIVE) and item.free == 0:
+    has_it = item.readings.filter(reader=user, state__in=TAKES_A_PLACE).exists()
+    if not has_it:
+        decline_reader(item, user)
+    if not has_it and item.free == 0:
         raise CannotBeAssigned(_("all readings of this image are taken by others"))
     return _begin(item, workflow_of(project), user)
 
@@ -118,16 +148,9 @@ def finish_item(*, item_id: int, user: User) -> WorkItem:
     reading = _active_reading(item, user)
     if reading.state == ReadingState.ASSIGNED:
         reading = _begin(item, workflow_of(item.project), user)
-    set_reading(reading, ReadingState.FINISHED)
+    close_reading(item, reading)
     record(item, Act.FINISH, by=user, reader=user)
-    unfinished = live_readings(item).exclude(state=ReadingState.FINISHED).exists()
-    if item.free > 0 or unfinished:
-        return item
-    act = Act.SUBMIT if workflow_of(item.project).has_review else Act.COMPLETE
-    move(item, act)
-    record(item, act, by=user)
-    if item.state == ItemState.DONE:
-        freeze_layers(image=item.image)
+    hand_on_if_read(item, by=user)
     return item
 
 
@@ -159,11 +182,15 @@ def release_item(*, item_id: int, reader: User, by: User) -> WorkItem:
 
 
 @transaction.atomic
-def assign_items(*, project: Project, items: Sequence[int], readers: Sequence[User], by: User) -> int:
+def assign_items(
+    *, project: Project, items: Sequence[int], readers: Sequence[User], by: User, due_on: date | None = None
+) -> int:
     """Give items to people: each item to the next person in turn, so that all get equally many.
 
-    An item goes to somebody who has no reading of it yet; without a free place it is passed over. -> how many were
-    given. Raises CannotBeAssigned for somebody who does not annotate here, Invalid for too many.
+    An item goes to somebody who has no reading of it yet; without a free place it is passed over. With `due_on` they
+    are wanted by that day. Each person is told once. -> how many were given.
+
+    Raises CannotBeAssigned for somebody who does not annotate here, Invalid for too many.
     """
     if not readers or not items:
         raise Invalid(_("choose images and people first"), field="items" if readers else "readers")
@@ -171,17 +198,34 @@ def assign_items(*, project: Project, items: Sequence[int], readers: Sequence[Us
         raise Invalid(_("at most {n} images at a time").format(n=MOST_ASSIGNED), field="items")
     workflow_of(project)
     Project.objects.for_change(project.pk)
+    allowed = {reader.pk: _allowed_among(project, reader, items) for reader in readers}
     for reader in sorted(readers, key=lambda reader: reader.pk):
         if lock_member(project=project, user=reader) is None:  # locked: whoever removes them waits, and finds the items
             raise CannotBeAssigned(_("{name} does not annotate in this project").format(name=reader.display_name))
-    chosen = WorkItem.objects.select_for_update(of=("self",)).filter(project=project, pk__in=items, free__gt=0)
+    chosen = (
+        WorkItem.objects.present().select_for_update(of=("self",)).filter(project=project, pk__in=items, free__gt=0)
+    )
     given = {reader.pk: 0 for reader in readers}
     for item in chosen.order_by("-priority", "pk").prefetch_related("readings"):
-        chosen_reader = _next_reader(item, readers, given)
+        chosen_reader = _next_reader(item, [one for one in readers if item.pk in allowed[one.pk]], given)
         if chosen_reader is not None:
-            _assign(item, chosen_reader, by)
+            _assign(item, chosen_reader, by, due_on)
             given[chosen_reader.pk] += 1
+    for reader in readers:
+        _tell_of_assignment(project, reader, by, given[reader.pk], due_on)
     return sum(given.values())
+
+
+def _allowed_among(project: Project, reader: User, items: Sequence[int]) -> set[int]:
+    """Which of these items `reader` may read by the rules of the workflow."""
+    rows = WorkItem.objects.filter(project=project, pk__in=items)
+    return set(allowed_items(rows, project, reader).values_list("pk", flat=True))
+
+
+def _tell_of_assignment(project: Project, reader: User, by: User, count: int, due_on: date | None) -> None:
+    if count:
+        subject = due_on.isoformat() if due_on else ""
+        notify(kind=Kind.ASSIGNED, people=[reader], project=project, actor=by, path="/", count=count, subject=subject)
 
 
 def return_expired(*, project: Project | None = None, now: datetime | None = None) -> int:
@@ -222,9 +266,11 @@ def recover(now: datetime) -> list[str]:
     return [f"{returned} readings went back to their queues"] if returned else []
 
 
-def _lock_reader(project: Project, user: User) -> None:
-    if lock_member(project=project, user=user) is None:
+def _lock_reader(project: Project, user: User) -> Membership:
+    member = lock_member(project=project, user=user)
+    if member is None:
         raise NotAllowed(_("your role in this project does not allow this"))
+    return member
 
 
 def _begin(item: WorkItem, workflow: Workflow, user: User) -> Reading:
@@ -232,9 +278,7 @@ def _begin(item: WorkItem, workflow: Workflow, user: User) -> Reading:
     known = item.readings.filter(reader=user).first()
     if known is not None and known.state == ReadingState.SENT_BACK:
         return known
-    is_new = known is None or known.state != ReadingState.OPEN
-    if not is_new:
-        assert known is not None
+    if known is not None and known.state == ReadingState.OPEN:
         known.lease_until = timezone.now() + timedelta(hours=workflow.lease_hours)
         known.save(update_fields=["lease_until"])
         return known
@@ -256,14 +300,15 @@ def _active_reading(item: WorkItem, user: User) -> Reading:
 
 def _next_reader(item: WorkItem, readers: Sequence[User], given: dict[int, int]) -> User | None:
     """Whoever has got fewest so far and may read this item; None: nobody of them."""
-    occupied = {reading.reader_id for reading in item.readings.all() if reading.takes_a_place}
-    may = [reader for reader in readers if reader.pk not in occupied]
+    have_it = {reading.reader_id for reading in item.readings.all() if reading.takes_a_place}
+    may = [reader for reader in readers if reader.pk not in have_it]
     return min(may, key=lambda reader: given[reader.pk], default=None)
 
 
-def _assign(item: WorkItem, reader: User, by: User) -> None:
+def _assign(item: WorkItem, reader: User, by: User, due_on: date | None) -> None:
     now = timezone.now()
     defaults = {"state": ReadingState.ASSIGNED, "assigned_by": by, "since": now, "reason": "", "lease_until": None}
+    defaults["due_on"] = due_on
     Reading.objects.update_or_create(item=item, reader=reader, defaults=defaults)
     item.free -= 1
     item.save(update_fields=["free"])

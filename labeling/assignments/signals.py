@@ -7,6 +7,7 @@ from django.dispatch import receiver
 
 from labeling.assignments.declaring import make_items
 from labeling.assignments.models import Workflow
+from labeling.assignments.queue_start import raise_version
 from labeling.assignments.services import return_readings_of
 from labeling.images.models import Image
 from labeling.projects.models import MAY, Membership, Project
@@ -19,6 +20,7 @@ def make_item(sender: Any, instance: Image, created: bool, **_more: Any) -> None
         workflow = Workflow.objects.filter(project=instance.project_id).first()
         if workflow is not None:
             make_items(workflow, instance.pk)
+            raise_version(workflow.project_id)
 
 
 @receiver(post_delete, sender=Membership, dispatch_uid="labeling.assignments.member_left")

@@ -28,9 +28,11 @@ class Act(models.TextChoices):
     SUBMIT = "submit", gettext_noop("handed to review")
     COMPLETE = "complete", gettext_noop("done without review")
     ACCEPT = "accept", gettext_noop("accepted")
+    APPROVE = "approve", gettext_noop("approved")
     SEND_BACK = "send_back", gettext_noop("sent back")
     REOPEN = "reopen", gettext_noop("reopened")
     RETURN = "return", gettext_noop("back to the queue")
+    UNBLIND = "unblind", gettext_noop("unblinded")
 
 
 # (state, act) -> the next state. What is not listed is declined with WrongState.
@@ -43,6 +45,7 @@ ITEM_MOVES: dict[tuple[str, str], str] = {
     (ItemState.SENT_BACK, Act.SUBMIT): ItemState.IN_REVIEW,
     (ItemState.SENT_BACK, Act.COMPLETE): ItemState.DONE,
     (ItemState.IN_REVIEW, Act.ACCEPT): ItemState.DONE,
+    (ItemState.IN_REVIEW, Act.APPROVE): ItemState.DONE,
     (ItemState.IN_REVIEW, Act.SEND_BACK): ItemState.SENT_BACK,
     (ItemState.DONE, Act.REOPEN): ItemState.SENT_BACK,
     # No reading is left that somebody works on.
@@ -69,6 +72,8 @@ READING_MOVES: dict[str, frozenset[str]] = {
     ReadingState.SKIPPED: frozenset({ReadingState.OPEN, ReadingState.ASSIGNED}),
     ReadingState.RELEASED: frozenset({ReadingState.OPEN, ReadingState.ASSIGNED}),
 }
+# Readings are wanted or unfinished: the item is in none of the states that ALL_CLOSED names (annotations/blinding.py).
+OPEN_STATES = (ItemState.TO_DO, ItemState.IN_WORK, ItemState.SENT_BACK)
 # The reader has something to do.
 ACTIVE = (ReadingState.ASSIGNED, ReadingState.OPEN, ReadingState.SENT_BACK)
 # The reading takes one of the item's places: nobody else is asked for it.

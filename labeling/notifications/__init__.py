@@ -1,0 +1,1 @@
+"""What people hear of: given to them, sent back, mentioned, a round that ended. Each can be switched off."""
