@@ -15,6 +15,7 @@ class _Tokens(PasswordResetTokenGenerator):
 
 password_links = _Tokens("sets a password")
 sign_in_links = _Tokens("asks to sign in")
+reset_links = _Tokens("sets a new password")
 
 
 class InvitationTokens:

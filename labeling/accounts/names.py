@@ -4,6 +4,7 @@ The comparison follows the idea of Unicode Technical Standard 39: each character
 can be confused with, and two names are alike when the results are equal.
 """
 
+import re
 import unicodedata
 from functools import cache
 
@@ -33,6 +34,7 @@ RESERVED_WORDS = frozenset(
         "webmaster",
     }
 )
+PSEUDONYM = re.compile(r"person-[0-9io]+")  # the key of a name of an anonymised account (upkeep/leaving.py)
 FILLERS = frozenset({"the", "a", "an", "of", "my"})
 INVISIBLE = ("Cf", "Cc")  # Unicode's categories of format and control characters
 LETTERS_ALIKE = str.maketrans({"l": "i", "1": "i", "|": "i", "0": "o"})
@@ -62,7 +64,10 @@ def _plain(character: str) -> str:
 
 
 def is_reserved(name: str) -> bool:
-    """Whether a name pretends to be the site: "admin", "The Admin", "B0xwise Support", "аdmin" with a Cyrillic a."""
+    """Whether a name pretends to be the site: "admin", "The Admin", "B0xwise Support", "аdmin" with a Cyrillic a; or is
+    one that an anonymised account has or will get."""
+    if PSEUDONYM.fullmatch(lookalike_key(name)):
+        return True
     reserved = _reserved_keys()
     words = _words(name)
     if "".join(words) in reserved:

@@ -13,9 +13,12 @@ from datetime import datetime, timedelta
 from django.db.models import Max
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import ngettext
 
-from labeling.accounts.models import SignInAttempt
+from labeling.accounts.models import SignInAttempt, User
 from labeling.accounts.names import lookalike_key
+from labeling.audit.models import Act
+from labeling.audit.services import record
 
 logger = logging.getLogger("labeling.sign_in")
 
@@ -31,6 +34,16 @@ class TooManyAttempts(Exception):
     def __init__(self, seconds: int) -> None:
         super().__init__(f"too many attempts; the next one is heard in {seconds} s")
         self.seconds = seconds
+
+
+def wait_sentence(seconds: int) -> str:
+    """What people read at a door whose limit is reached."""
+    minutes = -(-seconds // 60)
+    return ngettext(
+        "Too many attempts to sign in. Wait {n} minute, then try again.",
+        "Too many attempts to sign in. Wait {n} minutes, then try again.",
+        minutes,
+    ).format(n=minutes)
 
 
 def begin(*, request: HttpRequest, door: SignInAttempt.Door, name: str = "") -> SignInAttempt:
@@ -53,8 +66,18 @@ def begin(*, request: HttpRequest, door: SignInAttempt.Door, name: str = "") -> 
 
 
 def fail(attempt: SignInAttempt) -> None:
-    """Nobody came in: the row says so already, the log says it too."""
+    """Nobody came in: the row says so already, the log and the audit log say it too.
+
+    The audit log is kept for longer, so it names an account and not what was typed, which may be a password.
+    """
     _log("failed", attempt.door, attempt.name, attempt.address)
+    account = User.objects.filter(username=attempt.name).first() if attempt.name else None
+    known = account.get_username() if account else ""
+    record(Act.SIGN_IN_FAILED, subject=known, door=str(attempt.door), attempt=attempt.pk)
+    now = timezone.now()
+    wait = max(_wait_of_name(attempt.name_key, now), _wait_of_address(attempt.address, now))
+    if wait > 0:  # this was the last one that is heard for now
+        record(Act.SIGN_IN_LIMITED, subject=known, door=str(attempt.door), seconds=wait)
 
 
 def succeed(attempt: SignInAttempt) -> None:

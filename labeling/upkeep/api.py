@@ -1,0 +1,73 @@
+"""Deleting and restoring images, and the storage of a project, over HTTP."""
+
+from django.conf import settings
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from labeling.contract import contract
+from labeling.images.models import Image
+from labeling.images.quota import image_bytes, quota_of
+from labeling.projects.access import person, reach
+from labeling.projects.models import Project
+from labeling.upkeep.contract import (
+    CleanUpAnswer,
+    CleanUpBody,
+    DeletedAnswer,
+    ImagesBody,
+    RestoredAnswer,
+    StorageAnswer,
+    StorageChange,
+    removal_answers,
+    storage_answer,
+)
+from labeling.upkeep.deleting import delete_images, restore_images
+from labeling.upkeep.storage import REMOVABLE, change_quota, clean_up, usage
+
+
+def _project(request: Request, act: str, project: int) -> Project:
+    return reach(Project.objects.visible_to(person(request)), person(request), act, project="", pk=project)
+
+
+class DeleteImages(APIView):
+    @contract(body=ImagesBody, answer=DeletedAnswer)
+    def post(self, request: Request, project: int, *, body: ImagesBody) -> DeletedAnswer:
+        """Delete images; they can be restored for some time."""
+        found = _project(request, "manage", project)
+        deleted = delete_images(project=found, images=body.images, by=person(request))
+        return DeletedAnswer(deleted=deleted, restorable_days=settings.IMAGE_GRACE_DAYS)
+
+
+class RestoreImages(APIView):
+    @contract(body=ImagesBody, answer=RestoredAnswer)
+    def post(self, request: Request, project: int, *, body: ImagesBody) -> RestoredAnswer:
+        """Bring deleted images back, with what people sent for them meanwhile."""
+        found = _project(request, "manage", project)
+        return RestoredAnswer(restored=restore_images(project=found, images=body.images, by=person(request)))
+
+
+class Storage(APIView):
+    @contract(answer=StorageAnswer)
+    def get(self, request: Request, project: int) -> StorageAnswer:
+        return _answer(_project(request, "oversee", project))
+
+    @contract(body=StorageChange, answer=StorageAnswer)
+    def patch(self, request: Request, project: int, *, body: StorageChange) -> StorageAnswer:
+        """A quota of its own for the project; null: the server's alone."""
+        found = _project(request, "own", project)
+        return _answer(change_quota(project=found, quota_bytes=body.quota_bytes))
+
+
+class CleanUp(APIView):
+    @contract(body=CleanUpBody, answer=CleanUpAnswer)
+    def post(self, request: Request, project: int, *, body: CleanUpBody) -> CleanUpAnswer:
+        """Remove what can be removed safely; first to be looked at."""
+        found = _project(request, "manage", project)
+        removed = clean_up(project=found, kinds=body.kinds, dry_run=body.dry_run)
+        return CleanUpAnswer(dry_run=body.dry_run, removed=removal_answers(removed))
+
+
+def _answer(project: Project) -> StorageAnswer:
+    left = Image.everything.filter(project=project, pixel_bytes__isnull=True, purged_at__isnull=True).count()
+    removable = [] if project.archived_at else clean_up(project=project, kinds=REMOVABLE, dry_run=True)
+    counted = sum(image_bytes(project).values())
+    return storage_answer(project, usage(project), counted, quota_of(project), left, removable)

@@ -1,0 +1,76 @@
+"""Deleting images and the storage of a project as the API takes and says them."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from labeling.contract import Answer, Body, Id, Whole
+from labeling.projects.models import Project
+from labeling.upkeep.storage import Removal
+
+Kind = Literal["tiles", "deleted", "results"]
+
+
+class ImagesBody(Body):
+    images: Annotated[list[Id], Field(min_length=1, max_length=100_000)]
+
+
+class DeletedAnswer(Answer):
+    """`restorable_days`: for how long they can be restored."""
+
+    deleted: int
+    restorable_days: int
+
+
+class RestoredAnswer(Answer):
+    restored: int
+
+
+class RemovalAnswer(Answer):
+    kind: Kind
+    count: int
+    bytes: int
+
+
+class StorageAnswer(Answer):
+    """Bytes by kind. `quota` null: no limit; `counted`: what counts for it (files of images and uploads that wait).
+
+    `own_quota` is the project's, `quota` the smaller of it and the server's. `removable`: what a clean-up would remove.
+    `not_measured`: images of earlier versions whose size is not known yet.
+    """
+
+    bytes: dict[str, int]
+    counted: int
+    quota: int | None
+    own_quota: int | None
+    not_measured: int
+    removable: list[RemovalAnswer]
+
+
+class StorageChange(Body):
+    quota_bytes: Whole | None
+
+
+class CleanUpBody(Body):
+    """`dry_run` says what would be removed, and removes nothing."""
+
+    kinds: Annotated[list[Kind], Field(min_length=1, max_length=3)]
+    dry_run: bool = True
+
+
+class CleanUpAnswer(Answer):
+    dry_run: bool
+    removed: list[RemovalAnswer]
+
+
+def removal_answers(removals: list[Removal]) -> list[RemovalAnswer]:
+    return [RemovalAnswer.model_validate(removal) for removal in removals]
+
+
+def storage_answer(
+    project: Project, sizes: dict[str, int], counted: int, quota: int | None, left: int, removable: list[Removal]
+) -> StorageAnswer:
+    return StorageAnswer(
+        bytes=sizes, counted=counted, quota=quota, own_quota=project.quota_bytes, not_measured=left,
+        removable=removal_answers(removable),
+    )  # fmt: skip
