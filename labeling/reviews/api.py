@@ -5,6 +5,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from labeling.accounts.models import User
+from labeling.accounts.repeats import once
 from labeling.annotations.models import Layer
 from labeling.contract import contract
 from labeling.errors import Invalid
@@ -51,7 +52,8 @@ class ImageComments(APIView):
         threads = Comment.objects.visible_to(person(request)).filter(image=found, root=None).order_by("pk")
         return ThreadsAnswer(threads=[thread_answer(one) for one in with_replies(threads, person(request))])
 
-    @contract(body=ThreadBody, answer=ThreadAnswer, status=201)
+    @once
+    @contract(body=ThreadBody, answer=ThreadAnswer, status=201, scope="annotate")
     def post(self, request: Request, image: int, *, body: ThreadBody) -> ThreadAnswer:
         found = reach_image(request, "comment", image)
         layer = None
@@ -79,7 +81,8 @@ class CommentList(APIView):
 
 
 class CommentReply(APIView):
-    @contract(body=ReplyBody, answer=ThreadAnswer, status=201)
+    @once
+    @contract(body=ReplyBody, answer=ThreadAnswer, status=201, scope="annotate")
     def post(self, request: Request, comment: int, *, body: ReplyBody) -> ThreadAnswer:
         thread = reach_thread(request, "comment", comment)
         services.reply(thread=thread, author=person(request), text=body.text)
@@ -87,7 +90,7 @@ class CommentReply(APIView):
 
 
 class CommentResolve(APIView):
-    @contract(answer=ThreadAnswer)
+    @contract(answer=ThreadAnswer, scope="annotate")
     def post(self, request: Request, comment: int) -> ThreadAnswer:
         thread = reach_thread(request, "comment", comment)
         services.resolve(thread=thread, by=person(request))
@@ -95,7 +98,7 @@ class CommentResolve(APIView):
 
 
 class CommentReopen(APIView):
-    @contract(answer=ThreadAnswer)
+    @contract(answer=ThreadAnswer, scope="annotate")
     def post(self, request: Request, comment: int) -> ThreadAnswer:
         thread = reach_thread(request, "comment", comment)
         services.reopen(thread=thread)
@@ -105,7 +108,7 @@ class CommentReopen(APIView):
 class CommentSeen(APIView):
     """I have read the comments of this image."""
 
-    @contract(answer=SeenAnswer)
+    @contract(answer=SeenAnswer, scope="annotate")
     def post(self, request: Request, image: int) -> SeenAnswer:
         found = reach_image(request, "see", image)
         return SeenAnswer(seen=services.see_mentions(image=found, user=person(request)))

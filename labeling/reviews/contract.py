@@ -4,8 +4,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from labeling.accounts.models import User
-from labeling.assignments.contract import PersonAnswer, person_answer
+from labeling.assignments.contract import PersonAnswer, person_answer, person_or_none
 from labeling.contract import Answer, Body, Text
 from labeling.paging import Listing
 from labeling.reviews.models import Comment
@@ -68,7 +67,7 @@ def thread_answer(thread: Comment) -> ThreadAnswer:
         x=thread.x,
         y=thread.y,
         resolved_at=thread.resolved_at,
-        resolved_by=_person_or_none(thread.resolved_by),
+        resolved_by=person_or_none(thread.resolved_by),
         comments=[_comment_answer(one) for one in [thread, *thread.replies.all()]],
     )
 
@@ -76,7 +75,3 @@ def thread_answer(thread: Comment) -> ThreadAnswer:
 def _comment_answer(comment: Comment) -> CommentAnswer:
     author = person_answer(comment.author)
     return CommentAnswer(id=comment.pk, author=author, text=comment.text, made_at=comment.made_at)
-
-
-def _person_or_none(user: User | None) -> PersonAnswer | None:
-    return person_answer(user) if user else None

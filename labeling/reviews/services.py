@@ -5,14 +5,18 @@ import uuid
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from labeling.accounts.models import User
 from labeling.annotations import feed
 from labeling.annotations.models import Annotation, Layer
+from labeling.annotations.services import has_own_layers
 from labeling.errors import Invalid, WrongState
 from labeling.images.models import Image
+from labeling.notifications.models import Kind
+from labeling.notifications.services import notify
 from labeling.projects.models import Project
 from labeling.reviews.models import MOST_CHARACTERS, Comment, Mention
 
@@ -53,7 +57,7 @@ def begin_thread(*, image: Image, author: User, text: str, pin: Pin) -> Comment:
 
 @transaction.atomic
 def reply(*, thread: Comment, author: User, text: str) -> Comment:
-    """Another comment in a thread; whoever replies has seen it. A resolved thread is reopened first."""
+    """Another comment in a thread. Raises WrongState for a resolved one, which is reopened first; Invalid, Archived."""
     _decline_where_nobody_comments(thread.image.project)
     thread = _lock(thread)
     if thread.resolved_at is not None:
@@ -96,7 +100,7 @@ def see_mentions(*, image: Image, user: User) -> int:
 def _decline_where_nobody_comments(project: Project) -> None:
     """Raises Archived, or WrongState on the sheet of a study: a remark there could tell a reader what others see."""
     project.decline_if_archived()
-    if getattr(project, "study_item", None) is not None:
+    if project.is_sheet:
         raise WrongState(_("fields of a study have no comments"))
 
 
@@ -134,12 +138,19 @@ def _mention(comment: Comment) -> None:
     for user in members.exclude(pk=comment.author_id):
         if Comment.objects.visible_to(user).filter(pk=comment.pk).exists():
             Mention.objects.get_or_create(comment=comment, person=user)
+            _tell(comment, user)
+
+
+def _tell(comment: Comment, user: User) -> None:
+    path = f"{reverse('image', args=[comment.image_id])}#comment-{comment.root_id or comment.pk}"
+    image, project = comment.image, comment.image.project
+    notify(kind=Kind.MENTIONED, people=[user], project=project, actor=comment.author, image=image, path=path)
 
 
 def _announce(thread: Comment) -> None:
     """After the commit: who looks at the image now and may read the thread asks for the comments again."""
     layers = Layer.objects.filter(image_id=thread.image_id, kind=Layer.Kind.WORKING)
-    if thread.image.project.layering == Project.Layering.PER_ANNOTATOR:
+    if has_own_layers(thread.image):
         own = thread.layer.annotator_id if thread.layer else thread.author_id
         layers = layers.filter(annotator=own)
     for key in layers.values_list("pk", flat=True):
