@@ -1,9 +1,19 @@
 """What stands beside the result in a report: described, never deciding."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from labeling.studies.figures import interval, not_computed, p_value
-from labeling.studies.protocol.documents import AgreementGroup, CarryOver, MixedNumbers, Numbers, Rereading, Scenario
+from labeling.studies.protocol.documents import (
+    AgreementGroup,
+    CarryOver,
+    MixedNumbers,
+    Numbers,
+    ReaderFlow,
+    Rereading,
+    Scenario,
+    Summary,
+)
 
 
 def missing_data(numbers: Numbers) -> list[str]:
@@ -43,6 +53,67 @@ def described(numbers: Numbers) -> list[str]:
     found.append(_rereading(numbers["rereading"]))
     found += [_agreement(arm, groups) for arm, groups in numbers["between_readers"].items()]
     return found
+
+
+@dataclass(frozen=True)
+class PhaseRow:
+    """Seconds per reference cell in one phase of one arm, printed."""
+
+    arm: str
+    phase: str
+    mean: str
+    interval: str
+    sd: str
+
+
+def phase_rows(numbers: Numbers) -> list[PhaseRow]:
+    """Every phase in which anybody spent time, arm by arm."""
+    found = []
+    for arm, of_arm in numbers["arms"].items():
+        means = of_arm["phases_per_cell"] | of_arm["beside_per_cell"]
+        for phase, mean in means.items():
+            if mean:
+                found.append(_phase_row(arm, phase, mean, of_arm["phases"][phase]))
+    return found
+
+
+def _phase_row(arm: str, phase: str, mean: float, spread: Summary) -> PhaseRow:
+    if not_computed(spread):
+        return PhaseRow(arm, phase, f"{mean:.2f}", "–", "–")
+    return PhaseRow(arm, phase, f"{mean:.2f}", f"{spread['low']:.2f} to {spread['high']:.2f}", f"{spread['sd']:.2f}")
+
+
+def phase_lines(numbers: Numbers) -> list[str]:
+    """The same table as sentences, for the PDF."""
+    return [
+        f"{row.arm}, {row.phase}: {row.mean} s per reference cell (95 % CI {row.interval}, SD of readers {row.sd})."
+        for row in phase_rows(numbers)
+    ]
+
+
+def table_lines(numbers: Numbers) -> list[str]:
+    """Table 1 and the flow by arm and reader as sentences, for the PDF."""
+    found = []
+    for reader in numbers["table_one"]["readers"]:
+        years = reader["experience_years"]
+        experience = "experience not said" if years is None else f"{years:g} years in pathology"
+        profession = reader["profession"] or "profession not said"
+        found.append(f"{reader['participant']}: {profession}, {experience}, sequence {reader['sequence']}.")
+    for row in numbers["table_one"]["fields"]:
+        found.append(
+            f"{row['arm']}: {row['fields']} fields of {row['cells_least']} to {row['cells_most']} reference cells, "
+            f"median {row['cells_median']:g}."
+        )
+    for arm, flow in numbers["flow"]["by_arm"].items():
+        for name, one in flow.get("by_reader", {}).items():
+            found.append(f"{arm}, {name}: {_flow_of(one)}.")
+    return found
+
+
+def _flow_of(one: ReaderFlow) -> str:
+    reasons = "".join(f"; {n} left out ({why})" for why, n in one["left_out"].items())
+    counts = f"{one['allocated']} allocated, {one['opened']} opened, {one['completed']} completed"
+    return f"{counts}, {one['analysed']} analysed{reasons}"
 
 
 FITS = {

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,7 +24,7 @@ from labeling.studies.protocol.declared import DEFINITION
 from labeling.studies.protocol.documents import AmendmentEntry, FrozenProtocol, Numbers, Protocol
 from labeling.studies.signing import public_key
 
-FORMAT = 1
+FORMAT = 2  # 2: sittings of two parts, readers, registration
 # Parts of the numbers that mean the same whatever the definition of the comparison: the measurement itself.
 SAME_IN_EVERY_DEFINITION = ("rules", "training_s", "checks", "fields")
 DICTIONARY: dict[str, dict[str, str]] = {
@@ -37,14 +38,28 @@ DICTIONARY: dict[str, dict[str, str]] = {
         "field": "number of the field",
         "training": "practice, does not count",
         "repeat": "second reading, of a flipped view",
-        "state": "planned, open or done",
-        "opened_at": "server's clock, ISO 8601",
+        "state": "planned, open, done or skipped (practice that was not needed)",
+        "opened_at": "server's clock, ISO 8601; see readers, shares_times",
         "done_at": "server's clock, ISO 8601",
         "excluded": "reason, empty when none",
         "withdrawn": "the reader withdrew, and the raw data are removed",
         "reference_cells": "cells of the field's reference",
         "width": "of the field, px",
         "height": "of the field, px",
+        "part": "empty, or which sitting of an arm in which masks are made from own boxes: boxes, verify",
+        "machine_s": "of a second sitting: seconds that the machine took for its masks, in no other time",
+    },
+    "readers": {
+        "participant": "pseudonym",
+        "consented": "agreed to take part",
+        "declined": "read the consent text and did not take part",
+        "withdrawn": "agreed, and withdrew later",
+        "profession": "as the reader said, empty when not",
+        "experience_years": "in pathology, as the reader said, empty when not",
+        "shares_times": "agreed that clock times and reasons stand here; otherwise clock times of this reader count "
+        "from the opening of the first item, which is 1970-01-01, and no reason is given",
+        "input_ms": "median time from an input to its handling, as the calibration page measured it; empty when not",
+        "frame_ms": "median time between two frames of the screen, likewise",
     },
     "sittings": {
         "item": "see items",
@@ -139,9 +154,11 @@ def write(
     frozen_sha256: str,
     amendments: list[AmendmentEntry],
     removed: list[str],
+    registered: Mapping[str, str | None],
     key: Ed25519PrivateKey,
 ) -> bytes:
-    """The bundle, a zip. protocol: as amended; frozen: as it was hashed. removed: what can no longer be recomputed."""
+    """The bundle, a zip. protocol: as amended; frozen: as it was hashed. removed: what can no longer be recomputed;
+    registered: frozen_at and locked_at, ISO 8601."""
     files: dict[str, bytes] = {
         "protocol.json": _json(frozen),
         "protocol_as_amended.json": _json(protocol),
@@ -158,6 +175,7 @@ def write(
                 "public_key": public_key(key),
                 "recompute": "boxwise study recompute BUNDLE.zip",
                 "not_recomputable": removed,
+                **registered,
             }
         ),
     }
@@ -181,6 +199,8 @@ def write(
 class Recomputed:
     """numbers as computed now; `differences` names every one that is not what the bundle says (empty: identical).
 
+    `added` are numbers that a bundle of an older format does not have, so that there is nothing to hold them against.
+
     A bundle of another definition of the analysis (estimands.DEFINITION) has other comparisons by intent. Of such a one
     only the parts in SAME_IN_EVERY_DEFINITION are held against it; `redefined` names the others.
     """
@@ -192,6 +212,7 @@ class Recomputed:
     code_now: str
     definition_then: int
     redefined: list[str]
+    added: list[str]
 
 
 def recompute(path: Path, expected_key: str | None = None) -> Recomputed:
@@ -229,16 +250,31 @@ def recompute(path: Path, expected_key: str | None = None) -> Recomputed:
     numbers = report.compute(tables, json.loads(files["protocol_as_amended.json"]))
     then = json.loads(files["numbers.json"])
     definition = about.get("definition", 1)
+    added: list[str] = []
     redefined = [] if definition == DEFINITION else sorted({*then, *numbers} - set(SAME_IN_EVERY_DEFINITION))
-    compared = sorted({*then, *numbers} - set(redefined))
+    if about.get("format", 1) < FORMAT:
+        added = sorted(set(numbers) - set(then))
+        redefined = sorted(set(redefined) - set(added))
+    compared = sorted({*then, *numbers} - set(redefined) - set(added))
     differences: list[str] = []
     for part in compared:
         now = numbers.get(part)
         if part == "fields" and redefined:
             now = _columns_of(then.get(part), now)
+        elif about.get("format", 1) < FORMAT:
+            now = _as_then(then.get(part), now)
         differences += _differences(part, then.get(part), now)
     versions = about["code"], code_version()
-    return Recomputed(numbers, differences, about["public_key"], *versions, definition, redefined)
+    return Recomputed(numbers, differences, about["public_key"], *versions, definition, redefined, added)
+
+
+def _as_then(then: Any, now: Any) -> Any:
+    """`now` without what an older format did not have: names of objects that are new."""
+    if isinstance(then, dict) and isinstance(now, dict):
+        return {name: _as_then(then[name], value) for name, value in now.items() if name in then}
+    if isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
+        return [_as_then(old, new) for old, new in zip(then, now, strict=True)]
+    return now
 
 
 def _columns_of(then: Any, now: Any) -> Any:

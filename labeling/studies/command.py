@@ -8,10 +8,20 @@ from pathlib import Path
 
 
 def _power(arguments: argparse.Namespace) -> int:
-    from labeling.studies.analysis.power import Components, Power, power
+    from labeling.studies.analysis.power import Components, Gate, Power, justification, power
     from labeling.studies.analysis.resampling import permutation_from
 
+    dropout = arguments.dropout / 100
     try:
+        components = Components(
+            reader=arguments.reader_sd,
+            slope=arguments.slope_sd,
+            field=arguments.field_sd,
+            residual=arguments.residual_sd,
+        )
+        gate = None
+        if arguments.quality_margin is not None:
+            gate = Gate(arguments.quality_margin, arguments.quality_loss, arguments.quality_sd)
         found = power(
             reduction=arguments.reduction,
             readers=arguments.readers,
@@ -19,12 +29,9 @@ def _power(arguments: argparse.Namespace) -> int:
             kind=arguments.design,
             arms=arguments.arms,
             studies=arguments.studies,
-            components=Components(
-                reader=arguments.reader_sd,
-                slope=arguments.slope_sd,
-                field=arguments.field_sd,
-                residual=arguments.residual_sd,
-            ),
+            components=components,
+            dropout=dropout,
+            gate=gate,
         )
     except ValueError as error:
         print(f"boxwise study: {error}", file=sys.stderr)
@@ -33,6 +40,9 @@ def _power(arguments: argparse.Namespace) -> int:
     for row in found:
         if isinstance(row, Power):
             print(f"{row.readers:7}  {row.fields:6}  {row.power:.2f} ({row.low:.2f}-{row.high:.2f})")
+            if arguments.text:
+                given = {"reduction": arguments.reduction, "components": components, "kind": arguments.design}
+                print(justification(row, dropout=dropout, gate=gate, **given))
         else:
             print(row)
     needed = permutation_from(arguments.design, arguments.arms)
@@ -51,7 +61,7 @@ def _recompute(arguments: argparse.Namespace) -> int:
         found = recompute(arguments.bundle, arguments.key)
     except BadBundle as error:
         print(f"boxwise study: {error}", file=sys.stderr)
-        return 2
+        return 1
     if arguments.numbers:
         arguments.numbers.write_text(json.dumps(found.numbers, indent=1), encoding="utf-8")
     print(f"Signed with {found.public_key}; computed then by {found.code_then}, now by {found.code_now}.")
@@ -66,6 +76,8 @@ def _recompute(arguments: argparse.Namespace) -> int:
             f"as they stand in the bundle, run the code named above."
         )
         return 0
+    if found.added:
+        print(f"New since the bundle was written, so not compared: {', '.join(found.added)}.")
     print("Every number is identical.")
     return 0
 
@@ -90,6 +102,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in ("reader", "slope", "field", "residual"):  # no defaults: they are what a pilot is for
         needed.add_argument(f"--{name}-sd", type=float, required=True, help="SD of log seconds per cell")
     needed.add_argument("--studies", type=int, default=500)
+    needed.add_argument("--dropout", type=float, default=0, help="per cent of readers who are lost, each by chance")
+    needed.add_argument("--quality-margin", type=float, help="of Dice; absent: quality always passes")
+    needed.add_argument("--quality-loss", type=float, default=0, help="of Dice, that the arm truly is worse by")
+    needed.add_argument("--quality-sd", type=float, default=0.02, help="of readers, in the difference of their Dice")
+    needed.add_argument("--text", action="store_true", help="print the sentences for the protocol's justification")
     arguments = parser.parse_args(argv)
     if arguments.command == "power":
         return _power(arguments)

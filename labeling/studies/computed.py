@@ -73,8 +73,9 @@ def lock_of(study: int) -> threading.Lock:
 def fingerprint(study: Study, protocol: Protocol) -> str:
     """Changes with everything that the numbers rest on: protocol, amendments, items, readers, events, operations."""
     own = {"image__project__study_item__participant__study": study}
-    of_item = [f"items__{name}" for name in ("pk", "state", "excluded", "done_at", "training", "repeat")]
-    items = study.participants.values_list("pk", "withdrawn_at", *of_item)
+    of_item = [f"items__{name}" for name in ("pk", "state", "excluded", "done_at", "training", "repeat", "machine_s")]
+    of_reader = ["pk", "withdrawn_at", "consented_at", "shares_times", "profession", "experience_years", "device"]
+    items = study.participants.values_list(*of_reader, *of_item)
     parts = [
         json.dumps(protocol, sort_keys=True, default=str),
         study.locked_at,

@@ -7,20 +7,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import PIL.Image
 from django.db import transaction
 from django.db.models import Avg
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from labeling.accounts.models import User
 from labeling.errors import Invalid, WrongState
 from labeling.images.models import Image
 from labeling.projects.models import Project
-from labeling.rounds.models import Publication
-from labeling.studies import learned, limits
-from labeling.studies.models import Arm, Participant, Strata, Study, StudyField
+from labeling.rounds.weights.promotion import newest_publication
+from labeling.studies import cells, learned, limits
+from labeling.studies.cells import Frame
+from labeling.studies.instructions import default_instructions
+from labeling.studies.models import Arm, Participant, Strata, Study, StudyField, Unit
 from labeling.studies.protocol import design
 from labeling.studies.protocol.documents import ArmDocument
+from labeling.studies.references import labels_of
 
 MOST_ARMS = 4
 HALVES = {
@@ -99,9 +102,10 @@ def _parse_arms(arms: Sequence[ArmDocument]) -> list[ArmDocument]:
         name = limits.ARM_NAME.parse(arm["name"], "arms")
         if any(other["name"] == name for other in parsed):
             raise Invalid(_("two arms are named “{name}”; give each its own name").format(name=name), field="arms")
-        if unknown := set(arm["tools"]) - set(Arm.TOOLS):
+        if unknown := {*arm["tools"], *arm.get("second_tools", [])} - set(Arm.TOOLS):
             raise Invalid(_("unknown tools: {tools}").format(tools=", ".join(sorted(unknown))), field="arms")
-        parsed.append({**arm, "name": name})
+        text = limits.INSTRUCTIONS.parse(arm.get("instructions", ""), "arms")
+        parsed.append({**arm, "name": name, "instructions": text or default_instructions(arm)})
     return parsed
 
 
@@ -110,11 +114,14 @@ def _parse_arms(arms: Sequence[ArmDocument]) -> list[ArmDocument]:
 
 @dataclass(frozen=True)
 class Candidate:
-    """An image that can be a field, how many cells its reference has, and its value for the strata."""
+    """What can be a field: an image or a sampled cell of one, how many cells its reference has, and its value for the
+    strata."""
 
     image: Image
     cells: int
     value: float
+    cell: int | None = None
+    frame: Frame | None = None
 
 
 @transaction.atomic
@@ -138,14 +145,13 @@ def choose_fields(*, study: Study, measured: Any = None, strata: str = Strata.DE
     shared = {name: len(members) // sets * sets for name, members in halves.items()}
     if len(order) < practice or not any(shared.values()):
         raise _too_few(len(found), practice, sets, reasons)
-    if study.measured is not None:
+    if study.measured is not None and study.unit == Unit.CELLS:
+        shared = cells.shares(study.measured, {name: len(members) for name, members in halves.items()}, sets)
+    elif study.measured is not None:
         shared = _exactly(study.measured, halves, sets)
-    rows = [
-        StudyField(study=study, image=one.image, reference_cells=one.cells, training=True) for one in order[:practice]
-    ]
+    rows = [_row(study, one, training=True) for one in order[:practice]]
     for name, n in shared.items():
-        for one in halves[name][:n]:
-            rows.append(StudyField(study=study, image=one.image, reference_cells=one.cells, stratum=name))
+        rows += [_row(study, one, stratum=name) for one in halves[name][:n]]
     study.fields.all().delete()
     StudyField.objects.bulk_create(rows)
 
@@ -155,13 +161,38 @@ def _candidates(study: Study) -> tuple[list[Candidate], str]:
     proposals = study.arms.filter(assistance=Arm.Assistance.PROPOSALS).exists()
     usable = learned.candidates(study.project, proposals=proposals)
     found = []
+    have_cells = 0
     for image in usable.images:
-        cells, value = _of_reference(image, Strata(study.strata))
-        if cells:
-            found.append(Candidate(image, cells, value))
-    if empty := len(usable.images) - len(found):
+        number, value = _of_reference(image, Strata(study.strata))
+        have_cells += number > 0
+        if study.unit == Unit.CELLS:
+            found += _cells_of(image, study, value)
+        elif number:
+            found.append(Candidate(image, number, value))
+    if empty := len(usable.images) - have_cells:
         usable.reasons[learned.EMPTY_REFERENCE] += empty
     return found, learned.in_words(usable.reasons)
+
+
+def _cells_of(image: Image, study: Study, value: float) -> list[Candidate]:
+    """The cells of an image that can be sampled. value: of the image, for strata that are not of single cells."""
+    found = []
+    for sampled in cells.sampled(labels_of(image), study.seed, image.pk):
+        of_cell = float(sampled.area) if study.strata == Strata.SIZE else value
+        found.append(Candidate(image, 1, of_cell, sampled.number, sampled.frame))
+    return found
+
+
+def _row(study: Study, one: Candidate, *, training: bool = False, stratum: str = "") -> StudyField:
+    return StudyField(
+        study=study,
+        image=one.image,
+        reference_cells=one.cells,
+        cell=one.cell,
+        frame=one.frame,
+        training=training,
+        stratum=stratum,
+    )
 
 
 def _halves(found: list[Candidate], strata: Strata) -> dict[str, list[Candidate]]:
@@ -218,20 +249,19 @@ def _too_few(usable: int, practice: int, sets: int, reasons: str) -> Invalid:
 
 def _of_reference(image: Image, strata: Strata) -> tuple[int, float]:
     """How many cells the reference has, and the field's value for these strata. Raises Invalid without proposals."""
-    with image.reference.open("rb") as file:
-        areas = np.unique(np.asarray(PIL.Image.open(file)), return_counts=True)
-    cells = {int(label): int(n) for label, n in zip(*areas, strict=True) if label}
-    if not cells or strata == Strata.DENSITY:
-        return len(cells), len(cells) / (image.width * image.height)
+    areas = np.unique(labels_of(image), return_counts=True)
+    area_of = {int(label): int(n) for label, n in zip(*areas, strict=True) if label}
+    if not area_of or strata == Strata.DENSITY:
+        return len(area_of), len(area_of) / (image.width * image.height)
     if strata == Strata.SIZE:
-        return len(cells), float(np.median(list(cells.values())))
-    newest = Publication.objects.filter(image=image).order_by("-round__number").first()
+        return len(area_of), float(np.median(list(area_of.values())))
+    newest = newest_publication(image)
     doubt = newest.layer.annotations.aggregate(mean=Avg("score"))["mean"] if newest else None
     if doubt is None:
         raise Invalid(
             _("{name} has no proposals, so how ambiguous it is is unknown").format(name=image.name), field="strata"
         )
-    return len(cells), float(doubt)
+    return len(area_of), float(doubt)
 
 
 @transaction.atomic
@@ -277,6 +307,7 @@ def preview(study: Study) -> list[design.Planned]:
     Raises Invalid.
     """
     fields = list(study.fields.all())
+    two_sittings = study.arms.filter(assistance=Arm.Assistance.OWN_BOXES)
     try:
         plan = design.Plan(
             kind=study.design,
@@ -286,10 +317,36 @@ def preview(study: Study) -> list[design.Planned]:
             training=tuple(sorted(f.pk for f in fields if f.training)),
             repeats=study.repeats,
             seed=study.seed,
+            two_sittings=frozenset(two_sittings.values_list("name", flat=True)),
         )
         return design.allocate(plan)
     except design.BadDesign as error:
         raise Invalid(str(error), field="design") from None
+
+
+@transaction.atomic
+def copy_study(*, study: Study, by: User) -> Study:
+    """A new draft that declares what this study does, its fields drawn by the same seed. Readers are not copied: they
+    have agreed to one study. Raises Invalid."""
+    given = {name: getattr(study, name) for name in limits.PROTOCOL}
+    given["name"] = free_name(study)
+    if study.retention_until is not None and study.retention_until <= timezone.localdate():
+        given["retention_until"] = None
+    chosen = FieldChoice(measured=study.measured, strata=study.strata)
+    arms = [arm.as_document() for arm in study.arms.all()]
+    return draft_study(project=study.project, by=by, arms=arms, chosen=chosen, **given)
+
+
+def free_name(study: Study) -> str:
+    """A name for a copy that no study of the project has."""
+    names = set(study.project.studies.values_list("name", flat=True))
+    number = 1
+    while True:
+        end = _(" (copy)") if number == 1 else _(" (copy {n})").format(n=number)
+        name = study.name[: 200 - len(end)] + end
+        if name not in names:
+            return name
+        number += 1
 
 
 @transaction.atomic

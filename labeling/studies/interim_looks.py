@@ -23,13 +23,25 @@ def open_interim_results(*, study: Study, by: User, reason: str) -> InterimLook:
     study = Study.objects.select_for_update().get(pk=study.pk)
     if study.state != Study.State.RUNNING:
         raise WrongState(_("only a running study hides its results; there is nothing to look at early"))
+    if reads_for(study, by):
+        raise WrongState(_("you read for this study, so its results stay closed to you until the lock"))
     return InterimLook.objects.create(
         study=study, by=by, reason=limits.REASON.parse(reason, "reason"), until=timezone.now() + LASTS
     )
 
 
+def reads_for(study: Study, user: User) -> bool:
+    """Whether somebody who manages the study is one of its readers, too."""
+    return study.participants.filter(user=user, withdrawn_at__isnull=True).exists()
+
+
 def shows_results(*, study: Study, to: User) -> bool:
-    """Whether results by arm are open to this person now: to everybody once locked, before it by a look of theirs."""
+    """Whether results by arm are open to this person now: to everybody once locked, before it by a look of theirs.
+
+    Never before the lock to who reads for the study.
+    """
     if study.state == Study.State.LOCKED:
         return True
+    if reads_for(study, to):
+        return False
     return study.interim_looks.filter(by=to, until__gt=timezone.now()).exists()

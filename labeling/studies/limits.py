@@ -149,6 +149,20 @@ PROTOCOL: dict[str, Rule] = {
     "outlier_iqr": Number(gettext_noop("Outliers beyond, IQR"), 0.1, 100, optional=True),
     "quality_margin": Number(gettext_noop("Quality margin, Dice"), 0.001, 0.999),
     "exclusion_rules": Text(gettext_noop("Exclusion rules"), LONG_TEXT, optional=True, lines=True),
+    "unit": Choice(
+        gettext_noop("Unit"),
+        (
+            ("fields", gettext_noop("fields: throughput with search and missed cells")),
+            ("cells", gettext_noop("sampled single cells: handling, place given")),
+        ),
+    ),
+    "gap_days": Number(gettext_noop("Days between two sittings"), 0, 365, whole=True),
+    "sitting_minutes": Number(gettext_noop("Longest sitting, min"), 1, 480, whole=True, optional=True),
+    "break_minutes": Number(gettext_noop("Break, min"), 1, 480, whole=True),
+    "practice_quality": Number(gettext_noop("Practice until Dice"), 0.01, 0.99, optional=True),
+    "size_justification": Text(gettext_noop("Justification of the size"), LONG_TEXT, optional=True, lines=True),
+    "controller": Text(gettext_noop("Who is responsible for the data"), 200, optional=True),
+    "contact": Text(gettext_noop("Contact for readers"), 200, optional=True),
     "consent_text": Text(gettext_noop("Consent text"), LONG_TEXT, optional=True, lines=True),
     "ethics_reference": Text(gettext_noop("Ethics reference"), 200, optional=True),
     "retention_until": Day(gettext_noop("Retention until"), optional=True),
@@ -169,6 +183,8 @@ MEASURED = Number(gettext_noop("Measured fields"), 1, 10_000, whole=True, option
 REASON = Text(gettext_noop("Reason"), 2000, lines=True)
 OPTIONAL_REASON = Text(gettext_noop("Reason"), 2000, optional=True, lines=True)
 ARM_NAME = Text(gettext_noop("Name of the arm"), 100)
+INSTRUCTIONS = Text(gettext_noop("Instructions for readers"), LONG_TEXT, optional=True, lines=True)
+EXPERIENCE = Number(gettext_noop("Years in pathology"), 0, 80, whole=True, optional=True)
 USERNAME = Text(gettext_noop("User name"), 150)
 
 

@@ -25,6 +25,13 @@ class Strata(models.TextChoices):
     AMBIGUITY = "ambiguity", "ambiguity: how doubtful its newest proposals are"
 
 
+class Unit(models.TextChoices):
+    """What one item presents. Times of different units are never pooled."""
+
+    FIELDS = "fields", "fields: throughput with search and missed cells"
+    CELLS = "cells", "sampled single cells: handling, place given"
+
+
 class StudyQuerySet(models.QuerySet["Study"]):
     def visible_to(self, user: "User") -> "StudyQuerySet":
         """Studies of the user's projects. A participant reaches a study by their enrolment instead."""
@@ -75,7 +82,21 @@ class Study(models.Model):
     )
     strata = models.CharField("alike sets by", max_length=20, choices=Strata, default=Strata.DENSITY)
     exclusion_rules = models.TextField(blank=True)
+    unit = models.CharField(max_length=10, choices=Unit, default=Unit.FIELDS)
+    gap_days = models.PositiveIntegerField(
+        "days between two sittings", default=0, help_text="from the own boxes to the verification of their masks"
+    )
+    sitting_minutes = models.PositiveIntegerField(
+        "longest sitting, min", null=True, blank=True, help_text="of work at a stretch; then a break; empty: no rule"
+    )
+    break_minutes = models.PositiveIntegerField("break, min", default=10)
+    practice_quality = models.FloatField(
+        "quality of practice", null=True, blank=True, help_text="Dice to be reached in practice; empty: no criterion"
+    )
+    size_justification = models.TextField("justification of the size", blank=True)
     consent_text = models.TextField(blank=True)
+    controller = models.CharField("who is responsible for the data", max_length=200, blank=True)
+    contact = models.CharField("contact of readers", max_length=200, blank=True)
     ethics_reference = models.CharField(max_length=200, blank=True)
     retention_until = models.DateField(null=True, blank=True)
     withdrawal_after_lock = models.CharField(
@@ -123,6 +144,7 @@ class Arm(models.Model):
     class Assistance(models.TextChoices):
         NONE = "none", "nothing is proposed"
         PROPOSALS = "proposals", "proposals are shown, to be accepted, rejected or edited"
+        OWN_BOXES = "own_boxes", "two sittings: own boxes, then the masks made from them are verified"
 
     TOOLS = ("box", "polygon", "brush", "wand", "stamp", "extremes", "smart", "point")
 
@@ -136,6 +158,8 @@ class Arm(models.Model):
         default=False,
         help_text="one key accepts all proposals in view; otherwise each proposal is decided on its own",
     )
+    instructions = models.TextField(blank=True, help_text="shown to readers before the arm's first field")
+    second_tools = models.JSONField(default=list, help_text="of Arm.TOOLS, at hand in the second sitting of own boxes")
 
     class Meta:
         ordering = ["position"]
@@ -153,13 +177,16 @@ class Arm(models.Model):
             "tools": self.tools,
             "assistance": self.assistance,
             "accepts_many": self.accepts_many,
+            "instructions": self.instructions,
+            "second_tools": self.second_tools,
         }
 
 
 class StudyField(models.Model):
-    """An image that the study uses, and how many cells its reference has; the reference is made by neither arm.
+    """What one item presents: an image with a reference made by neither arm, or a single cell of one with its context.
 
-    `proposals` is the immutable layer shown in arms with proposals, as it was at the freezing.
+    `proposals` is the immutable layer shown in arms with proposals, as it was at the freezing. `cell` is the number of
+    a sampled cell in the image's reference, `frame` what is shown with it (cells.Frame); null for a whole image.
     """
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="fields")
@@ -167,16 +194,34 @@ class StudyField(models.Model):
     stratum = models.CharField(max_length=40, blank=True)
     training = models.BooleanField(default=False)
     reference_cells = models.PositiveIntegerField()
+    cell = models.PositiveIntegerField(null=True)
+    frame = models.JSONField(null=True)
     proposals = models.ForeignKey(Layer, on_delete=models.PROTECT, null=True, related_name="+")
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["study", "image"], name="study_field_once"),
+            models.UniqueConstraint(fields=["study", "image"], condition=Q(cell__isnull=True), name="study_field_once"),
+            models.UniqueConstraint(fields=["study", "image", "cell"], name="study_cell_once"),
+            models.CheckConstraint(
+                condition=Q(cell__isnull=True, frame__isnull=True) | Q(cell__isnull=False, frame__isnull=False),
+                name="study_cell_has_frame",
+            ),
             models.CheckConstraint(condition=Q(reference_cells__gt=0), name="study_field_has_cells"),
         ]
 
     def __str__(self) -> str:
         return f"{self.image} in {self.study}"
+
+
+class Profession(models.TextChoices):
+    """What a reader says they are, if they say so (table 1 of a report)."""
+
+    PATHOLOGIST = "pathologist", "pathologist"
+    RESIDENT = "resident", "resident in pathology"
+    SCIENTIST = "scientist", "scientist"
+    TECHNICIAN = "technician", "technician"
+    STUDENT = "student", "student"
+    OTHER = "other", "other"
 
 
 class Participant(models.Model):
@@ -186,6 +231,14 @@ class Participant(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="participations")
     number = models.PositiveSmallIntegerField(help_text="from 1; the pseudonym in every table is P01, P02, ...")
     consented_at = models.DateTimeField(null=True)
+    shares_times = models.BooleanField(
+        default=False, help_text="agrees that clock times and reasons about this reader stand in the bundle"
+    )
+    profession = models.CharField(max_length=20, blank=True, choices=Profession, help_text="if the reader said so")
+    experience_years = models.PositiveSmallIntegerField(null=True, help_text="in pathology, if the reader said so")
+    device = models.JSONField(
+        null=True, help_text="input latency and frame time, as the calibration page measured them"
+    )
     retention_agreed = models.DateField(null=True, help_text="the last day this reader agreed to; no later one counts")
     withdrawn_at = models.DateTimeField(null=True)
     withdrawal_reason = models.TextField(blank=True)
@@ -204,6 +257,11 @@ class Participant(models.Model):
     def pseudonym(self) -> str:
         return f"P{self.number:02d}"
 
+    @property
+    def has_declined(self) -> bool:
+        """Whether the reader did not agree to take part; nothing was recorded of them."""
+        return self.withdrawn_at is not None and self.consented_at is None
+
 
 class Item(models.Model):
     """One field to be read by one participant in one arm, in its place of the allocation.
@@ -216,6 +274,12 @@ class Item(models.Model):
         PLANNED = "planned", "planned"
         OPEN = "open", "open"
         DONE = "done", "done"
+        SKIPPED = "skipped", "skipped: practice was good enough"
+
+    class Part(models.TextChoices):
+        WHOLE = "", "the whole of it"
+        BOXES = "boxes", "first sitting: own boxes"
+        VERIFY = "verify", "second sitting: the masks made from them"
 
     participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="items")
     position = models.PositiveIntegerField()
@@ -225,6 +289,8 @@ class Item(models.Model):
     field = models.ForeignKey(StudyField, on_delete=models.PROTECT, related_name="items")
     training = models.BooleanField(default=False)
     repeat = models.BooleanField(default=False, help_text="a second reading, of a flipped view")
+    part = models.CharField(max_length=10, choices=Part, default=Part.WHOLE, blank=True)
+    machine_s = models.FloatField(null=True, help_text="that the machine took for the masks of these boxes")
     state = models.CharField(max_length=10, choices=State, default=State.PLANNED)
     sheet = models.OneToOneField(Project, on_delete=models.PROTECT, null=True, related_name="study_item")
     opened_at = models.DateTimeField(null=True)
@@ -239,13 +305,20 @@ class Item(models.Model):
                 fields=["participant"], condition=Q(state="open"), name="one_open_item_per_participant"
             ),
             models.CheckConstraint(
-                condition=Q(state="planned", sheet__isnull=True) | ~Q(state="planned") & Q(sheet__isnull=False),
+                condition=Q(state__in=["planned", "skipped"], sheet__isnull=True)
+                | ~Q(state__in=["planned", "skipped"]) & Q(sheet__isnull=False),
                 name="item_has_sheet_once_opened",
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.participant} item {self.position}"
+
+    @property
+    def tools(self) -> list[str]:
+        """What the reader has at hand here."""
+        found: list[str] = self.arm.second_tools if self.part == Item.Part.VERIFY else self.arm.tools
+        return found
 
 
 class Sitting(models.Model):

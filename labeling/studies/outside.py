@@ -18,7 +18,7 @@ from labeling.errors import Invalid, WrongState
 from labeling.studies import limits
 from labeling.studies.amending import OUTSIDE_ARM, record
 from labeling.studies.labelme import Drawing, read_archive
-from labeling.studies.models import Amendment, Study
+from labeling.studies.models import Amendment, Study, Unit
 from labeling.studies.protocol.documents import OutsideArm, OutsideReading
 
 
@@ -32,6 +32,8 @@ def import_labelme(*, study: Study, name: str, content: bytes, reason: str, by: 
     study = Study.objects.select_for_update().get(pk=study.pk)
     if study.state != Study.State.RUNNING:
         raise WrongState(_("an arm read elsewhere is added to a running study"))
+    if study.unit == Unit.CELLS:  # its references are single cells, in pixels of what is shown around them
+        raise Invalid(_("LabelMe’s files are of whole fields, and this study presents single cells"), field="archive")
     name, reason = limits.ARM_NAME.parse(name, "name"), limits.REASON.parse(reason, "reason")
     there = {arm["name"] for arm in outside_arms(study)}
     if name in there or study.arms.filter(name=name).exists():

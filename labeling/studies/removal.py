@@ -1,9 +1,9 @@
 """Deleting raw data: when a reader withdraws, and when the day has passed until which the data may be kept.
 
 Raw data of a participant are what was recorded while they read: activity batches with their events, operations of the
-log with their effects, the cells drawn, the working layers that hold them, sittings, and when each item was opened and
-finished. The items stay as rows without times, so that the flow of items can still be counted, and a Removal says what
-was deleted.
+log with their effects, the cells drawn, the working layers that hold them, the masks that the machine made from their
+boxes, sittings, and when each item was opened and finished. The items stay as rows without times, so that the flow of
+items can still be counted, and a Removal says what was deleted.
 """
 
 from datetime import date, datetime
@@ -13,8 +13,13 @@ from django.db.models import F, Q, Sum
 from django.utils import timezone
 
 from labeling.annotations.models import ActivityBatch, Annotation, Effect, Layer, Operation
+from labeling.audit.models import Act
+from labeling.audit.services import record
+from labeling.jobs.models import Job
+from labeling.jobs.services import cancel
 from labeling.projects.models import Membership
 from labeling.recovery import isolated
+from labeling.rounds.models import Publication
 from labeling.studies import limits
 from labeling.studies.amending import retention_of
 from labeling.studies.models import Participant, Removal, Sitting, Study
@@ -57,7 +62,9 @@ def remove_raw_data(*, participant: Participant, cause: str) -> Removal | None:
     _close(participant)
     sheets = participant.items.filter(sheet__isnull=False).values("sheet")
     batches = ActivityBatch.objects.filter(image__project__in=sheets)
-    layers = Layer.objects.filter(image__project__in=sheets, kind=Layer.Kind.WORKING)
+    made = Publication.objects.filter(image__project__in=sheets)  # masks from the reader's own boxes
+    own_masks = Q(kind=Layer.Kind.PREDICTION, image__project__study_item__part__in=["boxes", "verify"])
+    layers = Layer.objects.filter(Q(kind=Layer.Kind.WORKING) | own_masks, image__project__in=sheets)
     sittings = Sitting.objects.filter(item__participant=participant)
     times = participant.items.filter(Q(opened_at__isnull=False) | Q(done_at__isnull=False))
     counts = {
@@ -73,9 +80,12 @@ def remove_raw_data(*, participant: Participant, cause: str) -> Removal | None:
     if not any(counts.values()) and participant.removals.filter(cause=cause).exists():
         return None
     batches.delete()
+    made.delete()
     layers.delete()
     sittings.delete()
-    participant.items.update(opened_at=None, done_at=None)
+    participant.items.update(opened_at=None, done_at=None, machine_s=None)
+    project = participant.study.project
+    record(Act.STUDY_DATA_REMOVED, project=project, subject=participant.pseudonym, cause=cause, counts=counts)
     return Removal.objects.create(participant=participant, cause=cause, counts=counts)
 
 
@@ -84,6 +94,9 @@ def _close(participant: Participant) -> None:
     running = Sitting.objects.filter(item__participant=participant, ended_at__isnull=True)
     running.update(ended_at=timezone.now(), end="lost")
     Membership.objects.filter(project__study_item__participant=participant).delete()
+    at_work = Job.objects.filter(project__study_item__participant=participant, state__in=Job.ACTIVE)
+    for key in at_work.values_list("pk", flat=True):
+        cancel(key)  # no masks from boxes that are gone
 
 
 def kept_until(participant: Participant) -> date | None:

@@ -1,13 +1,15 @@
 """What a frozen study gives out: its report as page, plot, PDF and bundle, all from the same numbers."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TypeVar
 
 from django.conf import settings
 
-from labeling.studies import bundle, plots, words
-from labeling.studies.amending import effective
+from labeling.studies import beside, bundle, plots, words
+from labeling.studies.amending import EXCLUDED, effective
 from labeling.studies.analysis import report
+from labeling.studies.clocks import LEFT_OUT, who_shares
 from labeling.studies.computed import numbers_once
 from labeling.studies.models import Removal, Study
 from labeling.studies.plot_names import SHOWS
@@ -50,6 +52,7 @@ def page(study: Study) -> dict[str, object]:
         "plots": SHOWS,
         "sections": words.sections(protocol, numbers, sha256=study.protocol_sha256),
         "cut_offs": words.cut_offs(numbers),
+        "phase_rows": beside.phase_rows(numbers),
         "not_recomputable": not_recomputable(study),
     }
 
@@ -67,13 +70,15 @@ def pdf(study: Study) -> bytes:
         (section.title, section.paragraphs)
         for section in words.sections(protocol, numbers, sha256=study.protocol_sha256)
     ]
+    text.insert(-1, ("Readers, fields and flow", beside.table_lines(numbers)))
+    text.insert(-1, ("Phases", beside.phase_lines(numbers)))
     text.insert(-1, ("Under other idle cut-offs", words.cut_off_lines(numbers)))
     return plots.pdf(study.name, text, numbers)
 
 
 def bundled(study: Study) -> bytes:
     assert study.protocol is not None  # the database holds it: only a draft has none
-    protocol = effective(study)
+    protocol = published(study)
     return bundle.write(
         tables=tables_of(study),
         protocol=protocol,
@@ -81,8 +86,25 @@ def bundled(study: Study) -> bytes:
         frozen_sha256=study.protocol_sha256,
         amendments=protocol["amendments"],
         removed=not_recomputable(study),
+        registered={"frozen_at": _moment(study.frozen_at), "locked_at": _moment(study.locked_at)},
         key=signing_key(settings.SECRET_KEY),
     )
+
+
+def published(study: Study) -> Protocol:
+    """The protocol as amended, without reasons about readers who did not agree that they are given out."""
+    protocol = effective(study)
+    shared = who_shares(study.participants.all())
+    for entry in protocol["amendments"]:
+        after = entry.get("after")
+        about = after.get("participant") if isinstance(after, dict) else None
+        if entry.get("what") == EXCLUDED and about not in shared:
+            entry["reason"] = LEFT_OUT
+    return protocol
+
+
+def _moment(at: datetime | None) -> str | None:
+    return at.isoformat() if at is not None else None
 
 
 def not_recomputable(study: Study) -> list[str]:

@@ -1,63 +1,138 @@
 """The sheet of an item: a project of its own with one image, so that a reader reaches that and nothing else."""
 
-import io
 import uuid
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
-import PIL.Image
 
 from inference.masks import pack, unpack
 from labeling.annotations.models import Annotation, Layer
 from labeling.annotations.services import Loaded, load_layer
 from labeling.annotations.state import AnnotationState, PackedMask, state_of
-from labeling.images.services import add_image
-from labeling.images.slides import decline_slide
-from labeling.projects.models import LabelClass, Project
-from labeling.studies.models import Arm, Item
+from labeling.images.private_copies import copy_privately
+from labeling.projects.models import Project
+from labeling.studies import masks
+from labeling.studies.models import Arm, Item, StudyField
+from labeling.studies.references import reference_of
 
 
-def make_sheet(item: Item) -> Project:
+def make_sheet(item: Item, own: Layer | None = None) -> Project:
     """The field of the item with the project's classes and, where the arm has them, its proposals.
 
-    A second reading shows the field flipped left to right: it is as hard, and looks new. Names tell nothing of the arm,
-    and the proposals come without their models: whether a human or a machine made them is not shown.
+    own  the masks made from this reader's boxes, for a second sitting
+
+    A sampled cell is shown with its context alone, cut out of the image. A second reading shows the field flipped left
+    to right: it is as hard, and looks new. Names tell nothing of the arm, and the proposals come without their models:
+    whether a human or a machine made them is not shown.
     """
     source = item.field.image
     study = item.participant.study
-    sheet = Project.objects.create(
-        name=f"{study.public_title}: field {item.position}",
-        layering=Project.Layering.PER_ANNOTATOR,
-        records_activity=True,
-    )
-    classes = {}
-    for c in source.project.classes.all():
-        classes[c.pk] = LabelClass.objects.create(project=sheet, name=c.name, color=c.color, position=c.position).pk
-    decline_slide(source)
-    with source.pixels.open("rb") as file:
-        pixels = PIL.Image.open(file).convert("RGB")
-    if item.repeat:
-        pixels = pixels.transpose(PIL.Image.Transpose.FLIP_LEFT_RIGHT)
-    content = io.BytesIO()
-    pixels.save(content, "PNG")
-    image = add_image(
-        project=sheet,
+    frame = item.field.frame
+    made = copy_privately(
+        source,
+        title=f"{study.public_title}: field {item.position}",
         name=f"field {item.position}.png",
-        content=content.getvalue(),
-        um_per_px=source.um_per_px,
-        scale_source=source.scale_source,
-        is_original=False,
+        records_activity=True,
+        mirrored=item.repeat,
+        part=tuple(frame["shown"]) if frame is not None else None,
     )
-    if item.arm.assistance == Arm.Assistance.PROPOSALS and item.field.proposals is not None:
-        load_layer(
-            image=image,
-            kind=Layer.Kind.PREDICTION,
-            loaded=_proposals(item.field.proposals, image.width, item.repeat, classes),
-        )
-    return sheet
+    image, classes = made.image, made.classes
+    if own is not None:
+        loaded = _own_masks(own, masks.first_sitting_of(item), classes_by_name(made.sheet))
+        load_layer(image=image, kind=Layer.Kind.PREDICTION, loaded=loaded)
+    elif item.arm.assistance == Arm.Assistance.PROPOSALS and item.field.proposals is not None:
+        loaded = _proposals(item.field.proposals, classes)
+        if frame is not None:
+            loaded = _of_cell(loaded, item.field)
+        if item.repeat:
+            loaded = [replace(one, state=flip(one.state, image.width)) for one in loaded]
+        load_layer(image=image, kind=Layer.Kind.PREDICTION, loaded=loaded)
+    return made.sheet
 
 
-def _proposals(layer: Layer, width: int, flipped: bool, classes: dict[int, int]) -> list[Loaded]:
+def classes_by_name(project: Project) -> dict[str, int]:
+    return dict(project.classes.values_list("name", "pk"))
+
+
+def _own_masks(made: Layer, boxes: Item, classes: dict[str, int]) -> list[Loaded]:
+    """Every box that the reader drew, with the mask that was made from it, or as a box where none could be made. The
+    class that the reader gave stays."""
+    masks_of = {row.derived_from_uid: row for row in made_from_boxes(made)}
+    drawn = Annotation.objects.filter(layer__image__project=boxes.sheet_id, layer__kind=Layer.Kind.WORKING)
+    loaded = []
+    for row in drawn.filter(kind="cell", status="confirmed", deleted=False).order_by("uid"):
+        state = state_of(row)
+        assert state is not None
+        found = masks_of.get(row.uid)
+        name = row.label_class.name if row.label_class else ""
+        mask = found.state.mask if found is not None else state.mask
+        box = found.state.box if found is not None else state.box
+        own_class = classes.get(name)
+        made_state = replace(state, box=box, mask=mask, derived_from=None, provenance={}, label_class=own_class)
+        loaded.append(Loaded(uuid.uuid4(), made_state, found.score if found is not None else None))
+    return loaded
+
+
+@dataclass(frozen=True)
+class MadeMask:
+    """A mask, and the uid of the reader's box that prompted it."""
+
+    derived_from_uid: uuid.UUID
+    state: AnnotationState
+    score: float | None
+
+
+def made_from_boxes(layer: Layer) -> list[MadeMask]:
+    """Of what the machine proposed, what a box prompted; cells that it found by itself are not shown."""
+    found = []
+    for row in layer.annotations.filter(deleted=False).order_by("uid"):
+        state = state_of(row)
+        if state is not None and state.derived_from is not None:
+            found.append(MadeMask(state.derived_from, state, row.score))
+    return found
+
+
+def _of_cell(loaded: list[Loaded], field: StudyField) -> list[Loaded]:
+    """The proposal that covers the sampled cell best, in the pixels of its frame; none where none touches it."""
+    assert field.frame is not None  # of a sampled cell
+    x0, y0, x1, y1 = field.frame["shown"]
+    reference = reference_of(field) > 0
+    best, most = None, 0
+    for one in loaded:
+        cut = _cut(one.state, (x0, y0, x1, y1))
+        if cut is None or cut.mask is None:
+            continue
+        mask = cut.mask
+        bits = unpack(mask.bits, mask.width, mask.height).astype(bool)
+        shared = int((bits & reference[mask.y : mask.y + mask.height, mask.x : mask.x + mask.width]).sum())
+        if shared > most:
+            best, most = replace(one, state=cut), shared
+    return [best] if best is not None else []
+
+
+def _cut(state: AnnotationState, frame: tuple[int, int, int, int]) -> AnnotationState | None:
+    """The cell as the frame shows it; None where it lies outside."""
+    x0, y0, x1, y1 = frame
+    mask = state.mask
+    if mask is None:
+        return None
+    left, top = max(x0, mask.x), max(y0, mask.y)
+    right, bottom = min(x1, mask.x + mask.width), min(y1, mask.y + mask.height)
+    if left >= right or top >= bottom:
+        return None
+    bits = unpack(mask.bits, mask.width, mask.height)
+    inside = np.ascontiguousarray(bits[top - mask.y : bottom - mask.y, left - mask.x : right - mask.x])
+    if not inside.any():
+        return None
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    tight = np.ascontiguousarray(inside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    x, y = left - x0 + int(columns[0]), top - y0 + int(rows[0])
+    height, width = tight.shape
+    packed = PackedMask(x, y, width, height, pack(tight))
+    return replace(state, box=(x, y, x + width, y + height), mask=packed)
+
+
+def _proposals(layer: Layer, classes: dict[int, int]) -> list[Loaded]:
     """Copies with names of their own; they come from nobody's box here."""
     loaded = []
     for row in layer.annotations.filter(deleted=False, kind=Annotation.Kind.CELL).order_by("uid"):
@@ -69,7 +144,7 @@ def _proposals(layer: Layer, width: int, flipped: bool, classes: dict[int, int])
             provenance={},
             label_class=classes.get(state.label_class) if state.label_class else None,
         )
-        loaded.append(Loaded(uuid.uuid4(), flip(state, width) if flipped else state, row.score))
+        loaded.append(Loaded(uuid.uuid4(), state, row.score))
     return loaded
 
 

@@ -4,16 +4,16 @@ import base64
 import uuid
 from datetime import datetime
 
-import numpy as np
 import pandas as pd
-import PIL.Image
 
 from inference.masks import cells_of, pack
 from labeling.annotations.models import ActivityBatch, Annotation, Layer
 from labeling.images.models import Image
+from labeling.studies.clocks import BEGINNING, Clocks
 from labeling.studies.models import Item, Removal, Study
 from labeling.studies.outside import outside_arms
 from labeling.studies.raw import batches_frame, events_frame, operations_frame
+from labeling.studies.references import reference_of, size_of
 from labeling.studies.removal import removes
 
 MASK = ["x", "y", "width", "height", "bits"]
@@ -37,12 +37,19 @@ def tables_of(study: Study) -> dict[str, pd.DataFrame]:
     batches = ActivityBatch.objects.filter(image__in=of_image)
     found = batches_frame(batches)
     operations = operations_frame(of_image)
+    clocks = Clocks(items)
     item_of = {image: named[item.pk] for image, item in of_image.items()}
     reader_of = {image: item.participant.pseudonym for image, item in of_image.items()}
+    key_of = {image: item.participant_id for image, item in of_image.items()}
+    found["wall_ms"] = [
+        clocks.wall_ms(key_of[image], ms) for image, ms in zip(found["image"], found["wall_ms"], strict=True)
+    ]
     for frame in (found, operations):
+        frame["received_at"] = [
+            clocks.moment(key_of[image], at) for image, at in zip(frame["image"], frame["received_at"], strict=True)
+        ]
         frame.insert(0, "item", frame["image"].map(item_of).astype(str))
         frame.insert(1, "participant", frame["image"].map(reader_of).astype(str))
-        frame["received_at"] = [at.isoformat() for at in frame["received_at"]]
     rows = [
         (
             named[i.pk],
@@ -55,23 +62,26 @@ def tables_of(study: Study) -> dict[str, pd.DataFrame]:
             i.training,
             i.repeat,
             i.state,
-            _moment(i.opened_at, i.participant_id in gone),
-            _moment(i.done_at, i.participant_id in gone),
-            RETENTION_OVER if i.participant_id in overdue else i.excluded,
+            "" if i.participant_id in gone else clocks.moment(i.participant_id, i.opened_at),
+            "" if i.participant_id in gone else clocks.moment(i.participant_id, i.done_at),
+            RETENTION_OVER if i.participant_id in overdue else clocks.reason(i.participant_id, i.excluded),
             i.participant_id in gone,
             i.field.reference_cells,
-            i.field.image.width,
-            i.field.image.height,
+            *size_of(i.field),
+            i.part,
+            i.machine_s,
         )
         for i in items
     ]
-    sittings = [
-        (named[i.pk], s.begun_at.isoformat(), s.ended_at.isoformat() if s.ended_at else "", s.end)
-        for i in left
-        for s in i.sittings.all()
-    ]
+    sittings = []
+    for item in left:
+        for sitting in item.sittings.all():
+            begun = clocks.moment(item.participant_id, sitting.begun_at)
+            ended = clocks.moment(item.participant_id, sitting.ended_at)
+            sittings.append((named[item.pk], begun, ended, sitting.end))
     return {
         "items": pd.DataFrame(rows, columns=ITEMS),
+        "readers": _readers(study),
         "sittings": pd.DataFrame(sittings, columns=["item", "begun_at", "ended_at", "end"]),
         "batches": found.drop(columns=["image", "user"]),
         "events": events_frame(batches),
@@ -85,10 +95,40 @@ def tables_of(study: Study) -> dict[str, pd.DataFrame]:
 RETENTION_OVER = "raw data deleted, the retention date has passed"
 
 
-def _moment(at: datetime | None, is_gone: bool) -> str:
-    return at.isoformat() if at and not is_gone else ""
+def _readers(study: Study) -> pd.DataFrame:
+    """What readers said of themselves, and the machine they sat at; of who withdrew nothing but that."""
+    rows = []
+    for reader in study.participants.all():
+        is_here = reader.withdrawn_at is None
+        device = reader.device if is_here and reader.device else {}
+        rows.append(
+            (
+                reader.pseudonym,
+                reader.consented_at is not None,
+                reader.has_declined,
+                not is_here and not reader.has_declined,
+                reader.profession if is_here else "",
+                reader.experience_years if is_here else None,
+                reader.shares_times,
+                device.get("input_ms"),
+                device.get("frame_ms"),
+            )
+        )
+    table = pd.DataFrame(rows, columns=READERS)
+    return table.astype({"experience_years": float, "input_ms": float, "frame_ms": float})
 
 
+READERS = [
+    "participant",
+    "consented",
+    "declined",
+    "withdrawn",
+    "profession",
+    "experience_years",
+    "shares_times",
+    "input_ms",
+    "frame_ms",
+]
 ITEMS = [
     "item",
     "participant",
@@ -107,6 +147,8 @@ ITEMS = [
     "reference_cells",
     "width",
     "height",
+    "part",
+    "machine_s",
 ]
 
 
@@ -128,9 +170,7 @@ def _cells(of_image: dict[int, Item], item_of: dict[int, str]) -> pd.DataFrame:
 def _reference(study: Study) -> pd.DataFrame:
     rows = []
     for field in study.fields.select_related("image").order_by("pk"):
-        with field.image.reference.open("rb") as file:
-            labels = np.asarray(PIL.Image.open(file)).astype(np.int32)
-        for number, mask in cells_of(labels):
+        for number, mask in cells_of(reference_of(field)):
             height, width = mask.bits.shape
             rows.append((field.pk, number, mask.x, mask.y, width, height, base64.b64encode(pack(mask.bits)).decode()))
     return pd.DataFrame(rows, columns=["field", "number", *MASK])
@@ -142,13 +182,14 @@ def _base64(bits: bytes | memoryview | None) -> str:
 
 def _outside(study: Study) -> dict[str, pd.DataFrame]:
     """Arms that were read in another program: one row for each file, and the cells drawn there."""
-    arms = outside_arms(study)
-    files = [
-        (arm["name"], arm["tool"], r["field"], r["file"], r["cells"], r["left_out"], r["saved_at"])
-        for arm in arms
-        for r in arm["readings"]
-    ]
-    of_layer = {r["layer"]: (arm["name"], r["field"]) for arm in arms for r in arm["readings"]}
+    files: list[tuple[object, ...]] = []
+    of_layer = {}
+    for arm in outside_arms(study):
+        first = min((datetime.fromisoformat(r["saved_at"]) for r in arm["readings"]), default=BEGINNING)
+        for r in arm["readings"]:
+            saved = (datetime.fromisoformat(r["saved_at"]) - first + BEGINNING).isoformat()
+            files.append((arm["name"], arm["tool"], r["field"], r["file"], r["cells"], r["left_out"], saved))
+            of_layer[r["layer"]] = (arm["name"], r["field"])
     cells = [
         (*of_layer[str(a.layer_id)], a.mask_x, a.mask_y, a.mask_width, a.mask_height, _base64(a.mask_bits))
         for a in Annotation.objects.filter(layer__in=[uuid.UUID(layer) for layer in of_layer]).order_by("layer", "uid")

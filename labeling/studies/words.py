@@ -73,10 +73,12 @@ def methods(protocol: Protocol, numbers: Numbers, *, sha256: str) -> list[str]:
     cells = sum(f["reference_cells"] for f in measured)
     left_out = "".join(f"; {n} left out ({why})" for why, n in flow["excluded"].items())
     arms = ", ".join(_arm(arm) for arm in protocol["arms"])
+    units = "sampled single cells, with" if plan["unit"] == "cells" else "fields with"
     return [
-        f"Design: {protocol['design']}, {flow['readers']} readers, {len(measured)} fields with {cells} reference "
+        f"Design: {protocol['design']}, {flow['readers']} readers, {len(measured)} {units} {cells} reference "
         f"cells; arms: {arms}. The allocation was generated from seed {protocol['seed']}; no reader saw a field in two "
         f"arms. Washout {protocol['washout_days']} days.",
+        *_conduct(protocol),
         "Time was computed from raw browser events on the monotonic clock; a gap between two acts of more than "
         f"{numbers['rules']['idle_after_s']:g} s{amended.note(protocol, 'idle_after_s')} counts as idle. Waiting for "
         "the machine, hidden pages and lost events are not active time.",
@@ -91,6 +93,45 @@ def methods(protocol: Protocol, numbers: Numbers, *, sha256: str) -> list[str]:
         f"{left_out}. {amended.frozen(protocol, sha256)} Readers cannot be blinded to their tool.",
         *plan["notes"],
     ]
+
+
+UNITS = {
+    "fields": (
+        "One item is a whole field, so the times are of throughput: search and missed cells are in them. They are not "
+        "comparable with times of single cells whose place is given, and never pooled with them."
+    ),
+    "cells": (
+        "One item is a sampled cell whose place was marked, shown with its surroundings, so the times are of handling: "
+        "search and missed cells are in none of them. They are not comparable with times of whole fields, and never "
+        "pooled with them."
+    ),
+}
+
+
+def _conduct(protocol: Protocol) -> list[str]:
+    """What an item was, and how readers went through them; nothing of a protocol that did not declare it."""
+    if "conduct" not in protocol:
+        return []
+    conduct = protocol["conduct"]
+    found = [UNITS[conduct["unit"]]]
+    if any(arm["assistance"] == "own_boxes" for arm in protocol["arms"]):
+        found.append(
+            "In an arm with own boxes readers drew boxes in a first sitting, and models that the protocol fixed made "
+            f"masks from them. {conduct['gap_days']} days or more after the last box the readers verified and "
+            "corrected these in a second sitting. The active time of both sittings is the time of the field; the "
+            "machine's time and the waiting are in neither."
+        )
+    if conduct["sitting_minutes"] is not None:
+        found.append(
+            f"After {conduct['sitting_minutes']} min of work at a stretch a break of {conduct['break_minutes']} min "
+            "was prescribed."
+        )
+    if conduct["practice_quality"] is not None:
+        reached = f"Dice {conduct['practice_quality']:g}"
+        found.append(f"Further practice of an arm was left out once a practice field reached {reached}.")
+    if protocol.get("size_justification"):
+        found.append(f"Size of the study: {protocol['size_justification']}")
+    return found
 
 
 def _gate(plan: PlanNumbers, protocol: Protocol) -> str:
@@ -125,7 +166,10 @@ def _permutation(plan: PlanNumbers, protocol: Protocol, numbers: Numbers) -> str
 
 def _arm(arm: ArmDocument) -> str:
     tools = ", ".join(arm["tools"]) or "none"
-    return f"{arm['name']} (tools: {tools}; proposals: {'yes' if arm['assistance'] == 'proposals' else 'no'})"
+    shown = {"proposals": "proposals: yes", "own_boxes": "masks from own boxes"}.get(arm["assistance"], "proposals: no")
+    if second := arm.get("second_tools"):
+        tools = f"{tools}, then {', '.join(second)}"
+    return f"{arm['name']} (tools: {tools}; {shown})"
 
 
 def results(numbers: Numbers) -> list[str]:
@@ -152,8 +196,15 @@ def of_arm(name: str, arm: ArmNumbers) -> str:
     sd = "" if not_computed(fields) else f", SD of fields {fields['sd']:.2f}"
     return (
         f"{name}: {arm['mean']:.2f} s per reference cell ({spread}), {arm['fields']} fields with "
-        f"{arm['reference_cells']} cells{sd}; Dice {number(arm['dice'])}, PQ {number(arm['pq'])}."
+        f"{arm['reference_cells']} cells{sd}; Dice {number(arm['dice'])}, PQ {number(arm['pq'])}.{_machine(arm)}"
     )
+
+
+def _machine(arm: ArmNumbers) -> str:
+    seconds = arm["machine_s_per_cell"]
+    if seconds is None:
+        return ""
+    return f" The machine took {seconds:.2f} s per reference cell for the masks, in no time above."
 
 
 def of_cells(name: str, arm: CountedArm) -> str:

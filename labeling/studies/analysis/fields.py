@@ -11,15 +11,23 @@ from labeling.studies.analysis.quality import Detection, FieldQuality, measured_
 from labeling.studies.protocol.documents import ArmFlow, Flow
 
 Tables = dict[str, pd.DataFrame]
+UNOPENED = ("planned", "skipped")  # states of an item of which nothing was recorded
+FIRST_SITTING = "first sitting, counted with the second"
 DETECTION = tuple(Detection.__dataclass_fields__)
 
 
 def read_fields(tables: Tables, rules: Rules) -> pd.DataFrame:
     """One row for each item that was opened: its times in seconds by phase, its quality, whether it counts, why not.
 
+    tables   after `joined`
+
     Quality (dice, pq, and DETECTION) is of finished fields alone: an unfinished one is no statement about quality.
     """
-    items = tables["items"][tables["items"]["state"] != "planned"].copy()
+    items = tables["items"]
+    items = items[~items["state"].isin(UNOPENED)].copy()
+    if "part" not in items:  # a bundle of before: every item is read in one sitting
+        items["part"], items["machine_s"] = "", np.nan
+    items["machine_s"] = items["machine_s"].astype(float)
     times = item_times(tables, rules).reindex(items["item"]).reset_index(drop=True)
     for name in times.columns:
         items[name] = times[name].to_numpy()
@@ -38,6 +46,29 @@ def read_fields(tables: Tables, rules: Rules) -> pd.DataFrame:
     items["allocated_position"] = items["position"]
     items["position"] = items.groupby(["participant", "arm", "counts"]).cumcount() + 1
     return items
+
+
+def joined(tables: Tables) -> Tables:
+    """Two sittings of one reader at one field are one reading: what was recorded in the first belongs to the item of
+    the second, whose masks are the result. As long as the second is not opened, or where it is practice that was left
+    out, the first keeps its record. Tables of before, without `part`, come back as they are."""
+    items = tables["items"]
+    if "part" not in items or not (items["part"] == "boxes").any():
+        return tables
+    key = ["participant", "arm", "field"]
+    opened = items[~items["state"].isin(UNOPENED)]
+    first, second = opened[opened["part"] == "boxes"], opened[opened["part"] == "verify"]
+    pairs = first[[*key, "item"]].merge(second[[*key, "item"]], on=key, suffixes=("", "_second"))
+    second_of = dict(zip(pairs["item"], pairs["item_second"], strict=True))
+    found = dict(tables)
+    for name in ("batches", "operations"):
+        table = tables[name]
+        found[name] = table.assign(item=table["item"].replace(second_of))
+    left_out = first[(first["excluded"] != "") & first["item"].isin(second_of)]
+    because = {second_of[row.item]: row.excluded for row in left_out.itertuples()}
+    excluded = [because.get(item, why) for item, why in zip(items["item"], items["excluded"], strict=True)]
+    found["items"] = items.assign(excluded=excluded)
+    return found
 
 
 def item_times(tables: Tables, rules: Rules) -> pd.DataFrame:
@@ -59,6 +90,8 @@ def _why_not(row: Any) -> str:
         return "training"
     if row.repeat:
         return "second reading"
+    if row.part == "boxes":
+        return FIRST_SITTING
     if row.excluded:
         return f"excluded: {row.excluded}"
     if row.state != "done":
@@ -94,8 +127,9 @@ def without_outliers(fields: pd.DataFrame, iqr: float | None) -> tuple[pd.DataFr
 
 
 def measured_items(items: pd.DataFrame) -> pd.DataFrame:
-    """What was allocated to be measured: neither practice nor second readings."""
-    return items[~items["training"] & ~items["repeat"]]
+    """What was allocated to be measured: neither practice nor second readings; two sittings at one field are one."""
+    measured = items[~items["training"] & ~items["repeat"]]
+    return measured[measured["part"] != "boxes"] if "part" in measured else measured
 
 
 def flow(items: pd.DataFrame, fields: pd.DataFrame) -> Flow:

@@ -6,6 +6,7 @@ from typing import Any
 
 from labeling.studies.protocol.declared import DEFINITION, HOLM, IN_ORDER
 from labeling.studies.protocol.documents import Protocol
+from labeling.studies.protocol.upgrades import unit_of
 
 DEFAULT_IDLE_S = 30.0
 
@@ -14,6 +15,7 @@ DEFAULT_IDLE_S = 30.0
 class Plan:
     """The analysis that a protocol asks for.
 
+    unit    models.Unit: what one item presented
     notes   what the protocol does not say, or says in a way that cannot be followed, and what is done instead: printed
             with the methods
     """
@@ -31,6 +33,7 @@ class Plan:
     multiplicity: str
     definition: int
     notes: tuple[str, ...]
+    unit: str
 
 
 def plan_of(protocol: Protocol) -> Plan:
@@ -81,6 +84,7 @@ def plan_of(protocol: Protocol) -> Plan:
         multiplicity=multiplicity,
         definition=DEFINITION,
         notes=tuple(notes),
+        unit=unit_of(protocol),
     )
 
 

@@ -1,201 +1,64 @@
 """How many readers and fields a study needs, by simulation of the analysis that will be run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from scipy import stats
 
 from labeling.studies.analysis.moments import Floats, Moments, between_readers, within_readers
-from labeling.studies.analysis.pairs import WITHIN, Pair, lost_sequences
+from labeling.studies.analysis.pairs import WITHIN
 from labeling.studies.analysis.pairs import nuisance as periods_of
 from labeling.studies.analysis.pairs import weights as weights_of
 from labeling.studies.analysis.results import NotEstimated
-from labeling.studies.protocol import design
+from labeling.studies.analysis.simulated import (
+    ARMS,
+    Components,
+    Virtual,
+    virtual_studies,
+    virtual_study,
+)
+
+__all__ = [
+    "ARMS",
+    "Components",
+    "Gate",
+    "Power",
+    "Virtual",
+    "justification",
+    "power",
+    "virtual_studies",
+    "virtual_study",
+]
+ONE_SIDED = 0.025  # of the gate of quality, as in quality.non_inferior
 
 
 @dataclass(frozen=True)
-class Components:
-    """What makes times differ, as standard deviations of the logarithm of a field's seconds per cell.
+class Gate:
+    """The gate of quality before the test of time.
 
-    reader     between readers (how fast somebody is)
-    slope      between readers, in the effect of the arm
-    field      between fields (how hard they are)
-    residual   what is left, of one field of one reader
-    learning   change of the logarithm with each further field of a period (below 0: faster)
-    period     change of the logarithm from each period to the next
+    margin  of Dice, that the arm may be worse by
+    loss    of Dice, that it truly is worse by
+    sd      between readers, of the difference of their mean Dice in two arms
     """
 
-    seconds_per_cell: float = 10.0
-    reader: float = 0.25
-    slope: float = 0.10
-    field: float = 0.20
-    residual: float = 0.25
-    learning: float = 0.0
-    period: float = 0.0
-    cells: float = 20.0
+    margin: float
+    loss: float = 0.0
+    sd: float = 0.02
 
     def __post_init__(self) -> None:
-        if min(self.reader, self.slope, self.field, self.residual) < 0 or not self.seconds_per_cell > 0:
-            raise ValueError("variance components must not be negative, seconds per cell must be positive")
-        if self.reader == 0 or self.residual == 0:
-            # The mean and SD of pooled cells, as papers print them, do not say how readers differ.
-            raise ValueError(
-                "state how readers differ and what is left within one (pilot data); a published summary does not say"
-            )
-        if self.cells < 1:
-            raise ValueError("a field needs at least one cell")
-
-
-ARMS = "ABCDEFGH"
-
-
-@dataclass(frozen=True)
-class Virtual:
-    """Simulated studies of one design.
-
-    seconds   (studies, readers, periods, fields of a period)
-    cells     (studies, 1, periods, fields of a period), of the references
-    arm       (readers, periods) which arm each reader had when, from 0; arm 0 is the reference
-    order     (studies, readers, periods, fields) place of each field in the reader's period, from 0
-    """
-
-    kind: str
-    seconds: Floats
-    cells: Floats
-    arm: npt.NDArray[np.int64]
-    order: npt.NDArray[np.int64]
-
-    @property
-    def sequence(self) -> npt.NDArray[Any]:
-        """(readers,) names of their sequences."""
-        return np.array([design.letters(row) for row in self.arm.tolist()], object)
-
-    def rates(self, arm: int) -> Floats:
-        """(studies, readers of this arm) seconds per cell."""
-        per_cell = self.seconds.sum(axis=3) / self.cells.sum(axis=3)
-        rows, columns = np.nonzero(self.arm == arm)
-        return np.asarray(per_cell[:, rows, columns])
-
-    def periods(self, reference: int, arm: int) -> npt.NDArray[np.int64]:
-        """(readers, 2) when each reader had these arms."""
-        return np.stack([np.argmax(self.arm == one, axis=1) for one in (reference, arm)], axis=1)
-
-    def pair(self, study: int = 0, *, reference: int = 0, arm: int = 1) -> Pair:
-        """Two arms of one study, as the report's analysis takes them."""
-        a, b = self.rates(reference)[study], self.rates(arm)[study]
-        names = ARMS[reference], ARMS[arm]
-        if self.kind not in WITHIN:
-            return Pair(self.kind, *names, a, b, np.zeros(len(a)), None, ())
-        lost = lost_sequences(self.kind, self.sequence)
-        return Pair(self.kind, *names, a, b, self.sequence, self.periods(reference, arm), lost)
-
-    def moments(self, *, reference: int = 0, arm: int = 1) -> Moments | None:
-        """Of all studies at once, by the functions of the report's analysis; None where it has no test."""
-        a, b = self.rates(reference), self.rates(arm)
-        if self.kind not in WITHIN:
-            return between_readers(a, b)
-        if lost_sequences(self.kind, self.sequence):
-            return None
-        nuisance = periods_of(self.sequence, self.periods(reference, arm))
-        return within_readers(a, b, weights_of(self.sequence), nuisance)
-
-    def field_differences(self, *, reference: int = 0, arm: int = 1) -> list[Floats]:
-        """(studies, fields) a period: log seconds per cell, arm minus reference, the readers of each averaged.
-
-        What fixed_readers.compare_fields makes of the rows of a study in which nothing is missing.
-        """
-        log = np.log(self.seconds / self.cells)
-        found = []
-        for period in range(self.arm.shape[1]):
-            ours, theirs = self.arm[:, period] == arm, self.arm[:, period] == reference
-            found.append(log[:, ours, period].mean(axis=1) - log[:, theirs, period].mean(axis=1))
-        return found
-
-    def without(self, readers: Sequence[int]) -> "Virtual":
-        """The same studies after these readers have dropped out."""
-        kept = np.setdiff1d(np.arange(len(self.arm)), readers)
-        return replace(self, seconds=self.seconds[:, kept], arm=self.arm[kept], order=self.order[:, kept])
-
-    def table(self, study: int = 0) -> pd.DataFrame:
-        """participant, sequence, period, position, arm, field, reference_cells, active_s: as read_fields gives them."""
-        seconds = self.seconds[study]
-        reader, period, field = (x.ravel() for x in np.indices(seconds.shape))
-        return pd.DataFrame(
-            {
-                "participant": reader,
-                "sequence": self.sequence[reader],
-                "period": period,
-                "position": self.order[study].ravel() + 1,
-                "arm": np.array(list(ARMS))[self.arm][reader, period],
-                "field": field + seconds.shape[2] * period,
-                "reference_cells": np.broadcast_to(self.cells[study], seconds.shape).ravel(),
-                "active_s": seconds.ravel(),
-            }
-        )
-
-
-def virtual_studies(
-    rng: np.random.Generator,
-    *,
-    studies: int,
-    readers: int,
-    fields: int,
-    ratios: Sequence[float],
-    components: Components,
-    kind: str = "crossover",
-) -> Virtual:
-    """Counted fields of simulated studies.
-
-    fields   of each reader in each arm
-    ratios   true ratio of means of the arms 1, 2, ... to arm 0
-
-    The sequences are those of design.allocate, dealt to the readers in turn; the sets of fields are one for each
-    period, the same for everybody. Raises ValueError for a number of readers that the design refuses.
-    """
-    c, k = components, len(ratios) + 1
-    rows = design.sequences(kind, k)
-    if readers < len(rows) or readers % len(rows):
-        raise ValueError(
-            f"this design needs a multiple of {len(rows)} readers, the same for each sequence, not {readers}"
-        )
-    arm = np.array([rows[rank % len(rows)] for rank in range(readers)])
-    shape = (studies, readers, arm.shape[1], fields)
-    difficulty = rng.normal(0, c.field, (studies, 1, *shape[2:]))
-    cells = np.maximum(1, rng.poisson(c.cells, (studies, 1, *shape[2:]))).astype(np.float64)
-    speed = rng.normal(0, c.reader, (studies, readers, 1, 1))
-    # The difference of two arms varies by `slope` between readers, so each arm by slope / sqrt(2).
-    own = rng.normal(0, c.slope / np.sqrt(2), (studies, readers, k))
-    effect = own + np.log([1.0, *ratios])
-    by_period = np.take_along_axis(effect, np.broadcast_to(arm, shape[:3]), axis=2)[..., None]
-    order = rng.permuted(np.broadcast_to(np.arange(fields), shape), axis=3)
-    time = c.period * np.arange(shape[2])[None, None, :, None] + c.learning * order
-    log = np.log(c.seconds_per_cell) + speed + by_period + difficulty + time + rng.normal(0, c.residual, shape)
-    return Virtual(kind, np.exp(log) * cells, cells, arm, order)
-
-
-def virtual_study(
-    rng: np.random.Generator,
-    *,
-    readers: int,
-    fields: int,
-    ratio: float,
-    components: Components,
-    kind: str = "crossover",
-) -> Virtual:
-    """One study of two arms; see virtual_studies."""
-    return virtual_studies(
-        rng, studies=1, readers=readers, fields=fields, ratios=[ratio], components=components, kind=kind
-    )
+        if not self.margin > 0 or not self.sd > 0:
+            raise ValueError("the margin of quality and the SD of readers in it must be positive")
 
 
 @dataclass(frozen=True)
 class Power:
     """Share of simulated studies that reject "no difference" of an arm and the reference, with its Monte-Carlo
-    interval."""
+    interval.
+
+    untested   share of studies without a test: too few readers were left, or quality did not pass
+    """
 
     readers: int
     fields: int
@@ -203,6 +66,20 @@ class Power:
     low: float
     high: float
     studies: int
+    untested: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is the same for every size."""
+
+    ratios: Sequence[float]
+    components: Components
+    kind: str
+    studies: int
+    alpha: float
+    dropout: float
+    gate: Gate | None
 
 
 def power(
@@ -215,6 +92,8 @@ def power(
     arms: int = 2,
     studies: int = 500,
     alpha: float = 0.05,
+    dropout: float = 0.0,
+    gate: Gate | None = None,
     seed: int = 0,
 ) -> list[Power | NotEstimated]:
     """For every number of readers and fields, or why a study of this size has no test.
@@ -222,44 +101,130 @@ def power(
     reduction   of seconds per reference cell, in per cent; every arm against the reference
     arms        with more than two, each comparison is held against alpha / (arms - 1), the first step of Holm's
                 procedure
-    Raises ValueError for a reduction that is none, or fewer than one study.
+    dropout     share of readers who are lost, each by chance; the others are analysed as the report does
+    gate        None: quality always passes
+    Raises ValueError for a reduction that is none, fewer than one study, or a dropout that is no share.
     """
     if not 0 < reduction < 100:
         raise ValueError("the reduction to be found is between 0 and 100 per cent")
     if studies < 1 or min(fields) < 1:
         raise ValueError("power needs at least one simulated study and one field")
+    if not 0 <= dropout < 1:
+        raise ValueError("the share of readers who drop out is at least 0 and below 1")
     if kind == "crossover" and arms != 2:
         raise ValueError("a crossover has two arms; for more take the Williams design")
     ratios = [1 - reduction / 100] * (arms - 1)
+    asked = _Asked(ratios, components, kind, studies, alpha / (arms - 1), dropout, gate)
     found: list[Power | NotEstimated] = []
     for r in readers:
         for f in fields:
-            rng = np.random.default_rng([seed, r, f])
-            found.append(_power_of(rng, r, f, ratios, components, kind, studies, alpha / (arms - 1)))
+            found.append(_power_of(np.random.default_rng([seed, r, f]), r, f, asked))
     return found
 
 
-def _power_of(
-    rng: np.random.Generator,
-    readers: int,
-    fields: int,
-    ratios: Sequence[float],
-    components: Components,
-    kind: str,
-    studies: int,
-    alpha: float,
-) -> Power | NotEstimated:
+def _power_of(rng: np.random.Generator, readers: int, fields: int, asked: _Asked) -> Power | NotEstimated:
     size = f"{readers} readers, {fields} fields"
     try:
         virtual = virtual_studies(
-            rng, studies=studies, readers=readers, fields=fields, ratios=ratios, components=components, kind=kind
+            rng,
+            studies=asked.studies,
+            readers=readers,
+            fields=fields,
+            ratios=asked.ratios,
+            components=asked.components,
+            kind=asked.kind,
         )
     except ValueError as error:
         return NotEstimated(f"{size}: {error}")
-    moments = virtual.moments()
-    if moments is None:
+    if virtual.moments() is None:
         reason = virtual.pair().moments()
         return NotEstimated(f"{size}: no test. {reason}")
-    hits = int((moments.p() < alpha).sum())
-    interval = stats.binomtest(hits, studies).proportion_ci(method="wilson")
-    return Power(readers, fields, hits / studies, float(interval.low), float(interval.high), studies)
+    rejects = np.zeros(asked.studies, bool)
+    tested = np.zeros(asked.studies, bool)
+    for lost, those in _patterns(rng, asked, readers):
+        left = virtual.of(those).without(lost)
+        moments = _moments(left)
+        if moments is None:
+            continue
+        passed = _passes(rng, left, asked.gate, len(those))
+        tested[those] = passed
+        rejects[those] = passed & (moments.p() < asked.alpha)
+    hits = int(rejects.sum())
+    interval = stats.binomtest(hits, asked.studies).proportion_ci(method="wilson")
+    untested = float(1 - tested.mean())
+    ends = float(interval.low), float(interval.high)
+    return Power(readers, fields, hits / asked.studies, *ends, asked.studies, untested)
+
+
+def _patterns(rng: np.random.Generator, asked: _Asked, readers: int) -> list[tuple[list[int], npt.NDArray[np.intp]]]:
+    """(readers who are lost, the studies in which just these are), so that each pattern is computed once."""
+    if not asked.dropout:
+        return [([], np.arange(asked.studies))]
+    lost = rng.random((asked.studies, readers)) < asked.dropout
+    patterns, which = np.unique(lost, axis=0, return_inverse=True)
+    flat = which.ravel()
+    return [(np.flatnonzero(row).tolist(), np.flatnonzero(flat == k)) for k, row in enumerate(patterns)]
+
+
+def _moments(virtual: Virtual) -> Moments | None:
+    """None where nobody is left in an arm, or there is no test."""
+    if not len(virtual.arm):
+        return None
+    if virtual.kind not in WITHIN and len(np.unique(virtual.arm)) < 2:
+        return None
+    return virtual.moments()
+
+
+def _passes(rng: np.random.Generator, virtual: Virtual, gate: Gate | None, studies: int) -> npt.NDArray[np.bool_]:
+    """(studies,) whether quality passes: by t on the readers' means, as the times are compared."""
+    if gate is None:
+        return np.ones(studies, bool)
+    moments = _quality(rng, virtual, gate, studies)
+    assert moments is not None  # the times of the same readers have moments
+    quantile = float(stats.t.ppf(1 - ONE_SIDED, moments.df))
+    low = moments.b - moments.a - quantile * np.sqrt(moments.variance())
+    return np.asarray(low > -gate.margin)
+
+
+def _quality(rng: np.random.Generator, virtual: Virtual, gate: Gate, studies: int) -> Moments | None:
+    """Of mean Dice, one number a reader and arm."""
+
+    def drawn(mean: float, readers: int) -> Floats:
+        return rng.normal(mean, gate.sd / np.sqrt(2), (studies, readers))
+
+    if virtual.kind not in WITHIN:
+        first, second = (int((virtual.arm == arm).any(axis=1).sum()) for arm in (0, 1))
+        return between_readers(drawn(1.0, first), drawn(1.0 - gate.loss, second))
+    readers = len(virtual.arm)
+    nuisance = periods_of(virtual.sequence, virtual.periods(0, 1))
+    return within_readers(drawn(1.0, readers), drawn(1.0 - gate.loss, readers), weights_of(virtual.sequence), nuisance)
+
+
+def justification(
+    found: Power,
+    *,
+    reduction: float,
+    components: Components,
+    kind: str,
+    dropout: float = 0.0,
+    gate: Gate | None = None,
+    source: str = "stated components",
+) -> str:
+    """The sentences of a protocol that say why a study has this size."""
+    c = components
+    spread = f"readers {c.reader:g}, their arm effects {c.slope:g}, fields {c.field:g}, residual {c.residual:g}"
+    parts = [
+        f"{found.readers} readers with {found.fields} fields each in every arm ({kind}) find a reduction of "
+        f"{reduction:g} % with power {found.power:.2f} (95 % Monte-Carlo interval {found.low:.2f} to {found.high:.2f}, "
+        f"{found.studies} simulated studies, analysed as planned, two-sided alpha 0.05).",
+        f"SD of log seconds per cell, from {source}: {spread}.",
+    ]
+    if dropout:
+        parts.append(f"Each reader drops out with probability {dropout:g}.")
+    if gate is not None:
+        parts.append(
+            f"Quality passes first: margin {gate.margin:g} of Dice, true loss {gate.loss:g}, SD of readers {gate.sd:g}."
+        )
+    if found.untested:
+        parts.append(f"In {100 * found.untested:.1f} % of the studies there was no test, which counts as no finding.")
+    return " ".join(parts)

@@ -22,6 +22,7 @@ from labeling.studies.analysis.fields import (
     Tables,
     flow,
     item_times,
+    joined,
     measured_items,
     read_fields,
     without_outliers,
@@ -30,9 +31,10 @@ from labeling.studies.analysis.gestures import gestures, keystroke_level
 from labeling.studies.analysis.plan import Plan, plan_of
 from labeling.studies.analysis.quality import means_of_readers
 from labeling.studies.analysis.results import Interval, NotEstimated, as_json, attempt
-from labeling.studies.analysis.summaries import summarise
+from labeling.studies.analysis.summaries import Summary, summarise
+from labeling.studies.analysis.table_one import flow_by_reader, table_one
 from labeling.studies.protocol.declared import DEFINITION
-from labeling.studies.protocol.documents import GestureNumbers, Numbers, Protocol
+from labeling.studies.protocol.documents import Flow, GestureNumbers, Numbers, Protocol
 
 CUT_OFFS_S = (10.0, 30.0, 60.0, 100.0, 300.0)
 INCOMPLETE = "reader without a counted field in every arm"
@@ -40,6 +42,7 @@ INCOMPLETE = "reader without a counted field in every arm"
 
 def compute(tables: Tables, protocol: Protocol) -> Numbers:
     """-> JSON-able. `protocol` as amended (services.effective)."""
+    tables = joined(tables)
     plan = plan_of(protocol)
     rules = Rules(plan.idle_after_s, plan.blur_is_away)
     fields = read_fields(tables, rules)
@@ -59,7 +62,8 @@ def compute(tables: Tables, protocol: Protocol) -> Numbers:
             "definition": DEFINITION,
             "rules": asdict(rules),
             "plan": plan,
-            "flow": flow(tables["items"], fields),
+            "flow": _flow(tables, fields),
+            "table_one": table_one(tables),
             "arms": {arm: _arm(rows) for arm, rows in by_arm.items()},
             "training_s": fields[fields["training"]].groupby("arm")["active_s"].sum().to_dict(),
             "contrasts": comparisons(analysed, plan),
@@ -193,11 +197,33 @@ def _arm(rows: pd.DataFrame) -> dict[str, object]:
         "of_readers": attempt(lambda: summarise(of_readers["rate"].tolist(), sequences=sequence)),
         "phases_per_cell": {name: per_cell(name) for name in PHASES},
         "beside_per_cell": {name: per_cell(name) for name in OTHER},
+        "phases": {name: attempt(partial(_phase, rows, name)) for name in (*PHASES, *OTHER)},
+        "machine_s_per_cell": _machine(rows),
         "dice": _quality_mean(rows, "dice"),
         "pq": _quality_mean(rows, "pq"),
         "detection": cells,
         "empty_fields": int((rows["cells_done"] == 0).sum()),
     }
+
+
+def _phase(rows: pd.DataFrame, name: str) -> Summary:
+    """Seconds per reference cell in one phase, over readers."""
+    of_readers = rates(rows, name)
+    return summarise(of_readers["rate"].tolist(), sequences=of_readers["sequence"].to_numpy())
+
+
+def _machine(rows: pd.DataFrame) -> float | None:
+    """Seconds per reference cell that the machine took for masks from readers' boxes; None where it made none."""
+    if rows["machine_s"].isna().all():
+        return None
+    return float(rows["machine_s"].sum() / rows["reference_cells"].sum())
+
+
+def _flow(tables: Tables, fields: pd.DataFrame) -> Flow:
+    found = flow(tables["items"], fields)
+    for arm, by_reader in flow_by_reader(tables["items"], fields).items():
+        found["by_arm"][arm]["by_reader"] = by_reader
+    return found
 
 
 def _quality_mean(rows: pd.DataFrame, measure: str) -> float | NotEstimated:

@@ -1,7 +1,7 @@
 """Who reads which field with which tool, in which order: generated from a seed, balanced, the same every time. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from django.utils.translation import gettext as _
@@ -28,6 +28,7 @@ class Plan:
     training   fields for practice, at the beginning of each period; they do not count
     repeats    how many measured fields each reader reads again, at the end, flipped
     seed       of every draw
+    two_sittings  arms that are read in two sittings: all their fields once with part "boxes", then again with "verify"
     """
 
     kind: str
@@ -37,6 +38,7 @@ class Plan:
     training: tuple[int, ...] = ()
     repeats: int = 0
     seed: int = 0
+    two_sittings: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         k = len(self.arms)
@@ -76,6 +78,8 @@ class Plan:
             raise BadDesign(_("a training field must not be measured"))
         if not 0 <= self.repeats <= len(self.fields) // sets:
             raise BadDesign(_("more repeated items than fields that a reader has read in one arm"))
+        if self.repeats and self.two_sittings:
+            raise BadDesign(_("an arm of two sittings has no second readings; set the repeated items to 0"))
 
 
 @dataclass(frozen=True)
@@ -90,9 +94,10 @@ class Planned:
     field: int
     training: bool
     repeat: bool
+    part: str = ""
 
     def as_document(self) -> AllocationRow:
-        return {
+        row: AllocationRow = {
             "reader": self.reader,
             "position": self.position,
             "sequence": self.sequence,
@@ -102,6 +107,9 @@ class Planned:
             "training": self.training,
             "repeat": self.repeat,
         }
+        if self.part:
+            row["part"] = self.part
+        return row
 
 
 def sequences(kind: str, k: int) -> list[tuple[int, ...]]:
@@ -140,21 +148,48 @@ def allocate(plan: Plan) -> list[Planned]:
     for rank, reader in enumerate(int(r) for r in order):
         row = rows[rank % len(rows)]
         name = letters(row)
-        planned: list[tuple[int, int, int, bool, bool]] = []
+        planned: list[_Reading] = []
         for period, arm in enumerate(row):
             chosen = 0 if sets == 1 else period
-            planned += [(period, arm, f, True, False) for f in _shuffled(rng, practice[chosen])]
-            planned += [(period, arm, f, False, False) for f in _shuffled(rng, measured[chosen])]
-        last = [p for p in planned if p[0] == len(row) - 1 and not p[3]]
+            here = [_Reading(period, arm, f, training=True) for f in _shuffled(rng, practice[chosen])]
+            here += [_Reading(period, arm, f) for f in _shuffled(rng, measured[chosen])]
+            if plan.arms[arm] in plan.two_sittings:
+                first = [replace(reading, part="boxes") for reading in here]
+                here = [*first, *(replace(reading, part="verify") for reading in here)]
+            planned += here
+        last = [reading for reading in planned if reading.period == len(row) - 1 and not reading.training]
         again = (
             [last[int(i)] for i in sorted(rng.choice(len(last), plan.repeats, replace=False))] if plan.repeats else []
         )
-        planned += [(len(row), arm, f, False, True) for _, arm, f, _, _ in again]
-        items += [
-            Planned(reader, i + 1, name, period, plan.arms[arm], f, training, repeat)
-            for i, (period, arm, f, training, repeat) in enumerate(planned)
-        ]
+        planned += [replace(reading, period=len(row), repeat=True) for reading in again]
+        items += [_planned(reader, i + 1, name, plan.arms, reading) for i, reading in enumerate(planned)]
     return sorted(items, key=lambda item: (item.reader, item.position))
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """A field in an arm (by its number), before it has a place."""
+
+    period: int
+    arm: int
+    field: int
+    training: bool = False
+    repeat: bool = False
+    part: str = ""
+
+
+def _planned(reader: int, position: int, sequence: str, arms: Sequence[str], reading: _Reading) -> Planned:
+    return Planned(
+        reader=reader,
+        position=position,
+        sequence=sequence,
+        period=reading.period,
+        arm=arms[reading.arm],
+        field=reading.field,
+        training=reading.training,
+        repeat=reading.repeat,
+        part=reading.part,
+    )
 
 
 def _sets(rng: np.random.Generator, fields: Mapping[int, str], sets: int) -> list[list[int]]:

@@ -56,11 +56,16 @@ class ArmDocument(TypedDict):
     tools: list[str]
     assistance: str
     accepts_many: NotRequired[bool]
+    instructions: NotRequired[str]
+    second_tools: NotRequired[list[str]]
 
 
 @with_config(STRICT)
 class FieldDocument(TypedDict):
-    """proposals: the layer that the reader sees, in the arms that show proposals."""
+    """proposals: the layer that the reader sees, in the arms that show proposals.
+
+    cell, frame: of a sampled single cell its number in the reference, and cells.Frame of what is shown
+    """
 
     field: int
     sha256: str
@@ -68,11 +73,13 @@ class FieldDocument(TypedDict):
     stratum: str
     training: bool
     proposals: NotRequired[str | None]
+    cell: NotRequired[int]
+    frame: NotRequired[dict[str, list[int]]]
 
 
 @with_config(STRICT)
 class AllocationRow(TypedDict):
-    """design.Planned: item `position` of reader `reader`."""
+    """design.Planned: item `position` of reader `reader`. part: models.Item.Part, absent for a whole item."""
 
     reader: int
     position: int
@@ -82,6 +89,22 @@ class AllocationRow(TypedDict):
     field: int
     training: bool
     repeat: bool
+    part: NotRequired[str]
+
+
+@with_config(STRICT)
+class Conduct(TypedDict):
+    """How readers go through the study: what they read, breaks, practice, and the gap between two sittings.
+
+    unit              models.Unit
+    practice_quality  Dice to be reached in practice before the measured items; None: no criterion
+    """
+
+    unit: str
+    gap_days: int
+    sitting_minutes: int | None
+    break_minutes: int
+    practice_quality: float | None
 
 
 @with_config(STRICT)
@@ -119,8 +142,17 @@ class AmendmentEntry(TypedDict, total=False):
 
 @with_config(STRICT)
 class FrozenProtocol(TypedDict):
-    """Everything that decides the result, as it is hashed."""
+    """Everything that decides the result, as it is hashed.
 
+    version      of this document; absent in the first one (upgrades.py says what an older one means)
+    mask_models  what makes masks from readers' own boxes, as masks.frozen_models says
+    """
+
+    version: NotRequired[int]
+    conduct: NotRequired[Conduct]
+    size_justification: NotRequired[str]
+    controller: NotRequired[str]
+    contact: NotRequired[str]
     name: str
     hypothesis: str
     outcome: str
@@ -133,6 +165,7 @@ class FrozenProtocol(TypedDict):
     strata: str
     public_title: NotRequired[str]
     models_trained_elsewhere: NotRequired[list[str]]
+    mask_models: NotRequired[JsonValue]
     arms: list[ArmDocument]
     fields: list[FieldDocument]
     allocation: list[AllocationRow]
@@ -234,6 +267,8 @@ class ArmNumbers(CountedArm):
     of_readers: Summary
     phases_per_cell: dict[str, float]
     beside_per_cell: dict[str, float]
+    phases: dict[str, Summary]
+    machine_s_per_cell: float | None
 
 
 class OutsideNumbers(CountedArm):
@@ -414,9 +449,47 @@ class SessionCheck(TypedDict):
     resent: int
 
 
+class ReaderFlow(TypedDict):
+    """Measured items of one reader in one arm, and why some do not count: reason -> items."""
+
+    allocated: int
+    opened: int
+    completed: int
+    analysed: int
+    left_out: dict[str, int]
+
+
 class ArmFlow(TypedDict):
+    """Measured items. by_reader: pseudonym -> the same of one reader."""
+
     allocated: int
     analysed: int
+    by_reader: NotRequired[dict[str, ReaderFlow]]
+
+
+class ReaderRow(TypedDict):
+    """A reader in table 1. experience_years: None where the reader did not say."""
+
+    participant: str
+    profession: str
+    experience_years: float | None
+    sequence: str
+    state: str
+
+
+class FieldsRow(TypedDict):
+    """The measured fields of an arm in table 1."""
+
+    arm: str
+    fields: int
+    cells_least: int
+    cells_median: float
+    cells_most: int
+
+
+class TableOne(TypedDict):
+    readers: list[ReaderRow]
+    fields: list[FieldsRow]
 
 
 class Flow(TypedDict):
@@ -449,6 +522,7 @@ class PlanNumbers(TypedDict):
     multiplicity: str
     definition: int
     notes: list[str]
+    unit: str
 
 
 class MeasuringRules(TypedDict):
@@ -498,6 +572,7 @@ class Numbers(TypedDict):
     rules: MeasuringRules
     plan: PlanNumbers
     flow: Flow
+    table_one: TableOne
     arms: dict[str, ArmNumbers]
     training_s: dict[str, float]
     contrasts: list[ContrastNumbers]
