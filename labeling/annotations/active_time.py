@@ -300,7 +300,9 @@ def union(sessions: Iterable[Worked]) -> Spans:
     wrong, and is corrected. Sessions that are off by the same amount come from one clock and get one correction, so
     that their distances stay as they are.
     """
-    stretches = [(worked.spans, anchor, end) for worked in sessions for anchor, end in _with_ends(worked.anchors)]
+    stretches: list[tuple[Spans, Anchor, float]] = []
+    for worked in sessions:
+        stretches += [(worked.spans, anchor, end) for anchor, end in _with_ends(worked.anchors)]
     corrections = clock_corrections([anchor.server - anchor.wall for _spans, anchor, _end in stretches])
     placed: Spans = []
     for (spans, anchor, end), correction in zip(stretches, corrections, strict=True):

@@ -4,12 +4,13 @@ import uuid
 from functools import partial
 
 from django.db import InterfaceError, OperationalError, connection
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpResponse, StreamingHttpResponse
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from labeling.accounts.credentials import Credentials, credentials_of
+from labeling.accounts.models import User
 from labeling.annotations import activity, feed, heads, packs
 from labeling.annotations.contract import (
     MOST_TAIL,
@@ -30,13 +31,26 @@ from labeling.annotations.services import is_writer, write_operations
 from labeling.annotations.wire import FeedMessage
 from labeling.contract import Reply, contract
 from labeling.errors import Invalid
-from labeling.projects.access import person, reach
+from labeling.prepared import Prepared
+from labeling.projects.access import allowed, person
 from labeling.projects.models import MAY
+
+# `study_item`: most projects are no sheet of a study, and the log asks (study_sheets.py). The user is an active one:
+# nobody else is signed in.
+SEEN_LAYER = Prepared(
+    lambda layer, user: (
+        Layer.objects.visible_to(User(pk=user))
+        .filter(pk=layer)
+        .select_related("image__project__study_item", "image__work_item", "head")[:1]
+    )
+)
 
 
 def _layer(request: Request, layer: uuid.UUID, act: str) -> Layer:
-    layers = Layer.objects.visible_to(person(request)).select_related("image__project", "head")
-    return reach(layers, person(request), act, project="image.project", pk=layer)
+    found: Layer | None = SEEN_LAYER.first(layer, person(request).pk)
+    if found is None:
+        raise Http404
+    return allowed(found, person(request), act, project="image.project")
 
 
 class Pack(APIView):
@@ -77,7 +91,12 @@ class Operations(APIView):
             more=len(operations) > limit,
         )
 
-    @contract(body=OperationsBody, answer=OperationsAnswer, also={409: OperationsAnswer, 422: OperationsAnswer})
+    @contract(
+        body=OperationsBody,
+        answer=OperationsAnswer,
+        also={409: OperationsAnswer, 422: OperationsAnswer},
+        scope="annotate",
+    )
     def post(self, request: Request, layer: uuid.UUID, *, body: OperationsBody) -> Reply:
         """200 where all are accepted, 409 where one is stale, 422 where one is invalid; each has a verdict."""
         found = _layer(request, layer, "annotate")
@@ -145,7 +164,7 @@ def _may_still_follow(layer: uuid.UUID, credentials: Credentials) -> bool:
 class Presence(APIView):
     """Where I am on a layer, told to the others who follow it now; kept nowhere."""
 
-    @contract(body=PresenceBody, answer=Notified)
+    @contract(body=PresenceBody, answer=Notified, scope="annotate")
     def post(self, request: Request, layer: uuid.UUID, *, body: PresenceBody) -> Notified:
         found = _layer(request, layer, "see")
         message: FeedMessage = {
@@ -163,7 +182,7 @@ class Presence(APIView):
 class Activity(APIView):
     """What a person did, as raw events; what they come to is computed elsewhere (annotations/active_time.py)."""
 
-    @contract(body=ActivityBody, answer=Stored)
+    @contract(body=ActivityBody, answer=Stored, scope="annotate")
     def post(self, request: Request, *, body: ActivityBody) -> Stored:
         return Stored(stored=activity.record(user=person(request), sent=body))
 

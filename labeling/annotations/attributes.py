@@ -4,6 +4,9 @@ Attributes are no classes: "mitosis" is yes or no of a tumour cell, "confidence"
 cell as it is written here, so that the log says for itself what was meant.
 """
 
+import re
+from collections.abc import Iterable, Sequence
+
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -12,6 +15,7 @@ from labeling.errors import Invalid
 from labeling.projects.models import Project
 
 MOST_ATTRIBUTES, MOST_VALUES = 4, 10
+_MARKS = re.compile(r"[:,\r\n]")
 
 
 def read_attributes(text: str) -> list[tuple[str, list[str]]]:
@@ -44,6 +48,16 @@ def attributes_for_writing(project: int) -> dict[str, list[str]]:
     and then sees what was written. Those who write do not wait for one another."""
     (now,) = Project.objects.raw("SELECT * FROM labeling_project WHERE id = %s FOR SHARE", [project])
     return now.declared_attributes
+
+
+def as_text(attributes: Iterable[tuple[str, Sequence[str]]]) -> str:
+    """Attributes as people write them. Raises Invalid for a name or value that would read as something else."""
+    lines = []
+    for name, values in attributes:
+        if any(map(_MARKS.search, (name, *values))):
+            raise Invalid(_("names and values have no colon, comma or line break"), field="attributes")
+        lines.append(f"{name}: {', '.join(values)}")
+    return "\n".join(lines)
 
 
 @transaction.atomic

@@ -25,8 +25,9 @@ from pydantic import (
 from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
 from labeling.annotations.models import Annotation, Operation, Opinion
-from labeling.contract import Answer, Body, Id, OneOf, Query, QueryWhole, Text
+from labeling.contract import Answer, Body, Id, OneOf, Query, QueryId, QueryWhole, Text
 from labeling.faults import place, sentence
+from labeling.paging import Listing
 
 MOST_OPERATIONS = 200  # a request; the browser sends its queue in chunks of at most this
 MOST_EFFECTS = 2000  # an operation; a bulk verdict over a field touches this many cells at most
@@ -68,6 +69,9 @@ def _bits(value: Any) -> Any:
 def _base64(value: bytes) -> str:
     return base64.b64encode(value).decode()
 
+
+MOST_SCALE = 10_000.0  # CSS pixels for an image pixel; the browser stops at 64
+MOST_MAGNIFICATION = 1_000_000.0
 
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Integer = Annotated[int, Field(ge=-(2**31), lt=2**31)]
@@ -146,6 +150,21 @@ class SettleIn(Body):
     author: Id
 
 
+class ViewIn(Body):
+    """How the picture was shown when somebody acted.
+
+    scale          CSS pixels for an image pixel
+    magnification  as an objective: 10 where the screen shows 1 µm a pixel; null where the image's scale is unknown
+    outlines       whether the outlines of the cells were shown
+    second_image   the image that was in sight beside this one or over it
+    """
+
+    scale: Annotated[float, Field(gt=0, le=MOST_SCALE)]
+    magnification: Annotated[float, Field(gt=0, le=MOST_MAGNIFICATION)] | None = None
+    outlines: bool
+    second_image: Id | None = None
+
+
 class OperationIn(Body):
     """One act of a person. Times are the browser's: the wall clock, and milliseconds of its steady clock."""
 
@@ -159,6 +178,7 @@ class OperationIn(Body):
     committed_ms: float
     activity: tuple[Integer, Integer] | None = None
     undoes: UUID | None = None
+    view: ViewIn | None = None
     effects: Annotated[list[EffectIn], Field(max_length=MOST_EFFECTS)] = []
     opinions: Annotated[list[OpinionIn], Field(max_length=MOST_EFFECTS)] | None = None
     settles: Annotated[list[SettleIn], Field(max_length=MOST_EFFECTS)] | None = None
@@ -170,7 +190,7 @@ class Declined:
     def __init__(self, data: Any, fault: ErrorDetails) -> None:
         self.data = data
         self.field = place(fault)
-        self.detail = sentence(fault)
+        self.detail = sentence(fault, whole=_("the operation"))
 
 
 def read_operation(data: Any) -> OperationIn | Declined:
@@ -235,6 +255,14 @@ class TailQuery(Query):
 
 class HeadsQuery(Query):
     annotation: Annotated[list[UUID], Field(min_length=1, max_length=MOST_HEADS)]
+
+
+class HistoryListing(Listing):
+    """Of an image, or of one of its cells; of everybody, or of one person. The newest operation comes first."""
+
+    ordering: Literal["-id"] = "-id"
+    annotation: UUID | None = None
+    author: QueryId | None = None
 
 
 class PresenceBody(Body):
@@ -385,6 +413,40 @@ class OperationAnswer(Answer):
     effects: list[EffectAnswer]
     opinions: list[OpinionEffectAnswer]
     settles: list[SettledAnswer]
+
+
+class PastEffectAnswer(Answer):
+    """An annotation before and after an operation; null: it was not there."""
+
+    annotation: UUID
+    before: StateAnswer | None
+    after: StateAnswer | None
+
+
+class ViewAnswer(Answer):
+    """As ViewIn."""
+
+    scale: float
+    magnification: float | None = None
+    outlines: bool
+    second_image: int | None = None
+
+
+class PastOperationAnswer(Answer):
+    """What somebody did, as it is shown to people. `effects` are the first ones, or those on the cell that was asked
+    for; `count` is how many annotations the operation was about."""
+
+    op_id: UUID
+    layer: UUID
+    seq: int
+    action: ActionName
+    author: PersonAnswer
+    tool: str
+    committed_at: datetime
+    view: ViewAnswer | None
+    count: int
+    effects: list[PastEffectAnswer]
+    opinions: list[OpinionEffectAnswer]
 
 
 class TailAnswer(Answer):

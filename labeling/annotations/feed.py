@@ -16,21 +16,13 @@ from django.conf import settings
 from django.db import transaction
 
 from labeling.annotations.wire import FeedMessage
+from labeling.server.valkey_client import client
 
 logger = logging.getLogger(__name__)
 CHANNELS = "boxwise:layer:"
 KEEP_ALIVE = 15.0  # seconds of silence after which a comment is sent, so that proxies keep the line open
 CHECK_EVERY = 3.0  # seconds between two checks of whether the reader may still follow
 COALESCE = 0.05  # seconds for which hints are gathered
-_client: redis.Redis | None = None
-
-
-def client() -> redis.Redis:
-    """One pool of connections a process; made at the first use."""
-    global _client
-    if _client is None:
-        _client = redis.Redis.from_url(settings.FEED_URL, socket_timeout=2, socket_connect_timeout=2)
-    return _client
 
 
 def tell(layer: uuid.UUID, message: FeedMessage) -> None:

@@ -3,9 +3,9 @@
 import uuid
 from collections.abc import Sequence
 
+from labeling.annotations.batch import current_json
 from labeling.annotations.models import Annotation, Layer, Operation, Opinion
 from labeling.annotations.opinions import opinion_json
-from labeling.annotations.services import current_json
 from labeling.annotations.wire import HeadJson, LastOperation, OpinionJson
 
 

@@ -14,12 +14,19 @@ from django.utils.translation import gettext as _
 
 from labeling.accounts.models import User
 from labeling.annotations.models import LateOperation, Layer
+from labeling.images.models import Image
 
 Waiting = LateOperation.Outcome.WAITING
 
 
-def frozen_sentence() -> str:
-    return _("this image is done and frozen; what you did is kept apart, and an owner or manager decides about it")
+def frozen_sentence(image: Image) -> str:
+    """Why what arrives is kept apart. The image is asked for anew: who saves may know one that was not deleted yet."""
+    if not Image.objects.filter(pk=image.pk).exists():
+        return _("this image was deleted; what you did is kept, and is written when somebody restores the image")
+    return _(
+        "this image is done, or your reading of it is finished, so nothing is changed here; what you did is kept "
+        "apart, and an owner or manager decides about it"
+    )
 
 
 def keep(*, layer: Layer, author: User, operations: Sequence[Mapping[str, object]]) -> None:

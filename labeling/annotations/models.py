@@ -13,6 +13,7 @@ from django.db.models import F, Func, IntegerField, Q
 from django.db.models.functions import Cast
 from django.db.models.lookups import Exact
 
+from labeling.annotations.blinding import keeps_apart
 from labeling.images.models import Image
 from labeling.projects.models import LabelClass, Project
 
@@ -23,13 +24,22 @@ if TYPE_CHECKING:
 class LayerQuerySet(models.QuerySet["Layer"]):
     def visible_to(self, user: "User") -> "LayerQuerySet":
         """Layers of the user's projects; where every annotator has a layer, annotators see only their own. What was
-        imported is seen by those who lead: it may be another reader's work on the very fields of a study."""
+        imported is seen by those who lead: it may be another reader's work on the very fields of a study.
+
+        Until the blinded readings of an image are closed everybody sees their own layer, and the proposals where the
+        workflow shows them to readers, and nothing else (annotations/blinding.py).
+        """
         from labeling.projects.models import MAY
 
-        mine = self.filter(image__project__in=Project.objects.visible_to(user))
+        here = self.filter(image__project__in=Project.objects.visible_to(user))
         leads = Project.objects.filter(memberships__user=user, memberships__role__in=MAY["export"])
-        shared = Q(annotator__isnull=True) & ~Q(kind=Layer.Kind.IMPORT)
-        return mine.filter(shared | Q(annotator=user) | Q(image__project__in=leads.values("pk")))
+        shared = Q(annotator__isnull=True) & ~Q(kind__in=[Layer.Kind.IMPORT, Layer.Kind.CONSENSUS])
+        of_everybody = [Layer.Kind.WORKING, Layer.Kind.CONSENSUS]
+        in_shared_project = Q(kind__in=of_everybody, image__project__layering=Project.Layering.SHARED)
+        own = Q(annotator=user)
+        proposals = Q(kind=Layer.Kind.PREDICTION, image__project__workflow__shows_proposals=True)
+        seen = here.filter(shared | own | in_shared_project | Q(image__project__in=leads.values("pk")))
+        return seen.filter(~keeps_apart(user, "image") | own | proposals)
 
 
 class Layer(models.Model):
@@ -88,9 +98,10 @@ class Annotation(models.Model):
 
     `uid` is made in the browser (or by the loader of an immutable layer) and is unique in the layer. The box is what a
     person drew or the tight box of a mask: floats, image pixels, half-open. The mask, if any, is an integer box and a
-    packed bit run relative to it (inference/masks.py). A deleted annotation stays as a row, so that its deletion can be
-    undone. `derived_from` is the uid of the annotation in another layer that this one came from: of a proposal the
-    person's cell whose box prompted it, of an accepted or rejected cell the proposal.
+    packed bit run relative to it (inference/masks.py). A cell whose box has no extent is a point: a person said where
+    it is and not how large. A deleted annotation stays as a row, so that its deletion can be undone. `derived_from` is
+    the uid of the annotation in another layer that this one came from: of a proposal the person's cell whose box
+    prompted it, of an accepted or rejected cell the proposal.
     """
 
     class Kind(models.TextChoices):
@@ -153,7 +164,11 @@ class Annotation(models.Model):
                 name="decided_once_per_layer",
             ),
             models.CheckConstraint(condition=Q(x0__gte=0, y0__gte=0), name="annotation_starts_in_image"),
-            models.CheckConstraint(condition=Q(x0__lt=F("x1"), y0__lt=F("y1")), name="annotation_has_area"),
+            models.CheckConstraint(
+                condition=Q(x0__lt=F("x1"), y0__lt=F("y1"))
+                | Q(x0=F("x1"), y0=F("y1"), kind="cell", mask_bits__isnull=True),
+                name="annotation_has_area_or_is_point",
+            ),
             models.CheckConstraint(
                 condition=Q(kind="cell", status__in=["confirmed", "rejected", "cannot_tell"])
                 | Q(kind="region", status__in=["exhaustive", "ignore"]),
@@ -189,6 +204,7 @@ class Operation(models.Model):
 
     begun/committed are the person's clocks: wall time, and the browser's monotonic clock in milliseconds, which is the
     only one whose differences mean anything. `activity_first..activity_last` number the activity events it rests on.
+    `view` says how the picture was shown, by the browser (contract.ViewIn); null: unknown.
     """
 
     class Action(models.TextChoices):
@@ -208,6 +224,7 @@ class Operation(models.Model):
         BULK = "bulk", "bulk"
         OPINION = "opinion", "opinion"
         OVERRULE = "overrule", "overrule"
+        RESTORE = "restore", "restore"
 
     layer = models.ForeignKey(Layer, on_delete=models.CASCADE, related_name="operations")
     seq = models.PositiveBigIntegerField()
@@ -223,6 +240,7 @@ class Operation(models.Model):
     activity_first = models.PositiveIntegerField(null=True)
     activity_last = models.PositiveIntegerField(null=True)
     undoes = models.UUIDField(null=True)
+    view = models.JSONField(null=True)
     received_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -6,23 +6,33 @@ disputed. `disputed` is derived here and nowhere else, in the transaction of the
 """
 
 import uuid
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 
 from labeling.annotations.contract import OpinionIn
 from labeling.annotations.models import Annotation, Effect, Operation, Opinion
 from labeling.annotations.state import check_class
 from labeling.annotations.wire import JudgementJson, OpinionJson
 from labeling.errors import Invalid
+from labeling.projects.classes import current_classes
+from labeling.projects.models import LabelClass
 
 VERDICT_OF_STATUS = {
     Annotation.Status.CONFIRMED: Opinion.Verdict.ACCEPTED,
     Annotation.Status.REJECTED: Opinion.Verdict.REJECTED,
     Annotation.Status.CANNOT_TELL: Opinion.Verdict.UNSURE,
 }
-VERDICTS = (Operation.Action.ACCEPT, Operation.Action.REJECT, Operation.Action.CANNOT_TELL, Operation.Action.BULK)
-RESTORING = (Operation.Action.UNDO, Operation.Action.REDO)
+# Acts that decide a cell. Restoring is one: it may bring back another status than somebody else has given since.
+VERDICTS = (
+    Operation.Action.ACCEPT,
+    Operation.Action.REJECT,
+    Operation.Action.CANNOT_TELL,
+    Operation.Action.BULK,
+    Operation.Action.RESTORE,
+)
+RESTORING = (Operation.Action.UNDO, Operation.Action.REDO, Operation.Action.RESTORE)
 
 # A decision: status and the proposal that it is about.
 Decision = tuple[str, str | None]
@@ -49,18 +59,18 @@ class ParsedOpinion:
     after: Judgement | None
 
 
-def check_opinions(sent: Sequence[OpinionIn], *, classes: frozenset[int]) -> tuple[ParsedOpinion, ...]:
+def check_opinions(sent: Sequence[OpinionIn], *, classes: Mapping[int, int]) -> tuple[ParsedOpinion, ...]:
     """The opinions of an operation as a client sent them. Raises Invalid with the name of the field."""
     if len({one.annotation for one in sent}) != len(sent):
         raise Invalid("an operation has one opinion of each cell at most", field="opinions")
     return tuple(_check_opinion(one, classes) for one in sent)
 
 
-def _check_opinion(sent: OpinionIn, classes: frozenset[int]) -> ParsedOpinion:
+def _check_opinion(sent: OpinionIn, classes: Mapping[int, int]) -> ParsedOpinion:
     after = None
     if sent.after is not None:
-        check_class(sent.after.label_class, classes)
-        after = Judgement(sent.after.verdict, sent.after.label_class, sent.after.reason or "")
+        label_class = check_class(sent.after.label_class, classes)
+        after = Judgement(sent.after.verdict, label_class, sent.after.reason or "")
     return ParsedOpinion(annotation=sent.annotation, seen=sent.seen, after=after)
 
 
@@ -79,23 +89,39 @@ def differs(judgement: Judgement, *, status: str, label_class: int | None) -> bo
     return names_a_class and judgement.label_class != label_class
 
 
-def is_disputed(row: Annotation, opinions: Iterable[Judgement]) -> bool:
-    """Whether a cell is disputed, given what others say of it. A deleted cell is not."""
+def is_disputed(row: Annotation, opinions: Iterable[Judgement], classes: Mapping[int, int]) -> bool:
+    """Whether a cell is disputed, given what others say of it. A deleted cell is not.
+
+    classes  of each class that an opinion names the class that it is now
+    """
     if row.deleted or row.kind != Annotation.Kind.CELL:
         return False
-    return any(differs(judgement, status=row.status, label_class=row.label_class_id) for judgement in opinions)
+    for judgement in opinions:
+        now = as_now(judgement, classes)
+        if differs(now, status=row.status, label_class=row.label_class_id):
+            return True
+    return False
+
+
+def as_now(judgement: Judgement, classes: Mapping[int, int]) -> Judgement:
+    """A judgement of before a merge names the class that its class is now."""
+    if judgement.label_class is None:
+        return judgement
+    return replace(judgement, label_class=classes.get(judgement.label_class, judgement.label_class))
 
 
 def derive_disputed(rows: Sequence[Annotation]) -> None:
-    """Bring `disputed` of these saved rows up to date with their opinions; one query to read, one to write."""
+    """Bring `disputed` of these saved rows up to date with their opinions, in a fixed number of queries."""
     if not rows:
         return
     of: dict[int, list[Judgement]] = {row.pk: [] for row in rows}
     for opinion in Opinion.objects.filter(annotation__in=of, settled_by__isnull=True).exclude(verdict=""):
         of[opinion.annotation_id].append(Judgement(opinion.verdict, opinion.label_class_id, opinion.reason))
+    named = [one.label_class for one in chain.from_iterable(of.values()) if one.label_class is not None]
+    classes = _classes_now(named)
     changed = []
     for row in rows:
-        disputed = is_disputed(row, of[row.pk])
+        disputed = is_disputed(row, of[row.pk], classes)
         if disputed != row.disputed:
             row.disputed = disputed
             changed.append(row)
@@ -103,12 +129,20 @@ def derive_disputed(rows: Sequence[Annotation]) -> None:
         Annotation.objects.bulk_update(changed, ["disputed"])
 
 
+def _classes_now(named: Sequence[int]) -> dict[int, int]:
+    """Of the project that has these classes: each class -> the class that it is now. Nothing is asked for none."""
+    if not named:
+        return {}
+    return current_classes(LabelClass.objects.values_list("project_id", flat=True).get(pk=named[0]))
+
+
 def decision_of(status: str, derived_from: uuid.UUID | str | None) -> Decision:
     return status, str(derived_from) if derived_from else None
 
 
 class Deciders:
-    """Who made each decision that one cell ever had. An undo gives back the earlier decision with its author."""
+    """Who made each decision that one cell ever had. Undoing and restoring give back the earlier decision with its
+    author."""
 
     def __init__(self) -> None:
         self._made: dict[Decision, int | None] = {}

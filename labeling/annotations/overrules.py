@@ -1,12 +1,14 @@
 """Overruling: a reviewer decides a cell that others have decided, and settles the opinions that they name.
 
 A settled opinion stays what it is, with its author and time; it no longer makes the cell disputed. Its author may give
-it anew, and an undo of the overrule makes it count again. Both are derived here, and rebuilt by replay.py.
+it anew, and an undo of the overrule makes it count again, until a redo settles it once more. All of this is derived
+here, and rebuilt by replay.py.
 """
 
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from labeling.accounts.models import User
@@ -16,7 +18,9 @@ from labeling.annotations.opinions import judgement_of
 from labeling.errors import Invalid
 from labeling.projects.models import MAY
 
-OVERRULE, UNDO = Operation.Action.OVERRULE, Operation.Action.UNDO
+OVERRULE = Operation.Action.OVERRULE
+UNDO = Operation.Action.UNDO
+REDO = Operation.Action.REDO
 Key = tuple[uuid.UUID, int]
 
 
@@ -49,23 +53,40 @@ class Overrules:
         self.opinions: dict[Key, Opinion] = {}
         self.changed: dict[Key, Opinion] = {}
         self.settlements: list[Settlement] = []
+        self.undone: dict[uuid.UUID, uuid.UUID] = {}  # an undo -> the operation that it undid
+        self.settled: dict[uuid.UUID, list[Named]] = {}  # operation -> what it settled
 
     def load(self, operations: Iterable[Any], own: dict[uuid.UUID, Opinion]) -> None:
         """own: the author's own opinions that are in memory already, which must not be there twice."""
         overrules = [op for op in operations if op.action == OVERRULE]
-        undone = [op.undoes for op in operations if op.action == UNDO and op.undoes]
-        if overrules:
+        undos = {op.op_id: op.undoes for op in operations if op.action == UNDO and op.undoes}
+        redone = [op.undoes for op in operations if op.action == REDO and op.undoes]
+        if overrules or redone:
             self.may = self.layer.image.project.role_of(self.author) in MAY["review"]
-        named = [one for op in overrules for one in op.settles]
-        if not named and not undone:
+        if redone:
+            self._load_redone(redone, undos)
+        named = list(chain.from_iterable(op.settles for op in overrules))
+        for settled in self.settled.values():
+            named += settled
+        if not named and not undos:
             return
         of_layer = Opinion.objects.filter(annotation__layer=self.layer).select_related("annotation")
-        found = list(of_layer.filter(annotation__uid__in=[one.annotation for one in named]))
-        found += list(of_layer.filter(settled_by__in=undone))
-        for opinion in found:
+        cells = [one.annotation for one in named]
+        on_cells = of_layer.filter(annotation__uid__in=cells)
+        counting_again = of_layer.filter(settled_by__in=undos.values())
+        for opinion in [*on_cells, *counting_again]:
             self.opinions[opinion.annotation.uid, opinion.author_id] = opinion
         for uid, opinion in own.items():
             self.opinions[uid, self.author.pk] = opinion
+
+    def _load_redone(self, redone: Iterable[uuid.UUID], undos: dict[uuid.UUID, uuid.UUID]) -> None:
+        """What the undone operations had settled. The undo may stand in the log, or before its redo in this write."""
+        logged = Operation.objects.filter(layer=self.layer, op_id__in=redone, action=UNDO, undoes__isnull=False)
+        self.undone = {op.op_id: op.undoes for op in logged if op.undoes} | undos
+        rows = Settlement.objects.filter(operation__layer=self.layer, operation__op_id__in=self.undone.values())
+        for op_id, uid, author in rows.values_list("operation__op_id", "annotation__uid", "author"):
+            settled = self.settled.setdefault(op_id, [])
+            settled.append(Named(uid, author))
 
     def check(self, op: Any, rows: dict[uuid.UUID, Annotation]) -> None:
         """Raises Invalid. Nothing is changed yet."""
@@ -80,27 +101,52 @@ class Overrules:
             if row is None or row.kind != Annotation.Kind.CELL or effect.after is None:
                 raise Invalid("an overrule decides cells that are there; it draws and deletes none", field="action")
         for one in op.settles:
-            if judgement_of(self.opinions.get((one.annotation, one.author))) is None:
+            if not self._is_there(one):
                 raise Invalid("there is no such opinion to settle", field="settles")
 
-    def take(self, operation: Operation, op: Any, rows: dict[uuid.UUID, Annotation]) -> None:
+    def take_opinion(self, opinion: Opinion) -> None:
+        """The author's own opinion, as an operation of this write has just given it: a later one may settle it."""
+        self.opinions[opinion.annotation.uid, self.author.pk] = opinion
+
+    def take(self, operation: Operation, op: Any) -> None:
         """An accepted operation: what it settles, or, as the undo of an overrule, what counts again."""
         if op.action == UNDO and op.undoes:
             self._unsettle(op.undoes)
-        for one in op.settles:
+        for one in [*op.settles, *self._redone_by(op)]:
             opinion = self.opinions[one.annotation, one.author]
             if opinion.settled_by is not None:  # by an earlier overrule, and an undo of this one leaves that
                 continue
             opinion.settled_by = op.op_id
             self.changed[one.annotation, one.author] = opinion
-            row = rows[one.annotation]
-            self.settlements.append(Settlement(operation=operation, annotation=row, author_id=one.author))
+            self.settled.setdefault(op.op_id, []).append(one)
+            settlement = Settlement(operation=operation, annotation=opinion.annotation, author_id=one.author)
+            self.settlements.append(settlement)
+
+    def _redone_by(self, op: Any) -> list[Named]:
+        """What a redo settles once more: whose opinions the overrule had settled, where they have not withdrawn them.
+
+        Whoever may not overrule by now restores the decision alone.
+        """
+        if op.action != REDO or not self.may:
+            return []
+        undone = self.undone.get(op.undoes)
+        settled = self.settled.get(undone, []) if undone else []
+        return [one for one in settled if self._is_there(one)]
+
+    def _is_there(self, one: Named) -> bool:
+        """Whether the person has an opinion of the cell that is not withdrawn."""
+        opinion = self.opinions.get((one.annotation, one.author))
+        return judgement_of(opinion) is not None
 
     def _unsettle(self, op_id: uuid.UUID) -> None:
         for key, opinion in self.opinions.items():
             if opinion.settled_by == op_id:
                 opinion.settled_by = None
                 self.changed[key] = opinion
+
+    def cells(self) -> list[Annotation]:
+        """The cells of which an opinion is settled now, or counts again."""
+        return [opinion.annotation for opinion in self.changed.values()]
 
     def write(self) -> None:
         """After the operations are saved."""

@@ -9,6 +9,7 @@ from labeling.annotations.opinions import Deciders, Judgement, decision_of, is_d
 from labeling.annotations.overrules import replay_settled
 from labeling.annotations.state import state_of
 from labeling.annotations.wire import StateJson
+from labeling.projects.classes import current_classes
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,9 @@ def _wrong_decisions(layer: Layer) -> Iterator[str]:
         if opinion is not None and (uid, author) not in settled:
             logged.setdefault(uid, []).append(opinion)
     deciders = replay_deciders(layer)
+    classes = current_classes(layer.image.project_id)
     for row in Annotation.objects.filter(layer=layer).iterator():
-        expected = is_disputed(row, logged.get(row.uid, []))
+        expected = is_disputed(row, logged.get(row.uid, []), classes)
         if row.disputed != expected:
             yield f"annotation {row.uid}: disputed is {row.disputed}, the log says {expected}"
         if row.decided_by_id != deciders.get(row.uid):

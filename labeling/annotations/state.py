@@ -2,12 +2,13 @@
 
 import base64
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from inference import masks
 from inference.documents.interactive import MaskJson
 from inference.documents.publication import Provenance
-from inference.types import BoxMask
+from inference.types import BoxMask, is_point
 from labeling.annotations.contract import Box, MaskIn, StateIn
 from labeling.annotations.models import Annotation
 from labeling.annotations.wire import StateJson
@@ -36,7 +37,7 @@ class PackedMask:
 class AnnotationState:
     """What an annotation is at one moment, apart from who made it so and when.
 
-    box         x0, y0, x1, y1: image pixels, half-open, floats
+    box         x0, y0, x1, y1: image pixels, half-open, floats; of a cell that is a point, x, y, x, y
     attributes  what the project asks besides the class, name -> one of the declared values; None for nothing
     parent      uid of the cell in the same layer that this one lies in
     """
@@ -51,6 +52,11 @@ class AnnotationState:
     provenance: Provenance | None = None
     attributes: dict[str, str] | None = None
     parent: uuid.UUID | None = None
+
+    @property
+    def is_point(self) -> bool:
+        """Whether it says where a cell is and not how large."""
+        return is_point(self.box)
 
     def as_json(self) -> StateJson:
         """The form of the wire and of Effect.before/after."""
@@ -116,32 +122,37 @@ def put_state(row: Annotation, state: AnnotationState | None) -> None:
 
 
 def check_state(
-    sent: StateIn, *, width: int, height: int, classes: frozenset[int], attributes: dict[str, list[str]]
+    sent: StateIn, *, width: int, height: int, classes: Mapping[int, int], attributes: dict[str, list[str]]
 ) -> AnnotationState:
     """What a client sent, checked against its image.
 
     width, height  of the image, pixels
-    classes        ids of the project's classes
+    classes        id of each of the project's classes -> of the class that it is now (projects/classes.py)
     attributes     of the project: name -> its values
 
-    The box contains the mask: where the mask leaves the box, the box grows (with_mask).
+    The box contains the mask: where the mask leaves the box, the box grows (with_mask). So a point that is given a mask
+    has a box from then on.
 
-    Raises Invalid with the field's name: the box must be non-empty and inside the image, a mask non-empty, inside the
-    image, as long as its box says and not all outside the box, the class one of the project's.
+    Raises Invalid with the field's name: the box must lie inside the image and have an extent, but for a cell that is a
+    point; a mask must be non-empty, inside the image, as long as its box says and not all outside the box; the class
+    must be one of the project's.
     """
     allowed = STATUSES[sent.kind]
     if sent.status not in allowed:
         words = f"the status of a {sent.kind} must be one of {', '.join(allowed)}, not {sent.status}"
         raise Invalid(words, field="status")
-    check_class(sent.label_class, classes)
+    label_class = check_class(sent.label_class, classes)
     _check_attributes(sent.attributes, attributes)
-    _check_box(sent.box, width, height)
+    if sent.kind == Annotation.Kind.CELL and is_point(sent.box):
+        _check_point(sent.box, width, height)
+    else:
+        _check_box(sent.box, width, height)
     mask = None if sent.mask is None else check_mask(sent.mask, width, height)
     return AnnotationState(
         kind=sent.kind,
         status=sent.status,
         box=sent.box if mask is None else with_mask(sent.box, mask),
-        label_class=sent.label_class,
+        label_class=label_class,
         mask=mask,
         derived_from=sent.derived_from,
         reason=sent.reason or "",
@@ -150,10 +161,13 @@ def check_state(
     )
 
 
-def check_class(label_class: int | None, classes: frozenset[int]) -> None:
-    """Raises Invalid."""
-    if label_class is not None and label_class not in classes:
+def check_class(label_class: int | None, classes: Mapping[int, int]) -> int | None:
+    """The class that was sent as it is now: whoever sends it may not know yet that it was merged. Raises Invalid."""
+    if label_class is None:
+        return None
+    if label_class not in classes:
         raise Invalid(f"class {label_class} is not one of this project's", field="label_class")
+    return classes[label_class]
 
 
 def _check_attributes(given: dict[str, str] | None, declared: dict[str, list[str]]) -> None:
@@ -171,11 +185,19 @@ def _check_box(box: Box, width: int, height: int) -> None:
         raise Invalid(f"the box {x0:g}, {y0:g}, {x1:g}, {y1:g} leaves the image of {width} x {height} px", field="box")
 
 
+def _check_point(box: Box, width: int, height: int) -> None:
+    """A point lies in a pixel of the image."""
+    x, y = box[:2]
+    if not (0 <= x < width and 0 <= y < height):
+        raise Invalid(f"the point {x:g}, {y:g} lies outside the image of {width} x {height} px", field="box")
+
+
 def with_mask(box: Box, mask: PackedMask) -> Box:
     """The smallest box that holds `box` and every pixel of the mask: image pixels, half-open.
 
-    A brush stroke legitimately leaves the box of the cell, and a box may be made smaller than its mask. A mask that has
-    no pixel in the box belongs to something else. Raises Invalid for that, naming the mask.
+    A brush stroke legitimately leaves the box of the cell, and a box may be made smaller than its mask. A point becomes
+    a box with its first mask. A mask that has no pixel in the box, or that lies away from the point, belongs to
+    something else. Raises Invalid for that, naming the mask.
     """
     x0, y0, x1, y1 = box
     if x0 <= mask.x and y0 <= mask.y and mask.x + mask.width <= x1 and mask.y + mask.height <= y1:
@@ -184,6 +206,8 @@ def with_mask(box: Box, mask: PackedMask) -> Box:
     assert whole is not None  # check_mask declines a mask without a pixel
     rows, columns = whole.bits.shape
     left, top, right, bottom = whole.x, whole.y, whole.x + columns, whole.y + rows
+    if is_point(box):
+        return _around_point(box, (left, top, right, bottom))
     if min(x1, right) <= max(x0, left) or min(y1, bottom) <= max(y0, top):
         raise Invalid(
             f"the mask ({left}, {top} to {right}, {bottom}) lies outside its box ({x0:g}, {y0:g} to {x1:g}, {y1:g}); "
@@ -191,6 +215,24 @@ def with_mask(box: Box, mask: PackedMask) -> Box:
             field="mask",
         )
     return (min(x0, left), min(y0, top), max(x1, right), max(y1, bottom))
+
+
+def _around_point(point: Box, mask: tuple[int, int, int, int]) -> Box:
+    """The box of a point that is given a mask: that of the mask, and of the point where it lies outside.
+
+    mask  left, top, right, bottom of its pixels; raises Invalid where the point is further than a mask's own size away
+    """
+    x, y = point[:2]
+    left, top, right, bottom = mask
+    away_x = max(left - x, x - right, 0)
+    away_y = max(top - y, y - bottom, 0)
+    if away_x > right - left or away_y > bottom - top:
+        raise Invalid(
+            f"the mask ({left}, {top} to {right}, {bottom}) lies away from its point ({x:g}, {y:g}); "
+            "send the point of the same cell",
+            field="mask",
+        )
+    return (min(x, left), min(y, top), max(x, right), max(y, bottom))
 
 
 def check_mask(sent: MaskIn, width: int, height: int) -> PackedMask:

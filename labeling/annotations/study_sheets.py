@@ -66,7 +66,7 @@ def lock_sheet(project: Project, *, farewell: bool = False) -> Sheet | None:
                 "your study’s page and go on with the field: then it is sent."
             )
         )
-    return Sheet(frozenset(item.arm.tools), item.arm.accepts_many, item.opened_at)
+    return Sheet(frozenset(item.tools), item.arm.accepts_many, item.opened_at)
 
 
 def decline_without(project: Project, tool: str) -> None:
@@ -75,8 +75,8 @@ def decline_without(project: Project, tool: str) -> None:
     item: Any = getattr(project, "study_item", None)
     if item is None:
         return
-    if tool not in item.arm.tools:
-        offered = ", ".join(item.arm.tools) or _("none to draw with")
+    if tool not in item.tools:
+        offered = ", ".join(item.tools) or _("none to draw with")
         raise PermissionDenied(
             _("the tool “{tool}” is not one of this study’s here: {offered}").format(tool=tool, offered=offered)
         )

@@ -10,7 +10,8 @@ from labeling.annotations.contract import CertificateAnswer, PersonAnswer
 from labeling.annotations.models import Layer
 from labeling.assignments.states import ItemState
 from labeling.contract import Answer, OneOf, Query, QueryId
-from labeling.projects.contract import ClassAnswer, RoleName
+from labeling.images.registration import Landmark
+from labeling.projects.contract import AttributeAnswer, ClassAnswer, RoleName
 
 
 class TilesAnswer(Answer):
@@ -22,8 +23,38 @@ class TilesAnswer(Answer):
     levels: int
 
 
+class ChannelAnswer(Answer):
+    """A channel as it is shown at first: `low` and `high` are the samples that are black and of full colour, `least`
+    and `most` the smallest and largest that were found. `colour` has six hexadecimal digits."""
+
+    name: str
+    colour: str
+    low: float
+    high: float
+    least: float
+    most: float
+    shown: bool
+
+
+class PlanesAnswer(Answer):
+    """What can be chosen of a slide, and of its fields: `tiles` take page, channels and icc as their query.
+
+    `page` is shown at first, of `z` slices and `t` times: page = time * z + slice, all from the first one on.
+    `channels` is empty where a pixel has colours of its own. `icc`: whether the slide has a colour profile that can be
+    applied."""
+
+    tiles: TilesAnswer
+    page: int
+    z: int
+    t: int
+    channels: list[ChannelAnswer]
+    icc: bool
+
+
 class ShownImage(Answer):
-    """`tiles` null: small enough to be fetched whole. `um_per_px`: µm per pixel, null where nobody has stated it."""
+    """`planes` null: nothing to choose. `tiles` null: small enough to be fetched whole.
+
+    `um_per_px`: µm per pixel, null where nobody has stated it."""
 
     id: int
     name: str
@@ -33,7 +64,17 @@ class ShownImage(Answer):
     synthetic: bool
     pixels_url: str
     tiles: TilesAnswer | None
+    planes: PlanesAnswer | None
     thumbnail_url: str
+
+
+class SecondImage(ShownImage):
+    """Another image of the same tissue, as one with another stain.
+
+    landmarks  x, y in the image of the workspace and x, y in this one, image pixels
+    """
+
+    landmarks: list[Landmark]
 
 
 class PlacedImage(ShownImage):
@@ -43,13 +84,6 @@ class PlacedImage(ShownImage):
     count: int
     previous: int | None
     next: int | None
-
-
-class AttributeAnswer(Answer):
-    """What a project asks of a cell besides its class."""
-
-    name: str
-    values: list[str]
 
 
 class WorkspaceProject(Answer):
@@ -66,11 +100,13 @@ class WorkspaceProject(Answer):
 
 
 class PublicationAnswer(Answer):
-    """`proposals`: how many cells the round proposed on this image; `why`: sentences about why it proposed none."""
+    """`proposals`: how many cells the round proposed on this image; `why`: sentences about why it proposed none.
+    Without a round the number is 0, and `job` is the one that proposed."""
 
     id: UUID
-    round: int
+    round: int | None
     round_number: int
+    job: int | None
     published_at: datetime
     models: dict[str, str]
     proposals: int
@@ -91,15 +127,20 @@ class LayerAnswer(Answer):
 
 
 class StudyAnswer(Answer):
-    """On the sheet of a study's item: the tools of its arm, and whether many proposals are accepted at once."""
+    """On the sheet of a study's item: the tools of its arm, and whether many proposals are accepted at once. `mark` is
+    [x0, y0, x1, y1] around a sampled cell, in pixels of the sheet; null where the whole field is read."""
 
     tools: list[str]
     accepts_many: bool
+    mark: tuple[int, int, int, int] | None
 
 
 class PlaceAnswer(Answer):
     number: int
     of: int
+
+
+WorkAction = Literal["begin", "finish", "skip", "release", "accept", "send_back", "reopen"]
 
 
 class WorkAnswer(Answer):
@@ -115,18 +156,38 @@ class WorkAnswer(Answer):
     comment: str
     place: PlaceAnswer | None
     reviewer: str | None
-    actions: list[Literal["begin", "finish", "skip", "release", "accept", "send_back", "reopen"]]
+    actions: list[WorkAction]
+
+
+class GuidelineState(Answer):
+    """The guidelines that hold, and whether this person has seen and acknowledged them."""
+
+    version: int
+    must_acknowledge: bool
+    is_seen: bool
+    is_acknowledged: bool
+
+
+class ProposingAnswer(Answer):
+    """`url`: the page on which cells are proposed on this image; `job`: the one that does it now."""
+
+    url: str
+    job: int | None
 
 
 class WorkspaceAnswer(Answer):
-    """`people` have annotated on the layers that are shown."""
+    """`people` have annotated on the layers that are shown. `proposing` null: this person may not propose here.
+    `second` null: no other image is registered with this one."""
 
     image: PlacedImage
+    second: SecondImage | None
     project: WorkspaceProject
     person: PersonAnswer
     layers: list[LayerAnswer]
     study: StudyAnswer | None
     work: WorkAnswer | None
+    proposing: ProposingAnswer | None
+    guideline: GuidelineState | None
     people: list[PersonAnswer]
 
 

@@ -17,13 +17,13 @@ from labeling.projects.access import person, reach
 from labeling.rounds import reference
 from labeling.rounds.models import Publication
 from labeling.rounds.results.comparison import two_rounds
-from labeling.workspace.api import described
-from labeling.workspace.contract import ComparedRound, ComparisonAnswer, ShownImage, TwoRounds
+from labeling.workspace.api import shown_image
+from labeling.workspace.contract import ComparedRound, ComparisonAnswer, TwoRounds
 
 
 def _image(request: Request, image: int) -> Image:
     """As the page: whoever may see the project, and never the sheet of a study's item."""
-    images = Image.objects.visible_to(person(request)).filter(project__study_item__isnull=True)
+    images = Image.objects.visible_to(person(request)).filter(project__is_sheet=False)
     return reach(images.select_related("project"), person(request), "see", pk=image)
 
 
@@ -40,7 +40,7 @@ class Overlay(APIView):
         layers = dict(Publication.objects.filter(image=found, round__in=rounds).values_list("round", "layer"))
         has_reference = found.pk in reference.locked_images(found.project)
         compared = [ComparedRound(id=r.pk, number=r.number, layer=layers.get(r.pk)) for r in rounds]
-        return ComparisonAnswer(image=ShownImage(**described(found)), rounds=compared, reference=has_reference)
+        return ComparisonAnswer(image=shown_image(found), rounds=compared, reference=has_reference)
 
 
 class ReferencePack(APIView):
