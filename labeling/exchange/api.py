@@ -4,17 +4,20 @@ import tempfile
 from pathlib import Path
 from typing import Annotated
 
-from django.http import FileResponse, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.text import slugify
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from labeling.accounts.repeats import once
+from labeling.audit.downloads import download
 from labeling.contract import Answer, Body, File, Form, OneOf, Query, Reply, contract
 from labeling.exchange.coco import Segmentation
-from labeling.exchange.exporting import ExportRequest, Layout, write_export
+from labeling.exchange.exporting import write_export
 from labeling.exchange.image_tables import MOST_BYTES, as_table, take_table
+from labeling.exchange.request import ExportRequest, Layout
 from labeling.exchange.selection import Part
+from labeling.images.contract import Reason
 from labeling.jobs.contract import JobAnswer, job_answer
 from labeling.jobs.models import Job
 from labeling.jobs.services import create_job
@@ -43,7 +46,10 @@ class ExportBody(Body):
 
 
 class TableForm(Form):
+    """`reason`: why patients move into or out of test after the first round has started."""
+
     table: File
+    reason: Reason = ""
 
 
 class TableChanges(Answer):
@@ -61,13 +67,14 @@ class Export(APIView):
             path = Path(folder) / "export"
             written = write_export(found, wanted, path)
             file = path.open("rb")  # stays readable when the folder is gone
-        return FileResponse(file, as_attachment=True, filename=written.file_name, content_type=written.content_type)
+        return download(file, name=written.file_name, content_type=written.content_type, project=found, layout=layout)
 
 
 class Exports(APIView):
     """An export as a job."""
 
-    @contract(body=ExportBody, answer=JobAnswer, status=202)
+    @once
+    @contract(body=ExportBody, answer=JobAnswer, status=202, scope="annotate")
     def post(self, request: Request, project: int, *, body: ExportBody) -> Reply:
         found = reach(Project.objects.visible_to(person(request)), person(request), "export", project="", pk=project)
         wanted = asked(body.layout, body)
@@ -85,15 +92,14 @@ class ImageTable(APIView):
     """GET what is said of the images, as CSV; POST such a file as `table`: all of it is taken, or nothing."""
 
     @contract(files=("text/csv",))
-    def get(self, request: Request, project: int) -> HttpResponse:
+    def get(self, request: Request, project: int) -> HttpResponseBase:
         found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
-        response = HttpResponse(as_table(found), content_type="text/csv; charset=utf-8")
-        name = slugify(found.name) or "project"
-        response["Content-Disposition"] = f'attachment; filename="{name}-images.csv"'
-        return response
+        name = f"{slugify(found.name) or 'project'}-images.csv"
+        return download(as_table(found), name=name, content_type="text/csv; charset=utf-8", project=found)
 
     @contract(form=TableForm, answer=TableChanges)
     def post(self, request: Request, project: int, *, form: TableForm) -> TableChanges:
         found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
         content = form.table.read(MOST_BYTES + 1)
-        return TableChanges(changed=take_table(project=found, content=content))
+        changed = take_table(project=found, content=content, by=person(request), reason=form.reason)
+        return TableChanges(changed=changed)

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from labeling.exchange.selection import ExportedImage
+from labeling.images.models import Image
 from labeling.projects.models import LabelClass
+from labeling.spreadsheets import as_text
 
 SAME_TIME = (1980, 1, 1, 0, 0, 0)  # a zip's own clock begins here; two exports of the same work have equal bytes
 IMAGE_COLUMNS = (
-    "file", "name", "id", "width", "height", "um_per_px", "split", "group", "scanner", "site", "stain", "synthetic",
+    "file", "name", "id", "width", "height", "um_per_px", "split", "centre", "patient", "block", "slide",
+    "scanner", "stain", "tags", "synthetic",
     "sha256", "masks", "boxes", "regions", "stored_as",
 )  # fmt: skip
 
@@ -58,7 +61,7 @@ def as_json(content: Any) -> bytes:
 
 
 def image_row(exported: ExportedImage, stored_as: str) -> list[Any]:
-    """One line of images.csv. `held_as` says how the image's cells are stored, for example "PNG, 16 bit"."""
+    """One line of images.csv. `stored_as` says how the image's cells are stored, for example "PNG, 16 bit"."""
     image = exported.image
     masks = sum(cell.mask is not None for cell in exported.cells)
     return [
@@ -69,7 +72,7 @@ def image_row(exported: ExportedImage, stored_as: str) -> list[Any]:
         image.height,
         "" if image.um_per_px is None else image.um_per_px,
         image.split,
-        *(as_text(getattr(image, fact)) for fact in ("group", "scanner", "site", "stain")),
+        *origin_cells(image),
         int(image.synthetic),
         image.sha256,
         masks,
@@ -77,6 +80,13 @@ def image_row(exported: ExportedImage, stored_as: str) -> list[Any]:
         len(exported.regions),
         stored_as,
     ]
+
+
+def origin_cells(image: Image) -> list[str]:
+    """Where an image comes from, as IMAGE_COLUMNS names it; tags are separated by semicolons."""
+    specimen = image.specimen
+    texts = (specimen.centre, specimen.patient, specimen.block, specimen.slide, image.scanner, image.stain)
+    return [*map(as_text, texts), as_text("; ".join(image.tags))]
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
@@ -89,14 +99,15 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
 
 
 def class_table(classes: Sequence[LabelClass]) -> bytes:
-    """classes.csv: the id that the other files use, the name, the colour."""
-    rows = [[number, as_text(label.name), label.color] for number, label in enumerate(classes, start=1)]
-    return table(("id", "name", "color"), rows)
+    """classes.csv: the id that the other files use, the name, the colour, and the name of the wider class, if any.
 
-
-def as_text(name: str) -> str:
-    """A name that a spreadsheet would take for a formula gets an apostrophe: it opens as text."""
-    return f"'{name}" if name and name[0] in "=+-@\t\r" else name
+    A cell is counted as the class that it has: cells of a class are not counted among those of its parent.
+    """
+    rows = []
+    for number, label in enumerate(classes, start=1):
+        parent = as_text(label.parent.name) if label.parent else ""
+        rows.append([number, as_text(label.name), label.color, parent])
+    return table(("id", "name", "color", "parent"), rows)
 
 
 def _member(name: str) -> zipfile.ZipInfo:

@@ -1,13 +1,15 @@
 """COCO instances: ids from 1 in order, masks as compressed run lengths or as polygons.
 
 Accepted cells are in `annotations`. Cells that nobody could tell are there as `iscrowd` 1, which COCO's own evaluation
-and trainers leave out. Rejected and open proposals stand in lists of their own, so that nobody trains on them.
+and trainers leave out. A point is the only keypoint of its cell, whose bbox has no extent. Rejected and open proposals
+stand in lists of their own, so that nobody trains on them.
 """
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain
 from typing import IO
 
 import numpy as np
@@ -16,12 +18,23 @@ from inference.formats.outlines import polygons_of
 from inference.masks import run_lengths
 from inference.types import BoxMask
 from labeling.exchange.archive import as_json
-from labeling.exchange.entries import CocoAnnotation, CocoCategory, CocoImage, CocoRegion, RunLengths
+from labeling.exchange.entries import (
+    CocoAnnotation,
+    CocoCategory,
+    CocoImage,
+    CocoKeypoint,
+    CocoKeypoints,
+    CocoRegion,
+    RunLengths,
+    origin_of,
+)
 from labeling.exchange.selection import Box, ExportedCell, ExportedImage, ExportedRegion, Part
 from labeling.images.models import Image
 from labeling.projects.models import LabelClass, Project
 
 NO_CLASS = "unclassified"
+VISIBLE = 2  # COCO's word for a keypoint that is labelled and seen
+KEYPOINTS: CocoKeypoints = {"keypoints": ["centre"], "skeleton": []}  # of a category whose cells may be points
 
 
 class Segmentation(StrEnum):
@@ -46,6 +59,7 @@ class CocoWriter:
     aside: dict[Part, list[bytes]] = field(default_factory=lambda: {Part.REJECTED: [], Part.PROPOSALS: []})
     written: int = 0
     has_no_class: bool = False
+    has_points: bool = False
     cut_open: int = 0
 
     def begin(self) -> None:
@@ -80,10 +94,15 @@ class CocoWriter:
         self.file.write(b"}")
 
     def _categories(self) -> list[CocoCategory]:
-        names = [label.name for label in self.classes]
+        """The supercategory is the wider class that a class belongs to."""
+        named = [(label.name, label.parent.name if label.parent else "cell") for label in self.classes]
         if self.has_no_class:
-            names.append(NO_CLASS)
-        return [{"id": number, "name": name, "supercategory": "cell"} for number, name in enumerate(names, start=1)]
+            named.append((NO_CLASS, "cell"))
+        categories: list[CocoCategory] = []
+        for number, (name, wider) in enumerate(named, start=1):
+            category: CocoCategory = {"id": number, "name": name, "supercategory": wider}
+            categories.append(category | KEYPOINTS if self.has_points else category)
+        return categories
 
     def _category(self, cell: ExportedCell) -> int:
         for number, label in enumerate(self.classes, start=1):
@@ -106,6 +125,9 @@ class CocoWriter:
             "provenance": cell.provenance,
             "attributes": cell.attributes,
         }
+        if cell.point is not None:
+            entry |= keypoint(cell.point)
+            self.has_points = True
         if cell.drawn is not None and cell.drawn != cell.box:
             entry["drawn_bbox"] = bbox(cell.drawn)
         if cell.reader:
@@ -118,7 +140,8 @@ class CocoWriter:
 
     def _segmentation(self, image: Image, cell: ExportedCell, *, as_crowd: bool) -> RunLengths | list[list[float]]:
         """Compressed run lengths {"size": [height, width], "counts": text}, polygons [[x, y, ...], ...], or [] for a
-        cell that is a box. COCO wants run lengths for every crowd, so a crowd that is a box becomes its rectangle."""
+        cell that is a box or a point. COCO wants run lengths for every crowd, so a crowd that is a box becomes its
+        rectangle, and one that is a point the pixel under it."""
         if cell.mask is None:
             return compressed(rectangle(cell.box, image), image) if as_crowd else []
         if as_crowd or self.segmentation is Segmentation.RLE:
@@ -139,10 +162,7 @@ def image_entry(number: int, exported: ExportedImage) -> CocoImage:
         "um_per_px": image.um_per_px,
         "split": image.split,
         "synthetic": image.synthetic,
-        "group": image.group,
-        "scanner": image.scanner,
-        "site": image.site,
-        "stain": image.stain,
+        **origin_of(image),
         "name": image.name,
         "boxwise_id": image.pk,
         "sha256": image.sha256,
@@ -206,11 +226,16 @@ def cut_open(part: Sequence[Sequence[tuple[int, int]]]) -> list[tuple[int, int]]
 
 
 def flat(ring: Iterable[tuple[int, int]]) -> list[float]:
-    return [float(value) for corner in ring for value in corner]
+    return list(map(float, chain.from_iterable(ring)))
 
 
 def _distance(a: tuple[int, int], b: tuple[int, int]) -> int:
     return (a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2
+
+
+def keypoint(point: tuple[float, float]) -> CocoKeypoint:
+    x, y = point
+    return {"keypoints": [x, y, VISIBLE], "num_keypoints": 1}
 
 
 def bbox(box: Box) -> list[float]:

@@ -15,6 +15,7 @@ from typing import Any
 from django.db import transaction
 
 from inference.datasets import Dataset, Stated, layout_of, open_dataset
+from inference.documents.origins import stated_fact
 from inference.masks import boxes_of, cells_of
 from inference.types import RGB, InferenceError, Labels
 from labeling.accounts.models import User
@@ -101,7 +102,7 @@ def read_folder(path: Path, kind: str | None = None) -> tuple[Dataset, Stated, s
 def choose(dataset: Dataset, about: Stated, images: int | None) -> Chosen:
     """`images` of the training split and all of validation.
 
-    The first of every group, then the second of every group, and so on: few images of many patients teach more than
+    The first of every patient, then the second of every patient, and so on: few images of many patients teach more than
     many of one. Without a number, as many as a round takes in its 5 minutes beside the validation images, at least
     four. The last quarter of the training images is left open, one at least when there are two.
     """
@@ -158,10 +159,13 @@ def load_dataset(
             name=f"{image_name}.png",
             content=png(rgb),
             is_original=False,  # the pixels of the file, written anew
-            group=group_of(image_name, entry, about),
+            patient=patient_of(image_name, entry, about),
+            centre=stated_of("centre", entry, about),
+            block=stated_of("block", entry, {}),
+            slide=stated_of("slide", entry, {}),
             scanner=stated_of("scanner", entry, about),
-            site=stated_of("site", entry, about),
             stain=stated_of("stain", entry, about),
+            may_divide=True,
             um_per_px=_number(entry.get("um_per_px")) or scale,
             split=Split.VAL if image_name in chosen.val else Split.TRAIN,
             reference=labels,
@@ -196,33 +200,36 @@ def read(dataset: Dataset, name: str) -> tuple[RGB, Labels]:
     return rgb, labels
 
 
-def group_of(name: str, entry: Stated, about: Stated) -> str:
-    """The patient or slide of an image; empty when the data set does not say.
+def patient_of(name: str, entry: Stated, about: Stated) -> str:
+    """The patient of an image; empty when the data set does not say.
 
-    From the image's own entry (group, patient or slide), or, when the splits are said to be by patient, from the part
-    of the name before its last underscore ("09_3" is of patient 09).
+    From the image's own entry (patient, or group as it was called before), or, when the splits are said to be by
+    patient, from the part of the name before its last underscore ("09_3" is of patient 09).
     """
-    for key in ("group", "patient", "slide"):
-        if entry.get(key):
-            return str(entry[key])[:200]
+    stated = stated_fact(entry, "patient")
+    if stated:
+        return str(stated)[:200]
+    if entry.get("slide"):
+        return ""  # known by the slide
     by_patient = str(about.get("splits", {}).get("by", "")).startswith("patient")
     return name.rpartition("_")[0] if by_patient else ""
 
 
 def stated_of(fact: str, entry: Stated, about: Stated) -> str:
-    """Scanner, site or stain of an image: its own entry's, else the whole set's; empty when neither says so in text."""
-    text = entry.get(fact) or about.get(fact)
+    """What is said of an image: in its own entry, else of the whole set; empty when neither says so in text."""
+    text = stated_fact(entry, fact) or stated_fact(about, fact)
     return " ".join(text.split())[:200] if isinstance(text, str) else ""
 
 
 def _in_turns(dataset: Dataset, about: Stated, names: Sequence[str]) -> tuple[str, ...]:
-    """The names, those first that are the first of their group, then the second ones; else in their order."""
+    """The names, those first that are the first of their patient, then the second ones; else in their order."""
     seen: Counter[str] = Counter()
     turns: list[tuple[int, int, str]] = []
     for name in names:
-        group = group_of(name, dataset.entries.get(name, {}), about)
-        turns.append((seen[group], len(turns), name))
-        seen[group] += 1
+        entry = dataset.entries.get(name, {})
+        patient = patient_of(name, entry, about) or stated_of("slide", entry, {})
+        turns.append((seen[patient], len(turns), name))
+        seen[patient] += 1
     return tuple(name for _, _, name in sorted(turns))
 
 

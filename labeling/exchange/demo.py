@@ -27,7 +27,7 @@ from labeling.rounds.reference import candidates, lock
 from labeling.rounds.snapshots import Leaks
 
 NAME = "Demo: colon, immunohistochemistry"
-GROUP = "skimage immunohistochemistry"
+SLIDE = "skimage immunohistochemistry"
 BOXES = Path(__file__).with_name("demo_boxes.json")
 SIDE, CELLS = 256, 40  # of a synthetic field: pixels, nuclei at most
 Say = Callable[[str], Any]
@@ -104,8 +104,9 @@ def load_demo(*, owner: User, say: Say) -> Project:
             name=f"colon {field['name']}.png",
             content=png(crop(rgb, field)),
             is_original=False,
-            group=GROUP,
+            slide=SLIDE,
             split=field["split"],
+            may_divide=True,
         )
         if not any((field["cells"], field["cannot_tell"], field["exhaustive"], field["ignore"])):
             continue
@@ -153,7 +154,7 @@ def load_synthetic(*, owner: User, count: int, say: Say) -> Project:
             name=f"synthetic {number:04d}.png",
             content=png(field.rgb),
             is_original=False,
-            group=f"synthetic {number:04d}",
+            patient=f"synthetic {number:04d}",
             split=Split.VAL if judged else Split.TRAIN,
             synthetic=True,
             reference=field.labels if judged else None,
@@ -176,5 +177,5 @@ def first_round(*, project: Project, owner: User, say: Say) -> None:
         start_round(project=project, by=owner, preset="quick")
     except Leaks as leak:  # the splits are the data set's own: show what it gives, marked optimistic
         say(f"{leak} It is started so.")
-        start_round(project=project, by=owner, preset="quick", same_slide=True)
+        start_round(project=project, by=owner, preset="quick", same_patient=True)
     say("The first round has started: proposals appear on the images within minutes; its page shows how far it is.")

@@ -9,6 +9,7 @@ from inference.datasets import Annotated
 from inference.documents.interactive import MaskJson
 from inference.documents.publication import Provenance
 from inference.formats.outlines import Geometry
+from labeling.images.models import Image
 
 # -- COCO
 
@@ -27,7 +28,32 @@ class CocoRegion(TypedDict):
     reader: NotRequired[str]
 
 
-class CocoImage(TypedDict):
+class Origin(TypedDict):
+    """Where an image comes from, in every format that names it."""
+
+    centre: str
+    patient: str
+    block: str
+    slide: str
+    scanner: str
+    stain: str
+    tags: list[str]
+
+
+def origin_of(image: Image) -> Origin:
+    specimen = image.specimen
+    return {
+        "centre": specimen.centre,
+        "patient": specimen.patient,
+        "block": specimen.block,
+        "slide": specimen.slide,
+        "scanner": image.scanner,
+        "stain": image.stain,
+        "tags": image.tags,
+    }
+
+
+class CocoImage(Origin):
     """log: layer id -> how far its log went; notes: codes of images/sentences.py."""
 
     id: int
@@ -37,10 +63,6 @@ class CocoImage(TypedDict):
     um_per_px: float | None
     split: str
     synthetic: bool
-    group: str
-    scanner: str
-    site: str
-    stain: str
     name: str
     boxwise_id: int
     sha256: str
@@ -49,14 +71,32 @@ class CocoImage(TypedDict):
     regions: NotRequired[list[CocoRegion]]
 
 
+class CocoKeypoints(TypedDict):
+    """The names of the keypoints of a category, and the lines between them."""
+
+    keypoints: list[str]
+    skeleton: list[list[int]]
+
+
 class CocoCategory(TypedDict):
+    """keypoints, skeleton: only where cells are points."""
+
     id: int
     name: str
     supercategory: str
+    keypoints: NotRequired[list[str]]
+    skeleton: NotRequired[list[list[int]]]
+
+
+class CocoKeypoint(TypedDict):
+    """x, y and visibility of the one keypoint of a cell that is a point."""
+
+    keypoints: list[float]
+    num_keypoints: int
 
 
 class CocoAnnotation(TypedDict):
-    """segmentation: run lengths, polygons [[x, y, ...], ...], or [] for a cell that is a box."""
+    """segmentation: run lengths, polygons [[x, y, ...], ...], or [] for a cell that is a box or a point."""
 
     image_id: int
     category_id: int
@@ -70,6 +110,8 @@ class CocoAnnotation(TypedDict):
     attributes: dict[str, str]
     parent: NotRequired[str | None]
     drawn_bbox: NotRequired[list[float]]
+    keypoints: NotRequired[list[float]]
+    num_keypoints: NotRequired[int]
     reader: NotRequired[str]
     reason: NotRequired[str]
     score: NotRequired[float]
@@ -78,17 +120,13 @@ class CocoAnnotation(TypedDict):
 # -- dataset.json of label maps (inference/datasets.py)
 
 
-class DatasetEntry(TypedDict):
+class DatasetEntry(Origin):
     """An image; labels: the file of its label map, log: layer id -> how far its log went."""
 
     width: int
     height: int
     um_per_px: float | None
     name: str
-    group: str
-    scanner: str
-    site: str
-    stain: str
     labels: str
     sha256: str
     log: dict[str, int]

@@ -1,7 +1,8 @@
 """GeoJSON in the form that QuPath reads and writes: one file an image, in pixels of the full resolution.
 
 Outlines run along the edges of pixels, so filling them gives the mask back, pixel for pixel; a detached part is one
-more polygon of a MultiPolygon, a hole one more ring. Proposals are QuPath's detections, everything else annotations.
+more polygon of a MultiPolygon, a hole one more ring. A cell that is a point is a Point. Proposals are QuPath's
+detections, everything else annotations.
 """
 
 from collections.abc import Sequence
@@ -45,8 +46,15 @@ def cell_feature(cell: ExportedCell, classes: dict[int, LabelClass], *, has_pare
         properties["classification"] = {"name": label.name, "color": colour}
     if cell.score is not None:
         properties["measurements"] = {"doubt": cell.score}
-    geometry = geometry_of(cell.mask) if cell.mask is not None else rectangle(cell.box)
-    return {"type": "Feature", "id": str(cell.uid), "geometry": geometry, "properties": properties}
+    return {"type": "Feature", "id": str(cell.uid), "geometry": _geometry(cell), "properties": properties}
+
+
+def _geometry(cell: ExportedCell) -> Geometry:
+    if cell.mask is not None:
+        return geometry_of(cell.mask)
+    if cell.point is not None:
+        return {"type": "Point", "coordinates": list(cell.point)}
+    return rectangle(cell.box)
 
 
 def region_feature(region: ExportedRegion) -> Feature:

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import PIL.Image
 
-from labeling.exchange.archive import as_text
 from labeling.exchange.selection import ExportedCell, ExportedImage
 from labeling.projects.models import LabelClass
+from labeling.spreadsheets import as_text
 
 MOST_IN_16_BITS = 65_535
 CELL_COLUMNS = ("file", "id", "page", "class_id", "class", "uid", "author", "reader", "parent", "attributes")

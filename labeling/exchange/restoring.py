@@ -1,10 +1,12 @@
 """A project from an export of label maps: images, classes, cells with and without masks, regions, splits."""
 
+from functools import partial
 from pathlib import Path
 
 from django.db import transaction
 
 from inference.datasets import Annotated, Dataset, Stated, first_of
+from inference.documents.origins import stated_fact
 from inference.masks import cells_of
 from inference.types import InferenceError, Labels
 from labeling.accounts.models import User
@@ -31,21 +33,28 @@ def load_export(*, owner: User, dataset: Dataset, about: Stated, name: str) -> P
         owner=owner, name=name, description=str(about.get("description") or ""), classes=classes, records_activity=True
     )
     keys = list(project.classes.order_by("position").values_list("pk", flat=True))
-    splits = {stem: split for split, stems in dataset.splits.items() for stem in stems}
+    splits: dict[str, str] = {}
+    for split, stems in dataset.splits.items():
+        splits |= dict.fromkeys(stems, split)
     for stem in dataset.names:
         entry = dataset.entries.get(stem)
         if not isinstance(entry, dict) or not isinstance(entry.get("annotated"), dict):
             raise CannotLoad(f"dataset.json says nothing of {stem}; take a fresh export")
+        stated = partial(stated_text, entry)
         image = add_image(
             project=project,
             name=str(entry.get("name") or f"{stem}.png"),
             content=png(dataset.image(stem)),
             um_per_px=entry.get("um_per_px"),
             split=splits.get(stem, Split.TRAIN),
-            group=str(entry.get("group") or ""),
-            scanner=str(entry.get("scanner") or ""),
-            site=str(entry.get("site") or ""),
-            stain=str(entry.get("stain") or ""),
+            may_divide=True,
+            tags=[str(tag) for tag in entry.get("tags") or ()],
+            centre=stated("centre"),
+            patient=stated("patient"),
+            block=stated("block"),
+            slide=stated("slide"),
+            scanner=stated("scanner"),
+            stain=stated("stain"),
         )
         annotated = entry["annotated"]
         draw(
@@ -57,6 +66,10 @@ def load_export(*, owner: User, dataset: Dataset, about: Stated, name: str) -> P
             cannot_tell=annotated["cannot_tell"],
         )
     return project
+
+
+def stated_text(entry: Stated, fact: str) -> str:
+    return str(stated_fact(entry, fact) or "")
 
 
 def pages_of(dataset: Dataset, stem: str) -> list[Labels]:

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from inference.documents.publication import Provenance
 from inference.masks import clip, unpack
-from inference.types import BoxMask
+from inference.types import BoxMask, is_point
+from labeling.annotations.blinding import has_open_readings
 from labeling.annotations.models import Annotation, Layer
 from labeling.annotations.state import AnnotationState, state_of
 from labeling.errors import Invalid
@@ -24,13 +25,14 @@ class Part(StrEnum):
 
     MASKS = "masks"  # accepted cells with a mask
     BOXES = "boxes"  # accepted cells without a mask
+    POINTS = "points"  # accepted cells that are points
     REGIONS = "regions"  # fully annotated regions, and regions to ignore
     CANNOT_TELL = "cannot_tell"  # cells that nobody could tell
     REJECTED = "rejected"  # proposals that somebody rejected
     PROPOSALS = "proposals"  # proposals of the current round that nobody has decided on
 
 
-DEFAULT = frozenset({Part.MASKS, Part.BOXES, Part.REGIONS, Part.CANNOT_TELL})
+DEFAULT = frozenset({Part.MASKS, Part.BOXES, Part.POINTS, Part.REGIONS, Part.CANNOT_TELL})
 Box = tuple[float, float, float, float]
 
 
@@ -38,9 +40,10 @@ Box = tuple[float, float, float, float]
 class ExportedCell:
     """One cell.
 
-    box    x0, y0, x1, y1: image pixels, half-open; the box of the mask where there is a mask
+    box    x0, y0, x1, y1: image pixels, half-open; the box of the mask where there is a mask; x, y, x, y of a point
     drawn  the box as it is stored: what a person drew, grown to hold the mask
-    mask   tight and inside the image; None for a cell that is a box
+    mask   tight and inside the image; None for a cell that is a box or a point
+    row    key of its annotation
     """
 
     uid: uuid.UUID
@@ -56,6 +59,12 @@ class ExportedCell:
     reason: str = ""
     score: float | None = None
     reader: str = ""
+    row: int | None = None
+
+    @property
+    def point(self) -> tuple[float, float] | None:
+        """x, y of a cell that is a point; None for every other one."""
+        return self.box[:2] if self.mask is None and is_point(self.box) else None
 
 
 @dataclass(frozen=True)
@@ -93,17 +102,25 @@ def parts_of(names: Sequence[str]) -> frozenset[Part]:
 
 
 def classes_of(project: Project) -> list[LabelClass]:
-    """The project's classes in their order: the first has id 1 in every export."""
-    return list(project.classes.order_by("position"))
+    """The project's classes in their order: the first has id 1 in every export. Merged ones have no cells."""
+    return list(project.classes.current().select_related("parent").order_by("position"))
 
 
-def export_image(image: Image, *, stem: str, file_name: str, parts: frozenset[Part]) -> ExportedImage:
-    """Read one image's annotations. Memory is that of one image."""
-    layers = list(Layer.objects.filter(image=image, kind=Layer.Kind.WORKING).select_related("head", "annotator"))
+def export_image(
+    image: Image, *, stem: str, file_name: str, parts: frozenset[Part], seen: QuerySet[Layer] | None = None
+) -> ExportedImage:
+    """Read one image's annotations. Memory is that of one image.
+
+    seen  the layers that are read; None for all. Without it no working layer is read while blinded readings of the
+          image are open: whoever reads the file could be a reader.
+    """
+    there = _closed_layers(image) if seen is None else seen
+    working = there.filter(kind=Layer.Kind.WORKING)
+    layers = list(working.select_related("head", "annotator"))
     readers = {layer.pk: layer.annotator.display_name if layer.annotator else "" for layer in layers}
     cells: list[ExportedCell] = []
     regions: list[ExportedRegion] = []
-    for row in _working_rows(image):
+    for row in _working_rows(working):
         state = state_of(row)
         if state is None:
             continue
@@ -116,7 +133,7 @@ def export_image(image: Image, *, stem: str, file_name: str, parts: frozenset[Pa
         if cell is not None and cell.part in parts:
             cells.append(cell)
     if Part.PROPOSALS in parts:
-        cells.extend(_open_proposals(image))
+        cells.extend(_open_proposals(image, there))
     return ExportedImage(
         image=image,
         stem=stem,
@@ -127,8 +144,13 @@ def export_image(image: Image, *, stem: str, file_name: str, parts: frozenset[Pa
     )
 
 
-def _working_rows(image: Image) -> Iterator[Annotation]:
-    rows = Annotation.objects.filter(layer__image=image, layer__kind=Layer.Kind.WORKING, deleted=False)
+def _closed_layers(image: Image) -> QuerySet[Layer]:
+    still_blind = has_open_readings("image") & Q(kind=Layer.Kind.WORKING)
+    return Layer.objects.filter(image=image).exclude(still_blind)
+
+
+def _working_rows(working: QuerySet[Layer]) -> Iterator[Annotation]:
+    rows = Annotation.objects.filter(layer__in=working, deleted=False)
     return rows.select_related("author").order_by("pk").iterator(chunk_size=2000)
 
 
@@ -154,6 +176,7 @@ def _cell(image: Image, row: Annotation, state: AnnotationState, author: str, re
         parent=row.parent,
         reason=row.reason,
         reader=reader,
+        row=row.pk,
     )
 
 
@@ -162,7 +185,9 @@ def _part(state: AnnotationState, *, has_mask: bool) -> Part:
         return Part.REJECTED
     if state.status == Annotation.Status.CANNOT_TELL:
         return Part.CANNOT_TELL
-    return Part.MASKS if has_mask else Part.BOXES
+    if has_mask:
+        return Part.MASKS
+    return Part.POINTS if state.is_point else Part.BOXES
 
 
 def _geometry(image: Image, state: AnnotationState) -> tuple[BoxMask | None, Box]:
@@ -178,19 +203,23 @@ def _geometry(image: Image, state: AnnotationState) -> tuple[BoxMask | None, Box
     return mask, (float(mask.x), float(mask.y), float(mask.x + width), float(mask.y + height))
 
 
-def _open_proposals(image: Image) -> list[ExportedCell]:
-    """The current round's proposals on which nobody has decided."""
+def _where_from(publication: Publication) -> Provenance:
+    if publication.round_id is None:
+        return {"round_number": 0}
+    return {"round": publication.round_id}
+
+
+def _open_proposals(image: Image, seen: QuerySet[Layer]) -> list[ExportedCell]:
+    """The current round's proposals on which nobody has decided, as far as the layers `seen` tell."""
+    working = seen.filter(kind=Layer.Kind.WORKING)
     publication: Publication | None = current_publications(Image.objects.filter(pk=image.pk)).first()
-    if publication is None:
+    if publication is None or not seen.filter(pk=publication.layer_id).exists():
         return []
-    decided = Annotation.objects.filter(
-        layer__image=image, layer__kind=Layer.Kind.WORKING, deleted=False, derived_from__isnull=False
-    ).values("derived_from")
-    rows = Annotation.objects.filter(layer=publication.layer_id, deleted=False).exclude(uid__in=decided)
+    decided = Annotation.objects.filter(layer__in=working, deleted=False, derived_from__isnull=False)
+    decided_uids = decided.values("derived_from")
+    rows = Annotation.objects.filter(layer=publication.layer_id, deleted=False).exclude(uid__in=decided_uids)
     # A proposal made from a person's box names that box; a box that has its mask by now is decided.
-    boxed = Annotation.objects.filter(
-        layer__image=image, layer__kind=Layer.Kind.WORKING, deleted=False, mask_bits__isnull=False
-    ).values("uid")
+    boxed = Annotation.objects.filter(layer__in=working, deleted=False, mask_bits__isnull=False).values("uid")
     rows = rows.filter(Q(derived_from__isnull=True) | ~Q(derived_from__in=boxed))
     found = []
     for row in rows.order_by("pk").iterator(chunk_size=2000):
@@ -206,7 +235,7 @@ def _open_proposals(image: Image) -> list[ExportedCell]:
                 mask=mask,
                 label_class=row.label_class_id,
                 author="",
-                provenance={"round": publication.round_id} | row.provenance,
+                provenance=_where_from(publication) | row.provenance,
                 score=row.score,
             )
         )

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from labeling.exchange.exporting import ExportRequest, write_export
+from labeling.exchange.exporting import write_export
 from labeling.exchange.importing.services import do_import
+from labeling.exchange.request import ExportRequest
 from labeling.jobs.handlers import Result, Tell, handles
 from labeling.jobs.items import each_item
 from labeling.jobs.models import Job

@@ -1,10 +1,10 @@
 """Jobs over HTTP: what is at work, how far it is, its result, cancel."""
 
-from django.http import FileResponse
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from labeling.audit.downloads import download
 from labeling.contract import contract
 from labeling.errors import WrongState
 from labeling.jobs import items, services
@@ -37,7 +37,7 @@ class JobDetail(APIView):
 
 
 class JobCancel(APIView):
-    @contract(answer=JobInFull)
+    @contract(answer=JobInFull, scope="annotate")
     def post(self, request: Request, job: int) -> JobInFull:
         return job_in_full(services.cancel(reach_job(person(request), job, Job.CHANGED_BY).pk))
 
@@ -69,9 +69,10 @@ class JobResult(APIView):
             raise WrongState("the result of this job has expired and was removed; start the job again")
         if not found.result:
             raise WrongState(f"this job is {found.state} and has no result")
-        return FileResponse(
+        return download(
             found.result.open("rb"),
-            as_attachment=True,
-            filename=found.result_name,
+            name=found.result_name,
             content_type=found.result_type,
+            project=found.project,
+            job=found.pk,
         )

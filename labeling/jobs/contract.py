@@ -26,7 +26,7 @@ class RetryBody(Body):
 
 
 class JobAnswer(Answer):
-    """`request` and `facts` are what this kind of job was asked and says (docs/jobs.md)."""
+    """`request` and `facts` are what this kind of job was asked and says (labeling/jobs/handlers.py)."""
 
     id: int
     kind: Annotated[str, OneOf(Job.Kind)]
@@ -71,11 +71,13 @@ class AlikeAnswer(Answer):
 
 class JobInFull(JobAnswer):
     """`items` and `alike` are of a job that reads files, `import` of an import: what would be done, or was.
+    `proposals` is of a job that proposes cells: how far it is, and what it has proposed.
     `method`, `probability` and `seed` say how the fields of a slide were chosen."""
 
     items: list[JobFile] = []
     alike: list[AlikeAnswer] = []
     report: JsonObject | None = Field(default=None, alias="import")
+    proposals: JsonObject | None = None
     method: str | None = None
     probability: float | None = None
     seed: int | None = None

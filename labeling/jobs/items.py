@@ -7,7 +7,7 @@ job's row, so that a worker that has lost its lease writes nothing.
 import logging
 import uuid
 from collections.abc import Callable, Collection, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
 from typing import Any, Protocol
@@ -16,21 +16,19 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from inference.types import Cancelled
+from inference.types import Cancelled, MissingResource
 from labeling.errors import LabelingError, WrongState
 from labeling.jobs import services
 from labeling.jobs.handlers import HandBack, Tell
 from labeling.jobs.models import Job, JobItem
+from labeling.jobs.stray_files import StrayFiles
 from labeling.leases import AWAY, LeaseLost, patiently
-from labeling.outcomes import NO_ROOM
-from labeling.recovery import isolated
+from labeling.outcomes import NO_ROOM, BackOff
 
 SHARE = 20.0  # seconds that a job may take while others wait
 MOST_DEATHS = 2  # of workers at one file, then it is declined
-STRAY_AFTER = timedelta(days=1)  # a file in the storage that belongs to no job
-CLEAN_EVERY = timedelta(hours=1)  # for such files
 logger = logging.getLogger(__name__)
-_next_cleaning = datetime.min.replace(tzinfo=UTC)
+_stray_files = StrayFiles("uploads", JobItem, after=timedelta(days=1), owner="job")
 
 
 class End(Protocol):
@@ -61,15 +59,18 @@ def each_item(job: Job, tell: Tell, act: Act) -> None:
         item = patiently(lambda: next_item(job.pk, owner))
         if item is None:
             return
-        _do(item, act, partial(end_item, job.pk, owner, item.pk))
-        if monotonic() - began > SHARE and _others_wait(job):
+        _do(item, act, partial(end_item, job.pk, owner, item.pk), owner)
+        if monotonic() - began > SHARE and others_wait(job):
             raise HandBack
 
 
-def _do(item: JobItem, act: Act, end: End) -> None:
+def _do(item: JobItem, act: Act, end: End, owner: uuid.UUID) -> None:
     try:
         act(item, end)
     except (Cancelled, LeaseLost, LabelingError, *AWAY):
+        raise
+    except (MissingResource, BackOff):
+        patiently(lambda: put_back(item, owner))
         raise
     except Exception as error:  # of this file alone; it is logged, not hidden
         if isinstance(error, OSError) and error.errno in NO_ROOM:
@@ -86,8 +87,30 @@ def counted(job: Job) -> tuple[int, int]:
     return job.items.exclude(state__in=JobItem.OPEN).count(), job.items.count()
 
 
-def _others_wait(job: Job) -> bool:
-    return Job.objects.filter(state=Job.State.WAITING).exclude(pk=job.pk).exists()
+def others_wait(job: Job) -> bool:
+    return Job.objects.filter(state=Job.State.WAITING, queue=job.queue).exclude(pk=job.pk).exists()
+
+
+@transaction.atomic
+def put_back(item: JobItem, owner: uuid.UUID) -> None:
+    """The item waits again, and nobody died of it: what it needs is missing, or others come first. Raises LeaseLost."""
+    services.owned(item.job_id, owner)
+    JobItem.objects.filter(pk=item.pk).update(state=JobItem.State.WAITING, attempts=max(0, item.attempts - 1))
+
+
+@transaction.atomic
+def note(job_id: int, owner: uuid.UUID, item_id: int, facts: Mapping[str, object], *, is_further: bool) -> None:
+    """How far the item at work is. Raises LeaseLost.
+
+    is_further  something of it is done that a successor need not do again: deaths of workers are counted anew
+    """
+    job = services.owned(job_id, owner)
+    item = job.items.filter(pk=item_id)
+    item.update(facts=dict(facts))
+    if is_further:
+        item.update(attempts=1)
+        job.attempts = 1
+        job.save(update_fields=["attempts"])
 
 
 def next_item(job_id: int, owner: uuid.UUID) -> JobItem | None:
@@ -164,6 +187,7 @@ def _again(job: Job, items: Any) -> Job:
         job.save(update_fields=["done", "total"])
         return job
     job.attempts, job.cancel_requested = 0, False
+    job.has_everything()  # as a round that is tried again: somebody may have added what was missing
     services.requeue(job)
     return job
 
@@ -180,24 +204,5 @@ def discard(job_id: int) -> Job:
 
 
 def recover(now: datetime) -> list[str]:
-    """Remove files that were stored for a job which never came to be, as its process died in between. -> sentences.
-
-    Looks once in a while only: a storage may be slow to list.
-    """
-    global _next_cleaning
-    if now < _next_cleaning:
-        return []
-    _next_cleaning = now + CLEAN_EVERY
-    storage = JobItem._meta.get_field("file").storage
-    try:
-        there = storage.listdir("uploads")[1]
-    except FileNotFoundError:  # nothing was uploaded yet
-        return []
-    sentences = []
-    for name in (f"uploads/{name}" for name in there):
-        with isolated(name):
-            is_old = storage.get_modified_time(name) < now - STRAY_AFTER
-            if is_old and not JobItem.objects.filter(file=name).exists():
-                storage.delete(name)
-                sentences.append(f"{name}: belonged to no job and is removed")
-    return sentences
+    """Remove files that were stored for a job which never came to be, as its process died in between. -> sentences."""
+    return _stray_files.recover(now)

@@ -8,7 +8,7 @@ from django.core.files.storage import Storage, storages
 from django.db import models
 from django.db.models import Q
 
-from labeling.leases import WORKERS, Leased
+from labeling.leases import WORKERS, Backoff, Leased
 from labeling.projects.models import MAY, Project
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def uploads_storage() -> Storage:
     return storages["originals"]
 
 
-class Job(Leased):
+class Job(Leased, Backoff):
     """One piece of long work. Owned by a worker through a lease on this row, as stages are (labeling/leases.py).
 
     `request` says what was asked for, `facts` what came out; the handler of the kind (handlers.py) knows their form.
@@ -40,6 +40,12 @@ class Job(Leased):
         READ = "read", "reading of files"
         IMPORT = "import", "import of annotations"
         FIELDS = "fields", "cutting of fields"
+        PROPOSE = "propose", "proposing of cells"
+        AGREEMENT = "agreement", "agreement of readers"
+        CONSENSUS = "consensus", "consensus of readings"
+        CERTIFICATE = "certificate", "acceptance on a certificate"
+        CLASS_MERGE = "class_merge", "merge of classes"
+        VECTORS = "vectors", "comparing of cells"
 
     class State(models.TextChoices):
         WAITING = "waiting", "waiting"
@@ -57,18 +63,31 @@ class Job(Leased):
         Kind.READ: "oversee",
         Kind.IMPORT: "oversee",
         Kind.FIELDS: "oversee",
+        Kind.PROPOSE: "oversee",
+        Kind.AGREEMENT: "see",
+        Kind.CONSENSUS: "review",
+        Kind.CERTIFICATE: "oversee",
+        Kind.CLASS_MERGE: "oversee",
+        Kind.VECTORS: "annotate",
     }
     CHANGED_BY: ClassVar[Mapping[str, str]] = {
         Kind.EXPORT: "export",
         Kind.READ: "manage",
         Kind.IMPORT: "manage",
         Kind.FIELDS: "manage",
+        Kind.PROPOSE: "manage",
+        Kind.AGREEMENT: "see",
+        Kind.CONSENSUS: "review",
+        Kind.CERTIFICATE: "manage",
+        Kind.CLASS_MERGE: "manage",
+        Kind.VECTORS: "annotate",
     }
 
     kind = models.CharField(max_length=20, choices=Kind)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="jobs")
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="jobs")
     state = models.CharField(max_length=20, choices=State, default=State.WAITING)
+    queue = models.CharField(max_length=20, default="files", help_text="whose workers do it")
     request = models.JSONField()
     done = models.PositiveIntegerField(default=0)
     total = models.PositiveIntegerField(default=0)

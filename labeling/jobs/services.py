@@ -8,22 +8,36 @@ from pathlib import Path
 
 from django.core.files import File
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from inference.documents.stage_reports import MissingResource
 from labeling import jobs
 from labeling.accounts.models import User
+from labeling.audit.models import Act
+from labeling.audit.services import record
 from labeling.errors import WrongState
 from labeling.jobs.models import Job, JobItem
 from labeling.leases import Fate, Work
 from labeling.projects.models import Project
 from labeling.recovery import isolated, recover_leased
 
-QUEUE = "files"  # a process of its own, never behind a training
+FILES = "files"  # the queue of a process of its own, never behind a training
 KEPT_FOR = timedelta(days=7)  # how long a result can be fetched, and a file that was not read be read again
 # Of one person in one project at a time. A script may send one file a request, so there may be many of those.
-MOST_ACTIVE = {Job.Kind.EXPORT: 5, Job.Kind.READ: 100, Job.Kind.IMPORT: 5, Job.Kind.FIELDS: 20}
+MOST_ACTIVE = {
+    Job.Kind.EXPORT: 5,
+    Job.Kind.READ: 100,
+    Job.Kind.IMPORT: 5,
+    Job.Kind.FIELDS: 20,
+    Job.Kind.PROPOSE: 5,
+    Job.Kind.AGREEMENT: 2,
+    Job.Kind.CONSENSUS: 20,
+    Job.Kind.CERTIFICATE: 5,
+    Job.Kind.CLASS_MERGE: 20,
+    Job.Kind.VECTORS: 2,
+}
 
 
 class TooManyJobs(WrongState):
@@ -49,11 +63,18 @@ class NewItem:
 
 @transaction.atomic
 def create_job(
-    *, kind: Job.Kind, project: Project, owner: User, request: Mapping[str, object], items: Sequence[NewItem] = ()
+    *,
+    kind: Job.Kind,
+    project: Project,
+    owner: User,
+    request: Mapping[str, object],
+    items: Sequence[NewItem] = (),
+    queue: str = FILES,
 ) -> Job:
     """Ask for work. The same request twice, while the first is at work, is one job, unless it brings files of its own.
 
     request  the document of the job's kind, as JSON
+    queue    of the workers that do it
 
     Raises TooManyJobs.
     """
@@ -66,9 +87,12 @@ def create_job(
         words = _("you have {n} jobs at work in this project; wait for one to end, or cancel one")
         raise TooManyJobs(words.format(n=MOST_ACTIVE[kind]))
     job = Job.objects.create(
-        kind=kind, project=project, owner=owner, request=dict(request), queued_at=timezone.now(), total=len(items)
-    )
+        kind=kind, project=project, owner=owner, request=dict(request), queued_at=timezone.now(), total=len(items),
+        queue=queue,
+    )  # fmt: skip
     JobItem.objects.bulk_create(_row(job, position, item) for position, item in enumerate(items, start=1))
+    if kind == Job.Kind.EXPORT:
+        record(Act.EXPORT_REQUESTED, project=project, by=owner, job=job.pk, request=dict(request))
     JOBS.send(job)
     return job
 
@@ -87,8 +111,14 @@ class Jobs(Work[Job]):
     model = Job
     goes_on = "starts again"
 
+    def takeable(self, pk: int, worker: str, now: datetime) -> Job | None:
+        """Not where the worker is kept away."""
+        job = super().takeable(pk, worker, now)
+        return None if job is None or job.is_kept_away(worker, now) else job
+
     def begin(self, row: Job, now: datetime) -> None:
         row.started_at = row.started_at or now
+        row.missing_resource = {}
 
     def is_cancelled(self, row: Job) -> bool:
         return row.cancel_requested
@@ -103,10 +133,11 @@ class Jobs(Work[Job]):
                 requeue(row)
 
     def late(self, before: datetime) -> QuerySet[Job]:
-        return Job.objects.filter(state=Job.State.WAITING, queued_at__lt=before)
+        waiting = Job.objects.filter(state=Job.State.WAITING, queued_at__lt=before)
+        return waiting.filter(Q(again_at__isnull=True) | Q(again_at__lt=timezone.now()))
 
     def send(self, row: Job) -> None:
-        jobs.send("labeling.run_job", queue=QUEUE, job_id=row.pk)
+        jobs.send("labeling.run_job", queue=row.queue, job_id=row.pk)
 
 
 JOBS = Jobs()
@@ -139,6 +170,7 @@ def finish(
             job = owned(job_id, owner)
             job.result.name, job.result_name, job.result_type, job.facts = stored, name, content_type, dict(facts)
             job.done = job.total = max(job.total, 1)
+            job.has_everything()
             _end(job, Job.State.DONE)
     except BaseException:
         if stored:
@@ -157,6 +189,19 @@ def hand_back(job_id: int, owner: uuid.UUID) -> None:
     """Put the job at the end of the queue; what it has done stays done. Raises LeaseLost."""
     job = owned(job_id, owner)
     job.attempts = 0
+    requeue(job)
+
+
+@transaction.atomic
+def hand_back_missing(job_id: int, owner: uuid.UUID, missing: MissingResource, worker: str) -> None:
+    """Hand the job back because this worker lacks what it needs (leases.Backoff). What it has done stays done.
+
+    The message goes out once more for the others; this worker will not take it before the pause is over.
+    Raises LeaseLost.
+    """
+    job = owned(job_id, owner)
+    job.keep_away(missing, worker, timezone.now())
+    job.attempts -= 1  # nobody died
     requeue(job)
 
 

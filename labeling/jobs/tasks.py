@@ -1,18 +1,20 @@
 """The task that does jobs: claimed by a lease, cancelled between units, started again when its worker dies."""
 
+import socket
 import tempfile
 import uuid
 from pathlib import Path
 from time import monotonic
 
-from inference.types import Cancelled
+from inference.types import Cancelled, MissingResource
 from labeling import outcomes
 from labeling.jobs import services
 from labeling.jobs.handlers import HANDLERS, Result
 from labeling.jobs.models import Job
-from labeling.leases import Heartbeat, patient, patiently
+from labeling.leases import Heartbeat, patient, patiently, resource_of
 
 TELL_EVERY = 0.5  # seconds between two writes of progress
+WORKER = f"{socket.gethostname()} {uuid.uuid4().hex[:12]}"  # this process: one that is started again may have more
 
 
 class JobLease(Heartbeat):
@@ -58,7 +60,10 @@ class JobLease(Heartbeat):
 
     @patient
     def back_off(self, error: Exception) -> None:
-        services.hand_back(self.job.pk, self.owner)
+        if isinstance(error, MissingResource):
+            services.hand_back_missing(self.job.pk, self.owner, resource_of(error), WORKER)
+        else:
+            services.hand_back(self.job.pk, self.owner)
 
     @patient
     def fail(self, sentence: str) -> None:
@@ -66,7 +71,7 @@ class JobLease(Heartbeat):
 
 
 def claim_job(job_id: int) -> JobLease | None:
-    claimed = patiently(lambda: services.claim(job_id))
+    claimed = patiently(lambda: services.claim(job_id, WORKER))
     return JobLease(*claimed) if claimed else None
 
 

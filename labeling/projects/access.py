@@ -31,7 +31,17 @@ def reach(queryset: QuerySet[M], user: User, act: str, *, project: str = "projec
     Raises Http404 for what the user cannot see, PermissionDenied when the role does not reach, Archived for an act that
     changes a project which is archived.
     """
-    found = get_object_or_404(queryset, **lookup)
+    return allowed(get_object_or_404(queryset, **lookup), user, act, project=project)
+
+
+def reach_project(request: HttpRequest | Request, act: str, project: int) -> Project:
+    """The project with this key, for somebody who may `act` in it. Raises what person and reach raise."""
+    user = person(request)
+    return reach(Project.objects.visible_to(user), user, act, project="", pk=project)
+
+
+def allowed(found: M, user: User, act: str, *, project: str = "project") -> M:
+    """An object that the user sees, for somebody who may `act`: the second half of reach, with the same errors."""
     owner: object = found
     for name in project.split(".") if project else []:
         owner = getattr(owner, name)

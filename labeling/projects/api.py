@@ -1,19 +1,56 @@
-"""Projects over HTTP."""
+"""Projects over HTTP, with their classes and members."""
 
+from django.db import transaction
+from django.urls import reverse
+from django.utils.translation import gettext as _
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from labeling.contract import contract
+from labeling.accounts.repeats import once
+from labeling.accounts.services import may_create_projects
+from labeling.contract import Reply, contract
+from labeling.editions import require_match, tagged
+from labeling.errors import Invalid
 from labeling.paging import Page, page
 from labeling.projects.access import person, reach
+from labeling.projects.classes import (
+    add_class,
+    change_class,
+    remove_class,
+    restore_class,
+    retire_class,
+    set_parent,
+)
 from labeling.projects.contract import (
+    AddedMember,
+    ClassAnswer,
+    ClassChange,
+    MemberAnswer,
+    MemberChange,
+    NewClass,
+    NewMember,
+    NewProject,
     ProjectAnswer,
+    ProjectChange,
     ProjectInFull,
     ProjectListing,
+    Removed,
+    class_answer,
     class_answers,
     member_answer,
+    project_in_full,
 )
-from labeling.projects.models import Project
+from labeling.projects.models import LabelClass, Membership, Project
+from labeling.projects.services import (
+    NotAllowed,
+    add_member,
+    change_project,
+    change_role,
+    create_project,
+    describe_member,
+    invite_again,
+    remove_member,
+)
 
 
 class ProjectList(APIView):
@@ -24,17 +61,156 @@ class ProjectList(APIView):
             projects = projects.filter(archived_at__isnull=query.archived == "false")
         return page(projects, request, query, ordering=query.ordering, answer=ProjectAnswer.model_validate)
 
+    @once
+    @contract(body=NewProject, answer=ProjectInFull, status=201)
+    def post(self, request: Request, *, body: NewProject) -> Reply:
+        """A new project, of which you are the owner."""
+        user = person(request)
+        if not may_create_projects(user):
+            raise NotAllowed(_("you may not create projects here; ask an administrator for the right"))
+        made = create_project(owner=user, classes=tuple(body.classes), **body.model_dump(exclude={"classes"}))
+        answer = tagged(project_in_full(made, user))
+        return Reply(answer.value, headers={**answer.headers, "Location": reverse("project-detail", args=[made.pk])})
+
 
 class ProjectDetail(APIView):
     @contract(answer=ProjectInFull)
-    def get(self, request: Request, project: int) -> ProjectInFull:
+    def get(self, request: Request, project: int) -> Reply:
         found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
-        members = found.memberships.select_related("user").order_by("pk")
-        return ProjectInFull.model_validate(
-            {
-                **dict(ProjectAnswer.model_validate(found)),
-                "role": found.role_of(person(request)),
-                "classes": class_answers(found),
-                "members": [member_answer(one) for one in members],
-            }
-        )
+        return tagged(project_in_full(found, person(request)))
+
+    @contract(body=ProjectChange, answer=ProjectInFull)
+    @transaction.atomic
+    def patch(self, request: Request, project: int, *, body: ProjectChange) -> Reply:
+        """If-Match takes the ETag of the project as you read it."""
+        user = person(request)
+        found = reach(Project.objects.visible_to(user), user, "manage", project="", pk=project)
+        found = Project.objects.for_change(found.pk)
+        require_match(request, project_in_full(found, user))
+        words = {name: getattr(found, name) for name in ("name", "description", "records_activity")}
+        change_project(project=found, by=user, **words | body.model_dump(exclude_none=True))
+        return tagged(project_in_full(found, user))
+
+
+# -- classes
+
+
+class ClassList(APIView):
+    @contract(answer=list[ClassAnswer])
+    def get(self, request: Request, project: int) -> list[ClassAnswer]:
+        found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
+        return class_answers(found)
+
+    @once
+    @contract(body=NewClass, answer=ClassAnswer, status=201)
+    def post(self, request: Request, project: int, *, body: NewClass) -> Reply:
+        found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
+        return tagged(class_answer(add_class(project=found, name=body.name, parent=_parent(found, body.parent))))
+
+
+class ClassDetail(APIView):
+    @contract(answer=ClassAnswer)
+    def get(self, request: Request, label_class: int) -> Reply:
+        return tagged(class_answer(_class(request, "see", label_class)))
+
+    @contract(body=ClassChange, answer=ClassAnswer)
+    @transaction.atomic
+    def patch(self, request: Request, label_class: int, *, body: ClassChange) -> Reply:
+        found = _class(request, "manage", label_class)
+        require_match(request, class_answer(found))
+        if body.name is not None or body.color is not None:
+            change_class(label_class=found, name=body.name or found.name, color=body.color or found.color)
+        if "parent" in body.model_fields_set:
+            set_parent(label_class=found, parent=_parent(found.project, body.parent))
+        if body.is_retired is not None:
+            (retire_class if body.is_retired else restore_class)(label_class=found)
+        return tagged(class_answer(found))
+
+    @contract(answer=Removed)
+    @transaction.atomic
+    def delete(self, request: Request, label_class: int) -> Removed:
+        """Only of a class that no cell has; the classes after it move up."""
+        found = _class(request, "manage", label_class)
+        require_match(request, class_answer(found))
+        remove_class(label_class=found)
+        return Removed(removed=label_class)
+
+
+def _parent(project: Project, key: int | None) -> LabelClass | None:
+    """Raises Invalid for a class that the project does not have."""
+    if key is None:
+        return None
+    found = project.classes.filter(pk=key).first()
+    if found is None:
+        raise Invalid(_("the parent must be a class of this project that is in use"), field="parent")
+    return found
+
+
+def _class(request: Request, act: str, label_class: int) -> LabelClass:
+    """Of a change: with its project locked, as the services lock it."""
+    user = person(request)
+    classes = LabelClass.objects.filter(project__in=Project.objects.visible_to(user)).select_related("project")
+    found = reach(classes, user, act, pk=label_class)
+    if act != "see":
+        Project.objects.for_change(found.project_id)
+        found.refresh_from_db(fields=["name", "color", "position", "parent", "retired_at", "merged_into"])
+    return found
+
+
+# -- members
+
+
+class MemberList(APIView):
+    @contract(answer=list[MemberAnswer])
+    def get(self, request: Request, project: int) -> list[MemberAnswer]:
+        found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
+        return [member_answer(one) for one in found.memberships.select_related("user").order_by("pk")]
+
+    # Takes no Idempotency-Key: what is answered again is stored, and a link stands nowhere.
+    @contract(body=NewMember, answer=AddedMember, status=201)
+    def post(self, request: Request, project: int, *, body: NewMember) -> AddedMember:
+        user = person(request)
+        found = reach(Project.objects.visible_to(user), user, "manage", project="", pk=project)
+        made, path = add_member(project=found, username=body.username, role=body.role, by=user)
+        return _with_link(request, made, path)
+
+
+class MemberDetail(APIView):
+    @contract(body=MemberChange, answer=MemberAnswer)
+    @transaction.atomic
+    def patch(self, request: Request, membership: int, *, body: MemberChange) -> MemberAnswer:
+        found = _member(request, membership)
+        if body.role is not None:
+            found = change_role(project=found.project, membership=found, role=body.role, by=person(request))
+        if {"seniority", "centre"} & body.model_fields_set:
+            centre = body.centre if "centre" in body.model_fields_set else found.centre_id
+            seniority = found.seniority if body.seniority is None else body.seniority
+            found = describe_member(membership=found, seniority=seniority, centre=centre)
+        return member_answer(found)
+
+    @contract(answer=Removed)
+    def delete(self, request: Request, membership: int) -> Removed:
+        """What they annotated stays theirs."""
+        found = _member(request, membership)
+        remove_member(project=found.project, membership=found, by=person(request))
+        return Removed(removed=membership)
+
+
+class MemberInvite(APIView):
+    """Another link for somebody who has not come yet; the earlier one is void."""
+
+    @contract(answer=AddedMember, status=201)
+    def post(self, request: Request, membership: int) -> AddedMember:
+        found = _member(request, membership)
+        path = invite_again(membership=found, by=person(request))
+        return _with_link(request, found, path)
+
+
+def _member(request: Request, membership: int) -> Membership:
+    members = Membership.objects.filter(project__in=Project.objects.visible_to(person(request)))
+    return reach(members.select_related("project", "user"), person(request), "manage", pk=membership)
+
+
+def _with_link(request: Request, made: Membership, path: str | None) -> AddedMember:
+    link = request.build_absolute_uri(path) if path else None
+    return AddedMember(**dict(member_answer(made)), link=link)

@@ -1,28 +1,55 @@
 """Projects as the API says them."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from labeling.contract import Answer
+from pydantic import Field
+
+from labeling.accounts.models import User
+from labeling.contract import Answer, Body, Id, OneOf, ShortText, Text
 from labeling.paging import Listing
-from labeling.projects.models import Membership, Project
+from labeling.projects.models import LabelClass, Membership, Project
 
+ProjectName = Annotated[Text, Field(max_length=200)]
+ClassName = Annotated[Text, Field(max_length=100)]
 RoleName = Literal["owner", "manager", "reviewer", "annotator", "viewer"]
+SeniorityName = Literal["", "student", "resident", "pathologist"]
 
 
 class ClassAnswer(Answer):
+    """`parent` is the wider class that it belongs to. A retired class is not offered any more, and cells keep it.
+    `merged_into` is the class that its cells have now."""
+
     id: int
     name: str
     color: str
     key: int | None
+    parent: int | None
+    is_retired: bool
+    merged_into: int | None
 
 
 class MemberAnswer(Answer):
-    """`user` is null before the first sign-in: the number of a new account is higher than that of an old one."""
+    """`id` is the membership's. `user` is null before the first sign-in: the number of a new account is higher than
+    that of an old one."""
 
+    id: int
     user: int | None
     name: str
     role: RoleName
+    seniority: SeniorityName
+    centre: int | None
+
+
+class AddedMember(MemberAnswer):
+    """`link` is how somebody new comes in, said once; null for a colleague."""
+
+    link: str | None
+
+
+class AttributeAnswer(Answer):
+    name: str
+    values: list[str]
 
 
 class ProjectAnswer(Answer):
@@ -32,6 +59,9 @@ class ProjectAnswer(Answer):
     layering: Literal["shared", "per_annotator"]
     records_activity: bool
     keeps_originals: bool
+    deidentifies: bool
+    name_pattern: str
+    model_channels: list[str]
     created_at: datetime
     archived_at: datetime | None
 
@@ -39,6 +69,7 @@ class ProjectAnswer(Answer):
 class ProjectInFull(ProjectAnswer):
     role: RoleName
     classes: list[ClassAnswer]
+    attributes: list[AttributeAnswer]
     members: list[MemberAnswer]
 
 
@@ -47,10 +78,102 @@ class ProjectListing(Listing):
     archived: Literal["true", "false"] | None = None
 
 
+class NewProject(Body):
+    """`layering` cannot be changed later. The classes have the palette's colours, in order."""
+
+    name: ProjectName
+    description: Text = ""
+    layering: Annotated[str, OneOf(Project.Layering)] = Project.Layering.SHARED.value
+    records_activity: bool = False
+    classes: Annotated[list[ClassName], Field(min_length=1, max_length=200)] = ["nucleus"]
+
+
+class ProjectChange(Body):
+    """What is left out stays as it is. `model_channels`: names of the channels that models see of slides with several;
+    [] for all that are shown at first."""
+
+    name: ProjectName | None = None
+    description: Text | None = None
+    records_activity: bool | None = None
+    keeps_originals: bool | None = None
+    deidentifies: bool | None = None
+    name_pattern: Annotated[Text, Field(max_length=300)] | None = None
+    model_channels: Annotated[list[ShortText], Field(max_length=16)] | None = None
+
+
+class NewClass(Body):
+    name: ClassName
+    parent: Id | None = None
+
+
+class ClassChange(Body):
+    """What is left out stays as it is. `color` as in "#0072b2"; `parent` null: at the top."""
+
+    name: ClassName | None = None
+    color: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] | None = None
+    parent: Id | None = None
+    is_retired: bool | None = None
+
+
+class NewMember(Body):
+    """`username` is the name to sign in with; a new one makes an account."""
+
+    username: Annotated[Text, Field(max_length=150)]
+    role: RoleName = "annotator"
+
+
+class MemberChange(Body):
+    """What is left out stays as it is. `centre` is where the person works, null for none."""
+
+    role: RoleName | None = None
+    seniority: SeniorityName | None = None
+    centre: Id | None = None
+
+
+class Removed(Answer):
+    """`removed` is the id of what is there no more."""
+
+    removed: int
+
+
+def project_in_full(project: Project, user: User) -> ProjectInFull:
+    members = project.memberships.select_related("user").order_by("pk")
+    return ProjectInFull.model_validate(
+        {
+            **dict(ProjectAnswer.model_validate(project)),
+            "role": project.role_of(user),
+            "classes": class_answers(project),
+            "attributes": [AttributeAnswer(name=name, values=values) for name, values in project.attributes],
+            "members": [member_answer(one) for one in members],
+        }
+    )
+
+
 def class_answers(project: Project) -> list[ClassAnswer]:
-    return [ClassAnswer.model_validate(one) for one in project.classes.all()]
+    return [class_answer(one) for one in project.classes.all()]
+
+
+def class_answer(label_class: LabelClass) -> ClassAnswer:
+    return ClassAnswer(
+        id=label_class.pk,
+        name=label_class.name,
+        color=label_class.color,
+        key=label_class.key,
+        parent=label_class.parent_id,
+        is_retired=label_class.retired_at is not None,
+        merged_into=label_class.merged_into_id,
+    )
 
 
 def member_answer(membership: Membership) -> MemberAnswer:
     user = None if membership.invited_as else membership.user_id
-    return MemberAnswer.model_validate({"user": user, "name": membership.shown_name, "role": membership.role})
+    return MemberAnswer.model_validate(
+        {
+            "id": membership.pk,
+            "user": user,
+            "name": membership.shown_name,
+            "role": membership.role,
+            "seniority": membership.seniority,
+            "centre": membership.centre_id,
+        }
+    )

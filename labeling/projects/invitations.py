@@ -14,6 +14,8 @@ from django.utils.translation import gettext as _
 
 from labeling.accounts.models import User
 from labeling.accounts.services import create_account, decline_lookalike, may_bring_people
+from labeling.audit.models import Act
+from labeling.audit.services import record
 from labeling.errors import Invalid, LabelingError, WrongState
 from labeling.projects.models import MAY, Invitation, Membership, Project, Role
 from labeling.projects.services import NotAllowed
@@ -65,6 +67,7 @@ def invite(
         invitation = Invitation.objects.create(
             project=project, role=role, note=note, token_sha256=hash_of(token), made_by=by, expires_at=expires_at
         )
+        record(Act.INVITATION_CREATED, project=project, by=by, subject=note, role=role, invitation=invitation.pk)
         made.append(NewInvitation(invitation, token))
     return made
 
@@ -78,6 +81,7 @@ def revoke(*, invitation: Invitation) -> Invitation:
     if invitation.revoked_at is None:
         invitation.revoked_at = timezone.now()
         invitation.save(update_fields=["revoked_at"])
+        record(Act.INVITATION_REVOKED, project=invitation.project, subject=invitation.note, invitation=invitation.pk)
     return invitation
 
 
@@ -113,6 +117,10 @@ def join(*, token: str, user: User) -> Membership:
         raise WrongState(_("you take part in {name} already").format(name=project.name))
     invitation.used_by, invitation.used_at = user, timezone.now()
     invitation.save(update_fields=["used_by", "used_at"])
+    record(
+        Act.INVITATION_USED, project=project, by=user, subject=user.get_username(), role=invitation.role,
+        invitation=invitation.pk,
+    )  # fmt: skip
     return Membership.objects.create(project=project, user=user, role=invitation.role)
 
 

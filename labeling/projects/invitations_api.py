@@ -1,7 +1,7 @@
 """Invitations over HTTP."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from django.urls import reverse
 from pydantic import Field
@@ -9,12 +9,11 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from labeling.contract import Answer, Body, ShortText, contract
+from labeling.paging import Listing, Page, page
 from labeling.projects import invitations
 from labeling.projects.access import person, reach
 from labeling.projects.contract import RoleName
 from labeling.projects.models import Invitation, Project
-
-MOST_SHOWN = 500
 
 
 class InvitationAnswer(Answer):
@@ -34,6 +33,14 @@ class NewInvitationAnswer(InvitationAnswer):
     """`link` stands here and nowhere else."""
 
     link: str
+
+
+class InvitationListing(Listing):
+    """`open`: whether the link still works."""
+
+    ordering: Literal["-id", "id"] = "-id"
+    role: RoleName | None = None
+    open: Literal["true", "false"] | None = None
 
 
 class InviteBody(Body):
@@ -60,13 +67,17 @@ def invitation_answer(made: Invitation) -> InvitationAnswer:
 
 
 class InvitationList(APIView):
-    """The newest invitations of a project, without their links. POST makes some."""
+    """The invitations of a project, without their links. POST makes some."""
 
-    @contract(answer=list[InvitationAnswer])
-    def get(self, request: Request, project: int) -> list[InvitationAnswer]:
+    @contract(query=InvitationListing, answer=Page[InvitationAnswer])
+    def get(self, request: Request, project: int, *, query: InvitationListing) -> Page[InvitationAnswer]:
         found = reach(Project.objects.visible_to(person(request)), person(request), "oversee", project="", pk=project)
-        rows = found.invitations.select_related("made_by", "used_by")[:MOST_SHOWN]
-        return [invitation_answer(row) for row in rows]
+        rows = found.invitations.select_related("made_by", "used_by")
+        if query.role is not None:
+            rows = rows.filter(role=query.role)
+        if query.open is not None:
+            rows = rows.filter(Invitation.opens()) if query.open == "true" else rows.exclude(Invitation.opens())
+        return page(rows, request, query, ordering=query.ordering, answer=invitation_answer)
 
     @contract(body=InviteBody, answer=list[NewInvitationAnswer], status=201)
     def post(self, request: Request, project: int, *, body: InviteBody) -> list[NewInvitationAnswer]:

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from labeling.errors import Archived
+from labeling.prepared import Prepared
 
 if TYPE_CHECKING:
     from labeling.accounts.models import User
@@ -78,8 +80,27 @@ class Project(models.Model):
         default=True,
         help_text="Keep each file as it came. Without it an image cannot be read again.",
     )
+    deidentifies = models.BooleanField(
+        "de-identify files",
+        default=True,
+        help_text="Keep of each file the pixels and what shows them, and no file as it came.",
+    )
+    name_pattern = models.CharField(
+        max_length=300, blank=True, help_text="of file names: what its {patient} takes is replaced by a pseudonym"
+    )
     attributes = models.JSONField(
         default=list, help_text="what is said of a cell besides its class, in order: [[name, [value, ...]], ...]"
+    )
+    model_channels = models.JSONField(
+        default=list,
+        help_text="of slides with several channels: names of those that models see; []: all that are shown",
+    )
+    test_sealed_at = models.DateTimeField(
+        null=True, help_text="since the first round: from then on who moves into or out of test is asked for a reason"
+    )
+    quota_bytes = models.BigIntegerField(null=True, help_text="of its files; null: the server's (STORAGE_QUOTA)")
+    is_sheet = models.BooleanField(
+        default=False, help_text="a copy of one field for one person: it has no page of its own, and no list names it"
     )
     created_at = models.DateTimeField(auto_now_add=True)
     archived_at = models.DateTimeField(null=True, help_text="since when nothing in it is changed; empty: it is in use")
@@ -104,7 +125,8 @@ class Project(models.Model):
 
     def role_of(self, user: "User") -> str | None:
         """The role of `user` here, or None for a stranger."""
-        return self.memberships.filter(user=user).values_list("role", flat=True).first()
+        found = ROLE.first(self.pk, user.pk)
+        return found[0] if found else None
 
     def decline_if_archived(self) -> None:
         """Raises Archived."""
@@ -115,12 +137,23 @@ class Project(models.Model):
             )
 
 
+class Seniority(models.TextChoices):
+    """How far somebody is in their training; what somebody may do in a project is their role."""
+
+    STUDENT = "student", gettext_noop("student")
+    RESIDENT = "resident", gettext_noop("resident")
+    PATHOLOGIST = "pathologist", gettext_noop("pathologist")
+
+
 class Membership(models.Model):
-    """That a person takes part in a project, and as what."""
+    """That a person takes part in a project, and as what. `centre` is where they work: a workflow may keep the cases of
+    their own centre from them."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=20, choices=Role)
+    seniority = models.CharField(max_length=20, choices=Seniority, blank=True, default="")
+    centre = models.ForeignKey("labeling.Centre", on_delete=models.SET_NULL, null=True, related_name="+")
     invited_as = models.CharField(
         max_length=150,
         blank=True,
@@ -132,6 +165,9 @@ class Membership(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["project", "user"], name="member_once"),
             models.CheckConstraint(condition=Q(role__in=Role.values), name="membership_role_known"),
+            models.CheckConstraint(
+                condition=Q(seniority__in=["", *Seniority.values]), name="membership_seniority_known"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -142,6 +178,9 @@ class Membership(models.Model):
         """How the project's people see this member. Before the first sign-in it is the name that was typed, so that
         adding a name does not tell whether an account with it exists."""
         return self.invited_as or self.user.display_name
+
+
+ROLE = Prepared(lambda project, user: Membership.objects.filter(project=project, user=user).values_list("role")[:1])
 
 
 class Invitation(models.Model):
@@ -184,20 +223,62 @@ class Invitation(models.Model):
         """Whether somebody may still join with it, as far as the row tells."""
         return self.used_at is None and self.revoked_at is None and not self.has_expired
 
+    @staticmethod
+    def opens() -> Q:
+        """is_open, for a query."""
+        return Q(used_at__isnull=True, revoked_at__isnull=True, expires_at__gt=timezone.now())
+
+
+class LabelClassQuerySet(models.QuerySet["LabelClass"]):
+    def current(self) -> "LabelClassQuerySet":
+        """Without those that were merged into another class: no cell has them."""
+        return self.filter(merged_into__isnull=True)
+
+    def in_use(self) -> "LabelClassQuerySet":
+        """What people choose from: neither merged nor retired."""
+        return self.filter(retired_at__isnull=True)
+
 
 class LabelClass(models.Model):
-    """A class that cells are sorted into, with its colour and its key 1-9."""
+    """A class that cells are sorted into, with its colour and its key 1-9.
+
+    A class may have a parent. A parent is a class as any other: a cell is labelled at the level that one is sure of.
+    A retired class is not offered any more; cells keep it. A class that was merged into another one is retired, and
+    whatever still arrives with it gets the other one (projects/classes.py).
+    """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="classes")
     name = models.CharField(max_length=100)
     color = models.CharField(max_length=7, validators=[RegexValidator(r"^#[0-9a-f]{6}$")])
-    position = models.PositiveSmallIntegerField(help_text="1 is the first; the first nine have the keys 1-9")
+    position = models.PositiveSmallIntegerField(
+        help_text="1 is the first; the first nine have the keys 1-9; retired classes stand last"
+    )
+    parent = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, related_name="children", help_text="the wider class it belongs to"
+    )
+    retired_at = models.DateTimeField(null=True, help_text="since when nobody is offered it; null: it is in use")
+    merged_into = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="merged",
+        help_text="the class that its cells have now",
+    )
+
+    objects = LabelClassQuerySet.as_manager()
 
     class Meta:
         ordering = ["position"]
         constraints = [
             models.UniqueConstraint(fields=["project", "name"], name="class_named_once"),
             models.UniqueConstraint(fields=["project", "position"], name="class_position_once"),
+            models.CheckConstraint(
+                condition=Q(parent__isnull=True) | ~Q(parent=F("id")), name="class_is_not_its_own_parent"
+            ),
+            models.CheckConstraint(
+                condition=Q(merged_into__isnull=True) | (Q(retired_at__isnull=False) & ~Q(merged_into=F("id"))),
+                name="class_merged_is_retired",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -205,7 +286,7 @@ class LabelClass(models.Model):
 
     @property
     def key(self) -> int | None:
-        return self.position if self.position <= 9 else None
+        return self.position if self.position <= 9 and self.retired_at is None else None
 
 
 # Okabe and Ito's palette, told apart by colour-blind people too; vermillion and blue come first as they differ

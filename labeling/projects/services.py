@@ -1,21 +1,27 @@
 """Projects and their people."""
 
 import secrets
+from collections.abc import Sequence
 
-from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import ProtectedError
 from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from labeling.accounts.invitations import password_links, sign_in_links
 from labeling.accounts.models import User
 from labeling.accounts.services import account_for, create_account, may_bring_people
+from labeling.audit.models import Act
+from labeling.audit.services import record
 from labeling.errors import Invalid, LabelingError
-from labeling.projects.models import MAY, PALETTE, LabelClass, Membership, Project, Role
+from labeling.projects.classes import add_class
+from labeling.projects.models import MAY, Membership, Project, Role, Seniority
+from labeling.projects.name_patterns import checked_pattern
+
+# Settings whose change the audit log tells.
+AUDITED = ("name", "records_activity", "keeps_originals", "deidentifies", "name_pattern", "model_channels")
+MOST_CHANNELS, LONGEST_CHANNEL = 16, 60
 
 
 class NotAllowed(LabelingError):
@@ -35,27 +41,16 @@ def create_project(
     records_activity: bool = False,
     classes: tuple[str, ...] = ("nucleus",),
 ) -> Project:
-    """A project with its owner and its classes, coloured from the palette in order."""
+    """A project with its owner and its classes, coloured from the palette in order. Raises Invalid."""
+    name = _project_name(name)
     project = Project.objects.create(
         name=name, description=description, layering=layering, records_activity=records_activity
     )
     Membership.objects.create(project=project, user=owner, role=Role.OWNER)
+    record(Act.PROJECT_CREATED, project=project, by=owner, subject=name)
     for class_name in classes:
         add_class(project=project, name=class_name)
     return project
-
-
-@transaction.atomic
-def add_class(*, project: Project, name: str) -> LabelClass:
-    """The next class of the project. Raises Invalid for an empty or known name."""
-    name = name.strip()
-    Project.objects.for_change(project.pk)
-    position = project.classes.count() + 1
-    if not name or project.classes.filter(name__iexact=name).exists():
-        raise Invalid(_("a class needs a name of its own; “{name}” is taken or empty").format(name=name), field="name")
-    return LabelClass.objects.create(
-        project=project, name=name, color=PALETTE[(position - 1) % len(PALETTE)], position=position
-    )
 
 
 @transaction.atomic
@@ -67,68 +62,56 @@ def change_project(
     description: str,
     records_activity: bool,
     keeps_originals: bool | None = None,
+    deidentifies: bool | None = None,
+    name_pattern: str | None = None,
+    model_channels: Sequence[str] | None = None,
 ) -> Project:
     """New words on a project. Whether working time is recorded concerns privacy: only an owner changes it.
 
     keeps_originals  whether files that are added from now on are kept as they came; None leaves it
+    deidentifies     whether files that are added from now on are de-identified
+    name_pattern     of file names: what of them is replaced (projects/name_patterns.py)
+    model_channels   of slides with several channels: names of those that models see; () for all that are shown
 
-    Raises Invalid for an empty name, NotAllowed.
+    Raises Invalid for an empty name, or a pattern or channels that cannot be used, NotAllowed.
     """
-    name = name.strip()
-    if not name or len(name) > 200:
-        raise Invalid(_("a project needs a name of at most 200 characters"), field="name")
+    name = _project_name(name)
     if records_activity != project.records_activity and project.role_of(by) not in MAY["own"]:
         raise NotAllowed(_("only an owner decides whether working time is recorded"))
+    before = {column: getattr(project, column) for column in AUDITED}
     project.name, project.description, project.records_activity = name, description, records_activity
     if keeps_originals is not None:
         project.keeps_originals = keeps_originals
-    project.save(update_fields=["name", "description", "records_activity", "keeps_originals"])
+    if deidentifies is not None:
+        project.deidentifies = deidentifies
+    if name_pattern is not None:
+        project.name_pattern = checked_pattern(name_pattern)
+    if model_channels is not None:
+        project.model_channels = _checked_channels(model_channels)
+    project.save(update_fields=["description", *AUDITED])
+    for column, was in before.items():
+        now = getattr(project, column)
+        if was != now:
+            record(Act.PROJECT_CHANGED, project=project, by=by, subject=column, before=was, after=now)
     return project
 
 
-@transaction.atomic
-def change_class(*, label_class: LabelClass, name: str, color: str) -> LabelClass:
-    """Another name or colour; cells keep the class. Raises Invalid for a name that is empty or taken, or no colour."""
+def _checked_channels(names: Sequence[str]) -> list[str]:
+    """Without space around them and without repetition. Raises Invalid."""
+    stripped = [name.strip() for name in names]
+    found = list(dict.fromkeys(name for name in stripped if name))
+    if len(found) > MOST_CHANNELS or any(len(name) > LONGEST_CHANNEL for name in found):
+        words = _("at most {most} channels, with names of at most {longest} characters")
+        raise Invalid(words.format(most=MOST_CHANNELS, longest=LONGEST_CHANNEL), field="model_channels")
+    return found
+
+
+def _project_name(name: str) -> str:
+    """Without space around it. Raises Invalid."""
     name = name.strip()
-    project = Project.objects.for_change(label_class.project_id)
-    if not name or project.classes.filter(name__iexact=name).exclude(pk=label_class.pk).exists():
-        raise Invalid(_("a class needs a name of its own; “{name}” is taken or empty").format(name=name), field="name")
-    label_class.name, label_class.color = name, color.lower()
-    try:
-        label_class.full_clean(exclude=["project", "position"])
-    except ValidationError as error:
-        raise Invalid(" ".join(error.messages), field=next(iter(error.message_dict))) from None
-    label_class.save(update_fields=["name", "color"])
-    return label_class
-
-
-@transaction.atomic
-def remove_class(*, label_class: LabelClass) -> None:
-    """Take away a class that no cell has; the classes after it move up, and their keys with them.
-
-    Somebody who draws with it at this moment loses the class, not the cell: the workspace sends that cell without it.
-    Raises LabelingError for a class in use (on any layer, deleted cells and proposals included: undo may bring them
-    back) and for the last one.
-    """
-    project = Project.objects.for_change(label_class.project_id)
-    if project.classes.count() == 1:
-        raise LabelingError(_("a project keeps at least one class; rename this one instead"))
-    try:
-        with transaction.atomic():
-            label_class.delete()
-    except ProtectedError as error:
-        cells = len(error.protected_objects)
-        raise LabelingError(
-            ngettext(
-                "{n} cell has the class {name}; give another one in the workspace first, or rename this one",
-                "{n} cells have the class {name}; give another one in the workspace first, or rename this one",
-                cells,
-            ).format(n=cells, name=label_class.name)
-        ) from None
-    for position, other in enumerate(project.classes.order_by("position"), start=1):
-        if other.position != position:
-            other.position = position
-            other.save(update_fields=["position"])
+    if not name or len(name) > 200:
+        raise Invalid(_("a project needs a name of at most 200 characters"), field="name")
+    return name
 
 
 @transaction.atomic
@@ -155,6 +138,7 @@ def add_member(*, project: Project, username: str, role: str, by: User) -> tuple
         raise Invalid(_("{name} takes part already").format(name=username), field="username")
     invited_as = "" if known else username
     made = Membership.objects.create(project=project, user=user, role=role, invited_as=invited_as)
+    record(Act.MEMBER_ADDED, project=project, by=by, subject=user.get_username(), role=role)
     return made, None if known else _invitation(made, by)
 
 
@@ -199,6 +183,7 @@ def invite_again(*, membership: Membership, by: User) -> str:
         user.set_password(secrets.token_urlsafe(32))  # the token rests on the password: earlier links end here
         user.save(update_fields=["password"])
     membership.user = user
+    record(Act.INVITATION_CREATED, project=membership.project, by=by, subject=membership.shown_name)
     return _invitation(membership, by)
 
 
@@ -212,6 +197,7 @@ def remove_member(*, project: Project, membership: Membership, by: User) -> None
             raise NotAllowed(_("only an owner can remove an owner"))
         if len(owners) == 1:
             raise LabelingError(_("a project keeps at least one owner"))
+    record(Act.MEMBER_REMOVED, project=project, by=by, subject=membership.user.get_username(), role=membership.role)
     membership.delete()
 
 
@@ -232,6 +218,26 @@ def change_role(*, project: Project, membership: Membership, role: str, by: User
             raise NotAllowed(_("only an owner can make or unmake an owner"))
         if not staying and role != Role.OWNER:
             raise LabelingError(_("a project keeps at least one owner; make somebody else an owner first"))
+    before = membership.role
     membership.role = role
     membership.save(update_fields=["role"])
+    if before != role:
+        name = membership.user.get_username()
+        record(Act.ROLE_CHANGED, project=project, by=by, subject=name, before=before, after=role)
+    return membership
+
+
+@transaction.atomic
+def describe_member(*, membership: Membership, seniority: str, centre: int | None) -> Membership:
+    """What a person is besides their role: how far in their training, and at which centre they work (its key).
+
+    Raises Invalid, Archived.
+    """
+    project = Project.objects.for_change(membership.project_id)
+    if seniority not in ("", *Seniority.values):
+        raise Invalid(f"seniority must be empty or one of {', '.join(Seniority.values)}", field="seniority")
+    if centre is not None and not project.centres.filter(pk=centre).exists():
+        raise Invalid(_("choose a centre of this project"), field="centre")
+    membership.seniority, membership.centre_id = seniority, centre
+    membership.save(update_fields=["seniority", "centre"])
     return membership

@@ -17,6 +17,7 @@ from inference.documents.configuration import (
     RoundConfiguration,
     limit_of,
 )
+from inference.documents.methods import DEFAULT, METHODS, PROMPTERS
 from inference.limits import Limit, missing, plain
 from labeling.errors import Invalid
 
@@ -142,7 +143,13 @@ CHOICES = (
     Choice("seed", ("seed",), "Seed", "of everything random"),
 )
 BY_NAME = {choice.name: choice for choice in CHOICES}
-NAMES = (*BY_NAME, "device")  # of everything that people may set
+# What people choose by its name, and the names that there are.
+WORDS: dict[str, tuple[str, ...]] = {
+    "device": tuple(DEVICES),
+    "method": tuple(METHODS),
+    "prompter": tuple(PROMPTERS),
+}
+NAMES = (*BY_NAME, *WORDS)  # of everything that people may set
 
 
 def queue_of(kind: str, configuration: RoundConfiguration) -> str:
@@ -165,8 +172,12 @@ def configure(preset: str, changes: Mapping[str, object] | None = None) -> Round
             raise Invalid(f"there is no setting {name!r}; there are {', '.join(NAMES)}", field=name)
         if value is None or value == "":
             continue
-        if name == "device":
-            made["device"] = _device(value)
+        if name in WORDS:
+            word = _word(name, value)
+            if name == "prompter":
+                made["prompter"] = {"name": word}
+            elif name != "method" or word != DEFAULT:  # the usual method is not named, as rounds of before do not
+                made[name] = word
             continue
         choice = BY_NAME[name]
         number = choice.read(value)
@@ -180,9 +191,9 @@ def configure(preset: str, changes: Mapping[str, object] | None = None) -> Round
     return RoundConfiguration.model_validate(made)
 
 
-def _device(value: object) -> str:
-    if not isinstance(value, str) or value not in DEVICES:
-        raise Invalid(f"device must be one of {', '.join(DEVICES)}, not {str(value)[:40]!r}", field="device")
+def _word(name: str, value: object) -> str:
+    if not isinstance(value, str) or value not in WORDS[name]:
+        raise Invalid(f"{name} must be one of {', '.join(WORDS[name])}, not {str(value)[:40]!r}", field=name)
     return value
 
 

@@ -1,7 +1,7 @@
 """Rounds: frozen snapshots, content-addressed stages and what they publish (docs/design.md, idea 3)."""
 
 import uuid
-from typing import Any, ClassVar, TypeVar
+from typing import TypeVar
 
 from django.conf import settings
 from django.db import models
@@ -12,10 +12,11 @@ from inference.documents import publication as published
 from inference.documents import snapshot as frozen
 from inference.documents.base import Document
 from inference.documents.configuration import RoundConfiguration
-from inference.documents.stage_reports import Figures, MissingResource, Usage
+from inference.documents.stage_reports import Figures, Usage
 from labeling.annotations.models import Layer
 from labeling.images.models import Image
-from labeling.leases import WORKERS, Leased
+from labeling.jobs.models import Job
+from labeling.leases import WORKERS, Backoff, Leased
 from labeling.projects.models import Project
 
 FactsOfKind = TypeVar("FactsOfKind", bound=Document)
@@ -107,7 +108,7 @@ class Round(models.Model):
 class ReferenceSet(models.Model):
     """The images whose reference masks judge the masks of a project's rounds, as they were when somebody locked them.
 
-    `images` holds {"image", "group", "sha256"} of each, the hash of its reference masks. Rows are never changed; the
+    `images` holds {"image", "patient", "sha256"} of each, the hash of its reference masks. Rows are never changed; the
     one of the highest number holds (reference.py).
     """
 
@@ -115,6 +116,7 @@ class ReferenceSet(models.Model):
         SCRATCH = "scratch", "drawn from scratch, without proposals"
         PUBLISHED = "published", "came with the data set"
         EXACT = "exact", "exact: the images are synthetic"
+        CONSENSUS = "consensus", "consensus of several readers"
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="reference_sets")
     number = models.PositiveIntegerField()
@@ -151,12 +153,12 @@ class Artifact(models.Model):
         return kind.stored(self.facts)
 
 
-class Stage(Leased):
+class Stage(Leased, Backoff):
     """One step of a round. Its key is the hash of its inputs, its parameters and its own version number.
 
     Who owns running work is decided by the lease on this row, not by the broker: a worker renews `lease_until`
     while it works; recovery starts again what lost its lease, `MAX_ATTEMPTS` times at most. A worker that lacks
-    what the stage needs hands it back: then it waits with a reason until `again_at` (execution/backoff.py).
+    what the stage needs hands it back: then it waits with a reason until `again_at` (leases.Backoff).
     """
 
     class Kind(models.TextChoices):
@@ -178,12 +180,6 @@ class Stage(Leased):
         FAILED = "failed", "failed"
 
     MAX_ATTEMPTS = WORKERS.attempts
-    NOTHING_MISSING: ClassVar[dict[str, Any]] = {
-        "missing_resource": {},
-        "again_at": None,
-        "times_declined": 0,
-        "declined_by": [],
-    }
 
     round = models.ForeignKey(Round, on_delete=models.CASCADE, related_name="stages")
     position = models.PositiveSmallIntegerField()
@@ -196,12 +192,6 @@ class Stage(Leased):
     total = models.PositiveIntegerField(default=0)
     note = models.CharField(max_length=200, blank=True)
     error = models.TextField(blank=True)
-    missing_resource = models.JSONField(
-        default=dict, help_text="what is missing for it to go on (execution/backoff.py)"
-    )
-    again_at = models.DateTimeField(null=True, help_text="when the workers of `declined_by` may try it again")
-    times_declined = models.PositiveSmallIntegerField(default=0, help_text="times in a row that it was held back")
-    declined_by = models.JSONField(default=list, help_text="ids of the workers that lack it")
     usage = models.JSONField(default=dict, help_text="of processor and memory, as the worker told it last")
     queued_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
@@ -213,11 +203,6 @@ class Stage(Leased):
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.round}"
-
-    @property
-    def missing(self) -> MissingResource | None:
-        """What is missing for it to go on; None for nothing."""
-        return MissingResource.stored(self.missing_resource) if self.missing_resource else None
 
     @property
     def used(self) -> Usage:
@@ -274,25 +259,48 @@ class StageLine(models.Model):
 
 
 class Publication(models.Model):
-    """That a round's proposals for an image stand on a layer; annotations themselves know nothing of rounds.
+    """That the proposals of a round, or of a job without a round, for an image stand on a layer; annotations themselves
+    know nothing of rounds.
 
-    `certificate` is the proof of the fusion's optimality (inference/fusion).
+    `certificate` is the proof of the fusion's optimality (inference/fusion). What a job proposed is round 0: it can be
+    withdrawn, and keeps its layer all the same, so that later rounds can be compared with it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    round = models.ForeignKey(Round, on_delete=models.CASCADE, related_name="publications")
+    round = models.ForeignKey(Round, on_delete=models.CASCADE, null=True, related_name="publications")
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, null=True, related_name="publications")
     image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="publications")
     layer = models.OneToOneField(Layer, on_delete=models.CASCADE, related_name="publication")
     certificate = models.JSONField()
     model_names = models.JSONField(help_text="of the detector, segmenter and prompter")
     facts = models.JSONField(default=dict)
     published_at = models.DateTimeField(auto_now_add=True)
+    withdrawn_at = models.DateTimeField(null=True, help_text="since when nobody sees what this job proposed")
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["round", "image"], name="published_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["round", "image"], name="published_once"),
+            models.UniqueConstraint(fields=["job", "image"], name="published_once_by_job"),
+            models.CheckConstraint(
+                condition=Q(round__isnull=False, job__isnull=True) | Q(round__isnull=True, job__isnull=False),
+                name="publication_comes_from_one",
+            ),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.round} on {self.image}"
+        return f"{self.source} on {self.image}"
+
+    @property
+    def source(self) -> Round | Job:
+        """What proposed it."""
+        source = self.round or self.job
+        assert source is not None  # publication_comes_from_one
+        return source
+
+    @property
+    def round_number(self) -> int:
+        """0 of what was proposed without a round."""
+        return self.round.number if self.round is not None else 0
 
     @property
     def proof(self) -> published.Certificate | None:

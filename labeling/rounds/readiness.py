@@ -6,20 +6,23 @@ None of it stops a round (snapshots.py does, where figures would be wrong); it s
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from inference.documents.methods import BOXCELL, DEFAULT, KINDS, METHODS, Kind, Method
+from labeling.annotations.blinding import has_open_readings
 from labeling.annotations.models import Annotation, Layer
 from labeling.images.models import Image, Split, learned_from
 from labeling.images.similar import in_other_splits, likeness
 from labeling.images.similar import remedy as one_split
 from labeling.projects.models import Project
+from labeling.rounds.methods import needs
 from labeling.rounds.reference import locked_images
 from labeling.rounds.snapshots import SAME_SCALE
 
 FEW_CELLS = 100  # below it the page says what was measured with few boxes
-NAMED = 3  # images or groups that a sentence names
+NAMED = 3  # images or patients that a sentence names
 MOST_PAIRS = 3  # of the same picture in two splits
 
 
@@ -37,11 +40,16 @@ class Limitation:
 
 @dataclass(frozen=True)
 class Work:
-    """What a project has to learn from and to be judged by, as it is now. cells and regions by image."""
+    """What a project has to learn from and to be judged by, as it is now.
+
+    method   of the round that is meant
+    kinds    image -> its cells by kind of label; regions: image -> how many
+    """
 
     project: Project
+    method: Method
     images: Sequence[Image]
-    cells: dict[int, int]
+    kinds: dict[int, dict[Kind, int]]
     regions: dict[int, int]
     locked: frozenset[int]
 
@@ -56,30 +64,50 @@ class Work:
         outside = [image for image in self.images if image.split != Split.TRAIN]
         return [image for image in outside if self.regions.get(image.pk) or image.pk in self.locked]
 
+    @property
+    def taught_by(self) -> dict[Kind, int]:
+        """The cells of the teaching images, by kind."""
+        found: dict[Kind, int] = dict.fromkeys(KINDS, 0)
+        for image in self.teaching:
+            for kind, count in self.kinds.get(image.pk, {}).items():
+                found[kind] += count
+        return found
 
-def work_of(project: Project) -> Work:
+
+def work_of(project: Project, method: Method = BOXCELL) -> Work:
     """Three queries, whatever the number of images."""
-    drawn = Annotation.objects.filter(
+    annotated = Annotation.objects.filter(
         layer__image__project=project, layer__kind=Layer.Kind.WORKING, deleted=False
-    ).values("layer__image")
+    ).exclude(has_open_readings("layer__image"))
+    drawn = annotated.values("layer__image")
     cell = Q(kind=Annotation.Kind.CELL, status=Annotation.Status.CONFIRMED)
     region = Q(status=Annotation.Status.EXHAUSTIVE)
-    rows = list(drawn.annotate(cells=Count("pk", filter=cell), regions=Count("pk", filter=region)).order_by())
+    masked = Q(mask_bits__isnull=False)
+    point = Q(x0=F("x1"), y0=F("y1"))
+    counted = drawn.annotate(
+        points=Count("pk", filter=cell & point),
+        boxes=Count("pk", filter=cell & ~point & ~masked),
+        masks=Count("pk", filter=cell & masked),
+        regions=Count("pk", filter=region),
+    )
+    rows = list(counted.order_by())
     return Work(
         project=project,
-        images=list(learned_from(project).order_by("position")),
-        cells={row["layer__image"]: row["cells"] for row in rows},
+        method=method,
+        images=list(learned_from(project).with_specimens().order_by("position")),
+        kinds={row["layer__image"]: {kind: row[kind] for kind in KINDS} for row in rows},
         regions={row["layer__image"]: row["regions"] for row in rows},
         locked=frozenset(locked_images(project)),
     )
 
 
-def limitations(project: Project, *, learns: bool = True) -> list[Limitation]:
+def limitations(project: Project, *, learns: bool = True, method: str = DEFAULT) -> list[Limitation]:
     """What will limit a round that is started now, the weightiest first.
 
     learns  False: all weights are used as they are, so that nothing need be annotated
+    method  of inference/documents/methods.py
     """
-    work = work_of(project)
+    work = work_of(project, METHODS[method])
     found: list[Limitation] = []
     for check in (*(LEARNING if learns else ()), *ALWAYS):
         found += check(work)
@@ -87,8 +115,14 @@ def limitations(project: Project, *, learns: bool = True) -> list[Limitation]:
 
 
 def nothing_to_learn(work: Work) -> list[Limitation]:
-    if any(work.cells.get(image.pk) for image in work.teaching):
+    cells = work.taught_by
+    if not work.method.missing(cells):
         return []
+    if any(cells.values()):
+        text = _("No round can start with this method: {needs}").format(
+            needs=needs(work.method, work.method.usable(cells))
+        )
+        return [Limitation("nothing_to_learn", text, _("Annotate more, or choose another method."))]
     text = _("No round can start: no image of the training split has cells in a region that is declared exhaustive.")
     remedy = _("Draw boxes around every cell of a region, then mark the region (key G) or the whole field.")
     return [Limitation("nothing_to_learn", text, remedy)]
@@ -103,7 +137,7 @@ def one_region(work: Work) -> list[Limitation]:
 
 
 def few_cells(work: Work) -> list[Limitation]:
-    cells = sum(work.cells.get(image.pk, 0) for image in work.teaching)
+    cells = work.method.usable(work.taught_by)
     if not 0 < cells < FEW_CELLS:
         return []
     text = ngettext("It learns from {n} cell.", "It learns from {n} cells.", cells).format(n=cells)
@@ -122,7 +156,7 @@ def no_validation(work: Work) -> list[Limitation]:
     if work.judging:
         return []
     text = _("No image of validation or test is annotated, so nothing measures this round.")
-    remedy = _("Put an annotated image, of another slide or patient, into validation (Settings, Images).")
+    remedy = _("Put an annotated image, of another patient, into validation (Settings, Images).")
     return [Limitation("no_validation", text, remedy)]
 
 
@@ -173,17 +207,17 @@ def same_picture(work: Work) -> list[Limitation]:
     return found
 
 
-def same_group(work: Work) -> list[Limitation]:
-    """A slide or patient on both sides of the evaluation."""
-    taught = {image.group for image in work.teaching if image.group}
-    shared = sorted(taught & {image.group for image in work.judging if image.group})
+def same_patient(work: Work) -> list[Limitation]:
+    """A patient on both sides of the evaluation."""
+    taught = {image.patient_label for image in work.teaching if image.patient}
+    shared = sorted(taught & {image.patient_label for image in work.judging if image.patient})
     if not shared:
         return []
     text = _("Images of {names} stand in training and in validation or test: the figures will be optimistic.").format(
         names=_names(shared)
     )
-    remedy = _("Put all images of a slide or patient into one split.")
-    return [Limitation("same_group", text, remedy)]
+    remedy = _("Give the patient one split (Settings, Images).")
+    return [Limitation("same_patient", text, remedy)]
 
 
 def _counted(text: str, images: Sequence[Image], work: Work) -> str:
@@ -199,7 +233,7 @@ def _names(names: Sequence[str]) -> str:
 
 Check = Callable[[Work], list[Limitation]]
 LEARNING: tuple[Check, ...] = (nothing_to_learn, one_region, few_cells, no_validation)
-ALWAYS: tuple[Check, ...] = (same_picture, same_group, stains, scales)
+ALWAYS: tuple[Check, ...] = (same_picture, same_patient, stains, scales)
 
 
 def as_json(found: Sequence[Limitation]) -> list[dict[str, str]]:

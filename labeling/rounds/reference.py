@@ -2,19 +2,19 @@
 
 Masks are judged by it alone. Accepted proposals are no reference: they flatter whoever proposed them. A set is never
 changed; what comes later counts only when somebody locks the next one. Its images stand outside every queue of what
-to annotate next, and outside training, slide and patient included (snapshots.decline_leaks).
+to annotate next, and outside training, the patient included (snapshots.decline_leaks).
 """
 
 import hashlib
 
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from inference.documents.snapshot import ReferenceSummary
 from labeling.accounts.models import User
 from labeling.errors import Invalid, LabelingError
-from labeling.images.models import Image, Split, learned_from
+from labeling.images.models import Image, ImageQuerySet, Split, learned_from
 from labeling.projects.models import Project
 from labeling.rounds.models import ReferenceSet
 
@@ -36,7 +36,7 @@ def current(project: Project) -> ReferenceSet | None:
     return ReferenceSet.objects.filter(project=project).order_by("-number").first()
 
 
-def candidates(project: Project) -> QuerySet[Image]:
+def candidates(project: Project) -> ImageQuerySet:
     """Images that a set locked now would hold: those with reference masks outside training."""
     return learned_from(project).exclude(reference="").exclude(split=Split.TRAIN).order_by("pk")
 
@@ -57,7 +57,8 @@ def lock(
     if not 1 <= readers <= 100:
         raise Invalid(_("readers must be a whole number from 1 to 100"), field="readers")
     Project.objects.for_change(project.pk)
-    images = [{"image": i.pk, "group": i.group, "sha256": sha256_of(i)} for i in candidates(project)]
+    judging = candidates(project).with_specimens()
+    images = [{"image": i.pk, "patient": i.patient_label, "sha256": sha256_of(i)} for i in judging]
     if not images:
         raise NothingToLock(
             _(
@@ -101,7 +102,7 @@ def described(found: ReferenceSet) -> ReferenceSummary:
     return ReferenceSummary(
         number=found.number,
         images=len(found.images),
-        groups=len({entry["group"] or entry["image"] for entry in found.images}),
+        patients=len({entry["patient"] or entry["image"] for entry in found.images}),
         origin=found.origin,
         readers=found.readers,
         note=found.note,

@@ -5,6 +5,7 @@ from typing import Annotated
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from labeling.accounts.repeats import once
 from labeling.contract import File, Form, OneOf, Reply, Text, contract
 from labeling.errors import WrongState
 from labeling.exchange.importing.services import confirm, take_import
@@ -26,6 +27,7 @@ class ImportForm(Form):
 class Imports(APIView):
     """A dry run as a job, whose `import` says what would be created, updated, declined. `jobs/N/confirm/` does it."""
 
+    @once
     @contract(form=ImportForm, answer=JobAnswer, status=202)
     def post(self, request: Request, project: int, *, form: ImportForm) -> Reply:
         found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)

@@ -10,7 +10,8 @@ import shutil
 import tempfile
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from inference.formats import Reading, read
-from inference.formats.losses import Property, losses_of
+from inference.formats.isolation import ReadApart, read_apart
+from inference.formats.losses import Property
 from inference.formats.registry import NAMES
 from inference.types import InferenceError
 from labeling.accounts.models import User
@@ -39,13 +40,13 @@ from labeling.projects.models import Project
 
 MOST_BYTES = 2 * 1024**3
 MOST_DECLINED = 200  # places that the plan names
-# What annotations of a project hold. Attributes are listed by name, points and lines by place.
+# What annotations of a project hold. Attributes are listed by name, lines by place.
 KEPT = frozenset(Property) - {
     Property.SUBPIXEL, Property.SCORES, Property.MEASUREMENTS, Property.NAMES_OF_OBJECTS, Property.NUCLEI,
     Property.LOCKS, Property.PARENTS,
 }  # fmt: skip
 REASONS = {
-    "no_area": gettext_lazy("it is a point or a line, and cells have an area"),
+    "no_area": gettext_lazy("it is a line, and a cell is an area or a point"),
     "outside": gettext_lazy("it lies outside the image or covers no pixel"),
     "too_large": gettext_lazy("it is too large or cannot be decoded"),
     "same_id": gettext_lazy("another object of the file has the same id"),
@@ -92,34 +93,39 @@ def do_import(job: Job, item: JobItem, end: End, tell: Tell) -> None:
     """Plan, or write when somebody has confirmed. Raises Archived, Cancelled."""
     aim = Aim(job.request["aim"])
     images = Images.of(job.project)
-    try:
-        reading = _read(job, item, images)
-    except InferenceError as error:
-        end(JobItem.State.DECLINED, facts={"code": "not_read"}, error=str(error))
-        return
-    facts = _each_image(job, reading, images, aim, tell, writes=bool(item.choice.get("confirmed")))
-    facts |= _left_out(reading)
+    with ExitStack() as stack:
+        try:
+            reading = stack.enter_context(_read(job, item, images))
+        except InferenceError as error:
+            end(JobItem.State.DECLINED, facts={"code": "not_read"}, error=str(error))
+            return
+        facts = _each_image(job, reading, images, aim, tell, writes=bool(item.choice.get("confirmed")))
+        facts |= _left_out(reading)
     if not facts["images"]:
-        words = _("no image of the file is in this project, so there is nothing to import")
+        words = _("the file holds no image, so there is nothing to import")
+        if facts["images_declined"]:
+            words = _("no image of the file can be imported; the reason is listed for each")
         end(JobItem.State.DECLINED, facts=facts | {"code": "no_image"}, error=words)
         return
     end(JobItem.State.DONE if item.choice.get("confirmed") else JobItem.State.CHOICE, facts=facts)
 
 
-def _read(job: Job, item: JobItem, images: Images) -> Reading:
-    """The file under the name that it came with, since its ending belongs to the format."""
+@contextmanager
+def _read(job: Job, item: JobItem, images: Images) -> Iterator[ReadApart]:
+    """Read in a process of its own, under the name that the file came with, since its ending belongs to the format."""
     with on_disk(item) as stored, tempfile.TemporaryDirectory(prefix="boxwise-import-") as folder:
         named = Path(folder) / item.name
         try:
             named.symlink_to(stored.resolve())
         except OSError:
             shutil.copyfile(stored, named)
-        return read(named, format=job.request["format"], sizes=images.sizes(), strict=False)
+        with read_apart(named, format=job.request["format"], sizes=images.sizes(), keeps=KEPT) as reading:
+            yield reading
 
 
 def _each_image(
     job: Job,
-    reading: Reading,
+    reading: ReadApart,
     images: Images,
     aim: Aim,
     tell: Tell,
@@ -134,8 +140,7 @@ def _each_image(
     declined: list[Facts] = []
     no_class: Counter[str] = Counter()
     no_value: Counter[str] = Counter()
-    total = len(reading.annotations.images)
-    for number, annotated in enumerate(reading.annotations.images, start=1):
+    for number, annotated in enumerate(reading.images(), start=1):
         try:
             image = images.match(annotated)
             prepared = prepare(annotated, image, vocabulary)
@@ -149,7 +154,7 @@ def _each_image(
         declined += _places(annotated.name, prepared)
         no_class += prepared.no_class
         no_value += prepared.no_value
-        tell(number, max(total, number))
+        tell(number, max(reading.total, number))
     sums = {name: sum(row[name] for row in done) for name in ("created", "updated", "unchanged", "declined")}
     return sums | {
         "format": reading.format,
@@ -165,15 +170,14 @@ def _places(name: str, prepared: Prepared) -> list[Facts]:
     return [{"image": name, "place": place, "code": code} for place, code in prepared.declined]
 
 
-def _left_out(reading: Reading) -> Facts:
+def _left_out(reading: ReadApart) -> Facts:
     """What of the file is no annotation of ours, what annotations here have no place for, and what was wrong in it."""
-    losses = losses_of(reading.annotations, KEPT)
     return {
-        "losses": [{"what": str(loss.what), "count": loss.count} for loss in losses],
+        "losses": [{"what": what, "count": count} for what, count in reading.losses],
         "skipped": [{"what": what, "count": one.count, "places": one.places} for what, one in reading.skipped.items()],
-        "wrong": [str(problem) for problem in reading.declined[:MOST_DECLINED]],
+        "wrong": reading.declined[:MOST_DECLINED],
         "wrong_count": len(reading.declined),
-        "remarks": dict(reading.remarks),
+        "remarks": reading.remarks,
     }
 
 

@@ -4,18 +4,21 @@ import hashlib
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import chain
 
 from inference.formats.geometry import TooLarge, box_of, mask_of
-from inference.formats.model import AnnotatedImage, Annotation, Line, Points, Rectangle, Region
+from inference.formats.model import AnnotatedImage, Annotation, Line, Points, Rectangle, Region, separate_points
 from inference.masks import pack
 from inference.types import BoxMask
 from labeling.annotations.state import AnnotationState, PackedMask
 from labeling.images.models import Image
+from labeling.projects.classes import current_classes
 from labeling.projects.models import Project
 
 # The ids of annotations whose format has none follow from what they are: the same file twice is the same annotations.
 NAMESPACE = uuid.UUID("8d0f6a9c-6c0e-4a5e-9f0a-3f4b3f0c6d2b")
 REGION_STATUS = {"fully_annotated": "exhaustive", "ignore": "ignore"}
+Box = tuple[float, float, float, float]  # x0, y0, x1, y1: image pixels, half-open; x, y, x, y of a point
 MOST_PLACES = 100  # of what is declined, an image
 
 
@@ -23,7 +26,7 @@ MOST_PLACES = 100  # of what is declined, an image
 class Prepared:
     """What an image of the file holds, as this project says it.
 
-    declined    (place, code) of what cannot be taken; `count` of all, the list is cut
+    declined    (place, code) of what cannot be taken, MOST_PLACES at most; declined_count is the number of all
     no_class    classes of the file that the project does not have -> how many annotations, which come without a class
     no_value    attributes, or values of them, that the project does not declare -> how many
     """
@@ -42,21 +45,22 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The project's classes by their names, upper and lower case apart, and its attributes with their values."""
+    """The project's classes by their names without regard to case, and its attributes with their values."""
 
     classes: dict[str, int]
     attributes: dict[str, list[str]]
 
     @classmethod
     def of(cls, project: Project) -> "Vocabulary":
-        names = {name.casefold(): key for name, key in project.classes.values_list("name", "pk")}
+        now = current_classes(project.pk)
+        names = {name.casefold(): now[key] for name, key in project.classes.values_list("name", "pk")}
         return cls(names, project.declared_attributes)
 
 
 def prepare(annotated: AnnotatedImage, image: Image, vocabulary: Vocabulary) -> Prepared:
     """The states of all annotations and regions that belong into this image."""
     prepared = Prepared()
-    for one in annotated.annotations:
+    for one in chain.from_iterable(map(separate_points, annotated.annotations)):
         state = _cell(one, image, vocabulary, prepared)
         if state is not None:
             uid = _uid(one, image, state)
@@ -72,8 +76,8 @@ def prepare(annotated: AnnotatedImage, image: Image, vocabulary: Vocabulary) -> 
 
 
 def _cell(one: Annotation, image: Image, vocabulary: Vocabulary, prepared: Prepared) -> AnnotationState | None:
-    """None for what is no area, or lies outside the image; it is in `prepared.declined`."""
-    if isinstance(one.geometry, Points | Line):
+    """None for a line, or what lies outside the image; it is in `prepared.declined`."""
+    if isinstance(one.geometry, Line):
         prepared.decline(one.place, "no_area")
         return None
     try:
@@ -81,7 +85,10 @@ def _cell(one: Annotation, image: Image, vocabulary: Vocabulary, prepared: Prepa
     except (TooLarge, ValueError):
         prepared.decline(one.place, "too_large")
         return None
-    if isinstance(one.geometry, Rectangle):
+    box: Box | None
+    if isinstance(one.geometry, Points):
+        box = _point_inside(one.geometry, image)
+    elif isinstance(one.geometry, Rectangle):
         box = _inside(box_of(one.geometry), image)
     else:
         box = _box(mask) if mask is not None else None
@@ -126,14 +133,20 @@ def _attributes(one: Annotation, vocabulary: Vocabulary, prepared: Prepared) -> 
     return kept or None
 
 
-def _inside(box: tuple[float, float, float, float], image: Image) -> tuple[float, float, float, float] | None:
+def _point_inside(points: Points, image: Image) -> Box | None:
+    """A point as the box of a cell; None outside the image."""
+    x, y = points.xy[0].tolist()
+    return (x, y, x, y) if 0 <= x < image.width and 0 <= y < image.height else None
+
+
+def _inside(box: Box, image: Image) -> Box | None:
     """The part of a box inside the image; None for none."""
     x0, y0 = max(0.0, box[0]), max(0.0, box[1])
     x1, y1 = min(float(image.width), box[2]), min(float(image.height), box[3])
     return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
 
 
-def _box(mask: BoxMask) -> tuple[float, float, float, float]:
+def _box(mask: BoxMask) -> Box:
     height, width = mask.bits.shape
     return (float(mask.x), float(mask.y), float(mask.x + width), float(mask.y + height))
 

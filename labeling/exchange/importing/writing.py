@@ -18,6 +18,7 @@ from inference.masks import labels_of, unpack
 from inference.types import BoxMask
 from labeling.accounts.models import User
 from labeling.annotations.contract import MOST_EFFECTS
+from labeling.annotations.freezing import takes_new_layers
 from labeling.annotations.models import Annotation, Layer
 from labeling.annotations.services import Loaded, load_layer, own_layer, working_layer, write_operations
 from labeling.annotations.state import AnnotationState, state_of
@@ -73,11 +74,13 @@ class Change:
 
 
 def change_of(image: Image, states: Mapping[uuid.UUID, AnnotationState], aim: Aim, by: User) -> Change:
-    """What `write_image` would do. Writes nothing."""
+    """What `write_image` would do. Writes nothing. Raises Invalid for what cannot be written as this aim."""
     if aim is Aim.REFERENCE:
-        return Change(updated=len(states)) if image.reference else Change(created=len(states))
+        count = len(_reference_masks(image, states))
+        return Change(updated=count) if image.reference else Change(created=count)
     if aim is Aim.LAYER:
         return Change(unchanged=len(states)) if _is_loaded(image, states) else Change(created=len(states))
+    _decline_done(image)
     layer = own_layer(image=image, user=by)
     rows = _rows(layer, states) if layer is not None else {}
     updated = sum(not _is_same(rows[uid], state) for uid, state in states.items() if uid in rows)
@@ -97,6 +100,14 @@ def write_image(image: Image, states: Mapping[uuid.UUID, AnnotationState], aim: 
     elif aim is Aim.REFERENCE:
         set_reference(image=image, content=_label_map(image, states), name=image.name, replace=True)
     return change
+
+
+def _decline_done(image: Image) -> None:
+    """Raises Invalid where the image is done, so that its working layers are frozen."""
+    with transaction.atomic():
+        is_done = not takes_new_layers(image)
+    if is_done:
+        raise Invalid(_("{image} is done, so nothing on it is changed; reopen it first").format(image=image.name))
 
 
 def _write_working(image: Image, states: Mapping[uuid.UUID, AnnotationState], by: User) -> None:
@@ -152,7 +163,9 @@ def _is_same(row: Annotation, state: AnnotationState) -> bool:
 def _is_loaded(image: Image, states: Mapping[uuid.UUID, AnnotationState]) -> bool:
     """Whether a layer of this image was imported with exactly these annotations."""
     for layer in Layer.objects.filter(image=image, kind=Layer.Kind.IMPORT):
-        if set(layer.annotations.values_list("uid", flat=True)) == set(states):
+        rows = _rows(layer, states)
+        has_others = len(rows) != len(states) or layer.annotations.count() != len(states)
+        if not has_others and all(_is_same(rows[uid], state) for uid, state in states.items()):
             return True
     return False
 
@@ -180,7 +193,16 @@ def _chunks(effects: list[EffectJson]) -> Iterator[list[EffectJson]]:
 
 
 def _label_map(image: Image, states: Mapping[uuid.UUID, AnnotationState]) -> bytes:
-    """A 16-bit PNG. Raises Invalid for more cells than it can name, and when no cell has a mask."""
+    """A 16-bit PNG of the reference masks. Raises Invalid."""
+    masks = _reference_masks(image, states)
+    labels = labels_of(enumerate(masks, start=1), image.width, image.height)
+    png = io.BytesIO()
+    PIL.Image.fromarray(labels.astype(np.uint16)).save(png, "PNG")
+    return png.getvalue()
+
+
+def _reference_masks(image: Image, states: Mapping[uuid.UUID, AnnotationState]) -> list[BoxMask]:
+    """The masks of the cells. Raises Invalid for more than a label map can name, and when no cell has one."""
     masks = []
     for state in states.values():
         if state.mask is not None and state.kind == "cell":
@@ -190,7 +212,4 @@ def _label_map(image: Image, states: Mapping[uuid.UUID, AnnotationState]) -> byt
         raise Invalid(_("{image} has no masks in the file, and reference masks are masks").format(image=image.name))
     if len(masks) > MOST_CELLS:
         raise Invalid(_("{image} has more than 65,535 masks in the file").format(image=image.name))
-    labels = labels_of(enumerate(masks, start=1), image.width, image.height)
-    png = io.BytesIO()
-    PIL.Image.fromarray(labels.astype(np.uint16)).save(png, "PNG")
-    return png.getvalue()
+    return masks

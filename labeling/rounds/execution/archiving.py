@@ -9,6 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from labeling.accounts.models import User
+from labeling.audit.models import Act
+from labeling.audit.services import record
 from labeling.errors import WrongState
 from labeling.projects.models import Project
 from labeling.recovery import isolated
@@ -36,6 +38,7 @@ def archive_project(*, project: Project, by: User) -> Project:
             project.archived_at, project.archived_by = timezone.now(), by
             project.save(update_fields=["archived_at", "archived_by"])
             logger.info("project %s is archived by %s", project.pk, by)
+            record(Act.PROJECT_ARCHIVED, project=project, by=by)
     # With the project's row free again: who ends a stage holds its round's row and then takes the project's. Nothing
     # can be started meanwhile, and what a process that dies here leaves at work recovery asks to stop.
     stop_rounds(project)
@@ -50,6 +53,7 @@ def restore_project(*, project: Project, by: User) -> Project:
         project.archived_at = project.archived_by = None
         project.save(update_fields=["archived_at", "archived_by"])
         logger.info("project %s is restored by %s", project.pk, by)
+        record(Act.PROJECT_RESTORED, project=project, by=by)
     return project
 
 

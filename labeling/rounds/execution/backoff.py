@@ -1,14 +1,11 @@
-"""Stages that wait because a worker lacks something: for how long, for whom, and how it is said.
+"""Stages and jobs that wait because a worker lacks something: how it is said (how long it lasts: leases.Backoff).
 
-A worker that lacks memory or a GPU hands the stage back. It is no attempt that died: the stage waits, the next worker
+A worker that lacks memory or a GPU hands the work back. It is no attempt that died: the work waits, the next worker
 may take it at once, and those that refused it may after a pause that grows each time nobody could do it.
 """
 
-from datetime import datetime
-
 from inference.documents.stage_reports import MissingKind, MissingResource, Usage
 from labeling.leases import WORKERS
-from labeling.rounds.models import Stage
 
 PAUSES = WORKERS.pauses
 
@@ -29,30 +26,6 @@ REMEDIES = {
     MissingKind.MEMORY: "Free memory on that machine, or start a worker on a larger one.",
     MissingKind.MEMORY_NEEDED: "Free memory on that machine, or start a worker on a larger one.",
 }
-
-
-def keep_away(stage: Stage, missing: MissingResource, worker: str, now: datetime) -> None:
-    """Keep `worker` away from the stage for a while. The caller holds the row and saves it.
-
-    A second worker that refuses within the same pause joins it: pauses grow with the times that nobody could do it.
-    """
-    if stage.again_at is None or stage.again_at <= now:
-        stage.again_at = now + WORKERS.pause(stage.times_declined)
-        stage.times_declined += 1
-        stage.declined_by = []
-    stage.missing_resource = missing.as_json()
-    if worker not in stage.declined_by:
-        stage.declined_by = [*stage.declined_by, worker]
-
-
-def is_kept_away(stage: Stage, worker: str, now: datetime) -> bool:
-    """Whether this worker has to leave the stage alone."""
-    return stage.again_at is not None and stage.again_at > now and worker in stage.declined_by
-
-
-def clear(stage: Stage) -> None:
-    """Nothing is missing any more. The caller saves the row."""
-    stage.missing_resource, stage.again_at, stage.times_declined, stage.declined_by = {}, None, 0, []
 
 
 def in_words(missing: MissingResource, sentence: str) -> str:

@@ -10,6 +10,7 @@ next one. A portion never locks the round: hundreds of them would queue up for i
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 from django.core.files import File
@@ -22,7 +23,7 @@ from inference.documents.stage_reports import MissingResource, Usage
 from labeling import jobs
 from labeling.leases import Fate, LeaseLost, Work
 from labeling.recovery import isolated, recover_leased
-from labeling.rounds.execution.backoff import keep_away, reason
+from labeling.rounds.execution.backoff import reason
 from labeling.rounds.execution.services import advance
 from labeling.rounds.execution.stages import STAGES, died
 from labeling.rounds.models import Portion, Round, Stage, StageLine
@@ -94,7 +95,7 @@ def spread(stage_id: int, owner: uuid.UUID, images: Sequence[int]) -> int:
     stage = STAGES.owned(stage_id, owner)
     stage.portions.exclude(state=Portion.State.DONE).delete()
     finished = list(stage.portions.all())
-    made = {image for portion in finished for image in portion.images}
+    made = set(chain.from_iterable(portion.images for portion in finished))
     left = [image for image in images if image not in made]
     if not left:
         return 0
@@ -124,7 +125,7 @@ def _open(portion_id: int) -> QuerySet[Portion]:
 
 
 def _kept_away(worker: str) -> Q:
-    """What is true of portions of a stage that this worker is kept away from (backoff.is_kept_away)."""
+    """What is true of portions of a stage that this worker is kept away from (leases.Backoff.is_kept_away)."""
     return Q(stage__again_at__gt=timezone.now(), stage__declined_by__contains=[worker])
 
 
@@ -218,7 +219,7 @@ def hand_back_missing(portion_id: int, owner: uuid.UUID, missing: MissingResourc
     portion.state = Portion.State.WAITING
     portion.attempts -= 1  # nobody died
     portion.save()
-    keep_away(stage, missing, worker, timezone.now())
+    stage.keep_away(missing, worker, timezone.now())
     stage.save(update_fields=["missing_resource", "again_at", "times_declined", "declined_by"])
     StageLine.objects.create(stage=stage, text=f"handed back: {reason(missing)}")
     if not stage.round.cancel_requested:

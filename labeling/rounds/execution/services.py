@@ -12,6 +12,7 @@ from inference.documents.configuration import RoundConfiguration
 from labeling import jobs
 from labeling.accounts.models import User
 from labeling.errors import WrongState
+from labeling.images.splits import seal_test
 from labeling.projects.models import Project
 from labeling.rounds.configuration import configure, queue_of
 from labeling.rounds.messages import about_round
@@ -51,14 +52,14 @@ def start_round(
     by: User | None,
     preset: str = "quick",
     changes: Mapping[str, object] | None = None,
-    same_slide: bool = False,
+    same_patient: bool = False,
     start: Starts | None = None,
     line_up: bool = False,
 ) -> Round:
     """Freeze a snapshot and put a round to work.
 
-    changes     name of a configuration.Choice -> number, on top of the preset; "device" -> one of DEVICES
-    same_slide  training and evaluation may share slides; the figures are then marked optimistic
+    changes     name of a configuration.Choice -> number, on top of the preset; of WORDS -> one of its words
+    same_patient  training and evaluation may share patients; the figures are then marked optimistic
     start       which weights the models begin with, and whether they train (weights/starting.py); else the shipped
     line_up     while a round is at work, make a new one that starts after it, on the annotations as they are now
 
@@ -78,8 +79,9 @@ def start_round(
             error.facts = {"round": active.pk}
             raise error
         return active
-    snapshot = freeze(project, same_slide=same_slide, learns=learns(start or {}))
+    snapshot = freeze(project, same_patient=same_patient, learns=learns(start or {}), method=configuration.method)
     configuration = begin(project, configuration, start or {}, snapshot)
+    seal_test(project)
     last = project.rounds.aggregate(last=Max("number"))["last"] or 0
     round_ = Round.objects.create(
         project=project,

@@ -16,15 +16,7 @@ from inference.documents.stage_reports import EvaluationFacts, MissingResource, 
 from labeling import jobs
 from labeling.leases import Fate, Work
 from labeling.recovery import isolated, recover_leased
-from labeling.rounds.execution.backoff import (
-    clear,
-    is_kept_away,
-    keep_away,
-    near_its_limit,
-    reason,
-    size,
-    usage_sentence,
-)
+from labeling.rounds.execution.backoff import near_its_limit, reason, size, usage_sentence
 from labeling.rounds.execution.services import FINISHED, NEEDS, advance, move, start_next
 from labeling.rounds.models import Artifact, Round, Stage, StageLine
 from labeling.rounds.weights.promotion import measured, register
@@ -43,7 +35,7 @@ class Stages(Work[Stage]):
         if stage.round.cancel_requested or stage.round.state not in Round.ACTIVE:
             return None
         needed = stage.round.stages.filter(kind__in=NEEDS[stage.kind])
-        if needed.exclude(state__in=FINISHED).exists() or is_kept_away(stage, worker, now):
+        if needed.exclude(state__in=FINISHED).exists() or stage.is_kept_away(worker, now):
             return None
         return stage
 
@@ -127,7 +119,7 @@ def finish(
     if usage is not None:
         note = usage_sentence(usage)
         stage.usage = highest([usage, *(portion.used for portion in stage.portions.all())]).as_json()
-    clear(stage)
+    stage.has_everything()
     stage.let_go()
     stage.done = stage.total = max(stage.total, 1)
     stage.finished_at = timezone.now()
@@ -160,12 +152,12 @@ def hand_back(stage_id: int, owner: uuid.UUID, reason: str) -> None:
 
 @transaction.atomic
 def hand_back_missing(stage_id: int, owner: uuid.UUID, missing: MissingResource, worker: str) -> None:
-    """Hand the stage back because this worker lacks what it needs (backoff.py). Raises LeaseLost.
+    """Hand the stage back because this worker lacks what it needs (leases.Backoff). Raises LeaseLost.
 
     The message goes out once more for the others; this worker will not take it before the pause is over.
     """
     stage = STAGES.owned(stage_id, owner)
-    keep_away(stage, missing, worker, timezone.now())
+    stage.keep_away(missing, worker, timezone.now())
     stage.let_go()
     stage.state = Stage.State.WAITING
     stage.attempts -= 1  # nobody died

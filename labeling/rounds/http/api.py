@@ -3,12 +3,17 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
-from django.http import FileResponse
+from django.db.models import prefetch_related_objects
+from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from inference.documents.stage_reports import Facts, MissingResource, facts_of
+from labeling.accounts.repeats import once
+from labeling.audit.downloads import download
 from labeling.contract import contract
 from labeling.errors import Invalid
 from labeling.images.models import Image
@@ -50,6 +55,7 @@ from labeling.rounds.http.contract import (
     RoundStart,
     SetAnswer,
     SetListing,
+    SnapshotAnswer,
     StageAnswer,
     StartedRound,
     StoredMasks,
@@ -59,9 +65,11 @@ from labeling.rounds.http.contract import (
     WaitsAnswer,
     WeightsForm,
     WeightsListing,
+    method_answer,
 )
+from labeling.rounds.methods import offered
 from labeling.rounds.models import ModelVersion, Promotion, ReferenceSet, Round, Stage, Tuning, WeightsImport
-from labeling.rounds.readiness import Limitation, as_json, limitations
+from labeling.rounds.readiness import Limitation, as_json, limitations, work_of
 from labeling.rounds.reference import described, lock, locked_images
 from labeling.rounds.reference_masks import Added, add_references, remove_reference
 from labeling.rounds.results import outcome
@@ -75,29 +83,26 @@ from labeling.rounds.weights.promotion import figures_of, promote, roll_back
 from labeling.rounds.weights.starting import learns_something, licences
 
 
-def round_fields(round_: Round) -> dict[str, Any]:  # untyped: RoundAnswer reads it
-    return {
-        "id": round_.pk,
-        "project": round_.project_id,
-        "number": round_.number,
-        "state": round_.state,
-        "preset": round_.preset,
-        "configuration": round_.configuration,
-        "snapshot": {"sha256": round_.snapshot.sha256, "summary": round_.snapshot.summary},
-        "cancel_requested": round_.cancel_requested,
-        "error": round_.error,
-        "created_at": round_.created_at,
-        "finished_at": round_.finished_at,
-        "stages": [stage_answer(stage) for stage in round_.stages.select_related("artifact")],
-    }
-
-
 def round_answer(round_: Round) -> RoundAnswer:
-    return RoundAnswer.model_validate(round_fields(round_))
+    prefetch_related_objects([round_], "stages__artifact")  # of a list they are there already
+    return RoundAnswer(
+        id=round_.pk,
+        project=round_.project_id,
+        number=round_.number,
+        state=round_.state,
+        preset=round_.preset,
+        configuration=round_.parameters,
+        snapshot=SnapshotAnswer(sha256=round_.snapshot.sha256, summary=round_.snapshot.counts),
+        cancel_requested=round_.cancel_requested,
+        error=round_.error,
+        created_at=round_.created_at,
+        finished_at=round_.finished_at,
+        stages=[stage_answer(stage) for stage in round_.stages.all()],
+    )
 
 
 def stage_answer(stage: Stage) -> StageAnswer:
-    waits = stage.missing_resource and stage.state in ("waiting", "running")
+    missing = stage.missing if stage.state in ("waiting", "running") else None
     return StageAnswer(
         kind=stage.kind,
         name=stage.get_kind_display(),
@@ -108,20 +113,24 @@ def stage_answer(stage: Stage) -> StageAnswer:
         error=stage.error,
         attempts=stage.attempts,
         queue=stage.queue,
-        waits=waits_answer(stage) if waits else None,
-        usage=stage.usage,
+        waits=waits_answer(missing, stage.again_at) if missing else None,
+        usage=stage.used,
         started_at=stage.started_at,
         finished_at=stage.finished_at,
-        facts=stage.artifact.facts if stage.artifact else {},
+        facts=facts_of(stage.kind, stage.artifact.facts) if stage.artifact else Facts(),
     )
 
 
-def waits_answer(stage: Stage) -> WaitsAnswer:
+def waits_answer(missing: MissingResource, again_at: datetime | None) -> WaitsAnswer:
     return WaitsAnswer(
-        **stage.missing_resource,
-        reason=reason(stage.missing),
-        remedy=remedy(stage.missing),
-        again_at=stage.again_at,
+        what=missing.what,
+        worker=missing.worker,
+        queue=missing.queue,
+        needs=missing.needs,
+        free=missing.free,
+        reason=reason(missing),
+        remedy=remedy(missing),
+        again_at=again_at,
     )
 
 
@@ -130,7 +139,11 @@ def promotion_answer(made: Promotion) -> PromotionAnswer:
 
 
 def tuning_answer(asked: Tuning) -> TuningAnswer:
-    return TuningAnswer(state=asked.state, error=asked.error, requested_at=asked.requested_at, **asked.result)
+    about = TuningAnswer(state=asked.state, error=asked.error, requested_at=asked.requested_at)
+    table = asked.table
+    if table is None:
+        return about
+    return TuningAnswer.model_validate({**dict(about), **dict(table)})
 
 
 def mean_answer(mean: Mean) -> MeanAnswer:
@@ -139,7 +152,7 @@ def mean_answer(mean: Mean) -> MeanAnswer:
         low=number(mean.low),
         high=number(mean.high),
         images=mean.images,
-        slides=mean.slides,
+        patients=mean.patients,
         stands_out=mean.stands_out,
     )
 
@@ -159,7 +172,7 @@ def version_answer(version: ModelVersion) -> VersionAnswer:
         round=version.round_id,
         source=version.source_id,
         licences=[LicenceAnswer(version=name, licence=licence) for name, licence in licences(version)],
-        metrics=figures_of(version).as_json(),
+        metrics=figures_of(version),
     )
 
 
@@ -216,9 +229,10 @@ class RoundList(APIView):
     def get(self, request: Request, project: int, *, query: RoundListing) -> Page[RoundAnswer]:
         found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
         filters = query.model_dump(include={"state", "preset"}, exclude_none=True)
-        rounds = found.rounds.filter(**filters).select_related("snapshot")
+        rounds = found.rounds.filter(**filters).select_related("snapshot").prefetch_related("stages__artifact")
         return page(rounds, request, query, ordering=query.ordering, answer=round_answer)
 
+    @once
     @contract(body=RoundStart, answer=StartedRound, status=202)
     def post(self, request: Request, project: int, *, body: RoundStart) -> StartedRound:
         found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
@@ -227,12 +241,13 @@ class RoundList(APIView):
             by=person(request),
             preset=body.preset,
             changes=body.changes.model_dump(exclude_none=True) if body.changes else {},
-            same_slide=body.same_slide,
+            same_patient=body.same_patient,
             start=body.start.as_starts() if body.start else {},
             line_up=body.line_up,
         )
-        limits = limit_answers(limitations(found, learns=learns_something(made)))
-        return StartedRound.model_validate({**round_fields(made), "limits": limits})
+        method = made.parameters.method
+        limits = limit_answers(limitations(found, learns=learns_something(made), method=method))
+        return StartedRound.model_validate({**dict(round_answer(made)), "limits": limits})
 
 
 class BeforeRound(APIView):
@@ -243,7 +258,9 @@ class BeforeRound(APIView):
         found = reach(Project.objects.visible_to(person(request)), person(request), "see", project="", pk=project)
         time = estimate(found, query.preset, device=query.device)
         estimate_answer = EstimateAnswer(**asdict(time)) if time else None
-        return BeforeAnswer(limits=limit_answers(limitations(found)), estimate=estimate_answer)
+        limits = limit_answers(limitations(found, method=query.method))
+        methods = [method_answer(one) for one in offered(work_of(found).taught_by)]
+        return BeforeAnswer(limits=limits, estimate=estimate_answer, methods=methods)
 
 
 class RoundDetail(APIView):
@@ -251,17 +268,18 @@ class RoundDetail(APIView):
     def get(self, request: Request, round: int) -> RoundInFull:
         found = reach(_rounds(person(request)), person(request), "see", pk=round)
         published = outcome.outcome_of(found) if found.state == Round.State.PUBLISHED else None
-        estimate_answer = outcome.as_json(published) if published else None
-        return RoundInFull.model_validate({**round_fields(found), "outcome": estimate_answer})
+        outcome_answer = outcome.as_json(published) if published else None
+        return RoundInFull.model_validate({**dict(round_answer(found)), "outcome": outcome_answer})
 
 
 class Export(APIView):
     """A finished round as one zip that `boxwise predict` runs elsewhere, and that another project imports."""
 
     @contract(files=("application/zip",))
-    def get(self, request: Request, round: int) -> FileResponse:
+    def get(self, request: Request, round: int) -> HttpResponseBase:
         found = reach(_rounds(person(request)), person(request), "export", pk=round)
-        return FileResponse(export_file(found), as_attachment=True, filename=f"{folder_name(found)}.zip")
+        file, name = export_file(found), f"{folder_name(found)}.zip"
+        return download(file, name=name, content_type="application/zip", project=found.project, round=found.pk)
 
 
 class ModelVersionList(APIView):
@@ -283,6 +301,7 @@ class WeightsImports(APIView):
         made = found.weights_imports.filter(**filters).select_related("imported_by").prefetch_related("versions")
         return page(made, request, query, ordering=query.ordering, answer=import_answer)
 
+    @once
     @contract(form=WeightsForm, answer=ImportAnswer, status=202)
     def post(self, request: Request, project: int, *, form: WeightsForm) -> ImportAnswer:
         found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)
@@ -324,8 +343,8 @@ def compare_answer(rounds: list[Round]) -> CompareAnswer:
     changed = differences(rounds[0].parameters, rounds[-1].parameters)
     return CompareAnswer(
         images=made.images,
-        groups=made.groups,
-        by_group=made.by_group,
+        patients=made.patients,
+        by_patient=made.by_patient,
         sentences=made.sentences,
         measures={row.measure: [figure_answer(figure) for figure in row.figures] for row in made.rows},
         configuration=[DifferenceAnswer(name=name, first=first, last=last) for name, first, last in changed],
@@ -343,7 +362,7 @@ def figure_answer(figure: Figure) -> FigureAnswer:
 
 
 class ByOrigin(APIView):
-    """A finished round by scanner, site, stain and slide; empty for one that has not finished."""
+    """A finished round by scanner, centre, stain and patient; empty for one that has not finished."""
 
     @contract(answer=DriftAnswer)
     def get(self, request: Request, round: int) -> DriftAnswer:
@@ -389,6 +408,7 @@ class ReferenceSets(APIView):
         sets = found.reference_sets.select_related("locked_by")
         return page(sets, request, query, ordering=query.ordering, answer=set_answer)
 
+    @once
     @contract(body=LockBody, answer=SetAnswer, status=201)
     def post(self, request: Request, project: int, *, body: LockBody) -> SetAnswer:
         found = reach(Project.objects.visible_to(person(request)), person(request), "manage", project="", pk=project)

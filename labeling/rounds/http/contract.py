@@ -5,15 +5,33 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue, WithJsonSchema, create_model
 
-from labeling.contract import Answer, Body, File, Form, JsonObject, OneOf, Query, QueryId, ShortText, Text
+from inference.documents.configuration import RoundConfiguration
+from inference.documents.methods import DEFAULT, METHODS
+from inference.documents.publication import TuningRow
+from inference.documents.snapshot import SnapshotSummary
+from inference.documents.stage_reports import (
+    EvaluationFacts,
+    Facts,
+    Figures,
+    FusionFacts,
+    InstanceFacts,
+    MissingKind,
+    PredictionFacts,
+    PseudoMaskFacts,
+    TrainingFacts,
+    Usage,
+)
+from labeling.contract import Answer, Body, File, Form, Given, OneOf, Query, QueryId, ShortText, Text
 from labeling.numbers import LARGEST
 from labeling.paging import Listing
-from labeling.rounds.configuration import CHOICES, DEVICES, PRESETS
+from labeling.rounds.configuration import CHOICES, DEVICES, PRESETS, WORDS
+from labeling.rounds.methods import Offered
 from labeling.rounds.models import ModelVersion, Promotion, ReferenceSet, Round, Stage, Tuning, WeightsImport
 from labeling.rounds.weights.starting import FROM_CURRENT, FROM_SHIPPED, Start, Starts
 
 PresetName = Annotated[str, OneOf(PRESETS)]
 DeviceName = Annotated[str, OneOf(DEVICES)]
+MethodName = Annotated[str, OneOf(METHODS)]
 
 
 # -- what is sent
@@ -26,7 +44,8 @@ def _changes() -> type[Body]:
         limit = choice.limit
         bounds = Field(ge=limit.kind(limit.low), le=limit.kind(limit.high), description=choice.help)
         fields[choice.name] = (Annotated[limit.kind, bounds] | None, None)
-    fields["device"] = (DeviceName | None, None)
+    for name, words in WORDS.items():
+        fields[name] = (Annotated[str, OneOf(words)] | None, None)
     return create_model("RoundChanges", __base__=Body, __doc__=_changes.__doc__, **fields)
 
 
@@ -66,7 +85,7 @@ class RoundStart(Body):
 
     preset: PresetName = "quick"
     changes: RoundChanges | None = None  # type: ignore[valid-type]
-    same_slide: bool = False
+    same_patient: bool = False
     start: StartBody | None = None
     line_up: bool = False
 
@@ -99,6 +118,7 @@ class MaskListing(Listing):
 class BeforeQuery(Query):
     preset: PresetName = "quick"
     device: DeviceName = "auto"
+    method: MethodName = DEFAULT
 
 
 class CompareQuery(Query):
@@ -133,13 +153,13 @@ class MasksForm(Form):
 
 class SnapshotAnswer(Answer):
     sha256: str
-    summary: JsonObject
+    summary: Given[SnapshotSummary]
 
 
 class WaitsAnswer(Answer):
     """Why a stage waits and when it is tried again; `again_at` null: when a worker is there."""
 
-    what: str
+    what: MissingKind
     worker: str | None = None
     queue: str | None = None
     needs: int | None = None
@@ -147,6 +167,10 @@ class WaitsAnswer(Answer):
     reason: str
     remedy: str
     again_at: datetime | None
+
+
+# Of a stage without small results: Facts.
+StageFacts = PseudoMaskFacts | TrainingFacts | PredictionFacts | FusionFacts | InstanceFacts | EvaluationFacts | Facts
 
 
 class StageAnswer(Answer):
@@ -160,10 +184,10 @@ class StageAnswer(Answer):
     attempts: int
     queue: str
     waits: WaitsAnswer | None
-    usage: JsonObject
+    usage: Given[Usage]
     started_at: datetime | None
     finished_at: datetime | None
-    facts: JsonObject
+    facts: Given[StageFacts]
 
 
 class RoundAnswer(Answer):
@@ -172,7 +196,7 @@ class RoundAnswer(Answer):
     number: int
     state: Annotated[str, OneOf(Round.State)]
     preset: str
-    configuration: JsonObject
+    configuration: Given[RoundConfiguration]
     snapshot: SnapshotAnswer
     cancel_requested: bool
     error: str
@@ -223,11 +247,37 @@ class EstimateAnswer(Answer):
     cores: int
 
 
+class MethodAnswer(Answer):
+    """A method, and the cells that it needs and that there are. `missing` 0: it can start; else `sentence` says why
+    not."""
+
+    name: str
+    title: str
+    labels: list[str]
+    least: int
+    usable: int
+    missing: int
+    sentence: str
+
+
 class BeforeAnswer(Answer):
-    """`estimate` null: nothing is known of the time."""
+    """`estimate` null: nothing is known of the time. `methods`: all, those that cannot start yet too."""
 
     limits: list[LimitAnswer]
     estimate: EstimateAnswer | None
+    methods: list[MethodAnswer]
+
+
+def method_answer(one: Offered) -> MethodAnswer:
+    return MethodAnswer(
+        name=one.method.name,
+        title=one.method.title,
+        labels=list(one.method.labels),
+        least=one.method.least,
+        usable=one.usable,
+        missing=one.missing,
+        sentence=one.sentence,
+    )
 
 
 class LicenceAnswer(Answer):
@@ -249,7 +299,7 @@ class VersionAnswer(Answer):
     round: int | None
     source: int | None = Field(serialization_alias="import")
     licences: list[LicenceAnswer]
-    metrics: JsonObject
+    metrics: Given[Figures]
 
 
 class ImportAnswer(Answer):
@@ -289,8 +339,8 @@ class DifferenceAnswer(Answer):
 
 class CompareAnswer(Answer):
     images: int
-    groups: int
-    by_group: bool
+    patients: int
+    by_patient: bool
     sentences: list[str]
     measures: dict[str, list[FigureAnswer]]
     configuration: list[DifferenceAnswer]
@@ -303,7 +353,7 @@ class MeanAnswer(Answer):
     low: float | None
     high: float | None
     images: int
-    slides: int
+    patients: int
     stands_out: bool
 
 
@@ -325,16 +375,6 @@ class DriftAnswer(Answer):
     factors: list[FactorAnswer]
 
 
-class TriedAnswer(Answer):
-    """One setting tried: the means over the validation images with reference masks."""
-
-    parameter: str
-    value: float
-    dice: float
-    pq: float
-    aji: float
-
-
 class TuningAnswer(Answer):
     """`state` null: nobody has asked. `base` and `best`: parameter -> value, as it was and that of the highest PQ."""
 
@@ -343,7 +383,7 @@ class TuningAnswer(Answer):
     requested_at: datetime | None = None
     images: int | None = None
     base: dict[str, float] | None = None
-    rows: list[TriedAnswer] | None = None
+    rows: tuple[TuningRow, ...] | None = None
     best: dict[str, float] | None = None
     seconds: float | None = None
 
@@ -353,7 +393,7 @@ class SetAnswer(Answer):
 
     number: int
     images: int
-    groups: int
+    patients: int
     origin: Annotated[str, OneOf(ReferenceSet.Origin)]
     readers: int
     note: str

@@ -5,7 +5,6 @@ People get mail when a round is published or fails; who cancels a round knows. A
 
 import logging
 import secrets
-from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -16,9 +15,14 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from labeling.accounts.models import User
+from labeling.audit.models import Act
+from labeling.audit.services import record
 from labeling.errors import Invalid
+from labeling.notifications.models import Kind
+from labeling.notifications.services import notify
 from labeling.projects.models import MAY, Project
 from labeling.rounds.models import Delivery, Round, RoundPolicy
+from labeling.rounds.notices.documents import MailText, ProjectNotice, RoundNotice, WebhookBody
 
 logger = logging.getLogger(__name__)
 MAILED = (Round.State.PUBLISHED, Round.State.FAILED)
@@ -41,6 +45,7 @@ def announce(round_: Round) -> list[Delivery]:
 
 
 def _announce(round_: Round) -> list[Delivery]:
+    tell_those_who_lead(round_)
     policy = RoundPolicy.objects.filter(project=round_.project_id).select_related("project").first()
     if policy is None:
         return []
@@ -51,6 +56,15 @@ def _announce(round_: Round) -> list[Delivery]:
         mailboxes = {person.email.lower(): person for person in recipients(policy.project)}  # colleagues may share one
         made += [mail(policy.project, to=person, round_=round_) for person in mailboxes.values()]
     return Delivery.objects.bulk_create(made)
+
+
+def tell_those_who_lead(round_: Round) -> None:
+    """In the app. Mail about rounds is a setting of the project and of the account."""
+    leads = User.objects.filter(
+        memberships__project=round_.project_id, memberships__role__in=MAY["manage"], is_active=True
+    )
+    path = reverse("round", args=[round_.project_id, round_.number])
+    notify(kind=Kind.ROUND_ENDED, people=leads, project=round_.project, path=path, subject=str(round_.number))
 
 
 def recipients(project: Project) -> QuerySet[User]:
@@ -68,26 +82,31 @@ def webhook(policy: RoundPolicy, *, event: str, round_: Round | None = None) -> 
         project=project, round=round_, event=event, channel=Delivery.Channel.WEBHOOK, to=policy.webhook_url,
         ended_at=round_.finished_at if round_ else None, due_at=timezone.now(),
     )  # fmt: skip
-    content: dict[str, Any] = {
-        "event": event,
-        "delivery": str(made.pk),
-        "at": timezone.now().isoformat(),
-        "project": {"id": project.pk, "name": project.name, "url": absolute("project", project.pk)},
-    }
+    content = WebhookBody(
+        event=event, delivery=str(made.pk), at=timezone.now().isoformat(), project=project_notice(project)
+    )
     if round_ is not None:
-        content["round"] = {
-            "id": round_.pk,
-            "number": round_.number,
-            "state": round_.state,
-            "preset": round_.preset,
-            "error": round_.error,
-            "started_by": round_.started_by.display_name if round_.started_by else None,
-            "created_at": round_.created_at.isoformat(),
-            "finished_at": round_.finished_at.isoformat() if round_.finished_at else None,
-            "url": absolute("round", round_.project_id, round_.number),
-        }
-    made.content = content
+        content = content.with_(round=round_notice(round_))
+    made.content = content.as_json()
     return made
+
+
+def project_notice(project: Project) -> ProjectNotice:
+    return ProjectNotice(id=project.pk, name=project.name, url=absolute("project", project.pk))
+
+
+def round_notice(round_: Round) -> RoundNotice:
+    return RoundNotice(
+        id=round_.pk,
+        number=round_.number,
+        state=round_.state,
+        preset=round_.preset,
+        error=round_.error,
+        started_by=round_.started_by.display_name if round_.started_by else None,
+        created_at=round_.created_at.isoformat(),
+        finished_at=round_.finished_at.isoformat() if round_.finished_at else None,
+        url=absolute("round", round_.project_id, round_.number),
+    )
 
 
 def mail(project: Project, *, to: User, round_: Round | None = None) -> Delivery:
@@ -114,9 +133,10 @@ def mail(project: Project, *, to: User, round_: Round | None = None) -> Delivery
                 absolute("round", round_.project_id, round_.number),
             ]
         lines += ["--", _("You can switch this mail off:") + f" {absolute('account')}"]
+    content = MailText(subject=subject, text="\n\n".join(lines))
     return Delivery(
         project=project, round=round_, event=f"round.{round_.state}" if round_ else "test",
-        channel=Delivery.Channel.MAIL, to=to.email, person=to, content={"subject": subject, "text": "\n\n".join(lines)},
+        channel=Delivery.Channel.MAIL, to=to.email, person=to, content=content.as_json(),
         ended_at=round_.finished_at if round_ else None, due_at=timezone.now(),
     )  # fmt: skip
 
@@ -143,6 +163,8 @@ def change_notices(*, project: Project, notify_by_mail: bool, webhook_url: str) 
     policy.notify_by_mail, policy.webhook_url = notify_by_mail, url
     policy.webhook_secret = policy.webhook_secret or (secrets.token_urlsafe(32) if url else "")
     policy.save(update_fields=["notify_by_mail", "webhook_url", "webhook_secret"])
+    host = urlsplit(url).hostname or ""  # the rest of the address may hold a secret
+    record(Act.PROJECT_CHANGED, project=project, subject="notices", mail=notify_by_mail, webhook=host)
     return policy
 
 
@@ -155,6 +177,7 @@ def renew_secret(*, project: Project) -> RoundPolicy:
         raise Invalid(_("there is no webhook; save its address first"), field="webhook_url")
     policy.webhook_secret = secrets.token_urlsafe(32)
     policy.save(update_fields=["webhook_secret"])
+    record(Act.PROJECT_CHANGED, project=project, subject="webhook_secret")
     return policy
 
 

@@ -25,6 +25,7 @@ from labeling.projects.models import Project
 from labeling.recovery import REQUEUE_AFTER, isolated
 from labeling.rounds.models import Delivery
 from labeling.rounds.notices.announcements import mail, webhook
+from labeling.rounds.notices.documents import MailText
 from labeling.rounds.notices.webhooks import Declined, Unsent, post, signature
 from labeling.rounds.weights.promotion import policy_of
 
@@ -150,7 +151,8 @@ def _mail(delivery: Delivery) -> str:
     # One Message-ID however often it is sent: mail programs show it once.
     domain = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].rstrip("> ") or "localhost"
     headers = {"Message-ID": f"<{delivery.pk}@{domain}>", "Auto-Submitted": "auto-generated"}
-    message = EmailMessage(delivery.content["subject"], delivery.content["text"], to=[delivery.to], headers=headers)
+    content = MailText.stored(delivery.content)
+    message = EmailMessage(content.subject, content.text, to=[delivery.to], headers=headers)
     try:
         message.send()
     except smtplib.SMTPRecipientsRefused as error:

@@ -1,12 +1,13 @@
 """Rounds side by side on the same held-out images: means with intervals, and paired tests against the first of them.
 
-Images of one slide or patient are not independent, so intervals resample groups, and paired tests take one value a
-group. Where there are fewer than two groups both fall back to images, and the result says so: read it as optimistic.
+Images of one patient are not independent, so intervals resample patients, and paired tests take one value a
+patient. Where there are fewer than two patients both fall back to images, and the result says so: it is optimistic.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ from inference.metrics import paired
 from labeling.numbers import whole_number
 from labeling.projects.models import Project
 from labeling.rounds.models import Round, Stage
+from labeling.rounds.results.split_notes import split_notes
 from labeling.rounds.weights.promotion import models_of
 from labeling.rounds.weights.starting import learns_something, lineage, taught_by
 
@@ -31,7 +33,7 @@ MEASURES = {
     "box_ap50": "Box AP50",
 }
 RESAMPLES = 2000
-FEW_GROUPS = 6  # with fewer pairs Wilcoxon's p cannot fall below 0.05, and a bootstrap of so few is too narrow
+FEW_PATIENTS = 6  # with fewer pairs Wilcoxon's p cannot fall below 0.05, and a bootstrap of so few is too narrow
 Rows = dict[int, JudgedImage]  # of one round, by image
 Floats = npt.NDArray[np.float64]
 
@@ -75,13 +77,13 @@ class Pair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """images, groups: how many are common to all rounds. `sentences` say what cannot be measured, and why."""
+    """images, patients: how many are common to all rounds. `sentences` say what cannot be measured, and why."""
 
     rounds: list[Round]
     rows: list[Row]
     images: int
-    groups: int
-    by_group: bool
+    patients: int
+    by_patient: bool
     pairs: list[Pair] = field(default_factory=list)
     pairs_of: str = ""
     sentences: list[str] = field(default_factory=list)
@@ -108,7 +110,7 @@ def compare(rounds: Sequence[Round]) -> Comparison:
     trained = set().union(*(learned_from(round_) for round_ in rounds))
     common = sorted(set.intersection(*(set(rows) for rows in kept)) - trained)
     rows, sentences = [], []
-    groups = {str(kept[0][image].group or image) for image in common}
+    patients = {str(kept[0][image].patient or image) for image in common}
     for measure, name in MEASURES.items():
         images = [i for i in common if all(of[i].measure(measure) is not None for of in kept)]
         if images:
@@ -117,19 +119,19 @@ def compare(rounds: Sequence[Round]) -> Comparison:
         sentences.append(_("These rounds were not evaluated on one common held-out image, so they cannot be compared."))
     elif not any(row.measure == "dice" for row in rows):
         sentences.append(_("Mask quality not measurable yet: there is no reference set drawn without proposals."))
-    if common and len(groups) < 2:
+    if common and len(patients) < 2:
         sentences.append(
             _(
-                "All common images come from one slide or patient, so intervals and p values count images as if they "
+                "All common images come from one patient, so intervals and p values count images as if they "
                 "were independent: read them as optimistic."
             )
         )
-    elif common and len(groups) < FEW_GROUPS:
+    elif common and len(patients) < FEW_PATIENTS:
         sentences.append(
             _(
-                "Only {n} slides or patients judge here: intervals and p values that rest on so few are too narrow. "
+                "Only {n} patients judge here: intervals and p values that rest on so few are too narrow. "
                 "Read the images one by one."
-            ).format(n=len(groups))
+            ).format(n=len(patients))
         )
     for round_ in rounds:
         if (began := round_.parameters.evaluation) and began.elsewhere:
@@ -139,11 +141,15 @@ def compare(rounds: Sequence[Round]) -> Comparison:
                     "judge. Read its figures as optimistic."
                 ).format(n=round_.number)
             )
+    for round_ in rounds:
+        if notes := split_notes(round_):
+            words = _("Splits changed after round {n} started: {notes}")
+            sentences.append(words.format(n=round_.number, notes=" ".join(notes)))
     shown = next((m for m in ("pq", "box_ap50") if any(row.measure == m for row in rows)), "")
     pairs = pairs_of(kept[0], kept[-1], common, shown) if shown else []
     pairs.sort(key=lambda pair: pair.last)
     return Comparison(
-        list(rounds), rows, len(common), len(groups), len(groups) > 1, pairs, MEASURES.get(shown, ""), sentences
+        list(rounds), rows, len(common), len(patients), len(patients) > 1, pairs, MEASURES.get(shown, ""), sentences
     )
 
 
@@ -161,14 +167,15 @@ def learned_from(round_: Round) -> set[int]:
     """The images whose annotation a round trained on, or the weights that it began with; they judge no round that they
     are compared in."""
     found: set[int] = set()
-    snapshots = {one.snapshot for model in models_of(round_) for one in lineage(model) if one.snapshot is not None}
+    versions = chain.from_iterable(map(lineage, models_of(round_)))
+    snapshots = {version.snapshot for version in versions if version.snapshot is not None}
     if learns_something(round_):
         snapshots.add(round_.snapshot)
     return found.union(*map(taught_by, snapshots))
 
 
 def figures(rounds: Sequence[Round], kept: Sequence[Rows], images: Sequence[int], measure: str) -> list[Figure]:
-    names = [str(kept[0][image].group or image) for image in images]
+    names = [str(kept[0][image].patient or image) for image in images]
     values = [np.array([of[image].measure(measure) for image in images], np.float64) for of in kept]
     units = by_unit(names)
     found = []
@@ -186,15 +193,15 @@ def figures(rounds: Sequence[Round], kept: Sequence[Rows], images: Sequence[int]
 
 
 def by_unit(names: Sequence[str]) -> list[npt.NDArray[np.int64]]:
-    """Indices of the images of each group; each image by itself where there is one group only."""
-    groups, at = np.unique(np.array(names), return_inverse=True)
-    if len(groups) < 2:
+    """Indices of the images of each patient; each image by itself where there is one patient only."""
+    patients, at = np.unique(np.array(names), return_inverse=True)
+    if len(patients) < 2:
         return [np.array([i]) for i in range(len(names))]
     return np.split(np.argsort(at, kind="stable"), np.cumsum(np.bincount(at))[:-1])
 
 
 def interval(values: Floats, units: Sequence[npt.NDArray[np.int64]], *, seed: int = 0) -> tuple[float, float]:
-    """95 % percentile-bootstrap interval of the mean, whole units (groups) resampled. One unit alone has no interval:
+    """95 % percentile-bootstrap interval of the mean, whole units (patients) resampled. One unit alone has no interval:
     NaN, NaN."""
     if len(units) < 2:
         return float("nan"), float("nan")

@@ -1,4 +1,4 @@
-"""Rounds by where their images come from: scanner, site, stain, slide. What a mean over all images hides.
+"""Rounds by where their images come from: scanner, centre, stain, patient. What a mean over all images hides.
 
 Two kinds of numbers. Judged ones need a reference or people's boxes on images that did not teach. Signals need neither:
 how the models doubt on images that nobody has annotated, and how far their colours are from what taught the round. A
@@ -11,7 +11,7 @@ them, and no stage reads them.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import combinations
+from itertools import chain, combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -39,12 +39,12 @@ Values = dict[int, dict[str, float]]  # image -> measure -> number
 class Mean:
     """Over the images of a group that have the measure.
 
-    numbers     of each image; `slide_of` each its slide or patient
+    numbers     of each image; `patient_of` each its patient
     stands_out  worse than the images outside the group beyond chance (`is_worse`)
     """
 
     numbers: Floats
-    slide_of: Sequence[str]
+    patient_of: Sequence[str]
     stands_out: bool
 
     @property
@@ -56,15 +56,15 @@ class Mean:
         return len(self.numbers)
 
     @property
-    def slides(self) -> int:
-        return len(set(self.slide_of))
+    def patients(self) -> int:
+        return len(set(self.patient_of))
 
-    @cached_property  # a millisecond each: a project of hundreds of slides shows a few of theirs
+    @cached_property  # a millisecond each: a project of hundreds of patients shows a few of theirs
     def interval(self) -> tuple[float, float]:
-        """95 %, resampling slides or patients where there are two at least, else images; NaN for fewer than FEWEST."""
+        """95 %, resampling patients where there are two at least, else images; NaN for fewer than FEWEST."""
         if self.images < FEWEST:
             return float("nan"), float("nan")
-        return interval(self.numbers, by_unit(self.slide_of))
+        return interval(self.numbers, by_unit(self.patient_of))
 
     @property
     def low(self) -> float:
@@ -95,7 +95,7 @@ class Factor:
 
 @dataclass(frozen=True)
 class Drift:
-    """stated: whether any image has a scanner, site or stain. `measures`: those that any image has, in order."""
+    """stated: whether any image has a scanner, centre or stain. `measures`: those that any image has, in order."""
 
     factors: list[Factor]
     sentences: list[str]
@@ -124,8 +124,13 @@ class Lines:
 
 def origins_of(project: Project) -> dict[int, Origin]:
     """Image -> what is stated of it; one query."""
-    rows = Image.objects.filter(project=project).order_by().values_list("pk", *FACTORS)
-    return {pk: dict(zip(FACTORS, sentences, strict=True)) for pk, *sentences in rows}
+    found = {}
+    for image in Image.everything.filter(project=project).with_specimens().order_by():
+        centre = image.centre.name if image.centre else ""
+        found[image.pk] = {
+            "scanner": image.scanner, "centre": centre, "stain": image.stain, "patient": image.patient_label
+        }  # fmt: skip
+    return found
 
 
 def values_of(round_: Round) -> Values:
@@ -151,8 +156,12 @@ def of_round(round_: Round) -> Drift:
     origins = {image: origin for image, origin in origins_of(round_.project).items() if image in values}
     measures = [name for name in (*JUDGED, *SIGNALS) if any(name in row for row in values.values())]
     factors = [made for name in FACTORS if (made := by_factor(name, values, origins, measures)) is not None]
-    stated = any(origin[name] for origin in origins.values() for name in FACTORS if name != "group")
+    stated = any(_states_a_factor(origin) for origin in origins.values())
     return Drift(factors, confounded(origins.values()), measures, stated)
+
+
+def _states_a_factor(origin: Origin) -> bool:
+    return any(origin[name] for name in FACTORS if name != "patient")
 
 
 def by_factor(name: str, values: Values, origins: dict[int, Origin], measures: Sequence[str]) -> Factor | None:
@@ -175,34 +184,34 @@ def means_of(
 ) -> dict[str, Mean]:
     """Group -> its mean of a measure, held against the images outside it; without groups that do not have it."""
     there = {name: [image for image in images if measure in values[image]] for name, images in members.items()}
-    every = [image for images in there.values() for image in images]
-    slide_of = {image: origins[image]["group"] or f"image {image}" for image in every}
-    places = {slide: place for place, slide in enumerate(sorted(set(slide_of.values())))}
+    every = list(chain.from_iterable(there.values()))
+    patient_of = {image: origins[image]["patient"] or f"image {image}" for image in every}
+    places = {patient: place for place, patient in enumerate(sorted(set(patient_of.values())))}
 
-    def by_slide(images: Sequence[int]) -> tuple[Floats, Counts]:
-        """Sum and number of the images of every slide."""
-        at = np.array([places[slide_of[image]] for image in images], np.int64)
+    def by_patient(images: Sequence[int]) -> tuple[Floats, Counts]:
+        """Sum and number of the images of every patient."""
+        at = np.array([places[patient_of[image]] for image in images], np.int64)
         x = np.array([values[image][measure] for image in images], np.float64)
         return np.bincount(at, x, len(places)).astype(np.float64), np.bincount(at, minlength=len(places))
 
-    total, count = by_slide(every)
+    total, count = by_patient(every)
     found = {}
     for name, images in there.items():
         if not images:
             continue
         x = np.array([values[image][measure] for image in images], np.float64)
-        of_group, n = by_slide(images)
+        of_group, n = by_patient(images)
         own, rest = of_group[n > 0] / n[n > 0], ((total - of_group) / np.maximum(count - n, 1))[count > n]
         out = len(images) >= FEWEST and (is_worse(own, rest) if measure in JUDGED else is_worse(rest, own))
-        found[name] = Mean(x, [slide_of[image] for image in images], out)
+        found[name] = Mean(x, [patient_of[image] for image in images], out)
     return found
 
 
 def is_worse(own: Floats, rest: Floats) -> bool:
-    """Whether `own` lies below `rest` beyond chance: Student's t with one value a slide, one-sided at 2.5 %.
+    """Whether `own` lies below `rest` beyond chance: Student's t with one value a patient, one-sided at 2.5 %.
 
-    Equal spread is assumed, so that one slide alone can be held against many: its place is then asked among theirs.
-    False for fewer than four slides in all, which can show nothing. An interval of the group that misses the others'
+    Equal spread is assumed, so that one patient alone can be held against many: its place is then asked among theirs.
+    False for fewer than four patients in all, which can show nothing. An interval of the group that misses the others'
     mean would be no rule: it leaves their spread out, and calls too many equal groups worse.
     """
     n, m = len(own), len(rest)
@@ -233,10 +242,10 @@ def sentences_of(factor: str, groups: Sequence[Group]) -> list[str]:
                 groups=listed(few)
             )
         )
-    single = [g for g in groups if any(m.slides == 1 and m.images >= FEWEST for m in g.means.values())]
-    if single and factor != "group":
+    single = [g for g in groups if any(m.patients == 1 and m.images >= FEWEST for m in g.means.values())]
+    if single and factor != "patient":
         sentences.append(
-            _("One slide or patient alone: {groups}. The interval resamples its images, so it is too narrow.").format(
+            _("One patient alone: {groups}. The interval resamples its images, so it is too narrow.").format(
                 groups=listed(single)
             )
         )
@@ -269,8 +278,8 @@ def confounded(origins: Collection[Origin]) -> list[str]:
                     "“{a}” and “{b}” coincide on these images: nothing here tells which of them makes a difference."
                 ).format(**words)
             )
-        elif b != "group" and of_a > 1 and of_b > 1 and len(pairs) in (of_a, of_b):
-            # Slides lie within scanners and sites as a matter of course, and intervals resample them.
+        elif b != "patient" and of_a > 1 and of_b > 1 and len(pairs) in (of_a, of_b):
+            # Patients lie within scanners and centres as a matter of course, and intervals resample them.
             follows, given = (a, b) if len(pairs) == of_b else (b, a)
             sentences.append(
                 _("Each “{given}” has one “{follows}” only: what looks like the one may be the other.").format(
@@ -295,7 +304,8 @@ def over_rounds(rounds: Sequence[Round]) -> list[Lines]:
     origins = origins_of(rounds[0].project)
     taught = set().union(*map(learned_from, rounds))
     kept = [{i: row for i, row in values_of(r).items() if i not in taught and i in origins} for r in rounds]
-    main = next((name for name in MAIN if any(name in row for values in kept for row in values.values())), None)
+    measured = set().union(*chain.from_iterable(values.values() for values in kept))
+    main = next((name for name in MAIN if name in measured), None)
     found = []
     for factor in FACTORS:
         for measure in (main, "disagreement"):

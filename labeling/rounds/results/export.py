@@ -9,14 +9,23 @@ from typing import IO
 from django.utils.translation import gettext as _
 
 from inference.documents.bundle import Bundle, BundleSettings
+from inference.documents.methods import METHODS, PROMPTERS, WITHOUT_CHECKPOINT
 from inference.documents.stage_reports import EvaluationFacts, TrainingFacts
 from labeling.errors import WrongState
 from labeling.rounds.messages import about_round
+from labeling.rounds.methods import counts_of
 from labeling.rounds.models import ModelVersion, Round
 from labeling.rounds.weights.promotion import models_of
 from labeling.rounds.weights.starting import learns_something, licences, lineage
 
 METHOD = "boxcell-1"  # the layout of inference/methods/boxcell.py; tests/labeling/test_round_import.py loads it there
+
+
+def licence_lines(models: dict[str, ModelVersion]) -> list[str]:
+    lines: list[str] = []
+    for _kind, model in sorted(models.items()):
+        lines += [f"- {version}: data under {licence}" for version, licence in licences(model)]
+    return lines
 
 
 def folder_name(round_: Round) -> str:
@@ -32,7 +41,7 @@ def export_round(*, round_: Round, path: Path) -> Path:
     if set(models) != {"detector", "segmenter"}:
         raise about_round(WrongState, _("round {n} has no weights in the registry"), round_)
     name = folder_name(round_)
-    cards = {kind: one for kind, model in models.items() for one in lineage(model) if one.source and one.source.card}
+    cards = {kind: version for kind, model in models.items() if (version := with_card(model)) is not None}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for kind, model in models.items():
             with (
@@ -47,6 +56,12 @@ def export_round(*, round_: Round, path: Path) -> Path:
             assert version.source is not None
             archive.writestr(f"{name}/cards/{kind}-{version.number}.md", version.source.card)
     return path
+
+
+def with_card(model: ModelVersion) -> ModelVersion | None:
+    """The oldest version that this one learned from and that came with a card."""
+    carded = [version for version in lineage(model) if version.source and version.source.card]
+    return carded[-1] if carded else None
 
 
 def export_file(round_: Round) -> IO[bytes]:
@@ -88,7 +103,7 @@ def card(round_: Round, models: dict[str, ModelVersion]) -> str:
     scale = summary.um_per_px
     if learns_something(round_):
         learned = [
-            f"- {train.annotated} images with {train.cells} boxes; people verified {train.verified_masks} masks",
+            f"- {train.annotated} images with {drawn_words(round_)}; people verified {train.verified_masks} masks",
             f"- snapshot sha256 {round_.snapshot.sha256}",
             f"- scale: {f'{scale:g} µm per pixel' if scale else 'not stated'}",
         ]
@@ -106,15 +121,12 @@ def card(round_: Round, models: dict[str, ModelVersion]) -> str:
             f"- {m}, {m.get_origin_display()}: {m.architecture}, {m.artifact.size} bytes, sha256 {m.artifact.sha256}"
             for kind, m in sorted(models.items())
         ),
-        f"- prompter: {round_.parameters.prompter.name} (comes with Boxwise)",
+        prompter_line(round_.parameters.prompter.name),
         "",
         "## Learned from",
+        f"- method: {METHODS[round_.parameters.method].title}, {METHODS[round_.parameters.method].description}",
         *learned,
-        *(
-            f"- {version}: data under {licence}"
-            for _, model in sorted(models.items())
-            for version, licence in licences(model)
-        ),
+        *licence_lines(models),
         "",
         "## Measured on held-out images",
     ]
@@ -136,3 +148,22 @@ def card(round_: Round, models: dict[str, ModelVersion]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def drawn_words(round_: Round) -> str:
+    """How many boxes and points people drew on the training images."""
+    images = [image for image in round_.snapshot.document().images if image.split == "train"]
+    cells = counts_of(images)
+    points = cells["points"]
+    words = f"{cells.total() - points} boxes"
+    if not points:
+        return words
+    taught = "" if round_.parameters.learns_from_points else ", of which this method learns nothing"
+    return f"{words} and {points} points{taught}"
+
+
+def prompter_line(name: str) -> str:
+    """Which prompter the folder needs, and where it is to be had."""
+    if name in WITHOUT_CHECKPOINT:
+        return f"- prompter: {name} (comes with Boxwise)"
+    return f"- prompter: {PROMPTERS[name]}; its checkpoint is not in this folder: boxwise models pull {name}"

@@ -126,10 +126,13 @@ def _words(cause: Cause) -> str:
 
 @dataclass(frozen=True)
 class OnImage:
-    """What a round says of one image. `why` are sentences, where it proposed nothing."""
+    """What a round, or a job without one, says of one image. `why` are sentences, where it proposed nothing.
+
+    number  of the round; 0 without one
+    """
 
     image: Image
-    round: Round
+    number: int
     proposals: int
     crumbs: int
     boxless: int
@@ -159,7 +162,7 @@ def _on_image(publication: Publication, counted: int) -> OnImage:
     statements = publication.statements
     return OnImage(
         image=publication.image,
-        round=publication.round,
+        number=publication.round_number,
         proposals=counted if statements.proposals is None else statements.proposals,
         crumbs=statements.crumbs,
         boxless=statements.boxless,

@@ -14,7 +14,7 @@ from labeling.assignments.declaring import items_made, set_priorities
 from labeling.assignments.models import Workflow
 from labeling.projects.models import Project
 from labeling.rounds.models import Promotion
-from labeling.rounds.weights.promotion import current_publications
+from labeling.rounds.weights.promotion import publications_of_rounds
 
 SCORE = "mix"  # of inference/pipeline/acquisition.py: what the page of the images suggests by
 
@@ -24,7 +24,7 @@ def order_queue(project: Project) -> int:
     if not Workflow.objects.filter(project=project).exists():
         return 0
     priorities: dict[int, float] = {}
-    for image, facts in current_publications(project.images.order_by()).values_list("image", "facts"):
+    for image, facts in publications_of_rounds(project.images.order_by()).values_list("image", "facts"):
         scores = facts.get("priorities") or {}
         if SCORE in scores:
             priorities[image] = float(scores[SCORE])

@@ -26,6 +26,8 @@ from django.utils.translation import gettext_noop
 from inference.documents.stage_reports import TrainingFacts
 from labeling import jobs
 from labeling.accounts.models import User
+from labeling.audit.models import Act
+from labeling.audit.services import record
 from labeling.errors import Archived, Invalid
 from labeling.projects.models import Project
 from labeling.rounds import artifacts
@@ -95,6 +97,7 @@ def import_weights(
     with transaction.atomic():
         Project.objects.for_change(project.pk)
         made.save()
+        record(Act.WEIGHTS_IMPORTED, project=project, by=by, subject=name, licence=made.data_licence)
         jobs.send("inference.check_weights", queue="cpu", import_id=made.pk)
     return made
 

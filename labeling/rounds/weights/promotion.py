@@ -1,12 +1,12 @@
 """Which models a project has, and which round's proposals people see: promoted, rolled back, nothing deleted."""
 
 from django.db import transaction
-from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, F, Max, OuterRef, Q, QuerySet, Subquery, When
 from django.utils.translation import gettext as _
 
 from inference.documents.stage_reports import EvaluationFacts, Figures, TrainingFacts
 from labeling.accounts.models import User
-from labeling.errors import WrongState
+from labeling.errors import Invalid, WrongState
 from labeling.images.models import Image
 from labeling.projects.models import Project
 from labeling.rounds.messages import about_round
@@ -19,6 +19,18 @@ LEARNED = (Stage.Kind.DETECTOR, Stage.Kind.SEGMENTER)  # stages whose artifact i
 def policy_of(project: Project) -> RoundPolicy:
     """The project's decisions about its rounds; not saved when nobody has decided anything."""
     return RoundPolicy.objects.filter(project=project).first() or RoundPolicy(project=project)
+
+
+@transaction.atomic
+def change_policy(*, project: Project, promotes_itself: bool, data_licence: str) -> RoundPolicy:
+    """What a project decides about its rounds. Raises Invalid for a licence of more than 200 characters, Archived."""
+    data_licence = data_licence.strip()
+    if len(data_licence) > 200:
+        raise Invalid(_("the licence has at most 200 characters"), field="data_licence")
+    Project.objects.for_change(project.pk)
+    decided = {"promotes_itself": promotes_itself, "data_licence": data_licence}
+    policy, _made = RoundPolicy.objects.update_or_create(project=project, defaults=decided)
+    return policy
 
 
 # -- which round is current
@@ -66,16 +78,35 @@ def roll_back(*, project: Project, by: User) -> Promotion:
 
 
 def current_publications(images: QuerySet[Image]) -> QuerySet[Publication]:
-    """One publication an image: of the current round, or, where that one says nothing about the image, of the newest
-    round before it. While nothing has been promoted, the newest."""
+    """One publication an image: the one that became current last.
+
+    Of a round that is when the round was promoted; where the current round says nothing about the image, the newest
+    round before it counts from its publication on. While nothing has been promoted, all rounds do. What a job proposed
+    without a round counts from its publication on, until it is withdrawn.
+    """
     promoted = Promotion.objects.filter(project=OuterRef("image__project")).order_by("-pk")
+    of_current_round = When(round__number=F("current"), then=F("promoted_at"))
     return (
-        Publication.objects.filter(image__in=images)
+        Publication.objects.filter(image__in=images, withdrawn_at__isnull=True)
         .annotate(current=Subquery(promoted.values("round__number")[:1]))
-        .filter(Q(current__isnull=True) | Q(round__number__lte=F("current")))
-        .order_by("image_id", "-round__number")
+        .annotate(promoted_at=Subquery(promoted.values("at")[:1]))
+        .filter(Q(job__isnull=False) | Q(current__isnull=True) | Q(round__number__lte=F("current")))
+        .annotate(since=Case(of_current_round, default=F("published_at")))
+        .order_by("image_id", "-since", "-round__number")
         .distinct("image_id")
     )
+
+
+def newest_publication(image: Image) -> Publication | None:
+    """What was proposed last on an image and is not withdrawn, whether or not it is current."""
+    shown = Publication.objects.filter(image=image, withdrawn_at__isnull=True)
+    return shown.select_related("round", "job").order_by("-published_at").first()
+
+
+def publications_of_rounds(images: QuerySet[Image]) -> QuerySet[Publication]:
+    """One publication an image: of the current round, or else of the newest before it, whatever was proposed without a
+    round in the meantime. For what only rounds say of an image, such as its priority."""
+    return current_publications(images).filter(round__isnull=False)
 
 
 # -- the registry of models

@@ -7,6 +7,7 @@ artifact, so it is part of the stages' keys; weights that nothing is learned for
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -61,14 +62,14 @@ def begin(project: Project, configuration: RoundConfiguration, start: Starts, sn
         model = made.model_of(kind)
         assert model is not None  # KINDS are the two that have one
         as_is = start.get(kind, Start()).as_is
-        made = made.with_(**{kind: _with_weights(model, version, as_is=as_is)})
+        made = made.with_(**{kind: with_weights(model, version, as_is=as_is)})
         if as_is and kind == "detector":
             made = made.with_(prediction=made.prediction.with_(classes=classes_here(project, version)))
     notes = notes_on_weights([v for v in chosen.values() if v is not None], snapshot)
     return made.with_(evaluation=notes) if notes else made
 
 
-def _with_weights(model: Model, version: ModelVersion | None, *, as_is: bool) -> Model:
+def with_weights(model: Model, version: ModelVersion | None, *, as_is: bool) -> Model:
     """The model with the weights of a version, or with those that come with Boxwise. Raises Invalid."""
     if version is not None:
         if version.model != model.name and not as_is:
@@ -115,7 +116,7 @@ def classes_here(project: Project, version: ModelVersion | None) -> list[int | N
 
     Empty where the detector's classes have no names: its boxes are then proposed without a class.
     """
-    names = [c.name.casefold() for c in project.classes.all()]
+    names = [c.name.casefold() for c in project.classes.in_use()]
     theirs = [name.casefold() for name in version.class_names] if version else []
     return [names.index(name) if name in names else None for name in theirs]
 
@@ -140,7 +141,8 @@ def notes_on_weights(versions: Collection[ModelVersion], snapshot: Snapshot) -> 
     elsewhere = [v.kind for v in versions if any(one.origin == ModelVersion.Origin.IMPORTED for one in lineage(v))]
     if elsewhere:
         notes["elsewhere"] = tuple(elsewhere)
-    teachers = {one.snapshot for v in versions for one in lineage(v) if one.snapshot is not None}
+    ancestors = chain.from_iterable(map(lineage, versions))
+    teachers = {version.snapshot for version in ancestors if version.snapshot is not None}
     if teachers:
         judging = {i.image for i in snapshot.document().images if i.split != "train"}
         if seen := judging & set().union(*map(taught_by, teachers)):

@@ -1,0 +1,141 @@
+"""Proposing cells without a round, over HTTP. The jobs themselves: labeling/jobs/api.py."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from labeling.accounts.repeats import once
+from labeling.contract import Answer, Body, Id, Query, QueryId, Reply, contract
+from labeling.jobs.access import reach_job
+from labeling.jobs.contract import JobAnswer, JobInFull, job_answer, job_in_full
+from labeling.jobs.models import Job
+from labeling.numbers import LARGEST
+from labeling.projects.access import person, reach
+from labeling.projects.models import Project
+from labeling.rounds.http.contract import DeviceName, EstimateAnswer
+from labeling.rounds.proposing import description  # noqa: F401 (registers how a job describes itself)
+from labeling.rounds.proposing.choices import Models, choices, scale_warning, scale_words
+from labeling.rounds.proposing.estimate import estimate_of
+from labeling.rounds.proposing.publishing import withdraw
+from labeling.rounds.proposing.services import NothingToProposeOn, Wanted, images_of, pixels_of, propose
+from labeling.rounds.weights.starting import FROM_SHIPPED
+
+
+def _version(value: object) -> str:
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST:
+        return str(value)
+    if value == FROM_SHIPPED:
+        return FROM_SHIPPED
+    raise ValueError(f"{{field}} must be {FROM_SHIPPED} or the id of a version of this project")
+
+
+_VERSION_SCHEMA = {"anyOf": [{"enum": [FROM_SHIPPED]}, {"type": "integer", "minimum": 1}]}
+Version = Annotated[str, BeforeValidator(_version), WithJsonSchema(_VERSION_SCHEMA)]
+Pixel = Annotated[int, Field(ge=0, le=2**31)]
+Side = Annotated[int, Field(ge=1, le=2**31)]
+
+
+class ProposalBody(Body):
+    """`images` null: all pictures of the project, or all its slides where it has no picture. `region` is of the only
+    image: x, y, width, height in its pixels."""
+
+    images: Annotated[list[Id], Field(min_length=1, max_length=5000)] | None = None
+    region: tuple[Pixel, Pixel, Side, Side] | None = None
+    detector: Version = FROM_SHIPPED
+    segmenter: Version = FROM_SHIPPED
+    device: DeviceName = "auto"
+
+
+class BeforeProposalQuery(Query):
+    """The images that are meant; none for all, as in the request itself."""
+
+    image: Annotated[list[QueryId], Field(max_length=1000)] = []
+    device: DeviceName = "auto"
+
+
+class ModelsAnswer(Answer):
+    """A detector and a segmenter that can propose. `detector` and `segmenter` are what the request takes.
+
+    `scale` and `warning` say which µm per pixel they expect, and what that means for these images."""
+
+    key: str
+    name: str
+    detector: int | str
+    segmenter: int | str
+    learned_from: str
+    licences: list[str]
+    elsewhere: bool
+    scale: str
+    warning: str
+
+
+class BeforeProposalAnswer(Answer):
+    """What proposing on these images would be. `estimate` in seconds; null where nothing is known."""
+
+    images: int
+    megapixels: float
+    models: list[ModelsAnswer]
+    estimate: EstimateAnswer | None
+
+
+class Proposals(APIView):
+    """Cells proposed by models that are there already, as a job on the workers."""
+
+    @once
+    @contract(body=ProposalBody, answer=JobAnswer, status=202)
+    def post(self, request: Request, project: int, *, body: ProposalBody) -> Reply:
+        found = _project(request, "manage", project)
+        job = propose(project=found, by=person(request), wanted=Wanted(**body.model_dump()))
+        return Reply(job_answer(job), headers={"Location": f"/api/v1/jobs/{job.pk}/"})
+
+
+class BeforeProposals(APIView):
+    """Which models could propose, what they expect, and how long it would take."""
+
+    @contract(query=BeforeProposalQuery, answer=BeforeProposalAnswer)
+    def get(self, request: Request, project: int, *, query: BeforeProposalQuery) -> BeforeProposalAnswer:
+        found = _project(request, "see", project)
+        try:
+            images = images_of(found, Wanted(images=query.image or None))
+        except NothingToProposeOn:
+            images = []
+        pixels = sum(pixels_of(image, None) for image in images)
+        time = estimate_of(pixels, query.device)
+        scales = [image.um_per_px for image in images]
+        return BeforeProposalAnswer(
+            images=len(images),
+            megapixels=round(pixels / 1e6, 2),
+            models=[_models_answer(models, scales) for models in choices(found)],
+            estimate=EstimateAnswer(**asdict(time)) if time is not None else None,
+        )
+
+
+class Withdraw(APIView):
+    """Take back what a job proposed; what people accepted of it stays theirs."""
+
+    @contract(answer=JobInFull)
+    def post(self, request: Request, job: int) -> JobInFull:
+        found = reach_job(person(request), job, Job.CHANGED_BY)
+        return job_in_full(withdraw(job=found, by=person(request)))
+
+
+def _project(request: Request, act: str, project: int) -> Project:
+    user = person(request)
+    return reach(Project.objects.visible_to(user), user, act, project="", pk=project)
+
+
+def _models_answer(models: Models, scales: list[float | None]) -> ModelsAnswer:
+    return ModelsAnswer(
+        key=models.key,
+        name=models.name,
+        detector=models.detector.pk if models.detector is not None else FROM_SHIPPED,
+        segmenter=models.segmenter.pk if models.segmenter is not None else FROM_SHIPPED,
+        learned_from=models.learned_from,
+        licences=models.licences,
+        elsewhere=models.elsewhere,
+        scale=scale_words(models.scale),
+        warning=scale_warning(scales, models.scale),
+    )
