@@ -12,11 +12,16 @@ ABSCISSAS = ("epoch", "step")  # counted, not measured: never a curve of their o
 
 @dataclass(frozen=True)
 class Curve:
-    """One series, oldest first. `points` are the corners of an SVG polyline in WIDTH x HEIGHT, y down."""
+    """One series, oldest first. `points` are the corners of an SVG polyline in WIDTH x HEIGHT, y down.
+
+    low, high  the ends of its axis
+    """
 
     name: str
     values: tuple[float, ...]
     points: str
+    low: float
+    high: float
     width: int = WIDTH
     height: int = HEIGHT
 
@@ -46,12 +51,27 @@ def curves_of(reports: Iterable[Mapping[str, object]]) -> list[Curve]:
                 series.setdefault(name, []).append(float(value))
     if series.get("score") in [values for name, values in series.items() if name != "score"]:
         del series["score"]
-    return [Curve(name.replace("_", " "), tuple(v), polyline(v)) for name, v in series.items() if len(v) > 1]
+    return [_curve(name.replace("_", " "), values) for name, values in series.items() if len(values) > 1]
 
 
-def polyline(values: Sequence[float]) -> str:
-    """Values spread over the width, the highest at the top; a constant runs through the middle."""
+def _curve(name: str, values: list[float]) -> Curve:
+    low, high = axis_of(name, values)
+    return Curve(name, tuple(values), polyline(values, low, high), low, high)
+
+
+def axis_of(name: str, values: Sequence[float]) -> tuple[float, float]:
+    """The ends of a curve's axis: 0 and 1 for a score, 0 and the highest value for what has no such bound, as a loss.
+
+    An axis from the lowest to the highest value would make a collapse of F1 0.903 and 0.901.
+    """
     low, high = min(values), max(values)
+    if low >= 0 and high <= 1 and "loss" not in name:
+        return 0.0, 1.0
+    return min(0.0, low), max(0.0, high)
+
+
+def polyline(values: Sequence[float], low: float, high: float) -> str:
+    """Values spread over the width; `high` is at the top and `low` at the bottom."""
     across = (WIDTH - 2 * MARGIN) / (len(values) - 1)
     down = HEIGHT - 2 * MARGIN
 

@@ -1,10 +1,11 @@
-"""Rounds by scanner, site, stain and slide as pages draw them: a strip a group, and a small line a group over rounds.
+"""Rounds by scanner, centre, stain and patient as pages draw them: a strip a group, a small line a group over rounds.
 
 Strips are SVG in percent of their own width, so that dots stay round and no script is needed.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from math import isfinite
 
 from django.utils.translation import gettext as _
@@ -99,9 +100,9 @@ def plot_of(factor: Factor, shown: Sequence[str], columns: list[tuple[str, str]]
     ends: dict[str, float] = {}
     groups = factor.groups[:MOST_ROWS]
     for measure in shown:
-        reached = [
-            v for g in groups[:MOST_GROUPS] if (m := g.means.get(measure)) for v in (m.value, m.high) if isfinite(v)
-        ]
+        means = [group.means[measure] for group in groups[:MOST_GROUPS] if measure in group.means]
+        ends_of_means = chain.from_iterable((mean.value, mean.high) for mean in means)
+        reached = list(filter(isfinite, ends_of_means))
         # Every axis begins at 0. What is judged ends at 1; a signal has no such end, so the highest of it is one.
         ends[measure] = 1.0 if measure in JUDGED else max(reached, default=0.0) or 1.0
     rows = [
@@ -175,7 +176,8 @@ def histories_of(lines: Sequence[Lines], rounds: Sequence[Round]) -> list[Histor
 
 
 def history_of(lines: Lines, numbers: Sequence[int]) -> History:
-    every = [v for line in (lines.everything, *lines.groups) for v in line.values if v is not None]
+    values = chain.from_iterable(line.values for line in (lines.everything, *lines.groups))
+    every = [value for value in values if value is not None]
     low, high = min(every), max(every)
     return History(
         str(FACTORS[lines.factor]),

@@ -27,11 +27,13 @@ AIMS = (
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def imports(request: Request, project: int) -> HttpResponse:
-    """The panel; a POST sends a file first."""
+    """The panel, on the page of the exports; a POST sends a file first."""
     found = reach_project(request, "manage" if request.method == "POST" else "oversee", project)
     if request.method == "POST":
         done = _("The file is being read. Nothing is changed until you confirm.")
         attempt(request, lambda: send(request, found), done=done)
+        return back(found)
+    if not request.htmx:
         return back(found)
     return render(request, "site/parts/imports.html", panel(request, found))
 
@@ -52,7 +54,7 @@ def _confirmed(job: Job) -> Job:
 
 def back(project: Project) -> HttpResponse:
     """To the panel on the project's page."""
-    return redirect(reverse("project", args=[project.pk]) + "#imports")
+    return redirect(reverse("project-exports", args=[project.pk]) + "#imports")
 
 
 def send(request: Request, project: Project) -> Job:

@@ -18,13 +18,28 @@ from labeling.numbers import whole_number
 from labeling.site import upload_views
 from labeling.site.requests import Request, signed_in
 
-# Where a kind is shown on the page of its project.
-PLACE: dict[str, str] = {
-    Job.Kind.EXPORT: "exports",
-    Job.Kind.READ: "uploads",
-    Job.Kind.IMPORT: "imports",
-    Job.Kind.FIELDS: "images",
+# The page of the project on which a kind is shown, and where on it. A consensus is shown on a page of its
+# image, an acceptance on that of its certificate.
+PLACE: dict[str, tuple[str, str]] = {
+    Job.Kind.EXPORT: ("project-exports", "exports"),
+    Job.Kind.READ: ("project-images", "uploads"),
+    Job.Kind.IMPORT: ("project-exports", "imports"),
+    Job.Kind.FIELDS: ("project-images", "images"),
+    Job.Kind.PROPOSE: ("project", "proposals"),
+    Job.Kind.AGREEMENT: ("project-agreement", "main"),
+    Job.Kind.CLASS_MERGE: ("project-settings", "classes"),
+    Job.Kind.VECTORS: ("gallery", "gallery"),
 }
+
+
+def place_of(job: Job) -> str:
+    """The address at which a job is shown."""
+    if job.kind == Job.Kind.CONSENSUS:
+        return reverse("adjudication", args=[job.request["image"]])
+    if job.kind == Job.Kind.CERTIFICATE:
+        return reverse("certificate", args=[job.request["lot"]])
+    page, part = PLACE[job.kind]
+    return f"{reverse(page, args=[job.project_id])}#{part}"
 
 
 @signed_in
@@ -77,4 +92,4 @@ def act(request: Request, job: Job, service: Callable[[], object], *, done: str 
         messages.error(request, problem)
     if done and not problems:
         messages.success(request, done)
-    return redirect(reverse("project", args=[job.project_id]) + "#" + PLACE[job.kind])
+    return redirect(place_of(job))

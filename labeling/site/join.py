@@ -1,7 +1,6 @@
 """The page of an invitation link: whoever is signed in joins, anybody else makes an account or signs in."""
 
 from django.contrib import messages
-from django.contrib.auth import login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -11,12 +10,13 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from labeling.accounts import throttle
+from labeling.accounts.entering import enter
 from labeling.accounts.models import SignInAttempt, User
+from labeling.accounts.throttle import wait_sentence
 from labeling.errors import LabelingError, sentence
 from labeling.projects.invitations import InvitationVoid, invitation_of, join, join_as_new
 from labeling.projects.models import Invitation
 from labeling.site.forms.team import ROLE_WORDS, JoinForm
-from labeling.site.sign_in import wait_sentence
 
 KEPT = "invitation_link"  # in the session
 OPENED = "opened"  # stands for the token in the address, once the token is kept
@@ -79,11 +79,9 @@ def _join_as_new(request: HttpRequest, found: Invitation, token: str) -> HttpRes
         except LabelingError as error:
             form.add_error(FIELDS.get(error.field), sentence(error))
         else:
-            project = found.project_id
-            login(request, user, backend="django.contrib.auth.backends.ModelBackend")
             request.session.pop(KEPT, None)
             messages.success(request, _("Welcome. Your password is set and you are signed in."))
-            return redirect("project", project)
+            return enter(request, user, then=reverse("project", args=[found.project_id]))
     context = _context(found) | {"form": form, "sign_in": _sign_in_address()}
     return render(request, "site/join.html", context, status=422 if form.errors else 200)
 

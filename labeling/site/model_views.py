@@ -22,7 +22,7 @@ from labeling.numbers import whole_number
 from labeling.projects.access import reach
 from labeling.projects.models import Project
 from labeling.rounds.configuration import differences
-from labeling.rounds.models import ModelVersion, Promotion, Publication, ReferenceSet, Round, RoundPolicy, WeightsImport
+from labeling.rounds.models import ModelVersion, Promotion, Publication, ReferenceSet, Round, WeightsImport
 from labeling.rounds.reference import candidates, current, lock
 from labeling.rounds.reference_masks import Added, add_references, referenced, remove_reference
 from labeling.rounds.results.comparison import Comparison, Pair
@@ -30,7 +30,7 @@ from labeling.rounds.results.comparison import compare as compare_rounds
 from labeling.rounds.results.drift import over_rounds
 from labeling.rounds.results.tuning import request_tuning
 from labeling.rounds.weights.importing import MOST_BYTES, import_weights
-from labeling.rounds.weights.promotion import current_round, figures_of, policy_of, promote, roll_back
+from labeling.rounds.weights.promotion import change_policy, current_round, figures_of, policy_of, promote, roll_back
 from labeling.site.drift_plots import History, histories_of
 from labeling.site.requests import Request, acts_of, attempt, reach_project, reach_round, signed_in
 from labeling.site.round_progress import SLOW_TO_START
@@ -90,7 +90,7 @@ def version_row(version: ModelVersion) -> VersionRow:
 
 
 def histories(rounds: Iterable[Round]) -> list[History]:
-    """How good the rounds were by scanner, site, stain and slide, whatever order they come in."""
+    """How good the rounds were by scanner, centre, stain and patient, whatever order they come in."""
     in_order = sorted(rounds, key=lambda round_: round_.number)
     return histories_of(over_rounds(in_order), in_order)
 
@@ -129,10 +129,10 @@ def import_own(request: Request, project: int) -> HttpResponse:
 
 @dataclass(frozen=True)
 class LockedReference:
-    """groups: slides or patients that are named."""
+    """patients: those that are named."""
 
     set: ReferenceSet
-    groups: int
+    patients: int
 
 
 def reference_of(found: Project) -> LockedReference | None:
@@ -140,7 +140,7 @@ def reference_of(found: Project) -> LockedReference | None:
     locked = current(found)
     if locked is None:
         return None
-    return LockedReference(locked, len({e["group"] for e in locked.images if e["group"]}))
+    return LockedReference(locked, len({e["patient"] for e in locked.images if e["patient"]}))
 
 
 @signed_in
@@ -199,13 +199,8 @@ def remove_masks(request: Request, image: int) -> HttpResponse:
 @require_POST
 def policy(request: Request, project: int) -> HttpResponse:
     found = reach_project(request, "manage", project)
-    RoundPolicy.objects.update_or_create(
-        project=found,
-        defaults={
-            "promotes_itself": "promotes_itself" in request.POST,
-            "data_licence": request.POST.get("data_licence", "").strip()[:200],
-        },
-    )
+    promotes, licence = "promotes_itself" in request.POST, request.POST.get("data_licence", "")
+    attempt(request, lambda: change_policy(project=found, promotes_itself=promotes, data_licence=licence))
     return redirect("project-models", found.pk)
 
 

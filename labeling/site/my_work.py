@@ -11,7 +11,7 @@ from labeling.accounts.models import User
 from labeling.assignments.my_work import Next, ProjectWork, works
 from labeling.images.models import Image
 from labeling.projects.models import Project
-from labeling.reviews.models import Mention
+from labeling.reviews.models import Comment, Mention
 from labeling.rounds.models import Round
 from labeling.site.overview import Counts, count
 
@@ -81,7 +81,9 @@ def _facts(next_: Next, user: User) -> str:
     else:
         boxes = counts.boxes
         cells = ngettext("{n} cell drawn so far", "{n} cells drawn so far", boxes).format(n=boxes)
-    return f"{next_.item.image.name} · {cells}"
+    due_on = next_.reading.due_on if next_.reading else None
+    due = " · " + _("due on {day}").format(day=due_on.isoformat()) if due_on else ""
+    return f"{next_.item.image.name} · {cells}{due}"
 
 
 def ended_rounds(user: User) -> list[Round]:
@@ -93,4 +95,5 @@ def ended_rounds(user: User) -> list[Round]:
 def unseen_mentions(user: User) -> list[Mention]:
     here = Project.objects.visible_to(user).filter(archived_at__isnull=True)
     unseen = Mention.objects.filter(person=user, seen_at__isnull=True, comment__image__project__in=here)
+    unseen = unseen.filter(comment__in=Comment.objects.visible_to(user))  # what was said may have become unseen since
     return list(unseen.select_related("comment__author", "comment__image__project").order_by("-pk")[:MOST])

@@ -8,6 +8,7 @@ from django.db.models import Count, F, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 
 from labeling.accounts.models import User
+from labeling.annotations.blinding import has_open_readings
 from labeling.annotations.models import Annotation, Layer
 from labeling.images.models import Image
 from labeling.projects.models import Membership, Project
@@ -98,7 +99,7 @@ class Card:
 
 def cards(user: User) -> list[Card]:
     """The projects of a person, newest first."""
-    projects = list(Project.objects.visible_to(user).filter(study_item__isnull=True).order_by("-pk"))
+    projects = list(Project.objects.visible_to(user).filter(is_sheet=False).order_by("-pk"))
     keys = [project.pk for project in projects]
     images = Image.objects.filter(project__in=keys)
     roles = dict(Membership.objects.filter(project__in=keys, user=user).values_list("project", "role"))
@@ -127,7 +128,9 @@ class Exportable:
 
 def exportable(project: Project) -> Exportable:
     """Counts of what people have annotated in a project (exchange/selection.py reads the rows)."""
-    rows = Annotation.objects.filter(layer__image__project=project, layer__kind=Layer.Kind.WORKING, deleted=False)
+    here = Annotation.objects.filter(layer__image__project=project, layer__image__deleted_at__isnull=True)
+    rows = here.filter(layer__kind=Layer.Kind.WORKING, deleted=False)
+    rows = rows.exclude(has_open_readings("layer__image"))
     accepted = Q(kind=Annotation.Kind.CELL, status=Annotation.Status.CONFIRMED)
     found = rows.aggregate(
         masks=Count("pk", filter=accepted & Q(mask_bits__isnull=False)),

@@ -4,14 +4,16 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_http_methods, require_safe
 
+from labeling.audit.downloads import PLAIN_TEXT, download
 from labeling.site.requests import Request, attempt, signed_in
-from labeling.studies import amending, receipts, removal, services
-from labeling.studies.models import Item, Participant
+from labeling.studies import amending, instructions, path, receipts, remaining, removal, services
+from labeling.studies.models import Item, Participant, Profession, Unit
 
 
 def own(request: Request, participant: int) -> Participant:
@@ -32,8 +34,12 @@ def participation(request: Request, participant: int) -> HttpResponse:
         "study": found.study,
         "item": item,
         "available": available,
-        "total": found.items.count(),
-        "done": found.items.filter(state=Item.State.DONE).count(),
+        "left": remaining.left_of(found),
+        "is_today": available is not None and remaining.is_today(available),
+        "for_masks": item is not None and path.waits_for_masks(item, available),
+        "instructions": instructions.text_of(item) if item is not None else "",
+        "steps": instructions.steps_of(item) if item is not None else [],
+        "professions": Profession.choices,
         "retention": amending.retention_of(found.study),
         "kept_until": removal.kept_until(found),
         "asked_until": removal.must_agree_again(found),
@@ -45,7 +51,17 @@ def participation(request: Request, participant: int) -> HttpResponse:
 def _participate(request: Request, participant: Participant) -> HttpResponse:
     what, post = request.POST.get("act"), request.POST
     if what == "consent":
-        attempt(request, lambda: services.consent(participant=participant))
+        attempt(
+            request,
+            lambda: services.consent(
+                participant=participant,
+                shares_times=post.get("shares_times") == "on",
+                profession=post.get("profession", ""),
+                experience=post.get("experience", ""),
+            ),
+        )
+    elif what == "decline":
+        attempt(request, lambda: services.decline(participant=participant))
     elif what == "agree":
         until = post.get("until", "")
         attempt(request, lambda: services.agree_to_retention(participant=participant, until=until))
@@ -62,14 +78,15 @@ def _participate(request: Request, participant: Participant) -> HttpResponse:
 
 @signed_in
 @require_safe
-def receipt(request: Request, participant: int) -> HttpResponse:
+def receipt(request: Request, participant: int) -> HttpResponseBase:
     """What was deleted of a reader's raw data, as a text to keep."""
     found = own(request, participant)
     if not found.removals.exists():
         raise Http404
-    response = HttpResponse(receipts.receipt(found), content_type="text/plain; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="receipt-{found.study_id}-{found.pseudonym}.txt"'
-    return response
+    name = f"receipt-{found.study_id}-{found.pseudonym}.txt"
+    text = receipts.receipt(found).encode()
+    project = found.study.project
+    return download(text, name=name, content_type=PLAIN_TEXT, project=project, study=found.study_id)
 
 
 def own_item(request: Request, item: int) -> Item:
@@ -92,7 +109,14 @@ def study_item(request: Request, item: int) -> HttpResponse:
         return redirect("participation", found.participant_id)
     assert found.sheet is not None
     image = found.sheet.images.get()
-    context = {"image": image, "item": found, "total": found.participant.items.count()}
+    left = remaining.left_of(found.participant)
+    context = {
+        "image": image,
+        "item": found,
+        "number": left.done + 1,
+        "total": left.total,
+        "goes_on": found.participant.study.unit == Unit.CELLS,
+    }
     return render(request, "studies/item.html", context)
 
 
@@ -108,6 +132,8 @@ def stop_item(request: Request, item: int) -> HttpResponse:
         context: dict[str, Any] = {"item": found, "study": participant.study, "running": running}
         return render(request, "studies/stop.html", context)
     what = request.POST.get("act")
+    if what == "next-cell":
+        return _next_cell(request, found)
     if what == "done":
         attempt(request, lambda: services.complete(participant=participant, item_id=found.pk))
     elif what == "on":
@@ -119,4 +145,20 @@ def stop_item(request: Request, item: int) -> HttpResponse:
     else:
         attempt(request, lambda: services.pause(participant=participant, item_id=found.pk))
         messages.info(request, _("Paused. The clock stands until you go on."))
+    return redirect("participation", participant.pk)
+
+
+def _next_cell(request: Request, item: Item) -> HttpResponse:
+    """Finish a cell and open the next one of the same arm and sitting. Anything else waits on the reader's page,
+    because another arm has instructions of its own."""
+    participant = item.participant
+    if attempt(request, lambda: services.complete(participant=participant, item_id=item.pk)) is None:
+        return redirect("participation", participant.pk)
+    following, available = services.next_item(participant)
+    same = following is not None and (following.arm_id, following.part) == (item.arm_id, item.part)
+    if following is None or not same or available is not None:
+        return redirect("participation", participant.pk)
+    key = following.pk
+    if attempt(request, lambda: services.open_item(participant=participant, item_id=key)):
+        return redirect("study-item", key)
     return redirect("participation", participant.pk)

@@ -13,7 +13,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
 from labeling.accounts.models import User
-from labeling.errors import Archived, LabelingError, sentence
+from labeling.errors import DISK_FULL, Archived, LabelingError, is_disk_full, sentence
 from labeling.projects.access import reach
 from labeling.projects.models import CHANGES, MAY, Project
 from labeling.rounds.models import Round
@@ -50,7 +50,7 @@ def signed_in(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespon
 
 def reach_project(request: Request, act: str, project: int) -> Project:
     # The sheet of a study's item has no page of its own: its reader sees the field and nothing around it.
-    projects = Project.objects.visible_to(request.user).filter(study_item__isnull=True)
+    projects = Project.objects.visible_to(request.user).filter(is_sheet=False)
     return reach(projects, request.user, act, project="", pk=project)
 
 
@@ -72,12 +72,24 @@ def acts_of(project: Project, role: str | None) -> set[str]:
     return acts - CHANGES if project.archived_at else acts
 
 
-def attempt(request: Request, act: Callable[[], Any], *, done: str = "") -> Any:
-    """Run a service; what it refuses becomes a toast, and so does `done` when it went well. -> its result, or None."""
+def attempt(
+    request: Request, act: Callable[[], Any], *, done: str = "", besides: type[LabelingError] | tuple[()] = ()
+) -> Any:
+    """Run a service; what it declines becomes a toast, and so does `done` when it went well. -> its result, or None.
+
+    besides  an error that the caller answers otherwise: it is raised
+    """
     try:
         result = act()
+    except besides:
+        raise
     except LabelingError as error:
         messages.error(request, sentence(error))
+        return None
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        messages.error(request, str(DISK_FULL))
         return None
     if done:
         messages.success(request, done)

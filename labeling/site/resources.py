@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.utils.translation import gettext as _
 
 from inference.documents.stage_reports import Usage
+from labeling.jobs.models import Job
 from labeling.rounds.execution.backoff import SENTENCES, in_words, remedy_of, size
 from labeling.rounds.models import Stage
 
@@ -21,14 +22,14 @@ class Wait:
     left: timedelta | None
 
 
-def wait_of(stage: Stage, now: datetime) -> Wait | None:
-    missing = stage.missing
-    if missing is None or stage.state not in (Stage.State.WAITING, Stage.State.RUNNING):
+def wait_of(work: Stage | Job, now: datetime) -> Wait | None:
+    missing = work.missing
+    if missing is None or work.state not in (work.State.WAITING, work.State.RUNNING):
         return None
     reason = in_words(missing, _(SENTENCES[missing.what]))
     remedy = in_words(missing, _(remedy_of(missing)))
-    left = max(timedelta(0), stage.again_at - now) if stage.again_at else None
-    return Wait(reason, remedy, stage.again_at, left)
+    left = max(timedelta(0), work.again_at - now) if work.again_at else None
+    return Wait(reason, remedy, work.again_at, left)
 
 
 def usage_of(stage: Stage, portions: Iterable[Usage] = ()) -> str:

@@ -2,11 +2,9 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any
 
-from django.contrib import messages
 from django.db.models import Count
-from django.http import FileResponse, Http404, HttpResponse
+from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -14,25 +12,25 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from inference.documents.base import JsonObject
+from inference.documents.methods import METHODS
 from inference.documents.publication import Certificate, TuningResult, TuningRow
 from inference.documents.snapshot import SPLITS
 from inference.documents.stage_reports import TrainingFacts
+from labeling.audit.downloads import PLAIN_TEXT, download
 from labeling.errors import WrongState
 from labeling.images.models import Image, Split
 from labeling.numbers import whole_number
-from labeling.rounds.configuration import BY_NAME, NAMES, PRESET_NAMES, flat
+from labeling.rounds.configuration import BY_NAME, PRESET_NAMES, flat
 from labeling.rounds.execution.resuming import try_again
-from labeling.rounds.execution.services import cancel_round, start_round
+from labeling.rounds.execution.services import cancel_round
 from labeling.rounds.models import ModelVersion, Round, Stage, StageLine, Tuning
-from labeling.rounds.readiness import limitations
 from labeling.rounds.results import drift
-from labeling.rounds.results.estimate import estimate
 from labeling.rounds.results.export import export_file, folder_name
 from labeling.rounds.results.outcome import on_images
+from labeling.rounds.results.split_notes import split_notes
 from labeling.rounds.weights.promotion import LEARNED, current_round
-from labeling.rounds.weights.starting import FROM_SHIPPED, KINDS, Start, Starts
 from labeling.site.drift_plots import plots_of
-from labeling.site.requests import Request, acts_of, attempt, reach_project, reach_round, reach_round_of, signed_in
+from labeling.site.requests import Request, acts_of, attempt, reach_round, reach_round_of, signed_in
 from labeling.site.round_progress import progress_of
 
 LINES = 500  # of the log, shown at once
@@ -57,6 +55,8 @@ def round_(request: Request, project: int, number: int) -> HttpResponse:
     context = {
         "may": acts_of(found.project, found.project.role_of(request.user)),
         "device": found.parameters.device,
+        "method": METHODS[found.parameters.method],
+        "prompter": found.parameters.prompter.name,
         **progress_of(found).context(),
         **log_context(found, after=0),
         "weights": weights_of(found),
@@ -70,7 +70,8 @@ def round_(request: Request, project: int, number: int) -> HttpResponse:
         "times_judged": times_test_was_judged(found),
         "reference_set": counts.reference_set,
         "splits": [(label, counts.splits.get(split)) for split, label in zip(SPLITS, Split.labels, strict=True)],
-        "shared_groups": counts.same_group_in_training_and_evaluation,
+        "split_notes": split_notes(found),
+        "shared_patients": counts.same_patient_in_training_and_evaluation,
         "certificates": [Proof(p.image, proposals[p.pk], why[p.image_id], p.proof) for p in publications],
     }
     return render(request, "site/round.html", context)
@@ -201,74 +202,20 @@ def log_context(found: Round, *, after: int) -> dict[str, object]:
 
 @signed_in
 @require_safe
-def log_file(request: Request, round: int) -> HttpResponse:
+def log_file(request: Request, round: int) -> HttpResponseBase:
     """The whole log as text, with the reported numbers."""
     found = reach_round(request, "see", round)
     lines = StageLine.objects.filter(stage__round=found).select_related("stage")
-    text = (
-        " ".join(
-            [
-                f"{line.at:%Y-%m-%d %H:%M:%S}",
-                line.stage.kind,
-                *([line.text] if line.text else []),
-                *(f"{name}={value}" for name, value in line.values.items()),
-            ]
-        )
-        + "\n"
-        for line in lines.order_by("pk").iterator()
-    )
-    answer = HttpResponse(text, content_type="text/plain; charset=utf-8")
-    answer["Content-Disposition"] = f'attachment; filename="round-{found.number}.log.txt"'
-    return answer
+    text = "".join(_line_of_log(line) for line in lines.order_by("pk").iterator())
+    name = f"round-{found.number}.log.txt"
+    return download(text.encode(), name=name, content_type=PLAIN_TEXT, project=found.project, round=found.pk)
 
 
-@signed_in
-@require_POST
-def start(request: Request, project: int) -> HttpResponse:
-    found = reach_project(request, "manage", project)
-    preset = request.POST.get("preset", "quick")
-    options: dict[str, Any] = {
-        "preset": preset,
-        "changes": {name: request.POST[name].strip() for name in NAMES if request.POST.get(name, "").strip()},
-        "same_slide": "same_slide" in request.POST,
-        "start": starts_of(request),
-        "line_up": "line_up" in request.POST,
-    }
-    made = attempt(request, lambda: start_round(project=found, by=request.user, **options))
-    if made is None:
-        return redirect("project", found.pk)
-    if made.state == Round.State.PLANNED:
-        text = _(
-            "Round {n} is in line: it starts when the round before it has ended, on the annotations as they are now."
-        )
-    else:
-        text = _("Round {n} is at work. You can leave this page; it goes on.")
-    messages.success(request, text.format(n=made.number))
-    return redirect(made)
-
-
-@signed_in
-@require_safe
-@never_cache
-def before(request: Request, project: int) -> HttpResponse:
-    """What will limit a round that is started now, and how long it will take: a part of the project's page."""
-    found = reach_project(request, "oversee", project)
-    preset, device = (request.GET.get(name, usual) for name, usual in (("preset", "quick"), ("device", "auto")))
-    learns = not all(f"{kind}_as_is" in request.GET for kind in KINDS)
-    context = {
-        "project": found,
-        "limits": limitations(found, learns=learns),
-        "time": estimate(found, preset, device=device),
-        "gpu": device == "gpu",
-    }
-    return render(request, "site/parts/before_round.html", context)
-
-
-def starts_of(request: Request) -> Starts:
-    """What the form says of the weights: DETECTOR_from, DETECTOR_as_is and the same of the segmenter."""
-    return {
-        kind: Start(request.POST.get(f"{kind}_from") or FROM_SHIPPED, f"{kind}_as_is" in request.POST) for kind in KINDS
-    }
+def _line_of_log(line: StageLine) -> str:
+    """Time, stage, what was printed and the reported numbers."""
+    numbers = [f"{name}={value}" for name, value in line.values.items()]
+    words = [line.text] if line.text else []
+    return " ".join([f"{line.at:%Y-%m-%d %H:%M:%S}", line.stage.kind, *words, *numbers]) + "\n"
 
 
 @signed_in
@@ -280,7 +227,8 @@ def export(request: Request, round: int) -> HttpResponseBase:
         file = export_file(found)
     except WrongState as error:
         raise Http404(str(error)) from None
-    return FileResponse(file, as_attachment=True, filename=f"{folder_name(found)}.zip")
+    name = f"{folder_name(found)}.zip"
+    return download(file, name=name, content_type="application/zip", project=found.project, round=found.pk)
 
 
 @signed_in

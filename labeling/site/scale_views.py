@@ -10,8 +10,8 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from labeling.errors import Archived, LabelingError, sentence
+from labeling.images.facts import measure_scale
 from labeling.images.models import Image
-from labeling.images.services import measure_scale
 from labeling.projects.access import reach
 from labeling.projects.models import Project
 from labeling.site.requests import Request, acts_of, signed_in
@@ -33,7 +33,7 @@ class LineForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 def scale(request: Request, image: int) -> HttpResponse:
     """GET: the picture to draw the line on. POST: the scale that follows from it is stored as measured."""
-    projects = Project.objects.visible_to(request.user).filter(study_item__isnull=True)
+    projects = Project.objects.visible_to(request.user).filter(is_sheet=False)
     images = Image.objects.filter(project__in=projects).select_related("project")
     act = "manage" if request.method == "POST" else "oversee"
     found = reach(images, request.user, act, pk=image)

@@ -1,10 +1,12 @@
 """The settings of a project: its words, its classes, and what was said of its images."""
 
+from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings as site_settings
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.forms import formset_factory
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -16,20 +18,22 @@ from django.views.decorators.http import require_http_methods, require_POST
 from labeling.accounts.models import User
 from labeling.annotations.attributes import declare_attributes, written_attributes
 from labeling.errors import Invalid, LabelingError, sentence
-from labeling.exchange.image_tables import MOST_BYTES, BadTable, take_table
-from labeling.images.models import FACTORS, NOMINAL_SCALES, ScaleSource
+from labeling.exchange.image_tables import MOST_BYTES, take_table
+from labeling.images.facts import change_image, change_images, stated
+from labeling.images.models import NOMINAL_SCALES, ScaleSource
 from labeling.images.sentences import note_sentences
-from labeling.images.services import change_image, change_images, stated
 from labeling.images.similar import in_other_splits
 from labeling.images.similar import sentence as same_picture
 from labeling.numbers import whole_number
+from labeling.projects.classes import add_class, change_class, remove_class
 from labeling.projects.models import MAY, Project
-from labeling.projects.services import change_class, change_project, remove_class
+from labeling.projects.services import change_project
 from labeling.rounds.models import Delivery
 from labeling.rounds.notices.announcements import change_notices, recipients, renew_secret
 from labeling.rounds.notices.delivery import send_test
 from labeling.rounds.weights.promotion import policy_of
-from labeling.site.forms.projects import AttributesForm, ImageForm, NoticesForm, WordsForm
+from labeling.site.forms.projects import STATED, TAG_ACTS, AttributesForm, ClassForm, ImageForm, NoticesForm, WordsForm
+from labeling.site.patient_views import patients_panel, storage_panel
 from labeling.site.requests import Request, acts_of, attempt, reach_project, signed_in
 
 PER_PAGE = 50
@@ -78,13 +82,21 @@ def images(request: Request, project: int) -> HttpResponse:
     forms = ImageForms(request.POST, initial=facts(shown))
     if not forms.is_valid() or len(forms) != len(shown):
         return show(request, found, status=422, image_forms=forms)
-    changed = 0
     moved = []
-    for image, form in zip(shown, forms, strict=True):
-        if form.has_changed():
-            change_image(image=image, **{name: form.cleaned_data[name] for name in form.changed_data})
-            changed += 1
-            moved += [image] if "split" in form.changed_data else []
+
+    def change() -> int:
+        changed = 0
+        for image, form in zip(shown, forms, strict=True):
+            if form.has_changed():
+                given = {name: form.cleaned_data[name] for name in form.changed_data}
+                change_image(image=image, by=request.user, reason=request.POST.get("reason", ""), **given)
+                changed += 1
+                moved.extend([image] if "split" in form.changed_data else [])
+        return changed
+
+    changed = attempt(request, transaction.atomic(change))
+    if changed is None:
+        return show(request, found, status=422, image_forms=forms)
     for pair in in_other_splits(found, moved)[:MOST_ALIKE] if moved else []:
         messages.warning(request, same_picture(pair))
     return saved(request, found, counted(changed), "images", shown.number)
@@ -93,7 +105,7 @@ def images(request: Request, project: int) -> HttpResponse:
 @signed_in
 @require_POST
 def many_images(request: Request, project: int) -> HttpResponse:
-    """One of FACTORS, or with `scaled` a nominal scale, for the images that were ticked or for all of them."""
+    """One of STATED or TAG_ACTS, or with `scaled` a nominal scale, for the ticked images or for all of them."""
     found = reach_project(request, "manage", project)
     scaled = request.POST.get("scaled", "")
     factor = request.POST.get("scale" if scaled else "factor", "")
@@ -108,12 +120,18 @@ def many_images(request: Request, project: int) -> HttpResponse:
         if factor in nominal_scales():
             scale = nominal_scales()[factor]
             return change_images(project=found, images=chosen, um_per_px=scale, scale_source=ScaleSource.NOMINAL)
-        if factor not in FACTORS:
+        if factor not in STATED and factor not in TAG_ACTS:
             raise Invalid(_("an image has no {name} that can be changed").format(name=factor), field="factor")
-        return change_images(project=found, images=chosen, **{factor: value})
+        facts: dict[str, Any] = {factor: [value] if factor in TAG_ACTS else value}
+        reason = request.POST.get("reason", "")
+        return change_images(project=found, images=chosen, by=request.user, reason=reason, **facts)
 
     changed = attempt(request, change)
     page = page_of(request, found).number
+    if request.POST.get("from") == "images":
+        if changed is not None:
+            messages.success(request, counted(changed))
+        return redirect(f"{reverse('project-images', args=[found.pk])}?view=list")
     if changed is None:
         return redirect(f"{reverse('project-settings', args=[found.pk])}?page={page}#images")
     return saved(request, found, counted(changed), "images", page)
@@ -128,9 +146,10 @@ def image_table(request: Request, project: int) -> HttpResponse:
     if file is None:
         return show(request, found, status=422, table_faults=[_("Choose a CSV file first.")])
     try:
-        changed = take_table(project=found, content=file.read(MOST_BYTES + 1))
-    except BadTable as error:
-        return show(request, found, status=422, table_faults=error.lines)
+        content = file.read(MOST_BYTES + 1)
+        changed = take_table(project=found, content=content, by=request.user, reason=request.POST.get("reason", ""))
+    except LabelingError as error:
+        return show(request, found, status=error.status, table_faults=error.lines or [sentence(error)])
     return saved(request, found, counted(changed), "images")
 
 
@@ -141,6 +160,22 @@ def nominal_scales() -> dict[str, float]:
 
 def counted(changed: int) -> str:
     return ngettext("{n} image changed.", "{n} images changed.", changed).format(n=changed)
+
+
+@signed_in
+@require_POST
+def classes(request: Request, project: int) -> HttpResponse:
+    found = reach_project(request, "manage", project)
+    form = ClassForm(request.POST)
+    if form.is_valid():
+        try:
+            made = add_class(project=found, name=form.cleaned_data["name"])
+        except LabelingError as error:
+            form.add_error(error.field or None, sentence(error))
+        else:
+            messages.success(request, _("{name} is a class now.").format(name=made.name))
+            return redirect(f"{reverse('project-settings', args=[found.pk])}#classes")
+    return show(request, found, status=422, class_form=form)
 
 
 @signed_in
@@ -206,17 +241,23 @@ def saved(request: Request, found: Project, words: str = "", part: str = "words"
 
 
 def page_of(request: Request, found: Project) -> Any:
-    return Paginator(found.images.order_by("position"), PER_PAGE).get_page(request.GET.get("page"))
+    return Paginator(found.images.with_specimens().order_by("position"), PER_PAGE).get_page(request.GET.get("page"))
 
 
 def facts(images: Any) -> list[dict[str, object]]:
-    return [{name: getattr(image, name) for name in (*FACTORS, "um_per_px", "split")} for image in images]
+    found = []
+    for image in images:
+        specimen: dict[str, object] = asdict(image.specimen)
+        found.append(specimen | {name: getattr(image, name) for name in ("scanner", "stain", "um_per_px", "split")})
+    return found
 
 
 def words_form(request: Request, found: Project, data: Any = None) -> WordsForm:
     """Whether working time is recorded is shown to managers and changed by owners."""
-    shown = ("name", "description", "records_activity", "keeps_originals")
-    form = WordsForm(data, initial={key: getattr(found, key) for key in shown})
+    shown = ("name", "description", "records_activity", "keeps_originals", "deidentifies", "name_pattern")
+    initial = {key: getattr(found, key) for key in shown}
+    initial["model_channels"] = ", ".join(found.model_channels)
+    form = WordsForm(data, initial=initial)
     form.fields["records_activity"].disabled = "own" not in acts_of(found, found.role_of(request.user))
     return form
 
@@ -231,10 +272,13 @@ def show(request: Request, found: Project, *, status: int = 200, **forms: Any) -
         "attributes_form": AttributesForm(initial={"attributes": written_attributes(found)}),
         "image_forms": ImageForms(initial=facts(shown)),
         "classes": found.classes.all(),
+        "class_form": ClassForm(),
         "page": shown,
         **notices_of(request, found),
+        **patients_panel(found),
+        **storage_panel(found),
         "stated": stated(found),
-        "factors": FACTORS.items(),
+        "factors": STATED.items(),
         "scales": [(f"scale-{m}", m, scale) for m, scale in NOMINAL_SCALES.items()],
         **forms,
     }

@@ -1,41 +1,36 @@
-"""The ways in and out: sign-in page, sign-out, and the link of an invitation. Each limits attempts (accounts/throttle).
+"""The ways in and out: sign-in page, sign-out, and the link of an invitation. Each limits attempts (accounts/throttle)
+and enters by accounts/entering, which asks for a second factor where the person has one (site/factor_views).
 
 The workspace signs in in place by the same address; it asks for JSON and gets no page.
 """
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import login
 from django.contrib.auth.views import INTERNAL_RESET_SESSION_TOKEN, LoginView, LogoutView, PasswordResetConfirmView
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse_lazy
 from django.utils.http import urlsafe_base64_decode
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy
 
 from labeling.accounts import throttle
-from labeling.accounts.forms import InvitationForm, SignInForm
-from labeling.accounts.invitations import InvitationTokens, sets_password
+from labeling.accounts.entering import enter, is_in
+from labeling.accounts.forms import InvitationForm, ResetForm, SignInForm
+from labeling.accounts.invitations import InvitationTokens, reset_links, sets_password
 from labeling.accounts.models import SignInAttempt, User
+from labeling.accounts.throttle import wait_sentence
 from labeling.numbers import whole_number
 from labeling.problems import plain_problem
 from labeling.projects.models import Membership
 from labeling.site.error_pages import wants_json
 
 
-def wait_sentence(seconds: int) -> str:
-    minutes = -(-seconds // 60)
-    return ngettext(
-        "Too many attempts to sign in. Wait {n} minute, then try again.",
-        "Too many attempts to sign in. Wait {n} minutes, then try again.",
-        minutes,
-    ).format(n=minutes)
-
-
 class SignIn(LoginView):
-    """POST answers a page, or to the workspace 204, 401 (wrong) or 429 (too many attempts) without one."""
+    """POST answers a page, or to the workspace 204, 401 (wrong), 409 (a second factor is asked for, which the sign-in
+    page takes) or 429 (too many attempts) without one."""
 
     template_name = "site/sign_in.html"
     form_class = SignInForm
@@ -52,11 +47,20 @@ class SignIn(LoginView):
         return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
-        throttle.succeed(self.attempt)
-        if wants_json(self.request):
-            login(self.request, form.get_user())
+        answer = enter(self.request, form.get_user(), then=self.get_success_url())
+        if is_in(self.request, form.get_user()):
+            throttle.succeed(self.attempt)
+        # A password whose second factor is still missing counts as a failure until that is there: whoever knows the
+        # password could otherwise try out codes and clear the count with the password again and again.
+        if not wants_json(self.request):
+            return answer
+        if is_in(self.request, form.get_user()):
             return HttpResponse(status=204)
-        return super().form_valid(form)
+        detail = _("Your account has a second factor. Sign in on the sign-in page in another tab, then come back.")
+        return plain_problem(status=409, code="second_factor", detail=detail)
+
+    def get_context_data(self, **kwargs: Any) -> Any:
+        return super().get_context_data(**kwargs) | {"identity_provider": settings.OIDC}
 
     def form_invalid(self, form: Any) -> HttpResponse:
         throttle.fail(self.attempt)
@@ -87,19 +91,21 @@ class SignOut(LogoutView):
         return answer
 
 
-class Invitation(PasswordResetConfirmView):
-    """A link by which an invited person sets a password and is signed in. Used or three days old, it is void.
+class LimitedLink(PasswordResetConfirmView):
+    """A one-time link that sets a password and signs in. Trying out links is slowed down."""
 
-    The link names a membership. For somebody who has an account already it looks and opens the same, and setting a
-    password is refused: whoever invites does not learn who has an account (projects/services.py).
-    """
-
-    template_name = "site/invitation.html"
-    form_class = InvitationForm
-    post_reset_login = True
     success_url = reverse_lazy("home")
-    token_generator = InvitationTokens()
-    invited_as = ""
+    welcome: Any = ""  # a sentence, translated when it is said
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Keep the password and enter."""
+        user = form.save()
+        # Not there where the person was signed in here: a session with the former password ends as soon as it is read.
+        self.request.session.pop(INTERNAL_RESET_SESSION_TOKEN, None)
+        answer = enter(self.request, user, then=str(self.success_url))
+        if is_in(self.request, user):
+            messages.success(self.request, self.welcome)
+        return answer
 
     def dispatch(self, *args: Any, **kwargs: Any) -> HttpResponseBase:
         answer = super().dispatch(*args, **kwargs)
@@ -115,11 +121,43 @@ class Invitation(PasswordResetConfirmView):
             answer["Retry-After"] = str(declined.seconds)
         return answer
 
+
+def number_in(uidb64: str) -> int | None:
+    """The key that stands in a link; None for anything else."""
+    try:
+        return whole_number(urlsafe_base64_decode(uidb64).decode())
+    except ValueError:
+        return None
+
+
+class ResetPassword(LimitedLink):
+    """A link by which an administrator lets somebody choose a new password."""
+
+    template_name = "site/reset_password.html"
+    form_class = ResetForm
+    token_generator = reset_links
+    welcome = gettext_lazy("Your password is set and you are signed in.")
+
     def get_user(self, uidb64: str) -> User | None:
-        try:
-            key = whole_number(urlsafe_base64_decode(uidb64).decode())
-        except ValueError:
-            return None
+        key = number_in(uidb64)
+        return User.objects.filter(pk=key, is_active=True).first() if key is not None else None
+
+
+class Invitation(LimitedLink):
+    """A link by which an invited person sets a password and is signed in. Used or three days old, it is void.
+
+    The link names a membership. For somebody who has an account already it looks and opens the same, and setting a
+    password is refused: whoever invites does not learn who has an account (projects/services.py).
+    """
+
+    template_name = "site/invitation.html"
+    form_class = InvitationForm
+    token_generator = InvitationTokens()
+    invited_as = ""
+    welcome = gettext_lazy("Welcome. Your password is set and you are signed in.")
+
+    def get_user(self, uidb64: str) -> User | None:
+        key = number_in(uidb64)
         found = Membership.objects.filter(pk=key).select_related("user").first() if key is not None else None
         if found is None or not found.user.is_active:
             return None
@@ -150,5 +188,4 @@ class Invitation(PasswordResetConfirmView):
                 ),
             )
             return self.form_invalid(form)
-        messages.success(self.request, _("Welcome. Your password is set and you are signed in."))
         return super().form_valid(form)

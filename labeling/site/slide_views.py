@@ -70,7 +70,7 @@ class FieldsForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 def slide(request: Request, image: int) -> HttpResponse:
     """GET: the slide and its fields. POST: a job that makes more of them."""
-    projects = Project.objects.visible_to(request.user).filter(study_item__isnull=True)
+    projects = Project.objects.visible_to(request.user).filter(is_sheet=False)
     images = Image.objects.filter(project__in=projects).select_related("project")
     found = reach(images, request.user, "manage" if request.method == "POST" else "see", pk=image)
     if request.method != "POST" and not found.is_slide:

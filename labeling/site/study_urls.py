@@ -9,6 +9,7 @@ urlpatterns = [
     path("studies/<int:study>/", study_views.study, name="study"),
     path("studies/<int:study>/act/", study_views.act, name="study-act"),
     path("studies/<int:study>/edit/", study_views.edit_study, name="edit-study"),
+    path("studies/<int:study>/copy/", study_views.copy_study, name="copy-study"),
     path("studies/<int:study>/redraw/", study_views.redraw_study, name="redraw-study"),
     path("studies/<int:study>/readers/<int:participant>/remove/", study_views.remove_reader, name="remove-reader"),
     path("studies/<int:study>/freeze/", study_views.freeze_study, name="freeze-study"),

@@ -1,28 +1,41 @@
 """The pages of studies for who coordinates one: plan, freeze, amend, lock, report. Readers' pages: reader_views.py."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from labeling.audit.downloads import download
 from labeling.errors import Invalid, LabelingError, sentence
 from labeling.numbers import whole_number
 from labeling.projects.access import reach
 from labeling.projects.models import MAY
-from labeling.site.forms.studies import FieldsForm, StudyForm, arm_forms, arms_of, declared
+from labeling.site.forms.studies import (
+    FieldsForm,
+    StudyForm,
+    arm_forms,
+    arms_of,
+    arms_of_template,
+    declared,
+    given_by,
+    template_of,
+)
 from labeling.site.requests import Request, acts_of, attempt, reach_project, signed_in
-from labeling.studies import amending, interim_looks, learned, limits, outside, services
+from labeling.studies import amending, freezing, interim_looks, learned, limits, masks, outside, services
 from labeling.studies.drafts import FieldChoice
 from labeling.studies.models import Amendment, Arm, Item, Participant, Study
 from labeling.studies.plot_names import SHOWS
 from labeling.studies.protocol.documents import AmendmentEntry
 from labeling.studies.signing import public_key, signing_key
+from labeling.studies.templates import TEMPLATES
 
 MOST_ARCHIVE = 256 * 2**20  # LabelMe puts the picture into each file unless told not to
 
@@ -43,6 +56,8 @@ def studies(request: Request, project: int) -> HttpResponse:
         "project": found,
         "may": acts_of(found, found.role_of(request.user)),
         "studies": found.studies.order_by("-pk"),
+        "templates": TEMPLATES,
+        "chosen_template": template_of(request),
         "usable": [
             (_("for arms without proposals"), learned.candidates(found, proposals=False)),
             (_("for arms with proposals"), learned.candidates(found, proposals=True)),
@@ -73,9 +88,11 @@ def _design(
     request: Request, make: Callable[..., Study], study: Study | None = None
 ) -> tuple[dict[str, object], Study | None]:
     """The forms of a design, and the study that `make` made of them when all are right."""
-    form = StudyForm(request.POST or None, initial=declared(study) if study else None)
-    arms = arm_forms(request, arms_of(study)) if study else arm_forms(request)
-    chosen = {"strata": study.strata, "measured": study.measured} if study else None
+    template = template_of(request)
+    given = declared(study) if study else given_by(template)
+    form = StudyForm(request.POST or None, initial=given)
+    arms = arm_forms(request, arms_of(study) if study else arms_of_template(template))
+    chosen = {"strata": study.strata, "measured": study.measured} if study else given
     fields = FieldsForm(request.POST or None, initial=chosen)
     context: dict[str, object] = {"form": form, "arm_forms": arms[:2], "more_arms": arms[2:], "fields_form": fields}
     valid = [one.is_valid() for one in (form, fields, *arms)]  # each, so that each shows its errors
@@ -110,7 +127,7 @@ def study(request: Request, study: int) -> HttpResponse:
     """Protocol, fields, readers and the allocation, as it would be or as it was frozen."""
     found = reach_study(request, "oversee", study)
     planned, problem = _preview(found)
-    readers = list(found.participants.select_related("user").prefetch_related("items"))
+    readers = _readers(found)
     fields = {f.pk: f for f in found.fields.select_related("image")}
     rows = [
         (p.reader + 1, p.position, p.sequence, p.period + 1, p.arm, fields[p.field], p.training, p.repeat)
@@ -122,17 +139,19 @@ def study(request: Request, study: int) -> HttpResponse:
             (i.participant.number, i.position, i.sequence, i.period + 1, i.arm.name, i.field, i.training, i.repeat)
             for i in items
         ]
-    done = [(p, sum(i.state == Item.State.DONE for i in p.items.all()), len(p.items.all())) for p in readers]
+    is_draft = found.state == Study.State.DRAFT
     context = {
         "study": found,
         "project": found.project,
         "may": acts_of(found.project, found.project.role_of(request.user)),
         "rows": rows,
         "problem": problem,
-        "readers": done,
+        "readers": readers,
+        "checks": freezing.checks_of(found) if is_draft else [],
+        "unmade": [] if is_draft else masks.unmade(found),
         "arms": list(found.arms.all()),
         "fields": sorted(fields.values(), key=lambda f: f.pk),
-        "usable": _usable(found) if found.state == Study.State.DRAFT else None,
+        "usable": _usable(found) if is_draft else None,
         "key": public_key(signing_key(settings.SECRET_KEY)),
         "finished": Item.objects.filter(
             participant__study=found, state=Item.State.DONE, training=False, excluded=""
@@ -143,6 +162,26 @@ def study(request: Request, study: int) -> HttpResponse:
         "amendable": [(name, rule.label) for name, rule in limits.AMENDABLE.items()],
     }
     return render(request, "studies/study.html", context)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Somebody who reads, by name. Once the study is frozen, nothing here says which pseudonym is theirs: results stand
+    under pseudonyms, and whoever coordinates the study must not know whose they are."""
+
+    participant: Participant
+    done: int
+    all: int
+
+
+def _readers(study: Study) -> list[Reader]:
+    """By their names."""
+    people = study.participants.select_related("user").prefetch_related("items")
+    found = []
+    for one in people:
+        items = [item for item in one.items.all() if item.state != Item.State.SKIPPED]
+        found.append(Reader(one, sum(item.state == Item.State.DONE for item in items), len(items)))
+    return sorted(found, key=lambda reader: reader.participant.user.display_name)
 
 
 def _preview(study: Study) -> tuple[list[Any], str]:
@@ -182,7 +221,12 @@ def act(request: Request, study: int) -> HttpResponse:
         items = Item.objects.filter(participant__study=found, state=Item.State.DONE)
         services.exclude(item=get_object_or_404(items, pk=whole_number(post.get("item"))), reason=reason, by=by)
 
+    def make_masks_again() -> None:
+        for item in masks.unmade(found):
+            masks.ask_for_masks(item)
+
     acts = {
+        "masks": make_masks_again,
         "enrol": lambda: services.enrol(study=found, username=post.get("username", "")),
         "amend": lambda: services.amend(
             study=found, change={post.get("name", ""): post.get("value", "")}, reason=reason, by=by
@@ -225,6 +269,18 @@ def redraw_study(request: Request, study: int) -> HttpResponse:
 
 @signed_in
 @require_POST
+def copy_study(request: Request, study: int) -> HttpResponse:
+    """A new draft that declares the same, of a draft or of a study that was frozen."""
+    found = reach_study(request, "manage", study)
+    made = attempt(request, lambda: services.copy_study(study=found, by=request.user))
+    if made is None:
+        return redirect("study", found.pk)
+    messages.success(request, _("This draft is a copy. Its fields are drawn; add its readers."))
+    return redirect("study", made.pk)
+
+
+@signed_in
+@require_POST
 def remove_reader(request: Request, study: int, participant: int) -> HttpResponse:
     found = reach_study(request, "manage", study)
     reader = get_object_or_404(Participant, pk=participant, study=found)
@@ -240,8 +296,7 @@ def freeze_study(request: Request, study: int) -> HttpResponse:
         attempt(request, lambda: services.freeze(study=found, by=request.user), done=_("The protocol is frozen."))
     if request.method == "POST" or found.state != Study.State.DRAFT:
         return redirect("study", found.pk)
-    _planned, problem = _preview(found)
-    return _confirm(request, found, "freeze", problem=problem)
+    return _confirm(request, found, "freeze", missing=[c for c in freezing.checks_of(found) if not c.is_done])
 
 
 @signed_in
@@ -309,7 +364,8 @@ def study_report(request: Request, study: int) -> HttpResponse:
     context = {
         "study": found,
         "project": found.project,
-        "may_open_early": found.project.role_of(request.user) in MAY["own"],
+        "may_open_early": found.project.role_of(request.user) in MAY["own"]
+        and not interim_looks.reads_for(found, request.user),
     }
     if not interim_looks.shows_results(study=found, to=request.user):
         from labeling.studies import progress
@@ -346,25 +402,23 @@ def study_plot(request: Request, study: int, name: str) -> HttpResponse:
 
 @signed_in
 @require_safe
-def study_pdf(request: Request, study: int) -> HttpResponse:
+def study_pdf(request: Request, study: int) -> HttpResponseBase:
     found = reach_frozen(request, study)
     if hidden := decline_early(request, found):
         return hidden
     from labeling.studies import reporting
 
-    return _file(reporting.pdf(found), "application/pdf", f"study-{found.pk}.pdf")
+    content, name = reporting.pdf(found), f"study-{found.pk}.pdf"
+    return download(content, name=name, content_type="application/pdf", project=found.project, study=found.pk)
 
 
 @signed_in
 @require_safe
-def study_bundle(request: Request, study: int) -> HttpResponse:
+def study_bundle(request: Request, study: int) -> HttpResponseBase:
     found = reach_frozen(request, study)
     if hidden := decline_early(request, found):
         return hidden
     from labeling.studies import reporting
 
-    return _file(reporting.bundled(found), "application/zip", f"study-{found.pk}.zip")
-
-
-def _file(content: bytes, kind: str, name: str) -> HttpResponse:
-    return HttpResponse(content, content_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+    content, name = reporting.bundled(found), f"study-{found.pk}.zip"
+    return download(content, name=name, content_type="application/zip", project=found.project, study=found.pk)

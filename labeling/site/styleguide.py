@@ -13,8 +13,9 @@ BUTTONS = [
     ("Not now", "button", "disabled"),
     ("Not now", "button is-primary", "disabled"),
     ("Saving", "button", "busy"),
+    ("In focus", "button shows-focus", ""),
 ]
-CHOICES = [("Tumour", "pressed"), ("Lymphocyte", ""), ("Stroma", "disabled")]
+CHOICES = [("Tumour", "pressed"), ("Lymphocyte", ""), ("Stroma", "disabled"), ("Gland", "focus")]
 CARDS = [
     ("Images", "9 images, 412 cells.", "is-stacked"),
     ("Smart", "Click in a cell, or drag a box.", "is-stacked is-info"),
@@ -51,9 +52,9 @@ def styleguide(request: HttpRequest) -> HttpResponse:
         "jobs": JOBS,
         "words": {
             "title": "Components",
-            "button": "Button: normal, primary, danger, quiet, pressed, disabled, busy",
-            "choice": "Choice: chosen, free, disabled",
-            "field": "Field: normal, with an error, disabled",
+            "button": "Button: normal, primary, danger, quiet, pressed, disabled, busy, in focus",
+            "choice": "Choice: chosen, free, disabled, in focus",
+            "field": "Field: normal, with an error, disabled, in focus",
             "card": "Card: plain, note, done, waits, conflict; a sentence with an icon; a link",
             "lines": "Choices of a form",
             "link_title": "Colon 2024",
@@ -66,6 +67,7 @@ def styleguide(request: HttpRequest) -> HttpResponse:
             "dialog": "Dialog",
             "tabs": "Tabs",
             "badge": "Badge",
+            "prose": "Text that people have written",
             "name": "Name",
             "help": "As colleagues see it.",
             "problem": "A project of this name exists. Choose another name.",

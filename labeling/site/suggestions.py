@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from inference.documents.publication import PublicationFacts
 from labeling.projects.models import Project
-from labeling.rounds.weights.promotion import current_publications
+from labeling.rounds.weights.promotion import publications_of_rounds
 from labeling.site.overview import Counts
 
 # Name of a score (inference/pipeline/acquisition.py) -> its name for people.
@@ -42,7 +42,7 @@ def next_images(project: Project, counts: dict[int, Counts], strategy: str = "mi
     strategy = strategy if strategy in STRATEGIES else "mix"
     scored = {
         image: priorities
-        for image, facts in current_publications(project.images.order_by()).values_list("image", "facts")
+        for image, facts in publications_of_rounds(project.images.order_by()).values_list("image", "facts")
         if (priorities := PublicationFacts.stored(facts).priorities) and needs_somebody(counts.get(image, Counts()))
     }
     order = sorted(scored, key=lambda image: (-scored[image].get(strategy, 0.0), image))
@@ -63,11 +63,14 @@ def why(scores: Mapping[str, float], strategy: str) -> str:
     def share(name: str, digits: int = 0) -> str:
         return f"{s.get(name, 0):.{digits}f}"
 
+    def rest(name: str) -> str:
+        return f"{100 - s.get(name, 0):.0f}"
+
     sentences = {
-        "ambiguous": _("detector and segmenter dispute {n} % of the pixels").format(n=share("ambiguous", 1)),
-        "entropy": _("colour leaves {n} % of a bit open in the disputed pixels").format(n=share("entropy")),
-        "disagreement": _("cells of detector and segmenter differ: 1 - PQ is {n} %").format(n=share("disagreement")),
-        "detector": _("detections are {n} % unsure on average").format(n=share("detector")),
+        "ambiguous": _("the two models disagree about {n} % of the pixels").format(n=share("ambiguous", 1)),
+        "entropy": _("in those pixels colour decides little: uncertainty {n} %").format(n=share("entropy")),
+        "disagreement": _("their cells agree to {n} % (panoptic quality)").format(n=rest("disagreement")),
+        "detector": _("mean confidence of the detector {n} %").format(n=rest("detector")),
         "diversity": _("its colours are among the {n} % least like annotated ones").format(n=f"{unlike:.0f}"),
         "random": _("drawn by chance, the baseline"),
         "economy": _("much in doubt for the few cells that would have to be boxed"),

@@ -42,6 +42,11 @@ class PersonRow:
     bars: list[Bar]
 
     @property
+    def longest(self) -> float:
+        """The active seconds of the longest bar."""
+        return max((bar.seconds for bar in self.bars), default=0.0)
+
+    @property
     def sentence(self) -> str:
         days = [bar.label for bar in self.bars if bar.seconds]
         return f"{self.name}: " + ("; ".join(days) or _("no active time on these days"))

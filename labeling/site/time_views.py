@@ -6,11 +6,10 @@ from django.views.decorators.http import require_safe
 
 from labeling.accounts.models import User
 from labeling.annotations.summaries import RULES, project_time
+from labeling.annotations.time_api import FEWEST_PEOPLE, seen_people
 from labeling.projects.models import Project
 from labeling.site.requests import Request, acts_of, reach_project, signed_in
 from labeling.site.time_plots import days_up_to, last_day, rows_of
-
-FEWEST_PEOPLE = 5  # below this a project's mean would tell how fast single colleagues are
 
 
 @signed_in
@@ -25,7 +24,7 @@ def time_context(found: Project, user: User) -> dict[str, object]:
     recorded = project_time(found)
     oversees = "oversee" in acts_of(found, found.role_of(user))
     people = len(recorded.people)
-    shown = recorded.people if oversees else {k: spans for k, spans in recorded.people.items() if k == user.pk}
+    shown = {one: recorded.people[one] for one in seen_people(recorded, found, user)}
     days = days_up_to(last_day(shown.values()))
     names = {person.pk: person.display_name for person in User.objects.filter(pk__in=shown)}
     rows = rows_of(shown, names, days, own=user.pk)
@@ -38,7 +37,7 @@ def time_context(found: Project, user: User) -> dict[str, object]:
         "fewest": FEWEST_PEOPLE,
         "oversees": oversees,
         "rows": rows,
-        "longest": max((bar.seconds for row in rows for bar in row.bars), default=0.0),
+        "longest": max((row.longest for row in rows), default=0.0),
         "days": days,
         "left_out": recorded.left_out,
     }

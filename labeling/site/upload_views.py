@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import TypedDict
 
 from django.contrib import messages
@@ -185,7 +186,7 @@ def in_words(left: TimeLeft) -> str:
 def receive(request: Request, project: Project, files: Sequence[UploadedFile]) -> HttpResponse:
     """Files by the form of the page: stored at once, and read by a job. Raises Archived."""
     form = UploadForm(request.POST)
-    problems = [str(problem) for problems in form.errors.values() for problem in problems]
+    problems = list(map(str, chain.from_iterable(form.errors.values())))
     if not files:
         problems.insert(0, _("No file was chosen. Choose one or more images and try again."))
     if not problems:
@@ -201,4 +202,4 @@ def receive(request: Request, project: Project, files: Sequence[UploadedFile]) -
         messages.error(request, problem)
     if not problems:
         messages.success(request, _("The files are here and are being read. You can leave this page."))
-    return redirect(reverse("project", args=[project.pk]) + "#uploads")
+    return redirect(reverse("project-images", args=[project.pk]) + "#uploads")

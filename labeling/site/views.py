@@ -5,13 +5,11 @@ from django.contrib import messages
 from django.contrib.staticfiles import finders
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_http_methods, require_safe
 
-from labeling.accounts.forms import AccountForm
-from labeling.accounts.services import change_account, may_create_projects
+from labeling.accounts.services import may_create_projects
 from labeling.errors import LabelingError, sentence
 from labeling.images.models import Image
 from labeling.projects.access import reach
@@ -21,17 +19,20 @@ from labeling.site.my_work import my_work
 from labeling.site.overview import cards
 from labeling.site.requests import Request, signed_in
 from labeling.studies.models import Item
+from labeling.studies.remaining import split_by_end
 
 
 @signed_in
 @require_safe
 def home(request: Request) -> HttpResponse:
-    reads = request.user.participations.filter(withdrawn_at__isnull=True).select_related("study")
+    participations = request.user.participations.select_related("study").prefetch_related("items").order_by("pk")
+    reads, have_read = split_by_end(participations)
     everything = cards(request.user)
     context = {
         "cards": [card for card in everything if card.project.archived_at is None],
         "archived": [card for card in everything if card.project.archived_at is not None],
         "participations": reads,
+        "finished_participations": have_read,
         "may_create": may_create_projects(request.user),
         "mine": my_work(request.user),
     }
@@ -43,21 +44,6 @@ def home(request: Request) -> HttpResponse:
 def api(request: Request) -> HttpResponse:
     """The page on which the API is read and tried."""
     return render(request, "site/api.html")
-
-
-@signed_in
-@require_http_methods(["GET", "HEAD", "POST"])
-def account(request: Request) -> HttpResponse:
-    """What a person decides about their own account."""
-    user = request.user
-    now = {"email": user.email, "mails_round_ends": user.mails_round_ends, "language": user.language or get_language()}
-    form = AccountForm(request.POST or None, initial=now)
-    if request.method == "POST" and form.is_valid():
-        change_account(user=user, **form.cleaned_data)
-        messages.success(request, _("Saved."))
-        return redirect("account")
-    context = {"form": form, "mail_is_configured": settings.MAIL_IS_CONFIGURED}
-    return render(request, "site/account.html", context, status=422 if form.errors else 200)
 
 
 @signed_in

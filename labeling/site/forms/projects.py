@@ -5,9 +5,11 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from labeling.images.models import FACTORS, Split
+from labeling.images.models import FACTORS, SPECIMEN, Split
 from labeling.projects.models import Project, Role
 
+STATED = {**SPECIMEN, "scanner": FACTORS["scanner"], "stain": FACTORS["stain"]}  # what is set for many images at once
+TAG_ACTS = {"add_tags": _("Add the tag"), "remove_tags": _("Remove the tag")}
 MOST_FILES = 100  # of one upload; Django refuses more by itself (DATA_UPLOAD_MAX_NUMBER_FILES)
 
 
@@ -30,6 +32,31 @@ class WordsForm(SettingsForm):
     """The first form of the settings page."""
 
     keeps_originals = forms.BooleanField(required=False, label=_("Keep originals"))
+    deidentifies = forms.BooleanField(required=False, label=_("De-identify files"))
+    name_pattern = forms.CharField(
+        required=False,
+        max_length=300,
+        label=_("Pattern of file names"),
+        widget=forms.TextInput(attrs={"placeholder": "{patient}_{*}.svs"}),
+        help_text=_(
+            "what {patient} takes of a name is replaced by a pseudonym, and a name that does not fit as a whole;"
+            " empty: names stay as they are"
+        ),
+    )
+
+    model_channels = forms.CharField(
+        required=False,
+        max_length=500,
+        label=_("Channels that models see"),
+        widget=forms.TextInput(attrs={"placeholder": "DAPI"}),
+        help_text=_(
+            "of slides with several channels, by name, with commas; one alone is shown to them as grey, several in "
+            "their colours; empty: all that are shown at first. Rounds that start from then on see them"
+        ),
+    )
+
+    def clean_model_channels(self) -> list[str]:
+        return [name.strip() for name in str(self.cleaned_data["model_channels"]).split(",") if name.strip()]
 
 
 class AttributesForm(forms.Form):
@@ -125,7 +152,7 @@ def factor_field(factor: str, **more: Any) -> forms.CharField:
         **more,
         max_length=200,
         required=False,
-        label=FACTORS[factor],
+        label=STATED[factor],
         widget=forms.TextInput(attrs={"list": f"known-{factor}", "autocomplete": "off"}),
     )
 
@@ -146,16 +173,18 @@ def number_field(label: Any, **more: Any) -> forms.IntegerField:
 class UploadForm(forms.Form):
     """What the files of one upload have in common; the files themselves are judged one by one."""
 
-    group = factor_field("group", help_text=_("images of one slide are not independent; evaluation says so"))
+    centre = factor_field("centre", help_text=_("where it was taken, stained and scanned"))
+    patient = factor_field("patient", help_text=_("a name that tells patients apart, never the person’s own"))
+    block = factor_field("block")
+    slide = factor_field("slide", help_text=_("images of one slide are of one patient, whoever that is"))
     um_per_px = scale_field()
     split = forms.ChoiceField(
         label=_("Split"),
         choices=[(value, _(label)) for value, label in Split.choices],
         initial=Split.TRAIN,
-        help_text=_("test images are never learned from"),
+        help_text=_("test images are never learned from; further images of a patient join the patient’s split"),
     )
     scanner = factor_field("scanner", help_text=_("when empty, what the file itself says"))
-    site = factor_field("site", help_text=_("where it was stained and scanned"))
     stain = factor_field("stain")
     page = number_field(_("Page"), help_text=_("of files that hold several pictures: a field, slice or time"))
     channel = number_field(_("Channel"), help_text=_("of files that hold several channels"))
@@ -180,9 +209,11 @@ class ImageForm(forms.Form):
     an older page does not undo what a colleague has changed since.
     """
 
-    group = factor_field("group", show_hidden_initial=True)
+    centre = factor_field("centre", show_hidden_initial=True)
+    patient = factor_field("patient", show_hidden_initial=True)
+    block = factor_field("block", show_hidden_initial=True)
+    slide = factor_field("slide", show_hidden_initial=True)
     scanner = factor_field("scanner", show_hidden_initial=True)
-    site = factor_field("site", show_hidden_initial=True)
     stain = factor_field("stain", show_hidden_initial=True)
     um_per_px = scale_field(show_hidden_initial=True)
     split = forms.ChoiceField(

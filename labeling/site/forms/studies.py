@@ -1,15 +1,17 @@
 """The forms of a study. What a field may hold stands in labeling/studies/limits.py, once, and nowhere here."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from labeling.errors import Invalid, sentence
 from labeling.studies import limits, services
 from labeling.studies.models import Arm, Study
 from labeling.studies.protocol.documents import ArmDocument
+from labeling.studies.templates import DEFAULT, TEMPLATES, Template
 
 
 class LimitedField(forms.Field):
@@ -72,6 +74,25 @@ class StudyForm(forms.Form):
         "quality_margin", initial=0.05, help_text=_("time is tested only where quality is not worse by more")
     )
     exclusion_rules = of("exclusion_rules")
+    unit = of(
+        "unit",
+        initial="fields",
+        help_text=_("what one item presents; times of cells and times of fields are never put together"),
+    )
+    gap_days = of("gap_days", initial=0, help_text=_("in an arm of two sittings: from the own boxes to their masks"))
+    sitting_minutes = of("sitting_minutes", help_text=_("of work at a stretch, then a break; empty: no rule"))
+    break_minutes = of("break_minutes", initial=10)
+    practice_quality = of(
+        "practice_quality",
+        help_text=_("further practice of an arm is left out once a field reaches it; empty: all practice is read"),
+    )
+    size_justification = of(
+        "size_justification", help_text=_("why so many readers and fields; a simulation can write it")
+    )
+    controller = of(
+        "controller", help_text=_("needed before freezing: the institution or person that readers are told")
+    )
+    contact = of("contact", help_text=_("needed before freezing: where readers can ask, a name with mail or telephone"))
     consent_text = of("consent_text", help_text=NEEDED)
     ethics_reference = of("ethics_reference", help_text=NEEDED)
     retention_until = of(
@@ -79,7 +100,7 @@ class StudyForm(forms.Form):
     )
     withdrawal_after_lock = of("withdrawal_after_lock", initial="remove")
 
-    WORDS = ("name", "public_title", "hypothesis", "design")
+    WORDS = ("name", "public_title", "hypothesis", "design", "unit")
     # The numbers of a protocol stand beside each other.
     NUMBERS = (
         "seed",
@@ -89,6 +110,10 @@ class StudyForm(forms.Form):
         "repeats",
         "outlier_iqr",
         "quality_margin",
+        "gap_days",
+        "sitting_minutes",
+        "break_minutes",
+        "practice_quality",
     )
 
     def words_before(self) -> list[forms.BoundField]:
@@ -111,10 +136,21 @@ class ArmForm(forms.Form):
         label=_("Tools"),
     )
     assistance = forms.ChoiceField(choices=Arm.Assistance.choices, label=_("Assistance"))
+    second_tools = forms.MultipleChoiceField(
+        choices=[(t, t) for t in Arm.TOOLS if t in services.TOOLS_OF_THE_APP],
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+        label=_("Tools of the second sitting"),
+        help_text=_("of an arm of two sittings only"),
+    )
     accepts_many = forms.BooleanField(
         required=False,
         label=_("Accept many proposals at once"),
         help_text=_("one key accepts all proposals in view; otherwise each proposal is decided on its own"),
+    )
+    instructions = LimitedField(
+        limits.INSTRUCTIONS,
+        help_text=_("what readers do in this arm, shown with pictures of its tools; empty: a text of its kind"),
     )
 
 
@@ -135,17 +171,29 @@ class FieldsForm(forms.Form):
         help_text=_("half of the fields lie above the median, half below, and every arm gets equally many of both"),
     )
     measured = LimitedField(
-        limits.MEASURED, help_text=_("empty: as many as have a reference and can be shared equally")
+        limits.MEASURED,
+        help_text=_(
+            "fields or cells of all arms together; empty: as many as have a reference and can be shared equally"
+        ),
     )
 
 
-DEFAULT_ARMS: tuple[ArmDocument, ...] = (
-    {"name": "by hand", "tools": ["box", "brush"], "assistance": "none"},
-    {"name": "with proposals", "tools": ["box", "brush"], "assistance": "proposals"},
-)
+def template_of(request: HttpRequest) -> Template:
+    """The template that the address names; the usual one where it names none that there is."""
+    return TEMPLATES.get(request.GET.get("template", DEFAULT), TEMPLATES[DEFAULT])
 
 
-def arm_forms(request: HttpRequest, arms: tuple[ArmDocument, ...] = DEFAULT_ARMS) -> list[ArmForm]:
+def arms_of_template(template: Template) -> tuple[ArmDocument, ...]:
+    """Its arms, named in the language of who asks."""
+    return tuple(cast(ArmDocument, {**arm, "name": gettext(arm["name"])}) for arm in template.arms)
+
+
+def given_by(template: Template) -> dict[str, object]:
+    """The form's initial values; words in the language of who asks."""
+    return {name: gettext(value) if name == "hypothesis" else value for name, value in template.given.items()}  # type: ignore[arg-type]
+
+
+def arm_forms(request: HttpRequest, arms: tuple[ArmDocument, ...]) -> list[ArmForm]:
     """Four arms; the first two are always there, the others stay empty unless somebody fills them."""
     initial: list[dict[str, object]] = [dict(arm) for arm in arms]
     initial += [{"assistance": "none"} for _ in range(4 - len(arms))]

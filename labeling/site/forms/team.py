@@ -1,5 +1,6 @@
 """The forms of the page Team and of an invitation. What they check is the shape; the rules are the services'."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -7,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from labeling.accounts.forms import InvitationForm
 from labeling.assignments.models import MOST_READINGS
+from labeling.images.models import Image
 from labeling.projects.invitations import DAYS, MOST_DAYS
 from labeling.projects.models import Role
 
@@ -35,11 +37,36 @@ class WorkflowForm(forms.Form):
         label=_("Share with one reading more, %"),
         help_text=_("drawn by chance with a stored seed; for example 20 % double readings"),
     )
+    is_blind = forms.BooleanField(
+        required=False,
+        label=_("Blinded readings"),
+        help_text=_("where several people read an image, nobody sees another’s reading until all are closed"),
+    )
+    shows_proposals = forms.BooleanField(
+        required=False,
+        label=_("Proposals in blinded readings"),
+        help_text=_("readers see what a model proposes; figures of agreement then say so"),
+    )
     has_review = forms.BooleanField(
         required=False, label=_("Review"), help_text=_("a reviewer accepts each image or sends it back")
     )
     reviews_own_work = forms.BooleanField(
         required=False, label=_("Reviewers may review what they have read themselves")
+    )
+    needs_approval = forms.BooleanField(
+        required=False,
+        label=_("Approval by a pathologist"),
+        help_text=_("only a member who is a pathologist ends the review; their approval is recorded with the image"),
+    )
+    excludes_own_centre = forms.BooleanField(
+        required=False,
+        label=_("Nobody reads images of their own centre"),
+        help_text=_("the centre of a member is set beside their name"),
+    )
+    needs_admission = forms.BooleanField(
+        required=False,
+        label=_("Only who is admitted gets images"),
+        help_text=_("people are admitted for a class by a test, or by you, at one centre or at all"),
     )
     lease_hours = forms.IntegerField(
         min_value=1,
@@ -47,6 +74,36 @@ class WorkflowForm(forms.Form):
         label=_("Hours until an abandoned image returns"),
         help_text=_("an image that was begun and not touched for so long goes back to the queue"),
     )
+
+    def rules(self) -> list[Any]:
+        """The fields that say who may read and end what."""
+        return [self[name] for name in ("needs_approval", "excludes_own_centre", "needs_admission")]
+
+
+class CurriculumForm(forms.Form):
+    """What is asked before somebody is admitted."""
+
+    training = forms.TypedMultipleChoiceField(
+        coerce=int, required=False, label=_("Fields to learn from"), widget=forms.CheckboxSelectMultiple
+    )
+    least_cells = forms.IntegerField(
+        min_value=1, max_value=100_000, initial=200, label=_("Cells that a test shows at least")
+    )
+    least_patients = forms.IntegerField(
+        min_value=1, max_value=1000, initial=5, label=_("Patients that they come from at least")
+    )
+    least_share = forms.FloatField(
+        min_value=0.01,
+        max_value=0.99,
+        initial=0.7,
+        label=_("Share of right cells"),
+        help_text=_("a class is passed where the lower end of the interval reaches it"),
+    )
+
+    def __init__(self, *args: Any, images: Sequence[Image], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [(image.pk, image.name) for image in images]
+        self.fields["training"].choices = choices  # type: ignore[attr-defined]
 
 
 class InviteForm(forms.Form):

@@ -11,6 +11,7 @@ window.SwaggerUIBundle({
   domNode: place,
   deepLinking: true,
   docExpansion: "list",
+  filter: true, // the page holds only the operations in view, so the browser's own search does not find the others
   defaultModelsExpandDepth: -1,
   validatorUrl: null,
   requestInterceptor: (request) => {

@@ -32,6 +32,18 @@ for (const select of document.querySelectorAll("[data-submits]")) {
   select.addEventListener("change", () => select.form.submit());
 }
 
+// -- a password that somebody wants to read; the button does nothing without JavaScript, so it is hidden until then
+for (const button of document.querySelectorAll("[data-shows-password]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const field = document.querySelector(button.dataset.showsPassword);
+    const isShown = field.type === "text";
+    field.type = isShown ? "password" : "text";
+    button.setAttribute("aria-pressed", String(!isShown));
+    field.focus();
+  });
+}
+
 // -- toasts: good news goes by itself, the rest stays until it is closed
 function toast(text) {
   const made = document.getElementById("toast").content.cloneNode(true);
