@@ -8,6 +8,9 @@ class LabelingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from labeling.accounts import second_factors  # noqa: F401
         from labeling.accounts import signals as accounts  # noqa: F401 (connects itself)
         from labeling.assignments import signals as assignments  # noqa: F401
-        from labeling.rounds.results import queue_order  # noqa: F401
+        from labeling.rounds.results import queue_order, shown_proposals  # noqa: F401
+        from labeling.upkeep import deploy_checks  # noqa: F401
+        from labeling.upkeep import signals as upkeep  # noqa: F401

@@ -6,7 +6,7 @@ Somebody who is not signed in may send a form, and no more.
 """
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -19,17 +19,15 @@ from django.urls import Resolver404, resolve
 from labeling.accounts.credentials import Credentials
 from labeling.exchange.image_tables import MOST_BYTES as MOST_TABLE
 from labeling.exchange.importing.services import MOST_BYTES as MOST_IMPORT
+from labeling.guidelines.services import MOST_BYTES as MOST_PICTURE
+from labeling.images.resumable.services import MOST_PART
 from labeling.images.uploads import MOST_BYTES as MOST_IMAGE
 from labeling.problems import PROBLEM, TOO_LARGE, problem_body
 from labeling.rounds.reference_masks import MOST_BYTES as MOST_MASKS
 from labeling.rounds.weights.importing import MOST_BYTES as MOST_WEIGHTS
+from labeling.server.asgi_types import Application, Receive, Scope, Send
 from labeling.site.forms.projects import MOST_FILES
 from labeling.site.study_views import MOST_ARCHIVE
-
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Send = Callable[[Mapping[str, Any]], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 ANONYMOUS = 64 * 2**10
 AROUND = 2**20  # bytes of a form around its files
@@ -37,6 +35,7 @@ AROUND = 2**20  # bytes of a form around its files
 # tests/labeling/test_bodies.py holds that every view that reads a file stands here.
 FILES: dict[str, int] = {
     "image-list": 4 * MOST_IMAGE,
+    "upload-detail": MOST_PART,
     "image-table": MOST_TABLE,
     "weights-import-list": MOST_WEIGHTS,
     "reference-mask-list": 4 * MOST_MASKS,  # several label maps at once, as pictures
@@ -47,6 +46,8 @@ FILES: dict[str, int] = {
     "import-weights": MOST_WEIGHTS,
     "import-list": MOST_IMPORT,
     "project-imports": MOST_IMPORT,
+    "guideline-picture-list": MOST_PICTURE,
+    "add-guideline-picture": MOST_PICTURE,
     "study-act": MOST_ARCHIVE,
 }
 assert MOST_FILES == 100  # project-images: a hundred usual fields, not a hundred of the largest
@@ -66,13 +67,13 @@ class LimitBodies:
         if scope["type"] != "http":
             await self.application(scope, receive, send)
             return
-        limit = limit_of(scope["path"])
+        allowed = ANONYMOUS
         declared = _declared_length(scope)
-        allowed = min(limit, ANONYMOUS)
-        if declared > allowed and (declared > limit or not await is_somebody(scope)):
-            await _decline(scope, send)
-            return
-        if declared > allowed:
+        if declared > allowed:  # what is small costs nothing here
+            limit = limit_of(scope["path"])
+            if declared > limit or not await is_somebody(scope):
+                await _decline(scope, send)
+                return
             allowed = limit
         arrived, answered = 0, False
 
@@ -81,8 +82,10 @@ class LimitBodies:
             message = await receive()
             if message["type"] == "http.request":
                 arrived += len(message.get("body", b""))
-                if arrived > allowed and arrived <= limit and await is_somebody(scope):
-                    allowed = limit
+                if arrived > allowed == ANONYMOUS:
+                    limit = limit_of(scope["path"])
+                    if arrived <= limit and await is_somebody(scope):
+                        allowed = limit
                 if arrived > allowed:
                     raise TooLarge
             return message
@@ -125,7 +128,7 @@ def is_somebody(scope: Scope) -> bool:
     cookies = parse_cookie(headers.get(b"cookie", ""))
     try:
         if len(words) == 2 and words[0].lower() == "token":
-            return Credentials(token=words[1]).user() is not None
+            return Credentials.of_token(words[1]).user() is not None
         return Credentials(session=cookies.get(settings.SESSION_COOKIE_NAME, "")).user() is not None
     except ValueError:  # a NUL in a header
         return False

@@ -14,10 +14,11 @@ A request is read before the method runs, so before it is known whether the pers
 there says nothing about the thing: it depends on what was sent alone.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
 
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpResponse
@@ -32,20 +33,23 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     JsonValue,
+    PlainSerializer,
     StringConstraints,
     TypeAdapter,
     ValidationError,
     WithJsonSchema,
 )
 from pydantic_core import CoreSchema, core_schema
-from rest_framework.exceptions import UnsupportedMediaType
+from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.request import Request
 
+from inference.documents.base import Document
 from labeling.errors import Invalid
 from labeling.faults import unreadable
 from labeling.numbers import LARGEST, whole_number
 
 M = TypeVar("M")
+D = TypeVar("D", bound=Document)
 JSON = "application/json"
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 
@@ -103,6 +107,9 @@ def _without_nul(text: str) -> str:
     return text
 
 
+DECIMAL = re.compile(r"[0-9]{1,15}(\.[0-9]{1,20})?")
+
+
 def _digits(text: object) -> object:
     """Only what people mean by a number in an address: pydantic alone would take "1_000" and " 7" too."""
     if not isinstance(text, str):
@@ -111,6 +118,15 @@ def _digits(text: object) -> object:
     if number is None:
         raise ValueError(_("{field} must be a whole number from 0, written in digits"))
     return number
+
+
+def _decimal(text: object) -> object:
+    """A number in an address as people write it: 12 or 12.5, but neither 1e3 nor inf."""
+    if not isinstance(text, str):
+        return text
+    if not DECIMAL.fullmatch(text):
+        raise ValueError(_("{field} must be a number like 12 or 12.5"))
+    return float(text)
 
 
 class OneOf:
@@ -123,13 +139,16 @@ class OneOf:
         return core_schema.literal_schema(self.words)
 
 
-JsonObject = dict[str, JsonValue]  # a document whose fields are declared elsewhere
+JsonObject = dict[str, JsonValue]  # what each kind of job, or of import, has of its own
+# A document (inference/documents) in an answer, as it is stored: what was not given is not said.
+Given = Annotated[D, PlainSerializer(lambda document: document.as_json())]
 # PostgreSQL holds no NUL; JSON that holds half a character is declined as a whole.
 Text = Annotated[str, AfterValidator(_without_nul)]
 ShortText = Annotated[Text, StringConstraints(max_length=200)]
 Id = Annotated[int, Field(ge=1, le=LARGEST)]
 Whole = Annotated[int, Field(ge=0, le=LARGEST)]
 InDigits = BeforeValidator(_digits)  # stands behind the bounds, which belong to the number
+InDecimals = BeforeValidator(_decimal)
 QueryId = Annotated[int, Field(ge=1, le=LARGEST), InDigits]
 QueryWhole = Annotated[int, Field(ge=0, le=LARGEST), InDigits]
 if TYPE_CHECKING:
@@ -159,6 +178,9 @@ class Contract:
     form: type[Form] | None
     files: tuple[str, ...]
     also: Mapping[int, Any]
+    scope: str = "manage"  # that a token needs; a GET needs "read" (labeling/accounts/scopes.py)
+    stream: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def read_query(self, request: Request) -> Query:
         return _validated(self.query, _fields(self.query, request.query_params))
@@ -166,19 +188,30 @@ class Contract:
     def read_body(self, request: Request) -> BaseModel:
         """The body as an object of the declared model. Raises what becomes 400, 415 or 422."""
         kind = (request.content_type or "").partition(";")[0].strip().lower()
+        if self.stream:
+            if kind != self.stream:
+                raise UnsupportedMediaType(kind or "?")
+            return Nothing()
         if self.form is not None and kind in FORMS:
             return _validated(self.form, _fields(self.form, _form_of(request)))
         if self.body in (None, Nothing) and kind in FORMS:  # a page's button, or a client that always sends a form
             return _validated(NoFields, _fields(NoFields, _form_of(request)))
-        content = request.body
-        if content and kind != JSON:
-            raise UnsupportedMediaType(kind or "?")
+        content = self._json_of(request, kind)
         try:
             if self.body is None and self.form is not None:  # no file can come by JSON: the model says which is missing
                 return self.form.model_validate_json(content or b"{}")
             return (self.body or Nothing).read(content or b"{}")
         except ValidationError as error:
             raise unreadable(error) from None
+
+    def _json_of(self, request: Request, kind: str) -> bytes:
+        """The bytes of a JSON body, empty for none. Raises UnsupportedMediaType for a body that is something else."""
+        is_form = kind in FORMS
+        content = b"" if is_form else request.body  # the check of the CSRF token has read a form: its bytes are gone
+        sent = _form_of(request) if is_form else content
+        if sent and kind != JSON:
+            raise UnsupportedMediaType(kind or "?")
+        return content
 
     def reply(self, result: Any) -> HttpResponseBase:
         if isinstance(result, HttpResponseBase):
@@ -199,6 +232,9 @@ def contract(
     form: type[Form] | None = None,
     files: tuple[str, ...] = (),
     also: Mapping[int, Any] | None = None,
+    scope: Literal["annotate", "manage"] = "manage",
+    stream: str = "",
+    headers: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., HttpResponseBase]]:
     """Declare a method of a view.
 
@@ -209,13 +245,18 @@ def contract(
     form    model of a form with files; given as `form`
     files   content types of an answer that is no JSON
     also    status -> model of further answers, for what is no problem+json
+    scope   that a token needs for a method that is no GET
+    stream  content type of a body of bytes, which the method reads itself
+    headers name -> meaning of headers that the method needs and reads itself
 
     Whatever is not declared is declined with 422: unknown fields, unknown parameters, a body where none is taken.
     The method returns what `answer` is, a Reply, or a response of Django for a file.
     """
 
     def declare(view: Callable[..., Any]) -> Callable[..., HttpResponseBase]:
-        declared = Contract(answer, status, query, body, form, files, dict(also or {}))
+        declared = Contract(
+            answer, status, query, body, form, files, dict(also or {}), scope, stream, dict(headers or {})
+        )
         takes_body = view.__name__ not in ("get", "head")
 
         @wraps(view)
@@ -258,8 +299,12 @@ def _validated(model: type[M], given: Mapping[str, Any]) -> M:
 
 
 def _form_of(request: Request) -> MultiValueDict[str, Any]:
-    """Fields and files together, as Django read them: the declared model says which is which."""
+    """Fields and files together, as Django read them: the declared model says which is which. Raises ParseError."""
     plain = request._request
+    parameters = plain.content_params or {}
+    if plain.content_type == "multipart/form-data" and not parameters.get("boundary"):
+        # The check of the CSRF token has read it already, and left an empty form in place of the error.
+        raise ParseError(_("the form has no boundary, so its fields cannot be read"))
     found: MultiValueDict[str, Any] = MultiValueDict(dict(plain.POST.lists()))
     found.pop("csrfmiddlewaretoken", None)  # of a page's form; the check has been made
     for name, values in plain.FILES.lists():

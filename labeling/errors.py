@@ -1,7 +1,13 @@
 """What can go wrong, with a code for programs and a sentence for people; api.py turns each into problem+json."""
 
+import errno
 from collections.abc import Mapping
 from types import MappingProxyType
+
+from django.utils.translation import gettext_lazy as _
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+DISK_FULL = _("The disk of this server is full, so this could not be done. Tell whoever runs it, and try again later.")
 
 
 class LabelingError(Exception):
@@ -44,6 +50,11 @@ class Archived(WrongState):
     def __init__(self, message: str, *, project: int) -> None:
         super().__init__(message)
         self.project = project
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether a file could not be written for want of room."""
+    return isinstance(error, OSError) and error.errno in NO_ROOM
 
 
 def sentence(error: LabelingError, *, begins_with_a_name: bool = False) -> str:

@@ -151,9 +151,9 @@ def place(fault: ErrorDetails) -> str:
     return ".".join(str(part)[:60] for part in fault["loc"] if not _is_of_pydantic(part))
 
 
-def sentence(fault: ErrorDetails) -> str:
-    """The fault in the reader's language."""
-    field = place(fault) or _("the body")
+def sentence(fault: ErrorDetails, whole: str = "") -> str:
+    """The fault in the reader's language. whole: what is called wrong where the fault is in no field; else the body."""
+    field = place(fault) or whole or _("the body")
     context = fault.get("ctx", {})
     if fault["type"] in OWN:
         return str(context.get("error", fault["msg"])).replace("{field}", field)

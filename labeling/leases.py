@@ -15,10 +15,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic, sleep
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection, models, transaction
 from django.utils import timezone
+
+from inference import types
+from inference.documents.stage_reports import MissingKind, MissingResource
 
 logger = logging.getLogger(__name__)
 RENEW_EVERY = 1.0  # seconds: how late a request to cancel is seen; a small part of the lease
@@ -86,6 +89,57 @@ class Leased(models.Model):
     def has_expired(self, now: datetime) -> bool:
         """Whether the lease ran out before its holder ended it."""
         return self.lease_until is not None and self.lease_until < now
+
+
+class Backoff(models.Model):
+    """The columns of a leased row that waits while workers lack what it needs: memory, a GPU.
+
+    The worker that lacks it hands the row back, and does not take it again before `again_at`; others may at once.
+    """
+
+    NOTHING_MISSING: ClassVar[dict[str, Any]] = {
+        "missing_resource": {},
+        "again_at": None,
+        "times_declined": 0,
+        "declined_by": [],
+    }
+
+    missing_resource = models.JSONField(
+        default=dict, help_text="what is missing for it to go on (execution/backoff.py)"
+    )
+    again_at = models.DateTimeField(null=True, help_text="when the workers of `declined_by` may try it again")
+    times_declined = models.PositiveSmallIntegerField(default=0, help_text="times in a row that it was held back")
+    declined_by = models.JSONField(default=list, help_text="ids of the workers that lack it")
+
+    class Meta:
+        abstract = True
+
+    @property
+    def missing(self) -> MissingResource | None:
+        """What is missing for it to go on; None for nothing."""
+        return MissingResource.stored(self.missing_resource) if self.missing_resource else None
+
+    def keep_away(self, missing: MissingResource, worker: str, now: datetime) -> None:
+        """Keep `worker` away from the row for a while. The caller holds the row and saves it.
+
+        A second worker that lacks it within the same pause joins it: pauses grow with the times that nobody could.
+        """
+        if self.again_at is None or self.again_at <= now:
+            self.again_at = now + WORKERS.pause(self.times_declined)
+            self.times_declined += 1
+            self.declined_by = []
+        self.missing_resource = missing.as_json()
+        if worker not in self.declined_by:
+            self.declined_by = [*self.declined_by, worker]
+
+    def is_kept_away(self, worker: str, now: datetime) -> bool:
+        """Whether this worker has to leave the row alone."""
+        return self.again_at is not None and self.again_at > now and worker in self.declined_by
+
+    def has_everything(self) -> None:
+        """Nothing is missing any more. The caller saves the row."""
+        for name, value in self.NOTHING_MISSING.items():
+            setattr(self, name, value)
 
 
 class Fate(enum.Enum):
@@ -200,6 +254,13 @@ class Work(Generic[Row]):
 
 
 # -- in the hands of the worker
+
+
+def resource_of(error: Exception) -> MissingResource:
+    """What a worker lacks, as the row keeps it."""
+    assert isinstance(error, types.MissingResource)  # the only thing that work waits for
+    missing = MissingResource(what=MissingKind(error.what), worker=error.worker)
+    return missing if error.needs is None else missing.with_(needs=error.needs, free=error.free)
 
 
 def patiently(act: Callable[[], Answer]) -> Answer:

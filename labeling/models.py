@@ -1,6 +1,6 @@
 """Every table of the site, in the order of the work. The models live in their rooms; Django looks for them here."""
 
-from labeling.accounts.models import SignInAttempt, SitePolicy, User
+from labeling.accounts.models import AnsweredRequest, PersonalToken, SignInAttempt, SitePolicy, User
 from labeling.annotations.models import (
     ActivityBatch,
     ActivitySummary,
@@ -14,11 +14,20 @@ from labeling.annotations.models import (
     OpinionEffect,
     Settlement,
 )
-from labeling.assignments.models import ItemEvent, Reading, Workflow, WorkItem
+from labeling.assignments.models import Admission, ItemEvent, QueueStart, QueueVersion, Reading, Workflow, WorkItem
+from labeling.audit.models import SecurityEvent
+from labeling.gallery.models import CellVectorFile, Screen
+from labeling.guidelines.models import Guideline, GuidelinePicture, GuidelineReader
 from labeling.images.models import Image, OriginalAccess, SlideField, SlideFile
+from labeling.images.patients import Centre, Patient, SplitChange
+from labeling.images.resumable_uploads import ResumableUpload
 from labeling.jobs.models import Job, JobItem
+from labeling.label_classes.models import ClassMerge, MergedLayer
+from labeling.notifications.models import Notification, NotificationChoice
 from labeling.projects.models import Invitation, LabelClass, Membership, Project
-from labeling.reviews.models import Comment, Mention
+from labeling.qualification.models import Attempt, AttemptField, Curriculum
+from labeling.reviews.certificates.models import Lot, LotCell, LotImage
+from labeling.reviews.models import Comment, Consensus, Disagreement, Mention
 from labeling.rounds.models import (
     Artifact,
     Delivery,
@@ -40,13 +49,26 @@ from labeling.studies.models import Amendment, Arm, InterimLook, Item, Participa
 __all__ = [
     "ActivityBatch",
     "ActivitySummary",
+    "Admission",
     "Amendment",
     "Annotation",
+    "AnsweredRequest",
     "Arm",
     "Artifact",
+    "Attempt",
+    "AttemptField",
+    "CellVectorFile",
+    "Centre",
+    "ClassMerge",
     "Comment",
+    "Consensus",
+    "Curriculum",
     "Delivery",
+    "Disagreement",
     "Effect",
+    "Guideline",
+    "GuidelinePicture",
+    "GuidelineReader",
     "Image",
     "InterimLook",
     "Invitation",
@@ -58,23 +80,36 @@ __all__ = [
     "LateOperation",
     "Layer",
     "LayerHead",
+    "Lot",
+    "LotCell",
+    "LotImage",
     "Membership",
     "Mention",
+    "MergedLayer",
     "ModelVersion",
+    "Notification",
+    "NotificationChoice",
     "Operation",
     "Opinion",
     "OpinionEffect",
     "OriginalAccess",
     "Participant",
+    "Patient",
+    "PersonalToken",
     "Portion",
     "Project",
     "Promotion",
     "Publication",
+    "QueueStart",
+    "QueueVersion",
     "Reading",
     "ReferenceSet",
     "Removal",
+    "ResumableUpload",
     "Round",
     "RoundPolicy",
+    "Screen",
+    "SecurityEvent",
     "Settlement",
     "SignInAttempt",
     "SitePolicy",
@@ -82,6 +117,7 @@ __all__ = [
     "SlideField",
     "SlideFile",
     "Snapshot",
+    "SplitChange",
     "Stage",
     "StageLine",
     "Study",

@@ -6,7 +6,6 @@ raises is looked up in TABLE, which is the only place that says whether work is 
 
 import contextlib
 import enum
-import errno
 import functools
 import logging
 from collections.abc import Callable
@@ -16,11 +15,11 @@ from typing import Any, Protocol, TypeVar
 from celery import shared_task
 
 from inference.types import Cancelled, InferenceError, MissingResource
-from labeling.errors import LabelingError
+from labeling.errors import NO_ROOM, LabelingError
 from labeling.leases import AWAY, LeaseLost
+from labeling.server.log_context import at_work
 
 logger = logging.getLogger(__name__)
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class BackOff(Exception):
@@ -133,7 +132,7 @@ def settle(claimed: Claimed, error: Exception, expected: tuple[type[BaseExceptio
 
 def perform(claimed: Work, act: Callable[[Work], None], expected: tuple[type[BaseException], ...] = ()) -> float | None:
     """Do `act` with the work that was claimed; what it raises ends the work. -> as `settle`."""
-    with claimed:
+    with claimed, at_work(claimed.name):
         try:
             act(claimed)
         except Exception as error:

@@ -25,11 +25,14 @@ class Problem(BaseModel):
     lines: list[str] | None = None
 
 
+_TITLES = {460: "Checksum Mismatch"}  # of the tus protocol; http.HTTPStatus does not know it
+
+
 def problem_body(
     *, status: int, code: str, detail: str, field: str = "", lines: tuple[str, ...] = ()
 ) -> dict[str, Any]:  # untyped: its keys are Problem's
     """An error for programs (code, field) and people (detail; lines, where several things are wrong)."""
-    title = HTTPStatus(status).phrase
+    title = _TITLES[status] if status in _TITLES else HTTPStatus(status).phrase
     body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
     if field:
         body["field"] = field

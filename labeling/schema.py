@@ -25,6 +25,13 @@ PREFIX = "/api/v1/"
 OPENAPI = "application/vnd.oai.openapi+json"
 REF = "#/components/schemas/{model}"
 VERBS = ("get", "post", "put", "patch", "delete")
+KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "maxLength": 200},
+    "description": "a word of your own for this request: sent again with it, it is done once and answered again",
+}
 NOTHING = (None, Nothing, NoFields)  # models of requests that send nothing
 Schema = dict[str, Any]
 
@@ -50,7 +57,8 @@ class ContractSchema(AutoSchema):
         for one in path:
             one["required"] = True
         assert self.contract is not None
-        return path + parameters_of(self.contract)
+        header = [KEY] if getattr(getattr(self.view, self.method.lower()), "takes_key", False) else []
+        return path + header + headers_of(self.contract) + parameters_of(self.contract)
 
     def _get_request_body(self, direction: str = "request") -> Schema | None:
         found = self.contract
@@ -59,6 +67,8 @@ class ContractSchema(AutoSchema):
         for kind, sent in ((JSON, found.body), (FORMS[0], found.form)):
             if sent not in NOTHING:
                 content[kind] = {"schema": schema_of(sent, "validation")}
+        if found.stream:
+            content[found.stream] = {"schema": {"type": "string", "format": "binary"}}
         return {"content": content, "required": True} if content else None
 
     def _get_response_bodies(self, direction: str = "response") -> Schema:
@@ -76,6 +86,16 @@ class ContractSchema(AutoSchema):
             "content": {PROBLEM: {"schema": schema_of(Problem, "serialization")}},
         }
         return described
+
+
+def headers_of(contract: Contract) -> list[Schema]:
+    """The headers without which a request of a contract is declined."""
+    found: list[Schema] = []
+    for name, meaning in contract.headers.items():
+        found.append(
+            {"name": name, "in": "header", "required": True, "schema": {"type": "string"}, "description": meaning}
+        )
+    return found
 
 
 def parameters_of(contract: Contract) -> list[Schema]:

@@ -34,24 +34,37 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
-    "rest_framework.authtoken",
     "drf_spectacular_sidecar",
     "django_htmx",
     "labeling",
+    # Second factors, passkeys and accounts at an identity provider (labeling/accounts/adapters.py).
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
 ]
+# One provider of OpenID Connect, or None. Its client library is imported only where there is one.
+OIDC = environment.identity_provider()
+if OIDC is not None:
+    INSTALLED_APPS.append("allauth.socialaccount.providers.openid_connect")
 MIDDLEWARE = [
+    "labeling.server.log_context.RequestIds",
+    "labeling.audit.current_request.CurrentRequest",
     "django.middleware.security.SecurityMiddleware",
     "labeling.server.headers.headers",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "labeling.accounts.sessions.NoteUse",
     "django.middleware.locale.LocaleMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "labeling.server.slashes.Slashes",
     "django.middleware.csrf.CsrfViewMiddleware",
     "labeling.server.characters.DeclineNul",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "labeling.accounts.second_factors.RequireSecondFactor",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
 ]
 TEMPLATES = [
     {
@@ -133,6 +146,11 @@ WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (
 WHITENOISE_KEEP_ONLY_HASHED_FILES = False  # the workspace's modules import each other by their plain names
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 2**20  # bytes of a request body that is not a file: one batch of masks
 
+# -- what projects keep
+
+IMAGE_GRACE_DAYS = number("IMAGE_GRACE_DAYS", 30)  # for how long a deleted image can be restored
+STORAGE_QUOTA_GIB = number("STORAGE_QUOTA_GIB", 0)  # of a project without a quota of its own; 0: none
+
 # -- workers and live feed
 
 BROKER_URL = required("BROKER_URL", "a Redis, Valkey or RabbitMQ, redis://host:6379/0")
@@ -148,7 +166,7 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "cpu"
 INTERACTIVE = {"queue": "interactive"}
 # The sender's queue argument decides otherwise.
-CELERY_TASK_ROUTES = {"inference.prompt": INTERACTIVE, "inference.refusion": INTERACTIVE}
+CELERY_TASK_ROUTES = dict.fromkeys(("inference.prompt", "inference.refusion", "inference.likeness"), INTERACTIVE)
 # Tasks are acknowledged before they run: who owns running work is decided by a lease on its row, and recovery
 # starts again what lost it (docs/design.md, idea 3). A second delivery by the broker would only race with that.
 CELERY_TASK_ACKS_LATE = False
@@ -159,8 +177,18 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # Read by workers only: the web process sends tasks by name and never sees torch. A worker that serves the queue "files"
 # alone is started with WORKER_TASKS=files and does without torch as well.
-_file_tasks = ["labeling.jobs.tasks", "labeling.images.tasks", "labeling.images.fields", "labeling.exchange.tasks"]
-_model_tasks = ["inference.worker.tasks", "inference.worker.interactive", "labeling.rounds.notices.tasks"]
+_file_tasks = [
+    "labeling.jobs.tasks",
+    "labeling.images.tasks",
+    "labeling.images.fields",
+    "labeling.exchange.tasks",
+    "labeling.reviews.agreement.computing",
+    "labeling.reviews.certificates.accepting",
+    "labeling.label_classes.merging",
+    "labeling.reviews.consensus.making",
+]
+_model_tasks = ["inference.worker.tasks", "inference.worker.proposing", "inference.worker.interactive"]
+_model_tasks += ["inference.worker.vectors", "inference.worker.likeness", "labeling.rounds.notices.tasks"]
 CELERY_IMPORTS = _file_tasks if os.environ.get("WORKER_TASKS") == "files" else [*_model_tasks, *_file_tasks]
 
 # -- telling people that a round has ended
@@ -179,15 +207,26 @@ DEFAULT_FROM_EMAIL = os.environ.get("MAIL_FROM", "").strip() or f"Boxwise <boxwi
 # Webhooks reach public addresses, and of the others only what whoever runs the server allows here.
 WEBHOOK_NETWORKS = environment.networks("WEBHOOK_NETWORKS")
 
+# -- what all web processes count together
+
+# The limits of second factors, and which codes were used: in Valkey, so that they hold for all processes.
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": FEED_URL, "KEY_PREFIX": "boxwise"}
+}
+
 # -- the API
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         # Token first: DRF then answers 401, not 403, to somebody whose session has ended.
-        "labeling.accounts.tokens.LimitedTokenAuthentication",
+        "labeling.accounts.tokens.PersonalTokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "rest_framework.permissions.IsAuthenticated",
+        "labeling.accounts.scopes.TokenHasScope",
+    ],
+    "DEFAULT_THROTTLE_CLASSES": ["labeling.accounts.rates.TokenRate"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     # Bodies are read by their contracts (labeling/contract.py); the check against forged requests looks into forms.
     "DEFAULT_PARSER_CLASSES": [
@@ -200,6 +239,7 @@ REST_FRAMEWORK = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "URL_FORMAT_OVERRIDE": None,  # ?format= is a parameter that nobody declares, like any other
 }
+API_REQUESTS_PER_MINUTE = number("API_REQUESTS_PER_MINUTE", 1200)  # of one token
 SPECTACULAR_SETTINGS = {
     "TITLE": "Boxwise",
     "DESCRIPTION": "Boxes, masks, rounds and exports of a Boxwise server. Errors are problem+json (RFC 9457).",
@@ -211,6 +251,7 @@ SPECTACULAR_SETTINGS = {
 
 # -- people and safety
 
+SESSION_ENGINE = "labeling.accounts.sessions"
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
@@ -218,14 +259,40 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "labeling.accounts.passwords.HardToGuess"},
 ]
+# The first is used; the others read what earlier versions stored, which is written anew at the next sign-in.
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+# Everything else about coming in is in labeling/accounts; these say which parts of allauth serve it.
+ACCOUNT_ADAPTER = "labeling.accounts.adapters.AccountAdapter"
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 600  # seconds after which changing a factor asks who is there once more
+MFA_ADAPTER = "labeling.accounts.adapters.FactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_TOLERANCE = 1  # steps of 30 s that the clock of a phone may be off
+MFA_TOTP_ISSUER = f"Boxwise {urlsplit(SITE_URL).hostname}"
+SOCIALACCOUNT_ADAPTER = "labeling.accounts.adapters.ProviderAdapter"
+SOCIALACCOUNT_REAUTHENTICATION_REQUIRED = True
+SOCIALACCOUNT_PROVIDERS = {} if OIDC is None else {"openid_connect": OIDC.as_allauth()}
+SESSION_IDLE_MINUTES = number("SESSION_IDLE_MINUTES", 480)  # without a request, after which a session is over
+SESSION_DAYS = number("SESSION_DAYS", 14)  # after which it is over in any case
+SESSION_COOKIE_AGE = SESSION_DAYS * 24 * 3600
+AUDIT_DAYS = number("AUDIT_DAYS", 730)  # for how long the audit log is kept; 365 at least
 # Behind TLS cookies never travel in the clear. An embedded instance speaks plain HTTP on the loopback
 # interface, where a secure cookie would keep everyone out: `boxwise up` says so with PLAIN_HTTP=1.
 _over_tls = not DEBUG and not flag("PLAIN_HTTP")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _over_tls
 SECURE_SSL_REDIRECT = _over_tls and flag("SSL_REDIRECT", default=True)
-SECURE_REDIRECT_EXEMPT = ["^healthz$"]
+SECURE_REDIRECT_EXEMPT = ["^healthz$", "^livez$", "^metrics$"]
 SECURE_HSTS_SECONDS = number("HSTS_SECONDS", 3600) if _over_tls else 0
+# Whether every name below this one has TLS, and is to stand in the list of browsers, is not ours to decide.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if flag("BEHIND_PROXY") else None
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
@@ -249,9 +316,21 @@ HEALTH_TOKEN = os.environ.get("HEALTH_TOKEN", "").strip()
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "filters": {"hide_tokens": {"()": "labeling.server.logs.HideTokens"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["hide_tokens"]}},
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(context)s%(message)s"},
+        "json": {"()": "labeling.server.log_context.JsonLines"},
+    },
+    "filters": {
+        "hide_tokens": {"()": "labeling.server.logs.HideTokens"},
+        "context": {"()": "labeling.server.log_context.AddContext"},
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": environment.log_format(),
+            "filters": ["hide_tokens", "context"],
+        }
+    },
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "django": {"handlers": [], "propagate": True},

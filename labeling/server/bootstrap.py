@@ -32,6 +32,7 @@ from typing import IO
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / ".build"
 VENV = ROOT / ".venv"
+DISTRIBUTIONS = ("pyproject.toml", "client/pyproject.toml")
 STILL_AT_IT = 20.0  # seconds between two signs of life of a long step
 
 # What pip, uv and npm say when they cannot reach their registry.
@@ -238,7 +239,8 @@ def torch_choice() -> str:
 
 def install_python(torch: str) -> None:
     """The packages of requirements.lock in .venv, checked against their hashes, and Boxwise itself as editable."""
-    made_from = digest(torch, sys.version, str(ROOT), files=[ROOT / "requirements.lock", ROOT / "pyproject.toml"])
+    manifests = [ROOT / name for name in ("requirements.lock", *DISTRIBUTIONS)]
+    made_from = digest(torch, sys.version, str(ROOT), files=manifests)
     if is_done("python", made_from) and (VENV / "bin" / "boxwise").exists():
         return
     set_undone("python")
@@ -265,9 +267,10 @@ def install_python(torch: str) -> None:
             [*sync, ROOT / "requirements.lock"],
             env=env,
         )
+    editable: list[str | Path] = ["--editable", ROOT / "client", "--editable", ROOT]
     run(
         "Installing Boxwise itself",
-        [uv, "pip", "install", "--python", python, "--no-deps", "--no-build-isolation", "--editable", ROOT],
+        [uv, "pip", "install", "--python", python, "--no-deps", "--no-build-isolation", *editable],
         env=env,
     )
     (BUILD / "torch").write_text(torch)

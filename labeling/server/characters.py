@@ -1,6 +1,7 @@
 """A request whose address or form holds a NUL is refused: PostgreSQL cannot store one, and no person types it."""
 
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 from django.core.exceptions import SuspiciousOperation
@@ -32,5 +33,6 @@ class DeclineNul:
 
 
 def _contains_nul(fields: Any) -> bool:
-    parts = [*fields, *(value for name in fields for value in fields.getlist(name))]
+    values = chain.from_iterable(map(fields.getlist, fields))
+    parts = [*fields, *values]
     return any(NUL in part for part in parts)

@@ -104,7 +104,9 @@ def password(argv: list[str]) -> int:
 
     parser = argparse.ArgumentParser("boxwise password", description=password.__doc__)
     parser.add_argument("username", nargs="?", default=prepare.ADMINISTRATOR)
-    username = parser.parse_args(argv).username
+    parser.add_argument("--remove-factors", action="store_true", help="for an administrator who has lost all of them")
+    arguments = parser.parse_args(argv)
+    username = arguments.username
     enter(Instance.from_environment(), "password", argv)
     import django
     from django.contrib.auth import get_user_model
@@ -113,7 +115,7 @@ def password(argv: list[str]) -> int:
 
     django.setup()
     try:
-        new = prepare.reset_password(username)
+        new = prepare.reset_password(username, removes_factors=arguments.remove_factors)
     except ObjectDoesNotExist:
         names = ", ".join(get_user_model().objects.values_list("username", flat=True).order_by("username")[:20])
         print(f"There is nobody called {username}; there are: {names or 'no people yet'}.", file=sys.stderr)
@@ -125,6 +127,24 @@ def password(argv: list[str]) -> int:
     return 0
 
 
+def doctor(argv: list[str]) -> int:
+    """Look after everything that can go wrong, say what is, and mend what is safe (--mend)."""
+    enter(Instance.from_environment(), "doctor", argv)
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(["boxwise", "doctor", *argv])
+    return 0
+
+
+def check(argv: list[str]) -> int:
+    """Look for mistakes in the settings, with --deploy for what a server for people should have."""
+    enter(Instance.from_environment(), "check", argv)
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(["boxwise", "check", *argv])
+    return 0
+
+
 def enter(instance: Instance, command: str, argv: list[str]) -> None:
     """Give this process the environment that the processes of the instance have, and as root also their account.
 
@@ -133,6 +153,9 @@ def enter(instance: Instance, command: str, argv: list[str]) -> None:
     """
     if os.environ.pop(ENTERED, ""):
         return
+    if not instance.folder.is_dir() or not (instance.folder / "secrets").exists():
+        print(f"There is no Boxwise in {instance.folder} yet: boxwise up makes one.", file=sys.stderr)
+        raise SystemExit(0 if {"-h", "--help"} & set(argv) else 1)
     given = instance.environment()  # reads the secrets, which the account may not
     if instance.account is None:
         os.environ.update(given)
@@ -141,7 +164,7 @@ def enter(instance: Instance, command: str, argv: list[str]) -> None:
     call = f"import sys; from labeling.server import commands; sys.exit(commands.{command}(sys.argv[1:]))"
     os.chdir(CHECKOUT)
     instance.account.become()
-    os.execve(python, [python, "-c", call, *argv], given | {ENTERED: "1"})
+    os.execve(python, [python, "-c", call, *argv], given | {ENTERED: "1"})  # noqa: S606 (our own Python)
 
 
 def _supervise(

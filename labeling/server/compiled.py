@@ -13,6 +13,7 @@ import hashlib
 import os
 import shutil
 import sys
+from itertools import chain
 from pathlib import Path
 
 from labeling.server.environment import CHECKOUT
@@ -102,11 +103,12 @@ def _copy_python() -> None:
 
 def _copy_kernels(source: Path, account: Account) -> None:
     """numba looks for the kernels of a folder F below NUMBA_CACHE_DIR in F's name and the SHA-1 of its path."""
-    files = [file for pattern in NUMBA_FILES for file in source.glob(pattern)]
+    files = list(chain.from_iterable(map(source.glob, NUMBA_FILES)))
     if not files:
         return
     home = source.parent
-    target = _home(account) / "numba" / f"{home.name}_{hashlib.sha1(str(home).encode()).hexdigest()}"
+    name = hashlib.sha1(str(home).encode(), usedforsecurity=False).hexdigest()
+    target = _home(account) / "numba" / f"{home.name}_{name}"
     target.mkdir(exist_ok=True)
     os.chown(target, account.uid, account.gid)
     for file in files:

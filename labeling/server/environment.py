@@ -28,6 +28,14 @@ def required(name: str, what: str) -> str:
     return value
 
 
+def log_format() -> str:
+    """LOG_FORMAT: "line" (the default) or "json"; anything else ends the process with a sentence."""
+    chosen = os.environ.get("LOG_FORMAT", "").strip() or "line"
+    if chosen not in ("line", "json"):
+        raise SystemExit(f"Boxwise does not start: LOG_FORMAT is {chosen!r}, but must be line or json.")
+    return chosen
+
+
 def flag(name: str, *, default: bool = False) -> bool:
     """1, true, yes, on or 0, false, no, off; anything else ends the process with a sentence."""
     value = os.environ.get(name, "").strip().lower()
@@ -202,3 +210,57 @@ def languages(folder: Path) -> list[tuple[str, str]]:
 
     codes = sorted(path.parts[-3].lower().replace("_", "-") for path in folder.glob("*/LC_MESSAGES/django.mo"))
     return [(code, str(LANG_INFO.get(code, {}).get("name_local", code))) for code in ["en", *codes]]
+
+
+@dataclass(frozen=True)
+class IdentityProvider:
+    """A provider of OpenID Connect by which people sign in.
+
+    creates_accounts   whether somebody without an account gets one at the first sign-in
+    checks_factor      whether the provider asks for a second factor itself, so that Boxwise requires none of its own
+    """
+
+    issuer: str
+    client_id: str
+    secret: str
+    name: str
+    creates_accounts: bool
+    checks_factor: bool
+
+    def as_allauth(self) -> dict[str, object]:
+        """The value of SOCIALACCOUNT_PROVIDERS["openid_connect"]."""
+        app = {
+            "provider_id": "oidc",
+            "name": self.name,
+            "client_id": self.client_id,
+            "secret": self.secret,
+            "settings": {"server_url": self.issuer, "fetch_userinfo": False, "oauth_pkce_enabled": True},
+        }
+        return {"APPS": [app], "provider_class": "labeling.accounts.single_sign_on.Provider"}
+
+
+def identity_provider() -> IdentityProvider | None:
+    """OIDC_ISSUER with OIDC_CLIENT_ID and OIDC_CLIENT_SECRET or OIDC_CLIENT_SECRET_FILE; None without OIDC_ISSUER.
+
+    Raises SystemExit for an address that is not https, and for one that is half-configured.
+    """
+    issuer = os.environ.get("OIDC_ISSUER", "").strip()
+    if not issuer:
+        return None
+    address = urlsplit(issuer)
+    is_local = address.hostname in ("localhost", "127.0.0.1", "::1")
+    if address.scheme != "https" and not (address.scheme == "http" and is_local):
+        raise SystemExit("Boxwise does not start: OIDC_ISSUER must be an https:// address.")
+    secret_file = os.environ.get("OIDC_CLIENT_SECRET_FILE", "").strip()
+    if secret_file:
+        secret = Path(secret_file).read_text().strip()
+    else:
+        secret = required("OIDC_CLIENT_SECRET", "the secret of Boxwise at the identity provider")
+    return IdentityProvider(
+        issuer=issuer,
+        client_id=required("OIDC_CLIENT_ID", "the name of Boxwise at the identity provider"),
+        secret=secret,
+        name=os.environ.get("OIDC_NAME", "").strip() or str(address.hostname),
+        creates_accounts=flag("OIDC_CREATES_ACCOUNTS"),
+        checks_factor=flag("OIDC_CHECKS_SECOND_FACTOR"),
+    )

@@ -37,9 +37,11 @@ HEADERS = {
 
 @sync_and_async_middleware
 def headers(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
-    """Set the headers above on every response that has not set its own."""
+    """Set the headers above on every response that has not set its own, and those that its request was given."""
 
-    def add(response: HttpResponseBase) -> HttpResponseBase:
+    def add(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        for name, value in getattr(request, "answer_headers", {}).items():
+            response.headers.setdefault(name, value)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         return response
@@ -47,11 +49,11 @@ def headers(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest
     if iscoroutinefunction(get_response):
 
         async def middleware(request: HttpRequest) -> HttpResponseBase:
-            return add(await get_response(request))
+            return add(request, await get_response(request))
 
         return middleware
 
     def sync_middleware(request: HttpRequest) -> HttpResponseBase:
-        return add(get_response(request))
+        return add(request, get_response(request))
 
     return sync_middleware

@@ -1,4 +1,4 @@
-"""GET /healthz: is everything that the site needs there?"""
+"""GET /healthz: is everything that the site needs there? GET /livez: does this process answer?"""
 
 import hmac
 import os
@@ -41,15 +41,24 @@ def storage() -> str:
         return "up"
     if not os.access(location, os.W_OK | os.X_OK):
         return "down: cannot be written"
-    if shutil.disk_usage(location).free < LEAST_FREE:
+    if free_bytes(location) < LEAST_FREE:
         return "down: the disk is full"
     return "up"
+
+
+def free_bytes(folder: str) -> int:
+    """Of the disk that a folder lies on."""
+    return shutil.disk_usage(folder).free
 
 
 def served_queues(*, timeout: float, limit: int | None = None) -> frozenset[str]:
     """The queues of the workers that answer within `timeout` seconds, or of the first `limit` that do."""
     answers = app.control.broadcast("active_queues", reply=True, timeout=timeout, limit=limit) or []
-    return frozenset(queue["name"] for answer in answers for queues in answer.values() for queue in queues)
+    served: set[str] = set()
+    for answer in answers:
+        for queues in answer.values():
+            served |= {queue["name"] for queue in queues}
+    return frozenset(served)
 
 
 class Workers:
@@ -88,8 +97,16 @@ def states() -> dict[str, str]:
 
 def may_see_details(request: HttpRequest) -> bool:
     """The supervisor and monitoring, which know HEALTH_TOKEN; administrators have a page of their own."""
-    token = request.headers.get("X-Health-Token", "")
+    bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")  # as Prometheus sends it
+    token = request.headers.get("X-Health-Token", "") or bearer
     return bool(settings.HEALTH_TOKEN) and hmac.compare_digest(token.encode(), settings.HEALTH_TOKEN.encode())
+
+
+@require_safe
+@never_cache
+def livez(request: HttpRequest) -> JsonResponse:
+    """200 while this process answers, whatever the others do: who asks here starts it again when it hangs."""
+    return JsonResponse({"alive": True})
 
 
 @require_safe

@@ -31,8 +31,9 @@ from labeling.server.valkey import Valkey
 LONGEST_SOCKET_FOLDER = 107 - len("/.s.PGSQL.5432")  # a Unix socket's path has at most 107 characters
 
 
-# What the site and the workers write in: images and artifacts, static files, work that is not finished, caches.
-WRITTEN = ("files", "static", "work", "home")
+# What the site and the workers write in: images and artifacts, static files, work that is not finished, caches, and
+# dumps before a migration with the lists of contents of backups.
+WRITTEN = ("files", "static", "work", "home", "backups")
 # Secrets that belong to us; whatever else of the caller's environment looks like one stays with the caller.
 OUR_SECRETS = frozenset(
     {"SECRET_KEY", "HEALTH_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
@@ -90,7 +91,7 @@ class Instance:
 
     @property
     def address(self) -> str:
-        name = "localhost" if self.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else self.host
+        name = "localhost" if self.host in ("127.0.0.1", "::1", *processes.EVERY_INTERFACE) else self.host
         return f"http://{name}:{self.port}"
 
     @cached_property

@@ -6,7 +6,10 @@ import re
 # The token of an invitation is a part of its address; Django itself writes the word set-password there once it has
 # taken the token. Other secrets may stand in a query, in a header that is logged, or in an address with a password.
 _PATTERNS = (
-    (re.compile(r"(/accounts/invitation/[^/\s]+/)(?!set-password/)[^/\s?\"']+"), r"\1(hidden)"),
+    (re.compile(r"(/accounts/(?:invitation|reset)/[^/\s]+/)(?!set-password/)[^/\s?\"']+"), r"\1(hidden)"),
+    (re.compile(r"(/accounts/mine/address/)[^/\s?\"']+"), r"\1(hidden)"),
+    (re.compile(r"(/accounts/sign-in/[^/\s]+/back/\?)[^\s\"']+"), r"\1(hidden)"),
+    (re.compile(r"(/join/)(?!opened/)[^/\s?\"']+"), r"\1(hidden)"),
     (re.compile(r"(?i)\b(token|key|secret|password|passwd|signature|sessionid)=[^&\s\"']+"), r"\1=(hidden)"),
     (re.compile(r"(?i)\b(token|bearer|basic) +[a-z0-9._~+/=-]{16,}"), r"\1 (hidden)"),
     (re.compile(r"(\w+://[^:/\s@]+:)[^@/\s]+@"), r"\1(hidden)@"),

@@ -120,7 +120,9 @@ class Postgres:
         }
         if not self.durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        options: list[str] = []
+        for name, value in settings.items():
+            options += ["-c", f"{name}={value}"]
         return [program("postgres"), "-D", self.cluster, *options]
 
     def start(self, log: Path) -> subprocess.Popen[bytes]:

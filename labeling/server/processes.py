@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 PR_SET_PDEATHSIG = 1
+EVERY_INTERFACE = ("0.0.0.0", "::")  # noqa: S104 (what somebody may name; the default is the loopback address)
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None  # loaded before any fork
 
 

@@ -179,7 +179,15 @@ class Supervisor:
                 watch=("labeling",),
             ),
             self.python_child("recovery", [python, str(CHECKOUT / "manage.py"), "recover"], watch=("labeling",)),
+            *self.scheduled_backup(),
         ]
+
+    def scheduled_backup(self) -> list[Child]:
+        """A process of its own, where BACKUP_DIR names a folder: copying takes as long as it takes."""
+        if not os.environ.get("BACKUP_DIR", "").strip():
+            return []
+        command = [str(self.instance.python), "-m", "labeling.server.backup.schedule"]
+        return [self.python_child("backup", command, niceness=15)]
 
     def python_child(
         self,
@@ -342,7 +350,7 @@ class Supervisor:
 
     def health(self) -> str:
         """ "healthy", or what the site says is down."""
-        host = "127.0.0.1" if self.instance.host in ("0.0.0.0", "::") else self.instance.host
+        host = "127.0.0.1" if self.instance.host in processes.EVERY_INTERFACE else self.instance.host
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy must not come between
         try:
             request = urllib.request.Request(

@@ -54,7 +54,10 @@ class Valkey:
             "daemonize": "no",
             "loglevel": "notice",
         }
-        return [program(), *(part for name, value in settings.items() for part in (f"--{name}", value))]
+        options: list[str] = []
+        for name, value in settings.items():
+            options += [f"--{name}", value]
+        return [program(), *options]
 
     def start(self, log: Path) -> subprocess.Popen[bytes]:
         with log.open("ab") as file:
