@@ -3,10 +3,13 @@ import { speakAs, t } from "./locale/locale";
 import "./ui/workspace.css";
 import { PACE, type Pace } from "./editor/live_updates";
 import { open } from "./editor/opening";
+import { adjudicate, type Adjudication } from "./adjudication/page";
 import { compare, type Comparison } from "./compare/page";
+import { openGallery, type Gallery } from "./gallery/page";
 import { Api, ApiError } from "./sync/api";
 import { TOOL_SET } from "./tools";
 import { Shell } from "./ui/shell";
+import { verify, type Verification } from "./verify/page";
 
 declare global {
   interface Window {
@@ -14,6 +17,9 @@ declare global {
     boxwise?: ReturnType<Shell["probes"]>;
     /** A test sets it before the page loads, so that it need not wait for the recorder's next batch. */
     boxwisePace?: Partial<Pace>;
+    boxwiseAdjudication?: ReturnType<Adjudication["probes"]>;
+    boxwiseGallery?: ReturnType<Gallery["probes"]>;
+    boxwiseVerification?: ReturnType<Verification["probes"]>;
     boxwiseComparison?: ReturnType<Comparison["probes"]>;
   }
 }
@@ -32,6 +38,8 @@ async function mount(root: HTMLElement): Promise<void> {
     shell.begin();
     window.boxwise = shell.probes();
     editor.start();
+    const place = /^#at=(\d+(?:\.\d+)?),(\d+(?:\.\d+)?)$/.exec(location.hash); // as lists of places link here
+    if (place) editor.view.showPlace(Number(place[1]), Number(place[2]));
   } catch (error) {
     const text = document.createElement("p");
     text.className = "bw-fault";
@@ -44,14 +52,46 @@ async function mount(root: HTMLElement): Promise<void> {
 
 /** The page that shows two rounds beside each other; its controls are the page's own. */
 async function mountComparison(root: HTMLElement): Promise<void> {
-  const status = root.querySelector("[data-status]");
   for (const select of document.querySelectorAll<HTMLSelectElement>("[data-goes]"))
     select.addEventListener("change", () => location.assign(select.value));
-  try {
-    await speakAs(document.documentElement.lang);
-    const made = await compare(root, new Api(root.dataset.api ?? "/api/v1/"));
+  await mountPage(root, async (api) => {
+    const made = await compare(root, api);
     await made.ready;
     window.boxwiseComparison = made.probes();
+  });
+}
+
+/** The page on which a third person decides where readings differ. */
+async function mountAdjudication(root: HTMLElement): Promise<void> {
+  await mountPage(root, async (api) => {
+    const made = await adjudicate(root, api);
+    await made.ready;
+    window.boxwiseAdjudication = made.probes();
+  });
+}
+
+/** The page of many cells at a glance. */
+async function mountGallery(root: HTMLElement): Promise<void> {
+  await mountPage(root, async (api) => {
+    const made = await openGallery(root, api);
+    window.boxwiseGallery = made.probes();
+  });
+}
+
+/** The page on which somebody judges the sample of a lot. */
+async function mountVerification(root: HTMLElement): Promise<void> {
+  await mountPage(root, async (api) => {
+    const made = await verify(root, api);
+    window.boxwiseVerification = made.probes();
+  });
+}
+
+/** Show a page in its language; what fails is a sentence in its status. */
+async function mountPage(root: HTMLElement, show: (api: Api) => Promise<void>): Promise<void> {
+  const status = root.querySelector("[data-status]");
+  try {
+    await speakAs(document.documentElement.lang);
+    await show(new Api(root.dataset.api ?? "/api/v1/"));
   } catch (error) {
     status?.setAttribute("role", "alert");
     status?.classList.add("error");
@@ -76,3 +116,9 @@ const root = document.getElementById("workspace");
 if (root) void mount(root);
 const comparison = document.getElementById("overlay");
 if (comparison) void mountComparison(comparison);
+const adjudication = document.getElementById("adjudication");
+if (adjudication) void mountAdjudication(adjudication);
+const verification = document.getElementById("verification");
+if (verification) void mountVerification(verification);
+const gallery = document.getElementById("gallery");
+if (gallery) void mountGallery(gallery);

@@ -1,6 +1,7 @@
 import { readFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { build } from "vite";
 import { defineConfig } from "vitest/config";
 
 /** What is large and changes with a release only is packed here, once, and not by the server at each of its starts. */
@@ -16,11 +17,32 @@ const packed = (folder: string) => ({
   },
 });
 
+/** The plots of pages are an entry of their own: the workspace, which has none, stays as small as it is. */
+const charts = () => ({
+  name: "charts",
+  async closeBundle() {
+    await build({
+      configFile: false,
+      logLevel: "warn",
+      build: {
+        target: "es2022",
+        emptyOutDir: false,
+        sourcemap: true,
+        modulePreload: false,
+        rollupOptions: {
+          input: "charts/main.ts",
+          output: { format: "es", entryFileNames: "charts.js", assetFileNames: "charts[extname]" },
+        },
+      },
+    });
+  },
+});
+
 // The server's template names these two files, so they carry no hash; the server versions them by its own static
 // files storage.
 export default defineConfig({
   base: "./", // the static files live wherever the server serves them
-  plugins: [packed("dist")],
+  plugins: [packed("dist"), charts()],
   build: {
     target: "es2022",
     cssCodeSplit: false,

@@ -21,6 +21,221 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/admissions/{admission}/withdraw/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description It holds no longer. What the person has begun they may finish. */
+    post: operations["admission_withdraw_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/attempt-fields/{field}/feedback/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description What is right and wrong about your cells on a training field; missed ones once it is finished. */
+    get: operations["attempt_field_feedback_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/attempt-fields/{field}/finish/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description The field is complete. With the last one the attempt ends. */
+    post: operations["attempt_field_finish_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/attempt-fields/{field}/open/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description The copy of the field that you draw on. */
+    post: operations["attempt_field_open_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/centres/{centre}/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    /** @description Another name for a centre; its patients keep it. */
+    patch: operations["centre_detail_patch"];
+    trace?: never;
+  };
+  "/api/v1/certificates/{lot}/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description One lot: its plan, and what its sample shows so far. */
+    get: operations["certificate_detail_get"];
+    put?: never;
+    /** @description Accept the rest, take that back, or give the lot up. Accepting and taking back go on as a job. */
+    post: operations["certificate_detail_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/certificates/{lot}/cells/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * @description The cells of the sample that nobody has judged: pictures, outlines and classes, and nothing of where they come
+     *     from.
+     */
+    get: operations["certificate_cells_get"];
+    put?: never;
+    /**
+     * @description The cells of the sample that nobody has judged: pictures, outlines and classes, and nothing of where they come
+     *     from.
+     */
+    post: operations["certificate_cells_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/certificates/{lot}/record/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description Plan, seed, sample and verdicts of a lot that is not being judged any more, as a JSON file. */
+    get: operations["certificate_record_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/class-merges/{merge}/take-back/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description Cells get back the class that the merge took, but for those that somebody has changed since. */
+    post: operations["merge_take_back_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/classes/{label_class}/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: operations["class_detail_get"];
+    put?: never;
+    post?: never;
+    /** @description Only of a class that no cell has; the classes after it move up. */
+    delete: operations["class_detail_delete"];
+    options?: never;
+    head?: never;
+    patch: operations["class_detail_patch"];
+    trace?: never;
+  };
+  "/api/v1/classes/{label_class}/merge/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * @description Give the cells of a class another class. The class is not offered any more, and what still arrives with it gets
+     *     the other one. A job goes over the cells; it can be taken back.
+     */
+    post: operations["class_merge_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/classes/{label_class}/uses/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description What names a class: to be read before it is merged or retired. */
+    get: operations["class_uses_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/comments/{comment}/reopen/": {
     parameters: {
       query?: never;
@@ -69,6 +284,23 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/disagreements/{disagreement}/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description A third person decides what stands at a place. */
+    post: operations["disagreement_decide_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/images/{image}/": {
     parameters: {
       query?: never;
@@ -83,6 +315,91 @@ export interface paths {
     options?: never;
     head?: never;
     patch: operations["image_detail_patch"];
+    trace?: never;
+  };
+  "/api/v1/images/{image}/annotations/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description The cells and regions of an image that you see. */
+    get: operations["image_annotations_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/images/{image}/annotations/accept/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description Proposals become cells of your layer, cells are confirmed. */
+    post: operations["image_accept_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/images/{image}/annotations/geojson/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description The same as GeoJSON, as QuPath reads it (docs/exchange.md). */
+    get: operations["image_geojson_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/images/{image}/annotations/reject/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description Proposals and cells are no cells. */
+    post: operations["image_reject_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/images/{image}/annotations/relabel/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description Another class for cells of your layer. */
+    post: operations["image_relabel_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
     trace?: never;
   };
   "/api/v1/images/{image}/comments/": {
@@ -120,6 +437,24 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/images/{image}/consensus/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description The consensus of an image, and the places where its readings differ. */
+    get: operations["image_consensus_get"];
+    put?: never;
+    /** @description Make it, or make it anew. */
+    post: operations["image_consensus_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/images/{image}/fields/": {
     parameters: {
       query?: never;
@@ -132,6 +467,23 @@ export interface paths {
     put?: never;
     /** @description The fields of a slide, and making more of them. */
     post: operations["image_fields_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/images/{image}/history/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description Who changed what on an image, the newest first, with the cells before and after; `annotation` names one cell. */
+    get: operations["image_history_get"];
+    put?: never;
+    post?: never;
     delete?: never;
     options?: never;
     head?: never;
@@ -153,6 +505,26 @@ export interface paths {
      *     A POST, since it writes: a GET is repeated by caches and followed by whatever looks ahead.
      */
     post: operations["image_original_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/images/{image}/outlines/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * @description The cells that this person sees on an image, as outlines of an SVG with the measures of the image. Proposals
+     *     without a verdict are dashed. At most 3,000 cells are drawn.
+     */
+    get: operations["image_outlines_get"];
+    put?: never;
+    post?: never;
     delete?: never;
     options?: never;
     head?: never;
@@ -303,7 +675,11 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** @description One tile of an image's pyramid (labeling.images.tiles), as a JPEG. */
+    /**
+     * @description One tile of an image's pyramid (labeling.images.tiles), as a JPEG.
+     *
+     *     Of a slide with several channels or planes, and of its fields, the query says which.
+     */
     get: operations["image_tile_get"];
     put?: never;
     post?: never;
@@ -523,6 +899,23 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/items/{work_item}/unblind/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description See blinded readings before all are closed: recorded, and nobody who has looked reads the item blindly. */
+    post: operations["item_unblind_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/jobs/{job}/": {
     parameters: {
       query?: never;
@@ -640,6 +1033,23 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/jobs/{job}/withdraw/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description Take back what a job proposed; what people accepted of it stays theirs. */
+    post: operations["job_withdraw_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/layers/{layer}/feed/": {
     parameters: {
       query?: never;
@@ -732,6 +1142,126 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/me/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description Who you are here, by which token, and which version answers. */
+    get: operations["me_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/me/notification-choices/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description What I hear of, and by which way. PUT changes the kinds that it names. */
+    get: operations["notification_choices_get"];
+    /** @description What I hear of, and by which way. PUT changes the kinds that it names. */
+    put: operations["notification_choices_put"];
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/me/notifications/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description What happened that concerns me, the newest first. */
+    get: operations["notification_list_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/me/notifications/seen/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description I have seen all that there are. */
+    post: operations["notification_seen_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/members/{membership}/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post?: never;
+    /** @description What they annotated stays theirs. */
+    delete: operations["member_detail_delete"];
+    options?: never;
+    head?: never;
+    patch: operations["member_detail_patch"];
+    trace?: never;
+  };
+  "/api/v1/members/{membership}/invite/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description Another link for somebody who has not come yet; the earlier one is void. */
+    post: operations["member_invite_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/patients/{patient}/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    /** @description Another name, centre or split for a patient and all their images. */
+    patch: operations["patient_detail_patch"];
+    trace?: never;
+  };
   "/api/v1/projects/": {
     parameters: {
       query?: never;
@@ -741,7 +1271,8 @@ export interface paths {
     };
     get: operations["project_list_get"];
     put?: never;
-    post?: never;
+    /** @description A new project, of which you are the owner. */
+    post: operations["project_list_post"];
     delete?: never;
     options?: never;
     head?: never;
@@ -756,6 +1287,76 @@ export interface paths {
       cookie?: never;
     };
     get: operations["project_detail_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    /** @description If-Match takes the ETag of the project as you read it. */
+    patch: operations["project_detail_patch"];
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/active-time/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: operations["project_active_time_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/admissions/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description Those who lead see everybody's, others their own. POST admits somebody without a test. */
+    get: operations["admission_list_get"];
+    put?: never;
+    /** @description Those who lead see everybody's, others their own. POST admits somebody without a test. */
+    post: operations["admission_list_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/agreement/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description How far the readers of a project agree, on the images of which all readings are closed. */
+    get: operations["agreement_get"];
+    put?: never;
+    /** @description Compute it. The job may have ended already: equal readings are computed once. */
+    post: operations["agreement_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/agreement/table/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description The newest report as CSV: a line a figure. */
+    get: operations["agreement_table_get"];
     put?: never;
     post?: never;
     delete?: never;
@@ -781,6 +1382,108 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/projects/{project}/attempts/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description Those who lead see everybody's, others their own. POST begins one, or answers with the open one. */
+    get: operations["attempt_list_get"];
+    put?: never;
+    /** @description Those who lead see everybody's, others their own. POST begins one, or answers with the open one. */
+    post: operations["attempt_list_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/attributes/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description What is said of a cell besides its class. */
+    get: operations["project_attributes_get"];
+    /** @description The whole list. What cells have already must stay in it. */
+    put: operations["project_attributes_put"];
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/centres/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: operations["centre_list_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/certificates/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description The lots of a project for which a certificate was sought. */
+    get: operations["certificate_list_get"];
+    put?: never;
+    /** @description Freeze a lot and draw its sample. */
+    post: operations["certificate_list_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/class-merges/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: operations["class_merge_list_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/classes/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: operations["class_list_get"];
+    put?: never;
+    post: operations["class_list_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/projects/{project}/comments/": {
     parameters: {
       query?: never;
@@ -790,6 +1493,94 @@ export interface paths {
     };
     /** @description The threads of a project. */
     get: operations["comment_list_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/consensus/lock/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description Make the decided consensuses outside training the reference that judges the rounds. */
+    post: operations["consensus_lock_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/consensus/votes/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * @description The raw votes behind every consensus of a project, as CSV: a line for each cell of each reading. Readers are
+     *     named once every place of an image is decided; until then they are numbered.
+     */
+    get: operations["consensus_votes_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/curriculum/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description What the project asks before it admits somebody. POST declares a new version. */
+    get: operations["curriculum_get"];
+    put?: never;
+    /** @description What the project asks before it admits somebody. POST declares a new version. */
+    post: operations["curriculum_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/dashboard/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: operations["dashboard_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/dashboard/table/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description The same as CSV. */
+    get: operations["dashboard_table_get"];
     put?: never;
     post?: never;
     delete?: never;
@@ -832,6 +1623,178 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/projects/{project}/gallery/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description The open proposals of a project in an order, as names; sheets have their pictures. */
+    get: operations["gallery_cells_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/gallery/likeness/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description The open proposals ordered by what they look like, with what the verdicts so far suggest for each. */
+    get: operations["gallery_likeness_get"];
+    put?: never;
+    /** @description Compare the cells of images that were not compared yet. While a job does it, it is that one. */
+    post: operations["gallery_likeness_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/gallery/screens/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description Verdicts on a whole screen by one act. */
+    post: operations["gallery_screens_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/gallery/screens/{screen}/undo/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description Take back exactly what the act on one screen did. */
+    post: operations["gallery_screen_undo_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/gallery/sheet/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description Crops of up to 100 cells with their outlines, in one picture. */
+    get: operations["gallery_sheet_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/guideline/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description The version that holds. POST writes a new one. */
+    get: operations["guideline_current_get"];
+    put?: never;
+    /** @description The version that holds. POST writes a new one. */
+    post: operations["guideline_current_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/guideline/pictures/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description The pictures that the text can name. POST adds one. */
+    get: operations["guideline_picture_list_get"];
+    put?: never;
+    /** @description The pictures that the text can name. POST adds one. */
+    post: operations["guideline_picture_list_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/guideline/pictures/{picture}/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description A picture of the guidelines, as it was sent. */
+    get: operations["guideline_picture_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/guideline/read/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description I was shown this version; with `acknowledges` I confirm that I have read it. */
+    post: operations["guideline_read_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/guideline/versions/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: operations["guideline_list_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/projects/{project}/images/": {
     parameters: {
       query?: never;
@@ -848,6 +1811,57 @@ export interface paths {
     head?: never;
     /** @description The same facts for many images; all are changed, or none. */
     patch: operations["image_list_patch"];
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/images/by-names/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description Read where images come from out of their names, by a pattern. */
+    post: operations["image_by_names_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/images/delete/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description Delete images; they can be restored for some time. */
+    post: operations["image_delete_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/images/restore/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description Bring deleted images back, with what people sent for them meanwhile. */
+    post: operations["image_restore_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
     trace?: never;
   };
   "/api/v1/projects/{project}/images/table/": {
@@ -892,10 +1906,10 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** @description The newest invitations of a project, without their links. POST makes some. */
+    /** @description The invitations of a project, without their links. POST makes some. */
     get: operations["invitation_list_get"];
     put?: never;
-    /** @description The newest invitations of a project, without their links. POST makes some. */
+    /** @description The invitations of a project, without their links. POST makes some. */
     post: operations["invitation_list_post"];
     delete?: never;
     options?: never;
@@ -1005,6 +2019,22 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/projects/{project}/members/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: operations["member_list_get"];
+    put?: never;
+    post: operations["member_list_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/projects/{project}/models/": {
     parameters: {
       query?: never;
@@ -1013,6 +2043,125 @@ export interface paths {
       cookie?: never;
     };
     get: operations["model_version_list_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/notices/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description Who is told when a round ends: mail to those who lead, and a webhook. */
+    get: operations["project_notices_get"];
+    /** @description Who is told when a round ends: mail to those who lead, and a webhook. */
+    put: operations["project_notices_put"];
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/notices/secret/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description Another key of the webhook's signature. */
+    post: operations["notices_secret_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/notices/test/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description A test by every way that the project has. */
+    post: operations["notices_test_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/patients/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: operations["patient_list_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/patients/assign/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description Divide all patients by shares, every centre into every part. */
+    post: operations["patient_assign_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/proposals/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description Cells proposed by models that are there already, as a job on the workers. */
+    post: operations["proposal_list_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/proposals/before/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description Which models could propose, what they expect, and how long it would take. */
+    get: operations["proposal_before_get"];
     put?: never;
     post?: never;
     delete?: never;
@@ -1067,6 +2216,22 @@ export interface paths {
     get?: never;
     put?: never;
     post: operations["project_restore_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/round-policy/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: operations["project_round_policy_get"];
+    put: operations["project_round_policy_put"];
+    post?: never;
     delete?: never;
     options?: never;
     head?: never;
@@ -1157,6 +2322,91 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/projects/{project}/split-changes/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description Every change of a split: what, from where to where, who, when and why. */
+    get: operations["split_change_list_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/storage/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: operations["storage_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    /** @description A quota of its own for the project; null: the server's alone. */
+    patch: operations["storage_patch"];
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/storage/clean-up/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** @description Remove what can be removed safely; first to be looked at. */
+    post: operations["storage_clean_up_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/studies/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: operations["study_list_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/projects/{project}/uploads/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description One's unfinished uploads in a project, and a new one. */
+    get: operations["upload_list_get"];
+    put?: never;
+    /** @description One's unfinished uploads in a project, and a new one. */
+    post: operations["upload_list_post"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/api/v1/projects/{project}/weights/": {
     parameters: {
       query?: never;
@@ -1233,8 +2483,25 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** @description A finished round by scanner, site, stain and slide; empty for one that has not finished. */
+    /** @description A finished round by scanner, centre, stain and patient; empty for one that has not finished. */
     get: operations["round_drift_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/rounds/{round}/events/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description What a round said while it worked, oldest first. Ask again with `after` until it has `ended`. */
+    get: operations["round_events_get"];
     put?: never;
     post?: never;
     delete?: never;
@@ -1327,10 +2594,79 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/api/v1/studies/{study}/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: operations["study_detail_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/studies/{study}/report/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description The numbers of the report. 409 until the study is locked: results by arm are hidden until then. */
+    get: operations["study_numbers_get"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/api/v1/uploads/{upload}/": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** @description One upload: how far it is, its next part, its end. */
+    get: operations["upload_detail_get"];
+    put?: never;
+    post?: never;
+    /** @description Give it up, with what has arrived. */
+    delete: operations["upload_detail_delete"];
+    options?: never;
+    head?: never;
+    /** @description The next part. `Upload-Checksum: sha256 BASE64` has it checked before it counts. */
+    patch: operations["upload_detail_patch"];
+    trace?: never;
+  };
 }
 export type webhooks = Record<string, never>;
 export interface components {
   schemas: {
+    /**
+     * AcceptBody
+     * @description `ids` are of proposals or of your layer's cells. `label_class` null leaves the class.
+     */
+    AcceptBody: {
+      ids: string[];
+      /** @default null */
+      label_class?: number | null;
+    };
+    /**
+     * ActBody
+     * @description `accept` the rest of the classes whose claim is shown, `reverse` that, or `withdraw` the lot.
+     */
+    ActBody: {
+      /** @enum {string} */
+      act: "accept" | "reverse" | "withdraw";
+    };
     /**
      * ActivityBody
      * @description Events of a session, numbered without a gap from `first`. Times are milliseconds.
@@ -1405,6 +2741,143 @@ export interface components {
       notes: string[];
     };
     /**
+     * AddedMember
+     * @description `link` is how somebody new comes in, said once; null for a colleague.
+     */
+    AddedMember: {
+      id: number;
+      user: number | null;
+      name: string;
+      /** @enum {string} */
+      role: "owner" | "manager" | "reviewer" | "annotator" | "viewer";
+      /** @enum {string} */
+      seniority: "" | "student" | "resident" | "pathologist";
+      centre: number | null;
+      link: string | null;
+    };
+    /**
+     * AdmissionAnswer
+     * @description `admitted_by` is null for somebody who passed a test; `withdrawn_at` since when it holds no longer.
+     */
+    AdmissionAnswer: {
+      id: number;
+      person: components["schemas"]["PersonAnswer"];
+      label_class: number;
+      centre: number | null;
+      admitted_by: components["schemas"]["PersonAnswer"] | null;
+      /** Format: date-time */
+      admitted_at: string;
+      withdrawn_at: string | null;
+    };
+    /**
+     * AdmissionBody
+     * @description `centre` null: at all centres.
+     */
+    AdmissionBody: {
+      person: number;
+      label_class: number;
+      /** @default null */
+      centre?: number | null;
+    };
+    /**
+     * AgreementAnswer
+     * @description `images`: how many images have all readings closed, by what their readers had in sight. `report` null: nobody has
+     *     computed it yet; `is_stale`: readings have changed since. `job` is at work on it. `people`: id -> name. `models`:
+     *     which models' proposals were in sight of these readings.
+     */
+    AgreementAnswer: {
+      images: {
+        [key: string]: number;
+      };
+      report: components["schemas"]["AgreementReport"] | null;
+      is_stale: boolean;
+      job: number | null;
+      people: {
+        [key: string]: string;
+      };
+      models: string[];
+    };
+    /**
+     * AgreementBody
+     * @description As AgreementQuery.
+     */
+    AgreementBody: {
+      /**
+       * @default blind
+       * @enum {string}
+       */
+      sight?: "blind" | "proposals" | "others";
+      /**
+       * @default iou
+       * @enum {string}
+       */
+      by?: "iou" | "distance";
+      /** @default 0.5 */
+      iou?: number;
+      /** @default 3 */
+      um?: number;
+      /**
+       * @default given
+       * @enum {string}
+       */
+      level?: "given" | "top";
+    };
+    /**
+     * AgreementFigure
+     * @description `value` null: it is not defined, and `why` says in a word what is missing. `low` and `high` null: no interval,
+     *     and `no_interval` says why. `n` is what the figure rests on.
+     */
+    AgreementFigure: {
+      value: number | null;
+      n: number;
+      low: number | null;
+      high: number | null;
+      why: string;
+      no_interval: string;
+    };
+    /**
+     * AgreementNumbers
+     * @description Readings of different `sight` are never pooled.
+     */
+    AgreementNumbers: {
+      /** Format: date-time */
+      at: string;
+      sight: string;
+      f1: number | null;
+      alpha: number | null;
+    };
+    /**
+     * AgreementReport
+     * @description f1: detection at the IoU; f1_near: by the distance of centres. dice, pq, aji, outline_distance: of cells found by
+     *     both. alpha: Krippendorff's, of the classes of matched cells; alpha_no_cell: with "no cell" as a class; fleiss:
+     *     where every reader has judged. `confusion` has the rows and columns `classes`, each ordered pair of readers
+     *     counted.
+     */
+    AgreementReport: {
+      matching: components["schemas"]["MatchingAnswer"];
+      readers: string[];
+      images: number;
+      patients: number;
+      cells: number;
+      unit: string;
+      f1: components["schemas"]["AgreementFigure"];
+      f1_near: components["schemas"]["AgreementFigure"];
+      dice: components["schemas"]["AgreementFigure"];
+      pq: components["schemas"]["AgreementFigure"];
+      aji: components["schemas"]["AgreementFigure"];
+      outline_distance: components["schemas"]["AgreementFigure"];
+      unmatched: components["schemas"]["AgreementFigure"];
+      alpha: components["schemas"]["AgreementFigure"];
+      alpha_no_cell: components["schemas"]["AgreementFigure"];
+      fleiss: components["schemas"]["AgreementFigure"];
+      pairs: components["schemas"]["PairAnswer"][];
+      by_class: components["schemas"]["ClassFigure"][];
+      classes: string[];
+      confusion: number[][];
+      worst_images: components["schemas"]["ImageFigure"][];
+      worst_places: components["schemas"]["PlaceFigure"][];
+    };
+    /**
      * AlikeAnswer
      * @description Two pictures that are nearly the same.
      */
@@ -1436,26 +2909,129 @@ export interface components {
     AssignBody: {
       items: number[];
       readers: number[];
+      /** @default null */
+      due_on?: string | null;
+    };
+    /**
+     * AssignSplitsAnswer
+     * @description `images`: split -> centre -> how many images; `kept_test`: the test part is sealed and stays as it is.
+     */
+    AssignSplitsAnswer: {
+      dry_run: boolean;
+      moved: number;
+      kept_test: boolean;
+      images: {
+        [key: string]: {
+          [key: string]: number;
+        };
+      };
+    };
+    /**
+     * AssignSplitsBody
+     * @description Only the proportions of `shares` count. `dry_run` says what would happen, and does nothing.
+     */
+    AssignSplitsBody: {
+      /**
+       * @default {
+       *       "train": 70,
+       *       "val": 15,
+       *       "test": 15
+       *     }
+       */
+      shares?: components["schemas"]["Shares"];
+      /** @default 1 */
+      seed?: number;
+      /** @default true */
+      dry_run?: boolean;
+      /** @default  */
+      reason?: string;
     };
     /** AssignedAnswer */
     AssignedAnswer: {
       assigned: number;
     };
     /**
-     * AttributeAnswer
-     * @description What a project asks of a cell besides its class.
+     * AttemptAnswer
+     * @description `version` is that of the curriculum, `guideline` that of the guidelines that held.
      */
+    AttemptAnswer: {
+      id: number;
+      /** @enum {string} */
+      kind: "training" | "test";
+      person: number;
+      number: number;
+      version: number;
+      guideline: number | null;
+      /** Format: date-time */
+      begun_at: string;
+      finished_at: string | null;
+      fields: components["schemas"]["AttemptFieldAnswer"][];
+      results: components["schemas"]["ClassResultAnswer"][];
+    };
+    /** AttemptBody */
+    AttemptBody: {
+      /** @enum {string} */
+      kind: "training" | "test";
+    };
+    /**
+     * AttemptFieldAnswer
+     * @description `image` is the copy that the person draws on, once the field is open.
+     */
+    AttemptFieldAnswer: {
+      id: number;
+      position: number;
+      image: number | null;
+      is_done: boolean;
+    };
+    /** AttributeAnswer */
     AttributeAnswer: {
       name: string;
       values: string[];
     };
+    /** AttributeBody */
+    AttributeBody: {
+      name: string;
+      values: string[];
+    };
+    /** AttributesAnswer */
+    AttributesAnswer: {
+      attributes: components["schemas"]["AttributeAnswer"][];
+    };
+    /** AttributesBody */
+    AttributesBody: {
+      attributes: components["schemas"]["AttributeBody"][];
+    };
     /**
      * BeforeAnswer
-     * @description `estimate` null: nothing is known of the time.
+     * @description `estimate` null: nothing is known of the time. `methods`: all, those that cannot start yet too.
      */
     BeforeAnswer: {
       limits: components["schemas"]["LimitAnswer"][];
       estimate: components["schemas"]["EstimateAnswer"] | null;
+      methods: components["schemas"]["MethodAnswer"][];
+    };
+    /**
+     * BeforeProposalAnswer
+     * @description What proposing on these images would be. `estimate` in seconds; null where nothing is known.
+     */
+    BeforeProposalAnswer: {
+      images: number;
+      megapixels: number;
+      models: components["schemas"]["ModelsAnswer"][];
+      estimate: components["schemas"]["EstimateAnswer"] | null;
+    };
+    /**
+     * Beginnings
+     * @description What stands beside the figures of a round because of the weights that it began with.
+     *
+     *     elsewhere  kinds whose weights somebody brought along
+     *     seen       judging images that taught one of the weights
+     */
+    Beginnings: {
+      /** @default [] */
+      elsewhere?: string[];
+      /** @default [] */
+      seen?: number[];
     };
     /**
      * Below
@@ -1470,6 +3046,57 @@ export interface components {
      * @description The settings page has its button inside the form of the images' facts, whose fields come along unread.
      */
     ButtonForm: Record<string, never>;
+    /**
+     * CellAnswer
+     * @description `box` is x0, y0, x1, y1 in image pixels, half-open; x, y, x, y of a cell that is a point. `part` says what it is;
+     *     `score` is a proposal's doubt.
+     *
+     *     `mask` is packed: width * height bits row by row, high bit first, in base64 (docs/api.md).
+     */
+    CellAnswer: {
+      /** Format: uuid */
+      id: string;
+      /** @enum {string} */
+      part: "masks" | "boxes" | "points" | "regions" | "cannot_tell" | "rejected" | "proposals";
+      box: [number, number, number, number];
+      mask: components["schemas"]["MaskAnswer"] | null;
+      label_class: number | null;
+      author: string;
+      reader: string;
+      reason: string;
+      attributes: {
+        [key: string]: string;
+      };
+      parent: string | null;
+      score: number | null;
+      provenance: {
+        [key: string]: unknown;
+      };
+    };
+    /**
+     * CellTime
+     * @description Active seconds for each cell. `everyone` is null for few people, since it would tell how fast single ones are,
+     *     and while a blinded reading is open.
+     */
+    CellTime: {
+      own: number | null;
+      everyone: number | null;
+    };
+    /** CellsAnswer */
+    CellsAnswer: {
+      cells: components["schemas"]["ShownCell"][];
+      judged: number;
+      total: number;
+    };
+    /** CentreAnswer */
+    CentreAnswer: {
+      id: number;
+      name: string;
+    };
+    /** CentreChange */
+    CentreChange: {
+      name: string;
+    };
     /**
      * CertificateAnswer
      * @description What proves one fusion (docs/fusion.md). null: the method that made the masks does not state it.
@@ -1501,12 +3128,17 @@ export interface components {
       /** @enum {string} */
       scale_source: "" | "file" | "nominal" | "typed" | "measured";
       magnification: number | null;
-      group: string;
+      centre: string;
+      patient: string;
+      patient_id: number | null;
+      block: string;
+      slide: string;
       scanner: string;
-      site: string;
       stain: string;
+      tags: string[];
       /** @enum {string} */
       split: "train" | "val" | "test";
+      deleted_at: string | null;
       synthetic: boolean;
       low: number | null;
       high: number | null;
@@ -1520,6 +3152,27 @@ export interface components {
       alike: components["schemas"]["AlikeAnswer"][];
     };
     /**
+     * ChannelAnswer
+     * @description A channel as it is shown at first: `low` and `high` are the samples that are black and of full colour, `least`
+     *     and `most` the smallest and largest that were found. `colour` has six hexadecimal digits.
+     */
+    ChannelAnswer: {
+      name: string;
+      colour: string;
+      low: number;
+      high: number;
+      least: number;
+      most: number;
+      shown: boolean;
+    };
+    /** ChoiceAnswer */
+    ChoiceAnswer: {
+      /** @enum {string} */
+      kind: "assigned" | "sent_back" | "mentioned" | "round_ended";
+      in_app: boolean;
+      by_mail: boolean;
+    };
+    /**
      * ChoiceBody
      * @description Which picture of a file is meant, for files of a job that hold several.
      */
@@ -1530,6 +3183,14 @@ export interface components {
       /** @default null */
       channel?: number | null;
     };
+    /** ChoicesAnswer */
+    ChoicesAnswer: {
+      choices: components["schemas"]["ChoiceAnswer"][];
+    };
+    /** ChoicesBody */
+    ChoicesBody: {
+      choices: components["schemas"]["NotificationChoiceBody"][];
+    };
     /**
      * ClaimedAnswer
      * @description `item` is null when nothing is left.
@@ -1537,12 +3198,93 @@ export interface components {
     ClaimedAnswer: {
       item: components["schemas"]["ItemAnswer"] | null;
     };
-    /** ClassAnswer */
+    /**
+     * ClassAnswer
+     * @description `parent` is the wider class that it belongs to. A retired class is not offered any more, and cells keep it.
+     *     `merged_into` is the class that its cells have now.
+     */
     ClassAnswer: {
       id: number;
       name: string;
       color: string;
       key: number | null;
+      parent: number | null;
+      is_retired: boolean;
+      merged_into: number | null;
+    };
+    /**
+     * ClassChange
+     * @description What is left out stays as it is. `color` as in "#0072b2"; `parent` null: at the top.
+     */
+    ClassChange: {
+      /** @default null */
+      name?: string | null;
+      /** @default null */
+      color?: string | null;
+      /** @default null */
+      parent?: number | null;
+      /** @default null */
+      is_retired?: boolean | null;
+    };
+    /** ClassFigure */
+    ClassFigure: {
+      name: string;
+      cells: number;
+      f1: components["schemas"]["AgreementFigure"];
+    };
+    /** ClassMergeAnswer */
+    ClassMergeAnswer: {
+      id: string;
+      source: number;
+      target: number;
+      merged_by: string;
+      /** Format: date-time */
+      merged_at: string;
+      undone_by: string | null;
+      undone_at: string | null;
+    };
+    /**
+     * ClassResultAnswer
+     * @description `right` of `judged` cells, with the Clopper-Pearson interval of their share at 95 %.
+     */
+    ClassResultAnswer: {
+      name: string;
+      judged: number;
+      right: number;
+      share: number;
+      low: number;
+      high: number;
+      passed: boolean;
+    };
+    /**
+     * ClassUsesAnswer
+     * @description What names a class. `cells` are those that you see on working layers, `proposals` those of other layers. With
+     *     `hides_readings` there are blinded readings that are not closed, whose cells are in no count. Rounds, exports and
+     *     certificates keep the name that the class had.
+     */
+    ClassUsesAnswer: {
+      cells: number;
+      proposals: number;
+      hides_readings: boolean;
+      children: string[];
+      rounds: number[];
+      rounds_at_work: number[];
+      exports: number[];
+      certificates: number[];
+    };
+    /** CleanUpAnswer */
+    CleanUpAnswer: {
+      dry_run: boolean;
+      removed: components["schemas"]["RemovalAnswer"][];
+    };
+    /**
+     * CleanUpBody
+     * @description `dry_run` says what would be removed, and removes nothing.
+     */
+    CleanUpBody: {
+      kinds: ("tiles" | "deleted" | "results")[];
+      /** @default true */
+      dry_run?: boolean;
     };
     /** CommentAnswer */
     CommentAnswer: {
@@ -1560,8 +3302,8 @@ export interface components {
     /** CompareAnswer */
     CompareAnswer: {
       images: number;
-      groups: number;
-      by_group: boolean;
+      patients: number;
+      by_patient: boolean;
       sentences: string[];
       measures: {
         [key: string]: components["schemas"]["FigureAnswer"][];
@@ -1587,6 +3329,62 @@ export interface components {
       reference: boolean;
     };
     /**
+     * ConsensusAnswer
+     * @description `open`: places that nobody has decided. `locked`: number of the reference set that holds it.
+     */
+    ConsensusAnswer: {
+      image: number;
+      layer: string;
+      parameters: components["schemas"]["ParametersAnswer"];
+      readings: number;
+      made_by: components["schemas"]["PersonAnswer"];
+      /** Format: date-time */
+      made_at: string;
+      open: number;
+      locked: number | null;
+      disagreements: components["schemas"]["DisagreementAnswer"][];
+    };
+    /**
+     * ConsensusBody
+     * @description When cells are one, and how outlines and classes are decided from three readings on.
+     */
+    ConsensusBody: {
+      /**
+       * @default iou
+       * @enum {string}
+       */
+      by?: "iou" | "distance";
+      /** @default 0.5 */
+      iou?: number;
+      /** @default 3 */
+      um?: number;
+      /**
+       * @default majority
+       * @enum {string}
+       */
+      shapes?: "majority" | "staple";
+      /**
+       * @default majority
+       * @enum {string}
+       */
+      classes?: "majority" | "dawid_skene";
+    };
+    /**
+     * CropAnswer
+     * @description A cell on a sheet; `at`: its column and row. `corner`, `side`: of the crop, image pixels.
+     */
+    CropAnswer: {
+      /** Format: uuid */
+      cell: string;
+      image: number;
+      at: [number, number];
+      corner: [number, number];
+      side: number;
+      box: [number, number, number, number];
+      mask: components["schemas"]["MaskAnswer"] | null;
+      label_class: number | null;
+    };
+    /**
      * CurrentAnswer
      * @description An annotation as the server has it. `author` has acted on it last; `state` null: deleted, or never there.
      */
@@ -1600,6 +3398,71 @@ export interface components {
       decided_by: number | null;
     };
     /**
+     * CurrentGuidelineAnswer
+     * @description null: nobody has written any.
+     */
+    CurrentGuidelineAnswer: {
+      guideline: components["schemas"]["GuidelineAnswer"] | null;
+    };
+    /**
+     * CurriculumAnswer
+     * @description A class is passed where the lower end of the interval of its share of right cells reaches `least_share`.
+     */
+    CurriculumAnswer: {
+      version: number;
+      reference_set: number;
+      training: number[];
+      least_cells: number;
+      least_patients: number;
+      least_share: number;
+      /** Format: date-time */
+      declared_at: string;
+    };
+    /**
+     * CurriculumBody
+     * @description `training`: images of the locked reference set that people learn from; the others are for tests.
+     */
+    CurriculumBody: {
+      /** @default [] */
+      training?: number[];
+      /** @default 200 */
+      least_cells?: number;
+      /** @default 5 */
+      least_patients?: number;
+      /** @default 0.7 */
+      least_share?: number;
+    };
+    /**
+     * CurriculumOfProject
+     * @description `curriculum` is null where nobody has declared one.
+     */
+    CurriculumOfProject: {
+      curriculum: components["schemas"]["CurriculumAnswer"] | null;
+    };
+    /**
+     * DashboardAnswer
+     * @description What this person may see; blinded readings that are not all closed are in no number.
+     */
+    DashboardAnswer: {
+      states: components["schemas"]["NamedNumber"][];
+      free: number;
+      days_left: number | null;
+      days: components["schemas"]["DayNumbers"][];
+      by_person: components["schemas"]["NamedNumber"][];
+      by_class: components["schemas"]["NamedNumber"][];
+      rounds: components["schemas"]["RoundNumbers"][];
+      agreement: components["schemas"]["AgreementNumbers"][];
+      time: components["schemas"]["CellTime"];
+      storage: components["schemas"]["NamedNumber"][];
+    };
+    /** DayNumbers */
+    DayNumbers: {
+      /** Format: date */
+      day: string;
+      readings: number;
+      images: number;
+    };
+    /**
      * DecidedAnswer
      * @description Verdict of the log, or "discarded" -> number of operations.
      */
@@ -1608,16 +3471,84 @@ export interface components {
         [key: string]: number;
       };
     };
+    /**
+     * DecidedCell
+     * @description `id` as it was sent, `annotation` the cell on your layer. `verdict`: accepted, unchanged (it was so already),
+     *     stale, invalid or kept, as for operations.
+     */
+    DecidedCell: {
+      /** Format: uuid */
+      id: string;
+      annotation: string | null;
+      verdict: string;
+      error: components["schemas"]["VerdictError"] | null;
+    };
+    /** DecidedCells */
+    DecidedCells: {
+      /** Format: uuid */
+      layer: string;
+      seq: number;
+      results: components["schemas"]["DecidedCell"][];
+    };
+    /**
+     * DecisionBody
+     * @description `take`: "left", "right", "both", "neither", "edited" with the cells that stand there, or "side 3" and on where
+     *     more than two differ.
+     */
+    DecisionBody: {
+      take: string;
+      /** @default [] */
+      cells?: components["schemas"]["StateIn"][];
+    };
     /** DeclinedMasks */
     DeclinedMasks: {
       code: string;
       detail: string;
+    };
+    /**
+     * DeletedAnswer
+     * @description `restorable_days`: for how long they can be restored.
+     */
+    DeletedAnswer: {
+      deleted: number;
+      restorable_days: number;
     };
     /** DifferenceAnswer */
     DifferenceAnswer: {
       name: string;
       first: components["schemas"]["JsonValue"];
       last: components["schemas"]["JsonValue"];
+    };
+    /**
+     * DisagreementAnswer
+     * @description `sides`: what stands beside each other, the left one first; null: no cell. Their order is drawn by chance, and
+     *     nobody is named. `decision` "": nobody has decided yet.
+     */
+    DisagreementAnswer: {
+      id: number;
+      number: number;
+      /** @enum {string} */
+      kind: "missing" | "class" | "outline";
+      box: [number, number, number, number];
+      sides: (components["schemas"]["SideCell"] | null)[];
+      /** @enum {string} */
+      decision: "" | "left" | "right" | "both" | "neither" | "edited";
+      decided_by: components["schemas"]["PersonAnswer"] | null;
+      decided_at: string | null;
+    };
+    /**
+     * DrawnAnswer
+     * @description `log` is how far the log of each layer had gone: two answers with the same positions say the same.
+     */
+    DrawnAnswer: {
+      image: number;
+      width: number;
+      height: number;
+      cells: components["schemas"]["CellAnswer"][];
+      regions: components["schemas"]["RegionAnswer"][];
+      log: {
+        [key: string]: number;
+      };
     };
     /** DriftAnswer */
     DriftAnswer: {
@@ -1670,6 +3601,39 @@ export interface components {
       load: number;
       cores: number;
     };
+    /**
+     * EvaluationFacts
+     * @description split: the images that judge; rounds of before judged on the validation split and did not say so.
+     */
+    EvaluationFacts: {
+      /** @default null */
+      box_ap50?: number | null;
+      /** @default {} */
+      masks?: {
+        [key: string]: components["schemas"]["Measures"];
+      };
+      /** @default null */
+      sentence?: string | null;
+      /** @default null */
+      optimistic?: string | null;
+      /** @default null */
+      elsewhere?: string | null;
+      /** @default null */
+      seen_before?: string | null;
+      /**
+       * @default val
+       * @enum {string}
+       */
+      split?: "val" | "test";
+      /** @default 0 */
+      images?: number;
+      /** @default 0 */
+      reference_images?: number;
+      /** @default {} */
+      repair?: {
+        [key: string]: number;
+      };
+    };
     /** EventAnswer */
     EventAnswer: {
       act: string;
@@ -1682,14 +3646,48 @@ export interface components {
       at: string;
     };
     /**
+     * EventsAnswer
+     * @description `last` is what `after` should be the next time; `more`: there is more already; `ended`: nothing follows.
+     */
+    EventsAnswer: {
+      round: number;
+      /** @enum {string} */
+      state: "planned" | "queued" | "running" | "cancelled" | "failed" | "published";
+      ended: boolean;
+      lines: components["schemas"]["LineAnswer"][];
+      last: number;
+      more: boolean;
+    };
+    /**
      * ExportBody
      * @description As ExportQuery. `images` null: as the layout has it, with a label map and without others.
      */
     ExportBody: {
       /** @enum {string} */
-      layout: "coco" | "geojson" | "labels";
+      layout:
+        | "coco"
+        | "geojson"
+        | "labels"
+        | "dataset"
+        | "csv"
+        | "parquet"
+        | "yolo"
+        | "voc"
+        | "labelme"
+        | "cvat"
+        | "labelstudio"
+        | "aperio"
+        | "roi"
+        | "cellpose"
+        | "hovernet"
+        | "consep"
+        | "pannuke"
+        | "ome"
+        | "tiff"
+        | "png"
+        | "dicom";
       /** @default [] */
-      include?: ("masks" | "boxes" | "regions" | "cannot_tell" | "rejected" | "proposals")[];
+      include?: ("masks" | "boxes" | "points" | "regions" | "cannot_tell" | "rejected" | "proposals")[];
       /**
        * @default rle
        * @enum {string}
@@ -1703,6 +3701,15 @@ export interface components {
       factor: string;
       sentences: string[];
       groups: components["schemas"]["GroupAnswer"][];
+    };
+    /**
+     * Facts
+     * @description Small results worth showing, of any stage.
+     */
+    Facts: Record<string, never>;
+    /** FeedbackAnswer */
+    FeedbackAnswer: {
+      cells: components["schemas"]["JudgedCell"][];
     };
     /** FieldAnswer */
     FieldAnswer: {
@@ -1730,6 +3737,98 @@ export interface components {
         [key: string]: number | null;
       };
     };
+    /**
+     * Figures
+     * @description What an evaluation says of a round. The sentences are shown as they are, and nothing compares them.
+     *
+     *     masks       measures of the masks of each part; empty where no reference was drawn without proposals
+     *     repair      what a person still has to do, for each 100 cells of the reference (inference/repair.py)
+     *     sentence    why something is not measured; optimistic, elsewhere, seen_before: why the figures flatter
+     */
+    Figures: {
+      /** @default null */
+      box_ap50?: number | null;
+      /** @default {} */
+      masks?: {
+        [key: string]: components["schemas"]["Measures"];
+      };
+      /** @default null */
+      sentence?: string | null;
+      /** @default null */
+      optimistic?: string | null;
+      /** @default null */
+      elsewhere?: string | null;
+      /** @default null */
+      seen_before?: string | null;
+    };
+    /**
+     * Fusion
+     * @description Settings of inference.fusion.Parameters, which says what each means; what is not given has its default there.
+     */
+    Fusion: {
+      /** @default 2 */
+      lam?: number;
+      /** @default 25 */
+      theta?: number;
+      /** @default 5 */
+      grid?: number;
+      /** @default 2 */
+      components?: number;
+      /** @default null */
+      patch_px?: number | null;
+      /** @default 5 */
+      bits?: number;
+      /** @default 300 */
+      minimum_pixels?: number;
+      /**
+       * @default exponential
+       * @enum {string}
+       */
+      similarity?: "exponential" | "gaussian";
+      /** @default 0 */
+      trust?: number;
+    };
+    /** FusionFacts */
+    FusionFacts: {
+      /** @default 0 */
+      images?: number;
+      /** @default 0 */
+      closed?: number;
+      /** @default 0 */
+      ambiguous_share?: number;
+      /** @default 0 */
+      median_milliseconds?: number;
+    };
+    /**
+     * GalleryAnswer
+     * @description The first cells in the order that was asked for, one entry of each list a cell, and how many there are.
+     *
+     *     `images`: key of the image of each cell; `classes`: 0 for none; `doubts`: null where the models said nothing.
+     *     `diameter`: of the usual cell, µm where images have a scale, else image pixels. `least_pixels`, `least_ms`: how
+     *     large and how long a cell was in view before it is accepted with the rest.
+     */
+    GalleryAnswer: {
+      cells: string[];
+      images: number[];
+      classes: number[];
+      doubts: (number | null)[];
+      total: number;
+      diameter: number;
+      least_pixels: number;
+      least_ms: number;
+    };
+    /**
+     * GivenBody
+     * @description `label_class`: what the cell is accepted with; left out: as proposed.
+     */
+    GivenBody: {
+      /** Format: uuid */
+      cell: string;
+      /** @enum {string} */
+      verdict: "accept" | "reject" | "cannot_tell";
+      /** @default null */
+      label_class?: number | null;
+    };
     /** GridBody */
     GridBody: {
       /** @default 500 */
@@ -1746,6 +3845,49 @@ export interface components {
       measures: {
         [key: string]: components["schemas"]["MeanAnswer"];
       };
+    };
+    /**
+     * GuidelineAnswer
+     * @description One version. `is_seen` and `is_acknowledged` are about the person who asks.
+     */
+    GuidelineAnswer: {
+      version: number;
+      text: string;
+      html: string;
+      note: string;
+      must_acknowledge: boolean;
+      written_by: components["schemas"]["PersonAnswer"];
+      /** Format: date-time */
+      written_at: string;
+      is_seen: boolean;
+      is_acknowledged: boolean;
+    };
+    /**
+     * GuidelineBody
+     * @description `text` is Markdown (CommonMark with tables); a picture stands as ![what it shows](its-name.png).
+     */
+    GuidelineBody: {
+      text: string;
+      /** @default  */
+      note?: string;
+      /** @default false */
+      must_acknowledge?: boolean;
+    };
+    /** GuidelineReadBody */
+    GuidelineReadBody: {
+      version: number;
+      /** @default false */
+      acknowledges?: boolean;
+    };
+    /**
+     * GuidelineState
+     * @description The guidelines that hold, and whether this person has seen and acknowledged them.
+     */
+    GuidelineState: {
+      version: number;
+      must_acknowledge: boolean;
+      is_seen: boolean;
+      is_acknowledged: boolean;
     };
     /**
      * HeadAnswer
@@ -1772,6 +3914,9 @@ export interface components {
     /**
      * ImageAnswer
      * @description `notes` is what people should know of how the file was read; `has_original`: it is kept as it came.
+     *
+     *     `patient` is the name, `patient_id` the key of what the image shares its split with: the patient, or, where nobody
+     *     has named them, everything of the same block or slide. Null: the image is a unit of its own.
      */
     ImageAnswer: {
       id: number;
@@ -1785,12 +3930,17 @@ export interface components {
       /** @enum {string} */
       scale_source: "" | "file" | "nominal" | "typed" | "measured";
       magnification: number | null;
-      group: string;
+      centre: string;
+      patient: string;
+      patient_id: number | null;
+      block: string;
+      slide: string;
       scanner: string;
-      site: string;
       stain: string;
+      tags: string[];
       /** @enum {string} */
       split: "train" | "val" | "test";
+      deleted_at: string | null;
       synthetic: boolean;
       low: number | null;
       high: number | null;
@@ -1799,15 +3949,19 @@ export interface components {
     };
     /**
      * ImageChange
-     * @description What can be said of an image after its upload; what is left out stays as it is.
+     * @description `registration` null: no other image is registered with this one any more.
      */
     ImageChange: {
       /** @default  */
-      group?: string;
+      centre?: string;
+      /** @default  */
+      patient?: string;
+      /** @default  */
+      block?: string;
+      /** @default  */
+      slide?: string;
       /** @default  */
       scanner?: string;
-      /** @default  */
-      site?: string;
       /** @default  */
       stain?: string;
       /** @default null */
@@ -1822,11 +3976,31 @@ export interface components {
        * @enum {string}
        */
       split?: "train" | "val" | "test";
+      /** @default  */
+      reason?: string;
+      /** @default  */
+      name?: string;
+      /** @default [] */
+      tags?: string[];
+      /** @default null */
+      registration?: components["schemas"]["RegistrationIn"] | null;
+    };
+    /** ImageFigure */
+    ImageFigure: {
+      image: string;
+      cells: number;
+      f1: components["schemas"]["AgreementFigure"];
+      alpha_no_cell: components["schemas"]["AgreementFigure"];
+      outline_distance: components["schemas"]["AgreementFigure"];
     };
     /** ImageName */
     ImageName: {
       id: number;
       name: string;
+    };
+    /** ImagesBody */
+    ImagesBody: {
+      images: number[];
     };
     /** ImportAnswer */
     ImportAnswer: {
@@ -1857,6 +4031,41 @@ export interface components {
       aim?: "working" | "layer" | "reference";
       /** @default  */
       format?: string;
+    };
+    /** InstanceFacts */
+    InstanceFacts: {
+      /** @default 0 */
+      images?: number;
+      /** @default 0 */
+      cells?: number;
+      /** @default 0 */
+      crumbs?: number;
+    };
+    /**
+     * Instances
+     * @description Settings of inference.instances, and the share below which a piece is a crumb (inference/crumbs.py).
+     *
+     *     The defaults are those of rounds that do not name a setting: no rule for crumbs was there before it had a name.
+     */
+    Instances: {
+      /**
+       * @default geodesic
+       * @enum {string}
+       */
+      method?: "geodesic" | "kmeans" | "watershed" | "components";
+      /** @default 0.15 */
+      box_margin?: number;
+      /**
+       * @default keep
+       * @enum {string}
+       */
+      fragments?: "keep" | "split" | "largest";
+      /** @default 0 */
+      smallest?: number;
+      /** @default 0 */
+      largest_hole?: number;
+      /** @default 0 */
+      crumbs?: number;
     };
     /** InvitationAnswer */
     InvitationAnswer: {
@@ -1901,11 +4110,13 @@ export interface components {
       state: "to_do" | "in_work" | "in_review" | "sent_back" | "done";
       wanted: number;
       free: number;
+      is_blind: boolean;
       priority: number;
       /** Format: date-time */
       since: string;
       done_at: string | null;
       reviewer: components["schemas"]["PersonAnswer"] | null;
+      approved_by: components["schemas"]["PersonAnswer"] | null;
       readings: components["schemas"]["ReadingAnswer"][];
       left: number;
     };
@@ -1920,11 +4131,13 @@ export interface components {
       state: "to_do" | "in_work" | "in_review" | "sent_back" | "done";
       wanted: number;
       free: number;
+      is_blind: boolean;
       priority: number;
       /** Format: date-time */
       since: string;
       done_at: string | null;
       reviewer: components["schemas"]["PersonAnswer"] | null;
+      approved_by: components["schemas"]["PersonAnswer"] | null;
       readings: components["schemas"]["ReadingAnswer"][];
     };
     /** ItemInFull */
@@ -1935,22 +4148,34 @@ export interface components {
       state: "to_do" | "in_work" | "in_review" | "sent_back" | "done";
       wanted: number;
       free: number;
+      is_blind: boolean;
       priority: number;
       /** Format: date-time */
       since: string;
       done_at: string | null;
       reviewer: components["schemas"]["PersonAnswer"] | null;
+      approved_by: components["schemas"]["PersonAnswer"] | null;
       readings: components["schemas"]["ReadingAnswer"][];
       events: components["schemas"]["EventAnswer"][];
     };
     /**
      * JobAnswer
-     * @description `request` and `facts` are what this kind of job was asked and says (docs/jobs.md).
+     * @description `request` and `facts` are what this kind of job was asked and says (labeling/jobs/handlers.py).
      */
     JobAnswer: {
       id: number;
       /** @enum {string} */
-      kind: "export" | "read" | "import" | "fields";
+      kind:
+        | "export"
+        | "read"
+        | "import"
+        | "fields"
+        | "propose"
+        | "agreement"
+        | "consensus"
+        | "certificate"
+        | "class_merge"
+        | "vectors";
       project: number;
       owner: string;
       /** @enum {string} */
@@ -2002,12 +4227,23 @@ export interface components {
     /**
      * JobInFull
      * @description `items` and `alike` are of a job that reads files, `import` of an import: what would be done, or was.
+     *     `proposals` is of a job that proposes cells: how far it is, and what it has proposed.
      *     `method`, `probability` and `seed` say how the fields of a slide were chosen.
      */
     JobInFull: {
       id: number;
       /** @enum {string} */
-      kind: "export" | "read" | "import" | "fields";
+      kind:
+        | "export"
+        | "read"
+        | "import"
+        | "fields"
+        | "propose"
+        | "agreement"
+        | "consensus"
+        | "certificate"
+        | "class_merge"
+        | "vectors";
       project: number;
       owner: string;
       /** @enum {string} */
@@ -2037,6 +4273,10 @@ export interface components {
         [key: string]: components["schemas"]["JsonValue"];
       } | null;
       /** @default null */
+      proposals: {
+        [key: string]: components["schemas"]["JsonValue"];
+      } | null;
+      /** @default null */
       method: string | null;
       /** @default null */
       probability: number | null;
@@ -2051,6 +4291,18 @@ export interface components {
       job: number;
     };
     JsonValue: unknown;
+    /**
+     * JudgedCell
+     * @description `annotation` is null for a cell that was missed.
+     */
+    JudgedCell: {
+      annotation: string | null;
+      box: [number, number, number, number];
+      /** @enum {string} */
+      verdict: "right" | "other_class" | "no_cell" | "missed";
+      expected: string | null;
+      given: string | null;
+    };
     /** JudgementAnswer */
     JudgementAnswer: {
       /** @enum {string} */
@@ -2091,7 +4343,8 @@ export interface components {
         | "redo"
         | "bulk"
         | "opinion"
-        | "overrule";
+        | "overrule"
+        | "restore";
       tool: string;
       author: components["schemas"]["PersonAnswer"];
       /** Format: date-time */
@@ -2145,6 +4398,30 @@ export interface components {
       licence: string;
     };
     /**
+     * LikenessAnswer
+     * @description `suggested`: key of a class, -1 for no cell, 0 for nothing, one a cell; `chances`: of that, 0..1. `places`: on
+     *     the map, x and y in 0..1, in the order "map". `learned`: verdicts that the suggestions follow from. `missing`:
+     *     images whose cells nobody has compared yet; `job`: what compares them, while it is at work, with `percent` done.
+     */
+    LikenessAnswer: {
+      cells: string[];
+      images: number[];
+      classes: number[];
+      doubts: (number | null)[];
+      total: number;
+      diameter: number;
+      least_pixels: number;
+      least_ms: number;
+      suggested: number[];
+      chances: number[];
+      places: [number, number][];
+      learned: number;
+      missing: number[];
+      job: number | null;
+      percent: number;
+      error: string;
+    };
+    /**
      * LimitAnswer
      * @description What limits a round that is started now, and what helps.
      */
@@ -2152,6 +4429,29 @@ export interface components {
       code: string;
       text: string;
       remedy: string;
+    };
+    /**
+     * LineAnswer
+     * @description `values` are numbers of that moment, as an epoch and its loss.
+     */
+    LineAnswer: {
+      id: number;
+      /** Format: date-time */
+      at: string;
+      /** @enum {string} */
+      stage:
+        | "pseudo_masks"
+        | "detector"
+        | "segmenter"
+        | "prediction"
+        | "fusion"
+        | "instances"
+        | "evaluation"
+        | "publication";
+      text: string;
+      values: {
+        [key: string]: components["schemas"]["JsonValue"];
+      };
     };
     /**
      * LockBody
@@ -2162,11 +4462,127 @@ export interface components {
        * @default scratch
        * @enum {string}
        */
-      origin?: "scratch" | "published" | "exact";
+      origin?: "scratch" | "published" | "exact" | "consensus";
       /** @default 1 */
       readers?: number;
       /** @default  */
       note?: string;
+    };
+    /**
+     * LockedAnswer
+     * @description The reference set that now judges the rounds of the project.
+     */
+    LockedAnswer: {
+      number: number;
+      images: number;
+      readers: number;
+      note: string;
+    };
+    /**
+     * LotAnswer
+     * @description `judged` of `total` cells, planted errors among them. `caught` of the planted ones are only said once the lot is
+     *     no longer judged.
+     */
+    LotAnswer: {
+      id: number;
+      number: number;
+      project: number;
+      /** @enum {string} */
+      state: "open" | "withdrawn" | "accepted" | "reversed";
+      /** @enum {string} */
+      meaning: "existence" | "class" | "outline";
+      tolerated: number;
+      alpha: number;
+      attempt: number;
+      sha256: string;
+      images: number;
+      cells: number;
+      judged: number;
+      total: number;
+      planted: number;
+      made_by: components["schemas"]["PersonAnswer"];
+      /** Format: date-time */
+      made_at: string;
+      accepted_by: components["schemas"]["PersonAnswer"] | null;
+      accepted_at: string | null;
+    };
+    /**
+     * LotBody
+     * @description The claim, and what the lot is made of: open proposals of these images and classes; empty for all.
+     *
+     *     `planted` known errors are mixed into the sample.
+     */
+    LotBody: {
+      /**
+       * @default class
+       * @enum {string}
+       */
+      meaning?: "existence" | "class" | "outline";
+      /** @default 0.05 */
+      tolerated?: number;
+      /** @default 0.05 */
+      alpha?: number;
+      /** @default [] */
+      images?: number[];
+      /** @default [] */
+      classes?: number[];
+      /** @default false */
+      by_centre?: boolean;
+      /** @default 40 */
+      planted?: number;
+    };
+    /**
+     * LotGroupAnswer
+     * @description A class, perhaps of one centre, with a claim of its own.
+     *
+     *     `judged`, `wrong`: of the verdicts that count so far: ten at a time, in the order of judging.
+     *     `sample` 0: it is left out. `chances`: of passing at 1, 2, 3 and 4 % true errors. `limit`: upper confidence limit of
+     *     the share of wrong cells, divided by that of the catch rate; null while nothing is judged.
+     */
+    LotGroupAnswer: {
+      label_class: number | null;
+      name: string;
+      centre: string;
+      cells: number;
+      sample: number;
+      chances: number[];
+      judged: number;
+      wrong: number;
+      limit: number | null;
+      /** @enum {string} */
+      outcome: "passed" | "open" | "failed" | "left_out";
+    };
+    /**
+     * LotInFull
+     * @description `errors_at`: the shares of true errors that `chances` are of. `changes`: why the lot is not what was frozen.
+     */
+    LotInFull: {
+      id: number;
+      number: number;
+      project: number;
+      /** @enum {string} */
+      state: "open" | "withdrawn" | "accepted" | "reversed";
+      /** @enum {string} */
+      meaning: "existence" | "class" | "outline";
+      tolerated: number;
+      alpha: number;
+      attempt: number;
+      sha256: string;
+      images: number;
+      cells: number;
+      judged: number;
+      total: number;
+      planted: number;
+      made_by: components["schemas"]["PersonAnswer"];
+      /** Format: date-time */
+      made_at: string;
+      accepted_by: components["schemas"]["PersonAnswer"] | null;
+      accepted_at: string | null;
+      groups: components["schemas"]["LotGroupAnswer"][];
+      errors_at: number[];
+      catch_rate_limit: number | null;
+      missed: string;
+      changes: string[];
     };
     /**
      * ManyImagesChange
@@ -2174,11 +4590,15 @@ export interface components {
      */
     ManyImagesChange: {
       /** @default  */
-      group?: string;
+      centre?: string;
+      /** @default  */
+      patient?: string;
+      /** @default  */
+      block?: string;
+      /** @default  */
+      slide?: string;
       /** @default  */
       scanner?: string;
-      /** @default  */
-      site?: string;
       /** @default  */
       stain?: string;
       /** @default null */
@@ -2193,7 +4613,13 @@ export interface components {
        * @enum {string}
        */
       split?: "train" | "val" | "test";
+      /** @default  */
+      reason?: string;
       images: number[];
+      /** @default [] */
+      add_tags?: string[];
+      /** @default [] */
+      remove_tags?: string[];
     };
     /**
      * MaskAnswer
@@ -2233,6 +4659,36 @@ export interface components {
       notes: string[];
     };
     /**
+     * MatchAnswer
+     * @description What is read of a name; empty where it does not fit the pattern.
+     */
+    MatchAnswer: {
+      image: number;
+      name: string;
+      parts: {
+        [key: string]: string;
+      };
+    };
+    /** MatchingAnswer */
+    MatchingAnswer: {
+      /** @enum {string} */
+      by: "iou" | "distance";
+      iou: number;
+      um: number;
+    };
+    /**
+     * MeAnswer
+     * @description `token` is null for a browser; `server` is the version that runs.
+     */
+    MeAnswer: {
+      id: number;
+      username: string;
+      name: string;
+      may_create_projects: boolean;
+      token: components["schemas"]["TokenAnswer"] | null;
+      server: string;
+    };
+    /**
      * MeanAnswer
      * @description Over the images of a group; the interval is null where it cannot be computed.
      */
@@ -2241,18 +4697,119 @@ export interface components {
       low: number | null;
       high: number | null;
       images: number;
-      slides: number;
+      patients: number;
       stands_out: boolean;
     };
     /**
+     * Measures
+     * @description Agreement of masks with a reference, mean over images (inference/metrics.py).
+     */
+    Measures: {
+      /** @default null */
+      dice?: number | null;
+      /** @default null */
+      iou?: number | null;
+      /** @default null */
+      aji?: number | null;
+      /** @default null */
+      aji_plus?: number | null;
+      /** @default null */
+      pq?: number | null;
+      /** @default null */
+      dq?: number | null;
+      /** @default null */
+      sq?: number | null;
+      /** @default null */
+      bf1?: number | null;
+      /** @default null */
+      bf1_tolerance_px?: number | null;
+    };
+    /**
      * MemberAnswer
-     * @description `user` is null before the first sign-in: the number of a new account is higher than that of an old one.
+     * @description `id` is the membership's. `user` is null before the first sign-in: the number of a new account is higher than
+     *     that of an old one.
      */
     MemberAnswer: {
+      id: number;
       user: number | null;
       name: string;
       /** @enum {string} */
       role: "owner" | "manager" | "reviewer" | "annotator" | "viewer";
+      /** @enum {string} */
+      seniority: "" | "student" | "resident" | "pathologist";
+      centre: number | null;
+    };
+    /**
+     * MemberChange
+     * @description What is left out stays as it is. `centre` is where the person works, null for none.
+     */
+    MemberChange: {
+      /** @default null */
+      role?: ("owner" | "manager" | "reviewer" | "annotator" | "viewer") | null;
+      /** @default null */
+      seniority?: ("" | "student" | "resident" | "pathologist") | null;
+      /** @default null */
+      centre?: number | null;
+    };
+    /**
+     * MergeBody
+     * @description `into`: the class that the cells get.
+     */
+    MergeBody: {
+      into: number;
+    };
+    /**
+     * MethodAnswer
+     * @description A method, and the cells that it needs and that there are. `missing` 0: it can start; else `sentence` says why
+     *     not.
+     */
+    MethodAnswer: {
+      name: string;
+      title: string;
+      labels: string[];
+      least: number;
+      usable: number;
+      missing: number;
+      sentence: string;
+    };
+    /**
+     * MissingKind
+     * @description What a stage waits for. The sentences stand in labeling/rounds/execution/backoff.py.
+     * @enum {string}
+     */
+    MissingKind: "no_worker" | "no_gpu" | "gpu_memory" | "memory" | "memory_needed";
+    /**
+     * Model
+     * @description Which detector or segmenter, and what it begins with.
+     *
+     *     change      fields of the model's own settings or of its schedule that differ from the preset's
+     *     start_from  key of the artifact whose weights it begins with
+     *     as_is       the weights are used as they are: nothing is trained
+     */
+    Model: {
+      name: string;
+      /** @default quick */
+      preset?: string;
+      /** @default {} */
+      change?: {
+        [key: string]: components["schemas"]["JsonValue"];
+      };
+      /** @default null */
+      start_from?: string | null;
+      /** @default false */
+      as_is?: boolean;
+    };
+    /**
+     * ModelNames
+     * @description Names with versions of what made a prediction.
+     */
+    ModelNames: {
+      /** @default  */
+      detector?: string;
+      /** @default  */
+      segmenter?: string;
+      /** @default  */
+      prompter?: string;
     };
     /**
      * ModelStart
@@ -2263,6 +4820,34 @@ export interface components {
       from?: ("shipped" | "current") | number;
       /** @default false */
       as_is?: boolean;
+    };
+    /**
+     * ModelsAnswer
+     * @description A detector and a segmenter that can propose. `detector` and `segmenter` are what the request takes.
+     *
+     *     `scale` and `warning` say which µm per pixel they expect, and what that means for these images.
+     */
+    ModelsAnswer: {
+      key: string;
+      name: string;
+      detector: number | string;
+      segmenter: number | string;
+      learned_from: string;
+      licences: string[];
+      elsewhere: boolean;
+      scale: string;
+      warning: string;
+    };
+    /** NamedNumber */
+    NamedNumber: {
+      name: string;
+      value: number;
+    };
+    /** NewClass */
+    NewClass: {
+      name: string;
+      /** @default null */
+      parent?: number | null;
     };
     /**
      * NewFields
@@ -2296,6 +4881,85 @@ export interface components {
       is_open: boolean;
       link: string;
     };
+    /**
+     * NewMember
+     * @description `username` is the name to sign in with; a new one makes an account.
+     */
+    NewMember: {
+      username: string;
+      /**
+       * @default annotator
+       * @enum {string}
+       */
+      role?: "owner" | "manager" | "reviewer" | "annotator" | "viewer";
+    };
+    /**
+     * NewProject
+     * @description `layering` cannot be changed later. The classes have the palette's colours, in order.
+     */
+    NewProject: {
+      name: string;
+      /** @default  */
+      description?: string;
+      /**
+       * @default shared
+       * @enum {string}
+       */
+      layering?: "shared" | "per_annotator";
+      /** @default false */
+      records_activity?: boolean;
+      /**
+       * @default [
+       *       "nucleus"
+       *     ]
+       */
+      classes?: string[];
+    };
+    /**
+     * NoticesAnswer
+     * @description `webhook_secret` is the key of the webhook's signature; empty without one, and for who only oversees.
+     */
+    NoticesAnswer: {
+      notify_by_mail: boolean;
+      webhook_url: string;
+      webhook_secret: string;
+    };
+    /**
+     * NoticesBody
+     * @description An empty `webhook_url`: there is none.
+     */
+    NoticesBody: {
+      notify_by_mail: boolean;
+      /** @default  */
+      webhook_url?: string;
+    };
+    /**
+     * NotificationAnswer
+     * @description `path` is where it leads; `seen_at` null: it is new.
+     */
+    NotificationAnswer: {
+      id: number;
+      /** @enum {string} */
+      kind: "assigned" | "sent_back" | "mentioned" | "round_ended";
+      project: number;
+      image: number | null;
+      text: string;
+      path: string;
+      /** Format: date-time */
+      made_at: string;
+      seen_at: string | null;
+    };
+    /**
+     * NotificationChoiceBody
+     * @description `by_mail`: once an hour at most, what is new. It counts only where `in_app` is true.
+     */
+    NotificationChoiceBody: {
+      /** @enum {string} */
+      kind: "assigned" | "sent_back" | "mentioned" | "round_ended";
+      in_app: boolean;
+      /** @default false */
+      by_mail?: boolean;
+    };
     /** Notified */
     Notified: {
       notified: boolean;
@@ -2324,7 +4988,8 @@ export interface components {
         | "redo"
         | "bulk"
         | "opinion"
-        | "overrule";
+        | "overrule"
+        | "restore";
       author: components["schemas"]["PersonAnswer"];
       tool: string;
       /** Format: uuid */
@@ -2362,7 +5027,8 @@ export interface components {
         | "redo"
         | "bulk"
         | "opinion"
-        | "overrule";
+        | "overrule"
+        | "restore";
       /** @default  */
       tool?: string | null;
       /** Format: uuid */
@@ -2377,6 +5043,8 @@ export interface components {
       activity?: [number, number] | null;
       /** @default null */
       undoes?: string | null;
+      /** @default null */
+      view?: components["schemas"]["ViewIn"] | null;
       /** @default [] */
       effects?: components["schemas"]["EffectIn"][];
       /** @default null */
@@ -2446,6 +5114,42 @@ export interface components {
       empty: components["schemas"]["EmptyImage"][];
       headline: string;
     };
+    /** Page[AdmissionAnswer] */
+    Page_AdmissionAnswer_: {
+      items: components["schemas"]["AdmissionAnswer"][];
+      /** @default null */
+      next: string | null;
+    };
+    /** Page[AttemptAnswer] */
+    Page_AttemptAnswer_: {
+      items: components["schemas"]["AttemptAnswer"][];
+      /** @default null */
+      next: string | null;
+    };
+    /** Page[CentreAnswer] */
+    Page_CentreAnswer_: {
+      items: components["schemas"]["CentreAnswer"][];
+      /** @default null */
+      next: string | null;
+    };
+    /** Page[ClassMergeAnswer] */
+    Page_ClassMergeAnswer_: {
+      items: components["schemas"]["ClassMergeAnswer"][];
+      /** @default null */
+      next: string | null;
+    };
+    /** Page[FieldAnswer] */
+    Page_FieldAnswer_: {
+      items: components["schemas"]["FieldAnswer"][];
+      /** @default null */
+      next: string | null;
+    };
+    /** Page[GuidelineAnswer] */
+    Page_GuidelineAnswer_: {
+      items: components["schemas"]["GuidelineAnswer"][];
+      /** @default null */
+      next: string | null;
+    };
     /** Page[ImageAnswer] */
     Page_ImageAnswer_: {
       items: components["schemas"]["ImageAnswer"][];
@@ -2458,6 +5162,12 @@ export interface components {
       /** @default null */
       next: string | null;
     };
+    /** Page[InvitationAnswer] */
+    Page_InvitationAnswer_: {
+      items: components["schemas"]["InvitationAnswer"][];
+      /** @default null */
+      next: string | null;
+    };
     /** Page[ItemAnswer] */
     Page_ItemAnswer_: {
       items: components["schemas"]["ItemAnswer"][];
@@ -2467,6 +5177,42 @@ export interface components {
     /** Page[JobAnswer] */
     Page_JobAnswer_: {
       items: components["schemas"]["JobAnswer"][];
+      /** @default null */
+      next: string | null;
+    };
+    /** Page[LateAnswer] */
+    Page_LateAnswer_: {
+      items: components["schemas"]["LateAnswer"][];
+      /** @default null */
+      next: string | null;
+    };
+    /** Page[LotAnswer] */
+    Page_LotAnswer_: {
+      items: components["schemas"]["LotAnswer"][];
+      /** @default null */
+      next: string | null;
+    };
+    /** Page[NotificationAnswer] */
+    Page_NotificationAnswer_: {
+      items: components["schemas"]["NotificationAnswer"][];
+      /** @default null */
+      next: string | null;
+    };
+    /** Page[PastOperationAnswer] */
+    Page_PastOperationAnswer_: {
+      items: components["schemas"]["PastOperationAnswer"][];
+      /** @default null */
+      next: string | null;
+    };
+    /** Page[PatientAnswer] */
+    Page_PatientAnswer_: {
+      items: components["schemas"]["PatientAnswer"][];
+      /** @default null */
+      next: string | null;
+    };
+    /** Page[PictureAnswer] */
+    Page_PictureAnswer_: {
+      items: components["schemas"]["PictureAnswer"][];
       /** @default null */
       next: string | null;
     };
@@ -2494,9 +5240,27 @@ export interface components {
       /** @default null */
       next: string | null;
     };
+    /** Page[SplitChangeAnswer] */
+    Page_SplitChangeAnswer_: {
+      items: components["schemas"]["SplitChangeAnswer"][];
+      /** @default null */
+      next: string | null;
+    };
     /** Page[ThreadAnswer] */
     Page_ThreadAnswer_: {
       items: components["schemas"]["ThreadAnswer"][];
+      /** @default null */
+      next: string | null;
+    };
+    /** Page[TimeStudyAnswer] */
+    Page_TimeStudyAnswer_: {
+      items: components["schemas"]["TimeStudyAnswer"][];
+      /** @default null */
+      next: string | null;
+    };
+    /** Page[UploadAnswer] */
+    Page_UploadAnswer_: {
+      items: components["schemas"]["UploadAnswer"][];
       /** @default null */
       next: string | null;
     };
@@ -2506,15 +5270,184 @@ export interface components {
       /** @default null */
       next: string | null;
     };
+    /**
+     * PairAnswer
+     * @description Two readers, by the ids of their accounts as text.
+     */
+    PairAnswer: {
+      first: string;
+      second: string;
+      images: number;
+      f1: components["schemas"]["AgreementFigure"];
+      f1_near: components["schemas"]["AgreementFigure"];
+      dice: components["schemas"]["AgreementFigure"];
+      pq: components["schemas"]["AgreementFigure"];
+      aji: components["schemas"]["AgreementFigure"];
+      outline_distance: components["schemas"]["AgreementFigure"];
+      unmatched: components["schemas"]["AgreementFigure"];
+      kappa: components["schemas"]["AgreementFigure"];
+      alpha: components["schemas"]["AgreementFigure"];
+      alpha_no_cell: components["schemas"]["AgreementFigure"];
+    };
+    /** ParametersAnswer */
+    ParametersAnswer: {
+      /** @enum {string} */
+      by: "iou" | "distance";
+      iou: number;
+      um: number;
+      /** @enum {string} */
+      shapes: "majority" | "staple";
+      /** @enum {string} */
+      classes: "majority" | "dawid_skene";
+    };
+    /**
+     * PastEffectAnswer
+     * @description An annotation before and after an operation; null: it was not there.
+     */
+    PastEffectAnswer: {
+      /** Format: uuid */
+      annotation: string;
+      before: components["schemas"]["StateAnswer"] | null;
+      after: components["schemas"]["StateAnswer"] | null;
+    };
+    /**
+     * PastOperationAnswer
+     * @description What somebody did, as it is shown to people. `effects` are the first ones, or those on the cell that was asked
+     *     for; `count` is how many annotations the operation was about.
+     */
+    PastOperationAnswer: {
+      /** Format: uuid */
+      op_id: string;
+      /** Format: uuid */
+      layer: string;
+      seq: number;
+      /** @enum {string} */
+      action:
+        | "draw"
+        | "move"
+        | "resize"
+        | "reshape"
+        | "classify"
+        | "delete"
+        | "accept"
+        | "reject"
+        | "edit"
+        | "region"
+        | "cannot_tell"
+        | "undo"
+        | "redo"
+        | "bulk"
+        | "opinion"
+        | "overrule"
+        | "restore";
+      author: components["schemas"]["PersonAnswer"];
+      tool: string;
+      /** Format: date-time */
+      committed_at: string;
+      view: components["schemas"]["ViewAnswer"] | null;
+      count: number;
+      effects: components["schemas"]["PastEffectAnswer"][];
+      opinions: components["schemas"]["OpinionEffectAnswer"][];
+    };
+    /**
+     * PatientAnswer
+     * @description `known_by` a block or slide where nobody has named the patient; `split` null: divided between several parts, so
+     *     that figures are optimistic. `label` is the name with the centre, as rounds say it.
+     */
+    PatientAnswer: {
+      id: number;
+      name: string;
+      /** @enum {string} */
+      known_by: "patient" | "block" | "slide";
+      label: string;
+      centre: string;
+      split: ("train" | "val" | "test") | null;
+      images: number;
+    };
+    /**
+     * PatientChange
+     * @description `split` moves all images of the patient; null divides the only patient of a project. `seen` is the split that you
+     *     have seen ("" for a divided patient): the change is declined when somebody else has moved the patient since.
+     */
+    PatientChange: {
+      /** @default null */
+      name?: string | null;
+      /** @default null */
+      centre?: string | null;
+      /** @default null */
+      split?: ("train" | "val" | "test") | null;
+      /** @default null */
+      seen?: ("train" | "val" | "test" | "") | null;
+      /** @default  */
+      reason?: string;
+    };
+    /**
+     * PatternAnswer
+     * @description `preview`: the first images, those whose names do not fit before the others.
+     */
+    PatternAnswer: {
+      dry_run: boolean;
+      fitting: number;
+      not_fitting: number;
+      changed: number;
+      preview: components["schemas"]["MatchAnswer"][];
+    };
+    /**
+     * PatternBody
+     * @description `images` null: all of the project. `dry_run` says what would be stated, and states nothing.
+     */
+    PatternBody: {
+      pattern: string;
+      /** @default null */
+      images?: number[] | null;
+      /** @default true */
+      dry_run?: boolean;
+      /** @default  */
+      reason?: string;
+    };
     /** PersonAnswer */
     PersonAnswer: {
       id: number;
       name: string;
     };
+    /** PersonTime */
+    PersonTime: {
+      user: number;
+      name: string;
+      seconds: number;
+    };
+    /** PictureAnswer */
+    PictureAnswer: {
+      name: string;
+      content_type: string;
+      url: string;
+    };
+    /** PictureForm */
+    PictureForm: {
+      /** Format: binary */
+      file: string;
+      /** @default  */
+      name?: string;
+    };
     /** PlaceAnswer */
     PlaceAnswer: {
       number: number;
       of: number;
+    };
+    /**
+     * PlaceFigure
+     * @description `votes`: reader -> class, "" for no cell, "?" for a cell without a class.
+     */
+    PlaceFigure: {
+      image: string;
+      /** @enum {string} */
+      kind: "missing" | "class" | "outline";
+      x: number;
+      y: number;
+      worst: number;
+      votes: {
+        [key: string]: string;
+      };
     };
     /**
      * PlacedImage
@@ -2529,11 +5462,71 @@ export interface components {
       synthetic: boolean;
       pixels_url: string;
       tiles: components["schemas"]["TilesAnswer"] | null;
+      planes: components["schemas"]["PlanesAnswer"] | null;
       thumbnail_url: string;
       position: number;
       count: number;
       previous: number | null;
       next: number | null;
+    };
+    /**
+     * PlanesAnswer
+     * @description What can be chosen of a slide, and of its fields: `tiles` take page, channels and icc as their query.
+     *
+     *     `page` is shown at first, of `z` slices and `t` times: page = time * z + slice, all from the first one on.
+     *     `channels` is empty where a pixel has colours of its own. `icc`: whether the slide has a colour profile that can be
+     *     applied.
+     */
+    PlanesAnswer: {
+      tiles: components["schemas"]["TilesAnswer"];
+      page: number;
+      z: number;
+      t: number;
+      channels: components["schemas"]["ChannelAnswer"][];
+      icc: boolean;
+    };
+    /** PolicyAnswer */
+    PolicyAnswer: {
+      promotes_itself: boolean;
+      data_licence: string;
+    };
+    /**
+     * PolicyBody
+     * @description `promotes_itself`: a finished round's proposals become current at once.
+     */
+    PolicyBody: {
+      promotes_itself: boolean;
+      /** @default  */
+      data_licence?: string;
+    };
+    /**
+     * Prediction
+     * @description classes: the project's class for each class of a detector that is used as it is; None where it has none.
+     */
+    Prediction: {
+      /** @default 0.3 */
+      detector_threshold?: number;
+      /** @default 0.3 */
+      person_overlap?: number;
+      /** @default null */
+      classes?: (number | null)[] | null;
+    };
+    /** PredictionFacts */
+    PredictionFacts: {
+      /** @default 0 */
+      images?: number;
+      /** @default 0 */
+      boxes?: number;
+      /**
+       * @default {
+       *       "detector": "",
+       *       "segmenter": "",
+       *       "prompter": ""
+       *     }
+       */
+      models?: components["schemas"]["ModelNames"];
+      /** @default 0 */
+      unreadable_images?: number;
     };
     /**
      * PresenceBody
@@ -2568,6 +5561,11 @@ export interface components {
     } & {
       [key: string]: unknown;
     };
+    /** Progress */
+    Progress: {
+      judged: number;
+      total: number;
+    };
     /** ProjectAnswer */
     ProjectAnswer: {
       id: number;
@@ -2577,9 +5575,33 @@ export interface components {
       layering: "shared" | "per_annotator";
       records_activity: boolean;
       keeps_originals: boolean;
+      deidentifies: boolean;
+      name_pattern: string;
+      model_channels: string[];
       /** Format: date-time */
       created_at: string;
       archived_at: string | null;
+    };
+    /**
+     * ProjectChange
+     * @description What is left out stays as it is. `model_channels`: names of the channels that models see of slides with several;
+     *     [] for all that are shown at first.
+     */
+    ProjectChange: {
+      /** @default null */
+      name?: string | null;
+      /** @default null */
+      description?: string | null;
+      /** @default null */
+      records_activity?: boolean | null;
+      /** @default null */
+      keeps_originals?: boolean | null;
+      /** @default null */
+      deidentifies?: boolean | null;
+      /** @default null */
+      name_pattern?: string | null;
+      /** @default null */
+      model_channels?: string[] | null;
     };
     /** ProjectInFull */
     ProjectInFull: {
@@ -2590,12 +5612,16 @@ export interface components {
       layering: "shared" | "per_annotator";
       records_activity: boolean;
       keeps_originals: boolean;
+      deidentifies: boolean;
+      name_pattern: string;
+      model_channels: string[];
       /** Format: date-time */
       created_at: string;
       archived_at: string | null;
       /** @enum {string} */
       role: "owner" | "manager" | "reviewer" | "annotator" | "viewer";
       classes: components["schemas"]["ClassAnswer"][];
+      attributes: components["schemas"]["AttributeAnswer"][];
       members: components["schemas"]["MemberAnswer"][];
     };
     /** PromotionAnswer */
@@ -2607,14 +5633,61 @@ export interface components {
       at: string;
     };
     /**
+     * Prompter
+     * @description The prompter by its name in inference/registry.py.
+     */
+    Prompter: {
+      /** @default boxwise */
+      name?: string;
+    };
+    /**
+     * ProposalBody
+     * @description `images` null: all pictures of the project, or all its slides where it has no picture. `region` is of the only
+     *     image: x, y, width, height in its pixels.
+     */
+    ProposalBody: {
+      /** @default null */
+      images?: number[] | null;
+      /** @default null */
+      region?: [number, number, number, number] | null;
+      /** @default shipped */
+      detector?: "shipped" | number;
+      /** @default shipped */
+      segmenter?: "shipped" | number;
+      /**
+       * @default auto
+       * @enum {string}
+       */
+      device?: "auto" | "cpu" | "gpu";
+    };
+    /**
+     * ProposingAnswer
+     * @description `url`: the page on which cells are proposed on this image; `job`: the one that does it now.
+     */
+    ProposingAnswer: {
+      url: string;
+      job: number | null;
+    };
+    /** PseudoMaskFacts */
+    PseudoMaskFacts: {
+      /** @default 0 */
+      images?: number;
+      /** @default 0 */
+      cells?: number;
+      /** @default  */
+      prompter?: string;
+    };
+    /**
      * PublicationAnswer
      * @description `proposals`: how many cells the round proposed on this image; `why`: sentences about why it proposed none.
+     *     Without a round the number is 0, and `job` is the one that proposed.
      */
     PublicationAnswer: {
       /** Format: uuid */
       id: string;
-      round: number;
+      round: number | null;
       round_number: number;
+      job: number | null;
       /** Format: date-time */
       published_at: string;
       models: {
@@ -2634,7 +5707,10 @@ export interface components {
       /** @default null */
       seed?: number | null;
     };
-    /** ReadingAnswer */
+    /**
+     * ReadingAnswer
+     * @description `is_blind`: its reader could see nothing of the other readings.
+     */
     ReadingAnswer: {
       reader: components["schemas"]["PersonAnswer"];
       /** @enum {string} */
@@ -2643,6 +5719,8 @@ export interface components {
       since: string;
       lease_until: string | null;
       reason: string;
+      is_blind: boolean;
+      proposals: components["schemas"]["ShownProposals"][];
     };
     /** RectangleBody */
     RectangleBody: {
@@ -2650,6 +5728,20 @@ export interface components {
       y: number;
       width: number;
       height: number;
+    };
+    /**
+     * ReferenceSummary
+     * @description A locked reference set as it is described beside figures.
+     */
+    ReferenceSummary: {
+      number: number;
+      origin: string;
+      readers: number;
+      images: number;
+      patients: number;
+      note: string;
+      locked_at: string;
+      locked_by: string | null;
     };
     /** ReferencedImage */
     ReferencedImage: {
@@ -2671,6 +5763,15 @@ export interface components {
       /** @default null */
       strokes?: components["schemas"]["StrokeIn"][] | null;
     };
+    /** RegionAnswer */
+    RegionAnswer: {
+      /** Format: uuid */
+      id: string;
+      kind: string;
+      box: [number, number, number, number];
+      author: string;
+      reader: string;
+    };
     /**
      * Registration
      * @description Slides that lie below a root of the server's setting SLIDE_ROOTS, and what holds for all of them.
@@ -2679,11 +5780,15 @@ export interface components {
       root: string;
       paths: string[];
       /** @default  */
-      group?: string;
+      centre?: string;
+      /** @default  */
+      patient?: string;
+      /** @default  */
+      block?: string;
+      /** @default  */
+      slide?: string;
       /** @default  */
       scanner?: string;
-      /** @default  */
-      site?: string;
       /** @default  */
       stain?: string;
       /**
@@ -2697,6 +5802,33 @@ export interface components {
       channel?: number | null;
     };
     /**
+     * RegistrationIn
+     * @description Which image of the project shows the same tissue, and places that belong together.
+     *
+     *     landmarks  x, y in this image and x, y in the other one, image pixels; three or more, not in one line
+     */
+    RegistrationIn: {
+      image: number;
+      landmarks: [number, number, number, number][];
+    };
+    /** RejectBody */
+    RejectBody: {
+      ids: string[];
+      /**
+       * @default not_a_cell
+       * @enum {string}
+       */
+      reason?: "" | "not_a_cell" | "boundary" | "duplicate" | "merged" | "cannot_tell";
+    };
+    /**
+     * RelabelBody
+     * @description `label_class` null takes the class away.
+     */
+    RelabelBody: {
+      ids: string[];
+      label_class: number | null;
+    };
+    /**
      * ReleaseBody
      * @description `reader`: whose reading goes back; left out: one's own.
      */
@@ -2704,9 +5836,38 @@ export interface components {
       /** @default null */
       reader?: number | null;
     };
+    /** RemovalAnswer */
+    RemovalAnswer: {
+      /** @enum {string} */
+      kind: "tiles" | "deleted" | "results";
+      count: number;
+      bytes: number;
+    };
+    /**
+     * Removed
+     * @description `removed` is the id of what is there no more.
+     */
+    Removed: {
+      removed: number;
+    };
     /** ReplyBody */
     ReplyBody: {
       text: string;
+    };
+    /**
+     * ReportAnswer
+     * @description Every number of the report, as the bundle holds them (docs/time_study.md).
+     */
+    ReportAnswer: {
+      study: number;
+      protocol_sha256: string;
+      numbers: {
+        [key: string]: components["schemas"]["JsonValue"];
+      };
+    };
+    /** RestoredAnswer */
+    RestoredAnswer: {
+      restored: number;
     };
     /**
      * RetryBody
@@ -2724,9 +5885,7 @@ export interface components {
       /** @enum {string} */
       state: "planned" | "queued" | "running" | "cancelled" | "failed" | "published";
       preset: string;
-      configuration: {
-        [key: string]: components["schemas"]["JsonValue"];
-      };
+      configuration: components["schemas"]["RoundConfiguration"];
       snapshot: components["schemas"]["SnapshotAnswer"];
       cancel_requested: boolean;
       error: string;
@@ -2768,6 +5927,110 @@ export interface components {
       seed?: number | null;
       /** @default null */
       device?: ("auto" | "cpu" | "gpu") | null;
+      /** @default null */
+      method?: ("boxcell" | "boxcell-points") | null;
+      /** @default null */
+      prompter?:
+        | (
+            | "boxwise"
+            | "grabcut"
+            | "sam-vit-b"
+            | "sam-vit-l"
+            | "sam-vit-h"
+            | "mobile-sam"
+            | "sam2-tiny"
+            | "sam2-small"
+            | "sam2-base-plus"
+            | "sam2-large"
+            | "sam2.1-tiny"
+            | "sam2.1-small"
+            | "sam2.1-base-plus"
+            | "sam2.1-large"
+            | "medsam"
+            | "micro-sam-vit-t"
+            | "micro-sam-vit-b"
+            | "micro-sam-vit-l"
+          )
+        | null;
+    };
+    /**
+     * RoundConfiguration
+     * @description Every parameter of a round. Rounds of before name fewer: what is not there has the default.
+     *
+     *     method  of inference/documents/methods.py
+     */
+    RoundConfiguration: {
+      /**
+       * @default boxcell
+       * @enum {string}
+       */
+      method?: "boxcell" | "boxcell-points";
+      /**
+       * @default auto
+       * @enum {string}
+       */
+      device?: "auto" | "cpu" | "gpu";
+      /**
+       * @default {
+       *       "name": "boxwise"
+       *     }
+       */
+      prompter?: components["schemas"]["Prompter"];
+      /**
+       * @default {
+       *       "detector_threshold": 0.3,
+       *       "person_overlap": 0.3,
+       *       "classes": null
+       *     }
+       */
+      prediction?: components["schemas"]["Prediction"];
+      /**
+       * @default {
+       *       "lam": 2,
+       *       "theta": 25,
+       *       "grid": 5,
+       *       "components": 2,
+       *       "patch_px": null,
+       *       "bits": 5,
+       *       "minimum_pixels": 300,
+       *       "similarity": "exponential",
+       *       "trust": 0
+       *     }
+       */
+      fusion?: components["schemas"]["Fusion"];
+      /**
+       * @default {
+       *       "method": "geodesic",
+       *       "box_margin": 0.15,
+       *       "fragments": "keep",
+       *       "smallest": 0,
+       *       "largest_hole": 0,
+       *       "crumbs": 0
+       *     }
+       */
+      instances?: components["schemas"]["Instances"];
+      /**
+       * @default {
+       *       "name": "centre",
+       *       "preset": "quick",
+       *       "change": {},
+       *       "start_from": null,
+       *       "as_is": false
+       *     }
+       */
+      detector?: components["schemas"]["Model"];
+      /**
+       * @default {
+       *       "name": "unet",
+       *       "preset": "quick",
+       *       "change": {},
+       *       "start_from": null,
+       *       "as_is": false
+       *     }
+       */
+      segmenter?: components["schemas"]["Model"];
+      /** @default null */
+      evaluation?: components["schemas"]["Beginnings"] | null;
     };
     /** RoundInFull */
     RoundInFull: {
@@ -2777,9 +6040,7 @@ export interface components {
       /** @enum {string} */
       state: "planned" | "queued" | "running" | "cancelled" | "failed" | "published";
       preset: string;
-      configuration: {
-        [key: string]: components["schemas"]["JsonValue"];
-      };
+      configuration: components["schemas"]["RoundConfiguration"];
       snapshot: components["schemas"]["SnapshotAnswer"];
       cancel_requested: boolean;
       error: string;
@@ -2788,6 +6049,13 @@ export interface components {
       finished_at: string | null;
       stages: components["schemas"]["StageAnswer"][];
       outcome: components["schemas"]["OutcomeAnswer"] | null;
+    };
+    /** RoundNumbers */
+    RoundNumbers: {
+      number: number;
+      box_ap50: number | null;
+      dice: number | null;
+      aji: number | null;
     };
     /**
      * RoundStart
@@ -2802,14 +6070,68 @@ export interface components {
       /** @default null */
       changes?: components["schemas"]["RoundChanges"] | null;
       /** @default false */
-      same_slide?: boolean;
+      same_patient?: boolean;
       /** @default null */
       start?: components["schemas"]["StartBody"] | null;
       /** @default false */
       line_up?: boolean;
     };
+    /**
+     * ScreenAnswer
+     * @description `decided`: verdict -> how many cells. `left_out`: cell -> why it was not decided.
+     */
+    ScreenAnswer: {
+      /** Format: uuid */
+      id: string;
+      decided: {
+        [key: string]: number;
+      };
+      left_out: {
+        [key: string]: string;
+      };
+      is_undone: boolean;
+    };
+    /**
+     * ScreenBody
+     * @description What was in view, and what was decided by one act. `milliseconds`: of the whole screen, which all cells share.
+     */
+    ScreenBody: {
+      /** Format: uuid */
+      id: string;
+      /** @enum {string} */
+      order: "doubt" | "class" | "size" | "place" | "likeness" | "duplicates" | "errors" | "map";
+      milliseconds: number;
+      shown: components["schemas"]["ShownBody"][];
+      /** @default [] */
+      verdicts?: components["schemas"]["GivenBody"][];
+      /** @default false */
+      accepts_rest?: boolean;
+    };
+    /**
+     * SecondImage
+     * @description Another image of the same tissue, as one with another stain.
+     *
+     *     landmarks  x, y in the image of the workspace and x, y in this one, image pixels
+     */
+    SecondImage: {
+      id: number;
+      name: string;
+      width: number;
+      height: number;
+      um_per_px: number | null;
+      synthetic: boolean;
+      pixels_url: string;
+      tiles: components["schemas"]["TilesAnswer"] | null;
+      planes: components["schemas"]["PlanesAnswer"] | null;
+      thumbnail_url: string;
+      landmarks: [number, number, number, number][];
+    };
     /** SeenAnswer */
     SeenAnswer: {
+      seen: number;
+    };
+    /** SeenNotifications */
+    SeenNotifications: {
       seen: number;
     };
     /**
@@ -2819,9 +6141,9 @@ export interface components {
     SetAnswer: {
       number: number;
       images: number;
-      groups: number;
+      patients: number;
       /** @enum {string} */
-      origin: "scratch" | "published" | "exact";
+      origin: "scratch" | "published" | "exact" | "consensus";
       readers: number;
       note: string;
       /** Format: date-time */
@@ -2846,9 +6168,46 @@ export interface components {
       annotation: string;
       author: number;
     };
+    /** Shares */
+    Shares: {
+      /** @default 70 */
+      train?: number;
+      /** @default 15 */
+      val?: number;
+      /** @default 15 */
+      test?: number;
+    };
+    /**
+     * SheetAnswer
+     * @description `picture`: JPEG in base64. Cells that are gone are left out.
+     */
+    SheetAnswer: {
+      crops: components["schemas"]["CropAnswer"][];
+      picture: string;
+      pixels: number;
+      columns: number;
+    };
+    /** ShownBody */
+    ShownBody: {
+      /** Format: uuid */
+      cell: string;
+      pixels: number;
+      milliseconds: number;
+    };
+    /**
+     * ShownCell
+     * @description A cell to judge. `picture`: JPEG in base64, a square around it with its outline. Where it lies is not said.
+     */
+    ShownCell: {
+      position: number;
+      label_class: number | null;
+      picture: string;
+    };
     /**
      * ShownImage
-     * @description `tiles` null: small enough to be fetched whole. `um_per_px`: µm per pixel, null where nobody has stated it.
+     * @description `planes` null: nothing to choose. `tiles` null: small enough to be fetched whole.
+     *
+     *     `um_per_px`: µm per pixel, null where nobody has stated it.
      */
     ShownImage: {
       id: number;
@@ -2859,7 +6218,29 @@ export interface components {
       synthetic: boolean;
       pixels_url: string;
       tiles: components["schemas"]["TilesAnswer"] | null;
+      planes: components["schemas"]["PlanesAnswer"] | null;
       thumbnail_url: string;
+    };
+    /**
+     * ShownProposals
+     * @description Proposals that a reader had in sight: of which round, made by which models.
+     */
+    ShownProposals: {
+      /** Format: uuid */
+      publication: string;
+      round: number;
+      models: {
+        [key: string]: string;
+      };
+    };
+    /**
+     * SideCell
+     * @description A cell as one of the readers has drawn it; which one is not said.
+     */
+    SideCell: {
+      box: [number, number, number, number];
+      label_class: number | null;
+      mask: components["schemas"]["MaskAnswer"] | null;
     };
     /** SkipBody */
     SkipBody: {
@@ -2899,9 +6280,54 @@ export interface components {
     /** SnapshotAnswer */
     SnapshotAnswer: {
       sha256: string;
-      summary: {
-        [key: string]: components["schemas"]["JsonValue"];
+      summary: components["schemas"]["SnapshotSummary"];
+    };
+    /**
+     * SnapshotSummary
+     * @description Counts for people, per split, and whether images of one patient stand on both sides of the evaluation.
+     */
+    SnapshotSummary: {
+      /** @default {} */
+      splits?: {
+        [key: string]: components["schemas"]["SplitCount"];
       };
+      /** @default [] */
+      same_patient_in_training_and_evaluation?: string[];
+      /** @default null */
+      um_per_px?: number | null;
+      /** @default 0 */
+      images_without_scale?: number;
+      /** @default 0 */
+      images_without_patient?: number;
+      /** @default null */
+      reference_set?: components["schemas"]["ReferenceSummary"] | null;
+    };
+    /**
+     * SplitChangeAnswer
+     * @description `before` and `after` are "" for a divided patient; `by` null: a command on the server.
+     */
+    SplitChangeAnswer: {
+      id: number;
+      unit: string;
+      patient: number | null;
+      image: number | null;
+      before: string;
+      after: string;
+      /** @enum {string} */
+      how: "hand" | "automatic" | "joined";
+      images: number;
+      by: string | null;
+      /** Format: date-time */
+      at: string;
+      reason: string;
+      after_seal: boolean;
+    };
+    /** SplitCount */
+    SplitCount: {
+      images: number;
+      annotated: number;
+      cells: number;
+      verified_masks: number;
     };
     /** StageAnswer */
     StageAnswer: {
@@ -2925,14 +6351,17 @@ export interface components {
       attempts: number;
       queue: string;
       waits: components["schemas"]["WaitsAnswer"] | null;
-      usage: {
-        [key: string]: components["schemas"]["JsonValue"];
-      };
+      usage: components["schemas"]["Usage"];
       started_at: string | null;
       finished_at: string | null;
-      facts: {
-        [key: string]: components["schemas"]["JsonValue"];
-      };
+      facts:
+        | components["schemas"]["PseudoMaskFacts"]
+        | components["schemas"]["TrainingFacts"]
+        | components["schemas"]["PredictionFacts"]
+        | components["schemas"]["FusionFacts"]
+        | components["schemas"]["InstanceFacts"]
+        | components["schemas"]["EvaluationFacts"]
+        | components["schemas"]["Facts"];
     };
     /** StartBody */
     StartBody: {
@@ -2949,9 +6378,7 @@ export interface components {
       /** @enum {string} */
       state: "planned" | "queued" | "running" | "cancelled" | "failed" | "published";
       preset: string;
-      configuration: {
-        [key: string]: components["schemas"]["JsonValue"];
-      };
+      configuration: components["schemas"]["RoundConfiguration"];
       snapshot: components["schemas"]["SnapshotAnswer"];
       cancel_requested: boolean;
       error: string;
@@ -3023,6 +6450,27 @@ export interface components {
       parent?: string | null;
     };
     /**
+     * StorageAnswer
+     * @description Bytes by kind. `quota` null: no limit; `counted`: what counts for it (files of images and uploads that wait).
+     *
+     *     `own_quota` is the project's, `quota` the smaller of it and the server's. `removable`: what a clean-up would remove.
+     *     `not_measured`: images of earlier versions whose size is not known yet.
+     */
+    StorageAnswer: {
+      bytes: {
+        [key: string]: number;
+      };
+      counted: number;
+      quota: number | null;
+      own_quota: number | null;
+      not_measured: number;
+      removable: components["schemas"]["RemovalAnswer"][];
+    };
+    /** StorageChange */
+    StorageChange: {
+      quota_bytes: number | null;
+    };
+    /**
      * Stored
      * @description False: the same batch was there already.
      */
@@ -3048,20 +6496,27 @@ export interface components {
     };
     /**
      * StudyAnswer
-     * @description On the sheet of a study's item: the tools of its arm, and whether many proposals are accepted at once.
+     * @description On the sheet of a study's item: the tools of its arm, and whether many proposals are accepted at once. `mark` is
+     *     [x0, y0, x1, y1] around a sampled cell, in pixels of the sheet; null where the whole field is read.
      */
     StudyAnswer: {
       tools: string[];
       accepts_many: boolean;
+      mark: [number, number, number, number] | null;
     };
     /** TableChanges */
     TableChanges: {
       changed: number;
     };
-    /** TableForm */
+    /**
+     * TableForm
+     * @description `reason`: why patients move into or out of test after the first round has started.
+     */
     TableForm: {
       /** Format: binary */
       table: string;
+      /** @default  */
+      reason?: string;
     };
     /**
      * TailAnswer
@@ -3073,6 +6528,13 @@ export interface components {
       seq: number;
       operations: components["schemas"]["OperationAnswer"][];
       more: boolean;
+    };
+    /**
+     * TestedAnswer
+     * @description How many messages are on their way.
+     */
+    TestedAnswer: {
+      sent: number;
     };
     /**
      * ThreadAnswer
@@ -3119,15 +6581,66 @@ export interface components {
       levels: number;
     };
     /**
-     * TriedAnswer
-     * @description One setting tried: the means over the validation images with reference masks.
+     * TimeAnswer
+     * @description Seconds of active time. `everyone` is null for fewer than `fewest` people; `people` are those whom you may see.
+     *
+     *     `left_out` sessions are not summarised yet.
      */
-    TriedAnswer: {
-      parameter: string;
-      value: number;
-      dice: number;
-      pq: number;
-      aji: number;
+    TimeAnswer: {
+      idle_after_s: number;
+      own: number;
+      everyone: number | null;
+      fewest: number;
+      people: components["schemas"]["PersonTime"][];
+      left_out: number;
+    };
+    /**
+     * TimeStudyAnswer
+     * @description `protocol_sha256` is empty until the protocol is frozen.
+     */
+    TimeStudyAnswer: {
+      id: number;
+      project: number;
+      name: string;
+      /** @enum {string} */
+      design: "crossover" | "williams" | "parallel";
+      /** @enum {string} */
+      state: "draft" | "running" | "locked";
+      protocol_sha256: string;
+      /** Format: date-time */
+      created_at: string;
+      readers: number;
+    };
+    /**
+     * TokenAnswer
+     * @description The token of this request. Its secret is said nowhere.
+     */
+    TokenAnswer: {
+      name: string;
+      /** @enum {string} */
+      scope: "read" | "annotate" | "manage";
+      /** Format: date-time */
+      expires_at: string;
+    };
+    /**
+     * TrainingFacts
+     * @description Of weights: trained here, shipped, or brought along. settings: every parameter of the model, by its own names.
+     */
+    TrainingFacts: {
+      /** @default  */
+      model?: string;
+      /** @default 1 */
+      classes?: number;
+      /** @default {} */
+      settings?: {
+        [key: string]: components["schemas"]["JsonValue"];
+      };
+      /** @default null */
+      images?: number | null;
+      /** @default null */
+      validation_images?: number | null;
+      /** @default null */
+      cells?: number | null;
     };
     /**
      * TuningAnswer
@@ -3146,7 +6659,7 @@ export interface components {
         [key: string]: number;
       } | null;
       /** @default null */
-      rows: components["schemas"]["TriedAnswer"][] | null;
+      rows: components["schemas"]["TuningRow"][] | null;
       /** @default null */
       best: {
         [key: string]: number;
@@ -3155,19 +6668,60 @@ export interface components {
       seconds: number | null;
     };
     /**
+     * TuningRow
+     * @description One setting tried: the means over the validation images with reference masks.
+     */
+    TuningRow: {
+      parameter: string;
+      value: number;
+      dice: number;
+      pq: number;
+      aji: number;
+    };
+    /**
+     * UndoneAnswer
+     * @description `changed`: cells that stay as they are, because somebody has changed them since or their image is finished.
+     */
+    UndoneAnswer: {
+      undone: number;
+      changed: number;
+    };
+    /**
+     * UploadAnswer
+     * @description An upload of one's own. `job` reads the file once it is whole; `expires_at` ends it where nobody goes on.
+     */
+    UploadAnswer: {
+      /** Format: uuid */
+      id: string;
+      project: number;
+      name: string;
+      size: number;
+      offset: number;
+      modified: string;
+      sha256: string;
+      job: number | null;
+      /** Format: date-time */
+      expires_at: string;
+    };
+    /**
      * UploadForm
      * @description Files, and what is said of all of them.
      */
     UploadForm: {
-      image: string[];
       /** @default  */
-      group?: string;
+      centre?: string;
+      /** @default  */
+      patient?: string;
+      /** @default  */
+      block?: string;
+      /** @default  */
+      slide?: string;
       /** @default  */
       scanner?: string;
       /** @default  */
-      site?: string;
-      /** @default  */
       stain?: string;
+      /** @default [] */
+      tags?: string[];
       /** @default null */
       um_per_px?: number | null;
       /**
@@ -3189,6 +6743,45 @@ export interface components {
        * @enum {string}
        */
       open_as?: "auto" | "picture" | "slide";
+      image: string[];
+    };
+    /**
+     * Usage
+     * @description What a worker's process uses while it makes a stage; what cannot be known on its machine is absent.
+     *
+     *     cores, cores_mean  processors kept busy since the last report, and since the beginning
+     *     memory...          bytes; gpu_memory...: bytes that torch has reserved on the GPU in use
+     *     gpu_busy           share of the last moments in which the GPU did something, 0..1
+     *     made, seconds      units that this worker made, and in how much time
+     *     device             what nets compute on, "cpu" or "cuda"; empty for stages without nets
+     */
+    Usage: {
+      /** @default null */
+      cores?: number | null;
+      /** @default null */
+      cores_mean?: number | null;
+      /** @default null */
+      memory?: number | null;
+      /** @default null */
+      memory_peak?: number | null;
+      /** @default null */
+      memory_free?: number | null;
+      /** @default null */
+      memory_total?: number | null;
+      /** @default null */
+      gpu_memory?: number | null;
+      /** @default null */
+      gpu_memory_peak?: number | null;
+      /** @default null */
+      gpu_memory_total?: number | null;
+      /** @default null */
+      gpu_busy?: number | null;
+      /** @default null */
+      made?: number | null;
+      /** @default 0 */
+      seconds?: number;
+      /** @default  */
+      device?: string;
     };
     /**
      * VerdictAnswer
@@ -3203,11 +6796,23 @@ export interface components {
       error: components["schemas"]["VerdictError"] | null;
       current: components["schemas"]["CurrentAnswer"][];
     };
+    /** VerdictBody */
+    VerdictBody: {
+      position: number;
+      /** @enum {string} */
+      verdict: "right" | "wrong" | "unsure";
+      /** @default null */
+      milliseconds?: number | null;
+    };
     /** VerdictError */
     VerdictError: {
       code: string;
       detail: string;
       field: string;
+    };
+    /** VerdictsBody */
+    VerdictsBody: {
+      verdicts: components["schemas"]["VerdictBody"][];
     };
     /** VersionAnswer */
     VersionAnswer: {
@@ -3226,16 +6831,43 @@ export interface components {
       round: number | null;
       import: number | null;
       licences: components["schemas"]["LicenceAnswer"][];
-      metrics: {
-        [key: string]: components["schemas"]["JsonValue"];
-      };
+      metrics: components["schemas"]["Figures"];
+    };
+    /**
+     * ViewAnswer
+     * @description As ViewIn.
+     */
+    ViewAnswer: {
+      scale: number;
+      /** @default null */
+      magnification: number | null;
+      outlines: boolean;
+      /** @default null */
+      second_image: number | null;
+    };
+    /**
+     * ViewIn
+     * @description How the picture was shown when somebody acted.
+     *
+     *     scale          CSS pixels for an image pixel
+     *     magnification  as an objective: 10 where the screen shows 1 µm a pixel; null where the image's scale is unknown
+     *     outlines       whether the outlines of the cells were shown
+     *     second_image   the image that was in sight beside this one or over it
+     */
+    ViewIn: {
+      scale: number;
+      /** @default null */
+      magnification?: number | null;
+      outlines: boolean;
+      /** @default null */
+      second_image?: number | null;
     };
     /**
      * WaitsAnswer
      * @description Why a stage waits and when it is tried again; `again_at` null: when a worker is there.
      */
     WaitsAnswer: {
-      what: string;
+      what: components["schemas"]["MissingKind"];
       /** @default null */
       worker: string | null;
       /** @default null */
@@ -3281,9 +6913,14 @@ export interface components {
     WorkflowAnswer: {
       readings: number;
       more_percent: number;
+      is_blind: boolean;
+      shows_proposals: boolean;
       seed: number;
       has_review: boolean;
       reviews_own_work: boolean;
+      needs_approval: boolean;
+      excludes_own_centre: boolean;
+      needs_admission: boolean;
       lease_hours: number;
       /** Format: date-time */
       declared_at: string;
@@ -3298,9 +6935,19 @@ export interface components {
       /** @default null */
       more_percent?: number | null;
       /** @default null */
+      is_blind?: boolean | null;
+      /** @default null */
+      shows_proposals?: boolean | null;
+      /** @default null */
       has_review?: boolean | null;
       /** @default null */
       reviews_own_work?: boolean | null;
+      /** @default null */
+      needs_approval?: boolean | null;
+      /** @default null */
+      excludes_own_centre?: boolean | null;
+      /** @default null */
+      needs_admission?: boolean | null;
       /** @default null */
       lease_hours?: number | null;
     };
@@ -3316,15 +6963,19 @@ export interface components {
     };
     /**
      * WorkspaceAnswer
-     * @description `people` have annotated on the layers that are shown.
+     * @description `people` have annotated on the layers that are shown. `proposing` null: this person may not propose here.
+     *     `second` null: no other image is registered with this one.
      */
     WorkspaceAnswer: {
       image: components["schemas"]["PlacedImage"];
+      second: components["schemas"]["SecondImage"] | null;
       project: components["schemas"]["WorkspaceProject"];
       person: components["schemas"]["PersonAnswer"];
       layers: components["schemas"]["LayerAnswer"][];
       study: components["schemas"]["StudyAnswer"] | null;
       work: components["schemas"]["WorkAnswer"] | null;
+      proposing: components["schemas"]["ProposingAnswer"] | null;
+      guideline: components["schemas"]["GuidelineState"] | null;
       people: components["schemas"]["PersonAnswer"][];
     };
     /**
@@ -3382,6 +7033,499 @@ export interface operations {
       };
     };
   };
+  admission_withdraw_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        admission: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["AdmissionAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  attempt_field_feedback_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        field: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["FeedbackAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  attempt_field_finish_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        field: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["AttemptAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  attempt_field_open_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        field: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["AttemptFieldAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  centre_detail_patch: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        centre: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["CentreChange"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["CentreAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  certificate_detail_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        lot: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["LotInFull"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  certificate_detail_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        lot: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ActBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["LotInFull"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  certificate_cells_get: {
+    parameters: {
+      query?: {
+        after?: number;
+        limit?: number;
+      };
+      header?: never;
+      path: {
+        lot: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["CellsAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  certificate_cells_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        lot: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["VerdictsBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Progress"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  certificate_record_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        lot: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": string;
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  merge_take_back_post: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description a word of your own for this request: sent again with it, it is done once and answered again */
+        "Idempotency-Key"?: string;
+      };
+      path: {
+        merge: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["JobAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  class_detail_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        label_class: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ClassAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  class_detail_delete: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        label_class: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Removed"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  class_detail_patch: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        label_class: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ClassChange"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ClassAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  class_merge_post: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description a word of your own for this request: sent again with it, it is done once and answered again */
+        "Idempotency-Key"?: string;
+      };
+      path: {
+        label_class: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["MergeBody"];
+      };
+    };
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["JobAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  class_uses_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        label_class: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ClassUsesAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
   comment_reopen_post: {
     parameters: {
       query?: never;
@@ -3414,7 +7558,10 @@ export interface operations {
   comment_reply_post: {
     parameters: {
       query?: never;
-      header?: never;
+      header?: {
+        /** @description a word of your own for this request: sent again with it, it is done once and answered again */
+        "Idempotency-Key"?: string;
+      };
       path: {
         comment: number;
       };
@@ -3461,6 +7608,39 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["ThreadAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  disagreement_decide_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        disagreement: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["DecisionBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DisagreementAnswer"];
         };
       };
       default: {
@@ -3535,6 +7715,215 @@ export interface operations {
       };
     };
   };
+  image_annotations_get: {
+    parameters: {
+      query?: {
+        include?: ("masks" | "boxes" | "points" | "regions" | "cannot_tell" | "rejected" | "proposals")[];
+      };
+      header?: never;
+      path: {
+        image: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DrawnAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  image_accept_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        image: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["AcceptBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DecidedCells"];
+        };
+      };
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DecidedCells"];
+        };
+      };
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DecidedCells"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  image_geojson_get: {
+    parameters: {
+      query?: {
+        include?: ("masks" | "boxes" | "points" | "regions" | "cannot_tell" | "rejected" | "proposals")[];
+      };
+      header?: never;
+      path: {
+        image: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/geo+json": string;
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  image_reject_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        image: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["RejectBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DecidedCells"];
+        };
+      };
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DecidedCells"];
+        };
+      };
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DecidedCells"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  image_relabel_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        image: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["RelabelBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DecidedCells"];
+        };
+      };
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DecidedCells"];
+        };
+      };
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DecidedCells"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
   image_comments_get: {
     parameters: {
       query?: never;
@@ -3567,7 +7956,10 @@ export interface operations {
   image_comments_post: {
     parameters: {
       query?: never;
-      header?: never;
+      header?: {
+        /** @description a word of your own for this request: sent again with it, it is done once and answered again */
+        "Idempotency-Key"?: string;
+      };
       path: {
         image: number;
       };
@@ -3626,7 +8018,7 @@ export interface operations {
       };
     };
   };
-  image_fields_get: {
+  image_consensus_get: {
     parameters: {
       query?: never;
       header?: never;
@@ -3642,7 +8034,79 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
-          "application/json": components["schemas"]["FieldAnswer"][];
+          "application/json": components["schemas"]["ConsensusAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  image_consensus_post: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description a word of your own for this request: sent again with it, it is done once and answered again */
+        "Idempotency-Key"?: string;
+      };
+      path: {
+        image: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ConsensusBody"];
+      };
+    };
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["JobAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  image_fields_get: {
+    parameters: {
+      query?: {
+        /** @description where the page before ended, from its next */
+        cursor?: string | null;
+        /** @description rows of a page at most */
+        limit?: number;
+        ordering?: "id" | "-id";
+        method?: ("drawn" | "grid" | "random") | null;
+      };
+      header?: never;
+      path: {
+        image: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Page_FieldAnswer_"];
         };
       };
       default: {
@@ -3658,7 +8122,10 @@ export interface operations {
   image_fields_post: {
     parameters: {
       query?: never;
-      header?: never;
+      header?: {
+        /** @description a word of your own for this request: sent again with it, it is done once and answered again */
+        "Idempotency-Key"?: string;
+      };
       path: {
         image: number;
       };
@@ -3676,6 +8143,43 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["JobStarted"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  image_history_get: {
+    parameters: {
+      query?: {
+        /** @description where the page before ended, from its next */
+        cursor?: string | null;
+        /** @description rows of a page at most */
+        limit?: number;
+        ordering?: "-id";
+        annotation?: string | null;
+        author?: number | null;
+      };
+      header?: never;
+      path: {
+        image: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Page_PastOperationAnswer_"];
         };
       };
       default: {
@@ -3709,6 +8213,35 @@ export interface operations {
         };
         content: {
           "application/octet-stream": string;
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  image_outlines_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        image: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "image/svg+xml": string;
         };
       };
       default: {
@@ -3998,7 +8531,11 @@ export interface operations {
   };
   image_tile_get: {
     parameters: {
-      query?: never;
+      query?: {
+        page?: number | null;
+        channels?: string;
+        icc?: "0" | "1";
+      };
       header?: never;
       path: {
         image: number;
@@ -4429,6 +8966,35 @@ export interface operations {
       };
     };
   };
+  item_unblind_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        work_item: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ItemAfterAct"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
   job_detail_get: {
     parameters: {
       query?: never;
@@ -4623,6 +9189,35 @@ export interface operations {
     };
     responses: {
       202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["JobInFull"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  job_withdraw_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        job: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
         headers: {
           [name: string]: unknown;
         };
@@ -4843,6 +9438,276 @@ export interface operations {
       };
     };
   };
+  me_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["MeAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  notification_choices_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ChoicesAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  notification_choices_put: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ChoicesBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ChoicesAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  notification_list_get: {
+    parameters: {
+      query?: {
+        /** @description where the page before ended, from its next */
+        cursor?: string | null;
+        /** @description rows of a page at most */
+        limit?: number;
+        ordering?: "-id";
+        unseen?: ("true" | "false") | null;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Page_NotificationAnswer_"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  notification_seen_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SeenNotifications"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  member_detail_delete: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        membership: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Removed"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  member_detail_patch: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        membership: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["MemberChange"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["MemberAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  member_invite_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        membership: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["AddedMember"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  patient_detail_patch: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        patient: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["PatientChange"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["PatientAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
   project_list_get: {
     parameters: {
       query?: {
@@ -4865,6 +9730,40 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Page_ProjectAnswer_"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  project_list_post: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description a word of your own for this request: sent again with it, it is done once and answered again */
+        "Idempotency-Key"?: string;
+      };
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["NewProject"];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ProjectInFull"];
         };
       };
       default: {
@@ -4906,6 +9805,246 @@ export interface operations {
       };
     };
   };
+  project_detail_patch: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ProjectChange"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ProjectInFull"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  project_active_time_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["TimeAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  admission_list_get: {
+    parameters: {
+      query?: {
+        /** @description where the page before ended, from its next */
+        cursor?: string | null;
+        /** @description rows of a page at most */
+        limit?: number;
+        ordering?: "id" | "-id";
+        person?: number | null;
+      };
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Page_AdmissionAnswer_"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  admission_list_post: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description a word of your own for this request: sent again with it, it is done once and answered again */
+        "Idempotency-Key"?: string;
+      };
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["AdmissionBody"];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["AdmissionAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  agreement_get: {
+    parameters: {
+      query?: {
+        sight?: "blind" | "proposals" | "others";
+        by?: "iou" | "distance";
+        iou?: number;
+        um?: number;
+        level?: "given" | "top";
+      };
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["AgreementAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  agreement_post: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description a word of your own for this request: sent again with it, it is done once and answered again */
+        "Idempotency-Key"?: string;
+      };
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["AgreementBody"];
+      };
+    };
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["JobAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  agreement_table_get: {
+    parameters: {
+      query?: {
+        sight?: "blind" | "proposals" | "others";
+        by?: "iou" | "distance";
+        iou?: number;
+        um?: number;
+        level?: "given" | "top";
+      };
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "text/csv": string;
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
   project_archive_post: {
     parameters: {
       query?: never;
@@ -4923,6 +10062,347 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["ProjectAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  attempt_list_get: {
+    parameters: {
+      query?: {
+        /** @description where the page before ended, from its next */
+        cursor?: string | null;
+        /** @description rows of a page at most */
+        limit?: number;
+        ordering?: "id" | "-id";
+        person?: number | null;
+      };
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Page_AttemptAnswer_"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  attempt_list_post: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description a word of your own for this request: sent again with it, it is done once and answered again */
+        "Idempotency-Key"?: string;
+      };
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["AttemptBody"];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["AttemptAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  project_attributes_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["AttributesAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  project_attributes_put: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["AttributesBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["AttributesAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  centre_list_get: {
+    parameters: {
+      query?: {
+        /** @description where the page before ended, from its next */
+        cursor?: string | null;
+        /** @description rows of a page at most */
+        limit?: number;
+        ordering?: "name" | "-name" | "id" | "-id";
+      };
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Page_CentreAnswer_"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  certificate_list_get: {
+    parameters: {
+      query?: {
+        /** @description where the page before ended, from its next */
+        cursor?: string | null;
+        /** @description rows of a page at most */
+        limit?: number;
+        ordering?: "id" | "-id";
+        state?: ("open" | "withdrawn" | "accepted" | "reversed") | null;
+      };
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Page_LotAnswer_"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  certificate_list_post: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description a word of your own for this request: sent again with it, it is done once and answered again */
+        "Idempotency-Key"?: string;
+      };
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["LotBody"];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["LotInFull"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  class_merge_list_get: {
+    parameters: {
+      query?: {
+        /** @description where the page before ended, from its next */
+        cursor?: string | null;
+        /** @description rows of a page at most */
+        limit?: number;
+        ordering?: "-merged_at" | "merged_at";
+      };
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Page_ClassMergeAnswer_"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  class_list_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ClassAnswer"][];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  class_list_post: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description a word of your own for this request: sent again with it, it is done once and answered again */
+        "Idempotency-Key"?: string;
+      };
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["NewClass"];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ClassAnswer"];
         };
       };
       default: {
@@ -4971,10 +10451,194 @@ export interface operations {
       };
     };
   };
+  consensus_lock_post: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description a word of your own for this request: sent again with it, it is done once and answered again */
+        "Idempotency-Key"?: string;
+      };
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["LockedAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  consensus_votes_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "text/csv": string;
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  curriculum_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["CurriculumOfProject"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  curriculum_post: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description a word of your own for this request: sent again with it, it is done once and answered again */
+        "Idempotency-Key"?: string;
+      };
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["CurriculumBody"];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["CurriculumAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  dashboard_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DashboardAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  dashboard_table_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "text/csv": string;
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
   export_get: {
     parameters: {
       query?: {
-        include?: ("masks" | "boxes" | "regions" | "cannot_tell" | "rejected" | "proposals")[];
+        include?: ("masks" | "boxes" | "points" | "regions" | "cannot_tell" | "rejected" | "proposals")[];
         segmentation?: "rle" | "polygons";
         images?: boolean | null;
       };
@@ -5010,7 +10674,10 @@ export interface operations {
   export_list_post: {
     parameters: {
       query?: never;
-      header?: never;
+      header?: {
+        /** @description a word of your own for this request: sent again with it, it is done once and answered again */
+        "Idempotency-Key"?: string;
+      };
       path: {
         project: number;
       };
@@ -5040,6 +10707,438 @@ export interface operations {
       };
     };
   };
+  gallery_cells_get: {
+    parameters: {
+      query?: {
+        order?: "doubt" | "class" | "size" | "place";
+        label_class?: number[];
+        image?: number[];
+      };
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["GalleryAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  gallery_likeness_get: {
+    parameters: {
+      query?: {
+        order?: "likeness" | "duplicates" | "errors" | "map";
+        like?: string[];
+        of?: string[];
+        label_class?: number[];
+        image?: number[];
+      };
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["LikenessAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  gallery_likeness_post: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description a word of your own for this request: sent again with it, it is done once and answered again */
+        "Idempotency-Key"?: string;
+      };
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["JobAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  gallery_screens_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ScreenBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ScreenAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  gallery_screen_undo_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+        screen: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["UndoneAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  gallery_sheet_get: {
+    parameters: {
+      query: {
+        cell: string[];
+        side: number;
+        pixels?: number;
+      };
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SheetAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  guideline_current_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["CurrentGuidelineAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  guideline_current_post: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description a word of your own for this request: sent again with it, it is done once and answered again */
+        "Idempotency-Key"?: string;
+      };
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["GuidelineBody"];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["GuidelineAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  guideline_picture_list_get: {
+    parameters: {
+      query?: {
+        /** @description where the page before ended, from its next */
+        cursor?: string | null;
+        /** @description rows of a page at most */
+        limit?: number;
+        ordering?: "name" | "-name";
+      };
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Page_PictureAnswer_"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  guideline_picture_list_post: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description a word of your own for this request: sent again with it, it is done once and answered again */
+        "Idempotency-Key"?: string;
+      };
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "multipart/form-data": components["schemas"]["PictureForm"];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["PictureAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  guideline_picture_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+        picture: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "image/png": string;
+          "image/jpeg": string;
+          "image/gif": string;
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  guideline_read_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["GuidelineReadBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["GuidelineAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  guideline_list_get: {
+    parameters: {
+      query?: {
+        /** @description where the page before ended, from its next */
+        cursor?: string | null;
+        /** @description rows of a page at most */
+        limit?: number;
+        ordering?: "version" | "-version";
+      };
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Page_GuidelineAnswer_"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
   image_list_get: {
     parameters: {
       query?: {
@@ -5049,10 +11148,15 @@ export interface operations {
         limit?: number;
         ordering?: "position" | "-position" | "name" | "-name" | "id" | "-id";
         split?: ("train" | "val" | "test") | null;
-        group?: string | null;
+        centre?: string | null;
+        patient?: string | null;
+        block?: string | null;
+        slide?: string | null;
         scanner?: string | null;
-        site?: string | null;
         stain?: string | null;
+        tag?: string | null;
+        text?: string | null;
+        state?: ("to_do" | "in_work" | "in_review" | "sent_back" | "done" | "deleted") | null;
       };
       header?: never;
       path: {
@@ -5083,7 +11187,10 @@ export interface operations {
   image_list_post: {
     parameters: {
       query?: never;
-      header?: never;
+      header?: {
+        /** @description a word of your own for this request: sent again with it, it is done once and answered again */
+        "Idempotency-Key"?: string;
+      };
       path: {
         project: number;
       };
@@ -5134,6 +11241,105 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["ChangedImages"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  image_by_names_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["PatternBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["PatternAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  image_delete_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ImagesBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["DeletedAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  image_restore_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ImagesBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["RestoredAnswer"];
         };
       };
       default: {
@@ -5211,7 +11417,10 @@ export interface operations {
   import_list_post: {
     parameters: {
       query?: never;
-      header?: never;
+      header?: {
+        /** @description a word of your own for this request: sent again with it, it is done once and answered again */
+        "Idempotency-Key"?: string;
+      };
       path: {
         project: number;
       };
@@ -5243,7 +11452,15 @@ export interface operations {
   };
   invitation_list_get: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description where the page before ended, from its next */
+        cursor?: string | null;
+        /** @description rows of a page at most */
+        limit?: number;
+        ordering?: "-id" | "id";
+        role?: ("owner" | "manager" | "reviewer" | "annotator" | "viewer") | null;
+        open?: ("true" | "false") | null;
+      };
       header?: never;
       path: {
         project: number;
@@ -5257,7 +11474,7 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
-          "application/json": components["schemas"]["InvitationAnswer"][];
+          "application/json": components["schemas"]["Page_InvitationAnswer_"];
         };
       };
       default: {
@@ -5375,7 +11592,14 @@ export interface operations {
   };
   item_late_list_get: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description where the page before ended, from its next */
+        cursor?: string | null;
+        /** @description rows of a page at most */
+        limit?: number;
+        ordering?: "received_at" | "-received_at";
+        author?: number | null;
+      };
       header?: never;
       path: {
         project: number;
@@ -5389,7 +11613,7 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
-          "application/json": components["schemas"]["LateAnswer"][];
+          "application/json": components["schemas"]["Page_LateAnswer_"];
         };
       };
       default: {
@@ -5468,7 +11692,20 @@ export interface operations {
         /** @description rows of a page at most */
         limit?: number;
         ordering?: "-created_at" | "created_at" | "-id" | "id";
-        kind?: ("export" | "read" | "import" | "fields") | null;
+        kind?:
+          | (
+              | "export"
+              | "read"
+              | "import"
+              | "fields"
+              | "propose"
+              | "agreement"
+              | "consensus"
+              | "certificate"
+              | "class_merge"
+              | "vectors"
+            )
+          | null;
         state?: ("waiting" | "running" | "done" | "failed" | "cancelled" | "expired") | null;
       };
       header?: never;
@@ -5485,6 +11722,68 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Page_JobAnswer_"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  member_list_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["MemberAnswer"][];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  member_list_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["NewMember"];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["AddedMember"];
         };
       };
       default: {
@@ -5522,6 +11821,265 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["Page_VersionAnswer_"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  project_notices_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["NoticesAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  project_notices_put: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["NoticesBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["NoticesAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  notices_secret_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["NoticesAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  notices_test_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["TestedAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  patient_list_get: {
+    parameters: {
+      query?: {
+        /** @description where the page before ended, from its next */
+        cursor?: string | null;
+        /** @description rows of a page at most */
+        limit?: number;
+        ordering?: "name" | "-name" | "id" | "-id";
+        centre?: string | null;
+        split?: ("train" | "val" | "test" | "divided") | null;
+        text?: string | null;
+      };
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Page_PatientAnswer_"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  patient_assign_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["AssignSplitsBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["AssignSplitsAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  proposal_list_post: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description a word of your own for this request: sent again with it, it is done once and answered again */
+        "Idempotency-Key"?: string;
+      };
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ProposalBody"];
+      };
+    };
+    responses: {
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["JobAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  proposal_before_get: {
+    parameters: {
+      query?: {
+        image?: number[];
+        device?: "auto" | "cpu" | "gpu";
+      };
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["BeforeProposalAnswer"];
         };
       };
       default: {
@@ -5640,7 +12198,10 @@ export interface operations {
   reference_set_list_post: {
     parameters: {
       query?: never;
-      header?: never;
+      header?: {
+        /** @description a word of your own for this request: sent again with it, it is done once and answered again */
+        "Idempotency-Key"?: string;
+      };
       path: {
         project: number;
       };
@@ -5699,6 +12260,68 @@ export interface operations {
       };
     };
   };
+  project_round_policy_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["PolicyAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  project_round_policy_put: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["PolicyBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["PolicyAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
   round_list_get: {
     parameters: {
       query?: {
@@ -5739,7 +12362,10 @@ export interface operations {
   round_list_post: {
     parameters: {
       query?: never;
-      header?: never;
+      header?: {
+        /** @description a word of your own for this request: sent again with it, it is done once and answered again */
+        "Idempotency-Key"?: string;
+      };
       path: {
         project: number;
       };
@@ -5774,6 +12400,7 @@ export interface operations {
       query?: {
         preset?: "quick" | "standard" | "tiny" | "paper";
         device?: "auto" | "cpu" | "gpu";
+        method?: "boxcell" | "boxcell-points";
       };
       header?: never;
       path: {
@@ -5896,7 +12523,10 @@ export interface operations {
   slide_list_post: {
     parameters: {
       query?: never;
-      header?: never;
+      header?: {
+        /** @description a word of your own for this request: sent again with it, it is done once and answered again */
+        "Idempotency-Key"?: string;
+      };
       path: {
         project: number;
       };
@@ -5915,6 +12545,242 @@ export interface operations {
         content: {
           "application/json": components["schemas"]["JobStarted"];
         };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  split_change_list_get: {
+    parameters: {
+      query?: {
+        /** @description where the page before ended, from its next */
+        cursor?: string | null;
+        /** @description rows of a page at most */
+        limit?: number;
+        ordering?: "-id" | "id";
+      };
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Page_SplitChangeAnswer_"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  storage_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["StorageAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  storage_patch: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["StorageChange"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["StorageAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  storage_clean_up_post: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["CleanUpBody"];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["CleanUpAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  study_list_get: {
+    parameters: {
+      query?: {
+        /** @description where the page before ended, from its next */
+        cursor?: string | null;
+        /** @description rows of a page at most */
+        limit?: number;
+        ordering?: "-id" | "id";
+        state?: ("draft" | "running" | "locked") | null;
+      };
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Page_TimeStudyAnswer_"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  upload_list_get: {
+    parameters: {
+      query?: {
+        /** @description where the page before ended, from its next */
+        cursor?: string | null;
+        /** @description rows of a page at most */
+        limit?: number;
+        ordering?: "created_at" | "-created_at";
+        filename?: string | null;
+      };
+      header?: never;
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Page_UploadAnswer_"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  upload_list_post: {
+    parameters: {
+      query?: never;
+      header: {
+        /** @description the version of the protocol: 1.0.0 */
+        "Tus-Resumable": string;
+        /** @description bytes of the file */
+        "Upload-Length": string;
+        /** @description filename, and facts as in a form with files; each value in base64 */
+        "Upload-Metadata": string;
+      };
+      path: {
+        project: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
       };
       default: {
         headers: {
@@ -5965,7 +12831,10 @@ export interface operations {
   weights_import_list_post: {
     parameters: {
       query?: never;
-      header?: never;
+      header?: {
+        /** @description a word of your own for this request: sent again with it, it is done once and answered again */
+        "Idempotency-Key"?: string;
+      };
       path: {
         project: number;
       };
@@ -6173,6 +13042,37 @@ export interface operations {
       };
     };
   };
+  round_events_get: {
+    parameters: {
+      query?: {
+        after?: number;
+      };
+      header?: never;
+      path: {
+        round: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["EventsAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
   round_export_get: {
     parameters: {
       query?: never;
@@ -6334,6 +13234,159 @@ export interface operations {
         content: {
           "application/vnd.oai.openapi+json": string;
         };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  study_detail_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        study: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["TimeStudyAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  study_numbers_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        study: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ReportAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  upload_detail_get: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        upload: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["UploadAnswer"];
+        };
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  upload_detail_delete: {
+    parameters: {
+      query?: never;
+      header: {
+        /** @description the version of the protocol: 1.0.0 */
+        "Tus-Resumable": string;
+      };
+      path: {
+        upload: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/problem+json": components["schemas"]["Problem"];
+        };
+      };
+    };
+  };
+  upload_detail_patch: {
+    parameters: {
+      query?: never;
+      header: {
+        /** @description the version of the protocol: 1.0.0 */
+        "Tus-Resumable": string;
+        /** @description bytes that have arrived before this part */
+        "Upload-Offset": string;
+      };
+      path: {
+        upload: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/offset+octet-stream": string;
+      };
+    };
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
       };
       default: {
         headers: {

@@ -1,7 +1,7 @@
 /** Pointer events on the canvas (mouse, pen, touch) become inputs of the current tool, or pan, zoom and pinch. It only
  *  routes: what an input means is the tool's business. */
 import type { Editor } from "../editor/editor";
-import { panBy, screenPoint, toImage, zoomAt, type Point } from "../geometry/frames";
+import { panBy, toImage, zoomAt, type Point } from "../geometry/frames";
 import { t } from "../locale/locale";
 import type { Focus } from "../render/cell_style";
 import type { Sketch } from "../render/overlay";
@@ -35,6 +35,8 @@ export class PointerInput {
   constructor(
     private readonly editor: Editor,
     private readonly viewport: Viewport,
+    /** Show what can be done at a place on the page, CSS pixels. */
+    private readonly openMenu: (at: { x: number; y: number }) => void,
   ) {
     const surface = viewport.surface;
     surface.addEventListener("pointerdown", (e) => this.down(e));
@@ -49,7 +51,7 @@ export class PointerInput {
       this.hover(-1);
     });
     surface.addEventListener("wheel", (e) => this.wheel(e), { passive: false });
-    surface.addEventListener("contextmenu", (e) => e.preventDefault());
+    surface.addEventListener("contextmenu", (e) => this.menu(e));
     surface.addEventListener("auxclick", (e) => e.preventDefault());
   }
 
@@ -100,9 +102,9 @@ export class PointerInput {
   }
   complete(): void {
     const tool = this.editor.toolbox.current;
-    if (this.isDragging) this.editor.store.toast(FINISH_DRAG());
+    if (this.isDragging) this.editor.store.toasts.show(FINISH_DRAG());
     else if (tool.complete) tool.complete();
-    else this.editor.store.toast(t("Go on: this is not finished yet. Esc drops it."));
+    else this.editor.store.toasts.show(t("Go on: this is not finished yet. Esc drops it."));
   }
   /** Without the last point; false when the current tool has no points to take back. */
   back(): boolean {
@@ -131,7 +133,16 @@ export class PointerInput {
       ...this.nudged(),
       many: this.outlined().map((row) => editor.store.cells.extent(row)),
       others: this.others(),
+      ...this.marked(),
     };
+  }
+
+  /** The frame around the cell that a study's reader works on. */
+  private marked(): Partial<Sketch> {
+    const mark = this.editor.store.opened.study?.mark;
+    if (!mark) return {};
+    const [x0, y0, x1, y1] = mark;
+    return { marked: { x0, y0, x1, y1 } };
   }
 
   private toolCursor(): Cursor | null {
@@ -258,7 +269,7 @@ export class PointerInput {
   }
 
   private hovered(e: PointerEvent): number {
-    if (this.editor.store.tool !== "select" || this.editor.store.editing) return -1;
+    if (!this.editor.toolbox.current.hovers) return -1;
     const at = toImage(this.place(e), this.editor.view.camera);
     return rowsAt(this.editor, at, this.sizes())[0] ?? -1;
   }
@@ -279,7 +290,7 @@ export class PointerInput {
     if (this.panning?.id === e.pointerId) this.endPan();
     if (this.meaning("cancel", e) === "interrupted") {
       this.cancel();
-      this.editor.store.toast(t("The drag was interrupted, so nothing of it was kept. Draw it again."));
+      this.editor.store.toasts.show(t("The drag was interrupted, so nothing of it was kept. Draw it again."));
     }
     this.viewport.invalidate();
   }
@@ -310,6 +321,17 @@ export class PointerInput {
     this.viewport.invalidate();
   }
 
+  /** The right button, a long press or the menu key: what can be done with what lies here. */
+  private menu(e: MouseEvent): void {
+    e.preventDefault();
+    if (this.kind === "touch") this.cancel(); // a finger that stays is the beginning of no box
+    if (this.isDragging || this.busy || this.editor.toolbox.usesRightButton) return;
+    const at = toImage(this.place(e), this.editor.view.camera);
+    const row = rowsAt(this.editor, at, this.sizes())[0] ?? -1;
+    if (!this.editor.store.multiSelected.includes(row)) this.editor.selection.select(row);
+    this.openMenu({ x: e.clientX, y: e.clientY });
+  }
+
   /** Give an input to the tool. */
   private feed(input: Press): void {
     this.editor.toolbox.current.input(input, this.sizes());
@@ -329,7 +351,6 @@ export class PointerInput {
   }
 
   private place(e: { clientX: number; clientY: number }): Point<"screen"> {
-    const { left, top } = this.viewport.surface.getBoundingClientRect();
-    return screenPoint(e.clientX - left, e.clientY - top);
+    return this.viewport.pointAt(e);
   }
 }

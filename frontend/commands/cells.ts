@@ -1,5 +1,6 @@
 /** What is done to selected cells. */
 import { panBy } from "../geometry/frames";
+import { stepFromPage } from "../geometry/turn";
 import { mark } from "../locale/locale";
 import { DELETE, unavailableAttribute, unavailableForCell, VERDICT, writing } from "./availability";
 import type { CommandRecord, Context } from "./command";
@@ -9,8 +10,9 @@ const [NUDGE, FAR_NUDGE] = [1, 10];
 /** Or the view, by so many CSS pixels. */
 const [PAN, FAR_PAN] = [60, 240];
 
-/** Where no own cell is selected the view moves. */
-function move({ editor, shift }: Context, dx: number, dy: number): void {
+/** Where no own cell is selected the view moves. The direction is the one that is seen. */
+function move({ editor, shift }: Context, right: number, down: number): void {
+  const { x: dx, y: dy } = stepFromPage({ x: right, y: down }, editor.view.turn);
   const far = shift ? FAR_NUDGE : NUDGE;
   if (editor.multiSelect.nudge(dx * far, dy * far)) return;
   const { camera, canvas } = editor.view;
@@ -24,6 +26,7 @@ export const CELL_COMMANDS = {
     group: mark("Cells"),
     keys: ["Delete", "Backspace"],
     scope: "canvas",
+    inMenu: true,
     whyNot: (store) => unavailableForCell(store, DELETE),
     run: ({ editor }) => editor.remove(),
   },
@@ -32,6 +35,7 @@ export const CELL_COMMANDS = {
     group: mark("Cells"),
     keys: ["k"],
     scope: "canvas",
+    inMenu: true,
     whyNot: (store) => unavailableForCell(store, VERDICT),
     run: ({ editor }) => editor.review.cannotTell(),
   },
@@ -40,6 +44,7 @@ export const CELL_COMMANDS = {
     group: mark("Cells"),
     keys: ["e"],
     scope: "canvas",
+    inMenu: true,
     whyNot: (store) =>
       unavailableForCell(store, {
         needs: "brush",
@@ -52,6 +57,7 @@ export const CELL_COMMANDS = {
     group: mark("Cells"),
     keys: ["t"],
     scope: "canvas",
+    inMenu: true,
     whyNot: (store) =>
       unavailableForCell(store, {
         needs: "smart",
@@ -96,6 +102,7 @@ export const CELL_COMMANDS = {
     group: mark("Cells"),
     keys: ["Shift+d"],
     scope: "canvas",
+    inMenu: true,
     whyNot: (store) => unavailableForCell(store, { needs: "stamp", alsoRegions: true }),
     run: ({ editor }) => editor.toolbox.copySize(),
   },
@@ -139,11 +146,20 @@ export const CELL_COMMANDS = {
     whyNot: writing,
     run: ({ editor }) => editor.multiSelect.accept(),
   },
+  "many.reject": {
+    sentence: mark("Reject those that were shown"),
+    group: mark("Selected together"),
+    keys: ["x"],
+    scope: "many",
+    whyNot: writing,
+    run: ({ editor }) => editor.multiSelect.reject(),
+  },
   "many.merge": {
     sentence: mark("Merge into one cell"),
     group: mark("Selected together"),
     keys: ["j"],
     scope: "many",
+    inMenu: true,
     whyNot: writing,
     run: ({ editor }) => editor.multiSelect.merge(),
   },
@@ -152,6 +168,7 @@ export const CELL_COMMANDS = {
     group: mark("Selected together"),
     keys: ["Shift+n"],
     scope: "many",
+    inMenu: true,
     whyNot: writing,
     run: ({ editor }) => editor.attributes.nest(),
   },

@@ -33,6 +33,8 @@ export type CommandRecord = {
   readonly repeats?: true;
   /** It may come in the middle of a drag. Any other command would end the drag, and what is drawn would be lost. */
   readonly duringDrag?: true;
+  /** It is done to what lies under the pointer: it stands in the menu of the right button. */
+  readonly inMenu?: true;
   /** False: it makes no sense as a choice in a list. */
   readonly inPalette?: false;
   /** Why it has no effect now, in a sentence; null: it has one. Absent: it always has. */

@@ -22,7 +22,7 @@ export const DRAWING_COMMANDS = {
     scope: "draw",
     whyNot: writing,
     run: ({ editor, pointer }) => {
-      if (!pointer.back()) editor.store.toast(t("There is no last point to take back. Esc drops it."));
+      if (!pointer.back()) editor.store.toasts.show(t("There is no last point to take back. Esc drops it."));
     },
   },
 } as const satisfies Record<string, CommandRecord>;

@@ -25,6 +25,14 @@ export const HISTORY_COMMANDS = {
     whyNot: writing,
     run: ({ editor }) => editor.redo(),
   },
+  "history.playback": {
+    sentence: mark("Play back the work on this image"),
+    group: mark("Cells"),
+    keys: [],
+    scope: "canvas",
+    whyNot: ({ opened }) => (opened.study ? t("Fields of a study are not played back.") : null),
+    run: ({ overlays }) => overlays.toggle("playback"),
+  },
   "save.now": {
     sentence: mark("Send waiting changes now"),
     group: mark("Cells"),
@@ -33,7 +41,7 @@ export const HISTORY_COMMANDS = {
     duringDrag: true,
     run: ({ editor: { store } }) => {
       if (store.outbox.count || store.save.kind !== "saved") void store.outbox.flush();
-      else store.toast(t("Everything is saved."));
+      else store.toasts.show(t("Everything is saved."));
     },
   },
 } as const satisfies Record<string, CommandRecord>;

@@ -3,14 +3,17 @@ import { mark, t } from "../locale/locale";
 import { COMMAND_NAMES, COMMANDS, type Command } from ".";
 import type { Scope } from "./command";
 
-export type Pressed = Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "shiftKey" | "altKey">;
+export type Pressed = Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "shiftKey" | "altKey"> & {
+  /** Which key it is, whatever is written on it. */
+  readonly code?: string;
+};
 
 const entries = COMMAND_NAMES.map((name) => [name, COMMANDS[name]] as const);
 const NARROW: readonly Scope[] = ["edit", "draw", "many", "review", "canvas"];
 
 /** "Mod+Shift+z": modifiers in the order Mod, Alt, Shift. Shift is left out for signs that need it ("?"). */
 export function chordOf(event: Pressed): string {
-  const key = nameOf(event.key);
+  const key = nameOf(event);
   const isSign = key.length === 1 && key.toUpperCase() === key;
   const isAltGr = isSign && event.ctrlKey && event.altKey; // how "[" is typed on many keyboards
   const modifiers = [
@@ -21,9 +24,23 @@ export function chordOf(event: Pressed): string {
   return [...modifiers.filter((name) => name !== ""), key].join("+");
 }
 
-function nameOf(key: string): string {
+/** What stands on the keys of a Latin keyboard where other scripts have letters. */
+const SIGNS: Readonly<Record<string, string>> = {
+  BracketLeft: "[",
+  BracketRight: "]",
+  Comma: ",",
+  Minus: "-",
+  Equal: "=",
+};
+const LAST_LATIN = "\u024f";
+
+/** On a keyboard of another script a letter means the key at that place, so that every layout has every command. */
+function nameOf({ key, code = "" }: Pressed): string {
   if (key === " ") return "Space";
-  return key.length === 1 ? key.toLowerCase() : key;
+  if (key.length !== 1) return key;
+  if (key <= LAST_LATIN) return key.toLowerCase();
+  const letter = /^Key([A-Z])$/.exec(code)?.[1];
+  return (letter ?? SIGNS[code] ?? key).toLowerCase();
 }
 
 export type Overrides = Partial<Record<Command, readonly string[]>>;

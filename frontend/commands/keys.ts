@@ -25,7 +25,7 @@ export class Keys {
     const isEndOfDrag = pointer.isDragging && !duringDrag;
     const why = isEndOfDrag ? FINISH_DRAG() : (whyNot?.(editor.store) ?? null);
     if (why !== null) {
-      editor.store.toast(why);
+      editor.store.toasts.show(why);
       return;
     }
     run({ ...this.context, shift: this.shift });
@@ -46,9 +46,9 @@ export class Keys {
     if (e.defaultPrevented || e.isComposing || this.belongsElsewhere(e)) return;
     this.shift = e.shiftKey;
     const command = this.map.commandOf(pressed(e), this.scopes);
-    const isClass = command === null && isClassKey(e);
-    if (!e.repeat) this.record(isClass ? "class" : (command ?? "other"), e);
-    if (isClass) this.chooseClass(e);
+    const digit = command === null ? classDigit(e) : null;
+    if (!e.repeat) this.record(digit ? "class" : (command ?? "other"), e);
+    if (digit) this.chooseClass(e, digit);
     else if (command !== null && !this.isBrowsers(command)) this.press(command, e);
   }
   private record(name: string, e: KeyboardEvent): void {
@@ -69,25 +69,30 @@ export class Keys {
   /** Leaving the canvas by keyboard stays possible: when no proposal is open, Tab is the browser's. */
   private isBrowsers(command: Command): boolean {
     const isStep = command === "review.next" || command === "review.previous";
-    return isStep && !this.context.editor.store.counts.undecided;
+    return isStep && !this.context.editor.store.overview.counts.undecided;
   }
 
   /** 1-9 are the classes' own keys, set by the project and shown on their chips. */
-  private chooseClass(e: KeyboardEvent): void {
+  private chooseClass(e: KeyboardEvent, digit: string): void {
     e.preventDefault();
     if (e.repeat) return;
     const { editor } = this.context;
-    const chosen: LabelClass | undefined = editor.store.opened.project.classes.find(
-      (c) => String(c.key) === e.key,
-    );
+    const chosen: LabelClass | undefined = editor.store.offeredClasses.find((c) => String(c.key) === digit);
     if (chosen) editor.chooseClass(chosen);
-    else editor.store.toast(t("This project has no class with the key {key}.", { key: e.key }));
+    else editor.store.toasts.show(t("This project has no class with the key {key}.", { key: digit }));
     this.context.viewport.invalidate();
   }
 
   private up(e: KeyboardEvent): void {
     const { pointer, viewport } = this.context;
-    const plain = { key: e.key, ctrlKey: false, metaKey: false, shiftKey: false, altKey: false };
+    const plain = {
+      key: e.key,
+      code: e.code,
+      ctrlKey: false,
+      metaKey: false,
+      shiftKey: false,
+      altKey: false,
+    };
     const command = this.map.commandOf(plain, ["canvas"]);
     if (command === "view.peek") viewport.peeking = false;
     if (command === "view.pan") pointer.setPanKey(false);
@@ -105,8 +110,20 @@ export class Keys {
 /** Shift is no part of an arrow key's chord: it says how far. */
 function pressed(e: KeyboardEvent): Pressed {
   if (!e.key.startsWith("Arrow") || !e.shiftKey) return e;
-  return { key: e.key, shiftKey: false, ctrlKey: e.ctrlKey, metaKey: e.metaKey, altKey: e.altKey };
+  return {
+    key: e.key,
+    code: e.code,
+    shiftKey: false,
+    ctrlKey: e.ctrlKey,
+    metaKey: e.metaKey,
+    altKey: e.altKey,
+  };
 }
 
-const isClassKey = (e: KeyboardEvent): boolean =>
-  !e.ctrlKey && !e.metaKey && !e.altKey && /^[1-9]$/.test(e.key);
+/** The digit of a class's key; on keyboards that have digits only with Shift, the key on which the digit stands. */
+export function classDigit(e: Pressed): string | null {
+  if (e.ctrlKey || e.metaKey || e.altKey) return null;
+  if (/^[1-9]$/.test(e.key)) return e.key;
+  const place = /^Digit([1-9])$/.exec(e.code ?? "")?.[1];
+  return place && !e.shiftKey ? place : null;
+}

@@ -6,9 +6,9 @@ import { unavailableTool } from "./availability";
 import type { CommandRecord, Context } from "./command";
 
 function choose({ editor, pointer }: Context, name: ToolName): void {
-  const isRuler = editor.store.tool === "measure"; // a ruler is nothing to lose
-  const isDropped = pointer.cancel() && !isRuler;
-  if (isDropped) editor.store.toast(t("What you had begun with the other tool was dropped."));
+  const losesNothing = TOOLS[editor.store.tool].changesNothing === true; // a ruler, a lasso
+  const isDropped = pointer.cancel() && !losesNothing;
+  if (isDropped) editor.store.toasts.show(t("What you had begun with the other tool was dropped."));
   editor.toolbox.choose(name);
 }
 

@@ -31,11 +31,20 @@ export const WORK_COMMANDS = {
       opened.work ? null : t("This project has no workflow, so it has no queue. ] opens the next image."),
     run: ({ editor, go }) => void editor.finish.next(go),
   },
+  "guidelines.toggle": {
+    sentence: mark("Show or hide the guidelines"),
+    group: mark("Work"),
+    keys: ["F1"],
+    scope: "canvas",
+    whyNot: ({ opened }) => (opened.study ? t("A study has its own instructions.") : null),
+    run: ({ editor }) => editor.guidelines.toggle(),
+  },
   "comment.new": {
     sentence: mark("Comment on the cell, the place or the image"),
     group: mark("Work"),
     keys: ["c"],
     scope: "canvas",
+    inMenu: true,
     whyNot: ({ opened }) => {
       if (opened.study) return t("Fields of a study have no comments.");
       return opened.project.archived_at ? t("This project is archived; its comments can be read.") : null;

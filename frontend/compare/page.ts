@@ -16,7 +16,7 @@ import {
 import { spoken, t } from "../locale/locale";
 import { Viewport } from "../render/viewport";
 import { Cells } from "../scene/cells";
-import type { Comparison as Opened, LabelClass } from "../scene/contract";
+import type { Comparison as Opened, ShownClass } from "../scene/contract";
 import type { Pack } from "../scene/pack";
 import { isTyping } from "../commands/typing";
 import { pinch, wheelFactor } from "../canvas/pinch";
@@ -352,7 +352,7 @@ function compared(image: Size, packs: readonly Pack[], reference: Pack | null): 
 }
 
 /** Outlines and parts in the colours of the page's tokens. */
-function classesOf(root: HTMLElement): LabelClass[] {
+function classesOf(root: HTMLElement): ShownClass[] {
   const style = getComputedStyle(root);
   const colour = (token: string) => style.getPropertyValue(token).trim();
   return [

@@ -496,6 +496,12 @@ createServer(async (request, response) => {
         })),
       });
     }
+    if (path === "/api/v1/projects/3/images/") {
+      const items = images.map(({ id }) => ({ id, name: `image ${id}` }));
+      return answer(200, { items, next: null });
+    }
+    match = /^\/api\/v1\/images\/(\d+)\/$/.exec(path);
+    if (match && request.method === "PATCH") return answer(200, {});
     match = /^\/api\/v1\/layers\/([0-9a-f-]+)\/(pack|operations|heads)\/$/.exec(path);
     if (match) {
       const l = layers.get(match[1]);

@@ -71,11 +71,11 @@ export class Attributes extends observed((): Observable => ({ pending: {} })) im
     const { store } = this;
     const draft = bulk.nest(store.cells, this.rows());
     if (!draft) {
-      store.toast(t("Select a cell together with the nuclei that lie in it."));
+      store.toasts.show(t("Select a cell together with the nuclei that lie in it."));
       return;
     }
     store.begin();
     const op = store.commit(draft);
-    if (op) store.toast(t("{n} linked to the cell around.", { n: draft.effects.length }), [op]);
+    if (op) store.toasts.show(t("{n} linked to the cell around.", { n: draft.effects.length }), [op]);
   }
 }

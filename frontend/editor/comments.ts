@@ -1,6 +1,6 @@
 /** Comments on the image: threads about a cell, a place or the whole image. */
 import { t } from "../locale/locale";
-import type { Thread } from "../scene/contract";
+import type { Schemas, Thread } from "../scene/contract";
 import { observed } from "../scene/observed";
 import { ApiError } from "../sync/api";
 import type { ViewPort } from "./interfaces";
@@ -17,6 +17,8 @@ type Observable = {
   threads: readonly Thread[];
   /** What the comment that is being written is about; null: none is being written. */
   draft: Pin | null;
+  /** What is written of it so far, also while another tab is open. */
+  text: string;
   showResolved: boolean;
 };
 
@@ -25,6 +27,7 @@ const WHOLE_IMAGE: Pin = { layer: null, annotation: null, x: null, y: null };
 export class Comments extends observed((): Observable => ({
   threads: [],
   draft: null,
+  text: "",
   showResolved: false,
 })) {
   constructor(
@@ -47,13 +50,13 @@ export class Comments extends observed((): Observable => ({
   }
 
   async load(): Promise<void> {
-    if (this.store.opened.study) return;
-    const image = this.store.opened.image.id;
+    const { api, opened } = this.store;
+    if (opened.study) return;
     try {
-      const { threads } = await this.store.api.get<{ threads: Thread[] }>(`images/${image}/comments/`);
+      const { threads } = await api.get<Schemas["ThreadsAnswer"]>(`images/${opened.image.id}/comments/`);
       this.threads = threads;
-    } catch (error) {
-      if (error instanceof ApiError && error.status < 500) return; // no comments here for this person
+    } catch {
+      return; // no comments for this person, or no server: what is known stays
     }
   }
 
@@ -76,10 +79,19 @@ export class Comments extends observed((): Observable => ({
     else this.draft = WHOLE_IMAGE;
   }
 
-  async send(text: string): Promise<boolean> {
+  discard(): void {
+    this.draft = null;
+    this.text = "";
+  }
+
+  async send(): Promise<boolean> {
     if (!this.draft) return false;
     const image = this.store.opened.image.id;
-    return this.change(() => this.store.api.post(`images/${image}/comments/`, { text, ...this.draft }));
+    const body = { text: this.text, ...this.draft };
+    return this.change(async () => {
+      await this.store.api.post(`images/${image}/comments/`, body);
+      this.discard();
+    });
   }
   reply(thread: Thread, text: string): Promise<boolean> {
     return this.change(() => this.store.api.post(`comments/${thread.id}/reply/`, { text }));
@@ -114,10 +126,9 @@ export class Comments extends observed((): Observable => ({
       await act();
     } catch (error) {
       const detail = error instanceof ApiError ? error.detail : t("The server does not answer. Try again.");
-      this.store.toast(detail);
+      this.store.toasts.show(detail);
       return false;
     }
-    this.draft = null;
     await this.load();
     return true;
   }

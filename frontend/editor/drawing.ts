@@ -1,5 +1,5 @@
 /** New cells and regions, and other shapes of those that are there. */
-import type { Box } from "../geometry/box";
+import { isPointBox, type Box } from "../geometry/box";
 import { boxOf as maskBox, type Mask } from "../geometry/mask";
 import { t } from "../locale/locale";
 import * as bulk from "../scene/bulk";
@@ -16,7 +16,7 @@ export class Drawing implements CellDrawing {
 
   draw(box: Box, region: null | "exhaustive" | "ignore", tool = "box"): void {
     const { store } = this;
-    if (!region) store.lastSize = { width: box.x1 - box.x0, height: box.y1 - box.y0 };
+    if (!region && !isPointBox(box)) store.lastSize = { width: box.x1 - box.x0, height: box.y1 - box.y0 };
     const labelClass = store.labelClass?.id ?? null;
     this.commitNew(region ? edits.region(box, region) : edits.draw(box, labelClass, tool));
   }
@@ -49,7 +49,7 @@ export class Drawing implements CellDrawing {
   private notKept(): void {
     const { store } = this;
     const deleted = t("Not kept: this cell has been deleted meanwhile.");
-    store.toast(store.canWrite ? deleted : readOnly(store));
+    store.toasts.show(store.canWrite ? deleted : readOnly(store));
   }
 
   /** One region over the whole image in which every cell is annotated. */
@@ -58,7 +58,7 @@ export class Drawing implements CellDrawing {
     const { width, height } = store.opened.image;
     store.begin();
     const op = store.commit(edits.region({ x0: 0, y0: 0, x1: width, y1: height }, "exhaustive"));
-    if (op) store.toast(t("Marked: every cell of this image is annotated."), [op]);
+    if (op) store.toasts.show(t("Marked: every cell of this image is annotated."), [op]);
   }
   isComplete(): boolean {
     const { cells, opened, overview } = this.store;

@@ -10,14 +10,17 @@ import { Comments } from "./comments";
 import { readOnly, unavailableClass } from "./permission";
 import { Drawing } from "./drawing";
 import { Finish } from "./finish";
+import { Guidelines } from "./guidelines";
 import { LiveUpdates, PACE, type Pace } from "./live_updates";
 import { MaskEdit } from "./mask_edit";
 import { MultiSelect } from "./multi_select";
 import type { Features } from "./interfaces";
 import { dependOn } from "../scene/observed";
 import { overruling } from "./overrule";
+import { PastOperations } from "./past_operations";
 import { Picture } from "./picture";
 import { Review } from "./review";
+import { SecondImage } from "./second_image";
 import { Selection } from "./selection";
 import { Smart } from "./smart";
 import { OBSERVED, Store } from "./store";
@@ -41,6 +44,9 @@ export class Editor implements Features {
   readonly liveUpdates: LiveUpdates;
   readonly finish: Finish;
   readonly comments: Comments;
+  readonly past: PastOperations;
+  readonly guidelines: Guidelines;
+  readonly second: SecondImage;
   /** When the cells are there; rejects when they could not be had. */
   loaded: Promise<void> = Promise.resolve();
 
@@ -59,6 +65,9 @@ export class Editor implements Features {
     this.undoRedo = undoRedoOf(this.store, this.selection);
     this.finish = new Finish(this.store);
     this.comments = new Comments(this.store, this.view, this.selection);
+    this.guidelines = new Guidelines(this.store);
+    this.second = new SecondImage(this.store);
+    this.past = new PastOperations(this.store, this.selection);
     this.liveUpdates = new LiveUpdates(this.store, this.view, pace, () => void this.comments.load());
   }
 
@@ -67,6 +76,7 @@ export class Editor implements Features {
     this.liveUpdates.start();
     this.finish.start();
     void this.comments.load();
+    this.guidelines.start();
   }
   stop(): void {
     this.liveUpdates.stop();
@@ -87,7 +97,10 @@ export class Editor implements Features {
         dependOn(this.store.history, ["done", "undone"]);
         dependOn(this.liveUpdates, ["live"]);
         dependOn(this.finish, ["work", "ended", "left", "busy"]);
-        dependOn(this.comments, ["threads", "draft", "showResolved"]);
+        dependOn(this.guidelines, ["isOpen", "guideline", "failed"]);
+        dependOn(this.second, ["image", "mode", "opacity", "picked", "waiting", "others"]);
+        dependOn(this.past, ["operations", "annotation", "hasMore", "isBusy", "failed"]);
+        dependOn(this.comments, ["threads", "draft", "text", "showResolved"]);
         const { log, editing } = this.store;
         const { live } = this.liveUpdates;
         if (log) dependOn(log, ["conflicts"]);
@@ -96,7 +109,7 @@ export class Editor implements Features {
         onChange();
       }),
       effect(() => {
-        dependOn(this.view, ["camera", "canvas", "sketches"]);
+        dependOn(this.view, ["camera", "canvas", "turn", "sketches"]);
         if (this.store.editing) dependOn(this.store.editing, ["patch"]);
         onMove();
       }),
@@ -122,8 +135,9 @@ export class Editor implements Features {
   overrule(): void {
     const draft = overruling(this.store);
     if (!draft) return;
+    this.store.begin();
     const op = this.store.commit(draft);
-    if (op) this.store.toast(t("The dispute is settled."), [op]);
+    if (op) this.store.toasts.show(t("The dispute is settled."), [op]);
   }
   remove(): void {
     const { store } = this;
@@ -132,20 +146,20 @@ export class Editor implements Features {
     const isRegion = store.cells.kindOf(store.selected) === "region";
     const op = store.commit(edits.remove(store.cells, store.selected));
     this.selection.select(-1);
-    if (op) store.toast(isRegion ? t("Region deleted.") : t("Cell deleted."), [op]);
+    if (op) store.toasts.show(isRegion ? t("Region deleted.") : t("Cell deleted."), [op]);
   }
 
   undo(): void {
     const { store } = this;
     this.multiSelect.endNudge();
     if (this.maskEdit.undo()) return;
-    if (store.editing) store.toast(t("No stroke to undo in this mask. Esc leaves it as it was."));
+    if (store.editing) store.toasts.show(t("No stroke to undo in this mask. Esc leaves it as it was."));
     else if (store.canWrite) this.undoRedo.undo();
-    else store.toast(readOnly(store));
+    else store.toasts.show(readOnly(store));
   }
   redo(): void {
     if (this.store.canWrite) this.undoRedo.redo();
-    else this.store.toast(readOnly(this.store));
+    else this.store.toasts.show(readOnly(this.store));
   }
 
   /** The class sticks for what is drawn next, and is given to what is selected, the box just drawn included. In the
@@ -153,7 +167,7 @@ export class Editor implements Features {
   chooseClass(chosen: LabelClass): void {
     const { store } = this;
     const why = unavailableClass(store);
-    if (why) return store.toast(why);
+    if (why) return store.toasts.show(why);
     const isSame = store.labelClass === chosen;
     store.labelClass = chosen;
     if (!store.dragging) this.classify(chosen, isSame);
@@ -165,7 +179,7 @@ export class Editor implements Features {
     else if (store.onProposal) this.review.proposalClass = chosen.id;
     else {
       const why = this.unclassified(chosen, isSame);
-      if (why) store.toast(why);
+      if (why) store.toasts.show(why);
       else if (store.isMineAndLive(row)) store.commit(edits.classify(cells, row, chosen.id));
     }
   }

@@ -2,7 +2,7 @@
  *  Finishing offers the next item; the end of the queue says so. */
 import { observed } from "../scene/observed";
 import { t } from "../locale/locale";
-import type { ItemAct, ItemAnswer, Work } from "../scene/contract";
+import type { ItemAct, ItemAfterAct, Schemas, Work } from "../scene/contract";
 import { ApiError } from "../sync/api";
 import type { Store } from "./store";
 
@@ -53,7 +53,6 @@ export class Finish extends observed((): Observable => ({ work: null, ended: nul
 
   async finish(): Promise<void> {
     if (this.main) await this.act(this.main, {});
-    else if (this.ended) this.store.toast(t("This is done. Ctrl+Shift+Enter opens the next image."));
   }
 
   /** Do an act. What was drawn is saved first: the server keeps apart what arrives after the image is done. */
@@ -63,21 +62,34 @@ export class Finish extends observed((): Observable => ({ work: null, ended: nul
     this.busy = true;
     try {
       await store.outbox.flush();
-      if (store.outbox.count) {
-        store.toast(t("Not yet: some changes are not saved. Wait for the connection, then try again."));
+      const unsaved = this.unsavedWork();
+      if (unsaved) {
+        store.toasts.show(unsaved);
         return;
       }
       const path = `items/${work.item}/${act.replace("_", "-")}/`;
-      const answer = await store.waited(store.api.post<ItemAnswer>(path, body));
+      const answer = await store.waited(store.api.post<ItemAfterAct>(path, body));
       this.take(act, answer);
     } catch (error) {
-      store.toast(error instanceof ApiError ? error.detail : t("The server does not answer. Try again."));
+      store.toasts.show(
+        error instanceof ApiError ? error.detail : t("The server does not answer. Try again."),
+      );
     } finally {
       this.busy = false;
     }
   }
 
-  private take(act: ItemAct, answer: ItemAnswer): void {
+  /** Why an act would lose what was drawn; null: everything is saved. */
+  private unsavedWork(): string | null {
+    const { log, outbox } = this.store;
+    if (outbox.count)
+      return t("Not yet: some changes are not saved. Wait for the connection, then try again.");
+    if (log?.conflicts.length)
+      return t("Not yet: a conflict is open. Choose your version or the other one, then try again.");
+    return null;
+  }
+
+  private take(act: ItemAct, answer: ItemAfterAct): void {
     if (!this.work) return;
     const actions: ItemAct[] = act === "begin" ? ["finish", "skip", "release"] : [];
     const reading = act === "begin" ? "open" : this.work.reading;
@@ -85,7 +97,10 @@ export class Finish extends observed((): Observable => ({ work: null, ended: nul
     this.store.opened.work = this.work;
     this.left = answer.left;
     this.ended = ENDED[act] ?? null;
-    if (answer.state === "done") this.store.log = null; // nothing is written here any more
+    const isClosed = act === "finish" && answer.is_blind; // a blinded reading is frozen when it is finished
+    if (answer.state === "done" || isClosed) this.store.log = null; // nothing is written here any more
+    // Only who reads a blinded image has a layer on it: it is there now.
+    if (act === "begin" && answer.is_blind && !this.store.log) window.location.reload();
   }
 
   /** Open the next item: of the queue, or of the reviews for who has just reviewed. Says when nothing is left. */
@@ -94,12 +109,14 @@ export class Finish extends observed((): Observable => ({ work: null, ended: nul
     const isReview = this.ended === "accepted" || this.ended === "sent_back";
     const path = `projects/${store.opened.project.id}/items/${isReview ? "review" : "next"}/`;
     try {
-      const { item } = await store.api.post<{ item: { image: { id: number } } | null }>(path, {});
+      const { item } = await store.api.post<Schemas["ClaimedAnswer"]>(path, {});
       if (item) go(item.image.id);
-      else if (isReview) store.toast(t("Nothing waits for your review."));
-      else store.toast(t("Nothing is left for you: all images are taken or done."));
+      else if (isReview) store.toasts.show(t("Nothing waits for your review."));
+      else store.toasts.show(t("Nothing is left for you at the moment."));
     } catch (error) {
-      store.toast(error instanceof ApiError ? error.detail : t("The server does not answer. Try again."));
+      store.toasts.show(
+        error instanceof ApiError ? error.detail : t("The server does not answer. Try again."),
+      );
     }
   }
 
@@ -108,7 +125,8 @@ export class Finish extends observed((): Observable => ({ work: null, ended: nul
     try {
       await this.store.api.post(`items/${this.work.item}/renew/`, {});
     } catch (error) {
-      if (error instanceof ApiError && error.code === "not_your_reading") this.store.toast(error.detail);
+      if (error instanceof ApiError && error.code === "not_your_reading")
+        this.store.toasts.show(error.detail);
     }
   }
 }

@@ -33,7 +33,8 @@ export class MaskEdit implements MaskEditing {
     const patch = mask ? unpack(mask) : patchOver(cells.boxOf(row), store.opened.image);
     const { x0, y0, x1, y1 } = cells.boxOf(row);
     // A brush wider than a third of a small cell would paint it in one touch.
-    store.brushRadius = Math.min(store.brushRadius, Math.max(1, Math.min(x1 - x0, y1 - y0) / 3));
+    if (!cells.isPoint(row))
+      store.brushRadius = Math.min(store.brushRadius, Math.max(1, Math.min(x1 - x0, y1 - y0) / 3));
     store.editing = new EditedMask(row, patch);
     store.recorder.record("tool", "brush");
   }
@@ -67,7 +68,7 @@ export class MaskEdit implements MaskEditing {
     const isProposal = store.cells.isUndecided(row);
     const mask = pack(editing.patch);
     if (!mask) {
-      store.toast(
+      store.toasts.show(
         isProposal
           ? t("The mask is empty. Esc leaves it as it was; X rejects the proposal.")
           : t("The mask is empty. Esc leaves it as it was; Del deletes the cell."),
@@ -88,12 +89,12 @@ export class MaskEdit implements MaskEditing {
   private reshape(row: number, mask: Mask, tool: string): void {
     const { store } = this;
     if (!store.isMineAndLive(row)) {
-      store.toast(t("Not kept: this cell was decided or deleted meanwhile."));
+      store.toasts.show(t("Not kept: this cell was decided or deleted meanwhile."));
       return;
     }
     const op = store.commit(edits.reshape(store.cells, row, mask, tool));
     const touchesBox = overlap(maskBox(mask), store.cells.boxOf(row));
-    if (!touchesBox && op) store.toast(t("The mask no longer touches its box."), [op]);
+    if (!touchesBox && op) store.toasts.show(t("The mask no longer touches its box."), [op]);
   }
   /** One stroke back. False when there is none. */
   undo(): boolean {

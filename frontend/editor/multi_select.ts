@@ -13,6 +13,20 @@ import type { Store } from "./store";
 
 const NUDGE_PAUSE_MS = 500;
 
+export type BulkVerdict = "accept" | "reject";
+const DRAFTS_OF = { accept: bulk.acceptAll, reject: bulk.rejectAll } as const;
+const NONE_DECIDED = { accept: () => t("None accepted."), reject: () => t("None rejected.") } as const;
+
+function decidedWords(verdict: BulkVerdict, n: number): string {
+  if (verdict === "reject")
+    return tn(
+      n,
+      "{n} rejected, recorded as rejected in bulk.",
+      "{n} rejected, recorded as rejected in bulk.",
+    );
+  return tn(n, "{n} accepted, recorded as accepted in bulk.", "{n} accepted, recorded as accepted in bulk.");
+}
+
 type Observable = {
   /** A box on its way by the arrow keys, not yet an operation. */
   nudging: { readonly row: number; readonly box: Box } | null;
@@ -34,91 +48,96 @@ export class MultiSelect extends observed((): Observable => ({ nudging: null }))
   remove(): void {
     const done = this.doAll(bulk.removeAll(this.store.cells, this.store.multiSelected));
     this.selection.selectSeveral([]);
-    if (done.n) this.store.toast(tn(done.n, "{n} cell deleted.", "{n} cells deleted."), done.ops);
-    else this.store.toast(t("None of these cells is yours to delete. Proposals are rejected, not deleted."));
+    if (done.n) this.store.toasts.show(tn(done.n, "{n} cell deleted.", "{n} cells deleted."), done.ops);
+    else
+      this.store.toasts.show(
+        t("None of these cells is yours to delete. Proposals are rejected, not deleted."),
+      );
   }
 
   classify(chosen: LabelClass): void {
     const { name } = chosen;
     const done = this.doAll(bulk.classifyAll(this.store.cells, this.store.multiSelected, chosen.id));
-    if (done.n) this.store.toast(tn(done.n, "{n} cell: {name}.", "{n} cells: {name}.", { name }), done.ops);
-    else this.store.toast(t("Nothing changed: these are {name} already, or not cells of yours.", { name }));
+    if (done.n)
+      this.store.toasts.show(tn(done.n, "{n} cell: {name}.", "{n} cells: {name}.", { name }), done.ops);
+    else
+      this.store.toasts.show(
+        t("Nothing changed: these are {name} already, or not cells of yours.", { name }),
+      );
   }
 
-  /** Only what has stood on the screen: nobody accepts a mask that nobody has seen. */
+  /** Only what has stood on the screen: nobody judges a mask that nobody has seen. */
   accept(): void {
-    this.acceptRows(this.store.multiSelected, "lasso");
+    this.decideRows(this.store.multiSelected, "lasso", "accept");
+    this.selection.selectSeveral([]);
+  }
+  reject(): void {
+    this.decideRows(this.store.multiSelected, "lasso", "reject");
     this.selection.selectSeveral([]);
   }
 
-  /** Review by exception: what is in view, was shown large enough and is not decided otherwise is recorded as accepted
+  /** Review by exception: what is in view, was shown large enough and is not decided otherwise is recorded as decided
    *  in bulk. */
-  acceptInView(): void {
+  decideInView(verdict: BulkVerdict): void {
     const visible = this.view.visible();
     const touching = this.store.cells
       .near(visible)
       .filter((row) => overlap(this.store.cells.extent(row), visible));
-    this.acceptRows(touching, "viewport");
+    this.decideRows(touching, "viewport", verdict);
   }
 
-  private acceptRows(rows: readonly number[], tool: "lasso" | "viewport"): void {
+  private decideRows(rows: readonly number[], tool: "lasso" | "viewport", verdict: BulkVerdict): void {
     const { store } = this;
     if (store.opened.study && !store.opened.study.accepts_many) {
-      store.toast(t("In this study each proposal is decided on its own."));
+      store.toasts.show(t("In this study each proposal is decided on its own."));
       return;
     }
     const { cells } = store;
     const open = rows.filter((row) => cells.isUndecided(row) && cells.isShown(row));
     if (!open.length) {
-      store.toast(t("There is no open proposal among these."));
+      store.toasts.show(t("There is no open proposal among these."));
       return;
     }
     const inWhole = new Set(tool === "viewport" ? inView(cells, this.view.visible()) : open);
     const seen = open.filter((row) => inWhole.has(row) && store.seen.has(row));
-    const drafts = bulk.acceptAll(cells, seen, tool);
+    const drafts = DRAFTS_OF[verdict](cells, seen, tool);
     const twice = seen.length - drafts.reduce((n, draft) => n + draft.effects.length, 0);
-    // Counted before: what is accepted has to be seen anew.
+    // Counted before: what is decided has to be seen anew.
     const left = leftOut(open, inWhole, store.seen, this.view.camera.scale, cells, twice);
     const done = this.doAll(drafts);
-    if (done.n) store.recorder.record("decision", "accept");
-    const head = done.n
-      ? tn(
-          done.n,
-          "{n} accepted, recorded as accepted in bulk.",
-          "{n} accepted, recorded as accepted in bulk.",
-        )
-      : t("None accepted.");
-    store.toast([head, left].filter((sentence) => sentence !== "").join(" "), done.ops);
+    if (done.n) store.recorder.record("decision", verdict);
+    const head = done.n ? decidedWords(verdict, done.n) : NONE_DECIDED[verdict]();
+    store.toasts.show([head, left].filter((sentence) => sentence !== "").join(" "), done.ops);
   }
 
   merge(): void {
     const { store } = this;
     const draft = bulk.merge(store.cells, store.multiSelected, store.opened.image);
     if (!draft) {
-      store.toast(t("Select at least two of your own cells to merge them."));
+      store.toasts.show(t("Select at least two of your own cells to merge them."));
       return;
     }
     const op = store.commit(draft);
     this.selection.selectSeveral([]);
     this.selection.select(store.cells.rowOf(draft.effects[0].annotation));
-    if (op) store.toast(t("{n} cells merged into one.", { n: draft.effects.length }), [op]);
+    if (op) store.toasts.show(t("{n} cells merged into one.", { n: draft.effects.length }), [op]);
   }
 
   split(row: number, path: readonly Vertex[]): void {
     const { store } = this;
     const mine = store.isOwnCell(row);
     if (!mine && !store.cells.isUndecided(row)) {
-      store.toast(t("Only your own cells and open proposals can be split."));
+      store.toasts.show(t("Only your own cells and open proposals can be split."));
       return;
     }
     const draft = bulk.split(store.cells, row, path);
     if (!draft) {
-      store.toast(t("The cut does not go all the way through the cell."));
+      store.toasts.show(t("The cut does not go all the way through the cell."));
       return;
     }
     const op = store.commit(draft);
     this.selection.select(store.cells.rowOf(draft.effects[0].annotation));
-    if (op) store.toast(t("Split into {n} cells.", { n: draft.effects.length }), [op]);
+    if (op) store.toasts.show(t("Split into {n} cells.", { n: draft.effects.length }), [op]);
   }
 
   /** Arrow keys: by image pixels; what is nudged down becomes one move. */

@@ -81,14 +81,14 @@ async function load(
       editor.store.session,
       editor.store.history,
       editor.store.outbox,
-      (text) => editor.store.toast(text),
+      (text) => editor.store.toasts.show(text),
     );
     if (remembered) editor.store.log.remember(await complete(editor.store.api, remembered, packs[index].seq));
     editor.store.log.reopen();
     editor.store.log.replay(editor.store.outbox.left());
     void editor.store.log.askAboutConflicts((annotations) => editor.store.api.heads(layer.id, annotations));
   }
-  if (editor.store.counts.undecided === 0 && index >= 0 && editor.store.offers("box"))
+  if (editor.store.overview.counts.undecided === 0 && index >= 0 && editor.store.offers("box"))
     editor.store.tool = "box";
   editor.store.isLoaded = true;
 }

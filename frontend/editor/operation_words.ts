@@ -4,6 +4,7 @@ import type { OperationSummary, OperationName } from "../scene/operation_summary
 
 const WORDS: Record<OperationName, (n: number) => string> = {
   draw: () => t("drawing of a cell"),
+  draw_point: () => t("placing of a point"),
   draw_region: () => t("drawing of a region"),
   move: () => t("move of a cell"),
   move_region: () => t("move of a region"),
@@ -22,6 +23,7 @@ const WORDS: Record<OperationName, (n: number) => string> = {
   edit: () => t("acceptance of a cell with an edited mask"),
   cannot_tell: () => t("“cannot tell” for a cell"),
   opinion: (n) => tn(n, "your opinion on a cell", "your opinions on {n} cells"),
+  restore: (n) => tn(n, "restoring of a cell", "restoring of {n} cells"),
   change: (n) => tn(n, "change of a cell", "change of {n} cells"),
 };
 

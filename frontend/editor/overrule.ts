@@ -1,17 +1,16 @@
 /** A reviewer settles a dispute: by their own opinion where they have given one, else as the cell is decided. */
 import { t } from "../locale/locale";
-import type { Opinion, Status } from "../scene/contract";
-import { change, type Draft } from "../scene/edits";
+import type { EffectIn, Opinion, OpinionContent } from "../scene/contract";
+import { change, redecide, type Draft } from "../scene/edits";
+import { contentOf, STATUS_OF } from "../scene/opinions";
 import type { Store } from "./store";
 
-const STATUS_OF = { accepted: "confirmed", rejected: "rejected", unsure: "cannot_tell" } as const;
 const REVIEWERS: readonly string[] = ["owner", "manager", "reviewer"];
 
-/** The opinions on the selected cell that still count. */
-function standing(store: Store): Opinion[] {
-  const { cells, selected } = store;
-  if (!store.isMineAndLive(selected)) return [];
-  return cells.opinions.on(cells.idOf(selected)).filter((opinion) => !opinion.settled_by);
+/** The opinions that still count, on the selected cell or on what decides the selected proposal. */
+function standing({ cells, decidedRow }: Store): Opinion[] {
+  if (decidedRow < 0) return [];
+  return cells.opinions.on(cells.idOf(decidedRow)).filter((opinion) => !opinion.settled_by);
 }
 
 export function unavailableOverrule(store: Store): string | null {
@@ -24,15 +23,24 @@ export function unavailableOverrule(store: Store): string | null {
 export function overruling(store: Store): Draft | null {
   const opinions = standing(store);
   if (!opinions.length) return null;
-  const { cells, selected, opened } = store;
-  const annotation = cells.idOf(selected);
-  const own = opinions.find((opinion) => opinion.author.id === opened.person.id);
-  const verdict = own?.verdict;
-  const status: Status = verdict ? STATUS_OF[verdict] : cells.statusOf(selected);
+  const { cells, decidedRow, opened } = store;
+  const annotation = cells.idOf(decidedRow);
+  const own = contentOf(opinions.find((opinion) => opinion.author.id === opened.person.id));
   return {
     action: "overrule",
     tool: "keys",
-    effects: [change(cells, selected, { status })],
+    effects: [own ? decidedBy(store, own) : change(cells, decidedRow, {})],
     settles: opinions.map((opinion) => ({ annotation, author: opinion.author.id })),
   };
+}
+
+/** The cell as an opinion has it: its verdict, its reason, and its class where it names one for an accepted cell. */
+function decidedBy({ cells, decidedRow }: Store, { verdict, label_class, reason }: OpinionContent): EffectIn {
+  const status = STATUS_OF[verdict];
+  const isClassGiven = verdict === "accepted" && label_class !== null;
+  const given = isClassGiven ? { status, reason, label_class } : { status, reason };
+  const [effect, ...others] = redecide(cells, decidedRow, status).effects;
+  // An overrule draws and deletes no cell (labeling/annotations/overrules.py).
+  if (others.length || !effect.after) return change(cells, decidedRow, given);
+  return { ...effect, after: { ...effect.after, ...given } };
 }

@@ -3,7 +3,7 @@ import { mark, t } from "../locale/locale";
 import { centre } from "../geometry/box";
 import type { OpinionVerdict, Reason, OpinionContent } from "../scene/contract";
 import * as edits from "../scene/edits";
-import { contentOf, verdictOf } from "../scene/opinions";
+import { contentOf, STATUS_OF, verdictOf } from "../scene/opinions";
 import { nextInOrder, ordered, type Order } from "../scene/order";
 import type { CellSelection, PendingAttributes, Verdicts } from "./interfaces";
 import { observed } from "../scene/observed";
@@ -30,7 +30,6 @@ const CHANGED: Record<OpinionVerdict, string> = {
   rejected: mark("Your decision is changed: rejected."),
   unsure: mark("Your decision is changed: cannot tell."),
 };
-const STATUS_OF = { accepted: "confirmed", rejected: "rejected", unsure: "cannot_tell" } as const;
 
 type Observable = {
   order: Order;
@@ -83,9 +82,9 @@ export class Review extends observed(INITIAL) implements Verdicts {
     const { store } = this;
     const row = nextInOrder(this.inOrder(), from, step, (r) => store.cells.isUndecided(r));
     if (row >= 0) this.selection.select(row, true);
-    else if (!this.inOrder().length) store.toast(t("There are no proposals on this image."));
-    else if (!store.onProposal) store.toast(t("Every proposal of this image is decided."));
-    else store.toast(t("This is the only proposal that is still open."));
+    else if (!this.inOrder().length) store.toasts.show(t("There are no proposals on this image."));
+    else if (!store.onProposal) store.toasts.show(t("Every proposal of this image is decided."));
+    else store.toasts.show(t("This is the only proposal that is still open."));
   }
 
   accept(): void {
@@ -128,15 +127,6 @@ export class Review extends observed(INITIAL) implements Verdicts {
 
   // Decided cells
 
-  /** The decided cell that a verdict would be about: the selected one, or what decides the selected proposal.
-   *  -1: none. */
-  decidedRow(): number {
-    const { cells, selected } = this.store;
-    if (selected < 0) return -1;
-    const row = cells.isProposal(selected) ? cells.decisionOf(selected) : selected;
-    const isDecided = row >= 0 && cells.live[row] === 1 && cells.isMine(row) && cells.kindOf(row) === "cell";
-    return isDecided ? row : -1;
-  }
   /** Whether this person has decided the cell; where nobody is known to have, anybody may change it. */
   isOwnDecision(row: number): boolean {
     const { decider } = this.store.cells;
@@ -145,7 +135,7 @@ export class Review extends observed(INITIAL) implements Verdicts {
 
   /** A verdict on a decided cell: on the own decision it changes it, on somebody else's it is an opinion. */
   private judge(verdict: OpinionVerdict): void {
-    const row = this.decidedRow();
+    const row = this.store.decidedRow;
     if (row < 0) return; // commands/availability.ts explains it
     this.store.begin();
     if (this.isOwnDecision(row)) this.changeOwn(row, verdict);
@@ -158,7 +148,7 @@ export class Review extends observed(INITIAL) implements Verdicts {
     const isTheSame = verdictOf(cells.statusOf(row)) === verdict;
     const takesMarkOff = isTheSame && verdict === "unsure";
     if (isTheSame && !takesMarkOff) {
-      store.toast(t(DECIDED_BEFORE[verdict]));
+      store.toasts.show(t(DECIDED_BEFORE[verdict]));
       return;
     }
     if (verdict === "rejected" && !cells.derivedFrom(row)) {
@@ -175,7 +165,7 @@ export class Review extends observed(INITIAL) implements Verdicts {
     const shown = cells.rowOf(draft.effects[0].annotation);
     if (cells.isShown(shown)) this.selection.select(shown);
     else this.selection.select(proposal);
-    store.toast(t(takesMarkOff ? CHANGED.accepted : CHANGED[verdict]), [op]);
+    store.toasts.show(t(takesMarkOff ? CHANGED.accepted : CHANGED[verdict]), [op]);
   }
 
   /** No proposal stands behind a cell that a person drew: to say that it is no cell is to take it away. */
@@ -183,7 +173,7 @@ export class Review extends observed(INITIAL) implements Verdicts {
     const { store } = this;
     const op = store.commit(edits.remove(store.cells, row));
     this.selection.select(-1);
-    if (op) store.toast(t("Deleted: this cell was drawn, so there is no proposal to reject."), [op]);
+    if (op) store.toasts.show(t("Deleted: this cell was drawn, so there is no proposal to reject."), [op]);
   }
 
   /** This person's opinion on a cell that somebody else has decided; parts that are not given stay as they were. */
@@ -196,13 +186,13 @@ export class Review extends observed(INITIAL) implements Verdicts {
     const after = amended(before, part);
     if (!after) return;
     if (before && JSON.stringify(before) === JSON.stringify(after)) {
-      store.toast(t(ALREADY_GIVEN[after.verdict]));
+      store.toasts.show(t(ALREADY_GIVEN[after.verdict]));
       return;
     }
     const op = store.commit(edits.opinion(annotation, known?.last_op ?? null, after));
     if (op === null) return;
     const decision = verdictOf(cells.statusOf(row)) ?? "accepted";
-    store.toast(t(RECORDED[decision], { name: store.nameOf(cells.decider[row]) }), [op]);
+    store.toasts.show(t(RECORDED[decision], { name: store.nameOf(cells.decider[row]) }), [op]);
   }
 
   /** A verdict on the selected proposal, only when it has been seen; then on to the next. */
@@ -210,7 +200,7 @@ export class Review extends observed(INITIAL) implements Verdicts {
     const { store } = this;
     if (!store.canWrite) return null;
     if (store.painted !== store.selected) {
-      store.toast(t("Not taken: the proposal was not on the screen yet. Press again."));
+      store.toasts.show(t("Not taken: the proposal was not on the screen yet. Press again."));
       return null;
     }
     store.recorder.record("decision", name);
@@ -218,8 +208,8 @@ export class Review extends observed(INITIAL) implements Verdicts {
     const from = store.selected; // the act lets go of it
     this.rejected = null;
     store.commit(draft);
-    if (store.counts.undecided) this.next(1, from);
-    else store.toast(t("Every proposal of this image is decided."));
+    if (store.overview.counts.undecided) this.next(1, from);
+    else store.toasts.show(t("Every proposal of this image is decided."));
     if (store.selected >= 0 && !store.cells.isShown(store.selected)) this.selection.select(-1);
     return draft;
   }

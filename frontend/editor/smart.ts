@@ -77,13 +77,13 @@ export class Smart implements SmartPrompting {
     store.begin();
     const mask = cells.maskOf(row) ?? proposedFor(store, row) ?? (await this.foundIn(row));
     if (!mask) {
-      store.toast(t("No cell is found in this box."));
+      store.toasts.show(t("No cell is found in this box."));
       return;
     }
     const fits = sameBox(boxOf(mask), before);
     const isChanged = cells.lastOp(row) !== op;
-    if (fits) store.toast(t("This box fits its cell already."));
-    if (isChanged) store.toast(t("Not fitted: this cell has been changed meanwhile."));
+    if (fits) store.toasts.show(t("This box fits its cell already."));
+    if (isChanged) store.toasts.show(t("Not fitted: this cell has been changed meanwhile."));
     if (!fits && !isChanged) this.drawing.reshapeBox(row, boxOf(mask), "resize");
   }
   private async foundIn(row: number): Promise<Mask | null> {
@@ -91,7 +91,7 @@ export class Smart implements SmartPrompting {
       const found = await this.ask({ box: this.store.cells.boxOf(row), clicks: [] });
       return found?.mask ?? null;
     } catch (error) {
-      this.store.toast(workerTrouble(error));
+      this.store.toasts.show(workerTrouble(error));
       return null;
     }
   }

@@ -4,15 +4,16 @@ import type { Point, Size } from "../geometry/frames";
 import { t } from "../locale/locale";
 import type { BrowserPrompter } from "../prompter/browser";
 import { Pixels } from "../render/pixels";
-import { Cells, type Counts } from "../scene/cells";
-import type { LabelClass, Layer, Person, Workspace as Opened } from "../scene/contract";
+import { Cells } from "../scene/cells";
+import type { LabelClass, Layer, Person, ViewIn, Workspace as Opened } from "../scene/contract";
 import type { Draft } from "../scene/edits";
 import { History } from "../scene/history";
 import { Overview } from "../scene/overview";
 import { Seen } from "../scene/seen";
 import { uuid7 } from "../scene/uuid";
 import { ApiError, isTemporary, type Api } from "../sync/api";
-import type { Conflict, Log } from "../sync/log";
+import type { Log } from "../sync/log";
+import type { Conflict, Timing } from "../sync/verdicts";
 import type { Outbox, SaveState } from "../sync/outbox";
 import { Recorder } from "../timing/recorder";
 import type { EditedMask } from "./edited_mask";
@@ -87,6 +88,8 @@ export class Store extends observed(INITIAL) {
   dragging = false;
   /** Of the box drawn or copied last, image pixels. */
   lastSize: Size = { width: 24, height: 24 };
+  /** How the picture is shown now; null: nobody knows. */
+  shownAs: () => ViewIn | null = () => null;
   private begunAt = { ms: performance.now(), event: 0 };
   private waits = 0;
 
@@ -100,7 +103,7 @@ export class Store extends observed(INITIAL) {
     this.cells = new Cells(opened.image);
     this.overview = new Overview(this.cells);
     this.pixels = new Pixels(opened.image);
-    this.labelClass = opened.project.classes[0] ?? null;
+    this.labelClass = this.offeredClasses[0] ?? null;
     this.recorder = new Recorder(
       opened.project.records_activity,
       this.session,
@@ -121,9 +124,6 @@ export class Store extends observed(INITIAL) {
   get publication(): Layer | undefined {
     return this.opened.layers.find((layer) => layer.publication);
   }
-  get counts(): Readonly<Counts> {
-    return this.overview.counts;
-  }
   /** Whose cells can be shown or hidden one by one. Where each person has a layer, that layer's switch does it. */
   peopleInPicture(): readonly Person[] {
     const isApart = this.opened.layers.some((layer) => layer.annotator);
@@ -134,11 +134,24 @@ export class Store extends observed(INITIAL) {
     const known = [this.opened.person, ...(this.opened.people ?? [])].find((p) => p.id === person);
     return known?.name ?? this.log?.nameOfPerson(person) ?? t("somebody else");
   }
+  /** What people choose from; cells may still have a class that is retired. */
+  get offeredClasses(): readonly LabelClass[] {
+    return this.opened.project.classes.filter((one) => !one.is_retired);
+  }
   classOf(id: number): LabelClass | undefined {
     return this.opened.project.classes.find((c) => c.id === id);
   }
   get onProposal(): boolean {
     return this.selected >= 0 && this.cells.isUndecided(this.selected);
+  }
+  /** The decided cell that a verdict would be about: the selected one, or what decides the selected proposal.
+   *  -1: none. */
+  get decidedRow(): number {
+    const { cells, selected } = this;
+    if (selected < 0) return -1;
+    const row = cells.isProposal(selected) ? cells.decisionOf(selected) : selected;
+    const isDecided = row >= 0 && cells.live[row] === 1 && cells.isMine(row) && cells.kindOf(row) === "cell";
+    return isDecided ? row : -1;
   }
   isMineAndLive(row: number): boolean {
     return this.canWrite && row >= 0 && this.cells.live[row] === 1 && this.cells.isMine(row);
@@ -182,11 +195,13 @@ export class Store extends observed(INITIAL) {
     this.begin();
     this.log?.resolve(conflict, choice, this.timing());
   }
-  private timing() {
-    const timing = {
+  private timing(): Timing {
+    const view = this.shownAs();
+    const timing: Timing = {
       begun_ms: this.begunAt.ms,
       committed_ms: performance.now(),
       activity: this.recorder.since(this.begunAt.event),
+      ...(view ? { view } : {}),
     };
     this.begin();
     return timing;
@@ -196,10 +211,6 @@ export class Store extends observed(INITIAL) {
     this.brushRadius = Math.min(MOST_RADIUS, Math.max(LEAST_RADIUS, this.brushRadius * factor));
   }
 
-  /** `undoes`: the operations of the act that it reports, which its button would undo. */
-  toast(text: string, undoes: readonly string[] = []): void {
-    this.toasts.show(text, undoes);
-  }
   /** Time spent waiting for a machine is no working time. */
   async waited<T>(work: Promise<T>): Promise<T> {
     if (this.waits++ === 0) this.recorder.record("wait_begin");

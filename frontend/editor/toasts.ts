@@ -27,6 +27,7 @@ export class Toasts extends observed((): Observable => ({ list: [] })) {
     });
   }
 
+  /** `undoes`: the operations of the act that it reports, which its button would undo. */
   show(text: string, undoes: readonly string[] = []): void {
     const toast = { id: ++this.last, text, undoes };
     // The same sentence again replaces the first one: a repeating key must not fill the screen.

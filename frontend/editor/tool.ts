@@ -34,6 +34,10 @@ export interface Tool {
   back?(): void;
   /** Its brush has a size: the wheel with Shift and + and - change it. */
   readonly hasBrushSize?: true;
+  /** It picks cells: the one under the pointer lights up, and the pointer is an arrow. */
+  readonly hovers?: true;
+  /** Its card offers "new cell", "add" and "subtract", for pens that have no Shift and Alt. */
+  readonly hasModes?: true;
   /** Its sketch changes when the pointer moves without a button. */
   readonly followsPointer?: true;
   /** What is drawn on top of the picture now. */

@@ -3,6 +3,7 @@
 export const TOOL_NAMES = [
   "select",
   "box",
+  "point",
   "smart",
   "polygon",
   "brush",

@@ -42,8 +42,8 @@ export class Toolbox {
 
   choose(name: ToolName): void {
     const { store } = this;
-    const isReadable = store.canWrite || this.set.definitions[name].changesNothing === true;
-    if (!store.offers(name) || !isReadable) return;
+    const isAllowed = store.canWrite || this.set.definitions[name].changesNothing === true;
+    if (!store.offers(name) || !isAllowed) return;
     this.onLeave();
     this.chosen.exit?.();
     store.tool = name;

@@ -173,6 +173,6 @@ export function undoRedoOf(store: Store, selection: CellSelection): UndoRedo {
       const shown = [row, proposal].find((r) => r >= 0 && cells.isShown(r)) ?? -1;
       selection.select(shown, shown >= 0);
     },
-    say: (text) => store.toast(text),
+    say: (text) => store.toasts.show(text),
   });
 }

@@ -1,6 +1,7 @@
 /** What the panels say: numbers with units, states in plain words. Pure. */
 import { mark, t, tn } from "../locale/locale";
-import type { Layer, Publication, Reason, Status } from "../scene/contract";
+import type { Turn } from "../geometry/turn";
+import type { Layer, Publication, Reason, Status, ViewIn } from "../scene/contract";
 import type { SaveState } from "../sync/outbox";
 
 export const clock = (at: Date): string => at.toTimeString().slice(0, 8);
@@ -123,12 +124,55 @@ export function scaleBar(
   return { length: nice * unit, label: `${Number(amount.toPrecision(6))} ${name}` };
 }
 
+/** At the magnification 1 a pixel of the screen shows so many micrometres, by the convention of slide viewers. */
+const UM_PER_PX_AT_1 = 10;
+/** CSS pixels for an image pixel at which an image of this scale is seen at this magnification. */
+export const scaleOfPower = (power: number, umPerPx: number): number => (power * umPerPx) / UM_PER_PX_AT_1;
+
+/** How the picture is turned; "": as it was scanned. */
+export function turnWords({ quarters, isMirrored }: Turn): string {
+  const words = [];
+  if (isMirrored) words.push(t("mirrored"));
+  if (quarters) words.push(t("rotated by {degrees}°", { degrees: 90 * quarters }));
+  return words.join(", ");
+}
+
+/** As an objective: 10 where a pixel of the screen shows 1 µm. */
+const powerOfScale = (scale: number, umPerPx: number): number => (UM_PER_PX_AT_1 * scale) / umPerPx;
+
+const toDigits = (value: number): number => Number(value.toPrecision(4));
+
+/** What an operation keeps of how the picture was shown. */
+export const viewOf = (shown: {
+  readonly scale: number;
+  readonly umPerPx: number | null;
+  readonly outlines: boolean;
+  /** The image in sight beside this one or over it; null: none. */
+  readonly second: number | null;
+}): ViewIn => ({
+  scale: toDigits(shown.scale),
+  magnification: shown.umPerPx === null ? null : toDigits(powerOfScale(shown.scale, shown.umPerPx)),
+  outlines: shown.outlines,
+  second_image: shown.second,
+});
+
+/** How somebody saw the picture when they acted. */
+export function viewWords({ scale, magnification, outlines, second_image }: ViewIn): string {
+  const zoom = magnification ? powerWords(magnification) : shareWords(scale);
+  const words = [t("seen at {zoom}", { zoom })];
+  if (!outlines) words.push(t("outlines hidden"));
+  if (second_image) words.push(t("a second image in sight"));
+  return words.join(", ");
+}
+
+const powerWords = (power: number): string => `${power >= 10 ? Math.round(power) : power.toFixed(1)}×`;
+const shareWords = (scale: number): string => `${Math.round(scale * 100)} %`;
+
 /** Zoom as a share of the image's own pixels, and as the objective it looks like (10 x = 1 µm/px on the screen). */
 export function zoomWords(cssPxPerImagePx: number, umPerPx: number | null): string {
-  const share = `${Math.round(cssPxPerImagePx * 100)} %`;
+  const share = shareWords(cssPxPerImagePx);
   if (umPerPx === null) return share;
-  const power = (10 * cssPxPerImagePx) / umPerPx;
-  return `${power >= 10 ? Math.round(power) : power.toFixed(1)}× · ${share}`;
+  return `${powerWords(powerOfScale(cssPxPerImagePx, umPerPx))} · ${share}`;
 }
 
 /** What the Review tab says without a proposal: that no round has run, or which one proposed nothing, and why. */
@@ -136,10 +180,12 @@ export function emptyReview(published: Publication | null): string[] {
   if (!published)
     return [
       t(
-        "No proposals on this image yet. They appear here after a round has been run on the project's boxes.",
+        "No proposals on this image yet. They appear here after a round on the project's boxes, or after Propose now.",
       ),
     ];
-  const nothing = t("Round {n} proposed nothing here.", { n: published.round_number });
+  const nothing = published.round_number
+    ? t("Round {n} proposed nothing here.", { n: published.round_number })
+    : t("The models proposed nothing here.");
   const remedy = t("Annotate a region of this image and start another round.");
   return [nothing, ...published.why, remedy];
 }

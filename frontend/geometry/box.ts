@@ -10,7 +10,11 @@ export const boxBetween = (a: Point<"image">, b: Point<"image">): Box => ({
   y1: Math.max(a.y, b.y),
 });
 
-/** The part inside the image, or null when no pixel's worth of it is left. */
+/** Of a cell that is a point: a box without an extent, where the point lies. */
+export const pointBox = ({ x, y }: { x: number; y: number }): Box => ({ x0: x, y0: y, x1: x, y1: y });
+export const isPointBox = (box: Box): boolean => box.x0 === box.x1 && box.y0 === box.y1;
+
+/** The part inside the image, or null when no pixel's worth of it is left. `least` 0 keeps points, too. */
 export function insideImage(box: Box, image: Size, least = 1): Box | null {
   const inside = {
     x0: clamp(box.x0, 0, image.width),
@@ -21,10 +25,11 @@ export function insideImage(box: Box, image: Size, least = 1): Box | null {
   return inside.x1 - inside.x0 >= least && inside.y1 - inside.y0 >= least ? inside : null;
 }
 
-/** The box moved by (dx, dy), stopped at the image's border with its size kept. */
+/** The box moved by (dx, dy), stopped at the image's border with its size kept. A point stays on a pixel. */
 export function moved(box: Box, dx: number, dy: number, image: Size): Box {
-  const right = clamp(dx, -box.x0, image.width - box.x1);
-  const down = clamp(dy, -box.y0, image.height - box.y1);
+  const rim = isPointBox(box) ? 0.5 : 0;
+  const right = clamp(dx, -box.x0, Math.max(0, image.width - rim - box.x1));
+  const down = clamp(dy, -box.y0, Math.max(0, image.height - rim - box.y1));
   return { x0: box.x0 + right, y0: box.y0 + down, x1: box.x1 + right, y1: box.y1 + down };
 }
 

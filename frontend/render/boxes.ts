@@ -8,10 +8,22 @@
 import type { Box } from "../geometry/box";
 import type { Camera } from "../geometry/frames";
 import type { Cells } from "../scene/cells";
-import { casingOf, LINE_GLSL, nearest, PLAIN_OUTLINES, program, uniforms, type Outlines } from "./gl";
+import {
+  casingOf,
+  LINE_GLSL,
+  nearest,
+  PLAIN_OUTLINES,
+  program,
+  reachOf,
+  uniforms,
+  type Outlines,
+} from "./gl";
+import type { RowsInView } from "./rows_in_view";
 import type { StyleTable } from "./style_table";
 
 const WIDTH = 1024;
+/** Of the disc of a cell that is a point, CSS pixels. */
+export const POINT_RADIUS = 4;
 
 /** `corners`: how many vertices make one box. */
 const head = (corners: number) => `
@@ -139,6 +151,32 @@ const DOT_FRAGMENT = `
 flat in vec3 vColour;
 out vec4 colour;
 void main() { colour = vec4(vColour, 1.0); }`;
+
+/** Cells that are points: a disc of one size at any zoom, with its casing. In doubt, or proposed: a ring. */
+const POINT_VERTEX = `${head(1)}
+flat out float vRadius;
+void main() {
+  vec4 box = fetchBox();
+  bool selected = (vStyle.a & 1u) != 0u;
+  vRadius = ${POINT_RADIUS.toFixed(1)} * uDpr * (selected ? 1.6 : (vStyle.a & 2u) != 0u ? 1.3 : 1.0);
+  gl_PointSize = 2.0 * (vRadius + uCasing) + 1.0;
+  gl_Position = onCanvas(box.xy);
+}`;
+
+const POINT_FRAGMENT = `
+${LINE_GLSL}
+flat in uvec4 vStyle;
+flat in vec3 vColour;
+flat in vec3 vCasing;
+flat in float vRadius;
+out vec4 colour;
+void main() {
+  float off = length(gl_PointCoord - 0.5) * (2.0 * (vRadius + uCasing) + 1.0);
+  bool hollow = vStyle.b != 1u || (vStyle.a & 1u) != 0u;               // the cell under a selected point is seen
+  float inner = hollow ? vRadius - uWidth : 0.0;
+  if (off > vRadius + uCasing || off < inner - uCasing) discard;
+  colour = vec4(off <= vRadius && off >= inner ? vColour : vCasing, 1.0);
+}`;
 
 /** Boxes smaller than this on the canvas (device pixels) are dots: the lines of a frame would fill them anyway. */
 export const DOT_BELOW = 5;
@@ -277,14 +315,19 @@ export class BoxDrawing {
   private readonly lines: Batch;
   private readonly frames: Batch;
   private readonly dots: Batch;
+  private readonly points: Batch;
   private dotCount = 0;
   outlines = PLAIN_OUTLINES;
 
-  constructor(private readonly gl: WebGL2RenderingContext) {
+  constructor(
+    private readonly gl: WebGL2RenderingContext,
+    private readonly rows: RowsInView,
+  ) {
     this.rings = new Batch(gl, RING_VERTEX, RING_FRAGMENT, "TRIANGLES", 24);
     this.lines = new Batch(gl, LINE_VERTEX, LINE_FRAGMENT, "LINES", 8, [1, 0]);
     this.frames = new Batch(gl, FRAME_VERTEX, FRAME_FRAGMENT, "POINTS", 1);
     this.dots = new Batch(gl, DOT_VERTEX, DOT_FRAGMENT, "POINTS", 1);
+    this.points = new Batch(gl, POINT_VERTEX, POINT_FRAGMENT, "POINTS", 1);
   }
 
   /** Collect what is in view, or in that part of it which touches `part` (image pixels). False when there are too many
@@ -299,16 +342,16 @@ export class BoxDrawing {
       x1: left + gl.drawingBufferWidth / scale,
       y1: top + gl.drawingBufferHeight / scale,
     };
-    const wanted = grownBy(part ? common(view, part) : view, (3 * dpr) / scale);
+    const reach = Math.ceil(reachOf(this.outlines) + 1.6 * POINT_RADIUS);
+    const wanted = grownBy(part ? common(view, part) : view, (reach * dpr) / scale);
     const isThin = dpr < 1.5 && this.outlines.width <= PLAIN_OUTLINES.width;
     const ringFrom = isThin ? RING_FROM : DOT_BELOW;
     const frame: Frame = { box: cells.box, style: styles.bytes, view, wanted, scale, ringFrom };
-    const near = rowsNear(cells, wanted);
-    const count = near?.length ?? cells.count;
     this.dotCount = 0;
-    for (let n = 0; n < count; n++) this.place(frame, 4 * (near ? near[n] : n));
+    if (part) for (const row of rowsIn(cells, wanted)) this.place(frame, 4 * row);
+    else this.rows.forEach(wanted, (row) => this.place(frame, 4 * row));
     const dotsFit = this.dotCount <= MOST_DOTS;
-    if (!dotsFit) this.dots.count = 0;
+    if (!dotsFit) this.dots.count = this.points.count = 0;
     return dotsFit;
   }
 
@@ -321,7 +364,8 @@ export class BoxDrawing {
     const y1 = box[i + 3];
     if (x1 < wanted.x0 || x0 > wanted.x1 || y1 < wanted.y0 || y0 > wanted.y1) return;
     const size = Math.max(x1 - x0, y1 - y0) * scale;
-    const isRing = size >= ringFrom || (style[i + 3] & 3) !== 0;
+    const isPoint = size === 0;
+    const isRing = !isPoint && (size >= ringFrom || (style[i + 3] & 3) !== 0);
     const isDot = !isRing && size < DOT_BELOW;
     if (isDot && ++this.dotCount > MOST_DOTS) return;
     const batch = isRing ? this.rings : this.batchOf(size, view, x0, y0, x1, y1);
@@ -331,6 +375,7 @@ export class BoxDrawing {
 
   /** For a box of so many device pixels that is no ring. */
   private batchOf(size: number, view: Box, x0: number, y0: number, x1: number, y1: number): Batch {
+    if (size === 0) return this.points;
     if (size < DOT_BELOW) return this.dots;
     if (size >= FRAME_BELOW) return this.lines;
     // A point whose middle is off the canvas is not drawn at all, though half of its frame would be seen.
@@ -341,7 +386,8 @@ export class BoxDrawing {
   /** Draw what was gathered. */
   draw(styles: StyleTable, dpr: number): void {
     styles.bind(this.gl);
-    for (const batch of [this.dots, this.frames, this.lines, this.rings]) batch.draw(dpr, this.outlines);
+    for (const batch of [this.dots, this.frames, this.lines, this.rings, this.points])
+      batch.draw(dpr, this.outlines);
   }
 }
 
@@ -358,15 +404,5 @@ const grownBy = ({ x0, y0, x1, y1 }: Box, rim: number): Box => ({
   y1: y1 + rim,
 });
 
-/** Where more than this share of the image is wanted, going through all boxes is quicker than asking the grid, which
- *  makes a set and sorts it (100,000 boxes are gone through in about 0.2 ms). */
-const MOST_ASKED = 0.02;
-
-/** Rows that may touch the box, in the order of drawing; null: so many that all of them are looked at. */
-function rowsNear(cells: Cells, box: Box): number[] | null {
-  const { width, height } = cells.image;
-  const inImage = common(box, { x0: 0, y0: 0, x1: width, y1: height });
-  const area = Math.max(0, inImage.x1 - inImage.x0) * Math.max(0, inImage.y1 - inImage.y0);
-  if (area > MOST_ASKED * width * height) return null;
-  return cells.near(inImage).sort((a, b) => a - b);
-}
+/** Rows that may touch a part of the picture, in the order of drawing. */
+const rowsIn = (cells: Cells, part: Box): number[] => cells.near(part).sort((a, b) => a - b);

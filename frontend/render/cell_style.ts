@@ -2,7 +2,7 @@
 import { luminance, outlineOf, type Rgb } from "./outline_colour";
 import { CANNOT_TELL_STATUS, IGNORE_STATUS } from "./statuses";
 import type { Cells } from "../scene/cells";
-import type { LabelClass } from "../scene/contract";
+import type { ShownClass } from "../scene/contract";
 
 /** Okabe and Ito's colours, safe for the colour-blind; black is left out (invisible on dark nuclei). */
 export const OKABE_ITO = [
@@ -49,7 +49,7 @@ export type Focus = {
 };
 
 /** Class id -> place in the palette. */
-export function paletteIndex(classes: LabelClass[]): Map<number, number> {
+export function paletteIndex(classes: ShownClass[]): Map<number, number> {
   return new Map(classes.map((c, i) => [c.id, 1 + (i % 240)]));
 }
 
@@ -57,7 +57,7 @@ export function paletteIndex(classes: LabelClass[]): Map<number, number> {
  *  `outlines`: the colours of outlines' cores, and 255 where the casing is white, 0 where it is black. */
 export type Palette = { readonly areas: Uint8Array; readonly outlines: Uint8Array };
 
-export function palette(classes: LabelClass[]): Palette {
+export function palette(classes: ShownClass[]): Palette {
   const areas = new Uint8Array(4 * PALETTE_SIZE);
   const outlines = new Uint8Array(4 * PALETTE_SIZE);
   const set = (index: number, colour: string) => {

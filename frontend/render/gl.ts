@@ -49,6 +49,9 @@ export const PLAIN_OUTLINES: Outlines = { width: 2 };
 /** Of a selected and of a hovered cell: so many times as wide. */
 const WIDER = { selected: 1.6, hovered: 1.3 } as const;
 export const casingOf = ({ width }: Outlines): number => Math.max(1, 0.5 * width);
+/** How far the widest outline, that of a selected cell, stands out of its box, CSS pixels. */
+export const reachOf = (outlines: Outlines): number =>
+  0.5 * WIDER.selected * outlines.width + casingOf(outlines);
 
 /** Dashes along a line; `along` in device pixels. */
 export const LINE_GLSL = `

@@ -4,6 +4,7 @@ import { t } from "../locale/locale";
 import { HANDLES, handleAt, type Box, type Handle } from "../geometry/box";
 import { imagePoint, toScreen, type Camera, type Point } from "../geometry/frames";
 import type { Patch } from "../geometry/mask";
+import { stepFromPage, UPRIGHT, type Place, type Turn } from "../geometry/turn";
 import { rgb } from "./cell_style";
 import { css, outlineOf, type Rgb } from "./outline_colour";
 
@@ -17,7 +18,8 @@ export type Sketch = {
     readonly points: readonly { x: number; y: number }[];
     readonly corners: boolean;
     readonly closed: boolean;
-    readonly colour: string;
+    /** Absent: it belongs to no class. */
+    readonly colour?: string;
   };
   /** Clicks: inside a cell (+) or outside it (-). */
   readonly marks?: readonly { readonly at: Point<"image">; readonly inside: boolean }[];
@@ -36,14 +38,40 @@ export type Sketch = {
   }[];
   /** Regions to tint, so that "exhaustive" and "ignore" are seen without reading a list. */
   readonly ignored: readonly Box[];
+  /** Around the cell that a study's reader works on. */
+  readonly marked?: Box;
 };
+
+/** Colours of marks on tissue. tokens.css has them. */
+type Colours = {
+  readonly dark: string;
+  readonly light: string;
+  /** Of strokes that fix pixels. */
+  readonly cell: string;
+  readonly background: string;
+};
+
+function coloursOf(element: Element): Colours {
+  const style = getComputedStyle(element);
+  const token = (name: string) => style.getPropertyValue(name).trim();
+  return {
+    dark: token("--mark-dark"),
+    light: token("--mark-light"),
+    cell: token("--mark-cell"),
+    background: token("--mark-background"),
+  };
+}
 
 export class Overlay {
   private readonly context: CanvasRenderingContext2D;
   private readonly scratch = document.createElement("canvas");
+  private readonly colours: Colours;
+  /** How the canvas is turned where it is seen: words are drawn upright there. */
+  turn: Turn = UPRIGHT;
 
   constructor(private readonly canvas: HTMLCanvasElement) {
     this.context = canvas.getContext("2d") as CanvasRenderingContext2D;
+    this.colours = coloursOf(canvas);
   }
 
   draw(sketch: Sketch, camera: Camera, dpr: number): void {
@@ -58,9 +86,10 @@ export class Overlay {
     for (const box of ignored) this.hatch(onScreen(box, camera));
     if (patch) this.patch(patch.patch, patch.colour, camera);
     for (const stroke of strokes)
-      this.patch(stroke.patch, stroke.foreground ? "#56b4e9" : "#d55e00", camera, 120);
+      this.patch(stroke.patch, stroke.foreground ? this.colours.cell : this.colours.background, camera, 120);
   }
-  private drawLines({ many = [], promised = [], box, path }: Sketch, camera: Camera): void {
+  private drawLines({ many = [], promised = [], box, path, marked }: Sketch, camera: Camera): void {
+    if (marked) this.frame(onScreen(marked, camera));
     const outlined = [...many, ...promised];
     if (outlined.length) this.many(outlined, camera);
     if (box) this.box(box, camera);
@@ -93,18 +122,23 @@ export class Overlay {
     c.beginPath();
     c.arc(at.x, at.y, Math.max(1, radius * camera.scale), 0, 2 * Math.PI);
     c.lineWidth = 3.5;
-    c.strokeStyle = "#000";
+    c.strokeStyle = this.colours.dark;
     c.stroke();
     c.lineWidth = 1.5;
-    c.strokeStyle = "#fff";
+    c.strokeStyle = this.colours.light;
     c.stroke();
     c.lineWidth = 2;
+    this.upright(at, () => this.sign(4, !subtract));
+  }
+  /** Plus or minus. */
+  private sign(reach: number, isPlus: boolean): void {
+    const c = this.context;
     c.beginPath();
-    c.moveTo(at.x - 4, at.y);
-    c.lineTo(at.x + 4, at.y);
-    if (!subtract) {
-      c.moveTo(at.x, at.y - 4);
-      c.lineTo(at.x, at.y + 4);
+    c.moveTo(-reach, 0);
+    c.lineTo(reach, 0);
+    if (isPlus) {
+      c.moveTo(0, -reach);
+      c.lineTo(0, reach);
     }
     c.stroke();
   }
@@ -117,10 +151,10 @@ export class Overlay {
       c.rect(x - 2, y - 2, w + 4, h + 4);
     }
     c.lineWidth = 3.5;
-    c.strokeStyle = "#000";
+    c.strokeStyle = this.colours.dark;
     c.stroke();
     c.lineWidth = 1.5;
-    c.strokeStyle = "#fff";
+    c.strokeStyle = this.colours.light;
     c.stroke();
   }
 
@@ -129,7 +163,7 @@ export class Overlay {
     const places = points.map((p) => toScreen(imagePoint(p.x, p.y), camera));
     c.beginPath();
     places.forEach((p, i) => (i ? c.lineTo(p.x, p.y) : c.moveTo(p.x, p.y)));
-    const { core, casing } = outlineOf(rgb(colour));
+    const { core, casing } = outlineOf(rgb(colour ?? this.colours.light));
     c.lineWidth = 3.5;
     c.strokeStyle = css(casing);
     c.stroke();
@@ -148,41 +182,51 @@ export class Overlay {
     for (const [i, p] of places.entries()) {
       c.beginPath();
       c.arc(p.x, p.y, i ? 2.5 : 4.5, 0, 2 * Math.PI);
-      c.fillStyle = "#fff";
+      c.fillStyle = this.colours.light;
       c.fill();
       c.lineWidth = 1;
-      c.strokeStyle = "#000";
+      c.strokeStyle = this.colours.dark;
       c.stroke();
     }
   }
 
   private mark(p: Point<"screen">, inside: boolean): void {
     const c = this.context;
+    const { dark, light } = this.colours;
     c.beginPath();
     c.arc(p.x, p.y, 6, 0, 2 * Math.PI);
-    c.fillStyle = inside ? "#fff" : "#20262c";
+    c.fillStyle = inside ? light : dark;
     c.fill();
     c.lineWidth = 1.5;
-    c.strokeStyle = inside ? "#20262c" : "#fff";
+    c.strokeStyle = inside ? dark : light;
     c.stroke();
-    c.beginPath();
-    c.moveTo(p.x - 3, p.y);
-    c.lineTo(p.x + 3, p.y);
-    if (inside) {
-      c.moveTo(p.x, p.y - 3);
-      c.lineTo(p.x, p.y + 3);
-    }
-    c.stroke();
+    this.upright(p, () => this.sign(3, inside));
   }
 
-  private note(p: Point<"screen">, text: string): void {
+  /** Draw about a point as if the canvas stood upright. */
+  private upright(p: Place, draw: () => void): void {
+    const c = this.context;
+    const [right, down] = [stepFromPage({ x: 1, y: 0 }, this.turn), stepFromPage({ x: 0, y: 1 }, this.turn)];
+    c.save();
+    c.transform(right.x, right.y, down.x, down.y, p.x, p.y);
+    draw();
+    c.restore();
+  }
+
+  /** A label right above the point. */
+  private note(p: Place, text: string, below = 0): void {
+    this.upright(p, () => this.label(text, below));
+  }
+  private label(text: string, below: number): void {
     const c = this.context;
     c.font = "600 12px system-ui, sans-serif";
     const width = c.measureText(text).width + 10;
-    c.fillStyle = "rgba(20, 24, 28, 0.85)";
-    c.fillRect(p.x + 10, p.y - 24, width, 19);
-    c.fillStyle = "#fff";
-    c.fillText(text, p.x + 15, p.y - 10);
+    c.fillStyle = this.colours.dark;
+    c.globalAlpha = 0.85;
+    c.fillRect(10, below - 24, width, 19);
+    c.globalAlpha = 1;
+    c.fillStyle = this.colours.light;
+    c.fillText(text, 15, below - 10);
   }
 
   private other({ at, box, name }: NonNullable<Sketch["others"]>[number], camera: Camera): void {
@@ -191,9 +235,9 @@ export class Overlay {
       const [x, y, w, h] = onScreen(box, camera);
       c.setLineDash([2, 3]);
       c.lineWidth = 2;
-      c.strokeStyle = "#fff";
+      c.strokeStyle = this.colours.light;
       c.strokeRect(x - 4, y - 4, w + 8, h + 8);
-      c.strokeStyle = "#000";
+      c.strokeStyle = this.colours.dark;
       c.lineDashOffset = 2.5;
       c.strokeRect(x - 4, y - 4, w + 8, h + 8);
       c.setLineDash([]);
@@ -202,17 +246,22 @@ export class Overlay {
     }
     if (!at) return;
     const p = toScreen(at, camera);
+    this.upright(p, () => this.arrow());
+    if (!box) this.note(p, name, 34);
+  }
+  /** A colleague's pointer. */
+  private arrow(): void {
+    const c = this.context;
     c.beginPath();
-    c.moveTo(p.x, p.y);
-    c.lineTo(p.x + 4, p.y + 13);
-    c.lineTo(p.x + 12, p.y + 6);
+    c.moveTo(0, 0);
+    c.lineTo(4, 13);
+    c.lineTo(12, 6);
     c.closePath();
-    c.fillStyle = "#20262c";
+    c.fillStyle = this.colours.dark;
     c.fill();
     c.lineWidth = 1.5;
-    c.strokeStyle = "#fff";
+    c.strokeStyle = this.colours.light;
     c.stroke();
-    if (!box) this.note({ ...p, y: p.y + 34 }, name);
   }
 
   private handles(box: Box, camera: Camera): void {
@@ -229,8 +278,8 @@ export class Overlay {
       const p = toScreen(imagePoint(place.x, place.y), camera);
       const x = p.x + away * outwards(handle, "w", "e") - size / 2;
       const y = p.y + away * outwards(handle, "n", "s") - size / 2;
-      c.fillStyle = "#fff";
-      c.strokeStyle = "#000";
+      c.fillStyle = this.colours.light;
+      c.strokeStyle = this.colours.dark;
       c.lineWidth = 1;
       c.fillRect(x, y, size, size);
       c.strokeRect(x, y, size, size);
@@ -263,15 +312,30 @@ export class Overlay {
     this.context.drawImage(this.scratch, at.x, at.y, w, h);
   }
 
+  /** A dashed frame in both marks, seen on dark and light tissue. */
+  private frame([x, y, w, h]: [number, number, number, number]): void {
+    const c = this.context;
+    c.save();
+    c.lineWidth = 2;
+    c.strokeStyle = this.colours.light;
+    c.strokeRect(x, y, w, h);
+    c.setLineDash([8, 6]);
+    c.strokeStyle = this.colours.dark;
+    c.strokeRect(x, y, w, h);
+    c.restore();
+  }
+
   private hatch([x, y, w, h]: [number, number, number, number]): void {
     const c = this.context;
     c.save();
     c.beginPath();
     c.rect(x, y, w, h);
     c.clip();
-    c.fillStyle = "rgba(32, 38, 44, 0.12)";
+    c.globalAlpha = 0.12;
+    c.fillStyle = this.colours.dark;
     c.fillRect(x, y, w, h);
-    c.strokeStyle = "rgba(32, 38, 44, 0.45)";
+    c.globalAlpha = 0.45;
+    c.strokeStyle = this.colours.dark;
     c.lineWidth = 1;
     c.beginPath();
     const [left, right] = [Math.max(x, -20), Math.min(x + w, this.canvas.width + 20)];

@@ -64,6 +64,16 @@ export class Pixels {
     return rgba && { x, y, width, height, rgba };
   }
 
+  /** True when `around` has its pixels; false when they could not be had. */
+  async readyAround(at: { x: number; y: number }, reach: number): Promise<boolean> {
+    const x = Math.max(0, Math.floor(at.x) - reach);
+    const y = Math.max(0, Math.floor(at.y) - reach);
+    const width = Math.min(this.image.width, Math.floor(at.x) + reach + 1) - x;
+    const height = Math.min(this.image.height, Math.floor(at.y) + reach + 1) - y;
+    const coming = await Promise.all(this.over(x, y, width, height).map((part) => part.coming));
+    return coming.every((isThere) => isThere);
+  }
+
   /** The parts that cover a rectangle; those that are not here yet are fetched. */
   private over(x: number, y: number, width: number, height: number): Part[] {
     const { tiles, pixels_url } = this.image;

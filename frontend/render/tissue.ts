@@ -13,6 +13,9 @@ type Loop = {
   readonly imageLoader: { clear(): void };
 };
 
+/** Tiles with what stands behind each address: which channels, for example. */
+type TilesSource = Tiles & { readonly query?: string };
+
 export class Tissue {
   private readonly viewer: OpenSeadragon.Viewer;
   private camera: Camera | null = null;
@@ -21,7 +24,7 @@ export class Tissue {
 
   constructor(
     element: HTMLElement,
-    source: { readonly pixels_url: string; readonly tiles?: Tiles | null },
+    source: { readonly pixels_url: string; readonly tiles?: TilesSource | null },
     private readonly image: Size,
   ) {
     keepStylesOut();
@@ -56,7 +59,8 @@ export class Tissue {
       this.viewer.addOnceHandler("tile-load-failed", () => reject(new Error("the tissue could not be read")));
       this.viewer.addHandler("open-failed", () => reject(new Error("the image could not be read")));
     });
-    this.viewer.addHandler("resize", () => this.apply());
+    // OpenSeadragon tells of a new size before it moves its own view: ours comes after.
+    this.viewer.addHandler("resize", () => requestAnimationFrame(() => this.followAgain()));
   }
 
   /** Called within a frame: the tissue moves in this one, with the cells, and not in OpenSeadragon's next. */
@@ -72,9 +76,13 @@ export class Tissue {
     world.draw();
   }
 
+  private followAgain(): void {
+    if (this.camera && this.viewer.isOpen()) this.follow(this.camera);
+  }
+
   private apply(): void {
     if (!this.camera || !this.viewer.isOpen()) return;
-    const { width, height } = this.viewer.element.getBoundingClientRect();
+    const { clientWidth: width, clientHeight: height } = this.viewer.element; // not as it is seen: it may be turned
     if (!width || !height) return;
     // OpenSeadragon's unit of length is the image's width, in both directions.
     const unit = this.image.width;
@@ -88,20 +96,44 @@ export class Tissue {
     this.viewer.viewport.fitBounds(bounds, true);
   }
 
+  /** Other tiles of the same image. Those of before stay until the new ones are there, so that nothing flashes. */
+  show(tiles: TilesSource): void {
+    const source = pyramid(tiles, this.image) as unknown as OpenSeadragon.TileSourceOptions;
+    this.viewer.addTiledImage({
+      tileSource: source,
+      success: (event) => this.replaceBy((event as unknown as { item: OpenSeadragon.TiledImage }).item),
+    });
+  }
+
+  private replaceBy(item: OpenSeadragon.TiledImage): void {
+    const { world } = this.viewer;
+    const older: OpenSeadragon.TiledImage[] = [];
+    for (let i = 0; i < world.getItemCount(); i++)
+      if (world.getItemAt(i) !== item) older.push(world.getItemAt(i));
+    const remove = () => {
+      for (const one of older) if (world.getIndexOfItem(one) !== -1) world.removeItem(one);
+    };
+    item.addHandler("fully-loaded-change", (event) => {
+      if ((event as unknown as { fullyLoaded: boolean }).fullyLoaded) remove();
+    });
+    this.viewer.forceRedraw();
+  }
+
   close(): void {
     this.viewer.destroy();
   }
 }
 
 /** Our level 0 is the image itself, OpenSeadragon's the smallest picture of it. */
-const pyramid = ({ url, size, levels }: Tiles, { width, height }: Size) => ({
+const pyramid = ({ url, size, levels, query = "" }: TilesSource, { width, height }: Size) => ({
   width,
   height,
   tileSize: size,
   tileOverlap: 0,
   minLevel: 0,
   maxLevel: levels - 1,
-  getTileUrl: (level: number, column: number, row: number) => `${url}${levels - 1 - level}/${column}/${row}/`,
+  getTileUrl: (level: number, column: number, row: number) =>
+    `${url}${levels - 1 - level}/${column}/${row}/${query}`,
 });
 
 /** OpenSeadragon adds a style element about an outline unless it finds its own; a strict style-src would report it. */

@@ -2,13 +2,16 @@
  *  on demand, and of its three layers only those that would look different from the last one. */
 import { t } from "../locale/locale";
 import type { Box } from "../geometry/box";
-import type { Camera, Size } from "../geometry/frames";
+import type { Camera, Point, Size } from "../geometry/frames";
+import { cssOf, fromPage, toPage, turnedSize, UPRIGHT, type Place, type Turn } from "../geometry/turn";
 import type { Cells } from "../scene/cells";
-import type { LabelClass, Tiles } from "../scene/contract";
+import type { ShownClass, Tiles } from "../scene/contract";
 import { BoxDrawing } from "./boxes";
+import { CarriedCanvas } from "./carried_canvas";
 import { Bins, DensityDrawing } from "./density";
 import { NoWebGL, type Outlines } from "./gl";
 import { styleOf, palette, paletteIndex, People, type Focus } from "./cell_style";
+import { RowsInView } from "./rows_in_view";
 import { StyleTable } from "./style_table";
 import { MaskDrawing } from "./masks";
 import { Overlay, type Sketch } from "./overlay";
@@ -22,12 +25,15 @@ const REACH = 8;
 
 export class Viewport {
   readonly element = document.createElement("div");
+  /** What is turned: the upright canvas. */
+  private readonly upright = document.createElement("div");
   private readonly glCanvas = document.createElement("canvas");
   readonly surface = document.createElement("canvas");
   private readonly gl: WebGL2RenderingContext;
   private readonly overlay: Overlay;
   private readonly styles: StyleTable;
   private readonly places: Map<number, number>;
+  private readonly rows: RowsInView;
   private readonly tissue: Tissue;
   private boxes: BoxDrawing;
   private masks: MaskDrawing;
@@ -41,14 +47,17 @@ export class Viewport {
   private lost = false;
   /** A cell looks different from what is drawn: where, image pixels; "all": too many to tell. */
   private stale: Box[] | "all" = "all";
-  /** From where the drawn tissue and cells are seen. */
+  /** From where the tissue is seen. */
   private shownFrom = "";
+  private readonly carried: CarriedCanvas;
   private overlayEmpty = false;
   /** The selection is another one than that of the last picture. */
   private unshown = false;
   /** Bare tissue: nothing of ours is drawn. */
   peeking = false;
+  /** Of the upright canvas, CSS pixels. */
   size: Size = { width: 1, height: 1 };
+  private turn: Turn = UPRIGHT;
   masksShown = true;
   /** Cells are too small to be drawn one by one: the density picture stands for them. */
   isDensity = false;
@@ -61,7 +70,7 @@ export class Viewport {
     private readonly host: HTMLElement,
     private readonly cells: Cells,
     image: Size & { readonly pixels_url: string; readonly tiles?: Tiles | null },
-    classes: LabelClass[],
+    classes: ShownClass[],
     private readonly view: {
       camera: () => Camera;
       sketch: () => Sketch;
@@ -80,8 +89,10 @@ export class Viewport {
       [this.surface, "bw-surface"],
     ] as const) {
       child.className = name;
-      this.element.append(child);
+      this.upright.append(child);
     }
+    this.upright.className = "bw-upright";
+    this.element.append(this.upright);
     this.host.append(this.element, this.defs);
     this.tissue = new Tissue(tissueElement, image, image);
     const gl = this.glCanvas.getContext("webgl2", {
@@ -95,10 +106,12 @@ export class Viewport {
     this.gl = gl;
     this.styles = new StyleTable(palette(classes));
     this.places = paletteIndex(classes);
-    this.boxes = new BoxDrawing(gl);
+    this.rows = new RowsInView(cells);
+    this.boxes = new BoxDrawing(gl, this.rows);
     this.masks = new MaskDrawing(gl, image);
     this.density = new DensityDrawing(gl, new Bins(image, palette(classes).outlines));
     this.overlay = new Overlay(this.surface);
+    this.carried = new CarriedCanvas(this.glCanvas, () => this.invalidate());
     this.glCanvas.addEventListener("webglcontextlost", (event) => {
       event.preventDefault(); // without this the browser never gives the context back
       this.lost = true;
@@ -107,7 +120,7 @@ export class Viewport {
       this.lost = false;
       this.styles.reset();
       const { solid, outlines } = this.masks;
-      this.boxes = new BoxDrawing(gl);
+      this.boxes = new BoxDrawing(gl, this.rows);
       this.masks = new MaskDrawing(gl, image);
       this.masks.solid = solid;
       this.boxes.outlines = this.masks.outlines = outlines;
@@ -153,6 +166,11 @@ export class Viewport {
       this.scheduled = 0;
       this.frame();
     });
+  }
+
+  /** Other tiles of the same image, of other channels for example. */
+  showTiles(tiles: Tiles & { readonly query?: string }): void {
+    this.tissue.show(tiles);
   }
 
   /** Brightness, contrast and stain of the tissue; opacity, fill and width of outline (CSS pixels) of the cells. */
@@ -202,6 +220,11 @@ export class Viewport {
     this.frame();
   }
 
+  /** The outlines of the cells stand on the tissue: not hidden by a key, and not replaced by their density. */
+  get areOutlinesShown(): boolean {
+    return !this.peeking && !this.isDensity;
+  }
+
   /** How many rows have anything drawn (in view or not). */
   drawn(): number {
     let total = 0;
@@ -217,11 +240,24 @@ export class Viewport {
     const from = `${camera.scale} ${camera.left} ${camera.top} ${dpr} ${this.peeking}`;
     const moved = all || from !== this.shownFrom;
     if (moved) this.tissue.follow(camera);
-    if (moved || this.areCellsStale) this.drawCells(camera, dpr, from, moved);
+    this.shownFrom = from;
+    this.showCells(camera, dpr, moved, all);
     this.drawSketch(camera, dpr, all);
     this.frames++;
     this.lastMilliseconds = performance.now() - begun;
     this.view.onFrame();
+  }
+
+  /** The cells where the camera sees them: drawn, or carried while the view moves and no cell has changed. */
+  private showCells(camera: Camera, dpr: number, moved: boolean, all: boolean): void {
+    const key = `${dpr} ${this.peeking}`;
+    const isPure = moved && !all && !this.areCellsStale;
+    const now = performance.now();
+    if (isPure && this.carried.carry(camera, key, this.size, now)) return;
+    const isElsewhere = moved || this.carried.isCarried;
+    if (!isElsewhere && !this.areCellsStale) return;
+    this.drawCells(camera, dpr, isElsewhere);
+    this.carried.wasDrawn(camera, key, now);
   }
 
   private get areCellsStale(): boolean {
@@ -237,12 +273,11 @@ export class Viewport {
 
   /** The whole picture when it is seen from elsewhere; else only the places where a cell looks different: a verdict
    *  changes three cells, and what stands around them is on the canvas already. */
-  private drawCells(camera: Camera, dpr: number, from: string, moved: boolean): void {
+  private drawCells(camera: Camera, dpr: number, moved: boolean): void {
     if (this.lost) return;
     const parts = moved || this.isDensity || this.peeking ? "all" : this.stale;
     this.stale = [];
     this.unshown = false;
-    this.shownFrom = from;
     this.shownSelected = this.focus.selected;
     const { gl } = this;
     gl.viewport(0, 0, gl.drawingBufferWidth, gl.drawingBufferHeight);
@@ -293,6 +328,7 @@ export class Viewport {
 
   close(): void {
     cancelAnimationFrame(this.scheduled);
+    this.carried.stop();
     this.tissue.close();
     this.element.remove();
   }
@@ -320,9 +356,38 @@ export class Viewport {
     this.touch(this.cells.extent(row));
   }
 
+  /** Show the picture turned. The size of the canvas changes with a quarter turn, which `onResize` tells. */
+  setTurn(turn: Turn): void {
+    this.turn = turn;
+    this.upright.style.transform = cssOf(turn);
+    this.overlay.turn = turn;
+    this.resize();
+  }
+
+  /** Put an element over the tissue and below the cells. */
+  putOverTissue(element: HTMLElement): void {
+    if (element.parentElement !== this.upright) this.tissueElement.after(element);
+  }
+
+  /** Which point of the canvas is seen at a place of the page, CSS pixels. */
+  pointAt(event: { readonly clientX: number; readonly clientY: number }): Point<"screen"> {
+    const frame = this.element.getBoundingClientRect();
+    return fromPage({ x: event.clientX - frame.left, y: event.clientY - frame.top }, this.turn, frame);
+  }
+
+  /** Where a point of the canvas is seen, CSS pixels from the corner of the picture. */
+  placeOf(point: Point<"screen">): Place {
+    return toPage(point, this.turn, turnedSize(this.size, this.turn));
+  }
+
   private resize(): void {
-    const { width, height } = this.element.getBoundingClientRect();
+    const frame = this.element.getBoundingClientRect();
+    const { width, height } = turnedSize(frame, this.turn);
     this.size = { width: Math.max(1, width), height: Math.max(1, height) };
+    this.upright.style.width = `${width}px`;
+    this.upright.style.height = `${height}px`;
+    this.upright.style.left = `${(frame.width - width) / 2}px`;
+    this.upright.style.top = `${(frame.height - height) / 2}px`;
     const dpr = window.devicePixelRatio || 1;
     for (const canvas of [this.glCanvas, this.surface]) {
       canvas.width = Math.max(1, Math.round(width * dpr));

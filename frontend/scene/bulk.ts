@@ -6,7 +6,7 @@ import type { Size } from "../geometry/frames";
 import type { Vertex } from "../geometry/polygon";
 import type { Attributes, Cells } from "./cells";
 import type { EffectIn, AnnotationState } from "./contract";
-import { accept, change, create, NEW_CELL, wire, wireMask, type Draft } from "./edits";
+import { accept, change, create, NEW_CELL, reject, wire, wireMask, type Draft } from "./edits";
 
 /** So many effects one operation may have (labeling/annotations/services.py MOST_EFFECTS). */
 export const MOST_EFFECTS = 2000;
@@ -122,6 +122,13 @@ export function acceptAll(cells: Cells, rows: readonly number[], tool: "lasso" |
   }
   return bulk(tool, effects);
 }
+
+/** Reject several proposals, under the same condition. */
+export const rejectAll = (cells: Cells, rows: readonly number[], tool: "lasso" | "viewport"): Draft[] =>
+  bulk(
+    tool,
+    rows.filter((row) => cells.isUndecided(row)).flatMap((row) => reject(cells, row).effects),
+  );
 
 /** The same with another value of one attribute; null: without it. */
 export const withAttribute = (

@@ -3,7 +3,7 @@
  *  A row number stays the same for as long as the annotation is known here, also after its deletion (`live` is 0
  *  then and undo brings it back), so that the look-up table of the drawing and the grid can go by row. */
 import { batch, signal } from "@preact/signals-core";
-import { area, contains, type Box } from "../geometry/box";
+import { area, contains, isPointBox, type Box } from "../geometry/box";
 import { covers, fromBase64, toBase64, type Mask } from "../geometry/mask";
 import { Grid } from "../geometry/grid";
 import type { Point, Size } from "../geometry/frames";
@@ -340,6 +340,10 @@ export class Cells {
   hasMask(row: number): boolean {
     return this.masks.has(row);
   }
+  /** Whether the cell is a point: somebody said where it is, and not how large. */
+  isPoint(row: number): boolean {
+    return this.kind[row] === CELL && !this.masks.has(row) && isPointBox(this.boxOf(row));
+  }
   kindOf(row: number): Kind {
     return KINDS[this.kind[row]];
   }
@@ -450,6 +454,7 @@ export class Cells {
     const counts: Counts = {
       cells: 0,
       masks: 0,
+      points: 0,
       cannotTell: 0,
       rejected: 0,
       disputed: 0,
@@ -478,7 +483,9 @@ export class Cells {
     }
     counts.cells++;
     if (this.status[row] === CANNOT_TELL) counts.cannotTell++;
-    if (this.masks.has(row) && this.status[row] === CONFIRMED) counts.masks++;
+    if (this.status[row] !== CONFIRMED) return;
+    if (this.masks.has(row)) counts.masks++;
+    if (this.isPoint(row)) counts.points++;
   }
 
   /** Whether the list of cells has a row: everything that people drew or decided and that is in the picture. */
@@ -554,6 +561,7 @@ export class Cells {
 export type Counts = {
   cells: number;
   masks: number;
+  points: number;
   cannotTell: number;
   rejected: number;
   disputed: number;

@@ -10,12 +10,20 @@ export type Person = Schemas["PersonAnswer"];
 /** What a project asks of a cell besides its class. */
 export type Attribute = Schemas["AttributeAnswer"];
 export type LabelClass = Schemas["ClassAnswer"];
+/** What is drawn of a class. */
+export type ShownClass = Pick<LabelClass, "id" | "name" | "color" | "key">;
 export type Certificate = Schemas["CertificateAnswer"];
 export type Publication = Schemas["PublicationAnswer"];
 export type Layer = Schemas["LayerAnswer"];
 export type LayerKind = Layer["kind"];
 export type Tiles = Schemas["TilesAnswer"];
-export type Workspace = Schemas["WorkspaceAnswer"];
+export type Workspace = Without<Schemas["WorkspaceAnswer"], "second">;
+/** What a stage needs to show an image's tissue. */
+export type ShownImage = Schemas["ShownImage"];
+export type SecondImage = Schemas["SecondImage"];
+/** What can be chosen of a slide with several channels, slices or times, or of its fields. */
+export type Planes = Schemas["PlanesAnswer"];
+export type JobInFull = Schemas["JobInFull"];
 export type Role = Workspace["project"]["role"];
 /** Two rounds on one image. */
 export type Comparison = Schemas["ComparisonAnswer"];
@@ -37,15 +45,20 @@ export type Opinion = Without<Schemas["OpinionAnswer"], "settled_by">;
 
 export type EffectIn = Required<Omit<Schemas["EffectIn"], "after">> & { after: AnnotationState | null };
 export type EffectOut = Schemas["EffectAnswer"];
+/** How the picture was shown when somebody acted. */
+export type ViewIn = Schemas["ViewIn"];
 export type OperationIn = Required<
-  Omit<Schemas["OperationIn"], "tool" | "effects" | "opinions" | "settles">
+  Omit<Schemas["OperationIn"], "tool" | "view" | "effects" | "opinions" | "settles">
 > & {
   tool: string;
+  view?: ViewIn;
   effects: EffectIn[];
   opinions?: OpinionIn[];
   settles?: Settled[];
 };
 export type OperationOut = Without<Schemas["OperationAnswer"], "settles">;
+/** What somebody did, as the history shows it. */
+export type PastOperation = Schemas["PastOperationAnswer"];
 export type Action = OperationIn["action"];
 export type Current = Without<Schemas["CurrentAnswer"], "author" | "decided_by">;
 export type Head = Omit<Schemas["HeadAnswer"], "opinions"> & { opinions: Opinion[] };
@@ -58,7 +71,7 @@ export type Work = NonNullable<Workspace["work"]>;
 export type ItemState = Work["state"];
 export type ItemAct = Work["actions"][number];
 /** What the server says after an act; left: images that this person has or may still get. */
-export type ItemAnswer = Schemas["ItemAfterAct"];
+export type ItemAfterAct = Schemas["ItemAfterAct"];
 /** A thread of comments; x, y: image pixels, null for the whole image. */
 export type Thread = Schemas["ThreadAnswer"];
 export type Tail = Omit<Schemas["TailAnswer"], "operations"> & { operations: OperationOut[] };

@@ -19,6 +19,7 @@ export type Done = {
 
 export type OperationName =
   | "draw"
+  | "draw_point"
   | "draw_region"
   | "move"
   | "move_region"
@@ -37,6 +38,7 @@ export type OperationName =
   | "edit"
   | "cannot_tell"
   | "opinion"
+  | "restore"
   | "change";
 /** `n`: how many cells it is about. */
 export type OperationSummary = { readonly name: OperationName; readonly n: number };
@@ -49,7 +51,7 @@ export function summaryOf(done: OperationFacts): OperationSummary {
 
 /** The name of an act by its action; where one action is several acts, what it was done with or to decides. */
 const NAMES: Record<Action, OperationName | ((done: OperationFacts) => OperationName)> = {
-  draw: "draw",
+  draw: ({ tool }) => (tool === "point" ? "draw_point" : "draw"),
   accept: "accept",
   reject: "reject",
   edit: "edit",
@@ -58,6 +60,7 @@ const NAMES: Record<Action, OperationName | ((done: OperationFacts) => Operation
   undo: "change",
   redo: "change",
   overrule: "change",
+  restore: "restore",
   region: "draw_region",
   move: (done) => (isRegion(done) ? "move_region" : "move"),
   resize: (done) => (isRegion(done) ? "resize_region" : "resize"),

@@ -8,6 +8,9 @@ const VERDICT_OF: Partial<Record<Status, OpinionVerdict>> = {
   cannot_tell: "unsure",
 };
 
+/** The status that a verdict gives a cell. */
+export const STATUS_OF = { accepted: "confirmed", rejected: "rejected", unsure: "cannot_tell" } as const;
+
 /** The verdict that a cell's status says; undefined for regions. */
 export const verdictOf = (status: Status): OpinionVerdict | undefined => VERDICT_OF[status];
 
@@ -43,7 +46,8 @@ export class Opinions {
   dispute(annotation: string, status: Status, labelClass: number | null): boolean {
     if (!this.of.has(annotation)) return false;
     const standing = this.on(annotation).filter((opinion) => !opinion.settled_by);
-    return standing.some((opinion) => differs(contentOf(opinion) as OpinionContent, status, labelClass));
+    const contents = standing.map(contentOf).filter((content) => content !== null);
+    return contents.some((content) => differs(content, status, labelClass));
   }
 }
 

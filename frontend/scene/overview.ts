@@ -6,6 +6,7 @@ import type { Cells, Counts } from "./cells";
 const COUNTED = [
   "cells",
   "masks",
+  "points",
   "cannotTell",
   "rejected",
   "disputed",
@@ -14,11 +15,12 @@ const COUNTED = [
   "undecided",
 ] as const satisfies readonly (keyof Counts)[];
 const BIT = Object.fromEntries(COUNTED.map((name, i) => [name, 1 << i])) as Record<keyof Counts, number>;
-const LISTED = 1 << 8;
-const FILTERABLE = 1 << 9;
-const FILTERED = 1 << 10;
-const IGNORED = 1 << 11;
-const COMPLETE = 1 << 12;
+const NOT_COUNTED = -1;
+const LISTED = 1 << 9;
+const FILTERABLE = 1 << 10;
+const FILTERED = 1 << 11;
+const IGNORED = 1 << 12;
+const COMPLETE = 1 << 13;
 
 export class Overview {
   readonly counts: Readonly<Counts> = Object.fromEntries(COUNTED.map((name) => [name, 0])) as Counts;
@@ -30,6 +32,9 @@ export class Overview {
   private rowsAreStale = false;
   private readonly ignored = new Set<number>();
   private readonly complete = new Set<number>();
+  /** The class that each row is counted with, and how many cells in the picture each class has; 0: without one. */
+  private countedClass = new Int32Array(1024).fill(NOT_COUNTED);
+  private readonly byClass = new Map<number, number>();
 
   constructor(private readonly cells: Cells) {
     for (let row = 0; row < cells.count; row++) this.update(row);
@@ -45,6 +50,10 @@ export class Overview {
     }
     return this.rows;
   }
+  /** Cells in the picture of a class; 0: without one. */
+  countOfClass(labelClass: number): number {
+    return this.byClass.get(labelClass) ?? 0;
+  }
   /** Boxes of the regions to ignore. */
   ignoredRegions(): Box[] {
     return [...this.ignored].map((row) => this.cells.boxOf(row));
@@ -59,6 +68,7 @@ export class Overview {
     if (row >= this.bits.length) this.bits = grown(this.bits, row + 1);
     const before = this.bits[row];
     const now = this.contribution(row);
+    this.countClass(row, (now & LISTED) !== 0);
     if (before === now) return;
     this.bits[row] = now;
     for (const name of COUNTED) (this.counts as Counts)[name] += step(before, now, BIT[name]);
@@ -67,6 +77,22 @@ export class Overview {
     setMember(this.ignored, row, (now & IGNORED) !== 0);
     setMember(this.complete, row, (now & COMPLETE) !== 0);
     this.list(row, step(before, now, LISTED));
+  }
+
+  /** The class of a cell may change while nothing else of it does. */
+  private countClass(row: number, isListed: boolean): void {
+    if (row >= this.countedClass.length) {
+      const longer = new Int32Array(2 * row).fill(NOT_COUNTED);
+      longer.set(this.countedClass);
+      this.countedClass = longer;
+    }
+    const { cells } = this;
+    const now = isListed && cells.kindOf(row) === "cell" ? cells.labelClass[row] : NOT_COUNTED;
+    const before = this.countedClass[row];
+    if (now === before) return;
+    this.countedClass[row] = now;
+    if (before !== NOT_COUNTED) this.byClass.set(before, this.countOfClass(before) - 1);
+    if (now !== NOT_COUNTED) this.byClass.set(now, this.countOfClass(now) + 1);
   }
 
   /** A new row comes last; any other change is looked up when the list is asked for. */
@@ -103,7 +129,9 @@ function shownBits(cells: Cells, row: number): number {
   if (cells.kindOf(row) === "region") return BIT.regions;
   const status = cells.statusOf(row);
   if (status === "cannot_tell") return BIT.cells | BIT.cannotTell;
-  return cells.hasMask(row) && status === "confirmed" ? BIT.cells | BIT.masks : BIT.cells;
+  if (status !== "confirmed") return BIT.cells;
+  if (cells.hasMask(row)) return BIT.cells | BIT.masks;
+  return cells.isPoint(row) ? BIT.cells | BIT.points : BIT.cells;
 }
 
 /** 1: the bit was set, -1: it was cleared, 0: it is as before. */

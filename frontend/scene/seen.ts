@@ -6,8 +6,9 @@ import type { Cells } from "./cells";
 
 /** CSS pixels of the shorter side: smaller cells are a texture, not a cell that can be judged. */
 export const LEAST_SIDE = 12;
-/** A view counts when it has stood still for so long, milliseconds. */
-export const STILL_MS = 250;
+/** A view counts when it has stood still for so long, milliseconds; as in the gallery (labeling/gallery/services.py,
+ *  LEAST_MS). In 250 ms eighty cells were accepted that nobody had looked at. */
+export const STILL_MS = 500;
 
 export class Seen {
   private readonly rows = new Set<number>();
@@ -39,8 +40,8 @@ export class Seen {
     this.counted = counted;
     for (const row of inView(cells, visible)) {
       const box = cells.extent(row);
-      const side = shorterSide(box) * camera.scale;
-      if (side >= LEAST_SIDE && (masksShown || !cells.hasMask(row))) this.rows.add(row);
+      const isLarge = cells.isPoint(row) || shorterSide(box) * camera.scale >= LEAST_SIDE;
+      if (isLarge && (masksShown || !cells.hasMask(row))) this.rows.add(row);
     }
     return 0;
   }

@@ -71,7 +71,8 @@ export async function signIn(form: FormData): Promise<SignedIn> {
     }
     if (answer.ok) return { kind: "in" };
     if (answer.status === 401) return { kind: "wrong" };
-    if (answer.status === 429) return { kind: "wait", sentence: (await errorOf(answer)).detail };
+    if (answer.status === 429 || answer.status === 409)
+      return { kind: "wait", sentence: (await errorOf(answer)).detail };
     return { kind: "unreachable" };
   } catch {
     return { kind: "unreachable" };
@@ -116,8 +117,7 @@ export class Api {
     return this.packAt(`images/${image}/reference/`);
   }
   private async packAt(path: string): Promise<Pack> {
-    const response = await this.request(path, {});
-    if (!response.ok) throw await errorOf(response);
+    const response = await this.checked(path, {});
     return decodePack(await response.arrayBuffer());
   }
 
@@ -164,20 +164,16 @@ export class Api {
     return this.asked(`images/${image}/refusion/`, body);
   }
   private async asked(path: string, body: SmartRequest | RefusionRequest): Promise<Answered> {
-    const response = await this.request(path, post(body));
-    if (!response.ok) throw await errorOf(response);
-    const answer = (await response.json()) as Schemas["Answered"];
+    const answer = await this.post<Schemas["Answered"]>(path, body);
     return { ...answer, mask: answer.mask ? { ...answer.mask, bits: fromBase64(answer.mask.bits) } : null };
   }
 
   async presence(layer: string, body: Schemas["PresenceBody"], farewell: boolean): Promise<void> {
-    const response = await this.request(`layers/${layer}/presence/`, { ...post(body), keepalive: farewell });
-    if (!response.ok) throw await errorOf(response);
+    await this.checked(`layers/${layer}/presence/`, { ...post(body), keepalive: farewell });
   }
 
   async activity(batch: Schemas["ActivityBody"], keepalive: boolean): Promise<void> {
-    const response = await this.request("activity/", { ...post(batch), keepalive });
-    if (!response.ok) throw await errorOf(response);
+    await this.checked("activity/", { ...post(batch), keepalive });
   }
 
   get<T>(path: string): Promise<T> {
@@ -188,10 +184,21 @@ export class Api {
     return this.json<T>(path, post(body));
   }
 
+  patch<T>(path: string, body: unknown): Promise<T> {
+    return this.json<T>(path, { ...post(body), method: "PATCH" });
+  }
+
+  /** The server's word is taken for its type here and nowhere else; the schema is checked on its side. */
   private async json<T>(path: string, init: RequestInit = {}): Promise<T> {
+    const response = await this.checked(path, init);
+    return (await response.json()) as T;
+  }
+
+  /** Throws an ApiError for every answer that is none of success. */
+  private async checked(path: string, init: RequestInit): Promise<Response> {
     const response = await this.request(path, init);
     if (!response.ok) throw await errorOf(response);
-    return (await response.json()) as T;
+    return response;
   }
 
   private async request(path: string, init: RequestInit): Promise<Response> {

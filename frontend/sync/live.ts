@@ -1,4 +1,5 @@
-/** Who else is here, and word of their acts as soon as they are saved. A hint only: what was missed, the poll heals. */
+/** Who else is here, and word of their acts as soon as they are saved. A hint only: acts that were missed come with the
+ *  poll, comments when the feed is open again. */
 import { imagePoint, type Point } from "../geometry/frames";
 import type { Person, Schemas } from "../scene/contract";
 import { observed } from "../scene/observed";
@@ -25,6 +26,7 @@ type Observable = {
 
 export class Live extends observed((): Observable => ({ others: new Map() })) {
   connected = false;
+  private wasOpen = false;
   private source: EventSource | null = null;
   private lastSent = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -49,6 +51,8 @@ export class Live extends observed((): Observable => ({ others: new Map() })) {
     this.source = source;
     source.onopen = () => {
       this.connected = true;
+      if (this.wasOpen) this.onComments();
+      this.wasOpen = true;
       this.announce(true);
     };
     source.onerror = () => (this.connected = false); // the browser connects again by itself

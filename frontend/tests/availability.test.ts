@@ -23,8 +23,15 @@ function noticeable(d: Editor, sent: readonly OperationIn[], page: unknown) {
   return JSON.stringify([
     [sent.length, store.tool, store.selected, store.multiSelected, store.showBoxes, store.labelClass?.id],
     [store.toasts.list.map((toast) => toast.id), store.brushRadius, editing],
-    [d.view.camera, review.proposalClass, review.rejected, d.multiSelect.nudging, d.attributes.pending],
-    [d.comments.draft, d.finish.ended],
+    [
+      d.view.camera,
+      d.view.turn,
+      review.proposalClass,
+      review.rejected,
+      d.multiSelect.nudging,
+      d.attributes.pending,
+    ],
+    [d.comments.draft, d.guidelines.isOpen, d.finish.ended],
     page,
   ]);
 }
@@ -41,7 +48,7 @@ function inputs(d: Editor, sent: readonly OperationIn[]) {
     panKey: false,
     setPanKey: (isDown: boolean) => void (pointer.panKey = isDown),
     cancel: () => false,
-    complete: () => d.store.toast("kept or not"),
+    complete: () => d.store.toasts.show("kept or not"),
     back: () => false,
   };
   const went: number[] = [];
@@ -238,7 +245,7 @@ describe("what is answered", () => {
     expect(d.store.cells.isShown(row(d, 3))).toBe(false);
     d.accept();
     expect(d.store.cells.isShown(row(d, 3))).toBe(true);
-    expect(d.store.counts).toMatchObject({ disputed: 1, rejected: 2 });
+    expect(d.store.overview.counts).toMatchObject({ disputed: 1, rejected: 2 });
   });
   it.each([
     ["a colleague's reading", "This is Dr B's reading; you can look at it but not change it."],
@@ -262,7 +269,7 @@ describe("accepting the rest in view", () => {
     const { editor: d, sent } = ready("no selection");
     const visible = d.view.visible();
     for (const now of [0, 1000]) d.store.seen.painted(d.store.cells, d.view.camera, visible, true, now);
-    d.multiSelect.acceptInView();
+    d.multiSelect.decideInView("accept");
     expect(sent).toMatchObject([
       { action: "bulk", tool: "viewport", effects: [{ after: { derived_from: uuid(102) } }] },
     ]);
@@ -273,7 +280,7 @@ describe("accepting the rest in view", () => {
   });
   it("accepts nothing that was not shown yet", () => {
     const { editor: d, sent } = ready("no selection");
-    d.multiSelect.acceptInView();
+    d.multiSelect.decideInView("accept");
     expect([sent.length, d.store.toasts.list[0].text]).toEqual([
       0,
       "None accepted. 2 left out: 1 smaller than 12 pixels on the screen, 1 not shown long enough yet.",
@@ -284,13 +291,17 @@ describe("accepting the rest in view", () => {
 describe("where everybody has a layer", () => {
   it("switches, counts, list and corner say the same", () => {
     const { editor: d } = ready("a colleague's reading");
-    expect([d.store.hiddenLayers(), d.store.counts.cells, d.store.overview.listedRows().length]).toEqual([
-      0, 3, 4,
-    ]);
-    d.picture.showLayer(2, false);
-    expect([d.store.hiddenLayers(), d.store.counts.cells, d.store.overview.listedRows().length]).toEqual([
-      1, 2, 3,
-    ]);
+    expect([
+      d.store.hiddenLayers(),
+      d.store.overview.counts.cells,
+      d.store.overview.listedRows().length,
+    ]).toEqual([0, 3, 4]);
+    d.store.cells.showLayer(2, false);
+    expect([
+      d.store.hiddenLayers(),
+      d.store.overview.counts.cells,
+      d.store.overview.listedRows().length,
+    ]).toEqual([1, 2, 3]);
   });
   it("an own layer that is archived is still the own one", () => {
     const { editor: d } = openEditor({ archived: true, apart: true });

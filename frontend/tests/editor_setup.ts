@@ -9,9 +9,10 @@ import { IMAGE, packOf, state, uuid } from "./build";
 
 export const ME = { id: 7, name: "Dr A" };
 export const OTHER = { id: 8, name: "Dr B" };
+const IN_USE = { parent: null, is_retired: false, merged_into: null };
 export const CLASSES: LabelClass[] = [
-  { id: 5, name: "tumour", color: "#0072b2", key: 1 },
-  { id: 6, name: "lymphocyte", color: "#e69f00", key: 2 },
+  { id: 5, name: "tumour", color: "#0072b2", key: 1, ...IN_USE },
+  { id: 6, name: "lymphocyte", color: "#e69f00", key: 2, ...IN_USE },
 ];
 export const SIZE = { width: 800, height: 600 };
 
@@ -33,7 +34,8 @@ const readers = (apart: boolean): Layer[] => (apart ? [layer(902, { annotator: O
 function openedWith({ archived, viewer, apart, study }: Required<Options>): Opened {
   return {
     image: {
-      id: 1, name: "field", ...IMAGE, um_per_px: null, synthetic: false, pixels_url: "", tiles: null, thumbnail_url: "",
+      id: 1, name: "field", ...IMAGE, um_per_px: null, synthetic: false, pixels_url: "", tiles: null, planes: null,
+      thumbnail_url: "",
       position: 1, count: 1, previous: null, next: null,
     }, // prettier-ignore
     project: {
@@ -47,8 +49,10 @@ function openedWith({ archived, viewer, apart, study }: Required<Options>): Open
       layer(901, { kind: "prediction" }),
       ...readers(apart),
     ],
-    study: study ? { tools: ["box"], accepts_many: true } : null,
+    study: study ? { tools: ["box"], accepts_many: true, mark: null } : null,
     work: null,
+    proposing: null,
+    guideline: null,
   };
 }
 
@@ -113,7 +117,7 @@ export function openEditor({ archived = false, viewer = false, apart = false, st
         unsettled: () => [],
         settle: () => Promise.resolve(),
       },
-      (text) => made.store.toast(text),
+      (text) => made.store.toasts.show(text),
     );
   made.store.isLoaded = true;
   made.view.canvas = SIZE;

@@ -8,6 +8,9 @@ import { speak, spoken, t, tn, type Catalogue } from "../locale/locale";
 const SOURCES = [
   "canvas",
   "commands",
+  "adjudication",
+  "gallery",
+  "verify",
   "compare",
   "editor",
   "geometry",
@@ -72,7 +75,7 @@ function bareTexts(node: ts.Node): string[] {
   const isToast =
     ts.isCallExpression(node) &&
     ts.isPropertyAccessExpression(node.expression) &&
-    node.expression.name.text === "toast";
+    node.expression.getText().endsWith("toasts.show");
   return isToast ? literals(node.arguments[0]) : [];
 }
 

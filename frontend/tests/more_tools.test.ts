@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { applied } from "../editor/refusion";
 import { imagePoint, type Point } from "../geometry/frames";
 import { pack, patchOver, unpack, type Patch } from "../geometry/mask";
@@ -393,15 +393,17 @@ describe("questions to the worker", () => {
 describe("live", () => {
   const make = () => {
     const notified: number[] = [];
+    const comments = vi.fn();
     const live = new Live(
       "",
       "me",
       () => Promise.resolve(),
       () => ({ cursor: null, view: null, editing: null }),
       (seq) => notified.push(seq),
+      comments,
       () => 0,
     );
-    return { live, notified };
+    return { live, notified, comments };
   };
   it("tells of the log, and who is here, once a person", () => {
     const { live, notified } = make();
@@ -415,6 +417,22 @@ describe("live", () => {
     live.take('{"session":"a","person":{"id":2,"name":"Dr B"},"gone":true}');
     expect(live.editorOf("x")).toBeNull();
     live.take('{"seq":');
+  });
+  it("asks for comments when it is told of one, and when it is open again", () => {
+    const source = { onopen: () => undefined as void, close: () => undefined };
+    vi.stubGlobal("EventSource", function () {
+      return source;
+    });
+    const { live, comments } = make();
+    live.open();
+    source.onopen();
+    expect(comments).not.toHaveBeenCalled(); // the page has just loaded them
+    live.take('{"comments":1}');
+    expect(comments).toHaveBeenCalledTimes(1);
+    source.onopen();
+    expect(comments).toHaveBeenCalledTimes(2);
+    live.close();
+    vi.unstubAllGlobals();
   });
 });
 

@@ -1,9 +1,10 @@
 /** Outlines are seen on any tissue: core and casing differ so much that one of them stands out from whatever lies
  *  beside them, in every class colour; and the default colours stay apart, also for the colour-blind. */
 import { readFileSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { OKABE_ITO, REGION_COLOUR, rgb } from "../render/cell_style";
-import { contrast, luminance, outlineOf, type Rgb } from "../render/outline_colour";
+import { css, contrast, luminance, outlineOf, type Rgb } from "../render/outline_colour";
+import { linesOf, outlineElement } from "../render/svg_outline";
 
 const STEPS = [0, 17, 34, 51, 85, 119, 153, 187, 221, 238, 255];
 const COLOURS = STEPS.flatMap((r) => STEPS.flatMap((g) => STEPS.map((b): Rgb => [r, g, b])));
@@ -53,6 +54,15 @@ function lab(linearRgb: readonly number[]): number[] {
   return [116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])];
 }
 
+type FakeElement = { name: string; attributes: Record<string, string>; children: FakeElement[] };
+
+function fakeElement(name: string): FakeElement & { setAttribute: unknown; append: unknown } {
+  const attributes: Record<string, string> = {};
+  const children: FakeElement[] = [];
+  const setAttribute = (key: string, value: string) => (attributes[key] = value);
+  return { name, attributes, children, setAttribute, append: (child: FakeElement) => children.push(child) };
+}
+
 describe("outlines", () => {
   it("have a core and a casing of contrast 9, whatever the class's colour", () => {
     for (const colour of COLOURS) {
@@ -82,6 +92,27 @@ describe("outlines", () => {
         const difference = Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
         expect(difference, OKABE_ITO[i]).toBeGreaterThanOrEqual(10);
       }
+  });
+  it("are drawn above crops as a casing below a core, so that the casing is seen on both sides of it", () => {
+    for (const colour of COLOURS) {
+      const colours = outlineOf(colour);
+      const [lower, upper] = linesOf(colours);
+      expect([lower.stroke, upper.stroke]).toEqual([css(colours.casing), css(colours.core)]);
+      expect((lower.width - upper.width) / 2).toBeGreaterThanOrEqual(1);
+    }
+  });
+  it("above crops are two paths along the same edges, in the colours of the class", () => {
+    vi.stubGlobal("document", { createElementNS: (_space: string, name: string) => fakeElement(name) });
+    const cell = { box: [2, 3, 6, 7], mask: null, corner: [0, 0], side: 16 } as const;
+    const svg = outlineElement(
+      { ...cell, box: [...cell.box], corner: [...cell.corner] },
+      "#0072b2",
+    ) as unknown as FakeElement;
+    const { core, casing } = outlineOf(rgb("#0072b2"));
+    expect(svg.children.map(({ attributes }) => attributes.d)).toEqual(Array(2).fill("M2 3H6V7H2Z"));
+    expect(svg.children.map(({ attributes }) => attributes.stroke)).toEqual([css(casing), css(core)]);
+    expect(svg.attributes.viewBox).toBe("0 0 16 16");
+    vi.unstubAllGlobals();
   });
   it("are in the table that the measurement on real tissue reads", () => {
     const table = JSON.parse(readFileSync("tests/outline_colours.json", "utf8")) as unknown;

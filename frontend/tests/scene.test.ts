@@ -459,13 +459,17 @@ describe("the overview", () => {
         all: filterable.length,
       },
       ignored: rows.filter((row) => cells.live[row] && cells.statusOf(row) === "ignore").length,
+      ofClass: [0, 5].map((label) => rows.filter((row) => isListedCell(cells, row, label)).length),
     };
   };
+  const isListedCell = (cells: Cells, row: number, label: number) =>
+    cells.isListed(row) && cells.kindOf(row) === "cell" && cells.labelClass[row] === label;
   const seen = (overview: Overview) => ({
     counts: { ...overview.counts },
     listed: [...overview.listedRows()],
     filtered: { ...overview.filtered },
     ignored: overview.ignoredRegions().length,
+    ofClass: [0, 5].map((label) => overview.countOfClass(label)),
   });
 
   it("is what all cells say, after any changes in any order", () => {
@@ -504,7 +508,15 @@ function change(cells: Cells, random: () => number): void {
     const statuses = ["confirmed", "cannot_tell", "rejected"] as const;
     const derived_from = random() < 0.4 ? uuid(101 + Math.floor(2 * random())) : null;
     const status = derived_from ? statuses[Math.floor(3 * random())] : statuses[Math.floor(2 * random())];
-    cells.put(0, uuid(n), state([x, x, x + 9, x + 9], { status, derived_from }), uuid(5000 + x), 1, 7);
+    const label_class = random() < 0.5 ? 5 : null;
+    cells.put(
+      0,
+      uuid(n),
+      state([x, x, x + 9, x + 9], { status, derived_from, label_class }),
+      uuid(5000 + x),
+      1,
+      7,
+    );
   } else if (roll < 0.5) {
     const status = random() < 0.5 ? "ignore" : "exhaustive";
     cells.put(0, uuid(50 + n), state([x, x, x + 9, x + 9], { kind: "region", status }), uuid(5000 + x), 1, 7);

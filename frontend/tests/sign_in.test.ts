@@ -51,6 +51,7 @@ describe("signing in without leaving the page", () => {
 
   it.each([
     [401, { kind: "wrong" }],
+    [409, { kind: "wait", sentence: "Wait 5 minutes." }], // a second factor, which the sign-in page asks for
     [429, { kind: "wait", sentence: "Wait 5 minutes." }],
     [500, { kind: "unreachable" }],
   ])("tells each cause apart (%i)", async (status, answer) => {

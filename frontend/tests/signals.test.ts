@@ -41,9 +41,9 @@ const CHANGES: Record<string, (editor: Editor) => void> = {
     ),
   "a filter": ({ picture }) =>
     picture.filter({
-      hiddenClasses: [5], hiddenStatuses: [], hiddenAuthors: [], leastDoubt: 0, proposals: true,
+      hiddenClasses: [5], hiddenStatuses: [], hiddenAuthors: [], leastDoubt: 0, proposals: true, points: true,
     }), // prettier-ignore
-  "a layer shown": ({ picture }) => picture.showLayer(1, true),
+  "a layer shown": ({ store }) => store.cells.showLayer(1, true),
   "an own cell": ({ drawing }) => drawing.draw({ x0: 5, y0: 5, x1: 9, y1: 9 }, null),
 };
 

@@ -29,7 +29,7 @@ function setup() {
     prompter: { mask: (prompt: { box: unknown }) => ask(prompt.box) },
     waited: <T>(work: Promise<T>) => work,
     begin: () => undefined,
-    toast: (text: string) => notices.push(text),
+    toasts: { show: (text: string) => notices.push(text) },
   };
   const editor = {
     store,

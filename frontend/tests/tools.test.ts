@@ -86,6 +86,10 @@ describe("select tool", () => {
     const resized = run([at("down", 60, 40), at("move", 80, 60), at("up", 500, 60)]);
     expect(resized.commit).toEqual({ action: "resize", row: 4, box: { x0: 20, y0: 20, x1: 200, y1: 60 } });
   });
+  it("makes no point of a box that is squeezed to nothing", () => {
+    const squeezed = run([at("down", 60, 40), at("move", 20, 20), at("up", 20, 20)]);
+    expect(squeezed.commit).toBeUndefined();
+  });
   it("does not move what may not be edited", () => {
     const about = around({ selected: { ...TARGET, editable: false } });
     expect(run([at("down", 40, 30), at("move", 80, 60), at("up", 80, 60)], about).commit).toBeUndefined();

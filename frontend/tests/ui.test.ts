@@ -63,10 +63,10 @@ describe("keys", () => {
     const own = new Keymap();
     expect(own.remap("view.boxes", ["h"])).toEqual(["view.peek"]);
     expect(own.keysOf("view.boxes")).toEqual(["Shift+b"]);
-    expect(own.remap("view.boxes", ["o"])).toEqual([]);
-    expect(own.commandOf(press("o"), ["canvas"])).toBe("view.boxes");
+    expect(own.remap("view.boxes", ["u"])).toEqual([]);
+    expect(own.commandOf(press("u"), ["canvas"])).toBe("view.boxes");
     expect(own.commandOf(press("B", { shiftKey: true }), ["canvas"])).toBeNull();
-    expect(own.hidden("edit.commit", ["o"])).toEqual(["view.boxes"]);
+    expect(own.hidden("edit.commit", ["u"])).toEqual(["view.boxes"]);
     expect(own.isChanged("view.boxes")).toBe(true);
     expect(own.reset("view.boxes")).toEqual([]);
     expect(own.keysOf("view.boxes")).toEqual(["Shift+b"]);
@@ -94,6 +94,7 @@ describe("words", () => {
       id: "p1",
       round: 7,
       round_number: 2,
+      job: null,
       published_at: "",
       models: {},
       certificate: NO_CERTIFICATE,

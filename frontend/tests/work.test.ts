@@ -63,6 +63,17 @@ describe("finishing an image", () => {
     expect(editor.finish.ended).toBeNull();
   });
 
+  it("does not finish while a conflict is open: the own version would be frozen out", async () => {
+    const { editor, asked, lastToast } = withWork({}, () => ({ state: "in_review", left: 7 }));
+    const theirs = { annotation: uuid(1), version: 2, last_op: uuid(12), state: null };
+    if (editor.store.log)
+      editor.store.log.conflicts = [{ annotation: uuid(1), action: "move", theirs, by: "Dr B" }];
+    await editor.finish.finish();
+    expect(asked).toEqual([]);
+    expect(lastToast()).toContain("conflict");
+    expect(editor.finish.ended).toBeNull();
+  });
+
   it("is read only once the image is done, and says why", async () => {
     const { editor } = withWork({ actions: ["accept", "send_back"] }, () => ({ state: "done", left: 0 }));
     await editor.finish.finish();
@@ -169,14 +180,27 @@ describe("comments", () => {
     ]);
   });
 
+  it("keep what is being written while another thread is answered or resolved", async () => {
+    const { editor } = withWork({}, () => ({}));
+    const { comments } = editor;
+    comments.write();
+    expect(await comments.reply(thread({}), "yes")).toBe(true);
+    expect(await comments.resolve(thread({}))).toBe(true);
+    expect(comments.draft).not.toBeNull();
+    expect(await comments.send()).toBe(true);
+    expect(comments.draft).toBeNull();
+  });
+
   it("keep what was written when the server declines it", async () => {
     const { editor, lastToast } = withWork(
       {},
       () => new ApiError(422, "invalid", "a comment has 1 to 4000 characters"),
     );
     editor.comments.write();
-    expect(await editor.comments.send("x")).toBe(false);
+    editor.comments.text = "x";
+    expect(await editor.comments.send()).toBe(false);
     expect(editor.comments.draft).not.toBeNull();
+    expect(editor.comments.text).toBe("x");
     expect(lastToast()).toContain("4000");
   });
 });
@@ -214,6 +238,59 @@ describe("overruling", () => {
     const { editor, sent } = disputed(opinion(ME, "rejected"));
     editor.overrule();
     expect(sent[0].effects[0].after?.status).toBe("rejected");
+  });
+
+  it("gives the class that the reviewer's opinion names", () => {
+    const { editor, sent } = disputed({ ...opinion(ME, "accepted"), label_class: 6 });
+    editor.overrule();
+    expect(sent[0].effects[0].after).toMatchObject({ status: "confirmed", label_class: 6 });
+  });
+
+  it("gives the reason that the reviewer's opinion names", () => {
+    const { editor, sent } = disputed({ ...opinion(ME, "rejected"), reason: "boundary" });
+    editor.overrule();
+    expect(sent[0].effects[0].after).toMatchObject({ status: "rejected", reason: "boundary" });
+  });
+
+  it("accepts a rejected proposal with the mask that was proposed", () => {
+    const { editor, sent } = openEditor();
+    const { cells } = editor.store;
+    cells.giveOpinion(uuid(3), opinion(ME, "accepted"));
+    editor.selection.select(cells.rowOf(uuid(103)));
+    expect(unavailableOverrule(editor.store)).toBeNull();
+    editor.overrule();
+    expect(sent[0].effects).toHaveLength(1);
+    expect(sent[0].effects[0]).toMatchObject({ annotation: uuid(3), after: { status: "confirmed" } });
+    expect(sent[0].effects[0].after?.mask).toMatchObject({ x: 150, y: 100 });
+  });
+
+  it.each(["stale", "invalid", "kept"] as const)("settles nothing when the server finds it %s", (verdict) => {
+    const { editor, sent, row } = disputed(opinion(OTHER, "rejected"));
+    editor.overrule();
+    const [operation] = sent;
+    const state = editor.store.cells.stateOf(row);
+    const current = [{ annotation: uuid(2), version: 2, last_op: uuid(13), state }];
+    const error = verdict === "stale" ? null : { code: "invalid", detail: "no", field: "" };
+    editor.store.log?.settle(
+      { op_id: operation.op_id, verdict, seq: null, error, current },
+      { layer: uuid(900), image: 1, operation },
+    );
+    expect(editor.store.cells.disputed[row]).toBe(1);
+  });
+
+  it("leaves what an earlier overrule has settled to it, also when it is undone", () => {
+    const { editor, row } = disputed(
+      opinion(OTHER, "rejected"),
+      opinion({ id: 9, name: "Dr C" }, "rejected"),
+    );
+    const { cells } = editor.store;
+    const draft = overruling(editor.store);
+    if (draft) editor.store.commit(draft);
+    editor.overrule();
+    expect(cells.opinions.on(uuid(2)).every((one) => one.settled_by)).toBe(true);
+    if (draft) editor.store.commit(draft); // a colleague's, who has not seen the first one
+    editor.undoRedo.undo();
+    expect(cells.disputed[row]).toBe(0);
   });
 
   it("is for disputes and for reviewers", () => {

@@ -81,7 +81,7 @@ export class BoxTool implements Tool {
     // With Shift a region is one to ignore.
     const region = result.shift && this.region === "exhaustive" ? "ignore" : this.region;
     if (result.commit) editor.drawing.draw(result.commit, region);
-    if (result.outside) editor.store.toast(t("Nothing of this lies inside the image."));
+    if (result.outside) editor.store.toasts.show(t("Nothing of this lies inside the image."));
     if (result.click)
       editor.selection.select(nextBelow(rowsAt(editor, result.click, sizes), editor.store.selected));
   }

@@ -81,6 +81,7 @@ type Stroke = { readonly row: number; readonly subtract: boolean; readonly patch
  *  The brush of a mask that is being edited is tools/mask_brush.ts. */
 class BrushTool implements Tool {
   readonly hasBrushSize = true;
+  readonly hasModes = true;
   readonly followsPointer = true;
   private state = IDLE;
   private stroke: Stroke | null = null;
@@ -112,7 +113,7 @@ class BrushTool implements Tool {
     const subtract = mode === "subtract";
     const changes = mode !== "new" && editor.store.isOwnCell(editor.store.selected);
     if (subtract && !changes) {
-      editor.store.toast(t("Select one of your cells first: there is nothing to subtract from."));
+      editor.store.toasts.show(t("Select one of your cells first: there is nothing to subtract from."));
       return null;
     }
     if (changes)
@@ -132,7 +133,7 @@ class BrushTool implements Tool {
     const mask = pack(patch);
     this.stroke = null;
     if (!mask && row >= 0)
-      this.editor.store.toast(t("That would leave nothing of the cell. Del deletes it."));
+      this.editor.store.toasts.show(t("That would leave nothing of the cell. Del deletes it."));
     if (!mask) return;
     if (row < 0) this.editor.drawing.drawMask(mask, "brush");
     else this.editor.drawing.reshape(row, mask, "brush");

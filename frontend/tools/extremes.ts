@@ -55,7 +55,7 @@ class Extremes implements Tool {
     const result = step(this.state, input, this.editor.store.opened.image);
     this.state = result.state;
     if (result.commit) this.editor.drawing.draw(result.commit, null, "extremes");
-    if (result.outside) this.editor.store.toast(t("Nothing of this lies inside the image."));
+    if (result.outside) this.editor.store.toasts.show(t("Nothing of this lies inside the image."));
   }
   back(): void {
     this.state = back(this.state);

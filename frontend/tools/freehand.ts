@@ -34,6 +34,6 @@ export abstract class FreehandTool implements Tool {
   }
   sketch(): Partial<Sketch> {
     if (this.state.kind === "idle") return {};
-    return { path: { points: this.state.points, corners: false, closed: this.closed, colour: "#ffffff" } };
+    return { path: { points: this.state.points, corners: false, closed: this.closed } };
   }
 }

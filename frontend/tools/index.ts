@@ -10,6 +10,7 @@ import * as ignore from "./ignore";
 import * as lasso from "./lasso";
 import { MaskBrush } from "./mask_brush";
 import * as measure from "./measure";
+import * as point from "./point";
 import * as polygon from "./polygon";
 import * as region from "./region";
 import * as select from "./select";
@@ -21,6 +22,7 @@ import * as wand from "./wand";
 export const TOOLS = {
   select: select.definition,
   box: box.definition,
+  point: point.definition,
   smart: smart.definition,
   polygon: polygon.definition,
   brush: brush.definition,

@@ -53,7 +53,7 @@ class Ruler implements Tool {
     const { line } = this.state;
     if (!line) return {};
     return {
-      path: { points: line, corners: true, closed: false, colour: "#ffffff" },
+      path: { points: line, corners: true, closed: false },
       note: { at: line[1], text: lengthWords(lengthOf(line), this.editor.store.opened.image.um_per_px) },
     };
   }

@@ -111,7 +111,7 @@ class Polygon implements Tool {
   }
   complete(): void {
     if (this.state.kind === "drawing" && this.state.vertices.length < 3)
-      this.editor.store.toast(t("An outline needs three corners at least."));
+      this.editor.store.toasts.show(t("An outline needs three corners at least."));
     else this.apply(finish(this.state));
   }
   back(): void {
@@ -120,14 +120,14 @@ class Polygon implements Tool {
   private apply(result: Step): void {
     this.state = result.state;
     if (result.full)
-      this.editor.store.toast(
+      this.editor.store.toasts.show(
         t("An outline has at most {n} corners. Enter closes this one.", { n: MOST_VERTICES }),
       );
-    if (result.dropped) this.editor.store.toast(t("An outline needs three corners at least."));
+    if (result.dropped) this.editor.store.toasts.show(t("An outline needs three corners at least."));
     if (!result.commit) return;
     const mask = pack(fill(result.commit, this.editor.store.opened.image));
     if (mask) this.editor.drawing.drawMask(mask, "polygon");
-    else this.editor.store.toast(t("Nothing of this lies inside the image."));
+    else this.editor.store.toasts.show(t("Nothing of this lies inside the image."));
   }
   sketch(cursor: Cursor | null): Partial<Sketch> {
     if (this.state.kind === "idle") return {};

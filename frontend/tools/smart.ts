@@ -118,7 +118,8 @@ export class SmartTool implements Tool {
     const result = step(this.state, input, this.editor.store.opened.image, sizes.slip);
     const isAnother =
       result.ask !== undefined && before !== null && result.ask.clicks.length <= before.clicks.length;
-    if (isAnother) this.editor.store.toast(t("The cell before was left without Enter, so it was not kept."));
+    if (isAnother)
+      this.editor.store.toasts.show(t("The cell before was left without Enter, so it was not kept."));
     this.apply(result);
   }
   back(): void {
@@ -130,7 +131,10 @@ export class SmartTool implements Tool {
     if (this.pending) this.keepWhenAnswered(prompt, this.pending);
     else if (this.mask) this.commit(this.mask, prompt);
     else if (prompt.box) this.commitBox(prompt.box);
-    else this.editor.store.toast(t("There is no mask to keep. Click in the cell, or drag a box around it."));
+    else
+      this.editor.store.toasts.show(
+        t("There is no mask to keep. Click in the cell, or drag a box around it."),
+      );
   }
 
   private apply(result: Step): void {
@@ -153,7 +157,7 @@ export class SmartTool implements Tool {
   private commitBox(box: NonNullable<Prompt["box"]>): void {
     this.drop();
     this.editor.drawing.draw(box, null, "smart");
-    this.editor.store.toast(t("The box is kept without a mask."));
+    this.editor.store.toasts.show(t("The box is kept without a mask."));
   }
 
   private async ask(prompt: Prompt): Promise<void> {
@@ -174,14 +178,14 @@ export class SmartTool implements Tool {
     } catch (error) {
       if (!isCurrent()) return;
       this.pending = null;
-      this.editor.store.toast(workerTrouble(error));
+      this.editor.store.toasts.show(workerTrouble(error));
       if (!prompt.box) this.drop();
     } finally {
       this.editor.view.redraw();
     }
   }
   private sayNothingFound(prompt: Prompt): void {
-    this.editor.store.toast(
+    this.editor.store.toasts.show(
       prompt.box
         ? t("No cell is found in this box. Enter keeps the box without a mask, Esc drops it.")
         : t("No cell is found there. Drag a box around it, or draw it by hand."),
@@ -230,9 +234,11 @@ export class SmartTool implements Tool {
     else if (prompt.box) {
       editor.drawing.drawLate({ mask: null, box: prompt.box, labelClass });
       const kept = t("The box is kept without a mask.");
-      editor.store.toast([trouble, kept].filter((sentence) => sentence !== "").join(" "));
+      editor.store.toasts.show([trouble, kept].filter((sentence) => sentence !== "").join(" "));
     } else
-      editor.store.toast(trouble || t("No cell is found there. Drag a box around it, or draw it by hand."));
+      editor.store.toasts.show(
+        trouble || t("No cell is found there. Drag a box around it, or draw it by hand."),
+      );
   }
 
   sketch(): Partial<Sketch> {
@@ -249,7 +255,7 @@ export class SmartTool implements Tool {
       ...(this.mask ? { patch: { patch: this.mask, colour } } : {}),
       promised: this.promised.flatMap((p) => (p.prompt.box ? [p.prompt.box] : [])),
       marks: clicks.map(({ at, inside }) => ({ at, inside })),
-      ...(last ? { note: { at: placeOf(last), text: "…" } } : {}),
+      ...(last ? { note: { at: placeOf(last), text: t("Finding the cell …") } } : {}),
     };
   }
 }

@@ -26,7 +26,7 @@ class Split extends FreehandTool {
     const row = hasMask(editor.store.selected)
       ? editor.store.selected
       : rowsAt(editor, middle, sizes).find(hasMask);
-    if (row === undefined) editor.store.toast(t("Draw the cut across a cell that has a mask."));
+    if (row === undefined) editor.store.toasts.show(t("Draw the cut across a cell that has a mask."));
     else editor.multiSelect.split(row, points);
   }
 }

@@ -47,7 +47,7 @@ class Stamp implements Tool {
     const result = step(this.state, input, this.editor.store.lastSize, this.editor.store.opened.image);
     this.state = result.state;
     if (result.commit) this.editor.drawing.draw(result.commit, null, "stamp");
-    if (result.outside) this.editor.store.toast(t("Nothing of this lies inside the image."));
+    if (result.outside) this.editor.store.toasts.show(t("Nothing of this lies inside the image."));
   }
   sketch(cursor: Cursor | null): Partial<Sketch> {
     const at = this.state.kind === "pressed" ? this.state.at : cursor?.image;

@@ -1,6 +1,6 @@
 /** A mask under the brush; a cell that somebody else changed too. */
 import { mark, t } from "../locale/locale";
-import type { Conflict } from "../sync/log";
+import type { Conflict } from "../sync/verdicts";
 import { CommandButton, type Ui } from "./parts";
 import { ConstraintLines } from "./tool_cards";
 

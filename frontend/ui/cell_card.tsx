@@ -10,7 +10,7 @@ const DECIDED: Record<OpinionVerdict, string> = {
   rejected: mark("{name} rejected this cell"),
   unsure: mark("{name} cannot tell what this cell is"),
 };
-const OPINION_WORDS: Record<OpinionVerdict, string> = {
+export const OPINION_WORDS: Record<OpinionVerdict, string> = {
   accepted: mark("would accept"),
   rejected: mark("would reject"),
   unsure: mark("cannot tell"),
@@ -22,7 +22,7 @@ export function CellCard({ ui }: { ui: Ui }) {
   if (selected < 0 || editor.store.editing) return null;
   const reader = cells.isMine(selected) ? null : editor.store.opened.layers[cells.layer[selected]]?.annotator;
   if (reader) return <ReadingCard name={reader.name} />;
-  const row = editor.review.decidedRow();
+  const row = editor.store.decidedRow;
   return row < 0 ? null : <DecidedCard ui={ui} row={row} />;
 }
 
@@ -93,7 +93,7 @@ function OwnOpinion({ ui, row }: { ui: Ui; row: number }) {
   if (own.verdict === "accepted")
     return (
       <div class="bw-chips" role="group" aria-label={t("Class in your opinion")}>
-        {editor.store.opened.project.classes.map((c) => (
+        {editor.store.offeredClasses.map((c) => (
           <button
             key={c.id}
             type="button"

@@ -1,19 +1,37 @@
 /** The cells and regions in the picture; whose other layers to show. */
-import { t } from "../locale/locale";
+import { mark, t } from "../locale/locale";
+import { useMemo, useState } from "preact/hooks";
+import { arranged, AS_DRAWN, SORTS, type Arrangement, type Sort } from "../scene/cell_list";
 import type { Cells } from "../scene/cells";
 import { LongList } from "./list";
 import { UNCLASSIFIED_COLOUR } from "../render/cell_style";
 import { CommandButton, AttributeLines, Classes, Key, Swatch, type Ui } from "./parts";
 import { LAYER_WORDS, STATUS_WORDS } from "../editor/words";
 
+const SORT_WORDS: Readonly<Record<Sort, string>> = {
+  drawn: mark("as drawn"),
+  class: mark("by class"),
+  largest: mark("largest first"),
+  smallest: mark("smallest first"),
+  status: mark("by state"),
+};
+
 export function CellsTab({ ui }: { ui: Ui }) {
   const { editor } = ui;
-  const rows = editor.store.overview.listedRows();
+  const { cells, overview } = editor.store;
+  const [arrangement, setArrangement] = useState(AS_DRAWN);
+  const listed = overview.listedRows();
+  // Sorted anew when a cell has changed, not at each drawing of the panel.
+  const rows = useMemo(
+    () => arranged(cells, listed, arrangement),
+    [listed, listed.length, arrangement, cells.changes],
+  );
   return (
     <div class="bw-tab" role="tabpanel">
       <Classes ui={ui} current={editor.store.labelClass?.id ?? null} />
       <AttributeLines ui={ui} />
-      {rows.length === 0 ? (
+      {listed.length > 0 && <Arrange ui={ui} now={arrangement} onChange={setArrangement} />}
+      {listed.length === 0 ? (
         <p class="empty-state">
           {editor.store.canWrite ? (
             <>
@@ -62,6 +80,42 @@ export function CellsTab({ ui }: { ui: Ui }) {
   );
 }
 
+/** Which class the list shows, with its count, and in which order. */
+function Arrange(props: { ui: Ui; now: Arrangement; onChange: (next: Arrangement) => void }) {
+  const { ui, now, onChange } = props;
+  const { opened, overview } = ui.editor.store;
+  const classes = [...opened.project.classes, { id: 0, name: t("no class") }];
+  return (
+    <div class="bw-row bw-arrange">
+      <select
+        aria-label={t("Class of the listed cells")}
+        value={now.labelClass ?? ""}
+        onChange={({ currentTarget: { value } }) =>
+          onChange({ ...now, labelClass: value === "" ? null : Number(value) })
+        }
+      >
+        <option value="">{t("all classes")}</option>
+        {classes.map(({ id, name }) => (
+          <option key={id} value={id}>
+            {name} ({overview.countOfClass(id)})
+          </option>
+        ))}
+      </select>
+      <select
+        aria-label={t("Order of the listed cells")}
+        value={now.sort}
+        onChange={({ currentTarget }) => onChange({ ...now, sort: currentTarget.value as Sort })}
+      >
+        {SORTS.map((sort) => (
+          <option key={sort} value={sort}>
+            {t(SORT_WORDS[sort])}
+          </option>
+        ))}
+      </select>
+    </div>
+  );
+}
+
 /** Whether every cell of the image is annotated: said already, or to be said. */
 function Completeness({ ui }: { ui: Ui }) {
   const { drawing } = ui.editor;
@@ -96,7 +150,7 @@ export function LayerSwitches({ ui }: { ui: Ui }) {
           type="button"
           class="choice-button"
           aria-pressed={editor.store.cells.isLayerShown(index)}
-          onClick={() => editor.picture.showLayer(index, !editor.store.cells.isLayerShown(index))}
+          onClick={() => editor.store.cells.showLayer(index, !editor.store.cells.isLayerShown(index))}
         >
           {layer.annotator
             ? t("{name}'s reading", { name: layer.annotator.name })
@@ -112,7 +166,6 @@ function CellLine({ ui, row, index }: { ui: Ui; row: number; index: number }) {
   const label = ui.editor.store.classOf(cells.labelClass[row]);
   const status = cells.statusOf(row);
   const isCell = cells.kindOf(row) === "cell";
-  const box = cells.boxOf(row);
   const reader = cells.isMine(row) ? null : ui.editor.store.opened.layers[cells.layer[row]]?.annotator;
   const words = isCell && status === "confirmed" ? (label?.name ?? t("no class")) : t(STATUS_WORDS[status]);
   return (
@@ -129,11 +182,18 @@ function CellLine({ ui, row, index }: { ui: Ui; row: number; index: number }) {
         {cells.disputed[row] ? ` · ${t("disputed")}` : ""}
       </span>
       <span class="bw-number bw-muted">
-        {Math.round(box.x1 - box.x0)} × {Math.round(box.y1 - box.y0)}
+        {extentOf(cells, row)}
         {marksOf(cells, row)}
       </span>
     </>
   );
+}
+
+/** Width and height of its box in pixels; a point has none. */
+function extentOf(cells: Cells, row: number): string {
+  if (cells.isPoint(row)) return t("point");
+  const box = cells.boxOf(row);
+  return `${Math.round(box.x1 - box.x0)} × ${Math.round(box.y1 - box.y0)}`;
 }
 
 /** What a cell has besides its box: a mask, attributes, a cell that it is part of. */

@@ -1,12 +1,12 @@
 /** The comments of the image: open threads, a new one, replies. */
 import { t } from "../locale/locale";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Thread } from "../scene/contract";
 import { CommandButton, type Ui } from "./parts";
 
 export function CommentsTab({ ui }: { ui: Ui }) {
   const { comments } = ui.editor;
-  useEffect(() => void comments.seen(), [comments]);
+  useEffect(() => void comments.seen(), [comments, comments.threads]);
   const resolved = comments.threads.length - comments.open.length;
   return (
     <div class="bw-tab" role="tabpanel" data-testid="comments">
@@ -45,14 +45,26 @@ function NewThread({ ui }: { ui: Ui }) {
     <Write
       label={t("New comment, {about}", { about: comments.about(draft) })}
       button={t("Send")}
-      focused
-      onSend={(text) => comments.send(text)}
+      text={comments.text}
+      onText={(text) => (comments.text = text)}
+      focusFor={draft}
+      onSend={async () => {
+        if (await comments.send()) ui.focus();
+      }}
       onCancel={() => {
-        comments.draft = null;
+        comments.discard();
         ui.focus();
       }}
     />
   );
+}
+
+function Reply({ ui, thread }: { ui: Ui; thread: Thread }) {
+  const [text, setText] = useState("");
+  const send = async () => {
+    if (await ui.editor.comments.reply(thread, text)) setText("");
+  };
+  return <Write label={t("Reply")} button={t("Reply")} text={text} onText={setText} onSend={send} />;
 }
 
 function ThreadCard({ ui, thread }: { ui: Ui; thread: Thread }) {
@@ -72,9 +84,7 @@ function ThreadCard({ ui, thread }: { ui: Ui; thread: Thread }) {
           {one.text}
         </p>
       ))}
-      {comments.isPossible && !thread.resolved_at && (
-        <Write label={t("Reply")} button={t("Reply")} onSend={(text) => comments.reply(thread, text)} />
-      )}
+      {comments.isPossible && !thread.resolved_at && <Reply ui={ui} thread={thread} />}
       {comments.isPossible && (
         <button type="button" class="button is-quiet" onClick={() => void comments.resolve(thread)}>
           {thread.resolved_at ? t("Reopen") : t("Resolve")}
@@ -87,16 +97,27 @@ function ThreadCard({ ui, thread }: { ui: Ui; thread: Thread }) {
 type Writing = {
   label: string;
   button: string;
-  focused?: boolean;
-  onSend: (text: string) => Promise<boolean>;
+  text: string;
+  onText: (text: string) => void;
+  /** The field takes the focus when this changes, and never otherwise: who goes on drawing keeps the keys. */
+  focusFor?: object;
+  onSend: () => Promise<void>;
   onCancel?: () => void;
 };
 
 /** Enter with Ctrl sends, as everywhere where several lines may be written. */
-function Write({ label, button, focused, onSend, onCancel }: Writing) {
-  const [text, setText] = useState("");
+function Write({ label, button, text, onText, focusFor, onSend, onCancel }: Writing) {
+  const [isBusy, setBusy] = useState(false);
+  const field = useRef<HTMLTextAreaElement>(null);
+  useEffect(() => {
+    if (focusFor) field.current?.focus();
+  }, [focusFor]);
+  const canSend = text.trim() !== "" && !isBusy;
   const send = async () => {
-    if (text.trim() && (await onSend(text))) setText("");
+    if (!canSend) return; // a key that is held down sends once
+    setBusy(true);
+    await onSend();
+    setBusy(false);
   };
   return (
     <form
@@ -112,10 +133,8 @@ function Write({ label, button, focused, onSend, onCancel }: Writing) {
           rows={2}
           maxLength={4000}
           value={text}
-          ref={(element) => {
-            if (focused && element && document.activeElement !== element) element.focus();
-          }}
-          onInput={(event) => setText(event.currentTarget.value)}
+          ref={field}
+          onInput={(event) => onText(event.currentTarget.value)}
           onKeyDown={(event) => {
             if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) void send();
             if (event.key === "Escape") onCancel?.();
@@ -123,7 +142,7 @@ function Write({ label, button, focused, onSend, onCancel }: Writing) {
         />
       </label>
       <div class="bw-row">
-        <button class="button" disabled={!text.trim()}>
+        <button class="button" disabled={!canSend}>
           {button}
         </button>
         {onCancel && (

@@ -25,6 +25,8 @@ export type Display = {
   /** Proposals with less doubt than this are not drawn. */
   readonly leastDoubt: number;
   readonly proposals: boolean;
+  /** Cells that are points are drawn. */
+  readonly points: boolean;
 };
 
 export const PLAIN: Display = {
@@ -42,6 +44,7 @@ export const PLAIN: Display = {
   breaks: true,
   leastDoubt: 0,
   proposals: true,
+  points: true,
 };
 
 export class DisplaySettings {

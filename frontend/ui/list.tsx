@@ -2,6 +2,7 @@
 import { Component, createRef, type ComponentChild } from "preact";
 
 const STEPS: Readonly<Record<string, number>> = { ArrowDown: 1, ArrowUp: -1 };
+/** Height of a line, CSS pixels, before the style sheet has been asked. */
 const LINE = 28;
 
 type Props = {
@@ -12,13 +13,14 @@ type Props = {
   readonly onChoose: (row: number) => void;
 };
 
-export class LongList extends Component<Props, { top: number; height: number }> {
-  override state = { top: 0, height: 600 };
+export class LongList extends Component<Props, { top: number; height: number; line: number }> {
+  override state = { top: 0, height: 600, line: LINE };
   private readonly frame = createRef<HTMLDivElement>();
   private shown = -1;
 
   override componentDidMount(): void {
-    this.setState({ height: this.frame.current?.clientHeight ?? 600 });
+    const frame = this.frame.current;
+    if (frame) this.setState({ height: frame.clientHeight, line: lineHeight(frame) });
     this.keepInSight();
   }
   override componentDidUpdate(): void {
@@ -33,7 +35,8 @@ export class LongList extends Component<Props, { top: number; height: number }> 
     this.shown = this.props.current;
     const index = this.props.rows.indexOf(this.props.current);
     if (index < 0) return;
-    const [above, below] = [index * LINE, (index + 1) * LINE - frame.clientHeight];
+    const { line } = this.state;
+    const [above, below] = [index * line, (index + 1) * line - frame.clientHeight];
     if (frame.scrollTop > above) frame.scrollTop = above;
     else if (frame.scrollTop < below) frame.scrollTop = below;
   }
@@ -50,8 +53,9 @@ export class LongList extends Component<Props, { top: number; height: number }> 
 
   override render() {
     const { rows, current, line, onChoose, label } = this.props;
-    const first = Math.max(0, Math.floor(this.state.top / LINE) - 4);
-    const last = Math.min(rows.length, Math.ceil((this.state.top + this.state.height) / LINE) + 4);
+    const { top, height, line: step } = this.state;
+    const first = Math.max(0, Math.floor(top / step) - 4);
+    const last = Math.min(rows.length, Math.ceil((top + height) / step) + 4);
     return (
       <div
         class="bw-list"
@@ -64,14 +68,14 @@ export class LongList extends Component<Props, { top: number; height: number }> 
           this.setState({ top: e.currentTarget.scrollTop, height: e.currentTarget.clientHeight })
         }
       >
-        <div class="bw-list-all" style={{ height: `${rows.length * LINE}px` }}>
+        <div class="bw-list-all" style={{ height: `${rows.length * step}px` }}>
           {rows.slice(first, last).map((row, i) => (
             <div
               key={row}
               class="bw-line"
               role="option"
               aria-selected={row === current}
-              style={{ top: `${(first + i) * LINE}px` }}
+              style={{ top: `${(first + i) * step}px` }}
               onClick={() => onChoose(row)}
             >
               {line(row, first + i)}
@@ -82,3 +86,6 @@ export class LongList extends Component<Props, { top: number; height: number }> 
     );
   }
 }
+
+const lineHeight = (frame: HTMLElement): number =>
+  parseFloat(getComputedStyle(frame).getPropertyValue("--list-line")) || LINE;

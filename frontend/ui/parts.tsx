@@ -7,6 +7,7 @@ import { type Command } from "../commands";
 import { type Keymap, keyLabel } from "../commands/keymap";
 import { rgb } from "../render/cell_style";
 import { css, outlineOf } from "../render/outline_colour";
+import type { ChannelSettings } from "./channel_settings";
 import type { DisplaySettings } from "./display_settings";
 
 export type Ui = {
@@ -27,11 +28,13 @@ export type Ui = {
   readonly closeOverlay: () => void;
   readonly keepKeys: () => void;
   readonly display: DisplaySettings;
+  /** Of a slide with several channels, slices or times, or with a colour profile, and of its fields. */
+  readonly channels: ChannelSettings | null;
   /** In the view by person. */
   readonly colourOf: (person: number) => string;
 };
 
-export type Tab = "cells" | "review" | "masks" | "comments" | "view";
+export type Tab = "cells" | "review" | "masks" | "comments" | "history" | "channels" | "view";
 
 export const Key = ({ ui, command }: { ui: Ui; command: Command }) => (
   <kbd>{keyLabel(ui.map.keysOf(command)[0])}</kbd>
@@ -69,7 +72,7 @@ export function Classes({ ui, current }: { ui: Ui; current: number | null }) {
   const { editor } = ui;
   return (
     <div class="bw-chips" role="group" aria-label={t("Classes")}>
-      {editor.store.opened.project.classes.map((c) => (
+      {editor.store.offeredClasses.map((c) => (
         <button
           key={c.id}
           type="button"

@@ -1,13 +1,16 @@
 /** Proposals to judge, in the order of review. */
 import { mark, t } from "../locale/locale";
+import type { Command } from "../commands";
 import { REASONS } from "../scene/contract";
 import { LongList } from "./list";
 import { CommandButton, AttributeLines, Classes, Key, type Ui } from "./parts";
+import { ProposeLinks } from "./proposing";
 import { emptyReview, REASON_WORDS, STATUS_WORDS } from "../editor/words";
 
 export function ReviewTab({ ui }: { ui: Ui }) {
   const { editor } = ui;
-  const { counts, canWrite } = editor.store;
+  const { overview, canWrite } = editor.store;
+  const { counts } = overview;
   if (!counts.proposals) return <NoProposals ui={ui} />;
   return (
     <div class="bw-tab" role="tabpanel">
@@ -15,11 +18,21 @@ export function ReviewTab({ ui }: { ui: Ui }) {
       <VerdictButtons ui={ui} />
       {canWrite && <ProposalValues ui={ui} />}
       {canWrite && counts.undecided > 0 && (
-        <CommandButton ui={ui} command="review.viewed" kind="bw-wide">
-          {t("Accept the rest in view")}
-        </CommandButton>
+        <div class="bw-row">
+          <CommandButton ui={ui} command="review.viewed">
+            {t("Accept the rest in view")}
+          </CommandButton>
+          <CommandButton ui={ui} command="review.reject_viewed">
+            {t("Reject the rest")}
+          </CommandButton>
+        </div>
       )}
+      {counts.undecided === 0 && <AllDecided ui={ui} />}
       <OrderField ui={ui} />
+      <div class="bw-list-head" aria-hidden="true">
+        <span class="bw-grow">{t("Proposal")}</span>
+        <span>{t("Doubt, 0 to 1")}</span>
+      </div>
       <LongList
         rows={editor.review.inOrder()}
         current={editor.selection.selectedProposal()}
@@ -46,8 +59,8 @@ function Progress({ undecided, all }: { undecided: number; all: number }) {
 }
 
 function VerdictButtons({ ui }: { ui: Ui }) {
-  const { store, review } = ui.editor;
-  const hasCell = store.onProposal || review.decidedRow() >= 0;
+  const { store } = ui.editor;
+  const hasCell = store.onProposal || store.decidedRow >= 0;
   const disabled = !hasCell || !store.canWrite || store.editing !== null;
   return (
     <div class="bw-row">
@@ -80,6 +93,29 @@ function ProposalValues({ ui }: { ui: Ui }) {
   );
 }
 
+/** The image is done here: on to the next. Where there is a workflow its card does that. */
+function AllDecided({ ui }: { ui: Ui }) {
+  const { image, work } = ui.editor.store.opened;
+  return (
+    <div class="panel-card is-stacked is-ok" role="status">
+      <p>{t("Every proposal of this image is decided.")}</p>
+      {!work && image.next !== null && (
+        <CommandButton ui={ui} command="image.next" kind="is-primary">
+          {t("Next image")}
+        </CommandButton>
+      )}
+    </div>
+  );
+}
+
+const REASON_KEYS = [
+  "review.reason_1",
+  "review.reason_2",
+  "review.reason_3",
+  "review.reason_4",
+  "review.reason_5",
+] as const satisfies readonly Command[];
+
 /** Why the cell before was rejected. */
 function Reasons({ ui }: { ui: Ui }) {
   const { store, review } = ui.editor;
@@ -89,7 +125,7 @@ function Reasons({ ui }: { ui: Ui }) {
   return (
     <div class="bw-reasons" role="group" aria-label={t("Reason for rejecting the cell before")}>
       <span class="bw-muted">{t("Reason for rejecting (optional)")}</span>
-      {REASONS.map((r) => (
+      {REASONS.map((r, i) => (
         <button
           key={r}
           type="button"
@@ -97,7 +133,7 @@ function Reasons({ ui }: { ui: Ui }) {
           aria-pressed={cells.reasonOf(rejection) === r}
           onClick={() => review.giveReason(r)}
         >
-          {t(REASON_WORDS[r])}
+          {t(REASON_WORDS[r])} <Key ui={ui} command={REASON_KEYS[i]} />
         </button>
       ))}
     </div>
@@ -123,12 +159,19 @@ function OrderField({ ui }: { ui: Ui }) {
 
 /** Why there is nothing to judge: no round has predicted this image, or one did and proposed nothing. */
 function NoProposals({ ui }: { ui: Ui }) {
-  const published = ui.editor.store.publication?.publication ?? null;
+  const { opened, publication } = ui.editor.store;
+  const published = publication?.publication ?? null;
   return (
     <div class="empty-state" role="tabpanel">
       {emptyReview(published).map((sentence) => (
         <p key={sentence}>{sentence}</p>
       ))}
+      {!opened.study && (
+        <a class="button" href={`${opened.project.url}rounds/`}>
+          {t("Rounds of this project")}
+        </a>
+      )}
+      <ProposeLinks ui={ui} />
     </div>
   );
 }
@@ -150,9 +193,23 @@ function ProposalLine({ ui, row, index }: { ui: Ui; row: number; index: number }
         {word}
         {by >= 0 && cells.disputed[by] ? ` · ${t("disputed")}` : ""}
       </span>
-      <span class="bw-number bw-muted" title={t("Doubt, 0 to 1")}>
-        {Number.isNaN(score) ? "" : score.toFixed(2)}
-      </span>
+      {!Number.isNaN(score) && (
+        <>
+          <meter
+            class="bw-doubt"
+            min={0}
+            max={1}
+            low={0.33}
+            high={0.66}
+            optimum={0}
+            value={score}
+            aria-hidden="true"
+          />
+          <span class="bw-number bw-muted" title={t("Doubt, 0 to 1")}>
+            {score.toFixed(2)}
+          </span>
+        </>
+      )}
     </>
   );
 }

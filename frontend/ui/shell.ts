@@ -2,33 +2,61 @@
 import { t } from "../locale/locale";
 import { effect, untracked } from "@preact/signals-core";
 import { createElement, render, type ComponentType } from "preact";
+import { imagePoint, toScreen } from "../geometry/frames";
 import { People } from "../render/cell_style";
 import { Viewport } from "../render/viewport";
 import type { Editor } from "../editor/editor";
+import { viewOf } from "../editor/words";
+import type { Thread } from "../scene/contract";
+import type { Tool } from "../editor/tool";
 import { PointerInput } from "../canvas/pointer_input";
 import { type Command } from "../commands";
 import { Keymap, type Overrides } from "../commands/keymap";
 import { Overlays } from "../commands/overlays";
 import { Keys } from "../commands/keys";
+import { dependOn } from "../scene/observed";
+import { type ChannelChoice, ChannelSettings } from "./channel_settings";
 import { DisplaySettings, type Display } from "./display_settings";
 import { Rest } from "../timing/rest";
+import { ContextMenu } from "./menu";
 import { Minimap } from "./minimap";
+import { GuidelinePanel } from "./guideline_panel";
 import { Palette, Remap } from "./over";
+import { Pins } from "./pins";
+import { Playback } from "./playback";
 import { SignIn } from "./sign_in";
 import type { Tab, Ui } from "./parts";
+import { SecondPane } from "./second_pane";
 import { SidePanel } from "./side_panel";
 import { editingOf, othersOf, stateOf } from "./probes";
 import { KeySheet, StatusBar, Toasts } from "./status_bar";
 import { Tools } from "./tools_bar";
 import { TopBar } from "./top_bar";
-import { DISPLAY, isDark, keep, KEYS, restoreTheme, setTheme, stored, withNewNames } from "./stored";
+import {
+  choiceOf,
+  DISPLAY,
+  isDark,
+  keep,
+  keepChoice,
+  KEYS,
+  restoreTheme,
+  setTheme,
+  stored,
+  withNewNames,
+} from "./stored";
+
+const TILES_AFTER = 150; // ms after the last move of a slider: each choice is tiles of its own
 
 export class Shell {
   private readonly viewport: Viewport;
   private readonly pointerInput: PointerInput;
   private readonly keys: Keys;
   private readonly display: DisplaySettings;
+  private readonly channels: ChannelSettings | null;
+  private tilesTimer = 0;
   private readonly minimap: Minimap;
+  private readonly pins: Pins;
+  private readonly second: SecondPane;
   private seenTimer: ReturnType<typeof setTimeout> | undefined;
   private readonly parts: [HTMLElement, ComponentType<{ ui: Ui }>][] = [];
   private readonly ui: Ui;
@@ -55,21 +83,29 @@ export class Shell {
     part("header", "bw-top", TopBar);
     part("nav", "bw-tools", Tools).setAttribute("aria-label", "Tools");
     const middle = part("main", "bw-middle");
+    part("aside", "bw-guide", GuidelinePanel);
     part("aside", "bw-side", SidePanel);
     this.status = part("footer", "bw-status", StatusBar);
     part("div", "bw-toasts", Toasts);
     part("div", "bw-over", KeySheet);
     part("div", "bw-over-palette", Palette);
     part("div", "bw-over-keys", Remap);
+    part("div", "bw-over-menu", ContextMenu);
+    part("div", "bw-over-playback", Playback);
     part("div", "bw-over-signin", SignIn);
+    // The page was asked for at 0, and until the tissue is there it is the machine's time, not a person's. Recorded
+    // before all else: times never go back, so after another event this one would begin as late as that.
+    editor.store.recorder.record("wait_begin", "open", 0);
     this.display = new DisplaySettings(stored<Partial<Display>>(DISPLAY), (display, before) =>
       this.applyDisplay(display, before),
     );
+    this.channels = this.channelSettings();
+    const { image } = editor.store.opened;
     const people = new People((editor.store.opened.people ?? []).map((person) => person.id));
     this.viewport = new Viewport(
       middle,
       editor.store.cells,
-      editor.store.opened.image,
+      this.channels ? { ...image, tiles: this.channels.tiles } : image,
       editor.store.opened.project.classes,
       {
         camera: () => editor.view.camera,
@@ -80,7 +116,9 @@ export class Shell {
       people,
     );
     this.minimap = new Minimap(editor);
-    middle.append(this.minimap.element);
+    this.pins = new Pins(editor, this.viewport, (thread) => this.showThread(thread));
+    middle.append(this.minimap.element, this.pins.element);
+    this.second = new SecondPane(editor, this.viewport, middle);
     this.viewport.setDisplay(this.display.now);
     const surface = this.viewport.surface;
     surface.tabIndex = 0;
@@ -89,9 +127,9 @@ export class Shell {
       "aria-label",
       t("Image {name}. Press ? for the keys.", { name: editor.store.opened.image.name }),
     );
-    this.pointerInput = new PointerInput(editor, this.viewport);
-    const map = new Keymap(withNewNames(stored<Overrides>(KEYS) ?? {}));
     const overlays = new Overlays();
+    this.pointerInput = new PointerInput(editor, this.viewport, (at) => overlays.openMenu(at));
+    const map = new Keymap(withNewNames(stored<Overrides>(KEYS) ?? {}));
     this.keys = new Keys(
       {
         editor,
@@ -123,6 +161,7 @@ export class Shell {
       },
       keepKeys: () => keep(KEYS, map.kept()),
       display: this.display,
+      channels: this.channels,
       colourOf: (person) => people.colourOf(person),
       toggleTheme: () => {
         setTheme(isDark() ? "light" : "dark");
@@ -136,8 +175,20 @@ export class Shell {
       () => this.refresh("view"),
     );
     effect(() => {
-      void overlays.open; // drawn at once: who types on after Ctrl+K means the palette, not the tools below it
+      // Drawn at once: who types on after Ctrl+K means the palette, not the tools below it
+      dependOn(overlays, ["open", "at"]);
       untracked(() => editor.store.isLoaded && this.drawPanels());
+    });
+    editor.store.shownAs = () =>
+      viewOf({
+        scale: editor.view.camera.scale,
+        umPerPx: editor.store.opened.image.um_per_px,
+        outlines: this.viewport.areOutlinesShown,
+        second: editor.second.isInSight ? (editor.second.image?.id ?? null) : null,
+      });
+    effect(() => this.viewport.setTurn(editor.view.turn));
+    effect(() => {
+      if (editor.comments.draft) this.tab = "comments"; // whoever begins a comment sees where to write it
     });
     this.listen();
     this.refresh();
@@ -150,7 +201,7 @@ export class Shell {
 
   /** The cells are there: the panels can show them. */
   begin(): void {
-    this.tab = this.editor.store.counts.undecided ? "review" : "cells";
+    this.tab = this.editor.store.overview.counts.undecided ? "review" : "cells";
     this.refresh();
     requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("boxwise:cells")));
   }
@@ -162,7 +213,7 @@ export class Shell {
       ready: viewport.opened.then(
         () => new Promise<void>((resolve) => requestAnimationFrame(() => resolve())),
       ),
-      counts: () => ({ ...editor.store.counts, drawn: viewport.drawn() }),
+      counts: () => ({ ...editor.store.overview.counts, drawn: viewport.drawn() }),
       state: () => ({
         ...stateOf(editor),
         ...editingOf(editor),
@@ -176,9 +227,9 @@ export class Shell {
       proposals: () => this.listed(false),
       /** Where an image point is on the page, CSS pixels. */
       toPage: (x: number, y: number) => {
-        const { left, top } = viewport.surface.getBoundingClientRect();
-        const { scale, left: l, top: t } = editor.view.camera;
-        return { x: left + (x - l) * scale, y: top + (y - t) * scale };
+        const { left, top } = viewport.element.getBoundingClientRect();
+        const place = viewport.placeOf(toScreen(imagePoint(x, y), editor.view.camera));
+        return { x: left + place.x, y: top + place.y };
       },
       /** Milliseconds of `n` frames drawn one after the other, each until the card has finished. */
       measure: (n = 30) =>
@@ -214,6 +265,8 @@ export class Shell {
     requestAnimationFrame(() => {
       this.scheduled = false;
       this.minimap.update(this.display.now.minimap);
+      this.pins.update();
+      this.second.update();
       if (!this.stale) {
         if (this.editor.store.isLoaded) render(createElement(StatusBar, { ui: this.ui }), this.status);
         return;
@@ -222,16 +275,24 @@ export class Shell {
       this.viewport.setFocus(this.pointerInput.focus());
       this.viewport.drawDue();
       if (!this.editor.store.isLoaded) return; // "no cells" would be a lie until then
-      this.root.dataset.tool = this.editor.store.editing ? "brush" : this.editor.store.tool;
+      this.root.dataset.cursor = cursorOf(this.editor.toolbox.current);
       this.drawPanels();
     });
   }
+  /** A pin was pressed: its thread among the comments. */
+  private showThread(thread: Thread): void {
+    this.tab = "comments";
+    this.drawPanels();
+    document.getElementById(`comment-${thread.id}`)?.scrollIntoView({ block: "nearest" });
+    this.editor.comments.show(thread);
+  }
+
   private drawPanels(): void {
     for (const [element, component] of this.parts) render(createElement(component, { ui: this.ui }), element);
   }
 
   private resized(): void {
-    this.editor.view.canvas = this.viewport.size;
+    this.editor.view.resizeTo(this.viewport.size);
     if (!this.fitted && this.viewport.size.width > 50) {
       this.fitted = true;
       this.editor.view.fitImage();
@@ -272,11 +333,34 @@ export class Shell {
     else if (editor.store.multiSelected.length) this.refresh();
   }
 
+  private channelSettings(): ChannelSettings | null {
+    const { image, person } = this.editor.store.opened;
+    if (!image.planes) return null;
+    const kept = choiceOf<Partial<ChannelChoice>>(person.id, image.id);
+    return new ChannelSettings(image.planes, kept, (choice) => {
+      keepChoice(person.id, image.id, choice);
+      this.refresh();
+      window.clearTimeout(this.tilesTimer);
+      this.tilesTimer = window.setTimeout(() => this.showTiles(), TILES_AFTER);
+    });
+  }
+
+  private showTiles(): void {
+    if (this.channels) this.viewport.showTiles(this.channels.tiles);
+  }
+
   /** Tissue and cells are shown as chosen; what a filter hides can neither be seen nor picked. */
   private applyDisplay(display: Display, before: Display): void {
     keep(DISPLAY, display);
     this.viewport.setDisplay(display);
-    const filters = ["hiddenClasses", "hiddenStatuses", "hiddenAuthors", "leastDoubt", "proposals"] as const;
+    const filters = [
+      "hiddenClasses",
+      "hiddenStatuses",
+      "hiddenAuthors",
+      "leastDoubt",
+      "proposals",
+      "points",
+    ] as const;
     if (filters.some((f) => display[f] !== before[f])) this.editor.picture.filter(display);
     this.refresh();
   }
@@ -305,7 +389,7 @@ export class Shell {
     const noteActivity = () => {
       // A study's clock has its own pauses.
       if (rest.seen(performance.now()) && this.display.now.breaks && !editor.store.opened.study)
-        editor.store.toast(
+        editor.store.toasts.show(
           t("You have worked for a good while. A short break keeps the eye sharp; what you did is saved."),
         );
     };
@@ -325,13 +409,17 @@ export class Shell {
       )
         event.preventDefault();
     });
-    // The page was asked for at 0, and until the tissue is there it is the machine's time, not a person's.
-    editor.store.recorder.record("wait_begin", "open", 0);
     say(document.hidden ? "hidden" : "visible");
     const waited = () => say("wait_end");
     this.viewport.opened.then(waited, () => {
       waited();
-      editor.store.toast(t("The pixels of this image could not be read."));
+      editor.store.toasts.show(t("The pixels of this image could not be read."));
     });
   }
+}
+
+/** The pointer over the picture, as workspace.css shows it: a brush draws its own. */
+function cursorOf(tool: Tool): "arrow" | "brush" | "cross" {
+  if (tool.hasBrushSize) return "brush";
+  return tool.hovers ? "arrow" : "cross";
 }

@@ -1,20 +1,26 @@
 /** The status bar, the toasts and the list of keys. */
 import { t, tn } from "../locale/locale";
 import type { Ui } from "./parts";
-import { scaleBar, shownWords, zoomWords } from "../editor/words";
+import { scaleBar, shownWords, turnWords, zoomWords } from "../editor/words";
 
 export function StatusBar({ ui }: { ui: Ui }) {
   const { editor } = ui;
   const { image } = editor.store.opened;
-  const counts = editor.store.counts;
+  const counts = editor.store.overview.counts;
   const at = ui.cursor();
   const inside = at && at.x >= 0 && at.y >= 0 && at.x < image.width && at.y < image.height;
   const um = image.um_per_px;
+  const turn = turnWords(editor.view.turn);
   const bar = scaleBar(editor.view.camera.scale, um);
   return (
     <>
       <span class="bw-number bw-cursor">{inside ? `x ${at.x.toFixed(1)}  y ${at.y.toFixed(1)} px` : ""}</span>
       <span class="bw-number">{zoomWords(editor.view.camera.scale, um)}</span>
+      {turn && (
+        <button type="button" class="bw-link" onClick={() => ui.run("view.upright")}>
+          {turn}
+        </button>
+      )}
       <span class="bw-number">{um === null ? t("scale unknown") : `${um} µm/px`}</span>
       <span
         class="bw-bar"
@@ -25,8 +31,9 @@ export function StatusBar({ ui }: { ui: Ui }) {
       </span>
       <span class="bw-grow" />
       <span class="bw-number" data-testid="counts">
-        {tn(counts.cells, "{n} cell", "{n} cells")} · {t("{n} proposed", { n: counts.undecided })} ·{" "}
-        {tn(counts.regions, "{n} region", "{n} regions")}
+        {tn(counts.cells, "{n} cell", "{n} cells")}
+        {counts.points > 0 && ` (${tn(counts.points, "{n} point", "{n} points")})`} ·{" "}
+        {t("{n} proposed", { n: counts.undecided })} · {tn(counts.regions, "{n} region", "{n} regions")}
         {counts.disputed > 0 && ` · ${t("{n} disputed", { n: counts.disputed })}`}
       </span>
       <span class="bw-muted" data-testid="shown">

@@ -6,6 +6,8 @@ type Name = { readonly now: string; readonly before?: string };
 
 const THEME: Name = { now: "boxwise-theme" };
 export const KEYS: Name = { now: "boxwise-keys" };
+const CHANNELS: Name = { now: "boxwise-channels" };
+const MOST_CHOICES = 200; // images whose choice of channels is kept; the one that was changed longest ago goes first
 export const DISPLAY: Name = { now: "boxwise-display", before: "boxwise-look" };
 
 /** Commands whose names were others in the release before: [before, now]. */
@@ -26,6 +28,19 @@ export function keep(name: Name, value: unknown): void {
   } catch {
     // Private windows may keep nothing; the choice then lasts for this page.
   }
+}
+
+/** What somebody chose to see of an image (channel_settings.ts). */
+export function choiceOf<T>(person: number, image: number): T | null {
+  return stored<Record<string, T>>(CHANNELS)?.[`${person}/${image}`] ?? null;
+}
+
+export function keepChoice(person: number, image: number, choice: unknown): void {
+  const name = `${person}/${image}`;
+  const others = Object.entries(stored<Record<string, unknown>>(CHANNELS) ?? {}).filter(
+    ([one]) => one !== name,
+  );
+  keep(CHANNELS, Object.fromEntries([...others.slice(1 - MOST_CHOICES), [name, choice]]));
 }
 
 /** Keys that a person chose, under the commands' names of now. */

@@ -12,30 +12,10 @@ const MODES = [
 
 export function ToolCard({ ui }: { ui: Ui }) {
   const { editor } = ui;
-  if (!editor.store.canWrite && editor.store.tool !== "measure") return null;
-  if (editor.store.tool === "brush")
-    return (
-      <section class="panel-card is-stacked is-info" aria-label={t("Brush")}>
-        <div class="bw-row" role="group" aria-label={t("What the brush does")}>
-          {MODES.map(([mode, words]) => (
-            <button
-              key={mode}
-              type="button"
-              class="button"
-              aria-pressed={editor.store.brushMode === mode}
-              onClick={() => (editor.store.brushMode = mode)}
-            >
-              {t(words)}
-            </button>
-          ))}
-          <span class="bw-muted bw-number">{(2 * editor.store.brushRadius).toFixed(1)} px</span>
-        </div>
-        <p class="bw-muted bw-note">
-          {t("Shift adds to the selected cell, Alt subtracts from it, + and − change the size.")}
-        </p>
-      </section>
-    );
-  const { hint } = TOOLS[editor.store.tool];
+  const definition = TOOLS[editor.store.tool];
+  if (!editor.store.canWrite && !definition.changesNothing) return null;
+  if (editor.toolbox.chosen.hasModes) return <BrushCard ui={ui} />;
+  const { hint } = definition;
   if (!hint) return null;
   return (
     <section class="panel-card is-stacked is-info" aria-label={t("Current tool")}>
@@ -57,6 +37,31 @@ export function ToolCard({ ui }: { ui: Ui }) {
   );
 }
 
+function BrushCard({ ui }: { ui: Ui }) {
+  const { store } = ui.editor;
+  return (
+    <section class="panel-card is-stacked is-info" aria-label={t("Brush")}>
+      <div class="bw-row" role="group" aria-label={t("What the brush does")}>
+        {MODES.map(([mode, words]) => (
+          <button
+            key={mode}
+            type="button"
+            class="button"
+            aria-pressed={store.brushMode === mode}
+            onClick={() => (store.brushMode = mode)}
+          >
+            {t(words)}
+          </button>
+        ))}
+        <span class="bw-muted bw-number">{(2 * store.brushRadius).toFixed(1)} px</span>
+      </div>
+      <p class="bw-muted bw-note">
+        {t("Shift adds to the selected cell, Alt subtracts from it, + and − change the size.")}
+      </p>
+    </section>
+  );
+}
+
 export function ManyCard({ ui }: { ui: Ui }) {
   const { editor } = ui;
   const own = editor.store.multiSelected.filter((row) => editor.store.cells.isMine(row)).length;
@@ -73,9 +78,14 @@ export function ManyCard({ ui }: { ui: Ui }) {
       {editor.store.canWrite && (
         <div class="bw-row">
           {open.length > 0 && (
-            <CommandButton ui={ui} command="many.accept" disabled={!seen}>
-              {t("Accept")}
-            </CommandButton>
+            <>
+              <CommandButton ui={ui} command="many.accept" disabled={!seen}>
+                {t("Accept")}
+              </CommandButton>
+              <CommandButton ui={ui} command="many.reject" disabled={!seen}>
+                {t("Reject")}
+              </CommandButton>
+            </>
           )}
           {own > 1 && (
             <>

@@ -18,7 +18,7 @@ export function Tools({ ui }: { ui: Ui }) {
           class="bw-tool"
           aria-pressed={editor.store.tool === tool && !editor.store.editing}
           disabled={!editor.store.canWrite && !TOOLS[tool].changesNothing}
-          title={label(`tool.${tool}`, TOOLS[tool].label)}
+          title={label(`tool.${tool}`, TOOLS[tool].sentence)}
           onClick={() => ui.run(`tool.${tool}`)}
         >
           <svg viewBox="0 0 24 24" aria-hidden="true">

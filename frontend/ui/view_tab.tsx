@@ -4,6 +4,7 @@ import { csrfToken } from "../sync/api";
 import type { Status } from "../scene/contract";
 import { PLAIN, STAINS, type Stain } from "./display_settings";
 import { LayerSwitches } from "./cells_tab";
+import { SecondImageControls } from "./second_image";
 import { UNCLASSIFIED_COLOUR } from "../render/cell_style";
 import { Swatch, type Ui } from "./parts";
 
@@ -71,6 +72,7 @@ export function ViewTab({ ui }: { ui: Ui }) {
           ))}
         </select>
       </label>
+      <SecondImageControls ui={ui} />
       <h3>{t("Cells")}</h3>
       {slider(t("Opacity"), "opacity", 0.1, 1, 0.05)}
       {slider(t("Width of outlines"), "outline", 1, 5, 0.5)}
@@ -97,6 +99,14 @@ export function ViewTab({ ui }: { ui: Ui }) {
           onChange={(e) => display.set({ proposals: e.currentTarget.checked })}
         />{" "}
         {t("Proposals")}
+      </label>
+      <label class="bw-check">
+        <input
+          type="checkbox"
+          checked={now.points}
+          onChange={(e) => display.set({ points: e.currentTarget.checked })}
+        />{" "}
+        {t("Points")}
       </label>
       {slider(t("Doubt at least"), "leastDoubt", 0, 1, 0.05)}
       <div class="bw-chips" role="group" aria-label={t("Shown states")}>

@@ -1,6 +1,6 @@
 /** Whose turn it is with this image, and what this person may do about it. */
 import { mark, t } from "../locale/locale";
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { ItemState } from "../scene/contract";
 import { CommandButton, type Ui } from "./parts";
 
@@ -104,6 +104,8 @@ function Actions({ ui }: { ui: Ui }) {
 /** Skipping and sending back need a reason. */
 function Why({ ui, act, onEnd }: { ui: Ui; act: "skip" | "send_back"; onEnd: () => void }) {
   const [text, setText] = useState("");
+  const field = useRef<HTMLTextAreaElement>(null);
+  useEffect(() => field.current?.focus(), []);
   const label = act === "skip" ? t("Why do you skip it?") : t("What should be changed?");
   const send = () => {
     void ui.editor.finish.act(act, act === "skip" ? { reason: text } : { comment: text });
@@ -124,7 +126,7 @@ function Why({ ui, act, onEnd }: { ui: Ui; act: "skip" | "send_back"; onEnd: () 
           rows={2}
           maxLength={2000}
           value={text}
-          ref={(element) => element?.focus()}
+          ref={field}
           onInput={(event) => setText(event.currentTarget.value)}
         />
       </label>

@@ -1,0 +1,74 @@
+/** Cells that were not compared yet: what the gallery says of them, and the job that compares them. */
+import { t, tn } from "../locale/locale";
+import type { Schemas } from "../scene/contract";
+import { ApiError, isTemporary, type Api } from "../sync/api";
+
+const POLL_MS = 2000;
+
+export class Comparing {
+  private readonly part: HTMLElement | null;
+  private readonly button: HTMLButtonElement | null;
+
+  constructor(
+    root: HTMLElement,
+    private readonly api: Api,
+    private readonly project: number,
+    private readonly ended: () => void,
+  ) {
+    this.part = root.querySelector("[data-comparing]");
+    this.button = root.querySelector("[data-compare]");
+    this.button?.addEventListener("click", () => void this.start());
+  }
+
+  /** What an answer says of the cells that were not compared. */
+  show({ missing, job, error }: Schemas["LikenessAnswer"]): void {
+    this.part?.toggleAttribute("hidden", !missing.length && job === null);
+    if (job !== null) {
+      void this.follow(job);
+      return;
+    }
+    const words = tn(
+      missing.length,
+      "The cells of {n} image have not been compared yet: they come last and have no suggestion.",
+      "The cells of {n} images have not been compared yet: they come last and have no suggestion.",
+    );
+    this.say(error ? `${words} ${error}` : words);
+  }
+
+  private async start(): Promise<void> {
+    try {
+      const job = await this.api.post<Schemas["JobAnswer"]>(`projects/${this.project}/gallery/likeness/`, {});
+      void this.follow(job.id);
+    } catch (error) {
+      this.say(error instanceof ApiError ? error.detail : t("The server does not answer. Try again."));
+    }
+  }
+
+  /** Until it has ended; a server that does not answer is asked again. */
+  private async follow(job: number): Promise<void> {
+    if (this.button) this.button.disabled = true;
+    for (;;) {
+      try {
+        const { state, done, total, error } = await this.api.get<Schemas["JobInFull"]>(`jobs/${job}/`);
+        if (state === "done") return this.ended();
+        if (state !== "waiting" && state !== "running") {
+          if (this.button) this.button.disabled = false;
+          return this.say(error || t("Comparing has stopped. Start it again."));
+        }
+        this.say(t("Cells are being compared: {done} of {total} images", { done, total }));
+      } catch (error) {
+        if (error instanceof ApiError && !isTemporary(error)) return this.say(whyNot(error));
+      }
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  }
+
+  private say(text: string): void {
+    const words = this.part?.querySelector("[data-comparing-words]");
+    if (words) words.textContent = text;
+  }
+}
+
+/** Viewers do not see the job. */
+const whyNot = ({ status, detail }: ApiError): string =>
+  status === 403 || status === 404 ? t("Somebody else compares the cells. Reload the page later.") : detail;
