@@ -9,7 +9,7 @@ SETUP = command -v $(PYTHON) >/dev/null || { echo "Boxwise needs Python 3.11 or 
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up dev stop test test-slow check audit shrink format bench
+.PHONY: help setup demo up dev stop test test-slow check audit shrink format bench load
 
 help: ## show this list
 	@echo "Boxwise: make TARGET, with PORT= and BOXWISE_DATA_DIR= for a second instance, TORCH=cpu to install without CUDA"
@@ -44,6 +44,7 @@ check: ## style, complexity and density (a list that may only shrink), types, im
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m tools.ratchet
 	$(BIN)/mypy labeling inference tools
+	$(BIN)/mypy --strict client/boxwise
 	$(BIN)/lint-imports
 	DJANGO_SETTINGS_MODULE=tests.settings_for_tools $(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/djlint labeling --check --quiet
@@ -67,3 +68,7 @@ format: ## put Python, templates, TypeScript and CSS into shape
 bench: ## measure: the demo's full round, the server under 10,000 boxes (docs/benchmarks.md)
 	@$(SETUP)
 	@$(BIN)/python -m tests.bench
+
+load: ## measure: many people at once on a whole Boxwise; LOAD_PEOPLE=50,200 LOAD_SECONDS=600 LOAD_CELLS=10000
+	@$(SETUP)
+	@$(BIN)/python -m tests.bench load

@@ -118,7 +118,8 @@ def secrets(root: Path = ROOT, known_in: Path = KNOWN_SECRETS, *, accept: bool =
     recorded = baseline.load_from_file(str(known_in))
     configure_settings_from_baseline(recorded)
     known = baseline.load(recorded)
-    listed = subprocess.run(["git", "ls-files"], cwd=root, capture_output=True, text=True, check=True).stdout
+    command = ["git", "ls-files"]
+    listed = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
     files = [name for name in listed.splitlines() if (root / name).is_file() and name not in HASHES]
     found = SecretsCollection()
     with contextlib.chdir(root):  # names as git gives them: the list serves every checkout

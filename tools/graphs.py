@@ -21,7 +21,10 @@ def graph_of(arrows: Iterable[tuple[str, str]]) -> Graph:
 
 def merged(graph: Graph, group_of: Callable[[str], str]) -> Graph:
     """The same arrows between the groups of the nodes."""
-    return graph_of((group_of(source), group_of(target)) for source in graph for target in graph[source])
+    arrows: list[tuple[str, str]] = []
+    for source, targets in graph.items():
+        arrows += [(group_of(source), group_of(target)) for target in targets]
+    return graph_of(arrows)
 
 
 def arrows_of(graph: Graph) -> int:

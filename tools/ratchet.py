@@ -1,7 +1,8 @@
 """python -m tools.ratchet: hold Python's complexity and density, with a list of exceptions that may only shrink.
 
-Three limits: a function's cyclomatic complexity (as ruff counts it, C901), a file's mean of tokens a line of code, and
-how often `dict[str, Any]` stands in the signatures of a file of labeling or inference (tools/untyped.py).
+Four limits: a function's cyclomatic complexity (as ruff counts it, C901), a file's mean of tokens a line of code, how
+often `dict[str, Any]` stands in the signatures of a file of labeling or inference (tools/untyped.py), and how many
+comprehensions of a file have more than one `for`.
 tools/ratchet.json lists what was over a limit when the limit came, with its figure. What is not listed must keep the
 limit; what is listed must not become worse. `--update` lowers figures and removes entries that are no longer needed.
 `--record-all` writes the list anew, only for the merge of work that began before the limits came.
@@ -17,6 +18,7 @@ import sys
 import tokenize
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from tools import untyped
@@ -41,6 +43,7 @@ NOT_CODE = {
     tokenize.ENDMARKER,
 }
 FOUND = re.compile(r"`(?P<name>.+)` is too complex \((?P<complexity>\d+) > ")
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 Figures = dict[str, float]
 
 
@@ -134,6 +137,17 @@ def untyped_documents(root: Path, paths: list[str]) -> Figures:
     return found
 
 
+def nested_comprehensions(root: Path, paths: list[str]) -> Figures:
+    """file -> how many of its comprehensions have more than one `for`."""
+    found: Figures = {}
+    for path in paths:
+        tree = ast.parse((root / path).read_text(encoding="utf-8"))
+        nested = [node for node in ast.walk(tree) if isinstance(node, COMPREHENSIONS) and len(node.generators) > 1]
+        if nested:
+            found[path] = len(nested)
+    return found
+
+
 def python_files(root: Path) -> list[str]:
     """The tracked and the new Python files, without migrations, which are written by Django."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.py"]
@@ -155,6 +169,7 @@ def main() -> int:
         "complexity": complexities(ROOT),
         "tokens_a_line": densities(ROOT, files),
         "untyped_documents": untyped_documents(ROOT, files),
+        "nested_comprehensions": nested_comprehensions(ROOT, files),
     }
     if options.record_all:
         _write(found)
@@ -178,9 +193,14 @@ def main() -> int:
             recorded.get("untyped_documents", {}),
             limit="An object of JSON has a document or a TypedDict: give its keys names (CONTRIBUTING.md, Documents).",
         ),
+        "nested_comprehensions": judge(
+            found["nested_comprehensions"],
+            recorded.get("nested_comprehensions", {}),
+            limit="A comprehension has one `for`: write a loop, a named function or chain.from_iterable.",
+        ),
     }
-    worse = [sentence for verdict in verdicts.values() for sentence in verdict.worse]
-    better = [sentence for verdict in verdicts.values() for sentence in verdict.better]
+    worse = list(chain.from_iterable(verdict.worse for verdict in verdicts.values()))
+    better = list(chain.from_iterable(verdict.better for verdict in verdicts.values()))
     for sentence in worse:
         print(sentence, file=sys.stderr)
     if better and options.update:

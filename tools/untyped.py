@@ -7,6 +7,7 @@ number in each file.
 
 import ast
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from tools import python_source
@@ -44,4 +45,5 @@ def untyped(root: Path, path: str) -> list[Untyped]:
 
 def in_packages(root: Path, paths: list[str]) -> list[Untyped]:
     """Of all files of PACKAGES among these."""
-    return [one for path in paths if path.split("/", 1)[0] in PACKAGES for one in untyped(root, path)]
+    ours = [path for path in paths if path.split("/", 1)[0] in PACKAGES]
+    return list(chain.from_iterable(untyped(root, path) for path in ours))

@@ -2,8 +2,9 @@
 
 The walk is that of a stage that goes well: from the Celery task until the function that computes it is entered, and on
 until its artifact is kept and its row is done. It follows, in the order of the text, every call of a function of
-X such call is a stop. Functions of ENTERED are read, at their first stop; the others are
-steps of the database or of the pipeline, whose names and docstrings are read. Branches are followed, `except` is not.
+labeling or inference that is handed the stage, its lease or a part of them; each such call is a stop. Functions of
+ENTERED are read, at their first stop; the others are steps of the database or of the pipeline, whose names and
+docstrings are read. Branches are followed, `except` is not.
 
 `--at FOLDER` walks through another checkout. `--list` prints every stop.
 
