@@ -1,8 +1,11 @@
-"""Makes the screenshots of the README and the docs: python docs/make_screenshots.py ADDRESS USER PASSWORD
+"""Makes the screenshots of the README and the docs, in headless Chromium, light and dark.
 
-Against a running demo whose first round is published, in headless Chromium, light and dark.
+python docs/make_screenshots.py ADDRESS USER PASSWORD   # of a running demo whose first round is published
+python docs/make_screenshots.py styleguide              # of the components; nothing has to run
 """
 
+import os
+import re
 import shutil
 import sys
 import time
@@ -65,16 +68,49 @@ def make(page: Page, address: str, user: str, password: str, scheme: Scheme) -> 
     page.screenshot(path=HERE / f"workspace-{scheme}.png")
 
 
+def styleguide_html() -> str:
+    """The page /styleguide/, with its style sheets in it, so that it is shown without a server."""
+    root = Path(__file__).parents[1]
+    sys.path.insert(0, str(root))
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings_for_tools"
+    import django
+
+    django.setup()
+    from django.conf import settings
+    from django.test import RequestFactory
+
+    settings.DEBUG = True  # as under make dev: static files have their own names
+
+    from labeling.site.styleguide import styleguide
+
+    html = styleguide(RequestFactory().get("/styleguide/")).content.decode()
+    without_links = re.sub(r"<link rel=\"stylesheet\"[^>]*>|<script.*?</script>", "", html, flags=re.DOTALL)
+    folder = root / "labeling" / "site" / "static" / "site"
+    sheets = [folder / name for name in ("tokens.css", "components.css", "site.css")]
+    css = "\n".join(sheet.read_text() for sheet in sheets)
+    return without_links.replace("</head>", f"<style>{css}</style></head>")
+
+
+def make_styleguide(page: Page, html: str, scheme: Scheme) -> None:
+    page.set_content(html)
+    page.screenshot(path=HERE / f"styleguide-{scheme}.png", full_page=True)
+
+
 def main() -> None:
-    if len(sys.argv) != 4:
+    is_styleguide = sys.argv[1:] == ["styleguide"]
+    if len(sys.argv) != 4 and not is_styleguide:
         raise SystemExit(__doc__)
     HERE.mkdir(exist_ok=True)
+    html = styleguide_html() if is_styleguide else ""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS.split())
         schemes: tuple[Scheme, ...] = ("light", "dark")
         for scheme in schemes:
             page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme=scheme)
-            make(page, *sys.argv[1:4], scheme)
+            if is_styleguide:
+                make_styleguide(page, html, scheme)
+            else:
+                make(page, *sys.argv[1:4], scheme)
         browser.close()
 
 
