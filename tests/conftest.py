@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import translation
 
 from labeling import jobs
 from labeling.server import postgres, valkey
-from tests import kept_contract
+from tests import kept_contract, kept_database
 from tests.embedded import EMBEDDED
 from tests.outbox import Message
 from tests.running import Running, own_boxwise
@@ -20,6 +22,10 @@ from tests.running import Running, own_boxwise
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+
+# A busy machine takes its time for an example, and makes few of them: neither is a fault of what is tried.
+hypothesis.settings.register_profile("boxwise", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("boxwise")
 
 # Tests that start a whole Boxwise, drive a browser or look at the clock; tools/tests.py runs them one by one.
 ALONE = ("e2e", "labeling/test_server_")
@@ -39,6 +45,17 @@ def django_db_modify_db_settings(embedded_postgres: postgres.Postgres, embedded_
     Valkey too, because what a service saves it also announces on the live feed.
     """
     (EMBEDDED.folder / "files").mkdir(exist_ok=True)
+    kept_database.use()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """pytest-django's test database, kept for the next run where the migrations made it in this one."""
+    with django_db_blocker.unblock():
+        kept_database.keep()
+    # Tests with real transactions empty every table afterwards; the audit log lets nobody do that.
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE labeling_securityevent DISABLE TRIGGER audit_not_emptied")
 
 
 @pytest.fixture(autouse=True)

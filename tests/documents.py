@@ -19,10 +19,19 @@ def image_json(image: int = 1, **given: Any) -> dict[str, Any]:
     """An image of a snapshot as JSON: of the training split, and nobody has annotated anything."""
     usual: dict[str, Any] = {
         "image": image, "sha256": f"{image:064}", "pixels": f"images/{image}.png", "reference": None,
-        "width": 64, "height": 48, "um_per_px": None, "group": "", "split": "train", "layer": None, "seq": 0,
+        "width": 64, "height": 48, "um_per_px": None, "patient": "", "split": "train", "layer": None, "seq": 0,
         "cells": [], "rejected": [], "cannot_tell": [], "exhaustive": [], "ignore": [],
     }  # fmt: skip
     return usual | given
+
+
+def of_version_1(content: dict[str, Any]) -> dict[str, Any]:
+    """The snapshot as version 1 wrote it, where the patient was called group."""
+    images = []
+    for image in content["images"]:
+        rest = {name: value for name, value in image.items() if name != "patient"}
+        images.append(rest | {"group": image["patient"]})
+    return content | {"version": 1, "images": images}
 
 
 def snapshot_image(image: int = 1, **given: Any) -> SnapshotImage:
@@ -34,4 +43,4 @@ def cell_json(box: list[float], **given: Any) -> dict[str, Any]:
 
 
 def snapshot_of(*images: SnapshotImage | dict[str, Any], **given: Any) -> Snapshot:
-    return Snapshot.model_validate({"version": 1, "classes": [], "images": list(images)} | given)
+    return Snapshot.model_validate({"version": 2, "classes": [], "images": list(images)} | given)

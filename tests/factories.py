@@ -28,6 +28,7 @@ class ProjectFactory(factory.django.DjangoModelFactory):
 
     name = factory.Sequence(lambda n: f"project {n}")
     records_activity = True
+    deidentifies = False  # tests of what files say, and of originals, are the most; a real project begins with True
 
 
 class LabelClassFactory(factory.django.DjangoModelFactory):

@@ -1,6 +1,7 @@
 """One operation, and a body of 10,000 boxes, through the whole view: in this checkout and in another, in one run.
 
-    python -m tests.bench.contract OTHER [REPEATS]
+    python -m tests.bench contract                      # this checkout alone
+    python -m tests.bench.contract [OTHER [REPEATS]]
 
 OTHER is a checkout of an earlier state, with .venv and .build. The two take turns, so that a busy machine slows both.
 """
@@ -20,7 +21,8 @@ MARK = "times: "
 
 
 def test_times(db):  # type: ignore[no-untyped-def]
-    """Run by pytest in either checkout, with a database of its own. Prints milliseconds."""
+    """Run by pytest in either checkout, with a database of its own. Prints milliseconds: of the clock, and of this
+    process's processor (cpu), which a busy machine does not change much."""
     from django.urls import resolve
     from rest_framework.test import APIRequestFactory, force_authenticate
 
@@ -32,19 +34,19 @@ def test_times(db):  # type: ignore[no-untyped-def]
     image = ImageFactory(project=member.project)
     layer = working_layer(image=image, user=member.user)
     address = f"/api/v1/layers/{layer.pk}/operations/"
-    found = resolve(address)
+    route = resolve(address)
 
-    def post(*operations) -> float:  # type: ignore[no-untyped-def]
+    def post(*operations) -> tuple[float, float]:  # type: ignore[no-untyped-def]
         body = json.dumps({"operations": operations})
         request = APIRequestFactory().post(address, body, content_type="application/json")
         force_authenticate(request, member.user)
-        begun = time.perf_counter()
-        answer = found.func(request, **found.kwargs)
+        begun, used = time.perf_counter(), time.process_time()
+        answer = route.func(request, **route.kwargs)
         if not getattr(answer, "is_rendered", True):
             answer.render()
-        took = (time.perf_counter() - begun) * 1000
+        took, cost = (time.perf_counter() - begun) * 1000, (time.process_time() - used) * 1000
         assert answer.status_code == 200, answer.content[:500]
-        return took
+        return took, cost
 
     def boxes(count: int) -> list[dict[str, object]]:
         return [effect(uuid.uuid4(), cell((i % 40, 1, i % 40 + 9, 9))) for i in range(count)]
@@ -53,7 +55,11 @@ def test_times(db):  # type: ignore[no-untyped-def]
         post(operation(*boxes(1)))
     one = [post(operation(*boxes(1))) for _ in range(200)]
     many = [post(*[operation(*boxes(2000), action="bulk") for _ in range(5)]) for _ in range(4)]
-    print(MARK + json.dumps({"one": one, "many": many}))
+    found = {}
+    for name, times in (("one", one), ("many", many)):
+        found[name] = [took for took, _ in times]
+        found[f"{name} cpu"] = [cost for _, cost in times]
+    print(MARK + json.dumps(found))
 
 
 def measured(checkout: Path) -> dict[str, list[float]]:
@@ -71,18 +77,24 @@ def measured(checkout: Path) -> dict[str, list[float]]:
     return found
 
 
-def main(other: Path, repeats: int) -> None:
-    times: dict[str, dict[str, list[float]]] = {"before": {}, "after": {}}
+def main(other: Path | None = None, repeats: int = 2) -> None:
+    checkouts: dict[str, Path] = {"before": other, "after": HERE} if other else {"here": HERE}
+    times: dict[str, dict[str, list[float]]] = {name: {} for name in checkouts}
     for _ in range(repeats):
-        for name, checkout in (("before", other), ("after", HERE)):
+        for name, checkout in checkouts.items():
             for what, milliseconds in measured(checkout).items():
                 times[name].setdefault(what, []).extend(milliseconds)
     for name, found in times.items():
         for what, milliseconds in found.items():
-            ordered = sorted(milliseconds)
-            p95 = ordered[int(0.95 * (len(ordered) - 1))]
-            print(f"{name:7} {what:5} median {statistics.median(ordered):8.1f} p95 {p95:8.1f} n {len(ordered)}")
+            print(f"{name:7} {what:8} {summary(milliseconds)}")
+
+
+def summary(milliseconds: list[float]) -> str:
+    ordered = sorted(milliseconds)
+    p95 = ordered[int(0.95 * (len(ordered) - 1))]
+    return f"median {statistics.median(ordered):8.1f} p95 {p95:8.1f} n {len(ordered)}"
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve(), int(sys.argv[2]) if len(sys.argv) > 2 else 2)
+    compared = Path(sys.argv[1]).resolve() if sys.argv[1:] else None
+    main(compared, int(sys.argv[2]) if sys.argv[2:] else 2)

@@ -57,7 +57,7 @@ def main() -> None:
         total = sum(peaks.values())
         reported = ", ".join(f"{name} {peak:.0f}" for name, peak in sorted(peaks.items()))
         print(f"Most memory, MiB: {reported}; together at most {total:.0f}.\n")
-        print(f"Evaluation (same slide, optimistic): {json.dumps(found['facts']['evaluation'])}")
+        print(f"Evaluation (same patient, optimistic): {json.dumps(found['facts']['evaluation'])}")
     finally:
         house.stop()
         shutil.rmtree(folder, ignore_errors=True)

@@ -26,10 +26,10 @@ TIMES = 60
 SETUP = """
 import json
 from django.contrib.auth import get_user_model
-from rest_framework.authtoken.models import Token
+from tests.tokens import token_of
 from tests.e2e.fused import make
 made = json.loads(make())
-print(json.dumps(made | {"token": Token.objects.create(user=get_user_model().objects.get(is_superuser=True)).key}))
+print(json.dumps(made | {"token": token_of(get_user_model().objects.get(is_superuser=True))}))
 """
 
 

@@ -1,7 +1,7 @@
 """Many people at once: how long a save takes to be acknowledged, and what it costs the web process.
 
-    python -m tests.bench load              # one after the other, closed loops, then 50 people with pauses
-    LOAD_SECONDS=600 LOAD_PEOPLE=50,200 python -m tests.bench load
+    make load                               # one after the other, closed loops, then 50 people with pauses
+    make load LOAD_SECONDS=600 LOAD_PEOPLE=50,200
 
 The whole embedded Boxwise runs on this machine, and the generator beside it; its processor time is printed too. Every
 person keeps one connection, draws a new cell and waits until it is acknowledged. Each operation is counted in the log
@@ -34,7 +34,7 @@ SETUP = """
 import json, uuid
 import numpy as np
 from django.contrib.auth import get_user_model
-from rest_framework.authtoken.models import Token
+from tests.tokens import token_of
 from labeling.annotations.services import working_layer, write_operations
 from labeling.images.services import add_image
 from inference.synthetic import tissue
@@ -53,7 +53,7 @@ for number in range(PEOPLE):
     for start in range(0, CELLS, 2000):
         effects = [effect(uuid.uuid4(), cell((x, y, x + 20, y + 18))) for x, y in corners[start:start + 2000]]
         write_operations(layer=layer, author=user, operations=[operation(*effects, action="bulk")])
-    made.append({"layer": str(layer.pk), "token": Token.objects.create(user=user).key})
+    made.append({"layer": str(layer.pk), "token": token_of(user)})
 print(json.dumps(made))
 """
 COUNT = """

@@ -24,7 +24,7 @@ SETUP = f"""
 import json, uuid
 import numpy as np
 from django.contrib.auth import get_user_model
-from rest_framework.authtoken.models import Token
+from tests.tokens import token_of
 from labeling.annotations.services import working_layer, write_operations
 from labeling.images.services import add_image
 from inference.synthetic import tissue
@@ -42,7 +42,7 @@ for start in range(0, {BOXES}, 2000):
                for i, (x, y) in enumerate(corners[start:start + 2000].tolist())]
     write_operations(layer=layer, author=user, operations=[operation(*effects, action="bulk")])
 print(json.dumps({{"project": project.pk, "image": image.pk, "layer": str(layer.pk),
-    "token": Token.objects.create(user=user).key}}))
+    "token": token_of(user)}}))
 """
 
 

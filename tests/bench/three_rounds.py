@@ -26,7 +26,7 @@ SETUP = """
 import json
 from pathlib import Path
 from django.contrib.auth import get_user_model
-from rest_framework.authtoken.models import Token
+from tests.tokens import token_of
 from inference.datasets import open_dataset
 from labeling.images.services import add_image
 from labeling.rounds.reference import lock
@@ -43,13 +43,13 @@ for name in data.names:
     sample = data.sample(name, with_labels=True)
     content = (data.path / "images" / f"{{name}}.png").read_bytes()
     image = add_image(project=project, name=name + ".png", content=content,
-                      group="patient " + name[:2], um_per_px=0.25, split="val" if judge else "train",
+                      patient="patient " + name[:2], um_per_px=0.25, split="val" if judge else "train",
                       reference=sample.labels if judge else None)
     ids[name] = image.pk
     if judge or name in {first!r}:
         annotate(image, user, sample.boxes)
 lock(project=project, by=user, origin="published")
-print(json.dumps({{"project": project.pk, "token": Token.objects.create(user=user).key, "ids": ids}}))
+print(json.dumps({{"project": project.pk, "token": token_of(user), "ids": ids}}))
 """
 ANNOTATE = """
 import json
@@ -78,7 +78,7 @@ rounds = list(Round.objects.filter(project_id={project}).order_by("number"))
 made = compare(rounds)
 def row(f):
     return [f.round.number, f.mean, f.low, f.high, f.against]
-print(json.dumps({{"images": made.images, "groups": made.groups, "sentences": made.sentences,
+print(json.dumps({{"images": made.images, "groups": made.patients, "sentences": made.sentences,
     "rows": [[r.name, [row(f) for f in r.figures]] for r in made.rows],
     "curves": {{str(r.number): {{s.kind: [line.values for line in s.lines.exclude(values={{}})]
                 for s in r.stages.all()}} for r in rounds}},

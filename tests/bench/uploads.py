@@ -36,11 +36,11 @@ SIDE = 10_000
 SETUP = """
 import json
 from django.contrib.auth import get_user_model
-from rest_framework.authtoken.models import Token
+from tests.tokens import token_of
 from labeling.projects.services import create_project
 user = get_user_model().objects.get(is_superuser=True)
 project = create_project(owner=user, name="Bombs")
-print(json.dumps({"project": project.pk, "token": Token.objects.create(user=user).key}))
+print(json.dumps({"project": project.pk, "token": token_of(user)}))
 """
 
 

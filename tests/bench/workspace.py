@@ -7,7 +7,8 @@ Chromium's processes, which another load on the machine hardly changes. Name par
 open frames verdicts svg prompter.
 
 `pairs OTHER`: frames and verdicts of another checkout (its front end built) and of this one, in turns in one run, so
-that a load on the machine meets both sides alike; `pairs OTHER THIS` compares two other checkouts.
+that a load on the machine meets both sides alike; `pairs OTHER THIS` compares two other checkouts, and `frames` or
+`verdicts` behind them measures only those.
 """
 
 import gzip
@@ -156,20 +157,22 @@ def renderer_megabytes() -> float:
 
 @dataclass(frozen=True)
 class Frames:
-    """Of a run of frames: time and processor time of each that reached the screen (milliseconds), and their number."""
+    """Of a run of frames, for each that reached the screen: time, processor time, and time of the page's own scripts
+    (milliseconds); and how many there were."""
 
     ms: float
     processor_ms: float
+    script_ms: float
     shown: int
 
     def __str__(self) -> str:
-        return f"{self.ms:.1f} ms a frame, {self.processor_ms:.1f} ms of processor"
+        return f"{self.ms:.1f} ms a frame, {self.processor_ms:.1f} ms of processor, {self.script_ms:.1f} ms of script"
 
 
 def frames_of(browser: Any, page: Any, script: str, turns: int) -> Frames:
     """Run `script` (turns -> so many animation frames) and count the frames that the compositor activated meanwhile."""
     page.evaluate(script, 4)
-    browser.start_tracing(page=page, categories=["cc", "benchmark"])
+    browser.start_tracing(page=page, categories=["cc", "benchmark", "devtools.timeline"])
     before = processor_seconds()
     page.evaluate(script, turns)
     time.sleep(0.3)  # the last ones are still on their way
@@ -177,7 +180,20 @@ def frames_of(browser: Any, page: Any, script: str, turns: int) -> Frames:
     trace = browser.stop_tracing()
     shown = sorted(activations(trace))
     assert len(shown) > 2, "no frames in the trace"
-    return Frames((shown[-1] - shown[0]) / 1000 / (len(shown) - 1), 1000 * used / len(shown), len(shown))
+    count = len(shown)
+    script = script_seconds(trace)
+    return Frames((shown[-1] - shown[0]) / 1000 / (count - 1), 1000 * used / count, 1000 * script / count, count)
+
+
+# What runs the page's scripts: frames and the events that they answer.
+SCRIPTS = ("FireAnimationFrame", "EventDispatch")
+
+
+def script_seconds(trace: bytes) -> float:
+    """Processor time of the page's own scripts, on the main thread."""
+    events = json.loads(trace)["traceEvents"]
+    spans = [event for event in events if event["name"] in SCRIPTS and event["ph"] == "X"]
+    return sum(float(span.get("tdur", span["dur"])) for span in spans) / 1e6
 
 
 def activations(trace: bytes) -> list[float]:
@@ -205,12 +221,13 @@ def loaded(page: Any, url: str) -> None:
     page.wait_for_timeout(1500)  # tiles and what else follows the first picture
 
 
+PARTS = ("open", "frames", "svg", "verdicts", "prompter")
 SIDES = ("before", "after")
 # Each side comes first as often as second.
-TURNS = ("before", "after", "after", "before") * 3
+TURNS = ("before", "after", "after", "before") * 2
 
 
-def pairs(browser: Any, addresses: dict[str, str]) -> None:
+def frame_pairs(browser: Any, addresses: dict[str, str]) -> None:
     """Medians of both sides ("before", "after": address), measured in turns, and of the ratios of neighbours."""
     for number, what in IMAGES.items():
         found: dict[str, list[Frames]] = {side: [] for side in SIDES}
@@ -219,15 +236,20 @@ def pairs(browser: Any, addresses: dict[str, str]) -> None:
             loaded(page, f"{addresses[side]}/images/{number}/")
             found[side].append(frames_of(browser, page, ZOOM, 40))
             page.close()
-        for name in ("ms", "processor_ms"):
+        for name in ("ms", "processor_ms", "script_ms"):
             values = {side: [getattr(frames, name) for frames in found[side]] for side in SIDES}
             print(f"{what}, {name}: {_compared(values, '.1f')}")
+
+
+def verdict_pairs(browser: Any, roots: dict[str, Path]) -> None:
+    """The same of the key A to the next cell. Each turn has a server of its own, since verdicts stay decided."""
     waits: dict[str, list[float]] = {side: [] for side in SIDES}
-    for side in TURNS[:8]:
-        page = browser.new_page(viewport=VIEW, bypass_csp=True)
-        loaded(page, f"{addresses[side]}/images/3/")
-        waits[side].append(statistics.median(page.evaluate(VERDICTS, 40)))
-        page.close()
+    for side in TURNS:
+        with dev_server(roots[side]) as address:
+            page = browser.new_page(viewport=VIEW, bypass_csp=True)
+            loaded(page, f"{address}/images/3/")
+            waits[side].append(statistics.median(page.evaluate(VERDICTS, 40)))
+            page.close()
     print(f"key A to the next cell drawn, ms: {_compared(waits, '.0f')}")
 
 
@@ -238,12 +260,15 @@ def _compared(values: dict[str, list[float]], form: str) -> str:
     return f"{middles}; ratio {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}, n = {len(ratios)})"
 
 
-def _run_pairs(playwright: Any, roots: list[Path]) -> None:
+def _run_pairs(playwright: Any, roots: list[Path], parts: list[str]) -> None:
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    with dev_server(roots[0]) as before, dev_server(roots[1]) as after:
-        browser = playwright.chromium.launch(executable_path=path, headless=True, args=FLAGS.split())
-        pairs(browser, {"before": before, "after": after})
-        browser.close()
+    browser = playwright.chromium.launch(executable_path=path, headless=True, args=FLAGS.split())
+    if "frames" in parts:
+        with dev_server(roots[0]) as before, dev_server(roots[1]) as after:
+            frame_pairs(browser, {"before": before, "after": after})
+    if "verdicts" in parts:
+        verdict_pairs(browser, dict(zip(SIDES, roots, strict=True)))
+    browser.close()
 
 
 def prompter(page: Any, count: int = 40) -> None:
@@ -276,14 +301,18 @@ def prompter(page: Any, count: int = 40) -> None:
 def main() -> None:
     from playwright.sync_api import sync_playwright
 
-    parts = sys.argv[1:] or ["open", "frames", "svg", "verdicts", "prompter"]
-    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors; parts: {' '.join(parts)}")
-    if parts[0] == "pairs":
-        others = [Path(other).resolve() for other in parts[1:3]]
+    chosen = sys.argv[1:]
+    if chosen[:1] == ["pairs"]:
+        parts = [part for part in chosen[1:] if part in PARTS] or ["frames", "verdicts"]
+        others = [Path(other).resolve() for other in chosen[1:] if other not in PARTS]
+        print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors; pairs")
         with sync_playwright() as playwright:
-            _run_pairs(playwright, [*others, ROOT][:2])
+            _run_pairs(playwright, [*others, ROOT][:2], parts)
         print(f"load average {os.getloadavg()[0]:.1f}")
         return
+    # `python -m tests.bench workspace` names the module, and no part of it.
+    parts = [part for part in chosen if part in PARTS] or list(PARTS)
+    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors; parts: {' '.join(parts)}")
     with dev_server() as address, sync_playwright() as playwright:
         path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
         browser = playwright.chromium.launch(executable_path=path, headless=True, args=FLAGS.split())

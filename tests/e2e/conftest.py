@@ -38,6 +38,14 @@ def page(browser: "Browser", signed_in: Any) -> Iterator["Page"]:
 
 
 @pytest.fixture
+def own_session_page(browser: "Browser", running: Running) -> Iterator["Page"]:
+    """A page of a session of its own, without touch."""
+    with new_page(browser) as page:
+        sign_in(page, running)
+        yield page
+
+
+@pytest.fixture
 def bench(page: "Page", running: Running, image: int) -> Tools:
     bench = Tools(page)
     bench.open(f"{running.address}/images/{image}/")

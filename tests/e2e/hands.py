@@ -1,6 +1,7 @@
 """A person's hands at the workspace, in a real browser: what the browser tests share."""
 
 import base64
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ def send_often(context: "BrowserContext") -> None:
 @contextmanager
 def new_page(browser: "Browser", **context: Any) -> Iterator["Page"]:
     """A page of its own in a context of its own; at its end no script may have failed in it."""
-    opened = browser.new_context(viewport={"width": 1280, "height": 800}, **context)
+    opened = browser.new_context(**{"viewport": {"width": 1280, "height": 800}} | context)
     page = opened.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
@@ -44,6 +45,16 @@ def sign_in(page: "Page", running: Running, username: str = "", password: str = 
     page.locator("input[name=password]").fill(password or running.password)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("heading", name="Projects").wait_for()
+
+
+def made_by_administrator(running: Running, module: str, arguments: str = "") -> dict[str, Any]:
+    """What `make` of a module of these tests makes in the server's database for its first administrator."""
+    code = (
+        f"import json; from django.contrib.auth import get_user_model; from {module} import make;"
+        f"print(json.dumps(make(get_user_model().objects.get(is_superuser=True), {arguments})))"
+    )
+    found: dict[str, Any] = json.loads(running.manage(code).splitlines()[-1])
+    return found
 
 
 class Bench:

@@ -16,7 +16,7 @@ def test_the_api_is_read_and_tried_on_a_page(running, browser, scheme):
     page.fill("input[name=password]", running.password)
     page.press("input[name=password]", "Enter")
     page.wait_for_selector(".opblock")
-    assert page.locator(".opblock").count() >= 40
+    page.fill(".operation-filter-input", "projects")
     page.click("#operations-projects-project_list_get .opblock-summary-control")
     page.click(".try-out__btn")
     page.click(".execute")

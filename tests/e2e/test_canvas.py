@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.bench.workspace import dev_server
-from tests.e2e.hands import Bench, new_page
+from tests.e2e.hands import Tools, new_page
 from tests.running import ROOT, wait_for
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ def page(browser: "Browser") -> Iterator["Page"]:
         yield page
 
 
-def opened(page: "Page", address: str, image: int) -> Bench:
-    bench = Bench(page)
+def opened(page: "Page", address: str, image: int) -> Tools:
+    bench = Tools(page)
     bench.open(f"{address}/images/{image}/")
     return bench
 
@@ -111,8 +111,10 @@ def test_a_conflict_is_asked_again_after_a_reload_and_the_choice_counts(page, ad
     assert bench.cell(cell["id"])["box"] == mine
 
 
-def test_what_is_drawn_in_parts_is_the_whole_picture(page, address):
+@pytest.mark.parametrize("outline", [2, 5])
+def test_what_is_drawn_in_parts_is_the_whole_picture(page, address, outline):
     """After verdicts, a hover, a drawn, moved and deleted box the canvas is what drawing all of it anew gives."""
+    page.add_init_script(f"localStorage.setItem('boxwise-display', JSON.stringify({{ outline: {outline} }}))")
     bench = opened(page, address, PROPOSALS)
     page.evaluate("""() => {
       window.pixels = () => {
@@ -152,6 +154,9 @@ def test_what_is_drawn_in_parts_is_the_whole_picture(page, address):
     bench.press("r")
     bench.drag((40, 40), (90, 84))
     compare("a box is drawn")
+    gap = 12 / bench.state()["camera"]["scale"]  # wide outlines of both reach into it
+    bench.drag((90 + gap, 40), (140 + gap, 84))
+    compare("another one is drawn beside it")
     bench.press("Delete")
     compare("and deleted")
     bench.press("v")
@@ -176,3 +181,24 @@ def test_nothing_in_the_side_panel_moves_and_every_tool_is_reached(page, address
         missing = page.evaluate("(() => { const t = document.querySelector('.bw-tools'); "
                                 "return t.scrollHeight - t.clientHeight; })()")  # fmt: skip
         assert missing == 0, f"at {height} pixels of height {missing} pixels of the tools are out of sight"
+
+
+def test_a_comment_that_is_being_written_leaves_the_keys_to_the_picture(page, address):
+    """Its field takes the focus once. The picture and other tabs are a click away then, and the text stays."""
+    bench = opened(page, address, BOXES)
+    before = bench.ids()
+    page.locator(".bw-surface").focus()
+    bench.press("c")
+    field = page.get_by_role("textbox", name="New comment")
+    wait_for(lambda: field.evaluate("field => field === document.activeElement"), 5, "the field has the focus")
+    page.keyboard.type("Which class?")
+    page.locator(".bw-surface").focus()
+    bench.press("r")
+    bench.drag((40, 40), (90, 84))
+    bench.one_new(before)
+    bench.press("Delete")
+    wait_for(lambda: bench.ids() == before, 5, "the cell is deleted by its key")
+    page.get_by_role("tab", name="View", exact=True).click()
+    wait_for(lambda: field.count() == 0, 5, "the other tab")
+    page.get_by_role("tab", name="Comments").click()
+    assert field.input_value() == "Which class?"

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(600)
 PROJECT = """
 import json
 from django.contrib.auth import get_user_model
-from rest_framework.authtoken.models import Token
+from tests.tokens import token_of
 from tests.labeling.rounds import small_project
 from labeling.annotations.services import working_layer
 user = get_user_model().objects.get(is_superuser=True)
@@ -28,7 +28,7 @@ project = small_project(user, fields=5, side=192, cells=24)
 image = project.images.last()
 print(json.dumps({
     "project": project.pk, "layer": str(working_layer(image=image, user=user).pk), "token":
-    Token.objects.create(user=user).key,
+    token_of(user),
 }))
 """
 

@@ -2,6 +2,7 @@
 reviewed masks."""
 
 import json
+import re
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,9 +26,9 @@ def page(browser: "Browser"):
 
 
 def export(page, layout):
-    """Ask for an export on the project's page and fetch it when the job is done."""
+    """Ask for an export on the page *Export* and fetch it when the job is done."""
     before = page.get_by_role("link", name="Download").count()
-    page.get_by_role("radio", name=layout).check()
+    page.get_by_role("radio", name=re.compile(f"^{layout}")).check()
     page.get_by_role("button", name="Export", exact=True).click()
     page.get_by_role("link", name="Download").nth(before).wait_for(timeout=60_000)
     page.get_by_role("link", name="Download").first.click()
@@ -41,8 +42,9 @@ def test_from_boxes_to_reviewed_masks(page, running: Running, tmp_path: Path):
     sign_in(page, running)
     page.get_by_role("link", name="Demo").first.click()
     page.wait_for_url("**/projects/*/")
-    assert page.locator("img[src*=thumbnail]").count() == 4
     project_url = page.url
+    page.goto(f"{project_url}images/")
+    assert page.locator("img[src*=thumbnail]").count() == 4
 
     # 2. open an image that people have boxed; draw, select, move, resize, delete, classify, undo
     boxed = running.manage(
@@ -98,13 +100,13 @@ def test_from_boxes_to_reviewed_masks(page, running: Running, tmp_path: Path):
     bench.until_saved()
 
     # 3. a round, watched
-    page.goto(project_url)
+    page.goto(f"{project_url}rounds/")
     page.get_by_label("Preset").select_option("tiny")
     page.get_by_role("button", name="Start round").click()
     page.wait_for_url("**/rounds/*/")
     assert page.get_by_role("progressbar").count() >= 8
     page.get_by_text("Done: its proposals are on the images").wait_for(timeout=400_000)
-    page.get_by_text("same slide, optimistic").first.wait_for()
+    page.get_by_text("same patient, optimistic").first.wait_for()
 
     # 4. proposals, dashed, beside what people drew; the certificate of the image
     bench.open(running.address + first_image)
@@ -114,6 +116,7 @@ def test_from_boxes_to_reviewed_masks(page, running: Running, tmp_path: Path):
     proposals = bench.proposals()
     assert proposals and all(p["mask"] for p in proposals)
     page.get_by_role("tab", name="Masks").click()
+    page.get_by_text("Details of the method").click()
     page.get_by_text("flow").first.wait_for()
 
     # 5. review with the keyboard: accept, reject, edit, next
@@ -167,6 +170,7 @@ def test_from_boxes_to_reviewed_masks(page, running: Running, tmp_path: Path):
     page.get_by_text("active seconds", exact=False).or_(page.get_by_text("per cell")).first.wait_for()
 
     # 7. exports
+    page.goto(f"{project_url}exports/")
     with page.expect_download() as download:
         export(page, "COCO JSON")
     download.value.save_as(tmp_path / "coco.json")

@@ -47,10 +47,17 @@ def read_field(bench: Bench) -> None:
         bench.page.wait_for_timeout(700)
         bench.press("a")
     else:
-        bench.press("r")
-        bench.page.wait_for_timeout(900)
-        bench.drag((30, 100), (60, 130))
+        draw_polygon(bench, (30, 100, 60, 130))
     bench.until_saved()
+
+
+def draw_polygon(bench: Bench, box: tuple[int, int, int, int]) -> None:
+    """The outline of a box, corner by corner and back to the first."""
+    x0, y0, x1, y1 = box
+    bench.press("p")
+    bench.page.wait_for_timeout(900)
+    for corner in ((x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)):
+        bench.click(*corner)
 
 
 def stop_in_a_second_tab(own: BrowserContext, reader: Page, bench: Bench) -> None:
@@ -63,9 +70,7 @@ def stop_in_a_second_tab(own: BrowserContext, reader: Page, bench: Bench) -> Non
     second.get_by_role("button", name="Stop the clock").click()
     second.get_by_text("The clock stands").wait_for()
     there = len(bench.cells())
-    bench.press("r")
-    bench.page.wait_for_timeout(900)
-    bench.drag((200, 200), (240, 240))
+    draw_polygon(bench, (200, 200, 240, 240))
     reader.get_by_text("kept in this browser").wait_for()
     second.get_by_role("button", name="Go on with it").click()
     second.wait_for_url(item)
@@ -91,6 +96,8 @@ def test_from_design_to_recomputed_numbers(browser, running: Running, tmp_path: 
     page.get_by_label("Seed").fill("11")
     page.get_by_label("Washout days").fill("0")
     page.get_by_label("Training per arm").fill("0")
+    page.get_by_label("Who is responsible for the data").fill("Institute of Pathology")
+    page.get_by_label("Contact for readers").fill("study@example.org")
     page.get_by_label("Consent text").fill("Your times are recorded.")
     page.get_by_label("Ethics reference").fill("EK 12/2026")
     page.get_by_label("Retention until").fill("2036-01-01")
@@ -148,7 +155,7 @@ def test_from_design_to_recomputed_numbers(browser, running: Running, tmp_path: 
     page.get_by_role("link", name="Lock").click()
     page.get_by_role("button", name="Lock it").click()
     page.goto(study + "report/", timeout=120_000)
-    page.get_by_text("proposals against by hand: reduction").wait_for()
+    page.get_by_text("with proposals against polygon with class: reduction").wait_for()
     assert page.get_by_text("1 sessions ended without a farewell").count() == 1
     with page.expect_download() as download:
         page.get_by_role("link", name="Signed bundle").click()

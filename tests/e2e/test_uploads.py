@@ -79,7 +79,7 @@ def test_a_batch_of_ten_is_watched_cancelled_tried_again_and_chosen_from(
     running: Running, browser: "Browser", signed_in, project: int, files: list[Path]
 ):
     with new_page(browser, storage_state=signed_in) as page:
-        page.goto(f"{running.address}/projects/{project}/")
+        page.goto(f"{running.address}/projects/{project}/images/")
         page.evaluate("window.notReloaded = true")
         page.set_input_files("#id_images", [str(file) for file in files])
         page.click("#upload-button")
@@ -124,7 +124,7 @@ def test_a_half_typed_choice_outlives_the_polling(
     running: Running, browser: "Browser", signed_in, project: int, files: list[Path]
 ):
     with new_page(browser, storage_state=signed_in) as page:
-        page.goto(f"{running.address}/projects/{project}/")
+        page.goto(f"{running.address}/projects/{project}/images/")
         page.set_input_files("#id_images", [str(file) for file in files[1:4]])
         page.click("#upload-button")
         page.wait_for_selector(".choose input[name=page]")
@@ -139,7 +139,7 @@ def test_a_half_typed_choice_outlives_the_polling(
 
 def test_a_small_image_is_there_at_once(running: Running, browser: "Browser", signed_in, project: int, tmp_path: Path):
     with new_page(browser, storage_state=signed_in) as page:
-        page.goto(f"{running.address}/projects/{project}/")
+        page.goto(f"{running.address}/projects/{project}/images/")
         took = []
         for seed in range(5):
             field = np.random.default_rng(seed).integers(0, 255, (1000, 1000, 3), np.uint8)

@@ -177,7 +177,7 @@ def test_the_workspace_has_no_barrier_that_axe_finds(
             found = page.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})")
             return [(v["id"], [node["html"][:120] for node in v["nodes"][:3]]) for v in found["violations"]]
 
-        for tab in ("Cells", "Review", "Masks", "View"):
+        for tab in ("Cells", "Review", "Masks", "Comments", "View"):
             page.get_by_role("tab", name=tab).first.click()
             assert violations() == [], tab
         for key in ("Control+k", "Control+,", "?"):

@@ -1,5 +1,6 @@
 """Small painted fields, so that models can be tried without data."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -42,3 +43,15 @@ def tnbc() -> Dataset:
     if root is None or not (root / "tnbc").is_dir():
         pytest.skip("reference data is absent: set BOXWISE_DATA, or put it into ../shared/data")
     return open_dataset(root / "tnbc")
+
+
+@pytest.fixture
+def put(tmp_path: Path) -> Callable[..., Path]:
+    """Write bytes into a file of this test. -> its path"""
+
+    def write(content: bytes, name: str = "file") -> Path:
+        path = tmp_path / name
+        path.write_bytes(content)
+        return path
+
+    return write

@@ -15,7 +15,7 @@ from inference.documents.base import Document, faults
 from inference.documents.configuration import RoundConfiguration, check
 from inference.fusion import Parameters
 from inference.limits import OutOfBounds
-from tests.documents import CERTIFICATE, cell_json, image_json, snapshot_of
+from tests.documents import CERTIFICATE, cell_json, image_json, of_version_1, snapshot_of
 
 MASK = {"x": 1, "y": 2, "width": 8, "height": 1, "bits": "/w=="}
 CONFIGURATION = {
@@ -46,15 +46,15 @@ USAGE = {
 }  # fmt: skip
 SUMMARY = {
     "splits": {"train": {"cells": 13, "images": 2, "annotated": 1, "verified_masks": 1}},
-    "um_per_px": None, "images_without_group": 3, "images_without_scale": 3,
-    "same_group_in_training_and_evaluation": [],
+    "um_per_px": None, "images_without_patient": 3, "images_without_scale": 3,
+    "same_patient_in_training_and_evaluation": [],
     "reference_set": {
-        "note": "", "groups": 1, "images": 1, "number": 1, "origin": "exact", "readers": 1, "locked_at": "2026",
+        "note": "", "patients": 1, "images": 1, "number": 1, "origin": "exact", "readers": 1, "locked_at": "2026",
         "locked_by": None,
     },
 }  # fmt: skip
 SNAPSHOT = {
-    "version": 1, "blinded": False, "reference_set": {"number": 1, "origin": "exact", "readers": 1},
+    "version": 2, "blinded": False, "reference_set": {"number": 1, "origin": "exact", "readers": 1},
     "classes": [{"id": 4, "name": "tumour"}],
     "images": [
         image_json(1, um_per_px=0.25, exhaustive=[[0, 0, 9, 9]], cells=[cell_json([1.5, 2, 3, 4.0], mask=MASK)])
@@ -81,7 +81,7 @@ EXAMPLES: dict[type[Document], dict] = {
     stage_reports.InstanceFacts: {"cells": 38, "crumbs": 0, "images": 3},
     stage_reports.EvaluationFacts: EVALUATION,
     stage_reports.Figures: {"box_ap50": 1.0, "masks": {"detector": MEASURES}, "sentence": "none"},
-    stage_reports.Evaluation: EVALUATION | {"per_image": [{"image": 2, "group": "", "box_ap50": 1.0, "dice": 0.5}]},
+    stage_reports.Evaluation: EVALUATION | {"per_image": [{"image": 2, "patient": "", "box_ap50": 1.0, "dice": 0.5}]},
     publication.Certificate: CERTIFICATE_JSON,
     publication.PublicationFacts: {
         "proposals": 0, "boxless": 0, "crumbs": 3, "priorities": {"mix": 0.5}, "signals": {"colour": 1.5},
@@ -228,10 +228,22 @@ def test_the_first_certificates_had_one_number_of_milliseconds():
 
 
 def test_a_snapshot_of_the_first_days_names_no_reference_set():
-    old = {"version": 1, "classes": [], "images": [image_json(1)]}
+    old = of_version_1({"classes": [], "images": [image_json(1)]})
     assert snapshot.Snapshot.stored(old).blinded is False
     with pytest.raises(ValueError, match="newer Boxwise"):
-        snapshot.Snapshot.stored(old | {"version": 2})
+        snapshot.Snapshot.stored(old | {"version": 3})
+
+
+def test_a_patient_was_called_group_in_snapshots_summaries_and_evaluations():
+    old = of_version_1(SNAPSHOT | {"images": [image_json(1, patient="07")]})
+    assert snapshot.Snapshot.stored(old).images[0].patient == "07"
+    summary = snapshot.SnapshotSummary.stored(
+        {"images_without_group": 3, "same_group_in_training_and_evaluation": ["07"]}
+        | {"reference_set": SUMMARY["reference_set"] | {"patients": 1}}
+    )
+    assert (summary.images_without_patient, summary.same_patient_in_training_and_evaluation) == (3, ("07",))
+    judged = stage_reports.Evaluation.stored({"per_image": [{"image": 2, "group": "07"}]})
+    assert judged.per_image[0].patient == "07"
 
 
 DUMPS = Path(__file__).parents[1] / "labeling/dumps"
@@ -244,11 +256,15 @@ def test_files_of_earlier_versions_are_read_to_the_letter(dump):
         for name in archive.namelist():
             data = archive.read(name)
             if name.startswith("snapshots/"):
+                old = json.loads(data)
                 made = snapshot.Snapshot.read(data)
-                assert made.written() == data
+                assert made.as_json() == snapshot.Snapshot.upgraded(old)
+                old.pop("reference_set", None)
+                assert made.predicted_from() == old  # so the keys of its stages are those of before
                 read += 1
             elif name.startswith("artifacts/evaluation"):
-                assert stage_reports.Evaluation.read(data).as_json() == json.loads(data)
+                old = json.loads(data)
+                assert stage_reports.Evaluation.read(data).as_json() == stage_reports.Evaluation.upgraded(old)
                 read += 1
     assert read >= 3
 
@@ -266,7 +282,7 @@ def test_a_large_snapshot_is_read_in_a_second():
 
 def test_the_fusion_waits_for_no_pydantic():
     """`boxwise fuse` needs no document; pydantic would add 0.13 s to a start."""
-    code = "import sys, inference.fusion, inference.command; sys.exit('pydantic' in sys.modules)"
+    code = "import sys, inference.fusion, boxwise.commands; sys.exit('pydantic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 
 from inference.commands import convert as command
-from inference.formats import Context, FormatProblem, convert, read
+from inference.formats import Context, FormatProblem, conversion, convert, read
+from inference.formats.losses import Property
+from inference.formats.registry import all_formats
 from inference.formats.sources import open_source, read_pickled_array
+from tests.inference.annotation_sets import SETS, cell, of
 
 IMAGE = {"id": 1, "file_name": "a.png", "width": 40, "height": 30}
 CELL = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[1, 1, 9, 1, 9, 9]], "bbox": [1, 1, 8, 8]}
@@ -33,10 +36,11 @@ def geojson(folder, coordinates, kind="Polygon"):
     return path
 
 
-def decline_sentence(path, **options):
+def problem_in(path, *, name="", **options):
+    """The sentence with which a file is declined. It names the file, or the one in it that `name` says."""
     with pytest.raises(FormatProblem) as error:
         read(path, **options)
-    assert path.name in str(error.value)
+    assert (name or path.name) in str(error.value)
     return str(error.value)
 
 
@@ -45,13 +49,13 @@ def decline_sentence(path, **options):
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), 1e300, "x", None])
 def test_a_coordinate_that_is_no_number_is_declined_with_its_place(tmp_path, number):
-    assert "feature 1" in decline_sentence(geojson(tmp_path, [[[1, 1], [9, 1], [number, 9]]]))
+    assert "feature 1" in problem_in(geojson(tmp_path, [[[1, 1], [9, 1], [number, 9]]]))
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), "x", None])
 def test_a_coordinate_of_coco_likewise(tmp_path, number):
-    assert "annotation 1" in decline_sentence(coco(tmp_path, segmentation=[[1, 1, 9, 1, 9, number]]))
-    assert "annotation 1" in decline_sentence(coco(tmp_path, segmentation=[], bbox=[1, 1, number, 4]))
+    assert "annotation 1" in problem_in(coco(tmp_path, segmentation=[[1, 1, 9, 1, 9, number]]))
+    assert "annotation 1" in problem_in(coco(tmp_path, segmentation=[], bbox=[1, 1, number, 4]))
 
 
 def test_an_open_ring_is_closed(tmp_path):
@@ -61,7 +65,7 @@ def test_an_open_ring_is_closed(tmp_path):
 
 @pytest.mark.parametrize("points", [[], [[1, 1]], [[1, 1], [9, 9]], [[1, 1], [1, 1], [1, 1], [1, 1]]])
 def test_a_ring_without_an_area_is_declined(tmp_path, points):
-    assert "feature 1" in decline_sentence(geojson(tmp_path, [points]))
+    assert "feature 1" in problem_in(geojson(tmp_path, [points]))
 
 
 def test_a_polygon_that_crosses_itself_is_read_and_noticed_and_written_valid(tmp_path):
@@ -77,25 +81,55 @@ def test_a_polygon_that_crosses_itself_is_read_and_noticed_and_written_valid(tmp
 def test_numbers_with_a_point_are_ids_when_they_are_whole(tmp_path):
     (one,) = read(coco(tmp_path, image_id=1.0, category_id=1.0, iscrowd=0.0)).annotations.each()
     assert one.label == "tumour"
-    assert "image_id 1.5 is no id" in decline_sentence(coco(tmp_path, image_id=1.5))
+    assert "image_id 1.5 is no id" in problem_in(coco(tmp_path, image_id=1.5))
 
 
 def test_category_0_is_a_category_when_it_is_listed(tmp_path):
     (one,) = read(coco(tmp_path, category_id=0, categories=[{"id": 0, "name": "zero"}])).annotations.each()
     assert one.label == "zero"
-    assert "category_id 0 is no id of a category" in decline_sentence(coco(tmp_path, category_id=0))
+    assert "category_id 0 is no id of a category" in problem_in(coco(tmp_path, category_id=0))
 
 
 def test_a_missing_image_and_a_double_id_are_named(tmp_path):
-    assert "annotation 1: its image_id 7 is no id of an image" in decline_sentence(coco(tmp_path, image_id=7))
-    assert "image 2: the id 1 stands twice" in decline_sentence(coco(tmp_path, images=(IMAGE, IMAGE)))
+    assert "annotation 1: its image_id 7 is no id of an image" in problem_in(coco(tmp_path, image_id=7))
+    assert "image 2: the id 1 stands twice" in problem_in(coco(tmp_path, images=(IMAGE, IMAGE)))
 
 
 def test_run_lengths_that_do_not_fit_are_declined(tmp_path):
-    for counts in ([1, 2], [-5, 1205], [600, 600.5], "~~", "\x00", "", [1200, 1]):
+    below_zero = "5O"  # 5, -1
+    for counts in ([1, 2], [-5, 1205], [600, 600.5], "~~", "\x00", "", [1200, 1], below_zero):
         path = coco(tmp_path, segmentation={"size": [30, 40], "counts": counts})
-        assert "annotation 1" in decline_sentence(path)
-    assert "height comes first" in decline_sentence(coco(tmp_path, segmentation={"size": [40, 30], "counts": [1200]}))
+        assert "annotation 1" in problem_in(path)
+    assert "height comes first" in problem_in(coco(tmp_path, segmentation={"size": [40, 30], "counts": [1200]}))
+
+
+@pytest.mark.parametrize("name", ["yolo", "roi", "aperio", "png"])
+def test_run_lengths_without_a_pixel_are_skipped_and_listed(tmp_path, name):
+    path = coco(tmp_path, segmentation={"size": [30, 40], "counts": [1200]})
+    made = convert(path, tmp_path / "out", target=name)
+    assert made.objects == 0
+    assert made.reading.skipped["masks without a pixel"].places == ["annotation 1"]
+
+
+def test_a_mask_that_is_too_large_to_be_painted_is_declined_with_its_place(tmp_path):
+    contour = [[0, 0], [50_000_000, 0], [0, 50_000_000]]
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"mag": 40, "nuc": {"7": {"contour": contour}}}))
+    assert "nucleus 7: a mask of 50000001 x 50000001 px" in problem_in(path)
+    path = tmp_path / "a_cp_outlines.txt"
+    path.write_text("0,0,50000000,0,0,50000000\n")
+    assert "line 1: a mask of 50000001 x 50000001 px" in problem_in(path)
+    path = tmp_path / "a.xml"
+    mask = '<mask label="a" left="0" top="0" width="1000000" height="1000000" rle="0, 1000000000000"/>'
+    path.write_text(f'<annotations><image name="a">{mask}</image></annotations>')
+    assert "image a, shape 1: its mask of 1000000 x 1000000 px" in problem_in(path)
+
+
+def test_a_writer_that_cannot_paint_an_object_says_so(tmp_path, capsys):
+    ring = [[0, 0], [20_000, 0], [20_000, 20_000], [0, 20_000]]
+    path = geojson(tmp_path, [ring])
+    assert command.main([str(path), str(tmp_path / "a.png"), "--size", "20000x20000"]) == 1
+    assert "a.png: a mask of 20000 x 20000 px is larger than" in capsys.readouterr().err
 
 
 def test_two_images_of_one_name_are_two_files(tmp_path):
@@ -144,11 +178,10 @@ def test_text_in_another_encoding_says_where(tmp_path):
 def test_json_that_is_cut_or_nested_too_deep_is_declined(tmp_path):
     path = tmp_path / "a.json"
     path.write_text('{"images": [')
-    decline_sentence(path)
-    path.write_text("[" * 100_000 + "]" * 100_000)
-    decline_sentence(path)
-    path.write_text('{"type": "FeatureCollection", "features": ' + "[" * 100_000)
-    decline_sentence(path)
+    assert "the file is no JSON" in problem_in(path)
+    for nested in ("[" * 100_000 + "]" * 100_000, '{"type": "FeatureCollection", "features": ' + "[" * 100_000):
+        path.write_text(nested)
+        assert "nested too deep" in problem_in(path)
 
 
 def test_geojson_a_line_names_the_line(tmp_path):
@@ -182,7 +215,7 @@ def test_entities_are_declined(tmp_path, document):
 def test_xml_that_is_cut_says_where(tmp_path):
     path = tmp_path / "a.xml"
     path.write_text("<annotations>\n<image>")
-    assert "line 2" in decline_sentence(path)
+    assert "line 2" in problem_in(path)
 
 
 # -- archives
@@ -198,14 +231,14 @@ def zipped(path, *members):
 @pytest.mark.parametrize("name", ["../a.json", "/etc/a.json", "x/../../a.json", "C:/a.json", "..\\a.json"])
 def test_names_that_lead_out_of_a_zip_are_declined(tmp_path, name):
     path = zipped(tmp_path / "a.zip", (name, "{}"))
-    assert "leads outside" in decline_sentence(path)
+    assert "leads outside" in problem_in(path)
 
 
 def test_links_and_bombs_are_declined(tmp_path):
     link = zipfile.ZipInfo("a.json")
     link.external_attr = 0o120777 << 16
-    assert "holds a link" in decline_sentence(zipped(tmp_path / "link.zip", (link, "/etc/passwd")))
-    assert "would unpack to" in decline_sentence(zipped(tmp_path / "bomb.zip", ("a.json", bytes(2**28))))
+    assert "holds a link" in problem_in(zipped(tmp_path / "link.zip", (link, "/etc/passwd")))
+    assert "would unpack to" in problem_in(zipped(tmp_path / "bomb.zip", ("a.json", bytes(2**28))))
 
 
 def test_links_in_a_folder_are_not_followed(tmp_path):
@@ -221,12 +254,56 @@ def test_a_damaged_zip_is_declined(tmp_path):
     content = bytearray(whole.read_bytes())
     content[60:90] = bytes(30)
     whole.write_bytes(content)
-    decline_sentence(whole)
+    assert "the zip cannot be unpacked" in problem_in(whole)
+
+
+def test_a_damaged_zip_beside_annotations_does_not_hide_them(tmp_path):
+    coco(tmp_path)
+    whole = zipped(tmp_path / "images.zip", ("a.png", os.urandom(400)))
+    content = whole.read_bytes()
+    whole.write_bytes(content.replace(b"PK\x01\x02", b"PK\x00\x00"))
+    with pytest.raises(zipfile.BadZipFile):
+        zipfile.ZipFile(whole)
+    assert zipfile.is_zipfile(whole)
+    assert not any(one.recognises(open_source(tmp_path)) for one in all_formats() if one.name != "coco")
+    assert read(tmp_path).format == "coco"
+    assert "images.zip: the zip cannot be opened" in problem_in(tmp_path, format="roi", name="images.zip")
+
+
+def test_zips_of_something_else_beside_rois_are_passed_over(tmp_path):
+    conversion.write(SETS[Property.BOXES], tmp_path / "in" / "rois.zip", format="roi")
+    zipped(tmp_path / "in" / "images.zip", ("a.png", b"\x89PNG"))
+    reading = read(tmp_path / "in")
+    assert (reading.format, [image.name for image in reading.annotations.images]) == ("roi", ["rois"])
 
 
 def test_a_zip_of_rois_is_held_to_the_same(tmp_path):
-    assert "leads outside" in decline_sentence(zipped(tmp_path / "a.zip", ("../a.roi", b"Iout")))
-    assert "cannot be read" in decline_sentence(zipped(tmp_path / "b.zip", ("a.roi", b"Iout" + bytes(9))))
+    assert "leads outside" in problem_in(zipped(tmp_path / "a.zip", ("../a.roi", b"Iout")))
+    assert "cannot be read" in problem_in(zipped(tmp_path / "b.zip", ("a.roi", b"Iout" + bytes(9))))
+
+
+# -- tables
+
+
+def test_line_ends_in_a_table_are_kept(tmp_path):
+    annotations = of(cell(label="a\nb", name="line 1\r\nline 2"))
+    conversion.write(annotations, tmp_path / "a.png", format="png")
+    (one,) = read(tmp_path / "a.png").annotations.each()
+    assert (one.label, one.name) == ("a\nb", "line 1\r\nline 2")
+
+
+def test_rows_without_an_id_are_passed_over(tmp_path):
+    conversion.write(of(cell()), tmp_path / "a.png", format="png")
+    (tmp_path / "a_cells.csv").unlink()
+    (tmp_path / "cells.csv").write_text("file,id,class\na.png,x,stroma\na.png\na.png,\u00b2,stroma\na.png,1,tumour\n")
+    (one,) = read(tmp_path).annotations.each()
+    assert one.label == "tumour"
+
+
+def test_a_table_with_a_value_beyond_all_bounds_is_declined(tmp_path):
+    conversion.write(of(cell()), tmp_path / "a.png", format="png")
+    (tmp_path / "a_cells.csv").write_text("id,class\n1," + "x" * 200_000 + "\n")
+    assert "a_cells.csv, after line 1: the file is no CSV" in problem_in(tmp_path / "a.png", name="a_cells.csv")
 
 
 # -- pickles
@@ -308,7 +385,7 @@ def test_a_context_counts_what_is_skipped():
 
 
 def test_a_file_that_holds_nothing_of_the_named_format_is_declined(tmp_path):
-    assert "no annotations of the format voc" in decline_sentence(coco(tmp_path), format="voc")
+    assert "no annotations of the format voc" in problem_in(coco(tmp_path), format="voc")
 
 
 def test_one_broken_file_of_a_folder_is_not_passed_over(tmp_path):

@@ -13,8 +13,9 @@ from inference.commands import convert as command
 from inference.formats import conversion
 from inference.formats import page as formats_page
 from inference.formats.losses import Property
+from inference.formats.model import Outline, Polygon, polygon
 from inference.formats.registry import BOTH_WAYS
-from tests.inference.annotation_sets import HEIGHT, SETS, WIDTH
+from tests.inference.annotation_sets import HEIGHT, SETS, WIDTH, cell, of
 
 
 @pytest.fixture
@@ -60,6 +61,35 @@ def test_losses_are_said_on_the_screen(tmp_path, capsys):
     conversion.write(SETS[Property.SCORES], tmp_path / "in.json", format="coco")
     assert command.main([str(tmp_path / "in.json"), str(tmp_path / "out"), "--to", "cvat"]) == 0
     assert "lost, since cvat has no place for them: scores: 1" in capsys.readouterr().out
+
+
+SLIVER = polygon([[10.1, 10.1], [10.3, 10.1], [10.3, 10.3]])  # between the centres of pixels
+HOLED_SLIVER = Outline((Polygon(SLIVER.polygons[0].shell, (SLIVER.polygons[0].shell,)),))
+
+
+@pytest.mark.parametrize("name", ["png", "tiff", "ome", "consep", "cellpose", "hovernet", "pannuke"])
+def test_an_object_without_a_pixel_is_not_written_and_named_as_such(name, tmp_path, capsys):
+    conversion.write(of(cell(), cell(geometry=SLIVER)), tmp_path / "in.json", format="coco")
+    assert command.main([str(tmp_path / "in.json"), str(tmp_path / "out"), "--to", name]) == 0
+    printed = capsys.readouterr().out
+    assert "1 objects are not written: they cover the centre of no pixel of their image" in printed
+    assert "masks and outlines" not in printed  # the format has a place for them
+    assert len(list(conversion.read(tmp_path / "out").annotations.each())) == 1
+
+
+@pytest.mark.parametrize("name", ["cvat", "labelme", "labelstudio"])
+def test_an_object_without_a_pixel_that_would_become_a_mask_likewise(name, tmp_path):
+    annotations = of(cell(), cell(geometry=HOLED_SLIVER))
+    _, _, notes = conversion.write(annotations, tmp_path / "out", format=name)
+    assert notes == ["1 objects are not written: they cover the centre of no pixel of their image"]
+    assert len(list(conversion.read(tmp_path / "out").annotations.each())) == 1
+
+
+@pytest.mark.parametrize("name", ["png", "pannuke"])
+def test_an_object_under_others_is_not_written_and_named_as_such(name, tmp_path):
+    _, losses, notes = conversion.write(of(cell(), cell()), tmp_path / "out", format=name)
+    assert notes == ["1 objects are not written: they lie wholly under earlier ones"]
+    assert [str(loss) for loss in losses] == ["overlaps: 1"]
 
 
 def test_several_images_do_not_go_into_one_file(tmp_path, capsys):

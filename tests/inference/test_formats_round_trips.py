@@ -1,11 +1,15 @@
 """Every format that is written x every property: it comes back, or the result lists it as lost."""
 
+import numpy as np
+import pydicom
 import pytest
 
 from inference.formats import conversion
 from inference.formats.losses import INCLUDED, Property
+from inference.formats.model import AnnotatedImage, Annotation, Annotations, Pixels
 from inference.formats.problems import FormatProblem, stem_of
 from inference.formats.registry import BOTH_WAYS, format_named
+from inference.types import BoxMask
 from tests.inference.annotation_sets import HEIGHT, SURVIVED, WIDTH, annotation_set
 
 
@@ -61,3 +65,29 @@ def test_what_is_written_is_recognised(name, tmp_path):
     back = conversion.read(tmp_path / "out", sizes={"field 1": (WIDTH, HEIGHT)})
     assert back.format == name
     assert [one.name.rpartition(".")[0] or one.name for one in back.annotations.images] in (["field 1"],)
+
+
+def written_dicom(path, label="cell", width=5):
+    """A file of one object, as pydicom reads it, and what the writer said is lost."""
+    image = AnnotatedImage("a.png", WIDTH, HEIGHT, um_per_px=0.25)
+    image.annotations = [Annotation(Pixels(BoxMask(3, 4, np.ones((4, width), bool))), label)]
+    _, losses, _ = conversion.write(Annotations([image], []), path, format="dicom")
+    return pydicom.dcmread(path), {loss.what for loss in losses}
+
+
+def test_dicom_files_of_other_content_are_other_instances(tmp_path):
+    """An archive (PACS) keeps one file of a SOP Instance UID."""
+    first, _ = written_dicom(tmp_path / "a.dcm")
+    same, _ = written_dicom(tmp_path / "b.dcm")
+    larger, _ = written_dicom(tmp_path / "c.dcm", width=6)
+    assert first.SOPInstanceUID == same.SOPInstanceUID
+    assert first.SOPInstanceUID != larger.SOPInstanceUID
+    assert first.FrameOfReferenceUID != larger.FrameOfReferenceUID
+
+
+def test_a_class_that_dicom_cannot_name_is_listed_as_lost(tmp_path):
+    made, lost = written_dicom(tmp_path / "a.dcm", label="CD3\\CD20")
+    assert made.SegmentSequence[-1].SegmentLabel == "CD3/CD20"
+    assert Property.CLASSES in lost
+    _, lost = written_dicom(tmp_path / "b.dcm", label="CD3")
+    assert Property.CLASSES not in lost

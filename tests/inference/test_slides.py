@@ -2,6 +2,7 @@
 
 import io
 import json
+import socket
 import threading
 import time
 import zipfile
@@ -12,11 +13,11 @@ import PIL.Image
 import pydicom
 import pytest
 import tifffile
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from inference.commands import slide as command
-from inference.reading import Unreadable
+from inference.reading import Unreadable, tile_client
 from inference.reading.sets import entry_of, unpack
 from inference.reading.slides import open_slide, resampled
 from inference.reading.tile_client import SlideFile, Turns, picture
@@ -166,6 +167,8 @@ def test_only_tiles_that_a_region_touches_are_decoded(pyramid, monkeypatch):
 
 @given(st.integers(1, 5000), st.integers(1, 5000), st.integers(0, 6), st.booleans())
 @settings(max_examples=60)
+@example(575, 575, 6, False)
+@example(528, 528, 6, False)
 def test_levels_that_are_halves_have_whole_downsamples(width, height, halvings, up):
     factor = 2**halvings
     size = tuple(max(1, -(-side // factor) if up else side // factor) for side in (width, height))
@@ -478,3 +481,13 @@ def test_a_region_comes_from_another_process_and_a_vanished_file_is_said(tmp_pat
     with pytest.raises(Unreadable) as gone:
         picture(slide, (0.0, 0.0, 9.0, 9.0), (9, 9))
     assert gone.value.code == "slide_gone"
+
+
+def test_an_answer_that_breaks_off_is_no_picture():
+    """A decoder that is killed while it answers: its half of a tile must not be kept as the tile."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"+" + tile_client.LENGTH.pack(10) + b"half")
+        theirs.shutdown(socket.SHUT_WR)
+        with pytest.raises(ConnectionError, match="within its answer"):
+            tile_client._Server(None, ours).ask({})

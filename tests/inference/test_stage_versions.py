@@ -24,26 +24,32 @@ MODULES = {  # what a stage's result hangs on besides its own functions; models 
     "instances": ["inference/instances.py", "inference/crumbs.py"],
     "evaluation": ["inference/metrics.py", "inference/crumbs.py"],
 }
+PROMPTED = ("masks_of_cells", "box_prompts", "click_prompts")
+SAMPLED = ("samples", "taught_by", "taught_extents", "extents_of", *PROMPTED)
 FUNCTIONS = {  # of the modules in STAGES
-    "pseudo_masks": ["pseudo_masks", "masks_of_cells", "paint"],
-    "detector": ["detector", "_train", "samples", "trainer_of"],
-    "segmenter": ["segmenter", "_train", "samples", "trainer_of"],
+    "pseudo_masks": ["pseudo_masks", "taught_by", *PROMPTED, "paint"],
+    "detector": ["detector", "_train", *SAMPLED, "trainer_of"],
+    "segmenter": ["segmenter", "_train", *SAMPLED, "trainer_of"],
     "prediction": [
         "prediction",
         "predictor",
-        "masks_of_cells",
+        *PROMPTED,
+        "extents_of",
         "paint",
         "detected_masks",
         "_new",
+        "_around",
         "proposed_on",
         "_whole_region",
         "is_judged",
     ],
-    "fusion": ["fusion", "bits_of"],
-    "instances": ["instance_maps", "bounded_instances", "bits_of"],
+    "fusion": ["fusion", "fused_unit", "bits_of"],
+    "instances": ["instance_maps", "instances_unit", "bounded_instances", "bits_of"],
     "evaluation": [
         "evaluation",
         "evaluation_split",
+        "judges_boxes",
+        "why_no_boxes",
         "is_judged",
         "_matched_boxes",
         "_judge_masks",

@@ -147,6 +147,14 @@ def test_a_slide_without_a_scale_cannot_be_resampled(model, field, tmp_path, cap
     assert not (tmp_path / "out.geojson").exists()
 
 
+def test_parts_are_of_whole_images(model, slide_file, tmp_path, capsys):
+    assert run(slide_file, "-o", tmp_path / "out", "--parts") == 0
+    assert "of a slide no parts are written" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        run(slide_file, "-o", tmp_path / "out.geojson", "--parts")
+    assert "let OUT be a folder" in capsys.readouterr().err
+
+
 def test_a_region_outside_the_slide_is_declined(model, slide_file, tmp_path, capsys):
     assert run(slide_file, "-o", tmp_path / "out.geojson", "--region", "600,0,200,100") == 1
     assert "is not inside the slide, which is 700 x 700 px" in capsys.readouterr().err
@@ -158,14 +166,18 @@ def test_a_run_that_was_stopped_goes_on_and_gives_the_same(model, slide_file, tm
         ask = iter([False] * 5 + [True])
         work = tmp_path / "work"
         arguments = {"key": "a", "report": lambda progress: None}
+
+        def find(rgb, tile):
+            return streamed.Found(streamed.cells_in(model.predict(rgb), tile))
+
         with pytest.raises(Cancelled):
-            streamed.predict_tiles(model, slide, frame, work, stop=lambda: next(ask), **arguments)
+            streamed.predict_tiles(find, slide, frame, work, stop=lambda: next(ask), **arguments)
         assert len(model.seen) == 5
-        made = streamed.predict_tiles(model, slide, frame, work, stop=lambda: False, **arguments)
+        made = streamed.predict_tiles(find, slide, frame, work, stop=lambda: False, **arguments)
         assert len(model.seen) == 25
         again = [cell.middle for cell in streamed.gathered(frame, made)]
         arguments["key"] = "b"  # another model: nothing of the old one stays
-        fresh = streamed.predict_tiles(model, slide, frame, work, stop=lambda: False, **arguments)
+        fresh = streamed.predict_tiles(find, slide, frame, work, stop=lambda: False, **arguments)
         assert len(model.seen) == 50
         assert again == [cell.middle for cell in streamed.gathered(frame, fresh)]
 
@@ -246,6 +258,17 @@ def test_a_cell_that_one_tile_halves_is_the_one_of_the_tile_that_owns_it():
     whole = square(80, 40, 16)
     halves = [Cell(BoxMask(80 + 8 * i, 40, np.ones((16, 8), bool)), 1.0, 0) for i in (0, 1)]
     assert kept([whole], halves) == [whole]
+
+
+def test_a_cell_that_goes_itself_takes_no_other_with_it():
+    """It covers one that no tile owns, and one that its own tile owns, which stays."""
+    upper, lower = Tile((60, 0, 200, 90), (100, 0, 200, 50)), Tile((60, 10, 200, 100), (100, 50, 200, 100))
+    left, right = square(97, 40), square(107, 40)
+    both = Cell(BoxMask(97, 40, np.ones((24, 22), bool)), 1.0, 0)
+    seams = Seams(TWO)
+    for number, (tile, cell) in enumerate([(LEFT, left), (upper, right), (lower, both)]):
+        seams.add(number, tile, [cell])
+    assert list(seams.finished(1000)) == [left, right]
 
 
 def test_neighbours_that_touch_stay_two():

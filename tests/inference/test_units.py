@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.pipeline import units
-from inference.pipeline.units import StoredUnit, read_unit, save_unit
+from inference.pipeline.units import PredictionUnit, StoredUnit, read_unit, save_unit
 from inference.types import InferenceError
+from inference.worker import files
 
 UNIT = {
     "m_d": np.arange(40_000, dtype=np.int32).reshape(200, 200),
@@ -33,6 +34,10 @@ def artifact_of(tmp_path, made, *, compression=zipfile.ZIP_STORED):
     return path
 
 
+def read(path, image):
+    return read_unit(PredictionUnit, path, image)
+
+
 def assert_equal(one, other):
     assert set(one) == set(other) and len(one) == len(other)
     for name, value in other.items():
@@ -45,25 +50,25 @@ def assert_equal(one, other):
 
 def test_a_unit_comes_back_as_it_was_saved(tmp_path):
     path = artifact_of(tmp_path, {3: UNIT, 14: {"unreadable": "no image"}})
-    assert_equal(read_unit(path, 3), UNIT)
-    assert_equal(read_unit(path, 14), {"unreadable": "no image"})
-    assert read_unit(path, 3).get("crumbs", 0) == 0 and "crumbs" not in read_unit(path, 3)
-    for missing in (lambda: read_unit(path, 4), lambda: read_unit(path, 3)["crumbs"]):
+    assert_equal(read(path, 3), UNIT)
+    assert_equal(read(path, 14), {"unreadable": "no image"})
+    assert read(path, 3).get("crumbs", 0) == 0 and "crumbs" not in read(path, 3)
+    for missing in (lambda: read(path, 4), lambda: read(path, 3)["crumbs"]):
         with pytest.raises(KeyError):
             missing()
 
 
 def test_what_a_unit_says_of_itself_is_read_without_its_arrays(tmp_path, monkeypatch):
     path = artifact_of(tmp_path, {3: UNIT})
-    read = []
+    opened = []
     monkeypatch.setattr(
-        units, "_array", lambda archive, name, real=units._array: read.append(name) or real(archive, name)
+        units, "_array", lambda archive, name, real=units._array: opened.append(name) or real(archive, name)
     )
-    unit = read_unit(path, 3)
+    unit = read(path, 3)
     assert "unreadable" not in unit and "m_d" in unit and unit["certificate"]["closed"]
-    assert read == ["json"]
+    assert opened == ["json"]
     assert unit["scores"].shape == (2,) and unit["scores"] is unit["scores"], "an array is decompressed once"
-    assert read == ["json", "scores"]
+    assert opened == ["json", "scores"]
 
 
 def test_a_damaged_array_does_not_keep_the_rest_from_being_read(tmp_path):
@@ -76,9 +81,9 @@ def test_a_damaged_array_does_not_keep_the_rest_from_being_read(tmp_path):
     middle = start + inner.header_offset + 200
     content[middle : middle + 50] = bytes(50)
     path.write_bytes(content)
-    assert read_unit(path, 3)["sources"] == ["a", None]
+    assert read(path, 3)["sources"] == ["a", None]
     with pytest.raises(Exception, match=r"CRC|decompress|invalid"):
-        _ = read_unit(path, 3)["m_d"]
+        _ = read(path, 3)["m_d"]
 
 
 def test_a_unit_as_it_was_written_by_earlier_versions_is_read(tmp_path):
@@ -90,20 +95,20 @@ def test_a_unit_as_it_was_written_by_earlier_versions_is_read(tmp_path):
     path = tmp_path / "old.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("7.npz", inner.getvalue())
-    assert_equal(read_unit(path, 7), UNIT)
+    assert_equal(read(path, 7), UNIT)
 
 
 def test_an_artifact_that_is_written_again_is_read_again(tmp_path):
     path = artifact_of(tmp_path, {3: UNIT})
-    assert read_unit(path, 3)["classes"] == [0, None]
+    assert read(path, 3)["classes"] == [0, None]
     again = artifact_of(tmp_path, {3: UNIT | {"classes": [1, 1]}, 4: UNIT})
-    assert again == path and read_unit(path, 3)["classes"] == [1, 1] and read_unit(path, 4)["classes"] == [0, None]
+    assert again == path and read(path, 3)["classes"] == [1, 1] and read(path, 4)["classes"] == [0, None]
 
 
 def test_an_artifact_that_another_program_packed_is_declined_with_a_reason(tmp_path):
     path = artifact_of(tmp_path, {3: UNIT}, compression=zipfile.ZIP_DEFLATED)
     with pytest.raises(InferenceError, match="packed again by another program"):
-        read_unit(path, 3)
+        read(path, 3)
 
 
 @given(content=st.binary(max_size=64), start=st.integers(0, 64), size=st.integers(0, 64), data=st.data())
@@ -125,3 +130,21 @@ def test_a_window_is_read_like_a_file_of_its_bytes(content, start, size, data):
 def test_a_unit_alone_in_the_work_folder_is_read_the_same_way(tmp_path):
     save_unit(tmp_path, 3, UNIT)
     assert_equal(StoredUnit(tmp_path / "3.npz"), UNIT)
+
+
+def test_a_worker_that_dies_while_it_fetches_units_leaves_no_part_of_one(tmp_path, monkeypatch):
+    path = artifact_of(tmp_path, {3: UNIT, 4: UNIT})
+    folder = tmp_path / "fetched"
+    folder.mkdir()
+
+    def dies(source, target):
+        target.write(source.read(100))
+        raise SystemExit
+
+    with zipfile.ZipFile(path) as archive:
+        with monkeypatch.context() as patched, pytest.raises(SystemExit):
+            patched.setattr(files.shutil, "copyfileobj", dies)
+            files.extract_units(archive, [3, 4], folder)
+        assert not list(folder.glob("[0-9]*"))
+        files.extract_units(archive, [3, 4], folder)
+    assert_equal(StoredUnit(folder / "4.npz"), UNIT)

@@ -7,6 +7,7 @@ from inference.experiments.data import training_samples
 from inference.experiments.measure import measure_prompter
 from inference.registry import DEFAULT_PROMPTER, prompter
 from inference.weights import files, shipped
+from inference.weights.files import BadWeights
 
 NAMES = [name for name in ("boxwise", "centre", "unet") if shipped(name)]
 
@@ -24,6 +25,13 @@ def test_shipped_weights_are_small_and_have_cards():
 def test_shipped_weights_cannot_be_trained_on_other_sets(tmp_path):
     with pytest.raises(ValueError, match="consep"):
         training_samples(tmp_path, ["consep"])
+
+
+def test_a_web_page_saved_as_weights_is_not_called_a_file_of_objects_alone(tmp_path):
+    """What a browser stores where a download needs a login. torch reports it as it reports a pickle of objects."""
+    (tmp_path / "weights.pth").write_bytes(b"<!DOCTYPE html><html>")
+    with pytest.raises(BadWeights, match=r"it is damaged, is no file of torch\.save, or holds Python objects"):
+        files.read_checkpoint(tmp_path / "weights.pth")
 
 
 @pytest.mark.skipif(shipped("boxwise") is None, reason="built without weights")

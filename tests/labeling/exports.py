@@ -6,10 +6,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from labeling.exchange.exporting import ExportRequest, write_export
+from labeling.exchange.exporting import write_export
+from labeling.exchange.request import ExportRequest
 from labeling.projects.models import Project
 
-EVERYTHING = ("masks", "boxes", "regions", "cannot_tell", "rejected", "proposals")
+EVERYTHING = ("masks", "boxes", "points", "regions", "cannot_tell", "rejected", "proposals")
 
 
 def exported_bytes(project: Project, layout: str, **wanted: Any) -> bytes:

@@ -12,7 +12,9 @@ from labeling.annotations.services import Loaded, working_layer, write_operation
 from labeling.annotations.state import AnnotationState, PackedMask
 from labeling.assignments.declaring import declare_workflow
 from labeling.assignments.models import WorkItem
+from labeling.guidelines.services import add_picture, write_guideline
 from labeling.images.models import Image
+from labeling.images.patients import Centre
 from labeling.jobs.models import Job
 from labeling.jobs.services import create_job
 from labeling.projects.invitations import invite
@@ -21,6 +23,7 @@ from labeling.reviews.services import Pin, begin_thread
 from labeling.rounds.execution.services import start_round
 from labeling.site import urls
 from tests.factories import ImageFactory, LabelClassFactory, MembershipFactory, ProjectFactory, UserFactory
+from tests.labeling.lots import bare_lot
 from tests.labeling.operations import cell, effect, operation, region
 
 
@@ -53,7 +56,7 @@ def make_study() -> SimpleNamespace:
     people["owner"].creates_projects = True
     people["owner"].save()
     LabelClassFactory(project=project, name="nucleus", position=1)
-    image = ImageFactory(project=project, group="slide 7")
+    image = ImageFactory(project=project, patient="slide 7")
     draw(image, people["owner"], cell(), cell((30, 20, 44, 40)), region())
     round_ = start_round(project=project, by=people["owner"])
     job = create_job(kind=Job.Kind.EXPORT, project=project, owner=people["owner"], request={"layout": "coco"})
@@ -61,12 +64,21 @@ def make_study() -> SimpleNamespace:
 
 
 def with_workflow(study: SimpleNamespace) -> SimpleNamespace:
-    """The same project with a workflow, a comment and an invitation."""
+    """The same project with a workflow, a comment, an invitation and a centre."""
     declare_workflow(project=study.project, by=study.people["owner"])
     study.item = WorkItem.objects.get(image=study.image)
+    study.centre = Centre.objects.create(project=study.project, name="Graz")
     study.thread = begin_thread(image=study.image, author=study.people["owner"], text="here", pin=Pin())
+    with_guidelines(study.project, by=study.people["owner"])
     study.invitation = invite(project=study.project, role=Role.VIEWER, by=study.people["owner"])[0].invitation
+    study.lot = bare_lot(study.image, study.people["owner"])
     return study
+
+
+def with_guidelines(project, *, by) -> None:
+    """Guidelines with a picture, which nobody has to acknowledge."""
+    add_picture(project=project, by=by, name="a.png", content=b"\x89PNG\r\n\x1a\n")
+    write_guideline(project=project, by=by, text="Draw every nucleus. ![one](a.png)", must_acknowledge=False)
 
 
 def signed_in(user) -> Client:
@@ -91,10 +103,15 @@ def address(study: SimpleNamespace, route: str) -> str:
         "round": study.round.pk,
         "job": study.job.pk,
         "number": study.round.number,
+        "personal_token": 10**9,
+        "field": 0,
+        "factor": 10**9,
+        "linked": 10**9,
+        "person": 10**9,
         "label_class": study.project.classes.get().pk,
         "membership": study.project.memberships.get(user=study.people["viewer"]).pk,
     }
     if hasattr(study, "item"):
-        values |= {"work_item": study.item.pk, "invitation": study.invitation.pk}
+        values |= {"work_item": study.item.pk, "invitation": study.invitation.pk, "lot": study.lot.pk}
     pattern = next(str(u.pattern) for u in urls.urlpatterns if u.name == route)
     return reverse(route, kwargs={name: values[name] for name in re.findall(r"<int:(\w+)>", pattern)})

@@ -87,7 +87,7 @@ def published_round(project: Project, user: User, maps: dict[Image, Labels], pq:
         project=project, number=last + 1, preset="tiny", configuration=configure("tiny").as_json(),
         snapshot=freeze(project), started_by=user, state=Round.State.PUBLISHED,
     )  # fmt: skip
-    rows = [{"image": image.pk, "group": image.group, "pq": value} for image, value in pq.items()]
+    rows = [{"image": image.pk, "patient": image.patient_label, "pq": value} for image, value in pq.items()]
     artifact = Artifact(key=uuid.uuid4().hex, kind="evaluation", sha256="0" * 64, size=1, facts={})
     artifact.file.save("evaluation.json", ContentFile(json.dumps({"per_image": rows}).encode()), save=False)
     artifact.save()

@@ -48,7 +48,7 @@ def ten_fields() -> Project:
             project=project,
             name=f"field {k}.png",
             content=png(seed=100 + k),
-            group=f"patient {k}",
+            patient=f"patient {k}",
             split="test",
             reference=labels(4 + k),
         )
@@ -71,6 +71,8 @@ def draft(project, readers=4, **changes) -> Study:
         "consent_text": "Your times are recorded.",
         "ethics_reference": "EK 12/2026",
         "retention_until": date(2036, 1, 1),
+        "controller": "Institute of Pathology",
+        "contact": "study@example.org",
         "washout_days": 0,
         "training_per_arm": 1,
         "seed": 7,

@@ -1,44 +1,44 @@
 """An archived project is read and exported, and changed by nobody: by no route, no service, no round at work."""
 
 import re
-import threading
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
+from copy import deepcopy
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection, connections
+from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from inference.detectors import centre
-from inference.segmenters import unet
-from inference.worker import tasks
-from labeling import leases
 from labeling.annotations.models import ActivityBatch, Layer, Operation
 from labeling.annotations.services import working_layer
 from labeling.api import routes
+from labeling.assignments.models import Admission
 from labeling.errors import Archived, WrongState
 from labeling.images.services import add_image
 from labeling.jobs.models import Job
 from labeling.jobs.services import NewItem, create_job
+from labeling.label_classes.models import ClassMerge
+from labeling.projects.classes import add_class
 from labeling.projects.models import Project
-from labeling.projects.services import add_class
-from labeling.rounds.execution import archiving, stages
+from labeling.qualification.models import Attempt, Curriculum
 from labeling.rounds.execution.archiving import archive_project, restore_project
-from labeling.rounds.execution.services import retry_round, start_next, start_round
-from labeling.rounds.models import Round, Stage, StageLine
+from labeling.rounds.execution.services import retry_round, start_round
+from labeling.rounds.models import ReferenceSet, Round
 from labeling.site import study_urls, urls
 from labeling.studies.models import Study
 from labeling.studies.services import freeze
-from tests.factories import UserFactory, png
+from tests.factories import png
+from tests.labeling.made_once import made_once
 from tests.labeling.operations import SESSION, cell, effect, operation
 from tests.labeling.pages import make_study, signed_in, toasts, with_workflow
-from tests.labeling.rounds import run_all, small_project
+from tests.labeling.team import a_disagreement
+from tests.labeling.uploads import begun_upload, send_part
 
 SENTENCE = "this project is archived; until an owner or manager restores it, nothing in it is changed"
 
@@ -47,21 +47,32 @@ API_OPEN = {
     "layer-presence": "kept nowhere", "project-archive": "twice is once", "project-restore": "the way out",
     "export-list": "an archived project is exported", "job-cancel": "an export that nobody wants any more",
     "image-original": "the file goes out; that it did is written down",
-    "image-comments-seen": "the person's own; nobody else sees it",
+    "notification-seen": "one's own", "notification-choices": "one's own",
+    "project-list": "another project", "image-comments-seen": "the person's own; nobody else sees it",
+    "agreement": "computed from what is there; nothing of the project changes",
 }  # fmt: skip
+FACTOR_PAGES = [
+    route.name for route in urls.urlpatterns if route.name.startswith(("mfa_", "account_", "openid_", "unlink-"))
+]
 PAGES_OPEN = {
     "sign-in": "no project", "sign-out": "no project", "invitation": "no project",
     "invitation-join": "whoever joins is told so; test_team_pages.py", "new-project": "another project",
-    "account": "no project", "administration": "no project",
+    "account": "no project", "account-tokens": "no project", "account-token": "no project",
+    **dict.fromkeys(FACTOR_PAGES, "no project"),
+    "forgotten": "no project", "confirm-address": "no project", "own-data": "no project", "person": "no project",
+    "person-data": "no project",
+    "account-password": "no project", "account-sessions": "no project", "reset-password": "no project",
+    "administration": "no project", "audit": "no project",
+    "notifications": "no project", "notifications-seen": "no project",
     "archive-project": "twice is once", "restore-project": "the way out",
     "participation": "a running study keeps its project from being archived; withdrawing is always possible",
     "project-exports": "an archived project is exported", "cancel-job": "an export that nobody wants any more",
+    "compute-agreement": "computed from what is there; nothing of the project changes",
     "stop-item": "the same: nobody sits at a field of an archived project",
 }  # fmt: skip
 
 
-@pytest.fixture
-def there(db):
+def make() -> SimpleNamespace:
     """An archived project with one of everything that an address may name, and its owner."""
     made = with_workflow(make_study())
     made.owner = made.people["owner"]
@@ -70,20 +81,44 @@ def there(db):
     made.study = Study.objects.create(project=made.project, name="t", seed=1, hypothesis="h", created_by=made.owner)
     uploaded = [NewItem("a.png", 1, "uploads/none")]
     made.upload = create_job(kind=Job.Kind.READ, project=made.project, owner=made.owner, request={}, items=uploaded)
+    made.disagreement = a_disagreement(made.image, made.owner)
+    made.begun = begun_upload(made.project, made.owner)
+    one = made.project.classes.get()
+    locked = ReferenceSet.objects.create(project=made.project, number=1, images=[], origin="scratch")
+    asked = Curriculum.objects.create(project=made.project, version=1, reference_set=locked, declared_by=made.owner)
+    begun = Attempt.objects.create(curriculum=asked, person=made.owner, kind="training", number=1, seed=1)
+    made.field = begun.fields.create(image=made.image, position=1)
+    made.admission = Admission.objects.create(project=made.project, person=made.owner, label_class=one)
+    made.merge = ClassMerge.objects.create(project=made.project, source=one, target=one, merged_by=made.owner)
     archive_project(project=made.project, by=made.owner)
     made.project.refresh_from_db()
     return made
 
 
+@pytest.fixture(scope="module")
+def made(request, django_db_setup, django_db_blocker):
+    yield from made_once(make, request, django_db_blocker)
+
+
+@pytest.fixture
+def there(made, db):
+    return deepcopy(made)
+
+
 def values(there, pattern: str) -> dict[str, Any]:
     """What an address needs, of this project."""
-    job = there.upload if re.search("retry|choose|discard|confirm", pattern) else there.job
+    job = there.upload if re.search("retry|choose|discard|confirm|withdraw", pattern) else there.job
     known = {
         "project": there.project.pk, "image": there.image.pk, "round": there.round.pk, "layer": there.layer.pk,
         "number": there.round.number, "job": job.pk, "label_class": there.project.classes.get().pk,
         "study": there.study.pk, "participant": 0, "work_item": there.item.pk,
-        "comment": there.thread.pk, "invitation": there.invitation.pk, "token": "none", "layout": "coco",
-        "level": 0, "column": 0, "row": 0, "name": "times",
+        "comment": there.thread.pk, "invitation": there.invitation.pk, "token": "none", "personal_token": 1,
+        "factor": 1, "linked": 1, "person": 1, "provider_id": "oidc",
+        "upload": there.begun.pk,
+        "picture": "a.png", "layout": "coco", "level": 0, "column": 0, "row": 0, "name": "times",
+        "disagreement": there.disagreement.pk, "lot": there.lot.pk, "screen": uuid.UUID(int=9),
+        "merge": there.merge.pk, "field": there.field.pk, "admission": there.admission.pk,
+        "centre": there.centre.pk, "patient": there.project.patients.get().pk,
         "membership": there.project.memberships.exclude(role="owner")[0].pk,
     }  # fmt: skip
     return {name: known[name] for name in re.findall(r"<\w+:(\w+)>", pattern)}
@@ -98,8 +133,9 @@ def in_use(there, act: Callable[[], Any]) -> Any:
 
 
 def written(queries) -> list[str]:
-    """Statements that change a table of ours; the session in which a toast waits is none."""
-    changes = r'^(INSERT INTO|UPDATE|DELETE FROM) "labeling_|FOR UPDATE'
+    """Statements that change a table of ours. The session in which a toast waits is none. The audit log is none either:
+    it belongs to the site and not to the project, and it names every download, also one of an archived project."""
+    changes = r'^(INSERT INTO|UPDATE|DELETE FROM) "labeling_(?!securityevent")|FOR UPDATE'
     return [q["sql"][:200] for q in queries if re.search(changes, q["sql"])]
 
 
@@ -116,8 +152,24 @@ def api_bodies(there, route: str) -> Any:
     bodies = {
         "image-comments": {"text": "here"}, "comment-reply": {"text": "here"}, "invitation-list": {"role": "viewer"},
         "item-assign": {"items": [1], "readers": [1]}, "item-skip": {"reason": "blurred"},
+        "guideline-current": {"text": "new"}, "guideline-read": {"version": 1},
         "item-late": {"author": 1, "act": "apply"}, "job-choose": {"items": [1], "page": 2},
+        "image-by-names": {"pattern": "{patient}.png"}, "centre-detail": {"name": "Bern"},
+        "image-delete": {"images": [there.image.pk]}, "image-restore": {"images": [there.image.pk]},
+        "patient-detail": {"name": "08"}, "patient-assign": {"dry_run": False},
+        "storage": {"quota_bytes": 1}, "storage-clean-up": {"kinds": ["tiles"]},
+        "disagreement-decide": {"take": "left"}, "certificate-detail": {"act": "withdraw"},
+        "gallery-screens": {"id": str(uuid.UUID(int=9)), "order": "doubt", "milliseconds": 900,
+                            "shown": [{"cell": str(uuid.UUID(int=5)), "pixels": 40, "milliseconds": 800}]},
+        "certificate-cells": {"verdicts": [{"position": 1, "verdict": "right"}]},
         "slide-list": {"root": "nowhere", "paths": ["a.svs"]},
+        "class-list": {"name": "mitosis"}, "class-merge": {"into": 1},
+        "attempt-list": {"kind": "training"}, "admission-list": {"person": 1, "label_class": 1},
+        "project-attributes": {"attributes": []}, "member-list": {"username": "okafor"},
+        "member-detail": {"role": "viewer"}, "project-round-policy": {"promotes_itself": True},
+        "project-notices": {"notify_by_mail": False}, "image-accept": {"ids": [str(uuid.UUID(int=7))]},
+        "image-reject": {"ids": [str(uuid.UUID(int=7))]},
+        "image-relabel": {"ids": [str(uuid.UUID(int=7))], "label_class": None},
     }  # fmt: skip
     return bodies.get(route, {})
 
@@ -135,14 +187,19 @@ def test_every_writing_route_of_the_api_is_refused(there, verb, name, pattern):
     client = APIClient()
     client.force_authenticate(there.owner)
     body, form = api_bodies(there, name), "json"
-    fields = {"image-list": "image", "image-table": "table", "import-list": "file"}
+    fields = {"image-list": "image", "image-table": "table", "import-list": "file", "guideline-picture-list": "file"}
     if name in fields and verb == "post":
         field = fields[name]
         body, form = {field: SimpleUploadedFile("new.png", png(seed=4711))}, "multipart"
     if name == "import-list":
         body, form = {"file": SimpleUploadedFile("new.json", b"{}")}, "multipart"
+    body = None if verb == "delete" else body
+    address = reverse(name, kwargs=values(there, pattern))
     with CaptureQueriesContext(connection) as queries:
-        answer = getattr(client, verb)(reverse(name, kwargs=values(there, pattern)), body, format=form)
+        if name in ("upload-list", "upload-detail"):
+            answer = send_part(client, verb, address)
+        else:
+            answer = getattr(client, verb)(address, body, format=form)
     assert (answer.status_code, answer.json()["code"], answer.json()["detail"]) == (409, "archived", SENTENCE)
     assert answer["Content-Type"] == "application/problem+json"
     assert written(queries) == []
@@ -195,11 +252,12 @@ def test_the_workspace_opens_for_looking(there):
     client.force_authenticate(there.owner)
     opened = client.get(reverse("image-workspace", args=[there.image.pk])).json()
     assert opened["project"]["archived_at"] is not None and opened["project"]["records_activity"] is False
-    assert [layer["writable"] for layer in opened["layers"]] == [False]
+    assert not any(layer["writable"] for layer in opened["layers"])
     restore_project(project=there.project, by=there.owner)
     opened = client.get(reverse("image-workspace", args=[there.image.pk])).json()
     assert opened["project"]["archived_at"] is None
-    assert [layer["writable"] for layer in opened["layers"]] == [True]
+    writable = [layer["kind"] for layer in opened["layers"] if layer["writable"]]
+    assert writable == ["working"]
 
 
 def test_what_was_refused_is_taken_after_the_restoring(there):
@@ -225,9 +283,12 @@ def test_archived_projects_stand_folded_below_and_come_back_with_one_click(there
     assert f"Restore {there.project.name}" in home
     viewer = signed_in(there.people["viewer"]).get("/").content.decode()
     assert "1 archived project" in viewer and f"Restore {there.project.name}" not in viewer
-    page = client.get(reverse("project", args=[there.project.pk])).content.decode()
-    assert "This project was archived" in page and "COCO JSON" in page
-    for button in ("Start round", "Add images", "Add class", "Add member", "Draw boxes"):
+    routes = ("project", "project-images", "project-rounds", "project-team", "project-exports", "project-settings")
+    pages = [client.get(reverse(route, args=[there.project.pk])).content.decode() for route in routes]
+    assert all("This project was archived" in page for page in pages)
+    page = " ".join(pages)
+    assert "COCO JSON" in page
+    for button in ('id="start-round"', "Add images", "Add class", "Add member", "Draw boxes"):
         assert button not in page
     answer = client.post(reverse("restore-project", args=[there.project.pk]))
     assert toasts(answer) == ["Breast is in use again."]
@@ -268,102 +329,3 @@ def test_who_archived_first_is_remembered_and_a_running_study_keeps_its_project(
     with pytest.raises(WrongState, match="the study “t” is running"):
         archive_project(project=there.project, by=there.owner)
     assert Project.objects.get(pk=there.project.pk).archived_at is None
-
-
-@pytest.mark.django_db(transaction=True)
-def test_who_archives_waits_for_who_starts_a_round_and_then_stops_it():
-    """One of the two comes first: never is there a round at work that nobody asked to stop."""
-    made = make_study()
-    Round.objects.all().delete()
-    barrier, started = threading.Barrier(2), []
-
-    def start():
-        barrier.wait(10)
-        try:
-            started.append(start_round(project=made.project, by=made.people["owner"], preset="tiny"))
-        except Archived:
-            started.append(None)
-        finally:
-            connections.close_all()
-
-    other = threading.Thread(target=start)
-    other.start()
-    barrier.wait(10)
-    archive_project(project=made.project, by=made.people["owner"])
-    other.join(30)
-    assert len(started) == 1
-    left = Round.objects.filter(state__in=[*Round.ACTIVE, Round.State.PLANNED])
-    assert not left.exists(), [str(r) for r in left]
-
-
-# -- archived during a round
-
-
-@pytest.fixture
-def short_round(sent, monkeypatch, settings, tmp_path):
-    """Two epochs of one step each; a work folder of this test's own; nothing reaches the broker."""
-    settings.DATA_DIR = tmp_path
-    for trainer in (centre, unet):
-        few = replace(trainer.PRESETS["tiny"].schedule, steps=2, epoch=1)
-        monkeypatch.setitem(trainer.PRESETS, "tiny", replace(trainer.PRESETS["tiny"], schedule=few, batch=1, side=64))
-    monkeypatch.setattr(leases, "RENEW_EVERY", 0.02)  # the worker hears of it at its next unit
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("kind", ["pseudo_masks", "detector"])
-def test_a_project_archived_during_a_round_stops_it_and_retry_goes_on_after_the_restoring(
-    sent, short_round, monkeypatch, kind
-):
-    owner = UserFactory()
-    project = small_project(owner, side=64, cells=5)
-    round_ = start_round(project=project, by=owner, preset="tiny")
-    planned = start_round(project=project, by=owner, preset="tiny", changes={"lam": 3}, line_up=True)
-    report, seen = tasks.Lease.report, []
-
-    def report_and_archive(lease, progress):
-        report(lease, progress)
-        if not seen and progress.done and Stage.objects.filter(pk=lease.row_id, kind=kind).exists():
-            seen.append(lease.row_id)
-            archive_project(project=project, by=owner)
-            assert lease.cancelled.wait(10)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(tasks.Lease, "report", report_and_archive)
-        run_all(tasks.run_stage, sent)  # raises nothing
-    assert seen
-    round_.refresh_from_db()
-    planned.refresh_from_db()
-    assert (round_.state, planned.state) == (Round.State.CANCELLED, Round.State.CANCELLED)
-    assert round_.stages.get(kind=kind).state == Stage.State.CANCELLED
-    assert StageLine.objects.filter(stage__round=round_, text=archiving.STOPPED).count() == 1
-    assert not sent and start_next(project.pk) is None
-    with pytest.raises(Archived):
-        retry_round(round_=round_)
-
-    restore_project(project=project, by=owner)
-    retry_round(round_=Round.objects.get(pk=round_.pk))
-    with pytest.raises(WrongState):  # one at a time, as ever
-        retry_round(round_=planned)
-    made = set(round_.stages.filter(state__in=["done", "reused"]).values_list("kind", flat=True))
-    run_all(tasks.run_stage, sent)
-    round_.refresh_from_db()
-    assert round_.state == Round.State.PUBLISHED, round_.error
-    assert made == set(round_.stages.filter(attempts=1, kind__in=made).values_list("kind", flat=True))
-
-
-@pytest.mark.django_db
-def test_recovery_stops_what_was_left_at_work(monkeypatch):
-    """Whoever archived the project died before the rounds were asked to stop."""
-    made = make_study()
-    planned = start_round(project=made.project, by=None, preset="tiny", changes={"lam": 3}, line_up=True)
-    with monkeypatch.context() as patched:
-        patched.setattr(archiving, "stop_rounds", lambda project: None)
-        archive_project(project=made.project, by=made.people["owner"])
-    Round.objects.filter(pk=made.round.pk).update(state=Round.State.FAILED)
-    stages.recover()
-    planned.refresh_from_db()
-    assert planned.state == Round.State.PLANNED  # passed over: nothing starts in an archived project
-    assert archiving.recover() == [f"project {made.project.pk} is archived: its rounds were asked to stop"]
-    planned.refresh_from_db()
-    assert planned.state == Round.State.CANCELLED
-    assert archiving.recover() == []

@@ -1,23 +1,18 @@
 """Items in a workflow: the states, the queue, leases, and what happens when luck is bad."""
 
 import hashlib
-import threading
-import uuid
 from datetime import timedelta
 
 import pytest
-from django.db import connections
 from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.annotations.models import Annotation, LateOperation, Layer, LayerHead, Operation
-from labeling.annotations.replay import differences
-from labeling.annotations.services import load_layer, working_layer, write_operations
+from labeling.annotations.models import Layer
+from labeling.annotations.services import load_layer
 from labeling.assignments import services
 from labeling.assignments.declaring import declare_workflow, end_workflow, set_priorities
-from labeling.assignments.errors import CannotBeAssigned, NothingWaits, NotYourReading, NoWorkflow, OwnWork
-from labeling.assignments.late_work import apply_late, discard_late, late_work_of
+from labeling.assignments.errors import CannotBeAssigned, NotYourReading, NoWorkflow, OwnWork
 from labeling.assignments.models import ItemEvent, Reading, Workflow, WorkItem
 from labeling.assignments.reviewing import accept_item, reopen_item, send_back, take_review
 from labeling.assignments.states import ITEM_MOVES, READING_MOVES, Act, ItemState, ReadingState, next_item_state
@@ -27,15 +22,10 @@ from labeling.projects.services import NotAllowed, change_role, remove_member
 from labeling.rounds.execution.archiving import archive_project, restore_project
 from labeling.rounds.models import Promotion, Publication
 from tests.factories import ImageFactory, MembershipFactory, ProjectFactory
-from tests.labeling.operations import cell, effect, operation
 from tests.labeling.pages import make_study
-from tests.labeling.team import bare_images, fresh, make_team
+from tests.labeling.team import acts_of, bare_images, fresh, make_team
 
 pytestmark = pytest.mark.django_db
-
-
-def acts_of(item):
-    return list(item.events.values_list("act", flat=True))
 
 
 # -- the table
@@ -206,6 +196,48 @@ def test_impossible_workflows_name_the_field(wrong):
     assert caught.value.field == next(iter(wrong))
 
 
+@pytest.mark.parametrize("ends", ["released", "expired", "removed"])
+def test_a_reading_that_is_no_longer_wanted_leaves_no_item_behind(ends):
+    team = make_team(images=1, readings=2)
+    one, two = team.people
+    item = services.take_next(project=team.project, user=one).item
+    services.take_next(project=team.project, user=two)
+    services.finish_item(item_id=item.pk, user=one)
+    declare_workflow(project=team.project, by=team.owner, readings=1)
+    assert fresh(item).state == ItemState.IN_WORK  # the second reader is at it
+    if ends == "released":
+        services.release_item(item_id=item.pk, reader=two, by=two)
+    elif ends == "expired":
+        services.return_expired(now=timezone.now() + timedelta(days=9))
+    else:
+        membership = Membership.objects.get(project=team.project, user=two)
+        remove_member(project=team.project, membership=membership, by=team.owner)
+    assert (fresh(item).state, fresh(item).free) == (ItemState.IN_REVIEW, 0)
+
+
+def test_what_is_released_while_somebody_asks_for_it_is_not_begun_again(monkeypatch):
+    team = make_team(images=1)
+    reader, other = team.people
+    item = services.take_next(project=team.project, user=reader).item
+
+    def released_in_between(pk, lock=services.lock_item):
+        monkeypatch.setattr(services, "lock_item", lock)
+        services.release_item(item_id=pk, reader=reader, by=team.owner)
+        services.take_next(project=team.project, user=other)
+        return lock(pk)
+
+    monkeypatch.setattr(services, "lock_item", released_in_between)
+    assert services.take_next(project=team.project, user=reader) is None
+    assert fresh(item).readings.get(state=ReadingState.OPEN).reader == other
+
+
+def test_what_was_only_assigned_does_not_keep_a_workflow():
+    team = make_team(images=1)
+    services.assign_items(project=team.project, items=[team.items[0].pk], readers=team.people[:1], by=team.owner)
+    end_workflow(project=team.project)
+    assert not WorkItem.objects.exists()
+
+
 def test_a_workflow_ends_only_before_somebody_has_begun():
     team = make_team()
     end_workflow(project=team.project)
@@ -312,15 +344,15 @@ def test_who_leaves_gives_back_what_they_hold_and_keeps_what_they_finished(leave
     user = team.people[0]
     finished = services.take_next(project=team.project, user=user).item
     services.finish_item(item_id=finished.pk, user=user)
-    leased = services.take_next(project=team.project, user=user).item
+    begun = services.take_next(project=team.project, user=user).item
     services.assign_items(project=team.project, items=[team.items[2].pk], readers=[user], by=team.owner)
     membership = Membership.objects.get(project=team.project, user=user)
     if leaves == "removed":
         remove_member(project=team.project, membership=membership, by=team.owner)
     else:
         change_role(project=team.project, membership=membership, role=Role.VIEWER, by=team.owner)
-    assert [fresh(item).free for item in (finished, leased, team.items[2])] == [0, 1, 1]
-    assert fresh(leased).state == ItemState.TO_DO and fresh(finished).state == ItemState.IN_REVIEW
+    assert [fresh(item).free for item in (finished, begun, team.items[2])] == [0, 1, 1]
+    assert fresh(begun).state == ItemState.TO_DO and fresh(finished).state == ItemState.IN_REVIEW
     # And when the finished one is sent back there is nobody who could go on with it: it is free for another reader.
     send_back(item_id=finished.pk, by=team.reviewer, comment="two cells are missing")
     assert (fresh(finished).state, fresh(finished).free) == (ItemState.TO_DO, 1)
@@ -376,91 +408,6 @@ def test_two_reviewers_are_not_sent_to_the_same_item():
         accept_item(item_id=one.pk, by=team.reviewer)
 
 
-# -- done is frozen
-
-
-def done_item(team, user=None):
-    """One item that was read, drawn on and accepted -> it and its layer."""
-    user = user or team.people[0]
-    item = services.take_next(project=team.project, user=user).item
-    layer = working_layer(image=item.image, user=user)
-    write_operations(layer=layer, author=user, operations=[operation(effect(uuid.uuid4(), cell()))])
-    services.finish_item(item_id=item.pk, user=user)
-    accept_item(item_id=item.pk, by=team.reviewer)
-    return fresh(item), layer
-
-
-def test_work_that_arrives_late_is_kept_apart_shown_and_applied_by_the_lead():
-    team = make_team(real=True)
-    user = team.people[0]
-    item, layer = done_item(team)
-    before = LayerHead.objects.get(layer=layer).seq
-    late = [operation(effect(uuid.uuid4(), cell((30, 20, 40, 34)))) for _ in range(2)]
-    for _twice in range(2):  # the answer was lost, and the browser sends it again
-        _seq, verdicts = write_operations(layer=layer, author=user, operations=late)
-        assert [v.verdict for v in verdicts] == ["kept", "kept"]
-        assert "kept apart" in verdicts[0].error["detail"]
-    assert (LateOperation.objects.count(), LayerHead.objects.get(layer=layer).seq) == (2, before)
-    (work,) = late_work_of(team.project)
-    assert (work.item, work.author, work.operations) == (item, user, 2)
-    assert apply_late(item_id=item.pk, author=user, by=team.owner) == {"accepted": 2}
-    assert fresh(item).state == ItemState.SENT_BACK and "reopen" in acts_of(item)
-    assert Operation.objects.filter(layer=layer, author=user).count() == 3
-    assert differences(layer) == [] and late_work_of(team.project) == []
-    with pytest.raises(NothingWaits):
-        apply_late(item_id=item.pk, author=user, by=team.owner)
-
-
-def test_late_work_may_be_left_as_it_is():
-    team = make_team(real=True)
-    item, layer = done_item(team)
-    write_operations(layer=layer, author=team.people[0], operations=[operation(effect(uuid.uuid4(), cell()))])
-    assert discard_late(item_id=item.pk, author=team.people[0], by=team.owner) == 1
-    assert late_work_of(team.project) == [] and fresh(item).state == ItemState.DONE
-    assert LateOperation.objects.get().outcome == "discarded"
-
-
-def test_what_was_saved_before_the_end_is_still_answered_as_saved():
-    team = make_team(real=True)
-    user = team.people[0]
-    item = services.take_next(project=team.project, user=user).item
-    layer = working_layer(image=item.image, user=user)
-    saved = operation(effect(uuid.uuid4(), cell()))
-    write_operations(layer=layer, author=user, operations=[saved])
-    services.finish_item(item_id=item.pk, user=user)
-    accept_item(item_id=item.pk, by=team.reviewer)
-    _seq, verdicts = write_operations(layer=layer, author=user, operations=[saved])
-    assert verdicts[0].verdict == "repeated" and not LateOperation.objects.exists()
-
-
-@pytest.mark.parametrize("layering", ["shared", "per_annotator"])
-def test_nobody_begins_a_layer_on_a_done_image(layering):
-    team = make_team(real=True, images=1)
-    team.project.layering = layering
-    team.project.save()
-    item = services.take_next(project=team.project, user=team.people[0]).item
-    services.finish_item(item_id=item.pk, user=team.people[0])
-    accept_item(item_id=item.pk, by=team.reviewer)
-    image = team.project.images.get()
-    assert working_layer(image=image, user=team.people[1]) is None
-    reopen_item(item_id=item.pk, by=team.owner, comment="a class was forgotten")
-    assert working_layer(image=team.project.images.get(), user=team.people[1]) is not None
-
-
-def test_reopening_is_recorded_and_thaws():
-    team = make_team(real=True)
-    item, layer = done_item(team)
-    with pytest.raises(Invalid, match="it stays recorded"):
-        reopen_item(item_id=item.pk, by=team.owner, comment="")
-    reopen_item(item_id=item.pk, by=team.owner, comment="the stain was wrong")
-    event = ItemEvent.objects.get(act=Act.REOPEN)
-    assert (event.by, event.comment, event.state) == (team.owner, "the stain was wrong", ItemState.SENT_BACK)
-    _seq, verdicts = write_operations(
-        layer=layer, author=team.people[0], operations=[operation(effect(uuid.uuid4(), cell()))]
-    )
-    assert verdicts[0].verdict == "accepted" and Annotation.objects.filter(layer=layer).count() == 2
-
-
 # -- archived, restored
 
 
@@ -503,8 +450,8 @@ def test_free_places_are_always_what_the_readings_leave(steps, readings, has_rev
         user, item = team.people[who], team.items[which]
         attempt(team, act, user, item)
         for one in WorkItem.objects.prefetch_related("readings"):
-            places = sum(1 for reading in one.readings.all() if reading.takes_a_place)
-            assert one.free == (0 if one.state == ItemState.DONE else one.wanted - places), (act, one)
+            filled = sum(1 for reading in one.readings.all() if reading.takes_a_place)
+            assert one.free == (0 if one.state == ItemState.DONE else one.wanted - filled), (act, one)
             unfinished = [r for r in one.readings.all() if r.state in ("open", "assigned", "sent_back")]
             assert not (one.state in ("in_review", "done") and unfinished), (act, one)
             assert bool(one.done_at) == (one.state == "done")
@@ -534,92 +481,7 @@ def attempt(team, act, user, item):
         assert not isinstance(error, AttributeError) or act == "leave"
 
 
-# -- fifty people at once
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(("images", "readings"), [(60, 1), (30, 2)])
-def test_fifty_people_who_pull_at_once_never_get_the_same_place(images, readings):
-    team = make_team(images=images, annotators=50, readings=readings, has_review=False)
-    barrier, got, failed = threading.Barrier(50), [], []
-
-    def pull(user):
-        try:
-            barrier.wait(30)
-            got.append(services.take_next(project=team.project, user=user))
-        except Exception as error:
-            failed.append(error)
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=pull, args=[user]) for user in team.people]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert failed == [] and len(got) == 50 and None not in got
-    per_item = {item.pk: item.readings.count() for item in WorkItem.objects.all()}
-    assert max(per_item.values()) <= readings
-    assert sum(per_item.values()) == 50 == len({(r.item_id, r.reader_id) for r in got})
-    assert all(item.free == item.wanted - per_item[item.pk] for item in WorkItem.objects.all())
-
-
-@pytest.mark.django_db(transaction=True)
-def test_two_reviewers_who_decide_at_once_decide_once():
-    team = make_team(images=1)
-    other = MembershipFactory(project=team.project, role=Role.REVIEWER).user
-    item = services.take_next(project=team.project, user=team.people[0]).item
-    services.finish_item(item_id=item.pk, user=team.people[0])
-    barrier, outcomes = threading.Barrier(2), []
-
-    def decide(act, user):
-        try:
-            barrier.wait(30)
-            outcomes.append(act(item_id=item.pk, by=user, comment="looked at").state)
-        except WrongState as error:
-            outcomes.append(str(error))
-        finally:
-            connections.close_all()
-
-    threads = [
-        threading.Thread(target=decide, args=given) for given in ((accept_item, team.reviewer), (send_back, other))
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    states = [outcome for outcome in outcomes if outcome in ItemState.values]
-    assert len(states) == 1 and fresh(item).state == states[0]
-    assert [outcome for outcome in outcomes if "so it cannot be" in outcome]
-
-
-@pytest.mark.django_db(transaction=True)
-def test_an_item_that_becomes_done_while_somebody_saves_has_the_save_or_keeps_it_apart():
-    team = make_team(images=1, real=True)
-    user = team.people[0]
-    item = services.take_next(project=team.project, user=user).item
-    layer = working_layer(image=item.image, user=user)
-    services.finish_item(item_id=item.pk, user=user)
-    barrier, verdicts = threading.Barrier(2), []
-
-    def save():
-        try:
-            barrier.wait(30)
-            for _ in range(20):
-                one = [operation(effect(uuid.uuid4(), cell()))]
-                verdicts.extend(v.verdict for v in write_operations(layer=layer, author=user, operations=one)[1])
-        finally:
-            connections.close_all()
-
-    other = threading.Thread(target=save)
-    other.start()
-    barrier.wait(30)
-    accept_item(item_id=item.pk, by=team.reviewer)
-    other.join(30)
-    assert set(verdicts) <= {"accepted", "kept"} and len(verdicts) == 20
-    assert verdicts == sorted(verdicts)  # once frozen, frozen
-    assert LateOperation.objects.count() == verdicts.count("kept")
-    assert Annotation.objects.filter(layer=layer).count() == verdicts.count("accepted")
+# -- many images
 
 
 def test_many_images_become_items_in_a_few_statements(django_assert_max_num_queries):

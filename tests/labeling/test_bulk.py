@@ -5,11 +5,14 @@ import uuid
 import pytest
 from django.db import IntegrityError, transaction
 
+from labeling.annotations import bulk
 from labeling.annotations.bulk import COLUMNS, copy_states
-from labeling.annotations.models import Annotation
-from labeling.annotations.services import Loaded, load_layer
+from labeling.annotations.models import Annotation, Effect
+from labeling.annotations.replay import differences
+from labeling.annotations.services import Loaded, load_layer, working_layer, write_operations
 from labeling.annotations.state import AnnotationState, PackedMask, put_state
-from tests.factories import ImageFactory, LabelClassFactory, LayerFactory
+from tests.factories import ImageFactory, LabelClassFactory, LayerFactory, MembershipFactory
+from tests.labeling.operations import cell, effect, operation
 
 pytestmark = pytest.mark.django_db
 
@@ -78,3 +81,35 @@ def test_a_row_that_cannot_be_leaves_nothing_of_its_layer():
 
 def test_nothing_is_copied_too():
     assert load_layer(image=ImageFactory(), kind="prediction", loaded=[]).annotations.count() == 0
+
+
+def stored(layer):
+    """Every row of a layer's log and its cells, without ids and times."""
+    of_cells = [
+        f.attname
+        for f in Annotation._meta.concrete_fields
+        if f.attname not in ("id", "layer_id", "author_id", "decided_by_id")
+    ]
+    cells = layer.annotations.order_by("uid").values(*of_cells)
+    effects = Effect.objects.filter(operation__layer=layer).order_by("annotation__uid", "version")
+    return list(cells), list(effects.values("annotation__uid", "operation__seq", "version", "before", "after"))
+
+
+@pytest.mark.parametrize("extra", [{}, {"attributes": None}, {"reason": "boundary", "status": "rejected"}], ids=str)
+def test_the_log_writes_the_same_rows_by_copy_as_by_insert(extra, monkeypatch):
+    """Cells made, changed and deleted in one request, more and fewer than a COPY takes."""
+    uids = [uuid.uuid4() for _ in range(bulk.FEW + 1)]
+    made = operation(*[effect(uid, cell((1, 1, 9, 9.25), **extra)) for uid in uids], action="bulk")
+    changed = operation(*[effect(uid, cell((2, 2, 8, 8)), seen=made["op_id"]) for uid in uids[:-1]], action="bulk")
+    deleted = operation(effect(uids[0], None, seen=changed["op_id"]), action="delete")
+    found = []
+    for few in (bulk.FEW, 10**6):
+        monkeypatch.setattr(bulk, "FEW", few)
+        member = MembershipFactory(role="annotator")
+        layer = working_layer(image=ImageFactory(project=member.project), user=member.user)
+        _seq, verdicts = write_operations(layer=layer, author=member.user, operations=[made, changed, deleted])
+        assert {one.verdict for one in verdicts} == {"accepted"}
+        assert differences(layer) == []
+        found.append(stored(layer))
+    copied, inserted = found
+    assert copied == inserted and len(copied[0]) == len(uids) and len(copied[1]) == 2 * len(uids)

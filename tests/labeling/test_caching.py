@@ -12,7 +12,7 @@ from tests.labeling.test_no_server_error import HEAVY, ROUTES, address
 pytestmark = pytest.mark.django_db
 
 IMAGES = {"image-pixels", "image-thumbnail", "image-tile"}
-PACKS = {"layer-pack", "image-reference-pack"}
+PACKS = {"layer-pack", "image-reference-pack", "image-outlines"}
 IMAGE_KEPT = "private, max-age=600, must-revalidate"
 
 

@@ -6,13 +6,15 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 import pytest
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
-from pydantic import Field
+from django.test import Client
+from pydantic import Field, TypeAdapter, ValidationError
 from rest_framework.test import APIRequestFactory, force_authenticate
 from rest_framework.views import APIView
 
-from labeling.contract import Answer, Body, File, Form, Id, Query, QueryId, Reply, Text, contract
-from tests.factories import ProjectFactory, UserFactory
+from labeling.contract import Answer, Body, File, Form, Id, InDecimals, Query, QueryId, Reply, Text, contract
+from tests.factories import MembershipFactory, ProjectFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -138,6 +140,19 @@ def test_another_type_of_body_is_415():
     assert ask("post", "/", "a,b", content_type="text/csv", view=FormView).status_code == 415
 
 
+@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "application/x-www-form-urlencoded"])
+def test_a_form_on_a_route_of_json_is_415_where_the_csrf_check_has_read_it(kind):
+    membership = MembershipFactory(role="owner")
+    page = Client(enforce_csrf_checks=True)
+    page.force_login(membership.user)
+    page.cookies[settings.CSRF_COOKIE_NAME] = "a" * 32
+    part = '--x\r\nContent-Disposition: form-data; name="preset"\r\n\r\ntiny\r\n--x--\r\n'
+    body = part if "boundary" in kind else "preset=tiny"
+    address = f"/api/v1/projects/{membership.project.pk}/rounds/"
+    answer = page.post(address, body, content_type=kind, headers={"X-CSRFToken": "a" * 32})
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [("limt=3", "limt"), ("limit=%C2%B2", "limit"), ("limit=" + "9" * 5000, "limit"), ("limit=1_0", "limit"),
@@ -202,3 +217,14 @@ def test_a_list_declines_what_it_does_not_have(client, query):
     client.force_login(UserFactory())
     answer = client.get(f"/api/v1/projects/?{query}")
     assert (answer.status_code, answer.json()["field"]) == (422, query.partition("=")[0])
+
+
+@pytest.mark.parametrize(("text", "number"), [("12", 12.0), ("0.5", 0.5), ("33.480000000000004", 33.48)])
+def test_a_number_in_an_address_may_have_decimals(text, number):
+    assert TypeAdapter(Annotated[float, InDecimals]).validate_python(text) == pytest.approx(number)
+
+
+@pytest.mark.parametrize("text", ["", "1e3", "inf", "nan", "-1", "1.", ".5", "1_0", " 1", "1,5", "٣"])
+def test_what_is_no_plain_number_in_an_address_is_declined(text):
+    with pytest.raises(ValidationError, match="must be a number like 12"):
+        TypeAdapter(Annotated[float, InDecimals]).validate_python(text)

@@ -123,7 +123,7 @@ def test_the_demo_is_loaded_as_real_operations_of_its_owner(owner):
     images = list(project.images.all())
     assert (project.name, project.role_of(owner), project.records_activity) == (demo.NAME, Role.OWNER, True)
     assert [c.name for c in project.classes.all()] == ["nucleus"]
-    assert {i.group for i in images} == {demo.GROUP} and {i.um_per_px for i in images} == {None}
+    assert {i.patient_label for i in images} == {f"slide {demo.SLIDE}"} and {i.um_per_px for i in images} == {None}
     cells = Annotation.objects.filter(kind="cell", status="confirmed")
     assert cells.count() == sum(len(f["cells"]) for f in FIELDS.values())
     assert set(cells.values_list("label_class__name", "author__username")) == {("nucleus", "lead")}
@@ -153,7 +153,7 @@ def test_the_first_round_starts_once_even_when_it_was_put_off(owner):
     assert (round_.preset, round_.started_by, round_.number) == ("quick", owner, 1)
     splits = round_.snapshot.summary["splits"]
     assert (splits["train"]["annotated"], splits["val"]["annotated"]) == (2, 1)
-    assert round_.snapshot.summary["same_group_in_training_and_evaluation"] == [demo.GROUP]
+    assert round_.snapshot.summary["same_patient_in_training_and_evaluation"] == [f"slide {demo.SLIDE}"]
 
 
 def test_a_project_of_the_same_name_that_belongs_to_somebody_else_is_left_alone(owner):
@@ -228,7 +228,7 @@ def test_a_data_set_is_loaded_with_boxes_splits_groups_and_references(owner, fol
     project = Project.objects.get()
     images = {i.name: i for i in project.images.all()}
     assert project.name.startswith("Tiny set") and "CC0" in project.description
-    assert [(n, i.split, i.group, i.um_per_px) for n, i in images.items()] == [
+    assert [(n, i.split, i.patient_label, i.um_per_px) for n, i in images.items()] == [
         ("01_1.png", "train", "01", 0.25),
         ("02_1.png", "train", "02", 0.25),
         ("01_2.png", "train", "01", 0.25),
@@ -324,7 +324,7 @@ def test_a_real_data_set_stays_within_the_budget_of_a_round(owner):
     load("--data", str(path), "--no-round", "--images", "2")
     project = Project.objects.get()
     val = [i for i in project.images.all() if i.split == "val"]
-    assert len(val) == 5 and {i.group for i in val} == {"03"} and project.images.count() == 7
+    assert len(val) == 5 and {i.patient_label for i in val} == {"03"} and project.images.count() == 7
     cells = {
         i.name: Annotation.objects.filter(layer__image=i, kind="cell").count()
         for i in project.images.order_by("position")

@@ -12,8 +12,8 @@ from scipy.stats import ttest_ind
 from inference.datasets import data_root, open_dataset
 from inference.metrics import per_image
 from labeling.annotations.models import Layer
+from labeling.images.facts import change_image
 from labeling.images.models import Image
-from labeling.images.services import change_image
 from labeling.rounds.models import Publication
 from labeling.rounds.results.comparison import by_unit, interval
 from labeling.rounds.results.drift import confounded, is_worse, of_round, over_rounds
@@ -33,14 +33,14 @@ def project():
 def images_of(project, *origins):
     """Images in order, each with (scanner, slide), or (scanner, slide, site)."""
     return [
-        ImageFactory(project=project, scanner=scanner, group=slide, site=site[0] if site else "")
+        ImageFactory(project=project, scanner=scanner, patient=slide, centre=site[0] if site else "")
         for scanner, slide, *site in origins
     ]
 
 
 def judged(project, number, images, values, measure="pq", trained=()):
     rows = [
-        {"image": image.pk, "group": image.group, measure: value}
+        {"image": image.pk, "patient": image.patient_label, measure: value}
         for image, value in zip(images, values, strict=True)
         if value is not None
     ]
@@ -97,9 +97,9 @@ def test_figures_by_scanner_and_slide_are_numpy_s_on_real_label_maps(project):
         reference = dataset.labels(name)[:256, :256]
         predicted = np.roll(reference, 2 if scanner == "AT2" else 5 + i, axis=1)  # the new scanner does badly
         report = per_image(reference.astype(np.int32), predicted.astype(np.int32)).as_dict()
-        image = ImageFactory(project=project, scanner=scanner, group=slide)
+        image = ImageFactory(project=project, scanner=scanner, patient=slide)
         images.append(image)
-        rows.append({"image": image.pk, "group": slide, "dice": report["dice"], "pq": report["pq"]})
+        rows.append({"image": image.pk, "patient": slide, "dice": report["dice"], "pq": report["pq"]})
         dice.append(oracle_dice(reference, predicted))
         pq.append(oracle_pq(reference, predicted))
     made = of_round(evaluated(project, 1, rows))
@@ -113,12 +113,12 @@ def test_figures_by_scanner_and_slide_are_numpy_s_on_real_label_maps(project):
         # slides are resampled whole: the interval is that of their sums, drawn as the comparison of rounds draws them
         low, high = interval(np.array(pq[part]), by_unit(units))
         assert (means["pq"].low, means["pq"].high) == pytest.approx((low, high), abs=1e-9)
-        assert (means["pq"].images, means["pq"].slides) == (len(units), len(set(units)))
+        assert (means["pq"].images, means["pq"].patients) == (len(units), len(set(units)))
     assert group(made, "scanner", "GT450").means["pq"].stands_out
     assert not group(made, "scanner", "AT2").means["pq"].stands_out
     (by_scanner,) = [f for f in made.factors if f.name == "scanner"]
     assert [g.name for g in by_scanner.groups] == ["GT450", "AT2"]  # the worst first
-    assert group(made, "group", "s1").means["pq"].value == pytest.approx(np.mean(pq[:2]), abs=1e-9)
+    assert group(made, "patient", "s1").means["pq"].value == pytest.approx(np.mean(pq[:2]), abs=1e-9)
 
 
 def test_signals_need_no_reference_and_high_ones_stand_out(project):
@@ -164,7 +164,7 @@ def test_fewer_than_three_images_have_no_interval_and_that_is_said(project):
     assert math.isnan(b.low) and not b.stands_out and b.value == pytest.approx(0.1)
     printed = next(f for f in made.factors if f.name == "scanner").sentences
     assert printed[0].startswith("Fewer than 3 images: B.")
-    assert printed[1].startswith("One slide or patient alone: C.") and len(printed) == 2
+    assert printed[1].startswith("One patient alone: C.") and len(printed) == 2
     signalled(project.rounds.get(), images[8])
     dark = next(f for f in of_round(project.rounds.get()).factors if f.name == "scanner").sentences[-1]
     assert dark.startswith("Not measured: not stated.")
@@ -172,12 +172,12 @@ def test_fewer_than_three_images_have_no_interval_and_that_is_said(project):
 
 def test_factors_that_coincide_are_said_to():
     def origins(*rows):
-        return [dict(zip(("scanner", "site", "stain", "group"), row, strict=True)) for row in rows]
+        return [dict(zip(("scanner", "centre", "stain", "patient"), row, strict=True)) for row in rows]
 
     same = confounded(origins(("A", "x", "", "1"), ("A", "x", "", "2"), ("B", "y", "", "3"), ("", "y", "", "4")))
-    assert [s[:50] for s in same] == ["“Scanner” and “Site” coincide on these images: nothing"[:50]]
+    assert [s[:50] for s in same] == ["“Scanner” and “Centre” coincide on these images: nothing"[:50]]
     nested = confounded(origins(("A", "x", "", "1"), ("A", "z", "", "2"), ("B", "y", "", "3"), ("B", "y", "", "4")))
-    assert nested == ["Each “Site” has one “Scanner” only: what looks like the one may be the other."]
+    assert nested == ["Each “Centre” has one “Scanner” only: what looks like the one may be the other."]
     crossed = origins(
         ("A", "x", "", "1"), ("A", "y", "", "2"), ("B", "x", "", "3"), ("B", "y", "", "4"), ("B", "y", "", "4")
     )
@@ -187,8 +187,7 @@ def test_factors_that_coincide_are_said_to():
     )  # one value alone has nothing to confound
     one_slide_each = confounded(origins(("A", "", "", "1"), ("A", "", "", "1"), ("B", "", "", "2")))
     assert one_slide_each == [
-        "“Scanner” and “Slide or patient” coincide on these images: nothing here tells which of them makes a "
-        "difference."
+        "“Scanner” and “Patient” coincide on these images: nothing here tells which of them makes a difference."
     ]
 
 
@@ -202,7 +201,7 @@ def test_lines_stand_on_the_images_that_judged_throughout_and_taught_none(projec
     first = judged(project, 1, images, [0.1, 0.3, 0.5, 0.9])
     second = judged(project, 2, images, [0.2, 0.4, 0.3, None])
     third = judged(project, 3, images, [0.4, 0.6, 0.1, 0.9], trained=images[:1])
-    found = lines_by(over_rounds([first, second, third]), "group", "pq")  # 0 has taught, 3 did not judge the second
+    found = lines_by(over_rounds([first, second, third]), "patient", "pq")  # 0 has taught, 3 did not judge the second
     assert {line.name: [round(v, 6) for v in line.values] for line in (found.everything, *found.groups)} == {
         "": [0.4, 0.35, 0.35], "a": [0.3, 0.4, 0.6], "b": [0.5, 0.3, 0.1],
     }  # fmt: skip
@@ -229,7 +228,7 @@ def test_what_nobody_judged_is_drawn_by_the_models_own_doubt(project):
         for image, doubt in zip(images, doubts, strict=True):
             signalled(round_, image, disagreement=doubt)
     found = over_rounds(rounds)
-    assert [(one.factor, one.measure) for one in found] == [("scanner", "disagreement"), ("group", "disagreement")]
+    assert [(one.factor, one.measure) for one in found] == [("scanner", "disagreement"), ("patient", "disagreement")]
     assert [(line.name, line.values) for line in found[0].groups] == [("B", [0.3, 0.6]), ("A", [0.2, 0.1])]
 
 
@@ -245,8 +244,8 @@ def test_the_round_s_page_draws_strips_and_says_where_to_be_careful(project, cli
     images = images_of(project, *origins)
     round_ = judged(project, 1, images, [0.7, 0.72, 0.71, 0.69, 0.3, 0.35, 0.31, 0.33])
     page = client.get(round_.get_absolute_url()).content.decode()
-    assert "“Scanner” and “Site” coincide on these images" in page
-    strips = page[page.index('id="drift-scanner"') : page.index('id="drift-site"')]
+    assert "“Scanner” and “Centre” coincide on these images" in page
+    strips = page[page.index('id="drift-scanner"') : page.index('id="drift-centre"')]
     assert strips.count("<circle") == 2 and strips.count("whisker out") == 1
     assert f"GT450: PQ {figure(0.3225)}; AT2: PQ {figure(0.705)}" in strips  # for who cannot see the plot
     assert "4 images of 4" in strips and 'cx="33.3%"' in strips  # 3 + 94 x 0.3225
@@ -291,7 +290,7 @@ def test_the_pages_of_models_and_of_comparison_draw_a_line_a_group(project, clie
     for address in (reverse("project-models", args=[project.pk]), reverse("compare-rounds", args=[project.pk])):
         page = client.get(address).content.decode()
         assert "From round to round" in page and "Scanner: PQ" in page
-        scanners = page[page.index("Scanner: PQ") : page.index("Slide or patient: PQ")]
+        scanners = page[page.index("Scanner: PQ") : page.index("Patient: PQ")]
         assert scanners.index("GT450") < scanners.index("AT2")
         assert f"GT450: round 2 {figure(0.2)}" in scanners
         assert f"AT2: round 1 {figure(0.55)}, round 2 {figure(0.65)}" in scanners
@@ -308,10 +307,10 @@ def test_the_api_tells_the_same_without_not_a_number(project):
     client.force_authenticate(owner)
     answer = client.get(f"/api/v1/rounds/{round_.pk}/drift/")
     reported = json.loads(answer.content, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
-    assert reported["stated"] and [f["factor"] for f in reported["factors"]] == ["scanner", "group"]
+    assert reported["stated"] and [f["factor"] for f in reported["factors"]] == ["scanner", "patient"]
     assert reported["factors"][0]["groups"][0] == {
         "name": "GT450", "images": 1,
-        "measures": {"pq": {"mean": 0.25, "low": None, "high": None, "images": 1, "slides": 1, "stands_out": False}},
+        "measures": {"pq": {"mean": 0.25, "low": None, "high": None, "images": 1, "patients": 1, "stands_out": False}},
     }  # fmt: skip
 
 

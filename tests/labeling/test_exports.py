@@ -24,8 +24,8 @@ from inference.types import BoxMask
 from labeling.annotations.services import working_layer, write_operations
 from labeling.exchange.coco import cut_open, flat
 from labeling.exchange.datasets import load_dataset
-from labeling.exchange.exporting import ExportRequest
 from labeling.exchange.labels import label_map
+from labeling.exchange.request import ExportRequest
 from labeling.exchange.selection import ExportedCell, Part
 from labeling.images.models import Image
 from labeling.images.stems import safe_stem, stems_of
@@ -47,7 +47,7 @@ def lab() -> SimpleNamespace:
     member = MembershipFactory(role="owner")
     tumour = LabelClassFactory(project=member.project, name="tumour", position=1)
     stroma = LabelClassFactory(project=member.project, name="=stroma", position=2)
-    image = ImageFactory(project=member.project, name="Präparat 1.tif", group="slide 7", um_per_px=0.25, split="val")
+    image = ImageFactory(project=member.project, name="Präparat 1.tif", patient="slide 7", um_per_px=0.25, split="val")
     lab = SimpleNamespace(project=member.project, user=member.user, image=image, tumour=tumour, stroma=stroma)
     drawn(lab, cell(mask=mask(12, 11, 5, 4), box=(12, 11, 17, 15), label_class=stroma.pk))
     drawn(lab, cell(box=(30, 20, 44, 40), label_class=tumour.pk))
@@ -130,7 +130,7 @@ def test_coco_holds_boxes_regions_and_facts(lab):
     masked, box, unclear = coco["annotations"]
     expected = {"file_name": "Präparat 1.tif", "name": "Präparat 1.tif", "split": "val", "um_per_px": 0.25}
     assert expected.items() <= image.items()
-    assert image["group"] == "slide 7"
+    assert image["patient"] == "slide 7"
     assert image["log"]
     assert [r["kind"] for r in image["regions"]] == ["fully_annotated", "ignore"]
     assert box["bbox"] == [30, 20, 14, 20]
@@ -239,7 +239,7 @@ def test_an_export_becomes_a_project_with_masks_classes_and_regions(lab, tmp_pat
         return sorted(json.dumps({name: a[name] for name in kept}) for a in coco["annotations"])
 
     assert shapes(after) == shapes(before)
-    facts = ("name", "split", "um_per_px", "group", "width", "height")
+    facts = ("name", "split", "um_per_px", "patient", "width", "height")
     assert [{f: i[f] for f in facts} for i in after["images"]] == [{f: i[f] for f in facts} for i in before["images"]]
 
 
@@ -258,7 +258,7 @@ def test_evaluate_takes_two_exports(lab, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("layout", "query", "field"),
     [
-        ("tiff", "", "layout"),
+        ("jpeg", "", "layout"),
         ("coco", "include=everything", "include.0"),
         ("coco", "segmentation=png", "segmentation"),
         ("coco", "images=perhaps", "images"),

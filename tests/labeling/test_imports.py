@@ -1,18 +1,25 @@
 """Annotations of other tools brought into a project: a dry run, a confirmation, and then all or nothing an image."""
 
+import errno
 import io
 import json
+import threading
 import uuid
 
 import numpy as np
 import pytest
+from django.core.files.storage import FileSystemStorage
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.urls import reverse
+from rest_framework.test import APIClient
 
 import labeling.exchange.tasks  # noqa: F401 (registers the handlers, as a worker does)
 from labeling.annotations.models import Annotation, Layer, Operation
 from labeling.annotations.services import working_layer
-from labeling.exchange.importing import writing
+from labeling.assignments.declaring import declare_workflow
+from labeling.assignments.services import finish_item, take_next
+from labeling.exchange.importing import services, writing
 from labeling.exchange.importing.services import confirm, take_import
 from labeling.jobs import tasks
 from labeling.jobs.models import Job, JobItem
@@ -76,9 +83,9 @@ def cells(owner):
 
 def test_the_dry_run_says_what_the_import_does_and_changes_nothing(owner):
     uid = uuid.uuid4()
-    point = {"type": "Feature", "geometry": {"type": "Point", "coordinates": [1, 1]}, "properties": {}}
+    line = {"type": "Feature", "geometry": {"type": "LineString", "coordinates": [[1, 1], [4, 5]]}, "properties": {}}
     extra = {"isLocked": True, "metadata": {"mood": "good"}}
-    file = geojson(feature(5, 5, uid=uid, **extra), feature(20, 8, label="stroma"), point, feature(9000, 5))
+    file = geojson(feature(5, 5, uid=uid, **extra), feature(20, 8, label="stroma"), line, feature(9000, 5))
     job = planned(owner, file)
     item = job.items.get()
     assert (job.state, item.state) == (Job.State.DONE, JobItem.State.CHOICE)
@@ -123,6 +130,33 @@ def test_a_layer_of_its_own_and_reference_masks(owner):
     assert image.reference and not cells(owner).exists()
 
 
+def test_a_layer_whose_file_has_changed_is_imported_again_under_the_same_ids(owner):
+    uid = uuid.uuid4()
+    imported(owner, geojson(feature(5, 5, uid=uid)), aim="layer")
+    moved = imported(owner, geojson(feature(7, 5, uid=uid)), aim="layer")
+    assert counts(moved) == (1, 0, 0, 0)
+    layers = Layer.objects.filter(kind=Layer.Kind.IMPORT)
+    assert sorted(layer.annotations.get().x0 for layer in layers) == [5, 7]
+
+
+def test_the_dry_run_declines_what_cannot_become_reference_masks(owner):
+    job = planned(owner, boxes_of_fields(1), aim="reference")
+    (declined,) = job.items.get().facts["images_declined"]
+    assert "has no masks in the file" in declined["detail"]
+
+
+def test_the_dry_run_declines_an_image_that_is_done(owner):
+    declare_workflow(project=owner.project, by=owner.user, has_review=False)
+    item = take_next(project=owner.project, user=owner.user).item
+    finish_item(item_id=item.pk, user=owner.user)
+    for aim, state in (("working", JobItem.State.DECLINED), ("layer", JobItem.State.CHOICE)):
+        item = planned(owner, geojson(feature(5, 5)), aim).items.get()
+        assert item.state == state
+        details = [one["detail"] for one in item.facts["images_declined"]]
+        assert all("is done" in detail for detail in details)
+        assert item.error == ("no image of the file can be imported; the reason is listed for each" if details else "")
+
+
 def test_one_image_that_cannot_be_written_costs_no_other(owner, monkeypatch):
     ImageFactory(project=owner.project, name="field 2.png")
     job = planned(owner, boxes_of_fields(1, 2, 3))
@@ -165,6 +199,62 @@ def test_a_worker_that_dies_in_the_middle_is_followed_by_one_that_goes_on(owner,
     assert cells(owner).count() == 2
 
 
+@pytest.mark.parametrize("aim", ["working", "layer"])
+def test_two_imports_of_a_file_at_once_write_it_once(owner, aim):
+    """Both have been planned before either writes, and then run at the same time."""
+    ImageFactory(project=owner.project, name="field 2.png")
+    jobs = [confirm(planned(owner, boxes_of_fields(1, 2), aim)) for _ in range(2)]
+    start = threading.Barrier(2)
+
+    def run(job):
+        start.wait()
+        try:
+            tasks.run_job(job.pk)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(job,)) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [Job.objects.get(pk=job.pk).state for job in jobs] == [Job.State.DONE] * 2
+    kinds = Layer.objects.values_list("kind", flat=True)
+    assert Annotation.objects.count() == 2
+    assert sorted(kinds) == ["working" if aim == "working" else "import"] * 2
+
+
+def full(*args, **kwargs):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_disk_that_fills_while_an_import_is_written_leaves_nothing_half(owner, monkeypatch):
+    job = confirm(planned(owner, boxes_of_fields(1)))
+    with monkeypatch.context() as patched:
+        patched.setattr(services.tempfile, "TemporaryDirectory", full)
+        tasks.run_job(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.error) == (Job.State.FAILED, "The disk is full. Make room, then retry.")
+    assert not cells(owner).exists()
+
+
+@pytest.mark.parametrize("way", ["api", "page"])
+def test_a_disk_without_room_takes_no_file_up_and_says_so(owner, monkeypatch, way):
+    monkeypatch.setattr(FileSystemStorage, "_save", full)
+    if way == "api":
+        client = APIClient(raise_request_exception=False)
+        client.force_authenticate(owner.user)
+        url = reverse("import-list", args=[owner.project.pk])
+        answer = client.post(url, {"file": boxes_of_fields(1), "aim": "working"}, format="multipart")
+        assert (answer.status_code, answer.json()["code"]) == (507, "disk_full")
+    else:
+        page = signed_in(owner.user)
+        url = reverse("project-imports", args=[owner.project.pk])
+        answer = page.post(url, {"file": boxes_of_fields(1), "aim": "working"}, follow=True)
+        assert "The disk of this server is full" in page_text(answer)
+    assert not Job.objects.exists()
+
+
 def test_a_label_map_and_the_wrong_size(owner):
     import tifffile
 
@@ -178,6 +268,14 @@ def test_a_label_map_and_the_wrong_size(owner):
         assert job.items.get().state == state
     (declined,) = job.items.get().facts["images_declined"]
     assert "px there" in declined["detail"]
+
+
+def test_the_page_says_what_people_should_check(owner):
+    crossing = feature(5, 5)
+    crossing["geometry"]["coordinates"] = [[[5, 5], [11, 11], [11, 5], [5, 12], [5, 5]]]
+    planned(owner, geojson(crossing))
+    page = page_text(signed_in(owner.user).get(reverse("project-exports", args=[owner.project_id])))
+    assert "To check: outlines cross or touch themselves (1)." in page
 
 
 def test_a_file_that_is_none_says_why(owner):
@@ -194,11 +292,11 @@ def test_the_api_and_the_page_do_the_same(owner, sent):
     tasks.run_job(answer.json()["id"])
     shown = client.get(answer["Location"]).json()["import"]
     assert (shown["is_plan"], shown["created"], shown["format"]) == (True, 1, "geojson")
-    page = page_text(client.get(reverse("project", args=[owner.project_id])))
+    page = page_text(client.get(reverse("project-exports", args=[owner.project_id])))
     assert "Would create 1" in page and "waits for you" in page
     assert client.post(reverse("confirm-job", args=[answer.json()["id"]])).status_code == 302
     tasks.run_job(answer.json()["id"])
-    assert "Created 1" in page_text(client.get(reverse("project-imports", args=[owner.project_id])))
+    assert "Created 1" in page_text(client.get(reverse("project-exports", args=[owner.project_id])))
     assert cells(owner).count() == 1
     assert client.post(reverse("job-confirm", args=[answer.json()["id"]])).status_code == 409
     for data, field in (({"aim": "x", "file": geojson()}, "aim"), ({"aim": "layer"}, "file")):

@@ -10,9 +10,9 @@ from celery.exceptions import TimeoutError as NoAnswerInTime
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from labeling import interactive
 from labeling.annotations import feed
 from labeling.annotations.services import working_layer, write_operations
+from labeling.jobs import immediate
 from tests.factories import ImageFactory, MembershipFactory, ProjectFactory
 from tests.labeling.operations import cell, effect, names, operation
 
@@ -58,7 +58,7 @@ def ask(client, image, route="image-smart", **body):
 
 def test_a_click_goes_to_the_interactive_queue_with_an_expiry(client, image, monkeypatch):
     worker = Sent({"mask": None, "score": 0.0})
-    monkeypatch.setattr(interactive, "app", worker)
+    monkeypatch.setattr(immediate, "app", worker)
     session = str(uuid.uuid4())
     answer = ask(client, image, session=session)
     assert answer.status_code == 200 and answer.json()["score"] == 0.0
@@ -70,7 +70,7 @@ def test_a_click_goes_to_the_interactive_queue_with_an_expiry(client, image, mon
 
 
 def test_when_nobody_answers_a_sentence_says_so(client, image, monkeypatch):
-    monkeypatch.setattr(interactive, "app", Sent(NoAnswerInTime()))
+    monkeypatch.setattr(immediate, "app", Sent(NoAnswerInTime()))
     answer = ask(client, image)
     assert answer.status_code == 503 and answer["Content-Type"] == "application/problem+json"
     assert answer.json()["code"] == "no_worker" and "by hand" in answer.json()["detail"]
@@ -89,7 +89,7 @@ def test_when_nobody_answers_a_sentence_says_so(client, image, monkeypatch):
     ],
 )
 def test_what_makes_no_sense_is_refused_with_its_field(client, image, monkeypatch, body, field):
-    monkeypatch.setattr(interactive, "app", Sent({}))
+    monkeypatch.setattr(immediate, "app", Sent({}))
     given = {"session": str(uuid.uuid4()), "number": 3, "points": [[5, 5, 1]]} | body
     text = json.dumps(given).replace("Infinity", "1e400")
     answer = client.post(reverse("image-smart", args=[image.pk]), text, content_type="application/json")

@@ -8,6 +8,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+import inference.worker.proposing  # noqa: F401 (registers its handler, as the worker for models does)
 import labeling.exchange.tasks
 import labeling.images.tasks  # noqa: F401 (both register handlers, as they do in a worker)
 from labeling.errors import Invalid, WrongState
@@ -225,3 +226,18 @@ def test_a_job_that_is_gone_is_nobodys(db):
     assert services.claim(12345) is None
     with pytest.raises(LeaseLost):
         services.renew(12345, uuid.uuid4())
+
+
+@pytest.mark.parametrize("kind", Job.Kind.values)
+def test_who_cancels_a_job_on_a_page_comes_back_to_where_it_is_shown(owner, kind):
+    image = ImageFactory(project=owner.project)
+    asked = {"image": image.pk, "lot": 7}
+    job = services.create_job(kind=Job.Kind(kind), project=owner.project, owner=owner.user, request=asked)
+    answer = signed_in(owner.user).post(reverse("cancel-job", args=[job.pk]))
+    job.refresh_from_db()
+    assert (answer.status_code, job.state) == (302, Job.State.CANCELLED)
+    shown = {
+        Job.Kind.CONSENSUS: reverse("adjudication", args=[image.pk]),
+        Job.Kind.CERTIFICATE: reverse("certificate", args=[7]),
+    }
+    assert answer["Location"].startswith(shown.get(kind, reverse("project", args=[owner.project_id])))

@@ -81,14 +81,16 @@ def test_no_words_of_a_page_bypass_the_catalogues(path):
 def test_a_person_chooses_a_language_and_a_browser_proposes_one(client):
     member = MembershipFactory(role="owner")
     client.force_login(member.user)
-    page = reverse("project", args=[member.project_id])
+    page = reverse("project-team", args=[member.project_id])
     assert "Members" in client.get(page).content.decode()
     german = client.get(page, headers={"Accept-Language": "de"}).content.decode()
     assert "Mitglieder" in german and '<html lang="de">' in german
     answer = client.post(reverse("set_language"), {"language": "de", "next": page})
     assert answer.status_code == 302 and answer.url == page
     chosen = client.get(page, headers={"Accept-Language": "en"}).content.decode()
-    assert "Bilder hinzufügen" in chosen and "Sie sind hier Besitzer" in chosen
+    assert "Mitglied hinzufügen" in chosen
+    work = client.get(reverse("project", args=[member.project_id])).content.decode()
+    assert "Bilder hinzufügen" in work and "Sie sind hier Besitzer" in work
     declined = client.post(reverse("project-classes", args=[member.project_id]), {"name": ""}).content.decode()
     assert "Eine Klasse braucht einen Namen" in declined
 
@@ -98,7 +100,9 @@ def test_what_a_service_refuses_is_said_in_the_reader_s_language(client):
     member = MembershipFactory(role="owner")
     client.force_login(member.user)
     client.post(reverse("project-rounds", args=[member.project_id]), headers={"Accept-Language": "de"})
-    page = client.get(reverse("project", args=[member.project_id]), headers={"Accept-Language": "de"}).content.decode()
+    page = client.get(
+        reverse("project-rounds", args=[member.project_id]), headers={"Accept-Language": "de"}
+    ).content.decode()
     assert "Eine Runde lernt aus Boxen in Bereichen, die als vollständig annotiert erklärt sind" in page
     with translation.override("de"), pytest.raises(design.BadDesign, match="mit einem Vielfachen von 2 Lesern"):
         design.Plan("crossover", ("A", "B"), 3, {1: "", 2: ""}, (), 0, 1)

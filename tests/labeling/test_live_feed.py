@@ -14,8 +14,8 @@ from django.contrib.sessions.models import Session
 from django.db import connections
 from django.test import Client
 from django.urls import reverse
-from rest_framework.authtoken.models import Token
 
+from labeling.accounts.tokens import create_token, revoke_token
 from labeling.annotations import feed
 from labeling.annotations.services import working_layer
 from labeling.projects.models import Role
@@ -133,9 +133,9 @@ def test_a_stream_ends_soon_and_says_nothing_more(layers, server):
         client, headers = cookie(layer.member.user)
         streams[end.__name__] = Stream(server, layer, headers)
         layer.client = client
-    token = Token.objects.create(user=layers[0].owner)
-    streams["token taken away"] = Stream(server, layers[0], {"Authorization": f"Token {token.key}"})
-    token.delete()
+    made = create_token(user=layers[0].owner, name="feed", scope="read", days=1)
+    streams["token revoked"] = Stream(server, layers[0], {"Authorization": f"Token {made.secret}"})
+    revoke_token(token=made.token)
     for end, layer in zip(ENDS, layers, strict=True):
         end(layer, layer.client)
     assert {name: stream.rest()[0] for name, stream in streams.items()} == dict.fromkeys(streams, b"")

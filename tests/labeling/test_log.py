@@ -84,6 +84,11 @@ def test_one_bad_operation_never_loses_the_others(layer, author):
     assert Annotation.objects.count() == 2
 
 
+def test_what_is_no_operation_is_declined_as_the_operation_and_not_as_the_body(layer, author):
+    _, (verdict,) = send(layer, author, 7)
+    assert verdict.error == {"code": "invalid", "detail": "the operation must be an object", "field": ""}
+
+
 @pytest.mark.parametrize("change", [{"box": [5, 5, 5, 9]}, {"derived_from": str(uuid.UUID(int=5))}, {"kind": "no"}])
 def test_an_invalid_change_is_told_what_stands_so_that_the_browser_can_take_its_own_back(layer, author, change):
     uid = uuid.uuid4()
@@ -184,6 +189,10 @@ def test_impossible_geometry_is_refused_by_name(layer, author, change, field):
         ({"begun_ms": 3000.0}, "committed_ms"),
         ({"begun_ms": None}, "begun_ms"),
         ({"activity": [5, 1]}, "activity"),
+        ({"view": {"scale": 0.0, "outlines": True}}, "view.scale"),
+        ({"view": {"scale": 1.0, "outlines": "yes"}}, "view.outlines"),
+        ({"view": {"scale": 1.0, "outlines": True, "magnification": -5.0}}, "view.magnification"),
+        ({"view": {"scale": 1.0}}, "view.outlines"),
         ({"effects": []}, "effects"),
         ({"effects": None}, "effects"),
     ],
@@ -191,6 +200,13 @@ def test_impossible_geometry_is_refused_by_name(layer, author, change, field):
 def test_a_malformed_operation_is_refused_by_name(layer, author, change, field):
     _, (verdict,) = send(layer, author, operation(effect(uuid.uuid4(), cell()), **change))
     assert verdict.verdict == "invalid" and names(field, verdict.error["field"]), verdict.error
+
+
+def test_an_operation_keeps_how_the_picture_was_shown(layer, author):
+    view = {"scale": 2.5, "magnification": 20.0, "outlines": False, "second_image": None}
+    sent = [operation(effect(uuid.uuid4(), cell()), view=view), operation(effect(uuid.uuid4(), cell()))]
+    assert verdicts(layer, author, *sent) == ["accepted", "accepted"]
+    assert list(layer.operations.values_list("view", flat=True)) == [view, None]
 
 
 def test_a_class_of_another_project_is_refused_and_ones_own_is_taken(layer, author):
@@ -267,7 +283,7 @@ def test_a_proposal_of_another_image_cannot_be_accepted_here(author, proposal):
     ("wrong", "rule"),
     [
         ({"x0": -1}, "annotation_starts_in_image"),
-        ({"x1": 10}, "annotation_has_area"),
+        ({"x1": 10}, "annotation_has_area_or_is_point"),
         ({"status": "ignore"}, "annotation_status_fits_kind"),
         ({"mask_x": 3}, "annotation_mask_whole_or_absent"),
         (

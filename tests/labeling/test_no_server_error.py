@@ -197,8 +197,17 @@ def test_every_address_is_reached_before_it_is_spoilt(world):
     assert declined == {
         "image-overlay": 422, "round-compare": 422, "compare-image": 404,  # name no rounds
         "image-slide": 404,  # a picture
+        "image-consensus": 409,  # its readings are open
+        "gallery-sheet": 422,  # names no cell
+        "certificate-record": 409,  # its lot is being judged
+        "study-numbers": 409,  # the study is not locked
         "image-reference-pack": 404, "round-export": 409, "export-round": 404,  # nothing has finished
         "invitation-join": 410,  # no such link
         "job-result": 409, "layer-heads": 422, "participation-receipt": 404,  # nothing is done, named or removed
         "healthz": 503,  # no worker runs here
+        "metrics": 404,  # switched off unless a setting opens it
+        "person": 404,  # only administrators see it
+        "attempt-field-feedback": 404, "learning-field": 404,  # nobody has begun to learn
+        "mfa_deactivate_totp": 404, "mfa_view_recovery_codes": 404,  # nobody has a second factor
+        "openid_connect_callback": 404,  # no identity provider is set
     }  # fmt: skip

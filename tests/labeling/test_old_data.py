@@ -31,6 +31,16 @@ def sql(database: str, *arguments: str, given: bytes = b"") -> str:
     return done.stdout.decode()
 
 
+def environment_of(database: str, folder: Path) -> dict[str, str]:
+    """Of a process that opens a database, with its files and data in a folder."""
+    return os.environ | {
+        "DATABASE_URL": EMBEDDED.database.url_of(database),
+        "STORAGE_URL": f"file://{folder}/files",
+        "BOXWISE_DATA_DIR": str(folder),
+        "DJANGO_SETTINGS_MODULE": "tests.labeling.dumps.settings",
+    }
+
+
 def filled_tables(dump: str) -> list[str]:
     """The tables of Boxwise that have a row in a dump: their COPY does not end at once."""
     return re.findall(r"^COPY public\.(labeling_\w+) .*;\n(?!\\\.)", dump, re.MULTILINE)
@@ -47,12 +57,7 @@ def opened(request, embedded_postgres, embedded_valkey, tmp_path_factory):
         sql(database, given=dump)
         with zipfile.ZipFile(DUMPS / f"{request.param}.files.zip") as archive:
             archive.extractall(folder / "files")
-        environment = os.environ | {
-            "DATABASE_URL": EMBEDDED.database.url_of(database),
-            "STORAGE_URL": f"file://{folder}/files",
-            "BOXWISE_DATA_DIR": str(folder),
-            "DJANGO_SETTINGS_MODULE": "tests.labeling.dumps.settings",
-        }
+        environment = environment_of(database, folder)
         command = [sys.executable, "-m", "tests.labeling.dumps.opened"]
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
@@ -64,12 +69,20 @@ def opened(request, embedded_postgres, embedded_valkey, tmp_path_factory):
 # Routes that no row of a dump can answer with a page, and why.
 CLOSED = {
     "administration": "nobody of these is an administrator of the site",
+    "audit": "nobody of these is an administrator of the site",
     "compare-image": "names no rounds",
     "round-compare": "names no rounds",
     "image-overlay": "names no rounds",
     "layer-heads": "names no annotation",
     "invitation-join": "no such link",
+    "person": "nobody of these is an administrator of the site",
+    "mfa_deactivate_totp": "nobody has a second factor",
+    "mfa_view_recovery_codes": "nobody has a second factor",
+    "openid_connect_callback": "no identity provider is set",
     "image-slide": "no image is a slide",
+    "image-consensus": "no image was read twice",
+    "gallery-sheet": "names no cell",
+    "guideline-picture": "no guidelines have a picture",
     "participation-receipt": "nobody has withdrawn",
     "study-item": "every field has been read",
     "stop-item": "every field has been read",

@@ -92,6 +92,66 @@ def test_an_undo_of_the_overrule_makes_the_opinion_count_again(layer):
     assert Opinion.objects.get().settled_by is None and differences(layer) == []
 
 
+def turned(uid, after, action, undoes, seen=None):
+    """The undo or redo of an operation."""
+    effects = effect(uid, after, seen=seen or undoes)
+    return operation(effects, action=action, tool="keys", undoes=undoes)
+
+
+def check(layer, uid, *, disputed, settled_by):
+    """Fails unless the cell, the opinions of it and the log say so."""
+    assert row_of(uid).disputed is disputed
+    opinions = Opinion.objects.filter(annotation__uid=uid)
+    assert {one.settled_by for one in opinions} == {settled_by and uuid.UUID(settled_by)}
+    assert differences(layer) == []
+
+
+@pytest.mark.parametrize("in_one_batch", [False, True])
+def test_a_redo_of_the_undone_overrule_settles_the_opinion_again(in_one_batch, layer):
+    uid, _one, two, lead = disputed_cell(layer)
+    ruled = overrule(uid, row_of(uid).last_op, [two])
+    undo = turned(uid, cell(), "undo", ruled["op_id"])
+    redo = turned(uid, cell(status="rejected"), "redo", undo["op_id"])
+    batches = [[ruled, undo, redo]] if in_one_batch else [[ruled], [undo], [redo]]
+    for batch in batches:
+        verdicts = send(layer, lead, *batch)
+        assert {verdict.verdict for verdict in verdicts} == {"accepted"}
+    row = row_of(uid)
+    assert row.status == "rejected"
+    assert row.decided_by == lead
+    check(layer, uid, disputed=False, settled_by=redo["op_id"])
+    send(layer, lead, turned(uid, cell(), "undo", redo["op_id"]))
+    check(layer, uid, disputed=True, settled_by=None)
+
+
+def test_a_redo_by_whoever_may_no_longer_overrule_settles_nothing(layer):
+    uid, _one, two, lead = disputed_cell(layer)
+    ruled = overrule(uid, row_of(uid).last_op, [two], status="confirmed")
+    undo = turned(uid, cell(), "undo", ruled["op_id"])
+    send(layer, lead, ruled, undo)
+    layer.image.project.memberships.filter(user=lead).update(role=Role.ANNOTATOR)
+    (verdict,) = send(layer, lead, turned(uid, cell(), "redo", undo["op_id"]))
+    assert verdict.verdict == "accepted"
+    check(layer, uid, disputed=True, settled_by=None)
+
+
+def test_an_opinion_and_the_overrule_that_settles_it_come_in_one_batch(layer):
+    uid, _one, two, lead = disputed_cell(layer)
+    ruled = overrule(uid, row_of(uid).last_op, [two, lead])
+    verdicts = send(layer, lead, opinion(uid, "rejected"), ruled)
+    assert [verdict.verdict for verdict in verdicts] == ["accepted", "accepted"], verdicts[-1].error
+    assert row_of(uid).status == "rejected"
+    check(layer, uid, disputed=False, settled_by=ruled["op_id"])
+
+
+def test_an_undo_that_leaves_the_overruled_cell_alone_still_says_that_it_is_disputed(layer):
+    uid, one, two, lead = disputed_cell(layer)
+    other = drawn(layer, one)
+    (verdict,) = send(layer, lead, overrule(uid, row_of(uid).last_op, [two], status="confirmed"))
+    send(layer, lead, turned(other, cell(), "undo", verdict.op_id, seen=row_of(other).last_op))
+    check(layer, uid, disputed=True, settled_by=None)
+
+
 @pytest.mark.parametrize("who", [0, 1])
 def test_an_annotator_overrules_nobody(who, layer):
     people = disputed_cell(layer)
@@ -138,24 +198,67 @@ def test_who_overrules_without_having_seen_the_last_change_is_stale(layer):
     assert verdict.verdict == "stale" and row_of(uid).disputed
 
 
+class RandomActs:
+    """A disputed cell, and what its people may do to it: each act is sent, whatever the log says of it."""
+
+    def __init__(self) -> None:
+        self.layer = LayerFactory()
+        self.uid, _one, self.two, self.lead = disputed_cell(self.layer)
+        self.last = self.undone = ""  # op_id of the newest overrule or redo, and of the newest undo
+
+    def opinion_of(self, author, verdict):
+        known = Opinion.objects.filter(annotation__uid=self.uid, author=author).first()
+        return opinion(self.uid, verdict, seen=known and known.last_op)
+
+    def overrules(self, status, authors, seen=None):
+        ruled = overrule(self.uid, seen or row_of(self.uid).last_op, authors, status=status)
+        self.last = ruled["op_id"]
+        return ruled
+
+    def turns(self, action, undoes, status="confirmed", seen=None):
+        head = seen or row_of(self.uid).last_op
+        return turned(self.uid, cell(status=status), action, undoes or None, seen=head)
+
+    def opinion(self, status, verdict):
+        send(self.layer, self.two, self.opinion_of(self.two, verdict))
+
+    def own_opinion(self, status, verdict):
+        given_ = self.opinion_of(self.lead, verdict)
+        send(self.layer, self.lead, given_, self.overrules(status, [self.two, self.lead]))
+
+    def overrule(self, status, verdict):
+        send(self.layer, self.lead, self.overrules(status, [self.two]))
+
+    def overrule_twice(self, status, verdict):
+        ruled = self.overrules(status, [self.two])
+        again = self.overrules("confirmed", [self.two], seen=ruled["op_id"])
+        send(self.layer, self.lead, ruled, again)
+
+    def undo(self, status, verdict):
+        sent = self.turns("undo", self.last)
+        self.undone = sent["op_id"]
+        send(self.layer, self.lead, sent)
+
+    def redo(self, status, verdict):
+        sent = self.turns("redo", self.undone, status)
+        self.last = sent["op_id"]
+        send(self.layer, self.lead, sent)
+
+    def undo_and_redo(self, status, verdict):
+        undo = self.turns("undo", self.last)
+        redo = self.turns("redo", undo["op_id"], status, seen=undo["op_id"])
+        self.undone, self.last = undo["op_id"], redo["op_id"]
+        send(self.layer, self.lead, undo, redo)
+
+
+ACTS = ["opinion", "own_opinion", "overrule", "overrule_twice", "undo", "redo", "undo_and_redo"]
+MEANINGS = [("confirmed", "accepted"), ("rejected", "rejected")]
+
+
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=st.lists(st.tuples(st.sampled_from(["opinion", "overrule", "undo", "both"]), st.booleans()), max_size=8))
+@given(steps=st.lists(st.tuples(st.sampled_from(ACTS), st.sampled_from(MEANINGS)), max_size=8))
 def test_whatever_happens_the_log_alone_says_the_same(steps):
-    layer = LayerFactory()
-    uid, _one, two, lead = disputed_cell(layer)
-    last = None
-    for act, confirms in steps:
-        known = Opinion.objects.get(annotation__uid=uid, author=two)
-        given_ = opinion(uid, "accepted" if confirms else "rejected", seen=known.last_op)
-        ruled = overrule(uid, row_of(uid).last_op, [two], status="confirmed" if confirms else "rejected")
-        if act == "opinion":
-            send(layer, two, given_)
-        elif act == "overrule":
-            (last,) = send(layer, lead, ruled)
-        elif act == "both":  # in one batch of the reviewer, the second rests on the first
-            again = overrule(uid, ruled["op_id"], [two], status="confirmed")
-            *_first, last = send(layer, lead, ruled, again)
-        elif last is not None:
-            after = cell(status="confirmed")
-            send(layer, lead, operation(effect(uid, after, seen=row_of(uid).last_op), action="undo", undoes=last.op_id))
-        assert differences(layer) == []
+    done = RandomActs()
+    for act, (status, verdict) in steps:
+        getattr(done, act)(status, verdict)
+        assert differences(done.layer) == []

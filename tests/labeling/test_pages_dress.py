@@ -14,7 +14,7 @@ from django.views.defaults import server_error
 from inference.documents.stage_reports import EvaluationFacts
 from labeling.rounds.results.publishing import publish
 from labeling.site import urls
-from labeling.site.curves import curves_of, polyline
+from labeling.site.curves import axis_of, curves_of, polyline
 from labeling.site.facts import facts_of
 from labeling.site.styleguide import styleguide
 from labeling.site.words import figure, percent, took
@@ -225,6 +225,24 @@ def test_styles_use_only_the_tokens(sheet):
     assert set(re.findall(r"var\(--([\w-]+)", css)) <= known
     assert re.findall(r":[^;{]*#[0-9a-f]{3,8}\b[^;{]*;", css) == []
     assert re.findall(r"\brgba?\(", css) == []
+    assert literal_lengths(css) == []
+
+
+# Type, spaces and radii. How wide a column or a card gets is said where it stands.
+MEASURED = r"font|font-size|padding[a-z-]*|margin[a-z-]*|gap|column-gap|row-gap|border-radius"
+
+
+def literal_lengths(css):
+    """Declarations of type, spaces and radii that state a length themselves."""
+    declarations = re.findall(rf"^\s*((?:{MEASURED}):[^;]*);", css, flags=re.M)
+    return [line for line in declarations if re.search(r"(?<![\w-])\d*\.?\d+(px|rem)\b", line)]
+
+
+def test_a_length_that_is_no_token_is_found():
+    css = (
+        "a {\n  gap: 2px;\n  padding: 0 var(--space-1);\n  margin-left: -0.5rem;\n  font-size: 0.9em;\n  width: 3px;\n}"
+    )
+    assert literal_lengths(css) == ["gap: 2px", "margin-left: -0.5rem"]
 
 
 def test_each_theme_is_written_once():
@@ -235,7 +253,7 @@ def test_the_style_guide_shows_every_component_in_both_themes(rf):
     html = styleguide(rf.get("/styleguide/")).content.decode()
     classes = re.findall(r"^   ([a-z-]+)  ", (STATIC / "components.css").read_text(), flags=re.M)
     components = [name for name in classes if name != "class"]
-    assert len(components) == 13
+    assert len(components) == 14
     for component in components:
         assert html.count(f'class="{component}') >= 2, component
 
@@ -270,8 +288,10 @@ def test_shares_in_percent(share, words):
 
 
 def test_a_curve_spans_its_box_with_the_highest_value_on_top():
-    assert polyline([1.0, 3.0, 2.0]) == "3.0,45.0 120.0,3.0 237.0,24.0"
-    assert polyline([2.0, 2.0]) == "3.0,24.0 237.0,24.0"
+    assert polyline([1.0, 3.0, 2.0], 1.0, 3.0) == "3.0,45.0 120.0,3.0 237.0,24.0"
+    assert polyline([0.0, 0.0], 0.0, 0.0) == "3.0,24.0 237.0,24.0"
+    assert axis_of("f1", [0.903, 0.901]) == (0.0, 1.0)
+    assert axis_of("loss", [0.2, 0.1]) == (0.0, 0.2)
     reports = [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0, "score": 0.3}, {"loss": float("nan")}]
     assert [(c.name, c.values) for c in curves_of(reports)] == [("loss", (2.0, 1.0))]
 

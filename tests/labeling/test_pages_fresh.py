@@ -1,4 +1,4 @@
-"""After every act on the project page, the page shows what a reload shows (P7)."""
+"""After every act on the pages of a project, the page shows what a reload shows (P7)."""
 
 import re
 from html.parser import HTMLParser
@@ -11,7 +11,7 @@ from django.urls import reverse
 from labeling.projects.models import Role
 from labeling.rounds.models import Round
 from labeling.site import urls
-from labeling.site.project_views import DEPENDS_ON_IMAGES
+from labeling.site.image_views import DEPENDS_ON_IMAGES
 from tests.factories import LabelClassFactory, MembershipFactory, ProjectFactory, png
 from tests.labeling.operations import cell, region
 from tests.labeling.pages import draw, signed_in
@@ -138,7 +138,7 @@ def with_member(there):
 # route, what was there before, the act
 ACTS = [
     ("project-images", lambda there: None, upload),
-    ("project-images", upload, lambda there: upload(there, scanner="Aperio", site="Bern", stain="H&E")),
+    ("project-images", upload, lambda there: upload(there, scanner="Aperio", centre="Bern", stain="H&E")),
     ("project-images", learnable, upload),
     ("project-images", at_work, upload),
     ("project-classes", upload, lambda there: post(there, "project-classes", {"name": "mitosis"})),
@@ -162,7 +162,7 @@ ACTS = [
 @pytest.mark.parametrize(("route", "before", "act"), ACTS, ids=[f"{n}-{a[0]}" for n, a in enumerate(ACTS)])
 def test_after_an_act_the_page_is_what_a_reload_shows(route, before, act, there):
     before(there)
-    page = reverse("project", args=[there.project.pk])
+    page = reverse("project-images", args=[there.project.pk])
     shown = main_of(there.client.get(page))
     answer = act(there)
     is_whole = answer.status_code in (302, 422) or answer.headers.get("HX-Refresh") == "true"
@@ -179,27 +179,28 @@ def test_after_an_act_the_page_is_what_a_reload_shows(route, before, act, there)
 def test_the_order_of_the_images_is_kept_when_images_come(there, monkeypatch):
     upload(there)
     page = there.client.get(
-        reverse("project", args=[there.project.pk]) + "?order=suggested&by=entropy"
+        reverse("project-images", args=[there.project.pk]) + "?order=suggested&by=entropy"
     ).content.decode()
     again = Elements(page).attributes["images"]["hx-get"].replace("&amp;", "&")
-    assert again.endswith("?page=1&order=suggested&by=entropy")
+    assert again.endswith("?order=suggested&by=entropy&page=1")
 
 
 def test_every_fragment_is_on_the_page(there):
     upload(there)
-    page = there.client.get(reverse("project", args=[there.project.pk])).content.decode()
+    page = there.client.get(reverse("project-images", args=[there.project.pk])).content.decode()
     assert {*DEPENDS_ON_IMAGES} <= Elements(page).attributes.keys()
 
 
-def test_every_form_of_the_page_is_in_the_table(there):
+@pytest.mark.parametrize("route", ["project", "project-images", "project-rounds", "project-exports"])
+def test_every_form_of_a_page_is_in_the_table(route, there):
     """A form that htmx sends would not load the page anew."""
     at_work(there)
     with_member(there)
-    page = main_of(there.client.get(reverse("project", args=[there.project.pk])))
+    page = main_of(there.client.get(reverse(route, args=[there.project.pk])))
     sent = re.findall(r'<form[^>]*?(?:action|hx-post)="([^"]+)"', page, re.S)
     listed = {route for route, _before, _act in ACTS}
     patterns = {u.name: re.sub(r"<int:\w+>", r"\\d+", str(u.pattern)) for u in urls.urlpatterns}
-    elsewhere = {"project", "project-imports"}  # the order of the images, which is a GET; a file, which reloads
+    elsewhere = {"project-imports"}  # a file, which reloads
     for address in sent:
         names = {name for name, pattern in patterns.items() if re.fullmatch("/" + pattern, address.split("?")[0])}
         assert names & (listed | elsewhere), address

@@ -165,7 +165,7 @@ def test_a_spread_stage_adds_up_what_its_workers_use_and_says_when_one_of_them_l
 
 def test_the_device_is_chosen_in_the_form(study):
     client = signed_in(study.people["manager"])
-    assert '<option value="gpu">GPU</option>' in client.get(address(study, "project")).content.decode()
+    assert '<option value="gpu">GPU</option>' in client.get(address(study, "project-rounds")).content.decode()
     client.post(address(study, "project-rounds"), {"preset": "tiny", "device": "gpu", "line_up": "1"})
     made = study.project.rounds.get(state=Round.State.PLANNED)
     assert made.configuration["device"] == "gpu" and made.stages.get(kind="detector").queue == "gpu"
@@ -197,7 +197,10 @@ def test_the_log_goes_on_where_the_reader_is(study):
 
 def test_a_finished_round_shows_its_proofs_figures_and_doubts(study):
     owner = study.people["owner"]
-    judged = ImageFactory(project=study.project, group="slide 7", split=Split.VAL)
+    divided = study.project.patients.get(name="slide 7")
+    study.project.patients.update(split=None)
+    judged = ImageFactory(project=study.project, split=Split.VAL)
+    study.project.images.filter(pk=judged.pk).update(patient=divided)
     draw(judged, owner, region())
     Round.objects.update(state=Round.State.FAILED)
     second = start_round(project=study.project, by=owner)
@@ -216,7 +219,7 @@ def test_a_finished_round_shows_its_proofs_figures_and_doubts(study):
     second.stages.filter(kind="evaluation").update(state=Stage.State.DONE, artifact=artifact)
     Round.objects.filter(pk=second.pk).update(state=Round.State.PUBLISHED, finished_at=timezone.now())
     page = signed_in(owner).get(second.get_absolute_url()).content.decode()
-    assert "Same slide, optimistic." in page and "Images of slide 7 stand both in training and in evaluation" in page
+    assert "Same patient, optimistic." in page and "Images of slide 7 stand both in training and in evaluation" in page
     assert f'href="{reverse("image", args=[judged.pk])}"' in page
     assert "4,321" in page and "7.5 ms" in page and "3.12 %" in page and "512.5" in page
     assert "4,321 ≠ 5,000, not proven" in page
@@ -227,7 +230,7 @@ def test_a_finished_round_shows_its_proofs_figures_and_doubts(study):
 
 def test_a_manager_lines_up_a_round_while_another_is_at_work_and_takes_it_back(study):
     client = signed_in(study.people["manager"])
-    assert "Queue another round" in client.get(address(study, "project")).content.decode()
+    assert "Queue another round" in client.get(address(study, "project-rounds")).content.decode()
     answer = client.post(address(study, "project-rounds"), {"preset": "tiny", "lam": "3", "line_up": "1"})
     made = study.project.rounds.get(state=Round.State.PLANNED)
     assert answer.headers["Location"] == made.get_absolute_url()

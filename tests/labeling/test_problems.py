@@ -57,7 +57,7 @@ def test_a_fault_deep_inside_is_named_with_its_place(client, image):
 @pytest.mark.parametrize("method", ["get", "post", "put", "delete"])
 def test_an_unknown_address_is_a_problem(address, method):
     answer = getattr(Client(enforce_csrf_checks=True), method)(address)
-    assert (answer.status_code, no_repr(answer)["code"]) == (404, "not_found")
+    assert (answer.status_code, no_repr(answer)["code"]) == (404, "no_such_address")
 
 
 def test_a_missing_slash_never_turns_a_post_into_a_get(client, image):

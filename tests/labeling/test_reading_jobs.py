@@ -10,14 +10,14 @@ from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils import timezone, translation
-from rest_framework.test import APIClient
 
+from inference.documents.stage_reports import MissingKind, MissingResource
 from inference.reading import isolation
 from labeling.images import services as image_services
 from labeling.images import uploads
 from labeling.images.documents import UploadRequest
 from labeling.images.models import Image
-from labeling.jobs import items, services
+from labeling.jobs import items, services, tasks
 from labeling.jobs.estimate import time_left
 from labeling.jobs.items import discard, each_item, retry
 from labeling.jobs.models import Job, JobItem, uploads_storage
@@ -25,24 +25,12 @@ from labeling.leases import LEASE, LeaseLost
 from labeling.rounds.execution.archiving import archive_project
 from tests.factories import ImageFactory, png
 from tests.inference.picture_files import picture, tiff
-from tests.labeling.pages import address, make_study, page_text, signed_in
+from tests.labeling.pages import address, page_text, signed_in
 from tests.labeling.uploads import read_uploads, upload, upload_one, work
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
 S = JobItem.State
-
-
-@pytest.fixture
-def study():
-    return make_study()
-
-
-@pytest.fixture
-def api(study):
-    client = APIClient(raise_request_exception=False)
-    client.force_authenticate(study.people["manager"])
-    return client
 
 
 def take(study, *files: tuple[str, bytes], **facts) -> Job:
@@ -201,6 +189,18 @@ def test_where_files_cannot_be_read_at_all_the_job_fails_and_is_tried_again(stud
     assert states(job) == [S.DONE] * 3
 
 
+def test_a_job_that_waited_for_memory_does_not_wait_any_more_when_it_is_tried_again(study):
+    job = three(study)
+    job.keep_away(MissingResource(what=MissingKind.MEMORY, worker="a"), tasks.WORKER, timezone.now())
+    job.save()
+    work(job)
+    assert states(job) == [S.WAITING] * 3
+    services.cancel(job.pk)
+    retry(job.pk)
+    work(job)
+    assert states(job) == [S.DONE] * 3
+
+
 # -- choices
 
 
@@ -260,7 +260,7 @@ def test_the_page_offers_the_choice_and_takes_it_for_all(study):
     job = take(study, ("s.tif", stack()), ("t.tif", stack(4)))
     work(job)
     client = signed_in(study.people["manager"])
-    page = page_text(client.get(address(study, "project")))
+    page = page_text(client.get(address(study, "project-images")))
     assert "Page, 1 to 3" in page and "Page, 1 to 4" in page and "for all files that need a choice" in page
     form = {"item": job.items.first().pk, "page": "2", "all": "1"}
     answer = client.post(reverse("choose-job", args=[job.pk]), form, headers=HTMX)
@@ -366,7 +366,7 @@ def test_it_can_be_discarded_at_once_but_not_while_the_job_is_at_work(study):
     work(job)
     name = job.items.get().file.name
     client = signed_in(study.people["manager"])
-    assert "Discard them" in page_text(client.get(address(study, "project")))
+    assert "Discard them" in page_text(client.get(address(study, "project-images")))
     page = page_text(client.post(reverse("discard-job", args=[job.pk]), headers=HTMX))
     assert "b.txt" not in page
     assert not uploads_storage().exists(name)
@@ -393,11 +393,11 @@ def test_a_file_that_cannot_be_removed_keeps_no_other_job_from_its_end(study, mo
     assert f"cannot recover job {stuck.pk}" in caplog.text
 
 
-def test_a_file_without_a_job_is_removed_after_a_day(study):
+def test_a_file_without_a_job_is_removed_after_a_day(study, monkeypatch):
     job = take(study, ("b.txt", b"b"))
     storage = uploads_storage()
     stray = storage.save("uploads/stray.bin", ContentFile(b"x"))
-    items._next_cleaning = timezone.now()
+    monkeypatch.setattr(items._stray_files, "next_listing", timezone.now())
     assert items.recover(timezone.now() + timedelta(hours=1)) == []
     sentences = items.recover(timezone.now() + timedelta(days=2))
     assert f"{stray}: belonged to no job and is removed" in sentences
@@ -430,7 +430,7 @@ def test_the_time_left_lies_between_files_and_bytes():
 def test_the_page_shows_each_file_while_it_is_read(study):
     job = take(study, ("a.png", png(seed=901)), ("b.txt", b"b"), ("c.png", png(seed=902)))
     client = signed_in(study.people["manager"])
-    shown = page_text(client.get(address(study, "project")))
+    shown = page_text(client.get(address(study, "project-images")))
     assert "0 of 3 files" in shown and "1 job is done first" in shown
     claimed, _ = services.claim(job.pk)
     pages = []
@@ -464,9 +464,9 @@ def test_the_grid_is_fetched_anew_once_in_a_while_and_at_the_end(study):
 def test_two_people_upload_to_one_project_and_each_sees_what_they_may(study):
     three(study)
     for who, words in (("owner", True), ("manager", True)):
-        page = page_text(signed_in(study.people[who]).get(address(study, "project")))
+        page = page_text(signed_in(study.people[who]).get(address(study, "project-images")))
         assert ("0 of 3 files" in page) is words
-    assert "0 of 3 files" not in page_text(signed_in(study.people["viewer"]).get(address(study, "project")))
+    assert "0 of 3 files" not in page_text(signed_in(study.people["viewer"]).get(address(study, "project-images")))
 
 
 def test_a_deep_picture_goes_the_whole_way_with_the_facts_of_the_upload(study):

@@ -25,18 +25,36 @@ from labeling.studies import services
 from labeling.studies.models import Item
 from tests.factories import MembershipFactory, UserFactory
 from tests.labeling.studies import agreed, draft, ten_fields
+from tests.labeling.uploads import begun_upload
 
 pytestmark = pytest.mark.django_db
 
 WHO = (*Role.values, "reader", "stranger", "anonymous")
+AUDIT = {"labeling_securityevent"}
 # Route -> what it may write, and why.
 MAY_WRITE = {
     # Django takes the token of a one-time link out of the address and keeps it in the session of the browser.
     # A link that does not fit counts as an attempt to guess one, so that guessing is slowed down.
-    "invitation": {"django_session", "labeling_signinattempt"},
-    "invitation-join": {"django_session", "labeling_signinattempt"},
-    # A pyramid is cut when its first tile is asked for; it is a cache of the pixels that costs nothing but time.
-    "image-tile": {"storage"},
+    "invitation": {"django_session", "labeling_signinattempt", "labeling_securityevent"},
+    "reset-password": {"django_session", "labeling_signinattempt", "labeling_securityevent"},
+    "invitation-join": {"django_session", "labeling_signinattempt", "labeling_securityevent"},
+    # A pyramid is cut when its first tile is asked for; it is a cache of the pixels that costs nothing but time and
+    # storage, and the image keeps how much.
+    "image-tile": {"storage", "labeling_image"},
+    # Whoever takes data along is written down in the audit log.
+    "export": AUDIT,
+    "job-result": AUDIT,
+    "export-round": AUDIT,
+    "round-log-file": AUDIT,
+    "participation-receipt": AUDIT,
+    "round-export": AUDIT,
+    "study-bundle": AUDIT,
+    "study-pdf": AUDIT,
+    "image-table": AUDIT,
+    "agreement-table": AUDIT,
+    "consensus-votes": AUDIT,
+    "certificate-record": AUDIT,
+    "dashboard-table": AUDIT,
 }
 ROUTES: dict[str, URLPattern] = {
     route.name: route for route in (*urls.urlpatterns, *study_urls.urlpatterns, *api.routes()) if route.name
@@ -58,7 +76,10 @@ def there() -> SimpleNamespace:
     declare_workflow(project=project, by=project.owner)
     begin_thread(image=project.images.first(), author=project.owner, text="here", pin=Pin())
     invite(project=project, role=Role.VIEWER, by=project.owner)
-    return SimpleNamespace(project=project, people=people, round=round_, study=study, reader=reader, item=item, job=job)
+    upload = begun_upload(project, people["owner"])
+    return SimpleNamespace(
+        project=project, people=people, round=round_, study=study, reader=reader, item=item, job=job, upload=upload
+    )
 
 
 def addresses(there: SimpleNamespace, who: str) -> Iterator[tuple[str, str]]:
@@ -70,9 +91,15 @@ def addresses(there: SimpleNamespace, who: str) -> Iterator[tuple[str, str]]:
         "number": there.round.number, "job": there.job.pk,
         "label_class": there.project.classes.get().pk, "membership": there.project.memberships.first().pk,
         "work_item": there.project.items.first().pk, "invitation": there.project.invitations.get().pk,
+        "centre": 1, "patient": 1, "disagreement": 0, "lot": 0,
+        "merge": "00000000-0000-0000-0000-000000000009",
+        "field": 0, "admission": 0, "screen": "00000000-0000-0000-0000-000000000009",
         "comment": there.project.images.first().comments.get().pk,
         "study": there.study.pk, "participant": there.reader.pk, "item": there.item.pk, "name": "readers",
-        "level": 0, "column": 0, "row": 0, "layout": "coco", "uidb64": "MQ", "token": "abc-def",
+        "level": 0, "column": 0, "row": 0, "layout": "coco", "uidb64": "MQ", "token": "abc-def", "personal_token": 1,
+        "factor": 1, "linked": 1, "person": 1, "provider_id": "oidc",
+        "upload": there.upload.pk,
+        "picture": "a.png",
     }  # fmt: skip
     for name, route in ROUTES.items():
         folder = "/api/v1/" if hasattr(route.callback, "cls") else "/"

@@ -69,8 +69,8 @@ def test_a_round_leaves_models_figures_and_a_queue_behind_and_its_settings_can_b
     counts = count(images=project.images.order_by(), user=owner, per="image")
     assert {image: w.place for image, w in next_images(project, counts).items()} == {unseen.pk: 1}
     client.force_login(owner)
-    page = client.get(reverse("project", args=[project.pk]) + "?order=queue&queue=ambiguous").content.decode()
-    assert "suggested next" in page and "detector and segmenter dispute" in page
+    page = client.get(reverse("project-images", args=[project.pk]) + "?order=suggested&by=unheard-of").content.decode()
+    assert "suggested next" in page and "the two models disagree about" in page
 
     # Oracle of tuning: where it moves nothing, it must find what the evaluation found.
     asked = request_tuning(round_=round_, by=owner)

@@ -42,7 +42,7 @@ def project():
 
 
 def rows(values, groups, measure="pq"):
-    return [{"image": i, "group": g, measure: v} for i, (v, g) in enumerate(zip(values, groups, strict=True))]
+    return [{"image": i, "patient": g, measure: v} for i, (v, g) in enumerate(zip(values, groups, strict=True))]
 
 
 def test_rounds_are_compared_on_the_images_they_share_and_never_on_what_one_of_them_learned(project):
@@ -50,7 +50,7 @@ def test_rounds_are_compared_on_the_images_they_share_and_never_on_what_one_of_t
     second = evaluated(project, 2, rows([0.3, 0.4, 0.6], "abc"), trained=[2])
     made = compare([first, second])
     (row,) = made.rows
-    assert (made.images, made.groups, row.measure) == (2, 2, "pq")
+    assert (made.images, made.patients, row.measure) == (2, 2, "pq")
     assert [round(f.mean, 6) for f in row.figures] == [0.15, 0.35]
     assert row.figures[0].against is None
     assert math.isclose(row.figures[1].against["mean_difference"], 0.2)
@@ -85,10 +85,10 @@ def test_without_a_reference_mask_quality_is_not_measurable_and_that_is_said(pro
 
 def test_one_patient_is_said_to_be_optimistic_and_nothing_in_common_too(project):
     first = evaluated(project, 1, rows([0.1, 0.2], "aa"))
-    assert "one slide or patient" in " ".join(compare([first, evaluated(project, 2, rows([0.3, 0.5], "aa"))]).sentences)
+    assert "one patient" in " ".join(compare([first, evaluated(project, 2, rows([0.3, 0.5], "aa"))]).sentences)
     nothing = compare([first, evaluated(project, 3, [])])
     few = [evaluated(project, number, rows([0.1 * number, 0.2], "ab")) for number in (4, 5)]
-    assert "Only 2 slides or patients" in " ".join(compare(few).sentences)
+    assert "Only 2 patients" in " ".join(compare(few).sentences)
     enough = [evaluated(project, number, rows([0.1 * number] * 6, "abcdef")) for number in (6, 7)]
     assert compare(enough).sentences == [
         "Mask quality not measurable yet: there is no reference set drawn without proposals."
@@ -102,7 +102,9 @@ def test_the_page_shows_figures_differences_and_the_worst_image_first(project, c
     images = [ImageFactory(project=project) for _ in range(2)]
     for number, values in ((1, (0.9, 0.2)), (2, (0.8, 0.3))):
         evaluated(
-            project, number, [{"image": i.pk, "group": str(i.pk), "pq": v} for i, v in zip(images, values, strict=True)]
+            project,
+            number,
+            [{"image": i.pk, "patient": str(i.pk), "pq": v} for i, v in zip(images, values, strict=True)],
         )
     client.force_login(owner)
     page = client.get(reverse("compare-rounds", args=[project.pk])).content.decode()
@@ -117,7 +119,7 @@ def test_one_image_has_a_figure_and_no_interval(project, client):
     project.memberships.create(user=owner, role="owner")
     image = ImageFactory(project=project)
     for number, value in ((1, 0.9), (2, 0.75)):
-        evaluated(project, number, [{"image": image.pk, "group": "a", "pq": value}])
+        evaluated(project, number, [{"image": image.pk, "patient": "a", "pq": value}])
     client.force_login(owner)
     page = client.get(reverse("compare-rounds", args=[project.pk])).content.decode()
     assert "0.900" in page and "0.750" in page and "not a number" not in page

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from inference.detectors import centre
 from inference.methods import boxcell
-from inference.pipeline.units import read_unit
+from inference.pipeline.units import InstanceUnit, read_unit
 from inference.segmenters import unet
 from inference.synthetic import tissue
 from inference.weights import files, shipped
@@ -98,7 +98,7 @@ def used(made: WeightsImport) -> dict[str, Start]:
 
 def labels(round_, image):
     artifact = round_.stages.get(kind="instances").artifact
-    return read_unit(tasks.local_file(artifact.file.name), image.pk)["labels"]
+    return read_unit(InstanceUnit, tasks.local_file(artifact.file.name), image.pk)["labels"]
 
 
 def elsewhere(owner, made, *, classes=("nucleus",)):

@@ -1,6 +1,8 @@
 """Snapshots that do not leak, configurations that are whole, models that are known, and which round is current."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from inference.documents.configuration import Model
@@ -31,11 +33,11 @@ CURRENT = {kind: Start("current") for kind in ("detector", "segmenter")}
 
 
 def annotated(owner, *images):
-    """A project with (group, split, µm/px) images that are exhaustively annotated."""
+    """A project with (patient, split, µm/px) images that are exhaustively annotated."""
     project = ProjectFactory()
     project.memberships.create(user=owner, role="owner")
-    for group, split, scale in images:
-        image = ImageFactory(project=project, group=group, split=split, um_per_px=scale)
+    for patient, split, scale in images:
+        image = ImageFactory(project=project, patient=patient, split=split, may_divide=True, um_per_px=scale)
         draw(image, owner, cell(), region())
     return project
 
@@ -45,36 +47,36 @@ def owner():
     return UserFactory()
 
 
-def test_a_slide_on_both_sides_is_refused_with_its_name(owner):
+def test_a_patient_on_both_sides_is_refused_with_its_name(owner):
     project = annotated(owner, ("A", "train", None), ("A", "val", None), ("B", "train", None))
     with pytest.raises(Leaks, match=r"Images of A stand in more than one"):
         freeze(project)
-    allowed = freeze(project, same_slide=True)
-    assert allowed.summary["same_group_in_training_and_evaluation"] == ["A"]
+    allowed = freeze(project, same_patient=True)
+    assert allowed.summary["same_patient_in_training_and_evaluation"] == ["A"]
 
 
-def test_validation_and_test_may_not_share_a_slide_either(owner):
+def test_validation_and_test_may_not_share_a_patient_either(owner):
     project = annotated(owner, ("A", "train", None), ("B", "val", None), ("B", "test", None))
     with pytest.raises(Leaks, match="Images of B"):
         freeze(project)
 
 
-def test_a_project_of_one_slide_has_nothing_to_split_by(owner):
+def test_a_project_of_one_patient_has_nothing_to_split_by(owner):
     project = annotated(owner, ("A", "train", None), ("A", "val", None))
-    assert freeze(project).summary["same_group_in_training_and_evaluation"] == ["A"]
+    assert freeze(project).summary["same_patient_in_training_and_evaluation"] == ["A"]
 
 
 def test_an_image_that_neither_teaches_nor_judges_leaks_nothing(owner):
     project = annotated(owner, ("A", "train", None), ("B", "val", None))
-    ImageFactory(project=project, group="B", split=Split.TRAIN)  # not annotated
-    assert freeze(project).summary["same_group_in_training_and_evaluation"] == []
+    ImageFactory(project=project, patient="B", split=Split.TRAIN, may_divide=True)  # not annotated
+    assert freeze(project).summary["same_patient_in_training_and_evaluation"] == []
 
 
 def test_two_scales_are_refused_and_rounding_is_not(owner):
     project = annotated(owner, ("A", "train", 0.25), ("B", "val", 0.2525), ("C", "train", None))
     assert freeze(project).summary["um_per_px"] == 0.25
     assert freeze(project).summary["images_without_scale"] == 1
-    Image.objects.filter(project=project, group="B").update(um_per_px=0.5)
+    Image.objects.filter(project=project, patient__name="B").update(um_per_px=0.5)
     with pytest.raises(MixedScales, match=r"from 0\.25 to 0\.5 µm"):
         freeze(project)
 
@@ -119,9 +121,10 @@ def finished(project, owner, n=1):
     round_ = start_round(project=project, by=owner, preset="tiny")
     for stage in round_.stages.all():
         key = f"{stage.kind}-{n}"
+        facts = {"model": "centre-1"} if stage.kind in ("detector", "segmenter") else {}
         stage.state = Stage.State.DONE
         stage.artifact, _ = Artifact.objects.get_or_create(
-            key=key, defaults={"kind": stage.kind, "sha256": "a" * 64, "size": 9, "facts": {"model": "centre-1"}}
+            key=key, defaults={"kind": stage.kind, "sha256": "a" * 64, "size": 9, "facts": facts}
         )
         stage.save()
         register(stage, stage.artifact)
@@ -138,7 +141,7 @@ def finished(project, owner, n=1):
 def shown(project, user):
     """The numbers of the rounds whose proposals the workspace lists."""
     layers = layers_of(image=project.images.first(), user=user, is_sheet=False)
-    return [layer["publication"]["round_number"] for layer in layers if layer["publication"]]
+    return [layer.publication.round_number for layer in layers if layer.publication]
 
 
 @pytest.fixture
@@ -187,6 +190,22 @@ def test_current_publications_is_one_query_for_many_images(project, owner, djang
     finished(project, owner, 1)
     with django_assert_num_queries(1):
         assert len(list(current_publications(project.images.order_by()))) == 1
+
+
+def test_the_list_of_rounds_takes_as_many_queries_for_one_round_as_for_several(project, owner, client):
+    client.force_login(owner)
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            answer = client.get(f"/api/v1/projects/{project.pk}/rounds/")
+        assert all(len(one["stages"]) == 8 for one in answer.json()["items"])
+        return len(captured)
+
+    finished(project, owner, 1)
+    of_one = queries()
+    finished(project, owner, 2)
+    finished(project, owner, 3)
+    assert queries() == of_one
 
 
 def test_weights_are_entered_once_with_what_they_come_from(project, owner):

@@ -31,6 +31,7 @@ from labeling.rounds.models import Delivery, Round, RoundPolicy, Stage
 from labeling.rounds.notices import announcements, delivery, webhooks
 from labeling.rounds.notices.addresses import may_be_reached
 from labeling.rounds.notices.announcements import change_notices, renew_secret
+from labeling.rounds.notices.documents import WebhookBody
 from labeling.rounds.notices.webhooks import Declined, Unsent, post
 from labeling.server import environment
 from tests.factories import MembershipFactory, UserFactory
@@ -110,6 +111,7 @@ def test_a_published_round_is_told_once_to_the_webhook_and_to_managers_with_an_a
         assert delivery.attempt(delivery_id) is None
     assert {state for *_, state, _ in rows()} == {"sent"} and len(rows()) == 3
     (reported,) = receiver.toasts()
+    assert WebhookBody.stored(reported).as_json() == reported
     assert reported["event"] == "round.published" and reported["project"]["name"] == there.project.name
     assert (reported["round"]["id"], reported["round"]["state"], reported["round"]["error"]) == (
         round_.pk,
@@ -489,10 +491,14 @@ def test_what_is_decided_about_notices_leaves_the_rest_of_the_policy(there):
 
 def test_a_person_decides_about_their_mail_in_their_account():
     person = UserFactory()
+    person.set_password("old-and-long-9")
+    person.save()
     client, page = signed_in(person), reverse("account")
+    form = {"email": "a@example.org", "language": "de"}
     assert "You sign in as" in client.get(page).content.decode()
-    assert client.post(page, {"email": "nonsense", "language": "en"}).status_code == 422
-    assert client.post(page, {"email": "a@example.org", "language": "de"}).status_code == 302
+    assert client.post(page, form | {"email": "nonsense"}).status_code == 422
+    assert client.post(page, form).status_code == 422  # a new address needs the password
+    assert client.post(page, form | {"password": "old-and-long-9"}).status_code == 302
     person.refresh_from_db()
     assert (person.email, person.mails_round_ends, person.language) == ("a@example.org", False, "de")
 

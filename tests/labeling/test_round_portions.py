@@ -93,7 +93,10 @@ def test_a_spread_prediction_is_the_same_as_one_made_by_a_single_worker(round_, 
     with zipfile.ZipFile(path) as archive:
         assert len(archive.namelist()) == IMAGES
     for field in setting.fields:
-        one, other = units.read_unit(alone, field.image), units.read_unit(tasks.Path(path), field.image)
+        one, other = (
+            units.read_unit(units.PredictionUnit, alone, field.image),
+            units.read_unit(units.PredictionUnit, tasks.Path(path), field.image),
+        )
         assert one.keys() == other.keys()
         assert all(np.array_equal(one[k], other[k]) for k in one)
 

@@ -55,7 +55,7 @@ def good_project(owner):
     """Two annotated training images of different slides and one for validation: nothing limits it."""
     project = create_project(owner=owner, name="good", classes=("nucleus",))
     for seed, split in enumerate((Split.TRAIN, Split.TRAIN, Split.VAL)):
-        field(project, seed, split=split, annotated=owner, stain="H&E", um_per_px=0.25, group=f"slide {seed}")
+        field(project, seed, split=split, annotated=owner, stain="H&E", um_per_px=0.25, patient=f"slide {seed}")
     return project
 
 
@@ -70,7 +70,13 @@ def test_a_good_project_has_no_limits(owner):
 
 
 def only_train(project):
-    project.images.filter(split=Split.VAL).update(split=Split.TRAIN)
+    project.patients.filter(split=Split.VAL).update(split=Split.TRAIN)
+
+
+def one_patient_on_both_sides(project):
+    divided = project.patients.get(name="slide 0")
+    project.patients.filter(pk=divided.pk).update(split=None)
+    project.images.filter(split=Split.VAL).update(patient=divided)
 
 
 def repeat_a_picture(project):
@@ -87,9 +93,9 @@ LIMITS = {
     "unknown_stain": lambda project: project.images.filter(split=Split.VAL).update(stain=""),
     "unknown_scale": lambda project: project.images.filter(split=Split.VAL).update(um_per_px=None),
     "other_scale": lambda project: project.images.filter(split=Split.VAL).update(um_per_px=0.5),
-    "same_group": lambda project: project.images.filter(split=Split.VAL).update(group="slide 0"),
+    "same_patient": one_patient_on_both_sides,
     "same_picture": repeat_a_picture,
-    "nothing_to_learn": lambda project: project.images.update(split=Split.TEST),
+    "nothing_to_learn": lambda project: project.patients.update(split=Split.TEST),
 }
 
 
@@ -203,7 +209,7 @@ def test_a_round_that_proposed_nothing_says_so_everywhere(owner):
     assert "0 proposals on 1 of 3 images" in page and "best score is 0.12, the threshold is 0.30" in page
     assert "214 crumbs left out" in page and "Done: its proposals are on the images" not in page
     assert 'class="state published poor"' in page
-    grid = page_text(client.get(reverse("project", args=[project.pk])))
+    grid = page_text(client.get(reverse("project-images", args=[project.pk])))
     assert "0 proposals on 1 of 3 images" in grid and "no proposals yet" not in grid
     assert grid.count("round 2 proposed nothing here") == 2 and "nothing to propose" in grid
     api = APIClient()

@@ -104,5 +104,5 @@ def test_the_address_of_a_round_holds_its_number(study):
     assert round_.get_absolute_url() == page and client.get(page).status_code == 200
     assert client.get(f"/rounds/{round_.pk}/").headers["Location"] == page  # of a mail from before
     assert client.get(f"/projects/{study.project.pk}/rounds/{round_.pk}/").status_code == 404
-    shown = client.get(reverse("project", args=[study.project.pk])).content.decode()
+    shown = client.get(reverse("project-rounds", args=[study.project.pk])).content.decode()
     assert page in shown and f'href="/rounds/{round_.pk}/"' not in shown

@@ -59,8 +59,8 @@ def test_models_of_a_round_predict_and_an_export_trains_predicts_and_is_evaluate
     answer = signed_in(owner).get(reverse("export-round", args=[round_.pk]))
     models.write_bytes(b"".join(answer.streaming_content))
     export = tmp_path / "export.zip"
-    export.write_bytes(exported_bytes(project, "labels"))
-    pictures = exported_folder(project, "labels", tmp_path) / "images"
+    export.write_bytes(exported_bytes(project, "dataset"))
+    pictures = exported_folder(project, "dataset", tmp_path) / "images"
 
     assert predict.main([str(models), str(pictures), "-o", str(tmp_path / "by the site")]) == 0
     assert train.main([str(export), "-o", str(tmp_path / "model"), "--preset", "tiny"]) == 0
@@ -135,7 +135,7 @@ def test_coco_and_geojson_become_a_project_as_label_maps_do(lab, tmp_path, layou
     assert cells[0] == cells[1] and len(cells[0]) == 4
     regions = [[(one["kind"], one["bbox"]) for one in which["images"][0]["regions"]] for which in (here, there)]
     assert regions[0] == regions[1]
-    facts = ("name", "split", "group", "um_per_px", "width", "height")
+    facts = ("name", "split", "patient", "um_per_px", "width", "height")
     assert [here["images"][0][fact] for fact in facts] == [there["images"][0][fact] for fact in facts]
 
 

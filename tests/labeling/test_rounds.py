@@ -73,7 +73,8 @@ def test_a_round_goes_from_boxes_to_certified_proposals(project, owner, sent):
     assert (round_.state, set(states(round_).values())) == (Round.State.PUBLISHED, {"done"}), [
         s.error for s in round_.stages.all()
     ]
-    publications = list(Publication.objects.filter(round=round_).select_related("layer", "image"))
+    published = Publication.objects.filter(round=round_).select_related("layer", "image")
+    publications = list(published.order_by("image__position"))
     assert len(publications) == project.images.count()
     for publication in publications:
         certificate = publication.certificate
@@ -81,7 +82,7 @@ def test_a_round_goes_from_boxes_to_certified_proposals(project, owner, sent):
         assert publication.layer.kind == Layer.Kind.PREDICTION
     # What says something without a reference: of the image that taught nothing; of the one for validation, whose boxes
     # people drew, its colour; of the one that nobody touched, the models' own doubt too.
-    signals = [p.facts["signals"] for p in sorted(publications, key=lambda p: p.image.position)]
+    signals = [publication.facts["signals"] for publication in publications]
     assert [sorted(printed) for printed in signals] == [
         [],
         ["colour"],
@@ -356,7 +357,7 @@ def test_cancel_between_units_raises(tmp_path):
         image = 1
 
     with pytest.raises(Cancelled):
-        list(units.each_unit(setting, [One()], lambda field: {"a": np.zeros(1)}))
+        list(units.each_unit(units.Unit, setting, [One()], lambda field: {"a": np.zeros(1)}))
 
 
 def test_proposals_keep_their_names(project, owner, sent):

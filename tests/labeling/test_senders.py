@@ -8,8 +8,8 @@ import pytest
 from labeling import jobs
 
 ROOT = Path(__file__).resolve().parents[2]
-# interactive.py waits for the answer of what it sends, and its tests replace the whole application.
-MAY_SEND = {"labeling/jobs/__init__.py", "labeling/interactive.py"}
+# immediate.py waits for the answer of what it sends, and its tests replace the whole application.
+MAY_SEND = {"labeling/jobs/__init__.py", "labeling/jobs/immediate.py"}
 TO_THE_BROKER = {"send_task", "apply_async", "delay"}
 
 

@@ -6,6 +6,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,9 @@ from labeling.server.bootstrap import SetupFailed
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty checkout that the bootstrap takes for its own."""
-    for name in ("requirements.lock", "requirements-uv.lock", "pyproject.toml"):
-        shutil.copy(bootstrap.ROOT / name, tmp_path)
+    (tmp_path / "client").mkdir()
+    for name in ("requirements.lock", "requirements-uv.lock", *bootstrap.DISTRIBUTIONS):
+        shutil.copy(bootstrap.ROOT / name, tmp_path / name)
     monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
     monkeypatch.setattr(bootstrap, "BUILD", tmp_path / ".build")
     monkeypatch.setattr(bootstrap, "VENV", tmp_path / ".venv")
@@ -111,7 +113,11 @@ def test_the_web_image_has_the_versions_of_the_lock_and_no_torch() -> None:
 
     everything, web = versions("requirements.lock"), versions("docker/requirements-web.lock")
     assert web.items() <= everything.items()
-    assert {"django", "celery", "psycopg", "uvicorn"} <= web.keys() and "torch" not in web
+    assert "torch" not in web
+    project = tomllib.loads((bootstrap.ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["server"]]
+    names = {re.split(r"[\[<>=]", one)[0] for one in wanted} - {"boxwise-client"}
+    assert names <= web.keys(), "compile docker/requirements-web.lock again, as its first lines say"
 
 
 def test_no_lock_names_a_registry() -> None:

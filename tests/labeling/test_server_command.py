@@ -6,16 +6,21 @@ import tomllib
 from importlib.metadata import EntryPoint
 
 import pytest
+from boxwise import commands as command
 
-from inference import command
 from labeling.server.environment import CHECKOUT
 from tests.embedded import EMBEDDED
 
 
 def declared() -> list[EntryPoint]:
-    """The commands of pyproject.toml, whether or not Boxwise is installed here."""
-    groups = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["entry-points"]
-    return [EntryPoint(name, value, group) for group in command.GROUPS for name, value in groups[group].items()]
+    """The commands of both distributions, whether or not they are installed here."""
+    groups: dict[str, dict[str, str]] = {}
+    for folder in (CHECKOUT / "client", CHECKOUT):
+        groups |= tomllib.loads((folder / "pyproject.toml").read_text())["project"]["entry-points"]
+    found: list[EntryPoint] = []
+    for group in command.GROUPS:
+        found += [EntryPoint(name, value, group) for name, value in groups[group].items()]
+    return found
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +41,7 @@ def test_help_lists_every_command_with_a_line(capsys) -> None:
     for found in declared():
         line = next(line for line in printed.splitlines() if line.split()[:1] == [found.name])
         assert len(line.split()) > 2, f"{found.name} has no docstring"
-    assert printed.index("On files, without a server:") < printed.index("The website:") < printed.index("\n  up ")
+    assert printed.index("On files, without a server:") < printed.index("Run a server:") < printed.index("\n  up ")
 
 
 def test_every_command_exists() -> None:
@@ -45,7 +50,7 @@ def test_every_command_exists() -> None:
 
 
 def test_help_imports_no_command() -> None:
-    loaded = modules_after("from inference import command; command.main(['--help'])")
+    loaded = modules_after("from boxwise import commands; commands.main(['--help'])")
     assert not loaded & {"django", "torch", "numpy", "celery"}
 
 

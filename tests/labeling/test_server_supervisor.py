@@ -81,11 +81,11 @@ def test_a_killed_child_comes_back_and_committed_rows_are_there(boxwise: Running
 SAVING = """
 from labeling.annotations.services import working_layer
 from labeling.accounts.models import User
-from rest_framework.authtoken.models import Token
+from tests.tokens import token_of
 from tests.factories import ImageFactory, MembershipFactory
 admin = User.objects.get(is_superuser=True)
 image = ImageFactory(project=MembershipFactory(user=admin, role="owner").project)
-print(working_layer(image=image, user=admin).pk, Token.objects.get_or_create(user=admin)[0].key)
+print(working_layer(image=image, user=admin).pk, token_of(admin))
 """
 SAVED = """
 from labeling.annotations.models import Layer

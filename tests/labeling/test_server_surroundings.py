@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import socket
+import string
 import subprocess
 import sys
 import tempfile
@@ -202,3 +203,16 @@ def test_what_the_environment_gives_is_not_embedded(folder: Path, monkeypatch: p
     assert env["DATABASE_URL"] == "postgresql://db.example.org/boxwise"
     assert (env["BROKER_URL"], env["FEED_URL"]) == ("amqp://broker.example.org", "redis://feed.example.org")
     assert Supervisor(instance).servers() == []
+
+
+def test_a_complete_production_configuration_has_nothing_to_be_warned_of() -> None:
+    clean = {name: value for name, value in os.environ.items() if name not in (*OURS, "DEBUG", "PORT")}
+    command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    given = {"SECRET_KEY": string.ascii_letters, "HEALTH_TOKEN": "t" * 32, "BACKUP_DIR": "/backup"}
+    whole = clean | COMPLETE | given | {"MAIL_URL": "smtp://mail.example.org"}
+    done = subprocess.run(command, cwd=CHECKOUT, env=whole, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for name, what in (("HEALTH_TOKEN", "W002"), ("BACKUP_DIR", "W001"), ("MAIL_URL", "W003")):
+        less = {key: value for key, value in whole.items() if key != name}
+        done = subprocess.run(command, cwd=CHECKOUT, env=less, capture_output=True, text=True, check=False)
+        assert done.returncode == 1 and f"boxwise.{what}" in done.stderr

@@ -12,12 +12,12 @@ from django.urls import reverse
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
-from rest_framework.authtoken.models import Token
 
 from labeling.accounts import throttle
 from labeling.accounts.models import SignInAttempt
 from labeling.accounts.throttle import MOST_BY_ADDRESS, MOST_BY_NAME, WINDOW, TooManyAttempts
 from tests.factories import UserFactory
+from tests.tokens import token_of
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "correct horse battery"
@@ -145,7 +145,7 @@ def test_tokens_cannot_be_tried_out_and_a_right_one_works_all_the_same(user):
         for number in range(MOST_BY_ADDRESS + 1)
     ]
     assert codes == [401] * MOST_BY_ADDRESS + [429]
-    right = Token.objects.create(user=user).key
+    right = token_of(user)
     assert client.get(reverse("project-list"), headers={"Authorization": f"Token {right}"}).status_code == 200
 
 

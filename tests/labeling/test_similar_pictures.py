@@ -101,19 +101,18 @@ def test_uploads_and_changes_of_split_say_it():
     assert job["alike"][0]["detail"] == "copy.png and a.png show the same picture, or nearly."
     key = job["items"][0]["image"]
     url = reverse("image-detail", args=[key])
-    moved = client.patch(url, {"split": "test"}, format="json").json()
+    moved = client.patch(url, {"split": "test", "reason": "it judges"}, format="json").json()
     assert "in two splits: figures would flatter" in moved["alike"][0]["detail"]
     assert client.patch(url, {"stain": "H&E"}, format="json").json()["alike"] == []
-    many = client.patch(
-        reverse("image-list", args=[project.pk]), {"images": [key], "split": "val"}, format="json"
-    ).json()
+    change = {"images": [key], "split": "val", "reason": "it judges no more"}
+    many = client.patch(reverse("image-list", args=[project.pk]), change, format="json").json()
     assert many["changed"] == 1 and "copy.png (validation)" in many["alike"][0]["detail"]
     turned = io.BytesIO(png_of(np.asarray(picture(3).transpose(PIL.Image.Transpose.ROTATE_90))))
     turned.name = "turned.png"
     page = signed_in(owner)
     page.post(reverse("project-images", args=[project.pk]), {"images": turned, "split": "train"})
     read_uploads()
-    shown = page_text(page.get(reverse("project", args=[project.pk])))
+    shown = page_text(page.get(reverse("project-images", args=[project.pk])))
     assert "turned.png (train) and copy.png (validation) show the same picture" in shown
     before = page_text(page.get(reverse("before-round", args=[project.pk])))
     assert "show the same picture" not in before  # neither of them teaches or judges

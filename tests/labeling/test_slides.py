@@ -12,11 +12,11 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.urls import reverse
-from rest_framework.test import APIClient
 
 from inference.reading import tile_client
 from labeling.errors import Invalid
-from labeling.exchange.exporting import ExportRequest, exported_images
+from labeling.exchange.exporting import exported_images
+from labeling.exchange.request import ExportRequest
 from labeling.images import fields, slides
 from labeling.images.documents import UploadRequest
 from labeling.images.models import Image, SlideField, learned_from
@@ -25,7 +25,7 @@ from labeling.jobs.models import Job
 from labeling.rounds.results.estimate import estimate
 from tests.factories import ImageFactory
 from tests.inference.slide_files import halved, samples, tissue, write_mrxs, write_pyramid, write_vms
-from tests.labeling.pages import make_study, page_text, signed_in
+from tests.labeling.pages import page_text, signed_in
 from tests.labeling.uploads import read_uploads, upload, upload_one, work
 
 pytestmark = pytest.mark.django_db
@@ -39,18 +39,6 @@ def stored(tmp_path, monkeypatch):
     folder = tmp_path / "stored"
     monkeypatch.setattr(slides, "stored_root", lambda: folder)
     return folder
-
-
-@pytest.fixture
-def study():
-    return make_study()
-
-
-@pytest.fixture
-def api(study):
-    client = APIClient(raise_request_exception=False)
-    client.force_authenticate(study.people["manager"])
-    return client
 
 
 @pytest.fixture(scope="module")
@@ -222,15 +210,71 @@ def test_a_link_that_comes_later_is_not_followed(api, study, roots, pyramid):
     assert answer.status_code == 503 and "reached by a link" in answer.json()["detail"]
 
 
-def registered(study):
+@pytest.mark.parametrize("kind", ["slide", "folder of an MRXS file"])
+def test_a_link_inside_a_slide_of_several_files_is_not_followed(kind, study, roots, pyramid):
+    outside = roots.parent / "outside"
+    outside.mkdir()
+    (roots / "set").mkdir()
+    if kind == "slide":
+        (roots / "set" / "a.tif").symlink_to(pyramid)
+        path = "set"
+    else:
+        write_mrxs(outside)
+        (mrxs,) = outside.glob("*.mrxs")
+        os.link(mrxs, roots / "set" / mrxs.name)
+        (roots / "set" / mrxs.stem).symlink_to(mrxs.with_suffix(""))
+        path = f"set/{mrxs.name}"
+    item = registered(study, path).items.get()
+    assert item.state == "declined" and "links are not followed" in item.error
+    assert not Image.objects.filter(kind="slide").exists()
+
+
+def test_a_link_that_comes_later_inside_a_folder_is_not_followed(api, study, roots, pyramid):
+    registered(study, "2024")
+    image = Image.objects.get(kind="slide")
+    assert (image.slide_file.entry, tile(api, image, 0, 0, 0).status_code) == ("a.tif", 200)
+    (roots / "2024" / "a.tif").unlink()
+    (roots / "2024" / "a.tif").symlink_to(pyramid)
+    answer = tile(api, image, 0, 0, 0)
+    assert answer.status_code == 503 and "reached by a link" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "status", "words"),
+    [("missing", 422, "archive is no folder"), ("closed", 422, "cannot be listed"), ("not UTF-8", 200, "2024")],
+)
+def test_a_root_that_cannot_be_listed_says_why(spoil, status, words, api, study, roots, settings, monkeypatch):
+    if spoil == "missing":
+        settings.SLIDE_ROOTS = {"archive": roots / "unmounted"}
+    elif spoil == "closed":
+        monkeypatch.setattr(slides.os, "scandir", closed(roots))  # tests may run as root, who opens any folder
+    else:
+        (roots / os.fsdecode(b"\xff.tif")).write_bytes(b"")
+    answer = api.get(reverse("slide-list", args=[study.project.pk]), {"root": "archive"})
+    assert answer.status_code == status and words in answer.content.decode()
+
+
+def closed(folder, scandir=os.scandir):
+    """os.scandir for somebody who may not read `folder`."""
+
+    def listed(path):
+        if path == folder:
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    return listed
+
+
+def registered(study, path="2024/a.tif"):
     job = register_slides(
         project=study.project,
         owner=study.people["manager"],
         root="archive",
-        paths=["2024/a.tif"],
+        paths=[path],
         facts=UploadRequest(),
     )
     work(job)
+    return job
 
 
 def test_slides_are_registered_by_a_command(study, roots, capsys):
@@ -352,9 +396,11 @@ def test_a_drawn_field_is_an_image_with_its_place(api, study, uploaded):
     image = field.image
     with image.pixels.open("rb") as file:
         assert np.array_equal(np.asarray(PIL.Image.open(file)), PIXELS[200:456, 300:700])
-    assert (image.um_per_px, image.scale_source, image.group) == (0.25, uploaded.scale_source, uploaded.name)
+    assert (image.um_per_px, image.scale_source, image.patient_label) == (
+        0.25, uploaded.scale_source, f"slide no. {uploaded.position}",
+    )  # fmt: skip
     listed = api.get(reverse("image-fields", args=[uploaded.pk])).json()
-    assert [(one["x"], one["y"], one["image"]) for one in listed] == [(300, 200, image.pk)]
+    assert [(one["x"], one["y"], one["image"]) for one in listed["items"]] == [(300, 200, image.pk)]
     ask(api, uploaded, rectangles=[{"x": 300, "y": 200, "width": 400, "height": 256}])
     assert SlideField.objects.count() == 1
 
@@ -363,6 +409,12 @@ def test_a_grid_covers_the_tissue(api, uploaded):
     ask(api, uploaded, grid={"size": 500, "overlap": 50, "tissue": 0})
     places = sorted((field.x, field.y) for field in SlideField.objects.all())
     assert places == [(0, 0), (0, 450), (450, 0), (450, 450), (900, 0), (900, 450)]
+
+
+def test_a_grid_with_too_many_squares_is_declined_before_it_is_looked_through(uploaded):
+    uploaded.width = uploaded.height = 100_000
+    with pytest.raises(Invalid, match="squares"):
+        fields.squares(uploaded, fields.Grid(size=64, overlap=63, tissue=0))
 
 
 def test_squares_without_tissue_are_no_fields(study, api, tmp_path):

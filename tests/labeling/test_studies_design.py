@@ -122,8 +122,10 @@ def test_nothing_is_frozen_without_consent_ethics_and_retention(project, missing
 
 def test_proposals_must_not_come_from_models_that_learned_from_a_study_patient(project):
     study = draft(project)
-    add_image(project=project, name="other.png", content=png(seed=9), group="patient 3", split="train")
-    with pytest.raises(Invalid, match="another image of the same slide or patient is not a test image"):
+    add_image(
+        project=project, name="other.png", content=png(seed=9), patient="patient 3", split="train", may_divide=True
+    )
+    with pytest.raises(Invalid, match="another image of the same patient is not a test image"):
         services.freeze(study=study, by=project.owner)
 
 

@@ -28,12 +28,12 @@ def project():
 
 def entry(of: Image, split: str, **changes) -> dict:
     """An image as a snapshot holds it."""
-    usual = {"sha256": of.sha256, "group": of.group, "split": split, "exhaustive": [[0, 0, 64, 48]]}
+    usual = {"sha256": of.sha256, "patient": of.patient_label, "split": split, "exhaustive": [[0, 0, 64, 48]]}
     return image_json(**({"image": of.pk} | usual | changes))
 
 
 def snapshot(project, *entries: dict) -> Snapshot:
-    content = json.dumps({"version": 1, "classes": [], "images": list(entries)}).encode()
+    content = json.dumps({"version": 2, "classes": [], "images": list(entries)}).encode()
     made = Snapshot(project=project, sha256=f"{Snapshot.objects.count():064}", summary={})
     made.content.save("snapshot.json", ContentFile(content))
     made.save()
@@ -119,14 +119,14 @@ def test_the_same_patient_counts_as_named_then_and_as_named_now(project, moved):
     """The image that taught is of the field's patient: by the snapshot, by today's name, or by the field's own name in
     the snapshot, which somebody has changed since."""
     image, round_ = field(project), project.rounds.get()
-    other = add_image(project=project, name="other.png", content=png(seed=9), group="patient 77", split="test")
+    other = add_image(project=project, name="other.png", content=png(seed=9), patient="patient 77", split="test")
     entries = [entry(other, "train")]
     if moved == "in the snapshot":
-        entries[0]["group"] = image.group
+        entries[0]["patient"] = image.patient_label
     elif moved == "today":
-        Image.objects.filter(pk=other.pk).update(group=image.group)
+        Image.objects.filter(pk=other.pk).update(patient=image.patient)
     else:
-        entries.append(entry(image, "test", group="patient 77"))
+        entries.append(entry(image, "test", patient="patient 77"))
     round_.snapshot = snapshot(project, *entries)
     round_.save()
     assert why_not(project, image) == learned.PATIENT_TAUGHT
@@ -135,7 +135,7 @@ def test_the_same_patient_counts_as_named_then_and_as_named_now(project, moved):
 
 def test_the_same_pixels_uploaded_again_are_the_same_image(project):
     image, round_ = field(project), project.rounds.get()
-    round_.snapshot = snapshot(project, entry(image, "train", image=987654, group=""))
+    round_.snapshot = snapshot(project, entry(image, "train", image=987654, patient=""))
     round_.save()
     assert why_not(project, image) == learned.TAUGHT
 
@@ -147,10 +147,10 @@ def test_a_record_that_cannot_be_read_is_no_proof(project):
 
 
 def test_images_are_counted_by_why_they_cannot_be_drawn(project):
-    Image.objects.filter(name="field 0.png").update(split="train")
+    project.patients.filter(images__name="field 0.png").update(split="train")
     Image.objects.filter(name="field 1.png").update(reference="")
     Publication.objects.filter(image__name="field 2.png").delete()
-    add_image(project=project, name="x.png", content=png(seed=9), group="patient 5", split="val")
+    add_image(project=project, name="x.png", content=png(seed=9), patient="patient 5", split="val", may_divide=True)
     found = learned.candidates(project, proposals=True)
     assert dict(found.reasons) == {
         learned.NOT_TEST: 1,
@@ -166,7 +166,8 @@ def test_images_are_counted_by_why_they_cannot_be_drawn(project):
 
 
 def test_too_few_images_say_how_many_can_be_used_and_why_the_others_cannot(project):
-    Image.objects.exclude(name__in=["field 0.png", "field 1.png"]).update(split="train")
+    kept = Image.objects.filter(name__in=["field 0.png", "field 1.png"])
+    project.patients.exclude(images__in=kept).update(split="train")
     with pytest.raises(Invalid) as declined:
         draft(project)
     assert str(declined.value).startswith("2 images can be used as fields, and this design needs at least 4: 2 for")
@@ -205,6 +206,7 @@ def test_a_draft_is_edited_redrawn_thinned_and_deleted(project):
     body = {
         "name": "Other", "public_title": "Nuclei", "hypothesis": "h", "design": "crossover", "seed": 8,
         "idle_after_s": 20, "washout_days": 0, "training_per_arm": 0, "repeats": 0, "quality_margin": 0.1,
+        "unit": "fields", "gap_days": 0, "break_minutes": 10,
         "withdrawal_after_lock": "keep", "strata": "density", "measured": "8",
         "arm0-name": "c", "arm0-tools": ["polygon"], "arm0-assistance": "none",
         "arm1-name": "d", "arm1-tools": ["brush"], "arm1-assistance": "proposals", "arm1-accepts_many": "on",

@@ -28,6 +28,7 @@ MATRIX = {
     ("post", "study-act"): MOVED,
     ("get", "edit-study"): MOVED,  # the study is frozen here; tests below have a draft
     ("post", "edit-study"): MOVED,
+    ("post", "copy-study"): MOVED,
     ("post", "redraw-study"): MOVED,
     ("post", "remove-reader"): MOVED,
     ("get", "freeze-study"): MOVED,
@@ -129,6 +130,7 @@ def test_the_form_makes_a_draft_with_its_arms(project):
         "name": "New", "public_title": "Nuclei", "hypothesis": "Faster",
         "design": "crossover", "seed": 3, "idle_after_s": 30, "washout_days": 28,
         "training_per_arm": 1, "repeats": 0, "quality_margin": 0.05, "withdrawal_after_lock": "remove",
+        "unit": "fields", "gap_days": 0, "break_minutes": 10,
         "arm0-name": "hand", "arm0-tools": ["box"], "arm0-assistance": "none",
         "arm1-name": "help", "arm1-tools": ["box", "brush"], "arm1-assistance": "proposals",
     }  # fmt: skip

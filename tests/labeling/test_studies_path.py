@@ -61,7 +61,7 @@ def test_only_the_open_sheet_is_within_reach_and_a_done_one_takes_no_more_work(s
     item = services.open_item(participant=participant, item_id=services.next_item(participant)[0].pk)
     image = item.sheet.images.get()
     opened = client.get(reverse("image-workspace", args=[image.pk])).json()
-    assert opened["study"] == {"tools": ["box", "brush"], "accepts_many": False} and (
+    assert opened["study"] == {"tools": ["box", "brush"], "accepts_many": False, "mark": None} and (
         opened["image"]["previous"],
         opened["image"]["next"],
     ) == (None, None)
@@ -159,7 +159,7 @@ def test_the_washout_locks_the_second_period(project):
         services.complete(participant=participant, item_id=item.pk)
     item, available = services.next_item(participant)
     assert timedelta(days=13) < available - timezone.now() <= timedelta(days=14)
-    with pytest.raises(services.OutOfOrder, match="washout"):
+    with pytest.raises(services.OutOfOrder, match="opens on"):
         services.open_item(participant=participant, item_id=item.pk)
     participant.items.filter(period=0).update(done_at=timezone.now() - timedelta(days=14))
     services.open_item(participant=participant, item_id=item.pk)

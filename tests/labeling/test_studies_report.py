@@ -19,6 +19,7 @@ from tests.labeling.studies import SECONDS, draft, read_all, ten_fields
 
 pytestmark = pytest.mark.django_db
 BEFORE = Path(__file__).parent / "bundles" / "definition_1.zip"
+BEFORE_UNITS = Path(__file__).parent / "bundles" / "definition_2.zip"
 
 
 def pace(reader: int, arm: str, k: int) -> float:
@@ -106,13 +107,15 @@ def test_everything_that_is_said_to_be_shown_is_shown(study):
         "to see what it does",
         "can reach p &lt; 0.05 from 8 readers in this design",
         "false cells drawn",
+        "Readers and fields",
+        "Flow by arm and reader",
+        "Phases, seconds per reference cell",
     ):
         assert what in page, what
     sections = reporting.page(study)["sections"]
     printed = [heading for heading, _ in _pdf_text(study)]
-    assert [section.title for section in sections] == [
-        title for title in printed if title != "Under other idle cut-offs"
-    ]
+    tables = ("Readers, fields and flow", "Phases", "Under other idle cut-offs")  # on the page they are tables
+    assert [section.title for section in sections] == [title for title in printed if title not in tables]
     assert all(
         "95 % CI" in line or "no interval" in line for line in dict(_pdf_text(study))["Under other idle cut-offs"]
     )
@@ -215,6 +218,14 @@ def test_a_bundle_of_the_first_definition_is_recomputed_and_says_so(capsys):
     assert command.main(["recompute", str(BEFORE)]) == 0
     printed = capsys.readouterr().out
     assert "computed with definition 1" in printed and "Defined otherwise, so not compared: arms," in printed
+
+
+def test_a_bundle_from_before_the_units_recomputes_to_the_same_digits(capsys):
+    found = bundle.recompute(BEFORE_UNITS)
+    assert found.differences == [] and found.redefined == [] and found.added == ["table_one"]
+    assert found.numbers["plan"]["unit"] == "fields"
+    assert command.main(["recompute", str(BEFORE_UNITS)]) == 0
+    assert "Every number is identical" in capsys.readouterr().out
 
 
 def test_the_bundle_holds_amendments_detection_and_the_definition(study, tmp_path):

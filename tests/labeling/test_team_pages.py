@@ -290,10 +290,13 @@ def test_the_api_shows_links_once_and_revokes(lead):
     sent = {"role": "viewer", "notes": ["Dr C"], "days": 3}
     (made,) = client.post(address, sent, content_type="application/json").json()
     assert made["link"].startswith("http://testserver/join/") and made["is_open"]
-    (listed,) = client.get(address).json()
+    (listed,) = client.get(address, {"open": "true", "role": "viewer"}).json()["items"]
     assert "link" not in listed
+    assert client.get(address, {"role": "owner"}).json() == {"items": [], "next": None}
     client.post(reverse("invitation-revoke", args=[made["id"]]), content_type="application/json")
-    assert client.get(address).json()[0]["is_open"] is False
+    assert client.get(address).json()["items"][0]["is_open"] is False
+    assert client.get(address, {"open": "true"}).json()["items"] == []
+    assert len(client.get(address, {"open": "false"}).json()["items"]) == 1
 
 
 def test_an_archived_project_lets_nobody_in(lead):

@@ -8,6 +8,7 @@ import PIL.Image
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db import connection
 from django.urls import reverse
 
 from labeling.images import tiles
@@ -128,3 +129,19 @@ def test_a_small_image_is_fetched_whole_and_a_large_one_by_tiles(client):
         assert PIL.Image.open(io.BytesIO(b"".join(answer))).size == (2_100 - 4 * 512, 200)
         for beyond in ("0/5/0/", "0/0/1/", "4/0/0/"):
             assert client.get(url + beyond).status_code == 404
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_folder_of_tiles_goes_before_anybody_else_may_cut_them_again(monkeypatch):
+    image = added(field(2100, 64))
+    in_turn = []
+    rmtree = tiles.shutil.rmtree
+
+    def noted(path, **choice):
+        in_turn.append(connection.in_atomic_block)  # so long the lock of the tiles is held
+        rmtree(path, **choice)
+
+    monkeypatch.setattr(tiles.shutil, "rmtree", noted)
+    tiles.remove(image)
+    assert in_turn == [True]
+    assert not default_storage.exists(f"tiles/{image.sha256}")

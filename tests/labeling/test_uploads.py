@@ -14,36 +14,24 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from django.utils import translation
-from rest_framework.test import APIClient
 
 from inference.reading.sentences import SENTENCES as SENTENCES_OF_THE_LEAF
 from labeling.exchange.image_tables import take_table
 from labeling.images import services
+from labeling.images.facts import change_image
 from labeling.images.models import Image, OriginalAccess, ScaleSource
 from labeling.images.names import clean, normal
 from labeling.images.sentences import SENTENCES, sentence
-from labeling.images.services import add_image, change_image
+from labeling.images.services import add_image
 from labeling.jobs.models import Job
 from labeling.projects.services import change_project
 from tests.factories import ImageFactory, ProjectFactory, png
 from tests.inference.picture_files import grey, picture, saved, tiff
-from tests.labeling.pages import address, make_study, page_text, signed_in, toasts
+from tests.labeling.pages import address, page_text, signed_in, toasts
 from tests.labeling.uploads import image_of, read_uploads, upload, upload_one
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
-
-
-@pytest.fixture
-def study():
-    return make_study()
-
-
-@pytest.fixture
-def api(study):
-    client = APIClient(raise_request_exception=False)
-    client.force_authenticate(study.people["manager"])
-    return client
 
 
 def send(client, project, name, content, **fields):
@@ -141,10 +129,10 @@ def test_without_scripts_the_page_shows_the_same(study):
         SimpleUploadedFile("b.tif", deep()),
     ]
     answer = client.post(address(study, "project-images"), {"images": parts, "split": "train"})
-    assert answer.url == reverse("project", args=[study.project.pk]) + "#uploads"
+    assert answer.url == reverse("project-images", args=[study.project.pk]) + "#uploads"
     assert "are being read" in toasts(answer)[0]
     read_uploads()
-    page = page_text(client.get(address(study, "project")))
+    page = page_text(client.get(address(study, "project-images")))
     assert "2 images added, 1 declined" in page
     assert "x.txt is not an image" in page
     assert "16-bit samples" in page

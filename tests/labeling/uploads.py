@@ -1,5 +1,6 @@
 """Uploads in tests: sent as people send them, then read by the worker's own function."""
 
+import base64
 from typing import Any
 from unittest.mock import patch
 
@@ -7,7 +8,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 import labeling.images.tasks  # noqa: F401 (registers the handler, as a worker does)
+from labeling.images.documents import UploadRequest
 from labeling.images.models import Image
+from labeling.images.resumable.services import begin
+from labeling.images.resumable_uploads import ResumableUpload
 from labeling.jobs import services, tasks
 from labeling.jobs.models import Job
 
@@ -42,6 +46,26 @@ def upload_one(client: Any, project: Any, name: str, content: bytes, **fields: A
     is_added = item["state"] == "done" and not item["code"]
     image = client.get(reverse("image-detail", args=[item["image"]])).json() if is_added else None
     return item, image
+
+
+PART = "application/offset+octet-stream"
+
+
+def begun_upload(project: Any, owner: Any, size: int = 9) -> ResumableUpload:
+    """A resumable upload of which nothing has arrived."""
+    return begin(project=project, owner=owner, name="begun.svs", size=size, facts=UploadRequest())
+
+
+def send_part(client: Any, method: str, address: str, content: bytes = b"", **headers: str) -> Any:
+    """A request of the tus protocol; without `headers` for the first part, or a file of nine bytes."""
+    name = base64.b64encode(b"a.svs").decode()
+    lines = {
+        "Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Upload-Length": "9", "Upload-Metadata": f"filename {name}",
+    }  # fmt: skip
+    lines |= {key.replace("_", "-"): value for key, value in headers.items()}
+    sent = {f"HTTP_{key.upper().replace('-', '_')}": value for key, value in lines.items() if value}
+    kind = PART if method == "patch" else "application/json"
+    return client.generic(method.upper(), address, content, content_type=kind, **sent)
 
 
 def image_of(shown: dict[str, Any]) -> Image:

@@ -97,7 +97,12 @@ def test_what_became_better_is_only_said_until_it_is_written_down(tree, monkeypa
     assert "can be lower or go" in capsys.readouterr().out
     assert ratchet.RECORD.read_text() == before
     assert run(monkeypatch, "--update") == 0
-    kept = {"complexity": {}, "tokens_a_line": {"dense.py": 19.0}, "untyped_documents": {}}
+    kept = {
+        "complexity": {},
+        "tokens_a_line": {"dense.py": 19.0},
+        "untyped_documents": {},
+        "nested_comprehensions": {},
+    }
     assert json.loads(ratchet.RECORD.read_text()) == kept
     (tree / "branchy.py").write_text(branchy("many", 13))
     assert run(monkeypatch) == 1
@@ -109,3 +114,9 @@ def test_tests_may_be_denser_and_a_short_file_is_not_judged(tree):
     for name, lines in (("tests/test_x.py", 30), ("short.py", 19), ("long.py", 20)):
         (tree / name).write_text(line * lines)
     assert ratchet.densities(tree, ["tests/test_x.py", "short.py", "long.py"]) == {"long.py": 13.0}
+
+
+def test_a_comprehension_with_two_loops_is_told(tree, monkeypatch, capsys):
+    (tree / "loops.py").write_text("pairs = [a for row in rows for a in row]\nflat = [a for a in pairs]\n")
+    assert run(monkeypatch) == 1
+    assert "loops.py: 1. A comprehension has one `for`" in capsys.readouterr().err

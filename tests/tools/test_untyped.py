@@ -8,7 +8,7 @@ import pytest
 from tools import python_source, ratchet, untyped
 
 ROOT = Path(__file__).resolve().parents[2]
-MOST = 23  # 340 before there were documents; the goal was 25
+MOST = 10  # 340 before there were documents; the goal was 25
 
 
 def found() -> list[untyped.Untyped]:

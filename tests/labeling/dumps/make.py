@@ -218,7 +218,7 @@ def asked_for(project: Any, owner: Any, sent: list[Any]) -> None:
     """An export that was made, one that was cancelled, and a search for settings that was done."""
     import labeling.exchange.tasks  # noqa: F401 (registers the handler of exports)
     from inference.worker import tasks
-    from labeling.exchange.exporting import ExportRequest
+    from labeling.exchange.request import ExportRequest
     from labeling.jobs.models import Job
     from labeling.jobs.services import cancel, create_job
     from labeling.jobs.tasks import run_job
