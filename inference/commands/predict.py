@@ -1,7 +1,6 @@
 """boxwise predict MODEL IMAGES -o OUT: instance masks of images and slides."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from inference.datasets import read_rgb, write_labels
 from inference.types import InferenceError, Labels, UnreadableImage
 
 if TYPE_CHECKING:
-    from inference.methods.boxcell import BoxCell, Parts
+    from inference.methods.frame import Prediction, Trained
 
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".svs", ".ndpi", ".mrxs", ".vms", ".scn", ".bif", ".czi", ".dcm",
@@ -31,13 +30,13 @@ that cannot be read is named and passed over; the exit status is then 1.
 def main(argv: list[str]) -> int:
     """Write instance masks of images and slides: MODEL IMAGES -o OUT."""
     options = parsed(argv)
-    from inference.methods import boxcell
+    from inference.methods import frame
 
     Image.MAX_IMAGE_PIXELS = None  # a person names the files; large ones are what this is for
     wanted = wanted_by(options)
     bad = 0
     try:
-        model = boxcell.load(options.model, device=options.device)
+        model = frame.load(options.model, device=options.device)
         paths = files_of(options.images)
         if len(paths) > 1 and wanted.file_of("a") == wanted.output:
             raise InferenceError(f"{len(paths)} images do not go into one file; give a folder and --format")
@@ -86,7 +85,7 @@ def wanted_by(options: argparse.Namespace) -> Wanted:
     return Wanted(options.output, options.region, options.mpp, options.format)
 
 
-def predicted(model: "BoxCell", path: Path, wanted: Wanted, *, parts: bool) -> str:
+def predicted(model: "Trained", path: Path, wanted: Wanted, *, parts: bool) -> str:
     """Write the masks of one file. -> what was done, for a person. Raises UnreadableImage, InferenceError, OSError."""
     if wanted.asks_for_tiles() or predict_slide.is_slide(path):
         done = predict_slide.predict_slide(model, path, wanted)
@@ -97,27 +96,36 @@ def predicted(model: "BoxCell", path: Path, wanted: Wanted, *, parts: bool) -> s
         write_labels(wanted.output / "labels" / f"{path.stem}.{suffix(labels)}", labels)
         return f"{path.name}: {labels.max()} cells, in blocks; of so large an image no parts are written"
     found = model.predict(rgb)
-    write_labels(wanted.output / "labels" / f"{path.stem}.{suffix(found.labels)}", found.labels)
     if parts:
-        write_parts(wanted.output, path.stem, found)
+        write_parts(found, wanted.output, path.stem)
+    write_labels(wanted.output / "labels" / f"{path.stem}.{suffix(found.labels)}", found.labels)
     cells = len(np.unique(found.labels[found.labels > 0]))
-    disputed = found.fused.certificate.free_pixels
-    return f"{path.name}: {cells} cells, {len(found.detections)} detected, {disputed} pixels disputed"
+    remark = f", {found.remark}" if found.remark else ""
+    return f"{path.name}: {cells} cells{remark}"
 
 
-def adapt(model: "BoxCell", paths: list[Path]) -> str:
-    """Re-estimate running statistics on a dozen images -> what was done, for a person."""
-    from inference.segmenters.learning import NetSegmenter
+def write_parts(found: "Prediction", folder: Path, name: str) -> None:
+    """Raises InferenceError for a method whose masks have no parts."""
+    from inference.methods.frame import WithParts
 
-    before, images = model.segmenter.name, []
+    if not isinstance(found, WithParts):
+        raise InferenceError("this model's masks are made in one piece; leave out --parts, which are BoxCell's")
+    found.write_parts(folder, name)
+
+
+def adapt(model: "Trained", paths: list[Path]) -> str:
+    """Fit the model to the stain of a dozen images -> what was done, for a person."""
+    from inference.methods.frame import Adaptable
+
+    if not isinstance(model, Adaptable):
+        return "this model has no running statistics, so there is nothing to fit"
+    images = []
     for path in paths[:12]:
         try:
             images.append(read_rgb(path))
         except UnreadableImage:
             continue  # it is named when its turn comes
-    if isinstance(model.segmenter, NetSegmenter) and model.segmenter.adapted(images).name != before:
-        return f"{before}: normalisation fitted to {len(images)} images"
-    return f"{before}: has no running statistics, so there is nothing to fit"
+    return model.adapt(images)
 
 
 def suffix(labels: Labels) -> str:
@@ -140,18 +148,3 @@ def files_of(paths: list[Path]) -> list[Path]:
     if twice:
         raise InferenceError(f"several images are called {', '.join(sorted(twice)[:5])}; one would overwrite the other")
     return found
-
-
-def write_parts(folder: Path, name: str, parts: "Parts") -> None:
-    write_labels(folder / "detector" / f"{name}.png", parts.detected)
-    for kind, array in (("segmenter", parts.probability), ("fused", parts.fused.mask)):
-        (folder / kind).mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.round(array.astype(np.float32) * 255).astype(np.uint8)).save(folder / kind / f"{name}.png")
-    found = {
-        "boxes": parts.detections.boxes.round(2).tolist(),
-        "scores": parts.detections.scores.round(4).tolist(),
-        "classes": parts.detections.classes.tolist(),
-        "mask_scores": parts.prompted.scores.round(4).tolist(),
-        "certificate": parts.fused.certificate.as_dict(),
-    }
-    (folder / "fused" / f"{name}.json").write_text(json.dumps(found, indent=1, default=str))

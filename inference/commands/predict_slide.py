@@ -19,8 +19,8 @@ from inference.tiles import Tile
 from inference.types import RGB, Progress
 
 if TYPE_CHECKING:
-    from inference.methods.boxcell import BoxCell
     from inference.methods.cell_files import About
+    from inference.methods.frame import Trained
 
 Region = tuple[int, int, int, int]
 
@@ -105,7 +105,7 @@ def is_slide_folder(folder: Path) -> bool:
     return False
 
 
-def predict_slide(model: "BoxCell", path: Path, wanted: Wanted) -> str:
+def predict_slide(model: "Trained", path: Path, wanted: Wanted) -> str:
     """Write the cells of a slide. -> what was done, for a person
 
     What is done stays beside the result until the result is whole, so that the command goes on where it was stopped.
@@ -144,12 +144,11 @@ def _unpacked(path: Path, stack: ExitStack) -> Path:
     return path
 
 
-def _name_of(model: "BoxCell") -> str:
-    names = [model.prompter.name, model.detector.name, model.segmenter.name]
-    return json.dumps([names, str(model.settings)])
+def _name_of(model: "Trained") -> str:
+    return json.dumps([dict(model.models), str(model.settings)])
 
 
-def _about(model: "BoxCell", slide: Slide, frame: Any, wanted: Wanted) -> "About":
+def _about(model: "Trained", slide: Slide, frame: Any, wanted: Wanted) -> "About":
     area = frame.region
     return {
         "slide": [slide.info.width, slide.info.height],
@@ -157,9 +156,7 @@ def _about(model: "BoxCell", slide: Slide, frame: Any, wanted: Wanted) -> "About
         "mpp": slide.info.mpp_x,
         "model_mpp": wanted.mpp,
         "origin": list(slide.info.origin),
-        "detector": model.detector.name,
-        "segmenter": model.segmenter.name,
-        "prompter": model.prompter.name,
+        "models": dict(model.models),
     }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inference.commands import outputs
-from inference.documents.methods import DEFAULT, KINDS, METHODS, Kind
+from inference.documents.methods import DEFAULT, KINDS, TRAINABLE, Kind, Method
 from inference.labels import labelled
 from inference.registry import PRESETS
 from inference.types import Cancelled, InferenceError, Progress, Sample
@@ -16,8 +16,7 @@ from inference.types import Cancelled, InferenceError, Progress, Sample
 if TYPE_CHECKING:
     from inference.datasets import Dataset
 
-
-COMMANDS = {name: method for name, method in METHODS.items() if method.module}  # others are methods of rounds alone
+OPTIONS = ("prompter", "detector", "segmenter", "self_training")  # of methods; Method.options says which takes what
 
 
 def main(argv: list[str]) -> int:
@@ -34,7 +33,7 @@ def main(argv: list[str]) -> int:
         help="folder with images/, labels/ and dataset.json (train, val), or an export's zip",
     )
     parser.add_argument("-o", "--output", type=outputs.folder, required=True, metavar="MODEL", help="folder to write")
-    parser.add_argument("--method", choices=tuple(COMMANDS), default=DEFAULT)
+    parser.add_argument("--method", choices=tuple(TRAINABLE), default=DEFAULT)
     parser.add_argument("--labels", choices=KINDS, help="what to learn from; the method has a usual kind")
     parser.add_argument(
         "--jitter",
@@ -49,32 +48,18 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--detector", help="centre, faster-rcnn or yolo; the preset names one")
     parser.add_argument("--segmenter", help="unet, caranet or segformer; the preset names one")
     parser.add_argument(
-        "--self-training", type=int, default=0, metavar="N", help="train the segmenter N times more, on fused masks"
+        "--self-training", type=int, metavar="N", help="train the segmenter N times more, on fused masks"
     )
+    parser.add_argument("--seed", type=int, default=0, help="of everything drawn by chance")
     options = parser.parse_args(argv)
-    chosen = COMMANDS[options.method]
+    chosen = TRAINABLE[options.method]
     kind = options.labels or chosen.labels[0]
-    if kind not in chosen.labels:
-        others = [one.name for one in COMMANDS.values() if kind in one.labels]
-        remedy = f"--method {others[0]} does" if others else "no method here does"
-        parser.error(f"{chosen.name} learns from {' or '.join(chosen.labels)}, not from {kind}; {remedy}")
-    if options.jitter and kind != "points":
-        parser.error("--jitter moves points; give --labels points")
-    if options.jitter < 0:
-        parser.error(f"--jitter takes 0 pixels or more, not {options.jitter:g}")
+    if fault := fault_of(options, chosen, kind):
+        parser.error(fault)
     from inference.datasets import open_dataset
-    from inference.methods import boxcell
-    from inference.registry import DEFAULT_PROMPTER, PARTS
+    from inference.methods import frame
 
-    settings = boxcell.BoxCellSettings(
-        prompter=options.prompter or DEFAULT_PROMPTER,
-        detector=options.detector or PARTS[options.preset]["detector"],
-        segmenter=options.segmenter or PARTS[options.preset]["segmenter"],
-        preset=options.preset,
-        fusion=boxcell.fusion_of(options.preset),
-        device=options.device,
-        self_training=options.self_training,
-    )
+    given = {name: getattr(options, name) for name in OPTIONS if getattr(options, name) is not None}
     stopped: list[int] = []
     before = signal.signal(signal.SIGINT, lambda *_: stopped.append(1))
     began = time.monotonic()
@@ -89,8 +74,17 @@ def main(argv: list[str]) -> int:
         samples, validation = (labelled_part(dataset, part, kind, options.jitter) for part in ("train", "val"))
         if not validation:
             print("the data set has no validation images: the last epoch is kept", file=sys.stderr)
-        path = boxcell.train(
-            samples, validation, settings, output=options.output, report=report, stop=lambda: bool(stopped)
+        settings = frame.module_of(chosen.name).settings_of(
+            options.preset, device=options.device, seed=options.seed, **given
+        )
+        path = frame.train(
+            chosen.name,
+            samples,
+            validation,
+            settings,
+            output=options.output,
+            report=report,
+            stop=lambda: bool(stopped),
         )
     except Cancelled:
         print("stopped; the same command goes on from the last epoch", file=sys.stderr)
@@ -102,6 +96,22 @@ def main(argv: list[str]) -> int:
         signal.signal(signal.SIGINT, before)
     print(f"{time.monotonic() - began:.0f} s -> {path}")
     return 0
+
+
+def fault_of(options: argparse.Namespace, method: Method, kind: Kind) -> str:
+    """What is wrong with the options, for the person who gave them; "" where nothing is."""
+    if kind not in method.labels:
+        others = [one.name for one in TRAINABLE.values() if kind in one.labels]
+        remedy = f"--method {others[0]} does" if others else "no method here does"
+        return f"{method.name} learns from {' or '.join(method.labels)}, not from {kind}; {remedy}"
+    if options.jitter and kind != "points":
+        return "--jitter moves points; give --labels points"
+    if options.jitter < 0:
+        return f"--jitter takes 0 pixels or more, not {options.jitter:g}"
+    for name in OPTIONS:
+        if getattr(options, name) is not None and name not in method.options:
+            return f"{method.name} takes no --{name.replace('_', '-')}"
+    return ""
 
 
 def labelled_part(dataset: "Dataset", part: str, kind: Kind, jitter: float) -> list[Sample]:

@@ -21,7 +21,9 @@ class Method:
     description  one sentence: for whom it is
     labels       the kinds that it learns from, the usual one first
     least        so many cells with labels of the usual kind are needed to start
-    module       of the command line, imported when the method is asked for; "" for a method of rounds alone
+    module       what inference/methods/frame.py imports when the method is asked for; "" for a method of rounds alone
+    options      parts and settings that the command line may choose, beside the preset
+    rounds       whether a round of the site may use it
     """
 
     name: str
@@ -30,6 +32,13 @@ class Method:
     labels: tuple[Kind, ...]
     least: int
     module: str = ""
+    options: tuple[str, ...] = ()
+    rounds: bool = False
+
+    @property
+    def bundle(self) -> str:
+        """Name of the document that makes a folder a trained model of this method."""
+        return f"{self.name}.json"
 
     def usable(self, cells: Mapping[Kind, int]) -> int:
         """How many cells serve as labels of the usual kind. cells: of each kind, each cell counted once."""
@@ -47,6 +56,8 @@ BOXCELL = Method(
     labels=("boxes",),
     least=1,
     module="inference.methods.boxcell",
+    options=("prompter", "detector", "segmenter", "self_training"),
+    rounds=True,
 )
 BOXCELL_POINTS = Method(
     name="boxcell-points",
@@ -54,9 +65,12 @@ BOXCELL_POINTS = Method(
     description="learns from a point in every cell of a region: a click gives each cell its mask, and the mask its box",
     labels=("points",),
     least=20,
+    rounds=True,
 )
 REGISTERED = (BOXCELL, BOXCELL_POINTS)
-METHODS: Mapping[str, Method] = MappingProxyType({one.name: one for one in REGISTERED})
+# Those that a round of the site may use, and those that files can be trained with.
+METHODS: Mapping[str, Method] = MappingProxyType({one.name: one for one in REGISTERED if one.rounds})
+TRAINABLE: Mapping[str, Method] = MappingProxyType({one.name: one for one in REGISTERED if one.module})
 DEFAULT = BOXCELL.name
 # Prompters that a round may use: name -> as people read it. All but those WITHOUT_CHECKPOINT need one on the worker.
 PROMPTERS: Mapping[str, str] = MappingProxyType(

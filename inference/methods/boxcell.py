@@ -7,7 +7,6 @@ Reference masks are never asked for.
 """
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -15,16 +14,22 @@ from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from inference.archives import folder_of
 from inference.crumbs import LONE, without_crumbs
+from inference.datasets import write_labels
 from inference.fusion import Fused, Parameters, fuse
 from inference.instances import instances
 from inference.labels import without_points
+from inference.masks import cells_of
+from inference.methods.frame import read_bundle, write_bundle
 from inference.prompters.paint import paint
-from inference.registry import DEFAULT_PROMPTER, prompter, trainer
+from inference.registry import DEFAULT_PROMPTER, PARTS, prompter, trainer
+from inference.segmenters.learning import NetSegmenter
 from inference.types import (
     RGB,
+    Classes,
     Detections,
     Detector,
     InferenceError,
@@ -37,12 +42,13 @@ from inference.types import (
     Prompts,
     Report,
     Sample,
+    Scores,
     Segmenter,
     Stop,
 )
 
+NAME = "boxcell"
 METHOD = "boxcell-1"
-BUNDLE = "boxcell.json"
 # Better than the paper's 0 on validation images of four sets (docs/fusion.md, "Trust").
 TRUST = 3.0
 
@@ -86,6 +92,29 @@ class BoxCellSettings:
             raise ValueError(f"the segmenter cannot be trained {self.self_training} times more")
 
 
+def settings_of(
+    preset: str,
+    *,
+    device: str = "auto",
+    seed: int = 0,
+    prompter: str | None = None,
+    detector: str | None = None,
+    segmenter: str | None = None,
+    self_training: int = 0,
+) -> BoxCellSettings:
+    """The settings of a preset; parts that nobody names are the preset's."""
+    return BoxCellSettings(
+        prompter=prompter or DEFAULT_PROMPTER,
+        detector=detector or PARTS[preset]["detector"],
+        segmenter=segmenter or PARTS[preset]["segmenter"],
+        preset=preset,
+        fusion=fusion_of(preset),
+        device=device,
+        seed=seed,
+        self_training=self_training,
+    )
+
+
 @dataclass(frozen=True)
 class Parts:
     """Everything that one image's prediction was made of, so that a reviewer can see why.
@@ -105,6 +134,46 @@ class Parts:
     fused: Fused
     labels: Labels
 
+    @property
+    def scores(self) -> Scores:
+        """The detector's; of cells that only the segmenter saw, the mean probability of their pixels."""
+        count = len(self.detections)
+        scores = np.zeros(max(count, int(self.labels.max(initial=0))), np.float32)
+        scores[:count] = self.detections.scores
+        for number, mask in cells_of(self.labels):
+            if number > count:
+                height, width = mask.bits.shape
+                window = self.probability[mask.y : mask.y + height, mask.x : mask.x + width]
+                scores[number - 1] = window[mask.bits].mean()
+        return scores
+
+    @property
+    def classes(self) -> Classes:
+        """The detector's; 0 of cells that only the segmenter saw."""
+        classes = np.zeros(max(len(self.detections), int(self.labels.max(initial=0))), np.int64)
+        classes[: len(self.detections)] = self.detections.classes
+        return classes
+
+    @property
+    def remark(self) -> str:
+        return f"{len(self.detections)} detected, {self.fused.certificate.free_pixels} pixels disputed"
+
+    def write_parts(self, folder: Path, name: str) -> None:
+        """detector/, segmenter/ and fused/ with the certificate, in a folder."""
+        write_labels(folder / "detector" / f"{name}.png", self.detected)
+        for kind, array in (("segmenter", self.probability), ("fused", self.fused.mask)):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+            grey = np.round(array.astype(np.float32) * 255).astype(np.uint8)
+            Image.fromarray(grey).save(folder / kind / f"{name}.png")
+        found = {
+            "boxes": self.detections.boxes.round(2).tolist(),
+            "scores": self.detections.scores.round(4).tolist(),
+            "classes": self.detections.classes.tolist(),
+            "mask_scores": self.prompted.scores.round(4).tolist(),
+            "certificate": self.fused.certificate.as_dict(),
+        }
+        (folder / "fused" / f"{name}.json").write_text(json.dumps(found, indent=1, default=str))
+
 
 @dataclass(frozen=True)
 class BoxCell:
@@ -114,6 +183,21 @@ class BoxCell:
     detector: Detector
     segmenter: Segmenter
     settings: BoxCellSettings
+
+    @property
+    def models(self) -> dict[str, str]:
+        return {
+            "detector": self.detector.name,
+            "segmenter": self.segmenter.name,
+            "prompter": self.prompter.name,
+        }
+
+    def adapt(self, images: Sequence[RGB]) -> str:
+        """Fit the segmenter's running statistics to these images. -> what was done, for a person"""
+        before = self.segmenter.name
+        if isinstance(self.segmenter, NetSegmenter) and self.segmenter.adapted(images).name != before:
+            return f"{before}: normalisation fitted to {len(images)} images"
+        return f"{before}: has no running statistics, so there is nothing to fit"
 
     def predict(self, rgb: RGB) -> Parts:
         height, width = rgb.shape[:2]
@@ -211,10 +295,7 @@ def train(
         "prompter": made.name,
         "parts": {kind: path.name for kind, path in parts.items()},
     }
-    unfinished = output / (BUNDLE + ".tmp")
-    unfinished.write_text(json.dumps(about, indent=1, sort_keys=True, default=str))
-    os.replace(unfinished, output / BUNDLE)
-    return output
+    return write_bundle(output, NAME, about)
 
 
 def part_trainer(settings: BoxCellSettings, kind: str) -> Any:
@@ -239,14 +320,12 @@ def load(bundle: Path, *, device: str = "auto") -> BoxCell:
     Raises InferenceError when there is no trained pipeline in it, BadWeights when a part is damaged.
     """
     bundle = folder_of(bundle)
+    about: Any = read_bundle(bundle, NAME, METHOD)  # untyped: its faults are caught here
     try:
-        about = json.loads((bundle / BUNDLE).read_text())
-        if about["method"] != METHOD:
-            raise InferenceError(f"{bundle.name} was made by {about['method']}, not by {METHOD}")
         kept = dict(about["settings"])
         settings = BoxCellSettings(**kept | {"fusion": Parameters(**kept["fusion"]), "device": device})
         paths = {kind: bundle / Path(name).name for kind, name in about["parts"].items()}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise InferenceError(f"{bundle.name} is no trained model: {error}") from error
     return BoxCell(
         prompter(settings.prompter, **settings.options.get("prompter", {})),

@@ -42,6 +42,7 @@ class About(TypedDict):
 
     slide   [width, height] of level 0; region: [x, y, width, height] of it; origin: of the format's own coordinates
     mpp, model_mpp  µm per pixel of the slide, and at which the models work
+    models  what each part of the method does -> its name with version
     """
 
     slide: list[int]
@@ -49,9 +50,7 @@ class About(TypedDict):
     mpp: float | None
     model_mpp: float | None
     origin: list[int]
-    detector: str
-    segmenter: str
-    prompter: str
+    models: dict[str, str]
 
 
 def write(path: Path, kind: str, cells: Iterable[Cell], frame: Frame, *, name: str, about: About) -> int:

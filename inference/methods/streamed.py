@@ -23,16 +23,14 @@ from typing import Protocol
 import numpy as np
 
 from inference.masks import cells_of, shared_pixels
+from inference.methods.frame import Prediction
 from inference.reading.tissue import is_glass
 from inference.tiles import Tile, spans
 from inference.types import (
     RGB,
     BoxMask,
     Cancelled,
-    Detections,
     InferenceError,
-    Labels,
-    Probability,
     Progress,
     Report,
     Stop,
@@ -120,19 +118,6 @@ class Found:
 
 
 Find = Callable[[RGB, Tile], Found]
-
-
-class Parts(Protocol):
-    """What a model says of one tile (inference.methods.boxcell.Parts)."""
-
-    @property
-    def detections(self) -> Detections: ...
-
-    @property
-    def probability(self) -> Probability: ...
-
-    @property
-    def labels(self) -> Labels: ...
 
 
 def region_of(slide: Slide, wanted: tuple[int, int, int, int] | None) -> Rectangle:
@@ -229,19 +214,13 @@ def predict_tiles(
     return made
 
 
-def cells_in(parts: Parts, tile: Tile) -> list[Cell]:
+def cells_in(prediction: Prediction, tile: Tile) -> list[Cell]:
     """The cells that a tile tells of: their middle lies in its core, or at most MARGIN beyond."""
-    count = len(parts.detections)
+    scores, classes = prediction.scores, prediction.classes
     found = []
-    for number, local in cells_of(parts.labels):
+    for number, local in cells_of(prediction.labels):
         mask = BoxMask(local.x + tile.outer[0], local.y + tile.outer[1], local.bits)
-        if number <= count:
-            score, index = float(parts.detections.scores[number - 1]), int(parts.detections.classes[number - 1])
-        else:
-            height, width = local.bits.shape
-            window = parts.probability[local.y : local.y + height, local.x : local.x + width]
-            score, index = float(window[local.bits].mean()), 0
-        cell = Cell(mask, score, index)
+        cell = Cell(mask, float(scores[number - 1]), int(classes[number - 1]))
         if tells_of(cell, tile):
             found.append(cell)
     return found

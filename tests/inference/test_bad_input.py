@@ -17,7 +17,7 @@ from inference.detectors.rcnn import RcnnDetector, RcnnNet, RcnnSettings
 from inference.detectors.yolo import YoloDetector, YoloSettings
 from inference.devices import OutOfMemory
 from inference.instances import instances
-from inference.methods import boxcell
+from inference.methods import boxcell, frame
 from inference.registry import prompter, trainer
 from inference.segmenters.learning import NetSegmenter
 from inference.types import Detections, Prompts
@@ -48,7 +48,7 @@ class Dark:
 def model(monkeypatch):
     """boxwise predict with a model that needs no training."""
     made = boxcell.BoxCell(prompter("grabcut"), Dark(), Dark(), boxcell.BoxCellSettings(prompter="grabcut"))
-    monkeypatch.setattr(boxcell, "load", lambda *a, **k: made)
+    monkeypatch.setattr(frame, "load", lambda *a, **k: made)
     return made
 
 
@@ -214,7 +214,7 @@ def test_a_new_stain_is_fitted_where_there_is_something_to_fit(model, tmp_path, 
     assert "nothing to fit" in capsys.readouterr().out
     net = torch.nn.Sequential(torch.nn.Conv2d(3, 1, 1), torch.nn.BatchNorm2d(1))
     segmenter = NetSegmenter(net, device=CPU, name="net")
-    monkeypatch.setattr(boxcell, "load", lambda *a, **k: replace(model, segmenter=segmenter))
+    monkeypatch.setattr(frame, "load", lambda *a, **k: replace(model, segmenter=segmenter))
     assert predict.main(arguments) == 1
     assert "net: normalisation fitted to 1 images" in capsys.readouterr().out
     assert net[1].running_mean.item() != 0 and segmenter.name == "net-adapted"

@@ -116,6 +116,16 @@ def test_the_parts_add_up_to_the_result(trained):
     assert metrics.dice(field.labels > 0, parts.fused.mask) > 0.8
 
 
+def test_each_cell_has_a_score_and_a_class(trained):
+    parts = boxcell.load(trained[0], device="cpu").predict(painted_field(9).rgb)
+    count = len(parts.detections)
+    detected = np.where(parts.labels > count, 0, parts.labels)
+    unseen = replace(parts, labels=detected, probability=np.full(detected.shape, 0.25, np.float32))
+    unseen.labels[:3, :3] = count + 2  # a cell that only the segmenter saw, after a gap
+    assert unseen.scores.tolist() == [*parts.detections.scores.tolist(), 0.0, 0.25]
+    assert unseen.classes.tolist() == [*parts.detections.classes.tolist(), 0, 0]
+
+
 @pytest.mark.parametrize("steps", [3, pytest.param(24, marks=pytest.mark.slow)])
 def test_reference_masks_are_never_looked_at(tmp_path, shorten, steps):
     """Wrong labels with right boxes train the same pipeline, to the bit."""

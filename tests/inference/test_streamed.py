@@ -1,7 +1,6 @@
 """Prediction of slides tile by tile: each cell once, at its place on the slide, and the same when it is stopped."""
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,20 +16,20 @@ from inference.commands import predict
 from inference.datasets import read_labels
 from inference.formats.geometry import box_of
 from inference.masks import from_run_lengths
-from inference.methods import boxcell, cell_files, streamed
+from inference.methods import cell_files, frame, streamed
 from inference.methods.streamed import Cell, Frame, Rectangle, Seams
 from inference.reading.slides import open_slide
 from inference.reading.tissue import is_glass
 from inference.tiles import Tile
-from inference.types import BoxMask, Cancelled, Detections, InferenceError
+from inference.types import BoxMask, Cancelled, InferenceError
 from tests.inference.conftest import painted_field
 from tests.inference.slide_files import write_pyramid
 
 
 class Dark:
-    """Stands for a trained model: dark pieces are cells, of which the detector knows half."""
+    """Stands for a trained model: dark pieces are cells, and it is surer of the first half of them."""
 
-    prompter = detector = segmenter = SimpleNamespace(name="dark-1")
+    models = {"detector": "dark-1"}
     settings = "none"
 
     def __init__(self):
@@ -40,12 +39,9 @@ class Dark:
         self.seen.append(rgb.shape[:2])
         dark = ndimage.binary_opening(rgb.astype(int).sum(axis=2) < 480, iterations=2)
         labels, count = ndimage.label(dark)
-        known = count // 2  # of the others only the segmenter knows
-        boxes = np.zeros((known, 4))
-        found = Detections(boxes, np.full(known, 0.9, np.float32), np.zeros(known, np.int64))
-        return SimpleNamespace(
-            detections=found, probability=dark.astype(np.float32) * 0.7, labels=labels.astype(np.int32)
-        )
+        scores = np.full(count, 0.7, np.float32)
+        scores[: count // 2] = 0.9
+        return frame.Instances(labels.astype(np.int32), scores)
 
 
 @pytest.fixture
@@ -63,7 +59,7 @@ def slide_file(field, tmp_path):
 @pytest.fixture
 def model(monkeypatch):
     made = Dark()
-    monkeypatch.setattr(boxcell, "load", lambda *a, **k: made)
+    monkeypatch.setattr(frame, "load", lambda *a, **k: made)
     monkeypatch.setattr(streamed, "SIDE", 160)
     monkeypatch.setattr(streamed.tiles_of, "__defaults__", (160, 48))
     return made
