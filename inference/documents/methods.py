@@ -67,7 +67,16 @@ BOXCELL_POINTS = Method(
     least=20,
     rounds=True,
 )
-REGISTERED = (BOXCELL, BOXCELL_POINTS)
+INSTA_SAM = Method(
+    name="insta-sam",
+    title="InstaSAM",
+    description="learns from a point in every cell, and finds cells without any prompt",
+    labels=("points",),
+    least=20,
+    module="inference.methods.insta_sam",
+    options=("prompter",),
+)
+REGISTERED = (BOXCELL, BOXCELL_POINTS, INSTA_SAM)
 # Those that a round of the site may use, and those that files can be trained with.
 METHODS: Mapping[str, Method] = MappingProxyType({one.name: one for one in REGISTERED if one.rounds})
 TRAINABLE: Mapping[str, Method] = MappingProxyType({one.name: one for one in REGISTERED if one.module})
