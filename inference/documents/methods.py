@@ -76,7 +76,16 @@ INSTA_SAM = Method(
     module="inference.methods.insta_sam",
     options=("prompter",),
 )
-REGISTERED = (BOXCELL, BOXCELL_POINTS, INSTA_SAM)
+DES_SAM = Method(
+    name="des-sam",
+    title="DES-SAM",
+    description="learns from boxes beside a net of the Segment Anything family, which stays as it is",
+    labels=("boxes",),
+    least=20,
+    module="inference.methods.des_sam",
+    options=("prompter",),
+)
+REGISTERED = (BOXCELL, BOXCELL_POINTS, INSTA_SAM, DES_SAM)
 # Those that a round of the site may use, and those that files can be trained with.
 METHODS: Mapping[str, Method] = MappingProxyType({one.name: one for one in REGISTERED if one.rounds})
 TRAINABLE: Mapping[str, Method] = MappingProxyType({one.name: one for one in REGISTERED if one.module})

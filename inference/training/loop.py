@@ -60,6 +60,16 @@ class Schedule:
         return self.lr * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / self.steps)))
 
 
+def adamw(model: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(model.parameters(), lr=schedule.lr, weight_decay=schedule.weight_decay)
+
+
+def sgd(model: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
+    """With a momentum of 0.9, as papers mean it that do not say more."""
+    trained = [value for value in model.parameters() if value.requires_grad]
+    return torch.optim.SGD(trained, lr=schedule.lr, momentum=0.9, weight_decay=schedule.weight_decay)
+
+
 def fit(
     model: nn.Module,
     batch: Callable[[np.random.Generator], Any],
@@ -72,6 +82,7 @@ def fit(
     report: Report,
     stop: Stop,
     evaluate: Callable[[nn.Module], dict[str, float]] | None = None,
+    optimiser_of: Callable[[nn.Module, Schedule], torch.optim.Optimizer] = adamw,
 ) -> State:
     """Train and return the averaged weights: of the best epoch by evaluate()["score"], else of the last.
 
@@ -84,7 +95,7 @@ def fit(
     model.to(device)
     if device.type == "cpu":
         model.to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=schedule.lr, weight_decay=schedule.weight_decay)
+    optimiser = optimiser_of(model, schedule)
     average = {name: value.clone() for name, value in model.state_dict().items()}
     best: State | None = None
     best_score, waited, step = -math.inf, 0, 0

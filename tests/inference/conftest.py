@@ -1,10 +1,12 @@
 """Small painted fields, so that models can be tried without data."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from inference.datasets import Dataset, data_root, open_dataset
 from inference.masks import boxes_of, cells_of
@@ -35,6 +37,35 @@ def painted_field(seed: int, side: int = 192, cells: int = 14, classes: int = 1)
     noisy = np.clip(picture + rng.normal(0, 8, picture.shape), 0, 255).astype(np.uint8)
     boxes = boxes_of([mask for _, mask in cells_of(labels)])
     return Sample(noisy, boxes, np.array(kinds, np.int64), np.ones((side, side), bool), labels, f"field {seed}")
+
+
+@pytest.fixture
+def painted_folder(tmp_path: Path) -> Path:
+    """Three painted fields in the layout of reference data: two to train on, one to validate."""
+    folder = tmp_path / "painted"
+    for part in ("images", "labels"):
+        (folder / part).mkdir(parents=True)
+    for i in range(3):
+        field = painted_field(i)
+        assert field.labels is not None
+        Image.fromarray(field.rgb).save(folder / "images" / f"{i}.png")
+        Image.fromarray(field.labels.astype(np.uint16)).save(folder / "labels" / f"{i}.png")
+    (folder / "dataset.json").write_text(json.dumps({"splits": {"train": ["0", "1"], "val": ["2"]}}))
+    return folder
+
+
+@pytest.fixture
+def own_net(monkeypatch: pytest.MonkeyPatch) -> None:
+    """boxwise-sam with random weights, the same each time: for tests that are not about what it knows."""
+    import torch
+
+    from inference.prompters import compact
+
+    def random_net(path: Path | None = None) -> compact.CompactNet:
+        torch.manual_seed(5)
+        return compact.CompactNet()
+
+    monkeypatch.setattr(compact, "load_net", random_net)
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
 """InstaSAM: pseudo labels, maps, the objective and cells by hand; a small training, stopped and gone on with."""
 
-import json
 import math
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from inference import metrics
 from inference.commands import predict, train
@@ -20,10 +18,8 @@ from inference.methods.insta_sam.watershed import cells_from_maps
 from inference.prompters.compact import CompactNet
 from inference.prompters.sam_nets import Architecture, SamNet
 from inference.types import Cancelled, InferenceError
-from inference.weights import shipped
 from tests.inference.conftest import painted_field
 
-OWN = pytest.mark.skipif(shipped("boxwise_sam") is None, reason="this copy was built without boxwise-sam")
 VIT_H = Architecture(1024, 16, 1280, 32, 16, (7, 15, 23, 31), 14)
 
 
@@ -169,31 +165,16 @@ def test_points_judge_cells():
 # -- training
 
 
-@pytest.fixture
-def folder(tmp_path):
-    for part in ("images", "labels"):
-        (tmp_path / "data" / part).mkdir(parents=True)
-    for i in range(3):
-        field = painted_field(i)
-        Image.fromarray(field.rgb).save(tmp_path / "data/images" / f"{i}.png")
-        Image.fromarray(field.labels.astype(np.uint16)).save(tmp_path / "data/labels" / f"{i}.png")
-    splits = {"splits": {"train": ["0", "1"], "val": ["2"]}}
-    (tmp_path / "data/dataset.json").write_text(json.dumps(splits))
-    return tmp_path / "data"
-
-
-@OWN
-def test_by_the_commands_with_moved_points(folder, tmp_path, capsys):
+def test_by_the_commands_with_moved_points(painted_folder, own_net, tmp_path, capsys):
     model, out = tmp_path / "model", tmp_path / "out"
     arguments = ["--method", "insta-sam", "--preset", "tiny", "--device", "cpu", "--labels", "points", "--jitter", "3"]
-    assert train.main([str(folder), "-o", str(model), *arguments]) == 0
-    assert predict.main([str(model), str(folder / "images/2.png"), "-o", str(out), "--device", "cpu"]) == 0
+    assert train.main([str(painted_folder), "-o", str(model), *arguments]) == 0
+    assert predict.main([str(model), str(painted_folder / "images/2.png"), "-o", str(out), "--device", "cpu"]) == 0
     assert "2.png: " in capsys.readouterr().out
     assert read_labels(out / "labels/2.png").shape == (192, 192)
 
 
-@OWN
-def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path):
+def test_a_stopped_training_goes_on_to_the_same_weights(own_net, tmp_path):
     settings = insta_sam.settings_of("tiny", device="cpu")
     samples = [only_points(painted_field(i)) for i in range(2)]
     steps = []
@@ -210,14 +191,14 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path):
     assert whole == parts
 
 
-def test_labels_that_it_cannot_learn_from_are_declined(folder, tmp_path, capsys):
+def test_labels_that_it_cannot_learn_from_are_declined(painted_folder, tmp_path, capsys):
     field = painted_field(0, cells=4)
     settings = insta_sam.settings_of("tiny", device="cpu")
     with pytest.raises(InferenceError, match="InstaSAM needs 20 points; there are 4"):
         frame.train("insta-sam", [field], [], settings, output=tmp_path, report=print, stop=lambda: False)
     with pytest.raises(SystemExit):
-        train.main([str(folder), "-o", str(tmp_path / "m"), "--method", "insta-sam", "--labels", "boxes"])
+        train.main([str(painted_folder), "-o", str(tmp_path / "m"), "--method", "insta-sam", "--labels", "boxes"])
     assert "insta-sam learns from points, not from boxes; --method boxcell does" in capsys.readouterr().err
     wrong = ["--method", "insta-sam", "--preset", "tiny", "--prompter", "grabcut"]
-    assert train.main([str(folder), "-o", str(tmp_path / "m"), *wrong]) == 1
+    assert train.main([str(painted_folder), "-o", str(tmp_path / "m"), *wrong]) == 1
     assert "grabcut is no net of the Segment Anything family" in capsys.readouterr().err
