@@ -67,7 +67,15 @@ BOXCELL_POINTS = Method(
     least=20,
     rounds=True,
 )
-REGISTERED = (BOXCELL, BOXCELL_POINTS)
+CELLBOXIFY = Method(
+    name="cellboxify",
+    title="CellBoxify",
+    description="learns polygons from boxes alone, in one network",
+    labels=("boxes",),
+    least=1,
+    module="inference.methods.cellboxify",
+)
+REGISTERED = (BOXCELL, BOXCELL_POINTS, CELLBOXIFY)
 # Those that a round of the site may use, and those that files can be trained with.
 METHODS: Mapping[str, Method] = MappingProxyType({one.name: one for one in REGISTERED if one.rounds})
 TRAINABLE: Mapping[str, Method] = MappingProxyType({one.name: one for one in REGISTERED if one.module})
