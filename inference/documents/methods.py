@@ -75,7 +75,25 @@ CELLBOXIFY = Method(
     least=1,
     module="inference.methods.cellboxify",
 )
-REGISTERED = (BOXCELL, BOXCELL_POINTS, CELLBOXIFY)
+INSTA_SAM = Method(
+    name="insta-sam",
+    title="InstaSAM",
+    description="learns from a point in every cell, and finds cells without any prompt",
+    labels=("points",),
+    least=20,
+    module="inference.methods.insta_sam",
+    options=("prompter",),
+)
+CFR_SAM = Method(
+    name="cfr-sam",
+    title="CFR-SAM",
+    description="learns masks and classes from verified masks with classes",
+    labels=("masks",),
+    least=200,
+    module="inference.methods.cfr_sam",
+    options=("prompter",),
+)
+REGISTERED = (BOXCELL, BOXCELL_POINTS, CELLBOXIFY, INSTA_SAM, CFR_SAM)
 # Those that a round of the site may use, and those that files can be trained with.
 METHODS: Mapping[str, Method] = MappingProxyType({one.name: one for one in REGISTERED if one.rounds})
 TRAINABLE: Mapping[str, Method] = MappingProxyType({one.name: one for one in REGISTERED if one.module})

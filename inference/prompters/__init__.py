@@ -7,6 +7,7 @@ from inference.types import Architecture
 
 ARCHITECTURES = (
     Architecture("boxwise", "inference.prompters.boxwise:Boxwise"),
+    Architecture("boxwise-sam", "inference.prompters.compact:BoxwiseSam"),
     Architecture("grabcut", "inference.prompters.grabcut:GrabCut"),
 )
 SAM = Architecture("sam", "inference.prompters.sam:Sam")

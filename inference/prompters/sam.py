@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -106,12 +107,16 @@ class Sam:
     ) -> None:
         if field < 32 or batch < 1:
             raise ValueError(f"field must be at least 32 and batch at least 1, not {field} and {batch}")
-        net = build(weights, side)
+        net = self._built(weights, side)
         self.device, self.field, self.batch = choose_device(device), field, batch
         self.net = net.eval().to(self.device)
         self.sha256 = sha256(weights)
         self.name = f"{name or weights.stem}-{self.sha256[:8]}"
         self.cache = EmbeddingCache(cache) if cache else None
+
+    def _built(self, weights: Path, side: int | None) -> Any:
+        """A net by the interface of sam_nets.Net."""
+        return build(weights, side)
 
     def encode(self, rgb: RGB) -> Seen:
         digest = hashlib.sha256(str(rgb.shape).encode())

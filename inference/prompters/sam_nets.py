@@ -7,16 +7,18 @@
 Modules come from segment-anything and ultralytics, which keep the makers' names, so that a file fits by name.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, TwoWayTransformer
 from torch import Tensor, nn
 
 from inference.offline import ultralytics_modules
+from inference.prompters.decoding import decode
 from inference.weights import files
 
 Clicks = tuple[Tensor, Tensor]
@@ -55,6 +57,45 @@ class Net(Protocol):
         """Logits (n, 3, side / 4, side / 4) of three masks a prompt, and the net's guess of their IoU (n, 3)."""
 
 
+class Composable(Protocol):
+    """A Net whose encoder is a row of blocks of one width and whose decoder takes further tokens: what the methods of
+    inference/methods put adapters, pyramids and prompts on.
+
+    side, patch   pixels of the square input, and of a place of the embedding; width, depth: of the encoder's blocks
+    dim           channels of the embedding and of the decoder's tokens
+    mask_decoder  segment-anything's MaskDecoder; with its first mask token alone where one mask is wanted
+    """
+
+    side: int
+    patch: int
+    width: int
+    depth: int
+    dim: int
+    mask_decoder: Any
+
+    def embed(self, x: Tensor, additions: "Additions | None" = None) -> tuple[Tensor, ...]:
+        """(B, 3, side, side), normalised -> the embedding (B, dim, h, w) and what else the decoder needs.
+
+        additions  makes of the image and its patches what is added before each block
+        """
+
+    def prompt(self, boxes: Tensor | None, clicks: Clicks | None) -> tuple[Tensor, Tensor]:
+        """Tokens (n, k, dim) of prompts and what is added to the embedding, (n, dim, h, w)."""
+
+    def positions(self) -> Tensor:
+        """(1, dim, h, w) positional encoding of the embedding's places."""
+
+    def decode(
+        self, seen: tuple[Tensor, ...], prompt: tuple[Tensor, Tensor], extra: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Logits (n, m, 4 h, 4 w) of prompts of one image and their quality (n, m); the first is the mask of a clear
+        prompt. extra: (t, dim) learned tokens beside the output tokens."""
+
+
+Additions = Callable[[Tensor, Tensor], Sequence[Tensor]]
+"""Image (B, 3, side, side) and patches (B, h, w, width) -> what is added before each block, (B, h, w, width) each."""
+
+
 def build(path: Path, side: int | None = None) -> "SamNet | Sam2Net":
     """The net of a checkpoint, whichever of the family it is. Raises BadWeights.
 
@@ -67,16 +108,20 @@ def build(path: Path, side: int | None = None) -> "SamNet | Sam2Net":
         net = Sam2Net(Hiera.of(state, path.name), side or 1024)
         state = {name: value for name, value in state.items() if not name.startswith(VIDEO_ONLY)}
     else:
-        if TINY_VIT in state:
-            net = SamNet(TinyViT(side or 1024))
-        else:
-            shape = Architecture.of(state, path.name)
-            if side not in (None, shape.side):
-                raise files.BadWeights(f"{path.name} is made for views of {shape.side} pixels and takes no other")
-            net = SamNet(shape)
+        net = sam_net(state, path, side)
         state = {name: value for name, value in state.items() if not name.startswith("pixel_")}
     files.fill(net, state, path)
     return net
+
+
+def sam_net(state: files.State, path: Path, side: int | None = None) -> "SamNet":
+    """The net that such tensors of segment-anything or MobileSAM fit, not yet filled. Raises BadWeights."""
+    if TINY_VIT in state:
+        return SamNet(TinyViT(side or 1024))
+    shape = Architecture.of(state, path.name)
+    if side not in (None, shape.side):
+        raise files.BadWeights(f"{path.name} is made for views of {shape.side} pixels and takes no other")
+    return SamNet(shape)
 
 
 @dataclass(frozen=True)
@@ -157,10 +202,13 @@ class SamNet(nn.Module):
     """The three published modules of segment-anything; MobileSAM's differ in the encoder alone."""
 
     stretch = False
+    dim = 256
 
     def __init__(self, shape: Architecture | TinyViT) -> None:
         super().__init__()
-        self.side = shape.side
+        self.side, self.patch = shape.side, shape.patch
+        # MobileSAM's blocks are of several widths: it has none in the sense of Composable.
+        self.width, self.depth = (shape.width, shape.depth) if isinstance(shape, Architecture) else (0, 0)
         places = (shape.side // shape.patch,) * 2
         self.image_encoder = shape.encoder()
         self.prompt_encoder = PromptEncoder(256, places, (shape.side, shape.side), 16)
@@ -172,8 +220,30 @@ class SamNet(nn.Module):
             iou_head_hidden_dim=256,
         )
 
-    def embed(self, x: Tensor) -> tuple[Tensor, ...]:
-        return (self.image_encoder(x),)
+    def embed(self, x: Tensor, additions: Additions | None = None) -> tuple[Tensor, ...]:
+        if additions is None:
+            return (self.image_encoder(x),)
+        encoder: Any = self.image_encoder
+        places = encoder.patch_embed(x)
+        added = additions(x, places)
+        places = places + encoder.pos_embed
+        for block, more in zip(encoder.blocks, added):
+            places = block(places + more)
+        return (encoder.neck(places.permute(0, 3, 1, 2)),)
+
+    def prompt(self, boxes: Tensor | None, clicks: Clicks | None) -> tuple[Tensor, Tensor]:
+        found: tuple[Tensor, Tensor] = self.prompt_encoder(points=clicks, boxes=boxes, masks=None)
+        return found
+
+    def positions(self) -> Tensor:
+        found: Tensor = self.prompt_encoder.get_dense_pe()
+        return found
+
+    def decode(
+        self, seen: tuple[Tensor, ...], prompt: tuple[Tensor, Tensor], extra: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        logits, quality, _ = decode(self.mask_decoder, seen[0], self.positions(), *prompt, extra=extra)
+        return logits, quality
 
     def answer(self, seen: tuple[Tensor, ...], boxes: Tensor | None, clicks: Clicks | None) -> tuple[Tensor, Tensor]:
         sparse, dense = self.prompt_encoder(points=clicks, boxes=boxes, masks=None)
