@@ -138,9 +138,22 @@ def known(boxes: Tensor, valid: Tensor) -> Tensor:
 
 
 class RcnnNet(nn.Module):
-    """(B, 3, H, W) in 0..1 -> in training the sum of its four losses, else boxes, scores and classes of each image."""
+    """(B, 3, H, W) in 0..1 -> in training the sum of its four losses, else boxes, scores and classes of each image.
 
-    def __init__(self, classes: int, settings: RcnnSettings) -> None:
+    heads      class of the second stage
+    ratios     height by width of the anchors of every size
+    proposals  most that the first stage passes on of an image, in training and in use
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        settings: RcnnSettings,
+        *,
+        heads: type[Heads] = Heads,
+        ratios: tuple[float, ...] = (0.5, 1.0, 2.0),
+        proposals: tuple[int, int] = (500, 1000),
+    ) -> None:
         super().__init__()
         kind = BACKBONES[settings.backbone]
         norm: Any = nn.BatchNorm2d if settings.backbone == "resnet50" else partial(nn.GroupNorm, 8)
@@ -148,7 +161,7 @@ class RcnnNet(nn.Module):
         channels = [kind.width // 8, kind.width // 4, kind.width // 2, kind.width]
         levels = {f"layer{i + 1}": str(i) for i in range(4)}
         self.backbone = BackboneWithFPN(body, levels, channels, kind.pyramid, norm_layer=norm)
-        anchors = AnchorGenerator([(settings.anchor * 2**i,) for i in range(5)], [(0.5, 1.0, 2.0)] * 5)
+        anchors = AnchorGenerator([(settings.anchor * 2**i,) for i in range(5)], [ratios] * 5)
         self.rpn = Proposer(
             anchors,
             RPNHead(kind.pyramid, 3, conv_depth=2),
@@ -156,11 +169,11 @@ class RcnnNet(nn.Module):
             bg_iou_thresh=0.3,
             batch_size_per_image=256,
             positive_fraction=0.5,
-            pre_nms_top_n={"training": 1000, "testing": 2000},
-            post_nms_top_n={"training": 500, "testing": 1000},
+            pre_nms_top_n={"training": 2 * proposals[0], "testing": 2 * proposals[1]},
+            post_nms_top_n={"training": proposals[0], "testing": proposals[1]},
             nms_thresh=0.7,
         )
-        self.roi_heads = Heads(
+        self.roi_heads = heads(
             MultiScaleRoIAlign(["0", "1", "2", "3"], output_size=7, sampling_ratio=2),
             FastRCNNConvFCHead((kind.pyramid, 7, 7), list(kind.convolutions), [kind.hidden], norm_layer=norm),
             FastRCNNPredictor(kind.hidden, classes + 1),
@@ -181,21 +194,31 @@ class RcnnNet(nn.Module):
         images, features = self._features(x)
         proposals, first = self.rpn(images, features, targets)
         with torch.autocast(x.device.type, enabled=False):  # RoI align has no bfloat16 on a CPU
-            _, second = self.roi_heads(
-                {k: v.float() for k, v in features.items()}, [p.float() for p in proposals], images.image_sizes, targets
-            )
+            maps = {name: level.float() for name, level in features.items()}
+            _, second = self.roi_heads(maps, [p.float() for p in proposals], images.image_sizes, targets)
+            further = self.further_losses(maps, x.float())
         self.rpn.valid = self.roi_heads.valid = None
-        total: Tensor = torch.stack([value.float() for value in (*first.values(), *second.values())]).sum()
+        every = [*first.values(), *second.values(), *further.values()]
+        total: Tensor = torch.stack([value.float() for value in every]).sum()
         return total
+
+    def further_losses(self, features: dict[str, Tensor], x: Tensor) -> dict[str, Tensor]:
+        """Of what a net has beside the two stages, after the second has chosen what it learns from. x (B, 3, H, W)"""
+        return {}
 
     def forward(self, x: Tensor) -> list[dict[str, Tensor]]:
         images, features = self._features(x)
         proposals, _ = self.rpn(images, features)
         with torch.autocast(x.device.type, enabled=False):
+            maps = {name: level.float() for name, level in features.items()}
             found: list[dict[str, Tensor]]
-            found, _ = self.roi_heads(
-                {k: v.float() for k, v in features.items()}, [p.float() for p in proposals], images.image_sizes
-            )
+            found, _ = self.roi_heads(maps, [p.float() for p in proposals], images.image_sizes)
+            return self.further_found(found, maps, images.image_sizes)
+
+    def further_found(
+        self, found: list[dict[str, Tensor]], features: dict[str, Tensor], sizes: list[tuple[int, int]]
+    ) -> list[dict[str, Tensor]]:
+        """What was found in each image, with what a net has beside the two stages."""
         return found
 
     def _features(self, x: Tensor) -> tuple[ImageList, dict[str, Tensor]]:
@@ -225,8 +248,13 @@ class RcnnDetector:
     def __init__(self, net: RcnnNet, settings: RcnnSettings, *, device: torch.device, name: str = MODEL) -> None:
         self.net, self.settings, self.device, self.name = net.to(device).eval(), settings, device, name
 
-    @torch.no_grad()
     def detect(self, rgb: RGB) -> Detections:
+        found = self.rows(rgb)
+        return Detections(found[:, :4].double().numpy(), found[:, 4].numpy(), found[:, 5].long().numpy())
+
+    @torch.no_grad()
+    def rows(self, rgb: RGB) -> Tensor:
+        """(n, 6 or more): box in image pixels, score, class and what else a net says of it, best first."""
         height, width = rgb.shape[:2]
         side = max(64, round(self.settings.tile / self.settings.enlarge))
         parts = []
@@ -241,11 +269,10 @@ class RcnnDetector:
         found[:, 0:4:2] = found[:, 0:4:2].clamp(0, width)
         found[:, 1:4:2] = found[:, 1:4:2].clamp(0, height)
         found = found[((found[:, 2:4] - found[:, :2]) >= 1).all(1)]
-        found = found[nms(found[:, :4], found[:, 4], self.settings.nms)]
-        return Detections(found[:, :4].double().numpy(), found[:, 4].numpy(), found[:, 5].long().numpy())
+        return found[nms(found[:, :4], found[:, 4], self.settings.nms)]
 
     def _tile(self, rgb: RGB) -> Tensor:
-        """(n, 6): box, score, class."""
+        """(n, 6 or more): box in pixels of the tile, score, class, further columns."""
         h, w = (max(1, round(n * self.settings.enlarge)) for n in rgb.shape[:2])
         x = to_batch([rgb]).to(self.device)
         if (h, w) != rgb.shape[:2]:
@@ -258,7 +285,12 @@ class RcnnDetector:
         with mixed(self.device):
             found = self.net(x)[0]
         boxes = found["boxes"] / self.settings.enlarge
-        return torch.cat([boxes, found["scores"][:, None], found["labels"][:, None] - 1.0], 1).float().cpu()
+        columns = [boxes, found["scores"][:, None], found["labels"][:, None] - 1.0, *self.further_columns(found)]
+        return torch.cat(columns, 1).float().cpu()
+
+    def further_columns(self, found: dict[str, Tensor]) -> list[Tensor]:
+        """(n, any) each: what else a net says of its boxes, in units that do not depend on where the tile lies."""
+        return []
 
 
 class FasterRcnn:
@@ -266,6 +298,9 @@ class FasterRcnn:
 
     classes  how many classes the boxes have; a class without an example is learned as never there
     """
+
+    model = MODEL
+    file = "detector.safetensors"
 
     def __init__(
         self, settings: RcnnSettings | str = "quick", *, classes: int = 1, device: str = "auto", seed: int | None = None
@@ -279,7 +314,7 @@ class FasterRcnn:
     def name(self) -> str:
         """With the weights it starts from: a round trained from others is another round."""
         start = self._start()
-        return f"{MODEL}-from-{sha256(start)[:8]}" if start else MODEL
+        return f"{self.model}-from-{sha256(start)[:8]}" if start else self.model
 
     def _start(self) -> Path | None:
         """torchvision's published weights, where somebody fetched them and the architecture is theirs."""
@@ -305,7 +340,7 @@ class FasterRcnn:
         where = choose_device(self.device)
         start = start_from or self._start()
         torch.manual_seed(self.settings.schedule.seed)
-        net = RcnnNet(self.classes, self.settings)
+        net = self.net(self.classes, self.settings)
         if start is not None:
             adopt(net, fitting(files.read_checkpoint(start), net))
 
@@ -325,7 +360,7 @@ class FasterRcnn:
             device=where,
             work=work,
             fingerprint=fingerprint(
-                (MODEL, self.settings, self.classes), [*samples, *validation], sha256(start) if start else ""
+                (self.model, self.settings, self.classes), [*samples, *validation], sha256(start) if start else ""
             ),
             report=report,
             stop=stop,
@@ -336,21 +371,30 @@ class FasterRcnn:
             net.load_state_dict(state)
             best = tune(self._faint(net, where, nms=max(OVERLAPS)), validation)
             settings = replace(settings, threshold=best.threshold, nms=best.nms) if best else settings
-        about = {"model": MODEL, "classes": self.classes, "settings": asdict(settings)}
-        return files.save(work / "detector.safetensors", state, about)
+        about = {"model": self.model, "classes": self.classes, "settings": asdict(settings)}
+        return files.save(work / self.file, state, about)
 
     def _faint(self, net: nn.Module, device: torch.device, *, nms: float) -> RcnnDetector:
         assert isinstance(net, RcnnNet)
-        return RcnnDetector(net, replace(self.settings, threshold=FAINTEST, nms=nms), device=device)
+        return self.detector(net, replace(self.settings, threshold=FAINTEST, nms=nms), device)
+
+    def net(self, classes: int, settings: RcnnSettings) -> RcnnNet:
+        return RcnnNet(classes, settings)
+
+    def detector(self, net: RcnnNet, settings: RcnnSettings, device: torch.device) -> RcnnDetector:
+        return RcnnDetector(net, settings, device=device)
+
+    def settings_from(self, kept: dict[str, Any]) -> RcnnSettings:
+        """As a weight file describes them."""
+        return RcnnSettings(**kept | {"schedule": Schedule(**kept["schedule"]), "zoom": tuple(kept["zoom"])})
 
     def load(self, weights: Path) -> RcnnDetector:
         """Raises BadWeights."""
-        state, about = files.load(weights, MODEL)
-        kept = dict(about["settings"])
-        settings = RcnnSettings(**kept | {"schedule": Schedule(**kept["schedule"]), "zoom": tuple(kept["zoom"])})
-        net = RcnnNet(int(about["classes"]), settings)
+        state, about = files.load(weights, self.model)
+        settings = self.settings_from(dict(about["settings"]))
+        net = self.net(int(about["classes"]), settings)
         files.fill(net, state, weights)
-        return RcnnDetector(net, settings, device=choose_device(self.device))
+        return self.detector(net, settings, choose_device(self.device))
 
     def _batch(self, samples: Sequence[Sample], rng: np.random.Generator) -> Batch:
         settings = self.settings

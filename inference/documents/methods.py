@@ -67,6 +67,14 @@ BOXCELL_POINTS = Method(
     least=20,
     rounds=True,
 )
+CELLBOXIFY = Method(
+    name="cellboxify",
+    title="CellBoxify",
+    description="learns polygons from boxes alone, in one network",
+    labels=("boxes",),
+    least=1,
+    module="inference.methods.cellboxify",
+)
 INSTA_SAM = Method(
     name="insta-sam",
     title="InstaSAM",
@@ -85,7 +93,16 @@ DES_SAM = Method(
     module="inference.methods.des_sam",
     options=("prompter",),
 )
-REGISTERED = (BOXCELL, BOXCELL_POINTS, INSTA_SAM, DES_SAM)
+CFR_SAM = Method(
+    name="cfr-sam",
+    title="CFR-SAM",
+    description="learns masks and classes from verified masks with classes",
+    labels=("masks",),
+    least=200,
+    module="inference.methods.cfr_sam",
+    options=("prompter",),
+)
+REGISTERED = (BOXCELL, BOXCELL_POINTS, CELLBOXIFY, DES_SAM, INSTA_SAM, CFR_SAM)
 # Those that a round of the site may use, and those that files can be trained with.
 METHODS: Mapping[str, Method] = MappingProxyType({one.name: one for one in REGISTERED if one.rounds})
 TRAINABLE: Mapping[str, Method] = MappingProxyType({one.name: one for one in REGISTERED if one.module})
