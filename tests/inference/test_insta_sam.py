@@ -1,6 +1,7 @@
 """InstaSAM: pseudo labels, maps, the objective and cells by hand; a small training, stopped and gone on with."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,13 +12,15 @@ from inference.commands import predict, train
 from inference.datasets import read_labels
 from inference.labels import only_points
 from inference.methods import frame, insta_sam
-from inference.methods.backbones import trained_parameters
+from inference.methods.backbones import normalised, part_of, trained_parameters
 from inference.methods.insta_sam.net import InstaNet, high_frequencies
 from inference.methods.insta_sam.pseudo import IGNORED, distance_maps, pseudo_labels, with_negatives
 from inference.methods.insta_sam.watershed import cells_from_maps
+from inference.nets import adopt, to_batch
 from inference.prompters.compact import CompactNet
 from inference.prompters.sam_nets import Architecture, SamNet
 from inference.types import Cancelled, InferenceError
+from inference.weights import files, shipped
 from tests.inference.conftest import painted_field
 
 VIT_H = Architecture(1024, 16, 1280, 32, 16, (7, 15, 23, 31), 14)
@@ -202,3 +205,42 @@ def test_labels_that_it_cannot_learn_from_are_declined(painted_folder, tmp_path,
     wrong = ["--method", "insta-sam", "--preset", "tiny", "--prompter", "grabcut"]
     assert train.main([str(painted_folder), "-o", str(tmp_path / "m"), *wrong]) == 1
     assert "grabcut is no net of the Segment Anything family" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_one_real_image_is_learned_by_heart(tnbc):
+    """With the reference for pseudo labels: net, maps, losses and watershed together reach it.
+
+    The net that is adapted knows nothing but the shipped body: what is learned here is learned by the decoder.
+    """
+    sample = tnbc.sample(tnbc.split("train")[0], with_labels=True)
+    rgb, truth = sample.rgb[:128, :128], torch.from_numpy(sample.labels[:128, :128]).long()
+    settings = replace(insta_sam.PRESETS["quick"], field=128, border=0)
+    net = InstaNet(begun_net(), inner=settings.inner).train()
+    x = normalised(to_batch([rgb]), 256)
+    numbers = truth.unique()[1:]
+    sure = torch.where(truth[None] == numbers[:, None, None], 20.0, -20.0)
+    valid = torch.ones(128, 128, dtype=torch.bool)
+    optimiser = torch.optim.AdamW([one for one in net.parameters() if one.requires_grad], lr=2e-3)
+    for _ in range(300):
+        maps = net.maps(net.embed(x))[0]
+        loss = insta_sam.image_loss(teacher=sure, student=sure, maps=maps, valid=valid, settings=settings)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    made = insta_sam.InstaSam(net, settings, device=torch.device("cpu"), digest="")
+    found = made.predict(rgb).labels
+    dice = metrics.dice(truth.numpy() > 0, found > 0)
+    aji = metrics.aji(metrics.contingency(truth.numpy().astype(np.int32), found))
+    print(f"Dice {dice:.3f}, AJI {aji:.3f}, loss {loss.item():.3f}")
+    assert dice > 0.95 and aji > 0.85
+
+
+def begun_net():
+    """boxwise-sam before its training: the shipped segmenter's body, the rest by chance."""
+    torch.manual_seed(0)
+    net = CompactNet().requires_grad_(False).eval()
+    state, _ = files.load(shipped("unet"))
+    adopt(net.image_encoder.body, part_of(state, "body."))
+    torch.nn.init.normal_(net.image_encoder.fine.weight, std=0.1)
+    return net
