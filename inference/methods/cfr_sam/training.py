@@ -8,18 +8,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from inference.methods.backbones import OWN, composable
+from inference.methods.backbones import OWN, composable, part_of
 from inference.methods.cfr_sam import net as masks
 from inference.methods.cfr_sam import points
 from inference.methods.cfr_sam.net import CfrNet, MaskBatch, MaskSettings
-from inference.methods.cfr_sam.points import PointBatch, PointNet, PointSettings
+from inference.methods.cfr_sam.points import Compact, PointBatch, PointNet, PointSettings
 from inference.methods.cfr_sam.samples import Nuclei, View, centres_of, mask_batch, point_batch, view_of, windows_of
-from inference.nets import pad_to_stride, to_batch
+from inference.nets import adopt, pad_to_stride, to_batch
 from inference.prompters.compact import CompactNet
 from inference.prompters.sam_nets import Composable
 from inference.training.loop import State, fit
 from inference.types import RGB, Progress, Report, Stop
-from inference.weights import shipped
+from inference.weights import files, shipped
 
 POINT_STRIDE = 32
 NEAR = 6.0  # px: a point that lies so close to a nucleus' centre has found it
@@ -27,11 +27,21 @@ VIEWS = 8  # of validation images, on which masks are judged between epochs
 
 
 def backbone(name: str) -> tuple[Composable, bool]:
-    """The net of a name, and whether it has learned: one that comes with no weights is trained from nothing. Raises
-    InferenceError where a named checkpoint is not here."""
+    """The net of a name, and whether it has learned: of boxwise-sam without weights the body starts as the shipped
+    segmenter's, and all of it is trained. Raises InferenceError where a named checkpoint is not here."""
     if name == OWN and shipped("boxwise_sam") is None:
-        return CompactNet(), False
+        net = CompactNet()
+        start_body(net.image_encoder.body, "unet")
+        return net, False
     return composable(name, blocks=True), True
+
+
+def start_body(body: nn.Module, name: str) -> None:
+    """Take over the body of a shipped model, where this copy has one."""
+    path = shipped(name)
+    if path is not None:
+        state, _ = files.load(path)
+        adopt(body, part_of(state, "body."))
 
 
 def train_points(
@@ -48,6 +58,9 @@ def train_points(
 ) -> State:
     """The weights of a PointNet; the best F1 of points on validation images chooses the epoch."""
     torch.manual_seed(settings.schedule.seed)
+    model = PointNet(classes, settings)
+    if isinstance(model.features, Compact):
+        start_body(model.features.body, "centre")
 
     def batch(rng: np.random.Generator) -> PointBatch:
         drawn = point_batch(nuclei, settings, rng)
@@ -65,7 +78,7 @@ def train_points(
         return {"score": f1, "points_f1": f1}
 
     return fit(
-        PointNet(classes, settings),
+        model,
         batch,
         points.loss,
         settings.schedule,
