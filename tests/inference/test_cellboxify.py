@@ -208,7 +208,7 @@ def test_masks_are_never_looked_at(tmp_path):
     assert made[0] == made[1]
 
 
-def test_no_boxes_are_said(tmp_path):
+def test_no_boxes_are_declined(tmp_path):
     field = painted_field(0, side=96)
     empty = replace(field, boxes=field.boxes[:0], classes=field.classes[:0])
     settings = tiny()

@@ -280,7 +280,7 @@ def test_a_better_mask_keeps_its_pixels_and_a_second_point_is_dropped():
     assert found.classes.tolist() == [0, 1, 1]
 
 
-def test_too_few_masks_are_said_with_both_numbers(tmp_path):
+def test_too_few_masks_are_declined_with_both_numbers(tmp_path):
     field = painted_field(0, side=128)
     count = len(field.boxes)
     with pytest.raises(NoSuchLabels, match=f"CFR-SAM needs 200 .*masks; there are {count}"):

@@ -190,7 +190,7 @@ def train(
     checked = [nuclei_of(sample) for sample in validation]
     classes = 1 + max(int(one.classes.max()) for one in nuclei)
     where = choose_device(settings.device)
-    print_of = fingerprint((METHOD, replace(settings, device="")), [*samples, *validation])
+    identity = fingerprint((METHOD, replace(settings, device="")), [*samples, *validation])
     first = train_points(
         nuclei,
         checked,
@@ -198,7 +198,7 @@ def train(
         classes=classes,
         device=where,
         work=output / "work" / "points",
-        fingerprint=print_of,
+        fingerprint=identity,
         report=stage_report(report, 0, "points"),
         stop=stop,
     )
@@ -208,7 +208,7 @@ def train(
         settings.masks,
         device=where,
         work=output / "work" / "masks",
-        fingerprint=print_of,
+        fingerprint=identity,
         report=stage_report(report, 1, "masks"),
         stop=stop,
     )
