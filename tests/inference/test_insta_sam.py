@@ -175,7 +175,7 @@ PARAMETERS, ADAPTERS = 3_927_296, 141_632  # the paper names none
 # -- cells
 
 
-def test_touching_cells_are_told_apart_by_their_distances():
+def test_touching_cells_are_separated_by_their_distances():
     labels = np.zeros((64, 64), np.int32)
     rows, columns = np.mgrid[:64, :64]
     labels[(rows - 30) ** 2 + (columns - 20) ** 2 < 100] = 1
