@@ -98,7 +98,7 @@ def test_a_copy_without_the_weights_says_so(monkeypatch):
 # -- its training
 
 
-def test_views_hold_the_cells_that_their_prompts_mean():
+def test_views_show_the_cells_that_their_prompts_mean():
     rng = np.random.default_rng(0)
     field = painted_field(1, side=256)
     for _ in range(12):

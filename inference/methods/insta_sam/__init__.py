@@ -110,9 +110,9 @@ def point_f1(labels: Labels, points: Boxes) -> float:
     height, width = labels.shape
     columns = np.clip(points[:, 0], 0, width - 1).astype(int)
     rows = np.clip(points[:, 1], 0, height - 1).astype(int)
-    held = np.bincount(labels[rows, columns], minlength=count + 1)[1:]
+    inside = np.bincount(labels[rows, columns], minlength=count + 1)[1:]
     total = count + len(points)
-    return 2 * int((held == 1).sum()) / total if total else 1.0
+    return 2 * int((inside == 1).sum()) / total if total else 1.0
 
 
 def only_points_of(samples: Sequence[Sample]) -> list[Sample]:
